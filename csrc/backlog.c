@@ -1,0 +1,180 @@
+/* backlog.c - per-CPU input queues, fed by whichever CPU steered a packet there. Linux: net/core/dev.c
+ *
+ *   rps.c -> enqueue_to_backlog(): input_pkt_queue of the target   (many producers, under the target's lock)
+ *         -> first one in: an IPI, sent once per target at the end of net_rx_action
+ *   target: process_backlog(): splice to process_queue, then one by one to netif_receive_skb_core()
+ *
+ * Enqueuing is allowed while the length is <= netdev_max_backlog, so limit + 1 fit, besides process_queue. A drop is
+ * charged to the target (softnet_stat's dropped). Live, packets for another CPU are collected and queued a burst at a
+ * time, so the lock is taken once a burst; the backlog NAPI's SCHED bit is guarded by the same lock.
+ */
+#include "prelude.h"
+
+/* Under target->lock. Return: 1 = queued */
+static int queue_one(struct softnet_data *sd, struct softnet_data *target, struct sk_buff *skb)
+{
+	if (unlikely(target->input_qlen > sd->host->netdev_max_backlog)) {
+		COUNT(target->dropped, 1);
+		return 0;
+	}
+	if (!target->input_qlen && !(target->backlog.state & NAPI_STATE_SCHED)) {
+		target->backlog.state |= NAPI_STATE_SCHED;
+		if (target == sd)
+			__napi_schedule(&sd->backlog);
+		else
+			sd->rps_ipi_mask |= 1ull << target->cpu;
+	}
+	skb->next = NULL;
+	if (target->input_head)
+		target->input_tail->next = skb;
+	else
+		target->input_head = skb;
+	target->input_tail = skb;
+	WRITE_ONCE(target->input_qlen, target->input_qlen + 1);
+	target->input_queue_tail++;
+	COUNT(target->backlog_frames, skb->segs);
+	return 1;
+}
+
+static void queue_dropped(struct softnet_data *sd, struct sk_buff *skb)
+{
+	COUNT(sd->rx_dropped, 1);
+	kfree_skb_reason(sd, skb, CPU_BACKLOG);
+}
+
+static void flush_target(struct softnet_data *sd, u32 cpu)
+{
+	struct softnet_data *target = sd->host->cpu[cpu];
+	struct sk_buff *skb = sd->enqueue[cpu], *next, *dropped = NULL;
+	u64 frames = 0;
+
+	sd->enqueue[cpu] = NULL;
+	sd->enqueue_len[cpu] = 0;
+	spin_lock(&target->lock);
+	for (; skb; skb = next) {
+		next = skb->next;
+		frames += skb->segs;
+		if (!queue_one(sd, target, skb)) {
+			skb->next = dropped;
+			dropped = skb;
+		}
+	}
+	spin_unlock(&target->lock);
+	COUNT(sd->enqueue_frames, -frames);
+	for (; dropped; dropped = next) {
+		next = dropped->next;
+		queue_dropped(sd, dropped);
+	}
+}
+
+/* Live: hand over what was collected, before the IPIs go out. */
+void enqueue_flush(struct softnet_data *sd)
+{
+	if (!sd->enqueue_frames)
+		return;
+	for (u32 cpu = 0; cpu < sd->host->ncpus; cpu++)
+		if (sd->enqueue[cpu])
+			flush_target(sd, cpu);
+}
+
+int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu)
+{
+	struct softnet_data *target = sd->host->cpu[cpu];
+
+	cpu_charge(sd, COST_RPS);
+	if (!sd->live) {
+		skb->t_stage = sd->now;
+		if (queue_one(sd, target, skb))
+			return 0;
+		queue_dropped(sd, skb);
+		return -ENOBUFS;
+	}
+	skb->next = NULL;
+	if (sd->enqueue[cpu])
+		sd->enqueue_tail[cpu]->next = skb;
+	else
+		sd->enqueue[cpu] = skb;
+	sd->enqueue_tail[cpu] = skb;
+	COUNT(sd->enqueue_frames, skb->segs);
+	if (++sd->enqueue_len[cpu] == BURST)
+		flush_target(sd, cpu);
+	return 0;
+}
+
+void net_rps_send_ipi(struct softnet_data *sd)
+{
+	if (sd->live)
+		enqueue_flush(sd);
+	for (; sd->rps_ipi_mask; sd->rps_ipi_mask &= sd->rps_ipi_mask - 1) {
+		cpu_charge(sd, COST_IPI);
+		raise_ipi(sd, sd->host->cpu[__builtin_ctzll(sd->rps_ipi_mask)]);
+	}
+}
+
+/* Return: 1 = process_queue was filled, 0 = nothing there: the backlog's NAPI is complete */
+static int splice(struct softnet_data *sd)
+{
+	int any;
+
+	spin_lock(&sd->lock);
+	any = sd->input_head != NULL;
+	if (any) {
+		sd->process_head = sd->input_head;
+		WRITE_ONCE(sd->process_qlen, sd->input_qlen);
+		COUNT(sd->process_frames, sd->backlog_frames);
+		sd->input_head = NULL;
+		WRITE_ONCE(sd->input_qlen, 0);
+		WRITE_ONCE(sd->backlog_frames, 0);
+	} else {
+		sd->backlog.state &= ~(u32)NAPI_STATE_SCHED;
+	}
+	spin_unlock(&sd->lock);
+	return any;
+}
+
+static void dequeue_one(struct softnet_data *sd)
+{
+	struct sk_buff *skb = sd->process_head;
+
+	sd->process_head = skb->next;
+	skb->next = NULL;
+	WRITE_ONCE(sd->process_qlen, sd->process_qlen - 1);
+	COUNT(sd->process_frames, -(u64)skb->segs);
+	if (!sd->live) /* the CPU that queued it may be a step ahead: not before it was there */
+		sd->now = max_u64(sd->now, skb->t_stage);
+	cpu_charge(sd, COST_BACKLOG);
+	latency(sd, LAT_BACKLOG, skb->t_stage, sd->now, skb->segs);
+	netif_receive_skb_core(sd, skb);
+}
+
+int process_backlog(struct napi_struct *napi, int quota)
+{
+	struct softnet_data *sd = napi->sd;
+	u32 done = 0;
+
+	if (!napi->in_poll) {
+		napi->in_poll = 1;
+		napi->work = 0;
+		net_rps_send_ipi(sd);
+		if (cpu_yields(sd))
+			return -EAGAIN;
+	}
+	while (napi->work < (u32)quota) {
+		if (!sd->process_head) {
+			if (!splice(sd)) {
+				quota = (int)napi->work;
+				break;
+			}
+			continue;
+		}
+		dequeue_one(sd);
+		napi->work++;
+		if (++done % sd->host->catch_up == 0 && cpu_yields(sd)) {
+			sd->input_queue_head += done;
+			return -EAGAIN;
+		}
+	}
+	sd->input_queue_head += done;
+	napi->in_poll = 0;
+	return quota;
+}

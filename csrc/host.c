@@ -1,0 +1,230 @@
+/* host.c - the machine: a card, its driver's queues, and the emulated CPUs. Made, started, ended; called by Python
+ *
+ * host_new() gives the defaults (Linux's, docs/linux.md), Python sets the knobs, host_start() allocates everything
+ * there will ever be: one sealed memfd for rings and buffers, the pools, the socket table. Nothing is allocated per
+ * packet. Region: page 0 the config page; per queue desc | avail | used on pages of their own; then the buffers.
+ */
+#include "prelude.h"
+
+#include <unistd.h>
+
+#define PAGE 4096u
+
+static const u8 default_key[40] = {
+	/* Microsoft's RSS verification key: the published vectors apply */
+	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
+	0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
+	0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
+};
+
+u64 clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
+}
+
+static struct softnet_data *cpu_new(struct host *h, u32 cpu)
+{
+	struct softnet_data *sd = aligned_alloc(128, align_up(sizeof(*sd), 128));
+
+	if (!sd)
+		return NULL;
+	memset(sd, 0, sizeof(*sd));
+	sd->host = h;
+	sd->cpu = cpu;
+	sd->horizon = sd->wake_ns = sd->timer_next = NEVER;
+	sd->wake_fd = -1;
+	sd->backlog.poll = process_backlog;
+	sd->backlog.sd = sd;
+	sd->backlog.host = h;
+	sd->backlog.timer_ns = NEVER;
+	return sd;
+}
+
+static void nic_defaults(struct nic *nic)
+{
+	nic->nqueues = 1;
+	nic->ring_size = 256;
+	nic->buf_len = 2048;
+	nic->fifo.size = 65536;
+	nic->rx_csum = 1;
+	nic->rss.enabled = 1;
+	nic->rss.udp_ports = 1;
+	nic->filter.any = nic->filter.allmulti = 1;
+	nic->irq_next = nic->kick_ns = NEVER;
+	nic->horizon = NEVER;
+	nic->dma.memfd = nic->kick_fd = -1;
+	rss_set_key(&nic->rss, default_key, sizeof(default_key));
+	for (u32 i = 0; i < NIC_QUEUES_MAX; i++) {
+		nic->queue[i].nic = nic;
+		nic->queue[i].index = i;
+		nic->queue[i].irq.rx_frames = 1;
+		nic->queue[i].irq.deadline_ns = NEVER;
+		nic->queue[i].irq.call_fd = -1;
+	}
+}
+
+struct host *host_new(u32 ncpus)
+{
+	struct host *h;
+
+	if (ncpus < 1 || ncpus > CPUS_MAX)
+		return NULL;
+	h = aligned_alloc(128, align_up(sizeof(*h), 128));
+	if (!h)
+		return NULL;
+	memset(h, 0, sizeof(*h));
+	h->ncpus = ncpus;
+	h->hz = 250;
+	h->rx_pool_size = 32768;
+	h->gro = h->ip_any = h->vlan_any = 1;
+	h->catch_up = 8;
+	h->weight = NAPI_POLL_WEIGHT;
+	h->dev_weight = 64;
+	h->netdev_budget = 300;
+	h->netdev_max_backlog = 1000;
+	h->gro_max_size = h->gro_ipv4_max_size = 65536;
+	h->gro_normal_batch = 8;
+	h->rcvbuf = 212992;
+	h->sock_max = 65536;
+	h->reader_cpu = ~0u;
+	h->limit = NEVER;
+	h->upcalls.wake_fd = -1;
+	h->nic.host = h;
+	nic_defaults(&h->nic);
+	for (u32 i = 0; i < ncpus; i++) {
+		h->cpu[i] = cpu_new(h, i);
+		if (!h->cpu[i]) {
+			host_free(h);
+			return NULL;
+		}
+	}
+	h->ptype[h->nptypes++] = (struct packet_type){ .type = 0x0008, .func = ip_rcv };
+	h->ptype[h->nptypes++] = (struct packet_type){ .type = 0xdd86, .func = ipv6_rcv };
+	h->ptype[h->nptypes++] = (struct packet_type){ .type = 0x0608, .func = arp_rcv };
+	return h;
+}
+
+/* 2176 for 2048: a power of two would put every buffer's header into the same cache sets (layout measured) */
+static u32 buf_stride(const struct nic *nic)
+{
+	return align_up(nic->buf_len, 64) + 128;
+}
+
+static int region_init(struct host *h)
+{
+	struct nic *nic = &h->nic;
+	u64 at = PAGE, rings = 0, n = nic->ring_size;
+	u64 desc = 16 * n, avail = align_up((u32)(6 + 2 * n), PAGE), used = align_up((u32)(6 + 8 * n), PAGE);
+	u64 buffers = (u64)h->rx_pool_size * buf_stride(nic);
+	struct vnic_config *c;
+	int rc;
+
+	desc = align_up((u32)desc, PAGE);
+	rings = desc + avail + used;
+	rc = dma_init(&nic->dma, align_up((u32)(PAGE + rings * nic->nqueues), 65536) + buffers * nic->nqueues);
+	if (rc < 0)
+		return rc;
+	nic->config = c = (void *)nic->dma.base;
+	*c = (struct vnic_config){ .magic = VNIC_MAGIC,
+				   .abi = VNIC_ABI,
+				   .region_size = nic->dma.size,
+				   .nqueues = nic->nqueues,
+				   .mtu = (u16)min_u32(nic->mtu, 65535) };
+	c->device_features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_NET_F_GUEST_CSUM |
+			     1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_HASH_REPORT;
+	memcpy(c->mac, nic->filter.addr, 6);
+	for (u32 i = 0; i < nic->nqueues; i++, at += rings) {
+		struct vnic_queue_config *q = &c->queue[i];
+
+		q->size = (u32)n;
+		q->desc = at;
+		q->avail = at + desc;
+		q->used = at + desc + avail;
+		q->buffers = align_up((u32)(PAGE + rings * nic->nqueues), 65536) + i * buffers;
+		q->buf_stride = buf_stride(nic);
+		q->buf_count = h->rx_pool_size;
+	}
+	return 0;
+}
+
+/* host_start() - after the knobs are set. Return: 0 or -errno */
+int host_start(struct host *h)
+{
+	int rc;
+
+	h->jiffy_ns = 1000000000 / h->hz;
+	if (!h->netdev_budget_usecs)
+		h->netdev_budget_usecs = 2 * 1000000 / h->hz;
+	for (u32 i = 0; i < h->ncpus; i++) {
+		h->cpu[i]->backlog.weight = h->dev_weight;
+		h->cpu[i]->live = h->live;
+	}
+	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
+		if (h->nic.rss.indir[i] >= h->nic.nqueues)
+			return -EINVAL;
+	rc = fifo_init(&h->nic.fifo, h->nic.fifo.size);
+	if (rc == 0)
+		rc = sock_table_init(&h->socks, h->sock_max);
+	if (rc == 0)
+		rc = region_init(h);
+	if (rc == 0 && !h->external_driver)
+		rc = driver_open(h);
+	return rc;
+}
+
+static void driver_free(struct host *h, u32 i)
+{
+	struct driver_queue *dq = h->dq[i];
+
+	if (dq) {
+		rx_pool_exit(&dq->pool);
+		virtqueue_driver_free(&dq->vq);
+		free(dq);
+	}
+	free(h->nic.queue[i].shadow);
+}
+
+void host_free(struct host *h)
+{
+	if (!h)
+		return;
+	for (u32 i = 0; i < NIC_QUEUES_MAX; i++)
+		driver_free(h, i);
+	dma_exit(&h->nic.dma);
+	free(h->nic.fifo.slot);
+	sock_table_exit(&h->socks);
+	for (u32 i = 0; i < h->ncpus; i++)
+		free(h->cpu[i]);
+	free(h);
+}
+
+/* host_finish() - the end of a replay, when nothing moves any more: holes in streams are given up, what the card and
+ * the ring still hold ends as DEV_READY. The caller runs the rest out between the two (the readers have work again). */
+void host_finish(struct host *h)
+{
+	bool holes = false;
+
+	for (u32 i = 1; i < h->socks.used; i++) {
+		struct sock *sk = &h->socks.socks[i];
+
+		if (sk->type == SOCK_TCP && (sk->ofo || tcp_waits_for_fin(sk))) {
+			/* a sink's reader makes room; nobody else does any more */
+			do {
+				tcp_skip_hole(h->cpu[sk->reader_cpu], sk);
+			} while (sk->ofo && (!sk->sink || sk->rmem - sk->rfree <= sk->rcvbuf));
+			cpu_wake(h->cpu[sk->reader_cpu],
+				 h->cpu[sk->reader_cpu]->now); /* its reader has work, and it idles */
+			holes = true;
+		}
+	}
+	if (holes)
+		return;
+	nic_purge(&h->nic);
+	h->nic.up = 0;
+	for (u32 i = 0; i < h->nic.nqueues; i++)
+		if (h->dq[i])
+			driver_close(h->dq[i]);
+}

@@ -1,0 +1,143 @@
+/* ip.c - IPv4 input. RFC 791; Linux: net/ipv4/ip_input.c
+ *
+ *   netif_receive_skb_core() -> ip_rcv(): header, length, checksum, options, address -> ip_deliver(): protocol table
+ *
+ * The order of the checks is Linux's, because it decides which counter a bad packet ends in. Fragments end here in a
+ * fate of their own until reassembly comes.
+ */
+#include "prelude.h"
+
+struct inet_addr inet_addr4(const u8 *addr)
+{
+	return (struct inet_addr){ 0, (u64)0xffff << 32 | be32(addr) };
+}
+
+static void ip_drop(struct softnet_data *sd, struct sk_buff *skb, enum mib mib, enum fate fate)
+{
+	COUNT(sd->mib[mib], 1);
+	kfree_skb_reason(sd, skb, fate);
+}
+
+/* RFC 791 section 3.1: every option but two has a length that counts itself and ends inside the header. */
+static bool options_good(const u8 *opt, u32 len)
+{
+	u32 i = 0;
+
+	while (i < len && opt[i] != 0) {
+		if (opt[i] == 1) {
+			i++;
+			continue;
+		}
+		if (i + 1 >= len || opt[i + 1] < 2 || i + opt[i + 1] > len)
+			return false;
+		i += opt[i + 1];
+	}
+	return true;
+}
+
+static bool is_local4(const struct host *h, const u8 *dst)
+{
+	u32 d = be32(dst);
+
+	if (h->ip_any || d >> 28 == 0xe || d == 0xffffffff)
+		return true;
+	for (u32 i = 0; i < h->nips; i++) {
+		const struct inet_net *net = &h->ip[i];
+		u32 ours = (u32)net->addr.lo, mask;
+
+		if (net->addr.hi || net->addr.lo >> 32 != 0xffff) /* an IPv6 one */
+			continue;
+		mask = net->prefix ? ~0u << (32 - net->prefix) : 0;
+		if (d == ours || (net->prefix < 31 && d == (ours | ~mask))) /* ours, or our network's broadcast */
+			return true;
+	}
+	return false;
+}
+
+/* Source addresses that cannot be (RFC 1122 section 3.2.1.3): "martians". 0.0.0.0 asks for an address by DHCP. */
+static bool is_martian4(const struct host *h, const u8 *src)
+{
+	u32 s = be32(src);
+
+	return s >> 28 == 0xe || s == 0xffffffff || (s >> 24 == 127 && !h->ip_any);
+}
+
+static bool is_known(u8 proto, bool v6)
+{
+	return proto == 17 || proto == 6 || (v6 ? proto == 58 : proto == 1 || proto == 2);
+}
+
+void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto)
+{
+	bool v6 = skb->protocol == 0xdd86;
+	u32 python = sd->host->protocol_python[proto];
+
+	if (unlikely(!python && !is_known(proto, v6))) {
+		ip_drop(sd, skb, v6 ? Ip6_InUnknownProtos : Ip_InUnknownProtos, IP_NOPROTO);
+		return;
+	}
+	COUNT(sd->mib[v6 ? Ip6_InDelivers : Ip_InDelivers], 1);
+	if (unlikely(python))
+		upcall_push(sd, skb, python);
+	else if (likely(proto == 17))
+		udp_rcv(sd, skb);
+	else if (proto == 6)
+		tcp_rcv(sd, skb);
+	else if (v6)
+		icmpv6_rcv(sd, skb);
+	else if (proto == 1)
+		icmp_rcv(sd, skb);
+	else
+		igmp_rcv(sd, skb);
+}
+
+void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
+{
+	const u8 *ip = skb->data;
+	u32 ihl, total;
+
+	if (unlikely(skb->pkt_type == PACKET_OTHERHOST)) {
+		COUNT(sd->rx_otherhost_dropped, 1);
+		kfree_skb_reason(sd, skb, OTHERHOST);
+		return;
+	}
+	cpu_charge(sd, COST_IP);
+	COUNT(sd->mib[Ip_InReceives], 1);
+	if (unlikely(skb->head_len < 20))
+		goto bad_header;
+	ihl = (ip[0] & 15u) * 4;
+	if (unlikely(ip[0] >> 4 != 4 || ihl < 20 || skb->head_len < ihl))
+		goto bad_header;
+	if (unlikely(ip_fast_csum(ip, ihl) != 0)) {
+		COUNT(sd->mib[Ip_InCsumErrors], 1);
+		ip_drop(sd, skb, Ip_InHdrErrors, IP_CSUM);
+		return;
+	}
+	total = be16(ip + 2);
+	if (unlikely(total > skb->len)) {
+		ip_drop(sd, skb, IpExt_InTruncatedPkts, PKT_TOO_SMALL);
+		return;
+	}
+	if (unlikely(total < ihl || (ihl > 20 && !options_good(ip + 20, ihl - 20))))
+		goto bad_header;
+	if (unlikely(is_martian4(sd->host, ip + 12))) {
+		kfree_skb_reason(sd, skb, IP_INVALID_SOURCE); /* no counter of snmp's: Linux has in_martian_src */
+		return;
+	}
+	if (unlikely(!is_local4(sd->host, ip + 16))) {
+		ip_drop(sd, skb, Ip_InAddrErrors, IP_INADDRERRORS);
+		return;
+	}
+	if (unlikely(be16(ip + 6) & 0x3fff)) {
+		kfree_skb_reason(sd, skb, IP_FRAGMENT);
+		return;
+	}
+	if (total < skb->len) /* Ethernet's padding */
+		skb_trim(sd, skb, total);
+	skb_pull(skb, ihl);
+	skb->transport_header = (u16)(skb->network_header + ihl);
+	ip_deliver(sd, skb, ip[9]);
+	return;
+bad_header:
+	ip_drop(sd, skb, Ip_InHdrErrors, IP_INHDR);
+}

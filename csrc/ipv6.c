@@ -1,0 +1,148 @@
+/* ipv6.c - IPv6 input. RFC 8200; Linux: net/ipv6/ip6_input.c, exthdrs.c
+ *
+ * Header, length, address, then the chain of extension headers up to the protocol. Options we do not know are skipped
+ * or kill the packet, as their type says. Fragments end in a fate of their own until reassembly comes.
+ */
+#include "prelude.h"
+
+#define HOPOPTS 0
+#define ROUTING 43
+#define FRAGMENT 44
+#define NONE 59
+#define DSTOPTS 60
+
+struct inet_addr inet_addr6(const u8 *addr)
+{
+	return (struct inet_addr){ (u64)be32(addr) << 32 | be32(addr + 4),
+				   (u64)be32(addr + 8) << 32 | be32(addr + 12) };
+}
+
+static void ipv6_drop(struct softnet_data *sd, struct sk_buff *skb, enum mib mib, enum fate fate)
+{
+	COUNT(sd->mib[mib], 1);
+	kfree_skb_reason(sd, skb, fate);
+}
+
+static bool is_local6(const struct host *h, const u8 *dst)
+{
+	struct inet_addr a = inet_addr6(dst);
+
+	if (h->ip_any || dst[0] == 0xff)
+		return true;
+	for (u32 i = 0; i < h->nips; i++)
+		if (addr_equal(&h->ip[i].addr, &a))
+			return true;
+	return false;
+}
+
+static bool is_loopback6(const u8 *addr)
+{
+	struct inet_addr a = inet_addr6(addr);
+
+	return a.hi == 0 && a.lo == 1;
+}
+
+/* TLV options of a hop-by-hop or destination options header (RFC 8200 section 4.2). */
+static bool options_good(const struct sk_buff *skb, u32 off, u32 end)
+{
+	while (off < end) {
+		u8 copy[2];
+		const u8 *o = skb_header_pointer(skb, off, 1, copy);
+
+		if (!o)
+			return false;
+		if (o[0] == 0) { /* Pad1 */
+			off++;
+			continue;
+		}
+		o = skb_header_pointer(skb, off, 2, copy);
+		if (!o || off + 2 + o[1] > end)
+			return false;
+		if (o[0] >> 6 && o[0] != 0xc2 &&
+		    o[0] != 0xc9) /* unknown, and it says: discard. Jumbo, home address: known */
+			return false;
+		off += 2 + o[1];
+	}
+	return true;
+}
+
+/* Walk the extension headers. Return: the protocol, or -fate; *off is where its header begins. */
+static int walk_headers(const struct sk_buff *skb, u8 next, u32 *off)
+{
+	for (u32 n = 0; n < 16; n++) {
+		u8 copy[8];
+		const u8 *h;
+		u32 len;
+
+		if (next == FRAGMENT)
+			return -(int)IP_FRAGMENT;
+		if (next != HOPOPTS && next != ROUTING && next != DSTOPTS)
+			return next;
+		if (next == HOPOPTS && n > 0) /* only right behind the IPv6 header */
+			return -(int)IPV6_BAD_EXTHDR;
+		h = skb_header_pointer(skb, *off, 8, copy);
+		if (!h)
+			return -(int)IPV6_BAD_EXTHDR;
+		len = (h[1] + 1u) * 8;
+		if (*off + len > skb->len || (next == ROUTING && h[3] != 0) ||
+		    (next != ROUTING && !options_good(skb, *off + 2, *off + len)))
+			return -(int)IPV6_BAD_EXTHDR;
+		next = h[0];
+		*off += len;
+	}
+	return -(int)IPV6_BAD_EXTHDR;
+}
+
+/* ::ffff:a.b.c.d on the wire would pass for an IPv4 address in the socket tables (draft-itojun-v6ops-v4mapped-harmful). */
+static bool is_mapped4(const u8 *addr)
+{
+	struct inet_addr a = inet_addr6(addr);
+
+	return a.hi == 0 && a.lo >> 32 == 0xffff;
+}
+
+void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
+{
+	const u8 *ip = skb->data;
+	u32 payload, off = 40;
+	int proto;
+
+	if (unlikely(skb->pkt_type == PACKET_OTHERHOST)) {
+		COUNT(sd->rx_otherhost_dropped, 1);
+		kfree_skb_reason(sd, skb, OTHERHOST);
+		return;
+	}
+	cpu_charge(sd, COST_IP);
+	COUNT(sd->mib[Ip6_InReceives], 1);
+	if (unlikely(skb->head_len < 40 || ip[0] >> 4 != 6)) {
+		ipv6_drop(sd, skb, Ip6_InHdrErrors, IP_INHDR);
+		return;
+	}
+	if (unlikely(ip[8] == 0xff || is_mapped4(ip + 8) ||
+		     (!sd->host->ip_any && (is_loopback6(ip + 8) || is_loopback6(ip + 24))))) {
+		ipv6_drop(sd, skb, Ip6_InHdrErrors, IP_INVALID_SOURCE);
+		return;
+	}
+	payload = be16(ip + 4);
+	if (unlikely(payload + 40 > skb->len)) {
+		ipv6_drop(sd, skb, Ip6_InTruncatedPkts, PKT_TOO_SMALL);
+		return;
+	}
+	if (payload || skb->segs == 1) /* 0 in a merged packet: longer than the field can say */
+		skb_trim(sd, skb, payload + 40);
+	if (unlikely(!is_local6(sd->host, ip + 24))) {
+		ipv6_drop(sd, skb, Ip6_InAddrErrors, IP_INADDRERRORS);
+		return;
+	}
+	proto = walk_headers(skb, ip[6], &off);
+	if (unlikely(proto < 0)) {
+		if (proto == -(int)IP_FRAGMENT)
+			kfree_skb_reason(sd, skb, IP_FRAGMENT);
+		else
+			ipv6_drop(sd, skb, Ip6_InHdrErrors, IPV6_BAD_EXTHDR);
+		return;
+	}
+	skb->transport_header = (u16)(skb->network_header + off);
+	skb_advance(skb, off);
+	ip_deliver(sd, skb, (u8)proto);
+}

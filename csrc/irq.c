@@ -1,0 +1,85 @@
+/* irq.c - interrupts: raise and moderation
+ *
+ *   virtqueue_publish() says the driver wants to know --irq_complete()--> pending --frames or usecs--> raised
+ *                                                                     softirq.c: the CPU's hardirq, or an eventfd
+ *
+ * ethtool -C's rule: fire when rx-usecs passed since the first completion, or rx-frames completed, whichever comes
+ * first; usecs 0 and frames 1 is "immediately". There is one mask, the virtqueue's notification suppression: what the
+ * driver does not want to hear of (used_event not passed) never becomes pending, and what it took by polling while
+ * the timer ran is not worth an interrupt any more. After unmasking the driver looks again, so nothing is lost.
+ */
+#include "prelude.h"
+
+#include <unistd.h>
+
+static void irq_plan(struct nic *nic)
+{
+	u64 next = NEVER;
+
+	for (u32 i = 0; i < nic->nqueues; i++)
+		if (nic->queue[i].irq.pending)
+			next = min_u64(next, nic->queue[i].irq.deadline_ns);
+	nic->irq_next = next;
+}
+
+static void irq_fire(struct nic_queue *q, u64 now, u64 *by)
+{
+	struct irq *irq = &q->irq;
+	u64 delay = now - irq->first_ns;
+
+	irq->pending = 0;
+	irq->frames = 0;
+	if (!virtqueue_wants_irq(&q->vq, irq->since)) {
+		COUNT(irq->suppressed, 1);
+		return;
+	}
+	COUNT(irq->raised, 1);
+	COUNT(*by, 1);
+	COUNT(irq->delay_sum_ns, delay);
+	if (delay > irq->delay_max_ns)
+		irq->delay_max_ns = delay;
+	if (irq->call_fd >= 0) {
+		u64 one = 1;
+		ssize_t n = write(irq->call_fd, &one, sizeof(one));
+
+		(void)n; /* EAGAIN: the counter is full of interrupts nobody took: it is pending all the same */
+	} else if (q->nic->host->dq[q->index]) { /* a foreign driver without an eventfd polls */
+		raise_hardirq(q->nic->host->dq[q->index]->napi.sd, q->index, now);
+	}
+}
+
+/* irq_complete() - frames were published just now; wanted: used_event was passed by them */
+void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
+{
+	struct irq *irq = &q->irq;
+
+	if (!irq->pending) {
+		if (!wanted) {
+			COUNT(irq->suppressed, 1);
+			return;
+		}
+		irq->pending = 1;
+		irq->first_ns = now;
+		irq->deadline_ns = irq->rx_usecs ? now + irq->rx_usecs * 1000ull : NEVER;
+	}
+	if (wanted)
+		irq->since = q->vq.was_published;
+	irq->frames += frames;
+	if ((irq->rx_frames && irq->frames >= irq->rx_frames) || (!irq->rx_frames && !irq->rx_usecs)) {
+		bool planned = q->nic->irq_next == irq->deadline_ns;
+
+		irq_fire(q, now, &irq->by_frames);
+		if (planned)
+			irq_plan(q->nic);
+	} else if (irq->deadline_ns < q->nic->irq_next) {
+		q->nic->irq_next = irq->deadline_ns;
+	}
+}
+
+/* irq_timer() - the moderation timer of this queue, if it is due */
+void irq_timer(struct nic_queue *q, u64 now)
+{
+	if (q->irq.pending && q->irq.deadline_ns <= now)
+		irq_fire(q, now, &q->irq.by_usecs);
+	irq_plan(q->nic);
+}

@@ -1,0 +1,51 @@
+/* lat.c - latency histograms. Called wherever a stage ends, if somebody asked for the split
+ *
+ * Log-linear: 64 buckets an octave, so a bucket is at most 1.6 % wide; values below 64 ns are exact. One histogram
+ * per CPU and stage, one writer each; Python adds them up.
+ */
+#include "prelude.h"
+
+static u32 bucket_of(u64 v)
+{
+	u32 octave, b;
+
+	if (v < 64)
+		return (u32)v;
+	octave = 63 - (u32)__builtin_clzll(v); /* 6 .. 63 */
+	b = (octave - 5) * 64 + ((v >> (octave - 6)) & 63);
+	return b < LAT_BUCKETS ? b : LAT_BUCKETS - 1;
+}
+
+static u64 bucket_top(u32 b)
+{
+	u32 octave = b / 64 + 5;
+
+	if (b < 64)
+		return b;
+	return (((u64)(b % 64) + 65) << (octave - 6)) - 1;
+}
+
+void lat_record(struct histogram *h, u64 v, u32 frames)
+{
+	if (!h->count || v < h->min)
+		WRITE_ONCE(h->min, v);
+	if (v > h->max)
+		WRITE_ONCE(h->max, v);
+	COUNT(h->count, frames);
+	COUNT(h->sum, v * frames);
+	COUNT(h->bucket[bucket_of(v)], frames);
+}
+
+u64 lat_percentile(const struct histogram *h, double q)
+{
+	u64 want = (u64)(q * (double)h->count + 0.5), seen = 0;
+
+	if (!h->count)
+		return 0;
+	for (u32 b = 0; b < LAT_BUCKETS; b++) {
+		seen += h->bucket[b];
+		if (seen >= want && seen)
+			return min_u64(bucket_top(b), h->max);
+	}
+	return h->max;
+}

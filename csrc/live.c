@@ -1,0 +1,166 @@
+/* live.c - real time: a thread for the card, one for each emulated CPU
+ *
+ * Python makes the threads (named, daemons, signals blocked) and parks them in nic_thread() and cpu_thread(), without
+ * the interpreter's lock. Interrupts, IPIs and doorbells are eventfds, moderation is a timerfd; who has nothing to do
+ * sleeps in the kernel. Going to sleep: say so, then look once more (seq_cst on both sides, see cpu_wake()).
+ */
+#include "prelude.h"
+
+#include <poll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+static void drain_eventfd(int fd)
+{
+	u64 n;
+	ssize_t rc = read(fd, &n, sizeof(n));
+
+	(void)rc; /* nothing in it: somebody else's wake-up */
+}
+
+/* ---- a CPU ---- */
+
+static bool cpu_has_work(struct softnet_data *sd)
+{
+	return __atomic_load_n(&sd->irq_pending, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&sd->ipi_pending, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&sd->reader.runnable, __ATOMIC_SEQ_CST) || sd->softirq_pending ||
+	       __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST);
+}
+
+static void cpu_sleep(struct softnet_data *sd)
+{
+	struct pollfd fd = { .fd = sd->wake_fd, .events = POLLIN };
+	u64 start = clock_ns(),
+	    wait = sd->timer_next == NEVER ? NEVER : sd->timer_next - min_u64(start, sd->timer_next);
+	struct timespec ts = { (time_t)(wait / 1000000000), (long)(wait % 1000000000) };
+
+	__atomic_store_n(&sd->sleeping, 1, __ATOMIC_SEQ_CST); /* Pairs with cpu_wake(). */
+	if (!cpu_has_work(sd) && ppoll(&fd, 1, wait == NEVER ? NULL : &ts, NULL) > 0)
+		drain_eventfd(sd->wake_fd);
+	__atomic_store_n(&sd->sleeping, 0, __ATOMIC_SEQ_CST);
+	COUNT(sd->idle_ns, clock_ns() - start);
+}
+
+int cpu_thread(struct softnet_data *sd)
+{
+	for (;;) {
+		bool stop = __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST);
+
+		sd->horizon = NEVER;
+		if (cpu_run(sd))
+			continue; /* stopped in the middle of something */
+		if (stop)
+			return EV_STOPPED;
+		cpu_sleep(sd);
+	}
+}
+
+/* ---- the card ---- */
+
+static void timer_set(int fd, u64 at_ns)
+{
+	struct itimerspec t = { 0 };
+
+	if (at_ns != NEVER) {
+		t.it_value.tv_sec = (time_t)(at_ns / 1000000000);
+		t.it_value.tv_nsec = (long)(at_ns % 1000000000);
+	}
+	timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL);
+}
+
+static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
+{
+	struct pollfd fds[3] = {
+		{ .fd = nic->kick_fd, .events = POLLIN },
+		{ .fd = timer_fd, .events = POLLIN },
+		{ .fd = nic->wire->kind == WIRE_TAP ? container_of(nic->wire, struct tap_wire, wire)->fd : -1,
+		  .events = POLLIN },
+	};
+
+	if (nic->irq_next != *armed) {
+		timer_set(timer_fd, nic->irq_next);
+		*armed = nic->irq_next;
+	}
+	if (poll(fds, 3, -1) <= 0)
+		return;
+	if (fds[0].revents)
+		drain_eventfd(nic->kick_fd);
+	if (fds[1].revents) {
+		drain_eventfd(timer_fd);
+		*armed = 0;
+	}
+}
+
+/* One turn of the card. Return: an event for Python, or -1: go on. *idle: nothing came from the wire */
+static int nic_turn(struct nic *nic, bool *idle)
+{
+	int n = nic->burst_len - nic->burst_pos;
+
+	nic->now = clock_ns();
+	*idle = false;
+	if (n <= 0) {
+		n = wire_next(nic->wire, nic->burst, BURST, nic->now);
+		nic->burst_pos = 0;
+		nic->burst_len = n > 0 ? n : 0;
+		nic->burst_asked = 0;
+	}
+	if (n > 0 && unlikely(nic->python_filter && !nic->burst_asked))
+		return EV_FILTER;
+	if (n > 0) {
+		nic_receive(nic, nic->burst + nic->burst_pos, n);
+		nic->burst_pos = nic->burst_len;
+	}
+	nic_drain(nic, nic->now);
+	if (nic->irq_next <= nic->now)
+		for (u32 i = 0; i < nic->nqueues; i++)
+			irq_timer(&nic->queue[i], nic->now);
+	if (nic->wire->hungry)
+		return EV_WIRE;
+	if (n == -EAGAIN)
+		*idle = true;
+	return n < 0 && n != -EAGAIN ? EV_DONE : -1;
+}
+
+/* nic_thread() - until stopped, or Python is needed: EV_FILTER, EV_WIRE; EV_DONE: the wire ended (wire.error says how) */
+int nic_thread(struct nic *nic)
+{
+	int timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	u64 armed = 0;
+	int event = -1;
+
+	if (timer_fd < 0)
+		return -errno;
+	while (event < 0) {
+		bool idle;
+
+		if (__atomic_load_n(&nic->stop, __ATOMIC_SEQ_CST)) {
+			event = EV_STOPPED;
+			break;
+		}
+		event = nic_turn(nic, &idle);
+		if (event < 0 && idle)
+			nic_sleep(nic, timer_fd, &armed);
+	}
+	close(timer_fd);
+	return event;
+}
+
+/* live_stop() - after all threads came home: what they left is run out in virtual time, by the caller's thread */
+void live_stop(struct host *h)
+{
+	h->live = 0;
+	h->nic.wire->live = 0;
+	h->nic.wire->eof = 1;
+	h->nic.wire->hungry = 0;
+	h->nic.kick_ns = h->nic.now; /* a doorbell may have rung after the card's last look */
+	for (u32 i = 0; i < h->ncpus; i++) {
+		struct softnet_data *sd = h->cpu[i];
+
+		skb_flush_returns(sd);
+		enqueue_flush(sd);
+		sd->live = 0;
+		sd->wake_ns = sd->irq_ns = sd->ipi_ns = sd->now;
+	}
+	sock_sweep(h);
+}

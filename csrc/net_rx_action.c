@@ -1,0 +1,127 @@
+/* net_rx_action.c - the NET_RX softirq: round robin over this CPU's poll list. Linux: net/core/dev.c
+ *
+ * Bounded by netdev_budget packets and netdev_budget_usecs (compared in jiffies), both looked at after each poll, so
+ * the budget can be overshot by a poll, and time_squeeze counts even when nothing is left. A NAPI is polled at most
+ * once a run; one that used its whole weight goes to the end of the line. What is left re-raises the softirq. IPIs to
+ * CPUs whose backlog was fed are sent at the end.
+ *
+ * Virtual time: a poll may stop in the middle (-EAGAIN) so that the others' clocks catch up; then this returns 0 and
+ * goes on where it was when called again.
+ */
+#include "prelude.h"
+
+static void list_append(struct napi_struct **head, struct napi_struct **tail, struct napi_struct *n)
+{
+	n->next = NULL;
+	if (*head)
+		(*tail)->next = n;
+	else
+		*head = n;
+	*tail = n;
+}
+
+static struct napi_struct *list_pop(struct napi_struct **head)
+{
+	struct napi_struct *n = *head;
+
+	*head = n->next;
+	n->next = NULL;
+	return n;
+}
+
+/* __napi_poll(). Return: work, or -EAGAIN */
+static int napi_poll(struct softnet_data *sd, struct napi_struct *n)
+{
+	int weight = (int)n->weight, work = n->poll(n, weight);
+
+	if (unlikely(work < 0))
+		return work;
+	COUNT(n->polls, 1);
+	COUNT(n->packets, (u64)work);
+	if (work < weight)
+		return work; /* it completed itself */
+
+	COUNT(n->full_polls, 1);
+	if (n->gro_bitmask) /* HZ < 1000: a full poll flushes all, nothing may get old unseen */
+		napi_gro_flush(n, n->host->hz >= 1000);
+	gro_normal_list(n);
+	list_append(&sd->repoll, &sd->repoll_tail, n);
+	return work;
+}
+
+static void begin(struct softnet_data *sd)
+{
+	u64 usecs = sd->host->netdev_budget_usecs;
+
+	sd->softirq_pending = 0;
+	sd->budget = (int)sd->host->netdev_budget;
+	sd->deadline = jiffies(sd) + (usecs * 1000 + sd->host->jiffy_ns - 1) / sd->host->jiffy_ns;
+	sd->list = NULL;
+	COUNT(sd->net_rx_runs, 1);
+}
+
+static void take_poll_list(struct softnet_data *sd)
+{
+	sd->in_net_rx_action = 1;
+	sd->list = sd->poll_list;
+	sd->list_tail = sd->poll_tail;
+	sd->poll_list = NULL;
+}
+
+static void end(struct softnet_data *sd)
+{
+	struct napi_struct *n;
+
+	/* the rest of this run, then what was scheduled meanwhile, then those that used their weight */
+	while (sd->poll_list) {
+		n = list_pop(&sd->poll_list);
+		list_append(&sd->list, &sd->list_tail, n);
+	}
+	while (sd->repoll) {
+		n = list_pop(&sd->repoll);
+		list_append(&sd->list, &sd->list_tail, n);
+	}
+	sd->poll_list = sd->list;
+	sd->poll_tail = sd->list_tail;
+	sd->list = NULL;
+	sd->in_net_rx_action = 0;
+	if (sd->poll_list)
+		sd->softirq_pending = 1;
+	skb_flush_returns(sd);
+	net_rps_send_ipi(sd);
+}
+
+int net_rx_action(struct softnet_data *sd)
+{
+	if (!sd->in_net_rx_action) {
+		begin(sd);
+		take_poll_list(sd);
+	}
+	for (;;) {
+		struct napi_struct *n = sd->current;
+		int work;
+
+		if (!n) {
+			if (!sd->list && !sd->repoll && sd->poll_list)
+				take_poll_list(sd);
+			if (!sd->list)
+				break;
+			n = list_pop(&sd->list);
+		}
+		work = napi_poll(sd, n);
+		if (work < 0) {
+			sd->current = n;
+			return 0;
+		}
+		sd->current = NULL;
+		sd->budget -= work;
+		if (sd->live)
+			sd->now = clock_ns();
+		if (sd->budget <= 0 || jiffies(sd) >= sd->deadline) {
+			COUNT(sd->time_squeeze, 1);
+			break;
+		}
+	}
+	end(sd);
+	return 1;
+}

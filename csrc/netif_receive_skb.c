@@ -1,0 +1,89 @@
+/* netif_receive_skb.c - the fork after GRO, then taps, then the protocol handler. Linux: net/core/dev.c
+ *
+ *   gro.c -> netif_receive_skb_internal(): rps.c says another CPU -> backlog.c, else straight on
+ *         -> netif_receive_skb_core(): VLAN tag off, taps (af_packet.c), handler by EtherType; nobody: UNHANDLED_PROTO
+ *
+ * A packet with a VLAN id for which there is a VLAN device goes round once more, as that device's; without one it is
+ * some other host's, as in Linux. A replay with --mac any takes every VLAN id as its own.
+ */
+#include "prelude.h"
+
+void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb)
+{
+	int cpu = get_rps_cpu(sd->host, skb);
+
+	if (unlikely(cpu >= 0))
+		enqueue_to_backlog(sd, skb, (u32)cpu);
+	else
+		netif_receive_skb_core(sd, skb);
+}
+
+static bool is_vlan(u16 protocol)
+{
+	return protocol == 0x0081 || protocol == 0xa888;
+}
+
+/* The tag moves from the bytes to vlan_tci; the packet then looks as if it had never been there. */
+static bool vlan_untag(struct sk_buff *skb)
+{
+	u8 *mac = skb_mac_header(skb);
+
+	if (unlikely(skb->head_len < 4))
+		return false;
+	skb->vlan_proto = skb->protocol;
+	skb->vlan_tci = be16(skb->data);
+	skb->flags |= SKB_TAGGED;
+	skb->protocol = load16(skb->data + 2);
+	memmove(mac + 4, mac, 12);
+	skb->mac_header += 4;
+	skb->network_header += 4;
+	skb_pull(skb, 4);
+	return true;
+}
+
+static bool deliver(struct softnet_data *sd, struct sk_buff *skb)
+{
+	struct host *h = sd->host;
+
+	for (u32 i = 0; i < h->nptypes; i++) {
+		struct packet_type *pt = &h->ptype[i];
+
+		if (pt->type != skb->protocol)
+			continue;
+		if (unlikely(pt->python))
+			upcall_push(sd, skb, pt->python);
+		else
+			pt->func(sd, skb);
+		return true;
+	}
+	return false;
+}
+
+void netif_receive_skb_core(struct softnet_data *sd, struct sk_buff *skb)
+{
+	u32 rounds = 0;
+
+	cpu_charge(sd, COST_RECEIVE);
+another_round:
+	COUNT(sd->processed, 1);
+	if (unlikely(is_vlan(skb->protocol)) && !vlan_untag(skb)) {
+		kfree_skb_reason(sd, skb, PKT_TOO_SMALL);
+		return;
+	}
+	if (unlikely(sd->host->capture != NULL) && !rounds)
+		capture_skb(sd->host->capture, skb, skb->tstamp);
+	if (unlikely(skb->flags & SKB_TAGGED)) {
+		bool id = skb->vlan_tci & 0xfff;
+
+		if (rounds++ < 4 && (id ? sd->host->vlan_any : is_vlan(skb->protocol))) {
+			skb->flags &= (u8)~SKB_TAGGED; /* in on eth0.N; or a priority tag around a VLAN's */
+			goto another_round;
+		}
+		if (id)
+			skb->pkt_type = PACKET_OTHERHOST;
+	}
+	if (deliver(sd, skb))
+		return;
+	COUNT(sd->rx_dropped, 1);
+	kfree_skb_reason(sd, skb, UNHANDLED_PROTO);
+}

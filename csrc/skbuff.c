@@ -1,0 +1,236 @@
+/* skbuff.c - receive buffers, and the sk_buffs that describe them
+ *
+ *   rx_pool_get() -> driver_refill() -> ring -> driver_poll(): skb -> ... -> kfree_skb*() -> the pool
+ *
+ * skb i describes buffer i for ever, so one free list serves both and there is no second allocator. The list is LIFO:
+ * what was freed last is still in the cache. The pool belongs to the CPU that polls the queue. Another CPU returns
+ * buffers in bursts, a chain pushed with one compare-and-swap; the owner takes the whole chain with one exchange, so
+ * there is no ABA, no limit to size, and no line that both sides write per packet (a bounded ring, as in DPDK's
+ * mempool cache, would need a size and an answer to "full"; a chain through the skbs themselves needs neither).
+ * The second law: when all is at rest, free == size.
+ */
+#include "prelude.h"
+
+#include <sys/mman.h>
+
+_Static_assert(sizeof(struct sk_buff) == 128, "two cache lines: per packet, and GRO's");
+_Static_assert(offsetof(struct sk_buff, frag_tail) == 64, "line 1 begins here");
+
+int rx_pool_init(struct rx_pool *p, u8 *base, u64 bus, u32 size, u32 buf_len, u32 stride)
+{
+	*p = (struct rx_pool){ .base = base, .bus = bus, .stride = stride, .buf_len = buf_len, .size = size };
+	p->free = malloc(size * sizeof(*p->free));
+	p->skbs = mmap(NULL, size * sizeof(*p->skbs), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!p->free || p->skbs == MAP_FAILED)
+		return -ENOMEM;
+	return 0;
+}
+
+void rx_pool_exit(struct rx_pool *p)
+{
+	free(p->free);
+	if (p->skbs)
+		munmap(p->skbs, p->size * sizeof(*p->skbs));
+	*p = (struct rx_pool){ 0 };
+}
+
+void rx_pool_reclaim(struct rx_pool *p)
+{
+	struct sk_buff *skb;
+
+	if (!READ_ONCE(p->returned))
+		return;
+	for (skb = __atomic_exchange_n(&p->returned, NULL, __ATOMIC_ACQUIRE); skb; skb = skb->next)
+		p->free[p->nfree++] = skb->id; /* Pairs with the release in push_returned(). */
+}
+
+int rx_pool_get(struct rx_pool *p)
+{
+	if (unlikely(!p->nfree)) {
+		rx_pool_reclaim(p);
+		if (!p->nfree)
+			return p->fresh < p->size ? (int)p->fresh++ : -ENOBUFS;
+	}
+	return (int)p->free[--p->nfree];
+}
+
+u32 rx_pool_free_count(struct rx_pool *p)
+{
+	rx_pool_reclaim(p);
+	return p->nfree + p->size - p->fresh;
+}
+
+/* A ring that ran dry hears of it when a buffer comes home: its driver is polled once more; in virtual time not before
+ * the moment at which sd (NULL: Python) gave it back, which may be ahead of the owner's clock. */
+static void wake_starved(struct rx_pool *p, struct softnet_data *sd)
+{
+	struct softnet_data *owner = p->owner;
+	u64 now = 0;
+
+	if (likely(!READ_ONCE(p->starved)) || !__atomic_exchange_n(&p->starved, 0, __ATOMIC_SEQ_CST))
+		return;
+	if (!owner->live) {
+		now = sd ? max_u64(owner->now, sd->now) : owner->now;
+		if (sd && sd != owner)
+			sd->horizon = min_u64(sd->horizon, now + (owner->cpu > sd->cpu));
+	}
+	raise_hardirq(owner, p->nicq->index, now);
+}
+
+static void push_returned(struct softnet_data *sd, struct rx_pool *p, struct sk_buff *head, struct sk_buff *tail)
+{
+	struct sk_buff *old = READ_ONCE(p->returned);
+
+	do {
+		tail->next = old;
+	} while (!__atomic_compare_exchange_n(&p->returned, &old, head, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	wake_starved(p, sd);
+}
+
+void skb_flush_returns(struct softnet_data *sd)
+{
+	if (!sd->give_back)
+		return;
+	push_returned(sd, sd->give_back_pool, sd->give_back, sd->give_back_tail);
+	sd->give_back = NULL;
+	sd->give_back_len = 0;
+}
+
+static void free_piece(struct softnet_data *sd, struct sk_buff *skb)
+{
+	struct rx_pool *p = skb->pool;
+
+	if (likely(!p->owner->live || p->owner == sd)) {
+		p->free[p->nfree++] = skb->id;
+		wake_starved(p, sd);
+		return;
+	}
+	if (!sd) { /* a Python thread */
+		push_returned(sd, p, skb, skb);
+		return;
+	}
+	if (sd->give_back_pool != p || sd->give_back_len == BURST) {
+		skb_flush_returns(sd);
+		sd->give_back_pool = p;
+	}
+	if (!sd->give_back)
+		sd->give_back_tail = skb;
+	skb->next = sd->give_back;
+	sd->give_back = skb;
+	sd->give_back_len++;
+}
+
+void kfree_skb_list(struct softnet_data *sd, struct sk_buff *skb)
+{
+	struct sk_buff *piece = skb->frag_list;
+
+	free_piece(sd, skb);
+	while (unlikely(piece != NULL)) {
+		struct sk_buff *next = piece->next;
+
+		free_piece(sd, piece);
+		piece = next;
+	}
+}
+
+void kfree_skb_reason(struct softnet_data *sd, struct sk_buff *skb, enum fate fate)
+{
+	count_fate(sd, fate, skb->segs);
+	kfree_skb_list(sd, skb);
+}
+
+u32 skb_copy_bits(const struct sk_buff *skb, u32 off, u8 *to, u32 len)
+{
+	const struct sk_buff *piece = skb;
+	u32 done = 0;
+
+	while (piece && done < len) {
+		if (off < piece->head_len) {
+			u32 n = min_u32(len - done, piece->head_len - off);
+
+			memcpy(to + done, piece->data + off, n);
+			done += n;
+			off = 0;
+		} else {
+			off -= piece->head_len;
+		}
+		piece = piece == skb ? skb->frag_list : piece->next;
+	}
+	return done;
+}
+
+/* The one checked way to read packet bytes: a pointer into the first buffer, or a copy when they lie elsewhere. */
+const u8 *skb_header_pointer(const struct sk_buff *skb, u32 off, u32 len, u8 *copy)
+{
+	if (likely(off + len <= skb->head_len))
+		return skb->data + off;
+	return skb_copy_bits(skb, off, copy, len) == len ? copy : NULL;
+}
+
+int skb_trim(struct softnet_data *sd, struct sk_buff *skb, u32 len)
+{
+	struct sk_buff *piece, **link;
+	u32 left = len;
+
+	if (len > skb->len)
+		return -EINVAL;
+	skb->len = len;
+	if (likely(!skb->frag_list)) {
+		skb->head_len = len;
+		return 0;
+	}
+	skb->head_len = min_u32(skb->head_len, left);
+	left -= skb->head_len;
+	for (link = &skb->frag_list; (piece = *link) && left; link = &piece->next) {
+		piece->head_len = min_u32(piece->head_len, left);
+		left -= piece->head_len;
+		skb->frag_tail = piece;
+	}
+	*link = NULL;
+	while (piece) { /* nothing of these is left */
+		struct sk_buff *next = piece->next;
+
+		free_piece(sd, piece);
+		piece = next;
+	}
+	return 0;
+}
+
+void skb_advance(struct sk_buff *skb, u32 n)
+{
+	u32 part = min_u32(n, skb->head_len);
+
+	skb->len -= n;
+	skb->data += part;
+	skb->head_len -= part;
+	n -= part;
+	for (struct sk_buff *piece = skb->frag_list; piece && n; piece = piece->next) {
+		part = min_u32(n, piece->head_len);
+		piece->data += part;
+		piece->head_len -= part;
+		n -= part;
+	}
+}
+
+u32 skb_checksum(const struct sk_buff *skb, u32 off, u32 len, u32 sum)
+{
+	const struct sk_buff *piece = skb;
+	u32 done = 0;
+
+	while (piece && done < len) {
+		if (off < piece->head_len) {
+			u32 n = min_u32(len - done, piece->head_len - off);
+			u32 part = csum_partial(piece->data + off, n, 0);
+
+			if (done & 1) /* an odd start swaps the bytes of every word */
+				part = (part & 0xff00ff) << 8 | (part >> 8 & 0xff00ff);
+			sum = csum_add(sum, part);
+			done += n;
+			off = 0;
+		} else {
+			off -= piece->head_len;
+		}
+		piece = piece == skb ? skb->frag_list : piece->next;
+	}
+	return sum;
+}

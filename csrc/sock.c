@@ -1,0 +1,236 @@
+/* sock.c - the receive queue of a socket, and its reader. Linux: net/core/sock.c, net/ipv4/udp.c (queueing)
+ *
+ *   udp.c, tcp.c -> sock_queue_rcv_skb() -> sock_data_ready() -> a reader task of an emulated CPU (reader_run()),
+ *                                                               or Python: sock_recv(), sock_read()
+ *
+ * A queue holds truesize, not bytes: an skb is taken while what is queued is <= rcvbuf, so one may overshoot. rmem is
+ * written by the softirq side, rfree by the reader. In a replay nobody binds ports, so sink sockets and their readers
+ * stand in: without somebody who reads, "delivered" and rcvbuf would mean nothing.
+ */
+#include "prelude.h"
+
+#include <unistd.h>
+
+/* ---- waking whoever reads ---- */
+
+/* A flag both sides of a wake-up write. One thread alone needs no locked instruction for it (20 ns a datagram). */
+static u8 flag_exchange(const struct softnet_data *sd, u8 *flag, u8 value)
+{
+	u8 old;
+
+	if (sd->live)
+		return __atomic_exchange_n(flag, value, __ATOMIC_SEQ_CST);
+	old = *flag;
+	*flag = value;
+	return old;
+}
+
+static void wake_reader(struct softnet_data *sd, struct sock *sk)
+{
+	struct softnet_data *target = sd->host->cpu[sk->reader_cpu];
+
+	if (flag_exchange(sd, &sk->on_ready, 1))
+		return;
+	lock_if(sd->live, &target->ready_lock);
+	sk->ready_next = NULL;
+	if (target->ready)
+		target->ready_tail->ready_next = sk;
+	else
+		smp_store_release(&target->ready, sk); /* Pairs with reader_run(). */
+	target->ready_tail = sk;
+	unlock_if(sd->live, &target->ready_lock);
+	if (flag_exchange(sd, &target->reader.runnable, 1))
+		return;
+	__atomic_fetch_add(&target->reader.wakeups, 1, __ATOMIC_RELAXED); /* any CPU may be the one */
+	cpu_charge(sd, COST_WAKE);
+	if (!sd->live)
+		target->reader_ns = sd->now;
+	if (target != sd) {
+		if (!sd->live)
+			sd->horizon = min_u64(sd->horizon, max_u64(target->now, sd->now) + (target->cpu > sd->cpu));
+		cpu_wake(target, sd->now);
+	}
+}
+
+void sock_data_ready(struct softnet_data *sd, struct sock *sk)
+{
+	if (likely(sk->sink)) {
+		wake_reader(sd, sk);
+	} else if (sk->wake_fd >= 0) {
+		u64 one = 1;
+		ssize_t n = write(sk->wake_fd, &one, sizeof(one));
+
+		(void)n;
+	}
+}
+
+/* ---- the queue. TCP calls with sk->lock held ---- */
+
+int sock_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
+{
+	bool tcp = sk->type == SOCK_TCP;
+	u32 segs = skb->segs;
+
+	cpu_charge(sd, COST_SOCK);
+	if (!tcp)
+		lock_if(sd->live, &sk->lock);
+	if (unlikely(sk->rmem - READ_ONCE(sk->rfree) > sk->rcvbuf || sk->closed)) { /* closed since it was found */
+		COUNT(sk->drops, segs);
+		if (!tcp)
+			unlock_if(sd->live, &sk->lock);
+		return -ENOBUFS;
+	}
+	WRITE_ONCE(sk->rmem, sk->rmem + skb->truesize);
+	COUNT(sk->packets, segs);
+	COUNT(sk->bytes, skb->len);
+	skb->next = NULL;
+	skb->t_stage = sd->now;
+	if (sk->head)
+		sk->tail->next = skb;
+	else
+		sk->head = skb;
+	sk->tail = skb;
+	WRITE_ONCE(sk->qlen, sk->qlen + 1);
+	sock_data_ready(sd, sk); /* under the lock: whoever closes takes it, and the eventfd is gone after that */
+	if (!tcp) {
+		unlock_if(sd->live, &sk->lock);
+		count_fate(sd, DELIVERED_UDP, segs);
+	}
+	return 0;
+}
+
+struct sk_buff *sock_dequeue(struct sock *sk)
+{
+	struct sk_buff *skb = sk->head;
+
+	if (!skb)
+		return NULL;
+	sk->head = skb->next;
+	skb->next = NULL;
+	WRITE_ONCE(sk->qlen, sk->qlen - 1);
+	WRITE_ONCE(sk->rfree, sk->rfree + skb->truesize);
+	return skb;
+}
+
+/* ---- the reader task of an emulated CPU ---- */
+
+static void read_latency(struct softnet_data *sd, const struct sk_buff *skb)
+{
+	latency(sd, LAT_SOCKET, skb->t_stage, sd->now, skb->segs);
+	latency(sd, LAT_TOTAL, skb->t_wire, sd->now, 1);
+	for (const struct sk_buff *s = skb->frag_list; s; s = s->next)
+		if (s->segs)
+			latency(sd, LAT_TOTAL, s->t_wire, sd->now, 1);
+}
+
+static struct sk_buff *reader_take(bool live, struct sock *sk)
+{
+	struct sk_buff *skb;
+
+	lock_if(live, &sk->lock);
+	skb = sock_dequeue(sk);
+	unlock_if(live, &sk->lock);
+	return skb;
+}
+
+/* The socket is drained: off the ready list. A packet that came just now puts it on again. */
+static void reader_leave(struct softnet_data *sd, struct sock *sk)
+{
+	lock_if(sd->live, &sd->ready_lock);
+	WRITE_ONCE(sd->ready, sk->ready_next);
+	unlock_if(sd->live, &sd->ready_lock);
+	flag_exchange(sd, &sk->on_ready, 0);
+	if (READ_ONCE(sk->qlen))
+		wake_reader(sd, sk);
+	else if (!sd->live && sk->type == SOCK_TCP && sk->closed) /* live: sock_sweep() */
+		sock_close(sd->host, sd, sk);
+}
+
+int reader_run(struct softnet_data *sd)
+{
+	u32 n = 0;
+
+	for (;;) {
+		struct sock *sk = smp_load_acquire(&sd->ready); /* Pairs with wake_reader(). */
+		struct sk_buff *skb;
+
+		if (!sk) {
+			flag_exchange(sd, &sd->reader.runnable, 0);
+			if (!__atomic_load_n(&sd->ready, __ATOMIC_SEQ_CST)) /* Pairs with wake_reader(). */
+				return 0;
+			WRITE_ONCE(sd->reader.runnable, 1);
+			continue;
+		}
+		while ((skb = reader_take(sd->live, sk))) {
+			if (!sd->live) /* who queued it may be a step ahead */
+				sd->now = max_u64(sd->now, skb->t_stage);
+			cpu_charge(sd, COST_RECV);
+			cpu_charge_bytes(sd, COST_COPY_PS, skb->len);
+			if (unlikely(sd->lat != NULL))
+				read_latency(sd, skb);
+			sk->reads++;
+			kfree_skb_list(sd, skb);
+			if (++n >= sd->host->catch_up &&
+			    (cpu_yields(sd) || n >= BURST || sd->ksoftirqd_task.runnable)) /* a slice may be over */
+				return 1;
+		}
+		reader_leave(sd, sk);
+	}
+}
+
+/* ---- Python reads ---- */
+
+struct from {
+	struct inet_addr addr;
+	u16 port;
+	u16 spare;
+	u32 truncated;
+};
+
+/* sock_recv() - one datagram. Return: its length (as much of it as fits is copied), or -EAGAIN */
+long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, void *from)
+{
+	struct sk_buff *skb = reader_take(h->live, sk);
+	struct from *f = from;
+	const u8 *ip;
+	u32 n;
+
+	if (!skb)
+		return -EAGAIN;
+	ip = skb_network_header(skb);
+	f->addr = ip[0] >> 4 == 4 ? inet_addr4(ip + 12) : inet_addr6(ip + 8);
+	f->port = (u16)skb->seq;
+	n = (u32)min_u64(len, skb->len);
+	f->truncated = n < skb->len;
+	skb_copy_bits(skb, 0, buf, n);
+	sk->reads++;
+	kfree_skb_list(NULL, skb);
+	return n;
+}
+
+/* sock_read() - bytes of the stream. Return: how many; 0 = it ended; -EAGAIN = none yet; -ECONNRESET */
+long sock_read(struct host *h, struct sock *sk, void *buf, u64 len)
+{
+	u64 done = 0;
+	u8 state;
+
+	lock_if(h->live, &sk->lock);
+	while (done < len && sk->head) {
+		struct sk_buff *skb = sk->head;
+		u32 n = (u32)min_u64(len - done, skb->len);
+
+		skb_copy_bits(skb, 0, (u8 *)buf + done, n);
+		skb_advance(skb, n);
+		done += n;
+		if (!skb->len) {
+			sock_dequeue(sk);
+			kfree_skb_list(NULL, skb);
+		}
+	}
+	state = sk->state;
+	sk->reads++;
+	unlock_if(h->live, &sk->lock);
+	if (done || !len)
+		return (long)done;
+	return state == TCP_FINISHED ? 0 : state == TCP_RESET ? -ECONNRESET : -EAGAIN;
+}

@@ -1,0 +1,324 @@
+/* sock_table.c - all sockets, and the table of bound ports. Called by udp.c, tcp.c and Python's bind
+ *
+ * Bound ports: an array by port to a chain of sockets, the best match wins (a given address beats any), as
+ * compute_score() does; the flows are in flow_table.c. All memory is there from the start; when no socket is left, the
+ * next sink stream (clockwise) with nothing in its queues makes room.
+ */
+#include "prelude.h"
+
+#include <sys/mman.h>
+
+_Static_assert(sizeof(struct sock) == 256, "four cache lines");
+_Static_assert(offsetof(struct sock, packets) == 64, "line 1 begins here");
+
+static void *zeroed(u64 bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int sock_table_init(struct sock_table *t, u32 size)
+{
+	u32 slots = round_up_pow2(size) * 8;
+
+	t->size = size;
+	t->used = 1;
+	t->flow_mask = slots - 1;
+	t->socks = zeroed(((u64)size + 1) * sizeof(*t->socks));
+	t->flow_sig = zeroed(slots * 4ull);
+	t->flow_idx = zeroed(slots * 4ull);
+	t->port[0] = zeroed(65536 * 4);
+	t->port[1] = zeroed(65536 * 4);
+	return t->socks && t->flow_sig && t->flow_idx && t->port[0] && t->port[1] ? 0 : -ENOMEM;
+}
+
+void sock_table_exit(struct sock_table *t)
+{
+	u64 slots = t->flow_mask + 1ull;
+
+	if (t->socks)
+		munmap(t->socks, (t->size + 1ull) * sizeof(*t->socks));
+	if (t->flow_sig)
+		munmap(t->flow_sig, slots * 4);
+	if (t->flow_idx)
+		munmap(t->flow_idx, slots * 4);
+	for (u32 i = 0; i < 2; i++)
+		if (t->port[i])
+			munmap(t->port[i], 65536 * 4);
+	*t = (struct sock_table){ 0 };
+}
+
+int sock_table_live(const struct sock_table *t)
+{
+	return container_of(t, struct host, socks)->live;
+}
+
+/* ---- making and closing ---- */
+
+static struct sock *sock_alloc(struct sock_table *t)
+{
+	struct sock *sk;
+	u32 i = t->free_head;
+
+	if (i) {
+		sk = &t->socks[i];
+		t->free_head = sk->port_next;
+	} else if (t->used <= t->size) {
+		i = t->used++;
+		sk = &t->socks[i];
+	} else {
+		return NULL;
+	}
+	*sk = (struct sock){ .index = i, .wake_fd = -1 };
+	return sk;
+}
+
+static void sock_release(struct sock_table *t, struct sock *sk)
+{
+	*sk = (struct sock){ .port_next = t->free_head, .wake_fd = -1 };
+	t->free_head = sk->index = (u32)(sk - t->socks);
+}
+
+/* No socket left: the next sink stream, clockwise, that holds nothing. */
+static struct sock *sock_evict(struct sock_table *t)
+{
+	for (u32 tries = 0; tries < 256 && !sock_table_live(t); tries++) { /* live: somebody may just have found it */
+		struct sock *sk = &t->socks[1 + t->clock++ % t->size];
+
+		if (sk->type == SOCK_TCP && sk->sink && !sk->head && !sk->ofo && !sk->on_ready) {
+			if (!sk->closed)
+				flow_remove(t, sk);
+			t->evicted++;
+			*sk = (struct sock){ .index = (u32)(sk - t->socks), .wake_fd = -1 };
+			return sk;
+		}
+	}
+	return NULL;
+}
+
+static struct sock *bind_locked(struct host *h, u8 type, const struct inet_addr *laddr, u16 lport, bool sink)
+{
+	struct sock_table *t = &h->socks;
+	struct sock *sk = sock_alloc(t);
+	u32 *head = &t->port[type == SOCK_TCP_LISTEN][lport];
+
+	if (!sk)
+		sk = sock_evict(t);
+	if (!sk)
+		return NULL;
+	sk->type = type;
+	sk->lport = lport;
+	sk->any = !laddr;
+	sk->sink = sink;
+	if (laddr)
+		sk->laddr = *laddr;
+	sk->rcvbuf = h->rcvbuf;
+	sk->reader_cpu = (u16)(h->reader_cpu == ~0u ? lport % h->ncpus : h->reader_cpu);
+	sk->port_next = *head;
+	smp_store_release(head, sk->index); /* Pairs with sock_lookup_port(). */
+	return sk;
+}
+
+/* sock_bind() - laddr NULL: any address. Return: NULL when all sockets are taken */
+struct sock *sock_bind(struct host *h, u8 type, const struct inet_addr *laddr, u16 lport)
+{
+	struct sock *sk;
+
+	spin_lock(&h->socks.lock);
+	sk = bind_locked(h, type, laddr, lport, false);
+	spin_unlock(&h->socks.lock);
+	return sk;
+}
+
+/* sock_connect() - only datagrams from there, and they find the socket by its 4-tuple. Once; laddr must be given */
+int sock_connect(struct host *h, struct sock *sk, const struct inet_addr *raddr, u16 rport)
+{
+	if (sk->any || sk->rport || !rport)
+		return -EINVAL;
+	spin_lock(&h->socks.lock);
+	sk->raddr = *raddr;
+	sk->rport = rport;
+	flow_insert(&h->socks, sk);
+	spin_unlock(&h->socks.lock);
+	return 0;
+}
+
+static struct sock *find_bound(struct sock_table *t, u8 type, const struct inet_addr *laddr, u16 lport)
+{
+	u32 i = smp_load_acquire(&t->port[type == SOCK_TCP_LISTEN][lport]);
+	struct sock *any = NULL;
+
+	for (; i; i = t->socks[i].port_next) {
+		struct sock *sk = &t->socks[i];
+
+		if (sk->rport)
+			continue; /* connected: found by its 4-tuple, or not at all */
+		if (sk->any)
+			any = any ? any : sk;
+		else if (addr_equal(&sk->laddr, laddr))
+			return sk;
+	}
+	return any;
+}
+
+struct sock *sock_lookup_port(struct host *h, u8 type, const struct inet_addr *laddr, u16 lport)
+{
+	struct sock *sk = find_bound(&h->socks, type, laddr, lport);
+
+	if (likely(sk || !h->auto_sink))
+		return sk;
+	spin_lock(&h->socks.lock);
+	sk = find_bound(&h->socks, type, laddr, lport); /* another CPU may have made it just now */
+	if (!sk)
+		sk = bind_locked(h, type, NULL, lport, true);
+	spin_unlock(&h->socks.lock);
+	return sk;
+}
+
+struct sock *sock_new_flow(struct softnet_data *sd, struct sock *listener, const struct inet_addr *laddr, u16 lport,
+			   const struct inet_addr *raddr, u16 rport, u32 rcv_nxt)
+{
+	struct host *h = sd->host;
+	struct sock_table *t = &h->socks;
+	struct sock *sk;
+
+	spin_lock(&t->lock);
+	sk = flow_find(t, SOCK_TCP, laddr, lport, raddr, rport); /* another CPU may have made it just now */
+	if (sk) {
+		spin_unlock(&t->lock);
+		return sk;
+	}
+	if (!listener->closed)
+		sk = sock_alloc(t);
+	if (!sk && !listener->closed)
+		sk = sock_evict(t);
+	if (sk) {
+		sk->state = TCP_OPEN;
+		sk->rcv_nxt = rcv_nxt;
+		sk->type = SOCK_TCP;
+		sk->laddr = *laddr;
+		sk->raddr = *raddr;
+		sk->lport = lport;
+		sk->rport = rport;
+		sk->rcvbuf = listener->rcvbuf;
+		sk->reader_cpu = listener->reader_cpu;
+		sk->sink = listener->sink;
+		sk->listener = listener->index;
+		flow_insert(t, sk);
+		if (!sk->sink) { /* waits to be accepted */
+			if (listener->accept_next)
+				listener->accept_tail->accept_next = sk;
+			else
+				listener->accept_next = sk;
+			listener->accept_tail = sk;
+		}
+	}
+	spin_unlock(&t->lock);
+	if (sk && !sk->sink) {
+		spin_lock(&listener->lock); /* whoever closes it takes this, then closes the eventfd */
+		sock_data_ready(sd, listener);
+		spin_unlock(&listener->lock);
+	}
+	return sk;
+}
+
+struct sock *sock_accept(struct host *h, struct sock *listener)
+{
+	struct sock *sk;
+
+	spin_lock(&h->socks.lock);
+	sk = listener->accept_next;
+	if (sk) {
+		listener->accept_next = sk->accept_next;
+		sk->accept_next = NULL;
+		sk->accepted = 1;
+	}
+	spin_unlock(&h->socks.lock);
+	return sk;
+}
+
+static void port_remove(struct sock_table *t, struct sock *sk)
+{
+	u32 *link = &t->port[sk->type == SOCK_TCP_LISTEN][sk->lport];
+
+	while (*link && *link != sk->index)
+		link = &t->socks[*link].port_next;
+	if (*link)
+		*link = sk->port_next;
+}
+
+static void drop_queues(struct host *h, struct softnet_data *sd, struct sock *sk)
+{
+	struct sk_buff *skb;
+
+	while ((skb = sock_dequeue(sk)))
+		kfree_skb_list(sd, skb);
+	while ((skb = sk->ofo)) {
+		sk->ofo = skb->next;
+		COUNT(*(sd ? &sd->ofo_frames : &h->outside_ofo_frames), -(u64)skb->segs);
+		COUNT(*(sd ? &sd->fates[TCP_CLOSE] : &h->outside_fates[TCP_CLOSE]), skb->segs);
+		kfree_skb_list(sd, skb);
+	}
+}
+
+static bool is_held(const struct sock *sk)
+{
+	return sk->on_ready || (!sk->sink && sk->type == SOCK_TCP && sk->accepted != 2);
+}
+
+/* Streams that nobody will accept any more. */
+static void forget_streams(struct host *h, struct softnet_data *sd, struct sock *listener)
+{
+	struct sock *sk;
+
+	while ((sk = sock_accept(h, listener))) {
+		sk->accepted = 2;
+		sock_close(h, sd, sk);
+	}
+}
+
+/* sock_close() - out of the tables, and free once nobody holds it: a stream that Python has not given up only leaves
+ * the table; a sink on its reader's list is freed when the reader is done with it. Live, another CPU may have found the
+ * socket just before: its queues are emptied and it takes no more (closed), but it is used again only after the threads
+ * ended (sock_sweep()); a socket table is large, and that needs no counting of references per packet. Order of locks:
+ * table, socket, ready list. */
+void sock_close(struct host *h, struct softnet_data *sd, struct sock *sk)
+{
+	struct sock_table *t = &h->socks;
+
+	if (sk->type == SOCK_TCP_LISTEN)
+		forget_streams(h, sd, sk);
+	spin_lock(&t->lock);
+	spin_lock(&sk->lock);
+	if (!sk->closed) {
+		if (sk->rport || sk->type == SOCK_TCP) /* a segment may come from port 0 */
+			flow_remove(t, sk);
+		if (sk->type != SOCK_TCP)
+			port_remove(t, sk);
+		sk->closed = 1;
+	}
+	if (!is_held(sk))
+		drop_queues(h, sd, sk);
+	if (!sk->sink)
+		sk->wake_fd = sk->accepted == 1 ? sk->wake_fd : -1;
+	spin_unlock(&sk->lock);
+	if (!h->live && !is_held(sk))
+		sock_release(t, sk);
+	spin_unlock(&t->lock);
+}
+
+/* sock_sweep() - after a live run: what was closed meanwhile is free now */
+void sock_sweep(struct host *h)
+{
+	struct sock_table *t = &h->socks;
+
+	for (u32 i = 1; i < t->used; i++) {
+		struct sock *sk = &t->socks[i];
+
+		if (sk->type && sk->closed && !is_held(sk)) {
+			drop_queues(h, h->cpu[0], sk);
+			sock_release(t, sk);
+		}
+	}
+}

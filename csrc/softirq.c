@@ -1,0 +1,245 @@
+/* softirq.c - one emulated CPU: hardirq over softirq over tasks. Linux: kernel/softirq.c, a little of kernel/sched
+ *
+ *   device --raise_hardirq()-->  do_hardirqs(): driver_irq(), IPIs  --raises NET_RX-->  do_softirq(): net_rx_action()
+ *                                                  more than 10 rounds or 2 ms: ksoftirqd, a task like the readers
+ *
+ * Tasks (ksoftirqd, the reader) take turns by slices of 3 ms. cpu_run() goes on until the CPU is idle, or, in virtual
+ * time, until its clock has reached the horizon: then it is somebody else's turn, and everything here can be resumed.
+ */
+#include "prelude.h"
+
+#include <unistd.h>
+
+#define MAX_SOFTIRQ_RESTART 10
+#define MAX_SOFTIRQ_MS 2
+#define SLICE_NS 3000000u /* EEVDF's base slice on a machine of 8 CPUs or more */
+
+enum { TASK_NONE, TASK_KSOFTIRQD, TASK_READER };
+
+/* ---- waking ---- */
+
+void cpu_wake(struct softnet_data *sd, u64 now)
+{
+	if (sd->live) {
+		/* Pairs with cpu_sleep() in live.c: either it sees what we left (by a seq_cst store), or we see that it sleeps. */
+		if (__atomic_exchange_n(&sd->sleeping, 0, __ATOMIC_SEQ_CST)) {
+			u64 one = 1;
+			ssize_t n = write(sd->wake_fd, &one, sizeof(one));
+
+			(void)n;
+		}
+		return;
+	}
+	if (now < sd->wake_ns)
+		sd->wake_ns = now;
+	now = max_u64(now, sd->now);
+	if (now < sd->host->nic.horizon) /* the device must not run past what this CPU does next */
+		sd->host->nic.horizon = now;
+}
+
+void raise_hardirq(struct softnet_data *sd, u32 queue, u64 now)
+{
+	u32 pending = __atomic_fetch_or(&sd->irq_pending, 1u << queue, __ATOMIC_SEQ_CST);
+
+	if (!sd->live) /* what is pending may be for later: a buffer that comes home, see skbuff.c */
+		sd->irq_ns = pending ? min_u64(sd->irq_ns, now) : now;
+	cpu_wake(sd, now);
+}
+
+void raise_ipi(struct softnet_data *from, struct softnet_data *to)
+{
+	bool was_pending = __atomic_exchange_n(&to->ipi_pending, 1, __ATOMIC_SEQ_CST);
+
+	if (!from->live) {
+		if (!was_pending)
+			to->ipi_ns = from->now;
+		from->horizon = min_u64(from->horizon, max_u64(to->now, from->now) + (to->cpu > from->cpu));
+	}
+	cpu_wake(to, from->now);
+}
+
+/* ---- hardirq ---- */
+
+void do_hardirqs(struct softnet_data *sd)
+{
+	u32 pending;
+
+	if (READ_ONCE(sd->ipi_pending) && (sd->live || sd->ipi_ns <= sd->now)) {
+		__atomic_store_n(&sd->ipi_pending, 0, __ATOMIC_SEQ_CST);
+		cpu_charge(sd, COST_HARDIRQ);
+		COUNT(sd->hardirqs, 1);
+		COUNT(sd->received_rps, 1);
+		__napi_schedule(&sd->backlog); /* SCHED was set by who fed it */
+		sd->inline_softirq = 1;
+	}
+	if (!READ_ONCE(sd->irq_pending) || (!sd->live && sd->irq_ns > sd->now))
+		return;
+	pending = __atomic_exchange_n(&sd->irq_pending, 0, __ATOMIC_SEQ_CST);
+	for (; pending; pending &= pending - 1) {
+		cpu_charge(sd, COST_HARDIRQ);
+		COUNT(sd->hardirqs, 1);
+		driver_irq(sd->host->dq[__builtin_ctz(pending)]);
+	}
+	sd->inline_softirq = 1; /* irq_exit() runs what was raised */
+}
+
+static void run_timers(struct softnet_data *sd)
+{
+	for (u32 i = 0; i < sd->nnapis; i++) {
+		if (sd->napis[i]->timer_ns > sd->now)
+			continue;
+		cpu_charge(sd, COST_HARDIRQ);
+		napi_watchdog(sd->napis[i]);
+		sd->inline_softirq = 1;
+	}
+}
+
+/* ---- softirq ---- */
+
+/* Return: 1 = done for now, 0 = time passed in the middle, call again */
+int do_softirq(struct softnet_data *sd)
+{
+	if (!sd->softirq_active) {
+		sd->softirq_active = 1;
+		sd->softirq_restarts = MAX_SOFTIRQ_RESTART;
+		sd->softirq_end = jiffies(sd) + (MAX_SOFTIRQ_MS * sd->host->hz + 999) / 1000;
+		cpu_charge(sd, COST_SOFTIRQ);
+		COUNT(sd->softirqs, 1);
+	}
+	for (;;) {
+		if (!net_rx_action(sd))
+			return 0;
+		if (!sd->softirq_pending)
+			break;
+		if (jiffies(sd) >= sd->softirq_end || !--sd->softirq_restarts) {
+			sd->ksoftirqd_task.runnable = 1; /* let the tasks have a turn */
+			break;
+		}
+		if (cpu_yields(sd))
+			return 0;
+	}
+	sd->softirq_active = 0;
+	sd->inline_softirq = 0;
+	if (!sd->softirq_pending)
+		sd->ksoftirqd_task.runnable = 0; /* nothing left for it */
+	return 1;
+}
+
+/* do_softirq() for ksoftirqd too: if that began it, the time is its own, however often others had a turn in between. */
+static int run_softirq(struct softnet_data *sd)
+{
+	u64 start = sd->now;
+	int done = do_softirq(sd);
+
+	if (sd->ksoftirqd) {
+		sd->ksoftirqd_task.busy_ns += sd->now - start;
+		sd->ksoftirqd = !done;
+	}
+	return done;
+}
+
+/* ---- tasks ---- */
+
+static u8 pick_task(struct softnet_data *sd)
+{
+	bool k = sd->ksoftirqd_task.runnable;
+	bool r = READ_ONCE(sd->reader.runnable) && (sd->live || sd->reader_ns <= sd->now);
+	u8 task;
+
+	if (k && r)
+		task = sd->now - sd->slice_start < SLICE_NS && sd->last_task ? sd->last_task
+		       : sd->last_task == TASK_KSOFTIRQD		     ? TASK_READER
+									     : TASK_KSOFTIRQD;
+	else
+		task = k ? TASK_KSOFTIRQD : r ? TASK_READER : TASK_NONE;
+	if (task != sd->last_task) {
+		sd->last_task = task;
+		if (task != TASK_NONE)
+			cpu_charge(sd, COST_SWITCH);
+		sd->slice_start = sd->now;
+	}
+	return task;
+}
+
+static void run_task(struct softnet_data *sd, u8 task)
+{
+	if (task == TASK_KSOFTIRQD) {
+		COUNT(sd->ksoftirqd_runs, 1);
+		sd->ksoftirqd_task.runs++;
+		sd->ksoftirqd = 1;
+		run_softirq(sd);
+	} else {
+		u64 start = sd->now;
+
+		sd->reader.runs++;
+		reader_run(sd);
+		sd->reader.busy_ns += sd->now - start;
+	}
+}
+
+/* Did interrupts or a switch take so long that it is somebody else's turn? */
+static bool passed_horizon(const struct softnet_data *sd, u64 since)
+{
+	return sd->now > since && cpu_yields(sd);
+}
+
+/* cpu_run() - Return: 1 = there is more to do, but it is somebody else's turn; 0 = idle */
+int cpu_run(struct softnet_data *sd)
+{
+	if (!sd->runnable) {
+		u64 wake = min_u64(sd->wake_ns, sd->timer_next);
+
+		if (!sd->live && wake != NEVER && wake > sd->now) {
+			sd->idle_ns += wake - sd->now;
+			sd->now = wake;
+		}
+		sd->wake_ns = NEVER;
+		sd->runnable = 1;
+	}
+	for (;;) {
+		u64 since;
+		u8 task;
+
+		if (sd->live)
+			sd->now = clock_ns();
+		since = sd->now;
+		if (sd->timer_next <= sd->now)
+			run_timers(sd);
+		do_hardirqs(sd);
+		if (passed_horizon(sd, since))
+			return 1;
+		if (sd->softirq_active || (sd->softirq_pending && sd->inline_softirq)) {
+			if (!run_softirq(sd)) {
+				COUNT(sd->yields, 1);
+				return 1;
+			}
+		} else if ((task = pick_task(sd)) != TASK_NONE) {
+			if (!passed_horizon(sd, since))
+				run_task(sd, task);
+		} else {
+			break;
+		}
+		if (cpu_yields(sd))
+			return 1;
+	}
+	skb_flush_returns(sd);
+	sd->runnable = 0;
+	if (!sd->live && READ_ONCE(sd->irq_pending)) /* raised for a moment that is still to come */
+		sd->wake_ns = min_u64(sd->wake_ns, sd->irq_ns);
+	if (!sd->live && READ_ONCE(sd->ipi_pending))
+		sd->wake_ns = min_u64(sd->wake_ns, sd->ipi_ns);
+	if (!sd->live && READ_ONCE(sd->reader.runnable))
+		sd->wake_ns = min_u64(sd->wake_ns, sd->reader_ns);
+	return 0;
+}
+
+/* Virtual time: when has this CPU something to do? */
+u64 cpu_next(struct softnet_data *sd)
+{
+	u64 wake;
+
+	if (sd->runnable)
+		return sd->now;
+	wake = min_u64(sd->wake_ns, sd->timer_next);
+	return wake == NEVER ? NEVER : max_u64(wake, sd->now);
+}

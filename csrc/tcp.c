@@ -1,0 +1,309 @@
+/* tcp.c - TCP input, passive: each flow's segments become one ordered byte stream. RFC 9293; Linux: net/ipv4/tcp_input.c
+ *
+ *   ip_deliver() -> tcp_rcv(): header, checksum, flow (made at the first segment if somebody listens) -> tcp_data():
+ *       old: TCP_OLD_DATA | next: socket queue, then what waited for it | early: out-of-order queue, sorted by seq
+ *
+ * A stream has no message borders: what a read returns has nothing to do with how it was sent. Where segments overlap,
+ * what came first in the stream wins. FIN ends the stream when all before it is there, RST at once. Both queues are
+ * bounded by rcvbuf. Nobody answers yet, so nobody sends again what we lost: when the out-of-order queue is full, or
+ * the replay is over, the hole is skipped, and counted as a gap of so many bytes. Answering belongs in this file.
+ */
+#include "prelude.h"
+
+#define FIN 0x01
+#define SYN 0x02
+#define RST 0x04
+#define ACK 0x10
+#define WINDOW_MAX (1u << 30) /* RFC 7323: no window is larger */
+
+static bool before(u32 a, u32 b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+/* ---- the out-of-order queue ---- */
+
+static void ofo_count(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb, int sign)
+{
+	sk->ofo_truesize += sign > 0 ? skb->truesize : -skb->truesize;
+	COUNT(sd->ofo_frames, (u64)(sign * (int)skb->segs));
+}
+
+static void ofo_purge(struct softnet_data *sd, struct sock *sk, enum fate fate)
+{
+	struct sk_buff *skb;
+
+	while ((skb = sk->ofo)) {
+		sk->ofo = skb->next;
+		ofo_count(sd, sk, skb, -1);
+		kfree_skb_reason(sd, skb, fate);
+	}
+}
+
+/* In-order data: to the socket. Trims what is old. */
+static void queue_data(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
+{
+	u32 old = sk->rcv_nxt - skb->seq, segs = skb->segs;
+
+	if (old)
+		skb_advance(skb, old);
+	skb->seq = sk->rcv_nxt;
+	if (unlikely(sock_queue_rcv_skb(sd, sk, skb) < 0)) {
+		COUNT(sd->mib[TcpExt_TCPRcvQDrop], 1);
+		kfree_skb_reason(sd, skb, SOCKET_RCVBUFF);
+		return; /* rcv_nxt stays: the stream has a hole here */
+	}
+	sk->rcv_nxt = skb->end_seq;
+	count_fate(sd, DELIVERED_TCP, segs);
+}
+
+static void stream_ends(struct softnet_data *sd, struct sock *sk)
+{
+	if (sk->fin_seen && sk->rcv_nxt == sk->fin_seq && sk->state == TCP_OPEN) {
+		sk->state = TCP_FINISHED;
+		sk->rcv_nxt++;
+		ofo_purge(sd, sk, TCP_CLOSE); /* data behind a FIN */
+		sock_data_ready(sd, sk);
+	}
+}
+
+static void ofo_drain(struct softnet_data *sd, struct sock *sk)
+{
+	struct sk_buff *skb;
+
+	while ((skb = sk->ofo) && !before(sk->rcv_nxt, skb->seq)) {
+		u32 was = sk->rcv_nxt;
+
+		sk->ofo = skb->next;
+		skb->next = NULL;
+		ofo_count(sd, sk, skb, -1);
+		latency(sd, LAT_REORDER, skb->t_stage, sd->now, skb->segs);
+		if (!before(sk->rcv_nxt, skb->end_seq)) {
+			kfree_skb_reason(sd, skb, TCP_OFOMERGE);
+			continue;
+		}
+		queue_data(sd, sk, skb);
+		if (sk->rcv_nxt == was)
+			break; /* no room: the rest would only leave another hole */
+	}
+	stream_ends(sd, sk);
+}
+
+int tcp_waits_for_fin(const struct sock *sk)
+{
+	return sk->fin_seen && sk->state == TCP_OPEN && before(sk->rcv_nxt, sk->fin_seq);
+}
+
+/* tcp_skip_hole() - give up on what is missing in front of the out-of-order queue, or of the FIN */
+void tcp_skip_hole(struct softnet_data *sd, struct sock *sk)
+{
+	u32 next = sk->ofo ? sk->ofo->seq : sk->fin_seen && sk->state == TCP_OPEN ? sk->fin_seq : sk->rcv_nxt;
+
+	if (before(sk->rcv_nxt, next)) {
+		COUNT(sk->gaps, 1);
+		COUNT(sk->gap_bytes, next - sk->rcv_nxt);
+		COUNT(sd->mib[TcpExt_TCPHoles], 1);
+		sk->rcv_nxt = next;
+	}
+	ofo_drain(sd, sk);
+}
+
+static void ofo_insert(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff **link = &sk->ofo;
+
+	while (*link && before((*link)->seq, skb->seq)) {
+		if (!before((*link)->end_seq, skb->end_seq)) {
+			kfree_skb_reason(sd, skb, TCP_OFOMERGE); /* all of it waits already */
+			return;
+		}
+		link = &(*link)->next;
+	}
+	if (*link && (*link)->seq == skb->seq && !before((*link)->end_seq, skb->end_seq)) {
+		kfree_skb_reason(sd, skb, TCP_OFOMERGE);
+		return;
+	}
+	COUNT(sd->mib[TcpExt_TCPOFOQueue], 1);
+	COUNT(sk->ofo_segments, skb->segs);
+	while (*link && !before(skb->end_seq, (*link)->end_seq)) { /* it covers what waited behind it */
+		struct sk_buff *covered = *link;
+
+		*link = covered->next;
+		ofo_count(sd, sk, covered, -1);
+		kfree_skb_reason(sd, covered, TCP_OFOMERGE);
+	}
+	skb->t_stage = sd->now;
+	skb->next = *link;
+	*link = skb;
+	ofo_count(sd, sk, skb, 1);
+}
+
+static void tcp_early(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
+{
+	while (sk->ofo && sk->ofo_truesize + skb->truesize > sk->rcvbuf) {
+		if (sk->rmem - READ_ONCE(sk->rfree) > sk->rcvbuf) { /* the socket is full too */
+			COUNT(sd->mib[TcpExt_TCPOFODrop], 1);
+			kfree_skb_reason(sd, skb, TCP_OFO_DROP);
+			return;
+		}
+		tcp_skip_hole(sd, sk);
+	}
+	if (!before(sk->rcv_nxt, skb->end_seq)) {
+		COUNT(sk->duplicates, skb->segs);
+		kfree_skb_reason(sd, skb, TCP_OLD_DATA);
+	} else if (sk->state != TCP_OPEN) { /* the FIN was behind that hole */
+		kfree_skb_reason(sd, skb, TCP_CLOSE);
+	} else if (before(sk->rcv_nxt, skb->seq)) {
+		ofo_insert(sd, sk, skb);
+	} else {
+		queue_data(sd, sk, skb);
+		ofo_drain(sd, sk);
+	}
+}
+
+/* ---- a segment of a known flow ---- */
+
+static void tcp_reset(struct softnet_data *sd, struct sock *sk)
+{
+	sk->state = TCP_RESET;
+	ofo_purge(sd, sk, TCP_CLOSE);
+	sock_data_ready(sd, sk);
+}
+
+static void tcp_data(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
+{
+	if (unlikely(!before(sk->rcv_nxt, skb->end_seq))) {
+		COUNT(sk->duplicates, skb->segs);
+		kfree_skb_reason(sd, skb, TCP_OLD_DATA);
+	} else if (unlikely(sk->state != TCP_OPEN)) {
+		kfree_skb_reason(sd, skb, TCP_CLOSE);
+	} else if (unlikely(skb->seq - sk->rcv_nxt > WINDOW_MAX && before(sk->rcv_nxt, skb->seq))) {
+		kfree_skb_reason(sd, skb, TCP_OVERWINDOW);
+	} else if (unlikely(before(sk->rcv_nxt, skb->seq))) {
+		tcp_early(sd, sk, skb);
+	} else {
+		queue_data(sd, sk, skb);
+		if (unlikely(sk->ofo != NULL))
+			ofo_drain(sd, sk);
+	}
+}
+
+static void tcp_segment(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb, u32 seq, u8 flags)
+{
+	u32 data = skb->len, end = seq + data + !!(flags & SYN);
+
+	COUNT(sk->segments, skb->segs);
+	if (unlikely(flags & RST)) {
+		if (sk->state == TCP_OPEN && seq - sk->rcv_nxt > WINDOW_MAX && sk->rcv_nxt - seq > WINDOW_MAX) {
+			kfree_skb_reason(sd, skb, TCP_OVERWINDOW);
+			return;
+		}
+		if (sk->state == TCP_OPEN)
+			tcp_reset(sd, sk);
+		kfree_skb_reason(sd, skb, DELIVERED_TCP);
+		return;
+	}
+	if (flags & FIN && !sk->fin_seen && end - sk->rcv_nxt <= WINDOW_MAX) {
+		sk->fin_seen = 1;
+		sk->fin_seq = end;
+	}
+	if (!data) { /* an acknowledgement, a SYN, a FIN */
+		kfree_skb_reason(sd, skb, DELIVERED_TCP);
+	} else {
+		skb->seq = seq + !!(flags & SYN);
+		skb->end_seq = skb->seq + data;
+		tcp_data(sd, sk, skb);
+	}
+	stream_ends(sd, sk);
+}
+
+/* ---- finding the flow ---- */
+
+struct tcp_flow {
+	struct inet_addr src, dst;
+	u16 sport, dport;
+};
+
+/* Return: the flow's socket, made if this segment may begin one; NULL: *fate says why not */
+static struct sock *tcp_lookup(struct softnet_data *sd, const struct tcp_flow *t, u32 seq, u8 flags, enum fate *fate)
+{
+	struct host *h = sd->host;
+	struct sock *sk = sock_lookup_flow(&h->socks, SOCK_TCP, &t->dst, t->dport, &t->src, t->sport), *listener;
+
+	*fate = NO_SOCKET;
+	/* a SYN with another sequence number: the ports are used again, the old stream is over */
+	if (sk && (flags & (SYN | RST)) == SYN && seq + 1 != sk->rcv_nxt &&
+	    (sk->state != TCP_OPEN || before(sk->rcv_nxt, seq) || sk->rcv_nxt - seq > WINDOW_MAX)) {
+		lock_if(sd->live, &sk->lock);
+		if (sk->state == TCP_OPEN)
+			tcp_reset(sd, sk);
+		unlock_if(sd->live, &sk->lock);
+		sock_close(h, sd, sk);
+		sk = NULL;
+	}
+	if (sk || flags & RST)
+		return sk;
+	listener = sock_lookup_port(h, SOCK_TCP_LISTEN, &t->dst, t->dport);
+	if (!listener) {
+		if (h->auto_sink)
+			*fate = SOCKET_TABLE_FULL;
+		return NULL;
+	}
+	*fate = SOCKET_TABLE_FULL;
+	/* without a SYN: the capture begins in the middle */
+	return sock_new_flow(sd, listener, &t->dst, t->dport, &t->src, t->sport, flags & SYN ? seq + 1 : seq);
+}
+
+void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb)
+{
+	const u8 *ip = skb_network_header(skb);
+	struct tcp_flow t;
+	u8 copy[20];
+	const u8 *th = skb_header_pointer(skb, 0, 20, copy);
+	enum fate fate;
+	struct sock *sk;
+	u32 doff, seq;
+	u8 flags;
+
+	cpu_charge(sd, COST_TCP);
+	COUNT(sd->mib[Tcp_InSegs], 1);
+	doff = th ? (th[12] >> 4) * 4u : 0;
+	if (unlikely(doff < 20 || doff > skb->len)) {
+		COUNT(sd->mib[Tcp_InErrs], 1);
+		kfree_skb_reason(sd, skb, PKT_TOO_SMALL);
+		return;
+	}
+	if (unlikely(skb_csum_bad(sd, skb, 6, skb->len))) {
+		COUNT(sd->mib[Tcp_InErrs], 1);
+		COUNT(sd->mib[Tcp_InCsumErrors], 1);
+		kfree_skb_reason(sd, skb, TCP_CSUM);
+		return;
+	}
+	flags = th[13];
+	seq = be32(th + 4);
+	if (unlikely((flags & (SYN | FIN)) == (SYN | FIN) || !(flags & (SYN | RST | ACK | FIN)))) {
+		kfree_skb_reason(sd, skb, TCP_FLAGS);
+		return;
+	}
+	t.sport = be16(th);
+	t.dport = be16(th + 2);
+	if (ip[0] >> 4 == 4) {
+		t.src = inet_addr4(ip + 12);
+		t.dst = inet_addr4(ip + 16);
+	} else {
+		t.src = inet_addr6(ip + 8);
+		t.dst = inet_addr6(ip + 24);
+	}
+	sk = tcp_lookup(sd, &t, seq, flags, &fate);
+	if (unlikely(!sk)) {
+		kfree_skb_reason(sd, skb, fate);
+		return;
+	}
+	skb_advance(skb, doff);
+	lock_if(sd->live, &sk->lock);
+	if (unlikely(sk->closed))
+		kfree_skb_reason(sd, skb, TCP_CLOSE); /* live: since the look-up */
+	else
+		tcp_segment(sd, sk, skb, seq, flags);
+	unlock_if(sd->live, &sk->lock);
+}

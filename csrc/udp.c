@@ -1,0 +1,89 @@
+/* udp.c - UDP input: length, checksum, socket. RFC 768; Linux: net/ipv4/udp.c
+ *
+ * A datagram goes to the connected socket of its 4-tuple, else to the best one bound to its port; in a replay a sink
+ * socket is made for the port. No socket: NoPorts. Full receive buffer: RcvbufErrors.
+ */
+#include "prelude.h"
+
+/* Also TCP's. Return: 1 = the transport checksum is wrong. len: of the transport header and data. */
+int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len)
+{
+	const u8 *ip = skb_network_header(skb);
+
+	if (likely(skb->ip_summed != CHECKSUM_NONE))
+		return 0;
+	cpu_charge_bytes(sd, COST_CSUM_PS, len);
+	return csum_fold(skb_checksum(skb, 0, len, csum_pseudo(ip, ip[0] >> 4, len, proto))) != 0;
+}
+
+static void udp_error(struct softnet_data *sd, struct sk_buff *skb, enum fate fate)
+{
+	COUNT(sd->mib[Udp_InErrors], 1);
+	kfree_skb_reason(sd, skb, fate);
+}
+
+static struct sock *udp_lookup(struct softnet_data *sd, const u8 *ip, u16 sport, u16 dport)
+{
+	struct host *h = sd->host;
+	struct inet_addr src, dst;
+	struct sock *sk = NULL;
+
+	if (ip[0] >> 4 == 4) {
+		src = inet_addr4(ip + 12);
+		dst = inet_addr4(ip + 16);
+	} else {
+		src = inet_addr6(ip + 8);
+		dst = inet_addr6(ip + 24);
+	}
+	if (READ_ONCE(h->socks.flows))
+		sk = sock_lookup_flow(&h->socks, SOCK_UDP, &dst, dport, &src, sport);
+	return sk ? sk : sock_lookup_port(h, SOCK_UDP, &dst, dport);
+}
+
+void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
+{
+	const u8 *ip = skb_network_header(skb);
+	u8 copy[8];
+	const u8 *uh = skb_header_pointer(skb, 0, 8, copy);
+	struct sock *sk;
+	u32 len;
+
+	cpu_charge(sd, COST_UDP);
+	if (unlikely(!uh)) {
+		udp_error(sd, skb, PKT_TOO_SMALL);
+		return;
+	}
+	len = be16(uh + 4);
+	if (unlikely(len < 8 || len > skb->len)) {
+		udp_error(sd, skb, PKT_TOO_SMALL);
+		return;
+	}
+	if (unlikely(len < skb->len)) {
+		skb_trim(sd, skb, len);
+		skb->ip_summed = CHECKSUM_NONE;
+	}
+	if (load16(uh + 6) != 0 ? skb_csum_bad(sd, skb, 17, len) : ip[0] >> 4 == 6) {
+		COUNT(sd->mib[Udp_InCsumErrors], 1);
+		udp_error(sd, skb, UDP_CSUM);
+		return;
+	}
+	sk = udp_lookup(sd, ip, be16(uh), be16(uh + 2));
+	if (unlikely(!sk)) {
+		COUNT(sd->mib[Udp_NoPorts], 1);
+		kfree_skb_reason(sd, skb, sd->host->auto_sink ? SOCKET_TABLE_FULL : NO_SOCKET);
+		return;
+	}
+	skb->seq = be16(uh);
+	skb_advance(skb, 8);
+	if (unlikely(sock_queue_rcv_skb(sd, sk, skb) < 0)) {
+		if (sk->closed) {
+			COUNT(sd->mib[Udp_NoPorts], 1);
+			kfree_skb_reason(sd, skb, NO_SOCKET);
+			return;
+		}
+		COUNT(sd->mib[Udp_RcvbufErrors], 1);
+		udp_error(sd, skb, SOCKET_RCVBUFF);
+		return;
+	}
+	COUNT(sd->mib[Udp_InDatagrams], 1);
+}

@@ -1,0 +1,77 @@
+/* upcall.c - the seam for Python people: packets on their way to a handler written in Python
+ *
+ *   netif_receive_skb.c, ip.c -> upcall_push(): bounded queue -> host.py: upcall_peek(), handler, upcall_done()
+ *
+ * Nothing here calls Python. In virtual time the loop returns with EV_UPCALL before anything else happens, so order and
+ * time are exact; live, Python's thread is woken and works beside the path, and what does not fit is PYTHON_QUEUE_FULL.
+ * A burst goes up as one block of bytes and offsets; the verdicts come back the same way.
+ */
+#include "prelude.h"
+
+#include <unistd.h>
+
+void upcall_push(struct softnet_data *sd, struct sk_buff *skb, u32 handler)
+{
+	struct upcall_queue *q = &sd->host->upcalls;
+	bool full, first;
+
+	spin_lock(&q->lock);
+	full = q->head - q->tail == UPCALLS_MAX;
+	first = q->head == q->tail;
+	if (!full) {
+		q->slot[q->head % UPCALLS_MAX] = (struct upcall){ skb, handler, sd->cpu };
+		smp_store_release(&q->head, q->head + 1); /* Pairs with upcall_peek(). */
+	}
+	spin_unlock(&q->lock);
+	if (full) {
+		kfree_skb_reason(sd, skb, PYTHON_QUEUE_FULL);
+		return;
+	}
+	sd->horizon = sd->live ? sd->horizon : 0; /* virtual time: stop as soon as the step allows */
+	if (first && sd->live) {
+		u64 one = 1;
+		ssize_t n = write(q->wake_fd, &one, sizeof(one));
+
+		(void)n;
+	}
+}
+
+/* upcall_peek() - the oldest packets that are all for one handler, copied one behind the other into buf.
+ * offsets[i] .. offsets[i + 1] is packet i; room for BURST + 1. Return: how many */
+int upcall_peek(struct host *h, u8 *buf, u64 size, u32 *offsets, u32 *handler, u64 *t_ns)
+{
+	struct upcall_queue *q = &h->upcalls;
+	u32 head = smp_load_acquire(&q->head), used = 0;
+	int n = 0;
+
+	offsets[0] = 0;
+	while (q->tail + (u32)n != head && n < BURST) {
+		struct upcall *u = &q->slot[(q->tail + (u32)n) % UPCALLS_MAX];
+
+		if (n && (u->handler != *handler || used + u->skb->len > size))
+			break;
+		*handler = u->handler;
+		t_ns[n] = u->skb->tstamp;
+		used += skb_copy_bits(u->skb, 0, buf + used, (u32)min_u64(u->skb->len, size - used));
+		offsets[++n] = used;
+	}
+	return n;
+}
+
+/* upcall_done() - verdicts of the first n: 1 = delivered, 0 = PYTHON_DROP. Fates are counted on the CPU it came from;
+ * live that is another thread's counter, so there the outside pseudo-CPU's is used */
+void upcall_done(struct host *h, const u8 *verdicts, int n)
+{
+	struct upcall_queue *q = &h->upcalls;
+
+	for (int i = 0; i < n; i++) {
+		struct upcall *u = &q->slot[(q->tail + (u32)i) % UPCALLS_MAX];
+		enum fate fate = verdicts[i] ? DELIVERED_PYTHON : PYTHON_DROP;
+
+		COUNT(h->outside_fates[fate], u->skb->segs);
+		kfree_skb_list(h->live ? NULL : h->cpu[u->cpu], u->skb);
+	}
+	spin_lock(&q->lock);
+	WRITE_ONCE(q->tail, q->tail + (u32)n);
+	spin_unlock(&q->lock);
+}

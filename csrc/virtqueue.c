@@ -1,0 +1,183 @@
+/* virtqueue.c - the split virtqueue: the ring that device and driver share (virtio 1.2, section 2.7)
+ *
+ *     driver                         shared memory                          device
+ *     virtqueue_add_inbuf()    ->    desc[], avail->ring                    virtqueue_avail()
+ *     virtqueue_kick_prepare() ->    avail->idx        (release/acquire) -> dma.c takes chains
+ *     virtqueue_get_buf()      <-    used->ring         <-                  virtqueue_fill_used()
+ *                              <-    used->idx         (release/acquire) <- virtqueue_publish()
+ *     virtqueue_enable_cb()    ->    used_event: "interrupt me when you pass this"
+ *                                    avail_event: "kick me when you pass this" <- virtqueue_want_kick()
+ *
+ * Indices are free-running u16; the length is their difference. Everything read from the shared memory is read once
+ * and checked before use: the other side may be another process, and hostile. Both halves keep what they decide on
+ * (next index, free descriptors, which buffer a descriptor holds) in private memory.
+ */
+#include "prelude.h"
+
+static u16 *used_event(struct virtq_avail *avail, u32 size)
+{
+	return &avail->ring[size];
+}
+
+static u16 *avail_event(struct virtq_used *used, u32 size)
+{
+	return (u16 *)&used->ring[size];
+}
+
+/* Has the index moved past event on its way from old_idx to new_idx? (section 2.7.7.2) */
+int vring_need_event(u16 event, u16 new_idx, u16 old_idx)
+{
+	return (u16)(new_idx - event - 1) < (u16)(new_idx - old_idx);
+}
+
+/* ---- the device's half ---- */
+
+int virtqueue_avail(struct virtqueue *vq, u32 want)
+{
+	u16 n = (u16)(vq->avail_idx - vq->last_avail), idx;
+
+	if (n >= want) /* enough for now: leave the shared line with the driver */
+		return n;
+	idx = smp_load_acquire(&vq->avail->idx); /* Pairs with virtqueue_kick_prepare(). */
+	n = (u16)(idx - vq->last_avail);
+	if (unlikely(n > vq->size || vq->broken)) { /* idx is not kept: it would pass for chains at the next look */
+		vq->broken = 1;
+		return -EIO;
+	}
+	vq->avail_idx = idx;
+	return n;
+}
+
+void virtqueue_fill_used(struct virtqueue *vq, u32 id, u32 len)
+{
+	struct virtq_used_elem *e = &vq->used->ring[vq->used_idx++ & (vq->size - 1)];
+
+	e->id = id;
+	e->len = len;
+}
+
+int virtqueue_wants_irq(const struct virtqueue *vq, u16 old)
+{
+	if (vq->event_idx)
+		return vring_need_event(__atomic_load_n(used_event(vq->avail, vq->size), __ATOMIC_SEQ_CST),
+					vq->published, old);
+	return !(__atomic_load_n(&vq->avail->flags, __ATOMIC_SEQ_CST) & VIRTQ_AVAIL_F_NO_INTERRUPT);
+}
+
+int virtqueue_publish(struct virtqueue *vq)
+{
+	u16 old = vq->published, now = vq->used_idx;
+
+	if (now == old)
+		return 0;
+	vq->was_published = old;
+	vq->published = now;
+	/* seq_cst store, then seq_cst load: pairs with the same in virtqueue_enable_cb(). One of the two sides must
+	 * see the other's store, or a driver that goes to sleep misses the frame that came just then. The store is
+	 * also the release that lets the driver read the entries. */
+	__atomic_store_n(&vq->used->idx, now, __ATOMIC_SEQ_CST);
+	return virtqueue_wants_irq(vq, old);
+}
+
+/* Ask for a kick when the driver posts the next buffer: the one behind those we know of, which may be too few for the
+ * frame that waits. The caller looks at the ring once more afterwards. */
+void virtqueue_want_kick(struct virtqueue *vq)
+{
+	if (vq->event_idx)
+		__atomic_store_n(avail_event(vq->used, vq->size), vq->avail_idx, __ATOMIC_SEQ_CST);
+	else
+		__atomic_store_n(&vq->used->flags, 0, __ATOMIC_SEQ_CST);
+}
+
+/* ---- the driver's half ---- */
+
+int virtqueue_driver_init(struct virtqueue_driver *d, u32 size)
+{
+	d->size = size;
+	d->nfree = (u16)size;
+	d->free_desc = malloc(size * sizeof(*d->free_desc));
+	d->desc_buf = malloc(size * sizeof(*d->desc_buf));
+	if (!d->free_desc || !d->desc_buf)
+		return -ENOMEM;
+	for (u32 i = 0; i < size; i++) {
+		d->free_desc[i] = (u16)(size - 1 - i);
+		d->desc_buf[i] = UINT32_MAX; /* not posted: a used entry that names it is a lie */
+	}
+	return 0;
+}
+
+void virtqueue_driver_free(struct virtqueue_driver *d)
+{
+	free(d->free_desc);
+	free(d->desc_buf);
+	d->free_desc = NULL;
+	d->desc_buf = NULL;
+}
+
+int virtqueue_add_inbuf(struct virtqueue_driver *d, u64 addr, u32 len, u32 buf)
+{
+	u16 id;
+
+	if (!d->nfree)
+		return -ENOSPC;
+	id = d->free_desc[--d->nfree];
+	d->desc[id] = (struct virtq_desc){ .addr = addr, .len = len, .flags = VIRTQ_DESC_F_WRITE };
+	d->desc_buf[id] = buf;
+	d->avail->ring[d->avail_idx++ & (d->size - 1)] = id;
+	return 0;
+}
+
+int virtqueue_kick_prepare(struct virtqueue_driver *d)
+{
+	u16 old = d->kicked, now = d->avail_idx;
+
+	if (now == old)
+		return 0;
+	d->kicked = now;
+	/* Pairs with virtqueue_avail(), and with the device's want_kick-then-look. */
+	__atomic_store_n(&d->avail->idx, now, __ATOMIC_SEQ_CST);
+	if (d->event_idx)
+		return vring_need_event(__atomic_load_n(avail_event(d->used, d->size), __ATOMIC_SEQ_CST), now, old);
+	return !(__atomic_load_n(&d->used->flags, __ATOMIC_SEQ_CST) & VIRTQ_USED_F_NO_NOTIFY);
+}
+
+int virtqueue_get_buf(struct virtqueue_driver *d, u32 *desc, u32 *len)
+{
+	struct virtq_used_elem *e;
+	u32 id, buf;
+
+	if (d->broken || d->last_used == smp_load_acquire(&d->used->idx)) /* Pairs with virtqueue_publish(). */
+		return -EAGAIN;
+	e = &d->used->ring[d->last_used & (d->size - 1)];
+	id = READ_ONCE(e->id);
+	*len = READ_ONCE(e->len);
+	if (unlikely(id >= d->size || (buf = d->desc_buf[id]) == UINT32_MAX)) {
+		d->broken = 1;
+		return -EIO;
+	}
+	d->last_used++;
+	*desc = id;
+	d->desc_buf[id] = UINT32_MAX;
+	d->free_desc[d->nfree++] = (u16)id;
+	return (int)buf;
+}
+
+/* Masked: an index half the space ahead is not passed by what a ring holds, and the driver parks it anew at every poll.
+ * Refused: the one just behind last_used. It lies in what a moderation timer has to judge (irq.c), and would look wanted. */
+void virtqueue_disable_cb(struct virtqueue_driver *d)
+{
+	if (d->event_idx)
+		WRITE_ONCE(*used_event(d->avail, d->size), (u16)(d->last_used + 0x8000));
+	else
+		WRITE_ONCE(d->avail->flags, VIRTQ_AVAIL_F_NO_INTERRUPT);
+}
+
+int virtqueue_enable_cb(struct virtqueue_driver *d)
+{
+	if (d->event_idx)
+		__atomic_store_n(used_event(d->avail, d->size), d->last_used, __ATOMIC_SEQ_CST);
+	else
+		__atomic_store_n(&d->avail->flags, 0, __ATOMIC_SEQ_CST);
+	/* Look again: a frame may have come between the last look and the unmasking. Pairs with virtqueue_publish(). */
+	return __atomic_load_n(&d->used->idx, __ATOMIC_SEQ_CST) != d->last_used && !d->broken;
+}

@@ -1,0 +1,838 @@
+/* vnic.h - the map of the data plane, in the order in which a frame meets it
+ *
+ *   wire.c pcap.c tap.c -> nic.c: filter.c rss.c fifo.c -> virtqueue.c dma.c -> irq.c          the device
+ *   softirq.c -> net_rx_action.c -> driver.c -> gro.c -> rps.c -> backlog.c
+ *             -> netif_receive_skb.c -> arp.c ip.c ipv6.c -> icmp.c udp.c tcp.c -> sock.c      the host
+ *
+ * The three nouns: a frame is bytes on the wire (device side); a virtqueue is the ring that device and driver
+ * share; an skb is what the host works on after the driver took a frame off the ring.
+ *
+ * This file is also what cffi reads, so it has no preprocessor lines but plain "#define NAME number", no inline
+ * functions and no attributes; every .c includes prelude.h, which includes this file. Enums are the schema: Python
+ * takes the names of fates, counters and costs from here. All times are nanoseconds (u64) of one clock: the virtual
+ * one, or CLOCK_MONOTONIC when live. Functions return a count or 0, or -errno.
+ */
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+
+#define NIC_QUEUES_MAX 16
+#define CPUS_MAX 64
+#define BURST 64                   /* frames handed on at once where a queue or a thread border is crossed */
+#define RSS_INDIR_SIZE 128
+#define RSS_KEY_SIZE 52
+#define GRO_HASH_BUCKETS 8
+#define MAX_GRO_SKBS 8             /* per bucket */
+#define NAPI_POLL_WEIGHT 64
+#define LAT_BUCKETS 3712           /* 64 + 58 * 64 would be more: values above 2^63 ns share the last one */
+#define ETH_HLEN 14
+#define ETH_FRAME_LEN 1514
+#define ETH_ZLEN 60                /* a frame is padded to this on a wire, FCS not counted */
+
+/* ---- fates: every frame offered on the wire ends in exactly one. ledger.c has a line of text for each ---- */
+
+enum fate {
+	DELIVERED_UDP, DELIVERED_TCP, DELIVERED_ICMP, DELIVERED_ICMPV6, DELIVERED_IGMP, DELIVERED_ARP,
+	DELIVERED_PYTHON, DELIVERED_DRIVER,
+	/* the card */
+	DEV_READY, RX_LENGTH, MAC_FILTER, VLAN_FILTER, PYTHON_FILTER, FIFO_OVERRUN, RX_OVER, RX_NO_BUFFER,
+	/* the host, up to the protocols: names are Linux's SKB_DROP_REASON_* where it has one */
+	CPU_BACKLOG, UNHANDLED_PROTO, OTHERHOST, PYTHON_DROP, PYTHON_QUEUE_FULL,
+	/* IP */
+	PKT_TOO_SMALL, IP_INHDR, IP_CSUM, IP_INVALID_SOURCE, IP_INADDRERRORS, IP_FRAGMENT, IP_NOPROTO,
+	IPV6_BAD_EXTHDR,
+	/* above IP */
+	ICMP_CSUM, UDP_CSUM, TCP_CSUM, TCP_FLAGS, NO_SOCKET, SOCKET_TABLE_FULL, SOCKET_RCVBUFF,
+	TCP_OLD_DATA, TCP_OVERWINDOW, TCP_OFOMERGE, TCP_OFO_DROP, TCP_CLOSE,
+	FATE_MAX
+};
+
+/* where a frame that has no fate yet can be */
+enum in_flight {
+	IN_FIFO, IN_RING, IN_GRO, IN_BACKLOG, IN_PYTHON, IN_TCP_OFO,
+	IN_FLIGHT_MAX
+};
+
+/* ---- costs: what a piece of work takes from the CPU that does it, ns (the _PS ones: picoseconds a byte) ---- */
+
+enum cost {
+	COST_DMA, COST_DMA_PS,             /* the card: per frame, per byte */
+	COST_HARDIRQ, COST_SOFTIRQ, COST_POLL,
+	COST_RX, COST_RX_BUF,              /* driver: per frame, per further buffer */
+	COST_GRO, COST_RPS, COST_IPI, COST_BACKLOG, COST_RECEIVE, COST_IP, COST_UDP, COST_TCP, COST_CSUM_PS,
+	COST_SOCK, COST_WAKE,              /* queue to the socket; wake its reader */
+	COST_SWITCH, COST_RECV, COST_COPY_PS, /* reader: context switch, system call per datagram, copy per byte */
+	COST_MAX
+};
+
+/* ---- latency split: lat.c. Log-linear histograms, 64 buckets an octave (under 1.6 % wide) ---- */
+
+enum latency { LAT_RING, LAT_MODERATION, LAT_POLL, LAT_GRO, LAT_BACKLOG, LAT_REORDER, LAT_SOCKET, LAT_TOTAL, LAT_MAX };
+
+struct histogram {
+	u64 count, sum, min, max;
+	u64 bucket[LAT_BUCKETS];
+};
+void lat_record(struct histogram *h, u64 value_ns, u32 frames);
+u64 lat_percentile(const struct histogram *h, double q);   /* 0 <= q <= 1; ns, the bucket's upper edge */
+
+/* ---- wire.c: where frames come from ---- */
+
+#define FRAME_CUT 1                /* the capture holds less than was on the wire (snap length) */
+#define FRAME_L4 2                 /* l4_off, l4_len and ip_proto are good: an unfragmented TCP or UDP packet */
+#define FRAME_CSUM_OK 4            /* the card checked the transport checksum and found it right */
+#define FRAME_NO_PYTHON 8          /* @nic.filter said: not this one */
+#define FRAME_TAGGED 32            /* vlan_tci is good */
+#define FRAME_WAITED 16            /* it stood at the head of the FIFO without a buffer: counted once */
+
+/**
+ * struct frame - a frame on the device's side, by reference: the bytes stay where the wire has them
+ * @t_ns:  when its last bit arrived
+ * @id:    1, 2, 3, ... in the order of arrival; with several files it goes on counting
+ * @l3:    4, 6 or 0
+ */
+struct frame {
+	const u8 *data;
+	u64 t_ns, id;
+	u32 len, wire_len, hash, l4_len;
+	u16 l3_off, l4_off;
+	u16 queue;
+	u8 l3, ip_proto, hash_report, flags;
+	u16 vlan_tci;              /* of the outer tag */
+	u32 slot;                  /* tap.c */
+	u64 spare;                 /* one cache line */
+};
+
+enum wire_kind { WIRE_MEMORY, WIRE_CAPTURE, WIRE_TAP };
+
+/**
+ * struct wire - one source of frames, and the pace at which they come
+ * @read_burst:  fill up to max frames (data, len, wire_len, t_ns = the source's own stamp, flags).
+ *               Return: how many; 0 = none now; -ENODATA = there will be no more; other -errno: the source broke
+ * @release:     this frame's bytes are not needed any more (sources that want their memory back); may be NULL
+ * @speed_ppm:   1000000 = the recorded pace, 2000000 twice as fast, 0 = as fast as the wire takes them
+ * @ps_per_byte: 800 = 10 Gbit/s; 0 = infinitely fast. Both 0: frames are pulled whenever the host is idle
+ * @base_ns:     the source's stamp of its first frame: virtual time 0
+ */
+struct wire {
+	int (*read_burst)(struct wire *w, struct frame *f, int max);
+	void (*release)(struct wire *w, const struct frame *f);
+	u32 kind, speed_ppm, ps_per_byte;
+	u8 started, eof, strict_csum, live;
+	u8 ask, hungry;            /* run dry: ask Python for more before time goes on; it did */
+	u8 rebase;                 /* the next frame begins another file: if that is older, it follows on from the last */
+	u64 base_ns, last_ts, shift_ns, busy_ns;
+	u32 busy_ps;
+	int error;                 /* -errno that ended it, 0 when it ended as it should */
+	/* counters, written by the device */
+	u64 frames, bytes, cut, csum_completed, backwards, oversize, skipped;
+};
+int wire_next(struct wire *w, struct frame *f, int max, u64 now_ns);
+int wire_pulled(const struct wire *w);
+
+/* a wire in memory: Python feeds it, benchmarks loop over it */
+struct mem_frame { u64 t_ns; u64 off; u32 len; u32 wire_len; };
+struct mem_wire {
+	struct wire wire;
+	u8 *arena;
+	u64 arena_size, arena_used;
+	struct mem_frame *frames;
+	u32 nframes, frames_size, pos, out;
+	u64 loops;                 /* how often to start over */
+	u8 closed;                 /* nobody will feed any more: running dry is the end */
+};
+struct nic;
+struct mem_wire *mem_wire_new(u64 arena_bytes, u32 frames);
+void mem_wire_free(struct mem_wire *w);
+int mem_wire_feed(struct mem_wire *w, struct nic *nic, const void *data, u32 len, u32 wire_len, u64 t_ns);
+
+/* ---- pcap.c: a capture file as a wire, mapped, never loaded ---- */
+
+#define PCAP_INTERFACES_MAX 64
+struct pcap_interface { u32 linktype; u32 snaplen; u64 ticks_per_s; u64 offset_s; };
+struct pcap_wire {
+	struct wire wire;
+	const u8 *map;
+	u64 size, pos;
+	u32 format;                /* 1 pcap, 2 pcapng */
+	u32 swapped, nanoseconds, linktype, ninterfaces;
+	struct pcap_interface interfaces[PCAP_INTERFACES_MAX];
+	u64 nframe;                /* in this file */
+	u64 stamp_ns;              /* the latest: a simple packet block has none of its own */
+	u32 skipped_linktype;      /* of the frames counted in wire.skipped */
+	u8 more;                   /* another file follows */
+	char error_text[160];
+};
+struct pcap_wire *pcap_wire_new(void);
+void pcap_wire_free(struct pcap_wire *p);
+int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size);  /* -EINVAL: error_text says why */
+
+/* ---- tap.c: a TAP device's fd as a wire; frames are read straight into slots, which are the FIFO's memory ---- */
+
+struct tap_wire {
+	struct wire wire;
+	int fd;
+	u32 slot_size, nslots;
+	u32 nfree, *free;          /* LIFO: a slot that was used just now is still in the cache */
+	u8 *slots;
+	u64 reads, over;           /* system calls; frames longer than a slot */
+};
+struct tap_wire *tap_wire_new(int fd, u32 slot_size, u32 nslots);
+void tap_wire_free(struct tap_wire *t);
+
+/* ---- filter.c: is it for us? ---- */
+
+struct mac_filter {
+	u8 addr[6];
+	u8 any;                    /* replay: every unicast address counts as ours */
+	u8 promisc, allmulti;
+	u8 vlan_filter;            /* rx-vlan-filter: only the ids in vlans[] pass */
+	u32 nuc, nmc;
+	u8 uc[16][6];              /* further unicast addresses */
+	u8 mc[64][6];              /* multicast list */
+	u32 vlans[128];            /* bitmap of ids */
+};
+int filter_frame(const struct mac_filter *mf, const struct frame *f);  /* -1: pass, else the fate */
+
+/* ---- rss.c: parse, Toeplitz hash, indirection table ---- */
+
+#define HASH_NONE 0                /* virtio_net_hdr_v1_hash.hash_report, virtio 1.2 section 5.1.6.4.5 */
+#define HASH_IPV4 1
+#define HASH_TCPV4 2
+#define HASH_UDPV4 3
+#define HASH_IPV6 4
+#define HASH_TCPV6 5
+#define HASH_UDPV6 6
+
+struct rss {
+	u8 key[RSS_KEY_SIZE];
+	u8 udp_ports;              /* rx-flow-hash udp4/udp6 sdfn: hash the ports too */
+	u8 enabled;                /* rxhash */
+	u16 indir[RSS_INDIR_SIZE];
+	u64 window[9];             /* key bits 32 i .. 32 i + 63, the first one lowest: for carry-less multiplication */
+	u32 table[36][256];        /* key, laid out: one look-up per input byte */
+};
+void rss_set_key(struct rss *r, const u8 *key, u32 len);
+u32 rss_toeplitz(const struct rss *r, const u8 *input, u32 len);
+void frame_parse(struct frame *f);
+void rss_frame(const struct rss *r, struct frame *f);
+
+/* ---- fifo.c: the card's packet memory, accounted in bytes, in order, by reference ---- */
+
+struct fifo {
+	struct frame *slot;
+	u32 mask, head, tail;      /* free-running: head - tail frames inside */
+	u32 size, bytes;           /* limit and use, bytes; a frame counts at least ETH_ZLEN */
+	u32 max_bytes;             /* high-water mark */
+};
+int fifo_init(struct fifo *q, u32 bytes);
+int fifo_push(struct fifo *q, const struct frame *f);   /* 0, or -ENOBUFS */
+struct frame *fifo_peek(struct fifo *q);
+void fifo_pop(struct fifo *q);
+
+/* ---- virtqueue.c: the split virtqueue of virtio 1.2 section 2.7, in one sealed memfd ---- */
+
+#define VIRTQ_DESC_F_NEXT 1
+#define VIRTQ_DESC_F_WRITE 2
+#define VIRTQ_DESC_F_INDIRECT 4
+#define VIRTQ_AVAIL_F_NO_INTERRUPT 1
+#define VIRTQ_USED_F_NO_NOTIFY 1
+struct virtq_desc { u64 addr; u32 len; u16 flags; u16 next; };
+struct virtq_avail { u16 flags; u16 idx; u16 ring[]; };       /* and used_event behind the ring */
+struct virtq_used_elem { u32 id; u32 len; };
+struct virtq_used { u16 flags; u16 idx; struct virtq_used_elem ring[]; };  /* and avail_event behind the ring */
+
+#define VIRTIO_NET_HDR_F_DATA_VALID 2
+struct virtio_net_hdr_v1_hash {
+	u8 flags, gso_type;
+	u16 hdr_len, gso_size, csum_start, csum_offset, num_buffers;
+	u32 hash_value;
+	u16 hash_report, padding;
+};
+
+#define VIRTIO_F_VERSION_1 32              /* bit numbers */
+#define VIRTIO_F_EVENT_IDX 29
+#define VIRTIO_NET_F_GUEST_CSUM 1
+#define VIRTIO_NET_F_MRG_RXBUF 15
+#define VIRTIO_NET_F_HASH_REPORT 57
+#define VIRTIO_S_ACKNOWLEDGE 1             /* device_status bits, virtio 1.2 section 2.1 */
+#define VIRTIO_S_DRIVER 2
+#define VIRTIO_S_DRIVER_OK 4
+#define VIRTIO_S_FEATURES_OK 8
+#define VIRTIO_S_NEEDS_RESET 64
+#define VIRTIO_S_FAILED 128
+
+/* page 0 of the memfd: what a driver in another process reads and writes. Little-endian, offsets from the memfd's start */
+#define VNIC_MAGIC 1667853942              /* "vnic" */
+#define VNIC_ABI 1
+struct vnic_queue_config { u32 size; u32 enabled; u64 desc, avail, used; u64 buffers; u32 buf_stride, buf_count; };
+struct vnic_config {
+	u32 magic, abi;
+	u64 region_size;
+	u32 nqueues, device_status;
+	u64 device_features, driver_features;
+	u8 mac[6];
+	u16 mtu;
+	u32 spare;
+	struct vnic_queue_config queue[NIC_QUEUES_MAX];
+};
+
+/* the device's half: what it shares with the driver, and what it keeps to itself */
+struct virtqueue {
+	struct virtq_desc *desc;
+	struct virtq_avail *avail;
+	struct virtq_used *used;
+	u32 size;                  /* a power of two */
+	u16 last_avail, avail_idx; /* next to take; the driver's index as last read */
+	u16 used_idx, published;   /* next to write; what the driver can see */
+	u16 was_published;         /* the same before the last virtqueue_publish() */
+	u8 event_idx;
+	u8 broken;                 /* the driver wrote an index that cannot be: NEEDS_RESET */
+};
+/* the driver's half */
+struct virtqueue_driver {
+	struct virtq_desc *desc;
+	struct virtq_avail *avail;
+	struct virtq_used *used;
+	u32 size;
+	u16 last_used, avail_idx, kicked;
+	u16 nfree;                 /* descriptors not posted */
+	u16 *free_desc;            /* the last nfree of a stack */
+	u32 *desc_buf;             /* descriptor -> buffer: kept here, never read back from the shared memory */
+	u8 event_idx, broken;
+};
+int virtqueue_avail(struct virtqueue *vq, u32 want);  /* chains posted and not taken, read anew if fewer than want; < 0: broken */
+void virtqueue_fill_used(struct virtqueue *vq, u32 id, u32 len);
+int virtqueue_wants_irq(const struct virtqueue *vq, u16 old);  /* is what was published since old worth an interrupt? */
+int virtqueue_publish(struct virtqueue *vq);          /* make used entries visible. Return: 1 = the driver asked to be told */
+void virtqueue_want_kick(struct virtqueue *vq);
+int vring_need_event(u16 event, u16 new_idx, u16 old_idx);
+int virtqueue_driver_init(struct virtqueue_driver *d, u32 size);
+void virtqueue_driver_free(struct virtqueue_driver *d);
+int virtqueue_add_inbuf(struct virtqueue_driver *d, u64 addr, u32 len, u32 buf);
+int virtqueue_get_buf(struct virtqueue_driver *d, u32 *id, u32 *len); /* the buffer; -EAGAIN: none; -EIO: the device lied */
+int virtqueue_kick_prepare(struct virtqueue_driver *d); /* publish avail->idx. Return: 1 = the device wants a kick */
+void virtqueue_disable_cb(struct virtqueue_driver *d);
+int virtqueue_enable_cb(struct virtqueue_driver *d);  /* unmask, then look again. Return: 1 = more came meanwhile */
+
+/* ---- dma.c: the only code that turns a bus address into a pointer ---- */
+
+struct dma {
+	u8 *base;                  /* of the memfd's mapping */
+	u64 size;
+	int memfd;
+};
+int dma_init(struct dma *d, u64 size);
+void dma_exit(struct dma *d);
+void *dma_map(const struct dma *d, u64 addr, u64 len);    /* NULL: not inside the region */
+struct nic_queue;
+int dma_frame(struct nic_queue *q, struct frame *f);      /* 1 done, 0 no buffer, -EMSGSIZE too big, -EIO queue broken */
+
+/* checksum.c: RFC 1071, called by dma.c, gro.c and the protocols */
+u32 csum_partial(const void *data, u32 len, u32 sum);     /* 32-bit partial sum, folded by csum_fold() */
+u32 csum_and_copy(void *to, const void *from, u32 len, u32 sum);
+u16 csum_fold(u32 sum);                                   /* complemented */
+u16 ip_fast_csum(const void *iph, u32 bytes);
+u32 csum_pseudo(const u8 *iph, int version, u32 len, u8 proto);
+
+/* isa.c: what the run-time dispatch chose; VNIC_ISA=generic forces the portable code */
+const char *vnic_isa(void);
+int isa_has_avx2(void);
+int isa_has_pclmul(void);
+
+/* ---- irq.c: raise, moderation, and the one mask there is (the virtqueue's notification suppression) ---- */
+
+struct irq {
+	u32 rx_usecs, rx_frames;
+	u32 frames;                /* completed since the interrupt was asked for */
+	u8 pending;
+	u16 since;                 /* what was published before the entries that the driver wanted to hear of */
+	u64 first_ns, deadline_ns; /* of the pending one */
+	int call_fd;               /* >= 0: the driver is another process, this eventfd is its interrupt */
+	/* counters */
+	u64 raised, by_usecs, by_frames, suppressed;
+	u64 delay_sum_ns, delay_max_ns; /* first completion to interrupt: the effective moderation */
+};
+void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now);
+void irq_timer(struct nic_queue *q, u64 now);
+
+/* ---- nic.c: the card ---- */
+
+struct softnet_data;
+struct host;
+struct nic;
+
+/* one receive queue, the device's side. What the standard's ring has no room for is in the shadow */
+struct frame_shadow { u64 id, t_wire, t_dma; };
+struct nic_queue {
+	struct nic *nic;
+	u32 index;
+	struct virtqueue vq;
+	struct irq irq;
+	struct frame_shadow *shadow;   /* by descriptor; nothing decides on it */
+	u32 batch;                     /* frames written and not published */
+	/* counters of the device */
+	u64 frames, bytes, no_buffer, dma_failed, csum_ok, csum_bad, kicks;
+	u8 starved;                    /* the frame at the head of the FIFO waits for this queue's buffers */
+	u16 starved_at;                /* avail index when it was found so */
+};
+
+struct nic {
+	struct host *host;
+	struct wire *wire;
+	struct mac_filter filter;
+	struct rss rss;
+	struct fifo fifo;
+	struct dma dma;
+	struct vnic_config *config;    /* page 0 of the region */
+	struct nic_queue queue[NIC_QUEUES_MAX];
+	u32 nqueues, ring_size, buf_len, mtu;
+	u8 rx_csum, drop_en, python_filter, up;
+	/* the device's clock and its plans */
+	u64 now, dma_done;
+	u8 dma_busy;
+	u64 irq_next, kick_ns;         /* earliest moderation deadline; a doorbell rang; NEVER: none */
+	u64 horizon;                   /* virtual time: past this it is a CPU's turn */
+	struct frame burst[BURST];     /* read from the wire, still to arrive */
+	int burst_pos, burst_len;
+	u8 burst_asked;                /* Python's filter has seen this burst */
+	/* counters; names are rtnl_link_stats64's where it has one */
+	u64 offered;                   /* frames that arrived: the ledger's left side */
+	u64 rx_length_errors, rx_over_errors, rx_fifo_errors, multicast, filtered, rx_no_buffer_count;
+	u64 fates[FATE_MAX];
+	int kick_fd;                   /* live: the doorbell */
+	u32 stop;                      /* written by others, atomically */
+};
+int nic_up(struct nic *nic);                 /* after the driver wrote DRIVER_OK */
+void nic_run(struct nic *nic, u64 until);    /* all device events up to and including until */
+u64 nic_next(struct nic *nic);               /* when the next one is; ~0: none planned */
+void nic_receive(struct nic *nic, struct frame *f, int n);  /* frames that arrived: filter, rss, fifo */
+void nic_drain(struct nic *nic, u64 now);    /* FIFO -> ring, as far as there are buffers */
+void nic_kick(struct nic *nic, u32 queue, u64 now);         /* doorbell */
+int nic_pull(struct nic *nic, u64 now);      /* a pulled wire: offer the next burst. Return: frames */
+void nic_purge(struct nic *nic);             /* what the card still holds ends as DEV_READY */
+
+/* ---- skbuff.c: buffers and the sk_buffs that describe them. Owner: the CPU that polls the queue ---- */
+
+#define CHECKSUM_NONE 0
+#define CHECKSUM_UNNECESSARY 1
+#define CHECKSUM_PARTIAL 3
+#define PACKET_HOST 0
+#define PACKET_BROADCAST 1
+#define PACKET_MULTICAST 2
+#define PACKET_OTHERHOST 3
+#define SKB_TRUESIZE_OVERHEAD 576  /* sizeof(struct sk_buff) + sizeof(struct skb_shared_info), as Linux aligns them */
+
+struct rx_pool;
+
+/**
+ * struct sk_buff - one received packet, or a further piece of one. 128 bytes: the first cache line is per packet,
+ *                  the second is GRO's and what is cold
+ * @data, @head_len:  what is left of it in its first buffer
+ * @len:              bytes over all pieces
+ * @frag_list:        further pieces, linked by next: rest of a frame that spans buffers, and segments GRO merged
+ * @segs:             frames in it (gso_segs); 0 marks a piece that only continues a frame
+ */
+struct sk_buff {
+	u8 *data;
+	u32 len, hash;
+	u16 mac_header, network_header, transport_header; /* offsets from the buffer's start */
+	u16 segs;
+	u8 ip_summed, pkt_type, hash_report, flags;
+	u16 protocol;              /* EtherType, network byte order */
+	u16 queue;
+	u32 id, truesize;
+	struct sk_buff *next, *frag_list;
+	struct rx_pool *pool;
+	/* line 1 */
+	struct sk_buff *frag_tail;
+	u32 head_len, gso_size;
+	u32 seq, end_seq;          /* TCP, host byte order. UDP: seq is the sender's port */
+	u32 gro_age;               /* jiffies of the first segment */
+	u16 gro_l4;                /* offset from the MAC header */
+	u8 gro_flush, gro_same_flow, gro_fixed_id, gro_version;
+	u16 vlan_tci, vlan_proto;  /* 0xffff: no tag was taken off; its TPID, network byte order */
+	u64 t_wire, t_stage;       /* last bit on the wire; when its stage began */
+	u64 tstamp;                /* when it left GRO: what a tap stamps it with (netdev_tstamp_prequeue=1) */
+};
+#define SKB_TAGGED 1               /* vlan_tci and vlan_proto are good: the tag is not in the bytes any more */
+
+struct rx_pool {
+	u8 *base;                  /* buffer i at base + i * stride */
+	u64 bus;                   /* the same as a bus address */
+	u32 stride, buf_len, size;
+	u32 nfree, fresh;          /* LIFO stack; buffers never used yet start at fresh */
+	u32 *free;
+	struct sk_buff *skbs;      /* skb i describes buffer i */
+	struct softnet_data *owner;
+	struct nic_queue *nicq;
+	struct sk_buff *returned;  /* what other CPUs gave back: a chain pushed by compare-and-swap, taken whole */
+	u32 starved;               /* the ring could not be refilled: wake the driver when a buffer comes back */
+};
+int rx_pool_init(struct rx_pool *p, u8 *base, u64 bus, u32 size, u32 buf_len, u32 stride);
+void rx_pool_exit(struct rx_pool *p);
+int rx_pool_get(struct rx_pool *p);          /* a buffer, or -ENOBUFS */
+u32 rx_pool_free_count(struct rx_pool *p);   /* at rest */
+void rx_pool_reclaim(struct rx_pool *p);     /* owner: take what others returned */
+void kfree_skb_list(struct softnet_data *sd, struct sk_buff *skb);    /* free skb and its pieces; no fate */
+void kfree_skb_reason(struct softnet_data *sd, struct sk_buff *skb, enum fate fate); /* count the fate of its frames, free */
+void skb_flush_returns(struct softnet_data *sd);
+const u8 *skb_header_pointer(const struct sk_buff *skb, u32 off, u32 len, u8 *copy); /* NULL: not that long */
+u32 skb_copy_bits(const struct sk_buff *skb, u32 off, u8 *to, u32 len); /* bytes copied */
+int skb_trim(struct softnet_data *sd, struct sk_buff *skb, u32 len);    /* drop padding behind len */
+void skb_advance(struct sk_buff *skb, u32 n);                           /* eat n bytes at the front, over pieces too */
+u32 skb_checksum(const struct sk_buff *skb, u32 off, u32 len, u32 sum);
+
+/* ---- net_rx_action.c, napi.c: the softirq ---- */
+
+#define NAPI_STATE_SCHED 1
+#define NAPI_STATE_MISSED 2
+#define NAPI_STATE_DISABLE 4
+
+struct gro_list { struct sk_buff *skb[MAX_GRO_SKBS]; u32 count; };  /* [0] is the oldest */
+
+struct napi_struct {
+	int (*poll)(struct napi_struct *napi, int budget);  /* work, or -EAGAIN: time passed, call again to go on */
+	struct napi_struct *next;
+	struct softnet_data *sd;       /* the CPU it runs on */
+	struct host *host;
+	u32 state, weight;
+	u32 work;                      /* of the poll under way */
+	u32 defer_hard_irqs_count;
+	u64 timer_ns;                  /* watchdog, ~0: off */
+	u32 gro_bitmask;
+	struct gro_list gro_hash[GRO_HASH_BUCKETS];
+	struct sk_buff *rx_list, *rx_list_tail;
+	u32 rx_count;
+	u32 gro_held, rx_frames;       /* frames held, frames on rx_list */
+	u8 in_poll;
+	/* counters */
+	u64 polls, packets, full_polls, completes;
+};
+int napi_schedule_prep(struct napi_struct *n);
+void __napi_schedule(struct napi_struct *n);
+int napi_schedule(struct napi_struct *n);
+int napi_complete_done(struct napi_struct *n, int work_done);
+void napi_watchdog(struct napi_struct *n);
+int net_rx_action(struct softnet_data *sd);  /* 1: the run ended, 0: time passed in the middle, call again */
+
+/* ---- softirq.c: one emulated CPU. hardirq over softirq over tasks ---- */
+
+struct task { u64 wakeups, runs, busy_ns; u8 runnable; };
+struct sock;
+
+enum mib {
+	Ip_InReceives, Ip_InHdrErrors, Ip_InAddrErrors, Ip_InUnknownProtos, Ip_InDelivers, Ip_InCsumErrors, IpExt_InTruncatedPkts,
+	Ip6_InReceives, Ip6_InHdrErrors, Ip6_InAddrErrors, Ip6_InUnknownProtos, Ip6_InDelivers, Ip6_InTruncatedPkts,
+	Icmp_InMsgs, Icmp_InErrors, Icmp_InCsumErrors, Icmp6_InMsgs, Icmp6_InErrors, Icmp6_InCsumErrors,
+	Udp_InDatagrams, Udp_NoPorts, Udp_InErrors, Udp_RcvbufErrors, Udp_InCsumErrors,
+	Tcp_InSegs, Tcp_InErrs, Tcp_InCsumErrors, TcpExt_TCPOFOQueue, TcpExt_TCPOFODrop, TcpExt_TCPRcvQDrop, TcpExt_TCPHoles,
+	MIB_MAX
+};
+
+/**
+ * struct softnet_data - what one CPU owns; written only by that CPU unless a field says otherwise
+ * @now:      its clock. Work moves it by cpu_charge() in virtual time; live it is re-read after every poll
+ * @horizon:  virtual time: when @now reaches it, somebody else's turn has come
+ */
+struct softnet_data {
+	struct host *host;
+	u32 cpu;
+	u64 now, horizon;
+	u64 wake_ns;                   /* idle: when something came up; NEVER: nothing yet */
+	u64 timer_next;                /* earliest NAPI watchdog */
+	u8 runnable, live;
+	/* written by others, atomically */
+	u32 irq_pending;               /* bit per NIC queue */
+	u32 ipi_pending;
+	u64 irq_ns, ipi_ns, reader_ns; /* virtual time: when they were raised; when the reader was woken */
+	u32 sleeping, stop;
+	int wake_fd;
+	/* softirq */
+	u8 softirq_pending, softirq_active, in_net_rx_action, inline_softirq;
+	u8 ksoftirqd;                  /* the softirq under way runs in the task */
+	u32 softirq_restarts;
+	u64 softirq_end;               /* jiffies */
+	int budget;
+	u64 deadline;                  /* jiffies */
+	struct napi_struct *poll_list, *poll_tail;     /* scheduled */
+	struct napi_struct *list, *list_tail;          /* of this run */
+	struct napi_struct *repoll, *repoll_tail;
+	struct napi_struct *current;                   /* its poll is under way, time passed in the middle */
+	struct napi_struct *napis[NIC_QUEUES_MAX + 1]; /* that live on this CPU, for the watchdogs */
+	u32 nnapis;
+	/* backlog.c */
+	struct napi_struct backlog;
+	u32 lock;                      /* guards input_pkt_queue */
+	struct sk_buff *input_head, *input_tail;
+	u32 input_qlen;
+	struct sk_buff *process_head;
+	u32 process_qlen;
+	u32 input_queue_head, input_queue_tail;
+	u64 rps_ipi_mask;              /* CPUs to send an IPI to at the end of net_rx_action */
+	struct sk_buff *enqueue[CPUS_MAX]; /* live: skbs on their way to other CPUs' backlogs, a burst each */
+	struct sk_buff *enqueue_tail[CPUS_MAX];
+	u32 enqueue_len[CPUS_MAX];
+	/* tasks */
+	struct task ksoftirqd_task, reader;
+	u64 slice_start;
+	u8 last_task;
+	u32 ready_lock;
+	struct sock *ready, *ready_tail; /* sockets with data for this CPU's reader */
+	/* buffers that belong to other CPUs' pools, on their way back */
+	struct rx_pool *give_back_pool;
+	struct sk_buff *give_back, *give_back_tail;
+	u32 give_back_len;
+	/* counters: softnet_stat's, then vnic's own */
+	u64 processed, time_squeeze, received_rps, flow_limit_count;
+	u64 dropped;                   /* backlog drops, charged here as the target: written under lock */
+	u64 hardirqs, softirqs, ksoftirqd_runs, net_rx_runs, idle_ns, yields;
+	u64 rx_dropped, rx_otherhost_dropped;
+	u64 gro_merged, gro_held_total, gro_normal, gro_flushed_skbs, gro_flushed_segs;
+	u64 mib[MIB_MAX];
+	u64 backlog_frames;            /* target: frames in input_pkt_queue, under lock */
+	u64 process_frames, enqueue_frames;
+	u64 ofo_frames;                /* may wrap below 0 on one CPU: the sum over all is the gauge */
+	u64 fates[FATE_MAX];
+	struct histogram *lat;         /* [LAT_MAX], NULL: off */
+};
+
+void raise_hardirq(struct softnet_data *sd, u32 queue, u64 now);  /* from the device */
+void raise_ipi(struct softnet_data *from, struct softnet_data *to);
+void cpu_wake(struct softnet_data *sd, u64 now);
+void do_hardirqs(struct softnet_data *sd);
+int do_softirq(struct softnet_data *sd);
+int cpu_run(struct softnet_data *sd);        /* until it is idle (0) or somebody else's turn has come (1) */
+u64 cpu_next(struct softnet_data *sd);       /* when it has something to do; ~0: not known */
+int reader_run(struct softnet_data *sd);     /* one wake-up's worth of reading. Return: 1 = more to read */
+
+/* ---- driver.c: the driver of the card ---- */
+
+struct driver_queue {
+	struct napi_struct napi;
+	struct virtqueue_driver vq;
+	struct rx_pool pool;
+	struct nic *nic;
+	struct nic_queue *nicq;
+	u64 irq_ns;                    /* of the interrupt that began this round of polling */
+	u8 unmask;                     /* napi_complete_done() said so; done when the device has caught up */
+	/* counters */
+	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used;
+};
+int driver_open(struct host *h);             /* probe, handshake, netif_napi_add, request_irq, post the buffers */
+int driver_poll(struct napi_struct *napi, int budget);
+void driver_irq(struct driver_queue *dq);    /* the interrupt handler */
+int driver_refill(struct driver_queue *dq);  /* buffers posted */
+void driver_close(struct driver_queue *dq);  /* frames left in the ring end as DEV_READY */
+
+/* ---- gro.c, gro_inet.c, gro_tcp.c ---- */
+
+void napi_gro_receive(struct napi_struct *n, struct sk_buff *skb);
+void napi_gro_flush(struct napi_struct *n, int flush_old);
+void gro_normal_list(struct napi_struct *n);
+struct sk_buff **inet_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb);
+struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb);
+struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb);
+void tcp_gro_complete(struct sk_buff *skb);
+int skb_gro_receive(struct napi_struct *n, struct sk_buff *p, struct sk_buff *skb);
+
+/* ---- flow_dissector.c, rps.c, backlog.c ---- */
+
+u32 skb_get_hash(const struct host *h, struct sk_buff *skb);   /* siphash over sorted addresses and ports; never 0 for IP */
+u64 siphash(const void *data, u32 len, u64 k0, u64 k1);
+int get_rps_cpu(struct host *h, struct sk_buff *skb);      /* -1: stay here */
+int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu);
+void enqueue_flush(struct softnet_data *sd);
+int process_backlog(struct napi_struct *napi, int quota);
+void net_rps_send_ipi(struct softnet_data *sd);
+
+/* ---- netif_receive_skb.c, af_packet.c: taps, then the protocol handler by EtherType ---- */
+
+struct packet_type {
+	u16 type;                      /* network byte order */
+	u16 python;                    /* 0, or the handler's number: the packet goes up to Python */
+	void (*func)(struct softnet_data *sd, struct sk_buff *skb);
+};
+#define PTYPES_MAX 32
+void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb);
+void netif_receive_skb_core(struct softnet_data *sd, struct sk_buff *skb);
+
+/* the tap: what AF_PACKET would see, as pcapng blocks in memory; Python writes full buffers to a file */
+struct capture {
+	u8 *buf;
+	u64 size, used;
+	int fd;
+	u32 lock;
+	u64 base_ns;
+	u64 packets, bytes, drops;
+	int error;
+};
+struct capture *capture_new(int fd, u64 base_ns, const char *ifname);
+int capture_flush(struct capture *c);
+void capture_free(struct capture *c);
+void capture_skb(struct capture *c, const struct sk_buff *skb, u64 now_ns);
+
+/* ---- arp.c ip.c ipv6.c icmp.c udp.c tcp.c. All consume skb ---- */
+
+void arp_rcv(struct softnet_data *sd, struct sk_buff *skb);
+void ip_rcv(struct softnet_data *sd, struct sk_buff *skb);
+void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb);
+void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto);  /* the protocol table */
+void icmp_rcv(struct softnet_data *sd, struct sk_buff *skb);
+void icmpv6_rcv(struct softnet_data *sd, struct sk_buff *skb);
+void igmp_rcv(struct softnet_data *sd, struct sk_buff *skb);
+void udp_rcv(struct softnet_data *sd, struct sk_buff *skb);
+void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb);
+int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len);
+
+/* addresses: IPv4 is kept as ::ffff:a.b.c.d, so one table serves both */
+struct inet_addr { u64 hi, lo; };
+struct inet_net { struct inet_addr addr; u32 prefix; };
+
+/* ---- sock.c, sock_table.c, flow_table.c: the receive queue, and the tables that find a socket ---- */
+
+#define SOCK_UDP 1
+#define SOCK_TCP_LISTEN 2
+#define SOCK_TCP 3
+
+/**
+ * struct sock - four cache lines: 0 is what a packet and its reader touch, 1 counters and addresses
+ * @rmem: truesize queued by the softirq side; @rfree: taken off by the reader. Two single-writer counters
+ */
+struct sock {
+	struct sk_buff *head, *tail;   /* receive queue, under lock when live */
+	u32 rmem, rfree, rcvbuf;
+	u32 qlen;
+	u16 lport, rport;              /* host byte order */
+	u8 type, state, on_ready, closed;
+	u8 any, sink;
+	u16 reader_cpu;
+	u32 lock;
+	struct sock *ready_next;
+	u32 index, port_next;          /* next socket bound to the same port */
+	/* line 1 */
+	u64 packets, bytes, reads, drops;
+	struct inet_addr laddr, raddr;
+	/* line 2: TCP, and what Python waits on */
+	int wake_fd;                   /* eventfd for a Python reader, -1: none */
+	u32 rcv_nxt;
+	struct sk_buff *ofo;           /* out of order, sorted by seq */
+	u32 ofo_truesize;
+	u32 fin_seq;
+	u32 listener;                  /* index of the listening socket, 0: none */
+	u8 accepted;                   /* 0 waits, 1 Python holds it, 2 Python gave it up */
+	u8 fin_seen;
+	u16 spare;
+	struct sock *accept_next;      /* listener: queue of new streams */
+	struct sock *accept_tail;
+	u64 segments, duplicates;
+	/* line 3 */
+	u64 ofo_segments, gaps, gap_bytes;
+	u64 unused[5];
+};
+
+#define TCP_OPEN 1
+#define TCP_FINISHED 2
+#define TCP_RESET 3
+
+struct sock_table {
+	struct sock *socks;            /* [0] is not used: index 0 means none */
+	u32 size, used, free_head, clock;
+	u32 lock;                      /* live: guards changes */
+	u32 *port[2];                  /* UDP, TCP: first socket bound to a port */
+	u32 *flow_sig, *flow_idx;      /* open addressing over the 4-tuple */
+	u32 flow_mask, flows;
+	u64 evicted;
+};
+int sock_table_init(struct sock_table *t, u32 size);
+void sock_table_exit(struct sock_table *t);
+struct sock *sock_bind(struct host *h, u8 type, const struct inet_addr *laddr, u16 lport);
+int sock_connect(struct host *h, struct sock *sk, const struct inet_addr *raddr, u16 rport);
+void sock_close(struct host *h, struct softnet_data *sd, struct sock *sk); /* sd NULL: a Python thread */
+void sock_sweep(struct host *h);
+int sock_table_live(const struct sock_table *t);
+struct sock *flow_find(struct sock_table *t, u8 type, const struct inet_addr *laddr, u16 lport,
+		       const struct inet_addr *raddr, u16 rport); /* under the table's lock */
+void flow_insert(struct sock_table *t, struct sock *sk);
+void flow_remove(struct sock_table *t, const struct sock *sk);
+struct sock *sock_lookup_flow(struct sock_table *t, u8 type, const struct inet_addr *laddr, u16 lport,
+			      const struct inet_addr *raddr, u16 rport);
+struct sock *sock_lookup_port(struct host *h, u8 type, const struct inet_addr *laddr, u16 lport);
+struct sock *sock_new_flow(struct softnet_data *sd, struct sock *listener, const struct inet_addr *laddr, u16 lport,
+			   const struct inet_addr *raddr, u16 rport, u32 rcv_nxt);
+int sock_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb); /* 0, or -ENOBUFS: not queued */
+void sock_data_ready(struct softnet_data *sd, struct sock *sk);
+struct sk_buff *sock_dequeue(struct sock *sk);
+long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, void *from); /* a datagram; -EAGAIN */
+long sock_read(struct host *h, struct sock *sk, void *buf, u64 len);  /* stream bytes; 0: ended; -EAGAIN; -ECONNRESET */
+struct sock *sock_accept(struct host *h, struct sock *listener);
+
+struct inet_addr inet_addr4(const u8 *addr);
+struct inet_addr inet_addr6(const u8 *addr);
+int tcp_waits_for_fin(const struct sock *sk);  /* an end that is announced, and not reached yet */
+void tcp_skip_hole(struct softnet_data *sd, struct sock *sk);  /* deliver what waits behind a hole that never fills */
+
+/* ---- upcall.c: the seam for Python people ---- */
+
+struct upcall { struct sk_buff *skb; u32 handler; u32 cpu; };
+#define UPCALLS_MAX 1024
+struct upcall_queue {
+	struct upcall slot[UPCALLS_MAX];
+	u32 head, tail, lock;
+	int wake_fd;
+};
+void upcall_push(struct softnet_data *sd, struct sk_buff *skb, u32 handler);
+int upcall_peek(struct host *h, u8 *buf, u64 size, u32 *offsets, u32 *handler, u64 *t_ns); /* a burst for one handler */
+void upcall_done(struct host *h, const u8 *verdicts, int n);  /* for the burst last peeked: 1 delivered, 0 dropped */
+
+/* ---- host.c, vtime.c, live.c: the machine, and the two drivers of its stages ---- */
+
+enum event { EV_DONE, EV_SLICE, EV_UPCALL, EV_FILTER, EV_WIRE, EV_STOPPED };
+
+struct host {
+	u32 ncpus, hz;
+	u64 jiffy_ns;
+	struct softnet_data *cpu[CPUS_MAX];
+	struct nic nic;
+	struct driver_queue *dq[NIC_QUEUES_MAX];
+	u32 rx_pool_size;
+	u8 external_driver, live, gro, auto_sink, ip_any, vlan_any;
+	u32 catch_up;                  /* virtual time: packets between two looks at the others' clocks */
+	u32 cost[COST_MAX];
+	u32 weight, netdev_budget, netdev_budget_usecs, dev_weight, netdev_max_backlog;
+	u32 gro_max_size, gro_ipv4_max_size, gro_normal_batch, napi_defer_hard_irqs;
+	u64 gro_flush_timeout;
+	u32 rps_len[NIC_QUEUES_MAX];
+	u16 rps_map[NIC_QUEUES_MAX][CPUS_MAX];
+	u64 hash_key[2];
+	u32 rcvbuf, sock_max, reader_cpu;   /* reader_cpu: ~0 = local port mod cpus */
+	struct packet_type ptype[PTYPES_MAX];
+	u32 nptypes;
+	u16 protocol_python[256];      /* IP protocol -> Python handler */
+	struct inet_net ip[16];
+	u32 nips;
+	struct sock_table socks;
+	struct upcall_queue upcalls;
+	u64 outside_fates[FATE_MAX];   /* counted by Python's thread */
+	u64 outside_ofo_frames;
+	struct capture *capture;
+	u64 steps;                     /* scheduler's, virtual time */
+	u64 limit;                     /* virtual time: stop when so many frames were offered */
+};
+struct host *host_new(u32 ncpus);
+int host_start(struct host *h);                /* allocate, probe, open: after the knobs are set */
+void host_free(struct host *h);
+void host_finish(struct host *h);              /* a replay's end: run timers out, close what waits, purge the card */
+u64 host_offered(struct host *h);
+void host_fates(struct host *h, u64 *fates);       /* [FATE_MAX] */
+void host_in_flight(struct host *h, u64 *where);   /* [IN_FLIGHT_MAX] */
+int host_laws(struct host *h);                 /* 0: both laws hold; bit 0: ledger open, bit 1: a pool is short */
+const char *fate_text(enum fate fate);
+enum event vtime_run(struct host *h, u64 frames);  /* until so many more frames arrived, or an event */
+enum event vtime_run_until(struct host *h, u64 until_ns);
+enum event vtime_step(struct host *h);              /* one agent's turn: EV_SLICE */
+int nic_thread(struct nic *nic);               /* live: the device's thread; returns an event */
+int cpu_thread(struct softnet_data *sd);       /* live: a CPU's thread; returns when stopped */
+void live_stop(struct host *h);
+u64 clock_ns(void);

@@ -1,0 +1,215 @@
+/* wire.c - where frames come from, and when: every source hands over bytes and its own stamp, this file makes arrivals
+ *
+ *   memory (here) | capture file (pcap.c) | TAP (tap.c)  --read_burst-->  wire_next()  -->  nic.c
+ *
+ * A frame has arrived when its last bit has: t = max(its time, the wire free again) + (max(len, 60) + 24) * 8 / rate;
+ * 24 = preamble 8, FCS 4, gap 12. Time that goes backwards in a capture is clamped to the latest seen, and counted.
+ * A wire that is infinitely fast and in no recorded hurry has no times at all: it is "pulled", a burst whenever the
+ * host is idle. That measures what the host can do and loses nothing. Live, frames arrive when they are read.
+ */
+#include "prelude.h"
+
+#define TIME_MAX (1ull << 62) /* 146 years: no stamp, however damaged, comes near NEVER */
+
+int wire_pulled(const struct wire *w)
+{
+	return !w->live && !w->speed_ppm && !w->ps_per_byte;
+}
+
+static u64 wire_time(struct wire *w, const struct frame *f)
+{
+	unsigned __int128 scaled;
+	u64 t = f->t_ns, ps;
+
+	if (!w->started) {
+		w->started = 1;
+		w->base_ns = w->last_ts = t;
+	}
+	t += w->shift_ns;
+	if (unlikely(w->rebase)) {
+		w->rebase = 0;
+		if (t < w->last_ts) {
+			w->shift_ns += w->last_ts - t;
+			t = w->last_ts;
+		}
+	}
+	if (t < w->last_ts) {
+		w->backwards++;
+		t = w->last_ts;
+	}
+	w->last_ts = t;
+	t -= w->base_ns;
+	scaled = t;
+	if (w->speed_ppm == 0)
+		scaled = 0;
+	else if (w->speed_ppm != 1000000)
+		scaled = scaled * 1000000 / w->speed_ppm;
+	t = scaled < TIME_MAX ? (u64)scaled : TIME_MAX;
+
+	if (t > w->busy_ns) {
+		w->busy_ns = t;
+		w->busy_ps = 0;
+	}
+	ps = (u64)(f->wire_len < ETH_ZLEN ? ETH_ZLEN + 24u : f->wire_len + 24ull) * w->ps_per_byte + w->busy_ps;
+	w->busy_ns += ps / 1000;
+	w->busy_ps = (u32)(ps % 1000);
+	return w->busy_ns;
+}
+
+/* wire_next() - the next frames, numbered and with the time at which they have arrived. Return: as read_burst */
+int wire_next(struct wire *w, struct frame *f, int max, u64 now)
+{
+	bool pulled = wire_pulled(w);
+	int n;
+
+	if (w->eof)
+		return -ENODATA;
+	n = w->read_burst(w, f, max);
+	if (unlikely(n < 0)) {
+		if (n != -EAGAIN)
+			w->eof = 1;
+		if (n != -ENODATA && n != -EAGAIN)
+			w->error = n;
+		return n;
+	}
+	for (int i = 0; i < n; i++) {
+		f[i].id = w->frames + (u64)i + 1;
+		if (unlikely(f[i].flags & FRAME_CUT))
+			COUNT(w->cut, 1);
+		if (unlikely(f[i].wire_len > ETH_FRAME_LEN + 4))
+			COUNT(w->oversize, 1);
+		if (w->live || pulled) {
+			if (!w->started) {
+				w->started = 1;
+				w->base_ns = f[i].t_ns;
+			}
+			f[i].t_ns = now;
+		} else {
+			f[i].t_ns = wire_time(w, &f[i]);
+		}
+		w->bytes += f[i].len;
+	}
+	COUNT(w->frames, (u64)n);
+	return n;
+}
+
+/* ---- the wire in memory ---- */
+
+static int mem_read_burst(struct wire *wire, struct frame *f, int max)
+{
+	struct mem_wire *w = container_of(wire, struct mem_wire, wire);
+	int n = 0;
+
+	while (n < max) {
+		const struct mem_frame *m;
+
+		if (w->pos == w->nframes) {
+			if (w->loops == 0 || w->nframes == 0)
+				break;
+			w->loops--;
+			w->pos = 0;
+		}
+		m = &w->frames[w->pos++];
+		f[n].data = w->arena + m->off;
+		f[n].len = m->len;
+		f[n].wire_len = m->wire_len;
+		f[n].flags = m->len < m->wire_len ? FRAME_CUT : 0;
+		f[n].t_ns = m->t_ns;
+		n++;
+	}
+	if (n)
+		return n;
+	if (w->closed)
+		return -ENODATA;
+	wire->hungry = wire->ask;
+	return -EAGAIN;
+}
+
+struct mem_wire *mem_wire_new(u64 arena_bytes, u32 frames)
+{
+	struct mem_wire *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->wire.read_burst = mem_read_burst;
+	w->wire.kind = WIRE_MEMORY;
+	w->arena = malloc(arena_bytes);
+	w->frames = malloc(frames * sizeof(*w->frames));
+	w->arena_size = arena_bytes;
+	w->frames_size = frames;
+	if (!w->arena || !w->frames) {
+		mem_wire_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void mem_wire_free(struct mem_wire *w)
+{
+	if (!w)
+		return;
+	free(w->arena);
+	free(w->frames);
+	free(w);
+}
+
+/* All fed frames were handed out: the arena begins anew, with the bytes that the card's FIFO still refers to in front. */
+static void rewind_arena(struct mem_wire *w, struct fifo *q)
+{
+	u64 used = 0;
+
+	for (u32 i = q->tail; i != q->head; i++) { /* oldest first: bytes only move towards the front */
+		struct frame *f = &q->slot[i & q->mask];
+
+		memmove(w->arena + used, f->data, f->len);
+		f->data = w->arena + used;
+		used += f->len;
+	}
+	w->arena_used = used;
+	w->nframes = w->pos = 0;
+}
+
+static int grow(struct mem_wire *w, struct nic *nic, u64 bytes)
+{
+	u8 *old = w->arena, *arena = malloc(bytes);
+	struct fifo *q = &nic->fifo;
+
+	if (!arena)
+		return -ENOMEM;
+	memcpy(arena, old, w->arena_used);
+	for (u32 i = q->tail; i != q->head; i++)
+		q->slot[i & q->mask].data = arena + (q->slot[i & q->mask].data - old);
+	for (int i = nic->burst_pos; i < nic->burst_len; i++)
+		nic->burst[i].data = arena + (nic->burst[i].data - old);
+	free(old);
+	w->arena = arena;
+	w->arena_size = bytes;
+	return 0;
+}
+
+/* mem_wire_feed() - one more frame. Return: 0 or -ENOMEM */
+int mem_wire_feed(struct mem_wire *w, struct nic *nic, const void *data, u32 len, u32 wire_len, u64 t_ns)
+{
+	struct mem_frame *m;
+
+	if (w->pos == w->nframes && w->pos && nic->burst_pos == nic->burst_len)
+		rewind_arena(w, &nic->fifo);
+	if (w->arena_size - w->arena_used < len && grow(w, nic, 2 * w->arena_size + len) < 0)
+		return -ENOMEM;
+	if (w->nframes == w->frames_size) {
+		m = realloc(w->frames, 2ull * w->frames_size * sizeof(*m));
+		if (!m)
+			return -ENOMEM;
+		w->frames = m;
+		w->frames_size *= 2;
+	}
+	m = &w->frames[w->nframes++];
+	m->off = w->arena_used;
+	m->len = len;
+	m->wire_len = wire_len;
+	m->t_ns = t_ns;
+	memcpy(w->arena + w->arena_used, data, len);
+	w->arena_used += len;
+	w->wire.hungry = 0;
+	return 0;
+}

@@ -1,0 +1,603 @@
+/* bench_path.c - ns and cycles per frame: the whole path, and each stage in a loop by itself
+ *
+ *   bench_path [--runs N] [--only NAME]   a JSON line per measurement: minimum and median of N runs, after a warm-up
+ *   bench_path --count CASE N             CASE (udp64, tcp1448, replay) for N passes, nothing timed: for callgrind
+ *
+ * The whole path runs in virtual time on one emulated CPU with one queue: frames lie in memory, the wire is pulled, so
+ * a burst is offered whenever the host is idle; every port has a socket and a reader. A pass offers all frames once.
+ * A stage is timed around a burst of 64 calls; what has to be set up for the burst is not in the figure. "replay" is
+ * the path as `vnic replay` has it by default: a capture at its recorded pace, four CPUs, costs, and the latency split.
+ */
+#include "path.h"
+
+#define UDP64 64u
+#define PASS 4096u /* frames a pass */
+#define RUNS_MAX 1001
+
+static u32 nruns = 51;
+
+/* ---- the clock: what start() to stop() took, added up ---- */
+
+static struct {
+	u64 ns, cycles, t, c;
+} timer;
+
+static u64 tsc(void)
+{
+#if defined(__x86_64__)
+	return __builtin_ia32_rdtsc();
+#else
+	return 0;
+#endif
+}
+
+static void start(void)
+{
+	timer.t = clock_ns();
+	timer.c = tsc();
+}
+
+static void stop(void)
+{
+	timer.cycles += tsc() - timer.c;
+	timer.ns += clock_ns() - timer.t;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* ---- the whole path ---- */
+
+struct path {
+	const char *name, *what;
+	u32 flows, cpus;
+	void (*fill)(struct path *p);
+	void (*again)(struct path *p);
+	struct mem_wire *w;
+	struct pcap_wire *pcap;
+	struct host *h;
+	u8 *capture;
+	u64 capture_size;
+};
+
+static u8 *next_frame(struct path *p, u32 len)
+{
+	struct mem_wire *w = p->w;
+	u8 *at = w->arena + w->arena_used;
+
+	w->frames[w->nframes++] = (struct mem_frame){ .off = w->arena_used, .len = len, .wire_len = len };
+	w->arena_used += len;
+	return at;
+}
+
+static void fill_udp64(struct path *p)
+{
+	for (u32 i = 0; i < PASS; i++)
+		put_udp(next_frame(p, UDP64), i % p->flows, UDP64);
+}
+
+static void fill_imix(struct path *p)
+{
+	static const u32 len[12] = { 64, 594, 64, 64, 594, 64, 1514, 64, 594, 64, 594, 64 }; /* 7 : 4 : 1 */
+
+	for (u32 i = 0; i < PASS; i++)
+		put_udp(next_frame(p, len[i % 12]), i % p->flows, len[i % 12]);
+}
+
+/* Flow after flow, 16 segments each: what a sender's TSO makes of a busy link. */
+static void fill_tcp1448(struct path *p)
+{
+	for (u32 i = 0; i < PASS; i++) {
+		u32 flow = i / 16 % p->flows, round = i / 16 / p->flows;
+
+		put_tcp(next_frame(p, HEADERS_TCP + MSS), flow, 1 + (round * 16 + i % 16) * MSS);
+	}
+}
+
+static void rewind_wire(struct path *p)
+{
+	p->w->pos = 0;
+}
+
+/* The streams go on: every sequence number moves up by what a pass carries, and the checksum with it (RFC 1624). */
+static void advance_streams(struct path *p)
+{
+	u32 step = PASS / p->flows * MSS;
+
+	for (u32 i = 0; i < PASS; i++) {
+		u8 *frame = p->w->arena + p->w->frames[i].off;
+		u32 sum = (u16)~load16(frame + 50);
+
+		sum = csum_add(sum, ~load32(frame + 38));
+		store_be32(frame + 38, be32(frame + 38) + step);
+		store16(frame + 50, csum_fold(csum_add(sum, load32(frame + 38))));
+	}
+	rewind_wire(p);
+}
+
+/* A capture in memory, a frame every 2 microseconds, nanosecond stamps. */
+static void fill_capture(struct path *p)
+{
+	const u32 head[6] = { 0xa1b23c4d, 0x00040002, 0, 0, 65535, 1 };
+	u8 *at;
+
+	p->capture_size = sizeof(head) + (u64)PASS * (16 + UDP64);
+	at = p->capture = malloc(p->capture_size);
+	require(at != NULL, "no memory");
+	memcpy(at, head, sizeof(head));
+	at += sizeof(head);
+	for (u32 i = 0; i < PASS; i++, at += 16 + UDP64) {
+		const u32 record[4] = { 1, i * 2000, UDP64, UDP64 };
+
+		memcpy(at, record, sizeof(record));
+		put_udp(at + 16, i % p->flows, UDP64);
+	}
+	require(pcap_wire_open(p->pcap, p->capture, p->capture_size) == 0, p->pcap->error_text);
+}
+
+static void reopen_capture(struct path *p)
+{
+	p->pcap->wire.eof = 0;
+	require(pcap_wire_open(p->pcap, p->capture, p->capture_size) == 0, p->pcap->error_text);
+}
+
+/* About what vnic/cost.py charges; the exact figures decide how long rings are, not how long the code runs. */
+static void set_costs(struct host *h)
+{
+	static const u32 cost[COST_MAX] = {
+		[COST_DMA] = 20,  [COST_DMA_PS] = 140, [COST_HARDIRQ] = 800, [COST_SOFTIRQ] = 150, [COST_POLL] = 200,
+		[COST_RX] = 120,  [COST_GRO] = 35,     [COST_RECEIVE] = 50,  [COST_IP] = 60,	   [COST_UDP] = 90,
+		[COST_SOCK] = 70, [COST_WAKE] = 700,   [COST_SWITCH] = 1200, [COST_RECV] = 350,	   [COST_COPY_PS] = 120,
+	};
+
+	memcpy(h->cost, cost, sizeof(cost));
+}
+
+static void path_begin(struct path *p)
+{
+	struct wire *wire;
+
+	if (p->fill == fill_capture) {
+		p->pcap = pcap_wire_new();
+		require(p->pcap != NULL, "no memory");
+		wire = &p->pcap->wire;
+		wire->speed_ppm = 1000000;
+		wire->ps_per_byte = 800;
+	} else {
+		p->w = mem_wire_new(PASS * 1536ull, PASS);
+		require(p->w != NULL, "no memory");
+		wire = &p->w->wire;
+	}
+	p->h = path_host(p->cpus, wire);
+	if (p->pcap) {
+		set_costs(p->h);
+		for (u32 i = 0; i < p->cpus; i++)
+			p->h->cpu[i]->lat = calloc(LAT_MAX, sizeof(struct histogram));
+	}
+	require(host_start(p->h) == 0, "the host does not start");
+	p->fill(p);
+	path_run(p->h); /* sockets are made, memory is touched */
+	p->again(p);
+}
+
+static void path_end(struct path *p)
+{
+	for (u32 i = 0; i < p->cpus; i++)
+		free(p->h->cpu[i]->lat);
+	host_free(p->h);
+	mem_wire_free(p->w);
+	pcap_wire_free(p->pcap);
+	free(p->capture);
+}
+
+static void path_passes(struct path *p, u32 n)
+{
+	for (; n; n--) {
+		start();
+		path_run(p->h);
+		stop();
+		p->again(p);
+	}
+}
+
+static struct path paths[] = {
+#define CASE(n, w, f, c, put, next) { .name = n, .what = w, .flows = f, .cpus = c, .fill = put, .again = next }
+	CASE("udp64", "64-byte UDP, 1024 flows", 1024, 1, fill_udp64, rewind_wire),
+	CASE("udp64_1", "64-byte UDP, 1 flow", 1, 1, fill_udp64, rewind_wire),
+	CASE("tcp1448", "1448-byte TCP, 64 flows in bursts of 16, GRO", 64, 1, fill_tcp1448, advance_streams),
+	CASE("imix", "IMIX 7:4:1 UDP, 1024 flows", 1024, 1, fill_imix, rewind_wire),
+	CASE("replay", "64-byte UDP capture, 1024 flows, as vnic replay", 1024, 4, fill_capture, reopen_capture),
+};
+
+/* ---- stages ---- */
+
+static struct {
+	struct host *h;
+	struct mem_wire *w;
+	struct frame frame[BURST], big;
+	struct sk_buff *skb[BURST];
+	struct pcap_wire *pcap;
+	u8 *copy;
+} on;
+
+static void hide(const void *p) /* the compiler must not know what happens to it */
+{
+	__asm__ volatile("" : : "r"(p) : "memory");
+}
+
+static void stage_filter_parse(void)
+{
+	start();
+	for (u32 i = 0; i < BURST; i++) {
+		frame_parse(&on.frame[i]);
+		hide((void *)(intptr_t)filter_frame(&on.h->nic.filter, &on.frame[i]));
+	}
+	stop();
+}
+
+static void stage_toeplitz(void)
+{
+	start();
+	for (u32 i = 0; i < BURST; i++)
+		hide((void *)(uintptr_t)rss_toeplitz(&on.h->nic.rss, on.frame[i].data + 26, 12));
+	stop();
+}
+
+static void stage_rss(void)
+{
+	start();
+	for (u32 i = 0; i < BURST; i++)
+		rss_frame(&on.h->nic.rss, &on.frame[i]);
+	stop();
+}
+
+static void stage_fifo(void)
+{
+	struct fifo *q = &on.h->nic.fifo;
+
+	start();
+	for (u32 i = 0; i < BURST; i++)
+		hide((void *)(intptr_t)fifo_push(q, &on.frame[i]));
+	for (u32 i = 0; i < BURST; i++) {
+		hide(fifo_peek(q));
+		fifo_pop(q);
+	}
+	stop();
+}
+
+/* The driver's half of a burst: take what was used, post it again. */
+static void ring_turn(u32 n)
+{
+	struct driver_queue *dq = on.h->dq[0];
+	u32 id, len;
+
+	for (u32 i = 0; i < n; i++) {
+		int buf = virtqueue_get_buf(&dq->vq, &id, &len);
+
+		require(buf >= 0, "the ring lost a buffer");
+		virtqueue_add_inbuf(&dq->vq, dq->pool.bus + (u64)buf * dq->pool.stride, dq->pool.buf_len, (u32)buf);
+	}
+	virtqueue_kick_prepare(&dq->vq);
+}
+
+static void stage_virtqueue(void)
+{
+	struct virtqueue *vq = &on.h->nic.queue[0].vq;
+
+	start();
+	for (u32 i = 0; i < BURST; i++) {
+		require(virtqueue_avail(vq, 1) > 0, "the ring is empty");
+		virtqueue_fill_used(vq, vq->avail->ring[vq->last_avail++ & (vq->size - 1)], UDP64);
+	}
+	virtqueue_publish(vq);
+	ring_turn(BURST);
+	stop();
+}
+
+static void dma(struct frame *f, bool same)
+{
+	struct nic_queue *q = &on.h->nic.queue[0];
+
+	start();
+	for (u32 i = 0; i < BURST; i++)
+		dma_frame(q, same ? f : f + i);
+	stop();
+	q->batch = 0;
+	virtqueue_publish(&q->vq);
+	ring_turn(BURST);
+}
+
+static void stage_dma64(void)
+{
+	dma(on.frame, false);
+}
+
+static void stage_dma1514(void)
+{
+	dma(&on.big, true);
+}
+
+static void stage_csum_copy(void)
+{
+	start();
+	for (u32 i = 0; i < BURST; i++)
+		hide((void *)(uintptr_t)csum_and_copy(on.copy, on.big.data + 34, 1460, 0));
+	stop();
+}
+
+static struct sk_buff *make_skb(const u8 *frame, u32 len, u32 pull)
+{
+	struct driver_queue *dq = on.h->dq[0];
+	int buf = rx_pool_get(&dq->pool);
+	struct sk_buff *skb;
+	u8 *data;
+
+	require(buf >= 0, "the pool is empty");
+	data = dq->pool.base + (u64)buf * dq->pool.stride + 20;
+	memcpy(data, frame, len);
+	skb = &dq->pool.skbs[buf];
+	*skb = (struct sk_buff){
+		.data = data + pull,
+		.len = len - pull,
+		.head_len = len - pull,
+		.mac_header = 20,
+		.network_header = 34,
+		.transport_header = 54,
+		.segs = 1,
+		.ip_summed = CHECKSUM_UNNECESSARY,
+		.protocol = load16(frame + 12),
+		.id = (u32)buf,
+		.pool = &dq->pool,
+		.truesize = dq->pool.buf_len + SKB_TRUESIZE_OVERHEAD,
+		.vlan_tci = 0xffff,
+	};
+	return skb;
+}
+
+/* 4 flows, 16 segments each: 4 are held, 60 merged. They are let go without going up. */
+static void stage_gro(void)
+{
+	struct napi_struct *n = &on.h->dq[0]->napi;
+	u8 frame[HEADERS_TCP + MSS];
+
+	for (u32 i = 0; i < BURST; i++) {
+		put_tcp(frame, i / 16, 1 + i % 16 * MSS);
+		on.skb[i] = make_skb(frame, sizeof(frame), ETH_HLEN);
+		on.skb[i]->hash = i / 16 * 0x9e3779b9u;
+	}
+	start();
+	for (u32 i = 0; i < BURST; i++)
+		napi_gro_receive(n, on.skb[i]);
+	stop();
+	require(n->gro_held == BURST, "GRO did not hold them all");
+	for (u32 b = 0; b < GRO_HASH_BUCKETS; b++)
+		n->gro_hash[b].count = 0;
+	n->gro_bitmask = n->gro_held = 0;
+	for (u32 i = 0; i < BURST; i++) {
+		on.skb[i]->frag_list = NULL;
+		kfree_skb_list(on.h->cpu[0], on.skb[i]);
+	}
+}
+
+static void stage_udp_sock(void)
+{
+	struct softnet_data *sd = on.h->cpu[0];
+
+	for (u32 i = 0; i < BURST; i++)
+		on.skb[i] = make_skb(on.frame[i].data, UDP64, 34);
+	start();
+	for (u32 i = 0; i < BURST; i++)
+		udp_rcv(sd, on.skb[i]);
+	while (reader_run(sd))
+		;
+	stop();
+}
+
+static void swallow(struct softnet_data *sd, struct sk_buff *skb)
+{
+	kfree_skb_list(sd, skb);
+}
+
+static void stage_backlog(void)
+{
+	struct softnet_data *sd = on.h->cpu[0], *target = on.h->cpu[1];
+
+	for (u32 i = 0; i < BURST; i++) {
+		on.skb[i] = make_skb(on.frame[i].data, UDP64, ETH_HLEN);
+		on.skb[i]->protocol = 0xb588; /* swallow() takes it */
+	}
+	start();
+	for (u32 i = 0; i < BURST; i++)
+		enqueue_to_backlog(sd, on.skb[i], 1);
+	sd->rps_ipi_mask = 0;
+	process_backlog(&target->backlog, BURST + 1);
+	stop();
+}
+
+static void stage_pcap(void)
+{
+	struct frame f[BURST];
+
+	if (on.pcap->pos == on.pcap->size)
+		on.pcap->pos = 24;
+	start();
+	require(on.pcap->wire.read_burst(&on.pcap->wire, f, BURST) == BURST, "the capture ended");
+	stop();
+}
+
+static const struct stage {
+	const char *name, *what;
+	void (*run)(void);
+} stages[] = {
+	{ "pcap", "capture reader, 64 bytes", stage_pcap },
+	{ "filter_parse", "frame_parse, filter_frame", stage_filter_parse },
+	{ "toeplitz", "rss_toeplitz, 12 bytes", stage_toeplitz },
+	{ "rss", "rss_frame", stage_rss },
+	{ "fifo", "fifo push, peek, pop", stage_fifo },
+	{ "virtqueue", "ring alone: fill, publish, get, add", stage_virtqueue },
+	{ "dma64", "dma_frame, 64 bytes", stage_dma64 },
+	{ "dma1514", "dma_frame, 1514 bytes", stage_dma1514 },
+	{ "csum_and_copy", "csum_and_copy, 1460 bytes", stage_csum_copy },
+	{ "gro", "napi_gro_receive, 1448 bytes, 4 flows of 16", stage_gro },
+	{ "backlog", "backlog: enqueue, dequeue, handler", stage_backlog },
+	{ "udp_sock", "udp_rcv, socket queue, reader", stage_udp_sock },
+};
+
+static void stages_begin(struct path *udp, struct path *tcp, struct path *capture)
+{
+	on.w = mem_wire_new(64, 1);
+	on.copy = malloc(2048);
+	require(on.w && on.copy, "no memory");
+	on.h = path_host(2, &on.w->wire);
+	on.h->reader_cpu = 0;
+	require(host_start(on.h) == 0, "the host does not start");
+	on.h->ptype[on.h->nptypes++] = (struct packet_type){ .type = 0xb588, .func = swallow };
+	for (u32 i = 0; i < BURST; i++) {
+		on.frame[i] = (struct frame){ .data = udp->w->arena + udp->w->frames[i].off,
+					      .len = UDP64,
+					      .wire_len = UDP64 };
+		frame_parse(&on.frame[i]);
+	}
+	on.big = (struct frame){ .data = tcp->w->arena, .len = HEADERS_TCP + MSS, .wire_len = HEADERS_TCP + MSS };
+	frame_parse(&on.big);
+	on.pcap = pcap_wire_new();
+	require(on.pcap && pcap_wire_open(on.pcap, capture->capture, capture->capture_size) == 0, "no capture");
+}
+
+static void stages_end(void)
+{
+	host_free(on.h);
+	mem_wire_free(on.w);
+	pcap_wire_free(on.pcap);
+	free(on.copy);
+}
+
+/* ---- reports ---- */
+
+static void report(const char *kind, const char *name, const char *what, u64 frames, double *ns, double *cycles)
+{
+	qsort(ns, nruns, sizeof(*ns), by_value);
+	qsort(cycles, nruns, sizeof(*cycles), by_value);
+	printf("{\"kind\": \"%s\", \"name\": \"%s\", \"what\": \"%s\", \"runs\": %u, \"frames\": %llu, "
+	       "\"ns_min\": %.2f, \"ns_median\": %.2f, \"cycles_min\": %.1f, \"cycles_median\": %.1f",
+	       kind, name, what, nruns, (unsigned long long)frames, ns[0], ns[nruns / 2], cycles[0], cycles[nruns / 2]);
+}
+
+static void sample(u32 run, u64 frames, double *ns, double *cycles)
+{
+	ns[run] = (double)timer.ns / (double)frames;
+	cycles[run] = (double)timer.cycles / (double)frames;
+	timer.ns = timer.cycles = 0;
+}
+
+static void bench_path(struct path *p)
+{
+	u64 before[FATE_MAX], fates[FATE_MAX], where[IN_FLIGHT_MAX], delivered = 0, dropped = 0, in_flight = 0;
+	struct driver_queue *dq = p->h->dq[0];
+	struct irq *irq = &p->h->nic.queue[0].irq;
+	double ns[RUNS_MAX], cycles[RUNS_MAX];
+	u64 offered, raised, polls, merged;
+	const u32 passes = 4; /* short runs: on a shared machine some of them are left alone */
+
+	path_passes(p, passes); /* warm up */
+	timer.ns = timer.cycles = 0;
+	host_fates(p->h, before);
+	offered = host_offered(p->h);
+	raised = irq->raised;
+	polls = dq->napi.polls;
+	merged = p->h->cpu[0]->gro_merged;
+	for (u32 run = 0; run < nruns; run++) {
+		path_passes(p, passes);
+		sample(run, (u64)passes * PASS, ns, cycles);
+	}
+	require_laws(p->h);
+	host_fates(p->h, fates);
+	host_in_flight(p->h, where);
+	for (u32 f = 0; f < FATE_MAX; f++)
+		*(f <= DELIVERED_DRIVER ? &delivered : &dropped) += fates[f] - before[f];
+	for (u32 w = 0; w < IN_FLIGHT_MAX; w++)
+		in_flight += where[w];
+	require(delivered == host_offered(p->h) - offered, "frames got lost: what was timed is not the path");
+	report("path", p->name, p->what, (u64)passes * PASS, ns, cycles);
+	printf(", \"offered\": %llu, \"delivered\": %llu, \"dropped\": %llu, \"in_flight\": %llu, \"interrupts\": "
+	       "%llu, "
+	       "\"polls\": %llu, \"gro_merged\": %llu}\n",
+	       (unsigned long long)(host_offered(p->h) - offered), (unsigned long long)delivered,
+	       (unsigned long long)dropped, (unsigned long long)in_flight, (unsigned long long)(irq->raised - raised),
+	       (unsigned long long)(dq->napi.polls - polls), (unsigned long long)(p->h->cpu[0]->gro_merged - merged));
+	fflush(stdout);
+}
+
+static void bench_stage(const struct stage *s)
+{
+	double ns[RUNS_MAX], cycles[RUNS_MAX];
+	const u32 bursts = 512;
+
+	for (u32 i = 0; i < bursts; i++)
+		s->run();
+	timer.ns = timer.cycles = 0;
+	for (u32 run = 0; run < nruns; run++) {
+		for (u32 i = 0; i < bursts; i++)
+			s->run();
+		sample(run, (u64)bursts * BURST, ns, cycles);
+	}
+	report("stage", s->name, s->what, (u64)bursts * BURST, ns, cycles);
+	printf("}\n");
+	fflush(stdout);
+}
+
+static int count(const char *name, u32 passes)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(paths); i++) {
+		if (strcmp(paths[i].name, name) != 0)
+			continue;
+		path_begin(&paths[i]);
+		path_passes(&paths[i], passes);
+		require_laws(paths[i].h);
+		printf("{\"frames_a_pass\": %u, \"isa\": \"%s\", \"compiler\": \"%s\"}\n", PASS, vnic_isa(),
+		       __VERSION__);
+		path_end(&paths[i]);
+		return 0;
+	}
+	fprintf(stderr, "no case %s\n", name);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	const char *only = NULL;
+	int opt = 1;
+
+	if (argc == 4 && strcmp(argv[1], "--count") == 0)
+		return count(argv[2], (u32)atoi(argv[3]));
+	for (; opt + 1 < argc; opt += 2) {
+		if (strcmp(argv[opt], "--runs") == 0)
+			nruns = (u32)atoi(argv[opt + 1]);
+		else if (strcmp(argv[opt], "--only") == 0)
+			only = argv[opt + 1];
+		else
+			break;
+	}
+	if (opt != argc || nruns < 1 || nruns > RUNS_MAX) {
+		fprintf(stderr, "usage: bench_path [--runs N] [--only NAME] | --count CASE PASSES\n");
+		return 2;
+	}
+	printf("{\"kind\": \"machine\", \"isa\": \"%s\", \"compiler\": \"%s\"}\n", vnic_isa(), __VERSION__);
+	for (u32 i = 0; i < ARRAY_SIZE(paths); i++)
+		path_begin(&paths[i]);
+	for (u32 i = 0; i < ARRAY_SIZE(paths); i++)
+		if (!only || strcmp(only, paths[i].name) == 0)
+			bench_path(&paths[i]);
+	stages_begin(&paths[0], &paths[2], &paths[4]);
+	for (u32 i = 0; i < ARRAY_SIZE(stages); i++)
+		if (!only || strcmp(only, stages[i].name) == 0)
+			bench_stage(&stages[i]);
+	stages_end();
+	for (u32 i = 0; i < ARRAY_SIZE(paths); i++)
+		path_end(&paths[i]);
+	return 0;
+}

@@ -1,0 +1,88 @@
+/* fuzz_rx.c - any bytes as frames through the whole path, in virtual time: nothing crashes and both laws hold
+ *
+ * Input: 4 bytes of configuration, then frames: a length of 2 bytes (little-endian, mod 2048), and so many bytes.
+ */
+#include "path.h"
+
+#define FRAMES_MAX 512u
+
+static void configure(struct host *h, const u8 *config)
+{
+	static const u32 buf_len[4] = { 2048, 256, 128, 64 }; /* small ones make frames span */
+	struct nic *nic = &h->nic;
+
+	h->auto_sink = config[0] & 1;
+	h->gro = config[0] >> 1 & 1;
+	nic->rx_csum = config[0] >> 2 & 1;
+	nic->drop_en = config[0] >> 3 & 1;
+	nic->wire->strict_csum = config[0] >> 4 & 1;
+	h->ip_any = config[0] >> 5 & 1;
+	h->vlan_any = config[0] >> 6 & 1;
+	nic->filter.promisc = config[0] >> 7;
+	nic->nqueues = 1u + (config[1] & 3);
+	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
+		nic->rss.indir[i] = (u16)(i % nic->nqueues);
+	nic->buf_len = buf_len[config[1] >> 2 & 3];
+	nic->ring_size = 16u << (config[1] >> 4 & 3);
+	nic->mtu = config[1] >> 6 == 3 ? 1500 : 0;
+	h->rcvbuf = config[2] & 1 ? 4096 : 212992;
+	h->netdev_max_backlog = config[2] & 2 ? 4 : 1000;
+	for (u32 q = 0; config[2] & 4 && q < nic->nqueues; q++)
+		for (h->rps_len[q] = 0; h->rps_len[q] < h->ncpus; h->rps_len[q]++)
+			h->rps_map[q][h->rps_len[q]] = (u16)h->rps_len[q];
+	for (u32 c = 0; config[2] & 8 && c < COST_MAX; c++)
+		h->cost[c] = 100;
+	if (config[2] & 16)
+		nic->wire->ps_per_byte = 800;
+	nic->queue[0].irq.rx_usecs = config[2] & 32 ? 20 : 0;
+	h->gro_flush_timeout = config[2] & 64 ? 20000 : 0;
+	h->napi_defer_hard_irqs = config[2] & 128 ? 2 : 0;
+	h->netdev_budget = config[3] & 1 ? 5 : 300;
+	h->catch_up = config[3] & 2 ? 1 : 8;
+	nic->rss.enabled = !(config[3] & 4);
+	nic->fifo.size = config[3] & 8 ? 2048 : 65536;
+}
+
+static void feed(struct mem_wire *w, struct nic *nic, const u8 *data, size_t size)
+{
+	for (u32 n = 0; n < FRAMES_MAX && size >= 2; n++) {
+		u32 len = min_u32(load16(data) % 2048, (u32)size - 2);
+
+		require(mem_wire_feed(w, nic, data + 2, len, len, 0) == 0, "no memory");
+		data += 2 + len;
+		size -= 2 + len;
+	}
+	w->closed = 1;
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	u64 where[IN_FLIGHT_MAX];
+	struct mem_wire *w;
+	struct host *h;
+
+	if (size < 4)
+		return 0;
+	w = mem_wire_new(size, 16);
+	h = path_host(2, &w->wire);
+	configure(h, data);
+	h->rx_pool_size = 512;
+	h->sock_max = 64;
+	require(host_start(h) == 0, "the host does not start");
+	feed(w, &h->nic, data + 4, size - 4);
+	path_run(h);
+	require_laws(h);
+	for (u32 round = 0; round < 3 && h->nic.up; round++) { /* as Host.finish() does */
+		host_finish(h);
+		path_run(h);
+	}
+	require_laws(h);
+	host_in_flight(h, where);
+	for (u32 i = 0; i < IN_FLIGHT_MAX; i++)
+		require(where[i] == 0, "a frame is still in flight when all is over");
+	host_free(h);
+	mem_wire_free(w);
+	return 0;
+}

@@ -1,0 +1,146 @@
+/* stress_path.c - the whole path live: the card's thread, four CPUs, readers, and somebody who looks at all counters
+ *
+ * TCP and UDP flows over four queues, steered on by RPS, so that every hand-over between threads happens: doorbell,
+ * interrupt, backlog, sockets and their readers, buffers on their way home. Meanwhile a snapshot is taken again and
+ * again. At rest both laws hold, and what Linux would have delivered is delivered.
+ */
+#include "threads.h"
+
+#define CPUS 4u
+#define FLOWS 64u
+#define ROUNDS 400u
+#define FRAMES (FLOWS * ROUNDS)
+
+static u32 looking = 1;
+
+static int (*read_memory)(struct wire *w, struct frame *f, int max);
+static struct nic *card;
+
+/* The wire waits while frames wait in the card, which then sleeps until a doorbell says that there are buffers again. */
+static int read_paced(struct wire *w, struct frame *f, int max)
+{
+	nic_drain(card, card->now);
+	return card->fifo.bytes ? -EAGAIN : read_memory(w, f, max < 16 ? max : 16);
+}
+
+/* In each round every flow sends: even ones TCP, odd ones UDP. */
+static struct mem_wire *make_wire(void)
+{
+	struct mem_wire *w = mem_wire_new((u64)FRAMES * (HEADERS_TCP + MSS), FRAMES);
+
+	require(w != NULL, "no memory");
+	for (u32 i = 0; i < FRAMES; i++) {
+		u32 flow = i % FLOWS, len = flow & 1 ? 64 + i % 900 : HEADERS_TCP + MSS;
+		u8 *at = w->arena + w->arena_used;
+
+		if (flow & 1)
+			put_udp(at, flow, len);
+		else
+			put_tcp(at, flow, 1 + i / FLOWS * MSS);
+		w->frames[w->nframes++] = (struct mem_frame){ .off = w->arena_used, .len = len, .wire_len = len };
+		w->arena_used += len;
+	}
+	w->closed = 1;
+	return w;
+}
+
+static void *run_nic(void *arg)
+{
+	struct nic *nic = arg;
+
+	require(nic_thread(nic) == EV_DONE, "the wire did not end as it should");
+	return NULL;
+}
+
+static u64 with_fate(struct host *h)
+{
+	u64 fates[FATE_MAX], sum = 0;
+
+	host_fates(h, fates);
+	for (u32 f = 0; f < FATE_MAX; f++)
+		sum += fates[f];
+	return sum;
+}
+
+/* What `vnic run` shows while it runs. No number is of one moment, but each only grows. */
+static void *run_observer(void *arg)
+{
+	struct host *h = arg;
+	u64 before = 0, snapshots = 0;
+
+	while (__atomic_load_n(&looking, __ATOMIC_RELAXED)) {
+		u64 where[IN_FLIGHT_MAX], now = with_fate(h), packets = 0;
+
+		require(now >= before && host_offered(h) >= now, "more fates than frames, or fewer than before");
+		before = now;
+		host_in_flight(h, where);
+		for (u32 i = 0; i < CPUS; i++)
+			packets += READ_ONCE(h->cpu[i]->processed) + READ_ONCE(h->cpu[i]->time_squeeze) +
+				   READ_ONCE(h->cpu[i]->hardirqs) + READ_ONCE(h->cpu[i]->received_rps) +
+				   READ_ONCE(h->cpu[i]->gro_merged) + READ_ONCE(h->dq[i]->rx_packets) +
+				   READ_ONCE(h->nic.queue[i].irq.raised) + READ_ONCE(h->nic.queue[i].frames);
+		snapshots += packets > 0;
+		usleep(100);
+	}
+	require(snapshots > 0, "nothing was seen while it ran");
+	return NULL;
+}
+
+int main(void)
+{
+	struct mem_wire *w = make_wire();
+	struct host *h = path_host(CPUS, &w->wire);
+	pthread_t nic, cpu[CPUS], observer;
+	u64 fates[FATE_MAX], dry = 0;
+
+	h->live = w->wire.live = 1;
+	h->nic.nqueues = CPUS;
+	h->rcvbuf = 1 << 28; /* the readers may be late: nothing is lost for that here */
+	h->netdev_max_backlog = FRAMES;
+	h->rx_pool_size = 320; /* little more than the ring: it runs dry and waits for the readers */
+	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
+		h->nic.rss.indir[i] = (u16)(i % CPUS);
+	for (u32 i = 0; i < CPUS; i++) {
+		h->nic.queue[i].irq.rx_usecs = i & 1 ? 50 : 0; /* with and without moderation */
+		h->nic.queue[i].irq.rx_frames = i & 1 ? 32 : 1;
+		h->rps_len[i] = CPUS;
+		for (u32 c = 0; c < CPUS; c++)
+			h->rps_map[i][c] = (u16)c;
+	}
+	read_memory = w->wire.read_burst;
+	w->wire.read_burst = read_paced;
+	card = &h->nic;
+	require(host_start(h) == 0, "the host does not start");
+	live_fds(h);
+	alarm(PATIENCE_MS / 1000); /* the card sleeps in C: a lost doorbell would be for ever */
+	for (u32 i = 0; i < CPUS; i++)
+		cpu[i] = thread(run_cpu, h->cpu[i]);
+	observer = thread(run_observer, h);
+	nic = thread(run_nic, &h->nic);
+	pthread_join(nic, NULL);
+	h->nic.stop = 0;
+	require(host_offered(h) == FRAMES, "the card did not read all of the wire");
+	usleep(100000); /* the CPUs finish what they have */
+	for (u32 i = 0; i < CPUS; i++)
+		stop_cpu(h->cpu[i], cpu[i]);
+	__atomic_store_n(&looking, 0, __ATOMIC_RELAXED);
+	pthread_join(observer, NULL);
+	live_stop(h);
+	path_run(h);
+	host_finish(h);
+	path_run(h);
+	host_finish(h);
+	require_laws(h);
+	host_fates(h, fates);
+	require(with_fate(h) == FRAMES, "a frame is still in flight");
+	require(fates[DELIVERED_UDP] == FRAMES / 2 && fates[DELIVERED_TCP] == FRAMES / 2, "a frame got lost");
+	for (u32 i = 0; i < CPUS; i++)
+		dry += h->dq[i]->alloc_rx_buff_failed;
+	printf("%u frames, %llu of them UDP, %llu TCP; a pool ran dry %llu times\n", FRAMES,
+	       (unsigned long long)fates[DELIVERED_UDP], (unsigned long long)fates[DELIVERED_TCP],
+	       (unsigned long long)dry);
+	close_fds(h);
+	host_free(h);
+	mem_wire_free(w);
+	return 0;
+}

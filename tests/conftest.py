@@ -1,0 +1,71 @@
+"""Fixtures: a host in virtual time; root tests are skipped with the reason, or fail under VNIC_REQUIRE_ROOT_TESTS."""
+
+import ctypes
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import vnic
+
+settings.register_profile(
+    "ci",
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+)
+settings.register_profile("long", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+CLONE_NEWNET = 0x40000000
+CAPTURES = Path(__file__).parent / "captures"
+
+
+@pytest.fixture
+def host():
+    """A factory: host(queues=2, ...) with free work and no pace, closed (and both laws checked) at the end."""
+    made = []
+
+    def make(**knobs):
+        h = vnic.Host(**({"cost": "zero", "link": "inf"} | knobs))
+        made.append(h)
+        return h
+
+    yield make
+    for h in made:
+        if h.c is not None:
+            ledger = h.ledger()
+            assert ledger.closed, ledger
+            h.close()
+
+
+@pytest.fixture
+def netns():
+    """A network namespace of the test's own; threads that the test starts are in it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    if libc.unshare(CLONE_NEWNET):
+        pytest.fail(os.strerror(ctypes.get_errno()))
+    # Before any interface exists: switched off on an interface that is up, its first MLD report may be out already.
+    if (default := Path("/proc/sys/net/ipv6/conf/default/disable_ipv6")).exists():
+        default.write_text("1")
+    yield
+    assert libc.setns(home, CLONE_NEWNET) == 0
+    os.close(home)
+
+
+def why_no_root() -> str | None:
+    if os.geteuid() != 0:
+        return "not root"
+    if not Path("/dev/net/tun").exists():
+        return "no /dev/net/tun"
+    return None
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("root") and (why := why_no_root()):
+        if os.environ.get("VNIC_REQUIRE_ROOT_TESTS"):
+            pytest.fail(f"root tests are required here, but: {why}")
+        pytest.skip(why)

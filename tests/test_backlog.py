@@ -1,0 +1,168 @@
+"""Backlogs: RPS is not synchronous. A CPU that is behind fills its queue, and only its own."""
+
+import frames
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from model.rps import Backlog
+
+import vnic
+from vnic._core import ffi, lib
+
+
+class Steps:
+    """A host whose CPU 0 steers all to CPU 1, which runs only when told to, a packet at a time."""
+
+    def __init__(self, host):
+        self.host = host
+        self.sock = host.udp(5000)
+        self.sent = 0
+
+    def arrive(self, n, flow=1):
+        """n frames come, and CPU 0 does all its work on them."""
+        self.host.feed([frames.udp((self.sent + i).to_bytes(4), sport=flow) for i in range(n)])
+        self.sent += n
+        lib.nic_run(ffi.addressof(self.host.c.nic), self.host.c.nic.now)
+        cpu = self.host.c.cpu[0]
+        while True:
+            cpu.horizon = 2**63
+            if not lib.cpu_run(cpu):
+                break
+
+    def take(self, n):
+        """CPU 1 works until it has taken n packets more, or is idle."""
+        cpu = self.host.c.cpu[1]
+        until = cpu.processed + n
+        while cpu.processed < until:
+            cpu.horizon = 0
+            if not lib.cpu_run(cpu):
+                break
+
+    def read(self):
+        got = iter(self.sock.recvfrom_nowait, None)
+        return [int.from_bytes(data) for data, _ in got]
+
+
+LIMIT = {"cpus": 2, "rps_cpus": "2", "catch_up": 1, "gro": False, "rcvbuf": 1 << 30}
+
+
+def test_drops_begin_at_limit_plus_one_and_are_charged_to_the_target(host):
+    steps = Steps(host(netdev_max_backlog=10, **LIMIT))
+    steps.arrive(11)
+    cpu0, cpu1 = steps.host.softnet()
+    assert (cpu1.input_qlen, cpu1.dropped) == (11, 0)
+    steps.arrive(4)
+    cpu0, cpu1 = steps.host.softnet()
+    assert (cpu1.input_qlen, cpu1.dropped, cpu1.processed) == (11, 4, 0)
+    assert (cpu0.input_qlen, cpu0.dropped, cpu0.processed) == (0, 0, 0)
+    assert steps.host.ledger().in_flight_at["backlog"] == 11
+    steps.host.run()
+    assert steps.read() == list(range(11))
+    assert steps.host.ledger().fates == {"DELIVERED_UDP": 11, "CPU_BACKLOG": 4}
+    assert steps.host.nic.stats().rx_dropped == 4
+
+
+def test_a_limit_of_0_lets_one_in(host):
+    steps = Steps(host(netdev_max_backlog=0, **LIMIT))
+    steps.arrive(3)
+    steps.host.run()
+    assert steps.read() == [0]
+
+
+def test_the_process_queue_is_besides_the_limit(host):
+    """A CPU that took all it had into its process queue has room for as many again."""
+    steps = Steps(host(netdev_max_backlog=10, **LIMIT))
+    steps.arrive(11)
+    steps.take(1)
+    steps.arrive(13)
+    cpu1 = steps.host.softnet()[1]
+    assert (cpu1.process_qlen, cpu1.input_qlen, cpu1.dropped) == (10, 11, 2)
+    steps.host.run()
+    assert steps.read() == list(range(22))
+
+
+def test_who_finds_the_queue_empty_calls_the_target_once(host):
+    """No second IPI while the first is under way, none while the target is at work."""
+    steps = Steps(host(netdev_max_backlog=100, **LIMIT))
+    c = steps.host.c.cpu[1]
+    steps.arrive(3)
+    assert (c.ipi_pending, c.received_rps) == (1, 0)
+    steps.arrive(3)
+    steps.take(1)
+    assert (c.ipi_pending, c.received_rps) == (0, 1)
+    steps.arrive(3)
+    assert c.ipi_pending == 0
+    steps.host.run()
+    assert steps.read() == list(range(9))
+    assert c.received_rps == 1
+    steps.arrive(1)
+    steps.host.run()
+    assert c.received_rps == 2
+
+
+def test_the_head_counter_follows_the_tail_counter(host):
+    """RFS may move a flow when head has reached what tail was at its last packet."""
+    steps = Steps(host(netdev_max_backlog=100, **LIMIT))
+    c = steps.host.c.cpu[1]
+    steps.arrive(5)
+    assert (c.input_queue_head, c.input_queue_tail) == (0, 5)
+    steps.take(2)
+    assert (c.input_queue_head, c.input_queue_tail) == (2, 5)
+    steps.host.run()
+    assert (c.input_queue_head, c.input_queue_tail) == (5, 5)
+
+
+@given(
+    limit=st.integers(0, 12),
+    plan=st.lists(st.tuples(st.booleans(), st.integers(1, 20)), max_size=15),
+)
+def test_a_stalled_cpu_drops_as_the_model_says(limit, plan):
+    """CPU 0 brings some, CPU 1 takes some, in any order."""
+    backlog = Backlog(limit)
+    with vnic.Host(cost="zero", link="inf", netdev_max_backlog=limit, **LIMIT) as h:
+        steps = Steps(h)
+        for arrives, n in plan:
+            if arrives:
+                for packet in range(steps.sent, steps.sent + n):
+                    backlog.enqueue(packet)
+                steps.arrive(n, flow=1 + n % 3)
+            else:
+                steps.take(n)
+                for _ in range(n):
+                    backlog.take()
+            stat = h.softnet()[1]
+            assert (stat.input_qlen, stat.process_qlen, stat.dropped) == (
+                len(backlog.input), len(backlog.process), len(backlog.dropped))  # fmt: skip
+            assert h.ledger().closed
+        assert steps.read() == backlog.done
+        h.run()
+        assert h.ledger().in_flight_at["backlog"] == h.softnet()[0].dropped == h.laws() == 0
+
+
+@pytest.mark.parametrize("limit", [5, 50])
+def test_an_overloaded_cpu_loses_only_what_is_its_own_and_reorders_nothing(host, limit):
+    """Flow 1 brings ten times what its CPU can do, the others a fraction."""
+    knobs = {"cpus": 3, "rps_cpus": "6", "netdev_max_backlog": limit, "rcvbuf": 1 << 30}
+    h = host(gro=False, **knobs)
+    h.c.cost[lib.COST_BACKLOG] = 1000
+    cpu_of, got = {}, {}
+
+    @h.packet_type(0x0800)
+    def tap(burst):
+        for i, packet in enumerate(burst):
+            flow = int.from_bytes(packet[20:22])
+            cpu_of[flow] = h.c.upcalls.slot[(h.c.upcalls.tail + i) % lib.UPCALLS_MAX].cpu
+            got.setdefault(flow, []).append(int.from_bytes(packet[28:30]))
+
+    heavy = [(i * 100, frames.udp(i.to_bytes(2), sport=1)) for i in range(1000)]
+    light = [(i * 2500, frames.udp(i.to_bytes(2), sport=flow)) for i in range(40) for flow in range(2, 6)]
+    h.feed(sorted(heavy + light))
+    h.run()
+    victim = cpu_of[1]
+    dropped = [s.dropped for s in h.softnet()]
+    assert dropped[victim] > 700
+    assert sum(dropped) == dropped[victim] == h.ledger().fates["CPU_BACKLOG"]
+    elsewhere = [flow for flow in range(2, 6) if cpu_of[flow] != victim]
+    assert 0 < len(elsewhere) < 4
+    assert all(got[flow] == list(range(40)) for flow in elsewhere)
+    assert all(packets == sorted(packets) for packets in got.values())

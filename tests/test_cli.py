@@ -1,0 +1,132 @@
+"""The command line: exit codes, one clear sentence for bad input, --json on stdout and nothing else there."""
+
+import json
+import struct
+
+import frames
+import pytest
+from click.testing import CliRunner
+from conftest import CAPTURES
+
+from vnic.cli import main
+
+DEMO = str(CAPTURES / "demo.pcapng")
+
+
+def run(*args):
+    return CliRunner().invoke(main, list(args))
+
+
+def pcap(records, *, linktype=1, magic=0xA1B2C3D4):
+    out = struct.pack("<IHHiIII", magic, 2, 4, 0, 0, 65535, linktype)
+    for i, data in enumerate(records):
+        out += struct.pack("<IIII", i, 0, len(data), len(data)) + data
+    return out
+
+
+def test_json_is_one_object_on_stdout():
+    result = run("replay", DEMO, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["schema"] == "vnic.replay/1"
+    assert result.stderr == ""
+
+
+def test_the_report_shows_losses_where_they_happen():
+    result = run("replay", DEMO)
+    assert result.exit_code == 0
+    assert "IP_FRAGMENT" in result.stdout
+    assert "ledger closed" in result.stdout
+
+
+def test_a_truncated_capture_is_reported_and_exits_1(tmp_path):
+    whole = pcap([frames.udp(), frames.udp(), frames.udp()])
+    path = tmp_path / "cut.pcap"
+    path.write_bytes(whole[:-5])
+    result = run("replay", str(path), "--json")
+    assert result.exit_code == 1
+    assert "truncated in frame 3" in result.stderr
+    facts = json.loads(result.stdout)
+    assert facts["ledger"]["offered"] == 2
+    assert facts["ledger"]["in_flight"] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "an empty file"),
+        (b"hello, world, this is text", "not a capture file"),
+        (pcap([], linktype=101), "link type 101 is not supported"),
+        (b"\x1f\x8b\x08\x00" + bytes(20), "gzip"),
+    ],
+)
+def test_what_is_no_capture_exits_2(tmp_path, content, sentence):
+    path = tmp_path / "bad"
+    path.write_bytes(content)
+    result = run("replay", str(path))
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert result.stdout == ""
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["nowhere.pcap"], "nowhere.pcap: No such file"),
+        ([DEMO, "--queues", "17"], "queues=17: must be between 1 and 16"),
+        ([DEMO, "--rx-ring", "100"], "must be a power of two"),
+        ([DEMO, "--set", "rx-usec=1"], "did you mean rx-usecs"),
+        ([DEMO, "--set", "rxhash"], "must be NAME=VALUE"),
+        ([DEMO, "--mac", "01:00:5e:00:00:01"], "is a multicast address"),
+        ([DEMO, "--link", "fast"], "must be a rate"),
+        ([DEMO, "--cost", "free"], "must be one of linux, zero"),
+        ([DEMO, "--ip", "10.0.0.300"], "is not an IP address"),
+        ([DEMO, "--rx-frames", "0"], "never be an interrupt"),
+        ([DEMO, "--reader-cpu", "9"], "there is no CPU 9"),
+        (["/dev"], "/dev: Is a directory"),
+        (["/dev/null"], "not a regular file"),
+        ([DEMO, "--write", DEMO], "would be overwritten"),
+        ([DEMO, "--write", "/nonexistent/x.pcapng"], "No such file"),
+    ],
+)
+def test_bad_configuration_is_one_sentence_and_exits_2(args, sentence):
+    result = run("replay", *args)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_any_knob_by_its_linux_name():
+    result = run(
+        "replay",
+        DEMO,
+        "--json",
+        "--set",
+        "rxhash=off",
+        "--set",
+        "net.core.netdev_budget=50",
+        "--no-gro",
+    )
+    config = json.loads(result.stdout)["config"]
+    assert (config["rxhash"], config["netdev-budget"], config["gro"]) == (False, 50, False)
+
+
+def test_a_mac_of_our_own_filters_and_promisc_lets_in(tmp_path):
+    path = tmp_path / "two.pcap"
+    other = frames.udp(mac={"dst": bytes.fromhex("020000000099")})
+    path.write_bytes(pcap([frames.udp(), other]))
+    mine = ["--mac", "02:00:00:00:00:01", "--json"]
+    assert json.loads(run("replay", str(path), *mine).stdout)["ledger"]["fates"] == {
+        "DELIVERED_UDP": 1,
+        "MAC_FILTER": 1,
+    }
+    promisc = json.loads(run("replay", str(path), *mine, "--promisc").stdout)
+    assert promisc["ledger"]["fates"] == {"DELIVERED_UDP": 1, "OTHERHOST": 1}
+
+
+def test_an_empty_capture_is_no_error(tmp_path):
+    path = tmp_path / "empty.pcap"
+    path.write_bytes(pcap([]))
+    result = run("replay", str(path))
+    assert result.exit_code == 0
+    assert "0 offered" in result.stdout

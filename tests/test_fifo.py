@@ -1,0 +1,62 @@
+"""The card's packet memory against a box of bytes, and at its limits."""
+
+import errno
+
+import frames
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from model.fifo import Fifo
+
+import vnic
+from vnic._core import ffi, lib
+
+
+@pytest.fixture(scope="module")
+def fifo():
+    with vnic.Host(fifo=4000, sockets=16, rx_pool=64, rx_ring=16) as host:
+        yield ffi.addressof(host.c.nic.fifo)
+        host.c.nic.fifo.tail = host.c.nic.fifo.head
+
+
+def frame(length: int, number: int = 0):
+    return ffi.new("struct frame *", {"len": length, "id": number})
+
+
+@given(st.lists(st.none() | st.integers(0, 1600), max_size=150), st.sampled_from([0, 2**32 - 7]))
+def test_it_is_a_box_of_bytes_in_order(fifo, steps, start):
+    """None takes one out; a number puts a frame of that length in. Indices wrap."""
+    fifo.head = fifo.tail = start
+    fifo.bytes = fifo.max_bytes = 0
+    model = Fifo(4000)
+    for n in steps:
+        if n is not None:
+            assert lib.fifo_push(fifo, frame(n)) == (0 if model.push(n) else -errno.ENOBUFS)
+        elif model.lengths:
+            assert lib.fifo_peek(fifo).len == model.pop()
+            lib.fifo_pop(fifo)
+        else:
+            assert lib.fifo_peek(fifo) == ffi.NULL
+        assert (fifo.bytes, fifo.max_bytes) == (model.bytes, model.peak)
+        assert (fifo.head - fifo.tail) % 2**32 == len(model.lengths)
+
+
+@pytest.mark.parametrize("size", [60, 119, 120, 3840, 4000])
+def test_the_number_of_slots_is_never_the_limit(host, size):
+    q = ffi.addressof(host(fifo=size).c.nic.fifo)
+    ids = range(1, size // 60 + 1)
+    assert [lib.fifo_push(q, frame(1, n)) for n in ids] == [0] * len(ids)
+    assert lib.fifo_push(q, frame(1)) == -errno.ENOBUFS
+    for n in ids:
+        assert lib.fifo_peek(q).id == n
+        lib.fifo_pop(q)
+
+
+def test_a_frame_larger_than_all_of_it_is_lost_and_the_next_is_not(host):
+    h = host(fifo=1000)
+    h.udp(5000)
+    h.feed([frames.udp(bytes(1000)), frames.udp(b"fits")])
+    h.run()
+    assert h.ledger().fates == {"FIFO_OVERRUN": 1, "DELIVERED_UDP": 1}
+    assert h.nic.stats().rx_fifo_errors == h.nic.stats().rx_errors == 1
+    assert h.nic.stats().rx_missed_errors == 0

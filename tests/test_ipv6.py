@@ -1,0 +1,170 @@
+"""IPv6 input: the header, the chain of extension headers, and whose address it is."""
+
+import frames
+import pytest
+from scapy.layers.inet import UDP
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN
+from scapy.layers.l2 import Ether
+
+HOPOPTS, ROUTING, FRAGMENT, NONE, DSTOPTS = 0, 43, 44, 59, 60
+TCP, UDP_PROTO = 6, 17
+DATAGRAM = frames.udp(b"payload", src="fd00::1", dst="fd00::2")[54:]
+
+
+def errors(host):
+    """IPv6 counters that are not of every packet."""
+    return {
+        name: n
+        for name, n in host.mib().items()
+        if n and name.startswith("Ip6") and name not in {"Ip6_InReceives", "Ip6_InDelivers"}
+    }
+
+
+def outcome(host, packet):
+    host.feed(frames.eth(packet, type=0x86DD))
+    host.run()
+    return host.ledger().fates, errors(host)
+
+
+def chain(*headers, upper=UDP_PROTO, payload=DATAGRAM, **ip):
+    """An IPv6 packet with (type, body) extension headers; bodies of 6, 14, .. bytes."""
+    types = [kind for kind, _ in headers] + [upper]
+    data = b"".join(bytes([types[i + 1], len(body) // 8]) + body for i, (_, body) in enumerate(headers))
+    return frames.ipv6(data + payload, types[0], **ip)
+
+
+PAD = b"\x01\x04" + bytes(4)  # PadN of 4
+
+
+@pytest.mark.parametrize(
+    ("packet", "fate", "counters"),
+    [
+        pytest.param(chain(), "DELIVERED_UDP", {}, id="good"),
+        pytest.param(chain()[:39], "IP_INHDR", {"Ip6_InHdrErrors": 1}, id="39 bytes"),
+        pytest.param(b"\x45" + chain()[1:], "IP_INHDR", {"Ip6_InHdrErrors": 1}, id="version 4 by its type"),
+        pytest.param(chain(length=16), "PKT_TOO_SMALL", {"Ip6_InTruncatedPkts": 1}, id="one byte too few"),
+        pytest.param(chain(src="ff02::1"), "IP_INVALID_SOURCE", {"Ip6_InHdrErrors": 1}, id="multicast source"),
+        pytest.param(
+            chain(src="::ffff:10.0.0.1"),
+            "IP_INVALID_SOURCE",
+            {"Ip6_InHdrErrors": 1},
+            id="bug: an IPv4 address in IPv6's clothes",
+        ),
+        pytest.param(chain(upper=99), "IP_NOPROTO", {"Ip6_InUnknownProtos": 1}, id="protocol 99"),
+        pytest.param(chain(upper=1), "IP_NOPROTO", {"Ip6_InUnknownProtos": 1}, id="ICMPv4 in v6"),
+        pytest.param(chain(upper=NONE), "IP_NOPROTO", {"Ip6_InUnknownProtos": 1}, id="no next header"),
+        pytest.param(chain((FRAGMENT, bytes(6))), "IP_FRAGMENT", {}, id="fragment"),
+        pytest.param(
+            chain((HOPOPTS, PAD), (FRAGMENT, bytes(6))),
+            "IP_FRAGMENT",
+            {},
+            id="fragment behind options",
+        ),
+    ],
+)
+def test_header(host, packet, fate, counters):
+    h = host()
+    h.udp(5000)
+    assert outcome(h, packet) == ({fate: 1}, counters)
+
+
+@pytest.mark.parametrize(
+    ("headers", "good"),
+    [
+        pytest.param([(HOPOPTS, PAD)], True, id="hop-by-hop"),
+        pytest.param([(DSTOPTS, PAD)], True, id="destination options"),
+        pytest.param([(ROUTING, bytes(6))], True, id="routing, no segments left"),
+        pytest.param([(ROUTING, b"\0\1" + bytes(4))], False, id="routing, one segment left"),
+        pytest.param(
+            [(HOPOPTS, PAD), (DSTOPTS, PAD), (ROUTING, bytes(6)), (DSTOPTS, PAD)],
+            True,
+            id="RFC order",
+        ),
+        pytest.param([(DSTOPTS, PAD), (HOPOPTS, PAD)], False, id="hop-by-hop not first"),
+        pytest.param([(HOPOPTS, PAD), (HOPOPTS, PAD)], False, id="hop-by-hop twice"),
+        pytest.param([(HOPOPTS, bytes(6))], True, id="six times Pad1"),
+        pytest.param([(HOPOPTS, bytes(5) + b"\x01")], False, id="PadN without a length"),
+        pytest.param([(HOPOPTS, b"\x01\x05" + bytes(4))], False, id="PadN over the end"),
+        pytest.param([(HOPOPTS, b"\x3f\x04" + bytes(4))], True, id="unknown, 00: skip it"),
+        pytest.param([(HOPOPTS, b"\x7f\x04" + bytes(4))], False, id="unknown, 01: discard"),
+        pytest.param([(DSTOPTS, b"\xbf\x04" + bytes(4))], False, id="unknown, 10: discard, tell"),
+        pytest.param([(DSTOPTS, b"\xff\x04" + bytes(4))], False, id="unknown, 11: discard, tell"),
+        pytest.param([(DSTOPTS, b"\xc9\x04" + bytes(4))], True, id="home address is known"),
+        pytest.param([(DSTOPTS, PAD)] * 15, True, id="15 headers"),
+        pytest.param([(DSTOPTS, PAD)] * 16, False, id="too many"),
+    ],
+)
+@pytest.mark.parametrize("rx_buf_len", [2048, 128], ids=["one buffer", "spanning"])
+def test_extension_headers(host, headers, good, rx_buf_len):
+    h = host(rx_buf_len=rx_buf_len)
+    sock = h.udp(5000)
+    fates, counters = outcome(h, chain(*headers))
+    assert fates == {"DELIVERED_UDP" if good else "IPV6_BAD_EXTHDR": 1}
+    assert counters == ({} if good else {"Ip6_InHdrErrors": 1})
+    if good:
+        assert sock.recvfrom() == (b"payload", ("fd00::1", 1000))
+
+
+@pytest.mark.parametrize("cut", [1, 7, 8, 15])
+def test_a_chain_that_ends_before_the_protocol_is_bad(host, cut):
+    packet = chain((DSTOPTS, PAD + bytes(8)), payload=b"")
+    h = host()
+    assert outcome(h, packet[: 40 + cut][:4] + bytes([0, cut]) + packet[6 : 40 + cut])[0] == {"IPV6_BAD_EXTHDR": 1}
+
+
+def test_bug_the_sender_of_a_datagram_far_behind_options_in_small_buffers(host):
+    """Its UDP header is not in the first buffer; the port was read from wherever that was."""
+    h = host(rx_buf_len=128)
+    sock = h.udp(5000)
+    outcome(h, chain((DSTOPTS, b"\x01\xfc" + bytes(252))))
+    assert sock.recvfrom() == (b"payload", ("fd00::1", 1000))
+
+
+def test_what_scapy_builds_is_delivered(host):
+    h = host()
+    sock = h.udp(5000)
+    options = [PadN(optdata=b"\0" * 4)]
+    ip = IPv6(src="2001:db8::1", dst="fd00::2")
+    headers = IPv6ExtHdrHopByHop(options=options) / IPv6ExtHdrRouting(segleft=0)
+    headers /= IPv6ExtHdrDestOpt(options=options)
+    h.feed(Ether(dst=frames.MAC, src=frames.PEER, type=0x86DD) / ip / headers / UDP(sport=7, dport=5000) / b"hello")
+    assert sock.recvfrom() == (b"hello", ("2001:db8::1", 7))
+
+
+@pytest.mark.parametrize("padding", [b"\0", b"\xff" * 18])
+def test_padding_is_trimmed(host, padding):
+    h = host()
+    sock = h.udp(5000)
+    outcome(h, chain() + padding)
+    assert sock.recv() == b"payload"
+
+
+@pytest.mark.parametrize(
+    ("dst", "fate"),
+    [
+        ("fd00::2", "DELIVERED_ICMPV6"),
+        ("fd00::3", "IP_INADDRERRORS"),
+        ("fd00::", "IP_INADDRERRORS"),  # no broadcast in IPv6
+        ("ff02::1", "DELIVERED_ICMPV6"),
+        ("::1", "IP_INVALID_SOURCE"),  # not from a wire
+    ],
+)
+def test_whose_address_it_is(host, dst, fate):
+    h = host(ip=["10.0.0.2/24", "fd00::2/64"])
+    h.feed(frames.icmpv6(dst=dst))
+    h.run()
+    assert h.ledger().fates == {fate: 1}
+
+
+def test_the_loopback_address_does_not_come_from_a_wire(host):
+    h = host(ip="fd00::2/64")
+    h.feed(frames.icmpv6(src="::1"))
+    h.run()
+    assert h.ledger().fates == {"IP_INVALID_SOURCE": 1}
+
+
+def test_a_jumbo_payload_length_of_0_is_nothing_we_take(host):
+    h = host()
+    h.udp(5000)
+    jumbo = b"\xc2\x04\0\1\0\0"
+    assert outcome(h, chain((HOPOPTS, jumbo), length=0))[0] == {"IPV6_BAD_EXTHDR": 1}

@@ -1,0 +1,252 @@
+"""Interrupts: when they are raised, when they are not, and how late they are."""
+
+import errno
+
+import frames
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from model.irq import Moderation
+
+import vnic
+from vnic._core import ffi, lib
+
+US = 1000
+
+
+class Queue:
+    """Queue 0 of a card and its driver's half, stepped by hand: no CPU takes the interrupts."""
+
+    def __init__(self, host, index: int = 0) -> None:
+        self.nic, self.q = host.c.nic, ffi.addressof(host.c.nic.queue[index])
+        self.vq, self.driver = ffi.addressof(self.q.vq), ffi.addressof(host.c.dq[index].vq)
+        self.entry = ffi.new("uint32_t[2]")
+
+    @property
+    def irq(self):
+        return self.q.irq
+
+    def advance(self, to: int) -> None:
+        """Let the timers run that are due."""
+        while self.nic.irq_next <= to:
+            lib.irq_timer(self.q, self.nic.irq_next)
+
+    def write(self, now: int, n: int, buffers: int = 1) -> None:
+        """The card finished n frames, each in so many buffers."""
+        for _ in range(n * buffers):
+            assert lib.virtqueue_avail(self.vq, 1) > 0
+            lib.virtqueue_fill_used(self.vq, self.vq.avail.ring[self.vq.last_avail % self.vq.size], 60)
+            self.vq.last_avail = (self.vq.last_avail + 1) % 65536
+        lib.irq_complete(self.q, n, lib.virtqueue_publish(self.vq), now)
+
+    def mask(self) -> None:
+        lib.virtqueue_disable_cb(self.driver)
+
+    def take(self, limit: int = 1 << 16) -> int:
+        """Take used buffers and post them again."""
+        for n in range(limit):
+            if (buf := lib.virtqueue_get_buf(self.driver, self.entry, self.entry + 1)) == -errno.EAGAIN:
+                lib.virtqueue_kick_prepare(self.driver)
+                return n
+            lib.virtqueue_add_inbuf(self.driver, 0, 0, buf)
+        return limit
+
+    def poll(self) -> None:
+        """As napi does with enough budget."""
+        self.mask()
+        self.take()
+        assert lib.virtqueue_enable_cb(self.driver) == 0
+
+    def do(self, now: int, what: str) -> None:
+        """ "3 frames", "1 wide frame" (in three buffers), "mask", "poll", "take 2", "unmask", or "-": time passes."""
+        self.advance(now - 1)
+        n, _, word = what.partition(" ")
+        if n.isdigit():
+            self.write(now, int(n), 3 if "wide" in word else 1)
+        elif n == "take":
+            self.take(int(word))
+        elif n == "unmask":
+            lib.virtqueue_enable_cb(self.driver)
+        elif n != "-":
+            getattr(self, n)()
+        self.advance(now)
+
+
+TABLES = {  # knobs, [(t_us, event, interrupts so far)]
+    "immediately": ((0, 1), [
+        (0, "1 frame", 1), (1, "poll", 1), (2, "1 frame", 2), (3, "poll", 2), (4, "3 frames", 3),
+    ]),
+    "told once until it has polled": ((0, 1), [
+        (0, "1 frame", 1), (1, "1 frame", 1), (9, "1 frame", 1), (10, "poll", 1), (11, "1 frame", 2),
+    ]),
+    "rx-usecs": ((50, 0), [
+        (0, "1 frame", 0), (30, "5 frames", 0), (49, "-", 0), (50, "-", 1), (60, "poll", 1), (70, "1 frame", 1),
+        (119, "-", 1), (120, "-", 2),
+    ]),
+    "rx-frames": ((0, 3), [
+        (0, "1 frame", 0), (5000, "1 frame", 0), (9000, "1 frame", 1), (9001, "poll", 1), (9002, "5 frames", 2),
+    ]),
+    "whichever comes first": ((50, 3), [
+        (0, "2 frames", 0), (10, "1 frame", 1), (20, "poll", 1), (30, "2 frames", 1), (79, "-", 1), (80, "-", 2),
+    ]),
+    "a frame in three buffers is one frame": ((0, 2), [(0, "1 wide frame", 0), (1, "1 wide frame", 1)]),
+    "a frame in three buffers, at once": ((0, 1), [(0, "1 wide frame", 1), (1, "poll", 1), (2, "1 wide frame", 2)]),
+    "masked for good": ((0, 1), [(0, "mask", 0), *((t, "2 frames", 0) for t in range(1, 100))]),
+    "masked for good, with a timer": ((20, 4), [(0, "mask", 0), *((t, "1 frame", 0) for t in range(1, 200))]),
+    "polled while the timer ran": ((50, 0), [
+        (0, "1 frame", 0), (20, "poll", 0), (50, "-", 0), (90, "-", 0), (100, "1 frame", 0), (149, "-", 0),
+        (150, "-", 1),
+    ]),
+    "polled in parts while the timer ran": ((50, 0), [
+        (0, "4 frames", 0), (10, "mask", 0), (20, "take 2", 0), (30, "mask", 0), (50, "-", 0), (60, "poll", 0),
+        (61, "1 frame", 0), (111, "-", 1),
+    ]),
+    "masked while the timer ran, one frame later": ((50, 0), [
+        (0, "1 frame", 0), (10, "mask", 0), (11, "take 1", 0), (12, "mask", 0), (20, "1 frame", 0), (50, "-", 0),
+    ]),
+    "more came after the poll: the timer that runs serves": ((50, 0), [
+        (0, "1 frame", 0), (20, "poll", 0), (30, "1 frame", 0), (50, "-", 1),
+    ]),
+    "the frame that completes the count was polled before": ((0, 2), [
+        (0, "1 frame", 0), (1, "poll", 0), (2, "mask", 0), (3, "1 frame", 0),
+    ]),
+}  # fmt: skip
+
+
+def run(queue, rows):
+    got = []
+    for t, what, _ in rows:
+        queue.do(t * US, what)
+        got.append((t, what, queue.irq.raised))
+    return got
+
+
+@pytest.mark.parametrize("knobs, rows", TABLES.values(), ids=TABLES)
+def test_moderation(host, knobs, rows):
+    assert run(Queue(host(rx_usecs=knobs[0], rx_frames=knobs[1])), rows) == rows
+
+
+FLAGS = {
+    "told each time until it masks": ((0, 1), [
+        (0, "1 frame", 1), (1, "1 frame", 2), (2, "mask", 2), (3, "1 frame", 2), (4, "poll", 2), (5, "1 frame", 3),
+    ]),
+    "masked while the timer ran": ((50, 0), [
+        (0, "1 frame", 0), (10, "mask", 0), (50, "-", 0), (60, "1 frame", 0), (200, "-", 0),
+    ]),
+    "by the count": ((0, 2), [(0, "1 wide frame", 0), (1, "1 wide frame", 1), (2, "mask", 1), (3, "4 frames", 1)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("knobs, rows", FLAGS.values(), ids=FLAGS)
+def test_moderation_for_a_driver_without_event_index(host, knobs, rows):
+    queue = Queue(host(rx_usecs=knobs[0], rx_frames=knobs[1]))
+    queue.vq.event_idx = queue.driver.event_idx = 0
+    assert run(queue, rows) == rows
+
+
+EVENTS = st.sampled_from(["1 frame", "1 frame", "2 frames", "5 frames", "1 wide frame", "poll", "poll", "mask", "-"])
+
+
+@given(
+    st.sampled_from([(0, 1), (0, 2), (0, 5), (10, 0), (10, 1), (10, 3), (40, 8), (3, 0)]),
+    st.lists(st.tuples(st.integers(0, 25), EVENTS), max_size=40),
+)
+def test_any_schedule_gives_the_models_interrupts(knobs, schedule):
+    with vnic.Host(cost="zero", rx_usecs=knobs[0], rx_frames=knobs[1], rx_ring=512, rx_pool=1024, sockets=16) as host:
+        queue, model, now = Queue(host), Moderation(*knobs), 0
+        for gap, what in schedule:
+            now += gap * US
+            while model.deadline is not None and model.deadline < now:
+                model.fire(model.deadline)
+            n = what.split()[0]
+            if n.isdigit():
+                model.written(now, int(n))
+            elif n != "-":
+                getattr(model, n)()
+            while model.deadline is not None and model.deadline <= now:
+                model.fire(model.deadline)
+            queue.do(now, what)
+            irq = queue.irq
+            assert queue.nic.irq_next == (model.deadline or 2**64 - 1)
+            assert (irq.raised, irq.delay_sum_ns) == (len(model.delays), sum(model.delays))
+            assert irq.delay_max_ns == max(model.delays, default=0)
+            assert irq.by_usecs + irq.by_frames == irq.raised
+
+
+def test_the_delay_is_from_the_first_frame_to_the_interrupt(host):
+    queue = Queue(host(rx_usecs=50, rx_frames=3))
+    for t, what in [(0, "1 frame"), (30, "1 frame"), (60, "poll"), (100, "1 frame"), (110, "2 frames")]:
+        queue.do(t * US, what)
+    assert (queue.irq.by_usecs, queue.irq.by_frames) == (1, 1)
+    assert (queue.irq.delay_sum_ns, queue.irq.delay_max_ns) == (60 * US, 50 * US)
+
+
+def test_every_queue_has_a_timer_of_its_own(host):
+    h = host(queues=3, rx_usecs=50, rx_frames=0)
+    queues = [Queue(h, i) for i in range(3)]
+    for i, t in enumerate([20, 0, 10]):
+        queues[i].write(t * US, 1)
+    for at, raised in [(50, [0, 1, 0]), (60, [0, 1, 1]), (70, [1, 1, 1])]:
+        assert h.c.nic.irq_next == at * US
+        for q in queues:
+            lib.irq_timer(q.q, at * US)
+        assert [q.irq.raised for q in queues] == raised
+    assert h.c.nic.irq_next == 2**64 - 1
+
+
+@pytest.mark.parametrize("usecs, gap_us, n", [(50, 10, 100), (50, 7, 64), (100, 1, 1000), (5, 10, 20), (33, 33, 40)])
+def test_regular_arrivals_have_a_closed_form(host, usecs, gap_us, n):
+    """Free work, a frame every gap: an interrupt takes what came in usecs since the first, that instant's included."""
+    h = host(rx_usecs=usecs, rx_frames=0, rcvbuf=1 << 24)
+    sock = h.udp(5000)
+    h.feed([frames.udp()] * n, at_ns=0, gap_ns=gap_us * US)
+    h.run()
+    per_interrupt = usecs // gap_us + 1
+    queue = h.nic.queues()[0]
+    assert queue.interrupts == queue.interrupts_by_usecs == -(-n // per_interrupt)
+    assert queue.moderation_delay_ns == queue.interrupts * usecs * US
+    assert queue.moderation_delay_ns_max == usecs * US
+    assert [sock.recv() for _ in range(n)] == [b"x" * 18] * n
+
+
+@pytest.mark.parametrize("rx_frames", [1, 2, 5])
+def test_by_frames_it_takes_that_many(host, rx_frames):
+    h = host(rx_usecs=0, rx_frames=rx_frames)
+    h.udp(5000)
+    h.feed([frames.udp()] * 20, at_ns=0, gap_ns=100 * US)
+    h.run()
+    queue = h.nic.queues()[0]
+    assert queue.interrupts == queue.interrupts_by_frames == 20 // rx_frames
+    assert queue.moderation_delay_ns_max == (rx_frames - 1) * 100 * US
+
+
+def test_a_knob_that_would_never_interrupt_is_refused():
+    with pytest.raises(vnic.ConfigError, match="never be an interrupt"):
+        vnic.Host(rx_usecs=0, rx_frames=0)
+
+
+def test_a_foreign_driver_without_an_eventfd_polls(host):
+    """Bug: the card called the CPU of a driver that was not there."""
+    h = host(external_driver=True)
+    irq = ffi.addressof(h.c.nic.queue[0])
+    h.c.nic.config.device_status = lib.VIRTIO_S_DRIVER_OK
+    h.c.nic.config.driver_features = h.c.nic.config.device_features
+    assert h.nic.driver_ok() == 0
+    lib.virtqueue_fill_used(ffi.addressof(irq.vq), 0, 0)
+    lib.irq_complete(irq, 1, lib.virtqueue_publish(ffi.addressof(irq.vq)), 0)
+    assert irq.irq.raised == 1
+
+
+@pytest.mark.parametrize(
+    "given, asked",
+    [
+        ({}, (0, 1)),
+        ({"rx_usecs": 50}, (50, 0)),  # a time alone: the default count of 1 would always win
+        ({"rx_usecs": 50, "rx_frames": 1}, (50, 1)),
+        ({"rx_usecs": 0}, (0, 1)),
+        ({"rx_frames": 8}, (0, 8)),
+    ],
+)
+def test_rx_usecs_given_alone_is_what_counts(host, given, asked):
+    irq = host(**given).c.nic.queue[0].irq
+    assert (irq.rx_usecs, irq.rx_frames) == asked

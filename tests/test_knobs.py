@@ -1,0 +1,336 @@
+"""Knobs: bounds, spellings, and what a person is told about a value that cannot be."""
+
+import pytest
+
+import vnic
+from vnic import knobs
+from vnic._core import lib
+from vnic.errors import ConfigError
+
+INTEGERS = [
+    # name, lowest, highest, where it is in struct host
+    ("queues", 1, 16, "nic.nqueues"),
+    ("rx-ring", 16, 4096, "nic.ring_size"),
+    ("rx-buf-len", 128, 65536, "nic.buf_len"),
+    ("rx-pool", 64, 1 << 20, "rx_pool_size"),
+    ("fifo", 60, 1 << 28, "nic.fifo.size"),
+    ("mtu", 0, 65535, "nic.mtu"),
+    ("rx-usecs", 0, 100_000, "nic.queue.irq.rx_usecs"),
+    ("rx-frames", 0, 65535, "nic.queue.irq.rx_frames"),
+    ("hz", 100, 1000, "hz"),
+    ("weight", 1, 1024, "weight"),
+    ("dev-weight", 1, 1024, "dev_weight"),
+    ("netdev-budget", 1, 1 << 20, "netdev_budget"),
+    ("netdev-budget-usecs", 1, 10_000_000, "netdev_budget_usecs"),
+    ("netdev-max-backlog", 0, 1 << 20, "netdev_max_backlog"),
+    ("gro-max-size", 0, 524_280, "gro_max_size"),
+    ("gro-ipv4-max-size", 0, 65_536, "gro_ipv4_max_size"),
+    ("gro-normal-batch", 1, 1024, "gro_normal_batch"),
+    ("gro-flush-timeout", 0, 1 << 40, "gro_flush_timeout"),
+    ("napi-defer-hard-irqs", 0, 1 << 20, "napi_defer_hard_irqs"),
+    ("rcvbuf", 0, 1 << 30, "rcvbuf"),
+    ("sockets", 16, 1 << 20, "sock_max"),
+    ("catch-up", 1, 64, "catch_up"),
+]
+FLAGS = [
+    ("promisc", False, "nic.filter.promisc"),
+    ("allmulti", None, "nic.filter.allmulti"),
+    ("rx-vlan-filter", False, "nic.filter.vlan_filter"),
+    ("rx", True, "nic.rx_csum"),
+    ("rxhash", True, "nic.rss.enabled"),
+    ("drop-en", False, "nic.drop_en"),
+    ("gro", True, "gro"),
+    ("strict-csum", False, None),
+]
+OTHERS = {"mac", "rx-flow-hash-udp", "rss-key", "rps-cpus", "reader-cpu", "link", "speed", "cost"}
+
+
+class Machine:
+    """A struct host whose knobs can be set without a machine being started."""
+
+    def __init__(self, cpus=4):
+        self.c = lib.host_new(cpus)
+        self.wire = vnic.MemoryWire()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        lib.host_free(self.c)
+        self.wire.close()
+
+    def apply(self, **given):
+        return knobs.apply(self.c, self.wire.c, given)
+
+    def set(self, name, value):
+        return knobs.apply(self.c, self.wire.c, {name: value})
+
+    def at(self, path):
+        value = self.c
+        for part in path.split("."):
+            value = getattr(value, part)
+            value = value[0] if part == "queue" else value
+        return value
+
+
+@pytest.fixture
+def machine():
+    with Machine() as m:
+        yield m
+
+
+def test_every_knob_is_in_these_tables_and_has_a_line_of_help():
+    named = {row[0] for row in INTEGERS} | {row[0] for row in FLAGS} | OTHERS
+    assert named == set(knobs.KNOBS)
+    assert all(knob.help for knob in knobs.KNOBS.values())
+
+
+@pytest.mark.parametrize(("name", "low", "high", "path"), INTEGERS)
+def test_bounds_of_an_integer(machine, name, low, high, path):
+    both = {"rx-usecs": {"rx-frames": 1}, "rx-frames": {"rx-usecs": 1}}.get(name, {})
+    for value in (low, high, str(high), hex(high)):
+        knobs.apply(machine.c, machine.wire.c, {name: value} | both)
+        assert machine.at(path) == int(str(value), 0)
+    for value in (low - 1, high + 1, str(high + 1)):
+        with pytest.raises(ConfigError, match=f"^{name}={value}: must be between {low} and {high}$"):
+            machine.set(name, value)
+    for value in ("", "many", "1.5", 1.5, b"\x01"):
+        with pytest.raises(ConfigError, match="must be a whole number"):
+            machine.set(name, value)
+
+
+@pytest.mark.parametrize(("name", "default", "path"), FLAGS)
+def test_flags(machine, name, default, path):
+    def read():
+        return machine.wire.c.strict_csum if path is None else machine.at(path)
+
+    for value in (True, "on", "yes", "true", "1", "ON", 1):
+        machine.set(name, value)
+        assert read() == 1
+    for value in (False, "off", "no", "false", "0", "Off", 0):
+        machine.set(name, value)
+        assert read() == 0
+    with pytest.raises(ConfigError, match=f"^{name}=maybe: must be on or off$"):
+        machine.set(name, "maybe")
+    if default is not None:
+        machine.apply()
+        assert read() == default
+
+
+def test_defaults_are_linuxs(machine):
+    effective = machine.apply()
+    assert (effective["netdev-budget"], effective["weight"]) == (300, 64)
+    assert (effective["netdev-max-backlog"], effective["hz"]) == (1000, 250)
+    assert (effective["rcvbuf"], effective["gro-normal-batch"]) == (212_992, 8)
+    assert (effective["rx-usecs"], effective["rx-frames"]) == (0, 1)
+
+
+def test_the_time_limit_is_two_jiffies(host):
+    assert host(hz=250).c.netdev_budget_usecs == 8000
+    assert host(hz=1000).c.netdev_budget_usecs == 2000
+    assert host(hz=100, netdev_budget_usecs=123).c.netdev_budget_usecs == 123
+
+
+@pytest.mark.parametrize("value", [17, 100, 4095])
+def test_a_ring_is_a_power_of_two(machine, value):
+    with pytest.raises(ConfigError, match="must be a power of two"):
+        machine.set("rx-ring", value)
+
+
+def test_moderation_that_would_never_interrupt_is_refused(machine):
+    with pytest.raises(ConfigError, match="there would never be an interrupt"):
+        machine.apply(rx_usecs=0, rx_frames=0)
+    machine.apply(rx_usecs=1, rx_frames=0)
+    machine.apply(rx_usecs=0, rx_frames=1)
+
+
+# ---- names ----
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("netdev_budget", "netdev-budget"),
+        ("netdev-budget", "netdev-budget"),
+        ("NETDEV_BUDGET", "netdev-budget"),
+        ("net.core.netdev_budget", "netdev-budget"),
+        ("net.core.dev_weight", "dev-weight"),
+        ("rx-checksumming", "rx"),
+        ("rx_checksum", "rx"),
+        ("receive-hashing", "rxhash"),
+        ("rx-hashing", "rxhash"),
+        ("generic-receive-offload", "gro"),
+        ("rx-gro", "gro"),
+    ],
+)
+def test_spellings(spelling, name):
+    assert knobs.canonical(spelling) == name
+
+
+def test_every_alias_leads_to_a_knob():
+    assert set(knobs.ALIASES.values()) <= set(knobs.KNOBS)
+    assert not set(knobs.ALIASES) & set(knobs.KNOBS)
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"),
+    [
+        ("netdev_bugdet", "netdev-budget"),
+        ("rxring", "rx-ring"),
+        ("rx_usec", "rx-usecs"),
+        ("rcv_buf", "rcvbuf"),
+        ("max_backlog", "netdev-max-backlog"),
+    ],
+)
+def test_a_typo_gets_a_hint(typo, meant):
+    with pytest.raises(ConfigError, match=f"there is no knob '{typo}'; did you mean .*{meant}"):
+        knobs.canonical(typo)
+
+
+def test_nonsense_gets_no_hint(machine):
+    with pytest.raises(ConfigError, match=r"^there is no knob 'xyzzy'$"):
+        machine.apply(xyzzy=1)
+
+
+def test_none_is_the_default_but_of_a_knob_that_exists(machine):
+    assert machine.apply(weight=None)["weight"] == 64
+    with pytest.raises(ConfigError, match="no knob"):
+        machine.apply(xyzzy=None)
+
+
+def test_a_host_that_cannot_be_is_a_config_error_too():
+    for knob in ({"cpus": 0}, {"cpus": 65}, {"ip": "10.0.0"}, {"ip": ["10.0.0.1"] * 17}):
+        with pytest.raises(ConfigError):
+            vnic.Host(**knob)
+
+
+# ---- those with a language of their own ----
+
+
+@pytest.mark.parametrize(
+    ("text", "mac"),
+    [
+        ("02:00:00:00:00:01", b"\x02\0\0\0\0\1"),
+        ("02-AB-cd-00-00-01", b"\x02\xab\xcd\0\0\1"),
+        ("any", None),
+        ("ANY", None),
+        (None, None),
+    ],
+)
+def test_mac(text, mac):
+    assert knobs.parse_mac(text) == mac
+
+
+@pytest.mark.parametrize(
+    "text", ["", "02:00:00:00:00", "02:00:00:00:00:00:01", "02:00:00:00:00:xx", "02:00:00:00:00:100"]
+)
+def test_what_is_no_mac(machine, text):
+    with pytest.raises(ConfigError, match="must be any, or six hexadecimal bytes"):
+        machine.set("mac", text)
+
+
+def test_a_card_has_no_multicast_address(machine):
+    with pytest.raises(ConfigError, match="is a multicast address"):
+        machine.set("mac", "01:00:5e:00:00:01")
+
+
+@pytest.mark.parametrize(
+    ("text", "bps"),
+    [
+        ("10G", 10_000_000_000),
+        ("2.5g", 2_500_000_000),
+        ("100M", 100_000_000),
+        ("1000000", 1_000_000),
+        ("4000G", 4_000_000_000_000),
+        ("10Gbit/s", 10_000_000_000),
+        ("40Gbps", 40_000_000_000),
+        ("inf", 0),
+    ],
+)
+def test_link(machine, text, bps):
+    assert knobs.parse_link(text) == bps
+    machine.set("link", text)
+    assert machine.wire.c.ps_per_byte == (round(8e12 / bps) if bps else 0)
+
+
+@pytest.mark.parametrize("text", ["", "G", "fast", "999999", "4001G", "-1G", "0", "nan", "infG", "1e999"])
+def test_what_is_no_link(machine, text):
+    with pytest.raises(ConfigError, match=r"link=.*must be"):
+        machine.set("link", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "ppm"), [("1", 1_000_000), ("0.5", 500_000), (2, 2_000_000), ("max", 0), ("0.000001", 1)]
+)
+def test_speed(machine, text, ppm):
+    machine.set("speed", text)
+    assert machine.wire.c.speed_ppm == ppm
+
+
+@pytest.mark.parametrize("text", ["", "quick", "0", "-1", "4001", "nan", "inf"])
+def test_what_is_no_speed(machine, text):
+    with pytest.raises(ConfigError, match=r"speed=.*must be"):
+        machine.set("speed", text)
+
+
+@pytest.mark.parametrize(
+    ("mask", "cpus"),
+    [("f", [0, 1, 2, 3]), ("00000000,0000000a", [1, 3]), (5, [0, 2]), ("0", []), ("f0", [])],
+)
+def test_rps_cpus_is_a_mask_as_in_sysfs(machine, mask, cpus):
+    machine.set("rps-cpus", mask)
+    for queue in range(lib.NIC_QUEUES_MAX):
+        assert list(machine.c.rps_map[queue])[: machine.c.rps_len[queue]] == cpus
+
+
+@pytest.mark.parametrize("mask", ["", "g", -1, "-f", "0-3"])
+def test_what_is_no_mask(machine, mask):
+    with pytest.raises(ConfigError, match=r"rps-cpus=.*must be a hexadecimal mask"):
+        machine.set("rps-cpus", mask)
+
+
+def test_reader_cpu(machine):
+    machine.set("reader-cpu", 3)
+    assert machine.c.reader_cpu == 3
+    machine.set("reader-cpu", "any")
+    assert machine.c.reader_cpu == 0xFFFFFFFF
+    with pytest.raises(ConfigError, match="there is no CPU 4: the host has 4"):
+        machine.set("reader-cpu", 4)
+    with pytest.raises(ConfigError, match="must be between 0 and 63"):
+        machine.set("reader-cpu", 64)
+
+
+@pytest.mark.parametrize("key", [bytes(range(40)), bytes(range(52)), "6d5a" * 20, ":".join(["ab"] * 40)])
+def test_rss_key(machine, key):
+    machine.set("rss-key", key)
+    expected = key if isinstance(key, bytes) else bytes.fromhex(key.replace(":", ""))
+    assert bytes(machine.c.nic.rss.key)[: len(expected)] == expected
+
+
+@pytest.mark.parametrize("key", ["", "6d5a", "xy" * 40, bytes(41)])
+def test_what_is_no_rss_key(machine, key):
+    with pytest.raises(ConfigError, match="must be 40 or 52 hexadecimal bytes"):
+        machine.set("rss-key", key)
+
+
+def test_words(machine):
+    machine.apply(cost="zero", rx_flow_hash_udp="sd")
+    assert machine.c.nic.rss.udp_ports == 0
+    assert sum(machine.c.cost) == 0
+    machine.apply(cost="linux", rx_flow_hash_udp="sdfn")
+    assert machine.c.nic.rss.udp_ports == 1
+    assert machine.c.cost[lib.COST_RX] == 120
+    with pytest.raises(ConfigError, match="must be one of linux, zero"):
+        machine.apply(cost="windows")
+    with pytest.raises(ConfigError, match="must be sd"):
+        machine.apply(rx_flow_hash_udp="x")
+
+
+def test_queues_share_the_indirection_table(machine):
+    machine.set("queues", 3)
+    assert list(machine.c.nic.rss.indir) == [i % 3 for i in range(lib.RSS_INDIR_SIZE)]
+
+
+def test_a_seed_makes_a_key_and_another_seed_another():
+    assert knobs.siphash_key(1) == knobs.siphash_key(1)
+    assert knobs.siphash_key(1) != knobs.siphash_key(2)

@@ -1,0 +1,50 @@
+"""Histograms: percentiles against sorting."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vnic._core import ffi, lib
+
+VALUES = st.one_of(st.integers(0, 200), st.integers(0, 10**6), st.integers(0, 2**62))
+
+
+def histogram(samples):
+    h = ffi.new("struct histogram *")
+    for value, frames in samples:
+        lib.lat_record(h, value, frames)
+    return h
+
+
+@given(
+    samples=st.lists(st.tuples(VALUES, st.integers(1, 64)), min_size=1, max_size=60),
+    q=st.floats(0, 1),
+)
+def test_percentiles_are_at_most_1_6_percent_too_high(samples, q):
+    exact = sorted(v for v, frames in samples for _ in range(frames))
+    rank = q * len(exact)
+    low, high = (exact[max(r, 1) - 1] for r in (math.floor(rank), math.ceil(rank)))
+    assert low <= lib.lat_percentile(histogram(samples), q) <= high * 1.016
+
+
+@given(samples=st.lists(st.tuples(VALUES, st.integers(1, 64)), min_size=1, max_size=60))
+def test_count_sum_and_extremes_are_exact(samples):
+    h = histogram(samples)
+    values = [v for v, _ in samples]
+    total = sum(v * frames for v, frames in samples) % 2**64
+    assert (h.count, h.sum, h.min, h.max) == (
+        sum(frames for _, frames in samples), total, min(values), max(values))  # fmt: skip
+    assert sum(h.bucket) == h.count
+
+
+@pytest.mark.parametrize("value", [0, 1, 63, 64, 127, 128, 2**32, 2**63 - 1, 2**63, 2**64 - 1])
+def test_one_sample_is_every_percentile(value):
+    h = histogram([(value, 1)])
+    got = {lib.lat_percentile(h, q) for q in (0, 0.5, 0.999, 1)}
+    assert got == {min(value, 2**63 - 1)}
+
+
+def test_an_empty_histogram_has_no_percentiles():
+    assert lib.lat_percentile(histogram([]), 0.99) == 0

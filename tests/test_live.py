@@ -1,0 +1,189 @@
+"""Live: real threads over the same stages. The wire is Python's, so no root is needed."""
+
+import threading
+import time
+from pathlib import Path
+
+import frames
+import pytest
+
+import vnic
+from vnic._core import lib
+
+
+class Bursts:
+    """An own wire: hands out what it was given, then waits until told to end."""
+
+    def __init__(self, bursts):
+        self.bursts = list(bursts)
+        self.end = threading.Event()
+
+    def read_burst(self, max_frames):
+        if self.bursts:
+            return self.bursts.pop(0)
+        if self.end.wait(0.01):
+            return None
+        return []
+
+
+def wait_until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "gave up waiting"
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def live():
+    made = []
+
+    def make(bursts, **knobs):
+        host = vnic.Host(wire=vnic.PythonWire(Bursts(bursts)), live=True, **knobs)
+        made.append(host)
+        return host
+
+    yield make
+    for host in made:
+        host.wire.source.end.set()
+        host.close()
+
+
+def test_datagrams_come_through_threads(live):
+    host = live([[frames.udp(b"%d" % i) for i in range(n, n + 32)] for n in range(0, 320, 32)], cpus=2)
+    sock = host.udp(5000)
+    host.start()
+    got = [sock.recv(timeout=20) for _ in range(60)]
+    assert got == [b"%d" % i for i in range(60)]
+    wait_until(lambda: host.ledger().offered == 320)
+    host.stop()
+    ledger = host.ledger()
+    assert ledger.offered == 320
+    assert ledger.in_flight == 0
+    assert ledger.fates["DELIVERED_UDP"] + ledger.fates.get("SOCKET_RCVBUFF", 0) == 320
+    while sock.recvfrom_nowait():
+        pass
+    assert host.laws() == 0
+
+
+def test_rps_spreads_over_cpu_threads_and_keeps_flows_in_order(live):
+    n_flows, each = 16, 200
+    burst = [[frames.udp(b"%d" % i, sport=1000 + f, dport=7000 + f) for f in range(n_flows)] for i in range(each)]
+    host = live(burst, cpus=4, rps_cpus="f", rcvbuf=1 << 24)
+    socks = [host.udp(7000 + f) for f in range(n_flows)]
+    host.start()
+    wait_until(lambda: host.ledger().offered == n_flows * each)
+    host.stop()
+    for sock in socks:
+        got = []
+        while (d := sock.recvfrom_nowait()) is not None:
+            got.append(int(d[0]))
+        assert got == sorted(got)
+    fates = host.ledger().fates
+    assert sum(fates.values()) == n_flows * each
+    assert sum(1 for s in host.softnet() if s.processed) > 1
+    assert host.laws() == 0
+
+
+def test_an_idle_instance_sleeps_and_threads_have_names(live):
+    host = live([])
+    host.start()
+    wait_until(lambda: host.c.cpu[3].sleeping)
+
+    def tasks():
+        return [(t / "comm").read_text().strip() for t in Path("/proc/self/task").iterdir()]
+
+    wait_until(lambda: {"nic/vnic0", "cpu/0", "cpu/3", "python/0"} <= set(tasks()))
+
+    def switches():
+        found = {}
+        for t in Path("/proc/self/task").iterdir():
+            name = (t / "comm").read_text().strip()
+            if name.startswith("cpu/"):
+                status = (t / "status").read_text()
+                found[name] = int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
+        return found
+
+    before = switches()
+    time.sleep(0.3)
+    assert {k: switches()[k] - n for k, n in before.items() if switches()[k] - n > 2} == {}
+    host.stop()
+
+
+def test_a_python_handler_gets_its_packets_live(live):
+    host = live(
+        [[frames.eth(b"%03d" % i, type=0x88B5) for i in range(n, n + 20)] for n in range(0, 200, 20)],
+        cpus=2,
+    )
+    seen = []
+
+    @host.packet_type(0x88B5)
+    def handle(burst):
+        seen.extend(int(bytes(p[:3])) for p in burst)
+
+    host.start()
+    wait_until(lambda: host.ledger().offered == 200 and host.ledger().in_flight == 0)
+    host.stop()
+    assert seen == list(range(200))
+    assert host.ledger().fates == {"DELIVERED_PYTHON": 200}
+
+
+def test_a_wire_that_raises_ends_the_run_and_stop_tells(live):
+    host = live([])
+
+    def broken(max_frames):
+        raise RuntimeError("the wire broke")
+
+    host.wire.source.read_burst = broken
+    host.start()
+    assert host.wait(20)
+    with pytest.raises(vnic.VnicError, match="the wire broke"):
+        host.stop()
+    assert host.laws() == 0
+
+
+def test_moderation_makes_fewer_interrupts_than_frames(live):
+    host = live(
+        [[frames.udp() for _ in range(64)] for _ in range(50)],
+        rx_usecs=200,
+        rx_frames=1000,
+        rcvbuf=1 << 24,
+    )
+    host.start()
+    wait_until(lambda: host.ledger().offered == 3200)
+    host.stop()
+    q = host.nic.queues()[0]
+    assert 0 < q.interrupts < 3200
+    assert lib.EV_DONE == 0
+
+
+def test_a_doorbell_in_the_middle_of_a_poll_does_not_put_the_cpu_to_sleep(live):
+    """A starved ring's doorbell once made the poll stop as in virtual time, and nothing woke the CPU again."""
+    big = [[frames.udp(bytes(1400), dport=9) for _ in range(64)] for _ in range(32)]
+    host = live(big, cpus=1, rx_ring=16, rx_buf_len=256)
+    host.start()
+    wait_until(lambda: host.ledger().offered == 2048 and host.ledger().in_flight == 0)
+    host.stop()
+    assert host.ledger().fates.keys() == {"NO_SOCKET", "FIFO_OVERRUN"}
+    assert host.laws() == 0
+
+
+def test_sockets_closed_under_traffic_take_no_buffer_with_them(live):
+    burst = [frames.udp(sport=1000 + i, dport=6000 + i % 4) for i in range(64)]
+    host = live([burst] * 400, cpus=4, queues=4, rcvbuf=4000)
+    host.start()
+    while host.ledger().offered < 400 * 64:
+        for sock in [host.udp(6000 + i) for i in range(4)]:
+            sock.close()
+    host.stop()
+    assert host.ledger().in_flight == 0
+    assert host.laws() == 0
+
+
+def test_a_live_host_has_no_costs_and_no_wire_to_feed(live):
+    with pytest.raises(vnic.ConfigError, match="for virtual time"):
+        vnic.Host(live=True, cost="linux")
+    with vnic.Host(live=True) as host:
+        host.start()
+        with pytest.raises(vnic.VnicError, match="PythonWire"):
+            host.feed(frames.udp())
+        host.stop()

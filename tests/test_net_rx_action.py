@@ -1,0 +1,184 @@
+"""net_rx_action: round robin over the poll list, within the budget. The NAPIs here only report work."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from model.napi import poll_order
+
+import vnic
+from vnic._core import ffi, lib
+
+MS = 1_000_000
+EAGAIN = -11
+
+
+class Line:
+    """NAPIs on CPU 0 that answer their polls by a script: work, or what to call first to get it."""
+
+    def __init__(self, host, scripts, *, weight=64):
+        self.host, self.cpu = host, host.c.cpu[0]
+        self.cpu.horizon = 2**64 - 1
+        self.polled = []
+        self.napis = {}
+        self.callbacks = []
+        for name, script in scripts.items():
+            n = ffi.new("struct napi_struct *")
+            n.poll = self.answer(name, iter(script))
+            n.sd, n.host, n.weight, n.timer_ns = self.cpu, host.c, weight, 2**64 - 1
+            self.napis[name] = n
+
+    def answer(self, name, script):
+        def poll(napi, budget):
+            self.polled.append(name)
+            work = next(script, 0)
+            work = work() if callable(work) else work
+            if 0 <= work < budget:
+                lib.napi_complete_done(napi, work)
+            return work
+
+        self.callbacks.append(ffi.callback("int(struct napi_struct *, int)", poll))
+        return self.callbacks[-1]
+
+    def schedule(self, *names):
+        for name in names or self.napis:
+            assert lib.napi_schedule(self.napis[name])
+        return 0
+
+    def busy(self, ns, work=1):
+        """A poll that takes time."""
+
+        def poll():
+            self.cpu.now += ns
+            return work
+
+        return poll
+
+    def run(self):
+        """One run. Return: who was polled."""
+        self.polled.clear()
+        assert lib.net_rx_action(self.cpu)
+        return list(self.polled)
+
+    def runs(self):
+        """Run until nobody is left."""
+        return [self.run() for _ in iter(lambda: self.cpu.softirq_pending, 0)]
+
+
+@pytest.mark.parametrize(
+    ("budget", "scripts", "runs", "squeezes"),
+    [
+        (300, {"a": [5]}, ["a"], 0),
+        (300, {"a": [0], "b": [63]}, ["ab"], 0),
+        # at most once a run; who used the whole weight goes to the end of the line
+        (300, {"a": [64, 64, 10], "b": [5]}, ["ab", "a", "a"], 0),
+        (300, {"a": [64], "b": [64], "c": []}, ["abc", "ab"], 0),
+        # the budget is looked at after a poll: it may be overshot by a poll less one
+        (65, {"a": [64], "b": [64], "c": [1]}, ["ab", "cab"], 1),
+        (64, {"a": [64], "b": [1]}, ["a", "ba"], 1),
+        (63, {"a": [64], "b": [64, 1]}, ["a", "b", "ab"], 2),
+        # a squeeze counts even when nothing is left to do
+        (5, {"a": [5]}, ["a"], 1),
+        (6, {"a": [5]}, ["a"], 0),
+        (1, {"a": [1], "b": [1]}, ["a", "b"], 2),
+    ],
+)
+def test_who_is_polled_in_which_run(host, budget, scripts, runs, squeezes):
+    line = Line(host(netdev_budget=budget), scripts)
+    line.schedule()
+    assert ["".join(run) for run in line.runs()] == runs
+    assert line.host.softnet()[0].time_squeeze == squeezes
+
+
+@given(
+    scripts=st.dictionaries(
+        st.sampled_from("abcdef"),
+        st.lists(st.integers(0, 8) | st.just(8), max_size=8).map(lambda w: trim(w, 8)),
+        min_size=1,
+    ),
+    budget=st.integers(1, 40),
+)
+def test_the_order_is_the_models(scripts, budget):
+    with vnic.Host(rx_pool=64, sockets=16, netdev_budget=budget) as h:
+        line = Line(h, scripts, weight=8)
+        line.schedule()
+        assert line.runs() == poll_order(scripts, weight=8, budget=budget)
+        assert h.softnet()[0].net_rx_runs == len(poll_order(scripts, weight=8, budget=budget))
+
+
+def trim(work, weight):
+    """A NAPI is polled until it does less than its weight."""
+    return next((work[: i + 1] for i, w in enumerate(work) if w < weight), work)
+
+
+@pytest.mark.parametrize(
+    ("hz", "usecs", "start_ms", "poll_ms", "polls"),
+    [
+        (1000, None, 0, 0.5, 4),  # the default is two jiffies
+        (1000, None, 0.9, 0.5, 3),  # whole jiffies are compared: the first may be nearly over
+        (250, None, 0, 1, 8),
+        (250, None, 3.9, 1, 5),
+        (250, 1, 0, 1, 4),  # rounded up to one jiffy
+        (250, 4001, 0, 1, 8),
+        (100, 10_000, 0, 5, 2),
+    ],
+)
+def test_the_time_limit_is_in_jiffies(host, hz, usecs, start_ms, poll_ms, polls):
+    line = Line(host(hz=hz, netdev_budget_usecs=usecs), dict.fromkeys("abcdefghij", ()))
+    line.cpu.now = int(start_ms * MS)
+    for name in line.napis:
+        line.napis[name].poll = line.answer(name, iter([line.busy(int(poll_ms * MS))]))
+    line.schedule()
+    assert len(line.run()) == polls
+    assert (line.cpu.time_squeeze, line.cpu.softirq_pending) == (1, 1)
+
+
+def test_squeezed_the_line_is_the_rest_then_the_new_then_the_repolled(host):
+    line = Line(host(netdev_budget=128), {"a": [64, 0], "b": [], "c": [64], "d": [], "n": []})
+    line.napis["b"].poll = line.answer("b", iter([lambda: line.schedule("n")]))
+    line.schedule(*"abcd")
+    assert line.runs() == [["a", "b", "c"], ["d", "n", "a", "c"]]
+
+
+def test_what_is_scheduled_meanwhile_is_polled_in_the_same_run_if_nobody_waits(host):
+    line = Line(host(), {"a": [], "n": []})
+    line.napis["a"].poll = line.answer("a", iter([lambda: line.schedule("n")]))
+    line.schedule("a")
+    assert line.runs() == [["a", "n"]]
+
+
+def test_but_not_before_those_that_are_to_be_polled_again(host):
+    line = Line(host(), {"a": [], "b": [64], "n": []})
+    line.napis["a"].poll = line.answer("a", iter([lambda: line.schedule("n")]))
+    line.schedule(*"ab")
+    assert line.runs() == [["a", "b"], ["n", "b"]]
+
+
+def test_a_poll_that_stops_in_the_middle_goes_on_where_it_was(host):
+    line = Line(host(netdev_budget=10), {"a": [EAGAIN, EAGAIN, 10], "b": [1]})
+    line.schedule()
+    assert [lib.net_rx_action(line.cpu) for _ in range(3)] == [0, 0, 1]
+    assert line.polled == ["a", "a", "a"]
+    assert line.run() == ["b"]
+    assert line.cpu.net_rx_runs == 2
+    assert line.napis["a"].polls == 1
+
+
+def test_ipis_go_out_at_the_end_of_the_run(host):
+    line = Line(host(), {"a": [], "b": []})
+    pending = []
+
+    def steer():
+        line.cpu.rps_ipi_mask |= 0b1010
+        return 1
+
+    def look():
+        pending.extend(line.host.c.cpu[i].ipi_pending for i in range(4))
+        return 1
+
+    line.napis["a"].poll = line.answer("a", iter([steer]))
+    line.napis["b"].poll = line.answer("b", iter([look]))
+    line.schedule()
+    line.run()
+    assert pending == [0, 0, 0, 0]
+    assert [line.host.c.cpu[i].ipi_pending for i in range(4)] == [0, 1, 0, 1]
+    line.host.c.cpu[1].ipi_pending = line.host.c.cpu[3].ipi_pending = 0

@@ -1,0 +1,407 @@
+"""The capture reader: scapy as oracle, every header field by hand, and files cut or damaged anywhere."""
+
+import errno
+import re
+import struct
+from itertools import accumulate
+
+import frames
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scapy.utils import PcapNgWriter, PcapWriter, RawPcapReader, rdpcap
+
+import vnic
+from vnic._core import ffi, lib
+
+S = 1_000_000_000
+T0 = 1_700_000_000 * S
+FRAMES = [frames.udp(bytes(n)) for n in (0, 1, 2, 3, 1400)] + [frames.arp(), b"\1" * 14, b""]
+STAMPS = [T0 + n for n in (0, 1_000, 2_000_999, 3 * S, 3 * S + 1, 3 * S + 999_999_999, 4 * S, 5 * S)]
+
+# ---- building captures ----
+
+
+def pcap(packets, *, order="<", nano=False, linktype=1, snaplen=65535) -> bytes:
+    """packets: (t_ns, captured bytes, length on the wire)"""
+    out = struct.pack(order + "IHHiIII", 0xA1B23C4D if nano else 0xA1B2C3D4, 2, 4, 0, 0, snaplen, linktype)
+    for t, data, length in packets:
+        out += struct.pack(order + "IIII", t // S, t % S // (1 if nano else 1000), len(data), length) + data
+    return out
+
+
+def pad(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)
+
+
+def option(order, code, value=b"") -> bytes:
+    return struct.pack(order + "HH", code, len(value)) + pad(value)
+
+
+def block(order, kind, body) -> bytes:
+    body = pad(body)
+    return struct.pack(order + "II", kind, 12 + len(body)) + body + struct.pack(order + "I", 12 + len(body))
+
+
+def section(order="<") -> bytes:
+    return block(order, 0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1))
+
+
+def interface(order="<", *, linktype=1, snaplen=0, tsresol=None, tsoffset=None) -> bytes:
+    options = option(order, 2, b"eth0")
+    if tsresol is not None:
+        options += option(order, 9, bytes([tsresol]))
+    if tsoffset is not None:
+        options += option(order, 14, struct.pack(order + "q", tsoffset))
+    return block(order, 1, struct.pack(order + "HHI", linktype, 0, snaplen) + options + option(order, 0))
+
+
+def enhanced(data, ticks, *, order="<", interface=0, length=None) -> bytes:
+    head = struct.pack(order + "IIIII", interface, ticks >> 32, ticks % 2**32, len(data), length or len(data))
+    return block(order, 6, head + pad(data) + option(order, 2, struct.pack(order + "I", 1)))
+
+
+def obsolete(data, ticks, *, order="<", interface=0) -> bytes:
+    head = struct.pack(order + "HHIIII", interface, 7, ticks >> 32, ticks % 2**32, len(data), len(data))
+    return block(order, 2, head + data)
+
+
+def simple(data, *, order="<", length=None) -> bytes:
+    return block(order, 3, struct.pack(order + "I", length or len(data)) + data)
+
+
+# ---- reading ----
+
+
+def read(data: bytes):
+    """What the reader makes of these bytes: [(t_ns, bytes, length on the wire, flags)], and why it ended early."""
+    p, memory = ffi.gc(lib.pcap_wire_new(), lib.pcap_wire_free), ffi.new("uint8_t[]", data or b"\0")
+    base, burst, out = int(ffi.cast("uintptr_t", memory)), ffi.new("struct frame[3]"), []
+    if lib.pcap_wire_open(p, memory, len(data)) == 0:
+        while (n := p.wire.read_burst(ffi.addressof(p.wire), burst, 3)) > 0:
+            for f in burst[0:n]:
+                at = int(ffi.cast("uintptr_t", f.data)) - base
+                assert 0 <= at <= at + f.len <= len(data)
+                out.append((f.t_ns, data[at : at + f.len], f.wire_len, f.flags))
+    return out, ffi.string(p.error_text).decode()
+
+
+def whole(packets):
+    return [(t, data, len(data), 0) for t, data in packets]
+
+
+def replay(path, **knobs):
+    """A host that has read this file."""
+    host = vnic.Host(**{"wire": vnic.CaptureWire([path]), "sink": True, "cost": "zero", "link": "inf"} | knobs)
+    host.run()
+    return host
+
+
+# ---- scapy is the oracle ----
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("nano", [False, True])
+def test_scapys_pcap_files_read_the_same(tmp_path, order, nano):
+    path = tmp_path / "x.pcap"
+    with PcapWriter(str(path), linktype=1, endianness=order, nano=nano) as w:
+        w.write_header(None)
+        for t, data in zip(STAMPS, FRAMES, strict=True):
+            w.write_packet(
+                data, sec=t // S, usec=t % S // (1 if nano else 1000), caplen=len(data), wirelen=len(data) + 5
+            )
+    resolution = 1 if nano else 1000
+    expected = [
+        (t // resolution * resolution, d, len(d) + 5, lib.FRAME_CUT) for t, d in zip(STAMPS, FRAMES, strict=True)
+    ]
+    assert read(path.read_bytes()) == (expected, "")
+    with RawPcapReader(str(path)) as r:
+        assert [(m.sec * S + m.usec * resolution, d) for d, m in r] == [e[:2] for e in expected]
+
+
+def test_scapys_pcapng_file_reads_the_same(tmp_path):
+    path = tmp_path / "x.pcapng"
+    with PcapNgWriter(str(path)) as w:
+        for data in FRAMES[:6]:
+            w.write(data)
+    theirs = [(round(float(p.time) * 1e6), bytes(p)) for p in rdpcap(str(path))]
+    ours, error = read(path.read_bytes())
+    assert error == ""
+    assert [data for _, data, _, _ in ours] == [data for _, data in theirs] == FRAMES[:6]
+    assert all(abs(t // 1000 - us) <= 1 for (t, *_), (us, _) in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_scapy_agrees_on_our_own_files(tmp_path, order):
+    """The builders of this file write what scapy reads: so what they build and scapy does not know is right as well."""
+    for name, data in {
+        "x.pcap": pcap([(t, d, len(d)) for t, d in zip(STAMPS, FRAMES, strict=True)], order=order, nano=True),
+        "x.pcapng": section(order) + interface(order, tsresol=9)
+        + b"".join(enhanced(d, t, order=order) for t, d in zip(STAMPS, FRAMES, strict=True)),
+    }.items():  # fmt: skip
+        (tmp_path / name).write_bytes(data)
+        with RawPcapReader(str(tmp_path / name)) as r:
+            assert [d for d, _ in r] == FRAMES
+        assert read(data) == (whole(zip(STAMPS, FRAMES, strict=True)), "")
+
+
+# ---- pcapng, field by field ----
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(
+    "tsresol, tsoffset, ticks, t_ns",
+    [
+        (None, None, 1_500_000, 1_500_000_000),  # microseconds are the default
+        (6, None, 1_500_000, 1_500_000_000),
+        (9, None, T0 + 7, T0 + 7),
+        (0, None, 1_700_000_000, T0),
+        (3, None, 1_234, 1_234_000_000),
+        (12, None, 5_999, 5),  # picoseconds
+        (0x80, None, 3, 3 * S),  # base 2
+        (0x80 | 10, None, 1024 + 512, 1_500_000_000),
+        (0x80 | 20, None, 3 << 19, 1_500_000_000),
+        (0x80 | 32, None, (T0 // S << 32) + (1 << 31), T0 + S // 2),
+        (6, 1_700_000_000, 1, T0 + 1000),
+        (9, -3, 5 * S, 2 * S),
+        (0x80 | 1, 10, 3, 11_500_000_000),
+    ],
+)
+def test_time_resolution_and_offset_of_an_interface(order, tsresol, tsoffset, ticks, t_ns):
+    head = section(order) + interface(order, tsresol=tsresol, tsoffset=tsoffset)
+    assert read(head + enhanced(b"x" * 60, ticks, order=order)) == (whole([(t_ns, b"x" * 60)]), "")
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_interfaces_have_clocks_of_their_own(order):
+    data = section(order) + interface(order) + interface(order, tsresol=9) + interface(order, tsresol=0x83, tsoffset=1)
+    for ticks, i in ((5, 0), (5_000, 1), (4, 2)):
+        data += enhanced(b"%d" % i * 20, ticks, order=order, interface=i)
+    assert read(data) == (whole([(5_000, b"0" * 20), (5_000, b"1" * 20), (S + S // 2, b"2" * 20)]), "")
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_obsolete_and_simple_packet_blocks(order):
+    """A simple one has no stamp: it is as late as the one before."""
+    data = section(order) + interface(order, snaplen=50) + enhanced(b"a" * 30, 7, order=order)
+    data += (
+        obsolete(b"b" * 41, 9, order=order) + simple(b"c" * 42, order=order) + simple(b"d" * 50, order=order, length=99)
+    )
+    expected = [
+        *whole([(7_000, b"a" * 30), (9_000, b"b" * 41), (9_000, b"c" * 42)]),
+        (9_000, b"d" * 50, 99, lib.FRAME_CUT),
+    ]
+    assert read(data) == (expected, "")
+
+
+def test_simple_packets_among_stamped_ones_do_not_go_backwards(tmp_path):
+    path = tmp_path / "x.pcapng"
+    path.write_bytes(section() + interface(tsresol=9) + (enhanced(FRAMES[0], T0) + simple(FRAMES[1])) * 3)
+    with replay(path) as host:
+        assert (host.wire.c.backwards, host.wire.c.frames) == (0, 6)
+
+
+def test_blocks_nobody_knows_are_skipped():
+    data = section() + block("<", 0x0BAD, b"?" * 40) + interface() + block("<", 5, bytes(12)) + enhanced(b"x" * 60, 0)
+    assert read(data) == (whole([(0, b"x" * 60)]), "")
+
+
+def test_a_new_section_brings_its_own_byte_order_and_interfaces():
+    data = b"".join(
+        section(o) + interface(o, tsresol=n) + enhanced(b"x" * 20, 1, order=o) for o, n in (("<", 3), (">", 6))
+    )
+    assert read(data) == (whole([(1_000_000, b"x" * 20), (1000, b"x" * 20)]), "")
+
+
+def test_frames_of_another_link_type_are_skipped_and_counted(tmp_path):
+    path = tmp_path / "x.pcapng"
+    data = section() + interface(linktype=113) + interface()
+    path.write_bytes(
+        data + enhanced(b"cooked" * 10, 1) + enhanced(FRAMES[0], 2, interface=1) + enhanced(b"sll" * 20, 3)
+    )
+    with replay(path) as host:
+        assert host.ledger().offered == 1
+        assert (host.wire.c.skipped, host.wire.skipped_linktype, host.wire.error_text) == (2, 113, "")
+
+
+def test_a_frame_cut_by_the_snap_length_is_offered_as_captured_and_flagged(tmp_path):
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap([(0, FRAMES[0], len(FRAMES[0])), (1000, FRAMES[4][:60], len(FRAMES[4]))], snaplen=60))
+    assert [(len(d), n, flags) for _, d, n, flags in read(path.read_bytes())[0]] == [
+        (42, 42, 0),
+        (60, 1442, lib.FRAME_CUT),
+    ]
+    with replay(path) as host:
+        assert (host.wire.c.cut, host.ledger().offered) == (1, 2)
+
+
+def test_a_length_below_the_captured_one_is_not_a_cut():
+    assert read(pcap([(0, b"x" * 60, 10)])) == (whole([(0, b"x" * 60)]), "")
+
+
+@pytest.mark.parametrize(
+    "data, why",
+    [
+        (b"", "an empty file"),
+        (b"hello, world", "not a capture file (pcap or pcapng)"),
+        (b"\x1f\x8b\x08\0", "gzip-compressed: unpack it first"),
+        (b"\x28\xb5\x2f\xfd", "zstd-compressed: unpack it first"),
+        (pcap([], linktype=101), "link type 101 is not supported (only Ethernet, 1)"),
+        (section() + interface(linktype=113), "link type 113 is not supported (only Ethernet, 1)"),
+        (b"\xd4\xc3\xb2\xa1\3\0" + pcap([])[6:], "pcap version 3 is not supported"),
+        (section()[:12] + b"\2\0" + section()[14:], "pcapng version 2 is not supported"),
+        (section() + interface(tsresol=20), "an interface with time resolution 20: not supported"),
+        (section() + interface() * 65, "more than 64 interfaces in one section"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path, data, why):
+    assert read(data) == ([], why)
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(vnic.CaptureError, match=re.escape(why)):
+        vnic.CaptureWire([tmp_path / "x"])
+
+
+@pytest.mark.parametrize(
+    "tail, why",
+    [
+        (enhanced(b"x" * 20, 0, interface=1), "frame 2 names interface 1 of 1: the file is damaged"),
+        (
+            enhanced(b"x" * 20, 0)[:20] + struct.pack("<I", 300_000) + bytes(36),
+            "frame 2 claims 300000 bytes: the file is damaged",
+        ),
+        (struct.pack("<II", 5, 8) + bytes(8), "a block of 8 bytes behind frame 1: the file is damaged"),
+        (struct.pack("<II", 5, 13) + bytes(8), "a block of 13 bytes behind frame 1: the file is damaged"),
+        (section()[:8] + b"ABCD" + section()[12:], "a section header with an unknown byte order: the file is damaged"),
+    ],
+)
+def test_damage_is_named_and_what_came_before_is_kept(tail, why):
+    first = enhanced(b"x" * 60, 4)
+    assert read(section() + interface() + first + tail) == (whole([(4_000, b"x" * 60)]), why)
+
+
+# ---- cut anywhere, damaged anywhere ----
+
+SMALL = [(1000 * i, bytes([i]) * (14 + 3 * i), 14 + 3 * i) for i in range(1, 4)]
+
+
+def pieces(order: str, *, ng: bool) -> list[bytes]:
+    """A small capture, in pieces between which it may end."""
+    if not ng:
+        return [pcap([], order=order)] + [pcap([p], order=order)[24:] for p in SMALL]
+    first, second, third = (data for _, data, _ in SMALL)
+    return [section(order), interface(order), enhanced(first, 1, order=order), interface(order, tsresol=9),
+            simple(second, order=order), obsolete(third, 5, order=order, interface=1)]  # fmt: skip
+
+
+CAPTURES = {f"{'pcapng' if ng else 'pcap'}{o}": pieces(o, ng=ng) for ng in (False, True) for o in "<>"}
+
+
+@pytest.mark.parametrize("parts", CAPTURES.values(), ids=CAPTURES)
+def test_a_file_cut_at_any_byte_ends_cleanly_or_says_in_which_frame(parts):
+    data = b"".join(parts)
+    ends = set(accumulate(len(p) for p in parts))
+    complete, error = read(data)
+    assert (len(complete), error) == (3, "")
+    for cut in range(len(data)):
+        got, error = read(data[:cut])
+        assert got == complete[: len(got)]
+        if cut < 4:
+            assert error == ("not a capture file" if cut else "an empty file")
+        elif cut < 24 and data[:4] != b"\x0a\x0d\x0d\x0a":
+            assert error == "the file ends inside its header"
+        else:
+            assert error == ("" if cut in ends else f"truncated in frame {len(got) + 1}")
+
+
+REASONS = re.compile(
+    r"|truncated in frame \d+|frame \d+ (claims \d+ bytes|names interface \d+ of \d+): the file is damaged"
+    r"|a block of \d+ bytes behind frame \d+: the file is damaged|not a capture file \(pcap or pcapng\)"
+    r"|a section header with an unknown byte order: the file is damaged|pcap(ng)? version \d+ is not supported"
+    r"|an interface description too short: the file is damaged|an interface with time resolution \d+: not supported"
+    r"|link type \d+ is not supported \(only Ethernet, 1\)"
+)
+
+
+@given(st.sampled_from(sorted(CAPTURES)), st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=6))
+def test_no_damage_crashes_the_reader(name, damage):
+    data = bytearray(b"".join(CAPTURES[name]))
+    for at, value in damage:
+        data[at % len(data)] = value
+    got, error = read(bytes(data))
+    assert REASONS.fullmatch(error)
+    assert len(got) <= len(data) // 12
+
+
+@given(st.binary(max_size=200), st.sampled_from([section(), section() + interface(), pcap([])]))
+def test_no_garbage_crashes_the_reader(garbage, head):
+    assert REASONS.fullmatch(read(head + garbage)[1])
+
+
+@pytest.mark.parametrize("ticks", [(0, 2**64 - 1), (2**64 - 5, 3, 9), (5, 2**63, 6), (0, 2**64 - 1000, 2**64 - 500)])
+def test_stamps_at_the_end_of_time_end_in_a_fate(tmp_path, ticks):
+    path = tmp_path / "x.pcapng"
+    path.write_bytes(section() + interface(tsresol=9) + b"".join(enhanced(FRAMES[0], t) for t in ticks))
+    with replay(path) as host:
+        host.finish()
+        assert host.ledger().fates == {"DELIVERED_UDP": len(ticks)}
+        assert host.laws() == 0
+
+
+# ---- several files, and time ----
+
+
+def arrivals(paths):
+    """When each frame of these files arrives, ns of virtual time."""
+    wire = vnic.CaptureWire(paths)
+    wire.c.speed_ppm, wire.c.ps_per_byte = 1_000_000, 0
+    burst, out = ffi.new("struct frame[4]"), []
+    while (n := lib.wire_next(wire.c, burst, 4, 0)) != -errno.ENODATA:
+        if n > 0:
+            out += [(f.id, f.t_ns) for f in burst[0:n]]
+        elif wire.c.hungry:
+            wire.refill(None)
+    backwards = wire.c.backwards
+    wire.close()
+    return out, backwards
+
+
+@pytest.mark.parametrize(
+    "files, expected, backwards",
+    [
+        ([[5, 7, 9]], [0, 2, 4], 0),
+        ([[5, 9, 7, 8, 10]], [0, 4, 4, 4, 5], 2),  # clamped to the latest seen
+        ([[5, 7], [8, 9]], [0, 2, 3, 4], 0),  # the second is later: its distance is kept
+        ([[5, 7], [1, 4]], [0, 2, 2, 5], 0),  # it is earlier: follows on from the last frame
+        ([[5, 7], [1, 4], [2, 3]], [0, 2, 2, 5, 5, 6], 0),
+        ([[5, 7], [], [1, 4]], [0, 2, 2, 5], 0),
+        ([[], [5, 7]], [0, 2], 0),
+        ([[5, 7], [1, 4, 2]], [0, 2, 2, 5, 5], 1),
+        ([[5, 6, 7, 8, 9], [6, 9]], [0, 1, 2, 3, 4, 4, 7], 0),  # the border is inside a burst
+    ],
+)
+def test_several_files_are_one_wire(tmp_path, files, expected, backwards):
+    paths = []
+    for i, stamps in enumerate(files):
+        paths.append(tmp_path / f"{i}.pcap")
+        paths[-1].write_bytes(pcap([(T0 + s * S, b"x" * 60, 60) for s in stamps]))
+    assert arrivals(paths) == ([(i, s * S) for i, s in enumerate(expected, 1)], backwards)
+
+
+def test_the_number_in_truncated_counts_within_its_file(tmp_path):
+    a, b = tmp_path / "a.pcap", tmp_path / "b.pcap"
+    a.write_bytes(pcap([(0, FRAMES[0], 42)] * 5))
+    b.write_bytes(pcap([(0, FRAMES[0], 42)] * 2)[:-1])
+    with vnic.Host(wire=vnic.CaptureWire([a, b]), sink=True, cost="zero") as host:
+        host.run()
+        assert host.ledger().offered == 6
+        assert (host.wire.path, host.wire.error_text) == (b, "truncated in frame 2")
+        assert host.wire.bytes_read < host.wire.bytes_total
+
+
+def test_every_frame_of_a_capture_is_offered_once_whatever_the_pace(tmp_path):
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap([(T0 + i * 1000, frames.udp(b"%03d" % i), 45) for i in range(200)]))
+    for knobs in ({"speed": "max"}, {"speed": "max", "link": "1G"}, {"speed": "0.5"}, {"speed": "1000"}):
+        with replay(path, **knobs) as host:
+            assert host.ledger().offered == 200
+            assert host.ledger().fates == {"DELIVERED_UDP": 200}

@@ -1,0 +1,158 @@
+"""The receive queue of a socket: rcvbuf counts truesize, and one packet may overshoot; and whoever reads it."""
+
+import frames
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from model.sock import ReceiveQueue
+
+import vnic
+from vnic._core import ffi, lib
+from vnic.cost import LINUX
+
+OVERHEAD = lib.SKB_TRUESIZE_OVERHEAD
+
+
+def truesize(payload, rx_buf_len):
+    """Buffers that the frame needs, with the header of 20 bytes that the card writes in front."""
+    buffers = -(-(20 + 42 + len(payload)) // rx_buf_len)
+    return buffers * rx_buf_len + OVERHEAD
+
+
+actions = st.lists(st.none() | st.integers(0, 1400), max_size=60)  # None: read one, else send so much
+
+
+@given(actions, st.sampled_from((0, 1, 2624, 5000, 20_000)), st.sampled_from((128, 2048)))
+def test_the_queue_takes_what_linux_would_take(actions, rcvbuf, rx_buf_len):
+    model = ReceiveQueue(rcvbuf)
+    with vnic.Host(cost="zero", link="inf", rcvbuf=rcvbuf, rx_buf_len=rx_buf_len) as host:
+        sock = host.udp(5000)
+        for i, size in enumerate(actions):
+            if size is None:
+                got = sock.recvfrom_nowait()
+                assert (got and got[0]) == model.get()
+            else:
+                payload = bytes([i]) * size
+                host.feed(frames.udp(payload))
+                host.run()
+                model.put(payload, truesize(payload, rx_buf_len))
+        assert sock.drops == model.drops
+        assert sock._c.qlen == len(model.queue)
+
+
+def test_rcvbuf_can_be_changed(host):
+    h = host()
+    sock = h.udp(5000)
+    assert sock.rcvbuf == 212_992
+    sock.rcvbuf = 0
+    h.feed([frames.udp()] * 3)
+    h.run()
+    assert sock.drops == 2
+
+
+def test_closing_a_socket_gives_its_buffers_back(host):
+    h = host()
+    sock = h.udp(5000)
+    h.feed([frames.udp(b"x" * 1000)] * 50)
+    h.run()
+    pool = ffi.addressof(h.c.dq[0].pool)
+    before = lib.rx_pool_free_count(pool)
+    sock.close()
+    assert lib.rx_pool_free_count(pool) == before + 50
+    assert h.laws() == 0
+
+
+def test_a_datagram_longer_than_the_buffer_is_cut_and_says_so(host):
+    h = host()
+    sock = h.udp(5000)
+    h.feed(frames.udp(b"0123456789"))
+    h.run()
+    buf, sender = ffi.new("char[4]"), ffi.new("char[32]")
+    assert lib.sock_recv(h.c, sock._c, buf, 4, sender) == 4
+    assert ffi.buffer(buf)[:] == b"0123"
+    assert ffi.cast("uint32_t *", sender)[5] == 1  # truncated
+    assert sock.recvfrom_nowait() is None
+
+
+def test_a_datagram_over_many_buffers_comes_in_one_piece(host):
+    h = host(rx_buf_len=128)
+    sock = h.udp(5000)
+    payload = bytes(i % 251 for i in range(5000))
+    h.feed(frames.udp(payload))
+    assert sock.recv() == payload
+
+
+def test_reading_runs_the_host_until_something_is_there(host):
+    h = host()
+    sock = h.udp(5000)
+    h.feed([*[frames.icmp()] * 200, frames.udp(b"at last")], gap_ns=10)
+    assert sock.recv() == b"at last"
+
+
+def test_reading_what_never_comes_times_out(host):
+    h = host()
+    sock = h.udp(5000)
+    h.feed(frames.icmp())
+    with pytest.raises(TimeoutError, match="no datagram"):
+        sock.recv()
+    with pytest.raises(TimeoutError, match="no stream"):
+        h.tcp(80).accept()
+
+
+def test_sockets_know_their_addresses_and_close_by_with(host):
+    h = host()
+    with h.udp(5000, "fd00::2") as six, h.udp(5000) as wildcard:
+        assert six.local == ("fd00::2", 5000)
+        assert wildcard.local == ("", 5000)
+    h.feed(frames.udp())
+    h.run()
+    assert h.ledger().fates == {"NO_SOCKET": 1}
+
+
+@pytest.mark.parametrize(("port", "addr"), [(65536, None), (-1, None), (1, "10.0.0"), (1, "x")])
+def test_what_cannot_be_bound_is_a_config_error(host, port, addr):
+    with pytest.raises(vnic.ConfigError):
+        host().udp(port, addr)
+
+
+# ---- a reader of its own ----
+
+
+def test_sinks_are_read_by_the_cpu_of_their_port(host):
+    h = host(sink=True, cpus=4)
+    h.feed([frames.udp(dport=5000 + i) for i in range(4)])
+    h.run()
+    assert [cpu.reader_wakeups for cpu in h.softnet()] == [1, 1, 1, 1]
+    assert h.c.dq[0].pool.nfree + h.c.dq[0].pool.size - h.c.dq[0].pool.fresh + 256 == 32768
+
+
+def test_reader_cpu_takes_all_readers(host):
+    h = host(sink=True, cpus=4, reader_cpu=2)
+    h.feed([frames.udp(dport=5000 + i) for i in range(4)], gap_ns=1000)
+    h.run()
+    assert [cpu.reader_wakeups for cpu in h.softnet()] == [0, 0, 4, 0]
+
+
+def test_a_datagram_waits_for_wake_up_switch_and_system_call(host):
+    """D/D/1 with room: nothing queues, so the socket's part of the way is the reader's costs."""
+    h = host(sink=True, cpus=2, reader_cpu=1, cost="linux", latency=True, gro=False)
+    h.feed([frames.udp(b"x" * 100)] * 10, gap_ns=1_000_000)
+    h.run()
+    reading = LINUX["RECV"] + 100 * LINUX["COPY_PS"] // 1000
+    socket = h.latencies()["socket"]
+    assert socket.count == 10
+    assert reading + LINUX["WAKE"] <= socket.min + 8  # who queued it goes on meanwhile
+    assert socket.max <= reading + LINUX["WAKE"] + LINUX["SWITCH"]
+
+
+def test_a_reader_too_slow_for_its_datagrams_fills_the_receive_buffer(host):
+    h = host(sink=True, cpus=2, reader_cpu=1, cost="linux", rcvbuf=20_000)
+    n, gap, reading = 2000, 450, LINUX["RECV"] + 1400 * LINUX["COPY_PS"] // 1000
+    assert reading == 518
+    h.feed([frames.udp(b"x" * 1400)] * n, gap_ns=gap)
+    h.run()
+    fates = h.ledger().fates
+    queued = 20_000 // (2048 + OVERHEAD) + 1
+    assert fates["DELIVERED_UDP"] == pytest.approx(n * gap / reading + queued, rel=0.01)
+    assert fates["SOCKET_RCVBUFF"] + fates["DELIVERED_UDP"] == n
+    assert h.mib()["Udp_RcvbufErrors"] == fates["SOCKET_RCVBUFF"]

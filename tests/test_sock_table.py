@@ -1,0 +1,136 @@
+"""The tables that find a socket, against a dict; and what happens when they are full."""
+
+import frames
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+import vnic
+from vnic._core import ffi, lib
+from vnic.sock import inet_addr
+
+LOCAL = inet_addr("10.0.0.2")
+
+
+def is_found(host, key):
+    addr, port = key
+    return lib.sock_lookup_flow(ffi.addressof(host.c.socks), lib.SOCK_UDP, LOCAL, 5000, inet_addr(addr), port)
+
+
+class FlowTable(RuleBasedStateMachine):
+    """16 sockets in a table made smaller, so that flows collide and shift."""
+
+    keys = st.tuples(st.sampled_from(("10.0.0.1", "10.0.0.3", "fd00::1")), st.integers(1, 12))
+
+    def __init__(self):
+        super().__init__()
+        self.host = vnic.Host(cost="zero", link="inf", sockets=16)
+        self.host.c.socks.flow_mask = 31
+        self.model = {}
+
+    @rule(key=keys)
+    @precondition(lambda self: len(self.model) < 16)
+    def insert(self, key):
+        if key not in self.model:
+            sock = self.host.udp(5000, "10.0.0.2", reuse_port=True)
+            assert lib.sock_connect(self.host.c, sock._c, inet_addr(key[0]), key[1]) == 0
+            self.model[key] = sock
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.model)
+    def remove(self, data):
+        self.model.pop(data.draw(st.sampled_from(sorted(self.model)))).close()
+
+    @rule(key=keys)
+    def look_up(self, key):
+        expected = self.model[key]._c if key in self.model else ffi.NULL
+        assert is_found(self.host, key) == expected
+
+    @invariant()
+    def all_are_found(self):
+        assert self.host.c.socks.flows == len(self.model)
+        assert all(is_found(self.host, key) == sock._c for key, sock in self.model.items())
+
+    def teardown(self):
+        self.host.close()
+
+
+TestFlowTable = FlowTable.TestCase
+
+
+def syn(sport, seq=0):
+    return frames.tcp(sport=sport, seq=seq, flags=frames.SYN)
+
+
+def test_an_idle_sink_stream_makes_room_for_a_new_one(host):
+    h = host(sink=True, sockets=16)  # one is the port's own
+    h.feed([syn(1000 + i) for i in range(100)])
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_TCP": 100}
+    assert h.c.socks.evicted == 100 - 15
+    assert h.c.socks.flows == 15
+
+
+def test_bug_an_idle_sink_stream_makes_room_for_a_new_port_too(host):
+    h = host(sink=True, sockets=16)
+    h.feed([syn(1000 + i) for i in range(15)])
+    h.feed(frames.udp())
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_TCP": 15, "DELIVERED_UDP": 1}
+    assert h.c.socks.evicted == 1
+
+
+def test_a_stream_that_holds_data_is_not_evicted(host):
+    h = host(sink=True, sockets=16, gro=False)
+    h.feed([syn(1000), frames.tcp(b"early", sport=1000, seq=100)])
+    h.feed([syn(2000 + i) for i in range(50)])
+    h.feed(frames.tcp(b"x" * 99, sport=1000, seq=1))
+    h.run()
+    assert h.ledger().in_flight == 0  # the hole was filled: the stream was still there
+    assert h.ledger().fates == {"DELIVERED_TCP": 53}
+
+
+def test_streams_that_python_may_want_are_not_evicted(host):
+    h = host(sockets=16)
+    listener = h.tcp(80)
+    h.feed([syn(1000 + i) for i in range(20)])
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_TCP": 15, "SOCKET_TABLE_FULL": 5}
+    assert [listener.accept().peer[1] for _ in range(15)] == list(range(1000, 1015))
+
+
+def test_a_closed_stream_makes_room(host):
+    h = host(sockets=16)
+    listener = h.tcp(80)
+    for i in range(40):
+        h.feed(syn(1000 + i))
+        h.run()
+        listener.accept().close()
+    assert h.ledger().fates == {"DELIVERED_TCP": 40}
+    assert h.c.socks.flows == 0
+
+
+def test_ports_never_make_room_for_each_other(host):
+    h = host(sink=True, sockets=16)
+    h.feed([frames.udp(dport=1 + i) for i in range(20)])
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_UDP": 16, "SOCKET_TABLE_FULL": 4}
+
+
+def test_python_is_told_when_all_sockets_are_taken(host):
+    h = host(sockets=16)
+    for port in range(1, 17):
+        h.udp(port)
+    with pytest.raises(vnic.VnicError, match="all sockets are taken"):
+        h.udp(99)
+
+
+def test_many_sockets_on_one_port_are_closed_in_any_order(host):
+    h = host()
+    addresses = [f"10.0.0.{i}" for i in range(1, 6)]
+    socks = {a: h.udp(5000, a) for a in addresses}
+    for gone in ("10.0.0.3", "10.0.0.5", "10.0.0.1"):
+        socks.pop(gone).close()
+        for a in addresses:
+            found = lib.sock_lookup_port(h.c, lib.SOCK_UDP, inet_addr(a), 5000)
+            assert found == (socks[a]._c if a in socks else ffi.NULL)

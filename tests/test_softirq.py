@@ -1,0 +1,119 @@
+"""One CPU: hardirq over softirq over tasks."""
+
+import frames
+import pytest
+from test_net_rx_action import MS, Line
+
+from vnic._core import ffi, lib
+
+
+@pytest.mark.parametrize(
+    ("hz", "poll_ms", "rounds"),
+    [
+        (1000, 0, 10),  # MAX_SOFTIRQ_RESTART
+        (1000, 0.1, 10),
+        (1000, 0.3, 7),  # 2 ms are two jiffies
+        (250, 0.3, 10),
+        (250, 1, 4),  # or one, of 4 ms
+        (100, 5, 2),
+        (250, 9, 1),
+    ],
+)
+def test_ksoftirqd_takes_over_after_ten_rounds_or_2_ms(host, hz, poll_ms, rounds):
+    line = Line(host(hz=hz), {"a": []})
+    forever = iter(lambda: line.busy(int(poll_ms * MS), 64), None)
+    line.napis["a"].poll = line.answer("a", forever)
+    line.schedule()
+    assert lib.do_softirq(line.cpu) == 1
+    assert (len(line.polled), line.cpu.ksoftirqd_task.runnable) == (rounds, 1)
+    assert line.cpu.softirq_pending == 1
+
+
+def test_nine_rounds_need_no_ksoftirqd(host):
+    line = Line(host(), {"a": [64] * 9})
+    line.schedule()
+    assert lib.do_softirq(line.cpu) == 1
+    assert (len(line.polled), line.cpu.ksoftirqd_task.runnable) == (10, 0)
+
+
+def test_an_interrupt_runs_softirqs_even_while_ksoftirqd_waits_for_its_turn(host):
+    """Linux 6.4 and later."""
+    h = host()
+    cpu = h.c.cpu[0]
+    h.feed(frames.udp())
+    lib.nic_run(ffi.addressof(h.c.nic), 0)
+    cpu.ksoftirqd_task.runnable = 1
+    cpu.horizon = 0
+    while not cpu.processed:
+        lib.cpu_run(cpu)
+    assert (cpu.softirqs, cpu.ksoftirqd_runs) == (1, 0)
+
+
+def test_hardirqs_come_before_softirqs_before_tasks(host):
+    """An interrupt in the middle of a poll is served at once, the reader when the softirq is done."""
+    h = host(cpus=1, sink=True, catch_up=1, gro_normal_batch=1)
+    cpu, napi = h.c.cpu[0], h.c.dq[0].napi
+    h.feed([frames.udp() for _ in range(6)])
+    lib.nic_run(ffi.addressof(h.c.nic), 0)
+    log = []
+    while True:
+        cpu.horizon = 0
+        if not lib.cpu_run(cpu):
+            break
+        if cpu.processed == 3 and cpu.hardirqs == 1:
+            lib.raise_hardirq(cpu, 0, cpu.now)
+        log.append((cpu.hardirqs, cpu.processed, bool(cpu.reader.runnable), cpu.reader.runs))
+    assert (1, 3, True, 0) in log
+    assert all(hardirqs == 2 for hardirqs, processed, *_ in log if processed > 3)
+    assert all(runs == 0 for _, processed, _, runs in log if processed < 6)
+    assert cpu.reader.runs > 0
+    assert napi.polls == 2  # the request in the middle was missed, and made good
+    assert h.ledger().fates == {"DELIVERED_UDP": 6}
+
+
+def test_a_flood_leaves_the_reader_its_share(host):
+    """Far more frames than one CPU can do: ksoftirqd and the reader take turns, 3 ms each."""
+    h = host(cpus=1, sink=True, cost="linux", link="10G", reader_cpu=0)
+    h.c.cost[lib.COST_RECV] = 100_000  # what the socket holds is more than a slice of work
+    h.feed(frames.udp())
+    h.wire._mem.loops = 2_000_000
+    h.run(until_ns=20 * MS)
+    before = h.softnet()[0]
+    h.run(until_ns=80 * MS)
+    spent = h.softnet()[0] - before
+    assert spent.idle_ns == 0
+    assert abs(spent.reader_busy_ns - spent.ksoftirqd_busy_ns) < 7 * MS
+    assert spent.reader_busy_ns + spent.ksoftirqd_busy_ns > 55 * MS
+    h.wire._mem.loops = 0
+
+
+def test_an_idle_cpu_sleeps_until_something_comes(host):
+    h = host(cpus=2)
+    h.feed([(5 * MS, frames.udp()), (9 * MS, frames.udp())])
+    h.run()
+    a, b = h.softnet()
+    assert (a.now_ns, a.idle_ns, a.hardirqs, a.softirqs) == (9 * MS, 9 * MS, 2, 2)
+    assert (b.now_ns, b.hardirqs, b.softirqs) == (0, 0, 0)
+
+
+def test_an_interrupt_is_not_kept_waiting_by_one_that_is_for_later(host):
+    h = host(cpus=1, queues=2)
+    seen = []
+
+    @h.packet_type(0x88B5)
+    def tap(burst):
+        seen.extend(burst.t_ns)
+
+    lib.raise_hardirq(h.c.cpu[0], 1, 5 * MS)
+    h.feed([(1 * MS, frames.eth(bytes(46), type=0x88B5))])
+    h.run()
+    assert seen == [1 * MS]
+
+
+def test_queue_i_interrupts_cpu_i_mod_cpus(host):
+    h = host(cpus=3, queues=5)
+    for i in range(lib.RSS_INDIR_SIZE):
+        h.c.nic.rss.indir[i] = 4
+    h.feed(frames.udp())
+    h.run()
+    assert [s.hardirqs for s in h.softnet()] == [0, 1, 0]

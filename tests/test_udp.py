@@ -1,0 +1,178 @@
+"""UDP input: length, checksum, and which socket gets it."""
+
+import frames
+import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+
+from vnic._core import lib
+from vnic.sock import inet_addr
+
+V6 = {"src": "fd00::1", "dst": "fd00::2"}
+V4_HEADERS = 14 + 20
+
+
+def outcome(host, frame):
+    """Fates, and UDP's counters."""
+    host.feed(frame)
+    host.run()
+    mib = {name.removeprefix("Udp_"): n for name, n in host.mib().items() if n and "Udp" in name}
+    return host.ledger().fates, mib
+
+
+def test_what_scapy_builds_is_delivered(host):
+    h = host()
+    sock = h.udp(5000)
+    h.feed(
+        Ether(dst=frames.MAC, src=frames.PEER, type=0x800)
+        / IP(src="1.2.3.4", dst="5.6.7.8")
+        / UDP(sport=7, dport=5000)
+        / b"hi"
+    )
+    assert sock.recvfrom() == (b"hi", ("1.2.3.4", 7))
+    assert h.mib()["Udp_InDatagrams"] == 1
+
+
+TOO_SHORT = {"PKT_TOO_SMALL": 1}, {"InErrors": 1}
+BAD_SUM = {"UDP_CSUM": 1}, {"InErrors": 1, "InCsumErrors": 1}
+GOOD = {"DELIVERED_UDP": 1}, {"InDatagrams": 1}
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        pytest.param(frames.udp(), GOOD, id="good"),
+        pytest.param(frames.udp(**V6), GOOD, id="good v6"),
+        pytest.param(frames.udp(b""), GOOD, id="empty"),
+        pytest.param(frames.udp(b"odd"), GOOD, id="odd length"),
+        pytest.param(frames.eth(frames.ipv4(b"1234567", 17)), TOO_SHORT, id="7 bytes"),
+        pytest.param(frames.udp(b"x" * 18, length=7), TOO_SHORT, id="length 7"),
+        pytest.param(frames.udp(b"x" * 18, length=27), TOO_SHORT, id="length over the end"),
+        pytest.param(frames.udp(b"x" * 18, length=0), TOO_SHORT, id="length 0"),
+        pytest.param(frames.udp(check=0), GOOD, id="no checksum"),
+        pytest.param(frames.udp(check=0, **V6), BAD_SUM, id="no checksum, not in v6"),
+        pytest.param(frames.udp(check=0xBAD), BAD_SUM, id="bad"),
+        pytest.param(frames.udp(check=0xBAD, **V6), BAD_SUM, id="bad v6"),
+        pytest.param(frames.udp(dport=1), ({"NO_SOCKET": 1}, {"NoPorts": 1}), id="nobody bound"),
+    ],
+)
+@pytest.mark.parametrize("rx", [True, False], ids=["card checks", "host checks"])
+@pytest.mark.parametrize("rx_buf_len", [2048, 128])
+def test_datagrams(host, frame, expected, rx, rx_buf_len):
+    h = host(rx=rx, rx_buf_len=rx_buf_len)
+    h.udp(5000)
+    assert outcome(h, frame) == expected
+
+
+def with_sum_that_is_zero():
+    """RFC 768: a checksum that comes out as 0 is sent as ffff."""
+    sum_of_the_rest = frames.udp(b"\0\0")[40:42]
+    frame = frames.udp(sum_of_the_rest)
+    assert frame[40:42] == b"\xff\xff"
+    return frame
+
+
+@pytest.mark.parametrize("rx", [True, False])
+def test_a_checksum_of_zero_is_sent_as_ffff(host, rx):
+    h = host(rx=rx)
+    h.udp(5000)
+    assert outcome(h, with_sum_that_is_zero()) == GOOD
+
+
+def test_a_length_shorter_than_ips_cuts_the_datagram(host):
+    """The checksum covers what UDP says, not what follows."""
+    h = host()
+    sock = h.udp(5000)
+    short = frames.udp(b"short")
+    packet = frames.ipv4(short[V4_HEADERS:] + b"trailer", 17)
+    assert outcome(h, frames.eth(packet)) == GOOD
+    assert sock.recv() == b"short"
+
+
+# ---- which socket ----
+
+
+def test_the_given_address_beats_any_whichever_was_bound_first(host):
+    for order in ([None, "10.0.0.2"], ["10.0.0.2", None]):
+        h = host()
+        socks = {addr: h.udp(5000, addr) for addr in order}
+        h.feed([frames.udp(b"for it"), frames.udp(b"for any", dst="10.0.0.7")])
+        h.run()
+        assert socks["10.0.0.2"].recv() == b"for it"
+        assert socks[None].recv() == b"for any"
+
+
+def test_a_bound_address_does_not_get_anothers(host):
+    h = host()
+    h.udp(5000, "10.0.0.9")
+    h.udp(5000, "fd00::2")
+    assert outcome(h, frames.udp())[0] == {"NO_SOCKET": 1}
+
+
+def test_one_wildcard_serves_both_families(host):
+    h = host()
+    sock = h.udp(5000)
+    h.feed([frames.udp(b"4"), frames.udp(b"6", **V6)])
+    h.run()
+    assert {sock.recvfrom() for _ in range(2)} == {
+        (b"4", ("10.0.0.1", 1000)),
+        (b"6", ("fd00::1", 1000)),
+    }
+
+
+def connect(host, sock, addr, port):
+    return lib.sock_connect(host.c, sock._c, inet_addr(addr), port)
+
+
+def test_a_connected_socket_hears_its_peer_and_nobody_else(host):
+    h = host()
+    connected, wildcard = h.udp(5000, "10.0.0.2"), h.udp(5000)
+    assert connect(h, connected, "10.0.0.1", 1000) == 0
+    h.feed([frames.udp(b"peer"), frames.udp(b"port", sport=1001), frames.udp(b"ip", src="10.0.0.3")])
+    h.run()
+    assert connected.recvfrom_nowait()[0] == b"peer"
+    assert connected.recvfrom_nowait() is None
+    assert [wildcard.recv() for _ in range(2)] == [b"port", b"ip"]
+
+
+def test_a_connected_socket_that_is_closed_hears_nothing(host):
+    h = host()
+    connected = h.udp(5000, "10.0.0.2")
+    connect(h, connected, "10.0.0.1", 1000)
+    connected.close()
+    assert outcome(h, frames.udp())[0] == {"NO_SOCKET": 1}
+    assert h.c.socks.flows == 0
+
+
+def test_bug_connecting_twice_left_the_first_entry_in_the_table(host):
+    h = host()
+    sock = h.udp(5000, "10.0.0.2")
+    assert connect(h, sock, "10.0.0.1", 0) < 0
+    assert connect(h, sock, "10.0.0.1", 1000) == 0
+    assert connect(h, sock, "10.0.0.1", 1001) < 0
+    assert h.c.socks.flows == 1
+
+
+def test_a_closed_socket_hears_nothing_and_its_port_can_be_bound_again(host):
+    h = host()
+    h.udp(5000).close()
+    assert outcome(h, frames.udp())[0] == {"NO_SOCKET": 1}
+    again = h.udp(5000)
+    h.feed(frames.udp(b"again"))
+    assert again.recv() == b"again"
+
+
+def test_a_tcp_listener_is_no_udp_socket(host):
+    h = host()
+    h.tcp(5000)
+    assert outcome(h, frames.udp())[0] == {"NO_SOCKET": 1}
+
+
+def test_a_full_receive_buffer_is_counted_twice_as_in_linux(host):
+    h = host(rcvbuf=0)
+    sock = h.udp(5000)
+    h.feed([frames.udp()] * 3)
+    fates, mib = outcome(h, frames.udp())
+    assert fates == {"DELIVERED_UDP": 1, "SOCKET_RCVBUFF": 3}
+    assert mib == {"InDatagrams": 1, "InErrors": 3, "RcvbufErrors": 3}
+    assert sock.drops == 3

@@ -1,0 +1,175 @@
+"""When frames arrive: the wire's rate and the recorded pace; and the wire in memory."""
+
+import errno
+from fractions import Fraction
+
+import frames
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import vnic
+from vnic._core import ffi, lib
+
+
+def arrivals(stamped, *, link="inf", speed="1", burst=5):
+    """[(id, t_ns)] of frames of (t_ns, length), read a few at a time."""
+    with vnic.Host(link=link, speed=speed, cost="zero", sockets=16) as host:
+        host.feed([(t, bytes(n)) for t, n in stamped])
+        f, out = ffi.new("struct frame[]", burst), []
+        while (n := lib.wire_next(host.wire.c, f, burst, 0)) > 0:
+            out += [(x.id, x.t_ns) for x in f[0:n]]
+        assert n == -errno.EAGAIN
+        return out
+
+
+# ---- time ----
+
+
+@pytest.mark.parametrize(
+    "link, length, ns",
+    [
+        ("10G", 1514, 1230),  # (1514 + 24) * 0.8 = 1230.4: 812 744 frames a second
+        ("10G", 60, 67),  # 67.2: the 14.88 Mpps everybody knows
+        ("10G", 0, 67),  # padded to 60
+        ("10G", 54, 67),
+        ("1G", 60, 672),
+        ("100G", 60, 6),
+        ("10M", 61, 68_000),
+        ("inf", 1514, 0),
+    ],
+)
+def test_a_frame_has_arrived_when_its_last_bit_has(link, length, ns):
+    assert arrivals([(0, length)], link=link) == [(1, ns)]
+
+
+def test_no_time_is_lost_to_rounding():
+    """67.2 ns each, back to back."""
+    assert [t for _, t in arrivals([(0, 60)] * 10, link="10G")] == [67, 134, 201, 268, 336, 403, 470, 537, 604, 672]
+
+
+LINKS = {
+    "10M": 10**7,
+    "1G": 10**9,
+    "2.5G": 25 * 10**8,
+    "10G": 10**10,
+    "40G": 4 * 10**10,
+    "100G": 10**11,
+    "400G": 4 * 10**11,
+}
+SPEEDS = {"1": Fraction(1), "0.5": Fraction(1, 2), "3": Fraction(3), "0.001": Fraction(1, 1000), "max": None}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 1600)), max_size=30),
+    st.sampled_from(sorted(LINKS)),
+    st.sampled_from(sorted(SPEEDS)),
+)
+def test_any_arrivals_are_those_of_a_serial_line(gaps, link, speed):
+    """Exact arithmetic. Recorded stamps may go backwards: then the latest seen counts."""
+    stamped, t = [], 50_000
+    for gap, length in gaps:
+        t += gap - 500
+        stamped.append((t, length))
+    free, latest, expected = Fraction(0), 0, []
+    for stamp, length in stamped:
+        latest = max(latest, stamp)
+        due = 0 if SPEEDS[speed] is None else latest / SPEEDS[speed]
+        free = max(free, Fraction(int(due))) + Fraction((max(length, 60) + 24) * 8 * 10**9, LINKS[link])
+        expected.append(int(free))
+    assert [t for _, t in arrivals(stamped, link=link, speed=speed)] == expected
+
+
+def test_time_that_goes_backwards_is_clamped_and_counted(host):
+    h = host()
+    h.udp(5000)
+    h.feed([(t, frames.udp()) for t in (100, 90, 120, 119, 121)])
+    h.run()
+    assert (h.wire.c.backwards, h.now_ns) == (2, 121)
+    assert h.ledger().fates == {"DELIVERED_UDP": 5}
+
+
+def test_frames_are_numbered_in_the_order_of_arrival():
+    assert [n for n, _ in arrivals([(0, 60)] * 12, burst=5)] == list(range(1, 13))
+
+
+def test_a_wire_without_rate_and_pace_is_pulled_and_loses_nothing(host):
+    """As many as there are, through a FIFO and a ring that are much too small for them."""
+    h = host(speed="max", rx_ring=16, fifo=2000)
+    assert lib.wire_pulled(h.wire.c)
+    h.udp(5000)
+    h.c.rcvbuf = 1 << 30
+    h.feed([frames.udp(bytes(900)) for _ in range(500)])
+    h.run()
+    assert h.ledger().offered == sum(h.ledger().fates.values()) == 500
+    assert h.nic.stats().rx_fifo_errors == 0
+
+
+def test_a_pulled_wire_counts_short_frames_as_the_fifo_does(host):
+    """Bug: 42 bytes seemed to fit where 60 are needed, so a wire that loses nothing overran the FIFO."""
+    h = host(speed="max", rx_ring=16, fifo=115)
+    h.feed([frames.arp()] * 64)
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_ARP": 64}
+
+
+@pytest.mark.parametrize(
+    "link, speed, pulled", [("inf", "max", 1), ("10G", "max", 0), ("inf", "1", 0), ("inf", "4000", 0)]
+)
+def test_only_a_wire_that_is_in_no_hurry_is_pulled(host, link, speed, pulled):
+    assert lib.wire_pulled(host(link=link, speed=speed).wire.c) == pulled
+
+
+# ---- memory ----
+
+
+@given(st.lists(st.lists(st.integers(0, 300), max_size=12), max_size=8))
+def test_frames_keep_their_bytes_while_the_arena_grows_and_begins_anew(rounds):
+    """A tiny arena, with frames everywhere: not read yet, in the FIFO, in the ring. The driver is stopped meanwhile."""
+    wire = vnic.wire.MemoryWire(arena_bytes=64, frames=1)
+    sizes = [n for r in rounds for n in r]
+    with vnic.Host(wire=wire, link="inf", cost="zero", rx_ring=16, gro=False, sockets=16, fifo=1 << 20) as host:
+        sock = host.udp(5000)
+        dq = host.c.dq[0]
+        lib.virtqueue_disable_cb(ffi.addressof(dq.vq))
+        bodies = [bytes([i % 251]) * n for i, n in enumerate(sizes)]
+        queue = iter(bodies)
+        for r in rounds:
+            host.feed([frames.udp(next(queue)) for _ in r])
+            host.run(frames=len(r) // 2)
+        host.run()
+        lib.raise_hardirq(host.c.cpu[0], 0, host.c.nic.now)
+        host.run()
+        assert [sock.recv() for _ in bodies] == bodies
+        assert host.laws() == 0
+
+
+class Source:
+    def __init__(self, *bursts):
+        self.bursts, self.asked = list(bursts), 0
+
+    def read_burst(self, max_frames):
+        assert max_frames == lib.BURST
+        self.asked += 1
+        return self.bursts.pop(0) if self.bursts else None
+
+
+def test_a_wire_in_python_is_asked_until_it_says_none():
+    source = Source([frames.udp(b"a"), (5000, frames.udp(b"b"))], [frames.udp(b"c")])
+    with vnic.Host(wire=vnic.wire.PythonWire(source), cost="zero", link="inf") as host:
+        sock = host.udp(5000)
+        host.run()
+        assert [sock.recv() for _ in range(3)] == [b"a", b"b", b"c"]
+        assert (source.asked, host.wire.c.eof) == (3, 1)
+
+
+def test_scapy_packets_can_be_fed(host):
+    from scapy.layers.inet import IP, UDP
+    from scapy.layers.l2 import Ether
+
+    h = host()
+    sock = h.udp(7)
+    packets = [Ether() / IP(src="10.9.8.7", dst="10.0.0.2") / UDP(sport=9, dport=7) / bytes([n]) for n in range(3)]
+    assert h.feed(packets[0]) + h.feed(packets[1:]) == 3
+    h.run()
+    assert [sock.recvfrom() for _ in range(3)] == [(bytes([n]), ("10.9.8.7", 9)) for n in range(3)]

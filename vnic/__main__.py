@@ -1,0 +1,5 @@
+"""``python -m vnic``."""
+
+from vnic.cli import main
+
+main()

@@ -1,0 +1,264 @@
+"""The command line. Options have Linux's names; the table of knobs is vnic/knobs.py."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from vnic.errors import CaptureError, ConfigError, TapError, VnicError
+from vnic.knobs import KNOBS, canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_PRIVILEGE = 0, 1, 2, 3
+
+# knobs that have an option of their own; all others go by --set
+_OPTIONS = (
+    "queues",
+    "rx-ring",
+    "rx-buf-len",
+    "fifo",
+    "mac",
+    "mtu",
+    "rx-usecs",
+    "rx-frames",
+    "weight",
+    "netdev-budget",
+    "netdev-budget-usecs",
+    "netdev-max-backlog",
+    "rps-cpus",
+    "hz",
+    "reader-cpu",
+    "rcvbuf",
+)
+_REPLAY_OPTIONS = ("link", "speed", "cost")
+
+
+def _knob_option(name: str) -> Callable[[_F], _F]:
+    default = KNOBS[name].default
+    shown = f" [default: {default}]" if default is not None else ""
+    return click.option(f"--{name}", metavar="VALUE", help=KNOBS[name].help + shown)
+
+
+def _host_options(*, replay: bool) -> Callable[[_F], _F]:
+    """The options that replay and run share, in the order of the path."""
+
+    def decorate(f: _F) -> _F:
+        options = [_knob_option(n) for n in (*_OPTIONS, *(_REPLAY_OPTIONS if replay else ()))]
+        options += [
+            click.option(
+                "--cpus",
+                type=click.IntRange(1, 64),
+                default=4,
+                show_default=True,
+                help="emulated CPUs",
+            ),
+            click.option(
+                "--ip",
+                multiple=True,
+                metavar="any|ADDR/PREFIX",
+                help="our addresses [default: any]",
+            ),
+            click.option("--promisc/--no-promisc", default=None, help=KNOBS["promisc"].help),
+            click.option("--gro/--no-gro", default=None, help=KNOBS["gro"].help + " [default: on]"),
+            click.option("--strict-csum", is_flag=True, default=None, help=KNOBS["strict-csum"].help),
+            click.option(
+                "--seed", type=click.IntRange(0, 2**63), default=0, show_default=True, help="of the software flow hash"
+            ),
+            click.option(
+                "--set",
+                "sets",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="any knob by its Linux name",
+            ),
+            click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout"),
+            click.option("--write", metavar="OUT.pcapng", help="save what an AF_PACKET tap after GRO saw"),
+        ]
+        for option in reversed(options):
+            f = option(f)
+        return f
+
+    return decorate
+
+
+def _knobs(options: dict[str, Any], sets: tuple[str, ...]) -> dict[str, Any]:
+    knobs = {name: value for name, value in options.items() if value is not None}
+    for item in sets:
+        name, eq, value = item.partition("=")
+        if not eq:
+            raise ConfigError(f"--set {item}: must be NAME=VALUE")
+        knobs[canonical(name.strip()).replace("-", "_")] = value.strip()
+    return knobs
+
+
+def _addresses(ip: tuple[str, ...]) -> str | list[str]:
+    if "any" in ip and len(ip) > 1:
+        raise ConfigError("--ip any: all addresses are ours already, so no other can be given")
+    return "any" if not ip or "any" in ip else list(ip)
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """What vnic refuses, as one sentence and an exit code."""
+    try:
+        yield
+    except (CaptureError, ConfigError) as e:
+        _fail(EXIT_USAGE, str(e))
+    except TapError as e:
+        _fail(EXIT_PRIVILEGE, str(e))
+    except (VnicError, OSError, MemoryError) as e:
+        _fail(EXIT_FAILED, str(e))
+
+
+def _fail(code: int, message: str) -> None:
+    click.echo(f"vnic: {message}", err=True)
+    sys.exit(code)
+
+
+def _show(facts: dict[str, Any], *, as_json: bool) -> None:
+    try:
+        _print(facts, as_json=as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError as e:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter would try again at exit
+        _fail(EXIT_FAILED, f"the report could not be written: {e.strerror}")
+
+
+def _print(facts: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    from rich.console import Console
+
+    from vnic.report import show
+
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe has no width of its own
+        console = Console(highlight=False, width=132)
+    show(console, facts)
+
+
+class _Progress:
+    """A bar on stderr, on a terminal only, and only once a run takes its time."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+            self._bar = Progress(
+                "replay",
+                BarColumn(),
+                DownloadColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task("replay", total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=done)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VNIC"})
+@click.version_option(package_name="vnic", message="%(prog)s %(version)s")
+def main() -> None:
+    """A network card and the Linux receive path in user space."""
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@_host_options(replay=True)
+def replay(
+    files: tuple[str, ...],
+    *,
+    cpus: int,
+    ip: tuple[str, ...],
+    seed: int,
+    sets: tuple[str, ...],
+    as_json: bool,
+    write: str | None,
+    **options: Any,
+) -> None:
+    """Send captures (pcap, pcapng) through the card and the receive path, in virtual time; no root.
+
+    Says what became of every frame. Exit code: 0 done, 1 the input ended early, 2 usage, configuration or input that
+    cannot be read.
+    """
+    from vnic.replay import replay as run_replay
+
+    with _refusals(), contextlib.closing(_Progress()) as progress:
+        result = run_replay(
+            files,
+            write=write,
+            progress=progress,
+            cpus=cpus,
+            ip=_addresses(ip),
+            seed=seed,
+            **_knobs(options, sets),
+        )
+    _show(result.facts, as_json=as_json)
+    if result.error:
+        _fail(EXIT_FAILED, f"the input ended early: {result.error}; what was read is reported")
+
+
+@main.command()
+@click.option("--tap", default="vt0", show_default=True, help="TAP interface; made if it is missing")
+@click.option("--duration", type=click.FloatRange(0, min_open=True), help="stop after so many seconds")
+@click.option("--host-ip", metavar="ADDR/PREFIX", help="the kernel's own address on a TAP that is made")
+@_host_options(replay=False)
+def run(
+    *,
+    tap: str,
+    duration: float | None,
+    host_ip: str | None,
+    cpus: int,
+    ip: tuple[str, ...],
+    seed: int,
+    sets: tuple[str, ...],
+    as_json: bool,
+    write: str | None,
+    **options: Any,
+) -> None:
+    """Attach to a TAP and receive on it, live: a thread for the card, one for each CPU. Ctrl-C ends it with a report.
+
+    Receives only; sending comes later.
+    """
+    from vnic.run import run as run_live
+
+    with _refusals():
+        facts = run_live(
+            tap,
+            duration=duration,
+            host_ip=host_ip,
+            write=write,
+            cpus=cpus,
+            ip=_addresses(ip),
+            seed=seed,
+            **_knobs(options, sets),
+        )
+    _show(facts, as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,369 @@
+"""The machine: a card, its driver, emulated CPUs and sockets; run in virtual time, or live on threads."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import threading
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from vnic import knobs as knobs_
+from vnic import stats
+from vnic._core import ffi, lib
+from vnic.errors import ConfigError, VnicError, check
+from vnic.nic import Nic
+from vnic.seam import Handler, Seam
+from vnic.sock import Socket, TcpListener, UdpSocket, inet_addr
+from vnic.wire import MemoryWire, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from vnic.wire import Frame
+
+_S = TypeVar("_S", bound=Socket)
+_SLICE_FRAMES = 100_000
+
+
+class Host:
+    """A host with one card. Everything is allocated here, nothing per packet.
+
+    Args:
+        wire: where frames come from; default: a wire in memory, see :meth:`Nic.feed`.
+        cpus: emulated CPUs, 1 to 64. Queue i interrupts CPU i mod cpus.
+        ip: "any" (all addresses are ours), or addresses with prefix, e.g. ``["10.0.0.2/24", "fd00::2/64"]``.
+        sink: make a socket and a reader for every port that packets come to (a replay), instead of NO_SOCKET.
+        latency: split every frame's time by stage (virtual time).
+        seed: of the software flow hash.
+        live: real time, on threads (:meth:`start`), instead of virtual time (:meth:`run`).
+        external_driver: the driver is somebody else, over ``nic.memfd`` (see tests/test_foreign_driver.py).
+        knobs: by Linux's names, dashes or underscores: ``rx_ring=512, rx_usecs=50, gro=False``; see vnic/knobs.py.
+
+    Raises:
+        ConfigError: a knob that is unknown or out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        wire: Wire | None = None,
+        cpus: int = 4,
+        ip: str | Iterable[str] = "any",
+        sink: bool = False,
+        latency: bool = False,
+        seed: int = 0,
+        live: bool = False,
+        external_driver: bool = False,
+        **knobs: Any,
+    ) -> None:
+        if live and knobs.get("cost", "zero") != "zero":
+            raise ConfigError(f"cost={knobs['cost']}: a live host takes the time it takes; costs are for virtual time")
+        if not 1 <= cpus <= lib.CPUS_MAX:
+            raise ConfigError(f"cpus={cpus}: must be between 1 and {lib.CPUS_MAX}")
+        self.c: Any = lib.host_new(cpus)
+        if self.c == ffi.NULL:
+            raise MemoryError("no memory for the host")
+        self.wire = MemoryWire() if wire is None else wire
+        self._sockets: list[Socket] = []
+        self._solicited: list[bytes] = []
+        self._threads: Any = None
+        self.began_ns = 0
+        self._busy = threading.Lock()
+        self._runner = 0
+        self._histograms: dict[int, Any] = {}
+        self._read_buffer: Any = None
+        self.from_buffer = ffi.new("char[]", 32)
+        self._seam = Seam(self.c)
+        self.nic = Nic(self)
+        try:
+            self._configure(ip=ip, sink=sink, seed=seed, live=live, latency=latency)
+            self.c.external_driver = external_driver
+            self.config = knobs_.apply(self.c, self.wire.c, {"cost": "zero" if live else "linux"} | knobs)
+            for group in self._solicited:  # RFC 4291: neighbour discovery comes to these
+                mc = self.c.nic.filter
+                ffi.memmove(mc.mc[mc.nmc], group, 6)
+                mc.nmc += 1
+            check(lib.host_start(self.c), "start the host")
+            addresses = ip if isinstance(ip, str) else list(ip)
+            self.config |= {"cpus": cpus, "ip": addresses, "seed": seed}
+            self.config["netdev-budget-usecs"] = int(self.c.netdev_budget_usecs)
+        except BaseException:
+            self.close()
+            raise
+
+    def _configure(self, *, ip: str | Iterable[str], sink: bool, seed: int, live: bool, latency: bool) -> None:
+        c = self.c
+        c.nic.wire = self.wire.c
+        c.auto_sink, c.live = sink, live
+        c.hash_key[0], c.hash_key[1] = knobs_.siphash_key(seed)
+        if ip != "any":
+            addresses = [ip] if isinstance(ip, str) else list(ip)
+            if len(addresses) > 16:
+                raise ConfigError("at most 16 IP addresses")
+            c.ip_any = 0
+            for i, text in enumerate(addresses):
+                try:
+                    net = ipaddress.ip_interface(text)
+                except ValueError as e:
+                    raise ConfigError(f"{text!r} is not an IP address") from e
+                c.ip[i].addr = inet_addr(str(net.ip))[0]
+                c.ip[i].prefix = net.network.prefixlen
+                if net.version == 6:
+                    self._solicited.append(b"\x33\x33\xff" + net.ip.packed[-3:])
+                c.nips = i + 1
+        if latency:
+            for i in range(c.ncpus):
+                self._histograms[i] = ffi.new("struct histogram[]", lib.LAT_MAX)
+                c.cpu[i].lat = self._histograms[i]
+
+    # ---- running ----
+
+    @property
+    def live(self) -> bool:
+        """Real time?"""
+        return bool(self.c.live)
+
+    @property
+    def now_ns(self) -> int:
+        """The latest of all clocks."""
+        return max(int(self.c.nic.now), *(int(self.c.cpu[i].now) for i in range(self.c.ncpus)))
+
+    def run(self, *, frames: int | None = None, until_ns: int | None = None) -> bool:
+        """Run in virtual time until nothing is left to do, ``frames`` more arrived, or the clock is at ``until_ns``.
+
+        Return: True = nothing is left to do (before ``until_ns``). Works in bounded slices, so Ctrl-C comes through.
+        """
+        if self.live:
+            raise VnicError("a live host runs by itself: use start() and stop()")
+        with self._running():
+            return self._run(frames, until_ns)
+
+    def step(self) -> bool:
+        """One agent's turn in virtual time: the card, or a CPU. Return: False = nothing is left to do."""
+        with self._running():
+            event = lib.vtime_step(self.c)
+            self.handle(event)
+            return bool(event != lib.EV_DONE)
+
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[None]:
+        """Only one run at a time: a host is one machine, and not for several threads at once."""
+        if not self._busy.acquire(blocking=False):
+            raise VnicError("the host is running already: in another thread, or this is one of its handlers")
+        self._runner = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._busy.release()
+
+    def _run(self, frames: int | None, until_ns: int | None) -> bool:
+        end = None if frames is None else int(self.c.nic.offered) + frames
+        while True:
+            if until_ns is not None:
+                event = lib.vtime_run_until(self.c, until_ns)
+            else:
+                slice_ = _SLICE_FRAMES if end is None else min(_SLICE_FRAMES, end - int(self.c.nic.offered))
+                event = lib.vtime_run(self.c, max(slice_, 0))
+            if event == lib.EV_DONE:
+                return True
+            if event == lib.EV_SLICE and end is not None and self.c.nic.offered >= end:
+                return False
+            self.handle(event)
+            if event == lib.EV_SLICE:
+                self.progress()
+
+    def handle(self, event: int) -> None:
+        """Do what the data plane returned for."""
+        if event == lib.EV_UPCALL:
+            self._seam.run_upcalls()
+        elif event == lib.EV_FILTER:
+            self._seam.run_filter()
+        elif event == lib.EV_WIRE:
+            self.wire.refill(self)
+
+    def peek(self) -> None:
+        """Read ahead on the wire, so that the stamp of its first frame (``wire.c.base_ns``) is known."""
+        lib.nic_next(ffi.addressof(self.c.nic))
+
+    def progress(self) -> None:
+        """Called between slices of a long run; replace it to show how far it is."""
+
+    def finish(self) -> None:
+        """Run everything out: timers, readers, holes in streams; what the card still holds ends as DEV_READY."""
+        self.run()
+        for _ in range(2):
+            lib.host_finish(self.c)
+            self.run()
+        if int(self.c.nic.up):  # the first two rounds were busy with streams
+            lib.host_finish(self.c)
+
+    def start(self) -> None:
+        """Live: start the card's thread and one for each CPU."""
+        from vnic.live import Threads
+
+        if not self.live:
+            raise VnicError("start() is for a live host: Host(live=True)")
+        self.began_ns = int(lib.clock_ns())
+        self._threads = Threads(self)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Live: until the wire has ended (True) or the time is over (False). Ctrl-C comes through."""
+        return bool(self._threads is not None and self._threads.wire_ended.wait(seconds))
+
+    def stop(self) -> None:
+        """Live: stop reading the wire, let everything run out, join the threads. Then both laws hold."""
+        if self._threads is not None:
+            threads, self._threads = self._threads, None
+            try:
+                threads.stop()
+            except VnicError:
+                self._seam.give_up()  # a handler that raised would raise again
+                raise
+            finally:
+                self.finish()
+
+    def run_upcalls(self) -> int:
+        """Live: give packets to Python's handlers (the threads call this)."""
+        return self._seam.run_upcalls()
+
+    # ---- sockets ----
+
+    def udp(self, port: int, addr: str | None = None, *, reuse_port: bool = False) -> UdpSocket:
+        """Bind a UDP socket (to any address). ConfigError: it is bound already, unless ``reuse_port``."""
+        if not reuse_port:
+            self._refuse_bound(UdpSocket, port, addr)
+        return self.adopt(UdpSocket(self, self._bind(lib.SOCK_UDP, port, addr)))
+
+    def tcp(self, port: int, addr: str | None = None) -> TcpListener:
+        """Take TCP streams that come to ``port``. ConfigError: it is bound already."""
+        self._refuse_bound(TcpListener, port, addr)
+        return self.adopt(TcpListener(self, self._bind(lib.SOCK_TCP_LISTEN, port, addr)))
+
+    def _refuse_bound(self, kind: type[Socket], port: int, addr: str | None) -> None:
+        if any(isinstance(s, kind) and s.local == (addr or "", port) for s in self._sockets):
+            raise ConfigError(f"port {port} is bound already")
+
+    def _bind(self, kind: int, port: int, addr: str | None) -> Any:
+        if not 0 <= port <= 65535:
+            raise ConfigError(f"port {port}: must be between 0 and 65535")
+        c = lib.sock_bind(self.c, kind, ffi.NULL if addr is None else inet_addr(addr), port)
+        if c == ffi.NULL:
+            raise VnicError("all sockets are taken")
+        return c
+
+    def adopt(self, sock: _S) -> _S:
+        """Remember a socket, so that close() closes it."""
+        self._sockets.append(sock)
+        return sock
+
+    def forget(self, sock: Socket) -> None:
+        """It was closed."""
+        if sock in self._sockets:
+            self._sockets.remove(sock)
+
+    def read_buffer(self, n: int) -> Any:
+        """A buffer of at least n bytes for reads; one for each host."""
+        if self._read_buffer is None or len(self._read_buffer) < n:
+            self._read_buffer = ffi.new("char[]", n)
+        return self._read_buffer
+
+    # ---- the seam ----
+
+    def packet_type(self, ethertype: int) -> Callable[[Handler], Handler]:
+        """Handle an EtherType in Python: ``@host.packet_type(0x88B5)``. Packets begin behind the Ethernet header."""
+        if not 0 <= ethertype <= 0xFFFF:
+            raise ConfigError(f"EtherType {ethertype}: must be between 0 and 0xffff")
+
+        def register(handler: Handler) -> Handler:
+            c = self.c
+            if c.nptypes == lib.PTYPES_MAX:
+                raise VnicError("no room for another packet type")
+            for i in range(c.nptypes, 0, -1):  # in front: it takes precedence over a built-in one
+                c.ptype[i] = c.ptype[i - 1]
+            c.ptype[0].type = int.from_bytes(ethertype.to_bytes(2, "big"), "little")
+            c.ptype[0].func = ffi.NULL
+            c.ptype[0].python = self._seam.add(handler)
+            c.nptypes += 1
+            return handler
+
+        return register
+
+    def protocol(self, number: int) -> Callable[[Handler], Handler]:
+        """Handle an IP protocol in Python: ``@host.protocol(253)``. Packets begin behind the IP header."""
+        if not 0 <= number <= 255:
+            raise ConfigError(f"IP protocol {number}: must be between 0 and 255")
+
+        def register(handler: Handler) -> Handler:
+            self.c.protocol_python[number] = self._seam.add(handler)
+            return handler
+
+        return register
+
+    def set_filter(self, handler: Handler) -> Handler:
+        """See :meth:`Nic.filter`."""
+        self._seam.nic_filter = handler
+        self.c.nic.python_filter = 1
+        return handler
+
+    # ---- looking ----
+
+    def ledger(self) -> stats.Ledger:
+        """Every frame's fate. ``ledger.closed`` is the first law."""
+        return stats.ledger(self.c)
+
+    def softnet(self) -> list[stats.SoftnetStat]:
+        """One snapshot for each CPU."""
+        return [stats.softnet(self.c, i) for i in range(self.c.ncpus)]
+
+    def gro(self) -> stats.GroStats:
+        """What GRO did."""
+        return stats.gro(self.c)
+
+    def mib(self) -> dict[str, int]:
+        """Protocol counters by snmp's names."""
+        return stats.mib(self.c)
+
+    @property
+    def split(self) -> bool:
+        """Is the latency split by stage?"""
+        return bool(self._histograms)
+
+    def latencies(self) -> dict[str, stats.Latency]:
+        """Stage -> percentiles, if the host was made with ``latency=True``."""
+        return stats.latencies(self._histograms)
+
+    def laws(self) -> int:
+        """0: both laws hold at rest. Bit 0: the ledger is open; bit 1: a buffer is missing from its pool."""
+        return int(lib.host_laws(self.c))
+
+    # ---- the end ----
+
+    def close(self) -> None:
+        """Stop, close the sockets, free everything."""
+        if self.c is None:
+            return
+        if self._busy.locked():
+            raise VnicError("the host is running: close it when run() has returned")
+        if self._threads is not None:
+            threads, self._threads = self._threads, None
+            threads.stop()
+        for sock in list(self._sockets):
+            sock.close()
+        self.nic.close()
+        lib.host_free(self.c)
+        self.c = None
+        self.wire.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def feed(self, frames: Iterable[Frame] | Frame, *, at_ns: int | None = None, gap_ns: int = 0) -> int:
+        """Put frames on the card's wire (a :class:`MemoryWire`). Return: how many. See :meth:`MemoryWire.feed`."""
+        if not isinstance(self.wire, MemoryWire):
+            raise VnicError("only a wire in memory can be fed")
+        if self._busy.locked() and self._runner != threading.get_ident():
+            raise VnicError("the host is running in another thread: a host is not for several at once")
+        return self.wire.feed(self, frames, at_ns=at_ns, gap_ns=gap_ns)

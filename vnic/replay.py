@@ -1,0 +1,126 @@
+"""``vnic replay``: captures in virtual time, and the facts of the run as one plain dict."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vnic.capture import Capture
+from vnic.errors import ConfigError
+from vnic.host import Host
+from vnic.wire import CaptureWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SCHEMA = "vnic.replay/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run showed; ``facts`` is the JSON object."""
+
+    facts: dict[str, Any]
+    error: str
+    """Why the input ended early, one sentence; empty if it did not."""
+
+
+def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, Any]:
+    """Everything the counters of a host say, with stable keys; times in ns."""
+    ledger = host.ledger()
+    queues = host.nic.queues()
+    gro = host.gro()
+    raised = sum(q.interrupts for q in queues)
+    delay = sum(q.moderation_delay_ns for q in queues)
+    elapsed = max(1, host.now_ns - host.began_ns)
+    taken = host.nic.stats().rx_packets
+    return {
+        "schema": schema,
+        "input": input_facts,
+        "config": host.config,
+        "ledger": {
+            "offered": ledger.offered,
+            "in_flight": ledger.in_flight,
+            "in_flight_at": {k: v for k, v in ledger.in_flight_at.items() if v},
+            "fates": ledger.fates,
+        },
+        "device": host.nic.stats().as_dict() | {"rx_no_buffer_count": int(host.c.nic.rx_no_buffer_count)},
+        "queues": [{"queue": i} | q.as_dict() for i, q in enumerate(queues)],
+        "cpus": [
+            {"cpu": i} | s.as_dict() | {"busy": round(max(0, s.now_ns - host.began_ns - s.idle_ns) / elapsed, 4)}
+            for i, s in enumerate(host.softnet())
+        ],
+        "gro": gro.as_dict() | {"frames_per_skb": round(gro.frames_per_skb, 3)},
+        "irq": {
+            "interrupts": raised,
+            "frames_per_interrupt": round(taken / raised, 3) if raised else 0.0,
+            "moderation_delay_ns_mean": round(delay / raised, 1) if raised else 0.0,
+            "moderation_delay_ns_max": max(q.moderation_delay_ns_max for q in queues),
+            "ipis": sum(s.received_rps for s in host.softnet()),
+        },
+        "latency_ns": {name: asdict(lat) for name, lat in host.latencies().items()} if host.split else {},
+        "mib": {k: v for k, v in host.mib().items() if v},
+        "elapsed_ns": elapsed,
+    }
+
+
+def _input_facts(wire: CaptureWire, error: str) -> dict[str, Any]:
+    c = wire.c
+    return {
+        "files": [str(p) for p in wire.paths],
+        "frames": int(c.frames),
+        "bytes": int(c.bytes),
+        "first_ns": int(c.base_ns),
+        "duration_ns": int(c.last_ts - c.base_ns) if c.frames and c.last_ts else 0,
+        "cut": int(c.cut),
+        "oversize": int(c.oversize),
+        "csum_completed": int(c.csum_completed),
+        "time_backwards": int(c.backwards),
+        "skipped": int(c.skipped),
+        "skipped_linktype": wire.skipped_linktype if c.skipped else None,
+        "error": error or None,
+    }
+
+
+def _refuse_input(write: Path, inputs: list[Path]) -> None:
+    """The output must not be one of the captures: it is mapped while it is read."""
+    if write.exists() and any(write.samefile(p) for p in inputs):
+        raise ConfigError(f"{write}: is an input, and would be overwritten while it is read")
+
+
+def replay(
+    files: Sequence[str | Path],
+    *,
+    write: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> Result:
+    """Replay capture files through a host in virtual time.
+
+    Args:
+        files: pcap or pcapng files, one after another.
+        write: pcapng file for what an AF_PACKET tap after GRO saw.
+        progress: called now and then with (bytes read, bytes in all files).
+        options: :class:`vnic.Host`'s arguments and knobs.
+
+    Raises:
+        CaptureError: a file that cannot be read as a capture at all.
+        ConfigError: a knob that is unknown or out of range.
+    """
+    wire = CaptureWire(files)
+    if write is not None:
+        _refuse_input(Path(write), wire.paths)
+    defaults: dict[str, Any] = {"wire": wire, "sink": True, "latency": True}
+    with Host(**(defaults | options)) as host:
+        capture = Capture(host, write) if write is not None else None
+        if capture is not None:
+            host.peek()
+            capture.set_base(int(wire.c.base_ns))
+        if progress is not None:
+            host.progress = lambda: progress(wire.bytes_read, wire.bytes_total)  # type: ignore[method-assign]
+        host.finish()
+        error = f"{wire.path}: {wire.error_text}{wire.unread}" if wire.c.error else ""
+        if capture is not None:
+            capture.close()
+        return Result(facts(host, schema=SCHEMA, input_facts=_input_facts(wire, error)), error)

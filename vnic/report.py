@@ -1,0 +1,259 @@
+"""The report a person reads: the funnel of the path, losses where they happened, and the tables under it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import ffi, lib
+from vnic.stats import FATES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Where on its way a frame ends, in the order of the path. Every fate is here once: a test says so.
+FUNNEL: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        "filter",
+        "is it for us?",
+        ("DEV_READY", "RX_LENGTH", "MAC_FILTER", "VLAN_FILTER", "PYTHON_FILTER"),
+    ),
+    ("fifo", "the card's memory", ("FIFO_OVERRUN",)),
+    ("ring", "DMA into the driver's buffers", ("RX_OVER", "RX_NO_BUFFER", "DELIVERED_DRIVER")),
+    ("backlog", "after NAPI, GRO and RPS", ("CPU_BACKLOG",)),
+    ("protocol", "taps, then by EtherType", ("UNHANDLED_PROTO", "DELIVERED_ARP")),
+    (
+        "ip",
+        "IPv4 and IPv6 input",
+        (
+            "OTHERHOST",
+            "PKT_TOO_SMALL",
+            "IP_INHDR",
+            "IP_CSUM",
+            "IP_INVALID_SOURCE",
+            "IP_INADDRERRORS",
+            "IP_FRAGMENT",
+            "IP_NOPROTO",
+            "IPV6_BAD_EXTHDR",
+            "DELIVERED_ICMP",
+            "DELIVERED_ICMPV6",
+            "DELIVERED_IGMP",
+            "ICMP_CSUM",
+        ),
+    ),
+    (
+        "udp, tcp",
+        "demux to a socket",
+        (
+            "UDP_CSUM",
+            "TCP_CSUM",
+            "TCP_FLAGS",
+            "NO_SOCKET",
+            "SOCKET_TABLE_FULL",
+            "PYTHON_DROP",
+            "PYTHON_QUEUE_FULL",
+            "DELIVERED_PYTHON",
+        ),
+    ),
+    (
+        "socket",
+        "receive queue",
+        (
+            "SOCKET_RCVBUFF",
+            "TCP_OLD_DATA",
+            "TCP_OVERWINDOW",
+            "TCP_OFOMERGE",
+            "TCP_OFO_DROP",
+            "TCP_CLOSE",
+        ),
+    ),
+)
+
+_STAGE_WORDS = {
+    "ring": "arrival to the driver's buffer",
+    "moderation": "buffer to interrupt handler",
+    "poll": "until the driver's poll took it",
+    "gro": "held by GRO",
+    "backlog": "on the way to another CPU",
+    "reorder": "out of order, until the gap before it closed",
+    "socket": "in the socket until it was read",
+    "total": "last bit on the wire to read()",
+}
+_BAR = 32
+
+
+def fate_text(name: str) -> str:
+    """One line about a fate."""
+    return bytes(ffi.string(lib.fate_text(FATES.index(name)))).decode()
+
+
+def duration(ns: float) -> str:
+    """Three digits and a unit."""
+    for unit, scale in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
+        if ns >= 0.9995 * scale:  # 999.9 ms is shown as 1 s
+            return f"{ns / scale:.3g} {unit}"
+    return f"{ns:.3g} ns"
+
+
+def size(n: float) -> str:
+    """Bytes with a decimal unit."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n >= scale:
+            return f"{n / scale:.1f} {unit}"
+    return f"{n:.0f} B"
+
+
+def _bar(part: int, whole: int) -> str:
+    """Bars are for lengths: one that lost a frame must not look full, one that has a frame must not look empty."""
+    eighths = round(part / whole * _BAR * 8) if whole else 0
+    if part:
+        eighths = min(max(eighths, 1), _BAR * 8 - (part < whole))
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def _funnel(console: Console, f: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    fates, offered = f["ledger"]["fates"], f["ledger"]["offered"]
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    for column in ("left", "right", "left", "left"):
+        table.add_column(justify=column, no_wrap=column == "right")
+    left = offered
+    table.add_row(
+        "[bold]wire[/]",
+        f"[bold]{offered:,}[/]",
+        f"[green]{_bar(left, offered)}[/]",
+        "[dim]frames offered[/]",
+    )
+    for stage, words, ends in FUNNEL:
+        here = [(name, fates[name]) for name in ends if name in fates]
+        for name, n in here:
+            good = name.startswith("DELIVERED_")
+            color = "cyan" if good else "red"
+            sign = "→" if good else "✗"
+            table.add_row(
+                "",
+                f"[{color}]{sign} {n:,}[/]",
+                f"[{color}]  {name}[/]",
+                f"[dim]{fate_text(name)}[/]",
+            )
+        left -= sum(n for _, n in here)
+        table.add_row(stage, f"{left:,}", f"[green]{_bar(left, offered)}[/]", f"[dim]passed: {words}[/]")
+    for name in ("DELIVERED_UDP", "DELIVERED_TCP"):
+        if name in fates:
+            table.add_row(
+                "",
+                f"[cyan]→ {fates[name]:,}[/]",
+                f"[cyan]  {name}[/]",
+                f"[dim]{fate_text(name)}[/]",
+            )
+    console.print(table)
+    delivered = sum(n for k, n in fates.items() if k.startswith("DELIVERED_"))
+    lost = sum(fates.values()) - delivered
+    in_flight = f["ledger"]["in_flight"]
+    closed = delivered + lost + in_flight == offered
+    verdict = "[green]ledger closed[/]" if closed else "[bold red]LEDGER OPEN: this is a bug in vnic[/]"
+    total = f"{in_flight:,} in flight = {offered:,} offered"
+    console.print(f"\n[bold]{delivered:,}[/] delivered + [bold]{lost:,}[/] lost + {total}: {verdict}")
+
+
+_QUEUE_COLUMNS = {
+    "frames": "packets",
+    "bytes": "bytes",
+    "no buffer": "no_buffer",
+    "csum good": "csum_good",
+    "csum bad": "csum_errors",
+    "interrupts": "interrupts",
+    "polls": "polls",
+    "full polls": "full_polls",
+}
+_CPU_COLUMNS = {
+    "processed": "processed",
+    "dropped": "dropped",
+    "time_squeeze": "time_squeeze",
+    "received_rps": "received_rps",
+    "hardirqs": "hardirqs",
+    "softirqs": "softirqs",
+    "ksoftirqd": "ksoftirqd_runs",
+    "wakeups": "reader_wakeups",
+}
+
+
+def _counters(console: Console, what: str, columns: dict[str, str], rows: dict[str, dict[str, Any]]) -> None:
+    """A table of counters: headings to keys, row names to facts; a CPU's ends with how busy it was."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
+    for heading in (what, *columns, *(("busy",) if what == "cpu" else ())):
+        table.add_column(heading, justify="right")
+    for name, facts in rows.items():
+        busy = (f"{facts['busy']:.1%}",) if what == "cpu" else ()
+        table.add_row(name, *(f"{facts[key]:,}" for key in columns.values()), *busy)
+    console.print(table)
+
+
+def _latency(console: Console, f: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    if not any(lat["count"] for lat in f["latency_ns"].values()):
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
+    table.add_column("latency")
+    for name in ("p50", "p90", "p99", "p99.9", "max"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for stage, lat in f["latency_ns"].items():
+        if lat["count"]:
+            values = (duration(lat[k]) for k in ("p50", "p90", "p99", "p999", "max"))
+            style = "bold" if stage == "total" else ""
+            table.add_row(stage, *values, f"[dim]{_STAGE_WORDS[stage]}[/]", style=style)
+    console.print(table)
+
+
+def _input(console: Console, f: dict[str, Any]) -> None:
+    i = f["input"]
+    name = ", ".join(i["files"]) if "files" in i else i["device"]
+    spans = duration(i["duration_ns"]) if "device" in i else f"{duration(i['duration_ns'])} as captured"
+    console.print(
+        f"[bold]{name}[/]  {i['frames']:,} frames, {size(i['bytes'])}, {spans}, {duration(f['elapsed_ns'])} here"
+    )
+    remarks = [
+        (i.get("cut"), "cut by the capture's snap length: offered as captured"),
+        (i.get("csum_completed"), "that the card took had left their checksum to the sender's: completed"),
+        (
+            i.get("oversize"),
+            "longer than 1518 bytes: captured before the sender's card cut them, or after GRO merged them",
+        ),
+        (i.get("time_backwards"), "stamped earlier than the one before: clamped"),
+        (i.get("skipped"), f"not Ethernet (link type {i.get('skipped_linktype')}): skipped"),
+    ]
+    for n, text in remarks:
+        if n:
+            console.print(f"  [yellow]{n:,}[/] {text}")
+    if i.get("error"):
+        console.print(f"  [red]the input ended early: {i['error']}[/]")
+
+
+def show(console: Console, f: dict[str, Any]) -> None:
+    """Print the report of a run's facts (see :func:`vnic.replay.facts`)."""
+    _input(console, f)
+    console.print()
+    _funnel(console, f)
+    console.print()
+    _counters(console, "queue", _QUEUE_COLUMNS, {f"rx-{q['queue']}": q for q in f["queues"]})
+    console.print()
+    _counters(console, "cpu", _CPU_COLUMNS, {str(c["cpu"]): c for c in f["cpus"]})
+    irq, gro = f["irq"], f["gro"]
+    if irq["interrupts"]:
+        console.print(
+            f"\n[bold]interrupts[/] {irq['interrupts']:,}, {irq['frames_per_interrupt']:.1f} frames each, "
+            f"moderation mean {duration(irq['moderation_delay_ns_mean'])}, IPIs {irq['ipis']:,}"
+        )
+    else:
+        console.print("\n[bold]interrupts[/] none")
+    if gro["frames_per_skb"]:
+        console.print(
+            f"[bold]GRO[/] {gro['frames_per_skb']:.2f} frames an skb: {gro['merged']:,} merged into {gro['held']:,} "
+            f"held, {gro['normal']:,} passed at once"
+        )
+    console.print()
+    _latency(console, f)

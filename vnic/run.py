@@ -1,0 +1,78 @@
+"""``vnic run``: live on a TAP until Ctrl-C or for a while, then the same report as a replay's."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from vnic import knobs
+from vnic.capture import Capture
+from vnic.errors import TapError
+from vnic.host import Host
+from vnic.replay import facts
+from vnic.tap import TapWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SCHEMA = "vnic.run/1"
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def run(
+    tap: str,
+    *,
+    duration: float | None = None,
+    host_ip: str | None = None,
+    write: str | Path | None = None,
+    ready: Callable[[Host], None] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Receive on a TAP. Return: the run's facts (as ``vnic replay --json``).
+
+    Args:
+        tap: interface, made if it is missing.
+        duration: seconds; None: until Ctrl-C, SIGTERM, or the interface is gone.
+        host_ip: the kernel's address on an interface that is made.
+        write: pcapng file for what an AF_PACKET tap after GRO saw.
+        ready: called with the host once its threads run.
+        options: :class:`vnic.Host`'s arguments and knobs.
+    """
+    wire = TapWire(tap, host_ip=host_ip, fifo_bytes=knobs.read("fifo", options.get("fifo")))
+    defaults: dict[str, Any] = {"wire": wire, "sink": True, "latency": True, "live": True, "mtu": wire.mtu}
+    with Host(**(defaults | options)) as host:
+        capture = None
+        if write is not None:
+            capture = Capture(host, write, base_ns=time.time_ns() - time.monotonic_ns(), name=tap)
+        began = time.monotonic_ns()
+        previous = None
+        if threading.current_thread() is threading.main_thread():
+            previous = signal.signal(signal.SIGTERM, _interrupt)
+        host.start()
+        try:
+            if ready is not None:
+                ready(host)
+            with contextlib.suppress(KeyboardInterrupt):
+                host.wait(duration)
+        finally:
+            host.stop()
+            if previous is not None:
+                signal.signal(signal.SIGTERM, previous)
+        if capture is not None:
+            capture.close()
+        error = wire.c.error
+        described = {
+            "device": tap,
+            "frames": int(wire.c.frames),
+            "bytes": int(wire.c.bytes),
+            "duration_ns": time.monotonic_ns() - began,
+            "error": str(TapError(-error, f"{tap} is gone")) if error else None,
+        }
+        return facts(host, schema=SCHEMA, input_facts=described)

@@ -1,0 +1,109 @@
+"""The seam for Python people: handlers and filters get bursts, and say what becomes of each packet.
+
+Nothing is called from C: the data plane returns to :meth:`vnic.Host.run` with an event, the handler runs, the verdicts
+go back. In virtual time that happens before anything else moves, so order and time are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vnic._core import ffi, lib
+from vnic.errors import VnicError
+
+_BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Packets for one handler: ``data[offsets[i]:offsets[i + 1]]`` is packet i. Valid until the handler returns."""
+
+    data: memoryview
+    """All packets, one behind the other."""
+    offsets: Sequence[int]
+    """len(burst) + 1 offsets into data, bytes."""
+    t_ns: Sequence[int]
+    """When each packet left GRO (a filter: when the frame arrives)."""
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> memoryview:
+        return self.data[self.offsets[i] : self.offsets[i + 1]]
+
+    def __iter__(self) -> Iterator[memoryview]:
+        return (self[i] for i in range(len(self)))
+
+
+Verdicts = Iterable[bool] | None
+"""One truth value a packet: taken (a filter: keep) or dropped. None: all taken."""
+
+Handler = Callable[[Burst], Verdicts]
+
+
+def _verdicts(result: Verdicts, n: int, who: str) -> bytes:
+    if result is None:
+        return b"\1" * n
+    verdicts = bytes(bool(v) for v in result)
+    if len(verdicts) != n:
+        raise VnicError(f"{who} returned {len(verdicts)} verdicts for {n} packets")
+    return verdicts
+
+
+class Seam:
+    """A host's handlers by number, and the buffers their bursts are copied into."""
+
+    def __init__(self, host: Any) -> None:
+        self._c = host
+        self._handlers: list[Handler] = []
+        self.nic_filter: Handler | None = None
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._offsets = ffi.new("uint32_t[]", lib.BURST + 1)
+        self._t_ns = ffi.new("uint64_t[]", lib.BURST)
+        self._handler = ffi.new("uint32_t *")
+
+    def add(self, handler: Handler) -> int:
+        """Register a handler. Return: its number, from 1."""
+        self._handlers.append(handler)
+        return len(self._handlers)
+
+    def give_up(self) -> None:
+        """No handler is called any more: what still comes for them is dropped."""
+        self._handlers = [lambda burst: [False] * len(burst)] * len(self._handlers)
+
+    def run_upcalls(self) -> int:
+        """Give what waits to its handlers. Return: packets. An exception of a handler leaves its burst waiting."""
+        done = 0
+        while n := lib.upcall_peek(
+            self._c,
+            ffi.from_buffer(self._buffer),
+            len(self._buffer),
+            self._offsets,
+            self._handler,
+            self._t_ns,
+        ):
+            handler = self._handlers[self._handler[0] - 1]
+            offsets = ffi.unpack(self._offsets, n + 1)
+            burst = Burst(memoryview(self._buffer).toreadonly(), offsets, ffi.unpack(self._t_ns, n))
+            verdicts = _verdicts(handler(burst), n, getattr(handler, "__name__", "the handler"))
+            lib.upcall_done(self._c, verdicts, n)
+            done += n
+        return done
+
+    def run_filter(self) -> None:
+        """Let the filter see the frames that were read from the wire and have not arrived yet."""
+        nic = self._c.nic
+        frames = [nic.burst[i] for i in range(nic.burst_pos, nic.burst_len)]
+        if self.nic_filter is not None and frames:
+            data = b"".join(ffi.buffer(f.data, f.len)[:] for f in frames)
+            offsets = [0]
+            for f in frames:
+                offsets.append(offsets[-1] + f.len)
+            burst = Burst(memoryview(data), offsets, [int(f.t_ns) for f in frames])
+            keep = _verdicts(self.nic_filter(burst), len(frames), "the filter")
+            for f, ok in zip(frames, keep, strict=True):
+                if not ok:
+                    f.flags |= lib.FRAME_NO_PYTHON
+        nic.burst_asked = 1

@@ -1,0 +1,203 @@
+"""Wires: where frames come from. In memory, capture files, or any Python object with ``read_burst``."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from vnic._core import ffi, lib
+from vnic.errors import CaptureError, ConfigError, VnicError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from vnic.host import Host
+
+    Frame = bytes | bytearray | memoryview | tuple[int, bytes] | Any
+    """Bytes, ``(t_ns, bytes)``, or a scapy packet."""
+
+
+class BurstWire(Protocol):
+    """What an own wire has to have."""
+
+    def read_burst(self, max_frames: int) -> Sequence[Frame] | None:
+        """At most ``max_frames`` frames, in the order of time; None: there will be no more."""
+
+
+def is_stamped(frame: object) -> bool:
+    """Is it ``(t_ns, frame)``?"""
+    return isinstance(frame, tuple) and len(frame) == 2 and isinstance(frame[0], int)
+
+
+def frame_bytes(frame: Frame) -> bytes:
+    """The bytes of a frame; a scapy packet is built. TypeError: it is neither."""
+    if isinstance(frame, int):
+        raise TypeError("a frame is bytes, a scapy packet, or (t_ns, bytes)")
+    return frame if isinstance(frame, bytes) else bytes(cast("Any", frame))
+
+
+class Wire:
+    """Common to all: ``c`` is the ``struct wire *``, with pace (knobs ``link`` and ``speed``) and counters."""
+
+    def __init__(self, c: Any) -> None:
+        self.c = c
+
+    def refill(self, host: Host) -> None:
+        """Called when the wire ran dry and had said that it wants to be asked (EV_WIRE)."""
+
+    def close(self) -> None:
+        """Give the memory back. The host is gone by then."""
+
+
+class MemoryWire(Wire):
+    """A wire in memory: feed it frames. Times are virtual nanoseconds."""
+
+    def __init__(self, arena_bytes: int = 1 << 20, frames: int = 4096) -> None:
+        self._mem = lib.mem_wire_new(arena_bytes, frames)
+        if self._mem == ffi.NULL:
+            raise MemoryError("no memory for the wire")
+        super().__init__(ffi.addressof(self._mem.wire))
+        self.c.started = 1  # stamps are virtual time already
+
+    def feed(
+        self,
+        host: Host,
+        frames: Iterable[Frame] | Frame,
+        *,
+        at_ns: int | None = None,
+        gap_ns: int = 0,
+    ) -> int:
+        """Queue frames for the card. Return: how many.
+
+        Args:
+            host: whose card is on this wire.
+            frames: one frame or several; each bytes, a scapy packet, or ``(t_ns, bytes)``.
+            at_ns: virtual time of the first (default: as soon as the wire is free).
+            gap_ns: time between two frames that bring no time of their own.
+        """
+        if self.c.live and not self.c.ask:
+            raise VnicError("the card's thread reads this wire: feed a live host through a PythonWire")
+        nic = ffi.addressof(host.c.nic)
+        if isinstance(frames, (bytes, bytearray, memoryview)) or hasattr(frames, "fields_desc") or is_stamped(frames):
+            frames = [frames]
+        t = int(self.c.last_ts) if at_ns is None else at_ns
+        n = 0
+        for n, frame in enumerate(frames, 1):  # noqa: B007
+            if isinstance(frame, tuple):
+                t, frame = frame  # noqa: PLW2901
+            data = frame_bytes(frame)
+            if lib.mem_wire_feed(self._mem, nic, data, len(data), len(data), t) < 0:
+                raise MemoryError("no memory for the frame")
+            t += gap_ns
+        return n
+
+    def end(self) -> None:
+        """Nobody feeds this wire any more: running dry is the end."""
+        self._mem.closed = 1
+        self.c.hungry = 0
+
+    def close(self) -> None:
+        """Free the arena."""
+        lib.mem_wire_free(self._mem)
+        self._mem = ffi.NULL
+
+
+class PythonWire(MemoryWire):
+    """A wire around any object with ``read_burst(max_frames)``; it is asked whenever it has run dry."""
+
+    def __init__(self, source: BurstWire) -> None:
+        super().__init__()
+        self.source = source
+        self.c.ask = 1
+
+    def refill(self, host: Host) -> None:
+        """Ask the object for the next burst."""
+        burst = self.source.read_burst(lib.BURST)
+        if burst is None or (not burst and not host.c.live):
+            self.end()
+        elif burst:
+            self.feed(host, burst)
+        else:
+            self.c.hungry = 0
+
+
+class CaptureWire(Wire):
+    """Capture files, one after another: mapped, never loaded.
+
+    A file that begins earlier than the last one ended follows on from it.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        if not paths:
+            raise ConfigError("no capture file given")
+        self.paths = [Path(p) for p in paths]
+        self._next = 0
+        self._maps: list[Any] = []
+        self._pcap = lib.pcap_wire_new()
+        if self._pcap == ffi.NULL:
+            raise MemoryError("no memory for the wire")
+        super().__init__(ffi.addressof(self._pcap.wire))
+        self.bytes_total = 0
+        self._bytes_before = 0
+        for path in self.paths:
+            try:
+                self.bytes_total += path.stat().st_size
+            except OSError as e:
+                raise CaptureError(f"{path}: {e.strerror}") from e
+        self._open_next()
+
+    def _open_next(self) -> None:
+        path = self.paths[self._next]
+        self._next += 1
+        self._bytes_before += len(self._maps[-1]) if self._maps else 0
+        try:
+            with path.open("rb") as f:
+                if not path.is_file():
+                    raise CaptureError(f"{path}: not a regular file: save it first")
+                empty = path.stat().st_size == 0
+                data: Any = b"" if empty else mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as e:
+            raise CaptureError(f"{path}: {getattr(e, 'strerror', None) or e}") from e
+        if data:
+            data.madvise(mmap.MADV_SEQUENTIAL)
+        self._maps.append(data)
+        self._pcap.more = self._next < len(self.paths)
+        if lib.pcap_wire_open(self._pcap, ffi.from_buffer(data), len(data)) < 0:
+            raise CaptureError(f"{path}: {self.error_text}")
+
+    @property
+    def error_text(self) -> str:
+        """Why reading ended early; empty if it did not."""
+        return bytes(ffi.string(self._pcap.error_text)).decode()
+
+    @property
+    def unread(self) -> str:
+        """Which files were not read because this one broke off, as the end of a sentence."""
+        rest = ", ".join(str(p) for p in self.paths[self._next :])
+        return f" ({rest} not read)" if rest else ""
+
+    @property
+    def path(self) -> Path:
+        """The file being read."""
+        return self.paths[self._next - 1]
+
+    @property
+    def bytes_read(self) -> int:
+        """How far into all files, for a progress bar."""
+        return self._bytes_before + int(self._pcap.pos)
+
+    @property
+    def skipped_linktype(self) -> int:
+        """Link type of frames that were skipped because they are not Ethernet."""
+        return int(self._pcap.skipped_linktype)
+
+    def refill(self, host: Host) -> None:  # noqa: ARG002
+        """Go on with the next file."""
+        self._open_next()
+
+    def close(self) -> None:
+        """Unmap."""
+        lib.pcap_wire_free(self._pcap)
+        self._pcap = ffi.NULL
+        self._maps.clear()
