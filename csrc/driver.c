@@ -231,7 +231,7 @@ again:
 		skb->pkt_type = PACKET_OTHERHOST;
 	if (sd->lat)
 		stamp(dq, skb, desc);
-	else if (sd->live || dq->napi.host->capture)
+	else if (sd->live || dq->napi.host->capture || dq->napi.host->gro_flows)
 		skb->t_wire = sd->now;
 	cpu_charge(sd, COST_RX);
 	skb->t_stage = sd->now;

@@ -1,13 +1,13 @@
 /* gro.c - generic receive offload: hold packets of a flow back for a moment and merge those that follow. Linux: net/core/gro.c
  *
- *   driver_poll() -> napi_gro_receive() -> gro_inet.c -> gro_tcp.c: merged | held | normal
+ *   driver_poll() -> napi_gro_receive() -> gro_inet.c -> gro_tcp.c, gro_udp.c: merged | held | normal
  *   held ones leave when their flow says so, when a ninth comes to their bucket, when the poll ends (napi.c), by age
  *   -> gro_normal_one(): list of gro_normal_batch segments -> netif_receive_skb_internal()
  *
  * 8 buckets by the low bits of the hardware's hash, 8 skbs each. The outcome of a packet, in this order: the handler
  * names a held skb to complete; merged: done; flush: up at once; else it is held. What is refused before the
  * transport look-up overtakes what is held of its flow, as in Linux. Lost in a merge: the boundaries, all IP ids but
- * the first, which segment carried PSH, later timestamps.
+ * the first, which segment carried PSH, later timestamps; why each hold ended is counted, see gro_flows.c.
  */
 #include "prelude.h"
 
@@ -51,17 +51,36 @@ static void gro_normal_one(struct napi_struct *n, struct sk_buff *skb, u32 segs)
 		gro_normal_list(n);
 }
 
-static void napi_gro_complete(struct napi_struct *n, struct sk_buff *skb)
+/* Merged: the headers of the first segment are made to speak for all. */
+static void gro_complete(struct softnet_data *sd, struct sk_buff *skb)
+{
+	const u8 *mac = skb_mac_header(skb);
+
+	if (mac[skb->gro_outer] >> 4 == 4)
+		COUNT(sd->gro_lost_ids, (u64)skb->segs - 1);
+	if (unlikely(skb->flags & SKB_UDP)) {
+		udp_gro_complete(skb);
+	} else {
+		COUNT(sd->gro_lost_psh, mac[skb->gro_l4 + 13] >> 3 & 1);
+		tcp_gro_complete(skb);
+	}
+	inet_gro_complete(skb);
+}
+
+static void napi_gro_complete(struct napi_struct *n, struct sk_buff *skb, enum gro_end why)
 {
 	struct softnet_data *sd = n->sd;
 
 	COUNT(n->gro_held, -(u32)skb->segs);
 	if (skb->segs > 1)
-		tcp_gro_complete(skb);
+		gro_complete(sd, skb);
 	else
 		skb->gso_size = 0;
 	COUNT(sd->gro_flushed_skbs, 1);
 	COUNT(sd->gro_flushed_segs, skb->segs);
+	COUNT(sd->gro_ended[why], 1);
+	if (unlikely(sd->gro_flows != NULL))
+		gro_account(sd, skb, why);
 	gro_normal_one(n, skb, skb->segs);
 }
 
@@ -71,7 +90,7 @@ static void list_del(struct gro_list *l, u32 i)
 	memmove(&l->skb[i], &l->skb[i + 1], (l->count - i) * sizeof(l->skb[0]));
 }
 
-static void flush_bucket(struct napi_struct *n, u32 b, int flush_old)
+static void flush_bucket(struct napi_struct *n, u32 b, int flush_old, enum gro_end why)
 {
 	struct gro_list *l = &n->gro_hash[b];
 
@@ -81,16 +100,16 @@ static void flush_bucket(struct napi_struct *n, u32 b, int flush_old)
 		if (flush_old && skb->gro_age == (u32)jiffies(n->sd))
 			return;
 		list_del(l, 0);
-		napi_gro_complete(n, skb);
+		napi_gro_complete(n, skb, flush_old ? GRO_AGED : why);
 	}
 	n->gro_bitmask &= ~(1u << b);
 }
 
 /* napi_gro_flush() - buckets in order, the oldest first; flush_old: only those held since an earlier jiffy */
-void napi_gro_flush(struct napi_struct *n, int flush_old)
+void napi_gro_flush(struct napi_struct *n, int flush_old, enum gro_end why)
 {
 	for (u32 mask = n->gro_bitmask; mask; mask &= mask - 1)
-		flush_bucket(n, (u32)__builtin_ctz(mask), flush_old);
+		flush_bucket(n, (u32)__builtin_ctz(mask), flush_old, why);
 }
 
 /* Who in the bucket could be the same flow, as far as the link layer can tell? */
@@ -106,19 +125,27 @@ static void gro_list_prepare(const struct gro_list *l, const struct sk_buff *skb
 	}
 }
 
-/* Append skb's payload to p. Return: 0, or -E2BIG: p would get too long. -EINVAL: skb must not be merged */
-int skb_gro_receive(struct napi_struct *n, struct sk_buff *p, struct sk_buff *skb)
+/* The newest in the bucket that is the same flow down to the ports, which begin at off. Who is not is marked so. */
+struct sk_buff **gro_lookup(struct gro_list *l, const struct sk_buff *skb, u32 off)
 {
-	u32 hdr = skb->gro_l4 - ETH_HLEN; /* skb->data is at the network header */
-	u32 limit = skb->gro_version == 4 ? n->host->gro_ipv4_max_size : n->host->gro_max_size;
-	u32 payload;
+	u32 ports = load32(skb_mac_header(skb) + off);
 
-	hdr += (skb_mac_header(skb)[skb->gro_l4 + 12] >> 4) * 4u;
-	payload = skb->len - hdr;
-	if (p->len + payload >= limit || p->segs == UINT16_MAX)
-		return -E2BIG;
-	if (skb->gro_flush)
-		return -EINVAL;
+	for (u32 i = l->count; i-- > 0;)
+		if (l->skb[i]->gro_same_flow && load32(skb_mac_header(l->skb[i]) + off) == ports)
+			return &l->skb[i];
+	return NULL;
+}
+
+struct sk_buff **gro_refuse(struct sk_buff *skb)
+{
+	skb->gro_flush = 1;
+	return NULL;
+}
+
+/* ---- joining: skb's payload behind p's. hdr: the bytes before it, from skb->data, the end of the Ethernet header ---- */
+
+static void append(struct sk_buff *p, struct sk_buff *skb, u32 hdr)
+{
 	skb_pull(skb, hdr);
 	if (p->frag_list)
 		p->frag_tail->next = skb;
@@ -130,16 +157,62 @@ int skb_gro_receive(struct napi_struct *n, struct sk_buff *p, struct sk_buff *sk
 		p->frag_tail = skb->frag_tail;
 		skb->frag_list = NULL;
 	}
-	p->len += payload;
+	p->len += skb->len;
 	p->truesize += skb->truesize;
 	p->segs++;
 	p->end_seq = skb->end_seq;
 	skb->gro_same_flow = 1;
-	return 0;
 }
 
-/* dev_gro_receive(). Return: 1 = GRO has it now, 0 = GRO_NORMAL */
-static int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
+/* Beyond 64 KB (BIG TCP) only TCP may grow, and with room for a jumbo header. In an outer IPv6 header Linux 6.18 grows
+ * too, but cannot finish the packet (a warning in its log) and loses it: we do not. */
+static bool may_be_big(const struct sk_buff *p)
+{
+	bool in_ipv6 = p->gro_inner && skb_mac_header(p)[p->gro_outer] >> 4 == 6;
+
+	return !(p->flags & SKB_UDP) && !in_ipv6 && p->mac_header >= 8;
+}
+
+/* Return: GRO_HOLDS, or why it does not fit */
+enum gro_end skb_gro_receive(struct napi_struct *n, struct sk_buff *p, struct sk_buff *skb, u32 hdr)
+{
+	u32 len = p->len + skb->len - hdr;
+	u32 limit = p->protocol == 0xdd86 ? n->host->gro_max_size : n->host->gro_ipv4_max_size;
+
+	if (len >= limit || p->segs == UINT16_MAX || (unlikely(len >= 65536) && !may_be_big(p)))
+		return GRO_SIZE;
+	if (skb->gro_flush)
+		return GRO_PADDED;
+	append(p, skb, hdr);
+	return GRO_HOLDS;
+}
+
+/* The same for a list whose segments keep their headers (in their own buffers). The limit counts those, as in Linux. */
+enum gro_end skb_gro_receive_list(struct sk_buff *p, struct sk_buff *skb, u32 hdr)
+{
+	if (p->len + skb->len >= 65536)
+		return GRO_SIZE;
+	append(p, skb, hdr);
+	return GRO_HOLDS;
+}
+
+/* ---- the way in ---- */
+
+static struct sk_buff **gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb)
+{
+	switch (skb->protocol) {
+	case 0x0008:
+		return inet_gro_receive(n, l, skb, ETH_HLEN);
+	case 0xdd86:
+		return ipv6_gro_receive(n, l, skb, ETH_HLEN);
+	default:
+		return vlan_gro_receive(n, l, skb, ETH_HLEN);
+	}
+}
+
+/* dev_gro_receive(). Return: 1 = GRO has it now, 0 = GRO_NORMAL. Not inlined: what most UDP needs of napi_gro_receive()
+ * then fits into the poll (2 % of its instructions). */
+static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 {
 	u32 b = skb->hash & (GRO_HASH_BUCKETS - 1);
 	struct gro_list *l = &n->gro_hash[b];
@@ -149,13 +222,14 @@ static int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 
 	gro_list_prepare(l, skb);
 	skb->gro_flush = skb->gro_same_flow = skb->gro_fixed_id = 0;
-	pp = skb->protocol == 0x0008 ? inet_gro_receive(n, l, skb) : ipv6_gro_receive(n, l, skb);
+	skb->gro_inner = 0;
+	pp = gro_receive(n, l, skb);
 	if (pp) {
 		struct sk_buff *p = *pp;
 
 		COUNT(n->gro_held, skb->gro_same_flow); /* it leaves with p */
 		list_del(l, (u32)(pp - l->skb));
-		napi_gro_complete(n, p);
+		napi_gro_complete(n, p, n->gro_why);
 	}
 	if (skb->gro_same_flow) {
 		COUNT(sd->gro_merged, 1);
@@ -167,7 +241,7 @@ static int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 			struct sk_buff *oldest = l->skb[0];
 
 			list_del(l, 0);
-			napi_gro_complete(n, oldest);
+			napi_gro_complete(n, oldest, GRO_EVICTED);
 		}
 		skb->gro_age = (u32)jiffies(sd);
 		l->skb[l->count++] = skb;
@@ -181,18 +255,29 @@ static int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 	return held;
 }
 
-/* Only TCP is ever merged. The rest goes up at once, and need not look into a bucket first. */
-static bool is_candidate(const struct sk_buff *skb)
+/* UDP is merged only if somebody asked for that, so what the card has verified need not look into a bucket first. */
+static bool udp_may_pass(const struct host *h, const struct sk_buff *skb)
 {
+	u8 proto = 0;
+
 	if (skb->protocol == 0x0008)
-		return skb->head_len >= 20 && skb->data[9] == 6;
-	return skb->protocol == 0xdd86;
+		proto = skb->head_len >= 20 ? skb->data[9] : 0;
+	else if (skb->protocol == 0xdd86)
+		proto = skb->head_len >= 40 ? skb->data[6] : 0;
+	return proto == 17 && skb->ip_summed != CHECKSUM_NONE && !READ_ONCE(h->udp_gro_socks) && !h->gro_udp_fwd &&
+	       !h->gro_list;
+}
+
+/* gro_find_receive_by_type(): is there a handler for this EtherType? */
+static bool is_merged(u16 protocol)
+{
+	return protocol == 0x0008 || protocol == 0xdd86 || protocol == 0x0081 || protocol == 0xa888;
 }
 
 void napi_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 {
 	cpu_charge(n->sd, COST_GRO);
-	if (n->host->gro && is_candidate(skb) && dev_gro_receive(n, skb))
+	if (n->host->gro && !udp_may_pass(n->host, skb) && is_merged(skb->protocol) && dev_gro_receive(n, skb))
 		return;
 	COUNT(n->sd->gro_normal, 1);
 	gro_normal_one(n, skb, 1);

@@ -1,4 +1,6 @@
-/* gro_inet.c - GRO's IPv4 and IPv6 half. Linux: net/ipv4/af_inet.c, net/ipv6/ip6_offload.c
+/* gro_inet.c - GRO's VLAN, IPv4 and IPv6 layers. Linux: net/8021q/vlan_core.c, net/ipv4/af_inet.c, net/ipv6/ip6_offload.c
+ *
+ *   gro.c -> tags in the frame -> IP -> one tunnel at most (IPIP, 6in4, 4in6, 6in6) -> gro_tcp.c, gro_udp.c
  *
  * A packet that is refused here, before the transport look-up, goes up at once and overtakes what is held of its
  * flow: IP options, fragments, a bad header checksum, protocols nobody merges. Padding or the reserved bit (v4) only
@@ -6,34 +8,91 @@
  */
 #include "prelude.h"
 
+#define IPIP 4
 #define TCP 6
+#define UDP 17
+#define IPV6 41
+#define TAGS_MAX 8
+#define JUMBO 8
 
-static struct sk_buff **refuse(struct sk_buff *skb)
+/* Bytes of the packet from off on (an offset from the MAC header), and whether its first buffer has them up to end. */
+static u32 gro_len(const struct sk_buff *skb, u32 off)
 {
-	skb->gro_flush = 1;
-	return NULL;
+	return skb->len + ETH_HLEN - off;
 }
 
-struct sk_buff **inet_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb)
+static bool has(const struct sk_buff *skb, u32 end)
 {
-	const u8 *ip = skb_mac_header(skb) + ETH_HLEN;
-	u32 frag;
+	return end <= skb->head_len + ETH_HLEN;
+}
 
-	if (skb->head_len < 20 || ip[9] != TCP || ip[0] != 0x45)
-		return refuse(skb);
-	frag = be16(ip + 6);
-	if (frag & 0x3fff || ip_fast_csum(ip, 20) != 0)
-		return refuse(skb);
-	skb->gro_flush = be16(ip + 2) != skb->len || frag & 0x8000;
-	skb->gro_l4 = ETH_HLEN + 20;
-	skb->gro_version = 4;
+/* ---- receive ---- */
+
+struct sk_buff **vlan_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
+{
+	const u8 *tag = skb_mac_header(skb) + off;
+
+	if (!has(skb, off + 4) || off >= ETH_HLEN + 4 * TAGS_MAX)
+		return gro_refuse(skb);
 	for (u32 i = 0; i < l->count; i++) {
 		struct sk_buff *p = l->skb[i];
 
 		if (p->gro_same_flow)
-			p->gro_same_flow = load64(skb_mac_header(p) + ETH_HLEN + 12) == load64(ip + 12);
+			p->gro_same_flow = load32(skb_mac_header(p) + off) == load32(tag);
 	}
-	return tcp_gro_receive(n, l, skb);
+	switch (load16(tag + 2)) {
+	case 0x0008:
+		return inet_gro_receive(n, l, skb, off + 4);
+	case 0xdd86:
+		return ipv6_gro_receive(n, l, skb, off + 4);
+	case 0x0081:
+	case 0xa888:
+		return vlan_gro_receive(n, l, skb, off + 4);
+	default:
+		return gro_refuse(skb);
+	}
+}
+
+static struct sk_buff **ip_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off,
+				       u8 proto)
+{
+	if (likely(proto == TCP))
+		return tcp_gro_receive(n, l, skb, off);
+	if (proto == UDP)
+		return udp_gro_receive(n, l, skb, off);
+	if ((proto != IPIP && proto != IPV6) || skb->gro_inner)
+		return gro_refuse(skb);
+	skb->gro_inner = (u16)off;
+	return proto == IPIP ? inet_gro_receive(n, l, skb, off) : ipv6_gro_receive(n, l, skb, off);
+}
+
+/* Where this IP header is: at off. The first one is the outer one, or the only one. */
+static void set_network(struct sk_buff *skb, u32 off)
+{
+	if (!skb->gro_inner)
+		skb->gro_outer = (u8)off;
+}
+
+struct sk_buff **inet_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
+{
+	const u8 *ip = skb_mac_header(skb) + off;
+	u32 frag;
+
+	if (!has(skb, off + 20) || ip[0] != 0x45)
+		return gro_refuse(skb);
+	frag = be16(ip + 6);
+	if (frag & 0x3fff || ip_fast_csum(ip, 20) != 0)
+		return gro_refuse(skb);
+	skb->gro_flush |= be16(ip + 2) != gro_len(skb, off) || frag & 0x8000;
+	set_network(skb, off);
+	for (u32 i = 0; i < l->count; i++) {
+		struct sk_buff *p = l->skb[i];
+		const u8 *ip2 = skb_mac_header(p) + off;
+
+		if (p->gro_same_flow)
+			p->gro_same_flow = load64(ip2 + 12) == load64(ip + 12) && ip2[9] == ip[9];
+	}
+	return ip_gro_receive(n, l, skb, off + 20, ip[9]);
 }
 
 /* Extension headers that are looked through: hop-by-hop, routing, destination options. */
@@ -42,36 +101,144 @@ static bool is_skipped(u8 next)
 	return next == 0 || next == 43 || next == 60;
 }
 
-struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb)
+struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
 {
-	const u8 *ip = skb_mac_header(skb) + ETH_HLEN;
-	u32 off = 40;
+	const u8 *ip = skb_mac_header(skb) + off;
+	u32 len = 40;
 	u8 next;
 
-	if (skb->head_len < 40 || ip[0] >> 4 != 6)
-		return refuse(skb);
+	if (!has(skb, off + 40) || ip[0] >> 4 != 6)
+		return gro_refuse(skb);
 	next = ip[6];
-	skb->gro_flush = be16(ip + 4) + 40u != skb->len;
+	skb->gro_flush |= be16(ip + 4) + 40u != gro_len(skb, off);
 	while (is_skipped(next)) {
-		if (off + 8 > skb->head_len)
-			return refuse(skb);
-		next = ip[off];
-		off += (ip[off + 1] + 1u) * 8;
-		if (off > skb->head_len)
-			return refuse(skb);
+		if (!has(skb, off + len + 8))
+			return gro_refuse(skb);
+		next = ip[len];
+		len += (ip[len + 1] + 1u) * 8;
+		if (!has(skb, off + len))
+			return gro_refuse(skb);
 	}
-	if (next != TCP)
-		return refuse(skb);
-	skb->gro_l4 = (u16)(ETH_HLEN + off);
-	skb->gro_version = 6;
+	set_network(skb, off);
 	for (u32 i = 0; i < l->count; i++) {
 		struct sk_buff *p = l->skb[i];
-		const u8 *ip2 = skb_mac_header(p) + ETH_HLEN;
+		const u8 *ip2 = skb_mac_header(p) + off;
 
-		/* version and flow label; next header; addresses; extension headers byte by byte */
+		/* version and flow label; next header; addresses; extension headers byte by byte, all within a buffer */
 		if (p->gro_same_flow)
-			p->gro_same_flow = p->gro_l4 == skb->gro_l4 && !((load32(ip) ^ load32(ip2)) & 0xffff0ff0) &&
-					   ip[6] == ip2[6] && memcmp(ip + 8, ip2 + 8, off - 8) == 0;
+			p->gro_same_flow = !((load32(ip) ^ load32(ip2)) & 0xffff0ff0) && ip[6] == ip2[6] &&
+					   memcmp(ip + 8, ip2 + 8, len - 8) == 0;
 	}
-	return tcp_gro_receive(n, l, skb);
+	return ip_gro_receive(n, l, skb, off + len, next);
+}
+
+/* ---- what IP adds to the reasons against a merge ---- */
+
+static enum gro_end inet_gro_flush(struct sk_buff *p, const u8 *ip, const u8 *ip2, u8 level)
+{
+	u16 delta = (u16)(be16(ip + 4) - be16(ip2 + 4));
+
+	if (ip[8] != ip2[8] || ip[1] != ip2[1] || (ip[6] ^ ip2[6]) & 0x40)
+		return GRO_TTL_TOS;
+	if (p->segs == 1 && delta == 0)
+		p->gro_fixed_id |= level;
+	return delta != (p->gro_fixed_id & level ? 0 : p->segs) ? GRO_IP_ID : GRO_HOLDS;
+}
+
+static enum gro_end level_flush(struct sk_buff *p, const struct sk_buff *skb, u32 off, u8 level)
+{
+	const u8 *ip = skb_mac_header(skb) + off, *ip2 = skb_mac_header(p) + off;
+
+	if (ip[0] >> 4 == 4)
+		return inet_gro_flush(p, ip, ip2, level);
+	return (load16(ip) ^ load16(ip2)) & 0xf00f || ip[7] != ip2[7] ? GRO_TTL_TOS : GRO_HOLDS;
+}
+
+/* gro_network_flush() - both levels are looked at in any case: each decides for itself whether its ids are fixed */
+enum gro_end gro_network_flush(struct sk_buff *p, const struct sk_buff *skb)
+{
+	enum gro_end outer = level_flush(p, skb, skb->gro_outer, 1), inner = GRO_HOLDS;
+
+	if (unlikely(skb->gro_inner))
+		inner = level_flush(p, skb, skb->gro_inner, 2);
+	return outer ? outer : inner;
+}
+
+/* ---- the transport's checksum ---- */
+
+static const u8 *inner_ip(const struct sk_buff *skb)
+{
+	return skb_mac_header(skb) + (skb->gro_inner ? skb->gro_inner : skb->gro_outer);
+}
+
+u32 gro_pseudo(const struct sk_buff *skb, u32 l4_len, u8 proto)
+{
+	const u8 *ip = inner_ip(skb);
+
+	return csum_pseudo(ip, ip[0] >> 4, l4_len, proto);
+}
+
+int gro_csum_bad(struct napi_struct *n, struct sk_buff *skb, u32 off, u8 proto)
+{
+	u32 len = gro_len(skb, off);
+
+	if (likely(skb->ip_summed != CHECKSUM_NONE))
+		return 0;
+	cpu_charge_bytes(n->sd, COST_CSUM_PS, len);
+	if (csum_fold(skb_checksum(skb, off - ETH_HLEN, len, gro_pseudo(skb, len, proto))) != 0)
+		return 1;
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	return 0;
+}
+
+/* ---- complete ---- */
+
+static void set_length4(u8 *ip, u32 len)
+{
+	store16(ip + 2, len > 65535 ? 0 : htobe16_((u16)len)); /* 0: the field cannot say it (BIG TCP) */
+	store16(ip + 10, 0);
+	store16(ip + 10, ip_fast_csum(ip, 20));
+}
+
+/* Longer than the field can say: RFC 2675's jumbo payload option, in a hop-by-hop header of its own behind the IPv6
+ * header at off. What is before it moves 8 bytes to the left, into the headroom where the virtio header was. */
+static void insert_jumbo(struct sk_buff *skb, u32 off, u32 payload)
+{
+	u8 *mac = skb_mac_header(skb), *ip = mac - JUMBO + off, *hop = ip + 40;
+
+	memmove(mac - JUMBO, mac, off + 40);
+	hop[0] = ip[6];
+	hop[1] = 0;
+	hop[2] = 0xc2;
+	hop[3] = 4;
+	store16(hop + 4, htobe16_((u16)((payload + JUMBO) >> 16)));
+	store16(hop + 6, htobe16_((u16)(payload + JUMBO)));
+	store16(ip + 4, 0);
+	ip[6] = 0; /* hop-by-hop options follow */
+	skb->mac_header -= JUMBO;
+	skb->network_header -= JUMBO;
+	skb->gro_l4 += JUMBO;
+	skb->data -= JUMBO;
+	skb->head_len += JUMBO;
+	skb->len += JUMBO;
+}
+
+static void set_length(struct sk_buff *skb, u32 off)
+{
+	u32 len = gro_len(skb, off);
+	u8 *ip = skb_mac_header(skb) + off;
+
+	if (ip[0] >> 4 == 4)
+		set_length4(ip, len);
+	else if (likely(len - 40 <= 65535))
+		store16(ip + 4, htobe16_((u16)(len - 40)));
+	else
+		insert_jumbo(skb, off, len - 40); /* once at most: may_be_big() */
+}
+
+void inet_gro_complete(struct sk_buff *skb)
+{
+	if (unlikely(skb->gro_inner))
+		set_length(skb, skb->gro_inner);
+	set_length(skb, skb->gro_outer);
 }

@@ -2,7 +2,9 @@
  *
  * Same flow: ports. Merged only if it is the very next piece of the stream and says nothing new: flags (FIN and PSH
  * aside), window, ack, options, TTL, TOS, DF equal, IP ids counting up or fixed, not longer than the first segment.
- * A shorter segment, PSH or FIN ends the merge after joining it. The rules of Linux 6.18, where CWR never joins.
+ * A shorter segment, PSH or FIN ends the merge after joining it. The rules of Linux 6.18, where CWR never joins; since
+ * 7.0 (gro-cwr) it is a flag like ECE. With rx-gro-list, what no local stream takes is merged as a list, for
+ * forwarding: each segment keeps its header, so FIN and PSH must be equal too.
  */
 #include "prelude.h"
 
@@ -12,101 +14,125 @@
 #define PSH 0x08
 #define URG 0x20
 #define CWR 0x80
+#define LIST_MAX 64
 
-static bool csum_is_bad(struct napi_struct *n, struct sk_buff *skb, const u8 *ip)
+/* What the TCP header says against a merge: the whole 32-bit word at offset 12 counts (offset, reserved bits, flags,
+ * window), the flags in except aside. */
+static enum gro_end header_refusal(const struct host *h, const u8 *th, const u8 *th2, u32 thlen, u8 except)
 {
-	u32 off = skb->gro_l4 - ETH_HLEN, len = skb->len - off;
+	u32 word = load32(th + 12) ^ load32(th2 + 12); /* little-endian view: byte 12 lowest, byte 13 holds the flags */
 
-	if (skb->ip_summed != CHECKSUM_NONE)
-		return false;
-	cpu_charge_bytes(n->sd, COST_CSUM_PS, len);
-	if (csum_fold(skb_checksum(skb, off, len, csum_pseudo(ip, skb->gro_version, len, 6))) != 0)
-		return true;
-	skb->ip_summed = CHECKSUM_UNNECESSARY;
-	return false;
+	word &= ~((u32)except << 8);
+	if (unlikely(word || (th[13] & CWR && !h->gro_cwr)))
+		return th[13] & CWR ? GRO_CWR : word & 0xf0 ? GRO_OPTIONS : word & 0xffff ? GRO_FLAGS : GRO_WINDOW;
+	if (load32(th + 8) != load32(th2 + 8))
+		return GRO_ACK;
+	return memcmp(th + 20, th2 + 20, thlen - 20) != 0 ? GRO_OPTIONS : GRO_HOLDS;
 }
 
-/* What IP adds to the reasons against a merge (3.4, 3.5 of docs/linux.md). */
-static bool network_differs(struct sk_buff *p, const struct sk_buff *skb)
+static enum gro_end tcp_refusal(const struct host *h, struct sk_buff *p, const struct sk_buff *skb, u32 off, u32 thlen,
+				u32 len)
 {
-	const u8 *ip = skb_mac_header(skb) + ETH_HLEN, *ip2 = skb_mac_header(p) + ETH_HLEN;
-	u16 delta;
+	const u8 *th = skb_mac_header(skb) + off, *th2 = skb_mac_header(p) + off;
+	enum gro_end why = header_refusal(h, th, th2, thlen, FIN | PSH);
 
-	if (skb->gro_version == 6) /* traffic class, hop limit */
-		return (load16(ip) ^ load16(ip2)) & 0xf00f || ip[7] != ip2[7];
-	if (ip[8] != ip2[8] || ip[1] != ip2[1] || (ip[6] ^ ip2[6]) & 0x40)
-		return true;
-	delta = (u16)(be16(ip + 4) - be16(ip2 + 4));
-	if (p->segs == 1 && delta == 0)
-		p->gro_fixed_id = 1;
-	return delta != (p->gro_fixed_id ? 0 : p->segs);
+	if (unlikely(why) || unlikely(why = gro_network_flush(p, skb)))
+		return why;
+	if (unlikely(len - 1 >= p->gso_size))
+		return len ? GRO_LONGER : GRO_EMPTY;
+	return unlikely(skb->seq != p->end_seq) ? GRO_SEQ : GRO_HOLDS;
 }
 
-/* The whole 32-bit word at offset 12 counts (offset, reserved, flags, window), FIN and PSH aside. */
-static bool tcp_differs(const u8 *th, const u8 *th2, u32 thlen)
+static enum gro_end list_refusal(const struct sk_buff *p, const struct sk_buff *skb, const u8 *th, const u8 *th2)
 {
-	u32 mask = ~((u32)(FIN | PSH) << 8); /* little-endian view: byte 13 holds the flags */
-
-	return (load32(th + 12) ^ load32(th2 + 12)) & mask || load32(th + 8) != load32(th2 + 8) ||
-	       memcmp(th + 20, th2 + 20, thlen - 20) != 0;
+	if (th[13] != th2[13])
+		return GRO_FLAGS;
+	if (skb->ip_summed != p->ip_summed)
+		return GRO_CSUM_STATE;
+	return p->segs >= LIST_MAX ? GRO_COUNT : GRO_HOLDS;
 }
 
-struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb)
+/* Return: GRO_HOLDS = it joined p, else why not */
+static enum gro_end tcp_join(struct napi_struct *n, struct sk_buff *p, struct sk_buff *skb, u32 off, u32 thlen, u32 len)
 {
-	const u8 *ip = skb_mac_header(skb) + ETH_HLEN, *th = skb_mac_header(skb) + skb->gro_l4;
-	u32 off = skb->gro_l4 - ETH_HLEN, thlen, len, mss = 1;
-	struct sk_buff **pp = NULL;
-	struct sk_buff *p = NULL;
+	const u8 *th = skb_mac_header(skb) + off;
+	u8 *th2 = skb_mac_header(p) + off;
+	u32 hdr = off + thlen - ETH_HLEN;
+	enum gro_end why = tcp_refusal(n->host, p, skb, off, thlen, len);
+
+	if (unlikely(why))
+		return why;
+	if (unlikely(p->flags & SKB_FLIST)) {
+		why = list_refusal(p, skb, th, th2);
+		return why ? why : skb_gro_receive_list(p, skb, hdr);
+	}
+	why = skb_gro_receive(n, p, skb, hdr);
+	if (likely(!why))
+		th2[13] |= th[13] & (FIN | PSH);
+	return why;
+}
+
+/* rx-gro-list: is this for no stream of ours? Asked when none of the flow is held. */
+static noinline bool is_forwarded(struct host *h, const struct sk_buff *skb, const u8 *th)
+{
+	const u8 *ip = skb_mac_header(skb) + (skb->gro_inner ? skb->gro_inner : skb->gro_outer);
+	bool v6 = ip[0] >> 4 == 6;
+	struct inet_addr src = v6 ? inet_addr6(ip + 8) : inet_addr4(ip + 12);
+	struct inet_addr dst = v6 ? inet_addr6(ip + 24) : inet_addr4(ip + 16);
+
+	return !sock_lookup_flow(&h->socks, SOCK_TCP, &dst, be16(th + 2), &src, be16(th));
+}
+
+static enum gro_end last_because(u8 flags)
+{
+	return flags & FIN ? GRO_FIN : flags & PSH ? GRO_PSH : flags & (URG | RST | SYN) ? GRO_FLAGS : GRO_SHORTER;
+}
+
+struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
+{
+	const u8 *th = skb_mac_header(skb) + off;
+	u32 room = skb->head_len + ETH_HLEN, thlen, len, mss = 1;
+	enum gro_end why = GRO_HOLDS;
+	struct sk_buff **pp;
 	u8 flags;
 	bool force;
 
-	if (off + 20 > skb->head_len || (thlen = (th[12] >> 4) * 4u) < 20 || off + thlen > skb->head_len ||
-	    (!skb->gro_flush && csum_is_bad(n, skb, ip))) {
-		skb->gro_flush = 1;
-		return NULL;
-	}
+	if ((!skb->gro_flush && gro_csum_bad(n, skb, off, 6)) || off + 20 > room || (thlen = (th[12] >> 4) * 4u) < 20 ||
+	    off + thlen > room)
+		return gro_refuse(skb);
 	flags = th[13];
-	len = skb->len - off - thlen;
+	len = skb->len + ETH_HLEN - off - thlen;
+	skb->gro_l4 = (u16)off;
 	skb->seq = be32(th + 4);
 	skb->end_seq = skb->seq + len;
 	skb->gso_size = len;
 
-	for (u32 i = l->count; i-- > 0;) { /* newest first */
-		if (l->skb[i]->gro_same_flow && load32(skb_mac_header(l->skb[i]) + l->skb[i]->gro_l4) == load32(th)) {
-			pp = &l->skb[i];
-			p = *pp;
-			break;
-		}
-	}
-	if (p) {
-		u8 *th2 = skb_mac_header(p) + p->gro_l4;
-
-		mss = p->gso_size;
-		if (flags & CWR || tcp_differs(th, th2, thlen) || network_differs(p, skb) || len - 1 >= mss ||
-		    skb->seq != p->end_seq || skb_gro_receive(n, p, skb) < 0)
-			mss = 1;
-		else
-			th2[13] |= flags & (FIN | PSH);
+	pp = gro_lookup(l, skb, off);
+	if (unlikely(n->host->gro_list))
+		skb->flags |= pp ? (*pp)->flags & SKB_FLIST : is_forwarded(n->host, skb, th) ? SKB_FLIST : 0;
+	if (pp) {
+		why = tcp_join(n, *pp, skb, off, thlen, len);
+		if (!why)
+			mss = (*pp)->gso_size;
 	}
 	force = len < mss || flags & (URG | PSH | RST | SYN | FIN);
 	skb->gro_flush |= force;
-	return p && (!skb->gro_same_flow || force) ? pp : NULL;
+	if (!pp || (!why && !force))
+		return NULL;
+	n->gro_why = (u8)(why ? why : last_because(flags));
+	return pp;
 }
 
-/* Merged: the headers of the first segment are made to speak for all. The TCP checksum becomes the pseudo-header's
- * sum (CHECKSUM_PARTIAL), which is why captures call it incorrect. */
+/* Merged: the checksum becomes the pseudo-header's sum (CHECKSUM_PARTIAL), which is why captures call it incorrect. A
+ * list's segments were all verified, and their checksums are still in their headers. */
 void tcp_gro_complete(struct sk_buff *skb)
 {
-	u8 *ip = skb_mac_header(skb) + ETH_HLEN, *th = skb_mac_header(skb) + skb->gro_l4;
-	u32 l4_len = skb->len - (skb->gro_l4 - ETH_HLEN);
+	u8 *th = skb_mac_header(skb) + skb->gro_l4;
 
-	if (skb->gro_version == 4) {
-		store16(ip + 2, htobe16_((u16)skb->len));
-		store16(ip + 10, 0);
-		store16(ip + 10, ip_fast_csum(ip, 20));
-	} else {
-		store16(ip + 4, skb->len - 40 > 65535 ? 0 : htobe16_((u16)(skb->len - 40)));
+	if (unlikely(skb->flags & SKB_FLIST)) {
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+		return;
 	}
-	store16(th + 16, (u16)~csum_fold(csum_pseudo(ip, skb->gro_version, l4_len, 6)));
+	store16(th + 16, (u16)~csum_fold(gro_pseudo(skb, skb->len + ETH_HLEN - skb->gro_l4, 6)));
 	skb->ip_summed = CHECKSUM_PARTIAL;
 }

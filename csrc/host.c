@@ -161,6 +161,8 @@ int host_start(struct host *h)
 	for (u32 i = 0; i < h->ncpus; i++) {
 		h->cpu[i]->backlog.weight = h->dev_weight;
 		h->cpu[i]->live = h->live;
+		if (h->gro_flows && !(h->cpu[i]->gro_flows = gro_flows_new(h->gro_flows)))
+			return -ENOMEM;
 	}
 	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
 		if (h->nic.rss.indir[i] >= h->nic.nqueues)
@@ -196,8 +198,11 @@ void host_free(struct host *h)
 	dma_exit(&h->nic.dma);
 	free(h->nic.fifo.slot);
 	sock_table_exit(&h->socks);
-	for (u32 i = 0; i < h->ncpus; i++)
+	for (u32 i = 0; i < h->ncpus; i++) {
+		if (h->cpu[i])
+			free(h->cpu[i]->gro_flows);
 		free(h->cpu[i]);
+	}
 	free(h);
 }
 

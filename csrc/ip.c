@@ -114,6 +114,8 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		return;
 	}
 	total = be16(ip + 2);
+	if (unlikely(!total && skb->segs > 1)) /* BIG TCP: longer than the field can say */
+		total = skb->len;
 	if (unlikely(total > skb->len)) {
 		ip_drop(sd, skb, IpExt_InTruncatedPkts, PKT_TOO_SMALL);
 		return;

@@ -42,8 +42,24 @@ static bool is_loopback6(const u8 *addr)
 	return a.hi == 0 && a.lo == 1;
 }
 
+/* Jumbo payload (RFC 2675): only in a hop-by-hop header, only if the length field says 0, only beyond 65535. */
+static bool jumbo_good(const struct sk_buff *skb, u32 off, u32 *payload)
+{
+	u8 copy[6];
+	const u8 *o = skb_header_pointer(skb, off, 6, copy);
+	u32 len;
+
+	if (!o || o[1] != 4 || (off & 3) != 2 || be16(skb->data + 4) != 0)
+		return false;
+	len = be32(o + 2);
+	if (len <= 65535 || len > skb->len - 40)
+		return false;
+	*payload = len;
+	return true;
+}
+
 /* TLV options of a hop-by-hop or destination options header (RFC 8200 section 4.2). */
-static bool options_good(const struct sk_buff *skb, u32 off, u32 end)
+static bool options_good(const struct sk_buff *skb, u32 off, u32 end, u32 *jumbo)
 {
 	while (off < end) {
 		u8 copy[2];
@@ -58,16 +74,18 @@ static bool options_good(const struct sk_buff *skb, u32 off, u32 end)
 		o = skb_header_pointer(skb, off, 2, copy);
 		if (!o || off + 2 + o[1] > end)
 			return false;
-		if (o[0] >> 6 && o[0] != 0xc2 &&
-		    o[0] != 0xc9) /* unknown, and it says: discard. Jumbo, home address: known */
+		if (o[0] == 0xc2
+			    ? !jumbo || !jumbo_good(skb, off, jumbo)
+			    : o[0] >> 6 && o[0] != 0xc9) /* unknown, and it says: discard. c9, home address, is known */
 			return false;
 		off += 2 + o[1];
 	}
 	return true;
 }
 
-/* Walk the extension headers. Return: the protocol, or -fate; *off is where its header begins. */
-static int walk_headers(const struct sk_buff *skb, u8 next, u32 *off)
+/* Walk the extension headers. Return: the protocol, or -fate; *off: where its header begins; *jumbo: the payload's
+ * length if an option says it. */
+static int walk_headers(const struct sk_buff *skb, u8 next, u32 *off, u32 *jumbo)
 {
 	for (u32 n = 0; n < 16; n++) {
 		u8 copy[8];
@@ -85,7 +103,7 @@ static int walk_headers(const struct sk_buff *skb, u8 next, u32 *off)
 			return -(int)IPV6_BAD_EXTHDR;
 		len = (h[1] + 1u) * 8;
 		if (*off + len > skb->len || (next == ROUTING && h[3] != 0) ||
-		    (next != ROUTING && !options_good(skb, *off + 2, *off + len)))
+		    (next != ROUTING && !options_good(skb, *off + 2, *off + len, next == HOPOPTS ? jumbo : NULL)))
 			return -(int)IPV6_BAD_EXTHDR;
 		next = h[0];
 		*off += len;
@@ -104,7 +122,7 @@ static bool is_mapped4(const u8 *addr)
 void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	const u8 *ip = skb->data;
-	u32 payload, off = 40;
+	u32 payload, jumbo = 0, off = 40;
 	int proto;
 
 	if (unlikely(skb->pkt_type == PACKET_OTHERHOST)) {
@@ -128,13 +146,13 @@ void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		ipv6_drop(sd, skb, Ip6_InTruncatedPkts, PKT_TOO_SMALL);
 		return;
 	}
-	if (payload || skb->segs == 1) /* 0 in a merged packet: longer than the field can say */
+	if (payload || ip[6] != HOPOPTS) /* 0, and hop-by-hop options: one of those may say how long it is */
 		skb_trim(sd, skb, payload + 40);
 	if (unlikely(!is_local6(sd->host, ip + 24))) {
 		ipv6_drop(sd, skb, Ip6_InAddrErrors, IP_INADDRERRORS);
 		return;
 	}
-	proto = walk_headers(skb, ip[6], &off);
+	proto = walk_headers(skb, ip[6], &off, &jumbo);
 	if (unlikely(proto < 0)) {
 		if (proto == -(int)IP_FRAGMENT)
 			kfree_skb_reason(sd, skb, IP_FRAGMENT);
@@ -142,6 +160,8 @@ void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
 			ipv6_drop(sd, skb, Ip6_InHdrErrors, IPV6_BAD_EXTHDR);
 		return;
 	}
+	if (unlikely(jumbo))
+		skb_trim(sd, skb, jumbo + 40);
 	skb->transport_header = (u16)(skb->network_header + off);
 	skb_advance(skb, off);
 	ip_deliver(sd, skb, (u8)proto);

@@ -74,7 +74,7 @@ int napi_complete_done(struct napi_struct *n, int work_done)
 			unmask = 0;
 	}
 	if (n->gro_bitmask)
-		napi_gro_flush(n, timeout != 0);
+		napi_gro_flush(n, timeout != 0, GRO_COMPLETE);
 	gro_normal_list(n);
 	COUNT(n->completes, 1);
 

@@ -43,7 +43,7 @@ static int napi_poll(struct softnet_data *sd, struct napi_struct *n)
 
 	COUNT(n->full_polls, 1);
 	if (n->gro_bitmask) /* HZ < 1000: a full poll flushes all, nothing may get old unseen */
-		napi_gro_flush(n, n->host->hz >= 1000);
+		napi_gro_flush(n, n->host->hz >= 1000, GRO_FULL_POLL);
 	gro_normal_list(n);
 	list_append(&sd->repoll, &sd->repoll_tail, n);
 	return work;

@@ -196,6 +196,32 @@ int skb_trim(struct softnet_data *sd, struct sk_buff *skb, u32 len)
 	return 0;
 }
 
+/* skb_segment_list() - skb keeps its first own bytes; Return: the segments behind them, linked by next */
+struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own)
+{
+	struct sk_buff *piece = skb->frag_list, *last = skb, *segments = NULL, **link = &segments, *next;
+
+	skb->frag_list = NULL;
+	for (; piece; piece = next) {
+		next = piece->next;
+		piece->next = NULL;
+		if (piece->segs) {
+			skb->truesize -= piece->truesize;
+			*link = last = piece;
+			link = &piece->next;
+		} else { /* the segment before it spans buffers */
+			if (last->frag_list)
+				last->frag_tail->next = piece;
+			else
+				last->frag_list = piece;
+			last->frag_tail = piece;
+		}
+	}
+	skb->len = own;
+	skb->segs = 1;
+	return segments;
+}
+
 void skb_advance(struct sk_buff *skb, u32 n)
 {
 	u32 part = min_u32(n, skb->head_len);

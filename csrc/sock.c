@@ -180,18 +180,10 @@ int reader_run(struct softnet_data *sd)
 
 /* ---- Python reads ---- */
 
-struct from {
-	struct inet_addr addr;
-	u16 port;
-	u16 spare;
-	u32 truncated;
-};
-
 /* sock_recv() - one datagram. Return: its length (as much of it as fits is copied), or -EAGAIN */
-long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, void *from)
+long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_from *f)
 {
 	struct sk_buff *skb = reader_take(h->live, sk);
-	struct from *f = from;
 	const u8 *ip;
 	u32 n;
 
@@ -202,6 +194,7 @@ long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, void *from)
 	f->port = (u16)skb->seq;
 	n = (u32)min_u64(len, skb->len);
 	f->truncated = n < skb->len;
+	f->gso_size = skb->segs > 1 ? skb->gso_size : 0;
 	skb_copy_bits(skb, 0, buf, n);
 	sk->reads++;
 	kfree_skb_list(NULL, skb);

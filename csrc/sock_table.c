@@ -56,6 +56,17 @@ int sock_table_live(const struct sock_table *t)
 
 /* ---- making and closing ---- */
 
+/* sock_set_udp_gro() - the socket takes merged datagrams as they are (UDP_GRO) */
+void sock_set_udp_gro(struct host *h, struct sock *sk, int on)
+{
+	spin_lock(&h->socks.lock);
+	if (sk->udp_gro != !!on) {
+		sk->udp_gro = !!on;
+		WRITE_ONCE(h->udp_gro_socks, h->udp_gro_socks + (on ? 1 : -1u));
+	}
+	spin_unlock(&h->socks.lock);
+}
+
 static struct sock *sock_alloc(struct sock_table *t)
 {
 	struct sock *sk;
@@ -144,7 +155,8 @@ int sock_connect(struct host *h, struct sock *sk, const struct inet_addr *raddr,
 	return 0;
 }
 
-static struct sock *find_bound(struct sock_table *t, u8 type, const struct inet_addr *laddr, u16 lport)
+/* sock_find_bound() - as sock_lookup_port(), but makes no sink */
+struct sock *sock_find_bound(struct sock_table *t, u8 type, const struct inet_addr *laddr, u16 lport)
 {
 	u32 i = smp_load_acquire(&t->port[type == SOCK_TCP_LISTEN][lport]);
 	struct sock *any = NULL;
@@ -164,12 +176,12 @@ static struct sock *find_bound(struct sock_table *t, u8 type, const struct inet_
 
 struct sock *sock_lookup_port(struct host *h, u8 type, const struct inet_addr *laddr, u16 lport)
 {
-	struct sock *sk = find_bound(&h->socks, type, laddr, lport);
+	struct sock *sk = sock_find_bound(&h->socks, type, laddr, lport);
 
 	if (likely(sk || !h->auto_sink))
 		return sk;
 	spin_lock(&h->socks.lock);
-	sk = find_bound(&h->socks, type, laddr, lport); /* another CPU may have made it just now */
+	sk = sock_find_bound(&h->socks, type, laddr, lport); /* another CPU may have made it just now */
 	if (!sk)
 		sk = bind_locked(h, type, NULL, lport, true);
 	spin_unlock(&h->socks.lock);
@@ -292,6 +304,8 @@ void sock_close(struct host *h, struct softnet_data *sd, struct sock *sk)
 	spin_lock(&t->lock);
 	spin_lock(&sk->lock);
 	if (!sk->closed) {
+		if (sk->udp_gro)
+			WRITE_ONCE(h->udp_gro_socks, h->udp_gro_socks - 1);
 		if (sk->rport || sk->type == SOCK_TCP) /* a segment may come from port 0 */
 			flow_remove(t, sk);
 		if (sk->type != SOCK_TCP)

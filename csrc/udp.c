@@ -1,5 +1,7 @@
 /* udp.c - UDP input: length, checksum, socket. RFC 768; Linux: net/ipv4/udp.c
  *
+ *   ip_deliver() -> udp_rcv() -> sock.c. What GRO merged goes whole only to a socket with UDP_GRO, else in pieces
+ *
  * A datagram goes to the connected socket of its 4-tuple, else to the best one bound to its port; in a replay a sink
  * socket is made for the port. No socket: NoPorts. Full receive buffer: RcvbufErrors.
  */
@@ -40,6 +42,34 @@ static struct sock *udp_lookup(struct softnet_data *sd, const u8 *ip, u16 sport,
 	return sk ? sk : sock_lookup_port(h, SOCK_UDP, &dst, dport);
 }
 
+static void udp_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
+{
+	if (likely(sock_queue_rcv_skb(sd, sk, skb) == 0)) {
+		COUNT(sd->mib[Udp_InDatagrams], 1);
+	} else if (sk->closed) {
+		COUNT(sd->mib[Udp_NoPorts], 1);
+		kfree_skb_reason(sd, skb, NO_SOCKET);
+	} else {
+		COUNT(sd->mib[Udp_RcvbufErrors], 1);
+		udp_error(sd, skb, SOCKET_RCVBUFF);
+	}
+}
+
+/* Merged for forwarding (rx-udp-gro-forwarding, rx-gro-list), and yet for us: datagram by datagram. */
+static noinline void udp_rcv_segments(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff *segment = skb_segment_list(skb, skb->gso_size), *next;
+	u32 sport = skb->seq;
+
+	udp_queue_rcv_skb(sd, sk, skb);
+	for (; segment; segment = next) {
+		next = segment->next;
+		segment->next = NULL;
+		segment->seq = sport;
+		udp_queue_rcv_skb(sd, sk, segment);
+	}
+}
+
 void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	const u8 *ip = skb_network_header(skb);
@@ -75,15 +105,8 @@ void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	}
 	skb->seq = be16(uh);
 	skb_advance(skb, 8);
-	if (unlikely(sock_queue_rcv_skb(sd, sk, skb) < 0)) {
-		if (sk->closed) {
-			COUNT(sd->mib[Udp_NoPorts], 1);
-			kfree_skb_reason(sd, skb, NO_SOCKET);
-			return;
-		}
-		COUNT(sd->mib[Udp_RcvbufErrors], 1);
-		udp_error(sd, skb, SOCKET_RCVBUFF);
-		return;
-	}
-	COUNT(sd->mib[Udp_InDatagrams], 1);
+	if (unlikely(skb->segs > 1) && !sk->udp_gro)
+		udp_rcv_segments(sd, sk, skb);
+	else
+		udp_queue_rcv_skb(sd, sk, skb);
 }

@@ -1,7 +1,7 @@
 /* vnic.h - the map of the data plane, in the order in which a frame meets it
  *
  *   wire.c pcap.c tap.c -> nic.c: filter.c rss.c fifo.c -> virtqueue.c dma.c -> irq.c          the device
- *   softirq.c -> net_rx_action.c -> driver.c -> gro.c -> rps.c -> backlog.c
+ *   softirq.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c -> backlog.c
  *             -> netif_receive_skb.c -> arp.c ip.c ipv6.c -> icmp.c udp.c tcp.c -> sock.c      the host
  *
  * The three nouns: a frame is bytes on the wire (device side); a virtqueue is the ring that device and driver
@@ -30,6 +30,8 @@ typedef uint64_t u64;
 #define ETH_FRAME_LEN 1514
 #define ETH_ZLEN 60                /* a frame is padded to this on a wire, FCS not counted */
 
+struct inet_addr { u64 hi, lo; };  /* IPv4 is kept as ::ffff:a.b.c.d, so one table serves both */
+
 /* ---- fates: every frame offered on the wire ends in exactly one. ledger.c has a line of text for each ---- */
 
 enum fate {
@@ -52,6 +54,18 @@ enum fate {
 enum in_flight {
 	IN_FIFO, IN_RING, IN_GRO, IN_BACKLOG, IN_PYTHON, IN_TCP_OFO,
 	IN_FLIGHT_MAX
+};
+
+/* ---- GRO: why a hold ended; gro_flows.c has a line of text for each ---- */
+enum gro_end {
+	GRO_HOLDS,                     /* it did not */
+	GRO_COMPLETE, GRO_FULL_POLL, GRO_AGED, GRO_EVICTED,
+	/* a segment joined, and was the last to */
+	GRO_PSH, GRO_FIN, GRO_SHORTER, GRO_COUNT,
+	/* a segment of the flow came that could not join */
+	GRO_FLAGS, GRO_CWR, GRO_WINDOW, GRO_ACK, GRO_OPTIONS, GRO_TTL_TOS, GRO_IP_ID, GRO_EMPTY, GRO_LONGER, GRO_SEQ,
+	GRO_SIZE, GRO_PADDED, GRO_CSUM_STATE, GRO_OTHER_KIND,
+	GRO_END_MAX
 };
 
 /* ---- costs: what a piece of work takes from the CPU that does it, ns (the _PS ones: picoseconds a byte) ---- */
@@ -450,13 +464,17 @@ struct sk_buff {
 	u32 head_len, gso_size;
 	u32 seq, end_seq;          /* TCP, host byte order. UDP: seq is the sender's port */
 	u32 gro_age;               /* jiffies of the first segment */
-	u16 gro_l4;                /* offset from the MAC header */
-	u8 gro_flush, gro_same_flow, gro_fixed_id, gro_version;
-	u16 vlan_tci, vlan_proto;  /* 0xffff: no tag was taken off; its TPID, network byte order */
+	u16 gro_l4, gro_inner;     /* transport header, inner IP header (0: none); offsets from the MAC header */
+	u8 gro_outer;              /* the IP header, or the outer one */
+	u8 gro_flush, gro_same_flow;
+	u8 gro_fixed_id;           /* bit 0 outer, 1 inner: all segments have the same IP id */
+	u16 vlan_tci, vlan_proto;  /* of a tag that was taken off; its TPID, network byte order */
 	u64 t_wire, t_stage;       /* last bit on the wire; when its stage began */
 	u64 tstamp;                /* when it left GRO: what a tap stamps it with (netdev_tstamp_prequeue=1) */
 };
 #define SKB_TAGGED 1               /* vlan_tci and vlan_proto are good: the tag is not in the bytes any more */
+#define SKB_FLIST 2                /* merged by GRO as a list: each segment keeps its header (SKB_GSO_FRAGLIST) */
+#define SKB_UDP 4                  /* what GRO holds is UDP */
 
 struct rx_pool {
 	u8 *base;                  /* buffer i at base + i * stride */
@@ -481,6 +499,7 @@ void skb_flush_returns(struct softnet_data *sd);
 const u8 *skb_header_pointer(const struct sk_buff *skb, u32 off, u32 len, u8 *copy); /* NULL: not that long */
 u32 skb_copy_bits(const struct sk_buff *skb, u32 off, u8 *to, u32 len); /* bytes copied */
 int skb_trim(struct softnet_data *sd, struct sk_buff *skb, u32 len);    /* drop padding behind len */
+struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own);         /* take apart what GRO merged */
 void skb_advance(struct sk_buff *skb, u32 n);                           /* eat n bytes at the front, over pieces too */
 u32 skb_checksum(const struct sk_buff *skb, u32 off, u32 len, u32 sum);
 
@@ -507,6 +526,7 @@ struct napi_struct {
 	u32 rx_count;
 	u32 gro_held, rx_frames;       /* frames held, frames on rx_list */
 	u8 in_poll;
+	u8 gro_why;                    /* enum gro_end of the hold that a protocol names to be completed */
 	/* counters */
 	u64 polls, packets, full_polls, completes;
 };
@@ -590,6 +610,9 @@ struct softnet_data {
 	u64 hardirqs, softirqs, ksoftirqd_runs, net_rx_runs, idle_ns, yields;
 	u64 rx_dropped, rx_otherhost_dropped;
 	u64 gro_merged, gro_held_total, gro_normal, gro_flushed_skbs, gro_flushed_segs;
+	u64 gro_ended[GRO_END_MAX];
+	u64 gro_lost_ids, gro_lost_psh;
+	struct gro_flows *gro_flows;   /* NULL: off */
 	u64 mib[MIB_MAX];
 	u64 backlog_frames;            /* target: frames in input_pkt_queue, under lock */
 	u64 process_frames, enqueue_frames;
@@ -626,16 +649,47 @@ void driver_irq(struct driver_queue *dq);    /* the interrupt handler */
 int driver_refill(struct driver_queue *dq);  /* buffers posted */
 void driver_close(struct driver_queue *dq);  /* frames left in the ring end as DEV_READY */
 
-/* ---- gro.c, gro_inet.c, gro_tcp.c ---- */
+/* ---- gro.c: hold and merge. gro_inet.c: VLAN, IP, one tunnel; gro_tcp.c, gro_udp.c: may it join?  ---- */
 
+const char *gro_end_text(enum gro_end why);
 void napi_gro_receive(struct napi_struct *n, struct sk_buff *skb);
-void napi_gro_flush(struct napi_struct *n, int flush_old);
+void napi_gro_flush(struct napi_struct *n, int flush_old, enum gro_end why);
 void gro_normal_list(struct napi_struct *n);
-struct sk_buff **inet_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb);
-struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb);
-struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb);
+/* off: of the header to look at, from the MAC header. Return: the held skb to complete now (n->gro_why says why), or NULL */
+struct sk_buff **vlan_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off);
+struct sk_buff **inet_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off);
+struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off);
+struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off);
+struct sk_buff **udp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off);
+struct sk_buff **gro_refuse(struct sk_buff *skb);
+struct sk_buff **gro_lookup(struct gro_list *l, const struct sk_buff *skb, u32 off);
+int gro_csum_bad(struct napi_struct *n, struct sk_buff *skb, u32 off, u8 proto);
+enum gro_end gro_network_flush(struct sk_buff *p, const struct sk_buff *skb);
+enum gro_end skb_gro_receive(struct napi_struct *n, struct sk_buff *p, struct sk_buff *skb, u32 hdr);
+enum gro_end skb_gro_receive_list(struct sk_buff *p, struct sk_buff *skb, u32 hdr);
+void inet_gro_complete(struct sk_buff *skb);
 void tcp_gro_complete(struct sk_buff *skb);
-int skb_gro_receive(struct napi_struct *n, struct sk_buff *p, struct sk_buff *skb);
+void udp_gro_complete(struct sk_buff *skb);
+u32 gro_pseudo(const struct sk_buff *skb, u32 l4_len, u8 proto);
+
+/* gro_flows.c: what merging lost and why, per flow; a table per CPU, bounded, only if asked for (gro-flows) */
+struct gro_flow {
+	struct inet_addr src, dst;
+	u16 sport, dport;
+	u8 proto, used;
+	u16 spare;
+	u32 spread_max_ns;             /* first to last arrival in one merged packet */
+	u64 frames, skbs;              /* what left GRO; frames - skbs boundaries are gone */
+	u64 lost_ids, lost_psh, spread_ns;
+	u64 ended[GRO_END_MAX];
+};
+struct gro_flows {
+	u32 mask;
+	u64 missed;                    /* skbs of flows that found no room */
+	struct gro_flow flow[];
+};
+struct gro_flows *gro_flows_new(u32 flows);
+void gro_account(struct softnet_data *sd, const struct sk_buff *skb, enum gro_end why);
 
 /* ---- flow_dissector.c, rps.c, backlog.c ---- */
 
@@ -686,8 +740,6 @@ void udp_rcv(struct softnet_data *sd, struct sk_buff *skb);
 void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb);
 int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len);
 
-/* addresses: IPv4 is kept as ::ffff:a.b.c.d, so one table serves both */
-struct inet_addr { u64 hi, lo; };
 struct inet_net { struct inet_addr addr; u32 prefix; };
 
 /* ---- sock.c, sock_table.c, flow_table.c: the receive queue, and the tables that find a socket ---- */
@@ -723,7 +775,8 @@ struct sock {
 	u32 listener;                  /* index of the listening socket, 0: none */
 	u8 accepted;                   /* 0 waits, 1 Python holds it, 2 Python gave it up */
 	u8 fin_seen;
-	u16 spare;
+	u8 udp_gro;                    /* UDP_GRO: takes merged datagrams as they are */
+	u8 spare;
 	struct sock *accept_next;      /* listener: queue of new streams */
 	struct sock *accept_tail;
 	u64 segments, duplicates;
@@ -759,12 +812,15 @@ void flow_remove(struct sock_table *t, const struct sock *sk);
 struct sock *sock_lookup_flow(struct sock_table *t, u8 type, const struct inet_addr *laddr, u16 lport,
 			      const struct inet_addr *raddr, u16 rport);
 struct sock *sock_lookup_port(struct host *h, u8 type, const struct inet_addr *laddr, u16 lport);
+struct sock *sock_find_bound(struct sock_table *t, u8 type, const struct inet_addr *laddr, u16 lport);
+void sock_set_udp_gro(struct host *h, struct sock *sk, int on);
 struct sock *sock_new_flow(struct softnet_data *sd, struct sock *listener, const struct inet_addr *laddr, u16 lport,
 			   const struct inet_addr *raddr, u16 rport, u32 rcv_nxt);
 int sock_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb); /* 0, or -ENOBUFS: not queued */
 void sock_data_ready(struct softnet_data *sd, struct sock *sk);
 struct sk_buff *sock_dequeue(struct sock *sk);
-long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, void *from); /* a datagram; -EAGAIN */
+struct sock_from { struct inet_addr addr; u16 port; u16 spare; u32 truncated; u32 gso_size; };
+long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_from *f); /* a datagram; -EAGAIN */
 long sock_read(struct host *h, struct sock *sk, void *buf, u64 len);  /* stream bytes; 0: ended; -EAGAIN; -ECONNRESET */
 struct sock *sock_accept(struct host *h, struct sock *listener);
 
@@ -798,6 +854,10 @@ struct host {
 	struct driver_queue *dq[NIC_QUEUES_MAX];
 	u32 rx_pool_size;
 	u8 external_driver, live, gro, auto_sink, ip_any, vlan_any;
+	u8 gro_list, gro_udp_fwd;      /* rx-gro-list, rx-udp-gro-forwarding */
+	u8 gro_cwr;                    /* 1: CWR joins CWR, as since Linux 7.0 */
+	u32 udp_gro_socks;             /* sockets with UDP_GRO */
+	u32 gro_flows;                 /* flows to keep account of; 0: none */
 	u32 catch_up;                  /* virtual time: packets between two looks at the others' clocks */
 	u32 cost[COST_MAX];
 	u32 weight, netdev_budget, netdev_budget_usecs, dev_weight, netdev_max_backlog;

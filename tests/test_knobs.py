@@ -3,7 +3,7 @@
 import pytest
 
 import vnic
-from vnic import knobs
+from vnic import knobs, values
 from vnic._core import lib
 from vnic.errors import ConfigError
 
@@ -24,7 +24,8 @@ INTEGERS = [
     ("netdev-budget-usecs", 1, 10_000_000, "netdev_budget_usecs"),
     ("netdev-max-backlog", 0, 1 << 20, "netdev_max_backlog"),
     ("gro-max-size", 0, 524_280, "gro_max_size"),
-    ("gro-ipv4-max-size", 0, 65_536, "gro_ipv4_max_size"),
+    ("gro-ipv4-max-size", 0, 524_280, "gro_ipv4_max_size"),
+    ("gro-flows", 0, 1 << 20, "gro_flows"),
     ("gro-normal-batch", 1, 1024, "gro_normal_batch"),
     ("gro-flush-timeout", 0, 1 << 40, "gro_flush_timeout"),
     ("napi-defer-hard-irqs", 0, 1 << 20, "napi_defer_hard_irqs"),
@@ -40,9 +41,11 @@ FLAGS = [
     ("rxhash", True, "nic.rss.enabled"),
     ("drop-en", False, "nic.drop_en"),
     ("gro", True, "gro"),
+    ("rx-udp-gro-forwarding", False, "gro_udp_fwd"),
+    ("rx-gro-list", False, "gro_list"),
     ("strict-csum", False, None),
 ]
-OTHERS = {"mac", "rx-flow-hash-udp", "rss-key", "rps-cpus", "reader-cpu", "link", "speed", "cost"}
+OTHERS = {"mac", "rx-flow-hash-udp", "rss-key", "rps-cpus", "reader-cpu", "link", "speed", "cost", "gro-cwr"}
 
 
 class Machine:
@@ -218,7 +221,7 @@ def test_a_host_that_cannot_be_is_a_config_error_too():
     ],
 )
 def test_mac(text, mac):
-    assert knobs.parse_mac(text) == mac
+    assert values.parse_mac(text) == mac
 
 
 @pytest.mark.parametrize(
@@ -248,7 +251,7 @@ def test_a_card_has_no_multicast_address(machine):
     ],
 )
 def test_link(machine, text, bps):
-    assert knobs.parse_link(text) == bps
+    assert values.parse_link(text) == bps
     machine.set("link", text)
     assert machine.wire.c.ps_per_byte == (round(8e12 / bps) if bps else 0)
 

@@ -1,8 +1,12 @@
 """The report: every fate has its place in the funnel, numbers add up, bars do not lie."""
 
 import pytest
+from frames import ACK, PSH, tcp
+from rich.console import Console
+from scapy.utils import wrpcap
 
-from vnic.report import FUNNEL, _bar, duration, fate_text
+from vnic.replay import replay
+from vnic.report import FUNNEL, _bar, duration, fate_text, show
 from vnic.stats import FATES
 
 
@@ -37,3 +41,19 @@ def test_durations_have_three_digits_and_a_unit():
         "5 ms",
         "2.5 s",
     ]
+
+
+def test_gro_says_what_was_lost_and_why_holds_ended(tmp_path, capsys):
+    frames = [tcp(b"x" * 100, seq=1 + 100 * i, id=i, flags=ACK | PSH * (i == 2), sport=port) for i in range(5)
+              for port in range(1, 13)]  # fmt: skip
+    path = tmp_path / "in.pcap"
+    wrpcap(str(path), frames)
+    result = replay([path], gro_flows=64, rxhash=False, rx_usecs=100, gro_max_size=400)
+    show(Console(highlight=False, width=132), result.facts)
+    out = capsys.readouterr().out
+    assert "boundaries and times of arrival" in out
+    assert "holds ended: a ninth flow came to its bucket" in out
+    assert "tcp 10.0.0.1:1 > 10.0.0.2:80" in out
+    assert "and 2 flows more" in out
+    assert sum(result.facts["gro"]["ended"].values()) == result.facts["gro"]["held"]
+    assert len(result.facts["gro"]["flows"]) == 12

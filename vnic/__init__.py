@@ -10,11 +10,12 @@
 
 from vnic.capture import Capture
 from vnic.errors import CaptureError, ConfigError, TapError, VnicError
+from vnic.gro import GroFlow, GroStats
 from vnic.host import Host
 from vnic.nic import Nic
 from vnic.seam import Burst
 from vnic.sock import TcpListener, TcpStream, UdpSocket
-from vnic.stats import DeviceStats, GroStats, Latency, Ledger, QueueStats, SoftnetStat
+from vnic.stats import DeviceStats, Latency, Ledger, QueueStats, SoftnetStat
 from vnic.wire import BurstWire, CaptureWire, MemoryWire, PythonWire, Wire
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __all__ = [
     "CaptureWire",
     "ConfigError",
     "DeviceStats",
+    "GroFlow",
     "GroStats",
     "Host",
     "Latency",

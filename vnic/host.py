@@ -7,6 +7,7 @@ import ipaddress
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from vnic import gro as gro_
 from vnic import knobs as knobs_
 from vnic import stats
 from vnic._core import ffi, lib
@@ -72,7 +73,7 @@ class Host:
         self._runner = 0
         self._histograms: dict[int, Any] = {}
         self._read_buffer: Any = None
-        self.from_buffer = ffi.new("char[]", 32)
+        self.from_buffer = ffi.new("struct sock_from *")
         self._seam = Seam(self.c)
         self.nic = Nic(self)
         try:
@@ -228,11 +229,16 @@ class Host:
 
     # ---- sockets ----
 
-    def udp(self, port: int, addr: str | None = None, *, reuse_port: bool = False) -> UdpSocket:
-        """Bind a UDP socket (to any address). ConfigError: it is bound already, unless ``reuse_port``."""
+    def udp(self, port: int, addr: str | None = None, *, reuse_port: bool = False, gro: bool = False) -> UdpSocket:
+        """Bind a UDP socket (to any address). ConfigError: it is bound already, unless ``reuse_port``.
+
+        ``gro`` is UDP_GRO: datagrams of one flow come merged, see :meth:`UdpSocket.recvmsg`.
+        """
         if not reuse_port:
             self._refuse_bound(UdpSocket, port, addr)
-        return self.adopt(UdpSocket(self, self._bind(lib.SOCK_UDP, port, addr)))
+        sock = UdpSocket(self, self._bind(lib.SOCK_UDP, port, addr))
+        sock.gro = gro
+        return self.adopt(sock)
 
     def tcp(self, port: int, addr: str | None = None) -> TcpListener:
         """Take TCP streams that come to ``port``. ConfigError: it is bound already."""
@@ -315,9 +321,13 @@ class Host:
         """One snapshot for each CPU."""
         return [stats.softnet(self.c, i) for i in range(self.c.ncpus)]
 
-    def gro(self) -> stats.GroStats:
+    def gro(self) -> gro_.GroStats:
         """What GRO did."""
-        return stats.gro(self.c)
+        return gro_.stats(self.c)
+
+    def gro_flows(self) -> list[gro_.GroFlow]:
+        """What it did to each flow, if the host was made with ``gro_flows=N``; busiest first."""
+        return gro_.flows(self.c)
 
     def mib(self) -> dict[str, int]:
         """Protocol counters by snmp's names."""

@@ -51,7 +51,8 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
             {"cpu": i} | s.as_dict() | {"busy": round(max(0, s.now_ns - host.began_ns - s.idle_ns) / elapsed, 4)}
             for i, s in enumerate(host.softnet())
         ],
-        "gro": gro.as_dict() | {"frames_per_skb": round(gro.frames_per_skb, 3)},
+        "gro": gro.as_dict()
+        | {"frames_per_skb": round(gro.frames_per_skb, 3), "flows": [asdict(f) for f in host.gro_flows()]},
         "irq": {
             "interrupts": raised,
             "frames_per_interrupt": round(taken / raised, 3) if raised else 0.0,

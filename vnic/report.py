@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
+from vnic.gro import end_text
 from vnic.stats import FATES
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ _STAGE_WORDS = {
     "total": "last bit on the wire to read()",
 }
 _BAR = 32
+_FLOWS_SHOWN = 10
 
 
 def fate_text(name: str) -> str:
@@ -209,6 +211,36 @@ def _latency(console: Console, f: dict[str, Any]) -> None:
     console.print(table)
 
 
+def _gro(console: Console, gro: dict[str, Any]) -> None:
+    """How much was merged, what that lost, why the holds ended, and the busiest flows if accounts were kept."""
+    from rich.table import Table
+
+    console.print(
+        f"[bold]GRO[/] {gro['frames_per_skb']:.2f} frames an skb: {gro['merged']:,} merged into {gro['held']:,} "
+        f"held, {gro['normal']:,} passed at once"
+    )
+    if gro["merged"]:
+        console.print(
+            f"  lost by that: {gro['merged']:,} boundaries and times of arrival, {gro['lost_ids']:,} IP ids, "
+            f"which segment had PSH {gro['lost_psh']:,} times"
+        )
+    for reason, n in sorted(gro["ended"].items(), key=lambda item: -item[1]):
+        console.print(f"  {n:>9,} holds ended: [dim]{end_text(reason)}[/]")
+    if not gro["flows"]:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
+    for heading in ("flow", "frames", "skbs", "ids lost", "PSH lost", "spread", "most holds ended"):
+        table.add_column(heading, justify="left" if heading in {"flow", "most holds ended"} else "right")
+    for f in gro["flows"][:_FLOWS_SHOWN]:
+        often = max(f["ended"], key=f["ended"].get) if f["ended"] else ""
+        counts = (f"{f[key]:,}" for key in ("frames", "skbs", "lost_ids", "lost_psh"))
+        name = f"{f['proto']} {f['src']}:{f['sport']} > {f['dst']}:{f['dport']}"
+        table.add_row(name, *counts, duration(f["spread_max_ns"]), f"[dim]{end_text(often) if often else ''}[/]")
+    console.print(table)
+    if len(gro["flows"]) > _FLOWS_SHOWN:
+        console.print(f"  [dim]and {len(gro['flows']) - _FLOWS_SHOWN:,} flows more: --json has them[/]")
+
+
 def _input(console: Console, f: dict[str, Any]) -> None:
     i = f["input"]
     name = ", ".join(i["files"]) if "files" in i else i["device"]
@@ -251,9 +283,6 @@ def show(console: Console, f: dict[str, Any]) -> None:
     else:
         console.print("\n[bold]interrupts[/] none")
     if gro["frames_per_skb"]:
-        console.print(
-            f"[bold]GRO[/] {gro['frames_per_skb']:.2f} frames an skb: {gro['merged']:,} merged into {gro['held']:,} "
-            f"held, {gro['normal']:,} passed at once"
-        )
+        _gro(console, gro)
     console.print()
     _latency(console, f)

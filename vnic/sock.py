@@ -132,13 +132,29 @@ class UdpSocket(Socket):
 
     def recvfrom_nowait(self) -> tuple[bytes, Address] | None:
         """The next datagram if one is queued, else None."""
+        got = self.recvmsg_nowait()
+        return None if got is None else (got[0], got[2])
+
+    @property
+    def gro(self) -> bool:
+        """UDP_GRO: GRO merges datagrams for this socket, and a read returns them as one."""
+        return bool(self._c.udp_gro)
+
+    @gro.setter
+    def gro(self, on: bool) -> None:
+        lib.sock_set_udp_gro(self._host.c, self._c, on)
+
+    def recvmsg_nowait(self) -> tuple[bytes, int, Address] | None:
+        """As :meth:`recvfrom_nowait`, with what Linux tells in the control message UDP_GRO between.
+
+        Return: data, the length of each datagram in it but the last (0: it is one datagram), sender; or None.
+        """
         buf = self._host.read_buffer(_MAX_DATAGRAM)
         n = lib.sock_recv(self._host.c, self._c, buf, len(buf), self._host.from_buffer)
         if n < 0:
             return None
-        f = ffi.cast("struct inet_addr *", self._host.from_buffer)
-        port = ffi.cast("uint16_t *", self._host.from_buffer)[8]
-        return bytes(ffi.buffer(buf, n)), (inet_text(f), int(port))
+        f = self._host.from_buffer
+        return bytes(ffi.buffer(buf, n)), int(f.gso_size), (inet_text(ffi.addressof(f.addr)), int(f.port))
 
 
 class TcpStream(Socket):

@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def _enum(name: str, last: str) -> tuple[str, ...]:
+def enum_names(name: str, last: str) -> tuple[str, ...]:
+    """The names of a C enum in order, without the one that only counts them."""
     elements = ffi.typeof(f"enum {name}").elements
     return tuple(elements[i] for i in sorted(elements) if elements[i] != last)
 
 
-FATES = _enum("fate", "FATE_MAX")
-IN_FLIGHT = tuple(n.removeprefix("IN_").lower() for n in _enum("in_flight", "IN_FLIGHT_MAX"))
-LATENCIES = tuple(n.removeprefix("LAT_").lower() for n in _enum("latency", "LAT_MAX"))
-MIBS = _enum("mib", "MIB_MAX")
+FATES = enum_names("fate", "FATE_MAX")
+IN_FLIGHT = tuple(n.removeprefix("IN_").lower() for n in enum_names("in_flight", "IN_FLIGHT_MAX"))
+LATENCIES = tuple(n.removeprefix("LAT_").lower() for n in enum_names("latency", "LAT_MAX"))
+MIBS = enum_names("mib", "MIB_MAX")
 
 
 class Snapshot:
@@ -142,26 +143,6 @@ class SoftnetStat(Snapshot):
 
 
 @dataclass(frozen=True, slots=True)
-class GroStats(Snapshot):
-    """What GRO did, over all queues."""
-
-    merged: int
-    """Segments appended to a held one."""
-    held: int
-    """Segments held as the first of a packet."""
-    normal: int
-    """Frames that passed at once."""
-    flushed_skbs: int
-    flushed_segs: int
-
-    @property
-    def frames_per_skb(self) -> float:
-        """Of all that left GRO."""
-        skbs = self.flushed_skbs + self.normal
-        return (self.flushed_segs + self.normal) / skbs if skbs else 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Latency:
     """Percentiles of one part of the way, nanoseconds. Frames, not skbs."""
 
@@ -276,18 +257,6 @@ def softnet(host: Any, cpu: int) -> SoftnetStat:
         ksoftirqd_busy_ns=int(c.ksoftirqd_task.busy_ns),
         now_ns=int(c.now),
         idle_ns=int(c.idle_ns),
-    )
-
-
-def gro(host: Any) -> GroStats:
-    """GRO over all CPUs."""
-    cpus = [host.cpu[i] for i in range(host.ncpus)]
-    return GroStats(
-        merged=sum(int(c.gro_merged) for c in cpus),
-        held=sum(int(c.gro_held_total) for c in cpus),
-        normal=sum(int(c.gro_normal) for c in cpus),
-        flushed_skbs=sum(int(c.gro_flushed_skbs) for c in cpus),
-        flushed_segs=sum(int(c.gro_flushed_segs) for c in cpus),
     )
 
 

@@ -41,6 +41,11 @@ static void configure(struct host *h, const u8 *config)
 	h->catch_up = config[3] & 2 ? 1 : 8;
 	nic->rss.enabled = !(config[3] & 4);
 	nic->fifo.size = config[3] & 8 ? 2048 : 65536;
+	h->gro_list = config[3] >> 4 & 1;
+	h->gro_udp_fwd = config[3] >> 5 & 1;
+	h->gro_cwr = config[3] >> 6 & 1;
+	h->gro_flows = config[3] >> 6 & 1 ? 16 : 0;
+	h->gro_max_size = h->gro_ipv4_max_size = config[3] & 128 ? 200000 : 65536;
 }
 
 static void feed(struct mem_wire *w, struct nic *nic, const u8 *data, size_t size)

@@ -1,0 +1,129 @@
+/* gro_flows.c - what merging lost, and why each hold ended: in words, and per flow
+ *
+ *   gro.c, at the end of each hold -> gro_account(): one row a flow, a table per CPU, as many rows as gro-flows says
+ *
+ * A merged packet speaks for its segments with the headers of the first one. Gone are: where one ended and the next
+ * began; all IP ids but the first; which of them carried PSH; when the later ones came. The totals over all flows are
+ * always counted (softnet_data); the rows only if asked for. Linux keeps no such account; "why" is its if statements.
+ */
+#include "prelude.h"
+
+#define PROBES 8
+
+static const char *const texts[GRO_END_MAX] = {
+	[GRO_HOLDS] = "it goes on",
+	[GRO_COMPLETE] = "the queue was polled out (napi_complete_done)",
+	[GRO_FULL_POLL] = "the poll used its whole weight",
+	[GRO_AGED] = "held since an earlier jiffy (gro_flush_timeout)",
+	[GRO_EVICTED] = "a ninth flow came to its bucket",
+	[GRO_PSH] = "a segment with PSH joined",
+	[GRO_FIN] = "a segment with FIN joined",
+	[GRO_SHORTER] = "a segment shorter than the first joined",
+	[GRO_COUNT] = "64 datagrams, or a list of 64 segments",
+	[GRO_FLAGS] = "the next segment's TCP flags differ",
+	[GRO_CWR] = "the next segment has CWR",
+	[GRO_WINDOW] = "the next segment's window differs",
+	[GRO_ACK] = "the next segment acknowledges something else",
+	[GRO_OPTIONS] = "the next segment's TCP options differ (a timestamp, usually)",
+	[GRO_TTL_TOS] = "the next packet's TTL, TOS, traffic class or DF differs",
+	[GRO_IP_ID] = "the next packet's IP id neither counts up nor stays",
+	[GRO_EMPTY] = "a segment without data (a pure ACK)",
+	[GRO_LONGER] = "the next segment is longer than the first",
+	[GRO_SEQ] = "the next segment is not the next in sequence",
+	[GRO_SIZE] = "it would have got longer than gro_max_size",
+	[GRO_PADDED] = "the next packet is padded, or has the reserved bit",
+	[GRO_CSUM_STATE] = "one was verified by the card, the other not",
+	[GRO_OTHER_KIND] = "a list and a plain merge do not mix",
+};
+
+const char *gro_end_text(enum gro_end why)
+{
+	return why < GRO_END_MAX ? texts[why] : "?";
+}
+
+struct gro_flows *gro_flows_new(u32 flows)
+{
+	u32 size = round_up_pow2(flows);
+	struct gro_flows *t = calloc(1, sizeof(*t) + size * sizeof(t->flow[0]));
+
+	if (t)
+		t->mask = size - 1;
+	return t;
+}
+
+static void set_key(struct gro_flow *f, const struct sk_buff *skb)
+{
+	const u8 *mac = skb_mac_header(skb), *th = mac + skb->gro_l4;
+	const u8 *ip = mac + (skb->gro_inner ? skb->gro_inner : skb->gro_outer);
+	bool v6 = ip[0] >> 4 == 6;
+
+	f->src = v6 ? inet_addr6(ip + 8) : inet_addr4(ip + 12);
+	f->dst = v6 ? inet_addr6(ip + 24) : inet_addr4(ip + 16);
+	f->sport = be16(th);
+	f->dport = be16(th + 2);
+	f->proto = skb->flags & SKB_UDP ? 17 : 6;
+}
+
+static bool same(const struct gro_flow *a, const struct gro_flow *b)
+{
+	return a->sport == b->sport && a->dport == b->dport && a->proto == b->proto && addr_equal(&a->src, &b->src) &&
+	       addr_equal(&a->dst, &b->dst);
+}
+
+/* The flow's row, a new one if need be. NULL: no room near where it should be. */
+static struct gro_flow *row_of(struct gro_flows *t, const struct gro_flow *key)
+{
+	u64 h = (key->src.hi ^ key->src.lo * 3 ^ key->dst.hi * 5 ^ key->dst.lo * 7 ^
+		 ((u64)key->sport << 32 | (u64)key->dport << 8 | key->proto)) *
+		0x9e3779b97f4a7c15u;
+
+	for (u32 i = 0; i < PROBES; i++) {
+		struct gro_flow *f = &t->flow[((u32)(h >> 32) + i) & t->mask];
+
+		if (f->used && !same(f, key))
+			continue;
+		if (!f->used) {
+			*f = *key;
+			f->used = 1;
+		}
+		return f;
+	}
+	return NULL;
+}
+
+/* How long after the first segment the last one came. */
+static u64 spread(const struct sk_buff *skb)
+{
+	u64 last = skb->t_wire;
+
+	for (const struct sk_buff *s = skb->frag_list; s; s = s->next)
+		if (s->segs)
+			last = max_u64(last, s->t_wire);
+	return last - skb->t_wire;
+}
+
+void gro_account(struct softnet_data *sd, const struct sk_buff *skb, enum gro_end why)
+{
+	struct gro_flow key = { 0 }, *f;
+	const u8 *mac = skb_mac_header(skb);
+	u64 ns;
+
+	set_key(&key, skb);
+	f = row_of(sd->gro_flows, &key);
+	if (!f) {
+		COUNT(sd->gro_flows->missed, 1);
+		return;
+	}
+	COUNT(f->frames, skb->segs);
+	COUNT(f->skbs, 1);
+	COUNT(f->ended[why], 1);
+	if (skb->segs == 1)
+		return;
+	if (mac[skb->gro_outer] >> 4 == 4)
+		COUNT(f->lost_ids, (u64)skb->segs - 1);
+	if (!(skb->flags & SKB_UDP) && mac[skb->gro_l4 + 13] & 8)
+		COUNT(f->lost_psh, 1);
+	ns = spread(skb);
+	COUNT(f->spread_ns, ns);
+	WRITE_ONCE(f->spread_max_ns, (u32)min_u64(max_u64(f->spread_max_ns, ns), UINT32_MAX));
+}

@@ -1,0 +1,109 @@
+/* gro_udp.c - GRO's UDP half: only if somebody asked for it. Linux: net/ipv4/udp_offload.c
+ *
+ * Reasons to merge: the socket has UDP_GRO; no socket is found and rx-udp-gro-forwarding is on; rx-gro-list is on and
+ * the socket, if any, has no UDP_GRO (merged as a list then). Sockets are looked up only if one with UDP_GRO exists.
+ * Merged are datagrams of one length; a shorter one is the last. At most 64. A checksum of 0 says "none": never merged.
+ */
+#include "prelude.h"
+
+#define UDP_GRO_CNT_MAX 64
+#define UDP 17
+
+enum kind { NORMAL, SEGMENTS, LIST };
+
+static enum kind kind_of(struct host *h, const struct sk_buff *skb, const u8 *uh)
+{
+	struct sock *sk = NULL;
+
+	if (READ_ONCE(h->udp_gro_socks)) {
+		const u8 *ip = skb_mac_header(skb) + (skb->gro_inner ? skb->gro_inner : skb->gro_outer);
+		bool v6 = ip[0] >> 4 == 6;
+		struct inet_addr src = v6 ? inet_addr6(ip + 8) : inet_addr4(ip + 12);
+		struct inet_addr dst = v6 ? inet_addr6(ip + 24) : inet_addr4(ip + 16);
+
+		sk = sock_lookup_flow(&h->socks, SOCK_UDP, &dst, be16(uh + 2), &src, be16(uh));
+		if (!sk)
+			sk = sock_find_bound(&h->socks, SOCK_UDP, &dst, be16(uh + 2));
+	}
+	if (sk && sk->udp_gro)
+		return SEGMENTS;
+	if (h->gro_list)
+		return LIST;
+	return !sk && h->gro_udp_fwd ? SEGMENTS : NORMAL;
+}
+
+static enum gro_end udp_refusal(struct sk_buff *p, const struct sk_buff *skb)
+{
+	enum gro_end why = gro_network_flush(p, skb);
+
+	return why ? why : skb->gso_size > p->gso_size ? GRO_LONGER : GRO_HOLDS;
+}
+
+static struct sk_buff **udp_gro_segment(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
+{
+	const u8 *uh = skb_mac_header(skb) + off;
+	u32 ulen = be16(uh + 4);
+	struct sk_buff **pp, *p;
+	enum gro_end why;
+
+	if (load16(uh + 6) == 0 || ulen <= 8 || ulen != skb->len + ETH_HLEN - off)
+		return gro_refuse(skb);
+	skb->gro_l4 = (u16)off;
+	skb->gso_size = ulen - 8;
+	skb->flags |= SKB_UDP;
+	pp = gro_lookup(l, skb, off);
+	if (!pp)
+		return NULL;
+	p = *pp;
+	if ((skb->flags ^ p->flags) & SKB_FLIST) {
+		n->gro_why = GRO_OTHER_KIND;
+		skb->gro_flush = 1;
+		return pp;
+	}
+	why = udp_refusal(p, skb);
+	if (!why && skb->flags & SKB_FLIST) {
+		if (skb->ip_summed != p->ip_summed)
+			return gro_refuse(skb); /* overtakes */
+		why = skb_gro_receive_list(p, skb, off + 8 - ETH_HLEN);
+	} else if (!why) {
+		why = skb_gro_receive(n, p, skb, off + 8 - ETH_HLEN);
+	}
+	if (!why && skb->gso_size == p->gso_size && p->segs < UDP_GRO_CNT_MAX)
+		return NULL;
+	n->gro_why = (u8)(why ? why : skb->gso_size < p->gso_size ? GRO_SHORTER : GRO_COUNT);
+	return pp;
+}
+
+struct sk_buff **udp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
+{
+	const u8 *uh = skb_mac_header(skb) + off;
+	enum kind kind;
+
+	if (off + 8 > skb->head_len + ETH_HLEN)
+		return gro_refuse(skb);
+	if (!skb->gro_flush) {
+		if (load16(uh + 6) == 0)
+			skb->ip_summed = CHECKSUM_UNNECESSARY; /* there is none to be wrong */
+		else if (gro_csum_bad(n, skb, off, UDP))
+			return gro_refuse(skb);
+	}
+	kind = kind_of(n->host, skb, uh);
+	if (kind == NORMAL)
+		return gro_refuse(skb);
+	skb->flags |= kind == LIST ? SKB_FLIST : 0;
+	return udp_gro_segment(n, l, skb, off);
+}
+
+void udp_gro_complete(struct sk_buff *skb)
+{
+	u8 *uh = skb_mac_header(skb) + skb->gro_l4;
+	u32 len = skb->len + ETH_HLEN - skb->gro_l4;
+
+	store16(uh + 4, htobe16_((u16)len));
+	if (skb->flags & SKB_FLIST && !skb->gro_inner) { /* inside of a tunnel it is finished as if it were no list */
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+		return;
+	}
+	store16(uh + 6, (u16)~csum_fold(gro_pseudo(skb, len, UDP)));
+	skb->ip_summed = CHECKSUM_PARTIAL;
+}

@@ -1,0 +1,106 @@
+"""GRO's network layers: tags in the frame (this kernel has no VLAN GRO to ask) and tunnels (the kernel was asked)."""
+
+import struct
+
+import pytest
+from frames import tcp
+from gro_batches import Batch, Item, Vnic
+from test_gro import seg
+
+
+def tagged(frame, *tags):
+    return frame[:12] + b"".join(struct.pack("!HH", *t) for t in tags) + frame[12:]
+
+
+def in_order(n, *tags, v=4):
+    return [tagged(seg(100 * i, v=v), *tags) for i in range(n)]
+
+
+A, B, PRIORITY, OUTER = (0x8100, 5), (0x8100, 6), (0x8100, 0xA005), (0x88A8, 9)
+
+
+@pytest.mark.parametrize("v", [4, 6])
+@pytest.mark.parametrize("tags", [(A,), (PRIORITY,), (OUTER, A), (OUTER,)])
+def test_frames_with_the_same_tags_merge(v, tags):
+    with Vnic() as vnic:
+        [seen] = vnic.deliver(in_order(3, *tags, v=v))
+    assert (seen.gso, seen.gso_size, seen.csum) == (f"tcpv{v}", 100, "P")
+    with Vnic() as vnic:
+        [plain] = vnic.deliver(in_order(3, v=v))
+    assert seen.packet[14:] == plain.packet[14:]  # the tags are off
+
+
+@pytest.mark.parametrize(
+    "pair", [((A,), (B,)), ((A,), (PRIORITY,)), ((A,), ()), ((OUTER, A), (OUTER, B)), ((A,), (OUTER,))]
+)
+def test_other_tags_are_other_flows(pair):
+    first, second = pair
+    with Vnic() as vnic:
+        seen = vnic.deliver([tagged(seg(0), *first), tagged(seg(100), *second)])
+    assert [s.gso for s in seen] == ["", ""]
+
+
+def test_the_order_of_a_tagged_flow_is_kept():
+    """An ACK without data ends what is held; a bad checksum overtakes."""
+    a = [tagged(f, A) for f in (seg(0), seg(100), seg(200, 0), seg(200))]
+    with Vnic() as vnic:
+        assert [len(s.packet) - 54 for s in vnic.deliver(a)] == [200, 0, 100]
+
+
+@pytest.mark.parametrize(
+    "frame", [tagged(seg(0), A)[:16], tagged(seg(0), *[A] * 9), seg(0)[:12] + b"\x81\0\0\5\x12\x34" + bytes(60)]
+)
+def test_tags_that_lead_nowhere_pass(host, frame):
+    h = host(rxhash=False)
+    h.feed([frame, *in_order(2, A)])
+    h.run()
+    assert h.gro().merged == 1
+
+
+@pytest.mark.parametrize("flow", ["ipip", "6in4", "4in6", "6in6"])
+def test_one_tunnel_is_looked_through(flow):
+    frames = Batch((flow,), tuple(Item(0, 100) for _ in range(3))).frames()
+    with Vnic() as v:
+        [seen] = v.deliver(frames)
+    assert len(seen.packet) == len(frames[0]) + 200
+    assert (seen.gso_size, seen.csum) == (100, "P")
+
+
+def test_two_tunnels_are_not():
+    with Vnic() as v:
+        assert len(v.deliver(Batch(("ipip in ipip",), (Item(0, 100), Item(0, 100))).frames())) == 2
+
+
+def test_outer_and_inner_ids_are_judged_each_by_itself():
+    """The kernel: outer fixed and inner counting merges, outer counting then fixed does not."""
+    with Vnic() as v:
+        fixed = tuple(Item(0, 100, ("outer fixed id",)) for _ in range(3))
+        assert len(v.deliver(Batch(("ipip",), fixed).frames())) == 1
+        mixed = (Item(0, 100), Item(0, 100), Item(0, 100, ("outer fixed id",)))
+        assert [s.gso for s in v.deliver(Batch(("ipip",), mixed).frames())] == ["tcpv4", ""]
+
+
+def test_in_an_outer_ipv6_header_nothing_grows_beyond_64_kb():
+    """Linux 6.18 lets it grow, cannot finish it (WARN_ON in ipv6_gro_complete) and loses it: docs/linux.md."""
+    with Vnic(gro_max_size=200_000, gro_ipv4_max_size=200_000) as v:
+        for flow in ("4in6", "6in6"):
+            seen = v.deliver(Batch((flow,), tuple(Item(0, 8000) for _ in range(12))).frames())
+            assert [(len(s.packet) - 94) // 8000 for s in seen] == [8, 4]
+
+
+def test_a_tunnel_for_us_is_no_protocol_of_ours(host):
+    h = host()
+    h.feed(Batch(("ipip",), tuple(Item(0, 100) for _ in range(3))).frames())
+    h.run()
+    assert h.ledger().fates == {"IP_NOPROTO": 3}
+
+
+@pytest.mark.parametrize("size", [65536, 65535])
+def test_jumbo_lengths_that_lie_are_refused(host, size):
+    """RFC 2675 section 3: over 65535, not over what is there, and the length field says 0."""
+    h = host(rx_buf_len=9000)
+    frame = tcp(b"x" * 100, src="fd00::1", dst="fd00::2")
+    jumbo = b"\6\0\xc2\4" + size.to_bytes(4)
+    h.feed(frame[:18] + b"\0\0\0" + frame[21:54] + jumbo + frame[54:])
+    h.run()
+    assert h.ledger().fates == {"IPV6_BAD_EXTHDR": 1}

@@ -1,0 +1,136 @@
+"""How a knob's value is read from text; each raises ValueError with what is allowed. The table is vnic/knobs.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import lib
+from vnic.cost import PROFILES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ON = {"on", "yes", "true", "1"}
+_OFF = {"off", "no", "false", "0"}
+_SUFFIX = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+
+
+def flag(value: Any) -> bool:
+    """``on`` or ``off``, as ethtool says it."""
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower()
+    if text not in _ON | _OFF:
+        raise ValueError("must be on or off")
+    return text in _ON
+
+
+def integer(low: int, high: int, *, power_of_two: bool = False) -> Callable[[Any], int]:
+    """A reader of whole numbers from ``low`` to ``high``."""
+
+    def parse(value: Any) -> int:
+        try:
+            n = value if isinstance(value, int) else int(str(value), 0)
+        except ValueError:
+            raise ValueError("must be a whole number") from None
+        if not low <= n <= high:
+            raise ValueError(f"must be between {low} and {high}")
+        if power_of_two and n & (n - 1):
+            raise ValueError("must be a power of two")
+        return n
+
+    return parse
+
+
+def parse_mac(value: Any) -> bytes | None:
+    """``any`` (None), or six hexadecimal bytes with colons or dashes."""
+    if value is None or str(value).lower() == "any":
+        return None
+    parts = str(value).replace("-", ":").split(":")
+    try:
+        mac = bytes(int(p, 16) for p in parts)
+    except ValueError:
+        mac = b""
+    if len(mac) != 6:
+        raise ValueError("must be any, or six hexadecimal bytes as in 02:00:00:00:00:01")
+    if mac[0] & 1:
+        raise ValueError("is a multicast address")
+    return mac
+
+
+def parse_link(value: Any) -> int:
+    """Bits a second: ``10G``, ``2.5G``, ``100M``, or ``inf`` (0)."""
+    text = str(value).lower().removesuffix("bit/s").removesuffix("bps").strip()
+    if text == "inf":
+        return 0
+    unit = text[-1:] if text[-1:] in "kmg" else ""
+    try:
+        bps = int(float(text.removesuffix(unit)) * _SUFFIX[unit])
+    except (ValueError, OverflowError):
+        raise ValueError("must be a rate as in 10G, or inf") from None
+    if not 1_000_000 <= bps <= 4_000_000_000_000:
+        raise ValueError("must be between 1M and 4000G, or inf")
+    return bps
+
+
+def parse_speed(value: Any) -> float | None:
+    """A factor (0.5: half as fast), or ``max`` (None)."""
+    if value is None or str(value).lower() == "max":
+        return None
+    try:
+        factor = float(value)
+    except ValueError:
+        raise ValueError("must be a factor as in 0.5, or max") from None
+    if not 0.000001 <= factor <= 4000:
+        raise ValueError("must be between 0.000001 and 4000, or max")
+    return factor
+
+
+def parse_mask(value: Any) -> int:
+    """sysfs: hexadecimal, groups of 32 bits separated by commas. An int is the mask itself."""
+    try:
+        mask = value if isinstance(value, int) else int(str(value).replace(",", ""), 16)
+    except ValueError:
+        mask = -1
+    if mask < 0:
+        raise ValueError("must be a hexadecimal mask as in f or 00000000,0000000f")
+    return mask
+
+
+def parse_reader(value: Any) -> int:
+    """A CPU, or ``any`` (all ones)."""
+    if value is None or str(value).lower() == "any":
+        return 0xFFFFFFFF
+    return integer(0, lib.CPUS_MAX - 1)(value)
+
+
+def parse_cost(value: Any) -> str:
+    """Name of a cost profile."""
+    if value not in PROFILES:
+        raise ValueError(f"must be one of {', '.join(sorted(PROFILES))}")
+    return str(value)
+
+
+def parse_key(value: Any) -> bytes:
+    """An RSS key as ethtool takes it: bytes in hexadecimal, colons between."""
+    try:
+        key = value if isinstance(value, bytes) else bytes.fromhex(str(value).replace(":", ""))
+    except ValueError:
+        key = b""
+    if len(key) not in (40, 52):
+        raise ValueError("must be 40 or 52 hexadecimal bytes")
+    return key
+
+
+def parse_flow_hash(value: Any) -> str:
+    """The fields that RSS hashes, in ethtool's letters."""
+    if value not in ("sd", "sdfn"):
+        raise ValueError("must be sd (addresses) or sdfn (addresses and ports)")
+    return str(value)
+
+
+def parse_cwr(value: Any) -> int:
+    """Whose rule for CWR: 0 = Linux 6.18's, 1 = 7.0's."""
+    if str(value) not in ("6.18", "7.0"):
+        raise ValueError("must be 6.18 or 7.0")
+    return int(str(value) == "7.0")
