@@ -1,17 +1,21 @@
 /* af_packet.c - the tap: what an AF_PACKET socket sees of a packet, as a pcapng file. Linux: net/packet/af_packet.c
  *
  * After GRO and RPS, before the protocols: merged packets with the first segment's headers, packets for other hosts
- * too, nothing the card dropped, a VLAN's packets once. The stamp is the moment the packet left GRO (netdev_tstamp_prequeue=1). One section,
- * one interface, an enhanced packet block each; the VLAN tag is put back as libpcap does. When nobody captures this
- * costs one branch. Format: draft-ietf-opsawg-pcapng. The buffer is written to the file whenever it is full; after an
- * error nothing more is kept, and what is lost is counted.
+ * too, nothing the card dropped, a VLAN's packets once. The stamp is the moment the packet left GRO
+ * (netdev_tstamp_prequeue=1). One section, one interface, an enhanced packet block each; the VLAN tag is put back as
+ * libpcap does. When nobody captures this costs one branch. Format: draft-ietf-opsawg-pcapng.
+ *
+ * The file is in the order of stamps, though CPUs come here in turns and a backlog may hold a packet for a while: blocks
+ * are sorted in the buffer, and of a full one only the older half is written. What comes later than that is counted
+ * (late). After an error of the file nothing more is kept, and what is lost is counted.
  */
 #include "prelude.h"
 
 #include <unistd.h>
 
-#define CAPTURE_BUF (1u << 20)
+#define CAPTURE_BUF (1u << 21)
 #define PACKET_MAX (1u << 18)
+#define BLOCK_MIN 48 /* 32 bytes around an Ethernet header */
 
 static void put32(struct capture *c, u32 v)
 {
@@ -65,6 +69,15 @@ static void put_headers(struct capture *c, const char *ifname)
 	put32(c, idb);
 }
 
+static void add_slot(struct capture *c, u64 t, u64 off)
+{
+	u32 i = c->nslots++;
+
+	for (; i > 0 && c->slot[i - 1].t > t; i--) /* mostly none: CPUs are hardly ever apart by much */
+		c->slot[i] = c->slot[i - 1];
+	c->slot[i] = (struct capture_slot){ .t = t, .off = (u32)off, .len = (u32)(c->used - off) };
+}
+
 struct capture *capture_new(int fd, u64 base_ns, const char *ifname)
 {
 	struct capture *c = calloc(1, sizeof(*c));
@@ -75,45 +88,89 @@ struct capture *capture_new(int fd, u64 base_ns, const char *ifname)
 	c->base_ns = base_ns;
 	c->size = CAPTURE_BUF;
 	c->buf = malloc(CAPTURE_BUF);
-	if (!c->buf || strlen(ifname) > 64) {
+	c->spare = malloc(CAPTURE_BUF);
+	c->slot = malloc((CAPTURE_BUF / BLOCK_MIN + 1) * sizeof(*c->slot));
+	if (!c->buf || !c->spare || !c->slot || strlen(ifname) > 64) {
 		capture_free(c);
 		return NULL;
 	}
 	put_headers(c, ifname);
+	add_slot(c, 0, 0);
 	return c;
 }
 
-/* Of what is in the buffer, the file took the first done bytes: how many packets did it not get whole? */
-static u64 packets_lost(const struct capture *c, u64 done)
+/* Of the first n blocks, in order, the file took so many bytes: how many packets did it not get whole? */
+static u64 packets_lost(const struct capture *c, u32 n, u64 done)
 {
-	u64 lost = 0;
+	u64 lost = 0, at = 0;
 
-	for (u64 at = 0; at < c->used; at += load32(c->buf + at + 4))
-		lost += load32(c->buf + at) == 6 && at + load32(c->buf + at + 4) > done;
+	for (u32 i = 0; i < n; i++) {
+		at += c->slot[i].len;
+		lost += load32(c->buf + c->slot[i].off) == 6 && at > done;
+	}
 	return lost;
 }
 
-/* Return: 0, or -errno of the write that failed */
+/* Put the first n blocks into spare, one behind the other. Return: bytes */
+static u64 gather(struct capture *c, u32 from, u32 to)
+{
+	u64 at = 0;
+
+	for (u32 i = from; i < to; i++) {
+		memcpy(c->spare + at, c->buf + c->slot[i].off, c->slot[i].len);
+		at += c->slot[i].len;
+	}
+	return at;
+}
+
+/* Write the n oldest blocks; the rest moves to the buffer's start. Return: 0, or -errno of the write that failed */
+static int write_oldest(struct capture *c, u32 n)
+{
+	u64 size = gather(c, 0, n), done = 0, at = 0;
+	u8 *old = c->buf;
+
+	while (!c->error && done < size) {
+		ssize_t rc = write(c->fd, c->spare + done, size - done);
+
+		if (rc < 0 && errno != EINTR)
+			c->error = -errno;
+		if (rc > 0)
+			done += (u64)rc;
+	}
+	if (unlikely(c->error)) {
+		u64 lost = packets_lost(c, c->nslots, done); /* those behind them are lost too */
+
+		COUNT(c->packets, -lost);
+		COUNT(c->drops, lost);
+		n = c->nslots;
+	}
+	c->used = gather(c, n, c->nslots);
+	for (u32 i = n; i < c->nslots; i++) {
+		c->slot[i - n] = (struct capture_slot){ c->slot[i].t, (u32)at, c->slot[i].len };
+		at += c->slot[i].len;
+	}
+	c->nslots -= n;
+	c->buf = c->spare;
+	c->spare = old;
+	return c->error;
+}
+
+/* The buffer is full: the older half goes. What came up late from another CPU still finds its place in the other. */
+static void write_half(struct capture *c)
+{
+	u64 size = 0;
+	u32 n = 0;
+
+	while (n < c->nslots && size < c->used / 2)
+		size += c->slot[n++].len;
+	if (n)
+		c->written = c->slot[n - 1].t;
+	write_oldest(c, n);
+}
+
 int capture_flush(struct capture *c)
 {
-	u64 done = 0;
-
-	while (!c->error && done < c->used) {
-		ssize_t n = write(c->fd, c->buf + done, c->used - done);
-
-		if (n < 0 && errno != EINTR)
-			c->error = -errno;
-		if (n > 0)
-			done += (u64)n;
-		if (unlikely(c->error)) {
-			u64 lost = packets_lost(c, done);
-
-			COUNT(c->packets, -lost);
-			COUNT(c->drops, lost);
-		}
-	}
-	c->used = 0;
-	return c->error;
+	return write_oldest(c, c->nslots);
 }
 
 void capture_free(struct capture *c)
@@ -121,6 +178,8 @@ void capture_free(struct capture *c)
 	if (!c)
 		return;
 	free(c->buf);
+	free(c->spare);
+	free(c->slot);
 	free(c);
 }
 
@@ -131,12 +190,14 @@ static int put_packet(struct capture *c, const struct sk_buff *skb, u64 t)
 	u32 len = skb->len + ETH_HLEN + (tagged ? 4 : 0), kept = min_u32(len, PACKET_MAX);
 	u32 block = 32 + align_up(kept, 4);
 	const u8 *mac = skb_mac_header(skb);
-	u64 start;
+	u64 start, begin;
 
 	if (c->used + block > c->size)
-		capture_flush(c);
+		write_half(c);
 	if (unlikely(c->error))
 		return c->error;
+	begin = c->used;
+	c->late += t < c->written;
 	put32(c, 6); /* enhanced packet block */
 	put32(c, block);
 	put32(c, 0);
@@ -159,6 +220,7 @@ static int put_packet(struct capture *c, const struct sk_buff *skb, u64 t)
 	c->used += skb_copy_bits(skb, 0, c->buf + c->used, kept - (u32)(c->used - start));
 	pad4(c);
 	put32(c, block);
+	add_slot(c, t, begin);
 	return 0;
 }
 

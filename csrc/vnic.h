@@ -713,13 +713,16 @@ void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb);
 void netif_receive_skb_core(struct softnet_data *sd, struct sk_buff *skb);
 
 /* the tap: what AF_PACKET would see, as pcapng blocks in memory; Python writes full buffers to a file */
+struct capture_slot { u64 t; u32 off, len; };
 struct capture {
-	u8 *buf;
+	u8 *buf, *spare;
 	u64 size, used;
+	struct capture_slot *slot;     /* the blocks in buf, by stamp */
+	u32 nslots;
 	int fd;
 	u32 lock;
-	u64 base_ns;
-	u64 packets, bytes, drops;
+	u64 base_ns, written;          /* stamp of the last one in the file */
+	u64 packets, bytes, drops, late;
 	int error;
 };
 struct capture *capture_new(int fd, u64 base_ns, const char *ifname);

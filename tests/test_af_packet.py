@@ -116,6 +116,39 @@ def test_more_than_the_buffer_holds(capture):
     assert [data for _, data in capture(fed, gap_ns=1000)] == fed
 
 
+SPREAD = [
+    {"queues": 4, "rx_usecs": 20, "rx_frames": 16},
+    {"rps_cpus": "f"},
+    {"queues": 2, "rps_cpus": "e", "netdev_max_backlog": 100_000},
+]
+
+
+@pytest.mark.parametrize("knobs", SPREAD)
+@pytest.mark.parametrize("size", [18, 1400])
+def test_the_file_is_in_the_order_of_stamps_whoever_took_the_packets(capture, knobs, size):
+    """CPUs have turns, and a backlog may be long: blocks once stood in the order in which they came up."""
+    fed = [frames.udp(i.to_bytes(4) + bytes(size), sport=i % 97) for i in range(4000)]
+    got = capture(fed, gap_ns=150, cost="linux", sink=True, fifo=1 << 24, link="inf", rcvbuf=1 << 30, **knobs)
+    stamps = [t for t, _ in got]
+    assert stamps == sorted(stamps)
+    assert len(got) == 4000
+    flow = [int.from_bytes(data[42:46]) for _, data in got if int.from_bytes(data[34:36]) == 5]
+    assert flow == sorted(flow)
+
+
+def test_what_comes_too_late_is_in_the_file_all_the_same_and_counted(host, tmp_path):
+    h = host(gro=False)
+    tap = vnic.Capture(h, tmp_path / "tap.pcapng", base_ns=10**18)
+    h.feed([frames.udp(b"x" * 1400)] * 3000, gap_ns=1000)
+    h.run()
+    tap.set_base(0)
+    h.feed(frames.udp(b"late"))
+    h.run()
+    assert (tap.packets, tap.late) == (3001, 1)
+    tap.close()
+    assert len(read_back(tmp_path / "tap.pcapng")) == 3001
+
+
 def test_closing_twice_is_closing_once_and_the_host_closes_it_too(host, tmp_path):
     h = host()
     tap = vnic.Capture(h, tmp_path / "a.pcapng")

@@ -69,6 +69,15 @@ def test_what_is_no_capture_exits_2(tmp_path, content, sentence):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+def test_a_later_file_that_is_no_capture_is_found_before_the_first_is_read(tmp_path):
+    bad, out = tmp_path / "bad.txt", tmp_path / "out.pcapng"
+    bad.write_text("hello, world, this is text")
+    result = run("replay", DEMO, str(bad), "--write", str(out))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "bad.txt: not a capture file" in result.stderr
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [

@@ -46,6 +46,7 @@ FLAGS = [
     ("strict-csum", False, None),
 ]
 OTHERS = {"mac", "rx-flow-hash-udp", "rss-key", "rps-cpus", "reader-cpu", "link", "speed", "cost", "gro-cwr"}
+FIXED = {"adaptive-rx", "lro", "rx-gro-hw", "rx-vlan-offload"}
 
 
 class Machine:
@@ -83,7 +84,7 @@ def machine():
 
 
 def test_every_knob_is_in_these_tables_and_has_a_line_of_help():
-    named = {row[0] for row in INTEGERS} | {row[0] for row in FLAGS} | OTHERS
+    named = {row[0] for row in INTEGERS} | {row[0] for row in FLAGS} | OTHERS | FIXED
     assert named == set(knobs.KNOBS)
     assert all(knob.help for knob in knobs.KNOBS.values())
 
@@ -118,6 +119,13 @@ def test_flags(machine, name, default, path):
     if default is not None:
         machine.apply()
         assert read() == default
+
+
+@pytest.mark.parametrize("name", [*FIXED, "rxvlan", "large-receive-offload", "rx-vlan-hw-parse"])
+def test_what_the_card_has_not_can_only_be_off(machine, name):
+    assert machine.set(name, "off")[knobs.canonical(name)] is False
+    with pytest.raises(ConfigError, match=r"=on: off \[fixed\]: this card cannot$"):
+        machine.set(name, "on")
 
 
 def test_defaults_are_linuxs(machine):

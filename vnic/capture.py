@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Capture:
     """Write what the host's protocols receive to ``path`` until closed. Costs the path nothing when there is none.
 
-    Stamps are virtual time, counted from the input's first stamp (live: from the epoch).
+    Stamps are virtual time, counted from the input's first stamp (live: from the epoch), and the file is in their order
+    as far as a megabyte of packets reaches back; :attr:`late` counts what came later than that.
     """
 
     def __init__(self, host: Host, path: str | Path, *, base_ns: int = 0, name: str = "vnic0") -> None:
@@ -37,6 +38,11 @@ class Capture:
     def packets(self) -> int:
         """Packets written (merged ones count once)."""
         return int(self._c.packets) if self._c is not None else 0
+
+    @property
+    def late(self) -> int:
+        """Packets whose place in the order was in the file already: they stand behind it."""
+        return int(self._c.late) if self._c is not None else 0
 
     def set_base(self, base_ns: int) -> None:
         """Epoch time of virtual time 0, ns."""

@@ -242,7 +242,8 @@ def run(
 ) -> None:
     """Attach to a TAP and receive on it, live: a thread for the card, one for each CPU. Ctrl-C ends it with a report.
 
-    Receives only; sending comes later.
+    Receives only; sending comes later. Exit code: 0 done, 1 the interface went away, 2 usage or configuration, 3 the
+    kernel refuses the TAP.
     """
     from vnic.run import run as run_live
 
@@ -258,6 +259,8 @@ def run(
             **_knobs(options, sets),
         )
     _show(facts, as_json=as_json)
+    if facts["input"]["error"]:
+        _fail(EXIT_FAILED, f"the run ended early: {facts['input']['error']}; what was received is reported")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from vnic._core import ffi, lib
 from vnic.cost import costs
 from vnic.errors import ConfigError
 from vnic.values import (
+    fixed_off,
     flag,
     integer,
     parse_cost,
@@ -119,6 +120,10 @@ class Knob:
     """Reported as the user wrote it."""
 
 
+def _nothing(_h: Any, _w: Any, _v: Any) -> None:
+    pass
+
+
 KNOBS: dict[str, Knob] = {
     # order matters where one knob looks at another
     "queues": Knob(integer(1, lib.NIC_QUEUES_MAX), _queues, 1, "receive queues (ethtool -L rx)"),
@@ -173,6 +178,10 @@ KNOBS: dict[str, Knob] = {
         "interrupt so long after the first frame (given alone, rx-frames is 0)",
     ),
     "rx-frames": Knob(integer(0, 65535), _each_irq("rx_frames"), 1, "interrupt after so many frames"),
+    "adaptive-rx": Knob(fixed_off, _nothing, False, "adaptive moderation: off [fixed]"),
+    "lro": Knob(fixed_off, _nothing, False, "large receive offload, merging in the card: off [fixed]"),
+    "rx-gro-hw": Knob(fixed_off, _nothing, False, "GRO in the card: off [fixed]"),
+    "rx-vlan-offload": Knob(fixed_off, _nothing, False, "the card takes VLAN tags off: off [fixed]"),
     "hz": Knob(integer(100, 1000), _host("hz"), 250, "jiffies a second"),
     "weight": Knob(integer(1, 1024), _host("weight"), 64, "packets a poll"),
     "dev-weight": Knob(integer(1, 1024), _host("dev_weight"), 64, "packets a poll of the backlog"),
@@ -238,6 +247,10 @@ ALIASES = {
     "rx-gro": "gro",
     "rx-checksum": "rx",
     "rx-hashing": "rxhash",
+    "large-receive-offload": "lro",
+    "rx-lro": "lro",
+    "rxvlan": "rx-vlan-offload",
+    "rx-vlan-hw-parse": "rx-vlan-offload",
 }
 
 

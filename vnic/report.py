@@ -211,6 +211,13 @@ def _latency(console: Console, f: dict[str, Any]) -> None:
     console.print(table)
 
 
+def _asked(config: dict[str, Any]) -> str:
+    """The moderation that was set, in words."""
+    usecs, frames = config["rx-usecs"], config["rx-frames"]
+    words = [f"{usecs} us"] * bool(usecs) + [f"{frames} frame{'s' * (frames != 1)}"] * bool(frames)
+    return " or ".join(words)
+
+
 def _gro(console: Console, gro: dict[str, Any]) -> None:
     """How much was merged, what that lost, why the holds ended, and the busiest flows if accounts were kept."""
     from rich.table import Table
@@ -256,6 +263,7 @@ def _input(console: Console, f: dict[str, Any]) -> None:
             "longer than 1518 bytes: captured before the sender's card cut them, or after GRO merged them",
         ),
         (i.get("time_backwards"), "stamped earlier than the one before: clamped"),
+        (i.get("kernel_drops"), "lost in the kernel's queue before the card: its thread had no processor in time"),
         (i.get("skipped"), f"not Ethernet (link type {i.get('skipped_linktype')}): skipped"),
     ]
     for n, text in remarks:
@@ -278,7 +286,8 @@ def show(console: Console, f: dict[str, Any]) -> None:
     if irq["interrupts"]:
         console.print(
             f"\n[bold]interrupts[/] {irq['interrupts']:,}, {irq['frames_per_interrupt']:.1f} frames each, "
-            f"moderation mean {duration(irq['moderation_delay_ns_mean'])}, IPIs {irq['ipis']:,}"
+            f"moderation mean {duration(irq['moderation_delay_ns_mean'])} ({_asked(f['config'])} asked for), "
+            f"IPIs {irq['ipis']:,}"
         )
     else:
         console.print("\n[bold]interrupts[/] none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from vnic import knobs
 from vnic.capture import Capture
-from vnic.errors import TapError
 from vnic.host import Host
 from vnic.replay import facts
 from vnic.tap import TapWire
@@ -52,9 +52,10 @@ def run(
         if write is not None:
             capture = Capture(host, write, base_ns=time.time_ns() - time.monotonic_ns(), name=tap)
         began = time.monotonic_ns()
-        previous = None
+        previous: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            previous = signal.signal(signal.SIGTERM, _interrupt)
+            # SIGINT too: a shell starts its background jobs with it ignored, and Python leaves it so
+            previous = {s: signal.signal(s, _interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
         host.start()
         try:
             if ready is not None:
@@ -63,16 +64,16 @@ def run(
                 host.wait(duration)
         finally:
             host.stop()
-            if previous is not None:
-                signal.signal(signal.SIGTERM, previous)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
         if capture is not None:
             capture.close()
-        error = wire.c.error
         described = {
             "device": tap,
             "frames": int(wire.c.frames),
             "bytes": int(wire.c.bytes),
             "duration_ns": time.monotonic_ns() - began,
-            "error": str(TapError(-error, f"{tap} is gone")) if error else None,
+            "kernel_drops": wire.kernel_drops(),
+            "error": f"{tap} is gone ({os.strerror(-wire.c.error)})" if wire.c.error else None,
         }
         return facts(host, schema=SCHEMA, input_facts=described)

@@ -26,6 +26,12 @@ def _info(ipr: Any, name: str) -> Any | None:
     return list(ipr.get_links(index[0]))[0] if index else None  # noqa: RUF015
 
 
+def _tx_dropped(link: Any) -> int:
+    """What the kernel sends is what the card receives: its queue in between was full."""
+    stats = link.get_attr("IFLA_STATS64")
+    return int(stats["tx_dropped"])
+
+
 def _tun_flags(link: Any | None, name: str) -> int:
     """What TUNSETIFF has to say to match an interface that exists: only MULTI_QUEUE must be the same."""
     if link is None:
@@ -85,7 +91,9 @@ class TapWire(Wire):
                 _attach(self._fd, name, _tun_flags(link, name))
                 self.made = link is None
                 self._set_up(ipr, host_ip)
-                self.mtu = int(_info(ipr, name).get_attr("IFLA_MTU"))  # type: ignore[union-attr]
+                link = _info(ipr, name)
+                self.mtu = int(link.get_attr("IFLA_MTU"))  # type: ignore[union-attr]
+                self._dropped_before = _tx_dropped(link)
         except BaseException:
             os.close(self._fd)
             raise
@@ -108,6 +116,14 @@ class TapWire(Wire):
                 ipr.link("set", index=index, state="up")
         except (NetlinkError, ValueError) as e:
             raise TapError(f"set {self.name} up: {e}") from e
+
+    def kernel_drops(self) -> int | None:
+        """Frames lost in the kernel's own queue since this wire exists: the card never saw them. None: it is gone."""
+        from pyroute2 import IPRoute
+
+        with IPRoute() as ipr:
+            link = _info(ipr, self.name)
+        return None if link is None else _tx_dropped(link) - self._dropped_before
 
     def refill(self, host: Host) -> None:
         """A TAP never asks."""

@@ -25,6 +25,13 @@ def flag(value: Any) -> bool:
     return text in _ON
 
 
+def fixed_off(value: Any) -> bool:
+    """A feature this card does not have: it can only be said to be off."""
+    if flag(value):
+        raise ValueError("off [fixed]: this card cannot")
+    return False
+
+
 def integer(low: int, high: int, *, power_of_two: bool = False) -> Callable[[Any], int]:
     """A reader of whole numbers from ``low`` to ``high``."""
 

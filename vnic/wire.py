@@ -145,20 +145,37 @@ class CaptureWire(Wire):
                 self.bytes_total += path.stat().st_size
             except OSError as e:
                 raise CaptureError(f"{path}: {e.strerror}") from e
+        for path in self.paths[1:]:
+            self._refuse(path)
         self._open_next()
 
-    def _open_next(self) -> None:
-        path = self.paths[self._next]
-        self._next += 1
-        self._bytes_before += len(self._maps[-1]) if self._maps else 0
+    @classmethod
+    def _refuse(cls, path: Path) -> None:
+        """CaptureError now, not after hours of the files before it, if this one is no capture."""
+        pcap = lib.pcap_wire_new()
+        try:
+            data = cls._map(path)
+            if pcap != ffi.NULL and lib.pcap_wire_open(pcap, ffi.from_buffer(data), len(data)) < 0:
+                raise CaptureError(f"{path}: {bytes(ffi.string(pcap.error_text)).decode()}")
+        finally:
+            lib.pcap_wire_free(pcap)
+
+    @staticmethod
+    def _map(path: Path) -> Any:
         try:
             with path.open("rb") as f:
                 if not path.is_file():
                     raise CaptureError(f"{path}: not a regular file: save it first")
                 empty = path.stat().st_size == 0
-                data: Any = b"" if empty else mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
+                return b"" if empty else mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as e:
             raise CaptureError(f"{path}: {getattr(e, 'strerror', None) or e}") from e
+
+    def _open_next(self) -> None:
+        path = self.paths[self._next]
+        self._next += 1
+        self._bytes_before += len(self._maps[-1]) if self._maps else 0
+        data = self._map(path)
         if data:
             data.madvise(mmap.MADV_SEQUENTIAL)
         self._maps.append(data)

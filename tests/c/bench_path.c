@@ -218,8 +218,9 @@ static struct path paths[] = {
 static struct {
 	struct host *h;
 	struct mem_wire *w;
-	struct frame frame[BURST], big;
+	struct frame frame[BURST], big, other;
 	struct sk_buff *skb[BURST];
+	u32 seq;
 	struct pcap_wire *pcap;
 	u8 *copy;
 } on;
@@ -325,7 +326,7 @@ static void stage_csum_copy(void)
 {
 	start();
 	for (u32 i = 0; i < BURST; i++)
-		hide((void *)(uintptr_t)csum_and_copy(on.copy, on.big.data + 34, 1460, 0));
+		hide((void *)(uintptr_t)csum_and_copy(on.copy + 2048, on.big.data + 34, 1460, 0));
 	stop();
 }
 
@@ -381,6 +382,95 @@ static void stage_gro(void)
 		on.skb[i]->frag_list = NULL;
 		kfree_skb_list(on.h->cpu[0], on.skb[i]);
 	}
+}
+
+/* An interrupt that finds an empty ring: raised, served, softirq, net_rx_action, a poll, complete, unmask. */
+static void stage_irq(void)
+{
+	struct softnet_data *sd = on.h->cpu[0];
+
+	start();
+	for (u32 i = 0; i < BURST; i++) {
+		raise_hardirq(sd, 0, sd->now);
+		do_hardirqs(sd);
+		do_softirq(sd);
+	}
+	stop();
+}
+
+/* A full poll: buffers become skbs, pass GRO, go up to a handler that frees them; the ring is filled again. */
+static void stage_driver_poll(void)
+{
+	struct nic_queue *q = &on.h->nic.queue[0];
+
+	for (u32 i = 0; i < BURST; i++)
+		require(dma_frame(q, &on.other) == 1, "the ring is full");
+	q->batch = 0;
+	virtqueue_publish(&q->vq);
+	start();
+	driver_poll(&on.h->dq[0]->napi, BURST);
+	gro_normal_list(&on.h->dq[0]->napi);
+	stop();
+}
+
+static void stage_rps(void)
+{
+	struct sk_buff *skb = make_skb(on.frame[0].data, UDP64, ETH_HLEN);
+
+	on.h->rps_len[0] = 2;
+	start();
+	for (u32 i = 0; i < BURST; i++)
+		hide((void *)(intptr_t)get_rps_cpu(on.h, skb));
+	stop();
+	on.h->rps_len[0] = 0;
+	kfree_skb_list(on.h->cpu[0], skb);
+}
+
+/* All checks pass, but nobody takes protocol 253: freed under a name. */
+static void stage_ip(void)
+{
+	u8 frame[UDP64];
+
+	memcpy(frame, on.frame[0].data, UDP64);
+	frame[23] = 253;
+	store16(frame + 24, 0);
+	store16(frame + 24, ip_fast_csum(frame + 14, 20));
+	for (u32 i = 0; i < BURST; i++)
+		on.skb[i] = make_skb(frame, UDP64, ETH_HLEN);
+	start();
+	for (u32 i = 0; i < BURST; i++)
+		ip_rcv(on.h->cpu[0], on.skb[i]);
+	stop();
+}
+
+static void stage_ipv6(void)
+{
+	static const u8 frame[74] = { 2, 0,    0,    0,	   0,	      1,   2,  0,    0,	       0,    0,
+				      2, 0x86, 0xdd, 0x60, [19] = 20, 253, 64, 0xfd, [37] = 1, 0xfd, [53] = 2 };
+
+	for (u32 i = 0; i < BURST; i++)
+		on.skb[i] = make_skb(frame, sizeof(frame), ETH_HLEN);
+	start();
+	for (u32 i = 0; i < BURST; i++)
+		ipv6_rcv(on.h->cpu[0], on.skb[i]);
+	stop();
+}
+
+static void stage_tcp_sock(void)
+{
+	struct softnet_data *sd = on.h->cpu[0];
+	u8 frame[HEADERS_TCP + MSS];
+
+	for (u32 i = 0; i < BURST; i++, on.seq += MSS) {
+		put_tcp(frame, 0, on.seq);
+		on.skb[i] = make_skb(frame, sizeof(frame), 34);
+	}
+	start();
+	for (u32 i = 0; i < BURST; i++)
+		tcp_rcv(sd, on.skb[i]);
+	while (reader_run(sd))
+		;
+	stop();
 }
 
 static void stage_udp_sock(void)
@@ -442,18 +532,25 @@ static const struct stage {
 	{ "dma64", "dma_frame, 64 bytes", stage_dma64 },
 	{ "dma1514", "dma_frame, 1514 bytes", stage_dma1514 },
 	{ "csum_and_copy", "csum_and_copy, 1460 bytes", stage_csum_copy },
+	{ "irq", "interrupt, softirq, a poll that finds nothing (each)", stage_irq },
+	{ "driver_poll", "driver_poll: 64 skbs up to a handler, refill", stage_driver_poll },
 	{ "gro", "napi_gro_receive, 1448 bytes, 4 flows of 16", stage_gro },
+	{ "rps", "get_rps_cpu: flow dissector, siphash", stage_rps },
 	{ "backlog", "backlog: enqueue, dequeue, handler", stage_backlog },
+	{ "ip", "ip_rcv, freed for want of a handler", stage_ip },
+	{ "ipv6", "ipv6_rcv, freed for want of a handler", stage_ipv6 },
+	{ "tcp_sock", "tcp_rcv, 1448 bytes in order, reader", stage_tcp_sock },
 	{ "udp_sock", "udp_rcv, socket queue, reader", stage_udp_sock },
 };
 
 static void stages_begin(struct path *udp, struct path *tcp, struct path *capture)
 {
 	on.w = mem_wire_new(64, 1);
-	on.copy = malloc(2048);
+	on.copy = malloc(2 * 2048);
 	require(on.w && on.copy, "no memory");
 	on.h = path_host(2, &on.w->wire);
 	on.h->reader_cpu = 0;
+	on.seq = 1;
 	require(host_start(on.h) == 0, "the host does not start");
 	on.h->ptype[on.h->nptypes++] = (struct packet_type){ .type = 0xb588, .func = swallow };
 	for (u32 i = 0; i < BURST; i++) {
@@ -464,6 +561,11 @@ static void stages_begin(struct path *udp, struct path *tcp, struct path *captur
 	}
 	on.big = (struct frame){ .data = tcp->w->arena, .len = HEADERS_TCP + MSS, .wire_len = HEADERS_TCP + MSS };
 	frame_parse(&on.big);
+	on.other = on.frame[0];
+	memcpy(on.copy, on.frame[0].data, UDP64);
+	store16(on.copy + 12, 0xb588);
+	on.other.data = on.copy;
+	frame_parse(&on.other);
 	on.pcap = pcap_wire_new();
 	require(on.pcap && pcap_wire_open(on.pcap, capture->capture, capture->capture_size) == 0, "no capture");
 }
