@@ -10,6 +10,14 @@
  */
 #include "prelude.h"
 
+/* napi_schedule_rps(): whoever polls sends the IPI when he is done. A busy reader is no softirq: that one has to run. */
+static void schedule_rps(struct softnet_data *sd, u32 cpu)
+{
+	sd->rps_ipi_mask |= 1ull << cpu;
+	if (unlikely(!sd->in_net_rx_action && !sd->in_napi_threaded_poll))
+		sd->softirq_pending = 1;
+}
+
 /* Under target->lock. Return: 1 = queued */
 static int queue_one(struct softnet_data *sd, struct softnet_data *target, struct sk_buff *skb)
 {
@@ -22,7 +30,7 @@ static int queue_one(struct softnet_data *sd, struct softnet_data *target, struc
 		if (target == sd)
 			__napi_schedule(&sd->backlog);
 		else
-			sd->rps_ipi_mask |= 1ull << target->cpu;
+			schedule_rps(sd, target->cpu);
 	}
 	skb->next = NULL;
 	if (target->input_head)

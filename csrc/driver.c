@@ -60,12 +60,8 @@ static int driver_open_queue(struct host *h, u32 i)
 	dq->vq.used = (void *)(nic->dma.base + qc->used);
 	dq->vq.event_idx = nic->config->driver_features >> VIRTIO_F_EVENT_IDX & 1;
 
-	dq->napi.poll = driver_poll; /* netif_napi_add */
-	dq->napi.sd = sd;
-	dq->napi.host = h;
-	dq->napi.weight = h->weight;
-	dq->napi.timer_ns = NEVER;
-	sd->napis[sd->nnapis++] = &dq->napi;
+	netif_napi_add(sd, &dq->napi, driver_poll, h->weight);
+	napi_enable(&dq->napi);
 	qc->enabled = 1;
 	virtqueue_enable_cb(&dq->vq);
 	driver_refill(dq);

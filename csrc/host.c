@@ -87,6 +87,7 @@ struct host *host_new(u32 ncpus)
 	h->netdev_max_backlog = 1000;
 	h->gro_max_size = h->gro_ipv4_max_size = 65536;
 	h->gro_normal_batch = 8;
+	h->busy_poll_budget = 8;
 	h->rcvbuf = 212992;
 	h->sock_max = 65536;
 	h->reader_cpu = ~0u;

@@ -1,11 +1,34 @@
 /* napi.c - who owns the right to poll a queue. Linux: net/core/dev.c
  *
- * SCHED set: somebody owns the NAPI and will poll it; a request that comes meanwhile leaves MISSED. completion clears
+ *   interrupt, watchdog -> napi_schedule() -> the poll list (net_rx_action.c), or with "threaded" its own task
+ *   a reader that would sleep may take it instead: busy_poll.c
+ *
+ * SCHED set: somebody owns the NAPI and will poll it; a request that comes meanwhile leaves MISSED. Completion clears
  * both, unless MISSED was set: then it is scheduled once more, and the interrupt stays off. gro_flush_timeout and
- * napi_defer_hard_irqs put a timer in place of the interrupt. The state has one writer, the CPU the NAPI lives on:
- * the interrupt handler, the watchdog and the poll all run there.
+ * napi_defer_hard_irqs put a timer in place of the interrupt. A new NAPI is owned by nobody and cannot be had (SCHED
+ * and NPSVC) until napi_enable(); napi_disable() brings it back there: a state, not a wait. The state has one writer,
+ * the CPU the NAPI lives on: the interrupt handler, the watchdog, the tasks and the poll all run there.
  */
 #include "prelude.h"
+
+void netif_napi_add(struct softnet_data *sd, struct napi_struct *n, int (*poll)(struct napi_struct *, int), u32 weight)
+{
+	n->poll = poll;
+	n->sd = sd;
+	n->host = sd->host;
+	n->weight = weight;
+	n->timer_ns = NEVER;
+	n->state = NAPI_STATE_SCHED | NAPI_STATE_NPSVC;
+	n->slot = (u8)sd->nnapis;
+	sd->napis[sd->nnapis++] = n;
+}
+
+void napi_enable(struct napi_struct *n)
+{
+	n->state &= ~(u32)(NAPI_STATE_SCHED | NAPI_STATE_NPSVC);
+	if (n->host->threaded)
+		n->state |= NAPI_STATE_THREADED;
+}
 
 int napi_schedule_prep(struct napi_struct *n)
 {
@@ -23,6 +46,15 @@ void __napi_schedule(struct napi_struct *n)
 {
 	struct softnet_data *sd = n->sd;
 
+	if (unlikely(n->state & NAPI_STATE_THREADED)) {
+		n->state |= NAPI_STATE_SCHED_THREADED;
+		if (sd->napi_threads >> n->slot & 1)
+			return; /* it is awake */
+		sd->napi_threads |= 1u << n->slot;
+		COUNT(n->thread.wakeups, 1);
+		cpu_charge(sd, COST_WAKE);
+		return;
+	}
 	n->next = NULL;
 	if (sd->poll_list)
 		sd->poll_tail->next = n;
@@ -48,12 +80,23 @@ static void napi_timer_plan(struct softnet_data *sd)
 		sd->timer_next = min_u64(sd->timer_next, sd->napis[i]->timer_ns);
 }
 
-static void napi_timer_start(struct napi_struct *n, u64 timeout_ns)
+void napi_timer_start(struct napi_struct *n, u64 timeout_ns)
 {
 	n->timer_ns = n->sd->now + timeout_ns;
 	napi_timer_plan(n->sd);
 	if (!n->sd->live)
 		n->sd->horizon = min_u64(n->sd->horizon, n->timer_ns); /* look up for it */
+}
+
+int napi_disable(struct napi_struct *n)
+{
+	n->state |= NAPI_STATE_DISABLE;
+	if (n->state & (NAPI_STATE_SCHED | NAPI_STATE_NPSVC))
+		return 0; /* whoever polls sees DISABLE, and completes even if there is more to do */
+	n->state = NAPI_STATE_SCHED | NAPI_STATE_NPSVC;
+	n->timer_ns = NEVER;
+	napi_timer_plan(n->sd);
+	return 1;
 }
 
 /* napi_complete_done() - the queue is polled out. Return: 1 = the driver may unmask its interrupt */
@@ -62,6 +105,8 @@ int napi_complete_done(struct napi_struct *n, int work_done)
 	u64 timeout = 0;
 	int unmask = 1;
 
+	if (unlikely(n->state & (NAPI_STATE_NPSVC | NAPI_STATE_IN_BUSY_POLL)))
+		return 0; /* the reader goes on, and the interrupt stays off */
 	if (work_done > 0) {
 		if (n->gro_bitmask)
 			timeout = n->host->gro_flush_timeout;
@@ -78,6 +123,7 @@ int napi_complete_done(struct napi_struct *n, int work_done)
 	gro_normal_list(n);
 	COUNT(n->completes, 1);
 
+	n->state &= ~(u32)(NAPI_STATE_SCHED_THREADED | NAPI_STATE_PREFER_BUSY_POLL);
 	if (n->state & NAPI_STATE_MISSED) {
 		n->state &= ~(u32)NAPI_STATE_MISSED;
 		__napi_schedule(n);
@@ -87,6 +133,56 @@ int napi_complete_done(struct napi_struct *n, int work_done)
 	if (timeout)
 		napi_timer_start(n, timeout);
 	return unmask;
+}
+
+/* __napi_poll(). *repoll: it used its weight, and wants to be polled again */
+int napi_poll(struct napi_struct *n, int *repoll)
+{
+	int weight = (int)n->weight, work = n->poll(n, weight);
+
+	if (unlikely(work < 0))
+		return work;
+	COUNT(n->polls, 1);
+	COUNT(n->packets, (u64)work);
+	if (work < weight)
+		return work; /* it completed itself */
+
+	COUNT(n->full_polls, 1);
+	if (unlikely(n->state & NAPI_STATE_DISABLE)) {
+		napi_complete_done(n, 0);
+		return work;
+	}
+	if (unlikely(n->state & NAPI_STATE_PREFER_BUSY_POLL)) {
+		if (napi_complete_done(n, work)) /* no timer will bring it back */
+			napi_schedule(n);
+		return work;
+	}
+	if (n->gro_bitmask) /* HZ < 1000: a full poll flushes all, nothing may get old unseen */
+		napi_gro_flush(n, n->host->hz >= 1000, GRO_FULL_POLL);
+	gro_normal_list(n);
+	*repoll = 1;
+	return work;
+}
+
+/* napi_threaded_poll() - one poll by its own task: no budget, no time limit, no squeeze, IPIs after each. Softirqs are
+ * off meanwhile, and run when it is over. */
+int napi_threaded_poll(struct napi_struct *n)
+{
+	struct softnet_data *sd = n->sd;
+	int repoll = 0, work;
+
+	sd->in_napi_threaded_poll = 1;
+	work = napi_poll(n, &repoll);
+	if (work < 0)
+		return 0;
+	sd->in_napi_threaded_poll = 0;
+	skb_flush_returns(sd);
+	net_rps_send_ipi(sd);
+	if (!(n->state & NAPI_STATE_SCHED_THREADED))
+		sd->napi_threads &= ~(1u << n->slot);
+	if (sd->softirq_pending)
+		sd->inline_softirq = 1; /* local_bh_enable() */
+	return 1;
 }
 
 /* napi_watchdog() - the timer went off: the poll that follows does no work and flushes all, if no deferral is left */

@@ -29,26 +29,6 @@ static struct napi_struct *list_pop(struct napi_struct **head)
 	return n;
 }
 
-/* __napi_poll(). Return: work, or -EAGAIN */
-static int napi_poll(struct softnet_data *sd, struct napi_struct *n)
-{
-	int weight = (int)n->weight, work = n->poll(n, weight);
-
-	if (unlikely(work < 0))
-		return work;
-	COUNT(n->polls, 1);
-	COUNT(n->packets, (u64)work);
-	if (work < weight)
-		return work; /* it completed itself */
-
-	COUNT(n->full_polls, 1);
-	if (n->gro_bitmask) /* HZ < 1000: a full poll flushes all, nothing may get old unseen */
-		napi_gro_flush(n, n->host->hz >= 1000, GRO_FULL_POLL);
-	gro_normal_list(n);
-	list_append(&sd->repoll, &sd->repoll_tail, n);
-	return work;
-}
-
 static void begin(struct softnet_data *sd)
 {
 	u64 usecs = sd->host->netdev_budget_usecs;
@@ -99,7 +79,7 @@ int net_rx_action(struct softnet_data *sd)
 	}
 	for (;;) {
 		struct napi_struct *n = sd->current;
-		int work;
+		int work, repoll = 0;
 
 		if (!n) {
 			if (!sd->list && !sd->repoll && sd->poll_list)
@@ -108,12 +88,14 @@ int net_rx_action(struct softnet_data *sd)
 				break;
 			n = list_pop(&sd->list);
 		}
-		work = napi_poll(sd, n);
+		work = napi_poll(n, &repoll);
 		if (work < 0) {
 			sd->current = n;
 			return 0;
 		}
 		sd->current = NULL;
+		if (repoll)
+			list_append(&sd->repoll, &sd->repoll_tail, n);
 		sd->budget -= work;
 		if (sd->live)
 			sd->now = clock_ns();

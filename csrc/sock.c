@@ -150,11 +150,15 @@ int reader_run(struct softnet_data *sd)
 {
 	u32 n = 0;
 
+	if (unlikely(sd->busy.napi != NULL) && napi_busy_loop(sd))
+		return 1;
 	for (;;) {
 		struct sock *sk = smp_load_acquire(&sd->ready); /* Pairs with wake_reader(). */
 		struct sk_buff *skb;
 
 		if (!sk) {
+			if (unlikely(sd->host->busy_read) && busy_poll_begin(sd))
+				return 1;
 			flag_exchange(sd, &sd->reader.runnable, 0);
 			if (!__atomic_load_n(&sd->ready, __ATOMIC_SEQ_CST)) /* Pairs with wake_reader(). */
 				return 0;
@@ -169,6 +173,7 @@ int reader_run(struct softnet_data *sd)
 			if (unlikely(sd->lat != NULL))
 				read_latency(sd, skb);
 			sk->reads++;
+			sd->busy.queue = skb->queue + 1u;
 			kfree_skb_list(sd, skb);
 			if (++n >= sd->host->catch_up &&
 			    (cpu_yields(sd) || n >= BURST || sd->ksoftirqd_task.runnable)) /* a slice may be over */

@@ -14,7 +14,7 @@
 #define MAX_SOFTIRQ_MS 2
 #define SLICE_NS 3000000u /* EEVDF's base slice on a machine of 8 CPUs or more */
 
-enum { TASK_NONE, TASK_KSOFTIRQD, TASK_READER };
+enum { TASK_NONE, TASK_KSOFTIRQD, TASK_READER, TASK_NAPI }; /* and those of further NAPIs behind it */
 
 /* ---- waking ---- */
 
@@ -140,18 +140,32 @@ static int run_softirq(struct softnet_data *sd)
 
 /* ---- tasks ---- */
 
+/* Who can run: bit i is task i + 1. */
+static u32 runnable_tasks(struct softnet_data *sd)
+{
+	u32 ksoftirqd = sd->ksoftirqd_task.runnable;
+	u32 reader = READ_ONCE(sd->reader.runnable) && (sd->live || sd->reader_ns <= sd->now);
+
+	return ksoftirqd | reader << 1 | sd->napi_threads << 2;
+}
+
+int need_resched(struct softnet_data *sd)
+{
+	u32 others = runnable_tasks(sd) & ~(1u << (sd->last_task - 1));
+
+	return others && sd->now - sd->slice_start >= SLICE_NS;
+}
+
+/* Round robin: the same until its slice is over, then the next one behind it. */
 static u8 pick_task(struct softnet_data *sd)
 {
-	bool k = sd->ksoftirqd_task.runnable;
-	bool r = READ_ONCE(sd->reader.runnable) && (sd->live || sd->reader_ns <= sd->now);
-	u8 task;
+	u32 tasks = runnable_tasks(sd), last = sd->last_task, behind = tasks >> last << last;
+	u8 task = TASK_NONE;
 
-	if (k && r)
-		task = sd->now - sd->slice_start < SLICE_NS && sd->last_task ? sd->last_task
-		       : sd->last_task == TASK_KSOFTIRQD		     ? TASK_READER
-									     : TASK_KSOFTIRQD;
-	else
-		task = k ? TASK_KSOFTIRQD : r ? TASK_READER : TASK_NONE;
+	if (last && tasks >> (last - 1) & 1 && sd->now - sd->slice_start < SLICE_NS)
+		task = (u8)last;
+	else if (tasks)
+		task = (u8)(1 + __builtin_ctz(behind ? behind : tasks));
 	if (task != sd->last_task) {
 		sd->last_task = task;
 		if (task != TASK_NONE)
@@ -163,17 +177,24 @@ static u8 pick_task(struct softnet_data *sd)
 
 static void run_task(struct softnet_data *sd, u8 task)
 {
+	u64 start = sd->now;
+
 	if (task == TASK_KSOFTIRQD) {
 		COUNT(sd->ksoftirqd_runs, 1);
 		sd->ksoftirqd_task.runs++;
 		sd->ksoftirqd = 1;
 		run_softirq(sd);
-	} else {
-		u64 start = sd->now;
-
+	} else if (task == TASK_READER) {
 		sd->reader.runs++;
 		reader_run(sd);
+		sd->bh_task = sd->busy.in_poll ? TASK_READER : TASK_NONE;
 		sd->reader.busy_ns += sd->now - start;
+	} else {
+		struct napi_struct *n = sd->napis[task - TASK_NAPI];
+
+		COUNT(n->thread.runs, 1);
+		sd->bh_task = napi_threaded_poll(n) ? TASK_NONE : task;
+		COUNT(n->thread.busy_ns, sd->now - start);
 	}
 }
 
@@ -208,7 +229,9 @@ int cpu_run(struct softnet_data *sd)
 		do_hardirqs(sd);
 		if (passed_horizon(sd, since))
 			return 1;
-		if (sd->softirq_active || (sd->softirq_pending && sd->inline_softirq)) {
+		if (unlikely(sd->bh_task)) {
+			run_task(sd, sd->bh_task); /* its poll goes on: no softirq, and nobody else, comes in between */
+		} else if (sd->softirq_active || (sd->softirq_pending && sd->inline_softirq)) {
 			if (!run_softirq(sd)) {
 				COUNT(sd->yields, 1);
 				return 1;

@@ -503,11 +503,18 @@ struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own);         /* take 
 void skb_advance(struct sk_buff *skb, u32 n);                           /* eat n bytes at the front, over pieces too */
 u32 skb_checksum(const struct sk_buff *skb, u32 off, u32 len, u32 sum);
 
-/* ---- net_rx_action.c, napi.c: the softirq ---- */
+/* ---- net_rx_action.c, napi.c, busy_poll.c: who polls, and when he stops ---- */
 
-#define NAPI_STATE_SCHED 1
-#define NAPI_STATE_MISSED 2
-#define NAPI_STATE_DISABLE 4
+#define NAPI_STATE_SCHED 1         /* somebody owns the poll, or it is in a line for it */
+#define NAPI_STATE_MISSED 2        /* asked for meanwhile: once more */
+#define NAPI_STATE_DISABLE 4       /* napi_disable() waits for the poll to end */
+#define NAPI_STATE_NPSVC 8         /* not enabled */
+#define NAPI_STATE_IN_BUSY_POLL 16 /* the owner is a reader */
+#define NAPI_STATE_PREFER_BUSY_POLL 32
+#define NAPI_STATE_THREADED 64     /* polled by a task of its own */
+#define NAPI_STATE_SCHED_THREADED 128 /* which has the poll */
+
+struct task { u64 wakeups, runs, busy_ns; u8 runnable; };
 
 struct gro_list { struct sk_buff *skb[MAX_GRO_SKBS]; u32 count; };  /* [0] is the oldest */
 
@@ -526,6 +533,8 @@ struct napi_struct {
 	u32 rx_count;
 	u32 gro_held, rx_frames;       /* frames held, frames on rx_list */
 	u8 in_poll;
+	u8 slot;                       /* its place in sd->napis */
+	struct task thread;
 	u8 gro_why;                    /* enum gro_end of the hold that a protocol names to be completed */
 	/* counters */
 	u64 polls, packets, full_polls, completes;
@@ -535,11 +544,26 @@ void __napi_schedule(struct napi_struct *n);
 int napi_schedule(struct napi_struct *n);
 int napi_complete_done(struct napi_struct *n, int work_done);
 void napi_watchdog(struct napi_struct *n);
+void napi_timer_start(struct napi_struct *n, u64 timeout_ns);
+void netif_napi_add(struct softnet_data *sd, struct napi_struct *n, int (*poll)(struct napi_struct *, int), u32 weight);
+void napi_enable(struct napi_struct *n);
+int napi_disable(struct napi_struct *n);     /* 1: nobody polls it, and nobody can; 0: somebody does, ask again */
+int napi_poll(struct napi_struct *n, int *repoll);  /* work, or -EAGAIN: time passed in the middle, call again */
+int napi_threaded_poll(struct napi_struct *n);      /* 1: the poll is over, 0: time passed in the middle */
+
+/* a reader that polls its queue itself instead of sleeping */
+struct busy_poll {
+	struct napi_struct *napi;      /* NULL: it does not */
+	u64 end;
+	u32 queue;                     /* 1 + where the last packet read came from; 0: none since the last time */
+	u8 owned, stopping, skip_schedule, in_poll;
+};
+int busy_poll_begin(struct softnet_data *sd); /* 1: there is a queue to poll */
+int napi_busy_loop(struct softnet_data *sd);  /* 1: still at it, 0: something to read, or the time is over */
 int net_rx_action(struct softnet_data *sd);  /* 1: the run ended, 0: time passed in the middle, call again */
 
 /* ---- softirq.c: one emulated CPU. hardirq over softirq over tasks ---- */
 
-struct task { u64 wakeups, runs, busy_ns; u8 runnable; };
 struct sock;
 
 enum mib {
@@ -548,6 +572,7 @@ enum mib {
 	Icmp_InMsgs, Icmp_InErrors, Icmp_InCsumErrors, Icmp6_InMsgs, Icmp6_InErrors, Icmp6_InCsumErrors,
 	Udp_InDatagrams, Udp_NoPorts, Udp_InErrors, Udp_RcvbufErrors, Udp_InCsumErrors,
 	Tcp_InSegs, Tcp_InErrs, Tcp_InCsumErrors, TcpExt_TCPOFOQueue, TcpExt_TCPOFODrop, TcpExt_TCPRcvQDrop, TcpExt_TCPHoles,
+	TcpExt_BusyPollRxPackets,
 	MIB_MAX
 };
 
@@ -572,6 +597,8 @@ struct softnet_data {
 	/* softirq */
 	u8 softirq_pending, softirq_active, in_net_rx_action, inline_softirq;
 	u8 ksoftirqd;                  /* the softirq under way runs in the task */
+	u8 in_napi_threaded_poll;
+	u8 bh_task;                    /* this task is in the middle of a poll, softirqs are off; 0: none */
 	u32 softirq_restarts;
 	u64 softirq_end;               /* jiffies */
 	int budget;
@@ -596,6 +623,8 @@ struct softnet_data {
 	u32 enqueue_len[CPUS_MAX];
 	/* tasks */
 	struct task ksoftirqd_task, reader;
+	u32 napi_threads;              /* by napi->slot: those that can run */
+	struct busy_poll busy;
 	u64 slice_start;
 	u8 last_task;
 	u32 ready_lock;
@@ -629,6 +658,7 @@ int do_softirq(struct softnet_data *sd);
 int cpu_run(struct softnet_data *sd);        /* until it is idle (0) or somebody else's turn has come (1) */
 u64 cpu_next(struct softnet_data *sd);       /* when it has something to do; ~0: not known */
 int reader_run(struct softnet_data *sd);     /* one wake-up's worth of reading. Return: 1 = more to read */
+int need_resched(struct softnet_data *sd);   /* is the slice of the task that runs over, and somebody else waits? */
 
 /* ---- driver.c: the driver of the card ---- */
 
@@ -866,6 +896,8 @@ struct host {
 	u32 weight, netdev_budget, netdev_budget_usecs, dev_weight, netdev_max_backlog;
 	u32 gro_max_size, gro_ipv4_max_size, gro_normal_batch, napi_defer_hard_irqs;
 	u64 gro_flush_timeout;
+	u8 threaded, prefer_busy_poll;
+	u32 busy_read, busy_poll_budget;    /* us; packets */
 	u32 rps_len[NIC_QUEUES_MAX];
 	u16 rps_map[NIC_QUEUES_MAX][CPUS_MAX];
 	u64 hash_key[2];

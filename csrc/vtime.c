@@ -91,7 +91,7 @@ static int next_turn(struct host *h, u64 until)
 	if (!sd) {
 		nic_run(nic, min_u64(horizon, until));
 	} else {
-		sd->horizon = min_u64(horizon, own_plans(sd));
+		sd->horizon = min_u64(min_u64(horizon, own_plans(sd)), until + 1);
 		cpu_run(sd);
 	}
 	return -1;

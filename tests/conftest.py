@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, settings
 
 import vnic
 
+pytest.register_assert_rewrite("timeline")
+
 settings.register_profile(
     "ci",
     max_examples=60,

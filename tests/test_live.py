@@ -83,6 +83,22 @@ def test_rps_spreads_over_cpu_threads_and_keeps_flows_in_order(live):
     assert host.laws() == 0
 
 
+@pytest.mark.parametrize("knobs", [{"threaded": True}, {"busy_read": 200}, {"threaded": True, "busy_read": 50}])
+def test_polled_by_a_task_or_by_the_reader_all_is_read(live, knobs):
+    """One sink per port, and each reader on the CPU of its queue."""
+    n = 200 * 32
+    host = live([[frames.udp(dport=9, sport=i) for i in range(32)] for _ in range(200)], cpus=2, sink=True,
+                reader_cpu=0, rcvbuf=1 << 26, fifo=1 << 24, **knobs)  # fmt: skip
+    host.start()
+    wait_until(lambda: host.ledger().offered == n and host.ledger().in_flight == 0)
+    host.stop()
+    assert host.ledger().fates == {"DELIVERED_UDP": n}
+    assert host.laws() == 0
+    if "threaded" in knobs:
+        assert host.nic.queues()[0].thread_wakeups > 0
+        assert host.softnet()[0].net_rx_runs == 0
+
+
 def test_an_idle_instance_sleeps_and_threads_have_names(live):
     host = live([])
     host.start()

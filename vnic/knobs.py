@@ -214,6 +214,14 @@ KNOBS: dict[str, Knob] = {
         0,
         "empty polls by timer before the interrupt is back on",
     ),
+    "threaded": Knob(flag, _host("threaded"), False, "each queue's NAPI is polled by a task of its own"),
+    "busy-read": Knob(
+        integer(0, 1_000_000), _host("busy_read"), 0, "a reader polls its queue so long before it sleeps, us; 0: off"
+    ),
+    "busy-poll-budget": Knob(integer(1, 1024), _host("busy_poll_budget"), 8, "packets a busy poll"),
+    "prefer-busy-poll": Knob(
+        flag, _host("prefer_busy_poll"), False, "softirqs leave a queue to its busy reader while its timer runs"
+    ),
     "rps-cpus": Knob(parse_mask, _rps, 0, "CPUs to spread to, a hexadecimal mask; 0: off", as_given=True),
     "rcvbuf": Knob(
         integer(0, 1 << 30),

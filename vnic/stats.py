@@ -118,6 +118,9 @@ class QueueStats(Snapshot):
     polls: int
     full_polls: int
     """Polls that used their whole weight."""
+    thread_wakeups: int
+    """With ``threaded``: how often the queue's own task was woken."""
+    thread_busy_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,8 @@ def queue(host: Any, i: int) -> QueueStats:
         moderation_delay_ns_max=int(q.irq.delay_max_ns),
         polls=int(dq.napi.polls) if driver else 0,
         full_polls=int(dq.napi.full_polls) if driver else 0,
+        thread_wakeups=int(dq.napi.thread.wakeups) if driver else 0,
+        thread_busy_ns=int(dq.napi.thread.busy_ns) if driver else 0,
     )
 
 

@@ -1,0 +1,142 @@
+/* busy_poll.c - a reader that polls its queue itself instead of going to sleep. Linux: net/core/dev.c napi_busy_loop()
+ *
+ *   reader_run(), nothing to read, busy-read > 0 -> napi_busy_loop(): takes the NAPI (SCHED and IN_BUSY_POLL), polls it
+ *   busy-poll-budget packets at a time until there is something to read or busy-read us are over
+ *   -> busy_poll_stop(): lets go, and polls once more so that the driver switches its interrupt on again
+ *
+ * The queue is the one that the last packet it read came from. Only NAPIs that live on the reader's CPU are polled: a
+ * NAPI has one owner here (Linux's may be polled by any). With prefer-busy-poll the softirq keeps away as long as the
+ * timer (gro-flush-timeout, napi-defer-hard-irqs) runs.
+ */
+#include "prelude.h"
+
+int busy_poll_begin(struct softnet_data *sd)
+{
+	struct busy_poll *b = &sd->busy;
+	u32 queue = b->queue;
+
+	b->queue = 0; /* it slept, or read, before it does this again */
+	if (!sd->host->busy_read || !queue || sd->host->dq[queue - 1]->napi.sd != sd)
+		return 0;
+	b->napi = &sd->host->dq[queue - 1]->napi;
+	b->end = sd->now + sd->host->busy_read * 1000ull;
+	return 1;
+}
+
+/* Spinning takes time: what a poll costs, and where that is nothing, until something can have changed. */
+static void spin(struct softnet_data *sd)
+{
+	if (sd->live)
+		sd->now = clock_ns();
+	else if (!sd->host->cost[COST_POLL])
+		sd->now = max_u64(sd->now + 1, min_u64(sd->horizon, sd->busy.end));
+}
+
+/* Take the NAPI if nobody has it. */
+static bool take(struct softnet_data *sd)
+{
+	struct busy_poll *b = &sd->busy;
+	struct napi_struct *n = b->napi;
+
+	if (n->state & (NAPI_STATE_DISABLE | NAPI_STATE_SCHED | NAPI_STATE_IN_BUSY_POLL)) {
+		if (sd->host->prefer_busy_poll)
+			n->state |= NAPI_STATE_PREFER_BUSY_POLL;
+		cpu_charge(sd, COST_POLL);
+		return false;
+	}
+	n->state |= NAPI_STATE_SCHED | NAPI_STATE_IN_BUSY_POLL;
+	b->owned = 1;
+	return true;
+}
+
+/* Return: work, or -EAGAIN: time passed in the middle, call again */
+static int poll_once(struct softnet_data *sd)
+{
+	struct busy_poll *b = &sd->busy;
+	struct napi_struct *n = b->napi;
+	int work;
+
+	b->in_poll = 1;
+	work = n->poll(n, (int)sd->host->busy_poll_budget);
+	if (work < 0)
+		return work;
+	b->in_poll = 0;
+	COUNT(n->polls, 1);
+	COUNT(n->packets, (u64)work);
+	COUNT(sd->mib[TcpExt_BusyPollRxPackets], (u64)work);
+	skb_flush_returns(sd);
+	if (sd->softirq_pending)
+		sd->inline_softirq = 1; /* local_bh_enable() */
+	return work;
+}
+
+/* Let go: MISSED is worth nothing, as there is one more poll. */
+static void stop_begin(struct softnet_data *sd)
+{
+	struct host *h = sd->host;
+	struct napi_struct *n = sd->busy.napi;
+
+	n->state &= ~(u32)(NAPI_STATE_MISSED | NAPI_STATE_IN_BUSY_POLL);
+	sd->busy.stopping = 1;
+	sd->busy.skip_schedule = 0;
+	if (!h->prefer_busy_poll)
+		return;
+	n->defer_hard_irqs_count = h->napi_defer_hard_irqs;
+	if (n->defer_hard_irqs_count && h->gro_flush_timeout) {
+		napi_timer_start(n, h->gro_flush_timeout);
+		sd->busy.skip_schedule = 1;
+	}
+}
+
+static void stop_end(struct softnet_data *sd, int work)
+{
+	struct busy_poll *b = &sd->busy;
+	struct napi_struct *n = b->napi;
+
+	b->owned = b->stopping = 0;
+	if (work < (int)sd->host->busy_poll_budget)
+		return; /* the driver completed it */
+	if (!b->skip_schedule) {
+		gro_normal_list(n);
+		__napi_schedule(n);
+		sd->inline_softirq = 1;
+		return;
+	}
+	napi_gro_flush(n, sd->host->hz >= 1000, GRO_FULL_POLL);
+	gro_normal_list(n);
+	n->state &= ~(u32)NAPI_STATE_SCHED;
+}
+
+/* Return: 1 = in the middle of the last poll */
+static int busy_poll_stop(struct softnet_data *sd)
+{
+	int work;
+
+	if (!sd->busy.stopping)
+		stop_begin(sd);
+	work = poll_once(sd);
+	if (work < 0)
+		return 1;
+	stop_end(sd, work);
+	return 0;
+}
+
+int napi_busy_loop(struct softnet_data *sd)
+{
+	struct busy_poll *b = &sd->busy;
+
+	if (b->stopping ? busy_poll_stop(sd) : (b->owned || take(sd)) && poll_once(sd) < 0)
+		return 1;
+	if (b->owned)
+		gro_normal_list(b->napi);
+	if (!READ_ONCE(sd->ready) && sd->now < b->end) {
+		spin(sd);
+		if (b->owned && need_resched(sd))
+			busy_poll_stop(sd); /* the others have a turn; after that the NAPI is taken anew */
+		return 1;
+	}
+	if (b->owned && busy_poll_stop(sd))
+		return 1;
+	b->napi = NULL;
+	return 0;
+}

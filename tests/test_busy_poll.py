@@ -1,0 +1,136 @@
+"""A reader that polls its queue itself: who has the NAPI, when it lets go, and what the interrupt does meanwhile."""
+
+import pytest
+from frames import udp
+from timeline import US, Timeline
+
+from vnic._core import lib
+
+ONE = {"cpus": 1, "sink": True, "reader_cpu": 0}
+FREE = {"cost": "zero"}
+
+
+@pytest.fixture
+def timeline(host):
+    def make(costs=None, **knobs):
+        h = host(**(ONE | knobs))
+        for name, ns in (costs or {}).items():
+            h.c.cost[getattr(lib, f"COST_{name}")] = ns
+        return Timeline(h)
+
+    return make
+
+
+def test_the_first_packet_comes_by_interrupt_the_next_are_found_by_the_reader(timeline):
+    timeline(busy_read=100).play([
+        (0, "udp", {"irqs": 1, "read": 1, "state": "SB", "reader": 1, "busy": 0}),
+        (50, "udp", {"irqs": 1, "read": 2, "state": "SB", "reader": 1, "busy": 1}),
+        (149, "", {"state": "SB", "irqs": 1}),  # each packet gives it 100 us more
+        (151, "", {"state": "", "irqs": 1}),
+        (200, "udp", {"irqs": 2, "read": 3, "state": "SB", "reader": 2}),
+    ])  # fmt: skip
+
+
+def test_nothing_was_read_yet_so_it_is_not_known_which_queue_to_poll(timeline):
+    """Linux: sk_napi_id comes with the first packet."""
+    timeline(busy_read=100).play([(0, "frames", {"irqs": 1, "state": "", "busy": 0}), (10, "frames", {"irqs": 2})])
+
+
+def test_off_by_default(timeline):
+    timeline().play([(0, "udp", {"state": "", "read": 1, "irqs": 1}), (10, "udp", {"irqs": 2, "busy": 0})])
+
+
+def test_what_is_more_than_the_budget_goes_to_the_softirq(timeline):
+    """Four are found by the reader; the poll with which it lets go takes four more, and as that was a full one, the
+    softirq has the rest."""
+    timeline(busy_read=100, busy_poll_budget=4).play([(0, "udp", {"runs": 1}), (10, "udp 10", {"runs": 2, "busy": 8})])
+
+
+def test_an_interrupt_that_comes_meanwhile_leaves_missed_and_that_is_dropped_at_the_end(timeline):
+    """One more poll is made anyway, so MISSED need not schedule another."""
+    timeline(busy_read=100).play([
+        (0, "udp", {"state": "SB", "runs": 1}),
+        (20, "irq", {"state": "SMB", "runs": 1}),
+        (101, "", {"state": "", "runs": 1}),
+    ])  # fmt: skip
+
+
+def test_who_has_the_napi_keeps_it_and_the_reader_waits(timeline):
+    """The softirq polls for 40 us; the reader cannot have it, and takes it when it is free."""
+    t = timeline({"RX": 10_000, "RECV": 1000}, busy_read=300, catch_up=1)
+    t.play([
+        (0, "udp 4", {"state": "S"}),
+        (60, "", {"state": "SB", "read": 4}),
+    ])  # fmt: skip
+
+
+def test_it_ends_with_one_more_poll_that_finds_what_came_last(timeline):
+    """Work as much as the budget: the NAPI goes to the softirq."""
+    t = timeline({"POLL": 1000, "RX": 1000}, busy_read=20, busy_poll_budget=2, catch_up=1)
+    t.play([(0, "udp", {}), (15, "", {"state": "SB"})])
+    t.host.feed([(20_500 + i, udp(dport=9)) for i in range(30)])
+    t.host.run()
+    seen = t.look()
+    assert (seen["read"], seen["ring"], seen["state"]) == (31, 0, "")
+
+
+def test_preferred_the_timer_keeps_the_interrupt_off_after_the_reader_let_go(timeline):
+    """gro_flush_timeout and napi_defer_hard_irqs: for so long the reader may come back before a softirq runs."""
+    knobs = {"busy_read": 100, "prefer_busy_poll": True, "gro_flush_timeout": 50 * US, "napi_defer_hard_irqs": 3}
+    timeline(**knobs).play([
+        (0, "udp", {"irqs": 1, "read": 1}),
+        (101, "", {"state": "", "timer": 150}),
+        (120, "udp", {"irqs": 1, "read": 1}),  # waits for the timer
+        (150, "", {"irqs": 1, "read": 2, "state": "SB"}),
+    ])  # fmt: skip
+
+
+def test_preferred_and_not_free_it_says_so(timeline):
+    """The softirq that has the NAPI completes a full poll when a reader would rather have it."""
+    knobs = {"busy_read": 1000, "prefer_busy_poll": True, "weight": 4, "cpus": 1}
+    t = timeline({"RX": 1000, "POLL": 1000}, catch_up=1, **knobs)
+    t.napi.state |= lib.NAPI_STATE_PREFER_BUSY_POLL
+    t.host.feed([(0, udp(dport=9)) for _ in range(9)])
+    t.host.run()
+    assert (t.look()["read"], t.look()["state"]) == (9, "")
+
+
+def test_a_reader_polls_no_queue_of_another_cpu(host):
+    t = Timeline(host(cpus=2, sink=True, reader_cpu=1, busy_read=100))
+    t.play([(0, "udp", {"read": 1, "state": ""}), (10, "udp", {"irqs": 2, "busy": 0})])
+
+
+def test_ksoftirqd_has_its_turn_when_the_slice_is_over(timeline):
+    """A busy reader is a task like any other: 3 ms, then the other one."""
+    t = timeline({"POLL": 1000}, busy_read=100_000)
+    t.play([(0, "udp", {}), (1000, "", {"state": "SB"})])
+    t.cpu.ksoftirqd_task.runnable = 1
+    t.host.run(until_ns=5_000_000)
+    assert t.cpu.ksoftirqd_runs == 1
+    t.play([(6000, "udp", {}), (6005, "", {"read": 2})])
+
+
+@pytest.mark.parametrize("costs", [{}, {"POLL": 700, "RX": 300, "RECV": 400, "RECEIVE": 90}])
+@pytest.mark.parametrize("catch_up", [1, 8])
+def test_every_datagram_is_read_whatever_the_knobs(timeline, costs, catch_up):
+    knobs = {"busy_read": 30, "gro_flush_timeout": 20_000, "napi_defer_hard_irqs": 2, "catch_up": catch_up}
+    for prefer in (False, True):
+        t = timeline(costs, prefer_busy_poll=prefer, **knobs)
+        t.host.feed([(i * 1700 + i % 7 * 300, udp(dport=9)) for i in range(2000)])
+        t.host.run()
+        assert t.host.ledger().fates == {"DELIVERED_UDP": 2000}
+        assert t.look()["read"] == 2000
+        assert t.look()["busy"] > 0
+
+
+def test_fewer_interrupts_and_wake_ups_is_what_it_is_for(timeline):
+    def load(**knobs):
+        t = timeline(cost="linux", **knobs)
+        t.host.feed([(i * 20_000, udp(dport=9)) for i in range(500)])
+        t.host.run()
+        return t.look()
+
+    sleeping, busy = load(), load(busy_read=50)
+    assert sleeping["irqs"] == sleeping["reader"] == 500
+    assert busy["irqs"] == busy["reader"] == 1
+    assert busy["read"] == 500
