@@ -21,14 +21,15 @@ static void schedule_rps(struct softnet_data *sd, u32 cpu)
 /* Under target->lock. Return: 1 = queued */
 static int queue_one(struct softnet_data *sd, struct softnet_data *target, struct sk_buff *skb)
 {
-	if (unlikely(target->input_qlen > sd->host->netdev_max_backlog)) {
+	if (unlikely(target->input_qlen > sd->host->netdev_max_backlog ||
+		     skb_flow_limit(sd, skb, target->input_qlen))) {
 		COUNT(target->dropped, 1);
 		return 0;
 	}
 	if (!target->input_qlen && !(target->backlog.state & NAPI_STATE_SCHED)) {
 		target->backlog.state |= NAPI_STATE_SCHED;
 		if (target == sd)
-			__napi_schedule(&sd->backlog);
+			napi_poll_list_add(&sd->backlog);
 		else
 			schedule_rps(sd, target->cpu);
 	}
@@ -40,6 +41,8 @@ static int queue_one(struct softnet_data *sd, struct softnet_data *target, struc
 	target->input_tail = skb;
 	WRITE_ONCE(target->input_qlen, target->input_qlen + 1);
 	target->input_queue_tail++;
+	if (unlikely(skb->rflow))
+		rfs_queued(sd->host, skb->rflow, target->input_queue_tail);
 	COUNT(target->backlog_frames, skb->segs);
 	return 1;
 }
@@ -177,12 +180,10 @@ int process_backlog(struct napi_struct *napi, int quota)
 		}
 		dequeue_one(sd);
 		napi->work++;
-		if (++done % sd->host->catch_up == 0 && cpu_yields(sd)) {
-			sd->input_queue_head += done;
+		if (++done % sd->host->catch_up == 0 && cpu_yields(sd))
 			return -EAGAIN;
-		}
 	}
-	sd->input_queue_head += done;
+	WRITE_ONCE(sd->input_queue_head, sd->input_queue_head + napi->work); /* RFS hears of it when the poll is over */
 	napi->in_poll = 0;
 	return quota;
 }

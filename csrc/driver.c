@@ -285,6 +285,7 @@ int driver_poll(struct napi_struct *napi, int budget)
 		driver_refill(dq);
 		if (work == budget)
 			goto out;
+		arfs_expire(sd);
 		dq->unmask = (u8)napi_complete_done(napi, work);
 		napi->in_poll = 3;
 		if (cpu_yields(sd))

@@ -1,10 +1,14 @@
 /* flow_dissector.c - a flow's hash when the card gave none. Called by rps.c. Linux: net/core/flow_dissector.c
  *
- * SipHash-2-4 (Aumasson and Bernstein 2012) over EtherType, protocol, ports and addresses. Addresses and ports are
- * sorted, each by themselves, so both directions of a conversation get the same hash. 0 means "none", so 0 becomes 1.
- * The key comes from the seed: runs repeat, which the kernel's do not.
+ * SipHash-2-4 (Aumasson and Bernstein 2012) over EtherType, protocol, VLAN tags, IPv6 flow label, ports and addresses,
+ * looking through tags, extension headers and tunnels of IP in IP (whose inner addresses count). Addresses and ports
+ * are sorted, each by themselves, so both directions of a conversation get the same hash. Fragments have no ports, and
+ * an IPv6 packet with a flow label needs none. 0 means "none", so 0 becomes 1. The key comes from the seed: runs
+ * repeat, which the kernel's do not.
  */
 #include "prelude.h"
+
+#define HEADERS_MAX 15 /* MAX_FLOW_DISSECT_HDRS */
 
 static u64 rotl(u64 v, u32 n)
 {
@@ -58,53 +62,160 @@ u64 siphash(const void *data, u32 len, u64 k0, u64 k1)
 struct flow_keys {
 	u16 n_proto;
 	u8 ip_proto, pad;
+	u32 flow_label;
+	u16 vlan[2][2]; /* TPID and TCI of the outer and the inner tag */
 	u16 port[2];
 	u8 addr[2][16];
 };
 
-/* Where the transport header is, or 0 when the packet has none that can be read (fragments, other protocols). */
-static u32 dissect_ip(const struct sk_buff *skb, struct flow_keys *k, bool v6)
-{
-	u8 copy[40];
-	const u8 *ip = skb_header_pointer(skb, 0, v6 ? 40 : 20, copy);
-	u32 alen = v6 ? 16 : 4, src = v6 ? 8 : 12;
+struct dissector {
+	const struct sk_buff *skb;
+	struct flow_keys *k;
+	u32 off;
+	u8 ip_proto;
+	bool ports; /* the transport header is at off */
+};
 
-	if (!ip || ip[0] >> 4 != (v6 ? 6 : 4))
-		return 0;
-	k->n_proto = skb->protocol;
-	k->ip_proto = ip[v6 ? 6 : 9];
-	memcpy(k->addr[0], ip + src, alen);
-	memcpy(k->addr[1], ip + src + alen, alen);
-	if (memcmp(k->addr[0], k->addr[1], alen) > 0) {
-		memcpy(k->addr[0], ip + src + alen, alen);
-		memcpy(k->addr[1], ip + src, alen);
-	}
-	if (!v6)
-		return be16(ip + 6) & 0x3fff ? 0 : (ip[0] & 15u) * 4;
-	return 40;
+static void store_addresses(struct flow_keys *k, const u8 *src, u32 len)
+{
+	bool swap = memcmp(src, src + len, len) > 0;
+
+	memset(k->addr, 0, sizeof(k->addr));
+	memcpy(k->addr[0], swap ? src + len : src, len);
+	memcpy(k->addr[1], swap ? src : src + len, len);
 }
 
+/* Return: the EtherType that goes on (a tunnel), or 0: done */
+static u16 dissect_transport(struct dissector *d)
+{
+	if (d->ip_proto == 4)
+		return 0x0800;
+	if (d->ip_proto == 41)
+		return 0x86dd;
+	d->ports = true;
+	return 0;
+}
+
+static u16 dissect_ipv4(struct dissector *d)
+{
+	u8 copy[20];
+	const u8 *ip = skb_header_pointer(d->skb, d->off, 20, copy);
+
+	if (!ip || (ip[0] & 15) < 5)
+		return 0;
+	d->ip_proto = ip[9];
+	store_addresses(d->k, ip + 12, 4);
+	d->off += (ip[0] & 15u) * 4;
+	return be16(ip + 6) & 0x3fff ? 0 : dissect_transport(d); /* fragments: all alike, the first one too */
+}
+
+static u16 dissect_ipv6(struct dissector *d)
+{
+	u8 copy[40];
+	const u8 *h = skb_header_pointer(d->skb, d->off, 40, copy);
+
+	if (!h)
+		return 0;
+	d->ip_proto = h[6];
+	store_addresses(d->k, h + 8, 16);
+	d->k->flow_label = be32(h) & 0xfffff;
+	d->off += 40;
+	if (d->k->flow_label) /* FLOW_DISSECTOR_F_STOP_AT_FLOW_LABEL: it stands for the ports */
+		return 0;
+	for (u32 n = 0; n < HEADERS_MAX; n++) {
+		bool fragment = d->ip_proto == 44;
+
+		if (d->ip_proto != 0 && d->ip_proto != 43 && d->ip_proto != 60 && !fragment)
+			return dissect_transport(d);
+		h = skb_header_pointer(d->skb, d->off, 8, copy);
+		if (!h)
+			return 0;
+		d->ip_proto = h[0];
+		if (fragment)
+			return 0;
+		d->off += (h[1] + 1u) * 8;
+	}
+	return 0;
+}
+
+static u16 dissect_vlan(struct dissector *d, u32 n, u16 tpid)
+{
+	u8 copy[4];
+	const u8 *tag = skb_header_pointer(d->skb, d->off, 4, copy);
+
+	if (!tag)
+		return 0;
+	if (n < 2) {
+		d->k->vlan[n][0] = tpid;
+		d->k->vlan[n][1] = be16(tag);
+	}
+	d->off += 4;
+	return be16(tag + 2);
+}
+
+static u32 ports_offset(u8 ip_proto) /* proto_ports_offset(); 1: it has none */
+{
+	switch (ip_proto) {
+	case 6: /* TCP */
+	case 17: /* UDP */
+	case 33: /* DCCP */
+	case 50: /* ESP: the SPI */
+	case 132: /* SCTP */
+	case 136: /* UDP-Lite */
+		return 0;
+	case 51: /* AH: the SPI */
+		return 4;
+	default:
+		return 1;
+	}
+}
+
+static void dissect_ports(struct dissector *d)
+{
+	u32 at = ports_offset(d->ip_proto);
+	u8 copy[4];
+	const u8 *ports = at == 1 ? NULL : skb_header_pointer(d->skb, d->off + at, 4, copy);
+	u16 a, b;
+
+	if (!ports)
+		return;
+	a = be16(ports);
+	b = be16(ports + 2);
+	d->k->port[0] = a < b ? a : b;
+	d->k->port[1] = a < b ? b : a;
+}
+
+static void dissect(struct dissector *d)
+{
+	u16 proto = be16(&d->skb->protocol);
+	u32 tags = 0;
+
+	for (u32 n = 0; proto && n < HEADERS_MAX; n++) {
+		d->k->n_proto = proto;
+		if (proto == 0x0800)
+			proto = dissect_ipv4(d);
+		else if (proto == 0x86dd)
+			proto = dissect_ipv6(d);
+		else if (proto == 0x8100 || proto == 0x88a8)
+			proto = dissect_vlan(d, tags++, proto);
+		else
+			break;
+	}
+	d->k->ip_proto = d->ip_proto;
+	if (d->ports)
+		dissect_ports(d);
+}
+
+/* What is not IP hashes by its EtherType alone, so RPS moves that too, all of it to one CPU. */
 u32 skb_get_hash(const struct host *h, struct sk_buff *skb)
 {
 	struct flow_keys k = { 0 };
-	u8 copy[4];
-	const u8 *ports;
-	bool v6 = skb->protocol == 0xdd86;
-	u32 l4;
+	struct dissector d = { .skb = skb, .k = &k };
 
-	if (skb->hash_report != HASH_NONE)
+	if (skb->hash_report != HASH_NONE || skb->flags & SKB_SW_HASH)
 		return skb->hash;
-	if (skb->protocol != 0x0008 && !v6)
-		return 0;
-	l4 = dissect_ip(skb, &k, v6);
-	if (!k.n_proto)
-		return 0;
-	if (l4 && (k.ip_proto == 6 || k.ip_proto == 17) && (ports = skb_header_pointer(skb, l4, 4, copy))) {
-		u16 a = be16(ports), b = be16(ports + 2);
-
-		k.port[0] = a < b ? a : b;
-		k.port[1] = a < b ? b : a;
-	}
+	dissect(&d);
+	skb->flags |= SKB_SW_HASH;
 	skb->hash = (u32)siphash(&k, sizeof(k), h->hash_key[0], h->hash_key[1]);
 	if (!skb->hash)
 		skb->hash = 1;

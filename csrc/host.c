@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define PAGE 4096u
+#define ARFS_FILTERS 8192u
 
 static const u8 default_key[40] = {
 	/* Microsoft's RSS verification key: the published vectors apply */
@@ -88,6 +89,7 @@ struct host *host_new(u32 ncpus)
 	h->gro_max_size = h->gro_ipv4_max_size = 65536;
 	h->gro_normal_batch = 8;
 	h->busy_poll_budget = 8;
+	h->flow_limit_table_len = 4096;
 	h->rcvbuf = 212992;
 	h->sock_max = 65536;
 	h->reader_cpu = ~0u;
@@ -164,6 +166,8 @@ int host_start(struct host *h)
 		h->cpu[i]->live = h->live;
 		if (h->gro_flows && !(h->cpu[i]->gro_flows = gro_flows_new(h->gro_flows)))
 			return -ENOMEM;
+		if (h->flow_limit_cpus >> i & 1 && !(h->cpu[i]->flow_limit = flow_limit_new(h->flow_limit_table_len)))
+			return -ENOMEM;
 	}
 	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
 		if (h->nic.rss.indir[i] >= h->nic.nqueues)
@@ -171,6 +175,10 @@ int host_start(struct host *h)
 	rc = fifo_init(&h->nic.fifo, h->nic.fifo.size);
 	if (rc == 0)
 		rc = sock_table_init(&h->socks, h->sock_max);
+	if (rc == 0)
+		rc = rfs_init(h, h->rps_flow_cnt, h->rps_sock_flow_entries);
+	if (rc == 0 && h->nic.ntuple)
+		rc = arfs_init(&h->nic.arfs, ARFS_FILTERS);
 	if (rc == 0)
 		rc = region_init(h);
 	if (rc == 0 && !h->external_driver)
@@ -199,9 +207,13 @@ void host_free(struct host *h)
 	dma_exit(&h->nic.dma);
 	free(h->nic.fifo.slot);
 	sock_table_exit(&h->socks);
+	rfs_exit(h);
+	free(h->nic.arfs.filter);
 	for (u32 i = 0; i < h->ncpus; i++) {
-		if (h->cpu[i])
+		if (h->cpu[i]) {
 			free(h->cpu[i]->gro_flows);
+			free(h->cpu[i]->flow_limit);
+		}
 		free(h->cpu[i]);
 	}
 	free(h);

@@ -42,19 +42,11 @@ int napi_schedule_prep(struct napi_struct *n)
 	return 1;
 }
 
-void __napi_schedule(struct napi_struct *n)
+/* To the end of this CPU's poll list. Also for a backlog, whose state other CPUs write under its lock. */
+void napi_poll_list_add(struct napi_struct *n)
 {
 	struct softnet_data *sd = n->sd;
 
-	if (unlikely(n->state & NAPI_STATE_THREADED)) {
-		n->state |= NAPI_STATE_SCHED_THREADED;
-		if (sd->napi_threads >> n->slot & 1)
-			return; /* it is awake */
-		sd->napi_threads |= 1u << n->slot;
-		COUNT(n->thread.wakeups, 1);
-		cpu_charge(sd, COST_WAKE);
-		return;
-	}
 	n->next = NULL;
 	if (sd->poll_list)
 		sd->poll_tail->next = n;
@@ -63,6 +55,22 @@ void __napi_schedule(struct napi_struct *n)
 	sd->poll_tail = n;
 	if (!sd->in_net_rx_action) /* the running loop finds it by itself */
 		sd->softirq_pending = 1;
+}
+
+void __napi_schedule(struct napi_struct *n)
+{
+	struct softnet_data *sd = n->sd;
+
+	if (likely(!(n->state & NAPI_STATE_THREADED))) {
+		napi_poll_list_add(n);
+		return;
+	}
+	n->state |= NAPI_STATE_SCHED_THREADED;
+	if (sd->napi_threads >> n->slot & 1)
+		return; /* it is awake */
+	sd->napi_threads |= 1u << n->slot;
+	COUNT(n->thread.wakeups, 1);
+	cpu_charge(sd, COST_WAKE);
 }
 
 int napi_schedule(struct napi_struct *n)

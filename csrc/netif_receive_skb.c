@@ -10,7 +10,7 @@
 
 void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb)
 {
-	int cpu = get_rps_cpu(sd->host, skb);
+	int cpu = get_rps_cpu(sd, skb);
 
 	if (unlikely(cpu >= 0))
 		enqueue_to_backlog(sd, skb, (u32)cpu);

@@ -79,6 +79,18 @@ void nic_purge(struct nic *nic)
 	nic->dma_busy = 0;
 }
 
+/* A filter of the driver's goes before the indirection table. */
+static noinline void nic_steer(struct nic *nic, struct frame *f)
+{
+	int queue;
+
+	lock_if(nic->host->live, &nic->arfs.lock);
+	queue = arfs_lookup(&nic->arfs, f);
+	unlock_if(nic->host->live, &nic->arfs.lock);
+	if (queue >= 0)
+		f->queue = (u16)queue;
+}
+
 static int nic_accept(struct nic *nic, struct frame *f)
 {
 	int fate;
@@ -102,6 +114,8 @@ static int nic_accept(struct nic *nic, struct frame *f)
 	if (f->data[0] & 1)
 		COUNT(nic->multicast, 1);
 	rss_frame(&nic->rss, f);
+	if (unlikely(READ_ONCE(nic->arfs.count)))
+		nic_steer(nic, f);
 	if (unlikely(fifo_push(&nic->fifo, f) < 0)) {
 		COUNT(nic->rx_fifo_errors, 1);
 		return FIFO_OVERRUN;

@@ -1,16 +1,29 @@
 /* rps.c - receive packet steering: which CPU goes on with this packet? Linux: net/core/dev.c get_rps_cpu()
  *
+ *   netif_receive_skb_internal() -> get_rps_cpu(): where the flow's reader runs (rfs.c), else by rps_cpus
+ *   -> enqueue_to_backlog(), also if it is this CPU; or straight on
+ *
  * rps_cpus of the queue it came in on is a list of CPUs; the hash picks one: cpus[(hash * n) >> 32]. No map, or no
- * hash: it stays here. (RFS, which asks where the flow's reader runs first, belongs in this file too.)
+ * hash: it stays here.
  */
 #include "prelude.h"
 
-int get_rps_cpu(struct host *h, struct sk_buff *skb)
+int get_rps_cpu(struct softnet_data *sd, struct sk_buff *skb)
 {
+	struct host *h = sd->host;
 	u32 n = h->rps_len[skb->queue], hash;
+	int cpu;
 
-	if (likely(!n))
+	if (likely(!n && !h->rps_flow_log[skb->queue]))
 		return -1;
+	skb->rflow = 0;
 	hash = skb_get_hash(h, skb);
-	return hash ? h->rps_map[skb->queue][(u64)hash * n >> 32] : -1;
+	if (unlikely(!hash))
+		return -1;
+	if (h->rps_flow_log[skb->queue]) {
+		cpu = rfs_get_cpu(sd, skb, hash);
+		if (cpu >= 0)
+			return cpu;
+	}
+	return n ? h->rps_map[skb->queue][(u64)hash * n >> 32] : -1;
 }

@@ -27,7 +27,7 @@ static u8 flag_exchange(const struct softnet_data *sd, u8 *flag, u8 value)
 
 static void wake_reader(struct softnet_data *sd, struct sock *sk)
 {
-	struct softnet_data *target = sd->host->cpu[sk->reader_cpu];
+	struct softnet_data *target = sd->host->cpu[READ_ONCE(sk->reader_cpu)]; /* may be moved by whoever owns it */
 
 	if (flag_exchange(sd, &sk->on_ready, 1))
 		return;
@@ -80,6 +80,8 @@ int sock_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff 
 			unlock_if(sd->live, &sk->lock);
 		return -ENOBUFS;
 	}
+	if (unlikely(sd->host->rps_sock_flow != NULL)) /* sock_rps_save_rxhash() */
+		WRITE_ONCE(sk->rxhash, skb->hash);
 	WRITE_ONCE(sk->rmem, sk->rmem + skb->truesize);
 	COUNT(sk->packets, segs);
 	COUNT(sk->bytes, skb->len);
@@ -110,6 +112,13 @@ struct sk_buff *sock_dequeue(struct sock *sk)
 	WRITE_ONCE(sk->qlen, sk->qlen - 1);
 	WRITE_ONCE(sk->rfree, sk->rfree + skb->truesize);
 	return skb;
+}
+
+/* sock_rps_record_flow() - only sockets with a peer stand for one flow */
+static void sock_rps_record_flow(struct host *h, const struct sock *sk, u32 cpu)
+{
+	if (unlikely(h->rps_sock_flow != NULL) && (sk->rport || sk->type == SOCK_TCP))
+		rps_record_sock_flow(h, READ_ONCE(sk->rxhash), cpu);
 }
 
 /* ---- the reader task of an emulated CPU ---- */
@@ -174,6 +183,7 @@ int reader_run(struct softnet_data *sd)
 				read_latency(sd, skb);
 			sk->reads++;
 			sd->busy.queue = skb->queue + 1u;
+			sock_rps_record_flow(sd->host, sk, sd->cpu);
 			kfree_skb_list(sd, skb);
 			if (++n >= sd->host->catch_up &&
 			    (cpu_yields(sd) || n >= BURST || sd->ksoftirqd_task.runnable)) /* a slice may be over */
@@ -202,6 +212,7 @@ long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_
 	f->gso_size = skb->segs > 1 ? skb->gso_size : 0;
 	skb_copy_bits(skb, 0, buf, n);
 	sk->reads++;
+	sock_rps_record_flow(h, sk, sk->reader_cpu);
 	kfree_skb_list(NULL, skb);
 	return n;
 }
@@ -227,6 +238,7 @@ long sock_read(struct host *h, struct sock *sk, void *buf, u64 len)
 	}
 	state = sk->state;
 	sk->reads++;
+	sock_rps_record_flow(h, sk, sk->reader_cpu);
 	unlock_if(h->live, &sk->lock);
 	if (done || !len)
 		return (long)done;

@@ -69,7 +69,7 @@ void do_hardirqs(struct softnet_data *sd)
 		cpu_charge(sd, COST_HARDIRQ);
 		COUNT(sd->hardirqs, 1);
 		COUNT(sd->received_rps, 1);
-		__napi_schedule(&sd->backlog); /* SCHED was set by who fed it */
+		napi_poll_list_add(&sd->backlog); /* SCHED was set by who fed it */
 		sd->inline_softirq = 1;
 	}
 	if (!READ_ONCE(sd->irq_pending) || (!sd->live && sd->irq_ns > sd->now))
@@ -159,20 +159,19 @@ int need_resched(struct softnet_data *sd)
 /* Round robin: the same until its slice is over, then the next one behind it. */
 static u8 pick_task(struct softnet_data *sd)
 {
-	u32 tasks = runnable_tasks(sd), last = sd->last_task, behind = tasks >> last << last;
-	u8 task = TASK_NONE;
+	u32 tasks = runnable_tasks(sd), last = sd->last_task, behind;
 
+	if (!tasks)
+		return sd->last_task = TASK_NONE;
 	if (last && tasks >> (last - 1) & 1 && sd->now - sd->slice_start < SLICE_NS)
-		task = (u8)last;
-	else if (tasks)
-		task = (u8)(1 + __builtin_ctz(behind ? behind : tasks));
-	if (task != sd->last_task) {
-		sd->last_task = task;
-		if (task != TASK_NONE)
-			cpu_charge(sd, COST_SWITCH);
+		return (u8)last;
+	behind = tasks >> last << last;
+	sd->last_task = (u8)(1 + __builtin_ctz(behind ? behind : tasks));
+	if (sd->last_task != last) {
+		cpu_charge(sd, COST_SWITCH);
 		sd->slice_start = sd->now;
 	}
-	return task;
+	return sd->last_task;
 }
 
 static void run_task(struct softnet_data *sd, u8 task)

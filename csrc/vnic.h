@@ -1,7 +1,7 @@
 /* vnic.h - the map of the data plane, in the order in which a frame meets it
  *
  *   wire.c pcap.c tap.c -> nic.c: filter.c rss.c fifo.c -> virtqueue.c dma.c -> irq.c          the device
- *   softirq.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c -> backlog.c
+ *   softirq.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
  *             -> netif_receive_skb.c -> arp.c ip.c ipv6.c -> icmp.c udp.c tcp.c -> sock.c      the host
  *
  * The three nouns: a frame is bytes on the wire (device side); a virtqueue is the ring that device and driver
@@ -371,6 +371,24 @@ struct irq {
 void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now);
 void irq_timer(struct nic_queue *q, u64 now);
 
+/* ---- arfs.c: filters in the card that bring a flow to a queue ---- */
+
+struct arfs_filter {
+	struct inet_addr src, dst;
+	u16 sport, dport;
+	u8 proto, used;
+	u16 queue;
+	u32 flow;                      /* row in the queue's table, rfs.c */
+};
+struct arfs {
+	struct arfs_filter *filter;
+	u32 mask, count, expire_next;
+	u32 lock;
+	u64 added, expired, hits, full;
+};
+int arfs_init(struct arfs *a, u32 size);
+int arfs_lookup(struct arfs *a, const struct frame *f);     /* the card; a queue, or -1 */
+
 /* ---- nic.c: the card ---- */
 
 struct softnet_data;
@@ -402,7 +420,8 @@ struct nic {
 	struct vnic_config *config;    /* page 0 of the region */
 	struct nic_queue queue[NIC_QUEUES_MAX];
 	u32 nqueues, ring_size, buf_len, mtu;
-	u8 rx_csum, drop_en, python_filter, up;
+	u8 rx_csum, drop_en, python_filter, up, ntuple;
+	struct arfs arfs;
 	/* the device's clock and its plans */
 	u64 now, dma_done;
 	u8 dma_busy;
@@ -463,7 +482,10 @@ struct sk_buff {
 	struct sk_buff *frag_tail;
 	u32 head_len, gso_size;
 	u32 seq, end_seq;          /* TCP, host byte order. UDP: seq is the sender's port */
-	u32 gro_age;               /* jiffies of the first segment */
+	union {
+		u32 gro_age;       /* jiffies of the first segment */
+		u32 rflow;         /* behind GRO: 1 + the flow's row in rfs.c's tables, 0: none */
+	};
 	u16 gro_l4, gro_inner;     /* transport header, inner IP header (0: none); offsets from the MAC header */
 	u8 gro_outer;              /* the IP header, or the outer one */
 	u8 gro_flush, gro_same_flow;
@@ -475,6 +497,7 @@ struct sk_buff {
 #define SKB_TAGGED 1               /* vlan_tci and vlan_proto are good: the tag is not in the bytes any more */
 #define SKB_FLIST 2                /* merged by GRO as a list: each segment keeps its header (SKB_GSO_FRAGLIST) */
 #define SKB_UDP 4                  /* what GRO holds is UDP */
+#define SKB_SW_HASH 8              /* hash is the flow dissector's */
 
 struct rx_pool {
 	u8 *base;                  /* buffer i at base + i * stride */
@@ -541,6 +564,7 @@ struct napi_struct {
 };
 int napi_schedule_prep(struct napi_struct *n);
 void __napi_schedule(struct napi_struct *n);
+void napi_poll_list_add(struct napi_struct *n);
 int napi_schedule(struct napi_struct *n);
 int napi_complete_done(struct napi_struct *n, int work_done);
 void napi_watchdog(struct napi_struct *n);
@@ -617,6 +641,7 @@ struct softnet_data {
 	struct sk_buff *process_head;
 	u32 process_qlen;
 	u32 input_queue_head, input_queue_tail;
+	struct sd_flow_limit *flow_limit; /* of this CPU as the one that enqueues; NULL: off */
 	u64 rps_ipi_mask;              /* CPUs to send an IPI to at the end of net_rx_action */
 	struct sk_buff *enqueue[CPUS_MAX]; /* live: skbs on their way to other CPUs' backlogs, a burst each */
 	struct sk_buff *enqueue_tail[CPUS_MAX];
@@ -635,6 +660,7 @@ struct softnet_data {
 	u32 give_back_len;
 	/* counters: softnet_stat's, then vnic's own */
 	u64 processed, time_squeeze, received_rps, flow_limit_count;
+	u64 rfs_steered, rfs_moved, rfs_waited;
 	u64 dropped;                   /* backlog drops, charged here as the target: written under lock */
 	u64 hardirqs, softirqs, ksoftirqd_runs, net_rx_runs, idle_ns, yields;
 	u64 rx_dropped, rx_otherhost_dropped;
@@ -721,11 +747,29 @@ struct gro_flows {
 struct gro_flows *gro_flows_new(u32 flows);
 void gro_account(struct softnet_data *sd, const struct sk_buff *skb, enum gro_end why);
 
-/* ---- flow_dissector.c, rps.c, backlog.c ---- */
+/* ---- flow_dissector.c, rps.c, rfs.c, flow_limit.c, backlog.c: another CPU ---- */
 
 u32 skb_get_hash(const struct host *h, struct sk_buff *skb);   /* siphash over sorted addresses and ports; never 0 for IP */
 u64 siphash(const void *data, u32 len, u64 k0, u64 k1);
-int get_rps_cpu(struct host *h, struct sk_buff *skb);      /* -1: stay here */
+int get_rps_cpu(struct softnet_data *sd, struct sk_buff *skb);      /* -1: stay here */
+
+#define RPS_NO_FILTER 65535
+struct rps_dev_flow { u16 cpu, filter; u32 last_qtail; };
+int rfs_init(struct host *h, u32 flow_cnt, u32 sock_entries);
+void rfs_exit(struct host *h);
+int rfs_get_cpu(struct softnet_data *sd, struct sk_buff *skb, u32 hash);
+void rps_record_sock_flow(struct host *h, u32 hash, u32 cpu);       /* a flow's reader runs there */
+void rfs_queued(struct host *h, u32 rflow, u32 tail);               /* under the target's lock */
+u32 rfs_head(struct host *h, u32 cpu);
+int rps_may_expire_flow(struct host *h, u32 queue, u32 slot, u32 filter);
+u32 arfs_queue(const struct host *h, u32 cpu);                      /* rx_cpu_rmap */
+int rx_flow_steer(struct softnet_data *sd, const struct sk_buff *skb, u32 queue, u32 flow);
+void arfs_expire(struct softnet_data *sd);
+
+struct sd_flow_limit;
+struct sd_flow_limit *flow_limit_new(u32 table_len);
+int skb_flow_limit(struct softnet_data *sd, struct sk_buff *skb, u32 qlen);
+
 int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu);
 void enqueue_flush(struct softnet_data *sd);
 int process_backlog(struct napi_struct *napi, int quota);
@@ -815,7 +859,9 @@ struct sock {
 	u64 segments, duplicates;
 	/* line 3 */
 	u64 ofo_segments, gaps, gap_bytes;
-	u64 unused[5];
+	u32 rxhash;                    /* of its flow, for rfs.c */
+	u32 spare2;
+	u64 unused[4];
 };
 
 #define TCP_OPEN 1
@@ -900,6 +946,12 @@ struct host {
 	u32 busy_read, busy_poll_budget;    /* us; packets */
 	u32 rps_len[NIC_QUEUES_MAX];
 	u16 rps_map[NIC_QUEUES_MAX][CPUS_MAX];
+	u32 rps_flow_cnt, rps_sock_flow_entries, flow_limit_table_len;
+	u64 flow_limit_cpus;
+	u8 rps_flow_log[NIC_QUEUES_MAX];    /* 1 + log2 of a queue's table, 0: none */
+	struct rps_dev_flow *rps_flow[NIC_QUEUES_MAX];
+	u32 *rps_sock_flow;
+	u32 rps_sock_mask, rps_cpu_mask;
 	u64 hash_key[2];
 	u32 rcvbuf, sock_max, reader_cpu;   /* reader_cpu: ~0 = local port mod cpus */
 	struct packet_type ptype[PTYPES_MAX];

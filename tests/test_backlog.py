@@ -107,7 +107,7 @@ def test_the_head_counter_follows_the_tail_counter(host):
     steps.arrive(5)
     assert (c.input_queue_head, c.input_queue_tail) == (0, 5)
     steps.take(2)
-    assert (c.input_queue_head, c.input_queue_tail) == (2, 5)
+    assert (c.input_queue_head, c.input_queue_tail) == (0, 5)  # Linux adds it when the poll ends
     steps.host.run()
     assert (c.input_queue_head, c.input_queue_tail) == (5, 5)
 

@@ -29,6 +29,9 @@ INTEGERS = [
     ("gro-normal-batch", 1, 1024, "gro_normal_batch"),
     ("gro-flush-timeout", 0, 1 << 40, "gro_flush_timeout"),
     ("napi-defer-hard-irqs", 0, 1 << 20, "napi_defer_hard_irqs"),
+    ("rps-flow-cnt", 0, 1 << 20, "rps_flow_cnt"),
+    ("rps-sock-flow-entries", 0, 1 << 24, "rps_sock_flow_entries"),
+    ("flow-limit-table-len", 1, 65536, "flow_limit_table_len"),
     ("busy-read", 0, 1_000_000, "busy_read"),
     ("busy-poll-budget", 1, 1024, "busy_poll_budget"),
     ("rcvbuf", 0, 1 << 30, "rcvbuf"),
@@ -44,12 +47,24 @@ FLAGS = [
     ("drop-en", False, "nic.drop_en"),
     ("gro", True, "gro"),
     ("threaded", False, "threaded"),
+    ("ntuple", False, "nic.ntuple"),
     ("prefer-busy-poll", False, "prefer_busy_poll"),
     ("rx-udp-gro-forwarding", False, "gro_udp_fwd"),
     ("rx-gro-list", False, "gro_list"),
     ("strict-csum", False, None),
 ]
-OTHERS = {"mac", "rx-flow-hash-udp", "rss-key", "rps-cpus", "reader-cpu", "link", "speed", "cost", "gro-cwr"}
+OTHERS = {
+    "mac",
+    "rx-flow-hash-udp",
+    "rss-key",
+    "rps-cpus",
+    "reader-cpu",
+    "link",
+    "speed",
+    "cost",
+    "gro-cwr",
+    "flow-limit-cpus",
+}
 FIXED = {"adaptive-rx", "lro", "rx-gro-hw", "rx-vlan-offload"}
 
 

@@ -12,7 +12,7 @@ from vnic._core import ffi, lib
 
 def steered(host, flow_hash, queue=0):
     fields = {"hash": flow_hash, "hash_report": lib.HASH_TCPV4, "queue": queue}
-    return lib.get_rps_cpu(host.c, ffi.new("struct sk_buff *", fields))
+    return lib.get_rps_cpu(host.c.cpu[0], ffi.new("struct sk_buff *", fields))
 
 
 @given(mask=st.integers(1, 2**64 - 1), hashes=st.lists(st.integers(1, 2**32 - 1), max_size=20))

@@ -15,12 +15,13 @@ from vnic.host import Host
 from vnic.nic import Nic
 from vnic.seam import Burst
 from vnic.sock import TcpListener, TcpStream, UdpSocket
-from vnic.stats import DeviceStats, Latency, Ledger, QueueStats, SoftnetStat
+from vnic.stats import ArfsStats, DeviceStats, Latency, Ledger, QueueStats, SoftnetStat
 from vnic.wire import BurstWire, CaptureWire, MemoryWire, PythonWire, Wire
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ArfsStats",
     "Burst",
     "BurstWire",
     "Capture",

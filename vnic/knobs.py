@@ -223,6 +223,17 @@ KNOBS: dict[str, Knob] = {
         flag, _host("prefer_busy_poll"), False, "softirqs leave a queue to its busy reader while its timer runs"
     ),
     "rps-cpus": Knob(parse_mask, _rps, 0, "CPUs to spread to, a hexadecimal mask; 0: off", as_given=True),
+    "rps-flow-cnt": Knob(
+        integer(0, 1 << 20), _host("rps_flow_cnt"), 0, "flows a queue's RFS table holds, rounded up to 2^n; 0: off"
+    ),
+    "rps-sock-flow-entries": Knob(
+        integer(0, 1 << 24), _host("rps_sock_flow_entries"), 0, "flows whose readers' CPUs are known (RFS); 0: off"
+    ),
+    "flow-limit-cpus": Knob(
+        parse_mask, _host("flow_limit_cpus"), 0, "CPUs that limit flows when they enqueue, a mask", as_given=True
+    ),
+    "flow-limit-table-len": Knob(integer(1, 65536), _host("flow_limit_table_len"), None, "buckets of the flow limit"),
+    "ntuple": Knob(flag, _nic("ntuple"), False, "the card steers flows to their readers' queues (accelerated RFS)"),
     "rcvbuf": Knob(
         integer(0, 1 << 30),
         _host("rcvbuf"),
@@ -259,6 +270,9 @@ ALIASES = {
     "rx-lro": "lro",
     "rxvlan": "rx-vlan-offload",
     "rx-vlan-hw-parse": "rx-vlan-offload",
+    "ntuple-filters": "ntuple",
+    "rx-ntuple-filter": "ntuple",
+    "flow-limit-cpu-bitmap": "flow-limit-cpus",
 }
 
 

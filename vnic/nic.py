@@ -45,6 +45,10 @@ class Nic:
         """One snapshot for each receive queue."""
         return [stats_.queue(self._host.c, i) for i in range(self.c.nqueues)]
 
+    def arfs(self) -> stats_.ArfsStats:
+        """The filters of accelerated RFS."""
+        return stats_.arfs(self._host.c)
+
     # ---- for a driver in another process ----
 
     @property

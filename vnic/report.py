@@ -211,6 +211,19 @@ def _latency(console: Console, f: dict[str, Any]) -> None:
     console.print(table)
 
 
+def _rfs(console: Console, rfs: dict[str, Any]) -> None:
+    """Where readers drew their flows."""
+    console.print(
+        f"[bold]RFS[/] {rfs['steered']:,} packets to their readers' CPUs; a flow was moved {rfs['moved']:,} times, "
+        f"and {rfs['waited']:,} packets had to follow those before them"
+    )
+    arfs = rfs["arfs"]
+    if arfs["added"]:
+        console.print(
+            f"  by the card's filters {arfs['hits']:,} frames; {arfs['added']:,} added, {arfs['expired']:,} expired"
+        )
+
+
 def _asked(config: dict[str, Any]) -> str:
     """The moderation that was set, in words."""
     usecs, frames = config["rx-usecs"], config["rx-frames"]
@@ -293,5 +306,9 @@ def show(console: Console, f: dict[str, Any]) -> None:
         console.print("\n[bold]interrupts[/] none")
     if gro["frames_per_skb"]:
         _gro(console, gro)
+    if f["rfs"]["steered"]:
+        _rfs(console, f["rfs"])
+    if limited := sum(c["flow_limit_count"] for c in f["cpus"]):
+        console.print(f"[bold]flow limit[/] {limited:,} packets of flows that had more than half of a CPU's last 128")
     console.print()
     _latency(console, f)

@@ -86,6 +86,17 @@ class Socket:
     def rcvbuf(self, value: int) -> None:
         self._c.rcvbuf = value
 
+    @property
+    def cpu(self) -> int:
+        """The emulated CPU its reader runs on: RFS brings the flow there."""
+        return int(self._c.reader_cpu)
+
+    @cpu.setter
+    def cpu(self, value: int) -> None:
+        if not 0 <= value < self._host.c.ncpus:
+            raise ConfigError(f"cpu={value}: the host has CPUs 0 to {self._host.c.ncpus - 1}")
+        self._c.reader_cpu = value
+
     def close(self) -> None:
         """Leave the tables; what is queued is freed."""
         if self._c is not None:

@@ -124,6 +124,19 @@ class QueueStats(Snapshot):
 
 
 @dataclass(frozen=True, slots=True)
+class ArfsStats(Snapshot):
+    """The card's filters of accelerated RFS (``ntuple``)."""
+
+    filters: int
+    added: int
+    expired: int
+    full: int
+    """Flows that found no room."""
+    hits: int
+    """Frames a filter decided about."""
+
+
+@dataclass(frozen=True, slots=True)
 class SoftnetStat(Snapshot):
     """One CPU: softnet_stat's columns, then what vnic knows besides."""
 
@@ -132,6 +145,13 @@ class SoftnetStat(Snapshot):
     time_squeeze: int
     received_rps: int
     flow_limit_count: int
+    """Packets this CPU dropped by the flow limit when it enqueued them."""
+    rfs_steered: int
+    """Packets this CPU sent where their flow's reader runs, or ran."""
+    rfs_moved: int
+    """Flows pointed to another CPU."""
+    rfs_waited: int
+    """Packets of flows that would have moved, but their old CPU had packets of theirs."""
     input_qlen: int
     process_qlen: int
     hardirqs: int
@@ -217,6 +237,12 @@ def device(host: Any) -> DeviceStats:
     )
 
 
+def arfs(host: Any) -> ArfsStats:
+    """Accelerated RFS."""
+    a = host.nic.arfs
+    return ArfsStats(int(a.count), int(a.added), int(a.expired), int(a.full), int(a.hits))
+
+
 def queue(host: Any, i: int) -> QueueStats:
     """Receive queue ``i``."""
     q, dq = host.nic.queue[i], host.dq[i]
@@ -251,6 +277,9 @@ def softnet(host: Any, cpu: int) -> SoftnetStat:
         time_squeeze=int(c.time_squeeze),
         received_rps=int(c.received_rps),
         flow_limit_count=int(c.flow_limit_count),
+        rfs_steered=int(c.rfs_steered),
+        rfs_moved=int(c.rfs_moved),
+        rfs_waited=int(c.rfs_waited),
         input_qlen=int(c.input_qlen),
         process_qlen=int(c.process_qlen),
         hardirqs=int(c.hardirqs),

@@ -99,7 +99,7 @@ def parse_mask(value: Any) -> int:
         mask = value if isinstance(value, int) else int(str(value).replace(",", ""), 16)
     except ValueError:
         mask = -1
-    if mask < 0:
+    if not 0 <= mask < 1 << 64:
         raise ValueError("must be a hexadecimal mask as in f or 00000000,0000000f")
     return mask
 

@@ -421,8 +421,8 @@ static void stage_rps(void)
 
 	on.h->rps_len[0] = 2;
 	start();
-	for (u32 i = 0; i < BURST; i++)
-		hide((void *)(intptr_t)get_rps_cpu(on.h, skb));
+	for (u32 i = 0; i < BURST; i++, skb->flags = 0)
+		hide((void *)(intptr_t)get_rps_cpu(on.h->cpu[0], skb));
 	stop();
 	on.h->rps_len[0] = 0;
 	kfree_skb_list(on.h->cpu[0], skb);

@@ -1,6 +1,6 @@
 /* fuzz_rx.c - any bytes as frames through the whole path, in virtual time: nothing crashes and both laws hold
  *
- * Input: 4 bytes of configuration, then frames: a length of 2 bytes (little-endian, mod 2048), and so many bytes.
+ * Input: 5 bytes of configuration, then frames: a length of 2 bytes (little-endian, mod 2048), and so many bytes.
  */
 #include "path.h"
 
@@ -46,6 +46,13 @@ static void configure(struct host *h, const u8 *config)
 	h->gro_cwr = config[3] >> 6 & 1;
 	h->gro_flows = config[3] >> 6 & 1 ? 16 : 0;
 	h->gro_max_size = h->gro_ipv4_max_size = config[3] & 128 ? 200000 : 65536;
+	h->rps_flow_cnt = config[4] & 1 ? 4 : 0;
+	h->rps_sock_flow_entries = config[4] & 2 ? 16 : 0;
+	h->flow_limit_cpus = config[4] & 4 ? 3 : 0;
+	nic->ntuple = config[4] >> 3 & 1;
+	h->threaded = config[4] >> 4 & 1;
+	h->busy_read = config[4] & 32 ? 10 : 0;
+	h->prefer_busy_poll = config[4] >> 6 & 1;
 }
 
 static void feed(struct mem_wire *w, struct nic *nic, const u8 *data, size_t size)
@@ -68,7 +75,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct mem_wire *w;
 	struct host *h;
 
-	if (size < 4)
+	if (size < 5)
 		return 0;
 	w = mem_wire_new(size, 16);
 	h = path_host(2, &w->wire);
@@ -76,7 +83,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	h->rx_pool_size = 512;
 	h->sock_max = 64;
 	require(host_start(h) == 0, "the host does not start");
-	feed(w, &h->nic, data + 4, size - 4);
+	feed(w, &h->nic, data + 5, size - 5);
 	path_run(h);
 	require_laws(h);
 	for (u32 round = 0; round < 3 && h->nic.up; round++) { /* as Host.finish() does */

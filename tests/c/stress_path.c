@@ -2,7 +2,8 @@
  *
  * TCP and UDP flows over four queues, steered on by RPS, so that every hand-over between threads happens: doorbell,
  * interrupt, backlog, sockets and their readers, buffers on their way home. Meanwhile a snapshot is taken again and
- * again. At rest both laws hold, and what Linux would have delivered is delivered.
+ * again. At rest both laws hold, and what Linux would have delivered is delivered. Three times: plainly; with RFS, the
+ * card's filters, the flow limit and readers that move about; with threaded NAPI and busy readers.
  */
 #include "threads.h"
 
@@ -11,7 +12,11 @@
 #define ROUNDS 400u
 #define FRAMES (FLOWS * ROUNDS)
 
-static u32 looking = 1;
+enum variant { PLAIN, RFS, TASKS, VARIANTS };
+
+static const char *const names[VARIANTS] = { "softirqs", "RFS", "tasks" };
+static u32 looking;
+static enum variant variant;
 
 static int (*read_memory)(struct wire *w, struct frame *f, int max);
 static struct nic *card;
@@ -62,6 +67,15 @@ static u64 with_fate(struct host *h)
 	return sum;
 }
 
+/* A scheduler that moves threads. */
+static void move_readers(struct host *h, u32 by)
+{
+	spin_lock(&h->socks.lock);
+	for (u32 i = 1; i < h->socks.used; i++)
+		WRITE_ONCE(h->socks.socks[i].reader_cpu, (u16)((by + i) % CPUS));
+	spin_unlock(&h->socks.lock);
+}
+
 /* What `vnic run` shows while it runs. No number is of one moment, but each only grows. */
 static void *run_observer(void *arg)
 {
@@ -80,20 +94,16 @@ static void *run_observer(void *arg)
 				   READ_ONCE(h->cpu[i]->gro_merged) + READ_ONCE(h->dq[i]->rx_packets) +
 				   READ_ONCE(h->nic.queue[i].irq.raised) + READ_ONCE(h->nic.queue[i].frames);
 		snapshots += packets > 0;
+		if (variant == RFS)
+			move_readers(h, (u32)snapshots);
 		usleep(100);
 	}
 	require(snapshots > 0, "nothing was seen while it ran");
 	return NULL;
 }
 
-int main(void)
+static void configure(struct host *h)
 {
-	struct mem_wire *w = make_wire();
-	struct host *h = path_host(CPUS, &w->wire);
-	pthread_t nic, cpu[CPUS], observer;
-	u64 fates[FATE_MAX], dry = 0;
-
-	h->live = w->wire.live = 1;
 	h->nic.nqueues = CPUS;
 	h->rcvbuf = 1 << 28; /* the readers may be late: nothing is lost for that here */
 	h->netdev_max_backlog = FRAMES;
@@ -107,9 +117,29 @@ int main(void)
 		for (u32 c = 0; c < CPUS; c++)
 			h->rps_map[i][c] = (u16)c;
 	}
+	if (variant == RFS) {
+		h->rps_flow_cnt = 64;
+		h->rps_sock_flow_entries = 1024;
+		h->flow_limit_cpus = 15;
+		h->nic.ntuple = 1;
+	}
+	h->threaded = variant == TASKS;
+	h->busy_read = variant == TASKS ? 20 : 0;
+}
+
+static void run(void)
+{
+	struct mem_wire *w = make_wire();
+	struct host *h = path_host(CPUS, &w->wire);
+	pthread_t nic, cpu[CPUS], observer;
+	u64 fates[FATE_MAX], dry = 0, moved = 0;
+
+	h->live = w->wire.live = 1;
+	configure(h);
 	read_memory = w->wire.read_burst;
 	w->wire.read_burst = read_paced;
 	card = &h->nic;
+	looking = 1;
 	require(host_start(h) == 0, "the host does not start");
 	live_fds(h);
 	alarm(PATIENCE_MS / 1000); /* the card sleeps in C: a lost doorbell would be for ever */
@@ -134,13 +164,22 @@ int main(void)
 	host_fates(h, fates);
 	require(with_fate(h) == FRAMES, "a frame is still in flight");
 	require(fates[DELIVERED_UDP] == FRAMES / 2 && fates[DELIVERED_TCP] == FRAMES / 2, "a frame got lost");
-	for (u32 i = 0; i < CPUS; i++)
+	for (u32 i = 0; i < CPUS; i++) {
 		dry += h->dq[i]->alloc_rx_buff_failed;
-	printf("%u frames, %llu of them UDP, %llu TCP; a pool ran dry %llu times\n", FRAMES,
-	       (unsigned long long)fates[DELIVERED_UDP], (unsigned long long)fates[DELIVERED_TCP],
-	       (unsigned long long)dry);
+		moved += h->cpu[i]->rfs_moved;
+	}
+	require(variant != RFS || moved > 0, "no flow was moved");
+	printf("%s: %u frames, %llu of them UDP, %llu TCP; a pool ran dry %llu times, flows moved %llu times\n",
+	       names[variant], FRAMES, (unsigned long long)fates[DELIVERED_UDP],
+	       (unsigned long long)fates[DELIVERED_TCP], (unsigned long long)dry, (unsigned long long)moved);
 	close_fds(h);
 	host_free(h);
 	mem_wire_free(w);
+}
+
+int main(void)
+{
+	for (variant = PLAIN; variant < VARIANTS; variant++)
+		run();
 	return 0;
 }

@@ -1,0 +1,155 @@
+/* arfs.c - accelerated RFS: the card itself brings a flow to the queue of the CPU where its reader runs
+ *
+ *   rfs.c moves a flow -> rx_flow_steer() (the driver): a filter in the card, 4-tuple -> queue
+ *   nic.c, a frame came -> arfs_lookup(): the filter's queue, before the indirection table's
+ *   driver_poll() -> arfs_expire(): filters whose flow has moved on, or was quiet for long, are taken out
+ *
+ * Linux: net/core/dev.c set_rps_cpu(), rps_may_expire_flow(); the driver's and the card's half is modelled on no chip.
+ * TCP and UDP over IPv4 and IPv6, exact matches, so many filters and no more. ethtool -K ntuple. rx_cpu_rmap: a CPU's
+ * own queue, and for a CPU without one, queue (cpu mod queues).
+ */
+#include "prelude.h"
+
+#define PROBES 8
+#define EXPIRE_QUOTA 8 /* filters looked at in one poll */
+
+int arfs_init(struct arfs *a, u32 size)
+{
+	a->mask = round_up_pow2(size) - 1;
+	a->filter = calloc(a->mask + 1ull, sizeof(*a->filter));
+	return a->filter ? 0 : -ENOMEM;
+}
+
+u32 arfs_queue(const struct host *h, u32 cpu)
+{
+	return cpu % h->nic.nqueues; /* queue i interrupts CPU i mod cpus: cpu < queues has its own */
+}
+
+static u32 tuple_hash(const struct arfs_filter *t)
+{
+	u64 x = t->src.hi ^ t->src.lo * 3 ^ t->dst.hi * 5 ^ t->dst.lo * 7 ^
+		((u64)t->sport << 32 | (u64)t->dport << 8 | t->proto);
+
+	return (u32)(x * 0x9e3779b97f4a7c15u >> 32);
+}
+
+static bool same_tuple(const struct arfs_filter *a, const struct arfs_filter *b)
+{
+	return a->sport == b->sport && a->dport == b->dport && a->proto == b->proto && addr_equal(&a->src, &b->src) &&
+	       addr_equal(&a->dst, &b->dst);
+}
+
+static struct arfs_filter tuple_of(const u8 *ip, const u8 *ports, bool v6, u8 proto)
+{
+	return (struct arfs_filter){
+		.src = v6 ? inet_addr6(ip + 8) : inet_addr4(ip + 12),
+		.dst = v6 ? inet_addr6(ip + 24) : inet_addr4(ip + 16),
+		.sport = be16(ports),
+		.dport = be16(ports + 2),
+		.proto = proto,
+		.used = 1,
+	};
+}
+
+/* The frame's filter. Probes go over free slots: filters come and go, and nothing is moved. */
+static struct arfs_filter *find(struct arfs *a, const struct arfs_filter *t)
+{
+	u32 h = tuple_hash(t);
+
+	for (u32 i = 0; i < PROBES; i++) {
+		struct arfs_filter *f = &a->filter[(h + i) & a->mask];
+
+		if (f->used && same_tuple(f, t))
+			return f;
+	}
+	return NULL;
+}
+
+/* The card: which queue is this frame's by a filter? -1: none says so */
+int arfs_lookup(struct arfs *a, const struct frame *f)
+{
+	struct arfs_filter t, *found;
+
+	if (!(f->flags & FRAME_L4))
+		return -1;
+	t = tuple_of(f->data + f->l3_off, f->data + f->l4_off, f->l3 == 6, f->ip_proto);
+	found = find(a, &t);
+	if (!found)
+		return -1;
+	COUNT(a->hits, 1);
+	return found->queue;
+}
+
+/* ---- the driver ---- */
+
+/* The headers of an skb that is still whole, as it came from the card. Return: 0, or -EPROTONOSUPPORT */
+static int skb_tuple(const struct sk_buff *skb, struct arfs_filter *t)
+{
+	bool v6 = skb->protocol == 0xdd86;
+	u8 copy[44];
+	const u8 *ip = skb_header_pointer(skb, 0, v6 ? 44 : 24, copy);
+	u32 l4 = v6 ? 40 : 20;
+
+	if (!ip || (!v6 && (skb->protocol != 0x0008 || ip[0] != 0x45 || be16(ip + 6) & 0x3fff)) ||
+	    (ip[v6 ? 6 : 9] != 6 && ip[v6 ? 6 : 9] != 17))
+		return -EPROTONOSUPPORT;
+	*t = tuple_of(ip, ip + l4, v6, ip[v6 ? 6 : 9]);
+	return 0;
+}
+
+static int add_filter(struct arfs *a, const struct arfs_filter *t)
+{
+	struct arfs_filter *f = find(a, t);
+	u32 h = tuple_hash(t);
+
+	for (u32 i = 0; !f && i < PROBES; i++)
+		if (!a->filter[(h + i) & a->mask].used)
+			f = &a->filter[(h + i) & a->mask];
+	if (!f) {
+		COUNT(a->full, 1);
+		return -ENOSPC;
+	}
+	if (!f->used) {
+		COUNT(a->added, 1);
+		WRITE_ONCE(a->count, a->count + 1);
+	}
+	*f = *t;
+	return (int)(f - a->filter);
+}
+
+/* ndo_rx_flow_steer() - Return: the filter's number, or -errno: the flow goes on where it is */
+int rx_flow_steer(struct softnet_data *sd, const struct sk_buff *skb, u32 queue, u32 flow)
+{
+	struct arfs *a = &sd->host->nic.arfs;
+	struct arfs_filter t;
+	int rc = skb_tuple(skb, &t);
+
+	if (rc < 0)
+		return rc;
+	t.queue = (u16)queue;
+	t.flow = flow;
+	lock_if(sd->live, &a->lock);
+	rc = add_filter(a, &t);
+	unlock_if(sd->live, &a->lock);
+	return rc;
+}
+
+void arfs_expire(struct softnet_data *sd)
+{
+	struct arfs *a = &sd->host->nic.arfs;
+
+	if (likely(!READ_ONCE(a->count)))
+		return;
+	lock_if(sd->live, &a->lock);
+	for (u32 i = 0; i < EXPIRE_QUOTA; i++) {
+		u32 id = a->expire_next++ & a->mask;
+		struct arfs_filter *f = &a->filter[id];
+
+		if (f->used && rps_may_expire_flow(sd->host, f->queue, f->flow, id)) {
+			f->used = 0;
+			COUNT(a->expired, 1);
+			WRITE_ONCE(a->count, a->count - 1);
+		}
+	}
+	unlock_if(sd->live, &a->lock);
+}

@@ -1,0 +1,45 @@
+/* flow_limit.c - a backlog that fills up drops the heaviest flow first. Called by backlog.c. Linux: net/core/dev.c
+ *
+ * Once the target's queue is half full, the CPU that enqueues (if flow_limit_cpu_bitmap has it) looks at its own last
+ * 128 packets: a flow that made more than half of them is dropped. Flows are told apart by a hash of their hash, so
+ * two may be taken for one. A small flow gets through while a flood has its backlog full.
+ */
+#include "prelude.h"
+
+#define FLOW_LIMIT_HISTORY 128
+
+struct sd_flow_limit {
+	u32 log_buckets, history_head;
+	u16 history[FLOW_LIMIT_HISTORY];
+	u8 buckets[];
+};
+
+struct sd_flow_limit *flow_limit_new(u32 table_len)
+{
+	u32 size = round_up_pow2(table_len);
+	struct sd_flow_limit *fl = calloc(1, sizeof(*fl) + size);
+
+	if (fl)
+		fl->log_buckets = (u32)__builtin_ctz(size);
+	return fl;
+}
+
+/* skb_flow_limit() - Return: 1 = drop it. qlen: of the target's input_pkt_queue */
+int skb_flow_limit(struct softnet_data *sd, struct sk_buff *skb, u32 qlen)
+{
+	struct sd_flow_limit *fl = sd->flow_limit;
+	u32 new_flow, old_flow;
+
+	if (likely(!fl) || qlen < sd->host->netdev_max_backlog >> 1)
+		return 0;
+	new_flow = fl->log_buckets ? skb_get_hash(sd->host, skb) * 0x61c88647u >> (32 - fl->log_buckets) : 0;
+	old_flow = fl->history[fl->history_head];
+	fl->history[fl->history_head] = (u16)new_flow;
+	fl->history_head = (fl->history_head + 1) & (FLOW_LIMIT_HISTORY - 1);
+	if (fl->buckets[old_flow])
+		fl->buckets[old_flow]--;
+	if (++fl->buckets[new_flow] <= FLOW_LIMIT_HISTORY >> 1)
+		return 0;
+	COUNT(sd->flow_limit_count, 1);
+	return 1;
+}

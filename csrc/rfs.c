@@ -1,0 +1,164 @@
+/* rfs.c - receive flow steering: packets go to the CPU where their reader runs. Linux: net/core/dev.c, sysctl rps_*
+ *
+ *   reader: rps_record_sock_flow() writes (hash, CPU) into the global table (rps_sock_flow_entries)
+ *   rps.c:  rfs_get_cpu() compares with where the flow's packets go now, in the table of its queue (rps_flow_cnt)
+ *
+ * A flow is moved only when its old CPU has taken everything that was queued there: the backlog's head counter has
+ * reached what the tail counter was at the flow's last packet. So no packet overtakes another. A row is the flow's by
+ * its hash alone; two flows that share one are moved together, or keep each other from moving, as in Linux. Only
+ * sockets with a peer record (TCP, connected UDP). With ntuple on, the card is told too: arfs.c.
+ */
+#include "prelude.h"
+
+#define NO_CPU 0xffff
+
+int rfs_init(struct host *h, u32 flow_cnt, u32 sock_entries)
+{
+	h->rps_cpu_mask = round_up_pow2(h->ncpus) - 1;
+	if (sock_entries) {
+		h->rps_sock_mask = round_up_pow2(sock_entries) - 1;
+		h->rps_sock_flow = malloc((h->rps_sock_mask + 1ull) * sizeof(*h->rps_sock_flow));
+		if (!h->rps_sock_flow)
+			return -ENOMEM;
+		for (u32 i = 0; i <= h->rps_sock_mask; i++)
+			h->rps_sock_flow[i] = NO_CPU;
+	}
+	for (u32 q = 0; flow_cnt && q < h->nic.nqueues; q++) {
+		u32 log = (u32)__builtin_ctz(round_up_pow2(flow_cnt));
+
+		h->rps_flow[q] = malloc(sizeof(struct rps_dev_flow) << log);
+		if (!h->rps_flow[q])
+			return -ENOMEM;
+		for (u32 i = 0; i < 1u << log; i++)
+			h->rps_flow[q][i] = (struct rps_dev_flow){ .cpu = NO_CPU, .filter = RPS_NO_FILTER };
+		h->rps_flow_log[q] = (u8)(log + 1);
+	}
+	return 0;
+}
+
+void rfs_exit(struct host *h)
+{
+	free(h->rps_sock_flow);
+	for (u32 q = 0; q < NIC_QUEUES_MAX; q++)
+		free(h->rps_flow[q]);
+}
+
+/* hash_32(): a table that is indexed by low bits of the hash in one place and by these in another is not hit alike */
+static u32 rfs_slot(const struct host *h, u32 queue, u32 hash)
+{
+	u32 log = h->rps_flow_log[queue] - 1u;
+
+	return log ? hash * 0x61c88647u >> (32 - log) : 0;
+}
+
+static u32 ref(u32 queue, u32 slot)
+{
+	return 1 + (queue << 24 | slot);
+}
+
+static struct rps_dev_flow *deref(struct host *h, u32 rflow)
+{
+	return &h->rps_flow[(rflow - 1) >> 24][(rflow - 1) & 0xffffff];
+}
+
+void rps_record_sock_flow(struct host *h, u32 hash, u32 cpu)
+{
+	u32 *entry, value;
+
+	if (!h->rps_sock_flow || !hash)
+		return;
+	entry = &h->rps_sock_flow[hash & h->rps_sock_mask];
+	value = (hash & ~h->rps_cpu_mask) | cpu;
+	if (READ_ONCE(*entry) != value)
+		WRITE_ONCE(*entry, value);
+}
+
+void rfs_queued(struct host *h, u32 rflow, u32 tail)
+{
+	WRITE_ONCE(deref(h, rflow)->last_qtail, tail);
+}
+
+u32 rfs_head(struct host *h, u32 cpu)
+{
+	return READ_ONCE(h->cpu[cpu]->input_queue_head);
+}
+
+/* Has its old CPU taken all that was queued there? What this CPU has collected and not handed over yet counts. */
+static bool is_drained(struct softnet_data *sd, const struct rps_dev_flow *f, u32 cpu)
+{
+	if (sd->enqueue[cpu])
+		enqueue_flush(sd);
+	return (int)(rfs_head(sd->host, cpu) - READ_ONCE(f->last_qtail)) >= 0;
+}
+
+/* set_rps_cpu() - point the flow to another CPU, and the card to its queue if it can. Return: the row to go on with */
+static u32 set_rps_cpu(struct softnet_data *sd, const struct sk_buff *skb, u32 rflow, u32 hash, u32 cpu)
+{
+	struct host *h = sd->host;
+	struct rps_dev_flow *f = deref(h, rflow);
+	u32 queue = arfs_queue(h, cpu);
+
+	COUNT(sd->rfs_moved, 1);
+	if (unlikely(h->nic.ntuple) && queue != skb->queue && h->rps_flow_log[queue]) {
+		u32 slot = rfs_slot(h, queue, hash);
+		int filter = rx_flow_steer(sd, skb, queue, slot);
+
+		if (filter >= 0) {
+			struct rps_dev_flow *old = f;
+
+			rflow = ref(queue, slot);
+			f = deref(h, rflow);
+			WRITE_ONCE(f->filter, (u16)filter);
+			if (old != f && READ_ONCE(old->filter) == filter)
+				WRITE_ONCE(old->filter, RPS_NO_FILTER);
+		}
+	}
+	WRITE_ONCE(f->last_qtail, rfs_head(h, cpu));
+	WRITE_ONCE(f->cpu, (u16)cpu);
+	return rflow;
+}
+
+/* Return: the CPU where its reader runs, or where it goes until all is drained; -1: not known */
+int rfs_get_cpu(struct softnet_data *sd, struct sk_buff *skb, u32 hash)
+{
+	struct host *h = sd->host;
+	u32 ident, next, rflow, cpu;
+
+	if (!h->rps_sock_flow)
+		return -1;
+	ident = READ_ONCE(h->rps_sock_flow[hash & h->rps_sock_mask]);
+	if ((ident ^ hash) & ~h->rps_cpu_mask)
+		return -1; /* nobody, or another flow */
+	next = ident & h->rps_cpu_mask;
+	if (unlikely(next >= h->ncpus))
+		return -1; /* an empty entry that looks like this hash's */
+	rflow = ref(skb->queue, rfs_slot(h, skb->queue, hash));
+	cpu = READ_ONCE(deref(h, rflow)->cpu);
+	if (cpu != next) {
+		if (cpu >= h->ncpus || is_drained(sd, deref(h, rflow), cpu)) {
+			cpu = next;
+			rflow = set_rps_cpu(sd, skb, rflow, hash, next);
+		} else {
+			COUNT(sd->rfs_waited, 1);
+		}
+	}
+	if (cpu >= h->ncpus)
+		return -1;
+	skb->rflow = rflow;
+	COUNT(sd->rfs_steered, 1);
+	return (int)cpu;
+}
+
+/* rps_may_expire_flow() - is this filter of the card's of no use any more? Its flow was moved on, or was quiet for long */
+int rps_may_expire_flow(struct host *h, u32 queue, u32 slot, u32 filter)
+{
+	const struct rps_dev_flow *f;
+	u32 cpu, log = h->rps_flow_log[queue] - 1u;
+
+	if (!h->rps_flow_log[queue] || slot >> log)
+		return 1;
+	f = &h->rps_flow[queue][slot];
+	cpu = READ_ONCE(f->cpu);
+	return !(READ_ONCE(f->filter) == filter && cpu < h->ncpus &&
+		 (int)(rfs_head(h, cpu) - READ_ONCE(f->last_qtail)) < (int)(10u << log));
+}

@@ -1,0 +1,124 @@
+"""Accelerated RFS: the card brings a flow to the queue of the CPU where its reader runs."""
+
+import frames
+import pytest
+from test_rfs import sockets, stream
+
+from vnic._core import ffi, lib
+
+ON = {
+    "ntuple": True,
+    "rps_flow_cnt": 256,
+    "rps_sock_flow_entries": 256,
+    "queues": 4,
+    "cpus": 4,
+    "sink": True,
+    "gro": False,
+}
+
+
+def by_queue(h):
+    return [q.packets for q in h.nic.queues()]
+
+
+def play(h, segments):
+    for segment in segments:
+        h.feed(segment)
+        h.run()
+
+
+@pytest.mark.parametrize("v6", [False, True])
+@pytest.mark.parametrize("reader", [0, 1, 2, 3])
+def test_a_flow_comes_to_its_readers_queue(host, reader, v6):
+    h = host(reader_cpu=reader, **ON)
+    ip = {"src": "fd00::1", "dst": "fd00::2"} if v6 else {}
+    play(h, [frames.tcp(b"x" * 100, seq=1 + i * 100, dport=80, **ip) for i in range(10)])
+    assert by_queue(h)[reader] >= 8
+    assert h.softnet()[reader].processed >= 8
+    assert h.mib()["TcpExt_TCPOFOQueue"] == 0
+
+
+def test_without_ntuple_it_stays_in_its_queue_and_rps_moves_the_packets(host):
+    h = host(reader_cpu=2, **(ON | {"ntuple": False}))
+    play(h, stream(1000, 10))
+    assert sorted(by_queue(h)) == [0, 0, 0, 10]
+    assert h.nic.arfs().added == 0
+    assert h.softnet()[2].processed >= 9
+
+
+def test_a_reader_that_moves_takes_the_filter_along(host):
+    h = host(reader_cpu=1, **ON)
+    segments = stream(1000, 30)
+    play(h, segments[:10])
+    first = by_queue(h)
+    for sk in sockets(h):
+        sk.reader_cpu = 3
+    play(h, segments[10:])
+    assert by_queue(h)[3] - first[3] >= 18
+    arfs = h.nic.arfs()
+    assert (arfs.added, arfs.filters) == (1, 1)
+    assert arfs.hits >= 26
+
+
+def test_filters_of_flows_that_are_over_expire(host):
+    """A row of 256 is active for 10 * 256 packets of its CPU's backlog."""
+    h = host(reader_cpu=2, **(ON | {"rps_flow_cnt": 2}))
+    for port in range(1000, 1040):
+        play(h, stream(port, 4))
+    assert h.nic.arfs().expired > 0
+    assert h.nic.arfs().filters == h.nic.arfs().added - h.nic.arfs().expired < 40
+
+
+def test_more_queues_than_cpus_and_more_cpus_than_queues(host):
+    for queues, cpus, reader, queue in ((4, 2, 1, 1), (2, 4, 3, 1), (3, 4, 3, 0)):
+        h = host(reader_cpu=reader, **(ON | {"queues": queues, "cpus": cpus}))
+        assert lib.arfs_queue(h.c, reader) == queue
+        play(h, stream(1000, 10))
+        assert by_queue(h)[queue] >= 8
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        frames.icmp(),
+        frames.arp(),
+        frames.eth(frames.ipv4(b"x" * 40, 253)),
+        frames.udp(frag=0x2000),
+        frames.udp(options=b"\1\1\1\0"),
+    ],
+)
+def test_what_has_no_ports_is_not_steered(host, frame):
+    h = host(**ON)
+    packet = ffi.from_buffer("uint8_t[]", frame[14:])
+    n = len(packet)
+    skb = ffi.new("struct sk_buff *", {"data": packet, "len": n, "head_len": n})
+    skb.protocol = int.from_bytes(frame[12:14], "little")
+    assert lib.rx_flow_steer(h.c.cpu[0], skb, 1, 0) == -93
+
+
+def test_a_full_table_refuses_and_the_flow_stays(host):
+    h = host(**ON)
+    a = h.c.nic.arfs
+    for i in range(a.mask + 1):
+        a.filter[i].used = 1
+    packet = ffi.from_buffer("uint8_t[]", frames.tcp()[14:])
+    skb = ffi.new("struct sk_buff *", {"data": packet, "len": 40, "head_len": 40, "protocol": 8})
+    assert lib.rx_flow_steer(h.c.cpu[0], skb, 1, 0) == -28
+    assert h.nic.arfs().full == 1
+    for i in range(a.mask + 1):
+        a.filter[i].used = 0
+
+
+def test_a_filter_decides_before_the_indirection_table(host):
+    h = host(**ON)
+    frame = frames.tcp(b"x", dport=80)
+    packet = ffi.from_buffer("uint8_t[]", frame[14:])
+    skb = ffi.new("struct sk_buff *", {"data": packet, "len": 41, "head_len": 41, "protocol": 8})
+    for queue in (3, 1, 1, 2):
+        assert lib.rx_flow_steer(h.c.cpu[0], skb, queue, 0) >= 0
+        before = by_queue(h)
+        h.feed(frame)
+        lib.nic_run(ffi.addressof(h.c.nic), h.c.nic.now)
+        assert by_queue(h)[queue] == before[queue] + 1
+    assert h.nic.arfs().added == 1
+    h.run()
