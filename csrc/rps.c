@@ -8,16 +8,13 @@
  */
 #include "prelude.h"
 
-int get_rps_cpu(struct softnet_data *sd, struct sk_buff *skb)
+static noinline int steer(struct softnet_data *sd, struct sk_buff *skb)
 {
 	struct host *h = sd->host;
-	u32 n = h->rps_len[skb->queue], hash;
+	u32 n = h->rps_len[skb->queue], hash = skb_get_hash(h, skb);
 	int cpu;
 
-	if (likely(!n && !h->rps_flow_log[skb->queue]))
-		return -1;
 	skb->rflow = 0;
-	hash = skb_get_hash(h, skb);
 	if (unlikely(!hash))
 		return -1;
 	if (h->rps_flow_log[skb->queue]) {
@@ -26,4 +23,11 @@ int get_rps_cpu(struct softnet_data *sd, struct sk_buff *skb)
 			return cpu;
 	}
 	return n ? h->rps_map[skb->queue][(u64)hash * n >> 32] : -1;
+}
+
+int get_rps_cpu(struct softnet_data *sd, struct sk_buff *skb)
+{
+	const struct host *h = sd->host;
+
+	return likely(!h->rps_len[skb->queue] && !h->rps_flow_log[skb->queue]) ? -1 : steer(sd, skb);
 }
