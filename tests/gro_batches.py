@@ -16,6 +16,7 @@ import vnic
 from vnic._core import ffi, lib
 
 SERVER, CLIENT = {4: "192.168.1.100", 6: "fdaa::1"}, {4: "192.168.1.200", 6: "fdaa::2"}
+ELSEWHERE = {4: "192.168.1.201", 6: "fdaa::3"}
 DPORT = 8000
 
 # ---- what can be special ----
@@ -37,7 +38,7 @@ OUTER = {f"outer {name}": fields for name, fields in IP_FIELDS[4].items() if nam
 OUTER |= {"outer fixed id": {}}
 DAMAGE = (
     "csum", "ip csum", "ip options", "doff 4", "doff 15", "ae", "padding", "dst options", "other dst options",
-    "hop-by-hop", "fragment", "cut", "src mac", "dst mac",
+    "hop-by-hop", "fragment", "cut", "src mac", "dst mac", "src ip", "dst ip", "other proto",
 )  # fmt: skip
 STREAM = ("lost", "again", "overlap", "fixed id", "id gap")
 UDP_ONLY = ("zero csum", "udp length")
@@ -149,6 +150,10 @@ class Build:
 
     def packet(self, flow: int, transport: str, v: int, payload: bytes, special: set[str]) -> bytes:
         ip = {"src": CLIENT[v], "dst": SERVER[v], "ttl" if v == 4 else "hops": 8}
+        ip |= {"src": ELSEWHERE[v]} if "src ip" in special else {}
+        ip |= {"dst": ELSEWHERE[v]} if "dst ip" in special else {}
+        if "other proto" in special:
+            transport = {"tcp": "udp", "udp": "tcp"}.get(transport, transport)
         if v == 4:
             self.ids[flow] += 0 if "fixed id" in special else 5 if "id gap" in special else 1
             ip["id"] = self.ids[flow] & 0xFFFF

@@ -52,9 +52,9 @@ SESSIONS: dict[str, tuple[dict, dict, dict]] = {
         {"sizes": (8000, 8000, 8000, 4036, 1448, 100), "flows": (*TCP_FLOWS, "udp4", "udp6"), "kinds": _STREAM},
     ),
     "BIG TCP": (
-        {"limits": {"gro_max_size": 200_000, "gro_ipv4_max_size": 150_000}},
-        {"gro-max-size": 200_000, "gro-ipv4-max-size": 150_000, "rx-buf-len": 65536},
-        {"sizes": (8000, 8000, 8000, 60_000), "flows": _BIG_FLOWS, "kinds": _STREAM, "n": 64},
+        {"limits": {"gro_max_size": 200_000, "gro_ipv4_max_size": 150_000}, "features": [_FWD]},
+        {"gro-max-size": 200_000, "gro-ipv4-max-size": 150_000, "rx-buf-len": 65536, _FWD: "on"},
+        {"sizes": (8000, 8000, 8000, 60_000), "flows": (*_BIG_FLOWS, "udp4", "udp6"), "kinds": _STREAM, "n": 64},
     ),
     "BIG TCP, lists": (
         {"limits": {"gro_max_size": 200_000, "gro_ipv4_max_size": 150_000}, "features": [_LIST]},

@@ -192,7 +192,6 @@ class Child:
         flush_timeout_ns: int = 0,
         udp_gro_ports: list[int] = (),
         udp_ports: list[int] = (),
-        tcp_ports: list[int] = (),
         address: str = "192.168.1.100",
         mac: str = "020000000001",
     ) -> None:
@@ -209,10 +208,9 @@ class Child:
         Path("/sys/class/net/tap0/gro_flush_timeout").write_text(str(flush_timeout_ns))
         device.up()
         device.address(address)
-        self.socks = [self.bind(socket.SOCK_DGRAM, port) for port in (*udp_gro_ports, *udp_ports)]
+        self.socks = [self.bind(socket.SOCK_DGRAM, address, port) for port in (*udp_gro_ports, *udp_ports)]
         for sock in self.socks[: len(udp_gro_ports)]:
             sock.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
-        self.socks += [self.bind(socket.SOCK_STREAM, port) for port in tcp_ports]
         self.thread()
         self.sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # nothing until it is bound
         self.sniffer.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
@@ -224,11 +222,9 @@ class Child:
         self.deliver([])
 
     @staticmethod
-    def bind(kind: int, port: int) -> socket.socket:
+    def bind(kind: int, address: str, port: int) -> socket.socket:
         sock = socket.socket(socket.AF_INET, kind)
-        sock.bind(("", port))
-        if kind == socket.SOCK_STREAM:
-            sock.listen()
+        sock.bind((address, port))
         return sock
 
     def thread(self) -> None:

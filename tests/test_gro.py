@@ -116,7 +116,10 @@ def with_flag(flag, *which, n=5):
 
 
 def pair(v=None, **second):
-    return (lambda v: train({}, second, v=v)) if v is None else train({}, second, v=v)
+    def chosen(v):
+        return {name: value[v] if name in {"src", "dst"} else value for name, value in second.items()}
+
+    return (lambda v: train({}, chosen(v), v=v)) if v is None else train({}, second, v=v)
 
 
 def big(v, extra):
@@ -180,6 +183,8 @@ BOTH = {
     "tcp_opt": (
         lambda v: train(timestamp(0), timestamp(0), {"options": b"\1\3\3\0"}, v=v),
         "200A/2 P, 100A V"),
+    "source address": (pair(src={4: "192.168.1.201", 6: "fdaa::3"}), TWO),
+    "destination address": (pair(dst={4: "192.168.1.101", 6: "fdaa::9"}), TWO),
     "source MAC": (pair(mac={"src": b"\2\0\0\0\0\3"}), TWO),
     "not for us: merged all the same": (
         lambda v: train(*[{"mac": {"dst": b"\2\0\0\0\0\7"}}] * 2, v=v), SAME),

@@ -1,0 +1,69 @@
+"""TCP's lists (rx-gro-list): for forwarding, so not for a stream of ours. The rest of TCP's GRO is in test_gro.py."""
+
+import pytest
+from frames import ACK, PSH
+from gro_batches import CLIENT, DPORT, SERVER, Batch, Item, Vnic
+from test_gro import MS, seg, train
+
+from vnic._core import lib
+from vnic.sock import inet_addr
+
+
+def delivered(vnic, *items):
+    return [(s.gso, s.csum) for s in vnic.deliver(Batch(("tcp4",), items).frames())]
+
+
+def open_stream(host, sport=1500):
+    """As if a handshake had been."""
+    listener = host.tcp(DPORT)
+    client, server = inet_addr(CLIENT[4]), inet_addr(SERVER[4])
+    assert lib.sock_new_flow(host.c.cpu[0], listener._c, server, DPORT, client, sport, 1)
+    return listener
+
+
+def test_what_no_stream_takes_is_a_list_with_its_checksums():
+    with Vnic(rx_gro_list=True) as v:
+        assert delivered(v, Item(0, 100), Item(0, 100), Item(0, 100)) == [("tcpv4", "V")]
+
+
+def test_a_stream_of_ours_is_merged_plainly():
+    with Vnic(rx_gro_list=True) as v:
+        open_stream(v.host)
+        assert delivered(v, Item(0, 100), Item(0, 100), Item(0, 100)) == [("tcpv4", "P")]
+
+
+@pytest.mark.parametrize("first", [ACK, ACK | PSH])
+def test_in_a_list_psh_must_be_on_all_or_on_none(first):
+    """Plainly merged, a segment with PSH joins and is the last."""
+    with Vnic(rx_gro_list=True) as v:
+        frames = train({"flags": first}, {"flags": ACK | PSH}, {}, {})
+        assert [s.gso for s in v.deliver(frames)] == ["", "", "tcpv4"]
+
+
+def test_a_list_is_64_segments_at_most(host):
+    h = host(rxhash=False, rx_gro_list=True, weight=128, fifo=1 << 20)
+    h.feed(train(*[{}] * 70))
+    h.run()
+    assert h.gro().ended == {"count": 1, "complete": 1}
+
+
+def test_a_list_that_is_held_stays_one_when_its_stream_comes_to_be():
+    with Vnic(rx_gro_list=True, gro_flush_timeout=1000 * MS) as v:
+        v.host.feed([(0, seg(0))])
+        v.host.run(until_ns=0)
+        open_stream(v.host)
+        v.host.feed([(1 * MS, seg(100))])
+        v.host.run()
+        assert [(s.gso, s.csum) for s in v.seen] == [("tcpv4", "V")]
+
+
+def test_what_ends_a_hold_is_of_the_same_kind():
+    """Whose stream it is is asked only when none of the flow is held: here it is gone since, and plain it stays."""
+    with Vnic(rx_gro_list=True, gro_flush_timeout=1000 * MS) as v:
+        listener = open_stream(v.host)
+        v.host.feed([(0, seg(0))])
+        v.host.run(until_ns=0)
+        listener.close()
+        v.host.feed([(1 * MS, seg(100, ack=101)), (1 * MS, seg(200, ack=101))])
+        v.host.run()
+        assert [(s.gso, s.csum) for s in v.seen] == [("", "V"), ("tcpv4", "P")]
