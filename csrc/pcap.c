@@ -100,9 +100,22 @@ static int pcap_open(struct pcap_wire *p)
 
 /* ---- pcapng ---- */
 
+/* Options from at to end: what claims to be longer than its block is not what it says. */
+static int options_fit(struct pcap_wire *p, u64 at, u64 end)
+{
+	while (at + 4 <= end && get16(p, at) != 0) {
+		u32 len = get16(p, at + 2);
+
+		if (at + 4 + len > end)
+			return fail(p, "an option of %u bytes in a smaller block: the file is damaged", len);
+		at += 4 + align_up(len, 4);
+	}
+	return 0;
+}
+
 static int section(struct pcap_wire *p, u64 left)
 {
-	u32 order;
+	u32 order, total, major, minor;
 
 	if (left < 28)
 		return truncated(p);
@@ -110,10 +123,13 @@ static int section(struct pcap_wire *p, u64 left)
 	if (order != 0x1a2b3c4d && order != 0x4d3c2b1a)
 		return fail(p, "a section header with an unknown byte order: the file is damaged");
 	p->swapped = order == 0x4d3c2b1a;
-	if (get16(p, p->pos + 12) != 1)
-		return fail(p, "pcapng version %u is not supported", get16(p, p->pos + 12));
+	major = get16(p, p->pos + 12);
+	minor = get16(p, p->pos + 14);
+	if (major != 1 || (minor != 0 && minor != 2)) /* 1.2 was written once by mistake, and is the same */
+		return fail(p, "pcapng version %u.%u is not supported", major, minor);
 	p->ninterfaces = 0;
-	return 0;
+	total = get32(p, p->pos + 4);
+	return total >= 28 && total <= left ? options_fit(p, p->pos + 24, p->pos + total - 4) : 0;
 }
 
 static int resolution(struct pcap_wire *p, struct pcap_interface *i, u8 tsresol)

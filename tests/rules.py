@@ -409,7 +409,9 @@ RULES = (
     ),
     # ---- further up ----
     Rule(
-        "the interrupt is enabled when all is polled, and then the driver looks again", "drivers/net", WRITTEN, ("tests/test_driver.py",),
+        "the interrupt is enabled when all is polled, and then the driver looks again", "drivers/net", WRITTEN,
+        ("tests/test_driver.py", "tests/test_card_and_driver.py"),
+        (Mutant("driver.c", "if (dq->unmask && virtqueue_enable_cb(&dq->vq) &&", "if (dq->unmask && virtqueue_enable_cb(&dq->vq) && 0 &&"),),
     ),
     Rule(
         "taps see packets after GRO and RPS and before IP, those for other hosts too", f"{DEV} __netif_receive_skb_core()", WRITTEN,

@@ -43,8 +43,8 @@ def block(order, kind, body) -> bytes:
     return struct.pack(order + "II", kind, 12 + len(body)) + body + struct.pack(order + "I", 12 + len(body))
 
 
-def section(order="<") -> bytes:
-    return block(order, 0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1))
+def section(order="<", options=b"") -> bytes:
+    return block(order, 0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1) + options)
 
 
 def interface(order="<", *, linktype=1, snaplen=0, tsresol=None, tsoffset=None) -> bytes:
@@ -249,7 +249,9 @@ def test_a_length_below_the_captured_one_is_not_a_cut():
         (pcap([], linktype=101), "link type 101 is not supported (only Ethernet, 1)"),
         (section() + interface(linktype=113), "link type 113 is not supported (only Ethernet, 1)"),
         (b"\xd4\xc3\xb2\xa1\3\0" + pcap([])[6:], "pcap version 3 is not supported"),
-        (section()[:12] + b"\2\0" + section()[14:], "pcapng version 2 is not supported"),
+        (section()[:12] + b"\2\0" + section()[14:], "pcapng version 2.0 is not supported"),
+        (section()[:14] + b"\1\0" + section()[16:], "pcapng version 1.1 is not supported"),
+        (section(options=b"\4\0\x99\0"), "an option of 153 bytes in a smaller block: the file is damaged"),
         (section() + interface(tsresol=20), "an interface with time resolution 20: not supported"),
         (section() + interface() * 65, "more than 64 interfaces in one section"),
     ],
@@ -316,7 +318,8 @@ def test_a_file_cut_at_any_byte_ends_cleanly_or_says_in_which_frame(parts):
 REASONS = re.compile(
     r"|truncated in frame \d+|frame \d+ (claims \d+ bytes|names interface \d+ of \d+): the file is damaged"
     r"|a block of \d+ bytes behind frame \d+: the file is damaged|not a capture file \(pcap or pcapng\)"
-    r"|a section header with an unknown byte order: the file is damaged|pcap(ng)? version \d+ is not supported"
+    r"|a section header with an unknown byte order: the file is damaged|pcap(ng)? version [\d.]+ is not supported"
+    r"|an option of \d+ bytes in a smaller block: the file is damaged"
     r"|an interface description too short: the file is damaged|an interface with time resolution \d+: not supported"
     r"|link type \d+ is not supported \(only Ethernet, 1\)"
 )
