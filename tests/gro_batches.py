@@ -235,7 +235,8 @@ class Vnic:
     """The same frames through vnic: one queue, no hash, nothing verified by the card, a batch in one poll."""
 
     def __init__(self, *, udp_gro_ports=(), udp_ports=(), **knobs) -> None:
-        config = {"cost": "zero", "link": "inf", "rx": False, "rxhash": False, "rx_buf_len": 16384, "rx_pool": 512}
+        config = {"cost": "zero", "link": "inf", "rx": False, "rxhash": False, "rx_buf_len": 16384, "rx_pool": 512,
+                  "strict_csum": True}  # fmt: skip
         self.host = vnic.Host(**(config | {"fifo": 1 << 24, "sockets": 64} | knobs))
         for port in udp_gro_ports:
             self.host.udp(port, SERVER[4], gro=True)

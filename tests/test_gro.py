@@ -406,15 +406,25 @@ def expected(frames, **limits):
     return gro.out
 
 
-@settings(max_examples=4 * settings.default.max_examples)
-@given(seed=st.integers(0), n=st.integers(1, 150), limit=st.sampled_from([65536, 65536, 540]))
-def test_random_batches_come_out_as_the_model_says(seed, n, limit):
-    batch = random_batch(random.Random(seed), flows=("tcp4", "tcp4", "tcp6", "tcp6 ext", "other4"), n=n)
-    frames = batch.frames()
-    with Vnic(gro_max_size=limit, gro_ipv4_max_size=limit) as v:
-        got = [(s.packet[14:], -(-(len(transport(s.packet[14:])[1])) // s.gso_size) if s.gso else 1)
-               for s in v.deliver(frames)]  # fmt: skip
-    assert got == expected(frames, max_size=limit)
+CONFIGS = {"no": {}, "segments": {"rx_udp_gro_forwarding": True}, "list": {"rx_gro_list": True}}
+
+
+@settings(max_examples=6 * settings.default.max_examples)
+@given(
+    seed=st.integers(0),
+    n=st.integers(1, 150),
+    limit=st.sampled_from([65536, 65536, 540]),
+    udp=st.sampled_from(["no", "segments", "list"]),
+)
+def test_random_batches_come_out_as_the_model_says(seed, n, limit, udp):
+    frames = random_batch(random.Random(seed), n=n).frames()
+    with Vnic(gro_max_size=limit, gro_ipv4_max_size=limit, **CONFIGS[udp]) as v:
+        seen = v.deliver(frames)
+        segments = v.host.gro()
+    out = expected(frames, max_size=limit, udp=udp)
+    assert [s.packet[14:] for s in seen] == [packet for packet, _ in out]
+    assert [bool(s.gso) for s in seen] == [n > 1 for _, n in out]
+    assert segments.merged == sum(n - 1 for _, n in out)
 
 
 @given(batch=st.lists(st.tuples(st.integers(0, 11), st.integers(0, 200), st.booleans()), max_size=150))
