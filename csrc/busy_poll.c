@@ -23,13 +23,21 @@ int busy_poll_begin(struct softnet_data *sd)
 	return 1;
 }
 
-/* Spinning takes time: what a poll costs, and where that is nothing, until something can have changed. */
+/* Spinning takes time: what a poll costs. Where that is nothing, in virtual time, the CPU is idle until something can
+ * have changed: the card published a frame (busy_poll_wake()), a socket got one from another CPU, or the time is over. */
 static void spin(struct softnet_data *sd)
 {
 	if (sd->live)
 		sd->now = clock_ns();
-	else if (!sd->host->cost[COST_POLL])
-		sd->now = max_u64(sd->now + 1, min_u64(sd->horizon, sd->busy.end));
+	else if (!sd->host->cost[COST_POLL] && !sd->softirq_pending)
+		sd->busy.idle = 1;
+}
+
+/* The card has something for a queue whose interrupt is off because a reader polls it. */
+void busy_poll_wake(struct napi_struct *n, u64 now)
+{
+	if (n->sd->busy.idle)
+		cpu_wake(n->sd, now);
 }
 
 /* Take the NAPI if nobody has it. */
@@ -63,11 +71,15 @@ static int poll_once(struct softnet_data *sd)
 	b->in_poll = 0;
 	COUNT(n->polls, 1);
 	COUNT(n->packets, (u64)work);
-	COUNT(sd->mib[TcpExt_BusyPollRxPackets], (u64)work);
+	return work;
+}
+
+/* Softirqs are on again: what was raised meanwhile runs now. */
+static void local_bh_enable(struct softnet_data *sd)
+{
 	skb_flush_returns(sd);
 	if (sd->softirq_pending)
-		sd->inline_softirq = 1; /* local_bh_enable() */
-	return work;
+		sd->inline_softirq = 1;
 }
 
 /* Let go: MISSED is worth nothing, as there is one more poll. */
@@ -99,7 +111,6 @@ static void stop_end(struct softnet_data *sd, int work)
 	if (!b->skip_schedule) {
 		gro_normal_list(n);
 		__napi_schedule(n);
-		sd->inline_softirq = 1;
 		return;
 	}
 	napi_gro_flush(n, sd->host->hz >= 1000, GRO_FULL_POLL);
@@ -118,6 +129,24 @@ static int busy_poll_stop(struct softnet_data *sd)
 	if (work < 0)
 		return 1;
 	stop_end(sd, work);
+	local_bh_enable(sd);
+	return 0;
+}
+
+/* Return: 1 = in the middle of a poll */
+static int poll_if_free(struct softnet_data *sd)
+{
+	struct busy_poll *b = &sd->busy;
+	int work;
+
+	if (!b->owned && !take(sd))
+		return 0;
+	work = poll_once(sd);
+	if (work < 0)
+		return 1;
+	COUNT(sd->mib[TcpExt_BusyPollRxPackets], (u64)work);
+	gro_normal_list(b->napi);
+	local_bh_enable(sd);
 	return 0;
 }
 
@@ -125,10 +154,8 @@ int napi_busy_loop(struct softnet_data *sd)
 {
 	struct busy_poll *b = &sd->busy;
 
-	if (b->stopping ? busy_poll_stop(sd) : (b->owned || take(sd)) && poll_once(sd) < 0)
+	if (b->stopping ? busy_poll_stop(sd) : poll_if_free(sd))
 		return 1;
-	if (b->owned)
-		gro_normal_list(b->napi);
 	if (!READ_ONCE(sd->ready) && sd->now < b->end) {
 		spin(sd);
 		if (b->owned && need_resched(sd))

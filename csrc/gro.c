@@ -11,6 +11,8 @@
  */
 #include "prelude.h"
 
+#define HEADERS_MAX 128 /* of a packet that spans buffers: what GRO may want to see in the first */
+
 static void hold_ended(struct softnet_data *sd, struct sk_buff *skb)
 {
 	if (unlikely(sd->lat != NULL)) {
@@ -220,6 +222,8 @@ static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 	struct sk_buff **pp;
 	int held = 1;
 
+	if (unlikely(skb->frag_list != NULL))
+		skb_pull_headers(skb, HEADERS_MAX);
 	gro_list_prepare(l, skb);
 	skb->gro_flush = skb->gro_same_flow = skb->gro_fixed_id = 0;
 	skb->gro_inner = 0;

@@ -51,8 +51,11 @@ static void irq_fire(struct nic_queue *q, u64 now, u64 *by)
 /* irq_complete() - frames were published just now; wanted: used_event was passed by them */
 void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 {
+	const struct driver_queue *dq = q->nic->host->dq[q->index];
 	struct irq *irq = &q->irq;
 
+	if (unlikely(dq && !dq->napi.sd->live && dq->napi.sd->busy.idle))
+		busy_poll_wake((struct napi_struct *)&dq->napi, now);
 	if (!irq->pending) {
 		if (!wanted) {
 			COUNT(irq->suppressed, 1);

@@ -200,6 +200,7 @@ void napi_watchdog(struct napi_struct *n)
 	napi_timer_plan(n->sd);
 	if (!(n->state & (NAPI_STATE_DISABLE | NAPI_STATE_SCHED))) {
 		n->state |= NAPI_STATE_SCHED;
+		n->state &= ~(u32)NAPI_STATE_PREFER_BUSY_POLL; /* the reader did not come back in time */
 		__napi_schedule(n);
 	}
 }

@@ -91,27 +91,51 @@ static bool is_drained(struct softnet_data *sd, const struct rps_dev_flow *f, u3
 	return (int)(rfs_head(sd->host, cpu) - READ_ONCE(f->last_qtail)) >= 0;
 }
 
+/* Does the row, of a table of 1 << log, stand for a flow that had packets not long ago? */
+static bool is_active(struct host *h, const struct rps_dev_flow *f, u32 log)
+{
+	u32 cpu = READ_ONCE(f->cpu);
+
+	return cpu < h->ncpus && (int)(rfs_head(h, cpu) - READ_ONCE(f->last_qtail)) < (int)(10u << log);
+}
+
+/* Have the card bring the flow to the CPU's queue. Return: the flow's row in that queue's table; 0: it stays in its own.
+ * A row with a filter of another flow that is active is left alone. */
+static u32 steer_in_card(struct softnet_data *sd, const struct sk_buff *skb, u32 hash, u32 cpu)
+{
+	struct host *h = sd->host;
+	u32 queue = arfs_queue(h, cpu), slot;
+	struct rps_dev_flow *f;
+	int filter;
+
+	if (queue == skb->queue || !h->rps_flow_log[queue])
+		return 0;
+	slot = rfs_slot(h, queue, hash);
+	f = &h->rps_flow[queue][slot];
+	if (READ_ONCE(f->filter) != RPS_NO_FILTER && READ_ONCE(f->hash) != hash &&
+	    is_active(h, f, h->rps_flow_log[queue] - 1u))
+		return 0;
+	filter = rx_flow_steer(sd, skb, queue, slot);
+	if (filter < 0)
+		return 0;
+	WRITE_ONCE(f->filter, (u16)filter);
+	WRITE_ONCE(f->hash, hash);
+	return ref(queue, slot);
+}
+
 /* set_rps_cpu() - point the flow to another CPU, and the card to its queue if it can. Return: the row to go on with */
 static u32 set_rps_cpu(struct softnet_data *sd, const struct sk_buff *skb, u32 rflow, u32 hash, u32 cpu)
 {
 	struct host *h = sd->host;
-	struct rps_dev_flow *f = deref(h, rflow);
-	u32 queue = arfs_queue(h, cpu);
+	struct rps_dev_flow *old = deref(h, rflow), *f = old;
+	u32 steered = unlikely(h->nic.ntuple) ? steer_in_card(sd, skb, hash, cpu) : 0;
 
 	COUNT(sd->rfs_moved, 1);
-	if (unlikely(h->nic.ntuple) && queue != skb->queue && h->rps_flow_log[queue]) {
-		u32 slot = rfs_slot(h, queue, hash);
-		int filter = rx_flow_steer(sd, skb, queue, slot);
-
-		if (filter >= 0) {
-			struct rps_dev_flow *old = f;
-
-			rflow = ref(queue, slot);
-			f = deref(h, rflow);
-			WRITE_ONCE(f->filter, (u16)filter);
-			if (old != f && READ_ONCE(old->filter) == filter)
-				WRITE_ONCE(old->filter, RPS_NO_FILTER);
-		}
+	if (steered) {
+		rflow = steered;
+		f = deref(h, rflow);
+		if (old != f && READ_ONCE(old->filter) == READ_ONCE(f->filter))
+			WRITE_ONCE(old->filter, RPS_NO_FILTER);
 	}
 	WRITE_ONCE(f->last_qtail, rfs_head(h, cpu));
 	WRITE_ONCE(f->cpu, (u16)cpu);
@@ -152,13 +176,11 @@ int rfs_get_cpu(struct softnet_data *sd, struct sk_buff *skb, u32 hash)
 /* rps_may_expire_flow() - is this filter of the card's of no use any more? Its flow was moved on, or was quiet for long */
 int rps_may_expire_flow(struct host *h, u32 queue, u32 slot, u32 filter)
 {
+	u32 log = h->rps_flow_log[queue] - 1u;
 	const struct rps_dev_flow *f;
-	u32 cpu, log = h->rps_flow_log[queue] - 1u;
 
 	if (!h->rps_flow_log[queue] || slot >> log)
 		return 1;
 	f = &h->rps_flow[queue][slot];
-	cpu = READ_ONCE(f->cpu);
-	return !(READ_ONCE(f->filter) == filter && cpu < h->ncpus &&
-		 (int)(rfs_head(h, cpu) - READ_ONCE(f->last_qtail)) < (int)(10u << log));
+	return READ_ONCE(f->filter) != filter || !is_active(h, f, log);
 }

@@ -207,6 +207,8 @@ struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own)
 		piece->next = NULL;
 		if (piece->segs) {
 			skb->truesize -= piece->truesize;
+			piece->network_header = skb->network_header; /* behind the same tags */
+			piece->pkt_type = skb->pkt_type;
 			*link = last = piece;
 			link = &piece->next;
 		} else { /* the segment before it spans buffers */
@@ -220,6 +222,26 @@ struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own)
 	skb->len = own;
 	skb->segs = 1;
 	return segments;
+}
+
+/* skb_pull_headers() - bring up to n bytes more of a packet that spans buffers into the first, where there is room for
+ * them behind the buffer (its stride is 128 longer, host.c) */
+void skb_pull_headers(struct sk_buff *skb, u32 n)
+{
+	u8 *end = skb->data + skb->head_len;
+	u32 room = (u32)(skb_buffer(skb) + skb->pool->stride - end);
+
+	n = min_u32(n, room);
+	for (struct sk_buff *piece = skb->frag_list; piece && n; piece = piece->next) {
+		u32 part = min_u32(n, piece->head_len);
+
+		memcpy(end, piece->data, part);
+		piece->data += part;
+		piece->head_len -= part;
+		end += part;
+		skb->head_len += part;
+		n -= part;
+	}
 }
 
 void skb_advance(struct sk_buff *skb, u32 n)

@@ -25,6 +25,13 @@ static u8 flag_exchange(const struct softnet_data *sd, u8 *flag, u8 value)
 	return old;
 }
 
+static void wake_other(struct softnet_data *sd, struct softnet_data *target)
+{
+	if (!sd->live)
+		sd->horizon = min_u64(sd->horizon, max_u64(target->now, sd->now) + (target->cpu > sd->cpu));
+	cpu_wake(target, sd->now);
+}
+
 static void wake_reader(struct softnet_data *sd, struct sock *sk)
 {
 	struct softnet_data *target = sd->host->cpu[READ_ONCE(sk->reader_cpu)]; /* may be moved by whoever owns it */
@@ -39,17 +46,17 @@ static void wake_reader(struct softnet_data *sd, struct sock *sk)
 		smp_store_release(&target->ready, sk); /* Pairs with reader_run(). */
 	target->ready_tail = sk;
 	unlock_if(sd->live, &target->ready_lock);
-	if (flag_exchange(sd, &target->reader.runnable, 1))
+	if (flag_exchange(sd, &target->reader.runnable, 1)) {
+		if (unlikely(target->busy.idle)) /* it spins: no wake-up, but it sees this */
+			wake_other(sd, target);
 		return;
+	}
 	__atomic_fetch_add(&target->reader.wakeups, 1, __ATOMIC_RELAXED); /* any CPU may be the one */
 	cpu_charge(sd, COST_WAKE);
 	if (!sd->live)
 		target->reader_ns = sd->now;
-	if (target != sd) {
-		if (!sd->live)
-			sd->horizon = min_u64(sd->horizon, max_u64(target->now, sd->now) + (target->cpu > sd->cpu));
-		cpu_wake(target, sd->now);
-	}
+	if (target != sd)
+		wake_other(sd, target);
 }
 
 void sock_data_ready(struct softnet_data *sd, struct sock *sk)
@@ -159,8 +166,8 @@ int reader_run(struct softnet_data *sd)
 {
 	u32 n = 0;
 
-	if (unlikely(sd->busy.napi != NULL) && napi_busy_loop(sd))
-		return 1;
+	if (unlikely(sd->busy.napi != NULL) && (napi_busy_loop(sd) || sd->softirq_pending))
+		return 1; /* still at it; or a softirq was raised, and runs before anything is read */
 	for (;;) {
 		struct sock *sk = smp_load_acquire(&sd->ready); /* Pairs with wake_reader(). */
 		struct sk_buff *skb;

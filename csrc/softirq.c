@@ -1,7 +1,7 @@
 /* softirq.c - one emulated CPU: hardirq over softirq over tasks. Linux: kernel/softirq.c, a little of kernel/sched
  *
  *   device --raise_hardirq()-->  do_hardirqs(): driver_irq(), IPIs  --raises NET_RX-->  do_softirq(): net_rx_action()
- *                                                  more than 10 rounds or 2 ms: ksoftirqd, a task like the readers
+ *                       more than 10 rounds or 2 ms, or a task waits for its turn: ksoftirqd, a task like the readers
  *
  * Tasks (ksoftirqd, the reader) take turns by slices of 3 ms. cpu_run() goes on until the CPU is idle, or, in virtual
  * time, until its clock has reached the horizon: then it is somebody else's turn, and everything here can be resumed.
@@ -94,6 +94,25 @@ static void run_timers(struct softnet_data *sd)
 	}
 }
 
+/* ---- whose turn is it? ---- */
+
+/* Who can run: bit i is task i + 1. */
+static u32 runnable_tasks(struct softnet_data *sd)
+{
+	u32 ksoftirqd = sd->ksoftirqd_task.runnable;
+	u32 reader = READ_ONCE(sd->reader.runnable) && !sd->busy.idle && (sd->live || sd->reader_ns <= sd->now);
+
+	return ksoftirqd | reader << 1 | sd->napi_threads << 2;
+}
+
+/* Does somebody wait for this CPU, and is it his turn? The idle task gives way to any, another one when its slice is over. */
+int need_resched(struct softnet_data *sd)
+{
+	u32 last = sd->last_task, others = runnable_tasks(sd) & ~(last ? 1u << (last - 1) : 0);
+
+	return others && (!last || sd->now - sd->slice_start >= SLICE_NS);
+}
+
 /* ---- softirq ---- */
 
 /* Return: 1 = done for now, 0 = time passed in the middle, call again */
@@ -111,7 +130,7 @@ int do_softirq(struct softnet_data *sd)
 			return 0;
 		if (!sd->softirq_pending)
 			break;
-		if (jiffies(sd) >= sd->softirq_end || !--sd->softirq_restarts) {
+		if (jiffies(sd) >= sd->softirq_end || need_resched(sd) || !--sd->softirq_restarts) {
 			sd->ksoftirqd_task.runnable = 1; /* let the tasks have a turn */
 			break;
 		}
@@ -139,22 +158,6 @@ static int run_softirq(struct softnet_data *sd)
 }
 
 /* ---- tasks ---- */
-
-/* Who can run: bit i is task i + 1. */
-static u32 runnable_tasks(struct softnet_data *sd)
-{
-	u32 ksoftirqd = sd->ksoftirqd_task.runnable;
-	u32 reader = READ_ONCE(sd->reader.runnable) && (sd->live || sd->reader_ns <= sd->now);
-
-	return ksoftirqd | reader << 1 | sd->napi_threads << 2;
-}
-
-int need_resched(struct softnet_data *sd)
-{
-	u32 others = runnable_tasks(sd) & ~(1u << (sd->last_task - 1));
-
-	return others && sd->now - sd->slice_start >= SLICE_NS;
-}
 
 /* Round robin: the same until its slice is over, then the next one behind it. */
 static u8 pick_task(struct softnet_data *sd)
@@ -203,17 +206,26 @@ static bool passed_horizon(const struct softnet_data *sd, u64 since)
 	return sd->now > since && cpu_yields(sd);
 }
 
+/* When an idle CPU looks up: something came, a watchdog is due, or a reader that spins for nothing gives up. */
+static u64 cpu_wake_time(const struct softnet_data *sd)
+{
+	u64 wake = min_u64(sd->wake_ns, sd->timer_next);
+
+	return sd->busy.idle ? min_u64(wake, sd->busy.end) : wake;
+}
+
 /* cpu_run() - Return: 1 = there is more to do, but it is somebody else's turn; 0 = idle */
 int cpu_run(struct softnet_data *sd)
 {
 	if (!sd->runnable) {
-		u64 wake = min_u64(sd->wake_ns, sd->timer_next);
+		u64 wake = cpu_wake_time(sd);
 
 		if (!sd->live && wake != NEVER && wake > sd->now) {
 			sd->idle_ns += wake - sd->now;
 			sd->now = wake;
 		}
 		sd->wake_ns = NEVER;
+		sd->busy.idle = 0;
 		sd->runnable = 1;
 	}
 	for (;;) {
@@ -250,7 +262,7 @@ int cpu_run(struct softnet_data *sd)
 		sd->wake_ns = min_u64(sd->wake_ns, sd->irq_ns);
 	if (!sd->live && READ_ONCE(sd->ipi_pending))
 		sd->wake_ns = min_u64(sd->wake_ns, sd->ipi_ns);
-	if (!sd->live && READ_ONCE(sd->reader.runnable))
+	if (!sd->live && READ_ONCE(sd->reader.runnable) && !sd->busy.idle)
 		sd->wake_ns = min_u64(sd->wake_ns, sd->reader_ns);
 	return 0;
 }
@@ -262,6 +274,6 @@ u64 cpu_next(struct softnet_data *sd)
 
 	if (sd->runnable)
 		return sd->now;
-	wake = min_u64(sd->wake_ns, sd->timer_next);
+	wake = cpu_wake_time(sd);
 	return wake == NEVER ? NEVER : max_u64(wake, sd->now);
 }

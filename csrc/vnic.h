@@ -523,6 +523,7 @@ const u8 *skb_header_pointer(const struct sk_buff *skb, u32 off, u32 len, u8 *co
 u32 skb_copy_bits(const struct sk_buff *skb, u32 off, u8 *to, u32 len); /* bytes copied */
 int skb_trim(struct softnet_data *sd, struct sk_buff *skb, u32 len);    /* drop padding behind len */
 struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own);         /* take apart what GRO merged */
+void skb_pull_headers(struct sk_buff *skb, u32 n);                      /* headers that cross the first buffer's end */
 void skb_advance(struct sk_buff *skb, u32 n);                           /* eat n bytes at the front, over pieces too */
 u32 skb_checksum(const struct sk_buff *skb, u32 off, u32 len, u32 sum);
 
@@ -581,8 +582,10 @@ struct busy_poll {
 	u64 end;
 	u32 queue;                     /* 1 + where the last packet read came from; 0: none since the last time */
 	u8 owned, stopping, skip_schedule, in_poll;
+	u8 idle;                       /* virtual time: it spins, and nothing can have changed */
 };
 int busy_poll_begin(struct softnet_data *sd); /* 1: there is a queue to poll */
+void busy_poll_wake(struct napi_struct *n, u64 now);  /* from the device */
 int napi_busy_loop(struct softnet_data *sd);  /* 1: still at it, 0: something to read, or the time is over */
 int net_rx_action(struct softnet_data *sd);  /* 1: the run ended, 0: time passed in the middle, call again */
 
@@ -754,7 +757,7 @@ u64 siphash(const void *data, u32 len, u64 k0, u64 k1);
 int get_rps_cpu(struct softnet_data *sd, struct sk_buff *skb);      /* -1: stay here */
 
 #define RPS_NO_FILTER 65535
-struct rps_dev_flow { u16 cpu, filter; u32 last_qtail; };
+struct rps_dev_flow { u16 cpu, filter; u32 last_qtail, hash; };
 int rfs_init(struct host *h, u32 flow_cnt, u32 sock_entries);
 void rfs_exit(struct host *h);
 int rfs_get_cpu(struct softnet_data *sd, struct sk_buff *skb, u32 hash);

@@ -201,9 +201,11 @@ class Build:
 
     def udp(self, flow: int, payload: bytes, special: set[str], ip: dict) -> bytes:
         extra = {"check": 0} if "zero csum" in special else {}
+        total = ip.pop("length", None)  # IPv6's; udp() means its own by that name
         if "udp length" in special:
             extra["length"] = 8 + len(payload) // 2
-        return udp(payload, sport=1500 + flow, dport=81 if "dport" in special else DPORT, **extra, **ip)[14:]
+        packet = udp(payload, sport=1500 + flow, dport=81 if "dport" in special else DPORT, **extra, **ip)[14:]
+        return packet if total is None else packet[:4] + total.to_bytes(2) + packet[6:]
 
     @staticmethod
     def extend(packet: bytes, ext: int | None, special: set[str]) -> bytes:

@@ -41,6 +41,9 @@ SESSIONS: dict[str, tuple[dict, dict, dict]] = {
         {"udp_ports": [8000], "udp_gro_ports": [81], _LIST: "on", _FWD: "on"},
         {},
     ),
+    "several polls": ({"features": [_FWD]}, {_FWD: "on"}, {"n": 150}),
+    "buffers of 128 bytes": ({"features": [_FWD]}, {_FWD: "on", "rx-buf-len": 128}, {}),
+    "buffers of 200 bytes, lists": ({"features": [_LIST]}, {_LIST: "on", "rx-buf-len": 200}, {}),
     "gro_max_size 540": (
         {"limits": {"gro_max_size": 540, "gro_ipv4_max_size": 540}, "features": [_FWD]},
         {"gro-max-size": 540, _FWD: "on"},
@@ -95,17 +98,17 @@ def differ(k: KernelGro, v: Vnic, frames: list[bytes]) -> bool:
 
 def compare(session: str, n: int, seed: int) -> tuple[int, int, list[Batch]]:
     """Compare n random batches. Return: batches, frames, those that differ (shrunk; at most three are looked for)."""
-    frames_total, bad = 0, []
+    done, frames_total, bad = 0, 0, []
     with kernel(session) as k, vnic_(session) as v:
         for _, batch in zip(range(n), batches(session, seed), strict=False):
             frames = batch.frames()
-            frames_total += len(frames)
+            done, frames_total = done + 1, frames_total + len(frames)
             if differ(k, v, frames):
                 bad.append(shrink(batch, lambda b: differ(k, v, b.frames())))
                 keep(session, bad[-1])
                 if len(bad) == 3:
                     break
-    return n, frames_total, bad
+    return done, frames_total, bad
 
 
 # ---- files ----

@@ -282,7 +282,7 @@ class Child:
     def describe(vnet: bytes, packet: bytes) -> list:
         flags, gso, _, size, start, _ = struct.unpack("<BBHHHH", vnet)
         state = "P" if flags & 1 else "V" if flags & 2 else "-"
-        return [packet.hex(), GSO[gso & 0x7F], size, state, start if flags & 1 else 0]
+        return [packet.hex(), GSO[gso & 0x7F] + "+ecn" * (gso >> 7), size, state, start if flags & 1 else 0]
 
 
 def main() -> None:

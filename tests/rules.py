@@ -336,10 +336,11 @@ RULES = (
         (Mutant("net_rx_action.c", "			list_append(&sd->repoll, &sd->repoll_tail, n);", "			list_append(&sd->list, &sd->list_tail, n);"),),
     ),
     Rule(
-        "softirqs are restarted 10 times or for 2 ms, then ksoftirqd has them", "kernel/softirq.c handle_softirqs()", WRITTEN,
+        "softirqs are restarted 10 times or for 2 ms, or until a task is due; then ksoftirqd has them", "kernel/softirq.c handle_softirqs()", WRITTEN,
         ("tests/test_softirq.py", *_moments("ten rounds, then ksoftirqd", "or 2 ms, which is a jiffy at 250 Hz")),
         (Mutant("softirq.c", "#define MAX_SOFTIRQ_RESTART 10", "#define MAX_SOFTIRQ_RESTART 11", ("tests/test_softirq.py",)),
-         Mutant("softirq.c", "if (jiffies(sd) >= sd->softirq_end ||", "if (", ("tests/test_softirq.py",))),
+         Mutant("softirq.c", "if (jiffies(sd) >= sd->softirq_end ||", "if (", ("tests/test_softirq.py",)),
+         Mutant("softirq.c", "need_resched(sd) || !--sd", "!--sd", ("tests/test_softirq.py",))),
     ),
     # ---- RPS, RFS, backlog, flow limit ----
     Rule(
@@ -379,7 +380,7 @@ RULES = (
         "RFS: a flow moves only when its old CPU took all it had queued there", f"{DEV} get_rps_cpu()", WRITTEN, (f"{RFS}::test_it_moves_only_when_its_old_cpu_has_taken_all", f"{RFS}::test_it_steers_as_the_model_does",
          f"{RFS}::test_no_flow_is_ever_reordered_while_it_moves", f"{RFS}::test_without_the_rule_flows_are_reordered",
          f"{RFS}::test_the_counters_wrap"),
-        (Mutant("rfs.c", "- READ_ONCE(f->last_qtail)) >= 0;\n}\n\n/* set_rps", "- READ_ONCE(f->last_qtail)) >= -1000000;\n}\n\n/* set_rps"),
+        (Mutant("rfs.c", "- READ_ONCE(f->last_qtail)) >= 0;", "- READ_ONCE(f->last_qtail)) >= -1000000;"),
          Mutant("backlog.c", "		rfs_queued(sd->host, skb->rflow, target->input_queue_tail);\n", "		;\n")),
     ),
     Rule(
@@ -404,8 +405,9 @@ RULES = (
     Rule(
         "accelerated RFS: the card brings a flow to its reader's queue; idle filters expire", f"{DEV} set_rps_cpu(), rps_may_expire_flow()",
         WRITTEN, ("tests/test_arfs.py",),
-        (Mutant("rfs.c", "if (unlikely(h->nic.ntuple) && queue", "if (0 && queue"),
-         Mutant("rfs.c", "(int)(10u << log));", "(int)(10u << log)) && 0;")),
+        (Mutant("rfs.c", "unlikely(h->nic.ntuple) ? steer_in_card(sd, skb, hash, cpu) : 0", "0"),
+         Mutant("rfs.c", "READ_ONCE(f->filter) != filter || !is_active(h, f, log);", "READ_ONCE(f->filter) != filter;"),
+         Mutant("rfs.c", "READ_ONCE(f->filter) != RPS_NO_FILTER && READ_ONCE(f->hash) != hash &&", "0 &&")),
     ),
     # ---- further up ----
     Rule(

@@ -4,7 +4,7 @@ import pytest
 from frames import udp
 from timeline import US, Timeline
 
-from vnic._core import lib
+from vnic._core import ffi, lib
 
 ONE = {"cpus": 1, "sink": True, "reader_cpu": 0}
 FREE = {"cost": "zero"}
@@ -43,7 +43,7 @@ def test_off_by_default(timeline):
 def test_what_is_more_than_the_budget_goes_to_the_softirq(timeline):
     """Four are found by the reader; the poll with which it lets go takes four more, and as that was a full one, the
     softirq has the rest."""
-    timeline(busy_read=100, busy_poll_budget=4).play([(0, "udp", {"runs": 1}), (10, "udp 10", {"runs": 2, "busy": 8})])
+    timeline(busy_read=100, busy_poll_budget=4).play([(0, "udp", {"runs": 1}), (10, "udp 10", {"runs": 2, "busy": 4})])
 
 
 def test_an_interrupt_that_comes_meanwhile_leaves_missed_and_that_is_dropped_at_the_end(timeline):
@@ -98,6 +98,54 @@ def test_preferred_and_not_free_it_says_so(timeline):
 def test_a_reader_polls_no_queue_of_another_cpu(host):
     t = Timeline(host(cpus=2, sink=True, reader_cpu=1, busy_read=100))
     t.play([(0, "udp", {"read": 1, "state": ""}), (10, "udp", {"irqs": 2, "busy": 0})])
+
+
+STEERED = {"cpus": 2, "rps_cpus": "2", "busy_read": 100}
+
+
+def test_what_a_busy_reader_steers_away_goes_at_once(timeline):
+    """Bug: the IPI waited for the next poll, in virtual time until the reader gave up."""
+    timeline(**STEERED).play([
+        (0, "udp", {"read": 1, "ipis": [0, 1]}),
+        (50, "udp", {"read": 2, "irqs": 1, "ipis": [0, 2], "busy": 1}),
+    ])  # fmt: skip
+
+
+def test_what_the_last_poll_steers_away_goes_too(timeline):
+    """Bug: with prefer-busy-poll a full last poll left a softirq pending that nobody ran."""
+    knobs = {"prefer_busy_poll": True, "busy_poll_budget": 2, "gro_flush_timeout": 1000 * US, "napi_defer_hard_irqs": 3}
+    t = timeline({"POLL": 1000, "RX": 1000}, catch_up=1, **STEERED, **knobs)
+    t.host.feed([(0, udp(dport=9))])
+    t.host.feed([(102_050, udp(dport=9)), (102_050, udp(dport=9))])
+    t.host.run(until_ns=300_000)
+    assert (t.look()["read"], t.cpu.softirq_pending, t.cpu.rps_ipi_mask) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("knobs", [{}, STEERED, {"cpus": 2, "rps_cpus": "3", "busy_read": 30, "catch_up": 1}])
+@pytest.mark.parametrize("cost", ["zero", "linux"])
+@pytest.mark.parametrize("step_ns", [700, 1000, 33_333, 200_000])
+def test_how_a_run_is_sliced_changes_nothing(timeline, knobs, cost, step_ns):
+    """Bug: who spins for nothing jumped to the end of the slice."""
+    arrivals = [(i * i * 97 % 900_000 + i * 700, udp(dport=9, sport=1 + i % 5)) for i in range(300)]
+
+    def outcome(step):
+        t = timeline(cost=cost, latency=True, **({"busy_read": 100} | knobs))
+        t.host.feed(sorted(arrivals))
+        for until in range(step, 3_000_000, step):
+            t.host.run(until_ns=until)
+        t.host.run()
+        return t.host.ledger(), t.host.softnet(), t.host.nic.queues(), t.host.latencies()
+
+    assert outcome(step_ns) == outcome(3_000_000)
+
+
+def test_the_watchdog_takes_the_preference_back(timeline):
+    """The reader did not come back in time: the softirq may poll as it likes."""
+    t = timeline()
+    t.napi.state = lib.NAPI_STATE_PREFER_BUSY_POLL
+    lib.napi_watchdog(t.napi)
+    assert t.napi.state == lib.NAPI_STATE_SCHED
+    t.napi.state, t.cpu.poll_list, t.cpu.softirq_pending = 0, ffi.NULL, 0
 
 
 def test_ksoftirqd_has_its_turn_when_the_slice_is_over(timeline):

@@ -341,6 +341,19 @@ def test_a_full_poll_flushes_all_below_1000_hz(tap, hz, expected):
     assert [segs for _, segs, _ in tap(hz=hz).deliver(train(*[{}] * 130))] == expected
 
 
+@pytest.mark.parametrize(("hz", "jiffy_ms"), [(100, 10), (250, 4), (1000, 1)])
+def test_what_an_earlier_jiffy_brought_is_flushed(tap, hz, jiffy_ms):
+    """Two in one jiffy stay held; one in the next jiffy joins, and then they are old."""
+    t = tap(hz=hz, gro_flush_timeout=1000 * MS)
+    within = [(1, seg(0)), (jiffy_ms * MS - 1, seg(100))]
+    t.host.feed(within)
+    t.host.run(until_ns=jiffy_ms * MS - 1)
+    assert t.seen == []
+    t.host.feed([(jiffy_ms * MS, seg(200))])
+    t.host.run(until_ns=jiffy_ms * MS)
+    assert [segs for _, segs, _ in t.seen] == [3]
+
+
 @pytest.mark.parametrize(
     ("at_ms", "expected"),
     [([0, 20], [2]), ([0, 20, 40], [2, 1]), ([0, 0, 20, 40], [3, 1]), ([0, 3], [2])],

@@ -47,6 +47,22 @@ def test_a_list_is_64_segments_at_most(host):
     assert h.gro().ended == {"count": 1, "complete": 1}
 
 
+@pytest.mark.parametrize("buf_len", [128, 150, 2048])
+@pytest.mark.parametrize("v", [4, 6])
+def test_headers_that_cross_the_first_buffers_end_are_looked_at_too(host, buf_len, v):
+    """Linux pulls them. Bug: such a packet was refused, overtook what was held, and its stream lost data."""
+    h = host(rx_buf_len=buf_len)
+    options = b"\x01" * 36
+    h.feed([seg(0, v=v), seg(100, v=v), seg(200, v=v, options=options), seg(300, v=v, options=options)])
+    listener = h.tcp(DPORT)
+    h.run()
+    stream = listener.accept()
+    assert stream.read(1000) == b"a" * 400
+    assert h.mib()["TcpExt_TCPOFOQueue"] == 0
+    assert h.gro().merged == 2
+    stream.close()
+
+
 def test_a_list_that_is_held_stays_one_when_its_stream_comes_to_be():
     with Vnic(rx_gro_list=True, gro_flush_timeout=1000 * MS) as v:
         v.host.feed([(0, seg(0))])

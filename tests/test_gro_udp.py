@@ -107,6 +107,16 @@ def test_merged_for_forwarding_and_yet_for_us_they_are_taken_apart(host, feature
     assert h.mib()["Udp_InDatagrams"] == 4
 
 
+@pytest.mark.parametrize("feature", ["rx_udp_gro_forwarding", "rx_gro_list"])
+def test_taken_apart_in_a_vlan_each_knows_its_sender(host, feature):
+    """Bug: only the first one's network header moved with the tag."""
+    h = host(**{feature: True})
+    sock = h.udp(5000)
+    h.feed([f[:12] + b"\x81\0\0\5" + f[12:] for f in sent(300, 300, 300)])
+    h.run()
+    assert [sock.recvfrom_nowait()[1] for _ in range(3)] == [("10.0.0.1", 1000)] * 3
+
+
 def test_taken_apart_each_counts_against_the_receive_buffer(host):
     h = host(rx_gro_list=True, rcvbuf=4000)
     sock = h.udp(5000)

@@ -123,7 +123,7 @@ def test_what_goes_and_what_stays_in_the_running_kernel(host):
 
 
 @pytest.mark.root
-def test_flows_are_never_split_and_ipis_are_fewer_than_packets():
+def test_flows_are_never_split_and_the_other_cpu_is_called_by_ipi():
     _oracle()
     flows = [frames.udp(sport=i) for i in range(40)]
     before = kernel_rps.received_rps()

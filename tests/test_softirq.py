@@ -36,6 +36,28 @@ def test_nine_rounds_need_no_ksoftirqd(host):
     assert (len(line.polled), line.cpu.ksoftirqd_task.runnable) == (10, 0)
 
 
+@pytest.mark.parametrize(
+    ("current", "slice_ms", "waits", "rounds"),
+    [
+        (0, 0, True, 1),  # the idle task gives way to any
+        (0, 0, False, 10),
+        (2, 0, True, 10),  # the reader itself was interrupted
+        (1, 2.9, True, 10),  # ksoftirqd's slice is not over
+        (1, 3, True, 1),
+    ],
+)
+def test_softirqs_are_not_restarted_when_a_task_is_due(host, current, slice_ms, waits, rounds):
+    """need_resched()"""
+    line = Line(host(hz=1000), {"a": []})
+    line.napis["a"].poll = line.answer("a", iter(lambda: 64, None))
+    line.schedule()
+    line.cpu.now = int(slice_ms * MS)
+    line.cpu.last_task, line.cpu.reader.runnable = current, waits
+    assert lib.do_softirq(line.cpu) == 1
+    assert (len(line.polled), line.cpu.ksoftirqd_task.runnable) == (rounds, 1)
+    line.cpu.reader.runnable = 0
+
+
 def test_an_interrupt_runs_softirqs_even_while_ksoftirqd_waits_for_its_turn(host):
     """Linux 6.4 and later."""
     h = host()

@@ -323,6 +323,12 @@ class Cpu:
             return "reader" if self.task == "ksoftirqd" else "ksoftirqd"
         return "ksoftirqd" if self.ksoftirqd else "reader" if reader else None
 
+    def need_resched(self):
+        """Somebody waits, and the CPU was idle when the softirq came, or the slice of its task is over."""
+        reader = self.reader_at is not None and self.reader_at <= self.now
+        others = {t for t, ready in (("ksoftirqd", self.ksoftirqd), ("reader", reader)) if ready} - {self.task}
+        return bool(others) and (self.task is None or self.now - self.slice_start >= SLICE_NS)
+
     # ---- softirq ----
 
     def schedule(self, napi):
@@ -340,7 +346,7 @@ class Cpu:
             if not self.pending:
                 self.ksoftirqd = False
                 break
-            if self.jiffies() >= end or not restarts:
+            if self.jiffies() >= end or self.need_resched() or not restarts:
                 self.ksoftirqd = True
                 break
             yield from self.look_up()
