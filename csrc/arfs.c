@@ -25,41 +25,15 @@ u32 arfs_queue(const struct host *h, u32 cpu)
 	return cpu % h->nic.nqueues; /* queue i interrupts CPU i mod cpus: cpu < queues has its own */
 }
 
-static u32 tuple_hash(const struct arfs_filter *t)
+/* The flow's filter. Probes go over free slots: filters come and go, and nothing is moved. */
+static struct arfs_filter *find(struct arfs *a, const struct flow_key *key)
 {
-	u64 x = t->src.hi ^ t->src.lo * 3 ^ t->dst.hi * 5 ^ t->dst.lo * 7 ^
-		((u64)t->sport << 32 | (u64)t->dport << 8 | t->proto);
-
-	return (u32)(x * 0x9e3779b97f4a7c15u >> 32);
-}
-
-static bool same_tuple(const struct arfs_filter *a, const struct arfs_filter *b)
-{
-	return a->sport == b->sport && a->dport == b->dport && a->proto == b->proto && addr_equal(&a->src, &b->src) &&
-	       addr_equal(&a->dst, &b->dst);
-}
-
-static struct arfs_filter tuple_of(const u8 *ip, const u8 *ports, bool v6, u8 proto)
-{
-	return (struct arfs_filter){
-		.src = v6 ? inet_addr6(ip + 8) : inet_addr4(ip + 12),
-		.dst = v6 ? inet_addr6(ip + 24) : inet_addr4(ip + 16),
-		.sport = be16(ports),
-		.dport = be16(ports + 2),
-		.proto = proto,
-		.used = 1,
-	};
-}
-
-/* The frame's filter. Probes go over free slots: filters come and go, and nothing is moved. */
-static struct arfs_filter *find(struct arfs *a, const struct arfs_filter *t)
-{
-	u32 h = tuple_hash(t);
+	u32 h = flow_key_hash(key);
 
 	for (u32 i = 0; i < PROBES; i++) {
 		struct arfs_filter *f = &a->filter[(h + i) & a->mask];
 
-		if (f->used && same_tuple(f, t))
+		if (f->used && flow_key_equal(&f->key, key))
 			return f;
 	}
 	return NULL;
@@ -68,12 +42,13 @@ static struct arfs_filter *find(struct arfs *a, const struct arfs_filter *t)
 /* The card: which queue is this frame's by a filter? -1: none says so */
 int arfs_lookup(struct arfs *a, const struct frame *f)
 {
-	struct arfs_filter t, *found;
+	const struct arfs_filter *found;
+	struct flow_key key;
 
 	if (!(f->flags & FRAME_L4))
 		return -1;
-	t = tuple_of(f->data + f->l3_off, f->data + f->l4_off, f->l3 == 6, f->ip_proto);
-	found = find(a, &t);
+	key = flow_key_of(f->data + f->l3_off, f->data + f->l4_off, f->ip_proto);
+	found = find(a, &key);
 	if (!found)
 		return -1;
 	COUNT(a->hits, 1);
@@ -83,7 +58,7 @@ int arfs_lookup(struct arfs *a, const struct frame *f)
 /* ---- the driver ---- */
 
 /* The headers of an skb that is still whole, as it came from the card. Return: 0, or -EPROTONOSUPPORT */
-static int skb_tuple(const struct sk_buff *skb, struct arfs_filter *t)
+static int skb_flow_key(const struct sk_buff *skb, struct flow_key *key)
 {
 	bool v6 = skb->protocol == 0xdd86;
 	u8 copy[44];
@@ -93,14 +68,14 @@ static int skb_tuple(const struct sk_buff *skb, struct arfs_filter *t)
 	if (!ip || (!v6 && (skb->protocol != 0x0008 || ip[0] != 0x45 || be16(ip + 6) & 0x3fff)) ||
 	    (ip[v6 ? 6 : 9] != 6 && ip[v6 ? 6 : 9] != 17))
 		return -EPROTONOSUPPORT;
-	*t = tuple_of(ip, ip + l4, v6, ip[v6 ? 6 : 9]);
+	*key = flow_key_of(ip, ip + l4, ip[v6 ? 6 : 9]);
 	return 0;
 }
 
-static int add_filter(struct arfs *a, const struct arfs_filter *t)
+static int add_filter(struct arfs *a, const struct flow_key *key, u32 queue, u32 flow)
 {
-	struct arfs_filter *f = find(a, t);
-	u32 h = tuple_hash(t);
+	struct arfs_filter *f = find(a, key);
+	u32 h = flow_key_hash(key);
 
 	for (u32 i = 0; !f && i < PROBES; i++)
 		if (!a->filter[(h + i) & a->mask].used)
@@ -113,7 +88,7 @@ static int add_filter(struct arfs *a, const struct arfs_filter *t)
 		COUNT(a->added, 1);
 		WRITE_ONCE(a->count, a->count + 1);
 	}
-	*f = *t;
+	*f = (struct arfs_filter){ .key = *key, .queue = (u16)queue, .used = 1, .flow = flow };
 	return (int)(f - a->filter);
 }
 
@@ -121,15 +96,13 @@ static int add_filter(struct arfs *a, const struct arfs_filter *t)
 int rx_flow_steer(struct softnet_data *sd, const struct sk_buff *skb, u32 queue, u32 flow)
 {
 	struct arfs *a = &sd->host->nic.arfs;
-	struct arfs_filter t;
-	int rc = skb_tuple(skb, &t);
+	struct flow_key key;
+	int rc = skb_flow_key(skb, &key);
 
 	if (rc < 0)
 		return rc;
-	t.queue = (u16)queue;
-	t.flow = flow;
 	lock_if(sd->live, &a->lock);
-	rc = add_filter(a, &t);
+	rc = add_filter(a, &key, queue, flow);
 	unlock_if(sd->live, &a->lock);
 	return rc;
 }

@@ -51,41 +51,23 @@ struct gro_flows *gro_flows_new(u32 flows)
 	return t;
 }
 
-static void set_key(struct gro_flow *f, const struct sk_buff *skb)
+static struct flow_key key_of(const struct sk_buff *skb)
 {
-	const u8 *mac = skb_mac_header(skb), *th = mac + skb->gro_l4;
-	const u8 *ip = mac + (skb->gro_inner ? skb->gro_inner : skb->gro_outer);
-	bool v6 = ip[0] >> 4 == 6;
-
-	f->src = v6 ? inet_addr6(ip + 8) : inet_addr4(ip + 12);
-	f->dst = v6 ? inet_addr6(ip + 24) : inet_addr4(ip + 16);
-	f->sport = be16(th);
-	f->dport = be16(th + 2);
-	f->proto = skb->flags & SKB_UDP ? 17 : 6;
-}
-
-static bool same(const struct gro_flow *a, const struct gro_flow *b)
-{
-	return a->sport == b->sport && a->dport == b->dport && a->proto == b->proto && addr_equal(&a->src, &b->src) &&
-	       addr_equal(&a->dst, &b->dst);
+	return flow_key_of(gro_ip(skb), skb_mac_header(skb) + skb->gro_l4, skb->flags & SKB_UDP ? 17 : 6);
 }
 
 /* The flow's row, a new one if need be. NULL: no room near where it should be. */
-static struct gro_flow *row_of(struct gro_flows *t, const struct gro_flow *key)
+static struct gro_flow *row_of(struct gro_flows *t, const struct flow_key *key)
 {
-	u64 h = (key->src.hi ^ key->src.lo * 3 ^ key->dst.hi * 5 ^ key->dst.lo * 7 ^
-		 ((u64)key->sport << 32 | (u64)key->dport << 8 | key->proto)) *
-		0x9e3779b97f4a7c15u;
+	u32 h = flow_key_hash(key);
 
 	for (u32 i = 0; i < PROBES; i++) {
-		struct gro_flow *f = &t->flow[((u32)(h >> 32) + i) & t->mask];
+		struct gro_flow *f = &t->flow[(h + i) & t->mask];
 
-		if (f->used && !same(f, key))
+		if (f->used && !flow_key_equal(&f->key, key))
 			continue;
-		if (!f->used) {
-			*f = *key;
-			f->used = 1;
-		}
+		f->key = *key;
+		f->used = 1;
 		return f;
 	}
 	return NULL;
@@ -104,12 +86,11 @@ static u64 spread(const struct sk_buff *skb)
 
 void gro_account(struct softnet_data *sd, const struct sk_buff *skb, enum gro_end why)
 {
-	struct gro_flow key = { 0 }, *f;
+	struct flow_key key = key_of(skb);
+	struct gro_flow *f = row_of(sd->gro_flows, &key);
 	const u8 *mac = skb_mac_header(skb);
 	u64 ns;
 
-	set_key(&key, skb);
-	f = row_of(sd->gro_flows, &key);
 	if (!f) {
 		COUNT(sd->gro_flows->missed, 1);
 		return;

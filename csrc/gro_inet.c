@@ -166,14 +166,15 @@ enum gro_end gro_network_flush(struct sk_buff *p, const struct sk_buff *skb)
 
 /* ---- the transport's checksum ---- */
 
-static const u8 *inner_ip(const struct sk_buff *skb)
+/* The IP header that the transport header belongs to. */
+const u8 *gro_ip(const struct sk_buff *skb)
 {
 	return skb_mac_header(skb) + (skb->gro_inner ? skb->gro_inner : skb->gro_outer);
 }
 
 u32 gro_pseudo(const struct sk_buff *skb, u32 l4_len, u8 proto)
 {
-	const u8 *ip = inner_ip(skb);
+	const u8 *ip = gro_ip(skb);
 
 	return csum_pseudo(ip, ip[0] >> 4, l4_len, proto);
 }

@@ -75,12 +75,9 @@ static enum gro_end tcp_join(struct napi_struct *n, struct sk_buff *p, struct sk
 /* rx-gro-list: is this for no stream of ours? Asked when none of the flow is held. */
 static noinline bool is_forwarded(struct host *h, const struct sk_buff *skb, const u8 *th)
 {
-	const u8 *ip = skb_mac_header(skb) + (skb->gro_inner ? skb->gro_inner : skb->gro_outer);
-	bool v6 = ip[0] >> 4 == 6;
-	struct inet_addr src = v6 ? inet_addr6(ip + 8) : inet_addr4(ip + 12);
-	struct inet_addr dst = v6 ? inet_addr6(ip + 24) : inet_addr4(ip + 16);
+	struct flow_key k = flow_key_of(gro_ip(skb), th, 6);
 
-	return !sock_lookup_flow(&h->socks, SOCK_TCP, &dst, be16(th + 2), &src, be16(th));
+	return !sock_lookup_flow(&h->socks, SOCK_TCP, &k.dst, k.dport, &k.src, k.sport);
 }
 
 static enum gro_end last_because(u8 flags)

@@ -16,14 +16,11 @@ static enum kind kind_of(struct host *h, const struct sk_buff *skb, const u8 *uh
 	struct sock *sk = NULL;
 
 	if (READ_ONCE(h->udp_gro_socks)) {
-		const u8 *ip = skb_mac_header(skb) + (skb->gro_inner ? skb->gro_inner : skb->gro_outer);
-		bool v6 = ip[0] >> 4 == 6;
-		struct inet_addr src = v6 ? inet_addr6(ip + 8) : inet_addr4(ip + 12);
-		struct inet_addr dst = v6 ? inet_addr6(ip + 24) : inet_addr4(ip + 16);
+		struct flow_key k = flow_key_of(gro_ip(skb), uh, UDP);
 
-		sk = sock_lookup_flow(&h->socks, SOCK_UDP, &dst, be16(uh + 2), &src, be16(uh));
+		sk = sock_lookup_flow(&h->socks, SOCK_UDP, &k.dst, k.dport, &k.src, k.sport);
 		if (!sk)
-			sk = sock_find_bound(&h->socks, SOCK_UDP, &dst, be16(uh + 2));
+			sk = sock_find_bound(&h->socks, SOCK_UDP, &k.dst, k.dport);
 	}
 	if (sk && sk->udp_gro)
 		return SEGMENTS;

@@ -31,6 +31,7 @@ typedef uint64_t u64;
 #define ETH_ZLEN 60                /* a frame is padded to this on a wire, FCS not counted */
 
 struct inet_addr { u64 hi, lo; };  /* IPv4 is kept as ::ffff:a.b.c.d, so one table serves both */
+struct flow_key { struct inet_addr src, dst; u16 sport, dport; u8 proto, spare[3]; }; /* ports: host byte order */
 
 /* ---- fates: every frame offered on the wire ends in exactly one. ledger.c has a line of text for each ---- */
 
@@ -374,10 +375,8 @@ void irq_timer(struct nic_queue *q, u64 now);
 /* ---- arfs.c: filters in the card that bring a flow to a queue ---- */
 
 struct arfs_filter {
-	struct inet_addr src, dst;
-	u16 sport, dport;
-	u8 proto, used;
-	u16 queue;
+	struct flow_key key;
+	u16 queue, used;
 	u32 flow;                      /* row in the queue's table, rfs.c */
 };
 struct arfs {
@@ -729,14 +728,13 @@ enum gro_end skb_gro_receive_list(struct sk_buff *p, struct sk_buff *skb, u32 hd
 void inet_gro_complete(struct sk_buff *skb);
 void tcp_gro_complete(struct sk_buff *skb);
 void udp_gro_complete(struct sk_buff *skb);
+const u8 *gro_ip(const struct sk_buff *skb);
 u32 gro_pseudo(const struct sk_buff *skb, u32 l4_len, u8 proto);
 
 /* gro_flows.c: what merging lost and why, per flow; a table per CPU, bounded, only if asked for (gro-flows) */
 struct gro_flow {
-	struct inet_addr src, dst;
-	u16 sport, dport;
-	u8 proto, used;
-	u16 spare;
+	struct flow_key key;
+	u32 used;
 	u32 spread_max_ns;             /* first to last arrival in one merged packet */
 	u64 frames, skbs;              /* what left GRO; frames - skbs boundaries are gone */
 	u64 lost_ids, lost_psh, spread_ns;

@@ -87,7 +87,8 @@ def flows(host: Any) -> list[GroFlow]:
         for f in (t.flow[i] for i in range(t.mask + 1)) if t != ffi.NULL else ():
             if not f.used:
                 continue
-            key = ({6: "tcp", 17: "udp"}[f.proto], inet_text(f.src), int(f.sport), inet_text(f.dst), int(f.dport))
+            k = f.key
+            key = ({6: "tcp", 17: "udp"}[k.proto], inet_text(k.src), int(k.sport), inet_text(k.dst), int(k.dport))
             ended = {GRO_ENDS[i]: int(n) for i, n in enumerate(f.ended) if n}
             row = GroFlow(*key, f.frames, f.skbs, f.lost_ids, f.lost_psh, f.spread_ns, f.spread_max_ns, ended)
             rows[key] = _add_rows(rows[key], row) if key in rows else row
