@@ -47,7 +47,7 @@ static void wake_reader(struct softnet_data *sd, struct sock *sk)
 	target->ready_tail = sk;
 	unlock_if(sd->live, &target->ready_lock);
 	if (flag_exchange(sd, &target->reader.runnable, 1)) {
-		if (unlikely(target->busy.idle)) /* it spins: no wake-up, but it sees this */
+		if (unlikely(!sd->live && target->busy.idle)) /* it spins: no wake-up, but it sees this */
 			wake_other(sd, target);
 		return;
 	}
