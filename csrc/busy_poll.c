@@ -27,10 +27,18 @@ int busy_poll_begin(struct softnet_data *sd)
  * have changed: the card published a frame (busy_poll_wake()), a socket got one from another CPU, or the time is over. */
 static void spin(struct softnet_data *sd)
 {
-	if (sd->live)
+	if (sd->live) {
 		sd->now = clock_ns();
-	else if (!sd->host->cost[COST_POLL] && !sd->softirq_pending)
+	} else if (!sd->host->cost[COST_POLL] && !sd->softirq_pending) {
 		sd->busy.idle = 1;
+		sd->reader.runnable = 0;
+	}
+}
+
+void busy_poll_resume(struct softnet_data *sd)
+{
+	sd->busy.idle = 0;
+	sd->reader.runnable = 1;
 }
 
 /* The card has something for a queue whose interrupt is off because a reader polls it. */
@@ -154,6 +162,7 @@ int napi_busy_loop(struct softnet_data *sd)
 {
 	struct busy_poll *b = &sd->busy;
 
+	b->idle = 0;
 	if (b->stopping ? busy_poll_stop(sd) : poll_if_free(sd))
 		return 1;
 	if (!READ_ONCE(sd->ready) && sd->now < b->end) {

@@ -46,9 +46,10 @@ static void wake_reader(struct softnet_data *sd, struct sock *sk)
 		smp_store_release(&target->ready, sk); /* Pairs with reader_run(). */
 	target->ready_tail = sk;
 	unlock_if(sd->live, &target->ready_lock);
-	if (flag_exchange(sd, &target->reader.runnable, 1)) {
-		if (unlikely(!sd->live && target->busy.idle)) /* it spins: no wake-up, but it sees this */
-			wake_other(sd, target);
+	if (flag_exchange(sd, &target->reader.runnable, 1))
+		return;
+	if (unlikely(!sd->live && target->busy.idle)) { /* it spins: no wake-up, but it sees this */
+		wake_other(sd, target);
 		return;
 	}
 	__atomic_fetch_add(&target->reader.wakeups, 1, __ATOMIC_RELAXED); /* any CPU may be the one */
@@ -162,12 +163,26 @@ static void reader_leave(struct softnet_data *sd, struct sock *sk)
 		sock_close(sd->host, sd, sk);
 }
 
+/* Still at it; or a softirq was raised, and runs before anything is read */
+static noinline bool reader_polls(struct softnet_data *sd)
+{
+	return napi_busy_loop(sd) || sd->softirq_pending;
+}
+
+/* Where it came from, for whoever wants to be there next time: busy polling, RFS */
+static noinline void note_read(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb)
+{
+	sd->busy.queue = skb->queue + 1u;
+	sock_rps_record_flow(sd->host, sk, sd->cpu);
+}
+
 int reader_run(struct softnet_data *sd)
 {
+	bool note = sd->host->busy_read || sd->host->rps_sock_flow;
 	u32 n = 0;
 
-	if (unlikely(sd->busy.napi != NULL) && (napi_busy_loop(sd) || sd->softirq_pending))
-		return 1; /* still at it; or a softirq was raised, and runs before anything is read */
+	if (unlikely(sd->busy.napi != NULL) && reader_polls(sd))
+		return 1;
 	for (;;) {
 		struct sock *sk = smp_load_acquire(&sd->ready); /* Pairs with wake_reader(). */
 		struct sk_buff *skb;
@@ -189,8 +204,8 @@ int reader_run(struct softnet_data *sd)
 			if (unlikely(sd->lat != NULL))
 				read_latency(sd, skb);
 			sk->reads++;
-			sd->busy.queue = skb->queue + 1u;
-			sock_rps_record_flow(sd->host, sk, sd->cpu);
+			if (unlikely(note))
+				note_read(sd, sk, skb);
 			kfree_skb_list(sd, skb);
 			if (++n >= sd->host->catch_up &&
 			    (cpu_yields(sd) || n >= BURST || sd->ksoftirqd_task.runnable)) /* a slice may be over */

@@ -100,7 +100,7 @@ static void run_timers(struct softnet_data *sd)
 static u32 runnable_tasks(struct softnet_data *sd)
 {
 	u32 ksoftirqd = sd->ksoftirqd_task.runnable;
-	u32 reader = READ_ONCE(sd->reader.runnable) && !sd->busy.idle && (sd->live || sd->reader_ns <= sd->now);
+	u32 reader = READ_ONCE(sd->reader.runnable) && (sd->live || sd->reader_ns <= sd->now);
 
 	return ksoftirqd | reader << 1 | sd->napi_threads << 2;
 }
@@ -225,7 +225,8 @@ int cpu_run(struct softnet_data *sd)
 			sd->now = wake;
 		}
 		sd->wake_ns = NEVER;
-		sd->busy.idle = 0;
+		if (unlikely(sd->busy.idle))
+			busy_poll_resume(sd);
 		sd->runnable = 1;
 	}
 	for (;;) {
@@ -262,7 +263,7 @@ int cpu_run(struct softnet_data *sd)
 		sd->wake_ns = min_u64(sd->wake_ns, sd->irq_ns);
 	if (!sd->live && READ_ONCE(sd->ipi_pending))
 		sd->wake_ns = min_u64(sd->wake_ns, sd->ipi_ns);
-	if (!sd->live && READ_ONCE(sd->reader.runnable) && !sd->busy.idle)
+	if (!sd->live && READ_ONCE(sd->reader.runnable))
 		sd->wake_ns = min_u64(sd->wake_ns, sd->reader_ns);
 	return 0;
 }

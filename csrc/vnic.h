@@ -584,6 +584,7 @@ struct busy_poll {
 	u8 idle;                       /* virtual time: it spins, and nothing can have changed */
 };
 int busy_poll_begin(struct softnet_data *sd); /* 1: there is a queue to poll */
+void busy_poll_resume(struct softnet_data *sd);       /* the CPU looks up: the reader spins on */
 void busy_poll_wake(struct napi_struct *n, u64 now);  /* from the device */
 int napi_busy_loop(struct softnet_data *sd);  /* 1: still at it, 0: something to read, or the time is over */
 int net_rx_action(struct softnet_data *sd);  /* 1: the run ended, 0: time passed in the middle, call again */
