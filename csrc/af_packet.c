@@ -111,7 +111,7 @@ static u64 packets_lost(const struct capture *c, u32 n, u64 done)
 	return lost;
 }
 
-/* Put the first n blocks into spare, one behind the other. Return: bytes */
+/* Put the blocks from .. to - 1 into spare, one behind the other. Return: bytes */
 static u64 gather(struct capture *c, u32 from, u32 to)
 {
 	u64 at = 0;

@@ -24,7 +24,7 @@ int busy_poll_begin(struct softnet_data *sd)
 }
 
 /* Spinning takes time: what a poll costs. Where that is nothing, in virtual time, the CPU is idle until something can
- * have changed: the card published a frame (busy_poll_wake()), a socket got one from another CPU, or the time is over. */
+ * have changed: the card published a frame (irq_complete()), a socket got one from another CPU, or the time is over. */
 static void spin(struct softnet_data *sd)
 {
 	if (sd->live) {
@@ -39,13 +39,6 @@ void busy_poll_resume(struct softnet_data *sd)
 {
 	sd->busy.idle = 0;
 	sd->reader.runnable = 1;
-}
-
-/* The card has something for a queue whose interrupt is off because a reader polls it. */
-void busy_poll_wake(struct napi_struct *n, u64 now)
-{
-	if (n->sd->busy.idle)
-		cpu_wake(n->sd, now);
 }
 
 /* Take the NAPI if nobody has it. */
@@ -82,14 +75,6 @@ static int poll_once(struct softnet_data *sd)
 	return work;
 }
 
-/* Softirqs are on again: what was raised meanwhile runs now. */
-static void local_bh_enable(struct softnet_data *sd)
-{
-	skb_flush_returns(sd);
-	if (sd->softirq_pending)
-		sd->inline_softirq = 1;
-}
-
 /* Let go: MISSED is worth nothing, as there is one more poll. */
 static void stop_begin(struct softnet_data *sd)
 {
@@ -121,8 +106,7 @@ static void stop_end(struct softnet_data *sd, int work)
 		__napi_schedule(n);
 		return;
 	}
-	napi_gro_flush(n, sd->host->hz >= 1000, GRO_FULL_POLL);
-	gro_normal_list(n);
+	napi_full_poll_flush(n);
 	n->state &= ~(u32)NAPI_STATE_SCHED;
 }
 
@@ -137,6 +121,7 @@ static int busy_poll_stop(struct softnet_data *sd)
 	if (work < 0)
 		return 1;
 	stop_end(sd, work);
+	skb_flush_returns(sd);
 	local_bh_enable(sd);
 	return 0;
 }
@@ -154,6 +139,7 @@ static int poll_if_free(struct softnet_data *sd)
 		return 1;
 	COUNT(sd->mib[TcpExt_BusyPollRxPackets], (u64)work);
 	gro_normal_list(b->napi);
+	skb_flush_returns(sd);
 	local_bh_enable(sd);
 	return 0;
 }

@@ -32,7 +32,7 @@ int skb_flow_limit(struct softnet_data *sd, struct sk_buff *skb, u32 qlen)
 
 	if (likely(!fl) || qlen < sd->host->netdev_max_backlog >> 1)
 		return 0;
-	new_flow = fl->log_buckets ? skb_get_hash(sd->host, skb) * 0x61c88647u >> (32 - fl->log_buckets) : 0;
+	new_flow = hash_32(skb_get_hash(sd->host, skb), fl->log_buckets);
 	old_flow = fl->history[fl->history_head];
 	fl->history[fl->history_head] = (u16)new_flow;
 	fl->history_head = (fl->history_head + 1) & (FLOW_LIMIT_HISTORY - 1);

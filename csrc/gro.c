@@ -56,16 +56,12 @@ static void gro_normal_one(struct napi_struct *n, struct sk_buff *skb, u32 segs)
 /* Merged: the headers of the first segment are made to speak for all. */
 static void gro_complete(struct softnet_data *sd, struct sk_buff *skb)
 {
-	const u8 *mac = skb_mac_header(skb);
-
-	if (mac[skb->gro_outer] >> 4 == 4)
-		COUNT(sd->gro_lost_ids, (u64)skb->segs - 1);
-	if (unlikely(skb->flags & SKB_UDP)) {
+	COUNT(sd->gro_lost_ids, gro_lost_ids(skb));
+	COUNT(sd->gro_lost_psh, gro_lost_psh(skb));
+	if (unlikely(skb->flags & SKB_UDP))
 		udp_gro_complete(skb);
-	} else {
-		COUNT(sd->gro_lost_psh, mac[skb->gro_l4 + 13] >> 3 & 1);
+	else
 		tcp_gro_complete(skb);
-	}
 	inet_gro_complete(skb);
 }
 
@@ -200,18 +196,6 @@ enum gro_end skb_gro_receive_list(struct sk_buff *p, struct sk_buff *skb, u32 hd
 
 /* ---- the way in ---- */
 
-static struct sk_buff **gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb)
-{
-	switch (skb->protocol) {
-	case 0x0008:
-		return inet_gro_receive(n, l, skb, ETH_HLEN);
-	case 0xdd86:
-		return ipv6_gro_receive(n, l, skb, ETH_HLEN);
-	default:
-		return vlan_gro_receive(n, l, skb, ETH_HLEN);
-	}
-}
-
 /* dev_gro_receive(). Return: 1 = GRO has it now, 0 = GRO_NORMAL. Not inlined: what most UDP needs of napi_gro_receive()
  * then fits into the poll (2 % of its instructions). */
 static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
@@ -227,7 +211,7 @@ static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 	gro_list_prepare(l, skb);
 	skb->gro_flush = skb->gro_same_flow = skb->gro_fixed_id = 0;
 	skb->gro_inner = 0;
-	pp = gro_receive(n, l, skb);
+	pp = gro_receive_by_type(n, l, skb, ETH_HLEN, skb->protocol);
 	if (pp) {
 		struct sk_buff *p = *pp;
 
@@ -275,7 +259,7 @@ static bool udp_may_pass(const struct host *h, const struct sk_buff *skb)
 /* gro_find_receive_by_type(): is there a handler for this EtherType? */
 static bool is_merged(u16 protocol)
 {
-	return protocol == 0x0008 || protocol == 0xdd86 || protocol == 0x0081 || protocol == 0xa888;
+	return protocol == 0x0008 || protocol == 0xdd86 || is_vlan(protocol);
 }
 
 void napi_gro_receive(struct napi_struct *n, struct sk_buff *skb)

@@ -84,11 +84,20 @@ static u64 spread(const struct sk_buff *skb)
 	return last - skb->t_wire;
 }
 
+u32 gro_lost_ids(const struct sk_buff *skb)
+{
+	return skb_mac_header(skb)[skb->gro_outer] >> 4 == 4 ? skb->segs - 1u : 0;
+}
+
+u32 gro_lost_psh(const struct sk_buff *skb)
+{
+	return skb->flags & SKB_UDP ? 0 : skb_mac_header(skb)[skb->gro_l4 + 13] >> 3 & 1;
+}
+
 void gro_account(struct softnet_data *sd, const struct sk_buff *skb, enum gro_end why)
 {
 	struct flow_key key = key_of(skb);
 	struct gro_flow *f = row_of(sd->gro_flows, &key);
-	const u8 *mac = skb_mac_header(skb);
 	u64 ns;
 
 	if (!f) {
@@ -100,10 +109,8 @@ void gro_account(struct softnet_data *sd, const struct sk_buff *skb, enum gro_en
 	COUNT(f->ended[why], 1);
 	if (skb->segs == 1)
 		return;
-	if (mac[skb->gro_outer] >> 4 == 4)
-		COUNT(f->lost_ids, (u64)skb->segs - 1);
-	if (!(skb->flags & SKB_UDP) && mac[skb->gro_l4 + 13] & 8)
-		COUNT(f->lost_psh, 1);
+	COUNT(f->lost_ids, gro_lost_ids(skb));
+	COUNT(f->lost_psh, gro_lost_psh(skb));
 	ns = spread(skb);
 	COUNT(f->spread_ns, ns);
 	WRITE_ONCE(f->spread_max_ns, (u32)min_u64(max_u64(f->spread_max_ns, ns), UINT32_MAX));

@@ -15,24 +15,13 @@
 #define TAGS_MAX 8
 #define JUMBO 8
 
-/* Bytes of the packet from off on (an offset from the MAC header), and whether its first buffer has them up to end. */
-static u32 gro_len(const struct sk_buff *skb, u32 off)
-{
-	return skb->len + ETH_HLEN - off;
-}
-
-static bool has(const struct sk_buff *skb, u32 end)
-{
-	return end <= skb->head_len + ETH_HLEN;
-}
-
 /* ---- receive ---- */
 
-struct sk_buff **vlan_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
+static struct sk_buff **vlan_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
 {
 	const u8 *tag = skb_mac_header(skb) + off;
 
-	if (!has(skb, off + 4) || off >= ETH_HLEN + 4 * TAGS_MAX)
+	if (!gro_has(skb, off + 4) || off >= ETH_HLEN + 4 * TAGS_MAX)
 		return gro_refuse(skb);
 	for (u32 i = 0; i < l->count; i++) {
 		struct sk_buff *p = l->skb[i];
@@ -40,17 +29,7 @@ struct sk_buff **vlan_gro_receive(struct napi_struct *n, struct gro_list *l, str
 		if (p->gro_same_flow)
 			p->gro_same_flow = load32(skb_mac_header(p) + off) == load32(tag);
 	}
-	switch (load16(tag + 2)) {
-	case 0x0008:
-		return inet_gro_receive(n, l, skb, off + 4);
-	case 0xdd86:
-		return ipv6_gro_receive(n, l, skb, off + 4);
-	case 0x0081:
-	case 0xa888:
-		return vlan_gro_receive(n, l, skb, off + 4);
-	default:
-		return gro_refuse(skb);
-	}
+	return gro_receive_by_type(n, l, skb, off + 4, load16(tag + 2));
 }
 
 static struct sk_buff **ip_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off,
@@ -63,7 +42,7 @@ static struct sk_buff **ip_gro_receive(struct napi_struct *n, struct gro_list *l
 	if ((proto != IPIP && proto != IPV6) || skb->gro_inner)
 		return gro_refuse(skb);
 	skb->gro_inner = (u16)off;
-	return proto == IPIP ? inet_gro_receive(n, l, skb, off) : ipv6_gro_receive(n, l, skb, off);
+	return gro_receive_by_type(n, l, skb, off, proto == IPIP ? 0x0008 : 0xdd86);
 }
 
 /* Where this IP header is: at off. The first one is the outer one, or the only one. */
@@ -73,12 +52,12 @@ static void set_network(struct sk_buff *skb, u32 off)
 		skb->gro_outer = (u8)off;
 }
 
-struct sk_buff **inet_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
+static struct sk_buff **inet_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
 {
 	const u8 *ip = skb_mac_header(skb) + off;
 	u32 frag;
 
-	if (!has(skb, off + 20) || ip[0] != 0x45)
+	if (!gro_has(skb, off + 20) || ip[0] != 0x45)
 		return gro_refuse(skb);
 	frag = be16(ip + 6);
 	if (frag & 0x3fff || ip_fast_csum(ip, 20) != 0)
@@ -101,22 +80,22 @@ static bool is_skipped(u8 next)
 	return next == 0 || next == 43 || next == 60;
 }
 
-struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
+static struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
 {
 	const u8 *ip = skb_mac_header(skb) + off;
 	u32 len = 40;
 	u8 next;
 
-	if (!has(skb, off + 40) || ip[0] >> 4 != 6)
+	if (!gro_has(skb, off + 40) || ip[0] >> 4 != 6)
 		return gro_refuse(skb);
 	next = ip[6];
 	skb->gro_flush |= be16(ip + 4) + 40u != gro_len(skb, off);
 	while (is_skipped(next)) {
-		if (!has(skb, off + len + 8))
+		if (!gro_has(skb, off + len + 8))
 			return gro_refuse(skb);
 		next = ip[len];
 		len += (ip[len + 1] + 1u) * 8;
-		if (!has(skb, off + len))
+		if (!gro_has(skb, off + len))
 			return gro_refuse(skb);
 	}
 	set_network(skb, off);
@@ -130,6 +109,16 @@ struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct gro_list *l, str
 					   memcmp(ip + 8, ip2 + 8, len - 8) == 0;
 	}
 	return ip_gro_receive(n, l, skb, off + len, next);
+}
+
+struct sk_buff **gro_receive_by_type(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off,
+				     u16 protocol)
+{
+	if (protocol == 0x0008)
+		return inet_gro_receive(n, l, skb, off);
+	if (protocol == 0xdd86)
+		return ipv6_gro_receive(n, l, skb, off);
+	return is_vlan(protocol) ? vlan_gro_receive(n, l, skb, off) : gro_refuse(skb);
 }
 
 /* ---- what IP adds to the reasons against a merge ---- */

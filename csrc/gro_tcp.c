@@ -88,17 +88,17 @@ static enum gro_end last_because(u8 flags)
 struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
 {
 	const u8 *th = skb_mac_header(skb) + off;
-	u32 room = skb->head_len + ETH_HLEN, thlen, len, mss = 1;
+	u32 thlen, len, mss = 1;
 	enum gro_end why = GRO_HOLDS;
 	struct sk_buff **pp;
 	u8 flags;
 	bool force;
 
-	if ((!skb->gro_flush && gro_csum_bad(n, skb, off, 6)) || off + 20 > room || (thlen = (th[12] >> 4) * 4u) < 20 ||
-	    off + thlen > room)
+	if ((!skb->gro_flush && gro_csum_bad(n, skb, off, 6)) || !gro_has(skb, off + 20) ||
+	    (thlen = (th[12] >> 4) * 4u) < 20 || !gro_has(skb, off + thlen))
 		return gro_refuse(skb);
 	flags = th[13];
-	len = skb->len + ETH_HLEN - off - thlen;
+	len = gro_len(skb, off) - thlen;
 	skb->gro_l4 = (u16)off;
 	skb->seq = be32(th + 4);
 	skb->end_seq = skb->seq + len;
@@ -130,6 +130,6 @@ void tcp_gro_complete(struct sk_buff *skb)
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 		return;
 	}
-	store16(th + 16, (u16)~csum_fold(gro_pseudo(skb, skb->len + ETH_HLEN - skb->gro_l4, 6)));
+	store16(th + 16, (u16)~csum_fold(gro_pseudo(skb, gro_len(skb, skb->gro_l4), 6)));
 	skb->ip_summed = CHECKSUM_PARTIAL;
 }

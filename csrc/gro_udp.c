@@ -43,7 +43,7 @@ static struct sk_buff **udp_gro_segment(struct napi_struct *n, struct gro_list *
 	struct sk_buff **pp, *p;
 	enum gro_end why;
 
-	if (load16(uh + 6) == 0 || ulen <= 8 || ulen != skb->len + ETH_HLEN - off)
+	if (load16(uh + 6) == 0 || ulen <= 8 || ulen != gro_len(skb, off))
 		return gro_refuse(skb);
 	skb->gro_l4 = (u16)off;
 	skb->gso_size = ulen - 8;
@@ -76,7 +76,7 @@ struct sk_buff **udp_gro_receive(struct napi_struct *n, struct gro_list *l, stru
 	const u8 *uh = skb_mac_header(skb) + off;
 	enum kind kind;
 
-	if (off + 8 > skb->head_len + ETH_HLEN)
+	if (!gro_has(skb, off + 8))
 		return gro_refuse(skb);
 	if (!skb->gro_flush) {
 		if (load16(uh + 6) == 0)
@@ -94,7 +94,7 @@ struct sk_buff **udp_gro_receive(struct napi_struct *n, struct gro_list *l, stru
 void udp_gro_complete(struct sk_buff *skb)
 {
 	u8 *uh = skb_mac_header(skb) + skb->gro_l4;
-	u32 len = skb->len + ETH_HLEN - skb->gro_l4;
+	u32 len = gro_len(skb, skb->gro_l4);
 
 	store16(uh + 4, htobe16_((u16)len));
 	if (skb->flags & SKB_FLIST && !skb->gro_inner) { /* inside of a tunnel it is finished as if it were no list */

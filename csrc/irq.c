@@ -54,8 +54,9 @@ void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 	const struct driver_queue *dq = q->nic->host->dq[q->index];
 	struct irq *irq = &q->irq;
 
+	/* the interrupt may be off because a reader polls, which is idle until something can have changed */
 	if (unlikely(dq && !dq->napi.sd->live && dq->napi.sd->busy.idle))
-		busy_poll_wake((struct napi_struct *)&dq->napi, now);
+		cpu_wake(dq->napi.sd, now);
 	if (!irq->pending) {
 		if (!wanted) {
 			COUNT(irq->suppressed, 1);

@@ -143,6 +143,13 @@ int napi_complete_done(struct napi_struct *n, int work_done)
 	return unmask;
 }
 
+/* A poll used its whole weight or budget. HZ < 1000: all that is held leaves, nothing may get old unseen */
+void napi_full_poll_flush(struct napi_struct *n)
+{
+	napi_gro_flush(n, n->host->hz >= 1000, GRO_FULL_POLL);
+	gro_normal_list(n);
+}
+
 /* __napi_poll(). *repoll: it used its weight, and wants to be polled again */
 int napi_poll(struct napi_struct *n, int *repoll)
 {
@@ -165,9 +172,7 @@ int napi_poll(struct napi_struct *n, int *repoll)
 			napi_schedule(n);
 		return work;
 	}
-	if (n->gro_bitmask) /* HZ < 1000: a full poll flushes all, nothing may get old unseen */
-		napi_gro_flush(n, n->host->hz >= 1000, GRO_FULL_POLL);
-	gro_normal_list(n);
+	napi_full_poll_flush(n);
 	*repoll = 1;
 	return work;
 }
@@ -188,8 +193,7 @@ int napi_threaded_poll(struct napi_struct *n)
 	net_rps_send_ipi(sd);
 	if (!(n->state & NAPI_STATE_SCHED_THREADED))
 		sd->napi_threads &= ~(1u << n->slot);
-	if (sd->softirq_pending)
-		sd->inline_softirq = 1; /* local_bh_enable() */
+	local_bh_enable(sd);
 	return 1;
 }
 

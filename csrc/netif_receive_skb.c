@@ -18,11 +18,6 @@ void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb)
 		netif_receive_skb_core(sd, skb);
 }
 
-static bool is_vlan(u16 protocol)
-{
-	return protocol == 0x0081 || protocol == 0xa888;
-}
-
 /* The tag moves from the bytes to vlan_tci; the packet then looks as if it had never been there. */
 static bool vlan_untag(struct sk_buff *skb)
 {

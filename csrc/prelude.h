@@ -182,6 +182,23 @@ static inline void skb_pull(struct sk_buff *skb, u32 n)
 	skb->head_len -= n;
 }
 
+/* An EtherType of VLAN tags (802.1Q, 802.1ad), network byte order. */
+static inline bool is_vlan(u16 protocol)
+{
+	return protocol == 0x0081 || protocol == 0xa888;
+}
+
+/* While GRO has it, offsets are from the MAC header. Bytes of the packet from off on; does its first buffer reach end? */
+static inline u32 gro_len(const struct sk_buff *skb, u32 off)
+{
+	return skb->len + ETH_HLEN - off;
+}
+
+static inline bool gro_has(const struct sk_buff *skb, u32 end)
+{
+	return end <= skb->head_len + ETH_HLEN;
+}
+
 static inline void count_fate(struct softnet_data *sd, enum fate fate, u32 frames)
 {
 	COUNT(sd->fates[fate], frames);
@@ -225,6 +242,12 @@ static inline u32 csum_add(u32 a, u32 b)
 {
 	a += b;
 	return a + (a < b);
+}
+
+/* hash_32() - the upper bits of a product: a table of 1 << bits rows that is not hit alike by the same low bits */
+static inline u32 hash_32(u32 v, u32 bits)
+{
+	return bits ? v * 0x61c88647u >> (32 - bits) : 0;
 }
 
 static inline u32 round_up_pow2(u32 v)

@@ -43,12 +43,9 @@ void rfs_exit(struct host *h)
 		free(h->rps_flow[q]);
 }
 
-/* hash_32(): a table that is indexed by low bits of the hash in one place and by these in another is not hit alike */
 static u32 rfs_slot(const struct host *h, u32 queue, u32 hash)
 {
-	u32 log = h->rps_flow_log[queue] - 1u;
-
-	return log ? hash * 0x61c88647u >> (32 - log) : 0;
+	return hash_32(hash, h->rps_flow_log[queue] - 1u);
 }
 
 static u32 ref(u32 queue, u32 slot)

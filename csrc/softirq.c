@@ -115,6 +115,13 @@ int need_resched(struct softnet_data *sd)
 
 /* ---- softirq ---- */
 
+/* A task polled, and softirqs are on again: what was raised meanwhile runs now. */
+void local_bh_enable(struct softnet_data *sd)
+{
+	if (sd->softirq_pending)
+		sd->inline_softirq = 1;
+}
+
 /* Return: 1 = done for now, 0 = time passed in the middle, call again */
 int do_softirq(struct softnet_data *sd)
 {

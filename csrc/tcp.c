@@ -219,13 +219,8 @@ static void tcp_segment(struct softnet_data *sd, struct sock *sk, struct sk_buff
 
 /* ---- finding the flow ---- */
 
-struct tcp_flow {
-	struct inet_addr src, dst;
-	u16 sport, dport;
-};
-
 /* Return: the flow's socket, made if this segment may begin one; NULL: *fate says why not */
-static struct sock *tcp_lookup(struct softnet_data *sd, const struct tcp_flow *t, u32 seq, u8 flags, enum fate *fate)
+static struct sock *tcp_lookup(struct softnet_data *sd, const struct flow_key *t, u32 seq, u8 flags, enum fate *fate)
 {
 	struct host *h = sd->host;
 	struct sock *sk = sock_lookup_flow(&h->socks, SOCK_TCP, &t->dst, t->dport, &t->src, t->sport), *listener;
@@ -257,7 +252,7 @@ static struct sock *tcp_lookup(struct softnet_data *sd, const struct tcp_flow *t
 void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	const u8 *ip = skb_network_header(skb);
-	struct tcp_flow t;
+	struct flow_key t;
 	u8 copy[20];
 	const u8 *th = skb_header_pointer(skb, 0, 20, copy);
 	enum fate fate;
@@ -285,15 +280,7 @@ void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		kfree_skb_reason(sd, skb, TCP_FLAGS);
 		return;
 	}
-	t.sport = be16(th);
-	t.dport = be16(th + 2);
-	if (ip[0] >> 4 == 4) {
-		t.src = inet_addr4(ip + 12);
-		t.dst = inet_addr4(ip + 16);
-	} else {
-		t.src = inet_addr6(ip + 8);
-		t.dst = inet_addr6(ip + 24);
-	}
+	t = flow_key_of(ip, th, 6);
 	sk = tcp_lookup(sd, &t, seq, flags, &fate);
 	if (unlikely(!sk)) {
 		kfree_skb_reason(sd, skb, fate);

@@ -24,22 +24,15 @@ static void udp_error(struct softnet_data *sd, struct sk_buff *skb, enum fate fa
 	kfree_skb_reason(sd, skb, fate);
 }
 
-static struct sock *udp_lookup(struct softnet_data *sd, const u8 *ip, u16 sport, u16 dport)
+static struct sock *udp_lookup(struct softnet_data *sd, const u8 *ip, const u8 *uh)
 {
+	struct flow_key k = flow_key_of(ip, uh, 17);
 	struct host *h = sd->host;
-	struct inet_addr src, dst;
 	struct sock *sk = NULL;
 
-	if (ip[0] >> 4 == 4) {
-		src = inet_addr4(ip + 12);
-		dst = inet_addr4(ip + 16);
-	} else {
-		src = inet_addr6(ip + 8);
-		dst = inet_addr6(ip + 24);
-	}
 	if (READ_ONCE(h->socks.flows))
-		sk = sock_lookup_flow(&h->socks, SOCK_UDP, &dst, dport, &src, sport);
-	return sk ? sk : sock_lookup_port(h, SOCK_UDP, &dst, dport);
+		sk = sock_lookup_flow(&h->socks, SOCK_UDP, &k.dst, k.dport, &k.src, k.sport);
+	return sk ? sk : sock_lookup_port(h, SOCK_UDP, &k.dst, k.dport);
 }
 
 static void udp_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
@@ -97,7 +90,7 @@ void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		udp_error(sd, skb, UDP_CSUM);
 		return;
 	}
-	sk = udp_lookup(sd, ip, be16(uh), be16(uh + 2));
+	sk = udp_lookup(sd, ip, uh);
 	if (unlikely(!sk)) {
 		COUNT(sd->mib[Udp_NoPorts], 1);
 		kfree_skb_reason(sd, skb, sd->host->auto_sink ? SOCKET_TABLE_FULL : NO_SOCKET);

@@ -568,6 +568,7 @@ void napi_poll_list_add(struct napi_struct *n);
 int napi_schedule(struct napi_struct *n);
 int napi_complete_done(struct napi_struct *n, int work_done);
 void napi_watchdog(struct napi_struct *n);
+void napi_full_poll_flush(struct napi_struct *n);
 void napi_timer_start(struct napi_struct *n, u64 timeout_ns);
 void netif_napi_add(struct softnet_data *sd, struct napi_struct *n, int (*poll)(struct napi_struct *, int), u32 weight);
 void napi_enable(struct napi_struct *n);
@@ -585,7 +586,6 @@ struct busy_poll {
 };
 int busy_poll_begin(struct softnet_data *sd); /* 1: there is a queue to poll */
 void busy_poll_resume(struct softnet_data *sd);       /* the CPU looks up: the reader spins on */
-void busy_poll_wake(struct napi_struct *n, u64 now);  /* from the device */
 int napi_busy_loop(struct softnet_data *sd);  /* 1: still at it, 0: something to read, or the time is over */
 int net_rx_action(struct softnet_data *sd);  /* 1: the run ended, 0: time passed in the middle, call again */
 
@@ -685,6 +685,7 @@ void cpu_wake(struct softnet_data *sd, u64 now);
 void do_hardirqs(struct softnet_data *sd);
 int do_softirq(struct softnet_data *sd);
 int cpu_run(struct softnet_data *sd);        /* until it is idle (0) or somebody else's turn has come (1) */
+void local_bh_enable(struct softnet_data *sd);
 u64 cpu_next(struct softnet_data *sd);       /* when it has something to do; ~0: not known */
 int reader_run(struct softnet_data *sd);     /* one wake-up's worth of reading. Return: 1 = more to read */
 int need_resched(struct softnet_data *sd);   /* is the slice of the task that runs over, and somebody else waits? */
@@ -715,9 +716,8 @@ void napi_gro_receive(struct napi_struct *n, struct sk_buff *skb);
 void napi_gro_flush(struct napi_struct *n, int flush_old, enum gro_end why);
 void gro_normal_list(struct napi_struct *n);
 /* off: of the header to look at, from the MAC header. Return: the held skb to complete now (n->gro_why says why), or NULL */
-struct sk_buff **vlan_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off);
-struct sk_buff **inet_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off);
-struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off);
+struct sk_buff **gro_receive_by_type(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off,
+				     u16 protocol);
 struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off);
 struct sk_buff **udp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off);
 struct sk_buff **gro_refuse(struct sk_buff *skb);
@@ -747,6 +747,8 @@ struct gro_flows {
 	struct gro_flow flow[];
 };
 struct gro_flows *gro_flows_new(u32 flows);
+u32 gro_lost_ids(const struct sk_buff *skb); /* of a merged skb */
+u32 gro_lost_psh(const struct sk_buff *skb);
 void gro_account(struct softnet_data *sd, const struct sk_buff *skb, enum gro_end why);
 
 /* ---- flow_dissector.c, rps.c, rfs.c, flow_limit.c, backlog.c: another CPU ---- */

@@ -252,7 +252,7 @@ RULES = (
     Rule(
         "GRO: a full poll flushes all at HZ < 1000, what is older than the jiffy at 1000", f"{DEV} __napi_poll()", LIVE,
         (f"{GRO}::test_a_full_poll_flushes_all_below_1000_hz", f"{KERNEL}::test_the_whole_table_is_the_running_kernels"),
-        (Mutant("napi.c", "n->host->hz >= 1000, GRO_FULL_POLL);\n	gro_normal_list(n);\n	*repoll", "1, GRO_FULL_POLL);\n	gro_normal_list(n);\n	*repoll", (GRO,)),),
+        (Mutant("napi.c", "n->host->hz >= 1000, GRO_FULL_POLL);", "1, GRO_FULL_POLL);", (GRO,)),),
     ),
     Rule(
         "GRO: age is the first packet's jiffy, and is looked at after receiving", f"{GROC} gro_flush()", LIVE,

@@ -30,6 +30,7 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
     """Everything the counters of a host say, with stable keys; times in ns."""
     ledger = host.ledger()
     queues = host.nic.queues()
+    cpus = host.softnet()
     gro = host.gro()
     raised = sum(q.interrupts for q in queues)
     delay = sum(q.moderation_delay_ns for q in queues)
@@ -49,7 +50,7 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
         "queues": [{"queue": i} | q.as_dict() for i, q in enumerate(queues)],
         "cpus": [
             {"cpu": i} | s.as_dict() | {"busy": round(max(0, s.now_ns - host.began_ns - s.idle_ns) / elapsed, 4)}
-            for i, s in enumerate(host.softnet())
+            for i, s in enumerate(cpus)
         ],
         "gro": gro.as_dict()
         | {"frames_per_skb": round(gro.frames_per_skb, 3), "flows": [asdict(f) for f in host.gro_flows()]},
@@ -58,10 +59,10 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
             "frames_per_interrupt": round(taken / raised, 3) if raised else 0.0,
             "moderation_delay_ns_mean": round(delay / raised, 1) if raised else 0.0,
             "moderation_delay_ns_max": max(q.moderation_delay_ns_max for q in queues),
-            "ipis": sum(s.received_rps for s in host.softnet()),
+            "ipis": sum(s.received_rps for s in cpus),
         },
         "rfs": {
-            **{name: sum(getattr(s, f"rfs_{name}") for s in host.softnet()) for name in ("steered", "moved", "waited")},
+            **{name: sum(getattr(s, f"rfs_{name}") for s in cpus) for name in ("steered", "moved", "waited")},
             "arfs": host.nic.arfs().as_dict(),
         },
         "latency_ns": {name: asdict(lat) for name, lat in host.latencies().items()} if host.split else {},
