@@ -6,11 +6,17 @@
  */
 #include "prelude.h"
 
-/* One's complement addition of 64 bits: the carry comes round. */
-static u64 add64(u64 a, u64 b)
+/* One's complement addition of 64 bits: the carry comes round. In assembly because gcc sees no way to an add with carry
+ * in C: 2 instructions for 8 bytes, not 4, and every frame is summed twice. */
+static inline u64 add64(u64 a, u64 b)
 {
+#if defined(__x86_64__)
+	__asm__("addq %1, %0\n\tadcq $0, %0" : "+r"(a) : "rm"(b) : "cc");
+	return a;
+#else
 	a += b;
 	return a + (a < b);
+#endif
 }
 
 static u32 fold64(u64 sum)
@@ -20,12 +26,10 @@ static u32 fold64(u64 sum)
 
 u16 csum_fold(u32 sum)
 {
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (u16)~sum;
+	return (u16)(~(sum + (sum << 16 | sum >> 16)) >> 16); /* the upper half has the carry of the lower */
 }
 
-/* Of 8 bytes or fewer that are left: they fit into a register without a carry. */
+/* Fewer than 8 bytes, behind none that could be looked at. */
 static u64 load_tail(const u8 *p, u32 len)
 {
 	u64 v = 0;
@@ -43,20 +47,23 @@ static u64 load_tail(const u8 *p, u32 len)
 	return v;
 }
 
+/* What is left at the end is the upper part of the last 8 bytes, so there is no loop for it. */
 u32 csum_partial(const void *data, u32 len, u32 sum)
 {
 	const u8 *p = data;
 	u64 a = sum, b = 0;
+	u32 i = 0;
 
-	for (; len >= 16; len -= 16, p += 16) {
-		a = add64(a, load64(p));
-		b = add64(b, load64(p + 8));
+	if (unlikely(len < 8))
+		return fold64(a + load_tail(p, len));
+	for (; i + 16 <= len; i += 16) {
+		a = add64(a, load64(p + i));
+		b = add64(b, load64(p + i + 8));
 	}
-	if (len & 8) {
-		a = add64(a, load64(p));
-		p += 8;
-	}
-	return fold64(add64(add64(a, b), load_tail(p, len)));
+	if (len & 8)
+		a = add64(a, load64(p + i));
+	b = add64(b, load64(p + len - 8) >> 8 >> (56 - 8 * (len & 7)));
+	return fold64(add64(a, b));
 }
 
 /* ip_fast_csum() - of an IPv4 header, which nearly always has 20 bytes; 0: the one in it is right */

@@ -98,9 +98,12 @@ void driver_irq(struct driver_queue *dq)
 int driver_refill(struct driver_queue *dq)
 {
 	struct softnet_data *sd = dq->napi.sd;
-	int n = 0;
+	struct rx_pool *p = &dq->pool;
+	int n = (int)min_u32(dq->vq.nfree, p->nfree);
 
-	while (dq->vq.nfree) {
+	virtqueue_add_inbufs(&dq->vq, p->bus, p->stride, p->buf_len, p->free + p->nfree, (u32)n);
+	p->nfree -= (u32)n;
+	while (dq->vq.nfree) { /* the pool's stack is empty: what others returned, and what was never used */
 		int buf = rx_pool_get(&dq->pool);
 
 		if (unlikely(buf < 0)) {
@@ -111,7 +114,7 @@ int driver_refill(struct driver_queue *dq)
 			WRITE_ONCE(dq->pool.starved, 0);
 			continue;
 		}
-		virtqueue_add_inbuf(&dq->vq, dq->pool.bus + (u64)buf * dq->pool.stride, dq->pool.buf_len, (u32)buf);
+		virtqueue_add_inbuf(&dq->vq, p->bus + (u64)buf * p->stride, p->buf_len, (u32)buf);
 		n++;
 	}
 	if (n && virtqueue_kick_prepare(&dq->vq)) {
@@ -135,8 +138,6 @@ static struct sk_buff *take_buffer(struct driver_queue *dq, u32 *desc, u32 *len)
 		return NULL;
 	}
 	skb = &dq->pool.skbs[buf];
-	skb->id = (u32)buf;
-	skb->pool = &dq->pool;
 	skb->next = skb->frag_list = NULL;
 	return skb;
 }
@@ -168,23 +169,63 @@ static void take_pieces(struct driver_queue *dq, struct sk_buff *skb, u32 buffer
 	}
 }
 
-static void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 desc)
+static noinline void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 desc)
 {
 	const struct frame_shadow *s = &dq->nicq->shadow[desc];
 	struct softnet_data *sd = dq->napi.sd;
 	u64 seen = max_u64(s->t_dma, dq->irq_ns);
 
+	if (!sd->lat) { /* a capture, or gro_flows */
+		skb->t_wire = sd->now;
+		return;
+	}
 	skb->t_wire = s->t_wire;
 	latency(sd, LAT_RING, s->t_wire, s->t_dma, 1);
 	latency(sd, LAT_MODERATION, s->t_dma, seen, 1);
 	latency(sd, LAT_POLL, seen, sd->now, 1);
 }
 
-static struct sk_buff *driver_take(struct driver_queue *dq)
+/* What does not change in a poll, so that it is in registers. */
+struct take {
+	struct softnet_data *sd;
+	bool any, stamped;
+	u16 queue;
+	u32 packets, bytes;
+};
+
+static struct take take_begin(struct driver_queue *dq)
 {
 	struct softnet_data *sd = dq->napi.sd;
+	const struct host *h = sd->host;
+
+	return (struct take){
+		.sd = sd,
+		.any = dq->nic->filter.any,
+		.stamped = sd->lat || sd->live || h->capture || h->gro_flows,
+		.queue = (u16)dq->nicq->index,
+	};
+}
+
+static void take_end(struct driver_queue *dq, const struct take *t)
+{
+	COUNT(dq->rx_packets, t->packets);
+	COUNT(dq->rx_bytes, t->bytes);
+}
+
+static noinline u8 pkt_type_of(const struct nic *nic, const u8 *frame)
+{
+	static const u8 broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+	if (frame[0] & 1)
+		return memcmp(frame, broadcast, 6) == 0 ? PACKET_BROADCAST : PACKET_MULTICAST;
+	return nic->filter.any || memcmp(frame, nic->filter.addr, 6) == 0 ? PACKET_HOST : PACKET_OTHERHOST;
+}
+
+static inline struct sk_buff *driver_take(struct driver_queue *dq, struct take *t)
+{
+	struct softnet_data *sd = t->sd;
 	const struct virtio_net_hdr_v1_hash *hdr;
-	u32 desc, len, buffers;
+	u32 desc, len, buf_len = dq->pool.buf_len;
 	struct sk_buff *skb;
 	u8 *frame;
 
@@ -192,46 +233,35 @@ again:
 	skb = take_buffer(dq, &desc, &len);
 	if (!skb)
 		return NULL;
-	if (unlikely(len < HDR_LEN + ETH_HLEN || len > dq->pool.buf_len)) { /* a chain the device gave back empty */
+	if (unlikely(len < HDR_LEN + ETH_HLEN || len > buf_len)) { /* a chain the device gave back empty */
 		kfree_skb_list(sd, skb);
 		goto again;
 	}
 	hdr = (const void *)skb_buffer(skb);
-	frame = skb_buffer(skb) + HDR_LEN;
-	buffers = READ_ONCE(hdr->num_buffers);
-	skb->data = frame;
-	skb->len = skb->head_len = len - HDR_LEN;
+	frame = (u8 *)hdr + HDR_LEN;
+	skb->data = frame + ETH_HLEN; /* eth_type_trans() */
+	skb->len = skb->head_len = len - HDR_LEN - ETH_HLEN;
 	skb->hash = hdr->hash_value;
-	skb->hash_report = (u8)hdr->hash_report;
 	skb->mac_header = HDR_LEN;
 	skb->network_header = HDR_LEN + ETH_HLEN;
+	skb->transport_header = 0;
 	skb->segs = 1;
 	skb->ip_summed = hdr->flags & VIRTIO_NET_HDR_F_DATA_VALID ? CHECKSUM_UNNECESSARY : CHECKSUM_NONE;
+	skb->hash_report = (u8)hdr->hash_report;
+	skb->pkt_type = likely(t->any && !(frame[0] & 1)) ? PACKET_HOST : pkt_type_of(dq->nic, frame);
 	skb->flags = 0;
-	skb->queue = (u16)dq->nicq->index;
-	skb->truesize = dq->pool.buf_len + SKB_TRUESIZE_OVERHEAD;
+	skb->protocol = load16(frame + 12);
+	skb->queue = t->queue;
+	skb->truesize = buf_len + SKB_TRUESIZE_OVERHEAD;
 	skb->vlan_tci = 0;
-	if (unlikely(buffers > 1))
-		take_pieces(dq, skb, buffers);
-	COUNT(dq->rx_packets, 1);
-	COUNT(dq->rx_bytes, skb->len);
-
-	skb->protocol = load16(frame + 12); /* eth_type_trans() */
-	if (unlikely(frame[0] & 1))
-		skb->pkt_type = (load32(frame) & load16(frame + 4)) == 0xffff && load32(frame) == 0xffffffff
-					? PACKET_BROADCAST
-					: PACKET_MULTICAST;
-	else if (likely(dq->nic->filter.any || memcmp(frame, dq->nic->filter.addr, 6) == 0))
-		skb->pkt_type = PACKET_HOST;
-	else
-		skb->pkt_type = PACKET_OTHERHOST;
-	if (sd->lat)
+	if (unlikely(READ_ONCE(hdr->num_buffers) > 1))
+		take_pieces(dq, skb, READ_ONCE(hdr->num_buffers));
+	t->packets++;
+	t->bytes += skb->len + ETH_HLEN;
+	if (unlikely(t->stamped))
 		stamp(dq, skb, desc);
-	else if (sd->live || dq->napi.host->capture || dq->napi.host->gro_flows)
-		skb->t_wire = sd->now;
 	cpu_charge(sd, COST_RX);
 	skb->t_stage = sd->now;
-	skb_pull(skb, ETH_HLEN);
 	return skb;
 }
 
@@ -259,6 +289,7 @@ int driver_poll(struct napi_struct *napi, int budget)
 		napi->work = 0;
 		cpu_charge(sd, COST_POLL);
 		rx_pool_reclaim(&dq->pool);
+		gro_poll_begin(napi);
 		virtqueue_disable_cb(&dq->vq); /* parked anew, see virtqueue.c */
 		if (cpu_yields(sd))
 			return -EAGAIN; /* what came while the CPU was on its way here is there to be polled */
@@ -266,14 +297,17 @@ int driver_poll(struct napi_struct *napi, int budget)
 	while (napi->in_poll == 1) {
 		u32 chunk = min_u32(napi->host->catch_up, (u32)budget - napi->work), n = 0;
 		u16 ahead = smp_load_acquire(&dq->vq.used->idx);
+		struct take t = take_begin(dq);
+		bool live = sd->live;
 		struct sk_buff *skb;
 
-		while (n < chunk && (skb = driver_take(dq))) {
-			if (sd->live)
+		while (n < chunk && (skb = driver_take(dq, &t))) {
+			if (live)
 				prefetch_ahead(dq, ahead);
 			napi_gro_receive(napi, skb);
 			n++;
 		}
+		take_end(dq, &t);
 		napi->work += n;
 		if (n && cpu_yields(sd))
 			return -EAGAIN; /* the device has yet to do what it did meanwhile */
@@ -306,9 +340,12 @@ void driver_close(struct driver_queue *dq)
 	struct softnet_data *sd = dq->napi.sd;
 	struct histogram *lat = sd->lat;
 	struct sk_buff *skb;
+	struct take t;
 
 	sd->lat = NULL; /* these never got anywhere */
-	while ((skb = driver_take(dq)))
+	t = take_begin(dq);
+	while ((skb = driver_take(dq, &t)))
 		kfree_skb_reason(sd, skb, DEV_READY);
+	take_end(dq, &t);
 	sd->lat = lat;
 }

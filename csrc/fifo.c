@@ -22,18 +22,44 @@ int fifo_init(struct fifo *q, u32 bytes)
 	return q->slot ? 0 : -ENOMEM;
 }
 
+/* fifo_room() - n slots in a row behind the last frame, for a wire to write into; NULL: there are not so many. An empty
+ * FIFO begins at the front again, where the cache has the slots. */
+struct frame *fifo_room(struct fifo *q, u32 n)
+{
+	u32 at, room = q->mask + 1;
+
+	if (q->head == q->tail)
+		q->head = q->tail = 0;
+	at = q->head & q->mask;
+	return n <= room - (q->head - q->tail) && at + n <= room ? &q->slot[at] : NULL;
+}
+
+/* fifo_push_burst() - frames in order, until one does not fit. They may lie in fifo_room(). Return: how many went in */
+u32 fifo_push_burst(struct fifo *q, const struct frame *f, u32 n)
+{
+	u32 head = q->head, bytes = q->bytes, i;
+
+	for (i = 0; i < n; i++) {
+		struct frame *slot = &q->slot[head & q->mask];
+		u32 more = accounted(&f[i]);
+
+		if (unlikely(more > q->size - bytes))
+			break;
+		if (slot != &f[i])
+			*slot = f[i];
+		bytes += more;
+		head++;
+	}
+	WRITE_ONCE(q->head, head);
+	q->bytes = bytes;
+	if (bytes > q->max_bytes)
+		q->max_bytes = bytes;
+	return i;
+}
+
 int fifo_push(struct fifo *q, const struct frame *f)
 {
-	u32 bytes = accounted(f);
-
-	if (unlikely(bytes > q->size - q->bytes))
-		return -ENOBUFS;
-	q->slot[q->head & q->mask] = *f;
-	COUNT(q->head, 1);
-	q->bytes += bytes;
-	if (q->bytes > q->max_bytes)
-		q->max_bytes = q->bytes;
-	return 0;
+	return fifo_push_burst(q, f, 1) ? 0 : -ENOBUFS;
 }
 
 struct frame *fifo_peek(struct fifo *q)
@@ -41,8 +67,15 @@ struct frame *fifo_peek(struct fifo *q)
 	return q->head == q->tail ? NULL : &q->slot[q->tail & q->mask];
 }
 
+/* fifo_pop_burst() - the n oldest are gone */
+void fifo_pop_burst(struct fifo *q, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		q->bytes -= accounted(&q->slot[(q->tail + i) & q->mask]);
+	COUNT(q->tail, n);
+}
+
 void fifo_pop(struct fifo *q)
 {
-	q->bytes -= accounted(&q->slot[q->tail & q->mask]);
-	COUNT(q->tail, 1);
+	fifo_pop_burst(q, 1);
 }

@@ -30,8 +30,7 @@ void gro_normal_list(struct napi_struct *n)
 	struct sk_buff *skb = n->rx_list, *next;
 
 	n->rx_list = NULL;
-	n->rx_count = 0;
-	WRITE_ONCE(n->rx_frames, 0);
+	WRITE_ONCE(n->rx_count, 0);
 	for (; skb; skb = next) {
 		next = skb->next;
 		skb->next = NULL;
@@ -47,8 +46,7 @@ static void gro_normal_one(struct napi_struct *n, struct sk_buff *skb, u32 segs)
 	else
 		n->rx_list = skb;
 	n->rx_list_tail = skb;
-	COUNT(n->rx_frames, segs);
-	n->rx_count += segs;
+	COUNT(n->rx_count, segs);
 	if (n->rx_count >= n->host->gro_normal_batch)
 		gro_normal_list(n);
 }
@@ -243,17 +241,22 @@ static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 	return held;
 }
 
-/* UDP is merged only if somebody asked for that, so what the card has verified need not look into a bucket first. */
-static bool udp_may_pass(const struct host *h, const struct sk_buff *skb)
+/* gro_poll_begin() - UDP is merged only if somebody asked for that, so what the card has verified need not look into a
+ * bucket first */
+void gro_poll_begin(struct napi_struct *n)
 {
-	u8 proto = 0;
+	const struct host *h = n->host;
 
-	if (skb->protocol == 0x0008)
-		proto = skb->head_len >= 20 ? skb->data[9] : 0;
-	else if (skb->protocol == 0xdd86)
-		proto = skb->head_len >= 40 ? skb->data[6] : 0;
-	return proto == 17 && skb->ip_summed != CHECKSUM_NONE && !READ_ONCE(h->udp_gro_socks) && !h->gro_udp_fwd &&
-	       !h->gro_list;
+	n->udp_passes = !h->gro || (!READ_ONCE(h->udp_gro_socks) && !h->gro_udp_fwd && !h->gro_list);
+}
+
+static inline bool udp_may_pass(const struct napi_struct *n, const struct sk_buff *skb)
+{
+	if (!n->udp_passes || skb->ip_summed == CHECKSUM_NONE)
+		return false;
+	if (likely(skb->protocol == 0x0008))
+		return skb->head_len >= 20 && skb->data[9] == 17;
+	return skb->protocol == 0xdd86 && skb->head_len >= 40 && skb->data[6] == 17;
 }
 
 /* gro_find_receive_by_type(): is there a handler for this EtherType? */
@@ -265,7 +268,7 @@ static bool is_merged(u16 protocol)
 void napi_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 {
 	cpu_charge(n->sd, COST_GRO);
-	if (n->host->gro && !udp_may_pass(n->host, skb) && is_merged(skb->protocol) && dev_gro_receive(n, skb))
+	if (!udp_may_pass(n, skb) && n->host->gro && is_merged(skb->protocol) && dev_gro_receive(n, skb))
 		return;
 	COUNT(n->sd->gro_normal, 1);
 	gro_normal_one(n, skb, 1);

@@ -12,7 +12,7 @@ struct inet_addr inet_addr4(const u8 *addr)
 	return (struct inet_addr){ 0, (u64)0xffff << 32 | be32(addr) };
 }
 
-static void ip_drop(struct softnet_data *sd, struct sk_buff *skb, enum mib mib, enum fate fate)
+static noinline void ip_drop(struct softnet_data *sd, struct sk_buff *skb, enum mib mib, enum fate fate)
 {
 	COUNT(sd->mib[mib], 1);
 	kfree_skb_reason(sd, skb, fate);
@@ -35,11 +35,11 @@ static bool options_good(const u8 *opt, u32 len)
 	return true;
 }
 
-static bool is_local4(const struct host *h, const u8 *dst)
+static noinline bool is_local4(const struct host *h, const u8 *dst)
 {
 	u32 d = be32(dst);
 
-	if (h->ip_any || d >> 28 == 0xe || d == 0xffffffff)
+	if (d >> 28 == 0xe || d == 0xffffffff)
 		return true;
 	for (u32 i = 0; i < h->nips; i++) {
 		const struct inet_net *net = &h->ip[i];
@@ -59,6 +59,8 @@ static bool is_martian4(const struct host *h, const u8 *src)
 {
 	u32 s = be32(src);
 
+	if (likely(src[0] < 127))
+		return false;
 	return s >> 28 == 0xe || s == 0xffffffff || (s >> 24 == 127 && !h->ip_any);
 }
 
@@ -67,9 +69,8 @@ static bool is_known(u8 proto, bool v6)
 	return proto == 17 || proto == 6 || (v6 ? proto == 58 : proto == 1 || proto == 2);
 }
 
-void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto)
+static inline void deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto, bool v6)
 {
-	bool v6 = skb->protocol == 0xdd86;
 	u32 python = sd->host->protocol_python[proto];
 
 	if (unlikely(!python && !is_known(proto, v6))) {
@@ -91,6 +92,11 @@ void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto)
 		igmp_rcv(sd, skb);
 }
 
+void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto)
+{
+	deliver(sd, skb, proto, skb->protocol == 0xdd86);
+}
+
 void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	const u8 *ip = skb->data;
@@ -106,7 +112,7 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	if (unlikely(skb->head_len < 20))
 		goto bad_header;
 	ihl = (ip[0] & 15u) * 4;
-	if (unlikely(ip[0] >> 4 != 4 || ihl < 20 || skb->head_len < ihl))
+	if (unlikely(ip[0] != 0x45) && (ip[0] >> 4 != 4 || ihl < 20 || skb->head_len < ihl))
 		goto bad_header;
 	if (unlikely(ip_fast_csum(ip, ihl) != 0)) {
 		COUNT(sd->mib[Ip_InCsumErrors], 1);
@@ -120,25 +126,25 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		ip_drop(sd, skb, IpExt_InTruncatedPkts, PKT_TOO_SMALL);
 		return;
 	}
-	if (unlikely(total < ihl || (ihl > 20 && !options_good(ip + 20, ihl - 20))))
+	if (unlikely(total < ihl) || (unlikely(ihl > 20) && !options_good(ip + 20, ihl - 20)))
 		goto bad_header;
 	if (unlikely(is_martian4(sd->host, ip + 12))) {
 		kfree_skb_reason(sd, skb, IP_INVALID_SOURCE); /* no counter of snmp's: Linux has in_martian_src */
 		return;
 	}
-	if (unlikely(!is_local4(sd->host, ip + 16))) {
+	if (!sd->host->ip_any && unlikely(!is_local4(sd->host, ip + 16))) {
 		ip_drop(sd, skb, Ip_InAddrErrors, IP_INADDRERRORS);
 		return;
 	}
-	if (unlikely(be16(ip + 6) & 0x3fff)) {
+	if (unlikely(load16(ip + 6) & 0xff3f)) {
 		kfree_skb_reason(sd, skb, IP_FRAGMENT);
 		return;
 	}
-	if (total < skb->len) /* Ethernet's padding */
+	if (unlikely(total < skb->len)) /* Ethernet's padding */
 		skb_trim(sd, skb, total);
 	skb_pull(skb, ihl);
 	skb->transport_header = (u16)(skb->network_header + ihl);
-	ip_deliver(sd, skb, ip[9]);
+	deliver(sd, skb, ip[9], false);
 	return;
 bad_header:
 	ip_drop(sd, skb, Ip_InHdrErrors, IP_INHDR);

@@ -1,22 +1,26 @@
 /* isa.c - which instructions the CPU has beyond the baseline. Asked once, at start, by checksum.c and rss.c
  *
  * One build runs everywhere: the few loops that gain from more than x86-64-v2 have a second version, chosen at run time.
- * VNIC_ISA=generic chooses the portable ones, so that both are tested on one machine.
+ * VNIC_ISA=generic chooses the portable ones, VNIC_ISA=avx2 those without GFNI, so that all are tested on one machine.
  */
 #include "prelude.h"
 
-static bool is_forced_generic(void)
+enum { ISA_GENERIC, ISA_AVX2, ISA_GFNI };
+
+static int wanted(void)
 {
 	const char *want = getenv("VNIC_ISA");
 
-	return want && strcmp(want, "generic") == 0;
+	if (want && strcmp(want, "generic") == 0)
+		return ISA_GENERIC;
+	return want && strcmp(want, "avx2") == 0 ? ISA_AVX2 : ISA_GFNI;
 }
 
 int isa_has_avx2(void)
 {
 #if defined(__x86_64__)
 	__builtin_cpu_init();
-	return !is_forced_generic() && __builtin_cpu_supports("avx2");
+	return wanted() >= ISA_AVX2 && __builtin_cpu_supports("avx2");
 #else
 	return 0;
 #endif
@@ -26,7 +30,18 @@ int isa_has_pclmul(void)
 {
 #if defined(__x86_64__)
 	__builtin_cpu_init();
-	return !is_forced_generic() && __builtin_cpu_supports("pclmul");
+	return wanted() >= ISA_AVX2 && __builtin_cpu_supports("pclmul");
+#else
+	return 0;
+#endif
+}
+
+int isa_has_gfni(void)
+{
+#if defined(__x86_64__)
+	__builtin_cpu_init();
+	return wanted() >= ISA_GFNI && __builtin_cpu_supports("gfni") && __builtin_cpu_supports("avx512vbmi") &&
+	       __builtin_cpu_supports("avx512bw");
 #else
 	return 0;
 #endif
@@ -34,6 +49,8 @@ int isa_has_pclmul(void)
 
 const char *vnic_isa(void)
 {
+	if (isa_has_gfni())
+		return "avx2+gfni";
 	if (isa_has_avx2())
 		return isa_has_pclmul() ? "avx2+pclmul" : "avx2";
 	return isa_has_pclmul() ? "pclmul" : "generic";

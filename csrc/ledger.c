@@ -89,7 +89,7 @@ void host_in_flight(struct host *h, u64 *where)
 		if (!dq)
 			continue;
 		where[IN_RING] += READ_ONCE(h->nic.queue[i].frames) - READ_ONCE(dq->rx_packets);
-		where[IN_GRO] += READ_ONCE(dq->napi.gro_held) + READ_ONCE(dq->napi.rx_frames);
+		where[IN_GRO] += READ_ONCE(dq->napi.gro_held) + READ_ONCE(dq->napi.rx_count);
 	}
 	where[IN_TCP_OFO] = h->outside_ofo_frames;
 	for (u32 c = 0; c < h->ncpus; c++) {

@@ -111,27 +111,47 @@ static int nic_accept(struct nic *nic, struct frame *f)
 		COUNT(nic->filtered, 1);
 		return fate >= 0 ? fate : PYTHON_FILTER;
 	}
-	if (f->data[0] & 1)
+	if (unlikely(f->data[0] & 1))
 		COUNT(nic->multicast, 1);
-	rss_frame(&nic->rss, f);
-	if (unlikely(READ_ONCE(nic->arfs.count)))
-		nic_steer(nic, f);
-	if (unlikely(fifo_push(&nic->fifo, f) < 0)) {
-		COUNT(nic->rx_fifo_errors, 1);
-		return FIFO_OVERRUN;
-	}
 	return -1;
 }
 
+static void nic_store(struct nic *nic, struct frame *f, u32 n)
+{
+	for (;;) {
+		u32 done = fifo_push_burst(&nic->fifo, f, n);
+
+		if (likely(done == n))
+			return;
+		COUNT(nic->rx_fifo_errors, 1);
+		nic_fate(nic, &f[done], FIFO_OVERRUN);
+		f += done + 1;
+		n -= done + 1;
+	}
+}
+
+/* A burst, stage by stage: what a stage needs stays in registers, and the hash is made of many at once. */
 void nic_receive(struct nic *nic, struct frame *f, int n)
 {
+	u32 good = 0;
+
 	COUNT(nic->offered, (u64)n);
 	for (int i = 0; i < n; i++) {
 		int fate = nic_accept(nic, &f[i]);
 
-		if (unlikely(fate >= 0))
+		if (unlikely(fate >= 0)) {
 			nic_fate(nic, &f[i], (enum fate)fate);
+			continue;
+		}
+		if (unlikely(good != (u32)i))
+			f[good] = f[i];
+		good++;
 	}
+	rss_burst(&nic->rss, f, good);
+	if (unlikely(READ_ONCE(nic->arfs.count)))
+		for (u32 i = 0; i < good; i++)
+			nic_steer(nic, &f[i]);
+	nic_store(nic, f, good);
 }
 
 /* ---- FIFO -> ring ---- */
@@ -226,12 +246,14 @@ void nic_drain(struct nic *nic, u64 now)
 		return;
 	}
 	while ((f = fifo_peek(&nic->fifo))) {
-		u32 queue = f->queue;
+		u32 queue = f->queue, done;
 
 		queues |= 1u << queue;
-		if (!nic_dma_one(nic, f))
+		done = dma_burst(&nic->queue[queue], BURST - n % BURST);
+		if (unlikely(!done && !(done = (u32)nic_dma_one(nic, f))))
 			break;
-		if (++n % BURST == 0)
+		n += done;
+		if (n % BURST == 0)
 			nic_publish(&nic->queue[queue], now);
 	}
 	for (; queues; queues &= queues - 1)
@@ -305,37 +327,6 @@ void nic_run(struct nic *nic, u64 until)
 				irq_timer(&nic->queue[i], nic->now);
 		}
 	}
-}
-
-/* nic_pull() - the host is idle and the wire has no pace of its own: the next burst, as far as it fits in the FIFO */
-int nic_pull(struct nic *nic, u64 now)
-{
-	u64 bytes = nic->fifo.bytes;
-	struct frame *f;
-	int n = 0;
-
-	if (nic->burst_pos == nic->burst_len) {
-		nic->burst_pos = nic->burst_len = 0;
-		n = wire_next(nic->wire, nic->burst, BURST, now);
-		if (n <= 0)
-			return n;
-		nic->burst_len = n;
-		nic->burst_asked = 0;
-	}
-	if (unlikely(nic->python_filter && !nic->burst_asked))
-		return nic->burst_len - nic->burst_pos;
-	nic->now = max_u64(nic->now, now);
-	f = &nic->burst[nic->burst_pos];
-	for (n = 0; nic->burst_pos + n < nic->burst_len; n++) {
-		bytes += max_u64(f[n].len, ETH_ZLEN);
-		if (bytes > nic->fifo.size && (n || nic->fifo.bytes))
-			break;
-		f[n].t_ns = nic->now;
-	}
-	nic->burst_pos += n;
-	nic_receive(nic, f, n);
-	nic_drain(nic, nic->now);
-	return n;
 }
 
 /* nic_kick() - the driver rang the doorbell */

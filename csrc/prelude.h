@@ -38,8 +38,13 @@
 #endif
 #define smp_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define smp_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-/* Counters have one writer: a plain add, but a store that a reader on another thread may race with. */
+/* Counters have one writer: a plain add, but a store that a reader on another thread may race with. gcc makes three
+ * instructions of a volatile add, x86 has one that is not torn either: 25 counters a frame, 50 instructions less. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
+#define COUNT(x, n) __asm__("add%z0 %1, %0" : "+m"(x) : "er"((__typeof__(x))(n)) : "cc")
+#else
 #define COUNT(x, n) WRITE_ONCE(x, (__typeof__(x))((x) + (n)))
+#endif
 
 static inline u32 min_u32(u32 a, u32 b)
 {
@@ -116,7 +121,7 @@ static inline void spin_lock(u32 *lock)
 
 static inline void spin_unlock(u32 *lock)
 {
-	smp_store_release(lock, 0);	/* Pairs with the exchange in spin_lock(). */
+	smp_store_release(lock, 0); /* Pairs with the exchange in spin_lock(). */
 }
 
 /* In virtual time there is one thread, and no lock. */
@@ -140,7 +145,10 @@ static inline void cpu_charge(struct softnet_data *sd, enum cost what)
 
 static inline void cpu_charge_bytes(struct softnet_data *sd, enum cost ps_per_byte, u32 bytes)
 {
-	sd->now += (u64)bytes * sd->host->cost[ps_per_byte] / 1000;
+	u32 ps = sd->host->cost[ps_per_byte];
+
+	if (ps)
+		sd->now += (u64)bytes * ps / 1000;
 }
 
 /* Virtual time: has somebody else's turn come? Live the horizon is infinitely far. */

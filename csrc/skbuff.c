@@ -44,12 +44,24 @@ void rx_pool_reclaim(struct rx_pool *p)
 		p->free[p->nfree++] = skb->id; /* Pairs with the release in push_returned(). */
 }
 
+static int fresh_buffer(struct rx_pool *p)
+{
+	u32 id = p->fresh;
+
+	if (id == p->size)
+		return -ENOBUFS;
+	p->skbs[id].id = id;
+	p->skbs[id].pool = p;
+	p->fresh++;
+	return (int)id;
+}
+
 int rx_pool_get(struct rx_pool *p)
 {
 	if (unlikely(!p->nfree)) {
 		rx_pool_reclaim(p);
 		if (!p->nfree)
-			return p->fresh < p->size ? (int)p->fresh++ : -ENOBUFS;
+			return fresh_buffer(p);
 	}
 	return (int)p->free[--p->nfree];
 }
@@ -100,7 +112,7 @@ static void free_piece(struct softnet_data *sd, struct sk_buff *skb)
 {
 	struct rx_pool *p = skb->pool;
 
-	if (likely(!p->owner->live || p->owner == sd)) {
+	if (likely(p->owner == sd || !p->owner->live)) {
 		p->free[p->nfree++] = skb->id;
 		wake_starved(p, sd);
 		return;

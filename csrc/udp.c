@@ -7,24 +7,27 @@
  */
 #include "prelude.h"
 
-/* Also TCP's. Return: 1 = the transport checksum is wrong. len: of the transport header and data. */
-int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len)
+static noinline int csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len)
 {
 	const u8 *ip = skb_network_header(skb);
 
-	if (likely(skb->ip_summed != CHECKSUM_NONE))
-		return 0;
 	cpu_charge_bytes(sd, COST_CSUM_PS, len);
 	return csum_fold(skb_checksum(skb, 0, len, csum_pseudo(ip, ip[0] >> 4, len, proto))) != 0;
 }
 
-static void udp_error(struct softnet_data *sd, struct sk_buff *skb, enum fate fate)
+/* Also TCP's. Return: 1 = the transport checksum is wrong. len: of the transport header and data. */
+int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len)
+{
+	return likely(skb->ip_summed != CHECKSUM_NONE) ? 0 : csum_bad(sd, skb, proto, len);
+}
+
+static noinline void udp_error(struct softnet_data *sd, struct sk_buff *skb, enum fate fate)
 {
 	COUNT(sd->mib[Udp_InErrors], 1);
 	kfree_skb_reason(sd, skb, fate);
 }
 
-static struct sock *udp_lookup(struct softnet_data *sd, const u8 *ip, const u8 *uh)
+static noinline struct sock *udp_lookup_best(struct softnet_data *sd, const u8 *ip, const u8 *uh)
 {
 	struct flow_key k = flow_key_of(ip, uh, 17);
 	struct host *h = sd->host;
@@ -35,17 +38,33 @@ static struct sock *udp_lookup(struct softnet_data *sd, const u8 *ip, const u8 *
 	return sk ? sk : sock_lookup_port(h, SOCK_UDP, &k.dst, k.dport);
 }
 
-static void udp_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
+/* The usual case first: one socket has the port, for any address, and none is connected. It needs no addresses. */
+static inline struct sock *udp_lookup(struct softnet_data *sd, const struct sk_buff *skb, const u8 *uh)
 {
-	if (likely(sock_queue_rcv_skb(sd, sk, skb) == 0)) {
-		COUNT(sd->mib[Udp_InDatagrams], 1);
-	} else if (sk->closed) {
+	struct sock_table *t = &sd->host->socks;
+	struct sock *sk = &t->socks[smp_load_acquire(&t->port[0][be16(uh + 2)])]; /* Pairs with bind_locked(). */
+
+	if (likely(sk->any && !sk->port_next && !READ_ONCE(t->flows)))
+		return sk;
+	return udp_lookup_best(sd, skb_network_header(skb), uh);
+}
+static noinline void udp_queue_full(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
+{
+	if (sk->closed) {
 		COUNT(sd->mib[Udp_NoPorts], 1);
 		kfree_skb_reason(sd, skb, NO_SOCKET);
 	} else {
 		COUNT(sd->mib[Udp_RcvbufErrors], 1);
 		udp_error(sd, skb, SOCKET_RCVBUFF);
 	}
+}
+
+static inline void udp_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
+{
+	if (likely(sock_queue_rcv_skb(sd, sk, skb) == 0))
+		COUNT(sd->mib[Udp_InDatagrams], 1);
+	else
+		udp_queue_full(sd, sk, skb);
 }
 
 /* Merged for forwarding (rx-udp-gro-forwarding, rx-gro-list), and yet for us: datagram by datagram. */
@@ -65,9 +84,8 @@ static noinline void udp_rcv_segments(struct softnet_data *sd, struct sock *sk, 
 
 void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
-	const u8 *ip = skb_network_header(skb);
 	u8 copy[8];
-	const u8 *uh = skb_header_pointer(skb, 0, 8, copy);
+	const u8 *uh = likely(skb->head_len >= 8) ? skb->data : skb_header_pointer(skb, 0, 8, copy);
 	struct sock *sk;
 	u32 len;
 
@@ -85,19 +103,22 @@ void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		skb_trim(sd, skb, len);
 		skb->ip_summed = CHECKSUM_NONE;
 	}
-	if (load16(uh + 6) != 0 ? skb_csum_bad(sd, skb, 17, len) : ip[0] >> 4 == 6) {
+	if (load16(uh + 6) != 0 ? skb_csum_bad(sd, skb, 17, len) : skb->protocol == 0xdd86) {
 		COUNT(sd->mib[Udp_InCsumErrors], 1);
 		udp_error(sd, skb, UDP_CSUM);
 		return;
 	}
-	sk = udp_lookup(sd, ip, uh);
+	sk = udp_lookup(sd, skb, uh);
 	if (unlikely(!sk)) {
 		COUNT(sd->mib[Udp_NoPorts], 1);
 		kfree_skb_reason(sd, skb, sd->host->auto_sink ? SOCKET_TABLE_FULL : NO_SOCKET);
 		return;
 	}
 	skb->seq = be16(uh);
-	skb_advance(skb, 8);
+	if (likely(skb->head_len >= 8))
+		skb_pull(skb, 8);
+	else
+		skb_advance(skb, 8);
 	if (unlikely(skb->segs > 1) && !sk->udp_gro)
 		udp_rcv_segments(sd, sk, skb);
 	else

@@ -127,6 +127,29 @@ int virtqueue_add_inbuf(struct virtqueue_driver *d, u64 addr, u32 len, u32 buf)
 	return 0;
 }
 
+/* virtqueue_add_inbufs() - n <= nfree buffers at once: those at the end of a stack of numbers, the last first. Buffer i is at
+ * bus + i * stride. The pointers are in registers, which a loop over the above can't have: 15 instructions less each. */
+void virtqueue_add_inbufs(struct virtqueue_driver *d, u64 bus, u32 stride, u32 len, const u32 *top, u32 n)
+{
+	const u16 *id_top = d->free_desc + d->nfree;
+	const u32 mask = d->size - 1, avail = d->avail_idx;
+	struct virtq_desc *desc = d->desc;
+	u16 *ring = d->avail->ring;
+	u32 *desc_buf = d->desc_buf;
+
+	for (u32 i = 0; i < n; i++) {
+		u32 buf = *--top;
+		u16 id = *--id_top;
+
+		desc[id] =
+			(struct virtq_desc){ .addr = bus + (u64)buf * stride, .len = len, .flags = VIRTQ_DESC_F_WRITE };
+		desc_buf[id] = buf;
+		ring[(avail + i) & mask] = id;
+	}
+	d->nfree = (u16)(d->nfree - n);
+	d->avail_idx = (u16)(avail + n);
+}
+
 int virtqueue_kick_prepare(struct virtqueue_driver *d)
 {
 	u16 old = d->kicked, now = d->avail_idx;
@@ -146,13 +169,17 @@ int virtqueue_get_buf(struct virtqueue_driver *d, u32 *desc, u32 *len)
 	struct virtq_used_elem *e;
 	u32 id, buf;
 
-	if (d->broken || d->last_used == smp_load_acquire(&d->used->idx)) /* Pairs with virtqueue_publish(). */
-		return -EAGAIN;
+	if (unlikely(d->last_used == d->used_seen)) { /* only now: leave the shared line with the device */
+		d->used_seen = smp_load_acquire(&d->used->idx); /* Pairs with virtqueue_publish(). */
+		if (d->last_used == d->used_seen || d->broken)
+			return -EAGAIN;
+	}
 	e = &d->used->ring[d->last_used & (d->size - 1)];
 	id = READ_ONCE(e->id);
 	*len = READ_ONCE(e->len);
 	if (unlikely(id >= d->size || (buf = d->desc_buf[id]) == UINT32_MAX)) {
 		d->broken = 1;
+		d->used_seen = d->last_used;
 		return -EIO;
 	}
 	d->last_used++;

@@ -1,6 +1,7 @@
 /* vnic.h - the map of the data plane, in the order in which a frame meets it
  *
- *   wire.c pcap.c tap.c -> nic.c: filter.c rss.c fifo.c -> virtqueue.c dma.c -> irq.c          the device
+ *   wire.c pcap.c tap.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
+ *             -> irq.c                                                                         the device
  *   softirq.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
  *             -> netif_receive_skb.c -> arp.c ip.c ipv6.c -> icmp.c udp.c tcp.c -> sock.c      the host
  *
@@ -96,7 +97,6 @@ u64 lat_percentile(const struct histogram *h, double q);   /* 0 <= q <= 1; ns, t
 
 #define FRAME_CUT 1                /* the capture holds less than was on the wire (snap length) */
 #define FRAME_L4 2                 /* l4_off, l4_len and ip_proto are good: an unfragmented TCP or UDP packet */
-#define FRAME_CSUM_OK 4            /* the card checked the transport checksum and found it right */
 #define FRAME_NO_PYTHON 8          /* @nic.filter said: not this one */
 #define FRAME_TAGGED 32            /* vlan_tci is good */
 #define FRAME_WAITED 16            /* it stood at the head of the FIFO without a buffer: counted once */
@@ -226,12 +226,15 @@ struct rss {
 	u8 enabled;                /* rxhash */
 	u16 indir[RSS_INDIR_SIZE];
 	u64 window[9];             /* key bits 32 i .. 32 i + 63, the first one lowest: for carry-less multiplication */
+	u64 matrix[16];            /* row j: key bits 8 i + j .. 8 i + j + 7: for gf2p8affineqb */
 	u32 table[36][256];        /* key, laid out: one look-up per input byte */
 };
 void rss_set_key(struct rss *r, const u8 *key, u32 len);
 u32 rss_toeplitz(const struct rss *r, const u8 *input, u32 len);
 void frame_parse(struct frame *f);
 void rss_frame(const struct rss *r, struct frame *f);
+void rss_burst(const struct rss *r, struct frame *f, u32 n);
+void rss_hash4(const struct rss *r, const u8 (*tuple)[16], u32 *hash, u32 n); /* IPv4 4-tuples, 12 bytes of each 16 */
 
 /* ---- fifo.c: the card's packet memory, accounted in bytes, in order, by reference ---- */
 
@@ -243,8 +246,11 @@ struct fifo {
 };
 int fifo_init(struct fifo *q, u32 bytes);
 int fifo_push(struct fifo *q, const struct frame *f);   /* 0, or -ENOBUFS */
+struct frame *fifo_room(struct fifo *q, u32 n);
+u32 fifo_push_burst(struct fifo *q, const struct frame *f, u32 n);
 struct frame *fifo_peek(struct fifo *q);
 void fifo_pop(struct fifo *q);
+void fifo_pop_burst(struct fifo *q, u32 n);
 
 /* ---- virtqueue.c: the split virtqueue of virtio 1.2 section 2.7, in one sealed memfd ---- */
 
@@ -313,6 +319,7 @@ struct virtqueue_driver {
 	u32 size;
 	u16 last_used, avail_idx, kicked;
 	u16 nfree;                 /* descriptors not posted */
+	u16 used_seen;             /* the device's index as last read */
 	u16 *free_desc;            /* the last nfree of a stack */
 	u32 *desc_buf;             /* descriptor -> buffer: kept here, never read back from the shared memory */
 	u8 event_idx, broken;
@@ -327,6 +334,7 @@ int virtqueue_driver_init(struct virtqueue_driver *d, u32 size);
 void virtqueue_driver_free(struct virtqueue_driver *d);
 int virtqueue_add_inbuf(struct virtqueue_driver *d, u64 addr, u32 len, u32 buf);
 int virtqueue_get_buf(struct virtqueue_driver *d, u32 *id, u32 *len); /* the buffer; -EAGAIN: none; -EIO: the device lied */
+void virtqueue_add_inbufs(struct virtqueue_driver *d, u64 bus, u32 stride, u32 len, const u32 *top, u32 n);
 int virtqueue_kick_prepare(struct virtqueue_driver *d); /* publish avail->idx. Return: 1 = the device wants a kick */
 void virtqueue_disable_cb(struct virtqueue_driver *d);
 int virtqueue_enable_cb(struct virtqueue_driver *d);  /* unmask, then look again. Return: 1 = more came meanwhile */
@@ -343,6 +351,22 @@ void dma_exit(struct dma *d);
 void *dma_map(const struct dma *d, u64 addr, u64 len);    /* NULL: not inside the region */
 struct nic_queue;
 int dma_frame(struct nic_queue *q, struct frame *f);      /* 1 done, 0 no buffer, -EMSGSIZE too big, -EIO queue broken */
+u32 dma_burst(struct nic_queue *q, u32 max);              /* the usual ones at the head of the FIFO: how many are done */
+
+/* dma_chains.c: a frame that takes several buffers. What it shares with dma.c: */
+enum dma_csum {
+	DMA_CSUM_UNKNOWN,          /* wrong, or it cannot be said: the host looks */
+	DMA_CSUM_GOOD,
+	DMA_CSUM_COMPLETED         /* there was just the pseudo header's sum: it is completed, as the sender's card would have */
+};
+struct dma_tally { u32 frames, bytes, l4, good; };
+int dma_chains(struct nic_queue *q, struct frame *f, int avail);
+struct virtq_desc dma_read_desc(const struct virtqueue *vq, u16 id);
+u32 dma_csum_at(const struct frame *f);
+enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u16 *whole);
+int dma_offload(const struct nic *nic);
+void dma_header(const struct frame *f, u8 *at, u32 num_buffers, int data_valid);
+void dma_count(struct nic_queue *q, const struct dma_tally *t);
 
 /* checksum.c: RFC 1071, called by dma.c, gro.c and the protocols */
 u32 csum_partial(const void *data, u32 len, u32 sum);     /* 32-bit partial sum, folded by csum_fold() */
@@ -351,10 +375,11 @@ u16 csum_fold(u32 sum);                                   /* complemented */
 u16 ip_fast_csum(const void *iph, u32 bytes);
 u32 csum_pseudo(const u8 *iph, int version, u32 len, u8 proto);
 
-/* isa.c: what the run-time dispatch chose; VNIC_ISA=generic forces the portable code */
+/* isa.c: what the run-time dispatch chose; VNIC_ISA=generic forces the portable code, avx2 that without GFNI */
 const char *vnic_isa(void);
 int isa_has_avx2(void);
 int isa_has_pclmul(void);
+int isa_has_gfni(void);
 
 /* ---- irq.c: raise, moderation, and the one mask there is (the virtqueue's notification suppression) ---- */
 
@@ -551,10 +576,11 @@ struct napi_struct {
 	u32 defer_hard_irqs_count;
 	u64 timer_ns;                  /* watchdog, ~0: off */
 	u32 gro_bitmask;
+	u8 udp_passes;                 /* nobody asked for merged UDP, as of the beginning of the poll */
 	struct gro_list gro_hash[GRO_HASH_BUCKETS];
 	struct sk_buff *rx_list, *rx_list_tail;
-	u32 rx_count;
-	u32 gro_held, rx_frames;       /* frames held, frames on rx_list */
+	u32 rx_count;                  /* frames on it */
+	u32 gro_held;                  /* frames held */
 	u8 in_poll;
 	u8 slot;                       /* its place in sd->napis */
 	struct task thread;
@@ -712,6 +738,7 @@ void driver_close(struct driver_queue *dq);  /* frames left in the ring end as D
 /* ---- gro.c: hold and merge. gro_inet.c: VLAN, IP, one tunnel; gro_tcp.c, gro_udp.c: may it join?  ---- */
 
 const char *gro_end_text(enum gro_end why);
+void gro_poll_begin(struct napi_struct *n);
 void napi_gro_receive(struct napi_struct *n, struct sk_buff *skb);
 void napi_gro_flush(struct napi_struct *n, int flush_old, enum gro_end why);
 void gro_normal_list(struct napi_struct *n);

@@ -263,7 +263,7 @@ RULES = (
     Rule(
         "GRO: packets go up in lists of gro_normal_batch segments", f"{GROC} gro_normal_one()", WRITTEN,
         (f"{GRO}::test_the_list_goes_up_when_it_speaks_for_gro_normal_batch_segments",),
-        (Mutant("gro.c", "	n->rx_count += segs;\n", "	n->rx_count += 1;\n"),),
+        (Mutant("gro.c", "	COUNT(n->rx_count, segs);\n", "	COUNT(n->rx_count, 1);\n"),),
     ),
     Rule(
         "GRO: the bucket is the low 3 bits of the card's hash, buckets are flushed in order", GROC, WRITTEN,
@@ -431,7 +431,7 @@ RULES = (
     Rule(
         "Toeplitz: Microsoft's eight vectors; queue = indir[hash & 127], entry i = i mod queues", "drivers/net", WRITTEN,
         ("tests/test_rss.py",),
-        (Mutant("rss.c", "r->indir[f->hash & (RSS_INDIR_SIZE - 1)]", "r->indir[f->hash >> 25]"),),
+        (Mutant("rss.c", "r->indir[h & (RSS_INDIR_SIZE - 1)]", "r->indir[h >> 25]"),),
     ),
 )  # fmt: skip
 

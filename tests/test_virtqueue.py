@@ -35,7 +35,7 @@ class Ring:
         self.avail.idx = self.used.idx = start
         for half, names in {
             self.device: ["last_avail", "avail_idx", "used_idx", "published", "was_published"],
-            self.driver: ["last_used", "avail_idx", "kicked"],
+            self.driver: ["last_used", "used_seen", "avail_idx", "kicked"],
         }.items():
             for name in names:
                 setattr(half, name, start)

@@ -1,0 +1,199 @@
+/* dma_chains.c - a frame that takes more than one buffer, or meets chains that are no good
+ *
+ *   dma.c dma_frame() -> dma_chains(): follow chains until the frame has room, copy into their pieces, give them back
+ *
+ * VIRTIO_NET_F_MRG_RXBUF: num_buffers in the first header says how many chains it took. A chain that is not to be used
+ * (outside the region, not writable, indirect, a loop) goes back with length 0, with those before it, and the frame
+ * begins again behind them; an index that cannot be breaks the queue.
+ */
+#include "prelude.h"
+
+#define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
+#define CHAIN_MAX 64 /* descriptors in a chain we follow */
+
+/* Where a frame goes: the pieces of the buffers it was given, in order. */
+struct piece {
+	u8 *at;
+	u32 len;
+};
+struct scatter {
+	struct piece piece[256];
+	u32 n, room;
+};
+
+/* Follow the chain from head. Return: bytes of room it adds, -EINVAL if it is not to be used, or
+ * -EMSGSIZE if the frame is in too many pieces by now. */
+static int add_chain(struct nic_queue *q, u16 head, struct scatter *s)
+{
+	struct virtqueue *vq = &q->vq;
+	u32 n = s->n, room = 0;
+	u16 id = head;
+
+	for (u32 hops = 0; hops < CHAIN_MAX; hops++) {
+		struct virtq_desc d;
+		u8 *at;
+
+		if (n == ARRAY_SIZE(s->piece))
+			return -EMSGSIZE;
+		if (id >= vq->size)
+			return -EINVAL;
+		d = dma_read_desc(vq, id);
+		at = dma_map(&q->nic->dma, d.addr, d.len);
+		if (!at || !(d.flags & VIRTQ_DESC_F_WRITE) || d.flags & VIRTQ_DESC_F_INDIRECT || d.len > 1u << 30)
+			return -EINVAL;
+		if (hops == 0 && d.len < HDR_LEN) /* the header must not be torn */
+			return -EINVAL;
+		s->piece[n++] = (struct piece){ at, d.len };
+		room = min_u32(room + d.len, 1u << 30); /* a hostile chain's sum must not wrap */
+		if (!(d.flags & VIRTQ_DESC_F_NEXT)) {
+			s->n = n;
+			return (int)room;
+		}
+		id = d.next;
+	}
+	return -EINVAL;
+}
+
+/* Copy len bytes from src into the pieces from *at on, adding those in [from, to) of the frame to the sum. */
+struct cursor {
+	struct scatter *s;
+	u32 piece, off, pos;
+	u32 sum;
+};
+
+static void copy_range(struct cursor *c, const u8 *src, u32 end, bool summed, u32 sum_start)
+{
+	while (c->pos < end) {
+		struct piece *p = &c->s->piece[c->piece];
+		u32 n = min_u32(end - c->pos, p->len - c->off);
+
+		if (!summed) {
+			memcpy(p->at + c->off, src + c->pos, n);
+		} else {
+			u32 part = csum_and_copy(p->at + c->off, src + c->pos, n, 0);
+
+			if ((c->pos - sum_start) & 1) /* an odd start swaps the bytes of every word */
+				part = (part & 0xff00ff) << 8 | (part >> 8 & 0xff00ff);
+			c->sum = csum_add(c->sum, part);
+		}
+		c->pos += n;
+		c->off += n;
+		if (c->off == p->len && c->piece + 1 < c->s->n) {
+			c->piece++;
+			c->off = 0;
+		}
+	}
+}
+
+/* Write two bytes at frame offset pos, wherever they lie in the pieces (the header is in the first HDR_LEN bytes). */
+static void poke16(struct scatter *s, u32 pos, u16 value)
+{
+	u8 bytes[2];
+
+	store16(bytes, value);
+	for (u32 b = 0; b < 2; b++) {
+		u32 off = pos + b + HDR_LEN, i = 0;
+
+		while (off >= s->piece[i].len)
+			off -= s->piece[i++].len;
+		s->piece[i].at[off] = bytes[b];
+	}
+}
+
+static noinline u32 copy_scattered(struct scatter *s, const struct frame *f, bool summed)
+{
+	struct cursor c = { .s = s, .off = HDR_LEN };
+
+	if (c.off == s->piece[0].len && s->n > 1)
+		c = (struct cursor){ .s = s, .piece = 1 };
+	if (summed) {
+		copy_range(&c, f->data, f->l4_off, false, 0);
+		copy_range(&c, f->data, f->l4_off + f->l4_len, true, f->l4_off);
+	}
+	copy_range(&c, f->data, f->len, false, 0);
+	return c.sum;
+}
+
+/* A chain the card can't use goes back with length 0. */
+static void refuse_chain(struct nic_queue *q, u16 head)
+{
+	COUNT(q->dma_failed, 1);
+	virtqueue_fill_used(&q->vq, head, 0);
+}
+
+/* dma_chains() - one frame into as many chains as it takes, avail of which are there. Return: as dma_frame() */
+int dma_chains(struct nic_queue *q, struct frame *f, int avail)
+{
+	struct virtqueue *vq = &q->vq;
+	u32 need = f->len + HDR_LEN, chains = 0, refused = 0;
+	bool offload = dma_offload(q->nic);
+	bool summed = f->flags & FRAME_L4 && (offload || !q->nic->wire->live);
+	int csum = 0;
+	u16 heads[256], at = vq->last_avail;
+	u32 rooms[256];
+	struct scatter s;
+	u32 sum;
+
+	s.n = s.room = 0;
+	while (s.room < need) {
+		u16 head;
+		int room;
+
+		if ((u16)(at - vq->last_avail) >= avail) {
+			avail = virtqueue_avail(vq, chains + 1);
+			if (avail < 0)
+				return avail;
+			if ((u16)(at - vq->last_avail) >= avail)
+				/* none left: wait for more, unless the whole ring would not hold it */
+				return chains == vq->size ? -EMSGSIZE : 0;
+		}
+		if (chains == ARRAY_SIZE(heads))
+			return -EMSGSIZE;
+		head = READ_ONCE(vq->avail->ring[at & (vq->size - 1)]);
+		if (unlikely(head >= vq->size)) {
+			vq->broken = 1;
+			return -EIO;
+		}
+		room = add_chain(q, head, &s);
+		if (unlikely(room == -EMSGSIZE))
+			return room;
+		if (unlikely(room < 0)) { /* all taken so far go back, the frame begins again behind them */
+			for (u32 i = 0; i < chains; i++)
+				virtqueue_fill_used(vq, heads[i], 0);
+			refuse_chain(q, head);
+			q->batch += chains + 1;
+			avail -= (int)chains + 1;
+			vq->last_avail = ++at;
+			chains = s.n = s.room = 0;
+			if (++refused > vq->size) { /* it posts bad ones as fast as we give them back */
+				vq->broken = 1;
+				return -EIO;
+			}
+			continue;
+		}
+		at++;
+		heads[chains] = head;
+		rooms[chains++] = (u32)room;
+		s.room += (u32)room;
+	}
+	sum = copy_scattered(&s, f, summed);
+	if (summed) {
+		u16 whole;
+
+		csum = dma_csum(q->nic, f,
+				csum_add(sum, csum_pseudo(f->data + f->l3_off, f->l3, f->l4_len, f->ip_proto)), &whole);
+		if (csum == DMA_CSUM_COMPLETED)
+			poke16(&s, dma_csum_at(f), whole);
+	}
+	dma_header(f, s.piece[0].at, chains, offload && csum);
+	for (u32 i = 0; i < chains; i++) {
+		u32 used = min_u32(need, rooms[i]);
+
+		virtqueue_fill_used(vq, heads[i], used);
+		need -= used;
+	}
+	vq->last_avail = at;
+	q->shadow[heads[0]] = (struct frame_shadow){ f->id, f->t_ns, q->nic->now };
+	dma_count(q, &(struct dma_tally){ 1, f->len, offload && summed, offload && csum });
+	return 1;
+}
