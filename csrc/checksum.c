@@ -2,7 +2,7 @@
  *
  * A partial sum is 32 bits of one's complement arithmetic over 16-bit words as they lie in memory; csum_fold() makes
  * the 16-bit complement of it. csum_and_copy() does the sum and the copy in one pass over the bytes: the copy is
- * memory bound, so the sum is nearly free. AVX2 where the CPU has it, chosen at start (isa.c).
+ * memory bound, so the sum is nearly free. AVX2 or AVX-512 where the CPU has it, chosen at start (isa.c).
  */
 #include "prelude.h"
 
@@ -85,11 +85,11 @@ static u32 copy_generic(void *to, const void *from, u32 len, u32 sum)
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-/* 64 bytes a turn: each 32-bit lane is widened to 64 bits before it is added, so no carry is ever lost. */
+/* Each 64-bit lane is added up as it is, wrapping (a), and its upper half by itself (b), which cannot wrap; then what the
+ * lower halves are together is a - (b << 32). Three instructions a register and no carry lost. */
 __attribute__((target("avx2"))) static u32 copy_avx2(void *to, const void *from, u32 len, u32 sum)
 {
-	const __m256i low = _mm256_set1_epi64x(0xffffffff);
-	__m256i a = _mm256_setzero_si256(), b = a;
+	__m256i a0 = _mm256_setzero_si256(), a1 = a0, b0 = a0, b1 = a0;
 	const u8 *p = from;
 	u8 *q = to;
 	u64 lane[4];
@@ -100,16 +100,57 @@ __attribute__((target("avx2"))) static u32 copy_avx2(void *to, const void *from,
 
 		_mm256_storeu_si256((__m256i *)q, x);
 		_mm256_storeu_si256((__m256i *)(q + 32), y);
-		a = _mm256_add_epi64(a, _mm256_and_si256(x, low));
-		b = _mm256_add_epi64(b, _mm256_srli_epi64(x, 32));
-		a = _mm256_add_epi64(a, _mm256_and_si256(y, low));
-		b = _mm256_add_epi64(b, _mm256_srli_epi64(y, 32));
+		a0 = _mm256_add_epi64(a0, x);
+		b0 = _mm256_add_epi64(b0, _mm256_srli_epi64(x, 32));
+		a1 = _mm256_add_epi64(a1, y);
+		b1 = _mm256_add_epi64(b1, _mm256_srli_epi64(y, 32));
 	}
-	_mm256_storeu_si256((__m256i *)lane, _mm256_add_epi64(a, b));
+	b0 = _mm256_add_epi64(b0, b1);
+	a0 = _mm256_sub_epi64(_mm256_add_epi64(a0, a1), _mm256_slli_epi64(b0, 32));
+	b0 = _mm256_add_epi64(b0, _mm256_and_si256(a0, _mm256_set1_epi64x(0xffffffff)));
+	b0 = _mm256_add_epi64(b0, _mm256_srli_epi64(a0, 32));
+	_mm256_storeu_si256((__m256i *)lane, b0); /* 40 bits each at most: no carry among them */
 	_mm256_zeroupper();
-	sum = fold64((u64)fold64(lane[0] + lane[1]) + fold64(lane[2] + lane[3]) + sum);
-	memcpy(q, p, len);
-	return csum_partial(q, len, sum);
+	return copy_generic(q, p, len, fold64(lane[0] + lane[1] + lane[2] + lane[3] + sum));
+}
+
+/* The same in 64-byte registers, and the last of them masked, so there is no tail. */
+__attribute__((target("avx512f,avx512bw"))) static u32 copy_avx512(void *to, const void *from, u32 len, u32 sum)
+{
+	__m512i a0 = _mm512_setzero_si512(), a1 = a0, b0 = a0, b1 = a0, x, y;
+	const u8 *p = from;
+	__mmask64 tail;
+	u8 *q = to;
+
+	for (; len > 128; len -= 128, p += 128, q += 128) {
+		x = _mm512_loadu_si512(p);
+		y = _mm512_loadu_si512(p + 64);
+		_mm512_storeu_si512(q, x);
+		_mm512_storeu_si512(q + 64, y);
+		a0 = _mm512_add_epi64(a0, x);
+		b0 = _mm512_add_epi64(b0, _mm512_srli_epi64(x, 32));
+		a1 = _mm512_add_epi64(a1, y);
+		b1 = _mm512_add_epi64(b1, _mm512_srli_epi64(y, 32));
+	}
+	if (len > 64) {
+		x = _mm512_loadu_si512(p);
+		_mm512_storeu_si512(q, x);
+		a0 = _mm512_add_epi64(a0, x);
+		b0 = _mm512_add_epi64(b0, _mm512_srli_epi64(x, 32));
+		len -= 64;
+		p += 64;
+		q += 64;
+	}
+	tail = len ? ~0ull >> (64 - len) : 0;
+	y = _mm512_maskz_loadu_epi8(tail, p);
+	_mm512_mask_storeu_epi8(q, tail, y);
+	a1 = _mm512_add_epi64(a1, y);
+	b1 = _mm512_add_epi64(b1, _mm512_srli_epi64(y, 32));
+	b0 = _mm512_add_epi64(b0, b1);
+	a0 = _mm512_sub_epi64(_mm512_add_epi64(a0, a1), _mm512_slli_epi64(b0, 32));
+	b0 = _mm512_add_epi64(b0, _mm512_and_si512(a0, _mm512_set1_epi64(0xffffffff)));
+	b0 = _mm512_add_epi64(b0, _mm512_srli_epi64(a0, 32));
+	return fold64((u64)_mm512_reduce_add_epi64(b0) + sum);
 }
 #endif
 
@@ -120,6 +161,8 @@ __attribute__((constructor)) static void csum_dispatch(void)
 #if defined(__x86_64__)
 	if (isa_has_avx2())
 		copy_impl = copy_avx2;
+	if (isa_has_avx512())
+		copy_impl = copy_avx512;
 #endif
 }
 

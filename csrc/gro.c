@@ -108,26 +108,31 @@ void napi_gro_flush(struct napi_struct *n, int flush_old, enum gro_end why)
 		flush_bucket(n, (u32)__builtin_ctz(mask), flush_old, why);
 }
 
+static inline bool mac_equal(const u8 *a, const u8 *b) /* ETH_HLEN bytes: two times 8 that overlap */
+{
+	return !((load64(a) ^ load64(b)) | (load64(a + 6) ^ load64(b + 6)));
+}
+
 /* Who in the bucket could be the same flow, as far as the link layer can tell? */
 static void gro_list_prepare(const struct gro_list *l, const struct sk_buff *skb)
 {
-	const u8 *mac = skb_mac_header(skb);
+	const u8 *mac = gro_mac_header(skb);
 
 	for (u32 i = 0; i < l->count; i++) {
 		struct sk_buff *p = l->skb[i];
 
 		p->gro_same_flow = p->hash == skb->hash && p->vlan_tci == skb->vlan_tci &&
-				   memcmp(skb_mac_header(p), mac, ETH_HLEN) == 0;
+				   mac_equal(gro_mac_header(p), mac);
 	}
 }
 
 /* The newest in the bucket that is the same flow down to the ports, which begin at off. Who is not is marked so. */
 struct sk_buff **gro_lookup(struct gro_list *l, const struct sk_buff *skb, u32 off)
 {
-	u32 ports = load32(skb_mac_header(skb) + off);
+	u32 ports = load32(gro_mac_header(skb) + off);
 
 	for (u32 i = l->count; i-- > 0;)
-		if (l->skb[i]->gro_same_flow && load32(skb_mac_header(l->skb[i]) + off) == ports)
+		if (l->skb[i]->gro_same_flow && load32(gro_mac_header(l->skb[i]) + off) == ports)
 			return &l->skb[i];
 	return NULL;
 }
@@ -234,10 +239,7 @@ static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 		COUNT(n->gro_held, 1);
 		COUNT(sd->gro_held_total, 1);
 	}
-	if (l->count)
-		n->gro_bitmask |= 1u << b;
-	else
-		n->gro_bitmask &= ~(1u << b);
+	n->gro_bitmask = (n->gro_bitmask & ~(1u << b)) | (u32)(l->count != 0) << b;
 	return held;
 }
 

@@ -17,9 +17,10 @@
 
 /* ---- receive ---- */
 
-static struct sk_buff **vlan_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
+static noinline struct sk_buff **vlan_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb,
+						  u32 off)
 {
-	const u8 *tag = skb_mac_header(skb) + off;
+	const u8 *tag = gro_mac_header(skb) + off;
 
 	if (!gro_has(skb, off + 4) || off >= ETH_HLEN + 4 * TAGS_MAX)
 		return gro_refuse(skb);
@@ -27,13 +28,13 @@ static struct sk_buff **vlan_gro_receive(struct napi_struct *n, struct gro_list 
 		struct sk_buff *p = l->skb[i];
 
 		if (p->gro_same_flow)
-			p->gro_same_flow = load32(skb_mac_header(p) + off) == load32(tag);
+			p->gro_same_flow = load32(gro_mac_header(p) + off) == load32(tag);
 	}
 	return gro_receive_by_type(n, l, skb, off + 4, load16(tag + 2));
 }
 
-static struct sk_buff **ip_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off,
-				       u8 proto)
+static inline struct sk_buff **ip_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off,
+					      u8 proto)
 {
 	if (likely(proto == TCP))
 		return tcp_gro_receive(n, l, skb, off);
@@ -54,7 +55,7 @@ static void set_network(struct sk_buff *skb, u32 off)
 
 static struct sk_buff **inet_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
 {
-	const u8 *ip = skb_mac_header(skb) + off;
+	const u8 *ip = gro_mac_header(skb) + off;
 	u32 frag;
 
 	if (!gro_has(skb, off + 20) || ip[0] != 0x45)
@@ -66,7 +67,7 @@ static struct sk_buff **inet_gro_receive(struct napi_struct *n, struct gro_list 
 	set_network(skb, off);
 	for (u32 i = 0; i < l->count; i++) {
 		struct sk_buff *p = l->skb[i];
-		const u8 *ip2 = skb_mac_header(p) + off;
+		const u8 *ip2 = gro_mac_header(p) + off;
 
 		if (p->gro_same_flow)
 			p->gro_same_flow = load64(ip2 + 12) == load64(ip + 12) && ip2[9] == ip[9];
@@ -80,9 +81,10 @@ static bool is_skipped(u8 next)
 	return next == 0 || next == 43 || next == 60;
 }
 
-static struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
+static noinline struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb,
+						  u32 off)
 {
-	const u8 *ip = skb_mac_header(skb) + off;
+	const u8 *ip = gro_mac_header(skb) + off;
 	u32 len = 40;
 	u8 next;
 
@@ -101,7 +103,7 @@ static struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct gro_list 
 	set_network(skb, off);
 	for (u32 i = 0; i < l->count; i++) {
 		struct sk_buff *p = l->skb[i];
-		const u8 *ip2 = skb_mac_header(p) + off;
+		const u8 *ip2 = gro_mac_header(p) + off;
 
 		/* version and flow label; next header; addresses; extension headers byte by byte, all within a buffer */
 		if (p->gro_same_flow)
@@ -136,7 +138,7 @@ static enum gro_end inet_gro_flush(struct sk_buff *p, const u8 *ip, const u8 *ip
 
 static enum gro_end level_flush(struct sk_buff *p, const struct sk_buff *skb, u32 off, u8 level)
 {
-	const u8 *ip = skb_mac_header(skb) + off, *ip2 = skb_mac_header(p) + off;
+	const u8 *ip = gro_mac_header(skb) + off, *ip2 = gro_mac_header(p) + off;
 
 	if (ip[0] >> 4 == 4)
 		return inet_gro_flush(p, ip, ip2, level);

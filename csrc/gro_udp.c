@@ -38,7 +38,7 @@ static enum gro_end udp_refusal(struct sk_buff *p, const struct sk_buff *skb)
 
 static struct sk_buff **udp_gro_segment(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
 {
-	const u8 *uh = skb_mac_header(skb) + off;
+	const u8 *uh = gro_mac_header(skb) + off;
 	u32 ulen = be16(uh + 4);
 	struct sk_buff **pp, *p;
 	enum gro_end why;
@@ -73,7 +73,7 @@ static struct sk_buff **udp_gro_segment(struct napi_struct *n, struct gro_list *
 
 struct sk_buff **udp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
 {
-	const u8 *uh = skb_mac_header(skb) + off;
+	const u8 *uh = gro_mac_header(skb) + off;
 	enum kind kind;
 
 	if (!gro_has(skb, off + 8))

@@ -196,6 +196,12 @@ static inline bool is_vlan(u16 protocol)
 	return protocol == 0x0081 || protocol == 0xa888;
 }
 
+/* While GRO has it, and has not completed it, data is the end of the Ethernet header: no need to ask for the buffer. */
+static inline u8 *gro_mac_header(const struct sk_buff *skb)
+{
+	return skb->data - ETH_HLEN;
+}
+
 /* While GRO has it, offsets are from the MAC header. Bytes of the packet from off on; does its first buffer reach end? */
 static inline u32 gro_len(const struct sk_buff *skb, u32 off)
 {

@@ -13,12 +13,16 @@
 
 /* ---- waking whoever reads ---- */
 
+/* What is done per datagram is made twice from one text, with locks and without: virtual time has one thread, and asking
+ * which it is at every step costs 20 instructions. */
+#define TWICE static inline __attribute__((always_inline))
+
 /* A flag both sides of a wake-up write. One thread alone needs no locked instruction for it (20 ns a datagram). */
-static u8 flag_exchange(const struct softnet_data *sd, u8 *flag, u8 value)
+TWICE u8 flag_exchange(bool live, u8 *flag, u8 value)
 {
 	u8 old;
 
-	if (sd->live)
+	if (live)
 		return __atomic_exchange_n(flag, value, __ATOMIC_SEQ_CST);
 	old = *flag;
 	*flag = value;
@@ -32,22 +36,9 @@ static void wake_other(struct softnet_data *sd, struct softnet_data *target)
 	cpu_wake(target, sd->now);
 }
 
-static void wake_reader(struct softnet_data *sd, struct sock *sk)
+/* Its reader sleeps. */
+static noinline void wake_task(struct softnet_data *sd, struct softnet_data *target)
 {
-	struct softnet_data *target = sd->host->cpu[READ_ONCE(sk->reader_cpu)]; /* may be moved by whoever owns it */
-
-	if (flag_exchange(sd, &sk->on_ready, 1))
-		return;
-	lock_if(sd->live, &target->ready_lock);
-	sk->ready_next = NULL;
-	if (target->ready)
-		target->ready_tail->ready_next = sk;
-	else
-		smp_store_release(&target->ready, sk); /* Pairs with reader_run(). */
-	target->ready_tail = sk;
-	unlock_if(sd->live, &target->ready_lock);
-	if (flag_exchange(sd, &target->reader.runnable, 1))
-		return;
 	if (unlikely(!sd->live && target->busy.idle)) { /* it spins: no wake-up, but it sees this */
 		wake_other(sd, target);
 		return;
@@ -60,37 +51,66 @@ static void wake_reader(struct softnet_data *sd, struct sock *sk)
 		wake_other(sd, target);
 }
 
+TWICE void wake_reader(struct softnet_data *sd, struct sock *sk, bool live)
+{
+	struct softnet_data *target = sd->host->cpu[READ_ONCE(sk->reader_cpu)]; /* may be moved by whoever owns it */
+
+	if (flag_exchange(live, &sk->on_ready, 1))
+		return;
+	lock_if(live, &target->ready_lock);
+	sk->ready_next = NULL;
+	if (target->ready)
+		target->ready_tail->ready_next = sk;
+	else
+		smp_store_release(&target->ready, sk); /* Pairs with reader_run(). */
+	target->ready_tail = sk;
+	unlock_if(live, &target->ready_lock);
+	if (unlikely(!flag_exchange(live, &target->reader.runnable, 1)))
+		wake_task(sd, target);
+}
+
+static noinline void wake_python(const struct sock *sk)
+{
+	u64 one = 1;
+	ssize_t n = sk->wake_fd >= 0 ? write(sk->wake_fd, &one, sizeof(one)) : 0;
+
+	(void)n;
+}
+
+TWICE void data_ready(struct softnet_data *sd, struct sock *sk, bool live)
+{
+	if (likely(sk->sink))
+		wake_reader(sd, sk, live);
+	else
+		wake_python(sk);
+}
+
 void sock_data_ready(struct softnet_data *sd, struct sock *sk)
 {
-	if (likely(sk->sink)) {
-		wake_reader(sd, sk);
-	} else if (sk->wake_fd >= 0) {
-		u64 one = 1;
-		ssize_t n = write(sk->wake_fd, &one, sizeof(one));
-
-		(void)n;
-	}
+	if (sd->live)
+		data_ready(sd, sk, true);
+	else
+		data_ready(sd, sk, false);
 }
 
 /* ---- the queue. TCP calls with sk->lock held ---- */
 
-int sock_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
+TWICE int queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb, bool tcp, bool live)
 {
-	bool tcp = sk->type == SOCK_TCP;
 	u32 segs = skb->segs;
 
 	cpu_charge(sd, COST_SOCK);
 	if (!tcp)
-		lock_if(sd->live, &sk->lock);
+		lock_if(live, &sk->lock);
 	if (unlikely(sk->rmem - READ_ONCE(sk->rfree) > sk->rcvbuf || sk->closed)) { /* closed since it was found */
 		COUNT(sk->drops, segs);
 		if (!tcp)
-			unlock_if(sd->live, &sk->lock);
+			unlock_if(live, &sk->lock);
 		return -ENOBUFS;
 	}
 	if (unlikely(sd->host->rps_sock_flow != NULL)) /* sock_rps_save_rxhash() */
 		WRITE_ONCE(sk->rxhash, skb->hash);
-	WRITE_ONCE(sk->rmem, sk->rmem + skb->truesize);
+	COUNT(sk->rmem, skb->truesize);
 	COUNT(sk->packets, segs);
 	COUNT(sk->bytes, skb->len);
 	skb->next = NULL;
@@ -100,13 +120,25 @@ int sock_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff 
 	else
 		sk->head = skb;
 	sk->tail = skb;
-	WRITE_ONCE(sk->qlen, sk->qlen + 1);
-	sock_data_ready(sd, sk); /* under the lock: whoever closes takes it, and the eventfd is gone after that */
+	COUNT(sk->qlen, 1);
+	data_ready(sd, sk, live); /* under the lock: whoever closes takes it, and the eventfd is gone after that */
 	if (!tcp) {
-		unlock_if(sd->live, &sk->lock);
+		unlock_if(live, &sk->lock);
 		count_fate(sd, DELIVERED_UDP, segs);
 	}
 	return 0;
+}
+
+static noinline int queue_rcv_live(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb, bool tcp)
+{
+	return queue_rcv_skb(sd, sk, skb, tcp, true);
+}
+
+int sock_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
+{
+	bool tcp = sk->type == SOCK_TCP;
+
+	return unlikely(sd->live) ? queue_rcv_live(sd, sk, skb, tcp) : queue_rcv_skb(sd, sk, skb, tcp, false);
 }
 
 struct sk_buff *sock_dequeue(struct sock *sk)
@@ -117,8 +149,8 @@ struct sk_buff *sock_dequeue(struct sock *sk)
 		return NULL;
 	sk->head = skb->next;
 	skb->next = NULL;
-	WRITE_ONCE(sk->qlen, sk->qlen - 1);
-	WRITE_ONCE(sk->rfree, sk->rfree + skb->truesize);
+	COUNT(sk->qlen, -1);
+	COUNT(sk->rfree, skb->truesize);
 	return skb;
 }
 
@@ -140,7 +172,7 @@ static void read_latency(struct softnet_data *sd, const struct sk_buff *skb)
 			latency(sd, LAT_TOTAL, s->t_wire, sd->now, 1);
 }
 
-static struct sk_buff *reader_take(bool live, struct sock *sk)
+TWICE struct sk_buff *reader_take(bool live, struct sock *sk)
 {
 	struct sk_buff *skb;
 
@@ -151,15 +183,15 @@ static struct sk_buff *reader_take(bool live, struct sock *sk)
 }
 
 /* The socket is drained: off the ready list. A packet that came just now puts it on again. */
-static void reader_leave(struct softnet_data *sd, struct sock *sk)
+TWICE void reader_leave(struct softnet_data *sd, struct sock *sk, bool live)
 {
-	lock_if(sd->live, &sd->ready_lock);
+	lock_if(live, &sd->ready_lock);
 	WRITE_ONCE(sd->ready, sk->ready_next);
-	unlock_if(sd->live, &sd->ready_lock);
-	flag_exchange(sd, &sk->on_ready, 0);
-	if (READ_ONCE(sk->qlen))
-		wake_reader(sd, sk);
-	else if (!sd->live && sk->type == SOCK_TCP && sk->closed) /* live: sock_sweep() */
+	unlock_if(live, &sd->ready_lock);
+	flag_exchange(live, &sk->on_ready, 0);
+	if (live && READ_ONCE(sk->qlen))
+		wake_reader(sd, sk, true);
+	else if (!live && unlikely(sk->closed) && sk->type == SOCK_TCP) /* live: sock_sweep() */
 		sock_close(sd->host, sd, sk);
 }
 
@@ -176,13 +208,12 @@ static noinline void note_read(struct softnet_data *sd, struct sock *sk, const s
 	sock_rps_record_flow(sd->host, sk, sd->cpu);
 }
 
-int reader_run(struct softnet_data *sd)
+TWICE int reader_loop(struct softnet_data *sd, bool live)
 {
-	bool note = sd->host->busy_read || sd->host->rps_sock_flow;
+	const bool note = sd->host->busy_read || sd->host->rps_sock_flow;
+	const u32 catch_up = sd->host->catch_up;
 	u32 n = 0;
 
-	if (unlikely(sd->busy.napi != NULL) && reader_polls(sd))
-		return 1;
 	for (;;) {
 		struct sock *sk = smp_load_acquire(&sd->ready); /* Pairs with wake_reader(). */
 		struct sk_buff *skb;
@@ -190,14 +221,14 @@ int reader_run(struct softnet_data *sd)
 		if (!sk) {
 			if (unlikely(sd->host->busy_read) && busy_poll_begin(sd))
 				return 1;
-			flag_exchange(sd, &sd->reader.runnable, 0);
+			flag_exchange(live, &sd->reader.runnable, 0);
 			if (!__atomic_load_n(&sd->ready, __ATOMIC_SEQ_CST)) /* Pairs with wake_reader(). */
 				return 0;
 			WRITE_ONCE(sd->reader.runnable, 1);
 			continue;
 		}
-		while ((skb = reader_take(sd->live, sk))) {
-			if (!sd->live) /* who queued it may be a step ahead */
+		while ((skb = reader_take(live, sk))) {
+			if (!live) /* who queued it may be a step ahead */
 				sd->now = max_u64(sd->now, skb->t_stage);
 			cpu_charge(sd, COST_RECV);
 			cpu_charge_bytes(sd, COST_COPY_PS, skb->len);
@@ -207,12 +238,24 @@ int reader_run(struct softnet_data *sd)
 			if (unlikely(note))
 				note_read(sd, sk, skb);
 			kfree_skb_list(sd, skb);
-			if (++n >= sd->host->catch_up &&
+			if (++n >= catch_up &&
 			    (cpu_yields(sd) || n >= BURST || sd->ksoftirqd_task.runnable)) /* a slice may be over */
 				return 1;
 		}
-		reader_leave(sd, sk);
+		reader_leave(sd, sk, live);
 	}
+}
+
+static noinline int reader_run_live(struct softnet_data *sd)
+{
+	return reader_loop(sd, true);
+}
+
+int reader_run(struct softnet_data *sd)
+{
+	if (unlikely(sd->busy.napi != NULL) && reader_polls(sd))
+		return 1;
+	return sd->live ? reader_run_live(sd) : reader_loop(sd, false);
 }
 
 /* ---- Python reads ---- */

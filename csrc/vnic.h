@@ -375,10 +375,11 @@ u16 csum_fold(u32 sum);                                   /* complemented */
 u16 ip_fast_csum(const void *iph, u32 bytes);
 u32 csum_pseudo(const u8 *iph, int version, u32 len, u8 proto);
 
-/* isa.c: what the run-time dispatch chose; VNIC_ISA=generic forces the portable code, avx2 that without GFNI */
+/* isa.c: what the run-time dispatch chose; VNIC_ISA=generic forces the portable code, avx2 that without AVX-512 */
 const char *vnic_isa(void);
 int isa_has_avx2(void);
 int isa_has_pclmul(void);
+int isa_has_avx512(void);
 int isa_has_gfni(void);
 
 /* ---- irq.c: raise, moderation, and the one mask there is (the virtqueue's notification suppression) ---- */

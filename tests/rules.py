@@ -68,12 +68,12 @@ RULES = (
     # ---- GRO: who belongs together ----
     _gro(
         "packets of a flow have both MAC addresses and the EtherType in common", f"{GROC} gro_list_prepare()",
-        Mutant("gro.c", "memcmp(skb_mac_header(p), mac, ETH_HLEN) == 0", "1"),
+        Mutant("gro.c", "mac_equal(gro_mac_header(p), mac)", "1"),
         rows=("source MAC", "not for us: merged all the same"),
     ),
     _gro(
         "they have both addresses, the protocol and both ports in common", f"{IP4}, {TCP4}",
-        Mutant("gro.c", "load32(skb_mac_header(l->skb[i]) + off) == ports", "1"),
+        Mutant("gro.c", "load32(gro_mac_header(l->skb[i]) + off) == ports", "1"),
         Mutant("gro_inet.c", "load64(ip2 + 12) == load64(ip + 12) && ip2[9] == ip[9]", "1", RECORDED_ANSWERS),
         rows=("source address", "destination address", "interleaved", "8 flows"),
     ),
@@ -154,7 +154,7 @@ RULES = (
     ),
     _gro(
         "and the options, timestamps too", f"{TCP4} tcp_gro_receive()",
-        Mutant("gro_tcp.c", "return memcmp(th + 20, th2 + 20, thlen - 20) != 0 ? GRO_OPTIONS : GRO_HOLDS;", "return GRO_HOLDS;"),
+        Mutant("gro_tcp.c", "			return GRO_OPTIONS;\n	return GRO_HOLDS;", "			return GRO_HOLDS;\n	return GRO_HOLDS;"),
         rows=("tcp_ts", "tcp_opt"),
     ),
     _gro(
@@ -221,7 +221,7 @@ RULES = (
     ),
     Rule(
         "GRO: frames with equal VLAN tags merge, others do not", "net/8021q/vlan_core.c vlan_gro_receive()", WRITTEN, (INET,),
-        (Mutant("gro_inet.c", "load32(skb_mac_header(p) + off) == load32(tag)", "1"),),
+        (Mutant("gro_inet.c", "load32(gro_mac_header(p) + off) == load32(tag)", "1"),),
     ),
     _gro(
         "UDP only if a socket has UDP_GRO, or forwarding or lists are on", f"{UDP4} udp_gro_receive()",
