@@ -168,7 +168,7 @@ __attribute__((constructor)) static void csum_dispatch(void)
 
 u32 csum_and_copy(void *to, const void *from, u32 len, u32 sum)
 {
-	return len < 256 ? copy_generic(to, from, len, sum) : copy_impl(to, from, len, sum);
+	return len < 64 ? copy_generic(to, from, len, sum) : copy_impl(to, from, len, sum); /* no full register */
 }
 
 /* The pseudo-header: RFC 768/9293 for IPv4, RFC 8200 section 8.1 for IPv6. len: of the transport header and data. */

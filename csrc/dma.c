@@ -60,12 +60,14 @@ void *dma_map(const struct dma *d, u64 addr, u64 len)
 	return d->base + addr;
 }
 
+typedef u64 __attribute__((may_alias)) u64_alias;
+
 /* Read once, check, then use: the driver may be another process, and change it under our eyes. */
 struct virtq_desc dma_read_desc(const struct virtqueue *vq, u16 id)
 {
 	const struct virtq_desc *d = &vq->desc[id];
 
-	u64 rest = READ_ONCE(*(const u64 *)&d->len); /* len, flags and next in one */
+	u64 rest = READ_ONCE(*(const u64_alias *)&d->len); /* len, flags and next in one */
 
 	return (struct virtq_desc){ READ_ONCE(d->addr), (u32)rest, (u16)(rest >> 32), (u16)(rest >> 48) };
 }
@@ -103,15 +105,18 @@ enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u1
 	return DMA_CSUM_COMPLETED;
 }
 
-/* The sum over the transport part and the pseudo header, whose addresses lie right before it if there are no options. */
-static u32 sum_small(const struct frame *f)
+/* The usual small one, FRAME_PLAIN: the addresses lie right before the transport part, so that one sum takes both in. Only
+ * if it is not plainly right, the whole story. */
+static inline enum dma_csum dma_csum_plain(const struct nic *nic, const struct frame *f, u16 *whole)
 {
 	const u8 *l4 = f->data + f->l4_off;
-	u32 len = f->l4_len;
+	u32 len = f->l4_len, proto = f->ip_proto;
+	u32 sum = csum_partial(l4 - 8, len + 8, __builtin_bswap32(len) + (proto << 24));
+	u16 folded = csum_fold(sum);
 
-	if (likely(f->l3 == 4 && f->l4_off == f->l3_off + 20))
-		return csum_partial(l4 - 8, len + 8, __builtin_bswap32(len) + ((u32)f->ip_proto << 24));
-	return csum_partial(l4, f->l4_len, csum_pseudo(f->data + f->l3_off, f->l3, f->l4_len, f->ip_proto));
+	if (likely((folded == 0 || folded == 0xffff) && (proto == 6 || be16(l4 + 4) == len)))
+		return DMA_CSUM_GOOD;
+	return dma_csum(nic, f, sum, whole);
 }
 
 /* ---- one buffer ---- */
@@ -197,15 +202,12 @@ static inline bool write_frame(struct nic_queue *q, const struct frame *f, u16 a
 		return false;
 	to = ch->base + d.addr;
 	if (likely(ch->sums && f->flags & FRAME_L4)) {
-		u32 sum;
-
-		if (f->len < 256) { /* the sum over lines still hot */
+		if (f->flags & FRAME_PLAIN && f->len < 192) { /* summed while hot; longer ones are worth a call */
 			copy_small(to + HDR_LEN, f->data, f->len);
-			sum = sum_small(f);
+			csum = dma_csum_plain(q->nic, f, &whole);
 		} else {
-			sum = copy_and_sum(to + HDR_LEN, f);
+			csum = dma_csum(q->nic, f, copy_and_sum(to + HDR_LEN, f), &whole);
 		}
-		csum = dma_csum(q->nic, f, sum, &whole);
 		if (unlikely(csum == DMA_CSUM_COMPLETED))
 			store16(to + HDR_LEN + dma_csum_at(f), whole);
 		t->l4 += ch->offload;

@@ -7,13 +7,13 @@
 
 static u32 bucket_of(u64 v)
 {
-	u32 octave, b;
+	u32 shift;
 
 	if (v < 64)
 		return (u32)v;
-	octave = 63 - (u32)__builtin_clzll(v); /* 6 .. 63 */
-	b = (octave - 5) * 64 + ((v >> (octave - 6)) & 63);
-	return b < LAT_BUCKETS ? b : LAT_BUCKETS - 1;
+	v = min_u64(v, INT64_MAX);
+	shift = 57 - (u32)__builtin_clzll(v); /* octave 6 .. 62: the 7 bits from the first one on */
+	return shift * 64 + (u32)(v >> shift);
 }
 
 static u64 bucket_top(u32 b)

@@ -11,6 +11,7 @@ void rss_set_key(struct rss *r, const u8 *key, u32 len)
 {
 	u8 padded[RSS_KEY_SIZE + 4] = { 0 };
 
+	r->keys++;
 	memcpy(padded, key, min_u32(len, RSS_KEY_SIZE));
 	memcpy(r->key, padded, RSS_KEY_SIZE);
 	for (u32 word = 0; word < ARRAY_SIZE(r->window); word++) {
@@ -172,7 +173,7 @@ static void parse_ipv4(struct frame *f, const u8 *ip, u32 off, u32 left)
 	f->l4_len = len;
 	if (proto == 17 ? len >= 8 : proto == 6 && len >= 20) {
 		f->hash_report = proto == 6 ? HASH_TCPV4 : HASH_UDPV4;
-		f->flags |= FRAME_L4;
+		f->flags |= ihl == 20 ? FRAME_L4 | FRAME_PLAIN : FRAME_L4;
 	}
 }
 
@@ -252,6 +253,11 @@ static noinline u32 hash6(const struct rss *r, const struct frame *f)
 	return rss_toeplitz(r, input, f->hash_report == HASH_IPV6 ? 32 : 36);
 }
 
+u16 rss_queue(const struct rss *r, u32 hash)
+{
+	return r->indir[hash & (RSS_INDIR_SIZE - 1)];
+}
+
 /* What this card does not hash: nothing at all, or not UDP's ports */
 static noinline void limit_hash(const struct rss *r, struct frame *f, u32 n)
 {
@@ -289,8 +295,13 @@ void rss_burst(const struct rss *r, struct frame *f, u32 n)
 		u32 h = likely(f[i].hash_report < HASH_IPV6) ? hash[i] : hash6(r, &f[i]);
 
 		f[i].hash = h;
-		f[i].queue = r->indir[h & (RSS_INDIR_SIZE - 1)];
+		f[i].queue = rss_queue(r, h);
 	}
+}
+
+u32 rss_key_id(const struct rss *r)
+{
+	return r->keys << 2 | (u32)(r->enabled != 0) << 1 | (r->udp_ports != 0);
 }
 
 void rss_frame(const struct rss *r, struct frame *f)

@@ -260,19 +260,14 @@ int reader_run(struct softnet_data *sd)
 
 /* ---- Python reads ---- */
 
-/* sock_recv() - one datagram. Return: its length (as much of it as fits is copied), or -EAGAIN */
-long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_from *f)
+/* A datagram that was taken off its queue: to Python, as much of it as fits. Return: bytes */
+static u32 give_datagram(struct host *h, struct sock *sk, struct sk_buff *skb, void *buf, u64 len, struct sock_from *f)
 {
-	struct sk_buff *skb = reader_take(h->live, sk);
-	const u8 *ip;
-	u32 n;
+	const u8 *ip = skb_network_header(skb);
+	u32 n = (u32)min_u64(len, skb->len);
 
-	if (!skb)
-		return -EAGAIN;
-	ip = skb_network_header(skb);
 	f->addr = ip[0] >> 4 == 4 ? inet_addr4(ip + 12) : inet_addr6(ip + 8);
 	f->port = (u16)skb->seq;
-	n = (u32)min_u64(len, skb->len);
 	f->truncated = n < skb->len;
 	f->gso_size = skb->segs > 1 ? skb->gso_size : 0;
 	skb_copy_bits(skb, 0, buf, n);
@@ -280,6 +275,35 @@ long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_
 	sock_rps_record_flow(h, sk, sk->reader_cpu);
 	kfree_skb_list(NULL, skb);
 	return n;
+}
+
+/* sock_recv() - one datagram. Return: its length (as much of it as fits is copied), or -EAGAIN */
+long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_from *f)
+{
+	struct sk_buff *skb = reader_take(h->live, sk);
+
+	return skb ? (long)give_datagram(h, sk, skb, buf, len, f) : -EAGAIN;
+}
+
+/* sock_recvmmsg() - up to max datagrams, one behind the other, as many as fit whole; datagram i ends at ends[i]. Return:
+ * how many, 0 = none is there; -EMSGSIZE: not even the first fits */
+int sock_recvmmsg(struct host *h, struct sock *sk, void *buf, u32 size, u32 *ends, struct sock_from *f, int max)
+{
+	u32 used = 0;
+	int n = 0;
+
+	for (; n < max; n++) {
+		struct sk_buff *skb;
+
+		lock_if(h->live, &sk->lock);
+		skb = sk->head && sk->head->len <= size - used ? sock_dequeue(sk) : NULL;
+		unlock_if(h->live, &sk->lock);
+		if (!skb)
+			break;
+		used += give_datagram(h, sk, skb, (u8 *)buf + used, size - used, &f[n]);
+		ends[n] = used;
+	}
+	return n || !READ_ONCE(sk->qlen) ? n : -EMSGSIZE;
 }
 
 /* sock_read() - bytes of the stream. Return: how many; 0 = it ended; -EAGAIN = none yet; -ECONNRESET */

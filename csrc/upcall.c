@@ -2,8 +2,8 @@
  *
  *   netif_receive_skb.c, ip.c -> upcall_push(): bounded queue -> host.py: upcall_peek(), handler, upcall_done()
  *
- * Nothing here calls Python. In virtual time the loop returns with EV_UPCALL before anything else happens, so order and
- * time are exact; live, Python's thread is woken and works beside the path, and what does not fit is PYTHON_QUEUE_FULL.
+ * Nothing here calls Python. In virtual time the loop returns with EV_UPCALL before time goes on, so order and time are
+ * exact (what costs nothing happens at one instant, up to a whole poll of it); live, Python's thread is woken and works beside the path, and what does not fit is PYTHON_QUEUE_FULL.
  * A burst goes up as one block of bytes and offsets; the verdicts come back the same way.
  */
 #include "prelude.h"
@@ -14,10 +14,12 @@ void upcall_push(struct softnet_data *sd, struct sk_buff *skb, u32 handler)
 {
 	struct upcall_queue *q = &sd->host->upcalls;
 	bool full, first;
+	u32 queued;
 
 	spin_lock(&q->lock);
-	full = q->head - q->tail == UPCALLS_MAX;
-	first = q->head == q->tail;
+	queued = q->head - q->tail;
+	full = queued == UPCALLS_MAX;
+	first = queued == 0;
 	if (!full) {
 		q->slot[q->head % UPCALLS_MAX] = (struct upcall){ skb, handler, sd->cpu };
 		smp_store_release(&q->head, q->head + 1); /* Pairs with upcall_peek(). */
@@ -27,7 +29,8 @@ void upcall_push(struct softnet_data *sd, struct sk_buff *skb, u32 handler)
 		kfree_skb_reason(sd, skb, PYTHON_QUEUE_FULL);
 		return;
 	}
-	sd->horizon = sd->live ? sd->horizon : 0; /* virtual time: stop as soon as the step allows */
+	if (!sd->live) /* stop before time goes on, and before the queue is full */
+		sd->horizon = queued < UPCALLS_MAX / 2 ? min_u64(sd->horizon, sd->now + 1) : 0;
 	if (first && sd->live) {
 		u64 one = 1;
 		ssize_t n = write(q->wake_fd, &one, sizeof(one));

@@ -97,7 +97,9 @@ u64 lat_percentile(const struct histogram *h, double q);   /* 0 <= q <= 1; ns, t
 
 #define FRAME_CUT 1                /* the capture holds less than was on the wire (snap length) */
 #define FRAME_L4 2                 /* l4_off, l4_len and ip_proto are good: an unfragmented TCP or UDP packet */
+#define FRAME_PLAIN 4              /* FRAME_L4 in IPv4 without options: the addresses are right before the ports */
 #define FRAME_NO_PYTHON 8          /* @nic.filter said: not this one */
+#define FRAME_HASHED 64            /* parsed and hashed ahead of its arrival, see nic_run() */
 #define FRAME_TAGGED 32            /* vlan_tci is good */
 #define FRAME_WAITED 16            /* it stood at the head of the FIFO without a buffer: counted once */
 
@@ -224,6 +226,7 @@ struct rss {
 	u8 key[RSS_KEY_SIZE];
 	u8 udp_ports;              /* rx-flow-hash udp4/udp6 sdfn: hash the ports too */
 	u8 enabled;                /* rxhash */
+	u32 keys;                  /* how many it had */
 	u16 indir[RSS_INDIR_SIZE];
 	u64 window[9];             /* key bits 32 i .. 32 i + 63, the first one lowest: for carry-less multiplication */
 	u64 matrix[16];            /* row j: key bits 8 i + j .. 8 i + j + 7: for gf2p8affineqb */
@@ -233,6 +236,8 @@ void rss_set_key(struct rss *r, const u8 *key, u32 len);
 u32 rss_toeplitz(const struct rss *r, const u8 *input, u32 len);
 void frame_parse(struct frame *f);
 void rss_frame(const struct rss *r, struct frame *f);
+u16 rss_queue(const struct rss *r, u32 hash);
+u32 rss_key_id(const struct rss *r);   /* another one when anything that a hash depends on was changed */
 void rss_burst(const struct rss *r, struct frame *f, u32 n);
 void rss_hash4(const struct rss *r, const u8 (*tuple)[16], u32 *hash, u32 n); /* IPv4 4-tuples, 12 bytes of each 16 */
 
@@ -455,6 +460,7 @@ struct nic {
 	struct frame burst[BURST];     /* read from the wire, still to arrive */
 	int burst_pos, burst_len;
 	u8 burst_asked;                /* Python's filter has seen this burst */
+	u32 burst_key;                 /* rss_key_id() it was hashed with */
 	/* counters; names are rtnl_link_stats64's where it has one */
 	u64 offered;                   /* frames that arrived: the ledger's left side */
 	u64 rx_length_errors, rx_over_errors, rx_fifo_errors, multicast, filtered, rx_no_buffer_count;
@@ -932,6 +938,7 @@ void sock_data_ready(struct softnet_data *sd, struct sock *sk);
 struct sk_buff *sock_dequeue(struct sock *sk);
 struct sock_from { struct inet_addr addr; u16 port; u16 spare; u32 truncated; u32 gso_size; };
 long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_from *f); /* a datagram; -EAGAIN */
+int sock_recvmmsg(struct host *h, struct sock *sk, void *buf, u32 size, u32 *ends, struct sock_from *f, int max);
 long sock_read(struct host *h, struct sock *sk, void *buf, u64 len);  /* stream bytes; 0: ended; -EAGAIN; -ECONNRESET */
 struct sock *sock_accept(struct host *h, struct sock *listener);
 

@@ -431,7 +431,7 @@ RULES = (
     Rule(
         "Toeplitz: Microsoft's eight vectors; queue = indir[hash & 127], entry i = i mod queues", "drivers/net", WRITTEN,
         ("tests/test_rss.py",),
-        (Mutant("rss.c", "r->indir[h & (RSS_INDIR_SIZE - 1)]", "r->indir[h >> 25]"),),
+        (Mutant("rss.c", "r->indir[hash & (RSS_INDIR_SIZE - 1)]", "r->indir[hash >> 25]"),),
     ),
 )  # fmt: skip
 

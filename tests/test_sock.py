@@ -1,8 +1,10 @@
 """The receive queue of a socket: rcvbuf counts truesize, and one packet may overshoot; and whoever reads it."""
 
+import errno
+
 import frames
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.sock import ReceiveQueue
 
@@ -156,3 +158,49 @@ def test_a_reader_too_slow_for_its_datagrams_fills_the_receive_buffer(host):
     assert fates["DELIVERED_UDP"] == pytest.approx(n * gap / reading + queued, rel=0.01)
     assert fates["SOCKET_RCVBUFF"] + fates["DELIVERED_UDP"] == n
     assert h.mib()["Udp_RcvbufErrors"] == fates["SOCKET_RCVBUFF"]
+
+
+@given(
+    lengths=st.lists(st.integers(0, 1400), max_size=40),
+    vlen=st.integers(1, 50),
+    buf_len=st.sampled_from([128, 2048]),
+)
+@settings(max_examples=40)
+def test_recvmmsg_is_as_many_recvs(lengths, vlen, buf_len):
+    bodies = [bytes([i]) * n for i, n in enumerate(lengths)]
+    with vnic.Host(rcvbuf=1 << 24, rx_buf_len=buf_len, cost="zero", link="inf") as h:
+        sock = h.udp(5000)
+        h.feed([frames.udp(b, src=f"10.0.0.{i + 1}", sport=100 + i) for i, b in enumerate(bodies)])
+        h.run()
+        got, senders = [], []
+        while batch := sock.recvmmsg_nowait(vlen):
+            assert len(batch) == min(vlen, len(bodies) - len(got))
+            got += [bytes(d) for d in batch]
+            assert [bytes(batch[i]) for i in range(len(batch))] == got[-len(batch) :]
+            senders += [batch.sender(i) for i in range(len(batch))]
+        assert got == bodies
+        assert senders == [(f"10.0.0.{i + 1}", 100 + i) for i in range(len(bodies))]
+        assert h.laws() == 0
+
+
+def test_what_does_not_fit_stays_queued(host):
+    h = host(rcvbuf=1 << 20)
+    sock = h.udp(5000)
+    h.feed([frames.udp(bytes(100)), frames.udp(bytes(200)), frames.udp(bytes(50))])
+    h.run()
+    buf, ends, froms = ffi.new("char[]", 299), ffi.new("uint32_t[]", 8), ffi.new("struct sock_from[]", 8)
+
+    def take(size):
+        n = lib.sock_recvmmsg(h.c, sock._c, buf, size, ends, froms, 8)
+        return n, list(ends[0:n]) if n > 0 else []
+
+    assert take(299) == (1, [100])
+    assert take(199) == (-errno.EMSGSIZE, [])
+    assert take(250) == (2, [200, 250])
+    assert take(299) == (0, [])
+
+
+@pytest.mark.parametrize("vlen", [0, -1, 1025])
+def test_how_many_is_bounded(host, vlen):
+    with pytest.raises(vnic.ConfigError, match="vlen is 1 to 1024"):
+        host().udp(5000).recvmmsg_nowait(vlen)

@@ -14,7 +14,7 @@ from vnic.gro import GroFlow, GroStats
 from vnic.host import Host
 from vnic.nic import Nic
 from vnic.seam import Burst
-from vnic.sock import TcpListener, TcpStream, UdpSocket
+from vnic.sock import Datagrams, TcpListener, TcpStream, UdpSocket
 from vnic.stats import ArfsStats, DeviceStats, Latency, Ledger, QueueStats, SoftnetStat
 from vnic.wire import BurstWire, CaptureWire, MemoryWire, PythonWire, Wire
 
@@ -28,6 +28,7 @@ __all__ = [
     "CaptureError",
     "CaptureWire",
     "ConfigError",
+    "Datagrams",
     "DeviceStats",
     "GroFlow",
     "GroStats",

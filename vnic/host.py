@@ -73,6 +73,7 @@ class Host:
         self._runner = 0
         self._histograms: dict[int, Any] = {}
         self._read_buffer: Any = None
+        self._burst_buffers: tuple[Any, Any] | None = None
         self.from_buffer = ffi.new("struct sock_from *")
         self._seam = Seam(self.c)
         self.nic = Nic(self)
@@ -272,6 +273,12 @@ class Host:
         if self._read_buffer is None or len(self._read_buffer) < n:
             self._read_buffer = ffi.new("char[]", n)
         return self._read_buffer
+
+    def burst_buffers(self, n: int) -> tuple[Any, Any]:
+        """Where n reads at once leave their ends and senders; one pair for each host."""
+        if self._burst_buffers is None:
+            self._burst_buffers = ffi.new("uint32_t[]", n), ffi.new("struct sock_from[]", n)
+        return self._burst_buffers
 
     # ---- the seam ----
 

@@ -1,7 +1,7 @@
 """The seam for Python people: handlers and filters get bursts, and say what becomes of each packet.
 
 Nothing is called from C: the data plane returns to :meth:`vnic.Host.run` with an event, the handler runs, the verdicts
-go back. In virtual time that happens before anything else moves, so order and time are exact.
+go back. In virtual time that happens before time goes on, so order and time are exact.
 """
 
 from __future__ import annotations

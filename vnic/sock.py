@@ -6,6 +6,9 @@ import ipaddress
 import os
 import select
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 from vnic._core import ffi, lib
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from vnic.host import Host
 
 _MAX_DATAGRAM = 1 << 18
+_BURST_BYTES = 1 << 20  # more than any datagram has
+_VLEN_MAX = 1024
 Address = tuple[str, int]
 
 
@@ -115,6 +120,32 @@ class Socket:
         self.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Datagrams:
+    """Datagrams that were read at once, the oldest first: ``data[offsets[i]:offsets[i + 1]]`` is the i-th. Yours to keep."""
+
+    data: memoryview
+    """All of them, one behind the other."""
+    offsets: Sequence[int]
+    """len() + 1 offsets into data, bytes."""
+    _from: bytes
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> memoryview:
+        i = range(len(self))[i]
+        return self.data[self.offsets[i] : self.offsets[i + 1]]
+
+    def __iter__(self) -> Iterator[memoryview]:
+        return (self.data[a:b] for a, b in pairwise(self.offsets))
+
+    def sender(self, i: int) -> Address:
+        """Where the i-th came from."""
+        f = ffi.from_buffer("struct sock_from[]", self._from)[range(len(self))[i]]
+        return (inet_text(ffi.addressof(f.addr)), int(f.port))
+
+
 class UdpSocket(Socket):
     """A bound UDP socket."""
 
@@ -166,6 +197,20 @@ class UdpSocket(Socket):
             return None
         f = self._host.from_buffer
         return bytes(ffi.buffer(buf, n)), int(f.gso_size), (inet_text(ffi.addressof(f.addr)), int(f.port))
+
+    def recvmmsg_nowait(self, vlen: int = 256) -> Datagrams:
+        """Up to ``vlen`` (1 .. 1024) datagrams that are queued, at most 1 MiB of them: one call into C for all.
+
+        Return: none if none is queued. What did not fit stays queued. As recvmmsg(2) with MSG_DONTWAIT.
+        """
+        if not 1 <= vlen <= _VLEN_MAX:
+            raise ConfigError(f"vlen is 1 to {_VLEN_MAX}, not {vlen}")
+        buf = self._host.read_buffer(_BURST_BYTES)
+        ends, froms = self._host.burst_buffers(_VLEN_MAX)
+        n = lib.sock_recvmmsg(self._host.c, self._c, buf, _BURST_BYTES, ends, froms, vlen)
+        used = ends[n - 1] if n else 0
+        data = memoryview(ffi.buffer(buf, used)[:])
+        return Datagrams(data, [0, *ffi.unpack(ends, n)], ffi.buffer(froms, n * ffi.sizeof("struct sock_from"))[:])
 
 
 class TcpStream(Socket):

@@ -1,6 +1,7 @@
 /* bench_path.c - ns and cycles per frame: the whole path, and each stage in a loop by itself
  *
  *   bench_path [--runs N] [--only NAME]   a JSON line per measurement: minimum and median of N runs, after a warm-up
+ *   bench_path --grow N                   the path as flows, queues, ring, burst, frames, CPUs grow; N runs of each
  *   bench_path --count CASE N             CASE (udp64, tcp1448, replay) for N passes, nothing timed: for callgrind
  *
  * The whole path runs in virtual time on one emulated CPU with one queue: frames lie in memory, the wire is pulled, so
@@ -9,52 +10,22 @@
  * the path as `vnic replay` has it by default: a capture at its recorded pace, four CPUs, costs, and the latency split.
  */
 #include "path.h"
+#include "timing.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define UDP64 64u
 #define PASS 4096u /* frames a pass */
-#define RUNS_MAX 1001
-
-static u32 nruns = 51;
-
-/* ---- the clock: what start() to stop() took, added up ---- */
-
-static struct {
-	u64 ns, cycles, t, c;
-} timer;
-
-static u64 tsc(void)
-{
-#if defined(__x86_64__)
-	return __builtin_ia32_rdtsc();
-#else
-	return 0;
-#endif
-}
-
-static void start(void)
-{
-	timer.t = clock_ns();
-	timer.c = tsc();
-}
-
-static void stop(void)
-{
-	timer.cycles += tsc() - timer.c;
-	timer.ns += clock_ns() - timer.t;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
 
 /* ---- the whole path ---- */
 
 struct path {
 	const char *name, *what;
 	u32 flows, cpus;
+	void (*tune)(struct path *p); /* knobs, before the host starts */
+	u32 pass, len, gap_ns,
+		value; /* frames a pass; of a frame; between two of a capture, 0: 2000; of a growth axis */
 	void (*fill)(struct path *p);
 	void (*again)(struct path *p);
 	struct mem_wire *w;
@@ -76,22 +47,30 @@ static u8 *next_frame(struct path *p, u32 len)
 
 static void fill_udp64(struct path *p)
 {
-	for (u32 i = 0; i < PASS; i++)
-		put_udp(next_frame(p, UDP64), i % p->flows, UDP64);
+	for (u32 i = 0; i < p->pass; i++)
+		put_udp(next_frame(p, p->len), i % p->flows, p->len);
+}
+
+/* One small segment of each flow in turn. */
+static void fill_tcp_small(struct path *p)
+{
+	for (u32 i = 0; i < p->pass; i++)
+		put_tcp_len(next_frame(p, p->len), i % p->flows, 1 + i / p->flows * (p->len - HEADERS_TCP),
+			    p->len - HEADERS_TCP);
 }
 
 static void fill_imix(struct path *p)
 {
 	static const u32 len[12] = { 64, 594, 64, 64, 594, 64, 1514, 64, 594, 64, 594, 64 }; /* 7 : 4 : 1 */
 
-	for (u32 i = 0; i < PASS; i++)
+	for (u32 i = 0; i < p->pass; i++)
 		put_udp(next_frame(p, len[i % 12]), i % p->flows, len[i % 12]);
 }
 
 /* Flow after flow, 16 segments each: what a sender's TSO makes of a busy link. */
 static void fill_tcp1448(struct path *p)
 {
-	for (u32 i = 0; i < PASS; i++) {
+	for (u32 i = 0; i < p->pass; i++) {
 		u32 flow = i / 16 % p->flows, round = i / 16 / p->flows;
 
 		put_tcp(next_frame(p, HEADERS_TCP + MSS), flow, 1 + (round * 16 + i % 16) * MSS);
@@ -106,9 +85,9 @@ static void rewind_wire(struct path *p)
 /* The streams go on: every sequence number moves up by what a pass carries, and the checksum with it (RFC 1624). */
 static void advance_streams(struct path *p)
 {
-	u32 step = PASS / p->flows * MSS;
+	u32 step = p->pass / p->flows * (p->w->frames[0].len - HEADERS_TCP);
 
-	for (u32 i = 0; i < PASS; i++) {
+	for (u32 i = 0; i < p->pass; i++) {
 		u8 *frame = p->w->arena + p->w->frames[i].off;
 		u32 sum = (u16)~load16(frame + 50);
 
@@ -119,19 +98,19 @@ static void advance_streams(struct path *p)
 	rewind_wire(p);
 }
 
-/* A capture in memory, a frame every 2 microseconds, nanosecond stamps. */
+/* A capture in memory, a frame every gap_ns, nanosecond stamps. */
 static void fill_capture(struct path *p)
 {
 	const u32 head[6] = { 0xa1b23c4d, 0x00040002, 0, 0, 65535, 1 };
 	u8 *at;
 
-	p->capture_size = sizeof(head) + (u64)PASS * (16 + UDP64);
+	p->capture_size = sizeof(head) + (u64)p->pass * (16 + UDP64);
 	at = p->capture = malloc(p->capture_size);
 	require(at != NULL, "no memory");
 	memcpy(at, head, sizeof(head));
 	at += sizeof(head);
-	for (u32 i = 0; i < PASS; i++, at += 16 + UDP64) {
-		const u32 record[4] = { 1, i * 2000, UDP64, UDP64 };
+	for (u32 i = 0; i < p->pass; i++, at += 16 + UDP64) {
+		const u32 record[4] = { 1, i * (p->gap_ns ? p->gap_ns : 2000), UDP64, UDP64 };
 
 		memcpy(at, record, sizeof(record));
 		put_udp(at + 16, i % p->flows, UDP64);
@@ -161,6 +140,8 @@ static void path_begin(struct path *p)
 {
 	struct wire *wire;
 
+	p->pass = p->pass ? p->pass : PASS;
+	p->len = p->len ? p->len : UDP64;
 	if (p->fill == fill_capture) {
 		p->pcap = pcap_wire_new();
 		require(p->pcap != NULL, "no memory");
@@ -168,7 +149,10 @@ static void path_begin(struct path *p)
 		wire->speed_ppm = 1000000;
 		wire->ps_per_byte = 800;
 	} else {
-		p->w = mem_wire_new(PASS * 1536ull, PASS);
+		p->w = mem_wire_new(p->pass * (p->len > 1514			  ? 9216ull
+					       : p->len > UDP64 && p->pass > PASS ? p->len
+										  : 1536ull),
+				    p->pass);
 		require(p->w != NULL, "no memory");
 		wire = &p->w->wire;
 	}
@@ -178,6 +162,8 @@ static void path_begin(struct path *p)
 		for (u32 i = 0; i < p->cpus; i++)
 			p->h->cpu[i]->lat = calloc(LAT_MAX, sizeof(struct histogram));
 	}
+	if (p->tune)
+		p->tune(p);
 	require(host_start(p->h) == 0, "the host does not start");
 	p->fill(p);
 	path_run(p->h); /* sockets are made, memory is touched */
@@ -204,13 +190,52 @@ static void path_passes(struct path *p, u32 n)
 	}
 }
 
+/* All frames arrive at once, 20 us apart in nothing: the ring is never empty, every poll uses its weight, and at hz 1000
+ * nothing that is held gets old: GRO holds as Linux does when it is saturated. */
+static void hold(struct path *p)
+{
+	p->h->hz = 1000;
+	p->h->nic.fifo.size = 8u << 20;
+	p->h->nic.ring_size = 1024;
+	p->w->wire.speed_ppm = 1000000;
+}
+
+/* Fifty frames or so to an interrupt. */
+static void moderate(struct path *p)
+{
+	p->h->nic.queue[0].irq.rx_usecs = 100;
+	p->h->nic.queue[0].irq.rx_frames = 64;
+}
+
+/* Everything goes to a pcapng file in memory too. */
+static void capture_all(struct path *p)
+{
+	p->h->capture = capture_new(memfd_create("capture", MFD_CLOEXEC), 0, "bench");
+	require(p->h->capture != NULL, "no capture");
+}
+
+static void rewind_capture(struct path *p)
+{
+	require(capture_flush(p->h->capture) == 0 && lseek(p->h->capture->fd, 0, SEEK_SET) == 0, "the capture broke");
+	rewind_wire(p);
+}
+
 static struct path paths[] = {
-#define CASE(n, w, f, c, put, next) { .name = n, .what = w, .flows = f, .cpus = c, .fill = put, .again = next }
+#define CASE(n, w, f, c, put, next, ...)                                                                               \
+	{ .name = n, .what = w, .flows = f, .cpus = c, .fill = put, .again = next, ##__VA_ARGS__ }
 	CASE("udp64", "64-byte UDP, 1024 flows", 1024, 1, fill_udp64, rewind_wire),
 	CASE("udp64_1", "64-byte UDP, 1 flow", 1, 1, fill_udp64, rewind_wire),
 	CASE("tcp1448", "1448-byte TCP, 64 flows in bursts of 16, GRO", 64, 1, fill_tcp1448, advance_streams),
 	CASE("imix", "IMIX 7:4:1 UDP, 1024 flows", 1024, 1, fill_imix, rewind_wire),
 	CASE("replay", "64-byte UDP capture, 1024 flows, as vnic replay", 1024, 4, fill_capture, reopen_capture),
+	CASE("sparse", "the same, a frame every 20 us: an interrupt each", 1024, 4, fill_capture, reopen_capture,
+	     .gap_ns = 20000),
+	CASE("dense", "the same, every 2 us, rx-usecs 100, rx-frames 64", 1024, 4, fill_capture, reopen_capture,
+	     .tune = moderate),
+	CASE("tcp1448_hold", "1448-byte TCP, 64 flows in bursts of 16, held over full polls", 64, 1, fill_tcp1448,
+	     advance_streams, .tune = hold),
+	CASE("udp64_pcapng", "64-byte UDP, 1024 flows, every frame to a pcapng file in memory", 1024, 1, fill_udp64,
+	     rewind_capture, .tune = capture_all),
 };
 
 /* ---- stages ---- */
@@ -274,14 +299,15 @@ static void stage_fifo(void)
 static void ring_turn(u32 n)
 {
 	struct driver_queue *dq = on.h->dq[0];
-	u32 id, len;
+	u32 id, len, buffers[BURST];
 
 	for (u32 i = 0; i < n; i++) {
 		int buf = virtqueue_get_buf(&dq->vq, &id, &len);
 
 		require(buf >= 0, "the ring lost a buffer");
-		virtqueue_add_inbuf(&dq->vq, dq->pool.bus + (u64)buf * dq->pool.stride, dq->pool.buf_len, (u32)buf);
+		buffers[i] = (u32)buf;
 	}
+	virtqueue_add_inbufs(&dq->vq, dq->pool.bus, dq->pool.stride, dq->pool.buf_len, buffers + n, n);
 	virtqueue_kick_prepare(&dq->vq);
 }
 
@@ -310,6 +336,20 @@ static void dma(struct frame *f, bool same)
 	q->batch = 0;
 	virtqueue_publish(&q->vq);
 	ring_turn(BURST);
+}
+
+/* 64 bytes by DMA, published, taken, posted again: the ring and nothing else. */
+static void stage_ring(void)
+{
+	struct nic_queue *q = &on.h->nic.queue[0];
+
+	fifo_push_burst(&on.h->nic.fifo, on.frame, BURST);
+	start();
+	require(dma_burst(q, BURST) == BURST, "the ring is full");
+	q->batch = 0;
+	virtqueue_publish(&q->vq);
+	ring_turn(BURST);
+	stop();
 }
 
 static void stage_dma64(void)
@@ -530,7 +570,8 @@ static const struct stage {
 	{ "toeplitz", "rss_toeplitz, 12 bytes", stage_toeplitz },
 	{ "rss", "rss_frame", stage_rss },
 	{ "fifo", "fifo push, peek, pop", stage_fifo },
-	{ "virtqueue", "ring alone: fill, publish, get, add", stage_virtqueue },
+	{ "virtqueue", "ring alone: fill, publish, get, add, no bytes", stage_virtqueue },
+	{ "ring", "ring alone: DMA of 64 bytes, publish, get, add", stage_ring },
 	{ "dma64", "dma_frame, 64 bytes", stage_dma64 },
 	{ "dma1514", "dma_frame, 1514 bytes", stage_dma1514 },
 	{ "csum_and_copy", "csum_and_copy, 1460 bytes", stage_csum_copy },
@@ -582,33 +623,16 @@ static void stages_end(void)
 
 /* ---- reports ---- */
 
-static void report(const char *kind, const char *name, const char *what, u64 frames, double *ns, double *cycles)
-{
-	qsort(ns, nruns, sizeof(*ns), by_value);
-	qsort(cycles, nruns, sizeof(*cycles), by_value);
-	printf("{\"kind\": \"%s\", \"name\": \"%s\", \"what\": \"%s\", \"runs\": %u, \"frames\": %llu, "
-	       "\"ns_min\": %.2f, \"ns_median\": %.2f, \"cycles_min\": %.1f, \"cycles_median\": %.1f",
-	       kind, name, what, nruns, (unsigned long long)frames, ns[0], ns[nruns / 2], cycles[0], cycles[nruns / 2]);
-}
-
-static void sample(u32 run, u64 frames, double *ns, double *cycles)
-{
-	ns[run] = (double)timer.ns / (double)frames;
-	cycles[run] = (double)timer.cycles / (double)frames;
-	timer.ns = timer.cycles = 0;
-}
-
 static void bench_path(struct path *p)
 {
 	u64 before[FATE_MAX], fates[FATE_MAX], where[IN_FLIGHT_MAX], delivered = 0, dropped = 0, in_flight = 0;
 	struct driver_queue *dq = p->h->dq[0];
 	struct irq *irq = &p->h->nic.queue[0].irq;
-	double ns[RUNS_MAX], cycles[RUNS_MAX];
 	u64 offered, raised, polls, merged;
 	const u32 passes = 4; /* short runs: on a shared machine some of them are left alone */
 
 	path_passes(p, passes); /* warm up */
-	timer.ns = timer.cycles = 0;
+	timing_begin();
 	host_fates(p->h, before);
 	offered = host_offered(p->h);
 	raised = irq->raised;
@@ -616,7 +640,7 @@ static void bench_path(struct path *p)
 	merged = p->h->cpu[0]->gro_merged;
 	for (u32 run = 0; run < nruns; run++) {
 		path_passes(p, passes);
-		sample(run, (u64)passes * PASS, ns, cycles);
+		sample(run, (u64)passes * p->pass);
 	}
 	require_laws(p->h);
 	host_fates(p->h, fates);
@@ -626,7 +650,7 @@ static void bench_path(struct path *p)
 	for (u32 w = 0; w < IN_FLIGHT_MAX; w++)
 		in_flight += where[w];
 	require(delivered == host_offered(p->h) - offered, "frames got lost: what was timed is not the path");
-	report("path", p->name, p->what, (u64)passes * PASS, ns, cycles);
+	report("path", p->name, p->what, (u64)passes * p->pass);
 	printf(", \"offered\": %llu, \"delivered\": %llu, \"dropped\": %llu, \"in_flight\": %llu, \"interrupts\": "
 	       "%llu, "
 	       "\"polls\": %llu, \"gro_merged\": %llu}\n",
@@ -638,20 +662,167 @@ static void bench_path(struct path *p)
 
 static void bench_stage(const struct stage *s)
 {
-	double ns[RUNS_MAX], cycles[RUNS_MAX];
 	const u32 bursts = 512;
 
 	for (u32 i = 0; i < bursts; i++)
 		s->run();
-	timer.ns = timer.cycles = 0;
+	timing_begin();
 	for (u32 run = 0; run < nruns; run++) {
 		for (u32 i = 0; i < bursts; i++)
 			s->run();
-		sample(run, (u64)bursts * BURST, ns, cycles);
+		sample(run, (u64)bursts * BURST);
 	}
-	report("stage", s->name, s->what, (u64)bursts * BURST, ns, cycles);
+	report("stage", s->name, s->what, (u64)bursts * BURST);
 	printf("}\n");
 	fflush(stdout);
+}
+
+/* ---- growth: one thing is varied, the rest is udp64 ---- */
+
+static void grow_queues(struct path *p)
+{
+	p->h->nic.nqueues = p->value;
+	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
+		p->h->nic.rss.indir[i] = (u16)(i % p->value);
+}
+
+static void grow_ring(struct path *p)
+{
+	p->h->nic.ring_size = p->value;
+}
+
+/* A pulled wire gives no more at once than the FIFO has room for. */
+static void grow_burst(struct path *p)
+{
+	p->h->nic.fifo.size = p->value * UDP64;
+}
+
+static void grow_sockets(struct path *p)
+{
+	p->h->sock_max = p->flows + min_u32(p->flows, 65536) + 16; /* a listener for each port */
+}
+
+static void rps_to_all(struct path *p)
+{
+	p->h->rps_len[0] = p->cpus;
+	for (u32 i = 0; i < p->cpus; i++)
+		p->h->rps_map[0][i] = (u16)i;
+	p->h->netdev_max_backlog = 1000;
+}
+
+static void bench_growth(const char *axis, struct path p)
+{
+	u64 memory;
+
+	if (p.flows > PASS)
+		p.pass = p.flows;
+	path_begin(&p);
+	path_passes(&p, 2);
+	timing_begin();
+	for (u32 run = 0; run < nruns; run++) {
+		path_passes(&p, max_u64(1, 4 * PASS / p.pass));
+		sample(run, max_u64(1, 4 * PASS / p.pass) * p.pass);
+	}
+	require_laws(p.h);
+	memory = sizeof(struct sock) + 8 * (p.h->socks.flow_mask + 1ull) / p.h->sock_max;
+	report("growth", axis, axis, p.pass);
+	printf(", \"value\": %u, \"memory_per_flow\": %llu}\n", p.value, (unsigned long long)memory);
+	fflush(stdout);
+	path_end(&p);
+}
+
+/* Emulated CPUs: a wire of 10 Gbit/s that never pauses, work that costs, RPS to all of them. What is delivered in a second
+ * of virtual time, and the most that one CPU's share of the work allows. */
+static void growth_of_cpus(u32 cpus)
+{
+	struct path p = { .name = "cpus",
+			  .flows = 1024,
+			  .cpus = cpus,
+			  .fill = fill_udp64,
+			  .again = rewind_wire,
+			  .tune = rps_to_all,
+			  .pass = 65536,
+			  .value = cpus };
+	u64 fates[FATE_MAX], delivered, from, to = 0;
+
+	p.w = mem_wire_new(p.pass * 64ull, p.pass);
+	p.len = UDP64;
+	p.h = path_host(cpus, &p.w->wire);
+	p.w->wire.ps_per_byte = 800;
+	set_costs(p.h);
+	p.h->cost[COST_RPS] = 60;
+	p.h->cost[COST_IPI] = 500;
+	p.h->cost[COST_BACKLOG] = 40;
+	rps_to_all(&p);
+	require(host_start(p.h) == 0, "the host does not start");
+	fill_udp64(&p);
+	from = p.h->nic.now;
+	path_run(p.h);
+	for (u32 i = 0; i < cpus; i++)
+		to = max_u64(to, p.h->cpu[i]->now);
+	require_laws(p.h);
+	host_fates(p.h, fates);
+	delivered = fates[DELIVERED_UDP];
+	printf("{\"kind\": \"growth\", \"name\": \"cpus\", \"what\": \"cpus\", \"value\": %u, \"offered\": %llu, "
+	       "\"delivered\": %llu, \"delivered_per_s\": %.0f, \"fifo_overrun\": %llu, \"backlog_full\": %llu}\n",
+	       cpus, (unsigned long long)host_offered(p.h), (unsigned long long)delivered,
+	       (double)delivered * 1e9 / (double)(to - from), (unsigned long long)fates[FIFO_OVERRUN],
+	       (unsigned long long)fates[CPU_BACKLOG]);
+	fflush(stdout);
+	path_end(&p);
+}
+
+static void growth(void)
+{
+	static const u32 lens[] = { 64, 128, 256, 512, 1024, 1514, 4014, 9014 };
+	struct path udp = { .flows = 1024, .cpus = 1, .fill = fill_udp64, .again = rewind_wire };
+
+	for (u32 n = 1; n <= 65536; n *= 4) {
+		struct path p = udp;
+
+		p.flows = p.value = n;
+		bench_growth("udp_flows", p);
+	}
+	for (u32 n = 1; n <= 1u << 20; n *= 4) {
+		struct path p = { .flows = n,
+				  .cpus = 1,
+				  .fill = fill_tcp_small,
+				  .again = advance_streams,
+				  .tune = grow_sockets,
+				  .len = HEADERS_TCP + 10,
+				  .value = n };
+
+		bench_growth("tcp_flows", p);
+	}
+	for (u32 n = 1; n <= NIC_QUEUES_MAX; n *= 2) {
+		struct path p = udp;
+
+		p.value = p.cpus = n;
+		p.tune = grow_queues;
+		bench_growth("queues", p);
+	}
+	for (u32 n = 64; n <= 8192; n *= 2) {
+		struct path p = udp;
+
+		p.value = n;
+		p.tune = grow_ring;
+		bench_growth("ring", p);
+	}
+	for (u32 n = 1; n <= BURST; n *= 2) {
+		struct path p = udp;
+
+		p.value = n;
+		p.tune = grow_burst;
+		bench_growth("burst", p);
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(lens); i++) {
+		struct path p = udp;
+
+		p.value = p.len = lens[i];
+		bench_growth("bytes", p);
+	}
+	for (u32 n = 1; n <= 8; n++)
+		growth_of_cpus(n);
 }
 
 static int count(const char *name, u32 passes)
@@ -679,6 +850,11 @@ int main(int argc, char **argv)
 	if (argc == 4 && strcmp(argv[1], "--count") == 0)
 		return count(argv[2], (u32)atoi(argv[3]));
 	for (; opt + 1 < argc; opt += 2) {
+		if (strcmp(argv[opt], "--grow") == 0) {
+			nruns = min_u32((u32)atoi(argv[opt + 1]), RUNS_MAX);
+			growth();
+			return 0;
+		}
 		if (strcmp(argv[opt], "--runs") == 0)
 			nruns = (u32)atoi(argv[opt + 1]);
 		else if (strcmp(argv[opt], "--only") == 0)
@@ -687,7 +863,7 @@ int main(int argc, char **argv)
 			break;
 	}
 	if (opt != argc || nruns < 1 || nruns > RUNS_MAX) {
-		fprintf(stderr, "usage: bench_path [--runs N] [--only NAME] | --count CASE PASSES\n");
+		fprintf(stderr, "usage: bench_path [--runs N] [--only NAME] | --grow RUNS | --count CASE PASSES\n");
 		return 2;
 	}
 	printf("{\"kind\": \"machine\", \"isa\": \"%s\", \"compiler\": \"%s\"}\n", vnic_isa(), __VERSION__);

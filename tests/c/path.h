@@ -59,12 +59,12 @@ static inline void put_udp(u8 *at, u32 flow, u32 len)
 	put_csum(at, len, 17, 40);
 }
 
-/* A full segment: HEADERS_TCP + MSS bytes. */
-static inline void put_tcp(u8 *at, u32 flow, u32 seq)
+/* A segment: HEADERS_TCP + payload bytes. */
+static inline void put_tcp_len(u8 *at, u32 flow, u32 seq, u32 payload)
 {
 	static const u8 options[12] = { 1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1 };
 
-	put_ipv4(at, flow, 6, HEADERS_TCP - 14 + MSS);
+	put_ipv4(at, flow, 6, HEADERS_TCP - 14 + payload);
 	store_be32(at + 38, seq);
 	store_be32(at + 42, 1);
 	at[46] = 0x80; /* 32 bytes of header */
@@ -72,9 +72,14 @@ static inline void put_tcp(u8 *at, u32 flow, u32 seq)
 	store16(at + 48, 0xffff);
 	store_be32(at + 50, 0);
 	memcpy(at + 54, options, sizeof(options));
-	for (u32 i = 0; i < MSS; i++)
+	for (u32 i = 0; i < payload; i++)
 		at[HEADERS_TCP + i] = (u8)i;
-	put_csum(at, HEADERS_TCP + MSS, 6, 50);
+	put_csum(at, HEADERS_TCP + payload, 6, 50);
+}
+
+static inline void put_tcp(u8 *at, u32 flow, u32 seq)
+{
+	put_tcp_len(at, flow, seq, MSS);
 }
 
 /* Every port has a socket and a reader; the wire is pulled (no pace, no link) until the caller says otherwise. */
