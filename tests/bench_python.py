@@ -1,10 +1,13 @@
-"""What a Python user pays a frame: reading datagrams in batches, and a protocol handled in Python. JSON lines, for scripts/bench.
+"""What a Python user pays a frame: reading datagrams in batches, and a protocol handled in Python.
+
+JSON lines, for scripts/bench.
 
 Run by the interpreter that has vnic. Frames of 64 bytes lie in memory; virtual time, no costs.
 """
 
 import json
 import statistics
+import sys
 import time
 
 import frames
@@ -16,7 +19,7 @@ RUNS, BATCH, FRAMES = 9, 256, 256 * 64
 
 def report(name: str, what: str, ns: list[float]) -> None:
     row = {"kind": "python", "name": name, "what": what, "ns_min": min(ns), "ns_median": statistics.median(ns)}
-    print(json.dumps(row))
+    sys.stdout.write(json.dumps(row) + "\n")
 
 
 def host() -> vnic.Host:

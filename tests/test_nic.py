@@ -220,3 +220,28 @@ def test_the_same_input_gives_the_same_run(host):
         return h.ledger(), h.nic.stats(), h.nic.queues(), h.latencies(), h.now_ns
 
     assert run() == run()
+
+
+@pytest.mark.parametrize("change", ["rxhash off", "another key", "no UDP ports", "on again"])
+def test_frames_read_ahead_are_hashed_as_the_card_is_set_when_they_arrive(host, change):
+    """A burst is parsed and hashed when it is read from the wire; the knobs may change before its last frame is here."""
+    h = host(queues=2, link="inf", gro=False, cpus=1, cost="zero")
+    r, key, proto = h.c.nic.rss, rss.KEY, 17
+    r.enabled = change != "on again"
+    h.feed([frames.udp(b"x", sport=1000 + i) for i in range(32)], gap_ns=1000)
+    h.run(until_ns=16_500)
+    expected = [int(h.c.nic.queue[i].frames) for i in range(2)]
+    arrived = sum(expected)
+    assert 10 < arrived < 25
+    if change == "another key":
+        key = bytes(range(1, 53))
+        lib.rss_set_key(ffi.addressof(r), key, len(key))
+    elif change == "no UDP ports":
+        proto, r.udp_ports = None, 0
+    else:
+        r.enabled = change == "on again"
+    h.run()
+    for sport in range(1000 + arrived, 1032):
+        hashed = rss.rss("10.0.0.1", "10.0.0.2", proto, sport, 5000, key)[0]
+        expected[0 if change == "rxhash off" else int(r.indir[hashed & 127])] += 1
+    assert [int(h.c.nic.queue[i].frames) for i in range(2)] == expected

@@ -6,7 +6,6 @@ import ipaddress
 import os
 import select
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +14,8 @@ from vnic._core import ffi, lib
 from vnic.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from vnic.host import Host
 
 _MAX_DATAGRAM = 1 << 18
@@ -122,7 +123,7 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class Datagrams:
-    """Datagrams that were read at once, the oldest first: ``data[offsets[i]:offsets[i + 1]]`` is the i-th. Yours to keep."""
+    """Datagrams read at once, the oldest first: ``data[offsets[i]:offsets[i + 1]]`` is the i-th. Yours to keep."""
 
     data: memoryview
     """All of them, one behind the other."""
