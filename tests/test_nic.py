@@ -224,7 +224,7 @@ def test_the_same_input_gives_the_same_run(host):
 
 @pytest.mark.parametrize("change", ["rxhash off", "another key", "no UDP ports", "on again"])
 def test_frames_read_ahead_are_hashed_as_the_card_is_set_when_they_arrive(host, change):
-    """A burst is parsed and hashed when it is read from the wire; the knobs may change before its last frame is here."""
+    """A burst is parsed and hashed when it is read from the wire; the knobs may change before its last frame comes."""
     h = host(queues=2, link="inf", gro=False, cpus=1, cost="zero")
     r, key, proto = h.c.nic.rss, rss.KEY, 17
     r.enabled = change != "on again"

@@ -188,10 +188,10 @@ def test_what_does_not_fit_stays_queued(host):
     sock = h.udp(5000)
     h.feed([frames.udp(bytes(100)), frames.udp(bytes(200)), frames.udp(bytes(50))])
     h.run()
-    buf, ends, froms = ffi.new("char[]", 299), ffi.new("uint32_t[]", 8), ffi.new("struct sock_from[]", 8)
+    buf, ends, senders = ffi.new("char[]", 299), ffi.new("uint32_t[]", 8), ffi.new("struct sock_from[]", 8)
 
     def take(size):
-        n = lib.sock_recvmmsg(h.c, sock._c, buf, size, ends, froms, 8)
+        n = lib.sock_recvmmsg(h.c, sock._c, buf, size, ends, senders, 8)
         return n, list(ends[0:n]) if n > 0 else []
 
     assert take(299) == (1, [100])

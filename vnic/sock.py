@@ -207,11 +207,11 @@ class UdpSocket(Socket):
         if not 1 <= vlen <= _VLEN_MAX:
             raise ConfigError(f"vlen is 1 to {_VLEN_MAX}, not {vlen}")
         buf = self._host.read_buffer(_BURST_BYTES)
-        ends, froms = self._host.burst_buffers(_VLEN_MAX)
-        n = lib.sock_recvmmsg(self._host.c, self._c, buf, _BURST_BYTES, ends, froms, vlen)
+        ends, senders = self._host.burst_buffers(_VLEN_MAX)
+        n = lib.sock_recvmmsg(self._host.c, self._c, buf, _BURST_BYTES, ends, senders, vlen)
         used = ends[n - 1] if n else 0
         data = memoryview(ffi.buffer(buf, used)[:])
-        return Datagrams(data, [0, *ffi.unpack(ends, n)], ffi.buffer(froms, n * ffi.sizeof("struct sock_from"))[:])
+        return Datagrams(data, [0, *ffi.unpack(ends, n)], ffi.buffer(senders, n * ffi.sizeof("struct sock_from"))[:])
 
 
 class TcpStream(Socket):
