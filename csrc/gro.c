@@ -220,6 +220,8 @@ static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 
 		COUNT(n->gro_held, skb->gro_same_flow); /* it leaves with p */
 		list_del(l, (u32)(pp - l->skb));
+		if (!l->count)
+			n->gro_bitmask &= ~(1u << b);
 		napi_gro_complete(n, p, n->gro_why);
 	}
 	if (skb->gro_same_flow) {
@@ -236,10 +238,10 @@ static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 		}
 		skb->gro_age = (u32)jiffies(sd);
 		l->skb[l->count++] = skb;
+		n->gro_bitmask |= 1u << b;
 		COUNT(n->gro_held, 1);
 		COUNT(sd->gro_held_total, 1);
 	}
-	n->gro_bitmask = (n->gro_bitmask & ~(1u << b)) | (u32)(l->count != 0) << b;
 	return held;
 }
 

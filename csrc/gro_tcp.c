@@ -16,6 +16,14 @@
 #define CWR 0x80
 #define LIST_MAX 64
 
+/* Mostly the 12 bytes of timestamps: no call for those. */
+static inline bool options_differ(const u8 *a, const u8 *b, u32 len)
+{
+	if (likely(len == 12))
+		return (load64(a) ^ load64(b)) | (load32(a + 8) ^ load32(b + 8));
+	return memcmp(a, b, len) != 0;
+}
+
 /* What the TCP header says against a merge: the whole 32-bit word at offset 12 counts (offset, reserved bits, flags,
  * window), the flags in except aside. */
 static enum gro_end header_refusal(const struct host *h, const u8 *th, const u8 *th2, u32 thlen, u8 except)
@@ -27,10 +35,7 @@ static enum gro_end header_refusal(const struct host *h, const u8 *th, const u8 
 		return th[13] & CWR ? GRO_CWR : word & 0xf0 ? GRO_OPTIONS : word & 0xffff ? GRO_FLAGS : GRO_WINDOW;
 	if (load32(th + 8) != load32(th2 + 8))
 		return GRO_ACK;
-	for (u32 i = 20; i < thlen; i += 4) /* 12 bytes of timestamps, mostly: no call for that */
-		if (load32(th + i) != load32(th2 + i))
-			return GRO_OPTIONS;
-	return GRO_HOLDS;
+	return options_differ(th + 20, th2 + 20, thlen - 20) ? GRO_OPTIONS : GRO_HOLDS;
 }
 
 static enum gro_end tcp_refusal(const struct host *h, struct sk_buff *p, const struct sk_buff *skb, u32 off, u32 thlen,

@@ -154,7 +154,7 @@ RULES = (
     ),
     _gro(
         "and the options, timestamps too", f"{TCP4} tcp_gro_receive()",
-        Mutant("gro_tcp.c", "			return GRO_OPTIONS;\n	return GRO_HOLDS;", "			return GRO_HOLDS;\n	return GRO_HOLDS;"),
+        Mutant("gro_tcp.c", "options_differ(th + 20, th2 + 20, thlen - 20) ? GRO_OPTIONS : GRO_HOLDS", "GRO_HOLDS"),
         rows=("tcp_ts", "tcp_opt"),
     ),
     _gro(
