@@ -20,8 +20,12 @@ static int read_paced(struct wire *w, struct frame *f, int max)
 		u32 before = card->fifo.bytes;
 
 		nic_drain(card, card->now);
+#if defined(__x86_64__)
 		if (card->fifo.bytes == before)
 			__builtin_ia32_pause();
+#else
+		(void)before;
+#endif
 	}
 	return read_memory(w, f, max);
 }
