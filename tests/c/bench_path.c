@@ -214,6 +214,12 @@ static void capture_all(struct path *p)
 	require(p->h->capture != NULL, "no capture");
 }
 
+static void split_latency(struct path *p)
+{
+	p->h->cpu[0]->lat = calloc(LAT_MAX, sizeof(struct histogram));
+	require(p->h->cpu[0]->lat != NULL, "no memory");
+}
+
 static void rewind_capture(struct path *p)
 {
 	require(capture_flush(p->h->capture) == 0 && lseek(p->h->capture->fd, 0, SEEK_SET) == 0, "the capture broke");
@@ -234,6 +240,8 @@ static struct path paths[] = {
 	     .tune = moderate),
 	CASE("tcp1448_hold", "1448-byte TCP, 64 flows in bursts of 16, held over full polls", 64, 1, fill_tcp1448,
 	     advance_streams, .tune = hold),
+	CASE("udp64_lat", "64-byte UDP, 1024 flows, with the latency split", 1024, 1, fill_udp64, rewind_wire,
+	     .tune = split_latency),
 	CASE("udp64_pcapng", "64-byte UDP, 1024 flows, every frame to a pcapng file in memory", 1024, 1, fill_udp64,
 	     rewind_capture, .tune = capture_all),
 };
@@ -399,16 +407,18 @@ static struct sk_buff *make_skb(const u8 *frame, u32 len, u32 pull)
 	return skb;
 }
 
-/* 4 flows, 16 segments each: 4 are held, 60 merged. They are let go without going up. */
-static void stage_gro(void)
+/* A burst of flows in turn, each with its run of segments: one of each is held, the others merge. They are let go without
+ * going up. 64 flows fill all buckets, and nothing merges. */
+static void gro_burst(u32 flows)
 {
+	u32 each = BURST / flows;
 	struct napi_struct *n = &on.h->dq[0]->napi;
 	u8 frame[HEADERS_TCP + MSS];
 
 	for (u32 i = 0; i < BURST; i++) {
-		put_tcp(frame, i / 16, 1 + i % 16 * MSS);
+		put_tcp(frame, i / each, 1 + i % each * MSS);
 		on.skb[i] = make_skb(frame, sizeof(frame), ETH_HLEN);
-		on.skb[i]->hash = i / 16 * 0x9e3779b9u;
+		on.skb[i]->hash = i / each * 0x9e3779b9u;
 	}
 	start();
 	for (u32 i = 0; i < BURST; i++)
@@ -422,6 +432,26 @@ static void stage_gro(void)
 		on.skb[i]->frag_list = NULL;
 		kfree_skb_list(on.h->cpu[0], on.skb[i]);
 	}
+}
+
+static void stage_gro_2(void)
+{
+	gro_burst(2);
+}
+
+static void stage_gro(void)
+{
+	gro_burst(4);
+}
+
+static void stage_gro_16(void)
+{
+	gro_burst(16);
+}
+
+static void stage_gro_64(void)
+{
+	gro_burst(64);
 }
 
 /* An interrupt that finds an empty ring: raised, served, softirq, net_rx_action, a poll, complete, unmask. */
@@ -577,7 +607,10 @@ static const struct stage {
 	{ "csum_and_copy", "csum_and_copy, 1460 bytes", stage_csum_copy },
 	{ "irq", "interrupt, softirq, a poll that finds nothing (each)", stage_irq },
 	{ "driver_poll", "driver_poll: 64 skbs up to a handler, refill", stage_driver_poll },
+	{ "gro_2", "napi_gro_receive, 1448 bytes, 2 flows of 32", stage_gro_2 },
 	{ "gro", "napi_gro_receive, 1448 bytes, 4 flows of 16", stage_gro },
+	{ "gro_16", "napi_gro_receive, 1448 bytes, 16 flows of 4", stage_gro_16 },
+	{ "gro_64", "napi_gro_receive, 1448 bytes, 64 flows of 1", stage_gro_64 },
 	{ "rps", "get_rps_cpu: flow dissector, siphash", stage_rps },
 	{ "backlog", "backlog: enqueue, dequeue, handler", stage_backlog },
 	{ "ip", "ip_rcv, freed for want of a handler", stage_ip },
