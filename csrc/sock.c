@@ -289,6 +289,7 @@ long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_
  * how many, 0 = none is there; -EMSGSIZE: not even the first fits */
 int sock_recvmmsg(struct host *h, struct sock *sk, void *buf, u32 size, u32 *ends, struct sock_from *f, int max)
 {
+	bool too_big = false;
 	u32 used = 0;
 	int n = 0;
 
@@ -296,14 +297,15 @@ int sock_recvmmsg(struct host *h, struct sock *sk, void *buf, u32 size, u32 *end
 		struct sk_buff *skb;
 
 		lock_if(h->live, &sk->lock);
-		skb = sk->head && sk->head->len <= size - used ? sock_dequeue(sk) : NULL;
+		too_big = sk->head && sk->head->len > size - used;
+		skb = too_big ? NULL : sock_dequeue(sk);
 		unlock_if(h->live, &sk->lock);
 		if (!skb)
 			break;
 		used += give_datagram(h, sk, skb, (u8 *)buf + used, size - used, &f[n]);
 		ends[n] = used;
 	}
-	return n || !READ_ONCE(sk->qlen) ? n : -EMSGSIZE;
+	return n || !too_big ? n : -EMSGSIZE; /* judged under the lock: one may be queued just now */
 }
 
 /* sock_read() - bytes of the stream. Return: how many; 0 = it ended; -EAGAIN = none yet; -ECONNRESET */

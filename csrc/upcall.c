@@ -29,8 +29,8 @@ void upcall_push(struct softnet_data *sd, struct sk_buff *skb, u32 handler)
 		kfree_skb_reason(sd, skb, PYTHON_QUEUE_FULL);
 		return;
 	}
-	if (!sd->live) /* stop before time goes on, and before the queue is full */
-		sd->horizon = queued < UPCALLS_MAX / 2 ? min_u64(sd->horizon, sd->now + 1) : 0;
+	if (!sd->live) /* stop before time goes on, and while another flush of GRO's list (1024 at most) still fits */
+		sd->horizon = queued < UPCALLS_MAX / 4 ? min_u64(sd->horizon, sd->now + 1) : 0;
 	if (first && sd->live) {
 		u64 one = 1;
 		ssize_t n = write(q->wake_fd, &one, sizeof(one));

@@ -36,7 +36,7 @@ int virtqueue_avail(struct virtqueue *vq, u32 want)
 {
 	u16 n = (u16)(vq->avail_idx - vq->last_avail), idx;
 
-	if (n >= want) /* enough for now: leave the shared line with the driver */
+	if (n >= want && likely(!vq->broken)) /* enough for now: leave the shared line with the driver */
 		return n;
 	idx = smp_load_acquire(&vq->avail->idx); /* Pairs with virtqueue_kick_prepare(). */
 	n = (u16)(idx - vq->last_avail);
@@ -170,8 +170,10 @@ int virtqueue_get_buf(struct virtqueue_driver *d, u32 *desc, u32 *len)
 	u32 id, buf;
 
 	if (unlikely(d->last_used == d->used_seen)) { /* only now: leave the shared line with the device */
+		if (d->broken)
+			return -EAGAIN;
 		d->used_seen = smp_load_acquire(&d->used->idx); /* Pairs with virtqueue_publish(). */
-		if (d->last_used == d->used_seen || d->broken)
+		if (d->last_used == d->used_seen)
 			return -EAGAIN;
 	}
 	e = &d->used->ring[d->last_used & (d->size - 1)];

@@ -950,7 +950,7 @@ void tcp_skip_hole(struct softnet_data *sd, struct sock *sk);  /* deliver what w
 /* ---- upcall.c: the seam for Python people ---- */
 
 struct upcall { struct sk_buff *skb; u32 handler; u32 cpu; };
-#define UPCALLS_MAX 1024
+#define UPCALLS_MAX 2048
 struct upcall_queue {
 	struct upcall slot[UPCALLS_MAX];
 	u32 head, tail, lock;

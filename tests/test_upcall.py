@@ -276,3 +276,19 @@ def test_an_exception_of_a_wire_comes_through_and_it_can_go_on():
             host.run()
         host.run()
         assert host.ledger().fates == {"DELIVERED_UDP": 2}
+
+
+def test_bug_virtual_time_lost_packets_when_two_large_flushes_met():
+    """Two queues, everything at one instant, GRO's list as long as it may be: the queue to Python was full."""
+    knobs = {"rx_ring": 1024, "weight": 1024, "gro_normal_batch": 1024, "netdev_budget": 4096, "fifo": 1 << 20}
+    with vnic.Host(queues=2, cpus=1, cost="zero", link="inf", rcvbuf=1 << 24, **knobs) as h:
+        h.packet_type(0x88B5)(lambda _: None)
+        for i in range(lib.RSS_INDIR_SIZE):
+            h.c.nic.rss.indir[i] = 0 if i == 0 else 1
+        other = frames.eth(bytes(50), type=0x88B5)
+        ours = frames.eth(frames.ipv4(bytes(30), 253))
+        h.protocol(253)(lambda _: None)
+        h.feed([other] * 500 + [ours] * 600)
+        h.run()
+        assert h.ledger().fates == {"DELIVERED_PYTHON": 1100}
+        assert h.laws() == 0

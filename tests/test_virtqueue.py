@@ -288,3 +288,25 @@ def test_a_device_that_lies_does_not_hang_the_host(host):
     lib.raise_hardirq(h.c.cpu[0], 0, 0)
     assert h.run()
     assert dq.bad_used == 1
+
+
+def test_bug_a_queue_found_broken_had_chains_left_that_were_still_used():
+    """A look for more than is known found an impossible index; a look for one then passed: a frame had two fates."""
+    ring = Ring()
+    ring.post(2)
+    assert lib.virtqueue_avail(ring.device, 2) == 2
+    ring.avail.idx = 40000
+    assert lib.virtqueue_avail(ring.device, 3) == -errno.EIO
+    assert lib.virtqueue_avail(ring.device, 1) == -errno.EIO
+
+
+def test_bug_a_broken_drivers_ring_came_back_to_life():
+    """After an entry that cannot be, the index was read once more, and the next call went on."""
+    ring = Ring()
+    ring.post(2)
+    ring.complete()
+    ring.used.ring[0].id = 99
+    entry = ffi.new("uint32_t[2]")
+    got = [lib.virtqueue_get_buf(ring.driver, entry, entry + 1) for _ in range(4)]
+    ring.used.ring[0].id = 0
+    assert [*got, lib.virtqueue_get_buf(ring.driver, entry, entry + 1)] == [-errno.EIO] + [-errno.EAGAIN] * 4
