@@ -79,6 +79,12 @@ u32 dma_csum_at(const struct frame *f)
 	return f->l4_off + (f->ip_proto == 6 ? 16u : 6u);
 }
 
+/* One's complement has two zeros. */
+static inline bool csum_is_zero(u16 folded)
+{
+	return folded == 0 || folded == 0xffff;
+}
+
 /* Judge it, given the sum over [l4_off, l4_off + l4_len) and the pseudo header. RFC 768, RFC 9293, RFC 8200 */
 enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u16 *whole)
 {
@@ -91,7 +97,7 @@ enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u1
 			return DMA_CSUM_UNKNOWN; /* UDP length differs from IP's: the host decides */
 	}
 	folded = csum_fold(sum);
-	if (likely(folded == 0 || folded == 0xffff))
+	if (likely(csum_is_zero(folded)))
 		return DMA_CSUM_GOOD;
 	if (nic->wire->strict_csum || nic->wire->live)
 		return DMA_CSUM_UNKNOWN;
@@ -112,9 +118,8 @@ static inline enum dma_csum dma_csum_plain(const struct nic *nic, const struct f
 	const u8 *l4 = f->data + f->l4_off;
 	u32 len = f->l4_len, proto = f->ip_proto;
 	u32 sum = csum_partial(l4 - 8, len + 8, __builtin_bswap32(len) + (proto << 24));
-	u16 folded = csum_fold(sum);
 
-	if (likely((folded == 0 || folded == 0xffff) && (proto == 6 || be16(l4 + 4) == len)))
+	if (likely(csum_is_zero(csum_fold(sum)) && (proto == 6 || be16(l4 + 4) == len)))
 		return DMA_CSUM_GOOD;
 	return dma_csum(nic, f, sum, whole);
 }
@@ -127,7 +132,7 @@ int dma_offload(const struct nic *nic)
 	return nic->rx_csum && (nic->config->driver_features >> VIRTIO_NET_F_GUEST_CSUM & 1);
 }
 
-/* 16 bytes at a time, the last 16 once more where they end: nothing is read or written outside. */
+/* 32 bytes at a time, the last 32 once more where they end: nothing is read or written outside. */
 static inline void copy_small(u8 *to, const u8 *from, u32 len)
 {
 	u32 i = 0;
@@ -171,8 +176,8 @@ void dma_header(const struct frame *f, u8 *at, u32 num_buffers, int data_valid)
 
 /* What is the same for a burst. */
 struct channel {
-	u8 *base;
-	u64 size, now;
+	struct dma dma;
+	u64 now;
 	bool offload, sums;
 };
 
@@ -180,7 +185,7 @@ static inline struct channel channel_of(const struct nic *nic)
 {
 	bool offload = dma_offload(nic); /* a replay sums anyway, to complete what a sender's card would have */
 
-	return (struct channel){ nic->dma.base, nic->dma.size, nic->now, offload, offload || !nic->wire->live };
+	return (struct channel){ nic->dma, nic->now, offload, offload || !nic->wire->live };
 }
 
 /* Nearly always the next chain is one good buffer that takes all of the frame. Return: false = not so, and nothing has
@@ -198,9 +203,9 @@ static inline bool write_frame(struct nic_queue *q, const struct frame *f, u16 a
 	if (unlikely(head >= vq->size))
 		return false;
 	d = dma_read_desc(vq, head);
-	if (unlikely(d.addr > ch->size || d.len > ch->size - d.addr || d.flags != VIRTQ_DESC_F_WRITE || d.len < need))
+	to = dma_map(&ch->dma, d.addr, d.len);
+	if (unlikely(!to || d.flags != VIRTQ_DESC_F_WRITE || d.len < need))
 		return false;
-	to = ch->base + d.addr;
 	if (likely(ch->sums && f->flags & FRAME_L4)) {
 		if (f->flags & FRAME_PLAIN && f->len < 192) { /* summed while hot; longer ones are worth a call */
 			copy_small(to + HDR_LEN, f->data, f->len);

@@ -104,14 +104,14 @@ int driver_refill(struct driver_queue *dq)
 	virtqueue_add_inbufs(&dq->vq, p->bus, p->stride, p->buf_len, p->free + p->nfree, (u32)n);
 	p->nfree -= (u32)n;
 	while (dq->vq.nfree) { /* the pool's stack is empty: what others returned, and what was never used */
-		int buf = rx_pool_get(&dq->pool);
+		int buf = rx_pool_get(p);
 
 		if (unlikely(buf < 0)) {
 			COUNT(dq->alloc_rx_buff_failed, 1);
-			__atomic_store_n(&dq->pool.starved, 1, __ATOMIC_SEQ_CST);
-			if (!READ_ONCE(dq->pool.returned)) /* Pairs with push_returned(): one of us sees the other. */
+			__atomic_store_n(&p->starved, 1, __ATOMIC_SEQ_CST);
+			if (!READ_ONCE(p->returned)) /* Pairs with push_returned(): one of us sees the other. */
 				break;
-			WRITE_ONCE(dq->pool.starved, 0);
+			WRITE_ONCE(p->starved, 0);
 			continue;
 		}
 		virtqueue_add_inbuf(&dq->vq, p->bus + (u64)buf * p->stride, p->buf_len, (u32)buf);
@@ -218,7 +218,7 @@ static noinline u8 pkt_type_of(const struct nic *nic, const u8 *frame)
 
 	if (frame[0] & 1)
 		return memcmp(frame, broadcast, 6) == 0 ? PACKET_BROADCAST : PACKET_MULTICAST;
-	return nic->filter.any || memcmp(frame, nic->filter.addr, 6) == 0 ? PACKET_HOST : PACKET_OTHERHOST;
+	return memcmp(frame, nic->filter.addr, 6) == 0 ? PACKET_HOST : PACKET_OTHERHOST;
 }
 
 static inline struct sk_buff *driver_take(struct driver_queue *dq, struct take *t)

@@ -251,7 +251,7 @@ void gro_poll_begin(struct napi_struct *n)
 {
 	const struct host *h = n->host;
 
-	n->udp_passes = !h->gro || (!READ_ONCE(h->udp_gro_socks) && !h->gro_udp_fwd && !h->gro_list);
+	n->udp_passes = !READ_ONCE(h->udp_gro_socks) && !h->gro_udp_fwd && !h->gro_list;
 }
 
 static inline bool udp_may_pass(const struct napi_struct *n, const struct sk_buff *skb)

@@ -170,17 +170,20 @@ u32 gro_pseudo(const struct sk_buff *skb, u32 l4_len, u8 proto)
 	return csum_pseudo(ip, ip[0] >> 4, l4_len, proto);
 }
 
-int gro_csum_bad(struct napi_struct *n, struct sk_buff *skb, u32 off, u8 proto)
+static noinline int verify_csum(struct napi_struct *n, struct sk_buff *skb, u32 off, u8 proto)
 {
 	u32 len = gro_len(skb, off);
 
-	if (likely(skb->ip_summed != CHECKSUM_NONE))
-		return 0;
 	cpu_charge_bytes(n->sd, COST_CSUM_PS, len);
 	if (csum_fold(skb_checksum(skb, off - ETH_HLEN, len, gro_pseudo(skb, len, proto))) != 0)
 		return 1;
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
 	return 0;
+}
+
+int gro_csum_bad(struct napi_struct *n, struct sk_buff *skb, u32 off, u8 proto)
+{
+	return likely(skb->ip_summed != CHECKSUM_NONE) ? 0 : verify_csum(n, skb, off, proto);
 }
 
 /* ---- complete ---- */

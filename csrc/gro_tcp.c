@@ -102,8 +102,8 @@ struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, stru
 	u8 flags;
 	bool force;
 
-	if ((unlikely(skb->ip_summed == CHECKSUM_NONE) && !skb->gro_flush && gro_csum_bad(n, skb, off, 6)) ||
-	    !gro_has(skb, off + 20) || (thlen = (th[12] >> 4) * 4u) < 20 || !gro_has(skb, off + thlen))
+	if ((!skb->gro_flush && gro_csum_bad(n, skb, off, 6)) || !gro_has(skb, off + 20) ||
+	    (thlen = (th[12] >> 4) * 4u) < 20 || !gro_has(skb, off + thlen))
 		return gro_refuse(skb);
 	flags = th[13];
 	len = gro_len(skb, off) - thlen;

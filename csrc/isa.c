@@ -1,10 +1,12 @@
 /* isa.c - which instructions the CPU has beyond the baseline. Asked once, at start, by checksum.c and rss.c
  *
  * One build runs everywhere: the few loops that gain from more than x86-64-v2 have a second version, chosen at run time.
- * VNIC_ISA=generic chooses the portable ones, VNIC_ISA=avx2 those without AVX-512 and GFNI, so that all are tested on one machine.
+ * VNIC_ISA=generic chooses the portable ones, VNIC_ISA=avx2 those without AVX-512 and GFNI, so that all are tested on one
+ * machine.
  */
 #include "prelude.h"
 
+#if defined(__x86_64__)
 enum { ISA_GENERIC, ISA_AVX2, ISA_AVX512 };
 
 static int wanted(void)
@@ -16,45 +18,30 @@ static int wanted(void)
 	return want && strcmp(want, "avx2") == 0 ? ISA_AVX2 : ISA_AVX512;
 }
 
+/* A macro: gcc wants the name as a literal. */
+#define HAS(level, feature) (__builtin_cpu_init(), wanted() >= (level) && __builtin_cpu_supports(feature))
+#else
+#define HAS(level, feature) 0
+#endif
+
 int isa_has_avx2(void)
 {
-#if defined(__x86_64__)
-	__builtin_cpu_init();
-	return wanted() >= ISA_AVX2 && __builtin_cpu_supports("avx2");
-#else
-	return 0;
-#endif
+	return HAS(ISA_AVX2, "avx2");
 }
 
 int isa_has_pclmul(void)
 {
-#if defined(__x86_64__)
-	__builtin_cpu_init();
-	return wanted() >= ISA_AVX2 && __builtin_cpu_supports("pclmul");
-#else
-	return 0;
-#endif
+	return HAS(ISA_AVX2, "pclmul");
 }
 
 int isa_has_avx512(void)
 {
-#if defined(__x86_64__)
-	__builtin_cpu_init();
-	return wanted() >= ISA_AVX512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	       __builtin_cpu_supports("avx512vl");
-#else
-	return 0;
-#endif
+	return HAS(ISA_AVX512, "avx512f") && HAS(ISA_AVX512, "avx512bw") && HAS(ISA_AVX512, "avx512vl");
 }
 
 int isa_has_gfni(void)
 {
-#if defined(__x86_64__)
-	__builtin_cpu_init();
-	return isa_has_avx512() && __builtin_cpu_supports("gfni") && __builtin_cpu_supports("avx512vbmi");
-#else
-	return 0;
-#endif
+	return isa_has_avx512() && HAS(ISA_AVX512, "gfni") && HAS(ISA_AVX512, "avx512vbmi");
 }
 
 const char *vnic_isa(void)

@@ -61,7 +61,6 @@ static void hash4_table(const struct rss *r, const u8 (*tuple)[16], u32 *hash, u
 #include <immintrin.h>
 
 #define PCLMUL __attribute__((target("pclmul")))
-static signed char window_bytes[2][64];
 #define GFNI __attribute__((target("gfni,avx512f,avx512bw,avx512vbmi")))
 
 static __m128i reverse_bits(__m128i v) /* of each 32-bit word */
@@ -91,6 +90,17 @@ PCLMUL static void hash4_pclmul(const struct rss *r, const u8 (*tuple)[16], u32 
 
 		sum = _mm_xor_si128(sum, times(r, 2, tuple[i] + 8));
 		hash[i] = (u32)_mm_cvtsi128_si32(reverse_bits(_mm_srli_epi64(sum, 31)));
+	}
+}
+
+static signed char window_bytes[2][64]; /* lane, tuple 0 and 1, byte q: tuple byte lane - 3 + q; -1: there is none */
+
+static void gfni_init(void)
+{
+	for (u32 i = 0; i < 128; i++) {
+		int byte = (int)(i / 8) - 3 + (int)(i % 4);
+
+		window_bytes[i / 64][i % 64] = (signed char)(byte < 0 || byte > 11 ? -1 : byte + (int)(i % 8 / 4) * 16);
 	}
 }
 
@@ -138,15 +148,12 @@ static void (*hash4_few)(const struct rss *r, const u8 (*tuple)[16], u32 *hash, 
 __attribute__((constructor)) static void rss_dispatch(void)
 {
 #if defined(__x86_64__)
-	for (u32 i = 0; i < 128; i++) { /* lane k, tuple 0 and 1, byte q: tuple byte k - 3 + q; -1: there is none */
-		int byte = (int)(i / 8) - 3 + (int)(i % 4);
-
-		window_bytes[i / 64][i % 64] = (signed char)(byte < 0 || byte > 11 ? -1 : byte + (int)(i % 8 / 4) * 16);
-	}
 	if (isa_has_pclmul())
 		hash4_impl = hash4_few = hash4_pclmul;
-	if (isa_has_gfni())
+	if (isa_has_gfni()) {
+		gfni_init();
 		hash4_impl = hash4_gfni;
+	}
 #endif
 }
 

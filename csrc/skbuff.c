@@ -258,8 +258,13 @@ void skb_pull_headers(struct sk_buff *skb, u32 n)
 
 void skb_advance(struct sk_buff *skb, u32 n)
 {
-	u32 part = min_u32(n, skb->head_len);
+	u32 part;
 
+	if (likely(n <= skb->head_len)) {
+		skb_pull(skb, n);
+		return;
+	}
+	part = skb->head_len;
 	skb->len -= n;
 	skb->data += part;
 	skb->head_len -= part;

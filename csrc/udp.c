@@ -48,6 +48,7 @@ static inline struct sock *udp_lookup(struct softnet_data *sd, const struct sk_b
 		return sk;
 	return udp_lookup_best(sd, skb_network_header(skb), uh);
 }
+
 static noinline void udp_queue_full(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
 {
 	if (sk->closed) {
@@ -85,7 +86,7 @@ static noinline void udp_rcv_segments(struct softnet_data *sd, struct sock *sk, 
 void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	u8 copy[8];
-	const u8 *uh = likely(skb->head_len >= 8) ? skb->data : skb_header_pointer(skb, 0, 8, copy);
+	const u8 *uh = skb_header_pointer(skb, 0, 8, copy);
 	struct sock *sk;
 	u32 len;
 
@@ -115,10 +116,7 @@ void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		return;
 	}
 	skb->seq = be16(uh);
-	if (likely(skb->head_len >= 8))
-		skb_pull(skb, 8);
-	else
-		skb_advance(skb, 8);
+	skb_advance(skb, 8);
 	if (unlikely(skb->segs > 1) && !sk->udp_gro)
 		udp_rcv_segments(sd, sk, skb);
 	else

@@ -3,7 +3,8 @@
  *   netif_receive_skb.c, ip.c -> upcall_push(): bounded queue -> host.py: upcall_peek(), handler, upcall_done()
  *
  * Nothing here calls Python. In virtual time the loop returns with EV_UPCALL before time goes on, so order and time are
- * exact (what costs nothing happens at one instant, up to a whole poll of it); live, Python's thread is woken and works beside the path, and what does not fit is PYTHON_QUEUE_FULL.
+ * exact (what costs nothing happens at one instant, up to a whole poll of it); live, Python's thread is woken and works
+ * beside the path, and what does not fit is PYTHON_QUEUE_FULL.
  * A burst goes up as one block of bytes and offsets; the verdicts come back the same way.
  */
 #include "prelude.h"

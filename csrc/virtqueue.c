@@ -114,21 +114,8 @@ void virtqueue_driver_free(struct virtqueue_driver *d)
 	d->desc_buf = NULL;
 }
 
-int virtqueue_add_inbuf(struct virtqueue_driver *d, u64 addr, u32 len, u32 buf)
-{
-	u16 id;
-
-	if (!d->nfree)
-		return -ENOSPC;
-	id = d->free_desc[--d->nfree];
-	d->desc[id] = (struct virtq_desc){ .addr = addr, .len = len, .flags = VIRTQ_DESC_F_WRITE };
-	d->desc_buf[id] = buf;
-	d->avail->ring[d->avail_idx++ & (d->size - 1)] = id;
-	return 0;
-}
-
 /* virtqueue_add_inbufs() - n <= nfree buffers at once: those at the end of a stack of numbers, the last first. Buffer i is at
- * bus + i * stride. The pointers are in registers, which a loop over the above can't have: 15 instructions less each. */
+ * bus + i * stride. The pointers are in registers, which a loop over single ones can't have: 15 instructions less each. */
 void virtqueue_add_inbufs(struct virtqueue_driver *d, u64 bus, u32 stride, u32 len, const u32 *top, u32 n)
 {
 	const u16 *id_top = d->free_desc + d->nfree;
@@ -148,6 +135,14 @@ void virtqueue_add_inbufs(struct virtqueue_driver *d, u64 bus, u32 stride, u32 l
 	}
 	d->nfree = (u16)(d->nfree - n);
 	d->avail_idx = (u16)(avail + n);
+}
+
+int virtqueue_add_inbuf(struct virtqueue_driver *d, u64 addr, u32 len, u32 buf)
+{
+	if (!d->nfree)
+		return -ENOSPC;
+	virtqueue_add_inbufs(d, addr, 0, len, &buf + 1, 1);
+	return 0;
 }
 
 int virtqueue_kick_prepare(struct virtqueue_driver *d)

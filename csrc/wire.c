@@ -56,20 +56,12 @@ static u64 wire_time(struct wire *w, const struct frame *f)
 	return w->busy_ns;
 }
 
-/* Is there one among them that is counted apart? */
-static noinline void count_odd(struct wire *w, const struct frame *f, int n)
-{
-	for (int i = 0; i < n; i++) {
-		COUNT(w->cut, f[i].flags & FRAME_CUT ? 1 : 0);
-		COUNT(w->oversize, f[i].wire_len > ETH_FRAME_LEN + 4);
-	}
-}
-
 /* wire_next() - the next frames, numbered and with the time at which they have arrived. Return: as read_burst */
 int wire_next(struct wire *w, struct frame *f, int max, u64 now)
 {
+	bool paced = !w->live && !wire_pulled(w);
 	u64 id = w->frames + 1, bytes = 0;
-	bool odd = false, paced = false;
+	u32 cut = 0, oversize = 0;
 	int n;
 
 	if (w->eof)
@@ -82,22 +74,19 @@ int wire_next(struct wire *w, struct frame *f, int max, u64 now)
 			w->error = n;
 		return n;
 	}
-	if (w->live || wire_pulled(w)) {
-		if (unlikely(!w->started) && n) {
-			w->started = 1;
-			w->base_ns = f[0].t_ns;
-		}
-	} else {
-		paced = true;
+	if (unlikely(!w->started) && !paced && n) {
+		w->started = 1;
+		w->base_ns = f[0].t_ns;
 	}
 	for (int i = 0; i < n; i++) {
 		f[i].t_ns = unlikely(paced) ? wire_time(w, &f[i]) : now;
 		f[i].id = id + (u64)i;
 		bytes += f[i].len;
-		odd |= f[i].flags & FRAME_CUT || f[i].wire_len > ETH_FRAME_LEN + 4;
+		cut += !!(f[i].flags & FRAME_CUT);
+		oversize += f[i].wire_len > ETH_FRAME_LEN + 4;
 	}
-	if (unlikely(odd))
-		count_odd(w, f, n);
+	COUNT(w->cut, cut);
+	COUNT(w->oversize, oversize);
 	w->bytes += bytes;
 	COUNT(w->frames, (u64)n);
 	return n;

@@ -108,8 +108,8 @@ RULES = (
     ),
     _gro(
         "so is a wrong transport checksum", f"{TCP4} tcp4_gro_receive()",
-        Mutant("gro_inet.c", "if (likely(skb->ip_summed != CHECKSUM_NONE))\n\t\treturn 0;",
-               "skb->ip_summed = CHECKSUM_UNNECESSARY;\n\tif (1)\n\t\treturn 0;"),
+        Mutant("gro_inet.c", "(skb_checksum(skb, off - ETH_HLEN, len, gro_pseudo(skb, len, proto))) != 0)",
+               "(skb_checksum(skb, off - ETH_HLEN, len, gro_pseudo(skb, len, proto))) > 0xffff)"),
         rows=("tcp_csum: the bad one overtakes", "tcp_csum, first", "data, a bad copy, data"),
     ),
     _gro(

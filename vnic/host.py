@@ -276,7 +276,7 @@ class Host:
 
     def burst_buffers(self, n: int) -> tuple[Any, Any]:
         """Where n reads at once leave their ends and senders; one pair for each host."""
-        if self._burst_buffers is None:
+        if self._burst_buffers is None or len(self._burst_buffers[0]) < n:
             self._burst_buffers = ffi.new("uint32_t[]", n), ffi.new("struct sock_from[]", n)
         return self._burst_buffers
 

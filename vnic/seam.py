@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from vnic._core import ffi, lib
@@ -17,24 +18,31 @@ _BUFFER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Burst:
-    """Packets for one handler: ``data[offsets[i]:offsets[i + 1]]`` is packet i. Valid until the handler returns."""
+class Packets:
+    """Packets one behind the other: ``data[offsets[i]:offsets[i + 1]]`` is the i-th, as are indexing and iteration."""
 
     data: memoryview
-    """All packets, one behind the other."""
+    """All of them."""
     offsets: Sequence[int]
-    """len(burst) + 1 offsets into data, bytes."""
-    t_ns: Sequence[int]
-    """When each packet left GRO (a filter: when the frame arrives)."""
+    """len() + 1 offsets into data, bytes."""
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     def __getitem__(self, i: int) -> memoryview:
+        i = range(len(self))[i]
         return self.data[self.offsets[i] : self.offsets[i + 1]]
 
     def __iter__(self) -> Iterator[memoryview]:
-        return (self[i] for i in range(len(self)))
+        return (self.data[a:b] for a, b in pairwise(self.offsets))
+
+
+@dataclass(frozen=True, slots=True)
+class Burst(Packets):
+    """Packets for one handler. Valid until it returns."""
+
+    t_ns: Sequence[int]
+    """When each packet left GRO (a filter: when the frame arrives)."""
 
 
 Verdicts = Iterable[bool] | None

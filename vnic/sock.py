@@ -7,15 +7,13 @@ import os
 import select
 import time
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError
+from vnic.seam import Packets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from vnic.host import Host
 
 _MAX_DATAGRAM = 1 << 18
@@ -122,24 +120,10 @@ class Socket:
 
 
 @dataclass(frozen=True, slots=True)
-class Datagrams:
-    """Datagrams read at once, the oldest first: ``data[offsets[i]:offsets[i + 1]]`` is the i-th. Yours to keep."""
+class Datagrams(Packets):
+    """Datagrams read at once, the oldest first. Yours to keep."""
 
-    data: memoryview
-    """All of them, one behind the other."""
-    offsets: Sequence[int]
-    """len() + 1 offsets into data, bytes."""
     _from: bytes
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, i: int) -> memoryview:
-        i = range(len(self))[i]
-        return self.data[self.offsets[i] : self.offsets[i + 1]]
-
-    def __iter__(self) -> Iterator[memoryview]:
-        return (self.data[a:b] for a, b in pairwise(self.offsets))
 
     def sender(self, i: int) -> Address:
         """Where the i-th came from."""

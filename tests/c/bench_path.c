@@ -24,8 +24,9 @@ struct path {
 	const char *name, *what;
 	u32 flows, cpus;
 	void (*tune)(struct path *p); /* knobs, before the host starts */
-	u32 pass, len, gap_ns,
-		value; /* frames a pass; of a frame; between two of a capture, 0: 2000; of a growth axis */
+	u32 pass, len; /* frames a pass, 0: PASS; bytes of the longest frame, 0: 64 */
+	u32 gap_ns; /* between two frames of a capture, 0: 2000 */
+	u32 value; /* on a growth axis */
 	void (*fill)(struct path *p);
 	void (*again)(struct path *p);
 	struct mem_wire *w;
@@ -149,10 +150,7 @@ static void path_begin(struct path *p)
 		wire->speed_ppm = 1000000;
 		wire->ps_per_byte = 800;
 	} else {
-		p->w = mem_wire_new(p->pass * (p->len > 1514			  ? 9216ull
-					       : p->len > UDP64 && p->pass > PASS ? p->len
-										  : 1536ull),
-				    p->pass);
+		p->w = mem_wire_new((u64)p->pass * p->len, p->pass);
 		require(p->w != NULL, "no memory");
 		wire = &p->w->wire;
 	}
@@ -190,7 +188,7 @@ static void path_passes(struct path *p, u32 n)
 	}
 }
 
-/* All frames arrive at once, 20 us apart in nothing: the ring is never empty, every poll uses its weight, and at hz 1000
+/* All frames arrive at once: the ring is never empty, every poll uses its weight, and at hz 1000
  * nothing that is held gets old: GRO holds as Linux does when it is saturated. */
 static void hold(struct path *p)
 {
@@ -231,15 +229,16 @@ static struct path paths[] = {
 	{ .name = n, .what = w, .flows = f, .cpus = c, .fill = put, .again = next, ##__VA_ARGS__ }
 	CASE("udp64", "64-byte UDP, 1024 flows", 1024, 1, fill_udp64, rewind_wire),
 	CASE("udp64_1", "64-byte UDP, 1 flow", 1, 1, fill_udp64, rewind_wire),
-	CASE("tcp1448", "1448-byte TCP, 64 flows in bursts of 16, GRO", 64, 1, fill_tcp1448, advance_streams),
-	CASE("imix", "IMIX 7:4:1 UDP, 1024 flows", 1024, 1, fill_imix, rewind_wire),
+	CASE("tcp1448", "1448-byte TCP, 64 flows in bursts of 16, GRO", 64, 1, fill_tcp1448, advance_streams,
+	     .len = HEADERS_TCP + MSS),
+	CASE("imix", "IMIX 7:4:1 UDP, 1024 flows", 1024, 1, fill_imix, rewind_wire, .len = 1514),
 	CASE("replay", "64-byte UDP capture, 1024 flows, as vnic replay", 1024, 4, fill_capture, reopen_capture),
 	CASE("sparse", "the same, a frame every 20 us: an interrupt each", 1024, 4, fill_capture, reopen_capture,
 	     .gap_ns = 20000),
 	CASE("dense", "the same, every 2 us, rx-usecs 100, rx-frames 64", 1024, 4, fill_capture, reopen_capture,
 	     .tune = moderate),
 	CASE("tcp1448_hold", "1448-byte TCP, 64 flows in bursts of 16, held over full polls", 64, 1, fill_tcp1448,
-	     advance_streams, .tune = hold),
+	     advance_streams, .len = HEADERS_TCP + MSS, .tune = hold),
 	CASE("udp64_lat", "64-byte UDP, 1024 flows, with the latency split", 1024, 1, fill_udp64, rewind_wire,
 	     .tune = split_latency),
 	CASE("udp64_pcapng", "64-byte UDP, 1024 flows, every frame to a pcapng file in memory", 1024, 1, fill_udp64,
@@ -735,14 +734,6 @@ static void grow_sockets(struct path *p)
 	p->h->sock_max = p->flows + min_u32(p->flows, 65536) + 16; /* a listener for each port */
 }
 
-static void rps_to_all(struct path *p)
-{
-	p->h->rps_len[0] = p->cpus;
-	for (u32 i = 0; i < p->cpus; i++)
-		p->h->rps_map[0][i] = (u16)i;
-	p->h->netdev_max_backlog = 1000;
-}
-
 static void bench_growth(const char *axis, struct path p)
 {
 	u64 memory;
@@ -764,8 +755,21 @@ static void bench_growth(const char *axis, struct path p)
 	path_end(&p);
 }
 
-/* Emulated CPUs: a wire of 10 Gbit/s that never pauses, work that costs, RPS to all of them. What is delivered in a second
- * of virtual time, and the most that one CPU's share of the work allows. */
+/* A wire of 10 Gbit/s that never pauses, work that costs, RPS to all CPUs. */
+static void grow_cpus(struct path *p)
+{
+	p->w->wire.ps_per_byte = 800;
+	set_costs(p->h);
+	p->h->cost[COST_RPS] = 60;
+	p->h->cost[COST_IPI] = 500;
+	p->h->cost[COST_BACKLOG] = 40;
+	p->h->rps_len[0] = p->cpus;
+	for (u32 i = 0; i < p->cpus; i++)
+		p->h->rps_map[0][i] = (u16)i;
+	p->h->netdev_max_backlog = 1000;
+}
+
+/* Emulated CPUs: not how long it takes, but what is delivered in a second of virtual time. */
 static void growth_of_cpus(u32 cpus)
 {
 	struct path p = { .name = "cpus",
@@ -773,33 +777,19 @@ static void growth_of_cpus(u32 cpus)
 			  .cpus = cpus,
 			  .fill = fill_udp64,
 			  .again = rewind_wire,
-			  .tune = rps_to_all,
-			  .pass = 65536,
-			  .value = cpus };
-	u64 fates[FATE_MAX], delivered, from, to = 0;
+			  .tune = grow_cpus,
+			  .pass = 65536 };
+	u64 fates[FATE_MAX], to = 0;
 
-	p.w = mem_wire_new(p.pass * 64ull, p.pass);
-	p.len = UDP64;
-	p.h = path_host(cpus, &p.w->wire);
-	p.w->wire.ps_per_byte = 800;
-	set_costs(p.h);
-	p.h->cost[COST_RPS] = 60;
-	p.h->cost[COST_IPI] = 500;
-	p.h->cost[COST_BACKLOG] = 40;
-	rps_to_all(&p);
-	require(host_start(p.h) == 0, "the host does not start");
-	fill_udp64(&p);
-	from = p.h->nic.now;
-	path_run(p.h);
+	path_begin(&p); /* runs them all once */
 	for (u32 i = 0; i < cpus; i++)
 		to = max_u64(to, p.h->cpu[i]->now);
 	require_laws(p.h);
 	host_fates(p.h, fates);
-	delivered = fates[DELIVERED_UDP];
 	printf("{\"kind\": \"growth\", \"name\": \"cpus\", \"what\": \"cpus\", \"value\": %u, \"offered\": %llu, "
 	       "\"delivered\": %llu, \"delivered_per_s\": %.0f, \"fifo_overrun\": %llu, \"backlog_full\": %llu}\n",
-	       cpus, (unsigned long long)host_offered(p.h), (unsigned long long)delivered,
-	       (double)delivered * 1e9 / (double)(to - from), (unsigned long long)fates[FIFO_OVERRUN],
+	       cpus, (unsigned long long)host_offered(p.h), (unsigned long long)fates[DELIVERED_UDP],
+	       (double)fates[DELIVERED_UDP] * 1e9 / (double)to, (unsigned long long)fates[FIFO_OVERRUN],
 	       (unsigned long long)fates[CPU_BACKLOG]);
 	fflush(stdout);
 	path_end(&p);

@@ -150,18 +150,21 @@ static struct rss rss;
 static u8 tuple[BURST][16];
 static u64 matrix[40];
 
-static void hash_vnic(void)
+static u64 hash_vnic(u32 which)
 {
 	u32 hash[BURST];
 
+	(void)which;
 	rss_hash4(&rss, (const u8(*)[16])tuple, hash, BURST);
 	__asm__ volatile("" : : "r"(hash) : "memory");
+	return BURST;
 }
 
-static void hash_dpdk(void)
+static u64 hash_dpdk(u32 which)
 {
 	u32 hash[BURST];
 
+	(void)which;
 #ifdef RTE_THASH_GFNI_DEFINED
 	u8 *at[BURST];
 
@@ -176,61 +179,39 @@ static void hash_dpdk(void)
 	}
 #endif
 	__asm__ volatile("" : : "r"(hash) : "memory");
+	return BURST;
 }
 
-static u8 *from, *to; /* two areas of copy_stride * copy_n bytes */
-static u32 copy_n, copy_at;
+#define COPY_STRIDE 1536u
 
-static void copy_memcpy(void)
+static u8 *from, *to; /* two areas of copy_n strides */
+static u32 copy_n;
+
+static u64 copy_memcpy(u32 which)
 {
-	memcpy(to + copy_at, from + copy_at, 1460);
+	u32 at = which % copy_n * COPY_STRIDE;
+
+	memcpy(to + at, from + at, 1460);
+	return 1;
 }
 
-static void copy_vnic(void)
+static u64 copy_vnic(u32 which)
 {
-	u32 sum = csum_and_copy(to + copy_at, from + copy_at, 1460, 0);
+	u32 at = which % copy_n * COPY_STRIDE, sum = csum_and_copy(to + at, from + at, 1460, 0);
 
 	__asm__ volatile("" : : "r"(sum));
+	return 1;
 }
 
-static void copy_dpdk(void)
+static u64 copy_dpdk(u32 which)
 {
+	u32 at = which % copy_n * COPY_STRIDE;
 	u16 sum;
 
-	rte_memcpy(to + copy_at, from + copy_at, 1460);
-	sum = rte_raw_cksum(to + copy_at, 1460);
+	rte_memcpy(to + at, from + at, 1460);
+	sum = rte_raw_cksum(to + at, 1460);
 	__asm__ volatile("" : : "r"(sum));
-}
-
-/* Two or three ways to do one thing, alternately in one run; a call does `each` things. */
-struct way {
-	const char *name, *what;
-	void (*run)(void);
-};
-
-static void side_by_side(const struct way *ways, u32 n, u32 calls, u32 each, u32 stride)
-{
-	static double ns[3][RUNS_MAX], cycles[3][RUNS_MAX];
-
-	for (u32 run = 0; run < nruns; run++)
-		for (u32 w = 0; w < n; w++) {
-			timing_begin();
-			start();
-			for (u32 i = 0; i < calls; i++) {
-				copy_at = i % copy_n * stride;
-				ways[w].run();
-			}
-			stop();
-			sample(0, (u64)calls * each);
-			ns[w][run] = timing.ns[0];
-			cycles[w][run] = timing.cycles[0];
-		}
-	for (u32 w = 0; w < n; w++) {
-		memcpy(timing.ns, ns[w], sizeof(ns[w]));
-		memcpy(timing.cycles, cycles[w], sizeof(cycles[w]));
-		report("pair", ways[w].name, ways[w].what, (u64)calls * each);
-		printf("}\n");
-	}
+	return 1;
 }
 
 static void copies(const char *where, u32 n)
@@ -247,7 +228,7 @@ static void copies(const char *where, u32 n)
 		ways[w].what = what[w];
 	}
 	copy_n = n;
-	side_by_side(ways, 3, 4096, 1, 1536);
+	side_by_side(ways, 3, 4096);
 }
 
 int main(int argc, char **argv)
@@ -294,12 +275,12 @@ int main(int argc, char **argv)
 		for (u32 b = 0; b < 12; b++)
 			tuple[i][b] = (u8)(i * 37 + b * 101);
 	copy_n = 1;
-	side_by_side(hashes, 2, 512, BURST, 0);
-	from = aligned_alloc(64, 256 * 1536ul);
-	to = aligned_alloc(64, 256 * 1536ul);
+	side_by_side(hashes, 2, 512);
+	from = aligned_alloc(64, 256ul * COPY_STRIDE);
+	to = aligned_alloc(64, 256ul * COPY_STRIDE);
 	require(from && to, "no memory");
-	memset(from, 1, 256 * 1536ul);
-	memset(to, 2, 256 * 1536ul);
+	memset(from, 1, 256ul * COPY_STRIDE);
+	memset(to, 2, 256ul * COPY_STRIDE);
 	copies("L1", 4);
 	copies("L2", 128);
 	return 0;

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static double ns[2][RUNS_MAX], cycles[2][RUNS_MAX];
+static const char *file;
 
-static u64 by_libpcap(const char *file)
+static u64 by_libpcap(u32 which)
 {
 	char error[PCAP_ERRBUF_SIZE];
 	pcap_t *p = pcap_open_offline(file, error);
@@ -21,6 +21,7 @@ static u64 by_libpcap(const char *file)
 	const u_char *data;
 	u64 n = 0;
 
+	(void)which;
 	require(p != NULL, error);
 	while (pcap_next_ex(p, &head, &data) == 1)
 		n += head->caplen != 0;
@@ -29,7 +30,7 @@ static u64 by_libpcap(const char *file)
 }
 
 /* Mapped anew each time, as libpcap opens anew; a byte of each frame is looked at, or the pages would not be there. */
-static u64 by_vnic(const char *file)
+static u64 by_vnic(u32 which)
 {
 	struct pcap_wire *w = pcap_wire_new();
 	int fd = open(file, O_RDONLY), got;
@@ -38,6 +39,7 @@ static u64 by_vnic(const char *file)
 	u64 n = 0, sum = 0;
 	void *map;
 
+	(void)which;
 	require(w && fd >= 0 && fstat(fd, &st) == 0, "the file cannot be opened");
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
 	require(map != MAP_FAILED && pcap_wire_open(w, map, (u64)st.st_size) == 0, "it is no capture");
@@ -55,30 +57,13 @@ static u64 by_vnic(const char *file)
 
 int main(int argc, char **argv)
 {
-	static u64 (*const who[2])(const char *) = { by_vnic, by_libpcap };
-	static const char *const name[2] = { "pcap_vnic", "pcap_libpcap" };
-	static const char *const what[2] = { "capture, 64-byte frames, warm file: vnic", "the same: libpcap" };
-	u64 frames[2] = { 0 };
+	static const struct way ways[2] = { { "pcap_vnic", "capture, 64-byte frames, warm file: vnic", by_vnic },
+					    { "pcap_libpcap", "the same: libpcap", by_libpcap } };
 
 	require(argc >= 2, "usage: peer_pcap FILE [--runs N]");
+	file = argv[1];
 	if (argc == 4)
 		nruns = min_u32((u32)atoi(argv[3]), RUNS_MAX);
-	for (u32 run = 0; run < nruns; run++)
-		for (u32 w = 0; w < 2; w++) {
-			timing_begin();
-			start();
-			frames[w] = who[w](argv[1]);
-			stop();
-			sample(0, frames[w]);
-			ns[w][run] = timing.ns[0];
-			cycles[w][run] = timing.cycles[0];
-		}
-	require(frames[0] == frames[1], "they disagree about how many frames there are");
-	for (u32 w = 0; w < 2; w++) {
-		memcpy(timing.ns, ns[w], sizeof(ns[w]));
-		memcpy(timing.cycles, cycles[w], sizeof(cycles[w]));
-		report("pair", name[w], what[w], frames[w]);
-		printf("}\n");
-	}
+	side_by_side(ways, 2, 1);
 	return 0;
 }
