@@ -41,6 +41,8 @@ static struct softnet_data *cpu_new(struct host *h, u32 cpu)
 	sd->backlog.sd = sd;
 	sd->backlog.host = h;
 	sd->backlog.timer_ns = NEVER;
+	for (u32 i = 0; i < TIMERS_MAX; i++)
+		sd->timer_ns[i] = NEVER;
 	return sd;
 }
 

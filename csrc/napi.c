@@ -81,17 +81,10 @@ int napi_schedule(struct napi_struct *n)
 	return 1;
 }
 
-static void napi_timer_plan(struct softnet_data *sd)
-{
-	sd->timer_next = NEVER;
-	for (u32 i = 0; i < sd->nnapis; i++)
-		sd->timer_next = min_u64(sd->timer_next, sd->napis[i]->timer_ns);
-}
-
 void napi_timer_start(struct napi_struct *n, u64 timeout_ns)
 {
 	n->timer_ns = n->sd->now + timeout_ns;
-	napi_timer_plan(n->sd);
+	timer_plan(n->sd);
 	if (!n->sd->live)
 		n->sd->horizon = min_u64(n->sd->horizon, n->timer_ns); /* look up for it */
 }
@@ -103,7 +96,7 @@ int napi_disable(struct napi_struct *n)
 		return 0; /* whoever polls sees DISABLE, and completes even if there is more to do */
 	n->state = NAPI_STATE_SCHED | NAPI_STATE_NPSVC;
 	n->timer_ns = NEVER;
-	napi_timer_plan(n->sd);
+	timer_plan(n->sd);
 	return 1;
 }
 
@@ -201,7 +194,7 @@ int napi_threaded_poll(struct napi_struct *n)
 void napi_watchdog(struct napi_struct *n)
 {
 	n->timer_ns = NEVER;
-	napi_timer_plan(n->sd);
+	timer_plan(n->sd);
 	if (!(n->state & (NAPI_STATE_DISABLE | NAPI_STATE_SCHED))) {
 		n->state |= NAPI_STATE_SCHED;
 		n->state &= ~(u32)NAPI_STATE_PREFER_BUSY_POLL; /* the reader did not come back in time */

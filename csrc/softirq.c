@@ -83,17 +83,6 @@ void do_hardirqs(struct softnet_data *sd)
 	sd->inline_softirq = 1; /* irq_exit() runs what was raised */
 }
 
-static void run_timers(struct softnet_data *sd)
-{
-	for (u32 i = 0; i < sd->nnapis; i++) {
-		if (sd->napis[i]->timer_ns > sd->now)
-			continue;
-		cpu_charge(sd, COST_HARDIRQ);
-		napi_watchdog(sd->napis[i]);
-		sd->inline_softirq = 1;
-	}
-}
-
 /* ---- whose turn is it? ---- */
 
 /* Who can run: bit i is task i + 1. */

@@ -2,7 +2,7 @@
  *
  *   wire.c pcap.c tap.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
  *             -> irq.c                                                                         the device
- *   softirq.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
+ *   softirq.c timer.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
  *             -> netif_receive_skb.c -> arp.c ip.c ipv6.c -> icmp.c udp.c tcp.c -> sock.c      the host
  *
  * The three nouns: a frame is bytes on the wire (device side); a virtqueue is the ring that device and driver
@@ -636,6 +636,9 @@ enum mib {
 	MIB_MAX
 };
 
+/* timer.c */
+enum timer { TIMER_IPFRAG, TIMER_NEIGH, TIMERS_MAX };
+
 /**
  * struct softnet_data - what one CPU owns; written only by that CPU unless a field says otherwise
  * @now:      its clock. Work moves it by cpu_charge() in virtual time; live it is re-read after every poll
@@ -646,7 +649,8 @@ struct softnet_data {
 	u32 cpu;
 	u64 now, horizon;
 	u64 wake_ns;                   /* idle: when something came up; NEVER: nothing yet */
-	u64 timer_next;                /* earliest NAPI watchdog */
+	u64 timer_next;                /* earliest NAPI watchdog, or of these: */
+	u64 timer_ns[TIMERS_MAX];
 	u8 runnable, live;
 	/* written by others, atomically */
 	u32 irq_pending;               /* bit per NIC queue */
@@ -719,6 +723,9 @@ void do_hardirqs(struct softnet_data *sd);
 int do_softirq(struct softnet_data *sd);
 int cpu_run(struct softnet_data *sd);        /* until it is idle (0) or somebody else's turn has come (1) */
 void local_bh_enable(struct softnet_data *sd);
+void timer_plan(struct softnet_data *sd);
+void mod_timer(struct softnet_data *sd, enum timer which, u64 at_ns);
+void run_timers(struct softnet_data *sd);
 u64 cpu_next(struct softnet_data *sd);       /* when it has something to do; ~0: not known */
 int reader_run(struct softnet_data *sd);     /* one wake-up's worth of reading. Return: 1 = more to read */
 int need_resched(struct softnet_data *sd);   /* is the slice of the task that runs over, and somebody else waits? */
