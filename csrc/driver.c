@@ -21,7 +21,7 @@ static int driver_probe(struct nic *nic)
 	struct vnic_config *c = nic->config;
 	u64 need = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF;
 	u64 want = need | 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_NET_F_GUEST_CSUM |
-		   1ull << VIRTIO_NET_F_HASH_REPORT;
+		   1ull << VIRTIO_NET_F_HASH_REPORT | 1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_HOST_USO;
 
 	if (c->magic != VNIC_MAGIC || c->abi != VNIC_ABI)
 		return -ENODEV;
@@ -74,6 +74,8 @@ int driver_open(struct host *h)
 
 	for (u32 i = 0; i < h->nic.nqueues && rc == 0; i++)
 		rc = driver_open_queue(h, i);
+	if (rc == 0 && h->answers)
+		rc = driver_tx_open(h);
 	if (rc < 0) {
 		h->nic.config->device_status |= VIRTIO_S_FAILED;
 		return rc;

@@ -10,6 +10,9 @@
 
 #define PAGE 4096u
 #define ARFS_FILTERS 8192u
+#define TX_REGION (4ull * PAGE + (u64)TX_POOL_SIZE * TX_BUF_LEN) /* a page to begin at, the ring on one each, buffers */
+
+_Static_assert(16 * TX_RING_SIZE <= PAGE, "the sending ring's parts take a page each");
 
 static const u8 default_key[40] = {
 	/* Microsoft's RSS verification key: the published vectors apply */
@@ -52,7 +55,8 @@ static void nic_defaults(struct nic *nic)
 	nic->ring_size = 256;
 	nic->buf_len = 2048;
 	nic->fifo.size = 65536;
-	nic->rx_csum = 1;
+	nic->rx_csum = nic->tx_csum = 1;
+	nic->tx.done_ns = NEVER;
 	nic->rss.enabled = 1;
 	nic->rss.udp_ports = 1;
 	nic->filter.any = nic->filter.allmulti = 1;
@@ -97,7 +101,9 @@ struct host *host_new(u32 ncpus)
 	h->reader_cpu = ~0u;
 	h->limit = NEVER;
 	h->upcalls.wake_fd = -1;
+	h->icmp = (struct icmp_limits){ .ratelimit_ms = 1000, .msgs_per_sec = 1000, .msgs_burst = 50 };
 	h->nic.host = h;
+	h->neigh.timer_ask = NEVER;
 	nic_defaults(&h->nic);
 	for (u32 i = 0; i < ncpus; i++) {
 		h->cpu[i] = cpu_new(h, i);
@@ -123,13 +129,14 @@ static int region_init(struct host *h)
 	struct nic *nic = &h->nic;
 	u64 at = PAGE, rings = 0, n = nic->ring_size;
 	u64 desc = 16 * n, avail = align_up((u32)(6 + 2 * n), PAGE), used = align_up((u32)(6 + 8 * n), PAGE);
-	u64 buffers = (u64)h->rx_pool_size * buf_stride(nic);
+	u64 buffers = (u64)h->rx_pool_size * buf_stride(nic), tx;
 	struct vnic_config *c;
 	int rc;
 
 	desc = align_up((u32)desc, PAGE);
 	rings = desc + avail + used;
-	rc = dma_init(&nic->dma, align_up((u32)(PAGE + rings * nic->nqueues), 65536) + buffers * nic->nqueues);
+	tx = align_up((u32)(PAGE + rings * nic->nqueues), 65536) + buffers * nic->nqueues;
+	rc = dma_init(&nic->dma, tx + TX_REGION);
 	if (rc < 0)
 		return rc;
 	nic->config = c = (void *)nic->dma.base;
@@ -140,6 +147,18 @@ static int region_init(struct host *h)
 				   .mtu = (u16)min_u32(nic->mtu, 65535) };
 	c->device_features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_NET_F_GUEST_CSUM |
 			     1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_HASH_REPORT;
+	if (nic->tx_csum)
+		c->device_features |= 1ull << VIRTIO_NET_F_CSUM;
+	if (nic->tx_csum && nic->wire && nic->wire->vnet)
+		c->device_features |= 1ull << VIRTIO_NET_F_HOST_USO;
+	tx = (tx + PAGE - 1) & ~(u64)(PAGE - 1);
+	c->tx = (struct vnic_queue_config){ .size = TX_RING_SIZE,
+					    .desc = tx,
+					    .avail = tx + PAGE,
+					    .used = tx + 2 * PAGE,
+					    .buffers = tx + 3 * PAGE,
+					    .buf_stride = TX_BUF_LEN,
+					    .buf_count = TX_POOL_SIZE };
 	memcpy(c->mac, nic->filter.addr, 6);
 	for (u32 i = 0; i < nic->nqueues; i++, at += rings) {
 		struct vnic_queue_config *q = &c->queue[i];
@@ -153,6 +172,17 @@ static int region_init(struct host *h)
 		q->buf_count = h->rx_pool_size;
 	}
 	return 0;
+}
+
+/* Who answers needs the neighbour table, and room to put a large ping together. */
+static int answers_init(struct host *h)
+{
+	for (u32 i = 0; i < h->ncpus; i++) {
+		h->cpu[i]->scratch = malloc(1 << 16);
+		if (!h->cpu[i]->scratch)
+			return -ENOMEM;
+	}
+	return neigh_init(&h->neigh);
 }
 
 /* host_start() - after the knobs are set. Return: 0 or -errno */
@@ -183,6 +213,8 @@ int host_start(struct host *h)
 		rc = arfs_init(&h->nic.arfs, ARFS_FILTERS);
 	if (rc == 0)
 		rc = region_init(h);
+	if (rc == 0 && h->answers)
+		rc = answers_init(h);
 	if (rc == 0 && !h->external_driver)
 		rc = driver_open(h);
 	return rc;
@@ -211,10 +243,14 @@ void host_free(struct host *h)
 	sock_table_exit(&h->socks);
 	rfs_exit(h);
 	free(h->nic.arfs.filter);
+	free(h->nic.tx.memory);
+	driver_tx_free(h);
+	neigh_exit(&h->neigh);
 	for (u32 i = 0; i < h->ncpus; i++) {
 		if (h->cpu[i]) {
 			free(h->cpu[i]->gro_flows);
 			free(h->cpu[i]->flow_limit);
+			free(h->cpu[i]->scratch);
 		}
 		free(h->cpu[i]);
 	}

@@ -1,9 +1,26 @@
-/* icmp.c - ICMP, ICMPv6 and IGMP input. RFC 792, 4443, 3376; Linux: net/ipv4/icmp.c, net/ipv6/icmp.c, net/ipv4/igmp.c
+/* icmp.c - ICMP, ICMPv6 and IGMP. RFC 792, 1122, 4443, 3376; Linux: net/ipv4/icmp.c, net/ipv6/icmp.c, net/ipv4/igmp.c
  *
- * The checksum and the shortest length decide; then the message is taken. Answers (echo, errors, neighbour discovery)
- * come with the transmit path; they belong here.
+ *   ip_deliver() -> icmp_rcv(), icmpv6_rcv(): checksum and length decide, then the message is taken; an echo request is
+ *                   answered, neighbour discovery goes to ndisc.c
+ *   udp.c, ip.c, ... -> icmp_send(): an error to whom sent it, as far as RFC 1122 and the limits allow
+ *
+ * Limits as in Linux: errors to one destination by a bucket of tokens (icmp_ratelimit: one a second, six at once; IPv6
+ * ten a second), IPv4's to the whole world by another (icmp_msgs_per_sec, icmp_msgs_burst). Echo replies have none.
  */
 #include "prelude.h"
+
+#define ECHOREPLY 0
+#define UNREACH 3
+#define ECHO 8
+#define TIME_EXCEEDED 11
+#define ECHO6 128
+#define ECHOREPLY6 129
+#define HEADER 8u
+#define QUOTE4 576u /* RFC 1812: as much as fits in so many bytes in all */
+#define QUOTE6 1280u /* RFC 4443 */
+#define TOKENS_MAX 6u
+
+/* ---- input ---- */
 
 static bool sum_is_bad(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo)
 {
@@ -14,36 +31,219 @@ static bool sum_is_bad(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo)
 /* Return: the fate; good: the one of a message that is right. */
 static enum fate judge(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo, enum fate good)
 {
-	if (skb->len < 8)
+	if (skb->len < HEADER)
 		return PKT_TOO_SMALL;
 	return sum_is_bad(sd, skb, pseudo) ? ICMP_CSUM : good;
 }
 
-static void take(struct softnet_data *sd, struct sk_buff *skb, enum fate fate, enum mib errors, enum mib csum_errors)
+/* Return: is it right? Else it is gone, and counted. */
+static bool accept(struct softnet_data *sd, struct sk_buff *skb, enum fate fate, enum mib errors, enum mib csum_errors)
 {
-	if (fate == PKT_TOO_SMALL || fate == ICMP_CSUM)
-		COUNT(sd->mib[errors], 1);
+	if (fate != PKT_TOO_SMALL && fate != ICMP_CSUM)
+		return true;
+	COUNT(sd->mib[errors], 1);
 	if (fate == ICMP_CSUM)
 		COUNT(sd->mib[csum_errors], 1);
 	kfree_skb_reason(sd, skb, fate);
+	return false;
+}
+
+/* The data goes back as it came. What lies in several buffers is put together first: large pings only. */
+static void echo(struct softnet_data *sd, struct sk_buff *skb, bool v6)
+{
+	const u8 *ip = skb_network_header(skb);
+	struct outgoing o = {
+		.src = v6 ? inet_addr6(ip + 24) : inet_addr4(ip + 16),
+		.dst = v6 ? inet_addr6(ip + 8) : inet_addr4(ip + 12),
+		.proto = v6 ? 58 : 1,
+		.ttl = 64,
+		.tos = v6 ? 0 : ip[1],
+		.csum_offset = 2,
+		.head_len = HEADER,
+		.len = skb->len - HEADER,
+		.data = skb->data + HEADER,
+	};
+
+	if (!ip_local_net(sd->host, &o.src)) {
+		if (!v6) /* icmp_echo_ignore_broadcasts */
+			return;
+		o.src = (struct inet_addr){ 0 };
+	}
+	skb_copy_bits(skb, 0, o.head, HEADER);
+	o.head[0] = v6 ? ECHOREPLY6 : ECHOREPLY;
+	store16(o.head + 2, 0);
+	if (skb->len != skb->head_len) {
+		skb_copy_bits(skb, HEADER, sd->scratch, o.len);
+		o.data = sd->scratch;
+	}
+	COUNT(sd->mib[v6 ? Icmp6_OutMsgs : Icmp_OutMsgs], 1);
+	COUNT(sd->mib[v6 ? Icmp6_OutEchoReplies : Icmp_OutEchoReps], 1);
+	ip_output(sd->host, sd, &o);
+}
+
+static u8 type_of(const struct sk_buff *skb)
+{
+	u8 type = 0;
+
+	skb_copy_bits(skb, 0, &type, 1);
+	return type;
 }
 
 void icmp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	COUNT(sd->mib[Icmp_InMsgs], 1);
-	take(sd, skb, judge(sd, skb, 0, DELIVERED_ICMP), Icmp_InErrors, Icmp_InCsumErrors);
+	if (!accept(sd, skb, judge(sd, skb, 0, DELIVERED_ICMP), Icmp_InErrors, Icmp_InCsumErrors))
+		return;
+	if (type_of(skb) == ECHO) {
+		COUNT(sd->mib[Icmp_InEchos], 1);
+		if (sd->host->answers)
+			echo(sd, skb, false);
+	}
+	kfree_skb_reason(sd, skb, DELIVERED_ICMP);
 }
 
 void icmpv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	u32 pseudo = csum_pseudo(skb_network_header(skb), 6, skb->len, 58);
+	u8 type;
 
 	COUNT(sd->mib[Icmp6_InMsgs], 1);
-	take(sd, skb, judge(sd, skb, pseudo, DELIVERED_ICMPV6), Icmp6_InErrors, Icmp6_InCsumErrors);
+	if (!accept(sd, skb, judge(sd, skb, pseudo, DELIVERED_ICMPV6), Icmp6_InErrors, Icmp6_InCsumErrors))
+		return;
+	type = type_of(skb);
+	if (type == ECHO6) {
+		COUNT(sd->mib[Icmp6_InEchos], 1);
+		if (sd->host->answers)
+			echo(sd, skb, true);
+	} else if ((type == 135 || type == 136) && ndisc_good(skb)) {
+		COUNT(sd->mib[type == 135 ? Icmp6_InNeighborSolicits : Icmp6_InNeighborAdvertisements], 1);
+		if (sd->host->answers)
+			ndisc_rcv(sd, skb);
+	}
+	kfree_skb_reason(sd, skb, DELIVERED_ICMPV6);
 }
 
 /* snmp has no counters for IGMP */
 void igmp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
-	kfree_skb_reason(sd, skb, judge(sd, skb, 0, DELIVERED_IGMP));
+	enum fate fate = judge(sd, skb, 0, DELIVERED_IGMP);
+
+	kfree_skb_reason(sd, skb, fate);
+}
+
+/* ---- errors ---- */
+
+static bool global_allow(struct icmp_limits *l, u64 now)
+{
+	u64 passed = now - l->stamp_ns,
+	    more = passed >= 1000000000 ? l->msgs_per_sec : passed * l->msgs_per_sec / 1000000000;
+
+	if (!l->stamp_ns ||
+	    more) { /* parts of a message are not lost: the stamp moves only when there is a whole one */
+		l->credit = l->stamp_ns ? min_u64(l->credit + more, l->msgs_burst) : l->msgs_burst;
+		l->stamp_ns = now ? now : 1;
+	}
+	if (!l->credit)
+		return false;
+	l->credit--;
+	return true;
+}
+
+/* inet_peer_xrlim_allow(): tokens are ns; an error takes one interval of them. */
+static bool peer_allow(struct icmp_limits *l, const struct inet_addr *to, u64 interval, u64 now)
+{
+	struct icmp_peer *p = &l->peer[(to->hi ^ to->lo ^ to->lo >> 8) * 0x9e3779b97f4a7c15u >> 56];
+
+	if (!interval)
+		return true;
+	if (!addr_equal(&p->addr, to))
+		*p = (struct icmp_peer){ *to, TOKENS_MAX * interval, now };
+	p->tokens = min_u64(p->tokens + (now - p->last), TOKENS_MAX * interval);
+	p->last = now;
+	if (p->tokens < interval)
+		return false;
+	p->tokens -= interval;
+	return true;
+}
+
+static bool allowed(struct softnet_data *sd, const struct inet_addr *to, bool v6)
+{
+	struct icmp_limits *l = &sd->host->icmp;
+	u64 interval = l->ratelimit_ms * 1000000ull;
+	bool host, global = true;
+
+	lock_if(sd->live, &l->lock);
+	host = peer_allow(l, to, v6 ? interval / 10 : interval, sd->now);
+	if (host && !v6)
+		global = global_allow(l, sd->now);
+	unlock_if(sd->live, &l->lock);
+	if (!host)
+		COUNT(sd->mib[v6 ? Icmp6_OutRateLimitHost : Icmp_OutRateLimitHost], 1);
+	if (!global)
+		COUNT(sd->mib[Icmp_OutRateLimitGlobal], 1);
+	return host && global;
+}
+
+/* Must nobody hear of it? RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e) */
+static bool is_silent(const struct sk_buff *skb, const u8 *ip, bool v6)
+{
+	struct inet_addr src = v6 ? inet_addr6(ip + 8) : inet_addr4(ip + 12);
+
+	if (skb->pkt_type != PACKET_HOST || !(src.hi | src.lo))
+		return true;
+	if (v6)
+		return ip[8] == 0xff || ip[24] == 0xff;
+	return (u32)src.lo == 0 || ip[12] >= 224 || ip[16] >= 224 ||
+	       load16(ip + 6) & 0xff1f; /* not the first fragment */
+}
+
+/* An error about an error? Of IPv6 only what follows the header at once is looked at. */
+static bool is_error(const u8 *quote, u32 len, bool v6)
+{
+	u32 at = v6 ? 40 : (quote[0] & 15u) * 4;
+
+	if (quote[v6 ? 6 : 9] != (v6 ? 58 : 1) || at >= len)
+		return false;
+	return v6 ? quote[at] < 128
+		  : quote[at] == UNREACH || quote[at] == 4 || quote[at] == 5 || quote[at] == TIME_EXCEEDED ||
+			       quote[at] == 12;
+}
+
+/* icmp_send() - about skb, whose IP header and what follows are still there; info: the header's second word */
+void icmp_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code, u32 info)
+{
+	const u8 *ip = skb_network_header(skb);
+	bool v6 = ip[0] >> 4 == 6;
+	u32 max = v6 ? QUOTE6 - 40 - HEADER : QUOTE4 - 20 - HEADER, before = (u32)(skb->data - ip), len;
+	struct outgoing o = {
+		.proto = v6 ? 58 : 1,
+		.ttl = 64,
+		.csum_offset = 2,
+		.head_len = HEADER,
+		.head = { type, code },
+		.tos = v6 ? 0 : (u8)((ip[1] & 0x1e) | 0xc0), /* internetwork control */
+	};
+	u8 quote[QUOTE6];
+
+	if (!sd->host->answers || is_silent(skb, ip, v6))
+		return;
+	len = min_u32(before, max);
+	memcpy(quote, ip, len);
+	len += skb_copy_bits(skb, 0, quote + len, max - len);
+	o.src = v6 ? inet_addr6(ip + 24) : inet_addr4(ip + 16);
+	o.dst = v6 ? inet_addr6(ip + 8) : inet_addr4(ip + 12);
+	if (is_error(quote, len, v6) || !ip_local_net(sd->host, &o.src) || !allowed(sd, &o.dst, v6))
+		return;
+	info = __builtin_bswap32(info);
+	memcpy(o.head + 4, &info, 4);
+	o.data = quote;
+	o.len = len;
+	COUNT(sd->mib[v6 ? Icmp6_OutMsgs : Icmp_OutMsgs], 1);
+	if (type == (v6 ? 1 : UNREACH))
+		COUNT(sd->mib[v6 ? Icmp6_OutDestUnreachs : Icmp_OutDestUnreachs], 1);
+	else if (type == (v6 ? 3 : TIME_EXCEEDED))
+		COUNT(sd->mib[v6 ? Icmp6_OutTimeExcds : Icmp_OutTimeExcds], 1);
+	else if (v6)
+		COUNT(sd->mib[Icmp6_OutParmProblems], 1);
+	ip_output(sd->host, sd, &o);
 }

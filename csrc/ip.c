@@ -74,6 +74,8 @@ static inline void deliver(struct softnet_data *sd, struct sk_buff *skb, u8 prot
 	u32 python = sd->host->protocol_python[proto];
 
 	if (unlikely(!python && !is_known(proto, v6))) {
+		if (!v6)
+			icmp_send(sd, skb, 3, 2, 0); /* protocol unreachable */
 		ip_drop(sd, skb, v6 ? Ip6_InUnknownProtos : Ip_InUnknownProtos, IP_NOPROTO);
 		return;
 	}

@@ -25,7 +25,8 @@ static bool cpu_has_work(struct softnet_data *sd)
 	return __atomic_load_n(&sd->irq_pending, __ATOMIC_SEQ_CST) ||
 	       __atomic_load_n(&sd->ipi_pending, __ATOMIC_SEQ_CST) ||
 	       __atomic_load_n(&sd->reader.runnable, __ATOMIC_SEQ_CST) || sd->softirq_pending ||
-	       __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST);
+	       __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST) ||
+	       (!sd->cpu && __atomic_load_n(&sd->host->neigh.timer_ask, __ATOMIC_SEQ_CST) < sd->timer_ns[TIMER_NEIGH]);
 }
 
 static void cpu_sleep(struct softnet_data *sd)
@@ -95,7 +96,7 @@ static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
 /* One turn of the card. Return: an event for Python, or -1: go on. *idle: nothing came from the wire */
 static int nic_turn(struct nic *nic, bool *idle)
 {
-	int n = nic->burst_len - nic->burst_pos;
+	int n = nic->burst_len - nic->burst_pos, sent;
 
 	nic->now = clock_ns();
 	*idle = false;
@@ -112,13 +113,14 @@ static int nic_turn(struct nic *nic, bool *idle)
 		nic->burst_pos = nic->burst_len;
 	}
 	nic_drain(nic, nic->now);
+	sent = nic_transmit(nic);
 	if (nic->irq_next <= nic->now)
 		for (u32 i = 0; i < nic->nqueues; i++)
 			irq_timer(&nic->queue[i], nic->now);
 	if (nic->wire->hungry)
 		return EV_WIRE;
 	if (n == -EAGAIN)
-		*idle = true;
+		*idle = sent < BURST;
 	return n < 0 && n != -EAGAIN ? EV_DONE : -1;
 }
 
@@ -149,6 +151,8 @@ int nic_thread(struct nic *nic)
 /* live_stop() - after all threads came home: what they left is run out in virtual time, by the caller's thread */
 void live_stop(struct host *h)
 {
+	if (h->neigh.timer_ask < h->cpu[0]->timer_ns[TIMER_NEIGH])
+		mod_timer(h->cpu[0], TIMER_NEIGH, h->neigh.timer_ask);
 	h->live = 0;
 	h->nic.wire->live = 0;
 	h->nic.wire->eof = 1;

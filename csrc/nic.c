@@ -1,6 +1,6 @@
 /* nic.c - the card: what happens to a frame from the wire until the driver's interrupt
  *
- *   wire.c -> nic_receive(): filter.c, rss.c, fifo.c -> nic_drain(): virtqueue.c, dma.c -> irq.c
+ *   wire.c -> nic_receive(): filter.c, rss.c, fifo.c -> nic_drain(): virtqueue.c, dma.c -> irq.c      (sending: nic_tx.c)
  *
  * The card is one agent with a clock of its own. In virtual time nic_run() lets it do everything up to a moment, in
  * this order at one instant: a DMA that ends, a doorbell, a frame that arrives, a moderation timer. Live, its thread
@@ -21,6 +21,8 @@ static void nic_fate(struct nic *nic, const struct frame *f, enum fate fate)
 int nic_up(struct nic *nic)
 {
 	struct vnic_config *c = nic->config;
+	struct vnic_queue_config tx;
+	int rc;
 	u64 driver = READ_ONCE(c->driver_features);
 	u64 need = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_HASH_REPORT;
 
@@ -58,12 +60,14 @@ int nic_up(struct nic *nic)
 		if (!nic->queue[i].shadow)
 			return -ENOMEM;
 	}
-	nic->up = 1;
-	return 0;
+	tx = c->tx; /* read once */
+	rc = nic_tx_up(nic, &tx, driver >> VIRTIO_F_EVENT_IDX & 1);
+	nic->up = rc == 0;
+	return rc;
 }
 
 /* A driver that writes impossible indices gets a card that has stopped (virtio 1.2, section 2.1.2). */
-static void nic_needs_reset(struct nic *nic)
+void nic_needs_reset(struct nic *nic)
 {
 	nic->up = 0;
 	__atomic_fetch_or(&nic->config->device_status, VIRTIO_S_NEEDS_RESET, __ATOMIC_SEQ_CST);
@@ -77,6 +81,7 @@ void nic_purge(struct nic *nic)
 	for (; (f = fifo_peek(&nic->fifo)); fifo_pop(&nic->fifo))
 		nic_fate(nic, f, DEV_READY);
 	nic->dma_busy = 0;
+	nic_tx_purge(nic);
 }
 
 /* A filter of the driver's goes before the indirection table. */
@@ -318,7 +323,7 @@ static u64 next_arrival(struct nic *nic)
 
 u64 nic_next(struct nic *nic)
 {
-	u64 t = min_u64(nic->irq_next, nic->kick_ns);
+	u64 t = min_u64(min_u64(nic->irq_next, nic->kick_ns), nic->tx.done_ns);
 
 	if (nic->dma_busy)
 		t = min_u64(t, nic->dma_done);
@@ -331,7 +336,8 @@ void nic_run(struct nic *nic, u64 until)
 	for (;;) {
 		u64 dma = nic->dma_busy ? nic->dma_done : NEVER;
 		u64 arrival = next_arrival(nic);
-		u64 t = min_u64(min_u64(dma, nic->kick_ns), min_u64(arrival, nic->irq_next));
+		u64 plans = min_u64(nic->kick_ns, nic->tx.done_ns);
+		u64 t = min_u64(min_u64(dma, plans), min_u64(arrival, nic->irq_next));
 
 		if (t > nic->horizon || t == NEVER || unlikely(nic->wire->hungry))
 			break;
@@ -347,6 +353,9 @@ void nic_run(struct nic *nic, u64 until)
 		} else if (nic->kick_ns <= t) {
 			nic->kick_ns = NEVER;
 			nic_drain(nic, nic->now);
+			nic_tx_start(nic, nic->now);
+		} else if (nic->tx.done_ns <= t) {
+			nic_tx_done(nic, nic->now);
 		} else if (arrival <= t) {
 			if (unlikely((nic->python_filter && !nic->burst_asked) || nic->offered >= nic->host->limit))
 				break; /* vtime.c lets Python's filter see the burst first; or a slice is over */

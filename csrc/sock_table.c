@@ -142,14 +142,26 @@ struct sock *sock_bind(struct host *h, u8 type, const struct inet_addr *laddr, u
 	return sk;
 }
 
-/* sock_connect() - only datagrams from there, and they find the socket by its 4-tuple. Once; laddr must be given */
+/* sock_connect() - only datagrams from there, and they find the socket by its 4-tuple. Once. One bound to any address gets
+ * the one it will send from. */
 int sock_connect(struct host *h, struct sock *sk, const struct inet_addr *raddr, u16 rport)
 {
-	if (sk->any || sk->rport || !rport)
+	const struct inet_net *net;
+	struct inet_addr via;
+
+	if (sk->rport)
+		return -EISCONN;
+	if (!rport)
 		return -EINVAL;
+	net = sk->any ? ip_route(h, raddr, &via) : NULL;
+	if (sk->any && !net)
+		return -ENETUNREACH;
 	spin_lock(&h->socks.lock);
+	if (net)
+		sk->laddr = net->addr;
 	sk->raddr = *raddr;
 	sk->rport = rport;
+	WRITE_ONCE(sk->any, 0);
 	flow_insert(&h->socks, sk);
 	spin_unlock(&h->socks.lock);
 	return 0;

@@ -232,6 +232,8 @@ int cpu_run(struct softnet_data *sd)
 		if (sd->live)
 			sd->now = clock_ns();
 		since = sd->now;
+		if (unlikely(READ_ONCE(sd->host->neigh.timer_ask) < sd->timer_ns[TIMER_NEIGH]) && sd->cpu == 0)
+			mod_timer(sd, TIMER_NEIGH, READ_ONCE(sd->host->neigh.timer_ask));
 		if (sd->timer_next <= sd->now)
 			run_timers(sd);
 		do_hardirqs(sd);

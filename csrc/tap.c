@@ -48,6 +48,21 @@ static int tap_read_burst(struct wire *wire, struct frame *f, int max)
 	return n ? n : -EAGAIN;
 }
 
+static int tap_write(struct wire *wire, u8 *frame, u32 len, const struct virtio_net_hdr_v1_hash *hdr, u64 t_ns)
+{
+	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
+	ssize_t n;
+
+	(void)hdr;
+	(void)t_ns;
+	do {
+		n = write(t->fd, frame, len);
+	} while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return 0;
+	return errno == EAGAIN || errno == ENOMEM ? -ENOBUFS : -errno;
+}
+
 struct tap_wire *tap_wire_new(int fd, u32 slot_size, u32 nslots)
 {
 	struct tap_wire *t = calloc(1, sizeof(*t));
@@ -56,6 +71,7 @@ struct tap_wire *tap_wire_new(int fd, u32 slot_size, u32 nslots)
 		return NULL;
 	t->wire.read_burst = tap_read_burst;
 	t->wire.release = tap_release;
+	t->wire.write = tap_write;
 	t->wire.kind = WIRE_TAP;
 	t->wire.live = 1;
 	t->fd = fd;

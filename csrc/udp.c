@@ -1,4 +1,4 @@
-/* udp.c - UDP input: length, checksum, socket. RFC 768; Linux: net/ipv4/udp.c
+/* udp.c - UDP: input, and output at the end. Length, checksum, socket. RFC 768; Linux: net/ipv4/udp.c
  *
  *   ip_deliver() -> udp_rcv() -> sock.c. What GRO merged goes whole only to a socket with UDP_GRO, else in pieces
  *
@@ -6,6 +6,8 @@
  * socket is made for the port. No socket: NoPorts. Full receive buffer: RcvbufErrors.
  */
 #include "prelude.h"
+
+#define UDP_MAX_SEGMENTS 128u
 
 static noinline int csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len)
 {
@@ -112,6 +114,8 @@ void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	sk = udp_lookup(sd, skb, uh);
 	if (unlikely(!sk)) {
 		COUNT(sd->mib[Udp_NoPorts], 1);
+		icmp_send(sd, skb, skb->protocol == 0xdd86 ? 1 : 3, skb->protocol == 0xdd86 ? 4 : 3,
+			  0); /* port unreachable */
 		kfree_skb_reason(sd, skb, sd->host->auto_sink ? SOCKET_TABLE_FULL : NO_SOCKET);
 		return;
 	}
@@ -121,4 +125,44 @@ void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		udp_rcv_segments(sd, sk, skb);
 	else
 		udp_queue_rcv_skb(sd, sk, skb);
+}
+
+/* udp_sendmsg() - a datagram, or with gso_size (UDP_SEGMENT) as many as data makes; to NULL: to whom it is connected. A
+ * Python thread calls. Return: 0; -EAGAIN: no room now; or another -errno, as sendto() and Linux have it */
+int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const struct inet_addr *to, u16 port,
+		u32 gso_size)
+{
+	struct outgoing o = {
+		.proto = 17, .ttl = 64, .df = 1, .csum_offset = 6, .head_len = 8, .data = data, .len = len
+	};
+	u32 mtu = h->nic.mtu ? h->nic.mtu : 1500, frames = gso_size ? len / gso_size + 1 : len / (mtu - 60) + 1, room;
+	int rc;
+
+	if (!to && !sk->rport)
+		return -EDESTADDRREQ;
+	o.dst = to ? *to : sk->raddr;
+	room = mtu - (inet_addr_is4(&o.dst) ? 28 : 48);
+	if (len > (inet_addr_is4(&o.dst) ? 65507 : 65527))
+		return -EMSGSIZE;
+	port = to ? port : sk->rport;
+	if (!port || gso_size > room || (gso_size && len > gso_size * UDP_MAX_SEGMENTS))
+		return -EINVAL;
+	if (!sk->any) {
+		o.src = sk->laddr;
+		if (inet_addr_is4(&o.src) != inet_addr_is4(&o.dst))
+			return -EAFNOSUPPORT;
+	}
+	store16(o.head, htobe16_(sk->lport));
+	store16(o.head + 2, htobe16_(port));
+	store16(o.head + 4, htobe16_((u16)(8 + len)));
+	o.gso_size = (u16)gso_size;
+	lock_if(h->live, &h->tx.lock);
+	if (h->answers && !driver_tx_room(h, frames, len + frames * 100)) {
+		rc = -EAGAIN;
+	} else {
+		rc = ip_output_locked(h, NULL, &o);
+		COUNT(h->out_mib[rc == -ENOBUFS ? Udp_SndbufErrors : Udp_OutDatagrams], rc == 0 || rc == -ENOBUFS);
+	}
+	unlock_if(h->live, &h->tx.lock);
+	return rc;
 }

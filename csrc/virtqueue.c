@@ -97,7 +97,8 @@ int virtqueue_driver_init(struct virtqueue_driver *d, u32 size)
 	d->nfree = (u16)size;
 	d->free_desc = malloc(size * sizeof(*d->free_desc));
 	d->desc_buf = malloc(size * sizeof(*d->desc_buf));
-	if (!d->free_desc || !d->desc_buf)
+	d->chain = malloc(size * sizeof(*d->chain));
+	if (!d->free_desc || !d->desc_buf || !d->chain)
 		return -ENOMEM;
 	for (u32 i = 0; i < size; i++) {
 		d->free_desc[i] = (u16)(size - 1 - i);
@@ -110,7 +111,8 @@ void virtqueue_driver_free(struct virtqueue_driver *d)
 {
 	free(d->free_desc);
 	free(d->desc_buf);
-	d->free_desc = NULL;
+	free(d->chain);
+	d->free_desc = d->chain = NULL;
 	d->desc_buf = NULL;
 }
 
@@ -143,6 +145,34 @@ int virtqueue_add_inbuf(struct virtqueue_driver *d, u64 addr, u32 len, u32 buf)
 		return -ENOSPC;
 	virtqueue_add_inbufs(d, addr, 0, len, &buf + 1, 1);
 	return 0;
+}
+
+/* virtqueue_add_outbuf() - a chain of n <= nfree pieces for the device to read. What follows what is remembered here too:
+ * it is given back from there (virtqueue_free_chain()), not from the shared memory. */
+void virtqueue_add_outbuf(struct virtqueue_driver *d, const u64 *addr, const u32 *len, u32 n, u32 buf)
+{
+	const u16 *ids = d->free_desc + d->nfree - n; /* the last is the head */
+
+	for (u32 i = 0; i < n; i++) {
+		u16 id = ids[n - 1 - i], next = i + 1 < n ? ids[n - 2 - i] : 0;
+
+		d->desc[id] = (struct virtq_desc){
+			.addr = addr[i], .len = len[i], .flags = i + 1 < n ? VIRTQ_DESC_F_NEXT : 0, .next = next
+		};
+		d->chain[id] = next;
+	}
+	d->desc_buf[ids[n - 1]] = buf;
+	d->avail->ring[d->avail_idx++ & (d->size - 1)] = ids[n - 1];
+	d->nfree = (u16)(d->nfree - n);
+}
+
+/* The n - 1 descriptors behind one that virtqueue_get_buf() has just given back. */
+void virtqueue_free_chain(struct virtqueue_driver *d, u32 desc, u32 n)
+{
+	while (--n) {
+		desc = d->chain[desc];
+		d->free_desc[d->nfree++] = (u16)desc;
+	}
 }
 
 int virtqueue_kick_prepare(struct virtqueue_driver *d)

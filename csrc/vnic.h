@@ -3,7 +3,8 @@
  *   wire.c pcap.c tap.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
  *             -> irq.c                                                                         the device
  *   softirq.c timer.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
- *             -> netif_receive_skb.c -> arp.c ip.c ipv6.c -> icmp.c udp.c tcp.c -> sock.c      the host
+ *             -> netif_receive_skb.c -> arp.c ip.c ipv6.c -> icmp.c ndisc.c udp.c tcp.c -> sock.c   the host
+ *   udp.c icmp.c arp.c ndisc.c -> ip_output.c -> neigh.c -> driver_tx.c -> nic_tx.c -> wire        and back
  *
  * The three nouns: a frame is bytes on the wire (device side); a virtqueue is the ring that device and driver
  * share; an skb is what the host works on after the driver took a frame off the ring.
@@ -52,6 +53,14 @@ enum fate {
 	FATE_MAX
 };
 
+/* what is sent has a ledger of its own: every frame that IP or ARP makes ends in one of these */
+enum tx_fate {
+	TX_SENT,
+	TX_NEIGH_FAILED, TX_NEIGH_QUEUEFULL, TX_NEIGH_CREATEFAIL, /* SKB_DROP_REASON_NEIGH_* */
+	TX_FULL_RING, TX_DEV_READY, TX_BAD_CHAIN, TX_WIRE_FULL, TX_WIRE_ERROR,
+	TX_FATE_MAX
+};
+
 /* where a frame that has no fate yet can be */
 enum in_flight {
 	IN_FIFO, IN_RING, IN_GRO, IN_BACKLOG, IN_PYTHON, IN_TCP_OFO,
@@ -79,6 +88,7 @@ enum cost {
 	COST_GRO, COST_RPS, COST_IPI, COST_BACKLOG, COST_RECEIVE, COST_IP, COST_UDP, COST_TCP, COST_CSUM_PS,
 	COST_SOCK, COST_WAKE,              /* queue to the socket; wake its reader */
 	COST_SWITCH, COST_RECV, COST_COPY_PS, /* reader: context switch, system call per datagram, copy per byte */
+	COST_OUTPUT,                       /* IP output, neighbour, the driver's start_xmit, per frame */
 	COST_MAX
 };
 
@@ -128,40 +138,54 @@ enum wire_kind { WIRE_MEMORY, WIRE_CAPTURE, WIRE_TAP };
  * @read_burst:  fill up to max frames (data, len, wire_len, t_ns = the source's own stamp, flags).
  *               Return: how many; 0 = none now; -ENODATA = there will be no more; other -errno: the source broke
  * @release:     this frame's bytes are not needed any more (sources that want their memory back); may be NULL
+ * @write:       a frame leaves (12 bytes in front of it may be used). Return: 0; -ENOBUFS: no room; other -errno: it is lost.
+ *               NULL: this wire only receives
  * @speed_ppm:   1000000 = the recorded pace, 2000000 twice as fast, 0 = as fast as the wire takes them
  * @ps_per_byte: 800 = 10 Gbit/s; 0 = infinitely fast. Both 0: frames are pulled whenever the host is idle
  * @base_ns:     the source's stamp of its first frame: virtual time 0
  */
+struct virtio_net_hdr_v1_hash;
 struct wire {
 	int (*read_burst)(struct wire *w, struct frame *f, int max);
 	void (*release)(struct wire *w, const struct frame *f);
+	int (*write)(struct wire *w, u8 *frame, u32 len, const struct virtio_net_hdr_v1_hash *hdr, u64 t_ns);
 	u32 kind, speed_ppm, ps_per_byte;
 	u8 started, eof, strict_csum, live;
-	u8 ask, hungry;            /* run dry: ask Python for more before time goes on; it did */
+	u8 ask, hungry;            /* run dry, or something was sent: ask Python before time goes on; it did */
+	u8 vnet;                   /* takes and gives virtio headers: partial checksums, and frames longer than the MTU (GSO) */
 	u8 rebase;                 /* the next frame begins another file: if that is older, it follows on from the last */
 	u64 base_ns, last_ts, shift_ns, busy_ns;
 	u32 busy_ps;
 	int error;                 /* -errno that ended it, 0 when it ended as it should */
 	/* counters, written by the device */
 	u64 frames, bytes, cut, csum_completed, backwards, oversize, skipped;
+	u64 tx_frames, tx_bytes;
 };
 int wire_next(struct wire *w, struct frame *f, int max, u64 now_ns);
 int wire_pulled(const struct wire *w);
 
 /* a wire in memory: Python feeds it, benchmarks loop over it */
+#define MEM_OUT_MAX 1024           /* frames sent that nobody fetched */
+#define MEM_OUT_BYTES 4194304
 struct mem_frame { u64 t_ns; u64 off; u32 len; u32 wire_len; };
 struct mem_wire {
 	struct wire wire;
 	u8 *arena;
 	u64 arena_size, arena_used;
 	struct mem_frame *frames;
-	u32 nframes, frames_size, pos, out;
+	u32 nframes, frames_size, pos;
 	u64 loops;                 /* how often to start over */
 	u8 closed;                 /* nobody will feed any more: running dry is the end */
+	u8 *out;                   /* what was sent, until Python fetches it; NULL: this wire only receives */
+	u64 out_used;
+	struct mem_frame out_frames[MEM_OUT_MAX];
+	u32 nout, out_lock;
 };
 struct nic;
 struct mem_wire *mem_wire_new(u64 arena_bytes, u32 frames);
 void mem_wire_free(struct mem_wire *w);
+int mem_wire_sends(struct mem_wire *w);        /* from now on it takes what the card sends. 0, or -ENOMEM */
+u32 mem_wire_fetch(struct mem_wire *w, u8 *buf, struct mem_frame *frames); /* MEM_OUT_BYTES, MEM_OUT_MAX of room */
 int mem_wire_feed(struct mem_wire *w, struct nic *nic, const void *data, u32 len, u32 wire_len, u64 t_ns);
 
 /* ---- pcap.c: a capture file as a wire, mapped, never loaded ---- */
@@ -269,7 +293,12 @@ struct virtq_avail { u16 flags; u16 idx; u16 ring[]; };       /* and used_event 
 struct virtq_used_elem { u32 id; u32 len; };
 struct virtq_used { u16 flags; u16 idx; struct virtq_used_elem ring[]; };  /* and avail_event behind the ring */
 
+#define VIRTIO_NET_HDR_F_NEEDS_CSUM 1
 #define VIRTIO_NET_HDR_F_DATA_VALID 2
+#define VIRTIO_NET_HDR_GSO_TCPV4 1
+#define VIRTIO_NET_HDR_GSO_TCPV6 4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#define VIRTIO_NET_HDR_GSO_ECN 128
 struct virtio_net_hdr_v1_hash {
 	u8 flags, gso_type;
 	u16 hdr_len, gso_size, csum_start, csum_offset, num_buffers;
@@ -279,7 +308,9 @@ struct virtio_net_hdr_v1_hash {
 
 #define VIRTIO_F_VERSION_1 32              /* bit numbers */
 #define VIRTIO_F_EVENT_IDX 29
+#define VIRTIO_NET_F_CSUM 0
 #define VIRTIO_NET_F_GUEST_CSUM 1
+#define VIRTIO_NET_F_HOST_USO 56
 #define VIRTIO_NET_F_MRG_RXBUF 15
 #define VIRTIO_NET_F_HASH_REPORT 57
 #define VIRTIO_S_ACKNOWLEDGE 1             /* device_status bits, virtio 1.2 section 2.1 */
@@ -302,6 +333,7 @@ struct vnic_config {
 	u16 mtu;
 	u32 spare;
 	struct vnic_queue_config queue[NIC_QUEUES_MAX];
+	struct vnic_queue_config tx;
 };
 
 /* the device's half: what it shares with the driver, and what it keeps to itself */
@@ -326,6 +358,7 @@ struct virtqueue_driver {
 	u16 nfree;                 /* descriptors not posted */
 	u16 used_seen;             /* the device's index as last read */
 	u16 *free_desc;            /* the last nfree of a stack */
+	u16 *chain;                /* of one that is sent: the descriptor behind it */
 	u32 *desc_buf;             /* descriptor -> buffer: kept here, never read back from the shared memory */
 	u8 event_idx, broken;
 };
@@ -340,6 +373,8 @@ void virtqueue_driver_free(struct virtqueue_driver *d);
 int virtqueue_add_inbuf(struct virtqueue_driver *d, u64 addr, u32 len, u32 buf);
 int virtqueue_get_buf(struct virtqueue_driver *d, u32 *id, u32 *len); /* the buffer; -EAGAIN: none; -EIO: the device lied */
 void virtqueue_add_inbufs(struct virtqueue_driver *d, u64 bus, u32 stride, u32 len, const u32 *top, u32 n);
+void virtqueue_add_outbuf(struct virtqueue_driver *d, const u64 *addr, const u32 *len, u32 n, u32 buf);
+void virtqueue_free_chain(struct virtqueue_driver *d, u32 desc, u32 n);
 int virtqueue_kick_prepare(struct virtqueue_driver *d); /* publish avail->idx. Return: 1 = the device wants a kick */
 void virtqueue_disable_cb(struct virtqueue_driver *d);
 int virtqueue_enable_cb(struct virtqueue_driver *d);  /* unmask, then look again. Return: 1 = more came meanwhile */
@@ -440,9 +475,21 @@ struct nic_queue {
 	u16 starved_at;                /* avail index when it was found so */
 };
 
+/* nic_tx.c: the card's sending half. One frame at a time is under way */
+#define TX_FRAME_MAX 65574         /* 65535 of IP behind an Ethernet header, a VLAN tag and room */
+struct nic_tx {
+	struct virtqueue vq;
+	u8 *memory;                    /* of the card: room for 12 bytes, a header, and a frame */
+	u32 len;                       /* of the frame in it, 0: none */
+	u16 head;                      /* and of its chain */
+	u64 done_ns;                   /* virtual time: when its last bit leaves; NEVER: none is under way */
+	u64 kicks, fates[TX_FATE_MAX];
+};
+
 struct nic {
 	struct host *host;
 	struct wire *wire;
+	struct nic_tx tx;
 	struct mac_filter filter;
 	struct rss rss;
 	struct fifo fifo;
@@ -450,7 +497,7 @@ struct nic {
 	struct vnic_config *config;    /* page 0 of the region */
 	struct nic_queue queue[NIC_QUEUES_MAX];
 	u32 nqueues, ring_size, buf_len, mtu;
-	u8 rx_csum, drop_en, python_filter, up, ntuple;
+	u8 rx_csum, tx_csum, drop_en, python_filter, up, ntuple;
 	struct arfs arfs;
 	/* the device's clock and its plans */
 	u64 now, dma_done;
@@ -476,6 +523,13 @@ void nic_drain(struct nic *nic, u64 now);    /* FIFO -> ring, as far as there ar
 void nic_kick(struct nic *nic, u32 queue, u64 now);         /* doorbell */
 int nic_pull(struct nic *nic, u64 now);      /* a pulled wire: offer the next burst. Return: frames */
 void nic_purge(struct nic *nic);             /* what the card still holds ends as DEV_READY */
+void nic_needs_reset(struct nic *nic);       /* the driver broke a ring: the card has stopped */
+int nic_tx_up(struct nic *nic, const struct vnic_queue_config *q, int event_idx);
+void nic_tx_kick(struct nic *nic, u64 now);  /* the doorbell of the sending ring */
+int nic_transmit(struct nic *nic);           /* live: what is in the ring, a burst at most. Return: frames */
+void nic_tx_start(struct nic *nic, u64 now); /* virtual time */
+void nic_tx_done(struct nic *nic, u64 now);
+void nic_tx_purge(struct nic *nic);
 
 /* ---- skbuff.c: buffers and the sk_buffs that describe them. Owner: the CPU that polls the queue ---- */
 
@@ -630,6 +684,11 @@ enum mib {
 	Ip_InReceives, Ip_InHdrErrors, Ip_InAddrErrors, Ip_InUnknownProtos, Ip_InDelivers, Ip_InCsumErrors, IpExt_InTruncatedPkts,
 	Ip6_InReceives, Ip6_InHdrErrors, Ip6_InAddrErrors, Ip6_InUnknownProtos, Ip6_InDelivers, Ip6_InTruncatedPkts,
 	Icmp_InMsgs, Icmp_InErrors, Icmp_InCsumErrors, Icmp6_InMsgs, Icmp6_InErrors, Icmp6_InCsumErrors,
+	Icmp_InEchos, Icmp_OutMsgs, Icmp_OutEchoReps, Icmp_OutDestUnreachs, Icmp_OutTimeExcds, Icmp_OutRateLimitGlobal, Icmp_OutRateLimitHost,
+	Icmp6_InEchos, Icmp6_OutMsgs, Icmp6_OutEchoReplies, Icmp6_OutDestUnreachs, Icmp6_OutTimeExcds, Icmp6_OutParmProblems,
+	Icmp6_OutRateLimitHost, Icmp6_InNeighborSolicits, Icmp6_InNeighborAdvertisements,
+	Ip_OutRequests, Ip_OutNoRoutes, Ip_FragOKs, Ip_FragCreates, Ip6_OutRequests, Ip6_OutNoRoutes, Ip6_FragOKs, Ip6_FragCreates,
+	Udp_OutDatagrams, Udp_SndbufErrors,
 	Udp_InDatagrams, Udp_NoPorts, Udp_InErrors, Udp_RcvbufErrors, Udp_InCsumErrors,
 	Tcp_InSegs, Tcp_InErrs, Tcp_InCsumErrors, TcpExt_TCPOFOQueue, TcpExt_TCPOFODrop, TcpExt_TCPRcvQDrop, TcpExt_TCPHoles,
 	TcpExt_BusyPollRxPackets,
@@ -714,6 +773,7 @@ struct softnet_data {
 	u64 ofo_frames;                /* may wrap below 0 on one CPU: the sum over all is the gauge */
 	u64 fates[FATE_MAX];
 	struct histogram *lat;         /* [LAT_MAX], NULL: off */
+	u8 *scratch;                   /* room for one datagram; NULL: the host does not answer */
 };
 
 void raise_hardirq(struct softnet_data *sd, u32 queue, u64 now);  /* from the device */
@@ -954,6 +1014,113 @@ struct inet_addr inet_addr6(const u8 *addr);
 int tcp_waits_for_fin(const struct sock *sk);  /* an end that is announced, and not reached yet */
 void tcp_skip_hole(struct softnet_data *sd, struct sock *sk);  /* deliver what waits behind a hole that never fills */
 
+/* ---- transmit: udp.c icmp.c arp.c ndisc.c -> ip_output.c -> neigh.c -> driver_tx.c -> the ring -> nic_tx.c -> the wire ---- */
+
+#define TX_NONE 4294967295u
+#define TX_BUF_LEN 2048
+#define TX_RING_SIZE 256
+#define TX_POOL_SIZE 1024
+/* a buffer of a packet that is sent: the first begins with the virtio header, then Ethernet */
+struct tx_buf { u32 next, queue_next, len, frame_len; };  /* next: of the packet; queue_next: packet that waits behind it */
+struct driver_tx {
+	struct virtqueue_driver vq;
+	u8 *base;                      /* buffer i at base + i * TX_BUF_LEN */
+	u64 bus;
+	u32 nfree, *free;
+	struct tx_buf *buf;
+	u32 lock;                      /* guards all of sending: pool, ring, neighbours, ids */
+	u8 offload;                    /* bit 0 checksums, bit 1 UDP segmentation: the card does it */
+	u16 ip_id;
+	u32 frag_id;
+	u64 posted, queued;            /* frames given to the ring; frames that wait for a neighbour */
+	u64 packets, bytes, fates[TX_FATE_MAX];
+};
+int driver_tx_open(struct host *h);
+int driver_tx_room(struct host *h, u32 frames, u32 bytes); /* is there room for them? Under the lock */
+void driver_tx_free(struct host *h);
+u32 tx_alloc(struct driver_tx *tx, u32 len);              /* a packet of len bytes from Ethernet on; TX_NONE */
+void tx_free(struct driver_tx *tx, u32 packet);
+u8 *tx_header(struct driver_tx *tx, u32 packet);          /* its Ethernet header */
+void tx_drop(struct host *h, u32 packet, enum tx_fate fate);
+int dev_queue_xmit(struct host *h, struct softnet_data *sd, u32 packet); /* 0, -ENOBUFS: the ring is full; it is gone */
+void driver_tx_reclaim(struct host *h);
+void host_tx_fates(struct host *h, u64 *fates);           /* [TX_FATE_MAX] */
+u64 host_tx_in_flight(struct host *h);
+const char *tx_fate_text(enum tx_fate fate);
+
+#define NEIGH_TABLE_SIZE 1024      /* gc_thresh3 */
+#define NUD_NONE 0
+#define NUD_INCOMPLETE 1
+#define NUD_REACHABLE 2
+#define NUD_STALE 4
+#define NUD_DELAY 8
+#define NUD_PROBE 16
+#define NUD_FAILED 32
+struct neighbour {
+	struct inet_addr addr;
+	u8 mac[6];
+	u8 state, probes;
+	u32 hash_next;                 /* 1 + index */
+	u32 queue, queue_tail, queue_bytes; /* packets that wait for the address */
+	u64 confirmed, used, updated, timer_ns;
+};
+struct neigh_table {
+	struct neighbour *entry;
+	u32 hash[256], used, entries;
+	u64 timer_ask;                 /* live: CPU 0 is to look at this moment; NEVER: as it knows */
+	/* counters, as /proc/net/stat/arp_cache */
+	u64 allocs, destroys, res_failed, lookups, hits, rcv_probes_mcast, rcv_probes_ucast, forced_gc_runs, unresolved_discards,
+		table_fulls;
+};
+int neigh_init(struct neigh_table *t);
+void neigh_exit(struct neigh_table *t);
+/* all under the lock of driver_tx */
+struct neighbour *neigh_lookup(struct host *h, const struct inet_addr *addr);
+int neigh_output(struct host *h, struct softnet_data *sd, const struct inet_addr *nexthop, u32 packet);
+void neigh_update(struct host *h, struct softnet_data *sd, const struct inet_addr *addr, const u8 *mac, u8 state, int create,
+		  int override);
+void neigh_timer(struct softnet_data *sd);
+u64 host_now(struct host *h, struct softnet_data *sd);     /* sd NULL: a Python thread */
+u64 vtime_latest(const struct host *h);
+
+void arp_send(struct host *h, struct softnet_data *sd, u16 op, const struct inet_addr *sip, const struct inet_addr *tip,
+	      const u8 *to_mac);      /* to_mac NULL: broadcast, a request */
+void ndisc_send_ns(struct host *h, struct softnet_data *sd, const struct inet_addr *target, const u8 *mac);
+void ndisc_rcv(struct softnet_data *sd, struct sk_buff *skb);
+int ndisc_good(const struct sk_buff *skb);
+
+/**
+ * struct outgoing - a packet to be sent: what is in front of the payload, and the payload where it lies
+ * @src:         all zero: the best of ours
+ * @gso_size:    UDP_SEGMENT: bytes of payload in a segment, 0: one packet, in fragments if need be
+ * @csum_offset: of the 16-bit field in head to put the checksum into; 0xffff: there is none to fill
+ */
+struct outgoing {
+	struct inet_addr src, dst;
+	u8 proto, ttl, tos, df;
+	u16 gso_size, csum_offset;
+	u32 head_len, len;
+	u8 head[64];
+	const u8 *data;
+};
+int ip_output(struct host *h, struct softnet_data *sd, struct outgoing *o);        /* 0 or -errno; takes the lock */
+int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o);
+int inet_addr_is4(const struct inet_addr *a);
+void inet_addr_put(const struct inet_addr *a, u8 *to);                             /* 4 or 16 bytes, as on the wire */
+const struct inet_net *ip_route(const struct host *h, const struct inet_addr *dst, struct inet_addr *nexthop);
+const struct inet_net *ip_local_net(const struct host *h, const struct inet_addr *a); /* ours: the network, else NULL */
+void icmp_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code, u32 info);   /* the packet's family decides */
+int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const struct inet_addr *to, u16 port, u32 gso_size);
+
+/* icmp.c: how many errors a destination, and the world, may get */
+#define ICMP_PEERS 256
+struct icmp_peer { struct inet_addr addr; u64 tokens, last; };
+struct icmp_limits {
+	u32 lock, ratelimit_ms, msgs_per_sec, msgs_burst;
+	u64 credit, stamp_ns;
+	struct icmp_peer peer[ICMP_PEERS];
+};
+
 /* ---- upcall.c: the seam for Python people ---- */
 
 struct upcall { struct sk_buff *skb; u32 handler; u32 cpu; };
@@ -1003,8 +1170,14 @@ struct host {
 	struct packet_type ptype[PTYPES_MAX];
 	u32 nptypes;
 	u16 protocol_python[256];      /* IP protocol -> Python handler */
-	struct inet_net ip[16];
+	struct inet_net ip[18];
 	u32 nips;
+	u8 answers;                    /* it has addresses, and a wire that takes what it sends */
+	struct inet_addr gateway[2];   /* IPv4, IPv6; all zero: none */
+	struct driver_tx tx;
+	struct neigh_table neigh;
+	struct icmp_limits icmp;
+	u64 out_mib[MIB_MAX];          /* counted by whoever sends, under the lock of tx */
 	struct sock_table socks;
 	struct upcall_queue upcalls;
 	u64 outside_fates[FATE_MAX];   /* counted by Python's thread */

@@ -9,7 +9,7 @@
 
 #define TURNS_A_SLICE 2000000
 
-static u64 latest(const struct host *h)
+u64 vtime_latest(const struct host *h)
 {
 	u64 t = h->nic.now;
 
@@ -46,7 +46,7 @@ static enum event when_idle(struct host *h)
 	struct nic *nic = &h->nic;
 
 	if (wire_pulled(nic->wire) && (!nic->wire->eof || nic->burst_pos < nic->burst_len)) {
-		int n = nic_pull(nic, latest(h));
+		int n = nic_pull(nic, vtime_latest(h));
 
 		if (n > 0)
 			return nic->python_filter && !nic->burst_asked ? EV_FILTER : EV_SLICE;

@@ -1,10 +1,13 @@
-"""ARP: Ethernet and IPv4, requests and replies; everything else is nobody's."""
+"""ARP: Ethernet and IPv4, requests and replies; who asks for us is answered, who talks to us is remembered."""
 
 import struct
 
 import frames
+import peer
 import pytest
 from scapy.layers.l2 import ARP, Ether
+
+import vnic
 
 ARP_AT = 14
 
@@ -52,3 +55,64 @@ def test_what_scapy_builds_is_taken(host):
 def test_another_hosts_reply_is_not_ours(host):
     h = host(mac="02:00:00:00:00:01", promisc=True)
     assert outcome(h, frames.arp(op=2, mac={"dst": b"\x02\0\0\0\0\x99"})) == {"OTHERHOST": 1}
+
+
+OTHER = bytes.fromhex("020000000099")
+
+
+@pytest.fixture
+def answers():
+    def ask(*fed, until_ns=1_000_000_000):
+        with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
+            host.feed(fed)
+            host.run(until_ns=until_ns)
+            seen = [s for s in peer.sent(host) if s.ethertype == 0x0806]
+            return [(s.dst, s.payload) for s in seen], [(n.ip, n.mac, n.state) for n in host.neighbours()]
+
+    return ask
+
+
+def reply(to_ip, to_mac):
+    return peer.arp(2, "10.0.0.2", to_ip, sha=frames.MAC, to_mac=to_mac)[14:]
+
+
+def test_who_asks_for_us_is_answered_and_remembered(answers):
+    seen, known = answers(peer.arp(1, "10.0.0.1", "10.0.0.2"))
+    assert seen == [(frames.PEER, reply("10.0.0.1", frames.PEER))]
+    assert known == [("10.0.0.1", frames.PEER.hex(":"), "STALE")]
+
+
+def test_who_looks_whether_our_address_is_free_is_answered_and_not_remembered(answers):
+    """RFC 5227: the sender's address is 0.0.0.0."""
+    seen, known = answers(peer.arp(1, "0.0.0.0", "10.0.0.2"))
+    assert seen == [(frames.PEER, reply("0.0.0.0", frames.PEER))]
+    assert known == []
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        peer.arp(1, "10.0.0.1", "10.0.0.3"),  # for somebody else
+        peer.arp(2, "10.0.0.1", "10.0.0.2"),  # an answer nobody asked for
+        peer.arp(1, "10.0.0.1", "10.0.0.1"),  # gratuitous
+        peer.arp(1, "10.0.0.2", "10.0.0.2"),  # somebody has our address
+        peer.arp(1, "10.0.0.1", "127.0.0.1"),
+        peer.arp(1, "10.0.0.1", "224.0.0.1"),
+    ],
+)
+def test_what_does_not_ask_for_us_makes_no_entry(answers, frame):
+    assert answers(frame) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("op", "to", "dst", "state"),
+    [
+        (2, "10.0.0.2", frames.MAC, "REACHABLE"),  # an answer to us
+        (2, "10.0.0.2", b"\xff" * 6, "STALE"),  # to all
+        (1, "10.0.0.1", b"\xff" * 6, "STALE"),  # gratuitous: it moved
+    ],
+)
+def test_a_known_one_is_updated(answers, op, to, dst, state):
+    moved = (200_000_000, peer.arp(op, "10.0.0.1", to, sha=OTHER, dst=dst))
+    _, known = answers(peer.arp(1, "10.0.0.1", "10.0.0.2"), moved)
+    assert known == [("10.0.0.1", OTHER.hex(":"), state)]

@@ -454,7 +454,7 @@ def test_a_bus_address_is_an_offset_into_the_region(card, addr, length, inside):
 QUEUE = 56
 WRONG = {
     "no DRIVER_OK": (lambda d: d.status(lib.VIRTIO_S_ACKNOWLEDGE), errno.EPROTO),
-    "a feature that was not offered": (lambda d: d.put("<Q", 32, FEATURES | 1), errno.EPROTO),
+    "a feature that was not offered": (lambda d: d.put("<Q", 32, FEATURES | 1 << 17), errno.EPROTO),
     "no VERSION_1": (lambda d: d.put("<Q", 32, FEATURES & ~(1 << 32)), errno.EPROTO),
     "no MRG_RXBUF": (lambda d: d.put("<Q", 32, FEATURES & ~(1 << 15)), errno.EPROTO),
     "no HASH_REPORT": (lambda d: d.put("<Q", 32, FEATURES & ~(1 << 57)), errno.EPROTO),

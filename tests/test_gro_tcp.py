@@ -6,7 +6,7 @@ from gro_batches import CLIENT, DPORT, SERVER, Batch, Item, Vnic
 from test_gro import MS, seg, train
 
 from vnic._core import lib
-from vnic.sock import inet_addr
+from vnic.address import inet_addr
 
 
 def delivered(vnic, *items):

@@ -1,6 +1,7 @@
-"""ICMP, ICMPv6 and IGMP: length and checksum decide."""
+"""ICMP, ICMPv6 and IGMP: length and checksum decide; echo is answered, errors are sent as far as the limits allow."""
 
 import frames
+import peer
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,9 +22,9 @@ def outcome(host, frame):
 @pytest.mark.parametrize(
     ("frame", "fate", "counters"),
     [
-        (frames.icmp(), "DELIVERED_ICMP", {"Icmp_InMsgs": 1}),
-        (frames.icmp(b""), "DELIVERED_ICMP", {"Icmp_InMsgs": 1}),
-        (frames.icmp(b"odd"), "DELIVERED_ICMP", {"Icmp_InMsgs": 1}),
+        (frames.icmp(), "DELIVERED_ICMP", {"Icmp_InMsgs": 1, "Icmp_InEchos": 1}),
+        (frames.icmp(b""), "DELIVERED_ICMP", {"Icmp_InMsgs": 1, "Icmp_InEchos": 1}),
+        (frames.icmp(b"odd"), "DELIVERED_ICMP", {"Icmp_InMsgs": 1, "Icmp_InEchos": 1}),
         (
             frames.icmp(check=1),
             "ICMP_CSUM",
@@ -34,8 +35,8 @@ def outcome(host, frame):
             "PKT_TOO_SMALL",
             {"Icmp_InMsgs": 1, "Icmp_InErrors": 1},
         ),
-        (frames.icmpv6(), "DELIVERED_ICMPV6", {"Icmp6_InMsgs": 1}),
-        (frames.icmpv6(b"odd"), "DELIVERED_ICMPV6", {"Icmp6_InMsgs": 1}),
+        (frames.icmpv6(), "DELIVERED_ICMPV6", {"Icmp6_InMsgs": 1, "Icmp6_InEchos": 1}),
+        (frames.icmpv6(b"odd"), "DELIVERED_ICMPV6", {"Icmp6_InMsgs": 1, "Icmp6_InEchos": 1}),
         (
             frames.icmpv6(check=1),
             "ICMP_CSUM",
@@ -81,3 +82,115 @@ def test_what_scapy_builds_is_delivered_in_buffers_of_any_size(payload, rx_buf_l
         )
         host.run()
         assert host.ledger().fates == {"DELIVERED_ICMP": 1, "DELIVERED_ICMPV6": 2}
+
+
+# ---- answers ----
+
+
+def pings(v6, n, size=32):
+    make = frames.icmpv6 if v6 else frames.icmp
+    return [make(bytes([i & 255]) * size) for i in range(n)]
+
+
+@pytest.mark.parametrize("v6", [False, True])
+@given(size=st.integers(0, 9000), buf=st.sampled_from([256, 2048]), mtu=st.sampled_from([1280, 1500, 9000]))
+def test_an_echo_request_comes_back_byte_for_byte(v6, size, buf, mtu):
+    data = bytes(i * 11 & 255 for i in range(size))
+    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero", rx_buf_len=buf, mtu=mtu) as host:
+        ask = peer.nd(135, "fd00::2", src="fd00::1", dst="fd00::2") if v6 else peer.arp(1, "10.0.0.1", "10.0.0.2")
+        host.feed([ask, (frames.icmpv6 if v6 else frames.icmp)(data)])
+        host.run(until_ns=10**9)
+        replies = [s for s in peer.sent(host) if s.proto in (1, 58) and s.payload[0] != 136]
+        if size + 8 + (40 if v6 else 20) > mtu:
+            if not host.ledger().fates.get("DELIVERED_ICMPV6" if v6 else "DELIVERED_ICMP", 0) > v6:
+                return  # longer than the card takes
+            whole = peer.reassembled(replies)
+        else:
+            (reply,) = replies
+            whole = reply.payload
+        assert (whole[0], whole[4:]) == (129 if v6 else 0, bytes([0, 0, 0, 1]) + data)
+
+
+def test_a_ping_to_all_is_not_answered_by_ipv4():
+    """icmp_echo_ignore_broadcasts. IPv6 answers groups, from an address of its own."""
+    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero") as host:
+        host.feed([peer.arp(1, "10.0.0.1", "10.0.0.2"), peer.nd(135, "fd00::2", src="fd00::1", dst="fd00::2")])
+        host.feed([frames.icmp(dst="10.0.0.255", mac={"dst": b"\xff" * 6}), frames.icmp(dst="224.0.0.1")])
+        host.feed(frames.icmpv6(dst="ff02::1", mac={"dst": bytes.fromhex("333300000001")}))
+        host.run(until_ns=10**9)
+        assert [s.src_ip for s in peer.sent(host) if s.proto in (1, 58) and s.payload[0] in (0, 129)] == ["fd00::2"]
+
+
+# ---- errors ----
+
+
+@pytest.fixture
+def errors():
+    """Errors a known neighbour gets for frames: (type, code, what is quoted)."""
+
+    def ask(*fed, **knobs):
+        with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero", **knobs) as host:
+            host.feed([peer.arp(1, "10.0.0.1", "10.0.0.2"), peer.nd(135, "fd00::2", src="fd00::1", dst="fd00::2")])
+            host.run(until_ns=1)
+            host.feed(fed, at_ns=1000)
+            host.run(until_ns=10**9)
+            found = [s for s in peer.sent(host) if s.proto in (1, 58) and s.payload[0] in (1, 2, 3, 4, 11, 12)]
+            return [(s.payload[0], s.payload[1], s.payload[8:], s.dst_ip, s.tos) for s in found], host.mib()
+
+    return ask
+
+
+@pytest.mark.parametrize("size", [0, 100, 540, 541, 1400])
+def test_a_port_without_a_socket_is_unreachable(errors, size):
+    frame = frames.udp(bytes(size), dport=9)
+    assert errors(frame)[0] == [(3, 3, frame[14:][:548], "10.0.0.1", 0xC0)]
+    frame = frames.udp(bytes(size), dport=9, src="fd00::1", dst="fd00::2")
+    assert errors(frame)[0] == [(1, 4, frame[14:][:1232], "fd00::1", 0)]
+
+
+def test_an_unknown_protocol_is_unreachable(errors):
+    frame = frames.eth(frames.ipv4(b"x" * 30, 253))
+    assert errors(frame)[0] == [(3, 2, frame[14:], "10.0.0.1", 0xC0)]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        frames.udp(dport=9, dst="10.0.0.255", mac={"dst": b"\xff" * 6}),
+        frames.udp(dport=9, mac={"dst": b"\xff" * 6}),
+        frames.udp(dport=9, dst="224.0.0.1", mac={"dst": bytes.fromhex("01005e000001")}),
+        frames.udp(dport=9, src="0.0.0.0"),
+        frames.udp(dport=9, src="fd00::1", dst="ff02::1", mac={"dst": bytes.fromhex("333300000001")}),
+        frames.udp(dport=9, src="::", dst="fd00::2"),
+        frames.udp(dport=9, check=1),
+    ],
+)
+def test_nobody_hears_of_what_was_for_many_or_from_nobody(errors, frame):
+    """RFC 1122 section 3.2.2, RFC 4443 section 2.4."""
+    assert errors(frame)[0] == []
+
+
+def test_errors_to_one_host_are_limited(errors):
+    """icmp_ratelimit: six at once, then one a second; IPv6 ten times as many. Echo replies have no limit."""
+    many = [frames.udp(dport=9) for _ in range(50)]
+    found, mib = errors(*many)
+    assert (len(found), mib["Icmp_OutRateLimitHost"]) == (6, 44)
+    assert len(errors(*many, icmp_ratelimit=0)[0]) == 50
+    six = [frames.udp(dport=9, src="fd00::1", dst="fd00::2") for _ in range(50)]
+    found, mib = errors(*six)
+    assert (len(found), mib["Icmp6_OutRateLimitHost"]) == (6, 44)
+
+
+def test_errors_to_all_are_limited():
+    """icmp_msgs_per_sec and icmp_msgs_burst: 50 at once, then a thousand a second."""
+    with vnic.Host(ip="10.0.0.2/16", cost="zero", link="inf", speed="1") as host:
+        hosts = [f"10.0.1.{i}" for i in range(1, 201)]
+        host.feed([peer.arp(1, ip, "10.0.0.2") for ip in hosts])
+        host.run(until_ns=10**6)
+        host.nic.sent()
+        host.feed([frames.udp(dport=9, src=ip) for ip in hosts[:100]], at_ns=10**9)
+        host.feed([frames.udp(dport=9, src=ip) for ip in hosts[100:]], at_ns=10**9 + 20_000_000)
+        host.run(until_ns=2 * 10**9)
+        found = [s for s in peer.sent(host) if s.proto == 1]
+        assert len(found) == 50 + 20
+        assert host.mib()["Icmp_OutRateLimitGlobal"] == 130

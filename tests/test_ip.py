@@ -17,7 +17,7 @@ def errors(host):
     return {
         name: n
         for name, n in host.mib().items()
-        if n and name.startswith("Ip") and name not in {"Ip_InReceives", "Ip_InDelivers"}
+        if n and name.startswith("Ip") and "Out" not in name and name not in {"Ip_InReceives", "Ip_InDelivers"}
     }
 
 

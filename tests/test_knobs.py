@@ -37,12 +37,16 @@ INTEGERS = [
     ("rcvbuf", 0, 1 << 30, "rcvbuf"),
     ("sockets", 16, 1 << 20, "sock_max"),
     ("catch-up", 1, 64, "catch_up"),
+    ("icmp-ratelimit", 0, 1_000_000, "icmp.ratelimit_ms"),
+    ("icmp-msgs-per-sec", 0, 1 << 30, "icmp.msgs_per_sec"),
+    ("icmp-msgs-burst", 0, 1 << 30, "icmp.msgs_burst"),
 ]
 FLAGS = [
     ("promisc", False, "nic.filter.promisc"),
     ("allmulti", None, "nic.filter.allmulti"),
     ("rx-vlan-filter", False, "nic.filter.vlan_filter"),
     ("rx", True, "nic.rx_csum"),
+    ("tx", True, "nic.tx_csum"),
     ("rxhash", True, "nic.rss.enabled"),
     ("drop-en", False, "nic.drop_en"),
     ("gro", True, "gro"),

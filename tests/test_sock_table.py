@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 import vnic
 from vnic._core import ffi, lib
-from vnic.sock import inet_addr
+from vnic.address import inet_addr
 
 LOCAL = inet_addr("10.0.0.2")
 

@@ -6,7 +6,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
 from vnic._core import lib
-from vnic.sock import inet_addr
+from vnic.address import inet_addr
 
 V6 = {"src": "fd00::1", "dst": "fd00::2"}
 V4_HEADERS = 14 + 20

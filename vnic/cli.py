@@ -231,12 +231,16 @@ def replay(
 @click.option("--tap", default="vt0", show_default=True, help="TAP interface; made if it is missing")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), help="stop after so many seconds")
 @click.option("--host-ip", metavar="ADDR/PREFIX", help="the kernel's own address on a TAP that is made")
+@click.option("--gateway", multiple=True, metavar="ADDR", help="next hop for all that is not on our networks")
+@click.option("--sink/--no-sink", default=None, help="a socket and a reader for every port [default: on with --ip any]")
 @_host_options(replay=False)
 def run(
     *,
     tap: str,
     duration: float | None,
     host_ip: str | None,
+    gateway: tuple[str, ...],
+    sink: bool | None,
     cpus: int,
     ip: tuple[str, ...],
     seed: int,
@@ -245,10 +249,11 @@ def run(
     write: str | None,
     **options: Any,
 ) -> None:
-    """Attach to a TAP and receive on it, live: a thread for the card, one for each CPU. Ctrl-C ends it with a report.
+    """Attach to a TAP and be a host on it, live: a thread for the card, one for each CPU. Ctrl-C ends it with a report.
 
-    Receives only; sending comes later. Exit code: 0 done, 1 the interface went away, 2 usage or configuration, 3 the
-    kernel refuses the TAP.
+    With addresses (--ip 10.0.0.2/24, --ip fd00::2/64) it answers ARP, neighbour discovery and ping, and errors go
+    back to who sent; with --ip any it only listens. Exit code: 0 done, 1 the interface went away, 2 usage or
+    configuration, 3 the kernel refuses the TAP.
     """
     from vnic.run import run as run_live
 
@@ -260,6 +265,8 @@ def run(
             write=write,
             cpus=cpus,
             ip=_addresses(ip),
+            gateway=gateway,
+            sink=not ip or "any" in ip if sink is None else sink,
             seed=seed,
             **_knobs(options, sets),
         )

@@ -44,6 +44,7 @@ LINUX: dict[str, int] = {
     "SWITCH": 1200,  # context switch to the reader (1 to 2 us: lmbench's usual range)
     "RECV": 350,  # recvmsg: system call of 40-75 ns (LCA 2015), dequeue, skb free
     "COPY_PS": 120,  # copy to user: about 8 GB/s out of L3
+    "OUTPUT": 300,  # route, header, neighbour, start_xmit without a queueing discipline: estimate
 }
 
 PROFILES: dict[str, dict[str, int]] = {"linux": LINUX, "zero": {}}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vnic._core import ffi, lib
-from vnic.sock import inet_text
+from vnic.address import inet_text
 from vnic.stats import Snapshot, enum_names
 
 GRO_ENDS = tuple(n.removeprefix("GRO_").lower() for n in enum_names("gro_end", "GRO_END_MAX"))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from vnic import address, stats
 from vnic import gro as gro_
 from vnic import knobs as knobs_
-from vnic import stats
 from vnic._core import ffi, lib
+from vnic.address import inet_addr
 from vnic.errors import ConfigError, VnicError, check
 from vnic.nic import Nic
 from vnic.seam import Handler, Seam
-from vnic.sock import Socket, TcpListener, UdpSocket, inet_addr
+from vnic.sock import ReadBuffers, Socket, TcpListener, UdpSocket
 from vnic.wire import MemoryWire, Wire
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _S = TypeVar("_S", bound=Socket)
 _SLICE_FRAMES = 100_000
+_EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range
 
 
 class Host:
@@ -32,7 +33,9 @@ class Host:
     Args:
         wire: where frames come from; default: a wire in memory, see :meth:`Nic.feed`.
         cpus: emulated CPUs, 1 to 64. Queue i interrupts CPU i mod cpus.
-        ip: "any" (all addresses are ours), or addresses with prefix, e.g. ``["10.0.0.2/24", "fd00::2/64"]``.
+        ip: "any" (all addresses are ours, and the host only listens), or addresses with prefix, e.g.
+            ``["10.0.0.2/24", "fd00::2/64"]``: then it answers ARP, ND and ping, and sends, if the wire can.
+        gateway: next hop for all that is not on our networks: an address, or one of each family.
         sink: make a socket and a reader for every port that packets come to (a replay), instead of NO_SOCKET.
         latency: split every frame's time by stage (virtual time).
         seed: of the software flow hash.
@@ -50,6 +53,7 @@ class Host:
         wire: Wire | None = None,
         cpus: int = 4,
         ip: str | Iterable[str] = "any",
+        gateway: str | Iterable[str] = (),
         sink: bool = False,
         latency: bool = False,
         seed: int = 0,
@@ -66,25 +70,19 @@ class Host:
             raise MemoryError("no memory for the host")
         self.wire = MemoryWire() if wire is None else wire
         self._sockets: list[Socket] = []
-        self._solicited: list[bytes] = []
         self._threads: Any = None
         self.began_ns = 0
         self._busy = threading.Lock()
         self._runner = 0
         self._histograms: dict[int, Any] = {}
-        self._read_buffer: Any = None
-        self._burst_buffers: tuple[Any, Any] | None = None
-        self.from_buffer = ffi.new("struct sock_from *")
+        self.buffers = ReadBuffers()
         self._seam = Seam(self.c)
         self.nic = Nic(self)
         try:
-            self._configure(ip=ip, sink=sink, seed=seed, live=live, latency=latency)
+            self._configure(ip=ip, gateway=gateway, sink=sink, seed=seed, live=live, latency=latency)
             self.c.external_driver = external_driver
             self.config = knobs_.apply(self.c, self.wire.c, {"cost": "zero" if live else "linux"} | knobs)
-            for group in self._solicited:  # RFC 4291: neighbour discovery comes to these
-                mc = self.c.nic.filter
-                ffi.memmove(mc.mc[mc.nmc], group, 6)
-                mc.nmc += 1
+            address.join_groups(self.c)
             check(lib.host_start(self.c), "start the host")
             addresses = ip if isinstance(ip, str) else list(ip)
             self.config |= {"cpus": cpus, "ip": addresses, "seed": seed}
@@ -93,26 +91,23 @@ class Host:
             self.close()
             raise
 
-    def _configure(self, *, ip: str | Iterable[str], sink: bool, seed: int, live: bool, latency: bool) -> None:
+    def _configure(
+        self,
+        *,
+        ip: str | Iterable[str],
+        gateway: str | Iterable[str],
+        sink: bool,
+        seed: int,
+        live: bool,
+        latency: bool,
+    ) -> None:
         c = self.c
         c.nic.wire = self.wire.c
         c.auto_sink, c.live = sink, live
         c.hash_key[0], c.hash_key[1] = knobs_.siphash_key(seed)
+        address.configure(c, ip, gateway)
         if ip != "any":
-            addresses = [ip] if isinstance(ip, str) else list(ip)
-            if len(addresses) > 16:
-                raise ConfigError("at most 16 IP addresses")
-            c.ip_any = 0
-            for i, text in enumerate(addresses):
-                try:
-                    net = ipaddress.ip_interface(text)
-                except ValueError as e:
-                    raise ConfigError(f"{text!r} is not an IP address") from e
-                c.ip[i].addr = inet_addr(str(net.ip))[0]
-                c.ip[i].prefix = net.network.prefixlen
-                if net.version == 6:
-                    self._solicited.append(b"\x33\x33\xff" + net.ip.packed[-3:])
-                c.nips = i + 1
+            c.answers = self.wire.open_output()
         if latency:
             for i in range(c.ncpus):
                 self._histograms[i] = ffi.new("struct histogram[]", lib.LAT_MAX)
@@ -231,10 +226,13 @@ class Host:
     # ---- sockets ----
 
     def udp(self, port: int, addr: str | None = None, *, reuse_port: bool = False, gro: bool = False) -> UdpSocket:
-        """Bind a UDP socket (to any address). ConfigError: it is bound already, unless ``reuse_port``.
+        """Bind a UDP socket to any address, or one; port 0: to a port that is free.
 
+        ConfigError: it is bound already, unless ``reuse_port``.
         ``gro`` is UDP_GRO: datagrams of one flow come merged, see :meth:`UdpSocket.recvmsg`.
         """
+        if port == 0:
+            port = self._free_port()
         if not reuse_port:
             self._refuse_bound(UdpSocket, port, addr)
         sock = UdpSocket(self, self._bind(lib.SOCK_UDP, port, addr))
@@ -249,6 +247,13 @@ class Host:
     def _refuse_bound(self, kind: type[Socket], port: int, addr: str | None) -> None:
         if any(isinstance(s, kind) and s.local == (addr or "", port) for s in self._sockets):
             raise ConfigError(f"port {port} is bound already")
+
+    def _free_port(self) -> int:
+        taken = {s.local[1] for s in self._sockets if isinstance(s, UdpSocket)}
+        port = next((p for p in _EPHEMERAL if p not in taken), None)
+        if port is None:
+            raise VnicError("all ephemeral ports are taken")
+        return port
 
     def _bind(self, kind: int, port: int, addr: str | None) -> Any:
         if not 0 <= port <= 65535:
@@ -267,18 +272,6 @@ class Host:
         """It was closed."""
         if sock in self._sockets:
             self._sockets.remove(sock)
-
-    def read_buffer(self, n: int) -> Any:
-        """A buffer of at least n bytes for reads; one for each host."""
-        if self._read_buffer is None or len(self._read_buffer) < n:
-            self._read_buffer = ffi.new("char[]", n)
-        return self._read_buffer
-
-    def burst_buffers(self, n: int) -> tuple[Any, Any]:
-        """Where n reads at once leave their ends and senders; one pair for each host."""
-        if self._burst_buffers is None or len(self._burst_buffers[0]) < n:
-            self._burst_buffers = ffi.new("uint32_t[]", n), ffi.new("struct sock_from[]", n)
-        return self._burst_buffers
 
     # ---- the seam ----
 
@@ -335,6 +328,14 @@ class Host:
     def gro_flows(self) -> list[gro_.GroFlow]:
         """What it did to each flow, if the host was made with ``gro_flows=N``; busiest first."""
         return gro_.flows(self.c)
+
+    def tx_ledger(self) -> stats.TxLedger:
+        """What became of what this host sent."""
+        return stats.tx_ledger(self.c)
+
+    def neighbours(self) -> list[stats.Neighbour]:
+        """The neighbour table (``ip neigh``)."""
+        return stats.neighbours(self.c)
 
     def mib(self) -> dict[str, int]:
         """Protocol counters by snmp's names."""

@@ -43,6 +43,10 @@ def _nic(field: str) -> Setter:
     return lambda h, _w, v: setattr(h.nic, field, v)
 
 
+def _icmp(field: str) -> Setter:
+    return lambda h, _w, v: setattr(h.icmp, field, v)
+
+
 def _filter(field: str) -> Setter:
     return lambda h, _w, v: setattr(h.nic.filter, field, v)
 
@@ -151,6 +155,12 @@ KNOBS: dict[str, Knob] = {
     "promisc": Knob(flag, _filter("promisc"), False, "let everything through the address filter"),
     "allmulti": Knob(flag, _filter("allmulti"), None, "let all multicast through the address filter"),
     "rx-vlan-filter": Knob(flag, _filter("vlan_filter"), False, "only listed VLAN ids pass"),
+    "tx": Knob(flag, _nic("tx_csum"), True, "tx checksumming and segmentation: the card does it"),
+    "icmp-ratelimit": Knob(
+        integer(0, 1_000_000), _icmp("ratelimit_ms"), 1000, "ICMP errors to one host: one in so long, ms; 0: no limit"
+    ),
+    "icmp-msgs-per-sec": Knob(integer(0, 1 << 30), _icmp("msgs_per_sec"), 1000, "ICMP errors to all"),
+    "icmp-msgs-burst": Knob(integer(0, 1 << 30), _icmp("msgs_burst"), 50, "of them at once"),
     "rx": Knob(flag, _nic("rx_csum"), True, "rx checksumming: the card verifies TCP and UDP"),
     "rxhash": Knob(
         flag,
@@ -261,6 +271,7 @@ KNOBS: dict[str, Knob] = {
 
 ALIASES = {
     "rx-checksumming": "rx",
+    "tx-checksumming": "tx",
     "receive-hashing": "rxhash",
     "generic-receive-offload": "gro",
     "rx-gro": "gro",
@@ -278,7 +289,7 @@ ALIASES = {
 
 def canonical(name: str) -> str:
     """The knob's name in the table. ConfigError, with the nearest names, if there is none such."""
-    key = name.lower().removeprefix("net.core.").replace("_", "-")
+    key = name.lower().removeprefix("net.core.").removeprefix("net.ipv4.").replace("_", "-")
     key = ALIASES.get(key, key)
     if key not in KNOBS:
         near = difflib.get_close_matches(key, KNOBS, 3)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic import stats as stats_
 from vnic._core import ffi, lib
+from vnic.wire import MemoryWire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +37,10 @@ class Nic:
     def filter(self, handler: Handler) -> Handler:
         """Decorator: a filter in the card, written in Python. It sees bursts of frames; false means: not this one."""
         return self._host.set_filter(handler)
+
+    def sent(self) -> list[tuple[int, bytes]]:
+        """What the card sent on a wire in memory since the last call: ``(t_ns, frame)``."""
+        return self._host.wire.sent() if isinstance(self._host.wire, MemoryWire) else []
 
     def stats(self) -> stats_.DeviceStats:
         """rtnl_link_stats64."""

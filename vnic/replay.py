@@ -28,7 +28,7 @@ class Result:
 
 def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, Any]:
     """Everything the counters of a host say, with stable keys; times in ns."""
-    ledger = host.ledger()
+    ledger, sent = host.ledger(), host.tx_ledger()
     queues = host.nic.queues()
     cpus = host.softnet()
     gro = host.gro()
@@ -64,6 +64,11 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
         "rfs": {
             **{name: sum(getattr(s, f"rfs_{name}") for s in cpus) for name in ("steered", "moved", "waited")},
             "arfs": host.nic.arfs().as_dict(),
+        },
+        "tx": {
+            "in_flight": sent.in_flight,
+            "fates": sent.fates,
+            "neighbours": [asdict(n) for n in host.neighbours()],
         },
         "latency_ns": {name: asdict(lat) for name, lat in host.latencies().items()} if host.split else {},
         "mib": {k: v for k, v in host.mib().items() if v},

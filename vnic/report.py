@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.gro import end_text
-from vnic.stats import FATES
+from vnic.stats import FATES, TX_FATES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,6 +81,11 @@ _STAGE_WORDS = {
 }
 _BAR = 32
 _FLOWS_SHOWN = 10
+
+
+def tx_fate_text(name: str) -> str:
+    """The line of text for a fate of what was sent."""
+    return bytes(ffi.string(lib.tx_fate_text(TX_FATES.index(name)))).decode()
 
 
 def fate_text(name: str) -> str:
@@ -261,6 +266,15 @@ def _gro(console: Console, gro: dict[str, Any]) -> None:
         console.print(f"  [dim]and {len(gro['flows']) - _FLOWS_SHOWN:,} flows more: --json has them[/]")
 
 
+def _sent(console: Console, tx: dict[str, Any]) -> None:
+    """What the host sent, and what became of it."""
+    fates = tx["fates"]
+    console.print(f"[bold]sent[/] {fates.get('TX_SENT', 0):,} frames, to {len(tx['neighbours'])} neighbours")
+    for name, n in sorted(fates.items(), key=lambda item: -item[1]):
+        if name != "TX_SENT":
+            console.print(f"  [yellow]{n:>9,}[/] {name}  [dim]{tx_fate_text(name)}[/]")
+
+
 def _input(console: Console, f: dict[str, Any]) -> None:
     i = f["input"]
     name = ", ".join(i["files"]) if "files" in i else i["device"]
@@ -306,6 +320,8 @@ def show(console: Console, f: dict[str, Any]) -> None:
         console.print("\n[bold]interrupts[/] none")
     if gro["frames_per_skb"]:
         _gro(console, gro)
+    if f["tx"]["fates"]:
+        _sent(console, f["tx"])
     if f["rfs"]["steered"]:
         _rfs(console, f["rfs"])
     if limited := sum(c["flow_limit_count"] for c in f["cpus"]):

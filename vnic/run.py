@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from vnic import knobs
+from vnic.address import mac_for
 from vnic.capture import Capture
 from vnic.host import Host
 from vnic.replay import facts
@@ -35,7 +36,7 @@ def run(
     ready: Callable[[Host], None] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Receive on a TAP. Return: the run's facts (as ``vnic replay --json``).
+    """Be a host on a TAP. Return: the run's facts (as ``vnic replay --json``).
 
     Args:
         tap: interface, made if it is missing.
@@ -47,6 +48,8 @@ def run(
     """
     wire = TapWire(tap, host_ip=host_ip, fifo_bytes=knobs.read("fifo", options.get("fifo")))
     defaults: dict[str, Any] = {"wire": wire, "sink": True, "latency": True, "live": True, "mtu": wire.mtu}
+    if (own := mac_for(options.get("ip", "any"))) is not None:
+        defaults["mac"] = own
     with Host(**(defaults | options)) as host:
         capture = None
         if write is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
+import errno
 import os
 import select
 import time
@@ -10,34 +10,41 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from vnic._core import ffi, lib
-from vnic.errors import ConfigError
+from vnic.address import inet_addr, inet_text
+from vnic.errors import ConfigError, check
 from vnic.seam import Packets
 
 if TYPE_CHECKING:
     from vnic.host import Host
 
+    Buffer = bytes | bytearray | memoryview
+
 _MAX_DATAGRAM = 1 << 18
 _BURST_BYTES = 1 << 20  # more than any datagram has
 _VLEN_MAX = 1024
+_RING_PAUSE_S = 50e-6
 Address = tuple[str, int]
 
 
-def inet_addr(text: str) -> Any:
-    """``struct inet_addr *`` of an address in text form; ConfigError if it is none."""
-    try:
-        ip = ipaddress.ip_address(text)
-    except ValueError as e:
-        raise ConfigError(f"{text!r} is not an IP address") from e
-    value = int(ip) | (0xFFFF << 32 if ip.version == 4 else 0)
-    return ffi.new("struct inet_addr *", {"hi": value >> 64, "lo": value & (1 << 64) - 1})
+class ReadBuffers:
+    """Where reads leave what they got; one set for each host."""
 
+    def __init__(self) -> None:
+        self._data: Any = None
+        self._burst: tuple[Any, Any] | None = None
+        self.sender = ffi.new("struct sock_from *")
 
-def inet_text(addr: Any) -> str:
-    """The text form of a ``struct inet_addr``."""
-    value = int(addr.hi) << 64 | int(addr.lo)
-    if value >> 32 == 0xFFFF:
-        return str(ipaddress.IPv4Address(value & 0xFFFFFFFF))
-    return str(ipaddress.IPv6Address(value))
+    def data(self, n: int) -> Any:
+        """At least n bytes."""
+        if self._data is None or len(self._data) < n:
+            self._data = ffi.new("char[]", n)
+        return self._data
+
+    def burst(self, n: int) -> tuple[Any, Any]:
+        """Ends and senders of n reads at once."""
+        if self._burst is None or len(self._burst[0]) < n:
+            self._burst = ffi.new("uint32_t[]", n), ffi.new("struct sock_from[]", n)
+        return self._burst
 
 
 class Socket:
@@ -157,6 +164,50 @@ class UdpSocket(Socket):
         """As :meth:`recvfrom`, without the address."""
         return self.recvfrom(timeout=timeout)[0]
 
+    def connect(self, address: Address) -> None:
+        """Send there, and take datagrams from there only. Once.
+
+        Raises:
+            OSError: ENETUNREACH, there is no way to it; EISCONN, it is connected already.
+        """
+        check(lib.sock_connect(self._host.c, self._c, inet_addr(address[0]), address[1]), f"connect to {address[0]}")
+
+    def sendto(self, data: Buffer, address: Address, *, gso_size: int = 0, timeout: float | None = None) -> int:
+        """Send a datagram to ``(ip, port)``; longer than the MTU, it goes in fragments. Return: bytes.
+
+        Args:
+            data: at most 65507 bytes (IPv6: 65527).
+            address: where to.
+            gso_size: UDP_SEGMENT: so many bytes a datagram, cut as late as possible; at most 128 datagrams.
+            timeout: live: wait so long for room in the sending ring (None: for ever); virtual time runs on.
+
+        Raises:
+            TimeoutError: there was no room in time.
+            OSError: EMSGSIZE, ENETUNREACH, EINVAL, ENETDOWN (this host does not send), ... as sendto(2) has them.
+        """
+        return self._send(data, inet_addr(address[0]), address[1], gso_size, timeout)
+
+    def send(self, data: Buffer, *, gso_size: int = 0, timeout: float | None = None) -> int:
+        """As :meth:`sendto`, to whom the socket is connected."""
+        return self._send(data, ffi.NULL, 0, gso_size, timeout)
+
+    def _send(self, data: Buffer, to: Any, port: int, gso_size: int, timeout: float | None) -> int:
+        if not 0 <= port <= 65535 or not 0 <= gso_size <= 65535:
+            raise ConfigError(f"port {port}, gso_size {gso_size}: must be between 0 and 65535")
+        view = ffi.from_buffer(data)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (
+            rc := lib.udp_sendmsg(self._host.c, self._c, ffi.cast("uint8_t *", view), len(view), to, port, gso_size)
+        ) == -errno.EAGAIN:
+            if self._host.live:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TimeoutError("no room in the sending ring")
+                time.sleep(_RING_PAUSE_S)
+            elif not self._host.step():
+                break
+        check(rc, "send")
+        return len(view)
+
     def recvfrom_nowait(self) -> tuple[bytes, Address] | None:
         """The next datagram if one is queued, else None."""
         got = self.recvmsg_nowait()
@@ -176,11 +227,11 @@ class UdpSocket(Socket):
 
         Return: data, the length of each datagram in it but the last (0: it is one datagram), sender; or None.
         """
-        buf = self._host.read_buffer(_MAX_DATAGRAM)
-        n = lib.sock_recv(self._host.c, self._c, buf, len(buf), self._host.from_buffer)
+        buf = self._host.buffers.data(_MAX_DATAGRAM)
+        n = lib.sock_recv(self._host.c, self._c, buf, len(buf), self._host.buffers.sender)
         if n < 0:
             return None
-        f = self._host.from_buffer
+        f = self._host.buffers.sender
         return bytes(ffi.buffer(buf, n)), int(f.gso_size), (inet_text(ffi.addressof(f.addr)), int(f.port))
 
     def recvmmsg_nowait(self, vlen: int = 256) -> Datagrams:
@@ -190,8 +241,8 @@ class UdpSocket(Socket):
         """
         if not 1 <= vlen <= _VLEN_MAX:
             raise ConfigError(f"vlen is 1 to {_VLEN_MAX}, not {vlen}")
-        buf = self._host.read_buffer(_BURST_BYTES)
-        ends, senders = self._host.burst_buffers(_VLEN_MAX)
+        buf = self._host.buffers.data(_BURST_BYTES)
+        ends, senders = self._host.buffers.burst(_VLEN_MAX)
         n = lib.sock_recvmmsg(self._host.c, self._c, buf, _BURST_BYTES, ends, senders, vlen)
         used = ends[n - 1] if n else 0
         data = memoryview(ffi.buffer(buf, used)[:])
@@ -221,7 +272,7 @@ class TcpStream(Socket):
             TimeoutError: nothing came.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        buf = self._host.read_buffer(n)
+        buf = self._host.buffers.data(n)
         last = False
         while True:
             rc = lib.sock_read(self._host.c, self._c, buf, n)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from vnic._core import ffi, lib
+from vnic.address import inet_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,9 +19,15 @@ def enum_names(name: str, last: str) -> tuple[str, ...]:
 
 
 FATES = enum_names("fate", "FATE_MAX")
+TX_FATES = enum_names("tx_fate", "TX_FATE_MAX")
 IN_FLIGHT = tuple(n.removeprefix("IN_").lower() for n in enum_names("in_flight", "IN_FLIGHT_MAX"))
 LATENCIES = tuple(n.removeprefix("LAT_").lower() for n in enum_names("latency", "LAT_MAX"))
 MIBS = enum_names("mib", "MIB_MAX")
+
+
+_NUD = {
+    getattr(lib, f"NUD_{state}"): state for state in ("INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED")
+}
 
 
 class Snapshot:
@@ -75,8 +82,30 @@ class Ledger(Snapshot):
 
 
 @dataclass(frozen=True, slots=True)
+class TxLedger(Snapshot):
+    """The first law, for what is sent: each frame that the host makes has one fate, or is in the ring or waits."""
+
+    in_flight: int
+    """In the sending ring, or waiting for a neighbour's address."""
+    fates: dict[str, int]
+    """Fate -> frames, only those that happened. ``TX_SENT``: it is on the wire; all others are losses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """An entry of the neighbour table, as ``ip neigh`` shows it."""
+
+    ip: str
+    mac: str | None
+    state: str
+    """REACHABLE, STALE, DELAY, PROBE, INCOMPLETE or FAILED."""
+    queued_bytes: int
+    """What waits for the address, bytes of truesize."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceStats(Snapshot):
-    """The receive side of rtnl_link_stats64, as /proc/net/dev and ``ip -s link`` show it."""
+    """rtnl_link_stats64, as /proc/net/dev and ``ip -s link`` show it."""
 
     rx_packets: int
     """Frames the driver took, before GRO."""
@@ -94,6 +123,15 @@ class DeviceStats(Snapshot):
     rx_missed_errors: int
     rx_nohandler: int
     rx_otherhost_dropped: int
+    tx_packets: int
+    """Frames the driver gave to the card."""
+    tx_bytes: int
+    tx_errors: int
+    """The wire refused them, or the card could not read them."""
+    tx_dropped: int
+    """The ring was full, or the card had stopped."""
+    tx_fifo_errors: int
+    """The wire had no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +257,7 @@ def device(host: Any) -> DeviceStats:
     """rtnl_link_stats64 of the card."""
     nic, cpus = host.nic, [host.cpu[i] for i in range(host.ncpus)]
     queues = [host.dq[i] for i in range(nic.nqueues) if host.dq[i] != ffi.NULL]
+    sent = tx_ledger(host).fates
     length, over, fifo = int(nic.rx_length_errors), int(nic.rx_over_errors), int(nic.rx_fifo_errors)
     return DeviceStats(
         rx_packets=sum(int(q.rx_packets) for q in queues),
@@ -234,7 +273,32 @@ def device(host: Any) -> DeviceStats:
         rx_missed_errors=0,
         rx_nohandler=0,
         rx_otherhost_dropped=sum(int(c.rx_otherhost_dropped) for c in cpus),
+        tx_packets=int(host.tx.packets),
+        tx_bytes=int(host.tx.bytes),
+        tx_errors=sent.get("TX_WIRE_ERROR", 0) + sent.get("TX_BAD_CHAIN", 0),
+        tx_dropped=sent.get("TX_FULL_RING", 0) + sent.get("TX_DEV_READY", 0),
+        tx_fifo_errors=sent.get("TX_WIRE_FULL", 0),
     )
+
+
+def tx_ledger(host: Any) -> TxLedger:
+    """What became of what was sent."""
+    fates = ffi.new("uint64_t[]", lib.TX_FATE_MAX)
+    lib.host_tx_fates(host, fates)
+    named = {name: int(n) for name, n in zip(TX_FATES, fates, strict=True) if n}
+    return TxLedger(in_flight=int(lib.host_tx_in_flight(host)), fates=named)
+
+
+def neighbours(host: Any) -> list[Neighbour]:
+    """The neighbour table."""
+    found = []
+    for i in range(host.neigh.used):
+        n = host.neigh.entry[i]
+        if (state := _NUD.get(int(n.state))) is None:
+            continue
+        mac = None if state in ("INCOMPLETE", "FAILED") else bytes(n.mac).hex(":")
+        found.append(Neighbour(inet_text(n.addr), mac, state, int(n.queue_bytes)))
+    return found
 
 
 def arfs(host: Any) -> ArfsStats:
@@ -297,7 +361,7 @@ def softnet(host: Any, cpu: int) -> SoftnetStat:
 def mib(host: Any) -> dict[str, int]:
     """/proc/net/snmp and netstat counters, ``{"Ip": ..}`` flattened: ``Ip_InReceives`` and so on, summed over CPUs."""
     cpus = [host.cpu[i] for i in range(host.ncpus)]
-    return {name: sum(int(c.mib[i]) for c in cpus) for i, name in enumerate(MIBS)}
+    return {name: int(host.out_mib[i]) + sum(int(c.mib[i]) for c in cpus) for i, name in enumerate(MIBS)}
 
 
 def latencies(histograms: Mapping[int, Any]) -> dict[str, Latency]:

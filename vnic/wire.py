@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from vnic._core import ffi, lib
-from vnic.errors import CaptureError, ConfigError, VnicError
+from vnic.errors import CaptureError, ConfigError, VnicError, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class BurstWire(Protocol):
-    """What an own wire has to have."""
+    """What an own wire has to have.
+
+    If it has ``write_burst(frames)`` too, that gets what the card sends: a list of ``(t_ns, bytes)``.
+    """
 
     def read_burst(self, max_frames: int) -> Sequence[Frame] | None:
         """At most ``max_frames`` frames, in the order of time; None: there will be no more."""
@@ -45,6 +48,10 @@ class Wire:
 
     def refill(self, host: Host) -> None:
         """Called when the wire ran dry and had said that it wants to be asked (EV_WIRE)."""
+
+    def open_output(self) -> bool:
+        """Called before a host with addresses of its own starts: can it send on this wire?"""
+        return bool(self.c.write != ffi.NULL)
 
     def close(self) -> None:
         """Give the memory back. The host is gone by then."""
@@ -92,6 +99,18 @@ class MemoryWire(Wire):
             t += gap_ns
         return n
 
+    def open_output(self) -> bool:
+        """What the card sends is kept until :meth:`sent` fetches it: 1024 frames, 4 MiB."""
+        check(lib.mem_wire_sends(self._mem), "keep what is sent")
+        return True
+
+    def sent(self) -> list[tuple[int, bytes]]:
+        """What the card sent since the last call: when (ns), and the frame."""
+        data = bytearray(lib.MEM_OUT_BYTES)
+        frames = ffi.new("struct mem_frame[]", lib.MEM_OUT_MAX)
+        n = lib.mem_wire_fetch(self._mem, ffi.from_buffer(data), frames) if self._mem.out != ffi.NULL else 0
+        return [(int(f.t_ns), bytes(data[f.off : f.off + f.len])) for f in frames[0:n]]
+
     def end(self) -> None:
         """Nobody feeds this wire any more: running dry is the end."""
         self._mem.closed = 1
@@ -111,8 +130,15 @@ class PythonWire(MemoryWire):
         self.source = source
         self.c.ask = 1
 
+    def open_output(self) -> bool:
+        """Only if the object has ``write_burst``."""
+        return hasattr(self.source, "write_burst") and super().open_output()
+
     def refill(self, host: Host) -> None:
-        """Ask the object for the next burst."""
+        """Give the object what was sent, and ask it for the next burst, even if it had none the last time."""
+        if self._mem.nout:
+            self.source.write_burst(self.sent())  # type: ignore[attr-defined]
+            self._mem.closed = self.c.eof = 0
         burst = self.source.read_burst(lib.BURST)
         if burst is None or (not burst and not host.c.live):
             self.end()

@@ -1,0 +1,183 @@
+/* driver_tx.c - the driver's sending half. Linux: dev_queue_xmit() and a driver's ndo_start_xmit()
+ *
+ *   neigh.c -> dev_queue_xmit(): give back what the card has sent, post the chain, ring the doorbell -> nic_tx.c
+ *
+ * One ring, one pool of buffers, one lock for all who send (softirqs of several CPUs, and Python's threads): a frame is
+ * made and posted in some hundred ns, and the wire's system call behind it takes longer. There is no queueing discipline
+ * in front of the ring: full, a frame is lost as TX_FULL_RING, as on a device with "noqueue". The ring's interrupt stays
+ * off; what was sent is reclaimed at the next transmission, as virtio-net does without a NAPI for it.
+ */
+#include "prelude.h"
+
+#define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
+
+int driver_tx_open(struct host *h)
+{
+	struct vnic_queue_config *qc = &h->nic.config->tx;
+	u64 features = h->nic.config->driver_features;
+	struct driver_tx *tx = &h->tx;
+	int rc;
+
+	tx->base = h->nic.dma.base + qc->buffers;
+	tx->bus = qc->buffers;
+	tx->free = malloc(TX_POOL_SIZE * sizeof(*tx->free));
+	tx->buf = malloc(TX_POOL_SIZE * sizeof(*tx->buf));
+	if (!tx->free || !tx->buf)
+		return -ENOMEM;
+	for (u32 i = 0; i < TX_POOL_SIZE; i++)
+		tx->free[i] = TX_POOL_SIZE - 1 - i;
+	tx->nfree = TX_POOL_SIZE;
+	rc = virtqueue_driver_init(&tx->vq, qc->size);
+	if (rc < 0)
+		return rc;
+	tx->vq.desc = (void *)(h->nic.dma.base + qc->desc);
+	tx->vq.avail = (void *)(h->nic.dma.base + qc->avail);
+	tx->vq.used = (void *)(h->nic.dma.base + qc->used);
+	tx->vq.event_idx = features >> VIRTIO_F_EVENT_IDX & 1;
+	tx->offload = (u8)((features >> VIRTIO_NET_F_CSUM & 1) | (features >> VIRTIO_NET_F_HOST_USO & 1) << 1);
+	virtqueue_disable_cb(&tx->vq);
+	qc->enabled = 1;
+	return 0;
+}
+
+void driver_tx_free(struct host *h)
+{
+	free(h->tx.free);
+	free(h->tx.buf);
+	virtqueue_driver_free(&h->tx.vq);
+}
+
+/* ---- buffers ---- */
+
+u8 *tx_header(struct driver_tx *tx, u32 packet)
+{
+	return tx->base + (u64)packet * TX_BUF_LEN + HDR_LEN;
+}
+
+/* The virtio header is all zero: no offload. */
+u32 tx_alloc(struct driver_tx *tx, u32 len)
+{
+	u32 buffers = (HDR_LEN + len + TX_BUF_LEN - 1) / TX_BUF_LEN, head, next = TX_NONE;
+
+	if (unlikely(buffers > tx->nfree))
+		return TX_NONE;
+	for (u32 i = buffers; i-- > 0; next = head) { /* the last first */
+		u32 bytes = i + 1 < buffers ? TX_BUF_LEN : HDR_LEN + len - i * TX_BUF_LEN;
+
+		head = tx->free[--tx->nfree];
+		tx->buf[head] = (struct tx_buf){ .next = next, .queue_next = TX_NONE, .len = bytes };
+	}
+	tx->buf[next].frame_len = len;
+	memset(tx->base + (u64)next * TX_BUF_LEN, 0, HDR_LEN);
+	return next;
+}
+
+void tx_free(struct driver_tx *tx, u32 packet)
+{
+	for (u32 next; packet != TX_NONE; packet = next) {
+		next = tx->buf[packet].next;
+		tx->free[tx->nfree++] = packet;
+	}
+}
+
+void tx_drop(struct host *h, u32 packet, enum tx_fate fate)
+{
+	COUNT(h->tx.fates[fate], 1);
+	tx_free(&h->tx, packet);
+}
+
+/* ---- the ring ---- */
+
+/* What the card has sent comes home. */
+void driver_tx_reclaim(struct host *h)
+{
+	struct driver_tx *tx = &h->tx;
+	struct virtqueue_driver *vq = &tx->vq;
+	u32 desc, len;
+	int packet;
+
+	while ((packet = virtqueue_get_buf(vq, &desc, &len)) >= 0) {
+		u32 n = 0;
+
+		for (u32 b = (u32)packet; b != TX_NONE; b = tx->buf[b].next)
+			n++;
+		virtqueue_free_chain(vq, desc, n);
+		tx_free(tx, (u32)packet);
+	}
+}
+
+int driver_tx_room(struct host *h, u32 frames, u32 bytes)
+{
+	u32 buffers = frames + bytes / TX_BUF_LEN + 1;
+
+	driver_tx_reclaim(h);
+	return buffers <= h->tx.vq.nfree && buffers <= h->tx.nfree;
+}
+
+int dev_queue_xmit(struct host *h, struct softnet_data *sd, u32 packet)
+{
+	struct driver_tx *tx = &h->tx;
+	u64 addr[TX_FRAME_MAX / TX_BUF_LEN + 2];
+	u32 len[ARRAY_SIZE(addr)], n = 0;
+
+	if (sd)
+		cpu_charge(sd, COST_OUTPUT);
+	driver_tx_reclaim(h);
+	for (u32 b = packet; b != TX_NONE; b = tx->buf[b].next, n++) {
+		addr[n] = tx->bus + (u64)b * TX_BUF_LEN;
+		len[n] = tx->buf[b].len;
+	}
+	if (unlikely(!READ_ONCE(h->nic.up) || tx->vq.broken)) {
+		tx_drop(h, packet, TX_DEV_READY);
+		return -ENETDOWN;
+	}
+	if (unlikely(n > tx->vq.nfree)) {
+		tx_drop(h, packet, TX_FULL_RING);
+		return -ENOBUFS;
+	}
+	COUNT(tx->posted, 1);
+	COUNT(tx->packets, 1);
+	COUNT(tx->bytes, tx->buf[packet].frame_len);
+	virtqueue_add_outbuf(&tx->vq, addr, len, n, packet);
+	if (virtqueue_kick_prepare(&tx->vq)) {
+		nic_tx_kick(&h->nic, host_now(h, sd));
+		if (sd && !sd->live)
+			sd->horizon = min_u64(sd->horizon, sd->now);
+	}
+	return 0;
+}
+
+/* ---- the ledger of what is sent ---- */
+
+const char *tx_fate_text(enum tx_fate fate)
+{
+	static const char *const text[TX_FATE_MAX] = {
+		[TX_SENT] = "on the wire",
+		[TX_NEIGH_FAILED] = "nobody answered for the next hop's address",
+		[TX_NEIGH_QUEUEFULL] = "too much waited for the next hop's address (unres_qlen_bytes)",
+		[TX_NEIGH_CREATEFAIL] = "the neighbour table was full (gc_thresh3)",
+		[TX_FULL_RING] = "the sending ring or its buffers were full",
+		[TX_DEV_READY] = "the card had stopped",
+		[TX_BAD_CHAIN] = "the card could not read the chain",
+		[TX_WIRE_FULL] = "the wire had no room",
+		[TX_WIRE_ERROR] = "the wire refused it",
+	};
+
+	return (u32)fate < TX_FATE_MAX ? text[fate] : NULL;
+}
+
+void host_tx_fates(struct host *h, u64 *fates)
+{
+	for (u32 f = 0; f < TX_FATE_MAX; f++)
+		fates[f] = READ_ONCE(h->tx.fates[f]) + READ_ONCE(h->nic.tx.fates[f]);
+}
+
+/* In the ring, or waiting for a neighbour. */
+u64 host_tx_in_flight(struct host *h)
+{
+	u64 done = 0;
+
+	for (u32 f = 0; f < TX_FATE_MAX; f++)
+		done += READ_ONCE(h->nic.tx.fates[f]);
+	return READ_ONCE(h->tx.posted) - done + READ_ONCE(h->tx.queued);
+}

@@ -1,0 +1,361 @@
+/* ip_output.c - what IP sends. RFC 791, RFC 8200; Linux: net/ipv4/ip_output.c, route.c, net/ipv6/ip6_output.c
+ *
+ *   udp.c icmp.c ndisc.c -> ip_output(): which way, our address, header, checksum, fragments or segments -> neigh.c
+ *
+ * The routes are the ones a host with one card has: its own networks, and a gateway for the rest. The payload is copied
+ * once, from where it lies into the driver's buffers, and summed on the way unless the card does that. What is longer than
+ * the MTU goes in fragments; with gso_size in segments, cut by the wire if it takes GSO, else here.
+ */
+#include "prelude.h"
+
+#define IP4_LEN 20u
+#define IP6_LEN 40u
+#define FRAG6_LEN 8u
+#define NO_CSUM 0xffff
+
+/* The clock of who sends: sd NULL is a Python thread. */
+u64 host_now(struct host *h, struct softnet_data *sd)
+{
+	if (h->live)
+		return clock_ns();
+	return sd ? sd->now : vtime_latest(h);
+}
+
+int inet_addr_is4(const struct inet_addr *a)
+{
+	return a->hi == 0 && a->lo >> 32 == 0xffff;
+}
+
+void inet_addr_put(const struct inet_addr *a, u8 *to)
+{
+	u64 hi = __builtin_bswap64(a->hi), lo = __builtin_bswap64(a->lo);
+
+	if (inet_addr_is4(a)) {
+		memcpy(to, (u8 *)&lo + 4, 4);
+	} else {
+		memcpy(to, &hi, 8);
+		memcpy(to + 8, &lo, 8);
+	}
+}
+
+/* ---- which way? ---- */
+
+static bool is_zero(const struct inet_addr *a)
+{
+	return (a->hi | a->lo) == 0 || (inet_addr_is4(a) && (u32)a->lo == 0);
+}
+
+static bool same_net(const struct inet_net *net, const struct inet_addr *a)
+{
+	bool v4 = inet_addr_is4(a);
+	u32 bits = net->prefix + (v4 ? 96 : 0);
+	u64 hi = bits >= 64 ? ~0ull : bits ? ~0ull << (64 - bits) : 0;
+	u64 lo = bits >= 128 ? ~0ull : bits > 64 ? ~0ull << (128 - bits) : 0;
+
+	return inet_addr_is4(&net->addr) == v4 && !((net->addr.hi ^ a->hi) & hi) && !((net->addr.lo ^ a->lo) & lo);
+}
+
+const struct inet_net *ip_local_net(const struct host *h, const struct inet_addr *a)
+{
+	for (u32 i = 0; i < h->nips; i++)
+		if (addr_equal(&h->ip[i].addr, a))
+			return &h->ip[i];
+	return NULL;
+}
+
+static bool is_multicast(const struct inet_addr *a)
+{
+	return inet_addr_is4(a) ? (u32)a->lo >> 28 == 0xe : a->hi >> 56 == 0xff;
+}
+
+static bool is_link_local6(const struct inet_addr *a)
+{
+	return !inet_addr_is4(a) && a->hi >> 54 == 0xfe80 >> 6;
+}
+
+/* The broadcast address of a network of ours, or of all. */
+static bool is_broadcast(const struct host *h, const struct inet_addr *a)
+{
+	if (!inet_addr_is4(a))
+		return false;
+	if ((u32)a->lo == 0xffffffff)
+		return true;
+	for (u32 i = 0; i < h->nips; i++) {
+		const struct inet_net *net = &h->ip[i];
+		u32 host_bits = net->prefix ? (u32)((1ull << (32 - net->prefix)) - 1) : ~0u;
+
+		if (inet_addr_is4(&net->addr) && net->prefix < 31 && same_net(net, a) &&
+		    ((u32)a->lo & host_bits) == host_bits)
+			return true;
+	}
+	return false;
+}
+
+/* ip_route() - longest match among our networks; else any network of the family, and the gateway. Return: which of ours it leaves
+ * from, NULL: no way there */
+const struct inet_net *ip_route(const struct host *h, const struct inet_addr *dst, struct inet_addr *nexthop)
+{
+	const struct inet_net *best = NULL, *first = NULL;
+	bool v4 = inet_addr_is4(dst), scoped = is_multicast(dst) || is_broadcast(h, dst);
+	const struct inet_addr *gateway = &h->gateway[!v4];
+
+	for (u32 i = 0; i < h->nips; i++) {
+		const struct inet_net *net = &h->ip[i];
+
+		if (inet_addr_is4(&net->addr) != v4)
+			continue;
+		if (same_net(net, dst) && (!best || net->prefix > best->prefix))
+			best = net;
+		if (!first || (is_link_local6(&first->addr) && !is_link_local6(&net->addr)))
+			first = net;
+	}
+	*nexthop = *dst;
+	if (best || (scoped && first) || (first && is_link_local6(dst)))
+		return best ? best : first;
+	if (is_zero(gateway) || !first)
+		return NULL;
+	*nexthop = *gateway;
+	return first;
+}
+
+/* ---- one frame ---- */
+
+struct cut { /* of the whole transport part: head and data */
+	u32 off, len;
+	bool more, fragment;
+	u16 id4;
+	u32 id6, gso_size;
+};
+
+/* Copies into the packet's buffers, one behind the other. Pieces but the last have an even length: sums add up. */
+struct writer {
+	struct driver_tx *tx;
+	u32 buf, at;
+};
+
+static u32 put(struct writer *w, const u8 *data, u32 len, u32 sum)
+{
+	while (len) {
+		u32 n = min_u32(len, TX_BUF_LEN - w->at);
+
+		sum = csum_and_copy(w->tx->base + (u64)w->buf * TX_BUF_LEN + w->at, data, n, sum);
+		data += n;
+		len -= n;
+		w->at += n;
+		if (w->at == TX_BUF_LEN && len) {
+			w->buf = w->tx->buf[w->buf].next;
+			w->at = 0;
+		}
+	}
+	return sum;
+}
+
+static u32 put_ip4(u8 *ip, const struct outgoing *o, const struct cut *c)
+{
+	u16 frag = (u16)(c->off / 8 | (c->more ? 0x2000 : 0) | (o->df && !c->fragment ? 0x4000 : 0));
+
+	ip[0] = 0x45;
+	ip[1] = o->tos;
+	store16(ip + 2, htobe16_((u16)(IP4_LEN + c->len)));
+	store16(ip + 4, htobe16_(c->id4));
+	store16(ip + 6, htobe16_(frag));
+	ip[8] = o->ttl;
+	ip[9] = o->proto;
+	store16(ip + 10, 0);
+	inet_addr_put(&o->src, ip + 12);
+	inet_addr_put(&o->dst, ip + 16);
+	store16(ip + 10, ip_fast_csum(ip, IP4_LEN));
+	return IP4_LEN;
+}
+
+static u32 put_ip6(u8 *ip, const struct outgoing *o, const struct cut *c)
+{
+	u32 extra = c->fragment ? FRAG6_LEN : 0;
+	u32 first = __builtin_bswap32(6u << 28 | (u32)o->tos << 20), id = __builtin_bswap32(c->id6);
+
+	memcpy(ip, &first, 4);
+	store16(ip + 4, htobe16_((u16)(extra + c->len)));
+	ip[6] = c->fragment ? 44 : o->proto;
+	ip[7] = o->ttl;
+	inet_addr_put(&o->src, ip + 8);
+	inet_addr_put(&o->dst, ip + 24);
+	if (c->fragment) {
+		ip[40] = o->proto;
+		ip[41] = 0;
+		store16(ip + 42, htobe16_((u16)(c->off | c->more)));
+		memcpy(ip + 44, &id, 4);
+	}
+	return IP6_LEN + extra;
+}
+
+/* What of head and data lies in the cut. Return: the sum over it */
+static u32 put_transport(struct writer *w, const struct outgoing *o, const struct cut *c, u32 sum)
+{
+	u32 from_head = c->off < o->head_len ? min_u32(o->head_len - c->off, c->len) : 0;
+	u32 data_off = c->off > o->head_len ? c->off - o->head_len : 0;
+
+	sum = put(w, o->head + min_u32(c->off, o->head_len), from_head, sum);
+	return put(w, o->data + data_off, c->len - from_head, sum);
+}
+
+static int frame_out(struct host *h, struct softnet_data *sd, const struct outgoing *o, const struct cut *c,
+		     const struct inet_addr *nexthop)
+{
+	struct driver_tx *tx = &h->tx;
+	bool v4 = inet_addr_is4(&o->dst), sum_it = !c->fragment && o->csum_offset != NO_CSUM;
+	u32 ip_len = v4 ? IP4_LEN : IP6_LEN + (c->fragment ? FRAG6_LEN : 0), sum, pseudo = 0;
+	u32 packet = tx_alloc(tx, ETH_HLEN + ip_len + c->len);
+	struct virtio_net_hdr_v1_hash *hdr;
+	struct writer w;
+	u8 *eth, *field;
+
+	if (unlikely(packet == TX_NONE)) {
+		COUNT(tx->fates[TX_FULL_RING], 1);
+		return -ENOBUFS;
+	}
+	eth = tx_header(tx, packet);
+	store16(eth + 12, v4 ? 0x0008 : 0xdd86);
+	if (v4)
+		put_ip4(eth + ETH_HLEN, o, c);
+	else
+		put_ip6(eth + ETH_HLEN, o, c);
+	w = (struct writer){ tx, packet, sizeof(*hdr) + ETH_HLEN + ip_len };
+	if (sum_it && o->proto != 1)
+		pseudo = csum_pseudo(eth + ETH_HLEN, v4 ? 4 : 6, c->len, o->proto);
+	sum = put_transport(&w, o, c, pseudo);
+	field = eth + ETH_HLEN + ip_len + o->csum_offset;
+	if (sum_it && o->proto == 17 && tx->offload & 1) { /* the card does the rest */
+		hdr = (void *)(eth - sizeof(*hdr));
+		hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		hdr->csum_start = (u16)(ETH_HLEN + ip_len);
+		hdr->csum_offset = o->csum_offset;
+		if (c->gso_size) {
+			hdr->gso_type = VIRTIO_NET_HDR_GSO_UDP_L4;
+			hdr->gso_size = (u16)c->gso_size;
+			hdr->hdr_len = (u16)(ETH_HLEN + ip_len + o->head_len);
+		}
+		store16(field, (u16)~csum_fold(pseudo));
+	} else if (sum_it) {
+		u16 folded = csum_fold(sum);
+
+		store16(field, folded || o->proto != 17 ? folded : 0xffff);
+	}
+	if (is_multicast(nexthop) || is_broadcast(h, nexthop)) {
+		u8 mac[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+		if (is_multicast(nexthop) && v4) { /* RFC 1112 section 6.4 */
+			memcpy(mac, "\x01\x00\x5e", 3);
+			memcpy(mac + 3, eth + ETH_HLEN + 17, 3);
+			mac[3] &= 0x7f;
+		} else if (is_multicast(nexthop)) { /* RFC 2464 section 7 */
+			memcpy(mac, "\x33\x33", 2);
+			memcpy(mac + 2, eth + ETH_HLEN + 36, 4);
+		}
+		memcpy(eth, mac, 6);
+		memcpy(eth + 6, h->nic.filter.addr, 6);
+		return dev_queue_xmit(h, sd, packet);
+	}
+	return neigh_output(h, sd, nexthop, packet);
+}
+
+/* ---- how many frames? ---- */
+
+/* The checksum over all of it, into head: fragments carry it in the first. */
+static void sum_whole(struct outgoing *o, u32 total)
+{
+	u8 addresses[40] = { 0 };
+	bool v4 = inet_addr_is4(&o->dst);
+	u16 folded;
+	u32 sum = 0;
+
+	if (o->csum_offset == NO_CSUM)
+		return;
+	inet_addr_put(&o->src, addresses + (v4 ? 12 : 8));
+	inet_addr_put(&o->dst, addresses + (v4 ? 16 : 24));
+	if (o->proto != 1)
+		sum = csum_pseudo(addresses, v4 ? 4 : 6, total, o->proto);
+	store16(o->head + o->csum_offset, 0);
+	sum = csum_partial(o->head, o->head_len, sum);
+	folded = csum_fold(csum_partial(o->data, o->len, sum));
+	store16(o->head + o->csum_offset, folded || o->proto != 17 ? folded : 0xffff);
+}
+
+static int fragments_out(struct host *h, struct softnet_data *sd, struct outgoing *o, u32 room,
+			 const struct inet_addr *nexthop)
+{
+	bool v4 = inet_addr_is4(&o->dst);
+	u32 total = o->head_len + o->len, each = (room - (v4 ? 0 : FRAG6_LEN)) & ~7u;
+	struct cut c = { .fragment = true, .id4 = h->tx.ip_id++, .id6 = ++h->tx.frag_id };
+	int rc = 0;
+
+	sum_whole(o, total);
+	for (; c.off < total && rc == 0; c.off += c.len) {
+		c.len = min_u32(each, total - c.off);
+		c.more = c.off + c.len < total;
+		rc = frame_out(h, sd, o, &c, nexthop);
+		COUNT(h->out_mib[v4 ? Ip_FragCreates : Ip6_FragCreates], 1);
+	}
+	if (rc == 0)
+		COUNT(h->out_mib[v4 ? Ip_FragOKs : Ip6_FragOKs], 1);
+	return rc;
+}
+
+/* UDP_SEGMENT on a wire without: datagram by datagram. head is UDP's. */
+static int segments_out(struct host *h, struct softnet_data *sd, const struct outgoing *o,
+			const struct inet_addr *nexthop)
+{
+	struct outgoing one = *o;
+	int rc = 0;
+
+	for (u32 off = 0; off < o->len && rc == 0; off += one.len) {
+		struct cut c = { .id4 = o->df ? 0 : h->tx.ip_id++ };
+
+		one.data = o->data + off;
+		one.len = min_u32(o->gso_size, o->len - off);
+		store16(one.head + 4, htobe16_((u16)(8 + one.len)));
+		c.len = one.head_len + one.len;
+		rc = frame_out(h, sd, &one, &c, nexthop);
+	}
+	return rc;
+}
+
+int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o)
+{
+	bool v4 = inet_addr_is4(&o->dst);
+	u32 ip_len = v4 ? IP4_LEN : IP6_LEN, mtu = h->nic.mtu ? h->nic.mtu : 1500, total = o->head_len + o->len;
+	const struct inet_net *from;
+	struct inet_addr nexthop;
+
+	if (!h->answers)
+		return -ENETDOWN;
+	from = ip_route(h, &o->dst, &nexthop);
+	if (!from) {
+		COUNT(h->out_mib[v4 ? Ip_OutNoRoutes : Ip6_OutNoRoutes], 1);
+		return -ENETUNREACH;
+	}
+	if (is_zero(&o->src))
+		o->src = from->addr;
+	COUNT(h->out_mib[v4 ? Ip_OutRequests : Ip6_OutRequests], 1);
+	if (total + ip_len > (v4 ? 65535 : 65535 + IP6_LEN))
+		return -EMSGSIZE;
+	if (o->gso_size && o->len > o->gso_size) {
+		struct cut c = { .len = total, .gso_size = o->gso_size };
+
+		if (h->tx.offload & 2)
+			return frame_out(h, sd, o, &c, &nexthop);
+		return segments_out(h, sd, o, &nexthop);
+	}
+	if (total + ip_len > mtu)
+		return fragments_out(h, sd, o, mtu - ip_len, &nexthop);
+	return frame_out(h, sd, o, &(struct cut){ .len = total, .id4 = o->df ? 0 : h->tx.ip_id++ }, &nexthop);
+}
+
+int ip_output(struct host *h, struct softnet_data *sd, struct outgoing *o)
+{
+	int rc;
+
+	lock_if(h->live, &h->tx.lock);
+	rc = ip_output_locked(h, sd, o);
+	unlock_if(h->live, &h->tx.lock);
+	return rc;
+}

@@ -1,0 +1,221 @@
+/* nic_tx.c - the card's sending half: doorbell -> chain -> the card's memory -> the wire
+ *
+ *   driver_tx.c rings -> nic_tx_start(): DMA of the whole chain -> nic_tx_done(): wire->write(), the chain is used
+ *
+ * One frame after the other. In virtual time it takes COST_DMA and the frame's time on the wire, so the ring behind it
+ * really fills; live the wire's system call is that time. The card completes a partial checksum, unless the wire takes
+ * virtio headers and passes that on to somebody who will; it pads to 60 bytes. Nothing outside the region is read: each
+ * descriptor is read once and checked, a bad chain is given back unsent.
+ */
+#include "prelude.h"
+
+#include <unistd.h>
+
+#define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
+#define ROOM 12u /* in front, for the wire's own header */
+
+int nic_tx_up(struct nic *nic, const struct vnic_queue_config *q, int event_idx)
+{
+	struct nic_tx *tx = &nic->tx;
+	struct virtqueue *vq = &tx->vq;
+
+	*vq = (struct virtqueue){ .size = q->size, .event_idx = (u8)event_idx };
+	tx->len = 0;
+	tx->done_ns = NEVER;
+	if (!q->enabled)
+		return 0;
+	if (q->size == 0 || q->size > 32768 || q->size & (q->size - 1) || (q->desc & 15) || (q->avail & 1) ||
+	    (q->used & 3))
+		return -EINVAL;
+	vq->desc = dma_map(&nic->dma, q->desc, 16ull * q->size);
+	vq->avail = dma_map(&nic->dma, q->avail, 6 + 2ull * q->size);
+	vq->used = dma_map(&nic->dma, q->used, 6 + 8ull * q->size);
+	if (!vq->desc || !vq->avail || !vq->used)
+		return -EINVAL;
+	if (!tx->memory)
+		tx->memory = malloc(ROOM + HDR_LEN + TX_FRAME_MAX);
+	return tx->memory ? 0 : -ENOMEM;
+}
+
+void nic_tx_kick(struct nic *nic, u64 now)
+{
+	u64 one = 1;
+	ssize_t n = 0;
+
+	COUNT(nic->tx.kicks, 1);
+	if (!nic->host->live)
+		nic->kick_ns = min_u64(nic->kick_ns, now);
+	else
+		n = write(nic->kick_fd, &one, sizeof(one));
+	(void)n; /* EAGAIN: the counter is full, so the device will look anyway */
+}
+
+/* ---- a chain into the card's memory ---- */
+
+/* Return: bytes of header and frame; 0: no good */
+static u32 gather(struct nic *nic, u16 head)
+{
+	struct virtqueue *vq = &nic->tx.vq;
+	u8 *to = nic->tx.memory + ROOM;
+	u32 used = 0;
+	u16 id = head;
+
+	for (u32 n = 0; n < vq->size; n++) {
+		struct virtq_desc d = dma_read_desc(vq, id);
+		const u8 *from = dma_map(&nic->dma, d.addr, d.len);
+
+		if (!from || d.flags & ~VIRTQ_DESC_F_NEXT || d.len > HDR_LEN + TX_FRAME_MAX - used)
+			return 0;
+		memcpy(to + used, from, d.len);
+		used += d.len;
+		if (!(d.flags & VIRTQ_DESC_F_NEXT))
+			return used;
+		if (d.next >= vq->size)
+			return 0;
+		id = d.next;
+	}
+	return 0; /* a loop */
+}
+
+/* What the driver left to the card. Return: false = it cannot be done */
+static bool offload(const struct nic *nic, struct virtio_net_hdr_v1_hash *hdr, u8 *frame, u32 len)
+{
+	u32 at = (u32)hdr->csum_start + hdr->csum_offset;
+
+	if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM && (hdr->csum_start >= len || at + 2 > len))
+		return false;
+	if (nic->wire->vnet)
+		return true;
+	if (hdr->gso_type)
+		return false; /* that was not offered */
+	if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
+		u16 sum = csum_fold(csum_partial(frame + hdr->csum_start, len - hdr->csum_start, 0));
+
+		store16(frame + at, sum || hdr->csum_offset != 6 ? sum : 0xffff); /* UDP's 0 would mean: none */
+	}
+	return true;
+}
+
+/* The next chain into memory. Return: 1 it is there, 0 there is none, -EIO the ring is broken */
+static int take(struct nic *nic)
+{
+	struct nic_tx *tx = &nic->tx;
+	struct virtqueue *vq = &tx->vq;
+	int avail = virtqueue_avail(vq, 1);
+	u16 head;
+	u32 len;
+
+	if (avail == 0) {
+		virtqueue_want_kick(vq);
+		avail = virtqueue_avail(vq, 1);
+	}
+	if (avail <= 0)
+		return avail;
+	head = READ_ONCE(vq->avail->ring[vq->last_avail & (vq->size - 1)]);
+	if (head >= vq->size)
+		return -EIO;
+	vq->last_avail++;
+	tx->head = head;
+	len = gather(nic, head);
+	tx->len = len > HDR_LEN + ETH_HLEN ? len - HDR_LEN : 0;
+	return 1;
+}
+
+/* The frame in memory leaves. */
+static void send(struct nic *nic, u64 now)
+{
+	struct nic_tx *tx = &nic->tx;
+	struct virtio_net_hdr_v1_hash hdr;
+	u8 *frame = tx->memory + ROOM + HDR_LEN;
+	enum tx_fate fate = TX_BAD_CHAIN;
+	int rc;
+
+	memcpy(&hdr, tx->memory + ROOM, sizeof(hdr));
+	if (tx->len && offload(nic, &hdr, frame, tx->len)) {
+		if (tx->len < ETH_ZLEN) {
+			memset(frame + tx->len, 0, ETH_ZLEN - tx->len);
+			tx->len = ETH_ZLEN;
+		}
+		rc = nic->wire->write(nic->wire, frame, tx->len, &hdr, now);
+		fate = rc == 0 ? TX_SENT : rc == -ENOBUFS ? TX_WIRE_FULL : TX_WIRE_ERROR;
+		if (rc == 0) {
+			COUNT(nic->wire->tx_frames, 1);
+			COUNT(nic->wire->tx_bytes, tx->len);
+		}
+	}
+	COUNT(tx->fates[fate], 1);
+	virtqueue_fill_used(&tx->vq, tx->head, 0);
+	tx->len = 0;
+}
+
+static bool can_send(const struct nic *nic)
+{
+	return nic->up && nic->tx.vq.desc && nic->wire->write;
+}
+
+/* ---- live ---- */
+
+int nic_transmit(struct nic *nic)
+{
+	int n = 0, rc = 0;
+
+	if (!can_send(nic))
+		return 0;
+	while (n < BURST && (rc = take(nic)) == 1) {
+		send(nic, nic->now);
+		n++;
+	}
+	if (n)
+		virtqueue_publish(&nic->tx.vq); /* nobody waits for an interrupt of it */
+	if (unlikely(rc < 0))
+		nic_needs_reset(nic);
+	return n;
+}
+
+/* ---- virtual time ---- */
+
+void nic_tx_start(struct nic *nic, u64 now)
+{
+	struct nic_tx *tx = &nic->tx;
+	const u32 *cost = nic->host->cost;
+	int rc;
+
+	if (!can_send(nic) || tx->done_ns != NEVER)
+		return;
+	rc = take(nic);
+	if (unlikely(rc < 0))
+		nic_needs_reset(nic);
+	if (rc == 1)
+		tx->done_ns = now + cost[COST_DMA] + (u64)tx->len * cost[COST_DMA_PS] / 1000 +
+			      (u64)(tx->len < ETH_ZLEN ? ETH_ZLEN + 24u : tx->len + 24u) * nic->wire->ps_per_byte /
+				      1000;
+}
+
+void nic_tx_done(struct nic *nic, u64 now)
+{
+	nic->tx.done_ns = NEVER;
+	send(nic, now);
+	virtqueue_publish(&nic->tx.vq);
+	nic_tx_start(nic, now);
+}
+
+/* The card stops: what is under way is lost, and what is in the ring with it. */
+void nic_tx_purge(struct nic *nic)
+{
+	struct nic_tx *tx = &nic->tx;
+
+	if (!tx->vq.desc)
+		return;
+	if (tx->done_ns != NEVER) {
+		tx->done_ns = NEVER;
+		COUNT(tx->fates[TX_DEV_READY], 1);
+		virtqueue_fill_used(&tx->vq, tx->head, 0);
+	}
+	while (!tx->vq.broken && virtqueue_avail(&tx->vq, 1) > 0) {
+		u16 head = READ_ONCE(tx->vq.avail->ring[tx->vq.last_avail++ & (tx->vq.size - 1)]);
+
+		COUNT(tx->fates[TX_DEV_READY], 1);
+		virtqueue_fill_used(&tx->vq, head, 0);
+	}
+	virtqueue_publish(&tx->vq);
+}

@@ -1,0 +1,171 @@
+"""The neighbour table: who is asked, what waits, and for how long an answer is believed."""
+
+import frames
+import pytest
+from peer import Peer, arp, decode, host_with, nd, sent
+
+import vnic
+
+SECOND = 1_000_000_000
+GATEWAYS = {"10.0.0.254": bytes.fromhex("0200000000fe"), "fd00::fe": bytes.fromhex("0200000000fd")}
+
+
+def states(host):
+    return {n.ip: n.state for n in host.neighbours()}
+
+
+def arps(seen):
+    return [s for s in seen if s.ethertype == 0x0806]
+
+
+@pytest.mark.parametrize(("to", "group"), [("10.0.0.9", b"\xff" * 6), ("fd00::9", bytes.fromhex("3333ff000009"))])
+def test_who_is_not_known_is_asked_and_what_waited_goes_out_in_order(to, group):
+    peer = Peer({to: frames.PEER})
+    with host_with(peer) as host:
+        sock = host.udp(7)
+        for i in range(3):
+            sock.sendto(b"%d" % i, (to, 9))
+        assert host.tx_ledger().in_flight == 4  # the question is in the ring, three wait
+        host.run()
+        assert peer.seen[0].dst == group
+        assert [s.payload[8:] for s in peer.seen[1:]] == [b"0", b"1", b"2"]
+        assert {s.dst for s in peer.seen[1:]} == {frames.PEER}
+        assert states(host) == {to: "REACHABLE"}
+        assert host.tx_ledger() == vnic.stats.TxLedger(in_flight=0, fates={"TX_SENT": 4})
+        sock.sendto(b"again", (to, 9))
+        host.run()
+        assert peer.seen[-1].payload[8:] == b"again"
+        assert len(peer.seen) == 5
+
+
+@pytest.mark.parametrize("to", ["10.0.0.9", "fd00::9"])
+def test_nobody_answers_three_questions_and_what_waited_is_lost(to):
+    with host_with(Peer({})) as host:
+        host.udp(7).sendto(b"x", (to, 9))
+        host.run()
+        assert states(host) == {to: "FAILED"}
+        seen = host.wire.source.seen
+        assert [round(s.t_ns / SECOND) for s in seen] == [0, 1, 2]
+        assert host.tx_ledger().fates == {"TX_SENT": 3, "TX_NEIGH_FAILED": 1}
+        host.udp(8).sendto(b"y", (to, 9))  # it is asked anew
+        host.run()
+        assert len(seen) == 6
+
+
+def test_what_is_far_away_goes_to_the_gateway_of_its_family():
+    peer = Peer(GATEWAYS)
+    with host_with(peer, gateway=list(GATEWAYS)) as host:
+        sock = host.udp(7)
+        sock.sendto(b"4", ("8.8.8.8", 53))
+        sock.sendto(b"6", ("2001:db8::1", 53))
+        host.run()
+        data = {s.dst_ip: s.dst for s in peer.seen if s.proto == 17}
+        assert data == {"8.8.8.8": GATEWAYS["10.0.0.254"], "2001:db8::1": GATEWAYS["fd00::fe"]}
+
+
+@pytest.mark.parametrize(("to", "n"), [("10.0.0.9", 300), ("fd00::9", 300)])
+def test_what_waits_is_bounded_and_the_oldest_go(to, n):
+    peer = Peer({to: frames.PEER})
+    with host_with(peer) as host:
+        sock = host.udp(7)
+        for i in range(n):
+            sock.sendto(b"%d" % i, (to, 9))
+        kept = 212992 // (2048 + 576)  # unres_qlen_bytes, of truesize
+        assert host.tx_ledger().fates == {"TX_NEIGH_QUEUEFULL": n - kept}
+        host.run()
+        assert [int(s.payload[8:]) for s in peer.seen if s.proto == 17] == list(range(n - kept, n))
+
+
+def test_an_address_is_believed_for_30_s_then_doubted_then_asked_for():
+    with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
+        sock = host.udp(7)
+        sock.sendto(b"1", ("10.0.0.1", 9))
+        host.feed(arp(2, "10.0.0.1", "10.0.0.2"))
+        host.run()
+        host.feed(frames.udp(dport=1, mac={"type": 0x9000}), at_ns=31 * SECOND)  # time passes
+        host.run()
+        assert states(host) == {"10.0.0.1": "REACHABLE"}
+        sock.sendto(b"2", ("10.0.0.1", 9))
+        assert states(host) == {"10.0.0.1": "DELAY"}  # it was STALE: used without knowing
+        host.run(until_ns=36 * SECOND + SECOND // 2)
+        assert states(host) == {"10.0.0.1": "PROBE"}
+        assert [(round(s.t_ns / SECOND), s.dst) for s in arps(sent(host))] == [(0, b"\xff" * 6), (36, frames.PEER)]
+        host.feed(arp(2, "10.0.0.1", "10.0.0.2"), at_ns=36 * SECOND + SECOND * 3 // 5)
+        host.run()
+        assert states(host) == {"10.0.0.1": "REACHABLE"}
+        assert host.tx_ledger().fates == {"TX_SENT": 4}
+
+
+def test_a_probe_that_nobody_answers_ends_in_failed():
+    peer = Peer({})
+    with host_with(peer) as host:
+        host.feed(arp(1, "10.0.0.1", "10.0.0.2"))
+        host.feed(frames.icmp())
+        host.run()
+        assert states(host) == {"10.0.0.1": "FAILED"}
+        assert [round(s.t_ns / SECOND) for s in arps(peer.seen)] == [0, 5, 6, 7]
+
+
+def test_the_first_of_two_answers_counts():
+    """locktime: a second address for the same host within a tenth of a second is not believed."""
+    other = bytes.fromhex("020000000099")
+    with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
+        sock = host.udp(7)
+        sock.sendto(b"1", ("10.0.0.1", 9))
+        host.feed([arp(2, "10.0.0.1", "10.0.0.2"), arp(2, "10.0.0.1", "10.0.0.2", sha=other)])
+        host.run(until_ns=SECOND)
+        assert host.neighbours()[0].mac == frames.PEER.hex(":")
+        host.feed([arp(2, "10.0.0.1", "10.0.0.2", sha=other)], at_ns=2 * SECOND)
+        host.run(until_ns=3 * SECOND)
+        assert host.neighbours()[0].mac == other.hex(":")
+
+
+def test_a_full_table_lets_the_one_go_that_was_not_used_for_longest():
+    with vnic.Host(ip="10.0.0.2/16", cost="zero", link="inf", speed="1") as host:
+        for i in range(1024):
+            ip = f"10.0.{1 + i // 250}.{1 + i % 250}"
+            host.feed(arp(1, ip, "10.0.0.2", sha=b"\x02" + i.to_bytes(5, "big")), at_ns=i + 1)
+        host.run(until_ns=SECOND)
+        assert len(host.neighbours()) == 1024
+        host.feed(arp(1, "10.0.9.9", "10.0.0.2"), at_ns=SECOND + 1)
+        host.run(until_ns=2 * SECOND)
+        known = states(host)
+        assert len(known) == 1024
+        assert "10.0.9.9" in known
+        assert "10.0.1.1" not in known
+
+
+def test_a_table_full_of_questions_takes_no_more_and_leaves_half_of_the_buffers():
+    with vnic.Host(ip="10.0.0.2/16", cost="zero") as host:
+        sock = host.udp(7)
+        for i in range(1024):
+            sock.sendto(b"x", (f"10.0.{1 + i // 250}.{1 + i % 250}", 9))
+            host.run(until_ns=host.now_ns + 1)
+            host.nic.sent()
+        assert {n.state for n in host.neighbours()} == {"INCOMPLETE"}
+        with pytest.raises(OSError, match="No buffer space"):
+            sock.sendto(b"x", ("10.0.77.77", 9))
+        fates = host.tx_ledger().fates
+        assert fates["TX_NEIGH_CREATEFAIL"] == 1
+        assert 512 <= fates["TX_NEIGH_QUEUEFULL"] < 600  # some buffers are questions on their way
+        sock.sendto(b"x", ("10.0.255.255", 9))
+        host.run()
+        fates = host.tx_ledger().fates
+        assert fates["TX_NEIGH_FAILED"] + fates["TX_NEIGH_QUEUEFULL"] == 1024
+
+
+def test_a_host_without_addresses_of_its_own_is_silent():
+    with vnic.Host(cost="zero") as host:
+        host.feed([arp(1, "10.0.0.1", "10.0.0.2"), frames.icmp(), nd(135, "fd00::2", src="fd00::1", dst="fd00::2")])
+        host.run()
+        assert sent(host) == []
+        with pytest.raises(OSError, match="Network is down"):
+            host.udp(7).sendto(b"x", ("10.0.0.1", 9))
+
+
+def test_decode_is_no_fool():
+    """The judge of these tests notices a wrong checksum."""
+    good = bytearray(frames.icmp(b"x" * 40))
+    good[-1] ^= 1
+    with pytest.raises(AssertionError):
+        decode(0, bytes(good))

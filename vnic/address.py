@@ -1,0 +1,90 @@
+"""IP addresses: between text and ``struct inet_addr``, and those of a host."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import ffi, lib
+from vnic.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ADDRESSES_MAX = 16
+
+
+def inet_addr(text: str) -> Any:
+    """``struct inet_addr *`` of an address in text form; ConfigError if it is none."""
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError as e:
+        raise ConfigError(f"{text!r} is not an IP address") from e
+    value = int(ip) | (0xFFFF << 32 if ip.version == 4 else 0)
+    return ffi.new("struct inet_addr *", {"hi": value >> 64, "lo": value & (1 << 64) - 1})
+
+
+def inet_text(addr: Any) -> str:
+    """The text form of a ``struct inet_addr``."""
+    value = int(addr.hi) << 64 | int(addr.lo)
+    if value >> 32 == 0xFFFF:
+        return str(ipaddress.IPv4Address(value & 0xFFFFFFFF))
+    return str(ipaddress.IPv6Address(value))
+
+
+def _add(c: Any, text: str) -> None:
+    try:
+        net = ipaddress.ip_interface(text)
+    except ValueError as e:
+        raise ConfigError(f"{text!r} is not an IP address") from e
+    c.ip[c.nips].addr = inet_addr(str(net.ip))[0]
+    c.ip[c.nips].prefix = net.network.prefixlen
+    c.nips += 1
+
+
+def configure(c: Any, ip: str | Iterable[str], gateway: str | Iterable[str]) -> None:
+    """Give a ``struct host *`` its addresses and next hops. ConfigError: they are none, or too many."""
+    if ip != "any":
+        addresses = [ip] if isinstance(ip, str) else list(ip)
+        if len(addresses) > _ADDRESSES_MAX:
+            raise ConfigError(f"at most {_ADDRESSES_MAX} IP addresses")
+        c.ip_any = 0
+        for text in addresses:
+            _add(c, text)
+    for text in [gateway] if isinstance(gateway, str) else gateway:
+        if ip == "any":
+            raise ConfigError(f"gateway {text}: a host whose address is any does not send")
+        addr = inet_addr(text)
+        c.gateway[0 if lib.inet_addr_is4(addr) else 1] = addr[0]
+
+
+def mac_for(ip: str | Iterable[str]) -> str | None:
+    """A MAC address for a host that was given none: locally administered, and made of its first IP address.
+
+    So two hosts on one wire differ, and the same host has the same one every time. None: its address is any.
+    """
+    first = next(iter([ip] if isinstance(ip, str) else ip), "any")
+    if first == "any":
+        return None
+    try:
+        packed = ipaddress.ip_interface(first).ip.packed
+    except ValueError:
+        return None  # configure() says so
+    return (b"\x02\x00" + packed[-4:]).hex(":")
+
+
+def join_groups(c: Any) -> None:
+    """Join the groups that neighbour discovery comes to (RFC 4291, 2.7.1), after the MAC address is set.
+
+    A host that answers has a link-local address too (appendix A).
+    """
+    own = [ipaddress.ip_address(inet_text(c.ip[i].addr)) for i in range(c.nips)]
+    if c.answers and any(a.version == 6 for a in own):
+        mac = bytes(c.nic.filter.addr)
+        eui64 = bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
+        own.append(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + eui64))
+        _add(c, f"{own[-1]}/64")
+    mc = c.nic.filter
+    for group in dict.fromkeys(b"\x33\x33\xff" + a.packed[-3:] for a in own if a.version == 6):
+        ffi.memmove(mc.mc[mc.nmc], group, 6)
+        mc.nmc += 1
