@@ -200,7 +200,7 @@ class Host:
             lib.host_finish(self.c)
 
     def start(self, *, pin: Sequence[int] | None = None) -> None:
-        """Live: a thread for the card and one for each CPU. ``pin``: real CPUs, the card's first, the others in turn."""
+        """Live: a thread for the card and one for each CPU. ``pin``: real CPUs, the card's, then theirs in turn."""
         from vnic.live import Threads
 
         if not self.live:

@@ -140,7 +140,9 @@ class Links:
         """One more; an IPv6 one counts at once, without asking whether somebody else has it (nobody can)."""
         flags = {"flags": _IFA_F_NODAD} if address.version == 6 else {}
         with _refusals(f"give {name} the address {address}"):
-            self._ipr.addr("add", index=link.index, address=str(address.ip), prefixlen=address.network.prefixlen, **flags)
+            self._ipr.addr(
+                "add", index=link.index, address=str(address.ip), prefixlen=address.network.prefixlen, **flags
+            )
 
     def set(self, name: str, link: Link, **what: Any) -> None:
         """``state="up"``, ``mtu=1400``: what ``ip link set`` does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import select
 import signal
@@ -154,7 +155,8 @@ def _wake_and_join(t: threading.Thread, fd: int, seconds: float) -> None:
 
 def _set_name(name: str) -> None:
     """Show the name in ps and top too (at most 15 characters; Python 3.11 does not do it by itself)."""
-    with open(f"/proc/self/task/{threading.get_native_id()}/comm", "w", encoding="ascii") as f:  # noqa: PTH123
+    # a process that changed its user may not write there
+    with contextlib.suppress(OSError), open("/proc/thread-self/comm", "w", encoding="utf-8") as f:  # noqa: PTH123
         f.write(name[:15])
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import vnic.live  # noqa: F401 - now: once privileges are dropped, its file may be out of reach
 from vnic import capabilities, knobs
 from vnic.affinity import parse_pin
 from vnic.capture import Capture

@@ -45,7 +45,9 @@ def _refuse_sharing(link: Link | None, name: str, lanes: int) -> None:
         )
     if link.tap.queues:
         others = tun.attached_to(name)
-        raise TapError(f"attach to {name}: another process is attached to it" + (f": {', '.join(others)}" if others else ""))
+        raise TapError(
+            f"attach to {name}: another process is attached to it" + (f": {', '.join(others)}" if others else "")
+        )
 
 
 class TapWire(Wire):
@@ -82,10 +84,7 @@ class TapWire(Wire):
             with inside(netns):
                 self._links = Links()
                 self._attach(self._links, parse_addresses(host_ip), lanes)
-            slots = fifo_bytes // 60 + 2 + 2 * lib.BURST
-            self._tap = lib.tap_wire_new(self._fds, lanes, self.mtu + 128, slots)
-            if self._tap == ffi.NULL:
-                raise MemoryError("no memory for the TAP's slots")
+            self._tap = self._allocate(fifo_bytes)
         except BaseException:
             self.close()
             raise
@@ -106,6 +105,13 @@ class TapWire(Wire):
             links.set(self.name, link, state="up")
         self.mtu = link.mtu
         self._dropped_before = link.tx_dropped
+
+    def _allocate(self, fifo_bytes: int) -> Any:
+        slots = fifo_bytes // 60 + 2 + 2 * lib.BURST
+        tap = lib.tap_wire_new(self._fds, len(self._fds), self.mtu + 128, slots)
+        if tap == ffi.NULL:
+            raise MemoryError("no memory for the TAP's slots")
+        return tap
 
     def _there(self, links: Links) -> Link:
         link = links.find(self.name)

@@ -1,4 +1,4 @@
-"""/dev/net/tun: a file descriptor for each queue of a TAP. The kernel's refusals become sentences that say what mends."""
+"""/dev/net/tun: a file descriptor for each queue of a TAP. What the kernel refuses becomes a sentence."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _refusal(name: str, link: Link | None, why: int | None) -> str:
     if why == errno.EPERM and link is None:
         return f"it does not exist, and making it needs CAP_NET_ADMIN. Once: '{setup_command(name)}'"
     sentences = {
-        errno.EPERM: f"not permitted: it is another user's, and we have no CAP_NET_ADMIN. Once: '{setup_command(name)}'",
+        errno.EPERM: f"not permitted: it is somebody else's. Once: '{setup_command(name)}'",
         errno.EBUSY: f"another process is attached to it{_who(name) if why == errno.EBUSY else ''}",
         errno.EINVAL: "it exists with other settings (multi_queue), or is no TAP",
         errno.E2BIG: f"no room for another queue: the kernel has {QUEUES_MAX} for a TAP",
