@@ -69,9 +69,8 @@ def _belongs(tap: Tap) -> bool:
     return tap.owner in {None, os.geteuid()} and in_group
 
 
-def _owner(name: str, tap: Tap, *, may: bool) -> Check:
+def _owner(tap: Tap, mend: str, *, may: bool) -> Check:
     whose = owner_text(tap.owner, tap.group)
-    mend = tun.setup_command(name)
     if tap.owner is None and tap.group is None:
         return _check("owner", "nobody's: everybody here can attach to it", mend, good=False, needed=False)
     if may or _belongs(tap):
@@ -86,10 +85,9 @@ def _attached(name: str, link: Link) -> Check:
     return _check("attached", f"carrier; in use by {others}: another run would be refused", good=False, needed=False)
 
 
-def _queues(name: str, tap: Tap) -> Check:
+def _queues(tap: Tap, mend: str) -> Check:
     if tap.multi_queue:
         return _check("multi_queue", f"yes, {tap.queues} attached: --tap-queues can be more than 1", good=True)
-    mend = f"sudo vnic setup {shlex.quote(name)} --delete && {tun.setup_command(name)}"
     return _check("multi_queue", "no: one queue, so one lane", mend, good=False, needed=False)
 
 
@@ -97,21 +95,21 @@ def _interface(name: str, netns: str | None, links: Links, *, may: bool) -> Iter
     link, quoted = links.find(name), shlex.quote(name)
     ip = f"sudo ip {f'-n {shlex.quote(netns)} ' if netns else ''}"
     run = f"sudo {f'ip netns exec {shlex.quote(netns)} ' if netns else ''}"
-    setup = tun.setup_command(name) + (f" --netns {shlex.quote(netns)}" if netns else "")
+    setup = tun.setup_command(name, netns)
     if link is None:
         yield _check(name, "does not exist", setup, good=False)
         return
     if link.tap is None or not link.tap.is_tap:
         kind = "is no TAP" if link.tap is None else "is a TUN (IP packets), not a TAP (Ethernet frames)"
-        yield _check(name, f"{kind}: take another name", tun.setup_command("vt0"), good=False)
+        yield _check(name, f"{kind}: take another name", tun.setup_command("vt0", netns), good=False)
         return
     yield _check(name, "exists, and is a TAP", good=True)
-    yield _owner(name, link.tap, may=may)
+    yield _owner(link.tap, setup, may=may)
     text = "yes: it stays when nobody is attached" if link.tap.persistent else "no: it is gone when its process ends"
     yield _check("persistent", text, setup, good=link.tap.persistent, needed=False)
     yield _check("up", "yes" if link.up else "no: the kernel sends nothing", f"{ip}link set {quoted} up", good=link.up)
     yield _check("MTU", f"{link.mtu} bytes", good=True)
-    yield _queues(name, link.tap)
+    yield _queues(link.tap, f"{tun.delete_command(name, netns)} && {setup}")
     yield _attached(name, link)
     addresses = links.addresses(link)
     text = ", ".join(map(str, addresses)) or "none: what the kernel sends there needs a route, or a packet socket"

@@ -77,7 +77,7 @@ class _Setup:
             if (user is None) > (tap.owner is None) or (group is None) > (tap.group is None):
                 raise TapError(  # the kernel has no way to unset one
                     f"{self.name} is set up for {owner_text(tap.owner, tap.group)}: "
-                    f"'sudo vnic setup {self.name} --delete' first"
+                    f"'{tun.delete_command(self.name)}' first"
                 )
             if tap.queues:
                 raise TapError(f"{self.name} is in use: {', '.join(tun.attached_to(self.name)) or 'end that first'}")
@@ -128,7 +128,7 @@ def _must_fit(name: str, link: Link) -> Tap:
         )
     if not link.tap.multi_queue:
         raise TapError(
-            f"{name} exists without multi_queue, which cannot be changed: 'sudo vnic setup {name} --delete' first"
+            f"{name} exists without multi_queue, which cannot be changed: '{tun.delete_command(name)}' first"
         )
     return link.tap
 

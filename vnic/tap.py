@@ -41,7 +41,7 @@ def _refuse_sharing(link: Link | None, name: str, lanes: int) -> None:
     if lanes > 1 and not link.tap.multi_queue:
         raise TapError(
             f"{name} was made without multi_queue, so it has one queue, not {lanes}: "
-            f"'sudo vnic setup {name} --delete', then '{tun.setup_command(name)}'"
+            f"'{tun.delete_command(name)}', then '{tun.setup_command(name)}'"
         )
     if link.tap.queues:
         others = tun.attached_to(name)

@@ -9,6 +9,7 @@ import os
 import pwd
 import shlex
 import struct
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,9 +34,22 @@ def me() -> str:
         return str(uid)
 
 
-def setup_command(name: str, user: str | None = None) -> str:
-    """What an administrator types once."""
-    return f"sudo vnic setup {shlex.quote(name)} --user {shlex.quote(user or me())}"
+def _setup(name: str, netns: str | None) -> str:
+    """The beginning of the command, with this program's path: sudo has a PATH of its own."""
+    program = Path(sys.argv[0])
+    vnic = shlex.quote(str(program.absolute())) if program.name == "vnic" else "vnic"
+    return f"sudo {vnic} setup {shlex.quote(name)}" + (f" --netns {shlex.quote(netns)}" if netns else "")
+
+
+def setup_command(name: str, netns: str | None = None) -> str:
+    """What an administrator types once, for the user who runs this, or who called sudo to."""
+    user = os.environ.get("SUDO_USER") if os.geteuid() == 0 else None
+    return f"{_setup(name, netns)} --user {shlex.quote(user or me())}"
+
+
+def delete_command(name: str, netns: str | None = None) -> str:
+    """What has to come before, where something cannot be changed."""
+    return f"{_setup(name, netns)} --delete"
 
 
 def open_device() -> int:
@@ -59,16 +73,19 @@ def mend_device(why: int | None) -> str:
 
 def attached_to(name: str) -> list[str]:
     """Processes that hold a queue of a TAP of this name, as far as /proc shows them to us: ``python3 (process 7)``."""
-    found = {}
-    for fd in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):
-            if os.readlink(fd) != DEVICE:  # noqa: PTH115
-                continue
-            process = fd.parent.parent
-            lines = (process / "fdinfo" / fd.name).read_text().splitlines()
-            if f"iff:\t{name}" in lines:
-                found[int(process.name)] = (process / "comm").read_text().strip()
-    return [f"{comm} (process {pid})" for pid, comm in sorted(found.items())]
+    found = []
+    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda p: int(p.name)):
+        with contextlib.suppress(OSError):  # another user's, or it ended just now
+            if any(_holds(process, fd.name, name) for fd in (process / "fd").iterdir()):
+                found.append(f"{(process / 'comm').read_text().strip()} (process {process.name})")
+    return found
+
+
+def _holds(process: Path, fd: str, name: str) -> bool:
+    with contextlib.suppress(OSError):
+        if str((process / "fd" / fd).readlink()) == DEVICE:
+            return f"iff:\t{name}" in (process / "fdinfo" / fd).read_text().splitlines()
+    return False
 
 
 def _who(name: str) -> str:
