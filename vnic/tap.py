@@ -34,7 +34,7 @@ def _tun_flags(link: Link | None, name: str, lanes: int) -> int:
     return flags | (tun.IFF_MULTI_QUEUE if link.tap.multi_queue else 0)
 
 
-def _refuse_sharing(link: Link | None, name: str, lanes: int) -> None:
+def _refuse_sharing(link: Link | None, name: str, lanes: int, *, ours: int = 0) -> None:
     """A queue more than the device has; or others attached: with multi_queue the kernel would give us half of it."""
     if link is None or link.tap is None:
         return
@@ -43,7 +43,7 @@ def _refuse_sharing(link: Link | None, name: str, lanes: int) -> None:
             f"{name} was made without multi_queue, so it has one queue, not {lanes}: "
             f"'{tun.delete_command(name)}', then '{tun.setup_command(name)}'"
         )
-    if link.tap.queues:
+    if (link.tap.queues or 0) > ours:
         others = tun.attached_to(name)
         raise TapError(
             f"attach to {name}: another process is attached to it" + (f": {', '.join(others)}" if others else "")
@@ -96,6 +96,7 @@ class TapWire(Wire):
         self.made = link is None
         self._fds = tun.attach(self.name, _tun_flags(link, self.name, lanes), link=link, queues=lanes)
         link = self._there(links)
+        _refuse_sharing(link, self.name, lanes, ours=lanes)  # once more: somebody may have come when we did
         if self.made:
             self._quiet(addresses)
         for address in addresses:
