@@ -70,20 +70,39 @@ static void timer_set(int fd, u64 at_ns)
 	timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
+/* What to sleep on of a wire that is made of file descriptors. Return: how many */
+static u32 wire_poll_set(struct wire *wire, struct pollfd *fds)
+{
+	const struct tap_wire *t = container_of(wire, struct tap_wire, wire);
+
+	if (wire->kind != WIRE_TAP)
+		return 0;
+	for (u32 i = 0; i < t->nlanes; i++)
+		fds[i] = (struct pollfd){ .fd = t->lane[i].fd, .events = POLLIN };
+	return t->nlanes;
+}
+
+/* A device that is gone is an error at each look, and perhaps never one of read(): it must not keep the thread awake. */
+static void wire_polled(struct wire *wire, const struct pollfd *fds, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		if (unlikely(fds[i].revents & (POLLERR | POLLHUP | POLLNVAL)))
+			container_of(wire, struct tap_wire, wire)->hung_up = 1;
+}
+
 static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
 {
-	struct pollfd fds[3] = {
+	struct pollfd fds[2 + TAP_LANES_MAX] = {
 		{ .fd = nic->kick_fd, .events = POLLIN },
 		{ .fd = timer_fd, .events = POLLIN },
-		{ .fd = nic->wire->kind == WIRE_TAP ? container_of(nic->wire, struct tap_wire, wire)->fd : -1,
-		  .events = POLLIN },
 	};
+	u32 n = wire_poll_set(nic->wire, &fds[2]);
 
 	if (nic->irq_next != *armed) {
 		timer_set(timer_fd, nic->irq_next);
 		*armed = nic->irq_next;
 	}
-	if (poll(fds, 3, -1) <= 0)
+	if (poll(fds, 2 + n, -1) <= 0)
 		return;
 	if (fds[0].revents)
 		drain_eventfd(nic->kick_fd);
@@ -91,6 +110,7 @@ static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
 		drain_eventfd(timer_fd);
 		*armed = 0;
 	}
+	wire_polled(nic->wire, &fds[2], n);
 }
 
 /* One turn of the card. Return: an event for Python, or -1: go on. *idle: nothing came from the wire */

@@ -209,17 +209,21 @@ struct pcap_wire *pcap_wire_new(void);
 void pcap_wire_free(struct pcap_wire *p);
 int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size);  /* -EINVAL: error_text says why */
 
-/* ---- tap.c: a TAP device's fd as a wire; frames are read straight into slots, which are the FIFO's memory ---- */
+/* ---- tap.c: a TAP device's fds as a wire; frames are read straight into slots, which are the FIFO's memory ---- */
 
+#define TAP_LANES_MAX 16
+struct tap_lane { int fd; u64 reads, frames; }; /* one queue of the device; system calls, what they brought */
 struct tap_wire {
 	struct wire wire;
-	int fd;
+	struct tap_lane lane[TAP_LANES_MAX];
+	u32 nlanes, turn;
+	u8 hung_up;                /* poll() says that the device is gone: what is left is read, then the wire ends */
 	u32 slot_size, nslots;
 	u32 nfree, *free;          /* LIFO: a slot that was used just now is still in the cache */
 	u8 *slots;
-	u64 reads, over;           /* system calls; frames longer than a slot */
+	u64 over;                  /* frames longer than a slot */
 };
-struct tap_wire *tap_wire_new(int fd, u32 slot_size, u32 nslots);
+struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nslots);
 void tap_wire_free(struct tap_wire *t);
 
 /* ---- filter.c: is it for us? ---- */

@@ -58,6 +58,19 @@ def netns():
     os.close(home)
 
 
+@pytest.fixture
+def other_netns(netns):
+    """A second one, in which nobody is: its path, for whoever takes a namespace's name."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    assert libc.unshare(CLONE_NEWNET) == 0
+    there = os.open("/proc/self/ns/net", os.O_RDONLY)
+    assert libc.setns(home, CLONE_NEWNET) == 0
+    yield f"/proc/{os.getpid()}/fd/{there}"
+    os.close(there)
+    os.close(home)
+
+
 def why_no_root() -> str | None:
     if os.geteuid() != 0:
         return "not root"

@@ -1,13 +1,16 @@
 """Live: real threads over the same stages. The wire is Python's, so no root is needed."""
 
+import os
 import threading
 import time
 from pathlib import Path
 
 import frames
 import pytest
+from live_tap import wait_until
 
 import vnic
+from vnic.affinity import parse_pin, places
 
 
 class Bursts:
@@ -23,13 +26,6 @@ class Bursts:
         if self.end.wait(0.01):
             return None
         return []
-
-
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "gave up waiting"
-        time.sleep(0.002)
 
 
 @pytest.fixture
@@ -210,3 +206,90 @@ def test_a_live_host_has_no_costs_and_no_wire_to_feed(live):
         with pytest.raises(vnic.VnicError, match="PythonWire"):
             host.feed(frames.udp())
         host.stop()
+
+
+def test_a_handler_that_never_returns_does_not_hang_stop(live, monkeypatch):
+    monkeypatch.setattr("vnic.live._JOIN_S", 0.2)
+    host = live([[frames.eth(bytes(50), type=0x88B5)]], cpus=2)
+    go_on = threading.Event()
+
+    @host.packet_type(0x88B5)
+    def handle(burst):
+        go_on.wait()
+
+    host.start()
+    wait_until(lambda: host.ledger().in_flight_at["python"] == 1)
+    threads = host._threads
+    with pytest.raises(vnic.VnicError, match=r"thread python/0 did not stop within"):
+        host.stop()
+    assert threads.alive() == ["thread python/0"]  # all others ended
+    go_on.set()
+    wait_until(lambda: not threads.alive())
+    host.stop()
+    assert host.laws() == 0
+
+
+def test_closed_with_a_thread_that_hangs_the_memory_stays(live, monkeypatch):
+    monkeypatch.setattr("vnic.live._JOIN_S", 0.2)
+    host = live([[frames.eth(bytes(50), type=0x88B5)]], cpus=1)
+    asked, go_on, done = threading.Event(), threading.Event(), threading.Event()
+
+    @host.nic.filter
+    def handle(burst):
+        asked.set()
+        go_on.wait()
+        done.set()
+
+    host.start()
+    threads = host._threads
+    assert asked.wait(20)
+    with pytest.raises(vnic.VnicError, match="nic/vnic0 did not stop"):
+        host.close()
+    go_on.set()
+    assert done.wait(20)
+    wait_until(lambda: not threads.alive())
+
+
+def test_no_thread_to_be_had_and_those_that_run_are_ended(live, monkeypatch):
+    host = live([], cpus=3)
+    begin = threading.Thread.start
+
+    def start(thread):
+        if thread.name == "cpu/2":
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start"):
+        host.start()
+    assert not [t for t in threading.enumerate() if t.name.startswith(("cpu/", "nic/", "python/"))]
+
+
+def test_threads_run_where_they_are_pinned_to(live):
+    allowed = sorted(os.sched_getaffinity(0))
+    host = live([], cpus=3)
+    host.start(pin=allowed)
+    card, *cpus = places(allowed, 3)
+    want = {"nic/vnic0": {card}} | {f"cpu/{i}": {cpu} for i, cpu in enumerate(cpus)}
+
+    def where():
+        threads = [host._threads._device, *host._threads._cpus]
+        return {t.name: os.sched_getaffinity(t.native_id) for t in threads}
+
+    wait_until(lambda: where() == want)
+    host.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("1;2", "must be auto, or CPU numbers"), ("4096", "CPU 4096 is not there or not for us"), ("", "must be auto")],
+)
+def test_cpus_that_cannot_be_had_are_refused(text, sentence):
+    with pytest.raises(vnic.ConfigError, match=sentence):
+        parse_pin(text)
+
+
+def test_places_give_the_card_a_cpu_of_its_own():
+    assert places([5, 6, 7], 4) == [5, 6, 7, 6, 7]
+    assert places([5], 2) == [5, 5, 5]
+    assert parse_pin("auto") == sorted(os.sched_getaffinity(0))

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vnic.errors import CaptureError, ConfigError, TapError, VnicError
+from vnic import cli_tap
+from vnic.errors import ConfigError
 from vnic.knobs import KNOBS, canonical
+from vnic.refusals import EXIT_FAILED, fail, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
-
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_PRIVILEGE = 0, 1, 2, 3
 
 # knobs that have an option of their own; all others go by --set
 _OPTIONS = (
@@ -111,24 +111,6 @@ def _addresses(ip: tuple[str, ...]) -> str | list[str]:
     return "any" if not ip or "any" in ip else list(ip)
 
 
-@contextlib.contextmanager
-def _refusals() -> Iterator[None]:
-    """What vnic refuses, as one sentence and an exit code."""
-    try:
-        yield
-    except (CaptureError, ConfigError) as e:
-        _fail(EXIT_USAGE, str(e))
-    except TapError as e:
-        _fail(EXIT_PRIVILEGE, str(e))
-    except (VnicError, OSError, MemoryError) as e:
-        _fail(EXIT_FAILED, str(e))
-
-
-def _fail(code: int, message: str) -> None:
-    click.echo(f"vnic: {message}", err=True)
-    sys.exit(code)
-
-
 def _show(facts: dict[str, Any], *, as_json: bool) -> None:
     try:
         _print(facts, as_json=as_json)
@@ -137,7 +119,7 @@ def _show(facts: dict[str, Any], *, as_json: bool) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except OSError as e:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter would try again at exit
-        _fail(EXIT_FAILED, f"the report could not be written: {e.strerror}")
+        fail(EXIT_FAILED, f"the report could not be written: {e.strerror}")
 
 
 def _print(facts: dict[str, Any], *, as_json: bool) -> None:
@@ -152,6 +134,21 @@ def _print(facts: dict[str, Any], *, as_json: bool) -> None:
     if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe has no width of its own
         console = Console(highlight=False, width=132)
     show(console, facts)
+
+
+def _load_report() -> None:
+    """Show one of nothing to nobody: rich imports as it goes, and without privileges its files may be out of reach."""
+    import io
+
+    from rich.console import Console
+
+    from vnic.host import Host
+    from vnic.replay import facts
+    from vnic.report import show
+
+    with Host(cpus=1, fifo=1024) as host:
+        nothing = facts(host, schema="", input_facts={"device": "", "frames": 0, "bytes": 0, "duration_ns": 0})
+        show(Console(file=io.StringIO(), force_terminal=True, emoji=True), nothing)
 
 
 class _Progress:
@@ -191,6 +188,10 @@ def main() -> None:
     """A network card and the Linux receive path in user space."""
 
 
+main.add_command(cli_tap.setup)
+main.add_command(cli_tap.doctor)
+
+
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @_host_options(replay=True)
@@ -212,7 +213,7 @@ def replay(
     """
     from vnic.replay import replay as run_replay
 
-    with _refusals(), contextlib.closing(_Progress()) as progress:
+    with refusals(), contextlib.closing(_Progress()) as progress:
         result = run_replay(
             files,
             write=write,
@@ -224,23 +225,31 @@ def replay(
         )
     _show(result.facts, as_json=as_json)
     if result.error:
-        _fail(EXIT_FAILED, f"the input ended early: {result.error}; what was read is reported")
+        fail(EXIT_FAILED, f"the input ended early: {result.error}; what was read is reported")
 
 
 @main.command()
 @click.option("--tap", default="vt0", show_default=True, help="TAP interface; made if it is missing")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), help="stop after so many seconds")
-@click.option("--host-ip", metavar="ADDR/PREFIX", help="the kernel's own address on a TAP that is made")
 @click.option("--gateway", multiple=True, metavar="ADDR", help="next hop for all that is not on our networks")
 @click.option("--sink/--no-sink", default=None, help="a socket and a reader for every port [default: on with --ip any]")
+@click.option("--host-ip", multiple=True, metavar="ADDR/PREFIX", help="the kernel's own address; can be repeated")
+@click.option("--netns", metavar="NAME", help="network namespace the TAP is in, as of ip netns, or a path")
+@click.option(
+    "--tap-queues", type=int, default=1, show_default=True, help="queues of the TAP to read: lanes of the wire"
+)
+@click.option("--pin", metavar="CPU,CPU,...|auto", help="real CPUs: the card's thread, then the emulated CPUs in turn")
 @_host_options(replay=False)
 def run(
     *,
     tap: str,
     duration: float | None,
-    host_ip: str | None,
     gateway: tuple[str, ...],
     sink: bool | None,
+    host_ip: tuple[str, ...],
+    netns: str | None,
+    tap_queues: int,
+    pin: str | None,
     cpus: int,
     ip: tuple[str, ...],
     seed: int,
@@ -252,17 +261,23 @@ def run(
     """Attach to a TAP and be a host on it, live: a thread for the card, one for each CPU. Ctrl-C ends it with a report.
 
     With addresses (--ip 10.0.0.2/24, --ip fd00::2/64) it answers ARP, neighbour discovery and ping, and errors go
-    back to who sent; with --ip any it only listens. Exit code: 0 done, 1 the interface went away, 2 usage or
-    configuration, 3 the kernel refuses the TAP.
+    back to who sent; with --ip any it only listens. All privileges are given up once the TAP is attached and the files
+    are open. Exit code: 0 done, 1 the interface went away, 2 usage or configuration, 3 the kernel refuses the TAP,
+    130 a second Ctrl-C, which ends it at once.
     """
     from vnic.run import run as run_live
 
-    with _refusals():
+    _load_report()
+    with refusals():
         facts = run_live(
             tap,
             duration=duration,
             host_ip=host_ip,
+            netns=netns,
+            tap_queues=tap_queues,
+            pin=pin,
             write=write,
+            command=True,
             cpus=cpus,
             ip=_addresses(ip),
             gateway=gateway,
@@ -272,7 +287,7 @@ def run(
         )
     _show(facts, as_json=as_json)
     if facts["input"]["error"]:
-        _fail(EXIT_FAILED, f"the run ended early: {facts['input']['error']}; what was received is reported")
+        fail(EXIT_FAILED, f"the run ended early: {facts['input']['error']}; what was received is reported")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from vnic.sock import ReadBuffers, Socket, TcpListener, UdpSocket
 from vnic.wire import MemoryWire, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from vnic.wire import Frame
 
@@ -194,30 +194,37 @@ class Host:
         if int(self.c.nic.up):  # the first two rounds were busy with streams
             lib.host_finish(self.c)
 
-    def start(self) -> None:
-        """Live: start the card's thread and one for each CPU."""
+    def start(self, *, pin: Sequence[int] | None = None) -> None:
+        """Live: a thread for the card and one for each CPU. ``pin``: real CPUs, the card's, then theirs in turn."""
         from vnic.live import Threads
 
         if not self.live:
             raise VnicError("start() is for a live host: Host(live=True)")
         self.began_ns = int(lib.clock_ns())
-        self._threads = Threads(self)
+        self._threads = Threads(self, pin)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Live: until the wire has ended (True) or the time is over (False). Ctrl-C comes through."""
-        return bool(self._threads is not None and self._threads.wire_ended.wait(seconds))
+        return self._threads is not None and bool(self._threads.wire_ended.wait(seconds))
 
     def stop(self) -> None:
         """Live: stop reading the wire, let everything run out, join the threads. Then both laws hold."""
         if self._threads is not None:
-            threads, self._threads = self._threads, None
             try:
-                threads.stop()
+                self._stop_threads()
             except VnicError:
                 self._seam.give_up()  # a handler that raised would raise again
                 raise
             finally:
-                self.finish()
+                if self._threads is None:
+                    self.finish()
+
+    def _stop_threads(self) -> None:
+        try:
+            self._threads.stop()
+        finally:
+            if not self._threads.alive():
+                self._threads = None
 
     def run_upcalls(self) -> int:
         """Live: give packets to Python's handlers (the threads call this)."""
@@ -277,39 +284,15 @@ class Host:
 
     def packet_type(self, ethertype: int) -> Callable[[Handler], Handler]:
         """Handle an EtherType in Python: ``@host.packet_type(0x88B5)``. Packets begin behind the Ethernet header."""
-        if not 0 <= ethertype <= 0xFFFF:
-            raise ConfigError(f"EtherType {ethertype}: must be between 0 and 0xffff")
-
-        def register(handler: Handler) -> Handler:
-            c = self.c
-            if c.nptypes == lib.PTYPES_MAX:
-                raise VnicError("no room for another packet type")
-            for i in range(c.nptypes, 0, -1):  # in front: it takes precedence over a built-in one
-                c.ptype[i] = c.ptype[i - 1]
-            c.ptype[0].type = int.from_bytes(ethertype.to_bytes(2, "big"), "little")
-            c.ptype[0].func = ffi.NULL
-            c.ptype[0].python = self._seam.add(handler)
-            c.nptypes += 1
-            return handler
-
-        return register
+        return self._seam.packet_type(ethertype)
 
     def protocol(self, number: int) -> Callable[[Handler], Handler]:
         """Handle an IP protocol in Python: ``@host.protocol(253)``. Packets begin behind the IP header."""
-        if not 0 <= number <= 255:
-            raise ConfigError(f"IP protocol {number}: must be between 0 and 255")
-
-        def register(handler: Handler) -> Handler:
-            self.c.protocol_python[number] = self._seam.add(handler)
-            return handler
-
-        return register
+        return self._seam.protocol(number)
 
     def set_filter(self, handler: Handler) -> Handler:
         """See :meth:`Nic.filter`."""
-        self._seam.nic_filter = handler
-        self.c.nic.python_filter = 1
-        return handler
+        return self._seam.set_filter(handler)
 
     # ---- looking ----
 
@@ -362,15 +345,22 @@ class Host:
             return
         if self._busy.locked():
             raise VnicError("the host is running: close it when run() has returned")
-        if self._threads is not None:
-            threads, self._threads = self._threads, None
-            threads.stop()
-        for sock in list(self._sockets):
-            sock.close()
-        self.nic.close()
-        lib.host_free(self.c)
-        self.c = None
-        self.wire.close()
+        try:
+            if self._threads is not None:
+                self._stop_threads()
+        finally:
+            if self._threads is None:  # or one of them still uses it all
+                self._free()
+            self.c = None
+
+    def _free(self) -> None:
+        try:
+            for sock in list(self._sockets):
+                sock.close()
+            self.nic.close()
+        finally:
+            lib.host_free(self.c)
+            self.wire.close()
 
     def __enter__(self) -> Self:
         return self

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import select
 import signal
 import threading
 import weakref
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
+from vnic.affinity import check_pin, places
 from vnic.errors import VnicError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from vnic.host import Host
 
@@ -23,36 +26,63 @@ _running: weakref.WeakSet[Threads] = weakref.WeakSet()
 
 
 class Threads:
-    """The threads of a live host. They have names (``nic/vnic0``, ``cpu/0``), block all signals and end with stop()."""
+    """The threads of a live host. They have names (``nic/vnic0``, ``cpu/0``), block all signals and end with stop().
 
-    def __init__(self, host: Host) -> None:
+    Args:
+        host: whose.
+        pin: real CPUs: the first for the card's thread, the others in turn for the emulated CPUs; None: anywhere.
+
+    Raises:
+        ConfigError: a CPU we may not use.
+    """
+
+    def __init__(self, host: Host, pin: Sequence[int] | None = None) -> None:
+        if pin is not None:
+            check_pin(pin)
+        device, *cpus = repeat(None, host.c.ncpus + 1) if pin is None else places(pin, host.c.ncpus)
         self._host = host
         self.error: BaseException | None = None
         self.wire_ended = threading.Event()
         self._nic = ffi.addressof(host.c.nic)
-        self._fds = [os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC) for _ in range(host.c.ncpus + 2)]
-        host.c.nic.kick_fd, host.c.upcalls.wake_fd, *cpu_fds = self._fds
-        host.wire.c.live = 1
-        for i, fd in enumerate(cpu_fds):
-            host.c.cpu[i].wake_fd = fd
-            host.c.cpu[i].stop = 0
-        host.c.nic.stop = 0
+        self._fds: list[int] = []
         self._stop_python = threading.Event()
-        self._device = self._thread("nic/vnic0", self._run_device)
-        self._cpus = [self._thread(f"cpu/{i}", self._run_cpu, i) for i in range(host.c.ncpus)]
-        self._python = self._thread("python/0", self._run_python)
+        self._device = self._thread("nic/vnic0", device, self._run_device)
+        self._cpus = [self._thread(f"cpu/{i}", cpu, self._run_cpu, i) for i, cpu in enumerate(cpus)]
+        self._python = self._thread("python/0", None, self._run_python)
+        try:
+            self._open_eventfds()
+            self._start([*self._cpus, self._python, self._device])
+        except BaseException:  # no more threads or files to be had: those that run must not outlive the host
+            self._end()
+            raise
+        _running.add(self)
+
+    def _open_eventfds(self) -> None:
+        c = self._host.c
+        for _ in range(c.ncpus + 2):
+            self._fds.append(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
+        c.nic.kick_fd, c.upcalls.wake_fd, *cpu_fds = self._fds
+        self._host.wire.c.live = 1
+        for i, fd in enumerate(cpu_fds):
+            c.cpu[i].wake_fd = fd
+            c.cpu[i].stop = 0
+        c.nic.stop = 0
+
+    @staticmethod
+    def _start(threads: Iterable[threading.Thread]) -> None:
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            for t in [*self._cpus, self._python, self._device]:  # inherit the mask
+            for t in threads:  # inherit the mask
                 t.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        _running.add(self)
 
-    def _thread(self, name: str, target: Callable[..., None], *args: Any) -> threading.Thread:
+    def _thread(self, name: str, cpu: int | None, target: Callable[..., None], *args: Any) -> threading.Thread:
         def run() -> None:
-            _set_name(name)
             try:
+                _set_name(name)
+                if cpu is not None:
+                    os.sched_setaffinity(0, {cpu})
                 target(*args)
             except BaseException as e:  # noqa: BLE001 - a thread has nobody else to tell
                 self.error = self.error or e
@@ -82,36 +112,51 @@ class Threads:
         """The card stops reading, then the CPUs finish what they have; all threads are joined.
 
         Raises:
-            VnicError: a thread had died of an exception (its cause), or did not end.
+            VnicError: a thread had died of an exception (its cause), or did not end: it is in :meth:`alive`.
         """
-        c = self._host.c
-        c.nic.stop = 1
-        os.eventfd_write(int(c.nic.kick_fd), 1)
-        self._join(self._device)
-        for i, t in enumerate(self._cpus):
-            c.cpu[i].stop = 1
-            os.eventfd_write(int(c.cpu[i].wake_fd), 1)
-            self._join(t)
-        self._stop_python.set()
-        os.eventfd_write(int(c.upcalls.wake_fd), 1)
-        self._join(self._python)
-        _running.discard(self)
-        lib.live_stop(c)
-        c.nic.kick_fd = c.upcalls.wake_fd = -1
-        for fd in self._fds:
-            os.close(fd)
+        self._end()
+        if alive := self.alive():
+            raise VnicError(f"{', '.join(alive)} did not stop within {_JOIN_S:.0f} s") from self.error
         if self.error is not None:
             raise VnicError(f"a thread died: {self.error}") from self.error
 
-    def _join(self, t: threading.Thread) -> None:
-        t.join(_JOIN_S)
-        if t.is_alive():
-            raise VnicError(f"thread {t.name} did not stop within {_JOIN_S:.0f} s")
+    def alive(self) -> list[str]:
+        """Threads that have not ended. What they use has to stay until the process ends."""
+        return [f"thread {t.name}" for t in [self._device, *self._cpus, self._python] if t.is_alive()]
+
+    def _end(self) -> None:
+        """In the order of the path; one that does not end keeps the next from nothing, nor does an exception here."""
+        c = self._host.c
+        parts = [(self._device, c.nic, c.nic.kick_fd)]
+        parts += [(t, c.cpu[i], c.cpu[i].wake_fd) for i, t in enumerate(self._cpus)]
+        try:
+            for t, part, fd in parts:
+                part.stop = 1
+                _wake_and_join(t, fd, _JOIN_S)
+        finally:
+            for t, part, fd in parts:
+                part.stop = 1
+                _wake_and_join(t, fd, 0)
+            self._stop_python.set()
+            _wake_and_join(self._python, c.upcalls.wake_fd, _JOIN_S)
+            _running.discard(self)
+        if not self.alive():
+            lib.live_stop(c)
+            c.nic.kick_fd = c.upcalls.wake_fd = -1
+            while self._fds:
+                os.close(self._fds.pop())
+
+
+def _wake_and_join(t: threading.Thread, fd: int, seconds: float) -> None:
+    if t.is_alive():
+        os.eventfd_write(fd, 1)
+        t.join(seconds)
 
 
 def _set_name(name: str) -> None:
     """Show the name in ps and top too (at most 15 characters; Python 3.11 does not do it by itself)."""
-    with open(f"/proc/self/task/{threading.get_native_id()}/comm", "w", encoding="ascii") as f:  # noqa: PTH123
+    # a process that changed its user may not write there
+    with contextlib.suppress(OSError), open("/proc/thread-self/comm", "w", encoding="utf-8") as f:  # noqa: PTH123
         f.write(name[:15])
 
 

@@ -282,6 +282,9 @@ def _input(console: Console, f: dict[str, Any]) -> None:
     console.print(
         f"[bold]{name}[/]  {i['frames']:,} frames, {size(i['bytes'])}, {spans}, {duration(f['elapsed_ns'])} here"
     )
+    if len(lanes := i.get("lanes", ())) > 1:
+        counts = ", ".join(f"{lane['frames']:,}" for lane in lanes)
+        console.print(f"  [dim]frames by queue of the TAP: {counts}[/]")
     remarks = [
         (i.get("cut"), "cut by the capture's snap length: offered as captured"),
         (i.get("csum_completed"), "that the card took had left their checksum to the sender's: completed"),
@@ -313,7 +316,8 @@ def show(console: Console, f: dict[str, Any]) -> None:
     if irq["interrupts"]:
         console.print(
             f"\n[bold]interrupts[/] {irq['interrupts']:,}, {irq['frames_per_interrupt']:.1f} frames each, "
-            f"moderation mean {duration(irq['moderation_delay_ns_mean'])} ({_asked(f['config'])} asked for), "
+            f"moderation mean {duration(irq['moderation_delay_ns_mean'])}, at most "
+            f"{duration(irq['moderation_delay_ns_max'])} ({_asked(f['config'])} asked for), "
             f"IPIs {irq['ipis']:,}"
         )
     else:

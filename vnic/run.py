@@ -9,31 +9,75 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from vnic import knobs
+import vnic.live  # noqa: F401 - now: once privileges are dropped, its file may be out of reach
+from vnic import capabilities, knobs
 from vnic.address import mac_for
+from vnic.affinity import parse_pin
 from vnic.capture import Capture
 from vnic.host import Host
 from vnic.replay import facts
 from vnic.tap import TapWire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 SCHEMA = "vnic.run/1"
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+class _Signals:
+    """SIGINT and SIGTERM: the first ends the waiting, and the run drains and reports.
+
+    As a command, the second ends the process at once; in a library it is only another KeyboardInterrupt.
+    """
+
+    def __init__(self, *, command: bool) -> None:
+        self._command = command
+        self._interruptible = False
+        self._asked = False
+
+    def _handle(self, number: int, _: object) -> None:
+        if self._asked and self._command:
+            os._exit(128 + number)
+        if self._interruptible or self._asked:
+            self._interruptible = False
+            self._asked = True
+            raise KeyboardInterrupt
+        self._asked = True
+
+    @contextlib.contextmanager
+    def caught(self) -> Iterator[None]:
+        """While inside, signals come here; only the main thread can have that."""
+        previous: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            # SIGINT too: a shell starts its background jobs with it ignored, and Python leaves it so
+            previous = {s: signal.signal(s, self._handle) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def interruptible(self, work: Callable[[], None]) -> None:
+        """The first signal ends this work; one that came before keeps it from beginning."""
+        with contextlib.suppress(KeyboardInterrupt):
+            self._interruptible = True
+            if not self._asked:
+                work()
+            self._interruptible = False
 
 
 def run(
     tap: str,
     *,
     duration: float | None = None,
-    host_ip: str | None = None,
+    host_ip: Sequence[str] | str | None = None,
+    netns: str | None = None,
+    tap_queues: int = 1,
+    pin: str | None = None,
     write: str | Path | None = None,
     ready: Callable[[Host], None] | None = None,
+    command: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
     """Be a host on a TAP. Return: the run's facts (as ``vnic replay --json``).
@@ -41,42 +85,64 @@ def run(
     Args:
         tap: interface, made if it is missing.
         duration: seconds; None: until Ctrl-C, SIGTERM, or the interface is gone.
-        host_ip: the kernel's address on an interface that is made.
+        host_ip: the kernel's addresses on it.
+        netns: network namespace it is in, by name or path.
+        tap_queues: queues of it to attach to: lanes of the card's wire.
+        pin: real CPUs for the threads, ``auto`` or numbers with commas: the card's first, then the emulated CPUs'.
         write: pcapng file for what an AF_PACKET tap after GRO saw.
         ready: called with the host once its threads run.
+        command: the process is this run's alone: privileges are dropped when all is open, a second signal ends it.
         options: :class:`vnic.Host`'s arguments and knobs.
     """
-    wire = TapWire(tap, host_ip=host_ip, fifo_bytes=knobs.read("fifo", options.get("fifo")))
-    defaults: dict[str, Any] = {"wire": wire, "sink": True, "latency": True, "live": True, "mtu": wire.mtu}
-    if (own := mac_for(options.get("ip", "any"))) is not None:
-        defaults["mac"] = own
-    with Host(**(defaults | options)) as host:
+    real_cpus = None if pin is None else parse_pin(pin)
+    wire = TapWire(
+        tap, host_ip=host_ip, netns=netns, lanes=tap_queues, fifo_bytes=knobs.read("fifo", options.get("fifo"))
+    )
+    signals = _Signals(command=command)
+    with signals.caught(), _host(wire, options) as host:
         capture = None
         if write is not None:
             capture = Capture(host, write, base_ns=time.time_ns() - time.monotonic_ns(), name=tap)
-        began = time.monotonic_ns()
-        previous: dict[int, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            # SIGINT too: a shell starts its background jobs with it ignored, and Python leaves it so
-            previous = {s: signal.signal(s, _interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
-        host.start()
-        try:
+        if command:
+            capabilities.drop()
+
+        def receive() -> None:
             if ready is not None:
                 ready(host)
-            with contextlib.suppress(KeyboardInterrupt):
-                host.wait(duration)
+            host.wait(duration)
+
+        began = time.monotonic_ns()
+        try:
+            host.start(pin=real_cpus)
+            signals.interruptible(receive)
         finally:
             host.stop()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
         if capture is not None:
             capture.close()
-        described = {
-            "device": tap,
-            "frames": int(wire.c.frames),
-            "bytes": int(wire.c.bytes),
-            "duration_ns": time.monotonic_ns() - began,
-            "kernel_drops": wire.kernel_drops(),
-            "error": f"{tap} is gone ({os.strerror(-wire.c.error)})" if wire.c.error else None,
-        }
+        described = _described(wire, duration_ns=time.monotonic_ns() - began, netns=netns, pin=real_cpus)
         return facts(host, schema=SCHEMA, input_facts=described)
+
+
+def _host(wire: TapWire, options: dict[str, Any]) -> Host:
+    defaults: dict[str, Any] = {"wire": wire, "sink": True, "latency": True, "live": True, "mtu": wire.mtu}
+    if (own := mac_for(options.get("ip", "any"))) is not None:
+        defaults["mac"] = own
+    try:
+        return Host(**(defaults | options))
+    except BaseException:
+        wire.close()
+        raise
+
+
+def _described(wire: TapWire, *, duration_ns: int, netns: str | None, pin: list[int] | None) -> dict[str, Any]:
+    return {
+        "device": wire.name,
+        "netns": netns,
+        "frames": int(wire.c.frames),
+        "bytes": int(wire.c.bytes),
+        "lanes": wire.lane_facts(),
+        "pin": pin,
+        "duration_ns": duration_ns,
+        "kernel_drops": wire.kernel_drops(),
+        "error": wire.end_text(),
+    }

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from vnic._core import ffi, lib
-from vnic.errors import VnicError
+from vnic.errors import ConfigError, VnicError
 
 _BUFFER_BYTES = 1 << 20
 
@@ -76,6 +76,42 @@ class Seam:
         """Register a handler. Return: its number, from 1."""
         self._handlers.append(handler)
         return len(self._handlers)
+
+    def packet_type(self, ethertype: int) -> Callable[[Handler], Handler]:
+        """Register for an EtherType: in front of the built-in handlers."""
+        if not 0 <= ethertype <= 0xFFFF:
+            raise ConfigError(f"EtherType {ethertype}: must be between 0 and 0xffff")
+
+        def register(handler: Handler) -> Handler:
+            c = self._c
+            if c.nptypes == lib.PTYPES_MAX:
+                raise VnicError("no room for another packet type")
+            for i in range(c.nptypes, 0, -1):
+                c.ptype[i] = c.ptype[i - 1]
+            c.ptype[0].type = int.from_bytes(ethertype.to_bytes(2, "big"), "little")
+            c.ptype[0].func = ffi.NULL
+            c.ptype[0].python = self.add(handler)
+            c.nptypes += 1
+            return handler
+
+        return register
+
+    def protocol(self, number: int) -> Callable[[Handler], Handler]:
+        """Register for an IP protocol."""
+        if not 0 <= number <= 255:
+            raise ConfigError(f"IP protocol {number}: must be between 0 and 255")
+
+        def register(handler: Handler) -> Handler:
+            self._c.protocol_python[number] = self.add(handler)
+            return handler
+
+        return register
+
+    def set_filter(self, handler: Handler) -> Handler:
+        """Be the card's filter."""
+        self.nic_filter = handler
+        self._c.nic.python_filter = 1
+        return handler
 
     def give_up(self) -> None:
         """No handler is called any more: what still comes for them is dropped."""

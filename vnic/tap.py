@@ -1,69 +1,53 @@
-"""TAP devices: make or attach to one, hand its file descriptor to the card. The kernel's refusals become sentences."""
+"""TAP devices: make or attach to one, hand its file descriptors to the card. The kernel's refusals become sentences."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import fcntl
 import os
-import struct
 from typing import TYPE_CHECKING, Any
 
+from vnic import tun
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError, TapError
+from vnic.link import Address, Link, Links, check_name, parse_addresses, set_ipv6
+from vnic.netns import inside
 from vnic.wire import Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vnic.host import Host
 
-_TUN = "/dev/net/tun"
-_TUNSETIFF = 0x400454CA
-_IFF_TAP, _IFF_NO_PI, _IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x0100
-_IFNAMSIZ = 16
+LANES_MAX = int(lib.TAP_LANES_MAX)
 
 
-def _info(ipr: Any, name: str) -> Any | None:
-    index = ipr.link_lookup(ifname=name)
-    return list(ipr.get_links(index[0]))[0] if index else None  # noqa: RUF015
-
-
-def _tx_dropped(link: Any) -> int:
-    """What the kernel sends is what the card receives: its queue in between was full."""
-    stats = link.get_attr("IFLA_STATS64")
-    return int(stats["tx_dropped"])
-
-
-def _tun_flags(link: Any | None, name: str) -> int:
+def _tun_flags(link: Link | None, name: str, lanes: int) -> int:
     """What TUNSETIFF has to say to match an interface that exists: only MULTI_QUEUE must be the same."""
+    flags = tun.IFF_TAP | tun.IFF_NO_PI
     if link is None:
-        return _IFF_TAP | _IFF_NO_PI
-    linkinfo = link.get_attr("IFLA_LINKINFO")
-    data = linkinfo.get_attr("IFLA_INFO_DATA") if linkinfo else None
-    if linkinfo is None or linkinfo.get_attr("IFLA_INFO_KIND") != "tun" or data is None:
+        return flags | (tun.IFF_MULTI_QUEUE if lanes > 1 else 0)
+    if link.tap is None:
         raise TapError(f"{name} exists and is no TAP")
-    if data.get_attr("IFLA_TUN_TYPE") != 2:
+    if not link.tap.is_tap:
         raise TapError(f"{name} is a TUN (IP packets), not a TAP (Ethernet frames)")
-    return _IFF_TAP | _IFF_NO_PI | (_IFF_MULTI_QUEUE if data.get_attr("IFLA_TUN_MULTI_QUEUE") else 0)
+    return flags | (tun.IFF_MULTI_QUEUE if link.tap.multi_queue else 0)
 
 
-def _open() -> int:
-    try:
-        return os.open(_TUN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError as e:
-        raise TapError(f"{_TUN} is missing: load the module with 'modprobe tun'") from e
-    except OSError as e:
-        raise TapError(f"{_TUN}: {e.strerror}: run as root, or ask for access to the device") from e
-
-
-def _attach(fd: int, name: str, flags: int) -> None:
-    try:
-        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
-    except OSError as e:
-        why = {
-            errno.EBUSY: "another process is attached to it",
-            errno.EPERM: "not permitted: needs CAP_NET_ADMIN, or a TAP that belongs to you",
-            errno.EINVAL: "it exists with other settings (multi_queue), or is no TAP",
-        }.get(e.errno or 0, e.strerror)
-        raise TapError(f"attach to {name}: {why}") from e
+def _refuse_sharing(link: Link | None, name: str, lanes: int, *, ours: int = 0) -> None:
+    """A queue more than the device has; or others attached: with multi_queue the kernel would give us half of it."""
+    if link is None or link.tap is None:
+        return
+    if lanes > 1 and not link.tap.multi_queue:
+        raise TapError(
+            f"{name} was made without multi_queue, so it has one queue, not {lanes}: "
+            f"'{tun.delete_command(name)}', then '{tun.setup_command(name)}'"
+        )
+    if (link.tap.queues or 0) > ours:
+        others = tun.attached_to(name)
+        raise TapError(
+            f"attach to {name}: another process is attached to it" + (f": {', '.join(others)}" if others else "")
+        )
 
 
 class TapWire(Wire):
@@ -71,59 +55,92 @@ class TapWire(Wire):
 
     Args:
         name: interface, at most 15 characters.
-        host_ip: the kernel's own address on an interface that is made here, with prefix.
+        host_ip: the kernel's own addresses on it, with prefix; one, or several.
+        netns: network namespace it is in, by name (``ip netns``) or path; None: ours.
+        lanes: queues of it to attach to, 1 to 16; more than one needs a multi_queue TAP.
         fifo_bytes: the card's FIFO, so that there are slots for all frames it can hold.
 
     Raises:
+        ConfigError: a name or an address that can be none.
         TapError: the kernel refused; the text says why and what mends it.
     """
 
-    def __init__(self, name: str, *, host_ip: str | None = None, fifo_bytes: int = 65536) -> None:
-        from pyroute2 import IPRoute
-
-        if not 0 < len(name.encode()) < _IFNAMSIZ or "/" in name or name in (".", ".."):
-            raise ConfigError(f"{name!r} cannot be an interface's name (1 to 15 characters)")
-        self.name = name
-        self._fd = _open()
+    def __init__(
+        self,
+        name: str,
+        *,
+        host_ip: Sequence[str] | str | None = None,
+        netns: str | None = None,
+        lanes: int = 1,
+        fifo_bytes: int = 65536,
+    ) -> None:
+        self.name = check_name(name)
+        if not 1 <= lanes <= LANES_MAX:
+            raise ConfigError(f"{lanes} lanes: must be between 1 and {LANES_MAX}")
+        self._fds: list[int] = []
+        self._links: Links | None = None
+        self._tap: Any = ffi.NULL
         try:
-            with IPRoute() as ipr:
-                link = _info(ipr, name)
-                _attach(self._fd, name, _tun_flags(link, name))
-                self.made = link is None
-                self._set_up(ipr, host_ip)
-                link = _info(ipr, name)
-                self.mtu = int(link.get_attr("IFLA_MTU"))  # type: ignore[union-attr]
-                self._dropped_before = _tx_dropped(link)
+            with inside(netns):
+                self._links = Links()
+                self._attach(self._links, parse_addresses(host_ip), lanes)
+            self._tap = self._allocate(fifo_bytes)
         except BaseException:
-            os.close(self._fd)
+            self.close()
             raise
-        slots = fifo_bytes // 60 + 2 + 2 * lib.BURST
-        self._tap = lib.tap_wire_new(self._fd, self.mtu + 128, slots)
-        if self._tap == ffi.NULL:
-            os.close(self._fd)
-            raise MemoryError("no memory for the TAP's slots")
         super().__init__(ffi.addressof(self._tap.wire))
 
-    def _set_up(self, ipr: Any, host_ip: str | None) -> None:
-        from pyroute2.netlink.exceptions import NetlinkError
+    def _attach(self, links: Links, addresses: list[Address], lanes: int) -> None:
+        link = links.find(self.name)
+        _refuse_sharing(link, self.name, lanes)
+        self.made = link is None
+        self._fds = tun.attach(self.name, _tun_flags(link, self.name, lanes), link=link, queues=lanes)
+        link = self._there(links)
+        _refuse_sharing(link, self.name, lanes, ours=lanes)  # once more: somebody may have come when we did
+        if self.made:
+            self._quiet(addresses)
+        for address in addresses:
+            if address not in links.addresses(link):
+                links.add_address(self.name, link, address)
+        if self.made:
+            links.set(self.name, link, state="up")
+        self.mtu = link.mtu
+        self._dropped_before = link.tx_dropped
 
-        index = ipr.link_lookup(ifname=self.name)[0]
-        try:
-            if self.made and host_ip is not None:
-                address, _, prefix = host_ip.partition("/")
-                ipr.addr("add", index=index, address=address, prefixlen=int(prefix or 24))
-            if self.made:
-                ipr.link("set", index=index, state="up")
-        except (NetlinkError, ValueError) as e:
-            raise TapError(f"set {self.name} up: {e}") from e
+    def _allocate(self, fifo_bytes: int) -> Any:
+        slots = fifo_bytes // 60 + 2 + 2 * lib.BURST
+        tap = lib.tap_wire_new(self._fds, len(self._fds), self.mtu + 128, slots)
+        if tap == ffi.NULL:
+            raise MemoryError("no memory for the TAP's slots")
+        return tap
+
+    def _there(self, links: Links) -> Link:
+        link = links.find(self.name)
+        if link is None:
+            raise TapError(f"{self.name} was deleted while we attached")
+        return link
+
+    def _quiet(self, addresses: list[Address]) -> None:
+        """No IPv6 of the kernel's own, if nobody wants any. Where it cannot be turned off, it is only noise."""
+        with contextlib.suppress(OSError):
+            set_ipv6(self.name, enabled=any(a.version == 6 for a in addresses))
 
     def kernel_drops(self) -> int | None:
         """Frames lost in the kernel's own queue since this wire exists: the card never saw them. None: it is gone."""
-        from pyroute2 import IPRoute
+        link = self._links.find(self.name) if self._links else None
+        return None if link is None else link.tx_dropped - self._dropped_before
 
-        with IPRoute() as ipr:
-            link = _info(ipr, self.name)
-        return None if link is None else _tx_dropped(link) - self._dropped_before
+    def lane_facts(self) -> list[dict[str, int]]:
+        """For each lane: system calls that read, and the frames they brought."""
+        lanes = (self._tap.lane[i] for i in range(self._tap.nlanes))
+        return [{"reads": int(lane.reads), "frames": int(lane.frames)} for lane in lanes]
+
+    def end_text(self) -> str | None:
+        """Why the wire ended, one sentence; None: it did not."""
+        why = -int(self.c.error)
+        if not why:
+            return None
+        return f"{self.name} is gone ({'it was deleted' if why == errno.EBADFD else os.strerror(why)})"
 
     def refill(self, host: Host) -> None:
         """A TAP never asks."""
@@ -132,4 +149,7 @@ class TapWire(Wire):
         """Detach; an interface that was made here is gone with that."""
         lib.tap_wire_free(self._tap)
         self._tap = ffi.NULL
-        os.close(self._fd)
+        tun.close_all(self._fds)
+        if self._links is not None:
+            self._links.close()
+            self._links = None

@@ -1,0 +1,121 @@
+"""Queues of a TAP as lanes of one wire, without a TAP: pipes that keep packets apart stand for its descriptors."""
+
+import contextlib
+import fcntl
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import vnic
+from vnic._core import ffi, lib
+from vnic.wire import Wire
+
+F_SETPIPE_SZ = 1031
+LANE_BURST = 16
+
+
+@contextlib.contextmanager
+def lanes_of(n, slots=512):
+    """A tap_wire over n pipes. Yields it and the ends to write to."""
+    pipes = [os.pipe2(os.O_DIRECT | os.O_NONBLOCK | os.O_CLOEXEC) for _ in range(n)]
+    for _, w in pipes:
+        fcntl.fcntl(w, F_SETPIPE_SZ, 1 << 19)  # 128 packets
+    tap = lib.tap_wire_new([r for r, _ in pipes], n, 2048, slots)
+    writers = [w for _, w in pipes]
+    try:
+        yield tap, writers
+    finally:
+        lib.tap_wire_free(tap)
+        for fd in [r for r, _ in pipes] + writers:
+            os.close(fd)
+
+
+def frame(lane, number):
+    return bytes([lane, number]) + bytes(58)
+
+
+def read(tap, n):
+    """One burst. Return: (lane, number) of each frame, or -errno."""
+    f = ffi.new("struct frame[]", n)
+    got = tap.wire.read_burst(ffi.addressof(tap.wire), f, n)
+    if got < 0:
+        return got
+    out = [tuple(ffi.buffer(f[i].data, 2)[:]) for i in range(got)]
+    for i in range(got):
+        tap.wire.release(ffi.addressof(tap.wire), ffi.addressof(f[i]))
+    return out
+
+
+def model(queues, turn, limit):
+    """Round robin, at most LANE_BURST a turn. Return: what comes, and whose turn is next."""
+    out, dry = [], 0
+    while len(out) < limit and dry < len(queues):
+        q, got = queues[turn], 0
+        while q and got < LANE_BURST and len(out) < limit:
+            out.append(q.pop(0))
+            got += 1
+        dry = dry + 1 if not q and got < LANE_BURST and len(out) < limit else 0
+        turn = (turn + 1) % len(queues)
+    return out, turn
+
+
+@given(
+    st.lists(st.integers(0, 100), min_size=1, max_size=lib.TAP_LANES_MAX),
+    st.lists(st.integers(1, 64), min_size=1, max_size=12),
+)
+def test_lanes_are_read_in_turn_as_the_model_does(waiting, bursts):
+    with lanes_of(len(waiting)) as (tap, writers):
+        queues = [[(lane, i) for i in range(n)] for lane, n in enumerate(waiting)]
+        for lane, q in enumerate(queues):
+            for _, i in q:
+                os.write(writers[lane], frame(lane, i))
+        turn = 0
+        for limit in bursts:
+            want, turn = model(queues, turn, limit)
+            assert read(tap, limit) == (want or -11)
+        assert [int(tap.lane[i].frames) + len(q) for i, q in enumerate(queues)] == waiting
+        assert tap.nfree == tap.nslots
+
+
+def test_a_busy_lane_keeps_none_waiting():
+    with lanes_of(3) as (tap, writers):
+        for i in range(100):
+            os.write(writers[0], frame(0, i))
+        os.write(writers[2], frame(2, 0))
+        assert read(tap, 64).index((2, 0)) == LANE_BURST
+
+
+def test_one_lane_costs_one_call_for_each_frame_and_one_more():
+    with lanes_of(1) as (tap, writers):
+        for i in range(40):
+            os.write(writers[0], frame(0, i))
+        assert len(read(tap, 64)) == 40
+        assert (tap.lane[0].reads, tap.lane[0].frames) == (41, 40)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_descriptor_that_polls_as_gone_ends_the_run(n):
+    """read() says "nothing" for ever and poll() "look!": the thread must not turn round and round."""
+    with lanes_of(n, slots=2048) as (tap, writers):
+        wire = Wire(ffi.addressof(tap.wire))
+        with vnic.Host(wire=wire, live=True, cpus=1) as host:
+            for lane, w in enumerate(writers):
+                os.write(w, frame(lane, 0))
+            host.start()
+            os.close(writers.pop())
+            assert host.wait(20)
+            host.stop()
+            assert -wire.c.error == 77  # EBADFD
+            assert (host.ledger().offered, host.laws()) == (n, 0)
+
+
+def test_a_full_set_of_slots_is_no_error():
+    with lanes_of(2, slots=3) as (tap, writers):
+        for w in writers:
+            for i in range(4):
+                os.write(w, frame(0, i))
+        f = ffi.new("struct frame[]", 64)
+        assert tap.wire.read_burst(ffi.addressof(tap.wire), f, 64) == 3
+        assert tap.wire.read_burst(ffi.addressof(tap.wire), f, 64) == -11

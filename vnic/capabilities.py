@@ -1,0 +1,46 @@
+"""Give up all privileges that the kernel can take back: a process that reads frames from anywhere needs none."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import struct
+from pathlib import Path
+
+from vnic.errors import VnicError
+
+_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 24, 38, 47, 4
+_VERSION_3 = 0x20080522
+CAP_NET_ADMIN = 12
+
+
+def effective() -> int:
+    """The capabilities this thread has now, as a bit mask."""
+    status = Path("/proc/thread-self/status").read_text()
+    return int(status.split("\nCapEff:")[1].split()[0], 16)
+
+
+def _prctl(libc: ctypes.CDLL, *args: int) -> int:
+    """Return: 0, or an errno."""
+    rc = libc.prctl(*(ctypes.c_ulong(a) for a in (*args, *[0] * (5 - len(args)))))
+    return ctypes.get_errno() if rc < 0 else 0
+
+
+def drop() -> None:
+    """All capabilities of this thread and of those it starts later are gone, and no exec() brings any back.
+
+    Raises:
+        VnicError: the kernel refused.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    for cap in range(last + 1):  # first: this needs CAP_SETPCAP, and who has not got that has no more to lose here
+        if _prctl(libc, _PR_CAPBSET_DROP, cap) not in (0, errno.EPERM):
+            break
+    _prctl(libc, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)  # EINVAL: a kernel without
+    header = struct.pack("Ii", _VERSION_3, 0)
+    if libc.capset(header, bytes(24)) < 0:
+        raise VnicError(f"drop capabilities: {os.strerror(ctypes.get_errno())}")
+    if why := _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1):
+        raise VnicError(f"set no_new_privs: {os.strerror(why)}")
