@@ -4,12 +4,17 @@
  * FIFO. There are more slots than the FIFO can hold frames, plus a burst, so the wire is read whether or not there is
  * room behind it: what is lost is lost by the card and counted there, never hidden in the kernel's queue.
  *
+ * With virtio headers (tap_vnet.c) a read may bring 64 KB of one flow, which is cut into frames of the MTU here, at the wire.
+ *
  * A TAP with several queues (multi_queue) has a file descriptor for each. They are lanes of one wire, read in turn; which
  * of the card's queues a frame goes to is RSS's to say, whatever lane it came on.
  */
 #include "prelude.h"
 
+#include <sys/uio.h>
 #include <unistd.h>
+
+_Static_assert(sizeof(struct virtio_net_hdr_v1) == 12, "virtio 1.2 section 5.1.6");
 
 #define LANE_BURST 16 /* a quarter of a burst: a busy lane keeps none waiting for long */
 
@@ -20,43 +25,92 @@ static void tap_release(struct wire *wire, const struct frame *f)
 	t->free[t->nfree++] = f->slot;
 }
 
-/* A frame of this lane, into the slot that is next. Return: 1, 0: the lane is dry, -errno */
-static int lane_read(struct tap_wire *t, struct tap_lane *lane, struct frame *f)
+static void fill(struct tap_wire *t, struct frame *f, u32 len)
 {
-	u32 slot = t->free[t->nfree - 1];
-	u8 *at = t->slots + (u64)slot * t->slot_size;
+	u32 slot = t->free[--t->nfree];
+
+	f->data = t->slots + (u64)slot * t->slot_size;
+	f->slot = slot;
+	f->len = f->wire_len = len;
+	f->flags = 0;
+	f->t_ns = clock_ns();
+}
+
+/* Segments of the GSO frame that was read last, as far as there is room. Return: how many */
+static int cut(struct tap_wire *t, struct frame *f, int max)
+{
+	int n = 0;
+	u32 len;
+
+	while (n < max && t->nfree &&
+	       (len = tap_vnet_next(t, t->slots + (u64)t->free[t->nfree - 1] * t->slot_size)) > 0)
+		fill(t, &f[n++], len);
+	return n;
+}
+
+/* With a virtio header: a usual frame ends up in the slot, the rest of a long one behind its place in t->big. */
+static ssize_t read_vnet(struct tap_wire *t, int fd, u8 *slot, struct virtio_net_hdr_v1 *h)
+{
+	struct iovec iov[3] = {
+		{ h, sizeof(*h) },
+		{ slot, t->slot_size },
+		{ t->big + t->slot_size, TX_FRAME_MAX - t->slot_size },
+	};
+	ssize_t len = readv(fd, iov, 3);
+
+	return len < 0 ? len : len < (ssize_t)sizeof(*h) ? 0 : len - (ssize_t)sizeof(*h);
+}
+
+/* What a read brought. Return: frames */
+static int take(struct tap_wire *t, struct frame *f, int max, u8 *at, u32 len, const struct virtio_net_hdr_v1 *h)
+{
+	u32 in_slot = min_u32(len, t->slot_size);
+
+	if (t->wire.vnet) {
+		int rc;
+
+		if (h->gso_type)
+			memcpy(t->big, at, in_slot);
+		rc = tap_vnet_begin(t, h, h->gso_type ? t->big : at, h->gso_type ? len : in_slot);
+		if (rc == 1)
+			return cut(t, f, max);
+		COUNT(t->bad_vnet, rc < 0); /* the card sees it as it is */
+	}
+	COUNT(t->over, len > t->slot_size || (!t->wire.vnet && len == t->slot_size)); /* cut */
+	fill(t, f, in_slot);
+	return 1;
+}
+
+/* A read of this lane, into the slot that is next. Return: frames (a GSO frame becomes several), 0: it is dry, -errno */
+static int lane_read(struct tap_wire *t, struct tap_lane *lane, struct frame *f, int max)
+{
+	u8 *at = t->slots + (u64)t->free[t->nfree - 1] * t->slot_size;
+	struct virtio_net_hdr_v1 h;
 	ssize_t len;
 
 	do {
-		len = read(lane->fd, at, t->slot_size);
+		len = t->wire.vnet ? read_vnet(t, lane->fd, at, &h) : read(lane->fd, at, t->slot_size);
 		COUNT(lane->reads, 1);
 	} while (len < 0 && errno == EINTR);
 	if (len <= 0)
 		return len < 0 && errno != EAGAIN ? -errno : 0;
-	if ((u32)len == t->slot_size)
-		COUNT(t->over, 1); /* longer than a slot: cut */
-	t->nfree--;
-	f->data = at;
-	f->slot = slot;
-	f->len = f->wire_len = (u32)len;
-	f->flags = 0;
-	f->t_ns = clock_ns();
-	return 1;
+	return take(t, f, max, at, (u32)len, &h);
 }
 
 /* From lane to lane, at most LANE_BURST frames from each, until the burst is full or all lanes in a row are dry. */
 static int tap_read_burst(struct wire *wire, struct frame *f, int max)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
+	int n = cut(t, f, max);
 	u32 dry = 0;
-	int n = 0;
 
 	while (n < max && t->nfree && dry < t->nlanes) {
 		struct tap_lane *lane = &t->lane[t->turn];
 		int got = 0, rc = 1;
 
-		while (got < LANE_BURST && n + got < max && t->nfree && (rc = lane_read(t, lane, &f[n + got])) > 0)
-			got++;
+		while (got < LANE_BURST && n + got < max && t->nfree &&
+		       (rc = lane_read(t, lane, &f[n + got], max - n - got)) > 0)
+			got += rc;
 		COUNT(lane->frames, (u64)got);
 		n += got;
 		if (unlikely(rc < 0))
@@ -83,8 +137,12 @@ static int tap_write(struct wire *wire, u8 *frame, u32 len, const struct virtio_
 	int fd = lane_of(t, frame)->fd;
 	ssize_t n;
 
-	(void)hdr;
 	(void)t_ns;
+	if (wire->vnet) { /* the same header, without what is said about a hash */
+		frame -= sizeof(struct virtio_net_hdr_v1);
+		len += (u32)sizeof(struct virtio_net_hdr_v1);
+		memcpy(frame, hdr, sizeof(struct virtio_net_hdr_v1));
+	}
 	do {
 		n = write(fd, frame, len);
 	} while (n < 0 && errno == EINTR);
@@ -93,7 +151,7 @@ static int tap_write(struct wire *wire, u8 *frame, u32 len, const struct virtio_
 	return errno == EAGAIN || errno == ENOMEM ? -ENOBUFS : -errno;
 }
 
-struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nslots)
+struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nslots, int vnet)
 {
 	struct tap_wire *t = calloc(1, sizeof(*t));
 
@@ -104,6 +162,7 @@ struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nsl
 	t->wire.write = tap_write;
 	t->wire.kind = WIRE_TAP;
 	t->wire.live = 1;
+	t->wire.vnet = vnet != 0;
 	t->nlanes = min_u32(nlanes, TAP_LANES_MAX);
 	for (u32 i = 0; i < t->nlanes; i++)
 		t->lane[i].fd = fds[i];
@@ -111,7 +170,8 @@ struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nsl
 	t->nslots = nslots;
 	t->slots = malloc((u64)t->slot_size * nslots);
 	t->free = malloc(nslots * sizeof(*t->free));
-	if (!t->slots || !t->free) {
+	t->big = vnet ? malloc(TX_FRAME_MAX) : NULL;
+	if (!t->slots || !t->free || (vnet && !t->big) || t->slot_size >= TX_FRAME_MAX) {
 		tap_wire_free(t);
 		return NULL;
 	}
@@ -127,5 +187,6 @@ void tap_wire_free(struct tap_wire *t)
 		return;
 	free(t->slots);
 	free(t->free);
+	free(t->big);
 	free(t);
 }

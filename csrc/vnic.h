@@ -1,6 +1,6 @@
 /* vnic.h - the map of the data plane, in the order in which a frame meets it
  *
- *   wire.c pcap.c tap.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
+ *   wire.c pcap.c tap.c tap_vnet.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
  *             -> irq.c                                                                         the device
  *   softirq.c timer.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
  *             -> netif_receive_skb.c -> arp.c ip.c ipv6.c -> icmp.c ndisc.c udp.c tcp.c -> sock.c   the host
@@ -213,6 +213,9 @@ int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size);  /* -EINVAL:
 
 #define TAP_LANES_MAX 16
 struct tap_lane { int fd; u64 reads, frames; }; /* one queue of the device; system calls, what they brought */
+struct virtio_net_hdr_v1 { u8 flags, gso_type; u16 hdr_len, gso_size, csum_start, csum_offset, num_buffers; };
+/* tap_vnet.c: a GSO frame that is being cut. Offsets from its start: IP and transport header, payload, next byte of it */
+struct tap_gso { u32 len, ip, l4, head, at, size, nth; u8 tcp; };
 struct tap_wire {
 	struct wire wire;
 	struct tap_lane lane[TAP_LANES_MAX];
@@ -221,9 +224,14 @@ struct tap_wire {
 	u32 slot_size, nslots;
 	u32 nfree, *free;          /* LIFO: a slot that was used just now is still in the cache */
 	u8 *slots;
+	u8 *big;                   /* vnet headers: a frame longer than a slot */
+	struct tap_gso gso;
 	u64 over;                  /* frames longer than a slot */
+	u64 gso_frames, gso_segments, csum_filled, bad_vnet;
 };
-struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nslots);
+struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nslots, int vnet);
+int tap_vnet_begin(struct tap_wire *t, const struct virtio_net_hdr_v1 *h, u8 *frame, u32 len);
+u32 tap_vnet_next(struct tap_wire *t, u8 *to);
 void tap_wire_free(struct tap_wire *t);
 
 /* ---- filter.c: is it for us? ---- */

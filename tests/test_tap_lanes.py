@@ -22,7 +22,7 @@ def lanes_of(n, slots=512):
     pipes = [os.pipe2(os.O_DIRECT | os.O_NONBLOCK | os.O_CLOEXEC) for _ in range(n)]
     for _, w in pipes:
         fcntl.fcntl(w, F_SETPIPE_SZ, 1 << 19)  # 128 packets
-    tap = lib.tap_wire_new([r for r, _ in pipes], n, 2048, slots)
+    tap = lib.tap_wire_new([r for r, _ in pipes], n, 2048, slots, 0)
     writers = [w for _, w in pipes]
     try:
         yield tap, writers

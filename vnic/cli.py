@@ -238,6 +238,9 @@ def replay(
 @click.option(
     "--tap-queues", type=int, default=1, show_default=True, help="queues of the TAP to read: lanes of the wire"
 )
+@click.option(
+    "--vnet-hdr/--no-vnet-hdr", default=True, help="checksums, TSO and USO are left to the wire [default: on]"
+)
 @click.option("--pin", metavar="CPU,CPU,...|auto", help="real CPUs: the card's thread, then the emulated CPUs in turn")
 @_host_options(replay=False)
 def run(
@@ -249,6 +252,7 @@ def run(
     host_ip: tuple[str, ...],
     netns: str | None,
     tap_queues: int,
+    vnet_hdr: bool,
     pin: str | None,
     cpus: int,
     ip: tuple[str, ...],
@@ -275,6 +279,7 @@ def run(
             host_ip=host_ip,
             netns=netns,
             tap_queues=tap_queues,
+            vnet_hdr=vnet_hdr,
             pin=pin,
             write=write,
             command=True,

@@ -74,6 +74,7 @@ def run(
     host_ip: Sequence[str] | str | None = None,
     netns: str | None = None,
     tap_queues: int = 1,
+    vnet_hdr: bool = True,
     pin: str | None = None,
     write: str | Path | None = None,
     ready: Callable[[Host], None] | None = None,
@@ -88,6 +89,7 @@ def run(
         host_ip: the kernel's addresses on it.
         netns: network namespace it is in, by name or path.
         tap_queues: queues of it to attach to: lanes of the card's wire.
+        vnet_hdr: with virtio headers: partial checksums, TSO and USO.
         pin: real CPUs for the threads, ``auto`` or numbers with commas: the card's first, then the emulated CPUs'.
         write: pcapng file for what an AF_PACKET tap after GRO saw.
         ready: called with the host once its threads run.
@@ -96,7 +98,12 @@ def run(
     """
     real_cpus = None if pin is None else parse_pin(pin)
     wire = TapWire(
-        tap, host_ip=host_ip, netns=netns, lanes=tap_queues, fifo_bytes=knobs.read("fifo", options.get("fifo"))
+        tap,
+        host_ip=host_ip,
+        netns=netns,
+        lanes=tap_queues,
+        vnet_hdr=vnet_hdr,
+        fifo_bytes=knobs.read("fifo", options.get("fifo")),
     )
     signals = _Signals(command=command)
     with signals.caught(), _host(wire, options) as host:
@@ -141,6 +148,7 @@ def _described(wire: TapWire, *, duration_ns: int, netns: str | None, pin: list[
         "frames": int(wire.c.frames),
         "bytes": int(wire.c.bytes),
         "lanes": wire.lane_facts(),
+        "vnet_hdr": wire.vnet_facts(),
         "pin": pin,
         "duration_ns": duration_ns,
         "kernel_drops": wire.kernel_drops(),

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 LANES_MAX = int(lib.TAP_LANES_MAX)
 
 
-def _tun_flags(link: Link | None, name: str, lanes: int) -> int:
+def _tun_flags(link: Link | None, name: str, lanes: int, *, vnet_hdr: bool) -> int:
     """What TUNSETIFF has to say to match an interface that exists: only MULTI_QUEUE must be the same."""
-    flags = tun.IFF_TAP | tun.IFF_NO_PI
+    flags = tun.IFF_TAP | tun.IFF_NO_PI | (tun.IFF_VNET_HDR if vnet_hdr else 0)
     if link is None:
         return flags | (tun.IFF_MULTI_QUEUE if lanes > 1 else 0)
     if link.tap is None:
@@ -58,6 +58,7 @@ class TapWire(Wire):
         host_ip: the kernel's own addresses on it, with prefix; one, or several.
         netns: network namespace it is in, by name (``ip netns``) or path; None: ours.
         lanes: queues of it to attach to, 1 to 16; more than one needs a multi_queue TAP.
+        vnet_hdr: let the kernel hand over and take partial checksums and frames of 64 KB (TSO, USO), cut at the wire.
         fifo_bytes: the card's FIFO, so that there are slots for all frames it can hold.
 
     Raises:
@@ -72,11 +73,13 @@ class TapWire(Wire):
         host_ip: Sequence[str] | str | None = None,
         netns: str | None = None,
         lanes: int = 1,
+        vnet_hdr: bool = True,
         fifo_bytes: int = 65536,
     ) -> None:
         self.name = check_name(name)
         if not 1 <= lanes <= LANES_MAX:
             raise ConfigError(f"{lanes} lanes: must be between 1 and {LANES_MAX}")
+        self._vnet_hdr = vnet_hdr
         self._fds: list[int] = []
         self._links: Links | None = None
         self._tap: Any = ffi.NULL
@@ -94,7 +97,7 @@ class TapWire(Wire):
         link = links.find(self.name)
         _refuse_sharing(link, self.name, lanes)
         self.made = link is None
-        self._fds = tun.attach(self.name, _tun_flags(link, self.name, lanes), link=link, queues=lanes)
+        self._fds = tun.attach(self.name, _tun_flags(link, self.name, lanes, vnet_hdr=self._vnet_hdr), link=link, queues=lanes)
         link = self._there(links)
         _refuse_sharing(link, self.name, lanes, ours=lanes)  # once more: somebody may have come when we did
         if self.made:
@@ -109,7 +112,7 @@ class TapWire(Wire):
 
     def _allocate(self, fifo_bytes: int) -> Any:
         slots = fifo_bytes // 60 + 2 + 2 * lib.BURST
-        tap = lib.tap_wire_new(self._fds, len(self._fds), self.mtu + 128, slots)
+        tap = lib.tap_wire_new(self._fds, len(self._fds), self.mtu + 128, slots, self._vnet_hdr)
         if tap == ffi.NULL:
             raise MemoryError("no memory for the TAP's slots")
         return tap
@@ -134,6 +137,11 @@ class TapWire(Wire):
         """For each lane: system calls that read, and the frames they brought."""
         lanes = (self._tap.lane[i] for i in range(self._tap.nlanes))
         return [{"reads": int(lane.reads), "frames": int(lane.frames)} for lane in lanes]
+
+    def vnet_facts(self) -> dict[str, int] | None:
+        """What virtio headers brought; None: there are none."""
+        names = ("gso_frames", "gso_segments", "csum_filled", "bad_vnet")
+        return {name: int(getattr(self._tap, name)) for name in names} if self._vnet_hdr else None
 
     def end_text(self) -> str | None:
         """Why the wire ended, one sentence; None: it did not."""

@@ -22,6 +22,9 @@ DEVICE = "/dev/net/tun"
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
 QUEUES_MAX = 256
 """Of one TAP, in Linux."""
+_TUNSETVNETHDRSZ, _TUNSETOFFLOAD = 0x400454D8, 0x400454D0
+_TUN_F_CSUM, _TUN_F_TSO4, _TUN_F_TSO6, _TUN_F_TSO_ECN, _TUN_F_USO4, _TUN_F_USO6 = 1, 2, 4, 8, 0x20, 0x40
+_VNET_HDR_LEN = 12
 _TUNSETIFF, _TUNSETPERSIST, _TUNSETOWNER, _TUNSETGROUP = 0x400454CA, 0x400454CB, 0x400454CC, 0x400454CE
 
 
@@ -119,12 +122,24 @@ def attach(name: str, flags: int, *, link: Link | None, queues: int = 1) -> list
         for _ in range(queues):
             fds.append(open_device())
             fcntl.ioctl(fds[-1], _TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
+        if flags & IFF_VNET_HDR:
+            _offload(fds[0], name)
     except OSError as e:
         close_all(fds)
         if isinstance(e, TapError):
             raise
         raise TapError(f"attach to {name}: {_refusal(name, link, e.errno)}") from e
     return fds
+
+
+def _offload(fd: int, name: str) -> None:
+    """Headers of 12 bytes, and the kernel may leave checksums and cutting to us: TCP's, and UDP's since Linux 6.2."""
+    tcp = _TUN_F_CSUM | _TUN_F_TSO4 | _TUN_F_TSO6 | _TUN_F_TSO_ECN
+    fcntl.ioctl(fd, _TUNSETVNETHDRSZ, struct.pack("i", _VNET_HDR_LEN))
+    try:
+        fcntl.ioctl(fd, _TUNSETOFFLOAD, tcp | _TUN_F_USO4 | _TUN_F_USO6)
+    except OSError:
+        _set(fd, _TUNSETOFFLOAD, tcp, f"offloads of {name}")
 
 
 def close_all(fds: list[int]) -> None:

@@ -1,0 +1,120 @@
+/* tap_vnet.c - the virtio header in front of a TAP's frames (IFF_VNET_HDR): what the kernel left undone is done here
+ *
+ *   tap.c reads: header, frame -> tap_vnet_begin(): a partial checksum is completed; a GSO frame (TSO, USO) waits in t->big
+ *                              -> tap_vnet_next(): it leaves in segments of the MTU, as a sender's card would have cut it
+ *
+ * One read then brings 64 KB instead of 1.5, and the card still sees what a real one sees: frames with right checksums,
+ * IP ids that count up, PSH and FIN on the last only. Linux: net/core/gso.c, net/ipv4/tcp_offload.c, udp_offload.c;
+ * virtio 1.2 section 5.1.6.2.
+ */
+#include "prelude.h"
+
+#define FIN 0x01u
+#define PSH 0x08u
+#define CWR 0x80u
+
+/* Where the transport part begins is said; the IP header is where the EtherType says. Return: its offset, 0: none there */
+static u32 ip_offset(const u8 *frame, u32 len)
+{
+	u32 at = 12;
+
+	while (at + 2 <= len && is_vlan(load16(frame + at)))
+		at += 4;
+	if (at + 2 + 20 > len)
+		return 0;
+	return load16(frame + at) == 0x0008 || load16(frame + at) == 0xdd86 ? at + 2 : 0;
+}
+
+/* Sum from csum_start to the end, over the pseudo header's sum that is in the field. Return: 0, -EINVAL: it lies outside */
+static int complete(u8 *frame, u32 len, const struct virtio_net_hdr_v1 *h)
+{
+	u32 at = (u32)h->csum_start + h->csum_offset;
+	u16 sum;
+
+	if (h->csum_start >= len || at + 2 > len)
+		return -EINVAL;
+	sum = csum_fold(csum_partial(frame + h->csum_start, len - h->csum_start, 0));
+	store16(frame + at, sum || h->csum_offset != 6 ? sum : 0xffff); /* UDP's 0 would mean: none */
+	return 0;
+}
+
+/* tap_vnet_begin() - a frame was read; one with segments is in t->big. Return: 0 it is whole and right; 1 it waits to be
+ * cut, by tap_vnet_next(); -EINVAL: its header cannot be */
+int tap_vnet_begin(struct tap_wire *t, const struct virtio_net_hdr_v1 *h, u8 *frame, u32 len)
+{
+	struct tap_gso g;
+	u8 type = h->gso_type & (u8)~VIRTIO_NET_HDR_GSO_ECN;
+	u32 ip, l4 = h->csum_start;
+	bool tcp;
+
+	if (type == 0) {
+		if (!(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+			return 0;
+		COUNT(t->csum_filled, 1);
+		return complete(frame, len, h);
+	}
+	tcp = type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6;
+	ip = ip_offset(frame, len);
+	if ((!tcp && type != VIRTIO_NET_HDR_GSO_UDP_L4) || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || !h->gso_size)
+		return -EINVAL;
+	if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len)
+		return -EINVAL;
+	g = (struct tap_gso){ .len = len, .ip = ip, .l4 = l4, .size = h->gso_size, .tcp = tcp };
+	g.head = l4 + (tcp ? (frame[l4 + 12] >> 4) * 4u : 8u);
+	if (g.head < l4 + (tcp ? 20 : 8) || g.head >= len || g.head + g.size > t->slot_size)
+		return -EINVAL;
+	g.at = g.head;
+	t->gso = g; /* only now: what cannot be is not cut */
+	COUNT(t->gso_frames, 1);
+	return 1;
+}
+
+static void patch_ip(const struct tap_gso *g, u8 *ip, u32 len)
+{
+	if (ip[0] >> 4 == 6) {
+		store16(ip + 4, htobe16_((u16)(len - g->ip - 40)));
+		return;
+	}
+	store16(ip + 2, htobe16_((u16)(len - g->ip)));
+	store16(ip + 4, htobe16_((u16)(be16(ip + 4) + g->nth)));
+	store16(ip + 10, 0);
+	store16(ip + 10, ip_fast_csum(ip, (ip[0] & 15u) * 4));
+}
+
+static void patch_tcp(const struct tap_gso *g, u8 *th, bool last)
+{
+	u32 seq = __builtin_bswap32(be32(th + 4) + g->nth * g->size);
+
+	memcpy(th + 4, &seq, 4);
+	if (!last)
+		th[13] &= (u8) ~(FIN | PSH);
+	if (g->nth)
+		th[13] &= (u8)~CWR; /* RFC 3168: said once */
+}
+
+/* tap_vnet_next() - the next segment of t->big. Return: its length, 0: there are no more */
+u32 tap_vnet_next(struct tap_wire *t, u8 *to)
+{
+	struct tap_gso *g = &t->gso;
+	u32 n = min_u32(g->size, g->len - g->at), len = g->head + n, field = g->l4 + (g->tcp ? 16 : 6), sum;
+	bool v6;
+
+	if (!n)
+		return 0;
+	memcpy(to, t->big, g->head);
+	v6 = to[g->ip] >> 4 == 6;
+	patch_ip(g, to + g->ip, len);
+	if (g->tcp)
+		patch_tcp(g, to + g->l4, g->at + n == g->len);
+	else
+		store16(to + g->l4 + 4, htobe16_((u16)(len - g->l4)));
+	store16(to + field, 0);
+	sum = csum_pseudo(to + g->ip, v6 ? 6 : 4, len - g->l4, g->tcp ? 6 : 17);
+	sum = csum_partial(to + g->l4, g->head - g->l4, sum);
+	sum = csum_fold(csum_and_copy(to + g->head, t->big + g->at, n, sum));
+	store16(to + field, (u16)(sum || g->tcp ? sum : 0xffff));
+	g->at += n;
+	g->nth++;
+	COUNT(t->gso_segments, 1);
+	return len;
+}

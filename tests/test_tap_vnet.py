@@ -1,0 +1,220 @@
+"""Virtio headers at the TAP: what the kernel left to the card is done at the wire, as the kernel itself would have."""
+
+import random
+import socket
+import struct
+
+import frames
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from peer import decode
+
+import vnic
+from vnic._core import ffi, lib
+from vnic.tap import TapWire
+
+SOL_PACKET, PACKET_VNET_HDR = 263, 15
+NEEDS_CSUM, TCPV4, TCPV6, UDP_L4, ECN = 1, 1, 4, 5, 0x80
+SLOT = 1664
+
+
+def partial(frame, field):
+    """The checksum field holds the pseudo header's sum alone."""
+    head, version = bytearray(frame), frame[14] >> 4
+    l4 = 34 if version == 4 else 54
+    proto = frame[23] if version == 4 else frame[20]
+    a, b = (26, 30) if version == 4 else (22, 38)
+    size = 4 if version == 4 else 16
+    pseudo = frame[a : a + size] + frame[b : b + size] + struct.pack("!II", len(frame) - l4, proto)
+    head[l4 + field : l4 + field + 2] = struct.pack("!H", 0xFFFF ^ frames.csum(pseudo))
+    return bytes(head)
+
+
+def big_tcp(v6, payload, *, flags=frames.ACK, options=b"", seq=1, ident=0):
+    where = {"src": "fd00::1", "dst": "fd00::2"} if v6 else {"id": ident}
+    return partial(frames.tcp(payload, flags=flags, options=options, seq=seq, **where), 16)
+
+
+def big_udp(v6, payload, ident=0):
+    where = {"src": "fd00::1", "dst": "fd00::2"} if v6 else {"id": ident}
+    return partial(frames.udp(payload, **where), 6)
+
+
+def header(frame, gso_type, size, field, *, flags=NEEDS_CSUM):
+    l4 = 34 if frame[14] >> 4 == 4 else 54
+    return struct.pack("<BBHHHH", flags, gso_type, l4 + (20 if field == 16 else 8), size, l4, field)
+
+
+def read_all(wire):
+    got, f = [], ffi.new("struct frame[]", lib.BURST)
+    while (n := wire.read_burst(wire, f, lib.BURST)) > 0:
+        for i in range(n):
+            got.append(bytes(ffi.buffer(f[i].data, f[i].len)))
+            wire.release(wire, f + i)
+    return got
+
+
+# ---- beside the running kernel, which cuts for a TAP without these headers ----
+
+
+def random_big(r):
+    v6, size, n = r.random() < 0.5, r.choice((64, 100, 536, 1000, 1400)), r.randint(2, 40)
+    data = r.randbytes(min(size * n - r.randrange(size), 60000))
+    ident = r.randrange(65536)
+    if r.random() < 0.3:
+        frame = big_udp(v6, data, ident)
+        return header(frame, UDP_L4, size, 6) + frame
+    flags = frames.ACK | r.choice((0, frames.PSH, frames.FIN, frames.PSH | frames.FIN, frames.CWR))
+    options = r.choice((b"", b"\1\1\x08\x0a" + bytes(8)))
+    frame = big_tcp(v6, data, flags=flags, options=options, seq=r.randrange(2**32), ident=ident)
+    return header(frame, (TCPV6 if v6 else TCPV4) | (ECN if flags & frames.CWR else 0), size, 16) + frame
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("netns")
+def test_it_cuts_as_the_running_kernel_does():
+    """The same frames into two TAPs: one hands them over whole, for the other the kernel's own GSO cuts them."""
+    r = random.Random(7)
+    taps = [TapWire("vt0", vnet_hdr=True, fifo_bytes=1 << 20), TapWire("vt1", vnet_hdr=False, fifo_bytes=1 << 20)]
+    try:
+        for _ in range(60):
+            frame = random_big(r)
+            cut = []
+            for tap in taps:
+                with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+                    s.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+                    s.bind((tap.name, 0))
+                    s.send(frame)
+                cut.append(read_all(tap.c))
+            assert cut[0] == cut[1]
+            assert len(cut[0]) > 1
+        facts = taps[0].vnet_facts()
+        assert (facts["gso_frames"], facts["bad_vnet"]) == (60, 0)
+    finally:
+        for tap in taps:
+            tap.close()
+
+
+# ---- over a socket pair that keeps messages apart: no root ----
+
+
+class Pair:
+    """A TAP of which we are the kernel."""
+
+    def __enter__(self):
+        self.kernel, self.card = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for s in (self.kernel, self.card):
+            s.setblocking(False)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        self.c = lib.tap_wire_new([self.card.fileno()], 1, SLOT, 300, 1)
+        self.wire = ffi.addressof(self.c.wire)
+        return self
+
+    def __exit__(self, *exc):
+        lib.tap_wire_free(self.c)
+        self.kernel.close()
+        self.card.close()
+
+    def give(self, head, frame):
+        self.kernel.send(head + bytes(2) + frame)
+        return read_all(self.wire)
+
+
+@given(st.booleans(), st.booleans(), st.integers(1, 1500), st.binary(min_size=1, max_size=200), st.integers(1, 64000))
+def test_segments_put_together_are_what_was_cut(v6, tcp, size, seed, n):
+    data = (seed * (n // len(seed) + 1))[:n]
+    frame = big_tcp(v6, data, seq=2**32 - 5) if tcp else big_udp(v6, data)
+    kind = (TCPV6 if v6 else TCPV4) if tcp else UDP_L4
+    with Pair() as pair:
+        got = [decode(0, f.ljust(60, b"\0")) for f in pair.give(header(frame, kind, size, 16 if tcp else 6), frame)]
+        skip = 20 if tcp else 8
+        assert [s.payload[skip:] for s in got] == [data[i : i + size] for i in range(0, n, size)]
+        if tcp:
+            assert [int.from_bytes(s.payload[4:8], "big") for s in got] == [
+                (2**32 - 5 + i) % 2**32 for i in range(0, n, size)
+            ]
+            for s in got:
+                assert frames.csum(frames.pseudo(s.src_ip, s.dst_ip, 6, len(s.payload)) + s.payload) in (0, 0xFFFF)
+        if not v6:
+            assert [s.ident for s in got] == [i & 0xFFFF for i in range(len(got))]
+        assert pair.c.nfree == pair.c.nslots
+
+
+@given(st.integers(0, 1400), st.booleans(), st.booleans())
+def test_a_partial_checksum_is_completed(n, v6, tcp):
+    where = {"src": "fd00::1", "dst": "fd00::2"} if v6 else {}
+    whole = (frames.tcp if tcp else frames.udp)(bytes(i & 255 for i in range(n)), **where)
+    field = 16 if tcp else 6
+    with Pair() as pair:
+        assert pair.give(header(whole, 0, 0, field), partial(whole, field)) == [whole]
+        assert pair.give(header(whole, 0, 0, field, flags=0), whole) == [whole]
+        assert (pair.c.csum_filled, pair.c.bad_vnet) == (1, 0)
+
+
+@given(st.binary(min_size=10, max_size=10), st.binary(max_size=200))
+def test_no_header_whatever_it_says_does_harm(head, junk):
+    """Each frame comes out, cut or as it is, within its slot."""
+    frame = big_tcp(False, junk)
+    with Pair() as pair:
+        got = pair.give(head, frame)
+        assert got
+        assert all(len(f) <= SLOT for f in got)
+        assert pair.c.nfree == pair.c.nslots
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"gso_size": 0},
+        {"gso_type": 3},  # UFO was not offered
+        {"flags": 0},
+        {"csum_start": 60000},
+        {"csum_start": 20},
+        {"gso_size": 60000},
+    ],
+)
+def test_a_header_that_cannot_be_is_counted_and_the_frame_passes_as_it_is(change):
+    frame = big_tcp(False, bytes(1000))
+    names = ("flags", "gso_type", "hdr_len", "gso_size", "csum_start", "csum_offset")
+    values = dict(zip(names, struct.unpack("<BBHHHH", header(frame, TCPV4, 100, 16)), strict=True)) | change
+    with Pair() as pair:
+        assert pair.give(struct.pack("<BBHHHH", *values.values()), frame) == [frame]
+        assert pair.c.bad_vnet == 1
+
+
+def test_a_big_one_waits_for_slots_and_loses_nothing():
+    """300 slots, and three frames of 200 segments: what was read first is cut first."""
+    data = [bytes([i]) * 20000 for i in range(3)]
+    with Pair() as pair:
+        for d in data:
+            frame = big_udp(False, d)
+            pair.kernel.send(header(frame, UDP_L4, 100, 6) + bytes(2) + frame)
+        f, held, got = ffi.new("struct frame[]", lib.BURST), [], b""
+        while (n := pair.wire.read_burst(pair.wire, f, lib.BURST)) > 0 or held:
+            for i in range(max(n, 0)):
+                got += bytes(ffi.buffer(f[i].data, f[i].len))[42:]
+                held.append(f[i].slot)
+            if n <= 0 or len(held) > 250:
+                for slot in held:
+                    f[0].slot = slot
+                    pair.wire.release(pair.wire, f)
+                held.clear()
+        assert got == b"".join(data)
+
+
+def test_what_is_sent_has_its_header_in_front():
+    with Pair() as pair:
+        memory = ffi.new("uint8_t[]", 12 + 1000)
+        hdr = ffi.new("struct virtio_net_hdr_v1_hash *", {"flags": 1, "gso_type": 5, "gso_size": 77, "csum_start": 34})
+        assert pair.wire.write(pair.wire, memory + 12, 1000, hdr, 0) == 0
+        sent = pair.kernel.recv(2000)
+        assert sent == struct.pack("<BBHHHHH", 1, 5, 0, 77, 34, 0, 0) + bytes(1000)
+
+
+def test_a_host_behind_virtio_headers_is_offered_segmentation():
+    with Pair() as pair:
+        wire = vnic.wire.Wire(pair.wire)
+        wire.close = lambda: None
+        with vnic.Host(ip="10.0.0.2/24", wire=wire) as host:
+            assert host.c.tx.offload == 3
