@@ -12,8 +12,8 @@ from vnic.tap import TapWire
 
 
 @contextlib.contextmanager
-def live_tap(name="vt0", lanes=1, **options):
-    wire = TapWire(name, lanes=lanes)
+def live_tap(name="vt0", *, lanes=1, host_ip=None, vnet_hdr=True, **options):
+    wire = TapWire(name, lanes=lanes, host_ip=host_ip, vnet_hdr=vnet_hdr)
     # a FIFO for all that a test sends: the CPUs' threads may get no processor for a while
     with vnic.Host(**({"wire": wire, "live": True, "latency": True, "fifo": 1 << 24} | options)) as host:
         host.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -63,6 +64,11 @@ class Socket:
             self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             self._c.wake_fd = self._fd
         return self._fd
+
+    def acknowledge(self) -> None:
+        """Take the wake-up that select or asyncio saw; then read until there is nothing more."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.fileno())
 
     def _wait(self, deadline: float | None) -> bool:
         """Until there may be something to read. Virtual time: run the host. Return: False = no use to go on."""

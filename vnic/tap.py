@@ -97,10 +97,12 @@ class TapWire(Wire):
         link = links.find(self.name)
         _refuse_sharing(link, self.name, lanes)
         self.made = link is None
-        self._fds = tun.attach(self.name, _tun_flags(link, self.name, lanes, vnet_hdr=self._vnet_hdr), link=link, queues=lanes)
+        self._fds = tun.attach(
+            self.name, _tun_flags(link, self.name, lanes, vnet_hdr=self._vnet_hdr), link=link, queues=lanes
+        )
         link = self._there(links)
         _refuse_sharing(link, self.name, lanes, ours=lanes)  # once more: somebody may have come when we did
-        if self.made:
+        if self.made or any(a.version == 6 for a in addresses):
             self._quiet(addresses)
         for address in addresses:
             if address not in links.addresses(link):
