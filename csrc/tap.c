@@ -11,11 +11,11 @@
  */
 #include "prelude.h"
 
-#include <sys/uio.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(struct virtio_net_hdr_v1) == 12, "virtio 1.2 section 5.1.6");
 
+#define TAP_BIG (sizeof(struct virtio_net_hdr_v1) + TX_FRAME_MAX)
 #define LANE_BURST 16 /* a quarter of a burst: a busy lane keeps none waiting for long */
 
 static void tap_release(struct wire *wire, const struct frame *f)
@@ -25,15 +25,18 @@ static void tap_release(struct wire *wire, const struct frame *f)
 	t->free[t->nfree++] = f->slot;
 }
 
+static u8 *next_slot(const struct tap_wire *t)
+{
+	return t->slots + (u64)t->free[t->nfree - 1] * t->slot_size;
+}
+
 static void fill(struct tap_wire *t, struct frame *f, u32 len)
 {
-	u32 slot = t->free[--t->nfree];
-
-	f->data = t->slots + (u64)slot * t->slot_size;
-	f->slot = slot;
+	f->data = next_slot(t);
+	f->slot = t->free[--t->nfree];
 	f->len = f->wire_len = len;
 	f->flags = 0;
-	f->t_ns = clock_ns();
+	f->t_ns = t->now;
 }
 
 /* Segments of the GSO frame that was read last, as far as there is room. Return: how many */
@@ -42,67 +45,60 @@ static int cut(struct tap_wire *t, struct frame *f, int max)
 	int n = 0;
 	u32 len;
 
-	while (n < max && t->nfree &&
-	       (len = tap_vnet_next(t, t->slots + (u64)t->free[t->nfree - 1] * t->slot_size)) > 0)
+	while (n < max && t->nfree && (len = tap_vnet_next(t, next_slot(t))) > 0)
 		fill(t, &f[n++], len);
 	return n;
 }
 
-/* With a virtio header: a usual frame ends up in the slot, the rest of a long one behind its place in t->big. */
-static ssize_t read_vnet(struct tap_wire *t, int fd, u8 *slot, struct virtio_net_hdr_v1 *h)
+/* A virtio header and a frame, in t->big: what is not cut is copied to its slot, which costs less than readv() does. */
+static int take_vnet(struct tap_wire *t, struct frame *f, int max, u32 len)
 {
-	struct iovec iov[3] = {
-		{ h, sizeof(*h) },
-		{ slot, t->slot_size },
-		{ t->big + t->slot_size, TX_FRAME_MAX - t->slot_size },
-	};
-	ssize_t len = readv(fd, iov, 3);
+	u8 *frame = t->big + sizeof(struct virtio_net_hdr_v1);
+	u32 kept;
+	int rc;
 
-	return len < 0 ? len : len < (ssize_t)sizeof(*h) ? 0 : len - (ssize_t)sizeof(*h);
-}
-
-/* What a read brought. Return: frames */
-static int take(struct tap_wire *t, struct frame *f, int max, u8 *at, u32 len, const struct virtio_net_hdr_v1 *h)
-{
-	u32 in_slot = min_u32(len, t->slot_size);
-
-	if (t->wire.vnet) {
-		int rc;
-
-		if (h->gso_type)
-			memcpy(t->big, at, in_slot);
-		rc = tap_vnet_begin(t, h, h->gso_type ? t->big : at, h->gso_type ? len : in_slot);
-		if (rc == 1)
-			return cut(t, f, max);
-		COUNT(t->bad_vnet, rc < 0); /* the card sees it as it is */
-	}
-	COUNT(t->over, len > t->slot_size || (!t->wire.vnet && len == t->slot_size)); /* cut */
-	fill(t, f, in_slot);
+	if (len <= sizeof(struct virtio_net_hdr_v1))
+		return 0;
+	len -= (u32)sizeof(struct virtio_net_hdr_v1);
+	rc = tap_vnet_begin(t, (const void *)t->big, frame, len);
+	if (rc == 1)
+		return cut(t, f, max);
+	COUNT(t->bad_vnet, rc < 0); /* the card sees it as it is */
+	kept = min_u32(len, t->slot_size);
+	COUNT(t->over, len > kept);
+	memcpy(next_slot(t), frame, kept);
+	fill(t, f, kept);
 	return 1;
 }
 
-/* A read of this lane, into the slot that is next. Return: frames (a GSO frame becomes several), 0: it is dry, -errno */
+/* A read of this lane. Return: frames (a GSO frame becomes several), 0: it is dry, -errno */
 static int lane_read(struct tap_wire *t, struct tap_lane *lane, struct frame *f, int max)
 {
-	u8 *at = t->slots + (u64)t->free[t->nfree - 1] * t->slot_size;
-	struct virtio_net_hdr_v1 h;
+	bool vnet = t->wire.vnet;
 	ssize_t len;
 
 	do {
-		len = t->wire.vnet ? read_vnet(t, lane->fd, at, &h) : read(lane->fd, at, t->slot_size);
+		len = read(lane->fd, vnet ? t->big : next_slot(t), vnet ? TAP_BIG : t->slot_size);
 		COUNT(lane->reads, 1);
 	} while (len < 0 && errno == EINTR);
 	if (len <= 0)
 		return len < 0 && errno != EAGAIN ? -errno : 0;
-	return take(t, f, max, at, (u32)len, &h);
+	if (vnet)
+		return take_vnet(t, f, max, (u32)len);
+	COUNT(t->over, (u32)len == t->slot_size); /* longer than a slot: cut */
+	fill(t, f, (u32)len);
+	return 1;
 }
 
 /* From lane to lane, at most LANE_BURST frames from each, until the burst is full or all lanes in a row are dry. */
 static int tap_read_burst(struct wire *wire, struct frame *f, int max)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
-	int n = cut(t, f, max);
 	u32 dry = 0;
+	int n;
+
+	t->now = clock_ns();
+	n = cut(t, f, max);
 
 	while (n < max && t->nfree && dry < t->nlanes) {
 		struct tap_lane *lane = &t->lane[t->turn];
@@ -170,8 +166,8 @@ struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nsl
 	t->nslots = nslots;
 	t->slots = malloc((u64)t->slot_size * nslots);
 	t->free = malloc(nslots * sizeof(*t->free));
-	t->big = vnet ? malloc(TX_FRAME_MAX) : NULL;
-	if (!t->slots || !t->free || (vnet && !t->big) || t->slot_size >= TX_FRAME_MAX) {
+	t->big = vnet ? malloc(TAP_BIG) : NULL;
+	if (!t->slots || !t->free || (vnet && !t->big)) {
 		tap_wire_free(t);
 		return NULL;
 	}

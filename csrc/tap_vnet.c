@@ -38,7 +38,7 @@ static int complete(u8 *frame, u32 len, const struct virtio_net_hdr_v1 *h)
 	return 0;
 }
 
-/* tap_vnet_begin() - a frame was read; one with segments is in t->big. Return: 0 it is whole and right; 1 it waits to be
+/* tap_vnet_begin() - a frame was read, into t->big. Return: 0 it is whole and right; 1 it waits to be
  * cut, by tap_vnet_next(); -EINVAL: its header cannot be */
 int tap_vnet_begin(struct tap_wire *t, const struct virtio_net_hdr_v1 *h, u8 *frame, u32 len)
 {
@@ -95,13 +95,14 @@ static void patch_tcp(const struct tap_gso *g, u8 *th, bool last)
 /* tap_vnet_next() - the next segment of t->big. Return: its length, 0: there are no more */
 u32 tap_vnet_next(struct tap_wire *t, u8 *to)
 {
+	const u8 *big = t->big + sizeof(struct virtio_net_hdr_v1);
 	struct tap_gso *g = &t->gso;
 	u32 n = min_u32(g->size, g->len - g->at), len = g->head + n, field = g->l4 + (g->tcp ? 16 : 6), sum;
 	bool v6;
 
 	if (!n)
 		return 0;
-	memcpy(to, t->big, g->head);
+	memcpy(to, big, g->head);
 	v6 = to[g->ip] >> 4 == 6;
 	patch_ip(g, to + g->ip, len);
 	if (g->tcp)
@@ -111,7 +112,7 @@ u32 tap_vnet_next(struct tap_wire *t, u8 *to)
 	store16(to + field, 0);
 	sum = csum_pseudo(to + g->ip, v6 ? 6 : 4, len - g->l4, g->tcp ? 6 : 17);
 	sum = csum_partial(to + g->l4, g->head - g->l4, sum);
-	sum = csum_fold(csum_and_copy(to + g->head, t->big + g->at, n, sum));
+	sum = csum_fold(csum_and_copy(to + g->head, big + g->at, n, sum));
 	store16(to + field, (u16)(sum || g->tcp ? sum : 0xffff));
 	g->at += n;
 	g->nth++;

@@ -224,7 +224,8 @@ struct tap_wire {
 	u32 slot_size, nslots;
 	u32 nfree, *free;          /* LIFO: a slot that was used just now is still in the cache */
 	u8 *slots;
-	u8 *big;                   /* vnet headers: a frame longer than a slot */
+	u8 *big;                   /* vnet headers: what was read last */
+	u64 now;                   /* when this burst was read */
 	struct tap_gso gso;
 	u64 over;                  /* frames longer than a slot */
 	u64 gso_frames, gso_segments, csum_filled, bad_vnet;

@@ -1,0 +1,266 @@
+/* bench_tap.c - a TAP at speed: how fast its queue is drained, by a bare read() loop and by vnic, alternately in one run
+ *
+ *   bench_tap [--runs N]     JSON lines; needs root, and works in a network namespace of its own
+ *
+ * The kernel's queue is filled first (AF_PACKET into the TAP), then drained: 60-byte frames, and a TCP stream of 64 KB
+ * frames. For the latter the bare loop reads what the kernel has cut to 1514 bytes; vnic, with virtio headers, reads 64 KB
+ * at once, cuts it at the wire, sends the frames through the card and merges them again. The forwarder is the simplest
+ * peer: it reads a frame from one TAP and writes it to another.
+ */
+#include "threads.h"
+#include "timing.h"
+
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#define SMALL 60u
+#define SMALL_FRAMES 8000u
+#define SEGMENTS 44u
+#define BIG_FRAMES 160u
+#define PAYLOAD (SEGMENTS * MSS)
+#define SLOT (1500u + 128u)
+#define SLOTS 140000u
+
+struct tap {
+	const char *name;
+	int fd, index;
+};
+
+static void interface(const char *name, unsigned long request, struct ifreq *r)
+{
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	strncpy(r->ifr_name, name, IFNAMSIZ - 1);
+	require(s >= 0 && ioctl(s, request, r) == 0, "the interface cannot be set up");
+	close(s);
+}
+
+/* No router solicitations and the like of the kernel's own among the frames. */
+static void quiet(void)
+{
+	int fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		require(write(fd, "1", 1) == 1, "IPv6 cannot be switched off");
+		close(fd);
+	}
+}
+
+static struct tap tap_new(const char *name, bool vnet)
+{
+	struct ifreq r = { .ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (vnet ? IFF_VNET_HDR : 0)) };
+	struct tap t = { .name = name, .fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC) };
+	int size = sizeof(struct virtio_net_hdr_v1);
+
+	strncpy(r.ifr_name, name, IFNAMSIZ - 1);
+	require(t.fd >= 0 && ioctl(t.fd, TUNSETIFF, &r) == 0, "no TAP: root, and /dev/net/tun?");
+	if (vnet)
+		require(ioctl(t.fd, TUNSETVNETHDRSZ, &size) == 0 &&
+				ioctl(t.fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4) == 0,
+			"no virtio headers");
+	r = (struct ifreq){ .ifr_qlen = 20000 };
+	interface(name, SIOCSIFTXQLEN, &r);
+	r = (struct ifreq){ .ifr_flags = IFF_UP };
+	interface(name, SIOCSIFFLAGS, &r);
+	t.index = (int)if_nametoindex(name);
+	return t;
+}
+
+/* ---- filling ---- */
+
+static u8 message[10 + HEADERS_TCP + PAYLOAD];
+static u32 message_len;
+
+static void make_small(void)
+{
+	memset(message, 0, 10);
+	put_udp(message + 10, 1, SMALL);
+	message_len = 10 + SMALL;
+}
+
+/* The checksum field holds the pseudo header's sum: the rest is left to the card. */
+static void make_big(u32 nth)
+{
+	const struct virtio_net_hdr_v1 h = { .flags = 1,
+					     .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+					     .hdr_len = HEADERS_TCP,
+					     .gso_size = MSS,
+					     .csum_start = 34,
+					     .csum_offset = 16 };
+	u8 *f = message + 10;
+
+	memcpy(message, &h, 10);
+	put_tcp_len(f, 1, 1 + nth * PAYLOAD, PAYLOAD);
+	store16(f + 50, (u16)~csum_fold(csum_pseudo(f + 14, 4, HEADERS_TCP - 34 + PAYLOAD, 6)));
+	message_len = 10 + HEADERS_TCP + PAYLOAD;
+}
+
+static int packet_socket(const struct tap *t)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = t->index };
+	int s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1, bytes = 1 << 28;
+
+	require(s >= 0 && bind(s, (struct sockaddr *)&to, sizeof(to)) == 0 &&
+			setsockopt(s, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) == 0 &&
+			setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) == 0,
+		"no packet socket");
+	return s;
+}
+
+static void fill(const struct tap *t, bool big)
+{
+	int s = packet_socket(t);
+
+	for (u32 i = 0; i < (big ? BIG_FRAMES : SMALL_FRAMES); i++) {
+		if (big)
+			make_big(i);
+		else
+			make_small();
+		require(send(s, message, message_len, 0) == (ssize_t)message_len, "the kernel's queue takes no more");
+	}
+	close(s);
+}
+
+/* ---- draining ---- */
+
+static u64 bare(const struct tap *from, const struct tap *to, u64 want)
+{
+	u8 buf[2048];
+	u64 n = 0;
+
+	start();
+	while (n < want) {
+		ssize_t len = read(from->fd, buf, sizeof(buf));
+
+		if (len < 0)
+			break;
+		if (to)
+			require(write(to->fd, buf, (size_t)len) == len, "the other TAP refuses");
+		n++;
+	}
+	stop();
+	return n;
+}
+
+static void *run_nic(void *arg)
+{
+	nic_thread(arg);
+	return NULL;
+}
+
+static u64 fates_of(struct host *h)
+{
+	u64 fates[FATE_MAX], sum = 0;
+
+	host_fates(h, fates);
+	for (u32 f = 0; f < FATE_MAX; f++)
+		sum += fates[f];
+	return sum;
+}
+
+/* A card's thread and a CPU's, from their first look at the full queue to the last frame's fate. */
+static u64 by_vnic(const struct tap *t, bool vnet, u64 want, double *merged)
+{
+	struct tap_wire *w = tap_wire_new(&t->fd, 1, SLOT, SLOTS, vnet);
+	pthread_t nic, cpu;
+	struct host *h;
+	u64 one = 1, n;
+
+	require(w != NULL, "no memory");
+	memset(w->slots, 0, (u64)w->slot_size * w->nslots); /* the pages are there, as they are after a while */
+	h = path_host(1, &w->wire);
+	h->live = w->wire.live = 1;
+	h->rcvbuf = 1 << 30;
+	h->nic.fifo.size = 1 << 24; /* all of it, if the host is slower */
+	h->nic.ring_size = 1024;
+	h->rx_pool_size = 16384;
+	require(host_start(h) == 0, "the host does not start");
+	memset(h->nic.dma.base + 4096 * 64, 0, h->nic.dma.size - 4096 * 64);
+	live_fds(h);
+	driver_refill(h->dq[0]);
+	start();
+	cpu = thread(run_cpu, h->cpu[0]);
+	nic = thread(run_nic, &h->nic);
+	while (fates_of(h) < want)
+		sched_yield();
+	stop();
+	__atomic_store_n(&h->nic.stop, 1, __ATOMIC_SEQ_CST);
+	require(write(h->nic.kick_fd, &one, sizeof(one)) == sizeof(one), "no doorbell");
+	pthread_join(nic, NULL);
+	stop_cpu(h->cpu[0], cpu);
+	n = host_offered(h);
+	require(READ_ONCE(h->nic.fates[FIFO_OVERRUN]) == 0,
+		"the card lost frames: what was timed is not all of the path");
+	*merged = (double)h->cpu[0]->gro_flushed_segs / (double)max_u64(1, h->cpu[0]->gro_flushed_skbs);
+	live_stop(h);
+	path_run(h);
+	host_finish(h);
+	path_run(h);
+	require_laws(h);
+	close_fds(h);
+	host_free(h);
+	tap_wire_free(w);
+	return n;
+}
+
+static void say(const char *name, const char *what, u64 frames, double merged)
+{
+	report("tap", name, what, frames);
+	printf(", \"bytes_per_frame\": %u, \"frames_per_skb\": %.1f}\n", strstr(name, "tso") ? MSS : SMALL, merged);
+	fflush(stdout);
+}
+
+enum { BARE, VNIC, FORWARD, BARE_TSO, VNIC_TSO, WAYS };
+
+int main(int argc, char **argv)
+{
+	static const char *const name[WAYS] = { "tap_bare", "tap_vnic", "tap_forward", "tap_tso_bare", "tap_tso_vnic" };
+	static const char *const what[WAYS] = {
+		"60-byte frames from a full TAP queue: a bare read() loop",
+		"the same: vnic, two threads, to the socket",
+		"the same: read() from one TAP, write() to another",
+		"1448-byte TCP payload in 64 KB frames, cut by the kernel: a bare read() loop",
+		"the same, read whole, cut at the wire, merged again: vnic, two threads, to the stream",
+	};
+	static double ns[WAYS][RUNS_MAX], cycles[WAYS][RUNS_MAX];
+	double merged = 0, merged_tso = 0;
+	struct tap plain, vnet, other;
+
+	nruns = argc == 3 ? min_u32((u32)atoi(argv[2]), RUNS_MAX) : 9;
+	alarm(280);
+	require(unshare(CLONE_NEWNET) == 0, "no namespace of its own: root?");
+	quiet();
+	plain = tap_new("tap0", false);
+	vnet = tap_new("tap1", true);
+	other = tap_new("tap2", false);
+	for (u32 run = 0; run < nruns; run++)
+		for (u32 w = 0; w < WAYS; w++) {
+			bool big = w >= BARE_TSO;
+			u64 want = big ? (u64)BIG_FRAMES * SEGMENTS : SMALL_FRAMES, n;
+			const struct tap *t = w == VNIC || w == VNIC_TSO ? &vnet : &plain;
+
+			fill(t, big);
+			timing_begin();
+			if (t == &vnet)
+				n = by_vnic(t, true, want, big ? &merged_tso : &merged);
+			else
+				n = bare(t, w == FORWARD ? &other : NULL, want);
+			if (n != want)
+				fprintf(stderr, "%s: %llu of %llu\n", name[w], (unsigned long long)n, (unsigned long long)want);
+			require(n == want, "not all frames came");
+			sample(0, n);
+			ns[w][run] = timing.ns[0];
+			cycles[w][run] = timing.cycles[0];
+		}
+	for (u32 w = 0; w < WAYS; w++) {
+		memcpy(timing.ns, ns[w], sizeof(ns[w]));
+		memcpy(timing.cycles, cycles[w], sizeof(cycles[w]));
+		say(name[w], what[w], w >= BARE_TSO ? (u64)BIG_FRAMES * SEGMENTS : SMALL_FRAMES,
+		    w == VNIC_TSO ? merged_tso : merged);
+	}
+	return 0;
+}
