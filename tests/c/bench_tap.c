@@ -250,7 +250,8 @@ int main(int argc, char **argv)
 			else
 				n = bare(t, w == FORWARD ? &other : NULL, want);
 			if (n != want)
-				fprintf(stderr, "%s: %llu of %llu\n", name[w], (unsigned long long)n, (unsigned long long)want);
+				fprintf(stderr, "%s: %llu of %llu\n", name[w], (unsigned long long)n,
+					(unsigned long long)want);
 			require(n == want, "not all frames came");
 			sample(0, n);
 			ns[w][run] = timing.ns[0];
