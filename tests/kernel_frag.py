@@ -9,16 +9,21 @@ import os
 import socket
 import struct
 from pathlib import Path
+from random import Random
 from typing import Self
 
+import fragments
 import frames
+from fragments import PORT
 from pyroute2 import IPRoute
+
+import vnic
 
 TUNSETIFF = 0x400454CA
 IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
 IFA_F_NODAD = 2
 SO_RCVBUFFORCE = 33
-V4, V6, PORT = "10.0.0.2", "fd00::2", 5000
+V4, V6 = fragments.ADDRESSES[4][1], fragments.ADDRESSES[6][1]
 
 
 class KernelFrag:
@@ -89,3 +94,26 @@ class KernelFrag:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def compare(family: int, seeds) -> None:
+    """Random batches into the kernel and into vnic: the same datagrams, counters, and queues that wait, after each."""
+    prefixes = ("Ip6_",) if family == 6 else ("Ip_", "IpExt_")
+    # the kernel's buffers are as small as the frames, so it has not run out of memory where vnic has
+    limits = {"ipfrag_high_thresh": 1 << 26, "ip6frag_high_thresh": 1 << 26}
+    with KernelFrag() as kernel, vnic.Host(cost="zero", link="inf", fifo=1 << 26, rcvbuf=1 << 28, **limits) as host:
+        sock = host.udp(PORT)
+        shared = kernel.counters().keys() & host.mib().keys()
+        for seed in seeds:
+            batch = [fragments.frame(f) for f in fragments.batch(Random(seed), family, 16 * seed)]
+            counted, mine = kernel.counters(), host.mib()
+            datagrams = kernel.deliver(batch)
+            host.feed(batch, at_ns=host.now_ns)
+            host.run(until_ns=host.now_ns + 1_000_000)
+            assert fragments.drain(sock) == datagrams, seed
+            for name, n in kernel.counters().items():
+                if name in shared and name.startswith(prefixes):
+                    assert (name, host.mib()[name] - mine[name]) == (name, n - counted[name]), seed
+            table = host.c.ip6_frags if family == 6 else host.c.ip_frags
+            assert fragments.queues(table) == kernel.queues()[family == 6], seed
+        assert host.laws() == 0
