@@ -176,7 +176,7 @@ static void queue_free(struct softnet_data *sd, struct inet_frags *f, struct ine
 	*link = q->next;
 	age_list_del(sd, f, q);
 	if (q->peer)
-		inet_putpeer(f, q->peer);
+		inet_putpeer(sd->host, f, q->peer);
 	f->mem -= f->queue_size;
 	q->next = f->free;
 	f->free = q;

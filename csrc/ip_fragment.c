@@ -10,14 +10,14 @@
 
 /* ---- senders, for as long as something of theirs waits: how many fragments came from each ---- */
 
-static struct inet_frag_peer **peer_bucket(const struct inet_frags *f, u32 addr)
+static struct inet_frag_peer **peer_bucket(const struct host *h, const struct inet_frags *f, u32 addr)
 {
-	return &f->peers_hash[hash_32(addr, 32) & f->mask];
+	return &f->peers_hash[siphash(&addr, sizeof(addr), h->hash_key[0], h->hash_key[1]) & f->mask];
 }
 
-static struct inet_frag_peer *inet_getpeer(struct inet_frags *f, u32 addr)
+static struct inet_frag_peer *inet_getpeer(const struct host *h, struct inet_frags *f, u32 addr)
 {
-	struct inet_frag_peer **head = peer_bucket(f, addr), *peer;
+	struct inet_frag_peer **head = peer_bucket(h, f, addr), *peer;
 
 	for (peer = *head; peer && peer->addr != addr; peer = peer->next)
 		;
@@ -34,9 +34,9 @@ static struct inet_frag_peer *inet_getpeer(struct inet_frags *f, u32 addr)
 	return peer;
 }
 
-void inet_putpeer(struct inet_frags *f, struct inet_frag_peer *peer)
+void inet_putpeer(const struct host *h, struct inet_frags *f, struct inet_frag_peer *peer)
 {
-	struct inet_frag_peer **link = peer_bucket(f, peer->addr);
+	struct inet_frag_peer **link = peer_bucket(h, f, peer->addr);
 
 	if (--peer->refs)
 		return;
@@ -47,14 +47,14 @@ void inet_putpeer(struct inet_frags *f, struct inet_frag_peer *peer)
 	f->peers_free = peer;
 }
 
-static bool ip_frag_too_far(struct inet_frags *f, struct inet_frag_queue *q)
+static bool ip_frag_too_far(const struct host *h, struct inet_frags *f, struct inet_frag_queue *q)
 {
 	u32 before = q->rid;
 
 	if (!f->max_dist)
 		return false;
 	if (!q->peer)
-		q->peer = inet_getpeer(f, (u32)q->key.src.lo);
+		q->peer = inet_getpeer(h, f, (u32)q->key.src.lo);
 	q->rid = ++q->peer->rid;
 	return q->last && q->rid - before > f->max_dist;
 }
@@ -107,7 +107,7 @@ static struct sk_buff *ip_frag_queue(struct softnet_data *sd, struct inet_frags 
 		kfree_skb_reason(sd, skb, FRAG_HIGH_THRESH);
 		return NULL;
 	}
-	if (unlikely(ip_frag_too_far(f, q)))
+	if (unlikely(ip_frag_too_far(sd->host, f, q)))
 		inet_frag_restart(sd, f, q, FRAG_TOO_FAR);
 	return inet_frag_add(sd, f, q, skb, &frag) ? ip_frag_reasm(sd, f, q) : NULL;
 }

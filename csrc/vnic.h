@@ -1011,7 +1011,7 @@ void inet_frag_restart(struct softnet_data *sd, struct inet_frags *f, struct ine
 enum fate frag_runs_insert(struct inet_frag_queue *q, struct sk_buff *skb, u32 end);
 void frag_runs_join(struct sk_buff *run, struct sk_buff *skb);
 struct sk_buff *frag_runs_take(struct inet_frag_queue *q);
-void inet_putpeer(struct inet_frags *f, struct inet_frag_peer *peer);
+void inet_putpeer(const struct host *h, struct inet_frags *f, struct inet_frag_peer *peer);
 int inet_frag_ecn(u8 seen);                  /* what to OR into the whole's ECN field; < 0: they contradict each other */
 struct sk_buff *ip_defrag(struct softnet_data *sd, struct sk_buff *skb);    /* the whole, or NULL: skb waits, or has a fate */
 struct sk_buff *ipv6_frag_rcv(struct softnet_data *sd, struct sk_buff *skb, u32 off, u32 nhoff, u8 *next);

@@ -18,12 +18,12 @@ DATA = bytes(i % 253 for i in range(1 << 16))
 BEFORE = {4: 20, 6: 48}
 
 
-def datagram(family: int, payload: bytes, *, src: str | None = None, **udp) -> bytes:
+def datagram(family: int, payload: bytes, *, src: str | None = None, dst: str | None = None, **udp) -> bytes:
     """UDP header and payload."""
     a, b = ADDRESSES[family]
     if family == 4:
         udp["total"] = min(28 + len(payload), 65535)
-    frame = frames.udp(payload, src=src or a, dst=b, dport=PORT, **udp)
+    frame = frames.udp(payload, src=src or a, dst=dst or b, dport=PORT, **udp)
     return frame[34 if family == 4 else 54 :]
 
 
@@ -63,7 +63,15 @@ def udp_payload(whole: Whole) -> tuple[bytes | None, str]:
 
 
 def _size(r: Random) -> int:
-    return r.choice([r.randrange(1, 100), r.randrange(1, 3000), r.randrange(1, 3000), r.randrange(60000, 65508), r.randrange(65500, 65528)])
+    return r.choice(
+        [
+            r.randrange(1, 100),
+            r.randrange(1, 3000),
+            r.randrange(1, 3000),
+            r.randrange(60000, 65508),
+            r.randrange(65500, 65528),
+        ]
+    )
 
 
 def _one(r: Random, family: int, id: int) -> list[Fragment]:
@@ -71,7 +79,9 @@ def _one(r: Random, family: int, id: int) -> list[Fragment]:
     size = _size(r)
     data = datagram(family, DATA[:size], src=(src := r.choice([None, None, None, OTHER_SENDER[family]])))
     step = max(8, len(data) // r.choice((2, 3, 5, 20, 70)) & ~7)
-    borders = range(step, len(data), step) if r.random() < 0.5 else [r.randrange(len(data) // 8 + 1) * 8 for _ in range(9)]
+    borders = (
+        range(step, len(data), step) if r.random() < 0.5 else [r.randrange(len(data) // 8 + 1) * 8 for _ in range(9)]
+    )
     ecn = r.choice([0, 0, 0, 1, 2])
     borders = [*borders, 32768]  # too long for one packet, some
     parts = cut(family, data, borders, id=id, src=src, ecn=ecn)
@@ -129,7 +139,6 @@ def batch(r: Random, family: int, id: int) -> list[Fragment]:
     return out
 
 
-
 # ---- vnic beside the model ----
 
 
@@ -139,7 +148,7 @@ def drain(sock) -> list[bytes]:
 
 
 def check(model: Reassembler, batch: list[Fragment], **knobs) -> None:
-    """A host gets a batch at one instant: its sockets, fates, counters and what waits are the model's; then time passes."""
+    """A batch at one instant: sockets, fates, counters and what waits are the model's; then time passes."""
     prefix = "Ip6_" if model.family == 6 else "Ip_"
     with vnic.Host(**({"cost": "zero", "link": "inf", "fifo": 1 << 26, "rcvbuf": 1 << 28} | knobs)) as host:
         sock = host.udp(PORT)
@@ -170,14 +179,19 @@ def check(model: Reassembler, batch: list[Fragment], **knobs) -> None:
 
 def counters(host: vnic.Host, prefix: str) -> dict[str, int]:
     """Those of reassembly that are not 0, and IPv6's header errors."""
-    mib = {n.removeprefix("IpExt_").removeprefix(prefix): v for n, v in host.mib().items() if n.startswith((prefix, "IpExt_"))}
+    mib = {
+        n.removeprefix("IpExt_").removeprefix(prefix): v
+        for n, v in host.mib().items()
+        if n.startswith((prefix, "IpExt_"))
+    }
     return {n: v for n, v in mib.items() if v and (n.startswith("Reasm") or (prefix == "Ip6_" and n == "InHdrErrors"))}
 
 
 def queues(table) -> int:
     """Datagrams of a family that wait for fragments."""
     n = 0
-    for q in table.oldest:
+    for oldest in table.oldest:
+        q = oldest
         while q != ffi.NULL:
             n, q = n + 1, q.newer
     return n

@@ -1,4 +1,4 @@
-"""The running kernel as an oracle for reassembly: frames into a TAP of this namespace, and what its UDP sockets then have.
+"""The running kernel as an oracle for reassembly: frames into a TAP of this namespace, and what its sockets then have.
 
 The caller's namespace is the test's own (the netns fixture). A write to a TAP without IFF_NAPI goes up to the socket
 before it returns, so what a batch did is known when the last frame is written.
@@ -66,9 +66,7 @@ class KernelFrag:
             for names, values in zip(lines[::2], lines[1::2], strict=True):
                 prefix = names.partition(":")[0]
                 if prefix in prefixes:
-                    out |= {
-                        f"{prefix}_{n}": int(v) for n, v in zip(names.split()[1:], values.split()[1:], strict=True)
-                    }
+                    out |= {f"{prefix}_{n}": int(v) for n, v in zip(names.split()[1:], values.split()[1:], strict=True)}
         for line in Path("/proc/net/snmp6").read_text().splitlines():
             name, value = line.split()
             if name.startswith("Ip6"):

@@ -112,9 +112,9 @@ def test_any_order_of_arrivals_in_time_ends_as_in_the_model(arrivals, family):
     with vnic.Host(cost="zero", link="inf", cpus=3, rps_cpus="7", ipfrag_max_dist=3) as host:
         sock = host.udp(PORT)
         now, want, fates = 0, [], Counter()
-        for gap, id, part in arrivals:
+        for gap, number, part in arrivals:
             now += gap * S + 1000
-            f = cut(family, datagram(family, TEXT), (64, 128), id=id)["abc".index(part)]
+            f = cut(family, datagram(family, TEXT), (64, 128), id=number)["abc".index(part)]
             whole = model.fragment(f, now / S)
             if whole:
                 want.append(TEXT)
@@ -186,6 +186,25 @@ def test_a_low_limit_ends_as_in_the_model(seed, family, fragments_of_room):
     limit = fragments_of_room * TRUESIZE
     batch = fragments.batch(Random(seed), family, 10)
     check(Reassembler(family, high_thresh=limit), batch, rx_ring=4096, **{THRESH[family]: limit})
+
+
+@pytest.mark.parametrize("different", ["id", "src", "dst"])
+@FAMILIES
+def test_as_many_datagrams_as_there_is_room_for_do_not_get_mixed_up(host, family, different):
+    """Enough for many to share a bucket of the table; as for senders."""
+    h = host(fifo=1 << 24, rcvbuf=1 << 28, rx_ring=4096, ipfrag_max_dist=1 if different == "src" else 0)
+    sock = h.udp(PORT)
+    base = "10.1.{}.{}" if family == 4 else "fd00::{}:{}"
+    datagrams = []
+    for i in range(1400):
+        at = {"id": i} if different == "id" else {different: base.format(i // 250, i % 250 + 1)}
+        payload = i.to_bytes(2, "big") * 50
+        data = datagram(family, payload, check=0 if family == 4 else None, **{k: v for k, v in at.items() if k != "id"})
+        datagrams.append((payload, [fragments.replace(f, **at) for f in cut(family, data, (64,))]))
+    feed(h, [parts[0] for _, parts in datagrams])
+    assert fragments.queues(table(h, family)) == 1400
+    feed(h, [parts[1] for _, parts in datagrams])
+    assert drain(sock) == [payload for payload, _ in datagrams]
 
 
 # ---- the order in which they come ----
@@ -265,7 +284,9 @@ class Frames:
 def live(parts, waiting, **config):
     """A host on threads, when all fragments arrived and so many of them wait; stopped, and both laws checked."""
     wire = vnic.PythonWire(Frames([frame(f) for f in parts]))
-    with vnic.Host(wire=wire, live=True, **({"cpus": 2, "queues": 2, "fifo": 1 << 24, "rcvbuf": 1 << 28} | config)) as host:
+    with vnic.Host(
+        wire=wire, live=True, **({"cpus": 2, "queues": 2, "fifo": 1 << 24, "rcvbuf": 1 << 28} | config)
+    ) as host:
         sock = host.udp(PORT)
         host.start()
         deadline = time.monotonic() + 20

@@ -1,4 +1,4 @@
-"""Reassembly of IPv6: random fragments against a plain model and the running kernel; atomic ones, headers before and behind."""
+"""Reassembly of IPv6: random fragments against a plain model and the running kernel; the headers around the data."""
 
 import struct
 from random import Random
@@ -155,7 +155,9 @@ def test_the_running_kernel_refuses_the_same_first_fragments():
     with KernelFrag() as kernel, vnic.Host(cost="zero", link="inf") as host:
         for proto, data, _ in cuts_of_a_first_fragment():
             for end in range(8, 41, 8):
-                first = frames.eth(packet(fragment(0, 1, id=end * 256 + proto), data=data[:end], upper=proto), type=0x86DD)
+                first = frames.eth(
+                    packet(fragment(0, 1, id=end * 256 + proto), data=data[:end], upper=proto), type=0x86DD
+                )
                 kernel.deliver([first])
                 host.feed(first, at_ns=host.now_ns)
                 host.run(until_ns=host.now_ns + MS)

@@ -82,7 +82,7 @@ _STAGE_WORDS = {
     "poll": "until the driver's poll took it",
     "gro": "held by GRO",
     "backlog": "on the way to another CPU",
-    "reorder": "out of order, until the gap before it closed; a fragment: until all were there",
+    "reorder": "out of order, or a fragment, until the rest was there",
     "socket": "in the socket until it was read",
     "total": "last bit on the wire to read()",
 }

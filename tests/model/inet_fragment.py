@@ -57,8 +57,13 @@ class Reassembler:
     """One family's table."""
 
     def __init__(
-        self, family: int, *, buf_len: int = 2048, high_thresh: int = 4 << 20, timeout: float | None = None,
-        max_dist: int = 64
+        self,
+        family: int,
+        *,
+        buf_len: int = 2048,
+        high_thresh: int = 4 << 20,
+        timeout: float | None = None,
+        max_dist: int = 64,
     ) -> None:
         self.family, self.buf_len, self.high_thresh = family, buf_len, high_thresh
         self.timeout = TIMEOUT_S[family] if timeout is None else timeout
