@@ -157,11 +157,9 @@ static struct sk_buff *take_runs(struct inet_frags *f, struct inet_frag_queue *q
 	return list;
 }
 
-static void drop_runs(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why)
+static void free_runs(struct softnet_data *sd, struct sk_buff *run, enum fate why)
 {
-	struct sk_buff *run = take_runs(f, q), *next;
-
-	for (; run; run = next) {
+	for (struct sk_buff *next; run; run = next) {
 		next = run->next;
 		kfree_skb_reason(sd, run, why);
 	}
@@ -186,7 +184,7 @@ static void queue_free(struct softnet_data *sd, struct inet_frags *f, struct ine
 void inet_frag_fail(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why)
 {
 	inet_frag_count(sd, f, FRAG_FAILS);
-	drop_runs(sd, f, q, why);
+	free_runs(sd, take_runs(f, q), why);
 	queue_free(sd, f, q);
 }
 
@@ -194,36 +192,56 @@ void inet_frag_fail(struct softnet_data *sd, struct inet_frags *f, struct inet_f
 void inet_frag_restart(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why)
 {
 	inet_frag_count(sd, f, FRAG_FAILS);
-	drop_runs(sd, f, q, why);
+	free_runs(sd, take_runs(f, q), why);
 	q->len = q->meat = 0;
 	q->flags = q->ecn = 0;
 	age_list_del(sd, f, q);
 	age_list_add(sd, f, q);
 }
 
-static void expire(struct softnet_data *sd, struct inet_frags *f)
+/* Its sender hears of it if the first fragment is there, which is quoted: the head of the first run, alone. */
+static void icmp_frag_timeout(struct softnet_data *sd, const struct sk_buff *run)
 {
+	struct sk_buff first = *run;
+	bool v6 = first.protocol == 0xdd86;
+
+	first.frag_list = NULL;
+	first.len = first.head_len;
+	icmp_send(sd, &first, v6 ? 3 : 11, 1, 0); /* time exceeded, in reassembly */
+}
+
+/* Return: 1 = there was one whose time is over */
+static int expire_oldest(struct softnet_data *sd, struct inet_frags *f)
+{
+	struct sk_buff *runs = NULL;
 	struct inet_frag_queue *q;
+	bool due, first = false;
 
 	lock_if(sd->live, &f->lock);
-	while ((q = f->oldest[sd->cpu]) && q->expires <= sd->now) {
-		inet_frag_count(sd, f, FRAG_TIMEOUT);
-		/* If q->flags & INET_FRAG_FIRST_IN, the leftmost run of the tree is the first fragment (its IP header at
-		 * skb_network_header()) and those joined to it: this is the moment of ICMP time exceeded, code 1 (RFC 792,
-		 * RFC 8200 section 4.5). */
-		inet_frag_fail(sd, f, q, FRAG_REASM_TIMEOUT);
+	q = f->oldest[sd->cpu];
+	due = q && q->expires <= sd->now;
+	if (due) {
+		first = q->flags & INET_FRAG_FIRST_IN;
+		runs = take_runs(f, q);
+		queue_free(sd, f, q);
+	} else if (q && q->expires < sd->timer_ns[TIMER_IPFRAG]) {
+		mod_timer(sd, TIMER_IPFRAG, q->expires);
 	}
-	if (sd->live && f->oldest[sd->cpu])
-		mod_timer(sd, TIMER_IPFRAG, min_u64(sd->timer_ns[TIMER_IPFRAG], f->oldest[sd->cpu]->expires));
 	unlock_if(sd->live, &f->lock);
+	if (!due)
+		return 0;
+	inet_frag_count(sd, f, FRAG_TIMEOUT);
+	inet_frag_count(sd, f, FRAG_FAILS);
+	if (first)
+		icmp_frag_timeout(sd, runs);
+	free_runs(sd, runs, FRAG_REASM_TIMEOUT);
+	return 1;
 }
 
 void inet_frag_expire(struct softnet_data *sd)
 {
-	expire(sd, &sd->host->ip_frags);
-	expire(sd, &sd->host->ip6_frags);
-	if (!sd->live)
-		plan(sd->host, sd->cpu);
+	while (expire_oldest(sd, &sd->host->ip_frags) || expire_oldest(sd, &sd->host->ip6_frags))
+		;
 }
 
 /* inet_frags_flush() - the host stops: no time passes any more (no counter of snmp's, as when a namespace of Linux ends) */
@@ -236,7 +254,7 @@ void inet_frags_flush(struct host *h)
 			struct inet_frag_queue *q;
 
 			while ((q = families[i]->oldest[cpu])) {
-				drop_runs(h->cpu[cpu], families[i], q, FRAG_REASM_TIMEOUT);
+				free_runs(h->cpu[cpu], take_runs(families[i], q), FRAG_REASM_TIMEOUT);
 				queue_free(h->cpu[cpu], families[i], q);
 			}
 			plan(h, cpu);

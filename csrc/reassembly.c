@@ -12,10 +12,12 @@
 #define HDR 8u /* bytes of a fragment header */
 #define FRAGMENT 44
 
-static noinline struct sk_buff *drop(struct softnet_data *sd, struct sk_buff *skb, enum fate fate)
+/* Parameter problem: what is wrong, and where in the packet. */
+static noinline struct sk_buff *drop(struct softnet_data *sd, struct sk_buff *skb, enum fate fate, u8 code, u32 at)
 {
 	COUNT(sd->mib[Ip6_InHdrErrors], 1);
-	kfree_skb_reason(sd, skb, fate); /* Linux answers with ICMPv6 parameter problem */
+	icmp_send(sd, skb, 4, code, at);
+	kfree_skb_reason(sd, skb, fate);
 	return NULL;
 }
 
@@ -70,8 +72,9 @@ static struct sk_buff *ip6_frag_reasm(struct softnet_data *sd, struct inet_frags
 	return skb;
 }
 
+/* *problem: where the packet says a length that cannot be, 0: it does not */
 static struct sk_buff *ip6_frag_queue(struct softnet_data *sd, struct inet_frags *f, struct sk_buff *skb, const u8 *fh,
-				      u32 off, u32 nhoff, u8 *next)
+				      u32 off, u32 nhoff, u8 *next, u32 *problem)
 {
 	const u8 *ip = skb->data;
 	u32 at = be16(fh + 2) & 0xfff8u;
@@ -96,10 +99,9 @@ static struct sk_buff *ip6_frag_queue(struct softnet_data *sd, struct inet_frags
 		kfree_skb_reason(sd, skb, FRAG_HIGH_THRESH);
 		return NULL;
 	}
-	if (unlikely(frag.end > 65535)) /* the others may still become whole, as in Linux 6.18 */
-		return drop(sd, skb, PKT_TOO_BIG);
-	if (unlikely(frag.more && frag.end & 7))
-		return drop(sd, skb, FRAG_LENGTH);
+	*problem = frag.end > 65535 ? off + 2 : frag.more && frag.end & 7 ? 4 : 0;
+	if (unlikely(*problem))
+		return skb; /* the others may still become whole, as in Linux 6.18 */
 	return inet_frag_add(sd, f, q, skb, &frag) ? ip6_frag_reasm(sd, f, q, next) : NULL;
 }
 
@@ -108,12 +110,13 @@ static struct sk_buff *ip6_frag_queue(struct softnet_data *sd, struct inet_frags
 struct sk_buff *ipv6_frag_rcv(struct softnet_data *sd, struct sk_buff *skb, u32 off, u32 nhoff, u8 *next)
 {
 	struct inet_frags *f = &sd->host->ip6_frags;
+	u32 problem = 0;
 	u8 copy[HDR];
 	const u8 *fh = skb_header_pointer(skb, off, HDR, copy);
 
 	inet_frag_count(sd, f, FRAG_REQDS);
 	if (unlikely(!fh || !be16(skb->data + 4))) /* none in a jumbogram */
-		return drop(sd, skb, IPV6_BAD_EXTHDR);
+		return drop(sd, skb, IPV6_BAD_EXTHDR, 0, off);
 	if (!(be16(fh + 2) & 0xfff9)) {
 		*next = fh[0];
 		inet_frag_count(sd, f, FRAG_OKS);
@@ -121,9 +124,11 @@ struct sk_buff *ipv6_frag_rcv(struct softnet_data *sd, struct sk_buff *skb, u32 
 		return skb;
 	}
 	if (unlikely(first_too_short(skb, off)))
-		return drop(sd, skb, IPV6_BAD_EXTHDR);
+		return drop(sd, skb, IPV6_BAD_EXTHDR, 3, 0);
 	lock_if(sd->live, &f->lock);
-	skb = ip6_frag_queue(sd, f, skb, fh, off, nhoff, next);
+	skb = ip6_frag_queue(sd, f, skb, fh, off, nhoff, next, &problem);
 	unlock_if(sd->live, &f->lock);
+	if (unlikely(problem))
+		return drop(sd, skb, problem == 4 ? FRAG_LENGTH : PKT_TOO_BIG, 0, problem);
 	return skb;
 }

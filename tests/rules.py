@@ -450,8 +450,8 @@ RULES = (
         "IPv4 cuts one that is not the last to a multiple of 8; IPv6 drops it, and one that goes beyond 65535",
         "net/ipv4/ip_fragment.c, net/ipv6/reassembly.c",
         Mutant("ip_fragment.c", "more ? end & ~7u : end", "end"),
-        Mutant("reassembly.c", "	if (unlikely(frag.more && frag.end & 7))", "	if (0)"),
-        Mutant("reassembly.c", "	if (unlikely(frag.end > 65535))", "	if (0)"),
+        Mutant("reassembly.c", "frag.more && frag.end & 7 ? 4 : 0;", "0;"),
+        Mutant("reassembly.c", "frag.end > 65535 ? off + 2 : ", ""),
     ),
     _frag(
         "a datagram of more than 65535 bytes is dropped when it is whole, and one of contradicting ECN fields; CE is kept",

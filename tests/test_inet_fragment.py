@@ -6,6 +6,7 @@ from collections import Counter
 from random import Random
 
 import fragments
+import peer
 import pytest
 from fragments import PORT, check, cut, datagram, drain, frame
 from hypothesis import example, given
@@ -88,6 +89,27 @@ def test_no_timer_is_left_of_what_became_whole(host, family):
     h.run()
     assert h.ledger().fates == {"DELIVERED_UDP": 24}
     assert h.now_ns < S
+
+
+@FAMILIES
+@pytest.mark.parametrize("missing", [0, 2])
+def test_the_sender_hears_of_it_if_the_first_fragment_came(host, family, missing):
+    """Time exceeded, code 1. It quotes the first fragment as it came, and nothing of those behind it."""
+    h = host(ip=["10.0.0.2/24", "fd00::2/64"])
+    parts = cut(family, datagram(family, TEXT), (64, 128))
+    del parts[missing]
+    h.feed([frame(f) for f in parts])
+    asks = [peer.arp(1, "10.0.0.1", "10.0.0.2"), peer.nd(135, "fd00::2", src="fd00::1", dst="fd00::2")]
+    h.feed(asks, at_ns=TIME[family] - S)  # so that it is known where the sender is
+    h.run(until_ns=TIME[family] + S)
+    errors = [s.payload for s in peer.sent(h) if s.proto in (1, 58) and s.payload[0] in (3, 11)]
+    if missing == 0:
+        assert errors == []
+    else:
+        (error,) = errors
+        assert error[:2] == bytes([3 if family == 6 else 11, 1])
+        assert error[4:] == bytes(4) + frame(parts[0])[14:]
+    assert h.mib()["Icmp6_OutTimeExcds" if family == 6 else "Icmp_OutTimeExcds"] == len(errors)
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 5])

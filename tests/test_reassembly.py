@@ -5,6 +5,7 @@ from random import Random
 
 import fragments
 import frames
+import peer
 import pytest
 from fragments import PORT, check, cut, datagram, drain, frame
 from hypothesis import given
@@ -176,6 +177,26 @@ def test_a_wrong_length_costs_only_the_fragment(host):
     assert h.ledger().fates == {"FRAG_LENGTH": 1, "PKT_TOO_BIG": 1, "DELIVERED_UDP": 2}
     assert h.mib()["Ip6_InHdrErrors"] == 2
     assert h.mib()["Ip6_ReasmFails"] == 0
+
+
+def test_the_sender_hears_what_is_wrong_and_where(host):
+    """Parameter problem: code 0 and the field, or code 3 for headers that are missing."""
+    h = host(ip="fd00::2/64", fifo=1 << 20)
+    h.feed(peer.nd(135, "fd00::2", src="fd00::1", dst="fd00::2"))
+    first = cut(6, datagram(6, TEXT), (64,))[0]
+    odd = frame(fragments.replace(first, offset=64, data=bytes(9)))
+    far = packet(options(HOPOPTS), fragment(65528, 0), data=bytes(8))
+    short = frame(fragments.replace(first, data=b"7 bytes"))
+    twice = packet(options(HOPOPTS), (FRAGMENT, bytes(6)), data=b"")
+    packets = [odd[14:], far, short[14:], twice]
+    for p in packets:
+        h.feed(frames.eth(p, type=0x86DD), gap_ns=10**9)
+    h.run(until_ns=20 * 10**9)
+    errors = [s.payload for s in peer.sent(h) if s.proto == 58 and s.payload[0] == 4]
+    where = [(0, 4), (0, 40 + 8 + 2), (3, 0), (0, 40 + 8)]
+    assert [(e[1], int.from_bytes(e[4:8])) for e in errors] == where
+    assert [e[8:] for e in errors] == packets
+    assert h.mib()["Icmp6_OutParmProblems"] == 4
 
 
 @pytest.mark.parametrize("more_headers", [False, True])
