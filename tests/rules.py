@@ -488,7 +488,7 @@ RULES = (
         "fragments: a datagram has 30 s (IPv6: 60) from its first fragment on", "net/ipv4/inet_fragment.c inet_frag_create()", WRITTEN,
         (f"{FRAG}::test_a_datagram_has_30_or_60_seconds_from_its_first_fragment_on", f"{FRAG}::test_any_order_of_arrivals_in_time_ends_as_in_the_model", f"{FRAG}::test_no_timer_is_left_of_what_became_whole"),
         (Mutant("inet_fragment.c", "q->expires = sd->now + f->timeout_ns;", "q->expires = sd->now + f->timeout_ns + 1;"),
-         Mutant("inet_fragment.c", "		inet_frag_count(sd, f, FRAG_TIMEOUT);\n", "		;\n"),
+         Mutant("inet_fragment.c", "	inet_frag_count(sd, f, FRAG_TIMEOUT);\n", "	;\n"),
          Mutant("inet_fragment.c", "	q->meat += len;\n", "	q->meat += len;\n	q->expires = sd->now + f->timeout_ns;\n")),
     ),
     Rule(
