@@ -493,7 +493,7 @@ RULES = (
     ),
     Rule(
         "IPv4: more than 64 fragments of a sender between two of a datagram: it begins anew", "net/ipv4/ip_fragment.c ip_frag_too_far()", WRITTEN,
-        (f"{FRAG4}::test_what_waits_is_given_up_when_its_sender_sent_64_others_since", f"{FRAG4}::test_fragments_of_other_senders_do_not_count", f"{FRAG}::test_any_order_of_arrivals_in_time_ends_as_in_the_model"),
+        (f"{FRAG4}::test_what_waits_is_given_up_when_its_sender_sent_64_others_since", f"{FRAG4}::test_fragments_of_other_senders_do_not_count", f"{FRAG}::test_a_datagram_that_begins_anew_has_all_of_the_time_again", f"{FRAG}::test_any_order_of_arrivals_in_time_ends_as_in_the_model"),
         (Mutant("ip_fragment.c", "q->rid - before > f->max_dist", "q->rid - before >= f->max_dist"),
          Mutant("ip_fragment.c", "peer && peer->addr != addr;", "0;", (MANY,)),
          Mutant("inet_fragment.c", "	age_list_del(sd, f, q);\n	age_list_add(sd, f, q);\n", "	;\n")),

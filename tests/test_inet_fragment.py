@@ -65,6 +65,18 @@ def test_a_datagram_has_30_or_60_seconds_from_its_first_fragment_on(host, family
         assert drain(sock) == [[TEXT], []][late]
 
 
+def test_a_datagram_that_begins_anew_has_all_of_the_time_again(host):
+    h = host(ipfrag_max_dist=1)
+    (one, other), (two, _) = firsts(4, [1, 2])
+    feed(h, [one], at_ns=1000)
+    feed(h, [other, other, two], at_ns=10 * S)
+    assert h.ledger().fates == {"DUP_FRAG": 1, "FRAG_TOO_FAR": 1}
+    h.run(until_ns=40 * S - 1)
+    assert fragments.queues(h.c.ip_frags) == 2
+    h.run(until_ns=40 * S)
+    assert fragments.queues(h.c.ip_frags) == 0
+
+
 @FAMILIES
 def test_without_a_last_look_a_run_waits_until_time_is_out(host, family):
     h = host()
