@@ -105,6 +105,7 @@ struct host *host_new(u32 ncpus)
 	h->nic.host = h;
 	h->neigh.timer_ask = NEVER;
 	nic_defaults(&h->nic);
+	inet_frags_defaults(h);
 	for (u32 i = 0; i < ncpus; i++) {
 		h->cpu[i] = cpu_new(h, i);
 		if (!h->cpu[i]) {
@@ -208,6 +209,10 @@ int host_start(struct host *h)
 	if (rc == 0)
 		rc = sock_table_init(&h->socks, h->sock_max);
 	if (rc == 0)
+		rc = inet_frags_init(&h->ip_frags);
+	if (rc == 0)
+		rc = inet_frags_init(&h->ip6_frags);
+	if (rc == 0)
 		rc = rfs_init(h, h->rps_flow_cnt, h->rps_sock_flow_entries);
 	if (rc == 0 && h->nic.ntuple)
 		rc = arfs_init(&h->nic.arfs, ARFS_FILTERS);
@@ -241,6 +246,8 @@ void host_free(struct host *h)
 	dma_exit(&h->nic.dma);
 	free(h->nic.fifo.slot);
 	sock_table_exit(&h->socks);
+	inet_frags_exit(&h->ip_frags);
+	inet_frags_exit(&h->ip6_frags);
 	rfs_exit(h);
 	free(h->nic.arfs.filter);
 	free(h->nic.tx.memory);

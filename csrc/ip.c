@@ -2,8 +2,9 @@
  *
  *   netif_receive_skb_core() -> ip_rcv(): header, length, checksum, options, address -> ip_deliver(): protocol table
  *
- * The order of the checks is Linux's, because it decides which counter a bad packet ends in. Fragments end here in a
- * fate of their own until reassembly comes.
+ *                                fragments: ip_fragment.c, then on as one packet
+ *
+ * The order of the checks is Linux's, because it decides which counter a bad packet ends in.
  */
 #include "prelude.h"
 
@@ -99,6 +100,18 @@ void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto)
 	deliver(sd, skb, proto, skb->protocol == 0xdd86);
 }
 
+static noinline void rcv_fragment(struct softnet_data *sd, struct sk_buff *skb)
+{
+	const u8 *ip;
+
+	skb = ip_defrag(sd, skb);
+	if (!skb)
+		return;
+	ip = skb_network_header(skb);
+	skb->transport_header = (u16)(skb->network_header + (ip[0] & 15) * 4);
+	ip_deliver(sd, skb, ip[9]);
+}
+
 void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	const u8 *ip = skb->data;
@@ -138,12 +151,12 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		ip_drop(sd, skb, Ip_InAddrErrors, IP_INADDRERRORS);
 		return;
 	}
-	if (unlikely(load16(ip + 6) & 0xff3f)) {
-		kfree_skb_reason(sd, skb, IP_FRAGMENT);
-		return;
-	}
 	if (unlikely(total < skb->len)) /* Ethernet's padding */
 		skb_trim(sd, skb, total);
+	if (unlikely(load16(ip + 6) & 0xff3f)) {
+		rcv_fragment(sd, skb);
+		return;
+	}
 	skb_pull(skb, ihl);
 	skb->transport_header = (u16)(skb->network_header + ihl);
 	deliver(sd, skb, ip[9], false);

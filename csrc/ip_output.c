@@ -82,10 +82,9 @@ static bool is_broadcast(const struct host *h, const struct inet_addr *a)
 		return true;
 	for (u32 i = 0; i < h->nips; i++) {
 		const struct inet_net *net = &h->ip[i];
-		u32 host_bits = net->prefix ? (u32)((1ull << (32 - net->prefix)) - 1) : ~0u;
 
 		if (inet_addr_is4(&net->addr) && net->prefix < 31 && same_net(net, a) &&
-		    ((u32)a->lo & host_bits) == host_bits)
+		    ((u32)a->lo | ~0u << (31 - net->prefix) << 1) == ~0u)
 			return true;
 	}
 	return false;

@@ -1,7 +1,8 @@
 /* ipv6.c - IPv6 input. RFC 8200; Linux: net/ipv6/ip6_input.c, exthdrs.c
  *
  * Header, length, address, then the chain of extension headers up to the protocol. Options we do not know are skipped
- * or kill the packet, as their type says. Fragments end in a fate of their own until reassembly comes.
+ * or kill the packet, as their type says. At a fragment header the packet goes to reassembly.c; what comes back whole is
+ * walked on from there.
  */
 #include "prelude.h"
 
@@ -83,32 +84,68 @@ static bool options_good(const struct sk_buff *skb, u32 off, u32 end, u32 *jumbo
 	return true;
 }
 
-/* Walk the extension headers. Return: the protocol, or -fate; *off: where its header begins; *jumbo: the payload's
- * length if an option says it. */
-static int walk_headers(const struct sk_buff *skb, u8 next, u32 *off, u32 *jumbo)
+/**
+ * struct walk - where we are in the chain of headers
+ * @off:   of the next header, from skb->data
+ * @nhoff: of the byte that says which one it is
+ * @n:     headers behind us
+ * @jumbo: the payload's length if an option says it
+ */
+struct walk {
+	u32 off, nhoff, n, jumbo;
+};
+
+/* Walk the extension headers. Return: the protocol, FRAGMENT, or -IPV6_BAD_EXTHDR */
+static int walk_headers(const struct sk_buff *skb, u8 next, struct walk *w)
 {
-	for (u32 n = 0; n < 16; n++) {
+	for (; w->n < 16; w->n++) {
 		u8 copy[8];
 		const u8 *h;
 		u32 len;
 
-		if (next == FRAGMENT)
-			return -(int)IP_FRAGMENT;
 		if (next != HOPOPTS && next != ROUTING && next != DSTOPTS)
 			return next;
-		if (next == HOPOPTS && n > 0) /* only right behind the IPv6 header */
+		if (next == HOPOPTS && w->n > 0) /* only right behind the IPv6 header */
 			return -(int)IPV6_BAD_EXTHDR;
-		h = skb_header_pointer(skb, *off, 8, copy);
+		h = skb_header_pointer(skb, w->off, 8, copy);
 		if (!h)
 			return -(int)IPV6_BAD_EXTHDR;
 		len = (h[1] + 1u) * 8;
-		if (*off + len > skb->len || (next == ROUTING && h[3] != 0) ||
-		    (next != ROUTING && !options_good(skb, *off + 2, *off + len, next == HOPOPTS ? jumbo : NULL)))
+		if (w->off + len > skb->len || (next == ROUTING && h[3] != 0) ||
+		    (next != ROUTING &&
+		     !options_good(skb, w->off + 2, w->off + len, next == HOPOPTS ? &w->jumbo : NULL)))
 			return -(int)IPV6_BAD_EXTHDR;
 		next = h[0];
-		*off += len;
+		w->nhoff = w->off;
+		w->off += len;
 	}
 	return -(int)IPV6_BAD_EXTHDR;
+}
+
+static inline void deliver(struct softnet_data *sd, struct sk_buff *skb, int proto, u32 off)
+{
+	if (unlikely(proto < 0)) {
+		ipv6_drop(sd, skb, Ip6_InHdrErrors, IPV6_BAD_EXTHDR);
+		return;
+	}
+	skb_advance(skb, off);
+	ip_deliver(sd, skb, (u8)proto);
+}
+
+static noinline void rcv_fragment(struct softnet_data *sd, struct sk_buff *skb, const struct walk *w)
+{
+	struct walk behind = { .n = w->n + 1 };
+	int proto;
+	u8 next;
+
+	skb = ipv6_frag_rcv(sd, skb, w->off, w->nhoff, &next);
+	if (!skb)
+		return;
+	proto = walk_headers(skb, next, &behind);
+	if (proto == FRAGMENT) /* fragments of fragments: no */
+		proto = -(int)IPV6_BAD_EXTHDR;
+	skb->transport_header = (u16)(skb->data + behind.off - skb_buffer(skb));
+	deliver(sd, skb, proto, behind.off);
 }
 
 /* ::ffff:a.b.c.d on the wire would pass for an IPv4 address in the socket tables (draft-itojun-v6ops-v4mapped-harmful). */
@@ -122,7 +159,8 @@ static bool is_mapped4(const u8 *addr)
 void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	const u8 *ip = skb->data;
-	u32 payload, jumbo = 0, off = 40;
+	struct walk w = { .off = 40, .nhoff = 6 };
+	u32 payload;
 	int proto;
 
 	if (unlikely(skb->pkt_type == PACKET_OTHERHOST)) {
@@ -152,17 +190,13 @@ void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		ipv6_drop(sd, skb, Ip6_InAddrErrors, IP_INADDRERRORS);
 		return;
 	}
-	proto = walk_headers(skb, ip[6], &off, &jumbo);
-	if (unlikely(proto < 0)) {
-		if (proto == -(int)IP_FRAGMENT)
-			kfree_skb_reason(sd, skb, IP_FRAGMENT);
-		else
-			ipv6_drop(sd, skb, Ip6_InHdrErrors, IPV6_BAD_EXTHDR);
+	proto = walk_headers(skb, ip[6], &w);
+	if (unlikely(proto == FRAGMENT)) {
+		rcv_fragment(sd, skb, &w);
 		return;
 	}
-	if (unlikely(jumbo))
-		skb_trim(sd, skb, jumbo + 40);
-	skb->transport_header = (u16)(skb->network_header + off);
-	skb_advance(skb, off);
-	ip_deliver(sd, skb, (u8)proto);
+	if (unlikely(w.jumbo))
+		skb_trim(sd, skb, w.jumbo + 40);
+	skb->transport_header = (u16)(skb->network_header + w.off);
+	deliver(sd, skb, proto, w.off);
 }

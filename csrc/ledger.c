@@ -33,9 +33,16 @@ const char *fate_text(enum fate fate)
 		[IP_CSUM] = "bad IPv4 header checksum",
 		[IP_INVALID_SOURCE] = "a source address that cannot be",
 		[IP_INADDRERRORS] = "not our IP address",
-		[IP_FRAGMENT] = "an IP fragment: reassembly is not there yet",
 		[IP_NOPROTO] = "no handler for its IP protocol",
 		[IPV6_BAD_EXTHDR] = "bad IPv6 extension header",
+		[DUP_FRAG] = "a fragment of what was there already",
+		[FRAG_REASM_TIMEOUT] = "the rest of its datagram did not come in time (ipfrag_time, ip6frag_time)",
+		[FRAG_TOO_FAR] = "its sender sent too many others before the next fragment (ipfrag_max_dist)",
+		[PKT_TOO_BIG] = "fragments of more than 65535 bytes",
+		[FRAG_OVERLAP] = "fragments of one datagram overlap: all of them are dropped",
+		[FRAG_LENGTH] = "a fragment without data, of a length that cannot be, or beyond the datagram's end",
+		[FRAG_ECN] = "fragments of one datagram contradict each other in ECN",
+		[FRAG_HIGH_THRESH] = "the memory for fragments was full (ipfrag_high_thresh, ip6frag_high_thresh)",
 		[ICMP_CSUM] = "bad ICMP checksum",
 		[UDP_CSUM] = "bad UDP checksum",
 		[TCP_CSUM] = "bad TCP checksum",
@@ -91,6 +98,7 @@ void host_in_flight(struct host *h, u64 *where)
 		where[IN_RING] += READ_ONCE(h->nic.queue[i].frames) - READ_ONCE(dq->rx_packets);
 		where[IN_GRO] += READ_ONCE(dq->napi.gro_held) + READ_ONCE(dq->napi.rx_count);
 	}
+	where[IN_FRAG] = READ_ONCE(h->ip_frags.frames) + READ_ONCE(h->ip6_frags.frames);
 	where[IN_TCP_OFO] = h->outside_ofo_frames;
 	for (u32 c = 0; c < h->ncpus; c++) {
 		struct softnet_data *sd = h->cpu[c];
@@ -124,7 +132,36 @@ static u32 in_sockets(const struct host *h, const struct rx_pool *p)
 	return n;
 }
 
-/* host_laws() - at rest. Bit 0: offered != fates + in flight. Bit 1: a buffer is neither free, posted, nor to be read */
+static u32 in_runs(const struct sk_buff *run, const struct rx_pool *p)
+{
+	u32 n = 0;
+
+	for (; run; run = run->frag_right) {
+		n += run->pool == p;
+		for (const struct sk_buff *piece = run->frag_list; piece; piece = piece->next)
+			n += piece->pool == p;
+		n += in_runs(run->next, p); /* as deep as the tree is high: about 2 log n */
+	}
+	return n;
+}
+
+/* ... or for the rest of their datagram. */
+static u32 in_fragments(const struct inet_frags *f, const struct rx_pool *p)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < f->used; i++)
+		n += in_runs(f->queues[i].runs, p);
+	return n;
+}
+
+/* Buffers that wait for somebody: then they are neither free nor posted. */
+static u32 waiting(const struct host *h, const struct rx_pool *p)
+{
+	return in_sockets(h, p) + in_fragments(&h->ip_frags, p) + in_fragments(&h->ip6_frags, p);
+}
+
+/* host_laws() - at rest. Bit 0: offered != fates + in flight. Bit 1: a buffer is neither free, posted, nor waits */
 int host_laws(struct host *h)
 {
 	u64 fates[FATE_MAX], where[IN_FLIGHT_MAX], sum = 0;
@@ -141,8 +178,8 @@ int host_laws(struct host *h)
 	for (u32 i = 0; i < h->nic.nqueues; i++) {
 		struct driver_queue *dq = h->dq[i];
 
-		if (dq && rx_pool_free_count(&dq->pool) + dq->vq.size - dq->vq.nfree + in_sockets(h, &dq->pool) !=
-				  dq->pool.size)
+		if (dq &&
+		    rx_pool_free_count(&dq->pool) + dq->vq.size - dq->vq.nfree + waiting(h, &dq->pool) != dq->pool.size)
 			broken |= 2;
 	}
 	return broken;

@@ -186,5 +186,6 @@ void live_stop(struct host *h)
 		sd->live = 0;
 		sd->wake_ns = sd->irq_ns = sd->ipi_ns = sd->now;
 	}
+	inet_frags_flush(h); /* their time is real time, and nobody waits for it any more */
 	sock_sweep(h);
 }

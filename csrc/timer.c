@@ -7,7 +7,10 @@
  */
 #include "prelude.h"
 
-static void (*const functions[TIMERS_MAX])(struct softnet_data *sd) = { [TIMER_NEIGH] = neigh_timer };
+static void (*const functions[TIMERS_MAX])(struct softnet_data *sd) = {
+	[TIMER_IPFRAG] = inet_frag_expire,
+	[TIMER_NEIGH] = neigh_timer,
+};
 
 void timer_plan(struct softnet_data *sd)
 {

@@ -121,7 +121,8 @@ void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	}
 	skb->seq = be16(uh);
 	skb_advance(skb, 8);
-	if (unlikely(skb->segs > 1) && !sk->udp_gro)
+	/* gso_size 0: the segments were fragments, and this is one datagram */
+	if (unlikely(skb->segs > 1) && skb->gso_size && !sk->udp_gro)
 		udp_rcv_segments(sd, sk, skb);
 	else
 		udp_queue_rcv_skb(sd, sk, skb);

@@ -3,7 +3,8 @@
  *   wire.c pcap.c tap.c tap_vnet.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
  *             -> irq.c                                                                         the device
  *   softirq.c timer.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
- *             -> netif_receive_skb.c -> arp.c ip.c ipv6.c -> icmp.c ndisc.c udp.c tcp.c -> sock.c   the host
+ *             -> netif_receive_skb.c -> arp.c ip.c ipv6.c: ip_fragment.c reassembly.c inet_fragment.c frag_runs.c
+ *             -> icmp.c ndisc.c udp.c tcp.c -> sock.c                                          the host
  *   udp.c icmp.c arp.c ndisc.c -> ip_output.c -> neigh.c -> driver_tx.c -> nic_tx.c -> wire        and back
  *
  * The three nouns: a frame is bytes on the wire (device side); a virtqueue is the ring that device and driver
@@ -45,8 +46,9 @@ enum fate {
 	/* the host, up to the protocols: names are Linux's SKB_DROP_REASON_* where it has one */
 	CPU_BACKLOG, UNHANDLED_PROTO, OTHERHOST, PYTHON_DROP, PYTHON_QUEUE_FULL,
 	/* IP */
-	PKT_TOO_SMALL, IP_INHDR, IP_CSUM, IP_INVALID_SOURCE, IP_INADDRERRORS, IP_FRAGMENT, IP_NOPROTO,
-	IPV6_BAD_EXTHDR,
+	PKT_TOO_SMALL, IP_INHDR, IP_CSUM, IP_INVALID_SOURCE, IP_INADDRERRORS, IP_NOPROTO, IPV6_BAD_EXTHDR,
+	/* fragments; for those with FRAG_ of our own Linux counts ReasmFails and gives no reason */
+	DUP_FRAG, FRAG_REASM_TIMEOUT, FRAG_TOO_FAR, PKT_TOO_BIG, FRAG_OVERLAP, FRAG_LENGTH, FRAG_ECN, FRAG_HIGH_THRESH,
 	/* above IP */
 	ICMP_CSUM, UDP_CSUM, TCP_CSUM, TCP_FLAGS, NO_SOCKET, SOCKET_TABLE_FULL, SOCKET_RCVBUFF,
 	TCP_OLD_DATA, TCP_OVERWINDOW, TCP_OFOMERGE, TCP_OFO_DROP, TCP_CLOSE,
@@ -63,7 +65,7 @@ enum tx_fate {
 
 /* where a frame that has no fate yet can be */
 enum in_flight {
-	IN_FIFO, IN_RING, IN_GRO, IN_BACKLOG, IN_PYTHON, IN_TCP_OFO,
+	IN_FIFO, IN_RING, IN_GRO, IN_BACKLOG, IN_FRAG, IN_PYTHON, IN_TCP_OFO,
 	IN_FLIGHT_MAX
 };
 
@@ -562,7 +564,7 @@ struct rx_pool;
  *                  the second is GRO's and what is cold
  * @data, @head_len:  what is left of it in its first buffer
  * @len:              bytes over all pieces
- * @frag_list:        further pieces, linked by next: rest of a frame that spans buffers, and segments GRO merged
+ * @frag_list:        further pieces, linked by next: rest of a frame that spans buffers, segments GRO merged, fragments
  * @segs:             frames in it (gso_segs); 0 marks a piece that only continues a frame
  */
 struct sk_buff {
@@ -578,8 +580,15 @@ struct sk_buff {
 	struct rx_pool *pool;
 	/* line 1 */
 	struct sk_buff *frag_tail;
-	u32 head_len, gso_size;
-	u32 seq, end_seq;          /* TCP, host byte order. UDP: seq is the sender's port */
+	u32 head_len;
+	union {
+		u32 gso_size;      /* 0: nothing to take apart by; so too when segs are fragments that became one packet */
+		u32 frag_offset;   /* while it waits in inet_fragment.c: of its first byte in the datagram */
+	};
+	union {
+		struct { u32 seq, end_seq; }; /* TCP, host byte order. UDP: seq is the sender's port */
+		struct sk_buff *frag_right;   /* while it waits: runs behind it in the tree; next: those before it */
+	};
 	union {
 		u32 gro_age;       /* jiffies of the first segment */
 		u32 rflow;         /* behind GRO: 1 + the flow's row in rfs.c's tables, 0: none */
@@ -695,7 +704,9 @@ struct sock;
 
 enum mib {
 	Ip_InReceives, Ip_InHdrErrors, Ip_InAddrErrors, Ip_InUnknownProtos, Ip_InDelivers, Ip_InCsumErrors, IpExt_InTruncatedPkts,
+	Ip_ReasmTimeout, Ip_ReasmReqds, Ip_ReasmOKs, Ip_ReasmFails, IpExt_ReasmOverlaps,
 	Ip6_InReceives, Ip6_InHdrErrors, Ip6_InAddrErrors, Ip6_InUnknownProtos, Ip6_InDelivers, Ip6_InTruncatedPkts,
+	Ip6_ReasmTimeout, Ip6_ReasmReqds, Ip6_ReasmOKs, Ip6_ReasmFails, Ip6_ReasmOverlaps,
 	Icmp_InMsgs, Icmp_InErrors, Icmp_InCsumErrors, Icmp6_InMsgs, Icmp6_InErrors, Icmp6_InCsumErrors,
 	Icmp_InEchos, Icmp_OutMsgs, Icmp_OutEchoReps, Icmp_OutDestUnreachs, Icmp_OutTimeExcds, Icmp_OutRateLimitGlobal, Icmp_OutRateLimitHost,
 	Icmp6_InEchos, Icmp6_OutMsgs, Icmp6_OutEchoReplies, Icmp6_OutDestUnreachs, Icmp6_OutTimeExcds, Icmp6_OutParmProblems,
@@ -936,6 +947,75 @@ void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb);
 int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len);
 
 struct inet_net { struct inet_addr addr; u32 prefix; };
+
+/* ---- inet_fragment.c, ip_fragment.c (IPv4), reassembly.c (IPv6): fragments wait here for the rest of their datagram ---- */
+
+struct inet_frag_key { struct inet_addr src, dst; u32 id, proto; };   /* proto: IPv4's, else 0 */
+struct inet_frag_peer { struct inet_frag_peer *next; u32 addr, rid, refs, spare; };  /* rid: fragments that came from it */
+
+#define INET_FRAG_FIRST_IN 1       /* flags of a queue */
+#define INET_FRAG_LAST_IN 2
+#define INET_FRAG_MEM 4194304      /* default of the limit, bytes of truesize for each family */
+
+/**
+ * struct inet_frag_queue - a datagram that is not whole yet
+ * @runs: what is there, a treap by offset. A run is one skb: a fragment, and those that came right behind it in order
+ * @last: the run with the highest offset
+ * @len:  of the datagram, as far as it is known; @meat: bytes that are there
+ * @hdr:  bytes before the data in the first fragment
+ * @nhoff, @proto: IPv6: which of those announces the fragment header; what that announces
+ * @ecn:  1 << the ECN field of each fragment's IP header
+ */
+struct inet_frag_queue {
+	struct inet_frag_key key;
+	struct inet_frag_queue *next;  /* in its bucket, or free */
+	struct inet_frag_queue *older, *newer; /* of those that its CPU's timer looks after */
+	struct sk_buff *runs, *last;
+	struct inet_frag_peer *peer;   /* IPv4, if there is a maximal distance */
+	u64 expires;
+	u32 len, meat, rid, hdr;
+	u16 nhoff;
+	u8 proto, flags, ecn, cpu, spare[2];
+};
+
+/* where a fragment belongs in its datagram: bytes offset to end; hdr bytes are before them; ecn as in the queue */
+struct inet_frag { u32 offset, end, hdr; u16 nhoff; u8 proto, more, ecn; };
+
+/* one family's (struct fqdir) */
+struct inet_frags {
+	u32 lock;                      /* live: of all that is below, and of the queues */
+	u32 max_dist;                  /* IPv4: fragments of one sender between two of a datagram; 0: any number */
+	u32 mib;                       /* its first counter */
+	u32 queue_size;                /* what a queue counts for in mem */
+	u64 high_thresh, timeout_ns;
+	u64 mem;                       /* truesize of what waits, and queues */
+	u64 frames;                    /* that wait */
+	u32 size, used, mask;
+	u32 peers_used;
+	struct inet_frag_queue *queues, *free, **hash;
+	struct inet_frag_peer *peers, *peers_free, **peers_hash;
+	struct inet_frag_queue *oldest[CPUS_MAX], *newest[CPUS_MAX];
+};
+enum frag_mib { FRAG_TIMEOUT, FRAG_REQDS, FRAG_OKS, FRAG_FAILS, FRAG_OVERLAPS }; /* from inet_frags.mib on */
+void inet_frags_defaults(struct host *h);
+int inet_frags_init(struct inet_frags *f);
+void inet_frags_exit(struct inet_frags *f);
+void inet_frags_flush(struct host *h);       /* what waits ends as FRAG_REASM_TIMEOUT */
+void inet_frag_expire(struct softnet_data *sd);
+struct inet_frag_queue *inet_frag_find(struct softnet_data *sd, struct inet_frags *f, const struct inet_frag_key *key);
+int inet_frag_add(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, struct sk_buff *skb,
+		  const struct inet_frag *frag); /* consumes skb. Return: 1 = the datagram is whole */
+void inet_frag_fail(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why);
+struct sk_buff *inet_frag_join(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q);
+void inet_frag_count(struct softnet_data *sd, const struct inet_frags *f, enum frag_mib what);
+void inet_frag_restart(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why);
+enum fate frag_runs_insert(struct inet_frag_queue *q, struct sk_buff *skb, u32 end);
+void frag_runs_join(struct sk_buff *run, struct sk_buff *skb);
+struct sk_buff *frag_runs_take(struct inet_frag_queue *q);
+void inet_putpeer(const struct host *h, struct inet_frags *f, struct inet_frag_peer *peer);
+int inet_frag_ecn(u8 seen);                  /* what to OR into the whole's ECN field; < 0: they contradict each other */
+struct sk_buff *ip_defrag(struct softnet_data *sd, struct sk_buff *skb);    /* the whole, or NULL: skb waits, or has a fate */
+struct sk_buff *ipv6_frag_rcv(struct softnet_data *sd, struct sk_buff *skb, u32 off, u32 nhoff, u8 *next);
 
 /* ---- sock.c, sock_table.c, flow_table.c: the receive queue, and the tables that find a socket ---- */
 
@@ -1198,6 +1278,7 @@ struct host {
 	struct capture *capture;
 	u64 steps;                     /* scheduler's, virtual time */
 	u64 limit;                     /* virtual time: stop when so many frames were offered */
+	struct inet_frags ip_frags, ip6_frags;
 };
 struct host *host_new(u32 ncpus);
 int host_start(struct host *h);                /* allocate, probe, open: after the knobs are set */

@@ -16,6 +16,8 @@ GRO, KERNEL, NAPI = "tests/test_gro.py", "tests/test_gro_kernel.py", "tests/test
 RUN, BACKLOG, RFS = "tests/test_net_rx_action.py", "tests/test_backlog.py", "tests/test_rfs.py"
 RECORDED_ANSWERS = ("tests/test_gro_kernel.py::test_the_recorded_kernels_answers",)
 UDP, INET = "tests/test_gro_udp.py", "tests/test_gro_inet.py"
+FRAG, FRAG4, FRAG6 = "tests/test_inet_fragment.py", "tests/test_ip_fragment.py", "tests/test_reassembly.py"
+MANY = f"{FRAG}::test_as_many_datagrams_as_there_is_room_for_do_not_get_mixed_up"
 DEV, TCP4, UDP4 = "net/core/dev.c", "net/ipv4/tcp_offload.c", "net/ipv4/udp_offload.c"
 IP4, IP6, GROC = "net/ipv4/af_inet.c", "net/ipv6/ip6_offload.c", "net/core/gro.c"
 
@@ -62,6 +64,11 @@ def _gro(name: str, linux: str, *mutants: Mutant, tests: tuple[str, ...] = (), r
     return Rule(
         f"GRO: {name}", linux, LIVE, (f"{KERNEL}::test_the_whole_table_is_the_running_kernels", *tests), made, rows
     )
+
+
+def _frag(name: str, linux: str, *mutants: Mutant) -> Rule:
+    """A rule of reassembly that the kernel answers for; random batches go through it."""
+    return Rule(f"fragments: {name}", linux, LIVE, (FRAG4, FRAG6), mutants)
 
 
 RULES = (
@@ -422,6 +429,74 @@ RULES = (
     Rule(
         "the order of the IPv4 and IPv6 header checks, and the counter each hits", "net/ipv4/ip_input.c, net/ipv6/ip6_input.c",
         WRITTEN, ("tests/test_ip.py", "tests/test_ipv6.py"),
+    ),
+    # ---- fragments ----
+    _frag(
+        "a duplicate, or what lies inside adjacent ones that came in order, is dropped; any other overlap costs the datagram",
+        "net/ipv4/inet_fragment.c inet_frag_queue_insert()",
+        Mutant("frag_runs.c", "offset >= run->frag_offset && end <= run->frag_offset + run->len ? DUP_FRAG", "offset >= run->frag_offset ? DUP_FRAG"),
+        Mutant("frag_runs.c", "		if (offset < tail)\n			return FRAG_OVERLAP;\n", "		if (offset < tail)\n			return DUP_FRAG;\n"),
+        Mutant("frag_runs.c", "		if (offset == tail && q->last) {", "		if (0) {"),
+        Mutant("inet_fragment.c", "	if (why == DUP_FRAG) {", "	if (why == DUP_FRAG || why == FRAG_OVERLAP) {"),
+    ),
+    _frag(
+        "the last says how long the datagram is: nothing beyond it, and no other last; none is empty",
+        "net/ipv4/ip_fragment.c ip_frag_queue()",
+        Mutant("inet_fragment.c", "frag->more ? known && frag->end > q->len : ", "frag->more ? 0 : "),
+        Mutant("inet_fragment.c", "frag->end < q->len || (known && frag->end != q->len)", "(known && frag->end != q->len)"),
+        Mutant("inet_fragment.c", "return frag->end > frag->offset;", "return true;"),
+    ),
+    _frag(
+        "IPv4 cuts one that is not the last to a multiple of 8; IPv6 drops it, and one that goes beyond 65535",
+        "net/ipv4/ip_fragment.c, net/ipv6/reassembly.c",
+        Mutant("ip_fragment.c", "more ? end & ~7u : end", "end"),
+        Mutant("reassembly.c", "frag.more && frag.end & 7 ? 4 : 0;", "0;"),
+        Mutant("reassembly.c", "frag.end > 65535 ? off + 2 : ", ""),
+    ),
+    _frag(
+        "a datagram of more than 65535 bytes is dropped when it is whole, and one of contradicting ECN fields; CE is kept",
+        "net/ipv4/ip_fragment.c ip_frag_reasm(), ip_frag_ecn_table",
+        Mutant("ip_fragment.c", "ecn < 0 || total > 65535", "ecn < 0"),
+        Mutant("reassembly.c", "ecn < 0 || payload > 65535", "ecn < 0"),
+        Mutant("inet_fragment.c", "return seen == 1 ? 0 : -EINVAL;", "return 0;"),
+        Mutant("inet_fragment.c", "return seen & 8 ? 3 : 0;", "return 0;"),
+    ),
+    _frag(
+        "the key is (id, addresses, protocol), in IPv6 (id, addresses)", "net/ipv4/ip_fragment.c ip_find(), net/ipv6/reassembly.c fq_find()",
+        *(Mutant("inet_fragment.c", good, wrong, (MANY,)) for good, wrong in (
+            ("a->id == b->id && ", ""), (" && addr_equal(&a->src, &b->src) &&", " &&"), ("addr_equal(&a->dst, &b->dst);", "1;"))),
+        Mutant("ip_fragment.c", "		.proto = ip[9],\n", ""),
+        Mutant("reassembly.c", "		.id = be32(fh + 4),\n", "		.id = be32(fh + 4),\n		.proto = fh[0],\n"),
+    ),
+    _frag(
+        "IPv6: an atomic fragment waits for nothing; the first must have the transport's header; fragments of fragments are bad",
+        "net/ipv6/reassembly.c ipv6_frag_rcv(), ipv6frag_thdr_truncated()",
+        Mutant("reassembly.c", "	if (!(be16(fh + 2) & 0xfff9)) {", "	if (0) {"),
+        Mutant("reassembly.c", "	if (unlikely(first_too_short(skb, off)))", "	if (0)"),
+        Mutant("reassembly.c", "proto == 17 || proto == 58 ? 8 : 1;", "8;"),
+        Mutant("ipv6.c", "	if (proto == FRAGMENT) /* fragments of fragments: no */\n		proto = -(int)IPV6_BAD_EXTHDR;\n", ""),
+        Mutant("reassembly.c", "	*next = proto;\n", "	;\n"),
+    ),
+    Rule(
+        "fragments: none is taken while more than high_thresh waits", "net/ipv4/inet_fragment.c inet_frag_find()", WRITTEN,
+        (f"{FRAG}::test_no_fragment_is_taken_while_more_than_the_limit_waits", f"{FRAG}::test_a_low_limit_ends_as_in_the_model", f"{FRAG}::test_datagrams_without_a_fragment_count_and_are_bounded_too"),
+        (Mutant("inet_fragment.c", "f->mem > f->high_thresh)", "f->mem >= f->high_thresh)"),
+         Mutant("inet_fragment.c", "	f->mem += f->queue_size;\n", "	;\n"),
+         Mutant("inet_fragment.c", "	f->mem += truesize;\n", "	f->mem += len;\n")),
+    ),
+    Rule(
+        "fragments: a datagram has 30 s (IPv6: 60) from its first fragment on", "net/ipv4/inet_fragment.c inet_frag_create()", WRITTEN,
+        (f"{FRAG}::test_a_datagram_has_30_or_60_seconds_from_its_first_fragment_on", f"{FRAG}::test_any_order_of_arrivals_in_time_ends_as_in_the_model", f"{FRAG}::test_no_timer_is_left_of_what_became_whole"),
+        (Mutant("inet_fragment.c", "q->expires = sd->now + f->timeout_ns;", "q->expires = sd->now + f->timeout_ns + 1;"),
+         Mutant("inet_fragment.c", "	inet_frag_count(sd, f, FRAG_TIMEOUT);\n", "	;\n"),
+         Mutant("inet_fragment.c", "	q->meat += len;\n", "	q->meat += len;\n	q->expires = sd->now + f->timeout_ns;\n")),
+    ),
+    Rule(
+        "IPv4: more than 64 fragments of a sender between two of a datagram: it begins anew", "net/ipv4/ip_fragment.c ip_frag_too_far()", WRITTEN,
+        (f"{FRAG4}::test_what_waits_is_given_up_when_its_sender_sent_64_others_since", f"{FRAG4}::test_fragments_of_other_senders_do_not_count", f"{FRAG}::test_a_datagram_that_begins_anew_has_all_of_the_time_again", f"{FRAG}::test_any_order_of_arrivals_in_time_ends_as_in_the_model"),
+        (Mutant("ip_fragment.c", "q->rid - before > f->max_dist", "q->rid - before >= f->max_dist"),
+         Mutant("ip_fragment.c", "peer && peer->addr != addr;", "0;", (MANY,)),
+         Mutant("inet_fragment.c", "	age_list_del(sd, f, q);\n	age_list_add(sd, f, q);\n", "	;\n")),
     ),
     Rule(
         "a datagram is queued while what is queued is <= rcvbuf (truesize), so one may overshoot", "net/ipv4/udp.c", WRITTEN,

@@ -7,6 +7,7 @@ made, and still shrink to the one burst that matters.
 import struct
 from random import Random
 
+import fragments
 import frames
 from frames import ACK, CWR, FIN, PSH, RST, SYN, URG
 from hypothesis import strategies as st
@@ -108,6 +109,7 @@ BURSTS = {
     "hostile": lambda r: [_hostile(r) for _ in range(r.randrange(1, 10))],
     "mutated": lambda r: [_mutated(r) for _ in range(r.randrange(1, 10))],
     "cut": lambda r: [f[: r.randrange(90)] for f in (_udp(r), _tcp(r), _other(r))],
+    "fragments": lambda r: [fragments.frame(f) for f in fragments.batch(r, r.choice((4, 6)), r.randrange(4) * 16)],
     "padded": lambda r: [_udp(r) + bytes(r.randrange(60)), _tcp(r) + bytes(r.randrange(60))],
     "noise": lambda r: [r.randbytes(r.randrange(200))],
     "long": lambda r: [frames.udp(bytes(r.randrange(9000)))],

@@ -34,7 +34,7 @@ def test_json_is_one_object_on_stdout():
 def test_the_report_shows_losses_where_they_happen():
     result = run("replay", DEMO)
     assert result.exit_code == 0
-    assert "IP_FRAGMENT" in result.stdout
+    assert "NO_SOCKET" in result.stdout
     assert "ledger closed" in result.stdout
 
 

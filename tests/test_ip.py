@@ -28,6 +28,7 @@ def outcome(host, frame):
 
 
 good = frames.udp(b"x" * 30)[14:]
+ALONE = {"Ip_ReasmReqds": 1, "Ip_ReasmTimeout": 1, "Ip_ReasmFails": 1}
 
 
 def header(**changed):
@@ -57,8 +58,8 @@ def header(**changed):
         pytest.param(header(b3=19), "IP_INHDR", {"Ip_InHdrErrors": 1}, id="length below header"),
         pytest.param(header(b3=59), "PKT_TOO_SMALL", {"IpExt_InTruncatedPkts": 1}, id="one byte too few"),
         pytest.param(good[:40], "PKT_TOO_SMALL", {"IpExt_InTruncatedPkts": 1}, id="cut"),
-        pytest.param(header(b6=0x20), "IP_FRAGMENT", {}, id="first fragment"),
-        pytest.param(header(b6=0, b7=1), "IP_FRAGMENT", {}, id="later fragment"),
+        pytest.param(header(b6=0x20), "FRAG_REASM_TIMEOUT", ALONE, id="first fragment"),
+        pytest.param(header(b6=0, b7=1), "FRAG_REASM_TIMEOUT", ALONE, id="later fragment"),
         pytest.param(header(b6=0x80), "DELIVERED_UDP", {}, id="reserved bit"),
         pytest.param(header(b9=200), "IP_NOPROTO", {"Ip_InUnknownProtos": 1}, id="protocol 200"),
         pytest.param(header(b9=58), "IP_NOPROTO", {"Ip_InUnknownProtos": 1}, id="ICMPv6 in v4"),

@@ -53,11 +53,13 @@ PAD = b"\x01\x04" + bytes(4)  # PadN of 4
         pytest.param(chain(upper=99), "IP_NOPROTO", {"Ip6_InUnknownProtos": 1}, id="protocol 99"),
         pytest.param(chain(upper=1), "IP_NOPROTO", {"Ip6_InUnknownProtos": 1}, id="ICMPv4 in v6"),
         pytest.param(chain(upper=NONE), "IP_NOPROTO", {"Ip6_InUnknownProtos": 1}, id="no next header"),
-        pytest.param(chain((FRAGMENT, bytes(6))), "IP_FRAGMENT", {}, id="fragment"),
         pytest.param(
-            chain((HOPOPTS, PAD), (FRAGMENT, bytes(6))),
-            "IP_FRAGMENT",
-            {},
+            chain((FRAGMENT, bytes(6))), "DELIVERED_UDP", {"Ip6_ReasmReqds": 1, "Ip6_ReasmOKs": 1}, id="atomic fragment"
+        ),
+        pytest.param(
+            chain((HOPOPTS, PAD), (FRAGMENT, b"\0\1" + bytes(4)), payload=bytes(40)),
+            "FRAG_REASM_TIMEOUT",
+            {"Ip6_ReasmReqds": 1, "Ip6_ReasmTimeout": 1, "Ip6_ReasmFails": 1},
             id="fragment behind options",
         ),
     ],

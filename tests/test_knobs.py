@@ -34,6 +34,9 @@ INTEGERS = [
     ("flow-limit-table-len", 1, 65536, "flow_limit_table_len"),
     ("busy-read", 0, 1_000_000, "busy_read"),
     ("busy-poll-budget", 1, 1024, "busy_poll_budget"),
+    ("ipfrag-high-thresh", 0, 1 << 28, "ip_frags.high_thresh"),
+    ("ipfrag-max-dist", 0, 1 << 30, "ip_frags.max_dist"),
+    ("ip6frag-high-thresh", 0, 1 << 28, "ip6_frags.high_thresh"),
     ("rcvbuf", 0, 1 << 30, "rcvbuf"),
     ("sockets", 16, 1 << 20, "sock_max"),
     ("catch-up", 1, 64, "catch_up"),
@@ -68,6 +71,8 @@ OTHERS = {
     "cost",
     "gro-cwr",
     "flow-limit-cpus",
+    "ipfrag-time",
+    "ip6frag-time",
 }
 FIXED = {"adaptive-rx", "lro", "rx-gro-hw", "rx-vlan-offload"}
 

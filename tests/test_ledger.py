@@ -24,6 +24,17 @@ def fates_of_last(host, *story):
     return {fate: n for fate, n in change.fates.items() if n}
 
 
+FRAGMENTS = [frames.udp(bytes(24), frag=0x2000), frames.eth(frames.ipv4(bytes(8), 17, frag=4))]
+
+
+def fates_together(host, *story):
+    """All fates so far, when the story's frames came at once and fragments still wait."""
+    host.feed(story)
+    host.run(until_ns=host.now_ns + 1_000_000)
+    assert host.ledger().closed
+    return host.ledger().fates
+
+
 # ---- deliveries ----
 
 
@@ -189,8 +200,38 @@ def test_fate_IP_INADDRERRORS(host):
     assert fates_of_last(h, frames.udp(dst="10.0.0.3")) == {"IP_INADDRERRORS": 1}
 
 
-def test_fate_IP_FRAGMENT(host):
-    assert fates_of_last(host(), frames.udp(frag=0x2000)) == {"IP_FRAGMENT": 1}
+def test_fate_DUP_FRAG(host):
+    assert fates_together(host(), *FRAGMENTS[:1] * 2) == {"DUP_FRAG": 1}
+
+
+def test_fate_FRAG_REASM_TIMEOUT(host):
+    assert fates_of_last(host(), FRAGMENTS[0]) == {"FRAG_REASM_TIMEOUT": 1}
+
+
+def test_fate_FRAG_TOO_FAR(host):
+    others = [frames.udp(frag=0x2000, id=100 + i) for i in range(64)]
+    assert fates_together(host(), FRAGMENTS[0], *others, FRAGMENTS[1]) == {"FRAG_TOO_FAR": 1}
+
+
+def test_fate_PKT_TOO_BIG(host):
+    parts = [frames.eth(frames.ipv4(bytes(32768), 17, frag=f)) for f in (0x2000, 0x1000)]
+    assert fates_together(host(fifo=1 << 20), *parts) == {"PKT_TOO_BIG": 2}
+
+
+def test_fate_FRAG_OVERLAP(host):
+    assert fates_together(host(), FRAGMENTS[0], frames.udp(bytes(40), frag=2)) == {"FRAG_OVERLAP": 2}
+
+
+def test_fate_FRAG_LENGTH(host):
+    assert fates_together(host(), FRAGMENTS[0], frames.eth(frames.ipv4(b"", 17, frag=4))) == {"FRAG_LENGTH": 2}
+
+
+def test_fate_FRAG_ECN(host):
+    assert fates_together(host(), FRAGMENTS[0], frames.eth(frames.ipv4(bytes(8), 17, frag=4, tos=3))) == {"FRAG_ECN": 2}
+
+
+def test_fate_FRAG_HIGH_THRESH(host):
+    assert fates_together(host(ipfrag_high_thresh=0), FRAGMENTS[0]) == {"FRAG_HIGH_THRESH": 1}
 
 
 def test_fate_IP_NOPROTO(host):

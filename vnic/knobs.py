@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -122,6 +123,22 @@ class Knob:
     help: str
     as_given: bool = False
     """Reported as the user wrote it."""
+
+
+def _frag_thresh(family: str) -> Knob:
+    def setter(h: Any, _w: Any, v: int) -> None:
+        getattr(h, family).high_thresh = v
+
+    return Knob(
+        integer(0, 1 << 28), setter, lib.INET_FRAG_MEM, "bytes of truesize that wait for the rest of their datagram"
+    )
+
+
+def _frag_time(family: str, seconds: int) -> Knob:
+    def setter(h: Any, _w: Any, v: int) -> None:
+        getattr(h, family).timeout_ns = v * 1_000_000_000
+
+    return Knob(integer(0, 86_400), setter, seconds, "how long they wait, seconds")
 
 
 def _nothing(_h: Any, _w: Any, _v: Any) -> None:
@@ -244,6 +261,16 @@ KNOBS: dict[str, Knob] = {
     ),
     "flow-limit-table-len": Knob(integer(1, 65536), _host("flow_limit_table_len"), None, "buckets of the flow limit"),
     "ntuple": Knob(flag, _nic("ntuple"), False, "the card steers flows to their readers' queues (accelerated RFS)"),
+    "ipfrag-high-thresh": _frag_thresh("ip_frags"),
+    "ipfrag-time": _frag_time("ip_frags", 30),
+    "ipfrag-max-dist": Knob(
+        integer(0, 1 << 30),
+        lambda h, _w, v: setattr(h.ip_frags, "max_dist", v),
+        64,
+        "fragments of one sender between two of a datagram; 0: any number",
+    ),
+    "ip6frag-high-thresh": _frag_thresh("ip6_frags"),
+    "ip6frag-time": _frag_time("ip6_frags", 60),
     "rcvbuf": Knob(
         integer(0, 1 << 30),
         _host("rcvbuf"),
@@ -289,7 +316,7 @@ ALIASES = {
 
 def canonical(name: str) -> str:
     """The knob's name in the table. ConfigError, with the nearest names, if there is none such."""
-    key = name.lower().removeprefix("net.core.").removeprefix("net.ipv4.").replace("_", "-")
+    key = re.sub(r"^net\.(core|ipv4|ipv6)\.", "", name.lower()).replace("_", "-")
     key = ALIASES.get(key, key)
     if key not in KNOBS:
         near = difflib.get_close_matches(key, KNOBS, 3)

@@ -56,7 +56,7 @@ class Ledger(Snapshot):
     offered: int
     """Frames that arrived at the card."""
     in_flight_at: dict[str, int]
-    """Where frames without a fate are: fifo, ring, gro, backlog, python, tcp_ofo."""
+    """Where frames without a fate are: fifo, ring, gro, backlog, frag, python, tcp_ofo."""
     fates: dict[str, int]
     """Fate -> frames, only those that happened. ``DELIVERED_*`` are deliveries, all others are losses."""
 

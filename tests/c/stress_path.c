@@ -1,6 +1,6 @@
 /* stress_path.c - the whole path live: the card's thread, four CPUs, readers, and somebody who looks at all counters
  *
- * TCP and UDP flows over four queues, steered on by RPS, so that every hand-over between threads happens: doorbell,
+ * TCP and UDP flows, and fragments, over four queues, steered on by RPS, so that every hand-over between threads happens: doorbell,
  * interrupt, backlog, sockets and their readers, buffers on their way home. Meanwhile a snapshot is taken again and
  * again. At rest both laws hold, and what Linux would have delivered is delivered. Three times: plainly; with RFS, the
  * card's filters, the flow limit and readers that move about; with threaded NAPI and busy readers.
@@ -28,7 +28,22 @@ static int read_paced(struct wire *w, struct frame *f, int max)
 	return card->fifo.bytes ? -EAGAIN : read_memory(w, f, max < 16 ? max : 16);
 }
 
-/* In each round every flow sends: even ones TCP, odd ones UDP. */
+/* A datagram of 128 bytes in two fragments, one a round: they wait in a table that all CPUs share. */
+static u32 put_fragment(u8 *at, u32 flow, u32 round)
+{
+	const u32 half = 64, len = 34 + half;
+
+	put_udp(at, flow, len);
+	store16(at + 18, htobe16_((u16)(round / 2)));
+	store16(at + 20, htobe16_(round & 1 ? half / 8 : 0x2000));
+	store16(at + 24, 0);
+	store16(at + 24, csum_fold(csum_partial(at + 14, 20, 0)));
+	store16(at + 38, htobe16_(2 * half));
+	store16(at + 40, 0); /* no checksum */
+	return len;
+}
+
+/* In each round every flow sends: even ones TCP, odd ones UDP, every second of them in fragments. */
 static struct mem_wire *make_wire(void)
 {
 	struct mem_wire *w = mem_wire_new((u64)FRAMES * (HEADERS_TCP + MSS), FRAMES);
@@ -38,7 +53,9 @@ static struct mem_wire *make_wire(void)
 		u32 flow = i % FLOWS, len = flow & 1 ? 64 + i % 900 : HEADERS_TCP + MSS;
 		u8 *at = w->arena + w->arena_used;
 
-		if (flow & 1)
+		if ((flow & 3) == 3)
+			len = put_fragment(at, flow, i / FLOWS);
+		else if (flow & 1)
 			put_udp(at, flow, len);
 		else
 			put_tcp(at, flow, 1 + i / FLOWS * MSS);

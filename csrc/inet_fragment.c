@@ -1,0 +1,352 @@
+/* inet_fragment.c - where fragments wait for the rest of their datagram: what IPv4 and IPv6 share. Linux: net/ipv4/inet_fragment.c
+ *
+ *   ip_fragment.c, reassembly.c -> inet_frag_find(): the datagram's queue -> inet_frag_add(): waits | dropped | all is there
+ *                               -> inet_frag_join(): one packet, its pieces on frag_list
+ *   a timer a CPU -> inet_frag_expire(): what did not become whole in time
+ *
+ * Fragments wait as they came, in their receive buffers; frag_runs.c keeps those of a datagram.
+ * A family's memory is bounded by high_thresh: while more than that waits, no fragment is taken, not even one that
+ * would make a datagram whole, until timers or completion made room; as in Linux. All queues there can be under that
+ * limit are allocated at the start; pages that are never needed are never touched. Waiting fragments keep buffers of
+ * the receive ring's pool: 1480 at most with the defaults, of 32768.
+ */
+#include "prelude.h"
+
+_Static_assert(Ip_ReasmTimeout + FRAG_OVERLAPS == IpExt_ReasmOverlaps, "enum frag_mib follows enum mib");
+_Static_assert(Ip6_ReasmTimeout + FRAG_OVERLAPS == Ip6_ReasmOverlaps, "enum frag_mib follows enum mib");
+_Static_assert(sizeof(struct inet_frag_key) == 40, "it is hashed: no holes");
+
+void inet_frag_count(struct softnet_data *sd, const struct inet_frags *f, enum frag_mib what)
+{
+	COUNT(sd->mib[f->mib + what], 1);
+}
+
+/* Return: what to OR into the whole's ECN field (RFC 3168 section 5.3); < 0: Not-ECT and others in one datagram */
+int inet_frag_ecn(u8 seen)
+{
+	if (seen & 1)
+		return seen == 1 ? 0 : -EINVAL;
+	return seen & 8 ? 3 : 0;
+}
+
+/* ---- the table ---- */
+
+void inet_frags_defaults(struct host *h)
+{
+	h->ip_frags = (struct inet_frags){
+		.mib = Ip_ReasmTimeout,
+		.queue_size = 200, /* sizeof(struct ipq) on x86-64 */
+		.high_thresh = INET_FRAG_MEM,
+		.timeout_ns = 30000000000,
+		.max_dist = 64,
+	};
+	h->ip6_frags = (struct inet_frags){
+		.mib = Ip6_ReasmTimeout,
+		.queue_size = 184, /* sizeof(struct frag_queue) */
+		.high_thresh = INET_FRAG_MEM,
+		.timeout_ns = 60000000000,
+	};
+}
+
+int inet_frags_init(struct inet_frags *f)
+{
+	f->size = (u32)(f->high_thresh / f->queue_size) + 2;
+	f->mask = round_up_pow2(f->size) - 1;
+	f->queues = calloc(f->size, sizeof(*f->queues));
+	f->hash = calloc(f->mask + 1ul, sizeof(*f->hash));
+	if (!f->queues || !f->hash)
+		return -ENOMEM;
+	if (!f->max_dist)
+		return 0;
+	f->peers = calloc(f->size, sizeof(*f->peers)); /* of a queue at least */
+	f->peers_hash = calloc(f->mask + 1ul, sizeof(*f->peers_hash));
+	return f->peers && f->peers_hash ? 0 : -ENOMEM;
+}
+
+void inet_frags_exit(struct inet_frags *f)
+{
+	free(f->queues);
+	free(f->hash);
+	free(f->peers);
+	free(f->peers_hash);
+}
+
+static struct inet_frag_queue **bucket(const struct host *h, const struct inet_frags *f,
+				       const struct inet_frag_key *key)
+{
+	return &f->hash[siphash(key, sizeof(*key), h->hash_key[0], h->hash_key[1]) & f->mask];
+}
+
+static bool key_equal(const struct inet_frag_key *a, const struct inet_frag_key *b)
+{
+	return a->id == b->id && a->proto == b->proto && addr_equal(&a->src, &b->src) && addr_equal(&a->dst, &b->dst);
+}
+
+/* ---- time: a CPU looks after the queues it made, the oldest first ---- */
+
+static u64 next_expiry(const struct inet_frags *f, u32 cpu)
+{
+	return f->oldest[cpu] ? f->oldest[cpu]->expires : NEVER;
+}
+
+/* Virtual time: for when is the CPU's timer to be set? Live, one that finds nothing to do sets itself again. */
+static void plan(struct host *h, u32 cpu)
+{
+	u64 at = min_u64(next_expiry(&h->ip_frags, cpu), next_expiry(&h->ip6_frags, cpu));
+
+	if (h->cpu[cpu]->timer_ns[TIMER_IPFRAG] != at)
+		mod_timer(h->cpu[cpu], TIMER_IPFRAG, at);
+}
+
+static void age_list_add(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q)
+{
+	q->cpu = (u8)sd->cpu;
+	q->expires = sd->now + f->timeout_ns;
+	q->newer = NULL;
+	q->older = f->newest[sd->cpu];
+	if (q->older)
+		q->older->newer = q;
+	else
+		f->oldest[sd->cpu] = q;
+	f->newest[sd->cpu] = q;
+	if (q->expires < sd->timer_ns[TIMER_IPFRAG])
+		mod_timer(sd, TIMER_IPFRAG, q->expires);
+}
+
+static void age_list_del(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q)
+{
+	*(q->older ? &q->older->newer : &f->oldest[q->cpu]) = q->newer;
+	*(q->newer ? &q->newer->older : &f->newest[q->cpu]) = q->older;
+	if (!sd->live)
+		plan(sd->host, q->cpu);
+}
+
+/* ---- a queue: made, and gone ---- */
+
+/* Return: the datagram's queue, a new one if this is its first fragment; NULL: no room for any fragment */
+struct inet_frag_queue *inet_frag_find(struct softnet_data *sd, struct inet_frags *f, const struct inet_frag_key *key)
+{
+	struct inet_frag_queue **head = bucket(sd->host, f, key), *q;
+
+	if (!f->high_thresh || f->mem > f->high_thresh)
+		return NULL;
+	for (q = *head; q; q = q->next)
+		if (key_equal(&q->key, key))
+			return q;
+	q = f->free;
+	if (q)
+		f->free = q->next;
+	else
+		q = &f->queues[f->used++];
+	*q = (struct inet_frag_queue){ .key = *key, .next = *head };
+	*head = q;
+	f->mem += f->queue_size;
+	age_list_add(sd, f, q);
+	return q;
+}
+
+/* What waits in a queue, in order, linked by next. */
+static struct sk_buff *take_runs(struct inet_frags *f, struct inet_frag_queue *q)
+{
+	struct sk_buff *list = frag_runs_take(q);
+
+	for (const struct sk_buff *run = list; run; run = run->next) {
+		COUNT(f->frames, -(u64)run->segs);
+		f->mem -= run->truesize;
+	}
+	return list;
+}
+
+static void free_runs(struct softnet_data *sd, struct sk_buff *run, enum fate why)
+{
+	for (struct sk_buff *next; run; run = next) {
+		next = run->next;
+		kfree_skb_reason(sd, run, why);
+	}
+}
+
+static void queue_free(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q)
+{
+	struct inet_frag_queue **link = bucket(sd->host, f, &q->key);
+
+	while (*link != q)
+		link = &(*link)->next;
+	*link = q->next;
+	age_list_del(sd, f, q);
+	if (q->peer)
+		inet_putpeer(sd->host, f, q->peer);
+	f->mem -= f->queue_size;
+	q->next = f->free;
+	f->free = q;
+}
+
+/* inet_frag_fail() - this datagram will not become whole: all that is there of it is dropped */
+void inet_frag_fail(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why)
+{
+	inet_frag_count(sd, f, FRAG_FAILS);
+	free_runs(sd, take_runs(f, q), why);
+	queue_free(sd, f, q);
+}
+
+/* inet_frag_restart() - all of it is dropped, and it begins anew with the fragment that is just coming */
+void inet_frag_restart(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why)
+{
+	inet_frag_count(sd, f, FRAG_FAILS);
+	free_runs(sd, take_runs(f, q), why);
+	q->len = q->meat = 0;
+	q->flags = q->ecn = 0;
+	age_list_del(sd, f, q);
+	age_list_add(sd, f, q);
+}
+
+/* Its sender hears of it if the first fragment is there, which is quoted: the head of the first run, alone. */
+static void icmp_frag_timeout(struct softnet_data *sd, const struct sk_buff *run)
+{
+	struct sk_buff first = *run;
+	bool v6 = first.protocol == 0xdd86;
+
+	first.frag_list = NULL;
+	first.len = first.head_len;
+	icmp_send(sd, &first, v6 ? 3 : 11, 1, 0); /* time exceeded, in reassembly */
+}
+
+/* Return: 1 = there was one whose time is over */
+static int expire_oldest(struct softnet_data *sd, struct inet_frags *f)
+{
+	struct sk_buff *runs = NULL;
+	struct inet_frag_queue *q;
+	bool due, first = false;
+
+	lock_if(sd->live, &f->lock);
+	q = f->oldest[sd->cpu];
+	due = q && q->expires <= sd->now;
+	if (due) {
+		first = q->flags & INET_FRAG_FIRST_IN;
+		runs = take_runs(f, q);
+		queue_free(sd, f, q);
+	} else if (q && q->expires < sd->timer_ns[TIMER_IPFRAG]) {
+		mod_timer(sd, TIMER_IPFRAG, q->expires);
+	}
+	unlock_if(sd->live, &f->lock);
+	if (!due)
+		return 0;
+	inet_frag_count(sd, f, FRAG_TIMEOUT);
+	inet_frag_count(sd, f, FRAG_FAILS);
+	if (first)
+		icmp_frag_timeout(sd, runs);
+	free_runs(sd, runs, FRAG_REASM_TIMEOUT);
+	return 1;
+}
+
+void inet_frag_expire(struct softnet_data *sd)
+{
+	while (expire_oldest(sd, &sd->host->ip_frags) || expire_oldest(sd, &sd->host->ip6_frags))
+		;
+}
+
+/* inet_frags_flush() - the host stops: no time passes any more (no counter of snmp's, as when a namespace of Linux ends) */
+void inet_frags_flush(struct host *h)
+{
+	struct inet_frags *families[] = { &h->ip_frags, &h->ip6_frags };
+
+	for (u32 i = 0; i < ARRAY_SIZE(families); i++) {
+		for (u32 cpu = 0; cpu < h->ncpus; cpu++) {
+			struct inet_frag_queue *q;
+
+			while ((q = families[i]->oldest[cpu])) {
+				free_runs(h->cpu[cpu], take_runs(families[i], q), FRAG_REASM_TIMEOUT);
+				queue_free(h->cpu[cpu], families[i], q);
+			}
+			plan(h, cpu);
+		}
+	}
+}
+
+/* ---- a fragment finds its place ---- */
+
+/* What this fragment says about the datagram's length: does it fit what is known? */
+static bool length_good(struct inet_frag_queue *q, const struct inet_frag *frag)
+{
+	bool known = q->flags & INET_FRAG_LAST_IN;
+
+	if (frag->more ? known && frag->end > q->len : frag->end < q->len || (known && frag->end != q->len))
+		return false;
+	if (!frag->more)
+		q->flags |= INET_FRAG_LAST_IN;
+	if (frag->end > q->len)
+		q->len = frag->end;
+	return frag->end > frag->offset; /* and there is something in it */
+}
+
+/* Return: FATE_MAX = it waits, or why not */
+static enum fate place(struct softnet_data *sd, struct inet_frag_queue *q, struct sk_buff *skb,
+		       const struct inet_frag *frag)
+{
+	if (!length_good(q, frag))
+		return FRAG_LENGTH;
+	skb_advance(skb, frag->hdr);
+	skb_trim(sd, skb, frag->end - frag->offset);
+	skb->frag_offset = frag->offset;
+	return frag_runs_insert(q, skb, frag->end);
+}
+
+int inet_frag_add(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, struct sk_buff *skb,
+		  const struct inet_frag *frag)
+{
+	u32 len = frag->end - frag->offset, truesize = skb->truesize;
+	enum fate why;
+
+	skb->t_stage = sd->now;
+	why = place(sd, q, skb, frag);
+	if (why == DUP_FRAG) {
+		kfree_skb_reason(sd, skb, DUP_FRAG);
+		return 0;
+	}
+	if (why != FATE_MAX) {
+		if (why == FRAG_OVERLAP)
+			inet_frag_count(sd, f, FRAG_OVERLAPS);
+		kfree_skb_reason(sd, skb, why);
+		inet_frag_fail(sd, f, q, why);
+		return 0;
+	}
+	COUNT(f->frames, 1);
+	f->mem += truesize;
+	q->meat += len;
+	q->ecn |= frag->ecn;
+	if (frag->offset == 0) {
+		q->flags |= INET_FRAG_FIRST_IN;
+		q->hdr = frag->hdr;
+		q->nhoff = frag->nhoff;
+		q->proto = frag->proto;
+	}
+	return q->flags == (INET_FRAG_FIRST_IN | INET_FRAG_LAST_IN) && q->meat == q->len;
+}
+
+/* ---- the whole ---- */
+
+static noinline void waited(struct softnet_data *sd, const struct sk_buff *skb)
+{
+	latency(sd, LAT_REORDER, skb->t_stage, sd->now, 1);
+	for (const struct sk_buff *s = skb->frag_list; s; s = s->next)
+		if (s->segs)
+			latency(sd, LAT_REORDER, s->t_stage, sd->now, 1);
+}
+
+/* inet_frag_join() - all is there: one packet, its data behind the first fragment's header; the queue is gone */
+struct sk_buff *inet_frag_join(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q)
+{
+	struct sk_buff *skb = take_runs(f, q), *run = skb->next, *next;
+
+	for (; run; run = next) {
+		next = run->next;
+		frag_runs_join(skb, run);
+	}
+	skb->next = NULL;
+	skb->gso_size = 0; /* not to be taken apart: the borders of fragments mean nothing */
+	skb->ip_summed = CHECKSUM_NONE; /* no card has seen all of it */
+	if (unlikely(sd->lat != NULL))
+		waited(sd, skb);
+	queue_free(sd, f, q);
+	inet_frag_count(sd, f, FRAG_OKS);
+	return skb;
+}
