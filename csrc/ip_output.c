@@ -194,7 +194,7 @@ static u32 put_transport(struct writer *w, const struct outgoing *o, const struc
 	u32 data_off = c->off > o->head_len ? c->off - o->head_len : 0;
 
 	sum = put(w, o->head + min_u32(c->off, o->head_len), from_head, sum);
-	return put(w, o->data + data_off, c->len - from_head, sum);
+	return c->len > from_head ? put(w, o->data + data_off, c->len - from_head, sum) : sum; /* data may be NULL */
 }
 
 static int frame_out(struct host *h, struct softnet_data *sd, const struct outgoing *o, const struct cut *c,

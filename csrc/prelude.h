@@ -111,6 +111,14 @@ static inline u32 align_up(u32 v, u32 to)
 	return (v + to - 1) & ~(to - 1);
 }
 
+/* In a loop that waits for another core. */
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#endif
+}
+
 /* A lock held for a few dozen ns by threads that may outnumber the cores: spin a little, then let the holder run. */
 static inline void spin_lock(u32 *lock)
 {

@@ -741,6 +741,7 @@ struct softnet_data {
 	u64 irq_ns, ipi_ns, reader_ns; /* virtual time: when they were raised; when the reader was woken */
 	u32 sleeping, stop;
 	int wake_fd;
+	u32 spin_ns;                   /* live: how long it looks for work before it sleeps */
 	/* softirq */
 	u8 softirq_pending, softirq_active, in_net_rx_action, inline_softirq;
 	u8 ksoftirqd;                  /* the softirq under way runs in the task */

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import frames
 
-import vnic
-
 
 @dataclass
 class Sent:
@@ -133,5 +131,7 @@ class Peer:
 
 
 def host_with(peer, **options):
+    import vnic  # here: scripts/fuzz makes frames without it
+
     own = {"ip": ["10.0.0.2/24", "fd00::2/64"], "cost": "zero"}
     return vnic.Host(wire=vnic.PythonWire(peer), **(own | options))

@@ -55,6 +55,18 @@ static void configure(struct host *h, const u8 *config)
 	h->prefer_busy_poll = config[4] >> 6 & 1;
 }
 
+/* 10.0.0.2/24 and fd00::2/64: it answers, to the wire. */
+static void give_addresses(struct host *h, struct mem_wire *w)
+{
+	h->ip[0] = (struct inet_net){ { 0, 0xffff0a000002 }, 24 };
+	h->ip[1] = (struct inet_net){ { 0xfdull << 56, 2 }, 64 };
+	h->nips = 2;
+	h->ip_any = 0;
+	h->answers = 1;
+	h->icmp.ratelimit_ms = 0;
+	require(mem_wire_sends(w) == 0, "no memory");
+}
+
 static void feed(struct mem_wire *w, struct nic *nic, const u8 *data, size_t size)
 {
 	for (u32 n = 0; n < FRAMES_MAX && size >= 2; n++) {
@@ -80,6 +92,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	w = mem_wire_new(size, 16);
 	h = path_host(2, &w->wire);
 	configure(h, data);
+	if (data[4] >> 7)
+		give_addresses(h, w);
 	h->rx_pool_size = 512;
 	h->sock_max = 64;
 	require(host_start(h) == 0, "the host does not start");
@@ -94,6 +108,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	host_in_flight(h, where);
 	for (u32 i = 0; i < IN_FLIGHT_MAX; i++)
 		require(where[i] == 0, "a frame is still in flight when all is over");
+	require(host_tx_in_flight(h) == 0, "something is still to be sent when all is over");
 	host_free(h);
 	mem_wire_free(w);
 	return 0;
