@@ -202,8 +202,6 @@ int nic_thread(struct nic *nic)
 /* live_stop() - after all threads came home: what they left is run out in virtual time, by the caller's thread */
 void live_stop(struct host *h)
 {
-	if (h->neigh.timer_ask < h->cpu[0]->timer_ns[TIMER_NEIGH])
-		mod_timer(h->cpu[0], TIMER_NEIGH, h->neigh.timer_ask);
 	h->live = 0;
 	h->nic.wire->live = 0;
 	h->nic.wire->eof = 1;
@@ -218,5 +216,6 @@ void live_stop(struct host *h)
 		sd->wake_ns = sd->irq_ns = sd->ipi_ns = sd->now;
 	}
 	inet_frags_flush(h); /* their time is real time, and nobody waits for it any more */
+	neigh_flush(h);
 	sock_sweep(h);
 }

@@ -100,9 +100,9 @@ static void advertised(struct softnet_data *sd, const u8 *ip, const u8 *m, u32 l
 	n = neigh_lookup(h, &target);
 	if (n && !mac && n->state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE))
 		mac = n->mac;
-	if (n && mac)
+	if (mac)
 		neigh_update(h, sd, &target, mac, is_solicited ? NUD_REACHABLE : NUD_STALE, 0,
-			     override || n->state == NUD_INCOMPLETE);
+			     override || (n && n->state == NUD_INCOMPLETE));
 	unlock_if(sd->live, &h->tx.lock);
 }
 

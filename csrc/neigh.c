@@ -295,6 +295,22 @@ static void expire(struct host *h, struct softnet_data *sd, struct neighbour *n)
 		solicit(h, sd, n, sd->now);
 }
 
+/* neigh_flush() - the host stops: nobody answers any more, and nobody is asked */
+void neigh_flush(struct host *h)
+{
+	for (u32 i = 0; i < h->neigh.used; i++) {
+		struct neighbour *n = &h->neigh.entry[i];
+
+		n->timer_ns = NEVER;
+		if (n->state == NUD_INCOMPLETE)
+			fail(h, n);
+		else if (n->state & (NUD_DELAY | NUD_PROBE))
+			n->state = NUD_STALE;
+	}
+	h->neigh.timer_ask = NEVER;
+	mod_timer(h->cpu[0], TIMER_NEIGH, NEVER);
+}
+
 /* On CPU 0: who was asked and did not answer? */
 void neigh_timer(struct softnet_data *sd)
 {

@@ -1174,6 +1174,7 @@ int neigh_output(struct host *h, struct softnet_data *sd, const struct inet_addr
 void neigh_update(struct host *h, struct softnet_data *sd, const struct inet_addr *addr, const u8 *mac, u8 state, int create,
 		  int override);
 void neigh_timer(struct softnet_data *sd);
+void neigh_flush(struct host *h);
 u64 host_now(struct host *h, struct softnet_data *sd);     /* sd NULL: a Python thread */
 u64 vtime_latest(const struct host *h);
 

@@ -128,12 +128,12 @@ def test_a_ping_to_all_is_not_answered_by_ipv4():
 def errors():
     """Errors a known neighbour gets for frames: (type, code, what is quoted)."""
 
-    def ask(*fed, **knobs):
+    def ask(*fed, until_ns=10**9, **knobs):
         with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero", **knobs) as host:
             host.feed([peer.arp(1, "10.0.0.1", "10.0.0.2"), peer.nd(135, "fd00::2", src="fd00::1", dst="fd00::2")])
             host.run(until_ns=1)
             host.feed(fed, at_ns=1000)
-            host.run(until_ns=10**9)
+            host.run(until_ns=until_ns)
             found = [s for s in peer.sent(host) if s.proto in (1, 58) and s.payload[0] in (1, 2, 3, 4, 11, 12)]
             return [(s.payload[0], s.payload[1], s.payload[8:], s.dst_ip, s.tos) for s in found], host.mib()
 
@@ -194,3 +194,14 @@ def test_errors_to_all_are_limited():
         found = [s for s in peer.sent(host) if s.proto == 1]
         assert len(found) == 50 + 20
         assert host.mib()["Icmp_OutRateLimitGlobal"] == 130
+
+
+@pytest.mark.parametrize("kind", [3, 4, 5, 11, 12])
+def test_nobody_hears_of_an_error_about_an_error(errors, kind):
+    """A fragment of an ICMP error that never becomes whole; what asks (an echo request) is answered with time exceeded."""
+
+    def first_fragment(kind):
+        return frames.eth(frames.ipv4(bytes([kind, 0, 0, 0]) + bytes(28), 1, frag=0x2000, id=kind))
+
+    assert errors(first_fragment(kind), until_ns=60 * 10**9)[0] == []
+    assert [e[:2] for e in errors(first_fragment(8), until_ns=60 * 10**9)[0]] == [(11, 1)]
