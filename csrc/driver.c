@@ -203,7 +203,7 @@ static struct take take_begin(struct driver_queue *dq)
 	return (struct take){
 		.sd = sd,
 		.any = dq->nic->filter.any,
-		.stamped = sd->lat || sd->live || h->capture || h->gro_flows,
+		.stamped = sd->lat || sd->live || h->tapped || h->gro_flows,
 		.queue = (u16)dq->nicq->index,
 	};
 }

@@ -196,6 +196,17 @@ static inline bool is_vlan(u16 protocol)
 	return protocol == 0x0081 || protocol == 0xa888;
 }
 
+/* The Ethernet header (18 bytes) with the tag that was taken off put back, as libpcap does. */
+static inline void skb_tagged_header(const struct sk_buff *skb, u8 *to)
+{
+	const u8 *mac = skb_mac_header(skb);
+
+	memcpy(to, mac, 12);
+	memcpy(to + 12, &skb->vlan_proto, 2);
+	store16(to + 14, htobe16_(skb->vlan_tci));
+	memcpy(to + 16, mac + 12, 2);
+}
+
 /* While GRO has it, and has not completed it, data is the end of the Ethernet header: no need to ask for the buffer. */
 static inline u8 *gro_mac_header(const struct sk_buff *skb)
 {

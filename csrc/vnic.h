@@ -3,7 +3,7 @@
  *   wire.c pcap.c tap.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
  *             -> irq.c                                                                         the device
  *   softirq.c timer.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
- *             -> netif_receive_skb.c -> arp.c ip.c ipv6.c -> icmp.c ndisc.c udp.c tcp.c -> sock.c   the host
+ *             -> netif_receive_skb.c (af_packet.c bpf.c pcapng.c) -> arp.c ip.c ipv6.c -> icmp.c ndisc.c udp.c tcp.c -> sock.c   the host
  *   udp.c icmp.c arp.c ndisc.c -> ip_output.c -> neigh.c -> driver_tx.c -> nic_tx.c -> wire        and back
  *
  * The three nouns: a frame is bytes on the wire (device side); a virtqueue is the ring that device and driver
@@ -517,6 +517,7 @@ struct nic {
 	u64 rx_length_errors, rx_over_errors, rx_fifo_errors, multicast, filtered, rx_no_buffer_count;
 	u64 fates[FATE_MAX];
 	int kick_fd;                   /* live: the doorbell */
+	u32 in_taps;                   /* as a CPU's */
 	u32 stop;                      /* written by others, atomically */
 };
 int nic_up(struct nic *nic);                 /* after the driver wrote DRIVER_OK */
@@ -721,6 +722,7 @@ struct softnet_data {
 	u64 irq_ns, ipi_ns, reader_ns; /* virtual time: when they were raised; when the reader was woken */
 	u32 sleeping, stop;
 	int wake_fd;
+	u32 in_taps;                   /* odd: walks the taps, see af_packet.c */
 	/* softirq */
 	u8 softirq_pending, softirq_active, in_net_rx_action, inline_softirq;
 	u8 ksoftirqd;                  /* the softirq under way runs in the task */
@@ -884,7 +886,7 @@ void enqueue_flush(struct softnet_data *sd);
 int process_backlog(struct napi_struct *napi, int quota);
 void net_rps_send_ipi(struct softnet_data *sd);
 
-/* ---- netif_receive_skb.c, af_packet.c: taps, then the protocol handler by EtherType ---- */
+/* ---- netif_receive_skb.c: taps, then the protocol handler by EtherType ---- */
 
 struct packet_type {
 	u16 type;                      /* network byte order */
@@ -895,9 +897,68 @@ struct packet_type {
 void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb);
 void netif_receive_skb_core(struct softnet_data *sd, struct sk_buff *skb);
 
-/* the tap: what AF_PACKET would see, as pcapng blocks in memory; Python writes full buffers to a file */
+/* ---- bpf.c: a packet socket's filter, classic BPF ---- */
+
+#define BPF_MAXINSNS 4096
+#define BPF_MEMWORDS 16
+#define VNIC_IFINDEX 1             /* there is one interface */
+struct bpf_insn { u16 code; u8 jt, jf; u32 k; };
+struct bpf_prog {
+	u32 len;
+	u8 tag_in_bytes;               /* made for frames whose VLAN tag is in them */
+	struct bpf_insn insn[];
+};
+const char *bpf_check(const struct bpf_insn *insn, u32 len, u32 *at);
+struct bpf_prog *bpf_prog_new(const struct bpf_insn *insn, u32 len, int tag_in_bytes);
+void bpf_prog_free(struct bpf_prog *p);
+u32 bpf_run(const struct bpf_prog *prog, const struct sk_buff *skb, u32 cpu);
+
+/* ---- af_packet.c: taps, and the packet sockets that hang on them ---- */
+
+enum tap_point { TAP_GRO, TAP_POINTS };
+
+struct tap_packet {
+	enum tap_point point;
+	u32 cpu;
+	const struct sk_buff *skb;
+	u64 t_ns;
+	int fate;                      /* -1: not known yet */
+};
+struct packet_tap {
+	struct packet_tap *next;
+	void (*func)(struct packet_tap *t, const struct tap_packet *p);
+};
+void packet_tap_add(struct host *h, struct packet_tap *t, enum tap_point point);
+void packet_tap_del(struct host *h, struct packet_tap *t, enum tap_point point);
+void packet_taps_skb(struct softnet_data *sd, enum tap_point point, const struct sk_buff *skb, u64 t_ns, int fate);
+
+/* what recvmsg(2) tells beside the bytes: sockaddr_ll, tpacket_auxdata, SO_TIMESTAMPNS */
+struct packet_info {
+	u64 t_ns;
+	u32 len, snaplen, hash;        /* len: of the packet, without the tag; snaplen: bytes of it that are here */
+	u16 queue, vlan_tci, vlan_tpid;
+	u8 pkt_type, tagged;
+	u32 spare;
+};
+struct packet_sock {
+	struct packet_tap tap;
+	struct bpf_prog *filter;       /* NULL: all */
+	u8 *ring;
+	u32 size, lock;
+	u64 head, tail;                /* free-running, bytes */
+	u32 waiting;                   /* wake the reader when something comes */
+	int wake_fd;
+	u64 packets, drops;            /* tp_packets (drops among them), tp_drops */
+};
+struct packet_sock *packet_sock_new(struct host *h, struct bpf_prog *filter, u32 ring);
+void packet_sock_free(struct host *h, struct packet_sock *ps);
+int packet_recv(struct packet_sock *ps, u8 *buf, u64 size, struct packet_info *info, int max);
+
+/* ---- pcapng.c: taps that write a file; pcapng blocks in memory, written when the buffer is full ---- */
+
 struct capture_slot { u64 t; u32 off, len; };
 struct capture {
+	struct packet_tap tap;
 	u8 *buf, *spare;
 	u64 size, used;
 	struct capture_slot *slot;     /* the blocks in buf, by stamp */
@@ -908,10 +969,9 @@ struct capture {
 	u64 packets, bytes, drops, late;
 	int error;
 };
-struct capture *capture_new(int fd, u64 base_ns, const char *ifname);
+struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname);
 int capture_flush(struct capture *c);
-void capture_free(struct capture *c);
-void capture_skb(struct capture *c, const struct sk_buff *skb, u64 now_ns);
+void capture_free(struct host *h, struct capture *c);
 
 /* ---- arp.c ip.c ipv6.c icmp.c udp.c tcp.c. All consume skb ---- */
 
@@ -1186,7 +1246,8 @@ struct host {
 	struct upcall_queue upcalls;
 	u64 outside_fates[FATE_MAX];   /* counted by Python's thread */
 	u64 outside_ofo_frames;
-	struct capture *capture;
+	struct packet_tap *taps[TAP_POINTS];
+	u32 taps_lock, tapped;         /* tapped: bit per point */
 	u64 steps;                     /* scheduler's, virtual time */
 	u64 limit;                     /* virtual time: stop when so many frames were offered */
 };

@@ -27,11 +27,10 @@ class Capture:
         except OSError as e:
             raise ConfigError(f"{path}: {e.strerror}") from e
         self.path = Path(path)
-        self._c: Any = lib.capture_new(self._fd, base_ns, name.encode())
+        self._c: Any = lib.capture_new(host.c, self._fd, base_ns, name.encode())
         if self._c == ffi.NULL:
             os.close(self._fd)
             raise VnicError(f"{path}: no memory, or the interface's name is too long")
-        host.c.capture = self._c
         host.nic.capture = self
 
     @property
@@ -52,9 +51,8 @@ class Capture:
         """Write the rest. VnicError if the file could not take all of it (the packets lost are counted)."""
         if self._c is None:
             return
-        self._host.c.capture = ffi.NULL
         rc, drops = lib.capture_flush(self._c), int(self._c.drops)
-        lib.capture_free(self._c)
+        lib.capture_free(self._host.c, self._c)
         self._c = None
         self._host.nic.capture = None
         os.close(self._fd)
