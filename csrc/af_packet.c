@@ -71,6 +71,37 @@ noinline void packet_taps_skb(struct softnet_data *sd, enum tap_point point, con
 	     &(struct tap_packet){ .point = point, .skb = skb, .t_ns = t_ns, .cpu = sd->cpu, .fate = fate });
 }
 
+noinline void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate)
+{
+	packet_taps_skb(sd, TAP_STACK, skb, sd->now, fate);
+}
+
+/* packet_taps_outside() - a Python thread has no counter: it holds the lock that packet_tap_del() takes */
+void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate)
+{
+	struct tap_packet p = { .point = TAP_STACK, .skb = skb, .t_ns = h->live ? clock_ns() : 0, .fate = fate };
+
+	if (likely(!READ_ONCE(h->taps[TAP_STACK])))
+		return;
+	for (u32 i = 0; i < h->ncpus && !h->live; i++)
+		p.t_ns = max_u64(p.t_ns, h->cpu[i]->now);
+	spin_lock(&h->taps_lock);
+	for (struct packet_tap *t = h->taps[TAP_STACK]; t; t = t->next)
+		t->func(t, &p);
+	spin_unlock(&h->taps_lock);
+}
+
+noinline void packet_taps_frame(struct nic *nic, enum tap_point point, const struct frame *f, u64 t_ns, int fate)
+{
+	walk(nic->host, &nic->in_taps, &(struct tap_packet){ .point = point, .frame = f, .t_ns = t_ns, .fate = fate });
+}
+
+noinline void packet_taps_dma(struct nic *nic, const struct frame *f)
+{
+	packet_taps_frame(nic, TAP_WIRE, f, f->t_ns, -1);
+	packet_taps_frame(nic, TAP_NIC, f, nic->now, -1);
+}
+
 /* ---- a packet socket ---- */
 
 struct entry {

@@ -1,241 +1,214 @@
-/* pcapng.c - what a tap saw, as a pcapng file
+/* pcapng.c - how a file says what a tap saw. Called by capture.c. Format: draft-ietf-opsawg-pcapng
  *
- *   netif_receive_skb.c -> af_packet.c packet_taps_skb() -> capture_packet(): a block in memory -> the file
- *
- * One section, one interface, an enhanced packet block each; the VLAN tag is put back as libpcap does. Format:
- * draft-ietf-opsawg-pcapng.
- *
- * The file is in the order of stamps, though CPUs come here in turns and a backlog may hold a packet for a while: blocks
- * are sorted in the buffer, and of a full one only the older half is written. What comes later than that is counted
- * (late). After an error of the file nothing more is kept, and what is lost is counted.
+ * One section, an interface for each point that is tapped, an enhanced packet block for each packet: the VLAN tag put
+ * back as libpcap does, the receive queue (epb_queue), the id of its first frame (epb_packetid: the same at all points),
+ * and as a comment what became of it and which frames GRO made it of. A packet that has its fate is shown as far as its
+ * buffers still have it: from the Ethernet header on, without what was padding.
  */
 #include "prelude.h"
 
-#include <unistd.h>
+#include <stdio.h>
 
-#define CAPTURE_BUF (1u << 21)
-#define PACKET_MAX (1u << 18)
-#define BLOCK_MIN 48 /* 32 bytes around an Ethernet header */
+#define FRAMES_SHOWN 16 /* of those a merged packet was made of */
 
-static void put32(struct capture *c, u32 v)
+enum { IF_NAME = 2, IF_TSRESOL = 9, OPT_COMMENT = 1, EPB_PACKETID = 5, EPB_QUEUE = 6 };
+
+static void put(struct capture_batch *b, const void *from, u32 len)
 {
-	memcpy(c->buf + c->used, &v, 4);
-	c->used += 4;
+	memcpy(b->buf + b->used, from, len);
+	b->used += len;
 }
 
-static void put16(struct capture *c, u16 v)
+static void put32(struct capture_batch *b, u32 v)
 {
-	memcpy(c->buf + c->used, &v, 2);
-	c->used += 2;
+	put(b, &v, 4);
 }
 
-static void pad4(struct capture *c)
+static void pad4(struct capture_batch *b)
 {
-	while (c->used & 3)
-		c->buf[c->used++] = 0;
+	while (b->used & 3)
+		b->buf[b->used++] = 0;
 }
 
-static void put_option(struct capture *c, u16 code, const void *value, u32 len)
+static void put_option(struct capture_batch *b, u16 code, const void *value, u32 len)
 {
-	put16(c, code);
-	put16(c, (u16)len);
-	memcpy(c->buf + c->used, value, len);
-	c->used += len;
-	pad4(c);
+	put32(b, code | len << 16);
+	put(b, value, len);
+	pad4(b);
 }
 
-static void put_headers(struct capture *c, const char *ifname)
+/* A block begins with its type and length, and ends with the length again. */
+static u64 block_begin(struct capture_batch *b, u32 type)
 {
-	u32 name = (u32)strlen(ifname), idb;
-	u8 nanoseconds = 9;
+	u64 at = b->used;
 
-	put32(c, 0x0a0d0d0a); /* section header block */
-	put32(c, 28);
-	put32(c, 0x1a2b3c4d);
-	put16(c, 1);
-	put16(c, 0);
-	put32(c, 0xffffffff);
-	put32(c, 0xffffffff);
-	put32(c, 28);
-	idb = 16 + (4 + align_up(name, 4)) + 8 + 4 + 4; /* fixed part, name, tsresol, end of options, length */
-	put32(c, 1); /* interface description block */
-	put32(c, idb);
-	put16(c, 1); /* LINKTYPE_ETHERNET */
-	put16(c, 0);
-	put32(c, PACKET_MAX);
-	put_option(c, 2, ifname, name);
-	put_option(c, 9, &nanoseconds, 1);
-	put32(c, 0);
-	put32(c, idb);
-}
-
-static void add_slot(struct capture *c, u64 t, u64 off)
-{
-	u32 i = c->nslots++;
-
-	for (; i > 0 && c->slot[i - 1].t > t; i--) /* mostly none: CPUs are hardly ever apart by much */
-		c->slot[i] = c->slot[i - 1];
-	c->slot[i] = (struct capture_slot){ .t = t, .off = (u32)off, .len = (u32)(c->used - off) };
-}
-
-/* Of the first n blocks, in order, the file took so many bytes: how many packets did it not get whole? */
-static u64 packets_lost(const struct capture *c, u32 n, u64 done)
-{
-	u64 lost = 0, at = 0;
-
-	for (u32 i = 0; i < n; i++) {
-		at += c->slot[i].len;
-		lost += load32(c->buf + c->slot[i].off) == 6 && at > done;
-	}
-	return lost;
-}
-
-/* Put the blocks from .. to - 1 into spare, one behind the other. Return: bytes */
-static u64 gather(struct capture *c, u32 from, u32 to)
-{
-	u64 at = 0;
-
-	for (u32 i = from; i < to; i++) {
-		memcpy(c->spare + at, c->buf + c->slot[i].off, c->slot[i].len);
-		at += c->slot[i].len;
-	}
+	put32(b, type);
+	put32(b, 0);
 	return at;
 }
 
-/* Write the n oldest blocks; the rest moves to the buffer's start. Return: 0, or -errno of the write that failed */
-static int write_oldest(struct capture *c, u32 n)
+static void block_end(struct capture_batch *b, u64 at)
 {
-	u64 size = gather(c, 0, n), done = 0, at = 0;
-	u8 *old = c->buf;
+	u32 len = (u32)(b->used - at) + 4;
 
-	while (!c->error && done < size) {
-		ssize_t rc = write(c->fd, c->spare + done, size - done);
-
-		if (rc < 0 && errno != EINTR)
-			c->error = -errno;
-		if (rc > 0)
-			done += (u64)rc;
-	}
-	if (unlikely(c->error)) {
-		u64 lost = packets_lost(c, c->nslots, done); /* those behind them are lost too */
-
-		COUNT(c->packets, -lost);
-		COUNT(c->drops, lost);
-		n = c->nslots;
-	}
-	c->used = gather(c, n, c->nslots);
-	for (u32 i = n; i < c->nslots; i++) {
-		c->slot[i - n] = (struct capture_slot){ c->slot[i].t, (u32)at, c->slot[i].len };
-		at += c->slot[i].len;
-	}
-	c->nslots -= n;
-	c->buf = c->spare;
-	c->spare = old;
-	return c->error;
+	memcpy(b->buf + at + 4, &len, 4);
+	put32(b, len);
 }
 
-/* The buffer is full: the older half goes. What came up late from another CPU still finds its place in the other. */
-static void write_half(struct capture *c)
+static void interface(struct capture_batch *b, const char *ifname, const char *point)
 {
-	u64 size = 0;
+	u64 at = block_begin(b, 1);
+	u8 nanoseconds = 9;
+	char name[128];
+
+	put32(b, 1); /* LINKTYPE_ETHERNET */
+	put32(b, PCAPNG_SNAPLEN);
+	snprintf(name, sizeof(name), "%s %s", ifname, point);
+	put_option(b, IF_NAME, name, (u32)strlen(name));
+	put_option(b, IF_TSRESOL, &nanoseconds, 1);
+	put32(b, 0);
+	block_end(b, at);
+}
+
+void pcapng_headers(struct capture *c, const char *ifname)
+{
+	static const char *const name[TAP_POINTS] = { "wire", "nic", "gro", "stack" };
+	struct capture_batch *b = c->filling;
+	u64 at = block_begin(b, 0x0a0d0d0a); /* section */
 	u32 n = 0;
 
-	while (n < c->nslots && size < c->used / 2)
-		size += c->slot[n++].len;
-	if (n)
-		c->written = c->slot[n - 1].t;
-	write_oldest(c, n);
+	put32(b, 0x1a2b3c4d);
+	put32(b, 1);
+	put32(b, 0xffffffff);
+	put32(b, 0xffffffff);
+	block_end(b, at);
+	for (u32 point = 0; point < TAP_POINTS; point++) {
+		if (!(c->points >> point & 1))
+			continue;
+		c->interface[point] = n++;
+		interface(b, ifname, name[point]);
+	}
 }
 
-int capture_flush(struct capture *c)
+/* ---- an skb ---- */
+
+/* Bytes in its first buffer, from the Ethernet header to the end: the protocols move data on, and leave the rest there. */
+static u32 head_bytes(const struct sk_buff *skb)
 {
-	return write_oldest(c, c->nslots);
+	return (u32)(skb->data + skb->head_len - skb_mac_header(skb));
 }
 
-static void free_all(struct capture *c)
+static u32 skb_bytes(const struct sk_buff *skb)
 {
-	free(c->buf);
-	free(c->spare);
-	free(c->slot);
-	free(c);
+	u32 len = head_bytes(skb) + (skb->flags & SKB_TAGGED ? 4 : 0);
+
+	for (const struct sk_buff *piece = skb->frag_list; piece; piece = piece->next)
+		len += piece->head_len;
+	return len;
 }
 
-/* Return: 0, or -errno of the file */
-static int put_packet(struct capture *c, const struct sk_buff *skb, u64 t)
+static void put_skb(struct capture_batch *b, const struct sk_buff *skb, u32 kept)
 {
-	bool tagged = skb->flags & SKB_TAGGED;
-	u32 len = skb->len + ETH_HLEN + (tagged ? 4 : 0), kept = min_u32(len, PACKET_MAX);
-	u32 block = 32 + align_up(kept, 4);
 	const u8 *mac = skb_mac_header(skb);
-	u64 start, begin;
+	u32 left = kept, head = head_bytes(skb), n;
 
-	if (c->used + block > c->size)
-		write_half(c);
-	if (unlikely(c->error))
-		return c->error;
-	begin = c->used;
-	c->late += t < c->written;
-	put32(c, 6); /* enhanced packet block */
-	put32(c, block);
-	put32(c, 0);
-	put32(c, (u32)(t >> 32));
-	put32(c, (u32)t);
-	put32(c, kept);
-	put32(c, len);
-	start = c->used;
-	if (tagged) {
-		skb_tagged_header(skb, c->buf + c->used);
-		c->used += ETH_HLEN + 4;
+	if (skb->flags & SKB_TAGGED) {
+		skb_tagged_header(skb, b->buf + b->used);
+		b->used += ETH_HLEN + 4;
+		left -= ETH_HLEN + 4;
+		mac += ETH_HLEN;
+		head -= ETH_HLEN;
+	}
+	n = min_u32(left, head);
+	put(b, mac, n);
+	left -= n;
+	for (const struct sk_buff *piece = skb->frag_list; piece && left; piece = piece->next, left -= n) {
+		n = min_u32(left, piece->head_len);
+		put(b, piece->data, n);
+	}
+}
+
+/* "3 frames: 1448 1448 900": the bytes that each frame gave it. Return: characters */
+static u32 put_frames(char *to, u32 room, const struct sk_buff *skb)
+{
+	u32 n = (u32)snprintf(to, room, "%u frames:", skb->segs), shown = 0, len = skb->gso_size;
+
+	for (const struct sk_buff *piece = skb->frag_list; shown < FRAMES_SHOWN; piece = piece->next) {
+		if (piece && !piece->segs) { /* of a frame that spans buffers; the first's length is known already */
+			len += shown ? piece->head_len : 0;
+			continue;
+		}
+		n += (u32)snprintf(to + n, room - n, " %u", len);
+		shown++;
+		if (!piece)
+			return n;
+		len = piece->head_len;
+	}
+	return n + (u32)snprintf(to + n, room - n, " ...");
+}
+
+/* ---- a packet ---- */
+
+static u32 comment(const struct capture *c, const struct tap_packet *p, char *to, u32 room)
+{
+	bool merged = p->skb && p->skb->segs > 1 && p->skb->frag_list;
+	u32 n = 0;
+
+	if (p->fate >= 0 && c->verdicts)
+		n = (u32)snprintf(to, room, "%s%s", c->verdicts[p->fate], merged ? "; " : "");
+	if (merged)
+		n += put_frames(to + n, room - n, p->skb);
+	return n;
+}
+
+/* What a card that did not look at a frame any further does not know. */
+static bool has_queue(const struct tap_packet *p)
+{
+	return p->skb || p->fate < 0 || p->fate == FIFO_OVERRUN || p->fate == RX_OVER || p->fate == RX_NO_BUFFER;
+}
+
+static u32 packet_bytes(const struct tap_packet *p)
+{
+	return p->skb ? skb_bytes(p->skb) : p->frame->len;
+}
+
+u32 pcapng_room(const struct tap_packet *p)
+{
+	return 32 + min_u32(packet_bytes(p), PCAPNG_SNAPLEN) + 3 + PCAPNG_OPTIONS_MAX;
+}
+
+/* pcapng_packet() - a block for p, stamped t (ns since the epoch). There has to be pcapng_room(). */
+void pcapng_packet(struct capture *c, const struct tap_packet *p, u64 t)
+{
+	struct capture_batch *b = c->filling;
+	u32 len = packet_bytes(p), kept = min_u32(len, PCAPNG_SNAPLEN), queue, n;
+	char text[PCAPNG_OPTIONS_MAX - 64];
+	u64 at = block_begin(b, 6), id;
+
+	put32(b, c->interface[p->point]);
+	put32(b, (u32)(t >> 32));
+	put32(b, (u32)t);
+	put32(b, kept);
+	put32(b, p->skb ? len : p->frame->wire_len);
+	if (p->skb) {
+		const u64 *ids = smp_load_acquire(&p->skb->pool->frame_id); /* Pairs with keep_frame_ids(). */
+
+		put_skb(b, p->skb, kept);
+		queue = p->skb->queue;
+		id = ids ? ids[p->skb->id] : 0;
 	} else {
-		memcpy(c->buf + c->used, mac, ETH_HLEN);
-		c->used += ETH_HLEN;
+		put(b, p->frame->data, kept);
+		queue = p->frame->queue;
+		id = p->frame->id;
 	}
-	c->used += skb_copy_bits(skb, 0, c->buf + c->used, kept - (u32)(c->used - start));
-	pad4(c);
-	put32(c, block);
-	add_slot(c, t, begin);
-	return 0;
-}
-
-static void capture_packet(struct packet_tap *t, const struct tap_packet *p)
-{
-	struct capture *c = container_of(t, struct capture, tap);
-
-	spin_lock(&c->lock);
-	if (likely(put_packet(c, p->skb, c->base_ns + p->t_ns) == 0)) {
-		COUNT(c->packets, 1);
-		COUNT(c->bytes, p->skb->len + ETH_HLEN);
-	} else {
-		COUNT(c->drops, 1);
-	}
-	spin_unlock(&c->lock);
-}
-
-struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname)
-{
-	struct capture *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return NULL;
-	c->fd = fd;
-	c->base_ns = base_ns;
-	c->size = CAPTURE_BUF;
-	c->buf = malloc(CAPTURE_BUF);
-	c->spare = malloc(CAPTURE_BUF);
-	c->slot = malloc((CAPTURE_BUF / BLOCK_MIN + 1) * sizeof(*c->slot));
-	if (!c->buf || !c->spare || !c->slot || strlen(ifname) > 64) {
-		free_all(c);
-		return NULL;
-	}
-	put_headers(c, ifname);
-	add_slot(c, 0, 0);
-	c->tap.func = capture_packet;
-	packet_tap_add(h, &c->tap, TAP_GRO);
-	return c;
-}
-
-void capture_free(struct host *h, struct capture *c)
-{
-	packet_tap_del(h, &c->tap, TAP_GRO);
-	free_all(c);
+	pad4(b);
+	n = comment(c, p, text, sizeof(text));
+	if (n)
+		put_option(b, OPT_COMMENT, text, n);
+	if (id)
+		put_option(b, EPB_PACKETID, &id, sizeof(id));
+	if (has_queue(p))
+		put_option(b, EPB_QUEUE, &queue, sizeof(queue));
+	put32(b, 0);
+	block_end(b, at);
 }

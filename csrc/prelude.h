@@ -229,6 +229,20 @@ static inline void count_fate(struct softnet_data *sd, enum fate fate, u32 frame
 	COUNT(sd->fates[fate], frames);
 }
 
+/* A packet has its fate, and is still whole. */
+static inline void tap_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate)
+{
+	if (unlikely(READ_ONCE(sd->host->taps[TAP_STACK]) != NULL))
+		packet_taps_fate(sd, skb, fate);
+}
+
+/* A frame went from the FIFO into the ring. */
+static inline void tap_dma(struct nic *nic, const struct frame *f)
+{
+	if (unlikely(READ_ONCE(nic->host->tapped) & (1u << TAP_WIRE | 1u << TAP_NIC)))
+		packet_taps_dma(nic, f);
+}
+
 static inline bool addr_equal(const struct inet_addr *a, const struct inet_addr *b)
 {
 	return a->lo == b->lo && a->hi == b->hi;

@@ -600,6 +600,7 @@ struct rx_pool {
 	struct nic_queue *nicq;
 	struct sk_buff *returned;  /* what other CPUs gave back: a chain pushed by compare-and-swap, taken whole */
 	u32 starved;               /* the ring could not be refilled: wake the driver when a buffer comes back */
+	u64 *frame_id;             /* of the first frame in skb i; NULL: nobody has asked */
 };
 int rx_pool_init(struct rx_pool *p, u8 *base, u64 bus, u32 size, u32 buf_len, u32 stride);
 void rx_pool_exit(struct rx_pool *p);
@@ -915,14 +916,21 @@ u32 bpf_run(const struct bpf_prog *prog, const struct sk_buff *skb, u32 cpu);
 
 /* ---- af_packet.c: taps, and the packet sockets that hang on them ---- */
 
-enum tap_point { TAP_GRO, TAP_POINTS };
+enum tap_point {
+	TAP_WIRE,                      /* a frame as it arrived, seen when it leaves the FIFO or is lost by the card */
+	TAP_NIC,                       /* a frame the card put into the ring */
+	TAP_GRO,                       /* behind GRO and RPS, before the protocols: where packet sockets are */
+	TAP_STACK,                     /* a packet that has its fate */
+	TAP_POINTS
+};
 
 struct tap_packet {
 	enum tap_point point;
 	u32 cpu;
-	const struct sk_buff *skb;
+	const struct sk_buff *skb;     /* one of these two is NULL */
+	const struct frame *frame;
 	u64 t_ns;
-	int fate;                      /* -1: not known yet */
+	int fate;                      /* -1: none yet */
 };
 struct packet_tap {
 	struct packet_tap *next;
@@ -931,6 +939,10 @@ struct packet_tap {
 void packet_tap_add(struct host *h, struct packet_tap *t, enum tap_point point);
 void packet_tap_del(struct host *h, struct packet_tap *t, enum tap_point point);
 void packet_taps_skb(struct softnet_data *sd, enum tap_point point, const struct sk_buff *skb, u64 t_ns, int fate);
+void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate);
+void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate);  /* of a Python thread */
+void packet_taps_frame(struct nic *nic, enum tap_point point, const struct frame *f, u64 t_ns, int fate);
+void packet_taps_dma(struct nic *nic, const struct frame *f);
 
 /* what recvmsg(2) tells beside the bytes: sockaddr_ll, tpacket_auxdata, SO_TIMESTAMPNS */
 struct packet_info {
@@ -954,24 +966,44 @@ struct packet_sock *packet_sock_new(struct host *h, struct bpf_prog *filter, u32
 void packet_sock_free(struct host *h, struct packet_sock *ps);
 int packet_recv(struct packet_sock *ps, u8 *buf, u64 size, struct packet_info *info, int max);
 
-/* ---- pcapng.c: taps that write a file; pcapng blocks in memory, written when the buffer is full ---- */
+/* ---- capture.c, pcapng.c: taps that write a file ---- */
 
 struct capture_slot { u64 t; u32 off, len; };
+struct capture_batch {                 /* blocks in memory */
+	u8 *buf;
+	u64 used;
+	struct capture_slot *slot;     /* by stamp; next: the first that is not written */
+	u32 nslots, next;
+};
 struct capture {
-	struct packet_tap tap;
-	u8 *buf, *spare;
-	u64 size, used;
-	struct capture_slot *slot;     /* the blocks in buf, by stamp */
-	u32 nslots;
-	int fd;
-	u32 lock;
-	u64 base_ns, written;          /* stamp of the last one in the file */
-	u64 packets, bytes, drops, late;
+	struct packet_tap tap[TAP_POINTS];
+	u32 points;                    /* bit per point */
+	u32 interface[TAP_POINTS];     /* its number in the file */
+	const char *const *verdicts;   /* a line of text for each fate, or NULL */
+	struct capture_batch batch[3], *filling, *held, *spare;
+	u8 *out;
+	u64 size, out_used;            /* of a batch; bytes */
+	int fd, wake_fd;
+	u8 threaded, regular, woken;
+	u32 lock, stop;
+	u64 base_ns, written;          /* stamp up to which the file is written */
+	u64 packets, bytes, late;
+	u64 drops;                     /* packets that found the buffer full, or the file broken */
+	u64 lost;                      /* of those captured: the file did not take them. Counted by who writes */
 	int error;
 };
-struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname);
-int capture_flush(struct capture *c);
-void capture_free(struct host *h, struct capture *c);
+struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname, u32 points, u64 size, int threaded);
+int capture_thread(struct capture *c);  /* writes until stopped, or the file breaks: 0, or -errno of it */
+void capture_stop(struct capture *c);   /* ends it, from another thread */
+void capture_detach(struct host *h, struct capture *c);
+int capture_flush(struct capture *c);   /* nobody else writes. -EAGAIN: whoever should read it does not */
+void capture_free(struct capture *c);
+/* pcapng.c: blocks at the end of the batch that is filled, where there is room for them */
+#define PCAPNG_SNAPLEN 262144
+#define PCAPNG_OPTIONS_MAX 512
+void pcapng_headers(struct capture *c, const char *ifname);
+u32 pcapng_room(const struct tap_packet *p);  /* bytes its block takes at most */
+void pcapng_packet(struct capture *c, const struct tap_packet *p, u64 t);
 
 /* ---- arp.c ip.c ipv6.c icmp.c udp.c tcp.c. All consume skb ---- */
 

@@ -1,17 +1,19 @@
-"""The tap: a pcapng file of what came up after GRO, as scapy and tshark read it."""
+"""Captures: what the file says of a packet at each point, as scapy and tshark read it."""
 
-import resource
 import shutil
 import struct
 import subprocess
 
 import frames
+import pcapng_blocks
 import pytest
+import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.utils import PcapNgReader
 
 import vnic
+import vnic.capture
 
 BASE_NS = 1_700_000_000_123_456_789
 
@@ -99,9 +101,10 @@ def test_what_a_protocol_drops_later_is_seen(capture):
     assert [f for _, f in capture([bad])] == [bad]
 
 
-def test_a_capture_changes_no_fate_and_no_time(host, tmp_path):
+@pytest.mark.parametrize("at", [*vnic.capture.POINTS, vnic.capture.POINTS])
+def test_a_capture_changes_no_fate_and_no_time(host, tmp_path, at):
     hosts = [host(sink=True, cost="linux", cpus=2, rps_cpus="3", latency=True) for _ in range(2)]
-    tap = vnic.Capture(hosts[0], tmp_path / "tap.pcapng")
+    tap = vnic.Capture(hosts[0], tmp_path / "tap.pcapng", at=at)
     for h in hosts:
         h.feed([frames.udp(sport=i) for i in range(300)], gap_ns=100)
         h.run()
@@ -111,103 +114,139 @@ def test_a_capture_changes_no_fate_and_no_time(host, tmp_path):
     assert hosts[0].latencies() == hosts[1].latencies()
 
 
-def test_more_than_the_buffer_holds(capture):
-    fed = [frames.udp(bytes([i % 256]) * 1400) for i in range(2000)]
-    assert [data for _, data in capture(fed, gap_ns=1000)] == fed
+# ---- points ----
 
 
-SPREAD = [
-    {"queues": 4, "rx_usecs": 20, "rx_frames": 16},
-    {"rps_cpus": "f"},
-    {"queues": 2, "rps_cpus": "e", "netdev_max_backlog": 100_000},
-]
+@given(strategies.configs(), strategies.traffic())
+def test_the_file_has_each_frame_once_at_the_wire_and_every_fate(tmp_path_factory, config, traffic):
+    path = tmp_path_factory.mktemp("tap") / "all.pcapng"
+    knobs = {name: value for name, value in config.items() if name != "python"}
+    with vnic.Host(**knobs) as h:
+        if config["python"]:
+            h.packet_type(0x88B5)(lambda burst: [len(packet) % 2 for packet in burst])
+        vnic.Capture(h, path, at=("wire", "nic", "stack"))
+        h.feed(traffic)
+        h.finish()
+        ledger = h.ledger()
+        taken = h.nic.stats().rx_packets
+        for capture in h.nic.captures:
+            capture.close()
+    blocks = pcapng_blocks.read(path)
+    wire, nic, stack = (pcapng_blocks.at(blocks, point) for point in ("wire", "nic", "stack"))
+    assert sorted(b.id for b in wire) == list(range(1, len(traffic) + 1))
+    assert sorted(b.data for b in wire) == sorted(frame if isinstance(frame, bytes) else frame[1] for frame in traffic)
+    assert sorted(b.id for b in nic) == sorted(b.id for b in wire if not b.fate)
+    assert len(nic) == taken
+    assert {b.id for b in stack} <= {b.id for b in nic}
+    assert sum(b.frames for b in stack) == len(nic)
+    assert pcapng_blocks.fates(wire + stack) == ledger.fates
 
 
-@pytest.mark.parametrize("knobs", SPREAD)
-@pytest.mark.parametrize("size", [18, 1400])
-def test_the_file_is_in_the_order_of_stamps_whoever_took_the_packets(capture, knobs, size):
-    """CPUs have turns, and a backlog may be long: blocks once stood in the order in which they came up."""
-    fed = [frames.udp(i.to_bytes(4) + bytes(size), sport=i % 97) for i in range(4000)]
-    got = capture(fed, gap_ns=150, cost="linux", sink=True, fifo=1 << 24, link="inf", rcvbuf=1 << 30, **knobs)
-    stamps = [t for t, _ in got]
-    assert stamps == sorted(stamps)
-    assert len(got) == 4000
-    flow = [int.from_bytes(data[42:46]) for _, data in got if int.from_bytes(data[34:36]) == 5]
-    assert flow == sorted(flow)
-
-
-def test_what_comes_too_late_is_in_the_file_all_the_same_and_counted(host, tmp_path):
-    h = host(gro=False)
-    tap = vnic.Capture(h, tmp_path / "tap.pcapng", base_ns=10**18)
-    h.feed([frames.udp(b"x" * 1400)] * 3000, gap_ns=1000)
-    h.run()
-    tap.set_base(0)
-    h.feed(frames.udp(b"late"))
-    h.run()
-    assert (tap.packets, tap.late) == (3001, 1)
-    tap.close()
-    assert len(read_back(tmp_path / "tap.pcapng")) == 3001
-
-
-def test_closing_twice_is_closing_once_and_the_host_closes_it_too(host, tmp_path):
-    h = host()
-    tap = vnic.Capture(h, tmp_path / "a.pcapng")
-    tap.close()
-    tap.close()
-    vnic.Capture(h, tmp_path / "b.pcapng")
-    h.feed(frames.udp())
-    h.run()
-    h.close()
-    assert len(read_back(tmp_path / "b.pcapng")) == 1
-
-
-def test_after_it_was_closed_nothing_is_captured(host, tmp_path):
-    h = host()
-    tap = vnic.Capture(h, tmp_path / "tap.pcapng")
-    tap.close()
-    h.feed(frames.udp())
-    h.run()
-    assert read_back(tmp_path / "tap.pcapng") == []
-
-
-# ---- a file that cannot be written ----
-
-
-@pytest.mark.parametrize("n", [1, 5, 3000])
-def test_a_full_disk_is_said_in_one_sentence_and_every_packet_lost_is_counted(host, n):
-    h = host(sink=True)
-    tap = vnic.Capture(h, "/dev/full")
-    h.feed([frames.udp(b"x" * 1400)] * n, gap_ns=1000)
-    h.run()
-    with pytest.raises(vnic.VnicError, match=f"^/dev/full: No space left on device; {n} packets"):
+@given(st.lists(st.binary(min_size=14, max_size=600), max_size=20), st.sampled_from((128, 2048)))
+def test_bytes_are_the_same_at_all_points(tmp_path_factory, fed, rx_buf_len):
+    fed = [f[:12] + b"\x88\xb5" + f[14:] for f in fed]
+    path = tmp_path_factory.mktemp("tap") / "any.pcapng"
+    with vnic.Host(cost="zero", link="inf", rx_buf_len=rx_buf_len) as host:
+        tap = vnic.Capture(host, path, at=vnic.capture.POINTS)
+        host.feed(fed)
+        host.run()
         tap.close()
-    assert h.ledger().fates == {"DELIVERED_UDP": n}  # the path did not mind
+    blocks = pcapng_blocks.read(path)
+    for point in vnic.capture.POINTS:
+        assert [(b.id, b.data) for b in pcapng_blocks.at(blocks, point)] == list(enumerate(fed, 1))
 
 
-def test_of_a_file_that_may_not_grow_what_is_whole_is_there(host, tmp_path):
+def captured(host, tmp_path, fed, *, gap_ns=0, at=vnic.capture.POINTS, **knobs):
+    h = host(**knobs)
+    tap = vnic.Capture(h, tmp_path / "tap.pcapng", at=at)
+    h.feed(fed, at_ns=0, gap_ns=gap_ns)
+    h.finish()
+    tap.close()
+    return pcapng_blocks.read(tmp_path / "tap.pcapng")
+
+
+def test_what_the_card_loses_is_at_the_wire_with_the_reason(host, tmp_path):
+    frame = frames.udp(b"x" * 1000)
+    theirs = frames.udp(mac={"dst": b"\2\0\0\0\0\x99"})
+    fed = [theirs, b"short", *[frame] * 60]
+    blocks = captured(
+        host, tmp_path, fed, sink=True, mac="02:00:00:00:00:01", fifo=4096, rx_ring=16, cost="linux", link="100G"
+    )
+    wire = pcapng_blocks.at(blocks, "wire")
+    assert wire[0].comment == "MAC_FILTER: not for us: the address filter"
+    assert wire[1].fate == "RX_LENGTH"
+    lost = [b for b in wire if b.fate == "FIFO_OVERRUN"]
+    assert {b.comment for b in lost} == {"FIFO_OVERRUN: the card's FIFO was full (rx_fifo_errors)"}
+    assert len(pcapng_blocks.at(blocks, "nic")) == len(fed) - 2 - len(lost)
+
+
+def test_what_the_host_decides_is_at_the_stack_whole(host, tmp_path):
+    fed = [frames.udp(b"one"), frames.tcp(b"two"), frames.udp(check=1), frames.eth(b"who?", type=0x88B5), frames.arp()]
+    stack = pcapng_blocks.at(captured(host, tmp_path, fed, sink=True, gro=False), "stack")
+    assert [b.data for b in stack] == fed
+    assert [b.comment for b in stack] == [
+        "DELIVERED_UDP: in a UDP socket's queue",
+        "DELIVERED_TCP: taken by a TCP stream: data queued in order, or a segment without data",
+        "UDP_CSUM: bad UDP checksum",
+        "UNHANDLED_PROTO: no protocol handler for it",
+        "DELIVERED_ARP: taken by ARP",
+    ]
+
+
+@pytest.mark.parametrize("rx_buf_len", [128, 2048])
+def test_a_merged_packet_says_of_which_frames_it_was_made(host, tmp_path, rx_buf_len):
+    sizes = [1000, 1000, 300]
+    fed = [frames.tcp(b"x" * n, seq=1 + 1000 * i, id=i) for i, n in enumerate(sizes)]
+    blocks = captured(host, tmp_path, [frames.udp(), *fed], sink=True, rx_buf_len=rx_buf_len)
+    (gro,) = (b for b in pcapng_blocks.at(blocks, "gro") if b.frames > 1)
+    (stack,) = (b for b in pcapng_blocks.at(blocks, "stack") if b.frames > 1)
+    assert (gro.id, gro.comment) == (2, "3 frames: 1000 1000 300")
+    assert (stack.id, stack.data) == (2, gro.data)
+    assert stack.comment.endswith("a segment without data; 3 frames: 1000 1000 300")
+
+
+def test_of_very_many_the_first_are_said(host, tmp_path):
+    fed = [frames.tcp(b"x" * 100, seq=1 + 100 * i, id=i) for i in range(40)]
+    (gro,) = captured(host, tmp_path, fed, sink=True, at="gro")
+    assert gro.comment == "40 frames:" + " 100" * 16 + " ..."
+
+
+def test_each_has_its_queue_and_its_stamp(host, tmp_path):
+    fed = [frames.udp(sport=i + 1) for i in range(50)]
+    blocks = captured(host, tmp_path, fed, sink=True, queues=4, cost="linux", gap_ns=1000)
+    by_id = {}
+    for b in blocks:
+        by_id.setdefault(b.id, []).append(b)
+    for seen in by_id.values():
+        assert [b.point for b in seen] == list(vnic.capture.POINTS)
+        assert len({b.queue for b in seen}) == 1
+        assert [b.t_ns for b in seen] == sorted(b.t_ns for b in seen)
+    assert {b.queue for b in blocks} == {0, 1, 2, 3}
+    assert [b.t_ns for b in blocks] == sorted(b.t_ns for b in blocks)
+
+
+def test_several_captures_at_once_and_packets_from_before_them(host, tmp_path):
     h = host(sink=True)
-    tap = vnic.Capture(h, tmp_path / "tap.pcapng")
-    h.feed([frames.udp(b"x" * 958)] * 20, gap_ns=1000)
+    h.feed(frames.udp(b"before"))
     h.run()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    try:
-        with pytest.raises(vnic.VnicError, match="File too large; 11 packets are missing"):
-            tap.close()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    whole = (10_000 - 28 - 40) // (32 + 1000)  # section, interface, then packets of 1000 bytes
-    assert whole == 20 - 11
+    a, b = (vnic.Capture(h, tmp_path / name, at=at) for name, at in (("a", "wire"), ("b", ("gro", "wire"))))
+    h.feed(frames.udp(b"1"))
+    h.run()
+    a.close()
+    h.feed(frames.udp(b"2"))
+    h.run()
+    b.close()
+    assert [(x.point, x.id) for x in pcapng_blocks.read(tmp_path / "a")] == [("wire", 2)]
+    assert sorted((x.point, x.id) for x in pcapng_blocks.read(tmp_path / "b")) == [
+        ("gro", 2), ("gro", 3), ("wire", 2), ("wire", 3),
+    ]  # fmt: skip
 
 
-def test_a_file_that_cannot_be_made_is_said_in_one_sentence(host, tmp_path):
-    with pytest.raises(vnic.VnicError, match="No such file or directory"):
-        vnic.Capture(host(), tmp_path / "no" / "such" / "place.pcapng")
-
-
-def test_a_name_of_an_interface_has_an_end(host, tmp_path):
-    with pytest.raises(vnic.VnicError, match="name is too long"):
-        vnic.Capture(host(), tmp_path / "tap.pcapng", name="x" * 65)
+@pytest.mark.parametrize("at", ["nowhere", (), ("gro", "GRO")])
+def test_a_point_that_does_not_exist(host, tmp_path, at):
+    with pytest.raises(vnic.ConfigError, match="wire, nic, gro, stack"):
+        vnic.Capture(host(), tmp_path / "tap.pcapng", at=at)
+    assert not (tmp_path / "tap.pcapng").exists()
 
 
 # ---- another reader ----
@@ -232,4 +271,24 @@ def test_tshark_reads_it_to_the_nanosecond(capture, tmp_path):
     assert [int(t.replace(".", "")[:19]) for t, *_ in rows] == [BASE_NS + 7 * i for i in range(4)]
     assert [int(length) for _, length, _, _ in rows] == [len(f) for f in fed]
     assert [vlan for _, _, vlan, _ in rows] == ["", "5", "", ""]
-    assert {name for *_, name in rows} == {"vnic0"}
+    assert {name for *_, name in rows} == {"vnic0 gro"}
+
+
+@pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")
+def test_tshark_shows_points_ids_queues_and_comments(host, tmp_path):
+    captured(host, tmp_path, [frames.udp(b"one"), frames.udp(check=1)], sink=True)
+    rows = tshark(
+        tmp_path / "tap.pcapng", "frame.interface_name", "frame.packet_id", "frame.interface_queue", "frame.comment"
+    )
+    assert sorted(row[:3] for row in rows) == sorted(
+        [f"vnic0 {point}", str(i), "0"] for point in vnic.capture.POINTS for i in (1, 2)
+    )
+    assert [row[3] for row in rows if row[0] == "vnic0 stack"] == [
+        "DELIVERED_UDP: in a UDP socket's queue",
+        "UDP_CSUM: bad UDP checksum",
+    ]
+
+
+def test_scapy_reads_all_points(host, tmp_path):
+    captured(host, tmp_path, [frames.udp(b"one")], sink=True)
+    assert [data for _, data in read_back(tmp_path / "tap.pcapng")] == [frames.udp(b"one")] * 4

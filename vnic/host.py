@@ -202,7 +202,14 @@ class Host:
         if not self.live:
             raise VnicError("start() is for a live host: Host(live=True)")
         self.began_ns = int(lib.clock_ns())
+        for capture in self.nic.captures:
+            capture.start()
         self._threads = Threads(self, pin)
+
+    @property
+    def running(self) -> bool:
+        """Live: are its threads there?"""
+        return self._threads is not None
 
     def wait(self, seconds: float | None = None) -> bool:
         """Live: until the wire has ended (True) or the time is over (False). Ctrl-C comes through."""
