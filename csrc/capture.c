@@ -235,8 +235,9 @@ static int allocate(struct capture *c)
 	return c->wake_fd < 0 ? -errno : 0;
 }
 
-/* capture_new() - size: of what is kept in memory (three times), bytes; threaded: somebody calls capture_thread() */
-struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname, u32 points, u64 size, int threaded)
+/* capture_new() - verdicts: see struct capture, outlives it; size: of what is kept in memory (three times), bytes; threaded: somebody calls capture_thread() */
+struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname, u32 points,
+			    const char *const *verdicts, u64 size, int threaded)
 {
 	struct capture *c = calloc(1, sizeof(*c));
 	struct stat st;
@@ -244,6 +245,7 @@ struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifn
 	if (!c)
 		return NULL;
 	*c = (struct capture){ .fd = fd, .wake_fd = -1, .base_ns = base_ns, .points = points, .size = size };
+	c->verdicts = verdicts;
 	c->threaded = (u8) !!threaded;
 	c->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	c->filling = &c->batch[0];

@@ -992,7 +992,8 @@ struct capture {
 	u64 lost;                      /* of those captured: the file did not take them. Counted by who writes */
 	int error;
 };
-struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname, u32 points, u64 size, int threaded);
+struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname, u32 points,
+			    const char *const *verdicts, u64 size, int threaded);
 int capture_thread(struct capture *c);  /* writes until stopped, or the file breaks: 0, or -errno of it */
 void capture_stop(struct capture *c);   /* ends it, from another thread */
 void capture_detach(struct host *h, struct capture *c);

@@ -78,15 +78,16 @@ class Capture:
         except OSError as e:
             raise ConfigError(f"{path}: {e.strerror}") from e
         self.path = Path(path)
+        texts = [f"{fate}: {ffi.string(lib.fate_text(i)).decode()}" for i, fate in enumerate(FATES)]
+        self._texts = [ffi.new("char[]", t.encode()) for t in texts]  # the C side has pointers to them
+        self._verdicts = ffi.new("char *[]", self._texts)
         size = _BATCH_BYTES_LIVE if host.live else _BATCH_BYTES
-        self._c: Any = lib.capture_new(host.c, self._fd, base_ns, name.encode(), points, size, host.live)
+        self._c: Any = lib.capture_new(
+            host.c, self._fd, base_ns, name.encode(), points, self._verdicts, size, host.live
+        )
         if self._c == ffi.NULL:
             os.close(self._fd)
             raise VnicError(f"{path}: no memory, or the interface's name is too long")
-        texts = [f"{fate}: {ffi.string(lib.fate_text(i)).decode()}" for i, fate in enumerate(FATES)]
-        self._verdicts = [ffi.new("char[]", t.encode()) for t in texts]
-        self._verdict_array = ffi.new("char *[]", self._verdicts)
-        self._c.verdicts = self._verdict_array
         self._writer: threading.Thread | None = None
         if host.running:
             self.start()
