@@ -3,7 +3,8 @@
  *   wire.c pcap.c tap.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
  *             -> irq.c                                                                         the device
  *   softirq.c timer.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
- *             -> netif_receive_skb.c (af_packet.c bpf.c pcapng.c) -> arp.c ip.c ipv6.c -> icmp.c ndisc.c udp.c tcp.c -> sock.c   the host
+ *             -> netif_receive_skb.c (taps: af_packet.c bpf.c capture.c pcapng.c)
+ *             -> arp.c ip.c ipv6.c -> icmp.c ndisc.c udp.c tcp.c -> sock.c                       the host
  *   udp.c icmp.c arp.c ndisc.c -> ip_output.c -> neigh.c -> driver_tx.c -> nic_tx.c -> wire        and back
  *
  * The three nouns: a frame is bytes on the wire (device side); a virtqueue is the ring that device and driver
