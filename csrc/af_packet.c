@@ -1,237 +1,257 @@
-/* af_packet.c - the tap: what an AF_PACKET socket sees of a packet, as a pcapng file. Linux: net/packet/af_packet.c
+/* af_packet.c - packet sockets, and the taps they hang on. Linux: net/packet/af_packet.c, ptype_all in net/core/dev.c
  *
- * After GRO and RPS, before the protocols: merged packets with the first segment's headers, packets for other hosts
- * too, nothing the card dropped, a VLAN's packets once. The stamp is the moment the packet left GRO
- * (netdev_tstamp_prequeue=1). One section, one interface, an enhanced packet block each; the VLAN tag is put back as
- * libpcap does. When nobody captures this costs one branch. Format: draft-ietf-opsawg-pcapng.
+ *   netif_receive_skb.c -> packet_taps_skb(): each tap of the point -> packet_rcv(): bpf.c wants it? -> the socket's ring
+ *   packet_recv(): from the ring to Python
  *
- * The file is in the order of stamps, though CPUs come here in turns and a backlog may hold a packet for a while: blocks
- * are sorted in the buffer, and of a full one only the older half is written. What comes later than that is counted
- * (late). After an error of the file nothing more is kept, and what is lost is counted.
+ * A packet socket sees what Linux's does: packets after GRO and RPS, before the protocols; merged ones with the first
+ * segment's headers, those for other hosts too, nothing the card dropped, a VLAN's packets once and without the tag,
+ * which is told beside. The stamp is the moment the packet left GRO (netdev_tstamp_prequeue=1).
+ *
+ * The ring is bounded and the socket's own. What does not fit is counted (tp_drops), and that is all: the packet goes on,
+ * its fate and its time are the same with and without. CPUs take the ring's lock to put something in, the reader takes
+ * none. Two more points to tap are in the card and where a packet ends; a file (pcapng.c) can hang on all of them.
+ *
+ * Taps come and go while CPUs run: whoever walks a list has an odd number in a counter of its own, and who takes a tap
+ * off the list waits until he saw each counter even, or moved. When nobody taps a point this costs one branch.
  */
 #include "prelude.h"
 
 #include <unistd.h>
 
-#define CAPTURE_BUF (1u << 21)
-#define PACKET_MAX (1u << 18)
-#define BLOCK_MIN 48 /* 32 bytes around an Ethernet header */
+/* ---- the lists ---- */
 
-static void put32(struct capture *c, u32 v)
+void packet_tap_add(struct host *h, struct packet_tap *t, enum tap_point point)
 {
-	memcpy(c->buf + c->used, &v, 4);
-	c->used += 4;
+	spin_lock(&h->taps_lock);
+	t->next = h->taps[point];
+	__atomic_store_n(&h->taps[point], t, __ATOMIC_SEQ_CST); /* Pairs with walk(). */
+	WRITE_ONCE(h->tapped, h->tapped | 1u << point);
+	spin_unlock(&h->taps_lock);
 }
 
-static void put16(struct capture *c, u16 v)
+static void wait_for(const u32 *walking)
 {
-	memcpy(c->buf + c->used, &v, 2);
-	c->used += 2;
+	u32 was = __atomic_load_n(walking, __ATOMIC_SEQ_CST);
+
+	while (was & 1 && smp_load_acquire(walking) == was)
+		sched_yield();
 }
 
-static void pad4(struct capture *c)
+/* packet_tap_del() - when it returns, nobody is in it or can come in */
+void packet_tap_del(struct host *h, struct packet_tap *t, enum tap_point point)
 {
-	while (c->used & 3)
-		c->buf[c->used++] = 0;
+	struct packet_tap **link = &h->taps[point];
+
+	spin_lock(&h->taps_lock);
+	while (*link && *link != t)
+		link = &(*link)->next;
+	if (*link)
+		__atomic_store_n(link, t->next, __ATOMIC_SEQ_CST);
+	if (!h->taps[point])
+		WRITE_ONCE(h->tapped, h->tapped & ~(1u << point));
+	spin_unlock(&h->taps_lock);
+	wait_for(&h->nic.in_taps);
+	for (u32 i = 0; i < h->ncpus; i++)
+		wait_for(&h->cpu[i]->in_taps);
 }
 
-static void put_option(struct capture *c, u16 code, const void *value, u32 len)
+static void walk(struct host *h, u32 *walking, const struct tap_packet *p)
 {
-	put16(c, code);
-	put16(c, (u16)len);
-	memcpy(c->buf + c->used, value, len);
-	c->used += len;
-	pad4(c);
+	__atomic_store_n(walking, *walking + 1, __ATOMIC_SEQ_CST); /* Pairs with wait_for(). */
+	for (struct packet_tap *t = __atomic_load_n(&h->taps[p->point], __ATOMIC_SEQ_CST); t;
+	     t = smp_load_acquire(&t->next))
+		t->func(t, p);
+	smp_store_release(walking, *walking + 1);
 }
 
-static void put_headers(struct capture *c, const char *ifname)
+noinline void packet_taps_skb(struct softnet_data *sd, enum tap_point point, const struct sk_buff *skb, u64 t_ns,
+			      int fate)
 {
-	u32 name = (u32)strlen(ifname), idb;
-	u8 nanoseconds = 9;
-
-	put32(c, 0x0a0d0d0a); /* section header block */
-	put32(c, 28);
-	put32(c, 0x1a2b3c4d);
-	put16(c, 1);
-	put16(c, 0);
-	put32(c, 0xffffffff);
-	put32(c, 0xffffffff);
-	put32(c, 28);
-	idb = 16 + (4 + align_up(name, 4)) + 8 + 4 + 4; /* fixed part, name, tsresol, end of options, length */
-	put32(c, 1); /* interface description block */
-	put32(c, idb);
-	put16(c, 1); /* LINKTYPE_ETHERNET */
-	put16(c, 0);
-	put32(c, PACKET_MAX);
-	put_option(c, 2, ifname, name);
-	put_option(c, 9, &nanoseconds, 1);
-	put32(c, 0);
-	put32(c, idb);
+	walk(sd->host, &sd->in_taps,
+	     &(struct tap_packet){ .point = point, .skb = skb, .t_ns = t_ns, .cpu = sd->cpu, .fate = fate });
 }
 
-static void add_slot(struct capture *c, u64 t, u64 off)
+noinline void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate)
 {
-	u32 i = c->nslots++;
-
-	for (; i > 0 && c->slot[i - 1].t > t; i--) /* mostly none: CPUs are hardly ever apart by much */
-		c->slot[i] = c->slot[i - 1];
-	c->slot[i] = (struct capture_slot){ .t = t, .off = (u32)off, .len = (u32)(c->used - off) };
+	packet_taps_skb(sd, TAP_STACK, skb, sd->now, fate);
 }
 
-struct capture *capture_new(int fd, u64 base_ns, const char *ifname)
+/* packet_taps_outside() - a Python thread has no counter: it holds the lock that packet_tap_del() takes */
+void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate)
 {
-	struct capture *c = calloc(1, sizeof(*c));
+	struct tap_packet p = { .point = TAP_STACK, .skb = skb, .t_ns = h->live ? clock_ns() : 0, .fate = fate };
 
-	if (!c)
-		return NULL;
-	c->fd = fd;
-	c->base_ns = base_ns;
-	c->size = CAPTURE_BUF;
-	c->buf = malloc(CAPTURE_BUF);
-	c->spare = malloc(CAPTURE_BUF);
-	c->slot = malloc((CAPTURE_BUF / BLOCK_MIN + 1) * sizeof(*c->slot));
-	if (!c->buf || !c->spare || !c->slot || strlen(ifname) > 64) {
-		capture_free(c);
-		return NULL;
-	}
-	put_headers(c, ifname);
-	add_slot(c, 0, 0);
-	return c;
-}
-
-/* Of the first n blocks, in order, the file took so many bytes: how many packets did it not get whole? */
-static u64 packets_lost(const struct capture *c, u32 n, u64 done)
-{
-	u64 lost = 0, at = 0;
-
-	for (u32 i = 0; i < n; i++) {
-		at += c->slot[i].len;
-		lost += load32(c->buf + c->slot[i].off) == 6 && at > done;
-	}
-	return lost;
-}
-
-/* Put the blocks from .. to - 1 into spare, one behind the other. Return: bytes */
-static u64 gather(struct capture *c, u32 from, u32 to)
-{
-	u64 at = 0;
-
-	for (u32 i = from; i < to; i++) {
-		memcpy(c->spare + at, c->buf + c->slot[i].off, c->slot[i].len);
-		at += c->slot[i].len;
-	}
-	return at;
-}
-
-/* Write the n oldest blocks; the rest moves to the buffer's start. Return: 0, or -errno of the write that failed */
-static int write_oldest(struct capture *c, u32 n)
-{
-	u64 size = gather(c, 0, n), done = 0, at = 0;
-	u8 *old = c->buf;
-
-	while (!c->error && done < size) {
-		ssize_t rc = write(c->fd, c->spare + done, size - done);
-
-		if (rc < 0 && errno != EINTR)
-			c->error = -errno;
-		if (rc > 0)
-			done += (u64)rc;
-	}
-	if (unlikely(c->error)) {
-		u64 lost = packets_lost(c, c->nslots, done); /* those behind them are lost too */
-
-		COUNT(c->packets, -lost);
-		COUNT(c->drops, lost);
-		n = c->nslots;
-	}
-	c->used = gather(c, n, c->nslots);
-	for (u32 i = n; i < c->nslots; i++) {
-		c->slot[i - n] = (struct capture_slot){ c->slot[i].t, (u32)at, c->slot[i].len };
-		at += c->slot[i].len;
-	}
-	c->nslots -= n;
-	c->buf = c->spare;
-	c->spare = old;
-	return c->error;
-}
-
-/* The buffer is full: the older half goes. What came up late from another CPU still finds its place in the other. */
-static void write_half(struct capture *c)
-{
-	u64 size = 0;
-	u32 n = 0;
-
-	while (n < c->nslots && size < c->used / 2)
-		size += c->slot[n++].len;
-	if (n)
-		c->written = c->slot[n - 1].t;
-	write_oldest(c, n);
-}
-
-int capture_flush(struct capture *c)
-{
-	return write_oldest(c, c->nslots);
-}
-
-void capture_free(struct capture *c)
-{
-	if (!c)
+	if (likely(!READ_ONCE(h->taps[TAP_STACK])))
 		return;
-	free(c->buf);
-	free(c->spare);
-	free(c->slot);
-	free(c);
+	for (u32 i = 0; i < h->ncpus && !h->live; i++)
+		p.t_ns = max_u64(p.t_ns, h->cpu[i]->now);
+	spin_lock(&h->taps_lock);
+	for (struct packet_tap *t = h->taps[TAP_STACK]; t; t = t->next)
+		t->func(t, &p);
+	spin_unlock(&h->taps_lock);
 }
 
-/* Return: 0, or -errno of the file */
-static int put_packet(struct capture *c, const struct sk_buff *skb, u64 t)
+noinline void packet_taps_frame(struct nic *nic, enum tap_point point, const struct frame *f, u64 t_ns, int fate)
 {
+	walk(nic->host, &nic->in_taps, &(struct tap_packet){ .point = point, .frame = f, .t_ns = t_ns, .fate = fate });
+}
+
+noinline void packet_taps_dma(struct nic *nic, const struct frame *f)
+{
+	packet_taps_frame(nic, TAP_WIRE, f, f->t_ns, -1);
+	packet_taps_frame(nic, TAP_NIC, f, nic->now, -1);
+}
+
+/* ---- a packet socket ---- */
+
+struct entry {
+	struct packet_info info;
+	u8 data[];
+};
+_Static_assert(sizeof(struct entry) % 8 == 0, "entries are on multiples of 8");
+
+#define SKIP NEVER /* for info.t_ns: the rest of the ring's end is not used */
+
+static u64 entry_size(u32 snaplen)
+{
+	return (sizeof(struct entry) + snaplen + 7) & ~7ull;
+}
+
+/* Room for an entry in one piece, past the ring's end if need be. Return: NULL = it is full. *next: behind it */
+static struct entry *ring_room(struct packet_sock *ps, u64 size, u64 *next)
+{
+	u64 tail = smp_load_acquire(&ps->tail), head = ps->head, end; /* Pairs with packet_recv(). */
+
+	end = ps->size - head % ps->size;
+	if (size > end) {
+		if (head + end + size - tail > ps->size)
+			return NULL;
+		memcpy(ps->ring + head % ps->size, &(u64){ SKIP }, sizeof(u64));
+		head += end;
+	}
+	if (head + size - tail > ps->size)
+		return NULL;
+	*next = head + size;
+	return (struct entry *)(ps->ring + head % ps->size);
+}
+
+static void wake(struct packet_sock *ps)
+{
+	u64 one = 1;
+	ssize_t n = ps->wake_fd >= 0 ? write(ps->wake_fd, &one, sizeof(one)) : 0;
+
+	(void)n;
+}
+
+static void put(struct packet_sock *ps, const struct tap_packet *p, u32 snaplen)
+{
+	const struct sk_buff *skb = p->skb;
 	bool tagged = skb->flags & SKB_TAGGED;
-	u32 len = skb->len + ETH_HLEN + (tagged ? 4 : 0), kept = min_u32(len, PACKET_MAX);
-	u32 block = 32 + align_up(kept, 4);
-	const u8 *mac = skb_mac_header(skb);
-	u64 start, begin;
+	struct entry *e;
+	u64 next;
 
-	if (c->used + block > c->size)
-		write_half(c);
-	if (unlikely(c->error))
-		return c->error;
-	begin = c->used;
-	c->late += t < c->written;
-	put32(c, 6); /* enhanced packet block */
-	put32(c, block);
-	put32(c, 0);
-	put32(c, (u32)(t >> 32));
-	put32(c, (u32)t);
-	put32(c, kept);
-	put32(c, len);
-	start = c->used;
-	if (tagged) {
-		memcpy(c->buf + c->used, mac, 12);
-		memcpy(c->buf + c->used + 12, &skb->vlan_proto, 2);
-		c->buf[c->used + 14] = (u8)(skb->vlan_tci >> 8);
-		c->buf[c->used + 15] = (u8)skb->vlan_tci;
-		memcpy(c->buf + c->used + 16, &skb->protocol, 2);
-		c->used += ETH_HLEN + 4;
-	} else {
-		memcpy(c->buf + c->used, mac, ETH_HLEN);
-		c->used += ETH_HLEN;
+	COUNT(ps->packets, 1);
+	e = ring_room(ps, entry_size(snaplen), &next);
+	if (!e) {
+		COUNT(ps->drops, 1);
+		return;
 	}
-	c->used += skb_copy_bits(skb, 0, c->buf + c->used, kept - (u32)(c->used - start));
-	pad4(c);
-	put32(c, block);
-	add_slot(c, t, begin);
-	return 0;
+	e->info = (struct packet_info){
+		.t_ns = p->t_ns,
+		.len = skb->len + ETH_HLEN,
+		.snaplen = snaplen,
+		.hash = skb->hash,
+		.queue = skb->queue,
+		.pkt_type = skb->pkt_type,
+		.tagged = tagged,
+		.vlan_tci = tagged ? skb->vlan_tci : 0,
+		.vlan_tpid = tagged ? be16(&skb->vlan_proto) : 0,
+	};
+	memcpy(e->data, skb_mac_header(skb), min_u32(snaplen, ETH_HLEN));
+	if (snaplen > ETH_HLEN)
+		skb_copy_bits(skb, 0, e->data + ETH_HLEN, snaplen - ETH_HLEN);
+	__atomic_store_n(&ps->head, next, __ATOMIC_SEQ_CST); /* Pairs with packet_recv(). */
+	if (__atomic_load_n(&ps->waiting, __ATOMIC_SEQ_CST)) {
+		WRITE_ONCE(ps->waiting, 0);
+		wake(ps);
+	}
 }
 
-void capture_skb(struct capture *c, const struct sk_buff *skb, u64 now)
+static void packet_rcv(struct packet_tap *t, const struct tap_packet *p)
 {
-	spin_lock(&c->lock);
-	if (likely(put_packet(c, skb, c->base_ns + now) == 0)) {
-		COUNT(c->packets, 1);
-		COUNT(c->bytes, skb->len + ETH_HLEN);
-	} else {
-		COUNT(c->drops, 1);
+	struct packet_sock *ps = container_of(t, struct packet_sock, tap);
+	u32 snaplen = p->skb->len + ETH_HLEN;
+
+	if (ps->filter)
+		snaplen = min_u32(snaplen, bpf_run(ps->filter, p->skb, p->cpu));
+	if (!snaplen)
+		return;
+	spin_lock(&ps->lock);
+	put(ps, p, snaplen);
+	spin_unlock(&ps->lock);
+}
+
+/* packet_sock_new() - filter (NULL: all packets) is its own from now on, if it is made. ring: bytes, a multiple of 8 */
+struct packet_sock *packet_sock_new(struct host *h, struct bpf_prog *filter, u32 ring)
+{
+	struct packet_sock *ps = calloc(1, sizeof(*ps));
+
+	if (!ps || !(ps->ring = malloc(ring))) {
+		free(ps);
+		return NULL;
 	}
-	spin_unlock(&c->lock);
+	ps->size = ring;
+	ps->filter = filter;
+	ps->wake_fd = -1;
+	ps->waiting = 1;
+	ps->tap.func = packet_rcv;
+	packet_tap_add(h, &ps->tap, TAP_GRO);
+	return ps;
+}
+
+void packet_sock_free(struct host *h, struct packet_sock *ps)
+{
+	packet_tap_del(h, &ps->tap, TAP_GRO);
+	bpf_prog_free(ps->filter);
+	free(ps->ring);
+	free(ps);
+}
+
+/* Is there nothing to read? Then the next packet wakes whoever waits. */
+static bool ring_empty(struct packet_sock *ps)
+{
+	u64 n;
+	ssize_t rc;
+
+	if (smp_load_acquire(&ps->head) != ps->tail) /* Pairs with put(). */
+		return false;
+	rc = ps->wake_fd >= 0 ? read(ps->wake_fd, &n, sizeof(n)) : 0;
+	(void)rc;
+	__atomic_store_n(&ps->waiting, 1, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&ps->head, __ATOMIC_SEQ_CST) == ps->tail;
+}
+
+/* packet_recv() - up to max packets, one behind the other in buf (info[i].snaplen bytes each), as many as fit whole.
+ * Return: how many, 0 = none is there; -EMSGSIZE: not even the first fits */
+int packet_recv(struct packet_sock *ps, u8 *buf, u64 size, struct packet_info *info, int max)
+{
+	u64 used = 0;
+	int n = 0;
+
+	while (n < max && !ring_empty(ps)) {
+		const struct entry *e = (const struct entry *)(ps->ring + ps->tail % ps->size);
+
+		if (e->info.t_ns == SKIP) {
+			smp_store_release(&ps->tail, ps->tail + ps->size - ps->tail % ps->size);
+			continue;
+		}
+		if (e->info.snaplen > size - used)
+			return n ? n : -EMSGSIZE;
+		info[n] = e->info;
+		memcpy(buf + used, e->data, e->info.snaplen);
+		used += e->info.snaplen;
+		n++;
+		smp_store_release(&ps->tail, ps->tail + entry_size(info[n - 1].snaplen)); /* Pairs with ring_room(). */
+	}
+	return n;
 }

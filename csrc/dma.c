@@ -267,6 +267,9 @@ u32 dma_burst(struct nic_queue *q, u32 max)
 	}
 	if (unlikely(!t.frames))
 		return 0;
+	if (unlikely(READ_ONCE(nic->host->tapped))) /* what was released is still there: the wire has not read on */
+		for (u32 i = 0; i < t.frames; i++)
+			tap_dma(nic, &fifo->slot[(fifo->tail + i) & fifo->mask]);
 	q->vq.last_avail = (u16)(at + t.frames);
 	fifo_pop_burst(fifo, t.frames);
 	q->starved = 0;
@@ -286,6 +289,7 @@ int dma_frame(struct nic_queue *q, struct frame *f)
 	if (unlikely(!write_frame(q, f, q->vq.last_avail, &ch, &t)))
 		return dma_chains(q, f, avail);
 	q->vq.last_avail++;
+	tap_dma(q->nic, f);
 	dma_count(q, &t);
 	return 1;
 }

@@ -194,6 +194,7 @@ int dma_chains(struct nic_queue *q, struct frame *f, int avail)
 	}
 	vq->last_avail = at;
 	q->shadow[heads[0]] = (struct frame_shadow){ f->id, f->t_ns, q->nic->now };
+	tap_dma(q->nic, f);
 	dma_count(q, &(struct dma_tally){ 1, f->len, offload && summed, offload && csum });
 	return 1;
 }

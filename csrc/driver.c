@@ -176,7 +176,10 @@ static noinline void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 des
 	const struct frame_shadow *s = &dq->nicq->shadow[desc];
 	struct softnet_data *sd = dq->napi.sd;
 	u64 seen = max_u64(s->t_dma, dq->irq_ns);
+	u64 *ids = smp_load_acquire(&dq->pool.frame_id); /* Pairs with keep_frame_ids(). */
 
+	if (ids)
+		ids[skb->id] = s->id;
 	if (!sd->lat) { /* a capture, or gro_flows */
 		skb->t_wire = sd->now;
 		return;
@@ -203,7 +206,7 @@ static struct take take_begin(struct driver_queue *dq)
 	return (struct take){
 		.sd = sd,
 		.any = dq->nic->filter.any,
-		.stamped = sd->lat || sd->live || h->capture || h->gro_flows,
+		.stamped = sd->lat || sd->live || READ_ONCE(dq->pool.frame_id) || h->gro_flows,
 		.queue = (u16)dq->nicq->index,
 	};
 }

@@ -14,6 +14,8 @@
 static void nic_fate(struct nic *nic, const struct frame *f, enum fate fate)
 {
 	COUNT(nic->fates[fate], 1);
+	if (unlikely(READ_ONCE(nic->host->taps[TAP_WIRE]) != NULL))
+		packet_taps_frame(nic, TAP_WIRE, f, f->t_ns, fate);
 	if (nic->wire->release)
 		nic->wire->release(nic->wire, f);
 }

@@ -204,6 +204,17 @@ static inline bool is_vlan(u16 protocol)
 	return protocol == 0x0081 || protocol == 0xa888;
 }
 
+/* The Ethernet header (18 bytes) with the tag that was taken off put back, as libpcap does. */
+static inline void skb_tagged_header(const struct sk_buff *skb, u8 *to)
+{
+	const u8 *mac = skb_mac_header(skb);
+
+	memcpy(to, mac, 12);
+	memcpy(to + 12, &skb->vlan_proto, 2);
+	store16(to + 14, htobe16_(skb->vlan_tci));
+	memcpy(to + 16, mac + 12, 2);
+}
+
 /* While GRO has it, and has not completed it, data is the end of the Ethernet header: no need to ask for the buffer. */
 static inline u8 *gro_mac_header(const struct sk_buff *skb)
 {
@@ -224,6 +235,20 @@ static inline bool gro_has(const struct sk_buff *skb, u32 end)
 static inline void count_fate(struct softnet_data *sd, enum fate fate, u32 frames)
 {
 	COUNT(sd->fates[fate], frames);
+}
+
+/* A packet has its fate, and is still whole. */
+static inline void tap_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate)
+{
+	if (unlikely(READ_ONCE(sd->host->taps[TAP_STACK]) != NULL))
+		packet_taps_fate(sd, skb, fate);
+}
+
+/* A frame went from the FIFO into the ring. */
+static inline void tap_dma(struct nic *nic, const struct frame *f)
+{
+	if (unlikely(READ_ONCE(nic->host->tapped) & (1u << TAP_WIRE | 1u << TAP_NIC)))
+		packet_taps_dma(nic, f);
 }
 
 static inline bool addr_equal(const struct inet_addr *a, const struct inet_addr *b)

@@ -29,6 +29,7 @@ int rx_pool_init(struct rx_pool *p, u8 *base, u64 bus, u32 size, u32 buf_len, u3
 void rx_pool_exit(struct rx_pool *p)
 {
 	free(p->free);
+	free(p->frame_id);
 	if (p->skbs)
 		munmap(p->skbs, p->size * sizeof(*p->skbs));
 	*p = (struct rx_pool){ 0 };
@@ -148,6 +149,7 @@ void kfree_skb_list(struct softnet_data *sd, struct sk_buff *skb)
 void kfree_skb_reason(struct softnet_data *sd, struct sk_buff *skb, enum fate fate)
 {
 	count_fate(sd, fate, skb->segs);
+	tap_fate(sd, skb, fate);
 	kfree_skb_list(sd, skb);
 }
 

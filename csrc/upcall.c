@@ -73,6 +73,10 @@ void upcall_done(struct host *h, const u8 *verdicts, int n)
 		enum fate fate = verdicts[i] ? DELIVERED_PYTHON : PYTHON_DROP;
 
 		COUNT(h->outside_fates[fate], u->skb->segs);
+		if (h->live)
+			packet_taps_outside(h, u->skb, fate);
+		else
+			tap_fate(h->cpu[u->cpu], u->skb, fate);
 		kfree_skb_list(h->live ? NULL : h->cpu[u->cpu], u->skb);
 	}
 	spin_lock(&q->lock);

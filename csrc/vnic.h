@@ -3,7 +3,8 @@
  *   wire.c pcap.c tap.c tap_vnet.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
  *             -> irq.c                                                                         the device
  *   softirq.c timer.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
- *             -> netif_receive_skb.c -> arp.c ip.c ipv6.c: ip_fragment.c reassembly.c inet_fragment.c frag_runs.c
+ *             -> netif_receive_skb.c (taps: af_packet.c bpf.c capture.c pcapng.c)
+ *             -> arp.c ip.c ipv6.c: ip_fragment.c reassembly.c inet_fragment.c frag_runs.c
  *             -> icmp.c ndisc.c udp.c tcp.c -> sock.c                                          the host
  *   udp.c icmp.c arp.c ndisc.c -> ip_output.c -> neigh.c -> driver_tx.c -> nic_tx.c -> wire        and back
  *
@@ -528,6 +529,7 @@ struct nic {
 	u64 rx_length_errors, rx_over_errors, rx_fifo_errors, multicast, filtered, rx_no_buffer_count;
 	u64 fates[FATE_MAX];
 	int kick_fd;                   /* live: the doorbell */
+	u32 in_taps;                   /* as a CPU's */
 	u32 stop;                      /* written by others, atomically */
 };
 int nic_up(struct nic *nic);                 /* after the driver wrote DRIVER_OK */
@@ -617,6 +619,7 @@ struct rx_pool {
 	struct nic_queue *nicq;
 	struct sk_buff *returned;  /* what other CPUs gave back: a chain pushed by compare-and-swap, taken whole */
 	u32 starved;               /* the ring could not be refilled: wake the driver when a buffer comes back */
+	u64 *frame_id;             /* of the first frame in skb i; NULL: nobody has asked */
 };
 int rx_pool_init(struct rx_pool *p, u8 *base, u64 bus, u32 size, u32 buf_len, u32 stride);
 void rx_pool_exit(struct rx_pool *p);
@@ -742,6 +745,7 @@ struct softnet_data {
 	u32 sleeping, stop;
 	int wake_fd;
 	u32 spin_ns;                   /* live: how long it looks for work before it sleeps */
+	u32 in_taps;                   /* odd: walks the taps, see af_packet.c */
 	/* softirq */
 	u8 softirq_pending, softirq_active, in_net_rx_action, inline_softirq;
 	u8 ksoftirqd;                  /* the softirq under way runs in the task */
@@ -905,7 +909,7 @@ void enqueue_flush(struct softnet_data *sd);
 int process_backlog(struct napi_struct *napi, int quota);
 void net_rps_send_ipi(struct softnet_data *sd);
 
-/* ---- netif_receive_skb.c, af_packet.c: taps, then the protocol handler by EtherType ---- */
+/* ---- netif_receive_skb.c: taps, then the protocol handler by EtherType ---- */
 
 struct packet_type {
 	u16 type;                      /* network byte order */
@@ -916,23 +920,113 @@ struct packet_type {
 void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb);
 void netif_receive_skb_core(struct softnet_data *sd, struct sk_buff *skb);
 
-/* the tap: what AF_PACKET would see, as pcapng blocks in memory; Python writes full buffers to a file */
+/* ---- bpf.c: a packet socket's filter, classic BPF ---- */
+
+#define BPF_MAXINSNS 4096
+#define BPF_MEMWORDS 16
+#define VNIC_IFINDEX 1             /* there is one interface */
+struct bpf_insn { u16 code; u8 jt, jf; u32 k; };
+struct bpf_prog {
+	u32 len;
+	u8 tag_in_bytes;               /* made for frames whose VLAN tag is in them */
+	struct bpf_insn insn[];
+};
+const char *bpf_check(const struct bpf_insn *insn, u32 len, u32 *at);
+struct bpf_prog *bpf_prog_new(const struct bpf_insn *insn, u32 len, int tag_in_bytes);
+void bpf_prog_free(struct bpf_prog *p);
+u32 bpf_run(const struct bpf_prog *prog, const struct sk_buff *skb, u32 cpu);
+
+/* ---- af_packet.c: taps, and the packet sockets that hang on them ---- */
+
+enum tap_point {
+	TAP_WIRE,                      /* a frame as it arrived, seen when it leaves the FIFO or is lost by the card */
+	TAP_NIC,                       /* a frame the card put into the ring */
+	TAP_GRO,                       /* behind GRO and RPS, before the protocols: where packet sockets are */
+	TAP_STACK,                     /* a packet that has its fate */
+	TAP_POINTS
+};
+
+struct tap_packet {
+	enum tap_point point;
+	u32 cpu;
+	const struct sk_buff *skb;     /* one of these two is NULL */
+	const struct frame *frame;
+	u64 t_ns;
+	int fate;                      /* -1: none yet */
+};
+struct packet_tap {
+	struct packet_tap *next;
+	void (*func)(struct packet_tap *t, const struct tap_packet *p);
+};
+void packet_tap_add(struct host *h, struct packet_tap *t, enum tap_point point);
+void packet_tap_del(struct host *h, struct packet_tap *t, enum tap_point point);
+void packet_taps_skb(struct softnet_data *sd, enum tap_point point, const struct sk_buff *skb, u64 t_ns, int fate);
+void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate);
+void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate);  /* of a Python thread */
+void packet_taps_frame(struct nic *nic, enum tap_point point, const struct frame *f, u64 t_ns, int fate);
+void packet_taps_dma(struct nic *nic, const struct frame *f);
+
+/* what recvmsg(2) tells beside the bytes: sockaddr_ll, tpacket_auxdata, SO_TIMESTAMPNS */
+struct packet_info {
+	u64 t_ns;
+	u32 len, snaplen, hash;        /* len: of the packet, without the tag; snaplen: bytes of it that are here */
+	u16 queue, vlan_tci, vlan_tpid;
+	u8 pkt_type, tagged;
+	u32 spare;
+};
+struct packet_sock {
+	struct packet_tap tap;
+	struct bpf_prog *filter;       /* NULL: all */
+	u8 *ring;
+	u32 size, lock;
+	u64 head, tail;                /* free-running, bytes */
+	u32 waiting;                   /* wake the reader when something comes */
+	int wake_fd;
+	u64 packets, drops;            /* tp_packets (drops among them), tp_drops */
+};
+struct packet_sock *packet_sock_new(struct host *h, struct bpf_prog *filter, u32 ring);
+void packet_sock_free(struct host *h, struct packet_sock *ps);
+int packet_recv(struct packet_sock *ps, u8 *buf, u64 size, struct packet_info *info, int max);
+
+/* ---- capture.c, pcapng.c: taps that write a file ---- */
+
 struct capture_slot { u64 t; u32 off, len; };
+struct capture_batch {                 /* blocks in memory */
+	u8 *buf;
+	u64 used;
+	struct capture_slot *slot;     /* by stamp; next: the first that is not written */
+	u32 nslots, next;
+};
 struct capture {
-	u8 *buf, *spare;
-	u64 size, used;
-	struct capture_slot *slot;     /* the blocks in buf, by stamp */
-	u32 nslots;
-	int fd;
-	u32 lock;
-	u64 base_ns, written;          /* stamp of the last one in the file */
-	u64 packets, bytes, drops, late;
+	struct packet_tap tap[TAP_POINTS];
+	u32 points;                    /* bit per point */
+	u32 interface[TAP_POINTS];     /* its number in the file */
+	const char *const *verdicts;   /* a line of text for each fate, or NULL */
+	struct capture_batch batch[3], *filling, *held, *spare;
+	u8 *out;
+	u64 size, out_used;            /* of a batch; bytes */
+	int fd, wake_fd;
+	u8 threaded, regular, woken;
+	u32 lock, stop;
+	u64 base_ns, written;          /* stamp up to which the file is written */
+	u64 packets, bytes, late;
+	u64 drops;                     /* packets that found the buffer full, or the file broken */
+	u64 lost;                      /* of those captured: the file did not take them. Counted by who writes */
 	int error;
 };
-struct capture *capture_new(int fd, u64 base_ns, const char *ifname);
-int capture_flush(struct capture *c);
+struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname, u32 points,
+			    const char *const *verdicts, u64 size, int threaded);
+int capture_thread(struct capture *c);  /* writes until stopped, or the file breaks: 0, or -errno of it */
+void capture_stop(struct capture *c);   /* ends it, from another thread */
+void capture_detach(struct host *h, struct capture *c);
+int capture_flush(struct capture *c);   /* nobody else writes. -EAGAIN: whoever should read it does not */
 void capture_free(struct capture *c);
-void capture_skb(struct capture *c, const struct sk_buff *skb, u64 now_ns);
+/* pcapng.c: blocks at the end of the batch that is filled, where there is room for them */
+#define PCAPNG_SNAPLEN 262144
+#define PCAPNG_OPTIONS_MAX 512
+void pcapng_headers(struct capture *c, const char *ifname);
+u32 pcapng_room(const struct tap_packet *p);  /* bytes its block takes at most */
+void pcapng_packet(struct capture *c, const struct tap_packet *p, u64 t);
 
 /* ---- arp.c ip.c ipv6.c icmp.c udp.c tcp.c. All consume skb ---- */
 
@@ -1277,7 +1371,8 @@ struct host {
 	struct upcall_queue upcalls;
 	u64 outside_fates[FATE_MAX];   /* counted by Python's thread */
 	u64 outside_ofo_frames;
-	struct capture *capture;
+	struct packet_tap *taps[TAP_POINTS];
+	u32 taps_lock, tapped;         /* tapped: bit per point */
 	u64 steps;                     /* scheduler's, virtual time */
 	u64 limit;                     /* virtual time: stop when so many frames were offered */
 	struct inet_frags ip_frags, ip6_frags;

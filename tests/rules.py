@@ -427,6 +427,14 @@ RULES = (
         ("tests/test_af_packet.py", "tests/test_netif_receive_skb.py"),
     ),
     Rule(
+        "a packet socket's filter: which programs may run, and what they say of a packet", "net/core/filter.c", LIVE,
+        ("tests/test_bpf.py",),
+        mutants=(
+            Mutant("bpf.c", "return a >> (by & 31);", "return by > 31 ? 0 : a >> by;"),
+            Mutant("bpf.c", "return skb->queue + 1u;", "return skb->queue;"),
+        ),
+    ),
+    Rule(
         "the order of the IPv4 and IPv6 header checks, and the counter each hits", "net/ipv4/ip_input.c, net/ipv6/ip6_input.c",
         WRITTEN, ("tests/test_ip.py", "tests/test_ipv6.py"),
     ),

@@ -1,235 +1,222 @@
-"""The tap: a pcapng file of what came up after GRO, as scapy and tshark read it."""
+"""Packet sockets: what they see, their ring, and that nobody else notices them."""
 
-import resource
-import shutil
+import select
 import struct
-import subprocess
+import threading
+from collections import deque
 
 import frames
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scapy.utils import PcapNgReader
+from live_tap import live_tap, send_all, settle
 
 import vnic
+from vnic import bpf
 
-BASE_NS = 1_700_000_000_123_456_789
-
-
-def read_back(path):
-    """[(ns, bytes)], by scapy."""
-    with PcapNgReader(str(path)) as reader:
-        return [(int(p.time * 1_000_000_000), bytes(p)) for p in reader]
+RET = 0x06, 0, 0
+HAS_PCAP = bpf._libpcap() is not None
 
 
-def tagged(tpid, tci):
-    inner = frames.udp(b"tagged")
-    return inner[:12] + struct.pack("!HH", tpid, tci) + inner[12:]
+def keep(n):
+    """A program that wants n bytes of each packet."""
+    return [(*RET, n)]
 
 
-@pytest.fixture
-def capture(host, tmp_path):
-    """capture([frame, ...], knob=...) -> what is in the file."""
-
-    def run(fed, *, base_ns=0, gap_ns=0, **knobs):
-        h = host(**knobs)
-        tap = vnic.Capture(h, tmp_path / "tap.pcapng", base_ns=base_ns)
-        h.feed(fed, at_ns=0, gap_ns=gap_ns)
-        h.run()
-        tap.close()
-        return read_back(tmp_path / "tap.pcapng")
-
-    return run
-
-
-def test_bytes_order_and_stamps(capture):
-    fed = [frames.udp(b"one"), frames.icmp(), frames.arp(), frames.eth(b"who?", type=0x88B5)]
-    got = capture(fed, base_ns=BASE_NS, gap_ns=1001)
-    assert got == [(BASE_NS + 1001 * i, frame) for i, frame in enumerate(fed)]
+def test_bytes_stamps_and_all_that_is_told_beside(host):
+    h = host(queues=2)
+    sock = h.packet_socket()
+    fed = [frames.udp(b"one"), frames.arp(), frames.eth(b"who?", type=0x88B5)]
+    h.feed(fed, at_ns=500, gap_ns=1001)
+    got = list(sock)
+    assert [bytes(p.data) for p in got] == fed
+    assert [p.len for p in got] == [len(f) for f in fed]
+    assert [p.t_ns for p in got] == [500, 1501, 2502]
+    assert [p.pkttype for p in got] == [0, 1, 0]
+    assert got[0].queue == got[0].hash % 2
+    assert [bool(p.hash) for p in got] == [True, False, False]
+    assert [p.vlan_tci for p in got] == [None] * 3
+    assert sock.statistics() == vnic.PacketStatistics(packets=3, drops=0)
 
 
-def test_an_empty_capture_is_a_capture(capture, tmp_path):
-    assert capture([]) == []
-    assert (tmp_path / "tap.pcapng").stat().st_size > 28
-
-
-@given(st.lists(st.binary(min_size=14, max_size=600), max_size=20), st.sampled_from((128, 2048)))
-def test_any_frame_comes_back_as_it_was(tmp_path_factory, fed, rx_buf_len):
-    """But those with a VLAN tag, see below."""
-    fed = [f for f in fed if f[12:14] not in {b"\x81\x00", b"\x88\xa8"}]
-    path = tmp_path_factory.mktemp("tap") / "any.pcapng"
-    with vnic.Host(cost="zero", link="inf", gro=False, rx_buf_len=rx_buf_len) as host:
-        tap = vnic.Capture(host, path)
-        host.feed(fed)
-        host.run()
-        assert tap.packets == len(fed)
-        tap.close()
-    assert [data for _, data in read_back(path)] == fed
+def test_packets_for_others_are_seen_and_what_the_card_dropped_is_not(host):
+    theirs = frames.udp(mac={"dst": b"\2\0\0\0\0\x99"})
+    for promisc, seen in ((True, [3]), (False, [])):
+        h = host(mac="02:00:00:00:00:01", promisc=promisc)
+        sock = h.packet_socket()
+        h.feed(theirs)
+        assert [p.pkttype for p in sock] == seen
 
 
 @pytest.mark.parametrize("tpid", [0x8100, 0x88A8])
-@pytest.mark.parametrize("tci", [5, 0x6005, 0xE000, 0x0FFF])
-def test_the_vlan_tag_is_put_back_and_the_packet_is_there_once(capture, tpid, tci):
-    frame = tagged(tpid, tci)
-    assert [data for _, data in capture([frame])] == [frame]
+def test_a_tag_is_told_beside_the_bytes(host, tpid):
+    h = host()
+    sock = h.packet_socket()
+    inner = frames.udp(b"tagged")
+    h.feed(inner[:12] + struct.pack("!HH", tpid, 0x6005) + inner[12:])
+    packet = sock.recv()
+    assert (packet.vlan_tci, packet.vlan_tpid, bytes(packet.data), packet.len) == (0x6005, tpid, inner, len(inner))
+    assert bytes(packet) == inner[:12] + struct.pack("!HH", tpid, 0x6005) + inner[12:]
 
 
-def test_merged_packets_are_one_with_the_first_ones_headers(capture):
-    segments = [frames.tcp(b"%d" % i * 100, seq=1 + 100 * i, id=7 + i) for i in range(5)]
-    ((_, merged),) = capture(segments)
-    assert merged[54:] == b"".join(s[54:] for s in segments)
-    assert merged[16:20] == struct.pack("!HH", 40 + 500, 7)
-    assert frames.csum(merged[14:34]) == 0
+def test_after_gro_before_the_protocols(host):
+    h = host()
+    sock = h.packet_socket()
+    h.feed([*(frames.tcp(b"%d" % i * 100, seq=1 + 100 * i) for i in range(5)), frames.udp(check=1)])
+    merged, bad = sorted(sock, key=lambda p: p.len, reverse=True)
+    assert (merged.len, bytes(merged.data[54:])) == (554, b"".join(b"%d" % i * 100 for i in range(5)))
+    assert bytes(bad.data) == frames.udp(check=1)
+    assert "UDP_CSUM" in h.ledger().fates
 
 
-def test_without_gro_they_are_as_many(capture):
-    segments = [frames.tcp(b"x" * 100, seq=1 + 100 * i) for i in range(5)]
-    assert [data for _, data in capture(segments, gro=False)] == segments
+def test_after_rps(host):
+    h = host(cpus=2, rps_cpus="2")
+    sock = h.packet_socket([(0x20, 0, 0, -0x1000 + 36), (0x16, 0, 0, 0)])  # ld cpu; ret a
+    h.feed(frames.udp())
+    assert sock.recv().data == frames.udp()[:1]
 
 
-def test_packets_for_other_hosts_are_seen_and_what_the_card_dropped_is_not(capture):
-    ours, theirs = frames.udp(b"ours"), frames.udp(b"theirs", mac={"dst": b"\x02\0\0\0\0\x99"})
-    mac = "02:00:00:00:00:01"
-    assert [f for _, f in capture([ours, theirs], mac=mac, promisc=True)] == [ours, theirs]
-    assert [f for _, f in capture([ours, theirs], mac=mac)] == [ours]
+@pytest.mark.parametrize("rx_buf_len", [128, 2048])
+def test_a_program_says_how_much_of_a_packet_it_wants(host, rx_buf_len):
+    h = host(rx_buf_len=rx_buf_len)
+    frame = frames.udp(bytes(range(256)) * 4)
+    wants = (0, 1, 13, 14, 15, 100, 300, 1 << 31)
+    socks = [h.packet_socket(keep(n)) for n in wants]
+    h.feed(frame)
+    h.run()
+    for n, sock in zip(wants, socks, strict=True):
+        assert [(bytes(p.data), p.len) for p in sock] == ([(frame[:n], len(frame))] if n else [])
 
 
-def test_what_a_protocol_drops_later_is_seen(capture):
-    bad = frames.udp(check=1)
-    assert [f for _, f in capture([bad])] == [bad]
+def test_recv_runs_the_host_until_there_is_one(host):
+    h = host()
+    sock = h.packet_socket()
+    h.feed([frames.udp(bytes([i])) for i in range(200)], gap_ns=1000)
+    assert sock.recv_nowait() == []
+    assert bytes(sock.recv().data) == frames.udp(b"\0")
+    assert h.ledger().offered < 200
+    assert len(list(sock)) == 199
+    with pytest.raises(TimeoutError, match="no packet came"):
+        sock.recv()
 
 
-def test_a_capture_changes_no_fate_and_no_time(host, tmp_path):
-    hosts = [host(sink=True, cost="linux", cpus=2, rps_cpus="3", latency=True) for _ in range(2)]
-    tap = vnic.Capture(hosts[0], tmp_path / "tap.pcapng")
-    for h in hosts:
-        h.feed([frames.udp(sport=i) for i in range(300)], gap_ns=100)
+def test_several_sockets_each_get_their_own_and_one_that_was_closed_gets_none(host):
+    h = host()
+    a, b, c = h.packet_socket(), h.packet_socket(keep(0)), h.packet_socket()
+    h.feed(frames.udp(b"1"))
+    h.run()
+    a.close()
+    a.close()
+    h.feed(frames.udp(b"2"))
+    h.run()
+    assert (len(list(b)), len(list(c))) == (0, 2)
+    with pytest.raises(vnic.VnicError, match="closed"):
+        a.recv_nowait()
+
+
+def test_nobody_else_notices_it_full_or_not(host):
+    def a_run(socks):
+        h = host(sink=True, cost="linux", cpus=2, rps_cpus="3", latency=True)
+        sockets = [h.packet_socket(*a, **k) for a, k in socks]
+        h.feed([frames.udp(bytes(1000), sport=i) for i in range(300)], gap_ns=100)
         h.run()
-    tap.close()
-    assert hosts[0].ledger() == hosts[1].ledger()
-    assert hosts[0].softnet() == hosts[1].softnet()
-    assert hosts[0].latencies() == hosts[1].latencies()
+        return (h.ledger(), h.softnet(), h.latencies()), [s.statistics() for s in sockets]
+
+    alone, _ = a_run([])
+    beside, (full, wide, none) = a_run([((), {"ring": 4096}), ((), {}), ((keep(0),), {})])
+    assert alone == beside
+    seen = wide.packets
+    assert (wide.drops, none) == (0, vnic.PacketStatistics(0, 0))
+    assert full == vnic.PacketStatistics(packets=seen, drops=seen - 3)  # three of 1042 bytes fit
 
 
-def test_more_than_the_buffer_holds(capture):
-    fed = [frames.udp(bytes([i % 256]) * 1400) for i in range(2000)]
-    assert [data for _, data in capture(fed, gap_ns=1000)] == fed
+@given(st.lists(st.one_of(st.integers(0, 1500), st.sampled_from(["read", "read one"])), max_size=150))
+def test_the_ring_is_a_queue_that_drops_what_does_not_fit(steps):
+    with vnic.Host(cost="zero", link="inf") as h:
+        sock = h.packet_socket(ring=4096)
+        waiting, seen, drops = deque(), 0, 0
+        for i, step in enumerate(steps):
+            if isinstance(step, int):
+                frame = frames.eth(bytes([i]) * step, type=0x88B5)
+                h.feed(frame)
+                h.run()
+                seen += 1
+                if sock.statistics().drops == drops:
+                    waiting.append(frame)
+                else:
+                    drops += 1
+                    assert sum(len(f) + 32 for f in waiting) + 2 * (len(frame) + 32) > 4096 - 8 * len(waiting) - 8
+            else:
+                got = sock.recv_nowait(1 if step == "read one" else 64)
+                assert [bytes(p.data) for p in got] == [waiting.popleft() for _ in got]
+                assert got or not waiting
+        assert [bytes(p.data) for p in sock] == list(waiting)
+        assert sock.statistics() == vnic.PacketStatistics(packets=seen, drops=drops)
 
 
-SPREAD = [
-    {"queues": 4, "rx_usecs": 20, "rx_frames": 16},
-    {"rps_cpus": "f"},
-    {"queues": 2, "rps_cpus": "e", "netdev_max_backlog": 100_000},
-]
+@pytest.mark.parametrize("ring", [0, 4095, 1 << 31])
+def test_a_ring_has_limits(host, ring):
+    with pytest.raises(vnic.ConfigError, match="ring="):
+        host().packet_socket(ring=ring)
 
 
-@pytest.mark.parametrize("knobs", SPREAD)
-@pytest.mark.parametrize("size", [18, 1400])
-def test_the_file_is_in_the_order_of_stamps_whoever_took_the_packets(capture, knobs, size):
-    """CPUs have turns, and a backlog may be long: blocks once stood in the order in which they came up."""
-    fed = [frames.udp(i.to_bytes(4) + bytes(size), sport=i % 97) for i in range(4000)]
-    got = capture(fed, gap_ns=150, cost="linux", sink=True, fifo=1 << 24, link="inf", rcvbuf=1 << 30, **knobs)
-    stamps = [t for t, _ in got]
-    assert stamps == sorted(stamps)
-    assert len(got) == 4000
-    flow = [int.from_bytes(data[42:46]) for _, data in got if int.from_bytes(data[34:36]) == 5]
-    assert flow == sorted(flow)
+@pytest.mark.parametrize("n", [0, 1025])
+def test_so_has_a_burst(host, n):
+    with pytest.raises(vnic.ConfigError, match="n is 1 to 1024"):
+        host().packet_socket().recv_nowait(n)
 
 
-def test_what_comes_too_late_is_in_the_file_all_the_same_and_counted(host, tmp_path):
-    h = host(gro=False)
-    tap = vnic.Capture(h, tmp_path / "tap.pcapng", base_ns=10**18)
-    h.feed([frames.udp(b"x" * 1400)] * 3000, gap_ns=1000)
-    h.run()
-    tap.set_base(0)
-    h.feed(frames.udp(b"late"))
-    h.run()
-    assert (tap.packets, tap.late) == (3001, 1)
-    tap.close()
-    assert len(read_back(tmp_path / "tap.pcapng")) == 3001
+# ---- live ----
 
 
-def test_closing_twice_is_closing_once_and_the_host_closes_it_too(host, tmp_path):
-    h = host()
-    tap = vnic.Capture(h, tmp_path / "a.pcapng")
-    tap.close()
-    tap.close()
-    vnic.Capture(h, tmp_path / "b.pcapng")
-    h.feed(frames.udp())
-    h.run()
-    h.close()
-    assert len(read_back(tmp_path / "b.pcapng")) == 1
+@pytest.mark.root
+def test_live_it_waits_and_an_event_loop_can_wait_for_it(netns):
+    fed = [frames.udp(b"%03d" % i, sport=i + 1) for i in range(100)]
+    with live_tap(sink=True, gro=False, cpus=2, queues=2) as h, h.packet_socket("udp" if HAS_PCAP else None) as sock:
+        with pytest.raises(TimeoutError):
+            sock.recv(timeout=0.01)
+        send_all("vt0", fed)
+        got = [bytes(sock.recv(timeout=20).data)]
+        while len(got) < len(fed):
+            assert select.select([sock], [], [], 20)[0]
+            got += [bytes(p.data) for p in sock.recv_nowait()]
+        assert sorted(got) == sorted(fed)
+        settle(h, len(fed))
+        assert not sock.recv_nowait()
+        assert not select.select([sock], [], [], 0)[0]
+        h.stop()
+        assert list(sock) == []
 
 
-def test_after_it_was_closed_nothing_is_captured(host, tmp_path):
-    h = host()
-    tap = vnic.Capture(h, tmp_path / "tap.pcapng")
-    tap.close()
-    h.feed(frames.udp())
-    h.run()
-    assert read_back(tmp_path / "tap.pcapng") == []
+@pytest.mark.root
+def test_live_sockets_come_and_go_while_packets_come(netns):
+    fed = [frames.udp(bytes(200), sport=i + 1) for i in range(2000)]
+    with live_tap(sink=True, cpus=2, queues=2, rps_cpus="3") as h:
+        sender = threading.Thread(target=send_all, args=("vt0", fed))
+        stays = h.packet_socket(ring=1 << 24)
+        sender.start()
+        while sender.is_alive():
+            with h.packet_socket(keep(100), ring=4096) as sock:
+                sock.recv_nowait()
+        sender.join()
+        h.wait(0.05)
+        h.stop()
+        ledger = h.ledger()  # what the kernel's own queue lost never came
+        assert stays.statistics() == vnic.PacketStatistics(packets=ledger.offered, drops=0)
+        assert ledger.offered > 0
+        assert h.laws() == 0
 
 
-# ---- a file that cannot be written ----
-
-
-@pytest.mark.parametrize("n", [1, 5, 3000])
-def test_a_full_disk_is_said_in_one_sentence_and_every_packet_lost_is_counted(host, n):
-    h = host(sink=True)
-    tap = vnic.Capture(h, "/dev/full")
-    h.feed([frames.udp(b"x" * 1400)] * n, gap_ns=1000)
-    h.run()
-    with pytest.raises(vnic.VnicError, match=f"^/dev/full: No space left on device; {n} packets"):
-        tap.close()
-    assert h.ledger().fates == {"DELIVERED_UDP": n}  # the path did not mind
-
-
-def test_of_a_file_that_may_not_grow_what_is_whole_is_there(host, tmp_path):
-    h = host(sink=True)
-    tap = vnic.Capture(h, tmp_path / "tap.pcapng")
-    h.feed([frames.udp(b"x" * 958)] * 20, gap_ns=1000)
-    h.run()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    try:
-        with pytest.raises(vnic.VnicError, match="File too large; 11 packets are missing"):
-            tap.close()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    whole = (10_000 - 28 - 40) // (32 + 1000)  # section, interface, then packets of 1000 bytes
-    assert whole == 20 - 11
-
-
-def test_a_file_that_cannot_be_made_is_said_in_one_sentence(host, tmp_path):
-    with pytest.raises(vnic.VnicError, match="No such file or directory"):
-        vnic.Capture(host(), tmp_path / "no" / "such" / "place.pcapng")
-
-
-def test_a_name_of_an_interface_has_an_end(host, tmp_path):
-    with pytest.raises(vnic.VnicError, match="name is too long"):
-        vnic.Capture(host(), tmp_path / "tap.pcapng", name="x" * 65)
-
-
-# ---- another reader ----
-
-
-def tshark(path, *fields):
-    options = [option for field in fields for option in ("-e", field)]
-    out = subprocess.run(
-        ["tshark", "-r", str(path), "-T", "fields", *options],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return [line.split("\t") for line in out.splitlines()]
-
-
-@pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")
-def test_tshark_reads_it_to_the_nanosecond(capture, tmp_path):
-    fed = [frames.udp(b"one"), tagged(0x8100, 5), frames.tcp(b"two"), frames.icmpv6()]
-    capture(fed, base_ns=BASE_NS, gap_ns=7)
-    rows = tshark(tmp_path / "tap.pcapng", "frame.time_epoch", "frame.len", "vlan.id", "frame.interface_name")
-    assert [int(t.replace(".", "")[:19]) for t, *_ in rows] == [BASE_NS + 7 * i for i in range(4)]
-    assert [int(length) for _, length, _, _ in rows] == [len(f) for f in fed]
-    assert [vlan for _, _, vlan, _ in rows] == ["", "5", "", ""]
-    assert {name for *_, name in rows} == {"vnic0"}
+@pytest.mark.root
+def test_who_iterates_in_a_thread_of_his_own_ends_with_the_host(netns):
+    seen = []
+    with live_tap(sink=True) as h:
+        sock = h.packet_socket()
+        reader = threading.Thread(target=lambda: seen.extend(sock), daemon=True)
+        reader.start()
+        send_all("vt0", [frames.udp()] * 5)
+        settle(h, 5)
+        h.stop()
+        reader.join(20)
+        assert not reader.is_alive()
+    assert len(seen) == 5

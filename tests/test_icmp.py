@@ -198,7 +198,7 @@ def test_errors_to_all_are_limited():
 
 @pytest.mark.parametrize("kind", [3, 4, 5, 11, 12])
 def test_nobody_hears_of_an_error_about_an_error(errors, kind):
-    """A first fragment that never becomes whole: of an error nobody hears, of an echo request (time exceeded) one does."""
+    """First fragments that never become whole: of an error nobody hears, of an echo request one does."""
 
     def first_fragment(kind):
         return frames.eth(frames.ipv4(bytes([kind, 0, 0, 0]) + bytes(28), 1, frag=0x2000, id=kind))

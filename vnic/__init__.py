@@ -13,6 +13,7 @@ from vnic.errors import CaptureError, ConfigError, TapError, VnicError
 from vnic.gro import GroFlow, GroStats
 from vnic.host import Host
 from vnic.nic import Nic
+from vnic.packet import Packet, PacketSocket, PacketStatistics
 from vnic.seam import Burst
 from vnic.sock import Datagrams, TcpListener, TcpStream, UdpSocket
 from vnic.stats import ArfsStats, DeviceStats, Latency, Ledger, QueueStats, SoftnetStat
@@ -37,6 +38,9 @@ __all__ = [
     "Ledger",
     "MemoryWire",
     "Nic",
+    "Packet",
+    "PacketSocket",
+    "PacketStatistics",
     "PythonWire",
     "QueueStats",
     "SoftnetStat",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vnic import cli_tap
+from vnic.capture import POINTS
 from vnic.errors import ConfigError
 from vnic.knobs import KNOBS, canonical
 from vnic.refusals import EXIT_FAILED, fail, refusals
@@ -86,7 +87,19 @@ def _host_options(*, replay: bool) -> Callable[[_F], _F]:
                 help="any knob by its Linux name",
             ),
             click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout"),
-            click.option("--write", metavar="OUT.pcapng", help="save what an AF_PACKET tap after GRO saw"),
+            click.option(
+                "--write",
+                metavar="OUT.pcapng|-",
+                help="save what passes the points --at; -: to stdout, and the report to stderr",
+            ),
+            click.option(
+                "--at",
+                multiple=True,
+                type=click.Choice(POINTS),
+                default=("gro",),
+                show_default=True,
+                help="wire: as it arrived; nic: what the card took; gro: what AF_PACKET sees; stack: with its fate",
+            ),
         ]
         for option in reversed(options):
             f = option(f)
@@ -111,28 +124,31 @@ def _addresses(ip: tuple[str, ...]) -> str | list[str]:
     return "any" if not ip or "any" in ip else list(ip)
 
 
-def _show(facts: dict[str, Any], *, as_json: bool) -> None:
+def _show(facts: dict[str, Any], *, as_json: bool, write: str | None) -> None:
+    """The report: to stdout, unless the capture is there."""
     try:
-        _print(facts, as_json=as_json)
+        _print(facts, as_json=as_json, err=write == "-")
         sys.stdout.flush()
     except BrokenPipeError:  # the reader had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except OSError as e:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter would try again at exit
         fail(EXIT_FAILED, f"the report could not be written: {e.strerror}")
+    if (capture := facts.get("capture")) and capture["error"]:
+        fail(EXIT_FAILED, capture["error"])
 
 
-def _print(facts: dict[str, Any], *, as_json: bool) -> None:
+def _print(facts: dict[str, Any], *, as_json: bool, err: bool) -> None:
     if as_json:
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps(facts, indent=2), err=err)
         return
     from rich.console import Console
 
     from vnic.report import show
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, stderr=err)
     if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe has no width of its own
-        console = Console(highlight=False, width=132)
+        console = Console(highlight=False, width=132, stderr=err)
     show(console, facts)
 
 
@@ -204,6 +220,7 @@ def replay(
     sets: tuple[str, ...],
     as_json: bool,
     write: str | None,
+    at: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Send captures (pcap, pcapng) through the card and the receive path, in virtual time; no root.
@@ -217,13 +234,14 @@ def replay(
         result = run_replay(
             files,
             write=write,
+            at=at,
             progress=progress,
             cpus=cpus,
             ip=_addresses(ip),
             seed=seed,
             **_knobs(options, sets),
         )
-    _show(result.facts, as_json=as_json)
+    _show(result.facts, as_json=as_json, write=write)
     if result.error:
         fail(EXIT_FAILED, f"the input ended early: {result.error}; what was read is reported")
 
@@ -260,6 +278,7 @@ def run(
     sets: tuple[str, ...],
     as_json: bool,
     write: str | None,
+    at: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Attach to a TAP and be a host on it, live: a thread for the card, one for each CPU. Ctrl-C ends it with a report.
@@ -282,6 +301,7 @@ def run(
             vnet_hdr=vnet_hdr,
             pin=pin,
             write=write,
+            at=at,
             command=True,
             cpus=cpus,
             ip=_addresses(ip),
@@ -290,7 +310,7 @@ def run(
             seed=seed,
             **_knobs(options, sets),
         )
-    _show(facts, as_json=as_json)
+    _show(facts, as_json=as_json, write=write)
     if facts["input"]["error"]:
         fail(EXIT_FAILED, f"the run ended early: {facts['input']['error']}; what was received is reported")
 

@@ -6,13 +6,14 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from vnic import address, stats
+from vnic import address, bpf, stats
 from vnic import gro as gro_
 from vnic import knobs as knobs_
 from vnic._core import ffi, lib
 from vnic.address import inet_addr
 from vnic.errors import ConfigError, VnicError, check
 from vnic.nic import Nic
+from vnic.packet import PacketSocket
 from vnic.seam import Handler, Seam
 from vnic.sock import ReadBuffers, Socket, TcpListener, UdpSocket
 from vnic.wire import MemoryWire, Wire
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from vnic.wire import Frame
 
-_S = TypeVar("_S", bound=Socket)
+_S = TypeVar("_S", bound=Socket | PacketSocket)
 _SLICE_FRAMES = 100_000
 _EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range
 
@@ -69,7 +70,7 @@ class Host:
         if self.c == ffi.NULL:
             raise MemoryError("no memory for the host")
         self.wire = MemoryWire() if wire is None else wire
-        self._sockets: list[Socket] = []
+        self._sockets: list[Socket | PacketSocket] = []
         self._threads: Any = None
         self.began_ns = 0
         self._busy = threading.Lock()
@@ -201,7 +202,14 @@ class Host:
         if not self.live:
             raise VnicError("start() is for a live host: Host(live=True)")
         self.began_ns = int(lib.clock_ns())
+        for capture in self.nic.captures:
+            capture.start()
         self._threads = Threads(self, pin)
+
+    @property
+    def running(self) -> bool:
+        """Live: are its threads there?"""
+        return self._threads is not None
 
     def wait(self, seconds: float | None = None) -> bool:
         """Live: until the wire has ended (True) or the time is over (False). Ctrl-C comes through."""
@@ -251,6 +259,13 @@ class Host:
         self._refuse_bound(TcpListener, port, addr)
         return self.adopt(TcpListener(self, self._bind(lib.SOCK_TCP_LISTEN, port, addr)))
 
+    def packet_socket(self, filter: bpf.Filter | None = None, *, ring: int = 1 << 21) -> PacketSocket:  # noqa: A002
+        """See what an AF_PACKET socket would, as far as the filter wants it: see :func:`vnic.bpf.compile`.
+
+        ``ring`` bytes hold what is not read yet. ConfigError: the filter is none, or the ring's size.
+        """
+        return self.adopt(PacketSocket(self, None if filter is None else bpf.compile(filter), ring))
+
     def _refuse_bound(self, kind: type[Socket], port: int, addr: str | None) -> None:
         if any(isinstance(s, kind) and s.local == (addr or "", port) for s in self._sockets):
             raise ConfigError(f"port {port} is bound already")
@@ -275,7 +290,7 @@ class Host:
         self._sockets.append(sock)
         return sock
 
-    def forget(self, sock: Socket) -> None:
+    def forget(self, sock: Socket | PacketSocket) -> None:
         """It was closed."""
         if sock in self._sockets:
             self._sockets.remove(sock)

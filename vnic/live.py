@@ -17,7 +17,7 @@ from vnic.affinity import check_pin, places
 from vnic.errors import VnicError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from vnic.host import Host
 
@@ -51,7 +51,7 @@ class Threads:
         self._python = self._thread("python/0", None, self._run_python)
         try:
             self._open_eventfds()
-            self._start([*self._cpus, self._python, self._device])
+            start_quietly(*self._cpus, self._python, self._device)
         except BaseException:  # no more threads or files to be had: those that run must not outlive the host
             self._end()
             raise
@@ -68,19 +68,10 @@ class Threads:
             c.cpu[i].stop = 0
         c.nic.stop = 0
 
-    @staticmethod
-    def _start(threads: Iterable[threading.Thread]) -> None:
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        try:
-            for t in threads:  # inherit the mask
-                t.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-
     def _thread(self, name: str, cpu: int | None, target: Callable[..., None], *args: Any) -> threading.Thread:
         def run() -> None:
             try:
-                _set_name(name)
+                set_name(name)
                 if cpu is not None:
                     os.sched_setaffinity(0, {cpu})
                 target(*args)
@@ -153,7 +144,17 @@ def _wake_and_join(t: threading.Thread, fd: int, seconds: float) -> None:
         t.join(seconds)
 
 
-def _set_name(name: str) -> None:
+def start_quietly(*threads: threading.Thread) -> None:
+    """Start threads that get no signals: those are for the main thread."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        for t in threads:  # inherit the mask
+            t.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def set_name(name: str) -> None:
     """Show the name in ps and top too (at most 15 characters; Python 3.11 does not do it by itself)."""
     # a process that changed its user may not write there
     with contextlib.suppress(OSError), open("/proc/thread-self/comm", "w", encoding="utf-8") as f:  # noqa: PTH123

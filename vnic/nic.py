@@ -23,7 +23,7 @@ class Nic:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self.capture: Capture | None = None
+        self.captures: list[Capture] = []
 
     @property
     def c(self) -> Any:
@@ -87,5 +87,5 @@ class Nic:
             if irq.call_fd >= 0:
                 os.close(irq.call_fd)
                 irq.call_fd = -1
-        if self.capture is not None:
-            self.capture.close()
+        for capture in list(self.captures):
+            capture.close()

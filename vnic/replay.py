@@ -105,6 +105,7 @@ def replay(
     files: Sequence[str | Path],
     *,
     write: str | Path | None = None,
+    at: Sequence[str] = ("gro",),
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Result:
@@ -112,7 +113,8 @@ def replay(
 
     Args:
         files: pcap or pcapng files, one after another.
-        write: pcapng file for what an AF_PACKET tap after GRO saw.
+        write: pcapng file for what passes the points ``at``, see :class:`vnic.Capture`; "-": standard output.
+        at: points of the path.
         progress: called now and then with (bytes read, bytes in all files).
         options: :class:`vnic.Host`'s arguments and knobs.
 
@@ -121,11 +123,11 @@ def replay(
         ConfigError: a knob that is unknown or out of range.
     """
     wire = CaptureWire(files)
-    if write is not None:
+    if write is not None and str(write) != "-":
         _refuse_input(Path(write), wire.paths)
     defaults: dict[str, Any] = {"wire": wire, "sink": True, "latency": True}
     with Host(**(defaults | options)) as host:
-        capture = Capture(host, write) if write is not None else None
+        capture = Capture(host, write, at=at) if write is not None else None
         if capture is not None:
             host.peek()
             capture.set_base(int(wire.c.base_ns))
@@ -133,6 +135,7 @@ def replay(
             host.progress = lambda: progress(wire.bytes_read, wire.bytes_total)  # type: ignore[method-assign]
         host.finish()
         error = f"{wire.path}: {wire.error_text}{wire.unread}" if wire.c.error else ""
+        found = facts(host, schema=SCHEMA, input_facts=_input_facts(wire, error))
         if capture is not None:
-            capture.close()
-        return Result(facts(host, schema=SCHEMA, input_facts=_input_facts(wire, error)), error)
+            found["capture"] = capture.finish()
+        return Result(found, error)

@@ -335,6 +335,10 @@ def show(console: Console, f: dict[str, Any]) -> None:
         _sent(console, f["tx"])
     if f["rfs"]["steered"]:
         _rfs(console, f["rfs"])
+    if (capture := f.get("capture")) is not None:
+        console.print(
+            f"[bold]capture[/] {capture['packets']:,} packets, {capture['drops']:,} missing, {capture['late']:,} late"
+        )
     if limited := sum(c["flow_limit_count"] for c in f["cpus"]):
         console.print(f"[bold]flow limit[/] {limited:,} packets of flows that had more than half of a CPU's last 128")
     console.print()

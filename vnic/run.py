@@ -77,6 +77,7 @@ def run(
     vnet_hdr: bool = True,
     pin: str | None = None,
     write: str | Path | None = None,
+    at: Sequence[str] = ("gro",),
     ready: Callable[[Host], None] | None = None,
     command: bool = False,
     **options: Any,
@@ -91,7 +92,8 @@ def run(
         tap_queues: queues of it to attach to: lanes of the card's wire.
         vnet_hdr: with virtio headers: partial checksums, TSO and USO.
         pin: real CPUs for the threads, ``auto`` or numbers with commas: the card's first, then the emulated CPUs'.
-        write: pcapng file for what an AF_PACKET tap after GRO saw.
+        write: pcapng file for what passes the points ``at``, see :class:`vnic.Capture`; "-": standard output.
+        at: points of the path.
         ready: called with the host once its threads run.
         command: the process is this run's alone: privileges are dropped when all is open, a second signal ends it.
         options: :class:`vnic.Host`'s arguments and knobs.
@@ -109,7 +111,8 @@ def run(
     with signals.caught(), _host(wire, options) as host:
         capture = None
         if write is not None:
-            capture = Capture(host, write, base_ns=time.time_ns() - time.monotonic_ns(), name=tap)
+            base_ns = time.time_ns() - time.monotonic_ns()
+            capture = Capture(host, write, at=at, base_ns=base_ns, name=tap)
         if command:
             capabilities.drop()
 
@@ -124,10 +127,11 @@ def run(
             signals.interruptible(receive)
         finally:
             host.stop()
-        if capture is not None:
-            capture.close()
         described = _described(wire, duration_ns=time.monotonic_ns() - began, netns=netns, pin=real_cpus)
-        return facts(host, schema=SCHEMA, input_facts=described)
+        found = facts(host, schema=SCHEMA, input_facts=described)
+        if capture is not None:
+            found["capture"] = capture.finish()
+        return found
 
 
 def _host(wire: TapWire, options: dict[str, Any]) -> Host:

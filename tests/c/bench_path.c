@@ -34,6 +34,7 @@ struct path {
 	struct host *h;
 	u8 *capture;
 	u64 capture_size;
+	struct capture *file;
 };
 
 static u8 *next_frame(struct path *p, u32 len)
@@ -208,8 +209,8 @@ static void moderate(struct path *p)
 /* Everything goes to a pcapng file in memory too. */
 static void capture_all(struct path *p)
 {
-	p->h->capture = capture_new(memfd_create("capture", MFD_CLOEXEC), 0, "bench");
-	require(p->h->capture != NULL, "no capture");
+	p->file = capture_new(p->h, memfd_create("capture", MFD_CLOEXEC), 0, "bench", 1 << TAP_GRO, NULL, 1 << 21, 0);
+	require(p->file != NULL, "no capture");
 }
 
 static void split_latency(struct path *p)
@@ -220,7 +221,7 @@ static void split_latency(struct path *p)
 
 static void rewind_capture(struct path *p)
 {
-	require(capture_flush(p->h->capture) == 0 && lseek(p->h->capture->fd, 0, SEEK_SET) == 0, "the capture broke");
+	require(capture_flush(p->file) == 0 && lseek(p->file->fd, 0, SEEK_SET) == 0, "the capture broke");
 	rewind_wire(p);
 }
 

@@ -2,19 +2,22 @@
  *
  * TCP and UDP flows, and fragments, over four queues, steered on by RPS, so that every hand-over between threads happens: doorbell,
  * interrupt, backlog, sockets and their readers, buffers on their way home. Meanwhile a snapshot is taken again and
- * again. At rest both laws hold, and what Linux would have delivered is delivered. Three times: plainly; with RFS, the
- * card's filters, the flow limit and readers that move about; with threaded NAPI and busy readers.
+ * again. At rest both laws hold, and what Linux would have delivered is delivered. Four times: plainly; with RFS, the
+ * card's filters, the flow limit and readers that move about; with threaded NAPI and busy readers; with packet sockets and
+ * captures that come and go.
  */
 #include "threads.h"
+
+#include <sys/mman.h>
 
 #define CPUS 4u
 #define FLOWS 64u
 #define ROUNDS 400u
 #define FRAMES (FLOWS * ROUNDS)
 
-enum variant { PLAIN, RFS, TASKS, VARIANTS };
+enum variant { PLAIN, RFS, TASKS, TAPS, VARIANTS };
 
-static const char *const names[VARIANTS] = { "softirqs", "RFS", "tasks" };
+static const char *const names[VARIANTS] = { "softirqs", "RFS", "tasks", "taps" };
 static u32 looking;
 static enum variant variant;
 
@@ -93,6 +96,37 @@ static void move_readers(struct host *h, u32 by)
 	spin_unlock(&h->socks.lock);
 }
 
+static void *run_writer(void *arg)
+{
+	require(capture_thread(arg) == 0, "the capture broke");
+	return NULL;
+}
+
+/* A packet socket and a capture of everything, for a moment. */
+static void come_and_go(struct host *h)
+{
+	static u8 buf[1 << 20];
+	struct packet_info info[BURST];
+	struct packet_sock *ps = packet_sock_new(h, NULL, 1 << 16);
+	struct capture *c = capture_new(h, memfd_create("capture", MFD_CLOEXEC), 0, "stress", (1 << TAP_POINTS) - 1,
+					NULL, 1 << 21, 1);
+	pthread_t writer;
+
+	require(ps && c, "no memory");
+	writer = thread(run_writer, c);
+	for (u32 i = 0; i < 10; i++) {
+		require(packet_recv(ps, buf, sizeof(buf), info, BURST) >= 0, "a packet is larger than the buffer");
+		usleep(100);
+	}
+	packet_sock_free(h, ps);
+	capture_detach(h, c);
+	capture_stop(c);
+	pthread_join(writer, NULL);
+	require(capture_flush(c) == 0 && !c->lost, "the file did not take all");
+	close(c->fd);
+	capture_free(c);
+}
+
 /* What `vnic run` shows while it runs. No number is of one moment, but each only grows. */
 static void *run_observer(void *arg)
 {
@@ -113,6 +147,8 @@ static void *run_observer(void *arg)
 		snapshots += packets > 0;
 		if (variant == RFS)
 			move_readers(h, (u32)snapshots);
+		if (variant == TAPS)
+			come_and_go(h);
 		usleep(100);
 	}
 	require(snapshots > 0, "nothing was seen while it ran");

@@ -1,0 +1,285 @@
+/* capture.c - a tap that writes a file, and never slows the path
+ *
+ *   af_packet.c packet_taps_*() -> capture_packet(): pcapng.c makes a block in memory
+ *   virtual time: full, it is written then and there. Live: capture_thread(), ten times a second or when half full
+ *
+ * The file is in the order of stamps, though CPUs come here in turns, a backlog may hold a packet for a while and the card
+ * tells of a frame when it leaves the FIFO. Blocks are sorted as they come; a batch that was filled is held back until
+ * the next one is, and only then written, with what is as old in that one. What comes later than that is counted (late).
+ *
+ * Live the path copies into a batch of bounded size: if it is full, because the file is slower than the path, the packet
+ * is not captured and counted (drops). After an error of the file nothing more is kept, and what it did not get whole is
+ * counted (lost). Who is written to may be a pipe whose reader sleeps: it is written to as far as it takes it.
+ */
+#include "prelude.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define OUT_BYTES (1u << 19) /* more than any block has */
+#define BLOCK_MIN 48 /* 32 bytes around an Ethernet header */
+#define TICK_MS 80 /* twice that, and a packet is in the file */
+#define PATIENCE_MS 2000 /* with a reader that does not read, at the end */
+#define ENHANCED_PACKET_BLOCK 6u
+
+/* ---- blocks in memory ---- */
+
+static void add_slot(struct capture_batch *b, u64 t, u64 off)
+{
+	u32 i = b->nslots++;
+
+	for (; i > 0 && b->slot[i - 1].t > t; i--) /* mostly none: CPUs are hardly ever apart by much */
+		b->slot[i] = b->slot[i - 1];
+	b->slot[i] = (struct capture_slot){ .t = t, .off = (u32)off, .len = (u32)(b->used - off) };
+}
+
+static void wake(struct capture *c)
+{
+	u64 one = 1;
+	ssize_t n = write(c->wake_fd, &one, sizeof(one));
+
+	(void)n;
+}
+
+static void write_batches(struct capture *c, bool all);
+
+/* Under the lock. Return: false = no room */
+static bool make_room(struct capture *c, u32 bytes)
+{
+	if (likely(c->filling->used + bytes <= c->size))
+		return true;
+	if (c->threaded)
+		return false;
+	spin_unlock(&c->lock); /* nobody else is there */
+	write_batches(c, false);
+	spin_lock(&c->lock);
+	return true;
+}
+
+static void capture_packet(struct packet_tap *t, const struct tap_packet *p)
+{
+	struct capture *c = container_of(t - p->point, struct capture, tap[0]);
+	u64 stamp, begin;
+
+	spin_lock(&c->lock);
+	if (unlikely(!make_room(c, pcapng_room(p)) || READ_ONCE(c->error))) {
+		COUNT(c->drops, 1);
+	} else {
+		stamp = c->base_ns + p->t_ns;
+		begin = c->filling->used;
+		pcapng_packet(c, p, stamp);
+		add_slot(c->filling, stamp, begin);
+		COUNT(c->late, stamp < c->written);
+		COUNT(c->packets, 1);
+		COUNT(c->bytes, p->skb ? p->skb->len + ETH_HLEN : p->frame->len);
+	}
+	if (c->threaded && !c->woken && c->filling->used > c->size / 2) {
+		c->woken = 1;
+		wake(c);
+	}
+	spin_unlock(&c->lock);
+}
+
+/* ---- to the file ---- */
+
+static u64 now_ms(void)
+{
+	return clock_ns() / 1000000;
+}
+
+/* Wait until a pipe takes a page. Return: 0, or -errno. In virtual time a signal ends it: Ctrl-C has to come through. */
+static int wait_for_reader(const struct capture *c)
+{
+	u64 began = now_ms();
+
+	for (;;) {
+		struct pollfd fd = { .fd = c->fd, .events = POLLOUT };
+		int rc = poll(&fd, 1, c->threaded ? TICK_MS : -1);
+
+		if (rc > 0)
+			return 0;
+		if (rc < 0 && (errno != EINTR || !c->threaded))
+			return -errno;
+		if (!READ_ONCE(c->stop))
+			began = now_ms();
+		else if (now_ms() - began > PATIENCE_MS)
+			return -EAGAIN;
+	}
+}
+
+static void write_out(struct capture *c)
+{
+	u64 done = 0, at = 0;
+
+	while (!c->error && done < c->out_used) {
+		u64 n = c->regular ? c->out_used - done : min_u64(c->out_used - done, PIPE_BUF);
+		int rc = c->regular ? 0 : wait_for_reader(c);
+		ssize_t written = rc < 0 ? 0 : write(c->fd, c->out + done, n);
+
+		if (rc < 0)
+			WRITE_ONCE(c->error, rc);
+		else if (written < 0 && errno != EINTR)
+			WRITE_ONCE(c->error, -errno);
+		if (written > 0)
+			done += (u64)written;
+	}
+	while (unlikely(c->error) && at < c->out_used) { /* which did it not get whole? */
+		const u8 *block = c->out + at;
+
+		at += load32(block + 4);
+		if (load32(block) == ENHANCED_PACKET_BLOCK && at > done)
+			COUNT(c->lost, 1);
+	}
+	c->out_used = 0;
+}
+
+static void write_block(struct capture *c, struct capture_batch *b)
+{
+	const struct capture_slot *s = &b->slot[b->next++];
+
+	if (c->out_used + s->len > OUT_BYTES)
+		write_out(c);
+	memcpy(c->out + c->out_used, b->buf + s->off, s->len);
+	c->out_used += s->len;
+}
+
+static u64 last_stamp(const struct capture_batch *b)
+{
+	return b->nslots ? b->slot[b->nslots - 1].t : 0;
+}
+
+/* The batch that was held back is written, and of the one that was filled what is not younger; the rest of that is held
+ * back now. Nothing was filled since the last time: all is old enough. */
+static void write_batches(struct capture *c, bool all)
+{
+	struct capture_batch *old = c->held, *new = c->filling;
+	u64 until;
+
+	spin_lock(&c->lock);
+	until = all || !new->nslots ? NEVER : last_stamp(old);
+	c->written = max_u64(c->written, until == NEVER ? max_u64(last_stamp(old), last_stamp(new)) : until);
+	c->filling = c->spare;
+	c->woken = 0;
+	spin_unlock(&c->lock);
+	while (old->next < old->nslots || (new->next < new->nslots && new->slot[new->next].t <= until)) {
+		bool from_new = old->next == old->nslots ||
+				(new->next < new->nslots && new->slot[new->next].t < old->slot[old->next].t);
+
+		write_block(c, from_new ? new : old);
+	}
+	write_out(c);
+	old->used = old->nslots = old->next = 0;
+	c->spare = old;
+	c->held = new;
+}
+
+int capture_thread(struct capture *c)
+{
+	while (!__atomic_load_n(&c->stop, __ATOMIC_SEQ_CST) && !c->error) {
+		struct pollfd fd = { .fd = c->wake_fd, .events = POLLIN };
+		u64 n;
+
+		if (poll(&fd, 1, TICK_MS) > 0 && read(c->wake_fd, &n, sizeof(n)) < 0)
+			continue;
+		write_batches(c, false);
+	}
+	return c->error;
+}
+
+void capture_stop(struct capture *c)
+{
+	__atomic_store_n(&c->stop, 1, __ATOMIC_SEQ_CST);
+	wake(c);
+}
+
+int capture_flush(struct capture *c)
+{
+	write_batches(c, true);
+	return c->error;
+}
+
+/* ---- making one ---- */
+
+/* For each skb the id of its first frame, from now on. */
+static int keep_frame_ids(struct host *h)
+{
+	for (u32 i = 0; i < h->nic.nqueues; i++) {
+		struct rx_pool *p = h->dq[i] ? &h->dq[i]->pool : NULL;
+		u64 *ids;
+
+		if (!p || p->frame_id)
+			continue;
+		ids = calloc(p->size, sizeof(*ids));
+		if (!ids)
+			return -ENOMEM;
+		smp_store_release(&p->frame_id, ids); /* Pairs with stamp(). */
+	}
+	return 0;
+}
+
+static int allocate(struct capture *c)
+{
+	c->out = malloc(OUT_BYTES);
+	if (!c->out)
+		return -ENOMEM;
+	for (u32 i = 0; i < ARRAY_SIZE(c->batch); i++) {
+		c->batch[i].buf = malloc(c->size);
+		c->batch[i].slot = malloc((c->size / BLOCK_MIN + 1) * sizeof(struct capture_slot));
+		if (!c->batch[i].buf || !c->batch[i].slot)
+			return -ENOMEM;
+	}
+	c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	return c->wake_fd < 0 ? -errno : 0;
+}
+
+/* capture_new() - verdicts: see struct capture, outlives it; size: of what is kept in memory (three times), bytes; threaded: somebody calls capture_thread() */
+struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname, u32 points,
+			    const char *const *verdicts, u64 size, int threaded)
+{
+	struct capture *c = calloc(1, sizeof(*c));
+	struct stat st;
+
+	if (!c)
+		return NULL;
+	*c = (struct capture){ .fd = fd, .wake_fd = -1, .base_ns = base_ns, .points = points, .size = size };
+	c->verdicts = verdicts;
+	c->threaded = (u8) !!threaded;
+	c->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	c->filling = &c->batch[0];
+	c->held = &c->batch[1];
+	c->spare = &c->batch[2];
+	if (allocate(c) < 0 || keep_frame_ids(h) < 0 || strlen(ifname) > 64 || size < 2 * OUT_BYTES) {
+		capture_free(c);
+		return NULL;
+	}
+	pcapng_headers(c, ifname);
+	add_slot(c->filling, 0, 0);
+	for (u32 point = 0; point < TAP_POINTS; point++) {
+		c->tap[point].func = capture_packet;
+		if (points >> point & 1)
+			packet_tap_add(h, &c->tap[point], (enum tap_point)point);
+	}
+	return c;
+}
+
+void capture_detach(struct host *h, struct capture *c)
+{
+	for (u32 point = 0; point < TAP_POINTS; point++)
+		if (c->points >> point & 1)
+			packet_tap_del(h, &c->tap[point], (enum tap_point)point);
+}
+
+void capture_free(struct capture *c)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(c->batch); i++) {
+		free(c->batch[i].buf);
+		free(c->batch[i].slot);
+	}
+	free(c->out);
+	if (c->wake_fd >= 0)
+		close(c->wake_fd);
+	free(c);
+}

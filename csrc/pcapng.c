@@ -1,0 +1,214 @@
+/* pcapng.c - how a file says what a tap saw. Called by capture.c. Format: draft-ietf-opsawg-pcapng
+ *
+ * One section, an interface for each point that is tapped, an enhanced packet block for each packet: the VLAN tag put
+ * back as libpcap does, the receive queue (epb_queue), the id of its first frame (epb_packetid: the same at all points),
+ * and as a comment what became of it and which frames GRO made it of. A packet that has its fate is shown as far as its
+ * buffers still have it: from the Ethernet header on, without what was padding.
+ */
+#include "prelude.h"
+
+#include <stdio.h>
+
+#define FRAMES_SHOWN 16 /* of those a merged packet was made of */
+
+enum { IF_NAME = 2, IF_TSRESOL = 9, OPT_COMMENT = 1, EPB_PACKETID = 5, EPB_QUEUE = 6 };
+
+static void put(struct capture_batch *b, const void *from, u32 len)
+{
+	memcpy(b->buf + b->used, from, len);
+	b->used += len;
+}
+
+static void put32(struct capture_batch *b, u32 v)
+{
+	put(b, &v, 4);
+}
+
+static void pad4(struct capture_batch *b)
+{
+	while (b->used & 3)
+		b->buf[b->used++] = 0;
+}
+
+static void put_option(struct capture_batch *b, u16 code, const void *value, u32 len)
+{
+	put32(b, code | len << 16);
+	put(b, value, len);
+	pad4(b);
+}
+
+/* A block begins with its type and length, and ends with the length again. */
+static u64 block_begin(struct capture_batch *b, u32 type)
+{
+	u64 at = b->used;
+
+	put32(b, type);
+	put32(b, 0);
+	return at;
+}
+
+static void block_end(struct capture_batch *b, u64 at)
+{
+	u32 len = (u32)(b->used - at) + 4;
+
+	memcpy(b->buf + at + 4, &len, 4);
+	put32(b, len);
+}
+
+static void interface(struct capture_batch *b, const char *ifname, const char *point)
+{
+	u64 at = block_begin(b, 1);
+	u8 nanoseconds = 9;
+	char name[128];
+
+	put32(b, 1); /* LINKTYPE_ETHERNET */
+	put32(b, PCAPNG_SNAPLEN);
+	snprintf(name, sizeof(name), "%s %s", ifname, point);
+	put_option(b, IF_NAME, name, (u32)strlen(name));
+	put_option(b, IF_TSRESOL, &nanoseconds, 1);
+	put32(b, 0);
+	block_end(b, at);
+}
+
+void pcapng_headers(struct capture *c, const char *ifname)
+{
+	static const char *const name[TAP_POINTS] = { "wire", "nic", "gro", "stack" };
+	struct capture_batch *b = c->filling;
+	u64 at = block_begin(b, 0x0a0d0d0a); /* section */
+	u32 n = 0;
+
+	put32(b, 0x1a2b3c4d);
+	put32(b, 1);
+	put32(b, 0xffffffff);
+	put32(b, 0xffffffff);
+	block_end(b, at);
+	for (u32 point = 0; point < TAP_POINTS; point++) {
+		if (!(c->points >> point & 1))
+			continue;
+		c->interface[point] = n++;
+		interface(b, ifname, name[point]);
+	}
+}
+
+/* ---- an skb ---- */
+
+/* Bytes in its first buffer, from the Ethernet header to the end: the protocols move data on, and leave the rest there. */
+static u32 head_bytes(const struct sk_buff *skb)
+{
+	return (u32)(skb->data + skb->head_len - skb_mac_header(skb));
+}
+
+static u32 skb_bytes(const struct sk_buff *skb)
+{
+	u32 len = head_bytes(skb) + (skb->flags & SKB_TAGGED ? 4 : 0);
+
+	for (const struct sk_buff *piece = skb->frag_list; piece; piece = piece->next)
+		len += piece->head_len;
+	return len;
+}
+
+static void put_skb(struct capture_batch *b, const struct sk_buff *skb, u32 kept)
+{
+	const u8 *mac = skb_mac_header(skb);
+	u32 left = kept, head = head_bytes(skb), n;
+
+	if (skb->flags & SKB_TAGGED) {
+		skb_tagged_header(skb, b->buf + b->used);
+		b->used += ETH_HLEN + 4;
+		left -= ETH_HLEN + 4;
+		mac += ETH_HLEN;
+		head -= ETH_HLEN;
+	}
+	n = min_u32(left, head);
+	put(b, mac, n);
+	left -= n;
+	for (const struct sk_buff *piece = skb->frag_list; piece && left; piece = piece->next, left -= n) {
+		n = min_u32(left, piece->head_len);
+		put(b, piece->data, n);
+	}
+}
+
+/* "3 frames: 1448 1448 900": the bytes that each frame gave it. Return: characters */
+static u32 put_frames(char *to, u32 room, const struct sk_buff *skb)
+{
+	u32 n = (u32)snprintf(to, room, "%u frames:", skb->segs), shown = 0, len = skb->gso_size;
+
+	for (const struct sk_buff *piece = skb->frag_list; shown < FRAMES_SHOWN; piece = piece->next) {
+		if (piece && !piece->segs) { /* of a frame that spans buffers; the first's length is known already */
+			len += shown ? piece->head_len : 0;
+			continue;
+		}
+		n += (u32)snprintf(to + n, room - n, " %u", len);
+		shown++;
+		if (!piece)
+			return n;
+		len = piece->head_len;
+	}
+	return n + (u32)snprintf(to + n, room - n, " ...");
+}
+
+/* ---- a packet ---- */
+
+static u32 comment(const struct capture *c, const struct tap_packet *p, char *to, u32 room)
+{
+	bool merged = p->skb && p->skb->segs > 1 && p->skb->frag_list;
+	u32 n = 0;
+
+	if (p->fate >= 0 && c->verdicts)
+		n = (u32)snprintf(to, room, "%s%s", c->verdicts[p->fate], merged ? "; " : "");
+	if (merged)
+		n += put_frames(to + n, room - n, p->skb);
+	return n;
+}
+
+/* What a card that did not look at a frame any further does not know. */
+static bool has_queue(const struct tap_packet *p)
+{
+	return p->skb || p->fate < 0 || p->fate == FIFO_OVERRUN || p->fate == RX_OVER || p->fate == RX_NO_BUFFER;
+}
+
+static u32 packet_bytes(const struct tap_packet *p)
+{
+	return p->skb ? skb_bytes(p->skb) : p->frame->len;
+}
+
+u32 pcapng_room(const struct tap_packet *p)
+{
+	return 32 + min_u32(packet_bytes(p), PCAPNG_SNAPLEN) + 3 + PCAPNG_OPTIONS_MAX;
+}
+
+/* pcapng_packet() - a block for p, stamped t (ns since the epoch). There has to be pcapng_room(). */
+void pcapng_packet(struct capture *c, const struct tap_packet *p, u64 t)
+{
+	struct capture_batch *b = c->filling;
+	u32 len = packet_bytes(p), kept = min_u32(len, PCAPNG_SNAPLEN), queue, n;
+	char text[PCAPNG_OPTIONS_MAX - 64];
+	u64 at = block_begin(b, 6), id;
+
+	put32(b, c->interface[p->point]);
+	put32(b, (u32)(t >> 32));
+	put32(b, (u32)t);
+	put32(b, kept);
+	put32(b, p->skb ? len : p->frame->wire_len);
+	if (p->skb) {
+		const u64 *ids = smp_load_acquire(&p->skb->pool->frame_id); /* Pairs with keep_frame_ids(). */
+
+		put_skb(b, p->skb, kept);
+		queue = p->skb->queue;
+		id = ids ? ids[p->skb->id] : 0;
+	} else {
+		put(b, p->frame->data, kept);
+		queue = p->frame->queue;
+		id = p->frame->id;
+	}
+	pad4(b);
+	n = comment(c, p, text, sizeof(text));
+	if (n)
+		put_option(b, OPT_COMMENT, text, n);
+	if (id)
+		put_option(b, EPB_PACKETID, &id, sizeof(id));
+	if (has_queue(p))
+		put_option(b, EPB_QUEUE, &queue, sizeof(queue));
+	put32(b, 0);
+	block_end(b, at);
+}

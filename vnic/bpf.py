@@ -1,0 +1,143 @@
+"""Packet filters: classic BPF programs, and expressions (``tcp port 80``) by libpcap's compiler if it is installed."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import functools
+import re
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from vnic._core import ffi, lib
+from vnic.errors import ConfigError
+
+Insn = tuple[int, int, int, int]
+"""code, jt, jf, k"""
+
+_DLT_EN10MB = 1
+_SNAPLEN = 262144
+_NETMASK_UNKNOWN = 0xFFFFFFFF
+_DDD = re.compile(r"\s*\d+\s*(?:[\n,]\s*\d+\s+\d+\s+\d+\s+\d+\s*)*[\n,]?\s*")
+_compiler = threading.Lock()  # libpcap's was not for several threads until 1.8
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that passed the check; ``str()`` is it as ``tcpdump -ddd`` shows it.
+
+    Raises:
+        ConfigError: it may not run; the text says which instruction (the first is 0) and why.
+    """
+
+    insns: tuple[Insn, ...]
+    tag_in_bytes: bool = False
+    """Made for frames with their VLAN tag in them, as in a capture file: expressions are, the kernel's programs not."""
+
+    def __post_init__(self) -> None:
+        for i, (code, jt, jf, k) in enumerate(self.insns):
+            if not (0 <= code <= 0xFFFF and 0 <= jt <= 0xFF and 0 <= jf <= 0xFF and -(1 << 31) <= k < 1 << 32):
+                raise ConfigError(f"filter: instruction {i}: a number is out of range")
+        at = ffi.new("uint32_t *")
+        error = lib.bpf_check(self._c(), len(self.insns), at)
+        if error != ffi.NULL:
+            text = ffi.string(error).decode()
+            raise ConfigError(f"filter: instruction {at[0]}: {text}" if self._counted() else f"filter: {text}")
+
+    def _counted(self) -> bool:
+        return 0 < len(self.insns) <= int(lib.BPF_MAXINSNS)
+
+    def _c(self) -> Any:
+        return ffi.new("struct bpf_insn[]", [(code, jt, jf, k & 0xFFFFFFFF) for code, jt, jf, k in self.insns])
+
+    def c(self) -> Any:
+        """A ``struct bpf_prog`` of it. Whoever gets it frees it."""
+        prog = lib.bpf_prog_new(self._c(), len(self.insns), self.tag_in_bytes)
+        if prog == ffi.NULL:
+            raise MemoryError("no memory for the filter")
+        return prog
+
+    def __str__(self) -> str:
+        return "\n".join([str(len(self.insns)), *(" ".join(map(str, insn)) for insn in self.insns)])
+
+
+Filter = str | Program | Iterable[Insn]
+
+
+def compile(program: Filter) -> Program:  # noqa: A001 - what it is called everywhere
+    """Make a filter.
+
+    Args:
+        program: an expression (pcap-filter(7)); or a program, as ``tcpdump -ddd`` prints it or as (code, jt, jf, k).
+
+    Raises:
+        ConfigError: libpcap does not understand it (its own words), or is not installed; the program may not run.
+    """
+    if isinstance(program, Program):
+        return program
+    if not isinstance(program, str):
+        return Program(tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in program))
+    if _DDD.fullmatch(program):
+        return _read(program)
+    return Program(_by_libpcap(program), tag_in_bytes=True)
+
+
+def _read(text: str) -> Program:
+    count, *numbers = map(int, text.replace(",", " ").split())
+    if 4 * count != len(numbers):
+        raise ConfigError(f"filter: {count} instructions are said, {len(numbers) // 4} are there")
+    each = [iter(numbers)] * 4
+    return Program(tuple(zip(*each, strict=True)))
+
+
+class _Insn(ctypes.Structure):
+    _fields_ = (("code", ctypes.c_uint16), ("jt", ctypes.c_uint8), ("jf", ctypes.c_uint8), ("k", ctypes.c_uint32))
+
+
+class _BpfProgram(ctypes.Structure):
+    _fields_ = (("len", ctypes.c_uint), ("insns", ctypes.POINTER(_Insn)))
+
+
+@functools.cache
+def _libpcap() -> ctypes.CDLL | None:
+    name = ctypes.util.find_library("pcap")
+    if name is None:
+        return None
+    try:
+        pcap = ctypes.CDLL(name)
+    except OSError:
+        return None
+    pcap.pcap_open_dead.restype = ctypes.c_void_p
+    pcap.pcap_geterr.restype = ctypes.c_char_p
+    pcap.pcap_geterr.argtypes = pcap.pcap_close.argtypes = (ctypes.c_void_p,)
+    pcap.pcap_compile.argtypes = (
+        ctypes.c_void_p,
+        ctypes.POINTER(_BpfProgram),
+        ctypes.c_char_p,
+        ctypes.c_int,
+        ctypes.c_uint32,
+    )
+    return pcap
+
+
+def _by_libpcap(expression: str) -> tuple[Insn, ...]:
+    pcap = _libpcap()
+    if pcap is None:
+        raise ConfigError(f"filter {expression!r}: expressions need libpcap (Debian: apt install libpcap0.8)")
+    if "\0" in expression:
+        raise ConfigError(f"filter {expression!r}: has a NUL in it")
+    program = _BpfProgram()
+    with _compiler:
+        handle = pcap.pcap_open_dead(_DLT_EN10MB, _SNAPLEN)
+        if not handle:
+            raise MemoryError("no memory for libpcap")
+        try:
+            if pcap.pcap_compile(handle, ctypes.byref(program), expression.encode(), 1, _NETMASK_UNKNOWN) < 0:
+                raise ConfigError(f"filter {expression!r}: {pcap.pcap_geterr(handle).decode(errors='replace')}")
+            insns = tuple((i.code, i.jt, i.jf, i.k) for i in program.insns[: program.len])
+            pcap.pcap_freecode(ctypes.byref(program))
+        finally:
+            pcap.pcap_close(handle)
+    return insns

@@ -1,0 +1,166 @@
+"""Packet sockets: what AF_PACKET's see, with a filter and a ring of their own."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from vnic._core import ffi, lib
+from vnic.errors import ConfigError, VnicError
+from vnic.stats import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vnic import bpf
+    from vnic.host import Host
+
+_BUFFER_BYTES = 1 << 20
+_LOOK_S = 0.5
+_RING_MIN, _RING_MAX = 1 << 12, 1 << 30
+PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST = range(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A packet as a packet socket got it. Yours to keep."""
+
+    data: memoryview
+    """From the Ethernet header on; a VLAN tag is not in it, as on Linux. Shorter than ``len`` if the filter said so."""
+    t_ns: int
+    """When it left GRO, by the host's clock."""
+    len: int
+    """Of the packet; of a merged one: of the whole."""
+    pkttype: int
+    """PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST."""
+    queue: int
+    """The receive queue it came in by."""
+    hash: int
+    """The flow's, by the card or the flow dissector; 0: none."""
+    vlan_tci: int | None
+    """Of the tag that was taken off: id, DEI, priority. None: it had none."""
+    vlan_tpid: int
+
+    def __bytes__(self) -> bytes:
+        """The bytes with the tag put back, as in a capture file."""
+        if self.vlan_tci is None:
+            return bytes(self.data)
+        tag = self.vlan_tpid.to_bytes(2, "big") + self.vlan_tci.to_bytes(2, "big")
+        return bytes(self.data[:12]) + tag + bytes(self.data[12:])
+
+
+@dataclass(frozen=True, slots=True)
+class PacketStatistics(Snapshot):
+    """PACKET_STATISTICS, since the socket was made (Linux starts again at each look)."""
+
+    packets: int
+    """Packets the filter wanted; those dropped among them, as on Linux."""
+    drops: int
+    """Of them: the ring was full."""
+
+
+class PacketSocket:
+    """Made by :meth:`vnic.Host.packet_socket`; a context manager. Iterating ends with the input (live: the host)."""
+
+    def __init__(self, host: Host, program: bpf.Program | None, ring: int) -> None:
+        if not _RING_MIN <= ring <= _RING_MAX:
+            raise ConfigError(f"ring={ring}: must be between {_RING_MIN} and {_RING_MAX} bytes")
+        self._host = host
+        self._fd = -1
+        self._buffer: Any = None
+        prog = ffi.NULL if program is None else program.c()
+        self._c: Any = lib.packet_sock_new(host.c, prog, ring & ~7)
+        if self._c == ffi.NULL:
+            lib.bpf_prog_free(prog)
+            raise MemoryError("no memory for the packet socket's ring")
+        if host.live:
+            self.fileno()
+
+    def fileno(self) -> int:
+        """An eventfd that is readable while there are packets on a live host, for select and asyncio."""
+        if self._fd < 0:
+            self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self._c.wake_fd = self._fd
+        return self._fd
+
+    def recv_nowait(self, n: int = 64) -> list[Packet]:
+        """Up to ``n`` (1 .. 1024) packets that are there, at most 1 MiB of them: one call into C for all."""
+        if not 1 <= n <= 1024:
+            raise ConfigError(f"n is 1 to 1024, not {n}")
+        if self._c is None:
+            raise VnicError("the packet socket is closed")
+        if self._buffer is None:  # its own: who captures is often another thread than who reads a socket
+            self._buffer = ffi.new("char[]", _BUFFER_BYTES)
+        buf = self._buffer
+        infos = ffi.new("struct packet_info[]", n)
+        got = lib.packet_recv(self._c, buf, _BUFFER_BYTES, infos, n)
+        if got < 0:
+            raise VnicError("a packet is larger than 1 MiB")
+        packets, at = [], 0
+        data = memoryview(ffi.buffer(buf, sum(infos[i].snaplen for i in range(got)))[:])
+        for i in range(got):
+            p = infos[i]
+            tci = int(p.vlan_tci) if p.tagged else None
+            part = data[at : at + p.snaplen]
+            packets.append(Packet(part, p.t_ns, p.len, p.pkt_type, p.queue, p.hash, tci, p.vlan_tpid))
+            at += p.snaplen
+        return packets
+
+    def recv(self, *, timeout: float | None = None) -> Packet:
+        """The next packet. Live: waits at most ``timeout`` seconds (None: for ever). Virtual time: runs the host.
+
+        Raises:
+            TimeoutError: none came in time (live), or the input is over (virtual time).
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        last = False
+        while not (got := self.recv_nowait(1)):
+            if last:
+                raise TimeoutError("no packet came")
+            last = not self._wait(deadline)
+        return got[0]
+
+    def __iter__(self) -> Iterator[Packet]:
+        while True:
+            got = self.recv_nowait()
+            if not got:
+                try:
+                    got = [self.recv()]
+                except TimeoutError:
+                    return
+            yield from got
+
+    def _wait(self, deadline: float | None) -> bool:
+        """Until there may be a packet. Virtual time: run the host. Return: False = no use to go on."""
+        if self._host.live:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            select.select(
+                [self._fd], [], [], _LOOK_S if left is None else min(left, _LOOK_S)
+            )  # is the host live still?
+            return True
+        return not self._host.run(frames=lib.BURST)
+
+    def statistics(self) -> PacketStatistics:
+        """Packets and drops so far."""
+        return PacketStatistics(packets=int(self._c.packets), drops=int(self._c.drops))
+
+    def close(self) -> None:
+        """See no more packets."""
+        if self._c is not None:
+            lib.packet_sock_free(self._host.c, self._c)
+            self._c = None
+            self._host.forget(self)
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
