@@ -325,7 +325,7 @@ static u64 next_arrival(struct nic *nic)
 
 u64 nic_next(struct nic *nic)
 {
-	u64 t = min_u64(min_u64(nic->irq_next, nic->kick_ns), nic->tx.done_ns);
+	u64 t = min_u64(nic->irq_next, nic->kick_ns);
 
 	if (nic->dma_busy)
 		t = min_u64(t, nic->dma_done);
@@ -338,8 +338,7 @@ void nic_run(struct nic *nic, u64 until)
 	for (;;) {
 		u64 dma = nic->dma_busy ? nic->dma_done : NEVER;
 		u64 arrival = next_arrival(nic);
-		u64 plans = min_u64(nic->kick_ns, nic->tx.done_ns);
-		u64 t = min_u64(min_u64(dma, plans), min_u64(arrival, nic->irq_next));
+		u64 t = min_u64(min_u64(dma, nic->kick_ns), min_u64(arrival, nic->irq_next));
 
 		if (t > nic->horizon || t == NEVER || unlikely(nic->wire->hungry))
 			break;
@@ -355,9 +354,7 @@ void nic_run(struct nic *nic, u64 until)
 		} else if (nic->kick_ns <= t) {
 			nic->kick_ns = NEVER;
 			nic_drain(nic, nic->now);
-			nic_tx_start(nic, nic->now);
-		} else if (nic->tx.done_ns <= t) {
-			nic_tx_done(nic, nic->now);
+			nic_tx_run(nic, nic->now);
 		} else if (arrival <= t) {
 			if (unlikely((nic->python_filter && !nic->burst_asked) || nic->offered >= nic->host->limit))
 				break; /* vtime.c lets Python's filter see the burst first; or a slice is over */

@@ -1,6 +1,6 @@
 /* nic_tx.c - the card's sending half: doorbell -> chain -> the card's memory -> the wire
  *
- *   driver_tx.c rings -> nic_tx_start(): DMA of the whole chain -> nic_tx_done(): wire->write(), the chain is used
+ *   driver_tx.c rings -> nic_tx_run(): DMA of the whole chain, and when its time is over: wire->write(), the chain is used
  *
  * One frame after the other. In virtual time it takes COST_DMA and the frame's time on the wire, so the ring behind it
  * really fills; live the wire's system call is that time. The card completes a partial checksum, unless the wire takes
@@ -174,15 +174,12 @@ int nic_transmit(struct nic *nic)
 
 /* ---- virtual time ---- */
 
-void nic_tx_start(struct nic *nic, u64 now)
+static void start(struct nic *nic, u64 now)
 {
 	struct nic_tx *tx = &nic->tx;
 	const u32 *cost = nic->host->cost;
-	int rc;
+	int rc = take(nic);
 
-	if (!can_send(nic) || tx->done_ns != NEVER)
-		return;
-	rc = take(nic);
 	if (unlikely(rc < 0))
 		nic_needs_reset(nic);
 	if (rc == 1)
@@ -191,12 +188,22 @@ void nic_tx_start(struct nic *nic, u64 now)
 				      1000;
 }
 
-void nic_tx_done(struct nic *nic, u64 now)
+/* nic_tx_run() - a doorbell rang, or the last bit of a frame is out: that is a plan of the same kind, so that a card that
+ * sends nothing has no more to look at */
+void nic_tx_run(struct nic *nic, u64 now)
 {
-	nic->tx.done_ns = NEVER;
-	send(nic, now);
-	virtqueue_publish(&nic->tx.vq);
-	nic_tx_start(nic, now);
+	struct nic_tx *tx = &nic->tx;
+
+	if (!can_send(nic))
+		return;
+	if (tx->done_ns <= now) {
+		tx->done_ns = NEVER;
+		send(nic, now);
+		virtqueue_publish(&tx->vq);
+	}
+	if (tx->done_ns == NEVER)
+		start(nic, now);
+	nic->kick_ns = min_u64(nic->kick_ns, tx->done_ns);
 }
 
 /* The card stops: what is under way is lost, and what is in the ring with it. */

@@ -210,6 +210,14 @@ static u64 cpu_wake_time(const struct softnet_data *sd)
 	return sd->busy.idle ? min_u64(wake, sd->busy.end) : wake;
 }
 
+/* Live: what time is it, and has another thread asked for the neighbours' timer? */
+static void look_up(struct softnet_data *sd)
+{
+	sd->now = clock_ns();
+	if (unlikely(READ_ONCE(sd->host->neigh.timer_ask) < sd->timer_ns[TIMER_NEIGH]) && sd->cpu == 0)
+		mod_timer(sd, TIMER_NEIGH, READ_ONCE(sd->host->neigh.timer_ask));
+}
+
 /* cpu_run() - Return: 1 = there is more to do, but it is somebody else's turn; 0 = idle */
 int cpu_run(struct softnet_data *sd)
 {
@@ -230,10 +238,8 @@ int cpu_run(struct softnet_data *sd)
 		u8 task;
 
 		if (sd->live)
-			sd->now = clock_ns();
+			look_up(sd);
 		since = sd->now;
-		if (unlikely(READ_ONCE(sd->host->neigh.timer_ask) < sd->timer_ns[TIMER_NEIGH]) && sd->cpu == 0)
-			mod_timer(sd, TIMER_NEIGH, READ_ONCE(sd->host->neigh.timer_ask));
 		if (sd->timer_next <= sd->now)
 			run_timers(sd);
 		do_hardirqs(sd);

@@ -544,8 +544,7 @@ void nic_needs_reset(struct nic *nic);       /* the driver broke a ring: the car
 int nic_tx_up(struct nic *nic, const struct vnic_queue_config *q, int event_idx);
 void nic_tx_kick(struct nic *nic, u64 now);  /* the doorbell of the sending ring */
 int nic_transmit(struct nic *nic);           /* live: what is in the ring, a burst at most. Return: frames */
-void nic_tx_start(struct nic *nic, u64 now); /* virtual time */
-void nic_tx_done(struct nic *nic, u64 now);
+void nic_tx_run(struct nic *nic, u64 now);   /* virtual time */
 void nic_tx_purge(struct nic *nic);
 
 /* ---- skbuff.c: buffers and the sk_buffs that describe them. Owner: the CPU that polls the queue ---- */
