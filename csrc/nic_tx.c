@@ -121,6 +121,14 @@ static int take(struct nic *nic)
 	return 1;
 }
 
+/* What a capture of the wire shows of it: with virtio headers a large one whole, and checksums as they are left to others. */
+static noinline void tap_sent(struct nic *nic, const u8 *frame, u64 now)
+{
+	const struct frame f = { .data = frame, .len = nic->tx.len, .wire_len = nic->tx.len, .flags = FRAME_SENT };
+
+	packet_taps_frame(nic, TAP_WIRE, &f, now, -1);
+}
+
 /* The frame in memory leaves. */
 static void send(struct nic *nic, u64 now)
 {
@@ -136,6 +144,8 @@ static void send(struct nic *nic, u64 now)
 			memset(frame + tx->len, 0, ETH_ZLEN - tx->len);
 			tx->len = ETH_ZLEN;
 		}
+		if (unlikely(READ_ONCE(nic->host->tapped) >> TAP_WIRE & 1))
+			tap_sent(nic, frame, now);
 		rc = nic->wire->write(nic->wire, frame, tx->len, &hdr, now);
 		fate = rc == 0 ? TX_SENT : rc == -ENOBUFS ? TX_WIRE_FULL : TX_WIRE_ERROR;
 		if (rc == 0) {

@@ -11,7 +11,7 @@
 
 #define FRAMES_SHOWN 16 /* of those a merged packet was made of */
 
-enum { IF_NAME = 2, IF_TSRESOL = 9, OPT_COMMENT = 1, EPB_PACKETID = 5, EPB_QUEUE = 6 };
+enum { IF_NAME = 2, IF_TSRESOL = 9, OPT_COMMENT = 1, EPB_FLAGS = 2, EPB_PACKETID = 5, EPB_QUEUE = 6 };
 
 static void put(struct capture_batch *b, const void *from, u32 len)
 {
@@ -183,6 +183,7 @@ void pcapng_packet(struct capture *c, const struct tap_packet *p, u64 t)
 	struct capture_batch *b = c->filling;
 	u32 len = packet_bytes(p), kept = min_u32(len, PCAPNG_SNAPLEN), queue, n;
 	char text[PCAPNG_OPTIONS_MAX - 64];
+	const u32 outbound = 2;
 	u64 at = block_begin(b, 6), id;
 
 	put32(b, c->interface[p->point]);
@@ -207,7 +208,9 @@ void pcapng_packet(struct capture *c, const struct tap_packet *p, u64 t)
 		put_option(b, OPT_COMMENT, text, n);
 	if (id)
 		put_option(b, EPB_PACKETID, &id, sizeof(id));
-	if (has_queue(p))
+	if (p->frame && p->frame->flags & FRAME_SENT)
+		put_option(b, EPB_FLAGS, &outbound, sizeof(outbound));
+	else if (has_queue(p))
 		put_option(b, EPB_QUEUE, &queue, sizeof(queue));
 	put32(b, 0);
 	block_end(b, at);

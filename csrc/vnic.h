@@ -114,6 +114,7 @@ u64 lat_percentile(const struct histogram *h, double q);   /* 0 <= q <= 1; ns, t
 #define FRAME_NO_PYTHON 8          /* @nic.filter said: not this one */
 #define FRAME_HASHED 64            /* parsed and hashed ahead of its arrival, see nic_run() */
 #define FRAME_TAGGED 32            /* vlan_tci is good */
+#define FRAME_SENT 128             /* at a tap: the card sends it */
 #define FRAME_WAITED 16            /* it stood at the head of the FIFO without a buffer: counted once */
 
 /**

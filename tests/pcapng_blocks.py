@@ -16,6 +16,7 @@ class Block:
     id: int | None
     queue: int | None
     comment: str
+    sent: bool
 
     @property
     def fate(self):
@@ -66,6 +67,7 @@ def parse(data, *, growing=False):
                 id=int.from_bytes(options[5], "little") if 5 in options else None,
                 queue=int.from_bytes(options[6], "little") if 6 in options else None,
                 comment=options.get(1, b"").decode(),
+                sent=options.get(2, b"\0")[0] & 3 == 2,
             ))  # fmt: skip
     return blocks
 

@@ -5,6 +5,7 @@ import struct
 import subprocess
 
 import frames
+import peer
 import pcapng_blocks
 import pytest
 import strategies
@@ -127,12 +128,14 @@ def test_the_file_has_each_frame_once_at_the_wire_and_every_fate(tmp_path_factor
         vnic.Capture(h, path, at=("wire", "nic", "stack"))
         h.feed(traffic)
         h.finish()
-        ledger = h.ledger()
+        ledger, ledger_tx = h.ledger(), h.tx_ledger()
         taken = h.nic.stats().rx_packets
         for capture in h.nic.captures:
             capture.close()
     blocks = pcapng_blocks.read(path)
     wire, nic, stack = (pcapng_blocks.at(blocks, point) for point in ("wire", "nic", "stack"))
+    sent, wire = [b for b in wire if b.sent], [b for b in wire if not b.sent]
+    assert len(sent) == ledger_tx.fates.get("TX_SENT", 0)
     assert sorted(b.id for b in wire) == list(range(1, len(traffic) + 1))
     assert sorted(b.data for b in wire) == sorted(frame if isinstance(frame, bytes) else frame[1] for frame in traffic)
     assert sorted(b.id for b in nic) == sorted(b.id for b in wire if not b.fate)
@@ -292,3 +295,19 @@ def test_tshark_shows_points_ids_queues_and_comments(host, tmp_path):
 def test_scapy_reads_all_points(host, tmp_path):
     captured(host, tmp_path, [frames.udp(b"one")], sink=True)
     assert [data for _, data in read_back(tmp_path / "tap.pcapng")] == [frames.udp(b"one")] * 4
+
+
+def test_what_is_sent_is_at_the_wire_and_says_so(tmp_path):
+    """epb_flags: outbound. With its checksum, as the card completed it, and padded."""
+    path = tmp_path / "both.pcapng"
+    with vnic.Host(ip="10.0.0.2/24", cost="zero") as h:
+        tap = vnic.Capture(h, path, at=("wire", "gro"))
+        h.feed([peer.arp(1, "10.0.0.1", "10.0.0.2"), frames.icmp(b"hello")])
+        h.run(until_ns=10**9)
+        tap.close()
+        sent = h.nic.sent()
+    wire = pcapng_blocks.at(pcapng_blocks.read(path), "wire")
+    assert [b.sent for b in wire] == [False, True, False, True]
+    assert [b.data for b in wire if b.sent] == [frame for _, frame in sent]
+    assert all(peer.decode(0, b.data).src_ip in ("", "10.0.0.2") for b in wire if b.sent)
+    assert not any(b.sent for b in pcapng_blocks.at(pcapng_blocks.read(path), "gro"))
