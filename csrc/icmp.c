@@ -11,6 +11,7 @@
 
 #define ECHOREPLY 0
 #define UNREACH 3
+#define UNREACH6 1
 #define ECHO 8
 #define TIME_EXCEEDED 11
 #define ECHO6 128
@@ -81,6 +82,21 @@ static void echo(struct softnet_data *sd, struct sk_buff *skb, bool v6)
 	ip_output(sd->host, sd, &o);
 }
 
+/* Something of ours cannot be delivered. Which codes a socket hears of: Linux's icmp_err_convert[] and icmpv6's, the fatal ones. */
+static void unreachable(struct softnet_data *sd, struct sk_buff *skb, bool v6)
+{
+	u8 m[HEADER + 60 + 4];
+	u32 len = skb_copy_bits(skb, 0, m, sizeof(m));
+	u8 code = m[1];
+
+	if (len < HEADER + (v6 ? 40 : 20))
+		return;
+	if (code == (v6 ? 4 : 3))
+		udp_err(sd, m + HEADER, len - HEADER, ECONNREFUSED);
+	else if (v6 ? code == 1 : code == 2)
+		udp_err(sd, m + HEADER, len - HEADER, v6 ? EACCES : ENOPROTOOPT);
+}
+
 static u8 type_of(const struct sk_buff *skb)
 {
 	u8 type = 0;
@@ -98,6 +114,8 @@ void icmp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		COUNT(sd->mib[Icmp_InEchos], 1);
 		if (sd->host->answers)
 			echo(sd, skb, false);
+	} else if (type_of(skb) == UNREACH) {
+		unreachable(sd, skb, false);
 	}
 	kfree_skb_reason(sd, skb, DELIVERED_ICMP);
 }
@@ -115,6 +133,8 @@ void icmpv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		COUNT(sd->mib[Icmp6_InEchos], 1);
 		if (sd->host->answers)
 			echo(sd, skb, true);
+	} else if (type == UNREACH6) {
+		unreachable(sd, skb, true);
 	} else if ((type == 135 || type == 136) && ndisc_good(skb)) {
 		COUNT(sd->mib[type == 135 ? Icmp6_InNeighborSolicits : Icmp6_InNeighborAdvertisements], 1);
 		if (sd->host->answers)

@@ -279,11 +279,27 @@ static u32 give_datagram(struct host *h, struct sock *sk, struct sk_buff *skb, v
 	return n;
 }
 
-/* sock_recv() - one datagram. Return: its length (as much of it as fits is copied), or -EAGAIN */
+int sock_error(struct sock *sk)
+{
+	return READ_ONCE(sk->err) ? -(int)__atomic_exchange_n(&sk->err, 0, __ATOMIC_RELAXED) : 0;
+}
+
+void sock_report_error(struct softnet_data *sd, struct sock *sk, u32 err)
+{
+	__atomic_store_n(&sk->err, err, __ATOMIC_SEQ_CST);
+	spin_lock(&sk->lock); /* whoever closes it takes this, then closes the eventfd */
+	sock_data_ready(sd, sk);
+	spin_unlock(&sk->lock);
+}
+
+/* sock_recv() - one datagram. Return: its length (as much of it as fits is copied), -EAGAIN, or what sock_error() says */
 long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_from *f)
 {
-	struct sk_buff *skb = reader_take(h->live, sk);
+	int err = sock_error(sk);
+	struct sk_buff *skb = err ? NULL : reader_take(h->live, sk);
 
+	if (unlikely(err))
+		return err;
 	return skb ? (long)give_datagram(h, sk, skb, buf, len, f) : -EAGAIN;
 }
 
@@ -293,8 +309,10 @@ int sock_recvmmsg(struct host *h, struct sock *sk, void *buf, u32 size, u32 *end
 {
 	bool too_big = false;
 	u32 used = 0;
-	int n = 0;
+	int n = sock_error(sk);
 
+	if (unlikely(n))
+		return n;
 	for (; n < max; n++) {
 		struct sk_buff *skb;
 

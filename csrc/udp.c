@@ -128,6 +128,21 @@ void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		udp_queue_rcv_skb(sd, sk, skb);
 }
 
+/* udp_err() - an ICMP error came about a packet of ours: only a connected socket hears of it, as in Linux */
+void udp_err(struct softnet_data *sd, const u8 *ip, u32 len, u32 err)
+{
+	u32 ihl = ip[0] >> 4 == 6 ? 40 : (ip[0] & 15u) * 4;
+	struct flow_key k;
+	struct sock *sk;
+
+	if (ihl + 4 > len || ip[ip[0] >> 4 == 6 ? 6 : 9] != 17)
+		return;
+	k = flow_key_of(ip, ip + ihl, 17);
+	sk = sock_lookup_flow(&sd->host->socks, SOCK_UDP, &k.src, k.sport, &k.dst, k.dport);
+	if (sk)
+		sock_report_error(sd, sk, err);
+}
+
 /* udp_sendmsg() - a datagram, or with gso_size (UDP_SEGMENT) as many as data makes; to NULL: to whom it is connected. A
  * Python thread calls. Return: 0; -EAGAIN: no room now; or another -errno, as sendto() and Linux have it */
 int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const struct inet_addr *to, u16 port,
@@ -137,8 +152,10 @@ int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const 
 		.proto = 17, .ttl = 64, .df = 1, .csum_offset = 6, .head_len = 8, .data = data, .len = len
 	};
 	u32 mtu = h->nic.mtu ? h->nic.mtu : 1500, frames = gso_size ? len / gso_size + 1 : len / (mtu - 60) + 1, room;
-	int rc;
+	int rc = sock_error(sk);
 
+	if (unlikely(rc))
+		return rc;
 	if (!to && !sk->rport)
 		return -EDESTADDRREQ;
 	o.dst = to ? *to : sk->raddr;

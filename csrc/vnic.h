@@ -1153,7 +1153,7 @@ struct sock {
 	/* line 3 */
 	u64 ofo_segments, gaps, gap_bytes;
 	u32 rxhash;                    /* of its flow, for rfs.c */
-	u32 spare2;
+	u32 err;                       /* errno that its next call returns */
 	u64 unused[4];
 };
 
@@ -1192,6 +1192,8 @@ int sock_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff 
 void sock_data_ready(struct softnet_data *sd, struct sock *sk);
 struct sk_buff *sock_dequeue(struct sock *sk);
 struct sock_from { struct inet_addr addr; u16 port; u16 spare; u32 truncated; u32 gso_size; };
+int sock_error(struct sock *sk);       /* -errno of what the network said of it, once; 0: nothing */
+void sock_report_error(struct softnet_data *sd, struct sock *sk, u32 err);
 long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_from *f); /* a datagram; -EAGAIN */
 int sock_recvmmsg(struct host *h, struct sock *sk, void *buf, u32 size, u32 *ends, struct sock_from *f, int max);
 long sock_read(struct host *h, struct sock *sk, void *buf, u64 len);  /* stream bytes; 0: ended; -EAGAIN; -ECONNRESET */
@@ -1299,6 +1301,7 @@ void inet_addr_put(const struct inet_addr *a, u8 *to);                          
 const struct inet_net *ip_route(const struct host *h, const struct inet_addr *dst, struct inet_addr *nexthop);
 const struct inet_net *ip_local_net(const struct host *h, const struct inet_addr *a); /* ours: the network, else NULL */
 void icmp_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code, u32 info);   /* the packet's family decides */
+void udp_err(struct softnet_data *sd, const u8 *ip, u32 len, u32 err); /* ip: of the packet that an ICMP error quotes */
 int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const struct inet_addr *to, u16 port, u32 gso_size);
 
 /* icmp.c: how many errors a destination, and the world, may get */

@@ -13,8 +13,11 @@ import time
 from pathlib import Path
 
 import frames
+import pcapng_blocks
 import pytest
 from live_tap import live_tap, send_all, settle
+
+import vnic
 
 pytestmark = [pytest.mark.root, pytest.mark.usefixtures("netns")]
 
@@ -103,6 +106,16 @@ def test_a_port_without_a_socket_refuses_the_kernels_client():
         assert host.mib()["Icmp_OutDestUnreachs"] == host.mib()["Icmp6_OutDestUnreachs"] == 1
 
 
+@pytest.mark.parametrize(("theirs", "ours"), [("10.0.0.1", "10.0.0.2"), ("fd00::1", "fd00::2")])
+def test_the_kernel_refuses_our_connected_client(theirs, ours):
+    with on_the_wire() as host:
+        sock = host.udp(0)
+        sock.connect((theirs, 9))
+        sock.send(b"x")
+        with pytest.raises(ConnectionRefusedError):
+            sock.recv(timeout=10)
+
+
 def test_nc_talks_to_a_socket_of_ours():
     if shutil.which("nc") is None:
         pytest.skip("nc is not installed")
@@ -189,20 +202,23 @@ def test_vlan_frames_reach_the_host_as_any():
         assert host.ledger().fates == {"DELIVERED_UDP": 20}
 
 
-def test_the_kernels_own_capture_of_the_wire_is_ours():
-    """What AF_PACKET sees on the kernel's side is what the card got and sent, byte for byte and in order."""
-    with on_the_wire(vnet_hdr=False, sink=True) as host:
+def test_the_kernels_own_capture_of_the_wire_is_ours(tmp_path):
+    """What AF_PACKET sees on the kernel's side is what our capture of the wire has, byte for byte and in order."""
+    path = tmp_path / "wire.pcapng"
+    with on_the_wire(vnet_hdr=False, sink=True, host_ip=KERNEL[:1]) as host:
+        capture = vnic.Capture(host, path, at=("wire",))
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003)) as tap:
             tap.bind(("vt0", 0x0003))
             tap.settimeout(10)
             tool("ping", "-c", "3", "-i", "0.01", "10.0.0.2")
-            seen = []
-            while sum(f[12:14] == b"\x08\0" for f, _ in seen) < 6:
-                seen.append(tap.recvfrom(2000))
-        pings = [f for f, _ in seen if f[12:14] == b"\x08\0"]
-        assert [f[34] for f in pings] == [8, 0] * 3
-        assert [f[42:] for f in pings[::2]] == [f[42:] for f in pings[1::2]]
-        assert host.mib()["Icmp_InEchos"] == 3
+            tool("ping", "-c", "1", "-s", "4000", "10.0.0.2")
+            theirs = []
+            while len(theirs) < 3 * 2 + 3 * 2:
+                frame = tap.recv(2000)
+                theirs += [frame] if frame[12:14] == b"\x08\0" else []
+        capture.close()
+    ours = [b.data for b in pcapng_blocks.at(pcapng_blocks.read(path), "wire")]
+    assert [f for f in ours if f[12:14] == b"\x08\0"] == theirs
 
 
 def test_two_hosts_on_a_bridge_talk_to_each_other():

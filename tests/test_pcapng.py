@@ -5,8 +5,8 @@ import struct
 import subprocess
 
 import frames
-import peer
 import pcapng_blocks
+import peer
 import pytest
 import strategies
 from hypothesis import given

@@ -5,6 +5,7 @@ import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
+import vnic
 from vnic._core import lib
 from vnic.address import inet_addr
 
@@ -176,3 +177,61 @@ def test_a_full_receive_buffer_is_counted_twice_as_in_linux(host):
     assert fates == {"DELIVERED_UDP": 1, "SOCKET_RCVBUFF": 3}
     assert mib == {"InDatagrams": 1, "InErrors": 3, "RcvbufErrors": 3}
     assert sock.drops == 3
+
+
+# ---- what the network says of what was sent ----
+
+
+def refusal(v6, code, *, sport, to="10.0.0.1", proto=17):
+    """An ICMP error about a datagram of ours from sport to port 9."""
+    if v6:
+        quote = frames.udp(b"x", src="fd00::2", dst="fd00::1", sport=sport, dport=9)[14:]
+        body = bytes([1, code, 0, 0]) + bytes(4) + quote
+        check = frames.csum(frames.pseudo("fd00::1", "fd00::2", 58, len(body)) + body)
+        body = body[:2] + check.to_bytes(2, "big") + body[4:]
+        return frames.eth(frames.ipv6(body, 58, src="fd00::1", dst="fd00::2"), type=0x86DD)
+    quote = bytearray(frames.udp(b"x", src="10.0.0.2", dst=to, sport=sport, dport=9)[14:])
+    quote[9] = proto
+    body = bytes([3, code, 0, 0]) + bytes(4) + bytes(quote)
+    body = body[:2] + frames.csum(body).to_bytes(2, "big") + body[4:]
+    return frames.eth(frames.ipv4(body, 1))
+
+
+@pytest.mark.parametrize(
+    ("v6", "code", "error"),
+    [
+        (False, 3, ConnectionRefusedError),
+        (False, 2, OSError),
+        (True, 4, ConnectionRefusedError),
+        (True, 1, PermissionError),
+    ],
+)
+def test_a_connected_socket_hears_that_it_is_refused_once(v6, code, error):
+    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero") as host:
+        sock = host.udp(7)
+        sock.connect(("fd00::1" if v6 else "10.0.0.1", 9))
+        for call in (sock.recvfrom_nowait, sock.recvmmsg_nowait, lambda: sock.send(b"again")):
+            host.feed(refusal(v6, code, sport=7))
+            host.run(until_ns=host.now_ns + 10**6)
+            with pytest.raises(error):
+                call()
+        assert sock.recvfrom_nowait() is None
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        refusal(False, 0, sport=7),  # network unreachable: not for ever
+        refusal(False, 3, sport=8),  # another socket's
+        refusal(False, 3, sport=7, to="10.0.0.3"),
+        refusal(False, 3, sport=7, proto=6),
+        refusal(True, 0, sport=7),
+    ],
+)
+def test_it_does_not_hear_of_others(frame):
+    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero") as host:
+        sock, unconnected = host.udp(7), host.udp(8)
+        sock.connect(("10.0.0.1", 9))
+        host.feed(frame)
+        host.run(until_ns=10**6)
+        assert (sock.recvfrom_nowait(), unconnected.recvfrom_nowait()) == (None, None)

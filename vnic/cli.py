@@ -69,6 +69,8 @@ def _host_options(*, replay: bool) -> Callable[[_F], _F]:
             ),
             click.option(
                 "--ip",
+                "--ip6",
+                "ip",
                 multiple=True,
                 metavar="any|ADDR/PREFIX",
                 help="our addresses [default: any]",

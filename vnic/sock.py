@@ -154,6 +154,7 @@ class UdpSocket(Socket):
 
         Raises:
             TimeoutError: none came in time (live), or the input is over (virtual time).
+            OSError: what the network said of what a connected socket had sent, e.g. ConnectionRefusedError.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -235,8 +236,9 @@ class UdpSocket(Socket):
         """
         buf = self._host.buffers.data(_MAX_DATAGRAM)
         n = lib.sock_recv(self._host.c, self._c, buf, len(buf), self._host.buffers.sender)
-        if n < 0:
+        if n == -errno.EAGAIN:
             return None
+        check(n, "receive")
         f = self._host.buffers.sender
         return bytes(ffi.buffer(buf, n)), int(f.gso_size), (inet_text(ffi.addressof(f.addr)), int(f.port))
 
@@ -249,7 +251,7 @@ class UdpSocket(Socket):
             raise ConfigError(f"vlen is 1 to {_VLEN_MAX}, not {vlen}")
         buf = self._host.buffers.data(_BURST_BYTES)
         ends, senders = self._host.buffers.burst(_VLEN_MAX)
-        n = lib.sock_recvmmsg(self._host.c, self._c, buf, _BURST_BYTES, ends, senders, vlen)
+        n = check(lib.sock_recvmmsg(self._host.c, self._c, buf, _BURST_BYTES, ends, senders, vlen), "receive")
         used = ends[n - 1] if n else 0
         data = memoryview(ffi.buffer(buf, used)[:])
         return Datagrams(data, [0, *ffi.unpack(ends, n)], ffi.buffer(senders, n * ffi.sizeof("struct sock_from"))[:])
