@@ -192,6 +192,7 @@ int host_start(struct host *h)
 	int rc;
 
 	h->jiffy_ns = 1000000000 / h->hz;
+	h->spin_max_ns = h->live ? live_spin_max(h->ncpus) : 0;
 	if (!h->netdev_budget_usecs)
 		h->netdev_budget_usecs = 2 * 1000000 / h->hz;
 	for (u32 i = 0; i < h->ncpus; i++) {

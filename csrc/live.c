@@ -33,7 +33,8 @@ static bool cpu_has_work(struct softnet_data *sd)
 }
 
 /* Look for work a little longer before sleeping: being woken costs some microseconds, on a virtual machine many. How
- * long is learnt from how short the sleeps were, so an idle CPU does not do it at all. Return: there is some */
+ * long is learnt from how short the sleeps were, so an idle CPU does not do it at all. And nobody does it if there are
+ * more threads than cores: who looks would not be there when there is something. Return: there is some */
 static bool cpu_spin(struct softnet_data *sd, u64 start)
 {
 	while (sd->now - start < sd->spin_ns) {
@@ -49,10 +50,19 @@ static bool cpu_spin(struct softnet_data *sd, u64 start)
 
 static void learn_spin(struct softnet_data *sd, u64 slept)
 {
-	if (slept < SPIN_MAX_NS)
-		sd->spin_ns = (u32)min_u64(SPIN_MAX_NS, max_u64(SPIN_MIN_NS, 2 * sd->spin_ns));
-	else
-		sd->spin_ns = 0;
+	u32 most = sd->host->spin_max_ns;
+
+	sd->spin_ns = slept < most ? (u32)min_u64(most, max_u64(SPIN_MIN_NS, 2 * sd->spin_ns)) : 0;
+}
+
+/* live_spin_max() - for how long may CPUs look? */
+u32 live_spin_max(u32 ncpus)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0 || (u32)CPU_COUNT(&set) < ncpus + 1)
+		return 0;
+	return SPIN_MAX_NS;
 }
 
 static void cpu_sleep(struct softnet_data *sd)

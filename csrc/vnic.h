@@ -1338,6 +1338,7 @@ struct host {
 	struct driver_queue *dq[NIC_QUEUES_MAX];
 	u32 rx_pool_size;
 	u8 external_driver, live, gro, auto_sink, ip_any, vlan_any;
+	u32 spin_max_ns;               /* live: CPUs look for work before they sleep, so long at most */
 	u8 gro_list, gro_udp_fwd;      /* rx-gro-list, rx-udp-gro-forwarding */
 	u8 gro_cwr;                    /* 1: CWR joins CWR, as since Linux 7.0 */
 	u32 udp_gro_socks;             /* sockets with UDP_GRO */
@@ -1395,4 +1396,5 @@ enum event vtime_step(struct host *h);              /* one agent's turn: EV_SLIC
 int nic_thread(struct nic *nic);               /* live: the device's thread; returns an event */
 int cpu_thread(struct softnet_data *sd);       /* live: a CPU's thread; returns when stopped */
 void live_stop(struct host *h);
+u32 live_spin_max(u32 ncpus);
 u64 clock_ns(void);

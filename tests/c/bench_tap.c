@@ -146,6 +146,14 @@ static void pin(u32 core)
 	require(sched_setaffinity(0, sizeof(set), &set) == 0, "no such core");
 }
 
+static void unpin(void)
+{
+	cpu_set_t set;
+
+	memset(&set, 0xff, sizeof(set));
+	require(sched_setaffinity(0, sizeof(set), &set) == 0, "no cores");
+}
+
 /* In a process of its own, with one thread: the kernel's and libc's short cuts for those are the bare loop's due. */
 static void bare(struct job *job)
 {
@@ -227,7 +235,9 @@ static u64 by_vnic(const struct tap *t, bool vnet, u64 want, double *merged)
 	h->nic.fifo.size = 1 << 24; /* all of it, if the host is slower */
 	h->nic.ring_size = 256;
 	h->rx_pool_size = 16384;
+	unpin(); /* it counts the cores it has */
 	require(host_start(h) == 0, "the host does not start");
+	pin(0);
 	memset(h->nic.dma.base + 4096 * 64, 0, h->nic.dma.size - 4096 * 64);
 	live_fds(h);
 	driver_refill(h->dq[0]);
