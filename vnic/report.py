@@ -275,8 +275,8 @@ def _gro(console: Console, gro: dict[str, Any]) -> None:
 
 def _sent(console: Console, tx: dict[str, Any]) -> None:
     """What the host sent, and what became of it."""
-    fates = tx["fates"]
-    console.print(f"[bold]sent[/] {fates.get('TX_SENT', 0):,} frames, to {len(tx['neighbours'])} neighbours")
+    fates, known = tx["fates"], len(tx["neighbours"])
+    console.print(f"[bold]sent[/] {fates.get('TX_SENT', 0):,} frames, to {known} neighbour{'s' * (known != 1)}")
     for name, n in sorted(fates.items(), key=lambda item: -item[1]):
         if name != "TX_SENT":
             console.print(f"  [yellow]{n:>9,}[/] {name}  [dim]{tx_fate_text(name)}[/]")

@@ -6,7 +6,9 @@
 #include "timing.h"
 
 #include <fcntl.h>
+#define bpf_insn libpcap_insn /* two structures of one name */
 #include <pcap/pcap.h>
+#undef bpf_insn
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
