@@ -14,6 +14,29 @@
 
 #define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
 
+/* ---- moderation ---- */
+
+static void set_coalesce(struct driver_queue *dq)
+{
+	const struct dim_profile *p = dim_profile(dq->dim);
+
+	WRITE_ONCE(dq->nicq->irq.rx_usecs, p->usecs);
+	WRITE_ONCE(dq->nicq->irq.rx_frames, p->frames);
+}
+
+static noinline void rx_dim_update(struct driver_queue *dq)
+{
+	const struct dim_sample now = {
+		.t_ns = dq->napi.sd->now,
+		.packets = (u32)dq->rx_packets,
+		.bytes = (u32)dq->rx_bytes,
+		.events = (u16)dq->irqs,
+	};
+
+	if (net_dim(dq->dim, &now))
+		set_coalesce(dq);
+}
+
 /* ---- probe and open ---- */
 
 static int driver_probe(struct nic *nic)
@@ -60,6 +83,13 @@ static int driver_open_queue(struct host *h, u32 i)
 	dq->vq.used = (void *)(nic->dma.base + qc->used);
 	dq->vq.event_idx = nic->config->driver_features >> VIRTIO_F_EVENT_IDX & 1;
 
+	if (nic->adaptive_rx) {
+		dq->dim = malloc(sizeof(*dq->dim));
+		if (!dq->dim)
+			return -ENOMEM;
+		dim_init(dq->dim);
+		set_coalesce(dq);
+	}
 	netif_napi_add(sd, &dq->napi, driver_poll, h->weight);
 	napi_enable(&dq->napi);
 	qc->enabled = 1;
@@ -91,6 +121,7 @@ void driver_irq(struct driver_queue *dq)
 	if (!napi_schedule_prep(&dq->napi))
 		return;
 	dq->irq_ns = dq->napi.sd->now;
+	COUNT(dq->irqs, 1);
 	virtqueue_disable_cb(&dq->vq);
 	__napi_schedule(&dq->napi);
 }
@@ -326,6 +357,8 @@ int driver_poll(struct napi_struct *napi, int budget)
 			goto out;
 		arfs_expire(sd);
 		dq->unmask = (u8)napi_complete_done(napi, work);
+		if (unlikely(dq->dim != NULL))
+			rx_dim_update(dq);
 		napi->in_poll = 3;
 		if (cpu_yields(sd))
 			return -EAGAIN;

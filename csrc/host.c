@@ -233,6 +233,7 @@ static void driver_free(struct host *h, u32 i)
 	if (dq) {
 		rx_pool_exit(&dq->pool);
 		virtqueue_driver_free(&dq->vq);
+		free(dq->dim);
 		free(dq);
 	}
 	free(h->nic.queue[i].shadow);

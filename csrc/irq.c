@@ -53,6 +53,7 @@ void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 {
 	const struct driver_queue *dq = q->nic->host->dq[q->index];
 	struct irq *irq = &q->irq;
+	u32 usecs = READ_ONCE(irq->rx_usecs), enough = READ_ONCE(irq->rx_frames); /* dim.c may change them */
 
 	/* the interrupt may be off because a reader polls, which is idle until something can have changed */
 	if (unlikely(dq && !dq->napi.sd->live && dq->napi.sd->busy.idle))
@@ -64,12 +65,12 @@ void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 		}
 		irq->pending = 1;
 		irq->first_ns = now;
-		irq->deadline_ns = irq->rx_usecs ? now + irq->rx_usecs * 1000ull : NEVER;
+		irq->deadline_ns = usecs ? now + usecs * 1000ull : NEVER;
 	}
 	if (wanted)
 		irq->since = q->vq.was_published;
 	irq->frames += frames;
-	if ((irq->rx_frames && irq->frames >= irq->rx_frames) || (!irq->rx_frames && !irq->rx_usecs)) {
+	if ((enough && irq->frames >= enough) || (!enough && !usecs)) {
 		bool planned = q->nic->irq_next == irq->deadline_ns;
 
 		irq_fire(q, now, &irq->by_frames);

@@ -1,7 +1,7 @@
 /* vnic.h - the map of the data plane, in the order in which a frame meets it
  *
  *   wire.c pcap.c tap.c tap_vnet.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
- *             -> irq.c                                                                         the device
+ *             -> irq.c dim.c                                                                   the device
  *   softirq.c timer.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
  *             -> netif_receive_skb.c (taps: af_packet.c bpf.c capture.c pcapng.c)
  *             -> arp.c ip.c ipv6.c: ip_fragment.c reassembly.c inet_fragment.c frag_runs.c
@@ -455,6 +455,26 @@ struct irq {
 void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now);
 void irq_timer(struct nic_queue *q, u64 now);
 
+/* ---- dim.c: which moderation? ---- */
+
+#define DIM_PROFILES 5
+#define DIM_LOG 256                /* decisions that are kept */
+enum dim_tune { DIM_PARKING_ON_TOP, DIM_PARKING_TIRED, DIM_GOING_RIGHT, DIM_GOING_LEFT };
+struct dim_profile { u16 usecs, frames; };
+struct dim_sample { u64 t_ns; u32 packets, bytes; u16 events, spare[3]; }; /* of a queue, as counted by now */
+struct dim_stats { u32 ppms, bpms, epms; };                             /* packets, bytes, interrupts a millisecond */
+struct dim_decision { u64 t_ns; struct dim_stats stats; u8 profile, tune; u16 spare; };
+struct dim {
+	u8 profile, tune, measuring, steps_right, steps_left, tired;
+	struct dim_sample start;
+	struct dim_stats before;
+	u64 decisions;
+	struct dim_decision log[DIM_LOG];
+};
+void dim_init(struct dim *d);
+const struct dim_profile *dim_profile(const struct dim *d);
+int net_dim(struct dim *d, const struct dim_sample *now);
+
 /* ---- arfs.c: filters in the card that bring a flow to a queue ---- */
 
 struct arfs_filter {
@@ -514,7 +534,7 @@ struct nic {
 	struct vnic_config *config;    /* page 0 of the region */
 	struct nic_queue queue[NIC_QUEUES_MAX];
 	u32 nqueues, ring_size, buf_len, mtu;
-	u8 rx_csum, tx_csum, drop_en, python_filter, up, ntuple;
+	u8 rx_csum, tx_csum, drop_en, python_filter, up, ntuple, adaptive_rx;
 	struct arfs arfs;
 	/* the device's clock and its plans */
 	u64 now, dma_done;
@@ -828,9 +848,10 @@ struct driver_queue {
 	struct nic *nic;
 	struct nic_queue *nicq;
 	u64 irq_ns;                    /* of the interrupt that began this round of polling */
+	struct dim *dim;               /* NULL: adaptive-rx is off */
 	u8 unmask;                     /* napi_complete_done() said so; done when the device has caught up */
 	/* counters */
-	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used;
+	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used, irqs;
 };
 int driver_open(struct host *h);             /* probe, handshake, netif_napi_add, request_irq, post the buffers */
 int driver_poll(struct napi_struct *napi, int budget);

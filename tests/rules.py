@@ -416,6 +416,20 @@ RULES = (
          Mutant("rfs.c", "READ_ONCE(f->filter) != filter || !is_active(h, f, log);", "READ_ONCE(f->filter) != filter;"),
          Mutant("rfs.c", "READ_ONCE(f->filter) != RPS_NO_FILTER && READ_ONCE(f->hash) != hash &&", "0 &&")),
     ),
+    Rule(
+        "adaptive moderation: 64 interrupts a measurement; bytes, packets, then interrupts decide, by more than 10 %", "lib/dim/dim.c, net_dim.c",
+        WRITTEN, ("tests/test_dim.py",),
+        (Mutant("dim.c", "100 * diff / before > 10;", "100 * diff / before >= 10;"),
+         Mutant("dim.c", "now->epms < before->epms ? BETTER : WORSE", "now->epms > before->epms ? BETTER : WORSE"),
+         Mutant("dim.c", "#define NEVENTS 64u", "#define NEVENTS 65u")),
+    ),
+    Rule(
+        "adaptive moderation: it walks, turns, parks on the top, rests after ten steps", "lib/dim/net_dim.c", WRITTEN, ("tests/test_dim.py",),
+        (Mutant("dim.c", "d->steps_left > 1 && d->steps_right == 1", "d->steps_left > 0 && d->steps_right == 1"),
+         Mutant("dim.c", "#define TIRED_MAX (2 * DIM_PROFILES)", "#define TIRED_MAX (2 * DIM_PROFILES + 1)"),
+         Mutant("dim.c", "	if (where == DIM_PARKING_ON_TOP)\n		d->tired = 0;\n", "	d->tired = 0;\n"),
+         Mutant("dim.c", "if (was != DIM_PARKING_ON_TOP || d->tune != DIM_PARKING_ON_TOP)", "if (1)")),
+    ),
     # ---- further up ----
     Rule(
         "the interrupt is enabled when all is polled, and then the driver looks again", "drivers/net", WRITTEN,

@@ -50,6 +50,7 @@ FLAGS = [
     ("rx-vlan-filter", False, "nic.filter.vlan_filter"),
     ("rx", True, "nic.rx_csum"),
     ("tx", True, "nic.tx_csum"),
+    ("adaptive-rx", False, "nic.adaptive_rx"),
     ("rxhash", True, "nic.rss.enabled"),
     ("drop-en", False, "nic.drop_en"),
     ("gro", True, "gro"),
@@ -74,7 +75,7 @@ OTHERS = {
     "ipfrag-time",
     "ip6frag-time",
 }
-FIXED = {"adaptive-rx", "lro", "rx-gro-hw", "rx-vlan-offload"}
+FIXED = {"lro", "rx-gro-hw", "rx-vlan-offload"}
 
 
 class Machine:

@@ -231,7 +231,7 @@ def test_pinned_and_moderated_the_report_says_both():
     facts = run("vt18", ready=load, duration=0.01, rx_usecs=300, rx_frames=0, pin="auto")
     irq = facts["irq"]
     assert facts["input"]["pin"] == sorted(os.sched_getaffinity(0))
-    assert irq["asked"] == {"rx-usecs": 300, "rx-frames": 0}
+    assert irq["asked"] == {"adaptive-rx": False, "rx-usecs": 300, "rx-frames": 0}
     assert 300_000 <= irq["moderation_delay_ns_mean"] <= irq["moderation_delay_ns_max"]
 
 

@@ -205,7 +205,9 @@ KNOBS: dict[str, Knob] = {
         "interrupt so long after the first frame (given alone, rx-frames is 0)",
     ),
     "rx-frames": Knob(integer(0, 65535), _each_irq("rx_frames"), 1, "interrupt after so many frames"),
-    "adaptive-rx": Knob(fixed_off, _nothing, False, "adaptive moderation: off [fixed]"),
+    "adaptive-rx": Knob(
+        flag, _nic("adaptive_rx"), False, "rx-usecs and rx-frames follow the traffic (DIM); those given are not used"
+    ),
     "lro": Knob(fixed_off, _nothing, False, "large receive offload, merging in the card: off [fixed]"),
     "rx-gro-hw": Knob(fixed_off, _nothing, False, "GRO in the card: off [fixed]"),
     "rx-vlan-offload": Knob(fixed_off, _nothing, False, "the card takes VLAN tags off: off [fixed]"),

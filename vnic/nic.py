@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from vnic import dim
 from vnic import stats as stats_
 from vnic._core import ffi, lib
 from vnic.wire import MemoryWire
@@ -49,6 +50,10 @@ class Nic:
     def queues(self) -> list[stats_.QueueStats]:
         """One snapshot for each receive queue."""
         return [stats_.queue(self._host.c, i) for i in range(self.c.nqueues)]
+
+    def dim(self, queue: int = 0) -> list[dim.Decision]:
+        """What adaptive moderation decided for a queue, the latest 256."""
+        return dim.decisions(self._host.c, queue)
 
     def arfs(self) -> stats_.ArfsStats:
         """The filters of accelerated RFS."""

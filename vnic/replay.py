@@ -59,7 +59,7 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
             "frames_per_interrupt": round(taken / raised, 3) if raised else 0.0,
             "moderation_delay_ns_mean": round(delay / raised, 1) if raised else 0.0,
             "moderation_delay_ns_max": max(q.moderation_delay_ns_max for q in queues),
-            "asked": {name: host.config[name] for name in ("rx-usecs", "rx-frames")},
+            "asked": {name: host.config[name] for name in ("adaptive-rx", "rx-usecs", "rx-frames")},
             "ipis": sum(s.received_rps for s in cpus),
         },
         "rfs": {

@@ -238,6 +238,8 @@ def _rfs(console: Console, rfs: dict[str, Any]) -> None:
 
 def _asked(config: dict[str, Any]) -> str:
     """The moderation that was set, in words."""
+    if config["adaptive-rx"]:
+        return "adaptive"
     usecs, frames = config["rx-usecs"], config["rx-frames"]
     words = [f"{usecs} us"] * bool(usecs) + [f"{frames} frame{'s' * (frames != 1)}"] * bool(frames)
     return " or ".join(words)
