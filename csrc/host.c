@@ -219,6 +219,8 @@ int host_start(struct host *h)
 		rc = arfs_init(&h->nic.arfs, ARFS_FILTERS);
 	if (rc == 0)
 		rc = region_init(h);
+	if (h->external_driver) /* who has the rings sends */
+		h->answers = 0;
 	if (rc == 0 && h->answers)
 		rc = answers_init(h);
 	if (rc == 0 && !h->external_driver)

@@ -259,6 +259,12 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 
 /* ---- how many frames? ---- */
 
+/* RFC 791: every link takes 68 bytes. */
+u32 ip_mtu(const struct host *h)
+{
+	return !h->nic.mtu ? 1500 : h->nic.mtu < 68 ? 68 : h->nic.mtu;
+}
+
 /* The checksum over all of it, into head: fragments carry it in the first. */
 static void sum_whole(struct outgoing *o, u32 total)
 {
@@ -321,7 +327,7 @@ static int segments_out(struct host *h, struct softnet_data *sd, const struct ou
 int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o)
 {
 	bool v4 = inet_addr_is4(&o->dst);
-	u32 ip_len = v4 ? IP4_LEN : IP6_LEN, mtu = h->nic.mtu ? h->nic.mtu : 1500, total = o->head_len + o->len;
+	u32 ip_len = v4 ? IP4_LEN : IP6_LEN, mtu = ip_mtu(h), total = o->head_len + o->len;
 	const struct inet_net *from;
 	struct inet_addr nexthop;
 

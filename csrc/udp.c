@@ -151,7 +151,8 @@ int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const 
 	struct outgoing o = {
 		.proto = 17, .ttl = 64, .df = 1, .csum_offset = 6, .head_len = 8, .data = data, .len = len
 	};
-	u32 mtu = h->nic.mtu ? h->nic.mtu : 1500, frames = gso_size ? len / gso_size + 1 : len / (mtu - 60) + 1, room;
+	u32 mtu = ip_mtu(h), each = (mtu - 48) & ~7u, room; /* each: of a fragment, at least */
+	u32 frames = gso_size ? len / gso_size + 1 : (8 + len) / each + 1;
 	int rc = sock_error(sk);
 
 	if (unlikely(rc))
@@ -160,8 +161,8 @@ int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const 
 		return -EDESTADDRREQ;
 	o.dst = to ? *to : sk->raddr;
 	room = mtu - (inet_addr_is4(&o.dst) ? 28 : 48);
-	if (len > (inet_addr_is4(&o.dst) ? 65507 : 65527))
-		return -EMSGSIZE;
+	if (len > (inet_addr_is4(&o.dst) ? 65507 : 65527) || frames + (len + frames * 100) / TX_BUF_LEN >= TX_RING_SIZE)
+		return -EMSGSIZE; /* or more than the sending ring ever has room for */
 	port = to ? port : sk->rport;
 	if (!port || gso_size > room || (gso_size && len > gso_size * UDP_MAX_SEGMENTS))
 		return -EINVAL;

@@ -1317,6 +1317,7 @@ struct outgoing {
 };
 int ip_output(struct host *h, struct softnet_data *sd, struct outgoing *o);        /* 0 or -errno; takes the lock */
 int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o);
+u32 ip_mtu(const struct host *h);
 int inet_addr_is4(const struct inet_addr *a);
 void inet_addr_put(const struct inet_addr *a, u8 *to);                             /* 4 or 16 bytes, as on the wire */
 const struct inet_net *ip_route(const struct host *h, const struct inet_addr *dst, struct inet_addr *nexthop);

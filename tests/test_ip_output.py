@@ -10,6 +10,7 @@ import vnic
 from vnic._core import lib
 
 PEERS = {"10.0.0.9": frames.PEER, "fd00::9": frames.PEER}
+GROUPS = ("10.0.0.255", "ff02::1")
 
 
 def transmit(to, data, *, mtu=1500, gso_size=0, **options):
@@ -121,3 +122,30 @@ def test_a_connected_socket_sends_there_and_hears_only_from_there():
         assert [s.payload[8:] for s in peer.seen if s.proto == 17] == [b"out"]
         with pytest.raises(OSError, match="already connected"):
             sock.connect(("10.0.0.9", 9))
+
+
+@pytest.mark.parametrize("mtu", [1, 59, 60, 61, 68, 100, 1279])
+@pytest.mark.parametrize("to", sorted(PEERS))
+def test_an_mtu_below_the_least_there_is_counts_as_68(mtu, to):
+    """Once a division by zero, and fragments of nothing for ever. What comes is not looked at: the neighbour is given."""
+    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero", mtu=mtu) as host:
+        host.udp(7).sendto(bytes(200), (GROUPS[":" in to], 9))
+        host.run()
+        got = sent(host)
+        assert reassembled(got)[8:] == bytes(200) if len(got) > 1 else got[0].payload[8:] == bytes(200)
+        assert all(len(s.frame) <= max(mtu, 68) + 14 for s in got)
+
+
+def test_who_gave_the_rings_to_another_driver_does_not_send():
+    with vnic.Host(ip="10.0.0.2/24", external_driver=True) as host, pytest.raises(OSError, match="Network is down"):
+        host.udp(7).sendto(b"x", ("10.0.0.255", 9))
+
+
+def test_what_the_ring_never_has_room_for_is_refused_at_once():
+    """5000 fragments: waiting would never end."""
+    with vnic.Host(ip="10.0.0.2/24", cost="zero", mtu=68) as host:
+        with pytest.raises(OSError, match="Message too long"):
+            host.udp(7).sendto(bytes(65000), ("10.0.0.255", 9))
+        host.udp(8).sendto(bytes(2000), ("10.0.0.255", 9))
+        host.run()
+        assert reassembled(sent(host))[8:] == bytes(2000)
