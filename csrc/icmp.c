@@ -5,7 +5,7 @@
  *   udp.c, ip.c, ... -> icmp_send(): an error to whom sent it, as far as RFC 1122 and the limits allow
  *
  * Limits as in Linux: errors to one destination by a bucket of tokens (icmp_ratelimit: one a second, six at once; IPv6
- * ten a second), IPv4's to the whole world by another (icmp_msgs_per_sec, icmp_msgs_burst). Echo replies have none.
+ * ten a second), those to the whole world by another (icmp_msgs_per_sec, icmp_msgs_burst). Echo replies have none.
  */
 #include "prelude.h"
 
@@ -194,7 +194,7 @@ static bool allowed(struct softnet_data *sd, const struct inet_addr *to, bool v6
 
 	lock_if(sd->live, &l->lock);
 	host = peer_allow(l, to, v6 ? interval / 10 : interval, sd->now);
-	if (host && !v6)
+	if (host)
 		global = global_allow(l, sd->now);
 	unlock_if(sd->live, &l->lock);
 	if (!host)

@@ -495,7 +495,7 @@ RULES = (
         "ICMP errors: six at once to a host, then one a second (IPv6: ten); 50 at once to all, then 1000 a second", "net/ipv4/icmp.c, inetpeer.c", WRITTEN,
         ("tests/test_icmp.py",),
         (Mutant("icmp.c", "#define TOKENS_MAX 6u", "#define TOKENS_MAX 7u"),
-         Mutant("icmp.c", "	if (host && !v6)\n		global", "	if (0)\n		global"),
+         Mutant("icmp.c", "	if (host)\n		global", "	if (0)\n		global"),
          Mutant("icmp.c", "min_u64(l->credit + more, l->msgs_burst)", "l->msgs_burst")),
     ),
     Rule(

@@ -181,17 +181,19 @@ def test_errors_to_one_host_are_limited(errors):
     assert (len(found), mib["Icmp6_OutRateLimitHost"]) == (6, 44)
 
 
-def test_errors_to_all_are_limited():
-    """icmp_msgs_per_sec and icmp_msgs_burst: 50 at once, then a thousand a second."""
-    with vnic.Host(ip="10.0.0.2/16", cost="zero", link="inf", speed="1") as host:
-        hosts = [f"10.0.1.{i}" for i in range(1, 201)]
-        host.feed([peer.arp(1, ip, "10.0.0.2") for ip in hosts])
+@pytest.mark.parametrize("v6", [False, True])
+def test_errors_to_all_are_limited(v6):
+    """icmp_msgs_per_sec and icmp_msgs_burst: 50 at once, then a thousand a second; one budget for both families."""
+    with vnic.Host(ip=["10.0.0.2/16", "fd00::2/64"], cost="zero", link="inf", speed="1") as host:
+        hosts = [f"fd00::1:{i}" if v6 else f"10.0.1.{i}" for i in range(1, 201)]
+        ours = "fd00::2" if v6 else "10.0.0.2"
+        host.feed([peer.nd(135, ours, src=ip, dst=ours) if v6 else peer.arp(1, ip, ours) for ip in hosts])
         host.run(until_ns=10**6)
         host.nic.sent()
-        host.feed([frames.udp(dport=9, src=ip) for ip in hosts[:100]], at_ns=10**9)
-        host.feed([frames.udp(dport=9, src=ip) for ip in hosts[100:]], at_ns=10**9 + 20_000_000)
+        for n, part in enumerate((hosts[:100], hosts[100:])):
+            host.feed([frames.udp(dport=9, src=ip, dst=ours) for ip in part], at_ns=10**9 + n * 20_000_000)
         host.run(until_ns=2 * 10**9)
-        found = [s for s in peer.sent(host) if s.proto == 1]
+        found = [s for s in peer.sent(host) if s.proto in (1, 58) and s.payload[0] in (1, 3)]
         assert len(found) == 50 + 20
         assert host.mib()["Icmp_OutRateLimitGlobal"] == 130
 

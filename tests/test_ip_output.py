@@ -127,7 +127,7 @@ def test_a_connected_socket_sends_there_and_hears_only_from_there():
 @pytest.mark.parametrize("mtu", [1, 59, 60, 61, 68, 100, 1279])
 @pytest.mark.parametrize("to", sorted(PEERS))
 def test_an_mtu_below_the_least_there_is_counts_as_68(mtu, to):
-    """Once a division by zero, and fragments of nothing for ever. What comes is not looked at: the neighbour is given."""
+    """Once a division by zero, and fragments of nothing for ever."""
     with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero", mtu=mtu) as host:
         host.udp(7).sendto(bytes(200), (GROUPS[":" in to], 9))
         host.run()
