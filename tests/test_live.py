@@ -13,6 +13,17 @@ import vnic
 from vnic.affinity import parse_pin, places
 
 
+class Answering:
+    """Nothing comes, and what is sent is taken."""
+
+    def read_burst(self, max_frames):
+        time.sleep(0.0005)
+        return []
+
+    def write_burst(self, burst):
+        pass
+
+
 class Bursts:
     """An own wire: hands out what it was given, then waits until told to end."""
 
@@ -293,3 +304,31 @@ def test_places_give_the_card_a_cpu_of_its_own():
     assert places([5, 6, 7], 4) == [5, 6, 7, 6, 7]
     assert places([5], 2) == [5, 5, 5]
     assert parse_pin("auto") == sorted(os.sched_getaffinity(0))
+
+
+def test_threads_that_send_while_the_host_stops_are_told_so():
+    """From live_stop() on there are no locks in the data plane: who still sends must not come in."""
+    told = []
+
+    def send(sock):
+        try:
+            while True:
+                sock.sendto(b"x" * 100, ("10.0.0.255", 9))
+        except (OSError, vnic.VnicError) as e:
+            told.append(e)
+
+    for _ in range(5):
+        host = vnic.Host(wire=vnic.PythonWire(Answering()), live=True, ip="10.0.0.2/24", cpus=2)
+        socks = [host.udp(1000 + i) for i in range(3)]
+        host.start()
+        threads = [threading.Thread(target=send, args=(sock,)) for sock in socks]
+        for t in threads:
+            t.start()
+        wait_until(lambda h=host: h.tx_ledger().fates.get("TX_SENT", 0) > 50)
+        host.stop()
+        for t in threads:
+            t.join(20)
+        assert host.tx_ledger().in_flight == 0
+        assert host.laws() == 0
+        host.close()
+    assert len(told) == 15

@@ -15,7 +15,7 @@ from vnic.errors import ConfigError, VnicError, check
 from vnic.nic import Nic
 from vnic.packet import PacketSocket
 from vnic.seam import Handler, Seam
-from vnic.sock import ReadBuffers, Socket, TcpListener, UdpSocket
+from vnic.sock import ReadBuffers, SendGate, Socket, TcpListener, UdpSocket
 from vnic.wire import MemoryWire, Wire
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Host:
         self._busy = threading.Lock()
         self._runner = 0
         self._histograms: dict[int, Any] = {}
-        self.buffers = ReadBuffers()
+        self.buffers, self.sending = ReadBuffers(), SendGate()
         self._seam = Seam(self.c)
         self.nic = Nic(self)
         try:
@@ -226,6 +226,7 @@ class Host:
             finally:
                 if self._threads is None:
                     self.finish()
+                    self.sending.open()
 
     def _stop_threads(self) -> None:
         try:
@@ -369,6 +370,7 @@ class Host:
             self.c = None
 
     def _free(self) -> None:
+        self.sending.close()
         try:
             for sock in list(self._sockets):
                 sock.close()
@@ -383,10 +385,14 @@ class Host:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def refuse_others(self) -> None:
+        """VnicError: in virtual time another thread runs it. Its own handlers may do all they want."""
+        if self._busy.locked() and self._runner != threading.get_ident():
+            raise VnicError("the host is running in another thread: a host is not for several at once")
+
     def feed(self, frames: Iterable[Frame] | Frame, *, at_ns: int | None = None, gap_ns: int = 0) -> int:
         """Put frames on the card's wire (a :class:`MemoryWire`). Return: how many. See :meth:`MemoryWire.feed`."""
         if not isinstance(self.wire, MemoryWire):
             raise VnicError("only a wire in memory can be fed")
-        if self._busy.locked() and self._runner != threading.get_ident():
-            raise VnicError("the host is running in another thread: a host is not for several at once")
+        self.refuse_others()
         return self.wire.feed(self, frames, at_ns=at_ns, gap_ns=gap_ns)

@@ -132,6 +132,7 @@ class Threads:
             _wake_and_join(self._python, c.upcalls.wake_fd, _JOIN_S)
             _running.discard(self)
         if not self.alive():
+            self._host.sending.close()  # from here on there are no locks in the data plane
             lib.live_stop(c)
             c.nic.kick_fd = c.upcalls.wake_fd = -1
             while self._fds:

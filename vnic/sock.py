@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import select
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -46,6 +47,36 @@ class ReadBuffers:
         if self._burst is None or len(self._burst[0]) < n:
             self._burst = ffi.new("uint32_t[]", n), ffi.new("struct sock_from[]", n)
         return self._burst
+
+
+class SendGate:
+    """Between threads that send and a host that stops: then nobody may be in the data plane but who stops it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._closed = False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._closed:
+                raise OSError(errno.ENETDOWN, "send: the host has stopped")
+            self._inside += 1
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            self._inside -= 1
+
+    def close(self) -> None:
+        """Let nobody in any more, and wait until all are out: a call takes microseconds."""
+        with self._lock:
+            self._closed = True
+        while self._inside:
+            time.sleep(_RING_PAUSE_S)
+
+    def open(self) -> None:
+        """The host is at rest: whoever uses it now does so alone."""
+        self._closed = False
 
 
 class Socket:
@@ -203,9 +234,13 @@ class UdpSocket(Socket):
             raise ConfigError(f"port {port}, gso_size {gso_size}: must be between 0 and 65535")
         view = ffi.from_buffer(data)
         deadline = None if timeout is None else time.monotonic() + timeout
-        while (
-            rc := lib.udp_sendmsg(self._host.c, self._c, ffi.cast("uint8_t *", view), len(view), to, port, gso_size)
-        ) == -errno.EAGAIN:
+        while True:
+            with self._host.sending:
+                self._host.refuse_others()
+                at = ffi.cast("uint8_t *", view)
+                rc = lib.udp_sendmsg(self._host.c, self._c, at, len(view), to, port, gso_size)
+            if rc != -errno.EAGAIN:
+                break
             if self._host.live:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError("no room in the sending ring")
