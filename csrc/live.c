@@ -197,7 +197,7 @@ int nic_thread(struct nic *nic)
 	while (event < 0) {
 		bool idle;
 
-		if (__atomic_load_n(&nic->stop, __ATOMIC_SEQ_CST)) {
+		if (__atomic_load_n(&nic->stop, __ATOMIC_SEQ_CST) && !tap_close_reading(nic->wire)) {
 			event = EV_STOPPED;
 			break;
 		}

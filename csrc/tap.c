@@ -5,6 +5,8 @@
  * room behind it: what is lost is lost by the card and counted there, never hidden in the kernel's queue.
  *
  * With virtio headers (tap_vnet.c) a read may bring 64 KB of one flow, which is cut into frames of the MTU here, at the wire.
+ * A lane that was busy is read several times in one system call (tap_uring.c): as often as it had frames last, twice that if
+ * it had so many. So an idle wire costs one read(), a full one a sixteenth of one for each frame.
  *
  * A TAP with several queues (multi_queue) has a file descriptor for each. They are lanes of one wire, read in turn; which
  * of the card's queues a frame goes to is RSS's to say, whatever lane it came on.
@@ -17,7 +19,7 @@
 _Static_assert(sizeof(struct virtio_net_hdr_v1) == 12, "virtio 1.2 section 5.1.6");
 
 #define TAP_BIG (sizeof(struct virtio_net_hdr_v1) + TX_FRAME_MAX)
-#define LANE_BURST 16 /* a quarter of a burst: a busy lane keeps none waiting for long */
+#define LANE_BURST 16u /* a quarter of a burst: a busy lane keeps none waiting for long */
 
 static void tap_release(struct wire *wire, const struct frame *f)
 {
@@ -26,28 +28,34 @@ static void tap_release(struct wire *wire, const struct frame *f)
 	t->free[t->nfree++] = f->slot;
 }
 
-static u8 *next_slot(const struct tap_wire *t)
+static u8 *nth_slot(const struct tap_wire *t, u32 n)
 {
-	return t->slots + (u64)t->free[t->nfree - 1] * t->slot_size;
+	return t->slots + (u64)t->free[t->nfree - 1 - n] * t->slot_size;
 }
 
-static void fill(struct tap_wire *t, struct frame *f, u32 len)
+static void fill(struct tap_wire *t, struct frame *f, u32 slot, u32 len)
 {
-	f->data = next_slot(t);
-	f->slot = t->free[--t->nfree];
+	f->data = t->slots + (u64)slot * t->slot_size;
+	f->slot = slot;
 	f->len = f->wire_len = len;
 	f->flags = 0;
 	f->t_ns = t->now;
+	COUNT(t->from->frames, 1);
 }
 
-/* Segments of the GSO frame that was read last, as far as there is room. Return: how many */
+static void fill_next(struct tap_wire *t, struct frame *f, u32 len)
+{
+	fill(t, f, t->free[--t->nfree], len);
+}
+
+/* Segments of the GSO frame in t->big, as far as there is room. Return: how many */
 static int cut(struct tap_wire *t, struct frame *f, int max)
 {
 	int n = 0;
 	u32 len;
 
-	while (n < max && t->nfree && (len = tap_vnet_next(t, next_slot(t))) > 0)
-		fill(t, &f[n++], len);
+	while (n < max && t->nfree && (len = tap_vnet_next(t, nth_slot(t, 0))) > 0)
+		fill_next(t, &f[n++], len);
 	return n;
 }
 
@@ -67,31 +75,121 @@ static int take_vnet(struct tap_wire *t, struct frame *f, int max, u32 len)
 	COUNT(t->bad_vnet, rc < 0); /* the card sees it as it is */
 	kept = min_u32(len, t->slot_size);
 	COUNT(t->over, len > kept);
-	memcpy(next_slot(t), frame, kept);
-	fill(t, f, kept);
+	memcpy(nth_slot(t, 0), frame, kept);
+	fill_next(t, f, kept);
 	return 1;
 }
 
-/* A read of this lane. Return: frames (a GSO frame becomes several), 0: it is dry, -errno */
-static int lane_read(struct tap_wire *t, struct tap_lane *lane, struct frame *f, int max)
+/* What was read with virtio headers, as far as there is room. Return: frames */
+static int unpack(struct tap_wire *t, struct frame *f, int max)
 {
-	bool vnet = t->wire.vnet;
-	ssize_t len;
+	int n = cut(t, f, max);
 
-	do { /* read() is a point where threads can be cancelled: 20 ns more */
-		len = syscall(SYS_read, lane->fd, vnet ? t->big : next_slot(t), vnet ? TAP_BIG : t->slot_size);
-		COUNT(lane->reads, 1);
-	} while (len < 0 && errno == EINTR);
-	if (len <= 0)
-		return len < 0 && errno != EAGAIN ? -errno : 0;
-	if (vnet)
-		return take_vnet(t, f, max, (u32)len);
-	COUNT(t->over, (u32)len == t->slot_size); /* longer than a slot: cut */
-	fill(t, f, (u32)len);
-	return 1;
+	while (n < max && t->nfree && t->big_at < t->big_n) {
+		t->big = t->bigs + t->big_at * TAP_BIG;
+		n += take_vnet(t, &f[n], max - n, t->big_len[t->big_at++]);
+	}
+	return n;
 }
 
-/* From lane to lane, at most LANE_BURST frames from each, until the burst is full or all lanes in a row are dry. */
+/* ---- reading: several times at once where it is worth while ---- */
+
+/* want reads of a lane, into buf[]. res[]: as of read(2), or -errno */
+static void read_lane(struct tap_wire *t, struct tap_lane *lane, u8 *const *buf, u32 len, int *res, u32 want)
+{
+	ssize_t got;
+
+	COUNT(lane->reads, 1);
+	if (want > 1 && tap_uring_read(t->uring, lane->fd, buf, len, res, want) == 0 && res[0] != -EOPNOTSUPP)
+		return;
+	if (want > 1) { /* it cannot do this after all */
+		tap_uring_free(t->uring);
+		t->uring = NULL;
+	}
+	for (u32 i = 1; i < want; i++)
+		res[i] = -EAGAIN;
+	do { /* read() is a point where threads can be cancelled: 20 ns more */
+		got = syscall(SYS_read, lane->fd, buf[0], len);
+	} while (got < 0 && errno == EINTR);
+	res[0] = got < 0 ? -errno : (int)got;
+}
+
+/* How often to read next time: a frame of GSO is work enough for one call, and stays in the cache until it is cut. */
+static void learn(const struct tap_wire *t, struct tap_lane *lane, u32 want, u32 got, u32 longest)
+{
+	if (!t->uring || longest > t->slot_size)
+		lane->expect = 1;
+	else if (got == want) /* which may have been less than expected, for want of room */
+		lane->expect = min_u32(lane->expect < 2 * want ? 2 * want : lane->expect, TAP_AHEAD);
+	else
+		lane->expect = got ? got : 1;
+}
+
+/* Into the next slots. Return: frames; 0: it is dry; -errno */
+static int read_plain(struct tap_wire *t, struct tap_lane *lane, struct frame *f, u32 want)
+{
+	u32 slot[TAP_AHEAD], unused = 0;
+	u8 *buf[TAP_AHEAD];
+	int res[TAP_AHEAD], n = 0, rc = 0;
+
+	for (u32 i = 0; i < want; i++)
+		buf[i] = nth_slot(t, i);
+	read_lane(t, lane, buf, t->slot_size, res, want);
+	for (u32 i = 0; i < want; i++) {
+		slot[unused] = t->free[--t->nfree];
+		if (res[i] <= 0) {
+			rc = res[i] && res[i] != -EAGAIN ? res[i] : rc;
+			unused++;
+			continue;
+		}
+		COUNT(t->over, (u32)res[i] == t->slot_size); /* longer than a slot: cut */
+		fill(t, &f[n++], slot[unused], (u32)res[i]);
+	}
+	while (unused)
+		t->free[t->nfree++] = slot[--unused];
+	learn(t, lane, want, (u32)n, 0);
+	return n ? n : rc;
+}
+
+/* Header and frame, into t->bigs, and from there as far as there is room. Return: as read_plain() */
+static int read_vnet(struct tap_wire *t, struct tap_lane *lane, struct frame *f, int max, u32 want)
+{
+	u8 *buf[TAP_AHEAD];
+	int res[TAP_AHEAD], rc = 0;
+	u32 longest = 0, got = 0;
+
+	for (u32 i = 0; i < want; i++)
+		buf[i] = t->bigs + i * TAP_BIG;
+	read_lane(t, lane, buf, TAP_BIG, res, want);
+	t->big_at = 0;
+	t->big_n = want;
+	for (u32 i = 0; i < want; i++) { /* a frame may have come behind a read that found none */
+		t->big_len[i] = res[i] > 0 ? (u32)res[i] : 0;
+		longest = t->big_len[i] > longest ? t->big_len[i] : longest;
+		got += res[i] > 0;
+		rc = res[i] < 0 && res[i] != -EAGAIN ? res[i] : rc;
+	}
+	learn(t, lane, want, got, longest);
+	return got ? unpack(t, f, max) : rc;
+}
+
+/* At most LANE_BURST frames (more if a GSO frame is cut) of this lane. Return: frames; *rc: 0: it is dry; -errno */
+static int lane_burst(struct tap_wire *t, struct tap_lane *lane, struct frame *f, int max, int *rc)
+{
+	int n = 0;
+
+	*rc = 1;
+	t->from = lane;
+	while ((u32)n < LANE_BURST && n < max && t->nfree && *rc > 0) {
+		u32 want = min_u32(min_u32(lane->expect, LANE_BURST - (u32)n), min_u32((u32)(max - n), t->nfree));
+
+		*rc = t->wire.vnet ? read_vnet(t, lane, &f[n], max - n, want) : read_plain(t, lane, &f[n], want);
+		n += *rc > 0 ? *rc : 0;
+	}
+	return n;
+}
+
+/* From lane to lane until the burst is full, there are no more slots, or all lanes in a row are dry. */
 static int tap_read_burst(struct wire *wire, struct frame *f, int max)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
@@ -99,16 +197,12 @@ static int tap_read_burst(struct wire *wire, struct frame *f, int max)
 	int n;
 
 	t->now = clock_ns();
-	n = cut(t, f, max);
-
+	n = unpack(t, f, max);
+	if (unlikely(t->closing))
+		return n ? n : -ENODATA;
 	while (n < max && t->nfree && dry < t->nlanes) {
-		struct tap_lane *lane = &t->lane[t->turn];
-		int got = 0, rc = 1;
+		int rc, got = lane_burst(t, &t->lane[t->turn], &f[n], max - n, &rc);
 
-		while (got < LANE_BURST && n + got < max && t->nfree &&
-		       (rc = lane_read(t, lane, &f[n + got], max - n - got)) > 0)
-			got += rc;
-		COUNT(lane->frames, (u64)got);
 		n += got;
 		if (unlikely(rc < 0))
 			return n ? n : rc; /* after the frames, this lane's error comes again */
@@ -117,6 +211,17 @@ static int tap_read_burst(struct wire *wire, struct frame *f, int max)
 			t->turn = 0;
 	}
 	return n ? n : t->hung_up ? -EBADFD : -EAGAIN;
+}
+
+/* tap_close_reading() - the kernel keeps what it has. Return: frames that were read before are still to come */
+int tap_close_reading(struct wire *wire)
+{
+	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
+
+	if (wire->kind != WIRE_TAP)
+		return 0;
+	t->closing = 1;
+	return t->big_at < t->big_n || t->gso.at < t->gso.len;
 }
 
 /* The kernel remembers on which queue it last saw a flow, and sends its other direction there: so a flow has a lane. */
@@ -162,16 +267,21 @@ struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nsl
 	t->wire.vnet = vnet != 0;
 	t->nlanes = min_u32(nlanes, TAP_LANES_MAX);
 	for (u32 i = 0; i < t->nlanes; i++)
-		t->lane[i].fd = fds[i];
+		t->lane[i] = (struct tap_lane){ .fd = fds[i], .expect = 1 };
 	t->slot_size = align_up(slot_size, 64);
 	t->nslots = nslots;
 	t->slots = malloc((u64)t->slot_size * nslots);
 	t->free = malloc(nslots * sizeof(*t->free));
-	t->big = vnet ? malloc(TAP_BIG) : NULL;
-	if (!t->slots || !t->free || (vnet && !t->big)) {
+	t->big = t->bigs = vnet ? malloc(TAP_AHEAD * TAP_BIG) : NULL;
+	if (!t->slots || !t->free || (vnet && !t->bigs)) {
 		tap_wire_free(t);
 		return NULL;
 	}
+	t->from = t->lane;
+	if (vnet)
+		t->uring = tap_uring_new(t->bigs, TAP_AHEAD * TAP_BIG);
+	else
+		t->uring = tap_uring_new(t->slots, (u64)t->slot_size * nslots);
 	for (u32 i = 0; i < nslots; i++)
 		t->free[i] = nslots - 1 - i;
 	t->nfree = nslots;
@@ -182,8 +292,9 @@ void tap_wire_free(struct tap_wire *t)
 {
 	if (!t)
 		return;
+	tap_uring_free(t->uring);
 	free(t->slots);
 	free(t->free);
-	free(t->big);
+	free(t->bigs);
 	free(t);
 }

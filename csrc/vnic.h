@@ -1,6 +1,6 @@
 /* vnic.h - the map of the data plane, in the order in which a frame meets it
  *
- *   wire.c pcap.c tap.c tap_vnet.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
+ *   wire.c pcap.c tap.c tap_uring.c tap_vnet.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
  *             -> irq.c dim.c                                                                   the device
  *   softirq.c timer.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
  *             -> netif_receive_skb.c (taps: af_packet.c bpf.c capture.c pcapng.c)
@@ -216,7 +216,10 @@ int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size);  /* -EINVAL:
 /* ---- tap.c: a TAP device's fds as a wire; frames are read straight into slots, which are the FIFO's memory ---- */
 
 #define TAP_LANES_MAX 16
-struct tap_lane { int fd; u64 reads, frames; }; /* one queue of the device; system calls, what they brought */
+#define TAP_AHEAD 16               /* reads of a lane in one system call at most */
+/* one queue of the device; system calls, what they brought, and how many reads the next one is to be for */
+struct tap_lane { int fd; u32 expect; u64 reads, frames; };
+struct tap_uring;
 struct virtio_net_hdr_v1 { u8 flags, gso_type; u16 hdr_len, gso_size, csum_start, csum_offset, num_buffers; };
 /* tap_vnet.c: a GSO frame that is being cut. Offsets from its start: IP and transport header, payload, next byte of it */
 struct tap_gso { u32 len, ip, l4, head, at, size, nth; u8 tcp; };
@@ -228,7 +231,11 @@ struct tap_wire {
 	u32 slot_size, nslots;
 	u32 nfree, *free;          /* LIFO: a slot that was used just now is still in the cache */
 	u8 *slots;
-	u8 *big;                   /* vnet headers: what was read last */
+	u8 *bigs, *big;            /* vnet headers: TAP_AHEAD of what was read, and the one that is being cut */
+	u32 big_at, big_n, big_len[TAP_AHEAD]; /* those that wait for slots */
+	struct tap_lane *from;     /* where what comes next was read */
+	struct tap_uring *uring;   /* NULL: one read() after the other */
+	u8 closing;                /* only what was read already */
 	u64 now;                   /* when this burst was read */
 	struct tap_gso gso;
 	u64 over;                  /* frames longer than a slot */
@@ -237,7 +244,11 @@ struct tap_wire {
 struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nslots, int vnet);
 int tap_vnet_begin(struct tap_wire *t, const struct virtio_net_hdr_v1 *h, u8 *frame, u32 len);
 u32 tap_vnet_next(struct tap_wire *t, u8 *to);
+int tap_close_reading(struct wire *wire);      /* true: frames that were read before are still to come */
 void tap_wire_free(struct tap_wire *t);
+struct tap_uring *tap_uring_new(void *buffers, u64 size);
+int tap_uring_read(struct tap_uring *u, int fd, u8 *const *buf, u32 len, int *res, u32 n);
+void tap_uring_free(struct tap_uring *u);
 
 /* ---- filter.c: is it for us? ---- */
 

@@ -87,12 +87,35 @@ def test_a_busy_lane_keeps_none_waiting():
         assert read(tap, 64).index((2, 0)) == LANE_BURST
 
 
-def test_one_lane_costs_one_call_for_each_frame_and_one_more():
+def one_by_one(tap):
+    """As where there is no io_uring."""
+    lib.tap_uring_free(tap.uring)
+    tap.uring = ffi.NULL
+
+
+def test_without_io_uring_a_frame_costs_a_call():
     with lanes_of(1) as (tap, writers):
+        one_by_one(tap)
         for i in range(40):
             os.write(writers[0], frame(0, i))
-        assert len(read(tap, 64)) == 40
+        assert read(tap, 64) == [(0, i) for i in range(40)]
         assert (tap.lane[0].reads, tap.lane[0].frames) == (41, 40)
+
+
+def test_a_busy_lane_costs_a_call_for_many_frames_and_an_idle_one_a_call():
+    with lanes_of(1) as (tap, writers):
+        if tap.uring == ffi.NULL:
+            pytest.skip("no io_uring here")
+        for i in range(64):
+            os.write(writers[0], frame(0, i))
+        assert read(tap, 64) == [(0, i) for i in range(64)]
+        assert tap.lane[0].reads == 5 + 3  # a turn of 1, 2, 4, 8, and 1 that there is room for; then three of 16
+        assert tap.lane[0].frames == 64
+        before = tap.lane[0].reads
+        assert [read(tap, 64) for _ in range(3)] == [-11] * 3
+        assert tap.lane[0].reads == before + 3
+        assert tap.lane[0].expect == 1
+        assert tap.nfree == tap.nslots
 
 
 @pytest.mark.parametrize("n", [1, 3])

@@ -1,0 +1,125 @@
+/* tap_uring.c - several reads of a TAP in one system call
+ *
+ *   tap.c: a lane that was busy -> tap_uring_read(): so many reads of it into the next buffers -> how long each one was
+ *
+ * With RWF_NOWAIT io_uring carries each read out at once, in order, while it is being submitted: nothing is asynchronous
+ * here, and nothing stays behind (O_NONBLOCK alone would not do: a dry TAP would be waited for). What it saves is the way
+ * into the kernel and back, and mapping the buffer, for each frame: the buffers are registered once (the file is not: a
+ * ring ends later than its close(), and would keep the TAP busy). Where there is no io_uring (an old kernel,
+ * kernel.io_uring_disabled, a container's seccomp, no memory to lock), tap.c reads one by one. io_uring_enter(2).
+ */
+#include "prelude.h"
+
+#include <linux/io_uring.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* Linux 5.17, where a TAP knows NOWAIT */
+#define NEEDS (IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_CQE_SKIP)
+
+struct tap_uring {
+	int fd;
+	u8 *rings;
+	u64 rings_size, sqes_size;
+	struct io_uring_sqe *sqe;
+	const struct io_uring_cqe *cqe;
+	u32 *sq_tail, *cq_head, *cq_tail, sq_mask, cq_mask;
+};
+
+static u32 *at(const struct tap_uring *u, u32 offset)
+{
+	return (void *)(u->rings + offset);
+}
+
+static int map(struct tap_uring *u, const struct io_uring_params *p)
+{
+	u64 sq = p->sq_off.array + (u64)p->sq_entries * sizeof(u32),
+	    cq = p->cq_off.cqes + (u64)p->cq_entries * sizeof(struct io_uring_cqe);
+	void *rings, *sqes;
+
+	u->rings_size = max_u64(sq, cq);
+	u->sqes_size = (u64)p->sq_entries * sizeof(*u->sqe);
+	rings = mmap(NULL, u->rings_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, u->fd, IORING_OFF_SQ_RING);
+	if (rings == MAP_FAILED)
+		return -1;
+	u->rings = rings;
+	sqes = mmap(NULL, u->sqes_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, u->fd, IORING_OFF_SQES);
+	if (sqes == MAP_FAILED)
+		return -1;
+	u->sqe = sqes;
+	u->sq_tail = at(u, p->sq_off.tail);
+	u->sq_mask = *at(u, p->sq_off.ring_mask);
+	u->cq_head = at(u, p->cq_off.head);
+	u->cq_tail = at(u, p->cq_off.tail);
+	u->cq_mask = *at(u, p->cq_off.ring_mask);
+	u->cqe = (const void *)(u->rings + p->cq_off.cqes);
+	for (u32 i = 0; i < p->sq_entries; i++)
+		at(u, p->sq_off.array)[i] = i; /* entry i is always sqe[i] */
+	return 0;
+}
+
+/* tap_uring_new() - reads into these buffers only. Return: NULL: it cannot be had */
+struct tap_uring *tap_uring_new(void *buffers, u64 size)
+{
+	const struct iovec memory = { buffers, size };
+	struct io_uring_params p = { 0 };
+	struct tap_uring *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	u->fd = (int)syscall(SYS_io_uring_setup, TAP_AHEAD, &p);
+	if (u->fd < 0 || (p.features & NEEDS) != NEEDS || map(u, &p) < 0 ||
+	    syscall(SYS_io_uring_register, u->fd, IORING_REGISTER_BUFFERS, &memory, 1) < 0) {
+		tap_uring_free(u);
+		return NULL;
+	}
+	return u;
+}
+
+void tap_uring_free(struct tap_uring *u)
+{
+	if (!u)
+		return;
+	if (u->sqe)
+		munmap(u->sqe, u->sqes_size);
+	if (u->rings)
+		munmap(u->rings, u->rings_size);
+	if (u->fd >= 0)
+		close(u->fd);
+	free(u);
+}
+
+/* tap_uring_read() - n reads (TAP_AHEAD at most) of fd, the i-th into buf[i], in order.
+ * res[i]: its length, or -errno (-EAGAIN: there was nothing more). Return: 0, or -errno: no read was made */
+int tap_uring_read(struct tap_uring *u, int fd, u8 *const *buf, u32 len, int *res, u32 n)
+{
+	u32 tail = *u->sq_tail, head = *u->cq_head, left = n;
+	int rc = 0;
+
+	for (u32 i = 0; i < n; i++) {
+		res[i] = -EAGAIN;
+		u->sqe[(tail + i) & u->sq_mask] = (struct io_uring_sqe){ .opcode = IORING_OP_READ_FIXED,
+									 .fd = fd,
+									 .off = (u64)-1, /* it has no position */
+									 .addr = (u64)(uintptr_t)buf[i],
+									 .len = len,
+									 .rw_flags = RWF_NOWAIT,
+									 .user_data = i };
+	}
+	__atomic_store_n(u->sq_tail, tail + n, __ATOMIC_RELEASE);
+	while (!rc && __atomic_load_n(u->cq_tail, __ATOMIC_ACQUIRE) - head < n) {
+		long done = syscall(SYS_io_uring_enter, u->fd, left, n, IORING_ENTER_GETEVENTS, NULL, 0);
+
+		if (done >= 0)
+			left -= (u32)done;
+		else if (errno != EINTR)
+			rc = -errno;
+	}
+	__atomic_store_n(u->sq_tail, tail + n - left, __ATOMIC_RELEASE); /* what it did not take, it never saw */
+	for (; head != __atomic_load_n(u->cq_tail, __ATOMIC_ACQUIRE); head++)
+		res[u->cqe[head & u->cq_mask].user_data] = u->cqe[head & u->cq_mask].res;
+	__atomic_store_n(u->cq_head, head, __ATOMIC_RELEASE);
+	return left == n ? rc : 0;
+}
