@@ -94,7 +94,7 @@ static int unpack(struct tap_wire *t, struct frame *f, int max)
 
 /* ---- reading: several times at once where it is worth while ---- */
 
-/* want reads of a lane, into buf[]. res[]: as of read(2), or -errno */
+/* want reads of a lane, into buf[]. res[]: length; 0: there was nothing; -errno */
 static void read_lane(struct tap_wire *t, struct tap_lane *lane, u8 *const *buf, u32 len, int *res, u32 want)
 {
 	ssize_t got;
@@ -107,11 +107,11 @@ static void read_lane(struct tap_wire *t, struct tap_lane *lane, u8 *const *buf,
 		t->uring = NULL;
 	}
 	for (u32 i = 1; i < want; i++)
-		res[i] = -EAGAIN;
+		res[i] = 0;
 	do { /* read() is a point where threads can be cancelled: 20 ns more */
 		got = syscall(SYS_read, lane->fd, buf[0], len);
 	} while (got < 0 && errno == EINTR);
-	res[0] = got < 0 ? -errno : (int)got;
+	res[0] = got >= 0 ? (int)got : errno == EAGAIN ? 0 : -errno;
 }
 
 /* How often to read next time: a frame of GSO is work enough for one call, and stays in the cache until it is cut. */
@@ -120,9 +120,9 @@ static void learn(const struct tap_wire *t, struct tap_lane *lane, u32 want, u32
 	if (!t->uring || longest > t->slot_size)
 		lane->expect = 1;
 	else if (got == want) /* which may have been less than expected, for want of room */
-		lane->expect = min_u32(lane->expect < 2 * want ? 2 * want : lane->expect, TAP_AHEAD);
+		lane->expect = min_u32(max_u32(lane->expect, 2 * want), TAP_AHEAD);
 	else
-		lane->expect = got ? got : 1;
+		lane->expect = max_u32(got, 1);
 }
 
 /* Into the next slots. Return: frames; 0: it is dry; -errno */
@@ -138,7 +138,7 @@ static int read_plain(struct tap_wire *t, struct tap_lane *lane, struct frame *f
 	for (u32 i = 0; i < want; i++) {
 		slot[unused] = t->free[--t->nfree];
 		if (res[i] <= 0) {
-			rc = res[i] && res[i] != -EAGAIN ? res[i] : rc;
+			rc = res[i] ? res[i] : rc;
 			unused++;
 			continue;
 		}
@@ -165,9 +165,9 @@ static int read_vnet(struct tap_wire *t, struct tap_lane *lane, struct frame *f,
 	t->big_n = want;
 	for (u32 i = 0; i < want; i++) { /* a frame may have come behind a read that found none */
 		t->big_len[i] = res[i] > 0 ? (u32)res[i] : 0;
-		longest = t->big_len[i] > longest ? t->big_len[i] : longest;
+		longest = max_u32(longest, t->big_len[i]);
 		got += res[i] > 0;
-		rc = res[i] < 0 && res[i] != -EAGAIN ? res[i] : rc;
+		rc = res[i] < 0 ? res[i] : rc;
 	}
 	learn(t, lane, want, got, longest);
 	return got ? unpack(t, f, max) : rc;
@@ -278,10 +278,8 @@ struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nsl
 		return NULL;
 	}
 	t->from = t->lane;
-	if (vnet)
-		t->uring = tap_uring_new(t->bigs, TAP_AHEAD * TAP_BIG);
-	else
-		t->uring = tap_uring_new(t->slots, (u64)t->slot_size * nslots);
+	t->uring = vnet ? tap_uring_new(t->bigs, TAP_AHEAD * TAP_BIG)
+			: tap_uring_new(t->slots, (u64)t->slot_size * nslots);
 	for (u32 i = 0; i < nslots; i++)
 		t->free[i] = nslots - 1 - i;
 	t->nfree = nslots;

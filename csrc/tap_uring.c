@@ -92,14 +92,14 @@ void tap_uring_free(struct tap_uring *u)
 }
 
 /* tap_uring_read() - n reads (TAP_AHEAD at most) of fd, the i-th into buf[i], in order.
- * res[i]: its length, or -errno (-EAGAIN: there was nothing more). Return: 0, or -errno: no read was made */
+ * res[i]: its length; 0: there was nothing more; -errno. Return: 0, or -errno: no read was made */
 int tap_uring_read(struct tap_uring *u, int fd, u8 *const *buf, u32 len, int *res, u32 n)
 {
 	u32 tail = *u->sq_tail, head = *u->cq_head, left = n;
 	int rc = 0;
 
 	for (u32 i = 0; i < n; i++) {
-		res[i] = -EAGAIN;
+		res[i] = 0;
 		u->sqe[(tail + i) & u->sq_mask] = (struct io_uring_sqe){ .opcode = IORING_OP_READ_FIXED,
 									 .fd = fd,
 									 .off = (u64)-1, /* it has no position */
@@ -118,8 +118,11 @@ int tap_uring_read(struct tap_uring *u, int fd, u8 *const *buf, u32 len, int *re
 			rc = -errno;
 	}
 	__atomic_store_n(u->sq_tail, tail + n - left, __ATOMIC_RELEASE); /* what it did not take, it never saw */
-	for (; head != __atomic_load_n(u->cq_tail, __ATOMIC_ACQUIRE); head++)
-		res[u->cqe[head & u->cq_mask].user_data] = u->cqe[head & u->cq_mask].res;
+	for (; head != __atomic_load_n(u->cq_tail, __ATOMIC_ACQUIRE); head++) {
+		const struct io_uring_cqe *c = &u->cqe[head & u->cq_mask];
+
+		res[c->user_data] = c->res == -EAGAIN ? 0 : c->res;
+	}
 	__atomic_store_n(u->cq_head, head, __ATOMIC_RELEASE);
 	return left == n ? rc : 0;
 }
