@@ -15,6 +15,7 @@ from vnic.errors import ConfigError, VnicError, check
 from vnic.nic import Nic
 from vnic.packet import PacketSocket
 from vnic.seam import Handler, Seam
+from vnic.settings import Settings
 from vnic.sock import ReadBuffers, SendGate, Socket, TcpListener, UdpSocket
 from vnic.wire import MemoryWire, Wire
 
@@ -72,6 +73,7 @@ class Host:
         self.wire = MemoryWire() if wire is None else wire
         self._sockets: list[Socket | PacketSocket] = []
         self._threads: Any = None
+        self.name = "vnic0"  # of the card, as /proc/net/dev shows it
         self.began_ns = 0
         self._busy = threading.Lock()
         self._runner = 0
@@ -82,6 +84,7 @@ class Host:
         try:
             self._configure(ip=ip, gateway=gateway, sink=sink, seed=seed, live=live, latency=latency)
             self.c.external_driver = external_driver
+            self.knobs = Settings(self)
             self.config = knobs_.apply(self.c, self.wire.c, {"cost": "zero" if live else "linux"} | knobs)
             address.join_groups(self.c)
             check(lib.host_start(self.c), "start the host")
@@ -238,6 +241,11 @@ class Host:
     def run_upcalls(self) -> int:
         """Live: give packets to Python's handlers (the threads call this)."""
         return self._seam.run_upcalls()
+
+    def change(self, values: dict[str, Any], queue: int | None = None) -> None:
+        """Put parsed values of knobs, between polls: see :class:`vnic.settings.Settings`."""
+        for name, value in values.items():
+            knobs_.KNOBS[name].place.put(self.c, self.wire.c, value, queue)
 
     # ---- sockets ----
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import difflib
 import random
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vnic._core import ffi, lib
-from vnic.cost import costs
+from vnic import places
+from vnic._core import lib
 from vnic.errors import ConfigError
+from vnic.places import Place, of_host, of_irq
 from vnic.values import (
     fixed_off,
     flag,
@@ -31,86 +31,8 @@ from vnic.values import (
     parse_speed,
 )
 
-_ALL_HOSTS = (b"\x01\x00\x5e\x00\x00\x01", b"\x33\x33\x00\x00\x00\x01")
-
-Setter = Callable[[Any, Any, Any], None]
-
-
-def _host(field: str) -> Setter:
-    return lambda h, _w, v: setattr(h, field, v)
-
-
-def _nic(field: str) -> Setter:
-    return lambda h, _w, v: setattr(h.nic, field, v)
-
-
-def _icmp(field: str) -> Setter:
-    return lambda h, _w, v: setattr(h.icmp, field, v)
-
-
-def _filter(field: str) -> Setter:
-    return lambda h, _w, v: setattr(h.nic.filter, field, v)
-
-
-def _queues(h: Any, _w: Any, n: int) -> None:
-    h.nic.nqueues = n
-    for i in range(lib.RSS_INDIR_SIZE):
-        h.nic.rss.indir[i] = i % n
-
-
-def _each_irq(field: str) -> Setter:
-    def setter(h: Any, _w: Any, v: int) -> None:
-        for i in range(lib.NIC_QUEUES_MAX):
-            setattr(h.nic.queue[i].irq, field, v)
-
-    return setter
-
-
-def _mac(h: Any, _w: Any, mac: bytes | None) -> None:
-    h.nic.filter.any = mac is None
-    h.vlan_any = mac is None
-    h.nic.filter.allmulti = mac is None
-    for i, group in enumerate(_ALL_HOSTS):  # what a host always joins; solicited-node groups: see Host
-        ffi.memmove(h.nic.filter.mc[i], group, 6)
-    h.nic.filter.nmc = len(_ALL_HOSTS)
-    ffi.memmove(h.nic.filter.addr, mac or b"\x02\x00\x00\x00\x00\x01", 6)
-
-
-def _rps(h: Any, _w: Any, mask: int) -> None:
-    cpus = [i for i in range(h.ncpus) if mask >> i & 1]
-    for q in range(lib.NIC_QUEUES_MAX):
-        h.rps_len[q] = len(cpus)
-        for i, cpu in enumerate(cpus):
-            h.rps_map[q][i] = cpu
-
-
-def _gro_max_size(h: Any, _w: Any, n: int) -> None:
-    h.gro_max_size = n
-    if n <= 65536:  # as the kernel does; above that it is IPv6's alone (BIG TCP)
-        h.gro_ipv4_max_size = n
-
-
-def _reader(h: Any, _w: Any, cpu: int) -> None:
-    if cpu != 0xFFFFFFFF and cpu >= h.ncpus:
-        raise ValueError(f"there is no CPU {cpu}: the host has {h.ncpus}")
-    h.reader_cpu = cpu
-
-
-def _cost(h: Any, _w: Any, profile: str) -> None:
-    for i, ns in enumerate(costs(profile)):
-        h.cost[i] = ns
-
-
-def _key(h: Any, _w: Any, key: bytes) -> None:
-    lib.rss_set_key(ffi.addressof(h.nic.rss), key, len(key))
-
-
-def _link(_h: Any, w: Any, bps: int) -> None:
-    w.ps_per_byte = round(8e12 / bps) if bps else 0
-
-
-def _speed(_h: Any, w: Any, factor: float | None) -> None:
-    w.speed_ppm = 0 if factor is None else max(1, round(factor * 1_000_000))
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +40,7 @@ class Knob:
     """One knob: how a value is read, where it goes, its default (None: the data plane's own), and a line of help."""
 
     parse: Callable[[Any], Any]
-    set: Setter
+    place: Place
     default: Any
     help: str
     as_given: bool = False
@@ -126,148 +48,161 @@ class Knob:
 
 
 def _frag_thresh(family: str) -> Knob:
-    def setter(h: Any, _w: Any, v: int) -> None:
-        getattr(h, family).high_thresh = v
-
     return Knob(
-        integer(0, 1 << 28), setter, lib.INET_FRAG_MEM, "bytes of truesize that wait for the rest of their datagram"
+        integer(0, 1 << 28),
+        of_host(f"{family}.high_thresh"),
+        lib.INET_FRAG_MEM,
+        "bytes of truesize that wait for the rest of their datagram",
     )
 
 
 def _frag_time(family: str, seconds: int) -> Knob:
-    def setter(h: Any, _w: Any, v: int) -> None:
-        getattr(h, family).timeout_ns = v * 1_000_000_000
-
-    return Knob(integer(0, 86_400), setter, seconds, "how long they wait, seconds")
-
-
-def _nothing(_h: Any, _w: Any, _v: Any) -> None:
-    pass
+    return Knob(
+        integer(0, 86_400), of_host(f"{family}.timeout_ns", scale=10**9), seconds, "how long they wait, seconds"
+    )
 
 
 KNOBS: dict[str, Knob] = {
     # order matters where one knob looks at another
-    "queues": Knob(integer(1, lib.NIC_QUEUES_MAX), _queues, 1, "receive queues (ethtool -L rx)"),
+    "queues": Knob(integer(1, lib.NIC_QUEUES_MAX), places.QUEUES, 1, "receive queues (ethtool -L rx)"),
     "rx-ring": Knob(
         integer(16, 4096, power_of_two=True),
-        _nic("ring_size"),
+        of_host("nic.ring_size"),
         256,
         "descriptors a queue (ethtool -G rx)",
     ),
     "rx-buf-len": Knob(
         integer(128, 65536),
-        _nic("buf_len"),
+        of_host("nic.buf_len"),
         2048,
         "bytes of a receive buffer; small ones make frames span",
     ),
-    "rx-pool": Knob(integer(64, 1 << 20), _host("rx_pool_size"), 32768, "buffers a queue's driver has"),
+    "rx-pool": Knob(integer(64, 1 << 20), of_host("rx_pool_size"), 32768, "buffers a queue's driver has"),
     "fifo": Knob(
         integer(60, 1 << 28),
-        lambda h, _w, v: setattr(h.nic.fifo, "size", v),
+        of_host("nic.fifo.size"),
         65536,
         "bytes of the card's FIFO",
     ),
-    "mtu": Knob(integer(0, 65535), _nic("mtu"), 0, "longest payload of a frame; 0: no limit"),
-    "mac": Knob(parse_mac, _mac, "any", "the card's address; any: all unicast counts as ours"),
-    "promisc": Knob(flag, _filter("promisc"), False, "let everything through the address filter"),
-    "allmulti": Knob(flag, _filter("allmulti"), None, "let all multicast through the address filter"),
-    "rx-vlan-filter": Knob(flag, _filter("vlan_filter"), False, "only listed VLAN ids pass"),
-    "tx": Knob(flag, _nic("tx_csum"), True, "tx checksumming and segmentation: the card does it"),
-    "icmp-ratelimit": Knob(
-        integer(0, 1_000_000), _icmp("ratelimit_ms"), 1000, "ICMP errors to one host: one in so long, ms; 0: no limit"
+    "mtu": Knob(integer(0, 65535), of_host("nic.mtu"), 0, "longest payload of a frame; 0: no limit"),
+    "mac": Knob(parse_mac, places.MAC, "any", "the card's address; any: all unicast counts as ours"),
+    "promisc": Knob(flag, of_host("nic.filter.promisc", kind=bool), False, "let everything through the address filter"),
+    "allmulti": Knob(
+        flag, of_host("nic.filter.allmulti", kind=bool), None, "let all multicast through the address filter"
     ),
-    "icmp-msgs-per-sec": Knob(integer(0, 1 << 30), _icmp("msgs_per_sec"), 1000, "ICMP errors to all"),
-    "icmp-msgs-burst": Knob(integer(0, 1 << 30), _icmp("msgs_burst"), 50, "of them at once"),
-    "rx": Knob(flag, _nic("rx_csum"), True, "rx checksumming: the card verifies TCP and UDP"),
+    "rx-vlan-filter": Knob(flag, of_host("nic.filter.vlan_filter", kind=bool), False, "only listed VLAN ids pass"),
+    "tx": Knob(flag, of_host("nic.tx_csum", kind=bool), True, "tx checksumming and segmentation: the card does it"),
+    "icmp-ratelimit": Knob(
+        integer(0, 1_000_000),
+        of_host("icmp.ratelimit_ms"),
+        1000,
+        "ICMP errors to one host: one in so long, ms; 0: no limit",
+    ),
+    "icmp-msgs-per-sec": Knob(integer(0, 1 << 30), of_host("icmp.msgs_per_sec"), 1000, "ICMP errors to all"),
+    "icmp-msgs-burst": Knob(integer(0, 1 << 30), of_host("icmp.msgs_burst"), 50, "of them at once"),
+    "rx": Knob(flag, of_host("nic.rx_csum", kind=bool), True, "rx checksumming: the card verifies TCP and UDP"),
     "rxhash": Knob(
         flag,
-        lambda h, _w, v: setattr(h.nic.rss, "enabled", v),
+        of_host("nic.rss.enabled", kind=bool),
         True,
         "the card hashes (and spreads by it)",
     ),
     "rx-flow-hash-udp": Knob(
         parse_flow_hash,
-        lambda h, _w, v: setattr(h.nic.rss, "udp_ports", v == "sdfn"),
+        places.UDP_HASH,
         "sdfn",
         "what RSS hashes of UDP",
     ),
-    "rss-key": Knob(parse_key, _key, None, "Toeplitz key (ethtool -X hkey)"),
+    "rss-key": Knob(parse_key, places.KEY, None, "Toeplitz key (ethtool -X hkey)"),
     "drop-en": Knob(
         flag,
-        _nic("drop_en"),
+        of_host("nic.drop_en", kind=bool),
         False,
         "drop when a queue has no buffer, instead of holding up the FIFO",
     ),
     "rx-usecs": Knob(
         integer(0, 100_000),
-        _each_irq("rx_usecs"),
+        of_irq("rx_usecs"),
         0,
         "interrupt so long after the first frame (given alone, rx-frames is 0)",
     ),
-    "rx-frames": Knob(integer(0, 65535), _each_irq("rx_frames"), 1, "interrupt after so many frames"),
+    "rx-frames": Knob(integer(0, 65535), of_irq("rx_frames"), 1, "interrupt after so many frames"),
     "adaptive-rx": Knob(
-        flag, _nic("adaptive_rx"), False, "rx-usecs and rx-frames follow the traffic (DIM); those given are not used"
+        flag,
+        of_host("nic.adaptive_rx", kind=bool),
+        False,
+        "rx-usecs and rx-frames follow the traffic (DIM); those given are not used",
     ),
-    "lro": Knob(fixed_off, _nothing, False, "large receive offload, merging in the card: off [fixed]"),
-    "rx-gro-hw": Knob(fixed_off, _nothing, False, "GRO in the card: off [fixed]"),
-    "rx-vlan-offload": Knob(fixed_off, _nothing, False, "the card takes VLAN tags off: off [fixed]"),
-    "hz": Knob(integer(100, 1000), _host("hz"), 250, "jiffies a second"),
-    "weight": Knob(integer(1, 1024), _host("weight"), 64, "packets a poll"),
-    "dev-weight": Knob(integer(1, 1024), _host("dev_weight"), 64, "packets a poll of the backlog"),
-    "netdev-budget": Knob(integer(1, 1 << 20), _host("netdev_budget"), 300, "packets a run of net_rx_action"),
+    "lro": Knob(fixed_off, places.OFF, False, "large receive offload, merging in the card: off [fixed]"),
+    "rx-gro-hw": Knob(fixed_off, places.OFF, False, "GRO in the card: off [fixed]"),
+    "rx-vlan-offload": Knob(fixed_off, places.OFF, False, "the card takes VLAN tags off: off [fixed]"),
+    "hz": Knob(integer(100, 1000), of_host("hz"), 250, "jiffies a second"),
+    "weight": Knob(integer(1, 1024), of_host("weight"), 64, "packets a poll"),
+    "dev-weight": Knob(integer(1, 1024), of_host("dev_weight"), 64, "packets a poll of the backlog"),
+    "netdev-budget": Knob(integer(1, 1 << 20), of_host("netdev_budget"), 300, "packets a run of net_rx_action"),
     "netdev-budget-usecs": Knob(
         integer(1, 10_000_000),
-        _host("netdev_budget_usecs"),
+        of_host("netdev_budget_usecs"),
         None,
         "time a run of net_rx_action (2 jiffies)",
     ),
-    "netdev-max-backlog": Knob(integer(0, 1 << 20), _host("netdev_max_backlog"), 1000, "packets a CPU's backlog holds"),
-    "gro": Knob(flag, _host("gro"), True, "generic receive offload"),
-    "gro-max-size": Knob(integer(0, 524280), _gro_max_size, 65536, "longest merged packet"),
-    "gro-ipv4-max-size": Knob(integer(0, 524280), _host("gro_ipv4_max_size"), None, "the same for IPv4"),
-    "rx-udp-gro-forwarding": Knob(flag, _host("gro_udp_fwd"), False, "merge UDP that no socket takes"),
-    "rx-gro-list": Knob(flag, _host("gro_list"), False, "merge what is forwarded as a list, headers kept"),
+    "netdev-max-backlog": Knob(
+        integer(0, 1 << 20), of_host("netdev_max_backlog"), 1000, "packets a CPU's backlog holds"
+    ),
+    "gro": Knob(flag, of_host("gro", kind=bool), True, "generic receive offload"),
+    "gro-max-size": Knob(integer(0, 524280), places.GRO_MAX_SIZE, 65536, "longest merged packet"),
+    "gro-ipv4-max-size": Knob(integer(0, 524280), of_host("gro_ipv4_max_size"), None, "the same for IPv4"),
+    "rx-udp-gro-forwarding": Knob(flag, of_host("gro_udp_fwd", kind=bool), False, "merge UDP that no socket takes"),
+    "rx-gro-list": Knob(flag, of_host("gro_list", kind=bool), False, "merge what is forwarded as a list, headers kept"),
     "gro-cwr": Knob(
         parse_cwr,
-        _host("gro_cwr"),
+        of_host("gro_cwr"),
         "6.18",
         "TCP's CWR as in Linux 6.18 (joins nothing) or 7.0 (as any flag)",
         as_given=True,
     ),
-    "gro-flows": Knob(integer(0, 1 << 20), _host("gro_flows"), 0, "flows to keep an account of merges for, a CPU"),
-    "gro-normal-batch": Knob(integer(1, 1024), _host("gro_normal_batch"), 8, "segments handed up at once"),
-    "gro-flush-timeout": Knob(integer(0, 1 << 40), _host("gro_flush_timeout"), 0, "hold on after a poll, ns"),
+    "gro-flows": Knob(integer(0, 1 << 20), of_host("gro_flows"), 0, "flows to keep an account of merges for, a CPU"),
+    "gro-normal-batch": Knob(integer(1, 1024), of_host("gro_normal_batch"), 8, "segments handed up at once"),
+    "gro-flush-timeout": Knob(integer(0, 1 << 40), of_host("gro_flush_timeout"), 0, "hold on after a poll, ns"),
     "napi-defer-hard-irqs": Knob(
         integer(0, 1 << 20),
-        _host("napi_defer_hard_irqs"),
+        of_host("napi_defer_hard_irqs"),
         0,
         "empty polls by timer before the interrupt is back on",
     ),
-    "threaded": Knob(flag, _host("threaded"), False, "each queue's NAPI is polled by a task of its own"),
+    "threaded": Knob(flag, of_host("threaded", kind=bool), False, "each queue's NAPI is polled by a task of its own"),
     "busy-read": Knob(
-        integer(0, 1_000_000), _host("busy_read"), 0, "a reader polls its queue so long before it sleeps, us; 0: off"
+        integer(0, 1_000_000), of_host("busy_read"), 0, "a reader polls its queue so long before it sleeps, us; 0: off"
     ),
-    "busy-poll-budget": Knob(integer(1, 1024), _host("busy_poll_budget"), 8, "packets a busy poll"),
+    "busy-poll-budget": Knob(integer(1, 1024), of_host("busy_poll_budget"), 8, "packets a busy poll"),
     "prefer-busy-poll": Knob(
-        flag, _host("prefer_busy_poll"), False, "softirqs leave a queue to its busy reader while its timer runs"
+        flag,
+        of_host("prefer_busy_poll", kind=bool),
+        False,
+        "softirqs leave a queue to its busy reader while its timer runs",
     ),
-    "rps-cpus": Knob(parse_mask, _rps, 0, "CPUs to spread to, a hexadecimal mask; 0: off", as_given=True),
+    "rps-cpus": Knob(parse_mask, places.RPS, 0, "CPUs to spread to, a hexadecimal mask; 0: off", as_given=True),
     "rps-flow-cnt": Knob(
-        integer(0, 1 << 20), _host("rps_flow_cnt"), 0, "flows a queue's RFS table holds, rounded up to 2^n; 0: off"
+        integer(0, 1 << 20), of_host("rps_flow_cnt"), 0, "flows a queue's RFS table holds, rounded up to 2^n; 0: off"
     ),
     "rps-sock-flow-entries": Knob(
-        integer(0, 1 << 24), _host("rps_sock_flow_entries"), 0, "flows whose readers' CPUs are known (RFS); 0: off"
+        integer(0, 1 << 24), of_host("rps_sock_flow_entries"), 0, "flows whose readers' CPUs are known (RFS); 0: off"
     ),
     "flow-limit-cpus": Knob(
-        parse_mask, _host("flow_limit_cpus"), 0, "CPUs that limit flows when they enqueue, a mask", as_given=True
+        parse_mask, of_host("flow_limit_cpus"), 0, "CPUs that limit flows when they enqueue, a mask", as_given=True
     ),
-    "flow-limit-table-len": Knob(integer(1, 65536), _host("flow_limit_table_len"), None, "buckets of the flow limit"),
-    "ntuple": Knob(flag, _nic("ntuple"), False, "the card steers flows to their readers' queues (accelerated RFS)"),
+    "flow-limit-table-len": Knob(integer(1, 65536), of_host("flow_limit_table_len"), None, "buckets of the flow limit"),
+    "ntuple": Knob(
+        flag,
+        of_host("nic.ntuple", kind=bool),
+        False,
+        "the card steers flows to their readers' queues (accelerated RFS)",
+    ),
     "ipfrag-high-thresh": _frag_thresh("ip_frags"),
     "ipfrag-time": _frag_time("ip_frags", 30),
     "ipfrag-max-dist": Knob(
         integer(0, 1 << 30),
-        lambda h, _w, v: setattr(h.ip_frags, "max_dist", v),
+        of_host("ip_frags.max_dist"),
         64,
         "fragments of one sender between two of a datagram; 0: any number",
     ),
@@ -275,27 +210,31 @@ KNOBS: dict[str, Knob] = {
     "ip6frag-time": _frag_time("ip6_frags", 60),
     "rcvbuf": Knob(
         integer(0, 1 << 30),
-        _host("rcvbuf"),
+        of_host("rcvbuf"),
         212992,
         "a socket's receive buffer, bytes of truesize",
     ),
-    "reader-cpu": Knob(parse_reader, _reader, "any", "where the readers run; any: local port mod cpus", as_given=True),
-    "sockets": Knob(integer(16, 1 << 20), _host("sock_max"), 65536, "sockets there can be"),
+    "reader-cpu": Knob(
+        parse_reader, places.READER, "any", "where the readers run; any: local port mod cpus", as_given=True
+    ),
+    "sockets": Knob(integer(16, 1 << 20), of_host("sock_max"), 65536, "sockets there can be"),
     "catch-up": Knob(
         integer(1, 64),
-        _host("catch_up"),
+        of_host("catch_up"),
         8,
         "virtual time: packets between two looks at the others' clocks",
     ),
-    "link": Knob(parse_link, _link, "10G", "rate of the wire; inf with --speed max waits for the card", as_given=True),
-    "speed": Knob(parse_speed, _speed, "1", "pace of a recorded wire: a factor, or max"),
+    "link": Knob(
+        parse_link, places.LINK, "10G", "rate of the wire; inf with --speed max waits for the card", as_given=True
+    ),
+    "speed": Knob(parse_speed, places.SPEED, "1", "pace of a recorded wire: a factor, or max"),
     "strict-csum": Knob(
         flag,
-        lambda _h, w, v: setattr(w, "strict_csum", v),
+        places.STRICT_CSUM,
         False,
         "a checksum that is just the pseudo-header's is bad",
     ),
-    "cost": Knob(parse_cost, _cost, "linux", "what work costs in virtual time: linux or zero"),
+    "cost": Knob(parse_cost, places.COST, "linux", "what work costs in virtual time: linux or zero"),
 }
 
 ALIASES = {
@@ -357,7 +296,7 @@ def apply(host: Any, wire: Any, given: dict[str, Any]) -> dict[str, Any]:
             continue
         try:
             parsed = knob.parse(value)
-            knob.set(host, wire, parsed)
+            knob.place.put(host, wire, parsed, None)
         except ValueError as e:
             raise _bad(name, value, e) from None
         shown = isinstance(parsed, (bool, int, float)) and not knob.as_given

@@ -1,0 +1,158 @@
+"""Where a knob's value lies in the data plane: how it is put there, and read back. The table is vnic/knobs.py.
+
+A place gets the ``struct host``, the wire's, and for what each queue has of its own, the queue's number (None: all).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import ffi, lib
+from vnic.cost import costs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ALL_HOSTS = (b"\x01\x00\x5e\x00\x00\x01", b"\x33\x33\x00\x00\x00\x01")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """``put(host, wire, value, queue)``, ``get(host, wire, queue)``: the parsed value, in the knob's own unit."""
+
+    put: Callable[[Any, Any, Any, int | None], None]
+    get: Callable[[Any, Any, int | None], Any]
+    each_queue: bool = False
+    """Every queue has its own; queue None is all of them when it is put, the first when it is read."""
+
+
+def _follow(path: str) -> tuple[Callable[[Any], Any], str]:
+    *way, last = path.split(".")
+
+    def to(struct: Any) -> Any:
+        for name in way:
+            struct = getattr(struct, name)
+        return struct
+
+    return to, last
+
+
+def of_host(path: str, *, kind: type = int, scale: int = 1) -> Place:
+    """A field of ``struct host``, or of one in it: ``nic.mtu``. ``scale``: the field's units in one of the knob's."""
+    to, last = _follow(path)
+    return Place(
+        lambda h, _w, v, _q: setattr(to(h), last, v * scale),
+        lambda h, _w, _q: kind(getattr(to(h), last) // scale),
+    )
+
+
+def of_irq(field: str) -> Place:
+    """A field of the queues' interrupts."""
+
+    def put(h: Any, _w: Any, v: int, q: int | None) -> None:
+        for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
+            setattr(h.nic.queue[i].irq, field, v)
+
+    return Place(put, lambda h, _w, q: int(getattr(h.nic.queue[q or 0].irq, field)), each_queue=True)
+
+
+OFF = Place(lambda _h, _w, _v, _q: None, lambda _h, _w, _q: False)  # what this card does not have
+
+
+def _put_queues(h: Any, _w: Any, n: int, _q: int | None) -> None:
+    h.nic.nqueues = n
+    for i in range(lib.RSS_INDIR_SIZE):
+        h.nic.rss.indir[i] = i % n
+
+
+QUEUES = Place(_put_queues, lambda h, _w, _q: int(h.nic.nqueues))
+
+
+def _put_mac(h: Any, _w: Any, mac: bytes | None, _q: int | None) -> None:
+    h.nic.filter.any = mac is None
+    h.vlan_any = mac is None
+    h.nic.filter.allmulti = mac is None
+    for i, group in enumerate(_ALL_HOSTS):  # what a host always joins; solicited-node groups: see Host
+        ffi.memmove(h.nic.filter.mc[i], group, 6)
+    h.nic.filter.nmc = len(_ALL_HOSTS)
+    ffi.memmove(h.nic.filter.addr, mac or b"\x02\x00\x00\x00\x00\x01", 6)
+
+
+MAC = Place(_put_mac, lambda h, _w, _q: None if h.nic.filter.any else bytes(h.nic.filter.addr))
+
+
+def _put_rps(h: Any, _w: Any, mask: int, q: int | None) -> None:
+    cpus = [i for i in range(h.ncpus) if mask >> i & 1]
+    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
+        h.rps_len[i] = len(cpus)
+        for n, cpu in enumerate(cpus):
+            h.rps_map[i][n] = cpu
+
+
+def _get_rps(h: Any, _w: Any, q: int | None) -> int:
+    i = q or 0
+    return sum(1 << h.rps_map[i][n] for n in range(h.rps_len[i]))
+
+
+RPS = Place(_put_rps, _get_rps, each_queue=True)
+
+
+def _put_gro_max_size(h: Any, _w: Any, n: int, _q: int | None) -> None:
+    h.gro_max_size = n
+    if n <= 65536:  # as the kernel does; above that it is IPv6's alone (BIG TCP)
+        h.gro_ipv4_max_size = n
+
+
+GRO_MAX_SIZE = Place(_put_gro_max_size, lambda h, _w, _q: int(h.gro_max_size))
+
+
+def _put_reader(h: Any, _w: Any, cpu: int, _q: int | None) -> None:
+    if cpu != 0xFFFFFFFF and cpu >= h.ncpus:
+        raise ValueError(f"there is no CPU {cpu}: the host has {h.ncpus}")
+    h.reader_cpu = cpu
+
+
+READER = Place(_put_reader, lambda h, _w, _q: int(h.reader_cpu))
+
+
+def _put_cost(h: Any, _w: Any, profile: str, _q: int | None) -> None:
+    for i, ns in enumerate(costs(profile)):
+        h.cost[i] = ns
+
+
+COST = Place(
+    _put_cost,
+    lambda h, _w, _q: "zero" if not any(h.cost[i] for i in range(lib.COST_MAX)) else "linux",
+)
+
+
+def _put_key(h: Any, _w: Any, key: bytes, _q: int | None) -> None:
+    lib.rss_set_key(ffi.addressof(h.nic.rss), key, len(key))
+
+
+KEY = Place(_put_key, lambda h, _w, _q: bytes(ffi.buffer(h.nic.rss.key)))
+
+
+def _put_link(_h: Any, w: Any, bps: int, _q: int | None) -> None:
+    w.ps_per_byte = round(8e12 / bps) if bps else 0
+
+
+LINK = Place(_put_link, lambda _h, w, _q: round(8e12 / w.ps_per_byte) if w.ps_per_byte else 0)
+
+
+def _put_speed(_h: Any, w: Any, factor: float | None, _q: int | None) -> None:
+    w.speed_ppm = 0 if factor is None else max(1, round(factor * 1_000_000))
+
+
+SPEED = Place(_put_speed, lambda _h, w, _q: w.speed_ppm / 1_000_000 if w.speed_ppm else math.inf)
+
+UDP_HASH = Place(
+    lambda h, _w, v, _q: setattr(h.nic.rss, "udp_ports", v == "sdfn"),
+    lambda h, _w, _q: "sdfn" if h.nic.rss.udp_ports else "sd",
+)
+STRICT_CSUM = Place(
+    lambda _h, w, v, _q: setattr(w, "strict_csum", v),
+    lambda _h, w, _q: bool(w.strict_csum),
+)
