@@ -206,7 +206,7 @@ int capture_flush(struct capture *c)
 /* For each skb the id of its first frame, from now on. */
 static int keep_frame_ids(struct host *h)
 {
-	for (u32 i = 0; i < h->nic.nqueues; i++) {
+	for (u32 i = 0; i < h->nic.nqueues_open; i++) {
 		struct rx_pool *p = h->dq[i] ? &h->dq[i]->pool : NULL;
 		u64 *ids;
 

@@ -28,7 +28,7 @@ static bool cpu_has_work(struct softnet_data *sd)
 	return __atomic_load_n(&sd->irq_pending, __ATOMIC_SEQ_CST) ||
 	       __atomic_load_n(&sd->ipi_pending, __ATOMIC_SEQ_CST) ||
 	       __atomic_load_n(&sd->reader.runnable, __ATOMIC_SEQ_CST) || sd->softirq_pending ||
-	       __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST) || __atomic_load_n(&sd->pause, __ATOMIC_SEQ_CST) ||
 	       (!sd->cpu && __atomic_load_n(&sd->host->neigh.timer_ask, __ATOMIC_SEQ_CST) < sd->timer_ns[TIMER_NEIGH]);
 }
 
@@ -87,10 +87,13 @@ static void cpu_sleep(struct softnet_data *sd)
 int cpu_thread(struct softnet_data *sd)
 {
 	for (;;) {
-		bool stop = __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST);
+		bool stop = __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST), more;
 
 		sd->horizon = NEVER;
-		if (cpu_run(sd))
+		more = cpu_run(sd);
+		if (__atomic_load_n(&sd->pause, __ATOMIC_SEQ_CST)) /* between two polls */
+			return EV_PAUSED;
+		if (more)
 			continue; /* stopped in the middle of something */
 		if (stop)
 			return EV_STOPPED;
@@ -199,6 +202,10 @@ int nic_thread(struct nic *nic)
 
 		if (__atomic_load_n(&nic->stop, __ATOMIC_SEQ_CST) && !tap_close_reading(nic->wire)) {
 			event = EV_STOPPED;
+			break;
+		}
+		if (__atomic_load_n(&nic->pause, __ATOMIC_SEQ_CST)) {
+			event = EV_PAUSED;
 			break;
 		}
 		event = nic_turn(nic, &idle);

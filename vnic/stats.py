@@ -256,7 +256,7 @@ def ledger(host: Any) -> Ledger:
 def device(host: Any) -> DeviceStats:
     """rtnl_link_stats64 of the card."""
     nic, cpus = host.nic, [host.cpu[i] for i in range(host.ncpus)]
-    queues = [host.dq[i] for i in range(nic.nqueues) if host.dq[i] != ffi.NULL]
+    queues = [host.dq[i] for i in range(nic.nqueues_open) if host.dq[i] != ffi.NULL]
     sent = tx_ledger(host).fates
     length, over, fifo = int(nic.rx_length_errors), int(nic.rx_over_errors), int(nic.rx_fifo_errors)
     return DeviceStats(
