@@ -203,7 +203,8 @@ static void run(void)
 	pthread_join(nic, NULL);
 	h->nic.stop = 0;
 	require(host_offered(h) == FRAMES, "the card did not read all of the wire");
-	while (with_fate(h) < FRAMES) /* the CPUs finish what they have, however little time they get; alarm() is the bound */
+	while (with_fate(h) <
+	       FRAMES) /* the CPUs finish what they have, however little time they get; alarm() is the bound */
 		usleep(1000);
 	for (u32 i = 0; i < CPUS; i++)
 		stop_cpu(h->cpu[i], cpu[i]);
