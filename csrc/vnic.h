@@ -1063,6 +1063,7 @@ struct capture {
 	u32 points;                    /* bit per point */
 	u32 interface[TAP_POINTS];     /* its number in the file */
 	const char *const *verdicts;   /* a line of text for each fate, or NULL */
+	struct bpf_prog *filter;       /* NULL: all */
 	struct capture_batch batch[3], *filling, *held, *spare;
 	u8 *out;
 	u64 size, out_used;            /* of a batch; bytes */
@@ -1076,7 +1077,7 @@ struct capture {
 	int error;
 };
 struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname, u32 points,
-			    const char *const *verdicts, u64 size, int threaded);
+			    const char *const *verdicts, struct bpf_prog *filter, u64 size, int threaded);
 int capture_thread(struct capture *c);  /* writes until stopped, or the file breaks: 0, or -errno of it */
 void capture_stop(struct capture *c);   /* ends it, from another thread */
 void capture_detach(struct host *h, struct capture *c);

@@ -109,7 +109,7 @@ static void come_and_go(struct host *h)
 	struct packet_info info[BURST];
 	struct packet_sock *ps = packet_sock_new(h, NULL, 1 << 16);
 	struct capture *c = capture_new(h, memfd_create("capture", MFD_CLOEXEC), 0, "stress", (1 << TAP_POINTS) - 1,
-					NULL, 1 << 21, 1);
+					NULL, NULL, 1 << 21, 1);
 	pthread_t writer;
 
 	require(ps && c, "no memory");
