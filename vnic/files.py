@@ -90,18 +90,26 @@ def cpumap(mask: int, cpus: int) -> str:
 def parse_cpumap(text: str, cpus: int) -> int:
     """A mask that is written (lib/bitmap-str.c): groups of at most 8 digits, commas or blanks between them.
 
+    It is read from its end; what is no digit ends a group of 8, whatever it is.
     WriteError: EINVAL, it is none; EOVERFLOW, too many digits, groups, or a CPU that is not there.
     """
     mask = 0
-    groups = [g for g in re.split(r"[\s,]+", text.split("\n", 1)[0]) if g]
-    for n, group in enumerate(reversed(groups)):  # the last one is read first
-        if n >= (cpus + 31) // 32:
+    rest = re.sub(r"[\s,]+$", "", text.split("\n", 1)[0])
+    for low in range(0, cpus + 32, 32):
+        if not rest:
+            break
+        if low >= cpus:
             raise WriteError(errno.EOVERFLOW)
-        if not re.fullmatch("[0-9a-fA-F]+", group[-8:]):
+        group = re.search(r"[^\s,]{1,8}$", rest)[0]  # type: ignore[index]
+        if not re.fullmatch("[0-9a-fA-F]+", group):
             raise WriteError(errno.EINVAL)
-        if len(group) > 8:
-            raise WriteError(errno.EOVERFLOW if group[-9] in "0123456789abcdefABCDEF" else errno.EINVAL)
-        mask |= int(group, 16) << 32 * n
+        mask |= int(group, 16) << low
+        rest = rest[: -len(group)]
+        if len(group) == 8 and rest:
+            if re.fullmatch("[0-9a-fA-F]", rest[-1]):
+                raise WriteError(errno.EOVERFLOW)
+            rest = rest[:-1]
+        rest = re.sub(r"[\s,]+$", "", rest)
     if mask >> cpus:
         raise WriteError(errno.EOVERFLOW)
     return mask

@@ -139,10 +139,12 @@ def _show(host: Host, options: list[str], words: list[str]) -> Reply:
         found = {key: facts[key] for key in ("ifname", "operstate", "address", "flags")}
     else:
         found = facts | ({"stats64": iplink_stats.as_json(stats, level)} if level else {})
-    shown = [found] if netdevice.up(host) or not only_up else []
+    if only_up and not netdevice.up(host):
+        found = {}  # which leaves its braces
+    shown = [found]
     if "json" in options:
         return Reply(out=(_pretty(shown) if "pretty" in options else _compact(shown)) + "\n", data=shown)
-    if not shown:
+    if not found:
         return Reply(data=shown)
     flags = ",".join(facts["flags"])
     if "brief" in options:
@@ -176,7 +178,7 @@ def _pretty(shown: list[dict[str, Any]]) -> str:
             rows.append(f"{pad}{json.dumps(key)}: {text}")
         return ",\n".join(rows)
 
-    return "[ " + ",".join("{\n" + members(s, 4) + "\n    }" for s in shown) + " ]"
+    return "[ " + ",".join("{\n" + members(s, 4) + "\n    }" if s else "{}" for s in shown) + " ]"
 
 
 # ---- set ----
@@ -303,7 +305,8 @@ def _set(host: Host, words: list[str]) -> Reply:
             flags = netdevice.flags(host)
             for bit, on in change.flags.items():
                 flags = flags | bit if on else flags & ~bit
-            knobs |= netdevice.change_flags(host, flags)
+            wanted = netdevice.change_flags(host, flags)
+            knobs |= {knob: wanted[knob] for bit, knob in netdevice.FLAG_KNOBS.items() if bit in change.flags}
         if knobs:
             files.change(host.knobs, knobs)
     except WriteError as e:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vnic.host import Host
 
 IFF_UP, IFF_BROADCAST, IFF_NOARP, IFF_PROMISC, IFF_ALLMULTI, IFF_MULTICAST = 0x1, 0x2, 0x80, 0x100, 0x200, 0x1000
+FLAG_KNOBS = {IFF_PROMISC: "promisc", IFF_ALLMULTI: "allmulti"}
 MTU_MIN, MTU_MAX = 68, 65535  # ETH_MIN_MTU, ETH_MAX_MTU
 
 LINK_STATS = (
@@ -67,8 +68,7 @@ def flags(host: Host) -> int:
         IFF_BROADCAST
         | IFF_MULTICAST
         | (IFF_UP if up(host) else 0)
-        | (IFF_PROMISC if host.knobs["promisc"] else 0)
-        | (IFF_ALLMULTI if host.knobs["allmulti"] else 0)
+        | sum(bit for bit, knob in FLAG_KNOBS.items() if host.knobs[knob])
     )
 
 
@@ -83,7 +83,7 @@ def change_flags(host: Host, wanted: int) -> dict[str, bool]:
         raise WriteError(errno.EOPNOTSUPP, f"{host.name} can't be without multicast: its filter is what refuses groups")
     if wanted & IFF_NOARP:
         raise WriteError(errno.EOPNOTSUPP, f"{host.name} can't be without ARP: it answers for the addresses it has")
-    return {"promisc": bool(wanted & IFF_PROMISC), "allmulti": bool(wanted & IFF_ALLMULTI)}
+    return {knob: bool(wanted & bit) for bit, knob in FLAG_KNOBS.items()}
 
 
 def operstate(host: Host) -> str:

@@ -128,12 +128,17 @@ SYSCTLS = {
 """By name, in the order of ``sysctl -a``."""
 
 
+_SWAP = str.maketrans("./", "/.")
+
+
 def path(name: str) -> str:
-    """Its file. Both separators are taken; the first one that is seen separates (sysctl(8))."""
+    """Its file. Either separator is taken: the first one separates, the other is part of a name (sysctl(8))."""
     first = re.search("[./]", name)
-    if first and first[0] == ".":
-        name = name.translate(str.maketrans("./", "/."))
-    return f"/proc/sys/{name}"
+    return f"/proc/sys/{name.translate(_SWAP) if first and first[0] == '.' else name}"
+
+
+def _dotted(name: str) -> str:
+    return path(name).removeprefix("/proc/sys/").translate(_SWAP)
 
 
 def _file(sysctl: Sysctl) -> File:
@@ -264,7 +269,3 @@ class _Run:
         self.err.append(f"sysctl: {text}\n")
         if reason:
             self.err.append(f"vnic: {reason}\n")
-
-
-def _dotted(name: str) -> str:
-    return path(name).removeprefix("/proc/sys/").replace("/", ".")

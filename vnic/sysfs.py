@@ -59,8 +59,8 @@ def _number(read: Callable[[Host], int], source: str, write: files.Write | None 
     return File(lambda host: f"{read(host)}\n", source, write)
 
 
-def _word(read: Callable[[Host], str], source: str) -> File:
-    return File(lambda host: f"{read(host)}\n", source)
+def _word(read: Callable[[Host], str], source: str, write: files.Write | None = None) -> File:
+    return File(lambda host: f"{read(host)}\n", source, write)
 
 
 def _knob(name: str, parse: Callable[[str], int]) -> File:
@@ -85,7 +85,9 @@ DEVICE: dict[str, File] = {
     "dev_port": _number(lambda _h: 0, "one card, one port"),
     "dormant": _number(lambda _h: 0, "nothing to wait for, as 802.1X would"),
     "duplex": _word(lambda _h: "full", "both directions have a wire of their own"),
-    "flags": _word(lambda host: f"{netdevice.flags(host):#x}", "a driver has it; knobs promisc, allmulti"),
+    "flags": _word(
+        lambda host: f"{netdevice.flags(host):#x}", "a driver has it; knobs promisc, allmulti", _write_flags
+    ),
     "gro_flush_timeout": _knob("gro-flush-timeout", kstrtoul),
     "ifindex": _number(netdevice.ifindex, "one interface"),
     "iflink": _number(netdevice.ifindex, "no interface below it"),
