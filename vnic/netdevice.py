@@ -104,4 +104,4 @@ def mtu(host: Host) -> int:
 def speed(host: Host) -> int:
     """Mbit/s of the wire; -1 (SPEED_UNKNOWN) if it has none: a live one, or an infinitely fast one."""
     link = 0 if host.live else int(host.knobs["link"])
-    return link // 1_000_000 if link else -1
+    return round(link / 1_000_000) if link else -1
