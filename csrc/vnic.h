@@ -827,6 +827,7 @@ struct softnet_data {
 	u64 rfs_steered, rfs_moved, rfs_waited;
 	u64 dropped;                   /* backlog drops, charged here as the target: written under lock */
 	u64 hardirqs, softirqs, ksoftirqd_runs, net_rx_runs, idle_ns, yields;
+	u64 idle_since;                /* live: it sleeps since then, 0: it does not */
 	u64 rx_dropped, rx_otherhost_dropped;
 	u64 gro_merged, gro_held_total, gro_normal, gro_flushed_skbs, gro_flushed_segs;
 	u64 gro_ended[GRO_END_MAX];
