@@ -10,7 +10,9 @@ from vnic import stat
 
 
 def test_a_line_is_the_difference_of_two_samples():
-    with vnic.Host(cpus=2, sink=True, fifo=2000, rx_ring=16, rx_usecs=500, rx_frames=0, latency=True) as h:
+    with vnic.Host(
+        cpus=2, sink=True, reader_cpu=0, fifo=2000, rx_ring=16, rx_usecs=500, rx_frames=0, latency=True
+    ) as h:
         h.nic.feed([frames.udp(dport=9)] * 10, gap_ns=1000)
         h.run()
         before = stat.sample(h)
@@ -38,7 +40,7 @@ def test_every_loss_is_in_one_column():
     fates = {fate: 1 for fate in vnic.stats.FATES if not fate.startswith("DELIVERED_")}
     sample = {
         "t_ns": 0, "offered": 0, "bytes": 0, "fates": {}, "in_flight_at": {}, "interrupts": 0, "polls": 0, "frames": 0,
-        "skbs": 0, "time_squeeze": 0, "ipis": 0, "queues": [], "processed": [], "idle_ns": [], "now_ns": [],
+        "skbs": 0, "time_squeeze": 0, "ipis": 0, "queues": [], "processed": [], "idle_ns": [], "now_ns": [], "live": False,
     }  # fmt: skip
     line = stat.difference(sample | {"t_ns": 10**9, "fates": fates}, sample)
     assert sum(int(n) for n in stat.text(line).split()[3:8]) == len(fates)

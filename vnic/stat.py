@@ -106,7 +106,8 @@ def difference(now: dict[str, Any], before: dict[str, Any]) -> Line:
 
     fates = {k: n - before["fates"].get(k, 0) for k, n in now["fates"].items()}
     delivered = sum(n for k, n in fates.items() if k.startswith("DELIVERED_"))
-    idle = each("idle_ns")
+    # live, a CPU that sleeps has not looked at the clock for a while; in virtual time one that idles has its own
+    passed = [now["t_ns"] - before["t_ns"]] * len(now["idle_ns"]) if now["live"] else each("now_ns")
     skbs = grown("skbs")
     counts = {name: grown(name) for name in ("offered", "bytes", "interrupts", "polls", "ipis")} | {
         "delivered": delivered
@@ -117,7 +118,7 @@ def difference(now: dict[str, Any], before: dict[str, Any]) -> Line:
         lost={k: n for k, n in fates.items() if n and not k.startswith("DELIVERED_")},
         frames_per_skb=round(grown("frames") / skbs, 2) if skbs > 0 else 0.0,
         time_squeeze=grown("time_squeeze"),
-        busy=[round(min(1.0, max(0.0, 1 - i / ns)), 3) if now["t_ns"] > before["t_ns"] else 0.0 for i in idle],
+        busy=[round(min(1.0, max(0.0, (t - i) / ns)), 3) for t, i in zip(passed, each("idle_ns"), strict=True)],
         queues=[round(n / seconds, 1) for n in each("queues")],
         in_flight_at={k: n for k, n in now["in_flight_at"].items() if n},
     )
