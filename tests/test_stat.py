@@ -39,9 +39,23 @@ def test_a_line_is_the_difference_of_two_samples():
 def test_every_loss_is_in_one_column():
     fates = {fate: 1 for fate in vnic.stats.FATES if not fate.startswith("DELIVERED_")}
     sample = {
-        "t_ns": 0, "offered": 0, "bytes": 0, "fates": {}, "in_flight_at": {}, "interrupts": 0, "polls": 0, "frames": 0,
-        "skbs": 0, "time_squeeze": 0, "ipis": 0, "queues": [], "processed": [], "idle_ns": [], "now_ns": [], "live": False,
-    }  # fmt: skip
+        "t_ns": 0,
+        "offered": 0,
+        "bytes": 0,
+        "fates": {},
+        "in_flight_at": {},
+        "interrupts": 0,
+        "polls": 0,
+        "frames": 0,
+        "skbs": 0,
+        "time_squeeze": 0,
+        "ipis": 0,
+        "queues": [],
+        "processed": [],
+        "idle_ns": [],
+        "now_ns": [],
+        "live": False,
+    }
     line = stat.difference(sample | {"t_ns": 10**9, "fates": fates}, sample)
     assert sum(int(n) for n in stat.text(line).split()[3:8]) == len(fates)
 

@@ -12,6 +12,8 @@ import click
 
 from vnic import cli_control, cli_tap
 from vnic.capture import POINTS
+from vnic.config_file import Config
+from vnic.config_file import load as load_config
 from vnic.errors import ConfigError
 from vnic.knobs import KNOBS, canonical
 from vnic.refusals import EXIT_FAILED, fail, refusals
@@ -90,6 +92,14 @@ def _host_options(*, replay: bool) -> Callable[[_F], _F]:
                 metavar="NAME=VALUE",
                 help="any knob by its Linux name",
             ),
+            click.option(
+                "--config",
+                metavar="FILE.toml",
+                is_eager=True,
+                expose_value=False,
+                callback=_config,
+                help="options and knobs from a file, by the same names; the command line goes before it",
+            ),
             click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout"),
             click.option(
                 "--write",
@@ -112,8 +122,36 @@ def _host_options(*, replay: bool) -> Callable[[_F], _F]:
     return decorate
 
 
+def _config(ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:
+    """Options that a file gives are the command's defaults, its knobs are kept for :func:`_knobs`."""
+    if path is None:
+        return None
+    with refusals():
+        known = {p.name: _checker(ctx, p) for p in ctx.command.params if p.name and p.name not in {"config", "sets"}}
+        config = load_config(
+            path, ctx.command.name or "", {k: v for k, v in known.items() if k.replace("_", "-") not in KNOBS}
+        )
+    ctx.default_map = config.options
+    ctx.meta["vnic.config"] = config
+    return path
+
+
+def _checker(ctx: click.Context, param: click.Parameter) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        try:
+            return param.type_cast_value(ctx, [value] if param.multiple and isinstance(value, str) else value)
+        except click.BadParameter as e:
+            raise ValueError(e.message) from None
+
+    return check
+
+
 def _knobs(options: dict[str, Any], sets: tuple[str, ...]) -> dict[str, Any]:
-    knobs = {name: value for name, value in options.items() if value is not None}
+    config = click.get_current_context().meta.get("vnic.config", Config())
+    knobs = {name.replace("-", "_"): value for name, value in config.knobs.items()}
+    knobs |= {name: value for name, value in options.items() if value is not None}
+    if config.each_queue:
+        knobs["each_queue"] = config.each_queue
     for item in sets:
         name, eq, value = item.partition("=")
         if not eq:

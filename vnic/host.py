@@ -19,7 +19,7 @@ from vnic.sock import ReadBuffers, SendGate
 from vnic.wire import MemoryWire, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from vnic.packet import PacketSocket
     from vnic.sock import Socket
@@ -42,6 +42,7 @@ class Host(Binding):
         seed: of the software flow hash.
         live: real time, on threads (:meth:`start`), instead of virtual time (:meth:`run`).
         external_driver: the driver is somebody else, over ``nic.memfd`` (see tests/test_foreign_driver.py).
+        each_queue: queue -> knobs it has of its own: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.settings`.
         knobs: by Linux's names, dashes or underscores: ``rx_ring=512, rx_usecs=50, gro=False``; see vnic/knobs.py.
 
     Raises:
@@ -60,6 +61,7 @@ class Host(Binding):
         seed: int = 0,
         live: bool = False,
         external_driver: bool = False,
+        each_queue: Mapping[int, Mapping[str, Any]] | None = None,
         **knobs: Any,
     ) -> None:
         if live and knobs.get("cost", "zero") != "zero":
@@ -90,6 +92,8 @@ class Host(Binding):
             addresses = ip if isinstance(ip, str) else list(ip)
             self.config |= {"cpus": cpus, "ip": addresses, "seed": seed}
             self.config["netdev-budget-usecs"] = int(self.c.netdev_budget_usecs)
+            for i, own in (each_queue or {}).items():
+                self.knobs.queue(i).update(own)
         except BaseException:
             self.close()
             raise
