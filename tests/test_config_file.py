@@ -61,7 +61,7 @@ rx_usecs = 7
         ("rx-usec = 5", "rx-usec: there is no knob 'rx-usec'; did you mean rx-usecs"),
         ("[net.core]\nnetdev_budgets = 1", r"net.core.netdev_budgets: there is no knob 'net.core.netdev_budgets'"),
         ("rx-ring = 100", "rx-ring=100: must be a power of two"),
-        ("[replay]\ngro = 5", "replay.gro: gro=5 be on or off"),
+        ("[replay]\ngro = 5", "replay.gro: gro=5: must be on or off"),
         ("[queue.0]\nweight = 5", "queue.0.weight: is the card's, not a queue's"),
         ("[queue.0]\nrps-cpu = 5", "queue.0.rps-cpu: there is no knob"),
         ('[queue.0]\nrps-cpus = "xyz"', "queue.0.rps-cpus: rps-cpus=xyz"),
