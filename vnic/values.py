@@ -130,10 +130,34 @@ def parse_key(value: Any) -> bytes:
 
 
 def parse_flow_hash(value: Any) -> str:
-    """The fields that RSS hashes, in ethtool's letters."""
-    if value not in ("sd", "sdfn"):
-        raise ValueError("must be sd (addresses) or sdfn (addresses and ports)")
+    """The fields that RSS hashes, in ethtool's letters: addresses are s and d, ports f and n."""
+    text = str(value)
+    if not text or set(text) - set("sdfn"):
+        raise ValueError("must be sd (addresses), sdfn (addresses and ports), or another choice of these letters")
+    return "".join(letter for letter in "sdfn" if letter in text)
+
+
+def parse_xfrm(value: Any) -> str:
+    """What is done to the input of the hash."""
+    if value not in ("none", "symmetric-xor"):
+        raise ValueError("must be none or symmetric-xor")
     return str(value)
+
+
+def parse_indir(value: Any) -> tuple[int, ...] | None:
+    """Queues, at most 128, as numbers or as text with blanks or commas between; ``default`` (None): all in turn."""
+    if value is None or value == "default":
+        return None
+    entries = value.replace(",", " ").split() if isinstance(value, str) else value
+    try:
+        table = tuple(int(str(entry), 0) for entry in entries)
+    except (TypeError, ValueError):
+        table = ()
+    if not 1 <= len(table) <= lib.RSS_INDIR_SIZE or not all(0 <= queue < lib.NIC_QUEUES_MAX for queue in table):
+        raise ValueError(
+            f"must be default, or 1 to {lib.RSS_INDIR_SIZE} queues, each between 0 and {lib.NIC_QUEUES_MAX - 1}"
+        )
+    return table
 
 
 def parse_cwr(value: Any) -> int:
