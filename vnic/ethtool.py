@@ -227,10 +227,11 @@ _OPTIONS: dict[str, Command] = {
 COMMANDS: dict[str, Command] = {name: command for names, command in _OPTIONS.items() for name in names.split()}
 _ITS_OTHERS = (
     "-s --change -a --show-pause -A --pause -d --register-dump -e --eeprom-dump -E --change-eeprom -r "
-    "--negotiate -p --identify -t --test --phy-statistics -T --show-time-stamping -f --flash -P --show- "
-    "permaddr -w --get-dump -W --set-dump --show-priv-flags --set-priv-flags -m --dump-module-eeprom --module- "
-    "info --show-eee --set-eee --set-phy-tunable --get-phy-tunable --get-tunable --set-tunable --reset --show- "
-    "fec --set-fec --cable-test --cable-test-tdr --show-tunnels --show-module --set-module --monitor"
+    "--negotiate -p --identify -t --test --phy-statistics -T --show-time-stamping -f --flash -P "
+    "--show-permaddr -w --get-dump -W --set-dump --show-priv-flags --set-priv-flags -m --dump-module-eeprom "
+    "--module-info --show-eee --set-eee --set-phy-tunable --get-phy-tunable --get-tunable --set-tunable "
+    "--reset --show-fec --set-fec --cable-test --cable-test-tdr --show-tunnels --show-module --set-module "
+    "--monitor"
 )
 _OTHERS = frozenset(_ITS_OTHERS.split())
 """What ethtool has and the card has nothing for."""

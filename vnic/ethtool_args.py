@@ -84,7 +84,10 @@ def u32(text: str) -> int | None:
     match = re.fullmatch(r"\s*\+?(0[xX][0-9a-fA-F]+|[0-9]+)", text)
     if match is None:
         return None
-    n = int(match[1], 16 if match[1][:2] in ("0x", "0X") else 10)
+    try:
+        n = int(match[1], 16 if match[1][:2] in ("0x", "0X") else 10)
+    except ValueError:  # thousands of digits
+        return None
     return n if n < 1 << 32 else None
 
 

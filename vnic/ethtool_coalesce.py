@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from vnic.settings import Settings
 
 _NAMES = (
-    "rx-usecs rx-frames rx-usecs-irq rx-frames-irq tx-usecs tx-frames tx-usecs-irq tx-frames-irq stats-block- "
-    "usecs adaptive-rx adaptive-tx pkt-rate-low rx-usecs-low rx-frames-low tx-usecs-low tx-frames-low pkt- "
-    "rate-high rx-usecs-high rx-frames-high tx-usecs-high tx-frames-high sample-interval cqe-mode-rx cqe-mode- "
-    "tx"
+    "rx-usecs rx-frames rx-usecs-irq rx-frames-irq tx-usecs tx-frames tx-usecs-irq tx-frames-irq "
+    "stats-block-usecs adaptive-rx adaptive-tx pkt-rate-low rx-usecs-low rx-frames-low tx-usecs-low "
+    "tx-frames-low pkt-rate-high rx-usecs-high rx-frames-high tx-usecs-high tx-frames-high sample-interval "
+    "cqe-mode-rx cqe-mode-tx"
 )
 _NETLINK_ORDER = tuple(_NAMES.split())
 """In the order of ETHTOOL_A_COALESCE_*: of several that are wrong, the first of these is named."""

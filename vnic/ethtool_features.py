@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     from vnic.host import Host
 
 _NAMES = (
-    "tx-scatter-gather tx-checksum-ipv4 tx-checksum-ip-generic tx-checksum-ipv6 highdma tx-scatter-gather- "
-    "fraglist tx-vlan-hw-insert rx-vlan-hw-parse rx-vlan-filter vlan-challenged tx-generic-segmentation rx-gro "
-    "rx-lro tx-tcp-segmentation tx-gso-robust tx-tcp-ecn-segmentation tx-tcp-mangleid-segmentation tx- "
-    "tcp6-segmentation tx-fcoe-segmentation tx-gre-segmentation tx-gre-csum-segmentation tx- "
-    "ipxip4-segmentation tx-ipxip6-segmentation tx-udp_tnl-segmentation tx-udp_tnl-csum-segmentation tx-gso- "
-    "partial tx-tunnel-remcsum-segmentation tx-sctp-segmentation tx-esp-segmentation tx-udp-segmentation tx- "
-    "gso-list tx-tcp-accecn-segmentation tx-checksum-fcoe-crc tx-checksum-sctp rx-ntuple-filter rx-hashing rx- "
-    "checksum tx-nocache-copy loopback rx-fcs rx-all tx-vlan-stag-hw-insert rx-vlan-stag-hw-parse rx-vlan- "
-    "stag-filter l2-fwd-offload hw-tc-offload esp-hw-offload esp-tx-csum-hw-offload rx-udp_tunnel-port-offload "
-    "tls-hw-tx-offload tls-hw-rx-offload rx-gro-hw tls-hw-record rx-gro-list macsec-hw-offload rx-udp-gro- "
-    "forwarding hsr-tag-ins-offload hsr-tag-rm-offload hsr-fwd-offload hsr-dup-offload"
+    "tx-scatter-gather tx-checksum-ipv4 tx-checksum-ip-generic tx-checksum-ipv6 highdma "
+    "tx-scatter-gather-fraglist tx-vlan-hw-insert rx-vlan-hw-parse rx-vlan-filter vlan-challenged "
+    "tx-generic-segmentation rx-gro rx-lro tx-tcp-segmentation tx-gso-robust tx-tcp-ecn-segmentation "
+    "tx-tcp-mangleid-segmentation tx-tcp6-segmentation tx-fcoe-segmentation tx-gre-segmentation "
+    "tx-gre-csum-segmentation tx-ipxip4-segmentation tx-ipxip6-segmentation tx-udp_tnl-segmentation "
+    "tx-udp_tnl-csum-segmentation tx-gso-partial tx-tunnel-remcsum-segmentation tx-sctp-segmentation "
+    "tx-esp-segmentation tx-udp-segmentation tx-gso-list tx-tcp-accecn-segmentation tx-checksum-fcoe-crc "
+    "tx-checksum-sctp rx-ntuple-filter rx-hashing rx-checksum tx-nocache-copy loopback rx-fcs rx-all "
+    "tx-vlan-stag-hw-insert rx-vlan-stag-hw-parse rx-vlan-stag-filter l2-fwd-offload hw-tc-offload "
+    "esp-hw-offload esp-tx-csum-hw-offload rx-udp_tunnel-port-offload tls-hw-tx-offload tls-hw-rx-offload "
+    "rx-gro-hw tls-hw-record rx-gro-list macsec-hw-offload rx-udp-gro-forwarding hsr-tag-ins-offload "
+    "hsr-tag-rm-offload hsr-fwd-offload hsr-dup-offload"
 )
 FEATURES = tuple(_NAMES.split())
 """The kernel's names in the order of its bits, Linux 6.18."""
@@ -192,6 +193,14 @@ def _requests(args: Sequence[str]) -> list[tuple[str, bool]]:
     return requests
 
 
+def wanted(args: Sequence[str]) -> dict[str, bool]:
+    """What is asked for, by the kernel's names. It sets bits: ``gro on gro off`` is on."""
+    asked: dict[str, bool] = {}
+    for name, on in _requests(args):
+        asked[name] = asked.get(name, False) or on
+    return asked
+
+
 def _refuse_unknown(dev: str, requests: list[tuple[str, bool]]) -> None:
     """As the kernel reads the request: bit by bit, up to a name that it does not know."""
     at = first_offset(dev) + 16  # the flags behind the device's name; the set, and the list in it
@@ -203,22 +212,22 @@ def _refuse_unknown(dev: str, requests: list[tuple[str, bool]]) -> None:
         raise netlink_error("attempt to change non-ethtool features", code=_CODE)
 
 
-def changes_text(wanted: Mapping[str, bool], before: Mapping[str, bool], after: Mapping[str, bool]) -> tuple[str, str]:
-    """What -K says of its request: stdout and stderr. Nothing, if all came as it was wanted, and only that."""
-    missed = {name for name, on in wanted.items() if after[name] != on}
+def changes_text(asked: Mapping[str, bool], before: Mapping[str, bool], after: Mapping[str, bool]) -> tuple[str, str]:
+    """What -K says of its request: stdout and stderr. Nothing, if all came as it was asked for, and only that."""
+    missed = {name for name, on in asked.items() if after[name] != on}
     changed = {name for name in after if after[name] != before[name]}
     out = ""
-    if missed or changed - wanted.keys():
+    if missed or changed - asked.keys():
         out = "Actual changes:\n"
         for name in after:
             if name in missed or name in changed:
                 now = "on" if after[name] else "off"
                 if name in missed:
-                    now += f" [requested {'on' if wanted[name] else 'off'}]"
-                elif name not in wanted:
+                    now += f" [requested {'on' if asked[name] else 'off'}]"
+                elif name not in asked:
                     now += " [not requested]"
                 out += f"{name}: {now}\n"
-    return out, "Could not change any device features\n" if missed == wanted.keys() else ""
+    return out, "Could not change any device features\n" if missed == asked.keys() else ""
 
 
 def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
@@ -226,15 +235,13 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
     requests = _requests(args)
     need_device(host, dev, code=_CODE)
     _refuse_unknown(dev, requests)
-    wanted: dict[str, bool] = {}
-    for name, on in requests:
-        wanted[name] = wanted.get(name, False) or on  # the kernel sets bits: "gro on gro off" is on
+    asked = wanted(args)
     before = {name: f.active for name, f in state(host).items()}
-    knobs = {_KNOBS[name]: on for name, on in wanted.items() if name in _KNOBS and on != before[name]}
+    knobs = {_KNOBS[name]: on for name, on in asked.items() if name in _KNOBS and on != before[name]}
     try:
         if knobs:
             host.knobs.update(knobs)
     except ConfigError as e:
         raise netlink_error(str(e), code=_CODE) from None
-    out, err = changes_text(wanted, before, {name: f.active for name, f in state(host).items()})
+    out, err = changes_text(asked, before, {name: f.active for name, f in state(host).items()})
     return Reply(out, err, 1 if err else 0)

@@ -183,7 +183,7 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
     """-X: the table, the key, the function, the transformation: all of it, or nothing."""
     w = _wanted(args)
     need_ioctl_device(host, dev, _RINGS)
-    knobs: dict[str, object] = {}
+    knobs: dict[str, object] = {} if w.xfrm is None else {"rss-xfrm": w.xfrm}  # first: it may be refused
     if w.function is not None and w.function not in HASH_FUNCTIONS:
         raise RefusedError(Reply(err=f"Unknown hash function: {w.function}\n", code=1))
     if w.key is not None:
@@ -194,8 +194,6 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
         knobs["rss-indir"] = weighted(w.weights, max(w.start, 0))
     elif w.default:
         knobs["rss-indir"] = "default"
-    if w.xfrm is not None:
-        knobs["rss-xfrm"] = w.xfrm
     if w.context or w.function not in (None, "toeplitz"):
         raise ioctl_error(_SET, EOPNOTSUPP)
     table = knobs.get("rss-indir", "default")
