@@ -115,12 +115,18 @@ def test_the_default_table_follows_the_queues_and_one_of_ones_own_keeps_them(hos
 
 def test_coalescing_round_trip(host):
     h = host(queues=2)
-    run(h, "-C vnic0 rx-usecs 50 rx-frames 0 adaptive-rx on")
+    run(h, "-C vnic0 rx-usecs 50 rx-frames 0")
     assert [h.knobs.queue(i)["rx-usecs"] for i in (0, 1)] == [50, 50]
-    assert "Adaptive RX: on  TX: n/a\n" in run(h, "-c vnic0").out
     values = shown(h, "-c vnic0")
     assert (values["rx-usecs"], values["rx-frames"], values["tx-usecs"]) == ("50", "0", "n/a")
     assert values["rx-usecs-irq"] == (str(h.knobs["rx-usecs-irq"]) if "rx-usecs-irq" in h.knobs else "n/a")
+    run(h, "-C vnic0 adaptive-rx on")
+    assert "Adaptive RX: on  TX: n/a\n" in run(h, "-c vnic0").out
+    run(
+        h,
+        "-Q vnic0 queue_mask 1 -C adaptive-rx off",
+        err="Cannot set device per queue parameters: Operation not supported\n",
+    )
 
 
 @pytest.mark.parametrize(("asked", "said"), [
@@ -347,6 +353,19 @@ def test_the_queues_sum_up_to_the_card(host):
     assert sum(stats[f"rx_queue_{i}_packets"] > 0 for i in range(4)) == 4
     text = shown(h, "-S vnic0")
     assert {name.strip(): value for name, value in text.items() if value} == {k: str(v) for k, v in stats.items()}
+
+
+def test_queues_that_were_taken_away_keep_their_counts(host):
+    h = host(cpus=4, queues=4, rx_ring=64, rx_pool=256)
+    for n in (4, 2, 3):
+        run(h, f"-L vnic0 rx {n}")
+        h.feed([frames.udp(sport=p) for p in range(50)])
+        h.run()
+        stats = run(h, "-S vnic0").data
+        assert stats["rx_packets"] == sum(stats[f"rx_queue_{i}_packets"] for i in range(4)) == h.nic.stats().rx_packets
+    assert stats["rx_packets"] == 150
+    assert shown(h, "-l vnic0")["RX"] == "3"
+    assert ethtool.command(h, ["-l", "vnic0"]).data["max"]["rx"] == 4
 
 
 def test_losses_have_names(host):

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import vnic
 from vnic import ethtool_coalesce, ethtool_features, ethtool_rss, ethtool_stats
 from vnic._core import lib
-from vnic.errors import ConfigError
+from vnic.errors import VnicError
 from vnic.ethtool_args import (
     BAD_ARGS,
-    EINVAL,
     EOPNOTSUPP,
     Given,
     RefusedError,
@@ -22,11 +21,11 @@ from vnic.ethtool_args import (
     need_device,
     need_ioctl_device,
     netlink_error,
+    netlink_refusal,
     no_more,
     parameters,
 )
 from vnic.reply import Reply
-from vnic.settings import START_ONLY
 from vnic.wire import CaptureWire, PythonWire
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
 _RING_CODE = 81  # of a -G that failed
 _BUS_INFO_LEN = 31  # ETHTOOL_BUSINFO_LEN, less its last byte
-RX_RING_MAX = 4096
+RX_RING_MAX = int(lib.RX_RING_MAX)
 
 
 # ---- -i ----
@@ -146,9 +145,8 @@ def change(host: Host, given: dict[str, Given], knobs: dict[str, str], *, code: 
         return
     try:
         host.knobs.update(new)
-    except ConfigError as e:
-        fixed = any(knob in START_ONLY for knob in new)
-        raise netlink_error(str(e), EOPNOTSUPP if fixed else EINVAL, code=code) from None
+    except VnicError as e:
+        raise netlink_refusal(e, code=code) from None
 
 
 # ---- -l, -L ----
@@ -168,7 +166,7 @@ def channels_text(dev: str, maximum: dict[str, int], now: dict[str, int]) -> str
 def _channels(host: Host) -> tuple[dict[str, int], dict[str, int]]:
     """An interrupt for each receive queue, and a sending ring of its own: most there can be, and now."""
     queues = int(host.c.nic.nqueues)
-    most = int(getattr(host.c.nic, "queues_max", queues))
+    most = int(host.c.nic.queues_max)
     none = {"other": 0, "combined": 0}
     return {"rx": most, "tx": 1} | none, {"rx": queues, "tx": 1} | none
 
@@ -198,8 +196,9 @@ def set_channels(host: Host, dev: str, args: Sequence[str]) -> Reply:
                 "requested channel counts would result in no RX or TX channel being configured",
                 offset=given[kind].offset,
             )
-    used = max(host.knobs["rss-indir"])
-    if host.c.nic.rss.configured and wanted["rx"] <= used:
+    table_ = host.knobs["rss-indir"]
+    used = max(table_)
+    if not table_.default and wanted["rx"] <= used:
         raise netlink_error(f"requested channel counts are too low for existing indirection table ({used})")
     change(host, given, {"rx": "queues"})
     return Reply()

@@ -15,6 +15,7 @@ from vnic.reply import Reply
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from vnic.errors import VnicError
     from vnic.host import Host
 
 BAD_ARGS = Reply(err="ethtool: bad command line argument(s)\nFor more information run ethtool -h\n", code=1)
@@ -49,6 +50,14 @@ def netlink_error(message: str, errno: str = EINVAL, *, code: int = 1, offset: i
     at = "" if offset is None else f" (offset {offset})"
     first = f"netlink error: {message}{at}\n" if message else ""
     return RefusedError(Reply(err=f"{first}netlink error: {errno}\n", code=code))
+
+
+def netlink_refusal(e: VnicError, *, code: int = 1) -> RefusedError:
+    """What a knob's error is here: a driver's own sentence, and EOPNOTSUPP if it can't be changed at all."""
+    text = str(e)
+    if text.endswith(EOPNOTSUPP) or "can't be changed now" in text:
+        return netlink_error(text.removesuffix(f": {EOPNOTSUPP}"), EOPNOTSUPP, code=code)
+    return netlink_error(text, code=code)
 
 
 def aligned(length: int) -> int:

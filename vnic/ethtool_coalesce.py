@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vnic.errors import ConfigError
+from vnic.errors import VnicError
 from vnic.ethtool_args import (
     BAD_ARGS,
     EINVAL,
@@ -18,6 +18,7 @@ from vnic.ethtool_args import (
     c_int,
     need_device,
     netlink_error,
+    netlink_refusal,
     no_more,
     parameters,
 )
@@ -91,13 +92,6 @@ def _values(host: Host, queue: Settings | None = None) -> dict[str, Any]:
     return {name: (queue if queue and name in queue else knobs)[name] for name in _MINE if name in knobs}
 
 
-def _never(values: dict[str, Any]) -> str:
-    """Would there never be an interrupt again? Then the sentence that says so."""
-    if values["rx-usecs"] or values["rx-frames"]:
-        return ""
-    return "rx-usecs=0 and rx-frames=0: there would never be an interrupt"
-
-
 def show(host: Host, dev: str, args: Sequence[str]) -> Reply:
     """-c."""
     no_more(args)
@@ -114,14 +108,11 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
     for name in _NETLINK_ORDER:
         if name in given and name not in now:
             raise netlink_error("cannot modify an unsupported parameter", offset=given[name].offset)
-    new = {name: g.value for name, g in given.items()}
-    if never := _never(now | new):
-        raise netlink_error(never)
     try:
-        if new:
-            host.knobs.update(new)
-    except ConfigError as e:
-        raise netlink_error(str(e)) from None
+        if given:
+            host.knobs.update({name: g.value for name, g in given.items()})
+    except VnicError as e:
+        raise netlink_refusal(e) from None
     return Reply()
 
 
@@ -197,8 +188,6 @@ def _set_queues(host: Host, values: dict[int, dict[str, Any]], new: dict[str, in
             continue
         if not all(name in now and name in host.knobs.queue(i) for name in differs):
             return err + f"{_SET}: {EOPNOTSUPP}\n"
-        if _never(now | differs):
-            return err + f"{_SET}: {EINVAL}\n"
         changes[i] = differs
     before = {i: {name: values[i][name] for name in differs} for i, differs in changes.items()}
     done: list[int] = []
@@ -206,7 +195,7 @@ def _set_queues(host: Host, values: dict[int, dict[str, Any]], new: dict[str, in
         for i, differs in changes.items():
             host.knobs.queue(i).update(differs)
             done.append(i)
-    except ConfigError:
+    except VnicError:
         for i in done:
             host.knobs.queue(i).update(before[i])
         return err + f"{_SET}: {EINVAL}\n"

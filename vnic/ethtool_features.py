@@ -11,8 +11,17 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from vnic.errors import ConfigError
-from vnic.ethtool_args import EOPNOTSUPP, RefusedError, aligned, first_offset, need_device, netlink_error, no_more
+from vnic.errors import VnicError
+from vnic.ethtool_args import (
+    EOPNOTSUPP,
+    RefusedError,
+    aligned,
+    first_offset,
+    need_device,
+    netlink_error,
+    netlink_refusal,
+    no_more,
+)
 from vnic.reply import Reply
 
 if TYPE_CHECKING:
@@ -241,7 +250,7 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
     try:
         if knobs:
             host.knobs.update(knobs)
-    except ConfigError as e:
-        raise netlink_error(str(e), code=_CODE) from None
+    except VnicError as e:
+        raise netlink_refusal(e, code=_CODE) from None
     out, err = changes_text(asked, before, {name: f.active for name, f in state(host).items()})
     return Reply(out, err, 1 if err else 0)

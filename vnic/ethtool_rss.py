@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vnic._core import lib
+from vnic.errors import VnicError
 from vnic.ethtool_args import (
     EINVAL,
     EOPNOTSUPP,
@@ -183,7 +184,7 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
     """-X: the table, the key, the function, the transformation: all of it, or nothing."""
     w = _wanted(args)
     need_ioctl_device(host, dev, _RINGS)
-    knobs: dict[str, object] = {} if w.xfrm is None else {"rss-xfrm": w.xfrm}  # first: it may be refused
+    knobs: dict[str, object] = {} if w.xfrm is None else {"rss-xfrm": w.xfrm}
     if w.function is not None and w.function not in HASH_FUNCTIONS:
         raise RefusedError(Reply(err=f"Unknown hash function: {w.function}\n", code=1))
     if w.key is not None:
@@ -201,7 +202,7 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
         raise ioctl_error(_SET, EINVAL)
     try:
         host.knobs.update(knobs)
-    except ValueError:  # ConfigError is one
+    except VnicError:
         raise ioctl_error(_SET, EINVAL) from None
     return Reply()
 
@@ -275,6 +276,6 @@ def set_nfc(host: Host, dev: str, args: Sequence[str]) -> Reply:
     try:
         if flow_type in FLOW_TYPES:
             host.knobs[f"rx-flow-hash-{flow_type}"] = fields
-    except ValueError:
+    except VnicError:
         raise ioctl_error(doing, EINVAL, code=0) from None
     return Reply()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vnic import stats as stats_
 from vnic._core import ffi
 from vnic.ethtool_args import RefusedError, need_ioctl_device
 from vnic.reply import Reply
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 
 def statistics(host: Host) -> dict[str, int]:
-    """Name -> count. A total over queues is the sum of exactly the queues' counts shown."""
-    nic, device, queues = host.c.nic, host.nic.stats(), host.nic.queues()
+    """Name -> count. A total is the sum of the queues' counts shown: of all that there were, so none is lost by -L."""
+    nic, device = host.c.nic, host.nic.stats()
+    queues = [stats_.queue(host.c, i) for i in range(nic.nqueues_open)]
     drivers = [host.c.dq[i] for i in range(len(queues))]
     taken = [(0, 0) if d == ffi.NULL else (int(d.rx_packets), int(d.rx_bytes)) for d in drivers]
     arfs = host.nic.arfs()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vnic._core import ffi, lib
 from vnic.address import join_groups
 from vnic.cost import costs
+from vnic.values import Indirection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,35 +72,44 @@ def of_irq(field: str) -> Place:
 OFF = Place(lambda _h, _w, _v, _q: None, lambda _h, _w, _q: False)  # what this card does not have
 
 
-def _spread(h: Any) -> None:
-    """The default indirection table: over all queues in turn. Linux: ethtool_rxfh_indir_default()."""
-    for i in range(lib.RSS_INDIR_SIZE):
-        h.nic.rss.indir[i] = i % h.nic.nqueues
-    h.nic.rss.configured = 0
+def _default_indir(nqueues: int) -> list[int]:
+    """Over all queues in turn. Linux: ethtool_rxfh_indir_default()."""
+    return [i % nqueues for i in range(lib.RSS_INDIR_SIZE)]
+
+
+def _get_indir(h: Any, _w: Any, _q: int | None) -> Indirection:
+    table = Indirection(ffi.unpack(h.nic.rss.indir, lib.RSS_INDIR_SIZE))
+    table.default = not h.nic.rss.configured and list(table) == _default_indir(h.nic.nqueues)
+    return table
+
+
+def _put_indir(h: Any, _w: Any, table: Indirection, _q: int | None) -> None:
+    if not table.default and max(table) >= h.nic.nqueues:
+        raise ValueError(f"there is no queue {max(table)}: the card has {h.nic.nqueues}")
+    entries = _default_indir(h.nic.nqueues) if table.default else table
+    h.nic.rss.indir = [entries[i % len(entries)] for i in range(lib.RSS_INDIR_SIZE)]
+    h.nic.rss.configured = not table.default
+
+
+INDIR = Place(_put_indir, _get_indir)
 
 
 def _put_queues(h: Any, _w: Any, n: int, _q: int | None) -> None:
-    if h.nic.rss.configured and n <= (used := max(h.nic.rss.indir)):
-        raise ValueError(f"the indirection table uses queue {used}")
     h.nic.nqueues = n
-    if not h.nic.rss.configured:
-        _spread(h)
+    h.nic.rss.indir = _default_indir(n)
 
 
-def _change_queues(h: Any, _w: Any, n: int, _q: int | None) -> int:
-    old, indir, most = int(h.nic.nqueues), h.nic.rss.indir, int(h.nic.queues_max)
+def _change_queues(h: Any, w: Any, n: int, _q: int | None) -> int:
+    most, table = int(h.nic.queues_max), _get_indir(h, w, None)
     if n > most:
         raise ValueError(f"the card has room for {most}")
-    table = list(indir)
-    if table == [i % old for i in range(lib.RSS_INDIR_SIZE)]:
-        for i in range(lib.RSS_INDIR_SIZE):
-            indir[i] = i % n
+    if table.default:
+        h.nic.rss.indir = _default_indir(n)
     elif max(table) >= n:
         raise ValueError(f"the indirection table names queue {max(table)}")
     rc = int(lib.driver_set_channels(h, n))
     if rc < 0:
-        for i, queue in enumerate(table):
-            indir[i] = queue
+        h.nic.rss.indir = list(table)
     return rc
 
 
@@ -144,20 +154,6 @@ def _get_flow_cnt(h: Any, _w: Any, q: int | None) -> int:
 FLOW_CNT = Place(
     lambda h, _w, n, _q: setattr(h, "rps_flow_cnt", n), _get_flow_cnt, each_queue=True, change=_change_flow_cnt
 )
-
-
-def _put_indir(h: Any, _w: Any, table: tuple[int, ...] | None, _q: int | None) -> None:
-    if table is None:
-        _spread(h)
-        return
-    if max(table) >= h.nic.nqueues:
-        raise ValueError(f"there is no queue {max(table)}: the card has {h.nic.nqueues}")
-    for i in range(lib.RSS_INDIR_SIZE):
-        h.nic.rss.indir[i] = table[i % len(table)]
-    h.nic.rss.configured = 1
-
-
-INDIR = Place(_put_indir, lambda h, _w, _q: tuple(ffi.unpack(h.nic.rss.indir, lib.RSS_INDIR_SIZE)))
 
 
 def _put_mac(h: Any, _w: Any, mac: bytes | None, _q: int | None) -> None:
