@@ -58,7 +58,6 @@ static void nic_defaults(struct nic *nic)
 	nic->rx_csum = nic->tx_csum = 1;
 	nic->tx.done_ns = NEVER;
 	nic->rss.enabled = 1;
-	nic->rss.udp_ports = 1;
 	nic->filter.any = nic->filter.allmulti = 1;
 	nic->irq_next = nic->kick_ns = NEVER;
 	nic->horizon = NEVER;

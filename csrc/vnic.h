@@ -275,18 +275,29 @@ int filter_frame(const struct mac_filter *mf, const struct frame *f);  /* -1: pa
 #define HASH_IPV6 4
 #define HASH_TCPV6 5
 #define HASH_UDPV6 6
+#define HASH_TYPES 7
+
+#define RSS_IP_SRC 1               /* what of a flow is hashed, in ethtool's letters: s d f n */
+#define RSS_IP_DST 2
+#define RSS_L4_SRC 4
+#define RSS_L4_DST 8
 
 struct rss {
 	u8 key[RSS_KEY_SIZE];
-	u8 udp_ports;              /* rx-flow-hash udp4/udp6 sdfn: hash the ports too */
+	u8 left_out[HASH_TYPES];   /* by flow type, HASH_TCPV4 ..: RSS_IP_SRC .. that are not hashed (rx-flow-hash) */
+	u8 symmetric;              /* xfrm symmetric-xor: source ^ destination in both places */
+	u8 shaped;                 /* any of those: the input is not just the tuple */
 	u8 enabled;                /* rxhash */
-	u32 keys;                  /* how many it had */
+	u8 configured;             /* indir[] was set by somebody; else it follows the number of queues */
+	u32 changes;               /* of key, fields and transformation */
 	u16 indir[RSS_INDIR_SIZE];
 	u64 window[9];             /* key bits 32 i .. 32 i + 63, the first one lowest: for carry-less multiplication */
 	u64 matrix[16];            /* row j: key bits 8 i + j .. 8 i + j + 7: for gf2p8affineqb */
 	u32 table[36][256];        /* key, laid out: one look-up per input byte */
 };
 void rss_set_key(struct rss *r, const u8 *key, u32 len);
+void rss_set_fields(struct rss *r, u32 hash_type, u32 fields);
+void rss_set_symmetric(struct rss *r, int on);
 u32 rss_toeplitz(const struct rss *r, const u8 *input, u32 len);
 void frame_parse(struct frame *f);
 void rss_frame(const struct rss *r, struct frame *f);

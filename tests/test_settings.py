@@ -30,7 +30,13 @@ OTHER = {  # a value that is not the default
     "rx": False,
     "rxhash": False,
     "rx-flow-hash-udp": "sd",
+    "rx-flow-hash-tcp4": "sd",
+    "rx-flow-hash-udp4": "sd",
+    "rx-flow-hash-tcp6": "sd",
+    "rx-flow-hash-udp6": "sd",
     "rss-key": bytes(range(1, 53)),
+    "rss-xfrm": "symmetric-xor",
+    "rss-indir": (0,) * 128,
     "drop-en": True,
     "rx-usecs": 40,
     "rx-frames": 9,
@@ -70,6 +76,13 @@ OTHER = {  # a value that is not the default
 }
 
 
+ALIKE = {  # other names for a part of it, and what follows it
+    "queues": {"rss-indir"},
+    "rx-flow-hash-udp": {"rx-flow-hash-udp4", "rx-flow-hash-udp6"},
+    "rx-flow-hash-udp4": {"rx-flow-hash-udp"},
+}
+
+
 def host(**knobs):
     return vnic.Host(**({"cpus": 4, "rx_pool": 1024, "sockets": 64} | knobs))
 
@@ -87,7 +100,8 @@ def test_what_is_set_is_read_back_and_is_as_if_set_at_the_start(name):
         h.knobs[name] = "7.0" if name == "gro-cwr" else to
         assert h.knobs[name] == OTHER[name]
         assert h.knobs[name] == fresh.knobs[name] != before[name]
-        assert {k for k in before if h.knobs[k] != before[k]} - {"gro-ipv4-max-size", "rx-usecs", "rx-frames"} <= {name}
+        changed = {k for k in before if h.knobs[k] != before[k]}
+        assert changed - {"gro-ipv4-max-size", "rx-usecs", "rx-frames"} <= {name} | ALIKE.get(name, set())
         h.nic.feed([frames.udp(dport=9)] * 20)
         h.run()
         assert h.laws() == 0
@@ -175,12 +189,34 @@ def test_fewer_queues_take_what_was_meant_for_the_others():
 
 def test_queues_that_the_table_names_stay():
     with host(queues=4) as h:
-        for i in range(128):
-            h.c.nic.rss.indir[i] = i % 3
+        h.knobs["rss-indir"] = [0, 1, 2]
         with pytest.raises(vnic.ConfigError, match="names queue 2"):
             h.knobs.queues = 2
         h.knobs.queues = 3
         assert h.knobs.queues == 3
+        assert not h.knobs["rss-indir"].default
+
+
+def test_a_table_that_was_not_set_follows_the_queues_and_one_that_was_is_taken_back_as_it_was():
+    with host(queues=4) as h:
+        with pytest.raises(vnic.ConfigError, match="there is no queue 4"):
+            h.knobs.update({"mtu": 7, "rss-key": bytes(40), "rss-indir": [4]})
+        assert h.knobs.mtu == 0
+        assert h.knobs["rss-key"][:1] == b"\x6d"
+        with pytest.raises(vnic.ConfigError, match="has room for 4"):
+            h.knobs.update({"rss-indir": [1], "queues": 5})
+        assert h.knobs["rss-indir"].default
+        assert h.knobs["rss-indir"] == tuple(i % 4 for i in range(128))
+        h.knobs["rss-indir"] = h.knobs["rss-indir"]  # as it is: still nobody's
+        h.knobs.queues = 2
+        assert h.knobs["rss-indir"] == (0, 1) * 64
+        h.knobs["rss-indir"] = [0, 1]  # the same numbers
+        assert not h.knobs["rss-indir"].default
+        with pytest.raises(vnic.ConfigError, match="names queue 1"):
+            h.knobs.queues = 1
+        h.knobs["rss-indir"] = "default"
+        h.knobs.queues = 1
+        assert h.knobs["rss-indir"] == (0,) * 128
 
 
 def every_other(burst):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vnic import places
 from vnic._core import lib
 from vnic.errors import ConfigError
-from vnic.places import Place, of_host, of_irq
+from vnic.places import Place, flow_hash, of_host, of_irq
 from vnic.values import (
     fixed_off,
     flag,
@@ -23,12 +23,14 @@ from vnic.values import (
     parse_cost,
     parse_cwr,
     parse_flow_hash,
+    parse_indir,
     parse_key,
     parse_link,
     parse_mac,
     parse_mask,
     parse_reader,
     parse_speed,
+    parse_xfrm,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +62,10 @@ def _frag_time(family: str, seconds: int) -> Knob:
     return Knob(
         integer(0, 86_400), of_host(f"{family}.timeout_ns", scale=10**9), seconds, "how long they wait, seconds"
     )
+
+
+def _flow_hash(flow_type: str) -> Knob:
+    return Knob(parse_flow_hash, flow_hash(flow_type), None, f"what RSS hashes of {flow_type} flows (ethtool -N)")
 
 
 KNOBS: dict[str, Knob] = {
@@ -109,11 +115,19 @@ KNOBS: dict[str, Knob] = {
     ),
     "rx-flow-hash-udp": Knob(
         parse_flow_hash,
-        places.UDP_HASH,
+        flow_hash("udp4", "udp6"),
         "sdfn",
         "what RSS hashes of UDP",
     ),
+    "rx-flow-hash-tcp4": _flow_hash("tcp4"),
+    "rx-flow-hash-udp4": _flow_hash("udp4"),
+    "rx-flow-hash-tcp6": _flow_hash("tcp6"),
+    "rx-flow-hash-udp6": _flow_hash("udp6"),
     "rss-key": Knob(parse_key, places.KEY, None, "Toeplitz key (ethtool -X hkey)"),
+    "rss-xfrm": Knob(parse_xfrm, places.XFRM, "none", "symmetric-xor: both directions of a flow hash alike"),
+    "rss-indir": Knob(
+        parse_indir, places.INDIR, None, "queues by the hash's low bits: 128, or so many that repeat (ethtool -X)"
+    ),
     "drop-en": Knob(
         flag,
         of_host("nic.drop_en", kind=bool),

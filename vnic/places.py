@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vnic._core import ffi, lib
 from vnic.address import join_groups
 from vnic.cost import costs
+from vnic.values import Indirection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,26 +72,44 @@ def of_irq(field: str) -> Place:
 OFF = Place(lambda _h, _w, _v, _q: None, lambda _h, _w, _q: False)  # what this card does not have
 
 
+def _default_indir(nqueues: int) -> list[int]:
+    """Over all queues in turn. Linux: ethtool_rxfh_indir_default()."""
+    return [i % nqueues for i in range(lib.RSS_INDIR_SIZE)]
+
+
+def _get_indir(h: Any, _w: Any, _q: int | None) -> Indirection:
+    table = Indirection(ffi.unpack(h.nic.rss.indir, lib.RSS_INDIR_SIZE))
+    table.default = not h.nic.rss.configured and list(table) == _default_indir(h.nic.nqueues)
+    return table
+
+
+def _put_indir(h: Any, _w: Any, table: Indirection, _q: int | None) -> None:
+    if not table.default and max(table) >= h.nic.nqueues:
+        raise ValueError(f"there is no queue {max(table)}: the card has {h.nic.nqueues}")
+    entries = _default_indir(h.nic.nqueues) if table.default else table
+    h.nic.rss.indir = [entries[i % len(entries)] for i in range(lib.RSS_INDIR_SIZE)]
+    h.nic.rss.configured = not table.default
+
+
+INDIR = Place(_put_indir, _get_indir)
+
+
 def _put_queues(h: Any, _w: Any, n: int, _q: int | None) -> None:
     h.nic.nqueues = n
-    for i in range(lib.RSS_INDIR_SIZE):
-        h.nic.rss.indir[i] = i % n
+    h.nic.rss.indir = _default_indir(n)
 
 
-def _change_queues(h: Any, _w: Any, n: int, _q: int | None) -> int:
-    old, indir, most = int(h.nic.nqueues), h.nic.rss.indir, int(h.nic.queues_max)
+def _change_queues(h: Any, w: Any, n: int, _q: int | None) -> int:
+    most, table = int(h.nic.queues_max), _get_indir(h, w, None)
     if n > most:
         raise ValueError(f"the card has room for {most}")
-    table = list(indir)
-    if table == [i % old for i in range(lib.RSS_INDIR_SIZE)]:
-        for i in range(lib.RSS_INDIR_SIZE):
-            indir[i] = i % n
+    if table.default:
+        h.nic.rss.indir = _default_indir(n)
     elif max(table) >= n:
         raise ValueError(f"the indirection table names queue {max(table)}")
     rc = int(lib.driver_set_channels(h, n))
     if rc < 0:
-        for i, queue in enumerate(table):
-            indir[i] = queue
+        h.nic.rss.indir = list(table)
     return rc
 
 
@@ -222,10 +241,45 @@ def _put_speed(_h: Any, w: Any, factor: float | None, _q: int | None) -> None:
 
 SPEED = Place(_put_speed, lambda _h, w, _q: w.speed_ppm / 1_000_000 if w.speed_ppm else math.inf)
 
-UDP_HASH = Place(
-    lambda h, _w, v, _q: setattr(h.nic.rss, "udp_ports", v == "sdfn"),
-    lambda h, _w, _q: "sdfn" if h.nic.rss.udp_ports else "sd",
-)
+FIELDS = {"s": lib.RSS_IP_SRC, "d": lib.RSS_IP_DST, "f": lib.RSS_L4_SRC, "n": lib.RSS_L4_DST}
+FLOW_TYPES = {
+    "tcp4": lib.HASH_TCPV4,
+    "udp4": lib.HASH_UDPV4,
+    "tcp6": lib.HASH_TCPV6,
+    "udp6": lib.HASH_UDPV6,
+}
+
+
+def _pairs(fields: str) -> bool:
+    """Does the hash treat both directions alike: source and destination, or neither?"""
+    return ("s" in fields) == ("d" in fields) and ("f" in fields) == ("n" in fields)
+
+
+def flow_hash(*types: str) -> Place:
+    """What is hashed of these types of flows, in ethtool's letters; read is the first one's."""
+
+    def get(h: Any, _w: Any, _q: int | None) -> str:
+        left_out = h.nic.rss.left_out[FLOW_TYPES[types[0]]]
+        return "".join(letter for letter, bit in FIELDS.items() if not left_out & bit)
+
+    def put(h: Any, _w: Any, fields: str, _q: int | None) -> None:
+        if h.nic.rss.symmetric and not _pairs(fields):
+            raise ValueError("a symmetric hash takes source and destination, or neither")
+        for name in types:
+            lib.rss_set_fields(ffi.addressof(h.nic.rss), FLOW_TYPES[name], sum(FIELDS[letter] for letter in fields))
+
+    return Place(put, get)
+
+
+def _put_xfrm(h: Any, w: Any, name: str, _q: int | None) -> None:
+    """Linux refuses it likewise: ethtool_check_flow_types()."""
+    odd = [t for t in FLOW_TYPES if not _pairs(flow_hash(t).get(h, w, None))]
+    if name != "none" and odd:
+        raise ValueError(f"{odd[0]} flows hash a source without its destination, or the other way round")
+    lib.rss_set_symmetric(ffi.addressof(h.nic.rss), name != "none")
+
+
+XFRM = Place(_put_xfrm, lambda h, _w, _q: "symmetric-xor" if h.nic.rss.symmetric else "none")
 STRICT_CSUM = Place(
     lambda _h, w, v, _q: setattr(w, "strict_csum", v),
     lambda _h, w, _q: bool(w.strict_csum),
