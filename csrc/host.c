@@ -127,8 +127,8 @@ static u32 buf_stride(const struct nic *nic)
 static int region_init(struct host *h)
 {
 	struct nic *nic = &h->nic;
-	const u64 n = RX_RING_MAX, desc = 16 * n, avail = align_up(6 + 2 * n, PAGE), used = align_up(6 + 8 * n, PAGE);
-	const u64 rings = desc + avail + used, buffers = (u64)h->rx_pool_size * buf_stride(nic);
+	const u32 n = RX_RING_MAX, desc = 16 * n, avail = align_up(6 + 2 * n, PAGE), used = align_up(6 + 8 * n, PAGE);
+	const u64 rings = (u64)desc + avail + used, buffers = (u64)h->rx_pool_size * buf_stride(nic);
 	u64 at = PAGE, first_buffer, tx;
 	struct vnic_config *c;
 	int rc;

@@ -101,7 +101,7 @@ def test_what_is_set_is_read_back_and_is_as_if_set_at_the_start(name):
         assert h.knobs[name] == OTHER[name]
         assert h.knobs[name] == fresh.knobs[name] != before[name]
         changed = {k for k in before if h.knobs[k] != before[k]}
-        assert changed - {"gro-ipv4-max-size", "rx-usecs", "rx-frames"} <= {name} | ALIKE.get(name, set())
+        assert changed - {"gro-ipv4-max-size", "rx-usecs", "rx-frames", "allmulti"} <= {name} | ALIKE.get(name, set())
         h.nic.feed([frames.udp(dport=9)] * 20)
         h.run()
         assert h.laws() == 0
@@ -142,10 +142,22 @@ def test_all_or_none():
             assert dict(h.knobs) == before
 
 
+def test_a_time_alone_moderates_and_none_ends_it():
+    """ethtool -C rx-usecs 50 would do nothing beside the rx-frames 1 that is there at the start."""
+    with host() as h:
+        for usecs, frames_ in ((50, 0), (60, 0), (0, 1), (0, 1), (9, 0)):
+            h.knobs.rx_usecs = usecs
+            assert (h.knobs.rx_usecs, h.knobs.rx_frames) == (usecs, frames_)
+        h.knobs.rx_frames = 1
+        h.knobs.update({"rx-usecs": 5, "rx-frames": 7})
+        h.knobs.rx_usecs = 6
+        assert h.knobs.rx_frames == 7
+
+
 def test_a_queue_has_its_own():
     with host(queues=2) as h:
         h.knobs.queue(1).update({"rx-usecs": 30, "rps-cpus": "c", "rps-flow-cnt": 5})
-        assert dict(h.knobs.queue(1)) == {"rx-usecs": 30, "rx-frames": 1, "rps-cpus": 12, "rps-flow-cnt": 8}
+        assert dict(h.knobs.queue(1)) == {"rx-usecs": 30, "rx-frames": 0, "rps-cpus": 12, "rps-flow-cnt": 8}
         assert dict(h.knobs.queue(0)) == {"rx-usecs": 0, "rx-frames": 1, "rps-cpus": 0, "rps-flow-cnt": 0}
         h.knobs.rx_usecs = 7
         assert h.knobs.queue(1).rx_usecs == h.knobs.queue(0).rx_usecs == 7

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vnic import iplink, show, stat, sysctl
+from vnic import ethtool, iplink, show, stat, sysctl
 from vnic.errors import VnicError
 from vnic.reply import Reply
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Command = Callable[[Host, Sequence[str]], Reply]
 
 COMMANDS: dict[str, Command] = {
+    "ethtool": ethtool.command,
     "ip": iplink.command,
     "sysctl": sysctl.command,
     "show": show.show,

@@ -292,8 +292,6 @@ def _set(host: Host, words: list[str]) -> Reply:
         if mac[0] & 1 or not any(mac):
             raise _refused("", "Cannot assign requested address")
         knobs["mac"] = mac.hex(":")
-        if host.knobs["mac"] is not None:  # else allmulti came with having no address, and goes with it
-            knobs["allmulti"] = host.knobs["allmulti"]
     if change.mtu is not None:
         if change.mtu < netdevice.MTU_MIN:
             raise _StopError("Error: mtu less than device minimum.\n", 2)

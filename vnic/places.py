@@ -167,7 +167,7 @@ def _put_mac(h: Any, _w: Any, mac: bytes | None, _q: int | None) -> None:
 
 
 def _change_mac(h: Any, w: Any, mac: bytes | None, q: int | None) -> None:
-    allmulti = h.nic.filter.allmulti
+    allmulti = 0 if h.nic.filter.any else h.nic.filter.allmulti  # it goes if it came with having no address
     _put_mac(h, w, mac, q)
     h.nic.filter.allmulti |= allmulti
     join_groups(h, link_local=False)

@@ -92,6 +92,7 @@ class Settings(Mapping[str, Any]):
                 raise ConfigError(f"{name}={value}: can't be changed now: {START_ONLY[key]}")
             values[key] = read(key, value)
         self._check(values)
+        values |= self._moderation(values)
         host, before = self._host, {}
         with host.stopped_machine():
             try:
@@ -104,9 +105,15 @@ class Settings(Mapping[str, Any]):
                         _change(host, key, value, self._queue)
                 raise
 
+    def _moderation(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """A time alone means just that, as at the start ("after 1 frame" would win); no time: immediately again."""
+        if "rx-usecs" not in values or "rx-frames" in values:
+            return {}
+        was = self["rx-frames"]
+        return {"rx-frames": 0 if values["rx-usecs"] and was == 1 else 1 if not values["rx-usecs"] and not was else was}
+
     def _check(self, values: Mapping[str, Any]) -> None:
-        moderation = {key: values.get(key, self[key]) for key in ("rx-usecs", "rx-frames")}
-        if values.keys() & moderation.keys() and not any(moderation.values()):
+        if values.get("rx-frames") == 0 and not values.get("rx-usecs", self["rx-usecs"]):
             raise ConfigError("rx-usecs=0 and rx-frames=0: there would never be an interrupt")
 
     def _name(self, name: str) -> str:
