@@ -114,7 +114,7 @@ def run(
         fifo_bytes=knobs.read("fifo", options.get("fifo")),
     )
     signals = _Signals(command=command)
-    with signals.caught(), _host(wire, options) as host:
+    with signals.caught(), _host(wire, options) as host, contextlib.ExitStack() as stack:
         host.name = tap
         began = time.monotonic_ns()
 
@@ -124,7 +124,9 @@ def run(
             return facts(host, schema=SCHEMA, input_facts=described)
 
         capture = None
-        serving = _control(host, found, command=command) if control else contextlib.nullcontext()
+        serving = _control(host, found, command=command) if control else None
+        if serving is not None:
+            stack.callback(serving.close)
         if write is not None:
             base_ns = time.time_ns() - time.monotonic_ns()
             capture = Capture(host, write, at=at, base_ns=base_ns, name=tap)
@@ -132,26 +134,25 @@ def run(
             capabilities.drop()
 
         def receive() -> None:
+            if serving is not None:
+                serving.start()
             if ready is not None:
                 ready(host)
             host.wait(duration)
 
-        with serving:
-            began = time.monotonic_ns()
-            try:
-                host.start(pin=real_cpus)
-                signals.interruptible(receive)
-            finally:
-                host.stop()
-            report = found()
+        began = time.monotonic_ns()
+        try:
+            host.start(pin=real_cpus)
+            signals.interruptible(receive)
+        finally:
+            host.stop()
+        report = found()
         if capture is not None:
             report["capture"] = capture.finish()
         return report
 
 
-def _control(
-    host: Host, found: Callable[[], dict[str, Any]], *, command: bool
-) -> contextlib.AbstractContextManager[Any]:
+def _control(host: Host, found: Callable[[], dict[str, Any]], *, command: bool) -> Control | None:
     """The control socket; without one it runs all the same, and says why."""
     try:
         return Control(host, facts=found)
@@ -161,7 +162,7 @@ def _control(
             sys.stderr.write(f"vnic: {why}\n")
         else:
             warnings.warn(why, stacklevel=3)
-        return contextlib.nullcontext()
+        return None
 
 
 def _host(wire: TapWire, options: dict[str, Any]) -> Host:
