@@ -504,10 +504,13 @@ int isa_has_gfni(void);
 
 struct irq {
 	u32 rx_usecs, rx_frames;
+	u32 rx_usecs_irq, rx_frames_irq; /* for what completes while an interrupt is serviced; both 0: it starts nothing */
 	u32 frames;                /* completed since the interrupt was asked for */
 	u8 pending;
+	u8 serviced;               /* what is pending was started while one was serviced: the -irq pair counts */
+	u8 wanted;                 /* and the driver wants to hear of something since */
 	u16 since;                 /* what was published before the entries that the driver wanted to hear of */
-	u64 first_ns, deadline_ns; /* of the pending one */
+	u64 first_ns, deadline_ns; /* of the pending one; first: that the driver wants to hear of */
 	int call_fd;               /* >= 0: the driver is another process, this eventfd is its interrupt */
 	/* counters */
 	u64 raised, by_usecs, by_frames, suppressed;
