@@ -86,12 +86,8 @@ def c_plan(pace, rate, passes):
 stamped = st.tuples(st.integers(0, 10**10), st.sampled_from([0, 60, 1514]) | st.integers(14, 9000))
 
 
-@given(
-    st.sampled_from([lib.PACE_RECORDED, lib.PACE_PPS, lib.PACE_BPS, lib.PACE_TOPSPEED]),
-    st.integers(1, 4 * 10**9),
-    st.lists(stamped, min_size=1, max_size=40),
-    st.integers(1, 4),
-)
+@pytest.mark.parametrize("pace", [lib.PACE_RECORDED, lib.PACE_PPS, lib.PACE_BPS, lib.PACE_TOPSPEED])
+@given(st.integers(1, 4 * 10**9), st.lists(stamped, min_size=1, max_size=40), st.integers(1, 4))
 def test_the_plan_is_exact(pace, rate, recorded, passes):
     due = c_plan(pace, rate, [recorded] * passes)
     assert due == plan(pace, rate, [recorded] * passes)
@@ -117,6 +113,12 @@ def test_a_million_frames_drift_by_nothing(pace, rate):
             lib.PACE_BPS: i * 800 * 10**9 // rate,
         }[pace]
     )
+
+
+def test_time_that_goes_backwards_stands_still_and_is_counted(sender):
+    s = sender([(t, FRAMES[0]) for t in (100, 50, 120, 110)], loop=2)
+    assert [t for t, _ in play(s)] == [0, 0, 20, 20, 26, 26, 46, 46]  # 6: the mean gap
+    assert send_.facts(s)["input"]["time_backwards"] == 4
 
 
 def test_damaged_stamps_end_in_146_years():
@@ -333,6 +335,10 @@ def test_a_full_queue_is_waited_for(sender, to):
     assert rc == -errno.EAGAIN == lib.send_step(s.c, s.c.start_ns)
     assert (s.c.queue_full, s.c.dropped) == (1, 0)
     found = s.target.got()
+    while lib.send_step(s.c, s.c.start_ns) > 0:
+        pass
+    assert s.c.queue_full == 2  # another frame
+    found += s.target.got()
     while lib.send_step(s.c, s.c.start_ns) != -errno.ENODATA:
         found += s.target.got()
     assert found == FRAMES * 1000
@@ -347,6 +353,15 @@ def test_or_not(sender, to):
     assert s.c.queue_full == s.c.dropped > 0
     assert len(s.target.got()) == s.c.frames == 20_000 - s.c.dropped
     assert f"{s.c.dropped} lost, because the kernel's queue was full" in "\n".join(report(send_.facts(s)))
+
+
+@pytest.mark.parametrize("to", [lib.SEND_TAP, lib.SEND_DEV])
+def test_what_the_kernel_finds_too_long_is_skipped(sender, to):
+    """The MTU became smaller meanwhile."""
+    s = sender([(0, FRAMES[0]), (10, bytes(60_000)), (20, FRAMES[1])], to=to, mtu=65_000)
+    s.target.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    assert play(s) == [(0, FRAMES[0]), (20, FRAMES[1])]
+    assert s.c.too_long == 1
 
 
 def test_a_slice_of_the_real_clock_ends(sender):
