@@ -215,6 +215,56 @@ struct pcap_wire *pcap_wire_new(void);
 void pcap_wire_free(struct pcap_wire *p);
 int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size);  /* -EINVAL: error_text says why */
 
+/* ---- send.c: a capture's frames onto a wire, by an absolute schedule: vnic send ---- */
+
+#define SEND_SPIN_NS 50000         /* so long before a frame is due the waiting is done awake */
+#define SEND_LATE_NS 100000        /* a frame that leaves later than this is counted */
+enum pace { PACE_RECORDED, PACE_PPS, PACE_BPS, PACE_TOPSPEED };
+enum send_to { SEND_TAP, SEND_DEV };
+
+/**
+ * struct schedule - when a frame is due, ns after the start: from what came before it, never from when the last one left
+ * @rate:     PACE_RECORDED: ppm of the recorded pace; PACE_PPS: frames in 1000 s; PACE_BPS: bits a second
+ * @frames:   that were due, and their bits
+ * @loops_ns: recorded time of the passes through the file that are over
+ * @nth:      frames in this pass; @first_ns, @last_ns: their stamps
+ */
+struct schedule {
+	u64 rate, frames, bits, loops_ns, nth, first_ns, last_ns, backwards;
+	u32 pace;
+};
+u64 schedule_next(struct schedule *s, u64 t_ns, u32 len); /* of a frame with this stamp; len 0: it is not going to be sent */
+void schedule_loop(struct schedule *s);                   /* the next frame is the file's first again */
+
+/**
+ * struct sender - a run of vnic send. Zeroed, then set by Python up to schedule.rate
+ * @frame_max: longest frame, bytes without a VLAN tag; @drop: what finds the kernel's queue full is lost, and never waited for
+ * @passes:    times to go through the file, @limit: frames, @end_ns: ns after the start; ~0: without end
+ * @next_ns:   when the next frame is due, by the clock; ~0: there is none
+ */
+struct sender {
+	struct pcap_wire *pcap;
+	const void *map;
+	u64 map_size;
+	int fd;
+	u32 to, frame_max;
+	u8 drop;
+	u64 passes, limit, start_ns, end_ns;
+	struct schedule schedule;
+	u64 next_ns;
+	struct frame burst[BURST];
+	u64 due_ns[BURST];
+	u32 at, n;
+	u8 ended, full;                /* nothing more is read; the frame at the front has found the queue full */
+	int error;                     /* -errno: the file broke off */
+	u64 first_sent_ns, last_sent_ns, first_due_ns, last_due_ns;
+	u64 taken, taken_before, frames, bytes, last_bytes; /* to be sent, before this pass; sent; the last one's */
+	u64 passes_done, cut, too_long, too_short, dropped, queue_full, late, late_max_ns;
+	struct histogram gap_error;    /* ns between the gap that was asked for and the one there was */
+};
+int send_step(struct sender *s, u64 now);      /* frames sent; 0: none is due; -EAGAIN: no room; -ENODATA: all done; -errno */
+int send_run(struct sender *s, u64 until_ns);  /* 1: go on; 0: all is sent; -errno */
+
 /* ---- tap.c: a TAP device's fds as a wire; frames are read straight into slots, which are the FIFO's memory ---- */
 
 #define TAP_LANES_MAX 16
@@ -468,10 +518,13 @@ int isa_has_gfni(void);
 
 struct irq {
 	u32 rx_usecs, rx_frames;
+	u32 rx_usecs_irq, rx_frames_irq; /* for what completes while an interrupt is serviced; both 0: it starts nothing */
 	u32 frames;                /* completed since the interrupt was asked for */
 	u8 pending;
+	u8 serviced;               /* what is pending was started while one was serviced: the -irq pair counts */
+	u8 wanted;                 /* and the driver wants to hear of something since */
 	u16 since;                 /* what was published before the entries that the driver wanted to hear of */
-	u64 first_ns, deadline_ns; /* of the pending one */
+	u64 first_ns, deadline_ns; /* of the pending one; first: that the driver wants to hear of */
 	int call_fd;               /* >= 0: the driver is another process, this eventfd is its interrupt */
 	/* counters */
 	u64 raised, by_usecs, by_frames, suppressed;

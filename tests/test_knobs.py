@@ -17,6 +17,8 @@ INTEGERS = [
     ("mtu", 0, 65535, "nic.mtu"),
     ("rx-usecs", 0, 100_000, "nic.queue.irq.rx_usecs"),
     ("rx-frames", 0, 65535, "nic.queue.irq.rx_frames"),
+    ("rx-usecs-irq", 0, 100_000, "nic.queue.irq.rx_usecs_irq"),
+    ("rx-frames-irq", 0, 65535, "nic.queue.irq.rx_frames_irq"),
     ("hz", 100, 1000, "hz"),
     ("weight", 1, 1024, "weight"),
     ("dev-weight", 1, 1024, "dev_weight"),

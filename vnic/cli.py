@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vnic import cli_control, cli_tap
+from vnic import cli_control, cli_send, cli_tap
 from vnic.capture import POINTS
 from vnic.config_file import Config
 from vnic.config_file import load as load_config
@@ -248,6 +248,7 @@ def main() -> None:
 
 main.add_command(cli_tap.setup)
 main.add_command(cli_tap.doctor)
+main.add_command(cli_send.send)
 for _command in cli_control.COMMANDS:
     main.add_command(_command)
 

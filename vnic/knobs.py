@@ -141,6 +141,13 @@ KNOBS: dict[str, Knob] = {
         "interrupt so long after the first frame (given alone, rx-frames is 0)",
     ),
     "rx-frames": Knob(integer(0, 65535), of_irq("rx_frames"), 1, "interrupt after so many frames"),
+    "rx-usecs-irq": Knob(
+        integer(0, 100_000),
+        of_irq("rx_usecs_irq"),
+        0,
+        "the same for frames that come while an interrupt is serviced; they may delay the next one",
+    ),
+    "rx-frames-irq": Knob(integer(0, 65535), of_irq("rx_frames_irq"), 0, "likewise; both 0: such frames delay nothing"),
     "adaptive-rx": Knob(
         flag,
         places.ADAPTIVE,
