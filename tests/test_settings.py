@@ -39,6 +39,8 @@ OTHER = {  # a value that is not the default
     "rss-indir": (0,) * 128,
     "drop-en": True,
     "rx-usecs": 40,
+    "rx-usecs-irq": 30,
+    "rx-frames-irq": 5,
     "rx-frames": 9,
     "adaptive-rx": True,
     "weight": 7,
