@@ -22,6 +22,8 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 
 #define NIC_QUEUES_MAX 16
+#define RX_RING_MIN 16
+#define RX_RING_MAX 4096
 #define CPUS_MAX 64
 #define BURST 64                   /* frames handed on at once where a queue or a thread border is crossed */
 #define RSS_INDIR_SIZE 128
@@ -352,6 +354,7 @@ struct fifo {
 	u32 max_bytes;             /* high-water mark */
 };
 int fifo_init(struct fifo *q, u32 bytes);
+int fifo_resize(struct fifo *q, u32 bytes);
 int fifo_push(struct fifo *q, const struct frame *f);   /* 0, or -ENOBUFS */
 struct frame *fifo_room(struct fifo *q, u32 n);
 u32 fifo_push_burst(struct fifo *q, const struct frame *f, u32 n);
@@ -598,6 +601,7 @@ struct nic {
 	struct vnic_config *config;    /* page 0 of the region */
 	struct nic_queue queue[NIC_QUEUES_MAX];
 	u32 nqueues, ring_size, buf_len, mtu;
+	u32 nqueues_open, queues_max;  /* that have, or had, a driver's queue; that there is room for */
 	u8 rx_csum, tx_csum, drop_en, python_filter, up, ntuple, adaptive_rx;
 	struct arfs arfs;
 	/* the device's clock and its plans */
@@ -615,8 +619,9 @@ struct nic {
 	u64 fates[FATE_MAX];
 	int kick_fd;                   /* live: the doorbell */
 	u32 in_taps;                   /* as a CPU's */
-	u32 stop;                      /* written by others, atomically */
+	u32 stop, pause;               /* written by others, atomically */
 };
+int nic_queue_up(struct nic *nic, u32 i);
 int nic_up(struct nic *nic);                 /* after the driver wrote DRIVER_OK */
 void nic_run(struct nic *nic, u64 until);    /* all device events up to and including until */
 u64 nic_next(struct nic *nic);               /* when the next one is; ~0: none planned */
@@ -826,7 +831,7 @@ struct softnet_data {
 	u32 irq_pending;               /* bit per NIC queue */
 	u32 ipi_pending;
 	u64 irq_ns, ipi_ns, reader_ns; /* virtual time: when they were raised; when the reader was woken */
-	u32 sleeping, stop;
+	u32 sleeping, stop, pause;
 	int wake_fd;
 	u32 spin_ns;                   /* live: how long it looks for work before it sleeps */
 	u32 in_taps;                   /* odd: walks the taps, see af_packet.c */
@@ -875,6 +880,7 @@ struct softnet_data {
 	u64 rfs_steered, rfs_moved, rfs_waited;
 	u64 dropped;                   /* backlog drops, charged here as the target: written under lock */
 	u64 hardirqs, softirqs, ksoftirqd_runs, net_rx_runs, idle_ns, yields;
+	u64 idle_since;                /* live: it sleeps since then, 0: it does not */
 	u64 rx_dropped, rx_otherhost_dropped;
 	u64 gro_merged, gro_held_total, gro_normal, gro_flushed_skbs, gro_flushed_segs;
 	u64 gro_ended[GRO_END_MAX];
@@ -917,11 +923,24 @@ struct driver_queue {
 	/* counters */
 	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used, irqs;
 };
+int driver_open_queue(struct host *h, u32 i);
+int driver_dim(struct driver_queue *dq);
 int driver_open(struct host *h);             /* probe, handshake, netif_napi_add, request_irq, post the buffers */
 int driver_poll(struct napi_struct *napi, int budget);
 void driver_irq(struct driver_queue *dq);    /* the interrupt handler */
 int driver_refill(struct driver_queue *dq);  /* buffers posted */
 void driver_close(struct driver_queue *dq);  /* frames left in the ring end as DEV_READY */
+
+/* ---- stop_machine.c, driver_ethtool.c: knobs change while nobody moves ---- */
+
+void machine_pause(struct host *h, u32 pause);
+void machine_settle(struct host *h);
+int ring_settle(struct driver_queue *dq);
+int driver_set_ringparam(struct host *h, u32 size);
+int driver_set_channels(struct host *h, u32 nqueues);
+int driver_set_adaptive(struct host *h, u32 on);
+void netif_set_weights(struct host *h);
+void dev_set_threaded(struct host *h, u32 on);
 
 /* ---- gro.c: hold and merge. gro_inet.c: VLAN, IP, one tunnel; gro_tcp.c, gro_udp.c: may it join?  ---- */
 
@@ -974,7 +993,15 @@ int get_rps_cpu(struct softnet_data *sd, struct sk_buff *skb);      /* -1: stay 
 
 #define RPS_NO_FILTER 65535
 struct rps_dev_flow { u16 cpu, filter; u32 last_qtail, hash; };
+struct rps_sock_flow_table {           /* row by hash: the hash's upper bits, and the CPU of the flow's reader */
+	u32 mask, size;
+	struct rps_sock_flow_table *older; /* no longer used, but perhaps still written to */
+	u32 ents[];
+};
 int rfs_init(struct host *h, u32 flow_cnt, u32 sock_entries);
+int rfs_set_sock_entries(struct host *h, u32 entries);
+int rfs_set_flow_cnt(struct host *h, u32 queue, u32 flow_cnt);
+void rfs_forget_filters(struct host *h);
 void rfs_exit(struct host *h);
 int rfs_get_cpu(struct softnet_data *sd, struct sk_buff *skb, u32 hash);
 void rps_record_sock_flow(struct host *h, u32 hash, u32 cpu);       /* a flow's reader runs there */
@@ -982,11 +1009,14 @@ void rfs_queued(struct host *h, u32 rflow, u32 tail);               /* under the
 u32 rfs_head(struct host *h, u32 cpu);
 int rps_may_expire_flow(struct host *h, u32 queue, u32 slot, u32 filter);
 u32 arfs_queue(const struct host *h, u32 cpu);                      /* rx_cpu_rmap */
+int arfs_set(struct host *h, u32 on);
+void arfs_clear(struct host *h);
 int rx_flow_steer(struct softnet_data *sd, const struct sk_buff *skb, u32 queue, u32 flow);
 void arfs_expire(struct softnet_data *sd);
 
 struct sd_flow_limit;
 struct sd_flow_limit *flow_limit_new(u32 table_len);
+int flow_limit_set(struct host *h, u64 cpus);
 int skb_flow_limit(struct softnet_data *sd, struct sk_buff *skb, u32 qlen);
 
 int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu);
@@ -1087,6 +1117,7 @@ struct capture {
 	u32 points;                    /* bit per point */
 	u32 interface[TAP_POINTS];     /* its number in the file */
 	const char *const *verdicts;   /* a line of text for each fate, or NULL */
+	struct bpf_prog *filter;       /* NULL: all */
 	struct capture_batch batch[3], *filling, *held, *spare;
 	u8 *out;
 	u64 size, out_used;            /* of a batch; bytes */
@@ -1100,7 +1131,7 @@ struct capture {
 	int error;
 };
 struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname, u32 points,
-			    const char *const *verdicts, u64 size, int threaded);
+			    const char *const *verdicts, struct bpf_prog *filter, u64 size, int threaded);
 int capture_thread(struct capture *c);  /* writes until stopped, or the file breaks: 0, or -errno of it */
 void capture_stop(struct capture *c);   /* ends it, from another thread */
 void capture_detach(struct host *h, struct capture *c);
@@ -1414,7 +1445,7 @@ void upcall_done(struct host *h, const u8 *verdicts, int n);  /* for the burst l
 
 /* ---- host.c, vtime.c, live.c: the machine, and the two drivers of its stages ---- */
 
-enum event { EV_DONE, EV_SLICE, EV_UPCALL, EV_FILTER, EV_WIRE, EV_STOPPED };
+enum event { EV_DONE, EV_SLICE, EV_UPCALL, EV_FILTER, EV_WIRE, EV_STOPPED, EV_PAUSED };
 
 struct host {
 	u32 ncpus, hz;
@@ -1442,8 +1473,8 @@ struct host {
 	u64 flow_limit_cpus;
 	u8 rps_flow_log[NIC_QUEUES_MAX];    /* 1 + log2 of a queue's table, 0: none */
 	struct rps_dev_flow *rps_flow[NIC_QUEUES_MAX];
-	u32 *rps_sock_flow;
-	u32 rps_sock_mask, rps_cpu_mask;
+	struct rps_sock_flow_table *rps_sock_flow, *rps_sock_tables; /* NULL: off; all there were, the largest first */
+	u32 rps_cpu_mask;
 	u64 hash_key[2];
 	u32 rcvbuf, sock_max, reader_cpu;   /* reader_cpu: ~0 = local port mod cpus */
 	struct packet_type ptype[PTYPES_MAX];

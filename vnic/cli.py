@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vnic import cli_tap
+from vnic import cli_control, cli_tap
 from vnic.capture import POINTS
 from vnic.errors import ConfigError
 from vnic.knobs import KNOBS, canonical
@@ -18,6 +18,8 @@ from vnic.refusals import EXIT_FAILED, fail, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from vnic.host import Host
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -208,14 +210,20 @@ def main() -> None:
 
 main.add_command(cli_tap.setup)
 main.add_command(cli_tap.doctor)
+for _command in cli_control.COMMANDS:
+    main.add_command(_command)
 
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--hold", is_flag=True, help="stay when it is over, and answer vnic show, ethtool -S and so on, until Ctrl-C"
+)
 @_host_options(replay=True)
 def replay(
     files: tuple[str, ...],
     *,
+    hold: bool,
     cpus: int,
     ip: tuple[str, ...],
     seed: int,
@@ -230,7 +238,13 @@ def replay(
     Says what became of every frame. Exit code: 0 done, 1 the input ended early, 2 usage, configuration or input that
     cannot be read.
     """
+    from vnic.control import Control
     from vnic.replay import replay as run_replay
+
+    def stay(host: Host, facts: dict[str, Any]) -> None:
+        progress.close()
+        _show(facts, as_json=as_json, write=write)
+        cli_control.hold(lambda: Control(host, facts=lambda: facts))
 
     with refusals(), contextlib.closing(_Progress()) as progress:
         result = run_replay(
@@ -238,12 +252,14 @@ def replay(
             write=write,
             at=at,
             progress=progress,
+            then=stay if hold else None,
             cpus=cpus,
             ip=_addresses(ip),
             seed=seed,
             **_knobs(options, sets),
         )
-    _show(result.facts, as_json=as_json, write=write)
+    if not hold:
+        _show(result.facts, as_json=as_json, write=write)
     if result.error:
         fail(EXIT_FAILED, f"the input ended early: {result.error}; what was read is reported")
 

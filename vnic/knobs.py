@@ -66,8 +66,8 @@ KNOBS: dict[str, Knob] = {
     # order matters where one knob looks at another
     "queues": Knob(integer(1, lib.NIC_QUEUES_MAX), places.QUEUES, 1, "receive queues (ethtool -L rx)"),
     "rx-ring": Knob(
-        integer(16, 4096, power_of_two=True),
-        of_host("nic.ring_size"),
+        integer(lib.RX_RING_MIN, lib.RX_RING_MAX, power_of_two=True),
+        places.RING,
         256,
         "descriptors a queue (ethtool -G rx)",
     ),
@@ -80,7 +80,7 @@ KNOBS: dict[str, Knob] = {
     "rx-pool": Knob(integer(64, 1 << 20), of_host("rx_pool_size"), 32768, "buffers a queue's driver has"),
     "fifo": Knob(
         integer(60, 1 << 28),
-        of_host("nic.fifo.size"),
+        places.FIFO,
         65536,
         "bytes of the card's FIFO",
     ),
@@ -136,7 +136,7 @@ KNOBS: dict[str, Knob] = {
     "rx-frames-irq": Knob(integer(0, 65535), of_irq("rx_frames_irq"), 0, "likewise; both 0: such frames delay nothing"),
     "adaptive-rx": Knob(
         flag,
-        of_host("nic.adaptive_rx", kind=bool),
+        places.ADAPTIVE,
         False,
         "rx-usecs and rx-frames follow the traffic (DIM); those given are not used",
     ),
@@ -144,8 +144,8 @@ KNOBS: dict[str, Knob] = {
     "rx-gro-hw": Knob(fixed_off, places.OFF, False, "GRO in the card: off [fixed]"),
     "rx-vlan-offload": Knob(fixed_off, places.OFF, False, "the card takes VLAN tags off: off [fixed]"),
     "hz": Knob(integer(100, 1000), of_host("hz"), 250, "jiffies a second"),
-    "weight": Knob(integer(1, 1024), of_host("weight"), 64, "packets a poll"),
-    "dev-weight": Knob(integer(1, 1024), of_host("dev_weight"), 64, "packets a poll of the backlog"),
+    "weight": Knob(integer(1, 1024), places.of_weight("weight"), 64, "packets a poll"),
+    "dev-weight": Knob(integer(1, 1024), places.of_weight("dev_weight"), 64, "packets a poll of the backlog"),
     "netdev-budget": Knob(integer(1, 1 << 20), of_host("netdev_budget"), 300, "packets a run of net_rx_action"),
     "netdev-budget-usecs": Knob(
         integer(1, 10_000_000),
@@ -177,7 +177,7 @@ KNOBS: dict[str, Knob] = {
         0,
         "empty polls by timer before the interrupt is back on",
     ),
-    "threaded": Knob(flag, of_host("threaded", kind=bool), False, "each queue's NAPI is polled by a task of its own"),
+    "threaded": Knob(flag, places.THREADED, False, "each queue's NAPI is polled by a task of its own"),
     "busy-read": Knob(
         integer(0, 1_000_000), of_host("busy_read"), 0, "a reader polls its queue so long before it sleeps, us; 0: off"
     ),
@@ -190,18 +190,18 @@ KNOBS: dict[str, Knob] = {
     ),
     "rps-cpus": Knob(parse_mask, places.RPS, 0, "CPUs to spread to, a hexadecimal mask; 0: off", as_given=True),
     "rps-flow-cnt": Knob(
-        integer(0, 1 << 20), of_host("rps_flow_cnt"), 0, "flows a queue's RFS table holds, rounded up to 2^n; 0: off"
+        integer(0, 1 << 20), places.FLOW_CNT, 0, "flows a queue's RFS table holds, rounded up to 2^n; 0: off"
     ),
     "rps-sock-flow-entries": Knob(
-        integer(0, 1 << 24), of_host("rps_sock_flow_entries"), 0, "flows whose readers' CPUs are known (RFS); 0: off"
+        integer(0, 1 << 24), places.SOCK_FLOWS, 0, "flows whose readers' CPUs are known (RFS); 0: off"
     ),
     "flow-limit-cpus": Knob(
-        parse_mask, of_host("flow_limit_cpus"), 0, "CPUs that limit flows when they enqueue, a mask", as_given=True
+        parse_mask, places.FLOW_LIMIT, 0, "CPUs that limit flows when they enqueue, a mask", as_given=True
     ),
     "flow-limit-table-len": Knob(integer(1, 65536), of_host("flow_limit_table_len"), None, "buckets of the flow limit"),
     "ntuple": Knob(
         flag,
-        of_host("nic.ntuple", kind=bool),
+        places.NTUPLE,
         False,
         "the card steers flows to their readers' queues (accelerated RFS)",
     ),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
+from vnic.address import join_groups
 from vnic.cost import costs
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Place:
     get: Callable[[Any, Any, int | None], Any]
     each_queue: bool = False
     """Every queue has its own; queue None is all of them when it is put, the first when it is read."""
+    change: Callable[[Any, Any, Any, int | None], int | None] | None = None
+    """Instead of ``put`` on a host that was started and stands still, if there is more to do. ValueError, or -errno."""
 
 
 def _follow(path: str) -> tuple[Callable[[Any], Any], str]:
@@ -39,12 +42,19 @@ def _follow(path: str) -> tuple[Callable[[Any], Any], str]:
     return to, last
 
 
-def of_host(path: str, *, kind: type = int, scale: int = 1) -> Place:
+def _of_host_alone(change: Callable[[Any, Any], int | None]) -> Callable[[Any, Any, Any, int | None], int | None]:
+    return lambda h, _w, v, _q: change(h, v)
+
+
+def of_host(
+    path: str, *, kind: type = int, scale: int = 1, change: Callable[[Any, Any], int | None] | None = None
+) -> Place:
     """A field of ``struct host``, or of one in it: ``nic.mtu``. ``scale``: the field's units in one of the knob's."""
     to, last = _follow(path)
     return Place(
         lambda h, _w, v, _q: setattr(to(h), last, v * scale),
         lambda h, _w, _q: kind(getattr(to(h), last) // scale),
+        change=None if change is None else _of_host_alone(change),
     )
 
 
@@ -67,7 +77,64 @@ def _put_queues(h: Any, _w: Any, n: int, _q: int | None) -> None:
         h.nic.rss.indir[i] = i % n
 
 
-QUEUES = Place(_put_queues, lambda h, _w, _q: int(h.nic.nqueues))
+def _change_queues(h: Any, _w: Any, n: int, _q: int | None) -> int:
+    old, indir, most = int(h.nic.nqueues), h.nic.rss.indir, int(h.nic.queues_max)
+    if n > most:
+        raise ValueError(f"the card has room for {most}")
+    table = list(indir)
+    if table == [i % old for i in range(lib.RSS_INDIR_SIZE)]:
+        for i in range(lib.RSS_INDIR_SIZE):
+            indir[i] = i % n
+    elif max(table) >= n:
+        raise ValueError(f"the indirection table names queue {max(table)}")
+    rc = int(lib.driver_set_channels(h, n))
+    if rc < 0:
+        for i, queue in enumerate(table):
+            indir[i] = queue
+    return rc
+
+
+QUEUES = Place(_put_queues, lambda h, _w, _q: int(h.nic.nqueues), change=_change_queues)
+RING = of_host("nic.ring_size", change=lambda h, n: int(lib.driver_set_ringparam(h, n)))
+FIFO = of_host("nic.fifo.size", change=lambda h, n: int(lib.fifo_resize(ffi.addressof(h.nic.fifo), n)))
+ADAPTIVE = of_host("nic.adaptive_rx", kind=bool, change=lambda h, on: int(lib.driver_set_adaptive(h, on)))
+THREADED = of_host("threaded", kind=bool, change=lib.dev_set_threaded)
+NTUPLE = of_host("nic.ntuple", kind=bool, change=lambda h, on: int(lib.arfs_set(h, on)))
+SOCK_FLOWS = of_host("rps_sock_flow_entries", change=lambda h, n: int(lib.rfs_set_sock_entries(h, n)))
+FLOW_LIMIT = of_host("flow_limit_cpus", change=lambda h, cpus: int(lib.flow_limit_set(h, cpus)))
+
+
+def of_weight(field: str) -> Place:
+    """How much a NAPI may poll at once: each of them has a copy."""
+
+    def change(h: Any, n: int) -> None:
+        lib.machine_settle(h)  # not in the middle of a poll that was begun with the old one
+        setattr(h, field, n)
+        lib.netif_set_weights(h)
+
+    return of_host(field, change=change)
+
+
+def _change_flow_cnt(h: Any, _w: Any, n: int, q: int | None) -> int:
+    lib.machine_settle(h)
+    if q is None:
+        h.rps_flow_cnt = n
+    for i in range(h.nic.nqueues_open) if q is None else (q,):
+        if (rc := int(lib.rfs_set_flow_cnt(h, i, n))) < 0:
+            return rc
+    return 0
+
+
+def _get_flow_cnt(h: Any, _w: Any, q: int | None) -> int:
+    if q is None and not h.nic.up:
+        return int(h.rps_flow_cnt)
+    log = int(h.rps_flow_log[q or 0])
+    return 1 << log - 1 if log else 0
+
+
+FLOW_CNT = Place(
+    lambda h, _w, n, _q: setattr(h, "rps_flow_cnt", n), _get_flow_cnt, each_queue=True, change=_change_flow_cnt
+)
 
 
 def _put_mac(h: Any, _w: Any, mac: bytes | None, _q: int | None) -> None:
@@ -80,7 +147,14 @@ def _put_mac(h: Any, _w: Any, mac: bytes | None, _q: int | None) -> None:
     ffi.memmove(h.nic.filter.addr, mac or b"\x02\x00\x00\x00\x00\x01", 6)
 
 
-MAC = Place(_put_mac, lambda h, _w, _q: None if h.nic.filter.any else bytes(h.nic.filter.addr))
+def _change_mac(h: Any, w: Any, mac: bytes | None, q: int | None) -> None:
+    allmulti = h.nic.filter.allmulti
+    _put_mac(h, w, mac, q)
+    h.nic.filter.allmulti |= allmulti
+    join_groups(h, link_local=False)
+
+
+MAC = Place(_put_mac, lambda h, _w, _q: None if h.nic.filter.any else bytes(h.nic.filter.addr), change=_change_mac)
 
 
 def _put_rps(h: Any, _w: Any, mask: int, q: int | None) -> None:

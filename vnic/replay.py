@@ -107,6 +107,7 @@ def replay(
     write: str | Path | None = None,
     at: Sequence[str] = ("gro",),
     progress: Callable[[int, int], None] | None = None,
+    then: Callable[[Host, dict[str, Any]], None] | None = None,
     **options: Any,
 ) -> Result:
     """Replay capture files through a host in virtual time.
@@ -116,6 +117,7 @@ def replay(
         write: pcapng file for what passes the points ``at``, see :class:`vnic.Capture`; "-": standard output.
         at: points of the path.
         progress: called now and then with (bytes read, bytes in all files).
+        then: called with the host and the facts at the end, while there still is a host to ask.
         options: :class:`vnic.Host`'s arguments and knobs.
 
     Raises:
@@ -138,4 +140,6 @@ def replay(
         found = facts(host, schema=SCHEMA, input_facts=_input_facts(wire, error))
         if capture is not None:
             found["capture"] = capture.finish()
+        if then is not None:
+            then(host, found)
         return Result(found, error)
