@@ -6,124 +6,14 @@ import contextlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
 
 from vnic import cli_tap
-from vnic.capture import POINTS
-from vnic.errors import ConfigError
-from vnic.knobs import KNOBS, canonical
+from vnic.cli_options import addresses, host_options, knobs
+from vnic.cli_why import why
 from vnic.refusals import EXIT_FAILED, fail, refusals
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_F = TypeVar("_F", bound="Callable[..., Any]")
-
-# knobs that have an option of their own; all others go by --set
-_OPTIONS = (
-    "queues",
-    "rx-ring",
-    "rx-buf-len",
-    "fifo",
-    "mac",
-    "mtu",
-    "rx-usecs",
-    "rx-frames",
-    "weight",
-    "netdev-budget",
-    "netdev-budget-usecs",
-    "netdev-max-backlog",
-    "gro-flush-timeout",
-    "napi-defer-hard-irqs",
-    "rps-cpus",
-    "rps-flow-cnt",
-    "rps-sock-flow-entries",
-    "flow-limit-cpus",
-    "hz",
-    "reader-cpu",
-    "rcvbuf",
-)
-_REPLAY_OPTIONS = ("link", "speed", "cost")
-
-
-def _knob_option(name: str) -> Callable[[_F], _F]:
-    default = KNOBS[name].default
-    shown = f" [default: {default}]" if default is not None else ""
-    return click.option(f"--{name}", metavar="VALUE", help=KNOBS[name].help + shown)
-
-
-def _host_options(*, replay: bool) -> Callable[[_F], _F]:
-    """The options that replay and run share, in the order of the path."""
-
-    def decorate(f: _F) -> _F:
-        options = [_knob_option(n) for n in (*_OPTIONS, *(_REPLAY_OPTIONS if replay else ()))]
-        options += [
-            click.option(
-                "--cpus",
-                type=click.IntRange(1, 64),
-                default=4,
-                show_default=True,
-                help="emulated CPUs",
-            ),
-            click.option(
-                "--ip",
-                "--ip6",
-                "ip",
-                multiple=True,
-                metavar="any|ADDR/PREFIX",
-                help="our addresses [default: any]",
-            ),
-            click.option("--promisc/--no-promisc", default=None, help=KNOBS["promisc"].help),
-            click.option("--gro/--no-gro", default=None, help=KNOBS["gro"].help + " [default: on]"),
-            click.option("--strict-csum", is_flag=True, default=None, help=KNOBS["strict-csum"].help),
-            click.option(
-                "--seed", type=click.IntRange(0, 2**63), default=0, show_default=True, help="of the software flow hash"
-            ),
-            click.option(
-                "--set",
-                "sets",
-                multiple=True,
-                metavar="NAME=VALUE",
-                help="any knob by its Linux name",
-            ),
-            click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout"),
-            click.option(
-                "--write",
-                metavar="OUT.pcapng|-",
-                help="save what passes the points --at; -: to stdout, and the report to stderr",
-            ),
-            click.option(
-                "--at",
-                multiple=True,
-                type=click.Choice(POINTS),
-                default=("gro",),
-                show_default=True,
-                help="wire: as it arrived; nic: what the card took; gro: what AF_PACKET sees; stack: with its fate",
-            ),
-        ]
-        for option in reversed(options):
-            f = option(f)
-        return f
-
-    return decorate
-
-
-def _knobs(options: dict[str, Any], sets: tuple[str, ...]) -> dict[str, Any]:
-    knobs = {name: value for name, value in options.items() if value is not None}
-    for item in sets:
-        name, eq, value = item.partition("=")
-        if not eq:
-            raise ConfigError(f"--set {item}: must be NAME=VALUE")
-        knobs[canonical(name.strip()).replace("-", "_")] = value.strip()
-    return knobs
-
-
-def _addresses(ip: tuple[str, ...]) -> str | list[str]:
-    if "any" in ip and len(ip) > 1:
-        raise ConfigError("--ip any: all addresses are ours already, so no other can be given")
-    return "any" if not ip or "any" in ip else list(ip)
 
 
 def _show(facts: dict[str, Any], *, as_json: bool, write: str | None) -> None:
@@ -208,11 +98,12 @@ def main() -> None:
 
 main.add_command(cli_tap.setup)
 main.add_command(cli_tap.doctor)
+main.add_command(why)
 
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@_host_options(replay=True)
+@host_options(replay=True)
 def replay(
     files: tuple[str, ...],
     *,
@@ -239,9 +130,9 @@ def replay(
             at=at,
             progress=progress,
             cpus=cpus,
-            ip=_addresses(ip),
+            ip=addresses(ip),
             seed=seed,
-            **_knobs(options, sets),
+            **knobs(options, sets),
         )
     _show(result.facts, as_json=as_json, write=write)
     if result.error:
@@ -262,7 +153,7 @@ def replay(
     "--vnet-hdr/--no-vnet-hdr", default=True, help="checksums, TSO and USO are left to the wire [default: on]"
 )
 @click.option("--pin", metavar="CPU,CPU,...|auto", help="real CPUs: the card's thread, then the emulated CPUs in turn")
-@_host_options(replay=False)
+@host_options(replay=False)
 def run(
     *,
     tap: str,
@@ -306,11 +197,11 @@ def run(
             at=at,
             command=True,
             cpus=cpus,
-            ip=_addresses(ip),
+            ip=addresses(ip),
             gateway=gateway,
             sink=not ip or "any" in ip if sink is None else sink,
             seed=seed,
-            **_knobs(options, sets),
+            **knobs(options, sets),
         )
     _show(facts, as_json=as_json, write=write)
     if facts["input"]["error"]:
