@@ -83,21 +83,25 @@ void fifo_pop(struct fifo *q)
 
 /* ---- who held it up ---- */
 
-/* Is the driver of this queue out of buffers? */
-static bool pool_is_dry(const struct nic_queue *q)
+/* Could the driver of this queue not fill its ring, now or since a frame last found no buffer? */
+static u8 pool_is_dry(struct nic_queue *q)
 {
 	const struct driver_queue *dq = q->nic->host->dq[q->index];
+	u64 failed = dq ? READ_ONCE(dq->alloc_rx_buff_failed) : 0;
+	u8 dry = failed != q->refills_failed || (dq && READ_ONCE(dq->pool.starved));
 
-	return dq && READ_ONCE(dq->pool.starved);
+	q->refills_failed = failed;
+	return dry;
 }
 
 /* count_no_buffer() - a frame found none of its queue's */
 void count_no_buffer(struct nic_queue *q)
 {
+	q->pool_dry = pool_is_dry(q);
 	COUNT(q->no_buffer, 1);
 	COUNT(q->nic->rx_no_buffer_count, 1);
 	COUNT(q->no_buffer_moderated, q->irq.pending);
-	COUNT(q->no_buffer_pool, pool_is_dry(q));
+	COUNT(q->no_buffer_pool, q->pool_dry);
 }
 
 /* fifo_overrun() - a frame does not fit. If the oldest waits for a buffer, the FIFO is full because of that queue; and
@@ -114,5 +118,5 @@ void fifo_overrun(struct nic *nic, const struct frame *f)
 	q = &nic->queue[head->queue];
 	COUNT(q->overruns, 1);
 	COUNT(q->overruns_moderated, q->irq.pending);
-	COUNT(q->overruns_pool, pool_is_dry(q));
+	COUNT(q->overruns_pool, q->pool_dry);
 }

@@ -525,9 +525,11 @@ struct nic_queue {
 	u64 frames, bytes, no_buffer, dma_failed, csum_ok, csum_bad, kicks;
 	/* of no_buffer: while the interrupt was still held back; while the driver's pool was empty */
 	u64 no_buffer_moderated, no_buffer_pool;
+	u64 refills_failed;            /* the driver's, as last seen */
 	/* frames lost to a full FIFO while its head had to wait for this queue's buffers; the same two of them */
 	u64 overruns, overruns_moderated, overruns_pool;
 	u8 starved;                    /* the frame at the head of the FIFO waits for this queue's buffers */
+	u8 pool_dry;                   /* and the driver had too few to fill the ring */
 	u16 starved_at;                /* avail index when it was found so */
 };
 

@@ -15,45 +15,9 @@ from vnic._core import lib
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    Settings = dict[str, Any]
+    from vnic.losses import Facts
 
-# What each fate that is not a delivery says. Those of LIMITS are lost because something was full or too short.
-LIMITS = (
-    "RX_LENGTH",  # those longer than the MTU
-    "FIFO_OVERRUN",
-    "RX_OVER",
-    "RX_NO_BUFFER",
-    "CPU_BACKLOG",
-    "FRAG_HIGH_THRESH",
-    "FRAG_TOO_FAR",
-    "PYTHON_QUEUE_FULL",
-    "SOCKET_TABLE_FULL",
-    "SOCKET_RCVBUFF",
-    "TCP_OFO_DROP",
-)
-NOT_LIMITS = {
-    "not for us": ("MAC_FILTER", "VLAN_FILTER", "PYTHON_FILTER", "OTHERHOST", "IP_INADDRERRORS"),
-    "nobody takes it": ("NO_SOCKET", "UNHANDLED_PROTO", "IP_NOPROTO", "PYTHON_DROP", "TCP_CLOSE"),
-    "sent so": (
-        "PKT_TOO_SMALL",
-        "IP_INHDR",
-        "IP_CSUM",
-        "IP_INVALID_SOURCE",
-        "IPV6_BAD_EXTHDR",
-        "PKT_TOO_BIG",
-        "FRAG_OVERLAP",
-        "FRAG_LENGTH",
-        "FRAG_ECN",
-        "ICMP_CSUM",
-        "UDP_CSUM",
-        "TCP_CSUM",
-        "TCP_FLAGS",
-        "TCP_OVERWINDOW",
-    ),
-    "sent twice": ("DUP_FRAG", "TCP_OLD_DATA", "TCP_OFOMERGE"),
-    "the rest never came": ("FRAG_REASM_TIMEOUT",),
-    "the card was not up": ("DEV_READY",),
-}
+    Settings = dict[str, Any]
 
 # As far as it is sensible to go: ethtool's usual maximum; more than a card's packet memory; 16 times Linux's default
 # and more: what waits behind that many is late rather than lost.
@@ -97,43 +61,6 @@ class Cause:
     dials: tuple[Dial, ...]
     slow: str = ""
     """What is too slow if no setting of the limit is enough: CPU 0, the reader on CPU 1."""
-
-
-class Facts:
-    """The JSON object of a run, with what is asked of it here."""
-
-    def __init__(self, facts: dict[str, Any]) -> None:
-        self.all = facts
-        self.config: dict[str, Any] = facts["config"]
-        self.fates: dict[str, int] = facts["ledger"]["fates"]
-        self.queues: list[dict[str, Any]] = facts["queues"]
-        self.cpus: list[dict[str, Any]] = facts["cpus"]
-        self.limits = {x["knob"]: x for x in facts["limits"]}
-
-    def lost(self) -> dict[str, int]:
-        """Fate -> frames lost because of a limit, in the order of the path."""
-        found = {f: self.fates.get(f, 0) for f in LIMITS}
-        found["RX_LENGTH"] = self.limits["mtu"]["lost"]
-        return {f: n for f, n in found.items() if n}
-
-    def besides(self) -> list[tuple[str, int, str]]:
-        """Fate, frames and why, of what no limit is to blame for."""
-        found = [(f, self.fates[f], why) for why, fates in NOT_LIMITS.items() for f in fates if f in self.fates]
-        if short := self.fates.get("RX_LENGTH", 0) - self.limits["mtu"]["lost"]:
-            found.append(("RX_LENGTH", short, "sent so"))
-        return sorted(found, key=lambda x: (-x[1], x[0]))
-
-    def of(self, name: str) -> int:
-        """A counter, over all queues."""
-        return sum(int(q[name]) for q in self.queues)
-
-    def setting(self, knob: str) -> int:
-        """A number that was set."""
-        return int(self.config.get(knob, self.limits.get(knob, {}).get("setting", 0)))
-
-    def cpu_of(self, queue: int) -> dict[str, Any]:
-        """The CPU that a queue interrupts."""
-        return self.cpus[queue % len(self.cpus)]
 
 
 def _doubled(knob: str, now: int, last: int, enough: int | None = None) -> Dial:
@@ -254,7 +181,7 @@ def _fifo(f: Facts, frames: int) -> Cause:
         frames,
         "fifo",
         "frames came faster than the card's DMA takes them away; there were buffers",
-        (f"only {held} of {frames} frames while one had to wait for a buffer", f"the FIFO held {size} bytes"),
+        (f"{held} of {frames} frames while one waited for a buffer", f"the FIFO held {size} bytes, which is all"),
         (_doubled("fifo", size, FIFO_MAX, size + int(f.all["device"]["fifo_lost_bytes"])),),
         slow="the card's DMA",
     )
@@ -336,6 +263,18 @@ def _fragments(f: Facts, frames: int) -> Cause:
     )
 
 
+def _stranded(f: Facts, frames: int) -> Cause:
+    usecs = tuple({"rx-usecs": n, "rx-frames": f.setting("rx-frames")} for n in (100, 50, 10))
+    return Cause(
+        ("DEV_READY",),
+        frames,
+        "rx-frames",
+        "fewer frames were left than an interrupt waits for, and no timer runs (rx-usecs is 0)",
+        (f"{f.of('interrupts')} interrupts in all",),
+        (Dial((*usecs, {"rx-usecs": 0, "rx-frames": 1}), "rx-frames"),),
+    )
+
+
 def _single(f: Facts, fate: str, frames: int) -> Cause:
     """A limit that has no cause but itself."""
     limit = {
@@ -378,6 +317,8 @@ def causes(f: Facts) -> list[Cause]:
                     f, ("SOCKET_RCVBUFF", "TCP_OFO_DROP"), n + lost.get("TCP_OFO_DROP", 0) * (fate != "TCP_OFO_DROP")
                 )
             )
+        elif fate == "DEV_READY":
+            found.append(_stranded(f, n))
         elif fate not in ("RX_NO_BUFFER", "TCP_OFO_DROP"):
             found.append(_single(f, fate, n))
     return found

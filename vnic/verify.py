@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from vnic.causes import Cause, Dial, Facts, causes
+from vnic.causes import Cause, Dial, causes
 from vnic.errors import ConfigError
+from vnic.losses import Facts
 from vnic.why import Answer, Try, named, setting_of, why
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class _Trials:
     run: Run
     left: int
     seen: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    units: list[frozenset[str]] = field(default_factory=list)
+    """Knobs that were turned together."""
     tried: list[Try] = field(default_factory=list)
 
     def __call__(self, settings: Settings) -> dict[str, Any] | None:
@@ -82,14 +85,14 @@ def _turn(cause: Cause, before: Settings, was: int, trials: _Trials) -> _Turned 
     for _ in range(len(dials)):
         for dial in dials:
             if good(base | dial.steps[-1]):
+                trials.units.append(frozenset(dial.steps[-1]))
                 return _Turned(dial, base | _mildest(dial, base, good))
         reached = {d.knob: n for d in dials if (n := trials.lost(base | d.steps[-1])) is not None}
         best = min(dials, key=lambda d: reached.get(d.knob, was))
         if reached.get(best.knob, was) > _HELPS * was:
             return None
-        was_now = reached[best.knob]
-        base, dials = base | best.steps[-1], [d for d in dials if d is not best]
-        was = max(was_now, 1)
+        trials.units.append(frozenset(best.steps[-1]))
+        base, dials, was = base | best.steps[-1], [d for d in dials if d is not best], reached[best.knob]
     return None
 
 
@@ -107,8 +110,8 @@ def _mildest(dial: Dial, base: Settings, good: Callable[[Settings], bool]) -> Se
 
 def _prune(settings: Settings, trials: _Trials) -> Settings:
     """What turned out not to be needed for nothing to be lost."""
-    for knob in list(settings):
-        fewer = {k: v for k, v in settings.items() if k != knob}
+    for unit in trials.units:
+        fewer = {k: v for k, v in settings.items() if k not in unit}
         if fewer and trials.lost(fewer) == 0:
             settings = fewer
     return settings

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from vnic.causes import THRIFTLESS, Cause, Dial, Facts, causes
+from vnic.causes import THRIFTLESS, Cause, Dial, causes
 from vnic.errors import ConfigError
+from vnic.losses import Facts
 from vnic.reply import Reply
 
 if TYPE_CHECKING:
@@ -187,8 +188,9 @@ def _frames(n: int) -> str:
 
 def _verified(a: Answer) -> str:
     if a.enough is not None:
-        near = [t for t in a.tried if t.lost and set(t.settings) == set(a.enough)]
-        less = f" ({_words(near[-1].settings)}: {near[-1].lost:,})" if near else ""
+        same = (t for t in a.tried if t.lost and set(t.settings) == set(a.enough))
+        closest = min(same, key=lambda t: t.lost, default=None)
+        less = f" ({_words(closest.settings)}: {closest.lost:,})" if closest else ""
         return f"run again with {_words(a.enough)}: 0 lost instead of {a.frames:,}{less}"
     shown = sorted(a.tried, key=lambda t: t.lost)[:3]
     return (
