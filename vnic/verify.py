@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from vnic.causes import Cause, Dial, causes
 from vnic.errors import ConfigError
 from vnic.losses import Facts
-from vnic.why import Answer, Try, named, setting_of, why
+from vnic.why import Answer, Try, named, setting_of, why, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,6 +164,8 @@ def _judge(f: Facts, answer: Answer, cause: Cause, turned: list[_Turned], trials
     note = ""
     if "FIFO_OVERRUN" in answer.lost and limit == cause.slow:
         note = _fifo_note(trials)
+    elif first is not None and limit == cause.knob != first.dial.knob:
+        note = _not_alone(cause, trials)
     return replace(
         answer,
         limit=limit,
@@ -175,6 +177,13 @@ def _judge(f: Facts, answer: Answer, cause: Cause, turned: list[_Turned], trials
         tried=tuple(trials.tried),
         note=note,
     )
+
+
+def _not_alone(cause: Cause, trials: _Trials) -> str:
+    """The limit's own knob was turned to the end, and something else had to be changed."""
+    step = next((d.steps[-1] for d in cause.dials if d.knob == cause.knob and d.steps), None)
+    lost = None if step is None else trials.lost(step)
+    return f"with {words(step)} alone {lost:,} are still lost" if step and lost else ""
 
 
 def _fifo_note(trials: _Trials) -> str:

@@ -98,7 +98,7 @@ class Answer:
 
 def named(cause: Cause, dial: Dial | None) -> str:
     """What the limit is, if this dial is what helps."""
-    if dial is not None and (dial.knob == cause.knob or dial.knob in THRIFTLESS or not cause.slow):
+    if dial is not None and (dial.knob == cause.knob or dial.knob in THRIFTLESS):
         return dial.knob
     return cause.slow or cause.knob
 
@@ -178,7 +178,8 @@ def why(facts: dict[str, Any]) -> Answer:
 # ---- in words ----
 
 
-def _words(settings: Settings) -> str:
+def words(settings: Settings) -> str:
+    """As replay's ``--set`` takes them."""
     return " ".join(f"{k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in settings.items())
 
 
@@ -190,22 +191,22 @@ def _verified(a: Answer) -> str:
     if a.enough is not None:
         same = (t for t in a.tried if t.lost and set(t.settings) == set(a.enough))
         closest = min(same, key=lambda t: t.lost, default=None)
-        less = f" ({_words(closest.settings)}: {closest.lost:,})" if closest else ""
-        return f"run again with {_words(a.enough)}: 0 lost instead of {a.frames:,}{less}"
+        less = f" ({words(closest.settings)}: {closest.lost:,})" if closest else ""
+        return f"run again with {words(a.enough)}: 0 lost instead of {a.frames:,}{less}"
     shown = sorted(a.tried, key=lambda t: t.lost)[:3]
     return (
-        "run again: "
-        + "; ".join(f"{_words(t.settings)}: {t.lost:,} lost" for t in shown)
-        + f"; as it was: {a.frames:,}"
+        "run again: " + "; ".join(f"{words(t.settings)}: {t.lost:,} lost" for t in shown) + f"; as it was: {a.frames:,}"
     )
 
 
 def _enough(a: Answer) -> str:
     if a.enough is not None:
-        return _words(a.enough) + ("" if a.verified else ", as the counters have it")
+        return words(a.enough) + ("" if a.verified else ", as the counters have it")
     if a.helps is not None:
-        return f"nothing that was tried; with {_words(a.helps)} {_frames(a.helps_lost or 0)} are still lost"
-    return f"nothing that was tried, and nothing helps: {a.limit} is too slow" if a.verified else "no setting of it"
+        return f"nothing that was tried; with {words(a.helps)} {_frames(a.helps_lost or 0)} are still lost"
+    if a.verified:
+        return "nothing that was tried, and nothing helps" + (f": {a.limit} is too slow" if a.setting is None else "")
+    return "no setting that the counters tell"
 
 
 def text(a: Answer, *, unverified: str = "only a replay can be run again") -> str:
