@@ -68,7 +68,7 @@ def test_without_a_run_it_names_the_same_or_what_stands_behind_it(name):
     o = LOSES[name]
     answer = why_.why(facts_of(o.traffic, o.options))
     assert not answer.verified
-    assert answer.limit in {o.limit, "CPU 0"}
+    assert answer.limit in {o.limit, o.at, "CPU 0"}
 
 
 # ---- what no setting helps against ----
@@ -227,8 +227,11 @@ def test_its_claims_hold_when_they_are_run(config, traffic):
         assert total(run(answer.enough)) == 0 < answer.frames
     if answer.helps is not None:
         assert total(run(answer.helps)) == answer.helps_lost < answer.frames
+    reckoned = why_.why(facts)
+    assert (reckoned.frames, reckoned.besides) == (answer.frames, answer.besides)
     if answer.frames:
         assert answer.limit
+        assert reckoned.limit
         assert 5 <= len(why_.text(answer).splitlines()) <= 12
 
 

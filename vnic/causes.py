@@ -41,9 +41,13 @@ class Dial:
     knob: str
     enough: int | None = None
     """What was counted says that so much would do, at most; None: it says nothing."""
+    plain: bool = True
+    """Without a run, may it be said that this is enough?"""
 
     def guess(self) -> Settings | None:
-        """The first step that is said to be enough; None: not even the last is."""
+        """The first step that is said to be enough; None: not even the last is, or it can't be told."""
+        if not self.plain:
+            return None
         if self.enough is None:
             return self.steps[0] if self.steps else None
         return next((s for s in self.steps if s[self.knob] >= self.enough), None)
@@ -103,9 +107,10 @@ def _thriftless(f: Facts, *knobs: str) -> Iterator[Dial]:
             default = 2_000_000 // f.setting("hz")
         if limit["setting"] < default and limit["bound"]:
             both = {"gro-ipv4-max-size": default} if knob == "gro-max-size" else {}
-            yield Dial(({knob: default} | both,), knob)
+            a_few = knob in ("weight", "dev-weight") and 4 * limit["setting"] <= default
+            yield Dial(({knob: default} | both,), knob, plain=a_few)
     if f.config.get("gro") is False and "weight" in knobs:
-        yield Dial(({"gro": True},), "gro")
+        yield Dial(({"gro": True},), "gro", plain=False)
 
 
 def _busy(cpu: dict[str, Any]) -> str:

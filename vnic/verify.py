@@ -125,7 +125,7 @@ def verify(facts: dict[str, Any], run: Run, *, runs: int = RUNS) -> Answer:
         run: runs the same input with some settings changed; must be deterministic.
         runs: how many runs there may be.
     """
-    answer = why(facts)
+    answer = replace(why(facts), enough=None)
     trials = _Trials(run, runs)
     now = facts
     settings: Settings = {}

@@ -146,6 +146,11 @@ def _held_back(f: Facts) -> str:
     return "rx-usecs" if usecs >= frames else "rx-frames"
 
 
+def _likely(cause: Cause) -> Dial | None:
+    """The first dial that could be enough, for all the counters know."""
+    return next((d for d in cause.dials if d.steps and d.guess() is not None), None)
+
+
 def why(facts: dict[str, Any]) -> Answer:
     """Read the facts of a run (:func:`vnic.replay.facts`); nothing is run.
 
@@ -161,16 +166,18 @@ def why(facts: dict[str, Any]) -> Answer:
             return replace(answer, limit=limit, setting=setting_of(f, limit), text=text, evidence=evidence)
     except (KeyError, TypeError) as e:
         raise ConfigError(f"no report of this version of vnic: it says nothing about {e}") from None
-    cause = found[0]
-    likely = next((d for d in cause.dials if d.steps and d.guess() is not None), None)
-    limit = named(cause, likely)
+    cause, likely = found[0], [_likely(c) for c in found]
+    limit = named(cause, likely[0])
+    reckoned: Settings = {}
+    for dial in reversed(likely):  # what two causes ask for: the first one's
+        reckoned |= (dial.guess() if dial else None) or {}
     return replace(
         answer,
         limit=limit,
         setting=setting_of(f, limit),
         text=cause.text,
         evidence=cause.evidence,
-        enough=likely.guess() if likely else None,
+        enough=reckoned if all(likely) else None,
         then=tuple(f"{c.knob}: {c.frames} frames ({c.text})" for c in found[1:]),
     )
 
