@@ -10,6 +10,7 @@
  */
 #include "prelude.h"
 
+#define ARFS_FILTERS 8192u
 #define PROBES 8
 #define EXPIRE_QUOTA 8 /* filters looked at in one poll */
 
@@ -18,6 +19,31 @@ int arfs_init(struct arfs *a, u32 size)
 	a->mask = round_up_pow2(size) - 1;
 	a->filter = calloc(a->mask + 1ull, sizeof(*a->filter));
 	return a->filter ? 0 : -ENOMEM;
+}
+
+/* arfs_set() - ethtool -K ntuple. Return: 0 or -ENOMEM */
+int arfs_set(struct host *h, u32 on)
+{
+	int rc = on && !h->nic.arfs.filter ? arfs_init(&h->nic.arfs, ARFS_FILTERS) : 0;
+
+	if (rc < 0)
+		return rc;
+	arfs_clear(h);
+	h->nic.ntuple = (u8)on;
+	return 0;
+}
+
+/* arfs_clear() - no flow has a filter any more; the machine stands still */
+void arfs_clear(struct host *h)
+{
+	struct arfs *a = &h->nic.arfs;
+
+	if (a->filter)
+		memset(a->filter, 0, (a->mask + 1ull) * sizeof(*a->filter));
+	COUNT(a->expired, a->count);
+	WRITE_ONCE(a->count, 0);
+	a->expire_next = 0;
+	rfs_forget_filters(h);
 }
 
 u32 arfs_queue(const struct host *h, u32 cpu)

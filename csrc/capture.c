@@ -59,6 +59,22 @@ static bool make_room(struct capture *c, u32 bytes)
 	return true;
 }
 
+/* Does the filter want the packet whose block begins there? It sees what would be in the file. */
+static bool is_wanted(struct capture *c, u64 begin)
+{
+	u8 *block = c->filling->buf + begin, *frame = block + 28;
+	u32 kept = load32(block + 20), len = load32(block + 24);
+	struct rx_pool whole = { .base = frame };
+	struct sk_buff skb = { .pool = &whole, .data = frame + ETH_HLEN, .pkt_type = PACKET_HOST };
+
+	if (kept < ETH_HLEN)
+		return false;
+	skb.head_len = kept - ETH_HLEN;
+	skb.len = max_u32(len, kept) - ETH_HLEN;
+	skb.protocol = load16(frame + 12);
+	return bpf_run(c->filter, &skb, 0);
+}
+
 static void capture_packet(struct packet_tap *t, const struct tap_packet *p)
 {
 	struct capture *c = container_of(t - p->point, struct capture, tap[0]);
@@ -71,10 +87,14 @@ static void capture_packet(struct packet_tap *t, const struct tap_packet *p)
 		stamp = c->base_ns + p->t_ns;
 		begin = c->filling->used;
 		pcapng_packet(c, p, stamp);
-		add_slot(c->filling, stamp, begin);
-		COUNT(c->late, stamp < c->written);
-		COUNT(c->packets, 1);
-		COUNT(c->bytes, p->skb ? p->skb->len + ETH_HLEN : p->frame->len);
+		if (!c->filter || is_wanted(c, begin)) {
+			add_slot(c->filling, stamp, begin);
+			COUNT(c->late, stamp < c->written);
+			COUNT(c->packets, 1);
+			COUNT(c->bytes, p->skb ? p->skb->len + ETH_HLEN : p->frame->len);
+		} else {
+			c->filling->used = begin;
+		}
 	}
 	if (c->threaded && !c->woken && c->filling->used > c->size / 2) {
 		c->woken = 1;
@@ -206,7 +226,7 @@ int capture_flush(struct capture *c)
 /* For each skb the id of its first frame, from now on. */
 static int keep_frame_ids(struct host *h)
 {
-	for (u32 i = 0; i < h->nic.nqueues; i++) {
+	for (u32 i = 0; i < h->nic.nqueues_open; i++) {
 		struct rx_pool *p = h->dq[i] ? &h->dq[i]->pool : NULL;
 		u64 *ids;
 
@@ -235,17 +255,20 @@ static int allocate(struct capture *c)
 	return c->wake_fd < 0 ? -errno : 0;
 }
 
-/* capture_new() - verdicts: see struct capture, outlives it; size: of what is kept in memory (three times), bytes; threaded: somebody calls capture_thread() */
+/* capture_new() - filter: NULL, or its own from now on; verdicts: see struct capture, outlives it; size: of what is kept in memory (three times), bytes; threaded: somebody calls capture_thread() */
 struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname, u32 points,
-			    const char *const *verdicts, u64 size, int threaded)
+			    const char *const *verdicts, struct bpf_prog *filter, u64 size, int threaded)
 {
 	struct capture *c = calloc(1, sizeof(*c));
 	struct stat st;
 
-	if (!c)
+	if (!c) {
+		bpf_prog_free(filter);
 		return NULL;
+	}
 	*c = (struct capture){ .fd = fd, .wake_fd = -1, .base_ns = base_ns, .points = points, .size = size };
 	c->verdicts = verdicts;
+	c->filter = filter;
 	c->threaded = (u8) !!threaded;
 	c->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	c->filling = &c->batch[0];
@@ -279,6 +302,7 @@ void capture_free(struct capture *c)
 		free(c->batch[i].slot);
 	}
 	free(c->out);
+	bpf_prog_free(c->filter);
 	if (c->wake_fd >= 0)
 		close(c->wake_fd);
 	free(c);

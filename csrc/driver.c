@@ -56,7 +56,18 @@ static int driver_probe(struct nic *nic)
 	return 0;
 }
 
-static int driver_open_queue(struct host *h, u32 i)
+/* driver_dim() - from now on the queue's moderation follows the traffic. Return: 0 or -ENOMEM */
+int driver_dim(struct driver_queue *dq)
+{
+	dq->dim = malloc(sizeof(*dq->dim));
+	if (!dq->dim)
+		return -ENOMEM;
+	dim_init(dq->dim);
+	set_coalesce(dq);
+	return 0;
+}
+
+int driver_open_queue(struct host *h, u32 i)
 {
 	struct nic *nic = &h->nic;
 	struct vnic_queue_config *qc = &nic->config->queue[i];
@@ -83,13 +94,9 @@ static int driver_open_queue(struct host *h, u32 i)
 	dq->vq.used = (void *)(nic->dma.base + qc->used);
 	dq->vq.event_idx = nic->config->driver_features >> VIRTIO_F_EVENT_IDX & 1;
 
-	if (nic->adaptive_rx) {
-		dq->dim = malloc(sizeof(*dq->dim));
-		if (!dq->dim)
-			return -ENOMEM;
-		dim_init(dq->dim);
-		set_coalesce(dq);
-	}
+	rc = nic->adaptive_rx ? driver_dim(dq) : 0;
+	if (rc < 0)
+		return rc;
 	netif_napi_add(sd, &dq->napi, driver_poll, h->weight);
 	napi_enable(&dq->napi);
 	qc->enabled = 1;

@@ -23,6 +23,25 @@ int fifo_init(struct fifo *q, u32 bytes)
 	return q->slot ? 0 : -ENOMEM;
 }
 
+/* fifo_resize() - what it holds stays, also if that is more than it may hold now. Return: 0 or -ENOMEM */
+int fifo_resize(struct fifo *q, u32 bytes)
+{
+	u32 held = q->head - q->tail, n = round_up_pow2(max_u32(bytes / ETH_ZLEN, held) + 1);
+	struct frame *slot = malloc(n * sizeof(*slot));
+
+	if (!slot)
+		return -ENOMEM;
+	for (u32 i = 0; i < held; i++)
+		slot[i] = q->slot[(q->tail + i) & q->mask];
+	free(q->slot);
+	q->slot = slot;
+	q->mask = n - 1;
+	q->size = bytes;
+	q->tail = 0;
+	q->head = held;
+	return 0;
+}
+
 /* fifo_room() - n slots in a row behind the last frame, for a wire to write into; NULL: there are not so many. An empty
  * FIFO begins at the front again, where the cache has the slots. */
 struct frame *fifo_room(struct fifo *q, u32 n)
@@ -44,7 +63,7 @@ u32 fifo_push_burst(struct fifo *q, const struct frame *f, u32 n)
 		struct frame *slot = &q->slot[head & q->mask];
 		u32 more = accounted(&f[i]);
 
-		if (unlikely(more > q->size - bytes))
+		if (unlikely(bytes + more > q->size)) /* it may hold more: it was made smaller */
 			break;
 		if (slot != &f[i])
 			*slot = f[i];

@@ -24,6 +24,24 @@ struct sd_flow_limit *flow_limit_new(u32 table_len)
 	return fl;
 }
 
+/* flow_limit_set() - net.core.flow_limit_cpu_bitmap. A table has the length that was asked for when it was made, as in Linux.
+ * Return: 0 or -ENOMEM */
+int flow_limit_set(struct host *h, u64 cpus)
+{
+	for (u32 i = 0; i < h->ncpus; i++) {
+		struct softnet_data *sd = h->cpu[i];
+
+		if (!(cpus >> i & 1)) {
+			free(sd->flow_limit);
+			sd->flow_limit = NULL;
+		} else if (!sd->flow_limit && !(sd->flow_limit = flow_limit_new(h->flow_limit_table_len))) {
+			return -ENOMEM;
+		}
+	}
+	h->flow_limit_cpus = cpus;
+	return 0;
+}
+
 /* skb_flow_limit() - Return: 1 = drop it. qlen: of the target's input_pkt_queue */
 int skb_flow_limit(struct softnet_data *sd, struct sk_buff *skb, u32 qlen)
 {

@@ -2,14 +2,14 @@
  *
  * host_new() gives the defaults (Linux's, docs/linux.md), Python sets the knobs, host_start() allocates everything
  * there will ever be: one sealed memfd for rings and buffers, the pools, the socket table. Nothing is allocated per
- * packet. Region: page 0 the config page; per queue desc | avail | used on pages of their own; then the buffers.
+ * packet. Region: page 0 the config page; per queue desc | avail | used on pages of their own; then the buffers. It is laid
+ * out for the longest ring and queues_max queues (driver_ethtool.c); what is not used of it takes no memory.
  */
 #include "prelude.h"
 
 #include <unistd.h>
 
 #define PAGE 4096u
-#define ARFS_FILTERS 8192u
 #define TX_REGION (4ull * PAGE + (u64)TX_POOL_SIZE * TX_BUF_LEN) /* a page to begin at, the ring on one each, buffers */
 
 _Static_assert(16 * TX_RING_SIZE <= PAGE, "the sending ring's parts take a page each");
@@ -58,7 +58,6 @@ static void nic_defaults(struct nic *nic)
 	nic->rx_csum = nic->tx_csum = 1;
 	nic->tx.done_ns = NEVER;
 	nic->rss.enabled = 1;
-	nic->rss.udp_ports = 1;
 	nic->filter.any = nic->filter.allmulti = 1;
 	nic->irq_next = nic->kick_ns = NEVER;
 	nic->horizon = NEVER;
@@ -128,15 +127,16 @@ static u32 buf_stride(const struct nic *nic)
 static int region_init(struct host *h)
 {
 	struct nic *nic = &h->nic;
-	u64 at = PAGE, rings = 0, n = nic->ring_size;
-	u64 desc = 16 * n, avail = align_up((u32)(6 + 2 * n), PAGE), used = align_up((u32)(6 + 8 * n), PAGE);
-	u64 buffers = (u64)h->rx_pool_size * buf_stride(nic), tx;
+	const u32 n = RX_RING_MAX, desc = 16 * n, avail = align_up(6 + 2 * n, PAGE), used = align_up(6 + 8 * n, PAGE);
+	const u64 rings = (u64)desc + avail + used, buffers = (u64)h->rx_pool_size * buf_stride(nic);
+	u64 at = PAGE, first_buffer, tx;
 	struct vnic_config *c;
 	int rc;
 
-	desc = align_up((u32)desc, PAGE);
-	rings = desc + avail + used;
-	tx = align_up((u32)(PAGE + rings * nic->nqueues), 65536) + buffers * nic->nqueues;
+	nic->queues_max = max_u32(nic->nqueues, h->external_driver ? 0 : min_u32(h->ncpus, NIC_QUEUES_MAX));
+	nic->nqueues_open = nic->nqueues;
+	first_buffer = align_up((u32)(PAGE + rings * nic->queues_max), 65536);
+	tx = first_buffer + buffers * nic->queues_max;
 	rc = dma_init(&nic->dma, tx + TX_REGION);
 	if (rc < 0)
 		return rc;
@@ -161,14 +161,14 @@ static int region_init(struct host *h)
 					    .buf_stride = TX_BUF_LEN,
 					    .buf_count = TX_POOL_SIZE };
 	memcpy(c->mac, nic->filter.addr, 6);
-	for (u32 i = 0; i < nic->nqueues; i++, at += rings) {
+	for (u32 i = 0; i < nic->queues_max; i++, at += rings) {
 		struct vnic_queue_config *q = &c->queue[i];
 
-		q->size = (u32)n;
+		q->size = nic->ring_size;
 		q->desc = at;
 		q->avail = at + desc;
 		q->used = at + desc + avail;
-		q->buffers = align_up((u32)(PAGE + rings * nic->nqueues), 65536) + i * buffers;
+		q->buffers = first_buffer + i * buffers;
 		q->buf_stride = buf_stride(nic);
 		q->buf_count = h->rx_pool_size;
 	}
@@ -200,13 +200,13 @@ int host_start(struct host *h)
 		h->cpu[i]->live = h->live;
 		if (h->gro_flows && !(h->cpu[i]->gro_flows = gro_flows_new(h->gro_flows)))
 			return -ENOMEM;
-		if (h->flow_limit_cpus >> i & 1 && !(h->cpu[i]->flow_limit = flow_limit_new(h->flow_limit_table_len)))
-			return -ENOMEM;
 	}
+	rc = flow_limit_set(h, h->flow_limit_cpus);
 	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
 		if (h->nic.rss.indir[i] >= h->nic.nqueues)
 			return -EINVAL;
-	rc = fifo_init(&h->nic.fifo, h->nic.fifo.size);
+	if (rc == 0)
+		rc = fifo_init(&h->nic.fifo, h->nic.fifo.size);
 	if (rc == 0)
 		rc = sock_table_init(&h->socks, h->sock_max);
 	if (rc == 0)
@@ -216,7 +216,7 @@ int host_start(struct host *h)
 	if (rc == 0)
 		rc = rfs_init(h, h->rps_flow_cnt, h->rps_sock_flow_entries);
 	if (rc == 0 && h->nic.ntuple)
-		rc = arfs_init(&h->nic.arfs, ARFS_FILTERS);
+		rc = arfs_set(h, 1);
 	if (rc == 0)
 		rc = region_init(h);
 	if (h->external_driver) /* who has the rings sends */
@@ -291,7 +291,7 @@ void host_finish(struct host *h)
 		return;
 	nic_purge(&h->nic);
 	h->nic.up = 0;
-	for (u32 i = 0; i < h->nic.nqueues; i++)
+	for (u32 i = 0; i < h->nic.nqueues_open; i++)
 		if (h->dq[i])
 			driver_close(h->dq[i]);
 }

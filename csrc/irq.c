@@ -7,6 +7,11 @@
  * first; usecs 0 and frames 1 is "immediately". There is one mask, the virtqueue's notification suppression: what the
  * driver does not want to hear of (used_event not passed) never becomes pending, and what it took by polling while
  * the timer ran is not worth an interrupt any more. After unmasking the driver looks again, so nothing is lost.
+ *
+ * rx-usecs-irq and rx-frames-irq are for frames that complete while an interrupt is serviced: from when it was raised until
+ * the driver waits for the next one. The driver polls those, but the first of them starts the timer, which runs on beyond
+ * the unmasking: what comes next is heard of when that is over. So an idle queue interrupts by one pair, at once perhaps,
+ * and a busy one by the other. Both 0 (the default): what completes meanwhile starts nothing.
  */
 #include "prelude.h"
 
@@ -29,6 +34,8 @@ static void irq_fire(struct nic_queue *q, u64 now, u64 *by)
 
 	irq->pending = 0;
 	irq->frames = 0;
+	if (unlikely(!irq->wanted)) /* serviced all the time */
+		return;
 	if (!virtqueue_wants_irq(&q->vq, irq->since)) {
 		COUNT(irq->suppressed, 1);
 		return;
@@ -54,21 +61,30 @@ void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 	const struct driver_queue *dq = q->nic->host->dq[q->index];
 	struct irq *irq = &q->irq;
 	u32 usecs = READ_ONCE(irq->rx_usecs), enough = READ_ONCE(irq->rx_frames); /* dim.c may change them */
+	bool serviced = irq->pending ? irq->serviced : !wanted;
 
 	/* the interrupt may be off because a reader polls, which is idle until something can have changed */
 	if (unlikely(dq && !dq->napi.sd->live && dq->napi.sd->busy.idle))
 		cpu_wake(dq->napi.sd, now);
+	if (serviced) {
+		usecs = READ_ONCE(irq->rx_usecs_irq);
+		enough = READ_ONCE(irq->rx_frames_irq);
+	}
 	if (!irq->pending) {
-		if (!wanted) {
-			COUNT(irq->suppressed, 1);
+		COUNT(irq->suppressed, serviced);
+		if (serviced && !usecs && !enough)
 			return;
-		}
 		irq->pending = 1;
-		irq->first_ns = now;
+		irq->serviced = serviced;
+		irq->wanted = 0;
 		irq->deadline_ns = usecs ? now + usecs * 1000ull : NEVER;
 	}
-	if (wanted)
+	if (wanted) {
 		irq->since = q->vq.was_published;
+		if (!irq->wanted)
+			irq->first_ns = now;
+		irq->wanted = 1;
+	}
 	irq->frames += frames;
 	if ((enough && irq->frames >= enough) || (!enough && !usecs)) {
 		bool planned = q->nic->irq_next == irq->deadline_ns;

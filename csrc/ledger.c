@@ -90,7 +90,7 @@ void host_in_flight(struct host *h, u64 *where)
 {
 	memset(where, 0, IN_FLIGHT_MAX * sizeof(*where));
 	where[IN_FIFO] = READ_ONCE(h->nic.fifo.head) - READ_ONCE(h->nic.fifo.tail);
-	for (u32 i = 0; i < h->nic.nqueues; i++) {
+	for (u32 i = 0; i < h->nic.nqueues_open; i++) {
 		struct driver_queue *dq = h->dq[i];
 
 		if (!dq)
@@ -175,7 +175,7 @@ int host_laws(struct host *h)
 		sum += where[w];
 	if (sum != host_offered(h))
 		broken |= 1;
-	for (u32 i = 0; i < h->nic.nqueues; i++) {
+	for (u32 i = 0; i < h->nic.nqueues_open; i++) {
 		struct driver_queue *dq = h->dq[i];
 
 		if (dq &&

@@ -28,7 +28,7 @@ static bool cpu_has_work(struct softnet_data *sd)
 	return __atomic_load_n(&sd->irq_pending, __ATOMIC_SEQ_CST) ||
 	       __atomic_load_n(&sd->ipi_pending, __ATOMIC_SEQ_CST) ||
 	       __atomic_load_n(&sd->reader.runnable, __ATOMIC_SEQ_CST) || sd->softirq_pending ||
-	       __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST) || __atomic_load_n(&sd->pause, __ATOMIC_SEQ_CST) ||
 	       (!sd->cpu && __atomic_load_n(&sd->host->neigh.timer_ask, __ATOMIC_SEQ_CST) < sd->timer_ns[TIMER_NEIGH]);
 }
 
@@ -65,6 +65,13 @@ u32 live_spin_max(u32 ncpus)
 	return SPIN_MAX_NS;
 }
 
+/* Who looks meanwhile adds what has passed since idle_since. */
+static void idle_end(struct softnet_data *sd, u64 start)
+{
+	WRITE_ONCE(sd->idle_since, 0);
+	COUNT(sd->idle_ns, clock_ns() - start);
+}
+
 static void cpu_sleep(struct softnet_data *sd)
 {
 	struct pollfd fd = { .fd = sd->wake_fd, .events = POLLIN };
@@ -72,8 +79,9 @@ static void cpu_sleep(struct softnet_data *sd)
 	    wait = sd->timer_next == NEVER ? NEVER : sd->timer_next - min_u64(start, sd->timer_next);
 	struct timespec ts = { (time_t)(wait / 1000000000), (long)(wait % 1000000000) };
 
+	WRITE_ONCE(sd->idle_since, start);
 	if (sd->spin_ns && cpu_spin(sd, start)) {
-		COUNT(sd->idle_ns, clock_ns() - start);
+		idle_end(sd, start);
 		return;
 	}
 	__atomic_store_n(&sd->sleeping, 1, __ATOMIC_SEQ_CST); /* Pairs with cpu_wake(). */
@@ -81,16 +89,19 @@ static void cpu_sleep(struct softnet_data *sd)
 		drain_eventfd(sd->wake_fd);
 	__atomic_store_n(&sd->sleeping, 0, __ATOMIC_SEQ_CST);
 	learn_spin(sd, clock_ns() - start);
-	COUNT(sd->idle_ns, clock_ns() - start);
+	idle_end(sd, start);
 }
 
 int cpu_thread(struct softnet_data *sd)
 {
 	for (;;) {
-		bool stop = __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST);
+		bool stop = __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST), more;
 
 		sd->horizon = NEVER;
-		if (cpu_run(sd))
+		more = cpu_run(sd);
+		if (__atomic_load_n(&sd->pause, __ATOMIC_SEQ_CST)) /* between two polls */
+			return EV_PAUSED;
+		if (more)
 			continue; /* stopped in the middle of something */
 		if (stop)
 			return EV_STOPPED;
@@ -199,6 +210,10 @@ int nic_thread(struct nic *nic)
 
 		if (__atomic_load_n(&nic->stop, __ATOMIC_SEQ_CST) && !tap_close_reading(nic->wire)) {
 			event = EV_STOPPED;
+			break;
+		}
+		if (__atomic_load_n(&nic->pause, __ATOMIC_SEQ_CST)) {
+			event = EV_PAUSED;
 			break;
 		}
 		event = nic_turn(nic, &idle);

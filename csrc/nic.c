@@ -20,6 +20,33 @@ static void nic_fate(struct nic *nic, const struct frame *f, enum fate fate)
 		nic->wire->release(nic->wire, f);
 }
 
+/* nic_queue_up() - look at a queue as the driver laid it out: it is empty. Return: 0, or -errno of what is wrong with it */
+int nic_queue_up(struct nic *nic, u32 i)
+{
+	struct vnic_queue_config q = nic->config->queue[i]; /* read once */
+	struct virtqueue *vq = &nic->queue[i].vq;
+	void *desc, *avail, *used;
+
+	if (q.size == 0 || q.size > 32768 || q.size & (q.size - 1) || (q.desc & 15) || (q.avail & 1) || (q.used & 3))
+		return -EINVAL;
+	desc = dma_map(&nic->dma, q.desc, 16ull * q.size);
+	avail = dma_map(&nic->dma, q.avail, 6 + 2ull * q.size);
+	used = dma_map(&nic->dma, q.used, 6 + 8ull * q.size);
+	if (!desc || !avail || !used)
+		return -EINVAL;
+	vq->desc = desc;
+	vq->avail = avail;
+	vq->used = used;
+	vq->size = q.size;
+	vq->last_avail = vq->avail_idx = vq->used_idx = vq->published = vq->was_published = 0;
+	vq->broken = nic->queue[i].starved = nic->queue[i].irq.pending = 0;
+	nic->queue[i].batch = 0;
+	vq->event_idx = READ_ONCE(nic->config->driver_features) >> VIRTIO_F_EVENT_IDX & 1;
+	free(nic->queue[i].shadow);
+	nic->queue[i].shadow = calloc(q.size, sizeof(struct frame_shadow));
+	return nic->queue[i].shadow ? 0 : -ENOMEM;
+}
+
 int nic_up(struct nic *nic)
 {
 	struct vnic_config *c = nic->config;
@@ -37,30 +64,9 @@ int nic_up(struct nic *nic)
 	if ((driver & need) != need) /* this card has one header, the one of 20 bytes */
 		return -EPROTO;
 	for (u32 i = 0; i < nic->nqueues; i++) {
-		struct virtqueue *vq = &nic->queue[i].vq;
-		struct vnic_queue_config q = c->queue[i]; /* read once */
-		void *desc, *avail, *used;
-
-		if (q.size == 0 || q.size > 32768 || q.size & (q.size - 1) || (q.desc & 15) || (q.avail & 1) ||
-		    (q.used & 3))
-			return -EINVAL;
-		desc = dma_map(&nic->dma, q.desc, 16ull * q.size);
-		avail = dma_map(&nic->dma, q.avail, 6 + 2ull * q.size);
-		used = dma_map(&nic->dma, q.used, 6 + 8ull * q.size);
-		if (!desc || !avail || !used)
-			return -EINVAL;
-		vq->desc = desc;
-		vq->avail = avail;
-		vq->used = used;
-		vq->size = q.size;
-		vq->last_avail = vq->avail_idx = vq->used_idx = vq->published = vq->was_published = 0;
-		vq->broken = nic->queue[i].starved = nic->queue[i].irq.pending = 0;
-		nic->queue[i].batch = 0;
-		vq->event_idx = driver >> VIRTIO_F_EVENT_IDX & 1;
-		free(nic->queue[i].shadow);
-		nic->queue[i].shadow = calloc(q.size, sizeof(struct frame_shadow));
-		if (!nic->queue[i].shadow)
-			return -ENOMEM;
+		rc = nic_queue_up(nic, i);
+		if (rc < 0)
+			return rc;
 	}
 	tx = c->tx; /* read once */
 	rc = nic_tx_up(nic, &tx, driver >> VIRTIO_F_EVENT_IDX & 1);

@@ -14,31 +14,72 @@
 
 int rfs_init(struct host *h, u32 flow_cnt, u32 sock_entries)
 {
-	h->rps_cpu_mask = round_up_pow2(h->ncpus) - 1;
-	if (sock_entries) {
-		h->rps_sock_mask = round_up_pow2(sock_entries) - 1;
-		h->rps_sock_flow = malloc((h->rps_sock_mask + 1ull) * sizeof(*h->rps_sock_flow));
-		if (!h->rps_sock_flow)
-			return -ENOMEM;
-		for (u32 i = 0; i <= h->rps_sock_mask; i++)
-			h->rps_sock_flow[i] = NO_CPU;
-	}
-	for (u32 q = 0; flow_cnt && q < h->nic.nqueues; q++) {
-		u32 log = (u32)__builtin_ctz(round_up_pow2(flow_cnt));
+	int rc = rfs_set_sock_entries(h, sock_entries);
 
-		h->rps_flow[q] = malloc(sizeof(struct rps_dev_flow) << log);
-		if (!h->rps_flow[q])
+	h->rps_cpu_mask = round_up_pow2(h->ncpus) - 1;
+	for (u32 q = 0; q < h->nic.nqueues && rc == 0; q++)
+		rc = rfs_set_flow_cnt(h, q, flow_cnt);
+	return rc;
+}
+
+/* rfs_set_sock_entries() - net.core.rps_sock_flow_entries, 0: off. Readers write into the table and nobody stops them: an old one
+ * is kept, and used again if it is large enough, so that all there ever were take no more than twice the largest. */
+int rfs_set_sock_entries(struct host *h, u32 entries)
+{
+	struct rps_sock_flow_table *t = h->rps_sock_tables;
+	u32 n = round_up_pow2(entries ? entries : 1);
+
+	if (entries && (!t || t->size < n)) {
+		t = malloc(sizeof(*t) + n * sizeof(u32));
+		if (!t)
 			return -ENOMEM;
-		for (u32 i = 0; i < 1u << log; i++)
-			h->rps_flow[q][i] = (struct rps_dev_flow){ .cpu = NO_CPU, .filter = RPS_NO_FILTER };
-		h->rps_flow_log[q] = (u8)(log + 1);
+		t->size = n;
+		t->older = h->rps_sock_tables;
+		h->rps_sock_tables = t;
 	}
+	if (entries) {
+		WRITE_ONCE(t->mask, n - 1);
+		for (u32 i = 0; i < n; i++)
+			WRITE_ONCE(t->ents[i], NO_CPU);
+	}
+	smp_store_release(&h->rps_sock_flow, entries ? t : NULL);
+	h->rps_sock_flow_entries = entries;
 	return 0;
+}
+
+/* rfs_set_flow_cnt() - queues/rx-N/rps_flow_cnt, 0: off. Nothing is on its way to a backlog: a packet there has its row by
+ * number. Return: 0 or -ENOMEM; then all is as it was */
+int rfs_set_flow_cnt(struct host *h, u32 queue, u32 flow_cnt)
+{
+	u32 log = (u32)__builtin_ctz(round_up_pow2(flow_cnt ? flow_cnt : 1));
+	struct rps_dev_flow *rows = flow_cnt ? malloc(sizeof(*rows) << log) : NULL;
+
+	if (flow_cnt && !rows)
+		return -ENOMEM;
+	for (u32 i = 0; rows && i < 1u << log; i++)
+		rows[i] = (struct rps_dev_flow){ .cpu = NO_CPU, .filter = RPS_NO_FILTER };
+	free(h->rps_flow[queue]);
+	h->rps_flow[queue] = rows;
+	h->rps_flow_log[queue] = rows ? (u8)(log + 1) : 0;
+	return 0;
+}
+
+/* The card's filters are gone. */
+void rfs_forget_filters(struct host *h)
+{
+	for (u32 q = 0; q < NIC_QUEUES_MAX; q++)
+		for (u32 i = 0; h->rps_flow_log[q] && i < 1u << (h->rps_flow_log[q] - 1); i++)
+			h->rps_flow[q][i].filter = RPS_NO_FILTER;
 }
 
 void rfs_exit(struct host *h)
 {
-	free(h->rps_sock_flow);
+	while (h->rps_sock_tables) {
+		struct rps_sock_flow_table *t = h->rps_sock_tables;
+
+		h->rps_sock_tables = t->older;
+		free(t);
+	}
 	for (u32 q = 0; q < NIC_QUEUES_MAX; q++)
 		free(h->rps_flow[q]);
 }
@@ -60,11 +101,12 @@ static struct rps_dev_flow *deref(struct host *h, u32 rflow)
 
 void rps_record_sock_flow(struct host *h, u32 hash, u32 cpu)
 {
+	struct rps_sock_flow_table *t = smp_load_acquire(&h->rps_sock_flow); /* Pairs with rfs_set_sock_entries(). */
 	u32 *entry, value;
 
-	if (!h->rps_sock_flow || !hash)
+	if (!t || !hash)
 		return;
-	entry = &h->rps_sock_flow[hash & h->rps_sock_mask];
+	entry = &t->ents[hash & READ_ONCE(t->mask)];
 	value = (hash & ~h->rps_cpu_mask) | cpu;
 	if (READ_ONCE(*entry) != value)
 		WRITE_ONCE(*entry, value);
@@ -143,11 +185,12 @@ static u32 set_rps_cpu(struct softnet_data *sd, const struct sk_buff *skb, u32 r
 int rfs_get_cpu(struct softnet_data *sd, struct sk_buff *skb, u32 hash)
 {
 	struct host *h = sd->host;
+	const struct rps_sock_flow_table *t = h->rps_sock_flow;
 	u32 ident, next, rflow, cpu;
 
-	if (!h->rps_sock_flow)
+	if (!t)
 		return -1;
-	ident = READ_ONCE(h->rps_sock_flow[hash & h->rps_sock_mask]);
+	ident = READ_ONCE(t->ents[hash & t->mask]);
 	if ((ident ^ hash) & ~h->rps_cpu_mask)
 		return -1; /* nobody, or another flow */
 	next = ident & h->rps_cpu_mask;

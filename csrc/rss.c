@@ -4,6 +4,10 @@
  * by carry-less multiplication where it has that, else, and for IPv6, by a table per input byte. Input: source address,
  * destination address, source port, destination port, in network order. Fragments and other protocols hash the
  * addresses only; what is not IP has hash 0 and goes where entry 0 points. queue = indir[hash & 127].
+ *
+ * A flow type can leave fields out: they are zero, which adds nothing to the hash, and the others stay in their places.
+ * With symmetric-xor (RXH_XFRM_SYM_XOR, Linux 6.8) source ^ destination stands in the places of both, so that both
+ * directions of a flow hash alike. Both change the input only, so each way to multiply knows nothing of them.
  */
 #include "prelude.h"
 
@@ -11,7 +15,7 @@ void rss_set_key(struct rss *r, const u8 *key, u32 len)
 {
 	u8 padded[RSS_KEY_SIZE + 4] = { 0 };
 
-	r->keys++;
+	r->changes++;
 	memcpy(padded, key, min_u32(len, RSS_KEY_SIZE));
 	memcpy(r->key, padded, RSS_KEY_SIZE);
 	for (u32 word = 0; word < ARRAY_SIZE(r->window); word++) {
@@ -38,6 +42,27 @@ void rss_set_key(struct rss *r, const u8 *key, u32 len)
 			r->table[byte][value] = hash;
 		}
 	}
+}
+
+static void rss_changed(struct rss *r)
+{
+	r->changes++;
+	r->shaped = r->symmetric;
+	for (u32 type = 0; type < HASH_TYPES; type++)
+		r->shaped |= r->left_out[type] != 0;
+}
+
+/* rss_set_fields() - what of TCP or UDP is hashed: RSS_IP_SRC .. */
+void rss_set_fields(struct rss *r, u32 hash_type, u32 fields)
+{
+	r->left_out[hash_type] = (u8)(~fields & (RSS_IP_SRC | RSS_IP_DST | RSS_L4_SRC | RSS_L4_DST));
+	rss_changed(r);
+}
+
+void rss_set_symmetric(struct rss *r, int on)
+{
+	r->symmetric = on != 0;
+	rss_changed(r);
 }
 
 u32 rss_toeplitz(const struct rss *r, const u8 *input, u32 len)
@@ -250,13 +275,51 @@ void frame_parse(struct frame *f)
 		parse_rest(f);
 }
 
-static noinline u32 hash6(const struct rss *r, const struct frame *f)
+/* x and y, len bytes each, become x ^ y */
+static void xor_both(u8 *x, u8 *y, u32 len)
 {
-	u8 input[36];
+	for (u32 i = 0; i < len; i++)
+		x[i] = y[i] = x[i] ^ y[i];
+}
+
+/* The input of a flow type that leaves fields out, or of a symmetric hash; and what the hash is of then */
+static void shape(const struct rss *r, struct frame *f, u8 *input, u32 addr_len)
+{
+	u8 *ports = input + 2 * (size_t)addr_len;
+	u8 out = r->left_out[f->hash_report];
+
+	if (out & RSS_IP_SRC)
+		memset(input, 0, addr_len);
+	if (out & RSS_IP_DST)
+		memset(input + addr_len, 0, addr_len);
+	if (out & RSS_L4_SRC)
+		memset(ports, 0, 2);
+	if (out & RSS_L4_DST)
+		memset(ports + 2, 0, 2);
+	if (r->symmetric) {
+		xor_both(input, input + addr_len, addr_len);
+		xor_both(ports, ports + 2, 2);
+	}
+	if ((out & (RSS_L4_SRC | RSS_L4_DST)) == (RSS_L4_SRC | RSS_L4_DST))
+		f->hash_report = addr_len == 4 ? HASH_IPV4 : HASH_IPV6;
+}
+
+static noinline void shape4(const struct rss *r, struct frame *f, u8 (*tuple)[16], u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		if (f[i].hash_report != HASH_NONE && f[i].hash_report < HASH_IPV6)
+			shape(r, &f[i], tuple[i], 4);
+}
+
+static noinline u32 hash6(const struct rss *r, struct frame *f)
+{
+	u8 input[36] = { 0 }; /* no ports: they add nothing to the hash */
 
 	memcpy(input, f->data + f->l3_off + 8, 32);
 	if (f->hash_report != HASH_IPV6)
 		memcpy(input + 32, f->data + f->l4_off, 4);
+	if (r->shaped)
+		shape(r, f, input, 16);
 	return rss_toeplitz(r, input, f->hash_report == HASH_IPV6 ? 32 : 36);
 }
 
@@ -265,17 +328,10 @@ u16 rss_queue(const struct rss *r, u32 hash)
 	return r->indir[hash & (RSS_INDIR_SIZE - 1)];
 }
 
-/* What this card does not hash: nothing at all, or not UDP's ports */
-static noinline void limit_hash(const struct rss *r, struct frame *f, u32 n)
+static noinline void no_hash(struct frame *f, u32 n)
 {
-	for (u32 i = 0; i < n; i++) {
-		u8 report = f[i].hash_report;
-
-		if (!r->enabled)
-			f[i].hash_report = HASH_NONE;
-		else if (report == HASH_UDPV4 || report == HASH_UDPV6)
-			f[i].hash_report = report == HASH_UDPV4 ? HASH_IPV4 : HASH_IPV6;
-	}
+	for (u32 i = 0; i < n; i++)
+		f[i].hash_report = HASH_NONE;
 }
 
 /* rss_burst() - after frame_parse(): hash, hash type, queue of n <= BURST frames */
@@ -284,8 +340,8 @@ void rss_burst(const struct rss *r, struct frame *f, u32 n)
 	u8 tuple[BURST][16];
 	u32 hash[BURST];
 
-	if (unlikely(!r->enabled || !r->udp_ports))
-		limit_hash(r, f, n);
+	if (unlikely(!r->enabled))
+		no_hash(f, n);
 	for (u32 i = 0; i < n; i++) {
 		const u8 *data = f[i].data;
 		u32 report = f[i].hash_report;
@@ -297,6 +353,8 @@ void rss_burst(const struct rss *r, struct frame *f, u32 n)
 		if (likely(report != HASH_IPV4))
 			memcpy(tuple[i] + 8, data + f[i].l4_off, 4);
 	}
+	if (unlikely(r->shaped))
+		shape4(r, f, tuple, n);
 	rss_hash4(r, (const u8(*)[16])tuple, hash, n);
 	for (u32 i = 0; i < n; i++) {
 		u32 h = likely(f[i].hash_report < HASH_IPV6) ? hash[i] : hash6(r, &f[i]);
@@ -308,7 +366,7 @@ void rss_burst(const struct rss *r, struct frame *f, u32 n)
 
 u32 rss_key_id(const struct rss *r)
 {
-	return r->keys << 2 | (u32)(r->enabled != 0) << 1 | (r->udp_ports != 0);
+	return r->changes << 1 | (r->enabled != 0);
 }
 
 void rss_frame(const struct rss *r, struct frame *f)

@@ -249,8 +249,11 @@ int cpu_run(struct softnet_data *sd)
 		u64 since;
 		u8 task;
 
-		if (sd->live)
+		if (sd->live) {
 			look_up(sd);
+			if (unlikely(READ_ONCE(sd->pause)) && !sd->bh_task && !sd->softirq_active)
+				return 1;
+		}
 		since = sd->now;
 		if (sd->timer_next <= sd->now)
 			run_timers(sd);

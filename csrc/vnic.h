@@ -22,6 +22,8 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 
 #define NIC_QUEUES_MAX 16
+#define RX_RING_MIN 16
+#define RX_RING_MAX 4096
 #define CPUS_MAX 64
 #define BURST 64                   /* frames handed on at once where a queue or a thread border is crossed */
 #define RSS_INDIR_SIZE 128
@@ -213,6 +215,56 @@ struct pcap_wire *pcap_wire_new(void);
 void pcap_wire_free(struct pcap_wire *p);
 int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size);  /* -EINVAL: error_text says why */
 
+/* ---- send.c: a capture's frames onto a wire, by an absolute schedule: vnic send ---- */
+
+#define SEND_SPIN_NS 50000         /* so long before a frame is due the waiting is done awake */
+#define SEND_LATE_NS 100000        /* a frame that leaves later than this is counted */
+enum pace { PACE_RECORDED, PACE_PPS, PACE_BPS, PACE_TOPSPEED };
+enum send_to { SEND_TAP, SEND_DEV };
+
+/**
+ * struct schedule - when a frame is due, ns after the start: from what came before it, never from when the last one left
+ * @rate:     PACE_RECORDED: ppm of the recorded pace; PACE_PPS: frames in 1000 s; PACE_BPS: bits a second
+ * @frames:   that were due, and their bits
+ * @loops_ns: recorded time of the passes through the file that are over
+ * @nth:      frames in this pass; @first_ns, @last_ns: their stamps
+ */
+struct schedule {
+	u64 rate, frames, bits, loops_ns, nth, first_ns, last_ns, backwards;
+	u32 pace;
+};
+u64 schedule_next(struct schedule *s, u64 t_ns, u32 len); /* of a frame with this stamp; len 0: it is not going to be sent */
+void schedule_loop(struct schedule *s);                   /* the next frame is the file's first again */
+
+/**
+ * struct sender - a run of vnic send. Zeroed, then set by Python up to schedule.rate
+ * @frame_max: longest frame, bytes without a VLAN tag; @drop: what finds the kernel's queue full is lost, and never waited for
+ * @passes:    times to go through the file, @limit: frames, @end_ns: ns after the start; ~0: without end
+ * @next_ns:   when the next frame is due, by the clock; ~0: there is none
+ */
+struct sender {
+	struct pcap_wire *pcap;
+	const void *map;
+	u64 map_size;
+	int fd;
+	u32 to, frame_max;
+	u8 drop;
+	u64 passes, limit, start_ns, end_ns;
+	struct schedule schedule;
+	u64 next_ns;
+	struct frame burst[BURST];
+	u64 due_ns[BURST];
+	u32 at, n;
+	u8 ended, full;                /* nothing more is read; the frame at the front has found the queue full */
+	int error;                     /* -errno: the file broke off */
+	u64 first_sent_ns, last_sent_ns, first_due_ns, last_due_ns;
+	u64 taken, taken_before, frames, bytes, last_bytes; /* to be sent, before this pass; sent; the last one's */
+	u64 passes_done, cut, too_long, too_short, dropped, queue_full, late, late_max_ns;
+	struct histogram gap_error;    /* ns between the gap that was asked for and the one there was */
+};
+int send_step(struct sender *s, u64 now);      /* frames sent; 0: none is due; -EAGAIN: no room; -ENODATA: all done; -errno */
+int send_run(struct sender *s, u64 until_ns);  /* 1: go on; 0: all is sent; -errno */
+
 /* ---- tap.c: a TAP device's fds as a wire; frames are read straight into slots, which are the FIFO's memory ---- */
 
 #define TAP_LANES_MAX 16
@@ -273,18 +325,29 @@ int filter_frame(const struct mac_filter *mf, const struct frame *f);  /* -1: pa
 #define HASH_IPV6 4
 #define HASH_TCPV6 5
 #define HASH_UDPV6 6
+#define HASH_TYPES 7
+
+#define RSS_IP_SRC 1               /* what of a flow is hashed, in ethtool's letters: s d f n */
+#define RSS_IP_DST 2
+#define RSS_L4_SRC 4
+#define RSS_L4_DST 8
 
 struct rss {
 	u8 key[RSS_KEY_SIZE];
-	u8 udp_ports;              /* rx-flow-hash udp4/udp6 sdfn: hash the ports too */
+	u8 left_out[HASH_TYPES];   /* by flow type, HASH_TCPV4 ..: RSS_IP_SRC .. that are not hashed (rx-flow-hash) */
+	u8 symmetric;              /* xfrm symmetric-xor: source ^ destination in both places */
+	u8 shaped;                 /* any of those: the input is not just the tuple */
 	u8 enabled;                /* rxhash */
-	u32 keys;                  /* how many it had */
+	u8 configured;             /* indir[] was set by somebody; else it follows the number of queues */
+	u32 changes;               /* of key, fields and transformation */
 	u16 indir[RSS_INDIR_SIZE];
 	u64 window[9];             /* key bits 32 i .. 32 i + 63, the first one lowest: for carry-less multiplication */
 	u64 matrix[16];            /* row j: key bits 8 i + j .. 8 i + j + 7: for gf2p8affineqb */
 	u32 table[36][256];        /* key, laid out: one look-up per input byte */
 };
 void rss_set_key(struct rss *r, const u8 *key, u32 len);
+void rss_set_fields(struct rss *r, u32 hash_type, u32 fields);
+void rss_set_symmetric(struct rss *r, int on);
 u32 rss_toeplitz(const struct rss *r, const u8 *input, u32 len);
 void frame_parse(struct frame *f);
 void rss_frame(const struct rss *r, struct frame *f);
@@ -303,6 +366,7 @@ struct fifo {
 	u64 lost_bytes;            /* of frames that did not fit, as they would have counted */
 };
 int fifo_init(struct fifo *q, u32 bytes);
+int fifo_resize(struct fifo *q, u32 bytes);
 int fifo_push(struct fifo *q, const struct frame *f);   /* 0, or -ENOBUFS */
 struct frame *fifo_room(struct fifo *q, u32 n);
 u32 fifo_push_burst(struct fifo *q, const struct frame *f, u32 n);
@@ -458,10 +522,13 @@ int isa_has_gfni(void);
 
 struct irq {
 	u32 rx_usecs, rx_frames;
+	u32 rx_usecs_irq, rx_frames_irq; /* for what completes while an interrupt is serviced; both 0: it starts nothing */
 	u32 frames;                /* completed since the interrupt was asked for */
 	u8 pending;
+	u8 serviced;               /* what is pending was started while one was serviced: the -irq pair counts */
+	u8 wanted;                 /* and the driver wants to hear of something since */
 	u16 since;                 /* what was published before the entries that the driver wanted to hear of */
-	u64 first_ns, deadline_ns; /* of the pending one */
+	u64 first_ns, deadline_ns; /* of the pending one; first: that the driver wants to hear of */
 	int call_fd;               /* >= 0: the driver is another process, this eventfd is its interrupt */
 	/* counters */
 	u64 raised, by_usecs, by_frames, suppressed;
@@ -555,6 +622,7 @@ struct nic {
 	struct vnic_config *config;    /* page 0 of the region */
 	struct nic_queue queue[NIC_QUEUES_MAX];
 	u32 nqueues, ring_size, buf_len, mtu;
+	u32 nqueues_open, queues_max;  /* that have, or had, a driver's queue; that there is room for */
 	u8 rx_csum, tx_csum, drop_en, python_filter, up, ntuple, adaptive_rx;
 	struct arfs arfs;
 	/* the device's clock and its plans */
@@ -574,8 +642,9 @@ struct nic {
 	u64 fates[FATE_MAX];
 	int kick_fd;                   /* live: the doorbell */
 	u32 in_taps;                   /* as a CPU's */
-	u32 stop;                      /* written by others, atomically */
+	u32 stop, pause;               /* written by others, atomically */
 };
+int nic_queue_up(struct nic *nic, u32 i);
 int nic_up(struct nic *nic);                 /* after the driver wrote DRIVER_OK */
 void nic_run(struct nic *nic, u64 until);    /* all device events up to and including until */
 u64 nic_next(struct nic *nic);               /* when the next one is; ~0: none planned */
@@ -785,7 +854,7 @@ struct softnet_data {
 	u32 irq_pending;               /* bit per NIC queue */
 	u32 ipi_pending;
 	u64 irq_ns, ipi_ns, reader_ns; /* virtual time: when they were raised; when the reader was woken */
-	u32 sleeping, stop;
+	u32 sleeping, stop, pause;
 	int wake_fd;
 	u32 spin_ns;                   /* live: how long it looks for work before it sleeps */
 	u32 in_taps;                   /* odd: walks the taps, see af_packet.c */
@@ -839,6 +908,7 @@ struct softnet_data {
 	u64 hardirqs, softirqs, ksoftirqd_runs, net_rx_runs, idle_ns, yields;
 	u64 ksoftirqd_by_time, ksoftirqd_by_restarts, ksoftirqd_by_resched; /* why softirqs were left to it */
 	u64 rcvbuf_max;                /* what a socket of those that refused would hold if it had refused nothing, truesize */
+	u64 idle_since;                /* live: it sleeps since then, 0: it does not */
 	u64 rx_dropped, rx_otherhost_dropped;
 	u64 gro_merged, gro_held_total, gro_normal, gro_flushed_skbs, gro_flushed_segs;
 	u64 gro_ended[GRO_END_MAX];
@@ -881,11 +951,24 @@ struct driver_queue {
 	/* counters */
 	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used, irqs;
 };
+int driver_open_queue(struct host *h, u32 i);
+int driver_dim(struct driver_queue *dq);
 int driver_open(struct host *h);             /* probe, handshake, netif_napi_add, request_irq, post the buffers */
 int driver_poll(struct napi_struct *napi, int budget);
 void driver_irq(struct driver_queue *dq);    /* the interrupt handler */
 int driver_refill(struct driver_queue *dq);  /* buffers posted */
 void driver_close(struct driver_queue *dq);  /* frames left in the ring end as DEV_READY */
+
+/* ---- stop_machine.c, driver_ethtool.c: knobs change while nobody moves ---- */
+
+void machine_pause(struct host *h, u32 pause);
+void machine_settle(struct host *h);
+int ring_settle(struct driver_queue *dq);
+int driver_set_ringparam(struct host *h, u32 size);
+int driver_set_channels(struct host *h, u32 nqueues);
+int driver_set_adaptive(struct host *h, u32 on);
+void netif_set_weights(struct host *h);
+void dev_set_threaded(struct host *h, u32 on);
 
 /* ---- gro.c: hold and merge. gro_inet.c: VLAN, IP, one tunnel; gro_tcp.c, gro_udp.c: may it join?  ---- */
 
@@ -938,7 +1021,15 @@ int get_rps_cpu(struct softnet_data *sd, struct sk_buff *skb);      /* -1: stay 
 
 #define RPS_NO_FILTER 65535
 struct rps_dev_flow { u16 cpu, filter; u32 last_qtail, hash; };
+struct rps_sock_flow_table {           /* row by hash: the hash's upper bits, and the CPU of the flow's reader */
+	u32 mask, size;
+	struct rps_sock_flow_table *older; /* no longer used, but perhaps still written to */
+	u32 ents[];
+};
 int rfs_init(struct host *h, u32 flow_cnt, u32 sock_entries);
+int rfs_set_sock_entries(struct host *h, u32 entries);
+int rfs_set_flow_cnt(struct host *h, u32 queue, u32 flow_cnt);
+void rfs_forget_filters(struct host *h);
 void rfs_exit(struct host *h);
 int rfs_get_cpu(struct softnet_data *sd, struct sk_buff *skb, u32 hash);
 void rps_record_sock_flow(struct host *h, u32 hash, u32 cpu);       /* a flow's reader runs there */
@@ -946,11 +1037,14 @@ void rfs_queued(struct host *h, u32 rflow, u32 tail);               /* under the
 u32 rfs_head(struct host *h, u32 cpu);
 int rps_may_expire_flow(struct host *h, u32 queue, u32 slot, u32 filter);
 u32 arfs_queue(const struct host *h, u32 cpu);                      /* rx_cpu_rmap */
+int arfs_set(struct host *h, u32 on);
+void arfs_clear(struct host *h);
 int rx_flow_steer(struct softnet_data *sd, const struct sk_buff *skb, u32 queue, u32 flow);
 void arfs_expire(struct softnet_data *sd);
 
 struct sd_flow_limit;
 struct sd_flow_limit *flow_limit_new(u32 table_len);
+int flow_limit_set(struct host *h, u64 cpus);
 int skb_flow_limit(struct softnet_data *sd, struct sk_buff *skb, u32 qlen);
 
 int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu);
@@ -1051,6 +1145,7 @@ struct capture {
 	u32 points;                    /* bit per point */
 	u32 interface[TAP_POINTS];     /* its number in the file */
 	const char *const *verdicts;   /* a line of text for each fate, or NULL */
+	struct bpf_prog *filter;       /* NULL: all */
 	struct capture_batch batch[3], *filling, *held, *spare;
 	u8 *out;
 	u64 size, out_used;            /* of a batch; bytes */
@@ -1064,7 +1159,7 @@ struct capture {
 	int error;
 };
 struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname, u32 points,
-			    const char *const *verdicts, u64 size, int threaded);
+			    const char *const *verdicts, struct bpf_prog *filter, u64 size, int threaded);
 int capture_thread(struct capture *c);  /* writes until stopped, or the file breaks: 0, or -errno of it */
 void capture_stop(struct capture *c);   /* ends it, from another thread */
 void capture_detach(struct host *h, struct capture *c);
@@ -1380,7 +1475,7 @@ void upcall_done(struct host *h, const u8 *verdicts, int n);  /* for the burst l
 
 /* ---- host.c, vtime.c, live.c: the machine, and the two drivers of its stages ---- */
 
-enum event { EV_DONE, EV_SLICE, EV_UPCALL, EV_FILTER, EV_WIRE, EV_STOPPED };
+enum event { EV_DONE, EV_SLICE, EV_UPCALL, EV_FILTER, EV_WIRE, EV_STOPPED, EV_PAUSED };
 
 struct host {
 	u32 ncpus, hz;
@@ -1408,8 +1503,8 @@ struct host {
 	u64 flow_limit_cpus;
 	u8 rps_flow_log[NIC_QUEUES_MAX];    /* 1 + log2 of a queue's table, 0: none */
 	struct rps_dev_flow *rps_flow[NIC_QUEUES_MAX];
-	u32 *rps_sock_flow;
-	u32 rps_sock_mask, rps_cpu_mask;
+	struct rps_sock_flow_table *rps_sock_flow, *rps_sock_tables; /* NULL: off; all there were, the largest first */
+	u32 rps_cpu_mask;
 	u64 hash_key[2];
 	u32 rcvbuf, sock_max, reader_cpu;   /* reader_cpu: ~0 = local port mod cpus */
 	struct packet_type ptype[PTYPES_MAX];

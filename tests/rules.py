@@ -590,6 +590,22 @@ RULES = (
         ("tests/test_rss.py",),
         (Mutant("rss.c", "r->indir[hash & (RSS_INDIR_SIZE - 1)]", "r->indir[hash >> 25]"),),
     ),
+    Rule(
+        "rx-flow-hash: TCP and UDP over IPv4 and IPv6 each have fields of their own; without ports a flow hashes as its fragments do", "include/uapi/linux/ethtool.h RXH_*", WRITTEN,
+        ("tests/test_rss.py::test_any_flow_hashes_as_the_model_says", "tests/test_ethtool.py::test_what_is_hashed_of_a_type_of_flow", "tests/test_rss.py::test_everything_a_hash_depends_on_has_an_id_of_its_own"),
+        (Mutant("rss.c", "r->shaped |= r->left_out[type] != 0;", "r->shaped |= type < HASH_IPV6 && r->left_out[type] != 0;"),
+         Mutant("rss.c", "memset(input + addr_len, 0, addr_len);", "memset(input, 0, addr_len);"),
+         Mutant("rss.c", "memset(ports + 2, 0, 2);", "memset(ports, 0, 4);"),
+         Mutant("rss.c", "f->hash_report = addr_len == 4 ? HASH_IPV4 : HASH_IPV6;", ";"),
+         Mutant("rss.c", "static void rss_changed(struct rss *r)\n{\n	r->changes++;", "static void rss_changed(struct rss *r)\n{")),
+    ),
+    Rule(
+        "symmetric-xor: source ^ destination in the places of both, so both directions hash alike; fields come in pairs then", "net/ethtool/common.c ethtool_check_flow_types()", WRITTEN,
+        ("tests/test_rss.py::test_any_flow_hashes_as_the_model_says", "tests/test_rss.py::test_a_symmetric_hash_by_numbers", "tests/test_rss.py::test_a_fragment_of_a_symmetric_flow_hashes_its_addresses_symmetrically", "tests/test_ethtool.py::test_a_symmetric_hash_takes_pairs_of_fields"),
+        (Mutant("rss.c", "x[i] = y[i] = x[i] ^ y[i];", "x[i] = y[i] = x[i] | y[i];"),
+         Mutant("rss.c", "xor_both(ports, ports + 2, 2);", ";"),
+         Mutant("rss.c", "r->shaped = r->symmetric;", "r->shaped = 0;")),
+    ),
 )  # fmt: skip
 
 

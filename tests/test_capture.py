@@ -250,3 +250,27 @@ def test_live_captures_come_and_go(live, tmp_path):
     wait_until(lambda: host.ledger().offered == 6400)
     host.stop()
     assert host.laws() == 0
+
+
+TO_53 = [(0x28, 0, 0, 36), (0x15, 0, 1, 53), (6, 0, 0, 262144), (6, 0, 0, 0)]  # of IPv4: ldh [36]; jeq #53
+
+
+@pytest.mark.parametrize("at", ["wire", "nic", "gro", "stack"])
+def test_a_filter_at_each_point_keeps_what_it_wants(host, tmp_path, at):
+    h = host()
+    h.udp(53)
+    fed = [frames.udp(dport=53 + i % 2) for i in range(10)] + [b"\1" * 14, frames.tcp()]
+    with open(tmp_path / "f", "wb") as f:
+        tap = vnic.Capture(h, f.fileno(), at=at, filter=TO_53)
+        h.feed(fed)
+        h.run()
+        tap.close()
+        assert not f.closed
+    assert [data for _, data in read_back(tmp_path / "f")] == [frames.udp(dport=53)] * 5
+    assert (tap.packets, tap.drops) == (5, 0)
+
+
+def test_a_filter_that_is_none_is_refused_before_anything_is_made(host, tmp_path):
+    with pytest.raises(vnic.ConfigError, match="filter"):
+        vnic.Capture(host(), tmp_path / "f", filter=[(0xFFFF, 0, 0, 0)])
+    assert not (tmp_path / "f").exists()

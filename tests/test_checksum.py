@@ -80,7 +80,7 @@ def digest() -> str:
             a, b = rng.randrange(64), rng.randrange(64)
             total = lib.csum_and_copy(copy + b, memory + a, length, rng.getrandbits(32))
             out.update(lib.csum_fold(total).to_bytes(2, "little") + bytes(ffi.buffer(copy + b, length)))
-    rss = ffi.new("struct rss *", {"enabled": 1, "udp_ports": 1})
+    rss = ffi.new("struct rss *", {"enabled": 1})
     lib.rss_set_key(rss, rng.randbytes(52), 52)
     for n in [*range(1, 65), *range(1, 65)]:
         tuples, hashes = ffi.new("uint8_t[][16]", [rng.randbytes(16) for _ in range(n)]), ffi.new("uint32_t[]", n + 1)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from model.dim import PROFILES, TOP, Dim
 
 import vnic
+from vnic import dim
 from vnic._core import ffi, lib
 from vnic.dim import TUNES
 
@@ -57,14 +58,54 @@ def test_so_do_steady_measurements(samples):
         machine.sample(1.0, packets, size)
 
 
-def walk(rates):
-    """(profile, state) after each measurement of so many packets a millisecond; a new profile is measured from anew."""
-    machine, path = Machine(), []
+def walked(rates):
+    """A machine after measurements of so many packets a millisecond; a new profile is measured from anew."""
+    machine = Machine()
     for rate in rates:
         machine.sample(packets=0) if machine.model.start is None else None
         machine.sample(packets=rate, size=100)
-        path.append((machine.model.ix, machine.model.tune))
-    return path
+    return machine
+
+
+def walk(rates):
+    """(profile, state) after each of them."""
+    return [(ix, tune) for *_, ix, _, _, tune in walked(rates).model.log]
+
+
+WALK = [
+    # packets a ms; then: step, profile, rx-usecs, decision
+    (100, "->", 2, 64, "going right"),  # the first is better than nothing
+    (150, "->", 3, 128, "going right"),
+    (200, "->", 4, 256, "going right"),
+    (250, ".", 4, 256, "parking on top"),  # there is no more to the right
+    (260, ".", 4, 256, "parking on top"),  # not by a tenth
+    (100, "<-", 3, 128, "going left"),  # worse: it leaves
+    (150, "<-", 2, 64, "going left"),  # and that was right
+    (100, "->", 3, 128, "going right"),  # too far
+    (150, ".", 3, 128, "parking on top"),  # one step back after two there: on top
+    (150, ".", 3, 128, "parking on top"),
+]
+
+
+def test_the_table_of_a_walk():
+    """Shown with pytest -s: each sample, the step and the decision."""
+    machine = walked(row[0] for row in WALK)
+    log = dim.log(machine.c)
+    text = dim.table(log)
+    print("\n" + text)  # noqa: T201
+    head, *lines = text.splitlines()
+    assert head.split("  ")[-1] == "decision"
+    for line, (packets, step, profile, usecs, decision), d in zip(lines, WALK, log, strict=True):
+        cells = line.split(None, 8)
+        rates = (f"{d.t_ns / 1e6:.3f}", f"{packets}", f"{packets * 100}", "64")
+        assert cells == [*rates, step, f"{profile}", f"{usecs}", "256", decision]
+    assert len({line.index(row[4]) for line, row in zip(lines, WALK, strict=True)}) == 1  # aligned
+
+
+def test_the_table_of_no_decisions_and_of_later_ones():
+    assert len(dim.table([]).splitlines()) == 1
+    later = dim.log(walked(row[0] for row in WALK).c)[5:]
+    assert [line.split()[4] for line in dim.table(later, profile=4).splitlines()[1:]] == ["<-", "<-", "->", ".", "."]
 
 
 def test_a_walk_written_out():

@@ -107,6 +107,31 @@ TABLES = {  # knobs, [(t_us, event, interrupts so far)]
     "more came after the poll: the timer that runs serves": ((50, 0), [
         (0, "1 frame", 0), (20, "poll", 0), (30, "1 frame", 0), (50, "-", 1),
     ]),
+    "serviced, then the other pair: what comes in 50 us from there on is one interrupt": ((0, 1, 50, 0), [
+        (0, "1 frame", 1), (2, "1 frame", 1), (3, "poll", 1), (10, "1 frame", 1), (40, "1 frame", 1), (51, "-", 1),
+        (52, "-", 2),
+    ]),
+    "serviced, and idle after that: the first pair again": ((0, 1, 50, 0), [
+        (0, "1 frame", 1), (2, "1 frame", 1), (3, "poll", 1), (52, "-", 1), (60, "1 frame", 2),
+    ]),
+    "nothing came while it was serviced: the first pair": ((0, 1, 50, 0), [
+        (0, "1 frame", 1), (3, "poll", 1), (10, "1 frame", 2),
+    ]),
+    "serviced, by the count": ((0, 1, 0, 4), [
+        (0, "1 frame", 1), (1, "2 frames", 1), (3, "poll", 1), (10, "1 frame", 1), (20, "1 frame", 2),
+    ]),
+    "serviced, whichever comes first": ((0, 1, 50, 4), [
+        (0, "1 frame", 1), (1, "2 frames", 1), (3, "poll", 1), (10, "2 frames", 2), (11, "1 frame", 2), (12, "poll", 2),
+        (13, "1 frame", 2), (60, "-", 2), (61, "-", 3),
+    ]),
+    "serviced for longer than the timer: the next frame starts it again": ((0, 1, 50, 0), [
+        (0, "1 frame", 1), (2, "1 frame", 1), (52, "-", 1), (60, "1 frame", 1), (70, "poll", 1), (80, "1 frame", 1),
+        (109, "-", 1), (110, "-", 2),
+    ]),
+    "masked for good, with both pairs": ((20, 4, 10, 2), [(0, "mask", 0), *((t, "1 frame", 0) for t in range(1, 200))]),
+    "the timer of the first pair ends by the first pair": ((50, 0, 5, 1), [
+        (0, "1 frame", 0), (10, "mask", 0), (11, "3 frames", 0), (20, "poll", 0), (30, "1 frame", 0), (50, "-", 1),
+    ]),
     "the frame that completes the count was polled before": ((0, 2), [
         (0, "1 frame", 0), (1, "poll", 0), (2, "mask", 0), (3, "1 frame", 0),
     ]),
@@ -121,9 +146,13 @@ def run(queue, rows):
     return got
 
 
+def moderation(*values):
+    return dict(zip(("rx_usecs", "rx_frames", "rx_usecs_irq", "rx_frames_irq"), values, strict=False))
+
+
 @pytest.mark.parametrize("knobs, rows", TABLES.values(), ids=TABLES)
 def test_moderation(host, knobs, rows):
-    assert run(Queue(host(rx_usecs=knobs[0], rx_frames=knobs[1])), rows) == rows
+    assert run(Queue(host(**moderation(*knobs))), rows) == rows
 
 
 FLAGS = {
@@ -133,13 +162,20 @@ FLAGS = {
     "masked while the timer ran": ((50, 0), [
         (0, "1 frame", 0), (10, "mask", 0), (50, "-", 0), (60, "1 frame", 0), (200, "-", 0),
     ]),
+    "serviced: it may have unmasked, but took all": ((0, 1, 50, 0), [
+        (0, "1 frame", 1), (1, "mask", 1), (2, "1 frame", 1), (3, "poll", 1), (52, "-", 1), (53, "1 frame", 2),
+    ]),
+    "serviced, and more came then": ((0, 1, 50, 0), [
+        (0, "1 frame", 1), (1, "mask", 1), (2, "1 frame", 1), (3, "poll", 1), (9, "1 frame", 1), (51, "-", 1),
+        (52, "-", 2),
+    ]),
     "by the count": ((0, 2), [(0, "1 wide frame", 0), (1, "1 wide frame", 1), (2, "mask", 1), (3, "4 frames", 1)]),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("knobs, rows", FLAGS.values(), ids=FLAGS)
 def test_moderation_for_a_driver_without_event_index(host, knobs, rows):
-    queue = Queue(host(rx_usecs=knobs[0], rx_frames=knobs[1]))
+    queue = Queue(host(**moderation(*knobs)))
     queue.vq.event_idx = queue.driver.event_idx = 0
     assert run(queue, rows) == rows
 
@@ -149,10 +185,12 @@ EVENTS = st.sampled_from(["1 frame", "1 frame", "2 frames", "5 frames", "1 wide 
 
 @given(
     st.sampled_from([(0, 1), (0, 2), (0, 5), (10, 0), (10, 1), (10, 3), (40, 8), (3, 0)]),
+    st.sampled_from([(0, 0), (0, 0), (0, 1), (0, 7), (30, 0), (30, 7), (5, 2)]),
     st.lists(st.tuples(st.integers(0, 25), EVENTS), max_size=40),
 )
-def test_any_schedule_gives_the_models_interrupts(knobs, schedule):
-    with vnic.Host(cost="zero", rx_usecs=knobs[0], rx_frames=knobs[1], rx_ring=512, rx_pool=1024, sockets=16) as host:
+def test_any_schedule_gives_the_models_interrupts(knobs, serviced, schedule):
+    knobs += serviced
+    with vnic.Host(cost="zero", **moderation(*knobs), rx_ring=512, rx_pool=1024, sockets=16) as host:
         queue, model, now = Queue(host), Moderation(*knobs), 0
         for gap, what in schedule:
             now += gap * US
@@ -218,6 +256,24 @@ def test_by_frames_it_takes_that_many(host, rx_frames):
     queue = h.nic.queues()[0]
     assert queue.interrupts == queue.interrupts_by_frames == 20 // rx_frames
     assert queue.moderation_delay_ns_max == (rx_frames - 1) * 100 * US
+
+
+@pytest.mark.parametrize("gap_us, fewer", [(20, False), (1, True)])
+def test_the_irq_pair_moderates_a_busy_queue_only(gap_us, fewer):
+    """Immediately when idle; frames that come faster than they are serviced wait for each other."""
+    found = {}
+    for usecs_irq in (0, 50):
+        with vnic.Host(rx_usecs_irq=usecs_irq, sink=True, rcvbuf=1 << 24, fifo=1 << 20) as h:
+            h.feed([frames.udp()] * 2000, at_ns=0, gap_ns=gap_us * US)
+            h.run()
+            assert h.ledger().delivered == 2000
+            found[usecs_irq] = h.nic.queues()[0]
+    assert found[0].moderation_delay_ns_max == 0
+    if fewer:
+        assert found[50].interrupts < found[0].interrupts / 3
+        assert found[50].moderation_delay_ns_max <= 50 * US
+    else:
+        assert found[50] == found[0]
 
 
 def test_a_knob_that_would_never_interrupt_is_refused():

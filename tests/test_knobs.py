@@ -3,7 +3,7 @@
 import pytest
 
 import vnic
-from vnic import knobs, values
+from vnic import knobs, places, values
 from vnic._core import lib
 from vnic.errors import ConfigError
 
@@ -17,6 +17,8 @@ INTEGERS = [
     ("mtu", 0, 65535, "nic.mtu"),
     ("rx-usecs", 0, 100_000, "nic.queue.irq.rx_usecs"),
     ("rx-frames", 0, 65535, "nic.queue.irq.rx_frames"),
+    ("rx-usecs-irq", 0, 100_000, "nic.queue.irq.rx_usecs_irq"),
+    ("rx-frames-irq", 0, 65535, "nic.queue.irq.rx_frames_irq"),
     ("hz", 100, 1000, "hz"),
     ("weight", 1, 1024, "weight"),
     ("dev-weight", 1, 1024, "dev_weight"),
@@ -64,6 +66,12 @@ FLAGS = [
 OTHERS = {
     "mac",
     "rx-flow-hash-udp",
+    "rx-flow-hash-tcp4",
+    "rx-flow-hash-udp4",
+    "rx-flow-hash-tcp6",
+    "rx-flow-hash-udp6",
+    "rss-xfrm",
+    "rss-indir",
     "rss-key",
     "rps-cpus",
     "reader-cpu",
@@ -355,15 +363,52 @@ def test_what_is_no_rss_key(machine, key):
 
 def test_words(machine):
     machine.apply(cost="zero", rx_flow_hash_udp="sd")
-    assert machine.c.nic.rss.udp_ports == 0
+    ports = lib.RSS_L4_SRC | lib.RSS_L4_DST
+    assert list(machine.c.nic.rss.left_out) == [0, 0, 0, ports, 0, 0, ports]
     assert sum(machine.c.cost) == 0
     machine.apply(cost="linux", rx_flow_hash_udp="sdfn")
-    assert machine.c.nic.rss.udp_ports == 1
+    assert not any(machine.c.nic.rss.left_out)
     assert machine.c.cost[lib.COST_RX] == 120
     with pytest.raises(ConfigError, match="must be one of linux, zero"):
         machine.apply(cost="windows")
     with pytest.raises(ConfigError, match="must be sd"):
         machine.apply(rx_flow_hash_udp="x")
+
+
+def test_each_type_of_flow_has_fields_of_its_own(machine):
+    machine.apply(rx_flow_hash_udp="sd", rx_flow_hash_udp6="nfds", rx_flow_hash_tcp4="ds")
+    read = {t: knobs.KNOBS[f"rx-flow-hash-{t}"].place.get(machine.c, None, None) for t in places.FLOW_TYPES}
+    assert read == {"tcp4": "sd", "udp4": "sd", "tcp6": "sdfn", "udp6": "sdfn"}
+    for bad in ("", "x", "sdx"):
+        with pytest.raises(ConfigError, match="must be sd"):
+            machine.set("rx-flow-hash-tcp6", bad)
+
+
+def test_a_symmetric_hash_has_a_source_and_a_destination(machine):
+    with pytest.raises(ConfigError, match="udp4 flows hash a source without its destination"):
+        machine.apply(rss_xfrm="symmetric-xor", rx_flow_hash_udp4="sdf")
+    machine.apply(rss_xfrm="symmetric-xor", rx_flow_hash_udp4="sd", rx_flow_hash_tcp4="fn")
+    with pytest.raises(ConfigError, match="a symmetric hash takes source and destination, or neither"):
+        machine.set("rx-flow-hash-udp4", "sdf")
+    with pytest.raises(ConfigError, match="must be none or symmetric-xor"):
+        machine.apply(rss_xfrm="xor")
+
+
+@pytest.mark.parametrize("table", [[0, 2], (0, 2), "0 2", "0,2", "0, 2", ["0", "0x2"], [0, 2] * 64])
+def test_an_indirection_table(machine, table):
+    machine.apply(queues=3, rss_indir=table)
+    assert list(machine.c.nic.rss.indir) == [0, 2] * 64
+
+
+@pytest.mark.parametrize("table", ["", [], [16], [-1], "a", [0] * 129, 7, [1.5]])
+def test_what_is_no_indirection_table(machine, table):
+    with pytest.raises(ConfigError, match="must be default, or 1 to 128 queues, each between 0 and 15"):
+        machine.apply(queues=3, rss_indir=table)
+
+
+def test_an_indirection_table_has_queues_that_there_are(machine):
+    with pytest.raises(ConfigError, match="there is no queue 3: the card has 3"):
+        machine.apply(queues=3, rss_indir=[0, 3])
 
 
 def test_queues_share_the_indirection_table(machine):

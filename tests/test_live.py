@@ -71,6 +71,16 @@ def test_datagrams_come_through_threads(live):
     assert host.laws() == 0
 
 
+@pytest.mark.parametrize("knobs", [{"rx_usecs_irq": 50}, {"rx_usecs_irq": 300, "rx_frames_irq": 100}, {"rx_usecs": 20}])
+def test_moderated_all_comes_through(live, knobs):
+    host = live([[frames.udp(dport=9, sport=i) for i in range(32)] for _ in range(300)], cpus=2, sink=True,
+                rcvbuf=1 << 26, fifo=1 << 24, **knobs)  # fmt: skip
+    host.start()
+    wait_until(lambda: host.ledger().delivered == 300 * 32)
+    host.stop()
+    assert host.laws() == 0
+
+
 def test_rps_spreads_over_cpu_threads_and_keeps_flows_in_order(live):
     n_flows, each = 16, 200
     burst = [[frames.udp(b"%d" % i, sport=1000 + f, dport=7000 + f) for f in range(n_flows)] for i in range(each)]

@@ -237,7 +237,8 @@ def test_frames_read_ahead_are_hashed_as_the_card_is_set_when_they_arrive(host, 
         key = bytes(range(1, 53))
         lib.rss_set_key(ffi.addressof(r), key, len(key))
     elif change == "no UDP ports":
-        proto, r.udp_ports = None, 0
+        proto = None
+        h.knobs["rx-flow-hash-udp"] = "sd"
     else:
         r.enabled = change == "on again"
     h.run()

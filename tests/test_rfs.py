@@ -88,7 +88,7 @@ def test_the_counters_wrap(host):
 @pytest.mark.parametrize(("given_", "size"), [(1, 1), (2, 2), (3, 4), (1000, 1024)])
 def test_tables_are_rounded_up_to_powers_of_two(host, given_, size):
     h = host(rps_flow_cnt=given_, rps_sock_flow_entries=given_)
-    assert (1 << h.c.rps_flow_log[0] - 1, h.c.rps_sock_mask + 1) == (size, size)
+    assert (1 << h.c.rps_flow_log[0] - 1, h.c.rps_sock_flow.mask + 1) == (size, size)
     lib.rps_record_sock_flow(h.c, HASHES[3], 3)
     assert packet(h, HASHES[3])[1] == 3
 

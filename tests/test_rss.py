@@ -1,5 +1,10 @@
 """RSS: Microsoft's vectors, a bit-by-bit model, what is hashed of which packet, and the indirection table."""
 
+import hashlib
+import os
+import subprocess
+import sys
+
 import frames
 import pytest
 from hypothesis import given
@@ -25,9 +30,21 @@ v6 = st.ip_addresses(v=6).map(str)
 ports = st.integers(0, 65535)
 
 
-def card(key: bytes = model.KEY, *, udp_ports: int = 1, enabled: int = 1):
-    r = ffi.new("struct rss *", {"udp_ports": udp_ports, "enabled": enabled})
+BITS = {"s": lib.RSS_IP_SRC, "d": lib.RSS_IP_DST, "f": lib.RSS_L4_SRC, "n": lib.RSS_L4_DST}
+
+
+def set_fields(r, hash_type: int, fields: str) -> None:
+    lib.rss_set_fields(r, hash_type, sum(BITS[letter] for letter in fields))
+
+
+def card(key: bytes = model.KEY, *, udp: str = "sdfn", tcp: str = "sdfn", symmetric: int = 0, enabled: int = 1):
+    r = ffi.new("struct rss *", {"enabled": enabled})
     lib.rss_set_key(r, key, len(key))
+    for hash_type in (lib.HASH_UDPV4, lib.HASH_UDPV6):
+        set_fields(r, hash_type, udp)
+    for hash_type in (lib.HASH_TCPV4, lib.HASH_TCPV6):
+        set_fields(r, hash_type, tcp)
+    lib.rss_set_symmetric(r, symmetric)
     for i in range(lib.RSS_INDIR_SIZE):
         r.indir[i] = i
     return r
@@ -63,14 +80,97 @@ def test_microsofts_vectors(src, sport, dst, dport, addresses, with_ports):
     ports,
     st.sampled_from([6, 17]),
     st.binary(min_size=40, max_size=52).filter(lambda k: len(k) in (40, 52)) | st.just(model.KEY),
+    st.sets(st.sampled_from("sdfn"), min_size=1).map("".join) | st.just("sdfn"),
     st.booleans(),
 )
-def test_any_flow_hashes_as_the_model_says(addresses, sport, dport, proto, key, udp_ports):
+def test_any_flow_hashes_as_the_model_says(addresses, sport, dport, proto, key, fields, symmetric):
     src, dst = addresses
-    build = frames.tcp if proto == 6 else frames.udp
+    build, of = (frames.tcp, "tcp") if proto == 6 else (frames.udp, "udp")
     raw = build(src=src, dst=dst, sport=sport, dport=dport)
-    hashed = proto if proto == 6 or udp_ports else None
-    assert rss(raw, card(key, udp_ports=udp_ports)) == model.rss(src, dst, hashed, sport, dport, key)
+    expected = model.rss(src, dst, proto, sport, dport, key, fields=fields, symmetric=symmetric)
+    assert rss(raw, card(key, symmetric=symmetric, **{of: fields})) == expected
+
+
+@given(st.tuples(v4, v4) | st.tuples(v6, v6), ports, ports, st.sampled_from(["sdfn", "sd", "fn"]))
+def test_a_symmetric_hash_is_the_same_in_both_directions(addresses, sport, dport, fields):
+    (src, dst), r = addresses, card(tcp=fields, symmetric=1)
+    there = rss(frames.tcp(src=src, dst=dst, sport=sport, dport=dport), r)
+    assert there == rss(frames.tcp(src=dst, dst=src, sport=dport, dport=sport), r)
+
+
+def test_a_symmetric_hash_by_numbers():
+    src, sport, dst, dport = VECTORS[0][:4]
+    assert rss(frames.tcp(src=src, dst=dst, sport=sport, dport=dport), card(symmetric=1))[0] == 0xAC2B58CA
+
+
+def test_a_fragment_of_a_symmetric_flow_hashes_its_addresses_symmetrically():
+    r = card(symmetric=1)
+    assert rss(frames.udp(frag=0x2000, **V4), r) == model.rss(**V4, symmetric=True)
+    assert rss(frames.arp(), r) == (0, 0)
+
+
+def test_everything_a_hash_depends_on_has_an_id_of_its_own():
+    r = card()
+    seen = [lib.rss_key_id(r)]
+    for change in (
+        lambda: lib.rss_set_key(r, bytes(40), 40),
+        lambda: set_fields(r, lib.HASH_TCPV4, "sd"),
+        lambda: set_fields(r, lib.HASH_TCPV6, "s"),
+        lambda: set_fields(r, lib.HASH_TCPV4, "sdfn"),
+        lambda: lib.rss_set_symmetric(r, 1),
+        lambda: setattr(r, "enabled", 0),
+        lambda: lib.rss_set_symmetric(r, 0),
+    ):
+        change()
+        seen.append(lib.rss_key_id(r))
+    assert len(set(seen)) == len(seen)
+
+
+def vectors_digest() -> str:
+    """All vectors after each of some changes of key, fields and transformation, in bursts. A child prints it."""
+    out = hashlib.sha256()
+    r = card()
+    raws = []
+    for src, sport, dst, dport, _, _ in VECTORS:
+        raws += [build(src=src, dst=dst, sport=sport, dport=dport) for build in (frames.tcp, frames.udp)]
+    for key, tcp, symmetric in (
+        (model.KEY, "sdfn", 0), (bytes(range(52)), "sdfn", 0), (model.KEY, "sdfn", 1), (model.KEY, "dn", 0),
+        (model.KEY, "sd", 1), (model.KEY, "sdfn", 0),
+    ):  # fmt: skip
+        lib.rss_set_key(r, key, len(key))
+        for hash_type in (lib.HASH_TCPV4, lib.HASH_TCPV6):
+            set_fields(r, hash_type, tcp)
+        lib.rss_set_symmetric(r, symmetric)
+        for n in (1, 3, 4, len(raws)):
+            f = ffi.new("struct frame[]", len(raws))
+            kept = [ffi.from_buffer(raw) for raw in raws]
+            for i, raw in enumerate(kept):
+                f[i].data, f[i].len = raw, len(raws[i])
+                lib.frame_parse(f + i)
+            for i in range(0, len(raws), n):
+                lib.rss_burst(r, f + i, min(n, len(raws) - i))
+            for i, (src, sport, dst, dport, addresses, with_ports) in enumerate(VECTORS):
+                for j, proto in enumerate((6, 17)):
+                    got = f[2 * i + j].hash, f[2 * i + j].hash_report
+                    fields = tcp if proto == 6 else "sdfn"
+                    assert got == model.rss(
+                        src, dst, proto, sport, dport, key, fields=fields, symmetric=bool(symmetric)
+                    )
+                    if key == model.KEY and fields == "sdfn" and not symmetric:
+                        assert got[0] == with_ports
+                    if key == model.KEY and fields == "sd" and not symmetric:
+                        assert got[0] == addresses
+                    out.update(bytes(str(got), "ascii"))
+    return out.hexdigest()
+
+
+@pytest.mark.parametrize("isa", ["generic", "avx2", None])
+def test_the_vectors_on_every_instruction_set_and_after_changes(isa):
+    env = {k: v for k, v in os.environ.items() if k != "VNIC_ISA"} | ({"VNIC_ISA": isa} if isa else {})
+    env["PYTHONPATH"] = os.pathsep.join(sys.path)
+    code = "import test_rss; print(test_rss.vectors_digest())"
+    child = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert child.stdout.strip() == vectors_digest()
 
 
 def fragment6(offset_and_more: int) -> bytes:
@@ -111,7 +211,7 @@ def test_what_is_hashed(raw, expected):
 
 
 def test_a_flow_and_its_fragments_share_a_queue_when_udp_ports_are_not_hashed():
-    r = card(udp_ports=0)
+    r = card(udp="sd")
     assert rss(frames.udp(**V4), r)[0] == rss(frames.udp(frag=0x2000, **V4), r)[0]
     assert rss(frames.udp(**V4), r)[0] != rss(frames.tcp(**V4), r)[0]
 

@@ -13,9 +13,11 @@ from overloads import DELAYS, LOSES, again, burst, facts_of
 from test_cli import pcap
 
 import vnic
+from vnic import limits
 from vnic import why as why_
 from vnic.causes import causes
 from vnic.cli import main
+from vnic.control import Control
 from vnic.errors import ConfigError
 from vnic.losses import LIMITS, NOT_LIMITS, Facts
 from vnic.replay import facts as host_facts
@@ -362,6 +364,22 @@ def test_a_host_answers_for_itself():
         assert reply.data == why_.why(host_facts(host, schema="x", input_facts={})).as_dict()
         assert "Verified  no: only a replay can be run again\n" in reply.out
         assert why_.show(host, ["rx-ring"]).code == 2
+
+
+def test_an_instance_is_asked_if_there_is_no_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with vnic.Host(sink=True, fifo=2000) as host:
+        host.feed(burst(2000))
+        host.run()
+        with Control(host):
+            text, data = command(), command("--on", host.name, "--json")
+            table = CliRunner().invoke(main, ["show", "limits"])
+        assert (text.exit_code, text.stdout) == (0, why_.show(host, []).out)
+        assert json.loads(data.stdout)["limit"] == why_.show(host, []).data["limit"] == "rx-ring"
+        assert table.stdout == limits.show(host, []).out
+    nobody = command()
+    assert (nobody.exit_code, nobody.stdout) == (2, "")
+    assert nobody.stderr.count("\n") == 1
 
 
 def test_facts_of_something_else():

@@ -73,13 +73,13 @@ def mac_for(ip: str | Iterable[str]) -> str | None:
     return (b"\x02\x00" + packed[-4:]).hex(":")
 
 
-def join_groups(c: Any) -> None:
+def join_groups(c: Any, *, link_local: bool = True) -> None:
     """Join the groups that neighbour discovery comes to (RFC 4291, 2.7.1), after the MAC address is set.
 
-    A host that answers has a link-local address too (appendix A).
+    A host that answers has a link-local address too (appendix A). It keeps it if its MAC address changes later.
     """
     own = [ipaddress.ip_address(inet_text(c.ip[i].addr)) for i in range(c.nips)]
-    if c.answers and any(a.version == 6 for a in own):
+    if link_local and c.answers and any(a.version == 6 for a in own):
         mac = bytes(c.nic.filter.addr)
         eui64 = bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
         own.append(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + eui64))

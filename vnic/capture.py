@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
+from vnic.bpf import compile as compile_filter
 from vnic.errors import ConfigError, VnicError
 from vnic.stats import FATES, enum_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from vnic.bpf import Filter
     from vnic.host import Host
 
 POINTS = tuple(n.removeprefix("TAP_").lower() for n in enum_names("tap_point", "TAP_POINTS"))
@@ -51,8 +53,9 @@ class Capture:
 
     Args:
         host: whose path.
-        path: a file that is made anew, or ``"-"``: standard output.
+        path: a file that is made anew, ``"-"``: standard output, or a descriptor, which stays the caller's.
         at: one or more of the points.
+        filter: only what it wants, see :func:`vnic.bpf.compile`; it sees each packet as the file would have it.
         base_ns: epoch time of virtual time 0, ns.
         name: the card's, for the interfaces; at most 64 bytes.
 
@@ -63,27 +66,38 @@ class Capture:
     def __init__(
         self,
         host: Host,
-        path: str | Path,
+        path: str | Path | int,
         *,
         at: str | Iterable[str] = ("gro",),
+        filter: Filter | None = None,  # noqa: A002 - tcpdump's word
         base_ns: int = 0,
         name: str = "vnic0",
     ) -> None:
         self._host = host
         self._totals = (0, 0, 0)
         points = _bits(at)
+        program = None if filter is None else compile_filter(filter)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-            self._fd = os.dup(1) if str(path) == "-" else os.open(path, flags, 0o644)
+            own = {"-": 1}.get(str(path), path)
+            self._fd = os.dup(own) if isinstance(own, int) else os.open(own, flags, 0o644)
         except OSError as e:
             raise ConfigError(f"{path}: {e.strerror}") from e
-        self.path = Path(path)
+        self.path = Path(str(path))
         texts = [f"{fate}: {ffi.string(lib.fate_text(i)).decode()}" for i, fate in enumerate(FATES)]
         self._texts = [ffi.new("char[]", t.encode()) for t in texts]  # the C side has pointers to them
         self._verdicts = ffi.new("char *[]", self._texts)
         size = _BATCH_BYTES_LIVE if host.live else _BATCH_BYTES
         self._c: Any = lib.capture_new(
-            host.c, self._fd, base_ns, name.encode(), points, self._verdicts, size, host.live
+            host.c,
+            self._fd,
+            base_ns,
+            name.encode(),
+            points,
+            self._verdicts,
+            ffi.NULL if program is None else program.c(),
+            size,
+            host.live,
         )
         if self._c == ffi.NULL:
             os.close(self._fd)

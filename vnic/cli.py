@@ -6,14 +6,17 @@ import contextlib
 import json
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from vnic import cli_tap
+from vnic import cli_control, cli_send, cli_tap
 from vnic.cli_options import addresses, host_options, knobs
 from vnic.cli_why import why
 from vnic.refusals import EXIT_FAILED, fail, refusals
+
+if TYPE_CHECKING:
+    from vnic.host import Host
 
 
 def _show(facts: dict[str, Any], *, as_json: bool, write: str | None) -> None:
@@ -99,14 +102,21 @@ def main() -> None:
 main.add_command(cli_tap.setup)
 main.add_command(cli_tap.doctor)
 main.add_command(why)
+main.add_command(cli_send.send)
+for _command in cli_control.COMMANDS:
+    main.add_command(_command)
 
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--hold", is_flag=True, help="stay when it is over, and answer vnic show, ethtool -S and so on, until Ctrl-C"
+)
 @host_options(replay=True)
 def replay(
     files: tuple[str, ...],
     *,
+    hold: bool,
     cpus: int,
     ip: tuple[str, ...],
     seed: int,
@@ -121,7 +131,13 @@ def replay(
     Says what became of every frame. Exit code: 0 done, 1 the input ended early, 2 usage, configuration or input that
     cannot be read.
     """
+    from vnic.control import Control
     from vnic.replay import replay as run_replay
+
+    def stay(host: Host, facts: dict[str, Any]) -> None:
+        progress.close()
+        _show(facts, as_json=as_json, write=write)
+        cli_control.hold(lambda: Control(host, facts=lambda: facts))
 
     with refusals(), contextlib.closing(_Progress()) as progress:
         result = run_replay(
@@ -129,12 +145,14 @@ def replay(
             write=write,
             at=at,
             progress=progress,
+            then=stay if hold else None,
             cpus=cpus,
             ip=addresses(ip),
             seed=seed,
             **knobs(options, sets),
         )
-    _show(result.facts, as_json=as_json, write=write)
+    if not hold:
+        _show(result.facts, as_json=as_json, write=write)
     if result.error:
         fail(EXIT_FAILED, f"the input ended early: {result.error}; what was read is reported")
 

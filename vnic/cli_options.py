@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vnic.capture import POINTS
+from vnic.config_file import COMMANDS, Config
+from vnic.config_file import load as load_config
 from vnic.errors import ConfigError
 from vnic.knobs import KNOBS, canonical
+from vnic.refusals import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +85,14 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
                 metavar="NAME=VALUE",
                 help="any knob by its Linux name",
             ),
+            click.option(
+                "--config",
+                metavar="FILE.toml",
+                is_eager=True,
+                expose_value=False,
+                callback=_config,
+                help="options and knobs from a file, by the same names; the command line goes before it",
+            ),
             click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout"),
         ]
         if write:
@@ -107,9 +118,40 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
     return decorate
 
 
+def _config(ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:
+    """Options that a file gives are the command's defaults, its knobs are kept for :func:`knobs`."""
+    if path is None:
+        return None
+    with refusals():
+        known = {p.name: _checker(ctx, p) for p in ctx.command.params if p.name and p.name not in {"config", "sets"}}
+        config = load_config(path, _section(ctx), {k: v for k, v in known.items() if k.replace("_", "-") not in KNOBS})
+    ctx.default_map = config.options
+    ctx.meta["vnic.config"] = config
+    return path
+
+
+def _section(ctx: click.Context) -> str:
+    """The table of the file that is for this command: for why, replay's."""
+    return ctx.command.name if ctx.command.name in COMMANDS else "replay"
+
+
+def _checker(ctx: click.Context, param: click.Parameter) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        try:
+            return param.type_cast_value(ctx, [value] if param.multiple and isinstance(value, str) else value)
+        except click.BadParameter as e:
+            raise ValueError(e.message) from None
+
+    return check
+
+
 def knobs(options: dict[str, Any], sets: tuple[str, ...]) -> dict[str, Any]:
-    """Knobs by name, of the options and of ``--set``. ConfigError: one of those is no NAME=VALUE."""
-    given = {name: value for name, value in options.items() if value is not None}
+    """Knobs by name: of ``--config``, the options, and ``--set``. ConfigError: one of those is no NAME=VALUE."""
+    config = click.get_current_context().meta.get("vnic.config", Config())
+    given = {name.replace("-", "_"): value for name, value in config.knobs.items()}
+    given |= {name: value for name, value in options.items() if value is not None}
+    if config.each_queue:
+        given["each_queue"] = config.each_queue
     for item in sets:
         name, eq, value = item.partition("=")
         if not eq:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,12 +64,23 @@ def explain(files: tuple[str, ...], options: dict[str, Any], *, runs: int) -> tu
     facts = replay(files, **options).facts
     if not runs:
         return why(facts), "no run was allowed"
-    config = facts["config"]
+    config = {k: v for k, v in options.items() if k == "each_queue"} | facts["config"]
     return verify(facts, lambda settings: replay(files, **(config | settings)).facts, runs=runs), ""
 
 
+def _ask(on: str | None, *, as_json: bool) -> None:
+    from vnic.client import Connection, find
+
+    with refusals(), Connection(find(on).path) as c:
+        reply = c.ask("why")
+    click.echo(json.dumps(reply.data, indent=2) if as_json and reply.data else reply.out, nl=as_json)
+    click.echo(reply.err, nl=False, err=True)
+    sys.exit(reply.code)
+
+
 @click.command(name="why")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...|REPORT.json")
+@click.argument("files", nargs=-1, metavar="[FILE...|REPORT.json]")
+@click.option("--on", metavar="NAME|PID", help="which instance, if there is no FILE [default: the only one]")
 @click.option(
     "--runs",
     type=click.IntRange(0, 1000),
@@ -80,6 +92,7 @@ def explain(files: tuple[str, ...], options: dict[str, Any], *, runs: int) -> tu
 def why(
     files: tuple[str, ...],
     *,
+    on: str | None,
     runs: int,
     cpus: int,
     ip: tuple[str, ...],
@@ -91,10 +104,14 @@ def why(
     """Say why frames are lost: where, by which limit, how that is known, and the setting that would be enough.
 
     FILE is a capture, replayed with the options given; or what vnic replay --json wrote, with the options of then. Then
-    the replay is run again with other settings: what is said of one has been seen.
+    the replay is run again with other settings: what is said of one has been seen. Without FILE a running instance is
+    asked, and what would be enough is reckoned from its counters.
     """
     from vnic.why import text
 
+    if not files:
+        _ask(on, as_json=as_json)
+        return
     with refusals():
         report = _report(Path(files[0])) if len(files) == 1 else None
         if report is not None:

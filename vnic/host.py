@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
-from vnic import address, bpf, stats
+from vnic import address, stats
 from vnic import gro as gro_
 from vnic import knobs as knobs_
 from vnic._core import ffi, lib
-from vnic.address import inet_addr
+from vnic.bind import Binding
 from vnic.errors import ConfigError, VnicError, check
 from vnic.nic import Nic
-from vnic.packet import PacketSocket
 from vnic.seam import Handler, Seam
 from vnic.settings import Settings
-from vnic.sock import ReadBuffers, SendGate, Socket, TcpListener, UdpSocket
+from vnic.sock import ReadBuffers, SendGate
 from vnic.wire import MemoryWire, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from vnic.packet import PacketSocket
+    from vnic.sock import Socket
     from vnic.wire import Frame
 
-_S = TypeVar("_S", bound=Socket | PacketSocket)
 _SLICE_FRAMES = 100_000
-_EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range
 
 
-class Host:
+class Host(Binding):
     """A host with one card. Everything is allocated here, nothing per packet.
 
     Args:
@@ -43,6 +42,7 @@ class Host:
         seed: of the software flow hash.
         live: real time, on threads (:meth:`start`), instead of virtual time (:meth:`run`).
         external_driver: the driver is somebody else, over ``nic.memfd`` (see tests/test_foreign_driver.py).
+        each_queue: queue -> knobs it has of its own: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.settings`.
         knobs: by Linux's names, dashes or underscores: ``rx_ring=512, rx_usecs=50, gro=False``; see vnic/knobs.py.
 
     Raises:
@@ -61,6 +61,7 @@ class Host:
         seed: int = 0,
         live: bool = False,
         external_driver: bool = False,
+        each_queue: Mapping[int, Mapping[str, Any]] | None = None,
         **knobs: Any,
     ) -> None:
         if live and knobs.get("cost", "zero") != "zero":
@@ -71,7 +72,7 @@ class Host:
         if self.c == ffi.NULL:
             raise MemoryError("no memory for the host")
         self.wire = MemoryWire() if wire is None else wire
-        self._sockets: list[Socket | PacketSocket] = []
+        self.bound: list[Socket | PacketSocket] = []
         self._threads: Any = None
         self.name = "vnic0"  # of the card, as /proc/net/dev shows it
         self.began_ns = 0
@@ -91,6 +92,8 @@ class Host:
             addresses = ip if isinstance(ip, str) else list(ip)
             self.config |= {"cpus": cpus, "ip": addresses, "seed": seed}
             self.config["netdev-budget-usecs"] = int(self.c.netdev_budget_usecs)
+            for i, own in (each_queue or {}).items():
+                self.knobs.queue(i).update(own)
         except BaseException:
             self.close()
             raise
@@ -242,67 +245,17 @@ class Host:
         """Live: give packets to Python's handlers (the threads call this)."""
         return self._seam.run_upcalls()
 
-    def change(self, values: dict[str, Any], queue: int | None = None) -> None:
-        """Put parsed values of knobs, between polls: see :class:`vnic.settings.Settings`."""
-        for name, value in values.items():
-            knobs_.KNOBS[name].place.put(self.c, self.wire.c, value, queue)
-
-    # ---- sockets ----
-
-    def udp(self, port: int, addr: str | None = None, *, reuse_port: bool = False, gro: bool = False) -> UdpSocket:
-        """Bind a UDP socket to any address, or one; port 0: to a port that is free.
-
-        ConfigError: it is bound already, unless ``reuse_port``.
-        ``gro`` is UDP_GRO: datagrams of one flow come merged, see :meth:`UdpSocket.recvmsg`.
-        """
-        if port == 0:
-            port = self._free_port()
-        if not reuse_port:
-            self._refuse_bound(UdpSocket, port, addr)
-        sock = UdpSocket(self, self._bind(lib.SOCK_UDP, port, addr))
-        sock.gro = gro
-        return self.adopt(sock)
-
-    def tcp(self, port: int, addr: str | None = None) -> TcpListener:
-        """Take TCP streams that come to ``port``. ConfigError: it is bound already."""
-        self._refuse_bound(TcpListener, port, addr)
-        return self.adopt(TcpListener(self, self._bind(lib.SOCK_TCP_LISTEN, port, addr)))
-
-    def packet_socket(self, filter: bpf.Filter | None = None, *, ring: int = 1 << 21) -> PacketSocket:  # noqa: A002
-        """See what an AF_PACKET socket would, as far as the filter wants it: see :func:`vnic.bpf.compile`.
-
-        ``ring`` bytes hold what is not read yet. ConfigError: the filter is none, or the ring's size.
-        """
-        return self.adopt(PacketSocket(self, None if filter is None else bpf.compile(filter), ring))
-
-    def _refuse_bound(self, kind: type[Socket], port: int, addr: str | None) -> None:
-        if any(isinstance(s, kind) and s.local == (addr or "", port) for s in self._sockets):
-            raise ConfigError(f"port {port} is bound already")
-
-    def _free_port(self) -> int:
-        taken = {s.local[1] for s in self._sockets if isinstance(s, UdpSocket)}
-        port = next((p for p in _EPHEMERAL if p not in taken), None)
-        if port is None:
-            raise VnicError("all ephemeral ports are taken")
-        return port
-
-    def _bind(self, kind: int, port: int, addr: str | None) -> Any:
-        if not 0 <= port <= 65535:
-            raise ConfigError(f"port {port}: must be between 0 and 65535")
-        c = lib.sock_bind(self.c, kind, ffi.NULL if addr is None else inet_addr(addr), port)
-        if c == ffi.NULL:
-            raise VnicError("all sockets are taken")
-        return c
-
-    def adopt(self, sock: _S) -> _S:
-        """Remember a socket, so that close() closes it."""
-        self._sockets.append(sock)
-        return sock
-
-    def forget(self, sock: Socket | PacketSocket) -> None:
-        """It was closed."""
-        if sock in self._sockets:
-            self._sockets.remove(sock)
+    @contextlib.contextmanager
+    def stopped_machine(self) -> Iterator[None]:
+        """Nobody polls, sends or touches the rings: between two polls if it is live, between two turns if it is not."""
+        if self._threads is not None:
+            with self._threads.stopped_machine(), self.sending.held():
+                yield
+        elif self._runner == threading.get_ident() and self._busy.locked():  # one of its own handlers
+            yield
+        else:
+            with self._running():
+                yield
 
     # ---- the seam ----
 
@@ -380,7 +333,7 @@ class Host:
     def _free(self) -> None:
         self.sending.close()
         try:
-            for sock in list(self._sockets):
+            for sock in list(self.bound):
                 sock.close()
             self.nic.close()
         finally:

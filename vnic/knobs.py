@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vnic import places
 from vnic._core import lib
 from vnic.errors import ConfigError
-from vnic.places import Place, of_host, of_irq
+from vnic.places import Place, flow_hash, of_host, of_irq
 from vnic.values import (
     fixed_off,
     flag,
@@ -23,12 +23,14 @@ from vnic.values import (
     parse_cost,
     parse_cwr,
     parse_flow_hash,
+    parse_indir,
     parse_key,
     parse_link,
     parse_mac,
     parse_mask,
     parse_reader,
     parse_speed,
+    parse_xfrm,
 )
 
 if TYPE_CHECKING:
@@ -62,12 +64,16 @@ def _frag_time(family: str, seconds: int) -> Knob:
     )
 
 
+def _flow_hash(flow_type: str) -> Knob:
+    return Knob(parse_flow_hash, flow_hash(flow_type), None, f"what RSS hashes of {flow_type} flows (ethtool -N)")
+
+
 KNOBS: dict[str, Knob] = {
     # order matters where one knob looks at another
     "queues": Knob(integer(1, lib.NIC_QUEUES_MAX), places.QUEUES, 1, "receive queues (ethtool -L rx)"),
     "rx-ring": Knob(
-        integer(16, 4096, power_of_two=True),
-        of_host("nic.ring_size"),
+        integer(lib.RX_RING_MIN, lib.RX_RING_MAX, power_of_two=True),
+        places.RING,
         256,
         "descriptors a queue (ethtool -G rx)",
     ),
@@ -80,7 +86,7 @@ KNOBS: dict[str, Knob] = {
     "rx-pool": Knob(integer(64, 1 << 20), of_host("rx_pool_size"), 32768, "buffers a queue's driver has"),
     "fifo": Knob(
         integer(60, 1 << 28),
-        of_host("nic.fifo.size"),
+        places.FIFO,
         65536,
         "bytes of the card's FIFO",
     ),
@@ -109,11 +115,19 @@ KNOBS: dict[str, Knob] = {
     ),
     "rx-flow-hash-udp": Knob(
         parse_flow_hash,
-        places.UDP_HASH,
+        flow_hash("udp4", "udp6"),
         "sdfn",
         "what RSS hashes of UDP",
     ),
+    "rx-flow-hash-tcp4": _flow_hash("tcp4"),
+    "rx-flow-hash-udp4": _flow_hash("udp4"),
+    "rx-flow-hash-tcp6": _flow_hash("tcp6"),
+    "rx-flow-hash-udp6": _flow_hash("udp6"),
     "rss-key": Knob(parse_key, places.KEY, None, "Toeplitz key (ethtool -X hkey)"),
+    "rss-xfrm": Knob(parse_xfrm, places.XFRM, "none", "symmetric-xor: both directions of a flow hash alike"),
+    "rss-indir": Knob(
+        parse_indir, places.INDIR, None, "queues by the hash's low bits: 128, or so many that repeat (ethtool -X)"
+    ),
     "drop-en": Knob(
         flag,
         of_host("nic.drop_en", kind=bool),
@@ -127,9 +141,16 @@ KNOBS: dict[str, Knob] = {
         "interrupt so long after the first frame (given alone, rx-frames is 0)",
     ),
     "rx-frames": Knob(integer(0, 65535), of_irq("rx_frames"), 1, "interrupt after so many frames"),
+    "rx-usecs-irq": Knob(
+        integer(0, 100_000),
+        of_irq("rx_usecs_irq"),
+        0,
+        "the same for frames that come while an interrupt is serviced; they may delay the next one",
+    ),
+    "rx-frames-irq": Knob(integer(0, 65535), of_irq("rx_frames_irq"), 0, "likewise; both 0: such frames delay nothing"),
     "adaptive-rx": Knob(
         flag,
-        of_host("nic.adaptive_rx", kind=bool),
+        places.ADAPTIVE,
         False,
         "rx-usecs and rx-frames follow the traffic (DIM); those given are not used",
     ),
@@ -137,8 +158,8 @@ KNOBS: dict[str, Knob] = {
     "rx-gro-hw": Knob(fixed_off, places.OFF, False, "GRO in the card: off [fixed]"),
     "rx-vlan-offload": Knob(fixed_off, places.OFF, False, "the card takes VLAN tags off: off [fixed]"),
     "hz": Knob(integer(100, 1000), of_host("hz"), 250, "jiffies a second"),
-    "weight": Knob(integer(1, 1024), of_host("weight"), 64, "packets a poll"),
-    "dev-weight": Knob(integer(1, 1024), of_host("dev_weight"), 64, "packets a poll of the backlog"),
+    "weight": Knob(integer(1, 1024), places.of_weight("weight"), 64, "packets a poll"),
+    "dev-weight": Knob(integer(1, 1024), places.of_weight("dev_weight"), 64, "packets a poll of the backlog"),
     "netdev-budget": Knob(integer(1, 1 << 20), of_host("netdev_budget"), 300, "packets a run of net_rx_action"),
     "netdev-budget-usecs": Knob(
         integer(1, 10_000_000),
@@ -170,7 +191,7 @@ KNOBS: dict[str, Knob] = {
         0,
         "empty polls by timer before the interrupt is back on",
     ),
-    "threaded": Knob(flag, of_host("threaded", kind=bool), False, "each queue's NAPI is polled by a task of its own"),
+    "threaded": Knob(flag, places.THREADED, False, "each queue's NAPI is polled by a task of its own"),
     "busy-read": Knob(
         integer(0, 1_000_000), of_host("busy_read"), 0, "a reader polls its queue so long before it sleeps, us; 0: off"
     ),
@@ -183,18 +204,18 @@ KNOBS: dict[str, Knob] = {
     ),
     "rps-cpus": Knob(parse_mask, places.RPS, 0, "CPUs to spread to, a hexadecimal mask; 0: off", as_given=True),
     "rps-flow-cnt": Knob(
-        integer(0, 1 << 20), of_host("rps_flow_cnt"), 0, "flows a queue's RFS table holds, rounded up to 2^n; 0: off"
+        integer(0, 1 << 20), places.FLOW_CNT, 0, "flows a queue's RFS table holds, rounded up to 2^n; 0: off"
     ),
     "rps-sock-flow-entries": Knob(
-        integer(0, 1 << 24), of_host("rps_sock_flow_entries"), 0, "flows whose readers' CPUs are known (RFS); 0: off"
+        integer(0, 1 << 24), places.SOCK_FLOWS, 0, "flows whose readers' CPUs are known (RFS); 0: off"
     ),
     "flow-limit-cpus": Knob(
-        parse_mask, of_host("flow_limit_cpus"), 0, "CPUs that limit flows when they enqueue, a mask", as_given=True
+        parse_mask, places.FLOW_LIMIT, 0, "CPUs that limit flows when they enqueue, a mask", as_given=True
     ),
     "flow-limit-table-len": Knob(integer(1, 65536), of_host("flow_limit_table_len"), None, "buckets of the flow limit"),
     "ntuple": Knob(
         flag,
-        of_host("nic.ntuple", kind=bool),
+        places.NTUPLE,
         False,
         "the card steers flows to their readers' queues (accelerated RFS)",
     ),

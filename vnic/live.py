@@ -17,7 +17,7 @@ from vnic.affinity import check_pin, places
 from vnic.errors import VnicError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vnic.host import Host
 
@@ -46,6 +46,9 @@ class Threads:
         self._nic = ffi.addressof(host.c.nic)
         self._fds: list[int] = []
         self._stop_python = threading.Event()
+        self._stopping = threading.Lock()
+        self._parked = threading.Condition()
+        self._paused, self._at_rest = False, 0
         self._device = self._thread("nic/vnic0", device, self._run_device)
         self._cpus = [self._thread(f"cpu/{i}", cpu, self._run_cpu, i) for i, cpu in enumerate(cpus)]
         self._python = self._thread("python/0", None, self._run_python)
@@ -87,10 +90,51 @@ class Threads:
             if event in (lib.EV_STOPPED, lib.EV_DONE) or event < 0:
                 self.wire_ended.set()
                 return
-            self._host.handle(event)
+            if event == lib.EV_PAUSED:
+                self._park()
+            else:
+                self._host.handle(event)
 
     def _run_cpu(self, i: int) -> None:
-        lib.cpu_thread(self._host.c.cpu[i])
+        while lib.cpu_thread(self._host.c.cpu[i]) == lib.EV_PAUSED:
+            self._park()
+
+    def _park(self) -> None:
+        with self._parked:
+            self._at_rest += 1
+            self._parked.notify_all()
+            self._parked.wait_for(lambda: not self._paused)
+            self._at_rest -= 1
+
+    @contextlib.contextmanager
+    def stopped_machine(self) -> Iterator[None]:
+        """The card's thread and all CPUs' wait between two polls: who holds this may change what they use.
+
+        Raises:
+            VnicError: one of them did not come within 10 s. Then nothing was stopped.
+        """
+        here = threading.current_thread()  # a filter in Python runs on the card's thread: that one is not in C
+        others = [t for t in [self._device, *self._cpus] if t is not here]
+        with self._stopping:
+            self._pause(True)
+            try:
+                with self._parked:
+                    for _ in range(round(_JOIN_S / 0.01)):
+                        if self._parked.wait_for(lambda: self._at_rest >= sum(t.is_alive() for t in others), 0.01):
+                            break
+                    else:
+                        raise VnicError(f"a thread did not come to rest within {_JOIN_S:.0f} s; nothing was changed")
+                yield
+            finally:
+                self._pause(False)
+
+    def _pause(self, paused: bool) -> None:  # noqa: FBT001
+        with self._parked:
+            self._paused = paused
+            lib.machine_pause(self._host.c, paused)
+            self._parked.notify_all()
+        for fd in self._fds:
+            os.eventfd_write(fd, 1)
 
     def _run_python(self) -> None:
         fd = int(self._host.c.upcalls.wake_fd)

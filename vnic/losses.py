@@ -82,8 +82,8 @@ class Facts:
         return sum(int(q[name]) for q in self.queues)
 
     def setting(self, knob: str) -> int:
-        """A number that was set."""
-        return int(self.config.get(knob, self.limits.get(knob, {}).get("setting", 0)))
+        """A number that is set: as the limits have it, which is now; the configuration is of the beginning."""
+        return int(self.limits[knob]["setting"] if knob in self.limits else self.config.get(knob, 0))
 
     def cpu_of(self, queue: int) -> dict[str, Any]:
         """The CPU that a queue interrupts."""

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
+from vnic.address import join_groups
 from vnic.cost import costs
+from vnic.values import Indirection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,8 @@ class Place:
     get: Callable[[Any, Any, int | None], Any]
     each_queue: bool = False
     """Every queue has its own; queue None is all of them when it is put, the first when it is read."""
+    change: Callable[[Any, Any, Any, int | None], int | None] | None = None
+    """Instead of ``put`` on a host that was started and stands still, if there is more to do. ValueError, or -errno."""
 
 
 def _follow(path: str) -> tuple[Callable[[Any], Any], str]:
@@ -39,12 +43,19 @@ def _follow(path: str) -> tuple[Callable[[Any], Any], str]:
     return to, last
 
 
-def of_host(path: str, *, kind: type = int, scale: int = 1) -> Place:
+def _of_host_alone(change: Callable[[Any, Any], int | None]) -> Callable[[Any, Any, Any, int | None], int | None]:
+    return lambda h, _w, v, _q: change(h, v)
+
+
+def of_host(
+    path: str, *, kind: type = int, scale: int = 1, change: Callable[[Any, Any], int | None] | None = None
+) -> Place:
     """A field of ``struct host``, or of one in it: ``nic.mtu``. ``scale``: the field's units in one of the knob's."""
     to, last = _follow(path)
     return Place(
         lambda h, _w, v, _q: setattr(to(h), last, v * scale),
         lambda h, _w, _q: kind(getattr(to(h), last) // scale),
+        change=None if change is None else _of_host_alone(change),
     )
 
 
@@ -61,13 +72,88 @@ def of_irq(field: str) -> Place:
 OFF = Place(lambda _h, _w, _v, _q: None, lambda _h, _w, _q: False)  # what this card does not have
 
 
+def _default_indir(nqueues: int) -> list[int]:
+    """Over all queues in turn. Linux: ethtool_rxfh_indir_default()."""
+    return [i % nqueues for i in range(lib.RSS_INDIR_SIZE)]
+
+
+def _get_indir(h: Any, _w: Any, _q: int | None) -> Indirection:
+    table = Indirection(ffi.unpack(h.nic.rss.indir, lib.RSS_INDIR_SIZE))
+    table.default = not h.nic.rss.configured and list(table) == _default_indir(h.nic.nqueues)
+    return table
+
+
+def _put_indir(h: Any, _w: Any, table: Indirection, _q: int | None) -> None:
+    if not table.default and max(table) >= h.nic.nqueues:
+        raise ValueError(f"there is no queue {max(table)}: the card has {h.nic.nqueues}")
+    entries = _default_indir(h.nic.nqueues) if table.default else table
+    h.nic.rss.indir = [entries[i % len(entries)] for i in range(lib.RSS_INDIR_SIZE)]
+    h.nic.rss.configured = not table.default
+
+
+INDIR = Place(_put_indir, _get_indir)
+
+
 def _put_queues(h: Any, _w: Any, n: int, _q: int | None) -> None:
     h.nic.nqueues = n
-    for i in range(lib.RSS_INDIR_SIZE):
-        h.nic.rss.indir[i] = i % n
+    h.nic.rss.indir = _default_indir(n)
 
 
-QUEUES = Place(_put_queues, lambda h, _w, _q: int(h.nic.nqueues))
+def _change_queues(h: Any, w: Any, n: int, _q: int | None) -> int:
+    most, table = int(h.nic.queues_max), _get_indir(h, w, None)
+    if n > most:
+        raise ValueError(f"the card has room for {most}")
+    if table.default:
+        h.nic.rss.indir = _default_indir(n)
+    elif max(table) >= n:
+        raise ValueError(f"the indirection table names queue {max(table)}")
+    rc = int(lib.driver_set_channels(h, n))
+    if rc < 0:
+        h.nic.rss.indir = list(table)
+    return rc
+
+
+QUEUES = Place(_put_queues, lambda h, _w, _q: int(h.nic.nqueues), change=_change_queues)
+RING = of_host("nic.ring_size", change=lambda h, n: int(lib.driver_set_ringparam(h, n)))
+FIFO = of_host("nic.fifo.size", change=lambda h, n: int(lib.fifo_resize(ffi.addressof(h.nic.fifo), n)))
+ADAPTIVE = of_host("nic.adaptive_rx", kind=bool, change=lambda h, on: int(lib.driver_set_adaptive(h, on)))
+THREADED = of_host("threaded", kind=bool, change=lib.dev_set_threaded)
+NTUPLE = of_host("nic.ntuple", kind=bool, change=lambda h, on: int(lib.arfs_set(h, on)))
+SOCK_FLOWS = of_host("rps_sock_flow_entries", change=lambda h, n: int(lib.rfs_set_sock_entries(h, n)))
+FLOW_LIMIT = of_host("flow_limit_cpus", change=lambda h, cpus: int(lib.flow_limit_set(h, cpus)))
+
+
+def of_weight(field: str) -> Place:
+    """How much a NAPI may poll at once: each of them has a copy."""
+
+    def change(h: Any, n: int) -> None:
+        lib.machine_settle(h)  # not in the middle of a poll that was begun with the old one
+        setattr(h, field, n)
+        lib.netif_set_weights(h)
+
+    return of_host(field, change=change)
+
+
+def _change_flow_cnt(h: Any, _w: Any, n: int, q: int | None) -> int:
+    lib.machine_settle(h)
+    if q is None:
+        h.rps_flow_cnt = n
+    for i in range(h.nic.nqueues_open) if q is None else (q,):
+        if (rc := int(lib.rfs_set_flow_cnt(h, i, n))) < 0:
+            return rc
+    return 0
+
+
+def _get_flow_cnt(h: Any, _w: Any, q: int | None) -> int:
+    if q is None and not h.nic.up:
+        return int(h.rps_flow_cnt)
+    log = int(h.rps_flow_log[q or 0])
+    return 1 << log - 1 if log else 0
+
+
+FLOW_CNT = Place(
+    lambda h, _w, n, _q: setattr(h, "rps_flow_cnt", n), _get_flow_cnt, each_queue=True, change=_change_flow_cnt
+)
 
 
 def _put_mac(h: Any, _w: Any, mac: bytes | None, _q: int | None) -> None:
@@ -80,7 +166,14 @@ def _put_mac(h: Any, _w: Any, mac: bytes | None, _q: int | None) -> None:
     ffi.memmove(h.nic.filter.addr, mac or b"\x02\x00\x00\x00\x00\x01", 6)
 
 
-MAC = Place(_put_mac, lambda h, _w, _q: None if h.nic.filter.any else bytes(h.nic.filter.addr))
+def _change_mac(h: Any, w: Any, mac: bytes | None, q: int | None) -> None:
+    allmulti = 0 if h.nic.filter.any else h.nic.filter.allmulti  # it goes if it came with having no address
+    _put_mac(h, w, mac, q)
+    h.nic.filter.allmulti |= allmulti
+    join_groups(h, link_local=False)
+
+
+MAC = Place(_put_mac, lambda h, _w, _q: None if h.nic.filter.any else bytes(h.nic.filter.addr), change=_change_mac)
 
 
 def _put_rps(h: Any, _w: Any, mask: int, q: int | None) -> None:
@@ -148,10 +241,45 @@ def _put_speed(_h: Any, w: Any, factor: float | None, _q: int | None) -> None:
 
 SPEED = Place(_put_speed, lambda _h, w, _q: w.speed_ppm / 1_000_000 if w.speed_ppm else math.inf)
 
-UDP_HASH = Place(
-    lambda h, _w, v, _q: setattr(h.nic.rss, "udp_ports", v == "sdfn"),
-    lambda h, _w, _q: "sdfn" if h.nic.rss.udp_ports else "sd",
-)
+FIELDS = {"s": lib.RSS_IP_SRC, "d": lib.RSS_IP_DST, "f": lib.RSS_L4_SRC, "n": lib.RSS_L4_DST}
+FLOW_TYPES = {
+    "tcp4": lib.HASH_TCPV4,
+    "udp4": lib.HASH_UDPV4,
+    "tcp6": lib.HASH_TCPV6,
+    "udp6": lib.HASH_UDPV6,
+}
+
+
+def _pairs(fields: str) -> bool:
+    """Does the hash treat both directions alike: source and destination, or neither?"""
+    return ("s" in fields) == ("d" in fields) and ("f" in fields) == ("n" in fields)
+
+
+def flow_hash(*types: str) -> Place:
+    """What is hashed of these types of flows, in ethtool's letters; read is the first one's."""
+
+    def get(h: Any, _w: Any, _q: int | None) -> str:
+        left_out = h.nic.rss.left_out[FLOW_TYPES[types[0]]]
+        return "".join(letter for letter, bit in FIELDS.items() if not left_out & bit)
+
+    def put(h: Any, _w: Any, fields: str, _q: int | None) -> None:
+        if h.nic.rss.symmetric and not _pairs(fields):
+            raise ValueError("a symmetric hash takes source and destination, or neither")
+        for name in types:
+            lib.rss_set_fields(ffi.addressof(h.nic.rss), FLOW_TYPES[name], sum(FIELDS[letter] for letter in fields))
+
+    return Place(put, get)
+
+
+def _put_xfrm(h: Any, w: Any, name: str, _q: int | None) -> None:
+    """Linux refuses it likewise: ethtool_check_flow_types()."""
+    odd = [t for t in FLOW_TYPES if not _pairs(flow_hash(t).get(h, w, None))]
+    if name != "none" and odd:
+        raise ValueError(f"{odd[0]} flows hash a source without its destination, or the other way round")
+    lib.rss_set_symmetric(ffi.addressof(h.nic.rss), name != "none")
+
+
+XFRM = Place(_put_xfrm, lambda h, _w, _q: "symmetric-xor" if h.nic.rss.symmetric else "none")
 STRICT_CSUM = Place(
     lambda _h, w, v, _q: setattr(w, "strict_csum", v),
     lambda _h, w, _q: bool(w.strict_csum),

@@ -113,6 +113,7 @@ def replay(
     write: str | Path | None = None,
     at: Sequence[str] = ("gro",),
     progress: Callable[[int, int], None] | None = None,
+    then: Callable[[Host, dict[str, Any]], None] | None = None,
     **options: Any,
 ) -> Result:
     """Replay capture files through a host in virtual time.
@@ -122,6 +123,7 @@ def replay(
         write: pcapng file for what passes the points ``at``, see :class:`vnic.Capture`; "-": standard output.
         at: points of the path.
         progress: called now and then with (bytes read, bytes in all files).
+        then: called with the host and the facts at the end, while there still is a host to ask.
         options: :class:`vnic.Host`'s arguments and knobs.
 
     Raises:
@@ -144,4 +146,6 @@ def replay(
         found = facts(host, schema=SCHEMA, input_facts=_input_facts(wire, error))
         if capture is not None:
             found["capture"] = capture.finish()
+        if then is not None:
+            then(host, found)
         return Result(found, error)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import vnic.live  # noqa: F401 - now: once privileges are dropped, its file may be out of reach
@@ -14,6 +16,8 @@ from vnic import capabilities, knobs
 from vnic.address import mac_for
 from vnic.affinity import parse_pin
 from vnic.capture import Capture
+from vnic.control import Control
+from vnic.errors import VnicError
 from vnic.host import Host
 from vnic.replay import facts
 from vnic.tap import TapWire
@@ -80,6 +84,7 @@ def run(
     at: Sequence[str] = ("gro",),
     ready: Callable[[Host], None] | None = None,
     command: bool = False,
+    control: bool = True,
     **options: Any,
 ) -> dict[str, Any]:
     """Be a host on a TAP. Return: the run's facts (as ``vnic replay --json``).
@@ -95,6 +100,7 @@ def run(
         write: pcapng file for what passes the points ``at``, see :class:`vnic.Capture`; "-": standard output.
         at: points of the path.
         ready: called with the host once its threads run.
+        control: answer on a control socket meanwhile, see :class:`vnic.control.Control`.
         command: the process is this run's alone: privileges are dropped when all is open, a second signal ends it.
         options: :class:`vnic.Host`'s arguments and knobs.
     """
@@ -108,8 +114,19 @@ def run(
         fifo_bytes=knobs.read("fifo", options.get("fifo")),
     )
     signals = _Signals(command=command)
-    with signals.caught(), _host(wire, options) as host:
+    with signals.caught(), _host(wire, options) as host, contextlib.ExitStack() as stack:
+        host.name = tap
+        began = time.monotonic_ns()
+
+        def found() -> dict[str, Any]:
+            ns = time.monotonic_ns() - began
+            described = _described(wire, duration_ns=ns, netns=netns, pin=real_cpus)
+            return facts(host, schema=SCHEMA, input_facts=described)
+
         capture = None
+        serving = _control(host, found, command=command) if control else None
+        if serving is not None:
+            stack.callback(serving.close)
         if write is not None:
             base_ns = time.time_ns() - time.monotonic_ns()
             capture = Capture(host, write, at=at, base_ns=base_ns, name=tap)
@@ -117,6 +134,8 @@ def run(
             capabilities.drop()
 
         def receive() -> None:
+            if serving is not None:
+                serving.start()
             if ready is not None:
                 ready(host)
             host.wait(duration)
@@ -127,11 +146,23 @@ def run(
             signals.interruptible(receive)
         finally:
             host.stop()
-        described = _described(wire, duration_ns=time.monotonic_ns() - began, netns=netns, pin=real_cpus)
-        found = facts(host, schema=SCHEMA, input_facts=described)
+        report = found()
         if capture is not None:
-            found["capture"] = capture.finish()
-        return found
+            report["capture"] = capture.finish()
+        return report
+
+
+def _control(host: Host, found: Callable[[], dict[str, Any]], *, command: bool) -> Control | None:
+    """The control socket; without one it runs all the same, and says why."""
+    try:
+        return Control(host, facts=found)
+    except (VnicError, OSError) as e:
+        why = f"no control socket, so vnic ls does not show this instance: {e}"
+        if command:
+            sys.stderr.write(f"vnic: {why}\n")
+        else:
+            warnings.warn(why, stacklevel=3)
+        return None
 
 
 def _host(wire: TapWire, options: dict[str, Any]) -> Host:

@@ -10,10 +10,12 @@ Units are the knob's, and its help says which (``rx-usecs``, ``gro-flush-timeout
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from vnic.errors import ConfigError
+from vnic.errors import ConfigError, VnicError
 from vnic.knobs import KNOBS, canonical, read
 
 if TYPE_CHECKING:
@@ -35,6 +37,19 @@ START_ONLY = {
     "rx-vlan-offload": "off [fixed]",
 }
 """Knob -> why it can't be changed once the host was made."""
+
+
+def _change(host: Host, key: str, value: Any, queue: int | None) -> None:
+    place = KNOBS[key].place
+    all_queues = place.each_queue and queue is None
+    if not all_queues and place.get(host.c, host.wire.c, queue) == value:
+        return
+    try:
+        rc = (place.change or place.put)(host.c, host.wire.c, value, queue) or 0
+    except ValueError as e:
+        raise ConfigError(f"{key}={value}: {e}") from None
+    if rc < 0:
+        raise ConfigError(f"{key}={value}: {os.strerror(-rc)}")
 
 
 class Settings(Mapping[str, Any]):
@@ -76,7 +91,30 @@ class Settings(Mapping[str, Any]):
             if key in START_ONLY and read(key, value) != self[key]:
                 raise ConfigError(f"{name}={value}: can't be changed now: {START_ONLY[key]}")
             values[key] = read(key, value)
-        self._host.change(values, self._queue)
+        self._check(values)
+        values |= self._moderation(values)
+        host, before = self._host, {}
+        with host.stopped_machine():
+            try:
+                for key, value in values.items():
+                    before[key] = KNOBS[key].place.get(host.c, host.wire.c, self._queue)
+                    _change(host, key, value, self._queue)
+            except BaseException:
+                for key, value in before.items():
+                    with contextlib.suppress(VnicError):
+                        _change(host, key, value, self._queue)
+                raise
+
+    def _moderation(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """A time alone means just that, as at the start ("after 1 frame" would win); no time: immediately again."""
+        if "rx-usecs" not in values or "rx-frames" in values:
+            return {}
+        was = self["rx-frames"]
+        return {"rx-frames": 0 if values["rx-usecs"] and was == 1 else 1 if not values["rx-usecs"] and not was else was}
+
+    def _check(self, values: Mapping[str, Any]) -> None:
+        if values.get("rx-frames") == 0 and not values.get("rx-usecs", self["rx-usecs"]):
+            raise ConfigError("rx-usecs=0 and rx-frames=0: there would never be an interrupt")
 
     def _name(self, name: str) -> str:
         key = canonical(name)

@@ -17,6 +17,8 @@ from vnic.errors import ConfigError, check
 from vnic.seam import Packets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vnic.host import Host
 
     Buffer = bytes | bytearray | memoryview
@@ -73,6 +75,20 @@ class SendGate:
             self._closed = True
         while self._inside:
             time.sleep(_RING_PAUSE_S)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Let those who come wait, for a moment in which nobody sends."""
+        while True:
+            self._lock.acquire()
+            if not self._inside:
+                break
+            self._lock.release()
+            time.sleep(_RING_PAUSE_S)
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def open(self) -> None:
         """The host is at rest: whoever uses it now does so alone."""

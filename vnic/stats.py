@@ -279,7 +279,7 @@ def ledger(host: Any) -> Ledger:
 def device(host: Any) -> DeviceStats:
     """rtnl_link_stats64 of the card."""
     nic, cpus = host.nic, [host.cpu[i] for i in range(host.ncpus)]
-    queues = [host.dq[i] for i in range(nic.nqueues) if host.dq[i] != ffi.NULL]
+    queues = [host.dq[i] for i in range(nic.nqueues_open) if host.dq[i] != ffi.NULL]
     sent = tx_ledger(host).fates
     length, over, fifo = int(nic.rx_length_errors), int(nic.rx_over_errors), int(nic.rx_fifo_errors)
     return DeviceStats(
@@ -363,6 +363,7 @@ def queue(host: Any, i: int) -> QueueStats:
 def softnet(host: Any, cpu: int) -> SoftnetStat:
     """CPU ``cpu``."""
     c = host.cpu[cpu]
+    since = int(c.idle_since)
     values: dict[str, int] = {
         "input_qlen_max": max(int(c.input_qlen_max), int(c.input_qlen)),
         "backlog_full_polls": int(c.backlog.full_polls),
@@ -370,6 +371,7 @@ def softnet(host: Any, cpu: int) -> SoftnetStat:
         "reader_busy_ns": int(c.reader.busy_ns),
         "ksoftirqd_busy_ns": int(c.ksoftirqd_task.busy_ns),
         "now_ns": int(c.now),
+        "idle_ns": int(c.idle_ns) + (max(0, int(lib.clock_ns()) - since) if since else 0),
     }
     names = (f.name for f in fields(SoftnetStat) if f.name not in values)
     return SoftnetStat(**{name: int(getattr(c, name)) for name in names}, **values)

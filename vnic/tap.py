@@ -130,6 +130,11 @@ class TapWire(Wire):
         with contextlib.suppress(OSError):
             set_ipv6(self.name, enabled=any(a.version == 6 for a in addresses))
 
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """A file descriptor for each lane."""
+        return tuple(self._fds)
+
     def kernel_drops(self) -> int | None:
         """Frames lost in the kernel's own queue since this wire exists: the card never saw them. None: it is gone."""
         link = self._links.find(self.name) if self._links else None

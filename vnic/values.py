@@ -130,10 +130,54 @@ def parse_key(value: Any) -> bytes:
 
 
 def parse_flow_hash(value: Any) -> str:
-    """The fields that RSS hashes, in ethtool's letters."""
-    if value not in ("sd", "sdfn"):
-        raise ValueError("must be sd (addresses) or sdfn (addresses and ports)")
+    """The fields that RSS hashes, in ethtool's letters: addresses are s and d, ports f and n."""
+    text = str(value)
+    if not text or set(text) - set("sdfn"):
+        raise ValueError("must be sd (addresses), sdfn (addresses and ports), or another choice of these letters")
+    return "".join(letter for letter in "sdfn" if letter in text)
+
+
+def parse_xfrm(value: Any) -> str:
+    """What is done to the input of the hash."""
+    if value not in ("none", "symmetric-xor"):
+        raise ValueError("must be none or symmetric-xor")
     return str(value)
+
+
+class Indirection(tuple[int, ...]):  # noqa: SLOT001 (it has an attribute)
+    """An RSS indirection table: queues, by the hash's low bits.
+
+    ``default``: nobody asked for it, so it follows the number of queues (Linux: netif_is_rxfh_configured() says no).
+    Two tables are the same if that is the same too.
+    """
+
+    default: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == other and self.default == getattr(other, "default", self.default)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = tuple.__hash__
+
+
+def parse_indir(value: Any) -> Indirection:
+    """Queues, at most 128, as numbers or as text with blanks or commas between; ``default``: all in turn."""
+    if value == "default" or getattr(value, "default", False):
+        table = Indirection()
+        table.default = True
+        return table
+    entries = value.replace(",", " ").split() if isinstance(value, str) else value
+    try:
+        table = Indirection(int(str(entry), 0) for entry in entries)
+    except (TypeError, ValueError):
+        table = Indirection()
+    if not 1 <= len(table) <= lib.RSS_INDIR_SIZE or not all(0 <= queue < lib.NIC_QUEUES_MAX for queue in table):
+        raise ValueError(
+            f"must be default, or 1 to {lib.RSS_INDIR_SIZE} queues, each between 0 and {lib.NIC_QUEUES_MAX - 1}"
+        )
+    return table
 
 
 def parse_cwr(value: Any) -> int:

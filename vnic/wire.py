@@ -210,6 +210,16 @@ class CaptureWire(Wire):
             raise CaptureError(f"{path}: {self.error_text}")
 
     @property
+    def pcap(self) -> Any:
+        """The ``struct pcap_wire *``."""
+        return self._pcap
+
+    @property
+    def mapped(self) -> Any:
+        """The bytes of the file being read."""
+        return self._maps[-1]
+
+    @property
     def error_text(self) -> str:
         """Why reading ended early; empty if it did not."""
         return bytes(ffi.string(self._pcap.error_text)).decode()

@@ -109,7 +109,7 @@ static void come_and_go(struct host *h)
 	struct packet_info info[BURST];
 	struct packet_sock *ps = packet_sock_new(h, NULL, 1 << 16);
 	struct capture *c = capture_new(h, memfd_create("capture", MFD_CLOEXEC), 0, "stress", (1 << TAP_POINTS) - 1,
-					NULL, 1 << 21, 1);
+					NULL, NULL, 1 << 21, 1);
 	pthread_t writer;
 
 	require(ps && c, "no memory");
@@ -203,7 +203,8 @@ static void run(void)
 	pthread_join(nic, NULL);
 	h->nic.stop = 0;
 	require(host_offered(h) == FRAMES, "the card did not read all of the wire");
-	while (with_fate(h) < FRAMES) /* the CPUs finish what they have, however little time they get; alarm() is the bound */
+	while (with_fate(h) <
+	       FRAMES) /* the CPUs finish what they have, however little time they get; alarm() is the bound */
 		usleep(1000);
 	for (u32 i = 0; i < CPUS; i++)
 		stop_cpu(h->cpu[i], cpu[i]);

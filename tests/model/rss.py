@@ -24,9 +24,26 @@ def toeplitz(data: bytes, key: bytes = KEY) -> int:
 
 
 def rss(
-    src: str, dst: str, proto: int | None = None, sport: int = 0, dport: int = 0, key: bytes = KEY
+    src: str,
+    dst: str,
+    proto: int | None = None,
+    sport: int = 0,
+    dport: int = 0,
+    key: bytes = KEY,
+    *,
+    fields: str = "sdfn",
+    symmetric: bool = False,
 ) -> tuple[int, int]:
-    """Hash and hash type; ``proto`` None: addresses only."""
+    """Hash and hash type; ``proto`` None: addresses only. ``fields``: those of TCP or UDP that are hashed, the others
+    count as zero. ``symmetric``: source ^ destination in both places (Linux: RXH_XFRM_SYM_XOR)."""
     a, b = ipaddress.ip_address(src), ipaddress.ip_address(dst)
-    ports = b"" if proto is None else sport.to_bytes(2, "big") + dport.to_bytes(2, "big")
-    return toeplitz(a.packed + b.packed + ports, key), TYPES[a.version, proto]
+    values = {"s": a.packed, "d": b.packed}
+    if proto is not None:
+        values |= {"f": sport.to_bytes(2, "big"), "n": dport.to_bytes(2, "big")}
+        values = {k: v if k in fields else bytes(len(v)) for k, v in values.items()}
+    if symmetric:
+        for x, y in (("s", "d"), ("f", "n")):
+            if x in values:
+                values[x] = values[y] = bytes(i ^ j for i, j in zip(values[x], values[y], strict=True))
+    ports = proto is not None and set(fields) & {"f", "n"}
+    return toeplitz(b"".join(values.values()), key), TYPES[a.version, proto if ports else None]

@@ -1,0 +1,71 @@
+/* stop_machine.c - nobody is in the middle of anything: the moment when knobs change. Linux: kernel/stop_machine.c
+ *
+ *   live:          machine_pause() -> the card's thread and the CPUs' come home from live.c, between two polls
+ *   virtual time:  nobody runs, but a poll may be half done: machine_settle() brings it to its end
+ *
+ * Whoever stopped it then owns all there is, and may run a CPU's work himself: ring_settle() has the CPU take every frame
+ * that the card has written, so that a ring can be taken away and nothing that was accepted is lost. Python's threads are
+ * not stopped: sockets have locks, and what they give back goes through rx_pool's chain.
+ */
+#include "prelude.h"
+
+#define TURNS_MAX (1u << 20) /* a poll ends after so many for sure */
+
+/* machine_pause() - 1: come home and wait; 0: go on. Whoever sleeps is to be woken by the caller, over the eventfds. */
+void machine_pause(struct host *h, u32 pause)
+{
+	__atomic_store_n(&h->nic.pause, pause, __ATOMIC_SEQ_CST);
+	for (u32 i = 0; i < h->ncpus; i++)
+		__atomic_store_n(&h->cpu[i]->pause, pause, __ATOMIC_SEQ_CST);
+}
+
+static bool mid_poll(const struct softnet_data *sd)
+{
+	for (u32 i = 0; i < sd->nnapis; i++)
+		if (sd->napis[i]->in_poll)
+			return true;
+	return sd->backlog.in_poll || sd->busy.in_poll || sd->bh_task || sd->softirq_active;
+}
+
+/* One bit of this CPU's work, as little as there is. */
+static void cpu_turn(struct softnet_data *sd)
+{
+	u32 pause = sd->pause;
+
+	sd->pause = 0; /* it is us who asked for it */
+	sd->horizon = sd->now + 1;
+	if (!sd->runnable)
+		cpu_wake(sd, sd->now);
+	cpu_run(sd);
+	sd->pause = pause;
+}
+
+/* machine_settle() - every CPU ends the poll it is in, and hands over what it has collected for others */
+void machine_settle(struct host *h)
+{
+	for (u32 i = 0; i < h->ncpus; i++) {
+		struct softnet_data *sd = h->cpu[i];
+
+		for (u32 turns = 0; mid_poll(sd) && turns < TURNS_MAX; turns++)
+			cpu_turn(sd);
+		enqueue_flush(sd);
+		net_rps_send_ipi(sd);
+		skb_flush_returns(sd);
+	}
+}
+
+/* ring_settle() - the CPU polls until it has taken all that the card has written. Return: 0, or -EBUSY: it does not get there */
+int ring_settle(struct driver_queue *dq)
+{
+	struct softnet_data *sd = dq->napi.sd;
+	const u16 *used = &dq->vq.used->idx;
+
+	for (u32 turns = 0; READ_ONCE(*used) != dq->vq.last_used || mid_poll(sd); turns++) {
+		if (turns == TURNS_MAX || dq->vq.broken)
+			return -EBUSY;
+		if (!(dq->napi.state & NAPI_STATE_SCHED))
+			raise_hardirq(sd, dq->nicq->index, sd->now);
+		cpu_turn(sd);
+	}
+	return 0;
+}

@@ -1,0 +1,84 @@
+"""The sockets of a host: bound to a port or to all packets, remembered until they are closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from vnic import bpf
+from vnic._core import ffi, lib
+from vnic.address import inet_addr
+from vnic.errors import ConfigError, VnicError
+from vnic.packet import PacketSocket
+from vnic.sock import Socket, TcpListener, UdpSocket
+
+if TYPE_CHECKING:
+    from vnic.host import Host
+
+_S = TypeVar("_S", bound=Socket | PacketSocket)
+_EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range
+
+
+class Binding:
+    """What :class:`vnic.Host` does about sockets."""
+
+    c: Any
+    bound: list[Socket | PacketSocket]
+
+    @property
+    def _me(self) -> Host:
+        return cast("Host", self)
+
+    def udp(self, port: int, addr: str | None = None, *, reuse_port: bool = False, gro: bool = False) -> UdpSocket:
+        """Bind a UDP socket to any address, or one; port 0: to a port that is free.
+
+        ConfigError: it is bound already, unless ``reuse_port``.
+        ``gro`` is UDP_GRO: datagrams of one flow come merged, see :meth:`UdpSocket.recvmsg`.
+        """
+        if port == 0:
+            port = self._free_port()
+        if not reuse_port:
+            self._refuse_bound(UdpSocket, port, addr)
+        sock = UdpSocket(self._me, self._bind(lib.SOCK_UDP, port, addr))
+        sock.gro = gro
+        return self.adopt(sock)
+
+    def tcp(self, port: int, addr: str | None = None) -> TcpListener:
+        """Take TCP streams that come to ``port``. ConfigError: it is bound already."""
+        self._refuse_bound(TcpListener, port, addr)
+        return self.adopt(TcpListener(self._me, self._bind(lib.SOCK_TCP_LISTEN, port, addr)))
+
+    def packet_socket(self, filter: bpf.Filter | None = None, *, ring: int = 1 << 21) -> PacketSocket:  # noqa: A002
+        """See what an AF_PACKET socket would, as far as the filter wants it: see :func:`vnic.bpf.compile`.
+
+        ``ring`` bytes hold what is not read yet. ConfigError: the filter is none, or the ring's size.
+        """
+        return self.adopt(PacketSocket(self._me, None if filter is None else bpf.compile(filter), ring))
+
+    def _refuse_bound(self, kind: type[Socket], port: int, addr: str | None) -> None:
+        if any(isinstance(s, kind) and s.local == (addr or "", port) for s in self.bound):
+            raise ConfigError(f"port {port} is bound already")
+
+    def _free_port(self) -> int:
+        taken = {s.local[1] for s in self.bound if isinstance(s, UdpSocket)}
+        port = next((p for p in _EPHEMERAL if p not in taken), None)
+        if port is None:
+            raise VnicError("all ephemeral ports are taken")
+        return port
+
+    def _bind(self, kind: int, port: int, addr: str | None) -> Any:
+        if not 0 <= port <= 65535:
+            raise ConfigError(f"port {port}: must be between 0 and 65535")
+        c = lib.sock_bind(self.c, kind, ffi.NULL if addr is None else inet_addr(addr), port)
+        if c == ffi.NULL:
+            raise VnicError("all sockets are taken")
+        return c
+
+    def adopt(self, sock: _S) -> _S:
+        """Remember a socket, so that close() closes it."""
+        self.bound.append(sock)
+        return sock
+
+    def forget(self, sock: Socket | PacketSocket) -> None:
+        """It was closed."""
+        if sock in self.bound:
+            self.bound.remove(sock)

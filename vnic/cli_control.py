@@ -1,0 +1,183 @@
+"""The commands that ask a running instance: in the words of ethtool, ip, sysctl, cat, vmstat and tcpdump."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vnic.capture import POINTS
+from vnic.errors import ConfigError
+from vnic.refusals import EXIT_FAILED, EXIT_USAGE, fail, refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vnic.reply import Reply
+
+_ON = click.option("--on", metavar="NAME|PID", help="which instance [default: the only one]")
+_RAW = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": ["--help"]}
+
+
+def _print(reply: Reply, *, as_json: bool) -> None:
+    """What the tool would print, and its exit code."""
+    try:
+        if as_json and reply.data is not None:
+            click.echo(json.dumps(reply.data, indent=2))
+        else:
+            click.echo(reply.out, nl=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    click.echo(reply.err, nl=False, err=True)
+    sys.exit(reply.code)
+
+
+def _take(argv: tuple[str, ...]) -> tuple[list[str], str | None, bool]:
+    """Our own ``--on`` and ``--json`` out of another tool's arguments."""
+    rest, on, as_json = [], None, False
+    words = iter(argv)
+    for word in words:
+        if word == "--json":
+            as_json = True
+        elif word == "--on":
+            on = next(words, None)
+            if on is None:
+                raise ConfigError("--on: say the instance's name or pid")
+        else:
+            rest.append(word)
+    return rest, on, as_json
+
+
+def _passed_on(name: str, text: str) -> click.Command:
+    @click.command(name, context_settings=_RAW, help=text)
+    @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
+    def command(argv: tuple[str, ...]) -> None:
+        from vnic.client import Connection, find
+
+        with refusals():
+            rest, on, as_json = _take(argv)
+            with Connection(find(on, among=rest).path) as c:
+                reply = c.ask(name, rest)
+        _print(reply, as_json=as_json)
+
+    return command
+
+
+ethtool = _passed_on(
+    "ethtool", "ethtool's options for an instance's card: -i -g -G -l -L -c -C -k -K -x -X -n -N -S DEV."
+)
+ip = _passed_on("ip", "ip link set DEV ..., ip [-s [-s]] link [show DEV], for an instance's card.")
+sysctl = _passed_on(
+    "sysctl", "sysctl [-a] NAME[=VALUE]...: net.core.*, net.ipv4.ipfrag_*, net.ipv6.ip6frag_* of an instance."
+)
+show = _passed_on("show", "Print files of an instance: /proc/net/dev, /sys/class/net/DEV/...; no PATH: list them all.")
+set_ = _passed_on("set", "PATH VALUE: write to a file of an instance, as echo VALUE > PATH would.")
+
+
+@click.command("ls")
+@click.option("--json", "as_json", is_flag=True, help="one JSON array on stdout")
+def ls(*, as_json: bool) -> None:
+    """List the instances that run and may be asked."""
+    from vnic.client import instances
+
+    with refusals():
+        there = instances()
+    if as_json:
+        click.echo(json.dumps([{"name": i.name, "pid": i.pid, "socket": str(i.path)} for i in there], indent=2))
+        return
+    for i in there:
+        click.echo(f"{i.name:<16} pid {i.pid:<8} {i.path}")
+
+
+@click.command()
+@click.argument("interval", type=click.FloatRange(0.01, 86_400), default=1.0)
+@click.argument("count", type=click.IntRange(1), required=False)
+@_ON
+@click.option("--json-lines", is_flag=True, help="a JSON object for each interval")
+def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool) -> None:
+    """Rates of an instance, one line an interval: vnic stat 1 10. Losses are frames, CPUs percent. Ctrl-C ends it."""
+    from vnic.client import find
+    from vnic.stat import difference, head, text
+
+    with refusals(), contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        instance = find(on)
+        before, lines, due = _sample(instance.path), 0, time.monotonic()
+        while count is None or lines < count:
+            due += interval
+            time.sleep(max(0.0, due - time.monotonic()))
+            now = _sample(instance.path)
+            line = difference(now, before)
+            if json_lines:
+                click.echo(json.dumps(line.as_dict()))
+            else:
+                if lines % 20 == 0:
+                    click.echo(head(len(line.busy)), nl=False)
+                click.echo(text(line), nl=False)
+            sys.stdout.flush()
+            before, lines = now, lines + 1
+
+
+def _sample(path: Any) -> dict[str, Any]:
+    from vnic.client import Connection
+
+    with Connection(path) as c:  # anew each time: an instance ends connections that are quiet when there are many
+        return dict(c.ask("sample").data)
+
+
+@click.command()
+@_ON
+@click.option(
+    "--at", multiple=True, type=click.Choice(POINTS), default=("gro",), show_default=True, help="points of the path"
+)
+@click.option("-f", "--filter", "expression", metavar="FILTER", help="as tcpdump takes it")
+@click.option("-w", "--write", default="-", show_default=True, metavar="OUT.pcapng|-", help="file, or standard output")
+@click.option("--duration", type=click.FloatRange(0, min_open=True), help="stop after so many seconds")
+@click.option("--json", "as_json", is_flag=True, help="the counts as JSON, on stderr if the capture is on stdout")
+def capture(
+    *, on: str | None, at: tuple[str, ...], expression: str | None, write: str, duration: float | None, as_json: bool
+) -> None:
+    """Capture what passes a point of a running instance, until Ctrl-C: vnic capture -w - | tshark -r -."""
+    from vnic.client import Connection, find
+
+    if write == "-" and sys.stdout.isatty():
+        fail(EXIT_USAGE, "a capture is not for a terminal: -w FILE, or into a pipe")
+    argv = [word for point in at for word in ("--at", point)]
+    argv += [] if expression is None else ["-f", expression]
+    with refusals(), contextlib.ExitStack() as stack:
+        c = stack.enter_context(Connection(find(on).path))
+        fd = 1 if write == "-" else os.open(write, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        begun = c.ask("capture", argv, fd=fd)
+        if begun.code:
+            _print(begun, as_json=False)
+        if fd != 1:
+            os.close(fd)
+        with contextlib.suppress(KeyboardInterrupt):
+            c.wait(duration)
+        counts = c.ask("capture").data
+    _show_counts(counts, as_json=as_json, err=write == "-")
+    if counts["error"]:
+        fail(EXIT_FAILED, counts["error"])
+
+
+def _show_counts(counts: dict[str, Any], *, as_json: bool, err: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(counts), err=err)
+    else:
+        click.echo(f"{counts['packets']} packets captured, {counts['drops']} missing, {counts['late']} late", err=True)
+
+
+def hold(serve: Callable[[], contextlib.AbstractContextManager[Any]]) -> None:
+    """A replay is over and its host stays, to be asked, until Ctrl-C."""
+    with refusals(), serve(), contextlib.suppress(KeyboardInterrupt):
+        click.echo("vnic: the replay is over and can be asked (vnic ls); Ctrl-C ends it", err=True)
+        while True:
+            time.sleep(3600)
+
+
+COMMANDS = (ls, ethtool, ip, sysctl, show, set_, stat, capture)

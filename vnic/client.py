@@ -1,0 +1,146 @@
+"""Talk to instances over their control sockets: find them, ask them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from vnic.control import VERSION, directory
+from vnic.errors import ConfigError, VnicError
+from vnic.reply import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ANSWER_S = 20.0
+_ANSWER_MAX = 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A control socket that somebody listens on."""
+
+    name: str
+    """Of the card."""
+    pid: int
+    path: Path
+
+
+class Connection:
+    """To one instance; a context manager.
+
+    Raises:
+        VnicError: nobody listens there any more, or it is not for us.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        # not settimeout(): with that, connect() does not wait for a place in a queue that is full
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(_ANSWER_S), 0))
+        self._path = path
+        try:
+            self._sock.connect(str(path))
+            self._sock.settimeout(_ANSWER_S)
+        except OSError as e:
+            self._sock.close()
+            raise VnicError(f"{path}: {e.strerror}") from e
+
+    def ask(self, command: str, argv: Sequence[str] = (), *, fd: int | None = None) -> Reply:
+        """One request. VnicError: the instance is gone, or does not answer within 20 s."""
+        request = json.dumps({"vnic": VERSION, "command": command, "argv": list(argv)}).encode() + b"\n"
+        try:
+            sent = socket.send_fds(self._sock, [request], [] if fd is None else [fd])
+            self._sock.sendall(request[sent:])
+            answer = json.loads(self._line())
+        except TimeoutError:
+            raise VnicError(f"{self._path}: the instance does not answer") from None
+        except (OSError, ValueError) as e:
+            raise VnicError(f"{self._path}: the instance has ended, or closed the connection") from e
+        return Reply(answer["out"], answer["err"], answer["code"], answer["data"])
+
+    def _line(self) -> bytes:
+        parts, size = [], 0
+        while True:
+            data = self._sock.recv(1 << 18)
+            size += len(data)
+            if not data or size > _ANSWER_MAX:
+                raise ConnectionResetError
+            parts.append(data)
+            if data.endswith(b"\n"):
+                return b"".join(parts)
+
+    def wait(self, seconds: float | None) -> None:
+        """Until the time is over. VnicError: the instance ended the connection before."""
+        if select.select([self._sock], [], [], seconds)[0]:
+            raise VnicError(f"{self._path}: the instance has ended")
+
+    def close(self) -> None:
+        """Also ends a capture that was begun over it."""
+        self._sock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _directories() -> list[Path]:
+    own = [directory()]
+    if os.geteuid() == 0 and "XDG_RUNTIME_DIR" not in os.environ:  # root sees all
+        own += [*Path("/run/user").glob("*/vnic"), *Path("/tmp").glob("vnic-*"), Path("/run/vnic")]  # noqa: S108
+    return [p for p in dict.fromkeys(own) if p.is_dir()]
+
+
+def instances() -> list[Instance]:
+    """All that run and may be asked, by name and pid. Sockets that were left behind are removed."""
+    found = []
+    for path in (p for d in _directories() for p in d.iterdir()):
+        name, _, pid = path.name.rpartition("-")
+        if not name or not pid.isdecimal():
+            continue
+        try:
+            Connection(path).close()
+        except VnicError:
+            if not Path(f"/proc/{pid}").exists():
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            continue
+        found.append(Instance(name, int(pid), path))
+    return sorted(found, key=lambda i: (i.name, i.pid))
+
+
+def find(which: str | None = None, *, among: Sequence[str] = ()) -> Instance:
+    """The instance of that name or pid; else the one whose name is ``among`` some words; else the only one.
+
+    ConfigError: there is none, or it could be several.
+    """
+    there = instances()
+    if not there:
+        raise ConfigError("there is no instance: start one with vnic run, or vnic replay --hold")
+    if which is not None:
+        fit = [i for i in there if which in (i.name, str(i.pid))]
+    else:
+        fit = [i for i in there if i.name in among] or there
+    if len(fit) == 1:
+        return fit[0]
+    names = ", ".join(f"{i.name} (pid {i.pid})" for i in fit or there)
+    if not fit:
+        raise ConfigError(f"there is no instance {which!r}; there are {names}")
+    raise ConfigError(f"say which instance with --on NAME or --on PID: {names}")
+
+
+def facts(which: str | None = None) -> dict[str, Any]:
+    """The report of an instance as it is now."""
+    with Connection(find(which).path) as c:
+        reply = c.ask("facts")
+    if reply.code:
+        raise VnicError(reply.err.strip())
+    return dict(reply.data)

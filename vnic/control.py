@@ -1,0 +1,292 @@
+"""The control socket of an instance: who may connect asks what vnic/commands.py can answer.
+
+A Unix stream socket, mode 0600, in a directory of the user's (:func:`directory`), named ``NAME-PID``: the card's name
+and the process. Messages are JSON objects, one a line:
+
+    {"vnic": 1, "command": "show", "argv": ["/proc/net/dev"]}
+    {"vnic": 1, "out": "...", "err": "", "code": 0, "data": {...}}
+
+``vnic`` is the version; what has another one gets an error that says so. ``capture`` comes with a descriptor to write
+to (SCM_RIGHTS), and lasts until the connection ends, or the next ``capture`` on it. Answers come in order.
+
+One thread serves all. It shares nothing with the data plane but counters, and knobs by ``host.knobs``; a client that is
+slow, silent or hostile costs its own connection: requests and answers waiting are bounded, so is their time, and when
+there are too many connections, the one that was quiet for the longest ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import socket
+import struct
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from vnic import commands, control_capture
+from vnic.errors import VnicError
+from vnic.live import set_name, start_quietly
+from vnic.reply import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vnic.host import Host
+
+VERSION = 1
+REQUEST_MAX = 1 << 16
+"""Bytes of one request."""
+CLIENTS_MAX = 16
+PATIENCE_S = 10.0
+"""For the rest of a request that has begun, and for an answer to be taken."""
+_TICK_S = 0.5
+_CREDENTIALS = struct.Struct("iII")
+
+
+def directory() -> Path:
+    """Where this user's instances are: ``$XDG_RUNTIME_DIR/vnic``, ``/run/vnic`` for root, else ``/tmp/vnic-UID``.
+
+    Raises:
+        VnicError: somebody else made it, or others may write there.
+    """
+    uid = os.geteuid()
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    own = "/run/vnic" if uid == 0 else f"/tmp/vnic-{uid}"  # noqa: S108 - checked below
+    path = Path(runtime, "vnic") if runtime else Path(own)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    found = path.lstat()
+    if not path.is_dir() or path.is_symlink() or found.st_uid != uid or found.st_mode & 0o022:
+        raise VnicError(f"{path}: is not a directory that only you can write to")
+    return path
+
+
+class _Client:
+    """A connection: what came of a request, and what is left of an answer."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.request = bytearray()
+        self.answer = memoryview(b"")
+        self.fds: list[int] = []
+        self.capture: control_capture.Running | None = None
+        self.since = time.monotonic()
+
+    def close(self) -> None:
+        self.sock.close()
+        for fd in self.fds:
+            os.close(fd)
+        self.fds.clear()
+        if self.capture is not None:
+            self.capture.stop()
+            self.capture = None
+
+
+def _encode(reply: Reply) -> bytes:
+    message = {"vnic": VERSION, "out": reply.out, "err": reply.err, "code": reply.code, "data": reply.data}
+    return json.dumps(message).encode() + b"\n"
+
+
+def _decode(line: bytes) -> tuple[str, list[str]] | Reply:
+    """Command and arguments, or what is wrong with the request."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return Reply(err="vnic: the request is not JSON\n", code=2)
+    if not isinstance(message, dict) or "vnic" not in message:
+        return Reply(err='vnic: the request is not an object with its version as "vnic"\n', code=2)
+    if message["vnic"] != VERSION:
+        return Reply(err=f"vnic: this instance speaks version {VERSION} of the protocol\n", code=2)
+    command, argv = message.get("command"), message.get("argv", [])
+    if not isinstance(command, str) or not isinstance(argv, list) or not all(isinstance(a, str) for a in argv):
+        return Reply(err='vnic: "command" has to be a string, "argv" a list of strings\n', code=2)
+    return command, argv
+
+
+class Control:
+    """A host's control socket; served from :meth:`start` (or ``with``) until closed.
+
+    Args:
+        host: which; ``host.name`` names the socket.
+        facts: what answers ``facts``: the report's, as ``vnic replay --json`` prints them; None: nothing.
+        path: of the socket; None: in :func:`directory`.
+
+    Raises:
+        VnicError: the directory is not safe.
+        OSError: the socket cannot be made.
+    """
+
+    def __init__(
+        self, host: Host, *, facts: Callable[[], dict[str, Any]] | None = None, path: Path | None = None
+    ) -> None:
+        self._host, self._facts = host, facts
+        self.path = path or directory() / f"{host.name}-{os.getpid()}"
+        self._owner = os.geteuid()
+        self._clients: dict[int, _Client] = {}
+        self._selector = selectors.DefaultSelector()
+        self._ended = threading.Event()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        self.path.unlink(missing_ok=True)  # of a process that had our number and was killed
+        try:
+            os.fchmod(self._listener.fileno(), 0o600)  # before there is a name: bind() takes the mode from here
+            self._listener.bind(str(self.path))
+            self.path.chmod(0o600)
+            self._listener.listen(CLIENTS_MAX)
+        except OSError:
+            self._listener.close()
+            raise
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._wake, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread: it has the privileges that its caller has now."""
+        start_quietly(self._thread)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it: captures that clients had are closed, the socket is gone."""
+        if self._ended.is_set():
+            return
+        self._ended.set()
+        os.eventfd_write(self._wake, 1)
+        if self._thread.ident is None:
+            self._close_all()
+        else:
+            self._thread.join()
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+    # ---- the thread ----
+
+    def _serve(self) -> None:
+        set_name("control")
+        try:
+            while not self._ended.is_set():
+                waiting = any(c.request or c.answer for c in self._clients.values())
+                for key, events in self._selector.select(_TICK_S if waiting else None):
+                    if key.fileobj is self._listener:
+                        self._accept()
+                    elif (client := self._clients.get(key.fd)) is not None:
+                        self._attend(client, events)
+                self._look_after()
+        finally:
+            self._close_all()
+
+    def _close_all(self) -> None:
+        for client in list(self._clients.values()):
+            self._drop(client)
+        self._selector.close()
+        self._listener.close()
+        os.close(self._wake)
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:
+            return
+        _, uid, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+        if uid not in (0, self._owner):
+            sock.close()
+            return
+        if len(self._clients) >= CLIENTS_MAX:
+            idle = [c for c in self._clients.values() if c.capture is None] or list(self._clients.values())
+            self._drop(min(idle, key=lambda c: c.since))
+        sock.setblocking(False)
+        self._clients[sock.fileno()] = _Client(sock)
+        self._selector.register(sock, selectors.EVENT_READ)
+
+    def _drop(self, client: _Client) -> None:
+        self._selector.unregister(client.sock)
+        del self._clients[client.sock.fileno()]
+        client.close()
+
+    def _look_after(self) -> None:
+        """Who began a request, or has an answer waiting, and does not go on."""
+        now = time.monotonic()
+        for client in list(self._clients.values()):
+            if (client.request or client.answer) and now - client.since > PATIENCE_S:
+                self._drop(client)
+
+    def _attend(self, client: _Client, events: int) -> None:
+        try:
+            if events & selectors.EVENT_WRITE:
+                self._send(client)
+                self._next(client)
+            elif not self._receive(client):
+                self._drop(client)
+        except OSError:
+            self._drop(client)
+
+    def _receive(self, client: _Client) -> bool:
+        """Return: False = it is gone, or said too much."""
+        data, fds, _, _ = socket.recv_fds(client.sock, REQUEST_MAX, 4, socket.MSG_CMSG_CLOEXEC)
+        client.fds += fds
+        if not data:
+            return False
+        if not client.request:
+            client.since = time.monotonic()
+        client.request += data
+        if len(client.request) > REQUEST_MAX or len(client.fds) > 1:
+            return False
+        self._next(client)
+        return True
+
+    def _next(self, client: _Client) -> None:
+        """Answer the next request that is whole, if the last answer was taken."""
+        while not client.answer and (end := client.request.find(b"\n")) >= 0:
+            line = bytes(client.request[:end])
+            del client.request[: end + 1]
+            client.since = time.monotonic()
+            client.answer = memoryview(_encode(self._answer(client, line)))
+            self._send(client)
+
+    def _send(self, client: _Client) -> None:
+        while client.answer:
+            try:
+                n = client.sock.send(client.answer)
+            except BlockingIOError:
+                break
+            client.answer = client.answer[n:]
+            client.since = time.monotonic()
+        self._selector.modify(client.sock, selectors.EVENT_WRITE if client.answer else selectors.EVENT_READ)
+
+    def _answer(self, client: _Client, line: bytes) -> Reply:
+        request = _decode(line)
+        if isinstance(request, Reply):
+            return request
+        command, argv = request
+        try:
+            if command == "facts" and self._facts is not None:
+                return Reply(data=self._facts())
+            if command == "capture":
+                return self._capture(client, argv)
+            return commands.answer(self._host, command, argv)
+        except Exception as e:  # noqa: BLE001 - a bug in an answer is that client's, not the instance's
+            return Reply(err=f"vnic {command}: a bug in vnic: {type(e).__name__}: {e}\n", code=70)
+
+    def _capture(self, client: _Client, argv: list[str]) -> Reply:
+        if client.capture is not None:
+            reply, client.capture = client.capture.stop(), None
+            return reply
+        if not client.fds:
+            return Reply(err="vnic capture: the request came without a descriptor to write to\n", code=2)
+        fd = client.fds.pop()
+        try:
+            client.capture = control_capture.Running(self._host, fd, argv)
+        except VnicError as e:
+            return Reply(err=f"vnic capture: {e}\n", code=2)
+        finally:
+            os.close(fd)
+        return Reply()

@@ -1,0 +1,114 @@
+"""Files of /proc, in the kernel's formats: what ``vnic show PATH`` prints, and what tools can parse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vnic import files, netdevice, snmp, sysctl
+from vnic._core import ffi
+from vnic.files import File
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vnic.host import Host
+
+_NET_DEV_HEADER = (
+    "Inter-|   Receive                                                |  Transmit\n"
+    " face |bytes    packets errs drop fifo frame compressed multicast|"
+    "bytes    packets errs drop fifo colls carrier compressed\n"
+)
+
+_IRQ_BASE = 24
+"""Number of the first queue's interrupt: the first one behind an x86 machine's IO-APIC."""
+
+_SOFTIRQS = ("HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU")
+
+
+def net_dev_line(name: str, s: Mapping[str, int]) -> str:
+    """A device's line of /proc/net/dev (net/core/net-procfs.c) from the fields of rtnl_link_stats64."""
+    return (
+        f"{name:>6}: {s['rx_bytes']:7} {s['rx_packets']:7} {s['rx_errors']:4}"
+        f" {s['rx_dropped'] + s['rx_missed_errors']:4} {s['rx_fifo_errors']:4}"
+        f" {s['rx_length_errors'] + s['rx_over_errors'] + s['rx_crc_errors'] + s['rx_frame_errors']:5}"
+        f" {s['rx_compressed']:10} {s['multicast']:9}"
+        f" {s['tx_bytes']:8} {s['tx_packets']:7} {s['tx_errors']:4} {s['tx_dropped']:4} {s['tx_fifo_errors']:4}"
+        f" {s['collisions']:5}"
+        f" {s['tx_carrier_errors'] + s['tx_aborted_errors'] + s['tx_window_errors'] + s['tx_heartbeat_errors']:7}"
+        f" {s['tx_compressed']:10}\n"
+    )
+
+
+def net_dev(host: Host) -> str:
+    """/proc/net/dev. There is one interface."""
+    return _NET_DEV_HEADER + net_dev_line(host.name, netdevice.link_stats(host))
+
+
+def softnet_stat(host: Host) -> str:
+    """/proc/net/softnet_stat: a line for each CPU, 15 columns of 32 bits in hexadecimal."""
+    lines = []
+    for cpu, s in enumerate(host.softnet()):
+        columns = (
+            *(s.processed, s.dropped, s.time_squeeze),
+            *(0, 0, 0, 0, 0, 0),  # of fast routing and collisions, which Linux has no more
+            *(s.received_rps, s.flow_limit_count, s.input_qlen + s.process_qlen),
+            *(cpu, s.input_qlen, s.process_qlen),
+        )
+        lines.append(" ".join(f"{n & 0xFFFFFFFF:08x}" for n in columns) + "\n")
+    return "".join(lines)
+
+
+def _heading(cpus: int, indent: int) -> str:
+    return " " * indent + "".join(f"CPU{cpu:<8}" for cpu in range(cpus)) + "\n"
+
+
+def interrupts(host: Host) -> str:
+    """/proc/interrupts: a line for each receive queue, and CAL: for the IPIs of RPS. Sending raises none."""
+    cpus = host.c.ncpus
+    text = _heading(cpus, 11)
+    for i in range(host.c.nic.nqueues):
+        driver, cpu = host.c.dq[i], i % cpus
+        if driver == ffi.NULL:  # a foreign driver's: its eventfd
+            n = int(host.c.nic.queue[i].irq.raised)
+        else:
+            n, cpu = int(driver.irqs), int(driver.napi.sd.cpu)
+        counts = "".join(f" {n if c == cpu else 0:10}" for c in range(cpus))
+        text += f"{_IRQ_BASE + i:3}:{counts} {'vnic':>8} {i:3}{'-edge':<9}  {host.name}-rx-{i}\n"
+    calls = "".join(f"{s.received_rps:10} " for s in host.softnet())
+    return text + f"CAL: {calls}  Function call interrupts\n"
+
+
+def softirqs(host: Host) -> str:
+    """/proc/softirqs: NET_RX is how often net_rx_action() began. Nothing else here runs as a softirq of its own."""
+    text = _heading(host.c.ncpus, 20)
+    for name in _SOFTIRQS:
+        counts = (s.net_rx_runs if name == "NET_RX" else 0 for s in host.softnet())
+        text += f"{name:>12}:{''.join(f' {n:10}' for n in counts)}\n"
+    return text
+
+
+FILES: dict[str, File] = {
+    "/proc/net/dev": File(net_dev, "host.nic.stats()"),
+    "/proc/net/softnet_stat": File(softnet_stat, "host.softnet()"),
+    "/proc/net/snmp": File(snmp.snmp, "host.mib()"),
+    "/proc/net/netstat": File(snmp.netstat, "host.mib()"),
+    "/proc/net/snmp6": File(snmp.snmp6, "host.mib()"),
+    "/proc/interrupts": File(interrupts, "interrupts that the driver handled; received_rps"),
+    "/proc/softirqs": File(softirqs, "net_rx_runs"),
+    **sysctl.FILES,
+}
+"""Path -> file."""
+
+
+def read(host: Host, path: str) -> str:
+    """A file's text. FileNotFoundError: there is none such."""
+    if path not in FILES:
+        raise files.no_such_file(path)
+    return FILES[path].read(host)
+
+
+def write(host: Host, path: str, text: str) -> None:
+    """Write to a file, as ``echo text > path``. OSError: see :func:`vnic.files.put`."""
+    if path not in FILES:
+        raise files.no_such_file(path)
+    files.put(FILES[path], host, path, text)
