@@ -130,6 +130,7 @@ static int splice(struct softnet_data *sd)
 	spin_lock(&sd->lock);
 	any = sd->input_head != NULL;
 	if (any) {
+		sd->input_qlen_max = max_u32(sd->input_qlen_max, sd->input_qlen);
 		sd->process_head = sd->input_head;
 		WRITE_ONCE(sd->process_qlen, sd->input_qlen);
 		COUNT(sd->process_frames, sd->backlog_frames);

@@ -19,6 +19,7 @@ int fifo_init(struct fifo *q, u32 bytes)
 	q->mask = n - 1;
 	q->size = bytes;
 	q->head = q->tail = q->bytes = q->max_bytes = 0;
+	q->lost_bytes = 0;
 	return q->slot ? 0 : -ENOMEM;
 }
 
@@ -97,4 +98,44 @@ void fifo_pop_burst(struct fifo *q, u32 n)
 void fifo_pop(struct fifo *q)
 {
 	fifo_pop_burst(q, 1);
+}
+
+/* ---- who held it up ---- */
+
+/* Could the driver of this queue not fill its ring, now or since a frame last found no buffer? */
+static u8 pool_is_dry(struct nic_queue *q)
+{
+	const struct driver_queue *dq = q->nic->host->dq[q->index];
+	u64 failed = dq ? READ_ONCE(dq->alloc_rx_buff_failed) : 0;
+	u8 dry = failed != q->refills_failed || (dq && READ_ONCE(dq->pool.starved));
+
+	q->refills_failed = failed;
+	return dry;
+}
+
+/* count_no_buffer() - a frame found none of its queue's */
+void count_no_buffer(struct nic_queue *q)
+{
+	q->pool_dry = pool_is_dry(q);
+	COUNT(q->no_buffer, 1);
+	COUNT(q->nic->rx_no_buffer_count, 1);
+	COUNT(q->no_buffer_moderated, q->irq.pending);
+	COUNT(q->no_buffer_pool, q->pool_dry);
+}
+
+/* fifo_overrun() - a frame does not fit. If the oldest waits for a buffer, the FIFO is full because of that queue; and
+ * its CPU need not know yet (irq.c), or cannot help it. */
+void fifo_overrun(struct nic *nic, const struct frame *f)
+{
+	const struct frame *head = fifo_peek(&nic->fifo);
+	struct nic_queue *q;
+
+	COUNT(nic->rx_fifo_errors, 1);
+	COUNT(nic->fifo.lost_bytes, accounted(f));
+	if (!head || !(head->flags & FRAME_WAITED))
+		return;
+	q = &nic->queue[head->queue];
+	COUNT(q->overruns, 1);
+	COUNT(q->overruns_moderated, q->irq.pending);
+	COUNT(q->overruns_pool, q->pool_dry);
 }

@@ -59,5 +59,6 @@ int skb_flow_limit(struct softnet_data *sd, struct sk_buff *skb, u32 qlen)
 	if (++fl->buckets[new_flow] <= FLOW_LIMIT_HISTORY >> 1)
 		return 0;
 	COUNT(sd->flow_limit_count, 1);
+	COUNT(sd->flow_limit_frames, skb->segs);
 	return 1;
 }

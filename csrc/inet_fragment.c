@@ -128,8 +128,11 @@ struct inet_frag_queue *inet_frag_find(struct softnet_data *sd, struct inet_frag
 {
 	struct inet_frag_queue **head = bucket(sd->host, f, key), *q;
 
-	if (!f->high_thresh || f->mem > f->high_thresh)
+	if (!f->high_thresh || f->mem > f->high_thresh) {
+		COUNT(f->refused, 1);
+		f->max_mem = max_u64(f->max_mem, f->mem);
 		return NULL;
+	}
 	for (q = *head; q; q = q->next)
 		if (key_equal(&q->key, key))
 			return q;

@@ -101,6 +101,7 @@ int net_rx_action(struct softnet_data *sd)
 			sd->now = clock_ns();
 		if (sd->budget <= 0 || jiffies(sd) >= sd->deadline) {
 			COUNT(sd->time_squeeze, 1);
+			COUNT(sd->time_squeeze_usecs, sd->budget > 0);
 			break;
 		}
 	}

@@ -104,6 +104,20 @@ static noinline void nic_steer(struct nic *nic, struct frame *f)
 		f->queue = (u16)queue;
 }
 
+/* The header that the MTU does not count, with an outer tag if there is one. */
+static u32 header_len(const struct frame *f)
+{
+	return ETH_HLEN + (f->flags & FRAME_TAGGED ? 4u : 0u);
+}
+
+static noinline int too_long(struct nic *nic, const struct frame *f)
+{
+	COUNT(nic->rx_length_errors, 1);
+	COUNT(nic->too_long, 1);
+	nic->longest = max_u32(nic->longest, f->wire_len - header_len(f));
+	return RX_LENGTH;
+}
+
 static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
 {
 	int fate;
@@ -116,10 +130,8 @@ static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
 	}
 	if (!parsed)
 		frame_parse(f);
-	if (unlikely(nic->mtu && f->wire_len > nic->mtu + ETH_HLEN + (f->flags & FRAME_TAGGED ? 4u : 0u))) {
-		COUNT(nic->rx_length_errors, 1);
-		return RX_LENGTH;
-	}
+	if (unlikely(nic->mtu && f->wire_len > nic->mtu + header_len(f)))
+		return too_long(nic, f);
 	fate = filter_frame(&nic->filter, f);
 	if (unlikely(fate >= 0 || f->flags & FRAME_NO_PYTHON)) {
 		COUNT(nic->filtered, 1);
@@ -137,7 +149,7 @@ static void nic_store(struct nic *nic, struct frame *f, u32 n)
 
 		if (likely(done == n))
 			return;
-		COUNT(nic->rx_fifo_errors, 1);
+		fifo_overrun(nic, &f[done]);
 		nic_fate(nic, &f[done], FIFO_OVERRUN);
 		f += done + 1;
 		n -= done + 1;
@@ -197,8 +209,7 @@ static int nic_starved(struct nic_queue *q, struct frame *f)
 	q->starved_at = q->vq.avail_idx;
 	if (!(f->flags & FRAME_WAITED)) {
 		f->flags |= FRAME_WAITED;
-		COUNT(q->no_buffer, 1);
-		COUNT(q->nic->rx_no_buffer_count, 1);
+		count_no_buffer(q);
 	}
 	return 0;
 }

@@ -95,6 +95,13 @@ void sock_data_ready(struct softnet_data *sd, struct sock *sk)
 
 /* ---- the queue. TCP calls with sk->lock held ---- */
 
+/* How large rcvbuf would have had to be, at most: its reader may have had to wait for the next packet meanwhile. */
+static noinline void count_refused(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb)
+{
+	COUNT(sk->refused, skb->truesize);
+	sd->rcvbuf_max = max_u64(sd->rcvbuf_max, sk->rmem - READ_ONCE(sk->rfree) + sk->refused);
+}
+
 TWICE int queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb, bool tcp, bool live)
 {
 	u32 segs = skb->segs;
@@ -104,6 +111,8 @@ TWICE int queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff
 		lock_if(live, &sk->lock);
 	if (unlikely(sk->rmem - READ_ONCE(sk->rfree) > sk->rcvbuf || sk->closed)) { /* closed since it was found */
 		COUNT(sk->drops, segs);
+		if (!sk->closed)
+			count_refused(sd, sk, skb);
 		if (!tcp)
 			unlock_if(live, &sk->lock);
 		return -ENOBUFS;

@@ -111,6 +111,18 @@ void local_bh_enable(struct softnet_data *sd)
 		sd->inline_softirq = 1;
 }
 
+/* Let the tasks have a turn, and count why. */
+static void leave_to_ksoftirqd(struct softnet_data *sd)
+{
+	sd->ksoftirqd_task.runnable = 1;
+	if (jiffies(sd) >= sd->softirq_end)
+		COUNT(sd->ksoftirqd_by_time, 1);
+	else if (!sd->softirq_restarts)
+		COUNT(sd->ksoftirqd_by_restarts, 1);
+	else
+		COUNT(sd->ksoftirqd_by_resched, 1);
+}
+
 /* Return: 1 = done for now, 0 = time passed in the middle, call again */
 int do_softirq(struct softnet_data *sd)
 {
@@ -127,7 +139,7 @@ int do_softirq(struct softnet_data *sd)
 		if (!sd->softirq_pending)
 			break;
 		if (jiffies(sd) >= sd->softirq_end || need_resched(sd) || !--sd->softirq_restarts) {
-			sd->ksoftirqd_task.runnable = 1; /* let the tasks have a turn */
+			leave_to_ksoftirqd(sd);
 			break;
 		}
 		if (cpu_yields(sd))

@@ -363,6 +363,7 @@ struct fifo {
 	u32 mask, head, tail;      /* free-running: head - tail frames inside */
 	u32 size, bytes;           /* limit and use, bytes; a frame counts at least ETH_ZLEN */
 	u32 max_bytes;             /* high-water mark */
+	u64 lost_bytes;            /* of frames that did not fit, as they would have counted */
 };
 int fifo_init(struct fifo *q, u32 bytes);
 int fifo_resize(struct fifo *q, u32 bytes);
@@ -372,6 +373,8 @@ u32 fifo_push_burst(struct fifo *q, const struct frame *f, u32 n);
 struct frame *fifo_peek(struct fifo *q);
 void fifo_pop(struct fifo *q);
 void fifo_pop_burst(struct fifo *q, u32 n);
+struct nic;
+void fifo_overrun(struct nic *nic, const struct frame *f); /* count a frame that does not fit, and who held the others up */
 
 /* ---- virtqueue.c: the split virtqueue of virtio 1.2 section 2.7, in one sealed memfd ---- */
 
@@ -482,6 +485,7 @@ int dma_init(struct dma *d, u64 size);
 void dma_exit(struct dma *d);
 void *dma_map(const struct dma *d, u64 addr, u64 len);    /* NULL: not inside the region */
 struct nic_queue;
+void count_no_buffer(struct nic_queue *q);
 int dma_frame(struct nic_queue *q, struct frame *f);      /* 1 done, 0 no buffer, -EMSGSIZE too big, -EIO queue broken */
 u32 dma_burst(struct nic_queue *q, u32 max);              /* the usual ones at the head of the FIFO: how many are done */
 
@@ -586,7 +590,13 @@ struct nic_queue {
 	u32 batch;                     /* frames written and not published */
 	/* counters of the device */
 	u64 frames, bytes, no_buffer, dma_failed, csum_ok, csum_bad, kicks;
+	/* of no_buffer: while the interrupt was still held back; while the driver's pool was empty */
+	u64 no_buffer_moderated, no_buffer_pool;
+	u64 refills_failed;            /* the driver's, as last seen */
+	/* frames lost to a full FIFO while its head had to wait for this queue's buffers; the same two of them */
+	u64 overruns, overruns_moderated, overruns_pool;
 	u8 starved;                    /* the frame at the head of the FIFO waits for this queue's buffers */
+	u8 pool_dry;                   /* and the driver had too few to fill the ring */
 	u16 starved_at;                /* avail index when it was found so */
 };
 
@@ -627,6 +637,8 @@ struct nic {
 	/* counters; names are rtnl_link_stats64's where it has one */
 	u64 offered;                   /* frames that arrived: the ledger's left side */
 	u64 rx_length_errors, rx_over_errors, rx_fifo_errors, multicast, filtered, rx_no_buffer_count;
+	u64 too_long;                  /* of rx_length_errors: longer than the MTU */
+	u32 longest;                   /* payload of the longest of them */
 	u64 fates[FATE_MAX];
 	int kick_fd;                   /* live: the doorbell */
 	u32 in_taps;                   /* as a CPU's */
@@ -888,9 +900,14 @@ struct softnet_data {
 	u32 give_back_len;
 	/* counters: softnet_stat's, then vnic's own */
 	u64 processed, time_squeeze, received_rps, flow_limit_count;
+	u64 time_squeeze_usecs;        /* of them: budget was left, the time was not */
+	u64 flow_limit_frames;
 	u64 rfs_steered, rfs_moved, rfs_waited;
 	u64 dropped;                   /* backlog drops, charged here as the target: written under lock */
+	u32 input_qlen_max;            /* high-water mark of input_pkt_queue: written under lock, once a splice */
 	u64 hardirqs, softirqs, ksoftirqd_runs, net_rx_runs, idle_ns, yields;
+	u64 ksoftirqd_by_time, ksoftirqd_by_restarts, ksoftirqd_by_resched; /* why softirqs were left to it */
+	u64 rcvbuf_max;                /* what a socket of those that refused would hold if it had refused nothing, truesize */
 	u64 idle_since;                /* live: it sleeps since then, 0: it does not */
 	u64 rx_dropped, rx_otherhost_dropped;
 	u64 gro_merged, gro_held_total, gro_normal, gro_flushed_skbs, gro_flushed_segs;
@@ -1212,6 +1229,7 @@ struct inet_frags {
 	u64 high_thresh, timeout_ns;
 	u64 mem;                       /* truesize of what waits, and queues */
 	u64 frames;                    /* that wait */
+	u64 refused, max_mem;          /* fragments that high_thresh kept out; mem when it did, at most */
 	u32 size, used, mask;
 	u32 peers_used;
 	struct inet_frag_queue *queues, *free, **hash;
@@ -1281,7 +1299,8 @@ struct sock {
 	u64 ofo_segments, gaps, gap_bytes;
 	u32 rxhash;                    /* of its flow, for rfs.c */
 	u32 err;                       /* errno that its next call returns */
-	u64 unused[4];
+	u64 refused;                   /* truesize that rcvbuf had no room for */
+	u64 unused[3];
 };
 
 #define TCP_OPEN 1

@@ -16,6 +16,7 @@ GRO, KERNEL, NAPI = "tests/test_gro.py", "tests/test_gro_kernel.py", "tests/test
 RUN, BACKLOG, RFS = "tests/test_net_rx_action.py", "tests/test_backlog.py", "tests/test_rfs.py"
 RECORDED_ANSWERS = ("tests/test_gro_kernel.py::test_the_recorded_kernels_answers",)
 UDP, INET = "tests/test_gro_udp.py", "tests/test_gro_inet.py"
+LIMITS, WHY = "tests/test_limits.py", "tests/test_why.py"
 FRAG, FRAG4, FRAG6 = "tests/test_inet_fragment.py", "tests/test_ip_fragment.py", "tests/test_reassembly.py"
 MANY = f"{FRAG}::test_as_many_datagrams_as_there_is_room_for_do_not_get_mixed_up"
 DEV, TCP4, UDP4 = "net/core/dev.c", "net/ipv4/tcp_offload.c", "net/ipv4/udp_offload.c"
@@ -331,7 +332,8 @@ RULES = (
     Rule(
         "net_rx_action: budget and time are looked at after each poll; so it can be overshot", f"{DEV} net_rx_action()", WRITTEN, (RUN, *_moments("the time limit is two jiffies of 4 ms", "the budget is spent: a squeeze, and the rest in the next run")),
         (Mutant("net_rx_action.c", "if (sd->budget <= 0 ||", "if (sd->budget < 0 ||", (RUN,)),
-         Mutant("net_rx_action.c", " || jiffies(sd) >= sd->deadline)", ")", (RUN,))),
+         Mutant("net_rx_action.c", " || jiffies(sd) >= sd->deadline)", ")", (RUN,)),
+         Mutant("net_rx_action.c", "sd->budget > 0);", "sd->budget <= 0);", (f"{LIMITS}::test_time_squeeze_is_either_the_budget_s_or_the_time_s",))),
     ),
     Rule(
         "net_rx_action: a squeeze counts though nothing is left", f"{DEV} net_rx_action()", WRITTEN, (f"{RUN}::test_who_is_polled_in_which_run", f"{RUN}::test_the_time_limit_is_in_jiffies", *_moments("a squeeze counts though nothing is left")),
@@ -347,7 +349,8 @@ RULES = (
         ("tests/test_softirq.py", *_moments("ten rounds, then ksoftirqd", "or 2 ms, which is a jiffy at 250 Hz")),
         (Mutant("softirq.c", "#define MAX_SOFTIRQ_RESTART 10", "#define MAX_SOFTIRQ_RESTART 11", ("tests/test_softirq.py",)),
          Mutant("softirq.c", "if (jiffies(sd) >= sd->softirq_end ||", "if (", ("tests/test_softirq.py",)),
-         Mutant("softirq.c", "need_resched(sd) || !--sd", "!--sd", ("tests/test_softirq.py",))),
+         Mutant("softirq.c", "need_resched(sd) || !--sd", "!--sd", ("tests/test_softirq.py",)),
+         Mutant("softirq.c", "else if (!sd->softirq_restarts)", "else if (sd->softirq_restarts)", (LIMITS,))),
     ),
     # ---- RPS, RFS, backlog, flow limit ----
     Rule(
@@ -365,7 +368,8 @@ RULES = (
         "backlog: it takes packets while it holds <= netdev_max_backlog, so limit + 1, besides what is in work", f"{DEV} enqueue_to_backlog()",
         WRITTEN, (f"{BACKLOG}::test_drops_begin_at_limit_plus_one_and_are_charged_to_the_target", f"{BACKLOG}::test_a_limit_of_0_lets_one_in",
          f"{BACKLOG}::test_a_stalled_cpu_drops_as_the_model_says"),
-        (Mutant("backlog.c", "target->input_qlen > sd->host->netdev_max_backlog", "target->input_qlen >= sd->host->netdev_max_backlog"),),
+        (Mutant("backlog.c", "target->input_qlen > sd->host->netdev_max_backlog", "target->input_qlen >= sd->host->netdev_max_backlog"),
+         Mutant("backlog.c", "max_u32(sd->input_qlen_max, sd->input_qlen);", "sd->input_qlen;", (LIMITS,))),
     ),
     Rule(
         "backlog: a drop is charged to the target", f"{DEV} enqueue_to_backlog()", WRITTEN, (f"{BACKLOG}::test_drops_begin_at_limit_plus_one_and_are_charged_to_the_target",
@@ -403,7 +407,8 @@ RULES = (
         "flow limit: of the last 128 packets more than 64, once the queue is half full", f"{DEV} skb_flow_limit()", WRITTEN,
         ("tests/test_flow_limit.py",),
         (Mutant("flow_limit.c", "#define FLOW_LIMIT_HISTORY 128", "#define FLOW_LIMIT_HISTORY 256"),
-         Mutant("flow_limit.c", "netdev_max_backlog >> 1)", "netdev_max_backlog)")),
+         Mutant("flow_limit.c", "netdev_max_backlog >> 1)", "netdev_max_backlog)"),
+         Mutant("flow_limit.c", "	COUNT(sd->flow_limit_frames, skb->segs);\n", "	;\n", (LIMITS, WHY))),
     ),
     Rule(
         "flow limit: by the table of the CPU that enqueues", f"{DEV} skb_flow_limit()", WRITTEN, ("tests/test_flow_limit.py",),
@@ -557,7 +562,8 @@ RULES = (
         (f"{FRAG}::test_no_fragment_is_taken_while_more_than_the_limit_waits", f"{FRAG}::test_a_low_limit_ends_as_in_the_model", f"{FRAG}::test_datagrams_without_a_fragment_count_and_are_bounded_too"),
         (Mutant("inet_fragment.c", "f->mem > f->high_thresh)", "f->mem >= f->high_thresh)"),
          Mutant("inet_fragment.c", "	f->mem += f->queue_size;\n", "	;\n"),
-         Mutant("inet_fragment.c", "	f->mem += truesize;\n", "	f->mem += len;\n")),
+         Mutant("inet_fragment.c", "	f->mem += truesize;\n", "	f->mem += len;\n"),
+         Mutant("inet_fragment.c", "		COUNT(f->refused, 1);\n", "		;\n", (LIMITS,))),
     ),
     Rule(
         "fragments: a datagram has 30 s (IPv6: 60) from its first fragment on", "net/ipv4/inet_fragment.c inet_frag_create()", WRITTEN,
@@ -576,7 +582,8 @@ RULES = (
     Rule(
         "a datagram is queued while what is queued is <= rcvbuf (truesize), so one may overshoot", "net/ipv4/udp.c", WRITTEN,
         ("tests/test_udp.py", "tests/test_sock.py"),
-        (Mutant("sock.c", "sk->rmem - READ_ONCE(sk->rfree) > sk->rcvbuf", "sk->rmem - READ_ONCE(sk->rfree) >= sk->rcvbuf"),),
+        (Mutant("sock.c", "sk->rmem - READ_ONCE(sk->rfree) > sk->rcvbuf", "sk->rmem - READ_ONCE(sk->rfree) >= sk->rcvbuf"),
+         Mutant("sock.c", "	COUNT(sk->refused, skb->truesize);\n", "	;\n", (f"{LIMITS}::test_what_was_counted_says_how_much_is_enough",))),
     ),
     Rule(
         "Toeplitz: Microsoft's eight vectors; queue = indir[hash & 127], entry i = i mod queues", "drivers/net", WRITTEN,

@@ -43,6 +43,18 @@ def test_durations_have_three_digits_and_a_unit():
     ]
 
 
+def test_limits_that_bound_are_named_with_what_they_lost(tmp_path, capsys):
+    path = tmp_path / "in.pcap"
+    wrpcap(str(path), [tcp(b"x" * 100, seq=1 + 100 * i, id=i) for i in range(9)])
+    console = Console(highlight=False, width=132)
+    show(console, replay([path], mtu=100).facts)
+    assert "limits that bound, times: mtu 9 (9 lost): vnic why says which one it was\n" in capsys.readouterr().out
+    show(console, replay([path], weight=1).facts)
+    assert "limits that bound, times: weight 9\n" in capsys.readouterr().out
+    show(console, replay([path]).facts)
+    assert "limits that bound" not in capsys.readouterr().out
+
+
 def test_gro_says_what_was_lost_and_why_holds_ended(tmp_path, capsys):
     frames = [tcp(b"x" * 100, seq=1 + 100 * i, id=i, flags=ACK | PSH * (i == 2), sport=port) for i in range(5)
               for port in range(1, 13)]  # fmt: skip

@@ -6,164 +6,17 @@ import contextlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vnic import cli_control, cli_send, cli_tap
-from vnic.capture import POINTS
-from vnic.config_file import Config
-from vnic.config_file import load as load_config
-from vnic.errors import ConfigError
-from vnic.knobs import KNOBS, canonical
+from vnic.cli_options import addresses, host_options, knobs
+from vnic.cli_why import why
 from vnic.refusals import EXIT_FAILED, fail, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vnic.host import Host
-
-_F = TypeVar("_F", bound="Callable[..., Any]")
-
-# knobs that have an option of their own; all others go by --set
-_OPTIONS = (
-    "queues",
-    "rx-ring",
-    "rx-buf-len",
-    "fifo",
-    "mac",
-    "mtu",
-    "rx-usecs",
-    "rx-frames",
-    "weight",
-    "netdev-budget",
-    "netdev-budget-usecs",
-    "netdev-max-backlog",
-    "gro-flush-timeout",
-    "napi-defer-hard-irqs",
-    "rps-cpus",
-    "rps-flow-cnt",
-    "rps-sock-flow-entries",
-    "flow-limit-cpus",
-    "hz",
-    "reader-cpu",
-    "rcvbuf",
-)
-_REPLAY_OPTIONS = ("link", "speed", "cost")
-
-
-def _knob_option(name: str) -> Callable[[_F], _F]:
-    default = KNOBS[name].default
-    shown = f" [default: {default}]" if default is not None else ""
-    return click.option(f"--{name}", metavar="VALUE", help=KNOBS[name].help + shown)
-
-
-def _host_options(*, replay: bool) -> Callable[[_F], _F]:
-    """The options that replay and run share, in the order of the path."""
-
-    def decorate(f: _F) -> _F:
-        options = [_knob_option(n) for n in (*_OPTIONS, *(_REPLAY_OPTIONS if replay else ()))]
-        options += [
-            click.option(
-                "--cpus",
-                type=click.IntRange(1, 64),
-                default=4,
-                show_default=True,
-                help="emulated CPUs",
-            ),
-            click.option(
-                "--ip",
-                "--ip6",
-                "ip",
-                multiple=True,
-                metavar="any|ADDR/PREFIX",
-                help="our addresses [default: any]",
-            ),
-            click.option("--promisc/--no-promisc", default=None, help=KNOBS["promisc"].help),
-            click.option("--gro/--no-gro", default=None, help=KNOBS["gro"].help + " [default: on]"),
-            click.option("--strict-csum", is_flag=True, default=None, help=KNOBS["strict-csum"].help),
-            click.option(
-                "--seed", type=click.IntRange(0, 2**63), default=0, show_default=True, help="of the software flow hash"
-            ),
-            click.option(
-                "--set",
-                "sets",
-                multiple=True,
-                metavar="NAME=VALUE",
-                help="any knob by its Linux name",
-            ),
-            click.option(
-                "--config",
-                metavar="FILE.toml",
-                is_eager=True,
-                expose_value=False,
-                callback=_config,
-                help="options and knobs from a file, by the same names; the command line goes before it",
-            ),
-            click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout"),
-            click.option(
-                "--write",
-                metavar="OUT.pcapng|-",
-                help="save what passes the points --at; -: to stdout, and the report to stderr",
-            ),
-            click.option(
-                "--at",
-                multiple=True,
-                type=click.Choice(POINTS),
-                default=("gro",),
-                show_default=True,
-                help="wire: as it arrived; nic: what the card took; gro: what AF_PACKET sees; stack: with its fate",
-            ),
-        ]
-        for option in reversed(options):
-            f = option(f)
-        return f
-
-    return decorate
-
-
-def _config(ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:
-    """Options that a file gives are the command's defaults, its knobs are kept for :func:`_knobs`."""
-    if path is None:
-        return None
-    with refusals():
-        known = {p.name: _checker(ctx, p) for p in ctx.command.params if p.name and p.name not in {"config", "sets"}}
-        config = load_config(
-            path, ctx.command.name or "", {k: v for k, v in known.items() if k.replace("_", "-") not in KNOBS}
-        )
-    ctx.default_map = config.options
-    ctx.meta["vnic.config"] = config
-    return path
-
-
-def _checker(ctx: click.Context, param: click.Parameter) -> Callable[[Any], Any]:
-    def check(value: Any) -> Any:
-        try:
-            return param.type_cast_value(ctx, [value] if param.multiple and isinstance(value, str) else value)
-        except click.BadParameter as e:
-            raise ValueError(e.message) from None
-
-    return check
-
-
-def _knobs(options: dict[str, Any], sets: tuple[str, ...]) -> dict[str, Any]:
-    config = click.get_current_context().meta.get("vnic.config", Config())
-    knobs = {name.replace("-", "_"): value for name, value in config.knobs.items()}
-    knobs |= {name: value for name, value in options.items() if value is not None}
-    if config.each_queue:
-        knobs["each_queue"] = config.each_queue
-    for item in sets:
-        name, eq, value = item.partition("=")
-        if not eq:
-            raise ConfigError(f"--set {item}: must be NAME=VALUE")
-        knobs[canonical(name.strip()).replace("-", "_")] = value.strip()
-    return knobs
-
-
-def _addresses(ip: tuple[str, ...]) -> str | list[str]:
-    if "any" in ip and len(ip) > 1:
-        raise ConfigError("--ip any: all addresses are ours already, so no other can be given")
-    return "any" if not ip or "any" in ip else list(ip)
 
 
 def _show(facts: dict[str, Any], *, as_json: bool, write: str | None) -> None:
@@ -248,6 +101,7 @@ def main() -> None:
 
 main.add_command(cli_tap.setup)
 main.add_command(cli_tap.doctor)
+main.add_command(why)
 main.add_command(cli_send.send)
 for _command in cli_control.COMMANDS:
     main.add_command(_command)
@@ -258,7 +112,7 @@ for _command in cli_control.COMMANDS:
 @click.option(
     "--hold", is_flag=True, help="stay when it is over, and answer vnic show, ethtool -S and so on, until Ctrl-C"
 )
-@_host_options(replay=True)
+@host_options(replay=True)
 def replay(
     files: tuple[str, ...],
     *,
@@ -293,9 +147,9 @@ def replay(
             progress=progress,
             then=stay if hold else None,
             cpus=cpus,
-            ip=_addresses(ip),
+            ip=addresses(ip),
             seed=seed,
-            **_knobs(options, sets),
+            **knobs(options, sets),
         )
     if not hold:
         _show(result.facts, as_json=as_json, write=write)
@@ -317,7 +171,7 @@ def replay(
     "--vnet-hdr/--no-vnet-hdr", default=True, help="checksums, TSO and USO are left to the wire [default: on]"
 )
 @click.option("--pin", metavar="CPU,CPU,...|auto", help="real CPUs: the card's thread, then the emulated CPUs in turn")
-@_host_options(replay=False)
+@host_options(replay=False)
 def run(
     *,
     tap: str,
@@ -361,11 +215,11 @@ def run(
             at=at,
             command=True,
             cpus=cpus,
-            ip=_addresses(ip),
+            ip=addresses(ip),
             gateway=gateway,
             sink=not ip or "any" in ip if sink is None else sink,
             seed=seed,
-            **_knobs(options, sets),
+            **knobs(options, sets),
         )
     _show(facts, as_json=as_json, write=write)
     if facts["input"]["error"]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vnic import ethtool, iplink, show, stat, sysctl
+from vnic import ethtool, iplink, show, stat, sysctl, why
 from vnic.errors import VnicError
 from vnic.reply import Reply
 
@@ -24,6 +24,7 @@ COMMANDS: dict[str, Command] = {
     "sysctl": sysctl.command,
     "show": show.show,
     "set": show.set_,
+    "why": why.show,
     "sample": stat.command,
 }
 """Name -> what answers it. ``sample`` is what ``vnic stat`` subtracts."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vnic.capture import Capture
 from vnic.errors import ConfigError
 from vnic.host import Host
+from vnic.limits import limits
 from vnic.wire import CaptureWire
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
             "in_flight_at": {k: v for k, v in ledger.in_flight_at.items() if v},
             "fates": ledger.fates,
         },
-        "device": host.nic.stats().as_dict() | {"rx_no_buffer_count": int(host.c.nic.rx_no_buffer_count)},
+        "device": host.nic.stats().as_dict()
+        | {
+            "rx_no_buffer_count": int(host.c.nic.rx_no_buffer_count),
+            "fifo_lost_bytes": int(host.c.nic.fifo.lost_bytes),
+        },
         "queues": [{"queue": i} | q.as_dict() for i, q in enumerate(queues)],
         "cpus": [
             {"cpu": i} | s.as_dict() | {"busy": round(max(0, s.now_ns - host.began_ns - s.idle_ns) / elapsed, 4)}
@@ -72,6 +77,7 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
             "neighbours": [asdict(n) for n in host.neighbours()],
         },
         "latency_ns": {name: asdict(lat) for name, lat in host.latencies().items()} if host.split else {},
+        "limits": [limit.as_dict() for limit in limits(host)],
         "mib": {k: v for k, v in host.mib().items() if v},
         "elapsed_ns": elapsed,
     }

@@ -236,6 +236,16 @@ def _rfs(console: Console, rfs: dict[str, Any]) -> None:
         )
 
 
+def _limits(console: Console, f: dict[str, Any]) -> None:
+    """Those that bound; what raised interrupts stands beside them already."""
+    bound = [x for x in f["limits"] if x["bound"] and x["knob"] not in ("rx-usecs", "rx-frames")]
+    if not bound:
+        return
+    words = ", ".join(f"{x['knob']} {x['bound']:,}" + f" ({x['lost']:,} lost)" * bool(x["lost"]) for x in bound)
+    more = ": vnic why says which one it was" if any(x["lost"] for x in bound) else ""
+    console.print(f"[bold]limits[/] that bound, times: {words}{more}")
+
+
 def _asked(config: dict[str, Any]) -> str:
     """The moderation that was set, in words."""
     if config["adaptive-rx"]:
@@ -343,5 +353,6 @@ def show(console: Console, f: dict[str, Any]) -> None:
         )
     if limited := sum(c["flow_limit_count"] for c in f["cpus"]):
         console.print(f"[bold]flow limit[/] {limited:,} packets of flows that had more than half of a CPU's last 128")
+    _limits(console, f)
     console.print()
     _latency(console, f)

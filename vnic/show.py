@@ -6,7 +6,7 @@ import os
 import posixpath
 from typing import TYPE_CHECKING
 
-from vnic import files, procfs, sysfs
+from vnic import files, limits, procfs, sysfs
 from vnic.files import File, WriteError
 from vnic.reply import Reply
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from vnic.host import Host
 
-EXTRA: dict[str, Callable[[Host], str]] = {}
+EXTRA: dict[str, Callable[[Host], str]] = {"limits": lambda host: limits.show(host, ()).out}
 """Word -> text: what ``vnic show WORD`` prints besides files."""
 
 

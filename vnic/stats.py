@@ -142,6 +142,14 @@ class QueueStats(Snapshot):
     bytes: int
     no_buffer: int
     """Frames that found no buffer posted and had to wait in the FIFO."""
+    no_buffer_moderated: int
+    """Of them: the interrupt for those before was still held back by rx-usecs or rx-frames."""
+    no_buffer_pool: int
+    """Of them: the driver had none left, they were all in sockets or waited for other fragments."""
+    overruns: int
+    """Frames lost to a full FIFO while its head waited for a buffer of this queue; the same two of them:"""
+    overruns_moderated: int
+    overruns_pool: int
     dma_failed: int
     csum_good: int
     csum_errors: int
@@ -181,9 +189,12 @@ class SoftnetStat(Snapshot):
     processed: int
     dropped: int
     time_squeeze: int
+    time_squeeze_usecs: int
+    """Of them: netdev_budget_usecs was over, netdev_budget was not."""
     received_rps: int
     flow_limit_count: int
     """Packets this CPU dropped by the flow limit when it enqueued them."""
+    flow_limit_frames: int
     rfs_steered: int
     """Packets this CPU sent where their flow's reader runs, or ran."""
     rfs_moved: int
@@ -191,11 +202,23 @@ class SoftnetStat(Snapshot):
     rfs_waited: int
     """Packets of flows that would have moved, but their old CPU had packets of theirs."""
     input_qlen: int
+    input_qlen_max: int
+    """Longest the backlog was, packets."""
     process_qlen: int
+    backlog_full_polls: int
+    """Polls of the backlog that used all of dev_weight."""
     hardirqs: int
     softirqs: int
     net_rx_runs: int
     ksoftirqd_runs: int
+    ksoftirqd_by_restarts: int
+    """Softirqs left to ksoftirqd after 10 rounds, ..."""
+    ksoftirqd_by_time: int
+    """... after 2 ms, ..."""
+    ksoftirqd_by_resched: int
+    """... because a task was due."""
+    rcvbuf_max: int
+    """What a socket that refused packets would have held if it had taken them all, at most; bytes of truesize."""
     reader_wakeups: int
     reader_busy_ns: int
     ksoftirqd_busy_ns: int
@@ -315,6 +338,11 @@ def queue(host: Any, i: int) -> QueueStats:
         packets=int(q.frames),
         bytes=int(q.bytes),
         no_buffer=int(q.no_buffer),
+        no_buffer_moderated=int(q.no_buffer_moderated),
+        no_buffer_pool=int(q.no_buffer_pool),
+        overruns=int(q.overruns),
+        overruns_moderated=int(q.overruns_moderated),
+        overruns_pool=int(q.overruns_pool),
         dma_failed=int(q.dma_failed),
         csum_good=int(q.csum_ok),
         csum_errors=int(q.csum_bad),
@@ -336,27 +364,17 @@ def softnet(host: Any, cpu: int) -> SoftnetStat:
     """CPU ``cpu``."""
     c = host.cpu[cpu]
     since = int(c.idle_since)
-    return SoftnetStat(
-        processed=int(c.processed),
-        dropped=int(c.dropped),
-        time_squeeze=int(c.time_squeeze),
-        received_rps=int(c.received_rps),
-        flow_limit_count=int(c.flow_limit_count),
-        rfs_steered=int(c.rfs_steered),
-        rfs_moved=int(c.rfs_moved),
-        rfs_waited=int(c.rfs_waited),
-        input_qlen=int(c.input_qlen),
-        process_qlen=int(c.process_qlen),
-        hardirqs=int(c.hardirqs),
-        softirqs=int(c.softirqs),
-        net_rx_runs=int(c.net_rx_runs),
-        ksoftirqd_runs=int(c.ksoftirqd_runs),
-        reader_wakeups=int(c.reader.wakeups),
-        reader_busy_ns=int(c.reader.busy_ns),
-        ksoftirqd_busy_ns=int(c.ksoftirqd_task.busy_ns),
-        now_ns=int(c.now),
-        idle_ns=int(c.idle_ns) + (max(0, int(lib.clock_ns()) - since) if since else 0),
-    )
+    values: dict[str, int] = {
+        "input_qlen_max": max(int(c.input_qlen_max), int(c.input_qlen)),
+        "backlog_full_polls": int(c.backlog.full_polls),
+        "reader_wakeups": int(c.reader.wakeups),
+        "reader_busy_ns": int(c.reader.busy_ns),
+        "ksoftirqd_busy_ns": int(c.ksoftirqd_task.busy_ns),
+        "now_ns": int(c.now),
+        "idle_ns": int(c.idle_ns) + (max(0, int(lib.clock_ns()) - since) if since else 0),
+    }
+    names = (f.name for f in fields(SoftnetStat) if f.name not in values)
+    return SoftnetStat(**{name: int(getattr(c, name)) for name in names}, **values)
 
 
 def mib(host: Any) -> dict[str, int]:
