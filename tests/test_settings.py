@@ -170,6 +170,21 @@ def test_a_queue_has_its_own():
             h.knobs.queue(2)
 
 
+def test_what_was_put_back_is_each_queues_own():
+    with host(queues=2) as h:
+        h.knobs.queue(1)["rps-cpus"] = "c"
+        with pytest.raises(vnic.ConfigError, match="no CPU 4"):
+            h.knobs.update({"rps-cpus": "2", "reader-cpu": 4})
+        assert (h.knobs.queue(0)["rps-cpus"], h.knobs.queue(1)["rps-cpus"]) == (0, 12)
+
+
+def test_a_report_shows_what_was_set_last():
+    with host(queues=2, each_queue={"1": {"rx-usecs": 3}}) as h:
+        h.knobs.update({"rps_cpus": "c", "gro": "off", "net.core.netdev_budget": "0x10"})
+        assert (h.config["rps-cpus"], h.config["gro"], h.config["netdev-budget"]) == ("c", False, 16)
+        assert h.config["each_queue"] == {1: {"rx-usecs": 3, "rx-frames": 0}}
+
+
 def test_a_ring_is_changed_with_frames_in_it_and_in_the_fifo():
     """Moderation holds the interrupt back for good: all frames wait in ring and FIFO."""
     with host(cpus=1, rx_ring=16, rx_usecs=100_000, rx_frames=0, fifo=1 << 20, sink=True, rcvbuf=1 << 24) as h:

@@ -123,7 +123,8 @@ def _moderation(f: Facts) -> tuple[str, Dial]:
     if f.config["adaptive-rx"]:
         return "adaptive-rx", Dial(({"adaptive-rx": False, "rx-usecs": 50, "rx-frames": 0},), "adaptive-rx")
     steps: list[Settings] = []
-    if usecs and f.of("interrupts_by_usecs") >= f.of("interrupts_by_frames"):
+    # on an instance the counts may be of settings it had before
+    if usecs and (not frames or f.of("interrupts_by_usecs") >= f.of("interrupts_by_frames")):
         while usecs > 1:
             usecs //= 2
             steps.append({"rx-usecs": usecs, "rx-frames": frames})

@@ -61,7 +61,7 @@ class Host(Binding):
         seed: int = 0,
         live: bool = False,
         external_driver: bool = False,
-        each_queue: Mapping[int, Mapping[str, Any]] | None = None,
+        each_queue: Mapping[int | str, Mapping[str, Any]] | None = None,
         **knobs: Any,
     ) -> None:
         if live and knobs.get("cost", "zero") != "zero":
@@ -93,7 +93,7 @@ class Host(Binding):
             self.config |= {"cpus": cpus, "ip": addresses, "seed": seed}
             self.config["netdev-budget-usecs"] = int(self.c.netdev_budget_usecs)
             for i, own in (each_queue or {}).items():
-                self.knobs.queue(i).update(own)
+                self.knobs.queue(int(i)).update(own)
         except BaseException:
             self.close()
             raise

@@ -300,6 +300,11 @@ def read(name: str, value: Any = None) -> Any:
         raise _bad(name, value, e) from None
 
 
+def shown(name: str, parsed: Any, given: Any) -> Any:
+    """How a report shows a knob's value: numbers and flags as they are, all else as it was written."""
+    return parsed if isinstance(parsed, (bool, int, float)) and not KNOBS[name].as_given else str(given)
+
+
 def apply(host: Any, wire: Any, given: dict[str, Any]) -> dict[str, Any]:
     """Set all knobs, the given and the default ones, before host_start(). Return: name -> value in effect.
 
@@ -320,8 +325,7 @@ def apply(host: Any, wire: Any, given: dict[str, Any]) -> dict[str, Any]:
             knob.place.put(host, wire, parsed, None)
         except ValueError as e:
             raise _bad(name, value, e) from None
-        shown = isinstance(parsed, (bool, int, float)) and not knob.as_given
-        effective[name] = parsed if shown else str(value)
+        effective[name] = shown(name, parsed, value)
     irq = host.nic.queue[0].irq
     if irq.rx_usecs == 0 and irq.rx_frames == 0:
         raise ConfigError("rx-usecs=0 and rx-frames=0: there would never be an interrupt")

@@ -15,8 +15,9 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from vnic._core import lib
 from vnic.errors import ConfigError, VnicError
-from vnic.knobs import KNOBS, canonical, read
+from vnic.knobs import KNOBS, canonical, read, shown
 
 if TYPE_CHECKING:
     from vnic.host import Host
@@ -85,25 +86,32 @@ class Settings(Mapping[str, Any]):
         Raises:
             ConfigError: a name, a value, or what can't be changed any more. Then nothing was changed.
         """
-        values = {}
+        values, written = {}, {}
         for name, value in given.items():
             key = self._name(name)
+            written[key] = value
             if key in START_ONLY and read(key, value) != self[key]:
                 raise ConfigError(f"{name}={value}: can't be changed now: {START_ONLY[key]}")
             values[key] = read(key, value)
         self._check(values)
         values |= self._moderation(values)
-        host, before = self._host, {}
+        host, before = self._host, []
         with host.stopped_machine():
             try:
                 for key, value in values.items():
-                    before[key] = KNOBS[key].place.get(host.c, host.wire.c, self._queue)
+                    place = KNOBS[key].place
+                    queues = range(lib.NIC_QUEUES_MAX) if place.each_queue and self._queue is None else (self._queue,)
+                    before += [(key, place.get(host.c, host.wire.c, q), q) for q in queues]
                     _change(host, key, value, self._queue)
             except BaseException:
-                for key, value in before.items():
+                for was in reversed(before):
                     with contextlib.suppress(VnicError):
-                        _change(host, key, value, self._queue)
+                        _change(host, *was)
                 raise
+        own = (
+            host.config if self._queue is None else host.config.setdefault("each_queue", {}).setdefault(self._queue, {})
+        )
+        own |= {key: shown(key, value, written.get(key, value)) for key, value in values.items()}
 
     def _moderation(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """A time alone means just that, as at the start ("after 1 frame" would win); no time: immediately again."""

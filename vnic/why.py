@@ -143,7 +143,7 @@ def _held_back(f: Facts) -> str:
         return "adaptive-rx"
     if not f.setting("rx-usecs") and f.setting("rx-frames") == 1:
         return ""  # it is not: that is the interrupt's own time
-    return "rx-usecs" if usecs >= frames else "rx-frames"
+    return "rx-usecs" if usecs >= frames or not f.setting("rx-frames") else "rx-frames"
 
 
 def _likely(cause: Cause) -> Dial | None:
