@@ -385,3 +385,18 @@ def test_an_instance_is_asked_if_there_is_no_file(tmp_path, monkeypatch):
 def test_facts_of_something_else():
     with pytest.raises(ConfigError, match="it says nothing about 'config'"):
         why_.why({})
+
+
+def test_what_was_set_before_is_not_blamed():
+    """An instance had interrupts by rx-frames for long, and lost nothing; then rx-usecs was set, and it was that."""
+    with vnic.Host(cpus=2, sink=True, rcvbuf=1 << 28, fifo=4096) as h:
+        h.nic.feed([frames.udp(dport=9)] * 3000, gap_ns=20_000)
+        h.run()
+        assert not h.ledger().dropped
+        h.knobs.update({"rx-usecs": 5000, "rx-ring": 16})
+        h.nic.feed([frames.udp(dport=9)] * 2000, at_ns=h.now_ns, gap_ns=20_000)
+        h.run()
+        found = host_facts(h, schema="", input_facts={"frames": 5000})
+    assert found["ledger"]["fates"]["FIFO_OVERRUN"] > 100
+    answer = why_.why(found)
+    assert answer.limit == "rx-usecs"
