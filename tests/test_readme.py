@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from vnic.knobs import KNOBS
+from vnic.settings import START_ONLY
+
 README = (Path(__file__).parent.parent / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
@@ -19,3 +22,19 @@ def test_every_stage_file_is_on_the_picture():
     named = set(re.findall(r"\b\w+\.c\b", README))
     assert files - named - {"host.c", "lat.c", "isa.c"} == set()
     assert named <= files
+
+
+def test_every_knob_is_in_the_table_with_whether_it_can_be_changed():
+    page = (Path(__file__).parent.parent / "docs/linux.md").read_text()
+    table = page.split("## Every knob of the receive path")[1].split("\n## ")[0]
+    rows = [[c.strip() for c in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| ")][1:]
+    at = {}
+    for _, _, knobs, runs in rows:
+        words = re.sub(r" -(udp4|tcp6|udp6)", r" rx-flow-hash-\1", knobs)
+        for name in KNOBS:
+            if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", words) and not knobs.startswith("none"):
+                at[name] = runs
+            elif name in {"lro", "rx-gro-hw", "rx-vlan-offload"} and name in runs:
+                at[name] = "no"
+    assert at.keys() == KNOBS.keys()
+    assert {name for name, runs in at.items() if runs.startswith("no")} == set(START_ONLY)

@@ -40,6 +40,8 @@ OTHER = {  # a value that is not the default
     "drop-en": True,
     "rx-usecs": 40,
     "rx-frames": 9,
+    "rx-usecs-irq": 41,
+    "rx-frames-irq": 10,
     "adaptive-rx": True,
     "weight": 7,
     "dev-weight": 8,
@@ -157,8 +159,9 @@ def test_a_time_alone_moderates_and_none_ends_it():
 def test_a_queue_has_its_own():
     with host(queues=2) as h:
         h.knobs.queue(1).update({"rx-usecs": 30, "rps-cpus": "c", "rps-flow-cnt": 5})
-        assert dict(h.knobs.queue(1)) == {"rx-usecs": 30, "rx-frames": 0, "rps-cpus": 12, "rps-flow-cnt": 8}
-        assert dict(h.knobs.queue(0)) == {"rx-usecs": 0, "rx-frames": 1, "rps-cpus": 0, "rps-flow-cnt": 0}
+        irq = {"rx-usecs-irq": 0, "rx-frames-irq": 0}
+        assert dict(h.knobs.queue(1)) == {"rx-usecs": 30, "rx-frames": 0, "rps-cpus": 12, "rps-flow-cnt": 8} | irq
+        assert dict(h.knobs.queue(0)) == {"rx-usecs": 0, "rx-frames": 1, "rps-cpus": 0, "rps-flow-cnt": 0} | irq
         h.knobs.rx_usecs = 7
         assert h.knobs.queue(1).rx_usecs == h.knobs.queue(0).rx_usecs == 7
         with pytest.raises(vnic.ConfigError, match="not a queue's"):

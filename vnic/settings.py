@@ -63,7 +63,7 @@ class Settings(Mapping[str, Any]):
         object.__setattr__(self, "_queue", queue)
 
     def queue(self, i: int) -> Settings:
-        """The knobs that each queue has of its own: rx-usecs, rx-frames, rps-cpus, rps-flow-cnt.
+        """The knobs that each queue has of its own: rx-usecs, rx-frames (and -irq), rps-cpus, rps-flow-cnt.
 
         ConfigError: there is no such queue.
         """
