@@ -1,7 +1,9 @@
 """host.knobs: what was set is read back; a host that runs takes it between two polls, and loses nothing."""
 
+import ast
 import itertools
 import random
+from pathlib import Path
 
 import frames
 import pytest
@@ -12,7 +14,7 @@ from strategies import configs, traffic
 from test_live import live  # noqa: F401 - a fixture
 
 import vnic
-from vnic.knobs import KNOBS
+from vnic.knobs import KNOBS, UNITS
 from vnic.settings import START_ONLY
 
 OTHER = {  # a value that is not the default
@@ -133,6 +135,22 @@ def test_names_are_all_those_of_the_table_and_attributes():
             h.knobs["rx-usec"] = 1
         with pytest.raises(AttributeError):
             _ = h.knobs.rx_usec
+
+
+def test_attributes_are_typed_and_a_name_may_say_its_unit():
+    tree = ast.parse(Path(vnic.settings.__file__).read_text())
+    block = next(n for n in ast.walk(tree) if isinstance(n, ast.If) and len(n.body) > 50)
+    typed = {n.target.id: ast.unparse(n.annotation) for n in block.body}
+    names = {**{name: name for name in KNOBS}, **{f"{name}-{unit}": name for name, unit in UNITS.items()}}
+    assert typed.keys() == {name.replace("-", "_") for name in names}
+    with host() as h:
+        for attribute, name in names.items():
+            value = getattr(h.knobs, attribute.replace("-", "_"))
+            assert value == h.knobs[name]
+            kind = typed[attribute.replace("-", "_")]
+            assert isinstance(value, eval(kind.replace("tuple[int, ...]", "tuple")))
+        h.knobs.gro_flush_timeout_ns = 5000
+        assert h.knobs.gro_flush_timeout == 5000
 
 
 def test_all_or_none():

@@ -276,15 +276,40 @@ ALIASES = {
 }
 
 
+UNITS = {
+    "rx-ring": "descriptors",
+    "rx-buf-len": "bytes",
+    "fifo": "bytes",
+    "mtu": "bytes",
+    "icmp-ratelimit": "ms",
+    "weight": "packets",
+    "dev-weight": "packets",
+    "netdev-budget": "packets",
+    "netdev-max-backlog": "packets",
+    "gro-max-size": "bytes",
+    "gro-ipv4-max-size": "bytes",
+    "gro-flush-timeout": "ns",
+    "busy-read": "usecs",
+    "ipfrag-high-thresh": "bytes",
+    "ipfrag-time": "s",
+    "ip6frag-high-thresh": "bytes",
+    "ip6frag-time": "s",
+    "rcvbuf": "bytes",
+    "link": "bps",
+}
+"""Units that Linux's name does not say: ``gro-flush-timeout-ns`` is a name too."""
+
+_NAMES = {name: name for name in KNOBS} | {f"{name}-{unit}": name for name, unit in UNITS.items()} | ALIASES
+
+
 def canonical(name: str) -> str:
     """The knob's name in the table. ConfigError, with the nearest names, if there is none such."""
     key = re.sub(r"^net\.(core|ipv4|ipv6)\.", "", name.lower()).replace("_", "-")
-    key = ALIASES.get(key, key)
-    if key not in KNOBS:
+    if key not in _NAMES:
         near = difflib.get_close_matches(key, KNOBS, 3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ConfigError(f"there is no knob {name!r}{hint}")
-    return key
+    return _NAMES[key]
 
 
 def _bad(name: str, value: Any, why: ValueError) -> ConfigError:

@@ -5,7 +5,7 @@
     host.knobs.update({"rx-ring": 512, "rx-usecs": 50})    several at once: all, or none of them
     host.knobs.queue(1)["rps-cpus"] = "c"          of one queue
 
-Units are the knob's, and its help says which (``rx-usecs``, ``gro-flush-timeout`` in ns, as in sysfs).
+Units are Linux's (``gro_flush_timeout`` is ns, as in sysfs); a name may say them: ``gro_flush_timeout_ns``.
 """
 
 from __future__ import annotations
@@ -58,6 +58,99 @@ class Settings(Mapping[str, Any]):
 
     _host: Host
     _queue: int | None
+
+    if TYPE_CHECKING:  # for editors and type checkers; a test compares it with the table
+        queues: int
+        rx_ring: int
+        rx_ring_descriptors: int
+        rx_buf_len: int
+        rx_buf_len_bytes: int
+        rx_pool: int
+        fifo: int
+        fifo_bytes: int
+        mtu: int
+        mtu_bytes: int
+        mac: bytes | None
+        promisc: bool
+        allmulti: bool
+        rx_vlan_filter: bool
+        tx: bool
+        icmp_ratelimit: int
+        icmp_ratelimit_ms: int
+        icmp_msgs_per_sec: int
+        icmp_msgs_burst: int
+        rx: bool
+        rxhash: bool
+        rx_flow_hash_udp: str
+        rx_flow_hash_tcp4: str
+        rx_flow_hash_udp4: str
+        rx_flow_hash_tcp6: str
+        rx_flow_hash_udp6: str
+        rss_key: bytes
+        rss_xfrm: str
+        rss_indir: tuple[int, ...]
+        drop_en: bool
+        rx_usecs: int
+        rx_frames: int
+        rx_usecs_irq: int
+        rx_frames_irq: int
+        adaptive_rx: bool
+        lro: bool
+        rx_gro_hw: bool
+        rx_vlan_offload: bool
+        hz: int
+        weight: int
+        weight_packets: int
+        dev_weight: int
+        dev_weight_packets: int
+        netdev_budget: int
+        netdev_budget_packets: int
+        netdev_budget_usecs: int
+        netdev_max_backlog: int
+        netdev_max_backlog_packets: int
+        gro: bool
+        gro_max_size: int
+        gro_max_size_bytes: int
+        gro_ipv4_max_size: int
+        gro_ipv4_max_size_bytes: int
+        rx_udp_gro_forwarding: bool
+        rx_gro_list: bool
+        gro_cwr: int
+        gro_flows: int
+        gro_normal_batch: int
+        gro_flush_timeout: int
+        gro_flush_timeout_ns: int
+        napi_defer_hard_irqs: int
+        threaded: bool
+        busy_read: int
+        busy_read_usecs: int
+        busy_poll_budget: int
+        prefer_busy_poll: bool
+        rps_cpus: int
+        rps_flow_cnt: int
+        rps_sock_flow_entries: int
+        flow_limit_cpus: int
+        flow_limit_table_len: int
+        ntuple: bool
+        ipfrag_high_thresh: int
+        ipfrag_high_thresh_bytes: int
+        ipfrag_time: int
+        ipfrag_time_s: int
+        ipfrag_max_dist: int
+        ip6frag_high_thresh: int
+        ip6frag_high_thresh_bytes: int
+        ip6frag_time: int
+        ip6frag_time_s: int
+        rcvbuf: int
+        rcvbuf_bytes: int
+        reader_cpu: int
+        sockets: int
+        catch_up: int
+        link: int
+        link_bps: int
+        speed: float
+        strict_csum: bool
+        cost: str
 
     def __init__(self, host: Host, queue: int | None = None) -> None:
         object.__setattr__(self, "_host", host)
