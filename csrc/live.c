@@ -12,6 +12,7 @@
 
 #define SPIN_MIN_NS 5000u
 #define SPIN_MAX_NS 200000u
+#define RUN_OUT_NS 100000000u
 
 static void drain_eventfd(int fd)
 {
@@ -196,6 +197,30 @@ static int nic_turn(struct nic *nic, bool *idle)
 	return n < 0 && n != -EAGAIN ? EV_DONE : -1;
 }
 
+/* It reads no more. What is in the FIFO goes to the driver as far as that has buffers, and an interrupt that is held back comes;
+ * or what a datagram's other half waits for would still be here when nobody waits any more. */
+static void nic_run_out(struct nic *nic, int timer_fd)
+{
+	u64 until = clock_ns() + RUN_OUT_NS;
+
+	for (;;) {
+		struct pollfd fds[2] = { { .fd = nic->kick_fd, .events = POLLIN },
+					 { .fd = timer_fd, .events = POLLIN } };
+
+		nic->now = clock_ns();
+		nic_drain(nic, nic->now);
+		for (u32 i = 0; i < nic->nqueues; i++)
+			irq_timer(&nic->queue[i], nic->now);
+		if (nic->now >= until || !nic->up || (!fifo_peek(&nic->fifo) && nic->irq_next == NEVER))
+			break;
+		timer_set(timer_fd, min_u64(nic->irq_next, until));
+		if (poll(fds, 2, -1) > 0)
+			for (u32 i = 0; i < 2; i++)
+				if (fds[i].revents)
+					drain_eventfd(fds[i].fd);
+	}
+}
+
 /* nic_thread() - until stopped, or Python is needed: EV_FILTER, EV_WIRE; EV_DONE: the wire ended (wire.error says how) */
 int nic_thread(struct nic *nic)
 {
@@ -220,6 +245,8 @@ int nic_thread(struct nic *nic)
 		if (event < 0 && idle)
 			nic_sleep(nic, timer_fd, &armed);
 	}
+	if (event == EV_STOPPED || event == EV_DONE)
+		nic_run_out(nic, timer_fd);
 	close(timer_fd);
 	return event;
 }

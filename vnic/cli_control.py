@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _ON = click.option("--on", metavar="NAME|PID", help="which instance [default: the only one]")
 _RAW = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": ["--help"]}
+
+
+_ETHTOOL_JSON = frozenset({"-k", "--show-features", "--show-offload"})
 
 
 def _print(reply: Reply, *, as_json: bool) -> None:
@@ -54,6 +58,22 @@ def _take(argv: tuple[str, ...]) -> tuple[list[str], str | None, bool]:
     return rest, on, as_json
 
 
+def _export(directory: str, on: str | None) -> None:
+    """Every file of an instance below a directory, for what reads a copy of /proc and /sys."""
+    from vnic.client import Connection, find
+
+    with Connection(find(on).path) as c:
+        paths = [p for p in c.ask("show").data if p.startswith("/")]
+        for path, text in c.ask("show", paths).data.items():
+            to = Path(directory, path.lstrip("/"))
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.write_text(text)
+    # programs look for both at once, and /proc/net is a link to there
+    (Path(directory) / "proc/self").mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (Path(directory) / "proc/self/net").symlink_to("../net")
+
+
 def _passed_on(name: str, text: str) -> click.Command:
     @click.command(name, context_settings=_RAW, help=text)
     @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
@@ -63,7 +83,10 @@ def _passed_on(name: str, text: str) -> click.Command:
         with refusals():
             rest, on, as_json = _take(argv)
             with Connection(find(on, among=rest).path) as c:
-                reply = c.ask(name, rest)
+                if as_json and name == "ethtool" and _ETHTOOL_JSON.intersection(rest):
+                    reply, as_json = c.ask(name, ["--json", *rest]), False  # the tool's own
+                else:
+                    reply = c.ask(name, rest)
         _print(reply, as_json=as_json)
 
     return command
@@ -76,7 +99,31 @@ ip = _passed_on("ip", "ip link set DEV ..., ip [-s [-s]] link [show DEV], for an
 sysctl = _passed_on(
     "sysctl", "sysctl [-a] NAME[=VALUE]...: net.core.*, net.ipv4.ipfrag_*, net.ipv6.ip6frag_* of an instance."
 )
-show = _passed_on("show", "Print files of an instance: /proc/net/dev, /sys/class/net/DEV/...; no PATH: list them all.")
+_show = _passed_on("show", "Print files of an instance: /proc/net/dev, /sys/class/net/DEV/...; no PATH: list them all.")
+
+
+@click.command("show", context_settings=_RAW)
+@click.argument("argv", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def show(ctx: click.Context, argv: tuple[str, ...]) -> None:
+    r"""Print files of an instance: /proc/net/dev, /sys/class/net/DEV/mtu; a directory: what is in it.
+
+    \b
+    vnic show               all there are
+    vnic show limits        each limit of the path, and how often it bound
+    vnic show --export DIR  all of them into files below DIR, for programs that read a copy
+    """
+    if "--export" not in argv:
+        ctx.invoke(_show, argv=argv)
+        return
+    at = argv.index("--export")
+    with refusals():
+        rest, on, _ = _take(argv[:at] + argv[at + 2 :])
+        if rest or len(argv) < at + 2:
+            raise ConfigError("--export: say a directory, and nothing else: vnic show --export DIR")
+        _export(argv[at + 1], on)
+
+
 set_ = _passed_on("set", "PATH VALUE: write to a file of an instance, as echo VALUE > PATH would.")
 
 
