@@ -4,12 +4,14 @@ import array
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import frames
@@ -382,6 +384,49 @@ def test_a_finished_replay_answers_in_linuxs_words(held):
     wrong = vnic_command("show", "--on", "nobody")
     assert wrong.returncode == 2
     assert "there is no instance 'nobody'" in wrong.stderr
+
+
+def test_an_exported_copy_is_what_the_files_are(held, tmp_path):
+    assert vnic_command("show", "--export", str(tmp_path / "copy")).returncode == 0
+    for path in ("/proc/net/dev", "/proc/net/softnet_stat", "/sys/class/net/vnic0/queues/rx-0/rps_cpus"):
+        assert (tmp_path / "copy" / path[1:]).read_text() == vnic_command("show", path).stdout
+    assert (tmp_path / "copy/proc/self/net/dev").exists()
+    for argv in (["--export"], ["--export", str(tmp_path), "/proc/net/dev"]):
+        got = vnic_command("show", *argv)
+        assert (got.returncode, got.stderr.count("\n")) == (2, 1)
+        assert "say a directory" in got.stderr
+
+
+@pytest.mark.skipif(not shutil.which("prometheus-node-exporter"), reason="prometheus-node-exporter is not installed")
+def test_prometheus_node_exporter_reads_an_exported_copy(held, tmp_path):
+    vnic_command("show", "--export", str(tmp_path))
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{s.getsockname()[1]}"
+    argv = ["--collector.disable-defaults", "--no-collector.netdev.netlink", f"--web.listen-address={address}"]
+    argv += [f"--collector.{c}" for c in ("netdev", "softnet", "netclass", "netstat", "interrupts")]
+    argv += [f"--path.procfs={tmp_path}/proc", f"--path.sysfs={tmp_path}/sys"]
+    process = subprocess.Popen(["prometheus-node-exporter", *argv], stderr=subprocess.DEVNULL)
+    try:
+        got = {}
+
+        def read():
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as f:
+                lines = [line.rsplit(" ", 1) for line in f.read().decode().splitlines() if not line.startswith("#")]
+                got.update({name: float(value) for name, value in lines})
+            return got
+
+        wait_until(read, sleep=0.05)
+    finally:
+        process.kill()
+        process.wait()
+    assert {n: v for n, v in got.items() if n.startswith("node_scrape_collector_success")}.keys()
+    assert all(v == 1 for n, v in got.items() if n.startswith("node_scrape_collector_success"))
+    packets = int((tmp_path / "sys/class/net/vnic0/statistics/rx_packets").read_text())
+    assert packets > 500
+    assert got['node_network_receive_packets_total{device="vnic0"}'] == packets
+    assert got['node_softnet_processed_total{cpu="0"}'] > 100
+    assert got['node_interrupts_total{cpu="0",devices="0-edge vnic0-rx-0",info="vnic",type="24"}'] > 100
 
 
 def test_without_an_instance_the_commands_say_so(runtime):

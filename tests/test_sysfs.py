@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import vnic
 from vnic import files, netdevice, show, sysfs
+from vnic.reply import Reply
 
 DEV = "/sys/class/net/vnic0"
 
@@ -244,7 +245,7 @@ def test_show_says_what_is_not_there_and_shows_the_rest(host):
 
 
 def test_what_else_can_be_shown(host, monkeypatch):
-    monkeypatch.setitem(show.EXTRA, "limits", lambda h: f"{h.name} has none\n")
+    monkeypatch.setitem(show.EXTRA, "limits", lambda h: Reply(f"{h.name} has none\n", data=[]))
     h = host()
     assert show.show(h, ["limits"]).out == "vnic0 has none\n"
     assert "limits" in show.show(h, []).data

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from vnic.host import Host
 
-EXTRA: dict[str, Callable[[Host], str]] = {"limits": lambda host: limits.show(host, ()).out}
-"""Word -> text: what ``vnic show WORD`` prints besides files."""
+EXTRA: dict[str, Callable[[Host], Reply]] = {"limits": lambda host: limits.show(host, ())}
+"""Word -> reply: what ``vnic show WORD`` prints besides files."""
 
 
 def tree(host: Host) -> dict[str, File]:
@@ -48,15 +48,16 @@ def show(host: Host, argv: Sequence[str]) -> Reply:
     for word in argv:
         path = _normal(word)
         if word in EXTRA:
-            data[word] = EXTRA[word](host)
+            reply = EXTRA[word](host)
+            text, data[word] = reply.out, reply.data
         elif path in there:
-            data[word] = there[path].read(host)
+            text = data[word] = there[path].read(host)
         elif entries := _entries(there, path):
-            data[word] = _lines(entries)
+            text = data[word] = _lines(entries)
         else:
             err += f"vnic show: {word}: No such file or directory\n"
             continue
-        out += data[word]
+        out += text
     return Reply(out, err, int(bool(err)), data)
 
 
