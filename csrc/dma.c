@@ -162,6 +162,18 @@ static u32 copy_and_sum(u8 *to, const struct frame *f)
 	return sum;
 }
 
+/* dma_gather() - a frame whose payload is still where the wire has read it: both parts, and the checksum that nobody has made */
+void dma_gather(const struct wire *w, const struct frame *f, u8 *to)
+{
+	u32 sum = csum_pseudo(f->data + f->l3_off, f->l3, f->l4_len, f->ip_proto);
+
+	sum = csum_partial(f->data + f->l4_off, f->head - f->l4_off, sum);
+	if (to != f->data)
+		copy_small(to, f->data, f->head);
+	sum = csum_fold(csum_and_copy(to + f->head, w->rests + f->rest, f->len - f->head, sum));
+	store16(to + dma_csum_at(f), (u16)(sum || f->ip_proto == 6 ? sum : 0xffff));
+}
+
 typedef struct virtio_net_hdr_v1_hash __attribute__((aligned(1))) hdr_anywhere; /* the driver chose the address */
 
 void dma_header(const struct frame *f, u8 *at, u32 num_buffers, int data_valid)
@@ -206,7 +218,12 @@ static inline bool write_frame(struct nic_queue *q, const struct frame *f, u16 a
 	to = dma_map(&ch->dma, d.addr, d.len);
 	if (unlikely(!to || d.flags != VIRTQ_DESC_F_WRITE || d.len < need))
 		return false;
-	if (likely(ch->sums && f->flags & FRAME_L4)) {
+	if (unlikely(f->head)) {
+		dma_gather(q->nic->wire, f, to + HDR_LEN);
+		csum = DMA_CSUM_GOOD;
+		t->l4 += ch->offload;
+		t->good += ch->offload;
+	} else if (likely(ch->sums && f->flags & FRAME_L4)) {
 		if (f->flags & FRAME_PLAIN && f->len < 192) { /* summed while hot; longer ones are worth a call */
 			copy_small(to + HDR_LEN, f->data, f->len);
 			csum = dma_csum_plain(q->nic, f, &whole);
@@ -258,8 +275,10 @@ u32 dma_burst(struct nic_queue *q, u32 max)
 		return 0;
 	max = min_u32(max, (u32)avail);
 	while (t.frames < max) {
-		const struct frame *f = &fifo->slot[(fifo->tail + t.frames) & fifo->mask];
+		struct frame *f = &fifo->slot[(fifo->tail + t.frames) & fifo->mask];
 
+		if (unlikely(f->head) && unlikely(READ_ONCE(nic->host->tapped)))
+			tap_vnet_whole(nic->wire, f);
 		if (unlikely(f->queue != q->index) || unlikely(!write_frame(q, f, (u16)(at + t.frames), &ch, &t)))
 			break;
 		if (unlikely(release != NULL))
@@ -286,6 +305,8 @@ int dma_frame(struct nic_queue *q, struct frame *f)
 
 	if (avail <= 0)
 		return avail;
+	if (unlikely(f->head)) /* not in a hurry: it may take several buffers, or be looked at */
+		tap_vnet_whole(q->nic->wire, f);
 	if (unlikely(!write_frame(q, f, q->vq.last_avail, &ch, &t)))
 		return dma_chains(q, f, avail);
 	q->vq.last_avail++;

@@ -179,8 +179,12 @@ static int nic_turn(struct nic *nic, bool *idle)
 		nic->burst_len = n > 0 ? n : 0;
 		nic->burst_asked = 0;
 	}
-	if (n > 0 && unlikely(nic->python_filter && !nic->burst_asked))
+	if (n > 0 && unlikely(nic->python_filter && !nic->burst_asked)) {
+		for (int i = nic->burst_pos; i < nic->burst_len; i++)
+			if (nic->burst[i].head)
+				tap_vnet_whole(nic->wire, &nic->burst[i]);
 		return EV_FILTER;
+	}
 	if (n > 0) {
 		nic_receive(nic, nic->burst + nic->burst_pos, n);
 		nic->burst_pos = nic->burst_len;

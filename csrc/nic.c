@@ -11,9 +11,11 @@
 
 #include <unistd.h>
 
-static void nic_fate(struct nic *nic, const struct frame *f, enum fate fate)
+static void nic_fate(struct nic *nic, struct frame *f, enum fate fate)
 {
 	COUNT(nic->fates[fate], 1);
+	if (unlikely(f->head))
+		tap_vnet_whole(nic->wire, f);
 	if (unlikely(READ_ONCE(nic->host->taps[TAP_WIRE]) != NULL))
 		packet_taps_frame(nic, TAP_WIRE, f, f->t_ns, fate);
 	if (nic->wire->release)
@@ -63,11 +65,9 @@ int nic_up(struct nic *nic)
 		return -EPROTO;
 	if ((driver & need) != need) /* this card has one header, the one of 20 bytes */
 		return -EPROTO;
-	for (u32 i = 0; i < nic->nqueues; i++) {
-		rc = nic_queue_up(nic, i);
-		if (rc < 0)
+	for (u32 i = 0; i < nic->nqueues; i++)
+		if ((rc = nic_queue_up(nic, i)) < 0)
 			return rc;
-	}
 	tx = c->tx; /* read once */
 	rc = nic_tx_up(nic, &tx, driver >> VIRTIO_F_EVENT_IDX & 1);
 	nic->up = rc == 0;

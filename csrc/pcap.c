@@ -57,6 +57,7 @@ static void hand_out(struct pcap_wire *p, struct frame *f, u64 at, u32 caplen, u
 	f->len = caplen;
 	f->wire_len = max_u32(len, caplen);
 	f->flags = len > caplen ? FRAME_CUT : 0;
+	f->head = 0;
 	f->t_ns = p->stamp_ns = t_ns;
 	p->nframe++;
 }

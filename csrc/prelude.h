@@ -249,6 +249,8 @@ static inline void tap_fate(struct softnet_data *sd, const struct sk_buff *skb, 
 		packet_taps_fate(sd, skb, fate);
 }
 
+#define TAP_BIG ((u32)sizeof(struct virtio_net_hdr_v1) + TX_FRAME_MAX)
+
 /* A frame went from the FIFO into the ring. */
 static inline void tap_dma(struct nic *nic, const struct frame *f)
 {

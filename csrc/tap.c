@@ -18,7 +18,6 @@
 
 _Static_assert(sizeof(struct virtio_net_hdr_v1) == 12, "virtio 1.2 section 5.1.6");
 
-#define TAP_BIG (sizeof(struct virtio_net_hdr_v1) + TX_FRAME_MAX)
 #define LANE_BURST 16u /* a quarter of a burst: a busy lane keeps none waiting for long */
 
 static void tap_release(struct wire *wire, const struct frame *f)
@@ -26,6 +25,8 @@ static void tap_release(struct wire *wire, const struct frame *f)
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
 
 	t->free[t->nfree++] = f->slot;
+	if (f->head)
+		t->big_refs[f->rest / TAP_BIG]--;
 }
 
 static u8 *nth_slot(const struct tap_wire *t, u32 n)
@@ -39,6 +40,7 @@ static void fill(struct tap_wire *t, struct frame *f, u32 slot, u32 len)
 	f->slot = slot;
 	f->len = f->wire_len = len;
 	f->flags = 0;
+	f->head = 0;
 	f->t_ns = t->now;
 	COUNT(t->from->frames, 1);
 }
@@ -48,14 +50,37 @@ static void fill_next(struct tap_wire *t, struct frame *f, u32 len)
 	fill(t, f, t->free[--t->nfree], len);
 }
 
-/* Segments of the GSO frame in t->big, as far as there is room. Return: how many */
+static u32 bigs_free(const struct tap_wire *t)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < TAP_AHEAD; i++)
+		n += !t->big_refs[i];
+	return n;
+}
+
+static void put_big(struct tap_wire *t)
+{
+	t->big_refs[(u32)(t->big - t->bigs) / TAP_BIG]--;
+}
+
+/* Segments of the GSO frame in t->big, as far as there is room: their heads in slots, or all of them if there would be no room to
+ * read on. Return: how many */
 static int cut(struct tap_wire *t, struct frame *f, int max)
 {
+	bool heads = t->gso.plain && bigs_free(t);
 	int n = 0;
-	u32 len;
 
-	while (n < max && t->nfree && (len = tap_vnet_next(t, nth_slot(t, 0))) > 0)
-		fill_next(t, &f[n++], len);
+	while (n < max && t->nfree && t->gso.at < t->gso.len) {
+		struct frame next = { 0 };
+		u32 len = heads ? tap_vnet_head(t, nth_slot(t, 0), &next) : tap_vnet_next(t, nth_slot(t, 0));
+
+		f[n] = next;
+		fill_next(t, &f[n], len);
+		f[n++].head = next.head;
+		if (t->gso.at == t->gso.len)
+			put_big(t);
+	}
 	return n;
 }
 
@@ -66,8 +91,10 @@ static int take_vnet(struct tap_wire *t, struct frame *f, int max, u32 len)
 	u32 kept;
 	int rc;
 
-	if (len <= sizeof(struct virtio_net_hdr_v1))
+	if (len <= sizeof(struct virtio_net_hdr_v1)) {
+		put_big(t);
 		return 0;
+	}
 	len -= (u32)sizeof(struct virtio_net_hdr_v1);
 	rc = tap_vnet_begin(t, (const void *)t->big, frame, len);
 	if (rc == 1)
@@ -77,6 +104,7 @@ static int take_vnet(struct tap_wire *t, struct frame *f, int max, u32 len)
 	COUNT(t->over, len > kept);
 	memcpy(nth_slot(t, 0), frame, kept);
 	fill_next(t, f, kept);
+	put_big(t);
 	return 1;
 }
 
@@ -86,7 +114,7 @@ static int unpack(struct tap_wire *t, struct frame *f, int max)
 	int n = cut(t, f, max);
 
 	while (n < max && t->nfree && t->big_at < t->big_n) {
-		t->big = t->bigs + t->big_at * TAP_BIG;
+		t->big = t->bigs + t->big_no[t->big_at] * TAP_BIG;
 		n += take_vnet(t, &f[n], max - n, t->big_len[t->big_at++]);
 	}
 	return n;
@@ -156,10 +184,18 @@ static int read_vnet(struct tap_wire *t, struct tap_lane *lane, struct frame *f,
 {
 	u8 *buf[TAP_AHEAD];
 	int res[TAP_AHEAD], rc = 0;
-	u32 longest = 0, got = 0;
+	u32 longest = 0, got = 0, n = 0;
 
-	for (u32 i = 0; i < want; i++)
-		buf[i] = t->bigs + i * TAP_BIG;
+	for (u32 i = 0; i < TAP_AHEAD && n < want; i++) { /* the first that are free: they may still be in the cache */
+		if (t->big_refs[i])
+			continue;
+		t->big_refs[i] = 1;
+		t->big_no[n] = i;
+		buf[n++] = t->bigs + i * TAP_BIG;
+	}
+	want = n;
+	if (unlikely(!n)) /* cannot be: cut() leaves one */
+		return 0;
 	read_lane(t, lane, buf, TAP_BIG, res, want);
 	t->big_at = 0;
 	t->big_n = want;
@@ -170,7 +206,11 @@ static int read_vnet(struct tap_wire *t, struct tap_lane *lane, struct frame *f,
 		rc = res[i] < 0 ? res[i] : rc;
 	}
 	learn(t, lane, want, got, longest);
-	return got ? unpack(t, f, max) : rc;
+	if (got)
+		return unpack(t, f, max);
+	while (t->big_n)
+		t->big_refs[t->big_no[--t->big_n]]--;
+	return rc;
 }
 
 /* At most LANE_BURST frames (more if a GSO frame is cut) of this lane. Return: frames; *rc: 0: it is dry; -errno */
@@ -278,6 +318,7 @@ struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nsl
 		return NULL;
 	}
 	t->from = t->lane;
+	t->wire.rests = t->bigs;
 	t->uring = vnet ? tap_uring_new(t->bigs, TAP_AHEAD * TAP_BIG)
 			: tap_uring_new(t->slots, (u64)t->slot_size * nslots);
 	for (u32 i = 0; i < nslots; i++)

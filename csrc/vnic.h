@@ -134,7 +134,9 @@ struct frame {
 	u8 l3, ip_proto, hash_report, flags;
 	u16 vlan_tci;              /* of the outer tag */
 	u32 slot;                  /* tap.c */
-	u64 spare;                 /* one cache line */
+	u32 rest;                  /* tap_vnet.c: where in wire.rests its payload is, behind head bytes at data */
+	u16 head;                  /* 0: all of it is at data */
+	u16 spare;                 /* one cache line */
 };
 
 enum wire_kind { WIRE_MEMORY, WIRE_CAPTURE, WIRE_TAP };
@@ -156,6 +158,7 @@ struct wire {
 	void (*release)(struct wire *w, const struct frame *f);
 	int (*write)(struct wire *w, u8 *frame, u32 len, const struct virtio_net_hdr_v1_hash *hdr, u64 t_ns);
 	u32 kind, speed_ppm, ps_per_byte;
+	const u8 *rests;               /* see frame.rest */
 	u8 started, eof, strict_csum, live;
 	u8 ask, hungry;            /* run dry, or something was sent: ask Python before time goes on; it did */
 	u8 vnet;                   /* takes and gives virtio headers: partial checksums, and frames longer than the MTU (GSO) */
@@ -274,7 +277,7 @@ struct tap_lane { int fd; u32 expect; u64 reads, frames; };
 struct tap_uring;
 struct virtio_net_hdr_v1 { u8 flags, gso_type; u16 hdr_len, gso_size, csum_start, csum_offset, num_buffers; };
 /* tap_vnet.c: a GSO frame that is being cut. Offsets from its start: IP and transport header, payload, next byte of it */
-struct tap_gso { u32 len, ip, l4, head, at, size, nth; u8 tcp; };
+struct tap_gso { u32 len, ip, l4, head, at, size, nth; u8 tcp, plain; };
 struct tap_wire {
 	struct wire wire;
 	struct tap_lane lane[TAP_LANES_MAX];
@@ -283,8 +286,9 @@ struct tap_wire {
 	u32 slot_size, nslots;
 	u32 nfree, *free;          /* LIFO: a slot that was used just now is still in the cache */
 	u8 *slots;
-	u8 *bigs, *big;            /* vnet headers: TAP_AHEAD of what was read, and the one that is being cut */
-	u32 big_at, big_n, big_len[TAP_AHEAD]; /* those that wait for slots */
+	u8 *bigs, *big;            /* vnet headers: room for TAP_AHEAD of what was read, and the one that is being cut */
+	u32 big_at, big_n, big_len[TAP_AHEAD], big_no[TAP_AHEAD]; /* those that wait for slots, in order */
+	u32 big_refs[TAP_AHEAD];   /* by number: it is cut or waits, and segments that refer to it */
 	struct tap_lane *from;     /* where what comes next was read */
 	struct tap_uring *uring;   /* NULL: one read() after the other */
 	u8 closing;                /* only what was read already */
@@ -296,6 +300,8 @@ struct tap_wire {
 struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nslots, int vnet);
 int tap_vnet_begin(struct tap_wire *t, const struct virtio_net_hdr_v1 *h, u8 *frame, u32 len);
 u32 tap_vnet_next(struct tap_wire *t, u8 *to);
+u32 tap_vnet_head(struct tap_wire *t, u8 *to, struct frame *f);
+void tap_vnet_whole(struct wire *wire, struct frame *f);
 int tap_close_reading(struct wire *wire);      /* true: frames that were read before are still to come */
 void tap_wire_free(struct tap_wire *t);
 struct tap_uring *tap_uring_new(void *buffers, u64 size);
@@ -483,6 +489,7 @@ struct dma {
 };
 int dma_init(struct dma *d, u64 size);
 void dma_exit(struct dma *d);
+void dma_gather(const struct wire *w, const struct frame *f, u8 *to);   /* a frame in two parts, and its checksum */
 void *dma_map(const struct dma *d, u64 addr, u64 len);    /* NULL: not inside the region */
 struct nic_queue;
 void count_no_buffer(struct nic_queue *q);

@@ -117,6 +117,7 @@ static int mem_read_burst(struct wire *wire, struct frame *f, int max)
 			f[n].len = m->len;
 			f[n].wire_len = m->wire_len;
 			f[n].flags = m->len < m->wire_len ? FRAME_CUT : 0;
+			f[n].head = 0;
 			f[n].t_ns = m->t_ns;
 		}
 	}

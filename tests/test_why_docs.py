@@ -5,6 +5,7 @@ import re
 import tempfile
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from overloads import burst, capture
 
@@ -43,6 +44,7 @@ def written_anew(text):
     return BLOCK.sub(lambda m: f"```\n$ vnic {m[1]}\n{answer(m[1])}```", text)
 
 
+@pytest.mark.timeout(600)  # some ninety replays: with sanitizers that takes its time
 def test_the_page_shows_what_the_commands_print():
     text = DOC.read_text()
     assert len(BLOCK.findall(text)) == 6
