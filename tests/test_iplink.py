@@ -122,7 +122,14 @@ COMMANDS = [
     "link set vnic0 multicast on arp on",
     "link set vnic0 promisc on promisc off",
     "link show vnic0",
+    "link set vnic0 gro_max_size 5000",
+    "link set vnic0 gro_max_size 0x10000 gro_max_size 0",
     # and what is wrong
+    "link set vnic0 gro_max_size 524281",
+    "link set vnic0 gro_max_size 99999999999",
+    "link set vnic0 gro_max_size -1",
+    "link set vnic0 gro_max_size x",
+    "link set vnic0 gro_max_size",
     "link set vnic0 mtu 50",
     "link set vnic0 mtu -1",
     "link set vnic0 mtu 70000",
@@ -235,3 +242,15 @@ def test_a_card_without_a_driver_is_not_up(host):
 @pytest.mark.parametrize("argv", [[], ["-s"], ["link", "help"], ["link", "set", "help"]])
 def test_usage(host, argv):
     assert run(host(), *argv) == ("", iplink._USAGE, 255)
+
+
+def test_the_sizes_of_merged_packets_are_set_as_the_kernel_does(host):
+    h = host()
+    for words, both in (("gro_max_size 5000", (5000, 5000)), ("gro_ipv4_max_size 70000", (5000, 70000)),
+                        ("gro_max_size 200000", (200000, 70000)), ("gro_max_size 65536", (65536, 65536))):  # fmt: skip
+        assert run(h, "link", "set", "vnic0", *words.split()) == ("", "", 0)
+        assert (h.knobs["gro-max-size"], h.knobs["gro-ipv4-max-size"]) == both
+    assert run(h, "link", "set", "vnic0", "gro_ipv4_max_size", "524281")[1:] == (
+        "Error: too big gro_ipv4_max_size.\n",
+        2,
+    )

@@ -27,6 +27,7 @@ _FLAGS = {  # as iproute2 lists them; UP and those behind it come last
 _USAGE = """Usage: ip [ -s [ -s ] ] [ -j [ -p ] ] [ -o ] [ -br ] link [ show [ [ dev ] DEVICE ] [ up ] ]
        ip link set [ dev ] DEVICE [ up | down ] [ promisc { on | off } ] [ allmulticast { on | off } ]
                [ multicast on ] [ arp on ] [ address LLADDR ] [ mtu MTU ]
+               [ gro_max_size BYTES ] [ gro_ipv4_max_size BYTES ]
 """
 
 _OPTIONS = ("statistics", "json", "pretty", "oneline", "brief")
@@ -192,6 +193,7 @@ class _Change:
     flags: dict[int, bool] = field(default_factory=dict)
     address: bytes | None = None
     mtu: int | None = None
+    gro: dict[str, int] = field(default_factory=dict)
 
 
 _SWITCHES = {
@@ -246,6 +248,17 @@ def _mtu(text: str, change: _Change) -> int:
     return n
 
 
+def _size(word: str, text: str) -> int:
+    """get_unsigned(): 32 bits, decimal, octal or hexadecimal."""
+    try:
+        n = int(text, 8) if re.fullmatch("0[0-7]+", text) else int(text, 0)
+    except ValueError:
+        n = -1
+    if not 0 <= n < 1 << 32:
+        raise _StopError(f'Error: argument "{text}" is wrong: Invalid "{word}" value\n\n', 255)
+    return n
+
+
 def _parse(host: Host, words: list[str]) -> _Change:
     change = _Change()
 
@@ -266,6 +279,8 @@ def _parse(host: Host, words: list[str]) -> _Change:
             change.address = _lladdr(value())
         elif word == "mtu":
             change.mtu = _mtu(value(), change)
+        elif word in ("gro_max_size", "gro_ipv4_max_size"):
+            change.gro[word] = _size(word, value())
         elif word in _ELSEWHERE:
             raise _refused(f"{host.name} can't change its {word}")
         elif word == "help":
@@ -298,6 +313,10 @@ def _set(host: Host, words: list[str]) -> Reply:
         if change.mtu > netdevice.MTU_MAX:
             raise _StopError("Error: mtu greater than device maximum.\n", 2)
         knobs["mtu"] = change.mtu
+    for word, n in change.gro.items():
+        if n > netdevice.GRO_MAX_SIZE:
+            raise _StopError(f"Error: too big {word}.\n", 2)
+        knobs[word.replace("_", "-")] = n
     try:
         if change.flags:
             flags = netdevice.flags(host)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 IFF_UP, IFF_BROADCAST, IFF_NOARP, IFF_PROMISC, IFF_ALLMULTI, IFF_MULTICAST = 0x1, 0x2, 0x80, 0x100, 0x200, 0x1000
 FLAG_KNOBS = {IFF_PROMISC: "promisc", IFF_ALLMULTI: "allmulti"}
 MTU_MIN, MTU_MAX = 68, 65535  # ETH_MIN_MTU, ETH_MAX_MTU
+GRO_MAX_SIZE = 8 * 65535  # GRO_MAX_SIZE of include/linux/netdevice.h
 
 LINK_STATS = (
     *("rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_errors", "tx_errors", "rx_dropped", "tx_dropped"),
