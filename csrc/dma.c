@@ -218,12 +218,7 @@ static inline bool write_frame(struct nic_queue *q, const struct frame *f, u16 a
 	to = dma_map(&ch->dma, d.addr, d.len);
 	if (unlikely(!to || d.flags != VIRTQ_DESC_F_WRITE || d.len < need))
 		return false;
-	if (unlikely(f->head)) {
-		dma_gather(q->nic->wire, f, to + HDR_LEN);
-		csum = DMA_CSUM_GOOD;
-		t->l4 += ch->offload;
-		t->good += ch->offload;
-	} else if (likely(ch->sums && f->flags & FRAME_L4)) {
+	if (likely(ch->sums && f->flags & FRAME_L4)) {
 		if (f->flags & FRAME_PLAIN && f->len < 192) { /* summed while hot; longer ones are worth a call */
 			copy_small(to + HDR_LEN, f->data, f->len);
 			csum = dma_csum_plain(q->nic, f, &whole);
@@ -242,6 +237,33 @@ static inline bool write_frame(struct nic_queue *q, const struct frame *f, u16 a
 	q->shadow[head] = (struct frame_shadow){ f->id, f->t_ns, ch->now };
 	t->frames++;
 	t->bytes += f->len;
+	return true;
+}
+
+/* The same for a frame in two parts: out of line, so that all others keep their registers. Its checksum is good, it was made
+ * here. */
+static noinline bool write_two_parts(struct nic_queue *q, struct frame *f, u16 at)
+{
+	struct nic *nic = q->nic;
+	const struct channel ch = channel_of(nic);
+	struct virtqueue *vq = &q->vq;
+	u16 head = READ_ONCE(vq->avail->ring[at & (vq->size - 1)]);
+	u32 need = f->len + HDR_LEN;
+	struct virtq_desc d;
+	u8 *to;
+
+	if (unlikely(READ_ONCE(nic->host->tapped))) /* somebody may look */
+		tap_vnet_whole(nic->wire, f);
+	if (unlikely(head >= vq->size || !f->head))
+		return false;
+	d = dma_read_desc(vq, head);
+	to = dma_map(&ch.dma, d.addr, d.len);
+	if (unlikely(!to || d.flags != VIRTQ_DESC_F_WRITE || d.len < need))
+		return false;
+	dma_gather(nic->wire, f, to + HDR_LEN);
+	dma_header(f, to, 1, ch.offload);
+	virtqueue_fill_used(vq, head, need);
+	q->shadow[head] = (struct frame_shadow){ f->id, f->t_ns, ch.now };
 	return true;
 }
 
@@ -277,10 +299,18 @@ u32 dma_burst(struct nic_queue *q, u32 max)
 	while (t.frames < max) {
 		struct frame *f = &fifo->slot[(fifo->tail + t.frames) & fifo->mask];
 
-		if (unlikely(f->head) && unlikely(READ_ONCE(nic->host->tapped)))
-			tap_vnet_whole(nic->wire, f);
-		if (unlikely(f->queue != q->index) || unlikely(!write_frame(q, f, (u16)(at + t.frames), &ch, &t)))
+		if (unlikely(f->queue != q->index))
 			break;
+		if (unlikely(f->head)) {
+			if (!write_two_parts(q, f, (u16)(at + t.frames)))
+				break;
+			t.frames++;
+			t.bytes += f->len;
+			t.l4 += ch.offload;
+			t.good += ch.offload;
+		} else if (unlikely(!write_frame(q, f, (u16)(at + t.frames), &ch, &t))) {
+			break;
+		}
 		if (unlikely(release != NULL))
 			release(nic->wire, f);
 	}
