@@ -128,13 +128,13 @@ def _by_libpcap(expression: str) -> tuple[Insn, ...]:
         raise ConfigError(f"filter {expression!r}: expressions need libpcap (Debian: apt install libpcap0.8)")
     if "\0" in expression:
         raise ConfigError(f"filter {expression!r}: has a NUL in it")
-    program = _BpfProgram()
+    program, text = _BpfProgram(), expression.encode(errors="surrogateescape")
     with _compiler:
         handle = pcap.pcap_open_dead(_DLT_EN10MB, _SNAPLEN)
         if not handle:
             raise MemoryError("no memory for libpcap")
         try:
-            if pcap.pcap_compile(handle, ctypes.byref(program), expression.encode(), 1, _NETMASK_UNKNOWN) < 0:
+            if pcap.pcap_compile(handle, ctypes.byref(program), text, 1, _NETMASK_UNKNOWN) < 0:
                 raise ConfigError(f"filter {expression!r}: {pcap.pcap_geterr(handle).decode(errors='replace')}")
             insns = tuple((i.code, i.jt, i.jf, i.k) for i in program.insns[: program.len])
             pcap.pcap_freecode(ctypes.byref(program))

@@ -14,7 +14,7 @@ import click
 
 from vnic.capture import POINTS
 from vnic.errors import ConfigError
-from vnic.refusals import EXIT_FAILED, EXIT_USAGE, fail, refusals
+from vnic.refusals import EXIT_FAILED, EXIT_USAGE, Seconds, fail, leave_stdout, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def _print(reply: Reply, *, as_json: bool) -> None:
             click.echo(reply.out, nl=False)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        leave_stdout()
     click.echo(reply.err, nl=False, err=True)
     sys.exit(reply.code)
 
@@ -143,7 +143,7 @@ def ls(*, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("interval", type=click.FloatRange(0.01, 86_400), default=1.0)
+@click.argument("interval", type=Seconds(0.01, 86_400), default=1.0)
 @click.argument("count", type=click.IntRange(1), required=False)
 @_ON
 @click.option("--json-lines", is_flag=True, help="a JSON object for each interval")
@@ -152,21 +152,26 @@ def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool
     from vnic.client import find
     from vnic.stat import difference, head, text
 
-    with refusals(), contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
-        instance = find(on)
-        before, lines, due = _sample(instance.path), 0, time.monotonic()
+    with contextlib.suppress(KeyboardInterrupt):
+        with refusals():
+            path = find(on).path
+            before, lines, due = _sample(path), 0, time.monotonic()
         while count is None or lines < count:
             due += interval
             time.sleep(max(0.0, due - time.monotonic()))
-            now = _sample(instance.path)
+            with refusals():
+                now = _sample(path)
             line = difference(now, before)
-            if json_lines:
-                click.echo(json.dumps(line.as_dict()))
-            else:
-                if lines % 20 == 0:
-                    click.echo(head(len(line.busy)), nl=False)
-                click.echo(text(line), nl=False)
-            sys.stdout.flush()
+            try:
+                if json_lines:
+                    click.echo(json.dumps(line.as_dict()))
+                else:
+                    if lines % 20 == 0:
+                        click.echo(head(len(line.busy)), nl=False)
+                    click.echo(text(line), nl=False)
+            except BrokenPipeError:  # the reader had enough
+                leave_stdout()
+                return
             before, lines = now, lines + 1
 
 
@@ -184,7 +189,7 @@ def _sample(path: Any) -> dict[str, Any]:
 )
 @click.option("-f", "--filter", "expression", metavar="FILTER", help="as tcpdump takes it")
 @click.option("-w", "--write", default="-", show_default=True, metavar="OUT.pcapng|-", help="file, or standard output")
-@click.option("--duration", type=click.FloatRange(0, min_open=True), help="stop after so many seconds")
+@click.option("--duration", type=Seconds(), help="stop after so many seconds")
 @click.option("--json", "as_json", is_flag=True, help="the counts as JSON, on stderr if the capture is on stdout")
 def capture(
     *, on: str | None, at: tuple[str, ...], expression: str | None, write: str, duration: float | None, as_json: bool
