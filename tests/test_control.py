@@ -155,6 +155,46 @@ def test_sockets_that_were_left_behind_are_removed(runtime):
     assert (runtime / "else").exists()
 
 
+@pytest.mark.parametrize("make", [Path.touch, Path.mkdir, lambda p: p.symlink_to(p.parent / "gone")])
+def test_only_sockets_are_taken_for_what_was_left_behind(runtime, make):
+    control.directory()
+    path = runtime / "backup-99999999"
+    make(path)
+    assert client.instances() == []
+    assert os.path.lexists(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_removes_nothing_in_what_others_made_in_tmp(tmp_path, monkeypatch):
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    left = tmp_path / "backup-99999999"
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(left))
+    link = Path("/tmp/vnic-0")
+    link.symlink_to(tmp_path)
+    try:
+        assert not [i for i in client.instances() if i.name == "backup"]
+        assert left.exists()
+    finally:
+        link.unlink()
+
+
+def test_an_instance_that_is_busy_is_listed_at_once(runtime):
+    control.directory()
+    with socket.socket(socket.AF_UNIX) as s, contextlib.ExitStack() as waiting:
+        s.bind(str(runtime / f"busy-{os.getpid()}"))
+        s.listen(0)
+        waiting.enter_context(raw(runtime / f"busy-{os.getpid()}"))
+        assert [i.name for i in client.instances()] == ["busy"]
+
+
+def test_arguments_longer_than_a_request_are_refused(asked):
+    _, c = asked
+    with pytest.raises(vnic.ConfigError, match=r"the arguments are .* bytes long, and 65536 is the most"):
+        c.ask("show", ["x" * control.REQUEST_MAX])
+    assert c.ask("sample").code == 0
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
 def test_somebody_else_is_not_heard_even_if_the_file_lets_him_in(served, runtime):
     _, _, served_by = served()
@@ -374,7 +414,10 @@ def test_a_finished_replay_answers_in_linuxs_words(held):
     assert vnic_command("show", "/nothing").returncode == 1
     assert json.loads(vnic_command("show", "--json", "/proc/net/dev").stdout) == {"/proc/net/dev": dev.stdout}
     assert vnic_command("set", "/sys/class/net/vnic0/queues/rx-0/rps_cpus", "c").returncode == 0
-    assert vnic_command("show", "--on", "vnic0", "/sys/class/net/vnic0/queues/rx-0/rps_cpus").stdout == "c\n"
+    for on in (["--on", "vnic0"], ["--on=vnic0"], [f"--on={held.pid}"]):
+        assert vnic_command("show", *on, "/sys/class/net/vnic0/queues/rx-0/rps_cpus").stdout == "c\n"
+    for on in (["--on"], ["--on="]):
+        assert "say the instance's name or pid" in vnic_command("show", *on).stderr
     assert vnic_command("sysctl", "-n", "net.core.netdev_budget").stdout == "300\n"
     assert "vnic0" in vnic_command("ip", "link", "show", "vnic0").stdout
     stat = vnic_command("stat", "0.05", "2").stdout.splitlines()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vnic.capture import POINTS
-from vnic.errors import ConfigError
+from vnic.errors import ConfigError, VnicError
 from vnic.refusals import EXIT_FAILED, EXIT_USAGE, Seconds, fail, leave_stdout, refusals
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def _take(argv: tuple[str, ...]) -> tuple[list[str], str | None, bool]:
     for word in words:
         if word == "--json":
             as_json = True
-        elif word == "--on":
-            on = next(words, None)
-            if on is None:
+        elif word == "--on" or word.startswith("--on="):
+            on = next(words, None) if word == "--on" else word.removeprefix("--on=")
+            if not on:
                 raise ConfigError("--on: say the instance's name or pid")
         else:
             rest.append(word)
@@ -64,7 +64,12 @@ def _export(directory: str, on: str | None) -> None:
 
     with Connection(find(on).path) as c:
         paths = [p for p in c.ask("show").data if p.startswith("/")]
-        for path, text in c.ask("show", paths).data.items():
+        if any(part == ".." for p in paths for part in p.split("/")):  # it may be another user's
+            raise VnicError("--export: the instance has files that would be outside of the directory")
+        texts: dict[str, str] = {}
+        for first in range(0, len(paths), 200):  # a request has its limit
+            texts |= c.ask("show", paths[first : first + 200]).data
+        for path, text in texts.items():
             to = Path(directory, path.lstrip("/"))
             to.parent.mkdir(parents=True, exist_ok=True)
             to.write_text(text)
