@@ -80,16 +80,17 @@ def compile(program: Filter) -> Program:  # noqa: A001 - what it is called every
     if not isinstance(program, str):
         return Program(tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in program))
     if _DDD.fullmatch(program):
-        return _read(program)
+        return read(program)
     return Program(_by_libpcap(program), tag_in_bytes=True)
 
 
-def _read(text: str) -> Program:
+def read(text: str, *, tag_in_bytes: bool = False) -> Program:
+    """A program as ``tcpdump -ddd`` prints it. ConfigError: it is none, or may not run."""
     count, *numbers = map(int, text.replace(",", " ").split())
     if 4 * count != len(numbers):
         raise ConfigError(f"filter: {count} instructions are said, {len(numbers) // 4} are there")
     each = [iter(numbers)] * 4
-    return Program(tuple(zip(*each, strict=True)))
+    return Program(tuple(zip(*each, strict=True)), tag_in_bytes)
 
 
 class _Insn(ctypes.Structure):

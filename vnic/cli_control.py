@@ -200,26 +200,32 @@ def capture(
     *, on: str | None, at: tuple[str, ...], expression: str | None, write: str, duration: float | None, as_json: bool
 ) -> None:
     """Capture what passes a point of a running instance, until Ctrl-C: vnic capture -w - | tshark -r -."""
+    from vnic import bpf
     from vnic.client import Connection, find
 
     if write == "-" and sys.stdout.isatty():
         fail(EXIT_USAGE, "a capture is not for a terminal: -w FILE, or into a pipe")
     argv = [word for point in at for word in ("--at", point)]
-    argv += [] if expression is None else ["-f", expression]
     with refusals(), contextlib.ExitStack() as stack:
+        if expression is not None:  # here: it may have to ask for a host's name
+            program = bpf.compile(expression)
+            argv += ["-f", str(program)] + ["--tag-in-bytes"] * program.tag_in_bytes
         c = stack.enter_context(Connection(find(on).path))
-        fd = 1 if write == "-" else os.open(write, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        fd = 1
+        if write != "-":  # what is in it stays, until the capture has begun
+            fd = os.open(write, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            stack.callback(os.close, fd)
+            argv.append("--truncate")
         begun = c.ask("capture", argv, fd=fd)
         if begun.code:
             _print(begun, as_json=False)
-        if fd != 1:
-            os.close(fd)
+        unasked = False
         with contextlib.suppress(KeyboardInterrupt):
-            c.wait(duration)
-        counts = c.ask("capture").data
+            unasked = c.wait(duration, fd=fd)
+        counts = c.answer().data if unasked else c.ask("capture", seconds=None).data
     _show_counts(counts, as_json=as_json, err=write == "-")
-    if counts["error"]:
-        fail(EXIT_FAILED, counts["error"])
+    if counts["error"] or unasked:
+        fail(EXIT_FAILED, counts["error"] or "the instance has ended")
 
 
 def _show_counts(counts: dict[str, Any], *, as_json: bool, err: bool) -> None:

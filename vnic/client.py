@@ -54,14 +54,26 @@ class Connection:
             self._sock.close()
             raise VnicError(f"{path}: {e.strerror or e}") from e
 
-    def ask(self, command: str, argv: Sequence[str] = (), *, fd: int | None = None) -> Reply:
-        """One request. VnicError: the instance is gone, or does not answer within 20 s."""
+    def ask(
+        self, command: str, argv: Sequence[str] = (), *, fd: int | None = None, seconds: float | None = _ANSWER_S
+    ) -> Reply:
+        """One request. VnicError: the instance is gone, or does not answer within so many seconds (None: ever)."""
         request = json.dumps({"vnic": VERSION, "command": command, "argv": list(argv)}).encode() + b"\n"
         if len(request) > REQUEST_MAX:
             raise ConfigError(f"{command}: the arguments are {len(request)} bytes long, and {REQUEST_MAX} is the most")
         try:
             sent = socket.send_fds(self._sock, [request], [] if fd is None else [fd])
             self._sock.sendall(request[sent:])
+        except TimeoutError:
+            raise VnicError(f"{self._path}: the instance does not answer") from None
+        except OSError:  # it may have said something before it went
+            pass
+        self._sock.settimeout(seconds)
+        return self.answer()
+
+    def answer(self) -> Reply:
+        """The next answer, asked for or not."""
+        try:
             answer = json.loads(self._line())
         except TimeoutError:
             raise VnicError(f"{self._path}: the instance does not answer") from None
@@ -77,13 +89,15 @@ class Connection:
             if not data or size > _ANSWER_MAX:
                 raise ConnectionResetError
             parts.append(data)
-            if data.endswith(b"\n"):
-                return b"".join(parts)
+            if b"\n" in data:
+                return b"".join(parts).partition(b"\n")[0]
 
-    def wait(self, seconds: float | None) -> None:
-        """Until the time is over. VnicError: the instance ended the connection before."""
-        if select.select([self._sock], [], [], seconds)[0]:
-            raise VnicError(f"{self._path}: the instance has ended")
+    def wait(self, seconds: float | None, *, fd: int) -> bool:
+        """Until the time is over, or nobody reads what is written to ``fd``. Return: True = an answer came unasked."""
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        poll.register(fd, 0)  # POLLERR comes without being asked for
+        return any(which == self._sock.fileno() for which, _ in poll.poll(None if seconds is None else seconds * 1000))
 
     def close(self) -> None:
         """Also ends a capture that was begun over it."""
