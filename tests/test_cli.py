@@ -149,7 +149,9 @@ def shell(line, **kwargs):
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, **kwargs)
 
 
-@pytest.mark.parametrize("command", ["ls", "--help", "--version", "doctor", f"why --runs 0 {DEMO}", f"replay {DEMO}"])
+@pytest.mark.parametrize(
+    "command", ["ls --json", "--help", "--version", "doctor", f"why --runs 0 {DEMO}", f"replay {DEMO}"]
+)
 @pytest.mark.parametrize(("to", "why"), [("> /dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
 def test_what_cannot_be_printed_is_one_sentence(command, to, why):
     got = shell(f"vnic {command} {to}")

@@ -122,6 +122,15 @@ def test_the_socket_is_its_owners(served, runtime):
         client.find()
 
 
+def test_an_instance_that_was_killed_has_ended(runtime):
+    control.directory()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(runtime / f"vt7-{os.getpid()}"))
+    for path in (runtime / f"vt7-{os.getpid()}", runtime / "none-1"):
+        with pytest.raises(vnic.VnicError, match="the instance has ended"):
+            Connection(path)
+
+
 def test_one_of_several_has_to_be_named_or_be_meant(served, runtime):
     host, _, first = served()
     with Control(host, path=runtime / f"vt8-{os.getpid()}"):

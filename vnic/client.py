@@ -52,7 +52,8 @@ class Connection:
             self._sock.settimeout(_ANSWER_S)
         except OSError as e:
             self._sock.close()
-            raise VnicError(f"{path}: {e.strerror or e}") from e
+            gone = e.errno in (errno.ECONNREFUSED, errno.ENOENT)
+            raise VnicError(f"{path}: {'the instance has ended' if gone else e.strerror or e}") from e
 
     def ask(
         self, command: str, argv: Sequence[str] = (), *, fd: int | None = None, seconds: float | None = _ANSWER_S
