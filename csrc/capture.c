@@ -22,6 +22,8 @@
 #define OUT_BYTES (1u << 19) /* more than any block has */
 #define BLOCK_MIN 48 /* 32 bytes around an Ethernet header */
 #define TICK_MS 80 /* twice that, and a packet is in the file */
+#define STOPPED 1u
+#define GIVEN_UP 2u
 #define PATIENCE_MS 2000 /* with a reader that does not read, at the end */
 #define ENHANCED_PACKET_BLOCK 6u
 
@@ -117,7 +119,7 @@ static int wait_for_reader(const struct capture *c)
 
 	for (;;) {
 		struct pollfd fd = { .fd = c->fd, .events = POLLOUT };
-		int rc = poll(&fd, 1, c->threaded ? TICK_MS : -1);
+		int rc = READ_ONCE(c->stop) & GIVEN_UP ? 0 : poll(&fd, 1, c->threaded ? TICK_MS : -1);
 
 		if (rc > 0)
 			return 0;
@@ -125,7 +127,7 @@ static int wait_for_reader(const struct capture *c)
 			return -errno;
 		if (!READ_ONCE(c->stop))
 			began = now_ms();
-		else if (now_ms() - began > PATIENCE_MS)
+		else if (READ_ONCE(c->stop) & GIVEN_UP || now_ms() - began > PATIENCE_MS)
 			return -EAGAIN;
 	}
 }
@@ -211,7 +213,13 @@ int capture_thread(struct capture *c)
 
 void capture_stop(struct capture *c)
 {
-	__atomic_store_n(&c->stop, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&c->stop, STOPPED, __ATOMIC_SEQ_CST);
+	wake(c);
+}
+
+void capture_give_up(struct capture *c)
+{
+	__atomic_fetch_or(&c->stop, GIVEN_UP, __ATOMIC_SEQ_CST);
 	wake(c);
 }
 

@@ -1169,6 +1169,7 @@ struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifn
 			    const char *const *verdicts, struct bpf_prog *filter, u64 size, int threaded);
 int capture_thread(struct capture *c);  /* writes until stopped, or the file breaks: 0, or -errno of it */
 void capture_stop(struct capture *c);   /* ends it, from another thread */
+void capture_give_up(struct capture *c); /* and a reader that is slow gets no more */
 void capture_detach(struct host *h, struct capture *c);
 int capture_flush(struct capture *c);   /* nobody else writes. -EAGAIN: whoever should read it does not */
 void capture_free(struct capture *c);

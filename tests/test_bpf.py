@@ -244,6 +244,7 @@ def test_expressions_take_what_libpcap_takes(host):
     ("host no.such.host.invalid", "no.such.host.invalid"),
     ("ether proto \\nonsense", "nonsense"),
     ("tcp\0", "has a NUL in it"),
+    ("\udcff", "syntax error"),  # a byte that is no UTF-8, as Python has it in sys.argv
 ])  # fmt: skip
 def test_what_libpcap_does_not_understand_it_says_itself(expression, why):
     with pytest.raises(vnic.ConfigError) as e:

@@ -1,7 +1,10 @@
 """The command line: exit codes, one clear sentence for bad input, --json on stdout and nothing else there."""
 
 import json
+import os
 import struct
+import subprocess
+import sys
 
 import frames
 import pytest
@@ -139,3 +142,32 @@ def test_an_empty_capture_is_no_error(tmp_path):
     result = run("replay", str(path))
     assert result.exit_code == 0
     assert "0 offered" in result.stdout
+
+
+def shell(line, **kwargs):
+    argv = ["bash", "-c", line.replace("vnic ", f"{sys.executable} -m vnic ", 1)]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "command", ["ls --json", "--help", "--version", "doctor", f"why --runs 0 {DEMO}", f"replay {DEMO}"]
+)
+@pytest.mark.parametrize(("to", "why"), [("> /dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
+def test_what_cannot_be_printed_is_one_sentence(command, to, why):
+    got = shell(f"vnic {command} {to}")
+    assert (got.returncode, got.stderr.count("\n")) == (1, 1)
+    assert got.stderr.endswith(f": {why}\n")
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e300", "0", "-1"])
+@pytest.mark.parametrize("command", ["run", "capture", f"send --tap vt0 {DEMO}"])
+def test_a_time_that_cannot_be_waited_for_is_refused(command, seconds):
+    result = run(*command.split(), "--duration", seconds)
+    assert result.exit_code == 2
+    assert "Invalid value for '--duration'" in result.stderr
+    assert run("stat", "--", seconds).exit_code == 2
+
+
+def test_what_the_system_refuses_is_said_without_its_number(tmp_path):
+    got = shell("vnic ls", env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path / "none")})
+    assert (got.returncode, got.stderr) == (1, f"vnic: {tmp_path}/none/vnic: No such file or directory\n")

@@ -70,6 +70,7 @@ rx_usecs = 7
         ("replay = 5", "replay: must be a table"),
         ('cpus = "many"', "cpus=many: invalid literal"),
         ("cpus = ]", "line 1"),
+        ("cpus = " + "[" * 100_000, "too many tables or lists"),
         (b"\xff", "vnic.toml: "),
     ],
 )
@@ -118,6 +119,8 @@ def test_the_command_line_goes_before_the_file(tmp_path):
         ('at = "moon"', "at=moon: "),
         ("[queue.5]\nrx-usecs = 1", "there is no queue 5: the card has 1"),
         ("config = 1", "there is no knob 'config'"),
+        ('write = ["x"]', "write=['x']: must be one value"),
+        ("seed = {a = 1}", "must be one value"),
     ],
 )
 def test_options_of_the_command_are_checked_too(tmp_path, text, why):

@@ -122,6 +122,15 @@ def test_the_socket_is_its_owners(served, runtime):
         client.find()
 
 
+def test_an_instance_that_was_killed_has_ended(runtime):
+    control.directory()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(runtime / f"vt7-{os.getpid()}"))
+    for path in (runtime / f"vt7-{os.getpid()}", runtime / "none-1"):
+        with pytest.raises(vnic.VnicError, match="the instance has ended"):
+            Connection(path)
+
+
 def test_one_of_several_has_to_be_named_or_be_meant(served, runtime):
     host, _, first = served()
     with Control(host, path=runtime / f"vt8-{os.getpid()}"):
@@ -153,6 +162,46 @@ def test_sockets_that_were_left_behind_are_removed(runtime):
     assert client.instances() == []
     assert not left.exists()
     assert (runtime / "else").exists()
+
+
+@pytest.mark.parametrize("make", [Path.touch, Path.mkdir, lambda p: p.symlink_to(p.parent / "gone")])
+def test_only_sockets_are_taken_for_what_was_left_behind(runtime, make):
+    control.directory()
+    path = runtime / "backup-99999999"
+    make(path)
+    assert client.instances() == []
+    assert os.path.lexists(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_removes_nothing_in_what_others_made_in_tmp(tmp_path, monkeypatch):
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    left = tmp_path / "backup-99999999"
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(left))
+    link = Path("/tmp/vnic-0")
+    link.symlink_to(tmp_path)
+    try:
+        assert not [i for i in client.instances() if i.name == "backup"]
+        assert left.exists()
+    finally:
+        link.unlink()
+
+
+def test_an_instance_that_is_busy_is_listed_at_once(runtime):
+    control.directory()
+    with socket.socket(socket.AF_UNIX) as s, contextlib.ExitStack() as waiting:
+        s.bind(str(runtime / f"busy-{os.getpid()}"))
+        s.listen(0)
+        waiting.enter_context(raw(runtime / f"busy-{os.getpid()}"))
+        assert [i.name for i in client.instances()] == ["busy"]
+
+
+def test_arguments_longer_than_a_request_are_refused(asked):
+    _, c = asked
+    with pytest.raises(vnic.ConfigError, match=r"the arguments are .* bytes long, and 65536 is the most"):
+        c.ask("show", ["x" * control.REQUEST_MAX])
+    assert c.ask("sample").code == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
@@ -260,7 +309,9 @@ def test_when_there_are_too_many_the_quietest_goes(served):
 def test_the_path_runs_on_while_clients_are_hostile(served):
     """And what they turn meanwhile loses nothing."""
     n = 200
-    host, wire, served_by = served([[frames.udp(dport=9)] * 32 for _ in range(n)], rcvbuf=1 << 28, fifo=1 << 24)
+    host, wire, served_by = served(
+        [[frames.udp(dport=9)] * 32 for _ in range(n)], rcvbuf=1 << 28, fifo=1 << 24, netdev_max_backlog=n * 32
+    )
     stop = threading.Event()
 
     def hostile(seed):
@@ -333,6 +384,95 @@ def test_captures_are_refused_in_one_sentence(asked):
         assert "does not run any more" in c.ask("capture", fd=null.fileno()).err
 
 
+def test_many_requests_at_once_are_answered_in_order_and_others_in_between(served):
+    _, _, served_by = served()
+    n = 5000  # more bytes than one request may have, cut anywhere
+    with raw(served_by.path) as s, Connection(served_by.path) as other:
+        lines = b"".join(b'{"vnic": 1, "command": "%d"}\n' % i for i in range(n))
+        sender = threading.Thread(target=s.sendall, args=(lines,))
+        sender.start()
+        with s.makefile() as f:
+            first = json.loads(f.readline())
+            assert other.ask("sample").code == 0
+            answers = [first, *(json.loads(f.readline()) for _ in range(n - 1))]
+        sender.join()
+    assert [a["err"].split("'")[1] for a in answers] == [str(i) for i in range(n)]
+
+
+def test_a_descriptor_of_one_request_is_not_anothers(served, tmp_path):
+    _, _, served_by = served()
+    with open(tmp_path / "out", "wb") as out, Connection(served_by.path) as c:
+        assert c.ask("sample", fd=out.fileno()).code == 0
+        assert "without a descriptor" in c.ask("capture").err
+        assert c.ask("capture", fd=out.fileno()).code == 0
+
+
+def test_an_answer_that_is_no_json_is_one_clients(asked, monkeypatch):
+    monkeypatch.setitem(vnic.commands.COMMANDS, "sample", lambda _h, _a: vnic.reply.Reply(data={1j}))
+    _, c = asked
+    assert "a bug in vnic" in c.ask("sample").err
+    assert c.ask("facts").code == 0
+
+
+def slow_capture(served, stack, n=400):
+    """A capture with megabytes in it, into a pipe whose reader takes a page now and then, until told otherwise."""
+    host, wire, served_by = served([[frames.udp(bytes(1400), dport=9)] * 32 for _ in range(n)], fifo=1 << 26)
+    reading, writing = os.pipe()
+    stack.callback(os.close, reading)
+    fast, over = threading.Event(), threading.Event()
+    got = bytearray()
+
+    def read():
+        while data := os.read(reading, 1 << 20 if fast.is_set() else 4096):
+            got.extend(data)
+            if not fast.is_set():
+                over.wait(0.05)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    stack.callback(reader.join)
+    stack.callback(over.set)
+    stack.callback(fast.set)
+    c = stack.enter_context(Connection(served_by.path))
+    assert c.ask("capture", ["--at", "wire"], fd=writing).code == 0
+    os.close(writing)
+    wire.go()
+    wait_until(lambda: host.ledger().offered == 32 * n and host.ledger().in_flight == 0)
+    return c, served_by, fast, got
+
+
+def test_a_slow_reader_of_a_capture_holds_nobody_up_and_gets_all(served, tmp_path):
+    with contextlib.ExitStack() as stack:
+        c, served_by, fast, got = slow_capture(served, stack)
+        counts = []
+        asking = threading.Thread(target=lambda: counts.append(c.ask("capture", seconds=None).data))
+        asking.start()
+        with Connection(served_by.path) as other:
+            for _ in range(5):
+                assert other.ask("sample").code == 0
+        assert not counts
+        fast.set()
+        asking.join()
+    (tmp_path / "out").write_bytes(got)
+    assert counts[0]["error"] is None
+    assert counts[0]["packets"] + counts[0]["drops"] == 400 * 32
+    assert len(read_back(tmp_path / "out")) == counts[0]["packets"]
+
+
+def test_a_slow_reader_of_a_capture_does_not_keep_the_instance_from_its_end(served, monkeypatch):
+    monkeypatch.setattr(control, "_END_S", 0.1)
+    with contextlib.ExitStack() as stack:
+        c, served_by, _, _ = slow_capture(served, stack)
+        ended = threading.Thread(target=served_by.close)
+        ended.start()
+        counts = c.answer().data  # unasked
+        ended.join(20)
+        assert not ended.is_alive()
+    assert "the capture: its reader does not read; " in counts["error"]
+    assert counts["drops"] > 1000
+    assert counts["packets"] + counts["drops"] == 400 * 32
+
+
 # ---- the command line ----
 
 
@@ -372,7 +512,10 @@ def test_a_finished_replay_answers_in_linuxs_words(held):
     assert vnic_command("show", "/nothing").returncode == 1
     assert json.loads(vnic_command("show", "--json", "/proc/net/dev").stdout) == {"/proc/net/dev": dev.stdout}
     assert vnic_command("set", "/sys/class/net/vnic0/queues/rx-0/rps_cpus", "c").returncode == 0
-    assert vnic_command("show", "--on", "vnic0", "/sys/class/net/vnic0/queues/rx-0/rps_cpus").stdout == "c\n"
+    for on in (["--on", "vnic0"], ["--on=vnic0"], [f"--on={held.pid}"]):
+        assert vnic_command("show", *on, "/sys/class/net/vnic0/queues/rx-0/rps_cpus").stdout == "c\n"
+    for on in (["--on"], ["--on="]):
+        assert "say the instance's name or pid" in vnic_command("show", *on).stderr
     assert vnic_command("sysctl", "-n", "net.core.netdev_budget").stdout == "300\n"
     assert "vnic0" in vnic_command("ip", "link", "show", "vnic0").stdout
     stat = vnic_command("stat", "0.05", "2").stdout.splitlines()
@@ -454,3 +597,50 @@ def test_capture_on_a_running_instance(served, tmp_path):
     assert json.loads(out) == {"packets": 20, "drops": 0, "late": 0, "error": None}
     assert [data for _, data in read_back(tmp_path / "out")] == fed
     assert process.returncode == 0
+
+
+def test_a_capture_that_is_refused_leaves_the_file_as_it_was(served, tmp_path):
+    host, _, _ = served()
+    path = tmp_path / "good"
+    path.write_text("precious")
+    for wrong in (["-f", "3\n6 0 0 1"], ["-f", "1\n0 0 0 0"], ["--on", "nobody"]):
+        got = vnic_command("capture", "-w", str(path), *wrong)
+        assert (got.returncode, got.stderr.count("\n")) == (2, 1)
+    host.stop()
+    assert "does not run any more" in vnic_command("capture", "-w", str(path)).stderr
+    assert path.read_text() == "precious"
+
+
+def test_a_capture_begins_an_old_file_anew(served, tmp_path):
+    served()
+    (tmp_path / "old").write_bytes(bytes(1 << 16))
+    assert vnic_command("capture", "-w", str(tmp_path / "old"), "--duration", "0.1").returncode == 0
+    assert read_back(tmp_path / "old") == []
+
+
+def test_a_capture_ends_when_its_disk_is_full_or_its_reader_had_enough(served):
+    served()
+    full = vnic_command("capture", "-w", "/dev/full")
+    assert (full.returncode, full.stderr.splitlines()[1:]) == (
+        1,
+        ["vnic: the capture: No space left on device; 0 packets are missing"],
+    )
+    line = f"{sys.executable} -m vnic capture | head -c 24 | wc -c; exit ${{PIPESTATUS[0]}}"
+    piped = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=20, check=False)
+    assert (piped.returncode, piped.stdout.strip()) == (0, "24")
+
+
+def test_a_capture_whose_instance_ends_has_its_counts_and_says_so(served, tmp_path):
+    host, wire, served_by = served([[frames.udp(dport=9)]])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vnic", "capture", "--at", "nic", "-w", str(tmp_path / "out")],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: host.nic.captures)
+    wire.go()
+    wait_until(lambda: host.ledger().offered == 1)
+    served_by.close()
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (1, "1 packets captured, 0 missing, 0 late\nvnic: the instance has ended\n")
+    assert len(read_back(tmp_path / "out")) == 1

@@ -332,6 +332,10 @@ def test_a_report_beside_its_capture_is_found_after_both_were_moved(report, capt
         ('{"config": {}}', "no report of this version of vnic: it says nothing about"),
         ('{"config": {}, "ledger": {"fates": {}}, "queues": [], "cpus": []}', "it says nothing about 'limits'"),
         ("hello", "not a capture file"),
+        ('{"config": {}, "input": {"files": [1]}, "ledger": {}}', "no report of vnic replay --json"),
+        ('{"config": {}, "input": [1], "ledger": {}}', "no report of vnic replay --json"),
+        ('{"config": {}, "cpus": 5, "input": {"files": ["x"]}}', "no report of vnic replay --json"),
+        ('{"a":' * 100_000, "begins like a report, but is no JSON"),
     ],
 )
 def test_what_is_no_report(tmp_path, text, says):

@@ -80,16 +80,17 @@ def compile(program: Filter) -> Program:  # noqa: A001 - what it is called every
     if not isinstance(program, str):
         return Program(tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in program))
     if _DDD.fullmatch(program):
-        return _read(program)
+        return read(program)
     return Program(_by_libpcap(program), tag_in_bytes=True)
 
 
-def _read(text: str) -> Program:
+def read(text: str, *, tag_in_bytes: bool = False) -> Program:
+    """A program as ``tcpdump -ddd`` prints it. ConfigError: it is none, or may not run."""
     count, *numbers = map(int, text.replace(",", " ").split())
     if 4 * count != len(numbers):
         raise ConfigError(f"filter: {count} instructions are said, {len(numbers) // 4} are there")
     each = [iter(numbers)] * 4
-    return Program(tuple(zip(*each, strict=True)))
+    return Program(tuple(zip(*each, strict=True)), tag_in_bytes)
 
 
 class _Insn(ctypes.Structure):
@@ -128,13 +129,13 @@ def _by_libpcap(expression: str) -> tuple[Insn, ...]:
         raise ConfigError(f"filter {expression!r}: expressions need libpcap (Debian: apt install libpcap0.8)")
     if "\0" in expression:
         raise ConfigError(f"filter {expression!r}: has a NUL in it")
-    program = _BpfProgram()
+    program, text = _BpfProgram(), expression.encode(errors="surrogateescape")
     with _compiler:
         handle = pcap.pcap_open_dead(_DLT_EN10MB, _SNAPLEN)
         if not handle:
             raise MemoryError("no memory for libpcap")
         try:
-            if pcap.pcap_compile(handle, ctypes.byref(program), expression.encode(), 1, _NETMASK_UNKNOWN) < 0:
+            if pcap.pcap_compile(handle, ctypes.byref(program), text, 1, _NETMASK_UNKNOWN) < 0:
                 raise ConfigError(f"filter {expression!r}: {pcap.pcap_geterr(handle).decode(errors='replace')}")
             insns = tuple((i.code, i.jt, i.jf, i.k) for i in program.insns[: program.len])
             pcap.pcap_freecode(ctypes.byref(program))

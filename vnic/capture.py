@@ -75,6 +75,7 @@ class Capture:
     ) -> None:
         self._host = host
         self._totals = (0, 0, 0)
+        self._freeing = threading.Lock()
         points = _bits(at)
         program = None if filter is None else compile_filter(filter)
         try:
@@ -84,6 +85,7 @@ class Capture:
         except OSError as e:
             raise ConfigError(f"{path}: {e.strerror}") from e
         self.path = Path(str(path))
+        self._given = path if isinstance(path, int) else None
         texts = [f"{fate}: {ffi.string(lib.fate_text(i)).decode()}" for i, fate in enumerate(FATES)]
         self._texts = [ffi.new("char[]", t.encode()) for t in texts]  # the C side has pointers to them
         self._verdicts = ffi.new("char *[]", self._texts)
@@ -151,6 +153,18 @@ class Capture:
             error = str(e)
         return {"packets": self.packets, "drops": self.drops, "late": self.late, "error": error}
 
+    @property
+    def broken(self) -> bool:
+        """Did the file or the pipe refuse something? Then no more is written."""
+        with self._freeing:
+            return self._c is not None and int(self._c.error) < 0
+
+    def give_up(self) -> None:
+        """From another thread: a pipe whose reader is slow gets no more, and what it has not got is counted."""
+        with self._freeing:
+            if self._c is not None:
+                lib.capture_give_up(self._c)
+
     def set_base(self, base_ns: int) -> None:
         """Epoch time of virtual time 0, ns."""
         self._c.base_ns = base_ns
@@ -165,11 +179,12 @@ class Capture:
             self._writer.join()
         rc = lib.capture_flush(self._c)
         self._counts()
-        lib.capture_free(self._c)
-        self._c = None
+        with self._freeing:
+            lib.capture_free(self._c)
+            self._c = None
         self._host.nic.captures.remove(self)
         os.close(self._fd)
         if rc < 0:
             why = "its reader does not read" if rc == -errno.EAGAIN else os.strerror(-rc)
-            name = "standard output" if str(self.path) == "-" else self.path
+            name = {"-": "standard output", str(self._given): "the capture"}.get(str(self.path), self.path)
             raise VnicError(f"{name}: {why}; {self.drops} packets are missing")

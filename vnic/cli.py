@@ -13,7 +13,7 @@ import click
 from vnic import cli_control, cli_send, cli_tap
 from vnic.cli_options import addresses, host_options, knobs
 from vnic.cli_why import why
-from vnic.refusals import EXIT_FAILED, fail, refusals
+from vnic.refusals import EXIT_FAILED, Group, Seconds, fail, leave_stdout, refusals
 
 if TYPE_CHECKING:
     from vnic.host import Host
@@ -25,9 +25,9 @@ def _show(facts: dict[str, Any], *, as_json: bool, write: str | None) -> None:
         _print(facts, as_json=as_json, err=write == "-")
         sys.stdout.flush()
     except BrokenPipeError:  # the reader had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        leave_stdout()
     except OSError as e:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter would try again at exit
+        leave_stdout()
         fail(EXIT_FAILED, f"the report could not be written: {e.strerror}")
     if (capture := facts.get("capture")) and capture["error"]:
         fail(EXIT_FAILED, capture["error"])
@@ -93,7 +93,7 @@ class _Progress:
             self._bar.stop()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VNIC"})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VNIC"})
 @click.version_option(package_name="vnic", message="%(prog)s %(version)s")
 def main() -> None:
     """A network card and the Linux receive path in user space."""
@@ -159,7 +159,7 @@ def replay(
 
 @main.command()
 @click.option("--tap", default="vt0", show_default=True, help="TAP interface; made if it is missing")
-@click.option("--duration", type=click.FloatRange(0, min_open=True), help="stop after so many seconds")
+@click.option("--duration", type=Seconds(), help="stop after so many seconds")
 @click.option("--gateway", multiple=True, metavar="ADDR", help="next hop for all that is not on our networks")
 @click.option("--sink/--no-sink", default=None, help="a socket and a reader for every port [default: on with --ip any]")
 @click.option("--host-ip", multiple=True, metavar="ADDR/PREFIX", help="the kernel's own address; can be repeated")

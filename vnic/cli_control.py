@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vnic.capture import POINTS
-from vnic.errors import ConfigError
-from vnic.refusals import EXIT_FAILED, EXIT_USAGE, fail, refusals
+from vnic.errors import ConfigError, VnicError
+from vnic.refusals import EXIT_FAILED, EXIT_USAGE, Seconds, fail, leave_stdout, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def _print(reply: Reply, *, as_json: bool) -> None:
             click.echo(reply.out, nl=False)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        leave_stdout()
     click.echo(reply.err, nl=False, err=True)
     sys.exit(reply.code)
 
@@ -49,9 +49,9 @@ def _take(argv: tuple[str, ...]) -> tuple[list[str], str | None, bool]:
     for word in words:
         if word == "--json":
             as_json = True
-        elif word == "--on":
-            on = next(words, None)
-            if on is None:
+        elif word == "--on" or word.startswith("--on="):
+            on = next(words, None) if word == "--on" else word.removeprefix("--on=")
+            if not on:
                 raise ConfigError("--on: say the instance's name or pid")
         else:
             rest.append(word)
@@ -64,7 +64,12 @@ def _export(directory: str, on: str | None) -> None:
 
     with Connection(find(on).path) as c:
         paths = [p for p in c.ask("show").data if p.startswith("/")]
-        for path, text in c.ask("show", paths).data.items():
+        if any(part == ".." for p in paths for part in p.split("/")):  # it may be another user's
+            raise VnicError("--export: the instance has files that would be outside of the directory")
+        texts: dict[str, str] = {}
+        for first in range(0, len(paths), 200):  # a request has its limit
+            texts |= c.ask("show", paths[first : first + 200]).data
+        for path, text in texts.items():
             to = Path(directory, path.lstrip("/"))
             to.parent.mkdir(parents=True, exist_ok=True)
             to.write_text(text)
@@ -143,7 +148,7 @@ def ls(*, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("interval", type=click.FloatRange(0.01, 86_400), default=1.0)
+@click.argument("interval", type=Seconds(0.01, 86_400), default=1.0)
 @click.argument("count", type=click.IntRange(1), required=False)
 @_ON
 @click.option("--json-lines", is_flag=True, help="a JSON object for each interval")
@@ -152,21 +157,26 @@ def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool
     from vnic.client import find
     from vnic.stat import difference, head, text
 
-    with refusals(), contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
-        instance = find(on)
-        before, lines, due = _sample(instance.path), 0, time.monotonic()
+    with contextlib.suppress(KeyboardInterrupt):
+        with refusals():
+            path = find(on).path
+            before, lines, due = _sample(path), 0, time.monotonic()
         while count is None or lines < count:
             due += interval
             time.sleep(max(0.0, due - time.monotonic()))
-            now = _sample(instance.path)
+            with refusals():
+                now = _sample(path)
             line = difference(now, before)
-            if json_lines:
-                click.echo(json.dumps(line.as_dict()))
-            else:
-                if lines % 20 == 0:
-                    click.echo(head(len(line.busy)), nl=False)
-                click.echo(text(line), nl=False)
-            sys.stdout.flush()
+            try:
+                if json_lines:
+                    click.echo(json.dumps(line.as_dict()))
+                else:
+                    if lines % 20 == 0:
+                        click.echo(head(len(line.busy)), nl=False)
+                    click.echo(text(line), nl=False)
+            except BrokenPipeError:  # the reader had enough
+                leave_stdout()
+                return
             before, lines = now, lines + 1
 
 
@@ -184,32 +194,38 @@ def _sample(path: Any) -> dict[str, Any]:
 )
 @click.option("-f", "--filter", "expression", metavar="FILTER", help="as tcpdump takes it")
 @click.option("-w", "--write", default="-", show_default=True, metavar="OUT.pcapng|-", help="file, or standard output")
-@click.option("--duration", type=click.FloatRange(0, min_open=True), help="stop after so many seconds")
+@click.option("--duration", type=Seconds(), help="stop after so many seconds")
 @click.option("--json", "as_json", is_flag=True, help="the counts as JSON, on stderr if the capture is on stdout")
 def capture(
     *, on: str | None, at: tuple[str, ...], expression: str | None, write: str, duration: float | None, as_json: bool
 ) -> None:
     """Capture what passes a point of a running instance, until Ctrl-C: vnic capture -w - | tshark -r -."""
+    from vnic import bpf
     from vnic.client import Connection, find
 
     if write == "-" and sys.stdout.isatty():
         fail(EXIT_USAGE, "a capture is not for a terminal: -w FILE, or into a pipe")
     argv = [word for point in at for word in ("--at", point)]
-    argv += [] if expression is None else ["-f", expression]
     with refusals(), contextlib.ExitStack() as stack:
+        if expression is not None:  # here: it may have to ask for a host's name
+            program = bpf.compile(expression)
+            argv += ["-f", str(program)] + ["--tag-in-bytes"] * program.tag_in_bytes
         c = stack.enter_context(Connection(find(on).path))
-        fd = 1 if write == "-" else os.open(write, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        fd = 1
+        if write != "-":  # what is in it stays, until the capture has begun
+            fd = os.open(write, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            stack.callback(os.close, fd)
+            argv.append("--truncate")
         begun = c.ask("capture", argv, fd=fd)
         if begun.code:
             _print(begun, as_json=False)
-        if fd != 1:
-            os.close(fd)
+        unasked = False
         with contextlib.suppress(KeyboardInterrupt):
-            c.wait(duration)
-        counts = c.ask("capture").data
+            unasked = c.wait(duration, fd=fd)
+        counts = c.answer().data if unasked else c.ask("capture", seconds=None).data
     _show_counts(counts, as_json=as_json, err=write == "-")
-    if counts["error"]:
-        fail(EXIT_FAILED, counts["error"])
+    if counts["error"] or unasked:
+        fail(EXIT_FAILED, counts["error"] or "the instance has ended")
 
 
 def _show_counts(counts: dict[str, Any], *, as_json: bool, err: bool) -> None:

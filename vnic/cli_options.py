@@ -137,6 +137,8 @@ def _section(ctx: click.Context) -> str:
 
 def _checker(ctx: click.Context, param: click.Parameter) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
+        if isinstance(value, (list, dict)) and not (param.multiple and isinstance(value, list)):
+            raise ValueError("must be one value")  # click would take the text of it
         try:
             return param.type_cast_value(ctx, [value] if param.multiple and isinstance(value, str) else value)
         except click.BadParameter as e:

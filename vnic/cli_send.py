@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vnic.refusals import EXIT_FAILED, fail, refusals
+from vnic.refusals import EXIT_FAILED, Seconds, fail, refusals
 
 _BAR = 40
 _NOT_SENT = {
@@ -31,7 +31,7 @@ _NOT_SENT = {
 @click.option("--topspeed", is_flag=True, help="as fast as it goes")
 @click.option("--loop", type=click.IntRange(0), default=1, show_default=True, help="times; 0: until Ctrl-C")
 @click.option("--limit", type=click.IntRange(1), help="send so many frames at most")
-@click.option("--duration", type=click.FloatRange(0, min_open=True), help="send what is due in so many seconds")
+@click.option("--duration", type=Seconds(), help="send what is due in so many seconds")
 @click.option("--drop", is_flag=True, help="what finds the kernel's queue full is lost [default: it waits]")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
 def send(

@@ -29,11 +29,19 @@ def _report(path: Path) -> dict[str, Any] | None:
         facts = json.loads(path.read_bytes())
     except OSError as e:
         raise CaptureError(f"{path}: {e.strerror}") from e
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ConfigError(f"{path}: begins like a report, but is no JSON") from None
-    if not isinstance(facts, dict) or not isinstance(facts.get("config"), dict):
+    if not isinstance(facts, dict) or not isinstance(facts.get("config"), dict) or not _is_report(facts):
         raise ConfigError(f"{path}: no report of vnic replay --json, or vnic run --json")
     return dict(facts)
+
+
+def _is_report(facts: dict[str, Any]) -> bool:
+    """As far as a run again needs it."""
+    files = facts.get("input", {}).get("files", []) if isinstance(facts.get("input", {}), dict) else None
+    return (
+        isinstance(files, list) and all(isinstance(f, str) for f in files) and isinstance(facts.get("cpus", []), list)
+    )
 
 
 def explain_report(path: Path, facts: dict[str, Any], *, runs: int) -> tuple[Answer, str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import select
 import socket
+import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from vnic.control import VERSION, directory
+from vnic.control import REQUEST_MAX, VERSION, directory
 from vnic.errors import ConfigError, VnicError
 from vnic.reply import Reply
 
@@ -50,14 +52,29 @@ class Connection:
             self._sock.settimeout(_ANSWER_S)
         except OSError as e:
             self._sock.close()
-            raise VnicError(f"{path}: {e.strerror}") from e
+            gone = e.errno in (errno.ECONNREFUSED, errno.ENOENT)
+            raise VnicError(f"{path}: {'the instance has ended' if gone else e.strerror or e}") from e
 
-    def ask(self, command: str, argv: Sequence[str] = (), *, fd: int | None = None) -> Reply:
-        """One request. VnicError: the instance is gone, or does not answer within 20 s."""
+    def ask(
+        self, command: str, argv: Sequence[str] = (), *, fd: int | None = None, seconds: float | None = _ANSWER_S
+    ) -> Reply:
+        """One request. VnicError: the instance is gone, or does not answer within so many seconds (None: ever)."""
         request = json.dumps({"vnic": VERSION, "command": command, "argv": list(argv)}).encode() + b"\n"
+        if len(request) > REQUEST_MAX:
+            raise ConfigError(f"{command}: the arguments are {len(request)} bytes long, and {REQUEST_MAX} is the most")
         try:
             sent = socket.send_fds(self._sock, [request], [] if fd is None else [fd])
             self._sock.sendall(request[sent:])
+        except TimeoutError:
+            raise VnicError(f"{self._path}: the instance does not answer") from None
+        except OSError:  # it may have said something before it went
+            pass
+        self._sock.settimeout(seconds)
+        return self.answer()
+
+    def answer(self) -> Reply:
+        """The next answer, asked for or not."""
+        try:
             answer = json.loads(self._line())
         except TimeoutError:
             raise VnicError(f"{self._path}: the instance does not answer") from None
@@ -73,13 +90,15 @@ class Connection:
             if not data or size > _ANSWER_MAX:
                 raise ConnectionResetError
             parts.append(data)
-            if data.endswith(b"\n"):
-                return b"".join(parts)
+            if b"\n" in data:
+                return b"".join(parts).partition(b"\n")[0]
 
-    def wait(self, seconds: float | None) -> None:
-        """Until the time is over. VnicError: the instance ended the connection before."""
-        if select.select([self._sock], [], [], seconds)[0]:
-            raise VnicError(f"{self._path}: the instance has ended")
+    def wait(self, seconds: float | None, *, fd: int) -> bool:
+        """Until the time is over, or nobody reads what is written to ``fd``. Return: True = an answer came unasked."""
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        poll.register(fd, 0)  # POLLERR comes without being asked for
+        return any(which == self._sock.fileno() for which, _ in poll.poll(None if seconds is None else seconds * 1000))
 
     def close(self) -> None:
         """Also ends a capture that was begun over it."""
@@ -93,28 +112,55 @@ class Connection:
 
 
 def _directories() -> list[Path]:
-    own = [directory()]
+    own = directory()
+    others: list[tuple[Path, str]] = []
     if os.geteuid() == 0 and "XDG_RUNTIME_DIR" not in os.environ:  # root sees all
-        own += [*Path("/run/user").glob("*/vnic"), *Path("/tmp").glob("vnic-*"), Path("/run/vnic")]  # noqa: S108
-    return [p for p in dict.fromkeys(own) if p.is_dir()]
+        others = [(p, p.parent.name) for p in Path("/run/user").glob("[0-9]*/vnic")]
+        others += [(p, p.name.removeprefix("vnic-")) for p in Path("/tmp").glob("vnic-[0-9]*")]  # noqa: S108
+    return [own, *(p for p, uid in others if str(_owner(p)) == uid)]
+
+
+def _owner(path: Path) -> int | None:
+    """Of a directory that is none's but his; anybody may have put anything there, as in /tmp."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_uid if stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o022 else None
 
 
 def instances() -> list[Instance]:
-    """All that run and may be asked, by name and pid. Sockets that were left behind are removed."""
+    """All that run and may be asked, by name and pid. Sockets of ours that were left behind are removed."""
     found = []
-    for path in (p for d in _directories() for p in d.iterdir()):
+    own = directory()
+    for path in (p for d in _directories() for p in _entries(d)):
         name, _, pid = path.name.rpartition("-")
-        if not name or not pid.isdecimal():
+        if not name or not pid.isdecimal() or not path.is_socket() or path.is_symlink():
             continue
-        try:
-            Connection(path).close()
-        except VnicError:
-            if not Path(f"/proc/{pid}").exists():
-                with contextlib.suppress(OSError):
-                    path.unlink()
-            continue
-        found.append(Instance(name, int(pid), path))
+        why = _listens(path)
+        if not why:
+            found.append(Instance(name, int(pid), path))
+        elif why == errno.ECONNREFUSED and path.parent == own and not Path(f"/proc/{pid}").exists():
+            with contextlib.suppress(OSError):
+                path.unlink()
     return sorted(found, key=lambda i: (i.name, i.pid))
+
+
+def _entries(path: Path) -> list[Path]:
+    try:
+        return list(path.iterdir())
+    except OSError:  # gone meanwhile, or not for us
+        return []
+
+
+def _listens(path: Path) -> int:
+    """Return: 0, or the errno. It does not wait: an instance with many that do is there too."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as s:
+        try:
+            rc = s.connect_ex(str(path))
+        except OSError:  # the path is longer than the name of a socket can be
+            return errno.ENAMETOOLONG
+    return 0 if rc == errno.EAGAIN else rc
 
 
 def find(which: str | None = None, *, among: Sequence[str] = ()) -> Instance:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vnic import ethtool, iplink, show, stat, sysctl, why
 from vnic.errors import VnicError
+from vnic.refusals import reason
 from vnic.reply import Reply
 
 if TYPE_CHECKING:
@@ -37,5 +38,7 @@ def answer(host: Host, name: str, argv: Sequence[str]) -> Reply:
         return Reply(err=f"vnic: there is no command {name!r}; there are {', '.join(COMMANDS)}\n", code=2)
     try:
         return command(host, argv)
-    except (VnicError, OSError) as e:
+    except OSError as e:
+        return Reply(err=f"vnic {name}: {reason(e)}\n", code=1)
+    except VnicError as e:
         return Reply(err=f"vnic {name}: {e}\n", code=1)

@@ -62,6 +62,8 @@ def load(path: str | Path, command: str, options: dict[str, Callable[[Any], Any]
         raise ConfigError(f"{path}: {e.strerror}") from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise ConfigError(f"{path}: {e}") from e
+    except RecursionError:
+        raise ConfigError(f"{path}: too many tables or lists within each other") from None
     config = Config()
     own = {name: tree.pop(name) for name in COMMANDS if name in tree}
     try:

@@ -7,7 +7,8 @@ and the process. Messages are JSON objects, one a line:
     {"vnic": 1, "out": "...", "err": "", "code": 0, "data": {...}}
 
 ``vnic`` is the version; what has another one gets an error that says so. ``capture`` comes with a descriptor to write
-to (SCM_RIGHTS), and lasts until the connection ends, or the next ``capture`` on it. Answers come in order.
+to (SCM_RIGHTS), and lasts until the connection ends, or the next ``capture`` on it, which is answered with the counts;
+if the file is full, the pipe has no reader, or the instance ends, they come unasked. Answers come in order.
 
 One thread serves all. It shares nothing with the data plane but counters, and knobs by ``host.knobs``; a client that is
 slow, silent or hostile costs its own connection: requests and answers waiting are bounded, so is their time, and when
@@ -44,6 +45,8 @@ CLIENTS_MAX = 16
 PATIENCE_S = 10.0
 """For the rest of a request that has begun, and for an answer to be taken."""
 _TICK_S = 0.5
+_END_S = 2.0
+"""When the instance ends, for captures whose reader is slow, all together."""
 _CREDENTIALS = struct.Struct("iII")
 
 
@@ -74,21 +77,27 @@ class _Client:
         self.answer = memoryview(b"")
         self.fds: list[int] = []
         self.capture: control_capture.Running | None = None
+        self.ending = False
         self.since = time.monotonic()
 
     def close(self) -> None:
         self.sock.close()
-        for fd in self.fds:
-            os.close(fd)
-        self.fds.clear()
+        self.forget_fds()
         if self.capture is not None:
             self.capture.stop()
-            self.capture = None
+
+    def forget_fds(self) -> None:
+        """Nobody asked for them."""
+        while self.fds:
+            os.close(self.fds.pop())
 
 
 def _encode(reply: Reply) -> bytes:
     message = {"vnic": VERSION, "out": reply.out, "err": reply.err, "code": reply.code, "data": reply.data}
-    return json.dumps(message).encode() + b"\n"
+    try:
+        return json.dumps(message).encode() + b"\n"
+    except (TypeError, ValueError, RecursionError) as e:  # a bug in an answer is that client's, not the instance's
+        return _encode(Reply(err=f"vnic: a bug in vnic: {e}\n", code=70))
 
 
 def _decode(line: bytes) -> tuple[str, list[str]] | Reply:
@@ -127,6 +136,7 @@ class Control:
         self.path = path or directory() / f"{host.name}-{os.getpid()}"
         self._owner = os.geteuid()
         self._clients: dict[int, _Client] = {}
+        self._captures: list[control_capture.Running] = []
         self._selector = selectors.DefaultSelector()
         self._ended = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
@@ -160,7 +170,7 @@ class Control:
         if self._ended.is_set():
             return
         self._ended.set()
-        os.eventfd_write(self._wake, 1)
+        self._wake_up()
         if self._thread.ident is None:
             self._close_all()
         else:
@@ -168,16 +178,21 @@ class Control:
         with contextlib.suppress(OSError):
             self.path.unlink()
 
+    def _wake_up(self) -> None:
+        os.eventfd_write(self._wake, 1)
+
     # ---- the thread ----
 
     def _serve(self) -> None:
         set_name("control")
         try:
             while not self._ended.is_set():
-                waiting = any(c.request or c.answer for c in self._clients.values())
+                waiting = any(c.request or c.answer or c.capture for c in self._clients.values())
                 for key, events in self._selector.select(_TICK_S if waiting else None):
                     if key.fileobj is self._listener:
                         self._accept()
+                    elif key.fd == self._wake:
+                        os.eventfd_read(self._wake)
                     elif (client := self._clients.get(key.fd)) is not None:
                         self._attend(client, events)
                 self._look_after()
@@ -185,7 +200,14 @@ class Control:
             self._close_all()
 
     def _close_all(self) -> None:
+        for running in self._captures:
+            running.stop()
+        until = time.monotonic() + _END_S
+        for running in self._captures:
+            running.wait(max(0.0, until - time.monotonic()))
         for client in list(self._clients.values()):
+            with contextlib.suppress(OSError):
+                self._counts(client)
             self._drop(client)
         self._selector.close()
         self._listener.close()
@@ -213,11 +235,30 @@ class Control:
         client.close()
 
     def _look_after(self) -> None:
-        """Who began a request, or has an answer waiting, and does not go on."""
+        """Captures that have ended; who began a request, or has an answer waiting, and does not go on."""
         now = time.monotonic()
+        self._captures = [c for c in self._captures if not c.over]
         for client in list(self._clients.values()):
-            if (client.request or client.answer) and now - client.since > PATIENCE_S:
+            try:
+                self._counts(client)
+            except OSError:
                 self._drop(client)
+                continue
+            if client.capture is not None:
+                if client.capture.broken:
+                    client.capture.stop()
+            elif (client.request or client.answer) and now - client.since > PATIENCE_S:
+                self._drop(client)
+
+    def _counts(self, client: _Client) -> None:
+        """Of a capture that has ended: the answer to who asked for its end, or unasked."""
+        if client.capture is None or client.capture.reply is None or client.answer:
+            return
+        reply, client.capture, client.ending = client.capture.reply, None, False
+        client.since = time.monotonic()
+        client.answer = memoryview(_encode(reply))
+        self._send(client)
+        self._next(client)
 
     def _attend(self, client: _Client, events: int) -> None:
         try:
@@ -231,26 +272,36 @@ class Control:
 
     def _receive(self, client: _Client) -> bool:
         """Return: False = it is gone, or said too much."""
-        data, fds, _, _ = socket.recv_fds(client.sock, REQUEST_MAX, 4, socket.MSG_CMSG_CLOEXEC)
+        data, fds, _, _ = socket.recv_fds(
+            client.sock, REQUEST_MAX + 1 - len(client.request), 4, socket.MSG_CMSG_CLOEXEC
+        )
         client.fds += fds
         if not data:
             return False
         if not client.request:
             client.since = time.monotonic()
         client.request += data
-        if len(client.request) > REQUEST_MAX or len(client.fds) > 1:
+        if (len(client.request) > REQUEST_MAX and b"\n" not in client.request) or len(client.fds) > 1:
             return False
         self._next(client)
         return True
 
     def _next(self, client: _Client) -> None:
-        """Answer the next request that is whole, if the last answer was taken."""
-        while not client.answer and (end := client.request.find(b"\n")) >= 0:
+        """Answer the next request that is whole, if the last answer was taken; those behind it after the others."""
+        if client.answer or client.ending:
+            return
+        if (end := client.request.find(b"\n")) >= 0:
             line = bytes(client.request[:end])
             del client.request[: end + 1]
             client.since = time.monotonic()
-            client.answer = memoryview(_encode(self._answer(client, line)))
-            self._send(client)
+            reply = self._answer(client, line)
+            if reply is not None:
+                client.answer = memoryview(_encode(reply))
+                self._send(client)
+            if not client.answer and b"\n" in client.request:
+                self._selector.modify(client.sock, selectors.EVENT_WRITE)
+        if not client.request and not client.ending:
+            client.forget_fds()
 
     def _send(self, client: _Client) -> None:
         while client.answer:
@@ -262,7 +313,8 @@ class Control:
             client.since = time.monotonic()
         self._selector.modify(client.sock, selectors.EVENT_WRITE if client.answer else selectors.EVENT_READ)
 
-    def _answer(self, client: _Client, line: bytes) -> Reply:
+    def _answer(self, client: _Client, line: bytes) -> Reply | None:
+        """Return: None = it will come, from :meth:`_counts`."""
         request = _decode(line)
         if isinstance(request, Reply):
             return request
@@ -276,15 +328,17 @@ class Control:
         except Exception as e:  # noqa: BLE001 - a bug in an answer is that client's, not the instance's
             return Reply(err=f"vnic {command}: a bug in vnic: {type(e).__name__}: {e}\n", code=70)
 
-    def _capture(self, client: _Client, argv: list[str]) -> Reply:
+    def _capture(self, client: _Client, argv: list[str]) -> Reply | None:
         if client.capture is not None:
-            reply, client.capture = client.capture.stop(), None
-            return reply
+            client.capture.stop()
+            client.ending = True
+            return None
         if not client.fds:
             return Reply(err="vnic capture: the request came without a descriptor to write to\n", code=2)
         fd = client.fds.pop()
         try:
-            client.capture = control_capture.Running(self._host, fd, argv)
+            client.capture = control_capture.Running(self._host, fd, argv, self._wake_up)
+            self._captures.append(client.capture)
         except VnicError as e:
             return Reply(err=f"vnic capture: {e}\n", code=2)
         finally:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
+import stat
 import threading
 import time
 from typing import TYPE_CHECKING, NoReturn
 
+from vnic import bpf
 from vnic.capture import POINTS, Capture
 from vnic.errors import ConfigError, VnicError
+from vnic.live import set_name, start_quietly
 from vnic.reply import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from vnic.host import Host
 
@@ -26,37 +30,83 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(prog="capture", add_help=False)
+    parser = _Parser(prog="capture", add_help=False, allow_abbrev=False)
     parser.add_argument("--at", action="append", choices=POINTS)
     parser.add_argument("-f", "--filter")
+    parser.add_argument("--tag-in-bytes", action="store_true")
+    parser.add_argument("--truncate", action="store_true")
     return parser.parse_args(argv)
 
 
+def _filter(given: argparse.Namespace) -> bpf.Program | None:
+    if given.filter is None:
+        return None
+    if given.tag_in_bytes:  # an expression that whoever asks had made a program of
+        return bpf.read(given.filter, tag_in_bytes=True)
+    return bpf.compile(given.filter)
+
+
 class Running:
-    """Begun with what ``vnic capture`` was given: ``--at POINT``, ``-f FILTER``.
+    """A capture that somebody asked for.
+
+    Args:
+        host: whose path.
+        fd: to write to; it stays the caller's.
+        argv: ``--at POINT``; ``-f FILTER`` (``--tag-in-bytes``: the program of an expression); ``--truncate``: empty
+            the file, once nothing is wrong.
+        ended: called, in another thread, when :attr:`reply` is there.
 
     Raises:
         ConfigError: an argument, or the filter.
         VnicError: there are too many captures, or the host does not run.
     """
 
-    def __init__(self, host: Host, fd: int, argv: Sequence[str]) -> None:
+    def __init__(self, host: Host, fd: int, argv: Sequence[str], ended: Callable[[], None]) -> None:
         given = _parse(argv)
+        program = _filter(given)
         if not host.running:
             raise VnicError("the instance does not run any more: nothing would come")
         if not _running.acquire(blocking=False):
             raise VnicError(f"there are {CAPTURES_MAX} captures already")
+        self.reply: Reply | None = None
+        self._ended = ended
+        self._thread: threading.Thread | None = None
         try:
+            if given.truncate and stat.S_ISREG(os.fstat(fd).st_mode):
+                os.ftruncate(fd, 0)
             base = time.time_ns() - time.monotonic_ns()
-            self._capture = Capture(
-                host, fd, at=given.at or ("gro",), filter=given.filter, base_ns=base, name=host.name
-            )
+            self._capture = Capture(host, fd, at=given.at or ("gro",), filter=program, base_ns=base, name=host.name)
         except BaseException:
             _running.release()
             raise
 
-    def stop(self) -> Reply:
-        """Write the rest. The reply's data: packets, drops, late, error."""
-        facts = self._capture.finish()
-        _running.release()
-        return Reply(data=facts)
+    @property
+    def over(self) -> bool:
+        """Nothing of it runs any more."""
+        return self._thread is not None and not self._thread.is_alive()
+
+    @property
+    def broken(self) -> bool:
+        """It cannot go on: the disk is full, or its reader is gone."""
+        return self._capture.broken
+
+    def stop(self) -> None:
+        """Begin to write the rest, which may take its time: a reader can be slow."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._finish, name="capture-end", daemon=True)
+            start_quietly(self._thread)
+
+    def _finish(self) -> None:
+        set_name("capture-end")
+        try:
+            self.reply = Reply(data=self._capture.finish())
+        finally:
+            _running.release()
+            self._ended()
+
+    def wait(self, seconds: float) -> None:
+        """Until the end, if it was asked to stop; after so many seconds a slow reader gets no more."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+            self._capture.give_up()
+            self._thread.join()

@@ -19,6 +19,7 @@ from vnic.capture import Capture
 from vnic.control import Control
 from vnic.errors import VnicError
 from vnic.host import Host
+from vnic.refusals import reason
 from vnic.replay import facts
 from vnic.tap import TapWire
 
@@ -157,7 +158,8 @@ def _control(host: Host, found: Callable[[], dict[str, Any]], *, command: bool) 
     try:
         return Control(host, facts=found)
     except (VnicError, OSError) as e:
-        why = f"no control socket, so vnic ls does not show this instance: {e}"
+        what = reason(e) if isinstance(e, OSError) else str(e)
+        why = f"no control socket, so vnic ls does not show this instance: {what}"
         if command:
             sys.stderr.write(f"vnic: {why}\n")
         else:
