@@ -4,6 +4,7 @@ import array
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -644,3 +645,27 @@ def test_a_capture_whose_instance_ends_has_its_counts_and_says_so(served, tmp_pa
     _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (1, "1 packets captured, 0 missing, 0 late\nvnic: the instance has ended\n")
     assert len(read_back(tmp_path / "out")) == 1
+
+
+def test_without_descriptors_to_be_had_it_waits_and_does_not_spin(served, monkeypatch):
+    _, _, served_by = served()
+    waited = []
+    monkeypatch.setattr(served_by._ended, "wait", lambda s: waited.append(s) or time.sleep(0.01))
+    with raw(served_by.path) as s:
+        wait_until(lambda: len(served_by._clients) == 1)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        used = max(int(p.name) for p in Path("/proc/self/fd").iterdir())
+        with contextlib.ExitStack() as stack:
+            late = stack.enter_context(socket.socket(socket.AF_UNIX))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(used, limits[0]), limits[1]))
+            stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+            while True:  # use up what is free below
+                try:
+                    stack.enter_context(socket.socket(socket.AF_UNIX))
+                except OSError:
+                    break
+            late.connect(str(served_by.path))
+            s.sendall(b'{"vnic": 1, "command": "sample"}\n')
+            assert json.loads(s.makefile().readline())["code"] == 0
+            wait_until(lambda: waited)
+    wait_until(client.instances)

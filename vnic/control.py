@@ -18,6 +18,7 @@ there are too many connections, the one that was quiet for the longest ends.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import selectors
@@ -216,7 +217,9 @@ class Control:
     def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
-        except OSError:
+        except OSError as e:
+            if e.errno in (errno.EMFILE, errno.ENFILE):  # he waits on; to look again at once would keep a CPU busy
+                self._ended.wait(_TICK_S)
             return
         _, uid, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
         if uid not in (0, self._owner):

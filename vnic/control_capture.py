@@ -100,6 +100,8 @@ class Running:
         set_name("capture-end")
         try:
             self.reply = Reply(data=self._capture.finish())
+        except Exception as e:  # noqa: BLE001 - who asked waits for an answer
+            self.reply = Reply(err=f"vnic capture: a bug in vnic: {type(e).__name__}: {e}\n", code=70)
         finally:
             _running.release()
             self._ended()
