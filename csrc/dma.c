@@ -335,8 +335,6 @@ int dma_frame(struct nic_queue *q, struct frame *f)
 
 	if (avail <= 0)
 		return avail;
-	if (unlikely(f->head)) /* not in a hurry: it may take several buffers, or be looked at */
-		tap_vnet_whole(q->nic->wire, f);
 	if (unlikely(!write_frame(q, f, q->vq.last_avail, &ch, &t)))
 		return dma_chains(q, f, avail);
 	q->vq.last_avail++;

@@ -220,6 +220,8 @@ static int nic_dma_one(struct nic *nic, struct frame *f)
 	struct nic_queue *q = &nic->queue[f->queue];
 	int rc;
 
+	if (unlikely(f->head)) /* it may take several buffers, or be looked at */
+		tap_vnet_whole(nic->wire, f);
 	do {
 		rc = dma_frame(q, f);
 	} while (rc == 0 && nic_starved(q, f));
@@ -299,8 +301,7 @@ void nic_drain(struct nic *nic, u64 now)
 
 /* ---- virtual time ---- */
 
-/* What is in a frame does not depend on when it arrives: a burst is parsed and hashed at once, 6 % less for a replay. What
- * is to be done with it does, and is seen when it arrives. */
+/* A burst is parsed and hashed at once, 6 % less for a replay; what is to be done with it is seen when it arrives. */
 static void look_ahead(struct nic *nic, struct frame *f, u32 n)
 {
 	for (u32 i = 0; i < n; i++) {
