@@ -195,7 +195,7 @@ KNOBS: dict[str, Knob] = {
     "busy-read": Knob(
         integer(0, 1_000_000), of_host("busy_read"), 0, "a reader polls its queue so long before it sleeps, us; 0: off"
     ),
-    "busy-poll-budget": Knob(integer(1, 1024), of_host("busy_poll_budget"), 8, "packets a busy poll"),
+    "busy-poll-budget": Knob(integer(1, 1024), places.BUSY_BUDGET, 8, "packets a busy poll"),
     "prefer-busy-poll": Knob(
         flag,
         of_host("prefer_busy_poll", kind=bool),

@@ -123,6 +123,14 @@ SOCK_FLOWS = of_host("rps_sock_flow_entries", change=lambda h, n: int(lib.rfs_se
 FLOW_LIMIT = of_host("flow_limit_cpus", change=lambda h, cpus: int(lib.flow_limit_set(h, cpus)))
 
 
+def _change_busy_budget(h: Any, n: int) -> None:
+    lib.machine_settle(h)  # a poll ends with the budget it began with
+    h.busy_poll_budget = n
+
+
+BUSY_BUDGET = of_host("busy_poll_budget", change=_change_busy_budget)
+
+
 def of_weight(field: str) -> Place:
     """How much a NAPI may poll at once: each of them has a copy."""
 
