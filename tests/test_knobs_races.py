@@ -1,8 +1,14 @@
 """host.knobs while others are busy: in the middle of a poll, in two threads at once, while a host starts and stops."""
 
+import threading
+
 import frames
+import pytest
+from live_tap import wait_until
+from test_live import live  # noqa: F401 - a fixture
 
 import vnic
+import vnic.live
 
 
 def test_a_ring_that_is_changed_is_not_polled_before_its_frames_came():
@@ -35,3 +41,68 @@ def test_a_busy_poll_ends_with_the_budget_it_began_with():
         assert changed
         h.finish()
         assert h.laws() == 0
+
+
+def test_a_filter_and_somebody_else_may_turn_knobs_at_once(live):  # noqa: F811
+    """The card's thread waited for its turn while whoever had it waited for the card's thread to come to rest."""
+    h = live([[frames.udp()] for _ in range(5)], cpus=2, sink=True)
+    in_filter, other_begins = threading.Event(), threading.Event()
+
+    @h.nic.filter
+    def burst(packets):
+        in_filter.set()
+        other_begins.wait()
+        wait_until(lambda: h._threads._paused or h.knobs.rx_ring == 128)
+        h.knobs.mtu = 1500
+
+    h.start()
+    in_filter.wait()
+    other_begins.set()
+    h.knobs.rx_ring = 128
+    wait_until(lambda: h.ledger().offered == 5 and h.ledger().in_flight == 0)
+    h.stop()
+    assert (h.knobs.rx_ring, h.knobs.mtu) == (128, 1500)
+    assert h.ledger().fates == {"DELIVERED_UDP": 5}
+
+
+def test_a_handler_turns_knobs_before_start_has_returned(live, monkeypatch):  # noqa: F811
+    """It once changed them as if nothing ran."""
+    h = live([[frames.udp()]], cpus=2, sink=True)
+    stopped, seen = threading.Event(), []
+    started = vnic.live.start_quietly
+
+    def slowly(*threads):
+        started(*threads)
+        stopped.wait(5)
+
+    @h.nic.filter
+    def burst(packets):
+        with h.stopped_machine():
+            seen.append(h.running and h._threads._at_rest == 2)
+        stopped.set()
+
+    monkeypatch.setattr(vnic.live, "start_quietly", slowly)
+    h.start()
+    wait_until(lambda: seen)
+    h.stop()
+    assert seen == [True]
+
+
+def test_nothing_is_changed_while_the_host_ends(live):  # noqa: F811
+    """Threads that were all gone looked like threads at rest; what they left was being run out by somebody else."""
+    h = live([[frames.udp()]], cpus=2, sink=True)
+    ran_out, close_gate = [], h.sending.close
+
+    def close():
+        with pytest.raises(vnic.VnicError, match="stopping"):
+            h.knobs.rx_ring = 128
+        ran_out.append(h.knobs.rx_ring)
+        close_gate()
+
+    h.start()
+    h.sending.close = close
+    h.stop()
+    assert ran_out == [256]
+    h.sending.close = close_gate
+    h.knobs.mtu = 1500
+    assert h.knobs.mtu == 1500
