@@ -214,7 +214,7 @@ static noinline void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 des
 	const struct frame_shadow *s = &dq->nicq->shadow[desc];
 	struct softnet_data *sd = dq->napi.sd;
 	u64 seen = max_u64(s->t_dma, dq->irq_ns);
-	u64 *ids = smp_load_acquire(&dq->pool.frame_id); /* Pairs with keep_frame_ids(). */
+	u64 *ids = smp_load_acquire(&dq->pool.frame_id); /* Pairs with rx_pool_keep_ids(). */
 
 	if (ids)
 		ids[skb->id] = s->id;

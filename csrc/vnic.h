@@ -734,6 +734,7 @@ struct rx_pool {
 	u64 *frame_id;             /* of the first frame in skb i; NULL: nobody has asked */
 };
 int rx_pool_init(struct rx_pool *p, u8 *base, u64 bus, u32 size, u32 buf_len, u32 stride);
+int rx_pool_keep_ids(struct rx_pool *p);
 void rx_pool_exit(struct rx_pool *p);
 int rx_pool_get(struct rx_pool *p);          /* a buffer, or -ENOBUFS */
 u32 rx_pool_free_count(struct rx_pool *p);   /* at rest */

@@ -3,6 +3,7 @@
 import threading
 
 import frames
+import pcapng_blocks
 import pytest
 from live_tap import wait_until
 from test_live import live  # noqa: F401 - a fixture
@@ -106,3 +107,17 @@ def test_nothing_is_changed_while_the_host_ends(live):  # noqa: F811
     h.sending.close = close_gate
     h.knobs.mtu = 1500
     assert h.knobs.mtu == 1500
+
+
+def test_a_capture_knows_the_frames_of_queues_that_come_later(tmp_path):
+    with vnic.Host(cpus=4, queues=1, sink=True) as h:
+        capture = vnic.Capture(h, tmp_path / "a.pcapng", at=("wire", "gro", "stack"))
+        h.knobs.queues = 4
+        h.nic.feed([frames.udp(dport=9, sport=i) for i in range(100)], gap_ns=1000)
+        h.run()
+        capture.close()
+        blocks = pcapng_blocks.read(tmp_path / "a.pcapng")
+        ids = {b.id: b.queue for b in pcapng_blocks.at(blocks, "wire")}
+        assert set(ids.values()) == {0, 1, 2, 3}
+        for point in ("gro", "stack"):
+            assert {b.id: b.queue for b in pcapng_blocks.at(blocks, point)} == ids
