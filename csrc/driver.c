@@ -59,10 +59,12 @@ static int driver_probe(struct nic *nic)
 /* driver_dim() - from now on the queue's moderation follows the traffic. Return: 0 or -ENOMEM */
 int driver_dim(struct driver_queue *dq)
 {
-	dq->dim = malloc(sizeof(*dq->dim));
-	if (!dq->dim)
+	if (!dq->dim_memory)
+		dq->dim_memory = calloc(1, sizeof(*dq->dim));
+	if (!dq->dim_memory)
 		return -ENOMEM;
-	dim_init(dq->dim);
+	dim_init(dq->dim_memory);
+	dq->dim = dq->dim_memory;
 	set_coalesce(dq);
 	return 0;
 }

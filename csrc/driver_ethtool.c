@@ -149,10 +149,8 @@ int driver_set_adaptive(struct host *h, u32 on)
 
 		if (rc < 0)
 			return rc;
-		if (!on) {
-			free(dq->dim);
+		if (!on)
 			dq->dim = NULL;
-		}
 	}
 	h->nic.adaptive_rx = (u8)on;
 	return 0;

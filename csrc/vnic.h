@@ -947,7 +947,7 @@ struct driver_queue {
 	struct nic *nic;
 	struct nic_queue *nicq;
 	u64 irq_ns;                    /* of the interrupt that began this round of polling */
-	struct dim *dim;               /* NULL: adaptive-rx is off */
+	struct dim *dim, *dim_memory;  /* dim NULL: adaptive-rx is off. Who looks at decisions may still do so then */
 	u8 unmask;                     /* napi_complete_done() said so; done when the device has caught up */
 	/* counters */
 	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used, irqs;
