@@ -151,6 +151,7 @@ int driver_set_adaptive(struct host *h, u32 on)
 			return rc;
 		if (!on)
 			dq->dim = NULL;
+		irq_replan(dq->nicq);
 	}
 	h->nic.adaptive_rx = (u8)on;
 	return 0;

@@ -536,6 +536,7 @@ struct irq {
 };
 void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now);
 void irq_timer(struct nic_queue *q, u64 now);
+void irq_replan(struct nic_queue *q);
 
 /* ---- dim.c: which moderation? ---- */
 

@@ -121,3 +121,19 @@ def test_a_capture_knows_the_frames_of_queues_that_come_later(tmp_path):
         assert set(ids.values()) == {0, 1, 2, 3}
         for point in ("gro", "stack"):
             assert {b.id: b.queue for b in pcapng_blocks.at(blocks, point)} == ids
+
+
+@pytest.mark.parametrize("change", [{"rx-frames": 5}, {"rx-usecs": 100}, {"adaptive-rx": True}, {"rx-frames": 1}])
+def test_an_interrupt_that_is_held_back_follows_what_is_set_now(change):
+    """Five frames waited for a 256th; nothing else came, and so they waited for ever, whatever was set."""
+    with vnic.Host(cpus=1, rx_usecs=0, rx_frames=256, sink=True) as h:
+        h.nic.feed([frames.udp(dport=9)] * 5)
+        h.run()
+        assert h.ledger().in_flight_at["ring"] == 5
+        h.knobs.rx_frames = 6
+        h.run()
+        assert h.ledger().in_flight_at["ring"] == 5
+        h.knobs.update(change)
+        h.run()
+        assert h.ledger().fates == {"DELIVERED_UDP": 5}
+        assert h.laws() == 0

@@ -66,7 +66,12 @@ def of_irq(field: str) -> Place:
         for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
             setattr(h.nic.queue[i].irq, field, v)
 
-    return Place(put, lambda h, _w, q: int(getattr(h.nic.queue[q or 0].irq, field)), each_queue=True)
+    def change(h: Any, w: Any, v: int, q: int | None) -> None:
+        put(h, w, v, q)
+        for i in range(h.nic.nqueues) if q is None else (q,):
+            lib.irq_replan(ffi.addressof(h.nic.queue[i]))
+
+    return Place(put, lambda h, _w, q: int(getattr(h.nic.queue[q or 0].irq, field)), each_queue=True, change=change)
 
 
 OFF = Place(lambda _h, _w, _v, _q: None, lambda _h, _w, _q: False)  # what this card does not have
