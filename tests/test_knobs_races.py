@@ -137,3 +137,35 @@ def test_an_interrupt_that_is_held_back_follows_what_is_set_now(change):
         h.run()
         assert h.ledger().fates == {"DELIVERED_UDP": 5}
         assert h.laws() == 0
+
+
+def test_nothing_is_changed_while_the_host_is_freed():
+    h, tried = vnic.Host(cpus=1), []
+    close = h.nic.close
+
+    def change():
+        with pytest.raises(vnic.VnicError, match="running already"):
+            h.knobs.rx_ring = 128
+        tried.append(True)
+
+    def closing():
+        other = threading.Thread(target=change)
+        other.start()
+        other.join()
+        close()
+
+    h.nic.close = closing
+    h.close()
+    assert tried == [True]
+    h.close()
+
+
+def test_a_host_whose_close_failed_is_closed():
+    """It was freed a second time."""
+    h = vnic.Host(cpus=1)
+    vnic.Capture(h, "/dev/full")
+    h.nic.feed(frames.udp())
+    h.run()
+    with pytest.raises(vnic.VnicError, match="No space left"):
+        h.close()
+    h.close()

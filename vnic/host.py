@@ -335,7 +335,11 @@ class Host(Binding):
                 self._stop_threads()
         finally:
             if self._threads is None:  # or one of them still uses it all
-                self._free()
+                with self._running():  # nobody changes anything just now
+                    try:
+                        self._free()
+                    finally:
+                        self.c = None
             self.c = None
 
     def _free(self) -> None:
