@@ -169,3 +169,13 @@ def test_a_host_whose_close_failed_is_closed():
     with pytest.raises(vnic.VnicError, match="No space left"):
         h.close()
     h.close()
+
+
+def test_a_foreign_driver_that_comes_later_reads_the_address_and_mtu_of_now():
+    with vnic.Host(cpus=1, external_driver=True, mtu=1500) as h:
+        h.knobs.update({"mac": "02:00:00:00:00:09", "mtu": 9000})
+        assert bytes(h.c.nic.config.mac) == bytes.fromhex("020000000009")
+        assert h.c.nic.config.mtu == 9000
+        h.knobs.update({"mac": "any", "mtu": 0})
+        assert bytes(h.c.nic.config.mac) == bytes.fromhex("020000000001")
+        assert h.c.nic.config.mtu == 0

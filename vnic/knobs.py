@@ -90,7 +90,7 @@ KNOBS: dict[str, Knob] = {
         65536,
         "bytes of the card's FIFO",
     ),
-    "mtu": Knob(integer(0, 65535), of_host("nic.mtu"), 0, "longest payload of a frame; 0: no limit"),
+    "mtu": Knob(integer(0, 65535), places.MTU, 0, "longest payload of a frame; 0: no limit"),
     "mac": Knob(parse_mac, places.MAC, "any", "the card's address; any: all unicast counts as ours"),
     "promisc": Knob(flag, of_host("nic.filter.promisc", kind=bool), False, "let everything through the address filter"),
     "allmulti": Knob(

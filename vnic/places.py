@@ -184,9 +184,17 @@ def _change_mac(h: Any, w: Any, mac: bytes | None, q: int | None) -> None:
     _put_mac(h, w, mac, q)
     h.nic.filter.allmulti |= allmulti
     join_groups(h, link_local=False)
+    ffi.memmove(h.nic.config.mac, h.nic.filter.addr, 6)  # a driver that comes later reads it there
 
 
 MAC = Place(_put_mac, lambda h, _w, _q: None if h.nic.filter.any else bytes(h.nic.filter.addr), change=_change_mac)
+
+
+def _change_mtu(h: Any, n: int) -> None:
+    h.nic.mtu = h.nic.config.mtu = n
+
+
+MTU = of_host("nic.mtu", change=_change_mtu)
 
 
 def _put_rps(h: Any, _w: Any, mask: int, q: int | None) -> None:
