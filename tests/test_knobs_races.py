@@ -1,12 +1,13 @@
 """host.knobs while others are busy: in the middle of a poll, in two threads at once, while a host starts and stops."""
 
+import contextlib
 import threading
 
 import frames
 import pcapng_blocks
 import pytest
 from live_tap import wait_until
-from test_live import live  # noqa: F401 - a fixture
+from test_live import Answering, live  # noqa: F401 - a fixture
 
 import vnic
 import vnic.live
@@ -179,3 +180,30 @@ def test_a_foreign_driver_that_comes_later_reads_the_address_and_mtu_of_now():
         h.knobs.update({"mac": "any", "mtu": 0})
         assert bytes(h.c.nic.config.mac) == bytes.fromhex("020000000001")
         assert h.c.nic.config.mtu == 0
+
+
+def test_many_who_send_all_the_time_keep_nobody_from_changing_a_knob():
+    """A moment in which none of them was inside never came, and the machine stood still meanwhile."""
+    with vnic.Host(wire=vnic.PythonWire(Answering()), live=True, cpus=2, ip=["10.0.0.2/24"]) as h:
+        over = threading.Event()
+
+        def send(sock):
+            while not over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    sock.sendto(bytes(60_000), ("10.0.0.9", 5), timeout=0.01)
+
+        h.start()
+        senders = [threading.Thread(target=send, args=(h.udp(5000 + i),), daemon=True) for i in range(12)]
+        for t in senders:
+            t.start()
+        changer = threading.Thread(target=h.knobs.update, args=({"rx-ring": 128},), daemon=True)
+        changer.start()
+        changer.join(20)
+        in_time = not changer.is_alive()
+        over.set()
+        for t in [*senders, changer]:
+            t.join()
+        assert in_time
+        assert h.knobs.rx_ring == 128
+        h.stop()
+        assert h.laws() == 0
