@@ -231,21 +231,14 @@ int capture_flush(struct capture *c)
 
 /* ---- making one ---- */
 
-/* For each skb the id of its first frame, from now on. */
+/* For each skb the id of its first frame, from now on; queues to come do as the first one (driver_ethtool.c). */
 static int keep_frame_ids(struct host *h)
 {
-	for (u32 i = 0; i < h->nic.nqueues_open; i++) {
-		struct rx_pool *p = h->dq[i] ? &h->dq[i]->pool : NULL;
-		u64 *ids;
+	int rc = 0;
 
-		if (!p || p->frame_id)
-			continue;
-		ids = calloc(p->size, sizeof(*ids));
-		if (!ids)
-			return -ENOMEM;
-		smp_store_release(&p->frame_id, ids); /* Pairs with stamp(). */
-	}
-	return 0;
+	for (u32 i = 0; i < h->nic.nqueues_open && rc == 0; i++)
+		rc = h->dq[i] ? rx_pool_keep_ids(&h->dq[i]->pool) : 0;
+	return rc;
 }
 
 static int allocate(struct capture *c)

@@ -59,10 +59,12 @@ static int driver_probe(struct nic *nic)
 /* driver_dim() - from now on the queue's moderation follows the traffic. Return: 0 or -ENOMEM */
 int driver_dim(struct driver_queue *dq)
 {
-	dq->dim = malloc(sizeof(*dq->dim));
-	if (!dq->dim)
+	if (!dq->dim_memory)
+		dq->dim_memory = calloc(1, sizeof(*dq->dim));
+	if (!dq->dim_memory)
 		return -ENOMEM;
-	dim_init(dq->dim);
+	dim_init(dq->dim_memory);
+	dq->dim = dq->dim_memory;
 	set_coalesce(dq);
 	return 0;
 }
@@ -214,7 +216,7 @@ static noinline void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 des
 	const struct frame_shadow *s = &dq->nicq->shadow[desc];
 	struct softnet_data *sd = dq->napi.sd;
 	u64 seen = max_u64(s->t_dma, dq->irq_ns);
-	u64 *ids = smp_load_acquire(&dq->pool.frame_id); /* Pairs with keep_frame_ids(). */
+	u64 *ids = smp_load_acquire(&dq->pool.frame_id); /* Pairs with rx_pool_keep_ids(). */
 
 	if (ids)
 		ids[skb->id] = s->id;

@@ -116,6 +116,8 @@ int driver_set_channels(struct host *h, u32 nqueues)
 		rc = nic_queue_up(nic, i);
 		if (rc == 0)
 			rc = driver_open_queue(h, i);
+		if (rc == 0 && h->dq[0]->pool.frame_id) /* a capture is there */
+			rc = rx_pool_keep_ids(&h->dq[i]->pool);
 		if (rc == 0 && h->rps_flow_cnt)
 			rc = rfs_set_flow_cnt(h, i, h->rps_flow_cnt);
 		if (rc == 0)
@@ -147,10 +149,9 @@ int driver_set_adaptive(struct host *h, u32 on)
 
 		if (rc < 0)
 			return rc;
-		if (!on) {
-			free(dq->dim);
+		if (!on)
 			dq->dim = NULL;
-		}
+		irq_replan(dq->nicq);
 	}
 	h->nic.adaptive_rx = (u8)on;
 	return 0;

@@ -235,7 +235,7 @@ static void driver_free(struct host *h, u32 i)
 	if (dq) {
 		rx_pool_exit(&dq->pool);
 		virtqueue_driver_free(&dq->vq);
-		free(dq->dim);
+		free(dq->dim_memory);
 		free(dq);
 	}
 	free(h->nic.queue[i].shadow);

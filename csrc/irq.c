@@ -104,3 +104,20 @@ void irq_timer(struct nic_queue *q, u64 now)
 		irq_fire(q, now, &q->irq.by_usecs);
 	irq_plan(q->nic);
 }
+
+/* irq_replan() - rx-usecs or rx-frames were changed: an interrupt that is held back is so by the new ones, from now on */
+void irq_replan(struct nic_queue *q)
+{
+	u64 now = q->nic->host->live ? clock_ns() : q->nic->now;
+	struct irq *irq = &q->irq;
+	u32 usecs = irq->serviced ? irq->rx_usecs_irq : irq->rx_usecs;
+	u32 enough = irq->serviced ? irq->rx_frames_irq : irq->rx_frames;
+
+	if (!irq->pending)
+		return;
+	if (enough ? irq->frames >= enough : !usecs)
+		irq->deadline_ns = now;
+	else
+		irq->deadline_ns = usecs ? now + usecs * 1000ull : NEVER;
+	irq_plan(q->nic);
+}

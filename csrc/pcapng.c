@@ -192,7 +192,7 @@ void pcapng_packet(struct capture *c, const struct tap_packet *p, u64 t)
 	put32(b, kept);
 	put32(b, p->skb ? len : p->frame->wire_len);
 	if (p->skb) {
-		const u64 *ids = smp_load_acquire(&p->skb->pool->frame_id); /* Pairs with keep_frame_ids(). */
+		const u64 *ids = smp_load_acquire(&p->skb->pool->frame_id); /* Pairs with rx_pool_keep_ids(). */
 
 		put_skb(b, p->skb, kept);
 		queue = p->skb->queue;

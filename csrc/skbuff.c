@@ -26,6 +26,17 @@ int rx_pool_init(struct rx_pool *p, u8 *base, u64 bus, u32 size, u32 buf_len, u3
 	return 0;
 }
 
+/* rx_pool_keep_ids() - which frame each skb began with is remembered from now on. Return: 0 or -ENOMEM */
+int rx_pool_keep_ids(struct rx_pool *p)
+{
+	u64 *ids = p->frame_id ? p->frame_id : calloc(p->size, sizeof(*ids));
+
+	if (!ids)
+		return -ENOMEM;
+	smp_store_release(&p->frame_id, ids); /* Pairs with stamp(). */
+	return 0;
+}
+
 void rx_pool_exit(struct rx_pool *p)
 {
 	free(p->free);

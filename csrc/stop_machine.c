@@ -27,15 +27,22 @@ static bool mid_poll(const struct softnet_data *sd)
 	return sd->backlog.in_poll || sd->busy.in_poll || sd->bh_task || sd->softirq_active;
 }
 
+/* What time is it for this CPU? One that idles may be far behind the card. */
+static u64 cpu_clock(const struct softnet_data *sd)
+{
+	return sd->live || sd->runnable ? sd->now : max_u64(sd->now, sd->host->nic.now);
+}
+
 /* One bit of this CPU's work, as little as there is. */
 static void cpu_turn(struct softnet_data *sd)
 {
 	u32 pause = sd->pause;
+	u64 now = cpu_clock(sd);
 
 	sd->pause = 0; /* it is us who asked for it */
-	sd->horizon = sd->now + 1;
+	sd->horizon = now + 1;
 	if (!sd->runnable)
-		cpu_wake(sd, sd->now);
+		cpu_wake(sd, now);
 	cpu_run(sd);
 	sd->pause = pause;
 }
@@ -64,7 +71,7 @@ int ring_settle(struct driver_queue *dq)
 		if (turns == TURNS_MAX || dq->vq.broken)
 			return -EBUSY;
 		if (!(dq->napi.state & NAPI_STATE_SCHED))
-			raise_hardirq(sd, dq->nicq->index, sd->now);
+			raise_hardirq(sd, dq->nicq->index, cpu_clock(sd));
 		cpu_turn(sd);
 	}
 	return 0;

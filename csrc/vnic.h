@@ -543,6 +543,7 @@ struct irq {
 };
 void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now);
 void irq_timer(struct nic_queue *q, u64 now);
+void irq_replan(struct nic_queue *q);
 
 /* ---- dim.c: which moderation? ---- */
 
@@ -741,6 +742,7 @@ struct rx_pool {
 	u64 *frame_id;             /* of the first frame in skb i; NULL: nobody has asked */
 };
 int rx_pool_init(struct rx_pool *p, u8 *base, u64 bus, u32 size, u32 buf_len, u32 stride);
+int rx_pool_keep_ids(struct rx_pool *p);
 void rx_pool_exit(struct rx_pool *p);
 int rx_pool_get(struct rx_pool *p);          /* a buffer, or -ENOBUFS */
 u32 rx_pool_free_count(struct rx_pool *p);   /* at rest */
@@ -953,7 +955,7 @@ struct driver_queue {
 	struct nic *nic;
 	struct nic_queue *nicq;
 	u64 irq_ns;                    /* of the interrupt that began this round of polling */
-	struct dim *dim;               /* NULL: adaptive-rx is off */
+	struct dim *dim, *dim_memory;  /* dim NULL: adaptive-rx is off. Who looks at decisions may still do so then */
 	u8 unmask;                     /* napi_complete_done() said so; done when the device has caught up */
 	/* counters */
 	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used, irqs;

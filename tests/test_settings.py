@@ -162,6 +162,19 @@ def test_all_or_none():
             assert dict(h.knobs) == before
 
 
+@pytest.mark.parametrize("name", OTHER)
+def test_none_is_what_follows_a_knob_too(name):
+    """adaptive-rx left its times behind, an address its multicast."""
+    given_ = "7.0" if name == "gro-cwr" else OTHER[name].hex(":") if isinstance(OTHER[name], bytes) else OTHER[name]
+    for first in ({}, {"gro_ipv4_max_size": 3000, "allmulti": True, "mac": "02:00:00:00:00:09"}):
+        with host(queues=3, **first) as h:
+            before, flow_cnt = [dict(h.knobs.queue(0)), dict(h.knobs.queue(2)), dict(h.knobs)], h.c.rps_flow_cnt
+            with pytest.raises(vnic.ConfigError):
+                h.knobs.update({name: given_} | ({"reader-cpu": 9} if name != "reader-cpu" else {"rss-indir": [9]}))
+            assert [dict(h.knobs.queue(0)), dict(h.knobs.queue(2)), dict(h.knobs)] == before
+            assert h.c.rps_flow_cnt == flow_cnt
+
+
 def test_a_time_alone_moderates_and_none_ends_it():
     """ethtool -C rx-usecs 50 would do nothing beside the rx-frames 1 that is there at the start."""
     with host() as h:

@@ -210,7 +210,14 @@ class Host(Binding):
         self.began_ns = int(lib.clock_ns())
         for capture in self.nic.captures:
             capture.start()
-        self._threads = Threads(self, pin)
+        with self._running():  # nobody changes anything just now
+            self._threads = Threads(self, pin)
+        try:
+            self._threads.start()
+        except BaseException:
+            if not self._threads.alive():
+                self._threads = None
+            raise
 
     @property
     def running(self) -> bool:
@@ -248,8 +255,9 @@ class Host(Binding):
     @contextlib.contextmanager
     def stopped_machine(self) -> Iterator[None]:
         """Nobody polls, sends or touches the rings: between two polls if it is live, between two turns if it is not."""
-        if self._threads is not None:
-            with self._threads.stopped_machine(), self.sending.held():
+        threads = self._threads
+        if threads is not None:
+            with threads.stopped_machine(), self.sending.held():
                 yield
         elif self._runner == threading.get_ident() and self._busy.locked():  # one of its own handlers
             yield
@@ -327,7 +335,11 @@ class Host(Binding):
                 self._stop_threads()
         finally:
             if self._threads is None:  # or one of them still uses it all
-                self._free()
+                with self._running():  # nobody changes anything just now
+                    try:
+                        self._free()
+                    finally:
+                        self.c = None
             self.c = None
 
     def _free(self) -> None:

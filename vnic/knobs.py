@@ -90,7 +90,7 @@ KNOBS: dict[str, Knob] = {
         65536,
         "bytes of the card's FIFO",
     ),
-    "mtu": Knob(integer(0, 65535), of_host("nic.mtu"), 0, "longest payload of a frame; 0: no limit"),
+    "mtu": Knob(integer(0, 65535), places.MTU, 0, "longest payload of a frame; 0: no limit"),
     "mac": Knob(parse_mac, places.MAC, "any", "the card's address; any: all unicast counts as ours"),
     "promisc": Knob(flag, of_host("nic.filter.promisc", kind=bool), False, "let everything through the address filter"),
     "allmulti": Knob(
@@ -195,7 +195,7 @@ KNOBS: dict[str, Knob] = {
     "busy-read": Knob(
         integer(0, 1_000_000), of_host("busy_read"), 0, "a reader polls its queue so long before it sleeps, us; 0: off"
     ),
-    "busy-poll-budget": Knob(integer(1, 1024), of_host("busy_poll_budget"), 8, "packets a busy poll"),
+    "busy-poll-budget": Knob(integer(1, 1024), places.BUSY_BUDGET, 8, "packets a busy poll"),
     "prefer-busy-poll": Knob(
         flag,
         of_host("prefer_busy_poll", kind=bool),

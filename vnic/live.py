@@ -46,12 +46,15 @@ class Threads:
         self._nic = ffi.addressof(host.c.nic)
         self._fds: list[int] = []
         self._stop_python = threading.Event()
-        self._stopping = threading.Lock()
         self._parked = threading.Condition()
-        self._paused, self._at_rest = False, 0
+        self._paused, self._at_rest, self._ended = False, 0, False
+        self._stopper: threading.Thread | None = None
         self._device = self._thread("nic/vnic0", device, self._run_device)
         self._cpus = [self._thread(f"cpu/{i}", cpu, self._run_cpu, i) for i, cpu in enumerate(cpus)]
         self._python = self._thread("python/0", None, self._run_python)
+
+    def start(self) -> None:
+        """From here on the host has to know of us: a handler may change knobs with its first packet."""
         try:
             self._open_eventfds()
             start_quietly(*self._cpus, self._python, self._device)
@@ -111,22 +114,42 @@ class Threads:
         """The card's thread and all CPUs' wait between two polls: who holds this may change what they use.
 
         Raises:
-            VnicError: one of them did not come within 10 s. Then nothing was stopped.
+            VnicError: one of them did not come within 10 s, or the host is stopping. Then nothing was stopped.
         """
         here = threading.current_thread()  # a filter in Python runs on the card's thread: that one is not in C
-        others = [t for t in [self._device, *self._cpus] if t is not here]
-        with self._stopping:
+        machine = [self._device, *self._cpus]
+        others = [t for t in machine if t is not here]
+        self._take_turn(here, in_machine=here in machine)
+        try:
             self._pause(True)
+            with self._parked:
+                for _ in range(round(_JOIN_S / 0.01)):
+                    if self._parked.wait_for(lambda: self._at_rest >= sum(t.is_alive() for t in others), 0.01):
+                        break
+                else:
+                    raise VnicError(f"a thread did not come to rest within {_JOIN_S:.0f} s; nothing was changed")
+            yield
+        finally:
+            self._pause(False)
+            self._leave()
+
+    def _take_turn(self, here: threading.Thread, *, in_machine: bool) -> None:
+        """One after the other. A thread of the machine that waits for it is at rest: whoever has it waits for that."""
+        with self._parked:
+            self._at_rest += in_machine
+            self._parked.notify_all()
             try:
-                with self._parked:
-                    for _ in range(round(_JOIN_S / 0.01)):
-                        if self._parked.wait_for(lambda: self._at_rest >= sum(t.is_alive() for t in others), 0.01):
-                            break
-                    else:
-                        raise VnicError(f"a thread did not come to rest within {_JOIN_S:.0f} s; nothing was changed")
-                yield
+                self._parked.wait_for(lambda: self._stopper is None or self._ended)
             finally:
-                self._pause(False)
+                self._at_rest -= in_machine
+            if self._ended:
+                raise VnicError("the host is stopping; nothing was changed")
+            self._stopper = here
+
+    def _leave(self) -> None:
+        with self._parked:
+            self._stopper = None
+            self._parked.notify_all()
 
     def _pause(self, paused: bool) -> None:  # noqa: FBT001
         with self._parked:
@@ -176,6 +199,9 @@ class Threads:
             _wake_and_join(self._python, c.upcalls.wake_fd, _JOIN_S)
             _running.discard(self)
         if not self.alive():
+            with self._parked:  # who changes something is done with it, and nobody begins to
+                self._parked.wait_for(lambda: self._stopper is None)
+                self._ended = True
             self._host.sending.close()  # from here on there are no locks in the data plane
             lib.live_stop(c)
             c.nic.kick_fd = c.upcalls.wake_fd = -1

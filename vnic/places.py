@@ -66,7 +66,12 @@ def of_irq(field: str) -> Place:
         for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
             setattr(h.nic.queue[i].irq, field, v)
 
-    return Place(put, lambda h, _w, q: int(getattr(h.nic.queue[q or 0].irq, field)), each_queue=True)
+    def change(h: Any, w: Any, v: int, q: int | None) -> None:
+        put(h, w, v, q)
+        for i in range(h.nic.nqueues) if q is None else (q,):
+            lib.irq_replan(ffi.addressof(h.nic.queue[i]))
+
+    return Place(put, lambda h, _w, q: int(getattr(h.nic.queue[q or 0].irq, field)), each_queue=True, change=change)
 
 
 OFF = Place(lambda _h, _w, _v, _q: None, lambda _h, _w, _q: False)  # what this card does not have
@@ -123,6 +128,14 @@ SOCK_FLOWS = of_host("rps_sock_flow_entries", change=lambda h, n: int(lib.rfs_se
 FLOW_LIMIT = of_host("flow_limit_cpus", change=lambda h, cpus: int(lib.flow_limit_set(h, cpus)))
 
 
+def _change_busy_budget(h: Any, n: int) -> None:
+    lib.machine_settle(h)  # a poll ends with the budget it began with
+    h.busy_poll_budget = n
+
+
+BUSY_BUDGET = of_host("busy_poll_budget", change=_change_busy_budget)
+
+
 def of_weight(field: str) -> Place:
     """How much a NAPI may poll at once: each of them has a copy."""
 
@@ -171,9 +184,17 @@ def _change_mac(h: Any, w: Any, mac: bytes | None, q: int | None) -> None:
     _put_mac(h, w, mac, q)
     h.nic.filter.allmulti |= allmulti
     join_groups(h, link_local=False)
+    ffi.memmove(h.nic.config.mac, h.nic.filter.addr, 6)  # a driver that comes later reads it there
 
 
 MAC = Place(_put_mac, lambda h, _w, _q: None if h.nic.filter.any else bytes(h.nic.filter.addr), change=_change_mac)
+
+
+def _change_mtu(h: Any, n: int) -> None:
+    h.nic.mtu = h.nic.config.mtu = n
+
+
+MTU = of_host("nic.mtu", change=_change_mtu)
 
 
 def _put_rps(h: Any, _w: Any, mask: int, q: int | None) -> None:

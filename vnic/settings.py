@@ -39,6 +39,13 @@ START_ONLY = {
 }
 """Knob -> why it can't be changed once the host was made."""
 
+_FOLLOW = {
+    "mac": ("allmulti",),
+    "adaptive-rx": ("rx-usecs", "rx-frames"),
+    "gro-max-size": ("gro-ipv4-max-size",),
+}
+"""Knob -> others that change with it."""
+
 
 def _change(host: Host, key: str, value: Any, queue: int | None) -> None:
     place = KNOBS[key].place
@@ -190,21 +197,27 @@ class Settings(Mapping[str, Any]):
         values |= self._moderation(values)
         host, before = self._host, []
         with host.stopped_machine():
+            flow_cnt = int(host.c.rps_flow_cnt)  # of queues to come
             try:
                 for key, value in values.items():
-                    place = KNOBS[key].place
-                    queues = range(lib.NIC_QUEUES_MAX) if place.each_queue and self._queue is None else (self._queue,)
-                    before += [(key, place.get(host.c, host.wire.c, q), q) for q in queues]
+                    before += [was for k in (*_FOLLOW.get(key, ()), key) for was in self._now(k)]
                     _change(host, key, value, self._queue)
             except BaseException:
                 for was in reversed(before):
                     with contextlib.suppress(VnicError):
                         _change(host, *was)
+                host.c.rps_flow_cnt = flow_cnt
                 raise
         own = (
             host.config if self._queue is None else host.config.setdefault("each_queue", {}).setdefault(self._queue, {})
         )
         own |= {key: shown(key, value, written.get(key, value)) for key, value in values.items()}
+
+    def _now(self, key: str) -> list[tuple[str, Any, int | None]]:
+        """What to put back to have a knob as it is: its name, value and queue, of each queue if it has them all."""
+        host, place = self._host, KNOBS[key].place
+        queues = range(lib.NIC_QUEUES_MAX) if place.each_queue and self._queue is None else (self._queue,)
+        return [(key, place.get(host.c, host.wire.c, q), q) for q in queues]
 
     def _moderation(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """A time alone means just that, as at the start ("after 1 frame" would win); no time: immediately again."""

@@ -56,14 +56,20 @@ class SendGate:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._hold = threading.Lock()
         self._inside = 0
-        self._closed = False
+        self._held = self._closed = False
 
     def __enter__(self) -> None:
-        with self._lock:
-            if self._closed:
-                raise OSError(errno.ENETDOWN, "send: the host has stopped")
-            self._inside += 1
+        while True:
+            with self._lock:
+                if self._closed:
+                    raise OSError(errno.ENETDOWN, "send: the host has stopped")
+                if not self._held:
+                    self._inside += 1
+                    return
+            with self._hold:  # until who holds it is done
+                pass
 
     def __exit__(self, *exc: object) -> None:
         with self._lock:
@@ -78,17 +84,16 @@ class SendGate:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Let those who come wait, for a moment in which nobody sends."""
-        while True:
-            self._lock.acquire()
-            if not self._inside:
-                break
-            self._lock.release()
-            time.sleep(_RING_PAUSE_S)
-        try:
-            yield
-        finally:
-            self._lock.release()
+        """Let those who come wait, for a moment in which nobody sends. However many send."""
+        with self._hold:
+            try:
+                with self._lock:
+                    self._held = True
+                while self._inside:
+                    time.sleep(_RING_PAUSE_S)
+                yield
+            finally:
+                self._held = False
 
     def open(self) -> None:
         """The host is at rest: whoever uses it now does so alone."""

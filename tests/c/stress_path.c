@@ -2,9 +2,9 @@
  *
  * TCP and UDP flows, and fragments, over four queues, steered on by RPS, so that every hand-over between threads happens: doorbell,
  * interrupt, backlog, sockets and their readers, buffers on their way home. Meanwhile a snapshot is taken again and
- * again. At rest both laws hold, and what Linux would have delivered is delivered. Four times: plainly; with RFS, the
+ * again. At rest both laws hold, and what Linux would have delivered is delivered. Five times: plainly; with RFS, the
  * card's filters, the flow limit and readers that move about; with threaded NAPI and busy readers; with packet sockets and
- * captures that come and go.
+ * captures that come and go; with knobs that change all the time.
  */
 #include "threads.h"
 
@@ -15,9 +15,9 @@
 #define ROUNDS 400u
 #define FRAMES (FLOWS * ROUNDS)
 
-enum variant { PLAIN, RFS, TASKS, TAPS, VARIANTS };
+enum variant { PLAIN, RFS, TASKS, TAPS, KNOBS, VARIANTS };
 
-static const char *const names[VARIANTS] = { "softirqs", "RFS", "tasks", "taps" };
+static const char *const names[VARIANTS] = { "softirqs", "RFS", "tasks", "taps", "knobs" };
 static u32 looking;
 static enum variant variant;
 
@@ -67,14 +67,6 @@ static struct mem_wire *make_wire(void)
 	}
 	w->closed = 1;
 	return w;
-}
-
-static void *run_nic(void *arg)
-{
-	struct nic *nic = arg;
-
-	require(nic_thread(nic) == EV_DONE, "the wire did not end as it should");
-	return NULL;
 }
 
 static u64 with_fate(struct host *h)
@@ -127,6 +119,83 @@ static void come_and_go(struct host *h)
 	capture_free(c);
 }
 
+/* ---- knobs that change between two polls, as vnic/live.py does it ---- */
+
+static u32 paused, at_rest, ended, changing;
+
+static void park(void)
+{
+	__atomic_fetch_add(&at_rest, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&paused, __ATOMIC_SEQ_CST))
+		usleep(10);
+	__atomic_fetch_sub(&at_rest, 1, __ATOMIC_SEQ_CST);
+}
+
+static void *run_nic(void *arg)
+{
+	struct nic *nic = arg;
+
+	int event;
+
+	while ((event = nic_thread(nic)) == EV_PAUSED)
+		park();
+	require(event == EV_DONE, "the wire did not end as it should");
+	__atomic_store_n(&ended, 1, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+static void *run_cpu_parking(void *arg)
+{
+	struct softnet_data *sd = arg;
+	int event;
+
+	while ((event = cpu_thread(sd)) == EV_PAUSED)
+		park();
+	require(event == EV_STOPPED, "a CPU's thread ended by itself");
+	return NULL;
+}
+
+static void change(struct host *h, u32 turn)
+{
+	u32 queues = 1 + turn % CPUS;
+
+	require(driver_set_ringparam(h, 16u << turn % 5) == 0, "the ring is not changed");
+	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
+		h->nic.rss.indir[i] = (u16)(i % queues);
+	require(driver_set_channels(h, queues) == 0, "the queues are not changed");
+	require(driver_set_adaptive(h, turn % 3 == 0) == 0 && arfs_set(h, turn & 1) == 0, "no memory");
+	require(flow_limit_set(h, turn % 16) == 0 && rfs_set_sock_entries(h, turn % 3 * 64) == 0, "no memory");
+	for (u32 i = 0; i < CPUS; i++)
+		require(rfs_set_flow_cnt(h, i, turn % 4 * 32) == 0, "no memory");
+	require(fifo_resize(&h->nic.fifo, 65536 + turn) == 0, "no memory");
+	h->weight = h->dev_weight = 1 + turn % 64;
+	netif_set_weights(h);
+	dev_set_threaded(h, turn % 5 == 4);
+	for (u32 i = 0; i < CPUS; i++) {
+		h->nic.queue[i].irq.rx_usecs = turn & 2 ? 20 : 0;
+		h->nic.queue[i].irq.rx_frames = turn & 2 ? 8 : 1;
+		irq_replan(&h->nic.queue[i]);
+	}
+}
+
+static void stop_and_change(struct host *h, u32 turn)
+{
+	u32 all = CPUS + 1;
+
+	__atomic_store_n(&paused, 1, __ATOMIC_SEQ_CST);
+	machine_pause(h, 1);
+	event_set(h->nic.kick_fd);
+	for (u32 i = 0; i < CPUS; i++)
+		event_set(h->cpu[i]->wake_fd);
+	while (__atomic_load_n(&at_rest, __ATOMIC_SEQ_CST) + __atomic_load_n(&ended, __ATOMIC_SEQ_CST) < all)
+		usleep(10);
+	change(h, turn);
+	machine_pause(h, 0);
+	__atomic_store_n(&paused, 0, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&at_rest, __ATOMIC_SEQ_CST))
+		usleep(10);
+}
+
 /* What `vnic run` shows while it runs. No number is of one moment, but each only grows. */
 static void *run_observer(void *arg)
 {
@@ -149,6 +218,12 @@ static void *run_observer(void *arg)
 			move_readers(h, (u32)snapshots);
 		if (variant == TAPS)
 			come_and_go(h);
+		if (variant == KNOBS) {
+			spin_lock(&changing);
+			if (!__atomic_load_n(&ended, __ATOMIC_SEQ_CST))
+				stop_and_change(h, (u32)snapshots);
+			spin_unlock(&changing);
+		}
 		usleep(100);
 	}
 	require(snapshots > 0, "nothing was seen while it ran");
@@ -193,17 +268,20 @@ static void run(void)
 	w->wire.read_burst = read_paced;
 	card = &h->nic;
 	looking = 1;
+	ended = 0;
 	require(host_start(h) == 0, "the host does not start");
 	live_fds(h);
 	alarm(PATIENCE_MS / 1000); /* the card sleeps in C: a lost doorbell would be for ever */
 	for (u32 i = 0; i < CPUS; i++)
-		cpu[i] = thread(run_cpu, h->cpu[i]);
+		cpu[i] = thread(run_cpu_parking, h->cpu[i]);
 	observer = thread(run_observer, h);
 	nic = thread(run_nic, &h->nic);
 	pthread_join(nic, NULL);
 	h->nic.stop = 0;
 	require(host_offered(h) == FRAMES, "the card did not read all of the wire");
 	while (with_fate(h) < FRAMES) { /* the CPUs finish, however little time they get; alarm() is the bound */
+		spin_lock(&changing);
+		spin_unlock(&changing); /* who began before the card ended is done */
 		nic_thread(&h->nic); /* it ended after 100 ms, and the FIFO may hold what nobody had room for then */
 		usleep(1000);
 	}
