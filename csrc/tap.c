@@ -18,7 +18,11 @@
 
 _Static_assert(sizeof(struct virtio_net_hdr_v1) == 12, "virtio 1.2 section 5.1.6");
 
+#define TRY_FIRST 32u
+#define TRY_EVERY 256u
 #define LANE_BURST 16u /* a quarter of a burst: a busy lane keeps none waiting for long */
+
+enum { BY_URING, BY_READ };
 
 static void tap_release(struct wire *wire, const struct frame *f)
 {
@@ -122,24 +126,59 @@ static int unpack(struct tap_wire *t, struct frame *f, int max)
 
 /* ---- reading: several times at once where it is worth while ---- */
 
-/* want reads of a lane, into buf[]. res[]: length; 0: there was nothing; -errno */
-static void read_lane(struct tap_wire *t, struct tap_lane *lane, u8 *const *buf, u32 len, int *res, u32 want)
+/* One read. Return: length; 0: there was nothing; -errno */
+static int read_once(struct tap_lane *lane, u8 *buf, u32 len)
 {
 	ssize_t got;
 
 	COUNT(lane->reads, 1);
-	if (want > 1 && tap_uring_read(t->uring, lane->fd, buf, len, res, want) == 0 && res[0] != -EOPNOTSUPP)
-		return;
-	if (want > 1) { /* it cannot do this after all */
-		tap_uring_free(t->uring);
+	do { /* read() is a point where threads can be cancelled: 20 ns more */
+		got = syscall(SYS_read, lane->fd, buf, len);
+	} while (got < 0 && errno == EINTR);
+	return got >= 0 ? (int)got : errno == EAGAIN ? 0 : -errno;
+}
+
+/* Which is cheaper depends on the machine: io_uring saves system calls, and costs more than a fast one. Each is tried first,
+ * and the one that is not used now and then. */
+static bool is_for_uring(struct tap_lane *lane)
+{
+	u32 nth = lane->batches++;
+	bool cheaper = lane->ns[BY_URING] <= lane->ns[BY_READ];
+
+	if (nth < 2 * TRY_FIRST)
+		return nth < TRY_FIRST;
+	return nth % TRY_EVERY ? cheaper : !cheaper;
+}
+
+static void learn_cost(struct tap_lane *lane, u32 way, u64 ns, const int *res, u32 want)
+{
+	u32 each = (u32)(ns / want);
+
+	if (res[want - 1] > 0) /* it was a full one */
+		lane->ns[way] = lane->ns[way] ? (7 * lane->ns[way] + each) / 8 : each;
+}
+
+/* want reads of a lane, into buf[]. res[]: as of read_once(); 0 behind the first that found nothing */
+static void read_lane(struct tap_wire *t, struct tap_lane *lane, u8 *const *buf, u32 len, int *res, u32 want)
+{
+	u32 way = want > 1 && is_for_uring(lane) ? BY_URING : BY_READ, n = 0;
+	u64 began = want > 1 ? clock_ns() : 0;
+
+	if (way == BY_URING) {
+		COUNT(lane->reads, 1);
+		if (tap_uring_read(t->uring, lane->fd, buf, len, res, want) == 0 && res[0] != -EOPNOTSUPP) {
+			learn_cost(lane, BY_URING, clock_ns() - began, res, want);
+			return;
+		}
+		tap_uring_free(t->uring); /* it cannot do this after all */
 		t->uring = NULL;
 	}
-	for (u32 i = 1; i < want; i++)
+	while (n < want && (res[n] = read_once(lane, buf[n], len)) > 0)
+		n++;
+	for (u32 i = n + 1; i < want; i++)
 		res[i] = 0;
-	do { /* read() is a point where threads can be cancelled: 20 ns more */
-		got = syscall(SYS_read, lane->fd, buf[0], len);
-	} while (got < 0 && errno == EINTR);
-	res[0] = got >= 0 ? (int)got : errno == EAGAIN ? 0 : -errno;
+	if (want > 1)
+		learn_cost(lane, BY_READ, clock_ns() - began, res, want);
 }
 
 /* How often to read next time: a frame of GSO is work enough for one call, and stays in the cache until it is cut. */

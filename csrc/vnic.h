@@ -273,7 +273,12 @@ int send_run(struct sender *s, u64 until_ns);  /* 1: go on; 0: all is sent; -err
 #define TAP_LANES_MAX 16
 #define TAP_AHEAD 16               /* reads of a lane in one system call at most */
 /* one queue of the device; system calls, what they brought, and how many reads the next one is to be for */
-struct tap_lane { int fd; u32 expect; u64 reads, frames; };
+struct tap_lane {
+	int fd;
+	u32 expect;                /* frames at the next look */
+	u32 batches, ns[2];        /* several reads at once; what a frame took so, and by read() after read() */
+	u64 reads, frames;         /* system calls that read */
+};
 struct tap_uring;
 struct virtio_net_hdr_v1 { u8 flags, gso_type; u16 hdr_len, gso_size, csum_start, csum_offset, num_buffers; };
 /* tap_vnet.c: a GSO frame that is being cut. Offsets from its start: IP and transport header, payload, next byte of it */

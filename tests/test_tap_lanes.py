@@ -142,3 +142,28 @@ def test_a_full_set_of_slots_is_no_error():
         f = ffi.new("struct frame[]", 64)
         assert tap.wire.read_burst(ffi.addressof(tap.wire), f, 64) == 3
         assert tap.wire.read_burst(ffi.addressof(tap.wire), f, 64) == -11
+
+
+@pytest.mark.parametrize("cheaper", ["io_uring", "read()"])
+def test_a_busy_lane_is_read_by_what_costs_less_here_and_the_other_is_tried_again(cheaper):
+    """Which that is depends on the machine: what a system call costs, and what io_uring does."""
+    with lanes_of(1) as (tap, writers):
+        if tap.uring == ffi.NULL:
+            pytest.skip("no io_uring here")
+        lane, calls = tap.lane[0], {}
+        lane.batches, lane.expect = 64, 16
+        for nth in range(64, 64 + 200):
+            lane.ns = [1, 1000] if cheaper == "io_uring" else [1000, 1]
+            lane.batches, lane.expect, before = nth, 16, lane.reads
+            for i in range(16):
+                os.write(writers[0], frame(0, i))
+            assert read(tap, 16) == [(0, i) for i in range(16)]
+            calls[nth] = lane.reads - before
+        often = 1 if cheaper == "io_uring" else 16
+        assert {n for nth, n in calls.items() if nth % 256} == {often}
+        lane.batches, before, lane.expect = 256, lane.reads, 16
+        for i in range(16):
+            os.write(writers[0], frame(0, i))
+        read(tap, 16)
+        assert lane.reads - before == 17 - often
+        assert min(lane.ns) > 0
