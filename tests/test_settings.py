@@ -153,6 +153,14 @@ def test_attributes_are_typed_and_a_name_may_say_its_unit():
         assert h.knobs.gro_flush_timeout == 5000
 
 
+def test_a_closed_host_says_so():
+    with host() as h:
+        knobs = h.knobs
+    for use in (lambda: knobs.rx_usecs, lambda: knobs.queue(0), lambda: knobs.update({"rx-usecs": 1})):
+        with pytest.raises(vnic.VnicError, match="closed"):
+            use()
+
+
 def test_all_or_none():
     with host() as h:
         before = dict(h.knobs)

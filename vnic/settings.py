@@ -168,14 +168,20 @@ class Settings(Mapping[str, Any]):
 
         ConfigError: there is no such queue.
         """
-        n = int(self._host.c.nic.nqueues)
+        n = int(self._c.nic.nqueues)
         if not 0 <= i < n:
             raise ConfigError(f"there is no queue {i}: the card has {n}")
         return Settings(self._host, i)
 
     def __getitem__(self, name: str) -> Any:
-        """The value now. ConfigError (a KeyError for ``in``): there is no such knob."""
-        return KNOBS[self._name(name)].place.get(self._host.c, self._host.wire.c, self._queue)
+        """The value now. ConfigError: there is no such knob."""
+        return KNOBS[self._name(name)].place.get(self._c, self._host.wire.c, self._queue)
+
+    @property
+    def _c(self) -> Any:
+        if self._host.c is None:
+            raise VnicError("the host is closed")
+        return self._host.c
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.update({name: value})
