@@ -404,3 +404,14 @@ def test_what_was_set_before_is_not_blamed():
     assert found["ledger"]["fates"]["FIFO_OVERRUN"] > 100
     answer = why_.why(found)
     assert answer.limit == "rx-usecs"
+
+
+def test_where_nobody_reads_there_is_no_latency_of_the_whole():
+    """Pings are answered before a socket: "60.0 us of 0.0 us" was said."""
+    with vnic.Host(cpus=1, ip="10.0.0.2/24", latency=True, rx_usecs=50) as h:
+        h.feed([frames.icmp()] * 5)
+        h.finish()
+        answer = why_.why(host_facts(h, schema="", input_facts={"frames": 5}))
+    assert answer.frames == 0
+    assert [e for e in answer.evidence if e.startswith("latency")] != []
+    assert " of 0.0 us" not in " ".join(answer.evidence)

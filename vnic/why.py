@@ -129,7 +129,8 @@ def _idle(f: Facts) -> tuple[str, str, tuple[str, ...]]:
     if stages:
         worst = max(stages, key=lambda k: stages[k]["mean"] * stages[k]["count"])
         mean, total = stages[worst]["mean"], f.all["latency_ns"]["total"]["mean"]
-        evidence.append(f"latency: {worst} is {mean / 1000:.1f} us of {total / 1000:.1f} us on average")
+        whole = f" of {total / 1000:.1f} us" if total else ""  # nobody has read from a socket: there is no whole
+        evidence.append(f"latency: {worst} is {mean / 1000:.1f} us{whole} on average")
         if not limit:
             knobs = {"moderation": _held_back(f), "gro": "gro-flush-timeout" * bool(f.setting("gro-flush-timeout"))}
             limit = knobs.get(worst, "")
