@@ -200,23 +200,32 @@ static inline struct channel channel_of(const struct nic *nic)
 	return (struct channel){ nic->dma, nic->now, offload, offload || !nic->wire->live };
 }
 
-/* Nearly always the next chain is one good buffer that takes all of the frame. Return: false = not so, and nothing has
+/* Nearly always the next chain is one good buffer that takes all of the frame. Return: where; NULL = not so, and nothing has
  * happened yet (whatever is wrong with the chain, dma_chains() finds it again and says what) */
+static inline u8 *one_buffer(const struct virtqueue *vq, const struct dma *dma, u16 at, u32 need, u16 *head)
+{
+	struct virtq_desc d;
+	u8 *to;
+
+	*head = READ_ONCE(vq->avail->ring[at & (vq->size - 1)]);
+	if (unlikely(*head >= vq->size))
+		return NULL;
+	d = dma_read_desc(vq, *head);
+	to = dma_map(dma, d.addr, d.len);
+	return unlikely(!to || d.flags != VIRTQ_DESC_F_WRITE || d.len < need) ? NULL : to;
+}
+
+/* Return: false = see one_buffer() */
 static inline bool write_frame(struct nic_queue *q, const struct frame *f, u16 at, const struct channel *ch,
 			       struct dma_tally *t)
 {
 	struct virtqueue *vq = &q->vq;
-	u16 head = READ_ONCE(vq->avail->ring[at & (vq->size - 1)]), whole;
 	enum dma_csum csum = DMA_CSUM_UNKNOWN;
 	u32 need = f->len + HDR_LEN;
-	struct virtq_desc d;
-	u8 *to;
+	u16 head, whole;
+	u8 *to = one_buffer(vq, &ch->dma, at, need, &head);
 
-	if (unlikely(head >= vq->size))
-		return false;
-	d = dma_read_desc(vq, head);
-	to = dma_map(&ch->dma, d.addr, d.len);
-	if (unlikely(!to || d.flags != VIRTQ_DESC_F_WRITE || d.len < need))
+	if (unlikely(!to))
 		return false;
 	if (likely(ch->sums && f->flags & FRAME_L4)) {
 		if (f->flags & FRAME_PLAIN && f->len < 192) { /* summed while hot; longer ones are worth a call */
@@ -246,23 +255,20 @@ static noinline bool write_two_parts(struct nic_queue *q, struct frame *f, u16 a
 {
 	struct nic *nic = q->nic;
 	const struct channel ch = channel_of(nic);
-	struct virtqueue *vq = &q->vq;
-	u16 head = READ_ONCE(vq->avail->ring[at & (vq->size - 1)]);
 	u32 need = f->len + HDR_LEN;
-	struct virtq_desc d;
+	u16 head;
 	u8 *to;
 
-	if (unlikely(READ_ONCE(nic->host->tapped))) /* somebody may look */
+	if (unlikely(READ_ONCE(nic->host->tapped))) { /* somebody may look */
 		tap_vnet_whole(nic->wire, f);
-	if (unlikely(head >= vq->size || !f->head))
 		return false;
-	d = dma_read_desc(vq, head);
-	to = dma_map(&ch.dma, d.addr, d.len);
-	if (unlikely(!to || d.flags != VIRTQ_DESC_F_WRITE || d.len < need))
+	}
+	to = one_buffer(&q->vq, &ch.dma, at, need, &head);
+	if (unlikely(!to))
 		return false;
 	dma_gather(nic->wire, f, to + HDR_LEN);
 	dma_header(f, to, 1, ch.offload);
-	virtqueue_fill_used(vq, head, need);
+	virtqueue_fill_used(&q->vq, head, need);
 	q->shadow[head] = (struct frame_shadow){ f->id, f->t_ns, ch.now };
 	return true;
 }

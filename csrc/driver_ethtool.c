@@ -25,16 +25,18 @@ static void unpost(struct driver_queue *dq)
  * under way is over. */
 static int ring_reset(struct host *h, u32 i, u32 size)
 {
-	struct nic_queue *q = &h->nic.queue[i];
+	struct vnic_queue_config *qc = &h->nic.config->queue[i];
 	struct driver_queue *dq = h->dq[i];
 	struct virtqueue_driver vq = dq->vq;
-	struct frame_shadow *shadow = calloc(size, sizeof(*shadow));
 	bool masked = dq->napi.state & NAPI_STATE_SCHED || (dq->napi.polls && !dq->unmask);
-	int rc = shadow ? virtqueue_driver_init(&vq, size) : -ENOMEM;
+	int rc = virtqueue_driver_init(&vq, size);
 
+	qc->size = size;
+	if (rc == 0)
+		rc = nic_queue_up(&h->nic, i);
 	if (rc < 0) {
+		qc->size = dq->vq.size;
 		virtqueue_driver_free(&vq);
-		free(shadow);
 		return rc;
 	}
 	unpost(dq);
@@ -43,13 +45,6 @@ static int ring_reset(struct host *h, u32 i, u32 size)
 	dq->vq = vq;
 	memset(vq.avail, 0, 6 + 2ull * size);
 	memset(vq.used, 0, 6 + 8ull * size);
-	h->nic.config->queue[i].size = size;
-	free(q->shadow);
-	q->shadow = shadow;
-	q->vq.size = size;
-	q->vq.last_avail = q->vq.avail_idx = q->vq.used_idx = q->vq.published = q->vq.was_published = 0;
-	q->starved = q->irq.pending = 0;
-	q->irq.frames = 0;
 	if (masked)
 		virtqueue_disable_cb(&dq->vq);
 	else
@@ -157,7 +152,7 @@ int driver_set_adaptive(struct host *h, u32 on)
 	return 0;
 }
 
-/* netif_set_weights() - of the queues' NAPIs, and of the backlogs' (dev_weight) */
+/* netif_set_weights() - of the queues' NAPIs, and of the backlogs' (dev_weight). A poll that was begun ends with the old one. */
 void netif_set_weights(struct host *h)
 {
 	machine_settle(h);

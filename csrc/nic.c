@@ -22,11 +22,12 @@ static void nic_fate(struct nic *nic, struct frame *f, enum fate fate)
 		nic->wire->release(nic->wire, f);
 }
 
-/* nic_queue_up() - look at a queue as the driver laid it out: it is empty. Return: 0, or -errno of what is wrong with it */
+/* nic_queue_up() - look at a queue as the driver laid it out: it is empty. Return: 0, or -errno; then it is as it was */
 int nic_queue_up(struct nic *nic, u32 i)
 {
 	struct vnic_queue_config q = nic->config->queue[i]; /* read once */
-	struct virtqueue *vq = &nic->queue[i].vq;
+	struct nic_queue *nq = &nic->queue[i];
+	struct frame_shadow *shadow;
 	void *desc, *avail, *used;
 
 	if (q.size == 0 || q.size > 32768 || q.size & (q.size - 1) || (q.desc & 15) || (q.avail & 1) || (q.used & 3))
@@ -36,17 +37,16 @@ int nic_queue_up(struct nic *nic, u32 i)
 	used = dma_map(&nic->dma, q.used, 6 + 8ull * q.size);
 	if (!desc || !avail || !used)
 		return -EINVAL;
-	vq->desc = desc;
-	vq->avail = avail;
-	vq->used = used;
-	vq->size = q.size;
-	vq->last_avail = vq->avail_idx = vq->used_idx = vq->published = vq->was_published = 0;
-	vq->broken = nic->queue[i].starved = nic->queue[i].irq.pending = 0;
-	nic->queue[i].batch = 0;
-	vq->event_idx = READ_ONCE(nic->config->driver_features) >> VIRTIO_F_EVENT_IDX & 1;
-	free(nic->queue[i].shadow);
-	nic->queue[i].shadow = calloc(q.size, sizeof(struct frame_shadow));
-	return nic->queue[i].shadow ? 0 : -ENOMEM;
+	shadow = calloc(q.size, sizeof(*shadow));
+	if (!shadow)
+		return -ENOMEM;
+	free(nq->shadow);
+	nq->shadow = shadow;
+	nq->vq = (struct virtqueue){ .desc = desc, .avail = avail, .used = used, .size = q.size };
+	nq->vq.event_idx = READ_ONCE(nic->config->driver_features) >> VIRTIO_F_EVENT_IDX & 1;
+	nq->starved = nq->irq.pending = 0;
+	nq->batch = nq->irq.frames = 0;
+	return 0;
 }
 
 int nic_up(struct nic *nic)

@@ -76,12 +76,11 @@ static int cut(struct tap_wire *t, struct frame *f, int max)
 	int n = 0;
 
 	while (n < max && t->nfree && t->gso.at < t->gso.len) {
-		struct frame next = { 0 };
-		u32 len = heads ? tap_vnet_head(t, nth_slot(t, 0), &next) : tap_vnet_next(t, nth_slot(t, 0));
+		u8 *to = nth_slot(t, 0);
+		struct frame *next = &f[n++];
 
-		f[n] = next;
-		fill_next(t, &f[n], len);
-		f[n++].head = next.head;
+		fill_next(t, next, 0);
+		next->len = next->wire_len = heads ? tap_vnet_head(t, to, next) : tap_vnet_next(t, to);
 		if (t->gso.at == t->gso.len)
 			put_big(t);
 	}

@@ -28,7 +28,7 @@ _RAW = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_
 _ETHTOOL_JSON = frozenset({"-k", "--show-features", "--show-offload"})
 
 
-def _print(reply: Reply, *, as_json: bool) -> None:
+def print_reply(reply: Reply, *, as_json: bool) -> None:
     """What the tool would print, and its exit code."""
     try:
         if as_json and reply.data is not None:
@@ -92,7 +92,7 @@ def _passed_on(name: str, text: str) -> click.Command:
                     reply, as_json = c.ask(name, ["--json", *rest]), False  # the tool's own
                 else:
                     reply = c.ask(name, rest)
-        _print(reply, as_json=as_json)
+        print_reply(reply, as_json=as_json)
 
     return command
 
@@ -218,7 +218,7 @@ def capture(
             argv.append("--truncate")
         begun = c.ask("capture", argv, fd=fd)
         if begun.code:
-            _print(begun, as_json=False)
+            print_reply(begun, as_json=False)
         unasked = False
         with contextlib.suppress(KeyboardInterrupt):
             unasked = c.wait(duration, fd=fd)

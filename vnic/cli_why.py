@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from vnic.cli_control import print_reply
 from vnic.cli_options import addresses, host_options, knobs
 from vnic.errors import CaptureError, ConfigError
 from vnic.refusals import refusals
@@ -72,8 +72,7 @@ def explain(files: tuple[str, ...], options: dict[str, Any], *, runs: int) -> tu
     facts = replay(files, **options).facts
     if not runs:
         return why(facts), "no run was allowed"
-    config = {k: v for k, v in options.items() if k == "each_queue"} | facts["config"]
-    return verify(facts, lambda settings: replay(files, **(config | settings)).facts, runs=runs), ""
+    return verify(facts, lambda settings: replay(files, **(facts["config"] | settings)).facts, runs=runs), ""
 
 
 def _ask(on: str | None, *, as_json: bool) -> None:
@@ -81,9 +80,7 @@ def _ask(on: str | None, *, as_json: bool) -> None:
 
     with refusals(), Connection(find(on).path) as c:
         reply = c.ask("why")
-    click.echo(json.dumps(reply.data, indent=2) if as_json and reply.data else reply.out, nl=as_json)
-    click.echo(reply.err, nl=False, err=True)
-    sys.exit(reply.code)
+    print_reply(reply, as_json=as_json)
 
 
 @click.command(name="why")

@@ -325,6 +325,12 @@ def read(name: str, value: Any = None) -> Any:
         raise _bad(name, value, e) from None
 
 
+def refuse_no_interrupt(usecs: int, frames: int) -> None:
+    """ConfigError: moderation would wait for nothing at all."""
+    if not usecs and not frames:
+        raise ConfigError("rx-usecs=0 and rx-frames=0: there would never be an interrupt")
+
+
 def shown(name: str, parsed: Any, given: Any) -> Any:
     """How a report shows a knob's value: numbers and flags as they are, all else as it was written."""
     return parsed if isinstance(parsed, (bool, int, float)) and not KNOBS[name].as_given else str(given)
@@ -352,8 +358,7 @@ def apply(host: Any, wire: Any, given: dict[str, Any]) -> dict[str, Any]:
             raise _bad(name, value, e) from None
         effective[name] = shown(name, parsed, value)
     irq = host.nic.queue[0].irq
-    if irq.rx_usecs == 0 and irq.rx_frames == 0:
-        raise ConfigError("rx-usecs=0 and rx-frames=0: there would never be an interrupt")
+    refuse_no_interrupt(irq.rx_usecs, irq.rx_frames)
     return effective
 
 

@@ -140,7 +140,6 @@ def of_weight(field: str) -> Place:
     """How much a NAPI may poll at once: each of them has a copy."""
 
     def change(h: Any, n: int) -> None:
-        lib.machine_settle(h)  # not in the middle of a poll that was begun with the old one
         setattr(h, field, n)
         lib.netif_set_weights(h)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
 from vnic.errors import ConfigError, VnicError
-from vnic.knobs import KNOBS, canonical, read, shown
+from vnic.knobs import KNOBS, canonical, read, refuse_no_interrupt, shown
 
 if TYPE_CHECKING:
     from vnic.host import Host
@@ -196,9 +196,9 @@ class Settings(Mapping[str, Any]):
         for name, value in given.items():
             key = self._name(name)
             written[key] = value
-            if key in START_ONLY and read(key, value) != self[key]:
-                raise ConfigError(f"{name}={value}: can't be changed now: {START_ONLY[key]}")
             values[key] = read(key, value)
+            if key in START_ONLY and values[key] != self[key]:
+                raise ConfigError(f"{name}={value}: can't be changed now: {START_ONLY[key]}")
         self._check(values)
         values |= self._moderation(values)
         host, before = self._host, []
@@ -233,8 +233,8 @@ class Settings(Mapping[str, Any]):
         return {"rx-frames": 0 if values["rx-usecs"] and was == 1 else 1 if not values["rx-usecs"] and not was else was}
 
     def _check(self, values: Mapping[str, Any]) -> None:
-        if values.get("rx-frames") == 0 and not values.get("rx-usecs", self["rx-usecs"]):
-            raise ConfigError("rx-usecs=0 and rx-frames=0: there would never be an interrupt")
+        if "rx-frames" in values:
+            refuse_no_interrupt(values.get("rx-usecs", self["rx-usecs"]), values["rx-frames"])
 
     def _name(self, name: str) -> str:
         key = canonical(name)
