@@ -137,10 +137,8 @@ static struct entry *ring_room(struct packet_sock *ps, u64 size, u64 *next)
 
 static void wake(struct packet_sock *ps)
 {
-	u64 one = 1;
-	ssize_t n = ps->wake_fd >= 0 ? write(ps->wake_fd, &one, sizeof(one)) : 0;
-
-	(void)n;
+	if (ps->wake_fd >= 0)
+		event_signal(ps->wake_fd);
 }
 
 static void put(struct packet_sock *ps, const struct tap_packet *p, u32 snaplen)

@@ -38,14 +38,6 @@ static void add_slot(struct capture_batch *b, u64 t, u64 off)
 	b->slot[i] = (struct capture_slot){ .t = t, .off = (u32)off, .len = (u32)(b->used - off) };
 }
 
-static void wake(struct capture *c)
-{
-	u64 one = 1;
-	ssize_t n = write(c->wake_fd, &one, sizeof(one));
-
-	(void)n;
-}
-
 static void write_batches(struct capture *c, bool all);
 
 /* Under the lock. Return: false = no room */
@@ -100,7 +92,7 @@ static void capture_packet(struct packet_tap *t, const struct tap_packet *p)
 	}
 	if (c->threaded && !c->woken && c->filling->used > c->size / 2) {
 		c->woken = 1;
-		wake(c);
+		event_signal(c->wake_fd);
 	}
 	spin_unlock(&c->lock);
 }
@@ -214,13 +206,13 @@ int capture_thread(struct capture *c)
 void capture_stop(struct capture *c)
 {
 	__atomic_fetch_or(&c->stop, STOPPED, __ATOMIC_SEQ_CST);
-	wake(c);
+	event_signal(c->wake_fd);
 }
 
 void capture_give_up(struct capture *c)
 {
 	__atomic_fetch_or(&c->stop, GIVEN_UP, __ATOMIC_SEQ_CST);
-	wake(c);
+	event_signal(c->wake_fd);
 }
 
 int capture_flush(struct capture *c)

@@ -15,8 +15,6 @@
  */
 #include "prelude.h"
 
-#include <unistd.h>
-
 static void irq_plan(struct nic *nic)
 {
 	u64 next = NEVER;
@@ -45,14 +43,10 @@ static void irq_fire(struct nic_queue *q, u64 now, u64 *by)
 	COUNT(irq->delay_sum_ns, delay);
 	if (delay > irq->delay_max_ns)
 		irq->delay_max_ns = delay;
-	if (irq->call_fd >= 0) {
-		u64 one = 1;
-		ssize_t n = write(irq->call_fd, &one, sizeof(one));
-
-		(void)n; /* EAGAIN: the counter is full of interrupts nobody took: it is pending all the same */
-	} else if (q->nic->host->dq[q->index]) { /* a foreign driver without an eventfd polls */
+	if (irq->call_fd >= 0)
+		event_signal(irq->call_fd);
+	else if (q->nic->host->dq[q->index]) /* a foreign driver without an eventfd polls */
 		raise_hardirq(q->nic->host->dq[q->index]->napi.sd, q->index, now);
-	}
 }
 
 /* irq_complete() - frames were published just now; wanted: used_event was passed by them */

@@ -36,17 +36,29 @@ static bool cpu_has_work(struct softnet_data *sd)
 /* Look for work a little longer before sleeping: being woken costs some microseconds, on a virtual machine many. How
  * long is learnt from how short the sleeps were, so an idle CPU does not do it at all. And nobody does it if there are
  * more threads than cores: who looks would not be there when there is something. Return: there is some */
-static bool cpu_spin(struct softnet_data *sd, u64 start)
+static bool cpu_look(struct softnet_data *sd, u64 start)
 {
 	while (sd->now - start < sd->spin_ns) {
 		if (cpu_has_work(sd))
 			return true;
+		nic_borrow(&sd->host->nic);
 		cpu_relax();
 		sd->now = clock_ns();
 		if (sd->timer_next <= sd->now)
 			return true;
 	}
 	return false;
+}
+
+static bool cpu_spin(struct softnet_data *sd, u64 start)
+{
+	u32 *idlers = &sd->host->nic.lend.idlers;
+	bool found;
+
+	__atomic_fetch_add(idlers, 1, __ATOMIC_RELAXED);
+	found = cpu_look(sd, start);
+	__atomic_fetch_sub(idlers, 1, __ATOMIC_RELAXED);
+	return found;
 }
 
 static void learn_spin(struct softnet_data *sd, u64 slept)
@@ -166,34 +178,50 @@ static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
 	wire_polled(nic->wire, &fds[2], n);
 }
 
+/* What Python's filter is to see lies where Python looks for it. */
+static int ask_python(struct nic *nic, const struct frame *f, int n)
+{
+	if (f != nic->burst)
+		memcpy(nic->burst, f, (u32)n * sizeof(*f));
+	nic->burst_pos = 0;
+	nic->burst_len = n;
+	nic->burst_asked = 0;
+	for (int i = 0; i < n; i++)
+		if (nic->burst[i].head)
+			tap_vnet_whole(nic->wire, &nic->burst[i]);
+	return EV_FILTER;
+}
+
 /* One turn of the card. Return: an event for Python, or -1: go on. *idle: nothing came from the wire */
 static int nic_turn(struct nic *nic, bool *idle)
 {
+	struct frame *f = &nic->burst[nic->burst_pos];
 	int n = nic->burst_len - nic->burst_pos, sent;
+	u64 now = clock_ns();
+	bool lend;
 
-	nic->now = clock_ns();
 	*idle = false;
-	if (n <= 0) {
-		n = wire_next(nic->wire, nic->burst, BURST, nic->now);
-		nic->burst_pos = 0;
-		nic->burst_len = n > 0 ? n : 0;
-		nic->burst_asked = 0;
-	}
-	if (n > 0 && unlikely(nic->python_filter && !nic->burst_asked)) {
-		for (int i = nic->burst_pos; i < nic->burst_len; i++)
-			if (nic->burst[i].head)
-				tap_vnet_whole(nic->wire, &nic->burst[i]);
-		return EV_FILTER;
-	}
-	if (n > 0) {
-		nic_receive(nic, nic->burst + nic->burst_pos, n);
+	if (n > 0) { /* Python's filter has seen them */
 		nic->burst_pos = nic->burst_len;
+	} else {
+		f = nic_free_burst(nic);
+		n = wire_next(nic->wire, f, BURST, now);
 	}
-	nic_drain(nic, nic->now);
+	nic->now = nic_take_back(nic) ? clock_ns() : now;
+	if (n > 0 && unlikely(nic->python_filter && !nic->burst_asked))
+		return ask_python(nic, f, n);
+	nic->burst_asked = 0;
+	lend = nic_may_lend(nic, n);
+	if (n > 0 && !lend)
+		nic_receive(nic, f, n);
+	if (!lend)
+		nic_drain(nic, nic->now);
 	sent = nic_transmit(nic);
 	if (nic->irq_next <= nic->now)
 		for (u32 i = 0; i < nic->nqueues; i++)
 			irq_timer(&nic->queue[i], nic->now);
+	if (lend)
+		nic_lend(nic, f);
 	if (nic->wire->hungry)
 		return EV_WIRE;
 	if (n == -EAGAIN)
@@ -225,15 +253,18 @@ static void nic_run_out(struct nic *nic, int timer_fd)
 	}
 }
 
-/* nic_thread() - until stopped, or Python is needed: EV_FILTER, EV_WIRE; EV_DONE: the wire ended (wire.error says how) */
-int nic_thread(struct nic *nic)
+struct turns {
+	struct nic *nic;
+	int timer_fd;
+};
+
+static int nic_turns(void *arg)
 {
-	int timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	const struct turns *turns = arg;
+	struct nic *nic = turns->nic;
 	u64 armed = 0;
 	int event = -1;
 
-	if (timer_fd < 0)
-		return -errno;
 	while (event < 0) {
 		bool idle;
 
@@ -247,11 +278,41 @@ int nic_thread(struct nic *nic)
 		}
 		event = nic_turn(nic, &idle);
 		if (event < 0 && idle)
-			nic_sleep(nic, timer_fd, &armed);
+			nic_sleep(nic, turns->timer_fd, &armed);
 	}
+	nic_take_back(nic);
 	if (event == EV_STOPPED || event == EV_DONE)
-		nic_run_out(nic, timer_fd);
-	close(timer_fd);
+		nic_run_out(nic, turns->timer_fd);
+	return event;
+}
+
+/* Whatever this thread reads, writes and wakes; others are fetched when they are woken. */
+static int turns_with_own_files(struct turns *turns)
+{
+	struct nic *nic = turns->nic;
+	struct file_set files = { 0 };
+
+	tap_files(nic->wire, &files);
+	file_set_add(&files, turns->timer_fd);
+	file_set_add(&files, nic->kick_fd);
+	for (u32 i = 0; i < nic->host->ncpus; i++)
+		file_set_add(&files, nic->host->cpu[i]->wake_fd);
+	return run_with_own_files(nic_turns, turns, &files);
+}
+
+/* nic_thread() - until stopped, or Python is needed: EV_FILTER, EV_WIRE; EV_DONE: the wire ended (wire.error says how) */
+int nic_thread(struct nic *nic)
+{
+	struct turns turns = { nic, timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC) };
+	int event;
+
+	if (turns.timer_fd < 0)
+		return -errno;
+	if (nic->wire->kind == WIRE_TAP && !nic->python_filter) /* that one is asked for each burst */
+		event = turns_with_own_files(&turns);
+	else
+		event = nic_turns(&turns);
+	close(turns.timer_fd);
 	return event;
 }
 

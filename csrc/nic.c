@@ -9,8 +9,6 @@
  */
 #include "prelude.h"
 
-#include <unistd.h>
-
 static void nic_fate(struct nic *nic, struct frame *f, enum fate fate)
 {
 	COUNT(nic->fates[fate], 1);
@@ -389,12 +387,8 @@ void nic_run(struct nic *nic, u64 until)
 void nic_kick(struct nic *nic, u32 queue, u64 now)
 {
 	COUNT(nic->queue[queue].kicks, 1);
-	if (!nic->host->live) {
+	if (!nic->host->live)
 		nic->kick_ns = min_u64(nic->kick_ns, now);
-	} else {
-		u64 one = 1;
-		ssize_t n = write(nic->kick_fd, &one, sizeof(one));
-
-		(void)n; /* EAGAIN: the counter is full, so the device will look anyway */
-	}
+	else
+		event_signal(nic->kick_fd);
 }

@@ -9,8 +9,6 @@
  */
 #include "prelude.h"
 
-#include <unistd.h>
-
 /* ---- waking whoever reads ---- */
 
 /* What is done per datagram is made twice from one text, with locks and without: virtual time has one thread, and asking
@@ -71,10 +69,8 @@ TWICE void wake_reader(struct softnet_data *sd, struct sock *sk, bool live)
 
 static noinline void wake_python(const struct sock *sk)
 {
-	u64 one = 1;
-	ssize_t n = sk->wake_fd >= 0 ? write(sk->wake_fd, &one, sizeof(one)) : 0;
-
-	(void)n;
+	if (sk->wake_fd >= 0)
+		event_signal(sk->wake_fd);
 }
 
 TWICE void data_ready(struct softnet_data *sd, struct sock *sk, bool live)

@@ -8,8 +8,6 @@
  */
 #include "prelude.h"
 
-#include <unistd.h>
-
 #define MAX_SOFTIRQ_RESTART 10
 #define MAX_SOFTIRQ_MS 2
 #define SLICE_NS 3000000u /* EEVDF's base slice on a machine of 8 CPUs or more */
@@ -22,12 +20,8 @@ void cpu_wake(struct softnet_data *sd, u64 now)
 {
 	if (sd->live) {
 		/* Pairs with cpu_sleep() in live.c: either it sees what we left (by a seq_cst store), or we see that it sleeps. */
-		if (__atomic_exchange_n(&sd->sleeping, 0, __ATOMIC_SEQ_CST)) {
-			u64 one = 1;
-			ssize_t n = write(sd->wake_fd, &one, sizeof(one));
-
-			(void)n;
-		}
+		if (__atomic_exchange_n(&sd->sleeping, 0, __ATOMIC_SEQ_CST))
+			event_signal(sd->wake_fd);
 		return;
 	}
 	if (now < sd->wake_ns)

@@ -19,6 +19,11 @@
 /* Linux 5.17, where a TAP knows NOWAIT */
 #define NEEDS (IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_CQE_SKIP)
 
+#define TRY_FIRST 8u
+#define TRY_EVERY 256u
+
+enum { BY_URING, BY_READ };
+
 struct tap_uring {
 	int fd;
 	u8 *rings;
@@ -78,6 +83,11 @@ struct tap_uring *tap_uring_new(void *buffers, u64 size)
 	return u;
 }
 
+int tap_uring_fd(const struct tap_uring *u)
+{
+	return u ? u->fd : -1;
+}
+
 void tap_uring_free(struct tap_uring *u)
 {
 	if (!u)
@@ -125,4 +135,36 @@ int tap_uring_read(struct tap_uring *u, int fd, u8 *const *buf, u32 len, int *re
 	}
 	__atomic_store_n(u->cq_head, head, __ATOMIC_RELEASE);
 	return left == n ? rc : 0;
+}
+
+/* ---- is it worth while? ---- */
+
+/* tap_way_begin() - how is this batch read? Which is cheaper depends on the machine: io_uring saves system calls, and costs
+ * more than a fast one. Both are tried in turn at first, and once more now and then. Return: true = in one call */
+int tap_way_begin(const struct tap_wire *t, struct tap_lane *lane, u32 want)
+{
+	u32 nth;
+	bool try;
+
+	lane->began_ns = 0;
+	if (want < 2 || !t->uring || t->no_uring)
+		return false;
+	nth = lane->batches++;
+	try = nth < 2 * TRY_FIRST || nth % TRY_EVERY < 2;
+	lane->way = try ? (u8)(nth & 1) : lane->ns[BY_READ] < lane->ns[BY_URING];
+	if (try)
+		lane->began_ns = clock_ns();
+	return lane->way == BY_URING;
+}
+
+/* tap_way_end() - the batch is read. Who was interrupted learns nothing from it: it is believed at once that a way costs less,
+ * and only slowly that it costs more. */
+void tap_way_end(struct tap_lane *lane, u32 want, int full)
+{
+	u32 *ns = &lane->ns[lane->way], each;
+
+	if (!lane->began_ns || !full)
+		return;
+	each = (u32)min_u64((clock_ns() - lane->began_ns) / want, 1 << 20);
+	*ns = !*ns || each < *ns ? max_u32(each, 1) : *ns + (each - *ns) / 8;
 }

@@ -171,6 +171,69 @@ void tap_vnet_whole(struct wire *wire, struct frame *f)
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
 
 	dma_gather(wire, f, t->slots + (u64)f->slot * t->slot_size);
-	t->big_refs[f->rest / TAP_BIG]--;
+	tap_put_big(t, f);
 	f->head = 0;
+}
+
+/* ---- what was read ---- */
+
+static void put_big(struct tap_wire *t)
+{
+	t->big_refs[(u32)(t->big - t->bigs) / TAP_BIG]--;
+}
+
+/* Segments of the GSO frame in t->big, as far as there is room: their heads in slots, or all of them if there would be no room to
+ * read on. Return: how many */
+static int cut(struct tap_wire *t, struct frame *f, int max)
+{
+	bool heads = t->gso.plain && tap_bigs_free(t);
+	int n = 0;
+
+	while (n < max && t->nfree && t->gso.at < t->gso.len) {
+		u8 *to = tap_nth_slot(t, 0);
+		struct frame *next = &f[n++];
+
+		tap_fill_next(t, next, 0);
+		next->len = next->wire_len = heads ? tap_vnet_head(t, to, next) : tap_vnet_next(t, to);
+		if (t->gso.at == t->gso.len)
+			put_big(t);
+	}
+	return n;
+}
+
+/* A virtio header and a frame, in t->big: what is not cut is copied to its slot, which costs less than readv() does. */
+static int take_vnet(struct tap_wire *t, struct frame *f, int max, u32 len)
+{
+	u8 *frame = t->big + sizeof(struct virtio_net_hdr_v1);
+	u32 kept;
+	int rc;
+
+	if (len <= sizeof(struct virtio_net_hdr_v1)) {
+		put_big(t);
+		return 0;
+	}
+	len -= (u32)sizeof(struct virtio_net_hdr_v1);
+	rc = tap_vnet_begin(t, (const void *)t->big, frame, len);
+	if (rc == 1)
+		return cut(t, f, max);
+	COUNT(t->bad_vnet, rc < 0); /* the card sees it as it is */
+	kept = min_u32(len, t->slot_size);
+	COUNT(t->over, len > kept);
+	memcpy(tap_nth_slot(t, 0), frame, kept);
+	tap_fill_next(t, f, kept);
+	put_big(t);
+	return 1;
+}
+
+/* tap_vnet_unpack() - frames of what was read, as far as there is room. Return: how many */
+int tap_vnet_unpack(struct tap_wire *t, struct frame *f, int max)
+{
+	int n = cut(t, f, max);
+
+	while (n < max && t->nfree && t->big_at < t->big_n) {
+		t->big = t->bigs + t->big_no[t->big_at] * TAP_BIG;
+		n += take_vnet(t, &f[n], max - n, t->big_len[t->big_at++]);
+	}
+	COUNT(t->from->frames, (u32)n);
+	return n;
 }

@@ -9,8 +9,6 @@
  */
 #include "prelude.h"
 
-#include <unistd.h>
-
 void upcall_push(struct softnet_data *sd, struct sk_buff *skb, u32 handler)
 {
 	struct upcall_queue *q = &sd->host->upcalls;
@@ -32,12 +30,8 @@ void upcall_push(struct softnet_data *sd, struct sk_buff *skb, u32 handler)
 	}
 	if (!sd->live) /* stop before time goes on, and while another flush of GRO's list (1024 at most) still fits */
 		sd->horizon = queued < UPCALLS_MAX / 4 ? min_u64(sd->horizon, sd->now + 1) : 0;
-	if (first && sd->live) {
-		u64 one = 1;
-		ssize_t n = write(q->wake_fd, &one, sizeof(one));
-
-		(void)n;
-	}
+	if (first && sd->live)
+		event_signal(q->wake_fd);
 }
 
 /* upcall_peek() - the oldest packets that are all for one handler, copied one behind the other into buf.

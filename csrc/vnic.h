@@ -162,6 +162,7 @@ struct wire {
 	u8 started, eof, strict_csum, live;
 	u8 ask, hungry;            /* run dry, or something was sent: ask Python before time goes on; it did */
 	u8 vnet;                   /* takes and gives virtio headers: partial checksums, and frames longer than the MTU (GSO) */
+	u8 lent;                   /* the card is, see nic_lend.c: what is released waits until it is back */
 	u8 rebase;                 /* the next frame begins another file: if that is older, it follows on from the last */
 	u64 base_ns, last_ts, shift_ns, busy_ns;
 	u32 busy_ps;
@@ -268,6 +269,8 @@ struct sender {
 int send_step(struct sender *s, u64 now);      /* frames sent; 0: none is due; -EAGAIN: no room; -ENODATA: all done; -errno */
 int send_run(struct sender *s, u64 until_ns);  /* 1: go on; 0: all is sent; -errno */
 
+struct file_set;               /* own_files.c */
+
 /* ---- tap.c: a TAP device's fds as a wire; frames are read straight into slots, which are the FIFO's memory ---- */
 
 #define TAP_LANES_MAX 16
@@ -276,7 +279,9 @@ int send_run(struct sender *s, u64 until_ns);  /* 1: go on; 0: all is sent; -err
 struct tap_lane {
 	int fd;
 	u32 expect;                /* frames at the next look */
-	u32 batches, ns[2];        /* several reads at once; what a frame took so, and by read() after read() */
+	u32 batches, ns[2];        /* several reads in a row; what a frame takes in one call, and by read() after read() */
+	u64 began_ns;              /* this batch is measured */
+	u8 way;                    /* it is read in one call (0), or by read() (1) */
 	u64 reads, frames;         /* system calls that read */
 };
 struct tap_uring;
@@ -290,14 +295,16 @@ struct tap_wire {
 	u8 hung_up;                /* poll() says that the device is gone: what is left is read, then the wire ends */
 	u32 slot_size, nslots;
 	u32 nfree, *free;          /* LIFO: a slot that was used just now is still in the cache */
+	u32 nback, *back;          /* given back while the card was lent, as big_back[] */
 	u8 *slots;
 	u8 *bigs, *big;            /* vnet headers: room for TAP_AHEAD of what was read, and the one that is being cut */
 	u32 big_at, big_n, big_len[TAP_AHEAD], big_no[TAP_AHEAD]; /* those that wait for slots, in order */
 	u32 big_refs[TAP_AHEAD];   /* by number: it is cut or waits, and segments that refer to it */
-	struct tap_lane *from;     /* where what comes next was read */
+	u32 big_back[TAP_AHEAD];
+	struct tap_lane *from;     /* where what waits in bigs was read */
 	struct tap_uring *uring;   /* NULL: one read() after the other */
+	u8 no_uring;               /* it was tried, and the kernel refused */
 	u8 closing;                /* only what was read already */
-	u64 now;                   /* when this burst was read */
 	struct tap_gso gso;
 	u64 over;                  /* frames longer than a slot */
 	u64 gso_frames, gso_segments, csum_filled, bad_vnet;
@@ -307,11 +314,26 @@ int tap_vnet_begin(struct tap_wire *t, const struct virtio_net_hdr_v1 *h, u8 *fr
 u32 tap_vnet_next(struct tap_wire *t, u8 *to);
 u32 tap_vnet_head(struct tap_wire *t, u8 *to, struct frame *f);
 void tap_vnet_whole(struct wire *wire, struct frame *f);
+int tap_vnet_unpack(struct tap_wire *t, struct frame *f, int max);
+void tap_files(const struct wire *wire, struct file_set *files);
 int tap_close_reading(struct wire *wire);      /* true: frames that were read before are still to come */
 void tap_wire_free(struct tap_wire *t);
 struct tap_uring *tap_uring_new(void *buffers, u64 size);
 int tap_uring_read(struct tap_uring *u, int fd, u8 *const *buf, u32 len, int *res, u32 n);
 void tap_uring_free(struct tap_uring *u);
+int tap_uring_fd(const struct tap_uring *u);
+int tap_way_begin(const struct tap_wire *t, struct tap_lane *lane, u32 want);
+void tap_way_end(struct tap_lane *lane, u32 want, int full);
+
+/* ---- tap_slots.c: the memory of a TAP's frames ---- */
+
+u8 *tap_nth_slot(const struct tap_wire *t, u32 n);
+void tap_fill(struct tap_wire *t, struct frame *f, u32 slot, u32 len);
+void tap_fill_next(struct tap_wire *t, struct frame *f, u32 len);
+u32 tap_bigs_free(const struct tap_wire *t);
+void tap_put_big(struct tap_wire *t, const struct frame *f);
+void tap_release(struct wire *wire, const struct frame *f);
+void tap_take_back(struct wire *wire);
 
 /* ---- filter.c: is it for us? ---- */
 
@@ -624,6 +646,16 @@ struct nic_tx {
 	u64 kicks, fates[TX_FATE_MAX];
 };
 
+/* nic_lend.c: a burst, and with it the card, in the hands of a CPU that idles */
+struct nic_lend {
+	u8 pad[64];                    /* others look at it all the time */
+	u32 state;                     /* whose the card is */
+	u32 idlers;                    /* CPUs that look for work */
+	struct frame *frames;
+	u64 bursts;                    /* that CPUs have worked off */
+	u8 pad2[64];
+};
+
 struct nic {
 	struct host *host;
 	struct wire *wire;
@@ -656,6 +688,8 @@ struct nic {
 	int kick_fd;                   /* live: the doorbell */
 	u32 in_taps;                   /* as a CPU's */
 	u32 stop, pause;               /* written by others, atomically */
+	struct frame burst2[BURST];    /* live, while the other one is lent */
+	struct nic_lend lend;
 };
 int nic_queue_up(struct nic *nic, u32 i);
 int nic_up(struct nic *nic);                 /* after the driver wrote DRIVER_OK */
@@ -672,6 +706,11 @@ void nic_tx_kick(struct nic *nic, u64 now);  /* the doorbell of the sending ring
 int nic_transmit(struct nic *nic);           /* live: what is in the ring, a burst at most. Return: frames */
 void nic_tx_run(struct nic *nic, u64 now);   /* virtual time */
 void nic_tx_purge(struct nic *nic);
+struct frame *nic_free_burst(struct nic *nic);
+int nic_may_lend(struct nic *nic, int n);
+void nic_lend(struct nic *nic, struct frame *f);
+int nic_take_back(struct nic *nic);          /* Return: it was lent */
+void nic_borrow(struct nic *nic);            /* by a CPU that idles */
 
 /* ---- skbuff.c: buffers and the sk_buffs that describe them. Owner: the CPU that polls the queue ---- */
 
@@ -1559,4 +1598,12 @@ int nic_thread(struct nic *nic);               /* live: the device's thread; ret
 int cpu_thread(struct softnet_data *sd);       /* live: a CPU's thread; returns when stopped */
 void live_stop(struct host *h);
 u32 live_spin_max(u32 ncpus);
+
+/* ---- own_files.c: the card's thread has a table of file descriptors of its own ---- */
+
+#define FILES_MAX 128              /* lanes, CPUs, and a few */
+struct file_set { u32 n; int fd[FILES_MAX]; }; /* in order */
+void file_set_add(struct file_set *s, int fd);
+int run_with_own_files(int (*run)(void *), void *arg, struct file_set *files);
+void event_signal(int fd);
 u64 clock_ns(void);

@@ -76,7 +76,7 @@ int wire_next(struct wire *w, struct frame *f, int max, u64 now)
 	}
 	if (unlikely(!w->started) && !paced && n) {
 		w->started = 1;
-		w->base_ns = f[0].t_ns;
+		w->base_ns = w->live ? now : f[0].t_ns;
 	}
 	for (int i = 0; i < n; i++) {
 		f[i].t_ns = unlikely(paced) ? wire_time(w, &f[i]) : now;

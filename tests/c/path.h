@@ -100,6 +100,17 @@ static inline void path_run(struct host *h)
 		;
 }
 
+/* Frames whose fate is known. */
+static inline u64 with_fate(struct host *h)
+{
+	u64 fates[FATE_MAX], sum = 0;
+
+	host_fates(h, fates);
+	for (u32 f = 0; f < FATE_MAX; f++)
+		sum += fates[f];
+	return sum;
+}
+
 /* Both laws, and nothing on its way any more. */
 static inline void require_laws(struct host *h)
 {

@@ -6,9 +6,7 @@
  * card's filters, the flow limit and readers that move about; with threaded NAPI and busy readers; with packet sockets and
  * captures that come and go; with knobs that change all the time.
  */
-#include "threads.h"
-
-#include <sys/mman.h>
+#include "machine.h"
 
 #define CPUS 4u
 #define FLOWS 64u
@@ -69,16 +67,6 @@ static struct mem_wire *make_wire(void)
 	return w;
 }
 
-static u64 with_fate(struct host *h)
-{
-	u64 fates[FATE_MAX], sum = 0;
-
-	host_fates(h, fates);
-	for (u32 f = 0; f < FATE_MAX; f++)
-		sum += fates[f];
-	return sum;
-}
-
 /* A scheduler that moves threads. */
 static void move_readers(struct host *h, u32 by)
 {
@@ -88,72 +76,9 @@ static void move_readers(struct host *h, u32 by)
 	spin_unlock(&h->socks.lock);
 }
 
-static void *run_writer(void *arg)
-{
-	require(capture_thread(arg) == 0, "the capture broke");
-	return NULL;
-}
+/* ---- knobs that change between two polls ---- */
 
-/* A packet socket and a capture of everything, for a moment. */
-static void come_and_go(struct host *h)
-{
-	static u8 buf[1 << 20];
-	struct packet_info info[BURST];
-	struct packet_sock *ps = packet_sock_new(h, NULL, 1 << 16);
-	struct capture *c = capture_new(h, memfd_create("capture", MFD_CLOEXEC), 0, "stress", (1 << TAP_POINTS) - 1,
-					NULL, NULL, 1 << 21, 1);
-	pthread_t writer;
-
-	require(ps && c, "no memory");
-	writer = thread(run_writer, c);
-	for (u32 i = 0; i < 10; i++) {
-		require(packet_recv(ps, buf, sizeof(buf), info, BURST) >= 0, "a packet is larger than the buffer");
-		usleep(100);
-	}
-	packet_sock_free(h, ps);
-	capture_detach(h, c);
-	capture_stop(c);
-	pthread_join(writer, NULL);
-	require(capture_flush(c) == 0 && !c->lost, "the file did not take all");
-	close(c->fd);
-	capture_free(c);
-}
-
-/* ---- knobs that change between two polls, as vnic/live.py does it ---- */
-
-static u32 paused, at_rest, ended, changing;
-
-static void park(void)
-{
-	__atomic_fetch_add(&at_rest, 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&paused, __ATOMIC_SEQ_CST))
-		usleep(10);
-	__atomic_fetch_sub(&at_rest, 1, __ATOMIC_SEQ_CST);
-}
-
-static void *run_nic(void *arg)
-{
-	struct nic *nic = arg;
-
-	int event;
-
-	while ((event = nic_thread(nic)) == EV_PAUSED)
-		park();
-	require(event == EV_DONE, "the wire did not end as it should");
-	__atomic_store_n(&ended, 1, __ATOMIC_SEQ_CST);
-	return NULL;
-}
-
-static void *run_cpu_parking(void *arg)
-{
-	struct softnet_data *sd = arg;
-	int event;
-
-	while ((event = cpu_thread(sd)) == EV_PAUSED)
-		park();
-	require(event == EV_STOPPED, "a CPU's thread ended by itself");
-	return NULL;
-}
+static u32 changing;
 
 static void change(struct host *h, u32 turn)
 {
@@ -180,20 +105,9 @@ static void change(struct host *h, u32 turn)
 
 static void stop_and_change(struct host *h, u32 turn)
 {
-	u32 all = CPUS + 1;
-
-	__atomic_store_n(&paused, 1, __ATOMIC_SEQ_CST);
-	machine_pause(h, 1);
-	event_set(h->nic.kick_fd);
-	for (u32 i = 0; i < CPUS; i++)
-		event_set(h->cpu[i]->wake_fd);
-	while (__atomic_load_n(&at_rest, __ATOMIC_SEQ_CST) + __atomic_load_n(&ended, __ATOMIC_SEQ_CST) < all)
-		usleep(10);
+	machine_stop(h);
 	change(h, turn);
-	machine_pause(h, 0);
-	__atomic_store_n(&paused, 0, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&at_rest, __ATOMIC_SEQ_CST))
-		usleep(10);
+	machine_go_on(h);
 }
 
 /* What `vnic run` shows while it runs. No number is of one moment, but each only grows. */
@@ -275,7 +189,7 @@ static void run(void)
 	for (u32 i = 0; i < CPUS; i++)
 		cpu[i] = thread(run_cpu_parking, h->cpu[i]);
 	observer = thread(run_observer, h);
-	nic = thread(run_nic, &h->nic);
+	nic = thread(run_nic_parking, &h->nic);
 	pthread_join(nic, NULL);
 	h->nic.stop = 0;
 	require(host_offered(h) == FRAMES, "the card did not read all of the wire");

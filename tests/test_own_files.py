@@ -1,0 +1,169 @@
+"""The card's thread has a table of file descriptors of its own (csrc/own_files.c): what is in it, and what is not."""
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import frames
+import pytest
+from test_tap_lanes import lanes_of
+
+import vnic
+from vnic._core import ffi, lib
+from vnic.wire import Wire
+
+# open_process(), leave() and signal_elsewhere() each need one of these
+SYSCALLS = {"pidfd_open": 434, "close_range": 436, "pidfd_getfd": 438}
+
+IN_PLACE = """
+import ctypes, os, struct, sys
+from vnic._core import ffi, lib
+
+refused = int(sys.argv[1])
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, refused), (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7FFF0000)]
+filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in code))
+program = struct.pack("HxxxxxxP", len(code), ctypes.addressof(filter))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
+
+files = ffi.new("struct file_set *")
+kept, other = os.eventfd(0), os.eventfd(0)
+lib.file_set_add(files, kept)
+
+@ffi.callback("int(void *)")
+def run(_):
+    lib.event_signal(other)
+    return len(os.listdir("/proc/thread-self/fd"))
+
+assert lib.run_with_own_files(run, ffi.NULL, files) == len(os.listdir("/proc/self/fd"))
+assert os.eventfd_read(other) == 1
+"""
+
+
+def open_in(task="self"):
+    """File descriptor: what it is."""
+    at = Path(f"/proc/{'thread-self' if task == 'self' else f'self/task/{task}'}/fd")
+    found = {}
+    for f in at.iterdir():
+        with contextlib.suppress(OSError):  # that of looking
+            found[int(f.name)] = f.readlink()
+    return found
+
+
+def run_own(keep, run):
+    files = ffi.new("struct file_set *")
+    for fd in keep:
+        lib.file_set_add(files, fd)
+    seen = []
+
+    @ffi.callback("int(void *)")
+    def called(_):
+        seen.append(run())
+        return 42
+
+    assert lib.run_with_own_files(called, ffi.NULL, files) == 42
+    return seen.pop()
+
+
+@pytest.fixture
+def pipes():
+    made = [fd for _ in range(20) for fd in os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)]
+    yield made
+    for fd in made:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+
+@pytest.mark.parametrize("nth", [[], [0], [39], [7, 3, 3, 30], list(range(40))])
+def test_only_what_is_kept_is_open_and_under_its_number(pipes, nth):
+    keep = [pipes[n] for n in nth]
+    here = open_in()
+    there = run_own(keep, open_in)
+    extra = {fd: what for fd, what in there.items() if fd not in {2, *keep}}
+    assert {fd: there[fd] for fd in keep} == {fd: here[fd] for fd in keep}
+    assert [str(what) for what in extra.values() if "/proc" not in str(what)] == ["anon_inode:[pidfd]"]
+    assert open_in() == here
+
+
+def test_an_eventfd_that_is_not_kept_is_signalled_all_the_same():
+    kept, other = os.eventfd(0), os.eventfd(0)
+    full = os.eventfd(0, os.EFD_NONBLOCK)
+    os.eventfd_write(full, 2**64 - 2)
+    closed = os.dup(other)
+    os.close(closed)
+
+    def run():
+        for fd in kept, other, full, closed, -1:
+            lib.event_signal(fd)
+        return len(open_in())
+
+    before = run_own([kept], lambda: len(open_in()))
+    assert run_own([kept], run) == before  # what was fetched is closed again
+    assert [os.eventfd_read(fd) for fd in (kept, other, full)] == [1, 1, 2**64 - 2]
+    for fd in kept, other, full:
+        os.close(fd)
+
+
+def test_what_was_kept_is_closed_when_it_returns(pipes):
+    """Not some time later: who made the TAP wants to close it, and perhaps to attach again."""
+    for r, w in zip(pipes[::2], pipes[1::2], strict=True):
+        run_own([w], lambda: None)
+        os.close(w)
+        assert os.read(r, 1) == b""  # nobody has the other end; EAGAIN: somebody has
+
+
+def test_the_thread_is_like_the_one_that_waits_for_it():
+    def run():
+        mask = [
+            line for line in Path("/proc/thread-self/status").read_text().splitlines() if line[:3] in {"Sig", "Cpu"}
+        ]
+        return Path("/proc/thread-self/comm").read_text(), os.sched_getaffinity(0), mask
+
+    here = run()
+    there = run_own([], run)
+    assert there[:2] == here[:2]
+    assert run()[0] == here[0]  # its name, which it lent
+
+
+@pytest.mark.parametrize("refused", sorted(SYSCALLS))
+def test_where_the_kernel_refuses_all_is_done_in_place(refused):
+    done = subprocess.run(
+        [sys.executable, "-c", IN_PLACE, str(SYSCALLS[refused])],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_card_on_a_tap_has_its_lanes_doorbell_and_timer_and_nothing_else():
+    with lanes_of(2, slots=2048) as (tap, writers):
+        with vnic.Host(wire=Wire(ffi.addressof(tap.wire)), live=True, cpus=2) as host:
+            sock = host.udp(5000)
+            host.start()
+            os.write(writers[0], frames.udp(b"one"))
+            assert sock.recv(timeout=20) == b"one"
+            tasks = {t.name: (t / "comm").read_text().strip() for t in Path("/proc/self/task").iterdir()}
+            (card,) = [t for t, name in tasks.items() if name == "nic/vnic0"]
+            assert "waits for nic" in tasks.values()
+            there, c = open_in(card), host.c
+            mine = {int(tap.lane[i].fd) for i in range(2)} | {c.nic.kick_fd, c.cpu[0].wake_fd, c.cpu[1].wake_fd, 2}
+            assert mine <= set(there)
+            others = sorted(str(what) for fd, what in there.items() if fd not in mine)
+            assert others in (
+                ["anon_inode:[pidfd]", "anon_inode:[timerfd]"],
+                ["anon_inode:[io_uring]", "anon_inode:[pidfd]", "anon_inode:[timerfd]"],
+            )
+            late = host.udp(5001)  # its eventfd is made now
+            fcntl.fcntl(late.fileno(), fcntl.F_GETFD)
+            os.write(writers[1], frames.udp(b"two", dport=5001))
+            assert late.recv(timeout=20) == b"two"
+            host.knobs.rx_usecs = 3  # the machine stops, and goes on with another thread
+            os.write(writers[1], frames.udp(b"three"))
+            assert sock.recv(timeout=20) == b"three"
+            host.stop()
+        assert not [t for t in Path("/proc/self/task").iterdir() if (t / "comm").read_text().strip() == "nic/vnic0"]
