@@ -6,6 +6,7 @@
  */
 #include "prelude.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #define SPIN_MIN_NS 5000u
 #define SPIN_MAX_NS 200000u
 #define RUN_OUT_NS 100000000u
+#define BUSY INT_MIN
 
 static void drain_eventfd(int fd)
 {
@@ -192,26 +194,46 @@ static int ask_python(struct nic *nic, const struct frame *f, int n)
 	return EV_FILTER;
 }
 
+/* Read a burst, and have the card back: what was read before is worked off. Return: as wire_next(); BUSY: a CPU has the card, and
+ * what was read waits for it */
+static int read_and_take_back(struct nic *nic, struct frame **f, u64 now)
+{
+	int n;
+
+	if (nic->wire->kind != WIRE_TAP) {
+		*f = nic->burst;
+		return wire_next(nic->wire, *f, BURST, now);
+	}
+	*f = nic_lend_room(nic);
+	n = wire_next(nic->wire, *f, BURST, now);
+	if (n > 0 && !nic_try_back(nic)) {
+		nic_lend_append(nic, n);
+		return BUSY;
+	}
+	nic_take_back(nic);
+	return n;
+}
+
 /* One turn of the card. Return: an event for Python, or -1: go on. *idle: nothing came from the wire */
 static int nic_turn(struct nic *nic, bool *idle)
 {
 	struct frame *f = &nic->burst[nic->burst_pos];
 	int n = nic->burst_len - nic->burst_pos, sent;
-	u64 now = clock_ns();
-	bool lend;
+	bool seen = n > 0, lend; /* by Python */
 
 	*idle = false;
-	if (n > 0) { /* Python's filter has seen them */
+	if (seen) {
 		nic->burst_pos = nic->burst_len;
 	} else {
-		f = nic_free_burst(nic);
-		n = wire_next(nic->wire, f, BURST, now);
+		nic->burst_asked = 0;
+		n = read_and_take_back(nic, &f, clock_ns());
+		if (n == BUSY)
+			return -1;
 	}
-	nic->now = nic_take_back(nic) ? clock_ns() : now;
+	nic->now = clock_ns();
 	if (n > 0 && unlikely(nic->python_filter && !nic->burst_asked))
 		return ask_python(nic, f, n);
-	nic->burst_asked = 0;
-	lend = nic_may_lend(nic, n);
+	lend = !seen && nic_may_lend(nic, n);
 	if (n > 0 && !lend)
 		nic_receive(nic, f, n);
 	if (!lend)
@@ -221,7 +243,7 @@ static int nic_turn(struct nic *nic, bool *idle)
 		for (u32 i = 0; i < nic->nqueues; i++)
 			irq_timer(&nic->queue[i], nic->now);
 	if (lend)
-		nic_lend(nic, f);
+		nic_lend(nic);
 	if (nic->wire->hungry)
 		return EV_WIRE;
 	if (n == -EAGAIN)

@@ -1,6 +1,6 @@
-/* nic_lend.c - live: while the card's thread reads the wire, a CPU that idles does what is to be done with the last burst
+/* nic_lend.c - live: while the card's thread reads a TAP, a CPU that idles does what is to be done with what was read
  *
- *   live.c, card's thread:   read a burst -> nic_take_back() -> nic_lend(): OFFERED -> read the next one ...
+ *   live.c, card's thread:   read a burst -> nic_try_back() -> nic_lend(): OFFERED -> read the next one ...
  *   live.c, an idle CPU:     nic_borrow(): TAKEN -> nic.c nic_receive(), nic_drain() -> OWN
  *
  * A read() of a TAP is the kernel's work nearly to the last, and leaves little of the card in the caches: what costs 45 ns
@@ -8,69 +8,89 @@
  *
  * All of the card has one owner at a time. The thread lends it only with a full burst, when there is more to read, and only
  * while some CPU does nothing but look for work; it has it back before it does anything but read: sends, turns timers,
- * sleeps, pauses, ends. An offer that nobody took is worked off by itself then, so none has to be woken for one. Meanwhile
- * the wire is read into the other one of two bursts, and what the borrower gives back to it waits in tap.c.
+ * sleeps, pauses, ends. An offer that nobody took is worked off by itself then, so none has to be woken for one. A borrower
+ * may lose his core in the middle of a burst; what is read meanwhile waits in the wire's other bursts, in order, and only
+ * when they are full, or the wire is dry, is he waited for. What he gives back to the wire waits in tap_slots.c.
  */
 #include "prelude.h"
 
 enum { OWN, OFFERED, TAKEN };
 
-/* The burst to read into: the one that is not lent. */
-struct frame *nic_free_burst(struct nic *nic)
+static struct tap_wire *tap_of(const struct nic *nic)
 {
-	return nic->wire->lent && nic->lend.frames == nic->burst ? nic->burst2 : nic->burst;
+	return container_of(nic->wire, struct tap_wire, wire);
 }
 
-/* May a burst of n be lent? */
-int nic_may_lend(struct nic *nic, int n)
-{
-	return n == BURST && nic->wire->kind == WIRE_TAP && !nic->python_filter && READ_ONCE(nic->lend.idlers);
-}
-
-void nic_lend(struct nic *nic, struct frame *f)
-{
-	nic->lend.frames = f;
-	nic->wire->lent = 1;
-	smp_store_release(&nic->lend.state, OFFERED); /* Pairs with nic_borrow(). */
-}
-
+/* The oldest burst. */
 static void work_off(struct nic *nic)
 {
+	struct tap_wire *t = tap_of(nic);
+	u32 i = nic->lend.tail % LEND_BURSTS;
+
 	nic->now = clock_ns();
-	nic_receive(nic, nic->lend.frames, BURST);
+	nic_receive(nic, t->bursts[i], t->burst_n[i]);
 	nic_drain(nic, nic->now);
+	smp_store_release(&nic->lend.tail, nic->lend.tail + 1); /* Pairs with nic_lend_room(). */
 }
 
-/* The borrower is at its burst: microseconds, or until the kernel lets it run again. */
-static void wait_for_borrower(const struct nic *nic)
-{
-	for (u32 tries = 0; smp_load_acquire(&nic->lend.state) != OWN; tries++) { /* Pairs with nic_borrow(). */
-		if (tries < 1000)
-			cpu_relax();
-		else
-			sched_yield();
-	}
-}
-
-/* nic_take_back() - all of it is the card's thread's again. Return: it was lent */
-int nic_take_back(struct nic *nic)
+/* nic_try_back() - all of the card is its thread's again? Return: 0: a CPU is at a burst */
+int nic_try_back(struct nic *nic)
 {
 	u32 state = OFFERED;
 
 	if (!nic->wire->lent)
+		return 1;
+	if (!__atomic_compare_exchange_n(&nic->lend.state, &state, OWN, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE) &&
+	    state == TAKEN)
 		return 0;
-	if (__atomic_compare_exchange_n(&nic->lend.state, &state, OWN, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
-		work_off(nic);
-	} else {
-		wait_for_borrower(nic);
-		COUNT(nic->lend.bursts, 1);
-	}
 	nic->wire->lent = 0;
 	tap_take_back(nic->wire);
 	return 1;
 }
 
-/* nic_borrow() - the burst that is offered, if there is one */
+/* nic_take_back() - wait until it is, microseconds or until the kernel lets the borrower run again; then nothing waits */
+void nic_take_back(struct nic *nic)
+{
+	for (u32 tries = 0; !nic_try_back(nic); tries++) {
+		if (tries < 1000)
+			cpu_relax();
+		else
+			sched_yield();
+	}
+	while (nic->lend.tail != nic->lend.head)
+		work_off(nic);
+}
+
+/* nic_lend_room() - a burst to read into */
+struct frame *nic_lend_room(struct nic *nic)
+{
+	if (nic->lend.head - smp_load_acquire(&nic->lend.tail) == LEND_BURSTS) /* Pairs with work_off(). */
+		nic_take_back(nic);
+	return tap_of(nic)->bursts[nic->lend.head % LEND_BURSTS];
+}
+
+/* nic_lend_append() - n frames were read into it; they come behind what waits already */
+void nic_lend_append(struct nic *nic, int n)
+{
+	tap_of(nic)->burst_n[nic->lend.head % LEND_BURSTS] = n;
+	smp_store_release(&nic->lend.head, nic->lend.head + 1); /* Pairs with nic_borrow(). */
+}
+
+/* May a burst of n be lent? */
+int nic_may_lend(const struct nic *nic, int n)
+{
+	return n == BURST && nic->wire->kind == WIRE_TAP && !nic->python_filter && READ_ONCE(nic->lend.idlers);
+}
+
+/* nic_lend() - the burst that was read, and with it the card */
+void nic_lend(struct nic *nic)
+{
+	nic_lend_append(nic, BURST);
+	nic->wire->lent = 1;
+	smp_store_release(&nic->lend.state, OFFERED); /* Pairs with nic_borrow(). */
+}
+
+/* nic_borrow() - one burst, if one is offered: then the CPU may have an interrupt. Others may be behind it. */
 void nic_borrow(struct nic *nic)
 {
 	u32 state = OFFERED;
@@ -79,5 +99,7 @@ void nic_borrow(struct nic *nic)
 	    !__atomic_compare_exchange_n(&nic->lend.state, &state, TAKEN, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return;
 	work_off(nic);
-	smp_store_release(&nic->lend.state, OWN);
+	COUNT(nic->lend.bursts, 1);
+	state = smp_load_acquire(&nic->lend.head) != nic->lend.tail ? OFFERED : OWN; /* Pairs with nic_lend_append(). */
+	smp_store_release(&nic->lend.state, state); /* Pairs with nic_try_back(). */
 }

@@ -274,6 +274,7 @@ struct file_set;               /* own_files.c */
 /* ---- tap.c: a TAP device's fds as a wire; frames are read straight into slots, which are the FIFO's memory ---- */
 
 #define TAP_LANES_MAX 16
+#define LEND_BURSTS 32             /* what may wait for a CPU that has borrowed the card: 1 ms of reading */
 #define TAP_AHEAD 16               /* reads of a lane in one system call at most */
 /* one queue of the device; system calls, what they brought, and how many reads the next one is to be for */
 struct tap_lane {
@@ -296,6 +297,8 @@ struct tap_wire {
 	u32 slot_size, nslots;
 	u32 nfree, *free;          /* LIFO: a slot that was used just now is still in the cache */
 	u32 nback, *back;          /* given back while the card was lent, as big_back[] */
+	struct frame bursts[LEND_BURSTS][BURST]; /* read, and waiting for the card while it is lent */
+	int burst_n[LEND_BURSTS];
 	u8 *slots;
 	u8 *bigs, *big;            /* vnet headers: room for TAP_AHEAD of what was read, and the one that is being cut */
 	u32 big_at, big_n, big_len[TAP_AHEAD], big_no[TAP_AHEAD]; /* those that wait for slots, in order */
@@ -651,7 +654,7 @@ struct nic_lend {
 	u8 pad[64];                    /* others look at it all the time */
 	u32 state;                     /* whose the card is */
 	u32 idlers;                    /* CPUs that look for work */
-	struct frame *frames;
+	u32 head, tail;                /* tap_wire.bursts: read, and worked off */
 	u64 bursts;                    /* that CPUs have worked off */
 	u8 pad2[64];
 };
@@ -688,7 +691,6 @@ struct nic {
 	int kick_fd;                   /* live: the doorbell */
 	u32 in_taps;                   /* as a CPU's */
 	u32 stop, pause;               /* written by others, atomically */
-	struct frame burst2[BURST];    /* live, while the other one is lent */
 	struct nic_lend lend;
 };
 int nic_queue_up(struct nic *nic, u32 i);
@@ -706,10 +708,12 @@ void nic_tx_kick(struct nic *nic, u64 now);  /* the doorbell of the sending ring
 int nic_transmit(struct nic *nic);           /* live: what is in the ring, a burst at most. Return: frames */
 void nic_tx_run(struct nic *nic, u64 now);   /* virtual time */
 void nic_tx_purge(struct nic *nic);
-struct frame *nic_free_burst(struct nic *nic);
-int nic_may_lend(struct nic *nic, int n);
-void nic_lend(struct nic *nic, struct frame *f);
-int nic_take_back(struct nic *nic);          /* Return: it was lent */
+struct frame *nic_lend_room(struct nic *nic);
+void nic_lend_append(struct nic *nic, int n);
+int nic_may_lend(const struct nic *nic, int n);
+void nic_lend(struct nic *nic);
+int nic_try_back(struct nic *nic);           /* Return: 0: a CPU has it */
+void nic_take_back(struct nic *nic);
 void nic_borrow(struct nic *nic);            /* by a CPU that idles */
 
 /* ---- skbuff.c: buffers and the sk_buffs that describe them. Owner: the CPU that polls the queue ---- */

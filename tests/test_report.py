@@ -69,3 +69,14 @@ def test_gro_says_what_was_lost_and_why_holds_ended(tmp_path, capsys):
     assert "and 2 flows more" in out
     assert sum(result.facts["gro"]["ended"].values()) == result.facts["gro"]["held"]
     assert len(result.facts["gro"]["flows"]) == 12
+
+
+def test_bursts_that_idle_cpus_worked_off_are_said(tmp_path, capsys):
+    path = tmp_path / "in.pcap"
+    wrpcap(str(path), [tcp(b"x")])
+    facts, console = replay([path]).facts, Console(highlight=False, width=132)
+    show(console, facts)
+    assert "worked off" not in capsys.readouterr().out
+    facts["input"]["lent_bursts"] = 1234
+    show(console, facts)
+    assert "bursts of 64 that CPUs with nothing to do worked off for the card: 1,234\n" in capsys.readouterr().out

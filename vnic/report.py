@@ -304,6 +304,8 @@ def _input(console: Console, f: dict[str, Any]) -> None:
     if len(lanes := i.get("lanes", ())) > 1:
         counts = ", ".join(f"{lane['frames']:,}" for lane in lanes)
         console.print(f"  [dim]frames by queue of the TAP: {counts}[/]")
+    if lent := i.get("lent_bursts"):
+        console.print(f"  [dim]bursts of {lib.BURST} that CPUs with nothing to do worked off for the card: {lent:,}[/]")
     remarks = [
         (i.get("cut"), "cut by the capture's snap length: offered as captured"),
         (i.get("csum_completed"), "that the card took had left their checksum to the sender's: completed"),

@@ -113,7 +113,7 @@ class TapWire(Wire):
         self._dropped_before = link.tx_dropped
 
     def _allocate(self, fifo_bytes: int) -> Any:
-        slots = fifo_bytes // 60 + 2 + 3 * lib.BURST  # in the FIFO; one burst read, one lent, one given back meanwhile
+        slots = fifo_bytes // 60 + 2 + (lib.LEND_BURSTS + 2) * lib.BURST  # in the FIFO, and read while the card is lent
         tap = lib.tap_wire_new(self._fds, len(self._fds), self.mtu + 128, slots, self._vnet_hdr)
         if tap == ffi.NULL:
             raise MemoryError("no memory for the TAP's slots")

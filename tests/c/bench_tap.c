@@ -249,7 +249,7 @@ static void *run_nic(void *arg)
 }
 
 /* A card's thread and a CPU's, until the last frame's fate. Return: frames that were read while the clock ran */
-static u64 by_vnic(const struct tap *t, bool vnet, u64 before, u64 want, double *merged)
+static u64 by_vnic(const struct tap *t, bool vnet, bool big, u64 before, u64 want, double *merged)
 {
 	struct tap_wire *w = tap_wire_new(&t->fd, 1, SLOT, SLOTS, vnet);
 	pthread_t nic, cpu;
@@ -270,7 +270,7 @@ static u64 by_vnic(const struct tap *t, bool vnet, u64 before, u64 want, double 
 	memset(h->nic.dma.base + 4096 * 64, 0, h->nic.dma.size - 4096 * 64);
 	live_fds(h);
 	driver_refill(h->dq[0]);
-	fill(t, vnet); /* last, as for the others: what a sender has just made is still in a cache */
+	fill(t, big); /* last, as for the others: what a sender has just made is still in a cache */
 	watch_wire(&w->wire, before);
 	cpu = thread(run_cpu, h->cpu[0]);
 	nic = thread(run_nic, &h->nic);
@@ -299,27 +299,62 @@ static u64 by_vnic(const struct tap *t, bool vnet, u64 before, u64 want, double 
 	return n;
 }
 
-static void say(const char *name, const char *what, u64 frames, double merged)
+/* What is compared, in this order in each run; beside: the way it is measured by. */
+static const struct {
+	const char *name, *what;
+	bool vnet, big, vnic, forward;
+	int beside;
+} ways[] = {
+	{ "tap_bare", "60-byte frames from a full TAP queue: a bare read() loop", .beside = -1 },
+	{ "tap_vnic", "the same: vnic, two threads, to the socket", .vnic = true, .beside = 0 },
+	{ "tap_forward", "the same: read() from one TAP, write() to another", .forward = true, .beside = 0 },
+	{ "tap_vnet_bare", "60-byte frames with virtio headers: a bare read() loop", .vnet = true, .beside = -1 },
+	{ "tap_vnet_vnic", "the same: vnic, two threads, to the socket", .vnet = true, .vnic = true, .beside = 3 },
+	{ "tap_tso_bare", "1448-byte TCP payload in 64 KB frames, cut by the kernel: a bare read() loop", .big = true,
+	  .beside = -1 },
+	{ "tap_tso_vnic", "the same, read whole, cut at the wire, merged again: vnic, two threads, to the stream",
+	  .vnet = true, .big = true, .vnic = true, .beside = 5 },
+};
+#define WAYS ARRAY_SIZE(ways)
+
+static double ns[WAYS][RUNS_MAX], cycles[WAYS][RUNS_MAX], ratio[WAYS][RUNS_MAX], merged[WAYS];
+
+static u64 frames_of(u32 w)
 {
-	report("tap", name, what, frames);
-	printf(", \"bytes_per_frame\": %u, \"frames_per_skb\": %.1f}\n", strstr(name, "tso") ? MSS : SMALL, merged);
+	return ways[w].big ? (u64)BIG_FRAMES * SEGMENTS : SMALL_FRAMES;
+}
+
+static void run_one(u32 w, u32 run, const struct tap *t, const struct tap *other)
+{
+	u64 want = frames_of(w), before = ways[w].big ? (u64)BIG_BEFORE * SEGMENTS : SMALL_BEFORE, n;
+
+	timing_begin();
+	if (ways[w].vnic)
+		n = by_vnic(t, ways[w].vnet, ways[w].big, before, want, &merged[w]);
+	else
+		n = in_a_process(t, ways[w].forward ? other : NULL, ways[w].big, before, want);
+	if (n > want || n + BURST < want) /* vnic's clock starts between two bursts */
+		fprintf(stderr, "%s: %llu of %llu\n", ways[w].name, (unsigned long long)n, (unsigned long long)want);
+	require(n <= want && n + BURST >= want, "not all frames came");
+	sample(0, n);
+	ns[w][run] = timing.ns[0];
+	cycles[w][run] = timing.cycles[0];
+	ratio[w][run] = ways[w].beside < 0 ? 1 : ns[w][run] / ns[ways[w].beside][run];
+}
+
+static void say(u32 w)
+{
+	memcpy(timing.ns, ns[w], sizeof(ns[w]));
+	memcpy(timing.cycles, cycles[w], sizeof(cycles[w]));
+	qsort(ratio[w], nruns, sizeof(*ratio[w]), by_value);
+	report("tap", ways[w].name, ways[w].what, frames_of(w));
+	printf(", \"bytes_per_frame\": %u, \"frames_per_skb\": %.1f, \"beside_median\": %.3f}\n",
+	       ways[w].big ? MSS : SMALL, merged[w], ratio[w][nruns / 2]);
 	fflush(stdout);
 }
 
-enum { BARE, VNIC, FORWARD, BARE_TSO, VNIC_TSO, WAYS };
-
 int main(int argc, char **argv)
 {
-	static const char *const name[WAYS] = { "tap_bare", "tap_vnic", "tap_forward", "tap_tso_bare", "tap_tso_vnic" };
-	static const char *const what[WAYS] = {
-		"60-byte frames from a full TAP queue: a bare read() loop",
-		"the same: vnic, two threads, to the socket",
-		"the same: read() from one TAP, write() to another",
-		"1448-byte TCP payload in 64 KB frames, cut by the kernel: a bare read() loop",
-		"the same, read whole, cut at the wire, merged again: vnic, two threads, to the stream",
-	};
-	static double ns[WAYS][RUNS_MAX], cycles[WAYS][RUNS_MAX];
-	double merged = 0, merged_tso = 0;
 	struct tap plain, vnet, other;
 
 	nruns = argc == 3 ? min_u32((u32)atoi(argv[2]), RUNS_MAX) : 9;
@@ -332,30 +367,9 @@ int main(int argc, char **argv)
 	vnet = tap_new("tap1", true);
 	other = tap_new("tap2", false);
 	for (u32 run = 0; run < nruns; run++)
-		for (u32 w = 0; w < WAYS; w++) {
-			bool big = w >= BARE_TSO;
-			u64 want = big ? (u64)BIG_FRAMES * SEGMENTS : SMALL_FRAMES, n;
-			u64 before = big ? (u64)BIG_BEFORE * SEGMENTS : SMALL_BEFORE;
-			const struct tap *t = w == VNIC_TSO ? &vnet : &plain;
-
-			timing_begin();
-			if (w == VNIC || w == VNIC_TSO)
-				n = by_vnic(t, big, before, want, big ? &merged_tso : &merged);
-			else
-				n = in_a_process(t, w == FORWARD ? &other : NULL, big, before, want);
-			if (n > want || n + BURST < want) /* vnic's clock starts between two bursts */
-				fprintf(stderr, "%s: %llu of %llu\n", name[w], (unsigned long long)n,
-					(unsigned long long)want);
-			require(n <= want && n + BURST >= want, "not all frames came");
-			sample(0, n);
-			ns[w][run] = timing.ns[0];
-			cycles[w][run] = timing.cycles[0];
-		}
-	for (u32 w = 0; w < WAYS; w++) {
-		memcpy(timing.ns, ns[w], sizeof(ns[w]));
-		memcpy(timing.cycles, cycles[w], sizeof(cycles[w]));
-		say(name[w], what[w], w >= BARE_TSO ? (u64)BIG_FRAMES * SEGMENTS : SMALL_FRAMES,
-		    w == VNIC_TSO ? merged_tso : merged);
-	}
+		for (u32 w = 0; w < WAYS; w++)
+			run_one(w, run, ways[w].vnet ? &vnet : &plain, &other);
+	for (u32 w = 0; w < WAYS; w++)
+		say(w);
 	return 0;
 }

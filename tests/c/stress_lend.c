@@ -133,7 +133,7 @@ static void run(void)
 	pthread_t nic, cpu[CPUS], sender[LANES], meddler;
 
 	open_lanes();
-	w = tap_wire_new(lane_out, LANES, 512, ALL + 3 * BURST, variant == VNET);
+	w = tap_wire_new(lane_out, LANES, 512, ALL + (LEND_BURSTS + 2) * BURST, variant == VNET);
 	require(w != NULL, "no memory");
 	h = path_host(CPUS, &w->wire);
 	h->live = 1;
