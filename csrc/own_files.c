@@ -7,8 +7,8 @@
  * include/linux/file.h). Two atomic operations are 25 to 30 ns of a read(): 5 % of what a frame of 60 bytes from a TAP costs.
  *
  * Python's code never runs in that thread: what it opened would be open there only. Every number in that table is open in
- * the process too and means the same. So one that was opened later is EBADF there, never another file, and is fetched then:
- * pidfd_getfd(2). Where the kernel does not let us (before 5.9, or a container's seccomp), all is done in place.
+ * the process too and means the same, but stderr's, for last words. So one that was opened later is EBADF there, never
+ * another file, and is fetched then: pidfd_getfd(2). Where the kernel does not let us (before 5.9, or a container's seccomp), all is done in place.
  */
 #include "prelude.h"
 
@@ -58,12 +58,14 @@ static noinline void signal_elsewhere(int fd)
 	close(copy);
 }
 
-/* event_signal() - whoever waits for this eventfd wakes up. That it is full is no error: then it is set already. */
+/* event_signal() - whoever waits for this eventfd wakes up. That it is full is no error: then it is set already. The process
+ * may have closed stderr since, and its number is an eventfd's now: what is here under that one is never what is meant. */
 void event_signal(int fd)
 {
+	bool own = process_fd >= 0;
 	u64 one = 1;
 
-	if (unlikely(write(fd, &one, sizeof(one)) < 0 && errno == EBADF && process_fd >= 0))
+	if (unlikely(own && fd == STDERR_FILENO) || unlikely(write(fd, &one, sizeof(one)) < 0 && errno == EBADF && own))
 		signal_elsewhere(fd);
 }
 

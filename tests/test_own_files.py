@@ -42,6 +42,30 @@ assert lib.run_with_own_files(run, ffi.NULL, files) == len(os.listdir("/proc/sel
 assert os.eventfd_read(other) == 1
 """
 
+REUSED = """
+import os, threading
+from vnic._core import ffi, lib
+
+there, reused = threading.Event(), threading.Event()
+
+def reuse():
+    there.wait()
+    os.close(2)
+    assert os.eventfd(0, os.EFD_NONBLOCK) == 2
+    reused.set()
+
+@ffi.callback("int(void *)")
+def run(_):
+    there.set()
+    reused.wait()
+    lib.event_signal(2)
+    return 42
+
+threading.Thread(target=reuse).start()
+assert lib.run_with_own_files(run, ffi.NULL, ffi.new("struct file_set *")) == 42
+assert os.eventfd_read(2) == 1
+"""
+
 
 def open_in(task="self"):
     """File descriptor: what it is."""
@@ -138,6 +162,14 @@ def test_where_the_kernel_refuses_all_is_done_in_place(refused):
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_eventfd_that_has_stderrs_number_now_is_signalled_and_the_old_stderr_gets_no_bytes():
+    """A daemon closes it, and the next file that is opened has its number."""
+    done = subprocess.run(
+        [sys.executable, "-c", REUSED], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_card_on_a_tap_has_its_lanes_doorbell_and_timer_and_nothing_else():
