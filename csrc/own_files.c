@@ -12,6 +12,7 @@
  */
 #include "prelude.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -27,6 +28,10 @@
 #define SYS_pidfd_getfd 438
 #endif
 
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
+
 #define COMM_LEN 16
 #define UNSHARE 2u /* CLOSE_RANGE_UNSHARE */
 
@@ -34,11 +39,11 @@ struct own {
 	int (*run)(void *);
 	void *arg;
 	const struct file_set *files;
-	int pidfd, rc;
+	int pidfd, rc; /* pidfd: of whoever waits, with the process's table */
 	bool done; /* it was run */
 };
 
-static __thread int process_fd = -1; /* a pidfd of the process, if this thread has a table of its own */
+static __thread int process_fd = -1; /* the process's table, if this thread has one of its own */
 
 static int fetch(int pidfd, int fd)
 {
@@ -128,6 +133,14 @@ static bool run_elsewhere(struct own *own)
 	return own->done;
 }
 
+/* By the thread that waits: the main one may end before it. Before Linux 6.9 only that one will do. */
+static int open_process(void)
+{
+	int fd = (int)syscall(SYS_pidfd_open, (pid_t)syscall(SYS_gettid), PIDFD_THREAD);
+
+	return fd < 0 && errno == EINVAL ? (int)syscall(SYS_pidfd_open, getpid(), 0) : fd;
+}
+
 /* run_with_own_files() - run(arg) where these files, and no others, are open. Return: what it returns */
 int run_with_own_files(int (*run)(void *), void *arg, struct file_set *files)
 {
@@ -135,7 +148,7 @@ int run_with_own_files(int (*run)(void *), void *arg, struct file_set *files)
 	int copy;
 	bool done = false;
 
-	own.pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	own.pidfd = open_process();
 	copy = own.pidfd < 0 ? -1 : fetch(own.pidfd, own.pidfd);
 	if (copy >= 0) {
 		close(copy);

@@ -212,7 +212,7 @@ def test_a_big_one_waits_for_slots_and_loses_nothing():
 
 
 def test_what_waits_for_slots_goes_on_as_soon_as_there_are_some():
-    """The FIFO was made larger at run time, so the slots run out first; later there are some, and nothing else happens."""
+    """The FIFO was made larger at run time, so the slots run out first; then some are free, and that is all."""
     with Pair() as pair:
         wire = vnic.wire.Wire(pair.wire)
         wire.close = lambda: None
