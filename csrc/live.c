@@ -247,7 +247,7 @@ static int nic_turn(struct nic *nic, bool *idle)
 	if (nic->wire->hungry)
 		return EV_WIRE;
 	if (n == -EAGAIN)
-		*idle = sent < BURST;
+		*idle = sent < BURST && !tap_can_go_on(nic->wire);
 	return n < 0 && n != -EAGAIN ? EV_DONE : -1;
 }
 

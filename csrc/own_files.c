@@ -7,11 +7,12 @@
  * include/linux/file.h). Two atomic operations are 25 to 30 ns of a read(): 5 % of what a frame of 60 bytes from a TAP costs.
  *
  * Python's code never runs in that thread: what it opened would be open there only. Every number in that table is open in
- * the process too and means the same. So one that was opened later is EBADF there, never another file, and is fetched then:
- * pidfd_getfd(2). Where the kernel does not let us (before 5.9, or a container's seccomp), all is done in place.
+ * the process too and means the same, but stderr's, for last words. So one that was opened later is EBADF there, never
+ * another file, and is fetched then: pidfd_getfd(2). Where the kernel does not let us (before 5.9, or a container's seccomp), all is done in place.
  */
 #include "prelude.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -27,6 +28,10 @@
 #define SYS_pidfd_getfd 438
 #endif
 
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
+
 #define COMM_LEN 16
 #define UNSHARE 2u /* CLOSE_RANGE_UNSHARE */
 
@@ -34,11 +39,11 @@ struct own {
 	int (*run)(void *);
 	void *arg;
 	const struct file_set *files;
-	int pidfd, rc;
+	int pidfd, rc; /* pidfd: of whoever waits, with the process's table */
 	bool done; /* it was run */
 };
 
-static __thread int process_fd = -1; /* a pidfd of the process, if this thread has a table of its own */
+static __thread int process_fd = -1; /* the process's table, if this thread has one of its own */
 
 static int fetch(int pidfd, int fd)
 {
@@ -58,12 +63,14 @@ static noinline void signal_elsewhere(int fd)
 	close(copy);
 }
 
-/* event_signal() - whoever waits for this eventfd wakes up. That it is full is no error: then it is set already. */
+/* event_signal() - whoever waits for this eventfd wakes up. That it is full is no error: then it is set already. The process
+ * may have closed stderr since, and its number is an eventfd's now: what is here under that one is never what is meant. */
 void event_signal(int fd)
 {
+	bool own = process_fd >= 0;
 	u64 one = 1;
 
-	if (unlikely(write(fd, &one, sizeof(one)) < 0 && errno == EBADF && process_fd >= 0))
+	if (unlikely(own && fd == STDERR_FILENO) || unlikely(write(fd, &one, sizeof(one)) < 0 && errno == EBADF && own))
 		signal_elsewhere(fd);
 }
 
@@ -126,6 +133,14 @@ static bool run_elsewhere(struct own *own)
 	return own->done;
 }
 
+/* By the thread that waits: the main one may end before it. Before Linux 6.9 only that one will do. */
+static int open_process(void)
+{
+	int fd = (int)syscall(SYS_pidfd_open, (pid_t)syscall(SYS_gettid), PIDFD_THREAD);
+
+	return fd < 0 && errno == EINVAL ? (int)syscall(SYS_pidfd_open, getpid(), 0) : fd;
+}
+
 /* run_with_own_files() - run(arg) where these files, and no others, are open. Return: what it returns */
 int run_with_own_files(int (*run)(void *), void *arg, struct file_set *files)
 {
@@ -133,7 +148,7 @@ int run_with_own_files(int (*run)(void *), void *arg, struct file_set *files)
 	int copy;
 	bool done = false;
 
-	own.pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	own.pidfd = open_process();
 	copy = own.pidfd < 0 ? -1 : fetch(own.pidfd, own.pidfd);
 	if (copy >= 0) {
 		close(copy);

@@ -191,6 +191,19 @@ static int tap_read_burst(struct wire *wire, struct frame *f, int max)
 	return n ? n : t->hung_up ? -EBADFD : -EAGAIN;
 }
 
+static bool waits(const struct tap_wire *t)
+{
+	return t->big_at < t->big_n || t->gso.at < t->gso.len;
+}
+
+/* tap_can_go_on() - what was read before waited for slots, and there are some now: nobody else would wake the card for it */
+int tap_can_go_on(const struct wire *wire)
+{
+	const struct tap_wire *t = container_of(wire, struct tap_wire, wire);
+
+	return wire->kind == WIRE_TAP && t->nfree && waits(t);
+}
+
 /* tap_close_reading() - the kernel keeps what it has. Return: frames that were read before are still to come */
 int tap_close_reading(struct wire *wire)
 {
@@ -199,7 +212,7 @@ int tap_close_reading(struct wire *wire)
 	if (wire->kind != WIRE_TAP)
 		return 0;
 	t->closing = 1;
-	return t->big_at < t->big_n || t->gso.at < t->gso.len;
+	return waits(t);
 }
 
 /* The kernel remembers on which queue it last saw a flow, and sends its other direction there: so a flow has a lane. */

@@ -319,6 +319,7 @@ u32 tap_vnet_head(struct tap_wire *t, u8 *to, struct frame *f);
 void tap_vnet_whole(struct wire *wire, struct frame *f);
 int tap_vnet_unpack(struct tap_wire *t, struct frame *f, int max);
 void tap_files(const struct wire *wire, struct file_set *files);
+int tap_can_go_on(const struct wire *wire);
 int tap_close_reading(struct wire *wire);      /* true: frames that were read before are still to come */
 void tap_wire_free(struct tap_wire *t);
 struct tap_uring *tap_uring_new(void *buffers, u64 size);

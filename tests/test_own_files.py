@@ -42,6 +42,57 @@ assert lib.run_with_own_files(run, ffi.NULL, files) == len(os.listdir("/proc/sel
 assert os.eventfd_read(other) == 1
 """
 
+REUSED = """
+import os, threading
+from vnic._core import ffi, lib
+
+there, reused = threading.Event(), threading.Event()
+
+def reuse():
+    there.wait()
+    os.close(2)
+    assert os.eventfd(0, os.EFD_NONBLOCK) == 2
+    reused.set()
+
+@ffi.callback("int(void *)")
+def run(_):
+    there.set()
+    reused.wait()
+    lib.event_signal(2)
+    return 42
+
+threading.Thread(target=reuse).start()
+assert lib.run_with_own_files(run, ffi.NULL, ffi.new("struct file_set *")) == 42
+assert os.eventfd_read(2) == 1
+"""
+
+MAIN_ENDS = """
+import ctypes, os, threading, time
+from pathlib import Path
+from vnic._core import ffi, lib
+
+libc, PIDFD_OPEN = ctypes.CDLL(None), 434
+thread_fd = libc.syscall(PIDFD_OPEN, threading.get_native_id(), os.O_EXCL)
+other = os.eventfd(0, os.EFD_NONBLOCK)
+
+@ffi.callback("int(void *)")
+def run(_):
+    while Path(f"/proc/self/task/{os.getpid()}/stat").read_text().split()[2] != "Z":
+        time.sleep(0.01)
+    lib.event_signal(other)
+    return 42
+
+def work():
+    assert lib.run_with_own_files(run, ffi.NULL, ffi.new("struct file_set *")) == 42
+    os._exit(0 if os.eventfd_read(other) == 1 else 1)
+
+if thread_fd < 0:
+    os._exit(77)
+threading.Thread(target=work).start()
+time.sleep(0.2)
+libc.pthread_exit(None)
+"""
+
 
 def open_in(task="self"):
     """File descriptor: what it is."""
@@ -138,6 +189,23 @@ def test_where_the_kernel_refuses_all_is_done_in_place(refused):
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_eventfd_that_has_stderrs_number_now_is_signalled_and_the_old_stderr_gets_no_bytes():
+    """A daemon closes it, and the next file that is opened has its number."""
+    done = subprocess.run(
+        [sys.executable, "-c", REUSED], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_eventfd_is_signalled_when_the_main_thread_has_ended():
+    done = subprocess.run(
+        [sys.executable, "-c", MAIN_ENDS], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+    )
+    if done.returncode == 77:
+        pytest.skip("no pidfd of a thread here (Linux 6.9)")
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_card_on_a_tap_has_its_lanes_doorbell_and_timer_and_nothing_else():
