@@ -7,8 +7,9 @@
  * include/linux/file.h). Two atomic operations are 25 to 30 ns of a read(): 5 % of what a frame of 60 bytes from a TAP costs.
  *
  * Python's code never runs in that thread: what it opened would be open there only. Every number in that table is open in
- * the process too and means the same, but stderr's, for last words. So one that was opened later is EBADF there, never
- * another file, and is fetched then: pidfd_getfd(2). Where the kernel does not let us (before 5.9, or a container's seccomp), all is done in place.
+ * the process too and means the same (but stderr's, kept for last words). So one that was opened later is EBADF there, never
+ * another file, and is fetched then: pidfd_getfd(2). Where the kernel does not let us (before 5.9, or a container's
+ * seccomp), all is done in place.
  */
 #include "prelude.h"
 

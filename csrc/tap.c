@@ -168,6 +168,12 @@ static int lane_burst(struct tap_wire *t, struct tap_lane *lane, struct frame *f
 	return n;
 }
 
+/* Is there something that was read and has found no slot yet? */
+static bool waits(const struct tap_wire *t)
+{
+	return t->big_at < t->big_n || t->gso.at < t->gso.len;
+}
+
 /* From lane to lane until the burst is full, there are no more slots, or all lanes in a row are dry. */
 static int tap_read_burst(struct wire *wire, struct frame *f, int max)
 {
@@ -188,12 +194,7 @@ static int tap_read_burst(struct wire *wire, struct frame *f, int max)
 		if (++t->turn == t->nlanes)
 			t->turn = 0;
 	}
-	return n ? n : t->hung_up ? -EBADFD : -EAGAIN;
-}
-
-static bool waits(const struct tap_wire *t)
-{
-	return t->big_at < t->big_n || t->gso.at < t->gso.len;
+	return n ? n : t->hung_up && !waits(t) ? -EBADFD : -EAGAIN;
 }
 
 /* tap_can_go_on() - what was read before waited for slots, and there are some now: nobody else would wake the card for it */

@@ -77,3 +77,90 @@ u32 tap_bigs_free(const struct tap_wire *t)
 		n += !t->big_refs[i];
 	return n;
 }
+
+/* ---- how many, and how long ---- */
+
+/* tap_nslots() - for all that a FIFO of so many bytes holds, and for what is read while the card is lent */
+u32 tap_nslots(u32 fifo_bytes)
+{
+	return fifo_bytes / ETH_ZLEN + 2 + (LEND_BURSTS + 2) * BURST;
+}
+
+/* tap_slot_size() - for frames of this MTU */
+u32 tap_slot_size(u32 mtu)
+{
+	return align_up(mtu + 128, 64);
+}
+
+struct slots {
+	u8 *at;
+	u32 size, n, *free, *back;
+};
+
+static bool slots_alloc(struct slots *s)
+{
+	s->at = malloc((u64)s->size * s->n);
+	s->free = malloc(s->n * sizeof(*s->free));
+	s->back = malloc(s->n * sizeof(*s->back));
+	if (s->at && s->free && s->back)
+		return true;
+	free(s->at);
+	free(s->free);
+	free(s->back);
+	return false;
+}
+
+/* A frame keeps its slot, which is elsewhere now. */
+static void move_frame(const struct tap_wire *t, const struct slots *s, struct frame *f)
+{
+	const u8 *old = t->slots + (u64)f->slot * t->slot_size;
+	u8 *slot = s->at + (u64)f->slot * s->size;
+
+	memcpy(slot, old, t->slot_size);
+	f->data = slot + (f->data - old);
+}
+
+static void move_slots(struct tap_wire *t, struct nic *nic, const struct slots *s)
+{
+	u32 more = s->n - t->nslots;
+
+	for (u32 i = nic->fifo.tail; i != nic->fifo.head; i++)
+		move_frame(t, s, &nic->fifo.slot[i & nic->fifo.mask]);
+	for (int i = nic->burst_pos; i < nic->burst_len; i++) /* which Python's filter is to see */
+		move_frame(t, s, &nic->burst[i]);
+	for (u32 i = 0; i < more; i++) /* used when the old ones are not enough */
+		s->free[i] = s->n - 1 - i;
+	memcpy(&s->free[more], t->free, t->nfree * sizeof(*t->free));
+	free(t->slots);
+	free(t->free);
+	free(t->back);
+	t->slots = s->at;
+	t->free = s->free;
+	t->back = s->back;
+	t->nfree += more;
+	t->nslots = s->n;
+	t->slot_size = s->size;
+}
+
+/* tap_slots_fit() - the FIFO or the MTU changes, while the machine stands still: as many slots, and as long, as that needs.
+ * Return: 0 or -ENOMEM; then all is as it was */
+int tap_slots_fit(struct nic *nic, u32 fifo_bytes, u32 mtu)
+{
+	struct tap_wire *t = container_of(nic->wire, struct tap_wire, wire);
+	struct slots s;
+
+	if (nic->wire->kind != WIRE_TAP)
+		return 0;
+	s.n = max_u32(t->nslots, tap_nslots(fifo_bytes));
+	s.size = max_u32(t->slot_size, tap_slot_size(mtu));
+	if (s.n == t->nslots && s.size == t->slot_size)
+		return 0;
+	if (!slots_alloc(&s))
+		return -ENOMEM;
+	move_slots(t, nic, &s);
+	if (t->uring && !t->wire.vnet) { /* which reads into what it was told of */
+		tap_uring_free(t->uring);
+		t->uring = tap_uring_new(t->slots, (u64)t->slot_size * t->nslots);
+	}
+	return 0;
+}

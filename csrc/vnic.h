@@ -338,6 +338,9 @@ u32 tap_bigs_free(const struct tap_wire *t);
 void tap_put_big(struct tap_wire *t, const struct frame *f);
 void tap_release(struct wire *wire, const struct frame *f);
 void tap_take_back(struct wire *wire);
+u32 tap_nslots(u32 fifo_bytes);
+u32 tap_slot_size(u32 mtu);
+int tap_slots_fit(struct nic *nic, u32 fifo_bytes, u32 mtu);
 
 /* ---- filter.c: is it for us? ---- */
 

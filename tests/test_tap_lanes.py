@@ -5,9 +5,11 @@ import fcntl
 import os
 import time
 
+import frames
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from live_tap import wait_until
 
 import vnic
 from vnic._core import ffi, lib
@@ -186,3 +188,51 @@ def test_what_costs_less_is_believed_at_once_and_what_costs_more_slowly(way):
         lane.ns = [7, 7]
         lib.tap_way_end(ffi.addressof(lane), 16, 0)  # not a full batch: says nothing
         assert list(lane.ns) == [7, 7]
+
+
+def send(fd, data):
+    """Into a pipe that may be full for a moment."""
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            os.write(fd, data)
+            return
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("way", ["io_uring", "read()"])
+def test_a_larger_fifo_has_slots_for_all_that_it_holds(way):
+    """Else the wire would not be read any more, and what is lost be lost in the kernel's queue, where nobody looks."""
+    with lanes_of(1, slots=int(lib.tap_nslots(6000))) as (tap, writers):
+        if way == "read()":
+            one_by_one(tap)
+        wire = Wire(ffi.addressof(tap.wire))
+        knobs = {"fifo": 6000, "rx_ring": 64, "rx_pool": 64, "rcvbuf": 1 << 24, "gro": False}
+        with vnic.Host(wire=wire, live=True, cpus=1, **knobs) as host:
+            sock, before = host.udp(5000), tap.nslots
+            host.start()
+            for i in range(150):  # 64 of them have all buffers: nobody reads
+                send(writers[0], frames.udp(b"%d" % i))
+            wait_until(lambda: host.ledger().offered == 150)
+            host.knobs.fifo = 1 << 19
+            assert tap.nslots == lib.tap_nslots(1 << 19) > before
+            for i in range(150, 8000):
+                send(writers[0], frames.udp(b"%d" % i))
+            wait_until(lambda: host.ledger().offered == 8000)
+            assert host.ledger().fates.get("FIFO_OVERRUN", 0) == 0
+            host.knobs.fifo = 6000  # it keeps what it has
+            assert tap.nslots == lib.tap_nslots(1 << 19)
+            assert [sock.recv(timeout=20) for _ in range(8000)] == [b"%d" % i for i in range(8000)]
+            host.stop()
+            assert tap.nfree == tap.nslots
+
+
+def test_a_larger_mtu_has_slots_for_its_frames():
+    with lanes_of(1) as (tap, writers), vnic.Host(wire=Wire(ffi.addressof(tap.wire)), live=True, mtu=1500) as host:
+        sock = host.udp(5000)
+        host.start()
+        host.knobs.mtu = 3900
+        payload = bytes(range(256)) * 15
+        send(writers[0], frames.udp(payload))
+        assert sock.recv(timeout=20) == payload
+        assert (tap.slot_size, tap.over) == (lib.tap_slot_size(3900), 0)
+        host.stop()

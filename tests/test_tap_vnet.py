@@ -212,14 +212,14 @@ def test_a_big_one_waits_for_slots_and_loses_nothing():
 
 
 def test_what_waits_for_slots_goes_on_as_soon_as_there_are_some():
-    """The FIFO was made larger at run time, so the slots run out first; then some are free, and that is all."""
+    """The FIFO holds more than there are slots, so these run out first; then some are free, and that is all."""
     with Pair() as pair:
         wire = vnic.wire.Wire(pair.wire)
         wire.close = lambda: None
-        with vnic.Host(live=True, wire=wire, rx_ring=256, rx_pool=256, rcvbuf=1 << 24, gro=False) as host:
+        knobs = {"rx_ring": 256, "rx_pool": 256, "rcvbuf": 1 << 24, "gro": False, "fifo": 1 << 20}
+        with vnic.Host(live=True, wire=wire, **knobs) as host:
             sock = host.udp(5000)  # nobody reads: it keeps all buffers
             host.start()
-            host.knobs.fifo = 1 << 20
             frame = big_udp(False, bytes(62_000))
             pair.kernel.send(header(frame, UDP_L4, 100, 6) + bytes(2) + frame)
             wait_until(lambda: pair.c.nfree == 0 and host.ledger().offered == 256 + 300)

@@ -120,7 +120,14 @@ def _change_queues(h: Any, w: Any, n: int, _q: int | None) -> int:
 
 QUEUES = Place(_put_queues, lambda h, _w, _q: int(h.nic.nqueues), change=_change_queues)
 RING = of_host("nic.ring_size", change=lambda h, n: int(lib.driver_set_ringparam(h, n)))
-FIFO = of_host("nic.fifo.size", change=lambda h, n: int(lib.fifo_resize(ffi.addressof(h.nic.fifo), n)))
+
+
+def _change_fifo(h: Any, n: int) -> int:
+    rc = int(lib.tap_slots_fit(ffi.addressof(h.nic), n, h.nic.mtu))
+    return rc or int(lib.fifo_resize(ffi.addressof(h.nic.fifo), n))
+
+
+FIFO = of_host("nic.fifo.size", change=_change_fifo)
 ADAPTIVE = of_host("nic.adaptive_rx", kind=bool, change=lambda h, on: int(lib.driver_set_adaptive(h, on)))
 THREADED = of_host("threaded", kind=bool, change=lib.dev_set_threaded)
 NTUPLE = of_host("nic.ntuple", kind=bool, change=lambda h, on: int(lib.arfs_set(h, on)))
@@ -189,8 +196,11 @@ def _change_mac(h: Any, w: Any, mac: bytes | None, q: int | None) -> None:
 MAC = Place(_put_mac, lambda h, _w, _q: None if h.nic.filter.any else bytes(h.nic.filter.addr), change=_change_mac)
 
 
-def _change_mtu(h: Any, n: int) -> None:
+def _change_mtu(h: Any, n: int) -> int:
+    if (rc := int(lib.tap_slots_fit(ffi.addressof(h.nic), h.nic.fifo.size, n))) < 0:
+        return rc
     h.nic.mtu = h.nic.config.mtu = n
+    return 0
 
 
 MTU = of_host("nic.mtu", change=_change_mtu)

@@ -113,8 +113,8 @@ class TapWire(Wire):
         self._dropped_before = link.tx_dropped
 
     def _allocate(self, fifo_bytes: int) -> Any:
-        slots = fifo_bytes // 60 + 2 + (lib.LEND_BURSTS + 2) * lib.BURST  # in the FIFO, and read while the card is lent
-        tap = lib.tap_wire_new(self._fds, len(self._fds), self.mtu + 128, slots, self._vnet_hdr)
+        slots, size = lib.tap_nslots(fifo_bytes), lib.tap_slot_size(self.mtu)
+        tap = lib.tap_wire_new(self._fds, len(self._fds), size, slots, self._vnet_hdr)
         if tap == ffi.NULL:
             raise MemoryError("no memory for the TAP's slots")
         return tap
