@@ -569,7 +569,7 @@ struct irq {
 	u64 delay_sum_ns, delay_max_ns; /* first completion to interrupt: the effective moderation */
 };
 void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now);
-void irq_timer(struct nic_queue *q, u64 now);
+void irq_timers(struct nic *nic, u64 now);
 void irq_replan(struct nic_queue *q);
 
 /* ---- dim.c: which moderation? ---- */
