@@ -1004,7 +1004,8 @@ struct driver_queue {
 	/* counters */
 	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used, irqs;
 };
-int driver_open_queue(struct host *h, u32 i);
+int driver_open_queue(struct host *h, u32 i); /* 0, or -errno; then driver_free_queue() */
+void driver_free_queue(struct host *h, u32 i);
 int driver_dim(struct driver_queue *dq);
 int driver_open(struct host *h);             /* probe, handshake, netif_napi_add, request_irq, post the buffers */
 int driver_poll(struct napi_struct *napi, int budget);
