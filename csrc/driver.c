@@ -97,6 +97,8 @@ int driver_open_queue(struct host *h, u32 i)
 	dq->vq.event_idx = nic->config->driver_features >> VIRTIO_F_EVENT_IDX & 1;
 
 	rc = nic->adaptive_rx ? driver_dim(dq) : 0;
+	if (rc == 0 && h->dq[0]->pool.frame_id) /* a capture is there */
+		rc = rx_pool_keep_ids(&dq->pool);
 	if (rc < 0)
 		return rc;
 	netif_napi_add(sd, &dq->napi, driver_poll, h->weight);

@@ -95,8 +95,38 @@ static void redirect(struct nic *nic)
 	}
 }
 
+/* What can fail of a new queue comes before it is known to its CPU. */
+static int open_queue(struct host *h, u32 i)
+{
+	int rc;
+
+	rc = nic_queue_up(&h->nic, i);
+	if (rc == 0 && h->rps_flow_cnt)
+		rc = rfs_set_flow_cnt(h, i, h->rps_flow_cnt);
+	if (rc == 0)
+		rc = driver_open_queue(h, i);
+	if (rc < 0)
+		driver_free_queue(h, i);
+	return rc;
+}
+
+/* Queues that are not to be used any more: what is in their rings goes home. */
+static int empty_queues(struct host *h, u32 from, u32 to)
+{
+	for (u32 i = from; i < to; i++) {
+		int rc = ring_reset(h, i, h->nic.ring_size);
+
+		if (rc < 0) {
+			while (i-- > from)
+				driver_refill(h->dq[i]);
+			return rc;
+		}
+	}
+	return 0;
+}
+
 /* driver_set_channels() - ethtool -L rx. The indirection table is the caller's: it names no queue that will not be there.
- * Return: 0 or -errno; then nothing was changed */
+ * Return: 0 or -errno; then the card uses the queues that it used, and those that were opened wait for the next time */
 int driver_set_channels(struct host *h, u32 nqueues)
 {
 	struct nic *nic = &h->nic;
@@ -108,23 +138,14 @@ int driver_set_channels(struct host *h, u32 nqueues)
 		return -EINVAL;
 	rc = settle_all(h);
 	for (u32 i = nic->nqueues_open; i < nqueues && rc == 0; i++) {
-		rc = nic_queue_up(nic, i);
-		if (rc == 0)
-			rc = driver_open_queue(h, i);
-		if (rc == 0 && h->dq[0]->pool.frame_id) /* a capture is there */
-			rc = rx_pool_keep_ids(&h->dq[i]->pool);
-		if (rc == 0 && h->rps_flow_cnt)
-			rc = rfs_set_flow_cnt(h, i, h->rps_flow_cnt);
+		rc = open_queue(h, i);
 		if (rc == 0)
 			nic->nqueues_open = i + 1;
 	}
+	if (rc == 0)
+		rc = empty_queues(h, nqueues, nic->nqueues);
 	if (rc < 0)
 		return rc;
-	for (u32 i = nqueues; i < nic->nqueues; i++) {
-		rc = ring_reset(h, i, nic->ring_size);
-		if (rc < 0)
-			return rc;
-	}
 	for (u32 i = nic->nqueues; i < nqueues; i++)
 		driver_refill(h->dq[i]);
 	nic->nqueues = nic->config->nqueues = nqueues;

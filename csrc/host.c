@@ -228,7 +228,8 @@ int host_start(struct host *h)
 	return rc;
 }
 
-static void driver_free(struct host *h, u32 i)
+/* driver_free_queue() - a queue as if it had never been opened; nothing of it is in use */
+void driver_free_queue(struct host *h, u32 i)
 {
 	struct driver_queue *dq = h->dq[i];
 
@@ -237,8 +238,10 @@ static void driver_free(struct host *h, u32 i)
 		virtqueue_driver_free(&dq->vq);
 		free(dq->dim_memory);
 		free(dq);
+		h->dq[i] = NULL;
 	}
 	free(h->nic.queue[i].shadow);
+	h->nic.queue[i].shadow = NULL;
 }
 
 void host_free(struct host *h)
@@ -246,7 +249,7 @@ void host_free(struct host *h)
 	if (!h)
 		return;
 	for (u32 i = 0; i < NIC_QUEUES_MAX; i++)
-		driver_free(h, i);
+		driver_free_queue(h, i);
 	dma_exit(&h->nic.dma);
 	free(h->nic.fifo.slot);
 	sock_table_exit(&h->socks);

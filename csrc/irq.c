@@ -91,12 +91,18 @@ void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 	}
 }
 
-/* irq_timer() - the moderation timer of this queue, if it is due */
-void irq_timer(struct nic_queue *q, u64 now)
+/* irq_timers() - the moderation timers of all queues that are due, if there is one */
+void irq_timers(struct nic *nic, u64 now)
 {
-	if (q->irq.pending && q->irq.deadline_ns <= now)
-		irq_fire(q, now, &q->irq.by_usecs);
-	irq_plan(q->nic);
+	if (nic->irq_next > now)
+		return;
+	for (u32 i = 0; i < nic->nqueues; i++) {
+		struct nic_queue *q = &nic->queue[i];
+
+		if (q->irq.pending && q->irq.deadline_ns <= now)
+			irq_fire(q, now, &q->irq.by_usecs);
+	}
+	irq_plan(nic);
 }
 
 /* irq_replan() - rx-usecs or rx-frames were changed: an interrupt that is held back is so by the new ones, from now on */

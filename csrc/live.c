@@ -239,9 +239,7 @@ static int nic_turn(struct nic *nic, bool *idle)
 	if (!lend)
 		nic_drain(nic, nic->now);
 	sent = nic_transmit(nic);
-	if (nic->irq_next <= nic->now)
-		for (u32 i = 0; i < nic->nqueues; i++)
-			irq_timer(&nic->queue[i], nic->now);
+	irq_timers(nic, nic->now);
 	if (lend)
 		nic_lend(nic);
 	if (nic->wire->hungry)
@@ -263,8 +261,7 @@ static void nic_run_out(struct nic *nic, int timer_fd)
 
 		nic->now = clock_ns();
 		nic_drain(nic, nic->now);
-		for (u32 i = 0; i < nic->nqueues; i++)
-			irq_timer(&nic->queue[i], nic->now);
+		irq_timers(nic, nic->now);
 		if (nic->now >= until || !nic->up || (!fifo_peek(&nic->fifo) && nic->irq_next == NEVER))
 			break;
 		timer_set(timer_fd, min_u64(nic->irq_next, until));

@@ -377,8 +377,7 @@ void nic_run(struct nic *nic, u64 until)
 			nic_receive(nic, &nic->burst[nic->burst_pos++], 1);
 			nic_drain(nic, nic->now);
 		} else {
-			for (u32 i = 0; i < nic->nqueues; i++)
-				irq_timer(&nic->queue[i], nic->now);
+			irq_timers(nic, nic->now);
 		}
 	}
 }

@@ -576,7 +576,7 @@ struct irq {
 	u64 delay_sum_ns, delay_max_ns; /* first completion to interrupt: the effective moderation */
 };
 void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now);
-void irq_timer(struct nic_queue *q, u64 now);
+void irq_timers(struct nic *nic, u64 now);
 void irq_replan(struct nic_queue *q);
 
 /* ---- dim.c: which moderation? ---- */
@@ -1012,7 +1012,8 @@ struct driver_queue {
 	/* counters */
 	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used, irqs;
 };
-int driver_open_queue(struct host *h, u32 i);
+int driver_open_queue(struct host *h, u32 i); /* 0, or -errno; then driver_free_queue() */
+void driver_free_queue(struct host *h, u32 i);
 int driver_dim(struct driver_queue *dq);
 int driver_open(struct host *h);             /* probe, handshake, netif_napi_add, request_irq, post the buffers */
 int driver_poll(struct napi_struct *napi, int budget);

@@ -15,15 +15,33 @@ from typing import Self
 import fragments
 import frames
 from fragments import PORT
+from live_tap import wait_until
 from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
 import vnic
 
 TUNSETIFF = 0x400454CA
 IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
-IFA_F_NODAD = 2
+IFA_F_NODAD, RTN_LOCAL = 2, 2
 SO_RCVBUFFORCE = 33
 V4, V6 = fragments.ADDRESSES[4][1], fragments.ADDRESSES[6][1]
+
+
+def until_local(ipr: IPRoute, address: str) -> None:
+    """Wait until frames to an IPv6 address that was added are taken.
+
+    Also without duplicate address detection it is a worker of the kernel (addrconf_dad_work()) that adds the local
+    route. Before that has had a CPU, a socket can be bound to the address, and frames to it are dropped.
+    """
+
+    def is_local() -> bool:
+        try:
+            return next(iter(ipr.route("get", dst=address)))["type"] == RTN_LOCAL
+        except NetlinkError:  # no route at all
+            return False
+
+    wait_until(is_local, sleep=0.0005)
 
 
 class KernelFrag:
@@ -38,6 +56,7 @@ class KernelFrag:
             ipr.link("set", index=index, state="up", mtu=65521, address=frames.MAC.hex(":"))
             ipr.addr("add", index=index, address=V4, prefixlen=24)
             ipr.addr("add", index=index, address=V6, prefixlen=64, flags=IFA_F_NODAD)
+            until_local(ipr, V6)
         self.sockets = []
         for family, address in ((socket.AF_INET, V4), (socket.AF_INET6, V6)):
             sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)

@@ -29,7 +29,7 @@ class Queue:
     def advance(self, to: int) -> None:
         """Let the timers run that are due."""
         while self.nic.irq_next <= to:
-            lib.irq_timer(self.q, self.nic.irq_next)
+            lib.irq_timers(ffi.addressof(self.nic), self.nic.irq_next)
 
     def write(self, now: int, n: int, buffers: int = 1) -> None:
         """The card finished n frames, each in so many buffers."""
@@ -226,8 +226,9 @@ def test_every_queue_has_a_timer_of_its_own(host):
         queues[i].write(t * US, 1)
     for at, raised in [(50, [0, 1, 0]), (60, [0, 1, 1]), (70, [1, 1, 1])]:
         assert h.c.nic.irq_next == at * US
-        for q in queues:
-            lib.irq_timer(q.q, at * US)
+        lib.irq_timers(ffi.addressof(h.c.nic), at * US - 1)
+        assert h.c.nic.irq_next == at * US
+        lib.irq_timers(ffi.addressof(h.c.nic), at * US)
         assert [q.irq.raised for q in queues] == raised
     assert h.c.nic.irq_next == 2**64 - 1
 

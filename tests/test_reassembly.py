@@ -1,5 +1,6 @@
 """Reassembly of IPv6: random fragments against a plain model and the running kernel; the headers around the data."""
 
+import socket
 import struct
 from random import Random
 
@@ -10,8 +11,9 @@ import pytest
 from fragments import PORT, check, cut, datagram, drain, frame
 from hypothesis import given
 from hypothesis import strategies as st
-from kernel_frag import KernelFrag, compare
+from kernel_frag import IFA_F_NODAD, KernelFrag, compare, until_local
 from model.inet_fragment import Reassembler
+from pyroute2 import IPRoute
 
 import vnic
 from vnic._core import ffi
@@ -56,6 +58,25 @@ def test_any_fragments_end_as_in_the_model(seed, buf_len, gro):
 @pytest.mark.usefixtures("netns")
 def test_any_fragments_end_as_in_the_running_kernel():
     compare(6, range(100))
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("netns")
+def test_the_running_kernel_takes_frames_to_an_ipv6_address_that_was_just_added():
+    """Else the first fragment of a test here is lost, and nothing waits in the kernel."""
+    rtm_newaddr, request_create_excl, ifa_local = 20, 0x601, 2
+    with KernelFrag() as kernel, IPRoute() as ipr, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        sock.bind(("::", PORT + 1))
+        index = ipr.link_lookup(ifname="kf0")[0]
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:  # IPRoute takes long
+            for i in range(16, 48):
+                body = struct.pack("=BBBBIHH", socket.AF_INET6, 64, IFA_F_NODAD, 0, index, 20, ifa_local)
+                body += socket.inet_pton(socket.AF_INET6, address := f"fd00::{i:x}")
+                made = frames.udp(TEXT, src="fd00::1", dst=address, dport=PORT + 1)
+                netlink.send(struct.pack("=IHHII", 16 + len(body), rtm_newaddr, request_create_excl, 0, 0) + body)
+                until_local(ipr, address)
+                kernel.deliver([made])
+                assert sock.recv(1000, socket.MSG_DONTWAIT) == TEXT, address
 
 
 @pytest.mark.parametrize("rx_buf_len", [2048, 128])

@@ -1,5 +1,5 @@
 """``python -m vnic``."""
 
-from vnic.cli import main
+from vnic_command import main
 
 main()

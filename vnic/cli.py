@@ -13,7 +13,7 @@ import click
 from vnic import cli_control, cli_send, cli_tap
 from vnic.cli_options import addresses, host_options, knobs
 from vnic.cli_why import why
-from vnic.refusals import EXIT_FAILED, Group, Seconds, fail, leave_stdout, refusals
+from vnic.refusals import EXIT_FAILED, Group, Seconds, fail, interruptible, leave_stdout, refusals
 
 if TYPE_CHECKING:
     from vnic.host import Host
@@ -139,7 +139,7 @@ def replay(
         _show(facts, as_json=as_json, write=write)
         cli_control.hold(lambda: Control(host, facts=lambda: facts))
 
-    with refusals(), contextlib.closing(_Progress()) as progress:
+    with interruptible(), refusals(), contextlib.closing(_Progress()) as progress:
         result = run_replay(
             files,
             write=write,

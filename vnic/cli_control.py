@@ -14,7 +14,7 @@ import click
 
 from vnic.capture import POINTS
 from vnic.errors import ConfigError, VnicError
-from vnic.refusals import EXIT_FAILED, EXIT_USAGE, Seconds, fail, leave_stdout, refusals
+from vnic.refusals import EXIT_FAILED, EXIT_USAGE, Seconds, fail, interruptible, leave_stdout, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +157,7 @@ def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool
     from vnic.client import find
     from vnic.stat import difference, head, text
 
-    with contextlib.suppress(KeyboardInterrupt):
+    with interruptible(), contextlib.suppress(KeyboardInterrupt):
         with refusals():
             path = find(on).path
             before, lines, due = _sample(path), 0, time.monotonic()
@@ -206,7 +206,7 @@ def capture(
     if write == "-" and sys.stdout.isatty():
         fail(EXIT_USAGE, "a capture is not for a terminal: -w FILE, or into a pipe")
     argv = [word for point in at for word in ("--at", point)]
-    with refusals(), contextlib.ExitStack() as stack:
+    with interruptible(), refusals(), contextlib.ExitStack() as stack:
         if expression is not None:  # here: it may have to ask for a host's name
             program = bpf.compile(expression)
             argv += ["-f", str(program)] + ["--tag-in-bytes"] * program.tag_in_bytes

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from vnic.refusals import EXIT_PRIVILEGE, refusals
+from vnic.refusals import EXIT_PRIVILEGE, interruptible, refusals
 
 _MARKS = {"good": "ok     ", "hint": "hint   ", "missing": "MISSING"}
 
@@ -47,7 +47,7 @@ def setup(
     """
     from vnic import setup_tap
 
-    with refusals():
+    with interruptible(), refusals():
         if delete:
             steps = setup_tap.delete(name, netns=netns)
         else:

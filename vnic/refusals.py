@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,25 @@ def refusals() -> Iterator[None]:
         fail(EXIT_FAILED, reason(e))
     except MemoryError as e:
         fail(EXIT_FAILED, str(e) or "there is not enough memory")
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Inside, Ctrl-C is a KeyboardInterrupt, so that all is closed or undone, and then the end that it is outside.
+
+    Outside it is the kernel's to handle, in the command (vnic_command). A library's caller has a handler, and keeps it.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
+        yield
+        return
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)  # a shell sees what ended it
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def reason(e: OSError) -> str:
