@@ -126,11 +126,13 @@ static void require_whole(const struct tap_wire *w)
 		require(!w->big_refs[i] && !w->big_back[i], "a segment's payload is still referred to");
 }
 
-static void run(void)
+/* Return: bursts that were lent */
+static u64 run(void)
 {
 	struct tap_wire *w;
 	struct host *h;
 	pthread_t nic, cpu[CPUS], sender[LANES], meddler;
+	u64 lent;
 
 	open_lanes();
 	w = tap_wire_new(lane_out, LANES, 512, ALL + (LEND_BURSTS + 2) * BURST, variant == VNET);
@@ -169,18 +171,23 @@ static void run(void)
 	require_laws(h);
 	require_whole(w);
 	require(host_offered(h) == frames() && with_fate(h) == frames(), "a frame got lost");
-	require(h->nic.lend.bursts > 0, "the card was never lent");
+	lent = h->nic.lend.bursts;
 	printf("%s: %llu frames, %llu bursts of them worked off by CPUs that idled\n", names[variant],
-	       (unsigned long long)frames(), (unsigned long long)h->nic.lend.bursts);
+	       (unsigned long long)frames(), (unsigned long long)lent);
 	close_fds(h);
 	host_free(h);
 	tap_wire_free(w);
 	close_lanes();
+	return lent;
 }
 
 int main(void)
 {
-	for (variant = PLAIN; variant < VARIANTS; variant++)
-		run();
+	for (variant = PLAIN; variant < VARIANTS; variant++) {
+		u32 tries = 0;
+
+		while (!run()) /* a machine that has no time for a CPU that idles */
+			require(++tries < 10, "the card is never lent");
+	}
 	return 0;
 }
