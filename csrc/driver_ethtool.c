@@ -100,6 +100,7 @@ static int open_queue(struct host *h, u32 i)
 {
 	int rc;
 
+	h->nic.config->queue[i].size = h->nic.ring_size; /* may have been changed since */
 	rc = nic_queue_up(&h->nic, i);
 	if (rc == 0 && h->rps_flow_cnt)
 		rc = rfs_set_flow_cnt(h, i, h->rps_flow_cnt);

@@ -219,6 +219,24 @@ def test_the_delay_is_from_the_first_frame_to_the_interrupt(host):
     assert (queue.irq.delay_sum_ns, queue.irq.delay_max_ns) == (60 * US, 50 * US)
 
 
+@pytest.mark.parametrize("serviced", [False, True])
+def test_frames_without_a_time_wait_for_the_nth(host, serviced):
+    """As docs/linux.md says, for ever: of both pairs."""
+    knobs = {"rx_frames": 1, "rx_frames_irq": 3} if serviced else {"rx_frames": 3}
+    queue = Queue(host(rx_usecs=0, **knobs))
+    if serviced:
+        queue.write(0, 1)
+        queue.mask()
+    queue.write(1 * US, 1)
+    if serviced:
+        queue.poll()
+    queue.write(10**9, 1)
+    assert queue.nic.irq_next == 2**64 - 1
+    assert queue.irq.raised == serviced
+    queue.write(2 * 10**9, 1)
+    assert queue.irq.raised == serviced + 1
+
+
 def test_every_queue_has_a_timer_of_its_own(host):
     h = host(queues=3, rx_usecs=50, rx_frames=0)
     queues = [Queue(h, i) for i in range(3)]

@@ -256,6 +256,15 @@ def test_fewer_queues_take_what_was_meant_for_the_others():
         assert h.laws() == 0
 
 
+def test_queues_that_come_later_have_the_ring_size_of_now():
+    """They had what was the ring size at the beginning."""
+    with host(cpus=4, queues=1, rx_ring=16) as h:
+        h.knobs.rx_ring = 64
+        h.knobs.queues = 4
+        assert [int(h.c.dq[i].vq.size) for i in range(4)] == [64] * 4
+        assert [int(h.c.nic.queue[i].vq.size) for i in range(4)] == [64] * 4
+
+
 def test_queues_that_the_table_names_stay():
     with host(queues=4) as h:
         h.knobs["rss-indir"] = [0, 1, 2]
