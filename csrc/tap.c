@@ -159,7 +159,6 @@ static int lane_burst(struct tap_wire *t, struct tap_lane *lane, struct frame *f
 	*rc = 1;
 	while ((u32)n < LANE_BURST && n < max && t->nfree && *rc > 0) {
 		u32 want = min_u32(min_u32(lane->expect, LANE_BURST - (u32)n), min_u32((u32)(max - n), t->nfree));
-
 		int got = t->wire.vnet ? read_vnet(t, lane, &f[n], max - n, want) : read_plain(t, lane, &f[n], want);
 
 		*rc = got > 0 && got < (int)want && !t->wire.vnet ? 0 : got;
