@@ -88,9 +88,10 @@ void file_set_add(struct file_set *s, int fd)
 	s->n++;
 }
 
+/* last -1: to the end */
 static int close_from_to(int first, int last, u32 flags)
 {
-	return last >= 0 && first > last ? 0 : (int)syscall(SYS_close_range, (u32)first, (u32)last, flags);
+	return (int)syscall(SYS_close_range, (u32)first, (u32)last, flags);
 }
 
 /* Leave the table that all threads share, and close what is not in the set. Return: 0, <0: it is still the shared one */

@@ -269,13 +269,8 @@ struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nsl
 	t->nlanes = min_u32(nlanes, TAP_LANES_MAX);
 	for (u32 i = 0; i < t->nlanes; i++)
 		t->lane[i] = (struct tap_lane){ .fd = fds[i], .expect = 1 };
-	t->slot_size = align_up(slot_size, 64);
-	t->nslots = nslots;
-	t->slots = malloc((u64)t->slot_size * nslots);
-	t->free = malloc(nslots * sizeof(*t->free));
-	t->back = malloc(nslots * sizeof(*t->back));
 	t->big = t->bigs = vnet ? malloc(TAP_AHEAD * TAP_BIG) : NULL;
-	if (!t->slots || !t->free || !t->back || (vnet && !t->bigs)) {
+	if (!tap_slots_init(t, slot_size, nslots) || (vnet && !t->bigs)) {
 		tap_wire_free(t);
 		return NULL;
 	}
@@ -283,9 +278,6 @@ struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nsl
 	t->wire.rests = t->bigs;
 	t->uring = vnet ? tap_uring_new(t->bigs, TAP_AHEAD * TAP_BIG)
 			: tap_uring_new(t->slots, (u64)t->slot_size * nslots);
-	for (u32 i = 0; i < nslots; i++)
-		t->free[i] = nslots - 1 - i;
-	t->nfree = nslots;
 	return t;
 }
 

@@ -120,17 +120,15 @@ static void move_frame(const struct tap_wire *t, const struct slots *s, struct f
 	f->data = slot + (f->data - old);
 }
 
-static void move_slots(struct tap_wire *t, struct nic *nic, const struct slots *s)
+/* The wire's from now on. Those that are free stay so; new ones are used when the old ones are not enough. */
+static void use_slots(struct tap_wire *t, const struct slots *s)
 {
 	u32 more = s->n - t->nslots;
 
-	for (u32 i = nic->fifo.tail; i != nic->fifo.head; i++)
-		move_frame(t, s, &nic->fifo.slot[i & nic->fifo.mask]);
-	for (int i = nic->burst_pos; i < nic->burst_len; i++) /* which Python's filter is to see */
-		move_frame(t, s, &nic->burst[i]);
-	for (u32 i = 0; i < more; i++) /* used when the old ones are not enough */
+	for (u32 i = 0; i < more; i++)
 		s->free[i] = s->n - 1 - i;
-	memcpy(&s->free[more], t->free, t->nfree * sizeof(*t->free));
+	for (u32 i = 0; i < t->nfree; i++)
+		s->free[more + i] = t->free[i];
 	free(t->slots);
 	free(t->free);
 	free(t->back);
@@ -140,6 +138,25 @@ static void move_slots(struct tap_wire *t, struct nic *nic, const struct slots *
 	t->nfree += more;
 	t->nslots = s->n;
 	t->slot_size = s->size;
+}
+
+/* tap_slots_init() - the first ones of a wire. Return: 0 = no memory */
+int tap_slots_init(struct tap_wire *t, u32 slot_size, u32 nslots)
+{
+	struct slots s = { .size = align_up(slot_size, 64), .n = nslots };
+
+	if (!slots_alloc(&s))
+		return 0;
+	use_slots(t, &s);
+	return 1;
+}
+
+static void move_frames(const struct tap_wire *t, const struct slots *s, struct nic *nic)
+{
+	for (u32 i = nic->fifo.tail; i != nic->fifo.head; i++)
+		move_frame(t, s, &nic->fifo.slot[i & nic->fifo.mask]);
+	for (int i = nic->burst_pos; i < nic->burst_len; i++) /* which Python's filter is to see */
+		move_frame(t, s, &nic->burst[i]);
 }
 
 /* tap_slots_fit() - the FIFO or the MTU changes, while the machine stands still: as many slots, and as long, as that needs.
@@ -157,7 +174,8 @@ int tap_slots_fit(struct nic *nic, u32 fifo_bytes, u32 mtu)
 		return 0;
 	if (!slots_alloc(&s))
 		return -ENOMEM;
-	move_slots(t, nic, &s);
+	move_frames(t, &s, nic);
+	use_slots(t, &s);
 	if (t->uring && !t->wire.vnet) { /* which reads into what it was told of */
 		tap_uring_free(t->uring);
 		t->uring = tap_uring_new(t->slots, (u64)t->slot_size * t->nslots);

@@ -340,6 +340,7 @@ void tap_release(struct wire *wire, const struct frame *f);
 void tap_take_back(struct wire *wire);
 u32 tap_nslots(u32 fifo_bytes);
 u32 tap_slot_size(u32 mtu);
+int tap_slots_init(struct tap_wire *t, u32 slot_size, u32 nslots); /* Return: 0 = no memory */
 int tap_slots_fit(struct nic *nic, u32 fifo_bytes, u32 mtu);
 
 /* ---- filter.c: is it for us? ---- */

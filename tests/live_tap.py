@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 import time
+from pathlib import Path
 
 import frames
 
@@ -25,6 +26,15 @@ def wait_until(condition, seconds=20, sleep=0.005):
     while not condition():
         assert time.monotonic() < deadline, "gave up waiting"
         time.sleep(sleep)
+
+
+def tasks(pid="self"):
+    """The threads of a process: their numbers, as text, and names. Those that are gone meanwhile are not among them."""
+    names, at = {}, Path(f"/proc/{pid}/task")
+    for task in at.iterdir() if at.exists() else ():
+        with contextlib.suppress(OSError):
+            names[task.name] = (task / "comm").read_text().strip()
+    return names
 
 
 def settle(host, n):

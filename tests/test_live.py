@@ -7,7 +7,7 @@ from pathlib import Path
 
 import frames
 import pytest
-from live_tap import wait_until
+from live_tap import tasks, wait_until
 
 import vnic
 from vnic.affinity import parse_pin, places
@@ -121,17 +121,13 @@ def test_an_idle_instance_sleeps_and_threads_have_names(live):
     host.start()
     wait_until(lambda: host.c.cpu[3].sleeping)
 
-    def tasks():
-        return [(t / "comm").read_text().strip() for t in Path("/proc/self/task").iterdir()]
-
-    wait_until(lambda: {"nic/vnic0", "cpu/0", "cpu/3", "python/0"} <= set(tasks()))
+    wait_until(lambda: {"nic/vnic0", "cpu/0", "cpu/3", "python/0"} <= set(tasks().values()))
 
     def switches():
         found = {}
-        for t in Path("/proc/self/task").iterdir():
-            name = (t / "comm").read_text().strip()
+        for t, name in tasks().items():
             if name.startswith("cpu/"):
-                status = (t / "status").read_text()
+                status = Path(f"/proc/self/task/{t}/status").read_text()
                 found[name] = int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
         return found
 

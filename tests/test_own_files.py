@@ -9,6 +9,7 @@ from pathlib import Path
 
 import frames
 import pytest
+from live_tap import tasks
 from test_tap_lanes import lanes_of
 
 import vnic
@@ -179,30 +180,26 @@ def test_the_thread_is_like_the_one_that_waits_for_it():
     assert run()[0] == here[0]  # its name, which it lent
 
 
+def alone(code, *argv):
+    """In a process of its own."""
+    command = [sys.executable, "-c", code, *argv]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+
+
 @pytest.mark.parametrize("refused", sorted(SYSCALLS))
 def test_where_the_kernel_refuses_all_is_done_in_place(refused):
-    done = subprocess.run(
-        [sys.executable, "-c", IN_PLACE, str(SYSCALLS[refused])],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    done = alone(IN_PLACE, str(SYSCALLS[refused]))
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_an_eventfd_that_has_stderrs_number_now_is_signalled_and_the_old_stderr_gets_no_bytes():
     """A daemon closes it, and the next file that is opened has its number."""
-    done = subprocess.run(
-        [sys.executable, "-c", REUSED], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
-    )
+    done = alone(REUSED)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_an_eventfd_is_signalled_when_the_main_thread_has_ended():
-    done = subprocess.run(
-        [sys.executable, "-c", MAIN_ENDS], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
-    )
+    done = alone(MAIN_ENDS)
     if done.returncode == 77:
         pytest.skip("no pidfd of a thread here (Linux 6.9)")
     assert (done.returncode, done.stderr) == (0, b"")
@@ -215,9 +212,8 @@ def test_a_card_on_a_tap_has_its_lanes_doorbell_and_timer_and_nothing_else():
             host.start()
             os.write(writers[0], frames.udp(b"one"))
             assert sock.recv(timeout=20) == b"one"
-            tasks = {t.name: (t / "comm").read_text().strip() for t in Path("/proc/self/task").iterdir()}
-            (card,) = [t for t, name in tasks.items() if name == "nic/vnic0"]
-            assert "waits for nic" in tasks.values()
+            (card,) = [t for t, name in tasks().items() if name == "nic/vnic0"]
+            assert "waits for nic" in tasks().values()
             there, c = open_in(card), host.c
             mine = {int(tap.lane[i].fd) for i in range(2)} | {c.nic.kick_fd, c.cpu[0].wake_fd, c.cpu[1].wake_fd, 2}
             assert mine <= set(there)
@@ -234,4 +230,4 @@ def test_a_card_on_a_tap_has_its_lanes_doorbell_and_timer_and_nothing_else():
             os.write(writers[1], frames.udp(b"three"))
             assert sock.recv(timeout=20) == b"three"
             host.stop()
-        assert not [t for t in Path("/proc/self/task").iterdir() if (t / "comm").read_text().strip() == "nic/vnic0"]
+        assert "nic/vnic0" not in tasks().values()

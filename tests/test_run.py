@@ -1,6 +1,5 @@
 """Live on a TAP, in a network namespace of the test's own: scapy replays a capture into it. Needs root."""
 
-import contextlib
 import json
 import os
 import signal
@@ -13,7 +12,7 @@ import frames
 import pytest
 from click.testing import CliRunner
 from conftest import CAPTURES
-from live_tap import live_tap, send_all, settle, wait_until
+from live_tap import live_tap, send_all, settle, tasks, wait_until
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6ExtHdrFragment
 from scapy.layers.l2 import Ether
@@ -67,7 +66,7 @@ def command(tap, *options, code="", **popen):
     args = [sys.executable, "-c", f"{code}\nfrom vnic.cli import main; main()", "run", "--tap", tap, *options]
     p = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
     deadline = time.monotonic() + 30
-    while "nic/vnic0" not in threads_of(p.pid):
+    while "nic/vnic0" not in tasks(p.pid).values():
         assert time.monotonic() < deadline
         time.sleep(0.02)
     time.sleep(0.1)
@@ -102,12 +101,6 @@ def test_the_command_stops_on_sigint_and_reports(ignored):
     facts = json.loads(out)
     assert facts["schema"] == "vnic.run/1"
     assert facts["ledger"]["in_flight"] == 0
-
-
-def threads_of(pid):
-    with contextlib.suppress(OSError):
-        return {(t / "comm").read_text().strip() for t in Path(f"/proc/{pid}/task").iterdir()}
-    return set()
 
 
 def ticks(pid):

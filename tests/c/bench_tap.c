@@ -254,7 +254,7 @@ static u64 by_vnic(const struct tap *t, bool vnet, bool big, u64 before, u64 wan
 	struct tap_wire *w = tap_wire_new(&t->fd, 1, SLOT, SLOTS, vnet);
 	pthread_t nic, cpu;
 	struct host *h;
-	u64 one = 1, n;
+	u64 n;
 
 	require(w != NULL, "no memory");
 	memset(w->slots, 0, (u64)w->slot_size * w->nslots); /* the pages are there, as they are after a while */
@@ -280,7 +280,7 @@ static u64 by_vnic(const struct tap *t, bool vnet, bool big, u64 before, u64 wan
 		sched_yield();
 	stop();
 	__atomic_store_n(&h->nic.stop, 1, __ATOMIC_SEQ_CST);
-	require(write(h->nic.kick_fd, &one, sizeof(one)) == sizeof(one), "no doorbell");
+	event_set(h->nic.kick_fd);
 	pthread_join(nic, NULL);
 	stop_cpu(h->cpu[0], cpu);
 	n = host_offered(h) - watch.seen;
@@ -327,15 +327,17 @@ static u64 frames_of(u32 w)
 static void run_one(u32 w, u32 run, const struct tap *t, const struct tap *other)
 {
 	u64 want = frames_of(w), before = ways[w].big ? (u64)BIG_BEFORE * SEGMENTS : SMALL_BEFORE, n;
+	bool all;
 
 	timing_begin();
 	if (ways[w].vnic)
 		n = by_vnic(t, ways[w].vnet, ways[w].big, before, want, &merged[w]);
 	else
 		n = in_a_process(t, ways[w].forward ? other : NULL, ways[w].big, before, want);
-	if (n > want || n + BURST < want) /* vnic's clock starts between two bursts */
+	all = n <= want && n + BURST >= want; /* vnic's clock starts between two bursts */
+	if (!all)
 		fprintf(stderr, "%s: %llu of %llu\n", ways[w].name, (unsigned long long)n, (unsigned long long)want);
-	require(n <= want && n + BURST >= want, "not all frames came");
+	require(all, "not all frames came");
 	sample(0, n);
 	ns[w][run] = timing.ns[0];
 	cycles[w][run] = timing.cycles[0];
