@@ -4,6 +4,7 @@ import ctypes
 import os
 from pathlib import Path
 
+import needs
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -80,6 +81,8 @@ def why_no_root() -> str | None:
 
 
 def pytest_runtest_setup(item):
+    for marker in item.iter_markers("needs"):
+        needs.require(*marker.args)
     if item.get_closest_marker("root") and (why := why_no_root()):
         if os.environ.get("VNIC_REQUIRE_ROOT_TESTS"):
             pytest.fail(f"root tests are required here, but: {why}")

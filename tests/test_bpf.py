@@ -24,7 +24,7 @@ from vnic._core import ffi, lib
 
 KNOWN = [model.EXTENSIONS[n] for n in model.EXTENSIONS if model.EXTENSIONS[n] not in model.NOT_THERE]
 CAPTURES = Path(__file__).parent / "captures"
-without_libpcap = pytest.mark.skipif(bpf._libpcap() is None, reason="libpcap is not installed")
+with_libpcap = pytest.mark.needs("libpcap")
 RET_ALL = (0x06, 0, 0, 0xFFFFFFFF)
 
 
@@ -223,7 +223,7 @@ def offline_filter(program, fed):
     return [f for f in fed if pcap.pcap_offline_filter(ctypes.byref(c), ctypes.byref(Pkthdr(0, 0, len(f), len(f))), f)]
 
 
-@without_libpcap
+@with_libpcap
 def test_expressions_take_what_libpcap_takes(host):
     fed = [f for f in a_few_frames() if len(f) >= 14]
     h = host(gro=False, sink=True, strict_csum=True, fifo=1 << 24)
@@ -238,7 +238,7 @@ def test_expressions_take_what_libpcap_takes(host):
     assert taken > 1000
 
 
-@without_libpcap
+@with_libpcap
 @pytest.mark.parametrize(("expression", "why"), [
     ("tcp por 80", "syntax error"),
     ("host no.such.host.invalid", "no.such.host.invalid"),

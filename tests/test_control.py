@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import resource
-import shutil
 import signal
 import socket
 import subprocess
@@ -539,7 +538,7 @@ def test_an_exported_copy_is_what_the_files_are(held, tmp_path):
         assert "say a directory" in got.stderr
 
 
-@pytest.mark.skipif(not shutil.which("prometheus-node-exporter"), reason="prometheus-node-exporter is not installed")
+@pytest.mark.needs("prometheus-node-exporter")
 def test_prometheus_node_exporter_reads_an_exported_copy(held, tmp_path):
     vnic_command("show", "--export", str(tmp_path))
     with socket.socket() as s:

@@ -92,7 +92,7 @@ def test_the_table_of_a_walk():
     machine = walked(row[0] for row in WALK)
     log = dim.log(machine.c)
     text = dim.table(log)
-    print("\n" + text)  # noqa: T201
+    print("\n" + text)
     head, *lines = text.splitlines()
     assert head.split("  ")[-1] == "decision"
     for line, (packets, step, profile, usecs, decision), d in zip(lines, WALK, log, strict=True):

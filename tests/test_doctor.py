@@ -3,9 +3,8 @@
 import json
 import os
 import shlex
-import shutil
-import subprocess
 
+import needs
 import pytest
 from click.testing import CliRunner
 
@@ -31,7 +30,8 @@ def command(*args):
 
 
 def sh(line):
-    subprocess.run(line, shell=True, check=True)
+    for command in line.split(" && "):
+        needs.run(*command.split())
 
 
 def mend(check):
@@ -103,7 +103,7 @@ def test_hints_are_mended_too():
 
 @root
 @pytest.mark.usefixtures("a_tap")
-@pytest.mark.skipif(not shutil.which("sysctl"), reason="no sysctl")
+@pytest.mark.needs("sysctl")
 def test_ipv6_noise_is_mended():
     set_ipv6("dt0", enabled=True)
     noise = checks("dt0")["IPv6 noise"]

@@ -13,17 +13,21 @@ import struct
 import subprocess
 from pathlib import Path
 
+import needs
 import pytest
 
 from vnic import ethtool, ethtool_coalesce, ethtool_features
 from vnic.ethtool_features import FEATURES, Feature
 from vnic.places import FLOW_TYPES
 
-VERSION = subprocess.getoutput("ethtool --version") if shutil.which("ethtool") else "no ethtool"
+VERSION = subprocess.getoutput("ethtool --version") if needs.has("ethtool") else ""
 pytestmark = [
     pytest.mark.root,
     pytest.mark.usefixtures("netns"),
-    pytest.mark.skipif(VERSION != "ethtool version 6.1", reason=f"the texts are ethtool 6.1's; here is {VERSION}"),
+    pytest.mark.needs("ethtool", "ip"),
+    pytest.mark.skipif(
+        VERSION not in ("", "ethtool version 6.1"), reason=f"the texts are ethtool 6.1's; here is {VERSION}"
+    ),
 ]
 DEV = "vnic0"
 TAP = f"ip tuntap add {DEV} mode tap"

@@ -4,7 +4,6 @@ What a real client does: ping, arping, nc, dig, hping3. Needs root; a tool that 
 """
 
 import contextlib
-import shutil
 import socket
 import struct
 import subprocess
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 
 import frames
+import needs
 import pcapng_blocks
 import pytest
 from live_tap import live_tap, send_all, settle
@@ -27,8 +27,7 @@ MAC = "02:00:00:00:00:07"
 
 
 def tool(*command, check=True, timeout=30):
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
+    needs.require(command[0])
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -116,9 +115,8 @@ def test_the_kernel_refuses_our_connected_client(theirs, ours):
             sock.recv(timeout=10)
 
 
+@pytest.mark.needs("nc")
 def test_nc_talks_to_a_socket_of_ours():
-    if shutil.which("nc") is None:
-        pytest.skip("nc is not installed")
     with on_the_wire() as host:
         sock = host.udp(5000)
         with subprocess.Popen(["nc", "-u", "10.0.0.2", "5000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as nc:
@@ -189,8 +187,8 @@ def test_foreign_mac_addresses_are_seen_only_when_promiscuous():
 
 
 def test_a_jumbo_mtu():
-    subprocess.run(["ip", "tuntap", "add", "dev", "vt0", "mode", "tap"], check=True)
-    subprocess.run(["ip", "link", "set", "vt0", "mtu", "9000", "up"], check=True)
+    needs.run("ip", "tuntap", "add", "dev", "vt0", "mode", "tap")
+    needs.run("ip", "link", "set", "vt0", "mtu", "9000", "up")
     with on_the_wire(mtu=9000):
         assert " 0% packet loss" in tool("ping", "-c", "3", "-i", "0.01", "-M", "do", "-s", "8972", "10.0.0.2")
 
@@ -230,7 +228,7 @@ def test_two_hosts_on_a_bridge_talk_to_each_other():
         "ip link set vb master br0 up",
         "ip link set br0 up",
     ):
-        subprocess.run(command.split(), check=True)
+        needs.run(*command.split())
     with (
         live_tap("va", ip=["10.0.0.5/24"], mac="02:00:00:00:00:05") as a,
         live_tap("vb", ip=["10.0.0.6/24"], mac="02:00:00:00:00:06") as b,
@@ -295,8 +293,8 @@ def test_asyncio_waits_for_a_datagram():
 
 
 def test_a_host_of_many_queues_and_lanes_answers_too():
-    subprocess.run(["ip", "tuntap", "add", "dev", "vt0", "mode", "tap", "multi_queue"], check=True)
-    subprocess.run(["ip", "link", "set", "vt0", "up"], check=True)
+    needs.run("ip", "tuntap", "add", "dev", "vt0", "mode", "tap", "multi_queue")
+    needs.run("ip", "link", "set", "vt0", "up")
     with on_the_wire(lanes=3, queues=3, rps_cpus="f"):
         assert " 0% packet loss" in tool("ping", "-c", "5", "-i", "0.01", "10.0.0.2")
         assert " 0% packet loss" in tool("ping", "-6", "-c", "5", "-i", "0.01", "fd00::2")

@@ -1,6 +1,5 @@
 """Captures: what the file says of a packet at each point, as scapy and tshark read it."""
 
-import shutil
 import struct
 import subprocess
 
@@ -266,7 +265,7 @@ def tshark(path, *fields):
     return [line.split("\t") for line in out.splitlines()]
 
 
-@pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")
+@pytest.mark.needs("tshark")
 def test_tshark_reads_it_to_the_nanosecond(capture, tmp_path):
     fed = [frames.udp(b"one"), tagged(0x8100, 5), frames.tcp(b"two"), frames.icmpv6()]
     capture(fed, base_ns=BASE_NS, gap_ns=7)
@@ -277,7 +276,7 @@ def test_tshark_reads_it_to_the_nanosecond(capture, tmp_path):
     assert {name for *_, name in rows} == {"vnic0 gro"}
 
 
-@pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")
+@pytest.mark.needs("tshark")
 def test_tshark_shows_points_ids_queues_and_comments(host, tmp_path):
     captured(host, tmp_path, [frames.udp(b"one"), frames.udp(check=1)], sink=True)
     rows = tshark(

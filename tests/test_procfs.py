@@ -5,13 +5,13 @@ import json
 import os
 import platform
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import files_page
 import frames
 import kernel_device
+import needs
 import pytest
 from test_backlog import LIMIT, Steps
 
@@ -264,8 +264,7 @@ def test_streams_that_are_open_are_established(host):
 
 
 def tool(*command, **options):
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
+    needs.require(command[0])
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, **options).stdout
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import frames
+import needs
 import pytest
 from click.testing import CliRunner
 from conftest import CAPTURES
@@ -75,7 +76,7 @@ def command(tap, *options, code="", **popen):
 
 def test_the_interface_goes_away_and_the_command_says_so():
     p = command("vt8", "--json")
-    subprocess.run(["ip", "link", "del", "vt8"], check=True)
+    needs.run("ip", "link", "del", "vt8")
     out, err = p.communicate(timeout=30)
     assert p.returncode == 1
     assert err.startswith("vnic: the run ended early: vt8 is gone (")

@@ -13,6 +13,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import frames
+import needs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -394,8 +395,8 @@ in_netns = pytest.mark.usefixtures("netns")
 
 
 def tap(name, *options):
-    subprocess.run(["ip", "tuntap", "add", "dev", name, "mode", "tap"], check=True)
-    subprocess.run(["ip", "link", "set", name, "up", *options], check=True)
+    needs.run("ip", "tuntap", "add", "dev", name, "mode", "tap")
+    needs.run("ip", "link", "set", name, "up", *options)
 
 
 @contextlib.contextmanager
@@ -478,7 +479,7 @@ def test_an_interface_that_vanishes_ends_it(capture, by):
         thread = threading.Thread(target=run)
         thread.start()
         s.recv(65536)
-        subprocess.run(["ip", "link", "del", "vt0"], check=True)
+        needs.run("ip", "link", "del", "vt0")
         thread.join(20)
     assert done["error"] in ("vt0 is gone: it was deleted", "vt0 is down: 'ip link set vt0 up'")
     assert done["sent"]["frames"] > 0
@@ -488,14 +489,14 @@ def test_an_interface_that_vanishes_ends_it(capture, by):
 @in_netns
 @pytest.mark.parametrize("by", ["tap", "dev"])
 def test_an_interface_that_is_down(capture, by):
-    subprocess.run(["ip", "tuntap", "add", "dev", "vt0", "mode", "tap"], check=True)
+    needs.run("ip", "tuntap", "add", "dev", "vt0", "mode", "tap")
     assert send_.send(capture(), **{by: "vt0"})["error"] == "vt0 is down: 'ip link set vt0 up'"
 
 
 @root
 @in_netns
 def test_interfaces_that_cannot_be(capture):
-    subprocess.run(["ip", "tuntap", "add", "dev", "tun0", "mode", "tun"], check=True)
+    needs.run("ip", "tuntap", "add", "dev", "tun0", "mode", "tun")
     tap("vt1")
     path = capture()
     for options, sentence in [
@@ -539,7 +540,7 @@ def command(*args, before=""):
 @root
 @in_netns
 def test_the_command_reports(capture):
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    needs.run("ip", "link", "set", "lo", "up")
     done = command(capture(), "--dev", "lo", "--pps", "10000", "--loop", "3", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
@@ -566,7 +567,7 @@ def test_without_privileges_it_says_what_is_needed(capture):
 @in_netns
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_it_with_a_report(capture, number):
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    needs.run("ip", "link", "set", "lo", "up")
     with listen("lo") as s:
         args = [str(capture()), "--dev", "lo", "--pps", "100", "--loop", "0", "--json"]
         with subprocess.Popen([*COMMAND, *args], stdout=subprocess.PIPE, text=True) as p:
@@ -581,7 +582,7 @@ def test_ctrl_c_ends_it_with_a_report(capture, number):
 @root
 @in_netns
 def test_a_file_that_breaks_off_exits_1(tmp_path):
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    needs.run("ip", "link", "set", "lo", "up")
     path = tmp_path / "cut.pcap"
     path.write_bytes(pcap([(0, FRAMES[0]), (1, FRAMES[1])])[:-1])
     done = command(path, "--dev", "lo")

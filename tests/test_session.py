@@ -16,6 +16,7 @@ def commands(page):
 
 
 @pytest.mark.root
+@pytest.mark.needs("ip", "libpcap")
 def test_a_session_can_be_recorded_and_shows_what_it_says(netns, tmp_path):
     """It makes its own namespace and fails by itself if a knob does not do what its text says."""
     script = [sys.executable, ROOT / "scripts/record-session", "--seconds", "0.3", "--output", tmp_path / "session.md"]

@@ -5,6 +5,7 @@ import os
 import traceback
 
 import frames
+import needs
 import pytest
 from click.testing import CliRunner
 from live_tap import send_all, wait_until
@@ -124,7 +125,7 @@ def test_what_the_kernel_refuses_leaves_nothing_either():
     [("mode tun", "is a TUN, not a TAP"), ("mode tap", "without multi_queue, which cannot be changed")],
 )
 def test_an_interface_that_cannot_be_made_to_fit(options, sentence):
-    os.system(f"ip tuntap add dev st6 {options}")
+    needs.run(*f"ip tuntap add dev st6 {options}".split())
     with pytest.raises(vnic.TapError, match=sentence):
         setup("st6", user="nobody")
 

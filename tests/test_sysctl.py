@@ -1,7 +1,6 @@
 """``sysctl``: each name is a knob and comes back as it was set; what is printed is procps'."""
 
 import platform
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -214,10 +213,11 @@ LIKE_PROCPS = [
 
 
 @pytest.mark.root
+@pytest.mark.needs("sysctl")
 def test_it_prints_and_returns_what_procps_does(host, netns):
     """Each command in turn, both in the same state."""
-    if shutil.which("sysctl") is None or "procps-ng 4." not in subprocess.check_output(["sysctl", "-V"], text=True):
-        pytest.skip("procps 4 is not installed")
+    if "procps-ng 4." not in subprocess.check_output(["sysctl", "-V"], text=True):
+        pytest.skip("the texts are procps 4's")
     if not Path("/proc/sys/net/ipv6").exists():
         pytest.skip("this kernel has no IPv6")
     h = host(hz=250)

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 
 import frames
 import kernel_device
@@ -66,10 +65,9 @@ CASES = [
 
 
 @pytest.mark.root
+@pytest.mark.needs("ethtool", "ip")
 def test_what_is_written_does_what_it_does_in_the_running_kernel(host):
     """Every case in turn: the same errno, and the same text afterwards."""
-    if shutil.which("ethtool") is None:
-        pytest.skip("ethtool is not installed")
     if os.cpu_count() > 64:
         pytest.skip("more than 64 CPUs")
     h = host(cpus=os.cpu_count(), mac=kernel_device.MAC, mtu=1500)

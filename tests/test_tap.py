@@ -2,9 +2,9 @@
 
 import errno
 import os
-import subprocess
 
 import frames
+import needs
 import pytest
 from live_tap import live_tap, send_all, sending, settle, wait_until
 
@@ -54,15 +54,15 @@ def test_an_impossible_name_is_refused():
 
 @pytest.mark.parametrize("options", ["mode tap", "mode tap multi_queue"])
 def test_it_attaches_to_a_tap_that_exists_and_leaves_it_there(options):
-    subprocess.run(["ip", "tuntap", "add", "dev", "vt5", *options.split()], check=True)
-    subprocess.run(["ip", "link", "set", "vt5", "up", "mtu", "1400"], check=True)
+    needs.run("ip", "tuntap", "add", "dev", "vt5", *options.split())
+    needs.run("ip", "link", "set", "vt5", "up", "mtu", "1400")
     with live_tap("vt5") as host:
         assert (host.wire.made, host.wire.mtu) == (False, 1400)
-    subprocess.run(["ip", "link", "show", "vt5"], check=True, capture_output=True)
+    needs.run("ip", "link", "show", "vt5", capture_output=True)
 
 
 def test_a_tun_is_refused():
-    subprocess.run(["ip", "tuntap", "add", "dev", "vt6", "mode", "tun"], check=True)
+    needs.run("ip", "tuntap", "add", "dev", "vt6", "mode", "tun")
     with pytest.raises(vnic.TapError, match="is a TUN"):
         TapWire("vt6")
 
@@ -98,7 +98,7 @@ def test_deleted_under_traffic_it_ends_with_all_it_read(lanes):
     with live_tap("vt12", lanes=lanes, sink=True) as host:
         with sending("vt12"):
             wait_until(lambda: host.ledger().offered > 500)
-            subprocess.run(["ip", "link", "del", "vt12"], check=True)
+            needs.run("ip", "link", "del", "vt12")
             assert host.wait(20)
         host.stop()
         assert host.wire.end_text() == "vt12 is gone (it was deleted)"
@@ -108,7 +108,7 @@ def test_deleted_under_traffic_it_ends_with_all_it_read(lanes):
 
 
 def test_more_lanes_than_the_tap_has_queues():
-    subprocess.run(["ip", "tuntap", "add", "dev", "vt13", "mode", "tap"], check=True)
+    needs.run("ip", "tuntap", "add", "dev", "vt13", "mode", "tap")
     with pytest.raises(vnic.TapError, match="without multi_queue, so it has one queue, not 2: 'sudo vnic setup vt13"):
         TapWire("vt13", lanes=2)
     with pytest.raises(vnic.ConfigError, match="between 1 and 16"):
@@ -169,7 +169,7 @@ def test_what_the_kernel_refuses_is_a_sentence(monkeypatch, why, sentence):
         raise OSError(why, os.strerror(why))
 
     TapWire("vt19").close()
-    subprocess.run(["ip", "tuntap", "add", "dev", "vt19", "mode", "tap"], check=True)
+    needs.run("ip", "tuntap", "add", "dev", "vt19", "mode", "tap")
     monkeypatch.setattr("fcntl.ioctl", refuse)
     with pytest.raises(vnic.TapError, match=f"attach to vt19: .*{sentence}"):
         TapWire("vt19")
