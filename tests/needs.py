@@ -88,6 +88,14 @@ def _names(groups: list[str]) -> list[str]:
     return [n for table in (PROGRAMS, LIBRARIES) for g in groups for n in table.get(g, {})]
 
 
+def _apt_get(*argv: str) -> bool:
+    command = ["apt-get", "-qq", *argv]
+    done = subprocess.run(command, env=os.environ | _APT, capture_output=True, text=True, timeout=900, check=False)
+    if done.returncode:
+        print(f"{' '.join(command)}: {done.stderr.strip()[-400:]}", file=sys.stderr)
+    return done.returncode == 0
+
+
 def install(groups: list[str]) -> None:
     """Install what is missing, as root where there is apt. Say which tests will be skipped where that cannot be."""
     lacks = [n for n in _names(groups) if not has(n)]
@@ -105,12 +113,10 @@ def install(groups: list[str]) -> None:
         if ours:
             policy.write_text(_NO_SERVICES)
             policy.chmod(0o755)
-        for argv in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
-            done = subprocess.run(
-                ["apt-get", *argv], env=os.environ | _APT, capture_output=True, text=True, timeout=900, check=False
-            )
-            if done.returncode:
-                print(f"apt-get {argv[0]} failed: {done.stderr.strip()[-400:]}", file=sys.stderr)
+        _apt_get("update")
+        if not _apt_get("install", "-y", "--no-install-recommends", *packages):
+            for package in packages:  # a release that lacks one of them has the others
+                _apt_get("install", "-y", "--no-install-recommends", package)
     finally:
         if ours:
             policy.unlink(missing_ok=True)
