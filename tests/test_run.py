@@ -74,6 +74,7 @@ def command(tap, *options, code="", **popen):
     return p
 
 
+@pytest.mark.needs("ip")
 def test_the_interface_goes_away_and_the_command_says_so():
     p = command("vt8", "--json")
     needs.run("ip", "link", "del", "vt8")
