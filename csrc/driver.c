@@ -222,11 +222,11 @@ static noinline void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 des
 
 	if (ids)
 		ids[skb->id] = s->id;
-	if (!sd->lat) { /* a capture, or gro_flows */
-		skb->t_wire = sd->now;
+	if (sd->live)
+		sd->now = max_u64(sd->now, s->t_dma); /* it looked at the clock before the poll, maybe before this frame */
+	skb->t_wire = sd->lat ? s->t_wire : sd->now;
+	if (!sd->lat) /* a capture, or gro_flows */
 		return;
-	}
-	skb->t_wire = s->t_wire;
 	latency(sd, LAT_RING, s->t_wire, s->t_dma, 1);
 	latency(sd, LAT_MODERATION, s->t_dma, seen, 1);
 	latency(sd, LAT_POLL, seen, sd->now, 1);
