@@ -16,7 +16,7 @@
 
 /* ---- moderation ---- */
 
-static void set_coalesce(struct driver_queue *dq)
+void driver_coalesce(struct driver_queue *dq)
 {
 	const struct dim_profile *p = dim_profile(dq->dim);
 
@@ -34,7 +34,7 @@ static noinline void rx_dim_update(struct driver_queue *dq)
 	};
 
 	if (net_dim(dq->dim, &now))
-		set_coalesce(dq);
+		driver_coalesce(dq);
 }
 
 /* ---- probe and open ---- */
@@ -65,7 +65,7 @@ int driver_dim(struct driver_queue *dq)
 		return -ENOMEM;
 	dim_init(dq->dim_memory);
 	dq->dim = dq->dim_memory;
-	set_coalesce(dq);
+	driver_coalesce(dq);
 	return 0;
 }
 

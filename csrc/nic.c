@@ -123,6 +123,7 @@ static int nic_starved(struct nic_queue *q, struct frame *f)
 		f->flags |= FRAME_WAITED;
 		count_no_buffer(q);
 	}
+	irq_starved(q, q->nic->now);
 	return 0;
 }
 

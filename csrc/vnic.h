@@ -564,7 +564,7 @@ int isa_has_gfni(void);
 
 struct irq {
 	u32 rx_usecs, rx_frames;
-	u32 rx_usecs_irq, rx_frames_irq; /* for what completes while an interrupt is serviced; both 0: it starts nothing */
+	u32 rx_usecs_irq, rx_frames_irq; /* for what completes while an interrupt is serviced; no usecs: it starts nothing */
 	u32 frames;                /* completed since the interrupt was asked for */
 	u8 pending;
 	u8 serviced;               /* what is pending was started while one was serviced: the -irq pair counts */
@@ -579,6 +579,8 @@ struct irq {
 void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now);
 void irq_timers(struct nic *nic, u64 now);
 void irq_replan(struct nic_queue *q);
+void irq_starved(struct nic_queue *q, u64 now);
+u32 irq_standing(const struct nic_queue *q);
 
 /* ---- dim.c: which moderation? ---- */
 
@@ -636,6 +638,7 @@ struct nic_queue {
 	/* of no_buffer: while the interrupt was still held back; while the driver's pool was empty */
 	u64 no_buffer_moderated, no_buffer_pool;
 	u64 refills_failed;            /* the driver's, as last seen */
+	u64 stood;                     /* frames that stood in the ring to the end, see irq_standing() */
 	/* frames lost to a full FIFO while its head had to wait for this queue's buffers; the same two of them */
 	u64 overruns, overruns_moderated, overruns_pool;
 	u8 starved;                    /* the frame at the head of the FIFO waits for this queue's buffers */
@@ -1017,6 +1020,7 @@ struct driver_queue {
 int driver_open_queue(struct host *h, u32 i); /* 0, or -errno; then driver_free_queue() */
 void driver_free_queue(struct host *h, u32 i);
 int driver_dim(struct driver_queue *dq);
+void driver_coalesce(struct driver_queue *dq);  /* rx-usecs and rx-frames are those of its profile */
 int driver_open(struct host *h);             /* probe, handshake, netif_napi_add, request_irq, post the buffers */
 int driver_poll(struct napi_struct *napi, int budget);
 void driver_irq(struct driver_queue *dq);    /* the interrupt handler */
