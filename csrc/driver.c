@@ -223,7 +223,7 @@ static noinline void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 des
 	if (ids)
 		ids[skb->id] = s->id;
 	if (sd->live)
-		sd->now = max_u64(sd->now, s->t_dma); /* it looked at the clock before the poll, maybe before this frame */
+		sd->now = max_u64(sd->now, s->t_dma); /* the clock was read before the poll: perhaps too early */
 	skb->t_wire = sd->lat ? s->t_wire : sd->now;
 	if (!sd->lat) /* a capture, or gro_flows */
 		return;

@@ -194,8 +194,9 @@ u32 pcapng_add_fate(const struct capture *c, u8 *block, u32 len, int fate)
 static void put_delay(struct capture_batch *b, u64 ns)
 {
 	char text[64];
+	int n = snprintf(text, sizeof(text), "stamped %llu ns late", (unsigned long long)ns);
 
-	put_option(b, OPT_COMMENT, text, (u32)snprintf(text, sizeof(text), "stamped %llu ns late", (unsigned long long)ns));
+	put_option(b, OPT_COMMENT, text, (u32)n);
 }
 
 /* pcapng_packet() - a block for p, stamped t (ns since the epoch). There has to be pcapng_room(). */

@@ -1,4 +1,4 @@
-"""A capture's order: time never goes back in the file, and the wire's frames are in it as they arrived, whatever their fate."""
+"""A capture's order: time never goes back in the file, and at the wire frames are as they came, whatever their fate."""
 
 import contextlib
 import socket
@@ -211,9 +211,9 @@ def mixed(n):
         lambda i: frames.udp(i.to_bytes(4), mac={"dst": THEIRS}),
         lambda i: frames.icmp(i.to_bytes(4) + bytes(40)),
         lambda i: frames.tcp(bytes(1000), seq=1 + 1000 * i, id=i & 0xFFFF),
-        lambda i: b"short",
+        lambda _: b"short",
         lambda i: frames.eth(i.to_bytes(4) + bytes(50), type=0x88B5),
-        lambda i: frames.udp(bytes(2000)),
+        lambda _: frames.udp(bytes(2000)),
     ]
     fed = [kinds[i * i % 7 if i % 3 else 3](i) for i in range(n)]
     return [fed[i : i + 40] for i in range(0, n, 40)]

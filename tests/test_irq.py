@@ -67,6 +67,8 @@ class Queue:
             self.take(int(word))
         elif n == "unmask":
             lib.virtqueue_enable_cb(self.driver)
+        elif n == "starve":
+            lib.irq_starved(self.q, now)
         elif n != "-":
             getattr(self, n)()
         self.advance(now)
@@ -183,7 +185,9 @@ def test_moderation_for_a_driver_without_event_index(host, knobs, rows):
     assert run(queue, rows) == rows
 
 
-EVENTS = st.sampled_from(["1 frame", "1 frame", "2 frames", "5 frames", "1 wide frame", "poll", "poll", "mask", "-"])
+EVENTS = st.sampled_from(
+    ["1 frame", "1 frame", "2 frames", "5 frames", "1 wide frame", "poll", "poll", "mask", "starve", "-"]
+)
 
 
 @given(
@@ -202,6 +206,8 @@ def test_any_schedule_gives_the_models_interrupts(knobs, serviced, schedule):
             n = what.split()[0]
             if n.isdigit():
                 model.written(now, int(n))
+            elif n == "starve":
+                model.starve(now)
             elif n != "-":
                 getattr(model, n)()
             while model.deadline is not None and model.deadline <= now:

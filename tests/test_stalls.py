@@ -83,7 +83,9 @@ def test_a_frame_to_an_idle_host_arrives_or_is_named(config, moderation, sent):
 
 @given(
     st.fixed_dictionaries({name: st.sampled_from(values) for name, values in NAPI.items()}),
-    st.lists(st.tuples(st.sampled_from(sorted(NAPI.keys() - {"hz"})), st.integers(0, 2), st.integers(0, 3)), max_size=12),
+    st.lists(
+        st.tuples(st.sampled_from(sorted(NAPI.keys() - {"hz"})), st.integers(0, 2), st.integers(0, 3)), max_size=12
+    ),
 )
 def test_nor_after_any_change_of_who_polls_and_when(config, changes):
     """A knob that is turned while packets are held, a timer runs, or a reader polls."""

@@ -1,8 +1,8 @@
 """Frames that stand in a ring: moderation waits for more of them before it interrupts, and no timer runs.
 
 Linux allows that: include/uapi/linux/ethtool.h says of rx-usecs and rx-frames that an interrupt comes when
-``usecs > 0 && time_since_first_completion >= usecs || max_frames > 0 && completed_frames >= max_frames``. With rx-usecs 0
-the last frames of a burst are not heard of before others come. So whoever looks is told, by name.
+``usecs > 0 && time_since_first_completion >= usecs || max_frames > 0 && completed_frames >= max_frames``. With
+rx-usecs 0 the last frames of a burst are not heard of before others come. So the reports name them.
 """
 
 from __future__ import annotations

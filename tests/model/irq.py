@@ -2,9 +2,9 @@
 
 An interrupt is due ``usecs`` after the first frame the driver waits for, or when ``frames`` have come, whichever is
 first; both 0: at once. A driver that masked, or that took everything meanwhile, is not interrupted for that any more.
-Frames that come while an interrupt is serviced do not interrupt, but the first of them starts the ``_irq`` pair, if that
-has a time: until it is over, there is no interrupt for what comes after the servicing either. Who has no buffer for the
-next frame (``starve``) does not wait for more.
+Frames that come while an interrupt is serviced do not interrupt, but the first of them starts the ``_irq`` pair, if
+that has a time: until it is over, there is no interrupt for what comes after the servicing either. A card that has no
+buffer for the next frame (``starve``) does not wait for more.
 """
 
 
