@@ -96,10 +96,10 @@ noinline void packet_taps_frame(struct nic *nic, enum tap_point point, const str
 	walk(nic->host, &nic->in_taps, &(struct tap_packet){ .point = point, .frame = f, .t_ns = t_ns, .fate = fate });
 }
 
-noinline void packet_taps_dma(struct nic *nic, const struct frame *f)
+noinline void packet_taps_lost(struct nic *nic, const struct frame *f, enum fate fate)
 {
-	packet_taps_frame(nic, TAP_WIRE, f, f->t_ns, -1);
-	packet_taps_frame(nic, TAP_NIC, f, nic->now, -1);
+	walk(nic->host, &nic->in_taps,
+	     &(struct tap_packet){ .point = TAP_WIRE, .frame = f, .t_ns = f->t_ns, .fate = fate, .again = 1 });
 }
 
 /* ---- a packet socket ---- */

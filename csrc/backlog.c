@@ -152,8 +152,8 @@ static void dequeue_one(struct softnet_data *sd)
 	skb->next = NULL;
 	WRITE_ONCE(sd->process_qlen, sd->process_qlen - 1);
 	COUNT(sd->process_frames, -(u64)skb->segs);
-	if (!sd->live) /* the CPU that queued it may be a step ahead: not before it was there */
-		sd->now = max_u64(sd->now, skb->t_stage);
+	/* the CPU that queued it may be a step ahead: not before it was there */
+	sd->now = max_u64(sd->now, skb->t_stage);
 	cpu_charge(sd, COST_BACKLOG);
 	latency(sd, LAT_BACKLOG, skb->t_stage, sd->now, skb->segs);
 	netif_receive_skb_core(sd, skb);

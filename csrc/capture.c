@@ -3,9 +3,14 @@
  *   af_packet.c packet_taps_*() -> capture_packet(): pcapng.c makes a block in memory
  *   virtual time: full, it is written then and there. Live: capture_thread(), ten times a second or when half full
  *
- * The file is in the order of stamps, though CPUs come here in turns, a backlog may hold a packet for a while and the card
- * tells of a frame when it leaves the FIFO. Blocks are sorted as they come; a batch that was filled is held back until
- * the next one is, and only then written, with what is as old in that one. What comes later than that is counted (late).
+ * Time never goes back in the file, though CPUs come here in turns and a backlog may hold a packet for a while. Blocks are
+ * sorted by stamp as they come, those with the same one stay as they came; a batch that was filled is held back until the
+ * next one is, and only then written, with what is as old in that one. What comes later than that gets the stamp up to which
+ * the file is written; how much later that is stands in a comment, and it is counted (late). At the wire frames come here in
+ * the order of their ids and stamps, so that is the file's order too.
+ *
+ * Most frames that the card loses have their fate when they come here. One that is lost behind the FIFO gets it in its block
+ * as long as that is in memory; after that the file does not say it, and that is counted (late).
  *
  * Live the path copies into a batch of bounded size: if it is full, because the file is slower than the path, the packet
  * is not captured and counted (drops). After an error of the file nothing more is kept, and what it did not get whole is
@@ -26,16 +31,38 @@
 #define GIVEN_UP 2u
 #define PATIENCE_MS 2000 /* with a reader that does not read, at the end */
 #define ENHANCED_PACKET_BLOCK 6u
+#define FATE_OPEN (-1) /* of a block: the frame's may still come */
+#define FATE_SHUT (-2)
 
 /* ---- blocks in memory ---- */
 
-static void add_slot(struct capture_batch *b, u64 t, u64 off)
+static void add_slot(struct capture *c, u64 t, u64 off, int fate)
 {
+	struct capture_batch *b = c->filling;
 	u32 i = b->nslots++;
 
 	for (; i > 0 && b->slot[i - 1].t > t; i--) /* mostly none: CPUs are hardly ever apart by much */
 		b->slot[i] = b->slot[i - 1];
-	b->slot[i] = (struct capture_slot){ .t = t, .off = (u32)off, .len = (u32)(b->used - off) };
+	b->slot[i] = (struct capture_slot){
+		.t = t, .id = c->last_id, .off = (u32)off, .len = (u32)(b->used - off), .fate = fate
+	};
+}
+
+/* The block of this frame at the wire, or NULL. Of blocks with one stamp, the first that was made after a frame is its own. */
+static struct capture_slot *find_slot(struct capture_batch *b, u64 t, u64 id)
+{
+	u32 from = 0, to = b->nslots;
+
+	while (from < to) {
+		u32 mid = (from + to) / 2;
+		const struct capture_slot *s = &b->slot[mid];
+
+		if (s->t < t || (s->t == t && s->id < id))
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from < b->nslots && b->slot[from].t == t && b->slot[from].id == id ? &b->slot[from] : NULL;
 }
 
 static void write_batches(struct capture *c, bool all);
@@ -69,27 +96,67 @@ static bool is_wanted(struct capture *c, u64 begin)
 	return bpf_run(c->filter, &skb, 0);
 }
 
+/* Make a block for p at the end of what is filled. Return: false = the filter does not want it; then there is none */
+static bool make_block(struct capture *c, const struct tap_packet *p, u64 stamp)
+{
+	u64 begin = c->filling->used;
+
+	pcapng_packet(c, p, stamp);
+	if (!c->filter || is_wanted(c, begin))
+		return true;
+	c->filling->used = begin;
+	return false;
+}
+
+static void add_packet(struct capture *c, const struct tap_packet *p)
+{
+	u64 began = c->base_ns + p->t_ns, stamp = max_u64(began, c->written), begin = c->filling->used;
+	bool arrived = p->point == TAP_WIRE && p->frame->id;
+
+	if (!make_block(c, p, stamp))
+		return;
+	if (arrived)
+		c->last_id = p->frame->id;
+	add_slot(c, stamp, begin, arrived && p->fate < 0 ? FATE_OPEN : FATE_SHUT);
+	COUNT(c->late, stamp > began);
+	COUNT(c->packets, 1);
+	COUNT(c->bytes, p->skb ? p->skb->len + ETH_HLEN : p->frame->len);
+}
+
+/* A frame that was here before has its fate. */
+static void add_fate(struct capture *c, const struct tap_packet *p)
+{
+	u64 begin = c->filling->used;
+
+	if (!c->first_id || p->frame->id < c->first_id || READ_ONCE(c->error))
+		return;
+	for (u32 i = 0; i < ARRAY_SIZE(c->batch); i++) {
+		struct capture_slot *s = find_slot(&c->batch[i], c->base_ns + p->t_ns, p->frame->id);
+		int open = FATE_OPEN;
+
+		if (s && __atomic_compare_exchange_n(&s->fate, &open, p->fate, false, __ATOMIC_RELAXED,
+						     __ATOMIC_RELAXED)) /* Pairs with write_block(). */
+			return;
+	}
+	if (c->filter && begin + pcapng_room(p) <= c->size && !make_block(c, p, c->written))
+		return;
+	c->filling->used = begin;
+	COUNT(c->late, 1);
+}
+
 static void capture_packet(struct packet_tap *t, const struct tap_packet *p)
 {
 	struct capture *c = container_of(t - p->point, struct capture, tap[0]);
-	u64 stamp, begin;
 
 	spin_lock(&c->lock);
-	if (unlikely(!make_room(c, pcapng_room(p)) || READ_ONCE(c->error))) {
+	if (unlikely(!c->first_id) && p->point == TAP_WIRE && !p->again)
+		c->first_id = p->frame->id;
+	if (unlikely(p->again))
+		add_fate(c, p);
+	else if (unlikely(!make_room(c, pcapng_room(p)) || READ_ONCE(c->error)))
 		COUNT(c->drops, 1);
-	} else {
-		stamp = c->base_ns + p->t_ns;
-		begin = c->filling->used;
-		pcapng_packet(c, p, stamp);
-		if (!c->filter || is_wanted(c, begin)) {
-			add_slot(c->filling, stamp, begin);
-			COUNT(c->late, stamp < c->written);
-			COUNT(c->packets, 1);
-			COUNT(c->bytes, p->skb ? p->skb->len + ETH_HLEN : p->frame->len);
-		} else {
-			c->filling->used = begin;
-		}
-	}
+	else
+		add_packet(c, p);
 	if (c->threaded && !c->woken && c->filling->used > c->size / 2) {
 		c->woken = 1;
 		event_signal(c->wake_fd);
@@ -152,12 +219,15 @@ static void write_out(struct capture *c)
 
 static void write_block(struct capture *c, struct capture_batch *b)
 {
-	const struct capture_slot *s = &b->slot[b->next++];
+	struct capture_slot *s = &b->slot[b->next++];
+	int fate = __atomic_exchange_n(&s->fate, FATE_SHUT, __ATOMIC_RELAXED); /* Pairs with add_fate(). */
+	u8 *to;
 
-	if (c->out_used + s->len > OUT_BYTES)
+	if (c->out_used + s->len + PCAPNG_OPTIONS_MAX > OUT_BYTES)
 		write_out(c);
-	memcpy(c->out + c->out_used, b->buf + s->off, s->len);
-	c->out_used += s->len;
+	to = c->out + c->out_used;
+	memcpy(to, b->buf + s->off, s->len);
+	c->out_used += fate >= 0 ? pcapng_add_fate(c, to, s->len, fate) : s->len;
 }
 
 static u64 last_stamp(const struct capture_batch *b)
@@ -185,9 +255,11 @@ static void write_batches(struct capture *c, bool all)
 		write_block(c, from_new ? new : old);
 	}
 	write_out(c);
+	spin_lock(&c->lock);
 	old->used = old->nslots = old->next = 0;
 	c->spare = old;
 	c->held = new;
+	spin_unlock(&c->lock);
 }
 
 int capture_thread(struct capture *c)
@@ -272,7 +344,7 @@ struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifn
 		return NULL;
 	}
 	pcapng_headers(c, ifname);
-	add_slot(c->filling, 0, 0);
+	add_slot(c, 0, 0, FATE_SHUT);
 	for (u32 point = 0; point < TAP_POINTS; point++) {
 		c->tap[point].func = capture_packet;
 		if (points >> point & 1)

@@ -16,7 +16,7 @@
 
 /* ---- moderation ---- */
 
-static void set_coalesce(struct driver_queue *dq)
+void driver_coalesce(struct driver_queue *dq)
 {
 	const struct dim_profile *p = dim_profile(dq->dim);
 
@@ -34,7 +34,7 @@ static noinline void rx_dim_update(struct driver_queue *dq)
 	};
 
 	if (net_dim(dq->dim, &now))
-		set_coalesce(dq);
+		driver_coalesce(dq);
 }
 
 /* ---- probe and open ---- */
@@ -65,7 +65,7 @@ int driver_dim(struct driver_queue *dq)
 		return -ENOMEM;
 	dim_init(dq->dim_memory);
 	dq->dim = dq->dim_memory;
-	set_coalesce(dq);
+	driver_coalesce(dq);
 	return 0;
 }
 
@@ -222,11 +222,11 @@ static noinline void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 des
 
 	if (ids)
 		ids[skb->id] = s->id;
-	if (!sd->lat) { /* a capture, or gro_flows */
-		skb->t_wire = sd->now;
+	if (sd->live)
+		sd->now = max_u64(sd->now, s->t_dma); /* the clock was read before the poll: perhaps too early */
+	skb->t_wire = sd->lat ? s->t_wire : sd->now;
+	if (!sd->lat) /* a capture, or gro_flows */
 		return;
-	}
-	skb->t_wire = s->t_wire;
 	latency(sd, LAT_RING, s->t_wire, s->t_dma, 1);
 	latency(sd, LAT_MODERATION, s->t_dma, seen, 1);
 	latency(sd, LAT_POLL, seen, sd->now, 1);

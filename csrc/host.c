@@ -292,6 +292,8 @@ void host_finish(struct host *h)
 	}
 	if (holes)
 		return;
+	for (u32 i = 0; i < h->nic.nqueues_open; i++)
+		COUNT(h->nic.queue[i].stood, irq_standing(&h->nic.queue[i]));
 	nic_purge(&h->nic);
 	h->nic.up = 0;
 	for (u32 i = 0; i < h->nic.nqueues_open; i++)

@@ -11,7 +11,11 @@
  * rx-usecs-irq and rx-frames-irq are for frames that complete while an interrupt is serviced: from when it was raised until
  * the driver waits for the next one. The driver polls those, but the first of them starts the timer, which runs on beyond
  * the unmasking: what comes next is heard of when that is over. So an idle queue interrupts by one pair, at once perhaps,
- * and a busy one by the other. Both 0 (the default): what completes meanwhile starts nothing.
+ * and a busy one by the other. rx-usecs-irq 0 (the default): what completes meanwhile starts nothing, for rx-frames-irq alone
+ * only says how much of it is to be told to a driver that takes it all anyway.
+ *
+ * rx-usecs 0 and rx-frames n: frames stand until the n-th comes, see irq_standing(). But a queue that has no buffer left
+ * gets no more frames: then the interrupt comes, as with a card's own for descriptors that run short (e1000's RXDMT0).
  */
 #include "prelude.h"
 
@@ -66,7 +70,7 @@ void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 	}
 	if (!irq->pending) {
 		COUNT(irq->suppressed, serviced);
-		if (serviced && !usecs && !enough)
+		if (serviced && !usecs)
 			return;
 		irq->pending = 1;
 		irq->serviced = serviced;
@@ -88,7 +92,26 @@ void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 			irq_plan(q->nic);
 	} else if (irq->deadline_ns < q->nic->irq_next) {
 		q->nic->irq_next = irq->deadline_ns;
+	} else if (unlikely(q->starved)) {
+		irq_starved(q, now);
 	}
+}
+
+/* irq_starved() - the queue has no buffer for the next frame: an interrupt that waits for more frames would wait for ever */
+void irq_starved(struct nic_queue *q, u64 now)
+{
+	if (q->irq.pending && q->irq.deadline_ns == NEVER)
+		irq_fire(q, now, &q->irq.by_frames);
+}
+
+/* irq_standing() - frames in the ring that the driver will not hear of before others come: there is no timer. From any thread */
+u32 irq_standing(const struct nic_queue *q)
+{
+	const struct driver_queue *dq = q->nic->host->dq[q->index];
+
+	if (!dq || !READ_ONCE(q->irq.pending) || !READ_ONCE(q->irq.wanted) || READ_ONCE(q->irq.deadline_ns) != NEVER)
+		return 0;
+	return (u32)(READ_ONCE(q->frames) - READ_ONCE(dq->rx_packets));
 }
 
 /* irq_timers() - the moderation timers of all queues that are due, if there is one */
@@ -110,11 +133,18 @@ void irq_replan(struct nic_queue *q)
 {
 	u64 now = q->nic->host->live ? clock_ns() : q->nic->now;
 	struct irq *irq = &q->irq;
-	u32 usecs = irq->serviced ? irq->rx_usecs_irq : irq->rx_usecs;
-	u32 enough = irq->serviced ? irq->rx_frames_irq : irq->rx_frames;
+	u32 usecs, enough;
 
-	if (!irq->pending)
+	if (irq->serviced && !irq->rx_usecs_irq) { /* there is no such pair any more */
+		irq->pending = irq->pending && irq->wanted;
+		irq->serviced = 0;
+	}
+	usecs = irq->serviced ? irq->rx_usecs_irq : irq->rx_usecs;
+	enough = irq->serviced ? irq->rx_frames_irq : irq->rx_frames;
+	if (!irq->pending) {
+		irq_plan(q->nic);
 		return;
+	}
 	if (enough ? irq->frames >= enough : !usecs)
 		irq->deadline_ns = now;
 	else

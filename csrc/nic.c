@@ -1,6 +1,6 @@
 /* nic.c - the card: what happens to a frame from the wire until the driver's interrupt
  *
- *   wire.c -> nic_receive(): filter.c, rss.c, fifo.c -> nic_drain(): virtqueue.c, dma.c -> irq.c      (sending: nic_tx.c)
+ *   wire.c -> nic_receive.c: filter.c, rss.c, fifo.c -> nic_drain(): virtqueue.c, dma.c -> irq.c      (sending: nic_tx.c)
  *
  * The card is one agent with a clock of its own. In virtual time nic_run() lets it do everything up to a moment, in
  * this order at one instant: a DMA that ends, a doorbell, a frame that arrives, a moderation timer. Live, its thread
@@ -9,15 +9,22 @@
  */
 #include "prelude.h"
 
-static void nic_fate(struct nic *nic, struct frame *f, enum fate fate)
+void nic_fate(struct nic *nic, const struct frame *f, enum fate fate)
 {
 	COUNT(nic->fates[fate], 1);
-	if (unlikely(f->head))
-		tap_vnet_whole(nic->wire, f);
-	if (unlikely(READ_ONCE(nic->host->taps[TAP_WIRE]) != NULL))
-		packet_taps_frame(nic, TAP_WIRE, f, f->t_ns, fate);
 	if (nic->wire->release)
 		nic->wire->release(nic->wire, f);
+}
+
+/* The same for one that was in the FIFO. */
+static void nic_fate_behind(struct nic *nic, struct frame *f, enum fate fate)
+{
+	if (unlikely(READ_ONCE(nic->host->taps[TAP_WIRE]) != NULL)) {
+		if (f->head)
+			tap_vnet_whole(nic->wire, f);
+		packet_taps_lost(nic, f, fate);
+	}
+	nic_fate(nic, f, fate);
 }
 
 /* nic_queue_up() - look at a queue as the driver laid it out: it is empty. Return: 0, or -errno; then it is as it was */
@@ -85,102 +92,9 @@ void nic_purge(struct nic *nic)
 	struct frame *f;
 
 	for (; (f = fifo_peek(&nic->fifo)); fifo_pop(&nic->fifo))
-		nic_fate(nic, f, DEV_READY);
+		nic_fate_behind(nic, f, DEV_READY);
 	nic->dma_busy = 0;
 	nic_tx_purge(nic);
-}
-
-/* A filter of the driver's goes before the indirection table. */
-static noinline void nic_steer(struct nic *nic, struct frame *f)
-{
-	int queue;
-
-	lock_if(nic->host->live, &nic->arfs.lock);
-	queue = arfs_lookup(&nic->arfs, f);
-	unlock_if(nic->host->live, &nic->arfs.lock);
-	if (queue >= 0)
-		f->queue = (u16)queue;
-}
-
-/* The header that the MTU does not count, with an outer tag if there is one. */
-static u32 header_len(const struct frame *f)
-{
-	return ETH_HLEN + (f->flags & FRAME_TAGGED ? 4u : 0u);
-}
-
-static noinline int too_long(struct nic *nic, const struct frame *f)
-{
-	COUNT(nic->rx_length_errors, 1);
-	COUNT(nic->too_long, 1);
-	nic->longest = max_u32(nic->longest, f->wire_len - header_len(f));
-	return RX_LENGTH;
-}
-
-static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
-{
-	int fate;
-
-	if (unlikely(!nic->up))
-		return DEV_READY;
-	if (unlikely(f->len < ETH_HLEN)) {
-		COUNT(nic->rx_length_errors, 1);
-		return RX_LENGTH;
-	}
-	if (!parsed)
-		frame_parse(f);
-	if (unlikely(nic->mtu && f->wire_len > nic->mtu + header_len(f)))
-		return too_long(nic, f);
-	fate = filter_frame(&nic->filter, f);
-	if (unlikely(fate >= 0 || f->flags & FRAME_NO_PYTHON)) {
-		COUNT(nic->filtered, 1);
-		return fate >= 0 ? fate : PYTHON_FILTER;
-	}
-	if (unlikely(f->data[0] & 1))
-		COUNT(nic->multicast, 1);
-	return -1;
-}
-
-static void nic_store(struct nic *nic, struct frame *f, u32 n)
-{
-	for (;;) {
-		u32 done = fifo_push_burst(&nic->fifo, f, n);
-
-		if (likely(done == n))
-			return;
-		fifo_overrun(nic, &f[done]);
-		nic_fate(nic, &f[done], FIFO_OVERRUN);
-		f += done + 1;
-		n -= done + 1;
-	}
-}
-
-/* A burst, stage by stage: what a stage needs stays in registers, and the hash is made of many at once. */
-void nic_receive(struct nic *nic, struct frame *f, int n)
-{
-	bool hashed = n && f->flags & FRAME_HASHED && nic->burst_key == rss_key_id(&nic->rss); /* all of them or none */
-	u32 good = 0;
-
-	COUNT(nic->offered, (u64)n);
-	for (int i = 0; i < n; i++) {
-		int fate = nic_accept(nic, &f[i], hashed);
-
-		if (unlikely(fate >= 0)) {
-			nic_fate(nic, &f[i], (enum fate)fate);
-			continue;
-		}
-		if (unlikely(good != (u32)i))
-			f[good] = f[i];
-		good++;
-	}
-	if (hashed)
-		for (u32 i = 0; i < good; i++)
-			f[i].queue = rss_queue(&nic->rss, f[i].hash);
-	else
-		rss_burst(&nic->rss, f, good);
-	if (unlikely(READ_ONCE(nic->arfs.count)))
-		for (u32 i = 0; i < good; i++)
-			nic_steer(nic, &f[i]);
-	nic_store(nic, f, good);
 }
 
 /* ---- FIFO -> ring ---- */
@@ -209,6 +123,7 @@ static int nic_starved(struct nic_queue *q, struct frame *f)
 		f->flags |= FRAME_WAITED;
 		count_no_buffer(q);
 	}
+	irq_starved(q, q->nic->now);
 	return 0;
 }
 
@@ -230,11 +145,11 @@ static int nic_dma_one(struct nic *nic, struct frame *f)
 	if (unlikely(rc == 0)) {
 		if (!nic->drop_en)
 			return 0;
-		nic_fate(nic, f, RX_NO_BUFFER);
+		nic_fate_behind(nic, f, RX_NO_BUFFER);
 		COUNT(nic->rx_fifo_errors, 1);
 	} else if (unlikely(rc == -EMSGSIZE)) {
 		COUNT(nic->rx_over_errors, 1);
-		nic_fate(nic, f, RX_OVER);
+		nic_fate_behind(nic, f, RX_OVER);
 	} else {
 		q->starved = 0;
 		if (nic->wire->release)

@@ -122,6 +122,8 @@ static noinline void tap_sent(struct nic *nic, const u8 *frame, u64 now)
 {
 	const struct frame f = { .data = frame, .len = nic->tx.len, .wire_len = nic->tx.len, .flags = FRAME_SENT };
 
+	if (nic->host->live) /* the card looked at the clock before what this may be an answer to had been seen */
+		now = clock_ns();
 	packet_taps_frame(nic, TAP_WIRE, &f, now, -1);
 }
 

@@ -2,7 +2,7 @@
  *
  * One section, an interface for each point that is tapped, an enhanced packet block for each packet: the VLAN tag put
  * back as libpcap does, the receive queue (epb_queue), the id of its first frame (epb_packetid: the same at all points),
- * and as a comment what became of it and which frames GRO made it of. A packet that has its fate is shown as far as its
+ * and as a comment what became of it and which frames GRO made it of; in another, by how much its stamp is late. A packet that has its fate is shown as far as its
  * buffers still have it: from the Ethernet header on, without what was padding.
  */
 #include "prelude.h"
@@ -177,12 +177,34 @@ u32 pcapng_room(const struct tap_packet *p)
 	return 32 + min_u32(packet_bytes(p), PCAPNG_SNAPLEN) + 3 + PCAPNG_OPTIONS_MAX;
 }
 
+/* pcapng_add_fate() - to a block of len bytes, behind which is room: as its last option. Return: its length now */
+u32 pcapng_add_fate(const struct capture *c, u8 *block, u32 len, int fate)
+{
+	struct capture_batch b = { .buf = block, .used = len - 8 }; /* without the end of the options, and the length */
+
+	if (!c->verdicts)
+		return len;
+	put_option(&b, OPT_COMMENT, c->verdicts[fate], (u32)strlen(c->verdicts[fate]));
+	put32(&b, 0);
+	block_end(&b, 0);
+	return (u32)b.used;
+}
+
+/* A stamp that is later than the packet was, so that time does not go back in the file. */
+static void put_delay(struct capture_batch *b, u64 ns)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "stamped %llu ns late", (unsigned long long)ns);
+
+	put_option(b, OPT_COMMENT, text, (u32)n);
+}
+
 /* pcapng_packet() - a block for p, stamped t (ns since the epoch). There has to be pcapng_room(). */
 void pcapng_packet(struct capture *c, const struct tap_packet *p, u64 t)
 {
 	struct capture_batch *b = c->filling;
 	u32 len = packet_bytes(p), kept = min_u32(len, PCAPNG_SNAPLEN), queue, n;
-	char text[PCAPNG_OPTIONS_MAX - 64];
+	char text[PCAPNG_OPTIONS_MAX - 112];
 	const u32 outbound = 2;
 	u64 at = block_begin(b, 6), id;
 
@@ -203,6 +225,8 @@ void pcapng_packet(struct capture *c, const struct tap_packet *p, u64 t)
 		id = p->frame->id;
 	}
 	pad4(b);
+	if (unlikely(t > c->base_ns + p->t_ns))
+		put_delay(b, t - c->base_ns - p->t_ns);
 	n = comment(c, p, text, sizeof(text));
 	if (n)
 		put_option(b, OPT_COMMENT, text, n);

@@ -254,8 +254,8 @@ static inline void tap_fate(struct softnet_data *sd, const struct sk_buff *skb, 
 /* A frame went from the FIFO into the ring. */
 static inline void tap_dma(struct nic *nic, const struct frame *f)
 {
-	if (unlikely(READ_ONCE(nic->host->tapped) & (1u << TAP_WIRE | 1u << TAP_NIC)))
-		packet_taps_dma(nic, f);
+	if (unlikely(READ_ONCE(nic->host->taps[TAP_NIC]) != NULL))
+		packet_taps_frame(nic, TAP_NIC, f, nic->now, -1);
 }
 
 static inline bool addr_equal(const struct inet_addr *a, const struct inet_addr *b)

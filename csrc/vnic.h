@@ -1,7 +1,7 @@
 /* vnic.h - the map of the data plane, in the order in which a frame meets it
  *
- *   wire.c pcap.c tap.c tap_uring.c tap_vnet.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
- *             -> irq.c dim.c                                                                   the device
+ *   wire.c pcap.c tap.c tap_uring.c tap_vnet.c -> nic.c nic_pull.c: nic_receive.c filter.c rss.c fifo.c
+ *             -> virtqueue.c dma.c dma_chains.c -> irq.c dim.c                                 the device
  *   softirq.c timer.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
  *             -> netif_receive_skb.c (taps: af_packet.c bpf.c capture.c pcapng.c)
  *             -> arp.c ip.c ipv6.c: ip_fragment.c reassembly.c inet_fragment.c frag_runs.c
@@ -564,7 +564,7 @@ int isa_has_gfni(void);
 
 struct irq {
 	u32 rx_usecs, rx_frames;
-	u32 rx_usecs_irq, rx_frames_irq; /* for what completes while an interrupt is serviced; both 0: it starts nothing */
+	u32 rx_usecs_irq, rx_frames_irq; /* for what completes while an interrupt is serviced; no usecs: it starts nothing */
 	u32 frames;                /* completed since the interrupt was asked for */
 	u8 pending;
 	u8 serviced;               /* what is pending was started while one was serviced: the -irq pair counts */
@@ -579,6 +579,8 @@ struct irq {
 void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now);
 void irq_timers(struct nic *nic, u64 now);
 void irq_replan(struct nic_queue *q);
+void irq_starved(struct nic_queue *q, u64 now);
+u32 irq_standing(const struct nic_queue *q);
 
 /* ---- dim.c: which moderation? ---- */
 
@@ -636,6 +638,7 @@ struct nic_queue {
 	/* of no_buffer: while the interrupt was still held back; while the driver's pool was empty */
 	u64 no_buffer_moderated, no_buffer_pool;
 	u64 refills_failed;            /* the driver's, as last seen */
+	u64 stood;                     /* frames that stood in the ring to the end, see irq_standing() */
 	/* frames lost to a full FIFO while its head had to wait for this queue's buffers; the same two of them */
 	u64 overruns, overruns_moderated, overruns_pool;
 	u8 starved;                    /* the frame at the head of the FIFO waits for this queue's buffers */
@@ -703,6 +706,7 @@ int nic_up(struct nic *nic);                 /* after the driver wrote DRIVER_OK
 void nic_run(struct nic *nic, u64 until);    /* all device events up to and including until */
 u64 nic_next(struct nic *nic);               /* when the next one is; ~0: none planned */
 void nic_receive(struct nic *nic, struct frame *f, int n);  /* frames that arrived: filter, rss, fifo */
+void nic_fate(struct nic *nic, const struct frame *f, enum fate fate); /* lost by the card */
 void nic_drain(struct nic *nic, u64 now);    /* FIFO -> ring, as far as there are buffers */
 void nic_kick(struct nic *nic, u32 queue, u64 now);         /* doorbell */
 int nic_pull(struct nic *nic, u64 now);      /* a pulled wire: offer the next burst. Return: frames */
@@ -1016,6 +1020,7 @@ struct driver_queue {
 int driver_open_queue(struct host *h, u32 i); /* 0, or -errno; then driver_free_queue() */
 void driver_free_queue(struct host *h, u32 i);
 int driver_dim(struct driver_queue *dq);
+void driver_coalesce(struct driver_queue *dq);  /* rx-usecs and rx-frames are those of its profile */
 int driver_open(struct host *h);             /* probe, handshake, netif_napi_add, request_irq, post the buffers */
 int driver_poll(struct napi_struct *napi, int budget);
 void driver_irq(struct driver_queue *dq);    /* the interrupt handler */
@@ -1145,7 +1150,7 @@ u32 bpf_run(const struct bpf_prog *prog, const struct sk_buff *skb, u32 cpu);
 /* ---- af_packet.c: taps, and the packet sockets that hang on them ---- */
 
 enum tap_point {
-	TAP_WIRE,                      /* a frame as it arrived, seen when it leaves the FIFO or is lost by the card */
+	TAP_WIRE,                      /* a frame as it arrives, before any that came later; or as the card sends it */
 	TAP_NIC,                       /* a frame the card put into the ring */
 	TAP_GRO,                       /* behind GRO and RPS, before the protocols: where packet sockets are */
 	TAP_STACK,                     /* a packet that has its fate */
@@ -1159,6 +1164,7 @@ struct tap_packet {
 	const struct frame *frame;
 	u64 t_ns;
 	int fate;                      /* -1: none yet */
+	u32 again;                     /* this point has seen the frame before: only the fate is new */
 };
 struct packet_tap {
 	struct packet_tap *next;
@@ -1170,7 +1176,7 @@ void packet_taps_skb(struct softnet_data *sd, enum tap_point point, const struct
 void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate);
 void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate);  /* of a Python thread */
 void packet_taps_frame(struct nic *nic, enum tap_point point, const struct frame *f, u64 t_ns, int fate);
-void packet_taps_dma(struct nic *nic, const struct frame *f);
+void packet_taps_lost(struct nic *nic, const struct frame *f, enum fate fate);  /* it was at TAP_WIRE, and is lost now */
 
 /* what recvmsg(2) tells beside the bytes: sockaddr_ll, tpacket_auxdata, SO_TIMESTAMPNS */
 struct packet_info {
@@ -1196,11 +1202,12 @@ int packet_recv(struct packet_sock *ps, u8 *buf, u64 size, struct packet_info *i
 
 /* ---- capture.c, pcapng.c: taps that write a file ---- */
 
-struct capture_slot { u64 t; u32 off, len; };
+/* a block: where it is, its stamp, the latest frame at the wire when it was made, and its fate if that came later */
+struct capture_slot { u64 t, id; u32 off, len; int fate; u32 spare; };
 struct capture_batch {                 /* blocks in memory */
 	u8 *buf;
 	u64 used;
-	struct capture_slot *slot;     /* by stamp; next: the first that is not written */
+	struct capture_slot *slot;     /* by stamp, then as they came; next: the first that is not written */
 	u32 nslots, next;
 };
 struct capture {
@@ -1215,8 +1222,10 @@ struct capture {
 	int fd, wake_fd;
 	u8 threaded, regular, woken;
 	u32 lock, stop;
-	u64 base_ns, written;          /* stamp up to which the file is written */
-	u64 packets, bytes, late;
+	u64 base_ns, written;          /* stamp up to which the file is written: nothing behind it has a lower one */
+	u64 first_id, last_id;         /* frames at the wire */
+	u64 packets, bytes;
+	u64 late;                      /* packets stamped later than they were, and fates that came when their frame was written */
 	u64 drops;                     /* packets that found the buffer full, or the file broken */
 	u64 lost;                      /* of those captured: the file did not take them. Counted by who writes */
 	int error;
@@ -1235,6 +1244,7 @@ void capture_free(struct capture *c);
 void pcapng_headers(struct capture *c, const char *ifname);
 u32 pcapng_room(const struct tap_packet *p);  /* bytes its block takes at most */
 void pcapng_packet(struct capture *c, const struct tap_packet *p, u64 t);
+u32 pcapng_add_fate(const struct capture *c, u8 *block, u32 len, int fate); /* to a block, behind which is room. Its length */
 
 /* ---- arp.c ip.c ipv6.c icmp.c udp.c tcp.c. All consume skb ---- */
 

@@ -96,9 +96,8 @@ LOSES = {
         burst(2000, 1000),
         {"rx_frames": 2000, "fifo": 8192},
         "rx-frames",
-        {"rx-frames": 250, "rx-usecs": 100},
+        {"rx-usecs": 100, "rx-frames": 2000},
         {"rx-ring"},
-        at="fifo",
     ),
     "weight": Overload(
         burst(8000, 600, ports=(5001, 5002, 5003)), {"weight": 1}, "weight", {"weight": 64}, {"rx-ring"}, at="fifo"

@@ -54,6 +54,7 @@ def test_every_loss_is_in_one_column():
         "processed": [],
         "idle_ns": [],
         "now_ns": [],
+        "standing": [],
         "live": False,
     }
     line = stat.difference(sample | {"t_ns": 10**9, "fates": fates}, sample)

@@ -296,7 +296,7 @@ def test_segments_in_two_parts_arrive_whole_whoever_looks(look, tmp_path):
                 pair.kernel.send(head + bytes(2) + frame)
             if look == "a capture that comes late":
                 wait_until(lambda: host.ledger().in_flight_at["fifo"] > 20)
-                late = vnic.Capture(host, tmp_path / "wire", at="wire")
+                late = vnic.Capture(host, tmp_path / "wire", at="nic")  # what is in the FIFO has been at the wire
             wait_until(lambda: host.ledger().offered == len(want))
             host.stop()
             for capture in (seen, late):

@@ -41,15 +41,19 @@ class Capture:
 
     The points, each an interface of the file named like ``"vnic0 gro"``:
 
-    * ``wire``: each frame as it arrived at the card; if the card loses it, the comment says why.
-    * ``nic``: the frames that the card put into the ring.
-    * ``gro``: packets behind GRO and RPS, before the protocols: what an AF_PACKET socket sees.
+    * ``wire``: each frame as it arrives at the card, in the order of arrival, whatever becomes of it; if the card loses
+      it, the comment says why. And what the card sends.
+    * ``nic``: the frames that the card put into the ring, in that order, when their DMA was done.
+    * ``gro``: packets behind GRO and RPS, before the protocols: what an AF_PACKET socket sees, with the time they left
+      GRO.
     * ``stack``: packets in the moment of their fate, which is the comment.
 
     Each packet has the id of its first frame (epb_packetid) and its queue; a merged one says in its comment which
-    frames it was made of. Stamps are virtual time, counted from the input's first stamp (live: from the epoch), and the
-    file is in their order as far as some megabytes reach back; :attr:`late` counts what came later than that. Live, a
-    thread writes; what the file is too slow for is not captured, and counted in :attr:`drops`.
+    frames it was made of. Ids count arrivals: they ascend at ``wire`` and ``nic``. Stamps are virtual time, counted
+    from the input's first stamp (live: from the epoch), and never decrease from one packet to the next; no frame is at
+    a point before it was at those in front of it. What comes when later packets are in the file already gets their
+    stamp, says by how much that is late, and is counted in :attr:`late`. docs/captures.md has the whole contract.
+    Live, a thread writes; what the file is too slow for is not captured, and counted in :attr:`drops`.
 
     Args:
         host: whose path.
@@ -141,7 +145,7 @@ class Capture:
 
     @property
     def late(self) -> int:
-        """Packets whose place in the order was in the file already: they stand behind it."""
+        """Packets whose stamp is later than they were, and fates that came when their frame was written already."""
         return self._counts()[2]
 
     def finish(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
+from vnic.standing import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -276,7 +277,7 @@ def _stranded(f: Facts, frames: int) -> Cause:
         frames,
         "rx-frames",
         "fewer frames were left than an interrupt waits for, and no timer runs (rx-usecs is 0)",
-        (f"{f.of('interrupts')} interrupts in all",),
+        (*sentences(s for s in f.all["standing"] if s["ended"]), f"{f.of('interrupts')} interrupts in all"),
         (Dial((*usecs, {"rx-usecs": 0, "rx-frames": 1}), "rx-frames"),),
     )
 

@@ -15,6 +15,7 @@ from vnic._core import lib
 from vnic.errors import ConfigError
 from vnic.knobs import canonical
 from vnic.reply import Reply
+from vnic.standing import as_dicts, sentences, standing
 from vnic.stats import Snapshot
 
 if TYPE_CHECKING:
@@ -145,7 +146,13 @@ _ROWS = (
         lambda s: s.q("interrupts_by_usecs"),
         high_water=lambda s: max(q.moderation_delay_ns_max for q in s.queues) // 1000,
     ),
-    _Row("rx-frames", "frames", "the count raised the interrupt", lambda s: s.q("interrupts_by_frames")),
+    _Row(
+        "rx-frames",
+        "frames",
+        "the count raised the interrupt",
+        lambda s: s.q("interrupts_by_frames"),
+        lambda s: sum(x.frames for x in standing(s.host) if x.ended),
+    ),
     _Row("weight", "packets", "a poll used its whole weight", lambda s: s.q("full_polls")),
     _Row(
         "netdev-budget",
@@ -273,4 +280,6 @@ def show(host: Host, argv: Sequence[str]) -> Reply:
         rows = _chosen(limits(host), argv)
     except ConfigError as e:
         return Reply(err=f"vnic: {e}\n", code=1)
-    return Reply(out=table(rows), data=[x.as_dict() for x in rows])
+    waiting = as_dicts(host) if any(x.knob == "rx-frames" for x in rows) else []
+    text = table(rows) + "".join(f"\n{line}\n" for line in sentences(waiting))
+    return Reply(out=text, data=[x.as_dict() | ({"standing": waiting} if x.knob == "rx-frames" else {}) for x in rows])

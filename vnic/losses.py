@@ -59,23 +59,26 @@ class Facts:
         """Fate -> frames lost because of a limit, in the order of the path."""
         found = {f: self.fates.get(f, 0) for f in LIMITS}
         found["RX_LENGTH"] = self.limits["mtu"]["lost"]
-        if not self.waits_for_more:
-            found["DEV_READY"] = 0
+        found["DEV_READY"] = self.stood
         return {f: n for f, n in found.items() if n}
 
     def besides(self) -> list[tuple[str, int, str]]:
         """Fate, frames and why, of what no limit is to blame for."""
         found = [(f, self.fates[f], why) for why, fates in NOT_LIMITS.items() for f in fates if f in self.fates]
-        if self.waits_for_more:
-            found = [x for x in found if x[0] != "DEV_READY"]
+        found = [(f, n - self.stood * (f == "DEV_READY"), why) for f, n, why in found]
         if short := self.fates.get("RX_LENGTH", 0) - self.limits["mtu"]["lost"]:
             found.append(("RX_LENGTH", short, "sent so"))
-        return sorted(found, key=lambda x: (-x[1], x[0]))
+        return sorted((x for x in found if x[1]), key=lambda x: (-x[1], x[0]))
 
     @property
-    def waits_for_more(self) -> bool:
-        """Is there no timer, so that the last frames may never raise an interrupt?"""
-        return not self.config["adaptive-rx"] and not self.setting("rx-usecs") and self.setting("rx-frames") > 1
+    def stood(self) -> int:
+        """Frames that no interrupt came for, to the end: rx-frames waited for more, and there was no timer."""
+        return sum(int(s["frames"]) for s in self.all["standing"] if s["ended"])
+
+    @property
+    def stand(self) -> list[dict[str, Any]]:
+        """Where frames do so now."""
+        return [s for s in self.all["standing"] if not s["ended"]]
 
     def of(self, name: str) -> int:
         """A counter, over all queues."""

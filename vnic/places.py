@@ -69,6 +69,8 @@ def of_irq(field: str) -> Place:
     def change(h: Any, w: Any, v: int, q: int | None) -> None:
         put(h, w, v, q)
         for i in range(h.nic.nqueues) if q is None else (q,):
+            if h.dq[i] and h.dq[i].dim:
+                lib.driver_coalesce(h.dq[i])  # who moderates is adaptive-rx
             lib.irq_replan(ffi.addressof(h.nic.queue[i]))
 
     return Place(put, lambda h, _w, q: int(getattr(h.nic.queue[q or 0].irq, field)), each_queue=True, change=change)

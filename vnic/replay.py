@@ -10,6 +10,7 @@ from vnic.capture import Capture
 from vnic.errors import ConfigError
 from vnic.host import Host
 from vnic.limits import limits
+from vnic.standing import as_dicts
 from vnic.wire import CaptureWire
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
         },
         "latency_ns": {name: asdict(lat) for name, lat in host.latencies().items()} if host.split else {},
         "limits": [limit.as_dict() for limit in limits(host)],
+        "standing": as_dicts(host),
         "mib": {k: v for k, v in host.mib().items() if v},
         "elapsed_ns": elapsed,
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.gro import end_text
+from vnic.standing import sentences
 from vnic.stats import FATES, TX_FATES
 
 if TYPE_CHECKING:
@@ -343,6 +344,8 @@ def show(console: Console, f: dict[str, Any]) -> None:
         )
     else:
         console.print("\n[bold]interrupts[/] none")
+    for line in sentences(f["standing"]):
+        console.print(f"  [yellow]{line}[/]")
     if gro["frames_per_skb"]:
         _gro(console, gro)
     if f["tx"]["fates"]:

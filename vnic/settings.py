@@ -201,6 +201,9 @@ class Settings(Mapping[str, Any]):
                 raise ConfigError(f"{name}={value}: can't be changed now: {START_ONLY[key]}")
         self._check(values)
         values |= self._moderation(values)
+        values = dict(
+            sorted(values.items(), key=lambda item: item[0] != "adaptive-rx")
+        )  # then it says what the others do
         host, before = self._host, []
         with host.stopped_machine():
             flow_cnt = int(host.c.rps_flow_cnt)  # of queues to come

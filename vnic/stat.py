@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
 from vnic.reply import Reply
+from vnic.standing import as_dicts, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,7 @@ def sample(host: Host) -> dict[str, Any]:
         "processed": [c.processed for c in cpus],
         "idle_ns": [c.idle_ns for c in cpus],
         "now_ns": [c.now_ns for c in cpus],
+        "standing": [s for s in as_dicts(host) if not s["ended"]],
     }
 
 
@@ -86,6 +88,8 @@ class Line:
     """Frames of each receive queue, a second."""
     in_flight_at: dict[str, int] = field(default_factory=dict)
     """At its end."""
+    standing: list[dict[str, Any]] = field(default_factory=list)
+    """Frames that stood in rings at its beginning, and do at its end: moderation waits for more."""
 
     def as_dict(self) -> dict[str, Any]:
         """For --json-lines."""
@@ -109,6 +113,7 @@ def difference(now: dict[str, Any], before: dict[str, Any]) -> Line:
     # live, a CPU that sleeps has not looked at the clock for a while; in virtual time one that idles has its own
     passed = [now["t_ns"] - before["t_ns"]] * len(now["idle_ns"]) if now["live"] else each("now_ns")
     skbs = grown("skbs")
+    stood = {s["queue"] for s in before["standing"]}
     counts = {name: grown(name) for name in ("offered", "bytes", "interrupts", "polls", "ipis")} | {
         "delivered": delivered
     }
@@ -121,6 +126,7 @@ def difference(now: dict[str, Any], before: dict[str, Any]) -> Line:
         busy=[round(min(1.0, max(0.0, (t - i) / ns)), 3) for t, i in zip(passed, each("idle_ns"), strict=True)],
         queues=[round(n / seconds, 1) for n in each("queues")],
         in_flight_at={k: n for k, n in now["in_flight_at"].items() if n},
+        standing=[s for s in now["standing"] if s["queue"] in stood],
     )
 
 
@@ -156,4 +162,5 @@ def text(line: Line) -> str:
         f"{line.frames_per_skb:.2f}",
         _short(line.time_squeeze),
     ]
-    return " ".join(f"{c:>7}" for c in cells) + "  " + " ".join(f"{100 * b:4.0f} " for b in line.busy).rstrip() + "\n"
+    busy = " ".join(f"{100 * b:4.0f} " for b in line.busy).rstrip()
+    return "".join(f"{x}\n" for x in (" ".join(f"{c:>7}" for c in cells) + f"  {busy}", *sentences(line.standing)))

@@ -12,6 +12,7 @@ from vnic.causes import THRIFTLESS, Cause, Dial, causes
 from vnic.errors import ConfigError
 from vnic.losses import Facts
 from vnic.reply import Reply
+from vnic.standing import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,8 @@ class Answer:
     """Fate, frames and why, of what was lost without a limit's doing."""
     then: tuple[str, ...] = ()
     """Limits further on that lost frames too."""
+    standing: tuple[str, ...] = ()
+    """Frames that are not lost, and stand in a ring: a sentence for each queue."""
 
     @property
     def frames(self) -> int:
@@ -90,6 +93,7 @@ class Answer:
             "note": self.note or None,
             "besides": [{"fate": f, "frames": n, "why": why} for f, n, why in self.besides],
             "then": list(self.then),
+            "standing": list(self.standing),
         }
 
 
@@ -111,6 +115,8 @@ def setting_of(f: Facts, limit: str) -> int | str | None:
 
 def _idle(f: Facts) -> tuple[str, str, tuple[str, ...]]:
     """Nothing was lost: the limit that is nearest, and why it is said to be."""
+    if f.stand:
+        return "rx-frames", "frames wait for more of them", (f"{f.of('interrupts')} interrupts in all",)
     waited = f.of("no_buffer")
     fills = {}
     for knob in ("fifo", "rx-pool", "netdev-max-backlog"):
@@ -161,7 +167,8 @@ def why(facts: dict[str, Any]) -> Answer:
     try:
         f = Facts(facts)
         found = causes(f)
-        answer = Answer(int(facts["ledger"]["offered"]), f.lost(), besides=tuple(f.besides()))
+        stand = tuple(sentences(f.stand))
+        answer = Answer(int(facts["ledger"]["offered"]), f.lost(), besides=tuple(f.besides()), standing=stand)
         if not found:
             limit, text, evidence = _idle(f)
             return replace(answer, limit=limit, setting=setting_of(f, limit), text=text, evidence=evidence)
@@ -235,6 +242,7 @@ def text(a: Answer, *, unverified: str = "only a replay can be run again") -> st
         lines.append(("Lost", f"nothing of {_frames(a.offered)} by a limit"))
         lines.append(("Nearest", f"{a.limit}: {a.text}" if a.limit else a.text))
         lines += [("Evidence", e) for e in a.evidence]
+    lines += [("Standing", s) for s in a.standing]
     lines += [("Besides", f"{_frames(n)} {fate}: {why_}") for fate, n, why_ in a.besides[:3]]
     return "".join(f"{head:9} {line}\n" for head, line in lines)
 

@@ -2,8 +2,9 @@
 
 An interrupt is due ``usecs`` after the first frame the driver waits for, or when ``frames`` have come, whichever is
 first; both 0: at once. A driver that masked, or that took everything meanwhile, is not interrupted for that any more.
-Frames that come while an interrupt is serviced do not interrupt, but the first of them starts the ``_irq`` pair, if it
-is set: until that is over, there is no interrupt for what comes after the servicing either.
+Frames that come while an interrupt is serviced do not interrupt, but the first of them starts the ``_irq`` pair, if
+that has a time: until it is over, there is no interrupt for what comes after the servicing either. A card that has no
+buffer for the next frame (``starve``) does not wait for more.
 """
 
 
@@ -23,7 +24,7 @@ class Moderation:
         return None if self.began is None or not self.by[0] else self.began + self.by[0] * 1000
 
     def written(self, now: int, frames: int) -> None:
-        if self.began is None and (self.waits or any(self.pair_irq)):
+        if self.began is None and (self.waits or self.pair_irq[0]):
             self.began, self.first, self.count = now, None, 0
             self.by = self.pair if self.waits else self.pair_irq
         if self.waits:
@@ -40,6 +41,10 @@ class Moderation:
         if self.wants:
             self.delays.append(now - self.first)
         self.wants, self.began = False, None
+
+    def starve(self, now: int) -> None:
+        if self.began is not None and self.deadline is None:
+            self.fire(now)
 
     def mask(self) -> None:
         self.waits = self.wants = False

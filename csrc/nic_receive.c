@@ -1,0 +1,129 @@
+/* nic_receive.c - frames arrive at the card: is it for us, which queue, is there room?
+ *
+ *   wire.c -> nic_receive(): filter.c -> rss.c, arfs.c -> fifo.c, or a fate -> nic.c takes them from the FIFO
+ *
+ * What taps the wire (af_packet.c) sees a frame here, before any that arrived later, so a capture of it is in the order of
+ * arrival: most frames that the card loses are lost here, and have their fate already. One that is lost behind the FIFO
+ * is told of once more (nic.c).
+ */
+#include "prelude.h"
+
+#define TWICE static inline __attribute__((always_inline)) /* once for a burst, once for a frame that is looked at */
+
+/* A filter of the driver's goes before the indirection table. */
+static noinline void nic_steer(struct nic *nic, struct frame *f)
+{
+	int queue;
+
+	lock_if(nic->host->live, &nic->arfs.lock);
+	queue = arfs_lookup(&nic->arfs, f);
+	unlock_if(nic->host->live, &nic->arfs.lock);
+	if (queue >= 0)
+		f->queue = (u16)queue;
+}
+
+/* The header that the MTU does not count, with an outer tag if there is one. */
+static u32 header_len(const struct frame *f)
+{
+	return ETH_HLEN + (f->flags & FRAME_TAGGED ? 4u : 0u);
+}
+
+static noinline int too_long(struct nic *nic, const struct frame *f)
+{
+	COUNT(nic->rx_length_errors, 1);
+	COUNT(nic->too_long, 1);
+	nic->longest = max_u32(nic->longest, f->wire_len - header_len(f));
+	return RX_LENGTH;
+}
+
+static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
+{
+	int fate;
+
+	if (unlikely(!nic->up))
+		return DEV_READY;
+	if (unlikely(f->len < ETH_HLEN)) {
+		COUNT(nic->rx_length_errors, 1);
+		return RX_LENGTH;
+	}
+	if (!parsed)
+		frame_parse(f);
+	if (unlikely(nic->mtu && f->wire_len > nic->mtu + header_len(f)))
+		return too_long(nic, f);
+	fate = filter_frame(&nic->filter, f);
+	if (unlikely(fate >= 0 || f->flags & FRAME_NO_PYTHON)) {
+		COUNT(nic->filtered, 1);
+		return fate >= 0 ? fate : PYTHON_FILTER;
+	}
+	if (unlikely(f->data[0] & 1))
+		COUNT(nic->multicast, 1);
+	return -1;
+}
+
+/* Return: false = one did not fit */
+static bool nic_store(struct nic *nic, struct frame *f, u32 n)
+{
+	for (bool all = true;; all = false) {
+		u32 done = fifo_push_burst(&nic->fifo, f, n);
+
+		if (likely(done == n))
+			return all;
+		fifo_overrun(nic, &f[done]);
+		nic_fate(nic, &f[done], FIFO_OVERRUN);
+		f += done + 1;
+		n -= done + 1;
+	}
+}
+
+/* A burst, stage by stage: what a stage needs stays in registers, and the hash is made of many at once.
+ * Return: -1 = all are in the FIFO; the fate of one that is not */
+TWICE int receive(struct nic *nic, struct frame *f, int n)
+{
+	bool hashed = n && f->flags & FRAME_HASHED && nic->burst_key == rss_key_id(&nic->rss); /* all of them or none */
+	u32 good = 0;
+	int lost = -1;
+
+	COUNT(nic->offered, (u64)n);
+	for (int i = 0; i < n; i++) {
+		int fate = nic_accept(nic, &f[i], hashed);
+
+		if (unlikely(fate >= 0)) {
+			nic_fate(nic, &f[i], (enum fate)fate);
+			lost = fate;
+			continue;
+		}
+		if (unlikely(good != (u32)i))
+			f[good] = f[i];
+		good++;
+	}
+	if (hashed)
+		for (u32 i = 0; i < good; i++)
+			f[i].queue = rss_queue(&nic->rss, f[i].hash);
+	else
+		rss_burst(&nic->rss, f, good);
+	if (unlikely(READ_ONCE(nic->arfs.count)))
+		for (u32 i = 0; i < good; i++)
+			nic_steer(nic, &f[i]);
+	return nic_store(nic, f, good) ? lost : FIFO_OVERRUN;
+}
+
+/* Somebody looks at the wire, and is to see each frame as it came: one after the other, whatever becomes of it. */
+static noinline void receive_tapped(struct nic *nic, struct frame *f, int n)
+{
+	for (int i = 0; i < n; i++) {
+		int fate;
+
+		if (f[i].head)
+			tap_vnet_whole(nic->wire, &f[i]);
+		fate = receive(nic, &f[i], 1);
+		packet_taps_frame(nic, TAP_WIRE, &f[i], f[i].t_ns, fate); /* what was released is still there */
+	}
+}
+
+void nic_receive(struct nic *nic, struct frame *f, int n)
+{
+	if (unlikely(READ_ONCE(nic->host->taps[TAP_WIRE]) != NULL))
+		receive_tapped(nic, f, n);
+	else
+		receive(nic, f, n);
+}
