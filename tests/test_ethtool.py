@@ -384,11 +384,27 @@ def test_losses_have_names(host):
 # ---- the rest ----
 
 
-@pytest.mark.parametrize("line", ["-T vnic0", "-a vnic0", "vnic0", "--show-eee vnic0"])
-def test_what_ethtool_has_and_the_card_nothing_for_is_said(host, line):
-    reply = ethtool.command(host(), line.split())
-    assert (reply.code, reply.out) == (1, "")
-    assert reply.err.startswith("ethtool: the card has nothing for ")
+@pytest.mark.parametrize("line", ["-a vnic0", "--show-eee vnic0", "--show-fec vnic0", "--cable-test vnic0"])
+def test_what_the_card_has_not_is_said_as_linux_says_it(host, line):
+    run(host(), line, code=1, err=UNSUPPORTED)
+
+
+@pytest.mark.parametrize(("link", "speed"), [("2.5G", "2500Mb/s"), ("100M", "100Mb/s"), ("inf", "Unknown!")])
+def test_the_settings_have_the_wires_rate(host, link, speed):
+    values = shown(host(link=link, speed="max" if link == "inf" else "1"), "vnic0")
+    assert (values["Speed"], values["Duplex"], values["Port"]) == (speed, "Full", "Other")
+
+
+def test_the_link_is_there_until_the_wire_has_ended(host):
+    h = host()
+    assert shown(h, "vnic0")["Link detected"] == "yes"
+    h.wire.c.eof = 1
+    assert shown(h, "vnic0")["Link detected"] == "no"
+    h.wire.c.eof = 0
+
+
+def test_an_instance_does_not_tell_by_itself(host):
+    assert ethtool.command(host(), ["--monitor"]).code == 1
 
 
 def test_help_and_version(host):
