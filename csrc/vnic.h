@@ -822,6 +822,7 @@ u32 skb_checksum(const struct sk_buff *skb, u32 off, u32 len, u32 sum);
 #define NAPI_STATE_THREADED 64     /* polled by a task of its own */
 #define NAPI_STATE_SCHED_THREADED 128 /* which has the poll */
 
+enum task_kind { TASK_NONE, TASK_KSOFTIRQD, TASK_READER, TASK_NAPI }; /* and those of further NAPIs behind it */
 struct task { u64 wakeups, runs, busy_ns; u8 runnable; };
 
 struct gro_list { struct sk_buff *skb[MAX_GRO_SKBS]; u32 count; };  /* [0] is the oldest */
@@ -856,6 +857,8 @@ int napi_complete_done(struct napi_struct *n, int work_done);
 void napi_watchdog(struct napi_struct *n);
 void napi_full_poll_flush(struct napi_struct *n);
 void napi_timer_start(struct napi_struct *n, u64 timeout_ns);
+void napi_list_add(struct softnet_data *sd, struct napi_struct *n);
+void napi_list_del(struct napi_struct *n);
 void netif_napi_add(struct softnet_data *sd, struct napi_struct *n, int (*poll)(struct napi_struct *, int), u32 weight);
 void napi_enable(struct napi_struct *n);
 int napi_disable(struct napi_struct *n);     /* 1: nobody polls it, and nobody can; 0: somebody does, ask again */
@@ -1012,6 +1015,7 @@ struct driver_queue {
 	u8 unmask;                     /* napi_complete_done() said so; done when the device has caught up */
 	/* counters */
 	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used, irqs;
+	u64 irqs_by[CPUS_MAX], irqs_counted; /* by CPUs that took its interrupts before, and how many those are */
 };
 int driver_open_queue(struct host *h, u32 i); /* 0, or -errno; then driver_free_queue() */
 void driver_free_queue(struct host *h, u32 i);
@@ -1022,9 +1026,11 @@ void driver_irq(struct driver_queue *dq);    /* the interrupt handler */
 int driver_refill(struct driver_queue *dq);  /* buffers posted */
 void driver_close(struct driver_queue *dq);  /* frames left in the ring end as DEV_READY */
 
-/* ---- stop_machine.c, driver_ethtool.c: knobs change while nobody moves ---- */
+/* ---- stop_machine.c, driver_ethtool.c, irq_affinity.c: knobs change while nobody moves ---- */
 
 void machine_pause(struct host *h, u32 pause);
+u64 machine_clock(const struct softnet_data *sd);
+void machine_turn(struct softnet_data *sd);
 void machine_settle(struct host *h);
 int ring_settle(struct driver_queue *dq);
 int driver_set_ringparam(struct host *h, u32 size);
@@ -1032,6 +1038,10 @@ int driver_set_channels(struct host *h, u32 nqueues);
 int driver_set_adaptive(struct host *h, u32 on);
 void netif_set_weights(struct host *h);
 void dev_set_threaded(struct host *h, u32 on);
+u64 irq_affinity(const struct host *h, u32 queue);
+u32 irq_cpu(const struct host *h, u32 queue);
+u64 irq_count(const struct driver_queue *dq, u32 cpu);
+int irq_set_affinity(struct host *h, u32 queue, u64 cpus);
 
 /* ---- gro.c: hold and merge. gro_inet.c: VLAN, IP, one tunnel; gro_tcp.c, gro_udp.c: may it join?  ---- */
 
@@ -1561,6 +1571,7 @@ struct host {
 	u64 gro_flush_timeout;
 	u8 threaded, prefer_busy_poll;
 	u32 busy_read, busy_poll_budget;    /* us; packets */
+	u64 irq_affinity[NIC_QUEUES_MAX];   /* CPUs that may take a queue's interrupt; 0: nobody said */
 	u32 rps_len[NIC_QUEUES_MAX];
 	u16 rps_map[NIC_QUEUES_MAX][CPUS_MAX];
 	u32 rps_flow_cnt, rps_sock_flow_entries, flow_limit_table_len;

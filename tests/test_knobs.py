@@ -73,6 +73,7 @@ OTHERS = {
     "rss-xfrm",
     "rss-indir",
     "rss-key",
+    "smp-affinity",
     "rps-cpus",
     "reader-cpu",
     "link",

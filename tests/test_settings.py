@@ -63,6 +63,7 @@ OTHER = {  # a value that is not the default
     "busy-read": 5,
     "busy-poll-budget": 6,
     "prefer-busy-poll": True,
+    "smp-affinity": 2,
     "rps-cpus": 6,
     "rps-flow-cnt": 64,
     "rps-sock-flow-entries": 128,
@@ -199,8 +200,14 @@ def test_a_queue_has_its_own():
     with host(queues=2) as h:
         h.knobs.queue(1).update({"rx-usecs": 30, "rps-cpus": "c", "rps-flow-cnt": 5})
         irq = {"rx-usecs-irq": 0, "rx-frames-irq": 0}
-        assert dict(h.knobs.queue(1)) == {"rx-usecs": 30, "rx-frames": 0, "rps-cpus": 12, "rps-flow-cnt": 8} | irq
-        assert dict(h.knobs.queue(0)) == {"rx-usecs": 0, "rx-frames": 1, "rps-cpus": 0, "rps-flow-cnt": 0} | irq
+        assert (
+            dict(h.knobs.queue(1))
+            == {"rx-usecs": 30, "rx-frames": 0, "smp-affinity": 2, "rps-cpus": 12, "rps-flow-cnt": 8} | irq
+        )
+        assert (
+            dict(h.knobs.queue(0))
+            == {"rx-usecs": 0, "rx-frames": 1, "smp-affinity": 1, "rps-cpus": 0, "rps-flow-cnt": 0} | irq
+        )
         h.knobs.rx_usecs = 7
         assert h.knobs.queue(1).rx_usecs == h.knobs.queue(0).rx_usecs == 7
         with pytest.raises(vnic.ConfigError, match="not a queue's"):
@@ -305,7 +312,11 @@ def impossible(h, config, name, value):
     """No interrupt would ever come, no such CPU, no room for that queue."""
     other = {"rx-usecs": "rx-frames", "rx-frames": "rx-usecs"}.get(name)
     never = other is not None and value == 0 and h.knobs[other] == 0
-    return never or (name == "reader-cpu" and config["cpus"] == 1) or (name == "queues" and value > h.c.nic.queues_max)
+    return (
+        never
+        or (name in ("reader-cpu", "smp-affinity") and config["cpus"] == 1)
+        or (name == "queues" and value > h.c.nic.queues_max)
+    )
 
 
 CHANGES = {k: v for k, v in OTHER.items() if k not in {"mac", "rss-key"}}

@@ -202,6 +202,13 @@ KNOBS: dict[str, Knob] = {
         False,
         "softirqs leave a queue to its busy reader while its timer runs",
     ),
+    "smp-affinity": Knob(
+        parse_mask,
+        places.AFFINITY,
+        None,
+        "CPUs that may take a queue's interrupt, a mask: the first does; else queue i's is CPU i mod cpus",
+        as_given=True,
+    ),
     "rps-cpus": Knob(parse_mask, places.RPS, 0, "CPUs to spread to, a hexadecimal mask; 0: off", as_given=True),
     "rps-flow-cnt": Knob(
         integer(0, 1 << 20), places.FLOW_CNT, 0, "flows a queue's RFS table holds, rounded up to 2^n; 0: off"

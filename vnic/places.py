@@ -222,6 +222,32 @@ def _get_rps(h: Any, _w: Any, q: int | None) -> int:
 RPS = Place(_put_rps, _get_rps, each_queue=True)
 
 
+def _refuse_no_cpu(h: Any, mask: int) -> None:
+    if not mask & (1 << h.ncpus) - 1:
+        raise ValueError(f"names no CPU that there is: the host has {h.ncpus}")
+
+
+def _put_affinity(h: Any, _w: Any, mask: int, q: int | None) -> None:
+    _refuse_no_cpu(h, mask)
+    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
+        h.irq_affinity[i] = mask
+
+
+def _change_affinity(h: Any, _w: Any, mask: int, q: int | None) -> int:
+    _refuse_no_cpu(h, mask)
+    if h.external_driver:
+        raise ValueError("the interrupts are eventfds of the driver's own process")
+    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
+        if (rc := int(lib.irq_set_affinity(h, i, mask))) < 0:
+            return rc
+    return 0
+
+
+AFFINITY = Place(
+    _put_affinity, lambda h, _w, q: int(lib.irq_affinity(h, q or 0)), each_queue=True, change=_change_affinity
+)
+
+
 def _put_gro_max_size(h: Any, _w: Any, n: int, _q: int | None) -> None:
     h.gro_max_size = n
     if n <= 65536:  # as the kernel does; above that it is IPv6's alone (BIG TCP)

@@ -133,6 +133,7 @@ class Settings(Mapping[str, Any]):
         busy_read_usecs: int
         busy_poll_budget: int
         prefer_busy_poll: bool
+        smp_affinity: int
         rps_cpus: int
         rps_flow_cnt: int
         rps_sock_flow_entries: int
@@ -164,7 +165,7 @@ class Settings(Mapping[str, Any]):
         object.__setattr__(self, "_queue", queue)
 
     def queue(self, i: int) -> Settings:
-        """The knobs that each queue has of its own: rx-usecs, rx-frames (and -irq), rps-cpus, rps-flow-cnt.
+        """The knobs that each queue has of its own: rx-usecs, rx-frames (and -irq), smp-affinity, rps-cpus ...
 
         ConfigError: there is no such queue.
         """
