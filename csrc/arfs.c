@@ -29,6 +29,8 @@ int arfs_set(struct host *h, u32 on)
 	if (rc < 0)
 		return rc;
 	arfs_clear(h);
+	if (!on) /* rules by hand go too, as igb has it */
+		h->nic.rules.count = 0;
 	h->nic.ntuple = (u8)on;
 	return 0;
 }

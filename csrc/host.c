@@ -257,6 +257,7 @@ void host_free(struct host *h)
 	inet_frags_exit(&h->ip6_frags);
 	rfs_exit(h);
 	free(h->nic.arfs.filter);
+	free(h->nic.rules.rule);
 	free(h->nic.tx.memory);
 	driver_tx_free(h);
 	neigh_exit(&h->neigh);

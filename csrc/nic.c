@@ -9,7 +9,7 @@
  */
 #include "prelude.h"
 
-static void nic_fate(struct nic *nic, struct frame *f, enum fate fate)
+void nic_fate(struct nic *nic, struct frame *f, enum fate fate)
 {
 	COUNT(nic->fates[fate], 1);
 	if (unlikely(f->head))
@@ -90,18 +90,6 @@ void nic_purge(struct nic *nic)
 	nic_tx_purge(nic);
 }
 
-/* A filter of the driver's goes before the indirection table. */
-static noinline void nic_steer(struct nic *nic, struct frame *f)
-{
-	int queue;
-
-	lock_if(nic->host->live, &nic->arfs.lock);
-	queue = arfs_lookup(&nic->arfs, f);
-	unlock_if(nic->host->live, &nic->arfs.lock);
-	if (queue >= 0)
-		f->queue = (u16)queue;
-}
-
 /* The header that the MTU does not count, with an outer tag if there is one. */
 static u32 header_len(const struct frame *f)
 {
@@ -177,9 +165,8 @@ void nic_receive(struct nic *nic, struct frame *f, int n)
 			f[i].queue = rss_queue(&nic->rss, f[i].hash);
 	else
 		rss_burst(&nic->rss, f, good);
-	if (unlikely(READ_ONCE(nic->arfs.count)))
-		for (u32 i = 0; i < good; i++)
-			nic_steer(nic, &f[i]);
+	if (unlikely(READ_ONCE(nic->arfs.count) | nic->rules.count))
+		good = nic_steer(nic, f, good);
 	nic_store(nic, f, good);
 }
 

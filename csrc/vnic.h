@@ -45,7 +45,7 @@ enum fate {
 	DELIVERED_UDP, DELIVERED_TCP, DELIVERED_ICMP, DELIVERED_ICMPV6, DELIVERED_IGMP, DELIVERED_ARP,
 	DELIVERED_PYTHON, DELIVERED_DRIVER,
 	/* the card */
-	DEV_READY, RX_LENGTH, MAC_FILTER, VLAN_FILTER, PYTHON_FILTER, FIFO_OVERRUN, RX_OVER, RX_NO_BUFFER,
+	DEV_READY, RX_LENGTH, MAC_FILTER, VLAN_FILTER, PYTHON_FILTER, NTUPLE_FILTER, FIFO_OVERRUN, RX_OVER, RX_NO_BUFFER,
 	/* the host, up to the protocols: names are Linux's SKB_DROP_REASON_* where it has one */
 	CPU_BACKLOG, UNHANDLED_PROTO, OTHERHOST, PYTHON_DROP, PYTHON_QUEUE_FULL,
 	/* IP */
@@ -600,6 +600,31 @@ void dim_init(struct dim *d);
 const struct dim_profile *dim_profile(const struct dim *d);
 int net_dim(struct dim *d, const struct dim_sample *now);
 
+/* ---- ntuple.c: rules that say which queue a frame goes to, or that it is dropped ---- */
+
+#define NTUPLE_RULES 128
+#define NTUPLE_DROP 65535          /* in place of a queue */
+/* what a frame says, and a rule asks for; network byte order. Of an IPv4 address the first 4 bytes */
+struct ntuple_key {
+	u8 src[16], dst[16];
+	u8 l4[4];                      /* ports, or what is in their place */
+	u8 vlan_tci[2], vlan_etype[2], proto[2];
+	u8 dst_mac[6], src_mac[6];
+	u8 l3, l4_proto, tos;          /* l3: 4, 6 or 0 */
+	u8 tagged, has_l4;             /* are those fields there? */
+	u8 spare[5];
+};
+struct ntuple_rule { u64 value[8], mask[8], hits; u32 type, location, queue, spare; }; /* type: TCP_V4_FLOW .., only kept */
+struct ntuple {
+	struct ntuple_rule *rule;      /* NTUPLE_RULES of them, those in use first, by location; NULL: there never was one */
+	u32 count;
+};
+struct nic;
+const struct ntuple_rule *ntuple_lookup(struct ntuple *t, const struct frame *f);  /* the card */
+int ntuple_insert(struct nic *nic, const struct ntuple_key *value, const struct ntuple_key *mask, u32 type, u32 location,
+		  u32 queue);
+int ntuple_delete(struct nic *nic, u32 location);
+
 /* ---- arfs.c: filters in the card that bring a flow to a queue ---- */
 
 struct arfs_filter {
@@ -678,6 +703,7 @@ struct nic {
 	u32 nqueues_open, queues_max;  /* that have, or had, a driver's queue; that there is room for */
 	u8 rx_csum, tx_csum, drop_en, python_filter, up, ntuple, adaptive_rx;
 	struct arfs arfs;
+	struct ntuple rules;
 	/* the device's clock and its plans */
 	u64 now, dma_done;
 	u8 dma_busy;
@@ -703,6 +729,8 @@ int nic_up(struct nic *nic);                 /* after the driver wrote DRIVER_OK
 void nic_run(struct nic *nic, u64 until);    /* all device events up to and including until */
 u64 nic_next(struct nic *nic);               /* when the next one is; ~0: none planned */
 void nic_receive(struct nic *nic, struct frame *f, int n);  /* frames that arrived: filter, rss, fifo */
+void nic_fate(struct nic *nic, struct frame *f, enum fate fate);
+u32 nic_steer(struct nic *nic, struct frame *f, u32 n);
 void nic_drain(struct nic *nic, u64 now);    /* FIFO -> ring, as far as there are buffers */
 void nic_kick(struct nic *nic, u32 queue, u64 now);         /* doorbell */
 int nic_pull(struct nic *nic, u64 now);      /* a pulled wire: offer the next burst. Return: frames */

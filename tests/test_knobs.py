@@ -74,6 +74,7 @@ OTHERS = {
     "rss-indir",
     "rss-key",
     "smp-affinity",
+    "ntuple-rules",
     "rps-cpus",
     "reader-cpu",
     "link",

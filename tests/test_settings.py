@@ -15,6 +15,7 @@ from test_live import live  # noqa: F401 - a fixture
 
 import vnic
 from vnic.knobs import KNOBS, UNITS
+from vnic.ntuple import Rules, parse_rules
 from vnic.settings import START_ONLY
 
 OTHER = {  # a value that is not the default
@@ -64,6 +65,7 @@ OTHER = {  # a value that is not the default
     "busy-poll-budget": 6,
     "prefer-busy-poll": True,
     "smp-affinity": 2,
+    "ntuple-rules": parse_rules("udp4 dst-port 5000 action 0; tcp4 src-port 1000 action -1"),
     "rps-cpus": 6,
     "rps-flow-cnt": 64,
     "rps-sock-flow-entries": 128,
@@ -149,7 +151,7 @@ def test_attributes_are_typed_and_a_name_may_say_its_unit():
             value = getattr(h.knobs, attribute.replace("-", "_"))
             assert value == h.knobs[name]
             kind = typed[attribute.replace("-", "_")]
-            assert isinstance(value, eval(kind.replace("tuple[int, ...]", "tuple")))
+            assert isinstance(value, eval(kind.replace("tuple[int, ...]", "tuple"), {"Rules": Rules}))
         h.knobs.gro_flush_timeout_ns = 5000
         assert h.knobs.gro_flush_timeout == 5000
 

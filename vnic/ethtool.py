@@ -164,11 +164,16 @@ def channels_text(dev: str, maximum: dict[str, int], now: dict[str, int]) -> str
 
 
 def _channels(host: Host) -> tuple[dict[str, int], dict[str, int]]:
-    """An interrupt for each receive queue, and a sending ring of its own: most there can be, and now."""
-    queues = int(host.c.nic.nqueues)
-    most = int(host.c.nic.queues_max)
-    none = {"other": 0, "combined": 0}
-    return {"rx": most, "tx": 1} | none, {"rx": queues, "tx": 1} | none
+    """Most there can be, and now. A channel is an interrupt and the queues it is for (ethtool.h).
+
+    The card has one for each receive queue; its sending ring has none, and whoever sends looks after it. So they can be
+    counted as combined channels (virtio_net, igb), or as so many that receive and one that sends (veth).
+    """
+    queues, most = int(host.c.nic.nqueues), int(host.c.nic.queues_max)
+    maximum = {"rx": most, "tx": 1, "other": 0, "combined": most}
+    if host.nic.combined:
+        return maximum, {"rx": 0, "tx": 0, "other": 0, "combined": queues}
+    return maximum, {"rx": queues, "tx": 1, "other": 0, "combined": 0}
 
 
 def show_channels(host: Host, dev: str, args: Sequence[str]) -> Reply:
@@ -180,7 +185,7 @@ def show_channels(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def set_channels(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """-L: how many queues."""
+    """-L: how many queues. Counted the other way, the channels that were there before are no more."""
     given = parameters("-L", dev, args, dict.fromkeys(_CHANNELS, int))
     need_device(host, dev)
     maximum, now = _channels(host)
@@ -190,17 +195,25 @@ def set_channels(host: Host, dev: str, args: Sequence[str]) -> Reply:
     for kind in _CHANNELS:
         if wanted[kind] > maximum[kind]:
             raise netlink_error("requested channel count exceeds maximum", offset=given[kind].offset)
-    for kind in ("rx", "tx"):
-        if wanted[kind] == 0:
-            raise netlink_error(
-                "requested channel counts would result in no RX or TX channel being configured",
-                offset=given[kind].offset,
-            )
+    missing = "rx" if not wanted["rx"] else "tx" if not wanted["tx"] else ""
+    if missing and not wanted["combined"]:
+        raise netlink_error(
+            "requested channel counts would result in no RX or TX channel being configured",
+            offset=given["combined" if "combined" in given else missing].offset,
+        )
+    named = {kind for kind, g in given.items() if g.value}
+    combined = "combined" in named or (host.nic.combined and not named)
+    queues = wanted["combined" if combined else "rx"]
+    if {"combined"} < named or not queues:
+        raise netlink_error("channels are combined, or they receive and one sends: not both")
     table_ = host.knobs["rss-indir"]
     used = max(table_)
-    if not table_.default and wanted["rx"] <= used:
+    if not table_.default and queues <= used:
         raise netlink_error(f"requested channel counts are too low for existing indirection table ({used})")
-    change(host, given, {"rx": "queues"})
+    if queues <= max((rule.action for rule in host.knobs["ntuple-rules"]), default=0):
+        raise netlink_error("requested channel counts are too low for existing ntuple filter settings")
+    change(host, {"queues": Given(queues, 0)}, {"queues": "queues"})
+    host.nic.combined = combined
     return Reply()
 
 

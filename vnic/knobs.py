@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vnic import places
 from vnic._core import lib
 from vnic.errors import ConfigError
+from vnic.ntuple import parse_rules
 from vnic.places import Place, flow_hash, of_host, of_irq
 from vnic.values import (
     fixed_off,
@@ -70,7 +71,7 @@ def _flow_hash(flow_type: str) -> Knob:
 
 KNOBS: dict[str, Knob] = {
     # order matters where one knob looks at another
-    "queues": Knob(integer(1, lib.NIC_QUEUES_MAX), places.QUEUES, 1, "receive queues (ethtool -L rx)"),
+    "queues": Knob(integer(1, lib.NIC_QUEUES_MAX), places.QUEUES, 1, "receive queues (ethtool -L combined)"),
     "rx-ring": Knob(
         integer(lib.RX_RING_MIN, lib.RX_RING_MAX, power_of_two=True),
         places.RING,
@@ -225,6 +226,9 @@ KNOBS: dict[str, Knob] = {
         places.NTUPLE,
         False,
         "the card steers flows to their readers' queues (accelerated RFS)",
+    ),
+    "ntuple-rules": Knob(
+        parse_rules, places.RULES, None, "rules in the card, with ; between (ethtool -N): udp4 dst-port 53 action 1"
     ),
     "ipfrag-high-thresh": _frag_thresh("ip_frags"),
     "ipfrag-time": _frag_time("ip_frags", 30),

@@ -21,6 +21,7 @@ from vnic.knobs import KNOBS, canonical, read, refuse_no_interrupt, shown
 
 if TYPE_CHECKING:
     from vnic.host import Host
+    from vnic.ntuple import Rules
 
 START_ONLY = {
     "rx-buf-len": "buffers of that size were laid out when the card was made",
@@ -43,6 +44,7 @@ _FOLLOW = {
     "mac": ("allmulti",),
     "adaptive-rx": ("rx-usecs", "rx-frames"),
     "gro-max-size": ("gro-ipv4-max-size",),
+    "ntuple": ("ntuple-rules",),
 }
 """Knob -> others that change with it."""
 
@@ -140,6 +142,7 @@ class Settings(Mapping[str, Any]):
         flow_limit_cpus: int
         flow_limit_table_len: int
         ntuple: bool
+        ntuple_rules: Rules
         ipfrag_high_thresh: int
         ipfrag_high_thresh_bytes: int
         ipfrag_time: int
