@@ -1342,6 +1342,7 @@ enum frag_mib { FRAG_TIMEOUT, FRAG_REQDS, FRAG_OKS, FRAG_FAILS, FRAG_OVERLAPS };
 void inet_frags_defaults(struct host *h);
 int inet_frags_init(struct inet_frags *f);
 void inet_frags_exit(struct inet_frags *f);
+u32 inet_frags_in_use(struct host *h, struct inet_frags *f);
 void inet_frags_flush(struct host *h);       /* what waits ends as FRAG_REASM_TIMEOUT */
 void inet_frag_expire(struct softnet_data *sd);
 struct inet_frag_queue *inet_frag_find(struct softnet_data *sd, struct inet_frags *f, const struct inet_frag_key *key);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vnic import files, irq_affinity, netdevice, snmp, sysctl
+from vnic import files, irq_affinity, netdevice, snmp, sockstat, sysctl
 from vnic.files import File
 
 if TYPE_CHECKING:
@@ -83,6 +83,10 @@ FILES: dict[str, File] = {
     "/proc/net/snmp": File(snmp.snmp, "host.mib()"),
     "/proc/net/netstat": File(snmp.netstat, "host.mib()"),
     "/proc/net/snmp6": File(snmp.snmp6, "host.mib()"),
+    "/proc/net/udp": File(sockstat.udp, "the host's UDP sockets; drops: those that found rcvbuf full"),
+    "/proc/net/udp6": File(sockstat.udp6, "those bound to an address of IPv6"),
+    "/proc/net/sockstat": File(sockstat.sockstat, "the host's sockets; datagrams that wait for fragments"),
+    "/proc/net/sockstat6": File(sockstat.sockstat6, "the same of IPv6"),
     "/proc/interrupts": File(interrupts, "interrupts that the driver handled; received_rps"),
     "/proc/softirqs": File(softirqs, "net_rx_runs"),
     **sysctl.FILES,
