@@ -1610,7 +1610,7 @@ struct host {
 	struct rps_sock_flow_table *rps_sock_flow, *rps_sock_tables; /* NULL: off; all there were, the largest first */
 	u32 rps_cpu_mask;
 	u64 hash_key[2];
-	u32 rcvbuf, sock_max, reader_cpu;   /* reader_cpu: ~0 = local port mod cpus */
+	u32 rcvbuf, rmem_max, sock_max, reader_cpu;   /* reader_cpu: ~0 = local port mod cpus */
 	struct packet_type ptype[PTYPES_MAX];
 	u32 nptypes;
 	u16 protocol_python[256];      /* IP protocol -> Python handler */

@@ -246,6 +246,12 @@ KNOBS: dict[str, Knob] = {
         212992,
         "a socket's receive buffer, bytes of truesize",
     ),
+    "rmem-max": Knob(
+        integer(2304, (1 << 31) - 1),
+        of_host("rmem_max"),
+        212992,
+        "the most that setsockopt(SO_RCVBUF) can ask for, bytes",
+    ),
     "reader-cpu": Knob(
         parse_reader, places.READER, "any", "where the readers run; any: local port mod cpus", as_given=True
     ),
@@ -306,6 +312,7 @@ UNITS = {
     "ip6frag-high-thresh": "bytes",
     "ip6frag-time": "s",
     "rcvbuf": "bytes",
+    "rmem-max": "bytes",
     "link": "bps",
 }
 """Units that Linux's name does not say: ``gro-flush-timeout-ns`` is a name too."""

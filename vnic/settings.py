@@ -154,6 +154,8 @@ class Settings(Mapping[str, Any]):
         ip6frag_time_s: int
         rcvbuf: int
         rcvbuf_bytes: int
+        rmem_max: int
+        rmem_max_bytes: int
         reader_cpu: int
         sockets: int
         catch_up: int
