@@ -157,7 +157,7 @@ class Socket:
         self._c.rcvbuf = value
 
     def setsockopt(self, level: int, name: int, value: int) -> None:
-        """As setsockopt(2): SO_RCVBUF (twice ``value``, bounded by net.core.rmem_max), SO_RCVBUFFORCE, UDP_GRO.
+        """Set an option: SO_RCVBUF (twice ``value``, bounded by net.core.rmem_max), SO_RCVBUFFORCE, UDP_GRO.
 
         Raises:
             OSError: ENOPROTOOPT, there is no such option here.
@@ -165,7 +165,7 @@ class Socket:
         sockopt.set_(self._host.c, self._c, level, name, value)
 
     def getsockopt(self, level: int, name: int) -> int:
-        """As getsockopt(2), of the same. OSError: ENOPROTOOPT."""
+        """The value of one of these options. OSError: ENOPROTOOPT."""
         return sockopt.get(self._c, level, name)
 
     @property
