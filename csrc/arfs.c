@@ -5,8 +5,8 @@
  *   driver_poll() -> arfs_expire(): filters whose flow has moved on, or was quiet for long, are taken out
  *
  * Linux: net/core/dev.c set_rps_cpu(), rps_may_expire_flow(); the driver's and the card's half is modelled on no chip.
- * TCP and UDP over IPv4 and IPv6, exact matches, so many filters and no more. ethtool -K ntuple. rx_cpu_rmap: a CPU's
- * own queue, and for a CPU without one, queue (cpu mod queues).
+ * TCP and UDP over IPv4 and IPv6, exact matches, so many filters and no more. ethtool -K ntuple. rx_cpu_rmap: the first
+ * queue that interrupts the CPU, and for a CPU without one, queue (cpu mod queues).
  */
 #include "prelude.h"
 
@@ -29,6 +29,8 @@ int arfs_set(struct host *h, u32 on)
 	if (rc < 0)
 		return rc;
 	arfs_clear(h);
+	if (!on) /* rules by hand go too, as igb has it */
+		h->nic.rules.count = 0;
 	h->nic.ntuple = (u8)on;
 	return 0;
 }
@@ -48,7 +50,10 @@ void arfs_clear(struct host *h)
 
 u32 arfs_queue(const struct host *h, u32 cpu)
 {
-	return cpu % h->nic.nqueues; /* queue i interrupts CPU i mod cpus: cpu < queues has its own */
+	for (u32 i = 0; i < h->nic.nqueues; i++)
+		if (irq_cpu(h, i) == cpu)
+			return i;
+	return cpu % h->nic.nqueues;
 }
 
 /* The flow's filter. Probes go over free slots: filters come and go, and nothing is moved. */

@@ -74,7 +74,7 @@ int driver_open_queue(struct host *h, u32 i)
 	struct nic *nic = &h->nic;
 	struct vnic_queue_config *qc = &nic->config->queue[i];
 	struct driver_queue *dq = calloc(1, sizeof(*dq));
-	struct softnet_data *sd = h->cpu[i % h->ncpus];
+	struct softnet_data *sd = h->cpu[irq_cpu(h, i)];
 	int rc;
 
 	if (!dq)

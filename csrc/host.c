@@ -95,7 +95,7 @@ struct host *host_new(u32 ncpus)
 	h->gro_normal_batch = 8;
 	h->busy_poll_budget = 8;
 	h->flow_limit_table_len = 4096;
-	h->rcvbuf = 212992;
+	h->rcvbuf = h->rmem_max = 212992;
 	h->sock_max = 65536;
 	h->reader_cpu = ~0u;
 	h->limit = NEVER;
@@ -257,6 +257,7 @@ void host_free(struct host *h)
 	inet_frags_exit(&h->ip6_frags);
 	rfs_exit(h);
 	free(h->nic.arfs.filter);
+	free(h->nic.rules.rule);
 	free(h->nic.tx.memory);
 	driver_tx_free(h);
 	neigh_exit(&h->neigh);

@@ -29,6 +29,19 @@ int inet_frag_ecn(u8 seen)
 	return seen & 8 ? 3 : 0;
 }
 
+/* inet_frags_in_use() - datagrams that wait for the rest */
+u32 inet_frags_in_use(struct host *h, struct inet_frags *f)
+{
+	u32 n;
+
+	lock_if(h->live, &f->lock);
+	n = f->used;
+	for (const struct inet_frag_queue *q = f->free; q; q = q->next)
+		n--;
+	unlock_if(h->live, &f->lock);
+	return n;
+}
+
 /* ---- the table ---- */
 
 void inet_frags_defaults(struct host *h)

@@ -20,6 +20,7 @@ const char *fate_text(enum fate fate)
 		[MAC_FILTER] = "not for us: the address filter",
 		[VLAN_FILTER] = "not for us: the VLAN filter",
 		[PYTHON_FILTER] = "not for us: a filter written in Python",
+		[NTUPLE_FILTER] = "dropped by a rule in the card (ethtool -N ... action -1)",
 		[FIFO_OVERRUN] = "the card's FIFO was full (rx_fifo_errors)",
 		[RX_OVER] = "longer than all buffers the ring can hold (rx_over_errors)",
 		[RX_NO_BUFFER] = "no buffer posted, and drop_en is on (rx_fifo_errors)",

@@ -11,16 +11,38 @@
  */
 #include "prelude.h"
 
+void napi_list_add(struct softnet_data *sd, struct napi_struct *n)
+{
+	n->sd = sd;
+	n->slot = (u8)sd->nnapis;
+	sd->napis[sd->nnapis++] = n;
+}
+
+/* napi_list_del() - it lives here no more, nobody polls it, and its task sleeps. The last one takes its place. */
+void napi_list_del(struct napi_struct *n)
+{
+	struct softnet_data *sd = n->sd;
+	struct napi_struct *last = sd->napis[--sd->nnapis];
+	u32 awake = sd->napi_threads >> last->slot & 1;
+
+	sd->napi_threads &= ~(1u << last->slot | 1u << n->slot);
+	if (last != n) {
+		last->slot = n->slot;
+		sd->napis[n->slot] = last;
+		sd->napi_threads |= awake << n->slot;
+	}
+	if (sd->last_task >= TASK_NAPI) /* tasks are numbered by these places */
+		sd->last_task = TASK_NONE;
+}
+
 void netif_napi_add(struct softnet_data *sd, struct napi_struct *n, int (*poll)(struct napi_struct *, int), u32 weight)
 {
 	n->poll = poll;
-	n->sd = sd;
 	n->host = sd->host;
 	n->weight = weight;
 	n->timer_ns = NEVER;
 	n->state = NAPI_STATE_SCHED | NAPI_STATE_NPSVC;
-	n->slot = (u8)sd->nnapis;
-	sd->napis[sd->nnapis++] = n;
+	napi_list_add(sd, n);
 }
 
 void napi_enable(struct napi_struct *n)

@@ -1,6 +1,6 @@
 /* nic_receive.c - frames arrive at the card: is it for us, which queue, is there room?
  *
- *   wire.c -> nic_receive(): filter.c -> rss.c, arfs.c -> fifo.c, or a fate -> nic.c takes them from the FIFO
+ *   wire.c -> nic_receive(): filter.c -> rss.c, nic_steer.c -> fifo.c, or a fate -> nic.c takes them from the FIFO
  *
  * What taps the wire (af_packet.c) sees a frame here, before any that arrived later, so a capture of it is in the order of
  * arrival: most frames that the card loses are lost here, and have their fate already. One that is lost behind the FIFO
@@ -9,18 +9,6 @@
 #include "prelude.h"
 
 #define TWICE static inline __attribute__((always_inline)) /* once for a burst, once for a frame that is looked at */
-
-/* A filter of the driver's goes before the indirection table. */
-static noinline void nic_steer(struct nic *nic, struct frame *f)
-{
-	int queue;
-
-	lock_if(nic->host->live, &nic->arfs.lock);
-	queue = arfs_lookup(&nic->arfs, f);
-	unlock_if(nic->host->live, &nic->arfs.lock);
-	if (queue >= 0)
-		f->queue = (u16)queue;
-}
 
 /* The header that the MTU does not count, with an outer tag if there is one. */
 static u32 header_len(const struct frame *f)
@@ -101,9 +89,13 @@ TWICE int receive(struct nic *nic, struct frame *f, int n)
 			f[i].queue = rss_queue(&nic->rss, f[i].hash);
 	else
 		rss_burst(&nic->rss, f, good);
-	if (unlikely(READ_ONCE(nic->arfs.count)))
-		for (u32 i = 0; i < good; i++)
-			nic_steer(nic, &f[i]);
+	if (unlikely(READ_ONCE(nic->arfs.count) | nic->rules.count)) {
+		u32 left = nic_steer(nic, f, good);
+
+		if (left < good)
+			lost = NTUPLE_FILTER;
+		good = left;
+	}
 	return nic_store(nic, f, good) ? lost : FIFO_OVERRUN;
 }
 

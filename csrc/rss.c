@@ -199,8 +199,10 @@ static void parse_ipv4(struct frame *f, const u8 *ip, u32 off, u32 left)
 	f->l3 = 4;
 	f->ip_proto = proto;
 	f->hash_report = HASH_IPV4;
-	if (unlikely(ihl < 20 || total < ihl || total > left || load16(ip + 6) & 0xff3f))
+	if (unlikely(ihl < 20 || total < ihl || total > left || load16(ip + 6) & 0xff3f)) {
+		f->l4_len = 0;
 		return; /* bad lengths: the host says what it thinks of them; or a fragment */
+	}
 	f->l4_off = (u16)(off + ihl);
 	f->l4_len = len;
 	if (proto == 17 ? len >= 8 : proto == 6 && len >= 20) {
@@ -215,6 +217,8 @@ static void parse_ipv6(struct frame *f, const u8 *ip, u32 left)
 	u8 next = ip[6];
 
 	f->l3 = 6;
+	f->ip_proto = 0;
+	f->l4_len = 0;
 	f->hash_report = HASH_IPV6;
 	if (end > left)
 		return;

@@ -12,8 +12,6 @@
 #define MAX_SOFTIRQ_MS 2
 #define SLICE_NS 3000000u /* EEVDF's base slice on a machine of 8 CPUs or more */
 
-enum { TASK_NONE, TASK_KSOFTIRQD, TASK_READER, TASK_NAPI }; /* and those of further NAPIs behind it */
-
 /* ---- waking ---- */
 
 void cpu_wake(struct softnet_data *sd, u64 now)
@@ -70,9 +68,15 @@ void do_hardirqs(struct softnet_data *sd)
 		return;
 	pending = __atomic_exchange_n(&sd->irq_pending, 0, __ATOMIC_SEQ_CST);
 	for (; pending; pending &= pending - 1) {
+		u32 queue = (u32)__builtin_ctz(pending);
+		struct driver_queue *dq = sd->host->dq[queue];
+
 		cpu_charge(sd, COST_HARDIRQ);
 		COUNT(sd->hardirqs, 1);
-		driver_irq(sd->host->dq[__builtin_ctz(pending)]);
+		if (likely(dq->napi.sd == sd))
+			driver_irq(dq);
+		else /* it was on its way here while its queue moved */
+			raise_hardirq(dq->napi.sd, queue, sd->now);
 	}
 	sd->inline_softirq = 1; /* irq_exit() runs what was raised */
 }

@@ -27,17 +27,17 @@ static bool mid_poll(const struct softnet_data *sd)
 	return sd->backlog.in_poll || sd->busy.in_poll || sd->bh_task || sd->softirq_active;
 }
 
-/* What time is it for this CPU? One that idles may be far behind the card. */
-static u64 cpu_clock(const struct softnet_data *sd)
+/* machine_clock() - what time is it for this CPU? One that idles may be far behind the card. */
+u64 machine_clock(const struct softnet_data *sd)
 {
 	return sd->live || sd->runnable ? sd->now : max_u64(sd->now, sd->host->nic.now);
 }
 
-/* One bit of this CPU's work, as little as there is. */
-static void cpu_turn(struct softnet_data *sd)
+/* machine_turn() - one bit of this CPU's work, as little as there is */
+void machine_turn(struct softnet_data *sd)
 {
 	u32 pause = sd->pause;
-	u64 now = cpu_clock(sd);
+	u64 now = machine_clock(sd);
 
 	sd->pause = 0; /* it is us who asked for it */
 	sd->horizon = now + 1;
@@ -54,7 +54,7 @@ void machine_settle(struct host *h)
 		struct softnet_data *sd = h->cpu[i];
 
 		for (u32 turns = 0; mid_poll(sd) && turns < TURNS_MAX; turns++)
-			cpu_turn(sd);
+			machine_turn(sd);
 		enqueue_flush(sd);
 		net_rps_send_ipi(sd);
 		skb_flush_returns(sd);
@@ -71,8 +71,8 @@ int ring_settle(struct driver_queue *dq)
 		if (turns == TURNS_MAX || dq->vq.broken)
 			return -EBUSY;
 		if (!(dq->napi.state & NAPI_STATE_SCHED))
-			raise_hardirq(sd, dq->nicq->index, cpu_clock(sd));
-		cpu_turn(sd);
+			raise_hardirq(sd, dq->nicq->index, machine_clock(sd));
+		machine_turn(sd);
 	}
 	return 0;
 }

@@ -45,7 +45,7 @@ enum fate {
 	DELIVERED_UDP, DELIVERED_TCP, DELIVERED_ICMP, DELIVERED_ICMPV6, DELIVERED_IGMP, DELIVERED_ARP,
 	DELIVERED_PYTHON, DELIVERED_DRIVER,
 	/* the card */
-	DEV_READY, RX_LENGTH, MAC_FILTER, VLAN_FILTER, PYTHON_FILTER, FIFO_OVERRUN, RX_OVER, RX_NO_BUFFER,
+	DEV_READY, RX_LENGTH, MAC_FILTER, VLAN_FILTER, PYTHON_FILTER, NTUPLE_FILTER, FIFO_OVERRUN, RX_OVER, RX_NO_BUFFER,
 	/* the host, up to the protocols: names are Linux's SKB_DROP_REASON_* where it has one */
 	CPU_BACKLOG, UNHANDLED_PROTO, OTHERHOST, PYTHON_DROP, PYTHON_QUEUE_FULL,
 	/* IP */
@@ -602,6 +602,31 @@ void dim_init(struct dim *d);
 const struct dim_profile *dim_profile(const struct dim *d);
 int net_dim(struct dim *d, const struct dim_sample *now);
 
+/* ---- ntuple.c: rules that say which queue a frame goes to, or that it is dropped ---- */
+
+#define NTUPLE_RULES 128
+#define NTUPLE_DROP 65535          /* in place of a queue */
+/* what a frame says, and a rule asks for; network byte order. Of an IPv4 address the first 4 bytes */
+struct ntuple_key {
+	u8 src[16], dst[16];
+	u8 l4[4];                      /* ports, or what is in their place */
+	u8 vlan_tci[2], vlan_etype[2], proto[2];
+	u8 dst_mac[6], src_mac[6];
+	u8 l3, l4_proto, tos;          /* l3: 4, 6 or 0 */
+	u8 tagged, has_l4;             /* are those fields there? */
+	u8 spare[5];
+};
+struct ntuple_rule { u64 value[8], mask[8], hits; u32 type, location, queue, spare; }; /* type: TCP_V4_FLOW .., only kept */
+struct ntuple {
+	struct ntuple_rule *rule;      /* NTUPLE_RULES of them, those in use first, by location; NULL: there never was one */
+	u32 count;
+};
+struct nic;
+const struct ntuple_rule *ntuple_lookup(struct ntuple *t, const struct frame *f);  /* the card */
+int ntuple_insert(struct nic *nic, const struct ntuple_key *value, const struct ntuple_key *mask, u32 type, u32 location,
+		  u32 queue);
+int ntuple_delete(struct nic *nic, u32 location);
+
 /* ---- arfs.c: filters in the card that bring a flow to a queue ---- */
 
 struct arfs_filter {
@@ -681,6 +706,7 @@ struct nic {
 	u32 nqueues_open, queues_max;  /* that have, or had, a driver's queue; that there is room for */
 	u8 rx_csum, tx_csum, drop_en, python_filter, up, ntuple, adaptive_rx;
 	struct arfs arfs;
+	struct ntuple rules;
 	/* the device's clock and its plans */
 	u64 now, dma_done;
 	u8 dma_busy;
@@ -707,6 +733,7 @@ void nic_run(struct nic *nic, u64 until);    /* all device events up to and incl
 u64 nic_next(struct nic *nic);               /* when the next one is; ~0: none planned */
 void nic_receive(struct nic *nic, struct frame *f, int n);  /* frames that arrived: filter, rss, fifo */
 void nic_fate(struct nic *nic, const struct frame *f, enum fate fate); /* lost by the card */
+u32 nic_steer(struct nic *nic, struct frame *f, u32 n);
 void nic_drain(struct nic *nic, u64 now);    /* FIFO -> ring, as far as there are buffers */
 void nic_kick(struct nic *nic, u32 queue, u64 now);         /* doorbell */
 int nic_pull(struct nic *nic, u64 now);      /* a pulled wire: offer the next burst. Return: frames */
@@ -826,6 +853,7 @@ u32 skb_checksum(const struct sk_buff *skb, u32 off, u32 len, u32 sum);
 #define NAPI_STATE_THREADED 64     /* polled by a task of its own */
 #define NAPI_STATE_SCHED_THREADED 128 /* which has the poll */
 
+enum task_kind { TASK_NONE, TASK_KSOFTIRQD, TASK_READER, TASK_NAPI }; /* and those of further NAPIs behind it */
 struct task { u64 wakeups, runs, busy_ns; u8 runnable; };
 
 struct gro_list { struct sk_buff *skb[MAX_GRO_SKBS]; u32 count; };  /* [0] is the oldest */
@@ -860,6 +888,8 @@ int napi_complete_done(struct napi_struct *n, int work_done);
 void napi_watchdog(struct napi_struct *n);
 void napi_full_poll_flush(struct napi_struct *n);
 void napi_timer_start(struct napi_struct *n, u64 timeout_ns);
+void napi_list_add(struct softnet_data *sd, struct napi_struct *n);
+void napi_list_del(struct napi_struct *n);
 void netif_napi_add(struct softnet_data *sd, struct napi_struct *n, int (*poll)(struct napi_struct *, int), u32 weight);
 void napi_enable(struct napi_struct *n);
 int napi_disable(struct napi_struct *n);     /* 1: nobody polls it, and nobody can; 0: somebody does, ask again */
@@ -1016,6 +1046,7 @@ struct driver_queue {
 	u8 unmask;                     /* napi_complete_done() said so; done when the device has caught up */
 	/* counters */
 	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used, irqs;
+	u64 irqs_by[CPUS_MAX], irqs_counted; /* by CPUs that took its interrupts before, and how many those are */
 };
 int driver_open_queue(struct host *h, u32 i); /* 0, or -errno; then driver_free_queue() */
 void driver_free_queue(struct host *h, u32 i);
@@ -1027,9 +1058,11 @@ void driver_irq(struct driver_queue *dq);    /* the interrupt handler */
 int driver_refill(struct driver_queue *dq);  /* buffers posted */
 void driver_close(struct driver_queue *dq);  /* frames left in the ring end as DEV_READY */
 
-/* ---- stop_machine.c, driver_ethtool.c: knobs change while nobody moves ---- */
+/* ---- stop_machine.c, driver_ethtool.c, irq_affinity.c: knobs change while nobody moves ---- */
 
 void machine_pause(struct host *h, u32 pause);
+u64 machine_clock(const struct softnet_data *sd);
+void machine_turn(struct softnet_data *sd);
 void machine_settle(struct host *h);
 int ring_settle(struct driver_queue *dq);
 int driver_set_ringparam(struct host *h, u32 size);
@@ -1037,6 +1070,10 @@ int driver_set_channels(struct host *h, u32 nqueues);
 int driver_set_adaptive(struct host *h, u32 on);
 void netif_set_weights(struct host *h);
 void dev_set_threaded(struct host *h, u32 on);
+u64 irq_affinity(const struct host *h, u32 queue);
+u32 irq_cpu(const struct host *h, u32 queue);
+u64 irq_count(const struct driver_queue *dq, u32 cpu);
+int irq_set_affinity(struct host *h, u32 queue, u64 cpus);
 
 /* ---- gro.c: hold and merge. gro_inet.c: VLAN, IP, one tunnel; gro_tcp.c, gro_udp.c: may it join?  ---- */
 
@@ -1314,6 +1351,7 @@ enum frag_mib { FRAG_TIMEOUT, FRAG_REQDS, FRAG_OKS, FRAG_FAILS, FRAG_OVERLAPS };
 void inet_frags_defaults(struct host *h);
 int inet_frags_init(struct inet_frags *f);
 void inet_frags_exit(struct inet_frags *f);
+u32 inet_frags_in_use(struct host *h, struct inet_frags *f);
 void inet_frags_flush(struct host *h);       /* what waits ends as FRAG_REASM_TIMEOUT */
 void inet_frag_expire(struct softnet_data *sd);
 struct inet_frag_queue *inet_frag_find(struct softnet_data *sd, struct inet_frags *f, const struct inet_frag_key *key);
@@ -1571,6 +1609,7 @@ struct host {
 	u64 gro_flush_timeout;
 	u8 threaded, prefer_busy_poll;
 	u32 busy_read, busy_poll_budget;    /* us; packets */
+	u64 irq_affinity[NIC_QUEUES_MAX];   /* CPUs that may take a queue's interrupt; 0: nobody said */
 	u32 rps_len[NIC_QUEUES_MAX];
 	u16 rps_map[NIC_QUEUES_MAX][CPUS_MAX];
 	u32 rps_flow_cnt, rps_sock_flow_entries, flow_limit_table_len;
@@ -1580,7 +1619,7 @@ struct host {
 	struct rps_sock_flow_table *rps_sock_flow, *rps_sock_tables; /* NULL: off; all there were, the largest first */
 	u32 rps_cpu_mask;
 	u64 hash_key[2];
-	u32 rcvbuf, sock_max, reader_cpu;   /* reader_cpu: ~0 = local port mod cpus */
+	u32 rcvbuf, rmem_max, sock_max, reader_cpu;   /* reader_cpu: ~0 = local port mod cpus */
 	struct packet_type ptype[PTYPES_MAX];
 	u32 nptypes;
 	u16 protocol_python[256];      /* IP protocol -> Python handler */

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from vnic import procfs, snmp, stats, sysctl, sysfs
+from vnic import irq_affinity, procfs, snmp, stats, sysctl, sysfs
 
 PAGE = Path(__file__).parent.parent / "docs/files.md"
 
@@ -16,8 +16,12 @@ def _rows(heading: str, rows) -> str:
 
 def proc() -> str:
     """Files of /proc that are no sysctls."""
-    rows = ([f"`{path}`", file.source] for path, file in procfs.FILES.items() if not path.startswith("/proc/sys/"))
-    return _rows("file | from", rows)
+    irq = {path.replace(str(irq_affinity.IRQ_BASE), "N"): file for path, file in irq_affinity.queue_files(0).items()}
+    shown = {path: file for path, file in procfs.FILES.items() if not path.startswith("/proc/sys/")} | irq
+    return _rows(
+        "file | written | from",
+        ([f"`{path}`", "yes" if file.write else "no", file.source] for path, file in shown.items()),
+    )
 
 
 def counters() -> str:

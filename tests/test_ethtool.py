@@ -89,12 +89,60 @@ def test_what_a_ring_is_already_is_no_change(host):
         assert run(h, line).out == ""
 
 
-def test_channels_are_the_receive_queues_and_one_that_sends(host):
-    h = host(queues=3)
-    assert ethtool.command(h, ["-l", "vnic0"]).data["current"] == {"rx": 3, "tx": 1, "other": 0, "combined": 0}
-    run(h, "-L vnic0 rx 2")
-    assert h.knobs["queues"] == 2
-    assert shown(h, "-l vnic0")["RX"] == "2"
+def current(h):
+    return {kind: n for kind, n in ethtool.command(h, ["-l", "vnic0"]).data["current"].items() if n}
+
+
+@pytest.mark.parametrize(("asked", "then"), [
+    ("combined 2", [{"combined": 2}]),
+    ("rx 2", [{"rx": 2, "tx": 1}]),
+    ("rx 2 tx 1", [{"rx": 2, "tx": 1}]),
+    ("combined 0 rx 4 tx 1", [{"rx": 4, "tx": 1}]),
+    ("rx 3; combined 3", [{"rx": 3, "tx": 1}, {"combined": 3}]),
+    ("rx 3; combined 0; rx 2; combined 4 rx 0 tx 0", [{"rx": 3, "tx": 1}] * 2 + [{"rx": 2, "tx": 1}, {"combined": 4}]),
+])  # fmt: skip
+def test_channels_are_combined_or_receive_and_one_sends(host, asked, then):
+    """As bnxt and ice count them, both ways; those of the other kind are no more."""
+    h = host(queues=3, cpus=4)
+    assert current(h) == {"combined": 3}
+    for line, now in zip(asked.split("; "), then, strict=True):
+        run(h, f"-L vnic0 {line}")
+        assert current(h) == now
+        assert h.knobs["queues"] == max(now.values())
+
+
+NONE = "requested channel counts would result in no RX or TX channel being configured"
+BOTH = "channels are combined, or they receive and one sends: not both"
+
+
+@pytest.mark.parametrize(("before", "asked", "said"), [
+    ("", "combined 5", "requested channel count exceeds maximum (offset 36)"),
+    ("", "rx 5", "requested channel count exceeds maximum (offset 36)"),
+    ("", "tx 2", "requested channel count exceeds maximum (offset 36)"),
+    ("", "combined 0", f"{NONE} (offset 36)"),
+    ("", "rx 2 combined 0", f"{NONE} (offset 44)"),
+    ("rx 2", "rx 0", f"{NONE} (offset 36)"),
+    ("rx 2", "tx 0", f"{NONE} (offset 36)"),
+    ("", "combined 2 rx 2", BOTH),
+    ("", "tx 1", BOTH),
+    ("rx 2", "combined 1 tx 1", BOTH),
+])  # fmt: skip
+def test_channels_that_cannot_be_leave_all_as_it_was(host, before, asked, said):
+    h = host(queues=3, cpus=4)
+    if before:
+        run(h, f"-L vnic0 {before}")
+    was = current(h)
+    run(h, f"-L vnic0 {asked}", code=1, err=f"netlink error: {said}\n{INVALID}")
+    assert current(h) == was
+
+
+def test_channels_are_shown_as_a_driver_that_counts_both_ways_has_them_shown(host):
+    assert run(host(queues=3, cpus=4), "-l vnic0").out == (
+        "Channel parameters for vnic0:\nPre-set maximums:\n"
+        "RX:\t\t4\nTX:\t\t1\nOther:\t\tn/a\nCombined:\t4\n"
+        "Current hardware settings:\n"
+        "RX:\t\t0\nTX:\t\t0\nOther:\t\tn/a\nCombined:\t3\n"
+    )
 
 
 def test_the_default_table_follows_the_queues_and_one_of_ones_own_keeps_them(host):
@@ -384,11 +432,27 @@ def test_losses_have_names(host):
 # ---- the rest ----
 
 
-@pytest.mark.parametrize("line", ["-T vnic0", "-a vnic0", "vnic0", "--show-eee vnic0"])
-def test_what_ethtool_has_and_the_card_nothing_for_is_said(host, line):
-    reply = ethtool.command(host(), line.split())
-    assert (reply.code, reply.out) == (1, "")
-    assert reply.err.startswith("ethtool: the card has nothing for ")
+@pytest.mark.parametrize("line", ["-a vnic0", "--show-eee vnic0", "--show-fec vnic0", "--cable-test vnic0"])
+def test_what_the_card_has_not_is_said_as_linux_says_it(host, line):
+    run(host(), line, code=1, err=UNSUPPORTED)
+
+
+@pytest.mark.parametrize(("link", "speed"), [("2.5G", "2500Mb/s"), ("100M", "100Mb/s"), ("inf", "Unknown!")])
+def test_the_settings_have_the_wires_rate(host, link, speed):
+    values = shown(host(link=link, speed="max" if link == "inf" else "1"), "vnic0")
+    assert (values["Speed"], values["Duplex"], values["Port"]) == (speed, "Full", "Other")
+
+
+def test_the_link_is_there_until_the_wire_has_ended(host):
+    h = host()
+    assert shown(h, "vnic0")["Link detected"] == "yes"
+    h.wire.c.eof = 1
+    assert shown(h, "vnic0")["Link detected"] == "no"
+    h.wire.c.eof = 0
+
+
+def test_an_instance_does_not_tell_by_itself(host):
+    assert ethtool.command(host(), ["--monitor"]).code == 1
 
 
 def test_help_and_version(host):

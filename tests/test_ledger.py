@@ -115,6 +115,11 @@ def test_fate_PYTHON_FILTER(host):
     assert fates_of_last(h, frames.udp()) == {"PYTHON_FILTER": 1}
 
 
+def test_fate_NTUPLE_FILTER(host):
+    h = host(ntuple_rules="udp4 dst-port 5000 action -1")
+    assert fates_of_last(h, frames.udp()) == {"NTUPLE_FILTER": 1}
+
+
 def test_fate_FIFO_OVERRUN(host):
     h = host(fifo=100)
     assert fates_of_last(h, frames.udp(b"x" * 200)) == {"FIFO_OVERRUN": 1}

@@ -15,6 +15,7 @@ from test_live import live  # noqa: F401 - a fixture
 
 import vnic
 from vnic.knobs import KNOBS, UNITS
+from vnic.ntuple import Rules, parse_rules
 from vnic.settings import START_ONLY
 
 OTHER = {  # a value that is not the default
@@ -63,6 +64,8 @@ OTHER = {  # a value that is not the default
     "busy-read": 5,
     "busy-poll-budget": 6,
     "prefer-busy-poll": True,
+    "smp-affinity": 2,
+    "ntuple-rules": parse_rules("udp4 dst-port 5000 action 0; tcp4 src-port 1000 action -1"),
     "rps-cpus": 6,
     "rps-flow-cnt": 64,
     "rps-sock-flow-entries": 128,
@@ -75,6 +78,7 @@ OTHER = {  # a value that is not the default
     "ip6frag-high-thresh": 8,
     "ip6frag-time": 9,
     "rcvbuf": 9999,
+    "rmem-max": 9998,
     "reader-cpu": 1,
     "catch-up": 3,
 }
@@ -148,7 +152,7 @@ def test_attributes_are_typed_and_a_name_may_say_its_unit():
             value = getattr(h.knobs, attribute.replace("-", "_"))
             assert value == h.knobs[name]
             kind = typed[attribute.replace("-", "_")]
-            assert isinstance(value, eval(kind.replace("tuple[int, ...]", "tuple")))
+            assert isinstance(value, eval(kind.replace("tuple[int, ...]", "tuple"), {"Rules": Rules}))
         h.knobs.gro_flush_timeout_ns = 5000
         assert h.knobs.gro_flush_timeout == 5000
 
@@ -199,8 +203,14 @@ def test_a_queue_has_its_own():
     with host(queues=2) as h:
         h.knobs.queue(1).update({"rx-usecs": 30, "rps-cpus": "c", "rps-flow-cnt": 5})
         irq = {"rx-usecs-irq": 0, "rx-frames-irq": 0}
-        assert dict(h.knobs.queue(1)) == {"rx-usecs": 30, "rx-frames": 0, "rps-cpus": 12, "rps-flow-cnt": 8} | irq
-        assert dict(h.knobs.queue(0)) == {"rx-usecs": 0, "rx-frames": 1, "rps-cpus": 0, "rps-flow-cnt": 0} | irq
+        assert (
+            dict(h.knobs.queue(1))
+            == {"rx-usecs": 30, "rx-frames": 0, "smp-affinity": 2, "rps-cpus": 12, "rps-flow-cnt": 8} | irq
+        )
+        assert (
+            dict(h.knobs.queue(0))
+            == {"rx-usecs": 0, "rx-frames": 1, "smp-affinity": 1, "rps-cpus": 0, "rps-flow-cnt": 0} | irq
+        )
         h.knobs.rx_usecs = 7
         assert h.knobs.queue(1).rx_usecs == h.knobs.queue(0).rx_usecs == 7
         with pytest.raises(vnic.ConfigError, match="not a queue's"):
@@ -305,7 +315,11 @@ def impossible(h, config, name, value):
     """No interrupt would ever come, no such CPU, no room for that queue."""
     other = {"rx-usecs": "rx-frames", "rx-frames": "rx-usecs"}.get(name)
     never = other is not None and value == 0 and h.knobs[other] == 0
-    return never or (name == "reader-cpu" and config["cpus"] == 1) or (name == "queues" and value > h.c.nic.queues_max)
+    return (
+        never
+        or (name in ("reader-cpu", "smp-affinity") and config["cpus"] == 1)
+        or (name == "queues" and value > h.c.nic.queues_max)
+    )
 
 
 CHANGES = {k: v for k, v in OTHER.items() if k not in {"mac", "rss-key"}}

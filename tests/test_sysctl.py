@@ -19,6 +19,7 @@ ROUND_TRIPS = [
     ("net.core.netdev_budget_usecs", "16000", "16000", "netdev-budget-usecs", 16000),
     ("net.core.netdev_max_backlog", "5000", "5000", "netdev-max-backlog", 5000),
     ("net.core.rmem_default", "425984", "425984", "rcvbuf", 425984),
+    ("net.core.rmem_max", "134217728", "134217728", "rmem-max", 134217728),
     ("net.core.rps_sock_flow_entries", "1000", "1024", "rps-sock-flow-entries", 1000),
     ("net.ipv4.icmp_msgs_burst", "5", "5", "icmp-msgs-burst", 5),
     ("net.ipv4.icmp_msgs_per_sec", "100", "100", "icmp-msgs-per-sec", 100),

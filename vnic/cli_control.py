@@ -98,9 +98,10 @@ def _passed_on(name: str, text: str) -> click.Command:
 
 
 ethtool = _passed_on(
-    "ethtool", "ethtool's options for an instance's card: -i -g -G -l -L -c -C -k -K -x -X -n -N -S DEV."
+    "ethtool",
+    "ethtool for an instance's card: ethtool DEV, or ethtool -i -g -G -l -L -c -C -k -K -x -X -n -N -S ... DEV.",
 )
-ip = _passed_on("ip", "ip link set DEV ..., ip [-s [-s]] link [show DEV], for an instance's card.")
+ip = _passed_on("ip", "ip link set DEV ..., ip [-d] [-s [-s]] link|addr|neigh|route [show], of an instance.")
 sysctl = _passed_on(
     "sysctl", "sysctl [-a] NAME[=VALUE]...: net.core.*, net.ipv4.ipfrag_*, net.ipv6.ip6frag_* of an instance."
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vnic import ethtool, iplink, show, stat, sysctl, why
+from vnic import ethtool, iproute, show, stat, sysctl, why
 from vnic.errors import VnicError
 from vnic.refusals import reason
 from vnic.reply import Reply
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS: dict[str, Command] = {
     "ethtool": ethtool.command,
-    "ip": iplink.command,
+    "ip": iproute.command,
     "sysctl": sysctl.command,
     "show": show.show,
     "set": show.set_,

@@ -1,7 +1,7 @@
 """``ethtool`` for the card: its own options, names, text, units and exit codes, as ethtool 6.1 has them.
 
 command(host, ["-G", "vnic0", "rx", "512"]) is what ``ethtool -G vnic0 rx 512`` does to a card of hardware. What each
-option does: this file, and ethtool_coalesce.py, ethtool_features.py, ethtool_rss.py, ethtool_stats.py.
+option does: this file, and ethtool_*.py; what hardware has and this card has not: ethtool_absent.py.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import vnic
-from vnic import ethtool_coalesce, ethtool_features, ethtool_rss, ethtool_stats
+from vnic import ethtool_absent, ethtool_coalesce, ethtool_features, ethtool_link, ethtool_rss, ethtool_stats
 from vnic._core import lib
 from vnic.errors import VnicError
 from vnic.ethtool_args import (
@@ -164,11 +164,16 @@ def channels_text(dev: str, maximum: dict[str, int], now: dict[str, int]) -> str
 
 
 def _channels(host: Host) -> tuple[dict[str, int], dict[str, int]]:
-    """An interrupt for each receive queue, and a sending ring of its own: most there can be, and now."""
-    queues = int(host.c.nic.nqueues)
-    most = int(host.c.nic.queues_max)
-    none = {"other": 0, "combined": 0}
-    return {"rx": most, "tx": 1} | none, {"rx": queues, "tx": 1} | none
+    """Most there can be, and now. A channel is an interrupt and the queues it is for (ethtool.h).
+
+    The card has one for each receive queue; its sending ring has none, and whoever sends looks after it. So they can be
+    counted as combined channels (virtio_net, igb), or as so many that receive and one that sends (veth).
+    """
+    queues, most = int(host.c.nic.nqueues), int(host.c.nic.queues_max)
+    maximum = {"rx": most, "tx": 1, "other": 0, "combined": most}
+    if host.nic.combined:
+        return maximum, {"rx": 0, "tx": 0, "other": 0, "combined": queues}
+    return maximum, {"rx": queues, "tx": 1, "other": 0, "combined": 0}
 
 
 def show_channels(host: Host, dev: str, args: Sequence[str]) -> Reply:
@@ -180,7 +185,7 @@ def show_channels(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def set_channels(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """-L: how many queues."""
+    """-L: how many queues. Counted the other way, the channels that were there before are no more."""
     given = parameters("-L", dev, args, dict.fromkeys(_CHANNELS, int))
     need_device(host, dev)
     maximum, now = _channels(host)
@@ -190,17 +195,25 @@ def set_channels(host: Host, dev: str, args: Sequence[str]) -> Reply:
     for kind in _CHANNELS:
         if wanted[kind] > maximum[kind]:
             raise netlink_error("requested channel count exceeds maximum", offset=given[kind].offset)
-    for kind in ("rx", "tx"):
-        if wanted[kind] == 0:
-            raise netlink_error(
-                "requested channel counts would result in no RX or TX channel being configured",
-                offset=given[kind].offset,
-            )
+    missing = "rx" if not wanted["rx"] else "tx" if not wanted["tx"] else ""
+    if missing and not wanted["combined"]:
+        raise netlink_error(
+            "requested channel counts would result in no RX or TX channel being configured",
+            offset=given["combined" if "combined" in given else missing].offset,
+        )
+    named = {kind for kind, g in given.items() if g.value}
+    combined = "combined" in named or (host.nic.combined and not named)
+    queues = wanted["combined" if combined else "rx"]
+    if {"combined"} < named or not queues:
+        raise netlink_error("channels are combined, or they receive and one sends: not both")
     table_ = host.knobs["rss-indir"]
     used = max(table_)
-    if not table_.default and wanted["rx"] <= used:
+    if not table_.default and queues <= used:
         raise netlink_error(f"requested channel counts are too low for existing indirection table ({used})")
-    change(host, given, {"rx": "queues"})
+    if queues <= max((rule.action for rule in host.knobs["ntuple-rules"]), default=0):
+        raise netlink_error("requested channel counts are too low for existing ntuple filter settings")
+    change(host, {"queues": Given(queues, 0)}, {"queues": "queues"})
+    host.nic.combined = combined
     return Reply()
 
 
@@ -222,26 +235,20 @@ _OPTIONS: dict[str, Command] = {
     "-n -u --show-nfc --show-ntuple": ethtool_rss.show_nfc,
     "-N -U --config-nfc --config-ntuple": ethtool_rss.set_nfc,
     "-S --statistics": ethtool_stats.show,
+    "-s --change": ethtool_link.change,
+    "-T --show-time-stamping": ethtool_link.time_stamping,
+    "-P --show-permaddr": ethtool_link.permanent_address,
+    **ethtool_absent.OPTIONS,
 }
 COMMANDS: dict[str, Command] = {name: command for names, command in _OPTIONS.items() for name in names.split()}
-_ITS_OTHERS = (
-    "-s --change -a --show-pause -A --pause -d --register-dump -e --eeprom-dump -E --change-eeprom -r "
-    "--negotiate -p --identify -t --test --phy-statistics -T --show-time-stamping -f --flash -P "
-    "--show-permaddr -w --get-dump -W --set-dump --show-priv-flags --set-priv-flags -m --dump-module-eeprom "
-    "--module-info --show-eee --set-eee --set-phy-tunable --get-phy-tunable --get-tunable --set-tunable "
-    "--reset --show-fec --set-fec --cable-test --cable-test-tdr --show-tunnels --show-module --set-module "
-    "--monitor"
-)
-_OTHERS = frozenset(_ITS_OTHERS.split())
-"""What ethtool has and the card has nothing for."""
-
-
+COMMANDS[""] = ethtool_link.settings
+"""Option -> what answers it; "": none is given."""
 _VERSION = f"vnic {vnic.__version__}, as ethtool version 6.1\n"
 
 
 def _usage() -> str:
     lines = "".join(f"        vnic ethtool {'|'.join(names.split())} DEVNAME ...\n" for names in _OPTIONS)
-    return f"{_VERSION}Usage:\n{lines}"
+    return f"{_VERSION}Usage:\n        vnic ethtool DEVNAME\n{lines}"
 
 
 def command(host: Host, argv: Sequence[str]) -> Reply:
@@ -255,9 +262,10 @@ def command(host: Host, argv: Sequence[str]) -> Reply:
             args.pop(0)
     if args and args[0] in ("-h", "--help", "--version"):
         return Reply(_usage() if args[0] != "--version" else _VERSION)
-    if args and (args[0] in _OTHERS or not args[0].startswith("-")):
-        what = args[0] if args[0] in _OTHERS else f"no option (the settings of {args[0]})"
-        return Reply(err=f"ethtool: the card has nothing for {what}; see ethtool -h\n", code=1)
+    if args and args[0] == "--monitor":
+        return Reply(err="ethtool: an instance is asked, and does not tell by itself: there is no --monitor\n", code=1)
+    if args and not args[0].startswith("-"):
+        args.insert(0, "")
     run = COMMANDS.get(args[0]) if len(args) > 1 else None
     if json:
         run = ethtool_features.show_json if run is ethtool_features.show else None  # 6.1 has it of no other of these

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from vnic.reply import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from vnic.errors import VnicError
     from vnic.host import Host
@@ -147,4 +147,28 @@ def parameters(option: str, dev: str, args: Sequence[str], kinds: Mapping[str, t
             raise refuse(f"invalid value '{text}' for parameter '{name}'")
         given[name] = Given(value, offset)
         offset += _ATTR
+    return given
+
+
+def link_words(
+    option: str, args: Sequence[str], words: Mapping[str, tuple[str, ...] | None], numbers: Iterable[str] = ()
+) -> dict[str, str]:
+    """``name value`` pairs as they are written; ``words``: name -> the values it takes, None: any."""
+
+    def refuse(what: str) -> RefusedError:
+        return RefusedError(Reply(err=f"ethtool ({option}): {what}\n", code=1))
+
+    given: dict[str, str] = {}
+    for i in range(0, len(args), 2):
+        name = args[i]
+        if name not in words:
+            raise refuse(f"unknown parameter '{name}'")
+        if name in given:
+            raise refuse(f"duplicate parameter '{name}'")
+        if i + 1 == len(args):
+            raise refuse(f"no value for parameter '{name}'")
+        text, allowed = args[i + 1], words[name]
+        if (allowed is not None and text not in allowed) or (name in numbers and u32(text) is None):
+            raise refuse(f"invalid value '{text}' for parameter '{name}'")
+        given[name] = text
     return given

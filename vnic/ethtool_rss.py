@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vnic import ethtool_ntuple
 from vnic._core import lib
 from vnic.errors import VnicError
 from vnic.ethtool_args import (
@@ -239,19 +240,11 @@ def _flow_hash_args(args: Sequence[str], *, fields: bool) -> tuple[str, str, int
 
 
 def show_nfc(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """-n: how many rings and rules, or what of a type of flows is hashed. There are no rules by hand here."""
+    """-n: how many rings, and the rules (ethtool_ntuple.py); or what of a type of flows is hashed."""
     if not args:
-        if dev != host.name:
-            why = "No such device"
-            err = f"Cannot get RX rings: {why}\nrxclass: Cannot get RX class rule count: {why}\n"
-            raise RefusedError(Reply(err=err + "RX classification rule retrieval failed\n", code=1))
-        queues = int(host.c.nic.nqueues)
-        return Reply(f"{queues} RX rings available\nTotal 0 rules\n\n", data={"rx-rings": queues, "rules": 0})
+        return ethtool_ntuple.show_all(host, dev)
     if args[0] == "rule" and len(args) == 2:
-        c_int(args[1], 0, _U32_MAX)
-        need_ioctl_device(host, dev, "rxclass: Cannot get RX class rule")
-        err = "rxclass: Cannot get RX class rule: Operation not supported\nCannot get RX classification rule\n"
-        raise RefusedError(Reply(err=err, code=1))
+        return ethtool_ntuple.show_one(host, dev, args[1])
     flow_type, _, context = _flow_hash_args(args, fields=False)
     need_ioctl_device(host, dev, f"Cannot get {_HASHING}")
     if context or flow_type == "ether":
@@ -261,11 +254,9 @@ def show_nfc(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def set_nfc(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """-N DEV rx-flow-hash TYPE FIELDS. The real tool says what the kernel refused, and returns 0 all the same."""
+    """-N DEV rx-flow-hash TYPE FIELDS; or a rule. The real tool says what was refused, and returns 0 all the same."""
     if args and args[0] in ("flow-type", "delete"):
-        what = "insert" if args[0] == "flow-type" else "delete"
-        err = f"rmgr: Cannot {what} RX class rule: {EOPNOTSUPP}\nCannot {what} classification rule\n"
-        raise RefusedError(Reply(err=err, code=1))
+        return (ethtool_ntuple.insert if args[0] == "flow-type" else ethtool_ntuple.delete)(host, dev, args[1:])
     flow_type, letters, context = _flow_hash_args(args, fields=True)
     doing = f"Cannot change {_HASHING}"
     need_ioctl_device(host, dev, doing, code=0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vnic import ntuple
 from vnic import stats as stats_
-from vnic._core import ffi
+from vnic._core import ffi, lib
 from vnic.ethtool_args import RefusedError, need_ioctl_device
 from vnic.reply import Reply
 
@@ -46,6 +47,8 @@ def statistics(host: Host) -> dict[str, int]:
         "arfs_expired": arfs.expired,
         "arfs_full": arfs.full,
         "arfs_hits": arfs.hits,
+        "ntuple_hits": sum(ntuple.hits(host.c).values()),
+        "ntuple_drops": int(nic.fates[lib.NTUPLE_FILTER]),
         "tx_queue_0_packets": device.tx_packets,
         "tx_queue_0_bytes": device.tx_bytes,
     }

@@ -115,6 +115,51 @@ def parse_cpumap(text: str, cpus: int) -> int:
     return mask
 
 
+def cpulist(mask: int) -> str:
+    """A mask of CPUs as ``%*pbl`` prints it: ``0-3,5``."""
+    cpus = [cpu for cpu in range(mask.bit_length()) if mask >> cpu & 1]
+    firsts = [cpu for cpu in cpus if not mask & 1 << cpu >> 1]
+    lasts = [cpu for cpu in cpus if not mask >> cpu + 1 & 1]
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(firsts, lasts, strict=True))
+
+
+_RANGE = re.compile(r"(all|N|[0-9]+)(?:(?<!all)-(N|[0-9]+))?(?::(N|[0-9]+)/(N|[0-9]+))?", re.IGNORECASE)
+
+
+def parse_cpulist(text: str, cpus: int) -> int:
+    """A list that is written (lib/bitmap-str.c): ``0-3,8``, ``all``, ``N`` (the last), ``0-7:1/2`` (1 of each 2).
+
+    WriteError: EINVAL, it is none; ERANGE, a CPU that is not there; EOVERFLOW, a number over 32 bits.
+    """
+
+    def value(digits: str) -> int:
+        n = cpus - 1 if digits == "N" else int(digits) if digits.isdecimal() else -1
+        if n < 0:
+            raise WriteError(errno.EINVAL)
+        if n >> 32:
+            raise WriteError(errno.EOVERFLOW)
+        return n
+
+    mask = 0
+    rest = text.split("\n", 1)[0].lstrip(" \t,")
+    while rest:
+        found = _RANGE.match(rest)
+        behind = rest[found.end() :] if found else rest
+        if found is None or (behind and not found[4] and behind[0] not in " \t,"):
+            raise WriteError(errno.EINVAL)
+        whole = found[1].lower() == "all"
+        first = 0 if whole else value(found[1])
+        last = cpus - 1 if whole else value(found[2] or found[1])
+        used, group = (value(found[3]), value(found[4])) if found[3] else (last + 1, last + 1)
+        if first > last or not group or used > group:
+            raise WriteError(errno.EINVAL)
+        if last >= cpus:
+            raise WriteError(errno.ERANGE)
+        mask |= sum(1 << cpu for cpu in range(first, last + 1) if (cpu - first) % group < used)
+        rest = behind.lstrip(" \t,")
+    return mask
+
+
 def table_size(entries: int) -> int:
     """Of a hash table that was asked for with so many: rounded up to a power of two, 0 stays 0."""
     return 1 << (entries - 1).bit_length() if entries else 0

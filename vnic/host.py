@@ -33,7 +33,7 @@ class Host(Binding):
 
     Args:
         wire: where frames come from; default: a wire in memory, see :meth:`Nic.feed`.
-        cpus: emulated CPUs, 1 to 64. Queue i interrupts CPU i mod cpus.
+        cpus: emulated CPUs, 1 to 64. Queue i interrupts CPU i mod cpus, or as smp-affinity says.
         ip: "any" (all addresses are ours, and the host only listens), or addresses with prefix, e.g.
             ``["10.0.0.2/24", "fd00::2/64"]``: then it answers ARP, ND and ping, and sends, if the wire can.
         gateway: next hop for all that is not on our networks: an address, or one of each family.

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vnic import files, iplink_stats, netdevice
+from vnic import files, iplink_details, iplink_stats, netdevice
 from vnic.files import WriteError
+from vnic.iproute_words import INCOMPLETE as _INCOMPLETE
+from vnic.iproute_words import StopError as _StopError
+from vnic.iproute_words import begins_like as _is
+from vnic.iproute_words import compact as _compact
+from vnic.iproute_words import pretty as _pretty
+from vnic.iproute_words import read_options as _options
+from vnic.iproute_words import refused as _refused
 from vnic.reply import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from vnic.host import Host
 
@@ -24,22 +30,11 @@ _FLAGS = {  # as iproute2 lists them; UP and those behind it come last
     netdevice.IFF_UP: "UP",
 }
 
-_USAGE = """Usage: ip [ -s [ -s ] ] [ -j [ -p ] ] [ -o ] [ -br ] link [ show [ [ dev ] DEVICE ] [ up ] ]
+_USAGE = """Usage: ip [ -d ] [ -s [ -s ] ] [ -j [ -p ] ] [ -o ] [ -br ] link [ show [ [ dev ] DEVICE ] [ up ] ]
        ip link set [ dev ] DEVICE [ up | down ] [ promisc { on | off } ] [ allmulticast { on | off } ]
                [ multicast on ] [ arp on ] [ address LLADDR ] [ mtu MTU ]
                [ gro_max_size BYTES ] [ gro_ipv4_max_size BYTES ]
 """
-
-_OPTIONS = ("statistics", "json", "pretty", "oneline", "brief")
-_INCOMPLETE = 'Command line is not complete. Try option "help"\n'
-
-
-class _StopError(Exception):
-    """The command ends here, with this reply."""
-
-    def __init__(self, err: str, code: int) -> None:
-        super().__init__(err)
-        self.reply = Reply(err=err, code=code)
 
 
 def command(host: Host, argv: Sequence[str]) -> Reply:
@@ -68,27 +63,6 @@ def _link(host: Host, options: list[str], words: list[str]) -> Reply:
     raise _StopError(f'Command "{verb}" is unknown, try "ip link help".\n', 255)
 
 
-def _refused(reason: str, why: str = "Operation not supported") -> _StopError:
-    return _StopError(f"RTNETLINK answers: {why}\n" + (f"vnic: {reason}\n" if reason else ""), 2)
-
-
-def _is(word: str, name: str) -> bool:
-    """iproute2 takes what begins like the name."""
-    return bool(word) and name.startswith(word)
-
-
-def _options(argv: list[str]) -> tuple[list[str], list[str]]:
-    options = []
-    while argv and argv[0].startswith("-"):
-        word = argv.pop(0)
-        name = word.lstrip("-")
-        known = [o for o in _OPTIONS if _is(name, o) or name == "stats"]
-        if not known or name == "b":  # -b is -batch
-            raise _StopError(f'Option "{word}" is unknown, try "ip -help".\n', 255)
-        options.append(known[0])
-    return options, argv
-
-
 # ---- show ----
 
 
@@ -100,7 +74,7 @@ def _shown_flags(host: Host) -> list[str]:
     return names
 
 
-def _facts(host: Host) -> dict[str, Any]:
+def link_facts(host: Host) -> dict[str, Any]:
     """What there is to tell, by iproute2's JSON names."""
     return {
         "ifindex": netdevice.ifindex(host),
@@ -134,7 +108,7 @@ def _show(host: Host, options: list[str], words: list[str]) -> Reply:
     if name is not None and name != host.name:
         raise _StopError(f'Device "{name}" does not exist.\n', 1)
     level = options.count("statistics")
-    facts = _facts(host)
+    facts = link_facts(host) | (iplink_details.facts(host) if "details" in options else {})
     stats = netdevice.link_stats(host) | {"carrier_changes": sum(netdevice.carrier_changes(host))}
     if "brief" in options:
         found = {key: facts[key] for key in ("ifname", "operstate", "address", "flags")}
@@ -153,33 +127,10 @@ def _show(host: Host, options: list[str], words: list[str]) -> Reply:
     state = f"state {facts['operstate']} mode {facts['linkmode']} group {facts['group']} "
     lines = [
         f"{facts['ifindex']}: {facts['ifname']}: <{flags}> mtu {facts['mtu']} qdisc {facts['qdisc']} {state}",
-        f"    link/{facts['link_type']} {facts['address']} brd {facts['broadcast']}",
+        f"    link/{facts['link_type']} {facts['address']} brd {facts['broadcast']}{iplink_details.text(facts)}",
         *(iplink_stats.as_text(stats, level) if level else ()),
     ]
     return Reply(("\\" if "oneline" in options else "\n").join(lines) + "\n", data=shown)
-
-
-def _compact(shown: list[dict[str, Any]]) -> str:
-    return json.dumps(shown, separators=(",", ":"))
-
-
-def _pretty(shown: list[dict[str, Any]]) -> str:
-    """``-p``: as iproute2 lays JSON out."""
-
-    def members(value: Mapping[str, Any], indent: int) -> str:
-        pad = " " * (indent + 4)
-        rows = []
-        for key, v in value.items():
-            if isinstance(v, dict):
-                text = "{\n" + members(v, indent + 4) + "\n" + pad + "}"
-            elif isinstance(v, list):
-                text = f"[ {','.join(map(json.dumps, v))} ]"
-            else:
-                text = json.dumps(v)
-            rows.append(f"{pad}{json.dumps(key)}: {text}")
-        return ",\n".join(rows)
-
-    return "[ " + ",".join("{\n" + members(s, 4) + "\n    }" if s else "{}" for s in shown) + " ]"
 
 
 # ---- set ----

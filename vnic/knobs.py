@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vnic import places
 from vnic._core import lib
 from vnic.errors import ConfigError
+from vnic.ntuple import parse_rules
 from vnic.places import Place, flow_hash, of_host, of_irq
 from vnic.values import (
     fixed_off,
@@ -70,7 +71,7 @@ def _flow_hash(flow_type: str) -> Knob:
 
 KNOBS: dict[str, Knob] = {
     # order matters where one knob looks at another
-    "queues": Knob(integer(1, lib.NIC_QUEUES_MAX), places.QUEUES, 1, "receive queues (ethtool -L rx)"),
+    "queues": Knob(integer(1, lib.NIC_QUEUES_MAX), places.QUEUES, 1, "receive queues (ethtool -L combined)"),
     "rx-ring": Knob(
         integer(lib.RX_RING_MIN, lib.RX_RING_MAX, power_of_two=True),
         places.RING,
@@ -202,6 +203,13 @@ KNOBS: dict[str, Knob] = {
         False,
         "softirqs leave a queue to its busy reader while its timer runs",
     ),
+    "smp-affinity": Knob(
+        parse_mask,
+        places.AFFINITY,
+        None,
+        "CPUs that may take a queue's interrupt, a mask: the first does; else queue i's is CPU i mod cpus",
+        as_given=True,
+    ),
     "rps-cpus": Knob(parse_mask, places.RPS, 0, "CPUs to spread to, a hexadecimal mask; 0: off", as_given=True),
     "rps-flow-cnt": Knob(
         integer(0, 1 << 20), places.FLOW_CNT, 0, "flows a queue's RFS table holds, rounded up to 2^n; 0: off"
@@ -219,6 +227,9 @@ KNOBS: dict[str, Knob] = {
         False,
         "the card steers flows to their readers' queues (accelerated RFS)",
     ),
+    "ntuple-rules": Knob(
+        parse_rules, places.RULES, None, "rules in the card, with ; between (ethtool -N): udp4 dst-port 53 action 1"
+    ),
     "ipfrag-high-thresh": _frag_thresh("ip_frags"),
     "ipfrag-time": _frag_time("ip_frags", 30),
     "ipfrag-max-dist": Knob(
@@ -234,6 +245,12 @@ KNOBS: dict[str, Knob] = {
         of_host("rcvbuf"),
         212992,
         "a socket's receive buffer, bytes of truesize",
+    ),
+    "rmem-max": Knob(
+        integer(2304, (1 << 31) - 1),
+        of_host("rmem_max"),
+        212992,
+        "the most that setsockopt(SO_RCVBUF) can ask for, bytes",
     ),
     "reader-cpu": Knob(
         parse_reader, places.READER, "any", "where the readers run; any: local port mod cpus", as_given=True
@@ -295,6 +312,7 @@ UNITS = {
     "ip6frag-high-thresh": "bytes",
     "ip6frag-time": "s",
     "rcvbuf": "bytes",
+    "rmem-max": "bytes",
     "link": "bps",
 }
 """Units that Linux's name does not say: ``gro-flush-timeout-ns`` is a name too."""

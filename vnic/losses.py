@@ -20,7 +20,7 @@ LIMITS = (
     "DEV_READY",  # those that no interrupt came for
 )
 NOT_LIMITS = {
-    "not for us": ("MAC_FILTER", "VLAN_FILTER", "PYTHON_FILTER", "OTHERHOST", "IP_INADDRERRORS"),
+    "not for us": ("MAC_FILTER", "VLAN_FILTER", "PYTHON_FILTER", "NTUPLE_FILTER", "OTHERHOST", "IP_INADDRERRORS"),
     "nobody takes it": ("NO_SOCKET", "UNHANDLED_PROTO", "IP_NOPROTO", "PYTHON_DROP", "TCP_CLOSE"),
     "sent so": (
         "PKT_TOO_SMALL",

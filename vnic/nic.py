@@ -25,6 +25,8 @@ class Nic:
     def __init__(self, host: Host) -> None:
         self._host = host
         self.captures: list[Capture] = []
+        self.combined = True
+        """How ``ethtool -l`` counts channels: combined ones, or those that receive and the one that sends."""
 
     @property
     def c(self) -> Any:

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vnic import ntuple
 from vnic._core import ffi, lib
 from vnic.address import join_groups
 from vnic.cost import costs
@@ -110,6 +111,9 @@ def _change_queues(h: Any, w: Any, n: int, _q: int | None) -> int:
     most, table = int(h.nic.queues_max), _get_indir(h, w, None)
     if n > most:
         raise ValueError(f"the card has room for {most}")
+    steered = max((rule.action for rule in ntuple.get(h)), default=0)
+    if steered >= n:
+        raise ValueError(f"a rule names queue {steered}")
     if table.default:
         h.nic.rss.indir = _default_indir(n)
     elif max(table) >= n:
@@ -133,6 +137,7 @@ FIFO = of_host("nic.fifo.size", change=_change_fifo)
 ADAPTIVE = of_host("nic.adaptive_rx", kind=bool, change=lambda h, on: int(lib.driver_set_adaptive(h, on)))
 THREADED = of_host("threaded", kind=bool, change=lib.dev_set_threaded)
 NTUPLE = of_host("nic.ntuple", kind=bool, change=lambda h, on: int(lib.arfs_set(h, on)))
+RULES = Place(lambda h, _w, rules, _q: ntuple.put(h, rules), lambda h, _w, _q: ntuple.get(h))
 SOCK_FLOWS = of_host("rps_sock_flow_entries", change=lambda h, n: int(lib.rfs_set_sock_entries(h, n)))
 FLOW_LIMIT = of_host("flow_limit_cpus", change=lambda h, cpus: int(lib.flow_limit_set(h, cpus)))
 
@@ -222,6 +227,32 @@ def _get_rps(h: Any, _w: Any, q: int | None) -> int:
 
 
 RPS = Place(_put_rps, _get_rps, each_queue=True)
+
+
+def _refuse_no_cpu(h: Any, mask: int) -> None:
+    if not mask & (1 << h.ncpus) - 1:
+        raise ValueError(f"names no CPU that there is: the host has {h.ncpus}")
+
+
+def _put_affinity(h: Any, _w: Any, mask: int, q: int | None) -> None:
+    _refuse_no_cpu(h, mask)
+    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
+        h.irq_affinity[i] = mask
+
+
+def _change_affinity(h: Any, _w: Any, mask: int, q: int | None) -> int:
+    _refuse_no_cpu(h, mask)
+    if h.external_driver:
+        raise ValueError("the interrupts are eventfds of the driver's own process")
+    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
+        if (rc := int(lib.irq_set_affinity(h, i, mask))) < 0:
+            return rc
+    return 0
+
+
+AFFINITY = Place(
+    _put_affinity, lambda h, _w, q: int(lib.irq_affinity(h, q or 0)), each_queue=True, change=_change_affinity
+)
 
 
 def _put_gro_max_size(h: Any, _w: Any, n: int, _q: int | None) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vnic import files, netdevice, snmp, sysctl
-from vnic._core import ffi
+from vnic import files, irq_affinity, netdevice, snmp, sockstat, sysctl
 from vnic.files import File
 
 if TYPE_CHECKING:
@@ -18,9 +17,6 @@ _NET_DEV_HEADER = (
     " face |bytes    packets errs drop fifo frame compressed multicast|"
     "bytes    packets errs drop fifo colls carrier compressed\n"
 )
-
-_IRQ_BASE = 24
-"""Number of the first queue's interrupt: the first one behind an x86 machine's IO-APIC."""
 
 _SOFTIRQS = ("HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU")
 
@@ -64,16 +60,10 @@ def _heading(cpus: int, indent: int) -> str:
 
 def interrupts(host: Host) -> str:
     """/proc/interrupts: a line for each receive queue, and CAL: for the IPIs of RPS. Sending raises none."""
-    cpus = host.c.ncpus
-    text = _heading(cpus, 11)
+    text = _heading(host.c.ncpus, 11)
     for i in range(host.c.nic.nqueues):
-        driver, cpu = host.c.dq[i], i % cpus
-        if driver == ffi.NULL:  # a foreign driver's: its eventfd
-            n = int(host.c.nic.queue[i].irq.raised)
-        else:
-            n, cpu = int(driver.irqs), int(driver.napi.sd.cpu)
-        counts = "".join(f" {n if c == cpu else 0:10}" for c in range(cpus))
-        text += f"{_IRQ_BASE + i:3}:{counts} {'vnic':>8} {i:3}{'-edge':<9}  {host.name}-rx-{i}\n"
+        counts = "".join(f" {n:10}" for n in irq_affinity.counts(host, i))
+        text += f"{irq_affinity.IRQ_BASE + i:3}:{counts} {'vnic':>8} {i:3}{'-edge':<9}  {host.name}-rx-{i}\n"
     calls = "".join(f"{s.received_rps:10} " for s in host.softnet())
     return text + f"CAL: {calls}  Function call interrupts\n"
 
@@ -93,22 +83,33 @@ FILES: dict[str, File] = {
     "/proc/net/snmp": File(snmp.snmp, "host.mib()"),
     "/proc/net/netstat": File(snmp.netstat, "host.mib()"),
     "/proc/net/snmp6": File(snmp.snmp6, "host.mib()"),
+    "/proc/net/udp": File(sockstat.udp, "the host's UDP sockets; drops: those that found rcvbuf full"),
+    "/proc/net/udp6": File(sockstat.udp6, "those bound to an address of IPv6"),
+    "/proc/net/sockstat": File(sockstat.sockstat, "the host's sockets; datagrams that wait for fragments"),
+    "/proc/net/sockstat6": File(sockstat.sockstat6, "the same of IPv6"),
     "/proc/interrupts": File(interrupts, "interrupts that the driver handled; received_rps"),
     "/proc/softirqs": File(softirqs, "net_rx_runs"),
     **sysctl.FILES,
 }
-"""Path -> file."""
+"""Path -> file: what each host has."""
+
+
+def tree(host: Host) -> dict[str, File]:
+    """All files of a host below /proc: some are by its queues."""
+    return FILES | irq_affinity.tree(host)
 
 
 def read(host: Host, path: str) -> str:
     """A file's text. FileNotFoundError: there is none such."""
-    if path not in FILES:
+    file = tree(host).get(path)
+    if file is None:
         raise files.no_such_file(path)
-    return FILES[path].read(host)
+    return file.read(host)
 
 
 def write(host: Host, path: str, text: str) -> None:
     """Write to a file, as ``echo text > path``. OSError: see :func:`vnic.files.put`."""
-    if path not in FILES:
+    file = tree(host).get(path)
+    if file is None:
         raise files.no_such_file(path)
-    files.put(FILES[path], host, path, text)
+    files.put(file, host, path, text)

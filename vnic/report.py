@@ -17,7 +17,7 @@ FUNNEL: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "filter",
         "is it for us?",
-        ("DEV_READY", "RX_LENGTH", "MAC_FILTER", "VLAN_FILTER", "PYTHON_FILTER"),
+        ("DEV_READY", "RX_LENGTH", "MAC_FILTER", "VLAN_FILTER", "PYTHON_FILTER", "NTUPLE_FILTER"),
     ),
     ("fifo", "the card's memory", ("FIFO_OVERRUN",)),
     ("ring", "DMA into the driver's buffers", ("RX_OVER", "RX_NO_BUFFER", "DELIVERED_DRIVER")),

@@ -21,6 +21,7 @@ from vnic.knobs import KNOBS, canonical, read, refuse_no_interrupt, shown
 
 if TYPE_CHECKING:
     from vnic.host import Host
+    from vnic.ntuple import Rules
 
 START_ONLY = {
     "rx-buf-len": "buffers of that size were laid out when the card was made",
@@ -43,6 +44,7 @@ _FOLLOW = {
     "mac": ("allmulti",),
     "adaptive-rx": ("rx-usecs", "rx-frames"),
     "gro-max-size": ("gro-ipv4-max-size",),
+    "ntuple": ("ntuple-rules",),
 }
 """Knob -> others that change with it."""
 
@@ -133,12 +135,14 @@ class Settings(Mapping[str, Any]):
         busy_read_usecs: int
         busy_poll_budget: int
         prefer_busy_poll: bool
+        smp_affinity: int
         rps_cpus: int
         rps_flow_cnt: int
         rps_sock_flow_entries: int
         flow_limit_cpus: int
         flow_limit_table_len: int
         ntuple: bool
+        ntuple_rules: Rules
         ipfrag_high_thresh: int
         ipfrag_high_thresh_bytes: int
         ipfrag_time: int
@@ -150,6 +154,8 @@ class Settings(Mapping[str, Any]):
         ip6frag_time_s: int
         rcvbuf: int
         rcvbuf_bytes: int
+        rmem_max: int
+        rmem_max_bytes: int
         reader_cpu: int
         sockets: int
         catch_up: int
@@ -164,7 +170,7 @@ class Settings(Mapping[str, Any]):
         object.__setattr__(self, "_queue", queue)
 
     def queue(self, i: int) -> Settings:
-        """The knobs that each queue has of its own: rx-usecs, rx-frames (and -irq), rps-cpus, rps-flow-cnt.
+        """The knobs that each queue has of its own: rx-usecs, rx-frames (and -irq), smp-affinity, rps-cpus ...
 
         ConfigError: there is no such queue.
         """

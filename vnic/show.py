@@ -21,7 +21,7 @@ EXTRA: dict[str, Callable[[Host], Reply]] = {"limits": lambda host: limits.show(
 
 def tree(host: Host) -> dict[str, File]:
     """Every file of the host, by its path."""
-    return procfs.FILES | sysfs.tree(host)
+    return procfs.tree(host) | sysfs.tree(host)
 
 
 def _entries(paths: Iterable[str], directory: str) -> list[str]:

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from vnic import sockopt
 from vnic._core import ffi, lib
 from vnic.address import inet_addr, inet_text
 from vnic.errors import ConfigError, check
@@ -154,6 +155,18 @@ class Socket:
     @rcvbuf.setter
     def rcvbuf(self, value: int) -> None:
         self._c.rcvbuf = value
+
+    def setsockopt(self, level: int, name: int, value: int) -> None:
+        """Set an option: SO_RCVBUF (twice ``value``, bounded by net.core.rmem_max), SO_RCVBUFFORCE, UDP_GRO.
+
+        Raises:
+            OSError: ENOPROTOOPT, there is no such option here.
+        """
+        sockopt.set_(self._host.c, self._c, level, name, value)
+
+    def getsockopt(self, level: int, name: int) -> int:
+        """The value of one of these options. OSError: ENOPROTOOPT."""
+        return sockopt.get(self._c, level, name)
 
     @property
     def cpu(self) -> int:

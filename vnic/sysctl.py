@@ -115,6 +115,7 @@ SYSCTLS = {
     "net.core.netdev_rss_key": Sysctl(lambda host: host.knobs["rss-key"].hex(":"), None, "knob rss-key"),
     "net.core.netdev_tstamp_prequeue": _fixed(1, _INT[0], "packets are stamped before they wait in a backlog"),
     "net.core.rmem_default": _knob("rcvbuf", 2304),  # SOCK_MIN_RCVBUF
+    "net.core.rmem_max": _knob("rmem-max", 2304),
     "net.core.rps_sock_flow_entries": _knob("rps-sock-flow-entries", 0, 1 << 29, files.table_size),
     "net.ipv4.icmp_msgs_burst": _knob("icmp-msgs-burst"),
     "net.ipv4.icmp_msgs_per_sec": _knob("icmp-msgs-per-sec"),

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define QUEUES_MAX 16
+#define RULES 128
 #define TABLE_SIZE 128
 #define ADDRESSES (RXH_IP_SRC | RXH_IP_DST)
 #define FIELDS (ADDRESSES | RXH_L4_B_0_1 | RXH_L4_B_2_3)
@@ -30,6 +31,8 @@ struct card {
 	struct {
 		uint32_t usecs, frames, adaptive;
 	} queue[QUEUES_MAX];
+	uint32_t used[RULES];
+	struct ethtool_rx_flow_spec rule[RULES];
 };
 
 static uint32_t number(const char *name)
@@ -129,6 +132,53 @@ static int per_queue(struct card *c, struct ethtool_per_queue_op *p)
 	return 0;
 }
 
+/* ---- rules: a queue that there is, or away with it; nothing that a card would not look into ---- */
+
+static int judge(const struct ethtool_rx_flow_spec *fs)
+{
+	uint32_t type = fs->flow_type & ~(FLOW_EXT | FLOW_MAC_EXT);
+
+	if (fs->flow_type & FLOW_RSS || type == AH_V4_FLOW || type == AH_V6_FLOW)
+		return EINVAL;
+	if (fs->flow_type & FLOW_EXT && (fs->m_ext.data[0] | fs->m_ext.data[1]))
+		return EINVAL;
+	if (fs->location >= RULES || (fs->ring_cookie != RX_CLS_FLOW_DISC && fs->ring_cookie >= number("ETHTOOL_QUEUES")))
+		return EINVAL;
+	return 0;
+}
+
+static int rules(struct card *c, struct ethtool_rxnfc *n)
+{
+	uint32_t at = n->fs.location, found = 0;
+
+	switch (n->cmd) {
+	case ETHTOOL_SRXCLSRLINS:
+		if (judge(&n->fs))
+			return EINVAL;
+		c->used[at] = 1;
+		c->rule[at] = n->fs;
+		return 0;
+	case ETHTOOL_SRXCLSRLDEL:
+	case ETHTOOL_GRXCLSRULE:
+		if (at >= RULES || !c->used[at])
+			return EINVAL;
+		if (n->cmd == ETHTOOL_SRXCLSRLDEL)
+			c->used[at] = 0;
+		else
+			n->fs = c->rule[at];
+		return 0;
+	default:
+		for (uint32_t i = 0; i < RULES; i++) {
+			if (c->used[i] && n->cmd == ETHTOOL_GRXCLSRLALL)
+				n->rule_locs[found] = i;
+			found += c->used[i];
+		}
+		n->rule_cnt = found;
+		n->data = n->cmd == ETHTOOL_GRXCLSRLALL ? RULES : 0;
+		return 0;
+	}
+}
+
 static int strings(struct ethtool_gstrings *s)
 {
 	static const char names[3][ETH_GSTRING_LEN] = { "toeplitz", "xor", "crc32" };
@@ -148,12 +198,11 @@ static int answer(struct card *c, uint32_t *cmd)
 		nfc->data = number("ETHTOOL_QUEUES");
 		return 0;
 	case ETHTOOL_GRXCLSRLCNT:
-		nfc->rule_cnt = 0;
-		nfc->data = 0;
-		return 0;
 	case ETHTOOL_GRXCLSRLALL:
-		nfc->rule_cnt = 0;
-		return 0;
+	case ETHTOOL_GRXCLSRULE:
+	case ETHTOOL_SRXCLSRLINS:
+	case ETHTOOL_SRXCLSRLDEL:
+		return rules(c, nfc);
 	case ETHTOOL_GRSSH:
 		return get_rxfh(c, (void *)cmd);
 	case ETHTOOL_SRSSH:

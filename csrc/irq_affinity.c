@@ -1,0 +1,149 @@
+/* irq_affinity.c - which CPU takes a queue's interrupt, and so polls it: /proc/irq/N/smp_affinity
+ *
+ *   irq_set_affinity(): the machine stands still (stop_machine.c) -> the queue's NAPI leaves its CPU, the other has it
+ *
+ * Of the CPUs in the mask the first takes the interrupt (effective_affinity). A NAPI has one owner here, so it moves with its
+ * interrupt, between two polls: what GRO holds goes up on the old CPU, before anything that the new one takes, and a poll
+ * that was due is asked for anew by an interrupt on the new CPU, as drivers do that find themselves on a CPU outside the
+ * mask (i40e, ice, mlx5). The interrupt comes at the time that it is for the old CPU: the new one does nothing earlier.
+ * Linux: kernel/irq/manage.c, kernel/irq/proc.c.
+ */
+#include "prelude.h"
+
+#define TURNS_MAX (1u << 20)
+
+static u64 cpus_there(const struct host *h)
+{
+	return ~0ull >> (CPUS_MAX - h->ncpus);
+}
+
+/* irq_affinity() - CPUs that may take the queue's interrupt: those that were named, or queue i's is CPU i mod cpus */
+u64 irq_affinity(const struct host *h, u32 queue)
+{
+	u64 cpus = h->irq_affinity[queue] & cpus_there(h);
+
+	return cpus ? cpus : 1ull << (queue % h->ncpus);
+}
+
+u32 irq_cpu(const struct host *h, u32 queue)
+{
+	return (u32)__builtin_ctzll(irq_affinity(h, queue));
+}
+
+/* irq_count() - interrupts of this queue that the CPU took */
+u64 irq_count(const struct driver_queue *dq, u32 cpu)
+{
+	return dq->irqs_by[cpu] + (dq->napi.sd->cpu == cpu ? dq->irqs - dq->irqs_counted : 0);
+}
+
+/* A reader that polls the queue instead of sleeping lets go of it: its time is over. */
+static int stop_busy_poll(struct driver_queue *dq)
+{
+	struct softnet_data *sd = dq->napi.sd;
+
+	for (u32 turns = 0; sd->busy.napi == &dq->napi; turns++) {
+		if (turns == TURNS_MAX)
+			return -EBUSY;
+		sd->busy.end = 0;
+		machine_turn(sd);
+	}
+	return 0;
+}
+
+/* What the NAPI holds goes up, and all that this CPU has collected for others is theirs. */
+static void flush_held(struct driver_queue *dq)
+{
+	struct napi_struct *n = &dq->napi;
+	struct softnet_data *sd = n->sd;
+
+	if (n->gro_bitmask || n->rx_list) {
+		machine_turn(sd); /* one that idles looks at the clock */
+		machine_settle(n->host);
+		napi_gro_flush(n, 0, GRO_COMPLETE);
+		gro_normal_list(n);
+		local_bh_enable(sd); /* some may have gone to its own backlog */
+		cpu_wake(sd, sd->now);
+	}
+	machine_settle(n->host);
+}
+
+static void poll_list_del(struct softnet_data *sd, const struct napi_struct *n)
+{
+	struct napi_struct *before = NULL;
+
+	for (struct napi_struct *p = sd->poll_list; p; before = p, p = p->next) {
+		if (p != n)
+			continue;
+		if (before)
+			before->next = p->next;
+		else
+			sd->poll_list = p->next;
+		if (sd->poll_tail == n)
+			sd->poll_tail = before;
+		return;
+	}
+}
+
+static void move_interrupt(struct driver_queue *dq, struct softnet_data *to, u64 at)
+{
+	struct softnet_data *from = dq->napi.sd;
+	struct napi_struct *n = &dq->napi;
+	u32 queue = dq->nicq->index, bit = 1u << queue;
+	bool raised = __atomic_fetch_and(&from->irq_pending, ~bit, __ATOMIC_SEQ_CST) & bit;
+	bool scheduled = n->state & NAPI_STATE_SCHED && !(n->state & NAPI_STATE_NPSVC);
+
+	poll_list_del(from, n);
+	napi_list_del(n);
+	if (scheduled)
+		n->state &= ~(u32)(NAPI_STATE_SCHED | NAPI_STATE_MISSED | NAPI_STATE_SCHED_THREADED);
+	if (n->timer_ns != NEVER)
+		n->timer_ns = max_u64(n->timer_ns, at);
+	timer_plan(from);
+
+	COUNT(dq->irqs_by[from->cpu], dq->irqs - dq->irqs_counted);
+	dq->irqs_counted = dq->irqs;
+	WRITE_ONCE(dq->pool.owner, to);
+	napi_list_add(to, n);
+	timer_plan(to);
+	if (raised || scheduled)
+		raise_hardirq(to, queue, raised && !from->live ? max_u64(at, from->irq_ns) : at);
+	else if (n->timer_ns != NEVER)
+		cpu_wake(to, n->timer_ns); /* live: it sleeps until another timer */
+}
+
+static int move(struct driver_queue *dq, struct softnet_data *to)
+{
+	struct host *h = dq->napi.host;
+	int rc;
+
+	machine_settle(h);
+	rc = stop_busy_poll(dq);
+	if (rc < 0)
+		return rc;
+	flush_held(dq);
+	move_interrupt(dq, to, machine_clock(dq->napi.sd));
+	if (h->nic.ntuple)
+		arfs_clear(h); /* its filters name queues for CPUs */
+	return 0;
+}
+
+/* irq_set_affinity() - Return: 0 or -errno: -EINVAL, none of these CPUs is there; -EIO, it is another process's eventfd */
+int irq_set_affinity(struct host *h, u32 queue, u64 cpus)
+{
+	u64 before = h->irq_affinity[queue];
+	struct driver_queue *dq = h->dq[queue];
+	struct softnet_data *to;
+	int rc = 0;
+
+	if (h->external_driver)
+		return -EIO;
+	if (!(cpus & cpus_there(h)))
+		return -EINVAL;
+	h->irq_affinity[queue] = cpus;
+	to = h->cpu[irq_cpu(h, queue)];
+	if (dq && dq->napi.sd != to)
+		rc = move(dq, to);
+	if (rc < 0)
+		h->irq_affinity[queue] = before;
+	return rc;
+}

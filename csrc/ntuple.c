@@ -1,0 +1,125 @@
+/* ntuple.c - rules in the card that say what becomes of a frame: to this queue, or away with it (ethtool -N flow-type)
+ *
+ *   nic_steer.c, a frame is for us -> ntuple_lookup(): the first rule that fits, by location -> its queue, or NTUPLE_FILTER
+ *   no rule fits: accelerated RFS (arfs.c), then the indirection table (rss.c)
+ *
+ * So many rules and no more, each a value and a mask over the same 64 bytes of what a frame says: a TCAM, looked at from
+ * its beginning. While there is no rule that costs a branch. Rules change while the machine stands still. Linux has the
+ * words (struct ethtool_rx_flow_spec) and leaves the rest to the card; what a field means is as net/ethtool/ioctl.c
+ * ethtool_rx_flow_rule_create() has it: the EtherType is the one behind the tags, the VLAN is the outer tag's.
+ */
+#include "prelude.h"
+
+_Static_assert(sizeof(struct ntuple_key) == 64, "eight words are compared");
+_Static_assert(NTUPLE_DROP >= NIC_QUEUES_MAX, "it is no queue");
+
+/* What the rules are about. A field that this frame has not is 0, and a rule that asks for one asks whether it is there. */
+static void key_of(const struct frame *f, struct ntuple_key *k)
+{
+	const u8 *ip = f->data + f->l3_off;
+
+	memset(k, 0, sizeof(*k));
+	memcpy(k->dst_mac, f->data, 6);
+	memcpy(k->src_mac, f->data + 6, 6);
+	memcpy(k->proto, ip - 2, 2);
+	if (f->flags & FRAME_TAGGED) {
+		k->tagged = 1;
+		memcpy(k->vlan_etype, f->data + 12, 2);
+		memcpy(k->vlan_tci, f->data + 14, 2);
+	}
+	if (!f->l3)
+		return;
+	k->l3 = f->l3;
+	k->l4_proto = f->ip_proto;
+	if (f->l3 == 4) {
+		k->tos = ip[1];
+		memcpy(k->src, ip + 12, 4);
+		memcpy(k->dst, ip + 16, 4);
+	} else {
+		k->tos = (u8)(ip[0] << 4 | ip[1] >> 4);
+		memcpy(k->src, ip + 8, 16);
+		memcpy(k->dst, ip + 24, 16);
+	}
+	if (f->l4_len >= 4) {
+		k->has_l4 = 1;
+		memcpy(k->l4, f->data + f->l4_off, 4);
+	}
+}
+
+static bool fits(const struct ntuple_rule *r, const u64 *word)
+{
+	u64 wrong = 0;
+
+	for (u32 i = 0; i < 8; i++)
+		wrong |= (word[i] ^ r->value[i]) & r->mask[i];
+	return !wrong;
+}
+
+/* The card: which rule is this frame's? NULL: none */
+const struct ntuple_rule *ntuple_lookup(struct ntuple *t, const struct frame *f)
+{
+	struct ntuple_key key;
+	u64 word[8];
+
+	if (!t->count)
+		return NULL;
+	key_of(f, &key);
+	memcpy(word, &key, sizeof(word));
+	for (u32 i = 0; i < t->count; i++) {
+		struct ntuple_rule *r = &t->rule[i];
+
+		if (!fits(r, word))
+			continue;
+		COUNT(r->hits, 1);
+		return r;
+	}
+	return NULL;
+}
+
+/* Where the rule of this location is, or would be */
+static u32 place(const struct ntuple *t, u32 location)
+{
+	u32 i = 0;
+
+	while (i < t->count && t->rule[i].location < location)
+		i++;
+	return i;
+}
+
+/* ntuple_insert() - a rule at its location; one that is there is replaced. Return: 0, -EINVAL (no such location or queue), or
+ * -ENOMEM */
+int ntuple_insert(struct nic *nic, const struct ntuple_key *value, const struct ntuple_key *mask, u32 type, u32 location,
+		  u32 queue)
+{
+	struct ntuple *t = &nic->rules;
+	struct ntuple_rule *r;
+	u32 at;
+
+	if (location >= NTUPLE_RULES || (queue != NTUPLE_DROP && queue >= nic->nqueues))
+		return -EINVAL;
+	if (!t->rule && !(t->rule = calloc(NTUPLE_RULES, sizeof(*t->rule))))
+		return -ENOMEM;
+	at = place(t, location);
+	r = &t->rule[at];
+	if (at == t->count || r->location != location) {
+		memmove(r + 1, r, (t->count - at) * sizeof(*r));
+		WRITE_ONCE(t->count, t->count + 1);
+	}
+	*r = (struct ntuple_rule){ .type = type, .location = location, .queue = queue };
+	memcpy(r->mask, mask, sizeof(r->mask));
+	memcpy(r->value, value, sizeof(r->value));
+	return 0;
+}
+
+/* ntuple_delete() - Return: 0, or -ENOENT */
+int ntuple_delete(struct nic *nic, u32 location)
+{
+	struct ntuple *t = &nic->rules;
+	u32 at = place(t, location);
+
+	if (at == t->count || t->rule[at].location != location)
+		return -ENOENT;
+	WRITE_ONCE(t->count, t->count - 1);
+	memmove(&t->rule[at], &t->rule[at + 1], (t->count - at) * sizeof(*t->rule));
+	return 0;
+}

@@ -1,0 +1,221 @@
+"""``ip -d link``, ``addr``, ``neigh``, ``route``, beside the real iproute2 and a TAP with the same addresses."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import frames
+import pytest
+
+from vnic import commands
+
+VERSION = subprocess.getoutput("ip -V") if shutil.which("ip") else "no ip"
+real_ip = pytest.mark.skipif("iproute2-6.1" not in VERSION, reason=f"the texts are iproute2 6.1's; here is {VERSION}")
+ADDRESSES = ["10.0.0.2/24", "10.0.0.3/24", "10.9.0.1/32", "fd01::2/128", "fd00::2/64"]
+GATEWAYS = ["10.0.0.254", "fd00::fe"]
+MAC = "02:00:00:00:00:05"
+
+
+def ours(h, line):
+    reply = commands.answer(h, "ip", line.split())
+    return reply.out, reply.err, reply.code
+
+
+def real(line):
+    done = subprocess.run(["ip", *line.split()], capture_output=True, text=True, check=False, timeout=30)
+    return done.stdout, done.stderr, done.returncode
+
+
+def do(line):
+    assert real(line)[2] == 0, line
+
+
+def same(text):
+    """What a TAP has of its own: its index, a kind, a queueing discipline, no link-local address, longer frames."""
+    text = re.sub(r" (\n|\\)    tun type tap [^\n]*?(?= addrgenmode| numtxqueues)", "", text)
+    text = re.sub(r'"linkinfo":\{"info_kind":"tun","info_data":\{[^}]*\}\},', "", text)
+    text = re.sub(r'\n +"linkinfo": \{.*?\n        \},', "", text, flags=re.DOTALL)
+    text = re.sub(r"\n    inet6 fe80::[^\n]*\n[^\n]*|[^\n]*inet6 fe80[^\n]*\n|fe80::ff:fe00:5/64 ", "", text)
+    text = re.sub(r',?\{"family":"inet6","local":"fe80.*?\}|,\{"local":"fe80.*?\}', "", text)
+    text = re.sub(r',\{\n +"(family": "inet6",\n +")?local": "fe80.*?\}', "", text, flags=re.DOTALL)
+    text = re.sub(r"^fe80[^\n]*\n|\{\"dst\":\"fe80.*?\},", "", text, flags=re.MULTILINE)
+    text = text.replace("maxmtu 65521", "maxmtu 65535").replace('max_mtu":65521', 'max_mtu":65535')
+    text = re.sub(r'max_mtu": 65521', 'max_mtu": 65535', text)
+    text = re.sub(r"\"txqlen\": ?\d+,\n? *", "", re.sub(r" qlen \d+", " ", text))
+    text = re.sub(r"^\d+: ", "1: ", re.sub(r'"ifindex":( ?)\d+', r'"ifindex":\g<1>1', text), flags=re.MULTILINE)
+    return re.sub(r"pfifo_fast|fq_codel|noop", "noqueue", text)
+
+
+def tap():
+    do("tuntap add vnic0 mode tap")
+    Path("/proc/sys/net/ipv6/conf/vnic0/disable_ipv6").write_text("0")
+    do(f"link set vnic0 address {MAC}")
+    do("link set vnic0 mtu 1500 up")
+    for address in ADDRESSES:
+        do(f"addr add {address} dev vnic0 {'nodad' if ':' in address else ''}")
+    for gateway in GATEWAYS:
+        do(f"{'-6' if ':' in gateway else '-4'} route add default via {gateway} dev vnic0")
+
+
+@pytest.fixture
+def h(host):
+    newest_first = [*ADDRESSES[:3], *reversed(ADDRESSES[3:])]  # as the kernel lists those of IPv6
+    made = host(ip=newest_first, gateway=GATEWAYS, mac=MAC, mtu=1500, cpus=1)
+    made.wire.c.eof = 1  # a TAP that nobody has open has no carrier
+    yield made
+    made.wire.c.eof = 0
+
+
+LINES = [
+    "-d link show vnic0", "-d -j link show vnic0", "-d -j -p link show vnic0", "-d -o link show vnic0",
+    "-d -br link show vnic0", "-4 link show vnic0", "-6 link show vnic0", "-details l sh vnic0",
+    "addr show vnic0", "a show dev vnic0", "a s dev vnic0", "address list vnic0", "-4 addr show vnic0",
+    "-6 addr show vnic0", "-6 addr", "-4 addr", "-o addr show vnic0", "-4 -o addr show vnic0", "-br addr show vnic0",
+    "-br -4 addr show vnic0", "-br -j addr show vnic0", "-j addr show vnic0", "-j -p addr show vnic0",
+    "-d addr show vnic0", "-d -j addr show vnic0", "addr show up dev vnic0", "addr show nodev", "addr show dev",
+    "addr show vnic0 foo", "addr foo",
+    "route", "r", "route show", "ro list", "-4 route", "-6 route", "-j route", "-j -6 route", "-j -p route",
+    "route show dev vnic0", "-6 route show dev vnic0", "route show dev nodev", "route show default",
+    "route show 10.0.0.0/24", "-6 route show fd00::/64", "route show 10.1.0.0/24", "-o route", "-s route", "route foo",
+    "route get 10.0.0.5", "route get 10.0.0.2", "route get 8.8.8.8", "route get fd00::5", "route get fd00::2",
+    "route get 2001:db8::1", "-j route get 8.8.8.8", "-j route get 2001:db8::1", "-j route get fd00::5",
+    "-j route get 10.0.0.5", "route get 999", "route get",
+    "neigh", "n", "neigh show dev nodev", "neigh show foo", "neigh show nud foo", "neigh show dev", "neigh foo",
+    "foo", "-foo addr",
+]  # fmt: skip
+
+
+@pytest.mark.root
+@real_ip
+@pytest.mark.parametrize("line", LINES)
+def test_the_same_as_of_a_tap_with_these_addresses(h, netns, line):
+    tap()
+    out, err, code = real(line)
+    mine = ours(h, line)
+    # ours are listed as they were given, the kernel's newest first; and 4 and 6 are two tables there
+    order = (lambda text: sorted(text.splitlines())) if "6" in line and "route" in line else lambda text: text
+    assert (order(same(mine[0])), mine[1], mine[2]) == (order(same(out)), err, code)
+
+
+NEIGHBOURS = [
+    ("10.0.0.9", "02:00:00:00:00:09", "stale"), ("10.0.0.8", "02:00:00:00:00:08", "reachable"),
+    ("10.0.0.7", None, "failed"), ("10.0.0.6", None, "incomplete"), ("10.0.0.5", "02:00:00:00:00:08", "delay"),
+    ("fd00::9", "02:00:00:00:00:0a", "stale"),
+]  # fmt: skip
+NUD = {"incomplete": 1, "reachable": 2, "stale": 4, "delay": 8, "failed": 32}
+
+
+def learn(h):
+    """Entries as the table has them; the test's own, so no timer runs."""
+    from vnic.address import inet_addr
+
+    table = h.c.neigh
+    for i, (ip, mac, state) in enumerate(NEIGHBOURS):
+        table.entry[i].addr, table.entry[i].state = inet_addr(ip)[0], NUD[state]
+        table.entry[i].timer_ns, table.entry[i].queue = 2**64 - 1, 2**32 - 1
+        if mac:
+            table.entry[i].mac = bytes.fromhex(mac.replace(":", ""))
+    table.used = len(NEIGHBOURS)
+
+
+def forget(h):
+    for i in range(h.c.neigh.used):
+        h.c.neigh.entry[i].state = 0
+    h.c.neigh.used = 0
+
+
+@pytest.mark.root
+@real_ip
+@pytest.mark.parametrize("line", [
+    "neigh", "neigh show dev vnic0", "-4 neigh", "-6 neigh", "-j neigh", "-j -p neigh", "-br neigh", "-o neigh",
+    "-d neigh", "neigh show nud permanent",
+    "neigh show nud stale", "neigh show nud stale nud failed", "neigh show nud all", "neigh show 10.0.0.9",
+    "neigh show to 10.0.0.8/31", "neigh show 10.0.0.0/24 dev vnic0", "-j neigh show dev vnic0",
+    "-s neigh", "-s -j neigh", "neigh show proxy",
+])  # fmt: skip
+def test_neighbours_as_the_real_tool_shows_them(h, netns, line):
+    tap()
+    learn(h)
+    for ip, mac, state in NEIGHBOURS:
+        do(f"neigh add {ip} dev vnic0 nud {state} {f'lladdr {mac}' if mac else ''}")
+
+    def rows(text):
+        text = re.sub(r"(  ref \d+)? +used \d+/\d+/\d+probes \d+", "  used n/n/nprobes n", text)
+        text = re.sub(r'("refcnt":\d+,)?"used":\d+,"confirmed":\d+,"updated":\d+,"probes":\d+', "times", text)
+        text = text.replace("PROBE", "DELAY").replace("},{", "}\n{").replace("[{", "{").replace("}]", "}")
+        return sorted(line for line in text.splitlines() if "NOARP" not in line)
+
+    out, err, code = real(line)
+    mine = ours(h, line)
+    forget(h)
+    assert (rows(mine[0]), *mine[1:]) == (rows(out), err, code)
+
+
+# ---- what they are of ----
+
+
+def test_who_was_learnt_is_shown(host):
+    h = host(ip=["10.0.0.2/24"])
+    h.feed(frames.arp())
+    h.run()
+    assert ours(h, "neigh") == ("10.0.0.1 dev vnic0 lladdr 02:00:00:00:00:02 STALE \n", "", 0)
+    h.udp(0).sendto(b"x", ("10.0.0.77", 9))
+    h.run(until_ns=h.now_ns + 1000)
+    assert ours(h, "neigh show nud incomplete")[0] == "10.0.0.77 dev vnic0 INCOMPLETE \n"
+
+
+def test_a_route_is_the_one_that_is_taken(host):
+    h = host(ip=["10.0.0.2/24"], gateway="10.0.0.254")
+    assert "8.8.8.8 via 10.0.0.254 dev vnic0 src 10.0.0.2" in ours(h, "route get 8.8.8.8")[0]
+    sock = h.udp(0)
+    sock.sendto(b"x", ("8.8.8.8", 9))
+    h.run(until_ns=1000)
+    assert [n.ip for n in h.neighbours()] == ["10.0.0.254"]
+    h = host(ip=["10.0.0.2/24"])
+    assert ours(h, "route get 8.8.8.8") == ("", "RTNETLINK answers: Network is unreachable\n", 2)
+
+
+def test_a_host_whose_address_is_any_has_none_to_show(host):
+    h = host()
+    assert "inet" not in ours(h, "addr")[0]
+    assert ours(h, "route") == ours(h, "neigh") == ours(h, "-4 addr") == ("", "", 0)
+
+
+@pytest.mark.parametrize("line", [
+    "addr add 10.0.0.9/24 dev vnic0", "a del 10.0.0.2/24 dev vnic0", "addr flush dev vnic0", "neigh flush all",
+    "n del 10.0.0.1 dev vnic0", "route add default via 10.0.0.1", "ro del default", "route flush cache",
+])  # fmt: skip
+def test_what_is_only_shown_is_refused_with_a_sentence(h, line):
+    out, err, code = ours(h, line)
+    assert (out, code) == ("", 2)
+    assert err.startswith("RTNETLINK answers: Operation not supported\nvnic: ")
+    assert "can only be shown" in err
+
+
+@pytest.mark.parametrize("kind", ["addr", "neigh", "route"])
+def test_help(h, kind):
+    out, err, code = ours(h, f"{kind} help")
+    assert (out, code, err[:6]) == ("", 255, "Usage:")
+
+
+def test_details_are_the_cards(host):
+    h = host(queues=2, cpus=4, promisc=True, gro_max_size=40_000)
+    (link,) = json.loads(ours(h, "-d -j link")[0])
+    assert (link["promiscuity"], link["num_rx_queues"], link["num_tx_queues"], link["gro_max_size"]) == (
+        1,
+        4,
+        1,
+        40_000,
+    )
+    assert commands.answer(h, "ip", ["-d", "-j", "link"]).data == [link]
+
+
+def test_statistics_stand_behind_the_addresses(host):
+    h = host(ip=["10.0.0.2/24"])
+    h.feed([frames.udp(dport=9)] * 3)
+    h.run()
+    address, _lives, rx, received, tx, _sent = ours(h, "-s addr")[0].splitlines()[2:]
+    assert address == "    inet 10.0.0.2/24 scope global vnic0"
+    assert (rx.split()[0], received.split()[1], tx.split()[0]) == ("RX:", "3", "TX:")
