@@ -88,7 +88,7 @@ static inline bool csum_is_zero(u16 folded)
 /* Judge it, given the sum over [l4_off, l4_off + l4_len) and the pseudo header. RFC 768, RFC 9293, RFC 8200 */
 enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u16 *whole)
 {
-	u16 have = load16(f->data + dma_csum_at(f)), folded, pseudo;
+	u16 have = load16(f->data + dma_csum_at(f)), folded;
 
 	if (f->ip_proto == 17) {
 		if (unlikely(have == 0)) /* IPv4 UDP without checksum: nothing to get wrong */
@@ -101,8 +101,7 @@ enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u1
 		return DMA_CSUM_GOOD;
 	if (nic->wire->strict_csum || nic->wire->live)
 		return DMA_CSUM_UNKNOWN;
-	pseudo = csum_fold(csum_pseudo(f->data + f->l3_off, f->l3, f->l4_len, f->ip_proto));
-	if ((have ^ pseudo) != 0xffff)
+	if (!csum_is_pseudo(have, f->data + f->l3_off, f->l3, f->l4_len, f->ip_proto))
 		return DMA_CSUM_UNKNOWN;
 	*whole = csum_fold(csum_add(sum, (u16)~have)); /* the sum without the field */
 	if (*whole == 0 && f->ip_proto == 17)

@@ -209,25 +209,37 @@ static void parse_ipv4(struct frame *f, const u8 *ip, u32 off, u32 left)
 	}
 }
 
+/* frame_ipv6_transport() - past hop-by-hop, routing and destination options, which lie before end */
+u32 frame_ipv6_transport(const u8 *ip, u32 end, u8 *next)
+{
+	u32 off = 40;
+
+	*next = ip[6];
+	for (u32 headers = 0; headers < 8; headers++) {
+		if (*next != 0 && *next != 43 && *next != 60)
+			break;
+		if (off + 8 > end)
+			return 0;
+		*next = ip[off];
+		off += (ip[off + 1] + 1u) * 8;
+		if (off > end)
+			return 0;
+	}
+	return off;
+}
+
 static void parse_ipv6(struct frame *f, const u8 *ip, u32 left)
 {
-	u32 off = 40, end = 40 + be16(ip + 4);
-	u8 next = ip[6];
+	u32 off, end = 40 + be16(ip + 4);
+	u8 next;
 
 	f->l3 = 6;
 	f->hash_report = HASH_IPV6;
 	if (end > left)
 		return;
-	for (u32 headers = 0; headers < 8; headers++) { /* hop-by-hop, routing, destination options */
-		if (next != 0 && next != 43 && next != 60)
-			break;
-		if (off + 8 > end)
-			return;
-		next = ip[off];
-		off += (ip[off + 1] + 1u) * 8;
-		if (off > end)
-			return;
-	}
+	off = frame_ipv6_transport(ip, end, &next);
+	if (!off)
+		return;
 	f->ip_proto = next;
 	f->l4_off = (u16)(f->l3_off + off);
 	f->l4_len = end - off;
