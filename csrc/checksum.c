@@ -185,7 +185,7 @@ u32 csum_pseudo(const u8 *iph, int version, u32 len, u8 proto)
 
 /* csum_is_pseudo() - is this checksum field only the pseudo-header's sum? Then the sender has left the rest to its card: with the
  * length, as Linux does, or without, as Windows does for a large send, where each segment has its own. */
-int csum_is_pseudo(u16 have, const u8 *iph, int version, u32 len, u8 proto)
+noinline int csum_is_pseudo(u16 have, const u8 *iph, int version, u32 len, u8 proto)
 {
 	u16 left = (u16)~have;
 

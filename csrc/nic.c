@@ -116,6 +116,12 @@ static noinline int too_long(struct nic *nic, const struct frame *f)
 	return RX_LENGTH;
 }
 
+static inline void nic_parse(struct nic *nic, struct frame *f)
+{
+	if (unlikely(frame_parse(f)))
+		sender_complete(nic->wire, f);
+}
+
 static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
 {
 	int fate;
@@ -127,7 +133,7 @@ static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
 		return RX_LENGTH;
 	}
 	if (!parsed)
-		frame_parse(f);
+		nic_parse(nic, f);
 	if (unlikely(nic->mtu && f->wire_len > nic->mtu + header_len(f)))
 		return too_long(nic, f);
 	fate = filter_frame(&nic->filter, f);
@@ -300,11 +306,11 @@ void nic_drain(struct nic *nic, u64 now)
 /* ---- virtual time ---- */
 
 /* A burst is parsed and hashed at once, 6 % less for a replay; what is to be done with it is seen when it arrives. */
-static void look_ahead(struct nic *nic, struct frame *f, u32 n)
+static noinline void look_ahead(struct nic *nic, struct frame *f, u32 n)
 {
 	for (u32 i = 0; i < n; i++) {
 		if (f[i].len >= ETH_HLEN) {
-			frame_parse(&f[i]);
+			nic_parse(nic, &f[i]);
 		} else {
 			f[i].l3 = 0;
 			f[i].hash_report = HASH_NONE;

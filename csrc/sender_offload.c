@@ -1,6 +1,6 @@
 /* sender_offload.c - what a sender had left to its card is filled in at the wire, as that card would have
  *
- *   wire.c wire_next(), virtual time, not strict-csum -> sender_complete(): IPv4 header checksum, IP length
+ *   nic.c frame_parse() finds a 0, in virtual time and not strict-csum -> sender_complete(): IPv4 header checksum, IP length
  *   dma.c dma_csum(): the transport checksum, in the pass that copies          pcap_gso.c: segmentation
  *
  * A capture taken at a sender shows frames before its card had them. Windows leaves the IPv4 header checksum 0, and, in a
@@ -21,6 +21,11 @@ static u32 length_of(const struct frame *f, u32 ip, u32 not_counted)
 	return len <= 65535 ? len : 0;
 }
 
+static u16 header_sum(const u8 *ip, u32 bytes)
+{
+	return csum_fold(csum_partial(ip, bytes, 0));
+}
+
 static void complete_ipv4(struct wire *w, struct frame *f, u32 at)
 {
 	const u8 *ip = f->data + at;
@@ -32,7 +37,7 @@ static void complete_ipv4(struct wire *w, struct frame *f, u32 at)
 
 	if (ip[0] >> 4 != 4 || ihl < 20 || at + ihl > f->len)
 		return;
-	if (!no_length && (!no_sum || !ip_fast_csum(ip, ihl)))
+	if (!no_length && (!no_sum || !header_sum(ip, ihl)))
 		return;
 	own = w->own(w, f);
 	if (!own)
@@ -41,7 +46,7 @@ static void complete_ipv4(struct wire *w, struct frame *f, u32 at)
 	if (no_length)
 		store16(own + 2, htobe16_((u16)len));
 	store16(own + 10, 0);
-	store16(own + 10, ip_fast_csum(own, ihl));
+	store16(own + 10, header_sum(own, ihl));
 	COUNT(w->length_completed, no_length);
 	COUNT(w->ip_csum_completed, no_sum);
 }
@@ -64,16 +69,17 @@ static void complete_ipv6(struct wire *w, struct frame *f, u32 at)
 	COUNT(w->length_completed, 1);
 }
 
-/* sender_complete() - f's IP header, if its sender's card was to complete it; then f's bytes are a copy, where the wire's are
- * not to be written to */
+/* sender_complete() - f's IP header, if its sender's card was to complete it, and f is parsed again. Its bytes are a copy then,
+ * where the wire's are not to be written to. Live, and with strict-csum, a frame is what it is. */
 void sender_complete(struct wire *w, struct frame *f)
 {
 	u32 ip = gso_ip_offset(f->data, f->len);
 
-	if (!ip)
+	if (w->live || w->strict_csum || !ip)
 		return;
 	if (load16(f->data + ip - 2) == 0x0008)
 		complete_ipv4(w, f, ip);
 	else
 		complete_ipv6(w, f, ip);
+	frame_parse(f);
 }

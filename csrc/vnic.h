@@ -429,7 +429,7 @@ void rss_set_key(struct rss *r, const u8 *key, u32 len);
 void rss_set_fields(struct rss *r, u32 hash_type, u32 fields);
 void rss_set_symmetric(struct rss *r, int on);
 u32 rss_toeplitz(const struct rss *r, const u8 *input, u32 len);
-void frame_parse(struct frame *f);
+int frame_parse(struct frame *f);
 u32 frame_ipv6_transport(const u8 *ip, u32 end, u8 *next); /* offset behind extension headers, and what is there; 0: beyond end */
 void rss_frame(const struct rss *r, struct frame *f);
 u16 rss_queue(const struct rss *r, u32 hash);

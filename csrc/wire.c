@@ -56,34 +56,12 @@ static u64 wire_time(struct wire *w, const struct frame *f)
 	return w->busy_ns;
 }
 
-/* Has this frame's IP header no checksum, or no length? Then sender_offload.c looks at it; and at what is behind VLAN tags. */
-static inline bool sender_left(const struct frame *f)
-{
-	const u8 *data = f->data;
-	u16 type;
-
-	if (unlikely(f->len < ETH_HLEN + 20))
-		return false;
-	type = load16(data + 12);
-	if (likely(type == 0x0008))
-		return !load16(data + ETH_HLEN + 10) || !load16(data + ETH_HLEN + 2);
-	return type == 0xdd86 ? !load16(data + ETH_HLEN + 4) : is_vlan(type);
-}
-
-static noinline void complete(struct wire *w, struct frame *f, int n)
-{
-	for (int i = 0; i < n; i++)
-		if (sender_left(&f[i]))
-			sender_complete(w, &f[i]);
-}
-
 /* wire_next() - the next frames, numbered and with the time at which they have arrived. Return: as read_burst */
 int wire_next(struct wire *w, struct frame *f, int max, u64 now)
 {
 	bool paced = !w->live && !wire_pulled(w);
 	u64 id = w->frames + 1, bytes = 0;
 	u32 cut = 0, oversize = 0;
-	bool looked_at = !w->live && !w->strict_csum, left = false;
 	int n;
 
 	if (w->eof)
@@ -107,11 +85,6 @@ int wire_next(struct wire *w, struct frame *f, int max, u64 now)
 		cut += !!(f[i].flags & FRAME_CUT);
 		oversize += f[i].wire_len > ETH_FRAME_LEN + 4;
 	}
-	if (looked_at)
-		for (int i = 0; i < n; i++)
-			left |= sender_left(&f[i]);
-	if (unlikely(left))
-		complete(w, f, n);
 	COUNT(w->cut, cut);
 	COUNT(w->oversize, oversize);
 	w->bytes += bytes;
