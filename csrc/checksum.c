@@ -182,3 +182,13 @@ u32 csum_pseudo(const u8 *iph, int version, u32 len, u8 proto)
 		sum += load32(iph + i);
 	return fold64(sum);
 }
+
+/* csum_is_pseudo() - is this checksum field only the pseudo-header's sum? Then the sender has left the rest to its card: with the
+ * length, as Linux does, or without, as Windows does for a large send, where each segment has its own. */
+noinline int csum_is_pseudo(u16 have, const u8 *iph, int version, u32 len, u8 proto)
+{
+	u16 left = (u16)~have;
+
+	return left == csum_fold(csum_pseudo(iph, version, len, proto)) ||
+	       left == csum_fold(csum_pseudo(iph, version, 0, proto));
+}

@@ -24,6 +24,13 @@ static noinline int too_long(struct nic *nic, const struct frame *f)
 	return RX_LENGTH;
 }
 
+/* nic_parse() - find its headers, and fill in what a capture shows as its sender had left it to a card */
+void nic_parse(struct nic *nic, struct frame *f)
+{
+	if (unlikely(frame_parse(f)))
+		sender_complete(nic->wire, f);
+}
+
 static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
 {
 	int fate;
@@ -35,7 +42,7 @@ static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
 		return RX_LENGTH;
 	}
 	if (!parsed)
-		frame_parse(f);
+		nic_parse(nic, f);
 	if (unlikely(nic->mtu && f->wire_len > nic->mtu + header_len(f)))
 		return too_long(nic, f);
 	fate = filter_frame(&nic->filter, f);

@@ -116,6 +116,21 @@ static inline u32 align_up(u32 v, u32 to)
 	return (v + to - 1) & ~(to - 1);
 }
 
+/* Fields of a capture file, in its byte order. */
+static inline u16 pcap_get16(const struct pcap_wire *p, u64 at)
+{
+	u16 v = load16(p->map + at);
+
+	return p->swapped ? __builtin_bswap16(v) : v;
+}
+
+static inline u32 pcap_get32(const struct pcap_wire *p, u64 at)
+{
+	u32 v = load32(p->map + at);
+
+	return p->swapped ? __builtin_bswap32(v) : v;
+}
+
 /* In a loop that waits for another core. */
 static inline void cpu_relax(void)
 {

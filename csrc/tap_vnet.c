@@ -9,22 +9,6 @@
  */
 #include "prelude.h"
 
-#define FIN 0x01u
-#define PSH 0x08u
-#define CWR 0x80u
-
-/* Where the transport part begins is said; the IP header is where the EtherType says. Return: its offset, 0: none there */
-static u32 ip_offset(const u8 *frame, u32 len)
-{
-	u32 at = 12;
-
-	while (at + 2 <= len && is_vlan(load16(frame + at)))
-		at += 4;
-	if (at + 2 + 20 > len)
-		return 0;
-	return load16(frame + at) == 0x0008 || load16(frame + at) == 0xdd86 ? at + 2 : 0;
-}
-
 /* Sum from csum_start to the end, over the pseudo header's sum that is in the field. Return: 0, -EINVAL: it lies outside */
 static int complete(u8 *frame, u32 len, const struct virtio_net_hdr_v1 *h)
 {
@@ -39,7 +23,7 @@ static int complete(u8 *frame, u32 len, const struct virtio_net_hdr_v1 *h)
 }
 
 /* Would rss.c's parser find the same? Not behind VLAN tags, options, extension headers; nor in what says it is a fragment. */
-static bool is_plain(const struct tap_gso *g, const u8 *frame)
+static bool is_plain(const struct gso *g, const u8 *frame)
 {
 	const u8 *ip = frame + ETH_HLEN;
 	u32 proto = g->tcp ? 6 : 17;
@@ -55,7 +39,7 @@ static bool is_plain(const struct tap_gso *g, const u8 *frame)
  * cut, by tap_vnet_next(); -EINVAL: its header cannot be */
 int tap_vnet_begin(struct tap_wire *t, const struct virtio_net_hdr_v1 *h, u8 *frame, u32 len)
 {
-	struct tap_gso g;
+	struct gso g;
 	u8 type = h->gso_type & (u8)~VIRTIO_NET_HDR_GSO_ECN;
 	u32 ip, l4 = h->csum_start;
 	bool tcp;
@@ -67,14 +51,14 @@ int tap_vnet_begin(struct tap_wire *t, const struct virtio_net_hdr_v1 *h, u8 *fr
 		return complete(frame, len, h);
 	}
 	tcp = type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6;
-	ip = ip_offset(frame, len);
+	ip = gso_ip_offset(frame, len);
 	if ((!tcp && type != VIRTIO_NET_HDR_GSO_UDP_L4) || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || !h->gso_size)
 		return -EINVAL;
 	if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len)
 		return -EINVAL;
-	g = (struct tap_gso){ .len = len, .ip = ip, .l4 = l4, .size = h->gso_size, .tcp = tcp };
+	g = (struct gso){ .len = len, .ip = ip, .l4 = l4, .size = h->gso_size, .tcp = tcp };
 	g.head = l4 + (tcp ? (frame[l4 + 12] >> 4) * 4u : 8u);
-	if (g.head < l4 + (tcp ? 20 : 8) || g.head >= len || g.head + g.size > t->slot_size)
+	if (!gso_fits(&g, t->slot_size))
 		return -EINVAL;
 	g.at = g.head;
 	g.plain = is_plain(&g, frame);
@@ -83,64 +67,17 @@ int tap_vnet_begin(struct tap_wire *t, const struct virtio_net_hdr_v1 *h, u8 *fr
 	return 1;
 }
 
-static void patch_ip(const struct tap_gso *g, u8 *ip, u32 len)
-{
-	if (ip[0] >> 4 == 6) {
-		store16(ip + 4, htobe16_((u16)(len - g->ip - 40)));
-		return;
-	}
-	store16(ip + 2, htobe16_((u16)(len - g->ip)));
-	store16(ip + 4, htobe16_((u16)(be16(ip + 4) + g->nth)));
-	store16(ip + 10, 0);
-	store16(ip + 10, ip_fast_csum(ip, (ip[0] & 15u) * 4));
-}
-
-static void patch_tcp(const struct tap_gso *g, u8 *th, bool last)
-{
-	u32 seq = __builtin_bswap32(be32(th + 4) + g->nth * g->size);
-
-	memcpy(th + 4, &seq, 4);
-	if (!last)
-		th[13] &= (u8) ~(FIN | PSH);
-	if (g->nth)
-		th[13] &= (u8)~CWR; /* RFC 3168: said once */
-}
-
 static const u8 *gso_frame(const struct tap_wire *t)
 {
 	return t->big + sizeof(struct virtio_net_hdr_v1);
 }
 
-/* The head of the next segment, of len bytes, without a checksum; then it is the turn of the one behind it. */
-static void put_head(struct tap_wire *t, u8 *to, u32 len)
-{
-	struct tap_gso *g = &t->gso;
-
-	memcpy(to, gso_frame(t), g->head);
-	patch_ip(g, to + g->ip, len);
-	if (g->tcp)
-		patch_tcp(g, to + g->l4, g->at + len - g->head == g->len);
-	else
-		store16(to + g->l4 + 4, htobe16_((u16)(len - g->l4)));
-	store16(to + g->l4 + (g->tcp ? 16 : 6), 0);
-	g->at += len - g->head;
-	g->nth++;
-	COUNT(t->gso_segments, 1);
-}
-
 /* tap_vnet_next() - the next segment of t->big. Return: its length, 0: there are no more */
 u32 tap_vnet_next(struct tap_wire *t, u8 *to)
 {
-	struct tap_gso *g = &t->gso;
-	u32 at = g->at, n = min_u32(g->size, g->len - at), len = g->head + n, field = g->l4 + (g->tcp ? 16 : 6), sum;
+	u32 len = gso_next(&t->gso, gso_frame(t), gso_frame(t), to);
 
-	if (!n)
-		return 0;
-	put_head(t, to, len);
-	sum = csum_pseudo(to + g->ip, to[g->ip] >> 4, len - g->l4, g->tcp ? 6 : 17);
-	sum = csum_partial(to + g->l4, g->head - g->l4, sum);
-	sum = csum_fold(csum_and_copy(to + g->head, gso_frame(t) + at, n, sum));
-	store16(to + field, (u16)(sum || g->tcp ? sum : 0xffff));
+	COUNT(t->gso_segments, len != 0);
 	return len;
 }
 
@@ -148,12 +85,13 @@ u32 tap_vnet_next(struct tap_wire *t, u8 *to)
  * three. Only of what is plain. */
 u32 tap_vnet_head(struct tap_wire *t, u8 *to, struct frame *f)
 {
-	const struct tap_gso *g = &t->gso;
+	struct gso *g = &t->gso;
 	u32 at = g->at, n = min_u32(g->size, g->len - at), len = g->head + n;
 
 	if (!n)
 		return 0;
-	put_head(t, to, len);
+	gso_put_head(g, gso_frame(t), to, len);
+	COUNT(t->gso_segments, 1);
 	f->head = (u16)g->head;
 	f->rest = (u32)(gso_frame(t) + at - t->bigs);
 	f->l3 = to[g->ip] >> 4;

@@ -146,18 +146,21 @@ enum wire_kind { WIRE_MEMORY, WIRE_CAPTURE, WIRE_TAP };
  * @read_burst:  fill up to max frames (data, len, wire_len, t_ns = the source's own stamp, flags).
  *               Return: how many; 0 = none now; -ENODATA = there will be no more; other -errno: the source broke
  * @release:     this frame's bytes are not needed any more (sources that want their memory back); may be NULL
+ * @own:         this frame's bytes, to be written to from now on; NULL: no memory. Virtual time only
  * @write:       a frame leaves (12 bytes in front of it may be used). Return: 0; -ENOBUFS: no room; other -errno: it is lost.
  *               NULL: this wire only receives
  * @speed_ppm:   1000000 = the recorded pace, 2000000 twice as fast, 0 = as fast as the wire takes them
  * @ps_per_byte: 800 = 10 Gbit/s; 0 = infinitely fast. Both 0: frames are pulled whenever the host is idle
  * @base_ns:     the source's stamp of its first frame: virtual time 0
+ * @capture_mtu: a GSO frame in a capture is cut into packets of so many bytes; 0: it is offered whole
  */
 struct virtio_net_hdr_v1_hash;
 struct wire {
 	int (*read_burst)(struct wire *w, struct frame *f, int max);
 	void (*release)(struct wire *w, const struct frame *f);
+	u8 *(*own)(struct wire *w, struct frame *f);
 	int (*write)(struct wire *w, u8 *frame, u32 len, const struct virtio_net_hdr_v1_hash *hdr, u64 t_ns);
-	u32 kind, speed_ppm, ps_per_byte;
+	u32 kind, speed_ppm, ps_per_byte, capture_mtu;
 	const u8 *rests;               /* see frame.rest */
 	u8 started, eof, strict_csum, live;
 	u8 ask, hungry;            /* run dry, or something was sent: ask Python before time goes on; it did */
@@ -168,7 +171,7 @@ struct wire {
 	u32 busy_ps;
 	int error;                 /* -errno that ended it, 0 when it ended as it should */
 	/* counters, written by the device */
-	u64 frames, bytes, cut, csum_completed, backwards, oversize, skipped;
+	u64 frames, bytes, cut, csum_completed, ip_csum_completed, length_completed, backwards, oversize, skipped;
 	u64 tx_frames, tx_bytes;
 };
 int wire_next(struct wire *w, struct frame *f, int max, u64 now_ns);
@@ -198,23 +201,61 @@ int mem_wire_sends(struct mem_wire *w);        /* from now on it takes what the 
 u32 mem_wire_fetch(struct mem_wire *w, u8 *buf, struct mem_frame *frames); /* MEM_OUT_BYTES, MEM_OUT_MAX of room */
 int mem_wire_feed(struct mem_wire *w, struct nic *nic, const void *data, u32 len, u32 wire_len, u64 t_ns);
 
-/* ---- pcap.c: a capture file as a wire, mapped, never loaded ---- */
+/* ---- sender_offload.c: what a sender had left to its card, in a frame that a capture shows before that card had it ---- */
 
-#define PCAP_INTERFACES_MAX 64
-struct pcap_interface { u32 linktype; u32 snaplen; u64 ticks_per_s; u64 offset_s; };
+void sender_complete(struct wire *w, struct frame *f); /* fill in an IPv4 header checksum, or an IP length */
+
+/* ---- gso.c: one frame for many, cut as a sender's card cuts it. Offsets from the Ethernet header ---- */
+
+/* IP and transport header, payload, its next byte that is not cut yet; bytes a segment; segments there were */
+struct gso { u32 len, ip, l4, head, at, size, nth; u8 tcp, plain; };
+int gso_fits(const struct gso *g, u32 room);
+void gso_put_head(struct gso *g, const u8 *head, u8 *to, u32 len);
+u32 gso_next(struct gso *g, const u8 *head, const u8 *frame, u8 *to);
+u32 gso_ip_offset(const u8 *frame, u32 len);
+
+/* ---- pcap.c, pcapng_read.c: a capture file as a wire, mapped, never loaded; pcap_gso.c: what is not handed out as it is there ---- */
+
+#define LINKTYPE_ETHERNET 1
+#define PCAP_FRAME_MAX 262144      /* libpcap's MAXIMUM_SNAPLEN */
+#define PCAP_HEAD_MAX 512          /* of a frame that is cut: more is no head */
+struct pcap_interface { u16 linktype; u8 fcs_len; u32 snaplen; u64 ticks_per_s; u64 offset_s; };
+/* memory for frames that are not handed out where they lie in the file; as many as the FIFO and a burst hold at once */
+struct pcap_slots { u8 **at; u32 *room, *free, n, nfree; };
 struct pcap_wire {
 	struct wire wire;
 	const u8 *map;
 	u64 size, pos;
 	u32 format;                /* 1 pcap, 2 pcapng */
-	u32 swapped, nanoseconds, linktype, ninterfaces;
-	struct pcap_interface interfaces[PCAP_INTERFACES_MAX];
+	u32 swapped, nanoseconds, linktype;
+	u32 record_len;            /* of the header in front of each frame */
+	u8 lengths_swapped, fcs_len; /* see pcap.c; FCS bytes at the end of each frame */
+	u32 ninterfaces, interfaces_room;
+	struct pcap_interface *interfaces;
 	u64 nframe;                /* in this file */
 	u64 stamp_ns;              /* the latest: a simple packet block has none of its own */
 	u32 skipped_linktype;      /* of the frames counted in wire.skipped */
 	u8 more;                   /* another file follows */
+	struct pcap_slots slots;
+	struct gso gso;            /* at 0: no frame is being cut */
+	const u8 *gso_frame;       /* its payload is behind here, at gso.at */
+	u8 gso_head[PCAP_HEAD_MAX];
+	u64 gso_frames, gso_segments, gso_bytes, gso_segment_bytes; /* cut, and what they were cut into */
+	u64 fcs_stripped;          /* frames */
+	u64 link_errors;           /* frames that the file says had arrived damaged */
 	char error_text[160];
 };
+int pcap_fail(struct pcap_wire *p, const char *fmt, ...);   /* -EINVAL, and error_text */
+int pcap_truncated(struct pcap_wire *p);
+int pcap_end_of_file(struct pcap_wire *p);
+void pcap_hand_out(struct pcap_wire *p, struct frame *f, u64 at, u32 caplen, u32 len, u64 t_ns);
+void pcap_strip_fcs(struct pcap_wire *p, struct frame *f, u32 bytes);
+int pcapng_open(struct pcap_wire *p);
+int pcapng_block(struct pcap_wire *p, struct frame *f);
+int pcap_gso_begin(struct pcap_wire *p, const struct frame *f);
+int pcap_gso_next(struct pcap_wire *p, struct frame *f);
+u8 *pcap_own(struct wire *w, struct frame *f);
+void pcap_slots_free(struct pcap_wire *p);
 struct pcap_wire *pcap_wire_new(void);
 void pcap_wire_free(struct pcap_wire *p);
 int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size);  /* -EINVAL: error_text says why */
@@ -287,8 +328,6 @@ struct tap_lane {
 };
 struct tap_uring;
 struct virtio_net_hdr_v1 { u8 flags, gso_type; u16 hdr_len, gso_size, csum_start, csum_offset, num_buffers; };
-/* tap_vnet.c: a GSO frame that is being cut. Offsets from its start: IP and transport header, payload, next byte of it */
-struct tap_gso { u32 len, ip, l4, head, at, size, nth; u8 tcp, plain; };
 struct tap_wire {
 	struct wire wire;
 	struct tap_lane lane[TAP_LANES_MAX];
@@ -308,7 +347,7 @@ struct tap_wire {
 	struct tap_uring *uring;   /* NULL: one read() after the other */
 	u8 no_uring;               /* it was tried, and the kernel refused */
 	u8 closing;                /* only what was read already */
-	struct tap_gso gso;
+	struct gso gso;             /* the GSO frame that is being cut */
 	u64 over;                  /* frames longer than a slot */
 	u64 gso_frames, gso_segments, csum_filled, bad_vnet;
 };
@@ -390,7 +429,8 @@ void rss_set_key(struct rss *r, const u8 *key, u32 len);
 void rss_set_fields(struct rss *r, u32 hash_type, u32 fields);
 void rss_set_symmetric(struct rss *r, int on);
 u32 rss_toeplitz(const struct rss *r, const u8 *input, u32 len);
-void frame_parse(struct frame *f);
+int frame_parse(struct frame *f);
+u32 frame_ipv6_transport(const u8 *ip, u32 end, u8 *next); /* offset behind extension headers, and what is there; 0: beyond end */
 void rss_frame(const struct rss *r, struct frame *f);
 u16 rss_queue(const struct rss *r, u32 hash);
 u32 rss_key_id(const struct rss *r);   /* another one when anything that a hash depends on was changed */
@@ -552,6 +592,7 @@ u32 csum_and_copy(void *to, const void *from, u32 len, u32 sum);
 u16 csum_fold(u32 sum);                                   /* complemented */
 u16 ip_fast_csum(const void *iph, u32 bytes);
 u32 csum_pseudo(const u8 *iph, int version, u32 len, u8 proto);
+int csum_is_pseudo(u16 have, const u8 *iph, int version, u32 len, u8 proto);
 
 /* isa.c: what the run-time dispatch chose; VNIC_ISA=generic forces the portable code, avx2 that without AVX-512 */
 const char *vnic_isa(void);
@@ -731,6 +772,7 @@ int nic_queue_up(struct nic *nic, u32 i);
 int nic_up(struct nic *nic);                 /* after the driver wrote DRIVER_OK */
 void nic_run(struct nic *nic, u64 until);    /* all device events up to and including until */
 u64 nic_next(struct nic *nic);               /* when the next one is; ~0: none planned */
+void nic_parse(struct nic *nic, struct frame *f);
 void nic_receive(struct nic *nic, struct frame *f, int n);  /* frames that arrived: filter, rss, fifo */
 void nic_fate(struct nic *nic, const struct frame *f, enum fate fate); /* lost by the card */
 u32 nic_steer(struct nic *nic, struct frame *f, u32 n);

@@ -80,6 +80,7 @@ OTHERS = {
     "reader-cpu",
     "link",
     "speed",
+    "capture-mtu",
     "cost",
     "gro-cwr",
     "flow-limit-cpus",

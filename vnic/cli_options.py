@@ -42,7 +42,7 @@ _OPTIONS = (
     "reader-cpu",
     "rcvbuf",
 )
-_REPLAY_OPTIONS = ("link", "speed", "cost")
+_REPLAY_OPTIONS = ("link", "speed", "cost", "capture-mtu")
 
 
 def _knob_option(name: str) -> Callable[[_F], _F]:

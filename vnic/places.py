@@ -347,3 +347,7 @@ STRICT_CSUM = Place(
     lambda _h, w, v, _q: setattr(w, "strict_csum", v),
     lambda _h, w, _q: bool(w.strict_csum),
 )
+CAPTURE_MTU = Place(
+    lambda _h, w, v, _q: setattr(w, "capture_mtu", v),
+    lambda _h, w, _q: int(w.capture_mtu) or "off",
+)

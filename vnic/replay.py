@@ -86,16 +86,22 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
 
 
 def _input_facts(wire: CaptureWire, error: str) -> dict[str, Any]:
-    c = wire.c
+    c, pcap = wire.c, wire.pcap
     return {
         "files": [str(p) for p in wire.paths],
-        "frames": int(c.frames),
-        "bytes": int(c.bytes),
+        "frames": int(c.frames) - int(pcap.gso_segments) + int(pcap.gso_frames),
+        "bytes": int(c.bytes) - int(pcap.gso_segment_bytes) + int(pcap.gso_bytes),
         "first_ns": int(c.base_ns),
         "duration_ns": int(c.last_ts - c.base_ns) if c.frames and c.last_ts else 0,
         "cut": int(c.cut),
         "oversize": int(c.oversize),
         "csum_completed": int(c.csum_completed),
+        "ip_csum_completed": int(c.ip_csum_completed),
+        "length_completed": int(c.length_completed),
+        "gso_frames": int(pcap.gso_frames),
+        "gso_segments": int(pcap.gso_segments),
+        "fcs_stripped": int(pcap.fcs_stripped),
+        "link_errors": int(pcap.link_errors),
         "time_backwards": int(c.backwards),
         "skipped": int(c.skipped),
         "skipped_linktype": wire.skipped_linktype if c.skipped else None,

@@ -310,6 +310,15 @@ def _input(console: Console, f: dict[str, Any]) -> None:
     remarks = [
         (i.get("cut"), "cut by the capture's snap length: offered as captured"),
         (i.get("csum_completed"), "that the card took had left their checksum to the sender's: completed"),
+        (i.get("ip_csum_completed"), "had left their IPv4 header checksum to the sender's card: completed"),
+        (i.get("length_completed"), "had left their IP length to the sender's card: completed"),
+        (
+            i.get("gso_frames"),
+            "captured before the sender's card cut them, or after GRO merged them: "
+            f"cut into {i.get('gso_segments', 0):,} (--capture-mtu)",
+        ),
+        (i.get("fcs_stripped"), "with a frame check sequence, which a card keeps to itself: taken off"),
+        (i.get("link_errors"), "damaged on the wire, as the capture says: offered as captured"),
         (
             i.get("oversize"),
             "longer than 1518 bytes: captured before the sender's card cut them, or after GRO merged them",

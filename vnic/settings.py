@@ -32,6 +32,7 @@ START_ONLY = {
     "link": "it is the wire's",
     "speed": "it is the wire's",
     "strict-csum": "it is the wire's",
+    "capture-mtu": "it is the wire's",
     "cost": "it is the machine's",
     "tx": "the driver and the card agreed on it when the driver was loaded",
     "lro": "off [fixed]",
@@ -163,6 +164,8 @@ class Settings(Mapping[str, Any]):
         link_bps: int
         speed: float
         strict_csum: bool
+        capture_mtu: int | str
+        capture_mtu_bytes: int | str
         cost: str
 
     def __init__(self, host: Host, queue: int | None = None) -> None:

@@ -93,6 +93,11 @@ def parse_speed(value: Any) -> float | None:
     return factor
 
 
+def parse_capture_mtu(value: Any) -> int:
+    """Bytes of an IP packet, or ``off`` (0)."""
+    return 0 if str(value).lower() == "off" else integer(576, 65535)(value)
+
+
 def parse_mask(value: Any) -> int:
     """sysfs: hexadecimal, groups of 32 bits separated by commas. An int is the mask itself."""
     try:

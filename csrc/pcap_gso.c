@@ -1,0 +1,211 @@
+/* pcap_gso.c - frames of a capture that are not handed out as they lie in the file: cut, or completed
+ *
+ *   pcap.c reads a long frame -> pcap_gso_begin(): was it ever on a wire? -> pcap_gso_next(): it leaves in segments (gso.c)
+ *   sender_offload.c -> pcap_own(): a copy that may be written to
+ *
+ * A capture taken at a sender with TSO shows up to 64 KB (BIG TCP: more) where the wire had packets of the MTU, and one
+ * taken at a receiver with GRO or LRO likewise. Offered whole such a frame would fill the FIFO by itself, be one interrupt
+ * and nothing for GRO: all that a card is would be untrue of it. So it is cut again, into packets of wire.capture_mtu. The
+ * file does not say how the card had cut it; 1500 is the Internet's MTU, and whoever knows better says so.
+ *
+ * Which frames? TCP, not a fragment, wholly captured, longer than the MTU, and no jumbo frame: its IP length is 0, or a
+ * hop-by-hop header's, or it is longer than any jumbo frame, or its checksum is just the pseudo-header's sum, which
+ * Linux leaves in what it sends by TSO, and writes into what GRO merged. Long UDP stays whole: where one of its datagrams
+ * ends nobody but its sender can tell.
+ *
+ * What is made here lies in slots. Who has a frame gives its slot back (wire.release), so there are as many as the FIFO
+ * and a burst hold at once, each as long as the longest it has had.
+ */
+#include "prelude.h"
+
+#define JUMBO_MAX 9216u /* the longest MTU that Ethernet cards and switches have */
+#define SYN_RST 0x06u
+#define SLOT_MIN 2048u
+#define TAGS_MAX 2u
+
+/* ---- slots ---- */
+
+static int more_slots(struct pcap_slots *s)
+{
+	u32 n = s->n + 64;
+	u8 **at = realloc(s->at, n * sizeof(*at));
+	u32 *room = realloc(s->room, n * sizeof(*room)), *free_ones = realloc(s->free, n * sizeof(*free_ones));
+
+	s->at = at ? at : s->at;
+	s->room = room ? room : s->room;
+	s->free = free_ones ? free_ones : s->free;
+	if (!at || !room || !free_ones)
+		return -ENOMEM;
+	for (; s->n < n; s->n++) {
+		s->at[s->n] = NULL;
+		s->room[s->n] = 0;
+		s->free[s->nfree++] = s->n;
+	}
+	return 0;
+}
+
+static void release(struct wire *wire, const struct frame *f)
+{
+	struct pcap_slots *s = &container_of(wire, struct pcap_wire, wire)->slots;
+
+	if (unlikely(f->slot))
+		s->free[s->nfree++] = f->slot - 1;
+}
+
+/* f gets len bytes of its own. Return: where, NULL: no memory */
+static u8 *take_slot(struct pcap_wire *p, struct frame *f, u32 len)
+{
+	struct pcap_slots *s = &p->slots;
+	u32 i;
+
+	if (!s->nfree && more_slots(s) < 0)
+		return NULL;
+	i = s->free[s->nfree - 1];
+	if (s->room[i] < len) {
+		u32 room = round_up_pow2(max_u32(len, SLOT_MIN));
+
+		free(s->at[i]);
+		s->at[i] = malloc(room);
+		s->room[i] = s->at[i] ? room : 0;
+		if (!s->at[i])
+			return NULL;
+	}
+	s->nfree--;
+	f->slot = i + 1;
+	f->data = s->at[i];
+	p->wire.release = release; /* until now there was nothing to give back */
+	return s->at[i];
+}
+
+void pcap_slots_free(struct pcap_wire *p)
+{
+	for (u32 i = 0; i < p->slots.n; i++)
+		free(p->slots.at[i]);
+	free(p->slots.at);
+	free(p->slots.room);
+	free(p->slots.free);
+}
+
+/* pcap_own() - wire.own */
+u8 *pcap_own(struct wire *w, struct frame *f)
+{
+	const u8 *data = f->data;
+	u8 *own;
+
+	if (f->slot)
+		return (u8 *)(uintptr_t)data;
+	own = take_slot(container_of(w, struct pcap_wire, wire), f, f->len);
+	return own ? memcpy(own, data, f->len) : NULL;
+}
+
+/* ---- GSO frames ---- */
+
+/* BIG TCP over IPv6 says its length in a hop-by-hop header of its own; a card takes it off again. Return: its bytes, 0 */
+static u32 jumbo_header(const u8 *ip, u32 left)
+{
+	static const u8 option[4] = { 6, 0, 0xc2, 4 };
+
+	if (ip[0] >> 4 != 6 || left < 48 || load16(ip + 4) || ip[6] || memcmp(ip + 40, option, 4) != 0)
+		return 0;
+	return be32(ip + 44) == left - 40 ? 8 : 0;
+}
+
+/* The frame's head, without that header, in p->gso_head. Return: bytes there */
+static u32 take_head(struct pcap_wire *p, const u8 *data, u32 len, u32 ip, u32 jumbo)
+{
+	u32 n = min_u32(len - jumbo, PCAP_HEAD_MAX), front = jumbo ? ip + 40 : n;
+
+	memcpy(p->gso_head, data, front);
+	if (jumbo) {
+		p->gso_head[ip + 6] = data[ip + 40];
+		memcpy(p->gso_head + front, data + front + jumbo, n - front);
+	}
+	return n;
+}
+
+/* Where is the TCP header in that head of have bytes, and does the IP header say the length, or leave it open?
+ * Return: false: no, or it is something else */
+static bool find_tcp(struct gso *g, const u8 *head, u32 have)
+{
+	const u8 *ip = head + g->ip;
+	u32 said, left = have - g->ip, off, next_off;
+	u8 next = ip[9];
+
+	if (ip[0] >> 4 == 4) {
+		said = be16(ip + 2);
+		off = (ip[0] & 15u) * 4;
+		if (off < 20 || load16(ip + 6) & 0xff3f)
+			return false;
+	} else {
+		if (ip[0] >> 4 != 6 || left < 40)
+			return false;
+		said = be16(ip + 4) ? be16(ip + 4) + 40u : 0;
+		off = frame_ipv6_transport(ip, left, &next);
+	}
+	next_off = off + 20;
+	if (!off || next != 6 || next_off > left || (said && said != g->len - g->ip))
+		return false;
+	g->l4 = g->ip + off;
+	g->head = g->l4 + (head[g->l4 + 12] >> 4) * 4u;
+	return g->head <= have && !(head[g->l4 + 13] & SYN_RST);
+}
+
+/* Was this left to a card, or merged by a receiver? Then the checksum is the pseudo-header's sum, with the length or (LSO)
+ * without; or the frame is such that no wire has carried it. */
+static bool was_never_on_a_wire(const struct gso *g, const u8 *head)
+{
+	const u8 *ip = head + g->ip;
+	u32 version = ip[0] >> 4;
+	u16 have = load16(head + g->l4 + 16);
+
+	if (g->len - g->ip > JUMBO_MAX || !load16(version == 4 ? ip + 2 : ip + 4))
+		return true;
+	return csum_is_pseudo(have, ip, (int)version, g->len - g->l4, 6);
+}
+
+/* pcap_gso_begin() - f is longer than the MTU. Return: 1: it is going to be cut, by pcap_gso_next(); 0: it is offered as it is */
+int pcap_gso_begin(struct pcap_wire *p, const struct frame *f)
+{
+	u32 mtu = p->wire.capture_mtu, ip = gso_ip_offset(f->data, f->len), jumbo, have;
+	struct gso g = { .ip = ip, .tcp = 1 };
+
+	if (p->wire.strict_csum || f->flags & FRAME_CUT || !ip || ip > ETH_HLEN + 4 * TAGS_MAX || f->len - ip <= mtu)
+		return 0;
+	jumbo = jumbo_header(f->data + ip, f->len - ip);
+	g.len = f->len - jumbo;
+	have = take_head(p, f->data, f->len, ip, jumbo);
+	if (!find_tcp(&g, p->gso_head, have) || !was_never_on_a_wire(&g, p->gso_head))
+		return 0;
+	if (g.head - ip >= mtu)
+		return 0;
+	g.size = mtu - (g.head - ip);
+	g.at = g.head;
+	if (!gso_fits(&g, UINT32_MAX) || g.len - g.head <= g.size)
+		return 0;
+	p->gso = g;
+	p->gso_frame = f->data + jumbo;
+	p->gso_bytes += f->len;
+	p->gso_frames++;
+	return 1;
+}
+
+/* pcap_gso_next() - the next segment of what is being cut. Return: 1, or -ENOMEM */
+int pcap_gso_next(struct pcap_wire *p, struct frame *f)
+{
+	struct gso *g = &p->gso;
+	u8 *to = take_slot(p, f, g->head + g->size);
+
+	if (!to) {
+		pcap_fail(p, "no memory for a segment of frame %llu", (unsigned long long)p->nframe);
+		return -ENOMEM;
+	}
+	f->len = f->wire_len = gso_next(g, p->gso_head, p->gso_frame, to);
+	f->flags = 0;
+	f->head = 0;
+	f->t_ns = p->stamp_ns;
+	p->gso_segments++;
+	p->gso_segment_bytes += f->len;
+	if (g->at == g->len)
+		g->at = 0;
+	return 1;
+}

@@ -1,0 +1,241 @@
+/* pcapng_read.c - capture files in pcapng's format, block by block. Called by pcap.c, which is the wire
+ *
+ * Sections, each with its byte order and its interfaces; of them the link type, the snap length, the clock (if_tsresol,
+ * if_tsoffset) and the frame check sequence's length; enhanced, simple and obsolete packet blocks. All else is passed over.
+ * A section has any number of interfaces: each costs the file 20 bytes at least, and takes 24 here.
+ *
+ * if_fcslen is in bits; so it says since 2023, and before it did not say. No check sequence is shorter than a byte, so less than
+ * 8 are bytes. Of a packet whose flags say a length of their own (epb_flags, bytes) that is true; 0 there says nothing.
+ * Format: draft-ietf-opsawg-pcapng.
+ */
+#include "prelude.h"
+
+#define FCS_LEN 0x1e0u
+#define LINK_ERRORS 0xff000000u /* symbol, preamble, start delimiter, alignment, gap, too short, too long, CRC */
+
+enum { IF_TSRESOL = 9, IF_FCSLEN = 13, IF_TSOFFSET = 14, EPB_FLAGS = 2 };
+
+/* Options from at to end: what claims to be longer than its block is not what it says. */
+static int options_fit(struct pcap_wire *p, u64 at, u64 end)
+{
+	while (at + 4 <= end && pcap_get16(p, at) != 0) {
+		u32 len = pcap_get16(p, at + 2);
+
+		if (at + 4 + len > end)
+			return pcap_fail(p, "an option of %u bytes in a smaller block: the file is damaged", len);
+		at += 4 + align_up(len, 4);
+	}
+	return 0;
+}
+
+static int section(struct pcap_wire *p, u64 left)
+{
+	u32 order, total, major, minor;
+
+	if (left < 28)
+		return pcap_truncated(p);
+	order = load32(p->map + p->pos + 8);
+	if (order != 0x1a2b3c4d && order != 0x4d3c2b1a)
+		return pcap_fail(p, "a section header with an unknown byte order: the file is damaged");
+	p->swapped = order == 0x4d3c2b1a;
+	major = pcap_get16(p, p->pos + 12);
+	minor = pcap_get16(p, p->pos + 14);
+	if (major != 1 || (minor != 0 && minor != 2)) /* 1.2 was written once by mistake, and is the same */
+		return pcap_fail(p, "pcapng version %u.%u is not supported", major, minor);
+	p->ninterfaces = 0;
+	total = pcap_get32(p, p->pos + 4);
+	return total >= 28 && total <= left ? options_fit(p, p->pos + 24, p->pos + total - 4) : 0;
+}
+
+static int resolution(struct pcap_wire *p, struct pcap_interface *i, u8 tsresol)
+{
+	u64 ticks = 1;
+
+	if ((tsresol & 0x80) ? (tsresol & 0x7f) > 63 : tsresol > 19)
+		return pcap_fail(p, "an interface with time resolution %u: not supported", tsresol);
+	if (tsresol & 0x80)
+		ticks <<= tsresol & 0x7f;
+	else
+		for (u8 n = 0; n < tsresol; n++)
+			ticks *= 10;
+	i->ticks_per_s = ticks;
+	return 0;
+}
+
+/* Return: the next interface's place, NULL: no memory */
+static struct pcap_interface *next_interface(struct pcap_wire *p)
+{
+	u32 room = p->interfaces_room ? 2 * p->interfaces_room : 8;
+	struct pcap_interface *more;
+
+	if (p->ninterfaces < p->interfaces_room)
+		return &p->interfaces[p->ninterfaces];
+	more = room > p->interfaces_room ? realloc(p->interfaces, room * sizeof(*more)) : NULL;
+	if (!more)
+		return NULL;
+	p->interfaces = more;
+	p->interfaces_room = room;
+	return &more[p->ninterfaces];
+}
+
+/* One of its options, of len bytes at an offset of the file */
+static int interface_option(struct pcap_wire *p, struct pcap_interface *i, u32 code, u64 at, u32 len)
+{
+	if (code == IF_TSRESOL && len >= 1)
+		return resolution(p, i, p->map[at]);
+	if (code == IF_TSOFFSET && len >= 8)
+		i->offset_s = p->swapped ? __builtin_bswap64(load64(p->map + at)) : load64(p->map + at);
+	if (code == IF_FCSLEN && len >= 1)
+		i->fcs_len = p->map[at] >= 8 ? p->map[at] / 8 : p->map[at];
+	return 0;
+}
+
+static int interface(struct pcap_wire *p, u64 at, u64 end)
+{
+	struct pcap_interface *i;
+	int rc = 0;
+
+	if (end - at < 8)
+		return pcap_fail(p, "an interface description too short: the file is damaged");
+	i = next_interface(p);
+	if (!i) {
+		pcap_fail(p, "no memory for interface %u of a section", p->ninterfaces);
+		return -ENOMEM;
+	}
+	*i = (struct pcap_interface){ .linktype = pcap_get16(p, at), .snaplen = pcap_get32(p, at + 4) };
+	i->ticks_per_s = 1000000;
+	for (at += 8; at + 4 <= end && rc == 0;) {
+		u32 code = pcap_get16(p, at), len = pcap_get16(p, at + 2);
+
+		if (code == 0 || at + 4 + len > end)
+			break;
+		rc = interface_option(p, i, code, at + 4, len);
+		at += 4 + align_up(len, 4);
+	}
+	p->ninterfaces++;
+	return rc;
+}
+
+static u64 stamp_ns(const struct pcap_interface *i, u32 high, u32 low)
+{
+	u64 ticks = (u64)high << 32 | low;
+
+	if (i->ticks_per_s == 1000000000)
+		return ticks + i->offset_s * 1000000000;
+	if (i->ticks_per_s == 1000000)
+		return ticks * 1000 + i->offset_s * 1000000000;
+	return (u64)((unsigned __int128)ticks * 1000000000 / i->ticks_per_s) + i->offset_s * 1000000000;
+}
+
+/* Options of a packet from at to end. Return: its flags (epb_flags, pack_flags), 0: it has none */
+static u32 packet_flags(const struct pcap_wire *p, u64 at, u64 end)
+{
+	while (at + 8 <= end) {
+		u32 code = pcap_get16(p, at), len = pcap_get16(p, at + 2);
+
+		if (code == EPB_FLAGS && len == 4)
+			return pcap_get32(p, at + 4);
+		if (code == 0)
+			break;
+		at += 4 + align_up(len, 4);
+	}
+	return 0;
+}
+
+/* What an interface and a packet's flags say of a frame that was handed out: its check sequence, and how it arrived */
+static void heed(struct pcap_wire *p, struct frame *f, u32 fcs_len, u32 flags)
+{
+	u32 own = flags >> 5 & 15;
+
+	if (own || fcs_len)
+		pcap_strip_fcs(p, f, own ? own : fcs_len);
+	p->link_errors += (flags & LINK_ERRORS) != 0;
+}
+
+/* Enhanced (6), obsolete (2) and simple (3) packet blocks. Return: 1 = handed out, 0 = skipped */
+static int packet(struct pcap_wire *p, struct frame *f, u32 type, u64 at, u64 end)
+{
+	u32 fixed = type == 3 ? 4 : 20, ifindex = 0, caplen, len, flags;
+	const struct pcap_interface *i;
+	u64 t;
+
+	if (end - at < fixed)
+		return pcap_truncated(p);
+	if (type != 3)
+		ifindex = type == 6 ? pcap_get32(p, at) : pcap_get16(p, at);
+	if (ifindex >= p->ninterfaces)
+		return pcap_fail(p, "frame %llu names interface %u of %u: the file is damaged",
+			    (unsigned long long)p->nframe + 1, ifindex, p->ninterfaces);
+	i = &p->interfaces[ifindex];
+	len = pcap_get32(p, at + (type == 3 ? 0 : 16));
+	caplen = type == 3 ? (i->snaplen && i->snaplen < len ? i->snaplen : len) : pcap_get32(p, at + 12);
+	if (caplen > PCAP_FRAME_MAX || caplen > end - at - fixed)
+		return pcap_fail(p, "frame %llu claims %u bytes: the file is damaged", (unsigned long long)p->nframe + 1,
+			    caplen);
+	if (i->linktype != LINKTYPE_ETHERNET) {
+		p->nframe++;
+		p->wire.skipped++;
+		p->skipped_linktype = i->linktype;
+		return 0;
+	}
+	t = type == 3 ? p->stamp_ns : stamp_ns(i, pcap_get32(p, at + 4), pcap_get32(p, at + 8));
+	pcap_hand_out(p, f, at + fixed, caplen, len, t);
+	flags = type == 3 ? 0 : packet_flags(p, at + fixed + align_up(caplen, 4), end);
+	if (unlikely(i->fcs_len || flags & (FCS_LEN | LINK_ERRORS)))
+		heed(p, f, i->fcs_len, flags);
+	return 1;
+}
+
+/* One block. Return: 1 = a frame, 0 = none in it, -ENODATA = end */
+int pcapng_block(struct pcap_wire *p, struct frame *f)
+{
+	u64 left = p->size - p->pos, at = p->pos + 8;
+	u32 type, total;
+	int rc = 0;
+
+	if (!left)
+		return pcap_end_of_file(p);
+	if (left < 12)
+		return pcap_truncated(p);
+	type = pcap_get32(p, p->pos);
+	if (type == 0x0a0d0d0a && (rc = section(p, left)) < 0)
+		return rc;
+	total = pcap_get32(p, p->pos + 4);
+	if (total < 12 || total & 3)
+		return pcap_fail(p, "a block of %u bytes behind frame %llu: the file is damaged", total,
+			    (unsigned long long)p->nframe);
+	if (total > left)
+		return pcap_truncated(p);
+	if (type == 1)
+		rc = interface(p, at, p->pos + total - 4);
+	else if (type == 6 || type == 2 || type == 3)
+		rc = packet(p, f, type, at, p->pos + total - 4);
+	if (rc >= 0)
+		p->pos += total;
+	return rc;
+}
+
+/* Up to the first packet: the interfaces. One of them has to be Ethernet. */
+int pcapng_open(struct pcap_wire *p)
+{
+	for (;;) {
+		u32 type = p->size - p->pos >= 12 ? pcap_get32(p, p->pos) : 0;
+		struct frame f;
+		int rc;
+
+		if (p->pos && (type == 6 || type == 2 || type == 3 || type == 0))
+			break;
+		rc = pcapng_block(p, &f);
+		if (rc == -ENODATA || rc == -EAGAIN)
+			break;
+		if (rc < 0)
+			return rc;
+	}
+	p->wire.hungry = 0;
+	for (u32 i = 0; i < p->ninterfaces; i++)
+		if (p->interfaces[i].linktype == LINKTYPE_ETHERNET)
+			return 0;
+	if (p->ninterfaces)
+		return pcap_fail(p, "link type %u is not supported (only Ethernet, 1)", p->interfaces[0].linktype);
+	return 0;
+}

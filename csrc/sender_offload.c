@@ -1,0 +1,85 @@
+/* sender_offload.c - what a sender had left to its card is filled in at the wire, as that card would have
+ *
+ *   nic_receive.c nic_parse() finds a 0, in virtual time and not strict-csum -> sender_complete(): IPv4 header checksum, IP length
+ *   dma.c dma_csum(): the transport checksum, in the pass that copies          pcap_gso.c: segmentation
+ *
+ * A capture taken at a sender shows frames before its card had them. Windows leaves the IPv4 header checksum 0, and, in a
+ * large send (LSOv2), the IP length; Linux writes the length 0 when it does not fit in 16 bits (BIG TCP). The length then
+ * is the frame's, as tshark takes it, and only TCP and UDP have it: no card fills it in for others. A checksum that is 0
+ * and right stays. Headers inside a tunnel stay as they are: nothing here looks at them, so no fate hangs on them.
+ */
+#include "prelude.h"
+
+#define TCP 6
+#define UDP 17
+
+/* From the IP header on, as the frame was on its sender's side of the wire: 0: no 16 bits can say so. */
+static u32 length_of(const struct frame *f, u32 ip, u32 not_counted)
+{
+	u32 len = f->wire_len - ip - not_counted;
+
+	return len <= 65535 ? len : 0;
+}
+
+static u16 header_sum(const u8 *ip, u32 bytes)
+{
+	return csum_fold(csum_partial(ip, bytes, 0));
+}
+
+static void complete_ipv4(struct wire *w, struct frame *f, u32 at)
+{
+	const u8 *ip = f->data + at;
+	u32 ihl = (ip[0] & 15u) * 4, len = length_of(f, at, 0);
+	bool whole = !(load16(ip + 6) & 0xff3f);
+	bool no_length = !load16(ip + 2) && whole && (ip[9] == TCP || ip[9] == UDP) && len > ihl;
+	bool no_sum = !load16(ip + 10);
+	u8 *own;
+
+	if (ip[0] >> 4 != 4 || ihl < 20 || at + ihl > f->len)
+		return;
+	if (!no_length && (!no_sum || !header_sum(ip, ihl)))
+		return;
+	own = w->own(w, f);
+	if (!own)
+		return;
+	own += at;
+	if (no_length)
+		store16(own + 2, htobe16_((u16)len));
+	store16(own + 10, 0);
+	store16(own + 10, header_sum(own, ihl));
+	COUNT(w->length_completed, no_length);
+	COUNT(w->ip_csum_completed, no_sum);
+}
+
+/* A hop-by-hop header may say the length instead (RFC 2675); and without a transport header 0 may be right. */
+static void complete_ipv6(struct wire *w, struct frame *f, u32 at)
+{
+	const u8 *ip = f->data + at;
+	u32 len = length_of(f, at, 40);
+	u8 next, *own;
+
+	if (at + 40 > f->len || ip[0] >> 4 != 6 || load16(ip + 4) || !ip[6] || !len)
+		return;
+	if (!frame_ipv6_transport(ip, f->len - at, &next) || (next != TCP && next != UDP))
+		return;
+	own = w->own(w, f);
+	if (!own)
+		return;
+	store16(own + at + 4, htobe16_((u16)len));
+	COUNT(w->length_completed, 1);
+}
+
+/* sender_complete() - f's IP header, if its sender's card was to complete it, and f is parsed again. Its bytes are a copy then,
+ * where the wire's are not to be written to. Live, and with strict-csum, a frame is what it is. */
+void sender_complete(struct wire *w, struct frame *f)
+{
+	u32 ip = gso_ip_offset(f->data, f->len);
+
+	if (w->live || w->strict_csum || !ip)
+		return;
+	if (load16(f->data + ip - 2) == 0x0008)
+		complete_ipv4(w, f, ip);
+	else
+		complete_ipv6(w, f, ip);
+	frame_parse(f);
+}
