@@ -24,13 +24,6 @@ static noinline int too_long(struct nic *nic, const struct frame *f)
 	return RX_LENGTH;
 }
 
-/* nic_parse() - find its headers, and fill in what a capture shows as its sender had left it to a card */
-void nic_parse(struct nic *nic, struct frame *f)
-{
-	if (unlikely(frame_parse(f)))
-		sender_complete(nic->wire, f);
-}
-
 static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
 {
 	int fate;

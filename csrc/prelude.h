@@ -273,6 +273,13 @@ static inline void tap_dma(struct nic *nic, const struct frame *f)
 		packet_taps_frame(nic, TAP_NIC, f, nic->now, -1);
 }
 
+/* Find its headers, and fill in what a capture shows as its sender had left it to a card. */
+static inline void nic_parse(struct nic *nic, struct frame *f)
+{
+	if (unlikely(frame_parse(f)))
+		sender_complete(nic->wire, f);
+}
+
 static inline bool addr_equal(const struct inet_addr *a, const struct inet_addr *b)
 {
 	return a->lo == b->lo && a->hi == b->hi;

@@ -772,7 +772,6 @@ int nic_queue_up(struct nic *nic, u32 i);
 int nic_up(struct nic *nic);                 /* after the driver wrote DRIVER_OK */
 void nic_run(struct nic *nic, u64 until);    /* all device events up to and including until */
 u64 nic_next(struct nic *nic);               /* when the next one is; ~0: none planned */
-void nic_parse(struct nic *nic, struct frame *f);
 void nic_receive(struct nic *nic, struct frame *f, int n);  /* frames that arrived: filter, rss, fifo */
 void nic_fate(struct nic *nic, const struct frame *f, enum fate fate); /* lost by the card */
 u32 nic_steer(struct nic *nic, struct frame *f, u32 n);
