@@ -109,7 +109,7 @@ u32 irq_standing(const struct nic_queue *q)
 {
 	const struct driver_queue *dq = q->nic->host->dq[q->index];
 
-	if (!dq || !READ_ONCE(q->irq.pending) || !READ_ONCE(q->irq.wanted) || READ_ONCE(q->irq.deadline_ns) != NEVER)
+	if (!dq || !READ_ONCE(q->irq.pending) || READ_ONCE(q->irq.deadline_ns) != NEVER)
 		return 0;
 	return (u32)(READ_ONCE(q->frames) - READ_ONCE(dq->rx_packets));
 }
@@ -138,6 +138,7 @@ void irq_replan(struct nic_queue *q)
 	if (irq->serviced && !irq->rx_usecs_irq) { /* there is no such pair any more */
 		irq->pending = irq->pending && irq->wanted;
 		irq->serviced = 0;
+		irq->frames = irq->pending ? irq->frames : 0; /* they were polled */
 	}
 	usecs = irq->serviced ? irq->rx_usecs_irq : irq->rx_usecs;
 	enough = irq->serviced ? irq->rx_frames_irq : irq->rx_frames;

@@ -39,6 +39,19 @@ def check_order(blocks):
     return arrived
 
 
+def check_answers(blocks):
+    """What is sent stands behind what it is an answer to, as the host got that."""
+    asked, answered = set(), 0
+    for b in blocks:
+        icmp = b.data[12:14] == b"\x08\0" and b.data[23:24] == b"\1"
+        if icmp and b.point == "gro":
+            asked.add(b.data[38:60])
+        if icmp and b.sent:
+            assert b.data[38:60] in asked
+            answered += 1
+    return answered
+
+
 # ---- virtual time ----
 
 
@@ -253,6 +266,7 @@ def test_live_any_mixture_is_in_order_at_all_points(tmp_path, knobs):
     assert sum(b.sent for b in blocks) == sent.fates.get("TX_SENT", 0)
     assert tap.drops == 0
     assert len({b.fate for b in arrived}) > 1
+    assert check_answers(blocks) > 0 or python
 
 
 def test_live_captures_that_come_and_go_are_each_in_order(tmp_path):

@@ -246,6 +246,17 @@ def test_frames_without_a_time_wait_for_the_nth(host, frames_irq):
     assert queue.irq.raised == 2
 
 
+def test_what_was_polled_counts_no_more_when_the_other_pair_is_taken_away(host):
+    queue = Queue(host(rx_usecs=0, rx_frames=3, rx_usecs_irq=50))
+    for now, what in [(0, "3 frames"), (1, "mask"), (2, "2 frames")]:
+        queue.do(now * US, what)
+    queue.irq.rx_usecs_irq = 0
+    lib.irq_replan(queue.q)
+    for now, what, raised in [(3, "poll", 1), (4, "2 frames", 1), (90, "-", 1), (91, "1 frame", 2)]:
+        queue.do(now * US, what)
+        assert queue.irq.raised == raised
+
+
 def test_every_queue_has_a_timer_of_its_own(host):
     h = host(queues=3, rx_usecs=50, rx_frames=0)
     queues = [Queue(h, i) for i in range(3)]

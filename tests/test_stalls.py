@@ -197,6 +197,16 @@ def test_a_count_that_the_ring_cannot_hold_is_no_stall(host, more):
     assert h.nic.queues()[0].interrupts > 10
 
 
+@pytest.mark.parametrize("n", [16, 17, 40])
+def test_nor_when_all_come_at_once_and_no_more(host, n):
+    """What the ring holds is published after the card has found that there is no buffer for the next one."""
+    h = host(rx_frames=1000, rx_ring=16, sink=True, speed="max", link="inf")
+    h.feed([SINGLE["udp"]] * n)
+    h.run()
+    assert h.ledger().delivered + sum(standing(h).values()) == n
+    assert h.ledger().delivered >= 16 * (n > 16)
+
+
 def test_nor_does_the_other_pair_hold_back_what_comes_after_the_servicing(host):
     """rx-frames-irq alone: "applies while an IRQ is being serviced" (ethtool.h); then it is the first pair's turn."""
     h = host(rx_frames_irq=1000, cost="linux")
