@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import mmap
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from vnic._core import ffi, lib
-from vnic.errors import CaptureError, ConfigError, check
+from vnic.capture_input import CaptureInput, gather
+from vnic.errors import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from vnic.host import Host
 
@@ -200,65 +201,49 @@ class PythonWire(MemoryWire):
 
 
 class CaptureWire(Wire):
-    """Capture files, one after another: mapped, never loaded.
+    """Capture files, one after another: mapped, never loaded (what is no file: see :mod:`vnic.capture_input`).
 
     A file that begins earlier than the last one ended follows on from it.
     """
 
-    def __init__(self, paths: Sequence[str | Path]) -> None:
-        if not paths:
-            raise ConfigError("no capture file given")
-        self.paths = [Path(p) for p in paths]
+    def __init__(self, paths: Sequence[str | Path | CaptureInput]) -> None:
+        self.inputs = gather(paths)
+        self.paths = [i.path for i in self.inputs]
+        self._own = [i for i in self.inputs if i not in paths]
         self._next = 0
         self._maps: list[Any] = []
         self._pcap = lib.pcap_wire_new()
         if self._pcap == ffi.NULL:
             raise MemoryError("no memory for the wire")
         super().__init__(ffi.addressof(self._pcap.wire))
-        self.bytes_total = 0
+        self.bytes_total = sum(i.size for i in self.inputs)
         self._bytes_before = 0
-        for path in self.paths:
-            try:
-                self.bytes_total += path.stat().st_size
-            except OSError as e:
-                raise CaptureError(f"{path}: {e.strerror}") from e
-        for path in self.paths[1:]:
-            self._refuse(path)
+        for later in self.inputs[1:]:
+            self._refuse(later)
         self._open_next()
 
-    @classmethod
-    def _refuse(cls, path: Path) -> None:
+    @staticmethod
+    def _refuse(later: CaptureInput) -> None:
         """CaptureError now, not after hours of the files before it, if this one is no capture."""
         pcap = lib.pcap_wire_new()
         try:
-            data = cls._map(path)
+            data = later.map()
             if pcap != ffi.NULL and lib.pcap_wire_open(pcap, ffi.from_buffer(data), len(data)) < 0:
-                raise CaptureError(f"{path}: {bytes(ffi.string(pcap.error_text)).decode()}")
+                raise later.refused(data, bytes(ffi.string(pcap.error_text)).decode())
         finally:
             lib.pcap_wire_free(pcap)
 
-    @staticmethod
-    def _map(path: Path) -> Any:
-        try:
-            with path.open("rb") as f:
-                if not path.is_file():
-                    raise CaptureError(f"{path}: not a regular file: save it first")
-                empty = path.stat().st_size == 0
-                return b"" if empty else mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as e:
-            raise CaptureError(f"{path}: {getattr(e, 'strerror', None) or e}") from e
-
     def _open_next(self) -> None:
-        path = self.paths[self._next]
+        opened = self.inputs[self._next]
         self._next += 1
         self._bytes_before += len(self._maps[-1]) if self._maps else 0
-        data = self._map(path)
+        data = opened.map()
         if data:
             data.madvise(mmap.MADV_SEQUENTIAL)
         self._maps.append(data)
         self._pcap.more = self._next < len(self.paths)
         if lib.pcap_wire_open(self._pcap, ffi.from_buffer(data), len(data)) < 0:
-            raise CaptureError(f"{path}: {self.error_text}")
+            raise opened.refused(data, self.error_text)
 
     @property
     def pcap(self) -> Any:
@@ -305,3 +290,5 @@ class CaptureWire(Wire):
         lib.pcap_wire_free(self._pcap)
         self._pcap = ffi.NULL
         self._maps.clear()
+        for opened in self._own:
+            opened.close()
