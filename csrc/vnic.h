@@ -155,6 +155,8 @@ enum wire_kind { WIRE_MEMORY, WIRE_CAPTURE, WIRE_TAP };
  * @capture_mtu: a GSO frame in a capture is cut into packets of so many bytes; 0: it is offered whole
  */
 struct virtio_net_hdr_v1_hash;
+#define WIRE_ASK_DRY 1             /* there are no more frames to read */
+#define WIRE_ASK_SENT 2            /* the card sent something */
 struct wire {
 	int (*read_burst)(struct wire *w, struct frame *f, int max);
 	void (*release)(struct wire *w, const struct frame *f);
@@ -163,7 +165,7 @@ struct wire {
 	u32 kind, speed_ppm, ps_per_byte, capture_mtu;
 	const u8 *rests;               /* see frame.rest */
 	u8 started, eof, strict_csum, live;
-	u8 ask, hungry;            /* run dry, or something was sent: ask Python before time goes on; it did */
+	u8 ask, hungry;            /* when to ask Python before time goes on, WIRE_ASK_*; it is to be asked now */
 	u8 vnet;                   /* takes and gives virtio headers: partial checksums, and frames longer than the MTU (GSO) */
 	u8 lent;                   /* the card is, see nic_lend.c: what is released waits until it is back */
 	u8 rebase;                 /* the next frame begins another file: if that is older, it follows on from the last */

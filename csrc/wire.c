@@ -125,7 +125,8 @@ static int mem_read_burst(struct wire *wire, struct frame *f, int max)
 		return n;
 	if (w->closed)
 		return -ENODATA;
-	wire->hungry = wire->ask;
+	if (wire->ask & WIRE_ASK_DRY)
+		wire->hungry = 1;
 	return -EAGAIN;
 }
 
@@ -179,7 +180,8 @@ static int mem_write(struct wire *wire, u8 *frame, u32 len, const struct virtio_
 		w->out_frames[w->nout++] = (struct mem_frame){ t_ns, w->out_used, len, len };
 		memcpy(w->out + w->out_used, frame, len);
 		w->out_used += len;
-		wire->hungry = wire->ask; /* whoever is on the other end hears of it before time goes on */
+		if (wire->ask & WIRE_ASK_SENT) /* the other end hears of it before time goes on */
+			wire->hungry = 1;
 	}
 	spin_unlock(&w->out_lock);
 	return room ? 0 : -ENOBUFS;
@@ -266,6 +268,6 @@ int mem_wire_feed(struct mem_wire *w, struct nic *nic, const void *data, u32 len
 	m->t_ns = t_ns;
 	memcpy(w->arena + w->arena_used, data, len);
 	w->arena_used += len;
-	w->wire.hungry = 0;
+	w->wire.hungry = w->nout && w->wire.ask & WIRE_ASK_SENT;
 	return 0;
 }

@@ -235,6 +235,9 @@ def test_expressions_take_what_libpcap_takes(host):
         want = offline_filter(bpf.compile(expression), fed)
         assert [bytes(p) for p in sock] == want, expression
         taken += len(want)
+        wants = bpf.predicate(bpf.compile(expression))
+        assert [f for f in fed if wants(f)] == want
+        assert not wants(b"") or expression == ""
     assert taken > 1000
 
 

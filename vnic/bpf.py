@@ -7,7 +7,7 @@ import ctypes.util
 import functools
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,23 @@ class Program:
 
     def __str__(self) -> str:
         return "\n".join([str(len(self.insns)), *(" ".join(map(str, insn)) for insn in self.insns)])
+
+
+def predicate(program: Program) -> Callable[[bytes], bool]:
+    """Does it want a frame? For frames outside of the path, with their tags in their bytes."""
+    prog = ffi.gc(program.c(), lib.bpf_prog_free)
+    head = int(lib.ETH_HLEN)
+
+    def wants(frame: bytes) -> bool:
+        if len(frame) < head:
+            return False
+        data = ffi.from_buffer("uint8_t[]", frame)
+        pool = ffi.new("struct rx_pool *", {"base": data})
+        skb = ffi.new("struct sk_buff *", {"pool": pool, "data": data + head, "len": len(frame) - head})
+        skb.head_len, skb.protocol = skb.len, int.from_bytes(frame[12:14], "little")
+        return bool(lib.bpf_run(prog, skb, 0))
+
+    return wants
 
 
 Filter = str | Program | Iterable[Insn]

@@ -128,9 +128,13 @@ def replay(
 ) -> None:
     """Send captures (pcap, pcapng) through the card and the receive path, in virtual time; no root.
 
+    FILE can be - (standard input), a pipe or a FIFO: those are read into memory first, at most half of what is free.
+
     Says what became of every frame. Exit code: 0 done, 1 the input ended early, 2 usage, configuration or input that
     cannot be read.
     """
+    from vnic.capture_input import gather
+    from vnic.cli_reading import Reading
     from vnic.control import Control
     from vnic.replay import replay as run_replay
 
@@ -141,7 +145,7 @@ def replay(
 
     with interruptible(), refusals(), contextlib.closing(_Progress()) as progress:
         result = run_replay(
-            files,
+            gather(files, reading=Reading()),
             write=write,
             at=at,
             progress=progress,

@@ -8,31 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vnic.capture_input import CaptureInput, gather
 from vnic.cli_control import print_reply
 from vnic.cli_options import addresses, host_options, knobs
-from vnic.errors import CaptureError, ConfigError
+from vnic.cli_reading import Reading
+from vnic.errors import ConfigError
 from vnic.refusals import refusals
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vnic.why import Answer
 
 _NO_FILE = "the capture is not there any more"
 _CHANGED = "run again as it was, other frames are lost: the capture, or vnic, was changed"
 
 
-def _report(path: Path) -> dict[str, Any] | None:
+def _report(opened: CaptureInput) -> dict[str, Any] | None:
     """The facts in a report; None: it begins like no JSON object, so it is a capture. CaptureError: unreadable."""
+    data = opened.map()
+    if data[:1] != b"{":
+        return None
     try:
-        with path.open("rb") as file:
-            if file.read(1) != b"{":
-                return None
-        facts = json.loads(path.read_bytes())
-    except OSError as e:
-        raise CaptureError(f"{path}: {e.strerror}") from e
+        facts = json.loads(data[:])
     except (ValueError, RecursionError):
-        raise ConfigError(f"{path}: begins like a report, but is no JSON") from None
+        raise ConfigError(f"{opened.name}: begins like a report, but is no JSON") from None
     if not isinstance(facts, dict) or not isinstance(facts.get("config"), dict) or not _is_report(facts):
-        raise ConfigError(f"{path}: no report of vnic replay --json, or vnic run --json")
+        raise ConfigError(f"{opened.name}: no report of vnic replay --json, or vnic run --json")
     return dict(facts)
 
 
@@ -63,7 +65,7 @@ def explain_report(path: Path, facts: dict[str, Any], *, runs: int) -> tuple[Ans
     return verify(facts, lambda settings: replay(there, **(options | settings)).facts, runs=runs), ""
 
 
-def explain(files: tuple[str, ...], options: dict[str, Any], *, runs: int) -> tuple[Answer, str]:
+def explain(files: Sequence[str | CaptureInput], options: dict[str, Any], *, runs: int) -> tuple[Answer, str]:
     """The answer for captures, replayed with these options."""
     from vnic.replay import replay
     from vnic.verify import verify
@@ -108,9 +110,9 @@ def why(
 ) -> None:
     """Say why frames are lost: where, by which limit, how that is known, and the setting that would be enough.
 
-    FILE is a capture, replayed with the options given; or what vnic replay --json wrote, with the options of then. Then
-    the replay is run again with other settings: what is said of one has been seen. Without FILE a running instance is
-    asked, and what would be enough is reckoned from its counters.
+    FILE is a capture (- is standard input), replayed with the options given; or what vnic replay --json wrote, with the
+    options of then. Then the replay is run again with other settings: what is said of one has been seen. Without FILE a
+    running instance is asked, and what would be enough is reckoned from its counters.
     """
     from vnic.why import text
 
@@ -118,12 +120,13 @@ def why(
         _ask(on, as_json=as_json)
         return
     with refusals():
-        report = _report(Path(files[0])) if len(files) == 1 else None
+        opened = gather(files, report=len(files) == 1, reading=Reading())
+        report = _report(opened[0]) if len(files) == 1 else None
         if report is not None:
             answer, unverified = explain_report(Path(files[0]), report, runs=runs)
         else:
             given = {"cpus": cpus, "ip": addresses(ip), "seed": seed} | knobs(options, sets)
-            answer, unverified = explain(files, given, runs=runs)
+            answer, unverified = explain(opened, given, runs=runs)
     if as_json:
         click.echo(json.dumps(answer.as_dict() | {"unverified": unverified or None}, indent=2))
     else:

@@ -358,6 +358,11 @@ class Host(Binding):
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def runs_here(self) -> bool:
+        """In virtual time: does this thread run it, so that this is one of its own handlers?"""
+        return self._busy.locked() and self._runner == threading.get_ident()
+
     def refuse_others(self) -> None:
         """VnicError: in virtual time another thread runs it. Its own handlers may do all they want."""
         if self._busy.locked() and self._runner != threading.get_ident():

@@ -58,7 +58,13 @@ class Link:
 
 def check_name(name: str) -> str:
     """ConfigError if this cannot be an interface's name."""
-    if not 0 < len(name.encode()) < IFNAMSIZ or "/" in name or name in (".", "..") or any(c.isspace() for c in name):
+    if (
+        not 0 < len(os.fsencode(name)) < IFNAMSIZ
+        or not name.isprintable()
+        or "/" in name
+        or name in (".", "..")
+        or any(c.isspace() for c in name)
+    ):
         raise ConfigError(f"{name!r} cannot be an interface's name (1 to 15 characters)")
     return name
 

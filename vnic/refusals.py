@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vnic.errors import CaptureError, ConfigError, TapError, VnicError
+from vnic.unencodable import never_refuse, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +65,7 @@ def reason(e: OSError) -> str:
 
 def fail(code: int, message: str) -> None:
     """Say it and end."""
-    click.echo(f"vnic: {message}", err=True)
+    click.echo(f"vnic: {visible(message)}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -74,6 +75,7 @@ class Group(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """As click's."""
         _stand_in()
+        never_refuse()
         try:
             return super().main(*args, **kwargs)
         except OSError as e:  # of a command that prints; a reader that had enough is click's

@@ -16,6 +16,8 @@ from vnic.wire import CaptureWire
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from vnic.capture_input import CaptureInput
+
 SCHEMA = "vnic.replay/1"
 
 
@@ -109,14 +111,14 @@ def _input_facts(wire: CaptureWire, error: str) -> dict[str, Any]:
     }
 
 
-def _refuse_input(write: Path, inputs: list[Path]) -> None:
+def _refuse_input(write: Path, inputs: list[CaptureInput]) -> None:
     """The output must not be one of the captures: it is mapped while it is read."""
-    if write.exists() and any(write.samefile(p) for p in inputs):
+    if write.exists() and any(i.is_file(write) for i in inputs):
         raise ConfigError(f"{write}: is an input, and would be overwritten while it is read")
 
 
 def replay(
-    files: Sequence[str | Path],
+    files: Sequence[str | Path | CaptureInput],
     *,
     write: str | Path | None = None,
     at: Sequence[str] = ("gro",),
@@ -127,7 +129,7 @@ def replay(
     """Replay capture files through a host in virtual time.
 
     Args:
-        files: pcap or pcapng files, one after another.
+        files: pcap or pcapng files, one after another; ``-`` is standard input, see :mod:`vnic.capture_input`.
         write: pcapng file for what passes the points ``at``, see :class:`vnic.Capture`; "-": standard output.
         at: points of the path.
         progress: called now and then with (bytes read, bytes in all files).
@@ -140,7 +142,7 @@ def replay(
     """
     wire = CaptureWire(files)
     if write is not None and str(write) != "-":
-        _refuse_input(Path(write), wire.paths)
+        _refuse_input(Path(write), wire.inputs)
     defaults: dict[str, Any] = {"wire": wire, "sink": True, "latency": True}
     with Host(**(defaults | options)) as host:
         capture = Capture(host, write, at=at) if write is not None else None

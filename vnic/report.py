@@ -8,6 +8,7 @@ from vnic._core import ffi, lib
 from vnic.gro import end_text
 from vnic.standing import sentences
 from vnic.stats import FATES, TX_FATES
+from vnic.unencodable import stand_in, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -129,6 +130,7 @@ def _funnel(console: Console, f: dict[str, Any]) -> None:
     from rich.table import Table
 
     fates, offered = f["ledger"]["fates"], f["ledger"]["offered"]
+    shown = stand_in if console.options.ascii_only else str
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
     for column in ("left", "right", "left", "left"):
         table.add_column(justify=column, no_wrap=column == "right")
@@ -136,7 +138,7 @@ def _funnel(console: Console, f: dict[str, Any]) -> None:
     table.add_row(
         "[bold]wire[/]",
         f"[bold]{offered:,}[/]",
-        f"[green]{_bar(left, offered)}[/]",
+        f"[green]{shown(_bar(left, offered))}[/]",
         "[dim]frames offered[/]",
     )
     for stage, words, ends in FUNNEL:
@@ -144,7 +146,7 @@ def _funnel(console: Console, f: dict[str, Any]) -> None:
         for name, n in here:
             good = name.startswith("DELIVERED_")
             color = "cyan" if good else "red"
-            sign = "→" if good else "✗"
+            sign = shown("→" if good else "✗")
             table.add_row(
                 "",
                 f"[{color}]{sign} {n:,}[/]",
@@ -152,12 +154,12 @@ def _funnel(console: Console, f: dict[str, Any]) -> None:
                 f"[dim]{fate_text(name)}[/]",
             )
         left -= sum(n for _, n in here)
-        table.add_row(stage, f"{left:,}", f"[green]{_bar(left, offered)}[/]", f"[dim]passed: {words}[/]")
+        table.add_row(stage, f"{left:,}", f"[green]{shown(_bar(left, offered))}[/]", f"[dim]passed: {words}[/]")
     for name in ("DELIVERED_UDP", "DELIVERED_TCP"):
         if name in fates:
             table.add_row(
                 "",
-                f"[cyan]→ {fates[name]:,}[/]",
+                f"[cyan]{shown('→')} {fates[name]:,}[/]",
                 f"[cyan]  {name}[/]",
                 f"[dim]{fate_text(name)}[/]",
             )
@@ -296,8 +298,10 @@ def _sent(console: Console, tx: dict[str, Any]) -> None:
 
 
 def _input(console: Console, f: dict[str, Any]) -> None:
+    from rich.markup import escape
+
     i = f["input"]
-    name = ", ".join(i["files"]) if "files" in i else i["device"]
+    name = escape(visible(", ".join(i["files"]) if "files" in i else i["device"]))
     spans = duration(i["duration_ns"]) if "device" in i else f"{duration(i['duration_ns'])} as captured"
     console.print(
         f"[bold]{name}[/]  {i['frames']:,} frames, {size(i['bytes'])}, {spans}, {duration(f['elapsed_ns'])} here"
@@ -331,7 +335,7 @@ def _input(console: Console, f: dict[str, Any]) -> None:
         if n:
             console.print(f"  [yellow]{n:,}[/] {text}")
     if i.get("error"):
-        console.print(f"  [red]the input ended early: {i['error']}[/]")
+        console.print(f"  [red]the input ended early: {escape(visible(i['error']))}[/]")
 
 
 def show(console: Console, f: dict[str, Any]) -> None:

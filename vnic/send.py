@@ -312,7 +312,7 @@ def send(
     """Send a capture's frames. Return: the run's facts (as ``vnic send --json``), also when it ended early.
 
     Args:
-        path: pcap or pcapng file.
+        path: pcap or pcapng file; ``-`` is standard input.
         tap: TAP to write into: its interface receives them. It is made if it is missing.
         dev: or the interface to send out of.
         netns: network namespace it is in, by name or path.

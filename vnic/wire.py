@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import mmap
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from vnic._core import ffi, lib
-from vnic.errors import CaptureError, ConfigError, VnicError, check
+from vnic.capture_input import CaptureInput, gather
+from vnic.errors import check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from vnic.host import Host
 
@@ -33,11 +34,40 @@ def is_stamped(frame: object) -> bool:
     return isinstance(frame, tuple) and len(frame) == 2 and isinstance(frame[0], int)
 
 
+def is_one(frame: object) -> bool:
+    """Is it one frame, or one scapy packet, and not several of them?"""
+    return isinstance(frame, (bytes, bytearray, memoryview)) or hasattr(frame, "fields_desc") or is_stamped(frame)
+
+
 def frame_bytes(frame: Frame) -> bytes:
     """The bytes of a frame; a scapy packet is built. TypeError: it is neither."""
-    if isinstance(frame, int):
-        raise TypeError("a frame is bytes, a scapy packet, or (t_ns, bytes)")
-    return frame if isinstance(frame, bytes) else bytes(cast("Any", frame))
+    if isinstance(frame, bytes):
+        return frame
+    if not isinstance(frame, (bytearray, memoryview)) and not hasattr(type(frame), "__bytes__"):
+        raise TypeError(f"a frame is bytes, a scapy packet, or (t_ns, bytes), not {type(frame).__name__}")
+    return bytes(cast("Any", frame))
+
+
+def each_frame(frames: Iterable[Frame] | Frame) -> Iterator[tuple[int | None, bytes]]:
+    """Their stamps, if they have some, and their bytes.
+
+    A scapy packet is all the packets that it stands for, as for sendp(): ``IP(dst=["10.0.0.2", "10.0.0.3"])`` is two.
+    """
+    several: Any = [frames] if is_one(frames) else frames
+    for frame in several:
+        t_ns, given = frame if is_stamped(frame) else (None, frame)
+        for one in given if hasattr(given, "fields_desc") else (given,):
+            yield t_ns, frame_bytes(one)
+
+
+class FarEnd(Protocol):
+    """What is plugged in at the other end of a wire in memory."""
+
+    def receive(self, frames: list[tuple[int, bytes]]) -> Iterable[Frame]:
+        """What the card sent, ``(t_ns, frame)``. Return: what comes back at once. Live: on the card's thread."""
+
+    def cut_off(self) -> None:
+        """The host was closed, and the wire is gone."""
 
 
 class Wire:
@@ -65,6 +95,7 @@ class MemoryWire(Wire):
         if self._mem == ffi.NULL:
             raise MemoryError("no memory for the wire")
         super().__init__(ffi.addressof(self._mem.wire))
+        self.far_end: FarEnd | None = None
         self.c.started = 1  # stamps are virtual time already
 
     def feed(
@@ -79,25 +110,44 @@ class MemoryWire(Wire):
 
         Args:
             host: whose card is on this wire.
-            frames: one frame or several; each bytes, a scapy packet, or ``(t_ns, bytes)``.
+            frames: what scapy's sendp() takes: one frame or several, each bytes or a scapy packet; or
+                ``(t_ns, frame)``. A scapy packet's own ``time`` is not looked at.
             at_ns: virtual time of the first (default: as soon as the wire is free).
             gap_ns: time between two frames that bring no time of their own.
+
+        Live, frames arrive when the card's thread reads them, and that is stopped while they are put there.
+
+        Raises:
+            TypeError: something is no frame; those before it are queued, live: none.
         """
-        if self.c.live and not self.c.ask:
-            raise VnicError("the card's thread reads this wire: feed a live host through a PythonWire")
+        if not host.live:
+            return self._put(host, each_frame(frames), at_ns, gap_ns)
+        built = list(each_frame(frames))
+        with host.stopped_machine():
+            return self._put(host, built, at_ns, gap_ns)
+
+    def _put(
+        self, host: Host, frames: Iterable[tuple[int | None, bytes]], at_ns: int | None = None, gap_ns: int = 0
+    ) -> int:
         nic = ffi.addressof(host.c.nic)
-        if isinstance(frames, (bytes, bytearray, memoryview)) or hasattr(frames, "fields_desc") or is_stamped(frames):
-            frames = [frames]
-        t = int(self.c.last_ts) if at_ns is None else at_ns
-        n = 0
-        for n, frame in enumerate(frames, 1):  # noqa: B007
-            if isinstance(frame, tuple):
-                t, frame = frame  # noqa: PLW2901
-            data = frame_bytes(frame)
+        t, n = int(self.c.last_ts) if at_ns is None else at_ns, 0
+        for n, (t_ns, data) in enumerate(frames, 1):  # noqa: B007
+            t = t if t_ns is None else t_ns
             if lib.mem_wire_feed(self._mem, nic, data, len(data), len(data), t) < 0:
                 raise MemoryError("no memory for the frame")
             t += gap_ns
         return n
+
+    def attach(self, far_end: FarEnd | None) -> None:
+        """From now on this gets what the card sends, in the moment when it is sent; None: :meth:`sent` keeps it."""
+        self.far_end = far_end
+        self.c.ask = lib.WIRE_ASK_SENT if far_end is not None else 0
+
+    def refill(self, host: Host) -> None:
+        """Something was sent: the far end hears of it, and what that answers is on the wire before time goes on."""
+        self.c.hungry = 0
+        if self.far_end is not None:
+            self._put(host, each_frame(self.far_end.receive(self.sent())))
 
     def open_output(self) -> bool:
         """What the card sends is kept until :meth:`sent` fetches it: 1024 frames, 4 MiB."""
@@ -118,6 +168,8 @@ class MemoryWire(Wire):
 
     def close(self) -> None:
         """Free the arena."""
+        if self.far_end is not None:
+            self.far_end.cut_off()
         lib.mem_wire_free(self._mem)
         self._mem = ffi.NULL
 
@@ -128,7 +180,7 @@ class PythonWire(MemoryWire):
     def __init__(self, source: BurstWire) -> None:
         super().__init__()
         self.source = source
-        self.c.ask = 1
+        self.c.ask = lib.WIRE_ASK_DRY | lib.WIRE_ASK_SENT
 
     def open_output(self) -> bool:
         """Only if the object has ``write_burst``."""
@@ -143,71 +195,55 @@ class PythonWire(MemoryWire):
         if burst is None or (not burst and not host.c.live):
             self.end()
         elif burst:
-            self.feed(host, burst)
+            self._put(host, each_frame(burst))
         else:
             self.c.hungry = 0
 
 
 class CaptureWire(Wire):
-    """Capture files, one after another: mapped, never loaded.
+    """Capture files, one after another: mapped, never loaded (what is no file: see :mod:`vnic.capture_input`).
 
     A file that begins earlier than the last one ended follows on from it.
     """
 
-    def __init__(self, paths: Sequence[str | Path]) -> None:
-        if not paths:
-            raise ConfigError("no capture file given")
-        self.paths = [Path(p) for p in paths]
+    def __init__(self, paths: Sequence[str | Path | CaptureInput]) -> None:
+        self.inputs = gather(paths)
+        self.paths = [i.path for i in self.inputs]
+        self._own = [i for i in self.inputs if i not in paths]
         self._next = 0
         self._maps: list[Any] = []
         self._pcap = lib.pcap_wire_new()
         if self._pcap == ffi.NULL:
             raise MemoryError("no memory for the wire")
         super().__init__(ffi.addressof(self._pcap.wire))
-        self.bytes_total = 0
+        self.bytes_total = sum(i.size for i in self.inputs)
         self._bytes_before = 0
-        for path in self.paths:
-            try:
-                self.bytes_total += path.stat().st_size
-            except OSError as e:
-                raise CaptureError(f"{path}: {e.strerror}") from e
-        for path in self.paths[1:]:
-            self._refuse(path)
+        for later in self.inputs[1:]:
+            self._refuse(later)
         self._open_next()
 
-    @classmethod
-    def _refuse(cls, path: Path) -> None:
+    @staticmethod
+    def _refuse(later: CaptureInput) -> None:
         """CaptureError now, not after hours of the files before it, if this one is no capture."""
         pcap = lib.pcap_wire_new()
         try:
-            data = cls._map(path)
+            data = later.map()
             if pcap != ffi.NULL and lib.pcap_wire_open(pcap, ffi.from_buffer(data), len(data)) < 0:
-                raise CaptureError(f"{path}: {bytes(ffi.string(pcap.error_text)).decode()}")
+                raise later.refused(data, bytes(ffi.string(pcap.error_text)).decode())
         finally:
             lib.pcap_wire_free(pcap)
 
-    @staticmethod
-    def _map(path: Path) -> Any:
-        try:
-            with path.open("rb") as f:
-                if not path.is_file():
-                    raise CaptureError(f"{path}: not a regular file: save it first")
-                empty = path.stat().st_size == 0
-                return b"" if empty else mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as e:
-            raise CaptureError(f"{path}: {getattr(e, 'strerror', None) or e}") from e
-
     def _open_next(self) -> None:
-        path = self.paths[self._next]
+        opened = self.inputs[self._next]
         self._next += 1
         self._bytes_before += len(self._maps[-1]) if self._maps else 0
-        data = self._map(path)
+        data = opened.map()
         if data:
             data.madvise(mmap.MADV_SEQUENTIAL)
         self._maps.append(data)
         self._pcap.more = self._next < len(self.paths)
         if lib.pcap_wire_open(self._pcap, ffi.from_buffer(data), len(data)) < 0:
-            raise CaptureError(f"{path}: {self.error_text}")
+            raise opened.refused(data, self.error_text)
 
     @property
     def pcap(self) -> Any:
@@ -254,3 +290,5 @@ class CaptureWire(Wire):
         lib.pcap_wire_free(self._pcap)
         self._pcap = ffi.NULL
         self._maps.clear()
+        for opened in self._own:
+            opened.close()

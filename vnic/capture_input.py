@@ -1,0 +1,220 @@
+"""Where captures come from: files, which are mapped; and standard input, pipes and FIFOs, which go into memory first.
+
+What can be read only once (``-``, ``/dev/stdin``, ``<(zcat x.pcap.gz)``, a FIFO that somebody writes to) is read into a
+sealed memfd, and from there on is a file like the others: mapped, and for any number of replays. It may take half of
+the memory that is free.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+import select
+import stat
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import ffi, lib
+from vnic.errors import CaptureError, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Reading = Callable[[str, int], None]
+    """Called now and then while something is read: what it is, and how many bytes of it have come."""
+
+STDIN = "-"
+_CHUNK = 1 << 20
+_HEAD = 24  # pcap's file header
+_LOOK_MS = 500
+_PCAPNG, _REPORT = b"\x0a\x0d\x0d\x0a", b"{"
+_NULL = os.makedev(1, 3)
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
+_KINDS = {
+    stat.S_IFDIR: os.strerror(errno.EISDIR),
+    stat.S_IFCHR: "a device, and not a regular file",
+    stat.S_IFBLK: "a device, and not a regular file",
+    stat.S_IFSOCK: "a socket, and not a regular file",
+}
+_COMPRESSED = {
+    b"\x1f\x8b": ("gzip", "gunzip -c"),
+    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc"),
+    b"\xfd7zXZ\0": ("xz", "xz -dc"),
+    b"BZh": ("bzip2", "bzip2 -dc"),
+    b"\x04\x22\x4d\x18": ("lz4", "lz4 -dc"),
+}
+
+
+class CaptureInput:
+    """A capture that can be mapped as often as it is wanted.
+
+    Args:
+        path: of a file or a FIFO; or ``-``, standard input.
+        report: it may be a report as JSON, too.
+        reading: called now and then while a stream is read.
+
+    Raises:
+        CaptureError: it cannot be read, is nothing that has an end, is no capture, or is too large for the memory.
+    """
+
+    def __init__(self, path: str | Path, *, report: bool = False, reading: Reading | None = None) -> None:
+        self.path = Path(path)
+        self.name = "standard input" if str(path) == STDIN else str(path)
+        self._fd: int | None = None
+        self._drop: Callable[[], object] = lambda: None
+        try:
+            fd = self._open()
+            try:
+                found = os.fstat(fd)
+                self.size = found.st_size
+                kept = None
+                if not stat.S_ISREG(found.st_mode) or (str(path) == STDIN and os.lseek(fd, 0, os.SEEK_CUR)):
+                    kept = self._read(fd, found, report=report, reading=reading)
+                elif str(path) == STDIN:
+                    kept = os.dup(fd)
+            finally:
+                os.close(fd)
+        except (OSError, ValueError) as e:
+            raise CaptureError(f"{self.name}: {getattr(e, 'strerror', None) or e}") from e
+        if kept is not None:  # other files are opened again when it is their turn: there may be thousands
+            self._fd, self._drop = kept, weakref.finalize(self, os.close, kept)
+            self.size = os.fstat(kept).st_size
+
+    def _open(self) -> int:
+        if str(self.path) == STDIN:
+            if os.isatty(0):
+                raise CaptureError(f"{self.name} is a terminal, and no capture comes from there")
+            return os.dup(0)
+        found = self.path.stat()
+        self._check(found)
+        return os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+
+    def _check(self, found: os.stat_result) -> None:
+        why = _KINDS.get(stat.S_IFMT(found.st_mode))
+        ends = stat.S_ISSOCK(found.st_mode) or (stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL)
+        if why is not None and not (ends and str(self.path) == STDIN):
+            raise CaptureError(f"{self.name}: {why}")
+
+    def map(self) -> Any:
+        """Its bytes: a ``mmap``, or ``b""``. CaptureError: it is not there any more."""
+        try:
+            fd = self._fd
+            if fd is None:
+                fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                found = os.fstat(fd)
+                if not stat.S_ISREG(found.st_mode):
+                    raise CaptureError(f"{self.name}: is not the file any more that it was")
+                return mmap.mmap(fd, 0, access=mmap.ACCESS_READ) if found.st_size else b""
+            finally:
+                if fd != self._fd:
+                    os.close(fd)
+        except (OSError, ValueError) as e:
+            raise CaptureError(f"{self.name}: {getattr(e, 'strerror', None) or e}") from e
+
+    def is_file(self, path: Path) -> bool:
+        """Is that the same file?"""
+        there = path.stat()
+        own = os.fstat(self._fd) if self._fd is not None else self.path.stat()
+        return os.path.samestat(there, own)
+
+    def refused(self, data: Any, why: str) -> CaptureError:
+        """The sentence for what these bytes are not."""
+        for magic, (kind, unpack) in _COMPRESSED.items():
+            if data[: len(magic)] == magic:
+                file = "FILE" if str(self.path) == STDIN else self.path
+                why = f"{kind}-compressed: unpack it first: {unpack} {file} | vnic replay -"
+        return CaptureError(f"{self.name}: {why}")
+
+    def close(self) -> None:
+        """What is mapped stays mapped."""
+        self._drop()
+
+    # ---- streams ----
+
+    def _read(self, fd: int, found: os.stat_result, *, report: bool, reading: Reading | None) -> int:
+        """All of it, into a memfd that does not change any more. Return: that."""
+        self._check(found)
+        memfd = os.memfd_create("capture", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            total, most, head = 0, most_bytes(), b""
+            while data := self._next(fd, total, reading):
+                if len(head) < _HEAD:
+                    head += data[: _HEAD - len(head)]
+                    if len(head) == _HEAD and not (report and head.startswith(_REPORT)):
+                        self._probe(head)
+                total += len(data)
+                self._bound(total, most)
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(memfd, view) :]
+            fcntl.fcntl(memfd, fcntl.F_ADD_SEALS, _SEALS)
+        except BaseException:
+            os.close(memfd)
+            raise
+        return memfd
+
+    def _bound(self, total: int, most: int) -> None:
+        if total > most:
+            raise CaptureError(
+                f"{self.name}: more than {most >> 20} MiB came, half of the memory that is free: save it first"
+            )
+
+    def _next(self, fd: int, total: int, reading: Reading | None) -> bytes:
+        """What has come, at most 1 MiB; nothing: the end. While nothing comes it says so now and then."""
+        poll, asks_first, waited = select.poll(), os.get_blocking(fd), False
+        poll.register(fd, select.POLLIN)
+        while True:
+            if reading is not None and (total or waited):
+                reading(self.name, total)
+            if (asks_first or waited) and not poll.poll(_LOOK_MS):
+                waited = True
+                continue
+            try:
+                data = os.read(fd, _CHUNK)
+            except BlockingIOError:
+                waited = True
+                continue
+            if not data and not total and not waited and _is_named_fifo(fd):
+                raise CaptureError(
+                    f"{self.name}: not a regular file, and nobody writes to this FIFO: start the writer first"
+                )
+            return data
+
+    def _probe(self, head: bytes) -> None:
+        """A stream that is no capture is refused when it begins, not when it ends: it may never."""
+        if head.startswith(_PCAPNG):
+            return
+        pcap = lib.pcap_wire_new()
+        try:
+            if pcap != ffi.NULL and lib.pcap_wire_open(pcap, ffi.from_buffer(head), len(head)) < 0:
+                raise self.refused(head, bytes(ffi.string(pcap.error_text)).decode())
+        finally:
+            lib.pcap_wire_free(pcap)
+
+
+def gather(
+    paths: Sequence[str | Path | CaptureInput], *, report: bool = False, reading: Reading | None = None
+) -> list[CaptureInput]:
+    """All of them, read if they are streams. ConfigError: none, or standard input twice; CaptureError: as for one."""
+    if not paths:
+        raise ConfigError("no capture file given")
+    if sum(str(p) == STDIN for p in paths) > 1:
+        raise ConfigError("standard input (-) can be read only once")
+    return [p if isinstance(p, CaptureInput) else CaptureInput(p, report=report, reading=reading) for p in paths]
+
+
+def most_bytes() -> int:
+    """How much of a stream memory takes: half of what is free (MemAvailable in /proc/meminfo)."""
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        name, value = line.split(":")
+        if name == "MemAvailable":
+            return int(value.split()[0]) * 1024 // 2
+    return 1 << 30
+
+
+def _is_named_fifo(fd: int) -> bool:
+    return stat.S_ISFIFO(os.fstat(fd).st_mode) and not str(Path(f"/proc/self/fd/{fd}").readlink()).startswith("pipe:")

@@ -1,0 +1,26 @@
+"""A line on stderr while a command reads what is no file: on a terminal only, and only once it takes its time."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+_FIRST_S, _EACH_S = 0.5, 0.2
+
+
+class Reading:
+    """Says how much has come, and that it waits for more; see :mod:`vnic.capture_input`."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _FIRST_S
+
+    def __call__(self, name: str, total: int) -> None:
+        """Bytes so far."""
+        now = time.monotonic()
+        if now < self._next or not sys.stderr.isatty():
+            return
+        self._next = now + _EACH_S
+        what = f"{total / 1e6:.1f} MB" if total else "waiting for the first byte"
+        click.echo(f"\r\x1b[Kreading {name}: {what}\r", nl=False, err=True)
