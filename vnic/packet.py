@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError, VnicError
 from vnic.stats import Snapshot
+from vnic.values import is_whole, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,8 +67,8 @@ class PacketSocket:
     """Made by :meth:`vnic.Host.packet_socket`; a context manager. Iterating ends with the input (live: the host)."""
 
     def __init__(self, host: Host, program: bpf.Program | None, ring: int) -> None:
-        if not _RING_MIN <= ring <= _RING_MAX:
-            raise ConfigError(f"ring={ring}: must be between {_RING_MIN} and {_RING_MAX} bytes")
+        ring = whole("ring", ring, _RING_MIN, _RING_MAX)
+        host.refuse_others()
         self._host = host
         self._fd = -1
         self._buffer: Any = None
@@ -88,8 +89,8 @@ class PacketSocket:
 
     def recv_nowait(self, n: int = 64) -> list[Packet]:
         """Up to ``n`` (1 .. 1024) packets that are there, at most 1 MiB of them: one call into C for all."""
-        if not 1 <= n <= 1024:
-            raise ConfigError(f"n is 1 to 1024, not {n}")
+        if not is_whole(n) or not 1 <= n <= 1024:
+            raise ConfigError(f"n is 1 to 1024, not {n!r}")
         if self._c is None:
             raise VnicError("the packet socket is closed")
         if self._buffer is None:  # its own: who captures is often another thread than who reads a socket
@@ -152,6 +153,7 @@ class PacketSocket:
     def close(self) -> None:
         """See no more packets."""
         if self._c is not None:
+            self._host.refuse_others()
             lib.packet_sock_free(self._host.c, self._c)
             self._c = None
             self._host.forget(self)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from vnic._core import lib
 from vnic.errors import ConfigError, VnicError
 from vnic.knobs import KNOBS, canonical, read, refuse_no_interrupt, shown
+from vnic.values import whole
 
 if TYPE_CHECKING:
     from vnic.host import Host
@@ -169,6 +170,7 @@ class Settings(Mapping[str, Any]):
         ConfigError: there is no such queue.
         """
         n = int(self._c.nic.nqueues)
+        i = whole("queue", i, -(1 << 63), 1 << 63)
         if not 0 <= i < n:
             raise ConfigError(f"there is no queue {i}: the card has {n}")
         return Settings(self._host, i)

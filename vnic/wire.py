@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from vnic._core import ffi, lib
 from vnic.errors import CaptureError, ConfigError, VnicError, check
+from vnic.values import TIME_MAX_NS, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
     Frame = bytes | bytearray | memoryview | tuple[int, bytes] | Any
     """Bytes, ``(t_ns, bytes)``, or a scapy packet."""
+
+
+_ARENA_MAX, _FRAMES_MAX = 1 << 40, 1 << 28
+_FRAME_MAX = 1 << 24
+"""Bytes of a frame in memory; the longest that Linux merges has not a thirtieth of it."""
 
 
 class BurstWire(Protocol):
@@ -43,8 +49,26 @@ def frame_bytes(frame: Frame) -> bytes:
 class Wire:
     """Common to all: ``c`` is the ``struct wire *``, with pace (knobs ``link`` and ``speed``) and counters."""
 
+    _taken = False
+
     def __init__(self, c: Any) -> None:
+        if ffi.typeof(c) is not ffi.typeof("struct wire *") or c == ffi.NULL:
+            raise TypeError("a wire is made by its class, as vnic.MemoryWire()")
         self.c = c
+
+    def take(self) -> None:
+        """A host is made with this wire. VnicError: it has one; two cards would free what the other still reads."""
+        if self._taken:
+            raise VnicError("this wire has a host already: each needs one of its own")
+        self._taken = True
+
+    def refuse_others(self, host: Host) -> None:
+        """VnicError: it is not this host's wire, or another thread reads it."""
+        if getattr(host, "wire", None) is not self:
+            raise VnicError("this wire is not that host's")
+        host.refuse_others()
+        if self.c.live and not host.on_card_thread():
+            raise VnicError("the card's thread reads this wire: feed a live host through a PythonWire")
 
     def refill(self, host: Host) -> None:
         """Called when the wire ran dry and had said that it wants to be asked (EV_WIRE)."""
@@ -61,7 +85,9 @@ class MemoryWire(Wire):
     """A wire in memory: feed it frames. Times are virtual nanoseconds."""
 
     def __init__(self, arena_bytes: int = 1 << 20, frames: int = 4096) -> None:
-        self._mem = lib.mem_wire_new(arena_bytes, frames)
+        self._mem = lib.mem_wire_new(
+            whole("arena_bytes", arena_bytes, 0, _ARENA_MAX), whole("frames", frames, 1, _FRAMES_MAX)
+        )
         if self._mem == ffi.NULL:
             raise MemoryError("no memory for the wire")
         super().__init__(ffi.addressof(self._mem.wire))
@@ -83,17 +109,20 @@ class MemoryWire(Wire):
             at_ns: virtual time of the first (default: as soon as the wire is free).
             gap_ns: time between two frames that bring no time of their own.
         """
-        if self.c.live and not self.c.ask:
-            raise VnicError("the card's thread reads this wire: feed a live host through a PythonWire")
+        self.refuse_others(host)
+        gap_ns = whole("gap_ns", gap_ns, 0, TIME_MAX_NS)
         nic = ffi.addressof(host.c.nic)
         if isinstance(frames, (bytes, bytearray, memoryview)) or hasattr(frames, "fields_desc") or is_stamped(frames):
             frames = [frames]
-        t = int(self.c.last_ts) if at_ns is None else at_ns
+        t = int(self.c.last_ts) if at_ns is None else whole("at_ns", at_ns, 0, TIME_MAX_NS)
         n = 0
         for n, frame in enumerate(frames, 1):  # noqa: B007
             if isinstance(frame, tuple):
                 t, frame = frame  # noqa: PLW2901
             data = frame_bytes(frame)
+            if len(data) > _FRAME_MAX:
+                raise ConfigError(f"a frame of {len(data)} bytes: at most {_FRAME_MAX}")
+            t = whole("t_ns", t, 0, TIME_MAX_NS)
             if lib.mem_wire_feed(self._mem, nic, data, len(data), len(data), t) < 0:
                 raise MemoryError("no memory for the frame")
             t += gap_ns
@@ -126,6 +155,8 @@ class PythonWire(MemoryWire):
     """A wire around any object with ``read_burst(max_frames)``; it is asked whenever it has run dry."""
 
     def __init__(self, source: BurstWire) -> None:
+        if not callable(getattr(source, "read_burst", None)):
+            raise TypeError("a wire's source has a method read_burst(max_frames)")
         super().__init__()
         self.source = source
         self.c.ask = 1
@@ -136,6 +167,7 @@ class PythonWire(MemoryWire):
 
     def refill(self, host: Host) -> None:
         """Give the object what was sent, and ask it for the next burst, even if it had none the last time."""
+        self.refuse_others(host)
         if self._mem.nout:
             self.source.write_burst(self.sent())  # type: ignore[attr-defined]
             self._mem.closed = self.c.eof = 0
@@ -245,8 +277,12 @@ class CaptureWire(Wire):
         """Link type of frames that were skipped because they are not Ethernet."""
         return int(self._pcap.skipped_linktype)
 
-    def refill(self, host: Host) -> None:  # noqa: ARG002
-        """Go on with the next file."""
+    def refill(self, host: Host) -> None:
+        """Go on with the next file. VnicError: there is none, or it is not time yet."""
+        if self._taken:
+            self.refuse_others(host)
+        if not self.c.hungry or self._next == len(self.paths):
+            raise VnicError(f"{self.path} is being read, and asks for the next file when it has ended")
         self._open_next()
 
     def close(self) -> None:
