@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     """Bytes, ``(t_ns, bytes)``, or a scapy packet."""
 
 
-_ARENA_MAX, _FRAMES_MAX = 1 << 40, 1 << 28
+_ARENA_MAX, _FRAMES_MAX = 1 << 34, 1 << 28
 _FRAME_MAX = 1 << 24
 """Bytes of a frame in memory; the longest that Linux merges has not a thirtieth of it."""
 
