@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 POINTS = tuple(n.removeprefix("TAP_").lower() for n in enum_names("tap_point", "TAP_POINTS"))
 """wire, nic, gro, stack"""
 
+_FD_MAX = (1 << 31) - 1
 _TIME_MAX_NS = (1 << 64) - 1 - TIME_MAX_NS  # with virtual time on top it does not wrap
 _BATCH_BYTES, _BATCH_BYTES_LIVE = 1 << 21, 1 << 23
 
@@ -78,6 +79,10 @@ class Capture:
         self._host = host
         self._totals = (0, 0, 0)
         self._freeing = threading.Lock()
+        from vnic.host import Host
+
+        if not isinstance(host, Host):
+            raise TypeError("a capture is a host's: Capture(host, path)")
         points, base_ns = _bits(at), whole("base_ns", base_ns, 0, _TIME_MAX_NS)
         if not isinstance(name, str) or isinstance(path, bool):
             raise TypeError("path: a file's name or a descriptor; name: text")
@@ -86,6 +91,7 @@ class Capture:
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
             own = {"-": 1}.get(str(path), path)
+            own = whole("path", own, 0, _FD_MAX) if isinstance(own, int) else own
             self._fd = os.dup(own) if isinstance(own, int) else os.open(own, flags, 0o644)
         except OSError as e:
             raise ConfigError(f"{path}: {e.strerror}") from e

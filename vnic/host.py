@@ -69,6 +69,8 @@ class Host(Binding):
         if live and knobs.get("cost", "zero") != "zero":
             raise ConfigError(f"cost={knobs['cost']}: a live host takes the time it takes; costs are for virtual time")
         cpus = whole("cpus", cpus, 1, lib.CPUS_MAX)
+        if each_queue is not None and not hasattr(each_queue, "items"):
+            raise ConfigError(f"each_queue={each_queue!r}: must be queues and their knobs, as {{1: {{'rps-cpus': 'c'}}}}")
         if wire is not None and not isinstance(wire, Wire):
             raise TypeError("wire: a vnic.Wire, as vnic.PythonWire(object with read_burst)")
         self.wire = MemoryWire() if wire is None else wire

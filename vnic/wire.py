@@ -52,7 +52,7 @@ class Wire:
     _taken = False
 
     def __init__(self, c: Any) -> None:
-        if ffi.typeof(c) is not ffi.typeof("struct wire *") or c == ffi.NULL:
+        if not isinstance(c, ffi.CData) or ffi.typeof(c) is not ffi.typeof("struct wire *") or c == ffi.NULL:
             raise TypeError("a wire is made by its class, as vnic.MemoryWire()")
         self.c = c
 
