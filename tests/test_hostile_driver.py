@@ -63,7 +63,7 @@ class Foreign(Driver):
         self.put("<QIHH", desc + 16 * i, addr, len(data), 0, 0)
         self.u16[avail // 2 + 2 + i] = i
         self.sent += 1
-        self.u16[avail // 2 + 1] = self.sent
+        self.u16[avail // 2 + 1] = self.sent % 65536
         self.host.nic.kick()
 
     def receives(self, n: int = 3) -> int:
@@ -289,6 +289,36 @@ def test_one_that_posts_single_buffers_that_are_too_few_leaves_the_card_its_turn
             break
     assert len(d.take()) == 3
     assert d.host.ledger().fates == {"DELIVERED_DRIVER": 1}
+
+
+class Endless:
+    """A wire whose other end has the driver send again whatever was sent, and ring."""
+
+    def __init__(self):
+        self.driver, self.rounds = None, 0
+
+    def read_burst(self, n):  # noqa: ARG002
+        return []
+
+    def write_burst(self, burst):
+        self.rounds += 1
+        for _ in burst:
+            self.driver.send(FRAME)
+
+
+def test_a_driver_that_sends_for_ever_does_not_keep_the_end_from_coming(foreign):
+    """Time stands still meanwhile: nothing that is sent costs any."""
+    wire = Endless()
+    d = wire.driver = foreign(ip="10.0.0.2/24", wire=vnic.PythonWire(wire))
+    d.tx = (d.tx[0], 1, *d.tx[2:])
+    QUEUE.pack_into(d.mem, PAGE_TX, *d.tx)
+    assert d.begin() == 0
+    d.sent = 0
+    d.send(FRAME)
+    d.host.finish()
+    assert wire.rounds > 10
+    assert not d.host.c.nic.up
+    assert d.host.laws() == 0
 
 
 # ---- the eventfd ----

@@ -12,19 +12,19 @@ from vnic import knobs as knobs_
 from vnic._core import ffi, lib
 from vnic.bind import Binding
 from vnic.errors import ConfigError, VnicError, check
-from vnic.nic import Nic
+from vnic.nic import Nic, only_rings
 from vnic.seam import Handler, Seam
 from vnic.settings import Settings
 from vnic.sock import ReadBuffers, SendGate
 from vnic.values import TIME_MAX_NS, whole
-from vnic.wire import MemoryWire, Wire
+from vnic.wire import MemoryWire, wire_of_a_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from vnic.packet import PacketSocket
     from vnic.sock import Socket
-    from vnic.wire import Frame
+    from vnic.wire import Frame, Wire
 
 _SLICE_FRAMES = 100_000
 _FRAMES_MAX = (1 << 63) - 1
@@ -69,12 +69,7 @@ class Host(Binding):
         if live and knobs.get("cost", "zero") != "zero":
             raise ConfigError(f"cost={knobs['cost']}: a live host takes the time it takes; costs are for virtual time")
         cpus = whole("cpus", cpus, 1, lib.CPUS_MAX)
-        if each_queue is not None and not hasattr(each_queue, "items"):
-            raise ConfigError(f"each_queue={each_queue!r}: must be queues and their knobs, as {{1: {{'rps-cpus': 'c'}}}}")
-        if wire is not None and not isinstance(wire, Wire):
-            raise TypeError("wire: a vnic.Wire, as vnic.PythonWire(object with read_burst)")
-        self.wire = MemoryWire() if wire is None else wire
-        self.wire.take()
+        self.wire = wire_of_a_host(wire)
         self.c: Any = lib.host_new(cpus)
         if self.c == ffi.NULL:
             raise MemoryError("no memory for the host")
@@ -98,8 +93,7 @@ class Host(Binding):
             addresses = ip if isinstance(ip, str) else list(ip)
             self.config |= {"cpus": cpus, "ip": addresses, "seed": seed}
             self.config["netdev-budget-usecs"] = int(self.c.netdev_budget_usecs)
-            for i, own in (each_queue or {}).items():
-                self.knobs.queue(int(i) if isinstance(i, str) and i.isascii() and i.isdigit() else i).update(own)
+            self.knobs.each_queue(each_queue)
         except BaseException:
             self.close()
             raise
@@ -171,7 +165,9 @@ class Host(Binding):
         if self.live:
             raise VnicError("a live host runs by itself: use start() and stop()")
 
-    def _run(self, frames: int | None = None, until_ns: int | None = None) -> bool:
+    def _run(
+        self, frames: int | None = None, until_ns: int | None = None, *, give_up: Callable[[], bool] = lambda: False
+    ) -> bool:
         self._refuse_live()
         end = None if frames is None else int(self.c.nic.offered) + frames
         while True:
@@ -187,6 +183,8 @@ class Host(Binding):
             self.handle(event)
             if event == lib.EV_SLICE:
                 self.progress()
+            if give_up():
+                return False
 
     def handle(self, event: int) -> None:
         """Do what the data plane returned for. VnicError: the caller is not who runs it."""
@@ -212,10 +210,10 @@ class Host(Binding):
     def finish(self) -> None:
         """Run everything out: timers, readers, holes in streams; what the card still holds ends as DEV_READY."""
         with self._running():
-            self._run()
+            self._run(give_up=only_rings(self.c))
             for _ in range(2):
                 lib.host_finish(self.c)
-                self._run()
+                self._run(give_up=only_rings(self.c))
             if int(self.c.nic.up):  # the first two rounds were busy with streams
                 lib.host_finish(self.c)
 

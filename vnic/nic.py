@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from vnic import dim
@@ -13,12 +14,31 @@ from vnic.values import whole
 from vnic.wire import MemoryWire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from vnic.capture import Capture
     from vnic.host import Host
     from vnic.seam import Handler
     from vnic.wire import Frame
+
+
+_RUN_OUT_S = 1.0
+
+
+def only_rings(c: Any) -> Callable[[], bool]:
+    """For a run to the end of a ``struct host``: has a driver in another process had a second behind the last frame?
+
+    It may post frames to be sent and ring for ever, as fast as the card takes them; a host's own driver comes to an end.
+    """
+    offered, until = -1, 0.0
+
+    def late() -> bool:
+        nonlocal offered, until
+        if offered != (now := int(c.nic.offered)):
+            offered, until = now, time.monotonic() + _RUN_OUT_S
+        return bool(c.external_driver) and time.monotonic() > until
+
+    return late
 
 
 class Nic:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -72,6 +73,7 @@ class PacketSocket:
         self._host = host
         self._fd = -1
         self._buffer: Any = None
+        self._reading = threading.Lock()
         prog = ffi.NULL if program is None else program.c()
         self._c: Any = lib.packet_sock_new(host.c, prog, ring & ~7)
         if self._c == ffi.NULL:
@@ -91,17 +93,9 @@ class PacketSocket:
         """Up to ``n`` (1 .. 1024) packets that are there, at most 1 MiB of them: one call into C for all."""
         if not is_whole(n) or not 1 <= n <= 1024:
             raise ConfigError(f"n is 1 to 1024, not {n!r}")
-        if self._c is None:
-            raise VnicError("the packet socket is closed")
-        if self._buffer is None:  # its own: who captures is often another thread than who reads a socket
-            self._buffer = ffi.new("char[]", _BUFFER_BYTES)
-        buf = self._buffer
-        infos = ffi.new("struct packet_info[]", n)
-        got = lib.packet_recv(self._c, buf, _BUFFER_BYTES, infos, n)
-        if got < 0:
-            raise VnicError("a packet is larger than 1 MiB")
+        with self._reading:  # the ring has one reader
+            infos, got, data = self._read(n)
         packets, at = [], 0
-        data = memoryview(ffi.buffer(buf, sum(infos[i].snaplen for i in range(got)))[:])
         for i in range(got):
             p = infos[i]
             tci = int(p.vlan_tci) if p.tagged else None
@@ -109,6 +103,18 @@ class PacketSocket:
             packets.append(Packet(part, p.t_ns, p.len, p.pkt_type, p.queue, p.hash, tci, p.vlan_tpid))
             at += p.snaplen
         return packets
+
+    def _read(self, n: int) -> tuple[Any, int, memoryview]:
+        if self._c is None:
+            raise VnicError("the packet socket is closed")
+        if self._buffer is None:  # its own: who captures is often another thread than who reads a socket
+            self._buffer = ffi.new("char[]", _BUFFER_BYTES)
+        infos = ffi.new("struct packet_info[]", n)
+        got = lib.packet_recv(self._c, self._buffer, _BUFFER_BYTES, infos, n)
+        if got < 0:
+            raise VnicError("a packet is larger than 1 MiB")
+        used = sum(infos[i].snaplen for i in range(got))
+        return infos, got, memoryview(ffi.buffer(self._buffer, used)[:])
 
     def recv(self, *, timeout: float | None = None) -> Packet:
         """The next packet. Live: waits at most ``timeout`` seconds (None: for ever). Virtual time: runs the host.
@@ -154,8 +160,9 @@ class PacketSocket:
         """See no more packets."""
         if self._c is not None:
             self._host.refuse_others()
-            lib.packet_sock_free(self._host.c, self._c)
-            self._c = None
+            with self._reading:
+                lib.packet_sock_free(self._host.c, self._c)
+                self._c = None
             self._host.forget(self)
         if self._fd >= 0:
             os.close(self._fd)

@@ -175,6 +175,15 @@ class Settings(Mapping[str, Any]):
             raise ConfigError(f"there is no queue {i}: the card has {n}")
         return Settings(self._host, i)
 
+    def each_queue(self, given: Mapping[int | str, Mapping[str, Any]] | None) -> None:
+        """Queues, by number (text too, as in a file), and the knobs they have of their own. ConfigError."""
+        if given is not None and not isinstance(given, Mapping):
+            raise ConfigError(f"each_queue={given!r}: must be queues and their knobs, as {{1: {{'rps-cpus': 'c'}}}}")
+        for i, own in (given or {}).items():
+            if not isinstance(own, Mapping):
+                raise ConfigError(f"queue {i}: {own!r}: must be knobs and their values")
+            self.queue(int(i) if isinstance(i, str) and i.isascii() and i.isdigit() else i).update(own)  # type: ignore[arg-type]
+
     def __getitem__(self, name: str) -> Any:
         """The value now. ConfigError: there is no such knob."""
         return KNOBS[self._name(name)].place.get(self._c, self._host.wire.c, self._queue)

@@ -81,6 +81,15 @@ class Wire:
         """Give the memory back. The host is gone by then."""
 
 
+def wire_of_a_host(given: Wire | None) -> Wire:
+    """The wire that a new host is made with, or one in memory. TypeError: it is none. VnicError: it has a host."""
+    if given is not None and not isinstance(given, Wire):
+        raise TypeError("wire: a vnic.Wire, as vnic.PythonWire(object with read_burst)")
+    wire = MemoryWire() if given is None else given
+    wire.take()
+    return wire
+
+
 class MemoryWire(Wire):
     """A wire in memory: feed it frames. Times are virtual nanoseconds."""
 
