@@ -330,7 +330,9 @@ void nic_run(struct nic *nic, u64 until)
 			nic->kick_ns = NEVER;
 			nic_drain(nic, nic->now);
 			nic_tx_run(nic, nic->now);
-			if (unlikely(nic->host->external_driver)) /* which may ring for ever: Python has a turn in between */
+			if (unlikely(
+				    nic->host
+					    ->external_driver)) /* which may ring for ever: Python has a turn in between */
 				break;
 		} else if (arrival <= t) {
 			if (unlikely((nic->python_filter && !nic->burst_asked) || nic->offered >= nic->host->limit))

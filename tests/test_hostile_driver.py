@@ -1,6 +1,6 @@
 """A driver in another process may be wrong, late, or hostile: it loses its own frames, and stops or starves nobody.
 
-What it shares: page 0, rings and buffers (one sealed memfd), and an eventfd a queue. tests/c/fuzz_driver.c does the same
+What it shares: page 0, rings and buffers (one sealed memfd), and an eventfd a queue. tests/c/fuzz_driver.c does it all
 at random, tests/c/stress_driver.c on a thread beside the card's.
 """
 
@@ -297,7 +297,7 @@ class Endless:
     def __init__(self):
         self.driver, self.rounds = None, 0
 
-    def read_burst(self, n):  # noqa: ARG002
+    def read_burst(self, n):
         return []
 
     def write_burst(self, burst):
@@ -365,7 +365,8 @@ os._exit(0)
 def test_a_full_eventfd_that_blocks_does_not_stop_the_card(how):
     """Bug: O_NONBLOCK belongs to the open file, which the other process has too; write(2) waited for ever."""
     here = os.path.dirname(__file__)  # noqa: PTH120
-    done = subprocess.run([sys.executable, "-c", FILLS, how, here], capture_output=True, text=True, timeout=120, check=False)
+    command = [sys.executable, "-c", FILLS, how, here]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout == "did not hang\n", done.stderr
 
 
@@ -400,7 +401,7 @@ def test_an_eventfd_that_the_process_closed_is_nobodys_loss(foreign):
 class Flood:
     """A wire that always has a frame."""
 
-    def read_burst(self, n):  # noqa: ARG002
+    def read_burst(self, n):
         return [FRAME] * 8
 
 

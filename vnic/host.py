@@ -267,7 +267,7 @@ class Host(Binding):
                 self._threads = None
 
     def run_upcalls(self) -> int:
-        """Live: give packets to Python's handlers (the threads call this). VnicError: by one of them, or by another thread."""
+        """Live: give packets to Python's handlers (the threads call this). VnicError: one of them calls it."""
         self.refuse_others()
         return self._seam.run_upcalls()
 

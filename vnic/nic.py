@@ -28,7 +28,7 @@ _RUN_OUT_S = 1.0
 def only_rings(c: Any) -> Callable[[], bool]:
     """For a run to the end of a ``struct host``: has a driver in another process had a second behind the last frame?
 
-    It may post frames to be sent and ring for ever, as fast as the card takes them; a host's own driver comes to an end.
+    It may post frames to be sent and ring for ever, as fast as the card takes them; a host's own driver ends.
     """
     offered, until = -1, 0.0
 
@@ -93,7 +93,7 @@ class Nic:
 
         Raises:
             ConfigError: there is no such queue.
-            VnicError: the host's own driver has the card, or the kernel lacks what keeps the card from waiting for others.
+            VnicError: the host's own driver has the card; the kernel lacks what keeps the card from waiting.
         """
         i = self._queue(queue)
         self._need_foreign()
@@ -113,13 +113,13 @@ class Nic:
             )
 
     def driver_ok(self) -> int:
-        """The foreign driver wrote DRIVER_OK: look at page 0 and its rings. A running host stops for it, between two polls.
+        """The foreign driver wrote DRIVER_OK: look at page 0 and its rings. A running host stops for it, between polls.
 
         Again: the driver starts anew, with empty rings; what the card held for it before ends as DEV_READY.
 
-        Return: 0: the card is up. Else -errno, the card is down, none of its rings is used, and the driver may mend what
-        is wrong and try again: EPROTO: no DRIVER_OK, FAILED, NEEDS_RESET that was not cleared by a reset, or features
-        that do not fit; EINVAL: a ring that is none, or outside the region; ENOMEM.
+        Return: 0: the card is up. Else -errno: the card is down, none of its rings is used, and the driver may mend
+        what is wrong and try again. EPROTO: no DRIVER_OK, FAILED, NEEDS_RESET that was not cleared by a reset, or
+        features that do not fit; EINVAL: a ring that is none, or outside the region; ENOMEM.
 
         Raises:
             VnicError: the host's own driver has the card; the host is stopping, or runs in another thread.

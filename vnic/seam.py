@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.errors import VnicError
 from vnic.values import whole
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 _HANDLERS_MAX = 65535  # their numbers have 16 bits in the data plane
 _BUFFER_BYTES = 1 << 20

@@ -108,10 +108,9 @@ static void write_desc(struct input *in, const struct host *h, const struct vnic
 {
 	const struct vnic_queue_config *q = ring_of(h, good, (u32)take(in, 1));
 	u64 id = take(in, 1) % q->size;
-	const struct virtq_desc d = { .addr = address(in, h),
-				      .len = (u32)take(in, 4),
-				      .flags = (u16)take(in, 2),
-				      .next = (u16)take(in, 2) };
+	const struct virtq_desc d = {
+		.addr = address(in, h), .len = (u32)take(in, 4), .flags = (u16)take(in, 2), .next = (u16)take(in, 2)
+	};
 
 	put(h, q->desc + 16 * id, &d, sizeof(d));
 }

@@ -113,8 +113,8 @@ static void *be_hostile(void *arg)
 		u32 r = random32(&seed);
 
 		WRITE_ONCE(vq.desc[r % size].addr, r & 7 ? 0 : ~0ull);
-		__atomic_store_n((u64 *)&vq.desc[r % size].len, 2048ull | (u64)(r >> 8 & 3) << 32 | (u64)(r % size) << 48,
-				 __ATOMIC_RELAXED);
+		__atomic_store_n((u64 *)&vq.desc[r % size].len,
+				 2048ull | (u64)(r >> 8 & 3) << 32 | (u64)(r % size) << 48, __ATOMIC_RELAXED);
 		WRITE_ONCE(vq.avail->ring[r % size], (u16)(r >> 16) % (turns % 9973 ? size : 65536));
 		__atomic_store_n(&vq.avail->idx, (u16)(smp_load_acquire(&vq.used->idx) + size), __ATOMIC_SEQ_CST);
 		turns++;
@@ -176,8 +176,8 @@ int main(void)
 	host_finish(host);
 	require_laws(host);
 	require(restarts && host->nic.queue[0].dma_failed, "the driver was not hostile");
-	printf("%u times DRIVER_OK, then %u restarts in %u stops, %llu bad chains, %llu frames given\n", ROUNDS, restarts,
-	       HOSTILE_STOPS, (unsigned long long)host->nic.queue[0].dma_failed,
+	printf("%u times DRIVER_OK, then %u restarts in %u stops, %llu bad chains, %llu frames given\n", ROUNDS,
+	       restarts, HOSTILE_STOPS, (unsigned long long)host->nic.queue[0].dma_failed,
 	       (unsigned long long)host->nic.queue[0].frames);
 	close_fds(host);
 	host_free(host);
