@@ -177,7 +177,9 @@ class Socket:
 
     @cpu.setter
     def cpu(self, value: int) -> None:
-        self._c.reader_cpu = whole("cpu", value, 0, int(self._host.c.ncpus) - 1)
+        if not is_whole(value) or not 0 <= value < self._host.c.ncpus:
+            raise ConfigError(f"cpu={value!r}: the host has CPUs 0 to {self._host.c.ncpus - 1}")
+        self._c.reader_cpu = value
 
     def close(self) -> None:
         """Leave the tables; what is queued is freed."""
