@@ -172,6 +172,7 @@ static int region_init(struct host *h)
 		q->buffers = first_buffer + i * buffers;
 		q->buf_stride = buf_stride(nic);
 		q->buf_count = h->rx_pool_size;
+		nic->layout[i] = *q;
 	}
 	return 0;
 }

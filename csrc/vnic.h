@@ -708,6 +708,7 @@ struct nic {
 	u32 in_taps;                   /* as a CPU's */
 	u32 stop, pause;               /* written by others, atomically */
 	struct nic_lend lend;
+	struct vnic_queue_config layout[NIC_QUEUES_MAX]; /* as page 0 had them before anybody else could write there */
 };
 int nic_queue_up(struct nic *nic, u32 i);
 int nic_up(struct nic *nic);                 /* after the driver wrote DRIVER_OK */

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import mmap
 import os
+import select
 import struct
 import subprocess
 import sys
@@ -505,3 +506,57 @@ def test_a_queue_that_is_not_there_is_refused_by_name(foreign, queue):
     assert lib.nic_doorbell(h.nic._address, 2**32 - 1) == -errno.EINVAL
     assert lib.nic_queue_up(h.nic._address, 16) == -errno.EINVAL
     assert [h.c.nic.queue[i].kicks for i in range(lib.NIC_QUEUES_MAX)] == [0] * lib.NIC_QUEUES_MAX
+
+
+def test_a_queue_that_is_opened_late_is_where_it_was_laid_out(host):
+    """Bug: the host's own driver believed page 0 again, when others could have written there."""
+    h = host(cpus=2, queues=1)
+    with mmap.mmap(h.nic.memfd, 0) as mem:
+        good = QUEUE.unpack_from(mem, PAGE_QUEUES + QUEUE.size)
+        QUEUE.pack_into(mem, PAGE_QUEUES + QUEUE.size, *good[:2], *[(1 << 63) + 64] * 4, 1 << 30, 1 << 30)
+        with pytest.raises(vnic.ConfigError):
+            h.knobs.queues = 2
+        for addresses in (good[2:6], (*good[2:5], 1 << 63)):
+            QUEUE.pack_into(mem, PAGE_QUEUES + QUEUE.size, *good[:2], *addresses, 1 << 30, 1 << 30)
+            h.knobs.queues = 2
+            h.feed([frames.udp(sport=n) for n in range(64)])
+            h.run()
+            assert min(q.packets for q in h.nic.queues())
+            h.knobs.queues = 1
+    assert h.laws() == 0
+
+
+def test_whoever_has_stopped_the_machine_may_do_all_that_stops_it(foreign):
+    """Bug: who held it waited for itself."""
+    d = foreign(live=True, wire=vnic.PythonWire(Flood()))
+    d.put("<Q", 32, d.features)
+    d.host.start()
+    try:
+        with d.host.stopped_machine():
+            assert d.begin() == 0
+            d.host.nic.call_fd(0)
+            d.host.nic.kick()
+            d.host.packet_type(0x88B5)(print)
+            d.host.knobs.rx_usecs = 20
+        wait_for(lambda: d.host.c.nic.queue[0].frames >= d.n)
+    finally:
+        d.host.stop()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("late", [False, True])
+def test_on_a_TAP_its_eventfd_is_signalled_from_the_cards_own_table_of_files(netns, late):  # noqa: ARG001
+    from live_tap import live_tap, send_all
+
+    with live_tap(external_driver=True, rx_ring=16, latency=False) as host:
+        d = Foreign(host)
+        if not late:
+            host.nic.call_fd(0)
+        assert d.begin() == 0
+        d.interrupt_me_at(0)
+        call = host.nic.call_fd(0)
+        host.nic.kick()
+        send_all("vt0", [frames.udp()])
+        assert select.select([call], [], [], 60)[0]
+        assert os.eventfd_read(call) >= 1
+        d.close()

@@ -275,7 +275,9 @@ class Host(Binding):
     def stopped_machine(self) -> Iterator[None]:
         """Nobody polls, sends or touches the rings: between two polls if it is live, between two turns if it is not."""
         threads = self._threads
-        if threads is not None:
+        if threads is not None and threads.is_stopped_here():
+            yield
+        elif threads is not None:
             with threads.stopped_machine(), self.sending.held():
                 yield
         elif self._runner == threading.get_ident() and self._busy.locked():  # one of its own handlers

@@ -178,6 +178,10 @@ class Threads:
         if self.error is not None:
             raise VnicError(f"a thread died: {self.error}") from self.error
 
+    def is_stopped_here(self) -> bool:
+        """Has this thread stopped the machine?"""
+        return self._stopper is threading.current_thread()
+
     def is_card_here(self) -> bool:
         """Is this the card's thread?"""
         return threading.current_thread() is self._device

@@ -59,7 +59,7 @@ class SendGate:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._hold = threading.Lock()
-        self._inside = 0
+        self._inside = self._holder = 0
         self._held = self._closed = False
 
     def __enter__(self) -> None:
@@ -67,7 +67,7 @@ class SendGate:
             with self._lock:
                 if self._closed:
                     raise OSError(errno.ENETDOWN, "send: the host has stopped")
-                if not self._held:
+                if not self._held or self._holder == threading.get_ident():
                     self._inside += 1
                     return
             with self._hold:  # until who holds it is done
@@ -90,7 +90,7 @@ class SendGate:
         with self._hold:
             try:
                 with self._lock:
-                    self._held = True
+                    self._held, self._holder = True, threading.get_ident()
                 while self._inside:
                     time.sleep(_RING_PAUSE_S)
                 yield
