@@ -545,7 +545,7 @@ def test_whoever_has_stopped_the_machine_may_do_all_that_stops_it(foreign):
 
 @pytest.mark.root
 @pytest.mark.parametrize("late", [False, True])
-def test_on_a_TAP_its_eventfd_is_signalled_from_the_cards_own_table_of_files(netns, late):  # noqa: ARG001
+def test_on_a_TAP_its_eventfd_is_signalled_from_the_cards_own_table_of_files(netns, late):
     from live_tap import live_tap, send_all
 
     with live_tap(external_driver=True, rx_ring=16, latency=False) as host:
