@@ -130,7 +130,7 @@ static inline enum dma_csum dma_csum_plain(const struct nic *nic, const struct f
 /* Has the driver asked for checksum offload? */
 int dma_offload(const struct nic *nic)
 {
-	return nic->rx_csum && (nic->config->driver_features >> VIRTIO_NET_F_GUEST_CSUM & 1);
+	return nic->rx_csum && (nic->features >> VIRTIO_NET_F_GUEST_CSUM & 1);
 }
 
 /* 32 bytes at a time, the last 32 once more where they end: nothing is read or written outside. */

@@ -29,7 +29,7 @@ static int add_chain(struct nic_queue *q, u16 head, struct scatter *s)
 	u32 n = s->n, room = 0;
 	u16 id = head;
 
-	for (u32 hops = 0; hops < CHAIN_MAX; hops++) {
+	for (u32 hops = 0; hops < CHAIN_MAX && hops < vq->size; hops++) {
 		struct virtq_desc d;
 		u8 *at;
 
@@ -118,6 +118,7 @@ static noinline u32 copy_scattered(struct scatter *s, const struct frame *f, boo
 static void refuse_chain(struct nic_queue *q, u16 head)
 {
 	COUNT(q->dma_failed, 1);
+	q->nic->refused++;
 	virtqueue_fill_used(&q->vq, head, 0);
 }
 

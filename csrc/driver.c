@@ -72,7 +72,7 @@ int driver_dim(struct driver_queue *dq)
 int driver_open_queue(struct host *h, u32 i)
 {
 	struct nic *nic = &h->nic;
-	struct vnic_queue_config *qc = &nic->config->queue[i];
+	const struct vnic_queue_config *qc = &nic->layout[i]; /* it may be opened late, when others have the memfd */
 	struct driver_queue *dq = calloc(1, sizeof(*dq));
 	struct softnet_data *sd = h->cpu[irq_cpu(h, i)];
 	int rc;
@@ -88,7 +88,7 @@ int driver_open_queue(struct host *h, u32 i)
 		return rc;
 	dq->pool.owner = sd;
 	dq->pool.nicq = dq->nicq;
-	rc = virtqueue_driver_init(&dq->vq, qc->size);
+	rc = virtqueue_driver_init(&dq->vq, nic->ring_size);
 	if (rc < 0)
 		return rc;
 	dq->vq.desc = (void *)(nic->dma.base + qc->desc);
@@ -103,7 +103,7 @@ int driver_open_queue(struct host *h, u32 i)
 		return rc;
 	netif_napi_add(sd, &dq->napi, driver_poll, h->weight);
 	napi_enable(&dq->napi);
-	qc->enabled = 1;
+	nic->config->queue[i].enabled = 1;
 	virtqueue_enable_cb(&dq->vq);
 	driver_refill(dq);
 	return 0;

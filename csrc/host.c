@@ -152,6 +152,7 @@ static int region_init(struct host *h)
 		c->device_features |= 1ull << VIRTIO_NET_F_CSUM;
 	if (nic->tx_csum && nic->wire && nic->wire->vnet)
 		c->device_features |= 1ull << VIRTIO_NET_F_HOST_USO;
+	nic->offers = c->device_features;
 	tx = (tx + PAGE - 1) & ~(u64)(PAGE - 1);
 	c->tx = (struct vnic_queue_config){ .size = TX_RING_SIZE,
 					    .desc = tx,
@@ -171,6 +172,7 @@ static int region_init(struct host *h)
 		q->buffers = first_buffer + i * buffers;
 		q->buf_stride = buf_stride(nic);
 		q->buf_count = h->rx_pool_size;
+		nic->layout[i] = *q;
 	}
 	return 0;
 }
@@ -251,6 +253,7 @@ void host_free(struct host *h)
 	for (u32 i = 0; i < NIC_QUEUES_MAX; i++)
 		driver_free_queue(h, i);
 	dma_exit(&h->nic.dma);
+	call_exit(&h->nic);
 	free(h->nic.fifo.slot);
 	sock_table_exit(&h->socks);
 	inet_frags_exit(&h->ip_frags);

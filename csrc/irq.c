@@ -1,7 +1,7 @@
 /* irq.c - interrupts: raise and moderation
  *
  *   virtqueue_publish() says the driver wants to know --irq_complete()--> pending --frames or usecs--> raised
- *                                                                     softirq.c: the CPU's hardirq, or an eventfd
+ *                                                                     softirq.c: the CPU's hardirq, or call_fd.c
  *
  * ethtool -C's rule: fire when rx-usecs passed since the first completion, or rx-frames completed, whichever comes
  * first; usecs 0 and frames 1 is "immediately". There is one mask, the virtqueue's notification suppression: what the
@@ -48,7 +48,7 @@ static void irq_fire(struct nic_queue *q, u64 now, u64 *by)
 	if (delay > irq->delay_max_ns)
 		irq->delay_max_ns = delay;
 	if (irq->call_fd >= 0)
-		event_signal(irq->call_fd);
+		call_signal(q->nic, irq->call_fd);
 	else if (q->nic->host->dq[q->index]) /* a foreign driver without an eventfd polls */
 		raise_hardirq(q->nic->host->dq[q->index]->napi.sd, q->index, now);
 }
@@ -126,6 +126,18 @@ void irq_timers(struct nic *nic, u64 now)
 			irq_fire(q, now, &q->irq.by_usecs);
 	}
 	irq_plan(nic);
+}
+
+/* irq_forget() - the driver that asked for them is gone */
+void irq_forget(struct nic *nic)
+{
+	for (u32 i = 0; i < NIC_QUEUES_MAX; i++) {
+		struct irq *irq = &nic->queue[i].irq;
+
+		irq->pending = irq->wanted = 0;
+		irq->frames = 0;
+	}
+	nic->irq_next = NEVER;
 }
 
 /* irq_replan() - rx-usecs or rx-frames were changed: an interrupt that is held back is so by the new ones, from now on */

@@ -316,6 +316,8 @@ static int turns_with_own_files(struct turns *turns)
 	file_set_add(&files, nic->kick_fd);
 	for (u32 i = 0; i < nic->host->ncpus; i++)
 		file_set_add(&files, nic->host->cpu[i]->wake_fd);
+	for (u32 i = 0; i < nic->nqueues; i++)
+		file_set_add(&files, nic->queue[i].irq.call_fd);
 	return run_with_own_files(nic_turns, turns, &files);
 }
 

@@ -1,13 +1,20 @@
 /* nic.c - the card: what happens to a frame from the wire until the driver's interrupt
  *
  *   wire.c -> nic_receive.c: filter.c, rss.c, fifo.c -> nic_drain(): virtqueue.c, dma.c -> irq.c      (sending: nic_tx.c)
+ *   nic_up.c: the driver comes, starts anew, breaks a ring
  *
  * The card is one agent with a clock of its own. In virtual time nic_run() lets it do everything up to a moment, in
  * this order at one instant: a DMA that ends, a doorbell, a frame that arrives, a moderation timer. Live, its thread
  * (live.c) calls the same stages. The DMA engine takes one frame after the other and needs COST_DMA for it; the frame
  * at the head of the FIFO waits until its queue has buffers, and those behind it wait too (drop_en: it is dropped).
+ *
+ * A driver in another process may post bad chains, or single buffers that are too few, as fast as the card takes them. So a
+ * turn has an end, and the card rings its own doorbell for the next one: nic_again().
  */
 #include "prelude.h"
+
+#define REFUSED_MAX 1024u /* bad chains in a turn */
+#define TRIES_MAX 4u /* a frame that finds more buffers each time, and too few */
 
 void nic_fate(struct nic *nic, const struct frame *f, enum fate fate)
 {
@@ -27,66 +34,7 @@ static void nic_fate_behind(struct nic *nic, struct frame *f, enum fate fate)
 	nic_fate(nic, f, fate);
 }
 
-/* nic_queue_up() - look at a queue as the driver laid it out: it is empty. Return: 0, or -errno; then it is as it was */
-int nic_queue_up(struct nic *nic, u32 i)
-{
-	struct vnic_queue_config q = nic->config->queue[i]; /* read once */
-	struct nic_queue *nq = &nic->queue[i];
-	struct frame_shadow *shadow;
-	void *desc, *avail, *used;
-
-	if (q.size == 0 || q.size > 32768 || q.size & (q.size - 1) || (q.desc & 15) || (q.avail & 1) || (q.used & 3))
-		return -EINVAL;
-	desc = dma_map(&nic->dma, q.desc, 16ull * q.size);
-	avail = dma_map(&nic->dma, q.avail, 6 + 2ull * q.size);
-	used = dma_map(&nic->dma, q.used, 6 + 8ull * q.size);
-	if (!desc || !avail || !used)
-		return -EINVAL;
-	shadow = calloc(q.size, sizeof(*shadow));
-	if (!shadow)
-		return -ENOMEM;
-	free(nq->shadow);
-	nq->shadow = shadow;
-	nq->vq = (struct virtqueue){ .desc = desc, .avail = avail, .used = used, .size = q.size };
-	nq->vq.event_idx = READ_ONCE(nic->config->driver_features) >> VIRTIO_F_EVENT_IDX & 1;
-	nq->starved = nq->irq.pending = 0;
-	nq->batch = nq->irq.frames = 0;
-	return 0;
-}
-
-int nic_up(struct nic *nic)
-{
-	struct vnic_config *c = nic->config;
-	struct vnic_queue_config tx;
-	int rc;
-	u64 driver = READ_ONCE(c->driver_features);
-	u64 need = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_HASH_REPORT;
-
-	if (nic->up) { /* a driver that starts anew: what the card had for the old one is gone */
-		nic->up = 0;
-		nic_purge(nic);
-	}
-	if (!(READ_ONCE(c->device_status) & VIRTIO_S_DRIVER_OK) || driver & ~c->device_features)
-		return -EPROTO;
-	if ((driver & need) != need) /* this card has one header, the one of 20 bytes */
-		return -EPROTO;
-	for (u32 i = 0; i < nic->nqueues; i++)
-		if ((rc = nic_queue_up(nic, i)) < 0)
-			return rc;
-	tx = c->tx; /* read once */
-	rc = nic_tx_up(nic, &tx, driver >> VIRTIO_F_EVENT_IDX & 1);
-	nic->up = rc == 0;
-	return rc;
-}
-
-/* A driver that writes impossible indices gets a card that has stopped (virtio 1.2, section 2.1.2). */
-void nic_needs_reset(struct nic *nic)
-{
-	nic->up = 0;
-	__atomic_fetch_or(&nic->config->device_status, VIRTIO_S_NEEDS_RESET, __ATOMIC_SEQ_CST);
-	nic_purge(nic);
-}
-
+/* What the card still holds ends as DEV_READY. */
 void nic_purge(struct nic *nic)
 {
 	struct frame *f;
@@ -131,13 +79,16 @@ static int nic_starved(struct nic_queue *q, struct frame *f)
 static int nic_dma_one(struct nic *nic, struct frame *f)
 {
 	struct nic_queue *q = &nic->queue[f->queue];
+	u32 tries = 0;
 	int rc;
 
 	if (unlikely(f->head)) /* it may take several buffers, or be looked at */
 		tap_vnet_whole(nic->wire, f);
 	do {
 		rc = dma_frame(q, f);
-	} while (rc == 0 && nic_starved(q, f));
+	} while (rc == 0 && nic_starved(q, f) && ++tries < TRIES_MAX);
+	if (unlikely(tries == TRIES_MAX))
+		nic_again(nic, nic->now);
 	if (unlikely(rc == -EIO || q->vq.broken)) {
 		nic_needs_reset(nic);
 		return 0;
@@ -185,13 +136,21 @@ static noinline void nic_drain_now(struct nic *nic, u64 now)
 	struct frame *f;
 	u32 n = 0, queues = 0;
 
+	nic->refused = 0;
 	while ((f = fifo_peek(&nic->fifo))) {
 		u32 queue = f->queue, done;
 
 		queues |= 1u << queue;
 		done = dma_burst(&nic->queue[queue], BURST - n % BURST);
-		if (unlikely(!done && !(done = (u32)nic_dma_one(nic, f))))
-			break;
+		if (unlikely(!done)) {
+			if (nic->refused > REFUSED_MAX) {
+				nic_again(nic, now);
+				break;
+			}
+			if (!nic_dma_one(nic, f))
+				break;
+			done = 1;
+		}
 		n += done;
 		if (n % BURST == 0)
 			nic_publish(&nic->queue[queue], now);
@@ -286,6 +245,10 @@ void nic_run(struct nic *nic, u64 until)
 			nic->kick_ns = NEVER;
 			nic_drain(nic, nic->now);
 			nic_tx_run(nic, nic->now);
+			if (unlikely(
+				    nic->host
+					    ->external_driver)) /* which may ring for ever: Python has a turn in between */
+				break;
 		} else if (arrival <= t) {
 			if (unlikely((nic->python_filter && !nic->burst_asked) || nic->offered >= nic->host->limit))
 				break; /* vtime.c lets Python's filter see the burst first; or a slice is over */
@@ -301,6 +264,12 @@ void nic_run(struct nic *nic, u64 until)
 void nic_kick(struct nic *nic, u32 queue, u64 now)
 {
 	COUNT(nic->queue[queue].kicks, 1);
+	nic_again(nic, now);
+}
+
+/* nic_again() - look at the rings once more, now */
+void nic_again(struct nic *nic, u64 now)
+{
 	if (!nic->host->live)
 		nic->kick_ns = min_u64(nic->kick_ns, now);
 	else

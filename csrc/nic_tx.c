@@ -14,36 +14,12 @@
 #define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
 #define ROOM 12u /* in front, for the wire's own header */
 
-int nic_tx_up(struct nic *nic, const struct vnic_queue_config *q, int event_idx)
-{
-	struct nic_tx *tx = &nic->tx;
-	struct virtqueue *vq = &tx->vq;
-
-	*vq = (struct virtqueue){ .size = q->size, .event_idx = (u8)event_idx };
-	tx->len = 0;
-	tx->done_ns = NEVER;
-	if (!q->enabled)
-		return 0;
-	if (q->size == 0 || q->size > 32768 || q->size & (q->size - 1) || (q->desc & 15) || (q->avail & 1) ||
-	    (q->used & 3))
-		return -EINVAL;
-	vq->desc = dma_map(&nic->dma, q->desc, 16ull * q->size);
-	vq->avail = dma_map(&nic->dma, q->avail, 6 + 2ull * q->size);
-	vq->used = dma_map(&nic->dma, q->used, 6 + 8ull * q->size);
-	if (!vq->desc || !vq->avail || !vq->used)
-		return -EINVAL;
-	if (!tx->memory)
-		tx->memory = malloc(ROOM + HDR_LEN + TX_FRAME_MAX);
-	return tx->memory ? 0 : -ENOMEM;
-}
+_Static_assert(TX_MEMORY == ROOM + HDR_LEN + TX_FRAME_MAX, "what nic_up.c allocates");
 
 void nic_tx_kick(struct nic *nic, u64 now)
 {
 	COUNT(nic->tx.kicks, 1);
-	if (!nic->host->live)
-		nic->kick_ns = min_u64(nic->kick_ns, now);
-	else
-		event_signal(nic->kick_fd);
+	nic_again(nic, now);
 }
 
 /* ---- a chain into the card's memory ---- */
@@ -214,10 +190,11 @@ void nic_tx_run(struct nic *nic, u64 now)
 	nic->kick_ns = min_u64(nic->kick_ns, tx->done_ns);
 }
 
-/* The card stops: what is under way is lost, and what is in the ring with it. */
+/* The card stops: what is under way is lost, and what is in the ring with it: as of now, the driver may go on to post. */
 void nic_tx_purge(struct nic *nic)
 {
 	struct nic_tx *tx = &nic->tx;
+	int n;
 
 	if (!tx->vq.desc)
 		return;
@@ -226,7 +203,7 @@ void nic_tx_purge(struct nic *nic)
 		COUNT(tx->fates[TX_DEV_READY], 1);
 		virtqueue_fill_used(&tx->vq, tx->head, 0);
 	}
-	while (!tx->vq.broken && virtqueue_avail(&tx->vq, 1) > 0) {
+	for (n = virtqueue_avail(&tx->vq, tx->vq.size + 1); n > 0; n--) {
 		u16 head = READ_ONCE(tx->vq.avail->ring[tx->vq.last_avail++ & (tx->vq.size - 1)]);
 
 		COUNT(tx->fates[TX_DEV_READY], 1);

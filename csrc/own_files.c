@@ -51,10 +51,16 @@ static int fetch(int pidfd, int fd)
 	return (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 }
 
+/* own_files_fetch() - a copy of a file that the process has and this thread's table has not. Return: <0: there is none */
+int own_files_fetch(int fd)
+{
+	return process_fd < 0 ? -1 : fetch(process_fd, fd);
+}
+
 static noinline void signal_elsewhere(int fd)
 {
 	u64 one = 1;
-	int copy = fetch(process_fd, fd);
+	int copy = own_files_fetch(fd);
 	ssize_t n;
 
 	if (copy < 0) /* closed there too: nobody waits */

@@ -1,7 +1,7 @@
 /* vnic.h - the map of the data plane, in the order in which a frame meets it
  *
- *   wire.c pcap.c tap.c tap_uring.c tap_vnet.c -> nic.c nic_pull.c: nic_receive.c filter.c rss.c fifo.c
- *             -> virtqueue.c dma.c dma_chains.c -> irq.c dim.c                                 the device
+ *   wire.c pcap.c tap.c tap_uring.c tap_vnet.c -> nic.c nic_up.c nic_pull.c: nic_receive.c filter.c rss.c fifo.c
+ *             -> virtqueue.c dma.c dma_chains.c -> irq.c call_fd.c dim.c                       the device
  *   softirq.c timer.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
  *             -> netif_receive_skb.c (taps: af_packet.c bpf.c capture.c pcapng.c)
  *             -> arp.c ip.c ipv6.c: ip_fragment.c reassembly.c inet_fragment.c frag_runs.c
@@ -614,7 +614,7 @@ struct irq {
 	u8 wanted;                 /* and the driver wants to hear of something since */
 	u16 since;                 /* what was published before the entries that the driver wanted to hear of */
 	u64 first_ns, deadline_ns; /* of the pending one; first: that the driver wants to hear of */
-	int call_fd;               /* >= 0: the driver is another process, this eventfd is its interrupt */
+	int call_fd;               /* >= 0: the driver is another process, this eventfd is its interrupt: call_fd.c */
 	/* counters */
 	u64 raised, by_usecs, by_frames, suppressed;
 	u64 delay_sum_ns, delay_max_ns; /* first completion to interrupt: the effective moderation */
@@ -624,6 +624,13 @@ void irq_timers(struct nic *nic, u64 now);
 void irq_replan(struct nic_queue *q);
 void irq_starved(struct nic_queue *q, u64 now);
 u32 irq_standing(const struct nic_queue *q);
+void irq_forget(struct nic *nic);
+
+/* ---- call_fd.c: the interrupt of a driver in another process ---- */
+
+int nic_set_call_fd(struct nic *nic, u32 queue, int fd);
+void call_signal(const struct nic *nic, int fd);
+void call_exit(struct nic *nic);
 
 /* ---- dim.c: which moderation? ---- */
 
@@ -716,6 +723,7 @@ struct nic_queue {
 
 /* nic_tx.c: the card's sending half. One frame at a time is under way */
 #define TX_FRAME_MAX 65574         /* 65535 of IP behind an Ethernet header, a VLAN tag and room */
+#define TX_MEMORY 65606            /* 12 bytes for the wire's header, 20 of virtio's, a frame */
 struct nic_tx {
 	struct virtqueue vq;
 	u8 *memory;                    /* of the card: room for 12 bytes, a header, and a frame */
@@ -743,7 +751,9 @@ struct nic {
 	struct rss rss;
 	struct fifo fifo;
 	struct dma dma;
-	struct vnic_config *config;    /* page 0 of the region */
+	struct vnic_config *config;    /* page 0 of the region: the driver's to write, see nic_up.c */
+	u64 offers, features;          /* feature bits; those the driver took, as of nic_up() */
+	u64 call_ctx;                  /* call_fd.c; 0: no driver has asked for an eventfd */
 	struct nic_queue queue[NIC_QUEUES_MAX];
 	u32 nqueues, ring_size, buf_len, mtu;
 	u32 nqueues_open, queues_max;  /* that have, or had, a driver's queue; that there is room for */
@@ -755,6 +765,7 @@ struct nic {
 	u8 dma_busy;
 	u64 irq_next, kick_ns;         /* earliest moderation deadline; a doorbell rang; NEVER: none */
 	u64 horizon;                   /* virtual time: past this it is a CPU's turn */
+	u32 refused;                   /* bad chains in this turn */
 	struct frame burst[BURST];     /* read from the wire, still to arrive */
 	int burst_pos, burst_len;
 	u8 burst_asked;                /* Python's filter has seen this burst */
@@ -769,20 +780,22 @@ struct nic {
 	u32 in_taps;                   /* as a CPU's */
 	u32 stop, pause;               /* written by others, atomically */
 	struct nic_lend lend;
+	struct vnic_queue_config layout[NIC_QUEUES_MAX]; /* as page 0 had them before anybody else could write there */
 };
 int nic_queue_up(struct nic *nic, u32 i);
 int nic_up(struct nic *nic);                 /* after the driver wrote DRIVER_OK */
-void nic_run(struct nic *nic, u64 until);    /* all device events up to and including until */
+void nic_run(struct nic *nic, u64 until);    /* all device events up to and including until; a foreign driver's to a doorbell */
 u64 nic_next(struct nic *nic);               /* when the next one is; ~0: none planned */
 void nic_receive(struct nic *nic, struct frame *f, int n);  /* frames that arrived: filter, rss, fifo */
 void nic_fate(struct nic *nic, const struct frame *f, enum fate fate); /* lost by the card */
 u32 nic_steer(struct nic *nic, struct frame *f, u32 n);
 void nic_drain(struct nic *nic, u64 now);    /* FIFO -> ring, as far as there are buffers */
 void nic_kick(struct nic *nic, u32 queue, u64 now);         /* doorbell */
+int nic_doorbell(struct nic *nic, u32 queue);               /* of a driver in another process. Return: 0, -EINVAL */
+void nic_again(struct nic *nic, u64 now);                   /* look at the rings once more */
 int nic_pull(struct nic *nic, u64 now);      /* a pulled wire: offer the next burst. Return: frames */
 void nic_purge(struct nic *nic);             /* what the card still holds ends as DEV_READY */
 void nic_needs_reset(struct nic *nic);       /* the driver broke a ring: the card has stopped */
-int nic_tx_up(struct nic *nic, const struct vnic_queue_config *q, int event_idx);
 void nic_tx_kick(struct nic *nic, u64 now);  /* the doorbell of the sending ring */
 int nic_transmit(struct nic *nic);           /* live: what is in the ring, a burst at most. Return: frames */
 void nic_tx_run(struct nic *nic, u64 now);   /* virtual time */
@@ -1708,4 +1721,5 @@ struct file_set { u32 n; int fd[FILES_MAX]; }; /* in order */
 void file_set_add(struct file_set *s, int fd);
 int run_with_own_files(int (*run)(void *), void *arg, struct file_set *files);
 void event_signal(int fd);
+int own_files_fetch(int fd);
 u64 clock_ns(void);

@@ -139,7 +139,7 @@ static u8 *mem_own(struct wire *wire, struct frame *f)
 
 struct mem_wire *mem_wire_new(u64 arena_bytes, u32 frames)
 {
-	struct mem_wire *w = calloc(1, sizeof(*w));
+	struct mem_wire *w = frames ? calloc(1, sizeof(*w)) : NULL; /* it grows by doubling */
 
 	if (!w)
 		return NULL;
@@ -189,7 +189,8 @@ static int mem_write(struct wire *wire, u8 *frame, u32 len, const struct virtio_
 
 int mem_wire_sends(struct mem_wire *w)
 {
-	w->out = malloc(MEM_OUT_BYTES);
+	if (!w->out)
+		w->out = malloc(MEM_OUT_BYTES);
 	if (!w->out)
 		return -ENOMEM;
 	w->wire.write = mem_write;
@@ -255,6 +256,8 @@ int mem_wire_feed(struct mem_wire *w, struct nic *nic, const void *data, u32 len
 	if (w->arena_size - w->arena_used < len && grow(w, nic, 2 * w->arena_size + len) < 0)
 		return -ENOMEM;
 	if (w->nframes == w->frames_size) {
+		if (w->frames_size > UINT32_MAX / 2)
+			return -ENOMEM;
 		m = realloc(w->frames, 2ull * w->frames_size * sizeof(*m));
 		if (!m)
 			return -ENOMEM;

@@ -16,6 +16,8 @@ _ADDRESSES_MAX = 16
 
 def inet_addr(text: str) -> Any:
     """``struct inet_addr *`` of an address in text form; ConfigError if it is none."""
+    if not isinstance(text, (str, ipaddress.IPv4Address, ipaddress.IPv6Address)):
+        raise ConfigError(f"{text!r} is not an IP address")  # ipaddress takes numbers, and True
     try:
         ip = ipaddress.ip_address(text)
     except ValueError as e:
@@ -33,6 +35,8 @@ def inet_text(addr: Any) -> str:
 
 
 def _add(c: Any, text: str) -> None:
+    if not isinstance(text, (str, ipaddress.IPv4Interface, ipaddress.IPv6Interface)):
+        raise ConfigError(f"{text!r} is not an IP address")
     try:
         net = ipaddress.ip_interface(text)
     except ValueError as e:
@@ -42,16 +46,24 @@ def _add(c: Any, text: str) -> None:
     c.nips += 1
 
 
+def address_list(what: str, given: str | Iterable[str]) -> list[str]:
+    """One address or several. ConfigError: neither."""
+    try:
+        return [given] if isinstance(given, str) else list(given)
+    except TypeError:
+        raise ConfigError(f"{what}={given!r}: must be an address, or several") from None
+
+
 def configure(c: Any, ip: str | Iterable[str], gateway: str | Iterable[str]) -> None:
     """Give a ``struct host *`` its addresses and next hops. ConfigError: they are none, or too many."""
     if ip != "any":
-        addresses = [ip] if isinstance(ip, str) else list(ip)
+        addresses = address_list("ip", ip)
         if len(addresses) > _ADDRESSES_MAX:
             raise ConfigError(f"at most {_ADDRESSES_MAX} IP addresses")
         c.ip_any = 0
         for text in addresses:
             _add(c, text)
-    for text in [gateway] if isinstance(gateway, str) else gateway:
+    for text in address_list("gateway", gateway):
         if ip == "any":
             raise ConfigError(f"gateway {text}: a host whose address is any does not send")
         addr = inet_addr(text)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from vnic.errors import ConfigError
+from vnic.values import whole
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+_CPU_MAX = 65535
 
 
 def parse_pin(text: str) -> list[int]:
@@ -27,9 +27,12 @@ def parse_pin(text: str) -> list[int]:
 def check_pin(pin: Sequence[int]) -> None:
     """ConfigError: a CPU that is not there, or that we may not use."""
     allowed = os.sched_getaffinity(0)
+    if isinstance(pin, (str, bytes)) or not isinstance(pin, Sequence):
+        raise ConfigError(f"pin={pin!r}: must be numbers of CPUs")
     if not pin:
         raise ConfigError("pin: no CPU named")
-    for cpu in pin:
+    for number in pin:
+        cpu = whole("pin", number, 0, _CPU_MAX)
         if cpu not in allowed:
             raise ConfigError(f"pin: CPU {cpu} is not there or not for us; we may use {sorted(allowed)}")
 

@@ -10,6 +10,7 @@ from vnic.address import inet_addr
 from vnic.errors import ConfigError, VnicError
 from vnic.packet import PacketSocket
 from vnic.sock import Socket, TcpListener, UdpSocket
+from vnic.values import whole
 
 if TYPE_CHECKING:
     from vnic.host import Host
@@ -34,6 +35,7 @@ class Binding:
         ConfigError: it is bound already, unless ``reuse_port``.
         ``gro`` is UDP_GRO: datagrams of one flow come merged, see :meth:`UdpSocket.recvmsg`.
         """
+        port = whole("port", port, 0, 65535)
         if port == 0:
             port = self._free_port()
         if not reuse_port:
@@ -44,6 +46,7 @@ class Binding:
 
     def tcp(self, port: int, addr: str | None = None) -> TcpListener:
         """Take TCP streams that come to ``port``. ConfigError: it is bound already."""
+        port = whole("port", port, 0, 65535)
         self._refuse_bound(TcpListener, port, addr)
         return self.adopt(TcpListener(self._me, self._bind(lib.SOCK_TCP_LISTEN, port, addr)))
 
@@ -66,15 +69,17 @@ class Binding:
         return port
 
     def _bind(self, kind: int, port: int, addr: str | None) -> Any:
-        if not 0 <= port <= 65535:
-            raise ConfigError(f"port {port}: must be between 0 and 65535")
-        c = lib.sock_bind(self.c, kind, ffi.NULL if addr is None else inet_addr(addr), port)
+        to = ffi.NULL if addr is None else inet_addr(addr)
+        self._me.refuse_others()
+        c = lib.sock_bind(self.c, kind, to, port)
         if c == ffi.NULL:
             raise VnicError("all sockets are taken")
         return c
 
     def adopt(self, sock: _S) -> _S:
         """Remember a socket, so that close() closes it."""
+        if not isinstance(sock, (Socket, PacketSocket)):
+            raise TypeError("only a socket of this host is remembered")
         self.bound.append(sock)
         return sock
 

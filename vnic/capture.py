@@ -12,6 +12,7 @@ from vnic._core import ffi, lib
 from vnic.bpf import compile as compile_filter
 from vnic.errors import ConfigError, VnicError
 from vnic.stats import FATES, enum_names
+from vnic.values import TIME_MAX_NS, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 POINTS = tuple(n.removeprefix("TAP_").lower() for n in enum_names("tap_point", "TAP_POINTS"))
 """wire, nic, gro, stack"""
 
+_FD_MAX = (1 << 31) - 1
+_TIME_MAX_NS = (1 << 64) - 1 - TIME_MAX_NS  # with virtual time on top it does not wrap
 _BATCH_BYTES, _BATCH_BYTES_LIVE = 1 << 21, 1 << 23
 
 
@@ -80,11 +83,19 @@ class Capture:
         self._host = host
         self._totals = (0, 0, 0)
         self._freeing = threading.Lock()
-        points = _bits(at)
+        from vnic.host import Host
+
+        if not isinstance(host, Host):
+            raise TypeError("a capture is a host's: Capture(host, path)")
+        points, base_ns = _bits(at), whole("base_ns", base_ns, 0, _TIME_MAX_NS)
+        if not isinstance(name, str) or isinstance(path, bool):
+            raise TypeError("path: a file's name or a descriptor; name: text")
+        host.refuse_others()
         program = None if filter is None else compile_filter(filter)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
             own = {"-": 1}.get(str(path), path)
+            own = whole("path", own, 0, _FD_MAX) if isinstance(own, int) else own
             self._fd = os.dup(own) if isinstance(own, int) else os.open(own, flags, 0o644)
         except OSError as e:
             raise ConfigError(f"{path}: {e.strerror}") from e
@@ -117,6 +128,8 @@ class Capture:
         """Live: start the thread that writes (the host does when it starts, without what privileges were dropped)."""
         from vnic.live import set_name, start_quietly
 
+        if not self._host.live:
+            raise VnicError("in virtual time the path writes its captures itself: start() is a live host's")
         if self._writer is not None:
             return
 
@@ -171,12 +184,13 @@ class Capture:
 
     def set_base(self, base_ns: int) -> None:
         """Epoch time of virtual time 0, ns."""
-        self._c.base_ns = base_ns
+        self._c.base_ns = whole("base_ns", base_ns, 0, _TIME_MAX_NS)
 
     def close(self) -> None:
         """Write the rest. VnicError if the file could not take all of it (the packets lost are counted)."""
         if self._c is None:
             return
+        self._host.refuse_others()
         lib.capture_detach(self._host.c, self._c)
         lib.capture_stop(self._c)
         if self._writer is not None:

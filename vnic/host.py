@@ -12,20 +12,22 @@ from vnic import knobs as knobs_
 from vnic._core import ffi, lib
 from vnic.bind import Binding
 from vnic.errors import ConfigError, VnicError, check
-from vnic.nic import Nic
+from vnic.nic import Nic, only_rings
 from vnic.seam import Handler, Seam
 from vnic.settings import Settings
 from vnic.sock import ReadBuffers, SendGate
-from vnic.wire import MemoryWire, Wire
+from vnic.values import TIME_MAX_NS, whole
+from vnic.wire import MemoryWire, wire_of_a_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from vnic.packet import PacketSocket
     from vnic.sock import Socket
-    from vnic.wire import Frame
+    from vnic.wire import Frame, Wire
 
 _SLICE_FRAMES = 100_000
+_FRAMES_MAX = (1 << 63) - 1
 
 
 class Host(Binding):
@@ -66,12 +68,11 @@ class Host(Binding):
     ) -> None:
         if live and knobs.get("cost", "zero") != "zero":
             raise ConfigError(f"cost={knobs['cost']}: a live host takes the time it takes; costs are for virtual time")
-        if not 1 <= cpus <= lib.CPUS_MAX:
-            raise ConfigError(f"cpus={cpus}: must be between 1 and {lib.CPUS_MAX}")
+        cpus = whole("cpus", cpus, 1, lib.CPUS_MAX)
+        self.wire = wire_of_a_host(wire)
         self.c: Any = lib.host_new(cpus)
         if self.c == ffi.NULL:
             raise MemoryError("no memory for the host")
-        self.wire = MemoryWire() if wire is None else wire
         self.bound: list[Socket | PacketSocket] = []
         self._threads: Any = None
         self.name = "vnic0"  # of the card, as /proc/net/dev shows it
@@ -80,11 +81,11 @@ class Host(Binding):
         self._runner = 0
         self._histograms: dict[int, Any] = {}
         self.buffers, self.sending = ReadBuffers(), SendGate()
-        self._seam = Seam(self.c)
+        self._seam = Seam(self.c, self.stopped_machine)
         self.nic = Nic(self)
         try:
             self._configure(ip=ip, gateway=gateway, sink=sink, seed=seed, live=live, latency=latency)
-            self.c.external_driver = external_driver
+            self.c.external_driver = bool(external_driver)
             self.knobs = Settings(self)
             self.config = knobs_.apply(self.c, self.wire.c, {"cost": "zero" if live else "linux"} | knobs)
             address.join_groups(self.c)
@@ -92,8 +93,7 @@ class Host(Binding):
             addresses = ip if isinstance(ip, str) else list(ip)
             self.config |= {"cpus": cpus, "ip": addresses, "seed": seed}
             self.config["netdev-budget-usecs"] = int(self.c.netdev_budget_usecs)
-            for i, own in (each_queue or {}).items():
-                self.knobs.queue(int(i)).update(own)
+            self.knobs.each_queue(each_queue)
         except BaseException:
             self.close()
             raise
@@ -110,7 +110,7 @@ class Host(Binding):
     ) -> None:
         c = self.c
         c.nic.wire = self.wire.c
-        c.auto_sink, c.live = sink, live
+        c.auto_sink, c.live = bool(sink), bool(live)
         c.hash_key[0], c.hash_key[1] = knobs_.siphash_key(seed)
         address.configure(c, ip, gateway)
         if ip != "any":
@@ -137,14 +137,15 @@ class Host(Binding):
 
         Return: True = nothing is left to do (before ``until_ns``). Works in bounded slices, so Ctrl-C comes through.
         """
-        if self.live:
-            raise VnicError("a live host runs by itself: use start() and stop()")
+        frames = None if frames is None else whole("frames", frames, 0, _FRAMES_MAX)
+        until_ns = None if until_ns is None else whole("until_ns", until_ns, 0, TIME_MAX_NS)
         with self._running():
             return self._run(frames, until_ns)
 
     def step(self) -> bool:
         """One agent's turn in virtual time: the card, or a CPU. Return: False = nothing is left to do."""
         with self._running():
+            self._refuse_live()
             event = lib.vtime_step(self.c)
             self.handle(event)
             return bool(event != lib.EV_DONE)
@@ -160,7 +161,14 @@ class Host(Binding):
         finally:
             self._busy.release()
 
-    def _run(self, frames: int | None, until_ns: int | None) -> bool:
+    def _refuse_live(self) -> None:
+        if self.live:
+            raise VnicError("a live host runs by itself: use start() and stop()")
+
+    def _run(
+        self, frames: int | None = None, until_ns: int | None = None, *, give_up: Callable[[], bool] = lambda: False
+    ) -> bool:
+        self._refuse_live()
         end = None if frames is None else int(self.c.nic.offered) + frames
         while True:
             if until_ns is not None:
@@ -175,9 +183,14 @@ class Host(Binding):
             self.handle(event)
             if event == lib.EV_SLICE:
                 self.progress()
+            if give_up():
+                return False
 
     def handle(self, event: int) -> None:
-        """Do what the data plane returned for."""
+        """Do what the data plane returned for. VnicError: the caller is not who runs it."""
+        self.refuse_others()
+        if self.running and not self.on_card_thread():
+            raise VnicError("a live host's own threads do that")
         if event == lib.EV_UPCALL:
             self._seam.run_upcalls()
         elif event == lib.EV_FILTER:
@@ -187,6 +200,8 @@ class Host(Binding):
 
     def peek(self) -> None:
         """Read ahead on the wire, so that the stamp of its first frame (``wire.c.base_ns``) is known."""
+        self._refuse_live()
+        self.refuse_others()
         lib.nic_next(ffi.addressof(self.c.nic))
 
     def progress(self) -> None:
@@ -194,12 +209,13 @@ class Host(Binding):
 
     def finish(self) -> None:
         """Run everything out: timers, readers, holes in streams; what the card still holds ends as DEV_READY."""
-        self.run()
-        for _ in range(2):
-            lib.host_finish(self.c)
-            self.run()
-        if int(self.c.nic.up):  # the first two rounds were busy with streams
-            lib.host_finish(self.c)
+        with self._running():
+            self._run(give_up=only_rings(self.c))
+            for _ in range(2):
+                lib.host_finish(self.c)
+                self._run(give_up=only_rings(self.c))
+            if int(self.c.nic.up):  # the first two rounds were busy with streams
+                lib.host_finish(self.c)
 
     def start(self, *, pin: Sequence[int] | None = None) -> None:
         """Live: a thread for the card and one for each CPU. ``pin``: real CPUs, the card's, then theirs in turn."""
@@ -207,6 +223,8 @@ class Host(Binding):
 
         if not self.live:
             raise VnicError("start() is for a live host: Host(live=True)")
+        if self.running:
+            raise VnicError("the host was started already")
         self.began_ns = int(lib.clock_ns())
         for capture in self.nic.captures:
             capture.start()
@@ -249,14 +267,17 @@ class Host(Binding):
                 self._threads = None
 
     def run_upcalls(self) -> int:
-        """Live: give packets to Python's handlers (the threads call this)."""
+        """Live: give packets to Python's handlers (the threads call this). VnicError: one of them calls it."""
+        self.refuse_others()
         return self._seam.run_upcalls()
 
     @contextlib.contextmanager
     def stopped_machine(self) -> Iterator[None]:
         """Nobody polls, sends or touches the rings: between two polls if it is live, between two turns if it is not."""
         threads = self._threads
-        if threads is not None:
+        if threads is not None and threads.is_stopped_here():
+            yield
+        elif threads is not None:
             with threads.stopped_machine(), self.sending.held():
                 yield
         elif self._runner == threading.get_ident() and self._busy.locked():  # one of its own handlers
@@ -320,6 +341,7 @@ class Host(Binding):
 
     def laws(self) -> int:
         """0: both laws hold at rest. Bit 0: the ledger is open; bit 1: a buffer is missing from its pool."""
+        self.refuse_others()
         return int(lib.host_laws(self.c))
 
     # ---- the end ----
@@ -368,9 +390,12 @@ class Host(Binding):
         if self._busy.locked() and self._runner != threading.get_ident():
             raise VnicError("the host is running in another thread: a host is not for several at once")
 
+    def on_card_thread(self) -> bool:
+        """Live: is this the card's thread, which reads the wire?"""
+        return self._threads is not None and self._threads.is_card_here()
+
     def feed(self, frames: Iterable[Frame] | Frame, *, at_ns: int | None = None, gap_ns: int = 0) -> int:
         """Put frames on the card's wire (a :class:`MemoryWire`). Return: how many. See :meth:`MemoryWire.feed`."""
         if not isinstance(self.wire, MemoryWire):
             raise VnicError("only a wire in memory can be fed")
-        self.refuse_others()
         return self.wire.feed(self, frames, at_ns=at_ns, gap_ns=gap_ns)

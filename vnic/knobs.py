@@ -331,6 +331,8 @@ _NAMES = {name: name for name in KNOBS} | {f"{name}-{unit}": name for name, unit
 
 def canonical(name: str) -> str:
     """The knob's name in the table. ConfigError, with the nearest names, if there is none such."""
+    if not isinstance(name, str):
+        raise ConfigError(f"there is no knob {name!r}")
     key = re.sub(r"^net\.(core|ipv4|ipv6)\.", "", name.lower()).replace("_", "-")
     if key not in _NAMES:
         near = difflib.get_close_matches(key, KNOBS, 3)

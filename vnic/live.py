@@ -178,6 +178,14 @@ class Threads:
         if self.error is not None:
             raise VnicError(f"a thread died: {self.error}") from self.error
 
+    def is_stopped_here(self) -> bool:
+        """Has this thread stopped the machine?"""
+        return self._stopper is threading.current_thread()
+
+    def is_card_here(self) -> bool:
+        """Is this the card's thread?"""
+        return threading.current_thread() is self._device
+
     def alive(self) -> list[str]:
         """Threads that have not ended. What they use has to stay until the process ends."""
         return [f"thread {t.name}" for t in [self._device, *self._cpus, self._python] if t.is_alive()]

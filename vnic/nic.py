@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from vnic import dim
 from vnic import stats as stats_
 from vnic._core import ffi, lib
+from vnic.errors import VnicError, check
+from vnic.values import whole
 from vnic.wire import MemoryWire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from vnic.capture import Capture
     from vnic.host import Host
     from vnic.seam import Handler
     from vnic.wire import Frame
+
+
+_RUN_OUT_S = 1.0
+
+
+def only_rings(c: Any) -> Callable[[], bool]:
+    """For a run to the end of a ``struct host``: has a driver in another process had a second behind the last frame?
+
+    It may post frames to be sent and ring for ever, as fast as the card takes them; a host's own driver ends.
+    """
+    offered, until = -1, 0.0
+
+    def late() -> bool:
+        nonlocal offered, until
+        if offered != (now := int(c.nic.offered)):
+            offered, until = now, time.monotonic() + _RUN_OUT_S
+        return bool(c.external_driver) and time.monotonic() > until
+
+    return late
 
 
 class Nic:
@@ -55,7 +77,7 @@ class Nic:
 
     def dim(self, queue: int = 0) -> list[dim.Decision]:
         """What adaptive moderation decided for a queue, the latest 256."""
-        return dim.decisions(self._host.c, queue)
+        return dim.decisions(self._host.c, self._queue(queue))
 
     def arfs(self) -> stats_.ArfsStats:
         """The filters of accelerated RFS."""
@@ -69,19 +91,62 @@ class Nic:
         return int(self.c.dma.memfd)
 
     def call_fd(self, queue: int) -> int:
-        """An eventfd that is this queue's interrupt, instead of the emulated CPU's."""
-        irq = self.c.queue[queue].irq
-        if irq.call_fd < 0:
-            irq.call_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        return int(irq.call_fd)
+        """An eventfd that is this queue's interrupt, for a driver in another process; the first call makes it.
+
+        Raises:
+            ConfigError: there is no such queue.
+            VnicError: the host's own driver has the card; the kernel lacks what keeps the card from waiting.
+        """
+        i = self._queue(queue)
+        self._need_foreign()
+        if int(self.c.queue[i].irq.call_fd) < 0:
+            with self._host.stopped_machine():
+                self._make_call_fd(i)
+        return int(self.c.queue[i].irq.call_fd)
+
+    def _make_call_fd(self, i: int) -> None:
+        fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        rc = int(lib.nic_set_call_fd(self._address, i, fd))
+        if rc < 0:
+            os.close(fd)
+            raise VnicError(
+                f"no eventfd for queue {i}: the kernel refuses asynchronous I/O ({os.strerror(-rc)}), and without it a "
+                "driver in another process could stop the card; it can look at its ring from time to time instead"
+            )
 
     def driver_ok(self) -> int:
-        """The foreign driver wrote DRIVER_OK: look at its queues. Return: 0, or -errno of what is wrong with them."""
-        return int(lib.nic_up(self._address))
+        """The foreign driver wrote DRIVER_OK: look at page 0 and its rings. A running host stops for it, between polls.
+
+        Again: the driver starts anew, with empty rings; what the card held for it before ends as DEV_READY.
+
+        Return: 0: the card is up. Else -errno: the card is down, none of its rings is used, and the driver may mend
+        what is wrong and try again. EPROTO: no DRIVER_OK, FAILED, NEEDS_RESET that was not cleared by a reset, or
+        features that do not fit; EINVAL: a ring that is none, or outside the region; ENOMEM.
+
+        Raises:
+            VnicError: the host's own driver has the card; the host is stopping, or runs in another thread.
+        """
+        self._need_foreign()
+        with self._host.stopped_machine():
+            return int(lib.nic_up(self._address))
 
     def kick(self, queue: int = 0) -> None:
-        """The doorbell of a foreign driver rang."""
-        lib.nic_kick(self._address, queue, self.c.now)
+        """The doorbell of a foreign driver rang: the card looks at its rings. ConfigError: there is no such queue."""
+        i = self._queue(queue)
+        self._host.refuse_others()
+        try:
+            with self._host.sending:  # or the doorbell could be closed meanwhile, and its number be another file's
+                rc = lib.nic_doorbell(self._address, i)
+        except OSError:
+            return  # the host stops; the card looks once more when it has
+        check(rc, f"ring queue {i}'s doorbell")
+
+    def _queue(self, queue: int) -> int:
+        return whole("queue", queue, 0, int(self.c.nqueues) - 1)
+
+    def _need_foreign(self) -> None:
+        if not self._host.c.external_driver:
+            raise VnicError("the host's own driver has the card; Host(external_driver=True) leaves it to another")
 
     @property
     def _address(self) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError, VnicError
 from vnic.stats import Snapshot
+from vnic.values import is_whole, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,11 +68,12 @@ class PacketSocket:
     """Made by :meth:`vnic.Host.packet_socket`; a context manager. Iterating ends with the input (live: the host)."""
 
     def __init__(self, host: Host, program: bpf.Program | None, ring: int) -> None:
-        if not _RING_MIN <= ring <= _RING_MAX:
-            raise ConfigError(f"ring={ring}: must be between {_RING_MIN} and {_RING_MAX} bytes")
+        ring = whole("ring", ring, _RING_MIN, _RING_MAX)
+        host.refuse_others()
         self._host = host
         self._fd = -1
         self._buffer: Any = None
+        self._reading = threading.Lock()
         prog = ffi.NULL if program is None else program.c()
         self._c: Any = lib.packet_sock_new(host.c, prog, ring & ~7)
         if self._c == ffi.NULL:
@@ -88,19 +91,11 @@ class PacketSocket:
 
     def recv_nowait(self, n: int = 64) -> list[Packet]:
         """Up to ``n`` (1 .. 1024) packets that are there, at most 1 MiB of them: one call into C for all."""
-        if not 1 <= n <= 1024:
-            raise ConfigError(f"n is 1 to 1024, not {n}")
-        if self._c is None:
-            raise VnicError("the packet socket is closed")
-        if self._buffer is None:  # its own: who captures is often another thread than who reads a socket
-            self._buffer = ffi.new("char[]", _BUFFER_BYTES)
-        buf = self._buffer
-        infos = ffi.new("struct packet_info[]", n)
-        got = lib.packet_recv(self._c, buf, _BUFFER_BYTES, infos, n)
-        if got < 0:
-            raise VnicError("a packet is larger than 1 MiB")
+        if not is_whole(n) or not 1 <= n <= 1024:
+            raise ConfigError(f"n is 1 to 1024, not {n!r}")
+        with self._reading:  # the ring has one reader
+            infos, got, data = self._read(n)
         packets, at = [], 0
-        data = memoryview(ffi.buffer(buf, sum(infos[i].snaplen for i in range(got)))[:])
         for i in range(got):
             p = infos[i]
             tci = int(p.vlan_tci) if p.tagged else None
@@ -108,6 +103,18 @@ class PacketSocket:
             packets.append(Packet(part, p.t_ns, p.len, p.pkt_type, p.queue, p.hash, tci, p.vlan_tpid))
             at += p.snaplen
         return packets
+
+    def _read(self, n: int) -> tuple[Any, int, memoryview]:
+        if self._c is None:
+            raise VnicError("the packet socket is closed")
+        if self._buffer is None:  # its own: who captures is often another thread than who reads a socket
+            self._buffer = ffi.new("char[]", _BUFFER_BYTES)
+        infos = ffi.new("struct packet_info[]", n)
+        got = lib.packet_recv(self._c, self._buffer, _BUFFER_BYTES, infos, n)
+        if got < 0:
+            raise VnicError("a packet is larger than 1 MiB")
+        used = sum(infos[i].snaplen for i in range(got))
+        return infos, got, memoryview(ffi.buffer(self._buffer, used)[:])
 
     def recv(self, *, timeout: float | None = None) -> Packet:
         """The next packet. Live: waits at most ``timeout`` seconds (None: for ever). Virtual time: runs the host.
@@ -152,8 +159,10 @@ class PacketSocket:
     def close(self) -> None:
         """See no more packets."""
         if self._c is not None:
-            lib.packet_sock_free(self._host.c, self._c)
-            self._c = None
+            self._host.refuse_others()
+            with self._reading:
+                lib.packet_sock_free(self._host.c, self._c)
+                self._c = None
             self._host.forget(self)
         if self._fd >= 0:
             os.close(self._fd)

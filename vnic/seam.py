@@ -6,14 +6,20 @@ go back. In virtual time that happens before time goes on, so order and time are
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
-from vnic.errors import ConfigError, VnicError
+from vnic.errors import VnicError
+from vnic.values import whole
 
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+_HANDLERS_MAX = 65535  # their numbers have 16 bits in the data plane
 _BUFFER_BYTES = 1 << 20
 
 
@@ -61,10 +67,16 @@ def _verdicts(result: Verdicts, n: int, who: str) -> bytes:
 
 
 class Seam:
-    """A host's handlers by number, and the buffers their bursts are copied into."""
+    """A host's handlers by number, and the buffers their bursts are copied into.
 
-    def __init__(self, host: Any) -> None:
+    ``stopped`` stops the machine: CPUs look up handlers for each packet, and must not see half of a change.
+    """
+
+    def __init__(self, host: Any, stopped: Callable[[], AbstractContextManager[None]]) -> None:
         self._c = host
+        self._stopped = stopped
+        self._upcalls = threading.Lock()
+        self._upcaller = 0
         self._handlers: list[Handler] = []
         self.nic_filter: Handler | None = None
         self._buffer = bytearray(_BUFFER_BYTES)
@@ -74,43 +86,54 @@ class Seam:
 
     def add(self, handler: Handler) -> int:
         """Register a handler. Return: its number, from 1."""
+        if not callable(handler):
+            raise TypeError(f"{handler!r} is no handler: it can't be called")
+        if len(self._handlers) == _HANDLERS_MAX:
+            raise VnicError("no room for another handler")
         self._handlers.append(handler)
         return len(self._handlers)
 
     def packet_type(self, ethertype: int) -> Callable[[Handler], Handler]:
         """Register for an EtherType: in front of the built-in handlers."""
-        if not 0 <= ethertype <= 0xFFFF:
-            raise ConfigError(f"EtherType {ethertype}: must be between 0 and 0xffff")
+        ethertype = whole("EtherType", ethertype, 0, 0xFFFF)
 
         def register(handler: Handler) -> Handler:
-            c = self._c
-            if c.nptypes == lib.PTYPES_MAX:
-                raise VnicError("no room for another packet type")
-            for i in range(c.nptypes, 0, -1):
-                c.ptype[i] = c.ptype[i - 1]
-            c.ptype[0].type = int.from_bytes(ethertype.to_bytes(2, "big"), "little")
-            c.ptype[0].func = ffi.NULL
-            c.ptype[0].python = self.add(handler)
-            c.nptypes += 1
+            with self._stopped():
+                self._put_packet_type(ethertype, handler)
             return handler
 
         return register
 
+    def _put_packet_type(self, ethertype: int, handler: Handler) -> None:
+        c = self._c
+        if c.nptypes == lib.PTYPES_MAX:
+            raise VnicError("no room for another packet type")
+        number = self.add(handler)
+        for i in range(c.nptypes, 0, -1):
+            c.ptype[i] = c.ptype[i - 1]
+        c.ptype[0].type = int.from_bytes(ethertype.to_bytes(2, "big"), "little")
+        c.ptype[0].func = ffi.NULL
+        c.ptype[0].python = number
+        c.nptypes += 1
+
     def protocol(self, number: int) -> Callable[[Handler], Handler]:
         """Register for an IP protocol."""
-        if not 0 <= number <= 255:
-            raise ConfigError(f"IP protocol {number}: must be between 0 and 255")
+        number = whole("IP protocol", number, 0, 255)
 
         def register(handler: Handler) -> Handler:
-            self._c.protocol_python[number] = self.add(handler)
+            with self._stopped():
+                self._c.protocol_python[number] = self.add(handler)
             return handler
 
         return register
 
     def set_filter(self, handler: Handler) -> Handler:
         """Be the card's filter."""
-        self.nic_filter = handler
-        self._c.nic.python_filter = 1
+        if not callable(handler):
+            raise TypeError(f"{handler!r} is no filter: it can't be called")
+        with self._stopped():
+            self.nic_filter = handler
+            self._c.nic.python_filter = 1
         return handler
 
     def give_up(self) -> None:
@@ -118,7 +141,20 @@ class Seam:
         self._handlers = [lambda burst: [False] * len(burst)] * len(self._handlers)
 
     def run_upcalls(self) -> int:
-        """Give what waits to its handlers. Return: packets. An exception of a handler leaves its burst waiting."""
+        """Give what waits to its handlers. Return: packets. An exception of a handler leaves its burst waiting.
+
+        VnicError: a handler calls this; its own burst would be handled twice.
+        """
+        if self._upcaller == threading.get_ident():
+            raise VnicError("a handler is being called already: it gets the next packets when it has returned")
+        with self._upcalls:  # one burst at a time, in order
+            try:
+                self._upcaller = threading.get_ident()
+                return self._run_upcalls()
+            finally:
+                self._upcaller = 0
+
+    def _run_upcalls(self) -> int:
         done = 0
         while n := lib.upcall_peek(
             self._c,

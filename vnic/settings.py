@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from vnic._core import lib
 from vnic.errors import ConfigError, VnicError
 from vnic.knobs import KNOBS, canonical, read, refuse_no_interrupt, shown
+from vnic.values import whole
 
 if TYPE_CHECKING:
     from vnic.host import Host
@@ -178,9 +179,19 @@ class Settings(Mapping[str, Any]):
         ConfigError: there is no such queue.
         """
         n = int(self._c.nic.nqueues)
+        i = whole("queue", i, -(1 << 63), 1 << 63)
         if not 0 <= i < n:
             raise ConfigError(f"there is no queue {i}: the card has {n}")
         return Settings(self._host, i)
+
+    def each_queue(self, given: Mapping[int | str, Mapping[str, Any]] | None) -> None:
+        """Queues, by number (text too, as in a file), and the knobs they have of their own. ConfigError."""
+        if given is not None and not isinstance(given, Mapping):
+            raise ConfigError(f"each_queue={given!r}: must be queues and their knobs, as {{1: {{'rps-cpus': 'c'}}}}")
+        for i, own in (given or {}).items():
+            if not isinstance(own, Mapping):
+                raise ConfigError(f"queue {i}: {own!r}: must be knobs and their values")
+            self.queue(int(i) if isinstance(i, str) and i.isascii() and i.isdigit() else i).update(own)  # type: ignore[arg-type]
 
     def __getitem__(self, name: str) -> Any:
         """The value now. ConfigError: there is no such knob."""

@@ -16,6 +16,7 @@ from vnic._core import ffi, lib
 from vnic.address import inet_addr, inet_text
 from vnic.errors import ConfigError, check
 from vnic.seam import Packets
+from vnic.values import is_whole, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +29,12 @@ _MAX_DATAGRAM = 1 << 18
 _BURST_BYTES = 1 << 20  # more than any datagram has
 _VLEN_MAX = 1024
 _RING_PAUSE_S = 50e-6
+_RCVBUF_MAX = _READ_MAX = 1 << 30
 Address = tuple[str, int]
 
 
-class ReadBuffers:
-    """Where reads leave what they got; one set for each host."""
+class ReadBuffers(threading.local):
+    """Where reads leave what they got; one set for each host and thread, or one would return what another has read."""
 
     def __init__(self) -> None:
         self._data: Any = None
@@ -58,7 +60,7 @@ class SendGate:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._hold = threading.Lock()
-        self._inside = 0
+        self._inside = self._holder = 0
         self._held = self._closed = False
 
     def __enter__(self) -> None:
@@ -66,7 +68,7 @@ class SendGate:
             with self._lock:
                 if self._closed:
                     raise OSError(errno.ENETDOWN, "send: the host has stopped")
-                if not self._held:
+                if not self._held or self._holder == threading.get_ident():
                     self._inside += 1
                     return
             with self._hold:  # until who holds it is done
@@ -89,7 +91,7 @@ class SendGate:
         with self._hold:
             try:
                 with self._lock:
-                    self._held = True
+                    self._held, self._holder = True, threading.get_ident()
                 while self._inside:
                     time.sleep(_RING_PAUSE_S)
                 yield
@@ -101,6 +103,13 @@ class SendGate:
         self._closed = False
 
 
+def _address(address: Address) -> tuple[Any, int]:
+    """``(ip, port)`` as the data plane has it. ConfigError: it is none."""
+    if not isinstance(address, (tuple, list)) or len(address) != 2:
+        raise ConfigError(f"{address!r}: an address is (ip, port)")
+    return inet_addr(address[0]), whole("port", address[1], 0, 65535)
+
+
 class Socket:
     """What all sockets share: the C side, waiting, and closing. Use as a context manager."""
 
@@ -110,6 +119,12 @@ class Socket:
         self._fd = -1
         if host.live:
             self.fileno()
+
+    @property
+    def _host_c(self) -> Any:
+        """The host, for a call into the data plane. VnicError: in virtual time it runs in another thread."""
+        self._host.refuse_others()
+        return self._host.c
 
     def fileno(self) -> int:
         """An eventfd that becomes readable when data comes in on a live host, for select and asyncio."""
@@ -154,7 +169,7 @@ class Socket:
 
     @rcvbuf.setter
     def rcvbuf(self, value: int) -> None:
-        self._c.rcvbuf = value
+        self._c.rcvbuf = whole("rcvbuf", value, 0, _RCVBUF_MAX)
 
     def setsockopt(self, level: int, name: int, value: int) -> None:
         """Set an option: SO_RCVBUF (twice ``value``, bounded by net.core.rmem_max), SO_RCVBUFFORCE, UDP_GRO.
@@ -175,15 +190,15 @@ class Socket:
 
     @cpu.setter
     def cpu(self, value: int) -> None:
-        if not 0 <= value < self._host.c.ncpus:
-            raise ConfigError(f"cpu={value}: the host has CPUs 0 to {self._host.c.ncpus - 1}")
+        if not is_whole(value) or not 0 <= value < self._host.c.ncpus:
+            raise ConfigError(f"cpu={value!r}: the host has CPUs 0 to {self._host.c.ncpus - 1}")
         self._c.reader_cpu = value
 
     def close(self) -> None:
         """Leave the tables; what is queued is freed."""
         if self._c is not None:
             self._c.wake_fd = -1
-            lib.sock_close(self._host.c, ffi.NULL, self._c)
+            lib.sock_close(self._host_c, ffi.NULL, self._c)
             self._c = None
             self._host.forget(self)
         if self._fd >= 0:
@@ -242,7 +257,8 @@ class UdpSocket(Socket):
         Raises:
             OSError: ENETUNREACH, there is no way to it; EISCONN, it is connected already.
         """
-        check(lib.sock_connect(self._host.c, self._c, inet_addr(address[0]), address[1]), f"connect to {address[0]}")
+        to, port = _address(address)
+        check(lib.sock_connect(self._host_c, self._c, to, port), f"connect to {address[0]}")
 
     def sendto(self, data: Buffer, address: Address, *, gso_size: int = 0, timeout: float | None = None) -> int:
         """Send a datagram to ``(ip, port)``; longer than the MTU, it goes in fragments. Return: bytes.
@@ -257,22 +273,23 @@ class UdpSocket(Socket):
             TimeoutError: there was no room in time.
             OSError: EMSGSIZE, ENETUNREACH, EINVAL, ENETDOWN (this host does not send), ... as sendto(2) has them.
         """
-        return self._send(data, inet_addr(address[0]), address[1], gso_size, timeout)
+        to, port = _address(address)
+        return self._send(data, to, port, gso_size, timeout)
 
     def send(self, data: Buffer, *, gso_size: int = 0, timeout: float | None = None) -> int:
         """As :meth:`sendto`, to whom the socket is connected."""
         return self._send(data, ffi.NULL, 0, gso_size, timeout)
 
     def _send(self, data: Buffer, to: Any, port: int, gso_size: int, timeout: float | None) -> int:
-        if not 0 <= port <= 65535 or not 0 <= gso_size <= 65535:
-            raise ConfigError(f"port {port}, gso_size {gso_size}: must be between 0 and 65535")
+        gso_size = whole("gso_size", gso_size, 0, 65535)
         view = ffi.from_buffer(data)
+        if len(view) > _READ_MAX:
+            raise OSError(errno.EMSGSIZE, f"send: {os.strerror(errno.EMSGSIZE)}")
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             with self._host.sending:
-                self._host.refuse_others()
                 at = ffi.cast("uint8_t *", view)
-                rc = lib.udp_sendmsg(self._host.c, self._c, at, len(view), to, port, gso_size)
+                rc = lib.udp_sendmsg(self._host_c, self._c, at, len(view), to, port, gso_size)
             if rc != -errno.EAGAIN:
                 break
             if self._host.live:
@@ -296,7 +313,7 @@ class UdpSocket(Socket):
 
     @gro.setter
     def gro(self, on: bool) -> None:
-        lib.sock_set_udp_gro(self._host.c, self._c, on)
+        lib.sock_set_udp_gro(self._host_c, self._c, bool(on))
 
     def recvmsg_nowait(self) -> tuple[bytes, int, Address] | None:
         """As :meth:`recvfrom_nowait`, with what Linux tells in the control message UDP_GRO between.
@@ -304,7 +321,7 @@ class UdpSocket(Socket):
         Return: data, the length of each datagram in it but the last (0: it is one datagram), sender; or None.
         """
         buf = self._host.buffers.data(_MAX_DATAGRAM)
-        n = lib.sock_recv(self._host.c, self._c, buf, len(buf), self._host.buffers.sender)
+        n = lib.sock_recv(self._host_c, self._c, buf, len(buf), self._host.buffers.sender)
         if n == -errno.EAGAIN:
             return None
         check(n, "receive")
@@ -316,11 +333,11 @@ class UdpSocket(Socket):
 
         Return: none if none is queued. What did not fit stays queued. As recvmmsg(2) with MSG_DONTWAIT.
         """
-        if not 1 <= vlen <= _VLEN_MAX:
-            raise ConfigError(f"vlen is 1 to {_VLEN_MAX}, not {vlen}")
+        if not is_whole(vlen) or not 1 <= vlen <= _VLEN_MAX:
+            raise ConfigError(f"vlen is 1 to {_VLEN_MAX}, not {vlen!r}")
         buf = self._host.buffers.data(_BURST_BYTES)
         ends, senders = self._host.buffers.burst(_VLEN_MAX)
-        n = check(lib.sock_recvmmsg(self._host.c, self._c, buf, _BURST_BYTES, ends, senders, vlen), "receive")
+        n = check(lib.sock_recvmmsg(self._host_c, self._c, buf, _BURST_BYTES, ends, senders, vlen), "receive")
         used = ends[n - 1] if n else 0
         data = memoryview(ffi.buffer(buf, used)[:])
         return Datagrams(data, [0, *ffi.unpack(ends, n)], ffi.buffer(senders, n * ffi.sizeof("struct sock_from"))[:])
@@ -349,10 +366,11 @@ class TcpStream(Socket):
             TimeoutError: nothing came.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        n = whole("n", n, 0, _READ_MAX)
         buf = self._host.buffers.data(n)
         last = False
         while True:
-            rc = lib.sock_read(self._host.c, self._c, buf, n)
+            rc = lib.sock_read(self._host_c, self._c, buf, n)
             if rc >= 0:
                 return bytes(ffi.buffer(buf, rc))
             if rc == -104:
@@ -376,7 +394,7 @@ class TcpListener(Socket):
         deadline = None if timeout is None else time.monotonic() + timeout
         last = False
         while True:
-            c = lib.sock_accept(self._host.c, self._c)
+            c = lib.sock_accept(self._host_c, self._c)
             if c != ffi.NULL:
                 return self._host.adopt(TcpStream(self._host, c))
             if last:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
 from vnic.cost import PROFILES
+from vnic.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +34,35 @@ def fixed_off(value: Any) -> bool:
     return False
 
 
+TIME_MAX_NS = (1 << 62) - 1
+"""The latest moment of virtual time that may be asked for: 146 years. The data plane's clocks do not wrap then."""
+
+
+def is_whole(value: Any) -> bool:
+    """Is it a whole number? A bool is none, nor is text."""
+    return hasattr(value, "__index__") and not isinstance(value, bool)
+
+
+def whole(what: str, value: Any, low: int, high: int) -> int:
+    """A number on its way into C: an index, a count, a length, a time. ConfigError: it is none, or out of range.
+
+    Every number that a person gives passes here, or a knob's reader, before the data plane sees it.
+    """
+    if not is_whole(value):
+        raise ConfigError(f"{what}={value!r}: must be a whole number")
+    n = operator.index(value)
+    if not low <= n <= high:
+        shown = n if n.bit_length() <= 128 else f"(a number of {n.bit_length()} bits)"
+        raise ConfigError(f"{what}={shown}: must be between {low} and {high}")
+    return n
+
+
 def integer(low: int, high: int, *, power_of_two: bool = False) -> Callable[[Any], int]:
     """A reader of whole numbers from ``low`` to ``high``."""
 
     def parse(value: Any) -> int:
         try:
-            n = value if isinstance(value, int) else int(str(value), 0)
+            n = operator.index(value) if is_whole(value) else int(str(value), 0)
         except ValueError:
             raise ValueError("must be a whole number") from None
         if not low <= n <= high:
@@ -85,8 +110,8 @@ def parse_speed(value: Any) -> float | None:
     if value is None or str(value).lower() == "max":
         return None
     try:
-        factor = float(value)
-    except ValueError:
+        factor = 0.0 if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         raise ValueError("must be a factor as in 0.5, or max") from None
     if not 0.000001 <= factor <= 4000:
         raise ValueError("must be between 0.000001 and 4000, or max")
@@ -101,7 +126,7 @@ def parse_capture_mtu(value: Any) -> int:
 def parse_mask(value: Any) -> int:
     """sysfs: hexadecimal, groups of 32 bits separated by commas. An int is the mask itself."""
     try:
-        mask = value if isinstance(value, int) else int(str(value).replace(",", ""), 16)
+        mask = operator.index(value) if is_whole(value) else int(str(value).replace(",", ""), 16)
     except ValueError:
         mask = -1
     if not 0 <= mask < 1 << 64:
@@ -118,7 +143,7 @@ def parse_reader(value: Any) -> int:
 
 def parse_cost(value: Any) -> str:
     """Name of a cost profile."""
-    if value not in PROFILES:
+    if not isinstance(value, str) or value not in PROFILES:
         raise ValueError(f"must be one of {', '.join(sorted(PROFILES))}")
     return str(value)
 

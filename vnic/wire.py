@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from vnic._core import ffi, lib
 from vnic.capture_input import CaptureInput, gather
-from vnic.errors import check
+from vnic.errors import ConfigError, VnicError, check
+from vnic.values import TIME_MAX_NS, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
     Frame = bytes | bytearray | memoryview | tuple[int, bytes] | Any
     """Bytes, ``(t_ns, bytes)``, or a scapy packet."""
+
+
+_ARENA_MAX, _FRAMES_MAX = 1 << 34, 1 << 28
+_FRAME_MAX = 1 << 24
+"""Bytes of a frame in memory; the longest that Linux merges has not a thirtieth of it."""
 
 
 class BurstWire(Protocol):
@@ -73,8 +79,30 @@ class FarEnd(Protocol):
 class Wire:
     """Common to all: ``c`` is the ``struct wire *``, with pace (knobs ``link`` and ``speed``) and counters."""
 
+    _taken = False
+
     def __init__(self, c: Any) -> None:
+        if not isinstance(c, ffi.CData) or ffi.typeof(c) is not ffi.typeof("struct wire *") or c == ffi.NULL:
+            raise TypeError("a wire is made by its class, as vnic.MemoryWire()")
         self.c = c
+
+    def take(self) -> None:
+        """A host is made with this wire. VnicError: it has one; two cards would free what the other still reads."""
+        if self._taken:
+            raise VnicError("this wire has a host already: each needs one of its own")
+        self._taken = True
+
+    def refuse_strangers(self, host: Host) -> None:
+        """VnicError: it is not this host's wire, or another thread runs the host."""
+        if getattr(host, "wire", None) is not self:
+            raise VnicError("this wire is not that host's")
+        host.refuse_others()
+
+    def refuse_others(self, host: Host) -> None:
+        """VnicError: it is not this host's wire, or another thread reads it."""
+        self.refuse_strangers(host)
+        if self.c.live and not host.on_card_thread():
+            raise VnicError("the card's thread reads this wire")
 
     def refill(self, host: Host) -> None:
         """Called when the wire ran dry and had said that it wants to be asked (EV_WIRE)."""
@@ -87,11 +115,22 @@ class Wire:
         """Give the memory back. The host is gone by then."""
 
 
+def wire_of_a_host(given: Wire | None) -> Wire:
+    """The wire that a new host is made with, or one in memory. TypeError: it is none. VnicError: it has a host."""
+    if given is not None and not isinstance(given, Wire):
+        raise TypeError("wire: a vnic.Wire, as vnic.PythonWire(object with read_burst)")
+    wire = MemoryWire() if given is None else given
+    wire.take()
+    return wire
+
+
 class MemoryWire(Wire):
     """A wire in memory: feed it frames. Times are virtual nanoseconds."""
 
     def __init__(self, arena_bytes: int = 1 << 20, frames: int = 4096) -> None:
-        self._mem = lib.mem_wire_new(arena_bytes, frames)
+        self._mem = lib.mem_wire_new(
+            whole("arena_bytes", arena_bytes, 0, _ARENA_MAX), whole("frames", frames, 1, _FRAMES_MAX)
+        )
         if self._mem == ffi.NULL:
             raise MemoryError("no memory for the wire")
         super().__init__(ffi.addressof(self._mem.wire))
@@ -120,7 +159,8 @@ class MemoryWire(Wire):
         Raises:
             TypeError: something is no frame; those before it are queued, live: none.
         """
-        if not host.live:
+        self.refuse_strangers(host)
+        if not host.live or host.on_card_thread():
             return self._put(host, each_frame(frames), at_ns, gap_ns)
         built = list(each_frame(frames))
         with host.stopped_machine():
@@ -130,9 +170,12 @@ class MemoryWire(Wire):
         self, host: Host, frames: Iterable[tuple[int | None, bytes]], at_ns: int | None = None, gap_ns: int = 0
     ) -> int:
         nic = ffi.addressof(host.c.nic)
-        t, n = int(self.c.last_ts) if at_ns is None else at_ns, 0
+        gap_ns = whole("gap_ns", gap_ns, 0, TIME_MAX_NS)
+        t, n = int(self.c.last_ts) if at_ns is None else whole("at_ns", at_ns, 0, TIME_MAX_NS), 0
         for n, (t_ns, data) in enumerate(frames, 1):  # noqa: B007
-            t = t if t_ns is None else t_ns
+            if len(data) > _FRAME_MAX:
+                raise ConfigError(f"a frame of {len(data)} bytes: at most {_FRAME_MAX}")
+            t = whole("t_ns", t if t_ns is None else t_ns, 0, TIME_MAX_NS)
             if lib.mem_wire_feed(self._mem, nic, data, len(data), len(data), t) < 0:
                 raise MemoryError("no memory for the frame")
             t += gap_ns
@@ -145,6 +188,7 @@ class MemoryWire(Wire):
 
     def refill(self, host: Host) -> None:
         """Something was sent: the far end hears of it, and what that answers is on the wire before time goes on."""
+        self.refuse_others(host)
         self.c.hungry = 0
         if self.far_end is not None:
             self._put(host, each_frame(self.far_end.receive(self.sent())))
@@ -178,6 +222,8 @@ class PythonWire(MemoryWire):
     """A wire around any object with ``read_burst(max_frames)``; it is asked whenever it has run dry."""
 
     def __init__(self, source: BurstWire) -> None:
+        if not callable(getattr(source, "read_burst", None)):
+            raise TypeError("a wire's source has a method read_burst(max_frames)")
         super().__init__()
         self.source = source
         self.c.ask = lib.WIRE_ASK_DRY | lib.WIRE_ASK_SENT
@@ -188,6 +234,7 @@ class PythonWire(MemoryWire):
 
     def refill(self, host: Host) -> None:
         """Give the object what was sent, and ask it for the next burst, even if it had none the last time."""
+        self.refuse_others(host)
         if self._mem.nout:
             self.source.write_burst(self.sent())  # type: ignore[attr-defined]
             self._mem.closed = self.c.eof = 0
@@ -281,8 +328,12 @@ class CaptureWire(Wire):
         """Link type of frames that were skipped because they are not Ethernet."""
         return int(self._pcap.skipped_linktype)
 
-    def refill(self, host: Host) -> None:  # noqa: ARG002
-        """Go on with the next file."""
+    def refill(self, host: Host) -> None:
+        """Go on with the next file. VnicError: there is none, or it is not time yet."""
+        if self._taken:
+            self.refuse_others(host)
+        if not self.c.hungry or self._next == len(self.paths):
+            raise VnicError(f"{self.path} is being read, and asks for the next file when it has ended")
         self._open_next()
 
     def close(self) -> None:
