@@ -241,7 +241,7 @@ struct pcap_wire {
 	const u8 *gso_frame;       /* its payload is behind here, at gso.at */
 	u8 gso_head[PCAP_HEAD_MAX];
 	u64 gso_frames, gso_segments, gso_bytes, gso_segment_bytes; /* cut, and what they were cut into */
-	u64 fcs_stripped;          /* frames */
+	u64 fcs_stripped, fcs_bytes; /* frames that had a check sequence; bytes of it that the file has */
 	u64 link_errors;           /* frames that the file says had arrived damaged */
 	char error_text[160];
 };
