@@ -212,6 +212,7 @@ int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size)
 	p->pos = p->nframe = 0;
 	p->ninterfaces = 0;
 	p->swapped = 0;
+	p->gso.at = 0;
 	p->stamp_ns = p->wire.last_ts - p->wire.shift_ns;
 	p->wire.rebase = p->wire.started;
 	p->wire.hungry = 0;

@@ -1,6 +1,7 @@
 /* vnic.h - the map of the data plane, in the order in which a frame meets it
  *
- *   wire.c pcap.c tap.c tap_uring.c tap_vnet.c -> nic.c nic_pull.c: filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
+ *   wire.c pcap.c pcapng_read.c pcap_gso.c tap.c tap_uring.c tap_vnet.c gso.c
+ *             -> nic.c nic_pull.c: sender_offload.c filter.c rss.c fifo.c -> virtqueue.c dma.c dma_chains.c
  *             -> irq.c dim.c                                                                   the device
  *   softirq.c timer.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
  *             -> netif_receive_skb.c (taps: af_packet.c bpf.c capture.c pcapng.c)
