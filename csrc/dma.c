@@ -104,7 +104,8 @@ static noinline enum dma_csum complete(const struct nic *nic, const struct frame
 enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u16 *whole)
 {
 	if (f->ip_proto == 17) {
-		if (unlikely(load16(f->data + dma_csum_at(f)) == 0)) /* IPv4 UDP without checksum: nothing to get wrong */
+		if (unlikely(load16(f->data + dma_csum_at(f)) ==
+			     0)) /* IPv4 UDP without checksum: nothing to get wrong */
 			return f->l3 == 4 ? DMA_CSUM_GOOD : DMA_CSUM_UNKNOWN;
 		if (unlikely(be16(f->data + f->l4_off + 4) != f->l4_len))
 			return DMA_CSUM_UNKNOWN; /* UDP length differs from IP's: the host decides */
@@ -217,8 +218,8 @@ static inline u8 *one_buffer(const struct virtqueue *vq, const struct dma *dma, 
 }
 
 /* Return: false = see one_buffer(). In both places inline: a call costs a replay's frame 1 % of its instructions. */
-static inline __attribute__((always_inline)) bool write_frame(struct nic_queue *q, const struct frame *f, u16 at, const struct channel *ch,
-			       struct dma_tally *t)
+static inline __attribute__((always_inline)) bool write_frame(struct nic_queue *q, const struct frame *f, u16 at,
+							      const struct channel *ch, struct dma_tally *t)
 {
 	struct virtqueue *vq = &q->vq;
 	enum dma_csum csum = DMA_CSUM_UNKNOWN;

@@ -59,8 +59,11 @@ void pcap_hand_out(struct pcap_wire *p, struct frame *f, u64 at, u32 caplen, u32
 /* pcap_strip_fcs() - the last bytes that the frame had on the wire are its check sequence; of a cut frame they may be missing */
 void pcap_strip_fcs(struct pcap_wire *p, struct frame *f, u32 bytes)
 {
+	u32 captured = f->len;
+
 	f->wire_len -= min_u32(bytes, f->wire_len);
 	f->len = min_u32(f->len, f->wire_len);
+	p->fcs_bytes += captured - f->len;
 	f->flags = f->wire_len > f->len ? FRAME_CUT : 0;
 	p->fcs_stripped++;
 }
@@ -209,6 +212,7 @@ int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size)
 	p->pos = p->nframe = 0;
 	p->ninterfaces = 0;
 	p->swapped = 0;
+	p->gso.at = 0;
 	p->stamp_ns = p->wire.last_ts - p->wire.shift_ns;
 	p->wire.rebase = p->wire.started;
 	p->wire.hungry = 0;

@@ -4,8 +4,8 @@
  * if_tsoffset) and the frame check sequence's length; enhanced, simple and obsolete packet blocks. All else is passed over.
  * A section has any number of interfaces: each costs the file 20 bytes at least, and takes 24 here.
  *
- * if_fcslen is in bits; so it says since 2023, and before it did not say. No check sequence is shorter than a byte, so less than
- * 8 are bytes. Of a packet whose flags say a length of their own (epb_flags, bytes) that is true; 0 there says nothing.
+ * if_fcslen is in bits, but the draft has not always said so. No check sequence is shorter than a byte, so less than 8 are
+ * bytes. Of a packet whose flags say a length of their own (epb_flags, bytes) that is true; 0 there says nothing.
  * Format: draft-ietf-opsawg-pcapng.
  */
 #include "prelude.h"
@@ -165,13 +165,13 @@ static int packet(struct pcap_wire *p, struct frame *f, u32 type, u64 at, u64 en
 		ifindex = type == 6 ? pcap_get32(p, at) : pcap_get16(p, at);
 	if (ifindex >= p->ninterfaces)
 		return pcap_fail(p, "frame %llu names interface %u of %u: the file is damaged",
-			    (unsigned long long)p->nframe + 1, ifindex, p->ninterfaces);
+				 (unsigned long long)p->nframe + 1, ifindex, p->ninterfaces);
 	i = &p->interfaces[ifindex];
 	len = pcap_get32(p, at + (type == 3 ? 0 : 16));
 	caplen = type == 3 ? (i->snaplen && i->snaplen < len ? i->snaplen : len) : pcap_get32(p, at + 12);
 	if (caplen > PCAP_FRAME_MAX || caplen > end - at - fixed)
-		return pcap_fail(p, "frame %llu claims %u bytes: the file is damaged", (unsigned long long)p->nframe + 1,
-			    caplen);
+		return pcap_fail(p, "frame %llu claims %u bytes: the file is damaged",
+				 (unsigned long long)p->nframe + 1, caplen);
 	if (i->linktype != LINKTYPE_ETHERNET) {
 		p->nframe++;
 		p->wire.skipped++;
@@ -203,7 +203,7 @@ int pcapng_block(struct pcap_wire *p, struct frame *f)
 	total = pcap_get32(p, p->pos + 4);
 	if (total < 12 || total & 3)
 		return pcap_fail(p, "a block of %u bytes behind frame %llu: the file is damaged", total,
-			    (unsigned long long)p->nframe);
+				 (unsigned long long)p->nframe);
 	if (total > left)
 		return pcap_truncated(p);
 	if (type == 1)
@@ -215,27 +215,30 @@ int pcapng_block(struct pcap_wire *p, struct frame *f)
 	return rc;
 }
 
-/* Up to the first packet: the interfaces. One of them has to be Ethernet. */
+/* Up to the first packet that may be of Ethernet: those before it are none (they are skipped, and counted). One interface has
+ * to be Ethernet. */
 int pcapng_open(struct pcap_wire *p)
 {
+	bool found = false;
+
 	for (;;) {
 		u32 type = p->size - p->pos >= 12 ? pcap_get32(p, p->pos) : 0;
+		bool is_packet = type == 6 || type == 2 || type == 3;
 		struct frame f;
 		int rc;
 
-		if (p->pos && (type == 6 || type == 2 || type == 3 || type == 0))
+		if (p->pos && (type == 0 || (is_packet && (found || !p->ninterfaces))))
 			break;
 		rc = pcapng_block(p, &f);
-		if (rc == -ENODATA || rc == -EAGAIN)
+		if (rc == -ENODATA || rc == -EAGAIN || (rc < 0 && p->nframe))
 			break;
 		if (rc < 0)
 			return rc;
+		if (type == 1)
+			found |= p->interfaces[p->ninterfaces - 1].linktype == LINKTYPE_ETHERNET;
 	}
 	p->wire.hungry = 0;
-	for (u32 i = 0; i < p->ninterfaces; i++)
-		if (p->interfaces[i].linktype == LINKTYPE_ETHERNET)
-			return 0;
-	if (p->ninterfaces)
+	if (p->ninterfaces && !found)
 		return pcap_fail(p, "link type %u is not supported (only Ethernet, 1)", p->interfaces[0].linktype);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* vnic.h - the map of the data plane, in the order in which a frame meets it
  *
- *   wire.c pcap.c tap.c tap_uring.c tap_vnet.c -> nic.c nic_up.c nic_pull.c: nic_receive.c filter.c rss.c fifo.c
+ *   wire.c pcap.c pcapng_read.c pcap_gso.c tap.c tap_uring.c tap_vnet.c gso.c
+ *             -> nic.c nic_up.c nic_pull.c: nic_receive.c sender_offload.c filter.c rss.c nic_steer.c ntuple.c arfs.c fifo.c
  *             -> virtqueue.c dma.c dma_chains.c -> irq.c call_fd.c dim.c                       the device
  *   softirq.c timer.c -> net_rx_action.c -> driver.c -> gro.c gro_inet.c gro_tcp.c gro_udp.c -> rps.c rfs.c -> backlog.c
  *             -> netif_receive_skb.c (taps: af_packet.c bpf.c capture.c pcapng.c)
@@ -243,7 +244,7 @@ struct pcap_wire {
 	const u8 *gso_frame;       /* its payload is behind here, at gso.at */
 	u8 gso_head[PCAP_HEAD_MAX];
 	u64 gso_frames, gso_segments, gso_bytes, gso_segment_bytes; /* cut, and what they were cut into */
-	u64 fcs_stripped;          /* frames */
+	u64 fcs_stripped, fcs_bytes; /* frames that had a check sequence; bytes of it that the file has */
 	u64 link_errors;           /* frames that the file says had arrived damaged */
 	char error_text[160];
 };

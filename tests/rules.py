@@ -505,10 +505,10 @@ RULES = (
     ),
     Rule(
         "a GSO frame is cut as the kernel cuts it: ids count up, PSH and FIN on the last, CWR on the first", "net/ipv4/tcp_offload.c, udp_offload.c",
-        LIVE, ("tests/test_tap_vnet.py",),
-        (Mutant("tap_vnet.c", "	if (!last)\n", "	if (0)\n"),
-         Mutant("tap_vnet.c", "	if (g->nth)\n", "	if (0)\n"),
-         Mutant("tap_vnet.c", "be16(ip + 4) + g->nth", "be16(ip + 4)")),
+        LIVE, ("tests/test_tap_vnet.py", "tests/test_sender_offload.py"),
+        (Mutant("gso.c", "	if (!last)\n", "	if (0)\n"),
+         Mutant("gso.c", "	if (g->nth)\n", "	if (0)\n"),
+         Mutant("gso.c", "be16(ip + 4) + g->nth", "be16(ip + 4)")),
     ),
     # ---- fragments ----
     _frag(

@@ -1,4 +1,4 @@
-"""What a capture file says of its frames: kinds and versions of pcap, check sequences, interfaces. libpcap is the oracle."""
+"""What a capture file says of its frames: kinds and versions of pcap, check sequences, interfaces. Oracle: libpcap."""
 
 import json
 import re
@@ -15,7 +15,7 @@ import pcapng_blocks
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_pcap import FRAMES, S, T0, block, option, pad, read, section, simple, whole
+from test_pcap import FRAMES, T0, S, block, option, pad, read, section, simple, whole
 
 import vnic
 from vnic._core import ffi, lib
@@ -135,7 +135,7 @@ def files(draw):
 
 @given(files())
 def test_libpcap_reads_the_same(peer, tmp_path_factory, file):
-    """It cuts at the snap length what the file has beyond it, and leaves a check sequence where it is; the rest is equal."""
+    """But it cuts a frame at the snap length, and leaves a check sequence where it is."""
     data, link = file
     path = tmp_path_factory.mktemp("peer") / "x.pcap"
     path.write_bytes(data)
@@ -248,6 +248,7 @@ def test_frames_with_a_check_sequence_merge_as_those_without(tmp_path):
         found[name] = facts(path, rx_usecs=100)
         found[name]["input"].pop("files")
         assert found[name]["input"].pop("fcs_stripped") == (12 if name == "fcs" else 0)
+        assert found[name]["input"].pop("fcs_bytes") == (48 if name == "fcs" else 0)
     assert found["fcs"] == found["plain"]
     assert found["fcs"]["gro"]["merged"] == 11
 
@@ -325,6 +326,16 @@ def test_an_option_that_reaches_beyond_its_block_is_not_read():
     for tail in (struct.pack("<HH", 2, 4), struct.pack("<HHHH", 1, 900, 2, 4), b"\2\0\4\0"):
         data = section() + described() + block("<", 6, head + tail) + packet(FRAME)
         assert [d for _, d, _, _ in read(data)[0]] == [FRAME, FRAME]
+
+
+def test_ethernet_may_be_described_after_packets_that_are_none(tmp_path):
+    """Bug: what came before the first packet decided."""
+    path, cooked = tmp_path / "x.pcapng", described(linktype=113) + packet(b"cooked" * 9)
+    path.write_bytes(section() + cooked * 3 + described() + packet(FRAME, interface=3) + section(">") + described(">"))
+    told = facts(path)["input"]
+    assert (told["frames"], told["skipped"], told["skipped_linktype"]) == (1, 3, 113)
+    for data in (section() + cooked, section() + cooked * 2 + section() + cooked, section() + cooked + b"\5\0\0\0" * 3):
+        assert read(data) == ([], "link type 113 is not supported (only Ethernet, 1)")
 
 
 # ---- anything at all ----

@@ -1,5 +1,6 @@
-"""What a sender had left to its card, in a capture that shows its frames before: checksums, IP lengths, segmentation."""
+"""What a sender had left to its card, in a capture of its frames before that: checksums, IP lengths, segmentation."""
 
+import itertools
 import struct
 
 import frames
@@ -164,7 +165,9 @@ def test_a_fragments_header_is_completed_and_its_datagram_delivered(tmp_path):
     whole = Made(tcp=False, payload=bytes(range(240)))
     body = whole.data[34:]
     pieces = [
-        frames.eth(frames.ipv4(body[at : at + 80], 17, frag=(at // 8) | (0x2000 if at + 80 < len(body) else 0), check=0))
+        frames.eth(
+            frames.ipv4(body[at : at + 80], 17, frag=(at // 8) | (0x2000 if at + 80 < len(body) else 0), check=0)
+        )
         for at in range(0, len(body), 80)
     ]
     facts, _ = run(tmp_path, *pieces)
@@ -332,7 +335,7 @@ def test_segments_arrive_one_after_the_other(tmp_path):
     """A 64 KB frame is no frame that takes 52 us: each segment has its own time on the wire."""
     frame = Made(payload=b"x" * 14_600)
     facts, packets = run(tmp_path, frame.left(transport="long"), link="10G", at=("wire",))
-    gaps = {b.t_ns - a.t_ns for a, b in zip(packets, packets[1:], strict=False)}
+    gaps = {b.t_ns - a.t_ns for a, b in itertools.pairwise(packets)}
     assert gaps <= {1230, 1231}
     assert len(packets) == 10
     assert facts["ledger"]["fates"] == {"DELIVERED_TCP": 10}

@@ -103,6 +103,7 @@ def _input_facts(wire: CaptureWire, error: str) -> dict[str, Any]:
         "gso_frames": int(pcap.gso_frames),
         "gso_segments": int(pcap.gso_segments),
         "fcs_stripped": int(pcap.fcs_stripped),
+        "fcs_bytes": int(pcap.fcs_bytes),
         "link_errors": int(pcap.link_errors),
         "time_backwards": int(c.backwards),
         "skipped": int(c.skipped),
