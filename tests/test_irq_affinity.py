@@ -48,6 +48,7 @@ def test_a_queues_interrupt_goes_where_the_file_says(host):
     assert put(h, "/proc/irq/24/smp_affinity", "4") == (0, "")
     assert put(h, "/proc/irq/25/smp_affinity_list", "3") == (0, "")
     assert where(h) == [2, 3]
+    assert [h.c.dq[i].pool.owner.cpu for i in (0, 1)] == [2, 3]  # buffers that come home wake the right one
     assert counts(h) == before  # what was taken elsewhere stays there
     processed = [s.processed for s in h.softnet()]
     h.feed([frames.udp(sport=i) for i in range(40)], gap_ns=10_000)
