@@ -88,8 +88,8 @@ static u32 place(const struct ntuple *t, u32 location)
 
 /* ntuple_insert() - a rule at its location; one that is there is replaced. Return: 0, -EINVAL (no such location or queue), or
  * -ENOMEM */
-int ntuple_insert(struct nic *nic, const struct ntuple_key *value, const struct ntuple_key *mask, u32 type, u32 location,
-		  u32 queue)
+int ntuple_insert(struct nic *nic, const struct ntuple_key *value, const struct ntuple_key *mask, u32 type,
+		  u32 location, u32 queue)
 {
 	struct ntuple *t = &nic->rules;
 	struct ntuple_rule *r;

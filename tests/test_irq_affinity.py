@@ -48,6 +48,7 @@ def test_a_queues_interrupt_goes_where_the_file_says(host):
     assert put(h, "/proc/irq/24/smp_affinity", "4") == (0, "")
     assert put(h, "/proc/irq/25/smp_affinity_list", "3") == (0, "")
     assert where(h) == [2, 3]
+    assert [h.c.dq[i].pool.owner.cpu for i in (0, 1)] == [2, 3]  # buffers that come home wake the right one
     assert counts(h) == before  # what was taken elsewhere stays there
     processed = [s.processed for s in h.softnet()]
     h.feed([frames.udp(sport=i) for i in range(40)], gap_ns=10_000)
@@ -259,6 +260,32 @@ def test_the_interrupt_comes_no_earlier_than_what_it_is_for(case):
     """Latencies are differences of two CPUs' clocks: none is negative, which would be a huge number."""
     *_, latencies = moved(case, 9, 5)
     assert all(found.max < 10**9 for found in latencies.values() if found.count)
+
+
+def test_what_gro_holds_goes_up_where_it_was_received(host):
+    h = host(cpus=4, queues=1, sink=True, reader_cpu=0, gro_flush_timeout=1_000_000)
+    h.feed([frames.tcp(b"x" * 100, seq=1 + i * 100) for i in range(3)])
+    h.run(until_ns=1000)
+    assert h.ledger().in_flight_at["gro"] == 3
+    h.knobs.smp_affinity = 4
+    assert h.ledger().in_flight_at["gro"] == 0
+    assert [s.processed for s in h.softnet()] == [1, 0, 0, 0]
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_TCP": 3}
+
+
+def test_a_timer_that_stands_in_for_the_interrupt_moves_along(host):
+    """No other interrupt would come: the ring's is off until the timer's poll."""
+    h = host(cpus=2, queues=1, sink=True, reader_cpu=0, gro_flush_timeout=100_000, napi_defer_hard_irqs=1)
+    h.feed(frames.udp(dport=9))
+    h.run(until_ns=1000)
+    h.feed(frames.udp(dport=9), at_ns=2000)
+    h.run(until_ns=3000)
+    assert h.ledger().in_flight_at["ring"] == 1
+    h.knobs.smp_affinity = 2
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_UDP": 2}
+    assert h.softnet()[1].processed == 1
 
 
 def test_accelerated_rfs_follows(host):

@@ -14,6 +14,7 @@ from test_live import live  # noqa: F401 - a fixture
 
 import vnic
 from vnic import ethtool, ntuple
+from vnic._core import ffi, lib
 from vnic.errors import ConfigError
 
 V6 = {"src": "fd00::1", "dst": "fd00::2"}
@@ -75,6 +76,7 @@ FITS = [  # rule, a frame that it is about, one that it is not
     ("udp4 dst-mac 02:00:00:00:00:99", frames.udp(mac={"dst": OTHER}), frames.udp()),
     ("sctp4 dst-port 9", frames.eth(frames.ipv4(b"\0\1\0\x09" + bytes(20), 132)), frames.udp(dport=9)),
     ("esp4 spi 7", frames.eth(frames.ipv4(b"\0\0\0\7" + bytes(20), 50)), frames.eth(frames.ipv4(b"\0\0\0\7", 51))),
+    ("ip4 l4data 0x01020304", frames.eth(frames.ipv4(b"\1\2\3\4", 253)), frames.eth(frames.ipv4(b"\1\2\3", 253))),
     ("udp4 tos 0 m 0xff dst-port 5000 m 0xffff", frames.udp(dport=1), frames.tcp()),
 ]
 
@@ -88,6 +90,45 @@ def test_a_rule_is_about(host, rule, fits, other):
     assert hits == 1
     h.knobs["ntuple-rules"] = [f"{rule} action -1"]
     assert (queue_of(h, fits), queue_of(h, other)) == (None, 0)
+
+
+def test_queue_0_is_a_queue(host):
+    h = host(queues=4)
+    ports = [port for port in range(50) if queue_of(h, frames.udp(sport=port))]
+    assert len(ports) > 20
+    run(h, "-N vnic0 flow-type udp4 action 0")
+    assert {queue_of(h, frames.udp(sport=port)) for port in ports} == {0}
+
+
+def test_what_the_frame_before_was_is_forgotten(host):
+    """A header whose lengths lie says nothing of what is behind it, whatever was in its place."""
+    h = host(queues=4, rxhash=False)
+    run(h, "-N vnic0 flow-type udp6 action 2")
+    run(h, "-N vnic0 flow-type ip6 dst-port 5000 action 3 loc 0")
+    lying = bytearray(frames.udp(**V6))
+    lying[18:20] = b"\xff\xff"
+    for before in (frames.udp(**V6), frames.udp(), frames.udp(**V6)):
+        assert queue_of(h, before) in (0, 3)
+        assert queue_of(h, bytes(lying)) == 0
+
+
+def test_a_burst_closes_up_behind_what_is_dropped(host):
+    """A wire without a pace hands the card many at once."""
+    h = host(speed="max")
+    run(h, "-N vnic0 flow-type udp4 dst-port 6000 action -1")
+    sock = h.udp(5000)
+    h.feed([frames.udp(b"%d" % i, dport=6000 if i % 3 == 0 else 5000) for i in range(60)])
+    h.run()
+    assert [sock.recv() for _ in range(40)] == [b"%d" % i for i in range(60) if i % 3]
+    assert h.ledger().fates == {"NTUPLE_FILTER": 20, "DELIVERED_UDP": 40}
+
+
+def test_the_card_refuses_what_it_has_not(host):
+    h = host(queues=2)
+    nic, key = ffi.addressof(h.c.nic), ffi.new("struct ntuple_key *")
+    for location, queue, rc in ((128, 0, -22), (0, 2, -22), (127, 1, 0), (0, lib.NTUPLE_DROP, 0)):
+        assert lib.ntuple_insert(nic, key, key, 1, location, queue) == rc
+    assert [lib.ntuple_delete(nic, location) for location in (1, 127, 127, 0)] == [-2, 0, -2, 0]
 
 
 def test_the_first_by_location_decides(host):

@@ -34,6 +34,9 @@ _USAGE = """Usage: ip [ -d ] [ -s [ -s ] ] [ -j [ -p ] ] [ -o ] [ -br ] link [ s
        ip link set [ dev ] DEVICE [ up | down ] [ promisc { on | off } ] [ allmulticast { on | off } ]
                [ multicast on ] [ arp on ] [ address LLADDR ] [ mtu MTU ]
                [ gro_max_size BYTES ] [ gro_ipv4_max_size BYTES ]
+       ip [ -4 | -6 ] address [ show [ [ dev ] DEVICE ] [ up ] ]
+       ip [ -4 | -6 ] neighbour [ show [ to PREFIX ] [ dev DEVICE ] [ nud STATE ] ]
+       ip [ -4 | -6 ] route [ show [ PREFIX ] [ dev DEVICE ] | get ADDRESS ]
 """
 
 

@@ -142,7 +142,8 @@ static int judge(const struct ethtool_rx_flow_spec *fs)
 		return EINVAL;
 	if (fs->flow_type & FLOW_EXT && (fs->m_ext.data[0] | fs->m_ext.data[1]))
 		return EINVAL;
-	if (fs->location >= RULES || (fs->ring_cookie != RX_CLS_FLOW_DISC && fs->ring_cookie >= number("ETHTOOL_QUEUES")))
+	if (fs->location >= RULES ||
+	    (fs->ring_cookie != RX_CLS_FLOW_DISC && fs->ring_cookie >= number("ETHTOOL_QUEUES")))
 		return EINVAL;
 	return 0;
 }
