@@ -32,6 +32,7 @@ ssize_t u8 u16 u32 u64 s8 s16 s32 s64 le16 le32 le64 uint8_t uint16_t uint32_t u
 NOT_CODE = frozenset(
     ["assert", "_Static_assert", "__builtin_prefetch", "prefetch", "sizeof", "offsetof", "__attribute__", "__asm__"]
 )
+BEGINS = (";", "{", "}", "else", "do")
 NO_DROP = frozenset("if else for while do switch case default return goto break continue typedef".split())
 
 
@@ -143,7 +144,7 @@ def declares(toks: list[Token], begin: int) -> bool:
 
 
 def statements(toks: list[Token], first: int, last: int) -> Iterator[int]:
-    """Where one may begin: behind ; { } : else do, and behind the closing parenthesis of if, for, while and switch."""
+    """Where one may begin: behind ; { } else do, a label, and behind the closing parenthesis of if, for, while and switch."""
     heads = set()
     for i in range(first, last):
         if toks[i].text in ("if", "for", "while", "switch") and toks[i + 1].text == "(":
@@ -157,8 +158,18 @@ def statements(toks: list[Token], first: int, last: int) -> Iterator[int]:
         elif toks[i].text in ")]":
             parens.pop()
         depth = len(parens)
-        if i + 1 < last and (i in heads or (not depth and toks[i].text in (";", "{", "}", ":", "else", "do"))):
+        if i + 1 < last and (i in heads or (not depth and (toks[i].text in BEGINS or is_label(toks, i)))):
             yield i + 1
+
+
+def is_label(toks: list[Token], i: int) -> bool:
+    """The colon of a case or of a goto's label, not that of a condition."""
+    if toks[i].text != ":":
+        return False
+    first = i
+    while toks[first - 1].text not in (";", "{", "}", ":"):
+        first -= 1
+    return toks[first].text in ("case", "default") or first == i - 1
 
 
 def one_line(text: str) -> str:

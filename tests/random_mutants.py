@@ -1,7 +1,7 @@
 """scripts/mutate --random: small mistakes in random places of the C, and whether a test notices.
 
-A mutant meets the tests that reach its line (tests/reached.py): first those of its stage, then the others, from each
-file the quickest first, until SECONDS of them have passed; then the C stress programs that reach it, those with threads
+A mutant meets the tests that reach its line (tests/reached.py): first those of its stage, then others, the
+most to the point first (they reach the fewest lines), until SECONDS of them have passed; then the C stress programs that reach it, those with threads
 only if it is about threads by its words or no test reaches it, and with ThreadSanitizer. The first that fails, hangs or crashes kills it, if it passes again without the mutant. A mutant that
 gcc -O2 makes the same code of is none and counts as little as one that does not compile. Those that change nothing but
 speed, or nothing that can be seen, are in tests/equivalent_mutants.py, each with its reason.
@@ -20,7 +20,7 @@ from mutant_build import ROOT, WORK, Build, BuildError, Site
 from mutations import Mutation, mutations, sample
 from reached import Reached, Warm, record
 
-SECONDS = 20.0
+SECONDS, FILES = 15.0, 15
 PROGRAM_S = 60
 THREAD_SANITIZER = "thread-sanitizer"
 CONCERNS_THREADS = re.compile(r"lock|atomic|smp_|_ONCE|live|wake|stop|pause|park|idle|lend|walk|event_|spin|busy|stress")
@@ -73,18 +73,18 @@ class Bench:
         return Verdict("SURVIVED", f"{sum(map(len, chosen))} of {len(nodes)} tests, {len(programs)} programs reach it")
 
     def order(self, file: str, nodes: list[str]) -> list[list[str]]:
-        """The stage's own, quickest first, and a choice of the others."""
-        seconds, own = self.reached.seconds, f"tests/test_{file.removesuffix('.c')}.py::"
-        by_file: dict[str, list[str]] = {}
-        for node in sorted(nodes, key=seconds.__getitem__):
-            by_file.setdefault(node.split("::")[0], []).append(node)
-        ranks = [(rank, seconds[n], n) for some in by_file.values() for rank, n in enumerate(some)]
-        out: list[list[str]] = [[], []]
-        spent = 0.0
-        for _, took, node in sorted(ranks, key=lambda r: (not r[2].startswith(own), *r)):
-            if spent + took <= SECONDS or not spent:
-                spent += took
-                out[not node.startswith(own)].append(node)
+        """The stage's own, quickest first, then others: those that reach little besides before those that reach all."""
+        seconds, lines, own = self.reached.seconds, self.reached.lines, f"tests/test_{file.removesuffix('.c')}.py::"
+        mine = sorted((n for n in nodes if n.startswith(own)), key=seconds.__getitem__)
+        others = sorted((n for n in nodes if not n.startswith(own)), key=lambda n: (lines[n], seconds[n]))
+        out, files, spent = [[], []], set(), 0.0
+        for i, some in enumerate((mine, others)):
+            for node in some:
+                name = node.split("::")[0]
+                if (spent + seconds[node] <= SECONDS or not spent) and (name in files or len(files) <= FILES):
+                    files.add(name)
+                    spent += seconds[node]
+                    out[i].append(node)
         return [part for part in out if part]
 
     def run_tests(self, nodes: list[str]) -> str | None:
@@ -127,10 +127,10 @@ class Bench:
         return f"tests/c/{name}{' with ThreadSanitizer' if build.path.name == THREAD_SANITIZER else ''}"
 
 
-def run(n: int, seed: int, pattern: str, jobs: int, at_most: float, *, only_list: bool) -> int:
+def run(n: int, seed: int, pattern: str, words: list[str], jobs: int, at_most: float, *, only_list: bool) -> int:
     """The first n of a seed's order, one line each. Return: the exit code."""
     sources = {p.name: p.read_text() for p in sorted((ROOT / "csrc").glob("*.c")) if fnmatch.fnmatch(p.name, pattern)}
-    order = sample(sources, seed)
+    order = [m for m in sample(sources, seed) if all(w in str(m) for w in words)]
     if only_list:
         for m in order[:n]:
             print(f"{m.operator:10}  {m}")

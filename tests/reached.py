@@ -82,10 +82,11 @@ def digest(*paths: Path) -> str:
 
 
 class Reached:
-    """seconds: what each test took. tests: line -> nodes. programs: line -> stems of tests/c/stress_*.c"""
+    """seconds: what each test took. lines: how many it reaches. tests: line -> nodes. programs: line -> stems of tests/c/stress_*.c"""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.lines: dict[str, int] = {}
         self.tests: dict[tuple[str, int], list[str]] = {}
         self.programs: dict[tuple[str, int], list[str]] = {}
         self.rows: dict[str, list[int]] = {}
@@ -161,7 +162,7 @@ def read(known) -> Reached:
         out.rows.setdefault(file, []).append(line)
     for file in sorted(known["files"]):
         for node, (seconds, numbers) in known["files"][file]["nodes"].items():
-            out.seconds[node] = seconds
+            out.seconds[node], out.lines[node] = seconds, len(numbers)
             for i in numbers:
                 out.tests.setdefault(lines[i], []).append(node)
     for program, numbers in known["programs"].items():

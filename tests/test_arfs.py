@@ -145,3 +145,13 @@ def test_a_filter_decides_before_the_indirection_table(host):
         assert by_queue(h)[queue] == before[queue] + 1
     assert h.nic.arfs().added == 1
     h.run()
+
+
+def test_filter_number_0_is_one_like_any_other(host):
+    """A table of one slot: its only filter is number 0. It is the row's, so it does not expire at once."""
+    h = host(reader_cpu=1, **ON)
+    h.c.nic.arfs.mask = 0
+    play(h, stream(1000, 30))
+    arfs = h.nic.arfs()
+    assert (arfs.added, arfs.expired, arfs.filters) == (1, 0, 1)
+    assert by_queue(h)[1] >= 28

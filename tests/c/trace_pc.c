@@ -19,7 +19,8 @@ void __sanitizer_cov_trace_pc(void)
 		ran[(const char *)__builtin_return_address(0) - __ehdr_start] = 1;
 }
 
-__attribute__((constructor)) static void trace_open(void)
+/* Before the data plane's own. */
+__attribute__((constructor(101))) static void trace_open(void)
 {
 	const char *dir = getenv("VNIC_TRACE_DIR");
 	size_t size = (size_t)(etext - __ehdr_start);
