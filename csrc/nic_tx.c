@@ -21,7 +21,6 @@ int nic_tx_up(struct nic *nic, const struct vnic_queue_config *q, int event_idx)
 
 	*vq = (struct virtqueue){ .size = q->size, .event_idx = (u8)event_idx };
 	tx->len = 0;
-	tx->done_ns = NEVER;
 	if (!q->enabled)
 		return 0;
 	if (q->size == 0 || q->size > 32768 || q->size & (q->size - 1) || (q->desc & 15) || (q->avail & 1) ||

@@ -1,4 +1,4 @@
-"""The data plane compiled by hand, file by file, so that a changed one is a compile and a link: scripts/mutate's builds.
+"""The data plane compiled file by file, so that a changed one is a compile and a link: scripts/mutate's builds.
 
 A build has its flags and its objects below build/mutants; linked with cffi's part it is an extension in a site of its
 own (tests/other_build makes Python import it), with a program of tests/c it is a program.
@@ -92,5 +92,3 @@ class Site:
 
     def link_objects(self, changed: dict[str, Path], *more: object) -> None:
         self.build.link(self.path / f"vnic/_core{SUFFIX}", changed, self.build.path / "_core.o", "-shared", *more)
-
-

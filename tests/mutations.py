@@ -1,9 +1,9 @@
 """Small mistakes in C text: what scripts/mutate --random puts into the data plane, one at a time.
 
-C is cut into tokens, functions and statements, no more. Comments, strings, preprocessor lines, what declares, assertions,
-prefetches and sizeof stay as they are: no behaviour hangs on them, or the compiler says so. A mutation is known by its
-file, its function and the statement before and after, so that edits elsewhere change neither its place in the order of
-a seed nor whether tests/equivalent_mutants.py knows it.
+C is cut into tokens, functions and statements, no more. Comments, strings, preprocessor lines, what declares,
+assertions, prefetches and sizeof stay as they are: no behaviour hangs on them, or the compiler says so. A mutation is
+known by its file, its function and the statement before and after, so that edits elsewhere change neither its place in
+the order of a seed nor whether tests/equivalent_mutants.py knows it.
 """
 
 import hashlib
@@ -27,13 +27,17 @@ COMPARISONS = {
     "==": ("!=",),
     "!=": ("==",),
 }
-TYPES = frozenset("""const static struct enum union void bool char int long unsigned register volatile float double size_t
-ssize_t u8 u16 u32 u64 s8 s16 s32 s64 le16 le32 le64 uint8_t uint16_t uint32_t uint64_t int64_t""".split())
+TYPES = frozenset(
+    """const static struct enum union void bool char int long unsigned register volatile float double size_t ssize_t
+    u8 u16 u32 u64 s8 s16 s32 s64 le16 le32 le64 uint8_t uint16_t uint32_t uint64_t int64_t""".split()  # noqa: SIM905
+)
 NOT_CODE = frozenset(
     ["assert", "_Static_assert", "__builtin_prefetch", "prefetch", "sizeof", "offsetof", "__attribute__", "__asm__"]
 )
 BEGINS = (";", "{", "}", "else", "do")
-NO_DROP = frozenset("if else for while do switch case default return goto break continue typedef".split())
+NO_DROP = frozenset(
+    "if else for while do switch case default return goto break continue typedef".split()  # noqa: SIM905
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,9 @@ class Mutation:
 
 def tokens(text: str) -> list[Token]:
     return [
-        Token(m.lastgroup or "", m.group(), m.start()) for m in TOKEN.finditer(text) if m.lastgroup not in (None, "skip")
+        Token(m.lastgroup or "", m.group(), m.start())
+        for m in TOKEN.finditer(text)
+        if m.lastgroup not in (None, "skip")
     ]
 
 
@@ -144,7 +150,7 @@ def declares(toks: list[Token], begin: int) -> bool:
 
 
 def statements(toks: list[Token], first: int, last: int) -> Iterator[int]:
-    """Where one may begin: behind ; { } else do, a label, and behind the closing parenthesis of if, for, while and switch."""
+    """Where one may begin: behind ; { } else do, a label, and the closing parenthesis of if, for, while and switch."""
     heads = set()
     for i in range(first, last):
         if toks[i].text in ("if", "for", "while", "switch") and toks[i + 1].text == "(":

@@ -1,10 +1,13 @@
+# ruff: noqa: T201 (what scripts/mutate says)
 """scripts/mutate --random: small mistakes in random places of the C, and whether a test notices.
 
-A mutant meets the tests that reach its line (tests/reached.py): first those of its stage, then others, the
-most to the point first (they reach the fewest lines), until SECONDS of them have passed; then the C stress programs that reach it, those with threads
-only if it is about threads by its words or no test reaches it, and with ThreadSanitizer. The first that fails, hangs or crashes kills it, if it passes again without the mutant. A mutant that
-gcc -O2 makes the same code of is none and counts as little as one that does not compile. Those that change nothing but
-speed, or nothing that can be seen, are in tests/equivalent_mutants.py, each with its reason.
+A mutant meets the tests that reach its line (tests/reached.py): first those of its stage, then others, the most to the
+point first (they reach the fewest lines), until SECONDS of them have passed; then the C stress programs that reach it,
+with ThreadSanitizer: those with threads only if it is about threads by its words, or no test reaches it. The first that
+fails, hangs or crashes kills it, if it passes again without the mutant.
+
+A mutant that gcc -O2 makes the same code of is none and counts as little as one that does not compile. Those that
+change nothing but speed, or nothing that can be seen, are in tests/equivalent_mutants.py, each with its reason.
 """
 
 import fnmatch
@@ -16,14 +19,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from equivalent_mutants import reason_of, stale
-from mutant_build import ROOT, WORK, Build, BuildError, Site
+from mutant_build import ROOT, Build, BuildError, Site
 from mutations import Mutation, mutations, sample
 from reached import Reached, Warm, record
 
 SECONDS, FILES = 15.0, 15
 PROGRAM_S = 60
 THREAD_SANITIZER = "thread-sanitizer"
-CONCERNS_THREADS = re.compile(r"lock|atomic|smp_|_ONCE|live|wake|stop|pause|park|idle|lend|walk|event_|spin|busy|stress")
+CONCERNS_THREADS = re.compile(
+    r"lock|atomic|smp_|_ONCE|live|wake|stop|pause|park|idle|lend|walk|event_|spin|busy|stress"
+)
 
 
 @dataclass
@@ -104,7 +109,7 @@ class Bench:
         return None
 
     def is_sound(self, node: str) -> bool:
-        """Does it pass without a mutant? One that takes long may depend on the machine's load: it is asked each time."""
+        """Does it pass without a mutant? One that takes long may depend on the load: it is asked each time."""
         if node not in self.sound or self.reached.seconds[node] > 0.3:
             self.sound[node] = self.pytest(self.clean, [node])["code"] == 0
         return self.sound[node]
@@ -158,7 +163,9 @@ def run(n: int, seed: int, pattern: str, words: list[str], jobs: int, at_most: f
                 running[0] -= 1
                 if verdict.of != "none":
                     said.append((m, verdict))
-                    print(f"{verdict.of:10} {m}\n           {verdict.why}, {time.monotonic() - began:.1f} s", flush=True)
+                    print(
+                        f"{verdict.of:10} {m}\n           {verdict.why}, {time.monotonic() - began:.1f} s", flush=True
+                    )
 
     running = [0]
     with ThreadPoolExecutor(jobs) as pool:

@@ -1,12 +1,14 @@
+# ruff: noqa: T201 (what scripts/mutate says)
 """Which tests, and which C programs, reach a line of csrc/: recorded once, so that a mutant meets those only.
 
 Everything is compiled with gcc's -fsanitize-coverage=trace-pc and linked with tests/c/trace_pc.c. Each test, and the
-processes it starts, leaves the addresses it came by; the line table says which lines those are. The record is kept below
-build/ and is for one csrc/ and one test file: an edit of csrc/ makes all of it anew, one of a test file that file's.
+processes it starts, leaves the addresses it came by; the line table says which lines those are. The record is kept
+below build/: an edit of csrc/ makes all of it anew, one of a test file what is that file's.
 """
 
 import bisect
 import hashlib
+import itertools
 import json
 import re
 import subprocess
@@ -53,16 +55,17 @@ def lines_of(binary: Path) -> dict[int, set[tuple[str, int]]]:
     """The lines of csrc/ of each piece of code, which is named by the address its call of trace_pc returns to."""
     code = output("objdump", "-d", "--no-show-raw-insn", binary)
     returns, called = [], False
-    for found in re.finditer(r"^ *([0-9a-f]+):\t(call .*<__sanitizer_cov_trace_pc[@>])?", code, re.MULTILINE):
+    for found in re.finditer(r"^ *([0-9a-f]+):\t((?:call|bl) .*<__sanitizer_cov_trace_pc[@>])?", code, re.MULTILINE):
         if called:
             returns.append(int(found[1], 16))
         called = bool(found[2])
-    rows = []
-    for found in re.finditer(r"^(\S+\.c) +(\d+|-) +(0x[0-9a-f]+|0)\b", output("readelf", "-W", "--debug-dump=decodedline", binary), re.M):
-        rows.append((int(found[3], 16), found[1].rsplit("/")[-1], 0 if found[2] == "-" else int(found[2])))
-    rows.sort()
+    table = output("readelf", "-W", "--debug-dump=decodedline", binary)
+    rows = sorted(
+        (int(found[3], 16), found[1].rsplit("/")[-1], 0 if found[2] == "-" else int(found[2]))
+        for found in re.finditer(r"^(\S+\.c) +(\d+|-) +(0x[0-9a-f]+|0)\b", table, re.MULTILINE)
+    )
     out: dict[int, set[tuple[str, int]]] = {}
-    for (start, file, line), (end, _, _) in zip(rows, rows[1:], strict=False):
+    for (start, file, line), (end, _, _) in itertools.pairwise(rows):
         if not line or start == end:
             continue
         first, last = bisect.bisect_right(returns, start + 8), bisect.bisect_right(returns, end)
@@ -82,7 +85,7 @@ def digest(*paths: Path) -> str:
 
 
 class Reached:
-    """seconds: what each test took. lines: how many it reaches. tests: line -> nodes. programs: line -> stems of tests/c/stress_*.c"""
+    """seconds: what each test took; lines: how many it reaches; tests: line -> nodes; programs: line -> stems."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -129,7 +132,13 @@ def record(jobs: int) -> Reached:
             program = WORK / f"trace/{source.stem}"
             build.link_program(source, program, {}, tracer)
             with tempfile.TemporaryDirectory() as trace:
-                done = subprocess.run([program], env={**environment(), "VNIC_TRACE_DIR": trace}, timeout=300, capture_output=True, check=False)
+                done = subprocess.run(
+                    [program],
+                    env={**environment(), "VNIC_TRACE_DIR": trace},
+                    timeout=300,
+                    capture_output=True,
+                    check=False,
+                )
                 data = b"".join(p.read_bytes() for p in Path(trace).iterdir())
             if done.returncode == 0:
                 known["programs"][source.stem] = numbers([i for i, b in enumerate(data) if b], lines_of(program))

@@ -11,8 +11,8 @@ from conftest import CAPTURES
 from model import rss as model
 
 import vnic
-from vnic._core import ffi, lib
 from vnic import ethtool
+from vnic._core import ffi, lib
 from vnic.wire import CaptureWire
 
 V4 = {"src": "10.1.2.3", "dst": "10.4.5.6"}

@@ -128,7 +128,7 @@ def test_an_option_is_read_right_wherever_a_buffer_ends(host, good):
 def test_an_option_that_says_it_is_longer_than_its_header_is_bad_wherever_a_buffer_ends(host):
     h = host(rx_buf_len=128)
     h.udp(5000)
-    for shift in range(0, 130):
+    for shift in range(130):
         room = -(shift + 2 + 2) % 8 + 8
         options = bytes(shift) + bytes([0x01, room + 1]) + bytes(room)
         fits = bytes(shift) + bytes([0x01, room]) + bytes(room)

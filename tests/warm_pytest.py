@@ -1,3 +1,4 @@
+# ruff: noqa: T201 (its answers)
 """Pytest that has imported all but vnic, and forks for each run: scripts/mutate --random's, which has many short ones.
 
 A line of JSON comes in for each run: site (whose vnic), files, nodes (in their order; none given: all of the files),
@@ -21,7 +22,7 @@ import click  # noqa: F401
 import hypothesis.stateful  # noqa: F401
 import pyroute2  # noqa: F401
 import pytest
-import rich.console  # noqa: F401
+import rich.console
 import rich.table  # noqa: F401
 import scapy.all  # noqa: F401
 
