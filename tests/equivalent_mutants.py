@@ -47,10 +47,20 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("tap.c", "tap_write", "if (n >= 0) return 0;", "if (n > 0) return 0;"),
     ),
     "each piece of a plain IPv6 segment is looked at anew, and the same is found: speed": (
-        ("tap_vnet.c", "is_plain", "return ip[0] >> 4 == 6 && ip[6] == proto && g->l4 == g->ip + 40;", "return ip[0] >> 4 == 6 && ip[6] == proto && g->l4 == g->ip - 40;"),
+        (
+            "tap_vnet.c",
+            "is_plain",
+            "return ip[0] >> 4 == 6 && ip[6] == proto && g->l4 == g->ip + 40;",
+            "return ip[0] >> 4 == 6 && ip[6] == proto && g->l4 == g->ip - 40;",
+        ),
     ),
     "the arena grows a frame earlier than it must": (
-        ("wire.c", "mem_wire_feed", "if (w->arena_size - w->arena_used < len && grow(w, nic, 2 * w->arena_size + len) < 0) return -ENOMEM;", "if (w->arena_size - w->arena_used <= len && grow(w, nic, 2 * w->arena_size + len) < 0) return -ENOMEM;"),
+        (
+            "wire.c",
+            "mem_wire_feed",
+            "if (w->arena_size - w->arena_used < len && grow(w, nic, 2 * w->arena_size + len) < 0) return -ENOMEM;",
+            "if (w->arena_size - w->arena_used <= len && grow(w, nic, 2 * w->arena_size + len) < 0) return -ENOMEM;",
+        ),
     ),
     "one entry more of a table is seen: it is NULL behind the last open queue, and there is nothing to do for it": (
         ("ledger.c", "host_laws", "i < h->nic.nqueues_open;", "i <= h->nic.nqueues_open;"),

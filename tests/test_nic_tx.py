@@ -147,7 +147,7 @@ def test_the_checksum_offload_is_offered_as_the_knob_says():
 
 @pytest.mark.parametrize("under_way", [0, 1, 2])
 def test_what_is_under_way_and_what_waits_is_lost_when_the_card_stops_and_sending_goes_on(under_way):
-    """10 Mbit/s: a frame of 1000 bytes takes 0.8 ms. Those whose last bit is not out are not sent, and come home unsent."""
+    """10 Mbit/s: a frame of 1000 bytes takes 0.8 ms. Whose last bit is not out comes home unsent."""
     peer = Peer({"10.0.0.9": frames.PEER})
     with host_with(peer, link="10M") as host:
         sock = host.udp(7)

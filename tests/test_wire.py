@@ -194,3 +194,19 @@ def test_a_live_wires_base_is_when_its_first_frame_was_read():
         assert [lib.wire_next(host.wire.c, f, 1, now) for now in (5, 6)] == [1, 1]
         host.wire.c.live = 0
         assert (host.wire.c.base_ns, f[0].t_ns) == (5, 6)
+
+
+def test_only_a_frame_that_lost_bytes_counts_as_cut():
+    with vnic.Host(link="inf", cost="zero") as host:
+        for wire_len in (60, 61):
+            lib.mem_wire_feed(host.wire._mem, ffi.addressof(host.c.nic), bytes(60), 60, wire_len, 0)
+        host.run()
+        assert (host.wire.c.frames, host.wire.c.cut) == (2, 1)
+
+
+@pytest.mark.parametrize(("length", "oversize"), [(1518, 0), (1519, 1)])
+def test_a_frame_is_oversize_beyond_1518_bytes(length, oversize):
+    with vnic.Host(link="inf", cost="zero") as host:
+        host.feed([bytes(length)] * 3)
+        host.run()
+        assert host.wire.c.oversize == 3 * oversize
