@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (code on one line)
 """Mutants that no test can kill, each with its reason: they change speed only, or nothing that anybody can see.
 
 An entry is a file, a function, the code and the mutated code as scripts/mutate --random prints them; "*" for both: all
