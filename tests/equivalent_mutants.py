@@ -53,6 +53,22 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "return ip[0] >> 4 == 6 && ip[6] == proto && g->l4 == g->ip - 40;",
         ),
     ),
+    "only the lowest 32 bits are used": (
+        (
+            "rss.c",
+            "reverse_bits",
+            "const __m128i bytes = _mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);",
+            "const __m128i bytes = _mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 11, 9, 8, 15, 14, 13, 12);",
+        ),
+    ),
+    "of two entries that are equally old either may go": (
+        (
+            "neigh.c",
+            "make_room",
+            "if (!oldest || n->used < oldest->used) oldest = n;",
+            "if (!oldest || n->used <= oldest->used) oldest = n;",
+        ),
+    ),
     "the arena grows a frame earlier than it must": (
         (
             "wire.c",
