@@ -291,7 +291,6 @@ again:
 	skb->hash = hdr->hash_value;
 	skb->mac_header = HDR_LEN;
 	skb->network_header = HDR_LEN + ETH_HLEN;
-	skb->transport_header = 0;
 	skb->segs = 1;
 	skb->ip_summed = hdr->flags & VIRTIO_NET_HDR_F_DATA_VALID ? CHECKSUM_UNNECESSARY : CHECKSUM_NONE;
 	skb->hash_report = (u8)hdr->hash_report;

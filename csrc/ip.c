@@ -102,14 +102,9 @@ void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto)
 
 static noinline void rcv_fragment(struct softnet_data *sd, struct sk_buff *skb)
 {
-	const u8 *ip;
-
 	skb = ip_defrag(sd, skb);
-	if (!skb)
-		return;
-	ip = skb_network_header(skb);
-	skb->transport_header = (u16)(skb->network_header + (ip[0] & 15) * 4);
-	ip_deliver(sd, skb, ip[9]);
+	if (skb)
+		ip_deliver(sd, skb, skb_network_header(skb)[9]);
 }
 
 void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
@@ -158,7 +153,6 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		return;
 	}
 	skb_pull(skb, ihl);
-	skb->transport_header = (u16)(skb->network_header + ihl);
 	deliver(sd, skb, ip[9], false);
 	return;
 bad_header:

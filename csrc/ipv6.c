@@ -144,7 +144,6 @@ static noinline void rcv_fragment(struct softnet_data *sd, struct sk_buff *skb, 
 	proto = walk_headers(skb, next, &behind);
 	if (proto == FRAGMENT) /* fragments of fragments: no */
 		proto = -(int)IPV6_BAD_EXTHDR;
-	skb->transport_header = (u16)(skb->data + behind.off - skb_buffer(skb));
 	deliver(sd, skb, proto, behind.off);
 }
 
@@ -197,6 +196,5 @@ void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	}
 	if (unlikely(w.jumbo))
 		skb_trim(sd, skb, w.jumbo + 40);
-	skb->transport_header = (u16)(skb->network_header + w.off);
 	deliver(sd, skb, proto, w.off);
 }

@@ -23,7 +23,6 @@
 int neigh_init(struct neigh_table *t)
 {
 	t->entry = calloc(NEIGH_TABLE_SIZE, sizeof(*t->entry));
-	t->timer_ask = NEVER;
 	return t->entry ? 0 : -ENOMEM;
 }
 

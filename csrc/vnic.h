@@ -833,7 +833,7 @@ struct rx_pool;
 struct sk_buff {
 	u8 *data;
 	u32 len, hash;
-	u16 mac_header, network_header, transport_header; /* offsets from the buffer's start */
+	u16 mac_header, network_header; /* offsets from the buffer's start */
 	u16 segs;
 	u8 ip_summed, pkt_type, hash_report, flags;
 	u16 protocol;              /* EtherType, network byte order */

@@ -1,5 +1,6 @@
 """Packet sockets: what they see, their ring, and that nobody else notices them."""
 
+import errno
 import select
 import struct
 import threading
@@ -13,6 +14,7 @@ from live_tap import live_tap, send_all, settle
 
 import vnic
 from vnic import bpf
+from vnic._core import ffi, lib
 
 RET = 0x06, 0, 0
 HAS_PCAP = bpf._libpcap() is not None
@@ -152,6 +154,27 @@ def test_the_ring_is_a_queue_that_drops_what_does_not_fit(steps):
                 assert got or not waiting
         assert [bytes(p.data) for p in sock] == list(waiting)
         assert sock.statistics() == vnic.PacketStatistics(packets=seen, drops=drops)
+
+
+def test_a_ring_is_filled_to_its_last_byte(host):
+    """An entry is its info and the bytes, on multiples of 8; three that fill it fit, and one for each that is read."""
+    h = host()
+    frame = frames.eth(bytes(106), type=0x88B5)  # 120 bytes
+    entry = ffi.sizeof("struct packet_info") + 120
+    ps = lib.packet_sock_new(h.c, ffi.NULL, 3 * entry)
+    buf, info = ffi.new("u8[]", 120), ffi.new("struct packet_info *")
+    for fed, packets, drops in ((3, 3, 0), (1, 4, 1)):
+        h.feed([frame] * fed)
+        h.run()
+        assert (ps.packets, ps.drops) == (packets, drops)
+    for _ in range(5):
+        assert lib.packet_recv(ps, buf, 120, info, 1) == 1
+        assert ffi.buffer(buf)[:] == frame
+        h.feed(frame)
+        h.run()
+        assert ps.drops == 1
+    assert lib.packet_recv(ps, buf, 119, info, 1) == -errno.EMSGSIZE
+    lib.packet_sock_free(h.c, ps)
 
 
 @pytest.mark.parametrize("ring", [0, 4095, 1 << 31])

@@ -145,3 +145,25 @@ def test_a_filter_decides_before_the_indirection_table(host):
         assert by_queue(h)[queue] == before[queue] + 1
     assert h.nic.arfs().added == 1
     h.run()
+
+
+def test_filter_number_0_is_one_like_any_other(host):
+    """A table of one slot: its only filter is number 0. It is the row's, so it does not expire at once."""
+    h = host(reader_cpu=1, **ON)
+    h.c.nic.arfs.mask = 0
+    play(h, stream(1000, 30))
+    arfs = h.nic.arfs()
+    assert (arfs.added, arfs.expired, arfs.filters) == (1, 0, 1)
+    assert by_queue(h)[1] >= 28
+
+
+def test_the_table_has_room_for_8192_flows(host):
+    """Eight slots are tried for each: a table that is an eighth full refuses nobody."""
+    h = host(**ON)
+    for i in range(1024):
+        frame = frames.tcp(sport=1024 + i)
+        packet = ffi.from_buffer("uint8_t[]", frame[14:])
+        skb = ffi.new("struct sk_buff *", {"data": packet, "len": 40, "head_len": 40, "protocol": 8})
+        assert 0 <= lib.rx_flow_steer(h.c.cpu[0], skb, 1, 0) < 8192
+    arfs = h.nic.arfs()
+    assert (arfs.added, arfs.full, arfs.filters) == (1024, 0, 1024)

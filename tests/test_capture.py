@@ -2,6 +2,7 @@
 
 import os
 import resource
+import struct
 import subprocess
 import sys
 import threading
@@ -121,6 +122,23 @@ def test_of_a_file_that_may_not_grow_what_is_whole_is_there(host, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     whole = (10_000 - 28 - 48) // (32 + 1000 + 24)  # section, interface, then packets of 1000 bytes and options
     assert whole == 20 - 11
+
+
+def test_a_file_begins_with_a_section_of_no_stated_length_and_an_interface_for_each_point(host, tmp_path):
+    """draft-ietf-opsawg-pcapng section 4.1: version 1.0, length -1. The longest packet there is; nanoseconds."""
+    h = host()
+    vnic.Capture(h, tmp_path / "tap.pcapng", at=("wire", "gro"), name="x").close()
+    data = (tmp_path / "tap.pcapng").read_bytes()
+    assert data[:28] == struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    at, names = 28, []
+    while at < len(data):
+        kind, length, link, _, snaplen, option, n = struct.unpack_from("<IIHHIHH", data, at)
+        assert (kind, link, snaplen, option) == (1, 1, 262144, 2)
+        names.append(data[at + 20 : at + 20 + n])
+        assert data[at + length - 4 : at + length] == data[at + 4 : at + 8]
+        assert struct.pack("<HHB", 9, 1, 9) in data[at : at + length]
+        at += length
+    assert names == [b"x wire", b"x gro"]
 
 
 def test_a_file_that_cannot_be_made_is_said_in_one_sentence(host, tmp_path):

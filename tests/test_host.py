@@ -1,11 +1,13 @@
 """The host as Python holds it: one run at a time, clear refusals, nothing half done."""
 
+import errno
 import threading
 
 import frames
 import pytest
 
 import vnic
+from vnic._core import ffi, lib
 
 
 def test_a_handler_cannot_run_or_close_its_host(host):
@@ -92,3 +94,18 @@ def test_differences_of_snapshots_have_only_what_changed(host):
     h.run()
     assert (h.ledger() - before).fates == {"DELIVERED_ARP": 1}
     assert (h.ledger() - before).offered == 1
+
+
+@pytest.mark.parametrize("at", [0, 64, lib.RSS_INDIR_SIZE - 1])
+def test_the_data_plane_itself_refuses_a_table_that_names_a_queue_there_is_not(at):
+    h = lib.host_new(1)
+    h.nic.nqueues = 2
+    h.nic.rss.indir[at] = 2
+    assert lib.host_start(h) == -errno.EINVAL
+    lib.host_free(h)
+
+
+@pytest.mark.parametrize("cpus", [0, lib.CPUS_MAX + 1])
+def test_nor_is_there_a_host_without_cpus_or_with_too_many(cpus):
+    assert lib.host_new(cpus) == ffi.NULL
+    lib.host_free(ffi.NULL)

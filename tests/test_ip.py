@@ -160,6 +160,18 @@ def test_whose_address_it_is(host, dst, ours):
     assert counters == ({} if ours else {"Ip_InAddrErrors": 1})
 
 
+def test_a_network_of_everything_has_no_broadcast_but_everybodys(host):
+    h = host(ip="10.0.0.2/0")
+    dsts = ("255.255.255.255", "10.0.0.2", "255.255.255.254", "10.0.0.3")
+    fates = []
+    for dst in dsts:
+        before = h.ledger()
+        h.feed(frames.icmp(dst=dst))
+        h.run()
+        fates += [*(h.ledger() - before).fates]
+    assert fates == ["DELIVERED_ICMP"] * 2 + ["IP_INADDRERRORS"] * 2
+
+
 @given(st.binary(min_size=8, max_size=60), st.integers(0, 255), st.integers(0, 255))
 def test_what_scapy_builds_is_delivered(payload, tos, ttl):
     with vnic.Host(cost="zero", link="inf") as host:

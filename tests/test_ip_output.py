@@ -149,3 +149,16 @@ def test_what_the_ring_never_has_room_for_is_refused_at_once():
         host.udp(8).sendto(bytes(2000), ("10.0.0.255", 9))
         host.run()
         assert reassembled(sent(host))[8:] == bytes(2000)
+
+
+@pytest.mark.parametrize(("to", "name"), [("10.0.0.9", "Ip_OutRequests"), ("fd00::9", "Ip6_OutRequests")])
+def test_what_is_asked_to_be_sent_is_counted_once_in_fragments_or_not(to, name):
+    with host_with(Peer(PEERS), mtu=1400) as host:
+        sock = host.udp(7)
+        sock.sendto(b"", (to, 9))
+        host.run()  # the neighbour is known
+        before = host.mib()[name]
+        for n in (1, 2):
+            sock.sendto(bytes(2000), (to, 9))
+            assert host.mib()[name] == before + n
+        host.run()

@@ -107,6 +107,36 @@ def test_extension_headers(host, headers, good, rx_buf_len):
         assert sock.recvfrom() == (b"payload", ("fd00::1", 1000))
 
 
+@pytest.mark.parametrize("good", [True, False])
+def test_an_option_is_read_right_wherever_a_buffer_ends(host, good):
+    """Its type may be the last byte of a buffer and its length the first of the next: every offset there is, on borders
+    of 128 bytes. What is in a good one would be bad options, what is in a bad one would be padding.
+    """
+    skipped, discarded = b"\x3f\x14" + b"\x7f" * 20, b"\x7f\x14" + bytes(20)
+    packets = []
+    for shift in range(130):
+        options = bytes(shift) + (skipped if good else discarded)
+        options += bytes(-(len(options) + 2) % 8)
+        packets.append(chain((DSTOPTS, options)))
+    h = host(rx_buf_len=128)
+    h.udp(5000)
+    h.feed([frames.eth(p, type=0x86DD) for p in packets])
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_UDP" if good else "IPV6_BAD_EXTHDR": 130}
+
+
+def test_an_option_that_says_it_is_longer_than_its_header_is_bad_wherever_a_buffer_ends(host):
+    h = host(rx_buf_len=128)
+    h.udp(5000)
+    for shift in range(130):
+        room = -(shift + 2 + 2) % 8 + 8
+        options = bytes(shift) + bytes([0x01, room + 1]) + bytes(room)
+        fits = bytes(shift) + bytes([0x01, room]) + bytes(room)
+        h.feed([frames.eth(chain((DSTOPTS, o)), type=0x86DD) for o in (options, fits)])
+    h.run()
+    assert h.ledger().fates == {"IPV6_BAD_EXTHDR": 130, "DELIVERED_UDP": 130}
+
+
 @pytest.mark.parametrize("cut", [1, 7, 8, 15])
 def test_a_chain_that_ends_before_the_protocol_is_bad(host, cut):
     packet = chain((DSTOPTS, PAD + bytes(8)), payload=b"")

@@ -400,3 +400,26 @@ def test_the_first_law_misses_a_lost_frame(host):
     h.c.nic.offered += 1
     assert h.laws() == 1
     h.c.nic.offered -= 1
+
+
+def test_the_second_law_counts_what_the_table_of_sockets_holds_and_nothing_behind_it(host):
+    h = host()
+    h.udp(5000)
+    h.feed(frames.udp())
+    h.run()
+    table = h.c.socks
+    assert (table.used, h.laws()) == (2, 0)
+    table.socks[table.used].head = table.socks[1].head
+    assert h.laws() == 0
+    table.socks[table.used].head = ffi.NULL
+    table.socks[table.used].ofo = table.socks[1].head
+    assert h.laws() == 0
+    table.socks[table.used].ofo = ffi.NULL
+
+
+def test_the_laws_look_at_open_queues_only_however_many_there_are(host):
+    h = host(queues=lib.NIC_QUEUES_MAX)
+    h.feed([frames.udp(sport=port) for port in range(1000, 1100)])
+    h.run()
+    assert h.laws() == 0
+    assert sum(q.packets for q in h.nic.queues()) == 100

@@ -52,6 +52,20 @@ def test_nobody_answers_three_questions_and_what_waited_is_lost(to):
         assert len(seen) == 6
 
 
+@pytest.mark.parametrize("to", ["10.0.0.9", "fd00::9"])
+def test_the_tables_counters_are_those_of_arp_cache(to):
+    """As /proc/net/stat/arp_cache: a packet is a look-up, a hit if there is an entry; who gives up is a failed one."""
+    with host_with(Peer({})) as host:
+        t = host.c.neigh
+        sock = host.udp(7)
+        sock.sendto(b"x", (to, 9))
+        assert (t.allocs, t.lookups, t.hits, t.res_failed, t.entries) == (1, 1, 0, 0, 1)
+        sock.sendto(b"y", (to, 9))
+        assert (t.allocs, t.lookups, t.hits, t.res_failed, t.entries) == (1, 2, 1, 0, 1)
+        host.run()
+        assert (t.allocs, t.res_failed, t.destroys, t.unresolved_discards) == (1, 1, 0, 0)
+
+
 def test_what_is_far_away_goes_to_the_gateway_of_its_family():
     peer = Peer(GATEWAYS)
     with host_with(peer, gateway=list(GATEWAYS)) as host:

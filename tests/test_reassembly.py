@@ -154,14 +154,14 @@ def test_neither_in_a_jumbogram_nor_cut_off(host):
 
 
 def cuts_of_a_first_fragment():
-    """First fragments that end at each byte of the headers behind the fragment header: (upper, bytes, all of them)."""
+    """First fragments and the headers behind theirs: (upper, bytes, where the transport's begins, where it ends)."""
     for upper, size in ((UDP, 8), (6, 20), (58, 8), (253, 1), (NONE, 0)):
         headers = b"" if upper == UDP else packet(options(DSTOPTS), (51, b"\1" + bytes(10)), data=b"", upper=upper)[40:]
-        yield (DSTOPTS if headers else upper), headers + bytes(40), len(headers) + size
+        yield (DSTOPTS if headers else upper), headers + bytes(40), len(headers), len(headers) + size
 
 
-@pytest.mark.parametrize(("proto", "data", "size"), [*cuts_of_a_first_fragment()])
-def test_the_first_must_have_the_transports_header(host, proto, data, size):
+@pytest.mark.parametrize(("proto", "data", "begins", "size"), [*cuts_of_a_first_fragment()])
+def test_the_first_must_have_the_transports_header(host, proto, data, begins, size):
     for end in range(8, 41, 8):
         h = host()
         feed(h, packet(fragment(0, 1, id=end), data=data[:end], upper=proto))
@@ -169,13 +169,15 @@ def test_the_first_must_have_the_transports_header(host, proto, data, size):
         assert waits or h.ledger().fates == {"IPV6_BAD_EXTHDR": 1}
         if end >= size:
             assert waits
+        elif end >= begins:
+            assert not waits
 
 
 @pytest.mark.root
 @pytest.mark.usefixtures("netns")
 def test_the_running_kernel_refuses_the_same_first_fragments():
     with KernelFrag() as kernel, vnic.Host(cost="zero", link="inf") as host:
-        for proto, data, _ in cuts_of_a_first_fragment():
+        for proto, data, *_ in cuts_of_a_first_fragment():
             for end in range(8, 41, 8):
                 first = frames.eth(
                     packet(fragment(0, 1, id=end * 256 + proto), data=data[:end], upper=proto), type=0x86DD

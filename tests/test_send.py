@@ -1,6 +1,7 @@
 """vnic send: the plan beside exact fractions, steps under a clock of the test's own, and real frames on a TAP."""
 
 import contextlib
+import ctypes
 import errno
 import json
 import signal
@@ -374,6 +375,19 @@ def test_a_slice_of_the_real_clock_ends(sender):
     done = sender(how={"pps": 1e5})
     done.run()
     assert done.target.got() == FRAMES
+
+
+def test_the_threads_timer_slack_is_its_own_again_when_it_has_sent(sender):
+    """It is 1 ns while frames wait for their moment."""
+    get, put = 30, 29  # PR_GET_TIMERSLACK, PR_SET_TIMERSLACK
+    prctl = ctypes.CDLL(None).prctl
+    was = prctl(get, 0, 0, 0, 0)
+    prctl(put, 76_543, 0, 0, 0)
+    try:
+        sender(how={"pps": 1e5}).run()
+        assert prctl(get, 0, 0, 0, 0) == 76_543
+    finally:
+        prctl(put, was, 0, 0, 0)
 
 
 @given(st.lists(st.integers(0, 2**40), max_size=50))

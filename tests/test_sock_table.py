@@ -71,6 +71,22 @@ def test_an_idle_sink_stream_makes_room_for_a_new_one(host):
     assert h.c.socks.flows == 15
 
 
+def test_the_stream_that_takes_the_place_of_an_evicted_one_has_nothing_of_it(host):
+    h = host(sink=True, sockets=16, gro=False)
+    for i in range(15):
+        h.feed([syn(1000 + i), frames.tcp(b"x" * 700, sport=1000 + i, seq=1)])
+    h.run()
+    before = {sk.index: (sk.packets, sk.bytes) for sk in h.c.socks.socks[1:17] if sk.type == lib.SOCK_TCP}
+    assert set(before.values()) == {(1, 700)}
+    h.feed([syn(2000 + i) for i in range(15)])
+    h.run()
+    after = [sk for sk in h.c.socks.socks[1:17] if sk.type == lib.SOCK_TCP]
+    assert [(sk.packets, sk.bytes, sk.index in before) for sk in after] == [(0, 0, True)] * 15
+    h.feed([frames.tcp(b"y", sport=2000 + i, seq=1) for i in range(15)])
+    h.run()
+    assert h.mib()["TcpExt_TCPOFOQueue"] == 0
+
+
 def test_bug_an_idle_sink_stream_makes_room_for_a_new_port_too(host):
     h = host(sink=True, sockets=16)
     h.feed([syn(1000 + i) for i in range(15)])

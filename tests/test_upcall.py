@@ -1,12 +1,14 @@
 """The seam: handlers, filters and wires written in Python. Order and virtual time are exact, nothing is lost."""
 
+import os
+
 import frames
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import vnic
-from vnic._core import lib
+from vnic._core import ffi, lib
 
 ETHERTYPE = 0x88B5
 
@@ -292,3 +294,32 @@ def test_bug_virtual_time_lost_packets_when_two_large_flushes_met():
         h.run()
         assert h.ledger().fates == {"DELIVERED_PYTHON": 1100}
         assert h.laws() == 0
+
+
+def test_live_python_is_woken_by_the_first_packet_of_an_empty_queue_only(host):
+    h = host()
+    q, sd = h.c.upcalls, h.c.cpu[0]
+    was, q.wake_fd = q.wake_fd, os.eventfd(0, os.EFD_NONBLOCK)
+    skb = ffi.new("struct sk_buff *")
+
+    def woken():
+        try:
+            return os.eventfd_read(q.wake_fd)
+        except BlockingIOError:
+            return 0
+
+    sd.live = 1
+    for _ in range(2):
+        seen = []
+        for _ in range(3):
+            lib.upcall_push(sd, skb, 0)
+            seen.append(woken())
+        assert seen == [1, 0, 0]
+        assert q.head - q.tail == 3
+        q.tail = q.head  # Python took them
+    sd.live = 0
+    lib.upcall_push(sd, skb, 0)
+    assert woken() == 0  # in virtual time the loop returns instead
+    q.tail = q.head
+    os.close(q.wake_fd)
+    q.wake_fd = was

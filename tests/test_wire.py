@@ -173,3 +173,40 @@ def test_scapy_packets_can_be_fed(host):
     assert h.feed(packets[0]) + h.feed(packets[1:]) == 3
     h.run()
     assert [sock.recvfrom() for _ in range(3)] == [(bytes([n]), ("10.9.8.7", 9)) for n in range(3)]
+
+
+@pytest.mark.parametrize("knobs", [{}, {"link": "10G"}, {"speed": "max"}], ids=["its own", "a link's", "pulled"])
+def test_the_first_stamp_is_the_wires_base_whatever_its_pace(knobs):
+    """A report says when a recording began: by its first frame."""
+    with vnic.Host(**({"link": "inf", "cost": "zero", "speed": "1"} | knobs)) as host:
+        host.feed([(7_000_000, bytes(60)), (9_000_000, bytes(60))])
+        host.wire.c.started = 0  # as a file's, whose stamps are of another clock
+        f = ffi.new("struct frame[]", 1)
+        assert [lib.wire_next(host.wire.c, f, 1, 5) for _ in range(2)] == [1, 1]
+        assert host.wire.c.base_ns == 7_000_000
+
+
+def test_a_live_wires_base_is_when_its_first_frame_was_read():
+    with vnic.Host(link="inf", cost="zero", speed="1") as host:
+        host.feed([(7_000_000, bytes(60)), (9_000_000, bytes(60))])
+        f = ffi.new("struct frame[]", 1)
+        host.wire.c.started, host.wire.c.live = 0, 1
+        assert [lib.wire_next(host.wire.c, f, 1, now) for now in (5, 6)] == [1, 1]
+        host.wire.c.live = 0
+        assert (host.wire.c.base_ns, f[0].t_ns) == (5, 6)
+
+
+def test_only_a_frame_that_lost_bytes_counts_as_cut():
+    with vnic.Host(link="inf", cost="zero") as host:
+        for wire_len in (60, 61):
+            lib.mem_wire_feed(host.wire._mem, ffi.addressof(host.c.nic), bytes(60), 60, wire_len, 0)
+        host.run()
+        assert (host.wire.c.frames, host.wire.c.cut) == (2, 1)
+
+
+@pytest.mark.parametrize(("length", "oversize"), [(1518, 0), (1519, 1)])
+def test_a_frame_is_oversize_beyond_1518_bytes(length, oversize):
+    with vnic.Host(link="inf", cost="zero") as host:
+        host.feed([bytes(length)] * 3)
+        host.run()
+        assert host.wire.c.oversize == 3 * oversize

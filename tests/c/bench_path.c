@@ -396,7 +396,6 @@ static struct sk_buff *make_skb(const u8 *frame, u32 len, u32 pull)
 		.head_len = len - pull,
 		.mac_header = 20,
 		.network_header = 34,
-		.transport_header = 54,
 		.segs = 1,
 		.ip_summed = CHECKSUM_UNNECESSARY,
 		.protocol = load16(frame + 12),

@@ -1,21 +1,25 @@
-/* stress_enomem.c - each allocation of driver_set_channels() fails once: then the card uses the queues that it used, all with
- * their buffers, both laws hold, the next time it works, and in the end nothing is left behind
+/* stress_enomem.c - each allocation of all that allocates fails once: then it says so, all is as it was, both laws hold, the
+ * next time it works, and in the end nothing is left behind. After driver_set_channels() the card uses the queues that it
+ * used, all with their buffers.
  */
-#include "path.h"
+#include "threads.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define QUEUES 4u
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_aligned_alloc(size_t align, size_t size);
+void *__real_realloc(void *p, size_t size);
 void __real_free(void *p);
 void *__real_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off);
 int __real_munmap(void *addr, size_t len);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_aligned_alloc(size_t align, size_t size);
+void *__wrap_realloc(void *p, size_t size);
 void __wrap_free(void *p);
 void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off);
 int __wrap_munmap(void *addr, size_t len);
@@ -25,7 +29,10 @@ static long there; /* blocks and mappings */
 
 static bool fails(void)
 {
-	return fails_in && --fails_in == 0;
+	if (!fails_in || --fails_in)
+		return false;
+	errno = ENOMEM;
+	return true;
 }
 
 void *__wrap_malloc(size_t size)
@@ -52,6 +59,14 @@ void *__wrap_aligned_alloc(size_t align, size_t size)
 	return p;
 }
 
+void *__wrap_realloc(void *old, size_t size)
+{
+	void *p = fails() ? NULL : __real_realloc(old, size);
+
+	there += p && !old;
+	return p;
+}
+
 void __wrap_free(void *p)
 {
 	there -= p != NULL;
@@ -72,16 +87,16 @@ int __wrap_munmap(void *addr, size_t len)
 	return __real_munmap(addr, len);
 }
 
-/* With all that a queue can have. */
-static struct host *make_host(struct wire *wire, u32 queues)
+/* bare: or with all that a queue can have. */
+static struct host *make_host(struct wire *wire, u32 queues, bool bare)
 {
 	struct host *h = path_host(QUEUES, wire);
 
 	h->nic.nqueues = queues;
-	h->rps_flow_cnt = 16;
-	h->nic.adaptive_rx = 1;
+	h->rps_flow_cnt = bare ? 0 : 16;
+	h->nic.adaptive_rx = !bare;
 	require(host_start(h) == 0, "no memory");
-	for (u32 i = 0; i < queues; i++)
+	for (u32 i = 0; i < queues && !bare; i++)
 		require(rx_pool_keep_ids(&h->dq[i]->pool) == 0, "no memory"); /* a capture is there */
 	return h;
 }
@@ -115,7 +130,7 @@ static bool run(u32 nth, u32 from, u32 to)
 	int rc;
 
 	require(w != NULL, "no memory");
-	h = make_host(&w->wire, from);
+	h = make_host(&w->wire, from, false);
 	others = napis(h) - from;
 	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
 		h->nic.rss.indir[i] = 0;
@@ -133,6 +148,196 @@ static bool run(u32 nth, u32 from, u32 to)
 	return rc != 0;
 }
 
+/* ---- what else allocates ---- */
+
+static struct mem_wire *wire;
+
+static int start_all(struct host *unused)
+{
+	struct host *h = host_new(QUEUES);
+	int rc;
+
+	(void)unused;
+	if (!h)
+		return -ENOMEM;
+	h->nic.wire = &wire->wire;
+	h->auto_sink = 1;
+	h->answers = 1;
+	h->nic.nqueues = 2;
+	h->nic.adaptive_rx = 1;
+	h->nic.ntuple = 1;
+	h->rps_flow_cnt = h->rps_sock_flow_entries = 16;
+	h->flow_limit_cpus = 3;
+	h->gro_flows = 64;
+	rc = host_start(h);
+	host_free(h);
+	return rc;
+}
+
+static int ring(struct host *h)
+{
+	return driver_set_ringparam(h, h->nic.ring_size == 64 ? 128 : 64);
+}
+
+static int adaptive(struct host *h)
+{
+	return driver_set_adaptive(h, 1);
+}
+
+static int filters(struct host *h)
+{
+	return arfs_set(h, 1);
+}
+
+static int flow_limit(struct host *h)
+{
+	return flow_limit_set(h, 15);
+}
+
+static int sock_entries(struct host *h)
+{
+	u32 was = h->rps_sock_flow_entries;
+	int rc = rfs_set_sock_entries(h, 64);
+
+	require(h->rps_sock_flow_entries == (rc ? was : 64), "the number of entries is another");
+	return rc;
+}
+
+static int flow_cnt(struct host *h)
+{
+	return rfs_set_flow_cnt(h, 0, 64);
+}
+
+static int fifo(struct host *h)
+{
+	u32 was = h->nic.fifo.size;
+	int rc = fifo_resize(&h->nic.fifo, 131072);
+
+	require(h->nic.fifo.size == (rc ? was : 131072), "the FIFO has another size");
+	return rc;
+}
+
+static int packet_socket(struct host *h)
+{
+	static const struct bpf_insn all = { .code = 6, .k = 65535 };
+	struct bpf_prog *filter = bpf_prog_new(&all, 1, 0);
+	struct packet_sock *ps = filter ? packet_sock_new(h, filter, 4096) : NULL;
+
+	if (ps)
+		packet_sock_free(h, ps);
+	else
+		bpf_prog_free(filter);
+	return ps ? 0 : -ENOMEM;
+}
+
+static int capture(struct host *h)
+{
+	static const struct bpf_insn all = { .code = 6, .k = 65535 };
+	struct bpf_prog *filter = bpf_prog_new(&all, 1, 0);
+	int fd = memfd_create("capture", MFD_CLOEXEC);
+	struct capture *c = filter ? capture_new(h, fd, 0, "stress", 1, NULL, filter, 1 << 20, 0) : NULL;
+
+	if (c) {
+		capture_detach(h, c);
+		capture_free(c);
+	}
+	close(fd);
+	return c ? 0 : -ENOMEM;
+}
+
+/* From one frame of one byte to many, and what the card sends is kept. */
+static int memory_wire(struct host *h)
+{
+	static const u8 frame[1000];
+	struct mem_wire *w = mem_wire_new(1, 1);
+	int rc = w ? mem_wire_sends(w) : -ENOMEM;
+
+	for (u32 i = 0; i < 9 && rc == 0; i++) {
+		rc = mem_wire_feed(w, &h->nic, frame, sizeof(frame), sizeof(frame), i);
+		require(w->nframes == i + (rc == 0), "the wire has another number of frames");
+	}
+	mem_wire_free(w);
+	return rc;
+}
+
+/* Longer and more slots; without io_uring it reads one frame at a time, and nothing fails for want of that. */
+static int tap_wire(struct host *h)
+{
+	struct wire *was = h->nic.wire;
+	int fd = event_fd(), rc = -ENOMEM;
+	struct tap_wire *t = tap_wire_new(&fd, 1, 2048, 64, 0);
+
+	if (t) {
+		u32 nslots = t->nslots, slot_size = t->slot_size;
+
+		h->nic.wire = &t->wire;
+		rc = tap_slots_fit(&h->nic, 1 << 20, 9000);
+		require(rc ? t->nslots == nslots && t->slot_size == slot_size
+			   : t->nslots > nslots && t->slot_size > slot_size && t->nfree == t->nslots,
+			"the wire has other slots");
+		h->nic.wire = was;
+	}
+	tap_wire_free(t);
+	close(fd);
+	return rc;
+}
+
+static int tap_wire_vnet(struct host *h)
+{
+	int fd = event_fd();
+	struct tap_wire *t = tap_wire_new(&fd, 1, 2048, 64, 1);
+
+	(void)h;
+	tap_wire_free(t);
+	close(fd);
+	return t ? 0 : -ENOMEM;
+}
+
+static const struct {
+	const char *name;
+	int (*call)(struct host *h);
+	bool does_without; /* some of it */
+} calls[] = {
+	{ "a host with all it can have", start_all, false },
+	{ "the ring's size", ring, false },
+	{ "adaptive moderation", adaptive, false },
+	{ "the card's filters", filters, false },
+	{ "the flow limit", flow_limit, false },
+	{ "the table of RFS", sock_entries, false },
+	{ "a queue's table of RFS", flow_cnt, false },
+	{ "the FIFO's size", fifo, false },
+	{ "a packet socket", packet_socket, false },
+	{ "a capture", capture, false },
+	{ "a wire in memory", memory_wire, false },
+	{ "a TAP and its slots", tap_wire, .does_without = true },
+	{ "a TAP with offloads", tap_wire_vnet, .does_without = true },
+};
+
+/* Return: did one fail? */
+static bool run_call(u32 call, u32 nth)
+{
+	long before = there;
+	struct host *h;
+	bool failed;
+	int rc;
+
+	wire = mem_wire_new(64, 1);
+	require(wire != NULL, "no memory");
+	h = make_host(&wire->wire, 2, true);
+	fails_in = nth;
+	rc = calls[call].call(h);
+	failed = !fails_in;
+	fails_in = 0;
+	require(failed ? rc == -ENOMEM || (rc == 0 && calls[call].does_without) : rc == 0, calls[call].name);
+	require(host_laws(h) == 0, "a law is broken");
+	require(calls[call].call(h) == 0, "the next time does not work");
+	require(host_laws(h) == 0, "a law is broken");
+	host_free(h);
+	mem_wire_free(wire);
+	require(there == before, "something is left behind");
+	return failed;
+}
+
 int main(void)
 {
 	for (u32 i = 0; i < 2; i++) {
@@ -143,6 +348,14 @@ int main(void)
 		require(nth > QUEUES, "nothing failed");
 		printf("from %u queues to %u: %u allocations, each failed once\n", i ? QUEUES : 1, i ? 1 : QUEUES,
 		       nth - 1);
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(calls); i++) {
+		u32 nth = 1;
+
+		while (run_call(i, nth))
+			nth++;
+		require(nth > 1, "nothing failed");
+		printf("%s: %u allocations, each failed once\n", calls[i].name, nth - 1);
 	}
 	return 0;
 }
