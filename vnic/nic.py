@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vnic import dim
 from vnic import stats as stats_
 from vnic._core import ffi, lib
+from vnic.lifetime import Uncopied
 from vnic.wire import MemoryWire
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from vnic.wire import Frame
 
 
-class Nic:
+class Nic(Uncopied):
     """``host.nic``: feed it, filter, read its counters; and its shared memory for a driver in another process."""
 
     def __init__(self, host: Host) -> None:
@@ -41,6 +42,7 @@ class Nic:
 
     def sent(self) -> list[tuple[int, bytes]]:
         """What the card sent on a wire in memory since the last call: ``(t_ns, frame)``."""
+        self._host.c  # noqa: B018 - is it open?
         return self._host.wire.sent() if isinstance(self._host.wire, MemoryWire) else []
 
     def stats(self) -> stats_.DeviceStats:
@@ -69,8 +71,13 @@ class Nic:
     def call_fd(self, queue: int) -> int:
         """An eventfd that is this queue's interrupt, instead of the emulated CPU's."""
         irq = self.c.queue[queue].irq
+
+        def make() -> None:
+            if irq.call_fd < 0:
+                irq.call_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
         if irq.call_fd < 0:
-            irq.call_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self._host.turn.do(make)
         return int(irq.call_fd)
 
     def driver_ok(self) -> int:
@@ -85,12 +92,10 @@ class Nic:
     def _address(self) -> Any:
         return ffi.addressof(self._host.c.nic)
 
-    def close(self) -> None:
-        """Close what this object opened."""
+    def _give_back(self) -> None:
+        """Close what this object opened: the host does, at its end."""
         for i in range(lib.NIC_QUEUES_MAX):
             irq = self.c.queue[i].irq
             if irq.call_fd >= 0:
                 os.close(irq.call_fd)
                 irq.call_fd = -1
-        for capture in list(self.captures):
-            capture.close()

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vnic.errors import CaptureError, ConfigError, TapError, VnicError
+from vnic.uninterrupted import settle_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+WAIT_S = 10.0
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_PRIVILEGE = 0, 1, 2, 3
 
 
@@ -50,6 +52,7 @@ def interruptible() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        settle_all(WAIT_S)  # files that are being closed are whole; another Ctrl-C ends it at once
         signal.raise_signal(signal.SIGINT)  # a shell sees what ended it
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

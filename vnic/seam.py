@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError, VnicError
+
+if TYPE_CHECKING:
+    from vnic.host import Host
 
 _BUFFER_BYTES = 1 << 20
 
@@ -63,27 +66,28 @@ def _verdicts(result: Verdicts, n: int, who: str) -> bytes:
 class Seam:
     """A host's handlers by number, and the buffers their bursts are copied into."""
 
-    def __init__(self, host: Any) -> None:
-        self._c = host
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._handlers: list[Handler] = []
         self.nic_filter: Handler | None = None
-        self._buffer = bytearray(_BUFFER_BYTES)
-        self._offsets = ffi.new("uint32_t[]", lib.BURST + 1)
-        self._t_ns = ffi.new("uint64_t[]", lib.BURST)
-        self._handler = ffi.new("uint32_t *")
+        self._room: tuple[bytearray, Any, Any, Any] | None = None
 
     def add(self, handler: Handler) -> int:
         """Register a handler. Return: its number, from 1."""
+        if self._room is None:
+            offsets, t_ns = ffi.new("uint32_t[]", lib.BURST + 1), ffi.new("uint64_t[]", lib.BURST)
+            self._room = bytearray(_BUFFER_BYTES), offsets, ffi.new("uint32_t *"), t_ns
         self._handlers.append(handler)
         return len(self._handlers)
 
     def packet_type(self, ethertype: int) -> Callable[[Handler], Handler]:
         """Register for an EtherType: in front of the built-in handlers."""
+        self._host.c  # noqa: B018 - is it open?
         if not 0 <= ethertype <= 0xFFFF:
             raise ConfigError(f"EtherType {ethertype}: must be between 0 and 0xffff")
 
         def register(handler: Handler) -> Handler:
-            c = self._c
+            c = self._host.c
             if c.nptypes == lib.PTYPES_MAX:
                 raise VnicError("no room for another packet type")
             for i in range(c.nptypes, 0, -1):
@@ -98,47 +102,49 @@ class Seam:
 
     def protocol(self, number: int) -> Callable[[Handler], Handler]:
         """Register for an IP protocol."""
+        self._host.c  # noqa: B018 - is it open?
         if not 0 <= number <= 255:
             raise ConfigError(f"IP protocol {number}: must be between 0 and 255")
 
         def register(handler: Handler) -> Handler:
-            self._c.protocol_python[number] = self.add(handler)
+            self._host.c.protocol_python[number] = self.add(handler)
             return handler
 
         return register
 
     def set_filter(self, handler: Handler) -> Handler:
         """Be the card's filter."""
+        nic = self._host.c.nic
         self.nic_filter = handler
-        self._c.nic.python_filter = 1
+        nic.python_filter = 1
         return handler
 
     def give_up(self) -> None:
         """No handler is called any more: what still comes for them is dropped."""
         self._handlers = [lambda burst: [False] * len(burst)] * len(self._handlers)
 
+    def forget(self) -> None:
+        """The host is closed."""
+        self._handlers, self.nic_filter, self._room = [], None, None
+
     def run_upcalls(self) -> int:
         """Give what waits to its handlers. Return: packets. An exception of a handler leaves its burst waiting."""
-        done = 0
-        while n := lib.upcall_peek(
-            self._c,
-            ffi.from_buffer(self._buffer),
-            len(self._buffer),
-            self._offsets,
-            self._handler,
-            self._t_ns,
-        ):
-            handler = self._handlers[self._handler[0] - 1]
-            offsets = ffi.unpack(self._offsets, n + 1)
-            burst = Burst(memoryview(self._buffer).toreadonly(), offsets, ffi.unpack(self._t_ns, n))
+        done, c = 0, self._host.c
+        if self._room is None:
+            return 0
+        buffer, at, number, t_ns = self._room
+        while n := lib.upcall_peek(c, ffi.from_buffer(buffer), len(buffer), at, number, t_ns):
+            handler = self._handlers[number[0] - 1]
+            offsets = ffi.unpack(at, n + 1)
+            burst = Burst(memoryview(buffer).toreadonly(), offsets, ffi.unpack(t_ns, n))
             verdicts = _verdicts(handler(burst), n, getattr(handler, "__name__", "the handler"))
-            lib.upcall_done(self._c, verdicts, n)
+            lib.upcall_done(c, verdicts, n)
             done += n
         return done
 
     def run_filter(self) -> None:
         """Let the filter see the frames that were read from the wire and have not arrived yet."""
-        nic = self._c.nic
+        nic = self._host.c.nic
         frames = [nic.burst[i] for i in range(nic.burst_pos, nic.burst_len)]
         if self.nic_filter is not None and frames:
             data = b"".join(ffi.buffer(f.data, f.len)[:] for f in frames)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from vnic._core import ffi, lib
 from vnic.errors import CaptureError, ConfigError, VnicError, check
+from vnic.lifetime import Living
+from vnic.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from vnic.host import Host
 
@@ -40,32 +42,86 @@ def frame_bytes(frame: Frame) -> bytes:
     return frame if isinstance(frame, bytes) else bytes(cast("Any", frame))
 
 
-class Wire:
-    """Common to all: ``c`` is the ``struct wire *``, with pace (knobs ``link`` and ``speed``) and counters."""
+class Wire(Living):
+    """Common to all: ``c`` is the ``struct wire *``, with pace (knobs ``link`` and ``speed``) and counters.
+
+    A wire is one host's, and closed with it; one that no host got has to be closed.
+    """
+
+    _noun = "wire"
+    _struct: Any = None
+    _read_no_more = False
 
     def __init__(self, c: Any) -> None:
-        self.c = c
+        """Made around a struct whose memory is the caller's."""
+        self._begin(c)
 
-    def refill(self, host: Host) -> None:
+    def _is_owned(self) -> bool:
+        return self._struct is None or super()._is_owned()
+
+    def _made(self, struct: Any, free: Callable[[Any], None]) -> None:
+        if struct == ffi.NULL:
+            raise MemoryError(f"no memory for the {self._noun}")
+        self._free = free
+        self._struct = struct
+        self._begin(ffi.addressof(struct.wire))
+
+    def _whole(self) -> Any:
+        """The struct that ``c`` is the first part of. VnicError: it is closed."""
+        return self._struct if self.c is not None else None
+
+    def __repr__(self) -> str:
+        return f"<vnic.{type(self).__name__}{' closed' if self.closed else ''}>"
+
+    def belong_to(self, host: Host) -> None:
+        """It is this host's wire now. VnicError: it is another's, or closed."""
+        if self.c is not None and super()._is_owned():
+            raise VnicError("the wire is another host's: each has its own")
+        self._owner = host
+
+    def host_is_gone(self) -> None:
+        """It was closed, and closes its wire."""
+        self._owner = None
+        self._give_back()
+
+    def read_no_more(self) -> None:
+        """The host stops: what it still sends is taken, but nothing is read any more."""
+        self._read_no_more = True
+
+    def give_up(self) -> None:
+        """The host stops, and what is behind the wire fails: it is not asked any more."""
+
+    def refill(self, host: Host) -> None:  # noqa: ARG002
         """Called when the wire ran dry and had said that it wants to be asked (EV_WIRE)."""
+        self.c  # noqa: B018 - is it open?
 
     def open_output(self) -> bool:
         """Called before a host with addresses of its own starts: can it send on this wire?"""
         return bool(self.c.write != ffi.NULL)
 
     def close(self) -> None:
-        """Give the memory back. The host is gone by then."""
+        """Give the memory back; a host closes its own. VnicError: one uses it."""
+        if self._at is not None and super()._is_owned():
+            raise VnicError("the wire is in use: close its host")
+        super().close()
+
+    def _give_back(self) -> None:
+        struct = self.__dict__.pop("_struct", None)  # one call: of two that close it one does
+        self._end()
+        if struct is not None:
+            self._free(struct)
 
 
 class MemoryWire(Wire):
     """A wire in memory: feed it frames. Times are virtual nanoseconds."""
 
     def __init__(self, arena_bytes: int = 1 << 20, frames: int = 4096) -> None:
-        self._mem = lib.mem_wire_new(arena_bytes, frames)
-        if self._mem == ffi.NULL:
-            raise MemoryError("no memory for the wire")
-        super().__init__(ffi.addressof(self._mem.wire))
+        uninterrupted(lambda: self._made(lib.mem_wire_new(arena_bytes, frames), lib.mem_wire_free))
         self.c.started = 1  # stamps are virtual time already
+
+    @property
+    def _mem(self) -> Any:
+        return self._whole()
 
     def feed(
         self,
@@ -116,29 +172,39 @@ class MemoryWire(Wire):
         self._mem.closed = 1
         self.c.hungry = 0
 
-    def close(self) -> None:
-        """Free the arena."""
-        lib.mem_wire_free(self._mem)
-        self._mem = ffi.NULL
-
 
 class PythonWire(MemoryWire):
     """A wire around any object with ``read_burst(max_frames)``; it is asked whenever it has run dry."""
+
+    _given_up = False
 
     def __init__(self, source: BurstWire) -> None:
         super().__init__()
         self.source = source
         self.c.ask = 1
 
+    def give_up(self) -> None:
+        """What is sent from here on the object does not get."""
+        self._given_up = True
+
     def open_output(self) -> bool:
         """Only if the object has ``write_burst``."""
         return hasattr(self.source, "write_burst") and super().open_output()
 
     def refill(self, host: Host) -> None:
-        """Give the object what was sent, and ask it for the next burst, even if it had none the last time."""
+        """Give the object what was sent, and ask it for the next burst, even if it had none the last time.
+
+        When a live host stops, it gets the last of what was sent, and is not asked any more.
+        """
         if self._mem.nout:
-            self.source.write_burst(self.sent())  # type: ignore[attr-defined]
-            self._mem.closed = self.c.eof = 0
+            sent = self.sent()
+            if not self._given_up:
+                self.source.write_burst(sent)  # type: ignore[attr-defined]
+            if not self._read_no_more:
+                self._mem.closed = self.c.eof = 0
+        if self._read_no_more:
+            self.end()
+            return
         burst = self.source.read_burst(lib.BURST)
         if burst is None or (not burst and not host.c.live):
             self.end()
@@ -160,10 +226,7 @@ class CaptureWire(Wire):
         self.paths = [Path(p) for p in paths]
         self._next = 0
         self._maps: list[Any] = []
-        self._pcap = lib.pcap_wire_new()
-        if self._pcap == ffi.NULL:
-            raise MemoryError("no memory for the wire")
-        super().__init__(ffi.addressof(self._pcap.wire))
+        self._pinned: Any = None
         self.bytes_total = 0
         self._bytes_before = 0
         for path in self.paths:
@@ -173,7 +236,15 @@ class CaptureWire(Wire):
                 raise CaptureError(f"{path}: {e.strerror}") from e
         for path in self.paths[1:]:
             self._refuse(path)
-        self._open_next()
+        uninterrupted(self._open_first)
+
+    def _open_first(self) -> None:
+        self._made(lib.pcap_wire_new(), lib.pcap_wire_free)
+        try:
+            self._open_next()
+        except BaseException:
+            self._give_back()
+            raise
 
     @classmethod
     def _refuse(cls, path: Path) -> None:
@@ -205,9 +276,14 @@ class CaptureWire(Wire):
         if data:
             data.madvise(mmap.MADV_SEQUENTIAL)
         self._maps.append(data)
+        self._pinned = ffi.from_buffer(data)  # nobody closes a map that is read
         self._pcap.more = self._next < len(self.paths)
-        if lib.pcap_wire_open(self._pcap, ffi.from_buffer(data), len(data)) < 0:
+        if lib.pcap_wire_open(self._pcap, self._pinned, len(data)) < 0:
             raise CaptureError(f"{path}: {self.error_text}")
+
+    @property
+    def _pcap(self) -> Any:
+        return self._whole()
 
     @property
     def pcap(self) -> Any:
@@ -217,6 +293,7 @@ class CaptureWire(Wire):
     @property
     def mapped(self) -> Any:
         """The bytes of the file being read."""
+        self.c  # noqa: B018 - is it open?
         return self._maps[-1]
 
     @property
@@ -238,19 +315,18 @@ class CaptureWire(Wire):
     @property
     def bytes_read(self) -> int:
         """How far into all files, for a progress bar."""
-        return self._bytes_before + int(self._pcap.pos)
+        return int(self._pcap.pos) + self._bytes_before
 
     @property
     def skipped_linktype(self) -> int:
         """Link type of frames that were skipped because they are not Ethernet."""
         return int(self._pcap.skipped_linktype)
 
-    def refill(self, host: Host) -> None:  # noqa: ARG002
+    def refill(self, host: Host) -> None:
         """Go on with the next file."""
-        self._open_next()
+        (uninterrupted if self._owner is None else host.turn.do)(self._open_next)
 
-    def close(self) -> None:
-        """Unmap."""
-        lib.pcap_wire_free(self._pcap)
-        self._pcap = ffi.NULL
+    def _give_back(self) -> None:
+        super()._give_back()
         self._maps.clear()
+        self._pinned = None
