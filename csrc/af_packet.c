@@ -8,8 +8,8 @@
  * which is told beside. The stamp is the moment the packet left GRO (netdev_tstamp_prequeue=1).
  *
  * The ring is bounded and the socket's own. What does not fit is counted (tp_drops), and that is all: the packet goes on,
- * its fate and its time are the same with and without. CPUs take the ring's lock to put something in, the reader takes
- * none. Two more points to tap are in the card and where a packet ends; a file (pcapng.c) can hang on all of them.
+ * its fate and its time are the same with and without. CPUs take the ring's lock to put something in, readers take one
+ * of their own. Two more points to tap are in the card and where a packet ends; a file (pcapng.c) can hang on all of them.
  *
  * Taps come and go while CPUs run: whoever walks a list has an odd number in a counter of its own, and who takes a tap
  * off the list waits until he saw each counter even, or moved. When nobody taps a point this costs one branch.
@@ -231,7 +231,7 @@ static bool ring_empty(struct packet_sock *ps)
 
 /* packet_recv() - up to max packets, one behind the other in buf (info[i].snaplen bytes each), as many as fit whole.
  * Return: how many, 0 = none is there; -EMSGSIZE: not even the first fits */
-int packet_recv(struct packet_sock *ps, u8 *buf, u64 size, struct packet_info *info, int max)
+static int take(struct packet_sock *ps, u8 *buf, u64 size, struct packet_info *info, int max)
 {
 	u64 used = 0;
 	int n = 0;
@@ -251,5 +251,15 @@ int packet_recv(struct packet_sock *ps, u8 *buf, u64 size, struct packet_info *i
 		n++;
 		smp_store_release(&ps->tail, ps->tail + entry_size(info[n - 1].snaplen)); /* Pairs with ring_room(). */
 	}
+	return n;
+}
+
+int packet_recv(struct packet_sock *ps, u8 *buf, u64 size, struct packet_info *info, int max)
+{
+	int n;
+
+	spin_lock(&ps->reading);
+	n = take(ps, buf, size, info, max);
+	spin_unlock(&ps->reading);
 	return n;
 }

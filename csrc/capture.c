@@ -171,14 +171,16 @@ static u64 now_ms(void)
 	return clock_ns() / 1000000;
 }
 
-/* Wait until a pipe takes a page. Return: 0, or -errno. In virtual time a signal ends it: Ctrl-C has to come through. */
+/* Wait until a pipe takes a page. Return: 0, or -errno. In virtual time a signal ends it: Ctrl-C has to come through. What is
+ * left when the capture was stopped is written by a thread that gets no signals, and waits until it is told to give up. */
 static int wait_for_reader(const struct capture *c)
 {
 	u64 began = now_ms();
 
 	for (;;) {
 		struct pollfd fd = { .fd = c->fd, .events = POLLOUT };
-		int rc = READ_ONCE(c->stop) & GIVEN_UP ? 0 : poll(&fd, 1, c->threaded ? TICK_MS : -1);
+		u32 stop = READ_ONCE(c->stop);
+		int rc = stop & GIVEN_UP ? 0 : poll(&fd, 1, c->threaded || stop ? TICK_MS : -1);
 
 		if (rc > 0)
 			return 0;
@@ -186,7 +188,7 @@ static int wait_for_reader(const struct capture *c)
 			return -errno;
 		if (!READ_ONCE(c->stop))
 			began = now_ms();
-		else if (READ_ONCE(c->stop) & GIVEN_UP || now_ms() - began > PATIENCE_MS)
+		else if (READ_ONCE(c->stop) & GIVEN_UP || (c->threaded && now_ms() - began > PATIENCE_MS))
 			return -EAGAIN;
 	}
 }

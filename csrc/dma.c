@@ -36,6 +36,7 @@ int dma_init(struct dma *d, u64 size)
 	if (d->base == MAP_FAILED)
 		goto fail;
 	d->size = size;
+	madvise(d->base, size, MADV_DONTFORK); /* a child process would share the ring, and has no business with it */
 	return 0;
 fail:
 	d->base = NULL;

@@ -7,6 +7,7 @@
  */
 #include "prelude.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #define PAGE 4096u
@@ -273,6 +274,7 @@ void host_free(struct host *h)
 		free(h->cpu[i]);
 	}
 	free(h);
+	malloc_trim(0); /* to the system, whichever thread's arena it came from: a host is a megabyte or two */
 }
 
 /* host_finish() - the end of a replay, when nothing moves any more: holes in streams are given up, what the card and

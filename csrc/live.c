@@ -340,7 +340,10 @@ int nic_thread(struct nic *nic)
 /* live_stop() - after all threads came home: what they left is run out in virtual time, by the caller's thread */
 void live_stop(struct host *h)
 {
+	u64 now = clock_ns(); /* all go on from here: what one has sent, another would else do at an earlier time */
+
 	h->live = 0;
+	h->nic.now = max_u64(h->nic.now, now);
 	h->nic.wire->live = 0;
 	h->nic.wire->eof = 1;
 	h->nic.wire->hungry = 0;
@@ -351,6 +354,7 @@ void live_stop(struct host *h)
 		skb_flush_returns(sd);
 		enqueue_flush(sd);
 		sd->live = 0;
+		sd->now = max_u64(sd->now, now);
 		sd->wake_ns = sd->irq_ns = sd->ipi_ns = sd->now;
 	}
 	inet_frags_flush(h); /* their time is real time, and nobody waits for it any more */

@@ -1284,7 +1284,7 @@ struct packet_sock {
 	struct packet_tap tap;
 	struct bpf_prog *filter;       /* NULL: all */
 	u8 *ring;
-	u32 size, lock;
+	u32 size, lock, reading;       /* lock: of CPUs; reading: of readers, one at a time */
 	u64 head, tail;                /* free-running, bytes */
 	u32 waiting;                   /* wake the reader when something comes */
 	int wake_fd;

@@ -38,7 +38,7 @@ def host():
 
     yield make
     for h in made:
-        if h.c is not None:
+        if not h.closed:
             ledger = h.ledger()
             assert ledger.closed, ledger
             h.close()

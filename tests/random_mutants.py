@@ -1,4 +1,3 @@
-# ruff: noqa: T201 (what scripts/mutate says)
 """scripts/mutate --random: small mistakes in random places of the C, and whether a test notices.
 
 A mutant meets the tests that reach its line (tests/reached.py): first those of its stage, then others, the most to the

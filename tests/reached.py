@@ -1,4 +1,3 @@
-# ruff: noqa: T201 (what scripts/mutate says)
 """Which tests, and which C programs, reach a line of csrc/: recorded once, so that a mutant meets those only.
 
 Everything is compiled with gcc's -fsanitize-coverage=trace-pc and linked with tests/c/trace_pc.c. Each test, and the

@@ -9,6 +9,7 @@ import dataclasses
 import inspect
 import os
 import random
+import socket
 import sys
 
 import frames
@@ -20,7 +21,7 @@ from vnic.errors import VnicError
 from vnic.knobs import KNOBS
 from vnic.limits import show as show_limits
 
-CLOSED = False
+CLOSED = True
 """Go on using what was closed, too: each call is a VnicError then."""
 
 REFUSALS = (VnicError, ValueError, TypeError, LookupError, OSError)
@@ -112,6 +113,10 @@ ARGUMENTS = {
     "timeout": lambda _: 0.0,
     "until_ns": lambda w: w.host.now_ns + w.rng.randrange(10**7),
     "vlen": lambda w: w.rng.randint(1, 64),
+    "far_end": lambda _: None,
+    "level": lambda _: socket.SOL_SOCKET,
+    "value": lambda w: w.rng.choice([5000, True, 1 << 20]),
+    "work": lambda w: w.step if w.nested < 2 else lambda: None,
     "wire": lambda _: None,
     "Host.run.frames": lambda w: w.rng.randrange(200),
     "MemoryWire.frames": lambda w: w.rng.choice([1, 2, 64]),
@@ -229,11 +234,7 @@ class World:
         got = self.attempt(what, getattr(thing, member), *args, **kwargs)
         if type(got) in MADE.values() and len(self.things) < 60 and got not in self.things:
             self.things.append(got)
-        if inspect.isgenerator(got) or hasattr(got, "gen"):  # stopped_machine()
-            with got:
-                if self.nested < 2:
-                    self.step()
-        elif inspect.isfunction(got) and got is not handler:  # a decorator
+        if inspect.isfunction(got) and got is not handler:  # a decorator
             self.attempt(f"{what}()", got, self.rng.choice([handler, self.meddle, None, 5]))
         return got
 

@@ -532,12 +532,15 @@ def test_whoever_has_stopped_the_machine_may_do_all_that_stops_it(foreign):
     d.put("<Q", 32, d.features)
     d.host.start()
     try:
-        with d.host.stopped_machine():
+
+        def all_that_stops_it():
             assert d.begin() == 0
             d.host.nic.call_fd(0)
             d.host.nic.kick()
             d.host.packet_type(0x88B5)(print)
             d.host.knobs.rx_usecs = 20
+
+        d.host.while_stopped(all_that_stops_it)
         wait_for(lambda: d.host.c.nic.queue[0].frames >= d.n)
     finally:
         d.host.stop()

@@ -1,6 +1,7 @@
 """Ctrl-C at any moment of the command: as other tools it is ended by the signal, and says nothing."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -93,6 +94,29 @@ def test_ctrl_c_while_a_command_loads_what_it_needs_is_no_traceback(begun, comma
 @pytest.mark.usefixtures("netns")
 def test_ctrl_c_while_run_attaches_is_no_traceback(begun):
     at_many_moments(begun, "run", "--tap", "it0")
+
+
+@pytest.mark.root
+@pytest.mark.slow
+@pytest.mark.usefixtures("netns")
+def test_ctrl_c_at_any_moment_of_a_run_leaves_no_interface_and_no_socket(begun, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    reported = 0
+    for ms in range(0, 240, 40):
+        p = begun("run", "--tap", "it1", "--json", "--write", str(tmp_path / "out.pcapng"))
+        while not list(tmp_path.rglob("it1-*")):  # it is about to start
+            assert p.poll() is None, p.communicate()
+            time.sleep(0.001)
+        time.sleep(ms / 1000)
+        code, out, err = interrupt(p)
+        assert err == "", ms
+        assert code in (-signal.SIGINT, 0), ms
+        if code == 0:
+            facts = json.loads(out)
+            reported += facts["ledger"]["in_flight"] == 0 and facts["capture"]["error"] is None
+        assert "it1" not in Path("/proc/thread-self/net/dev").read_text()
+        assert [p.name for p in tmp_path.rglob("it1-*")] == []
+    assert reported
 
 
 def test_ctrl_c_in_the_middle_of_a_replay_closes_what_it_writes(begun, tmp_path):

@@ -71,41 +71,40 @@ def test_a_handler_turns_knobs_before_start_has_returned(live, monkeypatch):  # 
     """It once changed them as if nothing ran."""
     h = live([[frames.udp()]], cpus=2, sink=True)
     stopped, seen = threading.Event(), []
-    started = vnic.live.start_quietly
+    started = vnic.live.Threads.start
 
-    def slowly(*threads):
-        started(*threads)
+    def slowly(threads):
+        started(threads)
         stopped.wait(5)
 
     @h.nic.filter
     def burst(packets):
-        with h.stopped_machine():
-            seen.append(h.running and h._threads._at_rest == 2)
+        h.while_stopped(lambda: seen.append(h.running and h._threads._at_rest == 2))
         stopped.set()
 
-    monkeypatch.setattr(vnic.live, "start_quietly", slowly)
+    monkeypatch.setattr(vnic.live.Threads, "start", slowly)
     h.start()
     wait_until(lambda: seen)
     h.stop()
     assert seen == [True]
 
 
-def test_nothing_is_changed_while_the_host_ends(live):  # noqa: F811
+def test_nothing_is_changed_while_the_host_ends(live, monkeypatch):  # noqa: F811
     """Threads that were all gone looked like threads at rest; what they left was being run out by somebody else."""
     h = live([[frames.udp()]], cpus=2, sink=True)
-    ran_out, close_gate = [], h.sending.close
+    ran_out, shut = [], h.turn.shut
 
-    def close():
+    def before(caller, *, closing):
         with pytest.raises(vnic.VnicError, match="stopping"):
             h.knobs.rx_ring = 128
         ran_out.append(h.knobs.rx_ring)
-        close_gate()
+        shut(caller, closing=closing)
 
     h.start()
-    h.sending.close = close
+    monkeypatch.setattr(h.turn, "shut", before)
     h.stop()
     assert ran_out == [256]
-    h.sending.close = close_gate
+    monkeypatch.undo()
     h.knobs.mtu = 1500
     assert h.knobs.mtu == 1500
 
@@ -142,10 +141,10 @@ def test_an_interrupt_that_is_held_back_follows_what_is_set_now(change):
 
 def test_nothing_is_changed_while_the_host_is_freed():
     h, tried = vnic.Host(cpus=1), []
-    close = h.nic.close
+    give_back = h.nic._give_back
 
     def change():
-        with pytest.raises(vnic.VnicError, match="running already"):
+        with pytest.raises(vnic.VnicError, match="the host is closed"):
             h.knobs.rx_ring = 128
         tried.append(True)
 
@@ -153,9 +152,9 @@ def test_nothing_is_changed_while_the_host_is_freed():
         other = threading.Thread(target=change)
         other.start()
         other.join()
-        close()
+        give_back()
 
-    h.nic.close = closing
+    h.nic._give_back = closing
     h.close()
     assert tried == [True]
     h.close()

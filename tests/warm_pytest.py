@@ -1,4 +1,3 @@
-# ruff: noqa: T201 (its answers)
 """Pytest that has imported all but vnic, and forks for each run: scripts/mutate --random's, which has many short ones.
 
 A line of JSON comes in for each run: site (whose vnic), files, nodes (in their order; none given: all of the files),

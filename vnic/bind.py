@@ -22,7 +22,6 @@ _EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range
 class Binding:
     """What :class:`vnic.Host` does about sockets."""
 
-    c: Any
     bound: list[Socket | PacketSocket]
 
     @property
@@ -36,26 +35,39 @@ class Binding:
         ``gro`` is UDP_GRO: datagrams of one flow come merged, see :meth:`UdpSocket.recvmsg`.
         """
         port = whole("port", port, 0, 65535)
-        if port == 0:
-            port = self._free_port()
-        if not reuse_port:
-            self._refuse_bound(UdpSocket, port, addr)
-        sock = UdpSocket(self._me, self._bind(lib.SOCK_UDP, port, addr))
-        sock.gro = gro
-        return self.adopt(sock)
+
+        def bind() -> UdpSocket:
+            self._me.c  # noqa: B018 - is it open?
+            which = port or self._free_port()
+            if not reuse_port:
+                self._refuse_bound(UdpSocket, which, addr)
+            sock = self.adopt(UdpSocket(self._me, self._bind(lib.SOCK_UDP, which, addr)))
+            sock.gro = gro
+            return sock
+
+        self._me.refuse_others()
+        return self._me.turn.do(bind)
 
     def tcp(self, port: int, addr: str | None = None) -> TcpListener:
         """Take TCP streams that come to ``port``. ConfigError: it is bound already."""
         port = whole("port", port, 0, 65535)
-        self._refuse_bound(TcpListener, port, addr)
-        return self.adopt(TcpListener(self._me, self._bind(lib.SOCK_TCP_LISTEN, port, addr)))
+
+        def bind() -> TcpListener:
+            self._me.c  # noqa: B018 - is it open?
+            self._refuse_bound(TcpListener, port, addr)
+            return self.adopt(TcpListener(self._me, self._bind(lib.SOCK_TCP_LISTEN, port, addr)))
+
+        self._me.refuse_others()
+        return self._me.turn.do(bind)
 
     def packet_socket(self, filter: bpf.Filter | None = None, *, ring: int = 1 << 21) -> PacketSocket:  # noqa: A002
         """See what an AF_PACKET socket would, as far as the filter wants it: see :func:`vnic.bpf.compile`.
 
         ``ring`` bytes hold what is not read yet. ConfigError: the filter is none, or the ring's size.
         """
-        return self.adopt(PacketSocket(self._me, None if filter is None else bpf.compile(filter), ring))
+        self._me.c  # noqa: B018 - is it open?
+        program = None if filter is None else bpf.compile(filter)
+        return self._me.turn.do(lambda: self.adopt(PacketSocket(self._me, program, ring)))
 
     def _refuse_bound(self, kind: type[Socket], port: int, addr: str | None) -> None:
         if any(isinstance(s, kind) and s.local == (addr or "", port) for s in self.bound):
@@ -70,8 +82,7 @@ class Binding:
 
     def _bind(self, kind: int, port: int, addr: str | None) -> Any:
         to = ffi.NULL if addr is None else inet_addr(addr)
-        self._me.refuse_others()
-        c = lib.sock_bind(self.c, kind, to, port)
+        c = lib.sock_bind(self._me.c, kind, to, port)
         if c == ffi.NULL:
             raise VnicError("all sockets are taken")
         return c

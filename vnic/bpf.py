@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import functools
+import os
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -22,6 +23,15 @@ _SNAPLEN = 262144
 _NETMASK_UNKNOWN = 0xFFFFFFFF
 _DDD = re.compile(r"\s*\d+\s*(?:[\n,]\s*\d+\s+\d+\s+\d+\s+\d+\s*)*[\n,]?\s*")
 _compiler = threading.Lock()  # libpcap's was not for several threads until 1.8
+
+
+def _after_fork() -> None:
+    """Whoever compiled in the parent does not in the child."""
+    global _compiler  # noqa: PLW0603
+    _compiler = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 @dataclass(frozen=True, slots=True)

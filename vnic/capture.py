@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from vnic._core import ffi, lib
 from vnic.bpf import compile as compile_filter
 from vnic.errors import ConfigError, VnicError
+from vnic.lifetime import Uncopied
 from vnic.stats import FATES, enum_names
+from vnic.uninterrupted import Job, QuietThread
 from vnic.values import TIME_MAX_NS, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vnic.bpf import Filter
+    from vnic.bpf import Filter, Program
     from vnic.host import Host
 
 POINTS = tuple(n.removeprefix("TAP_").lower() for n in enum_names("tap_point", "TAP_POINTS"))
@@ -25,6 +26,7 @@ POINTS = tuple(n.removeprefix("TAP_").lower() for n in enum_names("tap_point", "
 
 _FD_MAX = (1 << 31) - 1
 _TIME_MAX_NS = (1 << 64) - 1 - TIME_MAX_NS  # with virtual time on top it does not wrap
+_HURRY_S = 0.1
 _BATCH_BYTES, _BATCH_BYTES_LIVE = 1 << 21, 1 << 23
 
 
@@ -39,8 +41,10 @@ def _bits(at: str | Iterable[str]) -> int:
     return bits
 
 
-class Capture:
+class Capture(Uncopied):
     """Write what passes some points of the path to ``path`` until closed. Costs the path nothing when there is none.
+
+    It is its host's, and closed with it, whole. After that the counts stay, and close() does nothing.
 
     The points, each an interface of the file named like ``"vnic0 gro"``:
 
@@ -70,6 +74,10 @@ class Capture:
         ConfigError: there is no such point, or the file cannot be made.
     """
 
+    _capture: Any = None
+    _writer: QuietThread | None = None
+    _hurry = False
+
     def __init__(
         self,
         host: Host,
@@ -82,7 +90,6 @@ class Capture:
     ) -> None:
         self._host = host
         self._totals = (0, 0, 0)
-        self._freeing = threading.Lock()
         from vnic.host import Host
 
         if not isinstance(host, Host):
@@ -91,7 +98,14 @@ class Capture:
         if not isinstance(name, str) or isinstance(path, bool):
             raise TypeError("path: a file's name or a descriptor; name: text")
         host.refuse_others()
+        self.path = Path(str(path))
+        self._given = path if isinstance(path, int) else None
+        host.c  # noqa: B018 - is it open?
         program = None if filter is None else compile_filter(filter)
+        host.turn.do(lambda: self._open(path, points, program, base_ns, name))
+
+    def _open(self, path: str | Path | int, points: int, program: Program | None, base_ns: int, name: str) -> None:
+        host = self._host
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
             own = {"-": 1}.get(str(path), path)
@@ -99,13 +113,11 @@ class Capture:
             self._fd = os.dup(own) if isinstance(own, int) else os.open(own, flags, 0o644)
         except OSError as e:
             raise ConfigError(f"{path}: {e.strerror}") from e
-        self.path = Path(str(path))
-        self._given = path if isinstance(path, int) else None
         texts = [f"{fate}: {ffi.string(lib.fate_text(i)).decode()}" for i, fate in enumerate(FATES)]
         self._texts = [ffi.new("char[]", t.encode()) for t in texts]  # the C side has pointers to them
         self._verdicts = ffi.new("char *[]", self._texts)
         size = _BATCH_BYTES_LIVE if host.live else _BATCH_BYTES
-        self._c: Any = lib.capture_new(
+        c = lib.capture_new(
             host.c,
             self._fd,
             base_ns,
@@ -116,34 +128,30 @@ class Capture:
             size,
             host.live,
         )
-        if self._c == ffi.NULL:
+        if c == ffi.NULL:
             os.close(self._fd)
             raise VnicError(f"{path}: no memory, or the interface's name is too long")
-        self._writer: threading.Thread | None = None
+        self._capture = c
+        host.nic.captures.append(self)
         if host.running:
             self.start()
-        host.nic.captures.append(self)
 
     def start(self) -> None:
         """Live: start the thread that writes (the host does when it starts, without what privileges were dropped)."""
-        from vnic.live import set_name, start_quietly
+        if self._c is not None and self._writer is None:
+            self._host.turn.do(self._start)
 
+    def _start(self) -> None:
         if not self._host.live:
             raise VnicError("in virtual time the path writes its captures itself: start() is a live host's")
-        if self._writer is not None:
-            return
-
-        def write() -> None:
-            set_name("capture")
-            lib.capture_thread(self._c)
-
-        self._writer = threading.Thread(target=write, name="capture", daemon=True)
-        start_quietly(self._writer)
+        self._writer = QuietThread("capture", lib.capture_thread, self._c)  # it keeps neither us nor the host
+        self._writer.start()
 
     def _counts(self) -> tuple[int, int, int]:
-        if self._c is not None:
-            lost = int(self._c.lost)
-            self._totals = int(self._c.packets) - lost, int(self._c.drops) + lost, int(self._c.late)
+        c = self._capture
+        if c is not None and not self._host.closed:
+            packets, drops, late, lost = c.packets, c.drops, c.late, c.lost
+            self._totals = int(packets) - int(lost), int(drops) + int(lost), int(late)
         return self._totals
 
     @property
@@ -173,36 +181,81 @@ class Capture:
     @property
     def broken(self) -> bool:
         """Did the file or the pipe refuse something? Then no more is written."""
-        with self._freeing:
-            return self._c is not None and int(self._c.error) < 0
+        c = self._capture
+        return c is not None and not self._host.closed and c.error < 0
 
     def give_up(self) -> None:
         """From another thread: a pipe whose reader is slow gets no more, and what it has not got is counted."""
-        with self._freeing:
-            if self._c is not None:
-                lib.capture_give_up(self._c)
+        self._hurry = True
 
     def set_base(self, base_ns: int) -> None:
         """Epoch time of virtual time 0, ns."""
         self._c.base_ns = whole("base_ns", base_ns, 0, _TIME_MAX_NS)
 
+    @property
+    def _c(self) -> Any:
+        self._host.c  # noqa: B018 - is that open, and for us?
+        if self._capture is None:
+            raise VnicError("the capture is closed")
+        return self._capture
+
+    def __repr__(self) -> str:
+        return f"<vnic.Capture {self.path}{' closed' if self._capture is None or self._host.closed else ''}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
     def close(self) -> None:
-        """Write the rest. VnicError if the file could not take all of it (the packets lost are counted)."""
-        if self._c is None:
+        """Write the rest. Live, a pipe's reader that takes nothing for 2 s gets no more; else it waits, until Ctrl-C.
+
+        A second time it does nothing, nor in a child process.
+
+        Raises:
+            VnicError: the file could not take all of it (the packets lost are counted). It is closed all the same.
+        """
+        if self._capture is None or self._host.closed:
             return
         self._host.refuse_others()
-        lib.capture_detach(self._host.c, self._c)
-        lib.capture_stop(self._c)
-        if self._writer is not None:
-            self._writer.join()
-        rc = lib.capture_flush(self._c)
-        self._counts()
-        with self._freeing:
-            lib.capture_free(self._c)
-            self._c = None
+        self._host.turn.refuse_within(self)
+        try:
+            self._host.turn.do(self._give_back)
+        except BaseException:
+            self._hurry = True
+            raise
+
+    def _give_back(self) -> None:
+        c = self.__dict__.pop("_capture", None)  # one call: of two that close it one does
+        if c is None:
+            return
+        lib.capture_detach(self._host.c, c)
+        lib.capture_stop(c)
+        rc = self._flush(c)
+        packets, drops, late, lost = c.packets, c.drops, c.late, c.lost
+        self._totals = int(packets) - int(lost), int(drops) + int(lost), int(late)
+        self._host.turn.others_out_of(self)
+        lib.capture_free(c)
         self._host.nic.captures.remove(self)
         os.close(self._fd)
         if rc < 0:
             why = "its reader does not read" if rc == -errno.EAGAIN else os.strerror(-rc)
             name = {"-": "standard output", str(self._given): "the capture"}.get(str(self.path), self.path)
             raise VnicError(f"{name}: {why}; {self.drops} packets are missing")
+
+    def _flush(self, c: Any) -> int:
+        """What waits is written by a thread of its own, so that somebody is there to say that it is enough."""
+        writer = self._writer
+
+        def write() -> int:
+            if writer is not None:
+                writer.finish()
+            return int(lib.capture_flush(c))
+
+        job = Job(write)
+        job.start()
+        while not job.wait(_HURRY_S):
+            if self._hurry:
+                lib.capture_give_up(c)
+        return job.result()

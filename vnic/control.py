@@ -24,15 +24,15 @@ import os
 import selectors
 import socket
 import struct
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from vnic import commands, control_capture
 from vnic.errors import VnicError
-from vnic.live import set_name, start_quietly
+from vnic.lifetime import Living
 from vnic.reply import Reply
+from vnic.uninterrupted import Happened, QuietThread, uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,8 +117,10 @@ def _decode(line: bytes) -> tuple[str, list[str]] | Reply:
     return command, argv
 
 
-class Control:
-    """A host's control socket; served from :meth:`start` (or ``with``) until closed.
+class Control(Living):
+    """A host's control socket; served from :meth:`start` (or ``with``) until closed. To be closed before its host.
+
+    A child process after fork() neither serves it nor takes it away.
 
     Args:
         host: which; ``host.name`` names the socket.
@@ -134,50 +136,70 @@ class Control:
         self, host: Host, *, facts: Callable[[], dict[str, Any]] | None = None, path: Path | None = None
     ) -> None:
         self._host, self._facts = host, facts
+        host.c  # noqa: B018 - is it open?
         self.path = path or directory() / f"{host.name}-{os.getpid()}"
-        self._owner = os.geteuid()
+        self._owner_uid = os.geteuid()
         self._clients: dict[int, _Client] = {}
         self._captures: list[control_capture.Running] = []
-        self._selector = selectors.DefaultSelector()
-        self._ended = threading.Event()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        self._ended = Happened()
+        self._thread = QuietThread("control", self._serve)
+        uninterrupted(self._listen)
+
+    def _listen(self) -> None:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         self.path.unlink(missing_ok=True)  # of a process that had our number and was killed
         try:
-            os.fchmod(self._listener.fileno(), 0o600)  # before there is a name: bind() takes the mode from here
-            self._listener.bind(str(self.path))
+            os.fchmod(listener.fileno(), 0o600)  # before there is a name: bind() takes the mode from here
+            listener.bind(str(self.path))
             self.path.chmod(0o600)
-            self._listener.listen(CLIENTS_MAX)
+            listener.listen(CLIENTS_MAX)
         except OSError:
-            self._listener.close()
+            listener.close()
             raise
+        self._listener = listener
+        self._selector = selectors.DefaultSelector()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake, selectors.EVENT_READ)
-        self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
+        self._begin(listener)
+
+    def __repr__(self) -> str:
+        return f"<vnic.control.Control {self.path}{' closed' if self.closed else ''}>"
 
     def start(self) -> None:
-        """Start the thread: it has the privileges that its caller has now."""
-        start_quietly(self._thread)
+        """Start the thread: it has the privileges that its caller has now. VnicError: it was closed."""
+        self.c  # noqa: B018 - is it open?
+        uninterrupted(self._thread.start)
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End it: captures that clients had are closed, the socket is gone."""
-        if self._ended.is_set():
+    def _give_back(self) -> None:
+        """Captures that clients had are closed, the socket is gone."""
+        if self._at is None:
             return
+        self._end()
         self._ended.set()
         self._wake_up()
         if self._thread.ident is None:
             self._close_all()
         else:
-            self._thread.join()
+            self._thread.finish()
+        os.close(self._wake)
+        self._ended.close()
         with contextlib.suppress(OSError):
             self.path.unlink()
+
+    def _in_child(self) -> None:
+        """A child's copies would keep clients waiting for an answer when we are gone. What is shared stays as it is."""
+        for client in self._clients.values():
+            client.sock.close()
+            client.forget_fds()
+        self._selector.close()
+        self._listener.close()
+        os.close(self._wake)
+        self._ended.close()
 
     def _wake_up(self) -> None:
         os.eventfd_write(self._wake, 1)
@@ -185,9 +207,8 @@ class Control:
     # ---- the thread ----
 
     def _serve(self) -> None:
-        set_name("control")
         try:
-            while not self._ended.is_set():
+            while not self._ended.yes:
                 waiting = any(c.request or c.answer or c.capture for c in self._clients.values())
                 for key, events in self._selector.select(_TICK_S if waiting else None):
                     if key.fileobj is self._listener:
@@ -212,7 +233,6 @@ class Control:
             self._drop(client)
         self._selector.close()
         self._listener.close()
-        os.close(self._wake)
 
     def _accept(self) -> None:
         try:
@@ -222,7 +242,7 @@ class Control:
                 self._ended.wait(_TICK_S)
             return
         _, uid, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-        if uid not in (0, self._owner):
+        if uid not in (0, self._owner_uid):
             sock.close()
             return
         if len(self._clients) >= CLIENTS_MAX:

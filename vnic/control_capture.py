@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 from vnic import bpf
 from vnic.capture import POINTS, Capture
 from vnic.errors import ConfigError, VnicError
-from vnic.live import set_name, start_quietly
 from vnic.reply import Reply
+from vnic.uninterrupted import QuietThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,7 +70,7 @@ class Running:
             raise VnicError(f"there are {CAPTURES_MAX} captures already")
         self.reply: Reply | None = None
         self._ended = ended
-        self._thread: threading.Thread | None = None
+        self._thread: QuietThread | None = None
         try:
             if given.truncate and stat.S_ISREG(os.fstat(fd).st_mode):
                 os.ftruncate(fd, 0)
@@ -93,11 +93,10 @@ class Running:
     def stop(self) -> None:
         """Begin to write the rest, which may take its time: a reader can be slow."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._finish, name="capture-end", daemon=True)
-            start_quietly(self._thread)
+            self._thread = QuietThread("capture-end", self._finish)
+            self._thread.start()
 
     def _finish(self) -> None:
-        set_name("capture-end")
         try:
             self.reply = Reply(data=self._capture.finish())
         except Exception as e:  # noqa: BLE001 - who asked waits for an answer
@@ -109,6 +108,6 @@ class Running:
     def wait(self, seconds: float) -> None:
         """Until the end, if it was asked to stop; after so many seconds a slow reader gets no more."""
         if self._thread is not None:
-            self._thread.join(seconds)
+            self._thread.finish(seconds)
             self._capture.give_up()
-            self._thread.join()
+            self._thread.finish()

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from typing import TYPE_CHECKING, Any, Self
+import _thread
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from vnic import address, stats
-from vnic import gro as gro_
+from vnic import address
 from vnic import knobs as knobs_
 from vnic._core import ffi, lib
 from vnic.bind import Binding
+from vnic.ending import Ending
 from vnic.errors import ConfigError, VnicError, check
 from vnic.nic import Nic, only_rings
 from vnic.seam import Handler, Seam
 from vnic.settings import Settings
-from vnic.sock import ReadBuffers, SendGate
+from vnic.shown import Shown
+from vnic.sock import ReadBuffers
+from vnic.turn import Turn
 from vnic.values import TIME_MAX_NS, whole
 from vnic.wire import MemoryWire, wire_of_a_host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from vnic.live import Threads
     from vnic.packet import PacketSocket
     from vnic.sock import Socket
     from vnic.wire import Frame, Wire
 
 _SLICE_FRAMES = 100_000
 _FRAMES_MAX = (1 << 63) - 1
+T = TypeVar("T")
 
 
-class Host(Binding):
-    """A host with one card. Everything is allocated here, nothing per packet.
+class Host(Ending, Binding, Shown):
+    """A host with one card. Everything is allocated here, nothing per packet. A context manager: it has to be closed.
+
+    After that, every call is a VnicError, but for close(), and what is Python's own: ``name``, ``config``, ``closed``,
+    and all snapshots that were made before. So it is in a child process after fork(). It cannot be copied or pickled.
+    Sockets and captures are the host's, and closed with it; so is the wire.
 
     Args:
         wire: where frames come from; default: a wire in memory, see :meth:`Nic.feed`.
@@ -70,33 +78,42 @@ class Host(Binding):
             raise ConfigError(f"cost={knobs['cost']}: a live host takes the time it takes; costs are for virtual time")
         cpus = whole("cpus", cpus, 1, lib.CPUS_MAX)
         self.wire = wire_of_a_host(wire)
-        self.c: Any = lib.host_new(cpus)
-        if self.c == ffi.NULL:
-            raise MemoryError("no memory for the host")
         self.bound: list[Socket | PacketSocket] = []
-        self._threads: Any = None
+        self._threads: Threads | None = None
         self.name = "vnic0"  # of the card, as /proc/net/dev shows it
         self.began_ns = 0
-        self._busy = threading.Lock()
-        self._runner = 0
         self._histograms: dict[int, Any] = {}
-        self.buffers, self.sending = ReadBuffers(), SendGate()
-        self._seam = Seam(self.c, self.stopped_machine)
+        self.buffers = ReadBuffers()
+        self.turn = Turn(self)
+        self._seam = Seam(self)
         self.nic = Nic(self)
-        try:
-            self._configure(ip=ip, gateway=gateway, sink=sink, seed=seed, live=live, latency=latency)
-            self.c.external_driver = bool(external_driver)
-            self.knobs = Settings(self)
-            self.config = knobs_.apply(self.c, self.wire.c, {"cost": "zero" if live else "linux"} | knobs)
-            address.join_groups(self.c)
-            check(lib.host_start(self.c), "start the host")
-            addresses = ip if isinstance(ip, str) else list(ip)
-            self.config |= {"cpus": cpus, "ip": addresses, "seed": seed}
-            self.config["netdev-budget-usecs"] = int(self.c.netdev_budget_usecs)
-            self.knobs.each_queue(each_queue)
-        except BaseException:
-            self.close()
-            raise
+        self.knobs = Settings(self)
+        self.config: dict[str, Any] = {}
+        self._live = live
+
+        def make() -> None:
+            self.wire._belong_to(self)  # noqa: SLF001 - it is ours
+            at = lib.host_new(cpus)
+            if at == ffi.NULL:
+                raise MemoryError("no memory for the host")
+            self._begin(at)
+            try:
+                self._configure(ip=ip, gateway=gateway, sink=sink, seed=seed, live=live, latency=latency)
+                self._open(bool(external_driver), {"cost": "zero" if live else "linux"} | knobs)
+                self.config |= {"cpus": cpus, "ip": ip if isinstance(ip, str) else list(ip), "seed": seed}
+                self.config["netdev-budget-usecs"] = int(self.c.netdev_budget_usecs)
+                self.knobs.each_queue(each_queue)
+            except BaseException:
+                self.close()
+                raise
+
+        self.turn.do(make)
+
+    def _open(self, external_driver: bool, knobs: dict[str, Any]) -> None:  # noqa: FBT001
+        self.c.external_driver = external_driver
+        self.config = knobs_.apply(self.c, self.wire.c, knobs)
+        address.join_groups(self.c)
+        check(lib.host_start(self.c), "start the host")
 
     def _configure(
         self,
@@ -120,12 +137,22 @@ class Host(Binding):
                 self._histograms[i] = ffi.new("struct histogram[]", lib.LAT_MAX)
                 c.cpu[i].lat = self._histograms[i]
 
+    @property
+    def c(self) -> Any:
+        """The ``struct host *``: every use of the host comes by here. VnicError: it is closed, or another process's."""
+        turn = self.turn
+        if turn.alone or turn.unfinished:
+            turn.look()
+        if self._at is None:
+            raise VnicError(self._why)
+        return self._at
+
     # ---- running ----
 
     @property
     def live(self) -> bool:
-        """Real time?"""
-        return bool(self.c.live)
+        """Real time? Not any more, once it was stopped."""
+        return self._live
 
     @property
     def now_ns(self) -> int:
@@ -137,38 +164,35 @@ class Host(Binding):
 
         Return: True = nothing is left to do (before ``until_ns``). Works in bounded slices, so Ctrl-C comes through.
         """
+        self.c  # noqa: B018 - is it open?
         frames = None if frames is None else whole("frames", frames, 0, _FRAMES_MAX)
         until_ns = None if until_ns is None else whole("until_ns", until_ns, 0, TIME_MAX_NS)
-        with self._running():
+        self._refuse_live()
+        self.turn.take(sys._getframe())  # noqa: SLF001 - documented, but for its name
+        try:
             return self._run(frames, until_ns)
+        finally:
+            self.turn.leave(sys._getframe())  # noqa: SLF001
 
     def step(self) -> bool:
         """One agent's turn in virtual time: the card, or a CPU. Return: False = nothing is left to do."""
-        with self._running():
-            self._refuse_live()
-            event = lib.vtime_step(self.c)
-            self.handle(event)
-            return bool(event != lib.EV_DONE)
-
-    @contextlib.contextmanager
-    def _running(self) -> Iterator[None]:
-        """Only one run at a time: a host is one machine, and not for several threads at once."""
-        if not self._busy.acquire(blocking=False):
-            raise VnicError("the host is running already: in another thread, or this is one of its handlers")
-        self._runner = threading.get_ident()
+        self.c  # noqa: B018 - is it open?
+        self._refuse_live()
+        self.turn.take(sys._getframe())  # noqa: SLF001
         try:
-            yield
+            event = lib.vtime_step(self.c)
+            self._handle(event)
+            return bool(event != lib.EV_DONE)
         finally:
-            self._busy.release()
+            self.turn.leave(sys._getframe())  # noqa: SLF001
 
     def _refuse_live(self) -> None:
-        if self.live:
+        if self.c is not None and self.live:
             raise VnicError("a live host runs by itself: use start() and stop()")
 
     def _run(
         self, frames: int | None = None, until_ns: int | None = None, *, give_up: Callable[[], bool] = lambda: False
     ) -> bool:
-        self._refuse_live()
         end = None if frames is None else int(self.c.nic.offered) + frames
         while True:
             if until_ns is not None:
@@ -180,7 +204,7 @@ class Host(Binding):
                 return True
             if event == lib.EV_SLICE and end is not None and self.c.nic.offered >= end:
                 return False
-            self.handle(event)
+            self._handle(event)
             if event == lib.EV_SLICE:
                 self.progress()
             if give_up():
@@ -189,8 +213,17 @@ class Host(Binding):
     def handle(self, event: int) -> None:
         """Do what the data plane returned for. VnicError: the caller is not who runs it."""
         self.refuse_others()
+        self._refuse_live_threads()
+        self._handle(event)
+
+    def _refuse_live_threads(self) -> None:
+        """And what they call: a handler is below one of them, or below who runs the host."""
         if self.running and not self.on_card_thread():
             raise VnicError("a live host's own threads do that")
+        self._seam.refuse_nested()
+
+    def _handle(self, event: int) -> None:
+        """The same for who runs it."""
         if event == lib.EV_UPCALL:
             self._seam.run_upcalls()
         elif event == lib.EV_FILTER:
@@ -209,31 +242,49 @@ class Host(Binding):
 
     def finish(self) -> None:
         """Run everything out: timers, readers, holes in streams; what the card still holds ends as DEV_READY."""
-        with self._running():
+        self.c  # noqa: B018 - is it open?
+        self._refuse_live()
+        self.turn.take(sys._getframe())  # noqa: SLF001
+        try:
+            self._finish()
+        finally:
+            self.turn.leave(sys._getframe())  # noqa: SLF001
+
+    def _finish(self) -> None:
+        self._run(give_up=only_rings(self.c))
+        for _ in range(2):
+            lib.host_finish(self.c)
             self._run(give_up=only_rings(self.c))
-            for _ in range(2):
-                lib.host_finish(self.c)
-                self._run(give_up=only_rings(self.c))
-            if int(self.c.nic.up):  # the first two rounds were busy with streams
-                lib.host_finish(self.c)
+        if int(self.c.nic.up):  # the first two rounds were busy with streams
+            lib.host_finish(self.c)
 
     def start(self, *, pin: Sequence[int] | None = None) -> None:
-        """Live: a thread for the card and one for each CPU. ``pin``: real CPUs, the card's, then theirs in turn."""
-        from vnic.live import Threads
+        """Live: a thread for the card and one for each CPU. ``pin``: real CPUs, the card's, then theirs in turn.
 
+        An exception of a signal handler meanwhile ends the waiting only: then they may run, and stop() is called for.
+        """
+        self.c  # noqa: B018 - is it open?
         if not self.live:
             raise VnicError("start() is for a live host: Host(live=True)")
-        if self.running:
-            raise VnicError("the host was started already")
+        self.turn.do(lambda: self._start(pin))
+
+    def _start(self, pin: Sequence[int] | None) -> None:
+        from vnic.live import Threads
+
+        if self._threads is not None:
+            raise VnicError("the host was started already: stop() it first")
         self.began_ns = int(lib.clock_ns())
         for capture in self.nic.captures:
             capture.start()
-        with self._running():  # nobody changes anything just now
-            self._threads = Threads(self, pin)
+        self.turn.take(sys._getframe())  # noqa: SLF001 - nobody changes anything just now
         try:
-            self._threads.start()
+            self._threads = threads = Threads(self, pin)
+        finally:
+            self.turn.leave(sys._getframe())  # noqa: SLF001
+        try:
+            threads.start()
         except BaseException:
-            if not self._threads.alive():
+            if not threads.alive():
                 self._threads = None
             raise
 
@@ -244,47 +295,40 @@ class Host(Binding):
 
     def wait(self, seconds: float | None = None) -> bool:
         """Live: until the wire has ended (True) or the time is over (False). Ctrl-C comes through."""
-        return self._threads is not None and bool(self._threads.wire_ended.wait(seconds))
-
-    def stop(self) -> None:
-        """Live: stop reading the wire, let everything run out, join the threads. Then both laws hold."""
-        if self._threads is not None:
-            try:
-                self._stop_threads()
-            except VnicError:
-                self._seam.give_up()  # a handler that raised would raise again
-                raise
-            finally:
-                if self._threads is None:
-                    self.finish()
-                    self.sending.open()
-
-    def _stop_threads(self) -> None:
-        try:
-            self._threads.stop()
-        finally:
-            if not self._threads.alive():
-                self._threads = None
+        threads = self._threads
+        return self.c is not None and threads is not None and threads.wire_ended.wait(seconds)
 
     def run_upcalls(self) -> int:
-        """Live: give packets to Python's handlers (the threads call this). VnicError: one of them calls it."""
+        """Give packets to Python's handlers, as run() does. VnicError: live, or one of them calls it."""
         self.refuse_others()
+        self._refuse_live_threads()
         return self._seam.run_upcalls()
 
-    @contextlib.contextmanager
-    def stopped_machine(self) -> Iterator[None]:
-        """Nobody polls, sends or touches the rings: between two polls if it is live, between two turns if it is not."""
+    def while_stopped(self, work: Callable[[], T]) -> T:
+        """Do something while nobody polls, sends or touches the rings. Return: what it returns.
+
+        Between two polls if the host is live, between two turns if it is not. The work is done to its end, on a thread
+        where no signal handler runs; an exception of one ends the waiting for it.
+
+        Raises:
+            VnicError: the host is stopping, or a thread of it did not come to rest within 10 s. Nothing was done.
+        """
+        self.c  # noqa: B018 - is it open?
+        caller = _thread.get_ident()
+        return self.turn.do(lambda: self._while_stopped(work, caller))
+
+    def _while_stopped(self, work: Callable[[], T], caller: int) -> T:
         threads = self._threads
         if threads is not None and threads.is_stopped_here():
-            yield
-        elif threads is not None:
-            with threads.stopped_machine(), self.sending.held():
-                yield
-        elif self._runner == threading.get_ident() and self._busy.locked():  # one of its own handlers
-            yield
-        else:
-            with self._running():
-                yield
+            return work()
+        if threads is not None:
+            with threads.stopped_machine(), self.turn.without_sends():
+                return work()
+        self.turn.take(sys._getframe(), within=caller)  # noqa: SLF001 - a handler's: it is called between two turns
+        try:
+            return work()
+        finally:
+            self.turn.leave(sys._getframe())  # noqa: SLF001
 
     # ---- the seam ----
 
@@ -300,102 +344,29 @@ class Host(Binding):
         """See :meth:`Nic.filter`."""
         return self._seam.set_filter(handler)
 
-    # ---- looking ----
-
-    def ledger(self) -> stats.Ledger:
-        """Every frame's fate. ``ledger.closed`` is the first law."""
-        return stats.ledger(self.c)
-
-    def softnet(self) -> list[stats.SoftnetStat]:
-        """One snapshot for each CPU."""
-        return [stats.softnet(self.c, i) for i in range(self.c.ncpus)]
-
-    def gro(self) -> gro_.GroStats:
-        """What GRO did."""
-        return gro_.stats(self.c)
-
-    def gro_flows(self) -> list[gro_.GroFlow]:
-        """What it did to each flow, if the host was made with ``gro_flows=N``; busiest first."""
-        return gro_.flows(self.c)
-
-    def tx_ledger(self) -> stats.TxLedger:
-        """What became of what this host sent."""
-        return stats.tx_ledger(self.c)
-
-    def neighbours(self) -> list[stats.Neighbour]:
-        """The neighbour table (``ip neigh``)."""
-        return stats.neighbours(self.c)
-
-    def mib(self) -> dict[str, int]:
-        """Protocol counters by snmp's names."""
-        return stats.mib(self.c)
-
-    @property
-    def split(self) -> bool:
-        """Is the latency split by stage?"""
-        return bool(self._histograms)
-
-    def latencies(self) -> dict[str, stats.Latency]:
-        """Stage -> percentiles, if the host was made with ``latency=True``."""
-        return stats.latencies(self._histograms)
-
     def laws(self) -> int:
         """0: both laws hold at rest. Bit 0: the ledger is open; bit 1: a buffer is missing from its pool."""
         self.refuse_others()
         return int(lib.host_laws(self.c))
 
-    # ---- the end ----
-
-    def close(self) -> None:
-        """Stop, close the sockets, free everything."""
-        if self.c is None:
-            return
-        if self._busy.locked():
-            raise VnicError("the host is running: close it when run() has returned")
-        try:
-            if self._threads is not None:
-                self._stop_threads()
-        finally:
-            if self._threads is None:  # or one of them still uses it all
-                with self._running():  # nobody changes anything just now
-                    try:
-                        self._free()
-                    finally:
-                        self.c = None
-            self.c = None
-
-    def _free(self) -> None:
-        self.sending.close()
-        try:
-            for sock in list(self.bound):
-                sock.close()
-            self.nic.close()
-        finally:
-            lib.host_free(self.c)
-            self.wire.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     @property
     def runs_here(self) -> bool:
         """In virtual time: does this thread run it, so that this is one of its own handlers?"""
-        return self._busy.locked() and self._runner == threading.get_ident()
+        return self.c is not None and self.turn.runs_here()
 
     def refuse_others(self) -> None:
-        """VnicError: in virtual time another thread runs it. Its own handlers may do all they want."""
-        if self._busy.locked() and self._runner != threading.get_ident():
-            raise VnicError("the host is running in another thread: a host is not for several at once")
+        """VnicError: it is closed, or in virtual time another thread runs it. Its own handlers may do all they want."""
+        self.c  # noqa: B018 - is it open?
+        self.turn.refuse_others()
 
     def on_card_thread(self) -> bool:
         """Live: is this the card's thread, which reads the wire?"""
-        return self._threads is not None and self._threads.is_card_here()
+        threads = self._threads
+        return self.c is not None and threads is not None and threads.is_card_here()
 
     def feed(self, frames: Iterable[Frame] | Frame, *, at_ns: int | None = None, gap_ns: int = 0) -> int:
         """Put frames on the card's wire (a :class:`MemoryWire`). Return: how many. See :meth:`MemoryWire.feed`."""
+        self.c  # noqa: B018 - is it open?
         if not isinstance(self.wire, MemoryWire):
             raise VnicError("only a wire in memory can be fed")
         return self.wire.feed(self, frames, at_ns=at_ns, gap_ns=gap_ns)

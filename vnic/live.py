@@ -1,20 +1,23 @@
-"""Real time: a thread for the card and one for each emulated CPU, parked in C without the interpreter's lock."""
+"""Real time: a thread for the card and one for each emulated CPU, parked in C without the interpreter's lock.
+
+The main thread never comes here (vnic/uninterrupted.py): locks and conditions are those of threads in which no signal
+handler runs.
+"""
 
 from __future__ import annotations
 
-import atexit
+import _thread
 import contextlib
 import os
-import select
-import signal
 import threading
-import weakref
+import time
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.affinity import check_pin, places
 from vnic.errors import VnicError
+from vnic.uninterrupted import Happened, QuietThread, wait_readable, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,11 +25,14 @@ if TYPE_CHECKING:
     from vnic.host import Host
 
 _JOIN_S = 10.0
-_running: weakref.WeakSet[Threads] = weakref.WeakSet()
+_EACH_S = 1.0
+"""For a thread that comes after one that took all the time."""
 
 
 class Threads:
     """The threads of a live host. They have names (``nic/vnic0``, ``cpu/0``), block all signals and end with stop().
+
+    They keep the host: one that runs is not given up because nobody looks at it.
 
     Args:
         host: whose.
@@ -39,16 +45,18 @@ class Threads:
     def __init__(self, host: Host, pin: Sequence[int] | None = None) -> None:
         if pin is not None:
             check_pin(pin)
-        device, *cpus = repeat(None, host.c.ncpus + 1) if pin is None else places(pin, host.c.ncpus)
+        self._c = host.c
+        device, *cpus = repeat(None, self._c.ncpus + 1) if pin is None else places(pin, self._c.ncpus)
         self._host = host
         self.error: BaseException | None = None
-        self.wire_ended = threading.Event()
-        self._nic = ffi.addressof(host.c.nic)
+        self.wire_ended = Happened()
+        self._nic = ffi.addressof(self._c.nic)
         self._fds: list[int] = []
-        self._stop_python = threading.Event()
+        self._stop_python = False
         self._parked = threading.Condition()
+        self._starting = threading.Lock()
         self._paused, self._at_rest, self._ended = False, 0, False
-        self._stopper: threading.Thread | None = None
+        self._stopper = 0
         self._device = self._thread("nic/vnic0", device, self._run_device)
         self._cpus = [self._thread(f"cpu/{i}", cpu, self._run_cpu, i) for i, cpu in enumerate(cpus)]
         self._python = self._thread("python/0", None, self._run_python)
@@ -56,15 +64,18 @@ class Threads:
     def start(self) -> None:
         """From here on the host has to know of us: a handler may change knobs with its first packet."""
         try:
-            self._open_eventfds()
-            start_quietly(*self._cpus, self._python, self._device)
+            with self._starting:
+                self._open_eventfds()
+                for t in (*self._cpus, self._python, self._device):
+                    t.start()
         except BaseException:  # no more threads or files to be had: those that run must not outlive the host
             self._end()
+            if not self.alive():
+                self._close_files()
             raise
-        _running.add(self)
 
     def _open_eventfds(self) -> None:
-        c = self._host.c
+        c = self._c
         for _ in range(c.ncpus + 2):
             self._fds.append(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
         c.nic.kick_fd, c.upcalls.wake_fd, *cpu_fds = self._fds
@@ -74,10 +85,9 @@ class Threads:
             c.cpu[i].stop = 0
         c.nic.stop = 0
 
-    def _thread(self, name: str, cpu: int | None, target: Callable[..., None], *args: Any) -> threading.Thread:
+    def _thread(self, name: str, cpu: int | None, target: Callable[..., None], *args: Any) -> QuietThread:
         def run() -> None:
             try:
-                set_name(name)
                 if cpu is not None:
                     os.sched_setaffinity(0, {cpu})
                 target(*args)
@@ -85,7 +95,7 @@ class Threads:
                 self.error = self.error or e
                 self.wire_ended.set()
 
-        return threading.Thread(target=run, name=name, daemon=True)
+        return QuietThread(name, run)
 
     def _run_device(self) -> None:
         while True:
@@ -96,10 +106,10 @@ class Threads:
             if event == lib.EV_PAUSED:
                 self._park()
             else:
-                self._host.handle(event)
+                self._host._handle(event)  # noqa: SLF001 - it is ours
 
     def _run_cpu(self, i: int) -> None:
-        while lib.cpu_thread(self._host.c.cpu[i]) == lib.EV_PAUSED:
+        while lib.cpu_thread(self._c.cpu[i]) == lib.EV_PAUSED:
             self._park()
 
     def _park(self) -> None:
@@ -116,10 +126,10 @@ class Threads:
         Raises:
             VnicError: one of them did not come within 10 s, or the host is stopping. Then nothing was stopped.
         """
-        here = threading.current_thread()  # a filter in Python runs on the card's thread: that one is not in C
+        here = _thread.get_ident()  # a filter in Python runs on the card's thread: that one is not in C
         machine = [self._device, *self._cpus]
-        others = [t for t in machine if t is not here]
-        self._take_turn(here, in_machine=here in machine)
+        others = [t for t in machine if t.ident != here]
+        self._take_turn(here, in_machine=len(others) < len(machine))
         try:
             self._pause(True)
             with self._parked:
@@ -133,13 +143,13 @@ class Threads:
             self._pause(False)
             self._leave()
 
-    def _take_turn(self, here: threading.Thread, *, in_machine: bool) -> None:
+    def _take_turn(self, here: int, *, in_machine: bool) -> None:
         """One after the other. A thread of the machine that waits for it is at rest: whoever has it waits for that."""
         with self._parked:
             self._at_rest += in_machine
             self._parked.notify_all()
             try:
-                self._parked.wait_for(lambda: self._stopper is None or self._ended)
+                self._parked.wait_for(lambda: not self._stopper or self._ended)
             finally:
                 self._at_rest -= in_machine
             if self._ended:
@@ -148,99 +158,88 @@ class Threads:
 
     def _leave(self) -> None:
         with self._parked:
-            self._stopper = None
+            self._stopper = 0
             self._parked.notify_all()
 
     def _pause(self, paused: bool) -> None:  # noqa: FBT001
         with self._parked:
             self._paused = paused
-            lib.machine_pause(self._host.c, paused)
+            lib.machine_pause(self._c, paused)
             self._parked.notify_all()
         for fd in self._fds:
             os.eventfd_write(fd, 1)
 
     def _run_python(self) -> None:
-        fd = int(self._host.c.upcalls.wake_fd)
-        while not self._stop_python.is_set():
-            if select.select([fd], [], [], 0.5)[0]:
+        fd = int(self._c.upcalls.wake_fd)
+        while not self._stop_python:
+            if wait_readable(fd, 0.5):
                 os.eventfd_read(fd)
-            self._host.run_upcalls()
+            self._host._seam.run_upcalls()  # noqa: SLF001 - it is ours
 
-    def stop(self) -> None:
-        """The card stops reading, then the CPUs finish what they have; all threads are joined.
+    @property
+    def all(self) -> list[QuietThread]:
+        """The card's, the CPUs', and that of Python's handlers."""
+        return [self._device, *self._cpus, self._python]
 
-        Raises:
-            VnicError: a thread had died of an exception (its cause), or did not end: it is in :meth:`alive`.
-        """
-        self._end()
-        if alive := self.alive():
-            raise VnicError(f"{', '.join(alive)} did not stop within {_JOIN_S:.0f} s") from self.error
-        if self.error is not None:
-            raise VnicError(f"a thread died: {self.error}") from self.error
+    def mine(self) -> bool:
+        """Is this one of them? A handler or a wire of Python's cannot wait for the end of the thread it is on."""
+        return any(t.ident == _thread.get_ident() and t.is_alive() for t in self.all)  # a number may come again
 
     def is_stopped_here(self) -> bool:
         """Has this thread stopped the machine?"""
-        return self._stopper is threading.current_thread()
+        return self._stopper == _thread.get_ident()
 
     def is_card_here(self) -> bool:
         """Is this the card's thread?"""
-        return threading.current_thread() is self._device
+        return self._device.ident == _thread.get_ident()
 
     def alive(self) -> list[str]:
-        """Threads that have not ended. What they use has to stay until the process ends."""
-        return [f"thread {t.name}" for t in [self._device, *self._cpus, self._python] if t.is_alive()]
+        """Threads that have not ended. What they use has to stay."""
+        return [f"thread {t.name}" for t in self.all if t.is_alive()]
+
+    def stop(self) -> None:
+        """The card stops reading, then the CPUs finish what they have; all threads are joined. May be tried again.
+
+        Raises:
+            VnicError: a thread did not end within 10 s: it is in :meth:`alive`, as is all it uses.
+        """
+        with self._starting:  # who would end what is beginning waits
+            self._end()
+        if alive := [t for t in self.all if t.is_alive()]:
+            which = ", ".join(f"thread {t.name}" for t in alive)
+            at = ", ".join(filter(None, (where(t.ident) for t in alive)))
+            raise VnicError(f"{which} did not stop within {_JOIN_S:.0f} s: {at}; stop() can be called again")
 
     def _end(self) -> None:
-        """In the order of the path; one that does not end keeps the next from nothing, nor does an exception here."""
-        c = self._host.c
+        """In the order of the path; one that does not end keeps the next from nothing."""
+        c, until = self._c, time.monotonic() + _JOIN_S
         parts = [(self._device, c.nic, c.nic.kick_fd)]
         parts += [(t, c.cpu[i], c.cpu[i].wake_fd) for i, t in enumerate(self._cpus)]
-        try:
-            for t, part, fd in parts:
-                part.stop = 1
-                _wake_and_join(t, fd, _JOIN_S)
-        finally:
-            for t, part, fd in parts:
-                part.stop = 1
-                _wake_and_join(t, fd, 0)
-            self._stop_python.set()
-            _wake_and_join(self._python, c.upcalls.wake_fd, _JOIN_S)
-            _running.discard(self)
+        for t, part, fd in parts:
+            part.stop = 1
+            _wake_and_join(t, fd, until)
+        self._stop_python = True
+        _wake_and_join(self._python, int(c.upcalls.wake_fd), until)
         if not self.alive():
             with self._parked:  # who changes something is done with it, and nobody begins to
-                self._parked.wait_for(lambda: self._stopper is None)
+                self._parked.wait_for(lambda: not self._stopper)
                 self._ended = True
-            self._host.sending.close()  # from here on there are no locks in the data plane
-            lib.live_stop(c)
-            c.nic.kick_fd = c.upcalls.wake_fd = -1
-            while self._fds:
-                os.close(self._fds.pop())
+
+    def come_to_rest(self) -> None:
+        """All have ended, and this thread is alone with the host: what they left can be run out in virtual time."""
+        lib.live_stop(self._c)
+        self._close_files()
+
+    def _close_files(self) -> None:
+        self._c.nic.kick_fd = self._c.upcalls.wake_fd = -1
+        while self._fds:
+            os.close(self._fds.pop())
+        self.wire_ended.set()
+        self.wire_ended.close()
 
 
-def _wake_and_join(t: threading.Thread, fd: int, seconds: float) -> None:
+def _wake_and_join(t: QuietThread, fd: int, until: float) -> None:
     if t.is_alive():
-        os.eventfd_write(fd, 1)
-        t.join(seconds)
-
-
-def start_quietly(*threads: threading.Thread) -> None:
-    """Start threads that get no signals: those are for the main thread."""
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        for t in threads:  # inherit the mask
-            t.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-
-
-def set_name(name: str) -> None:
-    """Show the name in ps and top too (at most 15 characters; Python 3.11 does not do it by itself)."""
-    # a process that changed its user may not write there
-    with contextlib.suppress(OSError), open("/proc/thread-self/comm", "w", encoding="utf-8") as f:  # noqa: PTH123
-        f.write(name[:15])
-
-
-@atexit.register
-def _stop_all() -> None:
-    for threads in list(_running):
-        threads.stop()
+        if fd >= 0:
+            os.eventfd_write(fd, 1)
+        t.finish(max(min(_EACH_S, _JOIN_S), until - time.monotonic()))

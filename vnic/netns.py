@@ -46,8 +46,8 @@ def inside(name: str | None) -> Iterator[None]:
         raise TapError(f"{what}: {e.strerror}{mend}") from e
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _enter(there, what)
         try:
+            _enter(there, what)  # in here: an exception of a signal handler may follow at once
             yield
         finally:
             _enter(home, "the namespace we came from")

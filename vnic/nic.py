@@ -10,6 +10,8 @@ from vnic import dim
 from vnic import stats as stats_
 from vnic._core import ffi, lib
 from vnic.errors import VnicError, check
+from vnic.lifetime import Uncopied
+from vnic.turn import sends
 from vnic.values import whole
 from vnic.wire import MemoryWire
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 
 _RUN_OUT_S = 1.0
+_PAUSE_S = 50e-6
+_HELD = -(1 << 30)
 
 
 def only_rings(c: Any) -> Callable[[], bool]:
@@ -41,7 +45,7 @@ def only_rings(c: Any) -> Callable[[], bool]:
     return late
 
 
-class Nic:
+class Nic(Uncopied):
     """``host.nic``: feed it, filter, read its counters; and its shared memory for a driver in another process."""
 
     def __init__(self, host: Host) -> None:
@@ -65,6 +69,7 @@ class Nic:
 
     def sent(self) -> list[tuple[int, bytes]]:
         """What the card sent on a wire in memory since the last call: ``(t_ns, frame)``."""
+        self._host.c  # noqa: B018 - is it open?
         return self._host.wire.sent() if isinstance(self._host.wire, MemoryWire) else []
 
     def stats(self) -> stats_.DeviceStats:
@@ -100,11 +105,12 @@ class Nic:
         i = self._queue(queue)
         self._need_foreign()
         if int(self.c.queue[i].irq.call_fd) < 0:
-            with self._host.stopped_machine():
-                self._make_call_fd(i)
+            self._host.while_stopped(lambda: self._make_call_fd(i))
         return int(self.c.queue[i].irq.call_fd)
 
     def _make_call_fd(self, i: int) -> None:
+        if int(self.c.queue[i].irq.call_fd) >= 0:
+            return  # another thread's call came first
         fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         rc = int(lib.nic_set_call_fd(self._address, i, fd))
         if rc < 0:
@@ -127,19 +133,22 @@ class Nic:
             VnicError: the host's own driver has the card; the host is stopping, or runs in another thread.
         """
         self._need_foreign()
-        with self._host.stopped_machine():
-            return int(lib.nic_up(self._address))
+        return self._host.while_stopped(lambda: int(lib.nic_up(self._address)))
 
     def kick(self, queue: int = 0) -> None:
         """The doorbell of a foreign driver rang: the card looks at its rings. ConfigError: there is no such queue."""
         i = self._queue(queue)
         self._host.refuse_others()
-        try:
-            with self._host.sending:  # or the doorbell could be closed meanwhile, and its number be another file's
-                rc = lib.nic_doorbell(self._address, i)
-        except OSError:
-            return  # the host stops; the card looks once more when it has
+        while (rc := self._ring(i)) == _HELD:
+            time.sleep(_PAUSE_S)
         check(rc, f"ring queue {i}'s doorbell")
+
+    @sends
+    def _ring(self, i: int) -> int:
+        """The call into C. Who stops the machine waits for it, or its eventfd could be another file meanwhile."""
+        if self._host.turn.held_from_here():
+            return _HELD
+        return int(lib.nic_doorbell(self._address, i))
 
     def _queue(self, queue: int) -> int:
         return whole("queue", queue, 0, int(self.c.nqueues) - 1)
@@ -152,12 +161,10 @@ class Nic:
     def _address(self) -> Any:
         return ffi.addressof(self._host.c.nic)
 
-    def close(self) -> None:
-        """Close what this object opened."""
+    def _give_back(self) -> None:
+        """Close what this object opened: the host does, at its end."""
         for i in range(lib.NIC_QUEUES_MAX):
             irq = self.c.queue[i].irq
             if irq.call_fd >= 0:
                 os.close(irq.call_fd)
                 irq.call_fd = -1
-        for capture in list(self.captures):
-            capture.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import threading
 import time
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError, VnicError
+from vnic.lifetime import Uncopied
 from vnic.stats import Snapshot
+from vnic.uninterrupted import wait_readable
 from vnic.values import is_whole, whole
 
 if TYPE_CHECKING:
@@ -64,37 +65,70 @@ class PacketStatistics(Snapshot):
     """Of them: the ring was full."""
 
 
-class PacketSocket:
-    """Made by :meth:`vnic.Host.packet_socket`; a context manager. Iterating ends with the input (live: the host)."""
+class _Room(threading.local):
+    """Where a thread's reads leave what they got."""
+
+    _bytes: Any = None
+
+    def buffer(self) -> Any:
+        if self._bytes is None:
+            self._bytes = ffi.new("char[]", _BUFFER_BYTES)
+        return self._bytes
+
+
+class PacketSocket(Uncopied):
+    """Made by :meth:`vnic.Host.packet_socket`; a context manager. Iterating ends with the input (live: the host).
+
+    It is its host's, and closed with it. After that every call but close() is a VnicError.
+    """
+
+    _sock: Any = None
+    _fd = -1
 
     def __init__(self, host: Host, program: bpf.Program | None, ring: int) -> None:
         ring = whole("ring", ring, _RING_MIN, _RING_MAX)
         host.refuse_others()
         self._host = host
-        self._fd = -1
-        self._buffer: Any = None
-        self._reading = threading.Lock()
+        self._room = _Room()
         prog = ffi.NULL if program is None else program.c()
-        self._c: Any = lib.packet_sock_new(host.c, prog, ring & ~7)
-        if self._c == ffi.NULL:
+        c = lib.packet_sock_new(host.c, prog, ring & ~7)
+        if c == ffi.NULL:
             lib.bpf_prog_free(prog)
             raise MemoryError("no memory for the packet socket's ring")
+        self._sock: Any = c
         if host.live:
-            self.fileno()
+            self._open_fd()
+
+    @property
+    def _c(self) -> Any:
+        self._host.c  # noqa: B018 - is that open, and for us?
+        if self._sock is None:
+            raise VnicError("the packet socket is closed")
+        return self._sock
+
+    def __repr__(self) -> str:
+        return f"<vnic.PacketSocket{' closed' if self._sock is None or self._host.closed else ''}>"
 
     def fileno(self) -> int:
         """An eventfd that is readable while there are packets on a live host, for select and asyncio."""
-        if self._fd < 0:
-            self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            self._c.wake_fd = self._fd
+        if self._c is not None and self._fd < 0:
+            self._host.turn.do(self._open_fd)
         return self._fd
+
+    def _open_fd(self) -> None:
+        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._c.wake_fd = self._fd
+
+    def wake_up(self) -> None:
+        """Who waits for packets looks again."""
+        if self._fd >= 0:
+            os.eventfd_write(self._fd, 1)
 
     def recv_nowait(self, n: int = 64) -> list[Packet]:
         """Up to ``n`` (1 .. 1024) packets that are there, at most 1 MiB of them: one call into C for all."""
         if not is_whole(n) or not 1 <= n <= 1024:
             raise ConfigError(f"n is 1 to 1024, not {n!r}")
-        with self._reading:  # the ring has one reader
-            infos, got, data = self._read(n)
+        infos, got, data = self._read(n)
         packets, at = [], 0
         for i in range(got):
             p = infos[i]
@@ -105,16 +139,13 @@ class PacketSocket:
         return packets
 
     def _read(self, n: int) -> tuple[Any, int, memoryview]:
-        if self._c is None:
-            raise VnicError("the packet socket is closed")
-        if self._buffer is None:  # its own: who captures is often another thread than who reads a socket
-            self._buffer = ffi.new("char[]", _BUFFER_BYTES)
+        buf = self._room.buffer()
         infos = ffi.new("struct packet_info[]", n)
-        got = lib.packet_recv(self._c, self._buffer, _BUFFER_BYTES, infos, n)
+        got = lib.packet_recv(self._c, buf, _BUFFER_BYTES, infos, n)
         if got < 0:
             raise VnicError("a packet is larger than 1 MiB")
         used = sum(infos[i].snaplen for i in range(got))
-        return infos, got, memoryview(ffi.buffer(self._buffer, used)[:])
+        return infos, got, memoryview(ffi.buffer(buf, used)[:])
 
     def recv(self, *, timeout: float | None = None) -> Packet:
         """The next packet. Live: waits at most ``timeout`` seconds (None: for ever). Virtual time: runs the host.
@@ -143,30 +174,36 @@ class PacketSocket:
     def _wait(self, deadline: float | None) -> bool:
         """Until there may be a packet. Virtual time: run the host. Return: False = no use to go on."""
         if self._host.live:
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
+            left = _LOOK_S if deadline is None else min(_LOOK_S, deadline - time.monotonic())
+            if left <= 0:
                 return False
-            select.select(
-                [self._fd], [], [], _LOOK_S if left is None else min(left, _LOOK_S)
-            )  # is the host live still?
+            wait_readable(self.fileno(), left)  # is the host live still?
             return True
         return not self._host.run(frames=lib.BURST)
 
     def statistics(self) -> PacketStatistics:
         """Packets and drops so far."""
-        return PacketStatistics(packets=int(self._c.packets), drops=int(self._c.drops))
+        c = self._c
+        packets, drops = c.packets, c.drops
+        return PacketStatistics(packets=int(packets), drops=int(drops))
 
     def close(self) -> None:
-        """See no more packets."""
-        if self._c is not None:
+        """See no more packets. A second time it does nothing, nor in a child process."""
+        if self._sock is not None and not self._host.closed:
             self._host.refuse_others()
-            with self._reading:
-                lib.packet_sock_free(self._host.c, self._c)
-                self._c = None
+            self._host.turn.refuse_within(self)
+            self._host.turn.do(self._give_back)
+
+    def _give_back(self) -> None:
+        sock = self.__dict__.pop("_sock", None)  # one call: of two that close it one does
+        if sock is not None:
+            self.wake_up()
+            self._host.turn.others_out_of(self)
+            lib.packet_sock_free(self._host.c, sock)
             self._host.forget(self)
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd = self.__dict__.pop("_fd", -1)
+        if fd >= 0:
+            os.close(fd)
 
     def __enter__(self) -> Self:
         return self

@@ -13,10 +13,12 @@ import click
 
 from vnic.errors import CaptureError, ConfigError, TapError, VnicError
 from vnic.unencodable import never_refuse, visible
+from vnic.uninterrupted import settle_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+WAIT_S = 10.0
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_PRIVILEGE = 0, 1, 2, 3
 
 
@@ -51,6 +53,7 @@ def interruptible() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        settle_all(WAIT_S)  # files that are being closed are whole; another Ctrl-C ends it at once
         signal.raise_signal(signal.SIGINT)  # a shell sees what ended it
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

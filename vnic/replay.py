@@ -141,11 +141,23 @@ def replay(
         CaptureError: a file that cannot be read as a capture at all.
         ConfigError: a knob that is unknown or out of range.
     """
-    wire = CaptureWire(files)
-    if write is not None and str(write) != "-":
-        _refuse_input(Path(write), wire.inputs)
-    defaults: dict[str, Any] = {"wire": wire, "sink": True, "latency": True}
-    with Host(**(defaults | options)) as host:
+    with CaptureWire(files) as wire:
+        if write is not None and str(write) != "-":
+            _refuse_input(Path(write), wire.inputs)
+        options = {"wire": wire, "sink": True, "latency": True} | options
+        return _replay(wire, write=write, at=at, progress=progress, then=then, options=options)
+
+
+def _replay(
+    wire: CaptureWire,
+    *,
+    write: str | Path | None,
+    at: Sequence[str],
+    progress: Callable[[int, int], None] | None,
+    then: Callable[[Host, dict[str, Any]], None] | None,
+    options: dict[str, Any],
+) -> Result:
+    with Host(**options) as host:
         capture = Capture(host, write, at=at) if write is not None else None
         if capture is not None:
             host.peek()

@@ -322,7 +322,10 @@ def _input(console: Console, f: dict[str, Any]) -> None:
         ),
         (i.get("fcs_stripped"), "with a frame check sequence, which a card keeps to itself: taken off"),
         (i.get("link_errors"), "damaged on the wire, as the capture says: offered as captured"),
-        (i.get("oversize"), "longer than 1518 bytes, and offered so: jumbo frames, two tags, or never on a wire like this"),
+        (
+            i.get("oversize"),
+            "longer than 1518 bytes, and offered so: jumbo frames, two tags, or never on a wire like this",
+        ),
         (i.get("time_backwards"), "stamped earlier than the one before: clamped"),
         (i.get("kernel_drops"), "lost in the kernel's queue before the card: its thread had no processor in time"),
         (i.get("skipped"), f"not Ethernet (link type {i.get('skipped_linktype')}): skipped"),

@@ -6,7 +6,7 @@ go back. In virtual time that happens before time goes on, so order and time are
 
 from __future__ import annotations
 
-import threading
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,7 +17,7 @@ from vnic.errors import VnicError
 from vnic.values import whole
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from vnic.host import Host
 
 _HANDLERS_MAX = 65535  # their numbers have 16 bits in the data plane
 _BUFFER_BYTES = 1 << 20
@@ -69,20 +69,14 @@ def _verdicts(result: Verdicts, n: int, who: str) -> bytes:
 class Seam:
     """A host's handlers by number, and the buffers their bursts are copied into.
 
-    ``stopped`` stops the machine: CPUs look up handlers for each packet, and must not see half of a change.
+    CPUs look up handlers for each packet, and must not see half of a change: the machine stands still meanwhile.
     """
 
-    def __init__(self, host: Any, stopped: Callable[[], AbstractContextManager[None]]) -> None:
-        self._c = host
-        self._stopped = stopped
-        self._upcalls = threading.Lock()
-        self._upcaller = 0
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._handlers: list[Handler] = []
         self.nic_filter: Handler | None = None
-        self._buffer = bytearray(_BUFFER_BYTES)
-        self._offsets = ffi.new("uint32_t[]", lib.BURST + 1)
-        self._t_ns = ffi.new("uint64_t[]", lib.BURST)
-        self._handler = ffi.new("uint32_t *")
+        self._room: tuple[bytearray, Any, Any, Any] | None = None
 
     def add(self, handler: Handler) -> int:
         """Register a handler. Return: its number, from 1."""
@@ -90,22 +84,25 @@ class Seam:
             raise TypeError(f"{handler!r} is no handler: it can't be called")
         if len(self._handlers) == _HANDLERS_MAX:
             raise VnicError("no room for another handler")
+        if self._room is None:
+            offsets, t_ns = ffi.new("uint32_t[]", lib.BURST + 1), ffi.new("uint64_t[]", lib.BURST)
+            self._room = bytearray(_BUFFER_BYTES), offsets, ffi.new("uint32_t *"), t_ns
         self._handlers.append(handler)
         return len(self._handlers)
 
     def packet_type(self, ethertype: int) -> Callable[[Handler], Handler]:
         """Register for an EtherType: in front of the built-in handlers."""
+        self._host.c  # noqa: B018 - is it open?
         ethertype = whole("EtherType", ethertype, 0, 0xFFFF)
 
         def register(handler: Handler) -> Handler:
-            with self._stopped():
-                self._put_packet_type(ethertype, handler)
+            self._host.while_stopped(lambda: self._put_packet_type(ethertype, handler))
             return handler
 
         return register
 
     def _put_packet_type(self, ethertype: int, handler: Handler) -> None:
-        c = self._c
+        c = self._host.c
         if c.nptypes == lib.PTYPES_MAX:
             raise VnicError("no room for another packet type")
         number = self.add(handler)
@@ -116,13 +113,20 @@ class Seam:
         c.ptype[0].python = number
         c.nptypes += 1
 
+    def _put_protocol(self, number: int, handler: Handler) -> None:
+        self._host.c.protocol_python[number] = self.add(handler)
+
+    def _put_filter(self, handler: Handler) -> None:
+        self.nic_filter = handler
+        self._host.c.nic.python_filter = 1
+
     def protocol(self, number: int) -> Callable[[Handler], Handler]:
         """Register for an IP protocol."""
+        self._host.c  # noqa: B018 - is it open?
         number = whole("IP protocol", number, 0, 255)
 
         def register(handler: Handler) -> Handler:
-            with self._stopped():
-                self._c.protocol_python[number] = self.add(handler)
+            self._host.while_stopped(lambda: self._put_protocol(number, handler))
             return handler
 
         return register
@@ -131,50 +135,42 @@ class Seam:
         """Be the card's filter."""
         if not callable(handler):
             raise TypeError(f"{handler!r} is no filter: it can't be called")
-        with self._stopped():
-            self.nic_filter = handler
-            self._c.nic.python_filter = 1
+        self._host.while_stopped(lambda: self._put_filter(handler))
         return handler
 
     def give_up(self) -> None:
         """No handler is called any more: what still comes for them is dropped."""
         self._handlers = [lambda burst: [False] * len(burst)] * len(self._handlers)
 
+    def forget(self) -> None:
+        """The host is closed."""
+        self._handlers, self.nic_filter, self._room = [], None, None
+
+    def refuse_nested(self) -> None:
+        """VnicError: a handler asks for this; its own burst would be handled twice."""
+        frame = sys._getframe()  # noqa: SLF001 - documented, but for its name
+        while frame := frame.f_back:  # type: ignore[assignment]
+            if frame.f_code is Seam.run_upcalls.__code__ and frame.f_locals["self"] is self:
+                raise VnicError("a handler is being called already: it gets the next packets when it has returned")
+
     def run_upcalls(self) -> int:
-        """Give what waits to its handlers. Return: packets. An exception of a handler leaves its burst waiting.
-
-        VnicError: a handler calls this; its own burst would be handled twice.
-        """
-        if self._upcaller == threading.get_ident():
-            raise VnicError("a handler is being called already: it gets the next packets when it has returned")
-        with self._upcalls:  # one burst at a time, in order
-            try:
-                self._upcaller = threading.get_ident()
-                return self._run_upcalls()
-            finally:
-                self._upcaller = 0
-
-    def _run_upcalls(self) -> int:
-        done = 0
-        while n := lib.upcall_peek(
-            self._c,
-            ffi.from_buffer(self._buffer),
-            len(self._buffer),
-            self._offsets,
-            self._handler,
-            self._t_ns,
-        ):
-            handler = self._handlers[self._handler[0] - 1]
-            offsets = ffi.unpack(self._offsets, n + 1)
-            burst = Burst(memoryview(self._buffer).toreadonly(), offsets, ffi.unpack(self._t_ns, n))
+        """Give what waits to its handlers. Return: packets. An exception of a handler leaves its burst waiting."""
+        done, c = 0, self._host.c
+        if self._room is None:
+            return 0
+        buffer, at, number, t_ns = self._room
+        while n := lib.upcall_peek(c, ffi.from_buffer(buffer), len(buffer), at, number, t_ns):
+            handler = self._handlers[number[0] - 1]
+            offsets = ffi.unpack(at, n + 1)
+            burst = Burst(memoryview(buffer).toreadonly(), offsets, ffi.unpack(t_ns, n))
             verdicts = _verdicts(handler(burst), n, getattr(handler, "__name__", "the handler"))
-            lib.upcall_done(self._c, verdicts, n)
+            lib.upcall_done(c, verdicts, n)
             done += n
         return done
 
     def run_filter(self) -> None:
         """Let the filter see the frames that were read from the wire and have not arrived yet."""
-        nic = self._c.nic
+        nic = self._host.c.nic
         frames = [nic.burst[i] for i in range(nic.burst_pos, nic.burst_len)]
         if self.nic_filter is not None and frames:
             data = b"".join(ffi.buffer(f.data, f.len)[:] for f in frames)

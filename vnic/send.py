@@ -202,6 +202,7 @@ class Sender:
 
         OSError: the interface refuses.
         """
+        self.wire.c  # noqa: B018 - is it open?
         self.c.start_ns = int(lib.clock_ns()) + _LEAD_NS
         rc = 1
         while rc > 0 and not self.stopped:

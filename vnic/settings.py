@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from vnic._core import lib
 from vnic.errors import ConfigError, VnicError
 from vnic.knobs import KNOBS, canonical, read, refuse_no_interrupt, shown
+from vnic.lifetime import Uncopied
 from vnic.values import whole
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _change(host: Host, key: str, value: Any, queue: int | None) -> None:
         raise ConfigError(f"{key}={value}: {os.strerror(-rc)}")
 
 
-class Settings(Mapping[str, Any]):
+class Settings(Uncopied, Mapping[str, Any]):
     """The knobs of a host, by any of their names. Values are parsed ones: numbers, bool, bytes (mac: None = any)."""
 
     _host: Host
@@ -199,8 +200,6 @@ class Settings(Mapping[str, Any]):
 
     @property
     def _c(self) -> Any:
-        if self._host.c is None:
-            raise VnicError("the host is closed")
         return self._host.c
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -224,19 +223,21 @@ class Settings(Mapping[str, Any]):
         values = dict(
             sorted(values.items(), key=lambda item: item[0] != "adaptive-rx")
         )  # then it says what the others do
+        self._host.while_stopped(lambda: self._put(values, written))
+
+    def _put(self, values: Mapping[str, Any], written: Mapping[str, Any]) -> None:
         host, before = self._host, []
-        with host.stopped_machine():
-            flow_cnt = int(host.c.rps_flow_cnt)  # of queues to come
-            try:
-                for key, value in values.items():
-                    before += [was for k in (*_FOLLOW.get(key, ()), key) for was in self._now(k)]
-                    _change(host, key, value, self._queue)
-            except BaseException:
-                for was in reversed(before):
-                    with contextlib.suppress(VnicError):
-                        _change(host, *was)
-                host.c.rps_flow_cnt = flow_cnt
-                raise
+        flow_cnt = int(host.c.rps_flow_cnt)  # of queues to come
+        try:
+            for key, value in values.items():
+                before += [was for k in (*_FOLLOW.get(key, ()), key) for was in self._now(k)]
+                _change(host, key, value, self._queue)
+        except BaseException:
+            for was in reversed(before):
+                with contextlib.suppress(VnicError):
+                    _change(host, *was)
+            host.c.rps_flow_cnt = flow_cnt
+            raise
         own = (
             host.config if self._queue is None else host.config.setdefault("each_queue", {}).setdefault(self._queue, {})
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
 import threading
 import time
 from dataclasses import dataclass
@@ -14,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Self
 from vnic import sockopt
 from vnic._core import ffi, lib
 from vnic.address import inet_addr, inet_text
-from vnic.errors import ConfigError, check
+from vnic.errors import ConfigError, VnicError, check
+from vnic.lifetime import Uncopied
 from vnic.seam import Packets
+from vnic.turn import sends
+from vnic.uninterrupted import wait_readable
 from vnic.values import is_whole, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vnic.host import Host
 
     Buffer = bytes | bytearray | memoryview
@@ -30,6 +30,8 @@ _BURST_BYTES = 1 << 20  # more than any datagram has
 _VLEN_MAX = 1024
 _RING_PAUSE_S = 50e-6
 _RCVBUF_MAX = _READ_MAX = 1 << 30
+_LOOK_S = 0.5
+_HELD = -(1 << 30)
 Address = tuple[str, int]
 
 
@@ -54,55 +56,6 @@ class ReadBuffers(threading.local):
         return self._burst
 
 
-class SendGate:
-    """Between threads that send and a host that stops: then nobody may be in the data plane but who stops it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._hold = threading.Lock()
-        self._inside = self._holder = 0
-        self._held = self._closed = False
-
-    def __enter__(self) -> None:
-        while True:
-            with self._lock:
-                if self._closed:
-                    raise OSError(errno.ENETDOWN, "send: the host has stopped")
-                if not self._held or self._holder == threading.get_ident():
-                    self._inside += 1
-                    return
-            with self._hold:  # until who holds it is done
-                pass
-
-    def __exit__(self, *exc: object) -> None:
-        with self._lock:
-            self._inside -= 1
-
-    def close(self) -> None:
-        """Let nobody in any more, and wait until all are out: a call takes microseconds."""
-        with self._lock:
-            self._closed = True
-        while self._inside:
-            time.sleep(_RING_PAUSE_S)
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Let those who come wait, for a moment in which nobody sends. However many send."""
-        with self._hold:
-            try:
-                with self._lock:
-                    self._held, self._holder = True, threading.get_ident()
-                while self._inside:
-                    time.sleep(_RING_PAUSE_S)
-                yield
-            finally:
-                self._held = False
-
-    def open(self) -> None:
-        """The host is at rest: whoever uses it now does so alone."""
-        self._closed = False
-
-
 def _address(address: Address) -> tuple[Any, int]:
     """``(ip, port)`` as the data plane has it. ConfigError: it is none."""
     if not isinstance(address, (tuple, list)) or len(address) != 2:
@@ -110,15 +63,31 @@ def _address(address: Address) -> tuple[Any, int]:
     return inet_addr(address[0]), whole("port", address[1], 0, 65535)
 
 
-class Socket:
-    """What all sockets share: the C side, waiting, and closing. Use as a context manager."""
+class Socket(Uncopied):
+    """What all sockets share: the C side, waiting, and closing. Use as a context manager.
+
+    It is its host's, and closed with it. After that every call but close() is a VnicError.
+    """
+
+    _sock: Any = None
+    _fd = -1
 
     def __init__(self, host: Host, c: Any) -> None:
         self._host = host
-        self._c = c
-        self._fd = -1
+        self._sock = c
         if host.live:
-            self.fileno()
+            self._open_fd()
+
+    @property
+    def _c(self) -> Any:
+        self._host.c  # noqa: B018 - is that open, and for us?
+        if self._sock is None:
+            raise VnicError("the socket is closed")
+        return self._sock
+
+    def __repr__(self) -> str:
+        where = "closed" if self._sock is None or self._host.closed else ":".join(map(str, self.local))
+        return f"<vnic.{type(self).__name__} {where}>"
 
     @property
     def _host_c(self) -> Any:
@@ -128,10 +97,18 @@ class Socket:
 
     def fileno(self) -> int:
         """An eventfd that becomes readable when data comes in on a live host, for select and asyncio."""
-        if self._fd < 0:
-            self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            self._c.wake_fd = self._fd
+        if self._c is not None and self._fd < 0:
+            self._host.turn.do(self._open_fd)
         return self._fd
+
+    def _open_fd(self) -> None:
+        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._c.wake_fd = self._fd
+
+    def wake_up(self) -> None:
+        """Who waits for data looks again."""
+        if self._fd >= 0:
+            os.eventfd_write(self._fd, 1)
 
     def acknowledge(self) -> None:
         """Take the wake-up that select or asyncio saw; then read until there is nothing more."""
@@ -141,12 +118,11 @@ class Socket:
     def _wait(self, deadline: float | None) -> bool:
         """Until there may be something to read. Virtual time: run the host. Return: False = no use to go on."""
         if self._host.live:
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
+            left = _LOOK_S if deadline is None else min(_LOOK_S, deadline - time.monotonic())
+            if left <= 0:
                 return False
-            ready = select.select([self.fileno()], [], [], left)[0]
-            if ready:
-                os.eventfd_read(self._fd)
+            if wait_readable(self.fileno(), left):  # is the host live still?
+                self.acknowledge()
             return True
         before = self._host.c.nic.offered, self._c.packets
         self._host.run(frames=lib.BURST)
@@ -195,15 +171,21 @@ class Socket:
         self._c.reader_cpu = value
 
     def close(self) -> None:
-        """Leave the tables; what is queued is freed."""
-        if self._c is not None:
-            self._c.wake_fd = -1
-            lib.sock_close(self._host_c, ffi.NULL, self._c)
-            self._c = None
+        """Leave the tables; what is queued is freed. A second time it does nothing, nor in a child process."""
+        if self._sock is not None and not self._host.closed:
+            self._host.refuse_others()
+            self._host.turn.refuse_within(self)
+            self._host.turn.do(self._give_back)
+
+    def _give_back(self) -> None:
+        sock = self.__dict__.pop("_sock", None)  # one call: of two that close it one does
+        if sock is not None:
+            sock.wake_fd = -1
+            lib.sock_close(self._host.c, ffi.NULL, sock)
             self._host.forget(self)
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd = self.__dict__.pop("_fd", -1)
+        if fd >= 0:
+            os.close(fd)
 
     def __enter__(self) -> Self:
         return self
@@ -286,13 +268,12 @@ class UdpSocket(Socket):
         if len(view) > _READ_MAX:
             raise OSError(errno.EMSGSIZE, f"send: {os.strerror(errno.EMSGSIZE)}")
         deadline = None if timeout is None else time.monotonic() + timeout
+        live = self._host.live
         while True:
-            with self._host.sending:
-                at = ffi.cast("uint8_t *", view)
-                rc = lib.udp_sendmsg(self._host_c, self._c, at, len(view), to, port, gso_size)
-            if rc != -errno.EAGAIN:
+            rc = self._sendmsg(view, to, port, gso_size, live=live)
+            if rc not in (-errno.EAGAIN, _HELD):
                 break
-            if self._host.live:
+            if rc == _HELD or self._host.live:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError("no room in the sending ring")
                 time.sleep(_RING_PAUSE_S)
@@ -300,6 +281,18 @@ class UdpSocket(Socket):
                 break
         check(rc, "send")
         return len(view)
+
+    @sends
+    def _sendmsg(self, view: Any, to: Any, port: int, gso_size: int, *, live: bool) -> int:
+        """The call into C, which whoever stops the machine or ends the host sees on our stack."""
+        turn, c = self._host.turn, self._host.c
+        if live and not c.live:
+            raise OSError(errno.ENETDOWN, "send: the host has stopped")
+        if turn.held_from_here():
+            return _HELD
+        turn.refuse_others()
+        at = ffi.cast("uint8_t *", view)
+        return int(lib.udp_sendmsg(c, self._c, at, len(view), to, port, gso_size))
 
     def recvfrom_nowait(self) -> tuple[bytes, Address] | None:
         """The next datagram if one is queued, else None."""
@@ -379,11 +372,11 @@ class TcpStream(Socket):
                 raise TimeoutError("no data came")
             last = not self._wait(deadline)
 
-    def close(self) -> None:
-        """Give it up; further segments of it find no stream."""
-        if self._c is not None:
-            self._c.accepted = 2
-        super().close()
+    def _give_back(self) -> None:
+        """Further segments of it find no stream."""
+        if self._sock is not None:
+            self._sock.accepted = 2
+        super()._give_back()
 
 
 class TcpListener(Socket):
@@ -394,9 +387,13 @@ class TcpListener(Socket):
         deadline = None if timeout is None else time.monotonic() + timeout
         last = False
         while True:
-            c = lib.sock_accept(self._host_c, self._c)
-            if c != ffi.NULL:
-                return self._host.adopt(TcpStream(self._host, c))
+            self._host.refuse_others()
+            if self._c.accept_next != ffi.NULL and (stream := self._host.turn.do(self._accept)) is not None:
+                return stream
             if last:
                 raise TimeoutError("no stream came")
             last = not self._wait(deadline)
+
+    def _accept(self) -> TcpStream | None:
+        c = lib.sock_accept(self._host.c, self._c)
+        return None if c == ffi.NULL else self._host.adopt(TcpStream(self._host, c))

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from vnic._core import ffi, lib
 from vnic.capture_input import CaptureInput, gather
 from vnic.errors import ConfigError, VnicError, check
+from vnic.lifetime import Living
+from vnic.uninterrupted import uninterrupted
 from vnic.values import TIME_MAX_NS, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from vnic.host import Host
@@ -76,24 +78,60 @@ class FarEnd(Protocol):
         """The host was closed, and the wire is gone."""
 
 
-class Wire:
-    """Common to all: ``c`` is the ``struct wire *``, with pace (knobs ``link`` and ``speed``) and counters."""
+class Wire(Living):
+    """Common to all: ``c`` is the ``struct wire *``, with pace (knobs ``link`` and ``speed``) and counters.
 
-    _taken = False
+    A wire is one host's, and closed with it; one that no host got has to be closed.
+    """
+
+    _noun = "wire"
+    _struct: Any = None
+    _read_no_more = False
 
     def __init__(self, c: Any) -> None:
+        """Made around a struct whose memory is the caller's."""
         if not isinstance(c, ffi.CData) or ffi.typeof(c) is not ffi.typeof("struct wire *") or c == ffi.NULL:
             raise TypeError("a wire is made by its class, as vnic.MemoryWire()")
-        self.c = c
+        self._begin(c)
 
-    def take(self) -> None:
-        """A host is made with this wire. VnicError: it has one; two cards would free what the other still reads."""
-        if self._taken:
+    def _is_owned(self) -> bool:
+        return self._struct is None or super()._is_owned()
+
+    def _made(self, struct: Any, free: Callable[[Any], None]) -> None:
+        if struct == ffi.NULL:
+            raise MemoryError(f"no memory for the {self._noun}")
+        self._free = free
+        self._struct = struct
+        self._begin(ffi.addressof(struct.wire))
+
+    def _whole(self) -> Any:
+        """The struct that ``c`` is the first part of. VnicError: it is closed."""
+        return self._struct if self.c is not None else None
+
+    def __repr__(self) -> str:
+        return f"<vnic.{type(self).__name__}{' closed' if self.closed else ''}>"
+
+    def _belong_to(self, host: Host) -> None:
+        """It is this host's wire now. VnicError: it is another's; two cards would free what the other still reads."""
+        if self.c is not None and super()._is_owned():
             raise VnicError("this wire has a host already: each needs one of its own")
-        self._taken = True
+        self._owner = host
+
+    def _host_is_gone(self) -> None:
+        """It was closed, and closes its wire."""
+        self._owner = None
+        self._give_back()
+
+    def _stop_reading(self) -> None:
+        """The host stops: what it still sends is taken, but nothing is read any more."""
+        self._read_no_more = True
+
+    def _give_up(self) -> None:
+        """The host stops, and what is behind the wire fails: it is not asked any more."""
 
     def refuse_strangers(self, host: Host) -> None:
         """VnicError: it is not this host's wire, or another thread runs the host."""
+        self.c  # noqa: B018 - is it open?
         if getattr(host, "wire", None) is not self:
             raise VnicError("this wire is not that host's")
         host.refuse_others()
@@ -101,41 +139,50 @@ class Wire:
     def refuse_others(self, host: Host) -> None:
         """VnicError: it is not this host's wire, or another thread reads it."""
         self.refuse_strangers(host)
-        if self.c.live and not host.on_card_thread():
+        if self.c.live and host.running and not host.on_card_thread():
             raise VnicError("the card's thread reads this wire")
 
-    def refill(self, host: Host) -> None:
+    def refill(self, host: Host) -> None:  # noqa: ARG002
         """Called when the wire ran dry and had said that it wants to be asked (EV_WIRE)."""
+        self.c  # noqa: B018 - is it open?
 
     def open_output(self) -> bool:
         """Called before a host with addresses of its own starts: can it send on this wire?"""
         return bool(self.c.write != ffi.NULL)
 
     def close(self) -> None:
-        """Give the memory back. The host is gone by then."""
+        """Give the memory back; a host closes its own. VnicError: one uses it."""
+        if self._at is not None and super()._is_owned():
+            raise VnicError("the wire is in use: close its host")
+        super().close()
+
+    def _give_back(self) -> None:
+        struct = self.__dict__.pop("_struct", None)  # one call: of two that close it one does
+        self._end()
+        if struct is not None:
+            self._free(struct)
 
 
 def wire_of_a_host(given: Wire | None) -> Wire:
-    """The wire that a new host is made with, or one in memory. TypeError: it is none. VnicError: it has a host."""
+    """The wire that a new host is made with, or one in memory. TypeError: it is none."""
     if given is not None and not isinstance(given, Wire):
         raise TypeError("wire: a vnic.Wire, as vnic.PythonWire(object with read_burst)")
-    wire = MemoryWire() if given is None else given
-    wire.take()
-    return wire
+    return MemoryWire() if given is None else given
 
 
 class MemoryWire(Wire):
     """A wire in memory: feed it frames. Times are virtual nanoseconds."""
 
     def __init__(self, arena_bytes: int = 1 << 20, frames: int = 4096) -> None:
-        self._mem = lib.mem_wire_new(
-            whole("arena_bytes", arena_bytes, 0, _ARENA_MAX), whole("frames", frames, 1, _FRAMES_MAX)
-        )
-        if self._mem == ffi.NULL:
-            raise MemoryError("no memory for the wire")
-        super().__init__(ffi.addressof(self._mem.wire))
+        arena_bytes = whole("arena_bytes", arena_bytes, 0, _ARENA_MAX)
+        frames = whole("frames", frames, 1, _FRAMES_MAX)
         self.far_end: FarEnd | None = None
+        uninterrupted(lambda: self._made(lib.mem_wire_new(arena_bytes, frames), lib.mem_wire_free))
         self.c.started = 1  # stamps are virtual time already
+
+    @property
+    def _mem(self) -> Any:
+        return self._whole()
 
     def feed(
         self,
@@ -163,8 +210,7 @@ class MemoryWire(Wire):
         if not host.live or host.on_card_thread():
             return self._put(host, each_frame(frames), at_ns, gap_ns)
         built = list(each_frame(frames))
-        with host.stopped_machine():
-            return self._put(host, built, at_ns, gap_ns)
+        return host.while_stopped(lambda: self._put(host, built, at_ns, gap_ns))
 
     def _put(
         self, host: Host, frames: Iterable[tuple[int | None, bytes]], at_ns: int | None = None, gap_ns: int = 0
@@ -183,8 +229,10 @@ class MemoryWire(Wire):
 
     def attach(self, far_end: FarEnd | None) -> None:
         """From now on this gets what the card sends, in the moment when it is sent; None: :meth:`sent` keeps it."""
-        self.far_end = far_end
+        if far_end is not None and not all(callable(getattr(far_end, m, None)) for m in ("receive", "cut_off")):
+            raise TypeError("a far end has methods receive(frames) and cut_off()")
         self.c.ask = lib.WIRE_ASK_SENT if far_end is not None else 0
+        self.far_end = far_end
 
     def refill(self, host: Host) -> None:
         """Something was sent: the far end hears of it, and what that answers is on the wire before time goes on."""
@@ -210,16 +258,16 @@ class MemoryWire(Wire):
         self._mem.closed = 1
         self.c.hungry = 0
 
-    def close(self) -> None:
-        """Free the arena."""
+    def _give_back(self) -> None:
         if self.far_end is not None:
             self.far_end.cut_off()
-        lib.mem_wire_free(self._mem)
-        self._mem = ffi.NULL
+        super()._give_back()
 
 
 class PythonWire(MemoryWire):
     """A wire around any object with ``read_burst(max_frames)``; it is asked whenever it has run dry."""
+
+    _given_up = False
 
     def __init__(self, source: BurstWire) -> None:
         if not callable(getattr(source, "read_burst", None)):
@@ -228,16 +276,29 @@ class PythonWire(MemoryWire):
         self.source = source
         self.c.ask = lib.WIRE_ASK_DRY | lib.WIRE_ASK_SENT
 
+    def _give_up(self) -> None:
+        """What is sent from here on the object does not get."""
+        self._given_up = True
+
     def open_output(self) -> bool:
         """Only if the object has ``write_burst``."""
         return hasattr(self.source, "write_burst") and super().open_output()
 
     def refill(self, host: Host) -> None:
-        """Give the object what was sent, and ask it for the next burst, even if it had none the last time."""
+        """Give the object what was sent, and ask it for the next burst, even if it had none the last time.
+
+        When a live host stops, it gets the last of what was sent, and is not asked any more.
+        """
         self.refuse_others(host)
         if self._mem.nout:
-            self.source.write_burst(self.sent())  # type: ignore[attr-defined]
-            self._mem.closed = self.c.eof = 0
+            sent = self.sent()
+            if not self._given_up:
+                self.source.write_burst(sent)  # type: ignore[attr-defined]
+            if not self._read_no_more:
+                self._mem.closed = self.c.eof = 0
+        if self._read_no_more:
+            self.end()
+            return
         burst = self.source.read_burst(lib.BURST)
         if burst is None or (not burst and not host.c.live):
             self.end()
@@ -259,15 +320,20 @@ class CaptureWire(Wire):
         self._own = [i for i in self.inputs if i not in paths]
         self._next = 0
         self._maps: list[Any] = []
-        self._pcap = lib.pcap_wire_new()
-        if self._pcap == ffi.NULL:
-            raise MemoryError("no memory for the wire")
-        super().__init__(ffi.addressof(self._pcap.wire))
+        self._pinned: Any = None
         self.bytes_total = sum(i.size for i in self.inputs)
         self._bytes_before = 0
         for later in self.inputs[1:]:
             self._refuse(later)
-        self._open_next()
+        uninterrupted(self._open_first)
+
+    def _open_first(self) -> None:
+        self._made(lib.pcap_wire_new(), lib.pcap_wire_free)
+        try:
+            self._open_next()
+        except BaseException:
+            self._give_back()
+            raise
 
     @staticmethod
     def _refuse(later: CaptureInput) -> None:
@@ -288,9 +354,14 @@ class CaptureWire(Wire):
         if data:
             data.madvise(mmap.MADV_SEQUENTIAL)
         self._maps.append(data)
+        self._pinned = ffi.from_buffer(data)  # nobody closes a map that is read
         self._pcap.more = self._next < len(self.paths)
-        if lib.pcap_wire_open(self._pcap, ffi.from_buffer(data), len(data)) < 0:
+        if lib.pcap_wire_open(self._pcap, self._pinned, len(data)) < 0:
             raise opened.refused(data, self.error_text)
+
+    @property
+    def _pcap(self) -> Any:
+        return self._whole()
 
     @property
     def pcap(self) -> Any:
@@ -300,6 +371,7 @@ class CaptureWire(Wire):
     @property
     def mapped(self) -> Any:
         """The bytes of the file being read."""
+        self.c  # noqa: B018 - is it open?
         return self._maps[-1]
 
     @property
@@ -321,7 +393,7 @@ class CaptureWire(Wire):
     @property
     def bytes_read(self) -> int:
         """How far into all files, for a progress bar."""
-        return self._bytes_before + int(self._pcap.pos)
+        return int(self._pcap.pos) + self._bytes_before
 
     @property
     def skipped_linktype(self) -> int:
@@ -330,16 +402,15 @@ class CaptureWire(Wire):
 
     def refill(self, host: Host) -> None:
         """Go on with the next file. VnicError: there is none, or it is not time yet."""
-        if self._taken:
+        if self._owner is not None:
             self.refuse_others(host)
         if not self.c.hungry or self._next == len(self.paths):
             raise VnicError(f"{self.path} is being read, and asks for the next file when it has ended")
-        self._open_next()
+        (uninterrupted if self._owner is None else host.turn.do)(self._open_next)
 
-    def close(self) -> None:
-        """Unmap."""
-        lib.pcap_wire_free(self._pcap)
-        self._pcap = ffi.NULL
+    def _give_back(self) -> None:
+        super()._give_back()
         self._maps.clear()
+        self._pinned = None
         for opened in self._own:
             opened.close()
