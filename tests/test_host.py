@@ -109,3 +109,8 @@ def test_the_data_plane_itself_refuses_a_table_that_names_a_queue_there_is_not(a
 def test_nor_is_there_a_host_without_cpus_or_with_too_many(cpus):
     assert lib.host_new(cpus) == ffi.NULL
     lib.host_free(ffi.NULL)
+
+
+@pytest.mark.parametrize("hz", [100, 101, 202, 250, 300, 999, 1000])
+def test_netdev_budget_usecs_is_two_jiffies_in_whole_microseconds(host, hz):
+    assert host(hz=hz).c.netdev_budget_usecs == 2_000_000 // hz

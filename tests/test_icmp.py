@@ -10,6 +10,7 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NS, IPv6
 from scapy.layers.l2 import Ether
 
 import vnic
+from vnic._core import lib
 
 
 def outcome(host, frame):
@@ -207,3 +208,13 @@ def test_nobody_hears_of_an_error_about_an_error(errors, kind):
 
     assert errors(first_fragment(kind), until_ns=60 * 10**9)[0] == []
     assert [e[:2] for e in errors(first_fragment(8), until_ns=60 * 10**9)[0]] == [(11, 1)]
+
+
+@pytest.mark.parametrize(("build", "headers"), [(frames.icmp, 34), (frames.icmpv6, 54)])
+def test_who_adds_up_a_checksum_pays_by_the_byte(host, build, headers):
+    """The card adds up none of ICMP: its CPU does."""
+    h = host(cpus=1)
+    h.c.cost[lib.COST_CSUM_PS] = 1_000_000  # 1 us a byte
+    h.feed(build())
+    h.run()
+    assert h.softnet()[0].now_ns == (len(build()) - headers) * 1000

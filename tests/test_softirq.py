@@ -177,3 +177,22 @@ def test_live_a_cpu_stands_still_when_the_machine_is_to_stop_but_not_in_the_midd
     sd.pause = 0
     assert (lib.cpu_run(sd), sd.hardirqs) == (0, 1)
     sd.live = 0
+
+
+@pytest.mark.parametrize("what", ["irq", "ipi", "reader"])
+def test_a_cpu_that_goes_to_sleep_remembers_what_is_for_later(host, what):
+    h = host()
+    sd = h.c.cpu[0]
+    sd.horizon = NEVER
+    if what == "reader":
+        sd.reader.runnable = 1
+    else:
+        setattr(sd, f"{what}_pending", 1)
+    setattr(sd, f"{what}_ns", 5 * MS)
+    sd.runnable = 1
+    assert (lib.cpu_run(sd), lib.cpu_next(sd), sd.now) == (0, 5 * MS, 0)
+    if what == "reader":
+        sd.reader.runnable = 0
+    else:
+        setattr(sd, f"{what}_pending", 0)
+    assert (lib.cpu_run(sd), lib.cpu_next(sd), sd.now) == (0, NEVER, 5 * MS)

@@ -210,3 +210,13 @@ def test_a_frame_is_oversize_beyond_1518_bytes(length, oversize):
         host.feed([bytes(length)] * 3)
         host.run()
         assert host.wire.c.oversize == 3 * oversize
+
+
+def test_a_wires_frames_and_bytes_are_counted_once_in_bursts_of_any_length():
+    with vnic.Host(link="inf", cost="zero") as host:
+        host.feed([bytes(n) for n in range(60, 160)])
+        f, seen = ffi.new("struct frame[]", 7), []
+        while (n := lib.wire_next(host.wire.c, f, 7, 0)) > 0:
+            seen += [len(ffi.buffer(x.data, x.len)) for x in f[0:n]]
+            assert (host.wire.c.frames, host.wire.c.bytes) == (len(seen), sum(seen))
+        assert seen == list(range(60, 160))
