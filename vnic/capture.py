@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vnic import own_paths
 from vnic._core import ffi, lib
 from vnic.bpf import compile as compile_filter
 from vnic.errors import ConfigError, VnicError
@@ -53,7 +54,8 @@ class Capture:
 
     Args:
         host: whose path.
-        path: a file that is made anew, ``"-"``: standard output, or a descriptor, which stays the caller's.
+        path: a file that is made anew (see vnic/own_paths.py for what is refused), ``"-"``: standard output, or a
+            descriptor, which stays the caller's.
         at: one or more of the points.
         filter: only what it wants, see :func:`vnic.bpf.compile`; it sees each packet as the file would have it.
         base_ns: epoch time of virtual time 0, ns.
@@ -79,9 +81,8 @@ class Capture:
         points = _bits(at)
         program = None if filter is None else compile_filter(filter)
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
             own = {"-": 1}.get(str(path), path)
-            self._fd = os.dup(own) if isinstance(own, int) else os.open(own, flags, 0o644)
+            self._fd = os.dup(own) if isinstance(own, int) else own_paths.create(own)
         except OSError as e:
             raise ConfigError(f"{path}: {e.strerror}") from e
         self.path = Path(str(path))
@@ -105,9 +106,13 @@ class Capture:
             os.close(self._fd)
             raise VnicError(f"{path}: no memory, or the interface's name is too long")
         self._writer: threading.Thread | None = None
-        if host.running:
-            self.start()
         host.nic.captures.append(self)
+        if host.running:
+            try:
+                self.start()
+            except BaseException:
+                self.close()
+                raise
 
     def start(self) -> None:
         """Live: start the thread that writes (the host does when it starts, without what privileges were dropped)."""
@@ -120,8 +125,9 @@ class Capture:
             set_name("capture")
             lib.capture_thread(self._c)
 
-        self._writer = threading.Thread(target=write, name="capture", daemon=True)
-        start_quietly(self._writer)
+        writer = threading.Thread(target=write, name="capture", daemon=True)
+        start_quietly(writer)
+        self._writer = writer
 
     def _counts(self) -> tuple[int, int, int]:
         if self._c is not None:

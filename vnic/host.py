@@ -66,8 +66,8 @@ class Host(Binding):
     ) -> None:
         if live and knobs.get("cost", "zero") != "zero":
             raise ConfigError(f"cost={knobs['cost']}: a live host takes the time it takes; costs are for virtual time")
-        if not 1 <= cpus <= lib.CPUS_MAX:
-            raise ConfigError(f"cpus={cpus}: must be between 1 and {lib.CPUS_MAX}")
+        cpus = knobs_.argument("cpus", cpus, 1, lib.CPUS_MAX)
+        seed = knobs_.argument("seed", seed, -(1 << 63), 1 << 63)
         self.c: Any = lib.host_new(cpus)
         if self.c == ffi.NULL:
             raise MemoryError("no memory for the host")
@@ -93,7 +93,7 @@ class Host(Binding):
             self.config |= {"cpus": cpus, "ip": addresses, "seed": seed}
             self.config["netdev-budget-usecs"] = int(self.c.netdev_budget_usecs)
             for i, own in (each_queue or {}).items():
-                self.knobs.queue(int(i)).update(own)
+                self.knobs.queue(knobs_.argument("queue", i, 0, lib.NIC_QUEUES_MAX - 1)).update(own)
         except BaseException:
             self.close()
             raise

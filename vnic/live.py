@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.affinity import check_pin, places
-from vnic.errors import VnicError
+from vnic.errors import NoThreadError, VnicError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -216,11 +216,13 @@ def _wake_and_join(t: threading.Thread, fd: int, seconds: float) -> None:
 
 
 def start_quietly(*threads: threading.Thread) -> None:
-    """Start threads that get no signals: those are for the main thread."""
+    """Start threads that get no signals: those are for the main thread. NoThreadError: there is none to be had."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         for t in threads:  # inherit the mask
             t.start()
+    except RuntimeError as e:  # of Python's, whatever the system said
+        raise NoThreadError from e
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
