@@ -6,7 +6,7 @@
  * never asked, so errors don't add up: who is late sends in bursts until the plan is met again. send_run() sleeps until
  * shortly before a frame is due and spins for the rest, because a sleeper is woken some 50 us late. Time is an argument
  * of send_step(); only send_run() looks at the clock. From pass to pass the pace goes on: between a file's last frame and
- * its first lies the mean of its gaps.
+ * its first lies the mean of its gaps. A longest gap (--maxsleep) moves the plan behind it forward.
  */
 #include "prelude.h"
 
@@ -35,6 +35,24 @@ static u64 recorded(struct schedule *s, u64 t)
 	return s->loops_ns + (s->last_ns - s->first_ns);
 }
 
+/* No gap is longer than the longest: what comes later is due as much earlier. Only frames that are sent have gaps. */
+static u64 bounded(struct schedule *s, u64 due, bool sent)
+{
+	u64 most = s->sent_due_ns + s->max_gap_ns;
+
+	if (!s->max_gap_ns)
+		return due;
+	due -= s->saved_ns;
+	if (!sent)
+		return min_u64(due, most);
+	if (due > most) {
+		s->shortened++;
+		s->saved_ns += due - most;
+		due = most;
+	}
+	return s->sent_due_ns = due;
+}
+
 u64 schedule_next(struct schedule *s, u64 t_ns, u32 len)
 {
 	u64 at = recorded(s, t_ns), due = 0;
@@ -47,7 +65,7 @@ u64 schedule_next(struct schedule *s, u64 t_ns, u32 len)
 		due = scaled(s->bits, 1000000000, s->rate);
 	s->frames += len > 0;
 	s->bits += 8ull * len;
-	return due;
+	return bounded(s, due, len > 0);
 }
 
 void schedule_loop(struct schedule *s)

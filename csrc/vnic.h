@@ -276,9 +276,12 @@ enum send_to { SEND_TAP, SEND_DEV };
  * @frames:   that were due, and their bits
  * @loops_ns: recorded time of the passes through the file that are over
  * @nth:      frames in this pass; @first_ns, @last_ns: their stamps
+ * @max_gap_ns: between two frames that are sent; 0: whatever it is. Longer ones are @shortened, by @saved_ns in all
+ * @sent_due_ns: when the last one of those was due
  */
 struct schedule {
 	u64 rate, frames, bits, loops_ns, nth, first_ns, last_ns, backwards;
+	u64 max_gap_ns, sent_due_ns, shortened, saved_ns;
 	u32 pace;
 };
 u64 schedule_next(struct schedule *s, u64 t_ns, u32 len); /* of a frame with this stamp; len 0: it is not going to be sent */

@@ -527,6 +527,53 @@ def test_a_finished_replay_answers_in_linuxs_words(held):
     assert "there is no instance 'nobody'" in wrong.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("ethtool -G vnic0 rx 1024", 81, "netlink error: rx-ring=1024: the wire has ended, and the driver has let go"),
+        ("ethtool -L vnic0 rx 2", 1, "netlink error: queues=2: the wire has ended, and the driver has let go"),
+        ("ip link set vnic0 up", 2, "vnic: vnic0 can't be brought up: its wire has ended"),
+        ("ip link set vnic0 down", 0, ""),
+        ("set /sys/class/net/vnic0/flags 0x1003", 1, "vnic: vnic0 can't be brought up: its wire has ended"),
+        ("set /sys/class/net/vnic0/carrier 1", 1, "vnic: the carrier is there until the wire ends"),
+        ("ethtool -C vnic0 rx-usecs 50", 0, ""),
+    ],
+)
+def test_a_finished_replay_does_it_or_says_why_not(command, code, said):
+    with vnic.Host(wire=vnic.CaptureWire([CAPTURES / "demo.pcapng"]), sink=True) as host:
+        host.finish()
+        name, *argv = command.split()
+        reply = vnic.commands.answer(host, name, argv)
+        assert reply.code == code
+        assert said in reply.err
+        if code:
+            assert len(reply.err.splitlines()) == 2  # Linux's word, and the reason
+        assert host.laws() == 0
+
+
+def test_a_number_of_thousands_of_digits_is_out_of_range(asked):
+    """int() has a limit of its own."""
+    _, c = asked
+    reply = c.ask("set", ["/proc/sys/net/core/gro_normal_batch", "9" * 4301])
+    assert (reply.code, reply.err) == (1, "vnic set: write error: Invalid argument\n")
+    reply = c.ask("set", ["/sys/class/net/vt7/mtu", "9" * 4301])
+    assert (reply.code, reply.err) == (1, "vnic set: write error: Numerical result out of range\n")
+
+
+def test_without_a_thread_to_be_had_a_capture_is_refused(asked, tmp_path, monkeypatch):
+    host, _ = asked
+
+    def no_thread(_self):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(vnic.VnicError, match="can't start a thread"):
+            vnic.Capture(host, tmp_path / "x.pcapng")
+    assert host.nic.captures == []
+    vnic.Capture(host, tmp_path / "x.pcapng").close()
+
+
 def test_an_exported_copy_is_what_the_files_are(held, tmp_path):
     assert vnic_command("show", "--export", str(tmp_path / "copy")).returncode == 0
     for path in ("/proc/net/dev", "/proc/net/softnet_stat", "/sys/class/net/vnic0/queues/rx-0/rps_cpus"):

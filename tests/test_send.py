@@ -117,6 +117,40 @@ def test_a_million_frames_drift_by_nothing(pace, rate):
     )
 
 
+def bounded(due, lengths, most):
+    """A plan in which no gap between two frames that are sent is longer."""
+    out, saved, last = [], 0, 0
+    for t, length in zip(due, lengths, strict=True):
+        t = min(t - saved, last + most)  # noqa: PLW2901
+        if length:
+            saved += max(0, due[len(out)] - saved - t)
+            last = t
+        out.append(t)
+    return out, saved
+
+
+@pytest.mark.parametrize("pace", [lib.PACE_RECORDED, lib.PACE_PPS, lib.PACE_BPS])
+@given(
+    st.integers(1, 4 * 10**9),
+    st.lists(stamped, min_size=1, max_size=40),
+    st.integers(1, 4),
+    st.integers(1, 10**10),
+)
+def test_no_gap_is_longer_than_the_longest(pace, rate, recorded, passes, most):
+    s = ffi.new("struct schedule *", {"pace": pace, "rate": rate, "max_gap_ns": most})
+    due = []
+    for i in range(passes):
+        if i:
+            lib.schedule_loop(s)
+        due += [lib.schedule_next(s, t, length) for t, length in recorded]
+    lengths = [length for _ in range(passes) for _, length in recorded]
+    want, saved = bounded(plan(pace, rate, [recorded] * passes), lengths, most)
+    assert due == want
+    assert s.saved_ns == saved
+    sent = [t for t, length in zip(due, lengths, strict=True) if length]
+    assert all(b - a <= most for a, b in pairwise([0, *sent]))
+
+
 def test_time_that_goes_backwards_stands_still_and_is_counted(sender):
     s = sender([(t, FRAMES[0]) for t in (100, 50, 120, 110)], loop=2)
     assert [t for t, _ in play(s)] == [0, 0, 20, 20, 26, 26, 46, 46]  # 6: the mean gap
@@ -591,6 +625,62 @@ def test_ctrl_c_ends_it_with_a_report(capture, number):
             out, _ = p.communicate(timeout=60)
     assert p.returncode == 0
     assert json.loads(out)["interrupted"] is True
+
+
+HOURS = [(0, FRAMES[0]), (65_536 * 10**9, FRAMES[1]), (65_537 * 10**9, FRAMES[2])]
+
+
+@root
+@in_netns
+def test_a_long_gap_is_said_and_ctrl_c_ends_it_at_once(capture):
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    with subprocess.Popen(
+        [*COMMAND, str(capture(HOURS)), "--dev", "lo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as p:
+        said = p.stderr.readline()
+        assert (
+            said == "vnic: the next frame is due in 18 h 12 min; --maxsleep MS bounds such gaps, and Ctrl-C ends it\n"
+        )
+        p.send_signal(signal.SIGINT)
+        out, err = p.communicate(timeout=60)
+    assert (p.returncode, err) == (0, "")
+    assert out.startswith("1 frames")
+    assert "(interrupted)" in out.splitlines()[0]
+
+
+@root
+@in_netns
+def test_maxsleep_bounds_a_gap_in_a_pass_and_between_two(capture):
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    done = command(capture(HOURS), "--dev", "lo", "--maxsleep", "1", "--loop", "2", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads(done.stdout)
+    assert facts["sent"]["frames"] == 6
+    assert facts["shortened"]["gaps"] == 5
+    mean = 65_537 * 10**9 // 2
+    assert facts["shortened"]["ns"] == 2 * 65_537 * 10**9 + mean - 5 * 10**6
+    done = command(capture(HOURS), "--dev", "lo", "--maxsleep", "0.5")
+    assert "shortened 2 gaps" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("loop", value) for value in (True, -1, 1.5, 1 << 64)],
+        *[("limit", 0), ("limit", 10**30), ("duration", float("nan")), ("duration", "5")],
+        *[("maxsleep", value) for value in (0, float("inf"), True)],
+    ],
+)
+def test_a_number_that_can_be_none_is_refused(capture, name, value):
+    with pytest.raises(vnic.ConfigError, match=f"{name}={value}: must be"):
+        send_.send(capture(), dev="lo", **{name: value})
+
+
+@pytest.mark.parametrize("ms", ["0", "-1", "nan", "inf", "x", "1e99"])
+def test_what_is_no_maxsleep(capture, ms):
+    done = command(capture(), "--dev", "lo", f"--maxsleep={ms}")
+    assert done.returncode == 2
+    assert "Invalid value for '--maxsleep'" in done.stderr
 
 
 @root

@@ -288,7 +288,7 @@ def test_queues_that_the_table_names_stay():
 def test_a_table_that_was_not_set_follows_the_queues_and_one_that_was_is_taken_back_as_it_was():
     with host(queues=4) as h:
         with pytest.raises(vnic.ConfigError, match="there is no queue 4"):
-            h.knobs.update({"mtu": 7, "rss-key": bytes(40), "rss-indir": [4]})
+            h.knobs.update({"mtu": 70, "rss-key": bytes(40), "rss-indir": [4]})
         assert h.knobs.mtu == 0
         assert h.knobs["rss-key"][:1] == b"\x6d"
         with pytest.raises(vnic.ConfigError, match="has room for 4"):

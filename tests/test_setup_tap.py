@@ -11,10 +11,11 @@ from click.testing import CliRunner
 from live_tap import send_all, wait_until
 
 import vnic
+import vnic.send
 from vnic import tun
 from vnic.cli import main
 from vnic.doctor import doctor
-from vnic.link import Links, ipv6_enabled
+from vnic.link import Links, ipv6_enabled, parse_address
 from vnic.netns import inside
 from vnic.run import run
 from vnic.setup_tap import delete, setup
@@ -112,6 +113,79 @@ def test_what_cannot_be_is_refused_and_nothing_is_left(options, sentence):
     with pytest.raises(vnic.ConfigError, match=sentence):
         setup("st4", **options)
     assert link("st4") is None
+
+
+@pytest.mark.parametrize("uid", [0, 5, 2**31 - 1, 2**31, 4294967294])
+def test_an_id_is_32_bits_without_a_sign(uid):
+    setup("si0", user=str(uid), group=str(uid))
+    assert (link("si0").tap.owner, link("si0").tap.group) == (uid, uid)
+    assert changed(setup("si0", user=str(uid), group=str(uid))) == []
+
+
+@pytest.mark.parametrize("what", ["user", "group"])
+@pytest.mark.parametrize(
+    "number", ["4294967295", "4294967296", "99999999999", "9" * 5000, "-1", "٣", "", "\udcff", "a\0b"]
+)
+def test_what_is_no_id(what, number):
+    with pytest.raises(
+        vnic.ConfigError, match=rf"{what} .*: an id is a number from 0 to 4294967294|there is no {what} "
+    ):
+        setup("si1", **{what: number})
+    assert link("si1") is None
+
+
+@pytest.mark.parametrize(
+    "name", ["x%d", "%d", "a%b", "x%d%d", "a:b", "a b", "a\xa0", "\udcff", "a\0", "", ".", "..", "n" * 16, "é" * 8]
+)
+def test_what_is_no_name_or_a_template_of_one(name):
+    """The kernel makes x0 of x%d, and whoever asked would look for x%d."""
+    with Links() as links:
+        before = links._ipr.get_links()
+    for attempt in (
+        lambda: setup(name, user="root"),
+        lambda: delete(name),
+        lambda: TapWire(name),
+        lambda: doctor(name),
+        lambda: vnic.send.OutOfDev(name, None),
+    ):
+        with pytest.raises(vnic.ConfigError, match=r"cannot be an interface's name|is a template"):
+            attempt()
+    with Links() as links:
+        assert len(links._ipr.get_links()) == len(before)
+
+
+def test_ipv6_needs_an_mtu_of_1280_and_the_kernel_agrees():
+    for options in ({"host_ip": "fd77::1/64", "mtu": 1279}, {"host_ip": ["10.0.0.1/24", "fd77::1"], "mtu": 68}):
+        with pytest.raises(vnic.ConfigError, match="fd77::1/64: IPv6 needs an MTU of 1280 at least"):
+            setup("sm0", user="root", **options)
+        assert link("sm0") is None
+    setup("sm0", user="root", host_ip="10.0.0.1/24", mtu=1279)
+    with Links() as links, pytest.raises(vnic.TapError, match="Invalid argument"):
+        links.add_address("sm0", links.find("sm0"), parse_address("fd77::1/64"))
+    with pytest.raises(vnic.ConfigError, match="not 1279"):
+        setup("sm0", user="root", host_ip="fd77::1/64")
+    with pytest.raises(vnic.ConfigError, match="not 1279"):
+        TapWire("sm0", host_ip="fd77::1/64")
+    setup("sm0", user="root", host_ip="fd77::1/64", mtu=1280)
+    with pytest.raises(vnic.ConfigError, match="fd77::1/64: IPv6 needs an MTU of 1280 at least, not 1279"):
+        setup("sm0", user="root", mtu=1279)  # Linux would take its addresses away
+    assert (link("sm0").mtu, addresses("sm0")) == (1280, ["10.0.0.1/24", "fd77::1/64"])
+
+
+def test_an_interface_that_was_there_is_as_it_was_when_it_fails(monkeypatch):
+    setup("su0", user="nobody", mtu=1400, host_ip="10.0.0.1/24")
+    real = Links.add_address
+
+    def first_only(self, name, there, address):
+        if str(address) != "10.0.1.1/24":
+            raise vnic.TapError(f"give {name} the address {address}: no more")
+        real(self, name, there, address)
+
+    monkeypatch.setattr(Links, "add_address", first_only)
+    with pytest.raises(vnic.TapError, match="no more"):
+        setup("su0", user="root", mtu=1300, host_ip=["10.0.1.1/24", "10.0.2.1/24"])
+    there = link("su0")
+    assert (there.mtu, there.tap.owner, addresses("su0")) == (1400, NOBODY, ["10.0.0.1/24"])
 
 
 def test_what_the_kernel_refuses_leaves_nothing_either():

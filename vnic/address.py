@@ -6,7 +6,8 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
-from vnic.errors import ConfigError
+from vnic.errors import ConfigError, quoted, said
+from vnic.link import Address, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +22,7 @@ def inet_addr(text: str) -> Any:
     try:
         ip = ipaddress.ip_address(text)
     except ValueError as e:
-        raise ConfigError(f"{text!r} is not an IP address") from e
+        raise ConfigError(f"{quoted(text)} is not an IP address") from e
     value = int(ip) | (0xFFFF << 32 if ip.version == 4 else 0)
     return ffi.new("struct inet_addr *", {"hi": value >> 64, "lo": value & (1 << 64) - 1})
 
@@ -34,13 +35,7 @@ def inet_text(addr: Any) -> str:
     return str(ipaddress.IPv6Address(value))
 
 
-def _add(c: Any, text: str) -> None:
-    if not isinstance(text, (str, ipaddress.IPv4Interface, ipaddress.IPv6Interface)):
-        raise ConfigError(f"{text!r} is not an IP address")
-    try:
-        net = ipaddress.ip_interface(text)
-    except ValueError as e:
-        raise ConfigError(f"{text!r} is not an IP address") from e
+def _add(c: Any, net: Address) -> None:
     c.ip[c.nips].addr = inet_addr(str(net.ip))[0]
     c.ip[c.nips].prefix = net.network.prefixlen
     c.nips += 1
@@ -61,13 +56,41 @@ def configure(c: Any, ip: str | Iterable[str], gateway: str | Iterable[str]) -> 
         if len(addresses) > _ADDRESSES_MAX:
             raise ConfigError(f"at most {_ADDRESSES_MAX} IP addresses")
         c.ip_any = 0
-        for text in addresses:
-            _add(c, text)
+        nets = [_ours(text) for text in addresses]
+        for net in nets:
+            _add(c, net)
     for text in address_list("gateway", gateway):
         if ip == "any":
-            raise ConfigError(f"gateway {text}: a host whose address is any does not send")
+            raise ConfigError(f"gateway {said(text)}: a host whose address is any does not send")
         addr = inet_addr(text)
-        c.gateway[0 if lib.inet_addr_is4(addr) else 1] = addr[0]
+        _refuse_gateway(ipaddress.ip_address(inet_text(addr)), nets)
+        of_family = 0 if lib.inet_addr_is4(addr) else 1
+        if c.gateway[of_family].hi or c.gateway[of_family].lo:
+            raise ConfigError(f"gateway {text}: there is one for each of IPv4 and IPv6, and {text} is the second")
+        c.gateway[of_family] = addr[0]
+
+
+def _ours(text: str) -> Address:
+    try:
+        return parse_address(text)
+    except ConfigError as e:
+        if "is not an address" not in str(e):
+            raise
+        raise ConfigError(f"{quoted(text)} is not an IP address") from e
+
+
+def _refuse_gateway(addr: ipaddress.IPv4Address | ipaddress.IPv6Address, ours: Iterable[Address]) -> None:
+    """As Linux does: it has to be another host on a network of ours (fib_check_nh(), ip6_route_check_nh())."""
+    nets = [net for net in ours if net.version == addr.version]
+    if any(net.ip == addr for net in nets):
+        raise ConfigError(f"gateway {addr}: is our own address")
+    here = [net.network for net in nets if addr in net.network]
+    if addr.version == 4 and any(addr == net.broadcast_address and net.prefixlen < 31 for net in here):
+        here = []
+    reached = here or (addr.version == 6 and addr.is_link_local and nets)
+    if not reached or addr.is_multicast or addr.is_unspecified or addr.is_loopback:
+        known = ", ".join(map(str, nets)) or f"we have no IPv{addr.version} address"
+        raise ConfigError(f"gateway {addr}: Nexthop has invalid gateway: it is no host on a network of ours ({known})")
 
 
 def mac_for(ip: str | Iterable[str]) -> str | None:
@@ -79,7 +102,7 @@ def mac_for(ip: str | Iterable[str]) -> str | None:
     if first == "any":
         return None
     try:
-        packed = ipaddress.ip_interface(first).ip.packed
+        packed = parse_address(first).ip.packed
     except ValueError:
         return None  # configure() says so
     return (b"\x02\x00" + packed[-4:]).hex(":")
@@ -95,7 +118,7 @@ def join_groups(c: Any, *, link_local: bool = True) -> None:
         mac = bytes(c.nic.filter.addr)
         eui64 = bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
         own.append(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + eui64))
-        _add(c, f"{own[-1]}/64")
+        _add(c, ipaddress.ip_interface(f"{own[-1]}/64"))
     mc = c.nic.filter
     for group in dict.fromkeys(b"\x33\x33\xff" + a.packed[-3:] for a in own if a.version == 6):
         ffi.memmove(mc.mc[mc.nmc], group, 6)

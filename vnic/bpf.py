@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 from vnic._core import ffi, lib
@@ -23,6 +24,9 @@ _SNAPLEN = 262144
 _NETMASK_UNKNOWN = 0xFFFFFFFF
 _DDD = re.compile(r"\s*\d+\s*(?:[\n,]\s*\d+\s+\d+\s+\d+\s+\d+\s*)*[\n,]?\s*")
 _compiler = threading.Lock()  # libpcap's was not for several threads until 1.8
+
+
+_WORD_MAX = 20  # digits of a number; int() refuses thousands in its own way
 
 
 def _after_fork() -> None:
@@ -105,7 +109,12 @@ def compile(program: Filter) -> Program:  # noqa: A001 - what it is called every
     if isinstance(program, Program):
         return program
     if not isinstance(program, str):
-        return Program(tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in program))
+        try:
+            return Program(tuple((index(a), index(b), index(c), index(d)) for a, b, c, d in program))
+        except (TypeError, ValueError) as e:
+            if isinstance(e, ConfigError):
+                raise
+            raise ConfigError("filter: an instruction is four whole numbers") from e
     if _DDD.fullmatch(program):
         return read(program)
     return Program(_by_libpcap(program), tag_in_bytes=True)
@@ -113,7 +122,10 @@ def compile(program: Filter) -> Program:  # noqa: A001 - what it is called every
 
 def read(text: str, *, tag_in_bytes: bool = False) -> Program:
     """A program as ``tcpdump -ddd`` prints it. ConfigError: it is none, or may not run."""
-    count, *numbers = map(int, text.replace(",", " ").split())
+    words = text.replace(",", " ").split()
+    if not words or any(len(word) > _WORD_MAX or not re.fullmatch("-?[0-9]+", word, re.ASCII) for word in words):
+        raise ConfigError("filter: a program is numbers below 2^32, as tcpdump -ddd prints it")
+    count, *numbers = map(int, words)
     if 4 * count != len(numbers):
         raise ConfigError(f"filter: {count} instructions are said, {len(numbers) // 4} are there")
     each = [iter(numbers)] * 4
@@ -156,7 +168,7 @@ def _by_libpcap(expression: str) -> tuple[Insn, ...]:
         raise ConfigError(f"filter {expression!r}: expressions need libpcap (Debian: apt install libpcap0.8)")
     if "\0" in expression:
         raise ConfigError(f"filter {expression!r}: has a NUL in it")
-    program, text = _BpfProgram(), expression.encode(errors="surrogateescape")
+    program, text = _BpfProgram(), expression.encode(errors="surrogatepass")
     with _compiler:
         handle = pcap.pcap_open_dead(_DLT_EN10MB, _SNAPLEN)
         if not handle:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from vnic import own_paths
 from vnic._core import ffi, lib
 from vnic.bpf import compile as compile_filter
 from vnic.errors import ConfigError, VnicError
@@ -64,7 +65,8 @@ class Capture(Uncopied):
 
     Args:
         host: whose path.
-        path: a file that is made anew, ``"-"``: standard output, or a descriptor, which stays the caller's.
+        path: a file that is made anew (see vnic/own_paths.py for what is refused), ``"-"``: standard output, or a
+            descriptor, which stays the caller's.
         at: one or more of the points.
         filter: only what it wants, see :func:`vnic.bpf.compile`; it sees each packet as the file would have it.
         base_ns: epoch time of virtual time 0, ns.
@@ -107,10 +109,9 @@ class Capture(Uncopied):
     def _open(self, path: str | Path | int, points: int, program: Program | None, base_ns: int, name: str) -> None:
         host = self._host
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
             own = {"-": 1}.get(str(path), path)
             own = whole("path", own, 0, _FD_MAX) if isinstance(own, int) else own
-            self._fd = os.dup(own) if isinstance(own, int) else os.open(own, flags, 0o644)
+            self._fd = os.dup(own) if isinstance(own, int) else own_paths.create(own)
         except OSError as e:
             raise ConfigError(f"{path}: {e.strerror}") from e
         texts = [f"{fate}: {ffi.string(lib.fate_text(i)).decode()}" for i, fate in enumerate(FATES)]
@@ -134,7 +135,11 @@ class Capture(Uncopied):
         self._capture = c
         host.nic.captures.append(self)
         if host.running:
-            self.start()
+            try:
+                self._start()
+            except BaseException:
+                self._give_back()
+                raise
 
     def start(self) -> None:
         """Live: start the thread that writes (the host does when it starts, without what privileges were dropped)."""

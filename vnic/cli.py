@@ -13,7 +13,7 @@ import click
 from vnic import cli_control, cli_send, cli_tap
 from vnic.cli_options import addresses, host_options, knobs
 from vnic.cli_why import why
-from vnic.refusals import EXIT_FAILED, Group, Seconds, fail, interruptible, leave_stdout, refusals
+from vnic.refusals import EXIT_FAILED, Group, Seconds, Whole, fail, interruptible, leave_stdout, refusals
 
 if TYPE_CHECKING:
     from vnic.host import Host
@@ -169,7 +169,11 @@ def replay(
 @click.option("--host-ip", multiple=True, metavar="ADDR/PREFIX", help="the kernel's own address; can be repeated")
 @click.option("--netns", metavar="NAME", help="network namespace the TAP is in, as of ip netns, or a path")
 @click.option(
-    "--tap-queues", type=int, default=1, show_default=True, help="queues of the TAP to read: lanes of the wire"
+    "--tap-queues",
+    type=Whole(1, 1 << 16),
+    default=1,
+    show_default=True,
+    help="queues of the TAP to read: lanes of the wire",
 )
 @click.option(
     "--vnet-hdr/--no-vnet-hdr", default=True, help="checksums, TSO and USO are left to the wire [default: on]"
@@ -205,8 +209,8 @@ def run(
     """
     from vnic.run import run as run_live
 
-    _load_report()
     with refusals():
+        _load_report()
         facts = run_live(
             tap,
             duration=duration,

@@ -7,14 +7,14 @@ import json
 import os
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vnic.capture import POINTS
 from vnic.errors import ConfigError, VnicError
-from vnic.refusals import EXIT_FAILED, EXIT_USAGE, Seconds, fail, interruptible, leave_stdout, refusals
+from vnic.refusals import EXIT_FAILED, EXIT_USAGE, Seconds, Whole, fail, interruptible, leave_stdout, refusals
+from vnic.reply import understanding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,22 +61,17 @@ def _take(argv: tuple[str, ...]) -> tuple[list[str], str | None, bool]:
 def _export(directory: str, on: str | None) -> None:
     """Every file of an instance below a directory, for what reads a copy of /proc and /sys."""
     from vnic.client import Connection, find
+    from vnic.own_paths import Tree
 
     with Connection(find(on).path) as c:
-        paths = [p for p in c.ask("show").data if p.startswith("/")]
-        if any(part == ".." for p in paths for part in p.split("/")):  # it may be another user's
-            raise VnicError("--export: the instance has files that would be outside of the directory")
+        paths = [p for p in c.ask("show").names() if p.startswith("/")]
         texts: dict[str, str] = {}
         for first in range(0, len(paths), 200):  # a request has its limit
-            texts |= c.ask("show", paths[first : first + 200]).data
+            texts |= c.ask("show", paths[first : first + 200]).texts()
+    with Tree(directory) as tree:
         for path, text in texts.items():
-            to = Path(directory, path.lstrip("/"))
-            to.parent.mkdir(parents=True, exist_ok=True)
-            to.write_text(text)
-    # programs look for both at once, and /proc/net is a link to there
-    (Path(directory) / "proc/self").mkdir(exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        (Path(directory) / "proc/self/net").symlink_to("../net")
+            tree.write(path.lstrip("/"), text)
+        tree.link("proc/self/net", "../net")  # programs look for both at once, and /proc/net is a link to there
 
 
 def _passed_on(name: str, text: str) -> click.Command:
@@ -150,7 +145,7 @@ def ls(*, as_json: bool) -> None:
 
 @click.command()
 @click.argument("interval", type=Seconds(0.01, 86_400), default=1.0)
-@click.argument("count", type=click.IntRange(1), required=False)
+@click.argument("count", type=Whole(1, 1 << 40), required=False)
 @_ON
 @click.option("--json-lines", is_flag=True, help="a JSON object for each interval")
 def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool) -> None:
@@ -165,16 +160,14 @@ def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool
         while count is None or lines < count:
             due += interval
             time.sleep(max(0.0, due - time.monotonic()))
-            with refusals():
+            with refusals(), understanding():
                 now = _sample(path)
-            line = difference(now, before)
+                line = difference(now, before)
+                rates = json.dumps(line.as_dict()) + "\n" if json_lines else text(line)
             try:
-                if json_lines:
-                    click.echo(json.dumps(line.as_dict()))
-                else:
-                    if lines % 20 == 0:
-                        click.echo(head(len(line.busy)), nl=False)
-                    click.echo(text(line), nl=False)
+                if lines % 20 == 0 and not json_lines:
+                    click.echo(head(len(line.busy)), nl=False)
+                click.echo(rates, nl=False)
             except BrokenPipeError:  # the reader had enough
                 leave_stdout()
                 return
@@ -184,7 +177,8 @@ def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool
 def _sample(path: Any) -> dict[str, Any]:
     from vnic.client import Connection
 
-    with Connection(path) as c:  # anew each time: an instance ends connections that are quiet when there are many
+    # anew each time: an instance ends connections that are quiet when there are many
+    with Connection(path) as c, understanding():
         return dict(c.ask("sample").data)
 
 
@@ -201,7 +195,7 @@ def capture(
     *, on: str | None, at: tuple[str, ...], expression: str | None, write: str, duration: float | None, as_json: bool
 ) -> None:
     """Capture what passes a point of a running instance, until Ctrl-C: vnic capture -w - | tshark -r -."""
-    from vnic import bpf
+    from vnic import bpf, own_paths
     from vnic.client import Connection, find
 
     if write == "-" and sys.stdout.isatty():
@@ -214,7 +208,7 @@ def capture(
         c = stack.enter_context(Connection(find(on).path))
         fd = 1
         if write != "-":  # what is in it stays, until the capture has begun
-            fd = os.open(write, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fd = own_paths.create(write, truncate=False)
             stack.callback(os.close, fd)
             argv.append("--truncate")
         begun = c.ask("capture", argv, fd=fd)
@@ -223,10 +217,18 @@ def capture(
         unasked = False
         with contextlib.suppress(KeyboardInterrupt):
             unasked = c.wait(duration, fd=fd)
-        counts = c.answer().data if unasked else c.ask("capture", seconds=None).data
+        counts = _counts(c.answer() if unasked else c.ask("capture", seconds=None))
     _show_counts(counts, as_json=as_json, err=write == "-")
     if counts["error"] or unasked:
-        fail(EXIT_FAILED, counts["error"] or "the instance has ended")
+        fail(EXIT_FAILED, str(counts["error"] or "the instance has ended"))
+
+
+def _counts(reply: Reply) -> dict[str, Any]:
+    """Of a capture that is over. VnicError: why there are none."""
+    if reply.code:
+        raise VnicError(reply.err.strip())
+    with understanding():
+        return {name: reply.data[name] for name in ("packets", "drops", "late", "error")}
 
 
 def _show_counts(counts: dict[str, Any], *, as_json: bool, err: bool) -> None:

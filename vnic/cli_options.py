@@ -11,7 +11,7 @@ from vnic.config_file import COMMANDS, Config
 from vnic.config_file import load as load_config
 from vnic.errors import ConfigError
 from vnic.knobs import KNOBS, canonical
-from vnic.refusals import refusals
+from vnic.refusals import Whole, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
         options += [
             click.option(
                 "--cpus",
-                type=click.IntRange(1, 64),
+                type=Whole(1, 64),
                 default=4,
                 show_default=True,
                 help="emulated CPUs",
@@ -76,7 +76,7 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
             click.option("--gro/--no-gro", default=None, help=KNOBS["gro"].help + " [default: on]"),
             click.option("--strict-csum", is_flag=True, default=None, help=KNOBS["strict-csum"].help),
             click.option(
-                "--seed", type=click.IntRange(0, 2**63), default=0, show_default=True, help="of the software flow hash"
+                "--seed", type=Whole(0, 1 << 63), default=0, show_default=True, help="of the software flow hash"
             ),
             click.option(
                 "--set",
@@ -135,12 +135,27 @@ def _section(ctx: click.Context) -> str:
     return ctx.command.name if ctx.command.name in COMMANDS else "replay"
 
 
+def _toml_kinds(param: click.Parameter) -> tuple[tuple[type, ...], str]:
+    """What a value in a file can be, of all TOML has; and that in words. click takes true for 1, and 1 for true."""
+    if isinstance(param.type, click.types.BoolParamType):
+        return (bool, str), "true or false"
+    if isinstance(param.type, click.types.FloatParamType):
+        return (int, float, str), "a number"
+    return (int, str), "a whole number" if isinstance(param.type, click.types.IntParamType) else "text"
+
+
 def _checker(ctx: click.Context, param: click.Parameter) -> Callable[[Any], Any]:
+    several = param.multiple or param.nargs != 1
+    kinds, what = _toml_kinds(param)
+
     def check(value: Any) -> Any:
-        if isinstance(value, (list, dict)) and not (param.multiple and isinstance(value, list)):
+        values = value if several and isinstance(value, list) else [value]
+        if any(isinstance(v, (list, dict)) for v in values):
             raise ValueError("must be one value")  # click would take the text of it
+        if not all(type(v) in kinds for v in values):
+            raise ValueError(f"must be {what}")
         try:
-            return param.type_cast_value(ctx, [value] if param.multiple and isinstance(value, str) else value)
+            return param.type_cast_value(ctx, values if several else value)
         except click.BadParameter as e:
             raise ValueError(e.message) from None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vnic.refusals import EXIT_FAILED, Seconds, fail, refusals
+from vnic.refusals import EXIT_FAILED, Seconds, Whole, fail, refusals
 
 _BAR = 40
 _NOT_SENT = {
@@ -29,9 +29,15 @@ _NOT_SENT = {
 @click.option("--pps", type=float, help="so many frames a second")
 @click.option("--mbps", type=float, help="so many Mb a second, counting the frames' bytes as captured")
 @click.option("--topspeed", is_flag=True, help="as fast as it goes")
-@click.option("--loop", type=click.IntRange(0), default=1, show_default=True, help="times; 0: until Ctrl-C")
-@click.option("--limit", type=click.IntRange(1), help="send so many frames at most")
+@click.option("--loop", type=Whole(0, 1 << 62), default=1, show_default=True, help="times; 0: until Ctrl-C")
+@click.option("--limit", type=Whole(1, 1 << 62), help="send so many frames at most")
 @click.option("--duration", type=Seconds(), help="send what is due in so many seconds")
+@click.option(
+    "--maxsleep",
+    type=Seconds(0, 1e12),
+    metavar="MS",
+    help="longest gap between two frames, ms; a longer one is shortened",
+)
 @click.option("--drop", is_flag=True, help="what finds the kernel's queue full is lost [default: it waits]")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
 def send(
@@ -53,7 +59,7 @@ def send(
 
     with refusals():
         how = send_.pace(speed=speed, pps=pps, mbps=mbps, topspeed=topspeed)
-        facts = send_.send(file, how=how, progress=_Progress(), command=True, **options)
+        facts = send_.send(file, how=how, progress=_Progress(), waiting=_say_gap, command=True, **options)
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
@@ -72,6 +78,16 @@ class _Progress:
         self._calls += 1
         if self._calls >= 5 and sys.stderr.isatty():
             click.echo(f"\r\x1b[K{frames} frames in {ns / 1e9:.1f} s\r", nl=False, err=True)
+
+
+def _say_gap(ns: int) -> None:
+    minutes, seconds = divmod(ns // 10**9, 60)
+    hours, minutes = divmod(minutes, 60)
+    words = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    clear = "\r\x1b[K" if sys.stderr.isatty() else ""  # the line of progress
+    click.echo(
+        f"{clear}vnic: the next frame is due in {words}; --maxsleep MS bounds such gaps, and Ctrl-C ends it", err=True
+    )
 
 
 def _rate(rate: dict[str, float] | None) -> str:
@@ -100,6 +116,8 @@ def report(facts: dict[str, Any]) -> list[str]:
         lines.append(f"  cut       {cut} were captured in part, and sent so")
     if skipped := facts["input"]["skipped"]:
         lines.append(f"  skipped   {skipped} that are not Ethernet (link type {facts['input']['skipped_linktype']})")
+    if short := facts["shortened"]["gaps"]:
+        lines.append(f"  shortened {short} gaps, by {_time(facts['shortened']['ns'])} in all (--maxsleep)")
     if to["dropped"]:
         lines.append(f"  dropped   {to['dropped']} by {to['interface']}'s queue: whoever reads it is too slow")
     if facts["queue_full"]:

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from vnic.refusals import EXIT_PRIVILEGE, interruptible, refusals
+from vnic.refusals import EXIT_PRIVILEGE, Whole, interruptible, refusals
 
 _MARKS = {"good": "ok     ", "hint": "hint   ", "missing": "MISSING"}
 
@@ -23,10 +23,14 @@ _MARKS = {"good": "ok     ", "hint": "hint   ", "missing": "MISSING"}
 )
 @click.option("--group", help="likewise; with --user: that user, and only in this group")
 @click.option(
-    "--queues", type=int, default=1, show_default=True, help="attach to so many at once, to see that it works"
+    "--queues",
+    type=Whole(1, 1 << 16),
+    default=1,
+    show_default=True,
+    help="attach to so many at once, to see that it works",
 )
 @click.option("--host-ip", multiple=True, metavar="ADDR/PREFIX", help="the kernel's own address; can be repeated")
-@click.option("--mtu", type=click.IntRange(68, 65521), help="bytes")
+@click.option("--mtu", type=Whole(68, 65521), help="bytes")
 @click.option("--netns", metavar="NAME", help="network namespace, as of ip netns, or a path")
 @click.option("--delete", is_flag=True, help="remove it")
 def setup(

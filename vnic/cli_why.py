@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +13,21 @@ from vnic.capture_input import CaptureInput, gather
 from vnic.cli_control import print_reply
 from vnic.cli_options import addresses, host_options, knobs
 from vnic.cli_reading import Reading
-from vnic.errors import ConfigError
-from vnic.refusals import refusals
+from vnic.errors import ConfigError, VnicError
+from vnic.knobs import canonical
+from vnic.refusals import Whole, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from vnic.why import Answer
 
 _NO_FILE = "the capture is not there any more"
+_NO_REPORT = "no report of vnic replay --json, or vnic run --json"
+_MOST = 1 << 28
+"""Bytes of a report, with an account of very many flows."""
+_ARGUMENTS = frozenset({"cpus", "ip", "seed", "each_queue"})
+"""Of Host(), that a report has besides knobs."""
 _CHANGED = "run again as it was, other frames are lost: the capture, or vnic, was changed"
 
 
@@ -29,21 +36,47 @@ def _report(opened: CaptureInput) -> dict[str, Any] | None:
     data = opened.map()
     if data[:1] != b"{":
         return None
+    if len(data) > _MOST:
+        raise ConfigError(f"{opened.name}: begins like a report, but has more than {_MOST >> 20} MiB")
     try:
         facts = json.loads(data[:])
     except (ValueError, RecursionError):
         raise ConfigError(f"{opened.name}: begins like a report, but is no JSON") from None
-    if not isinstance(facts, dict) or not isinstance(facts.get("config"), dict) or not _is_report(facts):
-        raise ConfigError(f"{opened.name}: no report of vnic replay --json, or vnic run --json")
+    if not isinstance(facts, dict) or not _is_report(facts):
+        raise ConfigError(f"{opened.name}: {_NO_REPORT}")
     return dict(facts)
 
 
 def _is_report(facts: dict[str, Any]) -> bool:
-    """As far as a run again needs it."""
-    files = facts.get("input", {}).get("files", []) if isinstance(facts.get("input", {}), dict) else None
+    """As far as a run again needs it: files, CPUs, and options that Host() has and a report says."""
+    given, config, cpus = facts.get("input", {}), facts.get("config"), facts.get("cpus", [])
+    files = given.get("files", []) if isinstance(given, dict) else None
     return (
-        isinstance(files, list) and all(isinstance(f, str) for f in files) and isinstance(facts.get("cpus", []), list)
+        isinstance(files, list)
+        and all(isinstance(f, str) and "\0" not in f for f in files)
+        and isinstance(cpus, list)
+        and isinstance(config, dict)
+        and all(key in _ARGUMENTS or _is_knob(key) for key in config)
     )
+
+
+def _is_knob(name: str) -> bool:
+    try:
+        canonical(name)
+    except ConfigError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _believing(path: Path) -> Iterator[None]:
+    """Inside, a report is read that anybody may have written: what does not fit is a ConfigError."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as e:
+        if isinstance(e, VnicError):
+            raise
+        raise ConfigError(f"{path}: {_NO_REPORT}") from e
 
 
 def explain_report(path: Path, facts: dict[str, Any], *, runs: int) -> tuple[Answer, str]:
@@ -90,7 +123,7 @@ def _ask(on: str | None, *, as_json: bool) -> None:
 @click.option("--on", metavar="NAME|PID", help="which instance, if there is no FILE [default: the only one]")
 @click.option(
     "--runs",
-    type=click.IntRange(0, 1000),
+    type=Whole(0, 1000),
     default=48,
     show_default=True,
     help="replays to verify with, at most; 0: none",
@@ -114,8 +147,6 @@ def why(
     options of then. Then the replay is run again with other settings: what is said of one has been seen. Without FILE a
     running instance is asked, and what would be enough is reckoned from its counters.
     """
-    from vnic.why import text
-
     if not files:
         _ask(on, as_json=as_json)
         return
@@ -123,11 +154,19 @@ def why(
         opened = gather(files, report=len(files) == 1, reading=Reading())
         report = _report(opened[0]) if len(files) == 1 else None
         if report is not None:
-            answer, unverified = explain_report(Path(files[0]), report, runs=runs)
+            with _believing(Path(files[0])):
+                answer, unverified = explain_report(Path(files[0]), report, runs=runs)
+                shown = _shown(answer, unverified, as_json=as_json)
         else:
             given = {"cpus": cpus, "ip": addresses(ip), "seed": seed} | knobs(options, sets)
             answer, unverified = explain(opened, given, runs=runs)
+            shown = _shown(answer, unverified, as_json=as_json)
+    click.echo(shown, nl=False)
+
+
+def _shown(answer: Answer, unverified: str, *, as_json: bool) -> str:
+    from vnic.why import text
+
     if as_json:
-        click.echo(json.dumps(answer.as_dict() | {"unverified": unverified or None}, indent=2))
-    else:
-        click.echo(text(answer, unverified=unverified), nl=False)
+        return json.dumps(answer.as_dict() | {"unverified": unverified or None}, indent=2) + "\n"
+    return text(answer, unverified=unverified)

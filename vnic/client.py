@@ -10,13 +10,14 @@ import select
 import socket
 import stat
 import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from vnic.control import REQUEST_MAX, VERSION, directory
 from vnic.errors import ConfigError, VnicError
-from vnic.reply import Reply
+from vnic.reply import NonsenseError, Reply, understanding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,16 +76,25 @@ class Connection:
     def answer(self) -> Reply:
         """The next answer, asked for or not."""
         try:
-            answer = json.loads(self._line())
+            line = self._line()
         except TimeoutError:
             raise VnicError(f"{self._path}: the instance does not answer") from None
-        except (OSError, ValueError) as e:
+        except OSError as e:
             raise VnicError(f"{self._path}: the instance has ended, or closed the connection") from e
-        return Reply(answer["out"], answer["err"], answer["code"], answer["data"])
+        try:
+            answer = json.loads(line)
+        except (ValueError, RecursionError):
+            raise NonsenseError from None
+        return Reply.of(answer)
 
     def _line(self) -> bytes:
+        """Within the socket's time, however little comes at once."""
+        seconds = self._sock.gettimeout()
+        until = None if seconds is None else time.monotonic() + seconds
         parts, size = [], 0
         while True:
+            if until is not None:
+                self._sock.settimeout(max(0.001, until - time.monotonic()))
             data = self._sock.recv(1 << 18)
             size += len(data)
             if not data or size > _ANSWER_MAX:
@@ -189,4 +199,5 @@ def facts(which: str | None = None) -> dict[str, Any]:
         reply = c.ask("facts")
     if reply.code:
         raise VnicError(reply.err.strip())
-    return dict(reply.data)
+    with understanding():
+        return dict(reply.data)

@@ -21,16 +21,20 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vnic.errors import ConfigError
+from vnic._core import lib
+from vnic.errors import ConfigError, said
 from vnic.knobs import KNOBS, canonical, read
+from vnic.own_paths import read as read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 COMMANDS = ("run", "replay")
+_MOST = 1 << 20
+"""Bytes of a file."""
 
 
 @dataclass(slots=True)
@@ -55,23 +59,19 @@ def load(path: str | Path, command: str, options: dict[str, Callable[[Any], Any]
     Raises:
         ConfigError: the file, or the path of the wrong key in it, and what is wrong.
     """
-    try:
-        with Path(path).open("rb") as f:
-            tree = tomllib.load(f)
-    except OSError as e:
-        raise ConfigError(f"{path}: {e.strerror}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError(f"{path}: {e}") from e
-    except RecursionError:
-        raise ConfigError(f"{path}: too many tables or lists within each other") from None
     config = Config()
-    own = {name: tree.pop(name) for name in COMMANDS if name in tree}
     try:
+        tree = tomllib.loads(read_file(path, _MOST).decode())
+        own = {name: tree.pop(name) for name in COMMANDS if name in tree}
         _read(tree, "", config, options)
         if command in own:
             _read(_table(own[command], command), f"{command}.", config, options)
-    except ConfigError as e:
-        raise ConfigError(f"{path}: {e}") from None
+    except OSError as e:
+        raise ConfigError(f"{path}: {e.strerror}") from e
+    except RecursionError:
+        raise ConfigError(f"{path}: too many tables or lists within each other") from None
+    except ValueError as e:  # no UTF-8, no TOML, a number of thousands of digits; or what we say of a key
+        raise ConfigError(f"{path}: {e}") from e
     return config
 
 
@@ -110,8 +110,8 @@ def _known(name: str, where: str) -> str:
 
 
 def _read_queue(number: str, knobs: Any, at: str, config: Config) -> None:
-    if not number.isdecimal():
-        raise ConfigError(f"{at}: a queue has a number: [queue.0]")
+    if not (number.isascii() and number.isdecimal() and len(number) <= len(str(lib.NIC_QUEUES_MAX))):
+        raise ConfigError(f"{said(at)}: a queue has a number: [queue.0]")
     for name, value in _table(knobs, at).items():
         key = _known(name, f"{at}.{name}")
         if not KNOBS[key].place.each_queue:
@@ -127,4 +127,4 @@ def _checked(check: Callable[[Any], Any], value: Any, where: str) -> Any:
     except ConfigError as e:
         raise ConfigError(f"{where}: {e}") from None
     except ValueError as e:
-        raise ConfigError(f"{where}={value}: {e}") from None
+        raise ConfigError(f"{where}={said(value)}: {e}") from None

@@ -23,6 +23,7 @@ import json
 import os
 import selectors
 import socket
+import stat
 import struct
 import time
 from pathlib import Path
@@ -54,19 +55,34 @@ _CREDENTIALS = struct.Struct("iII")
 def directory() -> Path:
     """Where this user's instances are: ``$XDG_RUNTIME_DIR/vnic``, ``/run/vnic`` for root, else ``/tmp/vnic-UID``.
 
+    All that is done there is done by name: nobody else can put anything there, nor another directory in its place.
+
     Raises:
-        VnicError: somebody else made it, or others may write there.
+        VnicError: somebody else made it, or others may write there or above.
     """
     uid = os.geteuid()
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     own = "/run/vnic" if uid == 0 else f"/tmp/vnic-{uid}"  # noqa: S108 - checked below
-    path = Path(runtime, "vnic") if runtime else Path(own)
+    path = Path(runtime, "vnic") if runtime and not _of_another(runtime, uid) else Path(own)
+    try:
+        above = path.parent.stat()
+    except FileNotFoundError as e:
+        raise FileNotFoundError(e.errno, e.strerror, str(path)) from None
+    if above.st_uid not in (0, uid) or (above.st_mode & 0o022 and not above.st_mode & stat.S_ISVTX):
+        raise VnicError(f"{path.parent}: others could put another directory there instead of yours")
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
     found = path.lstat()
-    if not path.is_dir() or path.is_symlink() or found.st_uid != uid or found.st_mode & 0o022:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o022:
         raise VnicError(f"{path}: is not a directory that only you can write to")
     return path
+
+
+def _of_another(runtime: str, uid: int) -> bool:
+    """Sudo may leave root the variable of its caller, who could exchange what root makes there, and not use it."""
+    with contextlib.suppress(OSError):
+        return uid == 0 and os.stat(runtime).st_uid != 0  # noqa: PTH116
+    return False
 
 
 class _Client:

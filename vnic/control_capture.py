@@ -71,6 +71,7 @@ class Running:
         self.reply: Reply | None = None
         self._ended = ended
         self._thread: QuietThread | None = None
+        self._over = False
         try:
             if given.truncate and stat.S_ISREG(os.fstat(fd).st_mode):
                 os.ftruncate(fd, 0)
@@ -83,7 +84,7 @@ class Running:
     @property
     def over(self) -> bool:
         """Nothing of it runs any more."""
-        return self._thread is not None and not self._thread.is_alive()
+        return self._over or (self._thread is not None and not self._thread.is_alive())
 
     @property
     def broken(self) -> bool:
@@ -92,9 +93,15 @@ class Running:
 
     def stop(self) -> None:
         """Begin to write the rest, which may take its time: a reader can be slow."""
-        if self._thread is None:
-            self._thread = QuietThread("capture-end", self._finish)
-            self._thread.start()
+        if self._thread is None and not self._over:
+            thread = QuietThread("capture-end", self._finish)
+            try:
+                thread.start()
+                self._thread = thread
+            except VnicError:  # then here, and nobody is waited for
+                self._capture.give_up()
+                self._finish()
+                self._over = True
 
     def _finish(self) -> None:
         try:

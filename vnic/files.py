@@ -72,6 +72,8 @@ def kstrtoul(text: str, bits: int = 64) -> int:
 
 def number(text: str, bits: int) -> int:
     """Digits in C's notation: 0x1f, 017, 15. WriteError: ERANGE, it has more bits."""
+    if len(text.lstrip("0xX")) > bits:  # whatever the base; int() refuses thousands of digits in its own way
+        raise WriteError(errno.ERANGE)
     n = int(text, 8) if re.fullmatch("0[0-7]+", text) else int(text, 0)
     if n >> bits:
         raise WriteError(errno.ERANGE)

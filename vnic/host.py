@@ -77,6 +77,7 @@ class Host(Ending, Binding, Shown):
         if live and knobs.get("cost", "zero") != "zero":
             raise ConfigError(f"cost={knobs['cost']}: a live host takes the time it takes; costs are for virtual time")
         cpus = whole("cpus", cpus, 1, lib.CPUS_MAX)
+        seed = whole("seed", seed, -(1 << 63), 1 << 63)
         self.wire = wire_of_a_host(wire)
         self.bound: list[Socket | PacketSocket] = []
         self._threads: Threads | None = None

@@ -39,6 +39,8 @@ _USAGE = """Usage: ip [ -d ] [ -s [ -s ] ] [ -j [ -p ] ] [ -o ] [ -br ] link [ s
        ip [ -4 | -6 ] route [ show [ PREFIX ] [ dev DEVICE ] | get ADDRESS ]
 """
 
+_DIGITS_MAX = 64
+
 
 def command(host: Host, argv: Sequence[str]) -> Reply:
     """``ip``: options, ``link``, and the rest. Codes are iproute2's: 255 usage, 1 no such device, 2 the kernel."""
@@ -190,25 +192,31 @@ def _lladdr(text: str) -> bytes:
     return bytes(octets)
 
 
+def _strtol(text: str) -> int | None:
+    """A number in C's notation, in ASCII: decimal, octal or hexadecimal. None: it is none, or far too long."""
+    if len(text) > _DIGITS_MAX or not re.fullmatch(r"\s*[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)", text, re.ASCII):
+        return None
+    digits = text.strip().lower()
+    octal = re.fullmatch("([+-]?)0([0-9]+)", digits)
+    try:
+        return int(octal[1] + octal[2], 8) if octal else int(digits, 0)
+    except ValueError:  # 08
+        return None
+
+
 def _mtu(text: str, change: _Change) -> int:
     if change.mtu is not None:
         raise _StopError(f'Error: duplicate "mtu": "{text}" is the second value.\n', 255)
-    try:
-        n = int(text, 8) if re.fullmatch("-?0[0-7]+", text) else int(text, 0)
-    except ValueError:
-        n = 1 << 32
-    if not -(1 << 31) <= n < 1 << 31:
+    n = _strtol(text)
+    if n is None or not -(1 << 31) <= n < 1 << 31:
         raise _StopError(f'Error: argument "{text}" is wrong: Invalid "mtu" value\n\n', 255)
     return n
 
 
 def _size(word: str, text: str) -> int:
     """get_unsigned(): 32 bits, decimal, octal or hexadecimal."""
-    try:
-        n = int(text, 8) if re.fullmatch("0[0-7]+", text) else int(text, 0)
-    except ValueError:
-        n = -1
-    if not 0 <= n < 1 << 32:
+    n = _strtol(text)
+    if n is None or not 0 <= n < 1 << 32:
         raise _StopError(f'Error: argument "{text}" is wrong: Invalid "{word}" value\n\n', 255)
     return n
 

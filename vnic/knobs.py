@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic import places
 from vnic._core import lib
-from vnic.errors import ConfigError
+from vnic.errors import ConfigError, quoted, said
 from vnic.ntuple import parse_rules
 from vnic.places import Place, flow_hash, of_host, of_irq
 from vnic.values import (
@@ -30,6 +30,7 @@ from vnic.values import (
     parse_link,
     parse_mac,
     parse_mask,
+    parse_mtu,
     parse_reader,
     parse_speed,
     parse_xfrm,
@@ -92,7 +93,7 @@ KNOBS: dict[str, Knob] = {
         65536,
         "bytes of the card's FIFO",
     ),
-    "mtu": Knob(integer(0, 65535), places.MTU, 0, "longest payload of a frame; 0: no limit"),
+    "mtu": Knob(parse_mtu, places.MTU, 0, "longest payload of a frame; 0: no limit"),
     "mac": Knob(parse_mac, places.MAC, "any", "the card's address; any: all unicast counts as ours"),
     "promisc": Knob(flag, of_host("nic.filter.promisc", kind=bool), False, "let everything through the address filter"),
     "allmulti": Knob(
@@ -326,6 +327,7 @@ UNITS = {
 }
 """Units that Linux's name does not say: ``gro-flush-timeout-ns`` is a name too."""
 
+_NAME_MAX = 64  # of a name that is looked for: the search takes longer the longer it is
 _NAMES = {name: name for name in KNOBS} | {f"{name}-{unit}": name for name, unit in UNITS.items()} | ALIASES
 
 
@@ -335,14 +337,14 @@ def canonical(name: str) -> str:
         raise ConfigError(f"there is no knob {name!r}")
     key = re.sub(r"^net\.(core|ipv4|ipv6)\.", "", name.lower()).replace("_", "-")
     if key not in _NAMES:
-        near = difflib.get_close_matches(key, KNOBS, 3)
+        near = difflib.get_close_matches(key[:_NAME_MAX], KNOBS, 3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise ConfigError(f"there is no knob {name!r}{hint}")
+        raise ConfigError(f"there is no knob {quoted(name)}{hint}")
     return _NAMES[key]
 
 
 def _bad(name: str, value: Any, why: ValueError) -> ConfigError:
-    return ConfigError(f"{name}={value}: {why}")
+    return ConfigError(f"{name}={said(value)}: {why}")
 
 
 def read(name: str, value: Any = None) -> Any:
@@ -373,7 +375,7 @@ def apply(host: Any, wire: Any, given: dict[str, Any]) -> dict[str, Any]:
     """
     named = {canonical(name): value for name, value in given.items()}
     values = {name: value for name, value in named.items() if value is not None}
-    if values.get("rx-usecs") not in (None, 0, "0"):
+    if "rx-usecs" in values and read("rx-usecs", values["rx-usecs"]):
         values.setdefault("rx-frames", 0)  # a time alone means that; "after 1 frame" would win otherwise
     effective: dict[str, Any] = {}
     for name, knob in KNOBS.items():

@@ -6,11 +6,12 @@ import contextlib
 import errno
 import ipaddress
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from vnic.errors import ConfigError, TapError
+from vnic.errors import ConfigError, TapError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 Address = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 IFNAMSIZ = 16
+IPV4_MIN_MTU = 68
+"""RFC 791, section 3.2; Linux: ETH_MIN_MTU."""
+IPV6_MIN_MTU = 1280
+"""RFC 8200, section 5; Linux: IPV6_MIN_MTU."""
+_NO_NAME = re.compile(r"[\s/:\x00-\x1f\x7f\xa0\ud800-\udfff]")
 _IFF_UP = 0x1
 _IFA_F_NODAD = 0x02
 _TYPE_TAP = 2
@@ -57,32 +63,57 @@ class Link:
 
 
 def check_name(name: str) -> str:
-    """ConfigError if this cannot be an interface's name."""
-    if (
-        not 0 < len(os.fsencode(name)) < IFNAMSIZ
-        or not name.isprintable()
-        or "/" in name
-        or name in (".", "..")
-        or any(c.isspace() for c in name)
-    ):
-        raise ConfigError(f"{name!r} cannot be an interface's name (1 to 15 characters)")
+    """ConfigError if this cannot be an interface's name (dev_valid_name() of net/core/dev.c), or is a template of one.
+
+    Of ``x%d`` the kernel makes x0, or x1, and whoever asked looks for x%d. Bytes that are no UTF-8 could be a name, but
+    nobody could write it down.
+    """
+    if "%" in name:
+        raise ConfigError(f"{quoted(name)} is a template, of which the kernel makes a name: say the name itself")
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if not 0 < size < IFNAMSIZ or name in (".", "..") or _NO_NAME.search(name):
+        raise ConfigError(f"{quoted(name)} cannot be an interface's name (1 to 15 characters)")
     return name
 
 
 def parse_address(text: str) -> Address:
-    """``ADDR/PREFIX``; the prefix may be missing (24, IPv6: 64). ConfigError: it is none."""
+    """``ADDR/PREFIX``; without a prefix it is 24, IPv6: 64. ConfigError: it is none, or none of an interface.
+
+    Everywhere: ``--ip`` of all commands, ``vnic.Host(ip=...)``, ``--host-ip``. For ``ip address add`` it is an address
+    alone, 32 or 128, and a host that has only such a one has no way to anybody.
+    """
     try:
-        net = ipaddress.ip_interface(text)
+        net = ipaddress.ip_interface(text if isinstance(text, str) else "")
     except ValueError as e:
-        raise ConfigError(f"{text!r} is not an address with a prefix, as 10.0.0.1/24 or fd00::1/64") from e
+        raise ConfigError(f"{quoted(text)} is not an address with a prefix, as 10.0.0.1/24 or fd00::1/64") from e
     if "/" not in text:
         net = ipaddress.ip_interface(f"{text}/{24 if net.version == 4 else 64}")
+    if isinstance(net, ipaddress.IPv6Interface):
+        _refuse_ipv6(net)
     return net
+
+
+def _refuse_ipv6(net: ipaddress.IPv6Interface) -> None:
+    """What Linux refuses likewise (inet6_addr_add() of net/ipv6/addrconf.c), and what names an interface itself."""
+    if net.scope_id:
+        raise ConfigError(f"{net}: say it without the interface's name: it is the one we speak of")
+    if net.ip.ipv4_mapped:
+        raise ConfigError(f"{net}: is an IPv4 address: {net.ip.ipv4_mapped}")
+    if net.ip.is_multicast or net.ip.is_unspecified or net.ip.is_loopback:
+        raise ConfigError(f"{net}: cannot be the address of an interface")
 
 
 def parse_addresses(texts: Iterable[str] | str | None) -> list[Address]:
     """One, several or none."""
     return [parse_address(t) for t in ([texts] if isinstance(texts, str) else texts or ())]
+
+
+def refuse_mtu(mtu: int, addresses: Iterable[Address]) -> None:
+    """ConfigError: these addresses need a longer one. The kernel's word for that is "Invalid argument"."""
+    for address in addresses:
+        least = IPV6_MIN_MTU if address.version == 6 else IPV4_MIN_MTU
+        if mtu < least:
+            raise ConfigError(f"{address}: IPv{address.version} needs an MTU of {least} at least, not {mtu}")
 
 
 def _tap(linkinfo: Any) -> Tap | None:
@@ -120,10 +151,14 @@ class Links:
 
     def find(self, name: str) -> Link | None:
         """The interface of that name; None: there is none."""
+        from pyroute2.netlink.exceptions import NetlinkError
+
         index = self._ipr.link_lookup(ifname=name)
-        if not index:
+        link = None
+        with contextlib.suppress(NetlinkError):  # it was deleted just now
+            link = next(iter(self._ipr.get_links(index[0]) if index else ()), None)
+        if link is None:
             return None
-        link = next(iter(self._ipr.get_links(index[0])))
         return Link(
             index=index[0],
             up=bool(link["flags"] & _IFF_UP),
@@ -141,6 +176,11 @@ class Links:
             for a in found
             if a["scope"] != _LINK_LOCAL
         ]
+
+    def remove_address(self, name: str, link: Link, address: Address) -> None:
+        """One less."""
+        with _refusals(f"take the address {address} from {name}"):
+            self._ipr.addr("del", index=link.index, address=str(address.ip), prefixlen=address.network.prefixlen)
 
     def add_address(self, name: str, link: Link, address: Address) -> None:
         """One more; an IPv6 one counts at once, without asking whether somebody else has it (nobody can)."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vnic.errors import TapError
+from vnic.own_paths import PathError, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,9 @@ def inside(name: str | None) -> Iterator[None]:
         return
     what = f"network namespace {name}"
     try:
-        there = os.open(_NAMED / name, os.O_RDONLY | os.O_CLOEXEC)
+        there = open_regular(_NAMED / name)
+    except PathError as e:
+        raise TapError(f"{what}: that is none") from e
     except OSError as e:
         mend = f": make it with 'ip netns add {name}'" if e.errno == errno.ENOENT else ""
         raise TapError(f"{what}: {e.strerror}{mend}") from e

@@ -13,6 +13,7 @@ from vnic import ntuple
 from vnic._core import ffi, lib
 from vnic.address import join_groups
 from vnic.cost import costs
+from vnic.link import IPV6_MIN_MTU
 from vnic.values import Indirection
 
 if TYPE_CHECKING:
@@ -203,14 +204,26 @@ def _change_mac(h: Any, w: Any, mac: bytes | None, q: int | None) -> None:
 MAC = Place(_put_mac, lambda h, _w, _q: None if h.nic.filter.any else bytes(h.nic.filter.addr), change=_change_mac)
 
 
-def _change_mtu(h: Any, n: int) -> int:
+def _refuse_short(h: Any, n: int) -> None:
+    """Linux takes IPv6 from an interface whose MTU goes below this (addrconf_notify()); here addresses stay."""
+    if 0 < n < IPV6_MIN_MTU and any(not lib.inet_addr_is4(ffi.addressof(h.ip[i].addr)) for i in range(h.nips)):
+        raise ValueError(f"IPv6 needs {IPV6_MIN_MTU} at least, and this host has an IPv6 address")
+
+
+def _put_mtu(h: Any, _w: Any, n: int, _q: int | None) -> None:
+    _refuse_short(h, n)
+    h.nic.mtu = n
+
+
+def _change_mtu(h: Any, _w: Any, n: int, _q: int | None) -> int:
+    _refuse_short(h, n)
     if (rc := int(lib.tap_slots_fit(ffi.addressof(h.nic), h.nic.fifo.size, n))) < 0:
         return rc
     h.nic.mtu = h.nic.config.mtu = n
     return 0
 
 
-MTU = of_host("nic.mtu", change=_change_mtu)
+MTU = Place(_put_mtu, lambda h, _w, _q: int(h.nic.mtu), change=_change_mtu)
 
 
 def _put_rps(h: Any, _w: Any, mask: int, q: int | None) -> None:

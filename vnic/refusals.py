@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vnic.errors import CaptureError, ConfigError, TapError, VnicError
-from vnic.unencodable import never_refuse, visible
+from vnic.errors import CaptureError, ConfigError, TapError, VnicError, one_line, said
+from vnic.own_paths import PathError
+from vnic.unencodable import never_refuse
 from vnic.uninterrupted import settle_all
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 WAIT_S = 10.0
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_PRIVILEGE = 0, 1, 2, 3
+EXIT_BUG = 70
+"""sysexits.h's EX_SOFTWARE: something here is wrong, not what was asked for."""
+_TERMINAL = ("COLUMNS", "LINES")
+_TERMINAL_MAX = 1000
 
 
 @contextlib.contextmanager
@@ -33,6 +39,8 @@ def refusals() -> Iterator[None]:
         fail(EXIT_PRIVILEGE, str(e))
     except VnicError as e:
         fail(EXIT_FAILED, str(e))
+    except PathError as e:
+        fail(EXIT_USAGE, reason(e))
     except OSError as e:
         fail(EXIT_FAILED, reason(e))
     except MemoryError as e:
@@ -67,23 +75,31 @@ def reason(e: OSError) -> str:
 
 
 def fail(code: int, message: str) -> None:
-    """Say it and end."""
-    click.echo(f"vnic: {visible(message)}", file=sys.stderr)
+    """Say it, on one line whatever is in it, and end."""
+    with contextlib.suppress(OSError):  # there is nobody to say it to
+        click.echo(f"vnic: {one_line(message)}", file=sys.stderr)
     sys.exit(code)
 
 
 class Group(click.Group):
-    """The command line as a whole: also what cannot be printed is one sentence."""
+    """The command line as a whole: also what cannot be printed is one sentence, and what nobody thought of."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """As click's."""
+        """As click's. VNIC_TRACEBACK=1 in the environment: a bug shows where it is."""
         _stand_in()
         never_refuse()
+        _believe_terminal()
         try:
             return super().main(*args, **kwargs)
         except OSError as e:  # of a command that prints; a reader that had enough is click's
             leave_stdout()
             fail(EXIT_FAILED, f"standard output: {e.strerror}" if e.filename is None else reason(e))
+        except MemoryError as e:
+            fail(EXIT_FAILED, str(e) or "there is not enough memory")
+        except Exception as e:
+            if os.environ.get("VNIC_TRACEBACK"):
+                raise
+            fail(EXIT_BUG, f"a bug in vnic: {type(e).__name__}: {said(e)} (VNIC_TRACEBACK=1 shows where)")
 
 
 def _stand_in() -> None:
@@ -95,6 +111,14 @@ def _stand_in() -> None:
             os.open(os.devnull, os.O_RDONLY if fd == 1 else os.O_RDWR)
             if getattr(sys, name) is None:
                 setattr(sys, name, open(fd, "w" if fd else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _believe_terminal() -> None:
+    """A size in the environment that can be none is as good as unset."""
+    for name in _TERMINAL:
+        size = os.environ.get(name, "1")
+        if not (size.isascii() and size.isdecimal() and len(size) < 9 and 0 < int(size) <= _TERMINAL_MAX):
+            del os.environ[name]
 
 
 def leave_stdout() -> None:
@@ -118,3 +142,16 @@ class Seconds(click.FloatRange):
         if math.isnan(seconds):
             self.fail(f"{value!r} is not a time", param, ctx)
         return seconds
+
+
+class Whole(click.IntRange):
+    """A whole number in ASCII digits, and there is a highest one: what is beyond overflows somewhere."""
+
+    def __init__(self, low: int, high: int) -> None:
+        super().__init__(low, high)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click's, but int() takes 1_000 and digits of other scripts too."""
+        if isinstance(value, str) and not re.fullmatch(r"\s*[+-]?[0-9]{1,40}\s*", value, re.ASCII):
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        return super().convert(value, param, ctx)

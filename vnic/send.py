@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vnic import capabilities
 from vnic._core import ffi, lib
-from vnic.errors import ConfigError, TapError
+from vnic.errors import ConfigError, TapError, said
 from vnic.link import Links, check_name
 from vnic.netns import inside
 from vnic.tap import TapWire
@@ -27,6 +27,9 @@ SCHEMA = "vnic.send/1"
 _SLICE_NS = 100_000_000
 _LEAD_NS = 1_000_000  # from the plan's beginning to the first frame: so that it is not late already
 _FOREVER = 2**64 - 1
+_MOST = 1 << 62
+LONG_GAP_NS = 5_000_000_000
+"""Whoever waits longer for a frame is told."""
 _ETHERNET, _LOOPBACK = 1, 772  # ARPHRD_*
 
 
@@ -65,9 +68,13 @@ def _rate(name: str, value: float, low: float, high: float, scale: int) -> int:
     return round(value * scale)
 
 
-def _count(name: str, value: float | None, low: float) -> None:
-    if value is not None and not value >= low:
-        raise ConfigError(f"{name}={value}: must be {low} or more")
+def _refuse(name: str, value: float | None, low: float, high: float, kind: tuple[type, ...]) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise ConfigError(f"{name}={said(value)}: must be a {'whole ' if kind == (int,) else ''}number")
+    if not low <= value <= high:
+        raise ConfigError(f"{name}={said(value)}: must be between {low:g} and {high:g}")
 
 
 # ---- where to ----
@@ -183,6 +190,7 @@ class Sender:
         loop: int = 1,
         limit: int | None = None,
         duration: float | None = None,
+        maxsleep: float | None = None,
         drop: bool = False,
     ) -> None:
         self.how, self.target = how, target
@@ -196,19 +204,28 @@ class Sender:
         c.passes, c.limit = loop or _FOREVER, _FOREVER if limit is None else limit
         c.end_ns = _FOREVER if duration is None else round(duration * 1e9)
         c.schedule.pace, c.schedule.rate = how.c, how.rate
+        c.schedule.max_gap_ns = 0 if maxsleep is None else max(1, round(maxsleep * 1e6))
 
-    def run(self, progress: Callable[[int, int], None] | None = None) -> None:
+    def run(
+        self,
+        progress: Callable[[int, int], None] | None = None,
+        waiting: Callable[[int], None] | None = None,
+    ) -> None:
         """Until all is sent, or ``stopped``. In slices of 0.1 s, so that Ctrl-C comes through.
 
         OSError: the interface refuses.
         """
         self.wire.c  # noqa: B018 - is it open?
         self.c.start_ns = int(lib.clock_ns()) + _LEAD_NS
-        rc = 1
+        rc, awaited = 1, 0
         while rc > 0 and not self.stopped:
             rc = lib.send_run(self.c, int(lib.clock_ns()) + _SLICE_NS)
             if progress is not None:
                 progress(int(self.c.frames), max(0, int(lib.clock_ns()) - int(self.c.start_ns)))
+            due = int(self.c.next_ns)
+            if rc > 0 and waiting is not None and due != awaited and (ns := due - int(lib.clock_ns())) > LONG_GAP_NS:
+                awaited = due
+                waiting(ns)
         if rc < 0:
             raise OSError(-rc, _why(self.target.name, -rc))
 
@@ -281,6 +298,7 @@ def facts(sender: Sender) -> dict[str, Any]:
         },
         "rate": sender.rates(),
         "not_sent": {name: int(getattr(c, name)) for name in ("too_long", "too_short", "dropped")},
+        "shortened": {"gaps": int(c.schedule.shortened), "ns": int(c.schedule.saved_ns)},
         "queue_full": int(c.queue_full),
         "late": {"frames": int(c.late), "over_ns": int(lib.SEND_LATE_NS), "max_ns": int(c.late_max_ns)},
         "gap_error_ns": {
@@ -306,8 +324,10 @@ def send(
     loop: int = 1,
     limit: int | None = None,
     duration: float | None = None,
+    maxsleep: float | None = None,
     drop: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    waiting: Callable[[int], None] | None = None,
     command: bool = False,
 ) -> dict[str, Any]:
     """Send a capture's frames. Return: the run's facts (as ``vnic send --json``), also when it ended early.
@@ -321,8 +341,11 @@ def send(
         loop: so many times; 0: until it is interrupted, or one of the following ends it.
         limit: frames to send at most.
         duration: seconds of the plan: what is due later is not sent.
+        maxsleep: longest gap between two frames, milliseconds (tcpreplay's word and unit): what comes behind a longer
+            one is due as much earlier. Of any pace, and from pass to pass.
         drop: what finds the kernel's queue full is lost, instead of being late.
         progress: called every 0.1 s with frames sent and ns since the beginning.
+        waiting: called with ns, once for each gap of the plan that is longer than 5 s.
         command: the process is this run's alone, and this its main thread: privileges are dropped when all is open, and
             SIGINT and SIGTERM end it.
 
@@ -333,20 +356,29 @@ def send(
     """
     if (tap is None) == (dev is None):
         raise ConfigError("say where to: --tap NAME (it receives the frames), or --dev NAME (it sends them)")
-    for name, value, low in (("loop", loop, 0), ("limit", limit, 1), ("duration", duration, 0)):
-        _count(name, value, low)
+    _refuse("loop", loop, 0, _MOST, (int,))
+    _refuse("limit", limit, 1, _MOST, (int,))
+    _refuse("duration", duration, 0, 1e9, (int, float))
+    _refuse("maxsleep", maxsleep, 1e-6, 1e12, (int, float))
     target: Target = IntoTap(tap, netns) if tap is not None else OutOfDev(str(dev), netns)
     sender = None
     try:
         sender = Sender(
-            path, target, pace() if how is None else how, loop=loop, limit=limit, duration=duration, drop=drop
+            path,
+            target,
+            pace() if how is None else how,
+            loop=loop,
+            limit=limit,
+            duration=duration,
+            maxsleep=maxsleep,
+            drop=drop,
         )
         if command:
             capabilities.drop()
         error = None
         try:
             with _signals(sender) if command else contextlib.nullcontext():
-                sender.run(progress)
+                sender.run(progress, waiting)
         except KeyboardInterrupt:
             sender.stopped = True
         except OSError as e:

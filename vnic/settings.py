@@ -11,12 +11,13 @@ Units are Linux's (``gro_flush_timeout`` is ns, as in sysfs); a name may say the
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
-from vnic.errors import ConfigError, VnicError
+from vnic.errors import ConfigError, VnicError, said
 from vnic.knobs import KNOBS, canonical, read, refuse_no_interrupt, shown
 from vnic.lifetime import Uncopied
 from vnic.values import whole
@@ -60,9 +61,18 @@ def _change(host: Host, key: str, value: Any, queue: int | None) -> None:
     try:
         rc = (place.change or place.put)(host.c, host.wire.c, value, queue) or 0
     except ValueError as e:
-        raise ConfigError(f"{key}={value}: {e}") from None
+        raise ConfigError(f"{key}={said(value)}: {e}") from None
+    if rc == -errno.EOPNOTSUPP:
+        raise ConfigError(f"{key}={said(value)}: {_no_driver(host)}: {os.strerror(-rc)}")
     if rc < 0:
-        raise ConfigError(f"{key}={value}: {os.strerror(-rc)}")
+        raise ConfigError(f"{key}={said(value)}: {os.strerror(-rc)}")
+
+
+def _no_driver(host: Host) -> str:
+    """Why there is no driver here that could do it."""
+    if host.c.external_driver:
+        return "the card's driver is another process"
+    return "the wire has ended, and the driver has let go of the card"
 
 
 class Settings(Uncopied, Mapping[str, Any]):
@@ -217,7 +227,7 @@ class Settings(Uncopied, Mapping[str, Any]):
             written[key] = value
             values[key] = read(key, value)
             if key in START_ONLY and values[key] != self[key]:
-                raise ConfigError(f"{name}={value}: can't be changed now: {START_ONLY[key]}")
+                raise ConfigError(f"{name}={said(value)}: can't be changed now: {START_ONLY[key]}")
         self._check(values)
         values |= self._moderation(values)
         values = dict(

@@ -9,33 +9,34 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vnic import tun
-from vnic.errors import ConfigError, TapError
-from vnic.link import Address, Link, Links, Tap, check_name, ipv6_enabled, parse_addresses, set_ipv6
+from vnic.errors import ConfigError, TapError, said
+from vnic.link import Address, Link, Links, Tap, check_name, ipv6_enabled, parse_addresses, refuse_mtu, set_ipv6
 from vnic.netns import inside
 from vnic.tap import LANES_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+_ETH_DATA_LEN = 1500  # the MTU of a TAP that was made just now
 _FLAGS = tun.IFF_TAP | tun.IFF_NO_PI | tun.IFF_MULTI_QUEUE | tun.IFF_VNET_HDR
 
 
-def _uid(user: str | None) -> int | None:
-    if user is None or user.isdecimal():
-        return None if user is None else int(user)
-    try:
-        return pwd.getpwnam(user).pw_uid
-    except KeyError as e:
-        raise ConfigError(f"there is no user {user}") from e
+_ID_MAX = (1 << 32) - 2
+"""Ids have 32 bits, and all ones is nobody (INVALID_UID): include/linux/uidgid.h."""
 
 
-def _gid(group: str | None) -> int | None:
-    if group is None or group.isdecimal():
-        return None if group is None else int(group)
+def _id(what: str, name: str | None, find: Callable[[str], int]) -> int | None:
+    """The number of a user or a group, by name or number. ConfigError: there is none such."""
+    if name is None:
+        return None
+    if name.isascii() and name.isdecimal():
+        if len(name) > len(str(_ID_MAX)) or int(name) > _ID_MAX:
+            raise ConfigError(f"{what} {said(name)}: an id is a number from 0 to {_ID_MAX}")
+        return int(name)
     try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError as e:
-        raise ConfigError(f"there is no group {group}") from e
+        return find(name)
+    except (KeyError, ValueError) as e:  # ValueError: a zero byte, or no characters
+        raise ConfigError(f"there is no {what} {said(name)}") from e
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class _Setup:
 
     name: str
     links: Links
+    undo: contextlib.ExitStack
+    """What puts back what was changed."""
     steps: list[Step] = field(default_factory=list)
 
     def step(self, text: str, *, changed: bool) -> None:
@@ -63,6 +66,14 @@ class _Setup:
         if link is None:
             raise TapError(f"{self.name} was deleted while it was set up")
         return link
+
+    def refuse_mtu(self, addresses: list[Address], mtu: int | None) -> None:
+        """ConfigError: what it has, or is to have, needs a longer one. Before anything is changed."""
+        link = self.links.find(self.name)
+        there = [] if link is None else self.links.addresses(link)
+        if mtu is None:
+            mtu = _ETH_DATA_LEN if link is None else link.mtu
+        refuse_mtu(mtu, [*addresses, *there])
 
     def ours(self, user: int | None, group: int | None, queues: int) -> None:
         """It exists, is persistent, and belongs to whom it should."""
@@ -85,6 +96,8 @@ class _Setup:
         try:
             tun.set_owner(fds[0], self.name, user=user, group=group)
             tun.set_persistent(fds[0], self.name)
+            if link is not None:
+                self.undo.callback(self._give_back, link)
         finally:
             tun.close_all(fds)
         self.step(
@@ -92,10 +105,31 @@ class _Setup:
         )
         self.step(owner_text(user, group), changed=True)
 
+    def _give_back(self, link: Link) -> None:
+        """To whom it belonged before."""
+        tap = _must_fit(self.name, link)
+        fds = tun.attach(self.name, _FLAGS, link=link)
+        try:
+            tun.set_owner(fds[0], self.name, user=tap.owner, group=tap.group)
+        finally:
+            tun.close_all(fds)
+
+    def length(self, mtu: int | None) -> None:
+        """Its MTU; before IPv6 is looked at, which an interface has none of below its least one."""
+        link = self.find()
+        if mtu is None:
+            return
+        if changed := link.mtu != mtu:
+            self.links.set(self.name, link, mtu=mtu)
+            self.undo.callback(self.links.set, self.name, link, mtu=link.mtu)
+        self.step(f"MTU {mtu}", changed=changed)
+
     def quiet(self, addresses: list[Address]) -> None:
         """IPv6 on only where there is an address of it; before the interface is up, or its first report is out."""
         wanted = any(a.version == 6 for a in [*addresses, *self.links.addresses(self.find())])
         changed = ipv6_enabled(self.name) != wanted
+        if changed:
+            self.undo.callback(set_ipv6, self.name, enabled=not wanted)
         try:
             set_ipv6(self.name, enabled=wanted)
         except OSError as e:
@@ -104,16 +138,13 @@ class _Setup:
             f"IPv6 is {'on' if ipv6_enabled(self.name) else 'off: no frames that nobody asked for'}", changed=changed
         )
 
-    def reachable(self, addresses: list[Address], mtu: int | None) -> None:
-        """Up, with its MTU and the kernel's own addresses."""
+    def reachable(self, addresses: list[Address]) -> None:
+        """Up, with the kernel's own addresses."""
         link = self.find()
-        if mtu is not None:
-            if changed := link.mtu != mtu:
-                self.links.set(self.name, link, mtu=mtu)
-            self.step(f"MTU {mtu}", changed=changed)
         for address in addresses:
             if changed := address not in self.links.addresses(link):
                 self.links.add_address(self.name, link, address)
+                self.undo.callback(self.links.remove_address, self.name, link, address)
             self.step(f"the kernel's own address {address}", changed=changed)
         if not link.up:
             self.links.set(self.name, link, state="up")
@@ -149,16 +180,19 @@ def owner_text(user: int | None, group: int | None) -> str:
 
 
 @contextlib.contextmanager
-def _undone_if_it_fails(links: Links, name: str) -> Iterator[None]:
-    """An interface that was not there before is not left behind half made."""
+def _undone_if_it_fails(links: Links, name: str) -> Iterator[contextlib.ExitStack]:
+    """An interface that is new is not left behind half made; another is put back by what is yielded."""
     before = links.find(name)
-    try:
-        yield
-    except BaseException:
-        link = links.find(name) if before is None else None
-        if link is not None:
-            links.delete(name, link)
-        raise
+    with contextlib.ExitStack() as undo:
+        try:
+            yield undo
+        except BaseException:
+            if before is None:
+                undo.pop_all()
+                if (link := links.find(name)) is not None:
+                    links.delete(name, link)
+            raise
+        undo.pop_all()
 
 
 def setup(
@@ -193,12 +227,16 @@ def setup(
         )
     if not 1 <= queues <= LANES_MAX:
         raise ConfigError(f"queues={queues}: must be between 1 and {LANES_MAX}")
-    addresses, uid, gid = parse_addresses(host_ip), _uid(user), _gid(group)
-    with inside(netns), Links() as links, _undone_if_it_fails(links, name):
-        todo = _Setup(name, links)
+    addresses = parse_addresses(host_ip)
+    uid = _id("user", user, lambda name: pwd.getpwnam(name).pw_uid)
+    gid = _id("group", group, lambda name: grp.getgrnam(name).gr_gid)
+    with inside(netns), Links() as links, _undone_if_it_fails(links, name) as undo:
+        todo = _Setup(name, links, undo)
+        todo.refuse_mtu(addresses, mtu)
         todo.ours(uid, gid, queues)
+        todo.length(mtu)
         todo.quiet(addresses)
-        todo.reachable(addresses, mtu)
+        todo.reachable(addresses)
     return todo.steps
 
 

@@ -47,7 +47,8 @@ def _write_flags(host: Host, text: str) -> None:
 
 
 def _write_carrier(_host: Host, _text: str) -> None:
-    raise WriteError(errno.EOPNOTSUPP)  # Linux says it of every driver without ndo_change_carrier
+    # Linux says it of every driver without ndo_change_carrier
+    raise WriteError(errno.EOPNOTSUPP, "the carrier is there until the wire ends, and not after it")
 
 
 def _write_tx_queue_len(_host: Host, text: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vnic import tun
 from vnic._core import lib
 from vnic.errors import ConfigError, TapError
-from vnic.link import Address, Link, Links, check_name, parse_addresses, set_ipv6
+from vnic.link import Address, Link, Links, check_name, parse_addresses, refuse_mtu, set_ipv6
 from vnic.netns import inside
 from vnic.uninterrupted import uninterrupted
 from vnic.wire import Wire
@@ -106,6 +106,7 @@ class TapWire(Wire):
         _refuse_sharing(link, self.name, lanes, ours=lanes)  # once more: somebody may have come when we did
         if self.made or any(a.version == 6 for a in addresses):
             self._quiet(addresses)
+        refuse_mtu(link.mtu, addresses)
         for address in addresses:
             if address not in links.addresses(link):
                 links.add_address(self.name, link, address)

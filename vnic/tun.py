@@ -121,7 +121,7 @@ def attach(name: str, flags: int, *, link: Link | None, queues: int = 1) -> list
     try:
         for _ in range(queues):
             fds.append(open_device())
-            fcntl.ioctl(fds[-1], _TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
+            fcntl.ioctl(fds[-1], _TUNSETIFF, struct.pack("16sH22x", os.fsencode(name), flags))
         if flags & IFF_VNET_HDR:
             _offload(fds[0], name)
     except OSError as e:
@@ -149,10 +149,13 @@ def close_all(fds: list[int]) -> None:
 
 
 def _set(fd: int, request: int, value: int, doing: str) -> None:
+    """``value``: 32 bits without a sign. ioctl() takes a C int, of which the kernel has the same bits."""
     try:
-        fcntl.ioctl(fd, request, value)
+        fcntl.ioctl(fd, request, value - (value >> 31 << 32))
     except OSError as e:
         why = "not permitted: needs CAP_NET_ADMIN" if e.errno == errno.EPERM else e.strerror
+        if e.errno == errno.EINVAL and request in (_TUNSETOWNER, _TUNSETGROUP):
+            why = "there is no such id in our user namespace"
         raise TapError(f"{doing}: {why}") from e
 
 

@@ -24,6 +24,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from vnic.errors import NoThreadError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -145,6 +147,13 @@ class QuietThread(threading.Thread):
         self._left = _thread.allocate_lock()
         self._left.acquire()
         self._gone = False
+
+    def start(self) -> None:
+        """As :class:`threading.Thread`'s. NoThreadError: there is none to be had."""
+        try:
+            super().start()
+        except RuntimeError as e:  # of Python's, whatever the system said
+            raise NoThreadError from e
 
     def run(self) -> None:
         """As :class:`threading.Thread`'s."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import operator
+import re
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
 from vnic.cost import PROFILES
 from vnic.errors import ConfigError
+from vnic.link import IPV4_MIN_MTU
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ON = {"on", "yes", "true", "1"}
 _OFF = {"off", "no", "false", "0"}
+_NUMBER = re.compile(r"\s*[+-]?(0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|0|[1-9][0-9]*)\s*", re.ASCII)
+_DIGITS_MAX = 100
+"""More than any number here has; int() itself refuses decimal ones of more than 4300."""
 _SUFFIX = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 
 
@@ -57,14 +63,31 @@ def whole(what: str, value: Any, low: int, high: int) -> int:
     return n
 
 
+def number(value: Any) -> int:
+    """A whole number, or its text in ASCII digits, decimal or with 0x, 0o, 0b. ValueError: a bool, or anything else."""
+    if isinstance(value, str):
+        if len(value) > _DIGITS_MAX or not _NUMBER.fullmatch(value):
+            raise ValueError("must be a whole number")
+        return int(value, 0)
+    if not is_whole(value):
+        raise ValueError("must be a whole number")
+    return operator.index(value)
+
+
+def _real(value: Any) -> float:
+    """A number, or its text. ValueError: a bool, or another."""
+    given = not isinstance(value, bool) and isinstance(value, (int, float, str))
+    try:
+        return float(value if given else "")
+    except (ValueError, OverflowError):
+        raise ValueError("must be a number") from None
+
+
 def integer(low: int, high: int, *, power_of_two: bool = False) -> Callable[[Any], int]:
     """A reader of whole numbers from ``low`` to ``high``."""
 
     def parse(value: Any) -> int:
-        try:
-            n = operator.index(value) if is_whole(value) else int(str(value), 0)
-        except ValueError:
-            raise ValueError("must be a whole number") from None
+        n = number(value)
         if not low <= n <= high:
             raise ValueError(f"must be between {low} and {high}")
         if power_of_two and n & (n - 1):
@@ -72,6 +95,14 @@ def integer(low: int, high: int, *, power_of_two: bool = False) -> Callable[[Any
         return n
 
     return parse
+
+
+def parse_mtu(value: Any) -> int:
+    """Bytes; 0: no limit. Less than IPv4's minimum is none (RFC 791, section 3.2; Linux: ETH_MIN_MTU)."""
+    n = integer(0, 65535)(value)
+    if 0 < n < IPV4_MIN_MTU:
+        raise ValueError(f"must be 0 (no limit), or between {IPV4_MIN_MTU} and 65535")
+    return n
 
 
 def parse_mac(value: Any) -> bytes | None:
@@ -92,12 +123,14 @@ def parse_mac(value: Any) -> bytes | None:
 
 def parse_link(value: Any) -> int:
     """Bits a second: ``10G``, ``2.5G``, ``100M``, or ``inf`` (0)."""
-    text = str(value).lower().removesuffix("bit/s").removesuffix("bps").strip()
-    if text == "inf":
+    unit = ""
+    if isinstance(value, str):
+        value = value.lower().removesuffix("bit/s").removesuffix("bps").strip()
+        unit = value[-1:] if value[-1:] in "kmg" else ""
+    if value in ("inf", math.inf):
         return 0
-    unit = text[-1:] if text[-1:] in "kmg" else ""
     try:
-        bps = int(float(text.removesuffix(unit)) * _SUFFIX[unit])
+        bps = int(_real(value.removesuffix(unit) if unit else value) * _SUFFIX[unit])
     except (ValueError, OverflowError):
         raise ValueError("must be a rate as in 10G, or inf") from None
     if not 1_000_000 <= bps <= 4_000_000_000_000:
@@ -110,8 +143,8 @@ def parse_speed(value: Any) -> float | None:
     if value is None or str(value).lower() == "max":
         return None
     try:
-        factor = 0.0 if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
+        factor = _real(value)
+    except ValueError:
         raise ValueError("must be a factor as in 0.5, or max") from None
     if not 0.000001 <= factor <= 4000:
         raise ValueError("must be between 0.000001 and 4000, or max")
@@ -126,7 +159,7 @@ def parse_capture_mtu(value: Any) -> int:
 def parse_mask(value: Any) -> int:
     """sysfs: hexadecimal, groups of 32 bits separated by commas. An int is the mask itself."""
     try:
-        mask = operator.index(value) if is_whole(value) else int(str(value).replace(",", ""), 16)
+        mask = int(value.replace(",", ""), 16) if isinstance(value, str) else number(value)
     except ValueError:
         mask = -1
     if not 0 <= mask < 1 << 64:
@@ -145,7 +178,7 @@ def parse_cost(value: Any) -> str:
     """Name of a cost profile."""
     if not isinstance(value, str) or value not in PROFILES:
         raise ValueError(f"must be one of {', '.join(sorted(PROFILES))}")
-    return str(value)
+    return value
 
 
 def parse_key(value: Any) -> bytes:
@@ -200,7 +233,7 @@ def parse_indir(value: Any) -> Indirection:
         return table
     entries = value.replace(",", " ").split() if isinstance(value, str) else value
     try:
-        table = Indirection(int(str(entry), 0) for entry in entries)
+        table = Indirection(map(number, entries))
     except (TypeError, ValueError):
         table = Indirection()
     if not 1 <= len(table) <= lib.RSS_INDIR_SIZE or not all(0 <= queue < lib.NIC_QUEUES_MAX for queue in table):
