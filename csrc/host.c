@@ -8,6 +8,7 @@
 #include "prelude.h"
 
 #include <malloc.h>
+
 #include <unistd.h>
 
 #define PAGE 4096u
@@ -274,7 +275,12 @@ void host_free(struct host *h)
 		free(h->cpu[i]);
 	}
 	free(h);
-	malloc_trim(0); /* to the system, whichever thread's arena it came from: a host is a megabyte or two */
+}
+
+/* memory_give_back() - to the system, whichever thread's arena it came from. What was closed is for the next host. */
+void memory_give_back(void)
+{
+	malloc_trim(0);
 }
 
 /* host_finish() - the end of a replay, when nothing moves any more: holes in streams are given up, what the card and

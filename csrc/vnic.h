@@ -1704,6 +1704,7 @@ struct host {
 struct host *host_new(u32 ncpus);
 int host_start(struct host *h);                /* allocate, probe, open: after the knobs are set */
 void host_free(struct host *h);
+void memory_give_back(void);
 void host_finish(struct host *h);              /* a replay's end: run timers out, close what waits, purge the card */
 u64 host_offered(struct host *h);
 void host_fates(struct host *h, u64 *fates);       /* [FATE_MAX] */

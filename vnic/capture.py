@@ -178,7 +178,7 @@ class Capture(Uncopied):
         """Close it. Return: its part of a report's facts; what could not be written is said there."""
         error = None
         try:
-            self.close()
+            self._close()
         except VnicError as e:
             error = str(e)
         return {"packets": self.packets, "drops": self.drops, "late": self.late, "error": error}
@@ -221,10 +221,14 @@ class Capture(Uncopied):
         Raises:
             VnicError: the file could not take all of it (the packets lost are counted). It is closed all the same.
         """
+        if self._capture is not None and not self._host.closed:
+            self._host.turn.refuse_within(self)
+        self._close()
+
+    def _close(self) -> None:
         if self._capture is None or self._host.closed:
             return
         self._host.refuse_others()
-        self._host.turn.refuse_within(self)
         try:
             self._host.turn.do(self._give_back)
         except BaseException:

@@ -192,3 +192,4 @@ class Ending(Living):
         finally:
             if self._threads is None:
                 self._give_back()
+                lib.memory_give_back()  # many may have been forgotten
