@@ -26,7 +26,7 @@ from vnic import capabilities, cli_control, commands
 from vnic.cli import main
 from vnic.control import Control
 from vnic.knobs import KNOBS
-from vnic.values import whole
+from vnic.values import number
 
 COMMANDS = sorted(main.commands)
 PASSED_ON = {"ethtool", "ip", "sysctl", "show", "set"}
@@ -452,7 +452,7 @@ def test_a_knob_takes_it_or_is_a_config_error(name, value):
 @pytest.mark.parametrize("text", ["1_0", "٣", "", "1.0", "0x", "9" * 200, "--1", "true", "1 2"])
 def test_what_is_no_whole_number(text):
     with pytest.raises(ValueError, match="must be a whole number"):
-        whole(text)
+        number(text)
 
 
 # ---- what an instance answers ----

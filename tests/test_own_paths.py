@@ -292,12 +292,17 @@ def test_capture_of_an_instance_does_not_either(served, things, monkeypatch, nam
 
 
 def test_a_report_that_is_a_fifo_is_no_report(things, monkeypatch):
-    """json or capture: looked at without being opened."""
+    """json or capture: nothing waits for the other end of a pipe, or reads what has no end."""
+    from vnic.capture_input import CaptureInput
     from vnic.cli_why import _report
 
     monkeypatch.chdir(things)
-    for name in ("fifo", "directory", "socket", "/dev/zero", "dangling", "victim"):
-        assert _report(Path(name)) is None
+    for name in ("fifo", "directory", "socket", "/dev/zero", "dangling"):
+        with pytest.raises(vnic.CaptureError):
+            CaptureInput(name, report=True)
+    opened = CaptureInput("victim", report=True)
+    assert _report(opened) is None
+    opened.close()
 
 
 @root
