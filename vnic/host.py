@@ -24,10 +24,11 @@ from vnic.wire import MemoryWire, wire_of_a_host
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from vnic.frame import Frame
     from vnic.live import Threads
     from vnic.packet import PacketSocket
     from vnic.sock import Socket
-    from vnic.wire import Frame, Wire
+    from vnic.wire import Wire
 
 _SLICE_FRAMES = 100_000
 _FRAMES_MAX = (1 << 63) - 1

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vnic.capture import Capture
+    from vnic.frame import Frame
     from vnic.host import Host
     from vnic.seam import Handler
-    from vnic.wire import Frame
 
 
 _RUN_OUT_S = 1.0
