@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError, VnicError
 from vnic.lifetime import Uncopied
+from vnic.sock import ReadBuffers
 from vnic.stats import Snapshot
 from vnic.uninterrupted import wait_readable
 from vnic.values import is_whole, whole
@@ -65,17 +65,6 @@ class PacketStatistics(Snapshot):
     """Of them: the ring was full."""
 
 
-class _Room(threading.local):
-    """Where a thread's reads leave what they got."""
-
-    _bytes: Any = None
-
-    def buffer(self) -> Any:
-        if self._bytes is None:
-            self._bytes = ffi.new("char[]", _BUFFER_BYTES)
-        return self._bytes
-
-
 class PacketSocket(Uncopied):
     """Made by :meth:`vnic.Host.packet_socket`; a context manager. Iterating ends with the input (live: the host).
 
@@ -89,7 +78,7 @@ class PacketSocket(Uncopied):
         ring = whole("ring", ring, _RING_MIN, _RING_MAX)
         host.refuse_others()
         self._host = host
-        self._room = _Room()
+        self._buffers = ReadBuffers()  # its own: who captures is often another thread than who reads a socket
         prog = ffi.NULL if program is None else program.c()
         c = lib.packet_sock_new(host.c, prog, ring & ~7)
         if c == ffi.NULL:
@@ -139,7 +128,7 @@ class PacketSocket(Uncopied):
         return packets
 
     def _read(self, n: int) -> tuple[Any, int, memoryview]:
-        buf = self._room.buffer()
+        buf = self._buffers.data(_BUFFER_BYTES)
         infos = ffi.new("struct packet_info[]", n)
         got = lib.packet_recv(self._c, buf, _BUFFER_BYTES, infos, n)
         if got < 0:
