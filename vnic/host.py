@@ -13,10 +13,10 @@ from vnic.bind import Binding
 from vnic.ending import Ending
 from vnic.errors import ConfigError, VnicError, check
 from vnic.nic import Nic, only_rings
+from vnic.read_buffers import ReadBuffers
 from vnic.seam import Handler, Seam
 from vnic.settings import Settings
 from vnic.shown import Shown
-from vnic.sock import ReadBuffers
 from vnic.turn import Turn
 from vnic.values import TIME_MAX_NS, whole
 from vnic.wire import MemoryWire, wire_of_a_host

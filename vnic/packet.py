@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError, VnicError
 from vnic.lifetime import Uncopied
-from vnic.sock import ReadBuffers
+from vnic.read_buffers import ReadBuffers
 from vnic.stats import Snapshot
 from vnic.uninterrupted import wait_readable
 from vnic.values import is_whole, whole
