@@ -632,6 +632,7 @@ HOURS = [(0, FRAMES[0]), (65_536 * 10**9, FRAMES[1]), (65_537 * 10**9, FRAMES[2]
 
 @root
 @in_netns
+@pytest.mark.needs("ip")
 def test_a_long_gap_is_said_and_ctrl_c_ends_it_at_once(capture):
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with subprocess.Popen(
@@ -650,6 +651,7 @@ def test_a_long_gap_is_said_and_ctrl_c_ends_it_at_once(capture):
 
 @root
 @in_netns
+@pytest.mark.needs("ip")
 def test_maxsleep_bounds_a_gap_in_a_pass_and_between_two(capture):
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     done = command(capture(HOURS), "--dev", "lo", "--maxsleep", "1", "--loop", "2", "--json")

@@ -136,6 +136,7 @@ def test_they_look_as_the_running_kernels(netns):
 
 
 @pytest.mark.root
+@pytest.mark.needs("ip")
 def test_addresses_are_written_as_the_running_kernel_writes_them(netns):
     import subprocess
 
