@@ -176,15 +176,21 @@ def _address_text(link: dict[str, Any], shown: list[dict[str, Any]], options: li
 # ---- neighbour ----
 
 
+def _device(host: Host, words: list[str]) -> str:
+    """The card's name, which follows. StopError: another's."""
+    dev = _value(words)
+    if dev != host.name:
+        raise StopError(f'Cannot find device "{dev}"\n', 1)
+    return dev
+
+
 def _neighbours(host: Host, options: list[str], words: list[str]) -> Reply:
     _verb(words, "neigh", ("add", "change", "replace", "delete", "flush", "get"))
     dev, to, states = None, None, set[str]()
     while words:
         word = words.pop(0)
         if word == "dev":
-            dev = _value(words)
-            if dev != host.name:
-                raise StopError(f'Cannot find device "{dev}"\n', 1)
+            dev = _device(host, words)
         elif word == "nud":
             state = _value(words)
             if state not in _STATES:
@@ -276,9 +282,7 @@ def _route(host: Host, options: list[str], words: list[str]) -> Reply:
     while words:
         word = words.pop(0)
         if word == "dev":
-            dev = _value(words)
-            if dev != host.name:
-                raise StopError(f'Cannot find device "{dev}"\n', 1)
+            dev = _device(host, words)
         elif word == "table":
             if _value(words) not in ("main", "all"):
                 raise refused("there is one table, main")
