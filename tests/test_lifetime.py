@@ -236,6 +236,20 @@ def test_a_wire_that_no_host_got_can_have_another():
         pass
 
 
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, ValueError])
+def test_a_refusal_to_close_does_not_replace_what_ended_the_block(error):
+    kept = []
+    with pytest.raises(error or vnic.VnicError) as ended, vnic.MemoryWire() as wire:  # noqa: PT012
+        kept.append(vnic.Host(wire=wire))  # as an interrupt leaves it, that comes before the host's own with
+        if error is not None:
+            raise error
+    refusal = "the wire is in use: close its host"
+    assert getattr(ended.value, "__notes__", []) == ([] if error is None else [refusal])
+    assert error is not None or str(ended.value) == refusal
+    kept.pop().close()
+    assert wire.closed
+
+
 def test_a_closed_control_socket_is_refused(tmp_path):
     with vnic.Host() as h:
         control = Control(h, path=tmp_path / "vnic0-1")

@@ -1,6 +1,8 @@
 """Several threads of Python at one host: each gets its own, or a sentence; never another's bytes, nor freed memory."""
 
+import subprocess
 import sys
+import textwrap
 import threading
 import time
 
@@ -192,3 +194,36 @@ def test_a_wire_has_one_host_and_a_host_one_wire():
             wire.feed(other, [frames.udp()])
         assert host.feed([frames.udp()]) == 1
         host.run()
+
+
+def test_looking_at_stacks_while_the_locals_of_threads_end_is_no_deadlock():
+    """CPython 3.11 holds a lock in sys._current_frames() that the end of a threading.local waits for."""
+    code = textwrap.dedent(
+        """
+        import gc, threading, time
+        from vnic.uninterrupted import stack_tops
+
+        class Cycle:
+            def __init__(self):
+                self.me, self.local = self, threading.local()
+                self.local.x = 1
+
+        def fresh():
+            time.sleep(0.0005)
+
+        def run():
+            while True:
+                fresh()  # a frame that no one has looked at: that makes an object, which may collect garbage
+
+        for _ in range(20):
+            threading.Thread(target=run, daemon=True).start()
+        gc.set_threshold(10)
+        for i in range(300):
+            litter = [Cycle() for _ in range(i % 17)]
+            del litter
+            stack_tops()
+        print("all")
+        """
+    )
+    p = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (p.stdout, p.stderr, p.returncode) == ("all\n", "", 0)

@@ -80,8 +80,14 @@ class Living(Uncopied):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """As :meth:`close`. What ended the block is not replaced by a refusal to close: that is a note of it."""
+        try:
+            self.close()
+        except VnicError as refusal:
+            if error is None:
+                raise
+            error.add_note(str(refusal))
 
     def __del__(self) -> None:
         if self._at is None or self._is_owned():

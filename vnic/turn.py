@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vnic.errors import VnicError
-from vnic.uninterrupted import Happened, Job, QuietThread, in_main, uninterrupted, wait_readable
+from vnic.uninterrupted import Happened, Job, QuietThread, in_main, stack_tops, uninterrupted, wait_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,8 +41,7 @@ def _stack(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _executed(frame: FrameType) -> bool:
-    tops = sys._current_frames().values()  # noqa: SLF001 - documented, but for its name
-    return any(frame is f for top in tops for f in _stack(top))
+    return frame in _stack(sys._getframe()) or any(frame in _stack(top) for top in stack_tops().values())  # noqa: SLF001
 
 
 class Turn:
@@ -66,7 +65,7 @@ class Turn:
         self._claims.append(frame)  # the first one that is executed has it
         until = time.monotonic() + WAIT_S
         while (holder := self._holder(frame)) is not None:
-            if within and holder in _stack(sys._current_frames().get(within)):  # noqa: SLF001
+            if within and holder in _stack(stack_tops().get(within)):
                 return
             if holder.f_code.co_name not in _BRIEF or holder in _stack(frame) or time.monotonic() > until:
                 break
@@ -110,7 +109,7 @@ class Turn:
         if frame in _stack(sys._getframe()):  # noqa: SLF001
             return True
         main = threading.main_thread().ident
-        return any(job.mine() for job in self.unfinished) and frame in _stack(sys._current_frames().get(main or 0))  # noqa: SLF001
+        return any(job.mine() for job in self.unfinished) and frame in _stack(stack_tops().get(main or 0))
 
     # ---- what is not to be interrupted ----
 
@@ -185,9 +184,7 @@ class Turn:
         self.hold_sends = _thread.get_ident()
         try:
             while any(
-                frame.f_code in _SENDING and self._uses(frame)
-                for top in sys._current_frames().values()  # noqa: SLF001
-                for frame in _stack(top)
+                frame.f_code in _SENDING and self._uses(frame) for top in stack_tops().values() for frame in _stack(top)
             ):
                 time.sleep(_PAUSE_S)
             yield
@@ -208,7 +205,7 @@ class Turn:
         me, until = _thread.get_ident(), time.monotonic() + WAIT_S
         while any(
             self._goes_on(frame, thing)
-            for ident, top in sys._current_frames().items()  # noqa: SLF001
+            for ident, top in stack_tops().items()
             if ident != me and top.f_code not in _WAITS
             for frame in _stack(top)
         ):
@@ -226,7 +223,7 @@ class Turn:
     def _inside(self, caller: int) -> int | None:
         """A thread that is in a call of the host, and may be in the data plane. The caller: below what it asks for."""
         me = _thread.get_ident()
-        for ident, top in sys._current_frames().items():  # noqa: SLF001
+        for ident, top in stack_tops().items():
             if ident == me or (top.f_code in _WAITS and ident != caller):
                 continue
             own = ident == caller  # there "host" is who made it, and closes it
@@ -242,7 +239,7 @@ class Turn:
         return any(t is self._host or getattr(t, "__dict__", {}).get("_host") is self._host for t in things)
 
     def _call(self, ident: int) -> str:
-        top = sys._current_frames().get(ident)  # noqa: SLF001
+        top = stack_tops().get(ident)
         uses = [f.f_code.co_qualname for f in _stack(top) if self._uses(f, "host") and _not_ending(f)]
         return f"{uses[-1] if uses else 'it'}() in another thread, or below this one"
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -28,11 +29,21 @@ from vnic.errors import NoThreadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
 T = TypeVar("T")
 _pending: dict[int, Job[Any]] = {}
-os.register_at_fork(after_in_child=_pending.clear)
+_gc_lock = [threading.RLock()]
 _LOOK_S = 0.5
+
+
+def _in_child() -> None:
+    """Threads of the parent are not here, and what they held is held for ever."""
+    _pending.clear()
+    _gc_lock[0] = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def in_main() -> bool:
@@ -225,9 +236,29 @@ def set_name(name: str) -> None:
         f.write(name[:15])
 
 
+def stack_tops() -> dict[int, FrameType]:
+    """The frame that each thread is in.
+
+    No garbage is collected meanwhile: CPython 3.11 holds a lock that the end of a threading.local waits for (CPython
+    issue 106883). Between off and on no signal handler may raise, so the main thread lets a job do it.
+    """
+    return uninterrupted(_tops_without_gc)
+
+
+def _tops_without_gc() -> dict[int, FrameType]:
+    with _gc_lock[0]:
+        was_on = gc.isenabled()
+        gc.disable()
+        try:
+            return sys._current_frames()  # noqa: SLF001 - documented, but for its name
+        finally:
+            if was_on:
+                gc.enable()
+
+
 def where(ident: int | None) -> str:
     """What a thread is in just now, for a person: ``it is in Source.read_burst() (wire.py:12)``; empty: it is gone."""
-    frame = sys._current_frames().get(ident or 0)  # noqa: SLF001 - documented, but for its name
+    frame = stack_tops().get(ident or 0)
     if frame is None:
         return ""
     code = frame.f_code
