@@ -12,10 +12,11 @@ import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from c_sources import CSRC, PATHS, ROOT
+
 WORK = ROOT / "build/mutants"
 PYTHON = ROOT / ".venv/bin/python"
-FLAGS = ["-std=gnu11", "-fPIC", "-fvisibility=hidden", f"-I{ROOT}/csrc", "-w"]
+FLAGS = ["-std=gnu11", "-fPIC", "-fvisibility=hidden", f"-I{CSRC}", "-w"]
 FLAGS += ["-march=x86-64-v2"] if platform.machine() == "x86_64" else []
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 CC = os.environ.get("CC", "cc")
@@ -42,10 +43,9 @@ class Build:
         """Compile what is there: csrc/, and cffi's part if it is for Python."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
-        sources = sorted((ROOT / "csrc").glob("*.c"))
-        self.objects = {f.name: self.path / f"{f.stem}.o" for f in sources}
+        self.objects = {name: self.path / f"{path.stem}.o" for name, path in PATHS.items()}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            jobs = [pool.submit(self.compile, source, self.objects[source.name]) for source in sources]
+            jobs = [pool.submit(self.compile, path, self.objects[name]) for name, path in PATHS.items()]
             if glue:
                 jobs.append(pool.submit(self.compile_glue))
             for job in jobs:
@@ -56,8 +56,7 @@ class Build:
         run(CC, *FLAGS, *self.flags, *flags, "-c", source, "-o", to)
 
     def compile_glue(self) -> None:
-        core, csrc = self.path / "_core.c", ROOT / "csrc"
-        names = (csrc / "vnic.h", csrc / "cffi_prelude.h")
+        core, names = self.path / "_core.c", (CSRC / "vnic.h", CSRC / "cffi_prelude.h")
         run(PYTHON, "-m", "cffi.gen_src", "read-sources", "vnic._core", *names, core)
         run(CC, *FLAGS, "-O1", f"-I{sysconfig.get_paths()['include']}", "-c", core, "-o", self.path / "_core.o")
 
@@ -81,9 +80,10 @@ class Site:
 
     def changed(self, file: str, text: str, build: Build) -> dict[str, Path]:
         """A changed file of csrc/, compiled the way of a build."""
-        source, to = self.path / file, self.path / f"{build.path.name}.o"
+        source, to = self.path / PATHS[file].relative_to(ROOT), self.path / f"{build.path.name}.o"
+        source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(text)
-        build.compile(source, to, f"-ffile-prefix-map={self.path}={ROOT}/csrc")
+        build.compile(source, to, f"-ffile-prefix-map={self.path}={ROOT}")
         return {file: to}
 
     def link(self, file: str | None = None, text: str = "", *more: object) -> None:

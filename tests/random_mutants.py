@@ -17,6 +17,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from c_sources import PATHS, texts
 from equivalent_mutants import reason_of, stale
 from mutant_build import ROOT, Build, BuildError, Site
 from mutations import Mutation, mutations, sample
@@ -50,7 +51,7 @@ class Bench:
     def judge(self, m: Mutation) -> Verdict:
         if reason := reason_of(m):
             return Verdict("equivalent", reason)
-        text = m.apply((ROOT / "csrc" / m.file).read_text())
+        text = m.apply(PATHS[m.file].read_text())
         plain = self.builds["plain"]
         try:
             changed = self.site.changed(m.file, text, plain)
@@ -133,7 +134,7 @@ class Bench:
 
 def run(n: int, seed: int, pattern: str, words: list[str], jobs: int, at_most: float, *, only_list: bool) -> int:
     """The first n of a seed's order, one line each. Return: the exit code."""
-    sources = {p.name: p.read_text() for p in sorted((ROOT / "csrc").glob("*.c")) if fnmatch.fnmatch(p.name, pattern)}
+    sources = {name: text for name, text in texts().items() if fnmatch.fnmatch(name, pattern)}
     order = [m for m in sample(sources, seed) if all(w in str(m) for w in words)]
     if only_list:
         for m in order[:n]:

@@ -15,6 +15,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from c_sources import CSRC
 from mutant_build import PYTHON, ROOT, SUFFIX, WORK, Build, Site
 
 RECORD = WORK / "reached.json"
@@ -102,7 +103,7 @@ class Reached:
 
 def record(jobs: int) -> Reached:
     """Read what is still true, run what is missing."""
-    csrc = digest(*sorted((ROOT / "csrc").glob("*.[ch]")), TESTS / "c/trace_pc.c")
+    csrc = digest(*sorted(CSRC.rglob("*.[ch]")), TESTS / "c/trace_pc.c")
     in_c = digest(*sorted(TESTS.glob("c/*")))
     files = {p.relative_to(ROOT).as_posix(): digest(p) for p in sorted(TESTS.glob("test_*.py"))}
     known = json.loads(RECORD.read_text()) if RECORD.exists() else {}

@@ -2,14 +2,13 @@
 
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
+from c_sources import CSRC, texts
 from equivalent_mutants import EQUIVALENT
 from mutations import mutations, sample
 
-ROOT = Path(__file__).parent.parent
-SOURCES = {path.name: path.read_text() for path in sorted((ROOT / "csrc").glob("*.c"))}
+SOURCES = texts()
 OPERATORS = {"comparison", "constant", "and/or", "plus/minus", "not", "negated", "jump", "dropped"}
 
 
@@ -111,7 +110,7 @@ def test_what_an_operator_makes_of_the_data_plane_compiles_mostly(operator, tmp_
     good = 0
     for m in chosen:
         (tmp_path / m.file).write_text(m.apply(SOURCES[m.file]))
-        command = [compiler, "-fsyntax-only", "-std=gnu11", "-w", f"-I{ROOT}/csrc", str(tmp_path / m.file)]
+        command = [compiler, "-fsyntax-only", "-std=gnu11", "-w", f"-I{CSRC}", str(tmp_path / m.file)]
         good += subprocess.run(command, capture_output=True, check=False).returncode == 0
     assert good >= 4
 

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from c_sources import texts
 from rules import RULES, table
 from test_gro import ROWS
 from test_napi import TABLES
@@ -35,7 +36,7 @@ def test_each_row_exists():
 
 def test_each_mutant_fits_in_one_place_of_the_source():
     """scripts/mutate runs them; a line that was rewritten must not make one silently fit nowhere."""
-    sources = {path.name: path.read_text() for path in (ROOT / "csrc").glob("*.c")}
+    sources = texts()
     assert [m for rule in RULES for m in rule.mutants if sources[m.file].count(m.good) != 1 or m.good == m.wrong] == []
 
 

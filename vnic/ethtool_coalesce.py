@@ -1,4 +1,4 @@
-"""ethtool -c, -C, and for single queues -Q: when a queue interrupts. csrc/irq.c does it.
+"""ethtool -c, -C, and for single queues -Q: when a queue interrupts. csrc/card/irq.c does it.
 
 -c and -C are netlink's, where what the card has not is n/a; -Q is an ioctl of old, where it is 0.
 """

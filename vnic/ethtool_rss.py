@@ -1,4 +1,4 @@
-"""ethtool -x, -X, -n, -N: which queue a flow goes to, and what of it is hashed. csrc/rss.c does it.
+"""ethtool -x, -X, -n, -N: which queue a flow goes to, and what of it is hashed. csrc/card/rss.c does it.
 
 The card has one RSS context, a table of 128 entries, a key of 52 bytes of which the first 40 can matter, and Toeplitz.
 -X takes a key of 40 bytes too, the rest is zero then.

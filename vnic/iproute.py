@@ -294,7 +294,7 @@ def _route(host: Host, options: list[str], words: list[str]) -> Reply:
 
 
 def _route_get(host: Host, options: list[str], words: list[str]) -> Reply:
-    """Where a packet would go: as csrc/ip_output.c decides it."""
+    """Where a packet would go: as csrc/inet/ip_output.c decides it."""
     if not words:
         raise StopError("need at least a destination address\n", 1)
     try:

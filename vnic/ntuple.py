@@ -1,4 +1,4 @@
-"""Rules by hand in the card: which queue a frame goes to, or that it is dropped. ``ethtool -N``; csrc/ntuple.c.
+"""Rules by hand in the card: which queue a frame goes to, or that it is dropped. ``ethtool -N``; csrc/card/ntuple.c.
 
     host.knobs["ntuple-rules"] = ["udp4 dst-port 5000 action 2", "ip4 src-ip 10.0.0.0 m 0.0.0.255 action -1 loc 0"]
 

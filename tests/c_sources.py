@@ -1,0 +1,13 @@
+"""The C of the data plane: which file is where. A file's name is in one room only, so tests know it by name."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CSRC = ROOT / "csrc"
+PATHS = {path.name: path for path in sorted(CSRC.glob("*/*.c"), key=lambda p: p.name)}
+"""name -> path"""
+
+
+def texts() -> dict[str, str]:
+    """What is in each of them, by name."""
+    return {name: path.read_text() for name, path in PATHS.items()}
