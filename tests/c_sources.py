@@ -1,11 +1,14 @@
 """The C of the data plane: which file is where. A file's name is in one room only, so tests know it by name."""
 
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
 PATHS = {path.name: path for path in sorted(CSRC.glob("*/*.c"), key=lambda p: p.name)}
 """name -> path"""
+HEADERS = [CSRC / part for part in re.findall(r'^#include "(.*)"', (CSRC / "vnic.h").read_text(), re.MULTILINE)]
+"""Of the rooms, in the order in which a frame comes to them. Together they are what cffi reads."""
 
 
 def texts() -> dict[str, str]:

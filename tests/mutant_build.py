@@ -12,7 +12,7 @@ import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from c_sources import CSRC, PATHS, ROOT
+from c_sources import CSRC, HEADERS, PATHS, ROOT
 
 WORK = ROOT / "build/mutants"
 PYTHON = ROOT / ".venv/bin/python"
@@ -56,8 +56,9 @@ class Build:
         run(CC, *FLAGS, *self.flags, *flags, "-c", source, "-o", to)
 
     def compile_glue(self) -> None:
-        core, names = self.path / "_core.c", (CSRC / "vnic.h", CSRC / "cffi_prelude.h")
-        run(PYTHON, "-m", "cffi.gen_src", "read-sources", "vnic._core", *names, core)
+        core, cdef = self.path / "_core.c", self.path / "cdef.h"
+        cdef.write_text("".join(path.read_text() for path in HEADERS))
+        run(PYTHON, "-m", "cffi.gen_src", "read-sources", "vnic._core", cdef, CSRC / "cffi_prelude.h", core)
         run(CC, *FLAGS, "-O1", f"-I{sysconfig.get_paths()['include']}", "-c", core, "-o", self.path / "_core.o")
 
     def link(self, to: Path, changed: dict[str, Path], *more: object) -> None:

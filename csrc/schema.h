@@ -1,0 +1,107 @@
+/* schema.h - words that all rooms share, and that Python reads names from: fates, counters, costs, limits
+ *
+ * All times are nanoseconds (u64) of one clock: the virtual one, or CLOCK_MONOTONIC when live. Functions return a count
+ * or 0, or -errno.
+ */
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+
+#define NIC_QUEUES_MAX 16
+#define RX_RING_MIN 16
+#define RX_RING_MAX 4096
+#define CPUS_MAX 64
+#define BURST 64                   /* frames handed on at once where a queue or a thread border is crossed */
+#define RSS_INDIR_SIZE 128
+#define RSS_KEY_SIZE 52
+#define GRO_HASH_BUCKETS 8
+#define MAX_GRO_SKBS 8             /* per bucket */
+#define NAPI_POLL_WEIGHT 64
+#define LAT_BUCKETS 3712           /* 64 + 58 * 64 would be more: values above 2^63 ns share the last one */
+#define ETH_HLEN 14
+#define ETH_FRAME_LEN 1514
+#define ETH_ZLEN 60                /* a frame is padded to this on a wire, FCS not counted */
+
+struct inet_addr { u64 hi, lo; };  /* IPv4 is kept as ::ffff:a.b.c.d, so one table serves both */
+struct flow_key { struct inet_addr src, dst; u16 sport, dport; u8 proto, spare[3]; }; /* ports: host byte order */
+
+/* ---- fates: every frame offered on the wire ends in exactly one. ledger.c has a line of text for each ---- */
+
+enum fate {
+	DELIVERED_UDP, DELIVERED_TCP, DELIVERED_ICMP, DELIVERED_ICMPV6, DELIVERED_IGMP, DELIVERED_ARP,
+	DELIVERED_PYTHON, DELIVERED_DRIVER,
+	/* the card */
+	DEV_READY, RX_LENGTH, MAC_FILTER, VLAN_FILTER, PYTHON_FILTER, NTUPLE_FILTER, FIFO_OVERRUN, RX_OVER, RX_NO_BUFFER,
+	/* the host, up to the protocols: names are Linux's SKB_DROP_REASON_* where it has one */
+	CPU_BACKLOG, UNHANDLED_PROTO, OTHERHOST, PYTHON_DROP, PYTHON_QUEUE_FULL,
+	/* IP */
+	PKT_TOO_SMALL, IP_INHDR, IP_CSUM, IP_INVALID_SOURCE, IP_INADDRERRORS, IP_NOPROTO, IPV6_BAD_EXTHDR,
+	/* fragments; for those with FRAG_ of our own Linux counts ReasmFails and gives no reason */
+	DUP_FRAG, FRAG_REASM_TIMEOUT, FRAG_TOO_FAR, PKT_TOO_BIG, FRAG_OVERLAP, FRAG_LENGTH, FRAG_ECN, FRAG_HIGH_THRESH,
+	/* above IP */
+	ICMP_CSUM, UDP_CSUM, TCP_CSUM, TCP_FLAGS, NO_SOCKET, SOCKET_TABLE_FULL, SOCKET_RCVBUFF,
+	TCP_OLD_DATA, TCP_OVERWINDOW, TCP_OFOMERGE, TCP_OFO_DROP, TCP_CLOSE,
+	FATE_MAX
+};
+
+/* what is sent has a ledger of its own: every frame that IP or ARP makes ends in one of these */
+enum tx_fate {
+	TX_SENT,
+	TX_NEIGH_FAILED, TX_NEIGH_QUEUEFULL, TX_NEIGH_CREATEFAIL, /* SKB_DROP_REASON_NEIGH_* */
+	TX_FULL_RING, TX_DEV_READY, TX_BAD_CHAIN, TX_WIRE_FULL, TX_WIRE_ERROR,
+	TX_FATE_MAX
+};
+
+/* where a frame that has no fate yet can be */
+enum in_flight {
+	IN_FIFO, IN_RING, IN_GRO, IN_BACKLOG, IN_FRAG, IN_PYTHON, IN_TCP_OFO,
+	IN_FLIGHT_MAX
+};
+
+/* ---- GRO: why a hold ended; gro_flows.c has a line of text for each ---- */
+enum gro_end {
+	GRO_HOLDS,                     /* it did not */
+	GRO_COMPLETE, GRO_FULL_POLL, GRO_AGED, GRO_EVICTED,
+	/* a segment joined, and was the last to */
+	GRO_PSH, GRO_FIN, GRO_SHORTER, GRO_COUNT,
+	/* a segment of the flow came that could not join */
+	GRO_FLAGS, GRO_CWR, GRO_WINDOW, GRO_ACK, GRO_OPTIONS, GRO_TTL_TOS, GRO_IP_ID, GRO_EMPTY, GRO_LONGER, GRO_SEQ,
+	GRO_SIZE, GRO_PADDED, GRO_CSUM_STATE, GRO_OTHER_KIND,
+	GRO_END_MAX
+};
+
+/* ---- costs: what a piece of work takes from the CPU that does it, ns (the _PS ones: picoseconds a byte) ---- */
+
+enum cost {
+	COST_DMA, COST_DMA_PS,             /* the card: per frame, per byte */
+	COST_HARDIRQ, COST_SOFTIRQ, COST_POLL,
+	COST_RX, COST_RX_BUF,              /* driver: per frame, per further buffer */
+	COST_GRO, COST_RPS, COST_IPI, COST_BACKLOG, COST_RECEIVE, COST_IP, COST_UDP, COST_TCP, COST_CSUM_PS,
+	COST_SOCK, COST_WAKE,              /* queue to the socket; wake its reader */
+	COST_SWITCH, COST_RECV, COST_COPY_PS, /* reader: context switch, system call per datagram, copy per byte */
+	COST_OUTPUT,                       /* IP output, neighbour, the driver's start_xmit, per frame */
+	COST_MAX
+};
+
+/* ---- latency split: lat.c. Log-linear histograms, 64 buckets an octave (under 1.6 % wide) ---- */
+
+enum latency { LAT_RING, LAT_MODERATION, LAT_POLL, LAT_GRO, LAT_BACKLOG, LAT_REORDER, LAT_SOCKET, LAT_TOTAL, LAT_MAX };
+
+/* ---- mib: /proc/net/snmp, snmp6 and netstat, by Linux's names ---- */
+enum mib {
+	Ip_InReceives, Ip_InHdrErrors, Ip_InAddrErrors, Ip_InUnknownProtos, Ip_InDelivers, Ip_InCsumErrors, IpExt_InTruncatedPkts,
+	Ip_ReasmTimeout, Ip_ReasmReqds, Ip_ReasmOKs, Ip_ReasmFails, IpExt_ReasmOverlaps,
+	Ip6_InReceives, Ip6_InHdrErrors, Ip6_InAddrErrors, Ip6_InUnknownProtos, Ip6_InDelivers, Ip6_InTruncatedPkts,
+	Ip6_ReasmTimeout, Ip6_ReasmReqds, Ip6_ReasmOKs, Ip6_ReasmFails, Ip6_ReasmOverlaps,
+	Icmp_InMsgs, Icmp_InErrors, Icmp_InCsumErrors, Icmp6_InMsgs, Icmp6_InErrors, Icmp6_InCsumErrors,
+	Icmp_InEchos, Icmp_OutMsgs, Icmp_OutEchoReps, Icmp_OutDestUnreachs, Icmp_OutTimeExcds, Icmp_OutRateLimitGlobal, Icmp_OutRateLimitHost,
+	Icmp6_InEchos, Icmp6_OutMsgs, Icmp6_OutEchoReplies, Icmp6_OutDestUnreachs, Icmp6_OutTimeExcds, Icmp6_OutParmProblems,
+	Icmp6_OutRateLimitHost, Icmp6_InNeighborSolicits, Icmp6_InNeighborAdvertisements,
+	Ip_OutRequests, Ip_OutNoRoutes, Ip_FragOKs, Ip_FragCreates, Ip6_OutRequests, Ip6_OutNoRoutes, Ip6_FragOKs, Ip6_FragCreates,
+	Udp_OutDatagrams, Udp_SndbufErrors,
+	Udp_InDatagrams, Udp_NoPorts, Udp_InErrors, Udp_RcvbufErrors, Udp_InCsumErrors,
+	Tcp_InSegs, Tcp_InErrs, Tcp_InCsumErrors, TcpExt_TCPOFOQueue, TcpExt_TCPOFODrop, TcpExt_TCPRcvQDrop, TcpExt_TCPHoles,
+	TcpExt_BusyPollRxPackets,
+	MIB_MAX
+};
