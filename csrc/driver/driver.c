@@ -1,129 +1,16 @@
-/* driver.c - the driver of the card
+/* driver.c - the driver of the card: its interrupt, and its poll
  *
- *   probe: read the config page, negotiate, lay the rings and buffers out in the region, netif_napi_add, request_irq,
- *   post the buffers, DRIVER_OK. A card whose driver did not get this far receives nothing.
  *   interrupt: driver_irq() masks and schedules NAPI
  *   softirq:   driver_poll() takes at most budget frames, builds skbs, refills the ring once and rings the doorbell;
  *              under budget: napi_complete_done(), unmask, look again
  *
  * In virtual time a poll stops every host.catch_up packets to let the others' clocks catch up (-EAGAIN: call again),
  * and once more between napi_complete_done() and the unmasking: what arrived meanwhile is found by the second look,
- * as it would be by a real driver, and costs no interrupt.
+ * as it would be by a real driver, and costs no interrupt. driver_open.c brings a queue up.
  */
 #include "prelude.h"
 
 #define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
-
-/* ---- moderation ---- */
-
-void driver_coalesce(struct driver_queue *dq)
-{
-	const struct dim_profile *p = dim_profile(dq->dim);
-
-	WRITE_ONCE(dq->nicq->irq.rx_usecs, p->usecs);
-	WRITE_ONCE(dq->nicq->irq.rx_frames, p->frames);
-}
-
-static noinline void rx_dim_update(struct driver_queue *dq)
-{
-	const struct dim_sample now = {
-		.t_ns = dq->napi.sd->now,
-		.packets = (u32)dq->rx_packets,
-		.bytes = (u32)dq->rx_bytes,
-		.events = (u16)dq->irqs,
-	};
-
-	if (net_dim(dq->dim, &now))
-		driver_coalesce(dq);
-}
-
-/* ---- probe and open ---- */
-
-static int driver_probe(struct nic *nic)
-{
-	struct vnic_config *c = nic->config;
-	u64 need = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF;
-	u64 want = need | 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_NET_F_GUEST_CSUM |
-		   1ull << VIRTIO_NET_F_HASH_REPORT | 1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_HOST_USO;
-
-	if (c->magic != VNIC_MAGIC || c->abi != VNIC_ABI)
-		return -ENODEV;
-	c->device_status = VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER;
-	if ((c->device_features & need) != need)
-		return -EPROTO;
-	c->driver_features = c->device_features & want;
-	c->device_status |= VIRTIO_S_FEATURES_OK;
-	return 0;
-}
-
-/* driver_dim() - from now on the queue's moderation follows the traffic. Return: 0 or -ENOMEM */
-int driver_dim(struct driver_queue *dq)
-{
-	if (!dq->dim_memory)
-		dq->dim_memory = calloc(1, sizeof(*dq->dim));
-	if (!dq->dim_memory)
-		return -ENOMEM;
-	dim_init(dq->dim_memory);
-	dq->dim = dq->dim_memory;
-	driver_coalesce(dq);
-	return 0;
-}
-
-int driver_open_queue(struct host *h, u32 i)
-{
-	struct nic *nic = &h->nic;
-	const struct vnic_queue_config *qc = &nic->layout[i]; /* it may be opened late, when others have the memfd */
-	struct driver_queue *dq = calloc(1, sizeof(*dq));
-	struct softnet_data *sd = h->cpu[irq_cpu(h, i)];
-	int rc;
-
-	if (!dq)
-		return -ENOMEM;
-	h->dq[i] = dq;
-	dq->nic = nic;
-	dq->nicq = &nic->queue[i];
-	rc = rx_pool_init(&dq->pool, nic->dma.base + qc->buffers, qc->buffers, qc->buf_count, nic->buf_len,
-			  qc->buf_stride);
-	if (rc < 0)
-		return rc;
-	dq->pool.owner = sd;
-	dq->pool.nicq = dq->nicq;
-	rc = virtqueue_driver_init(&dq->vq, nic->ring_size);
-	if (rc < 0)
-		return rc;
-	dq->vq.desc = (void *)(nic->dma.base + qc->desc);
-	dq->vq.avail = (void *)(nic->dma.base + qc->avail);
-	dq->vq.used = (void *)(nic->dma.base + qc->used);
-	dq->vq.event_idx = nic->config->driver_features >> VIRTIO_F_EVENT_IDX & 1;
-
-	rc = nic->adaptive_rx ? driver_dim(dq) : 0;
-	if (rc == 0 && h->dq[0]->pool.frame_id) /* a capture is there */
-		rc = rx_pool_keep_ids(&dq->pool);
-	if (rc < 0)
-		return rc;
-	netif_napi_add(sd, &dq->napi, driver_poll, h->weight);
-	napi_enable(&dq->napi);
-	nic->config->queue[i].enabled = 1;
-	virtqueue_enable_cb(&dq->vq);
-	driver_refill(dq);
-	return 0;
-}
-
-int driver_open(struct host *h)
-{
-	int rc = driver_probe(&h->nic);
-
-	for (u32 i = 0; i < h->nic.nqueues && rc == 0; i++)
-		rc = driver_open_queue(h, i);
-	if (rc == 0 && h->answers)
-		rc = driver_tx_open(h);
-	if (rc < 0) {
-		h->nic.config->device_status |= VIRTIO_S_FAILED;
-		return rc;
-	}
-	__atomic_fetch_or(&h->nic.config->device_status, VIRTIO_S_DRIVER_OK, __ATOMIC_SEQ_CST);
-	return nic_up(&h->nic);
-}
 
 /* ---- interrupt ---- */
 
@@ -138,6 +25,19 @@ void driver_irq(struct driver_queue *dq)
 }
 
 /* ---- poll ---- */
+
+static noinline void rx_dim_update(struct driver_queue *dq)
+{
+	const struct dim_sample now = {
+		.t_ns = dq->napi.sd->now,
+		.packets = (u32)dq->rx_packets,
+		.bytes = (u32)dq->rx_bytes,
+		.events = (u16)dq->irqs,
+	};
+
+	if (net_dim(dq->dim, &now))
+		driver_coalesce(dq);
+}
 
 int driver_refill(struct driver_queue *dq)
 {

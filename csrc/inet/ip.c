@@ -8,11 +8,6 @@
  */
 #include "prelude.h"
 
-struct inet_addr inet_addr4(const u8 *addr)
-{
-	return (struct inet_addr){ 0, (u64)0xffff << 32 | be32(addr) };
-}
-
 static noinline void ip_drop(struct softnet_data *sd, struct sk_buff *skb, enum mib mib, enum fate fate)
 {
 	COUNT(sd->mib[mib], 1);

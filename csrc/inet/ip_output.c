@@ -13,31 +13,6 @@
 #define FRAG6_LEN 8u
 #define NO_CSUM 0xffff
 
-/* The clock of who sends: sd NULL is a Python thread. */
-u64 host_now(struct host *h, struct softnet_data *sd)
-{
-	if (h->live)
-		return clock_ns();
-	return sd ? sd->now : vtime_latest(h);
-}
-
-int inet_addr_is4(const struct inet_addr *a)
-{
-	return a->hi == 0 && a->lo >> 32 == 0xffff;
-}
-
-void inet_addr_put(const struct inet_addr *a, u8 *to)
-{
-	u64 hi = __builtin_bswap64(a->hi), lo = __builtin_bswap64(a->lo);
-
-	if (inet_addr_is4(a)) {
-		memcpy(to, (u8 *)&lo + 4, 4);
-	} else {
-		memcpy(to, &hi, 8);
-		memcpy(to + 8, &lo, 8);
-	}
-}
-
 /* ---- which way? ---- */
 
 static bool is_zero(const struct inet_addr *a)

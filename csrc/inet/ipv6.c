@@ -12,12 +12,6 @@
 #define NONE 59
 #define DSTOPTS 60
 
-struct inet_addr inet_addr6(const u8 *addr)
-{
-	return (struct inet_addr){ (u64)be32(addr) << 32 | be32(addr + 4),
-				   (u64)be32(addr + 8) << 32 | be32(addr + 12) };
-}
-
 static void ipv6_drop(struct softnet_data *sd, struct sk_buff *skb, enum mib mib, enum fate fate)
 {
 	COUNT(sd->mib[mib], 1);

@@ -23,14 +23,6 @@ static const u8 default_key[40] = {
 	0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
 };
 
-u64 clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
-}
-
 static struct softnet_data *cpu_new(struct host *h, u32 cpu)
 {
 	struct softnet_data *sd = aligned_alloc(128, align_up(sizeof(*sd), 128));
@@ -230,22 +222,6 @@ int host_start(struct host *h)
 	if (rc == 0 && !h->external_driver)
 		rc = driver_open(h);
 	return rc;
-}
-
-/* driver_free_queue() - a queue as if it had never been opened; nothing of it is in use */
-void driver_free_queue(struct host *h, u32 i)
-{
-	struct driver_queue *dq = h->dq[i];
-
-	if (dq) {
-		rx_pool_exit(&dq->pool);
-		virtqueue_driver_free(&dq->vq);
-		free(dq->dim_memory);
-		free(dq);
-		h->dq[i] = NULL;
-	}
-	free(h->nic.queue[i].shadow);
-	h->nic.queue[i].shadow = NULL;
 }
 
 void host_free(struct host *h)

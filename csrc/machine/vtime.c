@@ -10,15 +10,6 @@
 #define TURNS_A_SLICE 2000000
 #define TURNS_OF_A_FOREIGN_DRIVER 4096 /* it may ring for ever while time stands still */
 
-u64 vtime_latest(const struct host *h)
-{
-	u64 t = h->nic.now;
-
-	for (u32 i = 0; i < h->ncpus; i++)
-		t = max_u64(t, h->cpu[i]->now);
-	return t;
-}
-
 /* The next agent in time: a CPU, or NULL for the card. *turn: when; *horizon: until when it may run. */
 static struct softnet_data *next_agent(struct host *h, u64 *turn, u64 *horizon)
 {

@@ -47,3 +47,23 @@ void run_timers(struct softnet_data *sd)
 		functions[i](sd);
 	}
 }
+
+/* ---- what time is it? ---- */
+
+/* vtime_latest() - how far the card or a CPU has come in virtual time */
+u64 vtime_latest(const struct host *h)
+{
+	u64 t = h->nic.now;
+
+	for (u32 i = 0; i < h->ncpus; i++)
+		t = max_u64(t, h->cpu[i]->now);
+	return t;
+}
+
+/* host_now() - the clock of a CPU, or of a Python thread (sd NULL) */
+u64 host_now(struct host *h, struct softnet_data *sd)
+{
+	if (h->live)
+		return clock_ns();
+	return sd ? sd->now : vtime_latest(h);
+}
