@@ -1,0 +1,93 @@
+/* bytes.h - numbers in memory: bytes of a packet, smaller and larger, powers of two */
+#ifndef VNIC_LIB_BYTES_H
+#define VNIC_LIB_BYTES_H
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "vnic runs on little-endian machines: virtio rings and byte order helpers rely on it"
+#endif
+
+static inline u32 min_u32(u32 a, u32 b)
+{
+	return a < b ? a : b;
+}
+
+static inline u32 max_u32(u32 a, u32 b)
+{
+	return a > b ? a : b;
+}
+
+static inline u64 min_u64(u64 a, u64 b)
+{
+	return a < b ? a : b;
+}
+
+static inline u64 max_u64(u64 a, u64 b)
+{
+	return a > b ? a : b;
+}
+
+static inline u16 load16(const void *p)
+{
+	u16 v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline u32 load32(const void *p)
+{
+	u32 v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline u64 load64(const void *p)
+{
+	u64 v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline void store16(void *p, u16 v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline u16 be16(const void *p)
+{
+	return __builtin_bswap16(load16(p));
+}
+
+static inline u32 be32(const void *p)
+{
+	return __builtin_bswap32(load32(p));
+}
+
+static inline u16 htobe16_(u16 v)
+{
+	return __builtin_bswap16(v);
+}
+
+static inline u32 align_up(u32 v, u32 to)
+{
+	return (v + to - 1) & ~(to - 1);
+}
+
+/* One's complement addition of two partial checksums. */
+static inline u32 csum_add(u32 a, u32 b)
+{
+	a += b;
+	return a + (a < b);
+}
+
+/* hash_32() - the upper bits of a product: a table of 1 << bits rows that is not hit alike by the same low bits */
+static inline u32 hash_32(u32 v, u32 bits)
+{
+	return bits ? v * 0x61c88647u >> (32 - bits) : 0;
+}
+
+static inline u32 round_up_pow2(u32 v)
+{
+	return v <= 1 ? 1 : 1u << (32 - __builtin_clz(v - 1));
+}
+
+#endif

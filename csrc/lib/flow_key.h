@@ -1,0 +1,38 @@
+/* flow_key.h - addresses and flows compared */
+#ifndef VNIC_LIB_FLOW_KEY_H
+#define VNIC_LIB_FLOW_KEY_H
+
+static inline bool addr_equal(const struct inet_addr *a, const struct inet_addr *b)
+{
+	return a->lo == b->lo && a->hi == b->hi;
+}
+
+/* The flow of a packet whose IP header is at ip and whose ports are at ports. */
+static inline struct flow_key flow_key_of(const u8 *ip, const u8 *ports, u8 proto)
+{
+	bool v6 = ip[0] >> 4 == 6;
+
+	return (struct flow_key){
+		.src = v6 ? inet_addr6(ip + 8) : inet_addr4(ip + 12),
+		.dst = v6 ? inet_addr6(ip + 24) : inet_addr4(ip + 16),
+		.sport = be16(ports),
+		.dport = be16(ports + 2),
+		.proto = proto,
+	};
+}
+
+static inline bool flow_key_equal(const struct flow_key *a, const struct flow_key *b)
+{
+	return a->sport == b->sport && a->dport == b->dport && a->proto == b->proto && addr_equal(&a->src, &b->src) &&
+	       addr_equal(&a->dst, &b->dst);
+}
+
+static inline u32 flow_key_hash(const struct flow_key *k)
+{
+	u64 x = k->src.hi ^ k->src.lo * 3 ^ k->dst.hi * 5 ^ k->dst.lo * 7 ^
+		((u64)k->sport << 32 | (u64)k->dport << 8 | k->proto);
+
+	return (u32)(x * 0x9e3779b97f4a7c15u >> 32);
+}
+
+#endif

@@ -1,0 +1,22 @@
+/* inline.h - what is too short to be called: of wires */
+#ifndef VNIC_WIRE_INLINE_H
+#define VNIC_WIRE_INLINE_H
+
+/* Fields of a capture file, in its byte order. */
+static inline u16 pcap_get16(const struct pcap_wire *p, u64 at)
+{
+	u16 v = load16(p->map + at);
+
+	return p->swapped ? __builtin_bswap16(v) : v;
+}
+
+static inline u32 pcap_get32(const struct pcap_wire *p, u64 at)
+{
+	u32 v = load32(p->map + at);
+
+	return p->swapped ? __builtin_bswap32(v) : v;
+}
+
+#define TAP_BIG ((u32)sizeof(struct virtio_net_hdr_v1) + TX_FRAME_MAX)
+
+#endif
