@@ -21,9 +21,12 @@
 
 #include "lib/bytes.h"
 #include "lib/flow_key.h"
+#include "lib/formats.h"
 #include "lib/spin_lock.h"
 #include "wire/inline.h"
 #include "card/inline.h"
+#ifndef VNIC_DEVICE
 #include "softnet/inline.h"
+#endif
 
 #endif

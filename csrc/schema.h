@@ -105,3 +105,12 @@ enum mib {
 	TcpExt_BusyPollRxPackets,
 	MIB_MAX
 };
+
+/* ---- points of the path at which a packet tap can look on ---- */
+enum packet_point {
+	POINT_WIRE,                      /* a frame as it arrives, before any that came later; or as the card sends it */
+	POINT_NIC,                       /* a frame the card put into the ring */
+	POINT_GRO,                       /* behind GRO and RPS, before the protocols: where packet sockets are */
+	POINT_STACK,                     /* a packet that has its fate */
+	POINTS
+};

@@ -29,9 +29,11 @@
 #include "wire/wire.h"
 #include "ring/ring.h"
 #include "card/card.h"
+#ifndef VNIC_DEVICE /* the card knows no host: device.h */
 #include "softnet/softnet.h"
 #include "driver/driver.h"
 #include "packet/packet.h"
 #include "inet/inet.h"
 #include "sock/sock.h"
 #include "machine/machine.h"
+#endif

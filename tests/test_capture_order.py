@@ -340,7 +340,7 @@ def test_a_burst_on_loan_stands_before_what_the_card_sends_meanwhile(host, tmp_p
     at_wire = [(30, {"flags": lib.FRAME_SENT}), (20, {"id": 1}), (20, {"id": 2}), (40, {"id": 3})]
     for t, more in at_wire:
         frame = ffi.new("struct frame *", {"data": data, "len": len(data), "wire_len": len(data)} | more)
-        lib.packet_taps_frame(ffi.addressof(h.c.nic), lib.TAP_WIRE, frame, t, -1)
+        h.c.nic.watch(ffi.addressof(h.c.nic), lib.POINT_WIRE, frame, t, -1, 0)
     tap.close()
     got = [(b.t_ns, b.id, b.sent) for b in pcapng_blocks.read(tmp_path / "f")]
     assert got == [(1020, 1, False), (1020, 2, False), (1030, None, True), (1040, 3, False)]

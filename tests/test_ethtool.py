@@ -308,13 +308,12 @@ def test_the_driver_itself_refuses_a_number_of_queues_that_cannot_be(host, queue
 def test_a_card_whose_driver_is_elsewhere_or_not_up_has_no_rings_to_set(host):
     h = host()
     for what, value in (("external_driver", 1), ("up", 0)):
-        of = h.c if what == "external_driver" else h.c.nic
-        was = getattr(of, what)
-        setattr(of, what, value)
+        was = getattr(h.c.nic, what)
+        setattr(h.c.nic, what, value)
         assert lib.driver_set_ringparam(h.c, 64) == lib.driver_set_channels(h.c, 1) == -errno.EOPNOTSUPP
         if what == "external_driver":
             assert lib.driver_set_adaptive(h.c, 1) == -errno.EOPNOTSUPP
-        setattr(of, what, was)
+        setattr(h.c.nic, what, was)
     assert lib.driver_set_ringparam(h.c, 16) == lib.driver_set_ringparam(h.c, 4096) == 0
 
 

@@ -149,7 +149,7 @@ def test_a_cut_frame_is_as_long_as_it_was_on_the_wire(host):
     h = host(mtu=1500)
     raw = frames.eth(bytes(46), type=0x88B5)
     for wire_len in (1514, 1515):
-        lib.mem_wire_feed(h.wire._mem, ffi.addressof(h.c.nic), raw, len(raw), wire_len, 0)
+        lib.mem_wire_feed(h.wire._mem, raw, len(raw), wire_len, 0)
     h.run()
     assert h.ledger().fates == {"UNHANDLED_PROTO": 1, "RX_LENGTH": 1}
 

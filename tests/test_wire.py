@@ -199,7 +199,7 @@ def test_a_live_wires_base_is_when_its_first_frame_was_read():
 def test_only_a_frame_that_lost_bytes_counts_as_cut():
     with vnic.Host(link="inf", cost="zero") as host:
         for wire_len in (60, 61):
-            lib.mem_wire_feed(host.wire._mem, ffi.addressof(host.c.nic), bytes(60), 60, wire_len, 0)
+            lib.mem_wire_feed(host.wire._mem, bytes(60), 60, wire_len, 0)
         host.run()
         assert (host.wire.c.frames, host.wire.c.cut) == (2, 1)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vnic.bpf import Filter, Program
     from vnic.host import Host
 
-POINTS = tuple(n.removeprefix("TAP_").lower() for n in enum_names("tap_point", "TAP_POINTS"))
+POINTS = tuple(n.removeprefix("POINT_").lower() for n in enum_names("packet_point", "POINTS"))
 """wire, nic, gro, stack"""
 
 _FD_MAX = (1 << 31) - 1

@@ -112,7 +112,7 @@ class Host(Ending, Binding, Shown):
         self.turn.do(make)
 
     def _open(self, external_driver: bool, knobs: dict[str, Any]) -> None:  # noqa: FBT001
-        self.c.external_driver = external_driver
+        self.c.nic.external_driver = external_driver
         self.config = knobs_.apply(self.c, self.wire.c, knobs)
         address.join_groups(self.c)
         check(lib.host_start(self.c), "start the host")
@@ -128,7 +128,7 @@ class Host(Ending, Binding, Shown):
         latency: bool,
     ) -> None:
         c = self.c
-        c.nic.wire = self.wire.c
+        lib.nic_plug(ffi.addressof(c.nic), self.wire.c)
         c.auto_sink, c.live = bool(sink), bool(live)
         c.hash_key[0], c.hash_key[1] = knobs_.siphash_key(seed)
         address.configure(c, ip, gateway)

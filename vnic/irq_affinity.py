@@ -33,7 +33,7 @@ def counts(host: Host, queue: int) -> list[int]:
 
 def _write(queue: int, parse: Callable[[str, int], int]) -> files.Write:
     def write(host: Host, text: str) -> None:
-        if host.c.external_driver:
+        if host.c.nic.external_driver:
             raise WriteError(errno.EIO, "this interrupt is an eventfd of the driver's own process")
         mask = parse(text, host.c.ncpus)
         if not mask:

@@ -81,7 +81,7 @@ def change_flags(host: Host, wanted: int) -> dict[str, bool]:
     if not wanted & IFF_UP and up(host):
         raise WriteError(errno.EOPNOTSUPP, f"{host.name} can't be taken down: stop the instance")
     if wanted & IFF_UP and not up(host):
-        what = "its driver is another process" if host.c.external_driver else "its wire has ended"
+        what = "its driver is another process" if host.c.nic.external_driver else "its wire has ended"
         raise WriteError(errno.EOPNOTSUPP, f"{host.name} can't be brought up: {what}")
     if not wanted & IFF_MULTICAST:
         raise WriteError(errno.EOPNOTSUPP, f"{host.name} can't be without multicast: its filter is what refuses groups")

@@ -40,7 +40,7 @@ def only_rings(c: Any) -> Callable[[], bool]:
         nonlocal offered, until
         if offered != (now := int(c.nic.offered)):
             offered, until = now, time.monotonic() + _RUN_OUT_S
-        return bool(c.external_driver) and time.monotonic() > until
+        return bool(c.nic.external_driver) and time.monotonic() > until
 
     return late
 
@@ -154,7 +154,7 @@ class Nic(Uncopied):
         return whole("queue", queue, 0, int(self.c.nqueues) - 1)
 
     def _need_foreign(self) -> None:
-        if not self._host.c.external_driver:
+        if not self._host.c.nic.external_driver:
             raise VnicError("the host's own driver has the card; Host(external_driver=True) leaves it to another")
 
     @property

@@ -130,7 +130,7 @@ RING = of_host("nic.ring_size", change=lambda h, n: int(lib.driver_set_ringparam
 
 
 def _change_fifo(h: Any, n: int) -> int:
-    rc = int(lib.tap_slots_fit(ffi.addressof(h.nic), n, h.nic.mtu))
+    rc = int(lib.nic_fit(ffi.addressof(h.nic), n, h.nic.mtu))
     return rc or int(lib.fifo_resize(ffi.addressof(h.nic.fifo), n))
 
 
@@ -217,7 +217,7 @@ def _put_mtu(h: Any, _w: Any, n: int, _q: int | None) -> None:
 
 def _change_mtu(h: Any, _w: Any, n: int, _q: int | None) -> int:
     _refuse_short(h, n)
-    if (rc := int(lib.tap_slots_fit(ffi.addressof(h.nic), h.nic.fifo.size, n))) < 0:
+    if (rc := int(lib.nic_fit(ffi.addressof(h.nic), h.nic.fifo.size, n))) < 0:
         return rc
     h.nic.mtu = h.nic.config.mtu = n
     return 0
@@ -255,7 +255,7 @@ def _put_affinity(h: Any, _w: Any, mask: int, q: int | None) -> None:
 
 def _change_affinity(h: Any, _w: Any, mask: int, q: int | None) -> int:
     _refuse_no_cpu(h, mask)
-    if h.external_driver:
+    if h.nic.external_driver:
         raise ValueError("the interrupts are eventfds of the driver's own process")
     for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
         if (rc := int(lib.irq_set_affinity(h, i, mask))) < 0:

@@ -70,7 +70,7 @@ def _change(host: Host, key: str, value: Any, queue: int | None) -> None:
 
 def _no_driver(host: Host) -> str:
     """Why there is no driver here that could do it."""
-    if host.c.external_driver:
+    if host.c.nic.external_driver:
         return "the card's driver is another process"
     return "the wire has ended, and the driver has let go of the card"
 

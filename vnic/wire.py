@@ -182,14 +182,14 @@ class MemoryWire(Wire):
     def _put(
         self, host: Host, frames: Iterable[tuple[int | None, bytes]], at_ns: int | None = None, gap_ns: int = 0
     ) -> int:
-        nic = ffi.addressof(host.c.nic)
+        host.c  # noqa: B018 - is it open?
         gap_ns = whole("gap_ns", gap_ns, 0, TIME_MAX_NS)
         t, n = int(self.c.last_ts) if at_ns is None else whole("at_ns", at_ns, 0, TIME_MAX_NS), 0
         for n, (t_ns, data) in enumerate(frames, 1):  # noqa: B007
             if len(data) > _FRAME_MAX:
                 raise ConfigError(f"a frame of {len(data)} bytes: at most {_FRAME_MAX}")
             t = whole("t_ns", t if t_ns is None else t_ns, 0, TIME_MAX_NS)
-            if lib.mem_wire_feed(self._mem, nic, data, len(data), len(data), t) < 0:
+            if lib.mem_wire_feed(self._mem, data, len(data), len(data), t) < 0:
                 raise MemoryError("no memory for the frame")
             t += gap_ns
         return n

@@ -1,59 +1,18 @@
-/* arfs.c - accelerated RFS: the card itself brings a flow to the queue of the CPU where its reader runs
+/* arfs.c - accelerated RFS, the card's half: filters that bring a flow to a queue. The driver's half: driver_arfs.c
  *
- *   rfs.c moves a flow -> rx_flow_steer() (the driver): a filter in the card, 4-tuple -> queue
- *   nic.c, a frame came -> arfs_lookup(): the filter's queue, before the indirection table's
- *   driver_poll() -> arfs_expire(): filters whose flow has moved on, or was quiet for long, are taken out
+ *   a frame came -> nic_steer.c -> arfs_lookup(): the filter's queue, before the indirection table's
  *
- * Linux: net/core/dev.c set_rps_cpu(), rps_may_expire_flow(); the driver's and the card's half is modelled on no chip.
- * TCP and UDP over IPv4 and IPv6, exact matches, so many filters and no more. ethtool -K ntuple. rx_cpu_rmap: the first
- * queue that interrupts the CPU, and for a CPU without one, queue (cpu mod queues).
+ * Modelled on no chip. TCP and UDP over IPv4 and IPv6, exact matches, so many filters and no more.
  */
-#include "prelude.h"
+#include "device.h"
 
-#define ARFS_FILTERS 8192u
 #define PROBES 8
-#define EXPIRE_QUOTA 8 /* filters looked at in one poll */
 
 int arfs_init(struct arfs *a, u32 size)
 {
 	a->mask = round_up_pow2(size) - 1;
 	a->filter = calloc(a->mask + 1ull, sizeof(*a->filter));
 	return a->filter ? 0 : -ENOMEM;
-}
-
-/* arfs_set() - ethtool -K ntuple. Return: 0 or -ENOMEM */
-int arfs_set(struct host *h, u32 on)
-{
-	int rc = on && !h->nic.arfs.filter ? arfs_init(&h->nic.arfs, ARFS_FILTERS) : 0;
-
-	if (rc < 0)
-		return rc;
-	arfs_clear(h);
-	if (!on) /* rules by hand go too, as igb has it */
-		h->nic.rules.count = 0;
-	h->nic.ntuple = (u8)on;
-	return 0;
-}
-
-/* arfs_clear() - no flow has a filter any more; the machine stands still */
-void arfs_clear(struct host *h)
-{
-	struct arfs *a = &h->nic.arfs;
-
-	if (a->filter)
-		memset(a->filter, 0, (a->mask + 1ull) * sizeof(*a->filter));
-	COUNT(a->expired, a->count);
-	WRITE_ONCE(a->count, 0);
-	a->expire_next = 0;
-	rfs_forget_filters(h);
-}
-
-u32 arfs_queue(const struct host *h, u32 cpu)
-{
-	for (u32 i = 0; i < h->nic.nqueues; i++)
-		if (irq_cpu(h, i) == cpu)
-			return i;
-	return cpu % h->nic.nqueues;
 }
 
 /* The flow's filter. Probes go over free slots: filters come and go, and nothing is moved. */
@@ -86,24 +45,8 @@ int arfs_lookup(struct arfs *a, const struct frame *f)
 	return found->queue;
 }
 
-/* ---- the driver ---- */
-
-/* The headers of an skb that is still whole, as it came from the card. Return: 0, or -EPROTONOSUPPORT */
-static int skb_flow_key(const struct sk_buff *skb, struct flow_key *key)
-{
-	bool v6 = skb->protocol == 0xdd86;
-	u8 copy[44];
-	const u8 *ip = skb_header_pointer(skb, 0, v6 ? 44 : 24, copy);
-	u32 l4 = v6 ? 40 : 20;
-
-	if (!ip || (!v6 && (skb->protocol != 0x0008 || ip[0] != 0x45 || be16(ip + 6) & 0x3fff)) ||
-	    (ip[v6 ? 6 : 9] != 6 && ip[v6 ? 6 : 9] != 17))
-		return -EPROTONOSUPPORT;
-	*key = flow_key_of(ip, ip + l4, ip[v6 ? 6 : 9]);
-	return 0;
-}
-
-static int add_filter(struct arfs *a, const struct flow_key *key, u32 queue, u32 flow)
+/* arfs_add() - from now on the flow is for this queue. Return: the filter's number; -ENOSPC: there is no room for it */
+int arfs_add(struct arfs *a, const struct flow_key *key, u32 queue, u32 flow)
 {
 	struct arfs_filter *f = find(a, key);
 	u32 h = flow_key_hash(key);
@@ -123,37 +66,12 @@ static int add_filter(struct arfs *a, const struct flow_key *key, u32 queue, u32
 	return (int)(f - a->filter);
 }
 
-/* ndo_rx_flow_steer() - Return: the filter's number, or -errno: the flow goes on where it is */
-int rx_flow_steer(struct softnet_data *sd, const struct sk_buff *skb, u32 queue, u32 flow)
+/* arfs_forget() - no flow has a filter any more */
+void arfs_forget(struct arfs *a)
 {
-	struct arfs *a = &sd->host->nic.arfs;
-	struct flow_key key;
-	int rc = skb_flow_key(skb, &key);
-
-	if (rc < 0)
-		return rc;
-	lock_if(sd->live, &a->lock);
-	rc = add_filter(a, &key, queue, flow);
-	unlock_if(sd->live, &a->lock);
-	return rc;
-}
-
-void arfs_expire(struct softnet_data *sd)
-{
-	struct arfs *a = &sd->host->nic.arfs;
-
-	if (likely(!READ_ONCE(a->count)))
-		return;
-	lock_if(sd->live, &a->lock);
-	for (u32 i = 0; i < EXPIRE_QUOTA; i++) {
-		u32 id = a->expire_next++ & a->mask;
-		struct arfs_filter *f = &a->filter[id];
-
-		if (f->used && rps_may_expire_flow(sd->host, f->queue, f->flow, id)) {
-			f->used = 0;
-			COUNT(a->expired, 1);
-			WRITE_ONCE(a->count, a->count - 1);
-		}
-	}
-	unlock_if(sd->live, &a->lock);
+	if (a->filter)
+		memset(a->filter, 0, (a->mask + 1ull) * sizeof(*a->filter));
+	COUNT(a->expired, a->count);
+	WRITE_ONCE(a->count, 0);
+	a->expire_next = 0;
 }

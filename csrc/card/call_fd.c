@@ -13,7 +13,7 @@
  * It takes five times what write(2) takes: only interrupts of foreign drivers go this way. An eventfd that is in this
  * process alone, as doorbells and CPUs have them, is event_signal()'s (own_files.c).
  */
-#include "prelude.h"
+#include "device.h"
 
 #include <linux/aio_abi.h>
 #include <poll.h>

@@ -1,8 +1,5 @@
 /* card.h - the card: filter, hash, packet memory, DMA into the driver's buffers, interrupts */
 
-struct host;
-struct softnet_data;
-struct sk_buff;
 struct nic;
 struct nic_queue;
 
@@ -89,7 +86,6 @@ struct dma {
 };
 int dma_init(struct dma *d, u64 size);
 void dma_exit(struct dma *d);
-void dma_gather(const struct wire *w, const struct frame *f, u8 *to);   /* a frame in two parts, and its checksum */
 void *dma_map(const struct dma *d, u64 addr, u64 len);    /* NULL: not inside the region */
 void count_no_buffer(struct nic_queue *q);
 int dma_frame(struct nic_queue *q, struct frame *f);      /* 1 done, 0 no buffer, -EMSGSIZE too big, -EIO queue broken */
@@ -104,7 +100,6 @@ enum dma_csum {
 struct dma_tally { u32 frames, bytes, l4, good; };
 int dma_chains(struct nic_queue *q, struct frame *f, int avail);
 struct virtq_desc dma_read_desc(const struct virtqueue *vq, u16 id);
-u32 dma_csum_at(const struct frame *f);
 enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u16 *whole);
 int dma_offload(const struct nic *nic);
 void dma_header(const struct frame *f, u8 *at, u32 num_buffers, int data_valid);
@@ -177,14 +172,31 @@ struct arfs {
 	u64 added, expired, hits, full;
 };
 int arfs_init(struct arfs *a, u32 size);
-int arfs_lookup(struct arfs *a, const struct frame *f);     /* the card; a queue, or -1 */
+void arfs_forget(struct arfs *a);
+int arfs_add(struct arfs *a, const struct flow_key *key, u32 queue, u32 flow); /* the filter's number, or -ENOSPC */
+int arfs_lookup(struct arfs *a, const struct frame *f);     /* a queue, or -1 */
 
 /* ---- nic.c: the card ---- */
 
 /* one receive queue, the device's side. What the standard's ring has no room for is in the shadow */
 struct frame_shadow { u64 id, t_wire, t_dma; };
+
+/**
+ * struct nic_driver - what the card asks of a driver in its own process, beside the ring. One in another process has none
+ * @interrupt: its interrupt
+ * @published: frames are in the ring. Only while nic.spinners says that somebody looks at it without an interrupt
+ * @pool_dry:  had it too few buffers to fill the ring, now or since it was last asked? For the report: no loss depends on it
+ * @taken:     frames that it has taken off the ring. From any thread
+ */
+struct nic_driver {
+	void (*interrupt)(struct nic_queue *q, u64 now);
+	void (*published)(struct nic_queue *q, u64 now);
+	int (*pool_dry)(struct nic_queue *q);
+	u64 (*taken)(const struct nic_queue *q);
+};
 struct nic_queue {
 	struct nic *nic;
+	const struct nic_driver *driver; /* NULL: the queue has none, or a foreign one */
 	u32 index;
 	struct virtqueue vq;
 	struct irq irq;
@@ -226,8 +238,15 @@ struct nic_lend {
 };
 
 struct nic {
-	struct host *host;
 	struct wire *wire;
+	/* what the machine that it is in tells it */
+	const u32 *cost;               /* enum cost: ns, ps a byte */
+	u8 live, external_driver;      /* its thread reads the clock; its driver is in another process */
+	u32 spinners;                  /* virtual time: readers that look at its rings, and sleep until something is there */
+	u64 limit;                     /* it stops when so many frames were offered */
+	/* who looks on: bit per point, and what is called then. again: it was seen at this point before */
+	u32 watched;
+	void (*watch)(struct nic *nic, enum packet_point point, const struct frame *f, u64 t_ns, int fate, int again);
 	struct nic_tx tx;
 	struct mac_filter filter;
 	struct rss rss;
@@ -264,6 +283,11 @@ struct nic {
 	struct nic_lend lend;
 	struct vnic_queue_config layout[NIC_QUEUES_MAX]; /* as page 0 had them before anybody else could write there */
 };
+void nic_init(struct nic *nic);
+void nic_plug(struct nic *nic, struct wire *w);
+int nic_memory_init(struct nic *nic, u32 queues_max, u32 buffers);
+int nic_fit(struct nic *nic, u32 fifo_bytes, u32 mtu);
+void nic_exit(struct nic *nic);
 int nic_queue_up(struct nic *nic, u32 i);
 int nic_up(struct nic *nic);                 /* after the driver wrote DRIVER_OK */
 void nic_run(struct nic *nic, u64 until);    /* all device events up to and including until; a foreign driver's to a doorbell */

@@ -12,7 +12,7 @@
  * (the sender had left the rest to its card; then it is completed here, as that card would have), the header says
  * DATA_VALID - as far as the driver negotiated GUEST_CSUM and rx checksumming is on.
  */
-#include "prelude.h"
+#include "device.h"
 
 #include <sys/mman.h>
 #include <fcntl.h>
@@ -75,11 +75,6 @@ struct virtq_desc dma_read_desc(const struct virtqueue *vq, u16 id)
 
 /* ---- the transport checksum ---- */
 
-u32 dma_csum_at(const struct frame *f)
-{
-	return f->l4_off + (f->ip_proto == 6 ? 16u : 6u);
-}
-
 /* One's complement has two zeros. */
 static inline bool csum_is_zero(u16 folded)
 {
@@ -89,7 +84,7 @@ static inline bool csum_is_zero(u16 folded)
 /* It is wrong: because the sender had left it to its card? Then *whole is what that card would have put there. */
 static noinline enum dma_csum complete(const struct nic *nic, const struct frame *f, u32 sum, u16 *whole)
 {
-	u16 have = load16(f->data + dma_csum_at(f));
+	u16 have = load16(f->data + frame_csum_at(f));
 
 	if (nic->wire->strict_csum || nic->wire->live ||
 	    !csum_is_pseudo(have, f->data + f->l3_off, f->l3, f->l4_len, f->ip_proto))
@@ -105,7 +100,7 @@ static noinline enum dma_csum complete(const struct nic *nic, const struct frame
 enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u16 *whole)
 {
 	if (f->ip_proto == 17) {
-		if (unlikely(load16(f->data + dma_csum_at(f)) ==
+		if (unlikely(load16(f->data + frame_csum_at(f)) ==
 			     0)) /* IPv4 UDP without checksum: nothing to get wrong */
 			return f->l3 == 4 ? DMA_CSUM_GOOD : DMA_CSUM_UNKNOWN;
 		if (unlikely(be16(f->data + f->l4_off + 4) != f->l4_len))
@@ -135,23 +130,6 @@ int dma_offload(const struct nic *nic)
 	return nic->rx_csum && (nic->features >> VIRTIO_NET_F_GUEST_CSUM & 1);
 }
 
-/* 32 bytes at a time, the last 32 once more where they end: nothing is read or written outside. */
-static inline void copy_small(u8 *to, const u8 *from, u32 len)
-{
-	u32 i = 0;
-
-	if (unlikely(len < 32)) {
-		memcpy(to, from, len);
-		return;
-	}
-	for (; i + 32 <= len; i += 32) {
-		memcpy(to + i, from + i, 16);
-		memcpy(to + i + 16, from + i + 16, 16);
-	}
-	memcpy(to + len - 32, from + len - 32, 16);
-	memcpy(to + len - 16, from + len - 16, 16);
-}
-
 /* Return: the sum over the transport part and its pseudo header */
 static u32 copy_and_sum(u8 *to, const struct frame *f)
 {
@@ -163,18 +141,6 @@ static u32 copy_and_sum(u8 *to, const struct frame *f)
 	if (unlikely(f->len > end))
 		memcpy(to + end, f->data + end, f->len - end);
 	return sum;
-}
-
-/* dma_gather() - a frame whose payload is still where the wire has read it: both parts, and the checksum that nobody has made */
-void dma_gather(const struct wire *w, const struct frame *f, u8 *to)
-{
-	u32 sum = csum_pseudo(f->data + f->l3_off, f->l3, f->l4_len, f->ip_proto);
-
-	sum = csum_partial(f->data + f->l4_off, f->head - f->l4_off, sum);
-	if (to != f->data)
-		copy_small(to, f->data, f->head);
-	sum = csum_fold(csum_and_copy(to + f->head, w->rests + f->rest, f->len - f->head, sum));
-	store16(to + dma_csum_at(f), (u16)(sum || f->ip_proto == 6 ? sum : 0xffff));
 }
 
 typedef struct virtio_net_hdr_v1_hash __attribute__((aligned(1))) hdr_anywhere; /* the driver chose the address */
@@ -238,7 +204,7 @@ static inline __attribute__((always_inline)) bool write_frame(struct nic_queue *
 			csum = dma_csum(q->nic, f, copy_and_sum(to + HDR_LEN, f), &whole);
 		}
 		if (unlikely(csum == DMA_CSUM_COMPLETED))
-			store16(to + HDR_LEN + dma_csum_at(f), whole);
+			store16(to + HDR_LEN + frame_csum_at(f), whole);
 		t->l4 += ch->offload;
 		t->good += ch->offload && csum;
 	} else {
@@ -262,14 +228,14 @@ static noinline bool write_two_parts(struct nic_queue *q, struct frame *f, u16 a
 	u16 head;
 	u8 *to;
 
-	if (unlikely(READ_ONCE(nic->host->tapped))) { /* somebody may look */
-		tap_vnet_whole(nic->wire, f);
+	if (unlikely(READ_ONCE(nic->watched))) { /* somebody may look */
+		nic->wire->whole(nic->wire, f);
 		return false;
 	}
 	to = one_buffer(&q->vq, &ch.dma, at, need, &head);
 	if (unlikely(!to))
 		return false;
-	dma_gather(nic->wire, f, to + HDR_LEN);
+	nic->wire->gather(nic->wire, f, to + HDR_LEN);
 	dma_header(f, to, 1, ch.offload);
 	virtqueue_fill_used(&q->vq, head, need);
 	q->shadow[head] = (struct frame_shadow){ f->id, f->t_ns, ch.now };
@@ -284,7 +250,7 @@ void dma_count(struct nic_queue *q, const struct dma_tally *t)
 	COUNT(q->bytes, t->bytes);
 	COUNT(q->csum_ok, t->good);
 	COUNT(q->csum_bad, t->l4 - t->good);
-	if (unlikely(q->nic->host->external_driver))
+	if (unlikely(q->nic->external_driver))
 		COUNT(q->nic->fates[DELIVERED_DRIVER], t->frames);
 }
 
@@ -325,9 +291,9 @@ u32 dma_burst(struct nic_queue *q, u32 max)
 	}
 	if (unlikely(!t.frames))
 		return 0;
-	if (unlikely(READ_ONCE(nic->host->tapped))) /* what was released is still there: the wire has not read on */
+	if (unlikely(READ_ONCE(nic->watched))) /* what was released is still there: the wire has not read on */
 		for (u32 i = 0; i < t.frames; i++)
-			tap_dma(nic, &fifo->slot[(fifo->tail + i) & fifo->mask]);
+			nic_watch_dma(nic, &fifo->slot[(fifo->tail + i) & fifo->mask]);
 	q->vq.last_avail = (u16)(at + t.frames);
 	fifo_pop_burst(fifo, t.frames);
 	q->starved = 0;
@@ -347,7 +313,7 @@ int dma_frame(struct nic_queue *q, struct frame *f)
 	if (unlikely(!write_frame(q, f, q->vq.last_avail, &ch, &t)))
 		return dma_chains(q, f, avail);
 	q->vq.last_avail++;
-	tap_dma(q->nic, f);
+	nic_watch_dma(q->nic, f);
 	dma_count(q, &t);
 	return 1;
 }

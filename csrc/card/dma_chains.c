@@ -6,7 +6,7 @@
  * (outside the region, not writable, indirect, a loop) goes back with length 0, with those before it, and the frame
  * begins again behind them; an index that cannot be breaks the queue.
  */
-#include "prelude.h"
+#include "device.h"
 
 #define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
 #define CHAIN_MAX 64 /* descriptors in a chain we follow */
@@ -184,7 +184,7 @@ int dma_chains(struct nic_queue *q, struct frame *f, int avail)
 		csum = dma_csum(q->nic, f,
 				csum_add(sum, csum_pseudo(f->data + f->l3_off, f->l3, f->l4_len, f->ip_proto)), &whole);
 		if (csum == DMA_CSUM_COMPLETED)
-			poke16(&s, dma_csum_at(f), whole);
+			poke16(&s, frame_csum_at(f), whole);
 	}
 	dma_header(f, s.piece[0].at, chains, offload && csum);
 	for (u32 i = 0; i < chains; i++) {
@@ -195,7 +195,7 @@ int dma_chains(struct nic_queue *q, struct frame *f, int avail)
 	}
 	vq->last_avail = at;
 	q->shadow[heads[0]] = (struct frame_shadow){ f->id, f->t_ns, q->nic->now };
-	tap_dma(q->nic, f);
+	nic_watch_dma(q->nic, f);
 	dma_count(q, &(struct dma_tally){ 1, f->len, offload && summed, offload && csum });
 	return 1;
 }

@@ -4,7 +4,7 @@
  * where the wire has them: in the mapped capture, in the memory wire's arena, in the TAP's slots. Full: the frame is
  * lost, rx_fifo_errors. The number of slots follows from the bytes, so it is never the limit.
  */
-#include "prelude.h"
+#include "device.h"
 
 static u32 accounted(const struct frame *f)
 {
@@ -102,21 +102,10 @@ void fifo_pop(struct fifo *q)
 
 /* ---- who held it up ---- */
 
-/* Could the driver of this queue not fill its ring, now or since a frame last found no buffer? */
-static u8 pool_is_dry(struct nic_queue *q)
-{
-	const struct driver_queue *dq = q->nic->host->dq[q->index];
-	u64 failed = dq ? READ_ONCE(dq->alloc_rx_buff_failed) : 0;
-	u8 dry = failed != q->refills_failed || (dq && READ_ONCE(dq->pool.starved));
-
-	q->refills_failed = failed;
-	return dry;
-}
-
 /* count_no_buffer() - a frame found none of its queue's */
 void count_no_buffer(struct nic_queue *q)
 {
-	q->pool_dry = pool_is_dry(q);
+	q->pool_dry = q->driver && q->driver->pool_dry(q);
 	COUNT(q->no_buffer, 1);
 	COUNT(q->nic->rx_no_buffer_count, 1);
 	COUNT(q->no_buffer_moderated, q->irq.pending);

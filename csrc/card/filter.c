@@ -4,7 +4,7 @@
  * promisc takes all. Then the VLAN ids, if rx-vlan-filter is on (untagged frames and priority tags pass).
  * A miss is counted (filtered), it is no error: nobody asked for that frame.
  */
-#include "prelude.h"
+#include "device.h"
 
 static bool is_listed(const u8 (*list)[6], u32 n, const u8 *addr)
 {

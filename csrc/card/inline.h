@@ -9,11 +9,17 @@ static inline void nic_parse(struct nic *nic, struct frame *f)
 		sender_complete(nic->wire, f);
 }
 
-/* A frame went from the FIFO into the ring. */
-static inline void tap_dma(struct nic *nic, const struct frame *f)
+/* Does somebody look on there? */
+static inline bool nic_watched(const struct nic *nic, enum packet_point point)
 {
-	if (unlikely(READ_ONCE(nic->host->taps[TAP_NIC]) != NULL))
-		packet_taps_frame(nic, TAP_NIC, f, nic->now, -1);
+	return READ_ONCE(nic->watched) >> point & 1;
+}
+
+/* A frame went from the FIFO into the ring. */
+static inline void nic_watch_dma(struct nic *nic, const struct frame *f)
+{
+	if (unlikely(nic_watched(nic, POINT_NIC)))
+		nic->watch(nic, POINT_NIC, f, nic->now, -1, 0);
 }
 
 #endif

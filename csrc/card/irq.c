@@ -1,7 +1,7 @@
 /* irq.c - interrupts: raise and moderation
  *
  *   virtqueue_publish() says the driver wants to know --irq_complete()--> pending --frames or usecs--> raised
- *                                                                     softirq.c: the CPU's hardirq, or call_fd.c
+ *                                                                     the driver: nic_driver.interrupt, or call_fd.c
  *
  * ethtool -C's rule: fire when rx-usecs passed since the first completion, or rx-frames completed, whichever comes
  * first; usecs 0 and frames 1 is "immediately". There is one mask, the virtqueue's notification suppression: what the
@@ -17,7 +17,7 @@
  * rx-usecs 0 and rx-frames n: frames stand until the n-th comes, see irq_standing(). But a queue that has no buffer left
  * gets no more frames: then the interrupt comes, as with a card's own for descriptors that run short (e1000's RXDMT0).
  */
-#include "prelude.h"
+#include "device.h"
 
 static void irq_plan(struct nic *nic)
 {
@@ -49,21 +49,20 @@ static void irq_fire(struct nic_queue *q, u64 now, u64 *by)
 		irq->delay_max_ns = delay;
 	if (irq->call_fd >= 0)
 		call_signal(q->nic, irq->call_fd);
-	else if (q->nic->host->dq[q->index]) /* a foreign driver without an eventfd polls */
-		raise_hardirq(q->nic->host->dq[q->index]->napi.sd, q->index, now);
+	else if (q->driver) /* a foreign driver without an eventfd polls */
+		q->driver->interrupt(q, now);
 }
 
 /* irq_complete() - frames were published just now; wanted: used_event was passed by them */
 void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 {
-	const struct driver_queue *dq = q->nic->host->dq[q->index];
 	struct irq *irq = &q->irq;
 	u32 usecs = READ_ONCE(irq->rx_usecs), enough = READ_ONCE(irq->rx_frames); /* dim.c may change them */
 	bool serviced = irq->pending ? irq->serviced : !wanted;
 
 	/* the interrupt may be off because a reader polls, which is idle until something can have changed */
-	if (unlikely(dq && !dq->napi.sd->live && dq->napi.sd->busy.idle))
-		cpu_wake(dq->napi.sd, now);
+	if (unlikely(q->nic->spinners && q->driver))
+		q->driver->published(q, now);
 	if (serviced) {
 		usecs = READ_ONCE(irq->rx_usecs_irq);
 		enough = READ_ONCE(irq->rx_frames_irq);
@@ -107,11 +106,9 @@ void irq_starved(struct nic_queue *q, u64 now)
 /* irq_standing() - frames in the ring that the driver will not hear of before others come: there is no timer. From any thread */
 u32 irq_standing(const struct nic_queue *q)
 {
-	const struct driver_queue *dq = q->nic->host->dq[q->index];
-
-	if (!dq || !READ_ONCE(q->irq.pending) || READ_ONCE(q->irq.deadline_ns) != NEVER)
+	if (!q->driver || !READ_ONCE(q->irq.pending) || READ_ONCE(q->irq.deadline_ns) != NEVER)
 		return 0;
-	return (u32)(READ_ONCE(q->frames) - READ_ONCE(dq->rx_packets));
+	return (u32)(READ_ONCE(q->frames) - q->driver->taken(q));
 }
 
 /* irq_timers() - the moderation timers of all queues that are due, if there is one */
@@ -143,7 +140,7 @@ void irq_forget(struct nic *nic)
 /* irq_replan() - rx-usecs or rx-frames were changed: an interrupt that is held back is so by the new ones, from now on */
 void irq_replan(struct nic_queue *q)
 {
-	u64 now = q->nic->host->live ? clock_ns() : q->nic->now;
+	u64 now = q->nic->live ? clock_ns() : q->nic->now;
 	struct irq *irq = &q->irq;
 	u32 usecs, enough;
 

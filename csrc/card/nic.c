@@ -11,7 +11,7 @@
  * A driver in another process may post bad chains, or single buffers that are too few, as fast as the card takes them. So a
  * turn has an end, and the card rings its own doorbell for the next one: nic_again().
  */
-#include "prelude.h"
+#include "device.h"
 
 #define REFUSED_MAX 1024u /* bad chains in a turn */
 #define TRIES_MAX 4u /* a frame that finds more buffers each time, and too few */
@@ -26,10 +26,10 @@ void nic_fate(struct nic *nic, const struct frame *f, enum fate fate)
 /* The same for one that was in the FIFO. */
 static void nic_fate_behind(struct nic *nic, struct frame *f, enum fate fate)
 {
-	if (unlikely(READ_ONCE(nic->host->taps[TAP_WIRE]) != NULL)) {
+	if (unlikely(nic_watched(nic, POINT_WIRE))) {
 		if (f->head)
-			tap_vnet_whole(nic->wire, f);
-		packet_taps_lost(nic, f, fate);
+			nic->wire->whole(nic->wire, f);
+		nic->watch(nic, POINT_WIRE, f, f->t_ns, fate, 1);
 	}
 	nic_fate(nic, f, fate);
 }
@@ -83,7 +83,7 @@ static int nic_dma_one(struct nic *nic, struct frame *f)
 	int rc;
 
 	if (unlikely(f->head)) /* it may take several buffers, or be looked at */
-		tap_vnet_whole(nic->wire, f);
+		nic->wire->whole(nic->wire, f);
 	do {
 		rc = dma_frame(q, f);
 	} while (rc == 0 && nic_starved(q, f) && ++tries < TRIES_MAX);
@@ -114,7 +114,7 @@ static int nic_dma_one(struct nic *nic, struct frame *f)
 static void nic_dma_start(struct nic *nic, u64 now)
 {
 	struct frame *f = fifo_peek(&nic->fifo);
-	const u32 *cost = nic->host->cost;
+	const u32 *cost = nic->cost;
 	struct nic_queue *q;
 
 	if (!f || nic->dma_busy)
@@ -161,11 +161,10 @@ static noinline void nic_drain_now(struct nic *nic, u64 now)
 
 void nic_drain(struct nic *nic, u64 now)
 {
-	const struct host *h = nic->host;
 
 	if (unlikely(!nic->up))
 		return;
-	if (!h->live && (h->cost[COST_DMA] | h->cost[COST_DMA_PS]))
+	if (!nic->live && (nic->cost[COST_DMA] | nic->cost[COST_DMA_PS]))
 		nic_dma_start(nic, now);
 	else
 		nic_drain_now(nic, now);
@@ -245,12 +244,10 @@ void nic_run(struct nic *nic, u64 until)
 			nic->kick_ns = NEVER;
 			nic_drain(nic, nic->now);
 			nic_tx_run(nic, nic->now);
-			if (unlikely(
-				    nic->host
-					    ->external_driver)) /* which may ring for ever: Python has a turn in between */
+			if (unlikely(nic->external_driver)) /* which may ring for ever: Python has a turn in between */
 				break;
 		} else if (arrival <= t) {
-			if (unlikely((nic->python_filter && !nic->burst_asked) || nic->offered >= nic->host->limit))
+			if (unlikely((nic->python_filter && !nic->burst_asked) || nic->offered >= nic->limit))
 				break; /* vtime.c lets Python's filter see the burst first; or a slice is over */
 			nic_receive(nic, &nic->burst[nic->burst_pos++], 1);
 			nic_drain(nic, nic->now);
@@ -270,7 +267,7 @@ void nic_kick(struct nic *nic, u32 queue, u64 now)
 /* nic_again() - look at the rings once more, now */
 void nic_again(struct nic *nic, u64 now)
 {
-	if (!nic->host->live)
+	if (!nic->live)
 		nic->kick_ns = min_u64(nic->kick_ns, now);
 	else
 		event_signal(nic->kick_fd);

@@ -12,23 +12,17 @@
  * may lose his core in the middle of a burst; what is read meanwhile waits in the wire's other bursts, in order, and only
  * when they are full, or the wire is dry, is he waited for. What he gives back to the wire waits in tap_slots.c.
  */
-#include "prelude.h"
+#include "device.h"
 
 enum { OWN, OFFERED, TAKEN };
-
-static struct tap_wire *tap_of(const struct nic *nic)
-{
-	return container_of(nic->wire, struct tap_wire, wire);
-}
 
 /* The oldest burst. */
 static void work_off(struct nic *nic)
 {
-	struct tap_wire *t = tap_of(nic);
-	u32 i = nic->lend.tail % LEND_BURSTS;
+	struct wire_burst *b = &nic->wire->ahead[nic->lend.tail % WIRE_AHEAD];
 
 	nic->now = clock_ns();
-	nic_receive(nic, t->bursts[i], t->burst_n[i]);
+	nic_receive(nic, b->frame, b->n);
 	nic_drain(nic, nic->now);
 	smp_store_release(&nic->lend.tail, nic->lend.tail + 1); /* Pairs with nic_lend_room(). */
 }
@@ -44,7 +38,7 @@ int nic_try_back(struct nic *nic)
 	    state == TAKEN)
 		return 0;
 	nic->wire->lent = 0;
-	tap_take_back(nic->wire);
+	nic->wire->take_back(nic->wire);
 	return 1;
 }
 
@@ -64,22 +58,22 @@ void nic_take_back(struct nic *nic)
 /* nic_lend_room() - a burst to read into */
 struct frame *nic_lend_room(struct nic *nic)
 {
-	if (nic->lend.head - smp_load_acquire(&nic->lend.tail) == LEND_BURSTS) /* Pairs with work_off(). */
+	if (nic->lend.head - smp_load_acquire(&nic->lend.tail) == WIRE_AHEAD) /* Pairs with work_off(). */
 		nic_take_back(nic);
-	return tap_of(nic)->bursts[nic->lend.head % LEND_BURSTS];
+	return nic->wire->ahead[nic->lend.head % WIRE_AHEAD].frame;
 }
 
 /* nic_lend_append() - n frames were read into it; they come behind what waits already */
 void nic_lend_append(struct nic *nic, int n)
 {
-	tap_of(nic)->burst_n[nic->lend.head % LEND_BURSTS] = n;
+	nic->wire->ahead[nic->lend.head % WIRE_AHEAD].n = n;
 	smp_store_release(&nic->lend.head, nic->lend.head + 1); /* Pairs with nic_borrow(). */
 }
 
 /* May a burst of n be lent? */
 int nic_may_lend(const struct nic *nic, int n)
 {
-	return n == BURST && nic->wire->kind == WIRE_TAP && !nic->python_filter && READ_ONCE(nic->lend.idlers);
+	return n == BURST && nic->wire->ahead && !nic->python_filter && READ_ONCE(nic->lend.idlers);
 }
 
 /* nic_lend() - the burst that was read, and with it the card */

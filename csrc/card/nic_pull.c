@@ -4,7 +4,7 @@
  *
  * The wire writes its frames into the FIFO's free slots, so that they need not be copied there.
  */
-#include "prelude.h"
+#include "device.h"
 
 /* Read a burst right into the FIFO's slots. Return: how many, and *fits; if they do not all fit they are in nic->burst */
 static int pull_into_fifo(struct nic *nic, u64 now, bool *fits)

@@ -6,7 +6,7 @@
  * arrival: most frames that the card loses are lost here, and have their fate already. One that is lost behind the FIFO
  * is told of once more (nic.c).
  */
-#include "prelude.h"
+#include "device.h"
 
 #define TWICE static inline __attribute__((always_inline)) /* once for a burst, once for a frame that is looked at */
 
@@ -106,15 +106,15 @@ static noinline void receive_tapped(struct nic *nic, struct frame *f, int n)
 		int fate;
 
 		if (f[i].head)
-			tap_vnet_whole(nic->wire, &f[i]);
+			nic->wire->whole(nic->wire, &f[i]);
 		fate = receive(nic, &f[i], 1);
-		packet_taps_frame(nic, TAP_WIRE, &f[i], f[i].t_ns, fate); /* what was released is still there */
+		nic->watch(nic, POINT_WIRE, &f[i], f[i].t_ns, fate, 0); /* what was released is still there */
 	}
 }
 
 void nic_receive(struct nic *nic, struct frame *f, int n)
 {
-	if (unlikely(READ_ONCE(nic->host->taps[TAP_WIRE]) != NULL))
+	if (unlikely(nic_watched(nic, POINT_WIRE)))
 		receive_tapped(nic, f, n);
 	else
 		receive(nic, f, n);

@@ -2,7 +2,7 @@
  *
  *   a rule by hand (ntuple.c), its queue or away with it -> a filter of the driver's (arfs.c) -> what RSS chose stays
  */
-#include "prelude.h"
+#include "device.h"
 
 /* Return: a queue, NTUPLE_DROP, or -1: nobody says so */
 static int steer_one(struct nic *nic, const struct frame *f)
@@ -13,9 +13,9 @@ static int steer_one(struct nic *nic, const struct frame *f)
 	if (rule)
 		return (int)rule->queue;
 	if (READ_ONCE(nic->arfs.count)) {
-		lock_if(nic->host->live, &nic->arfs.lock);
+		lock_if(nic->live, &nic->arfs.lock);
 		queue = arfs_lookup(&nic->arfs, f);
-		unlock_if(nic->host->live, &nic->arfs.lock);
+		unlock_if(nic->live, &nic->arfs.lock);
 	}
 	return queue;
 }

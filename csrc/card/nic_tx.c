@@ -7,7 +7,7 @@
  * virtio headers and passes that on to somebody who will; it pads to 60 bytes. Nothing outside the region is read: each
  * descriptor is read once and checked, a bad chain is given back unsent.
  */
-#include "prelude.h"
+#include "device.h"
 
 #include <unistd.h>
 
@@ -98,9 +98,9 @@ static noinline void tap_sent(struct nic *nic, const u8 *frame, u64 now)
 {
 	const struct frame f = { .data = frame, .len = nic->tx.len, .wire_len = nic->tx.len, .flags = FRAME_SENT };
 
-	if (nic->host->live) /* the card looked at the clock before what this may be an answer to had been seen */
+	if (nic->live) /* the card looked at the clock before what this may be an answer to had been seen */
 		now = clock_ns();
-	packet_taps_frame(nic, TAP_WIRE, &f, now, -1);
+	nic->watch(nic, POINT_WIRE, &f, now, -1, 0);
 }
 
 /* The frame in memory leaves. */
@@ -118,7 +118,7 @@ static void send(struct nic *nic, u64 now)
 			memset(frame + tx->len, 0, ETH_ZLEN - tx->len);
 			tx->len = ETH_ZLEN;
 		}
-		if (unlikely(READ_ONCE(nic->host->tapped) >> TAP_WIRE & 1))
+		if (unlikely(nic_watched(nic, POINT_WIRE)))
 			tap_sent(nic, frame, now);
 		rc = nic->wire->write(nic->wire, frame, tx->len, &hdr, now);
 		fate = rc == 0 ? TX_SENT : rc == -ENOBUFS ? TX_WIRE_FULL : TX_WIRE_ERROR;
@@ -161,7 +161,7 @@ int nic_transmit(struct nic *nic)
 static void start(struct nic *nic, u64 now)
 {
 	struct nic_tx *tx = &nic->tx;
-	const u32 *cost = nic->host->cost;
+	const u32 *cost = nic->cost;
 	int rc = take(nic);
 
 	if (unlikely(rc < 0))

@@ -9,7 +9,7 @@
  *   status without DRIVER_OK, or with FAILED or NEEDS_RESET: refused. Whatever was there before, the card is down then.
  *   DRIVER_OK once more: a driver that starts anew. What the card held for the old one ends as DEV_READY.
  */
-#include "prelude.h"
+#include "device.h"
 
 /* A ring as the driver laid it out, empty. Return: 0, or -EINVAL: it is none, or not inside the region */
 static int ring_map(const struct nic *nic, const struct vnic_queue_config *shared, struct virtqueue *vq)
@@ -156,6 +156,6 @@ int nic_doorbell(struct nic *nic, u32 queue)
 	if (queue >= nic->nqueues)
 		return -EINVAL;
 	__atomic_fetch_add(&nic->queue[queue].kicks, 1, __ATOMIC_RELAXED);
-	nic_again(nic, nic->host->live ? 0 : nic->now);
+	nic_again(nic, nic->live ? 0 : nic->now);
 	return 0;
 }

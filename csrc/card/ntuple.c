@@ -8,7 +8,7 @@
  * words (struct ethtool_rx_flow_spec) and leaves the rest to the card; what a field means is as net/ethtool/ioctl.c
  * ethtool_rx_flow_rule_create() has it: the EtherType is the one behind the tags, the VLAN is the outer tag's.
  */
-#include "prelude.h"
+#include "device.h"
 
 _Static_assert(sizeof(struct ntuple_key) == 64, "eight words are compared");
 _Static_assert(NTUPLE_DROP >= NIC_QUEUES_MAX, "it is no queue");

@@ -9,7 +9,7 @@
  * With symmetric-xor (RXH_XFRM_SYM_XOR, Linux 6.8) source ^ destination stands in the places of both, so that both
  * directions of a flow hash alike. Both change the input only, so each way to multiply knows nothing of them.
  */
-#include "prelude.h"
+#include "device.h"
 
 void rss_set_key(struct rss *r, const u8 *key, u32 len)
 {

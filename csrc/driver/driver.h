@@ -61,9 +61,6 @@ int irq_set_affinity(struct host *h, u32 queue, u64 cpus);
 /* ---- driver_tx.c: what is sent, from a protocol to the ring ---- */
 
 #define TX_NONE 4294967295u
-#define TX_BUF_LEN 2048
-#define TX_RING_SIZE 256
-#define TX_POOL_SIZE 1024
 /* a buffer of a packet that is sent: the first begins with the virtio header, then Ethernet */
 struct tx_buf { u32 next, queue_next, len, frame_len; };  /* next: of the packet; queue_next: packet that waits behind it */
 struct driver_tx {

@@ -67,7 +67,7 @@ int driver_set_ringparam(struct host *h, u32 size)
 {
 	int rc;
 
-	if (h->external_driver || !h->nic.up)
+	if (h->nic.external_driver || !h->nic.up)
 		return -EOPNOTSUPP;
 	if (size < RX_RING_MIN || size > RX_RING_MAX || size & (size - 1))
 		return -EINVAL;
@@ -133,7 +133,7 @@ int driver_set_channels(struct host *h, u32 nqueues)
 	struct nic *nic = &h->nic;
 	int rc;
 
-	if (h->external_driver || !nic->up)
+	if (h->nic.external_driver || !nic->up)
 		return -EOPNOTSUPP;
 	if (nqueues < 1 || nqueues > nic->queues_max)
 		return -EINVAL;
@@ -158,7 +158,7 @@ int driver_set_channels(struct host *h, u32 nqueues)
 /* driver_set_adaptive() - ethtool -C adaptive-rx. Off: rx-usecs and rx-frames stay what they were last. */
 int driver_set_adaptive(struct host *h, u32 on)
 {
-	if (h->external_driver)
+	if (h->nic.external_driver)
 		return -EOPNOTSUPP;
 	for (u32 i = 0; i < h->nic.nqueues_open; i++) {
 		struct driver_queue *dq = h->dq[i];

@@ -47,6 +47,46 @@ int driver_dim(struct driver_queue *dq)
 	return 0;
 }
 
+/* ---- what the card asks of it ---- */
+
+static struct driver_queue *queue_of(const struct nic_queue *q)
+{
+	return container_of(q->nic, struct host, nic)->dq[q->index];
+}
+
+static void interrupt(struct nic_queue *q, u64 now)
+{
+	raise_hardirq(queue_of(q)->napi.sd, q->index, now);
+}
+
+/* The interrupt may be off because a reader polls: it is idle until something can have changed. */
+static void published(struct nic_queue *q, u64 now)
+{
+	struct softnet_data *sd = queue_of(q)->napi.sd;
+
+	if (sd->busy.idle)
+		cpu_wake(sd, now);
+}
+
+static int pool_dry(struct nic_queue *q)
+{
+	const struct driver_queue *dq = queue_of(q);
+	u64 failed = READ_ONCE(dq->alloc_rx_buff_failed);
+	int dry = failed != q->refills_failed || READ_ONCE(dq->pool.starved);
+
+	q->refills_failed = failed;
+	return dry;
+}
+
+static u64 taken(const struct nic_queue *q)
+{
+	return READ_ONCE(queue_of(q)->rx_packets);
+}
+
+static const struct nic_driver driver_asked = { interrupt, published, pool_dry, taken };
+
+/* ---- a queue comes and goes ---- */
+
 int driver_open_queue(struct host *h, u32 i)
 {
 	struct nic *nic = &h->nic;
@@ -82,6 +122,7 @@ int driver_open_queue(struct host *h, u32 i)
 	netif_napi_add(sd, &dq->napi, driver_poll, h->weight);
 	napi_enable(&dq->napi);
 	nic->config->queue[i].enabled = 1;
+	dq->nicq->driver = &driver_asked;
 	virtqueue_enable_cb(&dq->vq);
 	driver_refill(dq);
 	return 0;
@@ -108,6 +149,7 @@ void driver_free_queue(struct host *h, u32 i)
 {
 	struct driver_queue *dq = h->dq[i];
 
+	h->nic.queue[i].driver = NULL;
 	if (dq) {
 		rx_pool_exit(&dq->pool);
 		virtqueue_driver_free(&dq->vq);

@@ -135,7 +135,7 @@ int irq_set_affinity(struct host *h, u32 queue, u64 cpus)
 	struct softnet_data *to;
 	int rc = 0;
 
-	if (h->external_driver)
+	if (h->nic.external_driver)
 		return -EIO;
 	if (!(cpus & cpus_there(h)))
 		return -EINVAL;

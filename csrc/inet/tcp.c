@@ -55,7 +55,7 @@ static void queue_data(struct softnet_data *sd, struct sock *sk, struct sk_buff 
 	}
 	sk->rcv_nxt = skb->end_seq;
 	count_fate(sd, DELIVERED_TCP, segs);
-	tap_fate(sd, skb, DELIVERED_TCP); /* it is there still: the socket is locked */
+	packet_tap_fate(sd, skb, DELIVERED_TCP); /* it is there still: the socket is locked */
 }
 
 static void stream_ends(struct softnet_data *sd, struct sock *sk)

@@ -90,4 +90,21 @@ static inline u32 round_up_pow2(u32 v)
 	return v <= 1 ? 1 : 1u << (32 - __builtin_clz(v - 1));
 }
 
+/* 32 bytes at a time, the last 32 once more where they end: nothing is read or written outside. */
+static inline void copy_small(u8 *to, const u8 *from, u32 len)
+{
+	u32 i = 0;
+
+	if (unlikely(len < 32)) {
+		memcpy(to, from, len);
+		return;
+	}
+	for (; i + 32 <= len; i += 32) {
+		memcpy(to + i, from + i, 16);
+		memcpy(to + i + 16, from + i + 16, 16);
+	}
+	memcpy(to + len - 32, from + len - 32, 16);
+	memcpy(to + len - 16, from + len - 16, 16);
+}
+
 #endif

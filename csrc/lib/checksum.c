@@ -4,7 +4,7 @@
  * the 16-bit complement of it. csum_and_copy() does the sum and the copy in one pass over the bytes: the copy is
  * memory bound, so the sum is nearly free. AVX2 or AVX-512 where the CPU has it, chosen at start (isa.c).
  */
-#include "prelude.h"
+#include "device.h"
 
 /* One's complement addition of 64 bits: the carry comes round. In assembly because gcc sees no way to an add with carry
  * in C: 2 instructions for 8 bytes, not 4, and every frame is summed twice. */

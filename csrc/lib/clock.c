@@ -1,5 +1,5 @@
 /* clock.c - the time of a live host */
-#include "prelude.h"
+#include "device.h"
 
 /* clock_ns() - CLOCK_MONOTONIC: what the threads of a live host stamp by, and what poll() and timerfds count in */
 u64 clock_ns(void)

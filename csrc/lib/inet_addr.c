@@ -1,5 +1,5 @@
 /* inet_addr.c - addresses of both families in one form: IPv4 is ::ffff:a.b.c.d. Bytes as on the wire */
-#include "prelude.h"
+#include "device.h"
 
 struct inet_addr inet_addr4(const u8 *addr)
 {

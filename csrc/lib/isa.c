@@ -4,7 +4,7 @@
  * VNIC_ISA=generic chooses the portable ones, VNIC_ISA=avx2 those without AVX-512 and GFNI, so that all are tested on one
  * machine.
  */
-#include "prelude.h"
+#include "device.h"
 
 #if defined(__x86_64__)
 enum { ISA_GENERIC, ISA_AVX2, ISA_AVX512 };

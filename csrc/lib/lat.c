@@ -3,7 +3,7 @@
  * Log-linear: 64 buckets an octave, so a bucket is at most 1.6 % wide; values below 64 ns are exact. One histogram
  * per CPU and stage, one writer each; Python adds them up.
  */
-#include "prelude.h"
+#include "device.h"
 
 static u32 bucket_of(u64 v)
 {

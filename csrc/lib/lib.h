@@ -26,13 +26,15 @@ struct histogram {
 void lat_record(struct histogram *h, u64 value_ns, u32 frames);
 u64 lat_percentile(const struct histogram *h, double q);   /* 0 <= q <= 1; ns, the bucket's upper edge */
 
-/* ---- clock.c, eventfd.c: time, and waking ---- */
+/* ---- clock.c, own_files.c: time, waking, and a table of file descriptors of a thread's own ---- */
 
 u64 clock_ns(void);
 void event_signal(int fd);
 #define FILES_MAX 128              /* lanes, CPUs, and a few */
 struct file_set { u32 n; int fd[FILES_MAX]; }; /* in order */
 void file_set_add(struct file_set *s, int fd);
+int run_with_own_files(int (*run)(void *), void *arg, struct file_set *files);
+int own_files_fetch(int fd);
 
 /* ---- siphash.c ---- */
 

@@ -11,7 +11,7 @@
  * another file, and is fetched then: pidfd_getfd(2). Where the kernel does not let us (before 5.9, or a container's
  * seccomp), all is done in place.
  */
-#include "prelude.h"
+#include "device.h"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* siphash.c - SipHash-2-4 (Aumasson and Bernstein 2012): hashes that nobody can aim at who does not know the key */
-#include "prelude.h"
+#include "device.h"
 
 static u64 rotl(u64 v, u32 n)
 {

@@ -2,26 +2,13 @@
  *
  * host_new() gives the defaults (Linux's, docs/linux.md), Python sets the knobs, host_start() allocates everything
  * there will ever be: one sealed memfd for rings and buffers, the pools, the socket table. Nothing is allocated per
- * packet. Region: page 0 the config page; per queue desc | avail | used on pages of their own; then the buffers. It is laid
- * out for the longest ring and queues_max queues (driver_ethtool.c); what is not used of it takes no memory.
+ * packet.
  */
 #include "prelude.h"
 
 #include <malloc.h>
 
 #include <unistd.h>
-
-#define PAGE 4096u
-#define TX_REGION (4ull * PAGE + (u64)TX_POOL_SIZE * TX_BUF_LEN) /* a page to begin at, the ring on one each, buffers */
-
-_Static_assert(16 * TX_RING_SIZE <= PAGE, "the sending ring's parts take a page each");
-
-static const u8 default_key[40] = {
-	/* Microsoft's RSS verification key: the published vectors apply */
-	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
-	0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
-	0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
-};
 
 static struct softnet_data *cpu_new(struct host *h, u32 cpu)
 {
@@ -41,29 +28,6 @@ static struct softnet_data *cpu_new(struct host *h, u32 cpu)
 	for (u32 i = 0; i < TIMERS_MAX; i++)
 		sd->timer_ns[i] = NEVER;
 	return sd;
-}
-
-static void nic_defaults(struct nic *nic)
-{
-	nic->nqueues = 1;
-	nic->ring_size = 256;
-	nic->buf_len = 2048;
-	nic->fifo.size = 65536;
-	nic->rx_csum = nic->tx_csum = 1;
-	nic->tx.done_ns = NEVER;
-	nic->rss.enabled = 1;
-	nic->filter.any = nic->filter.allmulti = 1;
-	nic->irq_next = nic->kick_ns = NEVER;
-	nic->horizon = NEVER;
-	nic->dma.memfd = nic->kick_fd = -1;
-	rss_set_key(&nic->rss, default_key, sizeof(default_key));
-	for (u32 i = 0; i < NIC_QUEUES_MAX; i++) {
-		nic->queue[i].nic = nic;
-		nic->queue[i].index = i;
-		nic->queue[i].irq.rx_frames = 1;
-		nic->queue[i].irq.deadline_ns = NEVER;
-		nic->queue[i].irq.call_fd = -1;
-	}
 }
 
 struct host *host_new(u32 ncpus)
@@ -92,12 +56,11 @@ struct host *host_new(u32 ncpus)
 	h->rcvbuf = h->rmem_max = 212992;
 	h->sock_max = 65536;
 	h->reader_cpu = ~0u;
-	h->limit = NEVER;
 	h->upcalls.wake_fd = -1;
 	h->icmp = (struct icmp_limits){ .ratelimit_ms = 1000, .msgs_per_sec = 1000, .msgs_burst = 50 };
-	h->nic.host = h;
 	h->neigh.timer_ask = NEVER;
-	nic_defaults(&h->nic);
+	nic_init(&h->nic);
+	h->nic.cost = h->cost;
 	inet_frags_defaults(h);
 	for (u32 i = 0; i < ncpus; i++) {
 		h->cpu[i] = cpu_new(h, i);
@@ -112,63 +75,10 @@ struct host *host_new(u32 ncpus)
 	return h;
 }
 
-/* 2176 for 2048: a power of two would put every buffer's header into the same cache sets (layout measured) */
-static u32 buf_stride(const struct nic *nic)
+/* That ethtool -L can ask for. A foreign driver keeps those it began with. */
+static u32 most_queues(const struct host *h)
 {
-	return align_up(nic->buf_len, 64) + 128;
-}
-
-static int region_init(struct host *h)
-{
-	struct nic *nic = &h->nic;
-	const u32 n = RX_RING_MAX, desc = 16 * n, avail = align_up(6 + 2 * n, PAGE), used = align_up(6 + 8 * n, PAGE);
-	const u64 rings = (u64)desc + avail + used, buffers = (u64)h->rx_pool_size * buf_stride(nic);
-	u64 at = PAGE, first_buffer, tx;
-	struct vnic_config *c;
-	int rc;
-
-	nic->queues_max = max_u32(nic->nqueues, h->external_driver ? 0 : min_u32(h->ncpus, NIC_QUEUES_MAX));
-	nic->nqueues_open = nic->nqueues;
-	first_buffer = align_up((u32)(PAGE + rings * nic->queues_max), 65536);
-	tx = first_buffer + buffers * nic->queues_max;
-	rc = dma_init(&nic->dma, tx + TX_REGION);
-	if (rc < 0)
-		return rc;
-	nic->config = c = (void *)nic->dma.base;
-	*c = (struct vnic_config){ .magic = VNIC_MAGIC,
-				   .abi = VNIC_ABI,
-				   .region_size = nic->dma.size,
-				   .nqueues = nic->nqueues,
-				   .mtu = (u16)min_u32(nic->mtu, 65535) };
-	c->device_features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_NET_F_GUEST_CSUM |
-			     1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_HASH_REPORT;
-	if (nic->tx_csum)
-		c->device_features |= 1ull << VIRTIO_NET_F_CSUM;
-	if (nic->tx_csum && nic->wire && nic->wire->vnet)
-		c->device_features |= 1ull << VIRTIO_NET_F_HOST_USO;
-	nic->offers = c->device_features;
-	tx = (tx + PAGE - 1) & ~(u64)(PAGE - 1);
-	c->tx = (struct vnic_queue_config){ .size = TX_RING_SIZE,
-					    .desc = tx,
-					    .avail = tx + PAGE,
-					    .used = tx + 2 * PAGE,
-					    .buffers = tx + 3 * PAGE,
-					    .buf_stride = TX_BUF_LEN,
-					    .buf_count = TX_POOL_SIZE };
-	memcpy(c->mac, nic->filter.addr, 6);
-	for (u32 i = 0; i < nic->queues_max; i++, at += rings) {
-		struct vnic_queue_config *q = &c->queue[i];
-
-		q->size = nic->ring_size;
-		q->desc = at;
-		q->avail = at + desc;
-		q->used = at + desc + avail;
-		q->buffers = first_buffer + i * buffers;
-		q->buf_stride = buf_stride(nic);
-		q->buf_count = h->rx_pool_size;
-		nic->layout[i] = *q;
-	}
-	return 0;
+	return h->nic.external_driver ? 0 : min_u32(h->ncpus, NIC_QUEUES_MAX);
 }
 
 /* Who answers needs the neighbour table, and room to put a large ping together. */
@@ -188,6 +98,7 @@ int host_start(struct host *h)
 	int rc;
 
 	h->jiffy_ns = 1000000000 / h->hz;
+	h->nic.live = h->live;
 	h->spin_max_ns = h->live ? live_spin_max(h->ncpus) : 0;
 	if (!h->netdev_budget_usecs)
 		h->netdev_budget_usecs = 2 * 1000000 / h->hz;
@@ -214,12 +125,12 @@ int host_start(struct host *h)
 	if (rc == 0 && h->nic.ntuple)
 		rc = arfs_set(h, 1);
 	if (rc == 0)
-		rc = region_init(h);
-	if (h->external_driver) /* who has the rings sends */
+		rc = nic_memory_init(&h->nic, most_queues(h), h->rx_pool_size);
+	if (h->nic.external_driver) /* who has the rings sends */
 		h->answers = 0;
 	if (rc == 0 && h->answers)
 		rc = answers_init(h);
-	if (rc == 0 && !h->external_driver)
+	if (rc == 0 && !h->nic.external_driver)
 		rc = driver_open(h);
 	return rc;
 }
@@ -230,16 +141,11 @@ void host_free(struct host *h)
 		return;
 	for (u32 i = 0; i < NIC_QUEUES_MAX; i++)
 		driver_free_queue(h, i);
-	dma_exit(&h->nic.dma);
-	call_exit(&h->nic);
-	free(h->nic.fifo.slot);
 	sock_table_exit(&h->socks);
 	inet_frags_exit(&h->ip_frags);
 	inet_frags_exit(&h->ip6_frags);
 	rfs_exit(h);
-	free(h->nic.arfs.filter);
-	free(h->nic.rules.rule);
-	free(h->nic.tx.memory);
+	nic_exit(&h->nic);
 	driver_tx_free(h);
 	neigh_exit(&h->neigh);
 	for (u32 i = 0; i < h->ncpus; i++) {

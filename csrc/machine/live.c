@@ -137,33 +137,14 @@ static void timer_set(int fd, u64 at_ns)
 	timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
-/* What to sleep on of a wire that is made of file descriptors. Return: how many */
-static u32 wire_poll_set(struct wire *wire, struct pollfd *fds)
-{
-	const struct tap_wire *t = container_of(wire, struct tap_wire, wire);
-
-	if (wire->kind != WIRE_TAP)
-		return 0;
-	for (u32 i = 0; i < t->nlanes; i++)
-		fds[i] = (struct pollfd){ .fd = t->lane[i].fd, .events = POLLIN };
-	return t->nlanes;
-}
-
-/* A device that is gone is an error at each look, and perhaps never one of read(): it must not keep the thread awake. */
-static void wire_polled(struct wire *wire, const struct pollfd *fds, u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		if (unlikely(fds[i].revents & (POLLERR | POLLHUP | POLLNVAL)))
-			container_of(wire, struct tap_wire, wire)->hung_up = 1;
-}
-
 static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
 {
-	struct pollfd fds[2 + TAP_LANES_MAX] = {
+	struct pollfd fds[2 + WIRE_FDS_MAX] = {
 		{ .fd = nic->kick_fd, .events = POLLIN },
 		{ .fd = timer_fd, .events = POLLIN },
 	};
-	u32 n = wire_poll_set(nic->wire, &fds[2]);
+	struct wire *w = nic->wire;
+	u32 n = w->poll_set ? w->poll_set(w, &fds[2]) : 0;
 
 	if (nic->irq_next != *armed) {
 		timer_set(timer_fd, nic->irq_next);
@@ -177,7 +158,8 @@ static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
 		drain_eventfd(timer_fd);
 		*armed = 0;
 	}
-	wire_polled(nic->wire, &fds[2], n);
+	if (n)
+		w->polled(w, &fds[2]);
 }
 
 /* What Python's filter is to see lies where Python looks for it. */
@@ -190,7 +172,7 @@ static int ask_python(struct nic *nic, const struct frame *f, int n)
 	nic->burst_asked = 0;
 	for (int i = 0; i < n; i++)
 		if (nic->burst[i].head)
-			tap_vnet_whole(nic->wire, &nic->burst[i]);
+			nic->wire->whole(nic->wire, &nic->burst[i]);
 	return EV_FILTER;
 }
 
@@ -200,7 +182,7 @@ static int read_and_take_back(struct nic *nic, struct frame **f, u64 now)
 {
 	int n;
 
-	if (nic->wire->kind != WIRE_TAP) {
+	if (!nic->wire->ahead) {
 		*f = nic->burst;
 		return wire_next(nic->wire, *f, BURST, now);
 	}
@@ -245,7 +227,7 @@ static int nic_turn(struct nic *nic, bool *idle)
 	if (nic->wire->hungry)
 		return EV_WIRE;
 	if (n == -EAGAIN)
-		*idle = sent < BURST && !tap_can_go_on(nic->wire);
+		*idle = sent < BURST && !(nic->wire->can_go_on && nic->wire->can_go_on(nic->wire));
 	return n < 0 && n != -EAGAIN ? EV_DONE : -1;
 }
 
@@ -287,7 +269,8 @@ static int nic_turns(void *arg)
 	while (event < 0) {
 		bool idle;
 
-		if (__atomic_load_n(&nic->stop, __ATOMIC_SEQ_CST) && !tap_close_reading(nic->wire)) {
+		if (__atomic_load_n(&nic->stop, __ATOMIC_SEQ_CST) &&
+		    !(nic->wire->close_reading && nic->wire->close_reading(nic->wire))) {
 			event = EV_STOPPED;
 			break;
 		}
@@ -309,13 +292,14 @@ static int nic_turns(void *arg)
 static int turns_with_own_files(struct turns *turns)
 {
 	struct nic *nic = turns->nic;
+	const struct host *h = container_of(nic, struct host, nic);
 	struct file_set files = { 0 };
 
-	tap_files(nic->wire, &files);
+	nic->wire->files(nic->wire, &files);
 	file_set_add(&files, turns->timer_fd);
 	file_set_add(&files, nic->kick_fd);
-	for (u32 i = 0; i < nic->host->ncpus; i++)
-		file_set_add(&files, nic->host->cpu[i]->wake_fd);
+	for (u32 i = 0; i < h->ncpus; i++)
+		file_set_add(&files, h->cpu[i]->wake_fd);
 	for (u32 i = 0; i < nic->nqueues; i++)
 		file_set_add(&files, nic->queue[i].irq.call_fd);
 	return run_with_own_files(nic_turns, turns, &files);
@@ -329,7 +313,7 @@ int nic_thread(struct nic *nic)
 
 	if (turns.timer_fd < 0)
 		return -errno;
-	if (nic->wire->kind == WIRE_TAP && !nic->python_filter) /* that one is asked for each burst */
+	if (nic->wire->files && !nic->python_filter) /* that one is asked for each burst */
 		event = turns_with_own_files(&turns);
 	else
 		event = nic_turns(&turns);

@@ -31,7 +31,7 @@ struct host {
 	struct nic nic;
 	struct driver_queue *dq[NIC_QUEUES_MAX];
 	u32 rx_pool_size;
-	u8 external_driver, live, gro, auto_sink, ip_any, vlan_any;
+	u8 live, gro, auto_sink, ip_any, vlan_any;
 	u32 spin_max_ns;               /* live: CPUs look for work before they sleep, so long at most */
 	u8 gro_list, gro_udp_fwd;      /* rx-gro-list, rx-udp-gro-forwarding */
 	u8 gro_cwr;                    /* 1: CWR joins CWR, as since Linux 7.0 */
@@ -70,10 +70,9 @@ struct host {
 	struct upcall_queue upcalls;
 	u64 outside_fates[FATE_MAX];   /* counted by Python's thread */
 	u64 outside_ofo_frames;
-	struct packet_tap *taps[TAP_POINTS];
+	struct packet_tap *taps[POINTS];
 	u32 taps_lock, tapped;         /* tapped: bit per point */
 	u64 steps;                     /* scheduler's, virtual time */
-	u64 limit;                     /* virtual time: stop when so many frames were offered */
 	struct inet_frags ip_frags, ip6_frags;
 };
 struct host *host_new(u32 ncpus);
@@ -95,7 +94,3 @@ void live_stop(struct host *h);
 u32 live_spin_max(u32 ncpus);
 u64 host_now(struct host *h, struct softnet_data *sd);     /* sd NULL: a Python thread */
 u64 vtime_latest(const struct host *h);
-
-/* ---- own_files.c: the card's thread has a table of file descriptors of its own ---- */
-int run_with_own_files(int (*run)(void *), void *arg, struct file_set *files);
-int own_files_fetch(int fd);

@@ -70,7 +70,7 @@ void upcall_done(struct host *h, const u8 *verdicts, int n)
 		if (h->live)
 			packet_taps_outside(h, u->skb, fate);
 		else
-			tap_fate(h->cpu[u->cpu], u->skb, fate);
+			packet_tap_fate(h->cpu[u->cpu], u->skb, fate);
 		kfree_skb_list(h->live ? NULL : h->cpu[u->cpu], u->skb);
 	}
 	spin_lock(&q->lock);

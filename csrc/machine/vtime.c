@@ -63,7 +63,7 @@ static int next_turn(struct host *h, u64 until)
 	struct softnet_data *sd;
 	u64 turn, horizon;
 
-	if (unlikely(nic->offered >= h->limit))
+	if (unlikely(nic->offered >= h->nic.limit))
 		return EV_SLICE;
 	if (unlikely(h->upcalls.head != h->upcalls.tail))
 		return EV_UPCALL;
@@ -91,7 +91,7 @@ static int next_turn(struct host *h, u64 until)
 
 enum event vtime_run_until(struct host *h, u64 until)
 {
-	const u32 most = h->external_driver ? TURNS_OF_A_FOREIGN_DRIVER : TURNS_A_SLICE;
+	const u32 most = h->nic.external_driver ? TURNS_OF_A_FOREIGN_DRIVER : TURNS_A_SLICE;
 
 	for (u32 turns = 0; turns < most; turns++) {
 		int event = next_turn(h, until);
@@ -114,8 +114,8 @@ enum event vtime_run(struct host *h, u64 frames)
 {
 	enum event e;
 
-	h->limit = h->nic.offered + frames;
+	h->nic.limit = h->nic.offered + frames;
 	e = vtime_run_until(h, NEVER - 1);
-	h->limit = NEVER;
+	h->nic.limit = NEVER;
 	return e;
 }

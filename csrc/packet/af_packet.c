@@ -20,12 +20,35 @@
 
 /* ---- the lists ---- */
 
-void packet_tap_add(struct host *h, struct packet_tap *t, enum tap_point point)
+static void walk(struct host *h, u32 *walking, const struct packet_seen *p)
+{
+	__atomic_store_n(walking, *walking + 1, __ATOMIC_SEQ_CST); /* Pairs with wait_for(). */
+	for (struct packet_tap *t = __atomic_load_n(&h->taps[p->point], __ATOMIC_SEQ_CST); t;
+	     t = smp_load_acquire(&t->next))
+		t->func(t, p);
+	smp_store_release(walking, *walking + 1);
+}
+
+/* A frame at the card. */
+static void watch(struct nic *nic, enum packet_point point, const struct frame *f, u64 t_ns, int fate, int again)
+{
+	walk(container_of(nic, struct host, nic), &nic->in_taps,
+	     &(struct packet_seen){ .point = point, .frame = f, .t_ns = t_ns, .fate = fate, .again = (u32)again });
+}
+
+static void watch_card(struct host *h)
+{
+	h->nic.watch = watch;
+	smp_store_release(&h->nic.watched, h->tapped & (1u << POINT_WIRE | 1u << POINT_NIC));
+}
+
+void packet_tap_add(struct host *h, struct packet_tap *t, enum packet_point point)
 {
 	spin_lock(&h->taps_lock);
 	t->next = h->taps[point];
 	__atomic_store_n(&h->taps[point], t, __ATOMIC_SEQ_CST); /* Pairs with walk(). */
 	WRITE_ONCE(h->tapped, h->tapped | 1u << point);
+	watch_card(h);
 	spin_unlock(&h->taps_lock);
 }
 
@@ -38,7 +61,7 @@ static void wait_for(const u32 *walking)
 }
 
 /* packet_tap_del() - when it returns, nobody is in it or can come in */
-void packet_tap_del(struct host *h, struct packet_tap *t, enum tap_point point)
+void packet_tap_del(struct host *h, struct packet_tap *t, enum packet_point point)
 {
 	struct packet_tap **link = &h->taps[point];
 
@@ -49,57 +72,38 @@ void packet_tap_del(struct host *h, struct packet_tap *t, enum tap_point point)
 		__atomic_store_n(link, t->next, __ATOMIC_SEQ_CST);
 	if (!h->taps[point])
 		WRITE_ONCE(h->tapped, h->tapped & ~(1u << point));
+	watch_card(h);
 	spin_unlock(&h->taps_lock);
 	wait_for(&h->nic.in_taps);
 	for (u32 i = 0; i < h->ncpus; i++)
 		wait_for(&h->cpu[i]->in_taps);
 }
 
-static void walk(struct host *h, u32 *walking, const struct tap_packet *p)
-{
-	__atomic_store_n(walking, *walking + 1, __ATOMIC_SEQ_CST); /* Pairs with wait_for(). */
-	for (struct packet_tap *t = __atomic_load_n(&h->taps[p->point], __ATOMIC_SEQ_CST); t;
-	     t = smp_load_acquire(&t->next))
-		t->func(t, p);
-	smp_store_release(walking, *walking + 1);
-}
-
-noinline void packet_taps_skb(struct softnet_data *sd, enum tap_point point, const struct sk_buff *skb, u64 t_ns,
+noinline void packet_taps_skb(struct softnet_data *sd, enum packet_point point, const struct sk_buff *skb, u64 t_ns,
 			      int fate)
 {
 	walk(sd->host, &sd->in_taps,
-	     &(struct tap_packet){ .point = point, .skb = skb, .t_ns = t_ns, .cpu = sd->cpu, .fate = fate });
+	     &(struct packet_seen){ .point = point, .skb = skb, .t_ns = t_ns, .cpu = sd->cpu, .fate = fate });
 }
 
 noinline void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate)
 {
-	packet_taps_skb(sd, TAP_STACK, skb, sd->now, fate);
+	packet_taps_skb(sd, POINT_STACK, skb, sd->now, fate);
 }
 
 /* packet_taps_outside() - a Python thread has no counter: it holds the lock that packet_tap_del() takes */
 void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate)
 {
-	struct tap_packet p = { .point = TAP_STACK, .skb = skb, .t_ns = h->live ? clock_ns() : 0, .fate = fate };
+	struct packet_seen p = { .point = POINT_STACK, .skb = skb, .t_ns = h->live ? clock_ns() : 0, .fate = fate };
 
-	if (likely(!READ_ONCE(h->taps[TAP_STACK])))
+	if (likely(!READ_ONCE(h->taps[POINT_STACK])))
 		return;
 	for (u32 i = 0; i < h->ncpus && !h->live; i++)
 		p.t_ns = max_u64(p.t_ns, h->cpu[i]->now);
 	spin_lock(&h->taps_lock);
-	for (struct packet_tap *t = h->taps[TAP_STACK]; t; t = t->next)
+	for (struct packet_tap *t = h->taps[POINT_STACK]; t; t = t->next)
 		t->func(t, &p);
 	spin_unlock(&h->taps_lock);
-}
-
-noinline void packet_taps_frame(struct nic *nic, enum tap_point point, const struct frame *f, u64 t_ns, int fate)
-{
-	walk(nic->host, &nic->in_taps, &(struct tap_packet){ .point = point, .frame = f, .t_ns = t_ns, .fate = fate });
-}
-
-noinline void packet_taps_lost(struct nic *nic, const struct frame *f, enum fate fate)
-{
-	walk(nic->host, &nic->in_taps,
-	     &(struct tap_packet){ .point = TAP_WIRE, .frame = f, .t_ns = f->t_ns, .fate = fate, .again = 1 });
 }
 
 /* ---- a packet socket ---- */
@@ -141,7 +145,7 @@ static void wake(struct packet_sock *ps)
 		event_signal(ps->wake_fd);
 }
 
-static void put(struct packet_sock *ps, const struct tap_packet *p, u32 snaplen)
+static void put(struct packet_sock *ps, const struct packet_seen *p, u32 snaplen)
 {
 	const struct sk_buff *skb = p->skb;
 	bool tagged = skb->flags & SKB_TAGGED;
@@ -175,7 +179,7 @@ static void put(struct packet_sock *ps, const struct tap_packet *p, u32 snaplen)
 	}
 }
 
-static void packet_rcv(struct packet_tap *t, const struct tap_packet *p)
+static void packet_rcv(struct packet_tap *t, const struct packet_seen *p)
 {
 	struct packet_sock *ps = container_of(t, struct packet_sock, tap);
 	u32 snaplen = p->skb->len + ETH_HLEN;
@@ -203,13 +207,13 @@ struct packet_sock *packet_sock_new(struct host *h, struct bpf_prog *filter, u32
 	ps->wake_fd = -1;
 	ps->waiting = 1;
 	ps->tap.func = packet_rcv;
-	packet_tap_add(h, &ps->tap, TAP_GRO);
+	packet_tap_add(h, &ps->tap, POINT_GRO);
 	return ps;
 }
 
 void packet_sock_free(struct host *h, struct packet_sock *ps)
 {
-	packet_tap_del(h, &ps->tap, TAP_GRO);
+	packet_tap_del(h, &ps->tap, POINT_GRO);
 	bpf_prog_free(ps->filter);
 	free(ps->ring);
 	free(ps);

@@ -97,7 +97,7 @@ static bool is_wanted(struct capture *c, u64 begin)
 }
 
 /* Make a block for p at the end of what is filled. Return: false = the filter does not want it; then there is none */
-static bool make_block(struct capture *c, const struct tap_packet *p, u64 stamp)
+static bool make_block(struct capture *c, const struct packet_seen *p, u64 stamp)
 {
 	u64 begin = c->filling->used;
 
@@ -108,10 +108,10 @@ static bool make_block(struct capture *c, const struct tap_packet *p, u64 stamp)
 	return false;
 }
 
-static void add_packet(struct capture *c, const struct tap_packet *p)
+static void add_packet(struct capture *c, const struct packet_seen *p)
 {
 	u64 began = c->base_ns + p->t_ns, stamp = max_u64(began, c->written), begin = c->filling->used;
-	bool arrived = p->point == TAP_WIRE && p->frame->id;
+	bool arrived = p->point == POINT_WIRE && p->frame->id;
 
 	if (!make_block(c, p, stamp))
 		return;
@@ -124,7 +124,7 @@ static void add_packet(struct capture *c, const struct tap_packet *p)
 }
 
 /* A frame that was here before has its fate. */
-static void add_fate(struct capture *c, const struct tap_packet *p)
+static void add_fate(struct capture *c, const struct packet_seen *p)
 {
 	u64 begin = c->filling->used;
 
@@ -144,12 +144,12 @@ static void add_fate(struct capture *c, const struct tap_packet *p)
 	COUNT(c->late, 1);
 }
 
-static void capture_packet(struct packet_tap *t, const struct tap_packet *p)
+static void capture_packet(struct packet_tap *t, const struct packet_seen *p)
 {
 	struct capture *c = container_of(t - p->point, struct capture, tap[0]);
 
 	spin_lock(&c->lock);
-	if (unlikely(!c->first_id) && p->point == TAP_WIRE && !p->again)
+	if (unlikely(!c->first_id) && p->point == POINT_WIRE && !p->again)
 		c->first_id = p->frame->id;
 	if (unlikely(p->again))
 		add_fate(c, p);
@@ -347,19 +347,19 @@ struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifn
 	}
 	pcapng_headers(c, ifname);
 	add_slot(c, 0, 0, FATE_SHUT);
-	for (u32 point = 0; point < TAP_POINTS; point++) {
+	for (u32 point = 0; point < POINTS; point++) {
 		c->tap[point].func = capture_packet;
 		if (points >> point & 1)
-			packet_tap_add(h, &c->tap[point], (enum tap_point)point);
+			packet_tap_add(h, &c->tap[point], (enum packet_point)point);
 	}
 	return c;
 }
 
 void capture_detach(struct host *h, struct capture *c)
 {
-	for (u32 point = 0; point < TAP_POINTS; point++)
+	for (u32 point = 0; point < POINTS; point++)
 		if (c->points >> point & 1)
-			packet_tap_del(h, &c->tap[point], (enum tap_point)point);
+			packet_tap_del(h, &c->tap[point], (enum packet_point)point);
 }
 
 void capture_free(struct capture *c)

@@ -18,16 +18,8 @@ u32 bpf_run(const struct bpf_prog *prog, const struct sk_buff *skb, u32 cpu);
 
 /* ---- af_packet.c: taps, and the packet sockets that hang on them ---- */
 
-enum tap_point {
-	TAP_WIRE,                      /* a frame as it arrives, before any that came later; or as the card sends it */
-	TAP_NIC,                       /* a frame the card put into the ring */
-	TAP_GRO,                       /* behind GRO and RPS, before the protocols: where packet sockets are */
-	TAP_STACK,                     /* a packet that has its fate */
-	TAP_POINTS
-};
-
-struct tap_packet {
-	enum tap_point point;
+struct packet_seen {
+	enum packet_point point;
 	u32 cpu;
 	const struct sk_buff *skb;     /* one of these two is NULL */
 	const struct frame *frame;
@@ -37,15 +29,13 @@ struct tap_packet {
 };
 struct packet_tap {
 	struct packet_tap *next;
-	void (*func)(struct packet_tap *t, const struct tap_packet *p);
+	void (*func)(struct packet_tap *t, const struct packet_seen *p);
 };
-void packet_tap_add(struct host *h, struct packet_tap *t, enum tap_point point);
-void packet_tap_del(struct host *h, struct packet_tap *t, enum tap_point point);
-void packet_taps_skb(struct softnet_data *sd, enum tap_point point, const struct sk_buff *skb, u64 t_ns, int fate);
+void packet_tap_add(struct host *h, struct packet_tap *t, enum packet_point point);
+void packet_tap_del(struct host *h, struct packet_tap *t, enum packet_point point);
+void packet_taps_skb(struct softnet_data *sd, enum packet_point point, const struct sk_buff *skb, u64 t_ns, int fate);
 void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate);
 void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate);  /* of a Python thread */
-void packet_taps_frame(struct nic *nic, enum tap_point point, const struct frame *f, u64 t_ns, int fate);
-void packet_taps_lost(struct nic *nic, const struct frame *f, enum fate fate);  /* it was at TAP_WIRE, and is lost now */
 
 /* what recvmsg(2) tells beside the bytes: sockaddr_ll, tpacket_auxdata, SO_TIMESTAMPNS */
 struct packet_info {
@@ -80,9 +70,9 @@ struct capture_batch {                 /* blocks in memory */
 	u32 nslots, next;
 };
 struct capture {
-	struct packet_tap tap[TAP_POINTS];
+	struct packet_tap tap[POINTS];
 	u32 points;                    /* bit per point */
-	u32 interface[TAP_POINTS];     /* its number in the file */
+	u32 interface[POINTS];     /* its number in the file */
 	const char *const *verdicts;   /* a line of text for each fate, or NULL */
 	struct bpf_prog *filter;       /* NULL: all */
 	struct capture_batch batch[3], *filling, *held, *spare;
@@ -111,6 +101,6 @@ void capture_free(struct capture *c);
 #define PCAPNG_SNAPLEN 262144
 #define PCAPNG_OPTIONS_MAX 512
 void pcapng_headers(struct capture *c, const char *ifname);
-u32 pcapng_room(const struct tap_packet *p);  /* bytes its block takes at most */
-void pcapng_packet(struct capture *c, const struct tap_packet *p, u64 t);
+u32 pcapng_room(const struct packet_seen *p);  /* bytes its block takes at most */
+void pcapng_packet(struct capture *c, const struct packet_seen *p, u64 t);
 u32 pcapng_add_fate(const struct capture *c, u8 *block, u32 len, int fate); /* to a block, behind which is room. Its length */

@@ -72,7 +72,7 @@ static void interface(struct capture_batch *b, const char *ifname, const char *p
 
 void pcapng_headers(struct capture *c, const char *ifname)
 {
-	static const char *const name[TAP_POINTS] = { "wire", "nic", "gro", "stack" };
+	static const char *const name[POINTS] = { "wire", "nic", "gro", "stack" };
 	struct capture_batch *b = c->filling;
 	u64 at = block_begin(b, 0x0a0d0d0a); /* section */
 	u32 n = 0;
@@ -82,7 +82,7 @@ void pcapng_headers(struct capture *c, const char *ifname)
 	put32(b, 0xffffffff);
 	put32(b, 0xffffffff);
 	block_end(b, at);
-	for (u32 point = 0; point < TAP_POINTS; point++) {
+	for (u32 point = 0; point < POINTS; point++) {
 		if (!(c->points >> point & 1))
 			continue;
 		c->interface[point] = n++;
@@ -149,7 +149,7 @@ static u32 put_frames(char *to, u32 room, const struct sk_buff *skb)
 
 /* ---- a packet ---- */
 
-static u32 comment(const struct capture *c, const struct tap_packet *p, char *to, u32 room)
+static u32 comment(const struct capture *c, const struct packet_seen *p, char *to, u32 room)
 {
 	bool merged = p->skb && p->skb->segs > 1 && p->skb->frag_list;
 	u32 n = 0;
@@ -162,17 +162,17 @@ static u32 comment(const struct capture *c, const struct tap_packet *p, char *to
 }
 
 /* What a card that did not look at a frame any further does not know. */
-static bool has_queue(const struct tap_packet *p)
+static bool has_queue(const struct packet_seen *p)
 {
 	return p->skb || p->fate < 0 || p->fate == FIFO_OVERRUN || p->fate == RX_OVER || p->fate == RX_NO_BUFFER;
 }
 
-static u32 packet_bytes(const struct tap_packet *p)
+static u32 packet_bytes(const struct packet_seen *p)
 {
 	return p->skb ? skb_bytes(p->skb) : p->frame->len;
 }
 
-u32 pcapng_room(const struct tap_packet *p)
+u32 pcapng_room(const struct packet_seen *p)
 {
 	return 32 + min_u32(packet_bytes(p), PCAPNG_SNAPLEN) + 3 + PCAPNG_OPTIONS_MAX;
 }
@@ -200,7 +200,7 @@ static void put_delay(struct capture_batch *b, u64 ns)
 }
 
 /* pcapng_packet() - a block for p, stamped t (ns since the epoch). There has to be pcapng_room(). */
-void pcapng_packet(struct capture *c, const struct tap_packet *p, u64 t)
+void pcapng_packet(struct capture *c, const struct packet_seen *p, u64 t)
 {
 	struct capture_batch *b = c->filling;
 	u32 len = packet_bytes(p), kept = min_u32(len, PCAPNG_SNAPLEN), queue, n;

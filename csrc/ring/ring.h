@@ -43,6 +43,9 @@ struct virtio_net_hdr_v1_hash {
 /* page 0 of the memfd: what a driver in another process reads and writes. Little-endian, offsets from the memfd's start */
 #define VNIC_MAGIC 1667853942              /* "vnic" */
 #define VNIC_ABI 1
+#define TX_BUF_LEN 2048                    /* the sending ring and its buffers */
+#define TX_RING_SIZE 256
+#define TX_POOL_SIZE 1024
 struct vnic_queue_config { u32 size; u32 enabled; u64 desc, avail, used; u64 buffers; u32 buf_stride, buf_count; };
 struct vnic_config {
 	u32 magic, abi;
@@ -91,7 +94,7 @@ int vring_need_event(u16 event, u16 new_idx, u16 old_idx);
 int virtqueue_driver_init(struct virtqueue_driver *d, u32 size);
 void virtqueue_driver_free(struct virtqueue_driver *d);
 int virtqueue_add_inbuf(struct virtqueue_driver *d, u64 addr, u32 len, u32 buf);
-int virtqueue_get_buf(struct virtqueue_driver *d, u32 *id, u32 *len); /* the buffer; -EAGAIN: none; -EIO: the device lied */
+int virtqueue_get_buf(struct virtqueue_driver *d, u32 *desc, u32 *len); /* the buffer; -EAGAIN: none; -EIO: the device lied */
 void virtqueue_add_inbufs(struct virtqueue_driver *d, u64 bus, u32 stride, u32 len, const u32 *top, u32 n);
 void virtqueue_add_outbuf(struct virtqueue_driver *d, const u64 *addr, const u32 *len, u32 n, u32 buf);
 void virtqueue_free_chain(struct virtqueue_driver *d, u32 desc, u32 n);

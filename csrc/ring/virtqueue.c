@@ -12,7 +12,7 @@
  * and checked before use: the other side may be another process, and hostile. Both halves keep what they decide on
  * (next index, free descriptors, which buffer a descriptor holds) in private memory.
  */
-#include "prelude.h"
+#include "device.h"
 
 static u16 *used_event(struct virtq_avail *avail, u32 size)
 {

@@ -114,7 +114,7 @@ TWICE int queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff
 		return -ENOBUFS;
 	}
 	if (!tcp)
-		tap_fate(sd, skb, DELIVERED_UDP); /* its reader may free it as soon as it is queued */
+		packet_tap_fate(sd, skb, DELIVERED_UDP); /* its reader may free it as soon as it is queued */
 	if (unlikely(sd->host->rps_sock_flow != NULL)) /* sock_rps_save_rxhash() */
 		WRITE_ONCE(sk->rxhash, skb->hash);
 	COUNT(sk->rmem, skb->truesize);

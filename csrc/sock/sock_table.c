@@ -283,7 +283,7 @@ static void drop_queues(struct host *h, struct softnet_data *sd, struct sock *sk
 		COUNT(*(sd ? &sd->ofo_frames : &h->outside_ofo_frames), -(u64)skb->segs);
 		COUNT(*(sd ? &sd->fates[TCP_CLOSE] : &h->outside_fates[TCP_CLOSE]), skb->segs);
 		if (sd)
-			tap_fate(sd, skb, TCP_CLOSE);
+			packet_tap_fate(sd, skb, TCP_CLOSE);
 		else
 			packet_taps_outside(h, skb, TCP_CLOSE);
 		kfree_skb_list(sd, skb);

@@ -23,6 +23,14 @@ int busy_poll_begin(struct softnet_data *sd)
 	return 1;
 }
 
+static void set_idle(struct softnet_data *sd, u8 idle)
+{
+	if (idle == sd->busy.idle) /* live, always */
+		return;
+	sd->host->nic.spinners += idle ? 1u : -1u;
+	sd->busy.idle = idle;
+}
+
 /* Spinning takes time: what a poll costs. Where that is nothing, in virtual time, the CPU is idle until something can
  * have changed: the card published a frame (irq_complete()), a socket got one from another CPU, or the time is over. */
 static void spin(struct softnet_data *sd)
@@ -30,14 +38,14 @@ static void spin(struct softnet_data *sd)
 	if (sd->live) {
 		sd->now = clock_ns();
 	} else if (!sd->host->cost[COST_POLL] && !sd->softirq_pending) {
-		sd->busy.idle = 1;
+		set_idle(sd, 1);
 		sd->reader.runnable = 0;
 	}
 }
 
 void busy_poll_resume(struct softnet_data *sd)
 {
-	sd->busy.idle = 0;
+	set_idle(sd, 0);
 	sd->reader.runnable = 1;
 }
 
@@ -148,7 +156,7 @@ int napi_busy_loop(struct softnet_data *sd)
 {
 	struct busy_poll *b = &sd->busy;
 
-	b->idle = 0;
+	set_idle(sd, 0);
 	if (b->stopping ? busy_poll_stop(sd) : poll_if_free(sd))
 		return 1;
 	if (!READ_ONCE(sd->ready) && sd->now < b->end) {

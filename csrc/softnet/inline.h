@@ -55,12 +55,6 @@ static inline void skb_pull(struct sk_buff *skb, u32 n)
 	skb->head_len -= n;
 }
 
-/* An EtherType of VLAN tags (802.1Q, 802.1ad), network byte order. */
-static inline bool is_vlan(u16 protocol)
-{
-	return protocol == 0x0081 || protocol == 0xa888;
-}
-
 /* The Ethernet header (18 bytes) with the tag that was taken off put back, as libpcap does. */
 static inline void skb_tagged_header(const struct sk_buff *skb, u8 *to)
 {
@@ -95,9 +89,9 @@ static inline void count_fate(struct softnet_data *sd, enum fate fate, u32 frame
 }
 
 /* A packet has its fate, and is still whole. */
-static inline void tap_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate)
+static inline void packet_tap_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate)
 {
-	if (unlikely(READ_ONCE(sd->host->taps[TAP_STACK]) != NULL))
+	if (unlikely(READ_ONCE(sd->host->taps[POINT_STACK]) != NULL))
 		packet_taps_fate(sd, skb, fate);
 }
 

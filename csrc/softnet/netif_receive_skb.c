@@ -65,8 +65,8 @@ another_round:
 		kfree_skb_reason(sd, skb, PKT_TOO_SMALL);
 		return;
 	}
-	if (unlikely(READ_ONCE(sd->host->taps[TAP_GRO]) != NULL) && !rounds)
-		packet_taps_skb(sd, TAP_GRO, skb, skb->tstamp, -1);
+	if (unlikely(READ_ONCE(sd->host->taps[POINT_GRO]) != NULL) && !rounds)
+		packet_taps_skb(sd, POINT_GRO, skb, skb->tstamp, -1);
 	if (unlikely(skb->flags & SKB_TAGGED)) {
 		bool id = skb->vlan_tci & 0xfff;
 

@@ -160,7 +160,7 @@ void kfree_skb_list(struct softnet_data *sd, struct sk_buff *skb)
 void kfree_skb_reason(struct softnet_data *sd, struct sk_buff *skb, enum fate fate)
 {
 	count_fate(sd, fate, skb->segs);
-	tap_fate(sd, skb, fate);
+	packet_tap_fate(sd, skb, fate);
 	kfree_skb_list(sd, skb);
 }
 

@@ -6,7 +6,7 @@
  * The card behind this sees what a real one sees: frames with right checksums, IP ids that count up, PSH and FIN on the
  * last only, CWR on the first only. Linux: net/core/gso.c, net/ipv4/tcp_offload.c, udp_offload.c.
  */
-#include "prelude.h"
+#include "device.h"
 
 #define FIN 0x01u
 #define PSH 0x08u

@@ -19,4 +19,10 @@ static inline u32 pcap_get32(const struct pcap_wire *p, u64 at)
 
 #define TAP_BIG ((u32)sizeof(struct virtio_net_hdr_v1) + TX_FRAME_MAX)
 
+/* Where the checksum of a frame with FRAME_L4 is. */
+static inline u32 frame_csum_at(const struct frame *f)
+{
+	return f->l4_off + (f->ip_proto == 6 ? 16u : 6u);
+}
+
 #endif

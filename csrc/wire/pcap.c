@@ -11,7 +11,7 @@
  * and in DG/UX's 543.0, both lengths of a frame are swapped; in 2.3 they are where they cannot be as they stand. All this is
  * as libpcap has it (sf-pcap.c), IXIA as Wireshark (wiretap/libpcap.c). Format: draft-ietf-opsawg-pcap.
  */
-#include "prelude.h"
+#include "device.h"
 
 #include <stdio.h>
 
@@ -188,7 +188,6 @@ struct pcap_wire *pcap_wire_new(void)
 	if (p) {
 		p->wire.read_burst = pcap_read_burst;
 		p->wire.own = pcap_own;
-		p->wire.kind = WIRE_CAPTURE;
 	}
 	return p;
 }

@@ -16,7 +16,7 @@
  * What is made here lies in slots. Who has a frame gives its slot back (wire.release), so there are as many as the FIFO
  * and a burst hold at once, each as long as the longest it has had.
  */
-#include "prelude.h"
+#include "device.h"
 
 #define JUMBO_MAX 9216u /* the longest MTU that Ethernet cards and switches have */
 #define SYN_RST 0x06u

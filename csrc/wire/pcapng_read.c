@@ -8,7 +8,7 @@
  * bytes. Of a packet whose flags say a length of their own (epb_flags, bytes) that is true; 0 there says nothing.
  * Format: draft-ietf-opsawg-pcapng.
  */
-#include "prelude.h"
+#include "device.h"
 
 #define FCS_LEN 0x1e0u
 #define LINK_ERRORS 0xff000000u /* symbol, preamble, start delimiter, alignment, gap, too short, too long, CRC */

@@ -8,7 +8,7 @@
  * of send_step(); only send_run() looks at the clock. From pass to pass the pace goes on: between a file's last frame and
  * its first lies the mean of its gaps. A longest gap (--maxsleep) moves the plan behind it forward.
  */
-#include "prelude.h"
+#include "device.h"
 
 #include <sys/prctl.h>
 #include <sys/socket.h>

@@ -8,7 +8,7 @@
  * is the frame's, as tshark takes it, and only TCP and UDP have it: no card fills it in for others. A checksum that is 0
  * and right stays. Headers inside a tunnel stay as they are: nothing here looks at them, so no fate hangs on them.
  */
-#include "prelude.h"
+#include "device.h"
 
 #define TCP 6
 #define UDP 17

@@ -11,7 +11,9 @@
  * A TAP with several queues (multi_queue) has a file descriptor for each. They are lanes of one wire, read in turn; which
  * of the card's queues a frame goes to is RSS's to say, whatever lane it came on.
  */
-#include "prelude.h"
+#include "device.h"
+
+#include <poll.h>
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -196,21 +198,19 @@ static int tap_read_burst(struct wire *wire, struct frame *f, int max)
 	return n ? n : t->hung_up && !waits(t) ? -EBADFD : -EAGAIN;
 }
 
-/* tap_can_go_on() - what was read before waited for slots, and there are some now: nobody else would wake the card for it */
-int tap_can_go_on(const struct wire *wire)
+/* What was read before waited for slots, and there are some now. */
+static int tap_can_go_on(const struct wire *wire)
 {
 	const struct tap_wire *t = container_of(wire, struct tap_wire, wire);
 
-	return wire->kind == WIRE_TAP && t->nfree && waits(t);
+	return t->nfree && waits(t);
 }
 
-/* tap_close_reading() - the kernel keeps what it has. Return: frames that were read before are still to come */
-int tap_close_reading(struct wire *wire)
+/* The kernel keeps what it has. */
+static int tap_close_reading(struct wire *wire)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
 
-	if (wire->kind != WIRE_TAP)
-		return 0;
 	t->closing = 1;
 	return waits(t);
 }
@@ -244,14 +244,32 @@ static int tap_write(struct wire *wire, u8 *frame, u32 len, const struct virtio_
 	return errno == EAGAIN || errno == ENOMEM ? -ENOBUFS : -errno;
 }
 
-/* tap_files() - what is read and written here */
-void tap_files(const struct wire *wire, struct file_set *files)
+static void tap_files(const struct wire *wire, struct file_set *files)
 {
 	const struct tap_wire *t = container_of(wire, struct tap_wire, wire);
 
 	for (u32 i = 0; i < t->nlanes; i++)
 		file_set_add(files, t->lane[i].fd);
 	file_set_add(files, tap_uring_fd(t->uring));
+}
+
+static u32 tap_poll_set(const struct wire *wire, struct pollfd *fds)
+{
+	const struct tap_wire *t = container_of(wire, struct tap_wire, wire);
+
+	for (u32 i = 0; i < t->nlanes; i++)
+		fds[i] = (struct pollfd){ .fd = t->lane[i].fd, .events = POLLIN };
+	return t->nlanes;
+}
+
+/* A device that is gone is an error at each look, and perhaps never one of read(): it must not keep the thread awake. */
+static void tap_polled(struct wire *wire, const struct pollfd *fds)
+{
+	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
+
+	for (u32 i = 0; i < t->nlanes; i++)
+		if (unlikely(fds[i].revents & (POLLERR | POLLHUP | POLLNVAL)))
+			t->hung_up = 1;
 }
 
 struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nslots, int vnet)
@@ -263,7 +281,16 @@ struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nsl
 	t->wire.read_burst = tap_read_burst;
 	t->wire.release = tap_release;
 	t->wire.write = tap_write;
-	t->wire.kind = WIRE_TAP;
+	t->wire.poll_set = tap_poll_set;
+	t->wire.polled = tap_polled;
+	t->wire.files = tap_files;
+	t->wire.can_go_on = tap_can_go_on;
+	t->wire.close_reading = tap_close_reading;
+	t->wire.take_back = tap_take_back;
+	t->wire.fit = tap_slots_fit;
+	t->wire.gather = tap_vnet_gather;
+	t->wire.whole = tap_vnet_whole;
+	t->wire.ahead = t->ahead;
 	t->wire.live = 1;
 	t->wire.vnet = vnet != 0;
 	t->nlanes = min_u32(nlanes, TAP_LANES_MAX);

@@ -7,7 +7,7 @@
  * frames at the same time: what he gives back waits in back[] and big_back[] until tap_take_back(), so that nothing here
  * needs a lock, and what was released is not written over while a packet tap may still look at it.
  */
-#include "prelude.h"
+#include "device.h"
 
 /* tap_put_big() - this segment's reference to what it was cut from */
 void tap_put_big(struct tap_wire *t, const struct frame *f)
@@ -83,7 +83,7 @@ u32 tap_bigs_free(const struct tap_wire *t)
 /* tap_nslots() - for all that a FIFO of so many bytes holds, and for what is read while the card is lent */
 u32 tap_nslots(u32 fifo_bytes)
 {
-	return fifo_bytes / ETH_ZLEN + 2 + (LEND_BURSTS + 2) * BURST;
+	return fifo_bytes / ETH_ZLEN + 2 + (WIRE_AHEAD + 2) * BURST;
 }
 
 /* tap_slot_size() - for frames of this MTU */
@@ -151,30 +151,21 @@ int tap_slots_init(struct tap_wire *t, u32 slot_size, u32 nslots)
 	return 1;
 }
 
-static void move_frames(const struct tap_wire *t, const struct slots *s, struct nic *nic)
+/* tap_slots_fit() - as many slots, and as long, as the card's memory and the MTU need */
+int tap_slots_fit(struct wire *wire, u32 fifo_bytes, u32 mtu)
 {
-	for (u32 i = nic->fifo.tail; i != nic->fifo.head; i++)
-		move_frame(t, s, &nic->fifo.slot[i & nic->fifo.mask]);
-	for (int i = nic->burst_pos; i < nic->burst_len; i++) /* which Python's filter is to see */
-		move_frame(t, s, &nic->burst[i]);
-}
-
-/* tap_slots_fit() - the FIFO or the MTU changes, while the machine stands still: as many slots, and as long, as that needs.
- * Return: 0 or -ENOMEM; then all is as it was */
-int tap_slots_fit(struct nic *nic, u32 fifo_bytes, u32 mtu)
-{
-	struct tap_wire *t = container_of(nic->wire, struct tap_wire, wire);
+	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
+	struct frame *f;
 	struct slots s;
 
-	if (nic->wire->kind != WIRE_TAP)
-		return 0;
 	s.n = max_u32(t->nslots, tap_nslots(fifo_bytes));
 	s.size = max_u32(t->slot_size, tap_slot_size(mtu));
 	if (s.n == t->nslots && s.size == t->slot_size)
 		return 0;
 	if (!slots_alloc(&s))
 		return -ENOMEM;
-	move_frames(t, &s, nic);
+	for (u32 i = 0; wire->held && (f = wire->held(wire->card, i)); i++)
+		move_frame(t, &s, f);
 	use_slots(t, &s);
 	if (t->uring && !t->wire.vnet) { /* which reads into what it was told of */
 		tap_uring_free(t->uring);

@@ -8,7 +8,7 @@
  * ring ends later than its close(), and would keep the TAP busy). Where there is no io_uring (an old kernel,
  * kernel.io_uring_disabled, a container's seccomp, no memory to lock), tap.c reads one by one. io_uring_enter(2).
  */
-#include "prelude.h"
+#include "device.h"
 
 #include <linux/io_uring.h>
 #include <sys/mman.h>

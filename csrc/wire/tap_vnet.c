@@ -7,7 +7,7 @@
  * IP ids that count up, PSH and FIN on the last only. Linux: net/core/gso.c, net/ipv4/tcp_offload.c, udp_offload.c;
  * virtio 1.2 section 5.1.6.2.
  */
-#include "prelude.h"
+#include "device.h"
 
 /* Sum from csum_start to the end, over the pseudo header's sum that is in the field. Return: 0, -EINVAL: it lies outside */
 static int complete(u8 *frame, u32 len, const struct virtio_net_hdr_v1 *h)
@@ -103,12 +103,24 @@ u32 tap_vnet_head(struct tap_wire *t, u8 *to, struct frame *f)
 	return len;
 }
 
-/* tap_vnet_whole() - somebody looks at such a frame: bring it together in its slot */
+/* tap_vnet_gather() - a segment whose payload is still in what it is cut from: both parts, and the checksum that nobody has made */
+void tap_vnet_gather(const struct wire *w, const struct frame *f, u8 *to)
+{
+	u32 sum = csum_pseudo(f->data + f->l3_off, f->l3, f->l4_len, f->ip_proto);
+
+	sum = csum_partial(f->data + f->l4_off, f->head - f->l4_off, sum);
+	if (to != f->data)
+		copy_small(to, f->data, f->head);
+	sum = csum_fold(csum_and_copy(to + f->head, w->rests + f->rest, f->len - f->head, sum));
+	store16(to + frame_csum_at(f), (u16)(sum || f->ip_proto == 6 ? sum : 0xffff));
+}
+
+/* tap_vnet_whole() - the same in its slot */
 void tap_vnet_whole(struct wire *wire, struct frame *f)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
 
-	dma_gather(wire, f, t->slots + (u64)f->slot * t->slot_size);
+	tap_vnet_gather(wire, f, t->slots + (u64)f->slot * t->slot_size);
 	tap_put_big(t, f);
 	f->head = 0;
 }

@@ -7,7 +7,7 @@
  * A wire that is infinitely fast and in no recorded hurry has no times at all: it is "pulled", a burst whenever the
  * host is idle. That measures what the host can do and loses nothing. Live, frames arrive when they are read.
  */
-#include "prelude.h"
+#include "device.h"
 
 #define TIME_MAX (1ull << 62) /* 146 years: no stamp, however damaged, comes near NEVER */
 
@@ -145,7 +145,6 @@ struct mem_wire *mem_wire_new(u64 arena_bytes, u32 frames)
 		return NULL;
 	w->wire.read_burst = mem_read_burst;
 	w->wire.own = mem_own;
-	w->wire.kind = WIRE_MEMORY;
 	w->arena = malloc(arena_bytes);
 	w->frames = malloc(frames * sizeof(*w->frames));
 	w->arena_size = arena_bytes;
@@ -212,14 +211,18 @@ u32 mem_wire_fetch(struct mem_wire *w, u8 *buf, struct mem_frame *frames)
 	return n;
 }
 
-/* All fed frames were handed out: the arena begins anew, with the bytes that the card's FIFO still refers to in front. */
-static void rewind_arena(struct mem_wire *w, struct fifo *q)
+static struct frame *held(const struct mem_wire *w, u32 i)
 {
+	return w->wire.held ? w->wire.held(w->wire.card, i) : NULL;
+}
+
+/* All fed frames were handed out: the arena begins anew, with the bytes that the card still refers to in front. */
+static void rewind_arena(struct mem_wire *w)
+{
+	struct frame *f;
 	u64 used = 0;
 
-	for (u32 i = q->tail; i != q->head; i++) { /* oldest first: bytes only move towards the front */
-		struct frame *f = &q->slot[i & q->mask];
-
+	for (u32 i = 0; (f = held(w, i)); i++) { /* oldest first: bytes only move towards the front */
 		memmove(w->arena + used, f->data, f->len);
 		f->data = w->arena + used;
 		used += f->len;
@@ -228,18 +231,16 @@ static void rewind_arena(struct mem_wire *w, struct fifo *q)
 	w->nframes = w->pos = 0;
 }
 
-static int grow(struct mem_wire *w, struct nic *nic, u64 bytes)
+static int grow(struct mem_wire *w, u64 bytes)
 {
 	u8 *old = w->arena, *arena = malloc(bytes);
-	struct fifo *q = &nic->fifo;
+	struct frame *f;
 
 	if (!arena)
 		return -ENOMEM;
 	memcpy(arena, old, w->arena_used);
-	for (u32 i = q->tail; i != q->head; i++)
-		q->slot[i & q->mask].data = arena + (q->slot[i & q->mask].data - old);
-	for (int i = nic->burst_pos; i < nic->burst_len; i++)
-		nic->burst[i].data = arena + (nic->burst[i].data - old);
+	for (u32 i = 0; (f = held(w, i)); i++)
+		f->data = arena + (f->data - old);
 	free(old);
 	w->arena = arena;
 	w->arena_size = bytes;
@@ -247,13 +248,13 @@ static int grow(struct mem_wire *w, struct nic *nic, u64 bytes)
 }
 
 /* mem_wire_feed() - one more frame. Return: 0 or -ENOMEM */
-int mem_wire_feed(struct mem_wire *w, struct nic *nic, const void *data, u32 len, u32 wire_len, u64 t_ns)
+int mem_wire_feed(struct mem_wire *w, const void *data, u32 len, u32 wire_len, u64 t_ns)
 {
 	struct mem_frame *m;
 
-	if (w->pos == w->nframes && w->pos && nic->burst_pos == nic->burst_len)
-		rewind_arena(w, &nic->fifo);
-	if (w->arena_size - w->arena_used < len && grow(w, nic, 2 * w->arena_size + len) < 0)
+	if (w->pos == w->nframes && w->pos)
+		rewind_arena(w);
+	if (w->arena_size - w->arena_used < len && grow(w, 2 * w->arena_size + len) < 0)
 		return -ENOMEM;
 	if (w->nframes == w->frames_size) {
 		if (w->frames_size > UINT32_MAX / 2)

@@ -2,7 +2,6 @@
 
 struct virtio_net_hdr_v1;
 struct virtio_net_hdr_v1_hash;
-struct nic;
 
 /* ---- wire.c: where frames come from ---- */
 
@@ -35,8 +34,6 @@ struct frame {
 	u16 spare;                 /* one cache line */
 };
 
-enum wire_kind { WIRE_MEMORY, WIRE_CAPTURE, WIRE_TAP };
-
 /**
  * struct wire - one source of frames, and the pace at which they come
  * @read_burst:  fill up to max frames (data, len, wire_len, t_ns = the source's own stamp, flags).
@@ -45,11 +42,32 @@ enum wire_kind { WIRE_MEMORY, WIRE_CAPTURE, WIRE_TAP };
  * @own:         this frame's bytes, to be written to from now on; NULL: no memory. Virtual time only
  * @write:       a frame leaves (12 bytes in front of it may be used). Return: 0; -ENOBUFS: no room; other -errno: it is lost.
  *               NULL: this wire only receives
+ *
+ *               Frames in two parts (frame.head), only of a wire that makes some:
+ * @gather:      write all of it to these len bytes, with the checksum that its sender left to a card
+ * @whole:       the same where its first part is: from now on it is a frame as any other
+ *
+ *               Live, of a wire that is made of file descriptors, else NULL:
+ * @poll_set:    fill in what to sleep on, at most WIRE_FDS_MAX. Return: how many
+ * @polled:      what poll() said of those
+ * @files:       the descriptors that it reads and writes
+ * @can_go_on:   frames that were read before can be handed out now, and no descriptor will say so
+ * @close_reading: nothing is read any more. Return: frames that were read before are still to come
+ * @take_back:   the card is its own thread's again: what was released meanwhile (lent) may be used
+ * @fit:         the card's memory (bytes) or the MTU changes, and nobody runs. Return: 0, -ENOMEM: all is as it was
+ * @ahead:       WIRE_AHEAD bursts of frames that may be read before the card has seen the one before, and how many are in each
+ *
+ *               Of the card that it is plugged into:
+ * @held:        the i-th of its frames that the card still refers to, the oldest first; NULL: there is none
  * @speed_ppm:   1000000 = the recorded pace, 2000000 twice as fast, 0 = as fast as the wire takes them
  * @ps_per_byte: 800 = 10 Gbit/s; 0 = infinitely fast. Both 0: frames are pulled whenever the host is idle
  * @base_ns:     the source's stamp of its first frame: virtual time 0
  * @capture_mtu: a GSO frame in a capture is cut into packets of so many bytes; 0: it is offered whole
  */
+struct pollfd;
+#define WIRE_FDS_MAX 16
+#define WIRE_AHEAD 32              /* 1 ms of reading */
+struct wire_burst { struct frame frame[BURST]; int n; };
 #define WIRE_ASK_DRY 1             /* there are no more frames to read */
 #define WIRE_ASK_SENT 2            /* the card sent something */
 struct wire {
@@ -57,7 +75,19 @@ struct wire {
 	void (*release)(struct wire *w, const struct frame *f);
 	u8 *(*own)(struct wire *w, struct frame *f);
 	int (*write)(struct wire *w, u8 *frame, u32 len, const struct virtio_net_hdr_v1_hash *hdr, u64 t_ns);
-	u32 kind, speed_ppm, ps_per_byte, capture_mtu;
+	void (*gather)(const struct wire *w, const struct frame *f, u8 *to);
+	void (*whole)(struct wire *w, struct frame *f);
+	u32 (*poll_set)(const struct wire *w, struct pollfd *fds);
+	void (*polled)(struct wire *w, const struct pollfd *fds);
+	void (*files)(const struct wire *w, struct file_set *files);
+	int (*can_go_on)(const struct wire *w);
+	int (*close_reading)(struct wire *w);
+	void (*take_back)(struct wire *w);
+	int (*fit)(struct wire *w, u32 fifo_bytes, u32 mtu);
+	struct wire_burst *ahead;
+	struct frame *(*held)(void *card, u32 i);
+	void *card;
+	u32 speed_ppm, ps_per_byte, capture_mtu;
 	const u8 *rests;               /* see frame.rest */
 	u8 started, eof, strict_csum, live;
 	u8 ask, hungry;            /* when to ask Python before time goes on, WIRE_ASK_*; it is to be asked now */
@@ -95,7 +125,7 @@ struct mem_wire *mem_wire_new(u64 arena_bytes, u32 frames);
 void mem_wire_free(struct mem_wire *w);
 int mem_wire_sends(struct mem_wire *w);        /* from now on it takes what the card sends. 0, or -ENOMEM */
 u32 mem_wire_fetch(struct mem_wire *w, u8 *buf, struct mem_frame *frames); /* MEM_OUT_BYTES, MEM_OUT_MAX of room */
-int mem_wire_feed(struct mem_wire *w, struct nic *nic, const void *data, u32 len, u32 wire_len, u64 t_ns);
+int mem_wire_feed(struct mem_wire *w, const void *data, u32 len, u32 wire_len, u64 t_ns);
 
 /* ---- sender_offload.c: what a sender had left to its card, in a frame that a capture shows before that card had it ---- */
 
@@ -211,8 +241,7 @@ int send_run(struct sender *s, u64 until_ns);  /* 1: go on; 0: all is sent; -err
 
 /* ---- tap.c: a TAP device's fds as a wire; frames are read straight into slots, which are the FIFO's memory ---- */
 
-#define TAP_LANES_MAX 16
-#define LEND_BURSTS 32             /* what may wait for a CPU that has borrowed the card: 1 ms of reading */
+#define TAP_LANES_MAX 16           /* WIRE_FDS_MAX */
 #define TAP_AHEAD 16               /* reads of a lane in one system call at most */
 /* one queue of the device; system calls, what they brought, and how many reads the next one is to be for */
 struct tap_lane {
@@ -232,8 +261,7 @@ struct tap_wire {
 	u32 slot_size, nslots;
 	u32 nfree, *free;          /* LIFO: a slot that was used just now is still in the cache */
 	u32 nback, *back;          /* given back while the card was lent, as big_back[] */
-	struct frame bursts[LEND_BURSTS][BURST]; /* read, and waiting for the card while it is lent */
-	int burst_n[LEND_BURSTS];
+	struct wire_burst ahead[WIRE_AHEAD]; /* read, and waiting for the card while it is lent */
 	u8 *slots;
 	u8 *bigs, *big;            /* vnet headers: room for TAP_AHEAD of what was read, and the one that is being cut */
 	u32 big_at, big_n, big_len[TAP_AHEAD], big_no[TAP_AHEAD]; /* those that wait for slots, in order */
@@ -251,11 +279,9 @@ struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nsl
 int tap_vnet_begin(struct tap_wire *t, const struct virtio_net_hdr_v1 *h, u8 *frame, u32 len);
 u32 tap_vnet_next(struct tap_wire *t, u8 *to);
 u32 tap_vnet_head(struct tap_wire *t, u8 *to, struct frame *f);
+void tap_vnet_gather(const struct wire *wire, const struct frame *f, u8 *to);
 void tap_vnet_whole(struct wire *wire, struct frame *f);
 int tap_vnet_unpack(struct tap_wire *t, struct frame *f, int max);
-void tap_files(const struct wire *wire, struct file_set *files);
-int tap_can_go_on(const struct wire *wire);
-int tap_close_reading(struct wire *wire);      /* true: frames that were read before are still to come */
 void tap_wire_free(struct tap_wire *t);
 struct tap_uring *tap_uring_new(void *buffers, u64 size);
 int tap_uring_read(struct tap_uring *u, int fd, u8 *const *buf, u32 len, int *res, u32 n);
@@ -276,4 +302,4 @@ void tap_take_back(struct wire *wire);
 u32 tap_nslots(u32 fifo_bytes);
 u32 tap_slot_size(u32 mtu);
 int tap_slots_init(struct tap_wire *t, u32 slot_size, u32 nslots); /* Return: 0 = no memory */
-int tap_slots_fit(struct nic *nic, u32 fifo_bytes, u32 mtu);
+int tap_slots_fit(struct wire *wire, u32 fifo_bytes, u32 mtu);

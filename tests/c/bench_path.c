@@ -209,8 +209,8 @@ static void moderate(struct path *p)
 /* Everything goes to a pcapng file in memory too. */
 static void capture_all(struct path *p)
 {
-	p->file = capture_new(p->h, memfd_create("capture", MFD_CLOEXEC), 0, "bench", 1 << TAP_GRO, NULL, NULL, 1 << 21,
-			      0);
+	p->file = capture_new(p->h, memfd_create("capture", MFD_CLOEXEC), 0, "bench", 1 << POINT_GRO, NULL, NULL,
+			      1 << 21, 0);
 	require(p->file != NULL, "no capture");
 }
 

@@ -28,7 +28,7 @@ static struct host *make(struct input *in, struct mem_wire *w)
 	struct host *h = path_host(1 + (config & 1), &w->wire);
 	struct nic *nic = &h->nic;
 
-	h->external_driver = 1;
+	h->nic.external_driver = 1;
 	h->auto_sink = 0;
 	h->rx_pool_size = 64;
 	h->sock_max = 64;
@@ -152,7 +152,7 @@ static void feed(struct input *in, struct host *h, struct mem_wire *w)
 	if (len >= HEADERS_UDP)
 		put_udp(frame, n, len);
 	while (n--)
-		require(mem_wire_feed(w, &h->nic, frame, len, len, 0) == 0, "no memory");
+		require(mem_wire_feed(w, frame, len, len, 0) == 0, "no memory");
 }
 
 static void run(struct host *h, u64 until)

@@ -72,7 +72,7 @@ static void feed(struct mem_wire *w, struct nic *nic, const u8 *data, size_t siz
 	for (u32 n = 0; n < FRAMES_MAX && size >= 2; n++) {
 		u32 len = min_u32(load16(data) % 2048, (u32)size - 2);
 
-		require(mem_wire_feed(w, nic, data + 2, len, len, 0) == 0, "no memory");
+		require(mem_wire_feed(w, data + 2, len, len, 0) == 0, "no memory");
 		data += 2 + len;
 		size -= 2 + len;
 	}

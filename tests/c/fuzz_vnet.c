@@ -16,7 +16,7 @@ static void same_in_two_parts(struct tap_wire *t, const u8 *segment, u32 len)
 
 	require(slot && to, "no memory");
 	require(tap_vnet_head(t, slot, &f) == len, "the segments differ in length");
-	dma_gather(&t->wire, &f, to);
+	tap_vnet_gather(&t->wire, &f, to);
 	require(!memcmp(to, segment, len), "the segments differ");
 	parsed.data = segment;
 	frame_parse(&parsed);

@@ -77,7 +77,7 @@ static inline void come_and_go(struct host *h)
 	static u8 buf[1 << 20];
 	struct packet_info info[BURST];
 	struct packet_sock *ps = packet_sock_new(h, NULL, 1 << 16);
-	struct capture *c = capture_new(h, memfd_create("capture", MFD_CLOEXEC), 0, "stress", (1 << TAP_POINTS) - 1,
+	struct capture *c = capture_new(h, memfd_create("capture", MFD_CLOEXEC), 0, "stress", (1 << POINTS) - 1,
 					NULL, NULL, 1 << 21, 1);
 	pthread_t writer;
 

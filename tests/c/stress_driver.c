@@ -133,7 +133,7 @@ int main(void)
 
 	alarm(110);
 	host = path_host(1, &w->wire);
-	host->external_driver = 1;
+	host->nic.external_driver = 1;
 	host->live = w->wire.live = 1;
 	host->rx_pool_size = 256;
 	require(host_start(host) == 0, "the host does not start");

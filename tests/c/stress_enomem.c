@@ -160,7 +160,7 @@ static int start_all(struct host *unused)
 	(void)unused;
 	if (!h)
 		return -ENOMEM;
-	h->nic.wire = &wire->wire;
+	nic_plug(&h->nic, &wire->wire);
 	h->auto_sink = 1;
 	h->answers = 1;
 	h->nic.nqueues = 2;
@@ -253,7 +253,7 @@ static int memory_wire(struct host *h)
 	int rc = w ? mem_wire_sends(w) : -ENOMEM;
 
 	for (u32 i = 0; i < 9 && rc == 0; i++) {
-		rc = mem_wire_feed(w, &h->nic, frame, sizeof(frame), sizeof(frame), i);
+		rc = mem_wire_feed(w, frame, sizeof(frame), sizeof(frame), i);
 		require(w->nframes == i + (rc == 0), "the wire has another number of frames");
 	}
 	mem_wire_free(w);
@@ -270,8 +270,8 @@ static int tap_wire(struct host *h)
 	if (t) {
 		u32 nslots = t->nslots, slot_size = t->slot_size;
 
-		h->nic.wire = &t->wire;
-		rc = tap_slots_fit(&h->nic, 1 << 20, 9000);
+		nic_plug(&h->nic, &t->wire);
+		rc = nic_fit(&h->nic, 1 << 20, 9000);
 		require(rc ? t->nslots == nslots && t->slot_size == slot_size
 			   : t->nslots > nslots && t->slot_size > slot_size && t->nfree == t->nslots,
 			"the wire has other slots");

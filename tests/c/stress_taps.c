@@ -17,7 +17,7 @@ static struct host *host;
 static struct sk_buff packet;
 static u32 done;
 
-static void count(struct packet_tap *t, const struct tap_packet *p)
+static void count(struct packet_tap *t, const struct packet_seen *p)
 {
 	struct counting_tap *c = container_of(t, struct counting_tap, tap);
 
@@ -34,10 +34,10 @@ static void *change(void *unused)
 
 		require(c != NULL, "no memory");
 		c->tap.func = count;
-		packet_tap_add(host, &c->tap, TAP_STACK);
+		packet_tap_add(host, &c->tap, POINT_STACK);
 		if (i % 8 == 0)
 			sched_yield();
-		packet_tap_del(host, &c->tap, TAP_STACK);
+		packet_tap_del(host, &c->tap, POINT_STACK);
 		free(c);
 	}
 	return unused;
@@ -47,7 +47,7 @@ static void *change(void *unused)
 static void *walk(void *walks)
 {
 	while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE)) {
-		packet_taps_skb(host->cpu[0], TAP_STACK, &packet, 1, 0);
+		packet_taps_skb(host->cpu[0], POINT_STACK, &packet, 1, 0);
 		++*(u64 *)walks;
 	}
 	return NULL;
@@ -73,7 +73,7 @@ int main(void)
 	host = host_new(2);
 	require(host && stays, "no memory");
 	stays->tap.func = count;
-	packet_tap_add(host, &stays->tap, TAP_STACK);
+	packet_tap_add(host, &stays->tap, POINT_STACK);
 	inside = thread(walk, &walks);
 	outside = thread(walk_outside, &walks_outside);
 	for (u32 i = 0; i < CHANGERS; i++)
@@ -84,9 +84,9 @@ int main(void)
 	pthread_join(inside, NULL);
 	pthread_join(outside, NULL);
 	require(stays->seen == walks && stays->seen_outside == walks_outside, "a walk missed a tap, or saw it twice");
-	require(host->taps[TAP_STACK] == &stays->tap && !stays->tap.next, "a tap is still on the list");
-	packet_tap_del(host, &stays->tap, TAP_STACK);
-	require(!host->taps[TAP_STACK] && !host->tapped, "the point still counts as tapped");
+	require(host->taps[POINT_STACK] == &stays->tap && !stays->tap.next, "a tap is still on the list");
+	packet_tap_del(host, &stays->tap, POINT_STACK);
+	require(!host->taps[POINT_STACK] && !host->tapped, "the point still counts as tapped");
 	printf("%u taps came and went, %llu and %llu walks\n", CHANGERS * TURNS, (unsigned long long)walks,
 	       (unsigned long long)walks_outside);
 	free(stays);

@@ -1,0 +1,139 @@
+/* nic_init.c - the card is made, and the memory that it shares with its driver */
+#include "device.h"
+
+#define PAGE 4096u
+#define TX_REGION (4ull * PAGE + (u64)TX_POOL_SIZE * TX_BUF_LEN) /* a page to begin at, the ring on one each, buffers */
+
+_Static_assert(16 * TX_RING_SIZE <= PAGE, "the sending ring's parts take a page each");
+
+static const u8 default_key[40] = {
+	/* Microsoft's RSS verification key: the published vectors apply */
+	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
+	0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
+	0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
+};
+
+static const u32 no_cost[COST_MAX];
+
+/* nic_init() - a card as it comes: what a knob has no other default for */
+void nic_init(struct nic *nic)
+{
+	nic->nqueues = 1;
+	nic->ring_size = 256;
+	nic->buf_len = 2048;
+	nic->fifo.size = 65536;
+	nic->rx_csum = nic->tx_csum = 1;
+	nic->tx.done_ns = NEVER;
+	nic->rss.enabled = 1;
+	nic->filter.any = nic->filter.allmulti = 1;
+	nic->irq_next = nic->kick_ns = NEVER;
+	nic->horizon = nic->limit = NEVER;
+	nic->cost = no_cost;
+	nic->dma.memfd = nic->kick_fd = -1;
+	rss_set_key(&nic->rss, default_key, sizeof(default_key));
+	for (u32 i = 0; i < NIC_QUEUES_MAX; i++) {
+		nic->queue[i].nic = nic;
+		nic->queue[i].index = i;
+		nic->queue[i].irq.rx_frames = 1;
+		nic->queue[i].irq.deadline_ns = NEVER;
+		nic->queue[i].irq.call_fd = -1;
+	}
+}
+
+/* 2176 for 2048: a power of two would put every buffer's header into the same cache sets (layout measured) */
+static u32 buf_stride(const struct nic *nic)
+{
+	return align_up(nic->buf_len, 64) + 128;
+}
+
+/* nic_memory_init() - lay out one memfd: page 0 for the driver to read and write, then rings, then buffers for each queue
+ *
+ * It is laid out for the longest ring and queues_max queues: what is not used of it takes no memory.
+ */
+int nic_memory_init(struct nic *nic, u32 queues_max, u32 buffers_a_queue)
+{
+	const u32 n = RX_RING_MAX, desc = 16 * n, avail = align_up(6 + 2 * n, PAGE), used = align_up(6 + 8 * n, PAGE);
+	const u64 rings = (u64)desc + avail + used, buffers = (u64)buffers_a_queue * buf_stride(nic);
+	u64 at = PAGE, first_buffer, tx;
+	struct vnic_config *c;
+	int rc;
+
+	nic->queues_max = max_u32(nic->nqueues, queues_max);
+	nic->nqueues_open = nic->nqueues;
+	first_buffer = align_up((u32)(PAGE + rings * nic->queues_max), 65536);
+	tx = first_buffer + buffers * nic->queues_max;
+	rc = dma_init(&nic->dma, tx + TX_REGION);
+	if (rc < 0)
+		return rc;
+	nic->config = c = (void *)nic->dma.base;
+	*c = (struct vnic_config){ .magic = VNIC_MAGIC,
+				   .abi = VNIC_ABI,
+				   .region_size = nic->dma.size,
+				   .nqueues = nic->nqueues,
+				   .mtu = (u16)min_u32(nic->mtu, 65535) };
+	c->device_features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_NET_F_GUEST_CSUM |
+			     1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_HASH_REPORT;
+	if (nic->tx_csum)
+		c->device_features |= 1ull << VIRTIO_NET_F_CSUM;
+	if (nic->tx_csum && nic->wire && nic->wire->vnet)
+		c->device_features |= 1ull << VIRTIO_NET_F_HOST_USO;
+	nic->offers = c->device_features;
+	tx = (tx + PAGE - 1) & ~(u64)(PAGE - 1);
+	c->tx = (struct vnic_queue_config){ .size = TX_RING_SIZE,
+					    .desc = tx,
+					    .avail = tx + PAGE,
+					    .used = tx + 2 * PAGE,
+					    .buffers = tx + 3 * PAGE,
+					    .buf_stride = TX_BUF_LEN,
+					    .buf_count = TX_POOL_SIZE };
+	memcpy(c->mac, nic->filter.addr, 6);
+	for (u32 i = 0; i < nic->queues_max; i++, at += rings) {
+		struct vnic_queue_config *q = &c->queue[i];
+
+		q->size = nic->ring_size;
+		q->desc = at;
+		q->avail = at + desc;
+		q->used = at + desc + avail;
+		q->buffers = first_buffer + i * buffers;
+		q->buf_stride = buf_stride(nic);
+		q->buf_count = buffers_a_queue;
+		nic->layout[i] = *q;
+	}
+	return 0;
+}
+
+static struct frame *held(void *card, u32 i)
+{
+	struct nic *nic = card;
+	u32 in_fifo = nic->fifo.head - nic->fifo.tail;
+
+	if (i < in_fifo)
+		return &nic->fifo.slot[(nic->fifo.tail + i) & nic->fifo.mask];
+	i += (u32)nic->burst_pos - in_fifo;
+	return i < (u32)nic->burst_len ? &nic->burst[i] : NULL;
+}
+
+/* nic_plug() - from now on it reads this wire */
+void nic_plug(struct nic *nic, struct wire *w)
+{
+	nic->wire = w;
+	w->held = held;
+	w->card = nic;
+}
+
+/* nic_fit() - the packet memory or the MTU is about to change, and nobody runs: the wire makes room. Return: 0 or -ENOMEM */
+int nic_fit(struct nic *nic, u32 fifo_bytes, u32 mtu)
+{
+	return nic->wire->fit ? nic->wire->fit(nic->wire, fifo_bytes, mtu) : 0;
+}
+
+/* nic_exit() - the card is gone, and its end of the memory */
+void nic_exit(struct nic *nic)
+{
+	dma_exit(&nic->dma);
+	call_exit(nic);
+	free(nic->fifo.slot);
+	free(nic->arfs.filter);
+	free(nic->rules.rule);
+	free(nic->tx.memory);
+}
