@@ -326,7 +326,7 @@ void live_stop(struct host *h)
 {
 	u64 now = clock_ns(); /* all go on from here: what one has sent, another would else do at an earlier time */
 
-	h->live = 0;
+	h->live = h->nic.live = 0;
 	h->nic.now = max_u64(h->nic.now, now);
 	h->nic.wire->live = 0;
 	h->nic.wire->eof = 1;
