@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import frames
+import needs
 import pytest
 
 from vnic import commands
@@ -24,7 +25,7 @@ def ours(h, line):
 
 
 def real(line):
-    done = subprocess.run(["ip", *line.split()], capture_output=True, text=True, check=False, timeout=30)
+    done = needs.run("ip", *line.split(), capture_output=True, text=True, check=False)
     return done.stdout, done.stderr, done.returncode
 
 
