@@ -79,14 +79,15 @@ def require(*names: str) -> None:
 
 
 def others_env() -> dict[str, str]:
-    """The environment for a program that is not ours: a sanitizer that is preloaded into ours would judge that one too."""
+    """The environment for a program that is not ours: a sanitizer that is preloaded into ours would judge it too."""
     return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
 def run(*command: str, **options: object) -> subprocess.CompletedProcess:
     """Run a program of the table, which has to succeed; skip the test that calls this if it is missing."""
     require(command[0])
-    return subprocess.run(command, **({"check": True, "timeout": 30, "env": others_env()} | options))
+    check = options.pop("check", True)
+    return subprocess.run(command, check=check, **({"timeout": 30, "env": others_env()} | options))
 
 
 def _names(groups: list[str]) -> list[str]:

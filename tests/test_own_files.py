@@ -1,4 +1,4 @@
-"""The card's thread has a table of file descriptors of its own (csrc/machine/own_files.c): what is in it, and what is not."""
+"""The card's thread has a table of file descriptors of its own (csrc/lib/own_files.c): what is in it, and what not."""
 
 import contextlib
 import fcntl

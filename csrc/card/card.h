@@ -17,16 +17,7 @@ struct mac_filter {
 };
 int filter_frame(const struct mac_filter *mf, const struct frame *f);  /* -1: pass, else the fate */
 
-/* ---- rss.c: parse, Toeplitz hash, indirection table ---- */
-
-#define HASH_NONE 0                /* virtio_net_hdr_v1_hash.hash_report, virtio 1.2 section 5.1.6.4.5 */
-#define HASH_IPV4 1
-#define HASH_TCPV4 2
-#define HASH_UDPV4 3
-#define HASH_IPV6 4
-#define HASH_TCPV6 5
-#define HASH_UDPV6 6
-#define HASH_TYPES 7
+/* ---- rss.c: Toeplitz hash, indirection table ---- */
 
 #define RSS_IP_SRC 1               /* what of a flow is hashed, in ethtool's letters: s d f n */
 #define RSS_IP_DST 2
@@ -50,8 +41,6 @@ void rss_set_key(struct rss *r, const u8 *key, u32 len);
 void rss_set_fields(struct rss *r, u32 hash_type, u32 fields);
 void rss_set_symmetric(struct rss *r, int on);
 u32 rss_toeplitz(const struct rss *r, const u8 *input, u32 len);
-int frame_parse(struct frame *f);
-u32 frame_ipv6_transport(const u8 *ip, u32 end, u8 *next); /* offset behind extension headers, and what is there; 0: beyond end */
 void rss_frame(const struct rss *r, struct frame *f);
 u16 rss_queue(const struct rss *r, u32 hash);
 u32 rss_key_id(const struct rss *r);   /* another one when anything that a hash depends on was changed */
@@ -242,7 +231,7 @@ struct nic {
 	/* what the machine that it is in tells it */
 	const u32 *cost;               /* enum cost: ns, ps a byte */
 	u8 live, external_driver;      /* its thread reads the clock; its driver is in another process */
-	u32 spinners;                  /* virtual time: readers that look at its rings, and sleep until something is there */
+	const u32 *spinners;           /* virtual time: how many look at its rings, and sleep until something is there */
 	u64 limit;                     /* it stops when so many frames were offered */
 	/* who looks on: bit per point, and what is called then. again: it was seen at this point before */
 	u32 watched;

@@ -61,7 +61,7 @@ void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 	bool serviced = irq->pending ? irq->serviced : !wanted;
 
 	/* the interrupt may be off because a reader polls, which is idle until something can have changed */
-	if (unlikely(q->nic->spinners && q->driver))
+	if (unlikely(*q->nic->spinners && q->driver))
 		q->driver->published(q, now);
 	if (serviced) {
 		usecs = READ_ONCE(irq->rx_usecs_irq);

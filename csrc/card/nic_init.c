@@ -29,6 +29,7 @@ void nic_init(struct nic *nic)
 	nic->irq_next = nic->kick_ns = NEVER;
 	nic->horizon = nic->limit = NEVER;
 	nic->cost = no_cost;
+	nic->spinners = no_cost;
 	nic->dma.memfd = nic->kick_fd = -1;
 	rss_set_key(&nic->rss, default_key, sizeof(default_key));
 	for (u32 i = 0; i < NIC_QUEUES_MAX; i++) {

@@ -35,6 +35,7 @@ struct driver_queue {
 	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used, irqs;
 	u64 irqs_by[CPUS_MAX], irqs_counted; /* by CPUs that took its interrupts before, and how many those are */
 };
+void driver_setup(struct host *h);           /* what the stack is to know of the card */
 int driver_open_queue(struct host *h, u32 i); /* 0, or -errno; then driver_free_queue() */
 void driver_free_queue(struct host *h, u32 i);
 int driver_dim(struct driver_queue *dq);
@@ -47,12 +48,16 @@ void driver_close(struct driver_queue *dq);  /* frames left in the ring end as D
 
 /* ---- driver_ethtool.c, irq_affinity.c: knobs change while nobody moves ---- */
 
-int ring_settle(struct driver_queue *dq);
 int driver_set_ringparam(struct host *h, u32 size);
 int driver_set_channels(struct host *h, u32 nqueues);
 int driver_set_adaptive(struct host *h, u32 on);
 void netif_set_weights(struct host *h);
 void dev_set_threaded(struct host *h, u32 on);
+u32 arfs_queue(const struct host *h, u32 cpu);                      /* rx_cpu_rmap */
+int arfs_set(struct host *h, u32 on);
+void arfs_clear(struct host *h);
+int rx_flow_steer(struct softnet_data *sd, const struct sk_buff *skb, u32 queue, u32 flow);
+void arfs_expire(struct softnet_data *sd);
 u64 irq_affinity(const struct host *h, u32 queue);
 u32 irq_cpu(const struct host *h, u32 queue);
 u64 irq_count(const struct driver_queue *dq, u32 cpu);

@@ -7,6 +7,22 @@
  */
 #include "prelude.h"
 
+/* The CPU polls until it has taken all that the card has written. Return: 0, or -EBUSY: it does not get there */
+static int ring_settle(struct driver_queue *dq)
+{
+	struct softnet_data *sd = dq->napi.sd;
+	const u16 *used = &dq->vq.used->idx;
+
+	for (u32 turns = 0; READ_ONCE(*used) != dq->vq.last_used || machine_mid_poll(sd); turns++) {
+		if (turns == TURNS_MAX || dq->vq.broken)
+			return -EBUSY;
+		if (!(dq->napi.state & NAPI_STATE_SCHED))
+			raise_hardirq(sd, dq->nicq->index, machine_clock(sd));
+		machine_turn(sd);
+	}
+	return 0;
+}
+
 /* The buffers of a ring that nobody will fill go home. */
 static void unpost(struct driver_queue *dq)
 {

@@ -85,6 +85,27 @@ static u64 taken(const struct nic_queue *q)
 
 static const struct nic_driver driver_asked = { interrupt, published, pool_dry, taken };
 
+/* ---- what the stack knows of it ---- */
+
+static void irq_handler(struct napi_struct *n)
+{
+	driver_irq(container_of(n, struct driver_queue, napi));
+}
+
+/* driver_setup() - before there is a driver, and without one */
+void driver_setup(struct host *h)
+{
+	h->dev = (struct net_device){
+		.dev_addr = h->nic.filter.addr,
+		.mtu = &h->nic.mtu,
+		.real_num_rx_queues = &h->nic.nqueues,
+		.ntuple = &h->nic.ntuple,
+		.irq_handler = irq_handler,
+		.ndo_rx_flow_steer = rx_flow_steer,
+		.rx_cpu_rmap = arfs_queue,
+	};
+}
+
 /* ---- a queue comes and goes ---- */
 
 int driver_open_queue(struct host *h, u32 i)
@@ -105,7 +126,7 @@ int driver_open_queue(struct host *h, u32 i)
 	if (rc < 0)
 		return rc;
 	dq->pool.owner = sd;
-	dq->pool.nicq = dq->nicq;
+	dq->pool.queue = i;
 	rc = virtqueue_driver_init(&dq->vq, nic->ring_size);
 	if (rc < 0)
 		return rc;
@@ -123,6 +144,7 @@ int driver_open_queue(struct host *h, u32 i)
 	napi_enable(&dq->napi);
 	nic->config->queue[i].enabled = 1;
 	dq->nicq->driver = &driver_asked;
+	h->dev.napi[i] = &dq->napi;
 	virtqueue_enable_cb(&dq->vq);
 	driver_refill(dq);
 	return 0;
@@ -150,6 +172,7 @@ void driver_free_queue(struct host *h, u32 i)
 	struct driver_queue *dq = h->dq[i];
 
 	h->nic.queue[i].driver = NULL;
+	h->dev.napi[i] = NULL;
 	if (dq) {
 		rx_pool_exit(&dq->pool);
 		virtqueue_driver_free(&dq->vq);

@@ -10,8 +10,6 @@
  */
 #include "prelude.h"
 
-#define TURNS_MAX (1u << 20)
-
 static u64 cpus_there(const struct host *h)
 {
 	return ~0ull >> (CPUS_MAX - h->ncpus);

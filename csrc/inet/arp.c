@@ -29,12 +29,12 @@ void arp_send(struct host *h, struct softnet_data *sd, u16 op, const struct inet
 		net = ip_route(h, tip, &via);
 	eth = tx_header(&h->tx, packet);
 	memcpy(eth, to_mac ? to_mac : all, 6);
-	memcpy(eth + 6, h->nic.filter.addr, 6);
+	memcpy(eth + 6, h->dev.dev_addr, 6);
 	store16(eth + 12, 0x0608);
 	arp = eth + ETH_HLEN;
 	memcpy(arp, fixed, 8);
 	arp[7] = (u8)op;
-	memcpy(arp + 8, h->nic.filter.addr, 6);
+	memcpy(arp + 8, h->dev.dev_addr, 6);
 	memset(arp + 14, 0, 4);
 	if (sip || net)
 		inet_addr_put(sip ? sip : &net->addr, arp + 14);

@@ -77,7 +77,7 @@ static inline void deliver(struct softnet_data *sd, struct sk_buff *skb, u8 prot
 	}
 	COUNT(sd->mib[v6 ? Ip6_InDelivers : Ip_InDelivers], 1);
 	if (unlikely(python))
-		upcall_push(sd, skb, python);
+		sd->host->upcall(sd, skb, python);
 	else if (likely(proto == 17))
 		udp_rcv(sd, skb);
 	else if (proto == 6)

@@ -226,7 +226,7 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 			memcpy(mac + 2, eth + ETH_HLEN + 36, 4);
 		}
 		memcpy(eth, mac, 6);
-		memcpy(eth + 6, h->nic.filter.addr, 6);
+		memcpy(eth + 6, h->dev.dev_addr, 6);
 		return dev_queue_xmit(h, sd, packet);
 	}
 	return neigh_output(h, sd, nexthop, packet);
@@ -237,7 +237,9 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 /* RFC 791: every link takes 68 bytes. */
 u32 ip_mtu(const struct host *h)
 {
-	return !h->nic.mtu ? 1500 : h->nic.mtu < 68 ? 68 : h->nic.mtu;
+	u32 mtu = *h->dev.mtu;
+
+	return !mtu ? 1500 : mtu < 68 ? 68 : mtu;
 }
 
 /* The checksum over all of it, into head: fragments carry it in the first. */

@@ -48,7 +48,7 @@ static void send(struct host *h, struct softnet_data *sd, struct outgoing *o, u8
 	inet_addr_put(target, o->head + 8);
 	o->head[NS_LEN] = option;
 	o->head[NS_LEN + 1] = 1;
-	memcpy(o->head + NS_LEN + 2, h->nic.filter.addr, 6);
+	memcpy(o->head + NS_LEN + 2, h->dev.dev_addr, 6);
 	o->head_len = NS_LEN + MAC_OPTION_LEN;
 	COUNT(h->out_mib[Icmp6_OutMsgs], 1);
 	ip_output_locked(h, sd, o);

@@ -167,7 +167,7 @@ static int xmit_to(struct host *h, struct softnet_data *sd, const u8 *mac, u32 p
 	u8 *eth = tx_header(&h->tx, packet);
 
 	memcpy(eth, mac, 6);
-	memcpy(eth + 6, h->nic.filter.addr, 6);
+	memcpy(eth + 6, h->dev.dev_addr, 6);
 	return dev_queue_xmit(h, sd, packet);
 }
 

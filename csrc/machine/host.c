@@ -61,6 +61,11 @@ struct host *host_new(u32 ncpus)
 	h->neigh.timer_ask = NEVER;
 	nic_init(&h->nic);
 	h->nic.cost = h->cost;
+	h->nic.spinners = &h->spinners;
+	driver_setup(h);
+	h->timer[TIMER_IPFRAG] = inet_frag_expire;
+	h->timer[TIMER_NEIGH] = neigh_timer;
+	h->upcall = upcall_push;
 	inet_frags_defaults(h);
 	for (u32 i = 0; i < ncpus; i++) {
 		h->cpu[i] = cpu_new(h, i);

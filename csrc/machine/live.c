@@ -321,6 +321,14 @@ int nic_thread(struct nic *nic)
 	return event;
 }
 
+/* machine_pause() - 1: come home and wait; 0: go on. Whoever sleeps is to be woken by the caller, over the eventfds. */
+void machine_pause(struct host *h, u32 pause)
+{
+	__atomic_store_n(&h->nic.pause, pause, __ATOMIC_SEQ_CST);
+	for (u32 i = 0; i < h->ncpus; i++)
+		__atomic_store_n(&h->cpu[i]->pause, pause, __ATOMIC_SEQ_CST);
+}
+
 /* live_stop() - after all threads came home: what they left is run out in virtual time, by the caller's thread */
 void live_stop(struct host *h)
 {

@@ -13,13 +13,6 @@ void upcall_push(struct softnet_data *sd, struct sk_buff *skb, u32 handler);
 int upcall_peek(struct host *h, u8 *buf, u64 size, u32 *offsets, u32 *handler, u64 *t_ns); /* a burst for one handler */
 void upcall_done(struct host *h, const u8 *verdicts, int n);  /* for the burst last peeked: 1 delivered, 0 dropped */
 
-/* ---- stop_machine.c: knobs change while nobody moves ---- */
-
-void machine_pause(struct host *h, u32 pause);
-u64 machine_clock(const struct softnet_data *sd);
-void machine_turn(struct softnet_data *sd);
-void machine_settle(struct host *h);
-
 /* ---- host.c, vtime.c, live.c: the machine, and the two drivers of its stages ---- */
 
 enum event { EV_DONE, EV_SLICE, EV_UPCALL, EV_FILTER, EV_WIRE, EV_STOPPED, EV_PAUSED };
@@ -29,7 +22,11 @@ struct host {
 	u64 jiffy_ns;
 	struct softnet_data *cpu[CPUS_MAX];
 	struct nic nic;
+	struct net_device dev;
 	struct driver_queue *dq[NIC_QUEUES_MAX];
+	void (*timer[TIMERS_MAX])(struct softnet_data *sd);
+	void (*upcall)(struct softnet_data *sd, struct sk_buff *skb, u32 handler); /* Python's */
+	u32 spinners;                  /* virtual time: readers that look at a ring, and sleep until something is there */
 	u32 rx_pool_size;
 	u8 live, gro, auto_sink, ip_any, vlan_any;
 	u32 spin_max_ns;               /* live: CPUs look for work before they sleep, so long at most */
@@ -90,7 +87,6 @@ enum event vtime_run_until(struct host *h, u64 until_ns);
 enum event vtime_step(struct host *h);              /* one agent's turn: EV_SLICE */
 int nic_thread(struct nic *nic);               /* live: the device's thread; returns an event */
 int cpu_thread(struct softnet_data *sd);       /* live: a CPU's thread; returns when stopped */
+void machine_pause(struct host *h, u32 pause);
 void live_stop(struct host *h);
 u32 live_spin_max(u32 ncpus);
-u64 host_now(struct host *h, struct softnet_data *sd);     /* sd NULL: a Python thread */
-u64 vtime_latest(const struct host *h);

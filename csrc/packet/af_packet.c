@@ -1,6 +1,6 @@
-/* af_packet.c - packet sockets, and the taps they hang on. Linux: net/packet/af_packet.c, ptype_all in net/core/dev.c
+/* af_packet.c - packet sockets. Linux: net/packet/af_packet.c
  *
- *   netif_receive_skb.c -> packet_taps_skb(): each tap of the point -> packet_rcv(): bpf.c wants it? -> the socket's ring
+ *   packet_taps.c: each tap of the point -> packet_rcv(): bpf.c wants it? -> the socket's ring
  *   packet_recv(): from the ring to Python
  *
  * A packet socket sees what Linux's does: packets after GRO and RPS, before the protocols; merged ones with the first
@@ -10,101 +10,10 @@
  * The ring is bounded and the socket's own. What does not fit is counted (tp_drops), and that is all: the packet goes on,
  * its fate and its time are the same with and without. CPUs take the ring's lock to put something in, readers take one
  * of their own. Two more points to tap are in the card and where a packet ends; a file (pcapng.c) can hang on all of them.
- *
- * Taps come and go while CPUs run: whoever walks a list has an odd number in a counter of its own, and who takes a tap
- * off the list waits until he saw each counter even, or moved. When nobody taps a point this costs one branch.
  */
 #include "prelude.h"
 
 #include <unistd.h>
-
-/* ---- the lists ---- */
-
-static void walk(struct host *h, u32 *walking, const struct packet_seen *p)
-{
-	__atomic_store_n(walking, *walking + 1, __ATOMIC_SEQ_CST); /* Pairs with wait_for(). */
-	for (struct packet_tap *t = __atomic_load_n(&h->taps[p->point], __ATOMIC_SEQ_CST); t;
-	     t = smp_load_acquire(&t->next))
-		t->func(t, p);
-	smp_store_release(walking, *walking + 1);
-}
-
-/* A frame at the card. */
-static void watch(struct nic *nic, enum packet_point point, const struct frame *f, u64 t_ns, int fate, int again)
-{
-	walk(container_of(nic, struct host, nic), &nic->in_taps,
-	     &(struct packet_seen){ .point = point, .frame = f, .t_ns = t_ns, .fate = fate, .again = (u32)again });
-}
-
-static void watch_card(struct host *h)
-{
-	h->nic.watch = watch;
-	smp_store_release(&h->nic.watched, h->tapped & (1u << POINT_WIRE | 1u << POINT_NIC));
-}
-
-void packet_tap_add(struct host *h, struct packet_tap *t, enum packet_point point)
-{
-	spin_lock(&h->taps_lock);
-	t->next = h->taps[point];
-	__atomic_store_n(&h->taps[point], t, __ATOMIC_SEQ_CST); /* Pairs with walk(). */
-	WRITE_ONCE(h->tapped, h->tapped | 1u << point);
-	watch_card(h);
-	spin_unlock(&h->taps_lock);
-}
-
-static void wait_for(const u32 *walking)
-{
-	u32 was = __atomic_load_n(walking, __ATOMIC_SEQ_CST);
-
-	while (was & 1 && smp_load_acquire(walking) == was)
-		sched_yield();
-}
-
-/* packet_tap_del() - when it returns, nobody is in it or can come in */
-void packet_tap_del(struct host *h, struct packet_tap *t, enum packet_point point)
-{
-	struct packet_tap **link = &h->taps[point];
-
-	spin_lock(&h->taps_lock);
-	while (*link && *link != t)
-		link = &(*link)->next;
-	if (*link)
-		__atomic_store_n(link, t->next, __ATOMIC_SEQ_CST);
-	if (!h->taps[point])
-		WRITE_ONCE(h->tapped, h->tapped & ~(1u << point));
-	watch_card(h);
-	spin_unlock(&h->taps_lock);
-	wait_for(&h->nic.in_taps);
-	for (u32 i = 0; i < h->ncpus; i++)
-		wait_for(&h->cpu[i]->in_taps);
-}
-
-noinline void packet_taps_skb(struct softnet_data *sd, enum packet_point point, const struct sk_buff *skb, u64 t_ns,
-			      int fate)
-{
-	walk(sd->host, &sd->in_taps,
-	     &(struct packet_seen){ .point = point, .skb = skb, .t_ns = t_ns, .cpu = sd->cpu, .fate = fate });
-}
-
-noinline void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate)
-{
-	packet_taps_skb(sd, POINT_STACK, skb, sd->now, fate);
-}
-
-/* packet_taps_outside() - a Python thread has no counter: it holds the lock that packet_tap_del() takes */
-void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate)
-{
-	struct packet_seen p = { .point = POINT_STACK, .skb = skb, .t_ns = h->live ? clock_ns() : 0, .fate = fate };
-
-	if (likely(!READ_ONCE(h->taps[POINT_STACK])))
-		return;
-	for (u32 i = 0; i < h->ncpus && !h->live; i++)
-		p.t_ns = max_u64(p.t_ns, h->cpu[i]->now);
-	spin_lock(&h->taps_lock);
-	for (struct packet_tap *t = h->taps[POINT_STACK]; t; t = t->next)
-		t->func(t, &p);
-	spin_unlock(&h->taps_lock);
-}
 
 /* ---- a packet socket ---- */
 

@@ -302,7 +302,7 @@ static int keep_frame_ids(struct host *h)
 {
 	int rc = 0;
 
-	for (u32 i = 0; i < h->nic.nqueues_open && rc == 0; i++)
+	for (u32 i = 0; i < NIC_QUEUES_MAX && rc == 0; i++)
 		rc = h->dq[i] ? rx_pool_keep_ids(&h->dq[i]->pool) : 0;
 	return rc;
 }

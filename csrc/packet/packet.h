@@ -16,26 +16,7 @@ struct bpf_prog *bpf_prog_new(const struct bpf_insn *insn, u32 len, int tag_in_b
 void bpf_prog_free(struct bpf_prog *p);
 u32 bpf_run(const struct bpf_prog *prog, const struct sk_buff *skb, u32 cpu);
 
-/* ---- af_packet.c: taps, and the packet sockets that hang on them ---- */
-
-struct packet_seen {
-	enum packet_point point;
-	u32 cpu;
-	const struct sk_buff *skb;     /* one of these two is NULL */
-	const struct frame *frame;
-	u64 t_ns;
-	int fate;                      /* -1: none yet */
-	u32 again;                     /* this point has seen the frame before: only the fate is new */
-};
-struct packet_tap {
-	struct packet_tap *next;
-	void (*func)(struct packet_tap *t, const struct packet_seen *p);
-};
-void packet_tap_add(struct host *h, struct packet_tap *t, enum packet_point point);
-void packet_tap_del(struct host *h, struct packet_tap *t, enum packet_point point);
-void packet_taps_skb(struct softnet_data *sd, enum packet_point point, const struct sk_buff *skb, u64 t_ns, int fate);
-void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate);
-void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate);  /* of a Python thread */
+/* ---- af_packet.c: packet sockets ---- */
 
 /* what recvmsg(2) tells beside the bytes: sockaddr_ll, tpacket_auxdata, SO_TIMESTAMPNS */
 struct packet_info {

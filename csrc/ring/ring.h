@@ -26,6 +26,15 @@ struct virtio_net_hdr_v1_hash {
 	u16 hash_report, padding;
 };
 
+#define HASH_NONE 0                /* virtio_net_hdr_v1_hash.hash_report, virtio 1.2 section 5.1.6.4.5 */
+#define HASH_IPV4 1
+#define HASH_TCPV4 2
+#define HASH_UDPV4 3
+#define HASH_IPV6 4
+#define HASH_TCPV6 5
+#define HASH_UDPV6 6
+#define HASH_TYPES 7
+
 #define VIRTIO_F_VERSION_1 32              /* bit numbers */
 #define VIRTIO_F_EVENT_IDX 29
 #define VIRTIO_NET_F_CSUM 0

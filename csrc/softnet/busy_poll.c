@@ -16,9 +16,9 @@ int busy_poll_begin(struct softnet_data *sd)
 	u32 queue = b->queue;
 
 	b->queue = 0; /* it slept, or read, before it does this again */
-	if (!sd->host->busy_read || !queue || sd->host->dq[queue - 1]->napi.sd != sd)
+	if (!sd->host->busy_read || !queue || sd->host->dev.napi[queue - 1]->sd != sd)
 		return 0;
-	b->napi = &sd->host->dq[queue - 1]->napi;
+	b->napi = sd->host->dev.napi[queue - 1];
 	b->end = sd->now + sd->host->busy_read * 1000ull;
 	return 1;
 }
@@ -27,7 +27,7 @@ static void set_idle(struct softnet_data *sd, u8 idle)
 {
 	if (idle == sd->busy.idle) /* live, always */
 		return;
-	sd->host->nic.spinners += idle ? 1u : -1u;
+	sd->host->spinners += idle ? 1u : -1u;
 	sd->busy.idle = idle;
 }
 

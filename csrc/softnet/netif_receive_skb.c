@@ -46,7 +46,7 @@ static bool deliver(struct softnet_data *sd, struct sk_buff *skb)
 		if (pt->type != skb->protocol)
 			continue;
 		if (unlikely(pt->python))
-			upcall_push(sd, skb, pt->python);
+			h->upcall(sd, skb, pt->python);
 		else
 			pt->func(sd, skb);
 		return true;

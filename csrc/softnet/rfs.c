@@ -17,7 +17,7 @@ int rfs_init(struct host *h, u32 flow_cnt, u32 sock_entries)
 	int rc = rfs_set_sock_entries(h, sock_entries);
 
 	h->rps_cpu_mask = round_up_pow2(h->ncpus) - 1;
-	for (u32 q = 0; q < h->nic.nqueues && rc == 0; q++)
+	for (u32 q = 0; q < *h->dev.real_num_rx_queues && rc == 0; q++)
 		rc = rfs_set_flow_cnt(h, q, flow_cnt);
 	return rc;
 }
@@ -143,7 +143,7 @@ static bool is_active(struct host *h, const struct rps_dev_flow *f, u32 log)
 static u32 steer_in_card(struct softnet_data *sd, const struct sk_buff *skb, u32 hash, u32 cpu)
 {
 	struct host *h = sd->host;
-	u32 queue = arfs_queue(h, cpu), slot;
+	u32 queue = h->dev.rx_cpu_rmap(h, cpu), slot;
 	struct rps_dev_flow *f;
 	int filter;
 
@@ -154,7 +154,7 @@ static u32 steer_in_card(struct softnet_data *sd, const struct sk_buff *skb, u32
 	if (READ_ONCE(f->filter) != RPS_NO_FILTER && READ_ONCE(f->hash) != hash &&
 	    is_active(h, f, h->rps_flow_log[queue] - 1u))
 		return 0;
-	filter = rx_flow_steer(sd, skb, queue, slot);
+	filter = h->dev.ndo_rx_flow_steer(sd, skb, queue, slot);
 	if (filter < 0)
 		return 0;
 	WRITE_ONCE(f->filter, (u16)filter);
@@ -167,7 +167,7 @@ static u32 set_rps_cpu(struct softnet_data *sd, const struct sk_buff *skb, u32 r
 {
 	struct host *h = sd->host;
 	struct rps_dev_flow *old = deref(h, rflow), *f = old;
-	u32 steered = unlikely(h->nic.ntuple) ? steer_in_card(sd, skb, hash, cpu) : 0;
+	u32 steered = unlikely(*h->dev.ntuple) ? steer_in_card(sd, skb, hash, cpu) : 0;
 
 	COUNT(sd->rfs_moved, 1);
 	if (steered) {

@@ -98,7 +98,7 @@ static void wake_starved(struct rx_pool *p, struct softnet_data *sd)
 		if (sd && sd != owner)
 			sd->horizon = min_u64(sd->horizon, now + (owner->cpu > sd->cpu));
 	}
-	raise_hardirq(owner, p->nicq->index, now);
+	raise_hardirq(owner, p->queue, now);
 }
 
 static void push_returned(struct softnet_data *sd, struct rx_pool *p, struct sk_buff *head, struct sk_buff *tail)

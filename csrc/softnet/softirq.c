@@ -69,14 +69,14 @@ void do_hardirqs(struct softnet_data *sd)
 	pending = __atomic_exchange_n(&sd->irq_pending, 0, __ATOMIC_SEQ_CST);
 	for (; pending; pending &= pending - 1) {
 		u32 queue = (u32)__builtin_ctz(pending);
-		struct driver_queue *dq = sd->host->dq[queue];
+		struct napi_struct *n = sd->host->dev.napi[queue];
 
 		cpu_charge(sd, COST_HARDIRQ);
 		COUNT(sd->hardirqs, 1);
-		if (likely(dq->napi.sd == sd))
-			driver_irq(dq);
+		if (likely(n->sd == sd))
+			sd->host->dev.irq_handler(n);
 		else /* it was on its way here while its queue moved */
-			raise_hardirq(dq->napi.sd, queue, sd->now);
+			raise_hardirq(n->sd, queue, sd->now);
 	}
 	sd->inline_softirq = 1; /* irq_exit() runs what was raised */
 }

@@ -70,7 +70,7 @@ struct rx_pool {
 	u32 *free;
 	struct sk_buff *skbs;      /* skb i describes buffer i */
 	struct softnet_data *owner;
-	struct nic_queue *nicq;
+	u32 queue;                 /* whose ring it fills */
 	struct sk_buff *returned;  /* what other CPUs gave back: a chain pushed by compare-and-swap, taken whole */
 	u32 starved;               /* the ring could not be refilled: wake the driver when a buffer comes back */
 	u64 *frame_id;             /* of the first frame in skb i; NULL: nobody has asked */
@@ -162,7 +162,7 @@ int net_rx_action(struct softnet_data *sd);  /* 1: the run ended, 0: time passed
 /* ---- softirq.c: one emulated CPU. hardirq over softirq over tasks ---- */
 
 /* timer.c */
-enum timer { TIMER_IPFRAG, TIMER_NEIGH, TIMERS_MAX };
+enum timer { TIMER_IPFRAG, TIMER_NEIGH, TIMERS_MAX }; /* functions: host.timer */
 
 /**
  * struct softnet_data - what one CPU owns; written only by that CPU unless a field says otherwise
@@ -260,9 +260,19 @@ void local_bh_enable(struct softnet_data *sd);
 void timer_plan(struct softnet_data *sd);
 void mod_timer(struct softnet_data *sd, enum timer which, u64 at_ns);
 void run_timers(struct softnet_data *sd);
+u64 host_now(struct host *h, struct softnet_data *sd);     /* sd NULL: a Python thread */
+u64 vtime_latest(const struct host *h);
 u64 cpu_next(struct softnet_data *sd);       /* when it has something to do; ~0: not known */
 int reader_run(struct softnet_data *sd);     /* one wake-up's worth of reading. Return: 1 = more to read */
 int need_resched(struct softnet_data *sd);   /* is the slice of the task that runs over, and somebody else waits? */
+
+/* ---- stop_machine.c: knobs change while nobody moves ---- */
+
+#define TURNS_MAX 1048576          /* of a CPU: a poll ends after so many for sure */
+int machine_mid_poll(const struct softnet_data *sd);
+u64 machine_clock(const struct softnet_data *sd);
+void machine_turn(struct softnet_data *sd);
+void machine_settle(struct host *h);
 
 /* ---- gro.c: hold and merge. gro_inet.c: VLAN, IP, one tunnel; gro_tcp.c, gro_udp.c: may it join?  ---- */
 
@@ -307,6 +317,28 @@ u32 gro_lost_ids(const struct sk_buff *skb); /* of a merged skb */
 u32 gro_lost_psh(const struct sk_buff *skb);
 void gro_account(struct softnet_data *sd, const struct sk_buff *skb, enum gro_end why);
 
+/* ---- the card as the stack sees it ---- */
+
+/**
+ * struct net_device - what the stack knows of the card; its driver fills it in. Linux: include/linux/netdevice.h
+ * @dev_addr:           6 bytes, where the card has them
+ * @mtu:                bytes of payload, 0: as a TAP that was not asked
+ * @real_num_rx_queues: receive queues in use
+ * @ntuple:             1: the card takes filters for flows
+ * @napi:               of each receive queue, NULL: there is none
+ * @irq_handler:        runs on the CPU that took the interrupt of that NAPI's queue
+ * @ndo_rx_flow_steer:  have the card bring the skb's flow to a queue. Return: the filter's number, -errno: it stays where it is
+ * @rx_cpu_rmap:        Return: the queue that interrupts this CPU
+ */
+struct net_device {
+	const u8 *dev_addr, *ntuple;
+	const u32 *mtu, *real_num_rx_queues;
+	struct napi_struct *napi[NIC_QUEUES_MAX];
+	void (*irq_handler)(struct napi_struct *n);
+	int (*ndo_rx_flow_steer)(struct softnet_data *sd, const struct sk_buff *skb, u32 queue, u32 flow);
+	u32 (*rx_cpu_rmap)(const struct host *h, u32 cpu);
+};
+
 /* ---- flow_dissector.c, rps.c, rfs.c, flow_limit.c, backlog.c: another CPU ---- */
 
 u32 skb_get_hash(const struct host *h, struct sk_buff *skb);   /* siphash over sorted addresses and ports; never 0 for IP */
@@ -329,11 +361,6 @@ void rps_record_sock_flow(struct host *h, u32 hash, u32 cpu);       /* a flow's 
 void rfs_queued(struct host *h, u32 rflow, u32 tail);               /* under the target's lock */
 u32 rfs_head(struct host *h, u32 cpu);
 int rps_may_expire_flow(struct host *h, u32 queue, u32 slot, u32 filter);
-u32 arfs_queue(const struct host *h, u32 cpu);                      /* rx_cpu_rmap */
-int arfs_set(struct host *h, u32 on);
-void arfs_clear(struct host *h);
-int rx_flow_steer(struct softnet_data *sd, const struct sk_buff *skb, u32 queue, u32 flow);
-void arfs_expire(struct softnet_data *sd);
 
 struct sd_flow_limit;
 struct sd_flow_limit *flow_limit_new(u32 table_len);
@@ -344,6 +371,27 @@ int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu);
 void enqueue_flush(struct softnet_data *sd);
 int process_backlog(struct napi_struct *napi, int quota);
 void net_rps_send_ipi(struct softnet_data *sd);
+
+/* ---- packet_taps.c: who looks on ---- */
+
+struct packet_seen {
+	enum packet_point point;
+	u32 cpu;
+	const struct sk_buff *skb;     /* one of these two is NULL */
+	const struct frame *frame;
+	u64 t_ns;
+	int fate;                      /* -1: none yet */
+	u32 again;                     /* this point has seen the frame before: only the fate is new */
+};
+struct packet_tap {
+	struct packet_tap *next;
+	void (*func)(struct packet_tap *t, const struct packet_seen *p);
+};
+void packet_tap_add(struct host *h, struct packet_tap *t, enum packet_point point);
+void packet_tap_del(struct host *h, struct packet_tap *t, enum packet_point point);
+void packet_taps_skb(struct softnet_data *sd, enum packet_point point, const struct sk_buff *skb, u64 t_ns, int fate);
+void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate);
+void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate);  /* of a Python thread */
 
 /* ---- netif_receive_skb.c: taps, then the protocol handler by EtherType ---- */
 

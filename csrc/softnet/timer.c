@@ -7,11 +7,6 @@
  */
 #include "prelude.h"
 
-static void (*const functions[TIMERS_MAX])(struct softnet_data *sd) = {
-	[TIMER_IPFRAG] = inet_frag_expire,
-	[TIMER_NEIGH] = neigh_timer,
-};
-
 void timer_plan(struct softnet_data *sd)
 {
 	sd->timer_next = NEVER;
@@ -44,7 +39,7 @@ void run_timers(struct softnet_data *sd)
 			continue;
 		cpu_charge(sd, COST_SOFTIRQ);
 		mod_timer(sd, (enum timer)i, NEVER);
-		functions[i](sd);
+		sd->host->timer[i](sd);
 	}
 }
 

@@ -127,6 +127,11 @@ int mem_wire_sends(struct mem_wire *w);        /* from now on it takes what the 
 u32 mem_wire_fetch(struct mem_wire *w, u8 *buf, struct mem_frame *frames); /* MEM_OUT_BYTES, MEM_OUT_MAX of room */
 int mem_wire_feed(struct mem_wire *w, const void *data, u32 len, u32 wire_len, u64 t_ns);
 
+/* ---- frame_parse.c: where the headers are ---- */
+
+int frame_parse(struct frame *f);
+u32 frame_ipv6_transport(const u8 *ip, u32 end, u8 *next); /* offset behind extension headers, and what is there; 0: beyond end */
+
 /* ---- sender_offload.c: what a sender had left to its card, in a frame that a capture shows before that card had it ---- */
 
 void sender_complete(struct wire *w, struct frame *f); /* fill in an IPv4 header checksum, or an IP length */

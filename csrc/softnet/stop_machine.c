@@ -3,23 +3,14 @@
  *   live:          machine_pause() -> the card's thread and the CPUs' come home from live.c, between two polls
  *   virtual time:  nobody runs, but a poll may be half done: machine_settle() brings it to its end
  *
- * Whoever stopped it then owns all there is, and may run a CPU's work himself: ring_settle() has the CPU take every frame
- * that the card has written, so that a ring can be taken away and nothing that was accepted is lost. Python's threads are
+ * Who stopped it owns all there is then, and may run a CPU's work: driver_ethtool.c has the CPU take every frame that the
+ * card has written, so that a ring can be taken away and nothing that was accepted is lost. Python's threads are
  * not stopped: sockets have locks, and what they give back goes through rx_pool's chain.
  */
 #include "prelude.h"
 
-#define TURNS_MAX (1u << 20) /* a poll ends after so many for sure */
-
-/* machine_pause() - 1: come home and wait; 0: go on. Whoever sleeps is to be woken by the caller, over the eventfds. */
-void machine_pause(struct host *h, u32 pause)
-{
-	__atomic_store_n(&h->nic.pause, pause, __ATOMIC_SEQ_CST);
-	for (u32 i = 0; i < h->ncpus; i++)
-		__atomic_store_n(&h->cpu[i]->pause, pause, __ATOMIC_SEQ_CST);
-}
-
-static bool mid_poll(const struct softnet_data *sd)
+/* machine_mid_poll() - is this CPU in the middle of a poll, or owes others something of one? */
+int machine_mid_poll(const struct softnet_data *sd)
 {
 	for (u32 i = 0; i < sd->nnapis; i++)
 		if (sd->napis[i]->in_poll)
@@ -53,26 +44,10 @@ void machine_settle(struct host *h)
 	for (u32 i = 0; i < h->ncpus; i++) {
 		struct softnet_data *sd = h->cpu[i];
 
-		for (u32 turns = 0; mid_poll(sd) && turns < TURNS_MAX; turns++)
+		for (u32 turns = 0; machine_mid_poll(sd) && turns < TURNS_MAX; turns++)
 			machine_turn(sd);
 		enqueue_flush(sd);
 		net_rps_send_ipi(sd);
 		skb_flush_returns(sd);
 	}
-}
-
-/* ring_settle() - the CPU polls until it has taken all that the card has written. Return: 0, or -EBUSY: it does not get there */
-int ring_settle(struct driver_queue *dq)
-{
-	struct softnet_data *sd = dq->napi.sd;
-	const u16 *used = &dq->vq.used->idx;
-
-	for (u32 turns = 0; READ_ONCE(*used) != dq->vq.last_used || mid_poll(sd); turns++) {
-		if (turns == TURNS_MAX || dq->vq.broken)
-			return -EBUSY;
-		if (!(dq->napi.state & NAPI_STATE_SCHED))
-			raise_hardirq(sd, dq->nicq->index, machine_clock(sd));
-		machine_turn(sd);
-	}
-	return 0;
 }
