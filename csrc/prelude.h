@@ -20,8 +20,8 @@
 #include "vnic.h"
 
 #include "lib/bytes.h"
-#include "lib/flow_key.h"
 #include "lib/formats.h"
+#include "lib/flow_key.h"
 #include "lib/spin_lock.h"
 #include "wire/inline.h"
 #include "card/inline.h"

@@ -1,6 +1,6 @@
 """/proc/irq/N: which CPUs may take a queue's interrupt, and which one does. Linux: kernel/irq/proc.c.
 
-N is the number that /proc/interrupts has. Moving an interrupt moves the queue's NAPI with it: csrc/driver/irq_affinity.c.
+N is the number that /proc/interrupts has. Moving an interrupt moves the NAPI of its queue: csrc/driver/irq_affinity.c.
 """
 
 from __future__ import annotations

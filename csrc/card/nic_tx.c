@@ -104,7 +104,7 @@ static noinline void tap_sent(struct nic *nic, const u8 *frame, u64 now)
 }
 
 /* The frame in memory leaves. */
-static void send(struct nic *nic, u64 now)
+static void send_frame(struct nic *nic, u64 now)
 {
 	struct nic_tx *tx = &nic->tx;
 	struct virtio_net_hdr_v1_hash hdr;
@@ -146,7 +146,7 @@ int nic_transmit(struct nic *nic)
 	if (!can_send(nic))
 		return 0;
 	while (n < BURST && (rc = take(nic)) == 1) {
-		send(nic, nic->now);
+		send_frame(nic, nic->now);
 		n++;
 	}
 	if (n)
@@ -182,7 +182,7 @@ void nic_tx_run(struct nic *nic, u64 now)
 		return;
 	if (tx->done_ns <= now) {
 		tx->done_ns = NEVER;
-		send(nic, now);
+		send_frame(nic, now);
 		virtqueue_publish(&tx->vq);
 	}
 	if (tx->done_ns == NEVER)

@@ -38,7 +38,8 @@ static enum fate judge(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo,
 }
 
 /* Return: is it right? Else it is gone, and counted. */
-static bool accept(struct softnet_data *sd, struct sk_buff *skb, enum fate fate, enum mib errors, enum mib csum_errors)
+static bool accept_message(struct softnet_data *sd, struct sk_buff *skb, enum fate fate, enum mib errors,
+			   enum mib csum_errors)
 {
 	if (fate != PKT_TOO_SMALL && fate != ICMP_CSUM)
 		return true;
@@ -108,7 +109,7 @@ static u8 type_of(const struct sk_buff *skb)
 void icmp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	COUNT(sd->mib[Icmp_InMsgs], 1);
-	if (!accept(sd, skb, judge(sd, skb, 0, DELIVERED_ICMP), Icmp_InErrors, Icmp_InCsumErrors))
+	if (!accept_message(sd, skb, judge(sd, skb, 0, DELIVERED_ICMP), Icmp_InErrors, Icmp_InCsumErrors))
 		return;
 	if (type_of(skb) == ECHO) {
 		COUNT(sd->mib[Icmp_InEchos], 1);
@@ -126,7 +127,7 @@ void icmpv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	u8 type;
 
 	COUNT(sd->mib[Icmp6_InMsgs], 1);
-	if (!accept(sd, skb, judge(sd, skb, pseudo, DELIVERED_ICMPV6), Icmp6_InErrors, Icmp6_InCsumErrors))
+	if (!accept_message(sd, skb, judge(sd, skb, pseudo, DELIVERED_ICMPV6), Icmp6_InErrors, Icmp6_InCsumErrors))
 		return;
 	type = type_of(skb);
 	if (type == ECHO6) {

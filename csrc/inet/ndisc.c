@@ -37,8 +37,8 @@ static const u8 *mac_option(const u8 *m, u32 len, u8 type, bool *bad)
 	return found;
 }
 
-static void send(struct host *h, struct softnet_data *sd, struct outgoing *o, u8 type, u32 flags,
-		 const struct inet_addr *target, u8 option)
+static void send_message(struct host *h, struct softnet_data *sd, struct outgoing *o, u8 type, u32 flags,
+			 const struct inet_addr *target, u8 option)
 {
 	o->proto = 58;
 	o->ttl = 255;
@@ -65,7 +65,7 @@ void ndisc_send_ns(struct host *h, struct softnet_data *sd, const struct inet_ad
 		o.dst = *target;
 	if (net)
 		o.src = net->addr;
-	send(h, sd, &o, SOLICIT, 0, target, SOURCE_MAC);
+	send_message(h, sd, &o, SOLICIT, 0, target, SOURCE_MAC);
 }
 
 static void solicited(struct softnet_data *sd, const u8 *ip, const u8 *m, u32 len)
@@ -81,7 +81,8 @@ static void solicited(struct softnet_data *sd, const u8 *ip, const u8 *m, u32 le
 	lock_if(sd->live, &h->tx.lock);
 	if (mac && !unspecified)
 		neigh_update(h, sd, &src, mac, NUD_STALE, 1, 1);
-	send(h, sd, &o, ADVERT, unspecified ? 1u << 29 : 3u << 29, &target, TARGET_MAC); /* solicited, override */
+	send_message(h, sd, &o, ADVERT, unspecified ? 1u << 29 : 3u << 29, &target,
+		     TARGET_MAC); /* solicited, override */
 	unlock_if(sd->live, &h->tx.lock);
 }
 

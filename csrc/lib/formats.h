@@ -1,11 +1,171 @@
-/* formats.h - what is where in a header, and what its numbers mean, in the standards' words */
+/* formats.h - what is where in a header, and what its numbers mean, by Linux's words
+ *
+ * EtherTypes (ETH_P_IP) and protocol numbers (IPPROTO_UDP) are the system's. An offset is of the field's first byte, and is
+ * called after the header and its member: ip + IPH_SADDR is struct iphdr's saddr. Packets have no alignment, so they are
+ * read by load16(), be16() and their like, never through a struct. Numbers are in host byte order: htons(ETH_P_IP).
+ */
 #ifndef VNIC_LIB_FORMATS_H
 #define VNIC_LIB_FORMATS_H
 
-/* An EtherType of VLAN tags (802.1Q, 802.1ad), network byte order. */
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+
+/* IEEE 802.3, 802.1Q */
+enum { ETHH_DEST = 0, ETHH_SOURCE = 6, ETHH_PROTO = 12 };
+#define VLAN_HLEN 4u /* behind the addresses: TPID, TCI */
+#define VLAN_VID_MASK 0x0fffu
+
+/* RFC 826, over Ethernet and IPv4 */
+enum {
+	ARPH_HRD = 0,
+	ARPH_PRO = 2,
+	ARPH_HLN = 4,
+	ARPH_PLN = 5,
+	ARPH_OP = 6,
+	ARPH_SHA = 8,
+	ARPH_SIP = 14,
+	ARPH_THA = 18,
+	ARPH_TIP = 24
+};
+#define ARP_HLEN 28u
+enum { ARPHRD_ETHER = 1, ARPOP_REQUEST = 1, ARPOP_REPLY = 2 };
+
+/* RFC 791 */
+enum {
+	IPH_VERSION_IHL = 0,
+	IPH_TOS = 1,
+	IPH_TOT_LEN = 2,
+	IPH_ID = 4,
+	IPH_FRAG_OFF = 6,
+	IPH_TTL = 8,
+	IPH_PROTOCOL = 9,
+	IPH_CHECK = 10,
+	IPH_SADDR = 12,
+	IPH_DADDR = 16
+};
+#define IP_HLEN 20u /* without options */
+#define IP_CE 0x8000u
+#define IP_DF 0x4000u
+#define IP_MF 0x2000u
+#define IP_OFFSET 0x1fffu
+enum {
+	IPOPT_END = 0,
+	IPOPT_NOOP = 1,
+	IPOPT_RR = 7,
+	IPOPT_TIMESTAMP = 68,
+	IPOPT_LSRR = 131,
+	IPOPT_SSRR = 137,
+	IPOPT_RA = 148
+};
+
+/* RFC 8200 */
+enum {
+	IPV6H_VERSION = 0,
+	IPV6H_PAYLOAD_LEN = 4,
+	IPV6H_NEXTHDR = 6,
+	IPV6H_HOP_LIMIT = 7,
+	IPV6H_SADDR = 8,
+	IPV6H_DADDR = 24
+};
+#define IPV6_HLEN 40u
+enum { FRAGH_NEXTHDR = 0, FRAGH_FRAG_OFF = 2, FRAGH_ID = 4 };
+#define FRAG_HLEN 8u
+#define IP6_MF 0x0001u
+#define IP6_OFFSET 0xfff8u
+enum { IPV6_TLV_PAD1 = 0, IPV6_TLV_PADN = 1, IPV6_TLV_ROUTERALERT = 5, IPV6_TLV_JUMBO = 194 };
+
+/* RFC 768 */
+enum { UDPH_SOURCE = 0, UDPH_DEST = 2, UDPH_LEN = 4, UDPH_CHECK = 6 };
+#define UDP_HLEN 8u
+
+/* RFC 9293, RFC 7323 */
+enum {
+	TCPH_SOURCE = 0,
+	TCPH_DEST = 2,
+	TCPH_SEQ = 4,
+	TCPH_ACK_SEQ = 8,
+	TCPH_DOFF = 12,
+	TCPH_FLAGS = 13,
+	TCPH_WINDOW = 14,
+	TCPH_CHECK = 16,
+	TCPH_URG_PTR = 18
+};
+#define TCP_HLEN 20u /* without options */
+#define TCPHDR_FIN 0x01u
+#define TCPHDR_SYN 0x02u
+#define TCPHDR_RST 0x04u
+#define TCPHDR_PSH 0x08u
+#define TCPHDR_ACK 0x10u
+#define TCPHDR_URG 0x20u
+#define TCPHDR_ECE 0x40u
+#define TCPHDR_CWR 0x80u
+
+/* RFC 792 */
+enum { ICMPH_TYPE = 0, ICMPH_CODE = 1, ICMPH_CHECKSUM = 2, ICMPH_REST = 4 };
+#define ICMP_HLEN 8u
+enum {
+	ICMP_ECHOREPLY = 0,
+	ICMP_DEST_UNREACH = 3,
+	ICMP_ECHO = 8,
+	ICMP_TIME_EXCEEDED = 11,
+	ICMP_PARAMETERPROB = 12,
+	ICMP_TIMESTAMP = 13,
+	ICMP_TIMESTAMPREPLY = 14
+};
+enum {
+	ICMP_NET_UNREACH = 0,
+	ICMP_HOST_UNREACH = 1,
+	ICMP_PROT_UNREACH = 2,
+	ICMP_PORT_UNREACH = 3,
+	ICMP_FRAG_NEEDED = 4
+};
+enum { ICMP_EXC_TTL = 0, ICMP_EXC_FRAGTIME = 1 };
+
+/* RFC 4443, RFC 4861 */
+enum {
+	ICMPV6_DEST_UNREACH = 1,
+	ICMPV6_PKT_TOOBIG = 2,
+	ICMPV6_TIME_EXCEED = 3,
+	ICMPV6_PARAMPROB = 4,
+	ICMPV6_ECHO_REQUEST = 128,
+	ICMPV6_ECHO_REPLY = 129,
+	NDISC_NEIGHBOUR_SOLICITATION = 135,
+	NDISC_NEIGHBOUR_ADVERTISEMENT = 136
+};
+#define ICMPV6_INFOMSG_MASK 0x80u
+enum {
+	ICMPV6_NOROUTE = 0,
+	ICMPV6_ADM_PROHIBITED = 1,
+	ICMPV6_NOT_NEIGHBOUR = 2,
+	ICMPV6_ADDR_UNREACH = 3,
+	ICMPV6_PORT_UNREACH = 4
+};
+enum { ICMPV6_EXC_HOPLIMIT = 0, ICMPV6_EXC_FRAGTIME = 1 };
+enum { ICMPV6_HDR_FIELD = 0, ICMPV6_UNK_NEXTHDR = 1, ICMPV6_UNK_OPTION = 2 };
+enum { ND_OPT_SOURCE_LL_ADDR = 1, ND_OPT_TARGET_LL_ADDR = 2 };
+
+/* An EtherType of VLAN tags, network byte order. */
 static inline bool is_vlan(u16 protocol)
 {
-	return protocol == 0x0081 || protocol == 0xa888;
+	return protocol == htons(ETH_P_8021Q) || protocol == htons(ETH_P_8021AD);
+}
+
+/* The version of an IP header, whatever it claims. */
+static inline u32 ip_version(const u8 *ip)
+{
+	return ip[IPH_VERSION_IHL] >> 4;
+}
+
+/* Bytes of an IPv4 header, as it says. */
+static inline u32 ip_hdrlen(const u8 *ip)
+{
+	return (ip[IPH_VERSION_IHL] & 15u) * 4;
+}
+
+/* Bytes of a TCP header, as it says. */
+static inline u32 tcp_hdrlen(const u8 *th)
+{
+	return (th[TCPH_DOFF] >> 4) * 4u;
 }
 
 #endif

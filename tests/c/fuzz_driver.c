@@ -143,7 +143,7 @@ static void write_avail(struct input *in, const struct host *h, const struct vni
 	put(h, q->avail + 2 * at, &v, sizeof(v));
 }
 
-static void feed(struct input *in, struct host *h, struct mem_wire *w)
+static void feed(struct input *in, struct mem_wire *w)
 {
 	u8 frame[FRAME_BYTES];
 	u32 n = 1 + (u32)take(in, 1) % 64, len = (u32)take(in, 2) % FRAME_BYTES;
@@ -208,7 +208,7 @@ static void operate(struct input *in, struct host *h, struct mem_wire *w, const 
 		host_finish(h);
 		break;
 	case 12:
-		feed(in, h, w);
+		feed(in, w);
 		break;
 	default:
 		run(h, vtime_latest(h) + take(in, 2));

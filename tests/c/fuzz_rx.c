@@ -67,7 +67,7 @@ static void give_addresses(struct host *h, struct mem_wire *w)
 	require(mem_wire_sends(w) == 0, "no memory");
 }
 
-static void feed(struct mem_wire *w, struct nic *nic, const u8 *data, size_t size)
+static void feed(struct mem_wire *w, const u8 *data, size_t size)
 {
 	for (u32 n = 0; n < FRAMES_MAX && size >= 2; n++) {
 		u32 len = min_u32(load16(data) % 2048, (u32)size - 2);
@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	h->rx_pool_size = 512;
 	h->sock_max = 64;
 	require(host_start(h) == 0, "the host does not start");
-	feed(w, &h->nic, data + 5, size - 5);
+	feed(w, data + 5, size - 5);
 	path_run(h);
 	require_laws(h);
 	for (u32 round = 0; round < 3 && h->nic.up; round++) { /* as Host.finish() does */

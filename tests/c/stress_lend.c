@@ -135,7 +135,7 @@ static u64 run(void)
 	u64 lent;
 
 	open_lanes();
-	w = tap_wire_new(lane_out, LANES, 512, ALL + (LEND_BURSTS + 2) * BURST, variant == VNET);
+	w = tap_wire_new(lane_out, LANES, 512, ALL + (WIRE_AHEAD + 2) * BURST, variant == VNET);
 	require(w != NULL, "no memory");
 	h = path_host(CPUS, &w->wire);
 	h->live = 1;
