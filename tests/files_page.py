@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from vnic import irq_affinity, procfs, snmp, stats, sysctl, sysfs
+from vnic.counters import snapshots as stats
+from vnic.linux import irq_affinity, procfs, snmp, sysctl, sysfs
 
 PAGE = Path(__file__).parent.parent / "docs/files.md"
 

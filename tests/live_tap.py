@@ -9,7 +9,7 @@ from pathlib import Path
 import frames
 
 import vnic
-from vnic.tap import TapWire
+from vnic.tap.wire import TapWire
 
 
 @contextlib.contextmanager

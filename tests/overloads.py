@@ -12,7 +12,7 @@ import fragments
 import frames
 
 import vnic
-from vnic.replay import facts
+from vnic.runs.replay import facts
 
 LINE_RATE = 67
 

@@ -9,8 +9,8 @@ from conftest import CAPTURES
 import vnic
 from vnic._core import ffi
 from vnic.address import inet_text
-from vnic.cli import main
-from vnic.link import parse_address
+from vnic.cli.main import main
+from vnic.tap.rtnetlink import parse_address
 
 DEMO = str(CAPTURES / "demo.pcapng")
 
@@ -157,7 +157,7 @@ def test_an_mtu_that_becomes_too_short_is_refused():
         with pytest.raises(vnic.ConfigError, match="IPv6 needs 1280"):
             host.knobs.mtu = 1000
         assert host.knobs.mtu == 1280
-        reply = vnic.commands.answer(host, "ip", ["link", "set", "vnic0", "mtu", "1000"])
+        reply = vnic.control.commands.answer(host, "ip", ["link", "set", "vnic0", "mtu", "1000"])
         assert reply.code == 2
         assert "IPv6 needs 1280" in reply.err
     with vnic.Host(ip="10.0.0.2/24") as host:

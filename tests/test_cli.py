@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import CAPTURES
 
-from vnic.cli import main
+from vnic.cli.main import main
 
 DEMO = str(CAPTURES / "demo.pcapng")
 

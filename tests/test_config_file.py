@@ -8,7 +8,7 @@ import pytest
 from conftest import CAPTURES
 
 import vnic
-from vnic import config_file
+from vnic.cli import config_file
 
 OPTIONS = {"cpus": int, "ip": list, "tap": str}
 

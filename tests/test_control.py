@@ -22,9 +22,10 @@ from test_live import Bursts
 from test_pcapng import read_back
 
 import vnic
-from vnic import client, control
-from vnic.client import Connection
-from vnic.control import Control
+from vnic.control import client
+from vnic.control import server as control
+from vnic.control.client import Connection
+from vnic.control.server import Control
 
 
 class Gated(Bursts):
@@ -254,7 +255,7 @@ def test_a_bad_request_gets_an_error_and_the_next_is_answered(served, line, why)
 
 
 def test_a_bug_in_an_answer_is_one_clients(asked, monkeypatch):
-    monkeypatch.setitem(vnic.commands.COMMANDS, "sample", lambda _h, _a: 1 / 0)
+    monkeypatch.setitem(vnic.control.commands.COMMANDS, "sample", lambda _h, _a: 1 / 0)
     _, c = asked
     assert "ZeroDivisionError" in c.ask("sample").err
     assert c.ask("facts").code == 0
@@ -406,7 +407,7 @@ def test_a_descriptor_of_one_request_is_not_anothers(served, tmp_path):
 
 
 def test_an_answer_that_is_no_json_is_one_clients(asked, monkeypatch):
-    monkeypatch.setitem(vnic.commands.COMMANDS, "sample", lambda _h, _a: vnic.reply.Reply(data={1j}))
+    monkeypatch.setitem(vnic.control.commands.COMMANDS, "sample", lambda _h, _a: vnic.control.reply.Reply(data={1j}))
     _, c = asked
     assert "a bug in vnic" in c.ask("sample").err
     assert c.ask("facts").code == 0
@@ -543,7 +544,7 @@ def test_a_finished_replay_does_it_or_says_why_not(command, code, said):
     with vnic.Host(wire=vnic.CaptureWire([CAPTURES / "demo.pcapng"]), sink=True) as host:
         host.finish()
         name, *argv = command.split()
-        reply = vnic.commands.answer(host, name, argv)
+        reply = vnic.control.commands.answer(host, name, argv)
         assert reply.code == code
         assert said in reply.err
         if code:

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from model.dim import PROFILES, TOP, Dim
 
 import vnic
-from vnic import dim
 from vnic._core import ffi, lib
-from vnic.dim import TUNES
+from vnic.counters import dim
+from vnic.counters.dim import TUNES
 
 MS = 1_000_000
 

@@ -8,13 +8,13 @@ import needs
 import pytest
 from click.testing import CliRunner
 
-from vnic import doctor as doctor_
-from vnic import tun
-from vnic.cli import main
-from vnic.doctor import doctor
-from vnic.link import set_ipv6
-from vnic.setup_tap import setup
-from vnic.tap import TapWire
+from vnic.cli.main import main
+from vnic.tap import doctor as doctor_
+from vnic.tap import tun
+from vnic.tap.doctor import doctor
+from vnic.tap.rtnetlink import set_ipv6
+from vnic.tap.setup import setup
+from vnic.tap.wire import TapWire
 
 
 def root(test):

@@ -83,4 +83,4 @@ def test_a_card_that_stopped_sends_nothing():
             sock.sendto(b"x", ("10.0.0.255", 9))
         host.c.nic.up = 1
         lib.nic_purge(ffi.addressof(host.c.nic))
-        assert host.tx_ledger() == vnic.stats.TxLedger(in_flight=0, fates={"TX_DEV_READY": 2})
+        assert host.tx_ledger() == vnic.counters.snapshots.TxLedger(in_flight=0, fates={"TX_DEV_READY": 2})

@@ -1,4 +1,4 @@
-"""vnic.ethtool on a host: what an option shows is what the card does, and what it sets, the card does from then on.
+"""ethtool on a host: what an option shows is what the card does, and what it sets, the card does from then on.
 
 That text and exit codes are the real tool's: test_ethtool_real.py.
 """
@@ -11,8 +11,8 @@ from conftest import CAPTURES
 from model import rss as model
 
 import vnic
-from vnic import ethtool
 from vnic._core import ffi, lib
+from vnic.linux import ethtool
 from vnic.wire import CaptureWire
 
 V4 = {"src": "10.1.2.3", "dst": "10.4.5.6"}

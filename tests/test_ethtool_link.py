@@ -5,7 +5,7 @@ import re
 import pytest
 from test_ethtool_real import DEV, TAP, VETH, device, ours, pytestmark, real, run  # noqa: F401 - the mark is this file's
 
-from vnic import ethtool, ethtool_absent, ethtool_link
+from vnic.linux import ethtool, ethtool_absent, ethtool_link
 
 BRIDGE = f"ip link add {DEV} type bridge"
 LINES = [

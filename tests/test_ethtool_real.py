@@ -1,4 +1,4 @@
-"""What vnic.ethtool prints, refuses and returns, against the real ethtool on devices in a namespace of the test's own.
+"""What our ethtool prints, refuses and returns, against the real ethtool on devices in a namespace of the test's own.
 
 A TAP and a veth called vnic0 have some of what the card has; for the rest tests/c/ethtool_card.c is preloaded: the real
 tool then talks to a card that answers its ioctls. Needs root, ethtool 6.1, and for that a C compiler.
@@ -16,9 +16,9 @@ from pathlib import Path
 import needs
 import pytest
 
-from vnic import ethtool, ethtool_coalesce, ethtool_features
-from vnic.ethtool_features import FEATURES, Feature
-from vnic.places import FLOW_TYPES
+from vnic.knobs.fields import FLOW_TYPES
+from vnic.linux import ethtool, ethtool_coalesce, ethtool_features
+from vnic.linux.ethtool_features import FEATURES, Feature
 
 VERSION = subprocess.getoutput("ethtool --version") if needs.has("ethtool") else ""
 pytestmark = [

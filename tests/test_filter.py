@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from model import filter as model
 
 from vnic._core import ffi, lib
-from vnic.stats import FATES
+from vnic.counters.snapshots import FATES
 
 MINE, OTHER = frames.MAC, frames.PEER
 GROUP = bytes.fromhex("01005e000001")

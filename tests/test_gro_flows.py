@@ -4,8 +4,8 @@ import pytest
 from frames import ACK, CWR, FIN, PSH, tcp, udp
 from test_gro import MS, TCP_CHECK, bad, flows, seg, timestamp, train
 
-from vnic import gro
 from vnic._core import lib
+from vnic.counters import gro
 
 ENDS = {
     # why the first hold of a batch ended: what came

@@ -16,10 +16,12 @@ import frames
 import pytest
 
 import vnic
-from vnic import ethtool, iplink, procfs, stat, sysctl, sysfs
+from vnic.control import rates as stat
+from vnic.counters.limits import show as show_limits
 from vnic.errors import VnicError
-from vnic.knobs import KNOBS
-from vnic.limits import show as show_limits
+from vnic.knobs.table import KNOBS
+from vnic.linux import ethtool, procfs, sysctl, sysfs
+from vnic.linux import ip_link as iplink
 
 CLOSED = True
 """Go on using what was closed, too: each call is a VnicError then."""

@@ -22,11 +22,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import vnic
-from vnic import capabilities, cli_control, commands
-from vnic.cli import main
-from vnic.control import Control
-from vnic.knobs import KNOBS
-from vnic.values import number
+from vnic.cli import instance as cli_control
+from vnic.cli.main import main
+from vnic.control.server import Control, commands
+from vnic.knobs.parse import number
+from vnic.knobs.table import KNOBS
+from vnic.tap import privileges as capabilities
 
 COMMANDS = sorted(main.commands)
 PASSED_ON = {"ethtool", "ip", "sysctl", "show", "set"}
@@ -446,7 +447,7 @@ THINGS, JSON_THINGS = things(st.binary(max_size=9)), things()
 @example("rx-usecs", 10**5000)
 def test_a_knob_takes_it_or_is_a_config_error(name, value):
     with contextlib.suppress(vnic.ConfigError):
-        vnic.knobs.read(name, value)
+        vnic.knobs.table.read(name, value)
 
 
 @pytest.mark.parametrize("text", ["1_0", "٣", "", "1.0", "0x", "9" * 200, "--1", "true", "1 2"])
@@ -565,7 +566,7 @@ def test_an_instance_that_says_nothing_is_not_waited_for_longer_than_that(typed,
     """However slowly its bytes come: the time is for the whole answer."""
     import threading
 
-    from vnic import client
+    from vnic.control import client
 
     monkeypatch.setattr(client, "_ANSWER_S", 0.3)
     a, b = socket.socketpair(socket.AF_UNIX)
@@ -654,7 +655,7 @@ def test_a_bug_is_said_too(monkeypatch):
     def bug(*_args, **_kwargs):
         raise AssertionError("two\nlines")
 
-    monkeypatch.setattr("vnic.client.instances", bug)
+    monkeypatch.setattr("vnic.control.client.instances", bug)
     result = CliRunner().invoke(main, ["ls"])
     assert (result.exit_code, result.stdout) == (70, "")
     assert result.stderr == "vnic: a bug in vnic: AssertionError: two\\nlines (VNIC_TRACEBACK=1 shows where)\n"

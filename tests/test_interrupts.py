@@ -14,7 +14,7 @@ import pytest
 import vnic
 
 CODE = """import os, signal, sys
-from vnic_command import main
+from vnic._command import main
 
 def first(*args, set_it=signal.signal):
     signal.signal = set_it
@@ -133,7 +133,7 @@ def test_ctrl_c_in_the_middle_of_a_replay_closes_what_it_writes(begun, tmp_path)
 
 
 def test_a_background_jobs_command_is_not_interrupted(start):
-    code = "import sys; from vnic_command import main; sys.argv[0] = 'vnic'; main()"
+    code = "import sys; from vnic._command import main; sys.argv[0] = 'vnic'; main()"
     p = start(code, "--version", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     while p.poll() is None:
         with contextlib.suppress(ProcessLookupError):
@@ -143,13 +143,13 @@ def test_a_background_jobs_command_is_not_interrupted(start):
 
 
 def test_the_library_leaves_signals_alone(start):
-    code = "import signal; before = signal.getsignal(signal.SIGINT); import vnic, vnic.cli, vnic_command\n"
+    code = "import signal; before = signal.getsignal(signal.SIGINT); import vnic, vnic.cli.main, vnic._command\n"
     code += "assert signal.getsignal(signal.SIGINT) is before is signal.default_int_handler"
     assert start(code).communicate(timeout=30) == ("", "")
 
 
 def test_in_a_library_the_callers_handler_stays():
-    from vnic.refusals import interruptible
+    from vnic.cli.exit import interruptible
 
     with pytest.raises(KeyboardInterrupt), interruptible():
         signal.raise_signal(signal.SIGINT)
@@ -158,7 +158,7 @@ def test_in_a_library_the_callers_handler_stays():
 
 def test_what_was_made_is_undone_before_the_signal_ends_the_process(start):
     code = """import signal, time
-from vnic.refusals import interruptible
+from vnic.cli.exit import interruptible
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 with interruptible():
     try:

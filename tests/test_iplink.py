@@ -12,7 +12,9 @@ import kernel_device
 import needs
 import pytest
 
-from vnic import iplink, iplink_stats, netdevice
+from vnic.linux import ip_link as iplink
+from vnic.linux import ip_link_stats as iplink_stats
+from vnic.linux import netdevice
 
 SHIM = Path(__file__).parent / "c/ip_stats64.c"
 IF_OPER_UP = 6

@@ -10,7 +10,7 @@ import frames
 import needs
 import pytest
 
-from vnic import commands
+from vnic.control import commands
 
 VERSION = subprocess.getoutput("ip -V") if shutil.which("ip") else "no ip"
 real_ip = pytest.mark.skipif("iproute2-6.1" not in VERSION, reason=f"the texts are iproute2 6.1's; here is {VERSION}")

@@ -12,9 +12,11 @@ from strategies import configs, traffic
 from test_live import live  # noqa: F401 - a fixture
 
 import vnic
-from vnic import commands, files, procfs
 from vnic._core import lib
+from vnic.control import commands
 from vnic.errors import ConfigError
+from vnic.linux import procfs
+from vnic.linux import pseudofile as files
 
 
 def counts(h):

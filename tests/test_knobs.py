@@ -3,9 +3,11 @@
 import pytest
 
 import vnic
-from vnic import knobs, places, values
 from vnic._core import lib
 from vnic.errors import ConfigError
+from vnic.knobs import fields as places
+from vnic.knobs import parse as values
+from vnic.knobs import table as knobs
 
 INTEGERS = [
     # name, lowest, highest, where it is in struct host

@@ -10,7 +10,7 @@ from live_tap import wait_until
 from test_live import Answering, live  # noqa: F401 - a fixture
 
 import vnic
-import vnic.live
+import vnic.machine.threads
 
 
 def test_a_ring_that_is_changed_is_not_polled_before_its_frames_came():
@@ -71,7 +71,7 @@ def test_a_handler_turns_knobs_before_start_has_returned(live, monkeypatch):  # 
     """It once changed them as if nothing ran."""
     h = live([[frames.udp()]], cpus=2, sink=True)
     stopped, seen = threading.Event(), []
-    started = vnic.live.Threads.start
+    started = vnic.machine.threads.Threads.start
 
     def slowly(threads):
         started(threads)
@@ -82,7 +82,7 @@ def test_a_handler_turns_knobs_before_start_has_returned(live, monkeypatch):  # 
         h.while_stopped(lambda: seen.append(h.running and h._threads._at_rest == 2))
         stopped.set()
 
-    monkeypatch.setattr(vnic.live.Threads, "start", slowly)
+    monkeypatch.setattr(vnic.machine.threads.Threads, "start", slowly)
     h.start()
     wait_until(lambda: seen)
     h.stop()

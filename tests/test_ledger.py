@@ -5,8 +5,8 @@ import sys
 import frames
 import pytest
 
-from vnic import stats
 from vnic._core import ffi, lib
+from vnic.counters import snapshots as stats
 
 OTHER_MAC = bytes.fromhex("020000000099")
 

@@ -22,8 +22,8 @@ import pcapng_blocks
 import pytest
 
 import vnic
-from vnic.client import Connection
-from vnic.control import Control
+from vnic.control.client import Connection
+from vnic.control.server import Control
 from vnic.wire import Wire
 
 DEMO = Path(__file__).parent / "captures/demo.pcapng"
@@ -586,7 +586,7 @@ def test_a_child_that_leaves_by_the_front_door_ends_nothing_of_its_parent(leave,
     out = run_python(f"""
         import os, sys, time, warnings, vnic
         from pathlib import Path
-        from vnic.control import Control
+        from vnic.control.server import Control
         warnings.simplefilter("ignore", DeprecationWarning)
         class Source:
             def read_burst(self, most):
@@ -672,7 +672,7 @@ def test_a_child_has_no_ring_but_may_map_it(host):
 @pytest.mark.usefixtures("netns")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_child_does_not_keep_the_interface():
-    from vnic.tap import TapWire
+    from vnic.tap.wire import TapWire
 
     with vnic.Host(wire=TapWire("fk0"), live=True, cpus=1) as h:
         go_on, wait = os.pipe()
@@ -697,7 +697,7 @@ def test_a_child_does_not_keep_the_interface():
 @pytest.mark.root
 @pytest.mark.usefixtures("netns")
 def test_a_dropped_tap_is_gone_and_named():
-    from vnic.tap import TapWire
+    from vnic.tap.wire import TapWire
 
     def drop():
         wire = TapWire("dr0")

@@ -7,9 +7,9 @@ from hypothesis import given
 from overloads import DELAYS, LOSES, Overload, burst, facts_of
 
 import vnic
-from vnic import limits
 from vnic._core import ffi, lib
-from vnic.knobs import KNOBS
+from vnic.counters import limits
+from vnic.knobs.table import KNOBS
 
 ALWAYS = {"rx-frames", "weight", "(softirq restarts)", "(softirq time)"}  # a burst at the usual settings
 NOT_BY_A_LIMIT = {"FRAG_REASM_TIMEOUT"}
@@ -100,7 +100,7 @@ def test_high_water_marks(name, knob, most):
 @pytest.mark.parametrize("name", ["fifo", "netdev-max-backlog", "rcvbuf"])
 def test_what_was_counted_says_how_much_is_enough(name):
     """At most: with that much nothing is lost, and it says so without a run."""
-    from vnic.why import why
+    from vnic.why.answer import why
 
     o = LOSES[name]
     facts = facts_of(o.traffic, o.options)

@@ -10,7 +10,7 @@ import pytest
 from live_tap import tasks, wait_until
 
 import vnic
-from vnic.affinity import parse_pin, places
+from vnic.tap.pinning import parse_pin, places
 
 
 class Answering:
@@ -221,7 +221,7 @@ def test_a_live_host_has_no_costs():
 
 
 def test_a_handler_that_never_returns_does_not_hang_stop(live, monkeypatch):
-    monkeypatch.setattr("vnic.live._JOIN_S", 0.2)
+    monkeypatch.setattr("vnic.machine.threads._JOIN_S", 0.2)
     host = live([[frames.eth(bytes(50), type=0x88B5)]], cpus=2)
     go_on = threading.Event()
 
@@ -242,7 +242,7 @@ def test_a_handler_that_never_returns_does_not_hang_stop(live, monkeypatch):
 
 
 def test_closed_with_a_thread_that_hangs_the_memory_stays(live, monkeypatch):
-    monkeypatch.setattr("vnic.live._JOIN_S", 0.2)
+    monkeypatch.setattr("vnic.machine.threads._JOIN_S", 0.2)
     host = live([[frames.eth(bytes(50), type=0x88B5)]], cpus=1)
     asked, go_on, done = threading.Event(), threading.Event(), threading.Event()
 

@@ -31,7 +31,7 @@ def test_who_is_not_known_is_asked_and_what_waited_goes_out_in_order(to, group):
         assert [s.payload[8:] for s in peer.seen[1:]] == [b"0", b"1", b"2"]
         assert {s.dst for s in peer.seen[1:]} == {frames.PEER}
         assert states(host) == {to: "REACHABLE"}
-        assert host.tx_ledger() == vnic.stats.TxLedger(in_flight=0, fates={"TX_SENT": 4})
+        assert host.tx_ledger() == vnic.counters.snapshots.TxLedger(in_flight=0, fates={"TX_SENT": 4})
         sock.sendto(b"again", (to, 9))
         host.run()
         assert peer.seen[-1].payload[8:] == b"again"

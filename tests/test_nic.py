@@ -9,7 +9,7 @@ from model.fifo import Fifo
 
 import vnic
 from vnic._core import ffi, lib
-from vnic.stats import FATES
+from vnic.counters.snapshots import FATES
 
 
 def mask(host, queue: int = 0) -> None:

@@ -13,9 +13,9 @@ from strategies import traffic
 from test_live import live  # noqa: F401 - a fixture
 
 import vnic
-from vnic import ethtool, ntuple
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError
+from vnic.linux import ethtool, ntuple
 
 V6 = {"src": "fd00::1", "dst": "fd00::2"}
 OTHER = b"\x02\0\0\0\0\x99"

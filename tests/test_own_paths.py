@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from conftest import CAPTURES
 
 import vnic
-from vnic import control, own_paths
-from vnic.cli import main
-from vnic.control import Control
+from vnic import own_paths
+from vnic.cli.main import main
+from vnic.control import server as control
+from vnic.control.server import Control
 from vnic.own_paths import PathError, Tree
 
 DEMO = str(CAPTURES / "demo.pcapng")
@@ -294,7 +295,7 @@ def test_capture_of_an_instance_does_not_either(served, things, monkeypatch, nam
 def test_a_report_that_is_a_fifo_is_no_report(things, monkeypatch):
     """json or capture: nothing waits for the other end of a pipe, or reads what has no end."""
     from vnic.capture_input import CaptureInput
-    from vnic.cli_why import _report
+    from vnic.cli.why import _report
 
     monkeypatch.chdir(things)
     for name in ("fifo", "directory", "socket", "/dev/zero", "dangling"):

@@ -19,7 +19,7 @@ from test_pcap import FRAMES, T0, S, block, option, pad, read, section, simple, 
 
 import vnic
 from vnic._core import ffi, lib
-from vnic.replay import replay
+from vnic.runs.replay import replay
 
 # ---- building ----
 

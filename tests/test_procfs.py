@@ -15,8 +15,9 @@ import needs
 import pytest
 from test_backlog import LIMIT, Steps
 
-from vnic import netdevice, procfs, snmp, stats
 from vnic._core import lib
+from vnic.counters import snapshots as stats
+from vnic.linux import netdevice, procfs, snmp
 
 LINUX_6_18 = platform.release().startswith("6.18.")
 PROC_NET = Path("/proc/net")

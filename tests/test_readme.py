@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from c_sources import PATHS
 
-from vnic.knobs import KNOBS
-from vnic.settings import START_ONLY
+from vnic.knobs.live import START_ONLY
+from vnic.knobs.table import KNOBS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

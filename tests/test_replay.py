@@ -11,7 +11,7 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import ARP, Ether
 from scapy.utils import rdpcap
 
-from vnic.replay import replay
+from vnic.runs.replay import replay
 
 DEMO = CAPTURES / "demo.pcapng"
 

@@ -5,9 +5,9 @@ from frames import ACK, PSH, tcp
 from rich.console import Console
 from scapy.utils import wrpcap
 
-from vnic.replay import replay
-from vnic.report import FUNNEL, _bar, duration, fate_text, show
-from vnic.stats import FATES
+from vnic.counters.snapshots import FATES
+from vnic.runs.replay import replay
+from vnic.runs.report import FUNNEL, _bar, duration, fate_text, show
 
 
 def test_every_fate_has_one_place_in_the_funnel():

@@ -20,11 +20,11 @@ from scapy.layers.l2 import Ether
 from scapy.utils import rdpcap
 
 import vnic
-from vnic import capabilities
-from vnic.cli import main
-from vnic.link import Links
-from vnic.netns import inside
-from vnic.run import run
+from vnic.cli.main import main
+from vnic.runs.live import run
+from vnic.tap import privileges as capabilities
+from vnic.tap.netns import inside
+from vnic.tap.rtnetlink import Links
 
 pytestmark = [pytest.mark.root, pytest.mark.usefixtures("netns")]
 DEMO = CAPTURES / "demo.pcapng"
@@ -64,7 +64,7 @@ def test_scapy_replays_a_capture_and_a_bound_socket_reads_its_datagrams(tmp_path
 
 def command(tap, *options, code="", **popen):
     """``vnic run`` in a process of its own, once its threads are there; ``code`` runs in it before."""
-    args = [sys.executable, "-c", f"{code}\nfrom vnic.cli import main; main()", "run", "--tap", tap, *options]
+    args = [sys.executable, "-c", f"{code}\nfrom vnic.cli.main import main; main()", "run", "--tap", tap, *options]
     p = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
     deadline = time.monotonic() + 30
     while "nic/vnic0" not in tasks(p.pid).values():
@@ -145,8 +145,9 @@ def taken(name):
 
 
 def test_a_second_interrupt_ends_it_at_once():
-    slow = "import sys, time, vnic.live\n"
-    slow += "vnic.live.Threads.stop = lambda self: (print('draining', file=sys.stderr, flush=True), time.sleep(600))"
+    slow = "import sys, time, vnic.machine.threads\n"
+    slow += "Threads = vnic.machine.threads.Threads\n"
+    slow += "Threads.stop = lambda self: (print('draining', file=sys.stderr, flush=True), time.sleep(600))"
     p = command("vt11", code=slow)
     p.send_signal(signal.SIGINT)
     assert p.stderr.readline() == "draining\n"
@@ -173,10 +174,10 @@ def test_nothing_is_imported_once_privileges_are_gone():
     """The files may be out of reach then: root's command in a user's own directory."""
     spy = """
 import atexit, sys
-import vnic.capabilities
+import vnic.tap.privileges
 before = set()
-drop = vnic.capabilities.drop
-vnic.capabilities.drop = lambda: (drop(), before.update(sys.modules))
+drop = vnic.tap.privileges.drop
+vnic.tap.privileges.drop = lambda: (drop(), before.update(sys.modules))
 atexit.register(lambda: print("late:", *sorted(set(sys.modules) - before), file=sys.stderr))"""
     out, err, code = interrupt(command("vt14", code=spy))
     assert (err, code) == ("late:\n", 0)

@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from live_tap import live_tap, settle
 
 import vnic
-from vnic import send as send_
-from vnic import tun
 from vnic._core import ffi, lib
-from vnic.cli_send import report
+from vnic.cli.send import report
+from vnic.runs import send as send_
+from vnic.tap import tun
 
 NEVER = 2**64 - 1
 FRAMES = [frames.udp(bytes([i]) * (10 + 7 * i)) for i in range(20)]
@@ -561,7 +561,7 @@ def test_interfaces_that_cannot_be(capture):
 @root
 @in_netns
 def test_another_namespace(capture, other_netns):
-    from vnic.netns import inside
+    from vnic.tap.netns import inside
 
     with inside(other_netns):
         tap("vt0", "mtu", "100")
@@ -575,11 +575,11 @@ def test_another_namespace(capture, other_netns):
 
 # ---- the command ----
 
-COMMAND = [sys.executable, "-c", "from vnic.cli_send import send; send(prog_name='vnic send')"]
+COMMAND = [sys.executable, "-c", "from vnic.cli.send import send; send(prog_name='vnic send')"]
 
 
 def command(*args, before=""):
-    code = f"{before}from vnic.cli_send import send; send(prog_name='vnic send')"
+    code = f"{before}from vnic.cli.send import send; send(prog_name='vnic send')"
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True, timeout=60, check=False
     )
@@ -603,10 +603,14 @@ def test_the_command_reports(capture):
 @root
 @in_netns
 def test_without_privileges_it_says_what_is_needed(capture):
-    done = command(capture(), "--dev", "lo", before="from vnic import capabilities; capabilities.drop(); ")
+    done = command(
+        capture(), "--dev", "lo", before="from vnic.tap import privileges as capabilities; capabilities.drop(); "
+    )
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == "vnic: send out of lo: not permitted: needs CAP_NET_RAW, so run it as root\n"
-    done = command(capture(), "--tap", "vt9", before="from vnic import capabilities; capabilities.drop(); ")
+    done = command(
+        capture(), "--tap", "vt9", before="from vnic.tap import privileges as capabilities; capabilities.drop(); "
+    )
     assert done.returncode == 3
     assert "needs CAP_NET_ADMIN" in done.stderr
 

@@ -13,7 +13,7 @@ from test_pcap import T0, pcap
 
 import vnic
 from vnic._core import ffi, lib
-from vnic.replay import replay
+from vnic.runs.replay import replay
 
 V6 = {"src": "fd00::1", "dst": "fd00::2"}
 TAGS = [b"", b"\x81\0\0\5", b"\x88\xa8\0\7\x81\0\0\5"]

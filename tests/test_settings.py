@@ -14,9 +14,9 @@ from strategies import configs, traffic
 from test_live import live  # noqa: F401 - a fixture
 
 import vnic
-from vnic.knobs import KNOBS, UNITS
-from vnic.ntuple import Rules, parse_rules
-from vnic.settings import START_ONLY
+from vnic.knobs.live import START_ONLY
+from vnic.knobs.table import KNOBS, UNITS
+from vnic.linux.ntuple import Rules, parse_rules
 
 OTHER = {  # a value that is not the default
     "queues": 2,
@@ -142,7 +142,7 @@ def test_names_are_all_those_of_the_table_and_attributes():
 
 
 def test_attributes_are_typed_and_a_name_may_say_its_unit():
-    tree = ast.parse(Path(vnic.settings.__file__).read_text())
+    tree = ast.parse(Path(vnic.knobs.live.__file__).read_text())
     block = next(n for n in ast.walk(tree) if isinstance(n, ast.If) and len(n.body) > 50)
     typed = {n.target.id: ast.unparse(n.annotation) for n in block.body}
     names = {**{name: name for name in KNOBS}, **{f"{name}-{unit}": name for name, unit in UNITS.items()}}

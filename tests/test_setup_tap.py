@@ -11,15 +11,15 @@ from click.testing import CliRunner
 from live_tap import send_all, wait_until
 
 import vnic
-import vnic.send
-from vnic import tun
-from vnic.cli import main
-from vnic.doctor import doctor
-from vnic.link import Links, ipv6_enabled, parse_address
-from vnic.netns import inside
-from vnic.run import run
-from vnic.setup_tap import delete, setup
-from vnic.tap import TapWire
+import vnic.runs.send
+from vnic.cli.main import main
+from vnic.runs.live import run
+from vnic.tap import tun
+from vnic.tap.doctor import doctor
+from vnic.tap.netns import inside
+from vnic.tap.rtnetlink import Links, ipv6_enabled, parse_address
+from vnic.tap.setup import delete, setup
+from vnic.tap.wire import TapWire
 
 pytestmark = [pytest.mark.root, pytest.mark.usefixtures("netns")]
 NOBODY = 65534
@@ -146,7 +146,7 @@ def test_what_is_no_name_or_a_template_of_one(name):
         lambda: delete(name),
         lambda: TapWire(name),
         lambda: doctor(name),
-        lambda: vnic.send.OutOfDev(name, None),
+        lambda: vnic.runs.send.OutOfDev(name, None),
     ):
         with pytest.raises(vnic.ConfigError, match=r"cannot be an interface's name|is a template"):
             attempt()

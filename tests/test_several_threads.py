@@ -201,7 +201,7 @@ def test_looking_at_stacks_while_the_locals_of_threads_end_is_no_deadlock():
     code = textwrap.dedent(
         """
         import gc, threading, time
-        from vnic.uninterrupted import stack_tops
+        from vnic.machine.uninterrupted import stack_tops
 
         class Cycle:
             def __init__(self):

@@ -23,7 +23,7 @@ from live_tap import live_tap, sending, wait_until
 from test_lifetime import descriptors
 
 import vnic
-import vnic.live
+import vnic.machine.threads
 
 
 class Interrupt(BaseException):
@@ -414,7 +414,7 @@ def test_signals_at_random_while_it_starts_and_ends():
 
 @pytest.fixture
 def soon(monkeypatch):
-    monkeypatch.setattr(vnic.live, "_JOIN_S", 0.3)
+    monkeypatch.setattr(vnic.machine.threads, "_JOIN_S", 0.3)
 
 
 @pytest.fixture
@@ -638,7 +638,7 @@ def test_a_stop_that_was_interrupted_while_a_handler_blocks_can_be_called_again(
 
 
 def test_a_knob_that_waits_for_a_thread_and_is_interrupted_leaves_the_host_whole(hosts, monkeypatch):
-    monkeypatch.setattr(vnic.live, "_JOIN_S", 0.5)
+    monkeypatch.setattr(vnic.machine.threads, "_JOIN_S", 0.5)
     source = Stuck("read_burst")
     h = hosts(source)
     h.start()

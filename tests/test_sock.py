@@ -10,7 +10,7 @@ from model.sock import ReceiveQueue
 
 import vnic
 from vnic._core import ffi, lib
-from vnic.cost import LINUX
+from vnic.knobs.cost import LINUX
 
 OVERHEAD = lib.SKB_TRUESIZE_OVERHEAD
 

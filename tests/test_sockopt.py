@@ -7,7 +7,7 @@ from pathlib import Path
 import frames
 import pytest
 
-from vnic import commands
+from vnic.control import commands
 
 LEVEL, RCVBUF, FORCE = socket.SOL_SOCKET, socket.SO_RCVBUF, 33
 UDP_GRO = 104

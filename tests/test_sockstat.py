@@ -7,7 +7,7 @@ from pathlib import Path
 import frames
 import pytest
 
-from vnic import procfs, sockstat
+from vnic.linux import procfs, sockstat
 
 V6 = {"src": "fd00::1", "dst": "fd00::2"}
 

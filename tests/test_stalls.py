@@ -17,9 +17,13 @@ from rich.console import Console
 from test_live import Bursts
 
 import vnic
-from vnic import cli, limits, replay, report, stat, why
 from vnic._core import ffi, lib
-from vnic.replay import facts
+from vnic.cli import main as cli
+from vnic.control import rates as stat
+from vnic.counters import limits
+from vnic.runs import replay, report
+from vnic.runs.replay import facts
+from vnic.why import answer as why
 
 US = 1000
 NAPI = {

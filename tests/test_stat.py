@@ -6,7 +6,7 @@ import frames
 from test_live import live  # noqa: F401 - a fixture
 
 import vnic
-from vnic import stat
+from vnic.control import rates as stat
 
 
 def test_a_line_is_the_difference_of_two_samples():
@@ -37,7 +37,7 @@ def test_a_line_is_the_difference_of_two_samples():
 
 
 def test_every_loss_is_in_one_column():
-    fates = {fate: 1 for fate in vnic.stats.FATES if not fate.startswith("DELIVERED_")}
+    fates = {fate: 1 for fate in vnic.counters.snapshots.FATES if not fate.startswith("DELIVERED_")}
     sample = {
         "t_ns": 0,
         "offered": 0,

@@ -17,8 +17,9 @@ from scapy.sendrecv import AsyncSniffer, bridge_and_sniff, sendp, sniff, sr1, sr
 from scapy.supersocket import SimpleSocket
 
 import vnic
-from vnic import bpf, scapy_interface
-from vnic.supersocket import L2Listen, L2Socket, WireSocket
+from vnic import bpf
+from vnic.scapy_wire import interface as scapy_interface
+from vnic.scapy_wire.supersocket import L2Listen, L2Socket, WireSocket
 
 PEER = "02:00:00:00:00:02"
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -426,6 +427,6 @@ def test_wires_that_are_not_in_memory_are_refused():
 
 
 def test_a_queue_that_nobody_reads_is_bounded_and_counts(wire, monkeypatch):
-    monkeypatch.setattr("vnic.supersocket._KEPT", 2)
+    monkeypatch.setattr("vnic.scapy_wire.supersocket._KEPT", 2)
     sendp([who_has(wire), *[ping(wire)] * 4], socket=wire, verbose=0)
     assert (len(wire.received), wire.dropped) == (2, 3)

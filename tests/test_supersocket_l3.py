@@ -12,7 +12,7 @@ from scapy.packet import Raw
 from scapy.sendrecv import send, sniff, sr, sr1, srloop, srp1
 
 import vnic
-from vnic.supersocket import L3Socket, WireSocket
+from vnic.scapy_wire.supersocket import L3Socket, WireSocket
 
 
 def scoped(wire, address):
@@ -114,9 +114,9 @@ def test_a_listener_hears_what_layer_3_does(wire):
 
 
 def test_what_nobody_has_goes_to_all_and_is_unanswered(wire, monkeypatch):
-    monkeypatch.setattr("vnic.scapy_far_end._ASK_S", 0.05)
+    monkeypatch.setattr("vnic.scapy_wire.far_end._ASK_S", 0.05)
     said = []
-    monkeypatch.setattr("vnic.scapy_far_end.warning", said.append)
+    monkeypatch.setattr("vnic.scapy_wire.far_end.warning", said.append)
     assert sr1(IP(dst="10.0.0.200") / ICMP(), timeout=0.3, verbose=0) is None
     assert said == [f"{wire.iface.network_name}: nobody has 10.0.0.200: it is sent to all"]
 

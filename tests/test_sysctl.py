@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vnic import procfs, sysctl
+from vnic.linux import procfs, sysctl
 
 ROUND_TRIPS = [
     # name, what is written, what it reads then, knob, its value

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vnic
-from vnic import files, netdevice, show, sysfs
-from vnic.reply import Reply
+from vnic.control import show
+from vnic.control.reply import Reply
+from vnic.linux import netdevice, sysfs
+from vnic.linux import pseudofile as files
 
 DEV = "/sys/class/net/vnic0"
 

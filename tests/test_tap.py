@@ -9,10 +9,10 @@ import pytest
 from live_tap import live_tap, send_all, sending, settle, wait_until
 
 import vnic
-from vnic import tun
-from vnic.link import Links, ipv6_enabled
-from vnic.netns import inside
-from vnic.tap import TapWire
+from vnic.tap import tun
+from vnic.tap.netns import inside
+from vnic.tap.rtnetlink import Links, ipv6_enabled
+from vnic.tap.wire import TapWire
 
 pytestmark = [pytest.mark.root, pytest.mark.usefixtures("netns")]
 

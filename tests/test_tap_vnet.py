@@ -16,7 +16,7 @@ from test_pcapng import read_back
 
 import vnic
 from vnic._core import ffi, lib
-from vnic.tap import TapWire
+from vnic.tap.wire import TapWire
 
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
 NEEDS_CSUM, TCPV4, TCPV6, UDP_L4, ECN = 1, 1, 4, 5, 0x80

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 from test_cli import pcap
 
-from vnic.replay import replay
-from vnic.report import show
-from vnic.unencodable import never_refuse, stand_in, visible
+from vnic.cli.unencodable import never_refuse, stand_in, visible
+from vnic.runs.replay import replay
+from vnic.runs.report import show
 
 DEMO = str(CAPTURES / "demo.pcapng")
 NAMES = [b"\xff\xfe.pcap", "снимок-捕获-€.pcap".encode(), b"[b]red[i].pcap", b"line\nbell\a\x1b[31m.pcap"]

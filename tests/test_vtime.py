@@ -20,7 +20,7 @@ from model.rss import rss
 
 import vnic
 from vnic._core import ffi, lib
-from vnic.cost import LINUX
+from vnic.knobs.cost import LINUX
 
 KNOBS = {
     "ring": "rx_ring",

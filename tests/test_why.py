@@ -13,16 +13,16 @@ from overloads import DELAYS, LOSES, again, burst, facts_of
 from test_cli import pcap
 
 import vnic
-from vnic import limits
-from vnic import why as why_
-from vnic.causes import causes
-from vnic.cli import main
-from vnic.control import Control
+from vnic.cli.main import main
+from vnic.control.server import Control
+from vnic.counters import limits
+from vnic.counters.snapshots import FATES
 from vnic.errors import ConfigError
-from vnic.losses import LIMITS, NOT_LIMITS, Facts
-from vnic.replay import facts as host_facts
-from vnic.stats import FATES
-from vnic.verify import total, verify
+from vnic.runs.replay import facts as host_facts
+from vnic.why import answer as why_
+from vnic.why.causes import causes
+from vnic.why.facts import LIMITS, NOT_LIMITS, Facts
+from vnic.why.rerun import total, verify
 
 DEMO = CAPTURES / "demo.pcapng"
 MEANT_FOR_OTHERS = frames.udp(mac={"dst": b"\x02\0\0\0\0\x99"})

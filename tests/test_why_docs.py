@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 from overloads import burst, capture
 
-from vnic import Host, limits
-from vnic.cli import main
+from vnic import Host
+from vnic.cli.main import main
+from vnic.counters import limits
 
 DOC = Path(__file__).parent.parent / "docs/why.md"
 BLOCK = re.compile(r"```\n\$ vnic ([^\n]*)\n(.*?)```", re.DOTALL)

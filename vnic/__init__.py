@@ -6,20 +6,54 @@
 ...     host.feed(frame)            # bytes or a scapy packet
 ...     host.run()
 ...     sock.recv()
+
+What is named here is public. The modules and packages inside are not: they move without notice.
 """
 
-from vnic.capture import Capture
-from vnic.errors import CaptureError, ConfigError, TapError, VnicError
-from vnic.gro import GroFlow, GroStats
-from vnic.host import Host
-from vnic.nic import Nic
-from vnic.packet import Packet, PacketSocket, PacketStatistics
-from vnic.seam import Burst
-from vnic.sock import Datagrams, TcpListener, TcpStream, UdpSocket
-from vnic.stats import ArfsStats, DeviceStats, Latency, Ledger, QueueStats, SoftnetStat
-from vnic.wire import BurstWire, CaptureWire, MemoryWire, PythonWire, Wire
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from vnic.capture import Capture
+    from vnic.counters.gro import GroFlow, GroStats
+    from vnic.counters.snapshots import ArfsStats, DeviceStats, Latency, Ledger, QueueStats, SoftnetStat, TxLedger
+    from vnic.errors import CaptureError, ConfigError, TapError, VnicError
+    from vnic.handlers import Burst
+    from vnic.host import Host
+    from vnic.nic import Nic
+    from vnic.packet_socket import Packet, PacketSocket, PacketStatistics
+    from vnic.runs.replay import replay
+    from vnic.scapy_wire.supersocket import WireSocket
+    from vnic.sock import Datagrams, TcpListener, TcpStream, UdpSocket
+    from vnic.tap.wire import TapWire
+    from vnic.wire import BurstWire, CaptureWire, MemoryWire, PythonWire, Wire
+
+    __version__: str
+
+_HOME = {
+    "capture": ("Capture",),
+    "counters.gro": ("GroFlow", "GroStats"),
+    "counters.snapshots": (
+        "ArfsStats",
+        "DeviceStats",
+        "Latency",
+        "Ledger",
+        "QueueStats",
+        "SoftnetStat",
+        "TxLedger",
+    ),
+    "errors": ("CaptureError", "ConfigError", "TapError", "VnicError"),
+    "handlers": ("Burst",),
+    "host": ("Host",),
+    "nic": ("Nic",),
+    "packet_socket": ("Packet", "PacketSocket", "PacketStatistics"),
+    "runs.replay": ("replay",),
+    "scapy_wire.supersocket": ("WireSocket",),
+    "sock": ("Datagrams", "TcpListener", "TcpStream", "UdpSocket"),
+    "tap.wire": ("TapWire",),
+    "wire": ("BurstWire", "CaptureWire", "MemoryWire", "PythonWire", "Wire"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "ArfsStats",
@@ -45,9 +79,32 @@ __all__ = [
     "QueueStats",
     "SoftnetStat",
     "TapError",
+    "TapWire",
     "TcpListener",
     "TcpStream",
+    "TxLedger",
     "UdpSocket",
     "VnicError",
     "Wire",
+    "WireSocket",
+    "replay",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for, and no more: a command that needs little begins at once (PEP 562)."""
+    value: Any
+    if name in _MODULE:
+        value = getattr(import_module(f"vnic.{_MODULE[name]}"), name)
+    elif name == "__version__":
+        from importlib.metadata import version
+
+        value = version("vnic")
+    else:
+        raise AttributeError(f"module 'vnic' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

@@ -1,5 +1,5 @@
 """``python -m vnic``."""
 
-from vnic_command import main
+from vnic._command import main
 
 main()

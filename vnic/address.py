@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError, quoted, said
-from vnic.link import Address, parse_address
+from vnic.tap.rtnetlink import Address, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

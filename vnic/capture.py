@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 from vnic import own_paths
 from vnic._core import ffi, lib
 from vnic.bpf import compile as compile_filter
+from vnic.counters.snapshots import FATES, enum_names
 from vnic.errors import ConfigError, VnicError
-from vnic.lifetime import Uncopied
-from vnic.stats import FATES, enum_names
-from vnic.uninterrupted import Job, QuietThread
-from vnic.values import TIME_MAX_NS, whole
+from vnic.knobs.parse import TIME_MAX_NS, whole
+from vnic.machine.lifetime import Uncopied
+from vnic.machine.uninterrupted import Job, QuietThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

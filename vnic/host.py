@@ -7,26 +7,26 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vnic import address
-from vnic import knobs as knobs_
 from vnic._core import ffi, lib
-from vnic.bind import Binding
-from vnic.ending import Ending
+from vnic.counters.shown import Shown
 from vnic.errors import ConfigError, VnicError, check
+from vnic.handlers import Handler, Seam
+from vnic.knobs import table as knobs_
+from vnic.knobs.live import Settings
+from vnic.knobs.parse import TIME_MAX_NS, whole
+from vnic.machine.ending import Ending
+from vnic.machine.read_buffers import ReadBuffers
+from vnic.machine.turn import Turn
 from vnic.nic import Nic, only_rings
-from vnic.read_buffers import ReadBuffers
-from vnic.seam import Handler, Seam
-from vnic.settings import Settings
-from vnic.shown import Shown
-from vnic.turn import Turn
-from vnic.values import TIME_MAX_NS, whole
+from vnic.sockets import Binding
 from vnic.wire import MemoryWire, wire_of_a_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from vnic.frame import Frame
-    from vnic.live import Threads
-    from vnic.packet import PacketSocket
+    from vnic.machine.threads import Threads
+    from vnic.packet_socket import PacketSocket
     from vnic.sock import Socket
     from vnic.wire import Wire
 
@@ -53,8 +53,8 @@ class Host(Ending, Binding, Shown):
         seed: of the software flow hash.
         live: real time, on threads (:meth:`start`), instead of virtual time (:meth:`run`).
         external_driver: the driver is somebody else, over ``nic.memfd`` (see tests/test_foreign_driver.py).
-        each_queue: queue -> knobs it has of its own: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.settings`.
-        knobs: by Linux's names, dashes or underscores: ``rx_ring=512, rx_usecs=50, gro=False``; see vnic/knobs.py.
+        each_queue: queue -> knobs it has of its own: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.knobs.live`.
+        knobs: by Linux's names, dashes or underscores: ``rx_ring=512, rx_usecs=50``; see vnic/knobs/table.py.
 
     Raises:
         ConfigError: a knob that is unknown or out of range.
@@ -271,7 +271,7 @@ class Host(Ending, Binding, Shown):
         self.turn.do(lambda: self._start(pin))
 
     def _start(self, pin: Sequence[int] | None) -> None:
-        from vnic.live import Threads
+        from vnic.machine.threads import Threads
 
         if self._threads is not None:
             raise VnicError("the host was started already: stop() it first")

@@ -6,13 +6,13 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from vnic import dim
-from vnic import stats as stats_
 from vnic._core import ffi, lib
+from vnic.counters import dim
+from vnic.counters import snapshots as stats_
 from vnic.errors import VnicError, check
-from vnic.lifetime import Uncopied
-from vnic.turn import sends
-from vnic.values import whole
+from vnic.knobs.parse import whole
+from vnic.machine.lifetime import Uncopied
+from vnic.machine.turn import sends
 from vnic.wire import MemoryWire
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from vnic.capture import Capture
     from vnic.frame import Frame
+    from vnic.handlers import Handler
     from vnic.host import Host
-    from vnic.seam import Handler
 
 
 _RUN_OUT_S = 1.0

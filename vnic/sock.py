@@ -13,11 +13,11 @@ from vnic import sockopt
 from vnic._core import ffi, lib
 from vnic.address import inet_addr, inet_text
 from vnic.errors import ConfigError, VnicError, check
-from vnic.lifetime import Uncopied
-from vnic.seam import Packets
-from vnic.turn import sends
-from vnic.uninterrupted import wait_readable
-from vnic.values import is_whole, whole
+from vnic.handlers import Packets
+from vnic.knobs.parse import is_whole, whole
+from vnic.machine.lifetime import Uncopied
+from vnic.machine.turn import sends
+from vnic.machine.uninterrupted import wait_readable
 
 if TYPE_CHECKING:
     from vnic.host import Host

@@ -9,9 +9,9 @@ from vnic._core import ffi, lib
 from vnic.capture_input import CaptureInput, gather
 from vnic.errors import ConfigError, VnicError, check
 from vnic.frame import each_frame
-from vnic.lifetime import Living
-from vnic.uninterrupted import uninterrupted
-from vnic.values import TIME_MAX_NS, whole
+from vnic.knobs.parse import TIME_MAX_NS, whole
+from vnic.machine.lifetime import Living
+from vnic.machine.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

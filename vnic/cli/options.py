@@ -1,0 +1,184 @@
+"""The options that commands about a host share: knobs by their Linux names, and what is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from vnic.capture import POINTS
+from vnic.cli.config_file import COMMANDS, Config
+from vnic.cli.config_file import load as load_config
+from vnic.cli.exit import Whole, refusals
+from vnic.errors import ConfigError
+from vnic.knobs.table import KNOBS, canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+
+# knobs that have an option of their own; all others go by --set
+_OPTIONS = (
+    "queues",
+    "rx-ring",
+    "rx-buf-len",
+    "fifo",
+    "mac",
+    "mtu",
+    "rx-usecs",
+    "rx-frames",
+    "weight",
+    "netdev-budget",
+    "netdev-budget-usecs",
+    "netdev-max-backlog",
+    "gro-flush-timeout",
+    "napi-defer-hard-irqs",
+    "rps-cpus",
+    "rps-flow-cnt",
+    "rps-sock-flow-entries",
+    "flow-limit-cpus",
+    "hz",
+    "reader-cpu",
+    "rcvbuf",
+)
+_REPLAY_OPTIONS = ("link", "speed", "cost", "capture-mtu")
+
+
+def _knob_option(name: str) -> Callable[[_F], _F]:
+    default = KNOBS[name].default
+    shown = f" [default: {default}]" if default is not None else ""
+    return click.option(f"--{name}", metavar="VALUE", help=KNOBS[name].help + shown)
+
+
+def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
+    """The options that replay, run and why share, in the order of the path; ``write``: those of a capture too."""
+
+    def decorate(f: _F) -> _F:
+        options = [_knob_option(n) for n in (*_OPTIONS, *(_REPLAY_OPTIONS if replay else ()))]
+        options += [
+            click.option(
+                "--cpus",
+                type=Whole(1, 64),
+                default=4,
+                show_default=True,
+                help="emulated CPUs",
+            ),
+            click.option(
+                "--ip",
+                "--ip6",
+                "ip",
+                multiple=True,
+                metavar="any|ADDR/PREFIX",
+                help="our addresses [default: any]",
+            ),
+            click.option("--promisc/--no-promisc", default=None, help=KNOBS["promisc"].help),
+            click.option("--gro/--no-gro", default=None, help=KNOBS["gro"].help + " [default: on]"),
+            click.option("--strict-csum", is_flag=True, default=None, help=KNOBS["strict-csum"].help),
+            click.option(
+                "--seed", type=Whole(0, 1 << 63), default=0, show_default=True, help="of the software flow hash"
+            ),
+            click.option(
+                "--set",
+                "sets",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="any knob by its Linux name",
+            ),
+            click.option(
+                "--config",
+                metavar="FILE.toml",
+                is_eager=True,
+                expose_value=False,
+                callback=_config,
+                help="options and knobs from a file, by the same names; the command line goes before it",
+            ),
+            click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout"),
+        ]
+        if write:
+            options += [
+                click.option(
+                    "--write",
+                    metavar="OUT.pcapng|-",
+                    help="save what passes the points --at; -: to stdout, and the report to stderr",
+                ),
+                click.option(
+                    "--at",
+                    multiple=True,
+                    type=click.Choice(POINTS),
+                    default=("gro",),
+                    show_default=True,
+                    help="wire: as it arrived; nic: what the card took; gro: what AF_PACKET sees; stack: with its fate",
+                ),
+            ]
+        for option in reversed(options):
+            f = option(f)
+        return f
+
+    return decorate
+
+
+def _config(ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:
+    """Options that a file gives are the command's defaults, its knobs are kept for :func:`knobs`."""
+    if path is None:
+        return None
+    with refusals():
+        known = {p.name: _checker(ctx, p) for p in ctx.command.params if p.name and p.name not in {"config", "sets"}}
+        config = load_config(path, _section(ctx), {k: v for k, v in known.items() if k.replace("_", "-") not in KNOBS})
+    ctx.default_map = config.options
+    ctx.meta["vnic.config"] = config
+    return path
+
+
+def _section(ctx: click.Context) -> str:
+    """The table of the file that is for this command: for why, replay's."""
+    return ctx.command.name if ctx.command.name in COMMANDS else "replay"
+
+
+def _toml_kinds(param: click.Parameter) -> tuple[tuple[type, ...], str]:
+    """What a value in a file can be, of all TOML has; and that in words. click takes true for 1, and 1 for true."""
+    if isinstance(param.type, click.types.BoolParamType):
+        return (bool, str), "true or false"
+    if isinstance(param.type, click.types.FloatParamType):
+        return (int, float, str), "a number"
+    return (int, str), "a whole number" if isinstance(param.type, click.types.IntParamType) else "text"
+
+
+def _checker(ctx: click.Context, param: click.Parameter) -> Callable[[Any], Any]:
+    several = param.multiple or param.nargs != 1
+    kinds, what = _toml_kinds(param)
+
+    def check(value: Any) -> Any:
+        values = value if several and isinstance(value, list) else [value]
+        if any(isinstance(v, (list, dict)) for v in values):
+            raise ValueError("must be one value")  # click would take the text of it
+        if not all(type(v) in kinds for v in values):
+            raise ValueError(f"must be {what}")
+        try:
+            return param.type_cast_value(ctx, values if several else value)
+        except click.BadParameter as e:
+            raise ValueError(e.message) from None
+
+    return check
+
+
+def knobs(options: dict[str, Any], sets: tuple[str, ...]) -> dict[str, Any]:
+    """Knobs by name: of ``--config``, the options, and ``--set``. ConfigError: one of those is no NAME=VALUE."""
+    config = click.get_current_context().meta.get("vnic.config", Config())
+    given = {name.replace("-", "_"): value for name, value in config.knobs.items()}
+    given |= {name: value for name, value in options.items() if value is not None}
+    if config.each_queue:
+        given["each_queue"] = config.each_queue
+    for item in sets:
+        name, eq, value = item.partition("=")
+        if not eq:
+            raise ConfigError(f"--set {item}: must be NAME=VALUE")
+        given[canonical(name.strip()).replace("-", "_")] = value.strip()
+    return given
+
+
+def addresses(ip: tuple[str, ...]) -> str | list[str]:
+    """What Host() takes. ConfigError: any, and others."""
+    if "any" in ip and len(ip) > 1:
+        raise ConfigError("--ip any: all addresses are ours already, so no other can be given")
+    return "any" if not ip or "any" in ip else list(ip)

@@ -1,0 +1,136 @@
+"""``vnic send``: replay a capture onto a wire, and say how well its times were kept."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from vnic.cli.exit import EXIT_FAILED, Seconds, Whole, fail, refusals
+
+_BAR = 40
+_NOT_SENT = {
+    "too_long": "longer than the interface's MTU of {mtu}",
+    "too_short": "shorter than an Ethernet header",
+    "dropped": "lost, because the kernel's queue was full",
+}
+
+
+@click.command()
+@click.argument("file")
+@click.option("--tap", metavar="NAME", help="into this TAP: its interface receives the frames; made if it is missing")
+@click.option(
+    "--dev", metavar="NAME", help="out of this interface: towards a vnic run attached to it, or a real network"
+)
+@click.option("--netns", metavar="NAME", help="network namespace it is in, as of ip netns, or a path")
+@click.option("--speed", metavar="VALUE", help="pace of the recording: a factor, or max [default: 1]")
+@click.option("--pps", type=float, help="so many frames a second")
+@click.option("--mbps", type=float, help="so many Mb a second, counting the frames' bytes as captured")
+@click.option("--topspeed", is_flag=True, help="as fast as it goes")
+@click.option("--loop", type=Whole(0, 1 << 62), default=1, show_default=True, help="times; 0: until Ctrl-C")
+@click.option("--limit", type=Whole(1, 1 << 62), help="send so many frames at most")
+@click.option("--duration", type=Seconds(), help="send what is due in so many seconds")
+@click.option(
+    "--maxsleep",
+    type=Seconds(0, 1e12),
+    metavar="MS",
+    help="longest gap between two frames, ms; a longer one is shortened",
+)
+@click.option("--drop", is_flag=True, help="what finds the kernel's queue full is lost [default: it waits]")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
+def send(
+    file: str,
+    *,
+    speed: str | None,
+    pps: float | None,
+    mbps: float | None,
+    topspeed: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Send the frames of a capture (pcap, pcapng) at their times, by a plan that never drifts.
+
+    Ctrl-C ends it with a report. Exit code: 0 done, 1 the file or the interface ended early, 2 usage or a file that
+    cannot be read, 3 the kernel refuses the interface.
+    """
+    from vnic.runs import send as send_
+
+    with refusals():
+        how = send_.pace(speed=speed, pps=pps, mbps=mbps, topspeed=topspeed)
+        facts = send_.send(file, how=how, progress=_Progress(), waiting=_say_gap, command=True, **options)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        click.echo("\n".join(report(facts)))
+    if why := facts["error"] or facts["input"]["error"]:
+        fail(EXIT_FAILED, f"the sending ended early: {why}; what was sent is reported")
+
+
+class _Progress:
+    """A line on stderr, on a terminal only, and only once it takes its time."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+
+    def __call__(self, frames: int, ns: int) -> None:
+        self._calls += 1
+        if self._calls >= 5 and sys.stderr.isatty():
+            click.echo(f"\r\x1b[K{frames} frames in {ns / 1e9:.1f} s\r", nl=False, err=True)
+
+
+def _say_gap(ns: int) -> None:
+    minutes, seconds = divmod(ns // 10**9, 60)
+    hours, minutes = divmod(minutes, 60)
+    words = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    clear = "\r\x1b[K" if sys.stderr.isatty() else ""  # the line of progress
+    click.echo(
+        f"{clear}vnic: the next frame is due in {words}; --maxsleep MS bounds such gaps, and Ctrl-C ends it", err=True
+    )
+
+
+def _rate(rate: dict[str, float] | None) -> str:
+    return "-" if rate is None else f"{rate['pps']:,.1f} frames/s, {rate['mbps']:,.3f} Mb/s"
+
+
+def _time(ns: float) -> str:
+    for unit, size in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
+        if ns >= size:
+            return f"{ns / size:.4g} {unit}"
+    return f"{ns:g} ns"
+
+
+def report(facts: dict[str, Any]) -> list[str]:
+    """The facts as lines for a person."""
+    to, sent, late, gaps = facts["to"], facts["sent"], facts["late"], facts["gap_error_ns"]
+    how = f"into {to['interface']}" if to["by"] == "tap" else f"out of {to['interface']}"
+    lines = [
+        f"{sent['frames']} frames, {sent['bytes']} bytes {how} in {_time(sent['duration_ns'])}"
+        + (" (interrupted)" if facts["interrupted"] else ""),
+        f"  asked     {facts['pace']}" + (f": {_rate(facts['rate']['asked'])}" if facts["rate"]["asked"] else ""),
+        f"  reached   {_rate(facts['rate']['reached'])}",
+    ]
+    lines += [f"  not sent  {n} {_NOT_SENT[why].format(**to)}" for why, n in facts["not_sent"].items() if n]
+    if cut := facts["input"]["cut"]:
+        lines.append(f"  cut       {cut} were captured in part, and sent so")
+    if skipped := facts["input"]["skipped"]:
+        lines.append(f"  skipped   {skipped} that are not Ethernet (link type {facts['input']['skipped_linktype']})")
+    if short := facts["shortened"]["gaps"]:
+        lines.append(f"  shortened {short} gaps, by {_time(facts['shortened']['ns'])} in all (--maxsleep)")
+    if to["dropped"]:
+        lines.append(f"  dropped   {to['dropped']} by {to['interface']}'s queue: whoever reads it is too slow")
+    if facts["queue_full"]:
+        lines.append(f"  full      {facts['queue_full']} frames found the kernel's queue full")
+    if not gaps["count"]:
+        return lines
+    lines.append(f"  late      {late['frames']} by more than {_time(late['over_ns'])}, at most {_time(late['max_ns'])}")
+    lines.append(
+        f"  gaps      off by p50 {_time(gaps['p50'])}, p99 {_time(gaps['p99'])}, max {_time(gaps['max'])}"
+        " (asked for, and as it was)"
+    )
+    most = max(o["frames"] for o in gaps["octaves"])
+    for o in gaps["octaves"]:
+        bar = "#" * -(-o["frames"] * _BAR // most)
+        lines.append(f"    < {_time(o['below_ns']):>9} {o['frames']:>9} {bar}".rstrip())
+    return lines

@@ -1,0 +1,1 @@
+"""An instance that runs, and those who ask it things over its socket."""

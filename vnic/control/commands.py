@@ -1,0 +1,46 @@
+"""What an instance can be asked, by name: ``commands.answer(host, "show", ["/proc/net/dev"])``.
+
+The same functions answer in a Python process that has the host, and over the control socket (vnic/control/server.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vnic.cli.exit import reason
+from vnic.control import rates, show
+from vnic.control.reply import Reply
+from vnic.errors import VnicError
+from vnic.linux import ethtool, ip_route, sysctl
+from vnic.why import answer as why
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vnic.host import Host
+
+    Command = Callable[[Host, Sequence[str]], Reply]
+
+COMMANDS: dict[str, Command] = {
+    "ethtool": ethtool.command,
+    "ip": ip_route.command,
+    "sysctl": sysctl.command,
+    "show": show.show,
+    "set": show.set_,
+    "why": why.show,
+    "sample": rates.command,
+}
+"""Name -> what answers it. ``sample`` is what ``vnic stat`` subtracts."""
+
+
+def answer(host: Host, name: str, argv: Sequence[str]) -> Reply:
+    """Run one command. It never raises for what it was given: the reply's code and text say what is wrong."""
+    command = COMMANDS.get(name)
+    if command is None:
+        return Reply(err=f"vnic: there is no command {name!r}; there are {', '.join(COMMANDS)}\n", code=2)
+    try:
+        return command(host, argv)
+    except OSError as e:
+        return Reply(err=f"vnic {name}: {reason(e)}\n", code=1)
+    except VnicError as e:
+        return Reply(err=f"vnic {name}: {e}\n", code=1)

@@ -1,0 +1,166 @@
+"""``vnic stat``: one line an interval, as vmstat: what came, where it was lost, who was busy with it.
+
+An instance is asked for a sample (all counters that only grow); the lines are differences of two, per second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import lib
+from vnic.control.reply import Reply
+from vnic.counters.standing import as_dicts, sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vnic.host import Host
+
+_LOSSES = {  # fate -> the column it is in; all others: "other"
+    "FIFO_OVERRUN": "fifo",
+    "CPU_BACKLOG": "backlog",
+    "SOCKET_RCVBUFF": "rcvbuf",
+    "NO_SOCKET": "nosock",
+}
+_HEAD = (
+    "rx/s",
+    "kB/s",
+    "deliv/s",
+    "fifo",
+    "backlog",
+    "rcvbuf",
+    "nosock",
+    "other",
+    "irq/s",
+    "poll/s",
+    "f/skb",
+    "squeeze",
+)
+
+
+def sample(host: Host) -> dict[str, Any]:
+    """All that grows, and when: times in ns. Numbers of a host that runs are not of one moment, but each only grows."""
+    ledger, queues, cpus = host.ledger(), host.nic.queues(), host.softnet()
+    gro = host.gro()
+    return {
+        "t_ns": int(lib.clock_ns()) if host.live else host.now_ns,
+        "live": host.live,
+        "offered": ledger.offered,
+        "bytes": sum(q.bytes for q in queues),
+        "fates": ledger.fates,
+        "in_flight_at": ledger.in_flight_at,
+        "interrupts": sum(q.interrupts for q in queues),
+        "polls": sum(q.polls for q in queues),
+        "frames": gro.normal + gro.flushed_segs,
+        "skbs": gro.normal + gro.flushed_skbs,
+        "time_squeeze": sum(c.time_squeeze for c in cpus),
+        "ipis": sum(c.received_rps for c in cpus),
+        "queues": [q.packets for q in queues],
+        "processed": [c.processed for c in cpus],
+        "idle_ns": [c.idle_ns for c in cpus],
+        "now_ns": [c.now_ns for c in cpus],
+        "standing": [s for s in as_dicts(host) if not s["ended"]],
+    }
+
+
+def command(host: Host, argv: Sequence[str]) -> Reply:
+    """The sample, as data."""
+    if argv:
+        return Reply(err="vnic sample: takes no arguments\n", code=2)
+    return Reply(data=sample(host))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One interval."""
+
+    seconds: float
+    per_s: dict[str, float]
+    """offered, bytes, delivered, interrupts, polls, ipis: a second."""
+    lost: dict[str, int]
+    """Fate -> frames in this interval."""
+    frames_per_skb: float
+    time_squeeze: int
+    busy: list[float]
+    """Of each CPU, 0 to 1."""
+    queues: list[float]
+    """Frames of each receive queue, a second."""
+    in_flight_at: dict[str, int] = field(default_factory=dict)
+    """At its end."""
+    standing: list[dict[str, Any]] = field(default_factory=list)
+    """Frames that stood in rings at its beginning, and do at its end: moderation waits for more."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json-lines."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def difference(now: dict[str, Any], before: dict[str, Any]) -> Line:
+    """The interval between two samples."""
+    ns = max(1, now["t_ns"] - before["t_ns"])
+    seconds = ns / 1e9
+
+    def grown(name: str) -> int:
+        return int(now[name] - before[name])
+
+    def each(name: str) -> list[int]:
+        old = [*before[name], *[0] * len(now[name])]  # queues come and go
+        return [a - b for a, b in zip(now[name], old, strict=False)]
+
+    fates = {k: n - before["fates"].get(k, 0) for k, n in now["fates"].items()}
+    delivered = sum(n for k, n in fates.items() if k.startswith("DELIVERED_"))
+    # live, a CPU that sleeps has not looked at the clock for a while; in virtual time one that idles has its own
+    passed = [now["t_ns"] - before["t_ns"]] * len(now["idle_ns"]) if now["live"] else each("now_ns")
+    skbs = grown("skbs")
+    stood = {s["queue"] for s in before["standing"]}
+    counts = {name: grown(name) for name in ("offered", "bytes", "interrupts", "polls", "ipis")} | {
+        "delivered": delivered
+    }
+    return Line(
+        seconds=round(seconds, 6),
+        per_s={name: round(n / seconds, 1) for name, n in counts.items()},
+        lost={k: n for k, n in fates.items() if n and not k.startswith("DELIVERED_")},
+        frames_per_skb=round(grown("frames") / skbs, 2) if skbs > 0 else 0.0,
+        time_squeeze=grown("time_squeeze"),
+        busy=[round(min(1.0, max(0.0, (t - i) / ns)), 3) for t, i in zip(passed, each("idle_ns"), strict=True)],
+        queues=[round(n / seconds, 1) for n in each("queues")],
+        in_flight_at={k: n for k, n in now["in_flight_at"].items() if n},
+        standing=[s for s in now["standing"] if s["queue"] in stood],
+    )
+
+
+def _short(n: float) -> str:
+    """At most six characters: 999999, 1.23M."""
+    for unit, scale in (("G", 1e9), ("M", 1e6)):
+        if n >= scale:
+            return f"{n / scale:.3g}{unit}"
+    return f"{n:.0f}"
+
+
+def head(cpus: int) -> str:
+    """The two lines of headings."""
+    groups = f"{'---- wire ----':>15}{'':9}{'------------- lost -------------':>40}"
+    return (
+        f"{groups}\n" + " ".join(f"{h:>7}" for h in _HEAD) + "  " + " ".join(f"cpu{i:<2}" for i in range(cpus)) + "\n"
+    )
+
+
+def text(line: Line) -> str:
+    """One line of numbers; losses are frames in the interval, CPUs in percent."""
+    lost = dict.fromkeys((*_LOSSES.values(), "other"), 0)
+    for fate, n in line.lost.items():
+        lost[_LOSSES.get(fate, "other")] += n
+    rate = line.per_s
+    cells = [
+        _short(rate["offered"]),
+        _short(rate["bytes"] / 1000),
+        _short(rate["delivered"]),
+        *(_short(n) for n in lost.values()),
+        _short(rate["interrupts"]),
+        _short(rate["polls"]),
+        f"{line.frames_per_skb:.2f}",
+        _short(line.time_squeeze),
+    ]
+    busy = " ".join(f"{100 * b:4.0f} " for b in line.busy).rstrip()
+    return "".join(f"{x}\n" for x in (" ".join(f"{c:>7}" for c in cells) + f"  {busy}", *sentences(line.standing)))

@@ -1,0 +1,385 @@
+"""The control socket of an instance: who may connect asks what vnic/control/commands.py can answer.
+
+A Unix stream socket, mode 0600, in a directory of the user's (:func:`directory`), named ``NAME-PID``: the card's name
+and the process. Messages are JSON objects, one a line:
+
+    {"vnic": 1, "command": "show", "argv": ["/proc/net/dev"]}
+    {"vnic": 1, "out": "...", "err": "", "code": 0, "data": {...}}
+
+``vnic`` is the version; what has another one gets an error that says so. ``capture`` comes with a descriptor to write
+to (SCM_RIGHTS), and lasts until the connection ends, or the next ``capture`` on it, which is answered with the counts;
+if the file is full, the pipe has no reader, or the instance ends, they come unasked. Answers come in order.
+
+One thread serves all. It shares nothing with the data plane but counters, and knobs by ``host.knobs``; a client that is
+slow, silent or hostile costs its own connection: requests and answers waiting are bounded, so is their time, and when
+there are too many connections, the one that was quiet for the longest ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import selectors
+import socket
+import stat
+import struct
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from vnic.control import captures, commands
+from vnic.control.reply import Reply
+from vnic.errors import VnicError
+from vnic.machine.lifetime import Living
+from vnic.machine.uninterrupted import Happened, QuietThread, uninterrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vnic.host import Host
+
+VERSION = 1
+REQUEST_MAX = 1 << 16
+"""Bytes of one request."""
+CLIENTS_MAX = 16
+PATIENCE_S = 10.0
+"""For the rest of a request that has begun, and for an answer to be taken."""
+_TICK_S = 0.5
+_END_S = 2.0
+"""When the instance ends, for captures whose reader is slow, all together."""
+_CREDENTIALS = struct.Struct("iII")
+
+
+def directory() -> Path:
+    """Where this user's instances are: ``$XDG_RUNTIME_DIR/vnic``, ``/run/vnic`` for root, else ``/tmp/vnic-UID``.
+
+    All that is done there is done by name: nobody else can put anything there, nor another directory in its place.
+
+    Raises:
+        VnicError: somebody else made it, or others may write there or above.
+    """
+    uid = os.geteuid()
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    own = "/run/vnic" if uid == 0 else f"/tmp/vnic-{uid}"  # noqa: S108 - checked below
+    path = Path(runtime, "vnic") if runtime and not _of_another(runtime, uid) else Path(own)
+    try:
+        above = path.parent.stat()
+    except FileNotFoundError as e:
+        raise FileNotFoundError(e.errno, e.strerror, str(path)) from None
+    if above.st_uid not in (0, uid) or (above.st_mode & 0o022 and not above.st_mode & stat.S_ISVTX):
+        raise VnicError(f"{path.parent}: others could put another directory there instead of yours")
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o022:
+        raise VnicError(f"{path}: is not a directory that only you can write to")
+    return path
+
+
+def _of_another(runtime: str, uid: int) -> bool:
+    """Sudo may leave root the variable of its caller, who could exchange what root makes there, and not use it."""
+    with contextlib.suppress(OSError):
+        return uid == 0 and os.stat(runtime).st_uid != 0  # noqa: PTH116
+    return False
+
+
+class _Client:
+    """A connection: what came of a request, and what is left of an answer."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.request = bytearray()
+        self.answer = memoryview(b"")
+        self.fds: list[int] = []
+        self.capture: captures.Running | None = None
+        self.ending = False
+        self.since = time.monotonic()
+
+    def close(self) -> None:
+        self.sock.close()
+        self.forget_fds()
+        if self.capture is not None:
+            self.capture.stop()
+
+    def forget_fds(self) -> None:
+        """Nobody asked for them."""
+        while self.fds:
+            os.close(self.fds.pop())
+
+
+def _encode(reply: Reply) -> bytes:
+    message = {"vnic": VERSION, "out": reply.out, "err": reply.err, "code": reply.code, "data": reply.data}
+    try:
+        return json.dumps(message).encode() + b"\n"
+    except (TypeError, ValueError, RecursionError) as e:  # a bug in an answer is that client's, not the instance's
+        return _encode(Reply(err=f"vnic: a bug in vnic: {e}\n", code=70))
+
+
+def _decode(line: bytes) -> tuple[str, list[str]] | Reply:
+    """Command and arguments, or what is wrong with the request."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return Reply(err="vnic: the request is not JSON\n", code=2)
+    if not isinstance(message, dict) or "vnic" not in message:
+        return Reply(err='vnic: the request is not an object with its version as "vnic"\n', code=2)
+    if message["vnic"] != VERSION:
+        return Reply(err=f"vnic: this instance speaks version {VERSION} of the protocol\n", code=2)
+    command, argv = message.get("command"), message.get("argv", [])
+    if not isinstance(command, str) or not isinstance(argv, list) or not all(isinstance(a, str) for a in argv):
+        return Reply(err='vnic: "command" has to be a string, "argv" a list of strings\n', code=2)
+    return command, argv
+
+
+class Control(Living):
+    """A host's control socket; served from :meth:`start` (or ``with``) until closed. To be closed before its host.
+
+    A child process after fork() neither serves it nor takes it away.
+
+    Args:
+        host: which; ``host.name`` names the socket.
+        facts: what answers ``facts``: the report's, as ``vnic replay --json`` prints them; None: nothing.
+        path: of the socket; None: in :func:`directory`.
+
+    Raises:
+        VnicError: the directory is not safe.
+        OSError: the socket cannot be made.
+    """
+
+    def __init__(
+        self, host: Host, *, facts: Callable[[], dict[str, Any]] | None = None, path: Path | None = None
+    ) -> None:
+        self._host, self._facts = host, facts
+        host.c  # noqa: B018 - is it open?
+        self.path = path or directory() / f"{host.name}-{os.getpid()}"
+        self._owner_uid = os.geteuid()
+        self._clients: dict[int, _Client] = {}
+        self._captures: list[captures.Running] = []
+        self._ended = Happened()
+        self._thread = QuietThread("control", self._serve)
+        uninterrupted(self._listen)
+
+    def _listen(self) -> None:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        self.path.unlink(missing_ok=True)  # of a process that had our number and was killed
+        try:
+            os.fchmod(listener.fileno(), 0o600)  # before there is a name: bind() takes the mode from here
+            listener.bind(str(self.path))
+            self.path.chmod(0o600)
+            listener.listen(CLIENTS_MAX)
+        except OSError:
+            listener.close()
+            raise
+        self._listener = listener
+        self._selector = selectors.DefaultSelector()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._wake, selectors.EVENT_READ)
+        self._begin(listener)
+
+    def __repr__(self) -> str:
+        return f"<vnic.Control {self.path}{' closed' if self.closed else ''}>"
+
+    def start(self) -> None:
+        """Start the thread: it has the privileges that its caller has now. VnicError: it was closed."""
+        self.c  # noqa: B018 - is it open?
+        uninterrupted(self._thread.start)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def _give_back(self) -> None:
+        """Captures that clients had are closed, the socket is gone."""
+        if self._at is None:
+            return
+        self._end()
+        self._ended.set()
+        self._wake_up()
+        if self._thread.ident is None:
+            self._close_all()
+        else:
+            self._thread.finish()
+        os.close(self._wake)
+        self._ended.close()
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+    def _in_child(self) -> None:
+        """A child's copies would keep clients waiting for an answer when we are gone. What is shared stays as it is."""
+        for client in self._clients.values():
+            client.sock.close()
+            client.forget_fds()
+        self._selector.close()
+        self._listener.close()
+        os.close(self._wake)
+        self._ended.close()
+
+    def _wake_up(self) -> None:
+        os.eventfd_write(self._wake, 1)
+
+    # ---- the thread ----
+
+    def _serve(self) -> None:
+        try:
+            while not self._ended.yes:
+                waiting = any(c.request or c.answer or c.capture for c in self._clients.values())
+                for key, events in self._selector.select(_TICK_S if waiting else None):
+                    if key.fileobj is self._listener:
+                        self._accept()
+                    elif key.fd == self._wake:
+                        os.eventfd_read(self._wake)
+                    elif (client := self._clients.get(key.fd)) is not None:
+                        self._attend(client, events)
+                self._look_after()
+        finally:
+            self._close_all()
+
+    def _close_all(self) -> None:
+        for running in self._captures:
+            running.stop()
+        until = time.monotonic() + _END_S
+        for running in self._captures:
+            running.wait(max(0.0, until - time.monotonic()))
+        for client in list(self._clients.values()):
+            with contextlib.suppress(OSError):
+                self._counts(client)
+            self._drop(client)
+        self._selector.close()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError as e:
+            if e.errno in (errno.EMFILE, errno.ENFILE):  # he waits on; to look again at once would keep a CPU busy
+                self._ended.wait(_TICK_S)
+            return
+        _, uid, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+        if uid not in (0, self._owner_uid):
+            sock.close()
+            return
+        if len(self._clients) >= CLIENTS_MAX:
+            idle = [c for c in self._clients.values() if c.capture is None] or list(self._clients.values())
+            self._drop(min(idle, key=lambda c: c.since))
+        sock.setblocking(False)
+        self._clients[sock.fileno()] = _Client(sock)
+        self._selector.register(sock, selectors.EVENT_READ)
+
+    def _drop(self, client: _Client) -> None:
+        self._selector.unregister(client.sock)
+        del self._clients[client.sock.fileno()]
+        client.close()
+
+    def _look_after(self) -> None:
+        """Captures that have ended; who began a request, or has an answer waiting, and does not go on."""
+        now = time.monotonic()
+        self._captures = [c for c in self._captures if not c.over]
+        for client in list(self._clients.values()):
+            try:
+                self._counts(client)
+            except OSError:
+                self._drop(client)
+                continue
+            if client.capture is not None:
+                if client.capture.broken:
+                    client.capture.stop()
+            elif (client.request or client.answer) and now - client.since > PATIENCE_S:
+                self._drop(client)
+
+    def _counts(self, client: _Client) -> None:
+        """Of a capture that has ended: the answer to who asked for its end, or unasked."""
+        if client.capture is None or client.capture.reply is None or client.answer:
+            return
+        reply, client.capture, client.ending = client.capture.reply, None, False
+        client.since = time.monotonic()
+        client.answer = memoryview(_encode(reply))
+        self._send(client)
+        self._next(client)
+
+    def _attend(self, client: _Client, events: int) -> None:
+        try:
+            if events & selectors.EVENT_WRITE:
+                self._send(client)
+                self._next(client)
+            elif not self._receive(client):
+                self._drop(client)
+        except OSError:
+            self._drop(client)
+
+    def _receive(self, client: _Client) -> bool:
+        """Return: False = it is gone, or said too much."""
+        data, fds, _, _ = socket.recv_fds(
+            client.sock, REQUEST_MAX + 1 - len(client.request), 4, socket.MSG_CMSG_CLOEXEC
+        )
+        client.fds += fds
+        if not data:
+            return False
+        if not client.request:
+            client.since = time.monotonic()
+        client.request += data
+        if (len(client.request) > REQUEST_MAX and b"\n" not in client.request) or len(client.fds) > 1:
+            return False
+        self._next(client)
+        return True
+
+    def _next(self, client: _Client) -> None:
+        """Answer the next request that is whole, if the last answer was taken; those behind it after the others."""
+        if client.answer or client.ending:
+            return
+        if (end := client.request.find(b"\n")) >= 0:
+            line = bytes(client.request[:end])
+            del client.request[: end + 1]
+            client.since = time.monotonic()
+            reply = self._answer(client, line)
+            if reply is not None:
+                client.answer = memoryview(_encode(reply))
+                self._send(client)
+            if not client.answer and b"\n" in client.request:
+                self._selector.modify(client.sock, selectors.EVENT_WRITE)
+        if not client.request and not client.ending:
+            client.forget_fds()
+
+    def _send(self, client: _Client) -> None:
+        while client.answer:
+            try:
+                n = client.sock.send(client.answer)
+            except BlockingIOError:
+                break
+            client.answer = client.answer[n:]
+            client.since = time.monotonic()
+        self._selector.modify(client.sock, selectors.EVENT_WRITE if client.answer else selectors.EVENT_READ)
+
+    def _answer(self, client: _Client, line: bytes) -> Reply | None:
+        """Return: None = it will come, from :meth:`_counts`."""
+        request = _decode(line)
+        if isinstance(request, Reply):
+            return request
+        command, argv = request
+        try:
+            if command == "facts" and self._facts is not None:
+                return Reply(data=self._facts())
+            if command == "capture":
+                return self._capture(client, argv)
+            return commands.answer(self._host, command, argv)
+        except Exception as e:  # noqa: BLE001 - a bug in an answer is that client's, not the instance's
+            return Reply(err=f"vnic {command}: a bug in vnic: {type(e).__name__}: {e}\n", code=70)
+
+    def _capture(self, client: _Client, argv: list[str]) -> Reply | None:
+        if client.capture is not None:
+            client.capture.stop()
+            client.ending = True
+            return None
+        if not client.fds:
+            return Reply(err="vnic capture: the request came without a descriptor to write to\n", code=2)
+        fd = client.fds.pop()
+        try:
+            client.capture = captures.Running(self._host, fd, argv, self._wake_up)
+            self._captures.append(client.capture)
+        except VnicError as e:
+            return Reply(err=f"vnic capture: {e}\n", code=2)
+        finally:
+            os.close(fd)
+        return Reply()

@@ -1,0 +1,80 @@
+"""``vnic show [PATH ...]`` and ``vnic set PATH VALUE``: cat, ls and echo over a host's files of /proc and /sys."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from typing import TYPE_CHECKING
+
+from vnic.control.reply import Reply
+from vnic.counters import limits
+from vnic.linux import procfs, pseudofile, sysfs
+from vnic.linux.pseudofile import File, WriteError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from vnic.host import Host
+
+EXTRA: dict[str, Callable[[Host], Reply]] = {"limits": lambda host: limits.show(host, ())}
+"""Word -> reply: what ``vnic show WORD`` prints besides files."""
+
+
+def tree(host: Host) -> dict[str, File]:
+    """Every file of the host, by its path."""
+    return procfs.tree(host) | sysfs.tree(host)
+
+
+def _entries(paths: Iterable[str], directory: str) -> list[str]:
+    below = directory.rstrip("/") + "/"
+    return sorted({p.removeprefix(below).split("/", 1)[0] for p in paths if p.startswith(below)})
+
+
+def _normal(path: str) -> str:
+    """Absolute, and without ``.``, ``..`` and double slashes."""
+    return posixpath.normpath("/" + path.lstrip("/"))
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return "".join(f"{text}\n" for text in texts)
+
+
+def show(host: Host, argv: Sequence[str]) -> Reply:
+    """The files' text; of a directory, what is in it; without a path, all there are. Code 1: one was not there."""
+    there = tree(host)
+    if not argv:
+        names = [*sorted(EXTRA), *sorted(there)]
+        return Reply(out=_lines(names), data=names)
+    out, err, data = "", "", {}
+    for word in argv:
+        path = _normal(word)
+        if word in EXTRA:
+            reply = EXTRA[word](host)
+            text, data[word] = reply.out, reply.data
+        elif path in there:
+            text = data[word] = there[path].read(host)
+        elif entries := _entries(there, path):
+            text = data[word] = _lines(entries)
+        else:
+            err += f"vnic show: {word}: No such file or directory\n"
+            continue
+        out += text
+    return Reply(out, err, int(bool(err)), data)
+
+
+def set_(host: Host, argv: Sequence[str]) -> Reply:
+    """``PATH VALUE ...``: the values with blanks between and a newline behind, as echo would write them."""
+    if len(argv) < 2:
+        return Reply(err="vnic set: a path and a value are needed: vnic set PATH VALUE\n", code=2)
+    word, *values = argv
+    path, there = _normal(word), tree(host)
+    try:
+        if path not in there:
+            raise IsADirectoryError(21, os.strerror(21)) if _entries(there, path) else pseudofile.no_such_file(path)
+        pseudofile.put(there[path], host, path, " ".join(values) + "\n")
+    except WriteError as e:
+        why = f"vnic: {e.reason}\n" if e.reason else ""
+        return Reply(err=f"vnic set: write error: {e.strerror}\n{why}", code=1)
+    except OSError as e:
+        return Reply(err=f"vnic set: {word}: {e.strerror}\n", code=1)
+    return Reply()

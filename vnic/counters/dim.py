@@ -1,0 +1,69 @@
+"""What adaptive moderation (``adaptive-rx``) decided, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import ffi, lib
+from vnic.counters.snapshots import enum_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TUNES = tuple(n.removeprefix("DIM_").lower() for n in enum_names("dim_tune", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One of adaptive moderation's: what it had measured, and where that led."""
+
+    t_ns: int
+    packets_per_ms: int
+    bytes_per_ms: int
+    interrupts_per_ms: int
+    profile: int
+    """The one used from now on, 0 to 4."""
+    rx_usecs: int
+    rx_frames: int
+    tune: str
+    """going_right (to more delay), going_left, parking_on_top, parking_tired."""
+
+
+def decisions(host: Any, i: int) -> list[Decision]:
+    """The latest decisions for queue ``i``, the oldest first; none: adaptive-rx is off."""
+    d = host.dq[i].dim if host.dq[i] != ffi.NULL else ffi.NULL
+    return [] if d == ffi.NULL else log(d)
+
+
+def log(d: Any) -> list[Decision]:
+    """The latest decisions of a ``struct dim``, the oldest first."""
+    found, one = [], ffi.new("struct dim *")
+    for n in range(max(0, int(d.decisions) - int(lib.DIM_LOG)), int(d.decisions)):
+        e = d.log[n % lib.DIM_LOG]
+        one.profile = e.profile
+        p = lib.dim_profile(one)
+        s = e.stats
+        rates = (int(s.ppms), int(s.bpms), int(s.epms))
+        found.append(Decision(int(e.t_ns), *rates, int(e.profile), int(p.usecs), int(p.frames), TUNES[e.tune]))
+    return found
+
+
+_HEAD = ("time ms", "packets/ms", "bytes/ms", "irqs/ms", "step", "profile", "rx-usecs", "rx-frames", "decision")
+_WIDTHS = (11, 10, 11, 7, 5, 7, 8, 9)
+_FIRST_PROFILE = 1
+
+
+def table(log: Iterable[Decision], *, profile: int = _FIRST_PROFILE) -> str:
+    """Decisions as text, a line each: what was measured, the step that followed from it, and what is used now.
+
+    ``profile`` is the one in use before the first of them; a step is to the right (more delay) or to the left.
+    """
+    rows: list[tuple[str, ...]] = [_HEAD]
+    for d in log:
+        step = "->" if d.profile > profile else "<-" if d.profile < profile else "."
+        numbers = (d.packets_per_ms, d.bytes_per_ms, d.interrupts_per_ms, step, d.profile, d.rx_usecs, d.rx_frames)
+        rows.append((f"{d.t_ns / 1e6:.3f}", *map(str, numbers), d.tune.replace("_", " ")))
+        profile = d.profile
+    aligned = ("  ".join(c.rjust(w) for c, w in zip(row[:-1], _WIDTHS, strict=True)) + f"  {row[-1]}" for row in rows)
+    return "\n".join(aligned)

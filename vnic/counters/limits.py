@@ -1,0 +1,285 @@
+"""Every limit of the path: its setting, how often it was the one that bound, and the frames lost by it.
+
+A limit binds when something would have gone on, and it said no: a FIFO that is full, a budget that is used up. Most of
+that loses nothing and is as it should be. ``lost`` adds up: no frame is counted at two limits.
+
+    vnic show limits [KNOB...]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import lib
+from vnic.control.reply import Reply
+from vnic.counters.snapshots import Snapshot
+from vnic.counters.standing import as_dicts, sentences, standing
+from vnic.errors import ConfigError
+from vnic.knobs.table import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vnic.host import Host
+
+
+@dataclass(frozen=True, slots=True)
+class Limit(Snapshot):
+    """One limit; ``after - before`` is what happened in between."""
+
+    knob: str = field(metadata={"id": True})
+    """Its name, Linux's; those with parentheses are constants of Linux."""
+    setting: int | str = field(metadata={"id": True})
+    unit: str = field(metadata={"id": True})
+    bound: int
+    """Times it was the one that bound."""
+    lost: int
+    """Frames lost by it."""
+    high_water: int | None = field(metadata={"id": True})
+    """The most there was, in its unit; None: nobody looks. rcvbuf: what would have been enough, at most."""
+    meaning: str = field(metadata={"id": True})
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the limits are counted from, read once."""
+
+    host: Host
+    queues: list[Any]
+    cpus: list[Any]
+    fates: dict[str, int]
+    ended: dict[str, int]
+
+    def q(self, name: str) -> int:
+        """Sum over queues."""
+        return sum(getattr(q, name) for q in self.queues)
+
+    def c(self, name: str) -> int:
+        """Sum over CPUs."""
+        return sum(getattr(c, name) for c in self.cpus)
+
+    def most(self, name: str) -> int:
+        """Largest of the CPUs' own."""
+        return max(int(getattr(c, name)) for c in self.cpus)
+
+    def fate(self, name: str) -> int:
+        """Frames that ended so."""
+        return self.fates.get(name, 0)
+
+    @property
+    def driver_queues(self) -> list[Any]:
+        """The driver's half of the queues, where there is one."""
+        found = [self.host.c.dq[i] for i in range(self.host.c.nic.nqueues)]
+        return [dq for dq in found if dq]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    knob: str
+    unit: str
+    meaning: str
+    bound: Callable[[_Seen], int]
+    lost: Callable[[_Seen], int] = lambda _: 0
+    high_water: Callable[[_Seen], int | None] = lambda _: None
+    constant: int | None = None
+
+
+def _by_fate(knob: str, unit: str, meaning: str, *fates: str, constant: int | None = None, **more: Any) -> _Row:
+    """A limit that loses a frame each time."""
+
+    def lost(s: _Seen) -> int:
+        return sum(s.fate(f) for f in fates)
+
+    return _Row(knob, unit, meaning, lost, lost, constant=constant, **more)
+
+
+def _frag(family: str, knob: str) -> _Row:
+    def refused(s: _Seen) -> int:
+        return int(getattr(s.host.c, family).refused)
+
+    return _Row(
+        knob,
+        "bytes",
+        "a fragment came while that much waited for the rest of its datagram",
+        refused,
+        refused,
+        lambda s: int(getattr(s.host.c, family).max_mem),
+    )
+
+
+_ROWS = (
+    _Row(
+        "mtu",
+        "bytes",
+        "a frame was longer",
+        lambda s: int(s.host.c.nic.too_long),
+        lambda s: int(s.host.c.nic.too_long),
+        lambda s: int(s.host.c.nic.longest),
+    ),
+    _by_fate(
+        "fifo",
+        "bytes",
+        "a frame had no room in the card's FIFO",
+        "FIFO_OVERRUN",
+        high_water=lambda s: int(s.host.c.nic.fifo.max_bytes),
+    ),
+    _by_fate("rx-buf-len", "bytes", "a frame was longer than all buffers of a ring", "RX_OVER"),
+    _Row(
+        "rx-ring",
+        "descriptors",
+        "a frame found no buffer posted, and waited in the FIFO (drop-en: is lost)",
+        lambda s: s.q("no_buffer"),
+        lambda s: s.fate("RX_NO_BUFFER"),
+    ),
+    _Row(
+        "rx-pool",
+        "buffers",
+        "the driver had no buffer left to post",
+        lambda s: s.q("alloc_rx_buff_failed"),
+        high_water=lambda s: max((int(dq.pool.fresh) for dq in s.driver_queues), default=0),
+    ),
+    _Row(
+        "rx-usecs",
+        "us",
+        "the moderation timer raised the interrupt",
+        lambda s: s.q("interrupts_by_usecs"),
+        high_water=lambda s: max(q.moderation_delay_ns_max for q in s.queues) // 1000,
+    ),
+    _Row(
+        "rx-frames",
+        "frames",
+        "the count raised the interrupt",
+        lambda s: s.q("interrupts_by_frames"),
+        lambda s: sum(x.frames for x in standing(s.host) if x.ended),
+    ),
+    _Row("weight", "packets", "a poll used its whole weight", lambda s: s.q("full_polls")),
+    _Row(
+        "netdev-budget",
+        "packets",
+        "a run of net_rx_action used it up (time_squeeze)",
+        lambda s: s.c("time_squeeze") - s.c("time_squeeze_usecs"),
+    ),
+    _Row(
+        "netdev-budget-usecs",
+        "us",
+        "a run of net_rx_action took so long (time_squeeze)",
+        lambda s: s.c("time_squeeze_usecs"),
+    ),
+    _Row(
+        "(softirq restarts)",
+        "rounds",
+        "softirqs went on and on: left to ksoftirqd",
+        lambda s: s.c("ksoftirqd_by_restarts"),
+        constant=10,
+    ),
+    _Row(
+        "(softirq time)",
+        "ms",
+        "softirqs took so long: left to ksoftirqd",
+        lambda s: s.c("ksoftirqd_by_time"),
+        constant=2,
+    ),
+    _Row(
+        "gro-max-size",
+        "bytes",
+        "a merged packet would have got longer",
+        lambda s: s.ended.get("size", 0),
+    ),
+    _Row(
+        "(gro bucket)",
+        "packets",
+        "a ninth flow came to a bucket of GRO's: the oldest left",
+        lambda s: s.ended.get("evicted", 0),
+        constant=8,
+    ),
+    _Row(
+        "flow-limit-cpus",
+        "mask",
+        "a flow was more than half of a CPU's last 128, and the backlog half full",
+        lambda s: s.c("flow_limit_count"),
+        lambda s: s.c("flow_limit_frames"),
+    ),
+    _Row(
+        "netdev-max-backlog",
+        "packets",
+        "a CPU's backlog was full",
+        lambda s: s.c("dropped") - s.c("flow_limit_count"),
+        lambda s: s.fate("CPU_BACKLOG") - s.c("flow_limit_frames"),
+        lambda s: s.most("input_qlen_max"),
+    ),
+    _Row("dev-weight", "packets", "a poll of a backlog used it all", lambda s: s.c("backlog_full_polls")),
+    _frag("ip_frags", "ipfrag-high-thresh"),
+    _frag("ip6_frags", "ip6frag-high-thresh"),
+    _by_fate(
+        "ipfrag-max-dist", "fragments", "a sender had sent too many others before the next fragment", "FRAG_TOO_FAR"
+    ),
+    _by_fate("sockets", "sockets", "there was none left for a packet's port or flow", "SOCKET_TABLE_FULL"),
+    _by_fate(
+        "(upcalls)",
+        "packets",
+        "a handler in Python had not taken those before",
+        "PYTHON_QUEUE_FULL",
+        constant=lib.UPCALLS_MAX,
+    ),
+    _by_fate(
+        "rcvbuf",
+        "bytes",
+        "a socket's queue was full of what its reader had not read",
+        "SOCKET_RCVBUFF",
+        "TCP_OFO_DROP",
+        high_water=lambda s: s.most("rcvbuf_max") or None,
+    ),
+)
+
+
+def _setting(host: Host, row: _Row) -> int | str:
+    if row.constant is not None:
+        return row.constant
+    value = host.knobs[row.knob]
+    return f"{value:x}" if row.unit == "mask" else int(value)
+
+
+def limits(host: Host) -> list[Limit]:
+    """All limits of a host, in the order of the path."""
+    seen = _Seen(host, host.nic.queues(), host.softnet(), host.ledger().fates, host.gro().ended)
+    return [
+        Limit(r.knob, _setting(host, r), r.unit, r.bound(seen), r.lost(seen), r.high_water(seen), r.meaning)
+        for r in _ROWS
+    ]
+
+
+def table(rows: Sequence[Limit]) -> str:
+    """A line for each, and a heading."""
+    cells = [("limit", "setting", "", "bound", "lost", "most", "it bound when")]
+    for x in rows:
+        most = "" if x.high_water is None else str(x.high_water)
+        cells.append((x.knob, str(x.setting), x.unit, str(x.bound), str(x.lost), most, x.meaning))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    left = {0, 2, 6}
+    lines = (
+        "  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        for row in cells
+    )
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _chosen(rows: list[Limit], names: Sequence[str]) -> list[Limit]:
+    wanted = [n if any(x.knob == n for x in rows) else canonical(n) for n in names]
+    for name in wanted:
+        if all(x.knob != name for x in rows):
+            raise ConfigError(
+                f"{name} limits nothing that is counted; those that do: {', '.join(x.knob for x in rows)}"
+            )
+    return [x for x in rows if not wanted or x.knob in wanted]
+
+
+def show(host: Host, argv: Sequence[str]) -> Reply:
+    """``vnic show limits [KNOB...]``. Exit code 1: there is no such limit."""
+    try:
+        rows = _chosen(limits(host), argv)
+    except ConfigError as e:
+        return Reply(err=f"vnic: {e}\n", code=1)
+    waiting = as_dicts(host) if any(x.knob == "rx-frames" for x in rows) else []
+    text = table(rows) + "".join(f"\n{line}\n" for line in sentences(waiting))
+    return Reply(out=text, data=[x.as_dict() | ({"standing": waiting} if x.knob == "rx-frames" else {}) for x in rows])

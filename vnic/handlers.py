@@ -1,0 +1,185 @@
+"""The seam for Python people: handlers and filters get bursts, and say what becomes of each packet.
+
+Nothing is called from C: the data plane returns to :meth:`vnic.Host.run` with an event, the handler runs, the verdicts
+go back. In virtual time that happens before time goes on, so order and time are exact.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import ffi, lib
+from vnic.errors import VnicError
+from vnic.knobs.parse import whole
+
+if TYPE_CHECKING:
+    from vnic.host import Host
+
+_HANDLERS_MAX = 65535  # their numbers have 16 bits in the data plane
+_BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Packets:
+    """Packets one behind the other: ``data[offsets[i]:offsets[i + 1]]`` is the i-th, as are indexing and iteration."""
+
+    data: memoryview
+    """All of them."""
+    offsets: Sequence[int]
+    """len() + 1 offsets into data, bytes."""
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> memoryview:
+        i = range(len(self))[i]
+        return self.data[self.offsets[i] : self.offsets[i + 1]]
+
+    def __iter__(self) -> Iterator[memoryview]:
+        return (self.data[a:b] for a, b in pairwise(self.offsets))
+
+
+@dataclass(frozen=True, slots=True)
+class Burst(Packets):
+    """Packets for one handler. Valid until it returns."""
+
+    t_ns: Sequence[int]
+    """When each packet left GRO (a filter: when the frame arrives)."""
+
+
+Verdicts = Iterable[bool] | None
+"""One truth value a packet: taken (a filter: keep) or dropped. None: all taken."""
+
+Handler = Callable[[Burst], Verdicts]
+
+
+def _verdicts(result: Verdicts, n: int, who: str) -> bytes:
+    if result is None:
+        return b"\1" * n
+    verdicts = bytes(bool(v) for v in result)
+    if len(verdicts) != n:
+        raise VnicError(f"{who} returned {len(verdicts)} verdicts for {n} packets")
+    return verdicts
+
+
+class Seam:
+    """A host's handlers by number, and the buffers their bursts are copied into.
+
+    CPUs look up handlers for each packet, and must not see half of a change: the machine stands still meanwhile.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._handlers: list[Handler] = []
+        self.nic_filter: Handler | None = None
+        self._room: tuple[bytearray, Any, Any, Any] | None = None
+
+    def add(self, handler: Handler) -> int:
+        """Register a handler. Return: its number, from 1."""
+        if not callable(handler):
+            raise TypeError(f"{handler!r} is no handler: it can't be called")
+        if len(self._handlers) == _HANDLERS_MAX:
+            raise VnicError("no room for another handler")
+        if self._room is None:
+            offsets, t_ns = ffi.new("uint32_t[]", lib.BURST + 1), ffi.new("uint64_t[]", lib.BURST)
+            self._room = bytearray(_BUFFER_BYTES), offsets, ffi.new("uint32_t *"), t_ns
+        self._handlers.append(handler)
+        return len(self._handlers)
+
+    def packet_type(self, ethertype: int) -> Callable[[Handler], Handler]:
+        """Register for an EtherType: in front of the built-in handlers."""
+        self._host.c  # noqa: B018 - is it open?
+        ethertype = whole("EtherType", ethertype, 0, 0xFFFF)
+
+        def register(handler: Handler) -> Handler:
+            self._host.while_stopped(lambda: self._put_packet_type(ethertype, handler))
+            return handler
+
+        return register
+
+    def _put_packet_type(self, ethertype: int, handler: Handler) -> None:
+        c = self._host.c
+        if c.nptypes == lib.PTYPES_MAX:
+            raise VnicError("no room for another packet type")
+        number = self.add(handler)
+        for i in range(c.nptypes, 0, -1):
+            c.ptype[i] = c.ptype[i - 1]
+        c.ptype[0].type = int.from_bytes(ethertype.to_bytes(2, "big"), "little")
+        c.ptype[0].func = ffi.NULL
+        c.ptype[0].python = number
+        c.nptypes += 1
+
+    def _put_protocol(self, number: int, handler: Handler) -> None:
+        self._host.c.protocol_python[number] = self.add(handler)
+
+    def _put_filter(self, handler: Handler) -> None:
+        self.nic_filter = handler
+        self._host.c.nic.python_filter = 1
+
+    def protocol(self, number: int) -> Callable[[Handler], Handler]:
+        """Register for an IP protocol."""
+        self._host.c  # noqa: B018 - is it open?
+        number = whole("IP protocol", number, 0, 255)
+
+        def register(handler: Handler) -> Handler:
+            self._host.while_stopped(lambda: self._put_protocol(number, handler))
+            return handler
+
+        return register
+
+    def set_filter(self, handler: Handler) -> Handler:
+        """Be the card's filter."""
+        if not callable(handler):
+            raise TypeError(f"{handler!r} is no filter: it can't be called")
+        self._host.while_stopped(lambda: self._put_filter(handler))
+        return handler
+
+    def give_up(self) -> None:
+        """No handler is called any more: what still comes for them is dropped."""
+        self._handlers = [lambda burst: [False] * len(burst)] * len(self._handlers)
+
+    def forget(self) -> None:
+        """The host is closed."""
+        self._handlers, self.nic_filter, self._room = [], None, None
+
+    def refuse_nested(self) -> None:
+        """VnicError: a handler asks for this; its own burst would be handled twice."""
+        frame = sys._getframe()  # noqa: SLF001 - documented, but for its name
+        while frame := frame.f_back:  # type: ignore[assignment]
+            if frame.f_code is Seam.run_upcalls.__code__ and frame.f_locals["self"] is self:
+                raise VnicError("a handler is being called already: it gets the next packets when it has returned")
+
+    def run_upcalls(self) -> int:
+        """Give what waits to its handlers. Return: packets. An exception of a handler leaves its burst waiting."""
+        done, c = 0, self._host.c
+        if self._room is None:
+            return 0
+        buffer, at, number, t_ns = self._room
+        while n := lib.upcall_peek(c, ffi.from_buffer(buffer), len(buffer), at, number, t_ns):
+            handler = self._handlers[number[0] - 1]
+            offsets = ffi.unpack(at, n + 1)
+            burst = Burst(memoryview(buffer).toreadonly(), offsets, ffi.unpack(t_ns, n))
+            verdicts = _verdicts(handler(burst), n, getattr(handler, "__name__", "the handler"))
+            lib.upcall_done(c, verdicts, n)
+            done += n
+        return done
+
+    def run_filter(self) -> None:
+        """Let the filter see the frames that were read from the wire and have not arrived yet."""
+        nic = self._host.c.nic
+        frames = [nic.burst[i] for i in range(nic.burst_pos, nic.burst_len)]
+        if self.nic_filter is not None and frames:
+            data = b"".join(ffi.buffer(f.data, f.len)[:] for f in frames)
+            offsets = [0]
+            for f in frames:
+                offsets.append(offsets[-1] + f.len)
+            burst = Burst(memoryview(data), offsets, [int(f.t_ns) for f in frames])
+            keep = _verdicts(self.nic_filter(burst), len(frames), "the filter")
+            for f, ok in zip(frames, keep, strict=True):
+                if not ok:
+                    f.flags |= lib.FRAME_NO_PYTHON
+        nic.burst_asked = 1

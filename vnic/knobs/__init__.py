@@ -1,0 +1,1 @@
+"""Every knob: its name, how it is read, where the data plane keeps it."""

@@ -1,0 +1,366 @@
+"""Where a knob's value lies in the data plane: how it is put there, and read back. The table is vnic/knobs/table.py.
+
+A place gets the ``struct host``, the wire's, and for what each queue has of its own, the queue's number (None: all).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import ffi, lib
+from vnic.address import join_groups
+from vnic.knobs.cost import costs
+from vnic.knobs.parse import Indirection
+from vnic.linux import ntuple
+from vnic.tap.rtnetlink import IPV6_MIN_MTU
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ALL_HOSTS = (b"\x01\x00\x5e\x00\x00\x01", b"\x33\x33\x00\x00\x00\x01")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """``put(host, wire, value, queue)``, ``get(host, wire, queue)``: the parsed value, in the knob's own unit."""
+
+    put: Callable[[Any, Any, Any, int | None], None]
+    get: Callable[[Any, Any, int | None], Any]
+    each_queue: bool = False
+    """Every queue has its own; queue None is all of them when it is put, the first when it is read."""
+    change: Callable[[Any, Any, Any, int | None], int | None] | None = None
+    """Instead of ``put`` on a host that was started and stands still, if there is more to do. ValueError, or -errno."""
+
+
+def _follow(path: str) -> tuple[Callable[[Any], Any], str]:
+    *way, last = path.split(".")
+
+    def to(struct: Any) -> Any:
+        for name in way:
+            struct = getattr(struct, name)
+        return struct
+
+    return to, last
+
+
+def _of_host_alone(change: Callable[[Any, Any], int | None]) -> Callable[[Any, Any, Any, int | None], int | None]:
+    return lambda h, _w, v, _q: change(h, v)
+
+
+def of_host(
+    path: str, *, kind: type = int, scale: int = 1, change: Callable[[Any, Any], int | None] | None = None
+) -> Place:
+    """A field of ``struct host``, or of one in it: ``nic.mtu``. ``scale``: the field's units in one of the knob's."""
+    to, last = _follow(path)
+    return Place(
+        lambda h, _w, v, _q: setattr(to(h), last, v * scale),
+        lambda h, _w, _q: kind(getattr(to(h), last) // scale),
+        change=None if change is None else _of_host_alone(change),
+    )
+
+
+def of_irq(field: str) -> Place:
+    """A field of the queues' interrupts."""
+
+    def put(h: Any, _w: Any, v: int, q: int | None) -> None:
+        for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
+            setattr(h.nic.queue[i].irq, field, v)
+
+    def change(h: Any, w: Any, v: int, q: int | None) -> None:
+        put(h, w, v, q)
+        for i in range(h.nic.nqueues) if q is None else (q,):
+            if h.dq[i] and h.dq[i].dim:
+                lib.driver_coalesce(h.dq[i])  # who moderates is adaptive-rx
+            lib.irq_replan(ffi.addressof(h.nic.queue[i]))
+
+    return Place(put, lambda h, _w, q: int(getattr(h.nic.queue[q or 0].irq, field)), each_queue=True, change=change)
+
+
+OFF = Place(lambda _h, _w, _v, _q: None, lambda _h, _w, _q: False)  # what this card does not have
+
+
+def _default_indir(nqueues: int) -> list[int]:
+    """Over all queues in turn. Linux: ethtool_rxfh_indir_default()."""
+    return [i % nqueues for i in range(lib.RSS_INDIR_SIZE)]
+
+
+def _get_indir(h: Any, _w: Any, _q: int | None) -> Indirection:
+    table = Indirection(ffi.unpack(h.nic.rss.indir, lib.RSS_INDIR_SIZE))
+    table.default = not h.nic.rss.configured and list(table) == _default_indir(h.nic.nqueues)
+    return table
+
+
+def _put_indir(h: Any, _w: Any, table: Indirection, _q: int | None) -> None:
+    if not table.default and max(table) >= h.nic.nqueues:
+        raise ValueError(f"there is no queue {max(table)}: the card has {h.nic.nqueues}")
+    entries = _default_indir(h.nic.nqueues) if table.default else table
+    h.nic.rss.indir = [entries[i % len(entries)] for i in range(lib.RSS_INDIR_SIZE)]
+    h.nic.rss.configured = not table.default
+
+
+INDIR = Place(_put_indir, _get_indir)
+
+
+def _put_queues(h: Any, _w: Any, n: int, _q: int | None) -> None:
+    h.nic.nqueues = n
+    h.nic.rss.indir = _default_indir(n)
+
+
+def _change_queues(h: Any, w: Any, n: int, _q: int | None) -> int:
+    most, table = int(h.nic.queues_max), _get_indir(h, w, None)
+    if n > most:
+        raise ValueError(f"the card has room for {most}")
+    steered = max((rule.action for rule in ntuple.get(h)), default=0)
+    if steered >= n:
+        raise ValueError(f"a rule names queue {steered}")
+    if table.default:
+        h.nic.rss.indir = _default_indir(n)
+    elif max(table) >= n:
+        raise ValueError(f"the indirection table names queue {max(table)}")
+    rc = int(lib.driver_set_channels(h, n))
+    if rc < 0:
+        h.nic.rss.indir = list(table)
+    return rc
+
+
+QUEUES = Place(_put_queues, lambda h, _w, _q: int(h.nic.nqueues), change=_change_queues)
+RING = of_host("nic.ring_size", change=lambda h, n: int(lib.driver_set_ringparam(h, n)))
+
+
+def _change_fifo(h: Any, n: int) -> int:
+    rc = int(lib.nic_fit(ffi.addressof(h.nic), n, h.nic.mtu))
+    return rc or int(lib.fifo_resize(ffi.addressof(h.nic.fifo), n))
+
+
+FIFO = of_host("nic.fifo.size", change=_change_fifo)
+ADAPTIVE = of_host("nic.adaptive_rx", kind=bool, change=lambda h, on: int(lib.driver_set_adaptive(h, on)))
+THREADED = of_host("threaded", kind=bool, change=lib.dev_set_threaded)
+NTUPLE = of_host("nic.ntuple", kind=bool, change=lambda h, on: int(lib.arfs_set(h, on)))
+RULES = Place(lambda h, _w, rules, _q: ntuple.put(h, rules), lambda h, _w, _q: ntuple.get(h))
+SOCK_FLOWS = of_host("rps_sock_flow_entries", change=lambda h, n: int(lib.rfs_set_sock_entries(h, n)))
+FLOW_LIMIT = of_host("flow_limit_cpus", change=lambda h, cpus: int(lib.flow_limit_set(h, cpus)))
+
+
+def _change_busy_budget(h: Any, n: int) -> None:
+    lib.machine_settle(h)  # a poll ends with the budget it began with
+    h.busy_poll_budget = n
+
+
+BUSY_BUDGET = of_host("busy_poll_budget", change=_change_busy_budget)
+
+
+def of_weight(field: str) -> Place:
+    """How much a NAPI may poll at once: each of them has a copy."""
+
+    def change(h: Any, n: int) -> None:
+        setattr(h, field, n)
+        lib.netif_set_weights(h)
+
+    return of_host(field, change=change)
+
+
+def _change_flow_cnt(h: Any, _w: Any, n: int, q: int | None) -> int:
+    lib.machine_settle(h)
+    if q is None:
+        h.rps_flow_cnt = n
+    for i in range(h.nic.nqueues_open) if q is None else (q,):
+        if (rc := int(lib.rfs_set_flow_cnt(h, i, n))) < 0:
+            return rc
+    return 0
+
+
+def _get_flow_cnt(h: Any, _w: Any, q: int | None) -> int:
+    if q is None and not h.nic.up:
+        return int(h.rps_flow_cnt)
+    log = int(h.rps_flow_log[q or 0])
+    return 1 << log - 1 if log else 0
+
+
+FLOW_CNT = Place(
+    lambda h, _w, n, _q: setattr(h, "rps_flow_cnt", n), _get_flow_cnt, each_queue=True, change=_change_flow_cnt
+)
+
+
+def _put_mac(h: Any, _w: Any, mac: bytes | None, _q: int | None) -> None:
+    h.nic.filter.any = mac is None
+    h.vlan_any = mac is None
+    h.nic.filter.allmulti = mac is None
+    for i, group in enumerate(_ALL_HOSTS):  # what a host always joins; solicited-node groups: see Host
+        ffi.memmove(h.nic.filter.mc[i], group, 6)
+    h.nic.filter.nmc = len(_ALL_HOSTS)
+    ffi.memmove(h.nic.filter.addr, mac or b"\x02\x00\x00\x00\x00\x01", 6)
+
+
+def _change_mac(h: Any, w: Any, mac: bytes | None, q: int | None) -> None:
+    allmulti = 0 if h.nic.filter.any else h.nic.filter.allmulti  # it goes if it came with having no address
+    _put_mac(h, w, mac, q)
+    h.nic.filter.allmulti |= allmulti
+    join_groups(h, link_local=False)
+    ffi.memmove(h.nic.config.mac, h.nic.filter.addr, 6)  # a driver that comes later reads it there
+
+
+MAC = Place(_put_mac, lambda h, _w, _q: None if h.nic.filter.any else bytes(h.nic.filter.addr), change=_change_mac)
+
+
+def _refuse_short(h: Any, n: int) -> None:
+    """Linux takes IPv6 from an interface whose MTU goes below this (addrconf_notify()); here addresses stay."""
+    if 0 < n < IPV6_MIN_MTU and any(not lib.inet_addr_is4(ffi.addressof(h.ip[i].addr)) for i in range(h.nips)):
+        raise ValueError(f"IPv6 needs {IPV6_MIN_MTU} at least, and this host has an IPv6 address")
+
+
+def _put_mtu(h: Any, _w: Any, n: int, _q: int | None) -> None:
+    _refuse_short(h, n)
+    h.nic.mtu = n
+
+
+def _change_mtu(h: Any, _w: Any, n: int, _q: int | None) -> int:
+    _refuse_short(h, n)
+    if (rc := int(lib.nic_fit(ffi.addressof(h.nic), h.nic.fifo.size, n))) < 0:
+        return rc
+    h.nic.mtu = h.nic.config.mtu = n
+    return 0
+
+
+MTU = Place(_put_mtu, lambda h, _w, _q: int(h.nic.mtu), change=_change_mtu)
+
+
+def _put_rps(h: Any, _w: Any, mask: int, q: int | None) -> None:
+    cpus = [i for i in range(h.ncpus) if mask >> i & 1]
+    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
+        h.rps_len[i] = len(cpus)
+        for n, cpu in enumerate(cpus):
+            h.rps_map[i][n] = cpu
+
+
+def _get_rps(h: Any, _w: Any, q: int | None) -> int:
+    i = q or 0
+    return sum(1 << h.rps_map[i][n] for n in range(h.rps_len[i]))
+
+
+RPS = Place(_put_rps, _get_rps, each_queue=True)
+
+
+def _refuse_no_cpu(h: Any, mask: int) -> None:
+    if not mask & (1 << h.ncpus) - 1:
+        raise ValueError(f"names no CPU that there is: the host has {h.ncpus}")
+
+
+def _put_affinity(h: Any, _w: Any, mask: int, q: int | None) -> None:
+    _refuse_no_cpu(h, mask)
+    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
+        h.irq_affinity[i] = mask
+
+
+def _change_affinity(h: Any, _w: Any, mask: int, q: int | None) -> int:
+    _refuse_no_cpu(h, mask)
+    if h.nic.external_driver:
+        raise ValueError("the interrupts are eventfds of the driver's own process")
+    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
+        if (rc := int(lib.irq_set_affinity(h, i, mask))) < 0:
+            return rc
+    return 0
+
+
+AFFINITY = Place(
+    _put_affinity, lambda h, _w, q: int(lib.irq_affinity(h, q or 0)), each_queue=True, change=_change_affinity
+)
+
+
+def _put_gro_max_size(h: Any, _w: Any, n: int, _q: int | None) -> None:
+    h.gro_max_size = n
+    if n <= 65536:  # as the kernel does; above that it is IPv6's alone (BIG TCP)
+        h.gro_ipv4_max_size = n
+
+
+GRO_MAX_SIZE = Place(_put_gro_max_size, lambda h, _w, _q: int(h.gro_max_size))
+
+
+def _put_reader(h: Any, _w: Any, cpu: int, _q: int | None) -> None:
+    if cpu != 0xFFFFFFFF and cpu >= h.ncpus:
+        raise ValueError(f"there is no CPU {cpu}: the host has {h.ncpus}")
+    h.reader_cpu = cpu
+
+
+READER = Place(_put_reader, lambda h, _w, _q: int(h.reader_cpu))
+
+
+def _put_cost(h: Any, _w: Any, profile: str, _q: int | None) -> None:
+    for i, ns in enumerate(costs(profile)):
+        h.cost[i] = ns
+
+
+COST = Place(
+    _put_cost,
+    lambda h, _w, _q: "zero" if not any(h.cost[i] for i in range(lib.COST_MAX)) else "linux",
+)
+
+
+def _put_key(h: Any, _w: Any, key: bytes, _q: int | None) -> None:
+    lib.rss_set_key(ffi.addressof(h.nic.rss), key, len(key))
+
+
+KEY = Place(_put_key, lambda h, _w, _q: bytes(ffi.buffer(h.nic.rss.key)))
+
+
+def _put_link(_h: Any, w: Any, bps: int, _q: int | None) -> None:
+    w.ps_per_byte = round(8e12 / bps) if bps else 0
+
+
+LINK = Place(_put_link, lambda _h, w, _q: round(8e12 / w.ps_per_byte) if w.ps_per_byte else 0)
+
+
+def _put_speed(_h: Any, w: Any, factor: float | None, _q: int | None) -> None:
+    w.speed_ppm = 0 if factor is None else max(1, round(factor * 1_000_000))
+
+
+SPEED = Place(_put_speed, lambda _h, w, _q: w.speed_ppm / 1_000_000 if w.speed_ppm else math.inf)
+
+FIELDS = {"s": lib.RSS_IP_SRC, "d": lib.RSS_IP_DST, "f": lib.RSS_L4_SRC, "n": lib.RSS_L4_DST}
+FLOW_TYPES = {
+    "tcp4": lib.HASH_TCPV4,
+    "udp4": lib.HASH_UDPV4,
+    "tcp6": lib.HASH_TCPV6,
+    "udp6": lib.HASH_UDPV6,
+}
+
+
+def _pairs(fields: str) -> bool:
+    """Does the hash treat both directions alike: source and destination, or neither?"""
+    return ("s" in fields) == ("d" in fields) and ("f" in fields) == ("n" in fields)
+
+
+def flow_hash(*types: str) -> Place:
+    """What is hashed of these types of flows, in ethtool's letters; read is the first one's."""
+
+    def get(h: Any, _w: Any, _q: int | None) -> str:
+        left_out = h.nic.rss.left_out[FLOW_TYPES[types[0]]]
+        return "".join(letter for letter, bit in FIELDS.items() if not left_out & bit)
+
+    def put(h: Any, _w: Any, fields: str, _q: int | None) -> None:
+        if h.nic.rss.symmetric and not _pairs(fields):
+            raise ValueError("a symmetric hash takes source and destination, or neither")
+        for name in types:
+            lib.rss_set_fields(ffi.addressof(h.nic.rss), FLOW_TYPES[name], sum(FIELDS[letter] for letter in fields))
+
+    return Place(put, get)
+
+
+def _put_xfrm(h: Any, w: Any, name: str, _q: int | None) -> None:
+    """Linux refuses it likewise: ethtool_check_flow_types()."""
+    odd = [t for t in FLOW_TYPES if not _pairs(flow_hash(t).get(h, w, None))]
+    if name != "none" and odd:
+        raise ValueError(f"{odd[0]} flows hash a source without its destination, or the other way round")
+    lib.rss_set_symmetric(ffi.addressof(h.nic.rss), name != "none")
+
+
+XFRM = Place(_put_xfrm, lambda h, _w, _q: "symmetric-xor" if h.nic.rss.symmetric else "none")
+STRICT_CSUM = Place(
+    lambda _h, w, v, _q: setattr(w, "strict_csum", v),
+    lambda _h, w, _q: bool(w.strict_csum),
+)
+CAPTURE_MTU = Place(
+    lambda _h, w, v, _q: setattr(w, "capture_mtu", v),
+    lambda _h, w, _q: int(w.capture_mtu) or "off",
+)

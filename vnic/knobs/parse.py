@@ -1,0 +1,250 @@
+"""How a knob's value is read from text; each raises ValueError with what is allowed. The table: vnic/knobs/table.py."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import lib
+from vnic.errors import ConfigError
+from vnic.knobs.cost import PROFILES
+from vnic.tap.rtnetlink import IPV4_MIN_MTU
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ON = {"on", "yes", "true", "1"}
+_OFF = {"off", "no", "false", "0"}
+_NUMBER = re.compile(r"\s*[+-]?(0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|0|[1-9][0-9]*)\s*", re.ASCII)
+_DIGITS_MAX = 100
+"""More than any number here has; int() itself refuses decimal ones of more than 4300."""
+_SUFFIX = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+
+
+def flag(value: Any) -> bool:
+    """``on`` or ``off``, as ethtool says it."""
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower()
+    if text not in _ON | _OFF:
+        raise ValueError("must be on or off")
+    return text in _ON
+
+
+def fixed_off(value: Any) -> bool:
+    """A feature this card does not have: it can only be said to be off."""
+    if flag(value):
+        raise ValueError("off [fixed]: this card cannot")
+    return False
+
+
+TIME_MAX_NS = (1 << 62) - 1
+"""The latest moment of virtual time that may be asked for: 146 years. The data plane's clocks do not wrap then."""
+
+
+def is_whole(value: Any) -> bool:
+    """Is it a whole number? A bool is none, nor is text."""
+    return hasattr(value, "__index__") and not isinstance(value, bool)
+
+
+def whole(what: str, value: Any, low: int, high: int) -> int:
+    """A number on its way into C: an index, a count, a length, a time. ConfigError: it is none, or out of range.
+
+    Every number that a person gives passes here, or a knob's reader, before the data plane sees it.
+    """
+    if not is_whole(value):
+        raise ConfigError(f"{what}={value!r}: must be a whole number")
+    n = operator.index(value)
+    if not low <= n <= high:
+        shown = n if n.bit_length() <= 128 else f"(a number of {n.bit_length()} bits)"
+        raise ConfigError(f"{what}={shown}: must be between {low} and {high}")
+    return n
+
+
+def number(value: Any) -> int:
+    """A whole number, or its text in ASCII digits, decimal or with 0x, 0o, 0b. ValueError: a bool, or anything else."""
+    if isinstance(value, str):
+        if len(value) > _DIGITS_MAX or not _NUMBER.fullmatch(value):
+            raise ValueError("must be a whole number")
+        return int(value, 0)
+    if not is_whole(value):
+        raise ValueError("must be a whole number")
+    return operator.index(value)
+
+
+def _real(value: Any) -> float:
+    """A number, or its text. ValueError: a bool, or another."""
+    given = not isinstance(value, bool) and isinstance(value, (int, float, str))
+    try:
+        return float(value if given else "")
+    except (ValueError, OverflowError):
+        raise ValueError("must be a number") from None
+
+
+def integer(low: int, high: int, *, power_of_two: bool = False) -> Callable[[Any], int]:
+    """A reader of whole numbers from ``low`` to ``high``."""
+
+    def parse(value: Any) -> int:
+        n = number(value)
+        if not low <= n <= high:
+            raise ValueError(f"must be between {low} and {high}")
+        if power_of_two and n & (n - 1):
+            raise ValueError("must be a power of two")
+        return n
+
+    return parse
+
+
+def parse_mtu(value: Any) -> int:
+    """Bytes; 0: no limit. Less than IPv4's minimum is none (RFC 791, section 3.2; Linux: ETH_MIN_MTU)."""
+    n = integer(0, 65535)(value)
+    if 0 < n < IPV4_MIN_MTU:
+        raise ValueError(f"must be 0 (no limit), or between {IPV4_MIN_MTU} and 65535")
+    return n
+
+
+def parse_mac(value: Any) -> bytes | None:
+    """``any`` (None), or six hexadecimal bytes with colons or dashes."""
+    if value is None or str(value).lower() == "any":
+        return None
+    parts = str(value).replace("-", ":").split(":")
+    try:
+        mac = bytes(int(p, 16) for p in parts)
+    except ValueError:
+        mac = b""
+    if len(mac) != 6:
+        raise ValueError("must be any, or six hexadecimal bytes as in 02:00:00:00:00:01")
+    if mac[0] & 1:
+        raise ValueError("is a multicast address")
+    return mac
+
+
+def parse_link(value: Any) -> int:
+    """Bits a second: ``10G``, ``2.5G``, ``100M``, or ``inf`` (0)."""
+    unit = ""
+    if isinstance(value, str):
+        value = value.lower().removesuffix("bit/s").removesuffix("bps").strip()
+        unit = value[-1:] if value[-1:] in "kmg" else ""
+    if value in ("inf", math.inf):
+        return 0
+    try:
+        bps = int(_real(value.removesuffix(unit) if unit else value) * _SUFFIX[unit])
+    except (ValueError, OverflowError):
+        raise ValueError("must be a rate as in 10G, or inf") from None
+    if not 1_000_000 <= bps <= 4_000_000_000_000:
+        raise ValueError("must be between 1M and 4000G, or inf")
+    return bps
+
+
+def parse_speed(value: Any) -> float | None:
+    """A factor (0.5: half as fast), or ``max`` (None)."""
+    if value is None or str(value).lower() == "max":
+        return None
+    try:
+        factor = _real(value)
+    except ValueError:
+        raise ValueError("must be a factor as in 0.5, or max") from None
+    if not 0.000001 <= factor <= 4000:
+        raise ValueError("must be between 0.000001 and 4000, or max")
+    return factor
+
+
+def parse_capture_mtu(value: Any) -> int:
+    """Bytes of an IP packet, or ``off`` (0)."""
+    return 0 if str(value).lower() == "off" else integer(576, 65535)(value)
+
+
+def parse_mask(value: Any) -> int:
+    """sysfs: hexadecimal, groups of 32 bits separated by commas. An int is the mask itself."""
+    try:
+        mask = int(value.replace(",", ""), 16) if isinstance(value, str) else number(value)
+    except ValueError:
+        mask = -1
+    if not 0 <= mask < 1 << 64:
+        raise ValueError("must be a hexadecimal mask as in f or 00000000,0000000f")
+    return mask
+
+
+def parse_reader(value: Any) -> int:
+    """A CPU, or ``any`` (all ones)."""
+    if value is None or str(value).lower() == "any":
+        return 0xFFFFFFFF
+    return integer(0, lib.CPUS_MAX - 1)(value)
+
+
+def parse_cost(value: Any) -> str:
+    """Name of a cost profile."""
+    if not isinstance(value, str) or value not in PROFILES:
+        raise ValueError(f"must be one of {', '.join(sorted(PROFILES))}")
+    return value
+
+
+def parse_key(value: Any) -> bytes:
+    """An RSS key as ethtool takes it: bytes in hexadecimal, colons between."""
+    try:
+        key = value if isinstance(value, bytes) else bytes.fromhex(str(value).replace(":", ""))
+    except ValueError:
+        key = b""
+    if len(key) not in (40, 52):
+        raise ValueError("must be 40 or 52 hexadecimal bytes")
+    return key
+
+
+def parse_flow_hash(value: Any) -> str:
+    """The fields that RSS hashes, in ethtool's letters: addresses are s and d, ports f and n."""
+    text = str(value)
+    if not text or set(text) - set("sdfn"):
+        raise ValueError("must be sd (addresses), sdfn (addresses and ports), or another choice of these letters")
+    return "".join(letter for letter in "sdfn" if letter in text)
+
+
+def parse_xfrm(value: Any) -> str:
+    """What is done to the input of the hash."""
+    if value not in ("none", "symmetric-xor"):
+        raise ValueError("must be none or symmetric-xor")
+    return str(value)
+
+
+class Indirection(tuple[int, ...]):  # noqa: SLOT001 (it has an attribute)
+    """An RSS indirection table: queues, by the hash's low bits.
+
+    ``default``: nobody asked for it, so it follows the number of queues (Linux: netif_is_rxfh_configured() says no).
+    Two tables are the same if that is the same too.
+    """
+
+    default: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == other and self.default == getattr(other, "default", self.default)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = tuple.__hash__
+
+
+def parse_indir(value: Any) -> Indirection:
+    """Queues, at most 128, as numbers or as text with blanks or commas between; ``default``: all in turn."""
+    if value == "default" or getattr(value, "default", False):
+        table = Indirection()
+        table.default = True
+        return table
+    entries = value.replace(",", " ").split() if isinstance(value, str) else value
+    try:
+        table = Indirection(map(number, entries))
+    except (TypeError, ValueError):
+        table = Indirection()
+    if not 1 <= len(table) <= lib.RSS_INDIR_SIZE or not all(0 <= queue < lib.NIC_QUEUES_MAX for queue in table):
+        raise ValueError(
+            f"must be default, or 1 to {lib.RSS_INDIR_SIZE} queues, each between 0 and {lib.NIC_QUEUES_MAX - 1}"
+        )
+    return table
+
+
+def parse_cwr(value: Any) -> int:
+    """Whose rule for CWR: 0 = Linux 6.18's, 1 = 7.0's."""
+    if str(value) not in ("6.18", "7.0"):
+        raise ValueError("must be 6.18 or 7.0")
+    return int(str(value) == "7.0")

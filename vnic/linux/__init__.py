@@ -1,0 +1,1 @@
+"""The faces that Linux shows: ethtool, ip, sysctl, /proc and /sys."""

@@ -1,0 +1,174 @@
+"""What ethtool's commands share: how its arguments are read, and how it words a refusal. Facts: ethtool 6.1.
+
+Two dialects, as in the real tool. -g -G -l -L -c -C -k -K talk netlink: errors are ``netlink error: ...``, with the
+offset of the attribute at fault in the request. -i -x -X -n -N -S -Q are ioctls: errors are perror()'s.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vnic.control.reply import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from vnic.errors import VnicError
+    from vnic.host import Host
+
+BAD_ARGS = Reply(err="ethtool: bad command line argument(s)\nFor more information run ethtool -h\n", code=1)
+EINVAL = "Invalid argument"
+EOPNOTSUPP = "Operation not supported"
+ENODEV = "No such device"
+
+_ATTR = 8  # bytes of an attribute that is one number
+_HEADER = 28  # of what comes before the device's name: nlmsghdr, genlmsghdr, the nest, the attribute's own header
+
+
+class RefusedError(Exception):
+    """A command ends here, with this answer."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.err)
+        self.reply = reply
+
+
+def bad_args() -> RefusedError:
+    """What the old parser says, whatever is wrong."""
+    return RefusedError(BAD_ARGS)
+
+
+def ioctl_error(doing: str, why: str, code: int = 1) -> RefusedError:
+    """As perror() says it."""
+    return RefusedError(Reply(err=f"{doing}: {why}\n", code=code))
+
+
+def netlink_error(message: str, errno: str = EINVAL, *, code: int = 1, offset: int | None = None) -> RefusedError:
+    """The kernel's own sentence, then the error it belongs to; ``message`` "": there is none."""
+    at = "" if offset is None else f" (offset {offset})"
+    first = f"netlink error: {message}{at}\n" if message else ""
+    return RefusedError(Reply(err=f"{first}netlink error: {errno}\n", code=code))
+
+
+def netlink_refusal(e: VnicError, *, code: int = 1) -> RefusedError:
+    """What a knob's error is here: a driver's own sentence, and EOPNOTSUPP if it can't be changed at all."""
+    text = str(e)
+    if text.endswith(EOPNOTSUPP) or "can't be changed now" in text:
+        return netlink_error(text.removesuffix(f": {EOPNOTSUPP}"), EOPNOTSUPP, code=code)
+    return netlink_error(text, code=code)
+
+
+def aligned(length: int) -> int:
+    """Length of an attribute's value, as netlink pads it."""
+    return (length + 3) & ~3
+
+
+def first_offset(dev: str) -> int:
+    """Where a request's first attribute behind the device's name begins."""
+    return _HEADER + aligned(len(dev.encode()) + 1)
+
+
+def need_device(host: Host, dev: str, *, code: int = 1) -> None:
+    """Netlink's answer for a name that is not the card's."""
+    if dev != host.name:
+        raise netlink_error("no device matches name", ENODEV, code=code, offset=24)
+
+
+def need_ioctl_device(host: Host, dev: str, doing: str, *, code: int = 1) -> None:
+    """The same of an ioctl."""
+    if dev != host.name:
+        raise ioctl_error(doing, ENODEV, code)
+
+
+def no_more(args: Sequence[str]) -> None:
+    """A netlink command that shows something takes only the device."""
+    if args:
+        raise RefusedError(Reply(err=f"ethtool: unexpected parameter '{args[0]}'\n", code=1))
+
+
+def u32(text: str) -> int | None:
+    """A number below 2^32, decimal or with 0x; a leading 0 is not octal. None: it is none."""
+    match = re.fullmatch(r"\s*\+?(0[xX][0-9a-fA-F]+|[0-9]+)", text)
+    if match is None:
+        return None
+    try:
+        n = int(match[1], 16 if match[1][:2] in ("0x", "0X") else 10)
+    except ValueError:  # thousands of digits
+        return None
+    return n if n < 1 << 32 else None
+
+
+def c_int(text: str, low: int, high: int) -> int:
+    """A number as strtoll() reads it, with a leading 0 octal. Raises what a bad one is answered with."""
+    match = re.fullmatch(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)", text)
+    if match is None:
+        raise bad_args()
+    digits = match[2]
+    base = 16 if digits[:2] in ("0x", "0X") else 8 if digits[0] == "0" else 10
+    try:
+        n = int(digits, base) * (-1 if match[1] == "-" else 1)
+    except ValueError:
+        raise bad_args() from None
+    if not low <= n <= high:
+        raise bad_args()
+    return n
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One parameter of a netlink command."""
+
+    value: int | bool
+    offset: int
+    """Where its attribute is in the request."""
+
+
+def parameters(option: str, dev: str, args: Sequence[str], kinds: Mapping[str, type]) -> dict[str, Given]:
+    """``name value`` pairs; ``kinds``: name -> int or bool (on, off). Raises what the tool says to a bad one."""
+
+    def refuse(what: str) -> RefusedError:
+        return RefusedError(Reply(err=f"ethtool ({option}): {what}\n", code=1))
+
+    given: dict[str, Given] = {}
+    offset = first_offset(dev)
+    for i in range(0, len(args), 2):
+        name = args[i]
+        if name not in kinds:
+            raise refuse(f"unknown parameter '{name}'")
+        if name in given:
+            raise refuse(f"duplicate parameter '{name}'")
+        if i + 1 == len(args):
+            raise refuse(f"no value for parameter '{name}'")
+        text = args[i + 1]
+        value = {"on": True, "off": False}.get(text) if kinds[name] is bool else u32(text)
+        if value is None:
+            raise refuse(f"invalid value '{text}' for parameter '{name}'")
+        given[name] = Given(value, offset)
+        offset += _ATTR
+    return given
+
+
+def link_words(
+    option: str, args: Sequence[str], words: Mapping[str, tuple[str, ...] | None], numbers: Iterable[str] = ()
+) -> dict[str, str]:
+    """``name value`` pairs as they are written; ``words``: name -> the values it takes, None: any."""
+
+    def refuse(what: str) -> RefusedError:
+        return RefusedError(Reply(err=f"ethtool ({option}): {what}\n", code=1))
+
+    given: dict[str, str] = {}
+    for i in range(0, len(args), 2):
+        name = args[i]
+        if name not in words:
+            raise refuse(f"unknown parameter '{name}'")
+        if name in given:
+            raise refuse(f"duplicate parameter '{name}'")
+        if i + 1 == len(args):
+            raise refuse(f"no value for parameter '{name}'")
+        text, allowed = args[i + 1], words[name]
+        if (allowed is not None and text not in allowed) or (name in numbers and u32(text) is None):
+            raise refuse(f"invalid value '{text}' for parameter '{name}'")
+        given[name] = text
+    return given

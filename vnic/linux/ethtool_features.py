@@ -1,0 +1,256 @@
+"""ethtool -k, -K: what the card and the driver do for the stack. Linux: net/ethtool/features.c, netdev_features.h.
+
+The kernel names its features one by one (``rx-gro``, ``tx-checksum-ipv6``); ethtool has older names for some, and for
+groups of them, and shows those first. A feature is fixed if nothing can change it: it says so in the listing, and stays
+as it is when -K asks for something else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from vnic.control.reply import Reply
+from vnic.errors import VnicError
+from vnic.linux.ethtool_args import (
+    EOPNOTSUPP,
+    RefusedError,
+    aligned,
+    first_offset,
+    need_device,
+    netlink_error,
+    netlink_refusal,
+    no_more,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from vnic.host import Host
+
+_NAMES = (
+    "tx-scatter-gather tx-checksum-ipv4 tx-checksum-ip-generic tx-checksum-ipv6 highdma "
+    "tx-scatter-gather-fraglist tx-vlan-hw-insert rx-vlan-hw-parse rx-vlan-filter vlan-challenged "
+    "tx-generic-segmentation rx-gro rx-lro tx-tcp-segmentation tx-gso-robust tx-tcp-ecn-segmentation "
+    "tx-tcp-mangleid-segmentation tx-tcp6-segmentation tx-fcoe-segmentation tx-gre-segmentation "
+    "tx-gre-csum-segmentation tx-ipxip4-segmentation tx-ipxip6-segmentation tx-udp_tnl-segmentation "
+    "tx-udp_tnl-csum-segmentation tx-gso-partial tx-tunnel-remcsum-segmentation tx-sctp-segmentation "
+    "tx-esp-segmentation tx-udp-segmentation tx-gso-list tx-tcp-accecn-segmentation tx-checksum-fcoe-crc "
+    "tx-checksum-sctp rx-ntuple-filter rx-hashing rx-checksum tx-nocache-copy loopback rx-fcs rx-all "
+    "tx-vlan-stag-hw-insert rx-vlan-stag-hw-parse rx-vlan-stag-filter l2-fwd-offload hw-tc-offload "
+    "esp-hw-offload esp-tx-csum-hw-offload rx-udp_tunnel-port-offload tls-hw-tx-offload tls-hw-rx-offload "
+    "rx-gro-hw tls-hw-record rx-gro-list macsec-hw-offload rx-udp-gro-forwarding hsr-tag-ins-offload "
+    "hsr-tag-rm-offload hsr-fwd-offload hsr-dup-offload"
+)
+FEATURES = tuple(_NAMES.split())
+"""The kernel's names in the order of its bits, Linux 6.18."""
+
+OLD_NAMES = (
+    ("rx", "rx-checksumming", "rx-checksum"),
+    ("tx", "tx-checksumming", "tx-checksum-*"),
+    ("sg", "scatter-gather", "tx-scatter-gather*"),
+    ("tso", "tcp-segmentation-offload", "tx-tcp*-segmentation"),
+    ("ufo", "udp-fragmentation-offload", "tx-udp-fragmentation"),
+    ("gso", "generic-segmentation-offload", "tx-generic-segmentation"),
+    ("gro", "generic-receive-offload", "rx-gro"),
+    ("lro", "large-receive-offload", "rx-lro"),
+    ("rxvlan", "rx-vlan-offload", "rx-vlan-hw-parse"),
+    ("txvlan", "tx-vlan-offload", "tx-vlan-hw-insert"),
+    ("ntuple", "ntuple-filters", "rx-ntuple-filter"),
+    ("rxhash", "receive-hashing", "rx-hashing"),
+)
+"""Short, long, and which of the kernel's."""
+
+_JSON = {None: "null", True: "true", False: "false"}
+_CODE = 92  # of a -K that the kernel refused
+_NEVER_CHANGE = {"vlan-challenged"}  # NETIF_F_NEVER_CHANGE: the kernel does not even look
+_KNOBS = {
+    "rx-checksum": "rx",
+    "rx-gro": "gro",
+    "rx-ntuple-filter": "ntuple",
+    "rx-hashing": "rxhash",
+    "rx-vlan-filter": "rx-vlan-filter",
+    "rx-gro-list": "rx-gro-list",
+    "rx-udp-gro-forwarding": "rx-udp-gro-forwarding",
+}
+"""What can be changed here. All else is fixed: off, but for what the sending half does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature's state."""
+
+    active: bool
+    fixed: bool
+    wanted: bool | None = None
+    """What was asked for, if that is not what it is."""
+
+    @property
+    def requested(self) -> bool:
+        """What was asked for."""
+        return self.active if self.wanted is None else self.wanted
+
+    @property
+    def text(self) -> str:
+        """As -k shows it."""
+        state = "on" if self.active else "off"
+        if self.fixed:
+            return f"{state} [fixed]"
+        if self.requested != self.active:
+            return f"{state} [requested {'on' if self.requested else 'off'}]"
+        return state
+
+
+def state(host: Host) -> dict[str, Feature]:
+    """Every feature of the card.
+
+    The sending half: the card gathers a frame from several buffers anywhere in memory and, unless ``tx`` is off,
+    completes its checksum. UDP is segmented: by the wire if it can, else when the packet is made. TCP never is.
+    """
+    tx = bool(host.knobs["tx"])
+    fixed_on = {"tx-scatter-gather", "tx-generic-segmentation", "highdma"}
+    if tx:
+        fixed_on.add("tx-checksum-ip-generic")
+        if host.c.tx.offload & 2:
+            fixed_on.add("tx-udp-segmentation")
+    return {
+        name: Feature(bool(host.knobs[_KNOBS[name]]), fixed=False)
+        if name in _KNOBS
+        else Feature(name in fixed_on, fixed=True)
+        for name in FEATURES
+    }
+
+
+def groups(features: Mapping[str, Feature]) -> list[tuple[str, list[str], bool]]:
+    """The lines of the listing: a name, the kernel's that belong to it, and is it a group of several?"""
+    lines = []
+    rest = dict.fromkeys(features)
+    for _, long, pattern in OLD_NAMES:
+        members = [name for name in features if fnmatchcase(name, pattern)]
+        if members:
+            lines.append((long, members, "*" in pattern))
+            for name in members:
+                del rest[name]
+    return lines + [(name, [name], False) for name in rest]
+
+
+def features_text(dev: str, features: Mapping[str, Feature]) -> str:
+    """As -k shows them."""
+    out = f"Features for {dev}:\n"
+    for name, members, several in groups(features):
+        if several:
+            out += f"{name}: {'on' if any(features[m].active for m in members) else 'off'}\n"
+            out += "".join(f"\t{m}: {features[m].text}\n" for m in members)
+        else:
+            out += f"{name}: {features[members[0]].text}\n"
+    return out
+
+
+def features_data(dev: str, features: Mapping[str, Feature]) -> dict[str, Any]:
+    """As --json -k has them."""
+    data: dict[str, Any] = {"ifname": dev}
+    for name, members, several in groups(features):
+        if several:
+            data[name] = {"active": any(features[m].active for m in members), "fixed": None, "requested": None}
+        for m in members:
+            f = features[m]
+            data[m if several else name] = {"active": f.active, "fixed": f.fixed, "requested": f.requested}
+    return data
+
+
+def features_json(data: Mapping[str, Any]) -> str:
+    """The text of --json -k."""
+    parts = [f'        "ifname": "{data["ifname"]}"']
+    for name, state_ in data.items():
+        if name != "ifname":
+            inner = ",\n".join(f'            "{k}": {_JSON[v]}' for k, v in state_.items())
+            parts.append(f'        "{name}": {{\n{inner}\n        }}')
+    return "[ {\n" + ",\n".join(parts) + "\n    } ]\n"
+
+
+def show(host: Host, dev: str, args: Sequence[str]) -> Reply:
+    """-k."""
+    no_more(args)
+    need_device(host, dev)
+    features = state(host)
+    return Reply(features_text(dev, features), data=features_data(dev, features))
+
+
+def show_json(host: Host, dev: str, args: Sequence[str]) -> Reply:
+    """--json -k. A device that is not there leaves an empty list."""
+    no_more(args)
+    try:
+        need_device(host, dev)
+    except RefusedError as e:
+        raise RefusedError(Reply("[ ]\n", e.reply.err, e.reply.code)) from None
+    data = features_data(dev, state(host))
+    return Reply(features_json(data), data=data)
+
+
+def _requests(args: Sequence[str]) -> list[tuple[str, bool]]:
+    """Names of the kernel's, and on or off; in the order in which they go into the request."""
+    requests: list[tuple[str, bool]] = []
+    for i in range(0, len(args), 2):
+        word = args[i + 1] if i + 1 < len(args) else "(null)"
+        if word not in ("on", "off"):
+            err = f"ethtool (-K): flag '{word}' for parameter '(null)' is not followed by 'on' or 'off'\n"
+            raise RefusedError(Reply(err=err, code=1))
+        pattern = next((p for short, long, p in OLD_NAMES if args[i] in (short, long)), None)
+        names: Iterable[str] = [args[i]] if pattern is None else (n for n in FEATURES if fnmatchcase(n, pattern))
+        requests += [(name, word == "on") for name in names]
+    return requests
+
+
+def wanted(args: Sequence[str]) -> dict[str, bool]:
+    """What is asked for, by the kernel's names. It sets bits: ``gro on gro off`` is on."""
+    asked: dict[str, bool] = {}
+    for name, on in _requests(args):
+        asked[name] = asked.get(name, False) or on
+    return asked
+
+
+def _refuse_unknown(dev: str, requests: list[tuple[str, bool]]) -> None:
+    """As the kernel reads the request: bit by bit, up to a name that it does not know."""
+    at = first_offset(dev) + 16  # the flags behind the device's name; the set, and the list in it
+    for name, on in requests:
+        if name not in FEATURES:
+            raise netlink_error("bit name not found", EOPNOTSUPP, code=_CODE, offset=at + 4)
+        at += 8 + aligned(len(name) + 1) + (4 if on else 0)
+    if any(name in _NEVER_CHANGE for name, _ in requests):
+        raise netlink_error("attempt to change non-ethtool features", code=_CODE)
+
+
+def changes_text(asked: Mapping[str, bool], before: Mapping[str, bool], after: Mapping[str, bool]) -> tuple[str, str]:
+    """What -K says of its request: stdout and stderr. Nothing, if all came as it was asked for, and only that."""
+    missed = {name for name, on in asked.items() if after[name] != on}
+    changed = {name for name in after if after[name] != before[name]}
+    out = ""
+    if missed or changed - asked.keys():
+        out = "Actual changes:\n"
+        for name in after:
+            if name in missed or name in changed:
+                now = "on" if after[name] else "off"
+                if name in missed:
+                    now += f" [requested {'on' if asked[name] else 'off'}]"
+                elif name not in asked:
+                    now += " [not requested]"
+                out += f"{name}: {now}\n"
+    return out, "Could not change any device features\n" if missed == asked.keys() else ""
+
+
+def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
+    """-K."""
+    requests = _requests(args)
+    need_device(host, dev, code=_CODE)
+    _refuse_unknown(dev, requests)
+    asked = wanted(args)
+    before = {name: f.active for name, f in state(host).items()}
+    knobs = {_KNOBS[name]: on for name, on in asked.items() if name in _KNOBS and on != before[name]}
+    try:
+        if knobs:
+            host.knobs.update(knobs)
+    except VnicError as e:
+        raise netlink_refusal(e, code=_CODE) from None
+    out, err = changes_text(asked, before, {name: f.active for name, f in state(host).items()})
+    return Reply(out, err, 1 if err else 0)

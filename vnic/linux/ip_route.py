@@ -1,0 +1,342 @@
+"""``ip``: link (vnic/linux/ip_link.py); and addresses, neighbours and routes of the host, as iproute2 6 prints them.
+
+All of these are given when an instance is made, or learnt: they are shown, and not changed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import ffi, lib
+from vnic.address import inet_addr, inet_text
+from vnic.control.reply import Reply
+from vnic.counters import snapshots
+from vnic.errors import ConfigError
+from vnic.linux import ip_link, ip_link_details, ip_link_stats, netdevice
+from vnic.linux.ip_route_words import INCOMPLETE, StopError, compact, pretty, read_options, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from vnic.host import Host
+
+    Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+    Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_FOREVER = (1 << 32) - 1
+_SHOW = ("show", "list", "lst")
+_STATES = ("permanent", "reachable", "noarp", "none", "stale", "incomplete", "delay", "probe", "failed", "all")
+_KERNEL_METRIC, _METRIC = 256, 1024  # IP6_RT_PRIO_ADDRCONF, IP6_RT_PRIO_USER
+
+
+def command(host: Host, argv: Sequence[str]) -> Reply:
+    """``ip``: options, the object, and what is asked of it. Codes are iproute2's."""
+    try:
+        options, words = read_options(list(argv))
+        run = next((run for name, run in _OBJECTS.items() if words and name.startswith(words[0]) and words[0]), None)
+        if run is None:
+            return ip_link.command(host, argv)
+        return run(host, options, words[1:])
+    except StopError as stop:
+        return stop.reply
+
+
+def _printed(options: Sequence[str], text: str, data: list[dict[str, Any]]) -> Reply:
+    if "json" in options:
+        return Reply((pretty(data) if "pretty" in options else compact(data)) + "\n", data=data)
+    return Reply(text, data=data)
+
+
+def _family(options: Sequence[str]) -> int:
+    """4, 6 or 0: what the last of -4 and -6 says."""
+    return int(next((o for o in reversed(options) if o in ("4", "6")), 0))
+
+
+def _verb(words: list[str], what: str, others: Iterable[str]) -> None:
+    """Take ``show``, or what may be left out; refuse the rest."""
+    if not words:
+        return
+    if any(name.startswith(words[0]) for name in _SHOW):
+        del words[0]
+    elif any(name.startswith(words[0]) for name in others):
+        raise refused(f"{what} of this host are given when it is made, or learnt: they can only be shown")
+    elif "help".startswith(words[0]):
+        raise StopError(f"Usage: ip {what} [ show ]\n", 255)
+    else:
+        raise StopError(f'Command "{words[0]}" is unknown, try "ip {what} help".\n', 255)
+
+
+def _value(words: list[str]) -> str:
+    if not words:
+        raise StopError(INCOMPLETE, 255)
+    return words.pop(0)
+
+
+def _prefix(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise StopError(f'Error: any valid prefix is expected rather than "{text}".\n', 1) from None
+
+
+# ---- address ----
+
+
+def _interfaces(host: Host) -> list[Interface]:
+    """Those of IPv4 first, and the link-local one last. A host whose address is any has none to show."""
+    nets = [host.c.ip[i] for i in range(host.c.nips)]
+    found = [ipaddress.ip_interface(f"{inet_text(net.addr)}/{net.prefix}") for net in nets]
+    return sorted(found, key=lambda a: (a.version, a.is_link_local and a.version == 6, _second(a, found)))
+
+
+def _second(address: Interface, among: list[Interface]) -> bool:
+    """IPv4: another address of its network came first."""
+    return address.version == 4 and next(a for a in among if a.network == address.network) is not address
+
+
+def _address_facts(host: Host, address: Interface, among: list[Interface]) -> dict[str, Any]:
+    v4 = address.version == 4
+    scope = "link" if not v4 and address.is_link_local else "host" if address.is_loopback else "global"
+    found: dict[str, Any] = {
+        "family": "inet" if v4 else "inet6",
+        "local": str(address.ip),
+        "prefixlen": address.network.prefixlen,
+        "scope": scope,
+    }
+    if _second(address, among):
+        found["secondary"] = True
+    found |= {"label": host.name} if v4 else {"nodad": True}
+    return found | {"valid_life_time": _FOREVER, "preferred_life_time": _FOREVER}
+
+
+def _address_line(a: dict[str, Any]) -> str:
+    flags = "".join(f"{flag} " for flag in ("secondary", "nodad") if flag in a)
+    return f"{a['family']} {a['local']}/{a['prefixlen']} scope {a['scope']} {flags}{a.get('label', '')}"
+
+
+def _address(host: Host, options: list[str], words: list[str]) -> Reply:
+    _verb(words, "address", ("add", "change", "replace", "delete", "flush", "save", "restore", "showdump"))
+    name, only_up = None, False
+    while words:
+        word = words.pop(0)
+        if word == "up":
+            only_up = True
+            continue
+        word = _value(words) if word == "dev" else word
+        if name is not None:
+            raise StopError(f'Error: either "dev" is duplicate, or "{word}" is a garbage.\n', 255)
+        name = word
+    if name not in (None, host.name):
+        raise StopError(f'Device "{name}" does not exist.\n', 1)
+    if only_up and not netdevice.up(host):
+        return _printed(options, "", [])
+    family, every = _family(options), _interfaces(host)
+    shown = [_address_facts(host, a, every) for a in every if family in (0, a.version)]
+    if family and not shown:
+        return _printed(options, "", [])
+    link = ip_link.link_facts(host)
+    del link["linkmode"]
+    if family == 6 and name is None:  # asked of IPv6, which has its own answer
+        del link["qdisc"], link["group"]
+    if "brief" in options:
+        own = [{key: a[key] for key in ("local", "prefixlen")} for a in shown]
+        text = f"{link['ifname']:<16} {link['operstate']:<14} " + "".join(
+            f"{a['local']}/{a['prefixlen']} " for a in own
+        )
+        return _printed(
+            options, text + "\n", [{key: link[key] for key in ("ifname", "operstate")} | {"addr_info": own}]
+        )
+    if "details" in options:
+        link |= ip_link_details.facts(host, link=False)
+    counted = netdevice.link_stats(host) | {"carrier_changes": sum(netdevice.carrier_changes(host))}
+    level = options.count("statistics")
+    data = link | {"addr_info": shown} | ({"stats64": ip_link_stats.as_json(counted, level)} if level else {})
+    if family:
+        del data["link_type"], data["address"], data["broadcast"]
+    return _printed(
+        options, _address_text(link, shown, options, ip_link_stats.as_text(counted, level) if level else []), [data]
+    )
+
+
+def _address_text(link: dict[str, Any], shown: list[dict[str, Any]], options: list[str], table: list[str]) -> str:
+    lives = "valid_lft forever preferred_lft forever"
+    if "oneline" in options:
+        return "".join(f"{link['ifindex']}: {link['ifname']}    {_address_line(a)}\\       {lives}\n" for a in shown)
+    words = "".join(f"{key} {link[key]} " for key in ("mtu", "qdisc") if key in link) + f"state {link['operstate']} "
+    words += f"group {link['group']} " if "group" in link else ""
+    text = f"{link['ifindex']}: {link['ifname']}: <{','.join(link['flags'])}> {words}\n"
+    if not _family(options):
+        details = ip_link_details.text(link)
+        text += f"    link/{link['link_type']} {link['address']} brd {link['broadcast']}{details}\n"
+    text += "".join(f"    {_address_line(a)}\n       {lives}\n" for a in shown)
+    return text + "".join(f"{line}\n" for line in table)
+
+
+# ---- neighbour ----
+
+
+def _device(host: Host, words: list[str]) -> str:
+    """The card's name, which follows. StopError: another's."""
+    dev = _value(words)
+    if dev != host.name:
+        raise StopError(f'Cannot find device "{dev}"\n', 1)
+    return dev
+
+
+def _neighbours(host: Host, options: list[str], words: list[str]) -> Reply:
+    _verb(words, "neigh", ("add", "change", "replace", "delete", "flush", "get"))
+    dev, to, states = None, None, set[str]()
+    while words:
+        word = words.pop(0)
+        if word == "dev":
+            dev = _device(host, words)
+        elif word == "nud":
+            state = _value(words)
+            if state not in _STATES:
+                raise StopError(f'Error: argument "{state}" is wrong: nud state is bad\n', 255)
+            states |= {name.upper() for name in (_STATES if state == "all" else (state,))}
+        elif word in ("unused", "proxy", "router"):
+            states |= {"FAILED"} if word == "unused" else {"NONE"}  # nothing refers to it; there are none of these
+        else:
+            to = _prefix(_value(words) if word == "to" else word)
+    family, level = _family(options), options.count("statistics")
+    found = []
+    for n in snapshots.neighbours(host.c):
+        ip = ipaddress.ip_address(n.ip)
+        if family in (0, ip.version) and (not states or n.state in states) and (to is None or ip in to):
+            found.append((ip.version, n))
+    found.sort(key=lambda pair: pair[0])
+    data = [_neighbour_facts(host, n, dev=dev is None, level=level) for _, n in found]
+    if "brief" in options:
+        text = "".join(f"{n.ip:<39} {host.name:<16} {n.mac or ''}\n" for _, n in found)
+    else:
+        text = "".join(map(_neighbour_line, data))
+    return _printed(options, text, data)
+
+
+def _times(host: Host, ip: str) -> dict[str, int]:
+    """Seconds since it was used, confirmed and updated, and how often it was asked for."""
+    table = host.c.neigh
+    n = next(n for n in (table.entry[i] for i in range(table.used)) if inet_text(n.addr) == ip)
+    ago = {name: max(0, host.now_ns - int(getattr(n, name))) // 10**9 for name in ("used", "confirmed", "updated")}
+    return ago | {"probes": int(n.probes)}
+
+
+def _neighbour_facts(host: Host, n: snapshots.Neighbour, *, dev: bool, level: int) -> dict[str, Any]:
+    facts: dict[str, Any] = {"dst": n.ip} | ({"dev": host.name} if dev else {}) | ({"lladdr": n.mac} if n.mac else {})
+    if level:
+        facts |= _times(host, n.ip)
+    return facts | {"state": [n.state]}
+
+
+def _neighbour_line(n: dict[str, Any]) -> str:
+    text = str(n["dst"]) + "".join(f" {key} {n[key]}" for key in ("dev", "lladdr") if key in n)
+    if "used" in n:
+        text += f"  used {n['used']}/{n['confirmed']}/{n['updated']}probes {n['probes']}"
+    return f"{text} {n['state'][0]} \n"
+
+
+# ---- route ----
+
+
+def _routes(host: Host, v: int) -> list[dict[str, Any]]:
+    """Of our networks, and the gateway: by iproute2's JSON names."""
+    down = [] if netdevice.carrier(host) else ["linkdown"]
+    every = [a for a in _interfaces(host) if a.version == v]
+    found: list[dict[str, Any]] = []
+    for a in sorted(every, key=lambda a: (a.network.network_address, a.network.prefixlen)):
+        if _second(a, every) or (v == 4 and a.network.prefixlen == 32):
+            continue
+        dst = str(a.ip) if a.network.prefixlen == a.max_prefixlen else str(a.network)
+        route: dict[str, Any] = {"dst": dst, "dev": host.name, "protocol": "kernel"}
+        route |= {"scope": "link", "prefsrc": str(a.ip)} if v == 4 else {"metric": _KERNEL_METRIC}
+        route |= {"flags": down} | ({} if v == 4 else {"pref": "medium"})
+        if route not in found:
+            found.append(route)
+    gateway = ipaddress.ip_address(inet_text(host.c.gateway[v == 6]))
+    if gateway.is_unspecified or not every:
+        return found
+    default: dict[str, Any] = {"dst": "default", "gateway": str(gateway), "dev": host.name}
+    default |= ({} if v == 4 else {"metric": _METRIC}) | {"flags": down} | ({} if v == 4 else {"pref": "medium"})
+    return [default, *found] if v == 4 else [*found, default]
+
+
+_ROUTE_WORDS = {"gateway": "via", "protocol": "proto", "prefsrc": "src"}
+
+
+def _route_line(route: dict[str, Any], *, dev: bool) -> str:
+    text = str(route["dst"])
+    for key in ("from", "gateway", "dev", "protocol", "scope", "prefsrc", "metric"):
+        if key in route and (key != "dev" or dev):
+            text += f" {_ROUTE_WORDS.get(key, key)} {route[key]}"
+    text += " " + "".join(f"{flag} " for flag in route["flags"])
+    return text + (f"pref {route['pref']}" if "pref" in route else "") + "\n"
+
+
+def _route(host: Host, options: list[str], words: list[str]) -> Reply:
+    if words and words[0] == "get":
+        return _route_get(host, options, words[1:])
+    _verb(words, "route", ("add", "change", "append", "replace", "delete", "flush", "save", "restore", "test"))
+    dev, to = None, None
+    while words:
+        word = words.pop(0)
+        if word == "dev":
+            dev = _device(host, words)
+        elif word == "table":
+            if _value(words) not in ("main", "all"):
+                raise refused("there is one table, main")
+        else:
+            word = _value(words) if word in ("to", "root", "match", "exact") else word
+            to = word if word == "default" else str(_prefix(word))
+    data = [route for route in _routes(host, _family(options) or 4) if to in (None, route["dst"])]
+    return _printed(options, "".join(_route_line(route, dev=dev is None) for route in data), data)
+
+
+def _route_get(host: Host, options: list[str], words: list[str]) -> Reply:
+    """Where a packet would go: as csrc/inet/ip_output.c decides it."""
+    if not words:
+        raise StopError("need at least a destination address\n", 1)
+    try:
+        to = inet_addr(words[0])
+    except ConfigError:
+        raise StopError(f'Error: any valid prefix is expected rather than "{words[0]}".\n', 1) from None
+    ip, nexthop = ipaddress.ip_address(inet_text(to)), ffi.new("struct inet_addr *")
+    if lib.ip_local_net(host.c, to) != ffi.NULL:
+        return _got(options, {"type": "local", "dst": str(ip), "dev": "lo", "prefsrc": str(ip)}, ip, own=True)
+    net = lib.ip_route(host.c, to, nexthop)
+    if net == ffi.NULL:
+        raise refused("", "Network is unreachable")
+    hop, source = inet_text(nexthop), inet_text(net.addr)
+    via = {} if hop == str(ip) else {"gateway": hop}
+    return _got(options, {"dst": str(ip)} | via | {"dev": host.name, "prefsrc": source}, ip, own=False)
+
+
+def _got(options: list[str], route: dict[str, Any], ip: Any, *, own: bool) -> Reply:
+    if ip.version == 4:
+        route |= {"flags": [], "uid": os.getuid(), "cache": ["local"] if own else []}
+        kind, cache = ("local ", "<local> ") if own else ("", "")
+        text = kind + _route_line(route, dev=True).rstrip("\n") + f"uid {route['uid']} \n    cache {cache}\n"
+        return _printed(options, text, [route])
+    metric = 0 if own else _METRIC if "gateway" in route else _KERNEL_METRIC
+    ends = {key: route[key] for key in ("type", "dst") if key in route} | {"from": "::"}
+    kernel = {"protocol": "kernel"} if "gateway" not in route else {}
+    table = {"table": "local"} if own else {}
+    route = (
+        ends | {k: route[k] for k in ("gateway", "dev") if k in route} | table | kernel | {"prefsrc": route["prefsrc"]}
+    )
+    route |= {"metric": metric, "flags": [], "pref": "medium"}
+    text = _route_line(route, dev=True)
+    if own:
+        text = "local " + text.replace(" dev lo ", " dev lo table local ", 1)
+    return _printed(options, text, [route])
+
+
+_OBJECTS: dict[str, Callable[[Host, list[str], list[str]], Reply]] = {
+    "address": _address,
+    "route": _route,
+    "neighbor": _neighbours,
+    "neighbour": _neighbours,
+}
+"""In the order in which iproute2 looks at what the word begins like."""

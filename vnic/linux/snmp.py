@@ -1,0 +1,180 @@
+"""The protocol counters' files: /proc/net/snmp, /proc/net/netstat and /proc/net/snmp6, with Linux 6.18's names.
+
+net/ipv4/proc.c and net/ipv6/proc.c print a fixed set of names. Here each is what
+:func:`vnic.counters.snapshots.mib` counts under that name, a value that never changes, or 0: not counted. docs/files.md
+lists which are counted.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vnic._core import lib
+
+if TYPE_CHECKING:
+    from vnic.host import Host
+
+_UDP = "InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors"
+
+SNMP = {
+    "Ip": (
+        "Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos InDiscards "
+        "InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs "
+        "FragFails FragCreates OutTransmits"
+    ),
+    "Icmp": (
+        "InMsgs InErrors InCsumErrors InDestUnreachs InTimeExcds InParmProbs InSrcQuenchs InRedirects InEchos "
+        "InEchoReps InTimestamps InTimestampReps InAddrMasks InAddrMaskReps OutMsgs OutErrors "
+        "OutRateLimitGlobal OutRateLimitHost OutDestUnreachs OutTimeExcds OutParmProbs OutSrcQuenchs "
+        "OutRedirects OutEchos OutEchoReps OutTimestamps OutTimestampReps OutAddrMasks OutAddrMaskReps"
+    ),
+    "IcmpMsg": "",
+    "Tcp": (
+        "RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab "
+        "InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors"
+    ),
+    "Udp": _UDP,
+    "UdpLite": _UDP,
+}
+"""/proc/net/snmp: group -> names. IcmpMsg has those types that there were."""
+
+NETSTAT = {
+    "TcpExt": (
+        "SyncookiesSent SyncookiesRecv SyncookiesFailed EmbryonicRsts PruneCalled RcvPruned OfoPruned "
+        "OutOfWindowIcmps LockDroppedIcmps ArpFilter TW TWRecycled TWKilled PAWSActive PAWSEstab BeyondWindow "
+        "TSEcrRejected PAWSOldAck PAWSTimewait DelayedACKs DelayedACKLocked DelayedACKLost ListenOverflows "
+        "ListenDrops TCPHPHits TCPPureAcks TCPHPAcks TCPRenoRecovery TCPSackRecovery TCPSACKReneging "
+        "TCPSACKReorder TCPRenoReorder TCPTSReorder TCPFullUndo TCPPartialUndo TCPDSACKUndo TCPLossUndo "
+        "TCPLostRetransmit TCPRenoFailures TCPSackFailures TCPLossFailures TCPFastRetrans TCPSlowStartRetrans "
+        "TCPTimeouts TCPLossProbes TCPLossProbeRecovery TCPRenoRecoveryFail TCPSackRecoveryFail "
+        "TCPRcvCollapsed TCPBacklogCoalesce TCPDSACKOldSent TCPDSACKOfoSent TCPDSACKRecv TCPDSACKOfoRecv "
+        "TCPAbortOnData TCPAbortOnClose TCPAbortOnMemory TCPAbortOnTimeout TCPAbortOnLinger TCPAbortFailed "
+        "TCPMemoryPressures TCPMemoryPressuresChrono TCPSACKDiscard TCPDSACKIgnoredOld TCPDSACKIgnoredNoUndo "
+        "TCPSpuriousRTOs TCPMD5NotFound TCPMD5Unexpected TCPMD5Failure TCPSackShifted TCPSackMerged "
+        "TCPSackShiftFallback TCPBacklogDrop PFMemallocDrop TCPMinTTLDrop TCPDeferAcceptDrop "
+        "IPReversePathFilter TCPTimeWaitOverflow TCPReqQFullDoCookies TCPReqQFullDrop TCPRetransFail "
+        "TCPRcvCoalesce TCPOFOQueue TCPOFODrop TCPOFOMerge TCPChallengeACK TCPSYNChallenge TCPFastOpenActive "
+        "TCPFastOpenActiveFail TCPFastOpenPassive TCPFastOpenPassiveFail TCPFastOpenListenOverflow "
+        "TCPFastOpenCookieReqd TCPFastOpenBlackhole TCPSpuriousRtxHostQueues BusyPollRxPackets TCPAutoCorking "
+        "TCPFromZeroWindowAdv TCPToZeroWindowAdv TCPWantZeroWindowAdv TCPSynRetrans TCPOrigDataSent "
+        "TCPHystartTrainDetect TCPHystartTrainCwnd TCPHystartDelayDetect TCPHystartDelayCwnd "
+        "TCPACKSkippedSynRecv TCPACKSkippedPAWS TCPACKSkippedSeq TCPACKSkippedFinWait2 TCPACKSkippedTimeWait "
+        "TCPACKSkippedChallenge TCPWinProbe TCPKeepAlive TCPMTUPFail TCPMTUPSuccess TCPDelivered "
+        "TCPDeliveredCE TCPAckCompressed TCPZeroWindowDrop TCPRcvQDrop TCPWqueueTooBig "
+        "TCPFastOpenPassiveAltKey TcpTimeoutRehash TcpDuplicateDataRehash TCPDSACKRecvSegs "
+        "TCPDSACKIgnoredDubious TCPMigrateReqSuccess TCPMigrateReqFailure TCPPLBRehash TCPAORequired TCPAOBad "
+        "TCPAOKeyNotFound TCPAOGood TCPAODroppedIcmps"
+    ),
+    "IpExt": (
+        "InNoRoutes InTruncatedPkts InMcastPkts OutMcastPkts InBcastPkts OutBcastPkts InOctets OutOctets "
+        "InMcastOctets OutMcastOctets InBcastOctets OutBcastOctets InCsumErrors InNoECTPkts InECT1Pkts "
+        "InECT0Pkts InCEPkts ReasmOverlaps"
+    ),
+}
+"""/proc/net/netstat. A kernel with Multipath TCP has a group MPTcpExt too, which no host without it has."""
+
+SNMP6 = {
+    "Ip6": (
+        "InReceives InHdrErrors InTooBigErrors InNoRoutes InAddrErrors InUnknownProtos InTruncatedPkts "
+        "InDiscards InDelivers OutForwDatagrams OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds "
+        "ReasmOKs ReasmFails FragOKs FragFails FragCreates InMcastPkts OutMcastPkts InOctets OutOctets "
+        "InMcastOctets OutMcastOctets InBcastOctets OutBcastOctets InNoECTPkts InECT1Pkts InECT0Pkts InCEPkts "
+        "OutTransmits"
+    ),
+    "Icmp6": (
+        "InMsgs InErrors OutMsgs OutErrors InCsumErrors OutRateLimitHost InDestUnreachs InPktTooBigs "
+        "InTimeExcds InParmProblems InEchos InEchoReplies InGroupMembQueries InGroupMembResponses "
+        "InGroupMembReductions InRouterSolicits InRouterAdvertisements InNeighborSolicits "
+        "InNeighborAdvertisements InRedirects InMLDv2Reports OutDestUnreachs OutPktTooBigs OutTimeExcds "
+        "OutParmProblems OutEchos OutEchoReplies OutGroupMembQueries OutGroupMembResponses "
+        "OutGroupMembReductions OutRouterSolicits OutRouterAdvertisements OutNeighborSolicits "
+        "OutNeighborAdvertisements OutRedirects OutMLDv2Reports"
+    ),
+}
+"""/proc/net/snmp6. No Udp6 and UdpLite6: UDP is counted for both families together, and is in snmp."""
+
+_ICMP_TYPES = {  # RFC 792, RFC 4443, RFC 4861
+    "Icmp": {"InEchos": 8, "OutEchoReps": 0, "OutDestUnreachs": 3, "OutTimeExcds": 11},
+    "Icmp6": {
+        "InEchos": 128,
+        "InNeighborSolicits": 135,
+        "InNeighborAdvertisements": 136,
+        "OutDestUnreachs": 1,
+        "OutTimeExcds": 3,
+        "OutParmProblems": 4,
+        "OutEchoReplies": 129,
+    },
+}
+
+
+def _place(name: str) -> str:
+    """Where vnic's counter is in these files. It counts bad IPv4 checksums with the rest of Ip."""
+    return {"Ip_InCsumErrors": "IpExt_InCsumErrors"}.get(name, name)
+
+
+def _established(host: Host) -> int:
+    table = host.c.socks
+    return sum(1 for sk in table.socks[1 : table.used] if sk.type == lib.SOCK_TCP and sk.state == lib.TCP_OPEN)
+
+
+def _values(host: Host) -> dict[str, int]:
+    """Counter by ``Group_Name``, with those that do not count."""
+    return {_place(name): n for name, n in host.mib().items()} | {
+        "Ip_Forwarding": 2,  # RFC 1213: it does not
+        "Ip_DefaultTTL": 64,
+        "Tcp_RtoAlgorithm": 1,  # RFC 4022: other. Nothing is sent again, so there are no RtoMin and RtoMax
+        "Tcp_MaxConn": host.knobs["sockets"],
+        "Tcp_CurrEstab": _established(host),
+    }
+
+
+def _types(values: dict[str, int], group: str) -> dict[str, int]:
+    """ICMP messages by type, those that there were: first what came in, then what went out."""
+    numbered = [
+        (name[0], number, values[f"{group}_{name}"])
+        for name, number in _ICMP_TYPES[group].items()
+        if values[f"{group}_{name}"]
+    ]
+    return {f"{'In' if way == 'I' else 'Out'}Type{number}": n for way, number, n in sorted(numbered)}
+
+
+def _groups(values: dict[str, int], groups: dict[str, str]) -> str:
+    lines = []
+    for group, names in groups.items():
+        row = {name: values.get(f"{group}_{name}", 0) for name in names.split()}
+        if group == "IcmpMsg":
+            row = _types(values, "Icmp")
+            if not row:
+                continue
+        lines += [f"{group}: {' '.join(row)}", f"{group}: {' '.join(map(str, row.values()))}"]
+    return "\n".join(lines) + "\n"
+
+
+def snmp(host: Host) -> str:
+    """/proc/net/snmp."""
+    return _groups(_values(host), SNMP)
+
+
+def netstat(host: Host) -> str:
+    """/proc/net/netstat."""
+    return _groups(_values(host), NETSTAT)
+
+
+def snmp6(host: Host) -> str:
+    """/proc/net/snmp6: a name and its value in each line."""
+    values = _values(host)
+    rows = {
+        f"{group}{name}": values.get(f"{group}_{name}", 0) for group, names in SNMP6.items() for name in names.split()
+    }
+    rows |= {f"Icmp6{name}": n for name, n in _types(values, "Icmp6").items()}
+    return "".join(f"{name:<32}\t{n}\n" for name, n in rows.items())
+
+
+def counted(name: str) -> str | None:
+    """The file that has one of vnic's counters (``Ip_InReceives``); None: Linux has no such name."""
+    group, short = re.fullmatch("([A-Za-z0-9]+)_(.*)", _place(name)).groups()  # type: ignore[union-attr]
+    for path, groups in {"snmp": SNMP, "netstat": NETSTAT, "snmp6": SNMP6}.items():
+        if short in groups.get(group, "").split():
+            return f"/proc/net/{path}"
+    return None

@@ -1,0 +1,1 @@
+"""The host at work: its threads, who may run it, how it ends."""

@@ -1,0 +1,195 @@
+"""How a host ends: stop() always comes back, close() frees, and one that was forgotten is given back.
+
+Work on it is done by a job (uninterrupted.py), so Ctrl-C ends the waiting for it and no more: the next stop() or
+close() waits for the same job. All that is ours ends in milliseconds. What may not is the caller's own Python: a
+handler, a filter, a wire. Then stop() says what is still running after 10 s (what comes after that one gets a second
+each), or after 20 s if it is what is run out; and it can be called again.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import lib
+from vnic.errors import VnicError
+from vnic.machine import threads as live
+from vnic.machine.lifetime import Living
+from vnic.machine.turn import Turn
+from vnic.machine.uninterrupted import Job, in_main
+
+if TYPE_CHECKING:
+    from vnic.handlers import Seam
+    from vnic.nic import Nic
+    from vnic.packet_socket import PacketSocket
+    from vnic.sock import Socket
+    from vnic.wire import Wire
+
+
+class Ending(Living):
+    """What :class:`vnic.Host` does about its end."""
+
+    _noun = "host"
+    name: str
+    wire: Wire
+    nic: Nic
+    bound: list[Socket | PacketSocket]
+    turn: Turn
+    _threads: live.Threads | None
+    _seam: Seam
+    _live: bool
+
+    def _finish(self) -> None:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "running" if self._threads else "live" if self._live else "virtual time"
+        own = [*self.__dict__.get("bound", ()), *(self.nic.captures if "nic" in self.__dict__ else ())]
+        has = f", with {', '.join(map(repr, own))}" if own and not self.closed else ""
+        return f"<vnic.Host {self.__dict__.get('name', '')} ({state}){has}>"
+
+    def stop(self) -> None:
+        """Live: stop reading the wire, let everything run out, join the threads. Then both laws hold.
+
+        Raises:
+            VnicError: a handler, a filter or a wire does not return: which one, and where it is. stop() can be called
+                again. Or one of them raised: then all is stopped. Or it is one of them that calls this.
+        """
+        if in_main():
+            self.turn.settle()
+        if self._threads is not None or self._ends:
+            self._refuse_own("stop")
+            self._ending(run_out=True)
+
+    @property
+    def _ends(self) -> bool:
+        return "_end_job" in self.__dict__
+
+    def _refuse_own(self, what: str) -> None:
+        job: Job[None] | None = self.__dict__.get("_end_job")
+        if (self._threads is not None and self._threads.mine()) or (job and job.mine()):
+            raise VnicError(
+                f"{what}() waits for the thread that this handler or wire of the host runs on: call it elsewhere"
+            )
+
+    def _ending(self, *, run_out: bool) -> None:
+        job: Job[None] = self.__dict__.setdefault("_end_job", Job(partial(self._wind_down, run_out=run_out)))
+        job.start()
+        if not job.wait(2 * live._JOIN_S):  # noqa: SLF001
+            raise VnicError(
+                f"the host has not run out within {2 * live._JOIN_S:.0f} s: {job.where()}; stop() can be called again"  # noqa: SLF001
+            )
+        job.result()
+
+    def _wind_down(self, *, run_out: bool) -> None:
+        """The job. What it was asked for is done, or nothing of it and the threads are there still."""
+        try:
+            threads = self._threads
+            if threads is None:
+                return
+            threads.stop()
+            self.turn.shut(0, closing=False)
+            try:
+                why = self._come_to_rest(threads, run_out=run_out)
+            finally:
+                self.turn.open()
+            if why is not None:
+                raise VnicError(why[0]) from why[1]
+        finally:
+            self.__dict__.pop("_end_job", None)
+
+    def _come_to_rest(self, threads: live.Threads, *, run_out: bool) -> tuple[str, BaseException] | None:
+        self.wire._stop_reading()  # noqa: SLF001 - it is ours
+        threads.come_to_rest()
+        self._threads = None
+        why: tuple[str, BaseException] | None = None
+        self.turn.take(sys._getframe())  # noqa: SLF001 - handlers that are still called may not run it
+        try:
+            if threads.error is not None:
+                why = f"a thread died: {threads.error}", threads.error
+                self._seam.give_up()  # what raised would raise again
+            if run_out:
+                try:
+                    self._finish()
+                except Exception as e:  # noqa: BLE001 - a handler's, or the wire's: the rest is run out without them
+                    why = why or (f"while the host ran out: {type(e).__name__}: {e}", e)
+                    self._seam.give_up()
+                    self.wire._give_up()  # noqa: SLF001 - it is ours
+                    self._finish()
+        finally:
+            self._live = False
+            self.turn.leave(sys._getframe())  # noqa: SLF001
+        return why
+
+    def close(self) -> None:
+        """Stop, close the sockets and captures and the wire, free everything. A second time it does nothing.
+
+        Raises:
+            VnicError: it is running (virtual time), or another thread is in a call of it, or a handler or a wire does
+                not return, see :meth:`stop`: then it is open still. Or a file did not take the rest of a capture, or a
+                handler had raised: then it is closed.
+        """
+        if self._at is None:
+            return
+        if in_main():
+            self.turn.settle()
+        self._refuse_own("close")
+        trouble: VnicError | None = None
+        try:
+            if self._threads is not None or self._ends:
+                self._ending(run_out=False)
+        except VnicError as e:
+            if self._threads is not None or self._ends:
+                raise
+            trouble = e
+        caller = _thread.get_ident()
+        self.turn.do(lambda: self._give_back(caller))
+        if trouble is not None:
+            try:
+                raise trouble
+            finally:
+                del trouble
+
+    def _give_back(self, caller: int = 0) -> None:
+        if self._at is None:
+            return
+        refusal = "the host is running: close it when run() has returned"
+        self.turn.take(sys._getframe(), refusal=refusal)  # noqa: SLF001 - documented, but for its name
+        try:
+            for sock in self.bound:
+                sock.wake_up()
+            self.turn.shut(caller, closing=True)
+            self._free()
+        finally:
+            self.turn.leave(sys._getframe())  # noqa: SLF001
+
+    def _free(self) -> None:
+        errors: list[Any] = []
+        for part in (*reversed(self.bound), *self.nic.captures, self.nic):
+            try:
+                part._give_back()  # noqa: SLF001 - it is ours
+            except VnicError as e:
+                errors.append(e)
+        lib.host_free(self._at)
+        self._end()
+        self.turn.open()
+        self._seam.forget()
+        self.wire._host_is_gone()  # noqa: SLF001 - it is ours
+        if errors:
+            raise errors[0]
+
+    def _in_child(self) -> None:
+        """The threads are the parent's, and so is what they had begun."""
+        self._threads = None
+        self.__dict__.pop("_end_job", None)
+        self.turn = Turn(self)
+
+    def _forgotten(self) -> None:
+        try:
+            self._wind_down(run_out=False)  # threads that have ended by themselves kept it no more
+        finally:
+            if self._threads is None:
+                self._give_back()
+                lib.memory_give_back()  # many may have been forgotten

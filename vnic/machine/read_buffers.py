@@ -1,0 +1,56 @@
+"""Where reads of sockets leave what they got, by thread."""
+
+from __future__ import annotations
+
+import _thread
+from typing import Any
+
+from vnic._core import ffi
+
+_ROOMS_MAX = 64
+
+
+class _Room:
+    """A thread's."""
+
+    def __init__(self) -> None:
+        self.data: Any = None
+        self.burst: tuple[Any, Any] | None = None
+        self.sender = ffi.new("struct sock_from *")
+
+
+class ReadBuffers:
+    """Where reads leave what they got; one set for each host and thread, or one would return what another has read.
+
+    No threading.local: sys._current_frames(), which turn.py looks at, can wait for ever where one is freed.
+    """
+
+    def __init__(self) -> None:
+        self._rooms: dict[int, _Room] = {}
+
+    def _room(self) -> _Room:
+        me = _thread.get_ident()
+        if me not in self._rooms:
+            if len(self._rooms) >= _ROOMS_MAX:  # of threads that are gone, mostly; the others make theirs anew
+                self._rooms = {}
+            self._rooms[me] = _Room()
+        return self._rooms[me]
+
+    @property
+    def sender(self) -> Any:
+        """Whose the last datagram was."""
+        return self._room().sender
+
+    def data(self, n: int) -> Any:
+        """At least n bytes."""
+        room = self._room()
+        if room.data is None or len(room.data) < n:
+            room.data = ffi.new("char[]", n)
+        return room.data
+
+    def burst(self, n: int) -> tuple[Any, Any]:
+        """Ends and senders of n reads at once."""
+        room = self._room()
+        if room.burst is None or len(room.burst[0]) < n:
+            room.burst = ffi.new("uint32_t[]", n), ffi.new("struct sock_from[]", n)
+        return room.burst

@@ -1,0 +1,245 @@
+"""Real time: a thread for the card and one for each emulated CPU, parked in C without the interpreter's lock.
+
+The main thread never comes here (uninterrupted.py): locks and conditions are those of threads in which no signal
+handler runs.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import os
+import threading
+import time
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import ffi, lib
+from vnic.errors import VnicError
+from vnic.machine.uninterrupted import Happened, QuietThread, wait_readable, where
+from vnic.tap.pinning import check_pin, places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from vnic.host import Host
+
+_JOIN_S = 10.0
+_EACH_S = 1.0
+"""For a thread that comes after one that took all the time."""
+
+
+class Threads:
+    """The threads of a live host. They have names (``nic/vnic0``, ``cpu/0``), block all signals and end with stop().
+
+    They keep the host: one that runs is not given up because nobody looks at it.
+
+    Args:
+        host: whose.
+        pin: real CPUs: the first for the card's thread, the others in turn for the emulated CPUs; None: anywhere.
+
+    Raises:
+        ConfigError: a CPU we may not use.
+    """
+
+    def __init__(self, host: Host, pin: Sequence[int] | None = None) -> None:
+        if pin is not None:
+            check_pin(pin)
+        self._c = host.c
+        device, *cpus = repeat(None, self._c.ncpus + 1) if pin is None else places(pin, self._c.ncpus)
+        self._host = host
+        self.error: BaseException | None = None
+        self.wire_ended = Happened()
+        self._nic = ffi.addressof(self._c.nic)
+        self._fds: list[int] = []
+        self._stop_python = False
+        self._parked = threading.Condition()
+        self._starting = threading.Lock()
+        self._paused, self._at_rest, self._ended = False, 0, False
+        self._stopper = 0
+        self._device = self._thread("nic/vnic0", device, self._run_device)
+        self._cpus = [self._thread(f"cpu/{i}", cpu, self._run_cpu, i) for i, cpu in enumerate(cpus)]
+        self._python = self._thread("python/0", None, self._run_python)
+
+    def start(self) -> None:
+        """From here on the host has to know of us: a handler may change knobs with its first packet."""
+        try:
+            with self._starting:
+                self._open_eventfds()
+                for t in (*self._cpus, self._python, self._device):
+                    t.start()
+        except BaseException:  # no more threads or files to be had: those that run must not outlive the host
+            self._end()
+            if not self.alive():
+                self._close_files()
+            raise
+
+    def _open_eventfds(self) -> None:
+        c = self._c
+        for _ in range(c.ncpus + 2):
+            self._fds.append(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
+        c.nic.kick_fd, c.upcalls.wake_fd, *cpu_fds = self._fds
+        self._host.wire.c.live = 1
+        for i, fd in enumerate(cpu_fds):
+            c.cpu[i].wake_fd = fd
+            c.cpu[i].stop = 0
+        c.nic.stop = 0
+
+    def _thread(self, name: str, cpu: int | None, target: Callable[..., None], *args: Any) -> QuietThread:
+        def run() -> None:
+            try:
+                if cpu is not None:
+                    os.sched_setaffinity(0, {cpu})
+                target(*args)
+            except BaseException as e:  # noqa: BLE001 - a thread has nobody else to tell
+                self.error = self.error or e
+                self.wire_ended.set()
+
+        return QuietThread(name, run)
+
+    def _run_device(self) -> None:
+        while True:
+            event = lib.nic_thread(self._nic)
+            if event in (lib.EV_STOPPED, lib.EV_DONE) or event < 0:
+                self.wire_ended.set()
+                return
+            if event == lib.EV_PAUSED:
+                self._park()
+            else:
+                self._host._handle(event)  # noqa: SLF001 - it is ours
+
+    def _run_cpu(self, i: int) -> None:
+        while lib.cpu_thread(self._c.cpu[i]) == lib.EV_PAUSED:
+            self._park()
+
+    def _park(self) -> None:
+        with self._parked:
+            self._at_rest += 1
+            self._parked.notify_all()
+            self._parked.wait_for(lambda: not self._paused)
+            self._at_rest -= 1
+
+    @contextlib.contextmanager
+    def stopped_machine(self) -> Iterator[None]:
+        """The card's thread and all CPUs' wait between two polls: who holds this may change what they use.
+
+        Raises:
+            VnicError: one of them did not come within 10 s, or the host is stopping. Then nothing was stopped.
+        """
+        here = _thread.get_ident()  # a filter in Python runs on the card's thread: that one is not in C
+        machine = [self._device, *self._cpus]
+        others = [t for t in machine if t.ident != here]
+        self._take_turn(here, in_machine=len(others) < len(machine))
+        try:
+            self._pause(True)
+            with self._parked:
+                for _ in range(round(_JOIN_S / 0.01)):
+                    if self._parked.wait_for(lambda: self._at_rest >= sum(t.is_alive() for t in others), 0.01):
+                        break
+                else:
+                    raise VnicError(f"a thread did not come to rest within {_JOIN_S:.0f} s; nothing was changed")
+            yield
+        finally:
+            self._pause(False)
+            self._leave()
+
+    def _take_turn(self, here: int, *, in_machine: bool) -> None:
+        """One after the other. A thread of the machine that waits for it is at rest: whoever has it waits for that."""
+        with self._parked:
+            self._at_rest += in_machine
+            self._parked.notify_all()
+            try:
+                self._parked.wait_for(lambda: not self._stopper or self._ended)
+            finally:
+                self._at_rest -= in_machine
+            if self._ended:
+                raise VnicError("the host is stopping; nothing was changed")
+            self._stopper = here
+
+    def _leave(self) -> None:
+        with self._parked:
+            self._stopper = 0
+            self._parked.notify_all()
+
+    def _pause(self, paused: bool) -> None:  # noqa: FBT001
+        with self._parked:
+            self._paused = paused
+            lib.machine_pause(self._c, paused)
+            self._parked.notify_all()
+        for fd in self._fds:
+            os.eventfd_write(fd, 1)
+
+    def _run_python(self) -> None:
+        fd = int(self._c.upcalls.wake_fd)
+        while not self._stop_python:
+            if wait_readable(fd, 0.5):
+                os.eventfd_read(fd)
+            self._host._seam.run_upcalls()  # noqa: SLF001 - it is ours
+
+    @property
+    def all(self) -> list[QuietThread]:
+        """The card's, the CPUs', and that of Python's handlers."""
+        return [self._device, *self._cpus, self._python]
+
+    def mine(self) -> bool:
+        """Is this one of them? A handler or a wire of Python's cannot wait for the end of the thread it is on."""
+        return any(t.ident == _thread.get_ident() and t.is_alive() for t in self.all)  # a number may come again
+
+    def is_stopped_here(self) -> bool:
+        """Has this thread stopped the machine?"""
+        return self._stopper == _thread.get_ident()
+
+    def is_card_here(self) -> bool:
+        """Is this the card's thread?"""
+        return self._device.ident == _thread.get_ident()
+
+    def alive(self) -> list[str]:
+        """Threads that have not ended. What they use has to stay."""
+        return [f"thread {t.name}" for t in self.all if t.is_alive()]
+
+    def stop(self) -> None:
+        """The card stops reading, then the CPUs finish what they have; all threads are joined. May be tried again.
+
+        Raises:
+            VnicError: a thread did not end within 10 s: it is in :meth:`alive`, as is all it uses.
+        """
+        with self._starting:  # who would end what is beginning waits
+            self._end()
+        if alive := [t for t in self.all if t.is_alive()]:
+            which = ", ".join(f"thread {t.name}" for t in alive)
+            at = ", ".join(filter(None, (where(t.ident) for t in alive)))
+            raise VnicError(f"{which} did not stop within {_JOIN_S:.0f} s: {at}; stop() can be called again")
+
+    def _end(self) -> None:
+        """In the order of the path; one that does not end keeps the next from nothing."""
+        c, until = self._c, time.monotonic() + _JOIN_S
+        parts = [(self._device, c.nic, c.nic.kick_fd)]
+        parts += [(t, c.cpu[i], c.cpu[i].wake_fd) for i, t in enumerate(self._cpus)]
+        for t, part, fd in parts:
+            part.stop = 1
+            _wake_and_join(t, fd, until)
+        self._stop_python = True
+        _wake_and_join(self._python, int(c.upcalls.wake_fd), until)
+        if not self.alive():
+            with self._parked:  # who changes something is done with it, and nobody begins to
+                self._parked.wait_for(lambda: not self._stopper)
+                self._ended = True
+
+    def come_to_rest(self) -> None:
+        """All have ended, and this thread is alone with the host: what they left can be run out in virtual time."""
+        lib.live_stop(self._c)
+        self._close_files()
+
+    def _close_files(self) -> None:
+        self._c.nic.kick_fd = self._c.upcalls.wake_fd = -1
+        while self._fds:
+            os.close(self._fds.pop())
+        self.wire_ended.set()
+        self.wire_ended.close()
+
+
+def _wake_and_join(t: QuietThread, fd: int, until: float) -> None:
+    if t.is_alive():
+        if fd >= 0:
+            os.eventfd_write(fd, 1)
+        t.finish(max(min(_EACH_S, _JOIN_S), until - time.monotonic()))

@@ -1,0 +1,284 @@
+"""Who uses a host just now. Nothing here is taken and given back, so nothing is left taken by an exception.
+
+*A turn* is the call that runs the host in virtual time, and it lasts as long as that call is on its thread's stack: the
+claim is the call's frame, and one that is not executed any more counts for nothing. Handlers may do what they want: the
+turn is below them on their own stack.
+
+*Alone* is who ends or frees the host. From then on :attr:`vnic.Host.c`, by which every call gets at the data plane,
+waits (or refuses, when the host is being closed); and what had come by before is seen on the other threads' stacks, and
+waited for, as RCU waits for its readers. So a call costs nothing for it.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import selectors
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from vnic.errors import VnicError
+from vnic.machine.uninterrupted import Happened, Job, QuietThread, in_main, stack_tops, uninterrupted, wait_readable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import CodeType, FrameType
+
+T = TypeVar("T")
+WAIT_S = 10.0
+"""For others, who are at it for microseconds."""
+_PAUSE_S = 50e-6
+_HERE = str(Path(__file__).parent)
+
+
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _executed(frame: FrameType) -> bool:
+    return frame in _stack(sys._getframe()) or any(frame in _stack(top) for top in stack_tops().values())  # noqa: SLF001
+
+
+class Turn:
+    """Of one host."""
+
+    def __init__(self, host: Any) -> None:
+        self._host = host
+        self._claims: list[FrameType] = []
+        self.unfinished: list[Job[Any]] = []
+        """Jobs whose caller may have been interrupted."""
+        self.alone = 0
+        """The thread that nobody may disturb; 0: there is none."""
+        self.closing = False
+        self.hold_sends = 0
+        """The thread that nobody may send beside; 0: there is none."""
+
+    # ---- virtual time: one call at a time runs it ----
+
+    def take(self, frame: FrameType, *, within: int = 0, refusal: str = "") -> None:
+        """This call runs the host now. VnicError: another does, and not one that thread ``within`` is in."""
+        self._claims.append(frame)  # the first one that is executed has it
+        until = time.monotonic() + WAIT_S
+        while (holder := self._holder(frame)) is not None:
+            if within and holder in _stack(stack_tops().get(within)):
+                return
+            if holder.f_code.co_name not in _BRIEF or holder in _stack(frame) or time.monotonic() > until:
+                break
+            self.look()
+            time.sleep(_PAUSE_S)
+        else:
+            return
+        self.leave(frame)
+        raise VnicError(refusal or "the host is running already: in another thread, or this is one of its handlers")
+
+    def leave(self, frame: FrameType) -> None:
+        """It is over; or the next one finds that out."""
+        with contextlib.suppress(ValueError):
+            self._claims.remove(frame)
+
+    def _holder(self, before: FrameType | None = None) -> FrameType | None:
+        for frame in tuple(self._claims):
+            if frame is before:
+                break
+            if _executed(frame):
+                return frame
+            self.leave(frame)
+        return None
+
+    def refuse_others(self) -> None:
+        """VnicError: another thread runs it. Its own handlers may do all. A brief holder is waited for."""
+        until = 0.0
+        while self._claims and (holder := self._holder()) is not None and not self._below(holder):
+            until = until or time.monotonic() + WAIT_S
+            if holder.f_code.co_name not in _BRIEF or time.monotonic() > until:
+                raise VnicError("the host is running in another thread: a host is not for several at once")
+            self.look()
+            time.sleep(_PAUSE_S)
+
+    def runs_here(self) -> bool:
+        """Is the call that runs it below this one, on this thread's stack?"""
+        return bool(self._claims) and (holder := self._holder()) is not None and self._below(holder)
+
+    def _below(self, frame: FrameType) -> bool:
+        """Is it below this call: on this thread's stack, or, in a job, on that of the main thread that waits for it?"""
+        if frame in _stack(sys._getframe()):  # noqa: SLF001
+            return True
+        main = threading.main_thread().ident
+        return any(job.mine() for job in self.unfinished) and frame in _stack(stack_tops().get(main or 0))
+
+    # ---- what is not to be interrupted ----
+
+    def do(self, work: Callable[[], T]) -> T:
+        """As :func:`uninterrupted`; and when the caller was interrupted, it is over before the main thread goes on."""
+        if not in_main():
+            return work()
+        self.settle()
+        job = Job(work)
+        self.unfinished.append(job)
+        job.start()
+        job.wait()
+        self._forget(job)
+        try:
+            return job.result()
+        finally:
+            del job
+
+    def _forget(self, job: Job[Any]) -> None:
+        with contextlib.suppress(ValueError):
+            self.unfinished.remove(job)
+
+    def settle(self) -> None:
+        """The main thread waits for what it had begun before it was interrupted. So all happens in order."""
+        for job in tuple(self.unfinished):
+            if not job.cancel():
+                job.wait()
+            self._forget(job)
+
+    # ---- alone ----
+
+    def look(self) -> None:
+        """Before any use of the host: may it be used now? Waits for who is alone with it. VnicError: it is closed."""
+        me = _thread.get_ident()
+        if self.unfinished and in_main() and not any(job.mine() for job in self.unfinished):
+            self.settle()
+        until = time.monotonic() + WAIT_S
+        while self.alone and self.alone != me:
+            if self.closing:
+                raise VnicError("the host is closed")
+            if time.monotonic() > until:
+                raise VnicError(f"the host is stopping, and has not come to its end within {WAIT_S:.0f} s")
+            time.sleep(_PAUSE_S)
+
+    def shut(self, caller: int, *, closing: bool) -> None:
+        """From here on this thread is alone with the host, until :meth:`open`.
+
+        Raises:
+            VnicError: another thread is in a call of it for too long; or, closing, the caller itself is.
+        """
+        until = time.monotonic() + WAIT_S
+        self.closing = closing
+        self.alone = _thread.get_ident()
+        while (who := self._inside(caller if closing else 0)) is not None:
+            if time.monotonic() > until or who == caller:
+                self.open()
+                raise VnicError(f"a call of the host is not over: it is in {self._call(who)}")
+            time.sleep(_PAUSE_S)
+
+    def open(self) -> None:
+        """It is for everybody again."""
+        self.alone = 0
+        self.closing = False
+
+    def held_from_here(self) -> bool:
+        """May this thread not send just now?"""
+        return self.hold_sends not in (0, _thread.get_ident())
+
+    @contextlib.contextmanager
+    def without_sends(self) -> Iterator[None]:
+        """Let those who would send wait, for a moment in which nobody does. For a thread without signal handlers."""
+        self.hold_sends = _thread.get_ident()
+        try:
+            while any(
+                frame.f_code in _SENDING and self._uses(frame) for top in stack_tops().values() for frame in _stack(top)
+            ):
+                time.sleep(_PAUSE_S)
+            yield
+        finally:
+            self.hold_sends = 0
+
+    def refuse_within(self, thing: object) -> None:
+        """VnicError: a method of this part of the host is below this call, and goes on with it: it cannot be closed."""
+        for frame in _stack(sys._getframe()):  # noqa: SLF001
+            if self._goes_on(frame, thing):
+                raise VnicError(f"a call of it is not over: it is in {frame.f_code.co_qualname}() below this one")
+
+    def others_out_of(self, thing: object) -> None:
+        """Wait until no other thread is in a method of this part of the host, which is marked as closed already.
+
+        VnicError: one does not come out; then what it may still use is the host's, until that is closed.
+        """
+        me, until = _thread.get_ident(), time.monotonic() + WAIT_S
+        while any(
+            self._goes_on(frame, thing)
+            for ident, top in stack_tops().items()
+            if ident != me and top.f_code not in _WAITS
+            for frame in _stack(top)
+        ):
+            if time.monotonic() > until:
+                raise VnicError(f"a call of it has not come to its end within {WAIT_S:.0f} s")
+            time.sleep(_PAUSE_S)
+
+    @staticmethod
+    def _goes_on(frame: FrameType, thing: object) -> bool:
+        code = frame.f_code
+        return (
+            code.co_filename.startswith(_HERE) and code.co_name not in _ENDING and frame.f_locals.get("self") is thing
+        )
+
+    def _inside(self, caller: int) -> int | None:
+        """A thread that is in a call of the host, and may be in the data plane. The caller: below what it asks for."""
+        me = _thread.get_ident()
+        for ident, top in stack_tops().items():
+            if ident == me or (top.f_code in _WAITS and ident != caller):
+                continue
+            own = ident == caller  # there "host" is who made it, and closes it
+            if any(self._uses(f, "self" if own else "host") for f in _stack(top) if not own or _not_ending(f)):
+                return ident
+        return None
+
+    def _uses(self, frame: FrameType, by: str = "self") -> bool:
+        if not frame.f_code.co_filename.startswith(_HERE):
+            return False
+        local = frame.f_locals
+        things = (local.get("self"), local.get(by))
+        return any(t is self._host or getattr(t, "__dict__", {}).get("_host") is self._host for t in things)
+
+    def _call(self, ident: int) -> str:
+        top = stack_tops().get(ident)
+        uses = [f.f_code.co_qualname for f in _stack(top) if self._uses(f, "host") and _not_ending(f)]
+        return f"{uses[-1] if uses else 'it'}() in another thread, or below this one"
+
+
+_BRIEF = frozenset(("_give_back", "_come_to_rest", "_while_stopped", "_start"))
+"""Calls that have the host for a moment only: others wait for them."""
+_ENDING = frozenset(
+    (
+        "close",
+        "stop",
+        "__exit__",
+        "__del__",
+        "_ending",
+        "_give_back",
+        "do",
+        "settle",
+        "uninterrupted",
+        "wait",
+        "at_exit",
+    )
+)
+
+
+def _not_ending(frame: FrameType) -> bool:
+    return frame.f_code.co_name not in _ENDING
+
+
+_SENDING: set[CodeType] = set()
+_WAITS = {
+    f.__code__
+    for f in (
+        *(Job.wait, QuietThread.finish, Happened.wait, wait_readable, Turn.look, uninterrupted),
+        selectors.DefaultSelector.select,
+    )
+}
+"""Where a thread may wait for long. None has anything of the data plane in its hand then; it comes by ``c`` again."""
+
+
+def sends(method: Callable[..., T]) -> Callable[..., T]:
+    """Decorator: the one call into C of this method sends."""
+    _SENDING.add(method.__code__)
+    return method

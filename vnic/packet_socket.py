@@ -1,0 +1,201 @@
+"""Packet sockets: what AF_PACKET's see, with a filter and a ring of their own."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from vnic._core import ffi, lib
+from vnic.counters.snapshots import Snapshot
+from vnic.errors import ConfigError, VnicError
+from vnic.knobs.parse import is_whole, whole
+from vnic.machine.lifetime import Uncopied
+from vnic.machine.read_buffers import ReadBuffers
+from vnic.machine.uninterrupted import wait_readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vnic import bpf
+    from vnic.host import Host
+
+_BUFFER_BYTES = 1 << 20
+_LOOK_S = 0.5
+_RING_MIN, _RING_MAX = 1 << 12, 1 << 30
+PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST = range(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A packet as a packet socket got it. Yours to keep."""
+
+    data: memoryview
+    """From the Ethernet header on; a VLAN tag is not in it, as on Linux. Shorter than ``len`` if the filter said so."""
+    t_ns: int
+    """When it left GRO, by the host's clock."""
+    len: int
+    """Of the packet; of a merged one: of the whole."""
+    pkttype: int
+    """PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST."""
+    queue: int
+    """The receive queue it came in by."""
+    hash: int
+    """The flow's, by the card or the flow dissector; 0: none."""
+    vlan_tci: int | None
+    """Of the tag that was taken off: id, DEI, priority. None: it had none."""
+    vlan_tpid: int
+
+    def __bytes__(self) -> bytes:
+        """The bytes with the tag put back, as in a capture file."""
+        if self.vlan_tci is None:
+            return bytes(self.data)
+        tag = self.vlan_tpid.to_bytes(2, "big") + self.vlan_tci.to_bytes(2, "big")
+        return bytes(self.data[:12]) + tag + bytes(self.data[12:])
+
+
+@dataclass(frozen=True, slots=True)
+class PacketStatistics(Snapshot):
+    """PACKET_STATISTICS, since the socket was made (Linux starts again at each look)."""
+
+    packets: int
+    """Packets the filter wanted; those dropped among them, as on Linux."""
+    drops: int
+    """Of them: the ring was full."""
+
+
+class PacketSocket(Uncopied):
+    """Made by :meth:`vnic.Host.packet_socket`; a context manager. Iterating ends with the input (live: the host).
+
+    It is its host's, and closed with it. After that every call but close() is a VnicError.
+    """
+
+    _sock: Any = None
+    _fd = -1
+
+    def __init__(self, host: Host, program: bpf.Program | None, ring: int) -> None:
+        ring = whole("ring", ring, _RING_MIN, _RING_MAX)
+        host.refuse_others()
+        self._host = host
+        self._buffers = ReadBuffers()  # its own: who captures is often another thread than who reads a socket
+        prog = ffi.NULL if program is None else program.c()
+        c = lib.packet_sock_new(host.c, prog, ring & ~7)
+        if c == ffi.NULL:
+            lib.bpf_prog_free(prog)
+            raise MemoryError("no memory for the packet socket's ring")
+        self._sock: Any = c
+        if host.live:
+            self._open_fd()
+
+    @property
+    def _c(self) -> Any:
+        self._host.c  # noqa: B018 - is that open, and for us?
+        if self._sock is None:
+            raise VnicError("the packet socket is closed")
+        return self._sock
+
+    def __repr__(self) -> str:
+        return f"<vnic.PacketSocket{' closed' if self._sock is None or self._host.closed else ''}>"
+
+    def fileno(self) -> int:
+        """An eventfd that is readable while there are packets on a live host, for select and asyncio."""
+        if self._c is not None and self._fd < 0:
+            self._host.turn.do(self._open_fd)
+        return self._fd
+
+    def _open_fd(self) -> None:
+        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._c.wake_fd = self._fd
+
+    def wake_up(self) -> None:
+        """Who waits for packets looks again."""
+        if self._fd >= 0:
+            os.eventfd_write(self._fd, 1)
+
+    def recv_nowait(self, n: int = 64) -> list[Packet]:
+        """Up to ``n`` (1 .. 1024) packets that are there, at most 1 MiB of them: one call into C for all."""
+        if not is_whole(n) or not 1 <= n <= 1024:
+            raise ConfigError(f"n is 1 to 1024, not {n!r}")
+        infos, got, data = self._read(n)
+        packets, at = [], 0
+        for i in range(got):
+            p = infos[i]
+            tci = int(p.vlan_tci) if p.tagged else None
+            part = data[at : at + p.snaplen]
+            packets.append(Packet(part, p.t_ns, p.len, p.pkt_type, p.queue, p.hash, tci, p.vlan_tpid))
+            at += p.snaplen
+        return packets
+
+    def _read(self, n: int) -> tuple[Any, int, memoryview]:
+        buf = self._buffers.data(_BUFFER_BYTES)
+        infos = ffi.new("struct packet_info[]", n)
+        got = lib.packet_recv(self._c, buf, _BUFFER_BYTES, infos, n)
+        if got < 0:
+            raise VnicError("a packet is larger than 1 MiB")
+        used = sum(infos[i].snaplen for i in range(got))
+        return infos, got, memoryview(ffi.buffer(buf, used)[:])
+
+    def recv(self, *, timeout: float | None = None) -> Packet:
+        """The next packet. Live: waits at most ``timeout`` seconds (None: for ever). Virtual time: runs the host.
+
+        Raises:
+            TimeoutError: none came in time (live), or the input is over (virtual time).
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        last = False
+        while not (got := self.recv_nowait(1)):
+            if last:
+                raise TimeoutError("no packet came")
+            last = not self._wait(deadline)
+        return got[0]
+
+    def __iter__(self) -> Iterator[Packet]:
+        while True:
+            got = self.recv_nowait()
+            if not got:
+                try:
+                    got = [self.recv()]
+                except TimeoutError:
+                    return
+            yield from got
+
+    def _wait(self, deadline: float | None) -> bool:
+        """Until there may be a packet. Virtual time: run the host. Return: False = no use to go on."""
+        if self._host.live:
+            left = _LOOK_S if deadline is None else min(_LOOK_S, deadline - time.monotonic())
+            if left <= 0:
+                return False
+            wait_readable(self.fileno(), left)  # is the host live still?
+            return True
+        return not self._host.run(frames=lib.BURST)
+
+    def statistics(self) -> PacketStatistics:
+        """Packets and drops so far."""
+        c = self._c
+        packets, drops = c.packets, c.drops
+        return PacketStatistics(packets=int(packets), drops=int(drops))
+
+    def close(self) -> None:
+        """See no more packets. A second time it does nothing, nor in a child process."""
+        if self._sock is not None and not self._host.closed:
+            self._host.refuse_others()
+            self._host.turn.refuse_within(self)
+            self._host.turn.do(self._give_back)
+
+    def _give_back(self) -> None:
+        sock = self.__dict__.pop("_sock", None)  # one call: of two that close it one does
+        if sock is not None:
+            self.wake_up()
+            self._host.turn.others_out_of(self)
+            lib.packet_sock_free(self._host.c, sock)
+            self._host.forget(self)
+        fd = self.__dict__.pop("_fd", -1)
+        if fd >= 0:
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

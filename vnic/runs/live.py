@@ -1,0 +1,195 @@
+"""``vnic run``: live on a TAP until Ctrl-C or for a while, then the same report as a replay's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import vnic.machine.threads  # noqa: F401 - now: once privileges are dropped, its file may be out of reach
+from vnic.address import mac_for
+from vnic.capture import Capture
+from vnic.cli.exit import reason
+from vnic.control.server import Control
+from vnic.errors import VnicError
+from vnic.host import Host
+from vnic.knobs import table as knobs
+from vnic.runs.replay import facts
+from vnic.tap import privileges
+from vnic.tap.pinning import parse_pin
+from vnic.tap.wire import TapWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+SCHEMA = "vnic.run/1"
+
+
+class _Signals:
+    """SIGINT and SIGTERM: the first ends the waiting, and the run drains and reports.
+
+    As a command, the second ends the process at once; in a library it is only another KeyboardInterrupt.
+    """
+
+    def __init__(self, *, command: bool) -> None:
+        self._command = command
+        self._interruptible = False
+        self._asked = False
+
+    def _handle(self, number: int, _: object) -> None:
+        if self._asked and self._command:
+            os._exit(128 + number)
+        if self._interruptible or self._asked:
+            self._interruptible = False
+            self._asked = True
+            raise KeyboardInterrupt
+        self._asked = True
+
+    @contextlib.contextmanager
+    def caught(self) -> Iterator[None]:
+        """While inside, signals come here; only the main thread can have that."""
+        previous: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            # SIGINT too: a shell starts its background jobs with it ignored, and Python leaves it so
+            previous = {s: signal.signal(s, self._handle) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def interruptible(self, work: Callable[[], None]) -> None:
+        """The first signal ends this work; one that came before keeps it from beginning."""
+        with contextlib.suppress(KeyboardInterrupt):
+            self._interruptible = True
+            if not self._asked:
+                work()
+            self._interruptible = False
+
+
+def run(
+    tap: str,
+    *,
+    duration: float | None = None,
+    host_ip: Sequence[str] | str | None = None,
+    netns: str | None = None,
+    tap_queues: int = 1,
+    vnet_hdr: bool = True,
+    pin: str | None = None,
+    write: str | Path | None = None,
+    at: Sequence[str] = ("gro",),
+    ready: Callable[[Host], None] | None = None,
+    command: bool = False,
+    control: bool = True,
+    **options: Any,
+) -> dict[str, Any]:
+    """Be a host on a TAP. Return: the run's facts (as ``vnic replay --json``).
+
+    Args:
+        tap: interface, made if it is missing.
+        duration: seconds; None: until Ctrl-C, SIGTERM, or the interface is gone.
+        host_ip: the kernel's addresses on it.
+        netns: network namespace it is in, by name or path.
+        tap_queues: queues of it to attach to: lanes of the card's wire.
+        vnet_hdr: with virtio headers: partial checksums, TSO and USO.
+        pin: real CPUs for the threads, ``auto`` or numbers with commas: the card's first, then the emulated CPUs'.
+        write: pcapng file for what passes the points ``at``, see :class:`vnic.Capture`; "-": standard output.
+        at: points of the path.
+        ready: called with the host once its threads run.
+        control: answer on a control socket meanwhile, see :class:`vnic.control.server.Control`.
+        command: the process is this run's alone: privileges are dropped when all is open, a second signal ends it.
+        options: :class:`vnic.Host`'s arguments and knobs.
+    """
+    real_cpus = None if pin is None else parse_pin(pin)
+    wire = TapWire(
+        tap,
+        host_ip=host_ip,
+        netns=netns,
+        lanes=tap_queues,
+        vnet_hdr=vnet_hdr,
+        fifo_bytes=knobs.read("fifo", options.get("fifo")),
+    )
+    signals = _Signals(command=command)
+    with signals.caught(), _host(wire, options) as host, contextlib.ExitStack() as stack:
+        host.name = tap
+        began = time.monotonic_ns()
+
+        def found() -> dict[str, Any]:
+            ns = time.monotonic_ns() - began
+            described = _described(wire, duration_ns=ns, netns=netns, pin=real_cpus)
+            described["lent_bursts"] = int(host.c.nic.lend.bursts)
+            return facts(host, schema=SCHEMA, input_facts=described)
+
+        capture = None
+        serving = _control(host, found, command=command) if control else None
+        if serving is not None:
+            stack.callback(serving.close)
+        if write is not None:
+            base_ns = time.time_ns() - time.monotonic_ns()
+            capture = Capture(host, write, at=at, base_ns=base_ns, name=tap)
+        if command:
+            privileges.drop()
+
+        def receive() -> None:
+            if serving is not None:
+                serving.start()
+            if ready is not None:
+                ready(host)
+            host.wait(duration)
+
+        began = time.monotonic_ns()
+        try:
+            host.start(pin=real_cpus)
+            signals.interruptible(receive)
+        finally:
+            host.stop()
+        report = found()
+        if capture is not None:
+            report["capture"] = capture.finish()
+        return report
+
+
+def _control(host: Host, found: Callable[[], dict[str, Any]], *, command: bool) -> Control | None:
+    """The control socket; without one it runs all the same, and says why."""
+    try:
+        return Control(host, facts=found)
+    except (VnicError, OSError) as e:
+        what = reason(e) if isinstance(e, OSError) else str(e)
+        why = f"no control socket, so vnic ls does not show this instance: {what}"
+        if command:
+            sys.stderr.write(f"vnic: {why}\n")
+        else:
+            warnings.warn(why, stacklevel=3)
+        return None
+
+
+def _host(wire: TapWire, options: dict[str, Any]) -> Host:
+    defaults: dict[str, Any] = {"wire": wire, "sink": True, "latency": True, "live": True, "mtu": wire.mtu}
+    if (own := mac_for(options.get("ip", "any"))) is not None:
+        defaults["mac"] = own
+    try:
+        return Host(**(defaults | options))
+    except BaseException:
+        wire.close()
+        raise
+
+
+def _described(wire: TapWire, *, duration_ns: int, netns: str | None, pin: list[int] | None) -> dict[str, Any]:
+    return {
+        "device": wire.name,
+        "netns": netns,
+        "frames": int(wire.c.frames),
+        "bytes": int(wire.c.bytes),
+        "lanes": wire.lane_facts(),
+        "vnet_hdr": wire.vnet_facts(),
+        "pin": pin,
+        "duration_ns": duration_ns,
+        "kernel_drops": wire.kernel_drops(),
+        "error": wire.end_text(),
+    }

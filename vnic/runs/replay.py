@@ -1,0 +1,174 @@
+"""``vnic replay``: captures in virtual time, and the facts of the run as one plain dict."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vnic.capture import Capture
+from vnic.counters.limits import limits
+from vnic.counters.standing import as_dicts
+from vnic.errors import ConfigError
+from vnic.host import Host
+from vnic.wire import CaptureWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vnic.capture_input import CaptureInput
+
+SCHEMA = "vnic.replay/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run showed; ``facts`` is the JSON object."""
+
+    facts: dict[str, Any]
+    error: str
+    """Why the input ended early, one sentence; empty if it did not."""
+
+
+def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, Any]:
+    """Everything the counters of a host say, with stable keys; times in ns."""
+    ledger, sent = host.ledger(), host.tx_ledger()
+    queues = host.nic.queues()
+    cpus = host.softnet()
+    gro = host.gro()
+    raised = sum(q.interrupts for q in queues)
+    delay = sum(q.moderation_delay_ns for q in queues)
+    elapsed = max(1, host.now_ns - host.began_ns)
+    taken = host.nic.stats().rx_packets
+    return {
+        "schema": schema,
+        "input": input_facts,
+        "config": host.config,
+        "ledger": {
+            "offered": ledger.offered,
+            "in_flight": ledger.in_flight,
+            "in_flight_at": {k: v for k, v in ledger.in_flight_at.items() if v},
+            "fates": ledger.fates,
+        },
+        "device": host.nic.stats().as_dict()
+        | {
+            "rx_no_buffer_count": int(host.c.nic.rx_no_buffer_count),
+            "fifo_lost_bytes": int(host.c.nic.fifo.lost_bytes),
+        },
+        "queues": [{"queue": i} | q.as_dict() for i, q in enumerate(queues)],
+        "cpus": [
+            {"cpu": i} | s.as_dict() | {"busy": round(max(0, s.now_ns - host.began_ns - s.idle_ns) / elapsed, 4)}
+            for i, s in enumerate(cpus)
+        ],
+        "gro": gro.as_dict()
+        | {"frames_per_skb": round(gro.frames_per_skb, 3), "flows": [asdict(f) for f in host.gro_flows()]},
+        "irq": {
+            "interrupts": raised,
+            "frames_per_interrupt": round(taken / raised, 3) if raised else 0.0,
+            "moderation_delay_ns_mean": round(delay / raised, 1) if raised else 0.0,
+            "moderation_delay_ns_max": max(q.moderation_delay_ns_max for q in queues),
+            "asked": {name: host.config[name] for name in ("adaptive-rx", "rx-usecs", "rx-frames")},
+            "ipis": sum(s.received_rps for s in cpus),
+        },
+        "rfs": {
+            **{name: sum(getattr(s, f"rfs_{name}") for s in cpus) for name in ("steered", "moved", "waited")},
+            "arfs": host.nic.arfs().as_dict(),
+        },
+        "tx": {
+            "in_flight": sent.in_flight,
+            "fates": sent.fates,
+            "neighbours": [asdict(n) for n in host.neighbours()],
+        },
+        "latency_ns": {name: asdict(lat) for name, lat in host.latencies().items()} if host.split else {},
+        "limits": [limit.as_dict() for limit in limits(host)],
+        "standing": as_dicts(host),
+        "mib": {k: v for k, v in host.mib().items() if v},
+        "elapsed_ns": elapsed,
+    }
+
+
+def _input_facts(wire: CaptureWire, error: str) -> dict[str, Any]:
+    c, pcap = wire.c, wire.pcap
+    return {
+        "files": [str(p) for p in wire.paths],
+        "frames": int(c.frames) - int(pcap.gso_segments) + int(pcap.gso_frames),
+        "bytes": int(c.bytes) - int(pcap.gso_segment_bytes) + int(pcap.gso_bytes),
+        "first_ns": int(c.base_ns),
+        "duration_ns": int(c.last_ts - c.base_ns) if c.frames and c.last_ts else 0,
+        "cut": int(c.cut),
+        "oversize": int(c.oversize),
+        "csum_completed": int(c.csum_completed),
+        "ip_csum_completed": int(c.ip_csum_completed),
+        "length_completed": int(c.length_completed),
+        "gso_frames": int(pcap.gso_frames),
+        "gso_segments": int(pcap.gso_segments),
+        "fcs_stripped": int(pcap.fcs_stripped),
+        "fcs_bytes": int(pcap.fcs_bytes),
+        "link_errors": int(pcap.link_errors),
+        "time_backwards": int(c.backwards),
+        "skipped": int(c.skipped),
+        "skipped_linktype": wire.skipped_linktype if c.skipped else None,
+        "error": error or None,
+    }
+
+
+def _refuse_input(write: Path, inputs: list[CaptureInput]) -> None:
+    """The output must not be one of the captures: it is mapped while it is read."""
+    if write.exists() and any(i.is_file(write) for i in inputs):
+        raise ConfigError(f"{write}: is an input, and would be overwritten while it is read")
+
+
+def replay(
+    files: Sequence[str | Path | CaptureInput],
+    *,
+    write: str | Path | None = None,
+    at: Sequence[str] = ("gro",),
+    progress: Callable[[int, int], None] | None = None,
+    then: Callable[[Host, dict[str, Any]], None] | None = None,
+    **options: Any,
+) -> Result:
+    """Replay capture files through a host in virtual time.
+
+    Args:
+        files: pcap or pcapng files, one after another; ``-`` is standard input, see :mod:`vnic.capture_input`.
+        write: pcapng file for what passes the points ``at``, see :class:`vnic.Capture`; "-": standard output.
+        at: points of the path.
+        progress: called now and then with (bytes read, bytes in all files).
+        then: called with the host and the facts at the end, while there still is a host to ask.
+        options: :class:`vnic.Host`'s arguments and knobs.
+
+    Raises:
+        CaptureError: a file that cannot be read as a capture at all.
+        ConfigError: a knob that is unknown or out of range.
+    """
+    with CaptureWire(files) as wire:
+        if write is not None and str(write) != "-":
+            _refuse_input(Path(write), wire.inputs)
+        options = {"wire": wire, "sink": True, "latency": True} | options
+        return _replay(wire, write=write, at=at, progress=progress, then=then, options=options)
+
+
+def _replay(
+    wire: CaptureWire,
+    *,
+    write: str | Path | None,
+    at: Sequence[str],
+    progress: Callable[[int, int], None] | None,
+    then: Callable[[Host, dict[str, Any]], None] | None,
+    options: dict[str, Any],
+) -> Result:
+    with Host(**options) as host:
+        capture = Capture(host, write, at=at) if write is not None else None
+        if capture is not None:
+            host.peek()
+            capture.set_base(int(wire.c.base_ns))
+        if progress is not None:
+            host.progress = lambda: progress(wire.bytes_read, wire.bytes_total)  # type: ignore[method-assign]
+        host.finish()
+        error = f"{wire.path}: {wire.error_text}{wire.unread}" if wire.c.error else ""
+        found = facts(host, schema=SCHEMA, input_facts=_input_facts(wire, error))
+        if capture is not None:
+            found["capture"] = capture.finish()
+        if then is not None:
+            then(host, found)
+        return Result(found, error)

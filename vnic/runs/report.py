@@ -1,0 +1,375 @@
+"""The report a person reads: the funnel of the path, losses where they happened, and the tables under it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import ffi, lib
+from vnic.cli.unencodable import stand_in, visible
+from vnic.counters.gro import end_text
+from vnic.counters.snapshots import FATES, TX_FATES
+from vnic.counters.standing import sentences
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Where on its way a frame ends, in the order of the path. Every fate is here once: a test says so.
+FUNNEL: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        "filter",
+        "is it for us?",
+        ("DEV_READY", "RX_LENGTH", "MAC_FILTER", "VLAN_FILTER", "PYTHON_FILTER", "NTUPLE_FILTER"),
+    ),
+    ("fifo", "the card's memory", ("FIFO_OVERRUN",)),
+    ("ring", "DMA into the driver's buffers", ("RX_OVER", "RX_NO_BUFFER", "DELIVERED_DRIVER")),
+    ("backlog", "after NAPI, GRO and RPS", ("CPU_BACKLOG",)),
+    ("protocol", "taps, then by EtherType", ("UNHANDLED_PROTO", "DELIVERED_ARP")),
+    (
+        "ip",
+        "IPv4 and IPv6 input",
+        (
+            "OTHERHOST",
+            "PKT_TOO_SMALL",
+            "IP_INHDR",
+            "IP_CSUM",
+            "IP_INVALID_SOURCE",
+            "IP_INADDRERRORS",
+            "IP_NOPROTO",
+            "IPV6_BAD_EXTHDR",
+            "DUP_FRAG",
+            "FRAG_REASM_TIMEOUT",
+            "FRAG_TOO_FAR",
+            "PKT_TOO_BIG",
+            "FRAG_OVERLAP",
+            "FRAG_LENGTH",
+            "FRAG_ECN",
+            "FRAG_HIGH_THRESH",
+            "DELIVERED_ICMP",
+            "DELIVERED_ICMPV6",
+            "DELIVERED_IGMP",
+            "ICMP_CSUM",
+        ),
+    ),
+    (
+        "udp, tcp",
+        "demux to a socket",
+        (
+            "UDP_CSUM",
+            "TCP_CSUM",
+            "TCP_FLAGS",
+            "NO_SOCKET",
+            "SOCKET_TABLE_FULL",
+            "PYTHON_DROP",
+            "PYTHON_QUEUE_FULL",
+            "DELIVERED_PYTHON",
+        ),
+    ),
+    (
+        "socket",
+        "receive queue",
+        (
+            "SOCKET_RCVBUFF",
+            "TCP_OLD_DATA",
+            "TCP_OVERWINDOW",
+            "TCP_OFOMERGE",
+            "TCP_OFO_DROP",
+            "TCP_CLOSE",
+        ),
+    ),
+)
+
+_STAGE_WORDS = {
+    "ring": "arrival to the driver's buffer",
+    "moderation": "buffer to interrupt handler",
+    "poll": "until the driver's poll took it",
+    "gro": "held by GRO",
+    "backlog": "on the way to another CPU",
+    "reorder": "out of order, or a fragment, until the rest was there",
+    "socket": "in the socket until it was read",
+    "total": "last bit on the wire to read()",
+}
+_BAR = 32
+_FLOWS_SHOWN = 10
+
+
+def tx_fate_text(name: str) -> str:
+    """The line of text for a fate of what was sent."""
+    return bytes(ffi.string(lib.tx_fate_text(TX_FATES.index(name)))).decode()
+
+
+def fate_text(name: str) -> str:
+    """One line about a fate."""
+    return bytes(ffi.string(lib.fate_text(FATES.index(name)))).decode()
+
+
+def duration(ns: float) -> str:
+    """Three digits and a unit."""
+    for unit, scale in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
+        if ns >= 0.9995 * scale:  # 999.9 ms is shown as 1 s
+            return f"{ns / scale:.3g} {unit}"
+    return f"{ns:.3g} ns"
+
+
+def size(n: float) -> str:
+    """Bytes with a decimal unit."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n >= scale:
+            return f"{n / scale:.1f} {unit}"
+    return f"{n:.0f} B"
+
+
+def _bar(part: int, whole: int) -> str:
+    """Bars are for lengths: one that lost a frame must not look full, one that has a frame must not look empty."""
+    eighths = round(part / whole * _BAR * 8) if whole else 0
+    if part:
+        eighths = min(max(eighths, 1), _BAR * 8 - (part < whole))
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def _funnel(console: Console, f: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    fates, offered = f["ledger"]["fates"], f["ledger"]["offered"]
+    shown = stand_in if console.options.ascii_only else str
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    for column in ("left", "right", "left", "left"):
+        table.add_column(justify=column, no_wrap=column == "right")
+    left = offered
+    table.add_row(
+        "[bold]wire[/]",
+        f"[bold]{offered:,}[/]",
+        f"[green]{shown(_bar(left, offered))}[/]",
+        "[dim]frames offered[/]",
+    )
+    for stage, words, ends in FUNNEL:
+        here = [(name, fates[name]) for name in ends if name in fates]
+        for name, n in here:
+            good = name.startswith("DELIVERED_")
+            color = "cyan" if good else "red"
+            sign = shown("→" if good else "✗")
+            table.add_row(
+                "",
+                f"[{color}]{sign} {n:,}[/]",
+                f"[{color}]  {name}[/]",
+                f"[dim]{fate_text(name)}[/]",
+            )
+        left -= sum(n for _, n in here)
+        table.add_row(stage, f"{left:,}", f"[green]{shown(_bar(left, offered))}[/]", f"[dim]passed: {words}[/]")
+    for name in ("DELIVERED_UDP", "DELIVERED_TCP"):
+        if name in fates:
+            table.add_row(
+                "",
+                f"[cyan]{shown('→')} {fates[name]:,}[/]",
+                f"[cyan]  {name}[/]",
+                f"[dim]{fate_text(name)}[/]",
+            )
+    console.print(table)
+    delivered = sum(n for k, n in fates.items() if k.startswith("DELIVERED_"))
+    lost = sum(fates.values()) - delivered
+    in_flight = f["ledger"]["in_flight"]
+    closed = delivered + lost + in_flight == offered
+    verdict = "[green]ledger closed[/]" if closed else "[bold red]LEDGER OPEN: this is a bug in vnic[/]"
+    total = f"{in_flight:,} in flight = {offered:,} offered"
+    console.print(f"\n[bold]{delivered:,}[/] delivered + [bold]{lost:,}[/] lost + {total}: {verdict}")
+
+
+_QUEUE_COLUMNS = {
+    "frames": "packets",
+    "bytes": "bytes",
+    "no buffer": "no_buffer",
+    "csum good": "csum_good",
+    "csum bad": "csum_errors",
+    "interrupts": "interrupts",
+    "polls": "polls",
+    "full polls": "full_polls",
+}
+_CPU_COLUMNS = {
+    "processed": "processed",
+    "dropped": "dropped",
+    "time_squeeze": "time_squeeze",
+    "received_rps": "received_rps",
+    "hardirqs": "hardirqs",
+    "softirqs": "softirqs",
+    "ksoftirqd": "ksoftirqd_runs",
+    "wakeups": "reader_wakeups",
+}
+
+
+def _counters(console: Console, what: str, columns: dict[str, str], rows: dict[str, dict[str, Any]]) -> None:
+    """A table of counters: headings to keys, row names to facts; a CPU's ends with how busy it was."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
+    for heading in (what, *columns, *(("busy",) if what == "cpu" else ())):
+        table.add_column(heading, justify="right")
+    for name, facts in rows.items():
+        busy = (f"{facts['busy']:.1%}",) if what == "cpu" else ()
+        table.add_row(name, *(f"{facts[key]:,}" for key in columns.values()), *busy)
+    console.print(table)
+
+
+def _latency(console: Console, f: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    if not any(lat["count"] for lat in f["latency_ns"].values()):
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
+    table.add_column("latency")
+    for name in ("p50", "p90", "p99", "p99.9", "max"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for stage, lat in f["latency_ns"].items():
+        if lat["count"]:
+            values = (duration(lat[k]) for k in ("p50", "p90", "p99", "p999", "max"))
+            style = "bold" if stage == "total" else ""
+            table.add_row(stage, *values, f"[dim]{_STAGE_WORDS[stage]}[/]", style=style)
+    console.print(table)
+
+
+def _rfs(console: Console, rfs: dict[str, Any]) -> None:
+    """Where readers drew their flows."""
+    console.print(
+        f"[bold]RFS[/] {rfs['steered']:,} packets to their readers' CPUs; a flow was moved {rfs['moved']:,} times, "
+        f"and {rfs['waited']:,} packets had to follow those before them"
+    )
+    arfs = rfs["arfs"]
+    if arfs["added"]:
+        console.print(
+            f"  by the card's filters {arfs['hits']:,} frames; {arfs['added']:,} added, {arfs['expired']:,} expired"
+        )
+
+
+def _limits(console: Console, f: dict[str, Any]) -> None:
+    """Those that bound; what raised interrupts stands beside them already."""
+    bound = [x for x in f["limits"] if x["bound"] and x["knob"] not in ("rx-usecs", "rx-frames")]
+    if not bound:
+        return
+    words = ", ".join(f"{x['knob']} {x['bound']:,}" + f" ({x['lost']:,} lost)" * bool(x["lost"]) for x in bound)
+    more = ": vnic why says which one it was" if any(x["lost"] for x in bound) else ""
+    console.print(f"[bold]limits[/] that bound, times: {words}{more}")
+
+
+def _asked(config: dict[str, Any]) -> str:
+    """The moderation that was set, in words."""
+    if config["adaptive-rx"]:
+        return "adaptive"
+    usecs, frames = config["rx-usecs"], config["rx-frames"]
+    words = [f"{usecs} us"] * bool(usecs) + [f"{frames} frame{'s' * (frames != 1)}"] * bool(frames)
+    return " or ".join(words)
+
+
+def _gro(console: Console, gro: dict[str, Any]) -> None:
+    """How much was merged, what that lost, why the holds ended, and the busiest flows if accounts were kept."""
+    from rich.table import Table
+
+    console.print(
+        f"[bold]GRO[/] {gro['frames_per_skb']:.2f} frames an skb: {gro['merged']:,} merged into {gro['held']:,} "
+        f"held, {gro['normal']:,} passed at once"
+    )
+    if gro["merged"]:
+        console.print(
+            f"  lost by that: {gro['merged']:,} boundaries and times of arrival, {gro['lost_ids']:,} IP ids, "
+            f"which segment had PSH {gro['lost_psh']:,} times"
+        )
+    for reason, n in sorted(gro["ended"].items(), key=lambda item: -item[1]):
+        console.print(f"  {n:>9,} holds ended: [dim]{end_text(reason)}[/]")
+    if not gro["flows"]:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
+    for heading in ("flow", "frames", "skbs", "ids lost", "PSH lost", "spread", "most holds ended"):
+        table.add_column(heading, justify="left" if heading in {"flow", "most holds ended"} else "right")
+    for f in gro["flows"][:_FLOWS_SHOWN]:
+        often = max(f["ended"], key=f["ended"].get) if f["ended"] else ""
+        counts = (f"{f[key]:,}" for key in ("frames", "skbs", "lost_ids", "lost_psh"))
+        name = f"{f['proto']} {f['src']}:{f['sport']} > {f['dst']}:{f['dport']}"
+        table.add_row(name, *counts, duration(f["spread_max_ns"]), f"[dim]{end_text(often) if often else ''}[/]")
+    console.print(table)
+    if len(gro["flows"]) > _FLOWS_SHOWN:
+        console.print(f"  [dim]and {len(gro['flows']) - _FLOWS_SHOWN:,} flows more: --json has them[/]")
+
+
+def _sent(console: Console, tx: dict[str, Any]) -> None:
+    """What the host sent, and what became of it."""
+    fates, known = tx["fates"], len(tx["neighbours"])
+    console.print(f"[bold]sent[/] {fates.get('TX_SENT', 0):,} frames, to {known} neighbour{'s' * (known != 1)}")
+    for name, n in sorted(fates.items(), key=lambda item: -item[1]):
+        if name != "TX_SENT":
+            console.print(f"  [yellow]{n:>9,}[/] {name}  [dim]{tx_fate_text(name)}[/]")
+
+
+def _input(console: Console, f: dict[str, Any]) -> None:
+    from rich.markup import escape
+
+    i = f["input"]
+    name = escape(visible(", ".join(i["files"]) if "files" in i else i["device"]))
+    spans = duration(i["duration_ns"]) if "device" in i else f"{duration(i['duration_ns'])} as captured"
+    console.print(
+        f"[bold]{name}[/]  {i['frames']:,} frames, {size(i['bytes'])}, {spans}, {duration(f['elapsed_ns'])} here"
+    )
+    if len(lanes := i.get("lanes", ())) > 1:
+        counts = ", ".join(f"{lane['frames']:,}" for lane in lanes)
+        console.print(f"  [dim]frames by queue of the TAP: {counts}[/]")
+    if lent := i.get("lent_bursts"):
+        console.print(f"  [dim]bursts of {lib.BURST} that CPUs with nothing to do worked off for the card: {lent:,}[/]")
+    remarks = [
+        (i.get("cut"), "cut by the capture's snap length: offered as captured"),
+        (i.get("csum_completed"), "that the card took had left their checksum to the sender's: completed"),
+        (i.get("ip_csum_completed"), "had left their IPv4 header checksum to the sender's card: completed"),
+        (i.get("length_completed"), "had left their IP length to the sender's card: completed"),
+        (
+            i.get("gso_frames"),
+            f"longer than any wire carries (TSO, GRO): cut into {i.get('gso_segments', 0):,}, --capture-mtu",
+        ),
+        (i.get("fcs_stripped"), "with a frame check sequence, which a card keeps to itself: taken off"),
+        (i.get("link_errors"), "damaged on the wire, as the capture says: offered as captured"),
+        (
+            i.get("oversize"),
+            "longer than 1518 bytes, and offered so: jumbo frames, two tags, or never on a wire like this",
+        ),
+        (i.get("time_backwards"), "stamped earlier than the one before: clamped"),
+        (i.get("kernel_drops"), "lost in the kernel's queue before the card: its thread had no processor in time"),
+        (i.get("skipped"), f"not Ethernet (link type {i.get('skipped_linktype')}): skipped"),
+    ]
+    for n, text in remarks:
+        if n:
+            console.print(f"  [yellow]{n:,}[/] {text}")
+    if i.get("error"):
+        console.print(f"  [red]the input ended early: {escape(visible(i['error']))}[/]")
+
+
+def show(console: Console, f: dict[str, Any]) -> None:
+    """Print the report of a run's facts (see :func:`vnic.runs.replay.facts`)."""
+    _input(console, f)
+    console.print()
+    _funnel(console, f)
+    console.print()
+    _counters(console, "queue", _QUEUE_COLUMNS, {f"rx-{q['queue']}": q for q in f["queues"]})
+    console.print()
+    _counters(console, "cpu", _CPU_COLUMNS, {str(c["cpu"]): c for c in f["cpus"]})
+    irq, gro = f["irq"], f["gro"]
+    if irq["interrupts"]:
+        console.print(
+            f"\n[bold]interrupts[/] {irq['interrupts']:,}, {irq['frames_per_interrupt']:.1f} frames each, "
+            f"moderation mean {duration(irq['moderation_delay_ns_mean'])}, at most "
+            f"{duration(irq['moderation_delay_ns_max'])} ({_asked(f['config'])} asked for), "
+            f"IPIs {irq['ipis']:,}"
+        )
+    else:
+        console.print("\n[bold]interrupts[/] none")
+    for line in sentences(f["standing"]):
+        console.print(f"  [yellow]{line}[/]")
+    if gro["frames_per_skb"]:
+        _gro(console, gro)
+    if f["tx"]["fates"]:
+        _sent(console, f["tx"])
+    if f["rfs"]["steered"]:
+        _rfs(console, f["rfs"])
+    if (capture := f.get("capture")) is not None:
+        console.print(
+            f"[bold]capture[/] {capture['packets']:,} packets, {capture['drops']:,} missing, {capture['late']:,} late"
+        )
+    if limited := sum(c["flow_limit_count"] for c in f["cpus"]):
+        console.print(f"[bold]flow limit[/] {limited:,} packets of flows that had more than half of a CPU's last 128")
+    _limits(console, f)
+    console.print()
+    _latency(console, f)

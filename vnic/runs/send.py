@@ -1,0 +1,390 @@
+"""``vnic send``: frames of a capture onto a wire at their times, into a TAP or out of an interface."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vnic._core import ffi, lib
+from vnic.errors import ConfigError, TapError, said
+from vnic.knobs.parse import parse_speed
+from vnic.tap import privileges
+from vnic.tap.netns import inside
+from vnic.tap.rtnetlink import Links, check_name
+from vnic.tap.wire import TapWire
+from vnic.wire import CaptureWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SCHEMA = "vnic.send/1"
+_SLICE_NS = 100_000_000
+_LEAD_NS = 1_000_000  # from the plan's beginning to the first frame: so that it is not late already
+_FOREVER = 2**64 - 1
+_MOST = 1 << 62
+LONG_GAP_NS = 5_000_000_000
+"""Whoever waits longer for a frame is told."""
+_ETHERNET, _LOOPBACK = 1, 772  # ARPHRD_*
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast: what is asked for, as C wants it, and in words."""
+
+    c: int
+    rate: int
+    text: str
+
+
+def pace(*, speed: Any = None, pps: float | None = None, mbps: float | None = None, topspeed: bool = False) -> Pace:
+    """One of them, or none: as recorded. ConfigError: several, or a rate that can be none."""
+    given = [name for name, value in (("speed", speed), ("pps", pps), ("mbps", mbps)) if value is not None]
+    given += ["topspeed"] if topspeed else []
+    if len(given) > 1:
+        raise ConfigError(f"--{given[0]} and --{given[1]}: only one of them can say how fast")
+    if pps is not None:
+        return Pace(lib.PACE_PPS, _rate("pps", pps, 0.001, 1e9, 1000), f"{pps:g} frames a second")
+    if mbps is not None:
+        return Pace(lib.PACE_BPS, _rate("mbps", mbps, 0.001, 1e6, 1_000_000), f"{mbps:g} Mb/s")
+    try:
+        factor = None if topspeed else parse_speed(1 if speed is None else speed)
+    except ValueError as e:
+        raise ConfigError(f"speed={speed}: {e}") from None
+    if factor is None:
+        return Pace(lib.PACE_TOPSPEED, 1, "as fast as it goes")
+    words = "as recorded" if factor == 1 else f"{factor:g} times as fast as recorded"
+    return Pace(lib.PACE_RECORDED, max(1, round(factor * 1_000_000)), words)
+
+
+def _rate(name: str, value: float, low: float, high: float, scale: int) -> int:
+    if not low <= value <= high:
+        raise ConfigError(f"{name}={value:g}: must be between {low:g} and {high:g}")
+    return round(value * scale)
+
+
+def _refuse(name: str, value: float | None, low: float, high: float, kind: tuple[type, ...]) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise ConfigError(f"{name}={said(value)}: must be a {'whole ' if kind == (int,) else ''}number")
+    if not low <= value <= high:
+        raise ConfigError(f"{name}={said(value)}: must be between {low:g} and {high:g}")
+
+
+# ---- where to ----
+
+
+class Target(Protocol):
+    """Where frames go: a file descriptor, and what is known of the interface."""
+
+    name: str
+    mtu: int
+    to: int
+    fd: int
+
+    def dropped(self) -> int | None:
+        """Frames that the interface has lost since we came, whoever sent them; None: it is gone."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class IntoTap:
+    """A TAP's file descriptor: what is written is what the interface receives, as if it came by a cable."""
+
+    to = int(lib.SEND_TAP)
+
+    def __init__(self, name: str, netns: str | None) -> None:
+        try:
+            self._wire = TapWire(name, netns=netns, vnet_hdr=False, fifo_bytes=60)
+        except TapError as e:
+            if "another process is attached" not in str(e):
+                raise
+            raise TapError(f"{e}; to send out of the kernel's side of it, use --dev {name}") from e
+        self.name, self.mtu, self.fd = name, self._wire.mtu, self._wire.fds[0]
+
+    def dropped(self) -> int | None:
+        """What is written is received, or refused."""
+        return 0
+
+    def close(self) -> None:
+        """A TAP that was made here is gone with that."""
+        self._wire.close()
+
+
+class OutOfDev:
+    """A packet socket: frames leave by the interface, as the kernel's own do. A TAP gives them to who is attached."""
+
+    to = int(lib.SEND_DEV)
+
+    def __init__(self, name: str, netns: str | None) -> None:
+        self.name = check_name(name)
+        self._links: Links | None = None
+        self._socket: socket.socket | None = None
+        try:
+            with inside(netns):
+                self._links = Links()
+                self._open(self._links)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, links: Links) -> None:
+        link = links.find(self.name)
+        if link is None:
+            raise TapError(f"there is no interface {self.name}")
+        if link.up and not link.carrier:
+            raise TapError(f"{self.name} has no carrier, so the kernel would drop all of it: is nobody attached?")
+        try:
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            self._socket.bind((self.name, 0))
+        except PermissionError as e:
+            raise TapError(f"send out of {self.name}: not permitted: needs CAP_NET_RAW, so run it as root") from e
+        except OSError as e:
+            raise TapError(f"send out of {self.name}: {_why(self.name, e.errno)}") from e
+        if self._socket.getsockname()[3] not in (_ETHERNET, _LOOPBACK):
+            raise TapError(f"{self.name} does not take Ethernet frames")
+        self.mtu, self.fd = link.mtu, self._socket.fileno()
+        self._before = link.tx_dropped
+
+    def dropped(self) -> int | None:
+        """By its queue, that nobody reads fast enough."""
+        link = self._links.find(self.name) if self._links else None
+        return None if link is None else link.tx_dropped - self._before
+
+    def close(self) -> None:
+        """Close both sockets."""
+        if self._socket is not None:
+            self._socket.close()
+        if self._links is not None:
+            self._links.close()
+
+
+def _why(name: str, why: int | None) -> str:
+    """The sentence for an errno of sending."""
+    if why in (errno.EIO, errno.ENETDOWN):
+        return f"{name} is down: 'ip link set {name} up'"
+    if why in (errno.EBADFD, errno.ENXIO, errno.ENODEV):
+        return f"{name} is gone: it was deleted"
+    return f"{name}: {os.strerror(why or 0)}"
+
+
+# ---- the run ----
+
+
+class Sender:
+    """A file, where it goes to, and the plan; :meth:`run` does it."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        target: Target,
+        how: Pace,
+        *,
+        loop: int = 1,
+        limit: int | None = None,
+        duration: float | None = None,
+        maxsleep: float | None = None,
+        drop: bool = False,
+    ) -> None:
+        self.how, self.target = how, target
+        self.stopped = False
+        self.wire = CaptureWire([path])
+        self._map = ffi.from_buffer(self.wire.mapped)  # has to outlive the frames
+        self.c = ffi.new("struct sender *")
+        c = self.c
+        c.pcap, c.map, c.map_size = self.wire.pcap, self._map, len(self._map)
+        c.fd, c.to, c.frame_max, c.drop = target.fd, target.to, target.mtu + lib.ETH_HLEN, drop
+        c.passes, c.limit = loop or _FOREVER, _FOREVER if limit is None else limit
+        c.end_ns = _FOREVER if duration is None else round(duration * 1e9)
+        c.schedule.pace, c.schedule.rate = how.c, how.rate
+        c.schedule.max_gap_ns = 0 if maxsleep is None else max(1, round(maxsleep * 1e6))
+
+    def run(
+        self,
+        progress: Callable[[int, int], None] | None = None,
+        waiting: Callable[[int], None] | None = None,
+    ) -> None:
+        """Until all is sent, or ``stopped``. In slices of 0.1 s, so that Ctrl-C comes through.
+
+        OSError: the interface refuses.
+        """
+        self.wire.c  # noqa: B018 - is it open?
+        self.c.start_ns = int(lib.clock_ns()) + _LEAD_NS
+        rc, awaited = 1, 0
+        while rc > 0 and not self.stopped:
+            rc = lib.send_run(self.c, int(lib.clock_ns()) + _SLICE_NS)
+            if progress is not None:
+                progress(int(self.c.frames), max(0, int(lib.clock_ns()) - int(self.c.start_ns)))
+            due = int(self.c.next_ns)
+            if rc > 0 and waiting is not None and due != awaited and (ns := due - int(lib.clock_ns())) > LONG_GAP_NS:
+                awaited = due
+                waiting(ns)
+        if rc < 0:
+            raise OSError(-rc, _why(self.target.name, -rc))
+
+    def rates(self) -> dict[str, dict[str, float] | None]:
+        """From the first frame to the last: frames and Mb a second, as asked for and as it was."""
+        c = self.c
+        asked = None if c.schedule.pace == lib.PACE_TOPSPEED else int(c.last_due_ns - c.first_due_ns)
+        return {"asked": self._rate(asked), "reached": self._rate(int(c.last_sent_ns - c.first_sent_ns))}
+
+    def _rate(self, ns: int | None) -> dict[str, float] | None:
+        gaps, data = int(self.c.frames) - 1, int(self.c.bytes - self.c.last_bytes)
+        return {"pps": gaps * 1e9 / ns, "mbps": data * 8000 / ns} if ns and gaps > 0 else None
+
+
+@contextlib.contextmanager
+def _signals(sender: Sender) -> Iterator[None]:
+    """SIGINT and SIGTERM: the first ends the sending, and it is reported; the second is a KeyboardInterrupt."""
+
+    def handle(*_: object) -> None:
+        if sender.stopped:
+            raise KeyboardInterrupt
+        sender.stopped = True
+
+    # SIGINT too: a shell starts its background jobs with it ignored, and Python leaves it so
+    previous = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def octaves(histogram: Any) -> list[dict[str, int]]:
+    """A histogram of C's in powers of two: from (ns), below (ns), frames. Empty ones between others are in it."""
+    counts: dict[int, int] = {}
+    for b, n in enumerate(histogram.bucket[0 : lib.LAT_BUCKETS]):
+        if n:
+            bits = b.bit_length() if b < 64 else b // 64 + 6
+            counts[bits] = counts.get(bits, 0) + n
+    rows = range(min(counts, default=0), max(counts, default=-1) + 1)
+    return [{"from_ns": 1 << b - 1 if b else 0, "below_ns": 1 << b, "frames": counts.get(b, 0)} for b in rows]
+
+
+def facts(sender: Sender) -> dict[str, Any]:
+    """What was asked for and what came about; times in ns, rates a second."""
+    c, wire = sender.c, sender.wire
+    h = ffi.addressof(c.gap_error)
+    return {
+        "schema": SCHEMA,
+        "input": {
+            "file": str(wire.path),
+            "passes": int(c.passes_done),
+            "cut": int(c.cut),
+            "skipped": int(wire.c.skipped),
+            "skipped_linktype": wire.skipped_linktype if wire.c.skipped else None,
+            "time_backwards": int(c.schedule.backwards),
+            "error": f"{wire.path}: {wire.error_text}" if c.error else None,
+        },
+        "to": {
+            "interface": sender.target.name,
+            "by": "tap" if sender.target.to == lib.SEND_TAP else "dev",
+            "mtu": sender.target.mtu,
+            "dropped": sender.target.dropped(),
+        },
+        "pace": sender.how.text,
+        "sent": {
+            "frames": int(c.frames),
+            "bytes": int(c.bytes),
+            "duration_ns": int(c.last_sent_ns - c.first_sent_ns),
+        },
+        "rate": sender.rates(),
+        "not_sent": {name: int(getattr(c, name)) for name in ("too_long", "too_short", "dropped")},
+        "shortened": {"gaps": int(c.schedule.shortened), "ns": int(c.schedule.saved_ns)},
+        "queue_full": int(c.queue_full),
+        "late": {"frames": int(c.late), "over_ns": int(lib.SEND_LATE_NS), "max_ns": int(c.late_max_ns)},
+        "gap_error_ns": {
+            "count": int(h.count),
+            "mean": round(h.sum / h.count, 1) if h.count else 0.0,
+            "p50": int(lib.lat_percentile(h, 0.50)),
+            "p99": int(lib.lat_percentile(h, 0.99)),
+            "max": int(h.max),
+            "octaves": octaves(c.gap_error),
+        },
+        "interrupted": sender.stopped,
+        "error": None,
+    }
+
+
+def send(
+    path: str | Path,
+    *,
+    tap: str | None = None,
+    dev: str | None = None,
+    netns: str | None = None,
+    how: Pace | None = None,
+    loop: int = 1,
+    limit: int | None = None,
+    duration: float | None = None,
+    maxsleep: float | None = None,
+    drop: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    waiting: Callable[[int], None] | None = None,
+    command: bool = False,
+) -> dict[str, Any]:
+    """Send a capture's frames. Return: the run's facts (as ``vnic send --json``), also when it ended early.
+
+    Args:
+        path: pcap or pcapng file; ``-`` is standard input.
+        tap: TAP to write into: its interface receives them. It is made if it is missing.
+        dev: or the interface to send out of.
+        netns: network namespace it is in, by name or path.
+        how: see :func:`pace`; None: as recorded.
+        loop: so many times; 0: until it is interrupted, or one of the following ends it.
+        limit: frames to send at most.
+        duration: seconds of the plan: what is due later is not sent.
+        maxsleep: longest gap between two frames, milliseconds (tcpreplay's word and unit): what comes behind a longer
+            one is due as much earlier. Of any pace, and from pass to pass.
+        drop: what finds the kernel's queue full is lost, instead of being late.
+        progress: called every 0.1 s with frames sent and ns since the beginning.
+        waiting: called with ns, once for each gap of the plan that is longer than 5 s.
+        command: the process is this run's alone, and this its main thread: privileges are dropped when all is open, and
+            SIGINT and SIGTERM end it.
+
+    Raises:
+        ConfigError: no interface, or two; a number that can be none.
+        CaptureError: no capture file.
+        TapError: the interface cannot be used; the text says why and what mends it.
+    """
+    if (tap is None) == (dev is None):
+        raise ConfigError("say where to: --tap NAME (it receives the frames), or --dev NAME (it sends them)")
+    _refuse("loop", loop, 0, _MOST, (int,))
+    _refuse("limit", limit, 1, _MOST, (int,))
+    _refuse("duration", duration, 0, 1e9, (int, float))
+    _refuse("maxsleep", maxsleep, 1e-6, 1e12, (int, float))
+    target: Target = IntoTap(tap, netns) if tap is not None else OutOfDev(str(dev), netns)
+    sender = None
+    try:
+        sender = Sender(
+            path,
+            target,
+            pace() if how is None else how,
+            loop=loop,
+            limit=limit,
+            duration=duration,
+            maxsleep=maxsleep,
+            drop=drop,
+        )
+        if command:
+            privileges.drop()
+        error = None
+        try:
+            with _signals(sender) if command else contextlib.nullcontext():
+                sender.run(progress, waiting)
+        except KeyboardInterrupt:
+            sender.stopped = True
+        except OSError as e:
+            error = e.strerror
+        return facts(sender) | {"error": error}
+    finally:
+        target.close()
+        if sender is not None:
+            sender.wire.close()

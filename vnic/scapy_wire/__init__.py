@@ -1,0 +1,1 @@
+"""scapy on a wire of ours: sockets, an interface, neighbours."""

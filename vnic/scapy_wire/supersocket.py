@@ -1,0 +1,318 @@
+"""scapy at the far end of an emulated wire: what scapy sends the card gets, what the host sends scapy gets. No root.
+
+>>> from vnic.scapy_wire.supersocket import WireSocket                                     # doctest: +SKIP
+>>> s = WireSocket(vnic.Host(ip="10.0.0.2/24", cost="zero"))                   # doctest: +SKIP
+>>> sr1(IP(dst="10.0.0.2") / ICMP(), iface=s.iface, timeout=1)                 # doctest: +SKIP
+>>> srp1(Ether(dst=s.mac) / IP(src="10.0.0.9", dst="10.0.0.2") / UDP(), iface=s.iface, timeout=1)  # doctest: +SKIP
+
+A host in virtual time goes on by ``settle_ns`` whenever something is sent, and what it sends in that time is there when
+send() returns. scapy's ``timeout=`` counts real seconds: so long scapy waits for what another thread sends, and the
+host's clock stands still meanwhile. What comes later than ``settle_ns`` needs a longer one, or
+``host.run(until_ns=...)``. A packet's ``time`` and ``sent_time`` are virtual seconds. A live host answers when it does,
+and both times are the epoch's, as on a real interface.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+from scapy.config import conf
+from scapy.data import ETH_P_ALL
+from scapy.layers.inet import IP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import ARP, Ether
+from scapy.supersocket import SuperSocket
+
+from vnic import bpf
+from vnic.errors import ConfigError, VnicError
+from vnic.knobs.parse import parse_mac
+from vnic.scapy_wire import interface
+from vnic.scapy_wire.far_end import FarEnd, end_of
+from vnic.wire import MemoryWire, PythonWire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vnic.host import Host
+
+_KEPT = 65536
+_MTU = 65535
+_ETH_DATA_LEN = 1500
+
+
+class _Socket(SuperSocket):
+    """Common to all: a queue of what is for this socket, and an eventfd for select() that counts it.
+
+    Args as those of scapy's own sockets:
+        iface: :attr:`WireSocket.iface`, or its name.
+        type: EtherType to receive; ETH_P_ALL: any. A VLAN tag is looked behind.
+        promisc: also frames to other addresses than ours; None: ``conf.sniff_promisc``.
+        filter: only what this expression wants, see :func:`vnic.bpf.compile`.
+        nofilter: ``conf.except_filter`` does not count, nor does ``filter``.
+        monitor: there is no such thing on Ethernet.
+
+    Raises:
+        ConfigError: a filter that does not compile, an interface of somebody else, monitor mode.
+        VnicError: the interface's wire is closed.
+    """
+
+    is_users = False
+    """Somebody plugged it in: it keeps the interface there."""
+    _hears_sent = False
+    _fd = -1
+
+    def __init__(  # noqa: PLR0917 - scapy's positions
+        self,
+        iface: Any = None,
+        type: int = ETH_P_ALL,  # noqa: A002 - scapy's names
+        promisc: Any = None,
+        filter: Any = None,  # noqa: A002
+        nofilter: Any = 0,
+        monitor: Any = None,
+    ) -> None:
+        if monitor:
+            raise ConfigError("monitor: an emulated wire is Ethernet, and has no monitor mode")
+        self._join(end_of(iface), type, promisc=promisc, expression=None if nofilter else _except(filter))
+
+    def _join(self, end: FarEnd, kind: int, *, promisc: Any, expression: str | None) -> None:
+        self.type = kind
+        self.promisc = bool(conf.sniff_promisc if promisc is None else promisc)
+        self._wants = None if expression is None else bpf.predicate(bpf.compile(expression))
+        self._end = end
+        self.iface: Any = end.iface
+        self.received: deque[tuple[bytes, int]] = deque()
+        self.dropped = 0
+        self._t = 0.0
+        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC | os.EFD_SEMAPHORE)
+        end.add(self)
+
+    @property
+    def host(self) -> Host:
+        """Whose wire it is."""
+        return self._end.host
+
+    def take(self, frame: bytes, t_ns: int, *, outgoing: bool) -> None:
+        """A frame passes on the wire: keep it if it is for this socket. The far end calls this, with its lock held."""
+        if outgoing and not (self._hears_sent and self.type == ETH_P_ALL):
+            return
+        if self.type not in (ETH_P_ALL, _ethertype(frame)):
+            return
+        if not (self.promisc or outgoing or frame[0] & 1 or frame[:6].hex(":") == self.iface.mac):
+            return
+        if self._wants is not None and not self._wants(frame):
+            return
+        if len(self.received) >= _KEPT:
+            self.dropped += 1
+            return
+        self.received.append((frame, t_ns))
+        self.wake()
+
+    def wake(self) -> None:
+        """There is something, or there will be nothing any more."""
+        if self._fd >= 0:
+            os.eventfd_write(self._fd, 1)
+
+    def recv_raw(self, x: int = _MTU) -> tuple[Any, bytes | None, float | None]:
+        """The next frame, at most ``x`` bytes of it, and its time in seconds; None: there is none now.
+
+        Raises:
+            EOFError: and there will be none, because the host is closed.
+            VnicError: this socket is closed.
+        """
+        try:
+            os.eventfd_read(self.fileno())
+        except BlockingIOError:
+            if self._end.open:
+                return None, None, None
+        if not self.received:
+            raise EOFError("the wire is closed, or its host is")
+        frame, t_ns = self.received.popleft()
+        self._t = self._end.seconds(t_ns)
+        return Ether, frame[:x], self._t
+
+    def recv(self, x: int = _MTU, **kwargs: Any) -> Any:
+        """The next packet, or None; see :meth:`recv_raw`."""
+        packet = super().recv(x, **kwargs)
+        if packet is not None:
+            packet.time = self._t  # scapy leaves out 0
+        return packet
+
+    def send(self, x: Any) -> int:
+        """Put a frame on the wire. Return: bytes."""
+        frame = bytes(x)
+        self.fileno()
+        self._end.send(frame, x)
+        return len(frame)
+
+    def fileno(self) -> int:
+        """An eventfd that is readable while there is something to receive. VnicError: the socket is closed."""
+        if self._fd < 0:
+            raise VnicError("the scapy socket is closed")
+        return self._fd
+
+    def close(self) -> None:
+        """The host stays as it is."""
+        if self.closed or self._fd < 0:
+            return
+        self.closed = True
+        self._end.remove(self)
+        self.wake()
+        os.close(self._fd)
+        self._fd = -1
+
+
+class L2Socket(_Socket):
+    """What srp(), sendp() and bridge_and_sniff() use: frames; it does not hear what scapy sends."""
+
+    desc = "frames on an emulated wire"
+
+
+class L2Listen(_Socket):
+    """What sniff() uses: it hears all that passes, what scapy sends too, and sends nothing."""
+
+    desc = "listens on an emulated wire, in both directions"
+    _hears_sent = True
+
+    def send(self, x: Any) -> int:  # noqa: ARG002
+        """VnicError: it only listens."""
+        raise VnicError("a socket that listens sends nothing")
+
+
+class L3Socket(_Socket):
+    """What sr(), sr1() and send() use: IP packets. They all go over this one wire, whatever scapy's routes say.
+
+    The next hop's address is asked for on the wire, by ARP or neighbour discovery. From then on the addresses that were
+    sent from, and those of the interface, are answered for as a machine would.
+    """
+
+    desc = "IP packets on an emulated wire"
+
+    def recv(self, x: int = _MTU, **kwargs: Any) -> Any:
+        """The next packet without its Ethernet header, or None."""
+        packet = super().recv(x, **kwargs)
+        if packet is None:
+            return None
+        packet.payload.time = packet.time
+        return packet.payload
+
+    def send(self, x: Any) -> int:
+        """Send an IP packet, in fragments if it is longer than the MTU and ``conf.auto_fragment`` is set.
+
+        Raises:
+            ConfigError: it is no IP packet.
+            OSError: EMSGSIZE, it is too long.
+        """
+        self.fileno()
+        if isinstance(x, ARP):
+            return self._put(x, "ff:ff:ff:ff:ff:ff", x)
+        if not isinstance(x, (IP, IPv6)):
+            raise ConfigError(f"a layer-3 socket sends IP packets, not {type(x).__name__}")
+        mtu = int(self.host.knobs["mtu"]) or _ETH_DATA_LEN
+        parts: list[Any] = [x]
+        if len(x) > mtu:
+            if not (conf.auto_fragment and isinstance(x, IP)):
+                raise OSError(errno.EMSGSIZE, f"{os.strerror(errno.EMSGSIZE)}: {len(x)} bytes, and the MTU is {mtu}")
+            parts = cast("Any", x).fragment((mtu - 4 * (x.ihl or 5)) & ~7)
+        if x.src not in ("0.0.0.0", "::"):  # noqa: S104
+            self._end.claim(x.src)
+        mac = self._end.mac_of(x)
+        return sum(self._put(part, mac, x) for part in parts)
+
+    def _put(self, packet: Any, mac: str, sent: Any) -> int:
+        frame = bytes(Ether(src=self.iface.mac, dst=mac) / packet)
+        self._end.send(frame, sent)
+        return len(frame)
+
+
+class WireSocket(L2Socket):
+    """Plug scapy in at the far end of a host's wire; ``s.iface`` is the interface that is there while this is open.
+
+    ``sr1(..., iface=s.iface)``, srp(), send(), sendp(), sniff(), AsyncSniffer and so on have it as ``iface=``, and
+    scapy's routes lead there. The socket itself is for frames: ``sendp(..., socket=s)``, ``sniff(opened_socket=s)``,
+    ``s.sr1(...)``. Several of one host share the wire, and each hears what is sent while it is open.
+
+    scapy 2.6 and 2.7 take no ``iface=`` for sr(), sr1() and send(): there the routes lead to the wire, and
+    ``IP(dst=ScopedIP("10.0.0.2", scope=s.iface))`` says which, of several.
+
+    Args:
+        host: on a wire in memory, in virtual time or live.
+        ip: scapy's own addresses there; None: of each of the host's networks the gateway, or the first that is free.
+        mac: scapy's own MAC address; None: one made of the first address.
+        settle_ns: virtual time that passes after each frame: room for the answer.
+        type, promisc, filter, nofilter: of this socket, as scapy's L2socket has them.
+
+    Raises:
+        ConfigError: the host is on another wire; an address that is none; a filter that does not compile.
+    """
+
+    is_users = True
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        ip: str | Iterable[str] | None = None,
+        mac: str | None = None,
+        settle_ns: int = 10_000_000,
+        type: int = ETH_P_ALL,  # noqa: A002
+        promisc: Any = None,
+        filter: Any = None,  # noqa: A002
+        nofilter: Any = 0,
+    ) -> None:
+        if host.c is None:
+            raise VnicError("the host is closed")
+        if not isinstance(host.wire, MemoryWire) or isinstance(host.wire, PythonWire):
+            raise ConfigError("a scapy socket needs a host on a wire in memory; a TAP is an interface for scapy itself")
+        if settle_ns < 0:
+            raise ConfigError(f"settle_ns={settle_ns}: must be 0 or more")
+        self.settle_ns = settle_ns
+        end = host.wire.far_end
+        if isinstance(end, FarEnd) and (ip is not None or mac is not None):
+            raise ConfigError(f"ip and mac: {end.iface.network_name} is open already, and has its addresses")
+        new = not isinstance(end, FarEnd)
+        if not isinstance(end, FarEnd):
+            end = _plug_in(host, ip, mac, settle_ns)
+        end.users += 1
+        try:
+            self._join(end, type, promisc=promisc, expression=None if nofilter else _except(filter))
+        except BaseException:
+            end.users -= 1
+            if new:
+                end.unplug()
+            raise
+
+    @property
+    def mac(self) -> str:
+        """The card's address."""
+        return bytes(self.host.c.nic.filter.addr).hex(":")
+
+    def send(self, x: Any) -> int:
+        """Put a frame on the wire. Return: bytes."""
+        frame = bytes(x)
+        self.fileno()
+        self._end.send(frame, x, settle_ns=self.settle_ns)
+        return len(frame)
+
+
+def _plug_in(host: Host, ip: str | Iterable[str] | None, mac: str | None, settle_ns: int) -> FarEnd:
+    addresses = interface.own_addresses(host) if ip is None else interface.given_addresses(host, ip)
+    try:
+        given = None if mac is None else parse_mac(mac)
+    except ValueError as e:
+        raise ConfigError(f"mac={mac}: {e}") from None
+    return FarEnd(host, addresses, given.hex(":") if given else interface.own_mac(host, addresses), settle_ns)
+
+
+def _except(expression: str | None) -> str | None:
+    """The filter, and what scapy's configuration wants nobody to see."""
+    if not conf.except_filter:
+        return expression
+    return f"({expression}) and not ({conf.except_filter})" if expression else f"not ({conf.except_filter})"
+
+
+def _ethertype(frame: bytes) -> int:
+    at = 16 if frame[12:14] in (b"\x81\x00", b"\x88\xa8") else 12
+    return int.from_bytes(frame[at : at + 2], "big")

@@ -1,0 +1,100 @@
+"""The sockets of a host: bound to a port or to all packets, remembered until they are closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from vnic import bpf
+from vnic._core import ffi, lib
+from vnic.address import inet_addr
+from vnic.errors import ConfigError, VnicError
+from vnic.knobs.parse import whole
+from vnic.packet_socket import PacketSocket
+from vnic.sock import Socket, TcpListener, UdpSocket
+
+if TYPE_CHECKING:
+    from vnic.host import Host
+
+_S = TypeVar("_S", bound=Socket | PacketSocket)
+_EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range
+
+
+class Binding:
+    """What :class:`vnic.Host` does about sockets."""
+
+    bound: list[Socket | PacketSocket]
+
+    @property
+    def _me(self) -> Host:
+        return cast("Host", self)
+
+    def udp(self, port: int, addr: str | None = None, *, reuse_port: bool = False, gro: bool = False) -> UdpSocket:
+        """Bind a UDP socket to any address, or one; port 0: to a port that is free.
+
+        ConfigError: it is bound already, unless ``reuse_port``.
+        ``gro`` is UDP_GRO: datagrams of one flow come merged, see :meth:`UdpSocket.recvmsg`.
+        """
+        port = whole("port", port, 0, 65535)
+
+        def bind() -> UdpSocket:
+            self._me.c  # noqa: B018 - is it open?
+            which = port or self._free_port()
+            if not reuse_port:
+                self._refuse_bound(UdpSocket, which, addr)
+            sock = self.adopt(UdpSocket(self._me, self._bind(lib.SOCK_UDP, which, addr)))
+            sock.gro = gro
+            return sock
+
+        self._me.refuse_others()
+        return self._me.turn.do(bind)
+
+    def tcp(self, port: int, addr: str | None = None) -> TcpListener:
+        """Take TCP streams that come to ``port``. ConfigError: it is bound already."""
+        port = whole("port", port, 0, 65535)
+
+        def bind() -> TcpListener:
+            self._me.c  # noqa: B018 - is it open?
+            self._refuse_bound(TcpListener, port, addr)
+            return self.adopt(TcpListener(self._me, self._bind(lib.SOCK_TCP_LISTEN, port, addr)))
+
+        self._me.refuse_others()
+        return self._me.turn.do(bind)
+
+    def packet_socket(self, filter: bpf.Filter | None = None, *, ring: int = 1 << 21) -> PacketSocket:  # noqa: A002
+        """See what an AF_PACKET socket would, as far as the filter wants it: see :func:`vnic.bpf.compile`.
+
+        ``ring`` bytes hold what is not read yet. ConfigError: the filter is none, or the ring's size.
+        """
+        self._me.c  # noqa: B018 - is it open?
+        program = None if filter is None else bpf.compile(filter)
+        return self._me.turn.do(lambda: self.adopt(PacketSocket(self._me, program, ring)))
+
+    def _refuse_bound(self, kind: type[Socket], port: int, addr: str | None) -> None:
+        if any(isinstance(s, kind) and s.local == (addr or "", port) for s in self.bound):
+            raise ConfigError(f"port {port} is bound already")
+
+    def _free_port(self) -> int:
+        taken = {s.local[1] for s in self.bound if isinstance(s, UdpSocket)}
+        port = next((p for p in _EPHEMERAL if p not in taken), None)
+        if port is None:
+            raise VnicError("all ephemeral ports are taken")
+        return port
+
+    def _bind(self, kind: int, port: int, addr: str | None) -> Any:
+        to = ffi.NULL if addr is None else inet_addr(addr)
+        c = lib.sock_bind(self._me.c, kind, to, port)
+        if c == ffi.NULL:
+            raise VnicError("all sockets are taken")
+        return c
+
+    def adopt(self, sock: _S) -> _S:
+        """Remember a socket, so that close() closes it."""
+        if not isinstance(sock, (Socket, PacketSocket)):
+            raise TypeError("only a socket of this host is remembered")
+        self.bound.append(sock)
+        return sock
+
+    def forget(self, sock: Socket | PacketSocket) -> None:
+        """It was closed."""
+        if sock in self.bound:
+            self.bound.remove(sock)

@@ -1,0 +1,1 @@
+"""TAP devices: made, looked after, attached to."""

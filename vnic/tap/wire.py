@@ -1,0 +1,193 @@
+"""TAP devices: make or attach to one, hand its file descriptors to the card. The kernel's refusals become sentences."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from typing import TYPE_CHECKING, Any
+
+from vnic._core import lib
+from vnic.errors import ConfigError, TapError
+from vnic.machine.uninterrupted import uninterrupted
+from vnic.tap import tun
+from vnic.tap.netns import inside
+from vnic.tap.rtnetlink import Address, Link, Links, check_name, parse_addresses, refuse_mtu, set_ipv6
+from vnic.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vnic.host import Host
+
+LANES_MAX = int(lib.TAP_LANES_MAX)
+
+
+def _tun_flags(link: Link | None, name: str, lanes: int, *, vnet_hdr: bool) -> int:
+    """What TUNSETIFF has to say to match an interface that exists: only MULTI_QUEUE must be the same."""
+    flags = tun.IFF_TAP | tun.IFF_NO_PI | (tun.IFF_VNET_HDR if vnet_hdr else 0)
+    if link is None:
+        return flags | (tun.IFF_MULTI_QUEUE if lanes > 1 else 0)
+    if link.tap is None:
+        raise TapError(f"{name} exists and is no TAP")
+    if not link.tap.is_tap:
+        raise TapError(f"{name} is a TUN (IP packets), not a TAP (Ethernet frames)")
+    return flags | (tun.IFF_MULTI_QUEUE if link.tap.multi_queue else 0)
+
+
+def _refuse_sharing(link: Link | None, name: str, lanes: int, *, ours: int = 0) -> None:
+    """A queue more than the device has; or others attached: with multi_queue the kernel would give us half of it."""
+    if link is None or link.tap is None:
+        return
+    if lanes > 1 and not link.tap.multi_queue:
+        raise TapError(
+            f"{name} was made without multi_queue, so it has one queue, not {lanes}: "
+            f"'{tun.delete_command(name)}', then '{tun.setup_command(name)}'"
+        )
+    if (link.tap.queues or 0) > ours:
+        others = tun.attached_to(name)
+        raise TapError(
+            f"attach to {name}: another process is attached to it" + (f": {', '.join(others)}" if others else "")
+        )
+
+
+class TapWire(Wire):
+    """The wire of a live host: a TAP interface, made if it is missing (then it is gone when closed) and set up.
+
+    Args:
+        name: interface, at most 15 characters.
+        host_ip: the kernel's own addresses on it, with prefix; one, or several.
+        netns: network namespace it is in, by name (``ip netns``) or path; None: ours.
+        lanes: queues of it to attach to, 1 to 16; more than one needs a multi_queue TAP.
+        vnet_hdr: let the kernel hand over and take partial checksums and frames of 64 KB (TSO, USO), cut at the wire.
+        fifo_bytes: the card's FIFO, so that there are slots for all frames it can hold.
+
+    Raises:
+        ConfigError: a name or an address that can be none.
+        TapError: the kernel refused; the text says why and what mends it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        host_ip: Sequence[str] | str | None = None,
+        netns: str | None = None,
+        lanes: int = 1,
+        vnet_hdr: bool = True,
+        fifo_bytes: int = 65536,
+    ) -> None:
+        self.name = check_name(name)
+        if not 1 <= lanes <= LANES_MAX:
+            raise ConfigError(f"{lanes} lanes: must be between 1 and {LANES_MAX}")
+        self._vnet_hdr = vnet_hdr
+        self._fds: list[int] = []
+        self._counters = -1
+
+        def make() -> None:
+            try:
+                with inside(netns), Links() as links:
+                    self._attach(links, parse_addresses(host_ip), lanes)
+                self._allocate(fifo_bytes)
+            except BaseException:
+                self._give_back()
+                raise
+
+        uninterrupted(make)
+
+    def _attach(self, links: Links, addresses: list[Address], lanes: int) -> None:
+        link = links.find(self.name)
+        _refuse_sharing(link, self.name, lanes)
+        self.made = link is None
+        self._fds = tun.attach(
+            self.name, _tun_flags(link, self.name, lanes, vnet_hdr=self._vnet_hdr), link=link, queues=lanes
+        )
+        link = self._there(links)
+        _refuse_sharing(link, self.name, lanes, ours=lanes)  # once more: somebody may have come when we did
+        if self.made or any(a.version == 6 for a in addresses):
+            self._quiet(addresses)
+        refuse_mtu(link.mtu, addresses)
+        for address in addresses:
+            if address not in links.addresses(link):
+                links.add_address(self.name, link, address)
+        if self.made:
+            links.set(self.name, link, state="up")
+        self.mtu = link.mtu
+        self._counters = os.open("/proc/thread-self/net/dev", os.O_RDONLY | os.O_CLOEXEC)  # it stays this namespace's
+        self._dropped_before = self._dropped() or 0
+
+    def _allocate(self, fifo_bytes: int) -> None:
+        slots, size = lib.tap_nslots(fifo_bytes), lib.tap_slot_size(self.mtu)
+        self._made(lib.tap_wire_new(self._fds, len(self._fds), size, slots, self._vnet_hdr), lib.tap_wire_free)
+
+    @property
+    def _tap(self) -> Any:
+        return self._whole()
+
+    def __repr__(self) -> str:
+        return f"<vnic.TapWire {self.name}{' closed' if self.closed else ''}>"
+
+    def _there(self, links: Links) -> Link:
+        link = links.find(self.name)
+        if link is None:
+            raise TapError(f"{self.name} was deleted while we attached")
+        return link
+
+    def _quiet(self, addresses: list[Address]) -> None:
+        """No IPv6 of the kernel's own, if nobody wants any. Where it cannot be turned off, it is only noise."""
+        with contextlib.suppress(OSError):
+            set_ipv6(self.name, enabled=any(a.version == 6 for a in addresses))
+
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """A file descriptor for each lane."""
+        return tuple(self._fds)
+
+    def kernel_drops(self) -> int | None:
+        """Frames lost in the kernel's own queue since this wire exists: the card never saw them. None: it is gone."""
+        self.c  # noqa: B018 - is it open?
+        dropped = self._dropped()
+        return None if dropped is None else dropped - self._dropped_before
+
+    def _dropped(self) -> int | None:
+        """The column of /proc/net/dev; what the kernel sends is what a card receives."""
+        text, size = b"", 1 << 16
+        while part := os.pread(self._counters, size, len(text)):
+            text += part
+        rows = (line.split(b":", 1) for line in text.splitlines() if b":" in line)
+        return next((int(row[1].split()[11]) for row in rows if row[0].strip() == self.name.encode()), None)
+
+    def lane_facts(self) -> list[dict[str, int]]:
+        """For each lane: system calls that read, and the frames they brought."""
+        lanes = (self._tap.lane[i] for i in range(self._tap.nlanes))
+        return [{"reads": int(lane.reads), "frames": int(lane.frames)} for lane in lanes]
+
+    def vnet_facts(self) -> dict[str, int] | None:
+        """What virtio headers brought; None: there are none."""
+        names = ("gso_frames", "gso_segments", "csum_filled", "bad_vnet")
+        return {name: int(getattr(self._tap, name)) for name in names} if self._vnet_hdr else None
+
+    def end_text(self) -> str | None:
+        """Why the wire ended, one sentence; None: it did not."""
+        why = -int(self.c.error)
+        if not why:
+            return None
+        return f"{self.name} is gone ({'it was deleted' if why == errno.EBADFD else os.strerror(why)})"
+
+    def refill(self, host: Host) -> None:
+        """A TAP never asks."""
+
+    def _in_child(self) -> None:
+        """A child's copies would keep the interface, and the queue that is not read."""
+        ring = lib.tap_uring_fd(self._struct.uring)
+        if ring >= 0:
+            os.close(ring)
+        tun.close_all(self._fds)
+
+    def _give_back(self) -> None:
+        """Detach; an interface that was made here is gone with that."""
+        super()._give_back()
+        tun.close_all(self._fds)
+        fd, self._counters = self._counters, -1
+        if fd >= 0:
+            os.close(fd)

@@ -1,0 +1,1 @@
+"""vnic why: where frames die, and which knob would save them."""

@@ -1,0 +1,195 @@
+"""Run the same input again until the answer of :mod:`vnic.why.answer` is known to hold. In virtual time that is exact.
+
+Dials are turned in the order of causes.py: to the end first; if that ends the cause's losses, back by halves
+to the mildest setting that does. Then the next cause, with what was found. If no dial is enough alone, the one that
+helps most stays where it is and the others are tried with it; if none helps, what is too slow is named, not a knob.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from vnic.errors import ConfigError
+from vnic.why.answer import Answer, Try, named, setting_of, why, words
+from vnic.why.causes import Cause, Dial, causes
+from vnic.why.facts import Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vnic.why.causes import Settings
+
+    Run = Callable[[Settings], dict[str, Any]]
+
+RUNS = 48
+"""Runs of a verification at most."""
+_HELPS = 0.9  # less than a tenth fewer losses is no help
+_ANY_FIFO = {"fifo": 1 << 28}
+
+
+@dataclass
+class _Trials:
+    """Runs with other settings, each once, so many at most."""
+
+    run: Run
+    left: int
+    seen: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    units: list[frozenset[str]] = field(default_factory=list)
+    """Knobs that were turned together."""
+    tried: list[Try] = field(default_factory=list)
+
+    def __call__(self, settings: Settings) -> dict[str, Any] | None:
+        """Facts of a run; None: it can't be (a combination that is refused), or there were too many."""
+        key = repr(sorted(settings.items()))
+        if key not in self.seen:
+            if not self.left:
+                return None
+            self.left -= 1
+            try:
+                found = self.run(settings)
+            except (ConfigError, MemoryError):
+                found = None
+            self.seen[key] = found
+            if found is not None and settings != _ANY_FIFO:
+                self.tried.append(Try(settings, total(found)))
+        return self.seen[key]
+
+    def lost(self, settings: Settings) -> int | None:
+        """Frames lost by limits with these settings."""
+        found = self(settings)
+        return None if found is None else total(found)
+
+
+def total(facts: dict[str, Any]) -> int:
+    """Frames lost by limits."""
+    return sum(Facts(facts).lost().values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Turned:
+    """The dial that ended a cause's losses, and all settings by then."""
+
+    dial: Dial
+    settings: Settings
+
+
+def _turn(cause: Cause, before: Settings, was: int, trials: _Trials) -> _Turned | None:
+    """Find the mildest setting that ends this cause's losses. Others may come of that: they are the next cause's."""
+
+    def good(settings: Settings) -> bool:
+        found = trials(settings)
+        return found is not None and not any(Facts(found).lost().get(f) for f in cause.fates)
+
+    dials, base = [d for d in cause.dials if d.steps], before
+    for _ in range(len(dials)):
+        for dial in dials:
+            if good(base | dial.steps[-1]):
+                trials.units.append(frozenset(dial.steps[-1]))
+                return _Turned(dial, base | _mildest(dial, base, good))
+        reached = {d.knob: n for d in dials if (n := trials.lost(base | d.steps[-1])) is not None}
+        best = min(dials, key=lambda d: reached.get(d.knob, was))
+        if reached.get(best.knob, was) > _HELPS * was:
+            return None
+        trials.units.append(frozenset(best.steps[-1]))
+        base, dials, was = base | best.steps[-1], [d for d in dials if d is not best], reached[best.knob]
+    return None
+
+
+def _mildest(dial: Dial, base: Settings, good: Callable[[Settings], bool]) -> Settings:
+    """By halves: the first step that is good, if the last is."""
+    low, high = 0, len(dial.steps) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if good(base | dial.steps[middle]):
+            high = middle
+        else:
+            low = middle + 1
+    return dial.steps[high]
+
+
+def _prune(settings: Settings, trials: _Trials) -> Settings:
+    """What turned out not to be needed for nothing to be lost."""
+    for unit in trials.units:
+        fewer = {k: v for k, v in settings.items() if k not in unit}
+        if fewer and trials.lost(fewer) == 0:
+            settings = fewer
+    return settings
+
+
+def verify(facts: dict[str, Any], run: Run, *, runs: int = RUNS) -> Answer:
+    """:func:`why`, and run the input again until the answer is known to hold.
+
+    Args:
+        facts: of the run to explain.
+        run: runs the same input with some settings changed; must be deterministic.
+        runs: how many runs there may be.
+    """
+    answer = replace(why(facts), enough=None)
+    trials = _Trials(run, runs)
+    now = facts
+    settings: Settings = {}
+    turned: list[_Turned] = []
+    found = [c for c in causes(Facts(facts)) if c.fates]
+    if not found:
+        return answer
+    for _ in range(len(found) + 3):
+        rest = [c for c in causes(Facts(now)) if c.fates]
+        if not rest:
+            break
+        one = _turn(rest[0], settings, total(now), trials)
+        if one is None:
+            break
+        turned.append(one)
+        settings, now = one.settings, trials(one.settings) or now
+    return _judge(Facts(facts), answer, found[0], turned, trials)
+
+
+def _judge(f: Facts, answer: Answer, cause: Cause, turned: list[_Turned], trials: _Trials) -> Answer:
+    """What the runs showed."""
+    first, settings = (turned[0], turned[-1].settings) if turned else (None, {})
+    was, limit = answer.frames, named(cause, first.dial if first else None)
+    enough: Settings | None = None
+    helps: Try | None = None
+    if settings and trials.lost(settings) == 0:
+        enough = _prune(settings, trials)
+        if first and not set(enough) & set(first.dial.steps[0]):
+            limit = named(cause, None)
+    else:
+        helps = min(trials.tried, key=lambda t: t.lost, default=None)
+        if helps is not None and helps.lost > _HELPS * was:
+            helps = None
+        if first is None or (trials.lost(first.settings) or 0) > _HELPS * was:
+            limit = named(cause, None)
+    note = ""
+    if "FIFO_OVERRUN" in answer.lost and limit == cause.slow:
+        note = _fifo_note(trials)
+    elif first is not None and limit == cause.knob != first.dial.knob:
+        note = _not_alone(cause, trials)
+    return replace(
+        answer,
+        limit=limit,
+        setting=setting_of(f, limit),
+        enough=enough,
+        helps=None if helps is None else helps.settings,
+        helps_lost=None if helps is None else helps.lost,
+        verified=True,
+        tried=tuple(trials.tried),
+        note=note,
+    )
+
+
+def _not_alone(cause: Cause, trials: _Trials) -> str:
+    """The limit's own knob was turned to the end, and something else had to be changed."""
+    step = next((d.steps[-1] for d in cause.dials if d.knob == cause.knob and d.steps), None)
+    lost = None if step is None else trials.lost(step)
+    return f"with {words(step)} alone {lost:,} are still lost" if step and lost else ""
+
+
+def _fifo_note(trials: _Trials) -> str:
+    """How large a FIFO it would take: it only puts the loss off."""
+    found = trials(_ANY_FIFO)
+    if found is None or Facts(found).lost().get("FIFO_OVERRUN"):
+        return "no FIFO is large enough"
+    held = Facts(found).limits["fifo"]["high_water"]
+    return f"a larger FIFO only puts it off: it would have had to hold {held} bytes, and more the longer this lasts"
