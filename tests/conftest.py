@@ -23,7 +23,6 @@ settings.register_profile("long", max_examples=2000, deadline=None, suppress_hea
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 CLONE_NEWNET = 0x40000000
-CAPTURES = Path(__file__).parent / "captures"
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ class Host(Ending, Binding, Shown):
         latency: split every frame's time by stage (virtual time).
         seed: of the software flow hash.
         live: real time, on threads (:meth:`start`), instead of virtual time (:meth:`run`).
-        external_driver: the driver is somebody else, over ``nic.memfd`` (see tests/test_foreign_driver.py).
+        external_driver: the driver is somebody else, over ``nic.memfd`` (see tests/card/test_foreign_driver.py).
         each_queue: queue -> knobs it has of its own: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.knobs.live`.
         knobs: by Linux's names, dashes or underscores: ``rx_ring=512, rx_usecs=50``; see vnic/knobs/table.py.
 

@@ -1,7 +1,7 @@
 /* trace_pc.c - which pieces of the data plane ran: a byte for each address that gcc's -fsanitize-coverage=trace-pc calls from
  *
  * The bytes are a file of the process's own in $VNIC_TRACE_DIR, mapped: they outlive the process however it ends, and
- * tests/reached.py reads and clears them while it runs. scripts/mutate --random links this; nothing else does.
+ * tests/support/reached.py reads and clears them while it runs. scripts/mutate --random links this; nothing else does.
  */
 #include <fcntl.h>
 #include <stdio.h>

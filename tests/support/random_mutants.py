@@ -1,0 +1,186 @@
+"""scripts/mutate --random: small mistakes in random places of the C, and whether a test notices.
+
+A mutant meets the tests that reach its line (reached.py): first those of its stage, then others, the most to the
+point first (they reach the fewest lines), until SECONDS of them have passed; then the C stress programs that reach it,
+with ThreadSanitizer: those with threads only if it is about threads by its words, or no test reaches it. The first that
+fails, hangs or crashes kills it, if it passes again without the mutant.
+
+A mutant that gcc -O2 makes the same code of is none and counts as little as one that does not compile. Those that
+change nothing but speed, or nothing that can be seen, are in tests/support/equivalent_mutants.py, each with its reason.
+"""
+
+import fnmatch
+import re
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from c_sources import PATHS, texts
+from equivalent_mutants import reason_of, stale
+from mutant_build import ROOT, Build, BuildError, Site
+from mutations import Mutation, mutations, sample
+from reached import Reached, Warm, record
+
+SECONDS, FILES = 15.0, 15
+PROGRAM_S = 60
+THREAD_SANITIZER = "thread-sanitizer"
+CONCERNS_THREADS = re.compile(
+    r"lock|atomic|smp_|_ONCE|live|wake|stop|pause|park|idle|lend|walk|event_|spin|busy|stress"
+)
+
+
+@dataclass
+class Verdict:
+    """of: killed, SURVIVED, equivalent, or none: not a mutant."""
+
+    of: str
+    why: str = ""
+
+
+class Bench:
+    """One of those that work at the same time: sites, and a warm pytest."""
+
+    def __init__(self, number: int, builds: dict[str, Build], reached: Reached) -> None:
+        self.site, self.clean = Site(f"random-{number}", builds["plain"]), Site(f"clean-{number}", builds["plain"])
+        self.builds, self.reached, self.warm = builds, reached, Warm()
+        self.clean.link()
+        self.sound: dict[str, bool] = {}
+
+    def judge(self, m: Mutation) -> Verdict:
+        if reason := reason_of(m):
+            return Verdict("equivalent", reason)
+        text = m.apply(PATHS[m.file].read_text())
+        plain = self.builds["plain"]
+        try:
+            changed = self.site.changed(m.file, text, plain)
+        except BuildError:
+            return Verdict("none", "it does not compile")
+        if changed[m.file].read_bytes() == plain.objects[m.file].read_bytes():
+            return Verdict("none", "gcc makes the same of it")
+        self.site.link_objects(changed)
+        line = self.reached.line(m.file, m.line)
+        nodes, programs = self.reached.tests.get(line, []), self.reached.programs.get(line, [])
+        if not nodes and not programs:
+            return Verdict("SURVIVED", "nothing reaches it")
+        chosen = self.order(m.file, nodes)
+        for part in chosen:
+            if killer := self.run_tests(part):
+                return Verdict("killed", killer)
+        if "stress_enomem" in programs and (killer := self.run_program("stress_enomem", m.file, text, plain)):
+            return Verdict("killed", killer)
+        if nodes and not CONCERNS_THREADS.search(f"{m.file} {m.function} {m.good_code}"):
+            programs = [p for p in programs if p == "stress_enomem"]
+        for program in programs:
+            if killer := self.run_program(program, m.file, text, self.builds[THREAD_SANITIZER]):
+                return Verdict("killed", killer)
+        return Verdict("SURVIVED", f"{sum(map(len, chosen))} of {len(nodes)} tests, {len(programs)} programs reach it")
+
+    def order(self, file: str, nodes: list[str]) -> list[list[str]]:
+        """The stage's own, quickest first, then others: those that reach little besides before those that reach all."""
+        seconds, lines, own = self.reached.seconds, self.reached.lines, f"/test_{file.removesuffix('.c')}.py::"
+        mine = sorted((n for n in nodes if own in n), key=seconds.__getitem__)
+        others = sorted((n for n in nodes if own not in n), key=lambda n: (lines[n], seconds[n]))
+        out, files, spent = [[], []], set(), 0.0
+        for i, some in enumerate((mine, others)):
+            for node in some:
+                name = node.split("::")[0]
+                if (spent + seconds[node] <= SECONDS or not spent) and (name in files or len(files) <= FILES):
+                    files.add(name)
+                    spent += seconds[node]
+                    out[i].append(node)
+        return [part for part in out if part]
+
+    def run_tests(self, nodes: list[str]) -> str | None:
+        """Return: who noticed."""
+        left = list(nodes)
+        while left:
+            said = self.pytest(self.site, left)
+            if said["code"] == 0 or said["code"] == 5 or not said["failed"]:
+                return None
+            killer = said["failed"]
+            node = killer.split(" (")[0]
+            if node not in self.reached.seconds:  # before the first test
+                return killer
+            if self.is_sound(node):
+                return killer
+            left = left[left.index(node) + 1 :]
+        return None
+
+    def is_sound(self, node: str) -> bool:
+        """Does it pass without a mutant? One that takes long may depend on the load: it is asked each time."""
+        if node not in self.sound or self.reached.seconds[node] > 0.3:
+            self.sound[node] = self.pytest(self.clean, [node])["code"] == 0
+        return self.sound[node]
+
+    def pytest(self, site: Site, nodes: list[str]):
+        files = list(dict.fromkeys(n.split("::")[0] for n in nodes))
+        seconds = {n: self.reached.seconds[n] for n in nodes}
+        return self.warm.run(site=str(site.path), files=files, nodes=nodes, seconds=seconds)
+
+    def run_program(self, name: str, file: str, text: str, build: Build) -> str | None:
+        """One of tests/c. Return: its name if it fails or hangs."""
+        program = self.site.path / name
+        build.link_program(ROOT / f"tests/c/{name}.c", program, self.site.changed(file, text, build))
+        try:
+            done = subprocess.run([program], capture_output=True, timeout=PROGRAM_S, check=False)
+        except subprocess.TimeoutExpired:
+            return f"tests/c/{name} (hung)"
+        if not done.returncode:
+            return None
+        return f"tests/c/{name}{' with ThreadSanitizer' if build.path.name == THREAD_SANITIZER else ''}"
+
+
+def run(n: int, seed: int, pattern: str, words: list[str], jobs: int, at_most: float, *, only_list: bool) -> int:
+    """The first n of a seed's order, one line each. Return: the exit code."""
+    sources = {name: text for name, text in texts().items() if fnmatch.fnmatch(name, pattern)}
+    order = [m for m in sample(sources, seed) if all(w in str(m) for w in words)]
+    if only_list:
+        for m in order[:n]:
+            print(f"{m.operator:10}  {m}")
+        return 0
+    for entry in stale(mutations(sources)) if pattern == "*" else ():
+        print(f"tests/support/equivalent_mutants.py: fits nowhere any more: {entry}")
+    start = time.monotonic()
+    reached = record(jobs)
+    plain = Build("plain", "-O2").make()
+    threads = Build(THREAD_SANITIZER, "-O1", "-fsanitize=thread").make(glue=False)
+    builds = {"plain": plain, THREAD_SANITIZER: threads}
+    free = [Bench(i, builds, reached) for i in range(jobs)]
+    said: list[tuple[Mutation, Verdict]] = []
+    lock, places = threading.Lock(), iter(order)
+
+    def work(bench: Bench) -> None:
+        while True:
+            with lock:
+                m = next(places, None) if len(said) + running[0] < n else None
+                if m is None:
+                    return
+                running[0] += 1
+            began, verdict = time.monotonic(), bench.judge(m)
+            with lock:
+                running[0] -= 1
+                if verdict.of != "none":
+                    said.append((m, verdict))
+                    print(
+                        f"{verdict.of:10} {m}\n           {verdict.why}, {time.monotonic() - began:.1f} s", flush=True
+                    )
+
+    running = [0]
+    with ThreadPoolExecutor(jobs) as pool:
+        for job in [pool.submit(work, bench) for bench in free]:
+            job.result()
+    for bench in free:
+        bench.warm.close()
+    survived = [m for m, verdict in said if verdict.of == "SURVIVED"]
+    equivalent = sum(verdict.of == "equivalent" for _, verdict in said)
+    real = len(said) - equivalent
+    percent = 100 * len(survived) / max(1, real)
+    print(
+        f"\n{len(said)} mutants: {real - len(survived)} killed, {equivalent} equivalent, {len(survived)} survived, "
+        f"{percent:.1f} % of {real}, {time.monotonic() - start:.0f} s"
+    )
+    for m in survived:
+        print(f"survived: {m}")
+    return percent > at_most

@@ -1,0 +1,625 @@
+# ruff: noqa: E501 (a table)
+"""The rules of Linux that vnic follows, one table: where Linux has it, what it was compared with, what proves it.
+
+``scripts/conformance`` runs the proofs and prints the table (docs/linux.md has it too); ``scripts/mutate`` turns each
+rule that has a mutant the wrong way round in the C and wants to see a proof of it fail.
+"""
+
+import re
+from dataclasses import dataclass
+
+LIVE = "live kernel"  # the running kernel is asked in the test; where it cannot be, its recorded answers stand in
+RECORDED = "recorded"  # what a 6.18 kernel delivered, written down
+WRITTEN = "written rule"  # the kernel cannot be asked: its source says so
+
+GRO, KERNEL, NAPI = "tests/softnet/test_gro.py", "tests/softnet/test_gro_kernel.py", "tests/softnet/test_napi.py"
+RUN, BACKLOG, RFS = "tests/softnet/test_net_rx_action.py", "tests/softnet/test_backlog.py", "tests/softnet/test_rfs.py"
+RECORDED_ANSWERS = ("tests/softnet/test_gro_kernel.py::test_the_recorded_kernels_answers",)
+UDP, INET = "tests/softnet/test_gro_udp.py", "tests/softnet/test_gro_inet.py"
+LIMITS, WHY = "tests/why/test_limits.py", "tests/why/test_why.py"
+FRAG, FRAG4, FRAG6 = (
+    "tests/inet/test_inet_fragment.py",
+    "tests/inet/test_ip_fragment.py",
+    "tests/inet/test_reassembly.py",
+)
+MANY = f"{FRAG}::test_as_many_datagrams_as_there_is_room_for_do_not_get_mixed_up"
+DEV, TCP4, UDP4 = "net/core/dev.c", "net/ipv4/tcp_offload.c", "net/ipv4/udp_offload.c"
+IP4, IP6, GROC = "net/ipv4/af_inet.c", "net/ipv6/ip6_offload.c", "net/core/gro.c"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One place in csrc/, and how it would be wrong."""
+
+    file: str
+    good: str
+    wrong: str
+    tests: tuple[str, ...] = ()
+    """Those that are to notice; none given: the rule's proofs."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One sentence, and its proofs (pytest's arguments)."""
+
+    name: str
+    linux: str
+    truth: str
+    tests: tuple[str, ...]
+    mutants: tuple[Mutant, ...] = ()
+    rows: tuple[str, ...] = ()
+    """Rows of test_gro.py's table that are about it."""
+
+    def proves(self, node: str) -> bool:
+        """Is this test (a pytest node) one of its proofs?"""
+        row = re.fullmatch(r"tests/softnet/test_gro\.py::test_(?:linux_6_18|a_card_that)\w*\[v[46] (.*)\]", node)
+        if row and row[1] in self.rows:
+            return True
+        return any(node == t or node.startswith((t + "::", t + "[")) for t in self.tests)
+
+
+def _moments(*rows: str) -> tuple[str, ...]:
+    """Tables of moments, by their names."""
+    return tuple(f"{NAPI}::test_moment_by_moment[{row}]" for row in rows)
+
+
+def _gro(name: str, linux: str, *mutants: Mutant, tests: tuple[str, ...] = (), rows: tuple[str, ...] = ()) -> Rule:
+    """A rule of GRO's that the kernel answers for: the table's rows go through it, and random batches."""
+    made = tuple(Mutant(m.file, m.good, m.wrong, m.tests or tests or (GRO,)) for m in mutants)
+    return Rule(
+        f"GRO: {name}", linux, LIVE, (f"{KERNEL}::test_the_whole_table_is_the_running_kernels", *tests), made, rows
+    )
+
+
+def _frag(name: str, linux: str, *mutants: Mutant) -> Rule:
+    """A rule of reassembly that the kernel answers for; random batches go through it."""
+    return Rule(f"fragments: {name}", linux, LIVE, (FRAG4, FRAG6), mutants)
+
+
+RULES = (
+    # ---- GRO: who belongs together ----
+    _gro(
+        "packets of a flow have both MAC addresses and the EtherType in common", f"{GROC} gro_list_prepare()",
+        Mutant("gro.c", "mac_equal(gro_mac_header(p), mac)", "1"),
+        rows=("source MAC", "not for us: merged all the same"),
+    ),
+    _gro(
+        "they have both addresses, the protocol and both ports in common", f"{IP4}, {TCP4}",
+        Mutant("gro.c", "load32(gro_mac_header(l->skb[i]) + off) == ports", "1"),
+        Mutant("gro_inet.c", "load64(ip2 + 12) == load64(ip + 12) && ip2[9] == ip[9]", "1", RECORDED_ANSWERS),
+        rows=("source address", "destination address", "interleaved", "8 flows"),
+    ),
+    _gro(
+        "IPv6: the flow label, and extension headers byte by byte", f"{IP6} ipv6_gro_receive()",
+        Mutant("gro_inet.c", "& 0xffff0ff0)", "& 0xf0)"),
+        Mutant("gro_inet.c", "memcmp(ip + 8, ip2 + 8, len - 8) == 0", "memcmp(ip + 8, ip2 + 8, 32) == 0"),
+        rows=("flow label", "ip_v6ext_same", "ip_v6ext_diff", "extension header on one"),
+    ),
+    _gro(
+        "8 packets are held in a bucket; a ninth flow sends the oldest up", f"{GROC} dev_gro_receive()",
+        Mutant("gro.c", "if (l->count == MAX_GRO_SKBS) {", "if (l->count == MAX_GRO_SKBS - 1) {"),
+        Mutant("gro.c", "struct sk_buff *oldest = l->skb[0];\n\n\t\t\tlist_del(l, 0);",
+               "struct sk_buff *oldest = l->skb[7];\n\n\t\t\tlist_del(l, 7);"),
+        rows=("8 flows", "9 flows", "capacity 8", "capacity 9"),
+    ),
+    # ---- GRO: what is refused, and whether it overtakes ----
+    _gro(
+        "IP options are refused at once, and overtake what is held", f"{IP4} inet_gro_receive()",
+        Mutant("gro.c", "		held = 0;\n", "		held = 0;\n		flush_bucket(n, b, 0, GRO_COMPLETE);\n"),
+        rows=("ip_opt", "ip_opt on both"),
+    ),
+    _gro(
+        "so are fragments", f"{IP4} inet_gro_receive()",
+        Mutant("gro_inet.c", "frag & 0x3fff || ip_fast_csum", "ip_fast_csum"),
+        rows=("ip_frag4", "ip_frag6", "fragment header overtakes"),
+    ),
+    _gro(
+        "so is a wrong IP header checksum", f"{IP4} inet_gro_receive()",
+        Mutant("gro_inet.c", " || ip_fast_csum(ip, 20) != 0)", ")"),
+        rows=("ip_csum",),
+    ),
+    _gro(
+        "so is a wrong transport checksum", f"{TCP4} tcp4_gro_receive()",
+        Mutant("gro_inet.c", "(skb_checksum(skb, off - ETH_HLEN, len, gro_pseudo(skb, len, proto))) != 0)",
+               "(skb_checksum(skb, off - ETH_HLEN, len, gro_pseudo(skb, len, proto))) > 0xffff)"),
+        rows=("tcp_csum: the bad one overtakes", "tcp_csum, first", "data, a bad copy, data"),
+    ),
+    _gro(
+        "padding and the reserved bit forbid to merge, but keep the order", f"{IP4} inet_gro_receive()",
+        Mutant("gro_inet.c", "skb->gro_flush |= be16(ip + 2) != gro_len(skb, off) || frag & 0x8000;", ""),
+        Mutant("gro.c", "	if (skb->gro_flush)\n		return GRO_PADDED;\n", ""),
+        rows=("padded: refused, but in order", "reserved bit: refused, but in order", "1 byte, padded to 60"),
+    ),
+    _gro(
+        "TTL, TOS and DF must not change", f"{GROC} inet_gro_flush()",
+        Mutant("gro_inet.c", "ip[8] != ip2[8] || ip[1] != ip2[1]", "ip[1] != ip2[1]"),
+        Mutant("gro_inet.c", "ip[8] != ip2[8] || ip[1] != ip2[1]", "ip[8] != ip2[8]"),
+        Mutant("gro_inet.c", " || (ip[6] ^ ip2[6]) & 0x40)", ")"),
+        rows=("ip_ttl", "ip_tos", "ip_ecn", "DF"),
+    ),
+    _gro(
+        "IPv6: nor the traffic class and the hop limit", f"{GROC} ipv6_gro_flush()",
+        Mutant("gro_inet.c", "& 0xf00f || ip[7] != ip2[7]", "& 0xf00f"),
+        Mutant("gro_inet.c", "(load16(ip) ^ load16(ip2)) & 0xf00f || ip[7]", "ip[7]"),
+        rows=("traffic class", "hop limit"),
+    ),
+    _gro(
+        "IP ids count up, or are all the same (with or without DF since 6.18)", f"{GROC} inet_gro_flush()",
+        Mutant("gro_inet.c", "		p->gro_fixed_id |= level;\n", "		;\n"),
+        Mutant("gro_inet.c", "? GRO_IP_ID : GRO_HOLDS", "? GRO_HOLDS : GRO_HOLDS"),
+        rows=("ip_id_df1_inc", "ip_id_df1_fixed", "ip_id_df0_inc", "ip_id_df0_fixed", "ip_id_df1_inc_fixed", "ip_id_df1_fixed_inc", "id gap", "id wraps", "id goes back"),
+    ),
+    _gro(
+        "the TCP flags must be equal, FIN and PSH aside", f"{TCP4} tcp_gro_receive()",
+        Mutant("gro_tcp.c", "word &= ~((u32)except << 8);", "word &= ~0xff00u;"),
+        rows=("ECE on the second", "ECE on both", "no ACK flag", "AE", "urg_ptr without URG"),
+    ),
+    _gro(
+        "so must the window", f"{TCP4} tcp_gro_receive()",
+        Mutant("gro_tcp.c", "word &= ~((u32)except << 8);", "word &= 0xffff & ~((u32)except << 8);"),
+        rows=("window",),
+    ),
+    _gro(
+        "and the acknowledgement", f"{TCP4} tcp_gro_receive()",
+        Mutant("gro_tcp.c", "	if (load32(th + 8) != load32(th2 + 8))\n		return GRO_ACK;\n", ""),
+        rows=("ack number", "ack"),
+    ),
+    _gro(
+        "and the options, timestamps too", f"{TCP4} tcp_gro_receive()",
+        Mutant("gro_tcp.c", "options_differ(th + 20, th2 + 20, thlen - 20) ? GRO_OPTIONS : GRO_HOLDS", "GRO_HOLDS"),
+        rows=("tcp_ts", "tcp_opt"),
+    ),
+    _gro(
+        "a segment with CWR joins nothing", f"{TCP4} tcp_gro_receive(), 6.15 to 6.19",
+        Mutant("gro_tcp.c", "th[13] & CWR && !h->gro_cwr", "0"),
+        rows=("flags_cwr", "CWR on both", "plain data after CWR"),
+    ),
+    _gro(
+        "a segment has to be the next in sequence", f"{TCP4} tcp_gro_receive()",
+        Mutant("gro_tcp.c", "skb->seq != p->end_seq", "0"),
+        rows=("data_same", "tcp_seq", "seq reversed", "seq wraps"),
+    ),
+    _gro(
+        "it must not be longer than the first", f"{TCP4} tcp_gro_receive()",
+        Mutant("gro_tcp.c", "len - 1 >= p->gso_size", "!len"),
+        rows=("data_sml_lrg",),
+    ),
+    # ---- GRO: what ends a hold ----
+    _gro(
+        "a shorter segment joins and is the last", f"{TCP4} tcp_gro_receive()",
+        Mutant("gro_tcp.c", "force = len < mss || flags", "force = !len || flags"),
+        rows=("data_lrg_sml", "large, small, large", "data_lrg_1byte"),
+    ),
+    _gro(
+        "so does one with PSH or FIN", f"{TCP4} tcp_gro_receive()",
+        Mutant("gro_tcp.c", "flags & (URG | PSH | RST | SYN | FIN);", "flags & (URG | RST | SYN | FIN);"),
+        rows=("flags_psh", "FIN on the second of three", "FIN first", "PSH first", "flags_syn", "flags_rst", "flags_urg", "SYN first"),
+    ),
+    _gro(
+        "an ACK without data is never held, and flushes what is held of its flow", f"{TCP4} tcp_gro_receive()",
+        Mutant("gro_tcp.c", "thlen, len, mss = 1;", "thlen, len, mss = 0;"),
+        rows=("ack", "pure ack between data", "flags_syn"),
+    ),
+    _gro(
+        "a merged packet stays below gro_max_size, counted from the IP header", f"{GROC} skb_gro_receive()",
+        Mutant("gro.c", "if (len >= limit ||", "if (len > limit ||"),
+        rows=("large_max", "large_rem", "46 x 1448 with timestamps"),
+        tests=(f"{GRO}::test_a_packet_stays_below_gro_max_size",),
+    ),
+    _gro(
+        "beyond 64 KB only TCP, with a jumbo payload header in IPv6", f"{GROC} skb_gro_receive(), {IP6} ipv6_gro_complete()",
+        Mutant("gro_inet.c", "		insert_jumbo(skb, off, len - 40); /* once at most: may_be_big() */\n", "		store16(ip + 4, 0);\n"),
+        Mutant("gro.c", "return !(p->flags & SKB_UDP) && !in_ipv6", "return !in_ipv6", RECORDED_ANSWERS),
+        tests=(f"{GRO}::test_big_tcp_over_ipv6_has_a_jumbo_payload_header", f"{GRO}::test_big_tcp_over_ipv4_says_0", RECORDED_ANSWERS[0]),
+    ),
+    # ---- GRO: what goes up ----
+    _gro(
+        "the first header speaks for all: lengths, and FIN and PSH of any", f"{TCP4} tcp_gro_complete()",
+        Mutant("gro_tcp.c", "		th2[13] |= th[13] & (FIN | PSH);\n", "		;\n"),
+        Mutant("gro_inet.c", "	set_length(skb, skb->gro_outer);\n", ""),
+        tests=(f"{GRO}::test_the_merged_header_speaks_for_all", f"{GRO}::test_the_merged_ipv6_header_speaks_for_all"),
+    ),
+    _gro(
+        "the checksum of a merged packet is the pseudo header's sum", f"{TCP4} tcp_gro_complete()",
+        Mutant("gro_tcp.c", "store16(th + 16, (u16)~csum_fold(", "store16(th + 16, (u16)csum_fold("),
+        tests=(f"{GRO}::test_the_merged_header_speaks_for_all",),
+    ),
+    _gro(
+        "one tunnel is looked through, each header's ids by themselves", f"{IP4} ipip_gro_receive()",
+        Mutant("gro_inet.c", "(proto != IPIP && proto != IPV6) || skb->gro_inner", "proto != IPIP && proto != IPV6",
+               (INET,)),
+        Mutant("gro_inet.c", "inner = level_flush(p, skb, skb->gro_inner, 2);", "inner = level_flush(p, skb, skb->gro_inner, 1);", (INET,)),
+        tests=(INET,),
+    ),
+    Rule(
+        "GRO: frames with equal VLAN tags merge, others do not", "net/8021q/vlan_core.c vlan_gro_receive()", WRITTEN, (INET,),
+        (Mutant("gro_inet.c", "load32(gro_mac_header(p) + off) == load32(tag)", "1"),),
+    ),
+    _gro(
+        "UDP only if a socket has UDP_GRO, or forwarding or lists are on", f"{UDP4} udp_gro_receive()",
+        Mutant("gro_udp.c", "return !sk && h->gro_udp_fwd ? SEGMENTS : NORMAL;", "return SEGMENTS;"),
+        Mutant("gro_udp.c", "return !sk && h->gro_udp_fwd", "return h->gro_udp_fwd"),
+        tests=(UDP,),
+    ),
+    _gro(
+        "datagrams of one length, a shorter one is the last, 64 at most", f"{UDP4} udp_gro_receive_segment()",
+        Mutant("gro_udp.c", "skb->gso_size == p->gso_size && p->segs < UDP_GRO_CNT_MAX", "skb->gso_size == p->gso_size",
+               ("tests/softnet/test_gro_flows.py",)),
+        Mutant("gro_udp.c", "if (!why && skb->gso_size == p->gso_size && p->segs", "if (!why && p->segs"),
+        Mutant("gro_udp.c", "skb->gso_size > p->gso_size ? GRO_LONGER : GRO_HOLDS", "GRO_HOLDS"),
+        tests=(UDP,),
+    ),
+    _gro(
+        "a datagram without a checksum is never merged", f"{UDP4} udp_gro_receive_segment()",
+        Mutant("gro_udp.c", "if (load16(uh + 6) == 0 || ulen <= 8", "if (ulen <= 8"),
+        tests=(UDP,),
+    ),
+    _gro(
+        "a list keeps each segment's header, and PSH joins no others", f"{TCP4}, {GROC} skb_gro_receive_list()",
+        Mutant("gro_tcp.c", "	if (th[13] != th2[13])\n		return GRO_FLAGS;\n", ""),
+        Mutant("gro_tcp.c", "pp ? (*pp)->flags & SKB_FLIST :", ""),
+        tests=("tests/softnet/test_gro_tcp.py",),
+    ),
+    # ---- GRO: when held packets leave ----
+    Rule(
+        "GRO: a full poll flushes all at HZ < 1000, what is older than the jiffy at 1000", f"{DEV} __napi_poll()", LIVE,
+        (f"{GRO}::test_a_full_poll_flushes_all_below_1000_hz", f"{KERNEL}::test_the_whole_table_is_the_running_kernels"),
+        (Mutant("napi.c", "n->host->hz >= 1000, GRO_FULL_POLL);", "1, GRO_FULL_POLL);", (GRO,)),),
+    ),
+    Rule(
+        "GRO: age is the first packet's jiffy, and is looked at after receiving", f"{GROC} gro_flush()", LIVE,
+        (f"{GRO}::test_age_is_looked_at_after_receiving",
+         f"{KERNEL}::test_age_is_looked_at_after_receiving_as_in_the_running_kernel"),
+        (Mutant("gro.c", "if (flush_old && skb->gro_age == (u32)jiffies(n->sd))", "if (flush_old)", (GRO,)),),
+    ),
+    Rule(
+        "GRO: packets go up in lists of gro_normal_batch segments", f"{GROC} gro_normal_one()", WRITTEN,
+        (f"{GRO}::test_the_list_goes_up_when_it_speaks_for_gro_normal_batch_segments",),
+        (Mutant("gro.c", "	COUNT(n->rx_count, segs);\n", "	COUNT(n->rx_count, 1);\n"),),
+    ),
+    Rule(
+        "GRO: the bucket is the low 3 bits of the card's hash, buckets are flushed in order", GROC, WRITTEN,
+        (f"{GRO}::test_the_cards_hash_spreads_flows_over_eight_buckets",),
+        (Mutant("gro.c", "u32 b = skb->hash & (GRO_HASH_BUCKETS - 1);", "u32 b = skb->hash >> 29;"),),
+    ),
+    # ---- NAPI ----
+    Rule(
+        "NAPI: a request while somebody polls leaves MISSED, and is made good by one more poll", f"{DEV} napi_schedule_prep()",
+        WRITTEN, (f"{NAPI}::test_one_request_is_granted_the_next_is_missed", f"{NAPI}::test_a_missed_request_schedules_once_more_and_keeps_the_interrupt_off",
+         *_moments("a request in the middle of a poll is made good by one more", "that poll finds nothing: no timeout, all of GRO goes", "a request in the middle of a threaded poll")),
+        (Mutant("napi.c", "		n->state |= NAPI_STATE_MISSED;\n", ""),
+         Mutant("napi.c", "	if (n->state & NAPI_STATE_MISSED) {", "	if (0) {")),
+    ),
+    Rule(
+        "NAPI: the watchdog never leaves MISSED", f"{DEV} napi_watchdog()", WRITTEN, (f"{NAPI}::test_the_watchdog_never_leaves_missed",),
+        (Mutant("napi.c", "if (!(n->state & (NAPI_STATE_DISABLE | NAPI_STATE_SCHED))) {", "n->state |= NAPI_STATE_MISSED;\n	if (!(n->state & (NAPI_STATE_DISABLE | NAPI_STATE_SCHED))) {"),),
+    ),
+    Rule(
+        "NAPI: gro_flush_timeout holds only what GRO holds; without work all is flushed", f"{DEV} napi_complete_done()",
+        WRITTEN, (f"{NAPI}::test_completions_in_a_row", f"{NAPI}::test_the_timer_stands_in_for_the_interrupt",
+         f"{NAPI}::test_packets_go_up_and_interrupts_come_as_the_model_says",
+         *_moments("gro_flush_timeout alone: the interrupt is on, the timer flushes", "nothing is held: no timer, whatever the timeout", "that poll finds nothing: no timeout, all of GRO goes")),
+        (Mutant("napi.c", "		if (n->gro_bitmask)\n			timeout =", "		timeout ="),
+         Mutant("napi.c", "napi_gro_flush(n, timeout != 0, GRO_COMPLETE);", "napi_gro_flush(n, 0, GRO_COMPLETE);")),
+    ),
+    Rule(
+        "NAPI: napi_defer_hard_irqs keeps the interrupt off for so many empty polls, only with a timeout",
+        f"{DEV} napi_complete_done()", WRITTEN, (f"{NAPI}::test_completions_in_a_row", f"{NAPI}::test_the_timer_stands_in_for_the_interrupt",
+         f"{NAPI}::test_packets_go_up_and_interrupts_come_as_the_model_says",
+         *_moments("deferred: so many empty polls by timer, then the interrupt", "deferral without a timeout has no effect")),
+        (Mutant("napi.c", "		if (timeout)\n			unmask = 0;", "		unmask = 0;"),
+         Mutant("napi.c", "		n->defer_hard_irqs_count--;\n", "")),
+    ),
+    Rule(
+        "NAPI: a missed request starts no timer", f"{DEV} napi_complete_done()", WRITTEN, (f"{NAPI}::test_a_missed_request_starts_no_timer",),
+        (Mutant("napi.c", "	if (n->state & NAPI_STATE_MISSED) {\n", "	if (timeout)\n		napi_timer_start(n, timeout);\n	if (n->state & NAPI_STATE_MISSED) {\n"),),
+    ),
+    Rule(
+        "NAPI: who is to be disabled completes after a full poll, though there is more", f"{DEV} __napi_poll()", WRITTEN, (f"{NAPI}::test_disabling_is_a_state_and_waits_for_whoever_polls", *_moments("disabled in the middle of a poll")),
+        (Mutant("napi.c", "	if (unlikely(n->state & NAPI_STATE_DISABLE)) {", "	if (0) {"),),
+    ),
+    Rule(
+        "NAPI: a threaded one is polled by its task: no softirq, no budget, an IPI after each poll",
+        f"{DEV} napi_threaded_poll_loop()", WRITTEN, (
+            *_moments("threaded: a task polls, the softirq has nothing to do", "threaded: no budget and no time limit", "threaded: the timer wakes the task", "threaded: an IPI after each poll", "threaded, steered to its own CPU: the backlog is the softirq's", "a request in the middle of a threaded poll"),
+        ),
+        (Mutant("napi.c", "	if (n->host->threaded)\n", "	if (0)\n"),
+         Mutant("napi.c", "	net_rps_send_ipi(sd);\n	if (!(n->state & NAPI_STATE_SCHED_THREADED))", "	if (!(n->state & NAPI_STATE_SCHED_THREADED))")),
+    ),
+    Rule(
+        "NAPI: a busy reader takes it, keeps the interrupt off, and polls once more when it lets go",
+        f"{DEV} napi_busy_loop(), busy_poll_stop()", WRITTEN, ("tests/softnet/test_busy_poll.py",),
+        (Mutant("napi.c", "(NAPI_STATE_NPSVC | NAPI_STATE_IN_BUSY_POLL)", "(NAPI_STATE_NPSVC)"),
+         Mutant("busy_poll.c", "~(u32)(NAPI_STATE_MISSED | NAPI_STATE_IN_BUSY_POLL)", "~(u32)(NAPI_STATE_IN_BUSY_POLL)")),
+    ),
+    # ---- net_rx_action, softirq ----
+    Rule(
+        "net_rx_action: budget and time are looked at after each poll; so it can be overshot", f"{DEV} net_rx_action()", WRITTEN, (RUN, *_moments("the time limit is two jiffies of 4 ms", "the budget is spent: a squeeze, and the rest in the next run")),
+        (Mutant("net_rx_action.c", "if (sd->budget <= 0 ||", "if (sd->budget < 0 ||", (RUN,)),
+         Mutant("net_rx_action.c", " || jiffies(sd) >= sd->deadline)", ")", (RUN,)),
+         Mutant("net_rx_action.c", "sd->budget > 0);", "sd->budget <= 0);", (f"{LIMITS}::test_time_squeeze_is_either_the_budget_s_or_the_time_s",))),
+    ),
+    Rule(
+        "net_rx_action: a squeeze counts though nothing is left", f"{DEV} net_rx_action()", WRITTEN, (f"{RUN}::test_who_is_polled_in_which_run", f"{RUN}::test_the_time_limit_is_in_jiffies", *_moments("a squeeze counts though nothing is left")),
+        (Mutant("net_rx_action.c", "			COUNT(sd->time_squeeze, 1);\n", "			COUNT(sd->time_squeeze, sd->list || sd->repoll);\n", (RUN,)),),
+    ),
+    Rule(
+        "net_rx_action: a NAPI is polled once a run; then the rest, the new ones, and those that want more", f"{DEV} net_rx_action()",
+        WRITTEN, (RUN,),
+        (Mutant("net_rx_action.c", "			list_append(&sd->repoll, &sd->repoll_tail, n);", "			list_append(&sd->list, &sd->list_tail, n);"),),
+    ),
+    Rule(
+        "softirqs are restarted 10 times or for 2 ms, or until a task is due; then ksoftirqd has them", "kernel/softirq.c handle_softirqs()", WRITTEN,
+        ("tests/softnet/test_softirq.py", *_moments("ten rounds, then ksoftirqd", "or 2 ms, which is a jiffy at 250 Hz")),
+        (Mutant("softirq.c", "#define MAX_SOFTIRQ_RESTART 10", "#define MAX_SOFTIRQ_RESTART 11", ("tests/softnet/test_softirq.py",)),
+         Mutant("softirq.c", "if (jiffies(sd) >= sd->softirq_end ||", "if (", ("tests/softnet/test_softirq.py",)),
+         Mutant("softirq.c", "need_resched(sd) || !--sd", "!--sd", ("tests/softnet/test_softirq.py",)),
+         Mutant("softirq.c", "else if (!sd->softirq_restarts)", "else if (sd->softirq_restarts)", (LIMITS,))),
+    ),
+    # ---- RPS, RFS, backlog, flow limit ----
+    Rule(
+        "RPS: cpus[(hash * n) >> 32]", f"{DEV} get_rps_cpu()", WRITTEN, ("tests/softnet/test_rps.py::test_the_hash_as_a_fraction_picks_from_the_mask", "tests/softnet/test_rps.py::test_the_map_has_the_masks_cpus_that_exist"),
+        (Mutant("rps.c", "(u64)hash * n >> 32]", "hash % n]"),),
+    ),
+    Rule(
+        "RPS: what goes together, what stays: directions, fragments, labels, tags, tunnels", "net/core/flow_dissector.c", LIVE,
+        ("tests/softnet/test_rps_kernel.py", "tests/softnet/test_flow_dissector.py"),
+        (Mutant("flow_dissector.c", "bool swap = memcmp(src, src + len, len) > 0;", "bool swap = false;", ("tests/softnet/test_flow_dissector.py",)),
+         Mutant("flow_dissector.c", "	if (d->k->flow_label) /*", "	if (0) /*", ("tests/softnet/test_rps_kernel.py",)),
+         Mutant("flow_dissector.c", "return be16(ip + 6) & 0x3fff ? 0 :", "return 0 ? 0 :", ("tests/softnet/test_flow_dissector.py",))),
+    ),
+    Rule(
+        "backlog: it takes packets while it holds <= netdev_max_backlog, so limit + 1, besides what is in work", f"{DEV} enqueue_to_backlog()",
+        WRITTEN, (f"{BACKLOG}::test_drops_begin_at_limit_plus_one_and_are_charged_to_the_target", f"{BACKLOG}::test_a_limit_of_0_lets_one_in",
+         f"{BACKLOG}::test_a_stalled_cpu_drops_as_the_model_says"),
+        (Mutant("backlog.c", "target->input_qlen > sd->host->netdev_max_backlog", "target->input_qlen >= sd->host->netdev_max_backlog"),
+         Mutant("backlog.c", "max_u32(sd->input_qlen_max, sd->input_qlen);", "sd->input_qlen;", (LIMITS,))),
+    ),
+    Rule(
+        "backlog: a drop is charged to the target", f"{DEV} enqueue_to_backlog()", WRITTEN, (f"{BACKLOG}::test_drops_begin_at_limit_plus_one_and_are_charged_to_the_target",
+         f"{BACKLOG}::test_an_overloaded_cpu_loses_only_what_is_its_own_and_reorders_nothing"),
+        (Mutant("backlog.c", "		COUNT(target->dropped, 1);\n", "		COUNT(sd->dropped, 1);\n"),),
+    ),
+    Rule(
+        "backlog: one IPI, when its queue was empty and it does not work; received_rps counts those", f"{DEV} napi_schedule_rps()", WRITTEN,
+        (f"{BACKLOG}::test_who_finds_the_queue_empty_calls_the_target_once", "tests/softnet/test_rps.py::test_one_ipi_per_target_for_a_run_of_net_rx_action",
+         *_moments("in the softirq: an IPI after each run")),
+        (Mutant("backlog.c", "if (!target->input_qlen && !(target->backlog.state & NAPI_STATE_SCHED)) {", "if (!target->input_qlen) {"),
+         Mutant("softirq.c", "		COUNT(sd->received_rps, 1);\n", "		COUNT(sd->received_rps, sd->input_qlen);\n")),
+    ),
+    Rule(
+        "backlog: the head counter, which RFS compares, moves when a poll ends", f"{DEV} process_backlog()", WRITTEN, (f"{BACKLOG}::test_the_head_counter_follows_the_tail_counter",),
+        (Mutant("backlog.c", "sd->input_queue_head + napi->work);", "sd->input_queue_head + 1);"),),
+    ),
+    Rule(
+        "RFS: a flow moves only when its old CPU took all it had queued there", f"{DEV} get_rps_cpu()", WRITTEN, (f"{RFS}::test_it_moves_only_when_its_old_cpu_has_taken_all", f"{RFS}::test_it_steers_as_the_model_does",
+         f"{RFS}::test_no_flow_is_ever_reordered_while_it_moves", f"{RFS}::test_without_the_rule_flows_are_reordered",
+         f"{RFS}::test_the_counters_wrap"),
+        (Mutant("rfs.c", "- READ_ONCE(f->last_qtail)) >= 0;", "- READ_ONCE(f->last_qtail)) >= -1000000;"),
+         Mutant("backlog.c", "		rfs_queued(sd->host, skb->rflow, target->input_queue_tail);\n", "		;\n")),
+    ),
+    Rule(
+        "RFS: an entry of another flow is told by its upper bits", f"{DEV} get_rps_cpu()", WRITTEN, (f"{RFS}::test_another_flow_with_the_same_entry_is_told_by_its_upper_bits", f"{RFS}::test_it_steers_as_the_model_does",
+         f"{RFS}::test_a_reader_draws_its_flow"),
+        (Mutant("rfs.c", "if ((ident ^ hash) & ~h->rps_cpu_mask)", "if (0)"),),
+    ),
+    Rule(
+        "RFS: only sockets with a peer record where they read", "include/net/rps.h sock_rps_record_flow()", WRITTEN, (f"{RFS}::test_a_connected_datagram_socket_draws_too_and_one_that_is_not_does_not",),
+        (Mutant("sock.c", "&& (sk->rport || sk->type == SOCK_TCP))", ")"),),
+    ),
+    Rule(
+        "flow limit: of the last 128 packets more than 64, once the queue is half full", f"{DEV} skb_flow_limit()", WRITTEN,
+        ("tests/softnet/test_flow_limit.py",),
+        (Mutant("flow_limit.c", "#define FLOW_LIMIT_HISTORY 128", "#define FLOW_LIMIT_HISTORY 256"),
+         Mutant("flow_limit.c", "netdev_max_backlog >> 1)", "netdev_max_backlog)"),
+         Mutant("flow_limit.c", "	COUNT(sd->flow_limit_frames, skb->segs);\n", "	;\n", (LIMITS, WHY))),
+    ),
+    Rule(
+        "flow limit: by the table of the CPU that enqueues", f"{DEV} skb_flow_limit()", WRITTEN, ("tests/softnet/test_flow_limit.py",),
+        (Mutant("backlog.c", "skb_flow_limit(sd, skb, target->input_qlen)", "skb_flow_limit(target, skb, target->input_qlen)"),),
+    ),
+    Rule(
+        "accelerated RFS: the card brings a flow to its reader's queue; idle filters expire", f"{DEV} set_rps_cpu(), rps_may_expire_flow()",
+        WRITTEN, ("tests/card/test_arfs.py",),
+        (Mutant("rfs.c", "unlikely(*h->dev.ntuple) ? steer_in_card(sd, skb, hash, cpu) : 0", "0"),
+         Mutant("rfs.c", "READ_ONCE(f->filter) != filter || !is_active(h, f, log);", "READ_ONCE(f->filter) != filter;"),
+         Mutant("rfs.c", "READ_ONCE(f->filter) != RPS_NO_FILTER && READ_ONCE(f->hash) != hash &&", "0 &&")),
+    ),
+    Rule(
+        "adaptive moderation: 64 interrupts a measurement; bytes, packets, then interrupts decide, by more than 10 %", "lib/dim/dim.c, net_dim.c",
+        WRITTEN, ("tests/driver/test_dim.py",),
+        (Mutant("dim.c", "100 * diff / before > 10;", "100 * diff / before >= 10;"),
+         Mutant("dim.c", "now->epms < before->epms ? BETTER : WORSE", "now->epms > before->epms ? BETTER : WORSE"),
+         Mutant("dim.c", "#define NEVENTS 64u", "#define NEVENTS 65u")),
+    ),
+    Rule(
+        "adaptive moderation: it walks, turns, parks on the top, rests after ten steps", "lib/dim/net_dim.c", WRITTEN, ("tests/driver/test_dim.py",),
+        (Mutant("dim.c", "d->steps_left > 1 && d->steps_right == 1", "d->steps_left > 0 && d->steps_right == 1"),
+         Mutant("dim.c", "#define TIRED_MAX (2 * DIM_PROFILES)", "#define TIRED_MAX (2 * DIM_PROFILES + 1)"),
+         Mutant("dim.c", "	if (where == DIM_PARKING_ON_TOP)\n		d->tired = 0;\n", "	d->tired = 0;\n"),
+         Mutant("dim.c", "if (was != DIM_PARKING_ON_TOP || d->tune != DIM_PARKING_ON_TOP)", "if (1)")),
+    ),
+    # ---- further up ----
+    Rule(
+        "the interrupt is enabled when all is polled, and then the driver looks again", "drivers/net", WRITTEN,
+        ("tests/driver/test_driver.py", "tests/card/test_card_and_driver.py"),
+        (Mutant("driver.c", "if (dq->unmask && virtqueue_enable_cb(&dq->vq) &&", "if (dq->unmask && virtqueue_enable_cb(&dq->vq) && 0 &&"),),
+    ),
+    Rule(
+        "taps see packets after GRO and RPS and before IP, those for other hosts too", f"{DEV} __netif_receive_skb_core()", WRITTEN,
+        ("tests/packet/test_af_packet.py", "tests/softnet/test_netif_receive_skb.py"),
+    ),
+    Rule(
+        "a packet socket's filter: which programs may run, and what they say of a packet", "net/core/filter.c", LIVE,
+        ("tests/packet/test_bpf.py",),
+        mutants=(
+            Mutant("bpf.c", "return a >> (by & 31);", "return by > 31 ? 0 : a >> by;"),
+            Mutant("bpf.c", "return skb->queue + 1u;", "return skb->queue;"),
+        ),
+    ),
+    Rule(
+        "the order of the IPv4 and IPv6 header checks, and the counter each hits", "net/ipv4/ip_input.c, net/ipv6/ip6_input.c",
+        WRITTEN, ("tests/inet/test_ip.py", "tests/inet/test_ipv6.py"),
+    ),
+    # ---- answers ----
+    Rule(
+        "ARP: who asks for us is answered and remembered; other packets update an entry that is there, and make none", "net/ipv4/arp.c arp_process()",
+        WRITTEN, ("tests/inet/test_arp.py", "tests/tap/test_namespaces.py"),
+        (Mutant("arp.c", "if (op == REQUEST && ours) {", "if (op == REQUEST) {", ("tests/inet/test_arp.py",)),
+         Mutant("arp.c", "answer ? NUD_REACHABLE : NUD_STALE, 0, 1);", "answer ? NUD_REACHABLE : NUD_STALE, 1, 1);", ("tests/inet/test_arp.py",)),
+         Mutant("arp.c", "op == REPLY && skb->pkt_type == PACKET_HOST;", "op == REPLY;", ("tests/inet/test_arp.py",)),
+         Mutant("arp.c", "		if ((u32)sip.lo) /* 0.0.0.0 asks", "		if (1) /* 0.0.0.0 asks", ("tests/inet/test_arp.py",))),
+    ),
+    Rule(
+        "neighbour discovery: hop limit 255; solicited and override as RFC 4861 has them; no entry without a question", "net/ipv6/ndisc.c",
+        WRITTEN, ("tests/inet/test_ndisc.py", "tests/tap/test_namespaces.py"),
+        (Mutant("ndisc.c", "return ip[7] == 255 && skb->len", "return skb->len", ("tests/inet/test_ndisc.py",)),
+         Mutant("ndisc.c", "unspecified ? 1u << 29 : 3u << 29", "3u << 29", ("tests/inet/test_ndisc.py",)),
+         Mutant("ndisc.c", "is_solicited ? NUD_REACHABLE : NUD_STALE, 0,", "is_solicited ? NUD_REACHABLE : NUD_STALE, 1,", ("tests/inet/test_ndisc.py",)),
+         Mutant("ndisc.c", "override || (n && n->state == NUD_INCOMPLETE));", "1);", ("tests/inet/test_ndisc.py",))),
+    ),
+    Rule(
+        "neighbours: three questions a second apart, then FAILED; STALE when used: DELAY, 5 s, PROBE by unicast", "net/core/neighbour.c", WRITTEN,
+        ("tests/inet/test_neigh.py",),
+        (Mutant("neigh.c", "if (n->probes >= SOLICITS)", "if (n->probes > SOLICITS)"),
+         Mutant("neigh.c", "now > n->confirmed + REACHABLE_NS)", "now > n->confirmed + 2 * REACHABLE_NS)"),
+         Mutant("neigh.c", "n->state == NUD_PROBE ? n->mac : NULL;", "NULL;"),
+         Mutant("neigh.c", "!override || now < n->updated + LOCK_NS)", "!override)")),
+    ),
+    Rule(
+        "neighbours: what waits is bounded by unres_qlen_bytes, the oldest go; a full table lets the longest unused go", "net/core/neighbour.c",
+        WRITTEN, ("tests/inet/test_neigh.py",),
+        (Mutant("neigh.c", "n->queue_bytes + bytes > QUEUE_BYTES", "n->queue_bytes > QUEUE_BYTES"),
+         Mutant("neigh.c", "if (!oldest || n->used < oldest->used)", "if (!oldest || n->used > oldest->used)")),
+    ),
+    Rule(
+        "ICMP errors: not about errors, groups, broadcasts, or nobody; as much of the packet as fits in 576 (IPv6: 1280) bytes", "net/ipv4/icmp.c, net/ipv6/icmp.c",
+        WRITTEN, ("tests/inet/test_icmp.py",),
+        (Mutant("icmp.c", "skb->pkt_type != PACKET_HOST || ", ""),
+         Mutant("icmp.c", "#define QUOTE4 576u", "#define QUOTE4 577u"),
+         Mutant("icmp.c", "#define QUOTE6 1280u", "#define QUOTE6 1279u"),
+         Mutant("icmp.c", "	if (is_error(quote, len, v6) || ", "	if (")),
+    ),
+    Rule(
+        "ICMP errors: six at once to a host, then one a second (IPv6: ten); 50 at once to all, then 1000 a second", "net/ipv4/icmp.c, inetpeer.c", WRITTEN,
+        ("tests/inet/test_icmp.py",),
+        (Mutant("icmp.c", "#define TOKENS_MAX 6u", "#define TOKENS_MAX 7u"),
+         Mutant("icmp.c", "	if (host)\n		global", "	if (0)\n		global"),
+         Mutant("icmp.c", "min_u64(l->credit + more, l->msgs_burst)", "l->msgs_burst")),
+    ),
+    Rule(
+        "a GSO frame is cut as the kernel cuts it: ids count up, PSH and FIN on the last, CWR on the first", "net/ipv4/tcp_offload.c, udp_offload.c",
+        LIVE, ("tests/wire/test_tap_vnet.py", "tests/wire/test_sender_offload.py"),
+        (Mutant("gso.c", "	if (!last)\n", "	if (0)\n"),
+         Mutant("gso.c", "	if (g->nth)\n", "	if (0)\n"),
+         Mutant("gso.c", "be16(ip + 4) + g->nth", "be16(ip + 4)")),
+    ),
+    # ---- fragments ----
+    _frag(
+        "a duplicate, or what lies inside adjacent ones that came in order, is dropped; any other overlap costs the datagram",
+        "net/ipv4/inet_fragment.c inet_frag_queue_insert()",
+        Mutant("frag_runs.c", "offset >= run->frag_offset && end <= run->frag_offset + run->len ? DUP_FRAG", "offset >= run->frag_offset ? DUP_FRAG"),
+        Mutant("frag_runs.c", "		if (offset < tail)\n			return FRAG_OVERLAP;\n", "		if (offset < tail)\n			return DUP_FRAG;\n"),
+        Mutant("frag_runs.c", "		if (offset == tail && q->last) {", "		if (0) {"),
+        Mutant("inet_fragment.c", "	if (why == DUP_FRAG) {", "	if (why == DUP_FRAG || why == FRAG_OVERLAP) {"),
+    ),
+    _frag(
+        "the last says how long the datagram is: nothing beyond it, and no other last; none is empty",
+        "net/ipv4/ip_fragment.c ip_frag_queue()",
+        Mutant("inet_fragment.c", "frag->more ? known && frag->end > q->len : ", "frag->more ? 0 : "),
+        Mutant("inet_fragment.c", "frag->end < q->len || (known && frag->end != q->len)", "(known && frag->end != q->len)"),
+        Mutant("inet_fragment.c", "return frag->end > frag->offset;", "return true;"),
+    ),
+    _frag(
+        "IPv4 cuts one that is not the last to a multiple of 8; IPv6 drops it, and one that goes beyond 65535",
+        "net/ipv4/ip_fragment.c, net/ipv6/reassembly.c",
+        Mutant("ip_fragment.c", "more ? end & ~7u : end", "end"),
+        Mutant("reassembly.c", "frag.more && frag.end & 7 ? 4 : 0;", "0;"),
+        Mutant("reassembly.c", "frag.end > 65535 ? off + 2 : ", ""),
+    ),
+    _frag(
+        "a datagram of more than 65535 bytes is dropped when it is whole, and one of contradicting ECN fields; CE is kept",
+        "net/ipv4/ip_fragment.c ip_frag_reasm(), ip_frag_ecn_table",
+        Mutant("ip_fragment.c", "ecn < 0 || total > 65535", "ecn < 0"),
+        Mutant("reassembly.c", "ecn < 0 || payload > 65535", "ecn < 0"),
+        Mutant("inet_fragment.c", "return seen == 1 ? 0 : -EINVAL;", "return 0;"),
+        Mutant("inet_fragment.c", "return seen & 8 ? 3 : 0;", "return 0;"),
+    ),
+    _frag(
+        "the key is (id, addresses, protocol), in IPv6 (id, addresses)", "net/ipv4/ip_fragment.c ip_find(), net/ipv6/reassembly.c fq_find()",
+        *(Mutant("inet_fragment.c", good, wrong, (MANY,)) for good, wrong in (
+            ("a->id == b->id && ", ""), (" && addr_equal(&a->src, &b->src) &&", " &&"), ("addr_equal(&a->dst, &b->dst);", "1;"))),
+        Mutant("ip_fragment.c", "		.proto = ip[9],\n", ""),
+        Mutant("reassembly.c", "		.id = be32(fh + 4),\n", "		.id = be32(fh + 4),\n		.proto = fh[0],\n"),
+    ),
+    _frag(
+        "IPv6: an atomic fragment waits for nothing; the first must have the transport's header; fragments of fragments are bad",
+        "net/ipv6/reassembly.c ipv6_frag_rcv(), ipv6frag_thdr_truncated()",
+        Mutant("reassembly.c", "	if (!(be16(fh + 2) & 0xfff9)) {", "	if (0) {"),
+        Mutant("reassembly.c", "	if (unlikely(first_too_short(skb, off)))", "	if (0)"),
+        Mutant("reassembly.c", "proto == 17 || proto == 58 ? 8 : 1;", "8;"),
+        Mutant("ipv6.c", "	if (proto == FRAGMENT) /* fragments of fragments: no */\n		proto = -(int)IPV6_BAD_EXTHDR;\n", ""),
+        Mutant("reassembly.c", "	*next = proto;\n", "	;\n"),
+    ),
+    Rule(
+        "fragments: none is taken while more than high_thresh waits", "net/ipv4/inet_fragment.c inet_frag_find()", WRITTEN,
+        (f"{FRAG}::test_no_fragment_is_taken_while_more_than_the_limit_waits", f"{FRAG}::test_a_low_limit_ends_as_in_the_model", f"{FRAG}::test_datagrams_without_a_fragment_count_and_are_bounded_too"),
+        (Mutant("inet_fragment.c", "f->mem > f->high_thresh)", "f->mem >= f->high_thresh)"),
+         Mutant("inet_fragment.c", "	f->mem += f->queue_size;\n", "	;\n"),
+         Mutant("inet_fragment.c", "	f->mem += truesize;\n", "	f->mem += len;\n"),
+         Mutant("inet_fragment.c", "		COUNT(f->refused, 1);\n", "		;\n", (LIMITS,))),
+    ),
+    Rule(
+        "fragments: a datagram has 30 s (IPv6: 60) from its first fragment on", "net/ipv4/inet_fragment.c inet_frag_create()", WRITTEN,
+        (f"{FRAG}::test_a_datagram_has_30_or_60_seconds_from_its_first_fragment_on", f"{FRAG}::test_any_order_of_arrivals_in_time_ends_as_in_the_model", f"{FRAG}::test_no_timer_is_left_of_what_became_whole"),
+        (Mutant("inet_fragment.c", "q->expires = sd->now + f->timeout_ns;", "q->expires = sd->now + f->timeout_ns + 1;"),
+         Mutant("inet_fragment.c", "	inet_frag_count(sd, f, FRAG_TIMEOUT);\n", "	;\n"),
+         Mutant("inet_fragment.c", "	q->meat += len;\n", "	q->meat += len;\n	q->expires = sd->now + f->timeout_ns;\n")),
+    ),
+    Rule(
+        "IPv4: more than 64 fragments of a sender between two of a datagram: it begins anew", "net/ipv4/ip_fragment.c ip_frag_too_far()", WRITTEN,
+        (f"{FRAG4}::test_what_waits_is_given_up_when_its_sender_sent_64_others_since", f"{FRAG4}::test_fragments_of_other_senders_do_not_count", f"{FRAG}::test_a_datagram_that_begins_anew_has_all_of_the_time_again", f"{FRAG}::test_any_order_of_arrivals_in_time_ends_as_in_the_model"),
+        (Mutant("ip_fragment.c", "q->rid - before > f->max_dist", "q->rid - before >= f->max_dist"),
+         Mutant("ip_fragment.c", "peer && peer->addr != addr;", "0;", (MANY,)),
+         Mutant("inet_fragment.c", "	age_list_del(sd, f, q);\n	age_list_add(sd, f, q);\n", "	;\n")),
+    ),
+    Rule(
+        "a datagram is queued while what is queued is <= rcvbuf (truesize), so one may overshoot", "net/ipv4/udp.c", WRITTEN,
+        ("tests/inet/test_udp.py", "tests/sock/test_sock.py"),
+        (Mutant("sock.c", "sk->rmem - READ_ONCE(sk->rfree) > sk->rcvbuf", "sk->rmem - READ_ONCE(sk->rfree) >= sk->rcvbuf"),
+         Mutant("sock.c", "	COUNT(sk->refused, skb->truesize);\n", "	;\n", (f"{LIMITS}::test_what_was_counted_says_how_much_is_enough",))),
+    ),
+    Rule(
+        "Toeplitz: Microsoft's eight vectors; queue = indir[hash & 127], entry i = i mod queues", "drivers/net", WRITTEN,
+        ("tests/card/test_rss.py",),
+        (Mutant("rss.c", "r->indir[hash & (RSS_INDIR_SIZE - 1)]", "r->indir[hash >> 25]"),),
+    ),
+    Rule(
+        "rx-flow-hash: TCP and UDP over IPv4 and IPv6 each have fields of their own; without ports a flow hashes as its fragments do", "include/uapi/linux/ethtool.h RXH_*", WRITTEN,
+        ("tests/card/test_rss.py::test_any_flow_hashes_as_the_model_says", "tests/linux/test_ethtool.py::test_what_is_hashed_of_a_type_of_flow", "tests/card/test_rss.py::test_everything_a_hash_depends_on_has_an_id_of_its_own"),
+        (Mutant("rss.c", "r->shaped |= r->left_out[type] != 0;", "r->shaped |= type < HASH_IPV6 && r->left_out[type] != 0;"),
+         Mutant("rss.c", "memset(input + addr_len, 0, addr_len);", "memset(input, 0, addr_len);"),
+         Mutant("rss.c", "memset(ports + 2, 0, 2);", "memset(ports, 0, 4);"),
+         Mutant("rss.c", "f->hash_report = addr_len == 4 ? HASH_IPV4 : HASH_IPV6;", ";"),
+         Mutant("rss.c", "static void rss_changed(struct rss *r)\n{\n	r->changes++;", "static void rss_changed(struct rss *r)\n{")),
+    ),
+    Rule(
+        "symmetric-xor: source ^ destination in the places of both, so both directions hash alike; fields come in pairs then", "net/ethtool/common.c ethtool_check_flow_types()", WRITTEN,
+        ("tests/card/test_rss.py::test_any_flow_hashes_as_the_model_says", "tests/card/test_rss.py::test_a_symmetric_hash_by_numbers", "tests/card/test_rss.py::test_a_fragment_of_a_symmetric_flow_hashes_its_addresses_symmetrically", "tests/linux/test_ethtool.py::test_a_symmetric_hash_takes_pairs_of_fields"),
+        (Mutant("rss.c", "x[i] = y[i] = x[i] ^ y[i];", "x[i] = y[i] = x[i] | y[i];"),
+         Mutant("rss.c", "xor_both(ports, ports + 2, 2);", ";"),
+         Mutant("rss.c", "r->shaped = r->symmetric;", "r->shaped = 0;")),
+    ),
+)  # fmt: skip
+
+
+def table() -> str:
+    """For docs/linux.md."""
+    rows = ["| rule | Linux | compared with | proof |", "|---|---|---|---|"]
+    for rule in RULES:
+        proofs = ", ".join(t.removeprefix("tests/").replace(".py::", " ").removesuffix(".py") for t in rule.tests)
+        if rule.rows:
+            proofs += "; in test_gro: " + ", ".join(rule.rows)
+        name = rule.name.replace("|", "\\|")
+        rows.append(f"| {name} | {rule.linux} | {rule.truth} | {proofs} |")
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,59 @@
+"""docs/why.md shows what the commands print. Run as a program, by the project's Python, this writes it anew."""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from overloads import burst, capture
+from paths import ROOT
+
+from vnic import Host
+from vnic.cli.main import main
+from vnic.counters import limits
+
+DOC = ROOT / "docs/why.md"
+BLOCK = re.compile(r"```\n\$ vnic ([^\n]*)\n(.*?)```", re.DOTALL)
+BURST = burst(2000)
+STEADY = burst(2000, 1000)
+OVERLOAD = burst(40_000, 400, flows=97, ports=range(5000, 5041))
+
+
+def answer(command):
+    """What it prints, in a directory with the captures."""
+    if command == "show limits":
+        with Host(cpus=4, sink=True) as host:
+            host.feed(BURST)
+            host.finish()
+            return limits.show(host, []).out
+    with tempfile.TemporaryDirectory() as tmp:
+        home = Path.cwd()
+        Path(tmp, "burst.pcap").write_bytes(capture(BURST))
+        Path(tmp, "steady.pcap").write_bytes(capture(STEADY))
+        Path(tmp, "overload.pcap").write_bytes(capture(OVERLOAD))
+        os.chdir(tmp)
+        try:
+            result = CliRunner().invoke(main, command.split())
+        finally:
+            os.chdir(home)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def written_anew(text):
+    return BLOCK.sub(lambda m: f"```\n$ vnic {m[1]}\n{answer(m[1])}```", text)
+
+
+@pytest.mark.skipif(
+    "VNIC_SITE" in os.environ, reason="ninety replays, with sanitizers three minutes; test_why has them too"
+)
+def test_the_page_shows_what_the_commands_print():
+    text = DOC.read_text()
+    assert len(BLOCK.findall(text)) == 6
+    assert written_anew(text) == text, "python tests/why/test_why_docs.py writes it anew"
+
+
+if __name__ == "__main__":
+    DOC.write_text(written_anew(DOC.read_text()))
