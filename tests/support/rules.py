@@ -1,11 +1,12 @@
 # ruff: noqa: E501 (a table)
 """The rules of Linux that vnic follows, one table: where Linux has it, what it was compared with, what proves it.
 
-``scripts/conformance`` runs the proofs and prints the table (docs/linux.md has it too); ``scripts/mutate`` turns each
+``scripts/conformance`` runs the proofs and prints the table (docs/linux/rules.md has it too); ``scripts/mutate`` turns each
 rule that has a mutant the wrong way round in the C and wants to see a proof of it fail.
 """
 
 import re
+import textwrap
 from dataclasses import dataclass
 
 LIVE = "live kernel"  # the running kernel is asked in the test; where it cannot be, its recorded answers stand in
@@ -613,13 +614,36 @@ RULES = (
 )  # fmt: skip
 
 
+AREAS = {
+    "GRO": ("GRO:",),
+    "Interrupts, softirqs, NAPI": ("NAPI:", "net_rx_action:", "softirqs", "adaptive moderation:", "the interrupt"),
+    "Steering: RSS, RPS, RFS, backlogs": (
+        "RPS:", "backlog:", "RFS:", "flow limit:", "accelerated RFS:", "Toeplitz:", "rx-flow-hash:", "symmetric-xor:",
+    ),
+    "Packet taps, IP and sockets": ("taps", "a packet socket", "the order of", "a GSO frame", "a datagram"),
+    "Neighbours and errors": ("ARP:", "neighbour discovery:", "neighbours:", "ICMP errors:"),
+    "Fragments": ("fragments:", "IPv4: more than 64 fragments"),
+}  # fmt: skip
+"""The tables of docs/linux/rules.md, and how the names of their rules begin."""
+
+
 def table() -> str:
-    """For docs/linux.md."""
-    rows = ["| rule | Linux | compared with | proof |", "|---|---|---|---|"]
-    for rule in RULES:
-        proofs = ", ".join(t.removeprefix("tests/").replace(".py::", " ").removesuffix(".py") for t in rule.tests)
-        if rule.rows:
-            proofs += "; in test_gro: " + ", ".join(rule.rows)
-        name = rule.name.replace("|", "\\|")
-        rows.append(f"| {name} | {rule.linux} | {rule.truth} | {proofs} |")
-    return "\n".join(rows) + "\n"
+    """Return the tables of docs/linux/rules.md: one for each area, with the proofs below it."""
+    numbered = list(enumerate(RULES, 1))
+    parts = []
+    for area, prefixes in AREAS.items():
+        rules = [(n, rule) for n, rule in numbered if rule.name.startswith(prefixes)]
+        rows = [f"| {n} | {r.name.replace('|', chr(92) + '|')} | {r.linux} | {r.truth} |" for n, r in rules]
+        parts.append("\n".join([f"## {area}", "", "| | rule | Linux | compared with |", "|--:|---|---|---|", *rows]))
+        parts.append("Proofs:\n\n" + "\n".join(_proofs(n, rule) for n, rule in rules))
+    return "\n" + "\n\n".join(parts) + "\n\n"
+
+
+def _proofs(number: int, rule: Rule) -> str:
+    proofs = [re.sub(r"^tests/\w+/(\w+)\.py(?:::)?(.*)", r"\1 \2", t).strip() for t in rule.tests]
+    if rule.rows:
+        proofs.append("rows of test_gro: " + ", ".join(rule.rows))
+    return textwrap.fill(
+        "; ".join(proofs), 118, initial_indent=f"{number}. ", subsequent_indent="   ", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
