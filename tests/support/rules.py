@@ -285,7 +285,7 @@ RULES = (
     ),
     # ---- NAPI ----
     Rule(
-        "NAPI: a request while somebody polls leaves MISSED, and is made good by one more poll", f"{DEV} napi_schedule_prep()",
+        "NAPI: a request during a poll leaves MISSED, and is made good by one more poll", f"{DEV} napi_schedule_prep()",
         WRITTEN, (f"{NAPI}::test_one_request_is_granted_the_next_is_missed", f"{NAPI}::test_a_missed_request_schedules_once_more_and_keeps_the_interrupt_off",
          *_moments("a request in the middle of a poll is made good by one more", "that poll finds nothing: no timeout, all of GRO goes", "a request in the middle of a threaded poll")),
         (Mutant("napi.c", "		n->state |= NAPI_STATE_MISSED;\n", ""),
@@ -316,7 +316,7 @@ RULES = (
         (Mutant("napi.c", "	if (n->state & NAPI_STATE_MISSED) {\n", "	if (timeout)\n		napi_timer_start(n, timeout);\n	if (n->state & NAPI_STATE_MISSED) {\n"),),
     ),
     Rule(
-        "NAPI: who is to be disabled completes after a full poll, though there is more", f"{DEV} __napi_poll()", WRITTEN, (f"{NAPI}::test_disabling_is_a_state_and_waits_for_whoever_polls", *_moments("disabled in the middle of a poll")),
+        "NAPI: one that is being disabled completes after a full poll, though there is more", f"{DEV} __napi_poll()", WRITTEN, (f"{NAPI}::test_disabling_is_a_state_and_waits_for_whoever_polls", *_moments("disabled in the middle of a poll")),
         (Mutant("napi.c", "	if (unlikely(n->state & NAPI_STATE_DISABLE)) {", "	if (0) {"),),
     ),
     Rule(
@@ -494,7 +494,7 @@ RULES = (
          Mutant("neigh.c", "if (!oldest || n->used < oldest->used)", "if (!oldest || n->used > oldest->used)")),
     ),
     Rule(
-        "ICMP errors: not about errors, groups, broadcasts, or nobody; as much of the packet as fits in 576 (IPv6: 1280) bytes", "net/ipv4/icmp.c, net/ipv6/icmp.c",
+        "ICMP errors: not about errors, to groups, broadcasts, or the unspecified address; as much of the packet as fits in 576 (IPv6: 1280) bytes", "net/ipv4/icmp.c, net/ipv6/icmp.c",
         WRITTEN, ("tests/inet/test_icmp.py",),
         (Mutant("icmp.c", "skb->pkt_type != PACKET_HOST || ", ""),
          Mutant("icmp.c", "#define QUOTE4 576u", "#define QUOTE4 577u"),
