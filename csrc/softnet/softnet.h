@@ -387,6 +387,7 @@ struct packet_tap {
 	struct packet_tap *next;
 	void (*func)(struct packet_tap *t, const struct packet_seen *p);
 };
+void packet_taps_setup(struct host *h);
 void packet_tap_add(struct host *h, struct packet_tap *t, enum packet_point point);
 void packet_tap_del(struct host *h, struct packet_tap *t, enum packet_point point);
 void packet_taps_skb(struct softnet_data *sd, enum packet_point point, const struct sk_buff *skb, u64 t_ns, int fate);
