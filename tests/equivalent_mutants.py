@@ -69,6 +69,37 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "if (!oldest || n->used <= oldest->used) oldest = n;",
         ),
     ),
+    "what is asked for once more behind it: a payload behind the header": (
+        (
+            "tap_vnet.c",
+            "tap_vnet_begin",
+            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len) return -EINVAL;",
+            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 9) > len) return -EINVAL;",
+        ),
+        (
+            "tap_vnet.c",
+            "tap_vnet_begin",
+            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len) return -EINVAL;",
+            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 21 : 8) > len) return -EINVAL;",
+        ),
+        (
+            "tap_vnet.c",
+            "tap_vnet_begin",
+            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len) return -EINVAL;",
+            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) >= len) return -EINVAL;",
+        ),
+    ),
+    "a single buffer is filled by dma_frame() as well: speed": (
+        ("dma.c", "dma_burst", "if (unlikely(avail <= 0)) return 0;", "if (unlikely(avail <= 1)) return 0;"),
+    ),
+    "the kernel takes as many entries as it is told to if the tail is anywhere ahead, and soon the tail is put right": (
+        (
+            "tap_uring.c",
+            "tap_uring_read",
+            "__atomic_store_n(u->sq_tail, tail + n, __ATOMIC_RELEASE);",
+            "__atomic_store_n(u->sq_tail, tail - n, __ATOMIC_RELEASE);",
+        ),
+    ),
     "the arena grows a frame earlier than it must": (
         (
             "wire.c",

@@ -12,12 +12,13 @@ from itertools import pairwise
 import frames
 import pcapng_blocks
 import pytest
-from conftest import CAPTURES
+from conftest import CAPTURES, stdin_closed
 from test_live import Bursts, wait_until
 from test_pcapng import read_back
 
 import vnic
 import vnic.capture
+from vnic._core import ffi, lib
 
 
 @pytest.fixture
@@ -83,6 +84,16 @@ def test_closing_twice_is_closing_once_and_the_host_closes_it_too(host, tmp_path
     h.run()
     h.close()
     assert len(read_back(tmp_path / "b.pcapng")) == 1
+
+
+def test_the_descriptor_that_wakes_its_thread_may_have_number_0(host, tmp_path):
+    h = host()
+    with (tmp_path / "a").open("wb") as f, stdin_closed():
+        c = lib.capture_new(h.c, f.fileno(), 0, b"", 1 << lib.TAP_GRO, ffi.NULL, ffi.NULL, 1 << 20, 0)
+        assert c != ffi.NULL
+        assert c.wake_fd == 0
+        lib.capture_detach(h.c, c)
+        lib.capture_free(c)
 
 
 def test_after_it_was_closed_nothing_is_captured(host, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from peer import Peer, arp, decode, host_with, nd, sent
 
 import vnic
+from vnic._core import lib
 
 SECOND = 1_000_000_000
 GATEWAYS = {"10.0.0.254": bytes.fromhex("0200000000fe"), "fd00::fe": bytes.fromhex("0200000000fd")}
@@ -175,6 +176,43 @@ def test_a_host_without_addresses_of_its_own_is_silent():
         assert sent(host) == []
         with pytest.raises(OSError, match="Network is down"):
             host.udp(7).sendto(b"x", ("10.0.0.1", 9))
+
+
+STOPPED = {  # after a flush; "": as it was
+    lib.NUD_NONE: "", lib.NUD_INCOMPLETE: lib.NUD_FAILED, lib.NUD_REACHABLE: "", lib.NUD_STALE: "",
+    lib.NUD_DELAY: lib.NUD_STALE, lib.NUD_PROBE: lib.NUD_STALE, lib.NUD_FAILED: "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+@pytest.mark.parametrize(("state", "then"), STOPPED.items())
+def test_who_stops_asks_nobody_and_waits_for_nobody_any_more(state, then, cpus):
+    """The first entry is of that state, the second waits for an answer: it and its two packets are given up."""
+    with host_with(Peer({"10.0.0.8": frames.PEER}), cpus=cpus) as host:
+        sock, t = host.udp(7), host.c.neigh
+        sock.sendto(b"known", ("10.0.0.8", 9))
+        host.run()
+        t.entry[0].state = state
+        t.entry[0].timer_ns = host.now_ns + 5
+        for data in (b"1", b"2"):
+            sock.sendto(data, ("10.0.0.9", 9))
+        t.timer_ask = host.now_ns + 5
+        timers = [[int(ns) for ns in host.c.cpu[i].timer_ns] for i in range(cpus)]
+        assert timers[0][lib.TIMER_NEIGH] < 2**64 - 1
+        t.entry[2].timer_ns = 1  # no entry yet
+        failed = int(t.res_failed)
+        lib.neigh_flush(host.c)
+        assert (t.entry[0].state, t.entry[1].state) == (state if then == "" else then, lib.NUD_FAILED)
+        assert {int(t.entry[i].timer_ns) for i in range(2)} == {int(t.timer_ask)} == {2**64 - 1}
+        assert t.entry[2].timer_ns == 1
+        assert t.res_failed - failed == 1 + (state == lib.NUD_INCOMPLETE)
+        timers[0][lib.TIMER_NEIGH] = 2**64 - 1
+        assert [[int(ns) for ns in host.c.cpu[i].timer_ns] for i in range(cpus)] == timers
+        t.entry[0].state = lib.NUD_STALE
+        before = host.now_ns
+        host.run()
+        assert host.now_ns - before < SECOND  # no timer goes off
+        assert host.tx_ledger().fates == {"TX_SENT": 3, "TX_NEIGH_FAILED": 2}
 
 
 def test_decode_is_no_fool():

@@ -160,8 +160,10 @@ def test_what_is_under_way_and_what_waits_is_lost_when_the_card_stops_and_sendin
         host.run(until_ns=start + under_way * 900_000 + 100_000)
         assert len(peer.seen) - sent == under_way
         lib.nic_purge(ffi.addressof(host.c.nic))
-        change = host.tx_ledger()
+        change, ring = host.tx_ledger(), host.c.tx.vq
         assert change.in_flight == 0
+        assert ring.used.idx == ring.avail.idx  # the driver hears of it at once, not with the next that is sent
+        assert {ring.used.ring[i].len for i in range(ring.used.idx)} == {0}
         assert change.fates.get("TX_DEV_READY", 0) == 3 - under_way
         assert change.fates["TX_SENT"] - before.fates["TX_SENT"] == under_way
         sock.sendto(b"again", ("10.0.0.9", 9))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import frames
 import pytest
+from conftest import stdin_closed
 from live_tap import tasks
 from test_tap_lanes import lanes_of
 
@@ -19,16 +20,22 @@ from vnic.wire import Wire
 # open_process(), leave() and signal_elsewhere() each need one of these
 SYSCALLS = {"pidfd_open": 434, "close_range": 436, "pidfd_getfd": 438}
 
-IN_PLACE = """
+REFUSE = """
 import ctypes, os, struct, sys
 from vnic._core import ffi, lib
 
-refused = int(sys.argv[1])
-code = [(0x20, 0, 0, 0), (0x15, 0, 1, refused), (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7FFF0000)]
-filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in code))
-program = struct.pack("HxxxxxxP", len(code), ctypes.addressof(filter))
-libc = ctypes.CDLL(None, use_errno=True)
-assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
+def refuse(*code):
+    "seccomp: what these instructions say of a system call"
+    filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in code))
+    program = struct.pack("HxxxxxxP", len(code), ctypes.addressof(filter))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
+
+EPERM, EINVAL, ALLOW = 0x50001, 0x50016, 0x7FFF0000
+"""
+
+IN_PLACE = """
+refuse((0x20, 0, 0, 0), (0x15, 0, 1, int(sys.argv[1])), (0x06, 0, 0, EPERM), (0x06, 0, 0, ALLOW))
 
 files = ffi.new("struct file_set *")
 kept, other = os.eventfd(0), os.eventfd(0)
@@ -41,6 +48,26 @@ def run(_):
 
 assert lib.run_with_own_files(run, ffi.NULL, files) == len(os.listdir("/proc/self/fd"))
 assert os.eventfd_read(other) == 1
+"""
+
+BEFORE_6_9 = """
+from pathlib import Path
+PIDFD_OPEN, THREAD, FLAGS = 434, os.O_EXCL, 24
+refuse((0x20, 0, 0, 0), (0x15, 0, 3, PIDFD_OPEN), (0x20, 0, 0, FLAGS), (0x15, 0, 1, THREAD), (0x06, 0, 0, EINVAL),
+       (0x06, 0, 0, ALLOW))
+
+files, kept, other = ffi.new("struct file_set *"), os.eventfd(0), os.eventfd(0, os.EFD_NONBLOCK)
+lib.file_set_add(files, kept)
+
+@ffi.callback("int(void *)")
+def run(_):
+    lib.event_signal(other)
+    return sum(f.readlink() != Path("/proc") for f in Path("/proc/thread-self/fd").iterdir() if f.exists())
+
+before = os.listdir("/proc/self/fd")
+assert lib.run_with_own_files(run, ffi.NULL, files) == 3  # kept, stderr, the process
+assert os.eventfd_read(other) == 1
+assert os.listdir("/proc/self/fd") == before
 """
 
 REUSED = """
@@ -159,6 +186,20 @@ def test_an_eventfd_that_is_not_kept_is_signalled_all_the_same():
         os.close(fd)
 
 
+def test_the_process_itself_may_have_number_0(pipes):
+    other = os.eventfd(0, os.EFD_NONBLOCK)
+
+    def run():
+        lib.event_signal(other)
+        return open_in()
+
+    with stdin_closed():
+        there = run_own(pipes[:1], run)
+    assert str(there[0]) == "anon_inode:[pidfd]"
+    assert os.eventfd_read(other) == 1
+    os.close(other)
+
+
 def test_what_was_kept_is_closed_when_it_returns(pipes):
     """Not some time later: who made the TAP wants to close it, and perhaps to attach again."""
     for r, w in zip(pipes[::2], pipes[1::2], strict=True):
@@ -188,7 +229,12 @@ def alone(code, *argv):
 
 @pytest.mark.parametrize("refused", sorted(SYSCALLS))
 def test_where_the_kernel_refuses_all_is_done_in_place(refused):
-    done = alone(IN_PLACE, str(SYSCALLS[refused]))
+    done = alone(REFUSE + IN_PLACE, str(SYSCALLS[refused]))
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_where_the_kernel_knows_processes_but_no_threads_by_descriptor_it_is_the_process():
+    done = alone(REFUSE + BEFORE_6_9)
     assert (done.returncode, done.stderr) == (0, b"")
 
 

@@ -317,6 +317,43 @@ def test_segments_in_two_parts_arrive_whole_whoever_looks(look, tmp_path):
         assert late.packets == len(want) or look == "a capture that comes late"
 
 
+@pytest.mark.parametrize("gro", [True, False])
+@pytest.mark.parametrize("rx", [True, False])
+@pytest.mark.parametrize("knobs", [{}, {"queues": 2, "cpus": 2}, {"fifo": 1 << 16, "rx_ring": 16}])
+def test_segments_in_two_parts_are_counted_and_read_like_whole_ones(rx, gro, knobs):
+    """Nobody looks at them on their way, so the card's DMA alone brings them together."""
+    texts = [bytes([i]) * (1448 * 20 + 1 + i) for i in range(4)]
+    given = [(big_tcp(v6, texts[v6]), TCPV6 if v6 else TCPV4, 16) for v6 in (False, True)]
+    given += [(big_udp(v6, texts[2 + v6]), UDP_L4, 6) for v6 in (False, True)]
+    with Pair() as pair:
+        want = [f for frame, kind, field in given for f in pair.give(header(frame, kind, 1448, field), frame)]
+    with Pair() as pair:
+        wire = vnic.wire.Wire(pair.wire)
+        wire.close = lambda: None
+        options = {"fifo": 1 << 20, "rcvbuf": 1 << 28, "cpus": 1} | knobs
+        with vnic.Host(live=True, wire=wire, rx=rx, gro=gro, **options) as host:
+            listener, sock = host.tcp(80), host.udp(5000)
+            host.start()
+            for frame, kind, field in given:
+                before = host.ledger().offered
+                pair.kernel.send(header(frame, kind, 1448, field) + bytes(2) + frame)
+                wait_until(lambda before=before: host.ledger().offered == before + 21)
+                if kind != UDP_L4:
+                    stream, got = listener.accept(timeout=20), b""
+                    while len(got) < len(texts[kind == TCPV6]):
+                        got += stream.read(timeout=20)
+                    assert got == texts[kind == TCPV6]
+            for text in texts[2:]:
+                assert b"".join(sock.recv(timeout=20) for _ in range(21)) == text
+            host.stop()
+            queues = host.nic.queues()
+            assert sum(q.packets for q in queues) == len(want) == 84
+            assert sum(q.bytes for q in queues) == sum(map(len, want))
+            assert sum(q.csum_good for q in queues) == (84 if rx else 0)
+            assert sum(q.csum_errors for q in queues) == 0
+            assert host.ledger().fates == {"DELIVERED_TCP": 42, "DELIVERED_UDP": 42}
+
+
 def test_when_all_room_is_referred_to_segments_are_made_whole():
     """A FIFO of 16 MB may hold many more than the wire has room for: the last buffer is for reading on."""
     frame = big_tcp(False, bytes(1448 * 20))
