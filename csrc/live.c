@@ -165,7 +165,7 @@ static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
 	};
 	u32 n = wire_poll_set(nic->wire, &fds[2]);
 
-	if (nic->irq_next != *armed) {
+	if (nic->irq_next != *armed) { /* that it went off is forgotten too */
 		timer_set(timer_fd, nic->irq_next);
 		*armed = nic->irq_next;
 	}
@@ -173,10 +173,6 @@ static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
 		return;
 	if (fds[0].revents)
 		drain_eventfd(nic->kick_fd);
-	if (fds[1].revents) {
-		drain_eventfd(timer_fd);
-		*armed = 0;
-	}
 	wire_polled(nic->wire, &fds[2], n);
 }
 

@@ -100,6 +100,50 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "__atomic_store_n(u->sq_tail, tail - n, __ATOMIC_RELEASE);",
         ),
     ),
+    "a head that ends with the TCP header has no payload, and gso_fits() asks for one": (
+        (
+            "pcap_gso.c",
+            "find_tcp",
+            "if (!off || next != 6 || next_off > left || (said && said != g->len - g->ip)) return false;",
+            "if (!off || next != 6 || next_off >= left || (said && said != g->len - g->ip)) return false;",
+        ),
+    ),
+    "the check behind it refuses the same, of bytes that the buffer has": (
+        (
+            "gro_inet.c",
+            "ipv6_gro_receive",
+            "if (!gro_has(skb, off + len + 8)) return gro_refuse(skb);",
+            "if (!gro_has(skb, off + len + 8)) ;",
+        ),
+    ),
+    "a ring that is full can have no more in it": (
+        (
+            "nic_tx.c",
+            "nic_tx_purge",
+            "for (n = virtqueue_avail(&tx->vq, tx->vq.size + 1);",
+            "for (n = virtqueue_avail(&tx->vq, tx->vq.size + 0);",
+        ),
+    ),
+    "how many turns it is given before it is given up": (
+        ("stop_machine.c", "ring_settle", "for (u32 turns = 0;", "for (u32 turns = 1;"),
+    ),
+    "write() of 8 bytes to an eventfd never returns 0": (
+        (
+            "own_files.c",
+            "event_signal",
+            (
+                "if (unlikely(own && fd == STDERR_FILENO) || "
+                "unlikely(write(fd, &one, sizeof(one)) < 0 && errno == EBADF && own)) signal_elsewhere(fd);"
+            ),
+            (
+                "if (unlikely(own && fd == STDERR_FILENO) || "
+                "unlikely(write(fd, &one, sizeof(one)) <= 0 && errno == EBADF && own)) signal_elsewhere(fd);"
+            ),
+        ),
+    ),
+    "a doorbell that is not taken makes the card look again at once, for 0.1 s at most: speed": (
+        ("live.c", "nic_run_out", "i < 2;", "i >= 2;"),
+    ),
     "the arena grows a frame earlier than it must": (
         (
             "wire.c",

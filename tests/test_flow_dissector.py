@@ -106,6 +106,24 @@ def test_a_short_packet_is_not_read_past_its_end(host, n, v):
     assert (flow_hash(host, frame) != flow_hash(host, frame[:14])) == whole  # else by its EtherType alone
 
 
+ANY = {
+    "ports": frames.tcp(), "a fragment": frames.udp(frag=0x2000), "no protocol with ports": frames.icmp(),
+    "a flow label": frames.tcp(src="::1", dst="::2", flow=5), "no IP": frames.arp(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("frame", ANY.values(), ids=ANY)
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_two_vlan_tags_tell_flows_apart_and_no_more(host, frame, n):
+    def hash_of(tags):
+        return flow_hash(host, frame[:12] + b"".join(b"\x88\xa8\0" + bytes([t]) for t in tags) + frame[12:])
+
+    tags = [1, 2, 3, 4][:n]
+    for i in range(n):
+        other = [9 if i == k else t for k, t in enumerate(tags)]
+        assert (hash_of(other) == hash_of(tags)) == (i >= 2)
+
+
 @given(seed=st.integers(1, 2**32), address=V4)
 def test_another_seed_hashes_otherwise(seed, address):
     assume(ipaddress.ip_address(address) != ipaddress.ip_address("10.0.0.2"))

@@ -303,6 +303,19 @@ def test_one_that_posts_single_buffers_that_are_too_few_leaves_the_card_its_turn
     assert d.host.ledger().fates == {"DELIVERED_DRIVER": 1}
 
 
+def test_a_turn_of_the_card_ends_with_a_doorbell(foreign):
+    """A driver may ring for ever: Python has a turn in between."""
+    d = foreign()
+    assert d.begin() == 0
+    d.host.run()
+    d.host.feed([FRAME], at_ns=d.host.now_ns)
+    d.host.nic.kick()
+    steps = []
+    while d.host.step():
+        steps.append(d.host.ledger().offered)
+    assert steps[:2] == [0, 1]
+
+
 class Endless:
     """A wire whose other end has the driver send again whatever was sent, and ring."""
 

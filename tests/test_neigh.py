@@ -19,7 +19,14 @@ def arps(seen):
     return [s for s in seen if s.ethertype == 0x0806]
 
 
-@pytest.mark.parametrize(("to", "group"), [("10.0.0.9", b"\xff" * 6), ("fd00::9", bytes.fromhex("3333ff000009"))])
+@pytest.mark.parametrize(
+    ("to", "group"),
+    [
+        ("10.0.0.9", b"\xff" * 6),
+        ("fd00::9", bytes.fromhex("3333ff000009")),
+        ("fd00::ffff:ffff", bytes.fromhex("3333ffffffff")),  # no broadcast: there is none in IPv6
+    ],
+)
 def test_who_is_not_known_is_asked_and_what_waited_goes_out_in_order(to, group):
     peer = Peer({to: frames.PEER})
     with host_with(peer) as host:
@@ -133,6 +140,17 @@ def test_the_first_of_two_answers_counts():
         host.feed([arp(2, "10.0.0.1", "10.0.0.2", sha=other)], at_ns=2 * SECOND)
         host.run(until_ns=3 * SECOND)
         assert host.neighbours()[0].mac == other.hex(":")
+
+
+@pytest.mark.parametrize("op", [1, 2], ids=["it asks us", "it answers unasked"])
+def test_a_neighbour_that_has_another_address_now_is_believed(op):
+    """arp_process() overrides what it knows, but for locktime."""
+    other = bytes.fromhex("020000000099")
+    with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
+        host.feed(arp(1, "10.0.0.1", "10.0.0.2"))
+        host.feed(arp(op, "10.0.0.1", "10.0.0.2", sha=other), at_ns=SECOND)
+        host.run(until_ns=2 * SECOND)
+        assert [n.mac for n in host.neighbours()] == [other.hex(":")]
 
 
 def test_a_full_table_lets_the_one_go_that_was_not_used_for_longest():

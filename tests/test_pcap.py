@@ -202,7 +202,8 @@ def test_simple_packets_among_stamped_ones_do_not_go_backwards(tmp_path):
 
 
 def test_blocks_nobody_knows_are_skipped():
-    data = section() + block("<", 0x0BAD, b"?" * 40) + interface() + block("<", 5, bytes(12)) + enhanced(b"x" * 60, 0)
+    data = section() + block("<", 0x0BAD, b"?" * 40) + interface() + block("<", 5, bytes(12)) + block("<", 0x0BAD, b"")
+    data += enhanced(b"x" * 60, 0)
     assert read(data) == (whole([(0, b"x" * 60)]), "")
 
 

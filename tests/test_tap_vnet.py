@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from live_tap import wait_until
 from peer import decode
 from test_pcapng import read_back
+from test_sender_offload import DESTINATION, HOP_BY_HOP, ROUTING, TAGS, Made
 
 import vnic
 from vnic._core import ffi, lib
@@ -187,6 +188,56 @@ def test_a_header_that_cannot_be_is_counted_and_the_frame_passes_as_it_is(change
     with Pair() as pair:
         assert pair.give(struct.pack("<BBHHHH", *values.values()), frame) == [frame]
         assert pair.c.bad_vnet == 1
+
+
+SHAPES = [
+    {}, {"tags": TAGS[1]}, {"tags": TAGS[2]}, {"v6": True}, {"v6": True, "tags": TAGS[1]},
+    {"v6": True, "headers": (DESTINATION,)}, {"v6": True, "headers": (HOP_BY_HOP, ROUTING), "tags": TAGS[2]},
+]  # fmt: skip
+TCP_OPTIONS = b"\1\1\x08\x0a" + bytes(8)
+
+
+@pytest.mark.parametrize("zero", [False, True], ids=["", "checksums of 0"])
+@pytest.mark.parametrize("room", [True, False], ids=["room for payloads", "none"])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("tcp", [{"options": b""}, {"options": TCP_OPTIONS}, None], ids=["TCP", "TCP, options", "UDP"])
+def test_it_cuts_as_its_senders_card_had_done(tcp, shape, room, zero):
+    """Payloads stay where they were read if there is room, of what is plain. A checksum that comes out as 0 is sent as
+    0 by TCP and as ffff by UDP. What needs no cutting is completed likewise."""
+    flags = frames.ACK | frames.PSH | frames.FIN | frames.CWR
+    shape = shape | ({"tcp": False} if tcp is None else tcp)
+
+    def made(part, nth, first, last):
+        number = {} if shape.get("v6") else {"id": 0xFFFE + nth & 0xFFFF}
+        mine = flags & ~(0 if first else frames.CWR) & ~(0 if last else frames.FIN | frames.PSH)
+        return Made(
+            payload=part, **shape, **number, **({} if tcp is None else {"seq": 2**32 - 150 + 100 * nth, "flags": mine})
+        )
+
+    def pieces(payload):
+        return [made(payload[100 * i : 100 * i + 100], i, i == 0, i == 9) for i in range(10)]
+
+    payload = bytearray(i * 7 % 251 for i in range(950))
+    if zero:
+        for i in range(10):
+            payload[100 * i : 100 * i + 2] = bytes(2)
+        for i, piece in enumerate(pieces(payload)):
+            payload[100 * i : 100 * i + 2] = piece.data[piece.sum_at : piece.sum_at + 2]
+    want = pieces(bytes(payload))
+    assert not zero or {p.data[p.sum_at : p.sum_at + 2] for p in want} == {b"\xff\xff" if tcp is None else b"\0\0"}
+    big = made(bytes(payload), 0, first=True, last=True)
+    kind = UDP_L4 if tcp is None else (TCPV6 if big.v6 else TCPV4) | ECN
+    heads = len(big.data) - len(payload)
+    with Pair() as pair:
+        for i in range(lib.TAP_AHEAD - 1):
+            pair.c.big_refs[i] += not room
+        head = struct.pack("<BBHHHH", NEEDS_CSUM, kind, heads, 100, big.l4, big.sum_at - big.l4)
+        assert pair.give(head, big.left(transport="long")) == [p.data for p in want]
+        assert (pair.c.gso_frames, pair.c.gso_segments, pair.c.bad_vnet) == (1, 10, 0)
+        for piece in want:
+            head = struct.pack("<BBHHHH", NEEDS_CSUM, 0, 0, 0, piece.l4, piece.sum_at - piece.l4)
+            assert pair.give(head, piece.left(transport="long")) == [piece.data]
+        assert (pair.c.csum_filled, pair.c.bad_vnet) == (10, 0)
 
 
 def test_a_big_one_waits_for_slots_and_loses_nothing():
