@@ -1,5 +1,6 @@
 """Captures: the order of the file, a file that is slow or breaks, and the thread that writes it live."""
 
+import contextlib
 import os
 import resource
 import struct
@@ -92,6 +93,21 @@ def test_the_descriptor_that_wakes_its_thread_may_have_number_0(host, tmp_path):
         c = lib.capture_new(h.c, f.fileno(), 0, b"", 1 << lib.TAP_GRO, ffi.NULL, ffi.NULL, 1 << 20, 0)
         assert c != ffi.NULL
         assert c.wake_fd == 0
+        lib.capture_detach(h.c, c)
+        lib.capture_free(c)
+
+
+def test_who_writes_is_woken_once_when_a_batch_is_half_full(host, tmp_path):
+    h = host(rcvbuf=1 << 30)
+    h.udp(5000)
+    with (tmp_path / "a").open("wb") as f:
+        c = lib.capture_new(h.c, f.fileno(), 0, b"", 1 << lib.TAP_GRO, ffi.NULL, ffi.NULL, 1 << 20, 1)
+        for n, woken in ((300, 0), (200, 1), (100, 0)):
+            h.feed([frames.udp(bytes(1400))] * n)
+            h.run()
+            with contextlib.nullcontext() if woken else pytest.raises(BlockingIOError):
+                assert os.eventfd_read(c.wake_fd) == woken
+        assert (c.packets, c.drops) == (600, 0)
         lib.capture_detach(h.c, c)
         lib.capture_free(c)
 

@@ -297,6 +297,25 @@ def test_a_host_behind_virtio_headers_is_offered_segmentation():
             assert host.c.tx.offload == 3
 
 
+@pytest.mark.parametrize("v6", [False, True])
+@pytest.mark.parametrize("n", [1, 99, 100, 101, 950, 6000])
+def test_udp_segments_go_out_as_one_frame_for_the_kernel_to_cut(v6, n):
+    data = bytes(i * 7 % 251 for i in range(n))
+    with Pair() as pair:
+        wire = vnic.wire.Wire(pair.wire)
+        wire.close = lambda: None
+        with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], wire=wire) as host:
+            host.udp(7).sendto(data, ("ff02::fb" if v6 else "224.0.0.251", 9), gso_size=100)
+            host.run()
+        sent = pair.kernel.recv(1 << 16)
+        assert len(sent) == 12 + max(60, 14 + (40 if v6 else 20) + 8 + n)
+        flags, kind, _, size, start, offset, _ = struct.unpack("<BBHHHHH", sent[:12])
+        assert (flags, kind, size) == ((NEEDS_CSUM, UDP_L4, 100) if n > 100 else (flags, 0, 0))
+        assert not flags or (start, offset) == (54 if v6 else 34, 6)
+        got = [decode(0, f.ljust(60, b"\0")) for f in pair.give(sent[:10], sent[12:])]
+        assert [s.payload[8:] for s in got] == [data[i : i + 100] for i in range(0, n, 100)]
+
+
 # ---- a segment in two parts: its payload is where it was read until DMA ----
 
 
