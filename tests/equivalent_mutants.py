@@ -28,6 +28,14 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "if (unlikely(total <= skb->len)) skb_trim(sd, skb, total);",
         ),
     ),
+    "60 is as long either way": (
+        (
+            "wire.c",
+            "wire_time",
+            "ps = (u64)(f->wire_len < ETH_ZLEN ? ETH_ZLEN + 24u : f->wire_len + 24ull) * w->ps_per_byte + w->busy_ps;",
+            "ps = (u64)(f->wire_len <= ETH_ZLEN ? ETH_ZLEN + 24u : f->wire_len + 24ull) * w->ps_per_byte + w->busy_ps;",
+        ),
+    ),
     "a shift by 0 gives the same": (
         (
             "ip_output.c",
@@ -44,14 +52,6 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
     "a TAP takes a frame whole or not at all: its write() never returns 0": (
         ("tap.c", "tap_write", "if (n >= 0) return 0;", "if (n > 0) return 0;"),
-    ),
-    "each piece of a plain IPv6 segment is looked at anew, and the same is found: speed": (
-        (
-            "tap_vnet.c",
-            "is_plain",
-            "return ip[0] >> 4 == 6 && ip[6] == proto && g->l4 == g->ip + 40;",
-            "return ip[0] >> 4 == 6 && ip[6] == proto && g->l4 == g->ip - 40;",
-        ),
     ),
     "only the lowest 32 bits are used": (
         (

@@ -217,6 +217,32 @@ def test_a_flow_and_its_fragments_share_a_queue_when_udp_ports_are_not_hashed():
     assert rss(frames.udp(**V4), r)[0] != rss(frames.tcp(**V4), r)[0]
 
 
+@pytest.mark.parametrize("proto", [6, 17, 1, 47])
+@pytest.mark.parametrize("tags", [0, 1, 2])
+@pytest.mark.parametrize("frag", [0, 0x4000, 0x2000, 1, 0x1FFF])
+def test_the_transport_header_lies_behind_the_ipv4_header_and_ends_with_the_packet(proto, tags, frag):
+    for words, rest, more, check in itertools.product(
+        (4, 5, 6, 15), (0, 1, 7, 8, 9, 19, 20, 21), (0, 1, 4, 8, -1, -8, -20, -100), (0, 1)
+    ):
+        body = frames.ipv4(bytes(rest), proto, options=bytes(max(words - 5, 0) * 4), frag=frag, check=check, **V4)
+        total = max(len(body) + more, 0)
+        raw = bytearray(frames.eth(body))
+        raw[14] = 0x40 | words
+        raw[16:18] = total.to_bytes(2, "big")
+        raw[12:12] = b"\x81\0\0\1" * tags
+        f = ffi.new("struct frame *", {"data": ffi.from_buffer(raw), "len": len(raw), "l4_len": 77, "ip_proto": 99})
+        assert lib.frame_parse(f) == (check == 0 or (total == 0))
+        at, left = 14 + 4 * tags, total - words * 4
+        found = words >= 5 and left >= 0 and total <= len(body) and not frag & 0x3FFF
+        assert (f.l3, f.l3_off, f.ip_proto, f.l4_len) == (4, at, proto, left if found else 0)
+        assert not found or f.l4_off == at + words * 4
+        ports = found and left >= {6: 20, 17: 8}.get(proto, 1 << 16)
+        plain = lib.FRAME_PLAIN if words == 5 else 0
+        assert f.flags & (lib.FRAME_L4 | lib.FRAME_PLAIN) == (lib.FRAME_L4 | plain if ports else 0)
+        hashed = lib.HASH_TCPV4 if proto == 6 else lib.HASH_UDPV4
+        assert f.hash_report == (hashed if ports else lib.HASH_IPV4)
+
+
 OPTIONS = st.tuples(st.sampled_from([0, 43, 60]), st.integers(0, 3))  # which header, and how many times 8 bytes more
 
 

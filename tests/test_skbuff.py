@@ -142,6 +142,24 @@ def test_a_buffer_that_comes_home_wakes_the_driver_of_a_dry_ring(cpu):
         assert (pool.cpus[0].irq_pending, pool.c.starved) == (1 << nicq.index, 0)
 
 
+def test_what_belongs_to_others_goes_home_in_bursts(host):
+    """With the next one behind a burst of them; one of another pool makes them go too."""
+    h = host(cpus=3, queues=3)
+    cpu, (a, b) = h.c.cpu[0], (ffi.addressof(h.c.dq[i].pool) for i in (1, 2))
+    h.c.cpu[1].live = h.c.cpu[2].live = 1
+    before = lib.rx_pool_free_count(a)
+    skbs = [ffi.addressof(a.skbs, lib.rx_pool_get(a)) for _ in range(300)]
+    for i, skb in enumerate(skbs):
+        lib.kfree_skb_list(cpu, skb)
+        assert lib.rx_pool_free_count(a) == before - 300 + i // lib.BURST * lib.BURST
+    other = lib.rx_pool_free_count(b)
+    lib.kfree_skb_list(cpu, ffi.addressof(b.skbs, lib.rx_pool_get(b)))
+    assert (lib.rx_pool_free_count(a), lib.rx_pool_free_count(b)) == (before, other - 1)
+    lib.skb_flush_returns(cpu)
+    assert lib.rx_pool_free_count(b) == other
+    h.c.cpu[1].live = h.c.cpu[2].live = 0
+
+
 def in_a_softirq(h, cpu):
     lib.raise_hardirq(cpu, 0, h.now_ns)
     lib.do_hardirqs(cpu)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from live_tap import wait_until
 from peer import decode
+from test_dma import Card
 from test_pcapng import read_back
 from test_sender_offload import DESTINATION, HOP_BY_HOP, ROUTING, TAGS, Made
 
@@ -240,6 +241,47 @@ def test_it_cuts_as_its_senders_card_had_done(tcp, shape, room, zero):
         assert (pair.c.csum_filled, pair.c.bad_vnet) == (10, 0)
 
 
+ODD = {  # bits to turn round in the IPv4 and in the IPv6 header, and how much further on the payload's header is
+    "plain": ({}, {}, 0),
+    "another protocol": ({9: 64}, {6: 64}, 0),
+    "the other protocol": ({9: 6 ^ 17}, {6: 6 ^ 17}, 0),
+    "the first fragment": ({6: 0x20}, {6: 44}, 0),
+    "a fragment": ({7: 1}, {6: 44}, 0),
+    "options": ({0: 3}, {6: 60}, 0),
+    "its transport header is further on": ({}, {}, 8),
+    "it is behind options": ({0: 2}, {6: 60}, 8),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("v6", [False, True])
+@pytest.mark.parametrize("tcp", [False, True])
+def test_in_two_parts_is_only_what_the_card_would_look_at_likewise_if_it_were_whole(tcp, v6, odd):
+    frame = bytearray((big_tcp if tcp else big_udp)(v6, b"P" * 2000))  # whatever is looked at is a length of 20
+    further = ODD[odd][2]
+    for at, bits in ODD[odd][v6].items():
+        frame[14 + at] ^= bits
+    l4 = (54 if v6 else 34) + further
+    head = struct.pack("<BBHHHH", NEEDS_CSUM, (TCPV6 if v6 else TCPV4) if tcp else UDP_L4, 0, 100, l4, 16 if tcp else 6)
+    with Pair() as pair:
+        pair.kernel.send(head + bytes(2) + frame)
+        f, split, n = ffi.new("struct frame[]", lib.BURST), 0, 0
+        while (got := pair.wire.read_burst(pair.wire, f, lib.BURST)) > 0:
+            for i in range(got):
+                if f[i].head:
+                    split += 1
+                    said = (f[i].l3, f[i].l3_off, f[i].l4_off, f[i].l4_len, f[i].ip_proto)
+                    lib.tap_vnet_whole(pair.wire, f + i)
+                    p = ffi.new("struct frame *", {"data": f[i].data, "len": f[i].len})
+                    lib.frame_parse(p)
+                    assert said == (p.l3, p.l3_off, p.l4_off, p.l4_len, p.ip_proto)
+                n += 1
+                pair.wire.release(pair.wire, f + i)
+        assert n >= 19
+        assert pair.c.bad_vnet == 0
+        assert split == (n if odd == "plain" else 0)
+
+
 def test_a_big_one_waits_for_slots_and_loses_nothing():
     """300 slots, and three frames of 200 segments: what was read first is cut first."""
     data = [bytes([i]) * 20000 for i in range(3)]
@@ -389,7 +431,9 @@ def test_segments_in_two_parts_arrive_whole_whoever_looks(look, tmp_path):
 
 @pytest.mark.parametrize("gro", [True, False])
 @pytest.mark.parametrize("rx", [True, False])
-@pytest.mark.parametrize("knobs", [{}, {"queues": 2, "cpus": 2}, {"fifo": 1 << 16, "rx_ring": 16}])
+@pytest.mark.parametrize(
+    "knobs", [{}, {"queues": 2, "cpus": 2}, {"fifo": 1 << 16, "rx_ring": 16}, {"rx_buf_len": 256, "rx_ring": 1024}]
+)
 def test_segments_in_two_parts_are_counted_and_read_like_whole_ones(rx, gro, knobs):
     """Nobody looks at them on their way, so the card's DMA alone brings them together."""
     texts = [bytes([i]) * (1448 * 20 + 1 + i) for i in range(4)]
@@ -422,6 +466,41 @@ def test_segments_in_two_parts_are_counted_and_read_like_whole_ones(rx, gro, kno
             assert sum(q.csum_good for q in queues) == (84 if rx else 0)
             assert sum(q.csum_errors for q in queues) == 0
             assert host.ledger().fates == {"DELIVERED_TCP": 42, "DELIVERED_UDP": 42}
+
+
+@pytest.mark.parametrize("v6", [False, True])
+@pytest.mark.parametrize("tcp", [False, True])
+@pytest.mark.parametrize("rx", [False, True])
+def test_a_driver_gets_a_segment_in_two_parts_as_it_gets_a_whole_one(rx, tcp, v6):
+    """Header and bytes, in the next buffer that it posted and no other; and what the card notes beside the ring."""
+    data = bytes(i * 7 % 251 for i in range(950))
+    frame = big_tcp(v6, data) if tcp else big_udp(v6, data)
+    head = header(frame, (TCPV6 if v6 else TCPV4) if tcp else UDP_L4, 100, 16 if tcp else 6)
+    with Pair() as pair:
+        want = pair.give(head, frame)
+    with Card(rx=rx) as card:
+        for i in range(10):
+            card.buffer(i)
+        card.start()
+        whole = [card.frame([used]) for used in card.receive(*want)]
+    with Pair() as pair:
+        wire = vnic.wire.Wire(pair.wire)
+        wire.close = lambda: None
+        with Card(rx=rx, wire=wire) as card:
+            for i in (5, 3, 11, 8, 0, 1, 12, 4, 7, 9, 15):
+                card.buffer(i)
+            card.start()
+            pair.kernel.send(head + bytes(2) + frame)
+            card.host.nic.kick()
+            card.host.run()
+            used = card.driver.take()
+            assert used == [(i, 20 + len(f)) for i, f in zip((5, 3, 11, 8, 0, 1, 12, 4, 7, 9), want, strict=True)]
+            assert [card.frame([u]) for u in used] == whole
+            shadow = card.host.c.nic.queue[0].shadow
+            assert [shadow[i].id for i, _ in used] == list(range(1, 11))
+            assert {(shadow[i].t_wire, shadow[i].t_dma) for i, _ in used} == {(card.host.c.nic.now,) * 2}
+            assert (pair.c.gso_segments, sum(pair.c.big_refs)) == (10, 0)
+    assert [header[0] for header, _ in whole] == [lib.VIRTIO_NET_HDR_F_DATA_VALID if rx else 0] * 10
 
 
 def test_when_all_room_is_referred_to_segments_are_made_whole():
