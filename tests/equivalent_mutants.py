@@ -155,6 +155,14 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "one entry more of a table is seen: it is NULL behind the last open queue, and there is nothing to do for it": (
         ("ledger.c", "host_laws", "i < h->nic.nqueues_open;", "i <= h->nic.nqueues_open;"),
     ),
+    "another hash of the same bits, with a key that the seed makes too": (
+        (
+            "inet_fragment.c",
+            "bucket",
+            "return &f->hash[siphash(key, sizeof(*key), h->hash_key[0], h->hash_key[1]) & f->mask];",
+            "return &f->hash[siphash(key, sizeof(*key), h->hash_key[1], h->hash_key[1]) & f->mask];",
+        ),
+    ),
     "a hash is cut to other bits of the same, large enough table: its chains are longer, what they hold is compared": (
         (
             "inet_fragment.c",
