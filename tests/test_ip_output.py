@@ -105,6 +105,10 @@ def test_what_cannot_be_sent_is_refused_as_sendto_does(to, data, options, why):
         with pytest.raises(OSError, match=why):
             host.udp(7).sendto(data, to, **options)
         assert (host.tx_ledger().fates, host.tx_ledger().in_flight) == ({}, 0)
+        counted = {"Ip6_OutNoRoutes" if ":" in to[0] else "Ip_OutNoRoutes"} if "unreachable" in why else set()
+        asked = {"Ip6_OutRequests" if ":" in to[0] else "Ip_OutRequests"} if why == "Message too long" else set()
+        seen = {name for name, n in host.mib().items() if n and name.startswith("Ip")}
+        assert seen - asked == counted
 
 
 def test_a_connected_socket_sends_there_and_hears_only_from_there():

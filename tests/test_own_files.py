@@ -92,6 +92,8 @@ def run(_):
 threading.Thread(target=reuse).start()
 assert lib.run_with_own_files(run, ffi.NULL, ffi.new("struct file_set *")) == 42
 assert os.eventfd_read(2) == 1
+lib.event_signal(2)
+assert os.eventfd_read(2) == 1
 """
 
 MAIN_ENDS = """
