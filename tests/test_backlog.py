@@ -118,7 +118,16 @@ def test_live_packets_are_handed_over_in_bursts_and_the_rest_with_the_ipi(host):
     lib.net_rps_send_ipi(cpu)
     assert {c: h.c.cpu[c].input_qlen for c in sent} == sent
     assert [int(h.c.cpu[c].ipi_pending) for c in sent] == [1, 1]
-    cpu.live = 0
+    h.c.netdev_max_backlog = sent[1] + 9
+    free = lib.rx_pool_free_count(pool)
+    for _ in range(lib.BURST):
+        skb = ffi.addressof(pool.skbs, lib.rx_pool_get(pool))
+        skb.segs = 1
+        assert lib.enqueue_to_backlog(cpu, skb, 1) == 0
+    assert (h.c.cpu[1].input_qlen, h.c.cpu[1].dropped) == (sent[1] + 10, lib.BURST - 10)
+    assert (cpu.rx_dropped, cpu.fates[lib.CPU_BACKLOG]) == (lib.BURST - 10,) * 2
+    assert lib.rx_pool_free_count(pool) == free - 10
+    cpu.live = cpu.fates[lib.CPU_BACKLOG] = 0
     for c in sent:
         while (skb := h.c.cpu[c].input_head) != ffi.NULL:
             h.c.cpu[c].input_head = skb.next

@@ -153,6 +153,19 @@ def test_a_neighbour_that_has_another_address_now_is_believed(op):
         assert [n.mac for n in host.neighbours()] == [other.hex(":")]
 
 
+@pytest.mark.parametrize("heard", [False, True])
+def test_what_is_said_to_a_loopback_or_group_address_is_not_heard(heard):
+    """arp_process() goes by the target: whoever asks for another is seen, and what is known of it is put right."""
+    others = ["10.127.0.9", "126.0.0.1", "128.0.0.1", "223.0.0.1"]
+    other = bytes.fromhex("020000000099")
+    for tip in others if heard else ["127.0.0.1", "127.255.0.9", "224.0.0.1", "239.0.0.1"]:
+        with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
+            host.feed(arp(1, "10.0.0.1", "10.0.0.2"))
+            host.feed(arp(1, "10.0.0.1", tip, sha=other), at_ns=SECOND)
+            host.run(until_ns=2 * SECOND)
+            assert [n.mac for n in host.neighbours()] == [(other if heard else frames.PEER).hex(":")]
+
+
 def test_a_full_table_lets_the_one_go_that_was_not_used_for_longest():
     with vnic.Host(ip="10.0.0.2/16", cost="zero", link="inf", speed="1") as host:
         for i in range(1024):

@@ -202,6 +202,14 @@ def test_the_process_itself_may_have_number_0(pipes):
     os.close(other)
 
 
+def test_a_thread_without_a_table_of_its_own_fetches_nothing(pipes):
+    """It has all there is; in one that has its own a copy is made."""
+    assert lib.own_files_fetch(pipes[0]) == -1
+    kinds = run_own([], lambda: (os.fstat(fd := lib.own_files_fetch(pipes[0])).st_ino, os.close(fd)))
+    assert kinds[0] == os.fstat(pipes[0]).st_ino
+    assert lib.own_files_fetch(pipes[0]) == -1
+
+
 def test_what_was_kept_is_closed_when_it_returns(pipes):
     """Not some time later: who made the TAP wants to close it, and perhaps to attach again."""
     for r, w in zip(pipes[::2], pipes[1::2], strict=True):

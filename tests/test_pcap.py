@@ -271,6 +271,11 @@ def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path, data, why):
             enhanced(b"x" * 20, 0)[:20] + struct.pack("<I", 300_000) + bytes(36),
             "frame 2 claims 300000 bytes: the file is damaged",
         ),
+        *(
+            (made[:20] + struct.pack("<I", n) + made[24:] + section(), f"frame 2 claims {n} bytes: the file is damaged")
+            for made in [enhanced(b"x" * 20, 0)]
+            for n in (29, 30, 32, 36, 40, 100)  # 28 are left, with what follows the packet
+        ),
         (struct.pack("<II", 5, 8) + bytes(8), "a block of 8 bytes behind frame 1: the file is damaged"),
         (struct.pack("<II", 5, 13) + bytes(8), "a block of 13 bytes behind frame 1: the file is damaged"),
         (section()[:8] + b"ABCD" + section()[12:], "a section header with an unknown byte order: the file is damaged"),

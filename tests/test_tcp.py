@@ -139,6 +139,7 @@ def test_a_fin_alone_wakes_the_reader(host):
     fd = stream.fileno()
     run(h, frames.tcp(seq=2, flags=ACK | FIN))
     assert os.eventfd_read(fd) == 1
+    assert stream._c.rcv_nxt == 3  # a FIN has a place in the sequence
 
 
 def test_a_fin_before_missing_data_waits_for_it(host):

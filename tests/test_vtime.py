@@ -306,8 +306,8 @@ def test_the_parts_of_the_way_add_up_so_none_is_negative_or_counted_twice(seed, 
 def test_they_add_up_on_a_wire_that_is_pulled_too(seed, fixed, dma):
     """The card's clock is that of the CPU that was the last to become idle, also where its own work takes no time."""
     plenty = {"batch": 1, "rcvbuf": 1 << 30, "max_backlog": 1 << 20, "rx_usecs": 0, "rx_frames": 1, "ps_per_byte": 0}
-    config, arrivals = random_case(seed, **(fixed | plenty | {"fifo": 65536}))
-    config.cost["DMA"] = dma
+    config, arrivals = random_case(seed, n=300, **(fixed | plenty | {"fifo": 1 << 20, "ring": 256}))
+    config.cost["DMA"] = config.cost["DMA_PS"] = dma
     with machine(config, arrivals, speed="max") as host:
         assert lib.wire_pulled(host.wire.c)
         host.run()

@@ -105,6 +105,16 @@ def test_a_wire_without_rate_and_pace_is_pulled_and_loses_nothing(host):
     assert h.nic.stats().rx_fifo_errors == 0
 
 
+def test_a_pulled_wire_is_asked_again_for_what_came_later(host):
+    h = host(speed="max")
+    sock = h.udp(5000)
+    for n in (1, 2, 1, 65, 1):
+        h.run()
+        h.feed([frames.udp(bytes([i])) for i in range(n)])
+        h.run()
+        assert [sock.recv() for _ in range(n)] == [bytes([i]) for i in range(n)]
+
+
 def test_a_pulled_wire_counts_short_frames_as_the_fifo_does(host):
     """Bug: 42 bytes seemed to fit where 60 are needed, so a wire that loses nothing overran the FIFO."""
     h = host(speed="max", rx_ring=16, fifo=115)
