@@ -163,6 +163,16 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "return &f->hash[siphash(key, sizeof(*key), h->hash_key[1], h->hash_key[1]) & f->mask];",
         ),
     ),
+    "the copy has a higher number than what it is a copy of": (
+        ("own_files.c", "run_with_own_files", "if (copy >= 0) {", "if (copy > 0) {"),
+        ("own_files.c", "run_with_own_files", "if (copy >= 0) {", "if (copy >= 1) {"),
+    ),
+    "which of two equal numbers is in front": (
+        ("own_files.c", "file_set_add", "i && s->fd[i - 1] > fd;", "i && s->fd[i - 1] >= fd;"),
+    ),
+    "the doorbell is asked for before the first look too: it rings as often": (
+        ("nic_tx.c", "take", "int avail = virtqueue_avail(vq, 1);", "int avail = virtqueue_avail(vq, 0);"),
+    ),
     "a hash is cut to other bits of the same, large enough table: its chains are longer, what they hold is compared": (
         (
             "inet_fragment.c",

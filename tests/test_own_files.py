@@ -1,6 +1,7 @@
 """The card's thread has a table of file descriptors of its own (csrc/own_files.c): what is in it, and what is not."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import subprocess
@@ -145,6 +146,7 @@ def run_own(keep, run):
         seen.append(run())
         return 42
 
+    ffi.errno = errno.EINVAL  # of something that failed long ago
     assert lib.run_with_own_files(called, ffi.NULL, files) == 42
     return seen.pop()
 
@@ -156,6 +158,18 @@ def pipes():
     for fd in made:
         with contextlib.suppress(OSError):
             os.close(fd)
+
+
+def test_a_set_of_files_is_in_order_and_has_an_end():
+    files = ffi.new("struct file_set *")
+    for fd in (9, -1, 2, 30, -1, 0, 4):
+        lib.file_set_add(files, fd)
+    assert list(files.fd[0 : files.n]) == [0, 2, 4, 9, 30]
+    room = len(files.fd)
+    for fd in range(100 + room, 100, -1):
+        lib.file_set_add(files, fd)
+    assert list(files.fd[0 : files.n]) == [0, 2, 4, 9, 30, *range(106, 101 + room)]
+    assert files.n == room
 
 
 @pytest.mark.parametrize("nth", [[], [0], [39], [7, 3, 3, 30], list(range(40))])
