@@ -747,7 +747,8 @@ def test_a_dropped_tap_is_gone_and_named():
 def test_what_has_an_end_is_known_here():
     """A class that is added with a close() of its own has to say what it does afterwards."""
     known = {vnic.Host, vnic.Capture, vnic.PacketSocket, vnic.UdpSocket, vnic.TcpListener, vnic.TcpStream}
-    known |= {vnic.MemoryWire, vnic.PythonWire, vnic.CaptureWire, vnic.Wire}
+    known |= {vnic.MemoryWire, vnic.PythonWire, vnic.CaptureWire, vnic.Wire, vnic.TapWire}
+    known |= {vnic.WireSocket}  # as scapy has it: test_supersocket.py
     public = {getattr(vnic, name) for name in vnic.__all__}
     assert {c for c in public if isinstance(c, type) and hasattr(c, "close")} == known
     assert issubclass(vnic.MemoryWire, Wire)
