@@ -125,7 +125,7 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ),
     ),
     "how many turns it is given before it is given up": (
-        ("stop_machine.c", "ring_settle", "for (u32 turns = 0;", "for (u32 turns = 1;"),
+        ("driver_ethtool.c", "ring_settle", "for (u32 turns = 0;", "for (u32 turns = 1;"),
     ),
     "write() of 8 bytes to an eventfd never returns 0": (
         (
@@ -148,8 +148,8 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         (
             "wire.c",
             "mem_wire_feed",
-            "if (w->arena_size - w->arena_used < len && grow(w, nic, 2 * w->arena_size + len) < 0) return -ENOMEM;",
-            "if (w->arena_size - w->arena_used <= len && grow(w, nic, 2 * w->arena_size + len) < 0) return -ENOMEM;",
+            "if (w->arena_size - w->arena_used < len && grow(w, 2 * w->arena_size + len) < 0) return -ENOMEM;",
+            "if (w->arena_size - w->arena_used <= len && grow(w, 2 * w->arena_size + len) < 0) return -ENOMEM;",
         ),
     ),
     "one entry more of a table is seen: it is NULL behind the last open queue, and there is nothing to do for it": (
