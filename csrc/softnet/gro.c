@@ -70,8 +70,6 @@ static void napi_gro_complete(struct napi_struct *n, struct sk_buff *skb, enum g
 	COUNT(n->gro_held, -(u32)skb->segs);
 	if (skb->segs > 1)
 		gro_complete(sd, skb);
-	else
-		skb->gso_size = 0;
 	COUNT(sd->gro_flushed_skbs, 1);
 	COUNT(sd->gro_flushed_segs, skb->segs);
 	COUNT(sd->gro_ended[why], 1);

@@ -38,7 +38,7 @@ struct sk_buff {
 	struct sk_buff *frag_tail;
 	u32 head_len;
 	union {
-		u32 gso_size;      /* 0: nothing to take apart by; so too when segs are fragments that became one packet */
+		u32 gso_size;      /* of several segs; 0: nothing to take apart by, they are fragments that became one packet */
 		u32 frag_offset;   /* while it waits in inet_fragment.c: of its first byte in the datagram */
 	};
 	union {

@@ -46,7 +46,6 @@ void machine_settle(struct host *h)
 
 		for (u32 turns = 0; machine_mid_poll(sd) && turns < TURNS_MAX; turns++)
 			machine_turn(sd);
-		enqueue_flush(sd);
 		net_rps_send_ipi(sd);
 		skb_flush_returns(sd);
 	}
