@@ -161,11 +161,11 @@ static void take_end(struct driver_queue *dq, const struct take *t)
 
 static noinline u8 pkt_type_of(const struct nic *nic, const u8 *frame)
 {
-	static const u8 broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	static const u8 broadcast[ETH_ALEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
-	if (frame[0] & 1)
-		return memcmp(frame, broadcast, 6) == 0 ? PACKET_BROADCAST : PACKET_MULTICAST;
-	return memcmp(frame, nic->filter.addr, 6) == 0 ? PACKET_HOST : PACKET_OTHERHOST;
+	if (frame[ETHH_DEST] & 1)
+		return memcmp(frame + ETHH_DEST, broadcast, ETH_ALEN) == 0 ? PACKET_BROADCAST : PACKET_MULTICAST;
+	return memcmp(frame + ETHH_DEST, nic->filter.addr, ETH_ALEN) == 0 ? PACKET_HOST : PACKET_OTHERHOST;
 }
 
 static inline struct sk_buff *driver_take(struct driver_queue *dq, struct take *t)
@@ -194,9 +194,9 @@ again:
 	skb->segs = 1;
 	skb->ip_summed = hdr->flags & VIRTIO_NET_HDR_F_DATA_VALID ? CHECKSUM_UNNECESSARY : CHECKSUM_NONE;
 	skb->hash_report = (u8)hdr->hash_report;
-	skb->pkt_type = likely(t->any && !(frame[0] & 1)) ? PACKET_HOST : pkt_type_of(dq->nic, frame);
+	skb->pkt_type = likely(t->any && !(frame[ETHH_DEST] & 1)) ? PACKET_HOST : pkt_type_of(dq->nic, frame);
 	skb->flags = 0;
-	skb->protocol = load16(frame + 12);
+	skb->protocol = load16(frame + ETHH_PROTO);
 	skb->queue = t->queue;
 	skb->truesize = buf_len + SKB_TRUESIZE_OVERHEAD;
 	skb->vlan_tci = 0;

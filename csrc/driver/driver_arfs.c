@@ -9,6 +9,7 @@
 #include "prelude.h"
 
 #define ARFS_FILTERS 8192u
+#define PORTS_LEN 4u /* both ports, where TCP and UDP have them */
 #define EXPIRE_QUOTA 8 /* filters looked at in one poll */
 
 /* arfs_set() - ethtool -K ntuple. Return: 0 or -ENOMEM */
@@ -43,15 +44,18 @@ u32 arfs_queue(const struct host *h, u32 cpu)
 /* The headers of an skb that is still whole, as it came from the card. Return: 0, or -EPROTONOSUPPORT */
 static int skb_flow_key(const struct sk_buff *skb, struct flow_key *key)
 {
-	bool v6 = skb->protocol == 0xdd86;
-	u8 copy[44];
-	const u8 *ip = skb_header_pointer(skb, 0, v6 ? 44 : 24, copy);
-	u32 l4 = v6 ? 40 : 20;
+	bool v6 = skb->protocol == htons(ETH_P_IPV6);
+	u32 l4 = v6 ? IPV6_HLEN : IP_HLEN;
+	u8 copy[IPV6_HLEN + PORTS_LEN], proto;
+	const u8 *ip = skb_header_pointer(skb, 0, l4 + PORTS_LEN, copy);
 
-	if (!ip || (!v6 && (skb->protocol != 0x0008 || ip[0] != 0x45 || be16(ip + 6) & 0x3fff)) ||
-	    (ip[v6 ? 6 : 9] != 6 && ip[v6 ? 6 : 9] != 17))
+	if (!ip || (!v6 && (skb->protocol != htons(ETH_P_IP) || ip[IPH_VERSION_IHL] != IPH_PLAIN ||
+			    be16(ip + IPH_FRAG_OFF) & (IP_MF | IP_OFFSET))))
 		return -EPROTONOSUPPORT;
-	*key = flow_key_of(ip, ip + l4, ip[v6 ? 6 : 9]);
+	proto = ip[v6 ? IPV6H_NEXTHDR : IPH_PROTOCOL];
+	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP)
+		return -EPROTONOSUPPORT;
+	*key = flow_key_of(ip, ip + l4, proto);
 	return 0;
 }
 
