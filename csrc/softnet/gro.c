@@ -169,16 +169,16 @@ static void append(struct sk_buff *p, struct sk_buff *skb, u32 hdr)
  * too, but cannot finish the packet (a warning in its log) and loses it: we do not. */
 static bool may_be_big(const struct sk_buff *p)
 {
-	bool in_ipv6 = p->gro_inner && skb_mac_header(p)[p->gro_outer] >> 4 == 6;
+	bool in_ipv6 = p->gro_inner && ip_version(skb_mac_header(p) + p->gro_outer) == 6;
 
-	return !(p->flags & SKB_UDP) && !in_ipv6 && p->mac_header >= 8;
+	return !(p->flags & SKB_UDP) && !in_ipv6 && p->mac_header >= JUMBO_HLEN;
 }
 
 /* Return: GRO_HOLDS, or why it does not fit */
 enum gro_end skb_gro_receive(struct napi_struct *n, struct sk_buff *p, struct sk_buff *skb, u32 hdr)
 {
 	u32 len = p->len + skb->len - hdr;
-	u32 limit = p->protocol == 0xdd86 ? n->host->gro_max_size : n->host->gro_ipv4_max_size;
+	u32 limit = p->protocol == htons(ETH_P_IPV6) ? n->host->gro_max_size : n->host->gro_ipv4_max_size;
 
 	if (len >= limit || p->segs == UINT16_MAX || (unlikely(len >= 65536) && !may_be_big(p)))
 		return GRO_SIZE;
@@ -258,15 +258,16 @@ static inline bool udp_may_pass(const struct napi_struct *n, const struct sk_buf
 {
 	if (!n->udp_passes || skb->ip_summed == CHECKSUM_NONE)
 		return false;
-	if (likely(skb->protocol == 0x0008))
-		return skb->head_len >= 20 && skb->data[9] == 17;
-	return skb->protocol == 0xdd86 && skb->head_len >= 40 && skb->data[6] == 17;
+	if (likely(skb->protocol == htons(ETH_P_IP)))
+		return skb->head_len >= IP_HLEN && skb->data[IPH_PROTOCOL] == IPPROTO_UDP;
+	return skb->protocol == htons(ETH_P_IPV6) && skb->head_len >= IPV6_HLEN &&
+	       skb->data[IPV6H_NEXTHDR] == IPPROTO_UDP;
 }
 
 /* gro_find_receive_by_type(): is there a handler for this EtherType? */
 static bool is_merged(u16 protocol)
 {
-	return protocol == 0x0008 || protocol == 0xdd86 || is_vlan(protocol);
+	return protocol == htons(ETH_P_IP) || protocol == htons(ETH_P_IPV6) || is_vlan(protocol);
 }
 
 void napi_gro_receive(struct napi_struct *n, struct sk_buff *skb)

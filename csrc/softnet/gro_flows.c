@@ -53,7 +53,8 @@ struct gro_flows *gro_flows_new(u32 flows)
 
 static struct flow_key key_of(const struct sk_buff *skb)
 {
-	return flow_key_of(gro_ip(skb), skb_mac_header(skb) + skb->gro_l4, skb->flags & SKB_UDP ? 17 : 6);
+	return flow_key_of(gro_ip(skb), skb_mac_header(skb) + skb->gro_l4,
+			   skb->flags & SKB_UDP ? IPPROTO_UDP : IPPROTO_TCP);
 }
 
 /* The flow's row, a new one if need be. NULL: no room near where it should be. */
@@ -86,12 +87,12 @@ static u64 spread(const struct sk_buff *skb)
 
 u32 gro_lost_ids(const struct sk_buff *skb)
 {
-	return skb_mac_header(skb)[skb->gro_outer] >> 4 == 4 ? skb->segs - 1u : 0;
+	return ip_version(skb_mac_header(skb) + skb->gro_outer) == 4 ? skb->segs - 1u : 0;
 }
 
 u32 gro_lost_psh(const struct sk_buff *skb)
 {
-	return skb->flags & SKB_UDP ? 0 : skb_mac_header(skb)[skb->gro_l4 + 13] >> 3 & 1;
+	return skb->flags & SKB_UDP ? 0 : !!(skb_mac_header(skb)[skb->gro_l4 + TCPH_FLAGS] & TCPHDR_PSH);
 }
 
 void gro_account(struct softnet_data *sd, const struct sk_buff *skb, enum gro_end why)

@@ -8,18 +8,13 @@
  */
 #include "prelude.h"
 
-#define FIN 0x01
-#define SYN 0x02
-#define RST 0x04
-#define PSH 0x08
-#define URG 0x20
-#define CWR 0x80
 #define LIST_MAX 64
+#define TIMESTAMPS_LEN 12u /* the option with its padding */
 
-/* Mostly the 12 bytes of timestamps: no call for those. */
+/* Mostly timestamps: no call for those. */
 static inline bool options_differ(const u8 *a, const u8 *b, u32 len)
 {
-	if (likely(len == 12))
+	if (likely(len == TIMESTAMPS_LEN))
 		return (load64(a) ^ load64(b)) | (load32(a + 8) ^ load32(b + 8));
 	return memcmp(a, b, len) != 0;
 }
@@ -28,21 +23,24 @@ static inline bool options_differ(const u8 *a, const u8 *b, u32 len)
  * window), the flags in except aside. */
 static enum gro_end header_refusal(const struct host *h, const u8 *th, const u8 *th2, u32 thlen, u8 except)
 {
-	u32 word = load32(th + 12) ^ load32(th2 + 12); /* little-endian view: byte 12 lowest, byte 13 holds the flags */
+	u32 word = load32(th + TCPH_DOFF) ^ load32(th2 + TCPH_DOFF); /* little-endian: doff lowest, flags above it */
 
 	word &= ~((u32)except << 8);
-	if (unlikely(word || (th[13] & CWR && !h->gro_cwr)))
-		return th[13] & CWR ? GRO_CWR : word & 0xf0 ? GRO_OPTIONS : word & 0xffff ? GRO_FLAGS : GRO_WINDOW;
-	if (load32(th + 8) != load32(th2 + 8))
+	if (unlikely(word || (th[TCPH_FLAGS] & TCPHDR_CWR && !h->gro_cwr)))
+		return th[TCPH_FLAGS] & TCPHDR_CWR ? GRO_CWR
+		       : word & 0xf0		   ? GRO_OPTIONS
+		       : word & 0xffff		   ? GRO_FLAGS
+						   : GRO_WINDOW;
+	if (load32(th + TCPH_ACK_SEQ) != load32(th2 + TCPH_ACK_SEQ))
 		return GRO_ACK;
-	return options_differ(th + 20, th2 + 20, thlen - 20) ? GRO_OPTIONS : GRO_HOLDS;
+	return options_differ(th + TCP_HLEN, th2 + TCP_HLEN, thlen - TCP_HLEN) ? GRO_OPTIONS : GRO_HOLDS;
 }
 
 static enum gro_end tcp_refusal(const struct host *h, struct sk_buff *p, const struct sk_buff *skb, u32 off, u32 thlen,
 				u32 len)
 {
 	const u8 *th = gro_mac_header(skb) + off, *th2 = gro_mac_header(p) + off;
-	enum gro_end why = header_refusal(h, th, th2, thlen, FIN | PSH);
+	enum gro_end why = header_refusal(h, th, th2, thlen, TCPHDR_FIN | TCPHDR_PSH);
 
 	if (unlikely(why) || unlikely(why = gro_network_flush(p, skb)))
 		return why;
@@ -53,7 +51,7 @@ static enum gro_end tcp_refusal(const struct host *h, struct sk_buff *p, const s
 
 static enum gro_end list_refusal(const struct sk_buff *p, const struct sk_buff *skb, const u8 *th, const u8 *th2)
 {
-	if (th[13] != th2[13])
+	if (th[TCPH_FLAGS] != th2[TCPH_FLAGS])
 		return GRO_FLAGS;
 	if (skb->ip_summed != p->ip_summed)
 		return GRO_CSUM_STATE;
@@ -76,21 +74,24 @@ static enum gro_end tcp_join(struct napi_struct *n, struct sk_buff *p, struct sk
 	}
 	why = skb_gro_receive(n, p, skb, hdr);
 	if (likely(!why))
-		th2[13] |= th[13] & (FIN | PSH);
+		th2[TCPH_FLAGS] |= th[TCPH_FLAGS] & (TCPHDR_FIN | TCPHDR_PSH);
 	return why;
 }
 
 /* rx-gro-list: is this for no stream of ours? Asked when none of the flow is held. */
 static noinline bool is_forwarded(struct host *h, const struct sk_buff *skb, const u8 *th)
 {
-	struct flow_key k = flow_key_of(gro_ip(skb), th, 6);
+	struct flow_key k = flow_key_of(gro_ip(skb), th, IPPROTO_TCP);
 
 	return !sock_lookup_flow(&h->socks, SOCK_TCP, &k.dst, k.dport, &k.src, k.sport);
 }
 
 static enum gro_end last_because(u8 flags)
 {
-	return flags & FIN ? GRO_FIN : flags & PSH ? GRO_PSH : flags & (URG | RST | SYN) ? GRO_FLAGS : GRO_SHORTER;
+	return flags & TCPHDR_FIN				? GRO_FIN
+	       : flags & TCPHDR_PSH				? GRO_PSH
+	       : flags & (TCPHDR_URG | TCPHDR_RST | TCPHDR_SYN) ? GRO_FLAGS
+								: GRO_SHORTER;
 }
 
 struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
@@ -102,13 +103,13 @@ struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, stru
 	u8 flags;
 	bool force;
 
-	if ((!skb->gro_flush && gro_csum_bad(n, skb, off, 6)) || !gro_has(skb, off + 20) ||
-	    (thlen = (th[12] >> 4) * 4u) < 20 || !gro_has(skb, off + thlen))
+	if ((!skb->gro_flush && gro_csum_bad(n, skb, off, IPPROTO_TCP)) || !gro_has(skb, off + TCP_HLEN) ||
+	    (thlen = tcp_hdrlen(th)) < TCP_HLEN || !gro_has(skb, off + thlen))
 		return gro_refuse(skb);
-	flags = th[13];
+	flags = th[TCPH_FLAGS];
 	len = gro_len(skb, off) - thlen;
 	skb->gro_l4 = (u16)off;
-	skb->seq = be32(th + 4);
+	skb->seq = be32(th + TCPH_SEQ);
 	skb->end_seq = skb->seq + len;
 	skb->gso_size = len;
 
@@ -120,7 +121,7 @@ struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, stru
 		if (!why)
 			mss = (*pp)->gso_size;
 	}
-	force = len < mss || flags & (URG | PSH | RST | SYN | FIN);
+	force = len < mss || flags & (TCPHDR_URG | TCPHDR_PSH | TCPHDR_RST | TCPHDR_SYN | TCPHDR_FIN);
 	skb->gro_flush |= force;
 	if (!pp || (!why && !force))
 		return NULL;
@@ -138,6 +139,6 @@ void tcp_gro_complete(struct sk_buff *skb)
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 		return;
 	}
-	store16(th + 16, (u16)~csum_fold(gro_pseudo(skb, gro_len(skb, skb->gro_l4), 6)));
+	store16(th + TCPH_CHECK, (u16)~csum_fold(gro_pseudo(skb, gro_len(skb, skb->gro_l4), IPPROTO_TCP)));
 	skb->ip_summed = CHECKSUM_PARTIAL;
 }

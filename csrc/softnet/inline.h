@@ -55,15 +55,15 @@ static inline void skb_pull(struct sk_buff *skb, u32 n)
 	skb->head_len -= n;
 }
 
-/* The Ethernet header (18 bytes) with the tag that was taken off put back, as libpcap does. */
+/* The Ethernet header (ETH_HLEN + VLAN_HLEN bytes) with the tag that was taken off put back, as libpcap does. */
 static inline void skb_tagged_header(const struct sk_buff *skb, u8 *to)
 {
 	const u8 *mac = skb_mac_header(skb);
 
-	memcpy(to, mac, 12);
-	memcpy(to + 12, &skb->vlan_proto, 2);
-	store16(to + 14, htobe16_(skb->vlan_tci));
-	memcpy(to + 16, mac + 12, 2);
+	memcpy(to, mac, ETHH_PROTO);
+	store16(to + ETHH_PROTO, skb->vlan_proto);
+	store16(to + ETH_HLEN + VLANH_TCI, htobe16_(skb->vlan_tci));
+	memcpy(to + ETH_HLEN + VLANH_PROTO, mac + ETHH_PROTO, 2);
 }
 
 /* While GRO has it, and has not completed it, data is the end of the Ethernet header: no need to ask for the buffer. */

@@ -23,16 +23,16 @@ static bool vlan_untag(struct sk_buff *skb)
 {
 	u8 *mac = skb_mac_header(skb);
 
-	if (unlikely(skb->head_len < 4))
+	if (unlikely(skb->head_len < VLAN_HLEN))
 		return false;
 	skb->vlan_proto = skb->protocol;
-	skb->vlan_tci = be16(skb->data);
+	skb->vlan_tci = be16(skb->data + VLANH_TCI);
 	skb->flags |= SKB_TAGGED;
-	skb->protocol = load16(skb->data + 2);
-	memmove(mac + 4, mac, 12);
-	skb->mac_header += 4;
-	skb->network_header += 4;
-	skb_pull(skb, 4);
+	skb->protocol = load16(skb->data + VLANH_PROTO);
+	memmove(mac + VLAN_HLEN, mac, ETHH_PROTO); /* both addresses */
+	skb->mac_header += VLAN_HLEN;
+	skb->network_header += VLAN_HLEN;
+	skb_pull(skb, VLAN_HLEN);
 	return true;
 }
 
@@ -68,7 +68,7 @@ another_round:
 	if (unlikely(READ_ONCE(sd->host->taps[POINT_GRO]) != NULL) && !rounds)
 		packet_taps_skb(sd, POINT_GRO, skb, skb->tstamp, -1);
 	if (unlikely(skb->flags & SKB_TAGGED)) {
-		bool id = skb->vlan_tci & 0xfff;
+		bool id = skb->vlan_tci & VLAN_VID_MASK;
 
 		if (rounds++ < 4 && (id ? sd->host->vlan_any : is_vlan(skb->protocol))) {
 			skb->flags &= (u8)~SKB_TAGGED; /* in on eth0.N; or a priority tag around a VLAN's */
