@@ -187,7 +187,7 @@ struct view {
 	const struct sk_buff *skb;
 	const u8 *front;
 	u32 front_len, begin;
-	u8 tagged[ETH_HLEN + 4];
+	u8 tagged[ETH_HLEN + VLAN_HLEN];
 };
 
 static void view_init(struct view *v, const struct sk_buff *skb, bool tag_in_bytes)
@@ -249,7 +249,7 @@ static u32 extension(const struct sk_buff *skb, enum extension what, u32 cpu, u3
 	case QUEUE:
 		return skb->queue + 1u; /* skb->queue_mapping: 0 is "not recorded" */
 	case HATYPE:
-		return 1; /* ARPHRD_ETHER */
+		return ARPHRD_ETHER;
 	case RXHASH:
 		return skb->hash;
 	case CPU:

@@ -30,7 +30,6 @@
 #define STOPPED 1u
 #define GIVEN_UP 2u
 #define PATIENCE_MS 2000 /* with a reader that does not read, at the end */
-#define ENHANCED_PACKET_BLOCK 6u
 #define FATE_OPEN (-1) /* of a block: the frame's may still come */
 #define FATE_SHUT (-2)
 
@@ -83,8 +82,8 @@ static bool make_room(struct capture *c, u32 bytes)
 /* Does the filter want the packet whose block begins there? It sees what would be in the file. */
 static bool is_wanted(struct capture *c, u64 begin)
 {
-	u8 *block = c->filling->buf + begin, *frame = block + 28;
-	u32 kept = load32(block + 20), len = load32(block + 24);
+	u8 *block = c->filling->buf + begin, *frame = block + EPB_DATA;
+	u32 kept = load32(block + EPB_CAPTURED_LEN), len = load32(block + EPB_ORIGINAL_LEN);
 	struct rx_pool whole = { .base = frame };
 	struct sk_buff skb = { .pool = &whole, .data = frame + ETH_HLEN, .pkt_type = PACKET_HOST };
 
@@ -92,7 +91,7 @@ static bool is_wanted(struct capture *c, u64 begin)
 		return false;
 	skb.head_len = kept - ETH_HLEN;
 	skb.len = max_u32(len, kept) - ETH_HLEN;
-	skb.protocol = load16(frame + 12);
+	skb.protocol = load16(frame + ETHH_PROTO);
 	return bpf_run(c->filter, &skb, 0);
 }
 
@@ -212,8 +211,8 @@ static void write_out(struct capture *c)
 	while (unlikely(c->error) && at < c->out_used) { /* which did it not get whole? */
 		const u8 *block = c->out + at;
 
-		at += load32(block + 4);
-		if (load32(block) == ENHANCED_PACKET_BLOCK && at > done)
+		at += load32(block + PCAPNG_LENGTH);
+		if (load32(block + PCAPNG_TYPE) == PCAPNG_PACKET && at > done)
 			COUNT(c->lost, 1);
 	}
 	c->out_used = 0;

@@ -51,17 +51,17 @@ static void block_end(struct capture_batch *b, u64 at)
 {
 	u32 len = (u32)(b->used - at) + 4;
 
-	memcpy(b->buf + at + 4, &len, 4);
+	memcpy(b->buf + at + PCAPNG_LENGTH, &len, 4);
 	put32(b, len);
 }
 
 static void interface(struct capture_batch *b, const char *ifname, const char *point)
 {
-	u64 at = block_begin(b, 1);
+	u64 at = block_begin(b, PCAPNG_INTERFACE);
 	u8 nanoseconds = 9;
 	char name[128];
 
-	put32(b, 1); /* LINKTYPE_ETHERNET */
+	put32(b, LINKTYPE_ETHERNET); /* and 16 reserved bits */
 	put32(b, PCAPNG_SNAPLEN);
 	snprintf(name, sizeof(name), "%s %s", ifname, point);
 	put_option(b, IF_NAME, name, (u32)strlen(name));
@@ -74,13 +74,13 @@ void pcapng_headers(struct capture *c, const char *ifname)
 {
 	static const char *const name[POINTS] = { "wire", "nic", "gro", "stack" };
 	struct capture_batch *b = c->filling;
-	u64 at = block_begin(b, 0x0a0d0d0a); /* section */
+	u64 at = block_begin(b, PCAPNG_SECTION);
 	u32 n = 0;
 
-	put32(b, 0x1a2b3c4d);
-	put32(b, 1);
-	put32(b, 0xffffffff);
-	put32(b, 0xffffffff);
+	put32(b, PCAPNG_BYTE_ORDER);
+	put32(b, 1); /* version 1.0 */
+	put32(b, UINT32_MAX); /* the section's length is not known */
+	put32(b, UINT32_MAX);
 	block_end(b, at);
 	for (u32 point = 0; point < POINTS; point++) {
 		if (!(c->points >> point & 1))
@@ -100,7 +100,7 @@ static u32 head_bytes(const struct sk_buff *skb)
 
 static u32 skb_bytes(const struct sk_buff *skb)
 {
-	u32 len = head_bytes(skb) + (skb->flags & SKB_TAGGED ? 4 : 0);
+	u32 len = head_bytes(skb) + (skb->flags & SKB_TAGGED ? VLAN_HLEN : 0);
 
 	for (const struct sk_buff *piece = skb->frag_list; piece; piece = piece->next)
 		len += piece->head_len;
@@ -114,8 +114,8 @@ static void put_skb(struct capture_batch *b, const struct sk_buff *skb, u32 kept
 
 	if (skb->flags & SKB_TAGGED) {
 		skb_tagged_header(skb, b->buf + b->used);
-		b->used += ETH_HLEN + 4;
-		left -= ETH_HLEN + 4;
+		b->used += ETH_HLEN + VLAN_HLEN;
+		left -= ETH_HLEN + VLAN_HLEN;
 		mac += ETH_HLEN;
 		head -= ETH_HLEN;
 	}
@@ -206,7 +206,7 @@ void pcapng_packet(struct capture *c, const struct packet_seen *p, u64 t)
 	u32 len = packet_bytes(p), kept = min_u32(len, PCAPNG_SNAPLEN), queue, n;
 	char text[PCAPNG_OPTIONS_MAX - 112];
 	const u32 outbound = 2;
-	u64 at = block_begin(b, 6), id;
+	u64 at = block_begin(b, PCAPNG_PACKET), id;
 
 	put32(b, c->interface[p->point]);
 	put32(b, (u32)(t >> 32));
