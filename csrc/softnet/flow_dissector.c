@@ -1,10 +1,10 @@
-/* flow_dissector.c - a flow's hash when the card gave none. Called by rps.c. Linux: net/core/flow_dissector.c
+/* flow_dissector.c - compute a flow's hash if the card gave none. Called by rps.c. Linux: net/core/flow_dissector.c
  *
- * SipHash-2-4 (Aumasson and Bernstein 2012) over EtherType, protocol, VLAN tags, IPv6 flow label, ports and addresses,
- * looking through tags, extension headers and tunnels of IP in IP (whose inner addresses count). Addresses and ports
- * are sorted, each by themselves, so both directions of a conversation get the same hash. Fragments have no ports, and
- * an IPv6 packet with a flow label needs none. 0 means "none", so 0 becomes 1. The key comes from the seed: runs
- * repeat, which the kernel's do not.
+ * SipHash-2-4 (Aumasson and Bernstein 2012) over EtherType, protocol, VLAN tags, IPv6 flow label, ports and addresses.
+ * The dissector looks through tags, extension headers and IP-in-IP tunnels; the inner addresses count. It sorts the
+ * addresses, and the ports, so both directions of a conversation get the same hash. Fragments count no ports, nor do
+ * IPv6 packets with a flow label. 0 means "none", so 0 becomes 1. The key comes from the seed, so runs repeat; the
+ * kernel's key is random.
  */
 #include "prelude.h"
 
@@ -36,7 +36,7 @@ static void store_addresses(struct flow_keys *k, const u8 *src, u32 len)
 	memcpy(k->addr[1], swap ? src : src + len, len);
 }
 
-/* Return: the EtherType that goes on (a tunnel), or 0: done */
+/* Return: the EtherType inside a tunnel, or 0: done */
 static u16 dissect_transport(struct dissector *d)
 {
 	if (d->ip_proto == IPPROTO_IPIP)
@@ -57,7 +57,7 @@ static u16 dissect_ipv4(struct dissector *d)
 	d->ip_proto = ip[IPH_PROTOCOL];
 	store_addresses(d->k, ip + IPH_SADDR, 4);
 	d->off += ip_hdrlen(ip);
-	/* All fragments alike, so the first one's ports do not count either. */
+	/* All fragments hash alike, so the first one's ports do not count either. */
 	return be16(ip + IPH_FRAG_OFF) & (IP_MF | IP_OFFSET) ? 0 : dissect_transport(d);
 }
 
@@ -72,7 +72,7 @@ static u16 dissect_ipv6(struct dissector *d)
 	store_addresses(d->k, h + IPV6H_SADDR, 16);
 	d->k->flow_label = be32(h) & IPV6_FLOWLABEL_MASK;
 	d->off += IPV6_HLEN;
-	if (d->k->flow_label) /* FLOW_DISSECTOR_F_STOP_AT_FLOW_LABEL: it stands for the ports */
+	if (d->k->flow_label) /* FLOW_DISSECTOR_F_STOP_AT_FLOW_LABEL: the label stands for the ports */
 		return 0;
 	for (u32 n = 0; n < HEADERS_MAX; n++) {
 		bool fragment = d->ip_proto == IPPROTO_FRAGMENT;
@@ -106,7 +106,7 @@ static u16 dissect_vlan(struct dissector *d, u32 n, u16 tpid)
 	return be16(tag + VLANH_PROTO);
 }
 
-static u32 ports_offset(u8 ip_proto) /* proto_ports_offset(); 1: it has none */
+static u32 ports_offset(u8 ip_proto) /* proto_ports_offset(); 1: no ports */
 {
 	switch (ip_proto) {
 	case IPPROTO_TCP:
@@ -159,7 +159,7 @@ static void dissect(struct dissector *d)
 		dissect_ports(d);
 }
 
-/* What is not IP hashes by its EtherType alone, so RPS moves that too, all of it to one CPU. */
+/* Hash the packet; never 0. Packets that are not IP hash by EtherType alone, so RPS moves them all to one CPU. */
 u32 skb_get_hash(const struct host *h, struct sk_buff *skb)
 {
 	struct flow_keys k = { 0 };

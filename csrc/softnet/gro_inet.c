@@ -1,10 +1,11 @@
-/* gro_inet.c - GRO's VLAN, IPv4 and IPv6 layers. Linux: net/8021q/vlan_core.c, net/ipv4/af_inet.c, net/ipv6/ip6_offload.c
+/* gro_inet.c - GRO's VLAN, IPv4 and IPv6 layers. Linux: net/8021q/vlan_core.c, net/ipv4/af_inet.c,
+ * net/ipv6/ip6_offload.c
  *
  *   gro.c -> tags in the frame -> IP -> one tunnel at most (IPIP, 6in4, 4in6, 6in6) -> gro_tcp.c, gro_udp.c
  *
- * A packet that is refused here, before the transport look-up, goes up at once and overtakes what is held of its
- * flow: IP options, fragments, a bad header checksum, protocols nobody merges. Padding or the reserved bit (v4) only
- * forbid merging: the transport look-up then flushes what is held first, so the order stays.
+ * A packet refused here, before the transport look-up, goes up at once and overtakes its flow's held packets: IP
+ * options, fragments, a bad header checksum, other protocols. Padding or the reserved bit (IPv4) only forbid the merge:
+ * the transport look-up then flushes the held packets first, so the order stays.
  */
 #include "prelude.h"
 
@@ -41,7 +42,7 @@ static inline struct sk_buff **ip_gro_receive(struct napi_struct *n, struct gro_
 	return gro_receive_by_type(n, l, skb, off, proto == IPPROTO_IPIP ? htons(ETH_P_IP) : htons(ETH_P_IPV6));
 }
 
-/* Where this IP header is: at off. The first one is the outer one, or the only one. */
+/* Note the IP header at off: the outer one, or the only one. */
 static void set_network(struct sk_buff *skb, u32 off)
 {
 	if (!skb->gro_inner)
@@ -71,7 +72,7 @@ static struct sk_buff **inet_gro_receive(struct napi_struct *n, struct gro_list 
 	return ip_gro_receive(n, l, skb, off + IP_HLEN, ip[IPH_PROTOCOL]);
 }
 
-/* Extension headers that are looked through: hop-by-hop, routing, destination options. */
+/* Does GRO look through this extension header? */
 static bool is_skipped(u8 next)
 {
 	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS;
@@ -101,7 +102,7 @@ static noinline struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct 
 		struct sk_buff *p = l->skb[i];
 		const u8 *ip2 = gro_mac_header(p) + off;
 
-		/* version and flow label; next header; addresses; extension headers byte by byte, all within a buffer */
+		/* version and flow label; next header; addresses; extension headers byte by byte, all in one buffer */
 		if (p->gro_same_flow)
 			p->gro_same_flow = !((load32(ip) ^ load32(ip2)) & htonl(~IPV6_TCLASS_MASK)) &&
 					   ip[IPV6H_NEXTHDR] == ip2[IPV6H_NEXTHDR] &&
@@ -145,7 +146,7 @@ static enum gro_end level_flush(struct sk_buff *p, const struct sk_buff *skb, u3
 		       : GRO_HOLDS;
 }
 
-/* gro_network_flush() - both levels are looked at in any case: each decides for itself whether its ids are fixed */
+/* Compare both levels in any case: each decides for itself whether its ids are fixed. */
 enum gro_end gro_network_flush(struct sk_buff *p, const struct sk_buff *skb)
 {
 	enum gro_end outer = level_flush(p, skb, skb->gro_outer, 1), inner = GRO_HOLDS;
@@ -157,7 +158,7 @@ enum gro_end gro_network_flush(struct sk_buff *p, const struct sk_buff *skb)
 
 /* ---- the transport's checksum ---- */
 
-/* The IP header that the transport header belongs to. */
+/* Return: the IP header of the transport header, the inner one in a tunnel */
 const u8 *gro_ip(const struct sk_buff *skb)
 {
 	return skb_mac_header(skb) + (skb->gro_inner ? skb->gro_inner : skb->gro_outer);
@@ -190,13 +191,13 @@ int gro_csum_bad(struct napi_struct *n, struct sk_buff *skb, u32 off, u8 proto)
 
 static void set_length4(u8 *ip, u32 len)
 {
-	store16(ip + IPH_TOT_LEN, len > UINT16_MAX ? 0 : htobe16_((u16)len)); /* 0: the field cannot say it (BIG TCP) */
+	store16(ip + IPH_TOT_LEN, len > UINT16_MAX ? 0 : htobe16_((u16)len)); /* 0: too long for the field (BIG TCP) */
 	store16(ip + IPH_CHECK, 0);
 	store16(ip + IPH_CHECK, ip_fast_csum(ip, IP_HLEN));
 }
 
-/* Longer than the field can say: RFC 2675's jumbo payload option, in a hop-by-hop header of its own behind the IPv6
- * header at off. What is before it moves 8 bytes to the left, into the headroom where the virtio header was. */
+/* Put RFC 2675's jumbo payload option into a hop-by-hop header of its own behind the IPv6 header at off. The headers
+ * before it move 8 bytes to the left, into the headroom where the virtio header was. */
 static void insert_jumbo(struct sk_buff *skb, u32 off, u32 payload)
 {
 	u8 *mac = skb_mac_header(skb), *ip = mac - JUMBO_HLEN + off, *hop = ip + IPV6_HLEN;

@@ -1,17 +1,17 @@
-/* gro_tcp.c - GRO's TCP half: may this segment be appended to the one that is held? Linux: net/ipv4/tcp_offload.c
+/* gro_tcp.c - GRO's TCP half: may this segment join the held one? Linux: net/ipv4/tcp_offload.c
  *
- * Same flow: ports. Merged only if it is the very next piece of the stream and says nothing new: flags (FIN and PSH
- * aside), window, ack, options, TTL, TOS, DF equal, IP ids counting up or fixed, not longer than the first segment.
- * A shorter segment, PSH or FIN ends the merge after joining it. The rules of Linux 6.18, where CWR never joins; since
- * 7.0 (gro-cwr) it is a flag like ECE. With rx-gro-list, what no local stream takes is merged as a list, for
- * forwarding: each segment keeps its header, so FIN and PSH must be equal too.
+ * A segment of the same ports joins if it is the next piece of the stream and nothing else differs: flags (FIN and PSH
+ * aside), window, ack, options, TTL, TOS and DF are equal, IP ids count up or are fixed, and it is not longer than the
+ * first. A shorter segment, PSH or FIN joins and ends the merge. These are the rules of Linux 6.18, where CWR never
+ * joins; since 7.0 (gro-cwr) CWR is a flag like ECE. With rx-gro-list, segments of no local stream are merged as a
+ * list, for forwarding: each keeps its header, so FIN and PSH must be equal too.
  */
 #include "prelude.h"
 
 #define LIST_MAX 64
 #define TIMESTAMPS_LEN 12u /* the option with its padding */
 
-/* Mostly timestamps: no call for those. */
+/* Mostly timestamps: compare them without a call. */
 static inline bool options_differ(const u8 *a, const u8 *b, u32 len)
 {
 	if (likely(len == TIMESTAMPS_LEN))
@@ -19,8 +19,8 @@ static inline bool options_differ(const u8 *a, const u8 *b, u32 len)
 	return memcmp(a, b, len) != 0;
 }
 
-/* What the TCP header says against a merge: the whole 32-bit word at offset 12 counts (offset, reserved bits, flags,
- * window), the flags in except aside. */
+/* Find what in the TCP headers forbids the merge. The whole 32-bit word from TCPH_DOFF counts (offset, reserved bits,
+ * flags, window), the flags in except aside. */
 static enum gro_end header_refusal(const struct host *h, const u8 *th, const u8 *th2, u32 thlen, u8 except)
 {
 	u32 word = load32(th + TCPH_DOFF) ^ load32(th2 + TCPH_DOFF); /* little-endian: doff lowest, flags above it */
@@ -58,7 +58,7 @@ static enum gro_end list_refusal(const struct sk_buff *p, const struct sk_buff *
 	return p->segs >= LIST_MAX ? GRO_COUNT : GRO_HOLDS;
 }
 
-/* Return: GRO_HOLDS = it joined p, else why not */
+/* Return: GRO_HOLDS = the segment joined p, else why not */
 static enum gro_end tcp_join(struct napi_struct *n, struct sk_buff *p, struct sk_buff *skb, u32 off, u32 thlen, u32 len)
 {
 	const u8 *th = gro_mac_header(skb) + off;
@@ -78,7 +78,7 @@ static enum gro_end tcp_join(struct napi_struct *n, struct sk_buff *p, struct sk
 	return why;
 }
 
-/* rx-gro-list: is this for no stream of ours? Asked when none of the flow is held. */
+/* rx-gro-list: has no local socket this stream? Called if GRO holds nothing of the flow. */
 static noinline bool is_forwarded(struct host *h, const struct sk_buff *skb, const u8 *th)
 {
 	struct flow_key k = flow_key_of(gro_ip(skb), th, IPPROTO_TCP);
@@ -129,8 +129,8 @@ struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, stru
 	return pp;
 }
 
-/* Merged: the checksum becomes the pseudo-header's sum (CHECKSUM_PARTIAL), which is why captures call it incorrect. A
- * list's segments were all verified, and their checksums are still in their headers. */
+/* Make the checksum the pseudo-header's sum (CHECKSUM_PARTIAL); captures therefore call it incorrect. A list's segments
+ * were all verified, and keep their checksums in their headers. */
 void tcp_gro_complete(struct sk_buff *skb)
 {
 	u8 *th = skb_mac_header(skb) + skb->gro_l4;

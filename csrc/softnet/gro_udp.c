@@ -1,8 +1,8 @@
-/* gro_udp.c - GRO's UDP half: only if somebody asked for it. Linux: net/ipv4/udp_offload.c
+/* gro_udp.c - GRO's UDP half: only on request. Linux: net/ipv4/udp_offload.c
  *
- * Reasons to merge: the socket has UDP_GRO; no socket is found and rx-udp-gro-forwarding is on; rx-gro-list is on and
- * the socket, if any, has no UDP_GRO (merged as a list then). Sockets are looked up only if one with UDP_GRO exists.
- * Merged are datagrams of one length; a shorter one is the last. At most 64. A checksum of 0 says "none": never merged.
+ * Datagrams merge if the socket has UDP_GRO; if no socket is found and rx-udp-gro-forwarding is on; or, as a list, if
+ * rx-gro-list is on and the socket, if any, has no UDP_GRO. Sockets are looked up only if one with UDP_GRO exists.
+ * Datagrams of one length merge, 64 at most; a shorter one is the last. A checksum of 0 means "none": never merged.
  */
 #include "prelude.h"
 
@@ -59,7 +59,7 @@ static struct sk_buff **udp_gro_segment(struct napi_struct *n, struct gro_list *
 	why = udp_refusal(p, skb);
 	if (!why && skb->flags & SKB_FLIST) {
 		if (skb->ip_summed != p->ip_summed)
-			return gro_refuse(skb); /* overtakes */
+			return gro_refuse(skb); /* and overtakes, as in Linux */
 		why = skb_gro_receive_list(p, skb, off + UDP_HLEN - ETH_HLEN);
 	} else if (!why) {
 		why = skb_gro_receive(n, p, skb, off + UDP_HLEN - ETH_HLEN);
@@ -79,7 +79,7 @@ struct sk_buff **udp_gro_receive(struct napi_struct *n, struct gro_list *l, stru
 		return gro_refuse(skb);
 	if (!skb->gro_flush) {
 		if (load16(uh + UDPH_CHECK) == 0)
-			skb->ip_summed = CHECKSUM_UNNECESSARY; /* there is none to be wrong */
+			skb->ip_summed = CHECKSUM_UNNECESSARY; /* no checksum, so none is wrong */
 		else if (gro_csum_bad(n, skb, off, IPPROTO_UDP))
 			return gro_refuse(skb);
 	}
@@ -96,7 +96,7 @@ void udp_gro_complete(struct sk_buff *skb)
 	u32 len = gro_len(skb, skb->gro_l4);
 
 	store16(uh + UDPH_LEN, htobe16_((u16)len));
-	if (skb->flags & SKB_FLIST && !skb->gro_inner) { /* inside of a tunnel it is finished as if it were no list */
+	if (skb->flags & SKB_FLIST && !skb->gro_inner) { /* in a tunnel Linux completes a list as if it were none */
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 		return;
 	}

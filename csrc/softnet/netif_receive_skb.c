@@ -1,13 +1,14 @@
-/* netif_receive_skb.c - the fork after GRO, then taps, then the protocol handler. Linux: net/core/dev.c
+/* netif_receive_skb.c - RPS after GRO, then taps, then the protocol handler. Linux: net/core/dev.c
  *
  *   gro.c -> netif_receive_skb_internal(): rps.c says another CPU -> backlog.c, else straight on
- *         -> netif_receive_skb_core(): VLAN tag off, taps (af_packet.c), handler by EtherType; nobody: UNHANDLED_PROTO
+ *         -> netif_receive_skb_core(): VLAN tag off, taps (packet_taps.c), handler by EtherType, else UNHANDLED_PROTO
  *
- * A packet with a VLAN id for which there is a VLAN device goes round once more, as that device's; without one it is
- * some other host's, as in Linux. A replay with --mac any takes every VLAN id as its own.
+ * A packet whose VLAN id has a VLAN device goes round once more, as that device's. Without a device it counts as
+ * another host's, as in Linux. A replay with --mac any accepts every VLAN id.
  */
 #include "prelude.h"
 
+/* Let RPS choose the CPU that goes on with the packet. Consumes @skb. */
 void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb)
 {
 	int cpu = get_rps_cpu(sd, skb);
@@ -18,7 +19,7 @@ void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb)
 		netif_receive_skb_core(sd, skb);
 }
 
-/* The tag moves from the bytes to vlan_tci; the packet then looks as if it had never been there. */
+/* Move the tag from the bytes to vlan_tci. Return: false = the packet is too short */
 static bool vlan_untag(struct sk_buff *skb)
 {
 	u8 *mac = skb_mac_header(skb);
@@ -71,7 +72,7 @@ another_round:
 		bool id = skb->vlan_tci & VLAN_VID_MASK;
 
 		if (rounds++ < 4 && (id ? sd->host->vlan_any : is_vlan(skb->protocol))) {
-			skb->flags &= (u8)~SKB_TAGGED; /* in on eth0.N; or a priority tag around a VLAN's */
+			skb->flags &= (u8)~SKB_TAGGED; /* received on eth0.N, or a priority tag around a VLAN tag */
 			goto another_round;
 		}
 		if (id)
