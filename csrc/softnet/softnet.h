@@ -472,6 +472,11 @@ void mod_timer(struct softnet_data *sd, enum timer which, u64 at_ns);
 void timer_plan(struct softnet_data *sd);
 
 /**
+ * machine_clock() - tell the CPU's time with the machine stopped; an idle CPU's own clock may be far behind the card's
+ */
+u64 machine_clock(const struct softnet_data *sd);
+
+/**
  * host_now() - read the clock of CPU @sd; NULL: of a Python thread
  * Return: ns; live, the real monotonic clock
  */
@@ -500,11 +505,6 @@ int machine_mid_poll(const struct softnet_data *sd);
  * machine_turn() - run the CPU for one turn, as short as possible
  */
 void machine_turn(struct softnet_data *sd);
-
-/**
- * machine_clock() - tell the CPU's time; an idle CPU's own clock may be far behind the card's
- */
-u64 machine_clock(const struct softnet_data *sd);
 
 /* ---- gro.c: hold and merge ---- */
 

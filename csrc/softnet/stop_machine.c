@@ -17,11 +17,6 @@ int machine_mid_poll(const struct softnet_data *sd)
 	return sd->backlog.in_poll || sd->busy.in_poll || sd->bh_task || sd->softirq_active;
 }
 
-u64 machine_clock(const struct softnet_data *sd)
-{
-	return sd->live || sd->runnable ? sd->now : max_u64(sd->now, sd->host->nic.now);
-}
-
 void machine_turn(struct softnet_data *sd)
 {
 	u32 pause = sd->pause;

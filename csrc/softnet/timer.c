@@ -45,6 +45,11 @@ void run_timers(struct softnet_data *sd)
 
 /* ---- clocks ---- */
 
+u64 machine_clock(const struct softnet_data *sd)
+{
+	return sd->live || sd->runnable ? sd->now : max_u64(sd->now, sd->host->nic.now);
+}
+
 u64 vtime_latest(const struct host *h)
 {
 	u64 t = h->nic.now;
