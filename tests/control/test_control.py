@@ -119,7 +119,7 @@ def test_the_socket_is_its_owners(served, runtime):
     served_by.close()
     served_by.close()
     assert not served_by.path.exists()
-    with pytest.raises(vnic.ConfigError, match="there is no instance"):
+    with pytest.raises(vnic.ConfigError, match="no instance is running"):
         client.find()
 
 
