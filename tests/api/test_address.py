@@ -50,7 +50,7 @@ def test_an_address_means_one_thing_everywhere(text, means):
 )
 def test_what_is_no_address_of_an_interface(text):
     with pytest.raises(
-        vnic.ConfigError, match=r"is not an (IP )?address|say it without|is an IPv4 address|cannot be the"
+        vnic.ConfigError, match=r"is not an (IP )?address|must not name an interface|is an IPv4 address|cannot be the"
     ):
         vnic.Host(ip=[text])
     with pytest.raises(vnic.ConfigError):

@@ -310,7 +310,7 @@ def test_a_report_that_is_a_fifo_is_no_report(things, monkeypatch):
 @pytest.mark.usefixtures("netns")
 def test_a_network_namespace_is_no_fifo(things):
     result = CliRunner().invoke(main, ["doctor", "vt0", "--netns", str(things / "fifo")])
-    assert "that is none" in result.stdout
+    assert "not a network namespace" in result.stdout
     assert json.loads(CliRunner().invoke(main, ["doctor", "--json"]).stdout)["schema"]
 
 
@@ -320,7 +320,7 @@ def test_a_network_namespace_is_no_fifo(things):
 def test_a_directory_above_that_others_may_write_to_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     tmp_path.chmod(0o777)
-    with pytest.raises(vnic.VnicError, match="others could put another directory there"):
+    with pytest.raises(vnic.VnicError, match="other users could replace vnic in it"):
         control.directory()
     assert list(tmp_path.iterdir()) == []
     tmp_path.chmod(0o1777)

@@ -114,12 +114,12 @@ def test_the_socket_is_its_owners(served, runtime):
     assert runtime.stat().st_mode & 0o777 == 0o700
     assert client.instances() == [client.Instance("vt7", os.getpid(), served_by.path)]
     assert client.find().path == client.find("vt7").path == client.find(str(os.getpid())).path == served_by.path
-    with pytest.raises(vnic.ConfigError, match=r"no instance 'vt8'; there are vt7 \(pid"):
+    with pytest.raises(vnic.ConfigError, match=r"no instance 'vt8'; running are vt7 \(pid"):
         client.find("vt8")
     served_by.close()
     served_by.close()
     assert not served_by.path.exists()
-    with pytest.raises(vnic.ConfigError, match="there is no instance"):
+    with pytest.raises(vnic.ConfigError, match="no instance is running"):
         client.find()
 
 
@@ -144,11 +144,11 @@ def test_one_of_several_has_to_be_named_or_be_meant(served, runtime):
 def test_a_directory_that_others_write_to_is_refused(runtime):
     runtime.mkdir(mode=0o700)
     runtime.chmod(0o777)
-    with pytest.raises(vnic.VnicError, match="not a directory that only you"):
+    with pytest.raises(vnic.VnicError, match="must be a directory that only you"):
         control.directory()
     runtime.rmdir()
     runtime.symlink_to("/tmp")
-    with pytest.raises(vnic.VnicError, match="not a directory that only you"):
+    with pytest.raises(vnic.VnicError, match="must be a directory that only you"):
         control.directory()
 
 
@@ -200,7 +200,7 @@ def test_an_instance_that_is_busy_is_listed_at_once(runtime):
 
 def test_arguments_longer_than_a_request_are_refused(asked):
     _, c = asked
-    with pytest.raises(vnic.ConfigError, match=r"the arguments are .* bytes long, and 65536 is the most"):
+    with pytest.raises(vnic.ConfigError, match=r"the arguments are .* bytes long; the most is 65536"):
         c.ask("show", ["x" * control.REQUEST_MAX])
     assert c.ask("sample").code == 0
 
@@ -237,10 +237,10 @@ except (BrokenPipeError, ConnectionResetError):
         (b"[]", "version"),
         (b"{}", "version"),
         (b'{"vnic": 2, "command": "show"}', "speaks version 1"),
-        (b'{"vnic": 1}', '"command" has to be'),
+        (b'{"vnic": 1}', '"command" must be'),
         (b'{"vnic": 1, "command": "show", "argv": "x"}', '"argv"'),
         (b'{"vnic": 1, "command": "show", "argv": [1]}', '"argv"'),
-        (b'{"vnic": 1, "command": "capture"}', "without a descriptor"),
+        (b'{"vnic": 1, "command": "capture"}', "has no descriptor"),
     ],
 )
 def test_a_bad_request_gets_an_error_and_the_next_is_answered(served, line, why):
@@ -376,11 +376,11 @@ def test_captures_are_refused_in_one_sentence(asked):
             with open(os.devnull, "wb") as null:
                 assert more.ask("capture", fd=null.fileno()).code == 0
         with open(os.devnull, "wb") as null:
-            assert "4 captures already" in c.ask("capture", fd=null.fileno()).err
+            assert "4 captures are running already" in c.ask("capture", fd=null.fileno()).err
     wait_until(lambda: not host.nic.captures)
     host.stop()
     with open(os.devnull, "wb") as null:
-        assert "does not run any more" in c.ask("capture", fd=null.fileno()).err
+        assert "no longer runs" in c.ask("capture", fd=null.fileno()).err
 
 
 def test_many_requests_at_once_are_answered_in_order_and_others_in_between(served):
@@ -402,7 +402,7 @@ def test_a_descriptor_of_one_request_is_not_anothers(served, tmp_path):
     _, _, served_by = served()
     with open(tmp_path / "out", "wb") as out, Connection(served_by.path) as c:
         assert c.ask("sample", fd=out.fileno()).code == 0
-        assert "without a descriptor" in c.ask("capture").err
+        assert "has no descriptor" in c.ask("capture").err
         assert c.ask("capture", fd=out.fileno()).code == 0
 
 
@@ -514,7 +514,7 @@ def test_a_finished_replay_answers_in_linuxs_words(held):
     for on in (["--on", "vnic0"], ["--on=vnic0"], [f"--on={held.pid}"]):
         assert vnic_command("show", *on, "/sys/class/net/vnic0/queues/rx-0/rps_cpus").stdout == "c\n"
     for on in (["--on"], ["--on="]):
-        assert "say the instance's name or pid" in vnic_command("show", *on).stderr
+        assert "needs the instance's name or pid" in vnic_command("show", *on).stderr
     assert vnic_command("sysctl", "-n", "net.core.netdev_budget").stdout == "300\n"
     assert "vnic0" in vnic_command("ip", "link", "show", "vnic0").stdout
     stat = vnic_command("stat", "0.05", "2").stdout.splitlines()
@@ -522,7 +522,7 @@ def test_a_finished_replay_answers_in_linuxs_words(held):
     assert stat[1].split()[0] == "rx/s"
     lines = [json.loads(line) for line in vnic_command("stat", "--json-lines", "0.05", "2").stdout.splitlines()]
     assert [line["per_s"]["offered"] for line in lines] == [0, 0]
-    assert "does not run any more" in vnic_command("capture", "-w", os.devnull).stderr
+    assert "no longer runs" in vnic_command("capture", "-w", os.devnull).stderr
     wrong = vnic_command("show", "--on", "nobody")
     assert wrong.returncode == 2
     assert "there is no instance 'nobody'" in wrong.stderr
@@ -533,9 +533,9 @@ def test_a_finished_replay_answers_in_linuxs_words(held):
     [
         ("ethtool -G vnic0 rx 1024", 81, "netlink error: rx-ring=1024: the wire has ended, and the driver has let go"),
         ("ethtool -L vnic0 rx 2", 1, "netlink error: queues=2: the wire has ended, and the driver has let go"),
-        ("ip link set vnic0 up", 2, "vnic: vnic0 can't be brought up: its wire has ended"),
+        ("ip link set vnic0 up", 2, "vnic: vnic0 cannot be brought up: its wire has ended"),
         ("ip link set vnic0 down", 0, ""),
-        ("set /sys/class/net/vnic0/flags 0x1003", 1, "vnic: vnic0 can't be brought up: its wire has ended"),
+        ("set /sys/class/net/vnic0/flags 0x1003", 1, "vnic: vnic0 cannot be brought up: its wire has ended"),
         ("set /sys/class/net/vnic0/carrier 1", 1, "vnic: the carrier is there until the wire ends"),
         ("ethtool -C vnic0 rx-usecs 50", 0, ""),
     ],
@@ -583,7 +583,7 @@ def test_an_exported_copy_is_what_the_files_are(held, tmp_path):
     for argv in (["--export"], ["--export", str(tmp_path), "/proc/net/dev"]):
         got = vnic_command("show", *argv)
         assert (got.returncode, got.stderr.count("\n")) == (2, 1)
-        assert "say a directory" in got.stderr
+        assert "needs one directory" in got.stderr
 
 
 @pytest.mark.needs("prometheus-node-exporter")
@@ -622,7 +622,7 @@ def test_without_an_instance_the_commands_say_so(runtime):
     for argv in (("show",), ("stat", "1", "1"), ("capture", "-w", os.devnull)):
         got = vnic_command(*argv)
         assert (got.returncode, got.stdout) == (2, "")
-        assert "there is no instance: start one with" in got.stderr
+        assert "no instance is running: start one with" in got.stderr
     assert vnic_command("ls").stdout == ""
 
 
@@ -653,7 +653,7 @@ def test_a_capture_that_is_refused_leaves_the_file_as_it_was(served, tmp_path):
         got = vnic_command("capture", "-w", str(path), *wrong)
         assert (got.returncode, got.stderr.count("\n")) == (2, 1)
     host.stop()
-    assert "does not run any more" in vnic_command("capture", "-w", str(path)).stderr
+    assert "no longer runs" in vnic_command("capture", "-w", str(path)).stderr
     assert path.read_text() == "precious"
 
 

@@ -206,9 +206,9 @@ def test_all_or_nothing(host):
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        ("link set vnic0 down", "can't be taken down"),
-        ("link set vnic0 multicast off", "can't be without multicast"),
-        ("link set vnic0 arp off", "can't be without ARP"),
+        ("link set vnic0 down", "cannot be taken down"),
+        ("link set vnic0 multicast off", "cannot turn multicast off"),
+        ("link set vnic0 arp off", "cannot turn ARP off"),
         ("link set vnic0 name eth0", "can't change its name"),
         ("link set vnic0 txqueuelen 100", "can't change its txqueuelen"),
         ("link add vnic1 type veth", "this host has one card, vnic0"),

@@ -119,7 +119,7 @@ def test_flags_are_the_knobs_and_the_knobs_the_flags(host):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "why"), [("0x1002", "taken down"), ("0x0003", "without multicast"), ("0x1083", "without ARP")]
+    ("wanted", "why"), [("0x1002", "taken down"), ("0x0003", "turn multicast off"), ("0x1083", "turn ARP off")]
 )
 def test_what_this_card_cannot_be_without(host, wanted, why):
     h = host(mac=kernel_device.MAC)
@@ -266,7 +266,7 @@ def test_what_else_can_be_shown(host, monkeypatch):
             "vnic set: write error: Invalid argument\nvnic: netdev-budget=-3: must be between 1 and 1048576\n",
             1,
         ),
-        ([f"{DEV}/mtu"], "vnic set: a path and a value are needed: vnic set PATH VALUE\n", 2),
+        ([f"{DEV}/mtu"], "vnic set: needs a path and a value: vnic set PATH VALUE\n", 2),
     ],
 )
 def test_set_is_echo(host, argv, err, code):

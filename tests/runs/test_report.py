@@ -43,16 +43,16 @@ def test_durations_have_three_digits_and_a_unit():
     ]
 
 
-def test_limits_that_bound_are_named_with_what_they_lost(tmp_path, capsys):
+def test_the_report_names_reached_limits_with_their_losses(tmp_path, capsys):
     path = tmp_path / "in.pcap"
     wrpcap(str(path), [tcp(b"x" * 100, seq=1 + 100 * i, id=i) for i in range(9)])
     console = Console(highlight=False, width=132)
     show(console, replay([path], mtu=100).facts)
-    assert "limits that bound, times: mtu 9 (9 lost): vnic why says which one it was\n" in capsys.readouterr().out
+    assert "limits reached, times: mtu 9 (9 lost): vnic why names the cause\n" in capsys.readouterr().out
     show(console, replay([path], weight=1).facts)
-    assert "limits that bound, times: weight 9\n" in capsys.readouterr().out
+    assert "limits reached, times: weight 9\n" in capsys.readouterr().out
     show(console, replay([path]).facts)
-    assert "limits that bound" not in capsys.readouterr().out
+    assert "limits reached" not in capsys.readouterr().out
 
 
 def test_gro_says_what_was_lost_and_why_holds_ended(tmp_path, capsys):
@@ -63,20 +63,20 @@ def test_gro_says_what_was_lost_and_why_holds_ended(tmp_path, capsys):
     result = replay([path], gro_flows=64, rxhash=False, rx_usecs=100, gro_max_size=400)
     show(Console(highlight=False, width=132), result.facts)
     out = capsys.readouterr().out
-    assert "boundaries and times of arrival" in out
+    assert "segment boundaries and arrival times" in out
     assert "holds ended: a ninth flow came to its bucket" in out
     assert "tcp 10.0.0.1:1 > 10.0.0.2:80" in out
-    assert "and 2 flows more" in out
+    assert "and 2 more flows" in out
     assert sum(result.facts["gro"]["ended"].values()) == result.facts["gro"]["held"]
     assert len(result.facts["gro"]["flows"]) == 12
 
 
-def test_bursts_that_idle_cpus_worked_off_are_said(tmp_path, capsys):
+def test_bursts_that_idle_cpus_processed_are_shown(tmp_path, capsys):
     path = tmp_path / "in.pcap"
     wrpcap(str(path), [tcp(b"x")])
     facts, console = replay([path]).facts, Console(highlight=False, width=132)
     show(console, facts)
-    assert "worked off" not in capsys.readouterr().out
+    assert "idle CPUs" not in capsys.readouterr().out
     facts["input"]["lent_bursts"] = 1234
     show(console, facts)
-    assert "bursts of 64 that CPUs with nothing to do worked off for the card: 1,234\n" in capsys.readouterr().out
+    assert "bursts of 64 that idle CPUs processed for the card: 1,234\n" in capsys.readouterr().out

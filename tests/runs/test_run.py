@@ -234,7 +234,7 @@ def test_pinned_and_moderated_the_report_says_both():
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        (["--pin", "4096"], 2, "CPU 4096 is not there"),
+        (["--pin", "4096"], 2, "CPU 4096 does not exist"),
         (["--tap-queues", "17"], 2, "between 1 and 16"),
         (["--host-ip", "10.0.0.300"], 2, "is not an address with a prefix"),
         (["--netns", "nowhere"], 3, "network namespace nowhere"),

@@ -180,8 +180,8 @@ def test_how_fast(asked, c, rate):
 @pytest.mark.parametrize(
     "asked, sentence",
     [
-        ({"pps": 1, "mbps": 1}, "--pps and --mbps: only one of them"),
-        ({"speed": "1", "topspeed": True}, "--speed and --topspeed: only one of them"),
+        ({"pps": 1, "mbps": 1}, "--pps and --mbps: give only one"),
+        ({"speed": "1", "topspeed": True}, "--speed and --topspeed: give only one"),
         ({"pps": 0}, "pps=0: must be between 0.001 and 1e"),
         ({"mbps": float("nan")}, "mbps=nan: must be between"),
         ({"speed": "fast"}, "speed=fast: must be a factor"),
@@ -351,7 +351,7 @@ def test_nothing_to_send_ends_though_it_is_to_be_looped_for_ever(sender, packets
 def test_frames_captured_in_part_are_sent_so_and_counted(sender):
     s = sender([(0, FRAMES[0], 1400), (1, FRAMES[1])])
     assert [f for _, f in play(s)] == FRAMES[:2]
-    assert "1 were captured in part" in "\n".join(report(send_.facts(s)))
+    assert "1 sent as captured: the capture's snap length cut them" in "\n".join(report(send_.facts(s)))
 
 
 def test_a_file_that_breaks_off_is_sent_as_far_as_it_is_good(sender, tmp_path):
@@ -388,7 +388,7 @@ def test_or_not(sender, to):
         pass
     assert s.c.queue_full == s.c.dropped > 0
     assert len(s.target.got()) == s.c.frames == 20_000 - s.c.dropped
-    assert f"{s.c.dropped} lost, because the kernel's queue was full" in "\n".join(report(send_.facts(s)))
+    assert f"{s.c.dropped} dropped: the kernel's queue was full" in "\n".join(report(send_.facts(s)))
 
 
 @pytest.mark.parametrize("to", [lib.SEND_TAP, lib.SEND_DEV])
@@ -510,7 +510,7 @@ def test_what_nobody_reads_is_counted(capture):
         found = send_.send(capture(), dev="vt0", how=send_.pace(topspeed=True), loop=500)
     assert found["to"]["dropped"] > 0
     assert found["to"]["dropped"] >= 10_000 - 1000  # what a TAP's queue holds
-    assert "by vt0's queue: whoever reads it is too slow" in "\n".join(report(found))
+    assert "by vt0's queue: its reader is too slow" in "\n".join(report(found))
 
 
 @root
@@ -529,7 +529,7 @@ def test_an_interface_that_vanishes_ends_it(capture, by):
         s.recv(65536)
         needs.run("ip", "link", "del", "vt0")
         thread.join(20)
-    assert done["error"] in ("vt0 is gone: it was deleted", "vt0 is down: 'ip link set vt0 up'")
+    assert done["error"] in ("vt0 is gone: it was deleted", "vt0 is down: run 'ip link set vt0 up'")
     assert done["sent"]["frames"] > 0
 
 
@@ -538,7 +538,7 @@ def test_an_interface_that_vanishes_ends_it(capture, by):
 @pytest.mark.parametrize("by", ["tap", "dev"])
 def test_an_interface_that_is_down(capture, by):
     needs.run("ip", "tuntap", "add", "dev", "vt0", "mode", "tap")
-    assert send_.send(capture(), **{by: "vt0"})["error"] == "vt0 is down: 'ip link set vt0 up'"
+    assert send_.send(capture(), **{by: "vt0"})["error"] == "vt0 is down: run 'ip link set vt0 up'"
 
 
 @root
@@ -551,7 +551,7 @@ def test_interfaces_that_cannot_be(capture):
         ({"dev": "nope"}, "there is no interface nope"),
         ({"dev": "tun0"}, "tun0 does not take Ethernet frames"),
         ({"dev": "vt1"}, "vt1 has no carrier"),
-        ({"tap": "lo"}, "is no TAP"),
+        ({"tap": "lo"}, "is not a TAP"),
         ({"dev": "lo", "netns": "nowhere-at-all"}, "network namespace nowhere-at-all"),
     ]:
         with pytest.raises(vnic.TapError, match=sentence):
@@ -644,7 +644,7 @@ def test_a_long_gap_is_said_and_ctrl_c_ends_it_at_once(capture):
     ) as p:
         said = p.stderr.readline()
         assert (
-            said == "vnic: the next frame is due in 18 h 12 min; --maxsleep MS bounds such gaps, and Ctrl-C ends it\n"
+            said == "vnic: the next frame is due in 18 h 12 min; --maxsleep MS limits such gaps, Ctrl-C ends the run\n"
         )
         p.send_signal(signal.SIGINT)
         out, err = p.communicate(timeout=60)
@@ -698,15 +698,15 @@ def test_a_file_that_breaks_off_exits_1(tmp_path):
     done = command(path, "--dev", "lo")
     assert done.returncode == 1
     assert done.stdout.startswith("1 frames")
-    assert done.stderr.endswith("truncated in frame 2; what was sent is reported\n")
+    assert done.stderr.endswith("truncated in frame 2; the report covers the frames sent until then\n")
 
 
 @pytest.mark.parametrize(
     "args, sentence",
     [
-        (["{file}"], "say where to: --tap NAME"),
-        (["{file}", "--tap", "a", "--dev", "b"], "say where to: --tap NAME"),
-        (["{file}", "--dev", "lo", "--pps", "1", "--mbps", "1"], "only one of them"),
+        (["{file}"], "give either --tap NAME"),
+        (["{file}", "--tap", "a", "--dev", "b"], "give either --tap NAME"),
+        (["{file}", "--dev", "lo", "--pps", "1", "--mbps", "1"], "give only one pace"),
         (["{file}", "--dev", "a name"], "cannot be an interface's name"),
         (["{file}", "--dev", "lo", "--limit", "0"], "limit"),
     ],

@@ -86,7 +86,7 @@ def test_what_differs_is_changed():
     setup("st2", user="nobody", queues=4)
     assert changed(setup("st2", user="root", mtu=1300)) == ["user root", "MTU 1300"]
     assert (link("st2").tap.owner, link("st2").mtu) == (0, 1300)
-    with pytest.raises(vnic.TapError, match="is set up for user root: 'sudo vnic setup st2 --delete' first"):
+    with pytest.raises(vnic.TapError, match="is set up for user root: first run 'sudo vnic setup st2 --delete'"):
         setup("st2", group="nogroup")
 
 
@@ -95,14 +95,14 @@ def test_delete_and_delete_again():
     assert changed(delete("st3")) == ["deleted"]
     assert link("st3") is None
     assert changed(delete("st3")) == []
-    with pytest.raises(vnic.TapError, match="lo is no TAP: vnic does not delete it"):
+    with pytest.raises(vnic.TapError, match="lo is not a TAP: vnic does not delete it"):
         delete("lo")
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({}, "for whom"),
+        ({}, "needs --user NAME or --group NAME"),
         ({"user": "no-such-user"}, "there is no user no-such-user"),
         ({"group": "no-such-group"}, "there is no group no-such-group"),
         ({"user": "nobody", "host_ip": "10.0.0.300"}, "is not an address with a prefix"),
@@ -128,7 +128,7 @@ def test_an_id_is_32_bits_without_a_sign(uid):
 )
 def test_what_is_no_id(what, number):
     with pytest.raises(
-        vnic.ConfigError, match=rf"{what} .*: an id is a number from 0 to 4294967294|there is no {what} "
+        vnic.ConfigError, match=rf"{what} .*: an id must be between 0 and 4294967294|there is no {what} "
     ):
         setup("si1", **{what: number})
     assert link("si1") is None
@@ -156,7 +156,7 @@ def test_what_is_no_name_or_a_template_of_one(name):
 
 def test_ipv6_needs_an_mtu_of_1280_and_the_kernel_agrees():
     for options in ({"host_ip": "fd77::1/64", "mtu": 1279}, {"host_ip": ["10.0.0.1/24", "fd77::1"], "mtu": 68}):
-        with pytest.raises(vnic.ConfigError, match="fd77::1/64: IPv6 needs an MTU of 1280 at least"):
+        with pytest.raises(vnic.ConfigError, match="fd77::1/64: IPv6 needs an MTU of at least 1280"):
             setup("sm0", user="root", **options)
         assert link("sm0") is None
     setup("sm0", user="root", host_ip="10.0.0.1/24", mtu=1279)
@@ -167,7 +167,7 @@ def test_ipv6_needs_an_mtu_of_1280_and_the_kernel_agrees():
     with pytest.raises(vnic.ConfigError, match="not 1279"):
         TapWire("sm0", host_ip="fd77::1/64")
     setup("sm0", user="root", host_ip="fd77::1/64", mtu=1280)
-    with pytest.raises(vnic.ConfigError, match="fd77::1/64: IPv6 needs an MTU of 1280 at least, not 1279"):
+    with pytest.raises(vnic.ConfigError, match="fd77::1/64: IPv6 needs an MTU of at least 1280, not 1279"):
         setup("sm0", user="root", mtu=1279)  # Linux would take its addresses away
     assert (link("sm0").mtu, addresses("sm0")) == (1280, ["10.0.0.1/24", "fd77::1/64"])
 
@@ -207,7 +207,7 @@ def test_an_interface_that_cannot_be_made_to_fit(options, sentence):
 def test_one_in_use_keeps_its_owner():
     setup("st7", user="nobody")
     wire = TapWire("st7")
-    assert changed(setup("st7", user="nobody", host_ip="10.0.0.1/24")) == ["the kernel's own address 10.0.0.1/24"]
+    assert changed(setup("st7", user="nobody", host_ip="10.0.0.1/24")) == ["address of the kernel's side 10.0.0.1/24"]
     with pytest.raises(vnic.TapError, match=f"st7 is in use: .*process {os.getpid()}"):
         setup("st7", user="root")
     wire.close()
@@ -261,9 +261,9 @@ def test_nobody_else_does():
     setup("st10", user="daemon")
     refused = as_user(NOBODY, receive, "st10", 1)["raised"]
     assert refused.startswith(
-        "TapError: attach to st10: not permitted: it is somebody else's. Once: 'sudo vnic setup st10"
+        "TapError: attach to st10: not permitted: it belongs to another user: once, run 'sudo vnic setup st10"
     )
-    assert "does not exist, and making it needs CAP_NET_ADMIN" in as_user(NOBODY, receive, "st11", 1)["raised"]
+    assert "does not exist, and creating it needs CAP_NET_ADMIN" in as_user(NOBODY, receive, "st11", 1)["raised"]
 
 
 @pytest.mark.usefixtures("device")
@@ -291,7 +291,7 @@ def test_the_command_says_what_it_did():
     assert "st14: user nobody\n" in result.stdout
     again = CliRunner().invoke(main, ["setup", "st14"], env={"SUDO_USER": "nobody"})
     assert again.exit_code == 0
-    assert all(line.endswith(" (already so)") for line in again.stdout.splitlines())
+    assert all(line.endswith(" (unchanged)") for line in again.stdout.splitlines())
     gone = CliRunner().invoke(main, ["setup", "st14", "--delete"])
     assert (gone.exit_code, gone.stdout) == (0, "st14: deleted\n")
 
@@ -299,8 +299,8 @@ def test_the_command_says_what_it_did():
 @pytest.mark.parametrize(
     ("args", "code", "sentence"),
     [
-        (["st15"], 2, "vnic: for whom?"),
-        (["lo", "--user", "nobody"], 3, "vnic: lo exists and is no TAP"),
+        (["st15"], 2, "vnic: needs --user NAME or --group NAME"),
+        (["lo", "--user", "nobody"], 3, "vnic: lo exists and is not a TAP"),
         (["st15", "--user", "nobody", "--netns", "nowhere"], 3, "vnic: network namespace nowhere"),
         (["a/b", "--user", "nobody"], 2, "cannot be an interface's name"),
     ],

@@ -43,7 +43,7 @@ def test_a_deleted_tap_ends_the_run():
 
 
 def test_what_exists_and_is_no_tap_is_refused():
-    with pytest.raises(vnic.TapError, match="is no TAP"):
+    with pytest.raises(vnic.TapError, match="is not a TAP"):
         TapWire("lo")
 
 
@@ -109,7 +109,9 @@ def test_deleted_under_traffic_it_ends_with_all_it_read(lanes):
 
 def test_more_lanes_than_the_tap_has_queues():
     needs.run("ip", "tuntap", "add", "dev", "vt13", "mode", "tap")
-    with pytest.raises(vnic.TapError, match="without multi_queue, so it has one queue, not 2: 'sudo vnic setup vt13"):
+    with pytest.raises(
+        vnic.TapError, match="without multi_queue, so it has one queue, not 2: run 'sudo vnic setup vt13"
+    ):
         TapWire("vt13", lanes=2)
     with pytest.raises(vnic.ConfigError, match="between 1 and 16"):
         TapWire("vt13", lanes=17)
@@ -117,7 +119,7 @@ def test_more_lanes_than_the_tap_has_queues():
 
 def test_more_queues_than_the_kernel_has():
     flags = tun.IFF_TAP | tun.IFF_NO_PI | tun.IFF_MULTI_QUEUE
-    with pytest.raises(vnic.TapError, match="no room for another queue: the kernel has 256"):
+    with pytest.raises(vnic.TapError, match="no room for another queue: the kernel allows 256"):
         tun.attach("vt14", flags, link=None, queues=257)
     with Links() as links:
         assert links.find("vt14") is None  # nothing is left behind
@@ -150,15 +152,15 @@ def test_a_tap_in_another_namespace_is_attached_from_here(other_netns):
 def test_a_namespace_that_is_none():
     with pytest.raises(vnic.TapError, match=r"network namespace nowhere: No such file.*ip netns add nowhere"):
         TapWire("vt18", netns="nowhere")
-    with pytest.raises(vnic.TapError, match="/dev/null: that is none"):
+    with pytest.raises(vnic.TapError, match="/dev/null: not a network namespace"):
         TapWire("vt18", netns="/dev/null")
 
 
 @pytest.mark.parametrize(
     ("why", "sentence"),
     [
-        (errno.EPERM, "somebody else's. Once: 'sudo vnic setup vt19 --user "),
-        (errno.EINVAL, r"other settings \(multi_queue\)"),
+        (errno.EPERM, "belongs to another user: once, run 'sudo vnic setup vt19 --user "),
+        (errno.EINVAL, "its multi_queue flag differs"),
         (errno.ENODEV, "modprobe tun"),
         (errno.EBADFD, "it was deleted meanwhile"),
         (errno.ENOMEM, "Cannot allocate memory"),
@@ -181,7 +183,7 @@ def test_what_the_kernel_refuses_is_a_sentence(monkeypatch, why, sentence):
         (errno.ENOENT, "modprobe tun"),
         (errno.EACCES, "chmod 0666 /dev/net/tun"),
         (errno.EPERM, "--device /dev/net/tun"),
-        (errno.EMFILE, "the kernel does not let us"),
+        (errno.EMFILE, "the kernel refused"),
     ],
 )
 def test_a_device_that_cannot_be_opened_is_a_sentence(monkeypatch, why, sentence):

@@ -166,7 +166,7 @@ def test_show_limits_is_a_table_beside_the_settings(host):
     reply = limits.show(h, [])
     assert (reply.code, reply.err) == (0, "")
     lines = reply.out.splitlines()
-    assert lines[0].split() == ["limit", "setting", "bound", "lost", "most", "it", "bound", "when"]
+    assert lines[0].split() == ["limit", "setting", "hits", "lost", "most", "reached", "when"]
     rows = {x["knob"]: x for x in reply.data}
     for line, x in zip(lines[1:], reply.data, strict=True):
         assert line.startswith(x["knob"])
@@ -182,7 +182,7 @@ def test_show_limits_of_some(host):
     assert [x["knob"] for x in reply.data] == ["netdev-budget", "(gro bucket)"]
     for name, says in (
         ("nonsense", "there is no knob 'nonsense'"),
-        ("rxhash", "rxhash limits nothing that is counted"),
+        ("rxhash", "rxhash is not a counted limit"),
     ):
         bad = limits.show(h, [name])
         assert (bad.code, bad.out) == (1, "")

@@ -1,4 +1,4 @@
-"""``--config FILE.toml``: the options and knobs of ``vnic run`` and ``vnic replay``, by the names they have there.
+"""Read ``--config FILE.toml``: options and knobs of ``vnic run`` and ``vnic replay``, by their usual names.
 
     cpus = 4
     rx-usecs = 50
@@ -7,13 +7,13 @@
     [net.core]                 # or net.core.netdev_budget = 600
     netdev_budget = 600
 
-    [queue.0]                  # what each queue has of its own
+    [queue.0]                  # knobs of one queue
     rps-cpus = "c"
 
-    [run]                      # for vnic run only; [replay] likewise
+    [run]                      # only for vnic run; [replay] likewise
     tap = "vt0"
 
-What is given on the command line goes before what is in the file, and ``[run]`` before what is outside.
+The command line overrides the file, and ``[run]`` overrides the keys outside of it.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ if TYPE_CHECKING:
 
 COMMANDS = ("run", "replay")
 _MOST = 1 << 20
-"""Bytes of a file."""
+"""Largest file in bytes."""
 
 
 @dataclass(slots=True)
 class Config:
-    """What a file said to one command."""
+    """The contents of a file for one command."""
 
     options: dict[str, Any] = field(default_factory=dict)
-    """Of the command, by their Python names."""
+    """Options of the command, by their Python names."""
     knobs: dict[str, Any] = field(default_factory=dict)
-    """By canonical name, as written."""
+    """Canonical name -> value as written."""
     each_queue: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
 def load(path: str | Path, command: str, options: dict[str, Callable[[Any], Any]]) -> Config:
-    """Read what the file says to ``command``.
+    """Read the file's contents for ``command``.
 
     Args:
         path: a TOML file.
-        command: ``run`` or ``replay``; what is in the other's table is checked by that one.
-        options: the command's own: name -> what checks a value (ValueError says what is wrong).
+        command: ``run`` or ``replay``; the other command's table is not checked.
+        options: the command's own options: name -> function that checks a value and raises ValueError.
 
     Raises:
-        ConfigError: the file, or the path of the wrong key in it, and what is wrong.
+        ConfigError: what is wrong with the file, or with the key whose path it names.
     """
     config = Config()
     try:
@@ -69,8 +69,8 @@ def load(path: str | Path, command: str, options: dict[str, Callable[[Any], Any]
     except OSError as e:
         raise ConfigError(f"{path}: {e.strerror}") from e
     except RecursionError:
-        raise ConfigError(f"{path}: too many tables or lists within each other") from None
-    except ValueError as e:  # no UTF-8, no TOML, a number of thousands of digits; or what we say of a key
+        raise ConfigError(f"{path}: tables or lists are nested too deeply") from None
+    except ValueError as e:  # not UTF-8, not TOML, a number of thousands of digits; or a ConfigError about a key
         raise ConfigError(f"{path}: {e}") from e
     return config
 
@@ -96,7 +96,7 @@ def _read(table: dict[str, Any], at: str, config: Config, options: dict[str, Cal
 
 
 def _leaves(name: str, value: Any, at: str) -> list[tuple[str, Any, str]]:
-    """A knob, or a table of them whose name is the first part of theirs: ``[net.core]``."""
+    """Return the knobs under a key. The key is a knob, or a table whose name begins theirs: ``[net.core]``."""
     if isinstance(value, dict):
         return [leaf for key, v in value.items() for leaf in _leaves(f"{name}.{key}", v, at)]
     return [(_known(name, f"{at}{name}"), value, f"{at}{name}")]
@@ -111,17 +111,17 @@ def _known(name: str, where: str) -> str:
 
 def _read_queue(number: str, knobs: Any, at: str, config: Config) -> None:
     if not (number.isascii() and number.isdecimal() and len(number) <= len(str(lib.NIC_QUEUES_MAX))):
-        raise ConfigError(f"{said(at)}: a queue has a number: [queue.0]")
+        raise ConfigError(f"{said(at)}: must be a queue's number, as in [queue.0]")
     for name, value in _table(knobs, at).items():
         key = _known(name, f"{at}.{name}")
         if not KNOBS[key].place.each_queue:
-            raise ConfigError(f"{at}.{name}: is the card's, not a queue's")
+            raise ConfigError(f"{at}.{name}: is a knob of the whole card, not of a queue")
         _checked(partial(read, key), value, f"{at}.{name}")
         config.each_queue.setdefault(int(number), {})[key] = value
 
 
 def _checked(check: Callable[[Any], Any], value: Any, where: str) -> Any:
-    """ConfigError with the key's path."""
+    """Check a value. ConfigError: the key's path, and what is wrong."""
     try:
         return check(value)
     except ConfigError as e:

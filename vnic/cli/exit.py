@@ -1,4 +1,4 @@
-"""The command line's exit codes, and what vnic refuses as one sentence on stderr."""
+"""End a command: exit codes, one sentence on stderr for an error, Ctrl-C, and a stdout that nobody reads."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 WAIT_S = 10.0
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_PRIVILEGE = 0, 1, 2, 3
 EXIT_BUG = 70
-"""sysexits.h's EX_SOFTWARE: something here is wrong, not what was asked for."""
+"""EX_SOFTWARE of sysexits.h: a bug in vnic, not a wrong request."""
 _TERMINAL = ("COLUMNS", "LINES")
 _TERMINAL_MAX = 1000
 
 
 @contextlib.contextmanager
 def refusals() -> Iterator[None]:
-    """What vnic refuses, as one sentence and an exit code."""
+    """Turn errors inside this block into one sentence on stderr and an exit code."""
     try:
         yield
     except (CaptureError, ConfigError) as e:
@@ -49,9 +49,9 @@ def refusals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Inside, Ctrl-C is a KeyboardInterrupt, so that all is closed or undone, and then the end that it is outside.
+    """Raise KeyboardInterrupt on Ctrl-C inside this block, so that everything is closed or undone; then end by SIGINT.
 
-    Outside it is the kernel's to handle, in the command. A library's caller has a handler, and keeps it.
+    Outside this block SIGINT has the kernel's default action in the command. In a library the caller's handler stays.
     """
     if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
         yield
@@ -61,37 +61,37 @@ def interruptible() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        settle_all(WAIT_S)  # files that are being closed are whole; another Ctrl-C ends it at once
-        signal.raise_signal(signal.SIGINT)  # a shell sees what ended it
+        settle_all(WAIT_S)  # complete the files that are being closed; a second Ctrl-C ends the process at once
+        signal.raise_signal(signal.SIGINT)  # so that a shell sees SIGINT as the cause
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def reason(e: OSError) -> str:
-    """What the system said, without the number: the file, if it was one, and why."""
+    """Return the system's error text without the number: the file, if the error names one, and the reason."""
     if e.strerror is None or isinstance(e, VnicError):
         return str(e)
     return e.strerror if e.filename is None else f"{os.fsdecode(e.filename)}: {e.strerror}"
 
 
 def fail(code: int, message: str) -> None:
-    """Say it, on one line whatever is in it, and end."""
-    with contextlib.suppress(OSError):  # there is nobody to say it to
+    """Print the message on one line, whatever it contains, and exit."""
+    with contextlib.suppress(OSError):  # stderr is closed
         click.echo(f"vnic: {one_line(message)}", file=sys.stderr)
     sys.exit(code)
 
 
 class Group(click.Group):
-    """The command line as a whole: also what cannot be printed is one sentence, and what nobody thought of."""
+    """The command line as a whole. It also reports output errors and unexpected exceptions in one sentence."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """As click's. VNIC_TRACEBACK=1 in the environment: a bug shows where it is."""
+        """Run as click does. With VNIC_TRACEBACK=1 in the environment, a bug prints its traceback."""
         _stand_in()
         never_refuse()
         _believe_terminal()
         try:
             return super().main(*args, **kwargs)
-        except OSError as e:  # of a command that prints; a reader that had enough is click's
+        except OSError as e:  # printing failed; click itself handles a closed pipe
             leave_stdout()
             fail(EXIT_FAILED, f"standard output: {e.strerror}" if e.filename is None else reason(e))
         except MemoryError as e:
@@ -103,7 +103,7 @@ class Group(click.Group):
 
 
 def _stand_in() -> None:
-    """Who was started without a standard stream has one that refuses, and no other file gets its number."""
+    """Open /dev/null for each standard stream that is closed, so that no other file gets its number."""
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(fd)
@@ -114,7 +114,7 @@ def _stand_in() -> None:
 
 
 def _believe_terminal() -> None:
-    """A size in the environment that can be none is as good as unset."""
+    """Remove an impossible terminal size from the environment."""
     for name in _TERMINAL:
         size = os.environ.get(name, "1")
         if not (size.isascii() and size.isdecimal() and len(size) < 9 and 0 < int(size) <= _TERMINAL_MAX):
@@ -122,14 +122,14 @@ def _believe_terminal() -> None:
 
 
 def leave_stdout() -> None:
-    """Nobody takes what is left of it, and the interpreter does not try again at exit."""
+    """Point stdout to /dev/null, so that the interpreter does not write the rest again at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
 
 
 class Seconds(click.FloatRange):
-    """A time that can be waited for: click lets nan through, and inf is none."""
+    """A finite time in seconds. click alone would accept nan."""
 
     name = "seconds"
 
@@ -137,7 +137,7 @@ class Seconds(click.FloatRange):
         super().__init__(low, high, min_open=low == 0)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """As click's."""
+        """Convert as click does, and refuse nan."""
         seconds = super().convert(value, param, ctx)
         if math.isnan(seconds):
             self.fail(f"{value!r} is not a time", param, ctx)
@@ -145,13 +145,13 @@ class Seconds(click.FloatRange):
 
 
 class Whole(click.IntRange):
-    """A whole number in ASCII digits, and there is a highest one: what is beyond overflows somewhere."""
+    """A whole number in ASCII digits with an upper bound, beyond which it would overflow in C."""
 
     def __init__(self, low: int, high: int) -> None:
         super().__init__(low, high)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """As click's, but int() takes 1_000 and digits of other scripts too."""
+        """Convert as click does, but refuse 1_000 and digits of other scripts, which int() takes."""
         if isinstance(value, str) and not re.fullmatch(r"\s*[+-]?[0-9]{1,40}\s*", value, re.ASCII):
             self.fail(f"{value!r} is not a whole number", param, ctx)
         return super().convert(value, param, ctx)

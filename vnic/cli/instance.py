@@ -1,4 +1,4 @@
-"""The commands that ask a running instance: in the words of ethtool, ip, sysctl, cat, vmstat and tcpdump."""
+"""The commands that talk to a running instance, with the arguments of ethtool, ip, sysctl, cat, vmstat and tcpdump."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from vnic.control.reply import Reply
 
-_ON = click.option("--on", metavar="NAME|PID", help="which instance [default: the only one]")
+_ON = click.option("--on", metavar="NAME|PID", help="instance to ask [default: the only one]")
 _RAW = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": ["--help"]}
 
 
@@ -29,21 +29,21 @@ _ETHTOOL_JSON = frozenset({"-k", "--show-features", "--show-offload"})
 
 
 def print_reply(reply: Reply, *, as_json: bool) -> None:
-    """What the tool would print, and its exit code."""
+    """Print what the tool would print, and exit with its code."""
     try:
         if as_json and reply.data is not None:
             click.echo(json.dumps(reply.data, indent=2))
         else:
             click.echo(reply.out, nl=False)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader had enough
+    except BrokenPipeError:  # the reader closed the pipe
         leave_stdout()
     click.echo(reply.err, nl=False, err=True)
     sys.exit(reply.code)
 
 
 def _take(argv: tuple[str, ...]) -> tuple[list[str], str | None, bool]:
-    """Our own ``--on`` and ``--json`` out of another tool's arguments."""
+    """Take vnic's own ``--on`` and ``--json`` out of another tool's arguments."""
     rest, on, as_json = [], None, False
     words = iter(argv)
     for word in words:
@@ -52,31 +52,33 @@ def _take(argv: tuple[str, ...]) -> tuple[list[str], str | None, bool]:
         elif word == "--on" or word.startswith("--on="):
             on = next(words, None) if word == "--on" else word.removeprefix("--on=")
             if not on:
-                raise ConfigError("--on: say the instance's name or pid")
+                raise ConfigError("--on: needs the instance's name or pid")
         else:
             rest.append(word)
     return rest, on, as_json
 
 
 def _export(directory: str, on: str | None) -> None:
-    """Every file of an instance below a directory, for what reads a copy of /proc and /sys."""
+    """Write every file of an instance below a directory, for programs that read a copy of /proc and /sys."""
     from vnic.control.client import Connection, find
     from vnic.own_paths import Tree
 
     with Connection(find(on).path) as c:
         paths = [p for p in c.ask("show").names() if p.startswith("/")]
         texts: dict[str, str] = {}
-        for first in range(0, len(paths), 200):  # a request has its limit
+        for first in range(0, len(paths), 200):  # a request has a size limit
             texts |= c.ask("show", paths[first : first + 200]).texts()
     with Tree(directory) as tree:
         for path, text in texts.items():
             tree.write(path.lstrip("/"), text)
-        tree.link("proc/self/net", "../net")  # programs look for both at once, and /proc/net is a link to there
+        tree.link("proc/self/net", "../net")  # programs read either; in Linux /proc/net is a link to self/net
 
 
-def _passed_on(name: str, text: str) -> click.Command:
-    @click.command(name, context_settings=_RAW, help=text)
-    @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
+def _passed_on(name: str, text: str, arguments: str) -> click.Command:
+    """Make a command that passes its arguments on to an instance."""
+
+    @click.command(name, context_settings=_RAW, help=text, options_metavar="")
+    @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar=arguments)
     def command(argv: tuple[str, ...]) -> None:
         from vnic.control.client import Connection, find
 
@@ -94,26 +96,39 @@ def _passed_on(name: str, text: str) -> click.Command:
 
 ethtool = _passed_on(
     "ethtool",
-    "ethtool for an instance's card: ethtool DEV, or ethtool -i -g -G -l -L -c -C -k -K -x -X -n -N -S ... DEV.",
+    "Run ethtool on an instance's card.\n\nThe arguments are ethtool's: DEV, or -i -g -G -l -L -c -C -k -K -x -X -n"
+    " -N -S and others with DEV. --on NAME|PID selects the instance, --json prints JSON.",
+    "[OPTION] DEV [ARGUMENT]...",
 )
-ip = _passed_on("ip", "ip link set DEV ..., ip [-d] [-s [-s]] link|addr|neigh|route [show], of an instance.")
+ip = _passed_on(
+    "ip",
+    "Run ip link, addr, neigh or route on an instance.\n\nThe arguments are ip's: link set DEV ..., or [-d] [-s [-s]]"
+    " link|addr|neigh|route [show]. --on NAME|PID selects the instance, --json prints JSON.",
+    "[OPTION]... OBJECT [COMMAND]...",
+)
 sysctl = _passed_on(
-    "sysctl", "sysctl [-a] NAME[=VALUE]...: net.core.*, net.ipv4.ipfrag_*, net.ipv6.ip6frag_* of an instance."
+    "sysctl",
+    "Run sysctl on an instance.\n\nNames are net.core.*, net.ipv4.ipfrag_* and net.ipv6.ip6frag_*; -a prints all."
+    " --on NAME|PID selects the instance, --json prints JSON.",
+    "[-a] NAME[=VALUE]...",
 )
-_show = _passed_on("show", "Print files of an instance: /proc/net/dev, /sys/class/net/DEV/...; no PATH: list them all.")
+_show = _passed_on("show", "Print files of an instance.", "[PATH]...")
 
 
-@click.command("show", context_settings=_RAW)
-@click.argument("argv", nargs=-1, type=click.UNPROCESSED)
+@click.command("show", context_settings=_RAW, options_metavar="")
+@click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[PATH...|limits|--export DIR]")
 @click.pass_context
 def show(ctx: click.Context, argv: tuple[str, ...]) -> None:
-    r"""Print files of an instance: /proc/net/dev, /sys/class/net/DEV/mtu; a directory: what is in it.
+    """Print files of an instance: /proc, /sys, limits.
 
     \b
-    vnic show               all there are
-    vnic show limits        each limit of the path, and how often it bound
-    vnic show --export DIR  all of them into files below DIR, for programs that read a copy
-    """
+    vnic show               list all files
+    vnic show PATH...       print files, as /proc/net/dev; list the entries of a directory
+    vnic show limits        print each limit of the path, and how often it was reached
+    vnic show --export DIR  write all files below DIR, for programs that read a copy
+
+    --on NAME|PID selects the instance, --json prints JSON.
+    """  # noqa: D301 - click wants the character backspace: do not wrap this paragraph
     if "--export" not in argv:
         ctx.invoke(_show, argv=argv)
         return
@@ -121,17 +136,22 @@ def show(ctx: click.Context, argv: tuple[str, ...]) -> None:
     with refusals():
         rest, on, _ = _take(argv[:at] + argv[at + 2 :])
         if rest or len(argv) < at + 2:
-            raise ConfigError("--export: say a directory, and nothing else: vnic show --export DIR")
+            raise ConfigError("--export: needs one directory and nothing else: vnic show --export DIR")
         _export(argv[at + 1], on)
 
 
-set_ = _passed_on("set", "PATH VALUE: write to a file of an instance, as echo VALUE > PATH would.")
+set_ = _passed_on(
+    "set",
+    "Write to a file of an instance.\n\nvnic set PATH VALUE does what echo VALUE > PATH does in Linux."
+    " --on NAME|PID selects the instance.",
+    "PATH VALUE...",
+)
 
 
 @click.command("ls")
 @click.option("--json", "as_json", is_flag=True, help="one JSON array on stdout")
 def ls(*, as_json: bool) -> None:
-    """List the instances that run and may be asked."""
+    """List the running instances that you may talk to."""
     from vnic.control.client import instances
 
     with refusals():
@@ -147,9 +167,13 @@ def ls(*, as_json: bool) -> None:
 @click.argument("interval", type=Seconds(0.01, 86_400), default=1.0)
 @click.argument("count", type=Whole(1, 1 << 40), required=False)
 @_ON
-@click.option("--json-lines", is_flag=True, help="a JSON object for each interval")
+@click.option("--json-lines", is_flag=True, help="print one JSON object per interval")
 def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool) -> None:
-    """Rates of an instance, one line an interval: vnic stat 1 10. Losses are frames, CPUs percent. Ctrl-C ends it."""
+    """Print an instance's rates, one line per interval.
+
+    INTERVAL is in seconds; vnic stat 1 10 prints 10 lines. Losses are frames in the interval, CPUs are percent busy.
+    Without COUNT, Ctrl-C ends it.
+    """
     from vnic.control.client import find
     from vnic.control.rates import difference, head, text
 
@@ -168,7 +192,7 @@ def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool
                 if lines % 20 == 0 and not json_lines:
                     click.echo(head(len(line.busy)), nl=False)
                 click.echo(rates, nl=False)
-            except BrokenPipeError:  # the reader had enough
+            except BrokenPipeError:  # the reader closed the pipe
                 leave_stdout()
                 return
             before, lines = now, lines + 1
@@ -177,7 +201,7 @@ def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool
 def _sample(path: Any) -> dict[str, Any]:
     from vnic.control.client import Connection
 
-    # anew each time: an instance ends connections that are quiet when there are many
+    # a new connection each time: an instance with many connections closes the one idle longest
     with Connection(path) as c, understanding():
         return dict(c.ask("sample").data)
 
@@ -185,29 +209,37 @@ def _sample(path: Any) -> dict[str, Any]:
 @click.command()
 @_ON
 @click.option(
-    "--at", multiple=True, type=click.Choice(POINTS), default=("gro",), show_default=True, help="points of the path"
+    "--at",
+    multiple=True,
+    type=click.Choice(POINTS),
+    default=("gro",),
+    show_default=True,
+    help="point of the path to capture at; repeatable",
 )
-@click.option("-f", "--filter", "expression", metavar="FILTER", help="as tcpdump takes it")
-@click.option("-w", "--write", default="-", show_default=True, metavar="OUT.pcapng|-", help="file, or standard output")
-@click.option("--duration", type=Seconds(), help="stop after so many seconds")
-@click.option("--json", "as_json", is_flag=True, help="the counts as JSON, on stderr if the capture is on stdout")
+@click.option("-f", "--filter", "expression", metavar="FILTER", help="filter expression, as for tcpdump")
+@click.option("-w", "--write", default="-", show_default=True, metavar="OUT.pcapng|-", help="file; -: standard output")
+@click.option("--duration", type=Seconds(), help="stop after this time")
+@click.option("--json", "as_json", is_flag=True, help="print the counts as JSON; to stderr if the capture is on stdout")
 def capture(
     *, on: str | None, at: tuple[str, ...], expression: str | None, write: str, duration: float | None, as_json: bool
 ) -> None:
-    """Capture what passes a point of a running instance, until Ctrl-C: vnic capture -w - | tshark -r -."""
+    """Capture packets of a running instance until Ctrl-C.
+
+    For example: vnic capture -w - | tshark -r -
+    """
     from vnic import bpf, own_paths
     from vnic.control.client import Connection, find
 
     if write == "-" and sys.stdout.isatty():
-        fail(EXIT_USAGE, "a capture is not for a terminal: -w FILE, or into a pipe")
+        fail(EXIT_USAGE, "a capture cannot go to a terminal: use -w FILE, or pipe it into a program")
     argv = [word for point in at for word in ("--at", point)]
     with interruptible(), refusals(), contextlib.ExitStack() as stack:
-        if expression is not None:  # here: it may have to ask for a host's name
+        if expression is not None:  # compiled here, not in the instance: it may resolve a host name
             program = bpf.compile(expression)
             argv += ["-f", str(program)] + ["--tag-in-bytes"] * program.tag_in_bytes
         c = stack.enter_context(Connection(find(on).path))
         fd = 1
-        if write != "-":  # what is in it stays, until the capture has begun
+        if write != "-":  # the instance truncates the file once the capture has begun
             fd = own_paths.create(write, truncate=False)
             stack.callback(os.close, fd)
             argv.append("--truncate")
@@ -224,7 +256,7 @@ def capture(
 
 
 def _counts(reply: Reply) -> dict[str, Any]:
-    """Of a capture that is over. VnicError: why there are none."""
+    """Return the counts of a finished capture. VnicError: why there are none."""
     if reply.code:
         raise VnicError(reply.err.strip())
     with understanding():
@@ -239,9 +271,9 @@ def _show_counts(counts: dict[str, Any], *, as_json: bool, err: bool) -> None:
 
 
 def hold(serve: Callable[[], contextlib.AbstractContextManager[Any]]) -> None:
-    """A replay is over and its host stays, to be asked, until Ctrl-C."""
+    """Keep a finished replay's host and answer the other commands until Ctrl-C."""
     with refusals(), serve(), contextlib.suppress(KeyboardInterrupt):
-        click.echo("vnic: the replay is over and can be asked (vnic ls); Ctrl-C ends it", err=True)
+        click.echo("vnic: the replay is over; vnic ls shows its instance until Ctrl-C", err=True)
         while True:
             time.sleep(3600)
 

@@ -1,4 +1,4 @@
-"""The command line. Options have Linux's names; the table of knobs is vnic/knobs/table.py."""
+"""The command line's entry point, with ``vnic replay`` and ``vnic run``. Options have Linux's names for the knobs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _show(facts: dict[str, Any], *, as_json: bool, write: str | None) -> None:
-    """The report: to stdout, unless the capture is there."""
+    """Print the report to stdout; to stderr if the capture goes to stdout."""
     try:
         _print(facts, as_json=as_json, err=write == "-")
         sys.stdout.flush()
@@ -49,7 +49,7 @@ def _print(facts: dict[str, Any], *, as_json: bool, err: bool) -> None:
 
 
 def _load_report() -> None:
-    """Show one of nothing to nobody: rich imports as it goes, and without privileges its files may be out of reach."""
+    """Print an empty report into memory: rich imports lazily, and its files may be unreadable once privileges drop."""
     import io
 
     from rich.console import Console
@@ -64,7 +64,7 @@ def _load_report() -> None:
 
 
 class _Progress:
-    """A bar on stderr, on a terminal only, and only once a run takes its time."""
+    """A progress bar on stderr, shown only on a terminal and only if a run takes long."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -111,7 +111,7 @@ for _command in instance.COMMANDS:
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
-    "--hold", is_flag=True, help="stay when it is over, and answer vnic show, ethtool -S and so on, until Ctrl-C"
+    "--hold", is_flag=True, help="after the replay, keep answering vnic show, vnic ethtool and so on until Ctrl-C"
 )
 @host_options(replay=True)
 def replay(
@@ -127,12 +127,12 @@ def replay(
     at: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Send captures (pcap, pcapng) through the card and the receive path, in virtual time; no root.
+    """Replay captures (pcap, pcapng) in virtual time, without root.
 
-    FILE can be - (standard input), a pipe or a FIFO: those are read into memory first, at most half of what is free.
+    The frames pass the card and the receive path; the report gives the fate of every frame. FILE may be - (standard
+    input) or a named pipe; vnic reads those into memory first, up to half of the free memory.
 
-    Says what became of every frame. Exit code: 0 done, 1 the input ended early, 2 usage, configuration or input that
-    cannot be read.
+    Exit codes: 0 success; 1 the input ended early; 2 wrong usage, a wrong knob or unreadable input.
     """
     from vnic.capture_input import gather
     from vnic.cli.reading import Reading
@@ -159,27 +159,35 @@ def replay(
     if not hold:
         _show(result.facts, as_json=as_json, write=write)
     if result.error:
-        fail(EXIT_FAILED, f"the input ended early: {result.error}; what was read is reported")
+        fail(EXIT_FAILED, f"the input ended early: {result.error}; the report covers the frames read until then")
 
 
 @main.command()
-@click.option("--tap", default="vt0", show_default=True, help="TAP interface; made if it is missing")
-@click.option("--duration", type=Seconds(), help="stop after so many seconds")
-@click.option("--gateway", multiple=True, metavar="ADDR", help="next hop for all that is not on our networks")
-@click.option("--sink/--no-sink", default=None, help="a socket and a reader for every port [default: on with --ip any]")
-@click.option("--host-ip", multiple=True, metavar="ADDR/PREFIX", help="the kernel's own address; can be repeated")
-@click.option("--netns", metavar="NAME", help="network namespace the TAP is in, as of ip netns, or a path")
+@click.option("--tap", default="vt0", show_default=True, help="TAP device; created if it does not exist")
+@click.option("--duration", type=Seconds(), help="stop after this time")
+@click.option("--gateway", multiple=True, metavar="ADDR", help="next hop for destinations outside our networks")
+@click.option(
+    "--sink/--no-sink", default=None, help="open a socket with a reader for every port [default: on with --ip any]"
+)
+@click.option(
+    "--host-ip", multiple=True, metavar="ADDR/PREFIX", help="address of the kernel's side of the TAP; repeatable"
+)
+@click.option("--netns", metavar="NAME", help="network namespace of the TAP: a name as for ip netns, or a path")
 @click.option(
     "--tap-queues",
     type=Whole(1, 1 << 16),
     default=1,
     show_default=True,
-    help="queues of the TAP to read: lanes of the wire",
+    help="TAP queues to attach to",
 )
 @click.option(
-    "--vnet-hdr/--no-vnet-hdr", default=True, help="checksums, TSO and USO are left to the wire [default: on]"
+    "--vnet-hdr/--no-vnet-hdr",
+    default=True,
+    help="exchange partial checksums and unsegmented TSO and USO frames with the kernel [default: on]",
 )
-@click.option("--pin", metavar="CPU,CPU,...|auto", help="real CPUs: the card's thread, then the emulated CPUs in turn")
+@click.option(
+    "--pin", metavar="CPU,CPU,...|auto", help="real CPUs: the first for the card's thread, the others for emulated CPUs"
+)
 @host_options(replay=False)
 def run(
     *,
@@ -201,12 +209,14 @@ def run(
     at: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Attach to a TAP and be a host on it, live: a thread for the card, one for each CPU. Ctrl-C ends it with a report.
+    """Run a live host on a TAP device until Ctrl-C.
 
-    With addresses (--ip 10.0.0.2/24, --ip fd00::2/64) it answers ARP, neighbour discovery and ping, and errors go
-    back to who sent; with --ip any it only listens. All privileges are given up once the TAP is attached and the files
-    are open. Exit code: 0 done, 1 the interface went away, 2 usage or configuration, 3 the kernel refuses the TAP,
-    130 a second Ctrl-C, which ends it at once.
+    At the end vnic prints a report. The card has a thread, and so has each emulated CPU. With addresses (--ip
+    10.0.0.2/24 --ip fd00::2/64) the host answers ARP, neighbour discovery and ping, and sends ICMP errors; with --ip
+    any it only listens. vnic drops all privileges once the TAP is attached and the files are open.
+
+    Exit codes: 0 success; 1 the interface disappeared; 2 wrong usage or a wrong knob; 3 the kernel refused the TAP; 130
+    a second Ctrl-C, which ends the run at once.
     """
     from vnic.runs.live import run as run_live
 
@@ -232,7 +242,7 @@ def run(
         )
     _show(facts, as_json=as_json, write=write)
     if facts["input"]["error"]:
-        fail(EXIT_FAILED, f"the run ended early: {facts['input']['error']}; what was received is reported")
+        fail(EXIT_FAILED, f"the run ended early: {facts['input']['error']}; the report covers the frames until then")
 
 
 if __name__ == "__main__":

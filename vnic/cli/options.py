@@ -1,4 +1,4 @@
-"""The options that commands about a host share: knobs by their Linux names, and what is written."""
+"""The options that ``vnic replay``, ``run`` and ``why`` share: knobs by their Linux names, addresses, captures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
-# knobs that have an option of their own; all others go by --set
+# knobs with an option of their own; --set takes all others
 _OPTIONS = (
     "queues",
     "rx-ring",
@@ -52,7 +52,7 @@ def _knob_option(name: str) -> Callable[[_F], _F]:
 
 
 def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
-    """The options that replay, run and why share, in the order of the path; ``write``: those of a capture too."""
+    """Decorate a command with the shared options, in the order of the path. ``write``: also those that save packets."""
 
     def decorate(f: _F) -> _F:
         options = [_knob_option(n) for n in (*_OPTIONS, *(_REPLAY_OPTIONS if replay else ()))]
@@ -70,20 +70,24 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
                 "ip",
                 multiple=True,
                 metavar="any|ADDR/PREFIX",
-                help="our addresses [default: any]",
+                help="the host's addresses; repeatable; any: all addresses are ours [default: any]",
             ),
             click.option("--promisc/--no-promisc", default=None, help=KNOBS["promisc"].help),
             click.option("--gro/--no-gro", default=None, help=KNOBS["gro"].help + " [default: on]"),
             click.option("--strict-csum", is_flag=True, default=None, help=KNOBS["strict-csum"].help),
             click.option(
-                "--seed", type=Whole(0, 1 << 63), default=0, show_default=True, help="of the software flow hash"
+                "--seed",
+                type=Whole(0, 1 << 63),
+                default=0,
+                show_default=True,
+                help="seed of the software flow hash",
             ),
             click.option(
                 "--set",
                 "sets",
                 multiple=True,
                 metavar="NAME=VALUE",
-                help="any knob by its Linux name",
+                help="set any knob by its Linux name; repeatable",
             ),
             click.option(
                 "--config",
@@ -91,7 +95,7 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
                 is_eager=True,
                 expose_value=False,
                 callback=_config,
-                help="options and knobs from a file, by the same names; the command line goes before it",
+                help="read options and knobs from a file, by the same names; the command line overrides the file",
             ),
             click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout"),
         ]
@@ -100,7 +104,7 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
                 click.option(
                     "--write",
                     metavar="OUT.pcapng|-",
-                    help="save what passes the points --at; -: to stdout, and the report to stderr",
+                    help="save the packets that pass the points of --at; -: to stdout, and the report to stderr",
                 ),
                 click.option(
                     "--at",
@@ -108,7 +112,8 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
                     type=click.Choice(POINTS),
                     default=("gro",),
                     show_default=True,
-                    help="wire: as it arrived; nic: what the card took; gro: what AF_PACKET sees; stack: with its fate",
+                    help="wire: all frames as they arrived; nic: frames that the card accepted;"
+                    " gro: packets as AF_PACKET sees them; stack: packets with their fates",
                 ),
             ]
         for option in reversed(options):
@@ -119,7 +124,7 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
 
 
 def _config(ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:
-    """Options that a file gives are the command's defaults, its knobs are kept for :func:`knobs`."""
+    """Make the file's options the command's defaults, and keep its knobs for :func:`knobs`."""
     if path is None:
         return None
     with refusals():
@@ -131,12 +136,12 @@ def _config(ctx: click.Context, _param: click.Parameter, path: str | None) -> st
 
 
 def _section(ctx: click.Context) -> str:
-    """The table of the file that is for this command: for why, replay's."""
+    """Return the name of the file's table for this command; ``vnic why`` uses replay's."""
     return ctx.command.name if ctx.command.name in COMMANDS else "replay"
 
 
 def _toml_kinds(param: click.Parameter) -> tuple[tuple[type, ...], str]:
-    """What a value in a file can be, of all TOML has; and that in words. click takes true for 1, and 1 for true."""
+    """Return the TOML types that an option takes, and their name. click alone would take true for 1, and 1 for true."""
     if isinstance(param.type, click.types.BoolParamType):
         return (bool, str), "true or false"
     if isinstance(param.type, click.types.FloatParamType):
@@ -151,7 +156,7 @@ def _checker(ctx: click.Context, param: click.Parameter) -> Callable[[Any], Any]
     def check(value: Any) -> Any:
         values = value if several and isinstance(value, list) else [value]
         if any(isinstance(v, (list, dict)) for v in values):
-            raise ValueError("must be one value")  # click would take the text of it
+            raise ValueError("must be one value")  # click would take its text
         if not all(type(v) in kinds for v in values):
             raise ValueError(f"must be {what}")
         try:
@@ -163,7 +168,7 @@ def _checker(ctx: click.Context, param: click.Parameter) -> Callable[[Any], Any]
 
 
 def knobs(options: dict[str, Any], sets: tuple[str, ...]) -> dict[str, Any]:
-    """Knobs by name: of ``--config``, the options, and ``--set``. ConfigError: one of those is no NAME=VALUE."""
+    """Merge the knobs of ``--config``, the options and ``--set``. ConfigError: a ``--set`` is not NAME=VALUE."""
     config = click.get_current_context().meta.get("vnic.config", Config())
     given = {name.replace("-", "_"): value for name, value in config.knobs.items()}
     given |= {name: value for name, value in options.items() if value is not None}
@@ -178,7 +183,7 @@ def knobs(options: dict[str, Any], sets: tuple[str, ...]) -> dict[str, Any]:
 
 
 def addresses(ip: tuple[str, ...]) -> str | list[str]:
-    """What Host() takes. ConfigError: any, and others."""
+    """Return the ``ip`` argument of Host(). ConfigError: any together with addresses."""
     if "any" in ip and len(ip) > 1:
-        raise ConfigError("--ip any: all addresses are ours already, so no other can be given")
+        raise ConfigError("--ip any: all addresses are ours already, so remove the other --ip")
     return "any" if not ip or "any" in ip else list(ip)

@@ -1,4 +1,4 @@
-"""A line on stderr while a command reads what is no file: on a terminal only, and only once it takes its time."""
+"""Show progress on stderr while a command reads a pipe: only on a terminal, and only if reading takes long."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _FIRST_S, _EACH_S = 0.5, 0.2
 
 
 class Reading:
-    """Says how much has come, and that it waits for more; see :mod:`vnic.capture_input`."""
+    """Prints how much has been read, or that nothing has arrived yet; see :mod:`vnic.capture_input`."""
 
     def __init__(self) -> None:
         self._next = time.monotonic() + _FIRST_S
 
     def __call__(self, name: str, total: int) -> None:
-        """Bytes so far."""
+        """Report the bytes read so far."""
         now = time.monotonic()
         if now < self._next or not sys.stderr.isatty():
             return

@@ -1,4 +1,4 @@
-"""``vnic send``: replay a capture onto a wire, and say how well its times were kept."""
+"""The command ``vnic send``: send a capture's frames at their times, and report how exact the times were."""
 
 from __future__ import annotations
 
@@ -14,31 +14,35 @@ _BAR = 40
 _NOT_SENT = {
     "too_long": "longer than the interface's MTU of {mtu}",
     "too_short": "shorter than an Ethernet header",
-    "dropped": "lost, because the kernel's queue was full",
+    "dropped": "dropped: the kernel's queue was full",
 }
 
 
 @click.command()
 @click.argument("file")
-@click.option("--tap", metavar="NAME", help="into this TAP: its interface receives the frames; made if it is missing")
 @click.option(
-    "--dev", metavar="NAME", help="out of this interface: towards a vnic run attached to it, or a real network"
+    "--tap", metavar="NAME", help="write into this TAP: the kernel receives the frames; created if it does not exist"
 )
-@click.option("--netns", metavar="NAME", help="network namespace it is in, as of ip netns, or a path")
-@click.option("--speed", metavar="VALUE", help="pace of the recording: a factor, or max [default: 1]")
-@click.option("--pps", type=float, help="so many frames a second")
-@click.option("--mbps", type=float, help="so many Mb a second, counting the frames' bytes as captured")
-@click.option("--topspeed", is_flag=True, help="as fast as it goes")
-@click.option("--loop", type=Whole(0, 1 << 62), default=1, show_default=True, help="times; 0: until Ctrl-C")
-@click.option("--limit", type=Whole(1, 1 << 62), help="send so many frames at most")
-@click.option("--duration", type=Seconds(), help="send what is due in so many seconds")
+@click.option(
+    "--dev", metavar="NAME", help="send out of this interface: to a vnic run attached to it, or to a real network"
+)
+@click.option("--netns", metavar="NAME", help="network namespace of the interface: a name as for ip netns, or a path")
+@click.option("--speed", metavar="VALUE", help="multiple of the recorded speed, or max [default: 1]")
+@click.option("--pps", type=float, help="constant rate in frames per second")
+@click.option("--mbps", type=float, help="constant rate in Mb/s of captured frame bytes")
+@click.option("--topspeed", is_flag=True, help="send as fast as possible")
+@click.option(
+    "--loop", type=Whole(0, 1 << 62), default=1, show_default=True, help="passes over the file; 0: until Ctrl-C"
+)
+@click.option("--limit", type=Whole(1, 1 << 62), help="stop after this many frames")
+@click.option("--duration", type=Seconds(), help="send the frames that are due in this time")
 @click.option(
     "--maxsleep",
     type=Seconds(0, 1e12),
     metavar="MS",
-    help="longest gap between two frames, ms; a longer one is shortened",
+    help="shorten longer gaps between two frames to this many ms",
 )
-@click.option("--drop", is_flag=True, help="what finds the kernel's queue full is lost [default: it waits]")
+@click.option("--drop", is_flag=True, help="drop frames while the kernel's queue is full [default: wait]")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
 def send(
     file: str,
@@ -50,10 +54,13 @@ def send(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Send the frames of a capture (pcap, pcapng) at their times, by a plan that never drifts.
+    """Send a capture's frames (pcap, pcapng) at their times.
 
-    Ctrl-C ends it with a report. Exit code: 0 done, 1 the file or the interface ended early, 2 usage or a file that
-    cannot be read, 3 the kernel refuses the interface.
+    The pace is the recording's, a multiple of it, or a constant rate. Each frame has an absolute due time, so delays do
+    not add up. Ctrl-C ends the run with a report.
+
+    Exit codes: 0 success; 1 the file or the interface ended early; 2 wrong usage or an unreadable file; 3 the kernel
+    refused the interface.
     """
     from vnic.runs import send as send_
 
@@ -65,11 +72,11 @@ def send(
     else:
         click.echo("\n".join(report(facts)))
     if why := facts["error"] or facts["input"]["error"]:
-        fail(EXIT_FAILED, f"the sending ended early: {why}; what was sent is reported")
+        fail(EXIT_FAILED, f"sending ended early: {why}; the report covers the frames sent until then")
 
 
 class _Progress:
-    """A line on stderr, on a terminal only, and only once it takes its time."""
+    """A line of progress on stderr, shown only on a terminal and only if the run takes long."""
 
     def __init__(self) -> None:
         self._calls = 0
@@ -86,7 +93,7 @@ def _say_gap(ns: int) -> None:
     words = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
     clear = "\r\x1b[K" if sys.stderr.isatty() else ""  # the line of progress
     click.echo(
-        f"{clear}vnic: the next frame is due in {words}; --maxsleep MS bounds such gaps, and Ctrl-C ends it", err=True
+        f"{clear}vnic: the next frame is due in {words}; --maxsleep MS limits such gaps, Ctrl-C ends the run", err=True
     )
 
 
@@ -102,7 +109,7 @@ def _time(ns: float) -> str:
 
 
 def report(facts: dict[str, Any]) -> list[str]:
-    """The facts as lines for a person."""
+    """Format the facts as lines for a person."""
     to, sent, late, gaps = facts["to"], facts["sent"], facts["late"], facts["gap_error_ns"]
     how = f"into {to['interface']}" if to["by"] == "tap" else f"out of {to['interface']}"
     lines = [
@@ -113,13 +120,13 @@ def report(facts: dict[str, Any]) -> list[str]:
     ]
     lines += [f"  not sent  {n} {_NOT_SENT[why].format(**to)}" for why, n in facts["not_sent"].items() if n]
     if cut := facts["input"]["cut"]:
-        lines.append(f"  cut       {cut} were captured in part, and sent so")
+        lines.append(f"  cut       {cut} sent as captured: the capture's snap length cut them")
     if skipped := facts["input"]["skipped"]:
-        lines.append(f"  skipped   {skipped} that are not Ethernet (link type {facts['input']['skipped_linktype']})")
+        lines.append(f"  skipped   {skipped} not Ethernet (link type {facts['input']['skipped_linktype']})")
     if short := facts["shortened"]["gaps"]:
-        lines.append(f"  shortened {short} gaps, by {_time(facts['shortened']['ns'])} in all (--maxsleep)")
+        lines.append(f"  shortened {short} gaps by {_time(facts['shortened']['ns'])} in all (--maxsleep)")
     if to["dropped"]:
-        lines.append(f"  dropped   {to['dropped']} by {to['interface']}'s queue: whoever reads it is too slow")
+        lines.append(f"  dropped   {to['dropped']} by {to['interface']}'s queue: its reader is too slow")
     if facts["queue_full"]:
         lines.append(f"  full      {facts['queue_full']} frames found the kernel's queue full")
     if not gaps["count"]:
@@ -127,7 +134,7 @@ def report(facts: dict[str, Any]) -> list[str]:
     lines.append(f"  late      {late['frames']} by more than {_time(late['over_ns'])}, at most {_time(late['max_ns'])}")
     lines.append(
         f"  gaps      off by p50 {_time(gaps['p50'])}, p99 {_time(gaps['p99'])}, max {_time(gaps['max'])}"
-        " (asked for, and as it was)"
+        " (asked against reached)"
     )
     most = max(o["frames"] for o in gaps["octaves"])
     for o in gaps["octaves"]:

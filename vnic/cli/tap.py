@@ -1,4 +1,4 @@
-"""The operator's commands: ``vnic setup`` makes a TAP that stays, ``vnic doctor`` says what a live run lacks."""
+"""The commands for TAP devices: ``vnic setup`` creates one, ``vnic doctor`` checks what a live run needs."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ _MARKS = {"good": "ok     ", "hint": "hint   ", "missing": "MISSING"}
 @click.option(
     "--user",
     default=lambda: os.environ.get("SUDO_USER"),
-    show_default="who called sudo",
-    help="who may attach without privileges",
+    show_default="the user who called sudo",
+    help="user who may attach without privileges",
 )
-@click.option("--group", help="likewise; with --user: that user, and only in this group")
+@click.option("--group", help="group that may attach without privileges; with --user, both must match")
 @click.option(
     "--queues",
     type=Whole(1, 1 << 16),
     default=1,
     show_default=True,
-    help="attach to so many at once, to see that it works",
+    help="queues to attach to now, as a test",
 )
-@click.option("--host-ip", multiple=True, metavar="ADDR/PREFIX", help="the kernel's own address; can be repeated")
-@click.option("--mtu", type=Whole(68, 65521), help="bytes")
-@click.option("--netns", metavar="NAME", help="network namespace, as of ip netns, or a path")
-@click.option("--delete", is_flag=True, help="remove it")
+@click.option(
+    "--host-ip", multiple=True, metavar="ADDR/PREFIX", help="address of the kernel's side of the TAP; repeatable"
+)
+@click.option("--mtu", type=Whole(68, 65521), help="MTU in bytes")
+@click.option("--netns", metavar="NAME", help="network namespace of the TAP: a name as for ip netns, or a path")
+@click.option("--delete", is_flag=True, help="delete the TAP")
 def setup(
     name: str,
     *,
@@ -44,10 +46,12 @@ def setup(
     netns: str | None,
     delete: bool,
 ) -> None:
-    """Make a TAP that stays, once, as root. Then vnic run --tap NAME needs no privileges.
+    """Create a persistent TAP device, once, as root. Then vnic run --tap NAME needs no privileges.
 
-    It has multi_queue, an owner, no IPv6 noise, and is up. Run again, it says what is so already and changes the rest.
-    Exit code: 0 done, 2 usage, 3 the kernel refuses.
+    The TAP has multi_queue and an owner, is up, and the kernel sends no unsolicited IPv6 frames to it. A second call
+    changes only what differs, and says so.
+
+    Exit codes: 0 success; 2 wrong usage; 3 the kernel refused.
     """
     from vnic.tap import setup as setup_tap
 
@@ -57,17 +61,18 @@ def setup(
         else:
             steps = setup_tap.setup(name, user=user, group=group, queues=queues, host_ip=host_ip, mtu=mtu, netns=netns)
     for step in steps:
-        click.echo(f"{name}: {step.text}{'' if step.changed else ' (already so)'}")
+        click.echo(f"{name}: {step.text}{'' if step.changed else ' (unchanged)'}")
 
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--netns", metavar="NAME", help="network namespace the TAP is in, as of ip netns, or a path")
+@click.option("--netns", metavar="NAME", help="network namespace of the TAP: a name as for ip netns, or a path")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
 def doctor(*, name: str | None, netns: str | None, as_json: bool) -> None:
-    """Say what a live run needs, what is there, and the command that mends what is missing.
+    """Check what a live run needs.
 
-    Exit code: 0 all good (hints may be left), 3 something is missing.
+    For each problem vnic prints the command that fixes it. NAME is a TAP device to check as well. Exit codes: 0 nothing
+    is missing (hints may remain); 3 something is missing.
     """
     from vnic.tap import doctor as doctor_
 
@@ -79,6 +84,6 @@ def doctor(*, name: str | None, netns: str | None, as_json: bool) -> None:
         for check in checks:
             click.echo(f"{_MARKS[check.state]}  {check.what}: {check.text}")
             if check.mend:
-                click.echo(f"         mend: {check.mend}")
+                click.echo(f"         fix: {check.mend}")
     if not doctor_.is_well(checks):
         sys.exit(EXIT_PRIVILEGE)

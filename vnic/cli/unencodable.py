@@ -1,7 +1,7 @@
-r"""What the encoding of a terminal or a pipe has no character for: shown by what looks like it, or as an escape.
+r"""Print characters that the encoding of a terminal or a pipe lacks: by a similar character, or as an escape.
 
-Bars and arrows have stand-ins. A byte of a file name that was no text is shown as ``\xff``, any other character as
-``\u20ac``. So no output is ever refused for want of a character; what is JSON is ASCII anyway.
+Bars and arrows have stand-ins. A byte of a file name that is not text appears as ``\xff``, any other character as
+``\u20ac``. So no output fails for lack of a character. JSON is ASCII anyway.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _STAND_INS = {"█": "#", "→": ">", "✗": "x", "━": "-", "╸": "-", "╺":
 
 
 def stand_in(text: str) -> str:
-    """The same in ASCII, a character for each of ours, an escape for the others."""
+    """Return the text in ASCII: a similar character for each bar and arrow, an escape for any other."""
     return "".join(map(_one, text))
 
 
@@ -24,13 +24,13 @@ def _one(c: str) -> str:
     if c in _STAND_INS or c.isascii():
         return _STAND_INS.get(c, c)
     code = ord(c)
-    if 0xDC80 <= code <= 0xDCFF:  # surrogateescape's
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that surrogateescape stored
         return f"\\x{code - 0xDC00:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def visible(text: str) -> str:
-    """On one line, and without what a terminal obeys: control characters as escapes."""
+    """Return the text with control characters as escapes, so that it stays on one line and a terminal shows it."""
     return "".join(c if c >= " " and not "\x7f" <= c <= "\x9f" else f"\\x{ord(c):02x}" for c in text)
 
 
@@ -41,7 +41,7 @@ def _handler(error: UnicodeError) -> tuple[str, int]:
 
 
 def never_refuse() -> None:
-    """From now on standard output and standard error take every character."""
+    """Make standard output and standard error accept every character from now on."""
     codecs.register_error(ERRORS, _handler)
     for stream in (sys.stdout, sys.stderr):
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:

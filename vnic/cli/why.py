@@ -1,4 +1,4 @@
-"""``vnic why``: the one answer, for captures or for a report of ``vnic replay --json``."""
+"""The command ``vnic why``: explain the losses of a capture, of a ``--json`` report, or of a running instance."""
 
 from __future__ import annotations
 
@@ -22,33 +22,34 @@ if TYPE_CHECKING:
 
     from vnic.why.answer import Answer
 
-_NO_FILE = "the capture is not there any more"
-_NO_REPORT = "no report of vnic replay --json, or vnic run --json"
+_NO_FILE = "the capture no longer exists"
+_NO_REPORT = "not a report of vnic replay --json or vnic run --json"
 _MOST = 1 << 28
-"""Bytes of a report, with an account of very many flows."""
+"""Largest report in bytes: one with counters of very many flows."""
 _ARGUMENTS = frozenset({"cpus", "ip", "seed", "each_queue"})
-"""Of Host(), that a report has besides knobs."""
-_CHANGED = "run again as it was, other frames are lost: the capture, or vnic, was changed"
+"""Arguments of Host() that a report has besides knobs."""
+_CHANGED = "an unchanged rerun loses other frames: the capture or vnic has changed"
+_NO_RUN = "--runs 0 allows no rerun"
 
 
 def _report(opened: CaptureInput) -> dict[str, Any] | None:
-    """The facts in a report; None: it begins like no JSON object, so it is a capture. CaptureError: unreadable."""
+    """Return the facts in a report; None: no JSON object begins here, so it is a capture. CaptureError: unreadable."""
     data = opened.map()
     if data[:1] != b"{":
         return None
     if len(data) > _MOST:
-        raise ConfigError(f"{opened.name}: begins like a report, but has more than {_MOST >> 20} MiB")
+        raise ConfigError(f"{opened.name}: begins like a report, but is larger than {_MOST >> 20} MiB")
     try:
         facts = json.loads(data[:])
     except (ValueError, RecursionError):
-        raise ConfigError(f"{opened.name}: begins like a report, but is no JSON") from None
+        raise ConfigError(f"{opened.name}: begins like a report, but is not JSON") from None
     if not isinstance(facts, dict) or not _is_report(facts):
         raise ConfigError(f"{opened.name}: {_NO_REPORT}")
     return dict(facts)
 
 
 def _is_report(facts: dict[str, Any]) -> bool:
-    """As far as a run again needs it: files, CPUs, and options that Host() has and a report says."""
+    """Check the parts that a rerun needs: files, CPUs, and a config of knobs and arguments that Host() has."""
     given, config, cpus = facts.get("input", {}), facts.get("config"), facts.get("cpus", [])
     files = given.get("files", []) if isinstance(given, dict) else None
     return (
@@ -70,7 +71,7 @@ def _is_knob(name: str) -> bool:
 
 @contextlib.contextmanager
 def _believing(path: Path) -> Iterator[None]:
-    """Inside, a report is read that anybody may have written: what does not fit is a ConfigError."""
+    """Turn the errors of reading an untrusted report inside this block into a ConfigError."""
     try:
         yield
     except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as e:
@@ -80,14 +81,14 @@ def _believing(path: Path) -> Iterator[None]:
 
 
 def explain_report(path: Path, facts: dict[str, Any], *, runs: int) -> tuple[Answer, str]:
-    """The answer for a report, and why it could not be verified (empty: it was, or nothing was to be)."""
+    """Answer for a report. Return also why the answer is not verified; empty if it is."""
     from vnic.runs.replay import replay
     from vnic.why.answer import why
     from vnic.why.rerun import verify
 
     files = facts.get("input", {}).get("files")
     if not runs or not files:
-        return why(facts), "only a replay can be run again" if runs else "no run was allowed"
+        return why(facts), "only a replay can be run again" if runs else _NO_RUN
     there = [p if (p := Path(name)).is_absolute() or p.exists() else path.parent / p for name in files]
     if not all(p.exists() for p in there):
         return why(facts), _NO_FILE
@@ -99,14 +100,14 @@ def explain_report(path: Path, facts: dict[str, Any], *, runs: int) -> tuple[Ans
 
 
 def explain(files: Sequence[str | CaptureInput], options: dict[str, Any], *, runs: int) -> tuple[Answer, str]:
-    """The answer for captures, replayed with these options."""
+    """Replay captures with these options and answer. Return also why the answer is not verified; empty if it is."""
     from vnic.runs.replay import replay
     from vnic.why.answer import why
     from vnic.why.rerun import verify
 
     facts = replay(files, **options).facts
     if not runs:
-        return why(facts), "no run was allowed"
+        return why(facts), _NO_RUN
     return verify(facts, lambda settings: replay(files, **(facts["config"] | settings)).facts, runs=runs), ""
 
 
@@ -120,13 +121,13 @@ def _ask(on: str | None, *, as_json: bool) -> None:
 
 @click.command(name="why")
 @click.argument("files", nargs=-1, metavar="[FILE...|REPORT.json]")
-@click.option("--on", metavar="NAME|PID", help="which instance, if there is no FILE [default: the only one]")
+@click.option("--on", metavar="NAME|PID", help="instance to ask if no FILE is given [default: the only one]")
 @click.option(
     "--runs",
     type=Whole(0, 1000),
     default=48,
     show_default=True,
-    help="replays to verify with, at most; 0: none",
+    help="most replays to verify the answer with; 0: none",
 )
 @host_options(replay=True, write=False)
 def why(
@@ -141,11 +142,12 @@ def why(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Say why frames are lost: where, by which limit, how that is known, and the setting that would be enough.
+    """Explain why frames are lost, and which knob helps.
 
-    FILE is a capture (- is standard input), replayed with the options given; or what vnic replay --json wrote, with the
-    options of then. Then the replay is run again with other settings: what is said of one has been seen. Without FILE a
-    running instance is asked, and what would be enough is reckoned from its counters.
+    The answer names the limit, the evidence, and the mildest value that is enough. FILE is a capture (-: standard
+    input), which is replayed with the given options. REPORT.json is the output of vnic replay --json, which is replayed
+    with its own options. To verify the answer, vnic replays the input with other knobs and counts the losses. Without
+    FILE, vnic asks a running instance and estimates the answer from its counters.
     """
     if not files:
         _ask(on, as_json=as_json)

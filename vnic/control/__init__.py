@@ -1,1 +1,1 @@
-"""An instance that runs, and those who ask it things over its socket."""
+"""The control socket of a running instance: its server, its client, and the commands it answers."""

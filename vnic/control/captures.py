@@ -1,4 +1,4 @@
-"""``vnic capture`` on the instance's side: a capture that lasts as long as who asked for it."""
+"""Run captures in the instance for ``vnic capture``: each lasts as long as the client that started it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from vnic.host import Host
 
-CAPTURES_MAX = 4  # at once: each has 24 MB to keep packets in
+CAPTURES_MAX = 4  # at once; each has a buffer of 24 MB
 _running = threading.BoundedSemaphore(CAPTURES_MAX)
 
 
@@ -41,33 +41,33 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 def _filter(given: argparse.Namespace) -> bpf.Program | None:
     if given.filter is None:
         return None
-    if given.tag_in_bytes:  # an expression that whoever asks had made a program of
+    if given.tag_in_bytes:  # the client compiled the expression; this is its program
         return bpf.read(given.filter, tag_in_bytes=True)
     return bpf.compile(given.filter)
 
 
 class Running:
-    """A capture that somebody asked for.
+    """A capture that a client started.
 
     Args:
-        host: whose path.
-        fd: to write to; it stays the caller's.
-        argv: ``--at POINT``; ``-f FILTER`` (``--tag-in-bytes``: the program of an expression); ``--truncate``: empty
-            the file, once nothing is wrong.
-        ended: called, in another thread, when :attr:`reply` is there.
+        host: the host whose path is captured.
+        fd: descriptor to write to; the caller keeps it.
+        argv: ``--at POINT``; ``-f FILTER`` (with ``--tag-in-bytes``: a compiled program); ``--truncate``: empty the
+            file once everything else is right.
+        ended: called in another thread when :attr:`reply` is set.
 
     Raises:
-        ConfigError: an argument, or the filter.
-        VnicError: there are too many captures, or the host does not run.
+        ConfigError: a wrong argument or filter.
+        VnicError: too many captures, or the host does not run.
     """
 
     def __init__(self, host: Host, fd: int, argv: Sequence[str], ended: Callable[[], None]) -> None:
         given = _parse(argv)
         program = _filter(given)
         if not host.running:
-            raise VnicError("the instance does not run any more: nothing would come")
+            raise VnicError("the instance no longer runs, so no packet would arrive")
         if not _running.acquire(blocking=False):
-            raise VnicError(f"there are {CAPTURES_MAX} captures already")
+            raise VnicError(f"{CAPTURES_MAX} captures are running already, which is the most")
         self.reply: Reply | None = None
         self._ended = ended
         self._thread: QuietThread | None = None
@@ -83,22 +83,22 @@ class Running:
 
     @property
     def over(self) -> bool:
-        """Nothing of it runs any more."""
+        """Whether the capture has ended completely."""
         return self._over or (self._thread is not None and not self._thread.is_alive())
 
     @property
     def broken(self) -> bool:
-        """It cannot go on: the disk is full, or its reader is gone."""
+        """Whether the capture cannot go on: the disk is full, or the reader closed the pipe."""
         return self._capture.broken
 
     def stop(self) -> None:
-        """Begin to write the rest, which may take its time: a reader can be slow."""
+        """Begin to write the rest in a thread, because a reader can be slow."""
         if self._thread is None and not self._over:
             thread = QuietThread("capture-end", self._finish)
             try:
                 thread.start()
                 self._thread = thread
-            except VnicError:  # then here, and nobody is waited for
+            except VnicError:  # no thread: finish here, without waiting for a slow reader
                 self._capture.give_up()
                 self._finish()
                 self._over = True
@@ -106,14 +106,14 @@ class Running:
     def _finish(self) -> None:
         try:
             self.reply = Reply(data=self._capture.finish())
-        except Exception as e:  # noqa: BLE001 - who asked waits for an answer
+        except Exception as e:  # noqa: BLE001 - the client waits for an answer
             self.reply = Reply(err=f"vnic capture: a bug in vnic: {type(e).__name__}: {e}\n", code=70)
         finally:
             _running.release()
             self._ended()
 
     def wait(self, seconds: float) -> None:
-        """Until the end, if it was asked to stop; after so many seconds a slow reader gets no more."""
+        """Wait for the end of a stopped capture; after ``seconds``, discard what a slow reader has not taken."""
         if self._thread is not None:
             self._thread.finish(seconds)
             self._capture.give_up()

@@ -1,4 +1,4 @@
-"""Talk to instances over their control sockets: find them, ask them."""
+"""Find running instances and ask them, over their control sockets."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ _ANSWER_MAX = 1 << 28
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A control socket that somebody listens on."""
+    """A running instance and its control socket."""
 
     name: str
-    """Of the card."""
+    """The card's name."""
     pid: int
     path: Path
 
 
 class Connection:
-    """To one instance; a context manager.
+    """A connection to one instance; a context manager.
 
     Raises:
-        VnicError: nobody listens there any more, or it is not for us.
+        VnicError: the instance has ended, or this user may not connect.
     """
 
     def __init__(self, path: Path) -> None:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        # not settimeout(): with that, connect() does not wait for a place in a queue that is full
+        # not settimeout(): with a timeout, connect() does not wait while the listen queue is full
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(_ANSWER_S), 0))
         self._path = path
         try:
@@ -59,22 +59,32 @@ class Connection:
     def ask(
         self, command: str, argv: Sequence[str] = (), *, fd: int | None = None, seconds: float | None = _ANSWER_S
     ) -> Reply:
-        """One request. VnicError: the instance is gone, or does not answer within so many seconds (None: ever)."""
+        """Send one request and return the answer.
+
+        Args:
+            command: what to ask, see :mod:`vnic.control.commands`.
+            argv: the command's arguments.
+            fd: a descriptor to send along.
+            seconds: longest wait for the answer; None: no limit.
+
+        Raises:
+            VnicError: the instance is gone, or does not answer in time.
+        """
         request = json.dumps({"vnic": VERSION, "command": command, "argv": list(argv)}).encode() + b"\n"
         if len(request) > REQUEST_MAX:
-            raise ConfigError(f"{command}: the arguments are {len(request)} bytes long, and {REQUEST_MAX} is the most")
+            raise ConfigError(f"{command}: the arguments are {len(request)} bytes long; the most is {REQUEST_MAX}")
         try:
             sent = socket.send_fds(self._sock, [request], [] if fd is None else [fd])
             self._sock.sendall(request[sent:])
         except TimeoutError:
             raise VnicError(f"{self._path}: the instance does not answer") from None
-        except OSError:  # it may have said something before it went
+        except OSError:  # it may have answered before it closed the connection
             pass
         self._sock.settimeout(seconds)
         return self.answer()
 
     def answer(self) -> Reply:
-        """The next answer, asked for or not."""
+        """Return the next answer, asked for or not."""
         try:
             line = self._line()
         except TimeoutError:
@@ -88,7 +98,7 @@ class Connection:
         return Reply.of(answer)
 
     def _line(self) -> bytes:
-        """Within the socket's time, however little comes at once."""
+        """Read one line within the socket's timeout, which covers all parts together."""
         seconds = self._sock.gettimeout()
         until = None if seconds is None else time.monotonic() + seconds
         parts, size = [], 0
@@ -104,14 +114,14 @@ class Connection:
                 return b"".join(parts).partition(b"\n")[0]
 
     def wait(self, seconds: float | None, *, fd: int) -> bool:
-        """Until the time is over, or nobody reads what is written to ``fd``. Return: True = an answer came unasked."""
+        """Wait until the time is over or the reader of ``fd`` is gone. Return True if an answer came unasked."""
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
-        poll.register(fd, 0)  # POLLERR comes without being asked for
+        poll.register(fd, 0)  # POLLERR is always reported
         return any(which == self._sock.fileno() for which, _ in poll.poll(None if seconds is None else seconds * 1000))
 
     def close(self) -> None:
-        """Also ends a capture that was begun over it."""
+        """Close the connection; the instance then ends a capture that was started over it."""
         self._sock.close()
 
     def __enter__(self) -> Self:
@@ -124,14 +134,14 @@ class Connection:
 def _directories() -> list[Path]:
     own = directory()
     others: list[tuple[Path, str]] = []
-    if os.geteuid() == 0 and "XDG_RUNTIME_DIR" not in os.environ:  # root sees all
+    if os.geteuid() == 0 and "XDG_RUNTIME_DIR" not in os.environ:  # root sees every user's instances
         others = [(p, p.parent.name) for p in Path("/run/user").glob("[0-9]*/vnic")]
         others += [(p, p.name.removeprefix("vnic-")) for p in Path("/tmp").glob("vnic-[0-9]*")]  # noqa: S108
     return [own, *(p for p, uid in others if str(_owner(p)) == uid)]
 
 
 def _owner(path: Path) -> int | None:
-    """Of a directory that is none's but his; anybody may have put anything there, as in /tmp."""
+    """Return the owner of a directory that only the owner can write to, else None; in /tmp any user can create one."""
     try:
         found = path.lstat()
     except OSError:
@@ -140,7 +150,7 @@ def _owner(path: Path) -> int | None:
 
 
 def instances() -> list[Instance]:
-    """All that run and may be asked, by name and pid. Sockets of ours that were left behind are removed."""
+    """Return the running instances that this user may ask, by name and pid. Remove this user's stale sockets."""
     found = []
     own = directory()
     for path in (p for d in _directories() for p in _entries(d)):
@@ -159,28 +169,28 @@ def instances() -> list[Instance]:
 def _entries(path: Path) -> list[Path]:
     try:
         return list(path.iterdir())
-    except OSError:  # gone meanwhile, or not for us
+    except OSError:  # deleted meanwhile, or not readable
         return []
 
 
 def _listens(path: Path) -> int:
-    """Return: 0, or the errno. It does not wait: an instance with many that do is there too."""
+    """Try to connect without waiting. Return 0 or the errno; a full listen queue counts as 0."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as s:
         try:
             rc = s.connect_ex(str(path))
-        except OSError:  # the path is longer than the name of a socket can be
+        except OSError:  # the path is too long for a socket's name
             return errno.ENAMETOOLONG
     return 0 if rc == errno.EAGAIN else rc
 
 
 def find(which: str | None = None, *, among: Sequence[str] = ()) -> Instance:
-    """The instance of that name or pid; else the one whose name is ``among`` some words; else the only one.
+    """Return the instance with this name or pid; else the one named ``among`` the words; else the only one.
 
-    ConfigError: there is none, or it could be several.
+    ConfigError: no instance fits, or several do.
     """
     there = instances()
     if not there:
-        raise ConfigError("there is no instance: start one with vnic run, or vnic replay --hold")
+        raise ConfigError("no instance is running: start one with vnic run or vnic replay --hold")
     if which is not None:
         fit = [i for i in there if which in (i.name, str(i.pid))]
     else:
@@ -189,12 +199,12 @@ def find(which: str | None = None, *, among: Sequence[str] = ()) -> Instance:
         return fit[0]
     names = ", ".join(f"{i.name} (pid {i.pid})" for i in fit or there)
     if not fit:
-        raise ConfigError(f"there is no instance {which!r}; there are {names}")
-    raise ConfigError(f"say which instance with --on NAME or --on PID: {names}")
+        raise ConfigError(f"there is no instance {which!r}; running are {names}")
+    raise ConfigError(f"several instances are running; choose one with --on NAME or --on PID: {names}")
 
 
 def facts(which: str | None = None) -> dict[str, Any]:
-    """The report of an instance as it is now."""
+    """Return the present report of an instance."""
     with Connection(find(which).path) as c:
         reply = c.ask("facts")
     if reply.code:

@@ -1,6 +1,6 @@
-"""What an instance can be asked, by name: ``commands.answer(host, "show", ["/proc/net/dev"])``.
+"""Dispatch the commands that an instance answers: ``commands.answer(host, "show", ["/proc/net/dev"])``.
 
-The same functions answer in a Python process that has the host, and over the control socket (vnic/control/server.py).
+A Python process that has the host calls these functions directly; vnic/control/server.py calls them for its clients.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ COMMANDS: dict[str, Command] = {
     "why": why.show,
     "sample": rates.command,
 }
-"""Name -> what answers it. ``sample`` is what ``vnic stat`` subtracts."""
+"""Name -> function that answers. ``vnic stat`` asks for ``sample`` and subtracts two of them."""
 
 
 def answer(host: Host, name: str, argv: Sequence[str]) -> Reply:
-    """Run one command. It never raises for what it was given: the reply's code and text say what is wrong."""
+    """Run one command. Wrong arguments raise nothing: the reply's code and text say what is wrong."""
     command = COMMANDS.get(name)
     if command is None:
         return Reply(err=f"vnic: there is no command {name!r}; there are {', '.join(COMMANDS)}\n", code=2)

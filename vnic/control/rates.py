@@ -1,6 +1,6 @@
-"""``vnic stat``: one line an interval, as vmstat: what came, where it was lost, who was busy with it.
+"""Compute the lines of ``vnic stat``: per interval the frames received, the losses by place, and how busy each CPU was.
 
-An instance is asked for a sample (all counters that only grow); the lines are differences of two, per second.
+``vnic stat`` asks an instance for samples of all counters that only grow. A line is the difference of two, per second.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from vnic.host import Host
 
-_LOSSES = {  # fate -> the column it is in; all others: "other"
+_LOSSES = {  # fate -> its column; all others: "other"
     "FIFO_OVERRUN": "fifo",
     "CPU_BACKLOG": "backlog",
     "SOCKET_RCVBUFF": "rcvbuf",
@@ -40,7 +40,7 @@ _HEAD = (
 
 
 def sample(host: Host) -> dict[str, Any]:
-    """All that grows, and when: times in ns. Numbers of a host that runs are not of one moment, but each only grows."""
+    """Read all growing counters and the time in ns. While a host runs, they are not of one moment; each only grows."""
     ledger, queues, cpus = host.ledger(), host.nic.queues(), host.softnet()
     gro = host.gro()
     return {
@@ -65,7 +65,7 @@ def sample(host: Host) -> dict[str, Any]:
 
 
 def command(host: Host, argv: Sequence[str]) -> Reply:
-    """The sample, as data."""
+    """Answer ``sample``: the counters as data."""
     if argv:
         return Reply(err="vnic sample: takes no arguments\n", code=2)
     return Reply(data=sample(host))
@@ -77,27 +77,27 @@ class Line:
 
     seconds: float
     per_s: dict[str, float]
-    """offered, bytes, delivered, interrupts, polls, ipis: a second."""
+    """offered, bytes, delivered, interrupts, polls, ipis; all per second."""
     lost: dict[str, int]
     """Fate -> frames in this interval."""
     frames_per_skb: float
     time_squeeze: int
     busy: list[float]
-    """Of each CPU, 0 to 1."""
+    """Share of each CPU, 0 to 1."""
     queues: list[float]
-    """Frames of each receive queue, a second."""
+    """Frames per second of each receive queue."""
     in_flight_at: dict[str, int] = field(default_factory=dict)
-    """At its end."""
+    """Frames in flight at the end of the interval."""
     standing: list[dict[str, Any]] = field(default_factory=list)
-    """Frames that stood in rings at its beginning, and do at its end: moderation waits for more."""
+    """Queues whose ring held frames without an interrupt at both ends of the interval: moderation waits for more."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For --json-lines."""
+        """Return the object for --json-lines."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 def difference(now: dict[str, Any], before: dict[str, Any]) -> Line:
-    """The interval between two samples."""
+    """Return the line for the interval between two samples."""
     ns = max(1, now["t_ns"] - before["t_ns"])
     seconds = ns / 1e9
 
@@ -110,7 +110,7 @@ def difference(now: dict[str, Any], before: dict[str, Any]) -> Line:
 
     fates = {k: n - before["fates"].get(k, 0) for k, n in now["fates"].items()}
     delivered = sum(n for k, n in fates.items() if k.startswith("DELIVERED_"))
-    # live, a CPU that sleeps has not looked at the clock for a while; in virtual time one that idles has its own
+    # live, a sleeping CPU's clock lags, so take the sample's; in virtual time each CPU has its own clock
     passed = [now["t_ns"] - before["t_ns"]] * len(now["idle_ns"]) if now["live"] else each("now_ns")
     skbs = grown("skbs")
     stood = {s["queue"] for s in before["standing"]}
@@ -131,7 +131,7 @@ def difference(now: dict[str, Any], before: dict[str, Any]) -> Line:
 
 
 def _short(n: float) -> str:
-    """At most six characters: 999999, 1.23M."""
+    """Format a number in at most six characters: 999999, 1.23M."""
     for unit, scale in (("G", 1e9), ("M", 1e6)):
         if n >= scale:
             return f"{n / scale:.3g}{unit}"
@@ -139,7 +139,7 @@ def _short(n: float) -> str:
 
 
 def head(cpus: int) -> str:
-    """The two lines of headings."""
+    """Return the two lines of headings."""
     groups = f"{'---- wire ----':>15}{'':9}{'------------- lost -------------':>40}"
     return (
         f"{groups}\n" + " ".join(f"{h:>7}" for h in _HEAD) + "  " + " ".join(f"cpu{i:<2}" for i in range(cpus)) + "\n"
@@ -147,7 +147,7 @@ def head(cpus: int) -> str:
 
 
 def text(line: Line) -> str:
-    """One line of numbers; losses are frames in the interval, CPUs in percent."""
+    """Format one line; losses are frames in the interval, CPUs in percent."""
     lost = dict.fromkeys((*_LOSSES.values(), "other"), 0)
     for fate, n in line.lost.items():
         lost[_LOSSES.get(fate, "other")] += n

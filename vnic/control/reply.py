@@ -1,4 +1,4 @@
-"""What a command answers: the text of the tool it stands for, its exit code, and the same as data for --json."""
+"""The answer to a command: the text that the imitated tool prints, its exit code, and data for --json."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Reply:
 
     @classmethod
     def of(cls, answer: object) -> Self:
-        """What came over a control socket. VnicError: it is no answer, or not one of this version's."""
+        """Check an answer from a control socket. VnicError: it is not an answer of this version."""
         if not isinstance(answer, dict):
             raise NonsenseError
         out, err, code = answer.get("out"), answer.get("err"), answer.get("code")
@@ -34,28 +34,28 @@ class Reply:
         return cls(out, err, code, answer.get("data"))
 
     def names(self) -> list[str]:
-        """``data`` as a list of words. VnicError: it is none."""
+        """Return ``data`` as a list of words. VnicError: it is not one."""
         if not isinstance(self.data, list) or not all(isinstance(name, str) for name in self.data):
             raise NonsenseError
         return self.data
 
     def texts(self) -> dict[str, str]:
-        """``data`` as texts by name. VnicError: it is none."""
+        """Return ``data`` as texts by name. VnicError: it is not that."""
         if not isinstance(self.data, dict) or not all(isinstance(text, str) for text in self.data.values()):
             raise NonsenseError
         return self.data
 
 
 class NonsenseError(VnicError):
-    """Whoever listens on a control socket gave an answer that no instance of this version gives."""
+    """The process behind a control socket gave an answer that no instance of this version gives."""
 
     def __init__(self) -> None:
-        super().__init__("the instance's answer makes no sense: it is of another version, or no vnic")
+        super().__init__("the instance's answer makes no sense: it is another version of vnic, or not vnic")
 
 
 @contextlib.contextmanager
 def understanding() -> Iterator[None]:
-    """Inside, an answer is read that is as its sender wants it: what does not fit is a NonsenseError."""
+    """Turn the errors of reading an untrusted answer inside this block into a NonsenseError."""
     try:
         yield
     except VnicError:

@@ -1,18 +1,19 @@
-"""The control socket of an instance: who may connect asks what vnic/control/commands.py can answer.
+"""Serve an instance's control socket: its user connects and sends the commands of vnic/control/commands.py.
 
-A Unix stream socket, mode 0600, in a directory of the user's (:func:`directory`), named ``NAME-PID``: the card's name
-and the process. Messages are JSON objects, one a line:
+It is a Unix stream socket, mode 0600, in a directory of the user's (:func:`directory`). Its name is ``NAME-PID``: the
+card's name and the process. Messages are JSON objects, one per line:
 
     {"vnic": 1, "command": "show", "argv": ["/proc/net/dev"]}
     {"vnic": 1, "out": "...", "err": "", "code": 0, "data": {...}}
 
-``vnic`` is the version; what has another one gets an error that says so. ``capture`` comes with a descriptor to write
-to (SCM_RIGHTS), and lasts until the connection ends, or the next ``capture`` on it, which is answered with the counts;
-if the file is full, the pipe has no reader, or the instance ends, they come unasked. Answers come in order.
+``vnic`` is the version; a request with another version gets an error. ``capture`` carries a descriptor to write to
+(SCM_RIGHTS). The capture lasts until the connection ends, or until the next ``capture`` on it, whose answer has the
+counts. If the disk is full, the pipe has no reader, or the instance ends, the counts come unasked. Answers keep the
+order of the requests.
 
-One thread serves all. It shares nothing with the data plane but counters, and knobs by ``host.knobs``; a client that is
-slow, silent or hostile costs its own connection: requests and answers waiting are bounded, so is their time, and when
-there are too many connections, the one that was quiet for the longest ends.
+One thread serves all clients. With the data plane it shares only counters, and knobs through ``host.knobs``. A slow,
+silent or hostile client harms only its own connection: the size of waiting requests and answers is bounded, and so is
+their time. If there are too many connections, the one idle longest is closed.
 """
 
 from __future__ import annotations
@@ -42,23 +43,23 @@ if TYPE_CHECKING:
 
 VERSION = 1
 REQUEST_MAX = 1 << 16
-"""Bytes of one request."""
+"""Largest request in bytes."""
 CLIENTS_MAX = 16
 PATIENCE_S = 10.0
-"""For the rest of a request that has begun, and for an answer to be taken."""
+"""Longest wait for the rest of a request, and for the client to take an answer."""
 _TICK_S = 0.5
 _END_S = 2.0
-"""When the instance ends, for captures whose reader is slow, all together."""
+"""Longest wait at the end of the instance for the slow readers of all captures together."""
 _CREDENTIALS = struct.Struct("iII")
 
 
 def directory() -> Path:
-    """Where this user's instances are: ``$XDG_RUNTIME_DIR/vnic``, ``/run/vnic`` for root, else ``/tmp/vnic-UID``.
+    """Return the directory of this user's sockets: ``$XDG_RUNTIME_DIR/vnic``, root's ``/run/vnic``, ``/tmp/vnic-UID``.
 
-    All that is done there is done by name: nobody else can put anything there, nor another directory in its place.
+    Sockets are used by name, so no other user may create files here or replace the directory.
 
     Raises:
-        VnicError: somebody else made it, or others may write there or above.
+        VnicError: another user owns it, or others may write to it or to its parent.
     """
     uid = os.geteuid()
     runtime = os.environ.get("XDG_RUNTIME_DIR")
@@ -69,24 +70,24 @@ def directory() -> Path:
     except FileNotFoundError as e:
         raise FileNotFoundError(e.errno, e.strerror, str(path)) from None
     if above.st_uid not in (0, uid) or (above.st_mode & 0o022 and not above.st_mode & stat.S_ISVTX):
-        raise VnicError(f"{path.parent}: others could put another directory there instead of yours")
+        raise VnicError(f"{path.parent}: other users could replace {path.name} in it")
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o022:
-        raise VnicError(f"{path}: is not a directory that only you can write to")
+        raise VnicError(f"{path}: must be a directory that only you can write to")
     return path
 
 
 def _of_another(runtime: str, uid: int) -> bool:
-    """Sudo may leave root the variable of its caller, who could exchange what root makes there, and not use it."""
+    """Return whether root's XDG_RUNTIME_DIR is another user's, left by sudo: that user could replace files in it."""
     with contextlib.suppress(OSError):
         return uid == 0 and os.stat(runtime).st_uid != 0  # noqa: PTH116
     return False
 
 
 class _Client:
-    """A connection: what came of a request, and what is left of an answer."""
+    """A connection: the bytes received of a request, and the bytes left of an answer."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -104,7 +105,7 @@ class _Client:
             self.capture.stop()
 
     def forget_fds(self) -> None:
-        """Nobody asked for them."""
+        """Close received descriptors that no request used."""
         while self.fds:
             os.close(self.fds.pop())
 
@@ -113,12 +114,12 @@ def _encode(reply: Reply) -> bytes:
     message = {"vnic": VERSION, "out": reply.out, "err": reply.err, "code": reply.code, "data": reply.data}
     try:
         return json.dumps(message).encode() + b"\n"
-    except (TypeError, ValueError, RecursionError) as e:  # a bug in an answer is that client's, not the instance's
+    except (TypeError, ValueError, RecursionError) as e:  # a bug in one answer must not end the instance
         return _encode(Reply(err=f"vnic: a bug in vnic: {e}\n", code=70))
 
 
 def _decode(line: bytes) -> tuple[str, list[str]] | Reply:
-    """Command and arguments, or what is wrong with the request."""
+    """Return the command and its arguments, or a reply that says what is wrong with the request."""
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
@@ -129,19 +130,19 @@ def _decode(line: bytes) -> tuple[str, list[str]] | Reply:
         return Reply(err=f"vnic: this instance speaks version {VERSION} of the protocol\n", code=2)
     command, argv = message.get("command"), message.get("argv", [])
     if not isinstance(command, str) or not isinstance(argv, list) or not all(isinstance(a, str) for a in argv):
-        return Reply(err='vnic: "command" has to be a string, "argv" a list of strings\n', code=2)
+        return Reply(err='vnic: "command" must be a string, and "argv" a list of strings\n', code=2)
     return command, argv
 
 
 class Control(Living):
-    """A host's control socket; served from :meth:`start` (or ``with``) until closed. To be closed before its host.
+    """A host's control socket, served from :meth:`start` (or ``with``) until closed. Close it before its host.
 
-    A child process after fork() neither serves it nor takes it away.
+    A child process after fork() neither serves nor removes the socket.
 
     Args:
-        host: which; ``host.name`` names the socket.
-        facts: what answers ``facts``: the report's, as ``vnic replay --json`` prints them; None: nothing.
-        path: of the socket; None: in :func:`directory`.
+        host: the host; ``host.name`` names the socket.
+        facts: returns the report of ``vnic replay --json`` for the command ``facts``; None: no such command.
+        path: the socket's path; None: in :func:`directory`.
 
     Raises:
         VnicError: the directory is not safe.
@@ -163,9 +164,9 @@ class Control(Living):
 
     def _listen(self) -> None:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        self.path.unlink(missing_ok=True)  # of a process that had our number and was killed
+        self.path.unlink(missing_ok=True)  # a killed process with the same pid may have left it
         try:
-            os.fchmod(listener.fileno(), 0o600)  # before there is a name: bind() takes the mode from here
+            os.fchmod(listener.fileno(), 0o600)  # before bind(), which takes the file's mode from here
             listener.bind(str(self.path))
             self.path.chmod(0o600)
             listener.listen(CLIENTS_MAX)
@@ -183,7 +184,7 @@ class Control(Living):
         return f"<vnic.Control {self.path}{' closed' if self.closed else ''}>"
 
     def start(self) -> None:
-        """Start the thread: it has the privileges that its caller has now. VnicError: it was closed."""
+        """Start the thread, with the caller's present privileges. VnicError: the socket was closed."""
         self.c  # noqa: B018 - is it open?
         uninterrupted(self._thread.start)
 
@@ -192,7 +193,7 @@ class Control(Living):
         return self
 
     def _give_back(self) -> None:
-        """Captures that clients had are closed, the socket is gone."""
+        """End the clients' captures, and remove the socket."""
         if self._at is None:
             return
         self._end()
@@ -208,7 +209,7 @@ class Control(Living):
             self.path.unlink()
 
     def _in_child(self) -> None:
-        """A child's copies would keep clients waiting for an answer when we are gone. What is shared stays as it is."""
+        """Close the child's copies, which would keep clients waiting after the parent ends; shared state stays."""
         for client in self._clients.values():
             client.sock.close()
             client.forget_fds()
@@ -254,7 +255,7 @@ class Control(Living):
         try:
             sock, _ = self._listener.accept()
         except OSError as e:
-            if e.errno in (errno.EMFILE, errno.ENFILE):  # he waits on; to look again at once would keep a CPU busy
+            if e.errno in (errno.EMFILE, errno.ENFILE):  # the client keeps waiting; retrying at once would spin
                 self._ended.wait(_TICK_S)
             return
         _, uid, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
@@ -274,7 +275,7 @@ class Control(Living):
         client.close()
 
     def _look_after(self) -> None:
-        """Captures that have ended; who began a request, or has an answer waiting, and does not go on."""
+        """Remove ended captures, and drop clients that stall in the middle of a request or an answer."""
         now = time.monotonic()
         self._captures = [c for c in self._captures if not c.over]
         for client in list(self._clients.values()):
@@ -290,7 +291,7 @@ class Control(Living):
                 self._drop(client)
 
     def _counts(self, client: _Client) -> None:
-        """Of a capture that has ended: the answer to who asked for its end, or unasked."""
+        """Send the counts of an ended capture, whether the client asked for its end or not."""
         if client.capture is None or client.capture.reply is None or client.answer:
             return
         reply, client.capture, client.ending = client.capture.reply, None, False
@@ -310,7 +311,7 @@ class Control(Living):
             self._drop(client)
 
     def _receive(self, client: _Client) -> bool:
-        """Return: False = it is gone, or said too much."""
+        """Read from a client. Return False if it is gone or sent too much."""
         data, fds, _, _ = socket.recv_fds(
             client.sock, REQUEST_MAX + 1 - len(client.request), 4, socket.MSG_CMSG_CLOEXEC
         )
@@ -326,7 +327,7 @@ class Control(Living):
         return True
 
     def _next(self, client: _Client) -> None:
-        """Answer the next request that is whole, if the last answer was taken; those behind it after the others."""
+        """Answer the next complete request once the client took the last answer; other clients come in between."""
         if client.answer or client.ending:
             return
         if (end := client.request.find(b"\n")) >= 0:
@@ -353,7 +354,7 @@ class Control(Living):
         self._selector.modify(client.sock, selectors.EVENT_WRITE if client.answer else selectors.EVENT_READ)
 
     def _answer(self, client: _Client, line: bytes) -> Reply | None:
-        """Return: None = it will come, from :meth:`_counts`."""
+        """Return the reply, or None if :meth:`_counts` will send it."""
         request = _decode(line)
         if isinstance(request, Reply):
             return request
@@ -364,7 +365,7 @@ class Control(Living):
             if command == "capture":
                 return self._capture(client, argv)
             return commands.answer(self._host, command, argv)
-        except Exception as e:  # noqa: BLE001 - a bug in an answer is that client's, not the instance's
+        except Exception as e:  # noqa: BLE001 - a bug in one answer must not end the instance
             return Reply(err=f"vnic {command}: a bug in vnic: {type(e).__name__}: {e}\n", code=70)
 
     def _capture(self, client: _Client, argv: list[str]) -> Reply | None:
@@ -373,7 +374,7 @@ class Control(Living):
             client.ending = True
             return None
         if not client.fds:
-            return Reply(err="vnic capture: the request came without a descriptor to write to\n", code=2)
+            return Reply(err="vnic capture: the request has no descriptor to write to\n", code=2)
         fd = client.fds.pop()
         try:
             client.capture = captures.Running(self._host, fd, argv, self._wake_up)

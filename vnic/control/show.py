@@ -1,4 +1,4 @@
-"""``vnic show [PATH ...]`` and ``vnic set PATH VALUE``: cat, ls and echo over a host's files of /proc and /sys."""
+"""Answer ``vnic show [PATH ...]`` and ``vnic set PATH VALUE``: cat, ls and echo for a host's /proc and /sys."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from vnic.host import Host
 
 EXTRA: dict[str, Callable[[Host], Reply]] = {"limits": lambda host: limits.show(host, ())}
-"""Word -> reply: what ``vnic show WORD`` prints besides files."""
+"""Word -> function: what ``vnic show WORD`` prints besides files."""
 
 
 def tree(host: Host) -> dict[str, File]:
-    """Every file of the host, by its path."""
+    """Return path -> file for every file of the host."""
     return procfs.tree(host) | sysfs.tree(host)
 
 
@@ -31,7 +31,7 @@ def _entries(paths: Iterable[str], directory: str) -> list[str]:
 
 
 def _normal(path: str) -> str:
-    """Absolute, and without ``.``, ``..`` and double slashes."""
+    """Return the path absolute, and without ``.``, ``..`` and double slashes."""
     return posixpath.normpath("/" + path.lstrip("/"))
 
 
@@ -40,7 +40,7 @@ def _lines(texts: Iterable[str]) -> str:
 
 
 def show(host: Host, argv: Sequence[str]) -> Reply:
-    """The files' text; of a directory, what is in it; without a path, all there are. Code 1: one was not there."""
+    """Print files, or the entries of a directory; without a path, list all files. Code 1: a path does not exist."""
     there = tree(host)
     if not argv:
         names = [*sorted(EXTRA), *sorted(there)]
@@ -63,9 +63,9 @@ def show(host: Host, argv: Sequence[str]) -> Reply:
 
 
 def set_(host: Host, argv: Sequence[str]) -> Reply:
-    """``PATH VALUE ...``: the values with blanks between and a newline behind, as echo would write them."""
+    """Write ``VALUE ...`` to ``PATH``: separated by blanks, with a newline, as echo writes them."""
     if len(argv) < 2:
-        return Reply(err="vnic set: a path and a value are needed: vnic set PATH VALUE\n", code=2)
+        return Reply(err="vnic set: needs a path and a value: vnic set PATH VALUE\n", code=2)
     word, *values = argv
     path, there = _normal(word), tree(host)
     try:

@@ -101,7 +101,7 @@ def _frag(family: str, knob: str) -> _Row:
     return _Row(
         knob,
         "bytes",
-        "a fragment came while that much waited for the rest of its datagram",
+        "a fragment arrived while incomplete datagrams filled the memory",
         refused,
         refused,
         lambda s: int(getattr(s.host.c, family).max_mem),
@@ -128,7 +128,7 @@ _ROWS = (
     _Row(
         "rx-ring",
         "descriptors",
-        "a frame found no buffer posted, and waited in the FIFO (drop-en: is lost)",
+        "a frame found no posted buffer and waited in the FIFO (with drop-en it is lost)",
         lambda s: s.q("no_buffer"),
         lambda s: s.fate("RX_NO_BUFFER"),
     ),
@@ -157,46 +157,46 @@ _ROWS = (
     _Row(
         "netdev-budget",
         "packets",
-        "a run of net_rx_action used it up (time_squeeze)",
+        "a run of net_rx_action used up its packets (time_squeeze)",
         lambda s: s.c("time_squeeze") - s.c("time_squeeze_usecs"),
     ),
     _Row(
         "netdev-budget-usecs",
         "us",
-        "a run of net_rx_action took so long (time_squeeze)",
+        "a run of net_rx_action used up its time (time_squeeze)",
         lambda s: s.c("time_squeeze_usecs"),
     ),
     _Row(
         "(softirq restarts)",
         "rounds",
-        "softirqs went on and on: left to ksoftirqd",
+        "softirqs were raised again in each round: ksoftirqd took over",
         lambda s: s.c("ksoftirqd_by_restarts"),
         constant=10,
     ),
     _Row(
         "(softirq time)",
         "ms",
-        "softirqs took so long: left to ksoftirqd",
+        "softirqs took too long: ksoftirqd took over",
         lambda s: s.c("ksoftirqd_by_time"),
         constant=2,
     ),
     _Row(
         "gro-max-size",
         "bytes",
-        "a merged packet would have got longer",
+        "a merged packet would have become longer",
         lambda s: s.ended.get("size", 0),
     ),
     _Row(
         "(gro bucket)",
         "packets",
-        "a ninth flow came to a bucket of GRO's: the oldest left",
+        "a ninth flow arrived in a GRO bucket: the oldest was flushed",
         lambda s: s.ended.get("evicted", 0),
         constant=8,
     ),
     _Row(
         "flow-limit-cpus",
         "mask",
-        "a flow was more than half of a CPU's last 128, and the backlog half full",
+        "a flow was more than half of a CPU's last 128 packets, and the backlog half full",
         lambda s: s.c("flow_limit_count"),
         lambda s: s.c("flow_limit_frames"),
     ),
@@ -208,24 +208,24 @@ _ROWS = (
         lambda s: s.fate("CPU_BACKLOG") - s.c("flow_limit_frames"),
         lambda s: s.most("input_qlen_max"),
     ),
-    _Row("dev-weight", "packets", "a poll of a backlog used it all", lambda s: s.c("backlog_full_polls")),
+    _Row("dev-weight", "packets", "a poll of a backlog used its whole weight", lambda s: s.c("backlog_full_polls")),
     _frag("ip_frags", "ipfrag-high-thresh"),
     _frag("ip6_frags", "ip6frag-high-thresh"),
     _by_fate(
-        "ipfrag-max-dist", "fragments", "a sender had sent too many others before the next fragment", "FRAG_TOO_FAR"
+        "ipfrag-max-dist", "fragments", "too many fragments of the sender's other datagrams came first", "FRAG_TOO_FAR"
     ),
-    _by_fate("sockets", "sockets", "there was none left for a packet's port or flow", "SOCKET_TABLE_FULL"),
+    _by_fate("sockets", "sockets", "no socket was left for a packet's port or flow", "SOCKET_TABLE_FULL"),
     _by_fate(
         "(upcalls)",
         "packets",
-        "a handler in Python had not taken those before",
+        "a Python handler had not taken the earlier ones",
         "PYTHON_QUEUE_FULL",
         constant=lib.UPCALLS_MAX,
     ),
     _by_fate(
         "rcvbuf",
         "bytes",
-        "a socket's queue was full of what its reader had not read",
+        "a socket's queue was full because its reader did not read in time",
         "SOCKET_RCVBUFF",
         "TCP_OFO_DROP",
         high_water=lambda s: s.most("rcvbuf_max") or None,
@@ -251,7 +251,7 @@ def limits(host: Host) -> list[Limit]:
 
 def table(rows: Sequence[Limit]) -> str:
     """A line for each, and a heading."""
-    cells = [("limit", "setting", "", "bound", "lost", "most", "it bound when")]
+    cells = [("limit", "setting", "", "hits", "lost", "most", "reached when")]
     for x in rows:
         most = "" if x.high_water is None else str(x.high_water)
         cells.append((x.knob, str(x.setting), x.unit, str(x.bound), str(x.lost), most, x.meaning))
@@ -268,9 +268,7 @@ def _chosen(rows: list[Limit], names: Sequence[str]) -> list[Limit]:
     wanted = [n if any(x.knob == n for x in rows) else canonical(n) for n in names]
     for name in wanted:
         if all(x.knob != name for x in rows):
-            raise ConfigError(
-                f"{name} limits nothing that is counted; those that do: {', '.join(x.knob for x in rows)}"
-            )
+            raise ConfigError(f"{name} is not a counted limit; the limits are {', '.join(x.knob for x in rows)}")
     return [x for x in rows if not wanted or x.knob in wanted]
 
 

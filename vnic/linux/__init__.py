@@ -1,1 +1,1 @@
-"""The faces that Linux shows: ethtool, ip, sysctl, /proc and /sys."""
+"""The host seen through Linux's tools and files: ethtool, ip, sysctl, /proc and /sys."""

@@ -1,7 +1,7 @@
-"""``ethtool`` for the card: its own options, names, text, units and exit codes, as ethtool 6.1 has them.
+"""Answer ``ethtool`` for the card, with the options, names, texts, units and exit codes of ethtool 6.1.
 
-command(host, ["-G", "vnic0", "rx", "512"]) is what ``ethtool -G vnic0 rx 512`` does to a card of hardware. What each
-option does: this file, and ethtool_*.py; what hardware has and this card has not: ethtool_absent.py.
+command(host, ["-G", "vnic0", "rx", "512"]) does what ``ethtool -G vnic0 rx 512`` does to a hardware card. The options
+are in this file and in ethtool_*.py. ethtool_absent.py answers for features that this card lacks.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Command = Callable[[Host, str, Sequence[str]], Reply]
 
-_RING_CODE = 81  # of a -G that failed
+_RING_CODE = 81  # exit code of a -G that failed
 _BUS_INFO_LEN = 31  # ETHTOOL_BUSINFO_LEN, less its last byte
 RX_RING_MAX = int(lib.RX_RING_MAX)
 
@@ -45,7 +45,7 @@ RX_RING_MAX = int(lib.RX_RING_MAX)
 
 
 def _bus_info(wire: Wire) -> str:
-    """What the card is plugged into: the TAP's name, the capture's, or memory."""
+    """Return what the card is plugged into: the name of the TAP or the capture, or memory."""
     if isinstance(wire, CaptureWire):
         name = wire.paths[0].name
     elif isinstance(wire, PythonWire):
@@ -90,7 +90,7 @@ _RING_PARAMS = {
 
 
 def table(rows: dict[str, int | str | None]) -> str:
-    """``Name: <tabs> value``; None: the card has none."""
+    """Format lines of ``Name: <tabs> value``; None: the card has no such value."""
     return "".join(_row(name, value, 1 if len(name) > len("Other") else 2) for name, value in rows.items())
 
 
@@ -99,7 +99,7 @@ def _row(name: str, value: int | str | None, tabs: int) -> str:
 
 
 def rings_text(dev: str, maximum: dict[str, int | str | None], now: dict[str, int | str | None]) -> str:
-    """The rings, as -g shows them."""
+    """Format the rings as -g shows them."""
     tabs = {"RX Buf Len": 2, "CQE Size": 2, "TX Push": 1, "TCP data split": 1}
     more = "".join(_row(name, now[name], n) for name, n in tabs.items())
     sizes = {name: value for name, value in now.items() if name not in tabs}
@@ -122,7 +122,7 @@ def show_ring(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def set_ring(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """-G: how many descriptors a queue has."""
+    """-G: set the descriptors of a queue."""
     given = parameters("-G", dev, args, _RING_PARAMS)
     need_device(host, dev, code=_RING_CODE)
     for name, what in (("cqe-size", "cqe size"), ("tx-push", "tx push")):
@@ -138,7 +138,7 @@ def set_ring(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def change(host: Host, given: dict[str, Given], knobs: dict[str, str], *, code: int = 1) -> None:
-    """Set what is another value than now, all of it or nothing. A refusal is the kernel's, by netlink."""
+    """Set the values that differ, all or none. A refusal is worded as the kernel's netlink error."""
     new = {knob: given[name].value for name, knob in knobs.items() if name in given}
     new = {knob: value for knob, value in new.items() if value != host.knobs[knob]}
     if not new:
@@ -155,7 +155,7 @@ _CHANNELS = {"rx": "RX", "tx": "TX", "other": "Other", "combined": "Combined"}
 
 
 def channels_text(dev: str, maximum: dict[str, int], now: dict[str, int]) -> str:
-    """The channels, as -l shows them: a kind that the card has none of is n/a."""
+    """Format the channels as -l shows them; a kind that the card lacks is n/a."""
 
     def rows(counts: dict[str, int]) -> str:
         return table({name: counts[kind] if maximum[kind] else None for kind, name in _CHANNELS.items()})
@@ -164,10 +164,10 @@ def channels_text(dev: str, maximum: dict[str, int], now: dict[str, int]) -> str
 
 
 def _channels(host: Host) -> tuple[dict[str, int], dict[str, int]]:
-    """Most there can be, and now. A channel is an interrupt and the queues it is for (ethtool.h).
+    """Return the most channels and the present ones. A channel is an interrupt and its queues (ethtool.h).
 
-    The card has one for each receive queue; its sending ring has none, and whoever sends looks after it. So they can be
-    counted as combined channels (virtio_net, igb), or as so many that receive and one that sends (veth).
+    The card has an interrupt for each receive queue. Its transmit ring has none: the sender reaps it. So the channels
+    count as combined ones (virtio_net, igb), or as several that receive and one that sends (veth).
     """
     queues, most = int(host.c.nic.nqueues), int(host.c.nic.queues_max)
     maximum = {"rx": most, "tx": 1, "other": 0, "combined": most}
@@ -185,7 +185,7 @@ def show_channels(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def set_channels(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """-L: how many queues. Counted the other way, the channels that were there before are no more."""
+    """-L: set the number of queues. If the request counts channels the other way, the old ones count as 0."""
     given = parameters("-L", dev, args, dict.fromkeys(_CHANNELS, int))
     need_device(host, dev)
     maximum, now = _channels(host)
@@ -242,7 +242,7 @@ _OPTIONS: dict[str, Command] = {
 }
 COMMANDS: dict[str, Command] = {name: command for names, command in _OPTIONS.items() for name in names.split()}
 COMMANDS[""] = ethtool_link.settings
-"""Option -> what answers it; "": none is given."""
+"""Option -> function that answers it; "": without an option."""
 _VERSION = f"vnic {vnic.__version__}, as ethtool version 6.1\n"
 
 
@@ -252,7 +252,7 @@ def _usage() -> str:
 
 
 def command(host: Host, argv: Sequence[str]) -> Reply:
-    """``ethtool ARGV``: what it prints, its exit code, and the same as data. Nothing is raised for bad arguments."""
+    """Answer ``ethtool ARGV``: text, exit code and data. Wrong arguments raise nothing."""
     args = list(argv)
     json = False
     while args and args[0] in ("--json", "-I", "--include-statistics", "--debug"):

@@ -1,7 +1,7 @@
-"""What ethtool asks of hardware and this card has not: pause frames, an EEPROM, a self test, LEDs, a module, a PHY ...
+"""Answer ethtool's options for features that this card lacks: pause frames, EEPROM, self test, LEDs, module, PHY ...
 
-Each is answered as Linux answers for a driver that has no such operation, after the arguments were read as ethtool 6.1
-reads them: so a script that copes with such a card copes with this one.
+Each option answers as Linux does for a driver without the operation, after reading the arguments as ethtool 6.1 does.
+So a script that copes with such a card copes with this one.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _U32_MAX = (1 << 32) - 1
 _BOOL = ("off", "on")
 
 
-# ---- what is asked by netlink ----
+# ---- options that use netlink ----
 
 
 def _shown(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """Something that is only shown."""
+    """Answer an option that only shows something."""
     no_more(args)
     need_device(host, dev)
     raise netlink_error("", EOPNOTSUPP)
@@ -57,14 +57,14 @@ def _tunnels(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def _module(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """There is none, of which there is nothing to tell."""
+    """Answer an option about the transceiver module, which the card lacks."""
     no_more(args)
     need_device(host, dev)
     return Reply(f"Module parameters for {dev}:\n", data={"ifname": dev})
 
 
 def _changed(option: str, words: Words, *, code: int, empty: bool = False, says: str = "") -> Command:
-    """Something that is changed: parameters and their values. ``empty``: there may be none."""
+    """Make the answer to an option that changes parameters. ``empty``: it may be given without parameters."""
 
     def command(host: Host, dev: str, args: Sequence[str]) -> Reply:
         if not args and not empty:
@@ -78,11 +78,14 @@ def _changed(option: str, words: Words, *, code: int, empty: bool = False, says:
     return command
 
 
-# ---- what is asked by an ioctl ----
+# ---- options that use an ioctl ----
 
 
 def _asked(doing: str, *, code: int, first: str = "", first_code: int = 0, words: Sequence[str] = ()) -> Command:
-    """``doing``: perror()'s beginning. ``first``: the same of what the tool asks before. ``words``: pairs it takes."""
+    """Make the answer to an option.
+
+    ``doing``: perror()'s prefix. ``first``: the prefix of an earlier ioctl. ``words``: the parameters that it takes.
+    """
 
     def command(host: Host, dev: str, args: Sequence[str]) -> Reply:
         if len(args) % 2 or any(word not in words for word in args[::2]):
@@ -117,7 +120,7 @@ def _phy_statistics(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def _module_eeprom(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """-m: raw and hex are for the whole of it, which the tool asks for in the old way."""
+    """-m: raw and hex print the whole EEPROM, for which the tool uses the old ioctl."""
     words = dict.fromkeys(("offset", "length", "page", "bank", "i2c"), None) | {"raw": _BOOL, "hex": _BOOL}
     given = link_words("-m", args, words, {"offset", "length", "page", "bank", "i2c"})
     if "on" in (given.get("raw"), given.get("hex")):
@@ -164,7 +167,7 @@ _RESETS |= {f"{name}-shared": bit << 16 for name, bit in _RESETS.items()} | {"de
 
 
 def _reset(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """--reset: what of the card is to be reset, as a mask; with ``-shared`` what it shares with others."""
+    """--reset: a mask of the parts to reset; with ``-shared`` the parts shared with other cards."""
     flags, rest = 0, list(args)
     while rest:
         word = rest.pop(0)
@@ -261,4 +264,4 @@ OPTIONS: dict[str, Command] = {
         says="Setting power mode policy is not supported by this device",
     ),
 }
-"""Options -> what answers them."""
+"""Option -> function that answers it."""

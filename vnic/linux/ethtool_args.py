@@ -1,7 +1,7 @@
-"""What ethtool's commands share: how its arguments are read, and how it words a refusal. Facts: ethtool 6.1.
+"""Read ethtool's arguments and word its refusals, for all its options; facts are from ethtool 6.1.
 
-Two dialects, as in the real tool. -g -G -l -L -c -C -k -K talk netlink: errors are ``netlink error: ...``, with the
-offset of the attribute at fault in the request. -i -x -X -n -N -S -Q are ioctls: errors are perror()'s.
+As in the real tool there are two dialects. -g -G -l -L -c -C -k -K use netlink: errors are ``netlink error: ...``, with
+the offset of the wrong attribute in the request. -i -x -X -n -N -S -Q use ioctls: errors are perror()'s.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ EINVAL = "Invalid argument"
 EOPNOTSUPP = "Operation not supported"
 ENODEV = "No such device"
 
-_ATTR = 8  # bytes of an attribute that is one number
-_HEADER = 28  # of what comes before the device's name: nlmsghdr, genlmsghdr, the nest, the attribute's own header
+_ATTR = 8  # bytes of an attribute with one number
+_HEADER = 28  # bytes before the device's name: nlmsghdr, genlmsghdr, the nest, the attribute's own header
 
 
 class RefusedError(Exception):
@@ -36,24 +36,24 @@ class RefusedError(Exception):
 
 
 def bad_args() -> RefusedError:
-    """What the old parser says, whatever is wrong."""
+    """Return the old parser's answer to any mistake."""
     return RefusedError(BAD_ARGS)
 
 
 def ioctl_error(doing: str, why: str, code: int = 1) -> RefusedError:
-    """As perror() says it."""
+    """Return an error in perror()'s format."""
     return RefusedError(Reply(err=f"{doing}: {why}\n", code=code))
 
 
 def netlink_error(message: str, errno: str = EINVAL, *, code: int = 1, offset: int | None = None) -> RefusedError:
-    """The kernel's own sentence, then the error it belongs to; ``message`` "": there is none."""
+    """Return a netlink error: the kernel's message, if any, then the errno's text."""
     at = "" if offset is None else f" (offset {offset})"
     first = f"netlink error: {message}{at}\n" if message else ""
     return RefusedError(Reply(err=f"{first}netlink error: {errno}\n", code=code))
 
 
 def netlink_refusal(e: VnicError, *, code: int = 1) -> RefusedError:
-    """What a knob's error is here: a driver's own sentence, and EOPNOTSUPP if it can't be changed at all."""
+    """Return a knob's error as a driver's message, with EOPNOTSUPP if the knob is fixed."""
     text = str(e)
     if text.endswith(EOPNOTSUPP) or "can't be changed now" in text:
         return netlink_error(text.removesuffix(f": {EOPNOTSUPP}"), EOPNOTSUPP, code=code)
@@ -61,35 +61,35 @@ def netlink_refusal(e: VnicError, *, code: int = 1) -> RefusedError:
 
 
 def aligned(length: int) -> int:
-    """Length of an attribute's value, as netlink pads it."""
+    """Return the length of an attribute's value with netlink's padding."""
     return (length + 3) & ~3
 
 
 def first_offset(dev: str) -> int:
-    """Where a request's first attribute behind the device's name begins."""
+    """Return the offset of the first attribute after the device's name."""
     return _HEADER + aligned(len(dev.encode()) + 1)
 
 
 def need_device(host: Host, dev: str, *, code: int = 1) -> None:
-    """Netlink's answer for a name that is not the card's."""
+    """Refuse a name that is not the card's, as netlink does."""
     if dev != host.name:
         raise netlink_error("no device matches name", ENODEV, code=code, offset=24)
 
 
 def need_ioctl_device(host: Host, dev: str, doing: str, *, code: int = 1) -> None:
-    """The same of an ioctl."""
+    """Refuse a name that is not the card's, as an ioctl does."""
     if dev != host.name:
         raise ioctl_error(doing, ENODEV, code)
 
 
 def no_more(args: Sequence[str]) -> None:
-    """A netlink command that shows something takes only the device."""
+    """Refuse arguments after the device of a netlink command that only shows something."""
     if args:
         raise RefusedError(Reply(err=f"ethtool: unexpected parameter '{args[0]}'\n", code=1))
 
 
 def u32(text: str) -> int | None:
-    """A number below 2^32, decimal or with 0x; a leading 0 is not octal. None: it is none."""
+    """Parse a number below 2^32, decimal or with 0x; a leading 0 is not octal. None: not such a number."""
     match = re.fullmatch(r"\s*\+?(0[xX][0-9a-fA-F]+|[0-9]+)", text)
     if match is None:
         return None
@@ -101,7 +101,7 @@ def u32(text: str) -> int | None:
 
 
 def c_int(text: str, low: int, high: int) -> int:
-    """A number as strtoll() reads it, with a leading 0 octal. Raises what a bad one is answered with."""
+    """Parse a number as strtoll() does, with a leading 0 octal. RefusedError: not such a number."""
     match = re.fullmatch(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)", text)
     if match is None:
         raise bad_args()
@@ -122,11 +122,11 @@ class Given:
 
     value: int | bool
     offset: int
-    """Where its attribute is in the request."""
+    """Offset of its attribute in the request."""
 
 
 def parameters(option: str, dev: str, args: Sequence[str], kinds: Mapping[str, type]) -> dict[str, Given]:
-    """``name value`` pairs; ``kinds``: name -> int or bool (on, off). Raises what the tool says to a bad one."""
+    """Parse ``name value`` pairs; ``kinds``: name -> int or bool (on, off). RefusedError: a pair is wrong."""
 
     def refuse(what: str) -> RefusedError:
         return RefusedError(Reply(err=f"ethtool ({option}): {what}\n", code=1))
@@ -153,7 +153,7 @@ def parameters(option: str, dev: str, args: Sequence[str], kinds: Mapping[str, t
 def link_words(
     option: str, args: Sequence[str], words: Mapping[str, tuple[str, ...] | None], numbers: Iterable[str] = ()
 ) -> dict[str, str]:
-    """``name value`` pairs as they are written; ``words``: name -> the values it takes, None: any."""
+    """Parse ``name value`` pairs as text; ``words``: name -> allowed values, None: any."""
 
     def refuse(what: str) -> RefusedError:
         return RefusedError(Reply(err=f"ethtool ({option}): {what}\n", code=1))

@@ -1,6 +1,6 @@
-"""ethtool -c, -C, and for single queues -Q: when a queue interrupts. csrc/card/irq.c does it.
+"""Answer ethtool -c, -C, and -Q for single queues: interrupt moderation, which csrc/card/irq.c implements.
 
--c and -C are netlink's, where what the card has not is n/a; -Q is an ioctl of old, where it is 0.
+-c and -C use netlink and show n/a for parameters that the card lacks. -Q uses an older ioctl and shows 0.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NAMES = (
     "cqe-mode-rx cqe-mode-tx"
 )
 _NETLINK_ORDER = tuple(_NAMES.split())
-"""In the order of ETHTOOL_A_COALESCE_*: of several that are wrong, the first of these is named."""
+"""In the order of ETHTOOL_A_COALESCE_*; if several are wrong, the error names the first."""
 _FLAGS = {"adaptive-rx", "adaptive-tx", "cqe-mode-rx", "cqe-mode-tx"}
 _KINDS = {name: bool if name in _FLAGS else int for name in _NETLINK_ORDER}
 _MINE = ("rx-usecs", "rx-frames", "rx-usecs-irq", "rx-frames-irq", "adaptive-rx")
@@ -67,7 +67,7 @@ def _shown(value: Any, missing: str) -> str:
 
 
 def netlink_text(dev: str, values: dict[str, Any]) -> str:
-    """As -c shows it. ethtool 6.1 calls two of the names otherwise than its options."""
+    """Format the parameters as -c shows them. Two names differ from the options of ethtool 6.1."""
     return _text(
         f"Coalesce parameters for {dev}:\n",
         f"CQE mode RX: {_shown(values.get('cqe-mode-rx'), 'n/a')}  TX: {_shown(values.get('cqe-mode-tx'), 'n/a')}\n\n",
@@ -77,7 +77,7 @@ def netlink_text(dev: str, values: dict[str, Any]) -> str:
 
 
 def queue_text(queue: int, values: dict[str, Any]) -> str:
-    """As -Q ... -c shows it."""
+    """Format a queue's parameters as -Q ... -c shows them."""
     return _text(
         f"Queue: {queue}\n",
         "",
@@ -87,7 +87,7 @@ def queue_text(queue: int, values: dict[str, Any]) -> str:
 
 
 def _values(host: Host, queue: Settings | None = None) -> dict[str, Any]:
-    """What the card has of these; adaptive-rx is the same for all queues."""
+    """Return the parameters that the card has; adaptive-rx is the same for all queues."""
     knobs = host.knobs
     return {name: (queue if queue and name in queue else knobs)[name] for name in _MINE if name in knobs}
 
@@ -120,7 +120,7 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def _queues(host: Host, args: list[str]) -> tuple[list[int], str]:
-    """Which queues: ``queue_mask HEX``, or all; and what is printed then."""
+    """Return the queues of ``queue_mask HEX``, or all of them, and the text that the tool prints for them."""
     if args[:1] != ["queue_mask"]:
         n = int(host.c.nic.nqueues)
         return list(range(n)), f"The sub commands will be applied to all {n} queues\n"
@@ -158,7 +158,7 @@ def per_queue(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def _old_parameters(args: list[str], out: str) -> dict[str, int | bool]:
-    """``name value`` pairs as the ioctl's parser takes them: the last of several counts, -1 is: unchanged."""
+    """Parse ``name value`` pairs as the ioctl's parser does: the last of several counts, and -1 means unchanged."""
     bad = RefusedError(Reply(out, BAD_ARGS.err, BAD_ARGS.code))
     new: dict[str, int | bool] = {}
     for i in range(0, len(args), 2):
@@ -178,7 +178,7 @@ def _old_parameters(args: list[str], out: str) -> dict[str, int | bool]:
 
 
 def _set_queues(host: Host, values: dict[int, dict[str, Any]], new: dict[str, int | bool]) -> str:
-    """Set all of them, or none. Return: what goes to stderr; the exit code of the real tool is 0 whatever happens."""
+    """Set the parameters of all queues or of none. Return the text for stderr; the real tool always exits with 0."""
     err, changes = "", {}
     for i, now in values.items():
         differs = {name: v for name, v in new.items() if v != (now.get(name) or 0)}

@@ -1,8 +1,7 @@
-"""ethtool -k, -K: what the card and the driver do for the stack. Linux: net/ethtool/features.c, netdev_features.h.
+"""Answer ethtool -k and -K: the offloads of card and driver. Linux: net/ethtool/features.c, netdev_features.h.
 
-The kernel names its features one by one (``rx-gro``, ``tx-checksum-ipv6``); ethtool has older names for some, and for
-groups of them, and shows those first. A feature is fixed if nothing can change it: it says so in the listing, and stays
-as it is when -K asks for something else.
+The kernel names single features (``rx-gro``, ``tx-checksum-ipv6``). ethtool has older names for some features and for
+groups of them, and shows those first. A fixed feature cannot change: the listing says so, and -K leaves it alone.
 """
 
 from __future__ import annotations
@@ -60,10 +59,10 @@ OLD_NAMES = (
     ("ntuple", "ntuple-filters", "rx-ntuple-filter"),
     ("rxhash", "receive-hashing", "rx-hashing"),
 )
-"""Short, long, and which of the kernel's."""
+"""Short name, long name, and the kernel's features behind them."""
 
 _JSON = {None: "null", True: "true", False: "false"}
-_CODE = 92  # of a -K that the kernel refused
+_CODE = 92  # exit code of a -K that the kernel refused
 _NEVER_CHANGE = {"vlan-challenged"}  # NETIF_F_NEVER_CHANGE: the kernel does not even look
 _KNOBS = {
     "rx-checksum": "rx",
@@ -74,7 +73,7 @@ _KNOBS = {
     "rx-gro-list": "rx-gro-list",
     "rx-udp-gro-forwarding": "rx-udp-gro-forwarding",
 }
-"""What can be changed here. All else is fixed: off, but for what the sending half does."""
+"""The features that can change. All others are fixed: off, except those of the transmit side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +83,16 @@ class Feature:
     active: bool
     fixed: bool
     wanted: bool | None = None
-    """What was asked for, if that is not what it is."""
+    """The requested state, if it differs from the present one."""
 
     @property
     def requested(self) -> bool:
-        """What was asked for."""
+        """The requested state."""
         return self.active if self.wanted is None else self.wanted
 
     @property
     def text(self) -> str:
-        """As -k shows it."""
+        """The state as -k shows it."""
         state = "on" if self.active else "off"
         if self.fixed:
             return f"{state} [fixed]"
@@ -103,10 +102,10 @@ class Feature:
 
 
 def state(host: Host) -> dict[str, Feature]:
-    """Every feature of the card.
+    """Return every feature of the card.
 
-    The sending half: the card gathers a frame from several buffers anywhere in memory and, unless ``tx`` is off,
-    completes its checksum. UDP is segmented: by the wire if it can, else when the packet is made. TCP never is.
+    To send, the card gathers a frame from several buffers anywhere in memory and, unless ``tx`` is off, completes its
+    checksum. The wire segments UDP if it can, else IP does when it builds the packet. TCP is never segmented.
     """
     tx = bool(host.knobs["tx"])
     fixed_on = {"tx-scatter-gather", "tx-generic-segmentation", "highdma"}
@@ -123,7 +122,7 @@ def state(host: Host) -> dict[str, Feature]:
 
 
 def groups(features: Mapping[str, Feature]) -> list[tuple[str, list[str], bool]]:
-    """The lines of the listing: a name, the kernel's that belong to it, and is it a group of several?"""
+    """Return the lines of the listing: (name, the kernel's features behind it, whether it is a group)."""
     lines = []
     rest = dict.fromkeys(features)
     for _, long, pattern in OLD_NAMES:
@@ -136,7 +135,7 @@ def groups(features: Mapping[str, Feature]) -> list[tuple[str, list[str], bool]]
 
 
 def features_text(dev: str, features: Mapping[str, Feature]) -> str:
-    """As -k shows them."""
+    """Format the features as -k shows them."""
     out = f"Features for {dev}:\n"
     for name, members, several in groups(features):
         if several:
@@ -148,7 +147,7 @@ def features_text(dev: str, features: Mapping[str, Feature]) -> str:
 
 
 def features_data(dev: str, features: Mapping[str, Feature]) -> dict[str, Any]:
-    """As --json -k has them."""
+    """Return the object of --json -k."""
     data: dict[str, Any] = {"ifname": dev}
     for name, members, several in groups(features):
         if several:
@@ -160,7 +159,7 @@ def features_data(dev: str, features: Mapping[str, Feature]) -> dict[str, Any]:
 
 
 def features_json(data: Mapping[str, Any]) -> str:
-    """The text of --json -k."""
+    """Format the object as --json -k does."""
     parts = [f'        "ifname": "{data["ifname"]}"']
     for name, state_ in data.items():
         if name != "ifname":
@@ -178,7 +177,7 @@ def show(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def show_json(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """--json -k. A device that is not there leaves an empty list."""
+    """--json -k. An unknown device gives an empty list."""
     no_more(args)
     try:
         need_device(host, dev)
@@ -189,7 +188,7 @@ def show_json(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def _requests(args: Sequence[str]) -> list[tuple[str, bool]]:
-    """Names of the kernel's, and on or off; in the order in which they go into the request."""
+    """Return the kernel's names with on or off, in the order of the request."""
     requests: list[tuple[str, bool]] = []
     for i in range(0, len(args), 2):
         word = args[i + 1] if i + 1 < len(args) else "(null)"
@@ -203,7 +202,7 @@ def _requests(args: Sequence[str]) -> list[tuple[str, bool]]:
 
 
 def wanted(args: Sequence[str]) -> dict[str, bool]:
-    """What is asked for, by the kernel's names. It sets bits: ``gro on gro off`` is on."""
+    """Return the requested features by the kernel's names. The request is a set of bits: ``gro on gro off`` is on."""
     asked: dict[str, bool] = {}
     for name, on in _requests(args):
         asked[name] = asked.get(name, False) or on
@@ -211,7 +210,7 @@ def wanted(args: Sequence[str]) -> dict[str, bool]:
 
 
 def _refuse_unknown(dev: str, requests: list[tuple[str, bool]]) -> None:
-    """As the kernel reads the request: bit by bit, up to a name that it does not know."""
+    """Refuse the first unknown name, as the kernel does when it reads the request bit by bit."""
     at = first_offset(dev) + 16  # the flags behind the device's name; the set, and the list in it
     for name, on in requests:
         if name not in FEATURES:
@@ -222,7 +221,7 @@ def _refuse_unknown(dev: str, requests: list[tuple[str, bool]]) -> None:
 
 
 def changes_text(asked: Mapping[str, bool], before: Mapping[str, bool], after: Mapping[str, bool]) -> tuple[str, str]:
-    """What -K says of its request: stdout and stderr. Nothing, if all came as it was asked for, and only that."""
+    """Return what -K prints to stdout and stderr: nothing if exactly the requested changes happened."""
     missed = {name for name, on in asked.items() if after[name] != on}
     changed = {name for name in after if after[name] != before[name]}
     out = ""

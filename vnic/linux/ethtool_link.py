@@ -1,7 +1,7 @@
-"""ethtool DEV, -s, -T, -P: the link as the card has it, and who stamps packets.
+"""Answer ethtool DEV, -s, -T and -P: link, time stamping, permanent address.
 
-The card is as a virtio-net one: no PHY, no modes to advertise, nothing to negotiate, a port that is no kind of plug.
-The wire has a rate: the knob ``link``.
+The card is like a virtio-net one: no PHY, no modes to advertise, no negotiation, no kind of plug. The knob ``link`` is
+the wire's rate.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from vnic.host import Host
 
 _NO_SETTINGS = 75  # exit code
-_QUESTIONS = 5  # of a listing: modes, the link's kind, Wake-on-LAN, message level, state
+_QUESTIONS = 5  # requests of one listing: modes, the link's kind, Wake-on-LAN, message level, state
 
 
 def settings_text(dev: str, *, speed: int, port: str, link: bool) -> str:
-    """As ``ethtool DEV`` shows a card without a PHY. ``speed``: Mbit/s, -1: unknown."""
+    """Format a card without a PHY as ``ethtool DEV`` does. ``speed``: Mbit/s, -1: unknown."""
     none = "\tSupported ports: [  ]\n"
     for who, can in (("Supported", "Supports"), ("Advertised", "Advertised")):
         none += f"\t{who + ' link modes:':<24}Not reported\n\t{who} pause frame use: No\n"
@@ -36,7 +36,7 @@ def settings_text(dev: str, *, speed: int, port: str, link: bool) -> str:
 
 
 def settings(host: Host, dev: str, _args: Sequence[str]) -> Reply:
-    """``ethtool DEV``. The real tool does not look at what follows the name."""
+    """``ethtool DEV``. The real tool ignores arguments after the name."""
     if dev != host.name:
         none = netlink_error("no device matches name", "No such device", offset=24).reply.err
         raise RefusedError(Reply("No data available\n", none * _QUESTIONS, _NO_SETTINGS))
@@ -55,11 +55,11 @@ _CHANGES: dict[str, tuple[str, ...] | None] = {
     "xcvr": ("internal", "external"),
     "master-slave": ("preferred-master", "preferred-slave", "forced-master", "forced-slave"),
 }
-"""What -s takes: words, or None: numbers and masks."""
+"""Parameters of -s -> allowed words; None: numbers and masks."""
 
 
 def change(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """-s: no driver of a card without a PHY has it. Without a parameter nothing is asked of the card."""
+    """-s: refused, as by any driver of a card without a PHY. Without a parameter the card is not asked."""
     numbers = {"speed", "lanes", "phyad"}
     if not link_words("-s", args, _CHANGES, numbers):
         return Reply()
@@ -68,7 +68,7 @@ def change(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def time_stamping(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """-T: packets are stamped when they leave GRO, by the CPU's clock. What is sent is not. The card has no clock."""
+    """-T: the CPU stamps received packets when they leave GRO. Sent ones get no stamp, and the card has no clock."""
     no_more(args)
     need_device(host, dev)
     capabilities = ("software-receive", "software-system-clock")
@@ -81,7 +81,7 @@ def time_stamping(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def permanent_address(host: Host, dev: str, _args: Sequence[str]) -> Reply:
-    """-P: its address is given to it by software, each time it is made."""
+    """-P: no permanent address, because software sets the address when it creates the card."""
     if dev != host.name:
         raise netlink_error("", "No such device")
     return Reply("Permanent address: not set\n", data={"ifname": dev, "permanent-address": None})

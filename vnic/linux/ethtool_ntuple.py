@@ -1,6 +1,6 @@
-"""ethtool -n and -N: rules by hand, in the tool's words and layout. What a rule is: vnic/linux/ntuple.py.
+"""Answer ethtool -n and -N: ntuple rules in the tool's words and layout; vnic/linux/ntuple.py implements the rules.
 
-The real tool shows a mask with a bit for each bit that does not matter, as it is typed.
+As in the real tool, a set bit of a mask means that the bit does not matter.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _value(name: str, kind: str, value: bytes, *, decimal: bool) -> str:
 
 
 def rule_text(rule: Rule) -> str:
-    """As -n shows one."""
+    """Format a rule as -n shows it."""
     flow = FLOW_TYPES[rule.flow_type]
     text = f"Filter: {rule.loc}\n\t{'Flow' if rule.flow_type == 'ether' else 'Rule'} Type: {flow.title}\n"
     raw = rule.flow_type in ("ip4", "ip6")
@@ -66,7 +66,7 @@ def rule_text(rule: Rule) -> str:
         value, mask = rule.of(field) if field.name != "user-def" else (bytes(8), bytes(8))
         free = bytes(0xFF ^ byte for byte in mask)
         if field.name == "dst-mac":
-            free = mask  # the tool does not turn this one round
+            free = mask  # the tool does not invert this mask
         shown = _value(field.name, field.kind, value, decimal=field.name in _DECIMAL)
         if field.name == "spi":
             shown = str(int.from_bytes(value, "big", signed=True))
@@ -80,7 +80,7 @@ def _data(rules: Iterable[Rule]) -> list[str]:
 
 
 def show_all(host: Host, dev: str) -> Reply:
-    """-n DEV: how many queues there are, and all rules."""
+    """-n DEV: the number of queues, and all rules."""
     if dev != host.name:
         err = f"Cannot get RX rings: {ENODEV}\nrxclass: Cannot get RX class rule count: {ENODEV}\n"
         raise RefusedError(Reply(err=err + "RX classification rule retrieval failed\n", code=1))
@@ -101,7 +101,7 @@ def show_one(host: Host, dev: str, location: str) -> Reply:
 
 
 def _refused(why: str) -> RefusedError:
-    """The real tool returns 0 all the same."""
+    """Return a refusal with exit code 0, as the real tool does."""
     return ioctl_error("rmgr: Cannot insert RX class rule", why, code=0)
 
 
@@ -110,7 +110,7 @@ def _not_inserted(why: str) -> RefusedError:
 
 
 def insert(host: Host, dev: str, words: Sequence[str]) -> Reply:
-    """-N DEV flow-type ... What the card refuses has no words for a reason here."""
+    """-N DEV flow-type ...: insert a rule. The tool prints no reason for a rule that the card refuses."""
     if not words:
         raise bad_args()
     try:

@@ -1,7 +1,7 @@
-"""ethtool -x, -X, -n, -N: which queue a flow goes to, and what of it is hashed. csrc/card/rss.c does it.
+"""Answer ethtool -x, -X, -n and -N: the queue of a flow, and the hashed fields. csrc/card/rss.c implements them.
 
-The card has one RSS context, a table of 128 entries, a key of 52 bytes of which the first 40 can matter, and Toeplitz.
--X takes a key of 40 bytes too, the rest is zero then.
+The card has one RSS context, a table of 128 entries, and Toeplitz with a key of 52 bytes; only the first 40 can
+matter. -X also takes a key of 40 bytes and fills it with zeros.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _RINGS = "Cannot get RX ring count"
 
 
 def table_text(dev: str, queues: int, table: Sequence[int], key: bytes, functions: Mapping[str, bool]) -> str:
-    """As -x shows it."""
+    """Format the table as -x shows it."""
     out = f"RX flow hash indirection table for {dev} with {queues} RX ring(s):\n"
     for i in range(0, len(table), 8):
         out += f"{i:5}: " + "".join(f" {queue:5}" for queue in table[i : i + 8]) + "\n"
@@ -52,7 +52,7 @@ def table_text(dev: str, queues: int, table: Sequence[int], key: bytes, function
 
 
 def show(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """-x. What is done to the input is shown when something is; ethtool before 6.9 has no line for it."""
+    """-x. A transformation of the input is shown only if one is on; ethtool before 6.9 has no line for it."""
     context = _show_context(args)
     need_ioctl_device(host, dev, _RINGS)
     if context:
@@ -92,7 +92,7 @@ class _Wanted:
     delete: bool = False
 
     def refuse_contradictions(self) -> None:
-        """In the tool's order."""
+        """Check the arguments in the tool's order."""
         for wrong, said in (
             (self.equal and self.weights, "Equal and weight options are mutually exclusive"),
             (self.equal and self.default, "Equal and default options are mutually exclusive"),
@@ -154,7 +154,7 @@ def _wanted(args: Sequence[str]) -> _Wanted:
 
 
 def key_bytes(text: str) -> bytes:
-    """Two digits a byte, colons between. Raises what the tool says of another."""
+    """Parse bytes of two digits, separated by colons. RefusedError: the tool's answer to another text."""
     match = re.fullmatch(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2})*:?", text)
     if match is None:
         raise RefusedError(Reply(err="Invalid RSS hash key format\n", code=2))
@@ -167,7 +167,7 @@ def key_bytes(text: str) -> bytes:
 
 
 def weighted(weights: Sequence[int], start: int = 0, size: int = _SIZE) -> tuple[int, ...]:
-    """Contiguous shares of a table of ``size`` entries. Raises what the tool says of weights that cannot be."""
+    """Divide a table of ``size`` entries into contiguous shares. RefusedError: the weights are impossible."""
     total = sum(weights)
     if not total:
         raise RefusedError(Reply(err="At least one weight must be non-zero\n", code=1))
@@ -182,7 +182,7 @@ def weighted(weights: Sequence[int], start: int = 0, size: int = _SIZE) -> tuple
 
 
 def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """-X: the table, the key, the function, the transformation: all of it, or nothing."""
+    """-X: set table, key, function and transformation; all or none."""
     w = _wanted(args)
     need_ioctl_device(host, dev, _RINGS)
     knobs: dict[str, object] = {} if w.xfrm is None else {"rss-xfrm": w.xfrm}
@@ -223,13 +223,13 @@ _HASHING = "RX network flow hashing options"
 
 
 def fields_text(flow_type: str, fields: str) -> str:
-    """As -n ... rx-flow-hash shows them."""
+    """Format the hashed fields as -n ... rx-flow-hash shows them."""
     lines = "".join(f"{_FIELDS[letter]}\n" for letter in fields) + "\n" if fields else "None\n"
     return f"{_TITLES[flow_type]} flows use these fields for computing Hash flow key:\n{lines}"
 
 
 def _flow_hash_args(args: Sequence[str], *, fields: bool) -> tuple[str, str, int]:
-    """``rx-flow-hash TYPE [FIELDS] [context N]``: type, fields, context."""
+    """Parse ``rx-flow-hash TYPE [FIELDS] [context N]``. Return type, fields and context."""
     n = 3 if fields else 2
     if len(args) not in (n, n + 2) or args[0] != "rx-flow-hash" or args[1] not in _TITLES:
         raise bad_args()
@@ -240,7 +240,7 @@ def _flow_hash_args(args: Sequence[str], *, fields: bool) -> tuple[str, str, int
 
 
 def show_nfc(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """-n: how many rings, and the rules (ethtool_ntuple.py); or what of a type of flows is hashed."""
+    """-n: the number of rings and the rules (ethtool_ntuple.py); or the hashed fields of a flow type."""
     if not args:
         return ethtool_ntuple.show_all(host, dev)
     if args[0] == "rule" and len(args) == 2:
@@ -254,7 +254,7 @@ def show_nfc(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 
 def set_nfc(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """-N DEV rx-flow-hash TYPE FIELDS; or a rule. The real tool says what was refused, and returns 0 all the same."""
+    """-N DEV rx-flow-hash TYPE FIELDS, or a rule. After a refusal the real tool prints the error and returns 0."""
     if args and args[0] in ("flow-type", "delete"):
         return (ethtool_ntuple.insert if args[0] == "flow-type" else ethtool_ntuple.delete)(host, dev, args[1:])
     flow_type, letters, context = _flow_hash_args(args, fields=True)

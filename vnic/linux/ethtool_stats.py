@@ -1,4 +1,4 @@
-"""ethtool -S: the card's counters, under the names that drivers of hardware use (igb, e1000e)."""
+"""Answer ethtool -S: the card's counters, under the names that hardware drivers use (igb, e1000e)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def statistics(host: Host) -> dict[str, int]:
-    """Name -> count. A total is the sum of the queues' counts shown: of all that there were, so none is lost by -L."""
+    """Return name -> count. A total covers all queues that ever existed, so -L loses no count."""
     nic, device = host.c.nic, host.nic.stats()
     queues = [stats_.queue(host.c, i) for i in range(nic.nqueues_open)]
     drivers = [host.c.dq[i] for i in range(len(queues))]

@@ -1,4 +1,4 @@
-"""``ip link``: what iproute2 6 prints of the card, and what it may be asked to change."""
+"""Answer ``ip link``: show the card as iproute2 6 prints it, and change it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from vnic.host import Host
 
-_FLAGS = {  # as iproute2 lists them; UP and those behind it come last
+_FLAGS = {  # in iproute2's order; UP and the flags after it come last
     netdevice.IFF_BROADCAST: "BROADCAST",
     netdevice.IFF_MULTICAST: "MULTICAST",
     netdevice.IFF_ALLMULTI: "ALLMULTI",
@@ -43,7 +43,7 @@ _DIGITS_MAX = 64
 
 
 def command(host: Host, argv: Sequence[str]) -> Reply:
-    """``ip``: options, ``link``, and the rest. Codes are iproute2's: 255 usage, 1 no such device, 2 the kernel."""
+    """Answer ``ip [OPTIONS] link ...``. Exit codes: 255 usage, 1 no such device, 2 the kernel refused."""
     try:
         options, words = _options(list(argv))
         return _link(host, options, words)
@@ -80,7 +80,7 @@ def _shown_flags(host: Host) -> list[str]:
 
 
 def link_facts(host: Host) -> dict[str, Any]:
-    """What there is to tell, by iproute2's JSON names."""
+    """Return the card's properties by iproute2's JSON names."""
     return {
         "ifindex": netdevice.ifindex(host),
         "ifname": host.name,
@@ -120,7 +120,7 @@ def _show(host: Host, options: list[str], words: list[str]) -> Reply:
     else:
         found = facts | ({"stats64": ip_link_stats.as_json(stats, level)} if level else {})
     if only_up and not netdevice.up(host):
-        found = {}  # which leaves its braces
+        found = {}  # iproute2 prints the empty braces
     shown = [found]
     if "json" in options:
         return Reply(out=(_pretty(shown) if "pretty" in options else _compact(shown)) + "\n", data=shown)
@@ -143,7 +143,7 @@ def _show(host: Host, options: list[str], words: list[str]) -> Reply:
 
 @dataclass
 class _Change:
-    """What ``ip link set`` was told, before any of it is done."""
+    """The request of ``ip link set``, before any part of it is done."""
 
     dev: str | None = None
     flags: dict[int, bool] = field(default_factory=dict)
@@ -172,7 +172,7 @@ _ELSEWHERE = (
     "brd",
     "netns",
 )
-"""What ip knows, and this card can't change."""
+"""Properties that ip knows and this card cannot change."""
 
 
 def _on_off(key: str, value: str) -> bool:
@@ -182,7 +182,7 @@ def _on_off(key: str, value: str) -> bool:
 
 
 def _lladdr(text: str) -> bytes:
-    """Bytes in hexadecimal, colons between, as ll_addr_a2n() takes them."""
+    """Parse hexadecimal bytes separated by colons, as ll_addr_a2n() does."""
     octets = []
     for part in text.split(":"):
         found = re.match(r"\s*\+?(?:0[xX])?([0-9a-fA-F]+)", part)
@@ -193,7 +193,7 @@ def _lladdr(text: str) -> bytes:
 
 
 def _strtol(text: str) -> int | None:
-    """A number in C's notation, in ASCII: decimal, octal or hexadecimal. None: it is none, or far too long."""
+    """Parse an ASCII number in C's notation: decimal, octal or hexadecimal. None: not a number, or far too long."""
     if len(text) > _DIGITS_MAX or not re.fullmatch(r"\s*[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)", text, re.ASCII):
         return None
     digits = text.strip().lower()
@@ -214,7 +214,7 @@ def _mtu(text: str, change: _Change) -> int:
 
 
 def _size(word: str, text: str) -> int:
-    """get_unsigned(): 32 bits, decimal, octal or hexadecimal."""
+    """Parse as get_unsigned() does: 32 bits, decimal, octal or hexadecimal."""
     n = _strtol(text)
     if n is None or not 0 <= n < 1 << 32:
         raise _StopError(f'Error: argument "{text}" is wrong: Invalid "{word}" value\n\n', 255)
@@ -256,7 +256,7 @@ def _parse(host: Host, words: list[str]) -> _Change:
 
 
 def _set(host: Host, words: list[str]) -> Reply:
-    """All of it, or nothing."""
+    """Make all requested changes, or none."""
     change = _parse(host, words)
     if change.dev is None:
         raise _StopError('Not enough information: "dev" argument is required.\n', 255)

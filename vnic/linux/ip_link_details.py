@@ -1,4 +1,4 @@
-"""What ``ip -d link`` shows more, as iproute2 6 lays it out: limits, queues, who switched promiscuity on."""
+"""Format the additional details of ``ip -d link`` as iproute2 6 does: limits, queues, promiscuity."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     from vnic.host import Host
 
-_GSO_MAX_SIZE, _GSO_MAX_SEGS = 65536, 65535  # what a device without TSO has: TSO_LEGACY_MAX_SIZE, GSO_MAX_SEGS
+_GSO_MAX_SIZE, _GSO_MAX_SEGS = 65536, 65535  # of a device without TSO: TSO_LEGACY_MAX_SIZE, GSO_MAX_SEGS
 
 
 def facts(host: Host, *, link: bool = True) -> dict[str, Any]:
-    """By iproute2's JSON names. ``link`` False: those that ``ip addr`` has."""
+    """Return the details by iproute2's JSON names. ``link`` False: only those of ``ip addr``."""
     mode = {"inet6_addr_gen_mode": "eui64"} if link else {}
     return {
         "promiscuity": int(host.knobs["promisc"]),
@@ -34,7 +34,7 @@ def facts(host: Host, *, link: bool = True) -> dict[str, Any]:
 
 
 _WORDS = {
-    "promiscuity": " promiscuity {} ",  # and a blank more before the next
+    "promiscuity": " promiscuity {} ",  # iproute2 prints a second blank before the next
     "allmulti": " allmulti {}",
     "min_mtu": " minmtu {}",
     "max_mtu": " maxmtu {}",
@@ -50,5 +50,5 @@ _WORDS = {
 
 
 def text(facts_: Mapping[str, Any]) -> str:
-    """What stands behind the addresses; nothing if these are not among the facts."""
+    """Format the text after the addresses; empty if the facts have no details."""
     return "".join(words.format(facts_[name]) for name, words in _WORDS.items() if name in facts_)

@@ -1,4 +1,4 @@
-"""The tables of ``ip -s link``, as iproute2 6 lays them out. Level 1 is ``-s``, level 2 ``-s -s``.
+"""Format the tables of ``ip -s link`` as iproute2 6 does. Level 1 is ``-s``, level 2 ``-s -s``.
 
 Both functions take the fields of rtnl_link_stats64 by name, and ``carrier_changes``.
 """
@@ -14,7 +14,7 @@ _PLAIN = ("bytes", "packets", "errors", "dropped")
 
 
 def as_json(s: Mapping[str, int], level: int) -> dict[str, dict[str, int]]:
-    """``stats64`` of ``ip -s -j``."""
+    """Return ``stats64`` of ``ip -s -j``."""
     rx = {name: s[f"rx_{name}"] for name in _PLAIN}
     rx |= {"over_errors": s["rx_over_errors"], "multicast": s["multicast"]}
     tx = {name: s[f"tx_{name}"] for name in _PLAIN}
@@ -37,23 +37,23 @@ class _Table:
         self.widths = [10, 7, 6, 7, 7, 7, 10, 9]
 
     def make_room(self, row: Iterable[int]) -> None:
-        """For the numbers of a row, from the first column on."""
+        """Widen the columns for the numbers of a row, from the first column on."""
         for i, n in enumerate(row):
             self.widths[i] = max(self.widths[i], len(str(n)))
 
     def heading(self, begin: str, first: str, cells: Iterable[tuple[int, str]]) -> str:
-        """A line of words; the cells are (column, word)."""
+        """Format a line of words; the cells are (column, word)."""
         return (
             begin + first.rjust(self.widths[0] + 4 - len(begin)) + "".join(f" {w:>{self.widths[i]}}" for i, w in cells)
         )
 
     def numbers(self, first: int | str, cells: Iterable[tuple[int, int]]) -> str:
-        """A line of numbers."""
+        """Format a line of numbers."""
         return f"{first:>{self.widths[0] + 4}} " + "".join(f"{n:>{self.widths[i]}} " for i, n in cells)
 
 
 def as_text(s: Mapping[str, int], level: int) -> list[str]:
-    """The lines of ``ip -s``. iproute2 makes room for TX's errors one column to the right of them, and so does this."""
+    """Return the lines of ``ip -s``. Like iproute2, it reserves the width of TX's errors one column too far right."""
     table = _Table()
     rx = [*(s[f"rx_{n}"] for n in (*_PLAIN, "missed_errors")), s["multicast"], s["rx_compressed"]]
     tx = [*(s[f"tx_{n}"] for n in (*_PLAIN, "carrier_errors")), s["collisions"], s["tx_compressed"]]

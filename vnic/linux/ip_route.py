@@ -1,6 +1,6 @@
-"""``ip``: link (vnic/linux/ip_link.py); and addresses, neighbours and routes of the host, as iproute2 6 prints them.
+"""Answer ``ip``: show addresses, neighbours and routes as iproute2 6 does; vnic/linux/ip_link.py answers ``ip link``.
 
-All of these are given when an instance is made, or learnt: they are shown, and not changed.
+Addresses, neighbours and routes cannot be changed here: they are set when the instance starts, or learnt.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KERNEL_METRIC, _METRIC = 256, 1024  # IP6_RT_PRIO_ADDRCONF, IP6_RT_PRIO_USER
 
 
 def command(host: Host, argv: Sequence[str]) -> Reply:
-    """``ip``: options, the object, and what is asked of it. Codes are iproute2's."""
+    """Answer ``ip [OPTIONS] OBJECT [COMMAND]``. Exit codes are iproute2's."""
     try:
         options, words = read_options(list(argv))
         run = next((run for name, run in _OBJECTS.items() if words and name.startswith(words[0]) and words[0]), None)
@@ -50,12 +50,12 @@ def _printed(options: Sequence[str], text: str, data: list[dict[str, Any]]) -> R
 
 
 def _family(options: Sequence[str]) -> int:
-    """4, 6 or 0: what the last of -4 and -6 says."""
+    """Return 4 or 6 for the last of -4 and -6, or 0 without them."""
     return int(next((o for o in reversed(options) if o in ("4", "6")), 0))
 
 
 def _verb(words: list[str], what: str, others: Iterable[str]) -> None:
-    """Take ``show``, or what may be left out; refuse the rest."""
+    """Accept ``show`` and its synonyms, or nothing; refuse other commands."""
     if not words:
         return
     if any(name.startswith(words[0]) for name in _SHOW):
@@ -85,14 +85,14 @@ def _prefix(text: str) -> Network:
 
 
 def _interfaces(host: Host) -> list[Interface]:
-    """Those of IPv4 first, and the link-local one last. A host whose address is any has none to show."""
+    """Return the host's addresses, IPv4 first and link-local last. A host with ``ip`` any has none."""
     nets = [host.c.ip[i] for i in range(host.c.nips)]
     found = [ipaddress.ip_interface(f"{inet_text(net.addr)}/{net.prefix}") for net in nets]
     return sorted(found, key=lambda a: (a.version, a.is_link_local and a.version == 6, _second(a, found)))
 
 
 def _second(address: Interface, among: list[Interface]) -> bool:
-    """IPv4: another address of its network came first."""
+    """Return whether an IPv4 address is secondary: another one of its network came first."""
     return address.version == 4 and next(a for a in among if a.network == address.network) is not address
 
 
@@ -138,7 +138,7 @@ def _address(host: Host, options: list[str], words: list[str]) -> Reply:
         return _printed(options, "", [])
     link = ip_link.link_facts(host)
     del link["linkmode"]
-    if family == 6 and name is None:  # asked of IPv6, which has its own answer
+    if family == 6 and name is None:  # the kernel's IPv6 code answers, and differently
         del link["qdisc"], link["group"]
     if "brief" in options:
         own = [{key: a[key] for key in ("local", "prefixlen")} for a in shown]
@@ -178,7 +178,7 @@ def _address_text(link: dict[str, Any], shown: list[dict[str, Any]], options: li
 
 
 def _device(host: Host, words: list[str]) -> str:
-    """The card's name, which follows. StopError: another's."""
+    """Take the device's name from the words. StopError: it is not the card's."""
     dev = _value(words)
     if dev != host.name:
         raise StopError(f'Cannot find device "{dev}"\n', 1)
@@ -198,7 +198,7 @@ def _neighbours(host: Host, options: list[str], words: list[str]) -> Reply:
                 raise StopError(f'Error: argument "{state}" is wrong: nud state is bad\n', 255)
             states |= {name.upper() for name in (_STATES if state == "all" else (state,))}
         elif word in ("unused", "proxy", "router"):
-            states |= {"FAILED"} if word == "unused" else {"NONE"}  # nothing refers to it; there are none of these
+            states |= {"FAILED"} if word == "unused" else {"NONE"}  # unused: no reference to it; NONE never occurs
         else:
             to = _prefix(_value(words) if word == "to" else word)
     family, level = _family(options), options.count("statistics")
@@ -217,7 +217,7 @@ def _neighbours(host: Host, options: list[str], words: list[str]) -> Reply:
 
 
 def _times(host: Host, ip: str) -> dict[str, int]:
-    """Seconds since it was used, confirmed and updated, and how often it was asked for."""
+    """Return the seconds since a neighbour was used, confirmed and updated, and the number of probes."""
     table = host.c.neigh
     n = next(n for n in (table.entry[i] for i in range(table.used)) if inet_text(n.addr) == ip)
     ago = {name: max(0, host.now_ns - int(getattr(n, name))) // 10**9 for name in ("used", "confirmed", "updated")}
@@ -242,7 +242,7 @@ def _neighbour_line(n: dict[str, Any]) -> str:
 
 
 def _routes(host: Host, v: int) -> list[dict[str, Any]]:
-    """Of our networks, and the gateway: by iproute2's JSON names."""
+    """Return the routes to the host's networks and gateways, by iproute2's JSON names."""
     down = [] if netdevice.carrier(host) else ["linkdown"]
     every = [a for a in _interfaces(host) if a.version == v]
     found: list[dict[str, Any]] = []
@@ -295,7 +295,7 @@ def _route(host: Host, options: list[str], words: list[str]) -> Reply:
 
 
 def _route_get(host: Host, options: list[str], words: list[str]) -> Reply:
-    """Where a packet would go: as csrc/inet/ip_output.c decides it."""
+    """Answer ``ip route get``: the route that csrc/inet/ip_output.c would choose."""
     if not words:
         raise StopError("need at least a destination address\n", 1)
     try:
@@ -339,4 +339,4 @@ _OBJECTS: dict[str, Callable[[Host, list[str], list[str]], Reply]] = {
     "neighbor": _neighbours,
     "neighbour": _neighbours,
 }
-"""In the order in which iproute2 looks at what the word begins like."""
+"""In the order in which iproute2 compares the beginning of the word."""

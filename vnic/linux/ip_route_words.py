@@ -1,4 +1,4 @@
-"""What iproute2's commands share: how options are read, how JSON is laid out, and how a command ends early."""
+"""Read options, lay out JSON and end a command early, as all of iproute2's commands do."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class StopError(Exception):
 
 
 def refused(reason: str, why: str = "Operation not supported") -> StopError:
-    """The kernel says no; ``reason``: why this host does."""
+    """Return the kernel's refusal; ``reason``: vnic's own explanation."""
     return StopError(f"RTNETLINK answers: {why}\n" + (f"vnic: {reason}\n" if reason else ""), 2)
 
 
 def begins_like(word: str, name: str) -> bool:
-    """iproute2 takes what begins like the name."""
+    """Return whether a word abbreviates a name, as iproute2 allows."""
     return bool(word) and name.startswith(word)
 
 
 def read_options(argv: list[str]) -> tuple[list[str], list[str]]:
-    """Options by their whole names, and what is behind them."""
+    """Return the options by their full names, and the remaining words."""
     options = []
     while argv and argv[0].startswith("-"):
         word = argv.pop(0)
@@ -46,12 +46,12 @@ def read_options(argv: list[str]) -> tuple[list[str], list[str]]:
 
 
 def compact(shown: list[dict[str, Any]]) -> str:
-    """``-j``."""
+    """Format JSON as ``-j`` does."""
     return json.dumps(shown, separators=(",", ":"))
 
 
 def pretty(shown: list[dict[str, Any]]) -> str:
-    """``-p``: as iproute2 lays JSON out."""
+    """Format JSON as ``-j -p`` does."""
 
     def members(value: Mapping[str, Any], indent: int) -> str:
         pad = " " * (indent + 4)

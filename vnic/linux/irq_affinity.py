@@ -1,6 +1,6 @@
-"""/proc/irq/N: which CPUs may take a queue's interrupt, and which one does. Linux: kernel/irq/proc.c.
+"""The files of /proc/irq/N: which CPUs may take a queue's interrupt, and which does. Linux: kernel/irq/proc.c.
 
-N is the number that /proc/interrupts has. Moving an interrupt moves the NAPI of its queue: csrc/driver/irq_affinity.c.
+N is the number in /proc/interrupts. Moving an interrupt moves its queue's NAPI: csrc/driver/irq_affinity.c.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from vnic.host import Host
 
 IRQ_BASE = 24
-"""Number of the first queue's interrupt: the first one behind an x86 machine's IO-APIC."""
+"""Number of the first queue's interrupt: the first one after an x86 machine's IO-APIC."""
 
 
 def counts(host: Host, queue: int) -> list[int]:
-    """Interrupts of a queue, by the CPU that took them."""
+    """Return a queue's interrupts by CPU."""
     driver = host.c.dq[queue]
     cpus = range(host.c.ncpus)
-    if driver == ffi.NULL:  # a foreign driver's: its eventfd
+    if driver == ffi.NULL:  # a foreign driver gets its interrupts by eventfd
         raised, cpu = int(host.c.nic.queue[queue].irq.raised), int(lib.irq_cpu(host.c, queue))
         return [raised if c == cpu else 0 for c in cpus]
     return [int(lib.irq_count(driver, c)) for c in cpus]
@@ -44,7 +44,7 @@ def _write(queue: int, parse: Callable[[str, int], int]) -> pseudofile.Write:
 
 
 def queue_files(queue: int) -> dict[str, File]:
-    """What the interrupt of a queue has: path -> file."""
+    """Return path -> file for the interrupt of a queue."""
 
     def allowed(host: Host) -> int:
         return int(lib.irq_affinity(host.c, queue))
@@ -69,7 +69,7 @@ def queue_files(queue: int) -> dict[str, File]:
 
 
 def tree(host: Host) -> dict[str, File]:
-    """The files of all queues' interrupts, by their whole paths."""
+    """Return path -> file for the interrupts of all queues."""
     found: dict[str, File] = {}
     for queue in range(host.c.nic.nqueues):
         found |= queue_files(queue)

@@ -1,4 +1,4 @@
-"""The card as Linux's struct net_device shows it: flags, carrier, speed, and all of rtnl_link_stats64."""
+"""Present the card as Linux's struct net_device: flags, carrier, speed, and all of rtnl_link_stats64."""
 
 from __future__ import annotations
 
@@ -34,37 +34,37 @@ ALWAYS_0 = {
     "rx_compressed": "of CSLIP and PPP",
     "tx_compressed": "of CSLIP and PPP",
 }
-"""What :class:`vnic.counters.snapshots.DeviceStats` has no field for, as it can be nothing but 0 here, and why."""
+"""Counters that are always 0 here, so that :class:`vnic.counters.snapshots.DeviceStats` lacks them -> the reason."""
 
 
 def link_stats(host: Host) -> dict[str, int]:
-    """The fields of struct rtnl_link_stats64 by name, in their order."""
+    """Return the fields of struct rtnl_link_stats64 by name, in their order."""
     counted = host.nic.stats().as_dict()
     return {name: counted.get(name, 0) for name in LINK_STATS}
 
 
 def ifindex(_host: Host) -> int:
-    """There is one interface."""
+    """Return the index of the only interface."""
     return int(lib.VNIC_IFINDEX)
 
 
 def up(host: Host) -> bool:
-    """A driver has the card: IFF_UP."""
+    """Return IFF_UP: whether a driver has the card."""
     return bool(host.c.nic.up)
 
 
 def carrier(host: Host) -> bool:
-    """Can anything still come? Not once the capture is at its end, or the TAP is gone."""
+    """Return the carrier: it is lost when the capture ends or the TAP device is gone."""
     return not host.wire.c.eof
 
 
 def carrier_changes(host: Host) -> tuple[int, int]:
-    """How often the carrier came (with the driver), and how often it went (with the end of the wire)."""
+    """Return how often the carrier came up (with the driver) and went down (with the end of the wire)."""
     return int(up(host)), int(up(host) and not carrier(host))
 
 
 def flags(host: Host) -> int:
-    """net_device.flags: no IFF_RUNNING and IFF_LOWER_UP, which Linux works out when it is asked."""
+    """Return net_device.flags, without IFF_RUNNING and IFF_LOWER_UP, which Linux computes when asked."""
     return (
         IFF_BROADCAST
         | IFF_MULTICAST
@@ -74,38 +74,38 @@ def flags(host: Host) -> int:
 
 
 def change_flags(host: Host, wanted: int) -> dict[str, bool]:
-    """The knobs to change for these flags. As in Linux, those that say what is so are not looked at.
+    """Return the knobs to change for these flags. As in Linux, flags that only report a state are ignored.
 
-    WriteError: with EOPNOTSUPP, for what this card can't be without.
+    WriteError: EOPNOTSUPP, for a flag that this card cannot change.
     """
     if not wanted & IFF_UP and up(host):
-        raise WriteError(errno.EOPNOTSUPP, f"{host.name} can't be taken down: stop the instance")
+        raise WriteError(errno.EOPNOTSUPP, f"{host.name} cannot be taken down: stop the instance instead")
     if wanted & IFF_UP and not up(host):
         what = "its driver is another process" if host.c.nic.external_driver else "its wire has ended"
-        raise WriteError(errno.EOPNOTSUPP, f"{host.name} can't be brought up: {what}")
+        raise WriteError(errno.EOPNOTSUPP, f"{host.name} cannot be brought up: {what}")
     if not wanted & IFF_MULTICAST:
-        raise WriteError(errno.EOPNOTSUPP, f"{host.name} can't be without multicast: its filter is what refuses groups")
+        raise WriteError(errno.EOPNOTSUPP, f"{host.name} cannot turn multicast off: its filter refuses groups")
     if wanted & IFF_NOARP:
-        raise WriteError(errno.EOPNOTSUPP, f"{host.name} can't be without ARP: it answers for the addresses it has")
+        raise WriteError(errno.EOPNOTSUPP, f"{host.name} cannot turn ARP off: it answers for its addresses")
     return {knob: bool(wanted & bit) for bit, knob in FLAG_KNOBS.items()}
 
 
 def operstate(host: Host) -> str:
-    """RFC 2863's, as sysfs writes it."""
+    """Return the operational state of RFC 2863 in sysfs's words."""
     return "up" if up(host) and carrier(host) else "down"
 
 
 def mac(host: Host) -> bytes:
-    """The card's own address, also while it takes every unicast frame for its own."""
+    """Return the card's address, also while it accepts every unicast frame (mac any)."""
     return bytes(host.c.nic.filter.addr)
 
 
 def mtu(host: Host) -> int:
-    """Bytes; no limit is as good as Ethernet's highest one."""
+    """Return the MTU in bytes; without a limit it is the highest of Ethernet."""
     return int(host.knobs["mtu"]) or MTU_MAX
 
 
 def speed(host: Host) -> int:
-    """Mbit/s of the wire; -1 (SPEED_UNKNOWN) if it has none: a live one, or an infinitely fast one."""
+    """Return the wire's rate in Mbit/s; -1 (SPEED_UNKNOWN) for a live or infinitely fast wire."""
     link = 0 if host.live else int(host.knobs["link"])
     return round(link / 1_000_000) if link else -1

@@ -1,9 +1,9 @@
-"""Rules by hand in the card: which queue a frame goes to, or that it is dropped. ``ethtool -N``; csrc/card/ntuple.c.
+"""The card's ntuple rules (``ethtool -N``): each sends matching frames to a queue or drops them; csrc/card/ntuple.c.
 
     host.knobs["ntuple-rules"] = ["udp4 dst-port 5000 action 2", "ip4 src-ip 10.0.0.0 m 0.0.0.255 action -1 loc 0"]
 
-The words are ethtool's behind ``flow-type``. A mask has a bit for each bit that does not matter, as there. The rule
-with the lowest location that fits wins; a rule without one gets the highest that is free.
+The words are those after ``flow-type`` in ethtool. As there, a set bit of a mask means that the bit does not matter.
+The matching rule with the lowest location wins. A rule without a location gets the highest free one.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _AT = {name: (field.offset, ffi.sizeof(field.type)) for name, field in ffi.typeo
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A word of a rule: how its value is written, and which bytes of struct ntuple_key it is."""
+    """A word of a rule: the notation of its value, and its bytes in struct ntuple_key."""
 
     name: str
     kind: str
     at: int
     size: int
     once: frozenset[str]
-    """Words with one of these in common exclude each other."""
+    """Two words that share one of these exclude each other."""
 
 
 def _field(name: str, kind: str, member: str, *once: str, part: tuple[int, int] | None = None) -> Field:
@@ -73,7 +73,7 @@ _RAW = (_field("l4proto", "be", "l4_proto"), _field("l4data", "be", "l4", "first
 
 @dataclass(frozen=True, slots=True)
 class FlowType:
-    """What rules of one type ask: its number (include/uapi/linux/ethtool.h), its words, and what it is about anyway."""
+    """A type of rules: its number (include/uapi/linux/ethtool.h), its words, and the fields that it always matches."""
 
     number: int
     title: str
@@ -100,28 +100,28 @@ FLOW_TYPES = _flow_types()
 
 
 class WordError(ValueError):
-    """What ethtool says of words that are no rule."""
+    """ethtool's message about words that are not a rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; ``value`` and ``mask`` are a struct ntuple_key, a mask's bit says that this one matters."""
+    """One rule; ``value`` and ``mask`` are a struct ntuple_key. Here a set bit of the mask matters."""
 
     flow_type: str
     value: bytes
     mask: bytes
     action: int
-    """A queue, or -1: dropped."""
+    """A queue, or -1: drop."""
     loc: int | None = None
     ext: bool = False
-    """Does it ask for a VLAN tag? FLOW_EXT."""
+    """Whether it matches a VLAN tag (FLOW_EXT)."""
     mac_ext: bool = False
-    """Does it ask, of a packet, for the address it was sent to? FLOW_MAC_EXT."""
+    """Whether an IP rule also matches the destination MAC address (FLOW_MAC_EXT)."""
     unknown: str = ""
-    """A word that the card has nothing for."""
+    """A word that the card does not support."""
 
     def of(self, field: Field) -> tuple[bytes, bytes]:
-        """Value and mask of a word."""
+        """Return the value and mask of a word."""
         part = slice(field.at, field.at + field.size)
         return self.value[part], self.mask[part]
 
@@ -150,7 +150,7 @@ def _shown(kind: str, value: bytes) -> str:
 
 
 def _number(text: str, bits: int) -> int:
-    """As strtoull() reads it: base by its prefix; a negative one is a large one. ValueError."""
+    """Parse a number as strtoull() does: base by prefix; a negative number wraps. ValueError: not a number."""
     match = re.fullmatch(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)", text)
     if text == "":
         return 0
@@ -165,7 +165,7 @@ def _number(text: str, bits: int) -> int:
 
 
 def _bytes(kind: str, size: int, text: str) -> bytes:
-    """ValueError: it is none such."""
+    """Parse a value of this kind and size into bytes. ValueError: it is not one."""
     if kind in ("ip4", "ip6"):
         try:
             return socket.inet_pton(socket.AF_INET if kind == "ip4" else socket.AF_INET6, text)
@@ -196,7 +196,7 @@ def _given(field: Field, text: str, what: str) -> Any:
 
 
 def _context(rest: list[str]) -> int:
-    """The number of an RSS context, which the tool reads by itself."""
+    """Parse the number of an RSS context, which the tool checks itself."""
     if not rest:
         raise WordError("'context' missing value")
     text = rest.pop(0)
@@ -207,7 +207,7 @@ def _context(rest: list[str]) -> int:
 
 
 def parse(words: Sequence[str]) -> Rule:
-    """A rule from the words behind ``flow-type``. WordError: the tool's sentence. Else see :func:`judge`."""
+    """Parse the words after ``flow-type``. WordError: the tool's message. :func:`judge` checks the card's abilities."""
     if not words or words[0] not in FLOW_TYPES:
         raise WordError("Add rule, invalid syntax")
     fields = {field.name: field for field in FLOW_TYPES[words[0]].fields}
@@ -260,7 +260,7 @@ def parse(words: Sequence[str]) -> Rule:
 
 
 def judge(rule: Rule) -> None:
-    """ValueError: what this card has not, whatever its rules are."""
+    """Check that this card supports the rule. ValueError: it does not, whatever rules it already has."""
     if rule.unknown or rule.flow_type in ("ah4", "ah6"):
         raise ValueError(f"the card knows no {rule.unknown or rule.flow_type}")
     if not (rule.action == DROP or 0 <= rule.action < lib.NIC_QUEUES_MAX):
@@ -273,7 +273,7 @@ def judge(rule: Rule) -> None:
 
 
 class Rules(tuple[Rule, ...]):
-    """The card's rules, by their locations."""
+    """The card's rules, ordered by location."""
 
     __slots__ = ()
 
@@ -282,7 +282,7 @@ class Rules(tuple[Rule, ...]):
 
 
 def parse_rules(value: Any) -> Rules:
-    """Rules, or text with a semicolon or a new line between. ValueError."""
+    """Parse rules, or text with semicolons or newlines between rules. ValueError: a rule is wrong."""
     given = re.split("[;\n]", value) if isinstance(value, str) else value
     try:
         rules = [r if isinstance(r, Rule) else parse(r.split()) for r in given if r]
@@ -303,7 +303,7 @@ def parse_rules(value: Any) -> Rules:
 
 
 def free_location(taken: Iterable[int]) -> int:
-    """Where a rule without one goes: the lowest priority that is free. ValueError: none is."""
+    """Return the location for a rule without one: the free one of lowest priority. ValueError: none is free."""
     free = set(range(SIZE)) - set(taken)
     if not free:
         raise ValueError(f"there is room for {SIZE} rules")
@@ -311,7 +311,7 @@ def free_location(taken: Iterable[int]) -> int:
 
 
 def _key(rule: Rule) -> tuple[Any, Any]:
-    """Value and mask as the card has them: with what the type of the rule asks for by itself."""
+    """Return value and mask for the card, including the fields that the rule's type always matches."""
     flow = FLOW_TYPES[rule.flow_type]
     value, mask = (ffi.new("struct ntuple_key *") for _ in range(2))
     ffi.memmove(value, rule.value, _KEY)
@@ -330,7 +330,7 @@ def _key(rule: Rule) -> tuple[Any, Any]:
 
 
 def put(host: Any, rules: Rules) -> None:
-    """Have the card have these. Those that stay keep their counts. ValueError: a queue that is not there."""
+    """Install these rules in the card. Unchanged rules keep their counts. ValueError: a queue does not exist."""
     nic = ffi.addressof(host.nic)
     now = {rule.loc: rule for rule in get(host)}
     wanted = {rule.loc: rule for rule in rules}
@@ -352,7 +352,7 @@ _NAMES = {flow.number: name for name, flow in FLOW_TYPES.items()}
 
 
 def get(host: Any) -> Rules:
-    """The card's rules as they are."""
+    """Return the card's present rules."""
     found = []
     for i in range(host.nic.rules.count):
         c = host.nic.rules.rule[i]
@@ -368,5 +368,5 @@ def get(host: Any) -> Rules:
 
 
 def hits(host: Any) -> dict[int, int]:
-    """Location -> frames that the rule decided about."""
+    """Return location -> frames that the rule matched."""
     return {int(r.location): int(r.hits) for r in (host.nic.rules.rule[i] for i in range(host.nic.rules.count))}

@@ -1,4 +1,4 @@
-"""Files of /proc, in the kernel's formats: what ``vnic show PATH`` prints, and what tools can parse."""
+"""Format files of /proc as the kernel does; ``vnic show PATH`` prints them, and other tools can parse them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SOFTIRQS = ("HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", 
 
 
 def net_dev_line(name: str, s: Mapping[str, int]) -> str:
-    """A device's line of /proc/net/dev (net/core/net-procfs.c) from the fields of rtnl_link_stats64."""
+    """Format a device's line of /proc/net/dev (net/core/net-procfs.c) from the fields of rtnl_link_stats64."""
     return (
         f"{name:>6}: {s['rx_bytes']:7} {s['rx_packets']:7} {s['rx_errors']:4}"
         f" {s['rx_dropped'] + s['rx_missed_errors']:4} {s['rx_fifo_errors']:4}"
@@ -36,7 +36,7 @@ def net_dev_line(name: str, s: Mapping[str, int]) -> str:
 
 
 def net_dev(host: Host) -> str:
-    """/proc/net/dev. There is one interface."""
+    """/proc/net/dev, with the only interface."""
     return _NET_DEV_HEADER + net_dev_line(host.name, netdevice.link_stats(host))
 
 
@@ -46,7 +46,7 @@ def softnet_stat(host: Host) -> str:
     for cpu, s in enumerate(host.softnet()):
         columns = (
             *(s.processed, s.dropped, s.time_squeeze),
-            *(0, 0, 0, 0, 0, 0),  # of fast routing and collisions, which Linux has no more
+            *(0, 0, 0, 0, 0, 0),  # fast routing and collisions, which Linux no longer counts
             *(s.received_rps, s.flow_limit_count, s.input_qlen + s.process_qlen),
             *(cpu, s.input_qlen, s.process_qlen),
         )
@@ -59,7 +59,7 @@ def _heading(cpus: int, indent: int) -> str:
 
 
 def interrupts(host: Host) -> str:
-    """/proc/interrupts: a line for each receive queue, and CAL: for the IPIs of RPS. Sending raises none."""
+    """/proc/interrupts: a line for each receive queue, and CAL for the IPIs of RPS. Sending raises no interrupts."""
     text = _heading(host.c.ncpus, 11)
     for i in range(host.c.nic.nqueues):
         counts = "".join(f" {n:10}" for n in irq_affinity.counts(host, i))
@@ -69,7 +69,7 @@ def interrupts(host: Host) -> str:
 
 
 def softirqs(host: Host) -> str:
-    """/proc/softirqs: NET_RX is how often net_rx_action() began. Nothing else here runs as a softirq of its own."""
+    """/proc/softirqs: NET_RX counts the runs of net_rx_action(). No other softirq exists here."""
     text = _heading(host.c.ncpus, 20)
     for name in _SOFTIRQS:
         counts = (s.net_rx_runs if name == "NET_RX" else 0 for s in host.softnet())
@@ -91,16 +91,16 @@ FILES: dict[str, File] = {
     "/proc/softirqs": File(softirqs, "net_rx_runs"),
     **sysctl.FILES,
 }
-"""Path -> file: what each host has."""
+"""Path -> file, for the files of every host."""
 
 
 def tree(host: Host) -> dict[str, File]:
-    """All files of a host below /proc: some are by its queues."""
+    """Return path -> file for all files of a host below /proc, including those per queue."""
     return FILES | irq_affinity.tree(host)
 
 
 def read(host: Host, path: str) -> str:
-    """A file's text. FileNotFoundError: there is none such."""
+    """Return a file's text. FileNotFoundError: the file does not exist."""
     file = tree(host).get(path)
     if file is None:
         raise pseudofile.no_such_file(path)
@@ -108,7 +108,7 @@ def read(host: Host, path: str) -> str:
 
 
 def write(host: Host, path: str, text: str) -> None:
-    """Write to a file, as ``echo text > path``. OSError: see :func:`vnic.linux.pseudofile.put`."""
+    """Write to a file as ``echo text > path`` does. OSError: see :func:`vnic.linux.pseudofile.put`."""
     file = tree(host).get(path)
     if file is None:
         raise pseudofile.no_such_file(path)

@@ -1,7 +1,7 @@
-"""What files of /proc and /sys have in common: how Linux reads a number or a mask that is written, and refuses it.
+"""The common ground of files in /proc and /sys: parse written numbers and masks as Linux does, and refuse as it does.
 
-A file of vnic is read with a host, and its text is what the kernel's would be. Writing raises :class:`WriteError` with
-the kernel's errno. Where the kernel would have taken the value and this host can't, ``reason`` says why.
+Reading a file of a host returns the kernel's text for it. A failed write raises :class:`WriteError` with the kernel's
+errno. If the kernel would accept the value and this host cannot, ``reason`` says why.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class WriteError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file: its text, what a write does (None: read-only), and where the number comes from, for docs/files.md."""
+    """One file: functions that read and write it (None: read-only), and the source of its number for docs/files.md."""
 
     read: Read
     source: str
@@ -41,19 +41,19 @@ class File:
 
 
 def no_such_file(path: str) -> FileNotFoundError:
-    """ENOENT, naming the path."""
+    """Return ENOENT with the path."""
     return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
 
 def put(file: File, host: Host, path: str, text: str) -> None:
-    """As ``echo text > path``. OSError: what open() or write() would say; EACCES if it can only be read."""
+    """Write as ``echo text > path`` does. OSError: the errno of open() or write(); EACCES for a read-only file."""
     if file.write is None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
     file.write(host, text)
 
 
 def change(knobs: Settings, given: dict[str, Any]) -> None:
-    """Change knobs for a file. WriteError: with EINVAL, and why vnic can't, though Linux could."""
+    """Change knobs for a file. WriteError: EINVAL, and why vnic cannot take a value that Linux could."""
     try:
         knobs.update(given)
     except ConfigError as e:
@@ -61,9 +61,9 @@ def change(knobs: Settings, given: dict[str, Any]) -> None:
 
 
 def kstrtoul(text: str, bits: int = 64) -> int:
-    """A number as sysfs reads it (lib/kstrtox.c): base by its prefix, one newline at the end, nothing else.
+    """Parse a number as sysfs does (lib/kstrtox.c): base by prefix, at most one newline at the end.
 
-    WriteError: EINVAL, it is none; ERANGE, it has more bits.
+    WriteError: EINVAL, not a number; ERANGE, too many bits.
     """
     if not re.fullmatch(r"\+?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)\n?", text):
         raise WriteError(errno.EINVAL)
@@ -71,8 +71,8 @@ def kstrtoul(text: str, bits: int = 64) -> int:
 
 
 def number(text: str, bits: int) -> int:
-    """Digits in C's notation: 0x1f, 017, 15. WriteError: ERANGE, it has more bits."""
-    if len(text.lstrip("0xX")) > bits:  # whatever the base; int() refuses thousands of digits in its own way
+    """Parse digits in C's notation: 0x1f, 017, 15. WriteError: ERANGE, too many bits."""
+    if len(text.lstrip("0xX")) > bits:  # too long in any base; int() would raise another error for thousands of digits
         raise WriteError(errno.ERANGE)
     n = int(text, 8) if re.fullmatch("0[0-7]+", text) else int(text, 0)
     if n >> bits:
@@ -81,7 +81,7 @@ def number(text: str, bits: int) -> int:
 
 
 def cpumap(mask: int, cpus: int) -> str:
-    """A mask of CPUs as ``%*pb`` prints it: hexadecimal, as many digits as ``cpus`` need, a comma every 32 bits."""
+    """Format a mask of CPUs as ``%*pb`` does: hexadecimal, enough digits for ``cpus``, a comma every 32 bits."""
     chunks = []
     for low in range(0, cpus, 32):
         digits = (min(cpus - low, 32) + 3) // 4
@@ -90,10 +90,10 @@ def cpumap(mask: int, cpus: int) -> str:
 
 
 def parse_cpumap(text: str, cpus: int) -> int:
-    """A mask that is written (lib/bitmap-str.c): groups of at most 8 digits, commas or blanks between them.
+    """Parse a written mask (lib/bitmap-str.c): groups of at most 8 digits, separated by commas or blanks.
 
-    It is read from its end; what is no digit ends a group of 8, whatever it is.
-    WriteError: EINVAL, it is none; EOVERFLOW, too many digits, groups, or a CPU that is not there.
+    Parsing starts at the end; any character that is not a digit ends a group of 8.
+    WriteError: EINVAL, not a mask; EOVERFLOW, too many digits or groups, or a CPU that does not exist.
     """
     mask = 0
     rest = re.sub(r"[\s,]+$", "", text.split("\n", 1)[0])
@@ -118,7 +118,7 @@ def parse_cpumap(text: str, cpus: int) -> int:
 
 
 def cpulist(mask: int) -> str:
-    """A mask of CPUs as ``%*pbl`` prints it: ``0-3,5``."""
+    """Format a mask of CPUs as ``%*pbl`` does: ``0-3,5``."""
     cpus = [cpu for cpu in range(mask.bit_length()) if mask >> cpu & 1]
     firsts = [cpu for cpu in cpus if not mask & 1 << cpu >> 1]
     lasts = [cpu for cpu in cpus if not mask >> cpu + 1 & 1]
@@ -129,9 +129,9 @@ _RANGE = re.compile(r"(all|N|[0-9]+)(?:(?<!all)-(N|[0-9]+))?(?::(N|[0-9]+)/(N|[0
 
 
 def parse_cpulist(text: str, cpus: int) -> int:
-    """A list that is written (lib/bitmap-str.c): ``0-3,8``, ``all``, ``N`` (the last), ``0-7:1/2`` (1 of each 2).
+    """Parse a written list (lib/bitmap-str.c): ``0-3,8``, ``all``, ``N`` (the last), ``0-7:1/2`` (1 of each 2).
 
-    WriteError: EINVAL, it is none; ERANGE, a CPU that is not there; EOVERFLOW, a number over 32 bits.
+    WriteError: EINVAL, not a list; ERANGE, a CPU that does not exist; EOVERFLOW, a number over 32 bits.
     """
 
     def value(digits: str) -> int:
@@ -163,5 +163,5 @@ def parse_cpulist(text: str, cpus: int) -> int:
 
 
 def table_size(entries: int) -> int:
-    """Of a hash table that was asked for with so many: rounded up to a power of two, 0 stays 0."""
+    """Return the size of a hash table for ``entries``: rounded up to a power of two; 0 stays 0."""
     return 1 << (entries - 1).bit_length() if entries else 0

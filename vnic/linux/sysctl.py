@@ -1,4 +1,4 @@
-"""``sysctl``: names under /proc/sys that are knobs here, and procps' command over them.
+"""Answer ``sysctl`` as procps does, for the names under /proc/sys that are knobs here.
 
 One table: name -> knob, range and unit as Linux has them (net/core/sysctl_net_core.c, net/ipv4/sysctl_net_ipv4.c,
 net/ipv4/ip_fragment.c, net/ipv6/reassembly.c).
@@ -26,7 +26,7 @@ _ULONG = (0, (1 << 64) - 1)
 
 
 def parse_int(text: str, low: int, high: int) -> int:
-    """The first number of what was written, as proc_dointvec_minmax() takes it. WriteError: EINVAL."""
+    """Parse the first number of a write as proc_dointvec_minmax() does. WriteError: EINVAL."""
     found = re.match(r"\s*(-?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)(?=[ \t\n]|$)", text)
     if found is None:
         raise WriteError(errno.EINVAL)
@@ -42,7 +42,7 @@ def parse_int(text: str, low: int, high: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Sysctl:
-    """One name: its value's text, and what a write does (None: read-only)."""
+    """One name: functions that read its text and write it (None: read-only)."""
 
     read: Callable[[Host], str]
     write: Callable[[Host, str], None] | None
@@ -56,7 +56,7 @@ def _knob(
     shown: Callable[[int], int] = int,
     stored: Callable[[Host, int], int] = lambda _h, n: n,
 ) -> Sysctl:
-    """A whole number that is a knob. ``low``, ``high``: Linux's own range, refused without a word as there."""
+    """Make a whole number that is a knob. ``low``, ``high``: Linux's own range, outside of which it gives no reason."""
 
     def write(host: Host, text: str) -> None:
         n = parse_int(text, low(host) if callable(low) else low, high)
@@ -66,7 +66,7 @@ def _knob(
 
 
 def _fixed(value: int, low: int, reason: str) -> Sysctl:
-    """A number that can only be this one here, and why."""
+    """Make a number with a single possible value here, and the reason."""
 
     def write(_host: Host, text: str) -> None:
         if parse_int(text, low, _INT[1]) != value:
@@ -91,7 +91,7 @@ def _two_jiffies(host: Host) -> int:
 
 
 def _whole_jiffies(host: Host, ms: int) -> int:
-    """Linux keeps jiffies: 7 ms are 8 at 250 Hz."""
+    """Round up to jiffies as Linux does: 7 ms become 8 at 250 Hz."""
     hz = int(host.c.hz)
     return -(-ms * hz // 1000) * 1000 // hz
 
@@ -135,7 +135,7 @@ _SWAP = str.maketrans("./", "/.")
 
 
 def path(name: str) -> str:
-    """Its file. Either separator is taken: the first one separates, the other is part of a name (sysctl(8))."""
+    """Return the name's file. The first of ``.`` and ``/`` is the separator, the other part of a name (sysctl(8))."""
     first = re.search("[./]", name)
     return f"/proc/sys/{name.translate(_SWAP) if first and first[0] == '.' else name}"
 
@@ -161,7 +161,7 @@ _SHORT = {"-A": "-a", "-X": "-a", "-d": "-h"} | {
 
 
 def command(host: Host, argv: Sequence[str]) -> Reply:
-    """``sysctl``: what procps 4 prints and returns, over this host's names."""
+    """Answer ``sysctl`` with the text and exit code of procps 4, for this host's names."""
     try:
         given, names = getopt.gnu_getopt(list(argv), "aAXbeNnqwdhoxr:", _LONG)
     except getopt.GetoptError as e:
@@ -183,7 +183,7 @@ def command(host: Host, argv: Sequence[str]) -> Reply:
 
 
 def _bad_option(e: getopt.GetoptError) -> str:
-    """As getopt_long(3) says it."""
+    """Format the error as getopt_long(3) does."""
     long = len(e.opt) > 1
     if "requires" in e.msg:
         return f"option '--{e.opt}' requires an argument" if long else f"option requires an argument -- '{e.opt}'"
@@ -193,7 +193,7 @@ def _bad_option(e: getopt.GetoptError) -> str:
 
 
 class _Run:
-    """What one call prints. Its code is procps': reads that fail are counted, writes only noted."""
+    """The output of one call. The exit code is procps': it counts failed reads, and only notes failed writes."""
 
     def __init__(self, host: Host, options: dict[str, str]) -> None:
         self.host, self.options = host, options
@@ -204,10 +204,10 @@ class _Run:
         try:
             self.wanted = re.compile(options.get("-r", ""))
         except re.error:
-            self.wanted = re.compile(r"(?!)")  # no name is like that
+            self.wanted = re.compile(r"(?!)")  # matches no name
 
     def one(self, text: str) -> None:
-        """``NAME``, or ``NAME=VALUE``."""
+        """Handle ``NAME`` or ``NAME=VALUE``."""
         name, equals, value = text.partition("=")
         if "-w" in self.options and not equals:
             self._fail("command line(0): invalid syntax, continuing...")
@@ -229,13 +229,13 @@ class _Run:
             self.show(found)
 
     def show(self, names: Iterable[str]) -> None:
-        """What they are, as far as ``-r`` wants them."""
+        """Print the names that match ``-r``."""
         for name in filter(self.wanted.search, names):
             self.data[name] = SYSCTLS[name].read(self.host)
             self._print(name, self.data[name], name_only="-N" in self.options)
 
     def _find(self, name: str) -> list[str]:
-        """The name itself, or all that are in it: ``net.core``."""
+        """Return the name itself, or all names below it: ``net.core``."""
         dotted = _dotted(name)
         return [n for n in SYSCTLS if n == dotted or n.startswith(f"{dotted}.")]
 
@@ -244,7 +244,7 @@ class _Run:
             self.code |= 1
             return
         sysctl = SYSCTLS.get(name)
-        if sysctl is None or sysctl.write is None:  # procps looks at the mode of the file, warns and goes on
+        if sysctl is None or sysctl.write is None:  # procps checks the file's mode, warns and goes on
             self._fail(f'setting key "{name}": Invalid argument')
             return
         try:

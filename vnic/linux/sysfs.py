@@ -1,4 +1,4 @@
-"""Files of /sys/class/net/DEV: ``vnic show`` prints and ``vnic set`` changes them (net/core/net-sysfs.c)."""
+"""Read and write files of /sys/class/net/DEV for ``vnic show`` and ``vnic set`` (net/core/net-sysfs.c)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _write_flags(host: Host, text: str) -> None:
 
 
 def _write_carrier(_host: Host, _text: str) -> None:
-    # Linux says it of every driver without ndo_change_carrier
+    # Linux returns this for every driver without ndo_change_carrier
     raise WriteError(errno.EOPNOTSUPP, "the carrier is there until the wire ends, and not after it")
 
 
@@ -109,7 +109,7 @@ DEVICE: dict[str, File] = {
 
 
 def _settings(host: Host, queue: int, name: str) -> Settings:
-    """Where a queue's knob is changed: with the queue, or with all of them if it is the card's."""
+    """Return the knobs that hold this one: the queue's own, or the card's if all queues share it."""
     own = host.knobs.queue(queue)
     return own if name in own else host.knobs
 
@@ -137,7 +137,7 @@ def _rps_flow_cnt(queue: int) -> File:
 
 
 def queue_files(queue: int) -> dict[str, File]:
-    """What each receive queue has: path below /sys/class/net/DEV -> file."""
+    """Return path below /sys/class/net/DEV -> file for a receive queue."""
     return {
         f"queues/rx-{queue}/rps_cpus": _rps_cpus(queue),
         f"queues/rx-{queue}/rps_flow_cnt": _rps_flow_cnt(queue),
@@ -145,7 +145,7 @@ def queue_files(queue: int) -> dict[str, File]:
 
 
 def tree(host: Host) -> dict[str, File]:
-    """All files of a host's card, by their whole paths."""
+    """Return whole path -> file for all files of a host's card."""
     found = dict(DEVICE)
     for queue in range(host.c.nic.nqueues):
         found |= queue_files(queue)
@@ -153,7 +153,7 @@ def tree(host: Host) -> dict[str, File]:
 
 
 def read(host: Host, path: str) -> str:
-    """A file's text. FileNotFoundError: there is none such."""
+    """Return a file's text. FileNotFoundError: the file does not exist."""
     file = tree(host).get(path)
     if file is None:
         raise pseudofile.no_such_file(path)
@@ -161,7 +161,7 @@ def read(host: Host, path: str) -> str:
 
 
 def write(host: Host, path: str, text: str) -> None:
-    """Write to a file, as ``echo text > path``. OSError: see :func:`vnic.linux.pseudofile.put`."""
+    """Write to a file as ``echo text > path`` does. OSError: see :func:`vnic.linux.pseudofile.put`."""
     file = tree(host).get(path)
     if file is None:
         raise pseudofile.no_such_file(path)

@@ -1,4 +1,4 @@
-"""``vnic run``: live on a TAP until Ctrl-C or for a while, then the same report as a replay's."""
+"""Run a live host on a TAP device (``vnic run``) until Ctrl-C or for a given time, and return a replay's report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import vnic.machine.threads  # noqa: F401 - now: once privileges are dropped, its file may be out of reach
+import vnic.machine.threads  # noqa: F401 - imported early: without privileges its file may be unreadable
 from vnic.address import mac_for
 from vnic.capture import Capture
 from vnic.cli.exit import reason
@@ -32,9 +32,9 @@ SCHEMA = "vnic.run/1"
 
 
 class _Signals:
-    """SIGINT and SIGTERM: the first ends the waiting, and the run drains and reports.
+    """Handles SIGINT and SIGTERM: the first one ends the run, which drains and reports.
 
-    As a command, the second ends the process at once; in a library it is only another KeyboardInterrupt.
+    In the command a second one ends the process at once; in a library it raises KeyboardInterrupt.
     """
 
     def __init__(self, *, command: bool) -> None:
@@ -53,10 +53,10 @@ class _Signals:
 
     @contextlib.contextmanager
     def caught(self) -> Iterator[None]:
-        """While inside, signals come here; only the main thread can have that."""
+        """Handle the signals inside this block; only the main thread can."""
         previous: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            # SIGINT too: a shell starts its background jobs with it ignored, and Python leaves it so
+            # SIGINT too: a shell starts background jobs with SIGINT ignored, and Python keeps it ignored
             previous = {s: signal.signal(s, self._handle) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -65,7 +65,7 @@ class _Signals:
                 signal.signal(number, handler)
 
     def interruptible(self, work: Callable[[], None]) -> None:
-        """The first signal ends this work; one that came before keeps it from beginning."""
+        """Do work that the first signal ends; if a signal came earlier, do not begin."""
         with contextlib.suppress(KeyboardInterrupt):
             self._interruptible = True
             if not self._asked:
@@ -89,21 +89,21 @@ def run(
     control: bool = True,
     **options: Any,
 ) -> dict[str, Any]:
-    """Be a host on a TAP. Return: the run's facts (as ``vnic replay --json``).
+    """Be a host on a TAP device. Return the run's facts (as ``vnic replay --json`` prints them).
 
     Args:
-        tap: interface, made if it is missing.
-        duration: seconds; None: until Ctrl-C, SIGTERM, or the interface is gone.
-        host_ip: the kernel's addresses on it.
-        netns: network namespace it is in, by name or path.
-        tap_queues: queues of it to attach to: lanes of the card's wire.
-        vnet_hdr: with virtio headers: partial checksums, TSO and USO.
-        pin: real CPUs for the threads, ``auto`` or numbers with commas: the card's first, then the emulated CPUs'.
-        write: pcapng file for what passes the points ``at``, see :class:`vnic.Capture`; "-": standard output.
+        tap: interface; created if it does not exist.
+        duration: seconds; None: until Ctrl-C, SIGTERM, or the interface disappears.
+        host_ip: addresses of the kernel's side.
+        netns: network namespace of the TAP, by name or path.
+        tap_queues: TAP queues to attach to; each is a lane of the card's wire.
+        vnet_hdr: use virtio headers: partial checksums, TSO and USO.
+        pin: real CPUs for the threads, ``auto`` or ``2,3,4``: first the card's, then the emulated CPUs'.
+        write: pcapng file for the packets that pass the points ``at``, see :class:`vnic.Capture`; "-": standard output.
         at: points of the path.
         ready: called with the host once its threads run.
-        control: answer on a control socket meanwhile, see :class:`vnic.control.server.Control`.
-        command: the process is this run's alone: privileges are dropped when all is open, a second signal ends it.
+        control: serve a control socket during the run, see :class:`vnic.control.server.Control`.
+        command: the process does nothing else: drop privileges when all is open, and let a second signal end it.
         options: :class:`vnic.Host`'s arguments and knobs.
     """
     real_cpus = None if pin is None else parse_pin(pin)
@@ -156,12 +156,12 @@ def run(
 
 
 def _control(host: Host, found: Callable[[], dict[str, Any]], *, command: bool) -> Control | None:
-    """The control socket; without one it runs all the same, and says why."""
+    """Open the control socket. If that fails, say why and run without one."""
     try:
         return Control(host, facts=found)
     except (VnicError, OSError) as e:
         what = reason(e) if isinstance(e, OSError) else str(e)
-        why = f"no control socket, so vnic ls does not show this instance: {what}"
+        why = f"no control socket, so vnic ls cannot show this instance: {what}"
         if command:
             sys.stderr.write(f"vnic: {why}\n")
         else:

@@ -1,4 +1,4 @@
-"""``vnic replay``: captures in virtual time, and the facts of the run as one plain dict."""
+"""Replay captures in virtual time (``vnic replay``), and collect the facts of a run as one plain dict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCHEMA = "vnic.replay/1"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run showed; ``facts`` is the JSON object."""
+    """The result of a run; ``facts`` is the JSON object."""
 
     facts: dict[str, Any]
     error: str
@@ -31,7 +31,7 @@ class Result:
 
 
 def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, Any]:
-    """Everything the counters of a host say, with stable keys; times in ns."""
+    """Collect all counters of a host under stable keys; times in ns."""
     ledger, sent = host.ledger(), host.tx_ledger()
     queues = host.nic.queues()
     cpus = host.softnet()
@@ -113,9 +113,9 @@ def _input_facts(wire: CaptureWire, error: str) -> dict[str, Any]:
 
 
 def _refuse_input(write: Path, inputs: list[CaptureInput]) -> None:
-    """The output must not be one of the captures: it is mapped while it is read."""
+    """Refuse to write into one of the input captures, which are mapped during the run."""
     if write.exists() and any(i.is_file(write) for i in inputs):
-        raise ConfigError(f"{write}: is an input, and would be overwritten while it is read")
+        raise ConfigError(f"{write}: is an input, so it cannot be the output")
 
 
 def replay(
@@ -131,15 +131,15 @@ def replay(
 
     Args:
         files: pcap or pcapng files, one after another; ``-`` is standard input, see :mod:`vnic.capture_input`.
-        write: pcapng file for what passes the points ``at``, see :class:`vnic.Capture`; "-": standard output.
+        write: pcapng file for the packets that pass the points ``at``, see :class:`vnic.Capture`; "-": standard output.
         at: points of the path.
         progress: called now and then with (bytes read, bytes in all files).
-        then: called with the host and the facts at the end, while there still is a host to ask.
+        then: called at the end with the host and the facts, while the host is still open.
         options: :class:`vnic.Host`'s arguments and knobs.
 
     Raises:
-        CaptureError: a file that cannot be read as a capture at all.
-        ConfigError: a knob that is unknown or out of range.
+        CaptureError: a file is not a capture.
+        ConfigError: a knob is unknown or out of range.
     """
     with CaptureWire(files) as wire:
         if write is not None and str(write) != "-":

@@ -1,4 +1,4 @@
-"""The report a person reads: the funnel of the path, losses where they happened, and the tables under it."""
+"""Print the report of a run: the funnel of the path, each loss at its stage, then tables of counters and latency."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from vnic.counters.standing import sentences
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Where on its way a frame ends, in the order of the path. Every fate is here once: a test says so.
+# The stage at which each fate ends a frame, in the order of the path. A test checks that every fate is here once.
 FUNNEL: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "filter",
-        "is it for us?",
+        "address, VLAN and ntuple filters",
         ("DEV_READY", "RX_LENGTH", "MAC_FILTER", "VLAN_FILTER", "PYTHON_FILTER", "NTUPLE_FILTER"),
     ),
-    ("fifo", "the card's memory", ("FIFO_OVERRUN",)),
+    ("fifo", "the card's packet memory", ("FIFO_OVERRUN",)),
     ("ring", "DMA into the driver's buffers", ("RX_OVER", "RX_NO_BUFFER", "DELIVERED_DRIVER")),
-    ("backlog", "after NAPI, GRO and RPS", ("CPU_BACKLOG",)),
-    ("protocol", "taps, then by EtherType", ("UNHANDLED_PROTO", "DELIVERED_ARP")),
+    ("backlog", "NAPI, GRO, RPS and the CPU's backlog", ("CPU_BACKLOG",)),
+    ("protocol", "packet taps, then the handler of the EtherType", ("UNHANDLED_PROTO", "DELIVERED_ARP")),
     (
         "ip",
         "IPv4 and IPv6 input",
@@ -81,11 +81,11 @@ FUNNEL: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 _STAGE_WORDS = {
     "ring": "arrival to the driver's buffer",
     "moderation": "buffer to interrupt handler",
-    "poll": "until the driver's poll took it",
+    "poll": "interrupt handler to the driver's poll",
     "gro": "held by GRO",
-    "backlog": "on the way to another CPU",
-    "reorder": "out of order, or a fragment, until the rest was there",
-    "socket": "in the socket until it was read",
+    "backlog": "in the backlog of another CPU (RPS)",
+    "reorder": "waiting for missing segments or fragments",
+    "socket": "in the socket's queue until read()",
     "total": "last bit on the wire to read()",
 }
 _BAR = 32
@@ -93,17 +93,17 @@ _FLOWS_SHOWN = 10
 
 
 def tx_fate_text(name: str) -> str:
-    """The line of text for a fate of what was sent."""
+    """Return the line of text for a fate of a sent frame."""
     return bytes(ffi.string(lib.tx_fate_text(TX_FATES.index(name)))).decode()
 
 
 def fate_text(name: str) -> str:
-    """One line about a fate."""
+    """Return the line of text for a fate of a received frame."""
     return bytes(ffi.string(lib.fate_text(FATES.index(name)))).decode()
 
 
 def duration(ns: float) -> str:
-    """Three digits and a unit."""
+    """Format a time in ns with three digits and a unit."""
     for unit, scale in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
         if ns >= 0.9995 * scale:  # 999.9 ms is shown as 1 s
             return f"{ns / scale:.3g} {unit}"
@@ -111,7 +111,7 @@ def duration(ns: float) -> str:
 
 
 def size(n: float) -> str:
-    """Bytes with a decimal unit."""
+    """Format bytes with a decimal unit."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if n >= scale:
             return f"{n / scale:.1f} {unit}"
@@ -119,7 +119,7 @@ def size(n: float) -> str:
 
 
 def _bar(part: int, whole: int) -> str:
-    """Bars are for lengths: one that lost a frame must not look full, one that has a frame must not look empty."""
+    """Draw a bar. It looks full only if no frame is lost, and empty only if no frame is left."""
     eighths = round(part / whole * _BAR * 8) if whole else 0
     if part:
         eighths = min(max(eighths, 1), _BAR * 8 - (part < whole))
@@ -196,7 +196,7 @@ _CPU_COLUMNS = {
 
 
 def _counters(console: Console, what: str, columns: dict[str, str], rows: dict[str, dict[str, Any]]) -> None:
-    """A table of counters: headings to keys, row names to facts; a CPU's ends with how busy it was."""
+    """Print a table of counters. ``columns``: heading -> key; ``rows``: name -> facts. Rows of CPUs show the load."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
@@ -227,30 +227,30 @@ def _latency(console: Console, f: dict[str, Any]) -> None:
 
 
 def _rfs(console: Console, rfs: dict[str, Any]) -> None:
-    """Where readers drew their flows."""
+    """Print how often RFS steered packets to the CPUs of their readers."""
     console.print(
-        f"[bold]RFS[/] {rfs['steered']:,} packets to their readers' CPUs; a flow was moved {rfs['moved']:,} times, "
-        f"and {rfs['waited']:,} packets had to follow those before them"
+        f"[bold]RFS[/] {rfs['steered']:,} packets steered to their readers' CPUs; flows moved to another CPU "
+        f"{_count(rfs['moved'], 'time')}; {_count(rfs['waited'], 'packet')} stayed on the old CPU to keep the order"
     )
     arfs = rfs["arfs"]
     if arfs["added"]:
         console.print(
-            f"  by the card's filters {arfs['hits']:,} frames; {arfs['added']:,} added, {arfs['expired']:,} expired"
+            f"  aRFS filters of the card: {arfs['hits']:,} hits; {arfs['added']:,} added, {arfs['expired']:,} expired"
         )
 
 
 def _limits(console: Console, f: dict[str, Any]) -> None:
-    """Those that bound; what raised interrupts stands beside them already."""
+    """Print the limits that were reached. The line about interrupts already covers rx-usecs and rx-frames."""
     bound = [x for x in f["limits"] if x["bound"] and x["knob"] not in ("rx-usecs", "rx-frames")]
     if not bound:
         return
     words = ", ".join(f"{x['knob']} {x['bound']:,}" + f" ({x['lost']:,} lost)" * bool(x["lost"]) for x in bound)
-    more = ": vnic why says which one it was" if any(x["lost"] for x in bound) else ""
-    console.print(f"[bold]limits[/] that bound, times: {words}{more}")
+    more = ": vnic why names the cause" if any(x["lost"] for x in bound) else ""
+    console.print(f"[bold]limits[/] reached, times: {words}{more}")
 
 
 def _asked(config: dict[str, Any]) -> str:
-    """The moderation that was set, in words."""
+    """Return the configured moderation in words."""
     if config["adaptive-rx"]:
         return "adaptive"
     usecs, frames = config["rx-usecs"], config["rx-frames"]
@@ -259,17 +259,17 @@ def _asked(config: dict[str, Any]) -> str:
 
 
 def _gro(console: Console, gro: dict[str, Any]) -> None:
-    """How much was merged, what that lost, why the holds ended, and the busiest flows if accounts were kept."""
+    """Print what GRO merged, what merging lost, why the holds ended, and the busiest flows if flows were counted."""
     from rich.table import Table
 
     console.print(
-        f"[bold]GRO[/] {gro['frames_per_skb']:.2f} frames an skb: {gro['merged']:,} merged into {gro['held']:,} "
-        f"held, {gro['normal']:,} passed at once"
+        f"[bold]GRO[/] {gro['frames_per_skb']:.2f} frames per skb: {gro['merged']:,} merged into {gro['held']:,} "
+        f"held ones, {gro['normal']:,} passed at once"
     )
     if gro["merged"]:
         console.print(
-            f"  lost by that: {gro['merged']:,} boundaries and times of arrival, {gro['lost_ids']:,} IP ids, "
-            f"which segment had PSH {gro['lost_psh']:,} times"
+            f"  lost by merging: {gro['merged']:,} segment boundaries and arrival times, {gro['lost_ids']:,} IP ids, "
+            f"{gro['lost_psh']:,} PSH positions"
         )
     for reason, n in sorted(gro["ended"].items(), key=lambda item: -item[1]):
         console.print(f"  {n:>9,} holds ended: [dim]{end_text(reason)}[/]")
@@ -285,13 +285,13 @@ def _gro(console: Console, gro: dict[str, Any]) -> None:
         table.add_row(name, *counts, duration(f["spread_max_ns"]), f"[dim]{end_text(often) if often else ''}[/]")
     console.print(table)
     if len(gro["flows"]) > _FLOWS_SHOWN:
-        console.print(f"  [dim]and {len(gro['flows']) - _FLOWS_SHOWN:,} flows more: --json has them[/]")
+        console.print(f"  [dim]and {len(gro['flows']) - _FLOWS_SHOWN:,} more flows: see --json[/]")
 
 
 def _sent(console: Console, tx: dict[str, Any]) -> None:
-    """What the host sent, and what became of it."""
+    """Print what the host sent, and the fates of the frames that did not reach the wire."""
     fates, known = tx["fates"], len(tx["neighbours"])
-    console.print(f"[bold]sent[/] {fates.get('TX_SENT', 0):,} frames, to {known} neighbour{'s' * (known != 1)}")
+    console.print(f"[bold]sent[/] {_count(fates.get('TX_SENT', 0), 'frame')} to {_count(known, 'neighbour')}")
     for name, n in sorted(fates.items(), key=lambda item: -item[1]):
         if name != "TX_SENT":
             console.print(f"  [yellow]{n:>9,}[/] {name}  [dim]{tx_fate_text(name)}[/]")
@@ -302,39 +302,50 @@ def _input(console: Console, f: dict[str, Any]) -> None:
 
     i = f["input"]
     name = escape(visible(", ".join(i["files"]) if "files" in i else i["device"]))
-    spans = duration(i["duration_ns"]) if "device" in i else f"{duration(i['duration_ns'])} as captured"
-    console.print(
-        f"[bold]{name}[/]  {i['frames']:,} frames, {size(i['bytes'])}, {spans}, {duration(f['elapsed_ns'])} here"
+    times = (
+        f"received for {duration(i['duration_ns'])}, host up for {duration(f['elapsed_ns'])}"
+        if "device" in i
+        else f"captured over {duration(i['duration_ns'])}, replayed in {duration(f['elapsed_ns'])}"
     )
+    console.print(f"[bold]{name}[/]  {_count(i['frames'], 'frame')}, {size(i['bytes'])}, {times}")
     if len(lanes := i.get("lanes", ())) > 1:
         counts = ", ".join(f"{lane['frames']:,}" for lane in lanes)
-        console.print(f"  [dim]frames by queue of the TAP: {counts}[/]")
+        console.print(f"  [dim]frames per queue of the TAP device: {counts}[/]")
     if lent := i.get("lent_bursts"):
-        console.print(f"  [dim]bursts of {lib.BURST} that CPUs with nothing to do worked off for the card: {lent:,}[/]")
-    remarks = [
-        (i.get("cut"), "cut by the capture's snap length: offered as captured"),
-        (i.get("csum_completed"), "that the card took had left their checksum to the sender's: completed"),
-        (i.get("ip_csum_completed"), "had left their IPv4 header checksum to the sender's card: completed"),
-        (i.get("length_completed"), "had left their IP length to the sender's card: completed"),
-        (
-            i.get("gso_frames"),
-            f"longer than any wire carries (TSO, GRO): cut into {i.get('gso_segments', 0):,}, --capture-mtu",
-        ),
-        (i.get("fcs_stripped"), "with a frame check sequence, which a card keeps to itself: taken off"),
-        (i.get("link_errors"), "damaged on the wire, as the capture says: offered as captured"),
-        (
-            i.get("oversize"),
-            "longer than 1518 bytes, and offered so: jumbo frames, two tags, or never on a wire like this",
-        ),
-        (i.get("time_backwards"), "stamped earlier than the one before: clamped"),
-        (i.get("kernel_drops"), "lost in the kernel's queue before the card: its thread had no processor in time"),
-        (i.get("skipped"), f"not Ethernet (link type {i.get('skipped_linktype')}): skipped"),
-    ]
-    for n, text in remarks:
+        console.print(f"  [dim]bursts of {lib.BURST} that idle CPUs processed for the card: {lent:,}[/]")
+    for n, text in _remarks(i):
         if n:
-            console.print(f"  [yellow]{n:,}[/] {text}")
+            console.print(f"  [yellow]{n:,}[/] {'frame' if n == 1 else 'frames'} {text}")
     if i.get("error"):
         console.print(f"  [red]the input ended early: {escape(visible(i['error']))}[/]")
+
+
+def _count(n: int, noun: str) -> str:
+    """Return the number with its noun: 1 frame, 2,000 frames."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+def _remarks(i: dict[str, Any]) -> list[tuple[int | None, str]]:
+    """Return (frames, what is special about them), one for each kind of frame that the reader should know of."""
+    return [
+        (i.get("cut"), "cut by the capture's snap length: offered as captured"),
+        (i.get("csum_completed"), "accepted with the checksum left to the sender's card: completed"),
+        (i.get("ip_csum_completed"), "with the IPv4 header checksum left to the sender's card: completed"),
+        (i.get("length_completed"), "with the IP length left to the sender's card: completed"),
+        (
+            i.get("gso_frames"),
+            f"longer than the wire carries (TSO, GRO): cut into {i.get('gso_segments', 0):,}, see --capture-mtu",
+        ),
+        (i.get("fcs_stripped"), "with a frame check sequence, which a card does not deliver: stripped"),
+        (i.get("link_errors"), "marked as damaged by the capture: offered as captured"),
+        (
+            i.get("oversize"),
+            "longer than 1518 bytes (jumbo, double-tagged, or never on a wire like this): offered as captured",
+        ),
+        (i.get("time_backwards"), "with a timestamp before the previous one: clamped to it"),
+        (i.get("kernel_drops"), "dropped by the kernel's TAP queue: the card's thread got no processor in time"),
+        (i.get("skipped"), f"that are not Ethernet (link type {i.get('skipped_linktype')}): skipped"),
+    ]
 
 
 def show(console: Console, f: dict[str, Any]) -> None:
@@ -350,8 +361,8 @@ def show(console: Console, f: dict[str, Any]) -> None:
     if irq["interrupts"]:
         console.print(
             f"\n[bold]interrupts[/] {irq['interrupts']:,}, {irq['frames_per_interrupt']:.1f} frames each, "
-            f"moderation mean {duration(irq['moderation_delay_ns_mean'])}, at most "
-            f"{duration(irq['moderation_delay_ns_max'])} ({_asked(f['config'])} asked for), "
+            f"moderation delay mean {duration(irq['moderation_delay_ns_mean'])}, max "
+            f"{duration(irq['moderation_delay_ns_max'])} (configured: {_asked(f['config'])}), "
             f"IPIs {irq['ipis']:,}"
         )
     else:
@@ -369,7 +380,8 @@ def show(console: Console, f: dict[str, Any]) -> None:
             f"[bold]capture[/] {capture['packets']:,} packets, {capture['drops']:,} missing, {capture['late']:,} late"
         )
     if limited := sum(c["flow_limit_count"] for c in f["cpus"]):
-        console.print(f"[bold]flow limit[/] {limited:,} packets of flows that had more than half of a CPU's last 128")
+        packets = _count(limited, "packet")
+        console.print(f"[bold]flow limit[/] {packets} dropped: the flow was more than half of a CPU's last 128 packets")
     _limits(console, f)
     console.print()
     _latency(console, f)

@@ -1,4 +1,4 @@
-"""``vnic send``: frames of a capture onto a wire at their times, into a TAP or out of an interface."""
+"""Send a capture's frames at their times (``vnic send``), into a TAP device or out of an interface."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 SCHEMA = "vnic.send/1"
 _SLICE_NS = 100_000_000
-_LEAD_NS = 1_000_000  # from the plan's beginning to the first frame: so that it is not late already
+_LEAD_NS = 1_000_000  # from now to the first frame's due time, so that the first frame is not late
 _FOREVER = 2**64 - 1
 _MOST = 1 << 62
 LONG_GAP_NS = 5_000_000_000
-"""Whoever waits longer for a frame is told."""
+"""A longer wait for a frame is announced."""
 _ETHERNET, _LOOPBACK = 1, 772  # ARPHRD_*
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast: what is asked for, as C wants it, and in words."""
+    """The requested pace, for C and in words."""
 
     c: int
     rate: int
@@ -43,11 +43,11 @@ class Pace:
 
 
 def pace(*, speed: Any = None, pps: float | None = None, mbps: float | None = None, topspeed: bool = False) -> Pace:
-    """One of them, or none: as recorded. ConfigError: several, or a rate that can be none."""
+    """Return the pace for one of these, or as recorded for none. ConfigError: several, or a rate out of range."""
     given = [name for name, value in (("speed", speed), ("pps", pps), ("mbps", mbps)) if value is not None]
     given += ["topspeed"] if topspeed else []
     if len(given) > 1:
-        raise ConfigError(f"--{given[0]} and --{given[1]}: only one of them can say how fast")
+        raise ConfigError(f"--{given[0]} and --{given[1]}: give only one pace")
     if pps is not None:
         return Pace(lib.PACE_PPS, _rate("pps", pps, 0.001, 1e9, 1000), f"{pps:g} frames a second")
     if mbps is not None:
@@ -57,7 +57,7 @@ def pace(*, speed: Any = None, pps: float | None = None, mbps: float | None = No
     except ValueError as e:
         raise ConfigError(f"speed={speed}: {e}") from None
     if factor is None:
-        return Pace(lib.PACE_TOPSPEED, 1, "as fast as it goes")
+        return Pace(lib.PACE_TOPSPEED, 1, "as fast as possible")
     words = "as recorded" if factor == 1 else f"{factor:g} times as fast as recorded"
     return Pace(lib.PACE_RECORDED, max(1, round(factor * 1_000_000)), words)
 
@@ -81,7 +81,7 @@ def _refuse(name: str, value: float | None, low: float, high: float, kind: tuple
 
 
 class Target(Protocol):
-    """Where frames go: a file descriptor, and what is known of the interface."""
+    """The destination of the frames: a file descriptor, and the interface's properties."""
 
     name: str
     mtu: int
@@ -89,14 +89,14 @@ class Target(Protocol):
     fd: int
 
     def dropped(self) -> int | None:
-        """Frames that the interface has lost since we came, whoever sent them; None: it is gone."""
+        """Return the frames that the interface dropped since this object exists, of any sender; None: it is gone."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the descriptors."""
 
 
 class IntoTap:
-    """A TAP's file descriptor: what is written is what the interface receives, as if it came by a cable."""
+    """A TAP's file descriptor: the kernel's interface receives the written frames, as if from a cable."""
 
     to = int(lib.SEND_TAP)
 
@@ -106,20 +106,20 @@ class IntoTap:
         except TapError as e:
             if "another process is attached" not in str(e):
                 raise
-            raise TapError(f"{e}; to send out of the kernel's side of it, use --dev {name}") from e
+            raise TapError(f"{e}; to send to that process from the kernel's side, use --dev {name}") from e
         self.name, self.mtu, self.fd = name, self._wire.mtu, self._wire.fds[0]
 
     def dropped(self) -> int | None:
-        """What is written is received, or refused."""
+        """Return 0: the kernel receives each frame or refuses the write."""
         return 0
 
     def close(self) -> None:
-        """A TAP that was made here is gone with that."""
+        """Detach; a TAP created here disappears."""
         self._wire.close()
 
 
 class OutOfDev:
-    """A packet socket: frames leave by the interface, as the kernel's own do. A TAP gives them to who is attached."""
+    """A packet socket: frames leave by the interface like the kernel's; a TAP hands them to the attached process."""
 
     to = int(lib.SEND_DEV)
 
@@ -140,7 +140,7 @@ class OutOfDev:
         if link is None:
             raise TapError(f"there is no interface {self.name}")
         if link.up and not link.carrier:
-            raise TapError(f"{self.name} has no carrier, so the kernel would drop all of it: is nobody attached?")
+            raise TapError(f"{self.name} has no carrier, so the kernel would drop every frame: attach a process first")
         try:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             self._socket.bind((self.name, 0))
@@ -154,7 +154,7 @@ class OutOfDev:
         self._before = link.tx_dropped
 
     def dropped(self) -> int | None:
-        """By its queue, that nobody reads fast enough."""
+        """Return the frames dropped by the interface's queue, because its reader is too slow; None: it is gone."""
         link = self._links.find(self.name) if self._links else None
         return None if link is None else link.tx_dropped - self._before
 
@@ -167,9 +167,9 @@ class OutOfDev:
 
 
 def _why(name: str, why: int | None) -> str:
-    """The sentence for an errno of sending."""
+    """Return the sentence for an errno of sending."""
     if why in (errno.EIO, errno.ENETDOWN):
-        return f"{name} is down: 'ip link set {name} up'"
+        return f"{name} is down: run 'ip link set {name} up'"
     if why in (errno.EBADFD, errno.ENXIO, errno.ENODEV):
         return f"{name} is gone: it was deleted"
     return f"{name}: {os.strerror(why or 0)}"
@@ -179,7 +179,7 @@ def _why(name: str, why: int | None) -> str:
 
 
 class Sender:
-    """A file, where it goes to, and the plan; :meth:`run` does it."""
+    """A file, its destination and its schedule; :meth:`run` sends it."""
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ class Sender:
         self.how, self.target = how, target
         self.stopped = False
         self.wire = CaptureWire([path])
-        self._map = ffi.from_buffer(self.wire.mapped)  # has to outlive the frames
+        self._map = ffi.from_buffer(self.wire.mapped)  # must outlive the frames
         self.c = ffi.new("struct sender *")
         c = self.c
         c.pcap, c.map, c.map_size = self.wire.pcap, self._map, len(self._map)
@@ -211,7 +211,7 @@ class Sender:
         progress: Callable[[int, int], None] | None = None,
         waiting: Callable[[int], None] | None = None,
     ) -> None:
-        """Until all is sent, or ``stopped``. In slices of 0.1 s, so that Ctrl-C comes through.
+        """Send until the file ends or ``stopped`` is set, in slices of 0.1 s so that Ctrl-C works.
 
         OSError: the interface refuses.
         """
@@ -230,7 +230,7 @@ class Sender:
             raise OSError(-rc, _why(self.target.name, -rc))
 
     def rates(self) -> dict[str, dict[str, float] | None]:
-        """From the first frame to the last: frames and Mb a second, as asked for and as it was."""
+        """Return frames and Mb per second from the first frame to the last, as asked and as reached."""
         c = self.c
         asked = None if c.schedule.pace == lib.PACE_TOPSPEED else int(c.last_due_ns - c.first_due_ns)
         return {"asked": self._rate(asked), "reached": self._rate(int(c.last_sent_ns - c.first_sent_ns))}
@@ -242,14 +242,14 @@ class Sender:
 
 @contextlib.contextmanager
 def _signals(sender: Sender) -> Iterator[None]:
-    """SIGINT and SIGTERM: the first ends the sending, and it is reported; the second is a KeyboardInterrupt."""
+    """Handle SIGINT and SIGTERM: the first ends the run with a report, the second raises KeyboardInterrupt."""
 
     def handle(*_: object) -> None:
         if sender.stopped:
             raise KeyboardInterrupt
         sender.stopped = True
 
-    # SIGINT too: a shell starts its background jobs with it ignored, and Python leaves it so
+    # SIGINT too: a shell starts background jobs with SIGINT ignored, and Python keeps it ignored
     previous = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -259,7 +259,7 @@ def _signals(sender: Sender) -> Iterator[None]:
 
 
 def octaves(histogram: Any) -> list[dict[str, int]]:
-    """A histogram of C's in powers of two: from (ns), below (ns), frames. Empty ones between others are in it."""
+    """Fold a histogram of the data plane into powers of two (from ns, below ns, frames), with empty ones in between."""
     counts: dict[int, int] = {}
     for b, n in enumerate(histogram.bucket[0 : lib.LAT_BUCKETS]):
         if n:
@@ -270,7 +270,7 @@ def octaves(histogram: Any) -> list[dict[str, int]]:
 
 
 def facts(sender: Sender) -> dict[str, Any]:
-    """What was asked for and what came about; times in ns, rates a second."""
+    """Return the facts of the run: what was asked and what was reached; times in ns, rates per second."""
     c, wire = sender.c, sender.wire
     h = ffi.addressof(c.gap_error)
     return {
@@ -330,32 +330,32 @@ def send(
     waiting: Callable[[int], None] | None = None,
     command: bool = False,
 ) -> dict[str, Any]:
-    """Send a capture's frames. Return: the run's facts (as ``vnic send --json``), also when it ended early.
+    """Send a capture's frames. Return the run's facts (as ``vnic send --json``), also if it ended early.
 
     Args:
         path: pcap or pcapng file; ``-`` is standard input.
-        tap: TAP to write into: its interface receives them. It is made if it is missing.
-        dev: or the interface to send out of.
-        netns: network namespace it is in, by name or path.
+        tap: TAP to write into; the kernel receives the frames. It is created if it does not exist.
+        dev: interface to send out of, instead of ``tap``.
+        netns: network namespace of the interface, by name or path.
         how: see :func:`pace`; None: as recorded.
-        loop: so many times; 0: until it is interrupted, or one of the following ends it.
-        limit: frames to send at most.
-        duration: seconds of the plan: what is due later is not sent.
-        maxsleep: longest gap between two frames, milliseconds (tcpreplay's word and unit): what comes behind a longer
-            one is due as much earlier. Of any pace, and from pass to pass.
-        drop: what finds the kernel's queue full is lost, instead of being late.
-        progress: called every 0.1 s with frames sent and ns since the beginning.
-        waiting: called with ns, once for each gap of the plan that is longer than 5 s.
-        command: the process is this run's alone, and this its main thread: privileges are dropped when all is open, and
-            SIGINT and SIGTERM end it.
+        loop: passes over the file; 0: until interrupted, or until one of the next two ends the run.
+        limit: most frames to send.
+        duration: seconds; frames due later are not sent.
+        maxsleep: longest gap between two frames in milliseconds (tcpreplay's word and unit). A longer gap is
+            shortened, and all later frames are due earlier; this holds for every pace, and between passes.
+        drop: drop frames while the kernel's queue is full, instead of sending them late.
+        progress: called every 0.1 s with the frames sent and the ns since the start.
+        waiting: called with ns, once for each gap longer than 5 s.
+        command: the process does nothing else, and this is its main thread: drop privileges when all is open, and let
+            SIGINT and SIGTERM end the run.
 
     Raises:
-        ConfigError: no interface, or two; a number that can be none.
-        CaptureError: no capture file.
-        TapError: the interface cannot be used; the text says why and what mends it.
+        ConfigError: no interface, or two; a number out of range.
+        CaptureError: not a capture file.
+        TapError: the interface cannot be used; the text says why and how to fix it.
     """
     if (tap is None) == (dev is None):
-        raise ConfigError("say where to: --tap NAME (it receives the frames), or --dev NAME (it sends them)")
+        raise ConfigError("give either --tap NAME (its interface receives the frames) or --dev NAME (it sends them)")
     _refuse("loop", loop, 0, _MOST, (int,))
     _refuse("limit", limit, 1, _MOST, (int,))
     _refuse("duration", duration, 0, 1e9, (int, float))

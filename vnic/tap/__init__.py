@@ -1,1 +1,1 @@
-"""TAP devices: made, looked after, attached to."""
+"""TAP devices: create them, check them, attach to them. A packet tap, which sees packets pass, is another thing."""

@@ -1,4 +1,4 @@
-"""``vnic doctor``: what a live run needs, what is there, and the command that mends what is not."""
+"""Check for ``vnic doctor`` what a live run needs, and name the command that fixes each problem."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SCHEMA = "vnic.doctor/1"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing a live run needs, or that helps."""
+    """One thing that a live run needs or benefits from."""
 
     what: str
     state: Literal["good", "hint", "missing"]
-    """``hint``: a run works without."""
+    """``hint``: a run works without it."""
     text: str
     mend: str | None = None
-    """A command."""
+    """The command that fixes it."""
 
 
 def _check(what: str, text: str, mend: str | None = None, *, good: bool, needed: bool = True) -> Check:
@@ -40,15 +40,15 @@ def _check(what: str, text: str, mend: str | None = None, *, good: bool, needed:
 
 
 def _device() -> Check:
-    """The module and the device file, by trying."""
+    """Open the device file, which needs the kernel module too."""
     what = tun.DEVICE
     try:
         os.close(os.open(what, os.O_RDWR | os.O_CLOEXEC))
     except FileNotFoundError:
         if (Path("/sys/class/misc/tun")).exists():
             node = "sudo mkdir -p /dev/net && sudo mknod -m 0666 /dev/net/tun c 10 200"
-            return _check(what, "the kernel has TAPs, but the device file is missing", node, good=False)
-        return _check(what, "is missing: the module tun is not loaded", "sudo modprobe tun", good=False)
+            return _check(what, "the kernel supports TAPs, but the device file is missing", node, good=False)
+        return _check(what, "missing: the kernel module tun is not loaded", "sudo modprobe tun", good=False)
     except OSError as e:
         mode = f"mode {Path(what).stat().st_mode & 0o7777:04o}"
         mend = "sudo chmod 0666 /dev/net/tun" if isinstance(e, PermissionError) else "sudo modprobe tun"
@@ -58,13 +58,13 @@ def _device() -> Check:
 
 def _privilege(name: str | None, *, may: bool) -> Check:
     if may:
-        return _check("CAP_NET_ADMIN", "we have it: a TAP that is missing can be made", good=True)
-    text = f"{tun.me()} has it not, and needs none for a TAP that is set up"
+        return _check("CAP_NET_ADMIN", "present: vnic run can create a missing TAP", good=True)
+    text = f"{tun.me()} does not have it; a TAP made by vnic setup does not need it"
     return _check("CAP_NET_ADMIN", text, tun.setup_command(name or "vt0"), good=False, needed=False)
 
 
 def _belongs(tap: Tap) -> bool:
-    """The kernel's rule for who has no CAP_NET_ADMIN."""
+    """Apply the kernel's rule for a process without CAP_NET_ADMIN: may it attach?"""
     in_group = tap.group is None or tap.group in {os.getegid(), *os.getgroups()}
     return tap.owner in {None, os.geteuid()} and in_group
 
@@ -72,23 +72,23 @@ def _belongs(tap: Tap) -> bool:
 def _owner(tap: Tap, mend: str, *, may: bool) -> Check:
     whose = owner_text(tap.owner, tap.group)
     if tap.owner is None and tap.group is None:
-        return _check("owner", "nobody's: everybody here can attach to it", mend, good=False, needed=False)
+        return _check("owner", "none: every user of this machine can attach", mend, good=False, needed=False)
     if may or _belongs(tap):
-        return _check("owner", f"{whose}" + ("" if _belongs(tap) else ", and we have CAP_NET_ADMIN"), good=True)
-    return _check("owner", f"{whose}, not {tun.me()}: we cannot attach", mend, good=False)
+        return _check("owner", f"{whose}" + ("" if _belongs(tap) else ", and CAP_NET_ADMIN is present"), good=True)
+    return _check("owner", f"{whose}: {tun.me()} cannot attach", mend, good=False)
 
 
 def _attached(name: str, link: Link) -> Check:
     if not link.carrier:
-        return _check("attached", "nobody is: no carrier until a run attaches", good=True)
-    others = ", ".join(tun.attached_to(name)) or "a process we may not look at"
-    return _check("attached", f"carrier; in use by {others}: another run would be refused", good=False, needed=False)
+        return _check("attached", "no process: no carrier until a run attaches", good=True)
+    others = ", ".join(tun.attached_to(name)) or "a process of another user"
+    return _check("attached", f"carrier; in use by {others}: a second run cannot attach", good=False, needed=False)
 
 
 def _queues(tap: Tap, mend: str) -> Check:
     if tap.multi_queue:
-        return _check("multi_queue", f"yes, {tap.queues} attached: --tap-queues can be more than 1", good=True)
-    return _check("multi_queue", "no: one queue, so one lane", mend, good=False, needed=False)
+        return _check("multi_queue", f"yes, {tap.queues} attached: --tap-queues may exceed 1", good=True)
+    return _check("multi_queue", "no: --tap-queues must be 1", mend, good=False, needed=False)
 
 
 def _interface(name: str, netns: str | None, links: Links, *, may: bool) -> Iterator[Check]:
@@ -100,23 +100,25 @@ def _interface(name: str, netns: str | None, links: Links, *, may: bool) -> Iter
         yield _check(name, "does not exist", setup, good=False)
         return
     if link.tap is None or not link.tap.is_tap:
-        kind = "is no TAP" if link.tap is None else "is a TUN (IP packets), not a TAP (Ethernet frames)"
-        yield _check(name, f"{kind}: take another name", tun.setup_command("vt0", netns), good=False)
+        kind = "is not a TAP" if link.tap is None else "is a TUN (IP packets), not a TAP (Ethernet frames)"
+        yield _check(name, f"{kind}: use another name", tun.setup_command("vt0", netns), good=False)
         return
-    yield _check(name, "exists, and is a TAP", good=True)
+    yield _check(name, "exists and is a TAP", good=True)
     yield _owner(link.tap, setup, may=may)
-    text = "yes: it stays when nobody is attached" if link.tap.persistent else "no: it is gone when its process ends"
+    text = (
+        "yes: it remains when no process is attached" if link.tap.persistent else "no: it disappears with its process"
+    )
     yield _check("persistent", text, setup, good=link.tap.persistent, needed=False)
     yield _check("up", "yes" if link.up else "no: the kernel sends nothing", f"{ip}link set {quoted} up", good=link.up)
     yield _check("MTU", f"{link.mtu} bytes", good=True)
     yield _queues(link.tap, f"{tun.delete_command(name, netns)} && {setup}")
     yield _attached(name, link)
     addresses = links.addresses(link)
-    text = ", ".join(map(str, addresses)) or "none: what the kernel sends there needs a route, or a packet socket"
+    text = ", ".join(map(str, addresses)) or "none: without one the kernel sends here only by a route or packet socket"
     mend = f"{ip}addr add 10.0.0.1/24 dev {quoted}"
     yield _check("address of the kernel's side", text, mend, good=bool(addresses), needed=False)
     noisy = ipv6_enabled(name) and not any(a.version == 6 for a in addresses)
-    text = "the kernel speaks IPv6 there though it has no address: frames that nobody asked for" if noisy else "none"
+    text = "IPv6 is on without an address: the kernel sends unsolicited frames" if noisy else "none"
     mend = f"{run}sysctl -w net.ipv6.conf.{quoted.replace('.', '/')}.disable_ipv6=1"
     yield _check("IPv6 noise", text, mend, good=not noisy, needed=False)
 
@@ -138,21 +140,21 @@ def _libpcap() -> bool:
 
 def _helpers() -> Iterator[Check]:
     found = _libpcap()
-    text = "is there" if found else "is missing: scapy's BPF filters need it"
+    text = "found" if found else "missing: scapy's BPF filters need it"
     yield _check(
         "libpcap", text, _install("libpcap" if not shutil.which("apt") else "libpcap0.8"), good=found, needed=False
     )
     tshark = shutil.which("tshark")
-    text = tshark or "is missing: handy to read what --write saves"
+    text = tshark or "missing: it reads the captures that --write saves"
     yield _check("tshark", text, _install("tshark"), good=tshark is not None, needed=False)
 
 
 def doctor(name: str | None = None, *, netns: str | None = None) -> list[Check]:
-    """Look at what a live run needs.
+    """Check what a live run needs.
 
     Args:
-        name: TAP to look at, too.
-        netns: network namespace it is in, by name or path.
+        name: a TAP device to check as well.
+        netns: its network namespace, by name or path.
 
     Raises:
         ConfigError: no interface can have this name.
@@ -171,10 +173,10 @@ def doctor(name: str | None = None, *, netns: str | None = None) -> list[Check]:
 
 
 def facts(checks: list[Check]) -> dict[str, Any]:
-    """The JSON object."""
+    """Return the JSON object."""
     return {"schema": SCHEMA, "ok": is_well(checks), "checks": [asdict(c) for c in checks]}
 
 
 def is_well(checks: list[Check]) -> bool:
-    """Is nothing missing?"""
+    """Return whether nothing is missing."""
     return all(c.state != "missing" for c in checks)

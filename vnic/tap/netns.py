@@ -1,4 +1,4 @@
-"""Network namespaces: go into one for a moment. What was opened there belongs to it for ever."""
+"""Enter a network namespace for a moment. File descriptors opened inside belong to it from then on."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def _enter(fd: int, what: str) -> None:
     why = ctypes.get_errno()
     if why == errno.EPERM:
         raise TapError(f"{what}: not permitted: needs CAP_SYS_ADMIN, so run it as root")
-    raise TapError(f"{what}: {'that is none' if why == errno.EINVAL else os.strerror(why)}")
+    raise TapError(f"{what}: {'not a network namespace' if why == errno.EINVAL else os.strerror(why)}")
 
 
 @contextlib.contextmanager
 def inside(name: str | None) -> Iterator[None]:
-    """This thread is in the namespace ``name`` (as ``ip netns``, or a path); None: it stays where it is.
+    """Move this thread to the namespace ``name`` (as for ``ip netns``, or a path) inside the block; None: do nothing.
 
     Raises:
-        TapError: there is none of that name, or the kernel does not let us in.
+        TapError: there is no such namespace, or the kernel refuses.
     """
     if name is None:
         yield
@@ -43,17 +43,17 @@ def inside(name: str | None) -> Iterator[None]:
     try:
         there = open_regular(_NAMED / name)
     except PathError as e:
-        raise TapError(f"{what}: that is none") from e
+        raise TapError(f"{what}: not a network namespace") from e
     except OSError as e:
-        mend = f": make it with 'ip netns add {name}'" if e.errno == errno.ENOENT else ""
+        mend = f": create it with 'ip netns add {name}'" if e.errno == errno.ENOENT else ""
         raise TapError(f"{what}: {e.strerror}{mend}") from e
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         try:
-            _enter(there, what)  # in here: an exception of a signal handler may follow at once
+            _enter(there, what)  # inside the try: a signal handler may raise at once
             yield
         finally:
-            _enter(home, "the namespace we came from")
+            _enter(home, "the original network namespace")
     finally:
         os.close(home)
         os.close(there)

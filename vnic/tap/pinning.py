@@ -1,4 +1,4 @@
-"""Which real CPU each thread of a live host runs on (``--pin``)."""
+"""Choose the real CPU for each thread of a live host (``--pin``)."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ _CPU_MAX = 65535
 
 
 def parse_pin(text: str) -> list[int]:
-    """``2,3,4`` or ``auto``: all CPUs we may use. ConfigError: not a list of those."""
+    """Parse ``2,3,4``, or ``auto`` for all CPUs that this process may use. ConfigError: neither."""
     allowed = sorted(os.sched_getaffinity(0))
     if text.strip() == "auto":
         return allowed
     try:
         pin = [int(part) for part in text.split(",")]
     except ValueError as e:
-        raise ConfigError(f"pin {text}: must be auto, or CPU numbers with commas between them") from e
+        raise ConfigError(f"pin {text}: must be auto, or CPU numbers separated by commas") from e
     check_pin(pin)
     return pin
 
 
 def check_pin(pin: Sequence[int]) -> None:
-    """ConfigError: a CPU that is not there, or that we may not use."""
+    """Check a list of CPUs. ConfigError: one does not exist, or this process may not use it."""
     allowed = os.sched_getaffinity(0)
     if isinstance(pin, (str, bytes)) or not isinstance(pin, Sequence):
-        raise ConfigError(f"pin={pin!r}: must be numbers of CPUs")
+        raise ConfigError(f"pin={pin!r}: must be CPU numbers")
     if not pin:
         raise ConfigError("pin: no CPU named")
     for number in pin:
         cpu = whole("pin", number, 0, _CPU_MAX)
         if cpu not in allowed:
-            raise ConfigError(f"pin: CPU {cpu} is not there or not for us; we may use {sorted(allowed)}")
+            raise ConfigError(f"pin: CPU {cpu} does not exist or is not allowed; allowed are {sorted(allowed)}")
 
 
 def places(pin: Sequence[int], cpus: int) -> list[int]:
-    """The card's thread gets the first CPU for itself, the emulated CPUs get the others in turn."""
+    """Return a CPU for each thread: the first for the card's, the others in turn for the emulated CPUs'."""
     others = pin[1:] or pin
     return [pin[0], *(others[i % len(others)] for i in range(cpus))]

@@ -1,4 +1,4 @@
-"""Give up all privileges that the kernel can take back: a process that reads frames from anywhere needs none."""
+"""Drop all privileges: a process that reads frames from anywhere must hold none."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ CAP_NET_ADMIN = 12
 
 
 def effective() -> int:
-    """The capabilities this thread has now, as a bit mask."""
+    """Return this thread's effective capabilities as a bit mask."""
     status = Path("/proc/thread-self/status").read_text()
     return int(status.split("\nCapEff:")[1].split()[0], 16)
 
 
 def _prctl(libc: ctypes.CDLL, *args: int) -> int:
-    """Return: 0, or an errno."""
+    """Call prctl(). Return 0 or an errno."""
     rc = libc.prctl(*(ctypes.c_ulong(a) for a in (*args, *[0] * (5 - len(args)))))
     return ctypes.get_errno() if rc < 0 else 0
 
 
 def drop() -> None:
-    """All capabilities of this thread and of those it starts later are gone, and no exec() brings any back.
+    """Drop all capabilities of this thread and of the threads it starts later; no exec() regains any.
 
     Raises:
         VnicError: the kernel refused.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
-    for cap in range(last + 1):  # first: this needs CAP_SETPCAP, and who has not got that has no more to lose here
+    for cap in range(last + 1):  # first, because it needs CAP_SETPCAP; without that there is nothing to drop here
         if _prctl(libc, _PR_CAPBSET_DROP, cap) not in (0, errno.EPERM):
             break
-    _prctl(libc, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)  # EINVAL: a kernel without
+    _prctl(libc, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)  # EINVAL: the kernel has no ambient capabilities
     header = struct.pack("Ii", _VERSION_3, 0)
     if libc.capset(header, bytes(24)) < 0:
         raise VnicError(f"drop capabilities: {os.strerror(ctypes.get_errno())}")

@@ -1,4 +1,4 @@
-"""What the kernel says of an interface, and what it is asked to change: rtnetlink, and IPv6's switch in /proc/sys."""
+"""Read and change a kernel interface by rtnetlink, and switch its IPv6 in /proc/sys."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _LINK_LOCAL = 253  # scope
 
 @dataclass(frozen=True, slots=True)
 class Tap:
-    """The side of a TUN or TAP that its file descriptors see."""
+    """The properties of an interface that is a TUN or TAP device."""
 
     is_tap: bool
     """Ethernet frames; False: IP packets."""
     owner: int | None
     group: int | None
-    """Who may attach without CAP_NET_ADMIN: both have to fit where both are set; everybody where none is."""
+    """Who may attach without CAP_NET_ADMIN. If both are set, both must match; if neither is, every user may."""
     persistent: bool
     multi_queue: bool
     vnet_hdr: bool
     queues: int | None
-    """Attached now; None: not said, there is one at most."""
+    """Queues attached now; None: the kernel does not say, so at most one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +53,23 @@ class Link:
     index: int
     up: bool
     carrier: bool
-    """Somebody is attached."""
+    """A process is attached."""
     mtu: int
     """Bytes."""
     tx_dropped: int
-    """Frames the kernel could not queue for whoever is attached: what it sends is what a card receives."""
+    """Frames the kernel could not queue for the attached process; the kernel's transmit is the card's receive."""
     tap: Tap | None
-    """None: it is no TUN or TAP."""
+    """None: not a TUN or TAP."""
 
 
 def check_name(name: str) -> str:
-    """ConfigError if this cannot be an interface's name (dev_valid_name() of net/core/dev.c), or is a template of one.
+    """Check an interface's name (dev_valid_name() of net/core/dev.c). ConfigError: it cannot be one, or is a template.
 
-    Of ``x%d`` the kernel makes x0, or x1, and whoever asked looks for x%d. Bytes that are no UTF-8 could be a name, but
-    nobody could write it down.
+    From the template ``x%d`` the kernel makes x0 or x1, and a later search for x%d fails. Bytes that are not UTF-8 are
+    refused too: the kernel takes them, but a name should be printable.
     """
     if "%" in name:
-        raise ConfigError(f"{quoted(name)} is a template, of which the kernel makes a name: say the name itself")
+        raise ConfigError(f"{quoted(name)} is a template from which the kernel makes a name: give the name itself")
     size = len(name.encode("utf-8", "surrogatepass"))
     if not 0 < size < IFNAMSIZ or name in (".", "..") or _NO_NAME.search(name):
         raise ConfigError(f"{quoted(name)} cannot be an interface's name (1 to 15 characters)")
@@ -77,15 +77,15 @@ def check_name(name: str) -> str:
 
 
 def parse_address(text: str) -> Address:
-    """``ADDR/PREFIX``; without a prefix it is 24, IPv6: 64. ConfigError: it is none, or none of an interface.
+    """Parse ``ADDR/PREFIX``. ConfigError: not an address, or not one that an interface can have.
 
-    Everywhere: ``--ip`` of all commands, ``vnic.Host(ip=...)``, ``--host-ip``. For ``ip address add`` it is an address
-    alone, 32 or 128, and a host that has only such a one has no way to anybody.
+    Without a prefix it is 24, for IPv6 64: for ``--ip`` of all commands, ``vnic.Host(ip=...)`` and ``--host-ip``. In
+    ``ip address add`` it is 32 or 128, but a host with only such an address has no route to its neighbours.
     """
     try:
         net = ipaddress.ip_interface(text if isinstance(text, str) else "")
     except ValueError as e:
-        raise ConfigError(f"{quoted(text)} is not an address with a prefix, as 10.0.0.1/24 or fd00::1/64") from e
+        raise ConfigError(f"{quoted(text)} is not an address with a prefix, such as 10.0.0.1/24 or fd00::1/64") from e
     if "/" not in text:
         net = ipaddress.ip_interface(f"{text}/{24 if net.version == 4 else 64}")
     if isinstance(net, ipaddress.IPv6Interface):
@@ -94,26 +94,26 @@ def parse_address(text: str) -> Address:
 
 
 def _refuse_ipv6(net: ipaddress.IPv6Interface) -> None:
-    """What Linux refuses likewise (inet6_addr_add() of net/ipv6/addrconf.c), and what names an interface itself."""
+    """Refuse what Linux refuses (inet6_addr_add() of net/ipv6/addrconf.c), and an address with a scope."""
     if net.scope_id:
-        raise ConfigError(f"{net}: say it without the interface's name: it is the one we speak of")
+        raise ConfigError(f"{net}: must not name an interface")
     if net.ip.ipv4_mapped:
-        raise ConfigError(f"{net}: is an IPv4 address: {net.ip.ipv4_mapped}")
+        raise ConfigError(f"{net}: is an IPv4 address: write {net.ip.ipv4_mapped}")
     if net.ip.is_multicast or net.ip.is_unspecified or net.ip.is_loopback:
         raise ConfigError(f"{net}: cannot be the address of an interface")
 
 
 def parse_addresses(texts: Iterable[str] | str | None) -> list[Address]:
-    """One, several or none."""
+    """Parse one address, several or none."""
     return [parse_address(t) for t in ([texts] if isinstance(texts, str) else texts or ())]
 
 
 def refuse_mtu(mtu: int, addresses: Iterable[Address]) -> None:
-    """ConfigError: these addresses need a longer one. The kernel's word for that is "Invalid argument"."""
+    """Refuse an MTU that is too small for these addresses. The kernel would only say "Invalid argument"."""
     for address in addresses:
         least = IPV6_MIN_MTU if address.version == 6 else IPV4_MIN_MTU
         if mtu < least:
-            raise ConfigError(f"{address}: IPv{address.version} needs an MTU of {least} at least, not {mtu}")
+            raise ConfigError(f"{address}: IPv{address.version} needs an MTU of at least {least}, not {mtu}")
 
 
 def _tap(linkinfo: Any) -> Tap | None:
@@ -132,7 +132,7 @@ def _tap(linkinfo: Any) -> Tap | None:
 
 
 class Links:
-    """A netlink socket; it stays in the namespace it was opened in, and reading needs no privilege."""
+    """A netlink socket. It stays in the namespace in which it was opened; reading needs no privilege."""
 
     def __init__(self) -> None:
         from pyroute2 import IPRoute
@@ -150,7 +150,7 @@ class Links:
         self._ipr.close()
 
     def find(self, name: str) -> Link | None:
-        """The interface of that name; None: there is none."""
+        """Return the interface of that name, or None."""
         from pyroute2.netlink.exceptions import NetlinkError
 
         index = self._ipr.link_lookup(ifname=name)
@@ -169,7 +169,7 @@ class Links:
         )
 
     def addresses(self, link: Link) -> list[Address]:
-        """The kernel's own, without link-local ones."""
+        """Return the kernel's addresses on the interface, without link-local ones."""
         found = self._ipr.get_addr(index=link.index)
         return [
             ipaddress.ip_interface(f"{a.get_attr('IFA_LOCAL') or a.get_attr('IFA_ADDRESS')}/{a['prefixlen']}")
@@ -178,12 +178,12 @@ class Links:
         ]
 
     def remove_address(self, name: str, link: Link, address: Address) -> None:
-        """One less."""
+        """Remove an address from the interface."""
         with _refusals(f"take the address {address} from {name}"):
             self._ipr.addr("del", index=link.index, address=str(address.ip), prefixlen=address.network.prefixlen)
 
     def add_address(self, name: str, link: Link, address: Address) -> None:
-        """One more; an IPv6 one counts at once, without asking whether somebody else has it (nobody can)."""
+        """Add an address. An IPv6 one is usable at once: without duplicate detection, since vnic is the only peer."""
         flags = {"flags": _IFA_F_NODAD} if address.version == 6 else {}
         with _refusals(f"give {name} the address {address}"):
             self._ipr.addr(
@@ -191,12 +191,12 @@ class Links:
             )
 
     def set(self, name: str, link: Link, **what: Any) -> None:
-        """``state="up"``, ``mtu=1400``: what ``ip link set`` does."""
+        """Change the link as ``ip link set`` does: ``state="up"``, ``mtu=1400``."""
         with _refusals(f"set {name} {' '.join(f'{k} {v}' for k, v in what.items())}"):
             self._ipr.link("set", index=link.index, **what)
 
     def delete(self, name: str, link: Link) -> None:
-        """The interface is gone, whoever is attached."""
+        """Delete the interface, even while a process is attached."""
         with _refusals(f"delete {name}"):
             self._ipr.link("del", index=link.index)
 
@@ -217,14 +217,14 @@ def _ipv6_switch(name: str) -> Path:
 
 
 def ipv6_enabled(name: str) -> bool:
-    """Does the kernel speak IPv6 there: router solicitations, MLD reports, that nobody asked for?"""
+    """Return whether the kernel speaks IPv6 on the interface: router solicitations, MLD reports."""
     try:
         return _ipv6_switch(name).read_text().strip() == "0"
-    except OSError:  # a kernel without
+    except OSError:  # the kernel has no IPv6
         return False
 
 
 def set_ipv6(name: str, *, enabled: bool) -> None:
-    """Turn it on or off. OSError: not permitted, or /proc/sys is read-only here."""
+    """Turn IPv6 on or off. OSError: not permitted, or /proc/sys is read-only here."""
     if ipv6_enabled(name) != enabled:
         _ipv6_switch(name).write_text("0" if enabled else "1")

@@ -1,4 +1,4 @@
-"""``vnic setup``: a TAP that stays, made once by an administrator, for a user to attach to without privileges."""
+"""Create for ``vnic setup`` a persistent TAP device, so that a user can attach to it without privileges."""
 
 from __future__ import annotations
 
@@ -27,45 +27,45 @@ from vnic.tap.wire import LANES_MAX
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_ETH_DATA_LEN = 1500  # the MTU of a TAP that was made just now
+_ETH_DATA_LEN = 1500  # the MTU of a new TAP
 _FLAGS = tun.IFF_TAP | tun.IFF_NO_PI | tun.IFF_MULTI_QUEUE | tun.IFF_VNET_HDR
 
 
 _ID_MAX = (1 << 32) - 2
-"""Ids have 32 bits, and all ones is nobody (INVALID_UID): include/linux/uidgid.h."""
+"""Ids have 32 bits; all ones is INVALID_UID (include/linux/uidgid.h)."""
 
 
 def _id(what: str, name: str | None, find: Callable[[str], int]) -> int | None:
-    """The number of a user or a group, by name or number. ConfigError: there is none such."""
+    """Return the id of a user or group, given its name or id. ConfigError: it does not exist."""
     if name is None:
         return None
     if name.isascii() and name.isdecimal():
         if len(name) > len(str(_ID_MAX)) or int(name) > _ID_MAX:
-            raise ConfigError(f"{what} {said(name)}: an id is a number from 0 to {_ID_MAX}")
+            raise ConfigError(f"{what} {said(name)}: an id must be between 0 and {_ID_MAX}")
         return int(name)
     try:
         return find(name)
-    except (KeyError, ValueError) as e:  # ValueError: a zero byte, or no characters
+    except (KeyError, ValueError) as e:  # ValueError: a zero byte, or not text
         raise ConfigError(f"there is no {what} {said(name)}") from e
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing about the interface."""
+    """One property of the interface."""
 
     text: str
     changed: bool
-    """False: it was so already."""
+    """False: it was already set."""
 
 
 @dataclass(slots=True)
 class _Setup:
-    """The interface while it is set up, and what was done."""
+    """The interface during set-up, and the steps taken."""
 
     name: str
     links: Links
     undo: contextlib.ExitStack
-    """What puts back what was changed."""
+    """Restores what was changed."""
     steps: list[Step] = field(default_factory=list)
 
     def step(self, text: str, *, changed: bool) -> None:
@@ -74,11 +74,11 @@ class _Setup:
     def find(self) -> Link:
         link = self.links.find(self.name)
         if link is None:
-            raise TapError(f"{self.name} was deleted while it was set up")
+            raise TapError(f"{self.name} was deleted during set-up")
         return link
 
     def refuse_mtu(self, addresses: list[Address], mtu: int | None) -> None:
-        """ConfigError: what it has, or is to have, needs a longer one. Before anything is changed."""
+        """Refuse an MTU too small for the old or new addresses, before anything is changed."""
         link = self.links.find(self.name)
         there = [] if link is None else self.links.addresses(link)
         if mtu is None:
@@ -86,7 +86,7 @@ class _Setup:
         refuse_mtu(mtu, [*addresses, *there])
 
     def ours(self, user: int | None, group: int | None, queues: int) -> None:
-        """It exists, is persistent, and belongs to whom it should."""
+        """Create the TAP if it is missing, make it persistent, and set its owner."""
         link = self.links.find(self.name)
         made = link is None
         if link is not None:
@@ -96,12 +96,13 @@ class _Setup:
                 self.step(owner_text(tap.owner, tap.group), changed=False)
                 return
             if (user is None) > (tap.owner is None) or (group is None) > (tap.group is None):
-                raise TapError(  # the kernel has no way to unset one
+                raise TapError(  # the kernel cannot unset one
                     f"{self.name} is set up for {owner_text(tap.owner, tap.group)}: "
-                    f"'{tun.delete_command(self.name)}' first"
+                    f"first run '{tun.delete_command(self.name)}'"
                 )
             if tap.queues:
-                raise TapError(f"{self.name} is in use: {', '.join(tun.attached_to(self.name)) or 'end that first'}")
+                users = ", ".join(tun.attached_to(self.name)) or "end that process first"
+                raise TapError(f"{self.name} is in use: {users}")
         fds = tun.attach(self.name, _FLAGS, link=link, queues=queues)
         try:
             tun.set_owner(fds[0], self.name, user=user, group=group)
@@ -116,7 +117,7 @@ class _Setup:
         self.step(owner_text(user, group), changed=True)
 
     def _give_back(self, link: Link) -> None:
-        """To whom it belonged before."""
+        """Restore the previous owner."""
         tap = _must_fit(self.name, link)
         fds = tun.attach(self.name, _FLAGS, link=link)
         try:
@@ -125,7 +126,7 @@ class _Setup:
             tun.close_all(fds)
 
     def length(self, mtu: int | None) -> None:
-        """Its MTU; before IPv6 is looked at, which an interface has none of below its least one."""
+        """Set the MTU, before IPv6: an interface with an MTU below IPv6's minimum has no IPv6."""
         link = self.find()
         if mtu is None:
             return
@@ -135,7 +136,7 @@ class _Setup:
         self.step(f"MTU {mtu}", changed=changed)
 
     def quiet(self, addresses: list[Address]) -> None:
-        """IPv6 on only where there is an address of it; before the interface is up, or its first report is out."""
+        """Turn IPv6 on only for an IPv6 address, and before the interface is up, when the kernel sends a report."""
         wanted = any(a.version == 6 for a in [*addresses, *self.links.addresses(self.find())])
         changed = ipv6_enabled(self.name) != wanted
         if changed:
@@ -145,37 +146,38 @@ class _Setup:
         except OSError as e:
             raise TapError(f"turn IPv6 of {self.name} {'on' if wanted else 'off'}: {e.strerror}") from e
         self.step(
-            f"IPv6 is {'on' if ipv6_enabled(self.name) else 'off: no frames that nobody asked for'}", changed=changed
+            f"IPv6 is {'on' if ipv6_enabled(self.name) else 'off: the kernel sends no unsolicited frames'}",
+            changed=changed,
         )
 
     def reachable(self, addresses: list[Address]) -> None:
-        """Up, with the kernel's own addresses."""
+        """Add the addresses of the kernel's side, and bring the interface up."""
         link = self.find()
         for address in addresses:
             if changed := address not in self.links.addresses(link):
                 self.links.add_address(self.name, link, address)
                 self.undo.callback(self.links.remove_address, self.name, link, address)
-            self.step(f"the kernel's own address {address}", changed=changed)
+            self.step(f"address of the kernel's side {address}", changed=changed)
         if not link.up:
             self.links.set(self.name, link, state="up")
         self.step("up", changed=not link.up)
 
 
 def _must_fit(name: str, link: Link) -> Tap:
-    """TapError: an interface that vnic setup would not make like this, and cannot change."""
+    """Check an existing interface. TapError: it differs in a property that cannot be changed."""
     if link.tap is None or not link.tap.is_tap:
         raise TapError(
-            f"{name} exists and is {'no TAP' if link.tap is None else 'a TUN, not a TAP'}: take another name"
+            f"{name} exists and is {'not a TAP' if link.tap is None else 'a TUN, not a TAP'}: use another name"
         )
     if not link.tap.multi_queue:
         raise TapError(
-            f"{name} exists without multi_queue, which cannot be changed: '{tun.delete_command(name)}' first"
+            f"{name} exists without multi_queue, which cannot be changed: first run '{tun.delete_command(name)}'"
         )
     return link.tap
 
 
 def owner_text(user: int | None, group: int | None) -> str:
-    """Whom a TAP belongs to, in words."""
+    """Return the owner of a TAP in words."""
     names = []
     if user is not None:
         with contextlib.suppress(KeyError):
@@ -186,12 +188,12 @@ def owner_text(user: int | None, group: int | None) -> str:
             names.append(f"group {grp.getgrgid(group).gr_name}")
         except KeyError:
             names.append(f"group {group}")
-    return " in ".join(names) or "anybody"
+    return " in ".join(names) or "any user"
 
 
 @contextlib.contextmanager
 def _undone_if_it_fails(links: Links, name: str) -> Iterator[contextlib.ExitStack]:
-    """An interface that is new is not left behind half made; another is put back by what is yielded."""
+    """On an exception, delete a new interface, or restore an old one by the stack that is yielded."""
     before = links.find(name)
     with contextlib.ExitStack() as undo:
         try:
@@ -215,26 +217,24 @@ def setup(
     mtu: int | None = None,
     netns: str | None = None,
 ) -> list[Step]:
-    """Make a persistent TAP, or what is missing of it. Return: what was done, and what was so already.
+    """Create a persistent TAP, or change an existing one to fit. Return the steps, done or already done.
 
     Args:
         name: interface.
-        user: who may attach without CAP_NET_ADMIN, name or number.
-        group: likewise; with both, it takes that user, in that group.
-        queues: attach to so many at once while it is made, so that a refusal comes now.
-        host_ip: the kernel's own addresses on it, with prefix.
-        mtu: bytes; None: as it is (1500 when made).
+        user: user who may attach without CAP_NET_ADMIN, name or id.
+        group: group that may attach; if both are given, both must match.
+        queues: attach to this many queues during set-up, so that a refusal shows now.
+        host_ip: addresses of the kernel's side, with prefix.
+        mtu: bytes; None: unchanged (1500 for a new TAP).
         netns: network namespace, by name or path.
 
     Raises:
-        ConfigError: a name, a user, or an address that can be none.
-        TapError: the kernel refused; the text says why and what mends it.
+        ConfigError: an invalid name, user or address.
+        TapError: the kernel refused; the text says why and how to fix it.
     """
     check_name(name)
     if user is None and group is None:
-        raise ConfigError(
-            "for whom? --user NAME or --group NAME: everybody could attach to a TAP that belongs to nobody"
-        )
+        raise ConfigError("needs --user NAME or --group NAME: every user could attach to a TAP without an owner")
     if not 1 <= queues <= LANES_MAX:
         raise ConfigError(f"queues={queues}: must be between 1 and {LANES_MAX}")
     addresses = parse_addresses(host_ip)
@@ -251,13 +251,13 @@ def setup(
 
 
 def delete(name: str, *, netns: str | None = None) -> list[Step]:
-    """Remove a TAP, whoever is attached. Return: what was done."""
+    """Delete a TAP, even while a process is attached. Return the steps."""
     check_name(name)
     with inside(netns), Links() as links:
         link = links.find(name)
         if link is None:
-            return [Step("there is none", changed=False)]
+            return [Step("does not exist", changed=False)]
         if link.tap is None:
-            raise TapError(f"{name} is no TAP: vnic does not delete it")
+            raise TapError(f"{name} is not a TAP: vnic does not delete it")
         links.delete(name, link)
         return [Step("deleted", changed=True)]

@@ -1,4 +1,4 @@
-"""/dev/net/tun: a file descriptor for each queue of a TAP. What the kernel refuses becomes a sentence."""
+"""Open queues of a TAP device through /dev/net/tun, and turn the kernel's refusals into sentences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEVICE = "/dev/net/tun"
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
 QUEUES_MAX = 256
-"""Of one TAP, in Linux."""
+"""Most queues of one TAP in Linux."""
 _TUNSETVNETHDRSZ, _TUNSETOFFLOAD = 0x400454D8, 0x400454D0
 _TUN_F_CSUM, _TUN_F_TSO4, _TUN_F_TSO6, _TUN_F_TSO_ECN, _TUN_F_USO4, _TUN_F_USO6 = 1, 2, 4, 8, 0x20, 0x40
 _VNET_HDR_LEN = 12
@@ -29,7 +29,7 @@ _TUNSETIFF, _TUNSETPERSIST, _TUNSETOWNER, _TUNSETGROUP = 0x400454CA, 0x400454CB,
 
 
 def me() -> str:
-    """The user this process runs as, for a command line."""
+    """Return the name of the user that this process runs as, or the uid."""
     uid = os.geteuid()
     try:
         return pwd.getpwuid(uid).pw_name
@@ -38,25 +38,25 @@ def me() -> str:
 
 
 def _setup(name: str, netns: str | None) -> str:
-    """The beginning of the command, with this program's path: sudo has a PATH of its own."""
+    """Begin the command with this program's path, because sudo has its own PATH."""
     program = Path(sys.argv[0])
     vnic = shlex.quote(str(program.absolute())) if program.name == "vnic" else "vnic"
     return f"sudo {vnic} setup {shlex.quote(name)}" + (f" --netns {shlex.quote(netns)}" if netns else "")
 
 
 def setup_command(name: str, netns: str | None = None) -> str:
-    """What an administrator types once, for the user who runs this, or who called sudo to."""
+    """Return the command that an administrator types once, for this user or the one who called sudo."""
     user = os.environ.get("SUDO_USER") if os.geteuid() == 0 else None
     return f"{_setup(name, netns)} --user {shlex.quote(user or me())}"
 
 
 def delete_command(name: str, netns: str | None = None) -> str:
-    """What has to come before, where something cannot be changed."""
+    """Return the command that deletes the TAP, for properties that cannot be changed."""
     return f"{_setup(name, netns)} --delete"
 
 
 def open_device() -> int:
-    """A file descriptor that is attached to nothing yet. TapError: none can be had."""
+    """Open a file descriptor that is not attached yet. TapError: the kernel refused."""
     try:
         return os.open(DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as e:
@@ -64,21 +64,21 @@ def open_device() -> int:
 
 
 def mend_device(why: int | None) -> str:
-    """What helps against this errno of open()."""
+    """Return what helps against this errno of open()."""
     return {
-        errno.ENOENT: "'sudo modprobe tun' (in a container: start it with --device /dev/net/tun)",
-        errno.ENODEV: "'sudo modprobe tun'",
-        errno.ENXIO: "'sudo modprobe tun'",
-        errno.EACCES: f"'sudo chmod 0666 {DEVICE}', or run as root",
-        errno.EPERM: "the container is not allowed to: start it with --device /dev/net/tun",
-    }.get(why or 0, "the kernel does not let us")
+        errno.ENOENT: "run 'sudo modprobe tun' (in a container: start it with --device /dev/net/tun)",
+        errno.ENODEV: "run 'sudo modprobe tun'",
+        errno.ENXIO: "run 'sudo modprobe tun'",
+        errno.EACCES: f"run 'sudo chmod 0666 {DEVICE}', or run vnic as root",
+        errno.EPERM: "the container has no access: start it with --device /dev/net/tun",
+    }.get(why or 0, "the kernel refused")
 
 
 def attached_to(name: str) -> list[str]:
-    """Processes that hold a queue of a TAP of this name, as far as /proc shows them to us: ``python3 (process 7)``."""
+    """Return the processes attached to a TAP of this name, if /proc shows their files: ``python3 (process 7)``."""
     found = []
     for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda p: int(p.name)):
-        with contextlib.suppress(OSError):  # another user's, or it ended just now
+        with contextlib.suppress(OSError):  # a process of another user, or it just ended
             if any(_holds(process, fd.name, name) for fd in (process / "fd").iterdir()):
                 found.append(f"{(process / 'comm').read_text().strip()} (process {process.name})")
     return found
@@ -97,22 +97,22 @@ def _who(name: str) -> str:
 
 
 def _refusal(name: str, link: Link | None, why: int | None) -> str:
-    """The sentence for an errno of TUNSETIFF."""
+    """Return the sentence for an errno of TUNSETIFF."""
     if why == errno.EPERM and link is None:
-        return f"it does not exist, and making it needs CAP_NET_ADMIN. Once: '{setup_command(name)}'"
+        return f"it does not exist, and creating it needs CAP_NET_ADMIN: once, run '{setup_command(name)}'"
     sentences = {
-        errno.EPERM: f"not permitted: it is somebody else's. Once: '{setup_command(name)}'",
+        errno.EPERM: f"not permitted: it belongs to another user: once, run '{setup_command(name)}'",
         errno.EBUSY: f"another process is attached to it{_who(name) if why == errno.EBUSY else ''}",
-        errno.EINVAL: "it exists with other settings (multi_queue), or is no TAP",
-        errno.E2BIG: f"no room for another queue: the kernel has {QUEUES_MAX} for a TAP",
-        errno.ENODEV: "it is gone, or the kernel has no TAPs: 'sudo modprobe tun'",
+        errno.EINVAL: "its multi_queue flag differs, or it is not a TAP",
+        errno.E2BIG: f"no room for another queue: the kernel allows {QUEUES_MAX} per TAP",
+        errno.ENODEV: "it is gone, or the kernel has no TAPs: run 'sudo modprobe tun'",
         errno.EBADFD: "it was deleted meanwhile",
     }
     return sentences.get(why or 0, os.strerror(why or 0))
 
 
 def attach(name: str, flags: int, *, link: Link | None, queues: int = 1) -> list[int]:
-    """Attach to so many queues of a TAP; it is made if ``link`` is None and we may. Return: their file descriptors.
+    """Attach to queues of a TAP; create it if ``link`` is None. Return a file descriptor for each queue.
 
     Raises:
         TapError: the kernel refused.
@@ -133,7 +133,7 @@ def attach(name: str, flags: int, *, link: Link | None, queues: int = 1) -> list
 
 
 def _offload(fd: int, name: str) -> None:
-    """Headers of 12 bytes, and the kernel may leave checksums and cutting to us: TCP's, and UDP's since Linux 6.2."""
+    """Set virtio headers of 12 bytes, and accept partial checksums and unsegmented TCP; UDP too since Linux 6.2."""
     tcp = _TUN_F_CSUM | _TUN_F_TSO4 | _TUN_F_TSO6 | _TUN_F_TSO_ECN
     fcntl.ioctl(fd, _TUNSETVNETHDRSZ, struct.pack("i", _VNET_HDR_LEN))
     try:
@@ -143,24 +143,24 @@ def _offload(fd: int, name: str) -> None:
 
 
 def close_all(fds: list[int]) -> None:
-    """Detach. The list is empty then."""
+    """Detach by closing all descriptors; empty the list."""
     while fds:
         os.close(fds.pop())
 
 
 def _set(fd: int, request: int, value: int, doing: str) -> None:
-    """``value``: 32 bits without a sign. ioctl() takes a C int, of which the kernel has the same bits."""
+    """Call ioctl(). ``value`` is an unsigned 32-bit number, passed as the C int with the same bits."""
     try:
         fcntl.ioctl(fd, request, value - (value >> 31 << 32))
     except OSError as e:
         why = "not permitted: needs CAP_NET_ADMIN" if e.errno == errno.EPERM else e.strerror
         if e.errno == errno.EINVAL and request in (_TUNSETOWNER, _TUNSETGROUP):
-            why = "there is no such id in our user namespace"
+            why = "the id does not exist in this user namespace"
         raise TapError(f"{doing}: {why}") from e
 
 
 def set_owner(fd: int, name: str, *, user: int | None, group: int | None) -> None:
-    """Who may attach without CAP_NET_ADMIN."""
+    """Set the user and group that may attach without CAP_NET_ADMIN."""
     if user is not None:
         _set(fd, _TUNSETOWNER, user, f"make user {user} the owner of {name}")
     if group is not None:
@@ -168,5 +168,5 @@ def set_owner(fd: int, name: str, *, user: int | None, group: int | None) -> Non
 
 
 def set_persistent(fd: int, name: str) -> None:
-    """It stays when nobody is attached."""
+    """Keep the TAP when no process is attached."""
     _set(fd, _TUNSETPERSIST, 1, f"make {name} persistent")

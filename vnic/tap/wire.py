@@ -1,4 +1,4 @@
-"""TAP devices: make or attach to one, hand its file descriptors to the card. The kernel's refusals become sentences."""
+"""The wire of a live host: attach to a TAP device, or create it, and give its file descriptors to the card."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ LANES_MAX = int(lib.TAP_LANES_MAX)
 
 
 def _tun_flags(link: Link | None, name: str, lanes: int, *, vnet_hdr: bool) -> int:
-    """What TUNSETIFF has to say to match an interface that exists: only MULTI_QUEUE must be the same."""
+    """Return the flags for TUNSETIFF. For an existing interface MULTI_QUEUE must match; the rest is free."""
     flags = tun.IFF_TAP | tun.IFF_NO_PI | (tun.IFF_VNET_HDR if vnet_hdr else 0)
     if link is None:
         return flags | (tun.IFF_MULTI_QUEUE if lanes > 1 else 0)
     if link.tap is None:
-        raise TapError(f"{name} exists and is no TAP")
+        raise TapError(f"{name} exists and is not a TAP")
     if not link.tap.is_tap:
         raise TapError(f"{name} is a TUN (IP packets), not a TAP (Ethernet frames)")
     return flags | (tun.IFF_MULTI_QUEUE if link.tap.multi_queue else 0)
 
 
 def _refuse_sharing(link: Link | None, name: str, lanes: int, *, ours: int = 0) -> None:
-    """A queue more than the device has; or others attached: with multi_queue the kernel would give us half of it."""
+    """Refuse more queues than the device has, and a device in use: with multi_queue the frames would be divided."""
     if link is None or link.tap is None:
         return
     if lanes > 1 and not link.tap.multi_queue:
         raise TapError(
-            f"{name} was made without multi_queue, so it has one queue, not {lanes}: "
-            f"'{tun.delete_command(name)}', then '{tun.setup_command(name)}'"
+            f"{name} was created without multi_queue, so it has one queue, not {lanes}: "
+            f"run '{tun.delete_command(name)}', then '{tun.setup_command(name)}'"
         )
     if (link.tap.queues or 0) > ours:
         others = tun.attached_to(name)
@@ -52,19 +52,19 @@ def _refuse_sharing(link: Link | None, name: str, lanes: int, *, ours: int = 0) 
 
 
 class TapWire(Wire):
-    """The wire of a live host: a TAP interface, made if it is missing (then it is gone when closed) and set up.
+    """The wire of a live host: a TAP device. If it does not exist, it is created, and disappears when closed.
 
     Args:
         name: interface, at most 15 characters.
-        host_ip: the kernel's own addresses on it, with prefix; one, or several.
-        netns: network namespace it is in, by name (``ip netns``) or path; None: ours.
-        lanes: queues of it to attach to, 1 to 16; more than one needs a multi_queue TAP.
-        vnet_hdr: let the kernel hand over and take partial checksums and frames of 64 KB (TSO, USO), cut at the wire.
-        fifo_bytes: the card's FIFO, so that there are slots for all frames it can hold.
+        host_ip: addresses of the kernel's side, with prefix; one, or several.
+        netns: its network namespace, by name (``ip netns``) or path; None: the caller's.
+        lanes: queues to attach to, 1 to 16; more than one needs a multi_queue TAP.
+        vnet_hdr: exchange partial checksums and frames of 64 KB (TSO, USO) with the kernel; the wire segments them.
+        fifo_bytes: size of the card's FIFO; the wire has slots for all frames that fit.
 
     Raises:
-        ConfigError: a name or an address that can be none.
-        TapError: the kernel refused; the text says why and what mends it.
+        ConfigError: an invalid name or address.
+        TapError: the kernel refused; the text says why and how to fix it.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class TapWire(Wire):
             self.name, _tun_flags(link, self.name, lanes, vnet_hdr=self._vnet_hdr), link=link, queues=lanes
         )
         link = self._there(links)
-        _refuse_sharing(link, self.name, lanes, ours=lanes)  # once more: somebody may have come when we did
+        _refuse_sharing(link, self.name, lanes, ours=lanes)  # again: another process may have attached meanwhile
         if self.made or any(a.version == 6 for a in addresses):
             self._quiet(addresses)
         refuse_mtu(link.mtu, addresses)
@@ -113,7 +113,7 @@ class TapWire(Wire):
         if self.made:
             links.set(self.name, link, state="up")
         self.mtu = link.mtu
-        self._counters = os.open("/proc/thread-self/net/dev", os.O_RDONLY | os.O_CLOEXEC)  # it stays this namespace's
+        self._counters = os.open("/proc/thread-self/net/dev", os.O_RDONLY | os.O_CLOEXEC)  # bound to this namespace
         self._dropped_before = self._dropped() or 0
 
     def _allocate(self, fifo_bytes: int) -> None:
@@ -130,11 +130,11 @@ class TapWire(Wire):
     def _there(self, links: Links) -> Link:
         link = links.find(self.name)
         if link is None:
-            raise TapError(f"{self.name} was deleted while we attached")
+            raise TapError(f"{self.name} was deleted while vnic attached")
         return link
 
     def _quiet(self, addresses: list[Address]) -> None:
-        """No IPv6 of the kernel's own, if nobody wants any. Where it cannot be turned off, it is only noise."""
+        """Turn the kernel's IPv6 off unless an address needs it. If that fails, the frames are only noise."""
         with contextlib.suppress(OSError):
             set_ipv6(self.name, enabled=any(a.version == 6 for a in addresses))
 
@@ -144,13 +144,13 @@ class TapWire(Wire):
         return tuple(self._fds)
 
     def kernel_drops(self) -> int | None:
-        """Frames lost in the kernel's own queue since this wire exists: the card never saw them. None: it is gone."""
+        """Return the frames that the kernel's queue dropped since this wire exists; None: the interface is gone."""
         self.c  # noqa: B018 - is it open?
         dropped = self._dropped()
         return None if dropped is None else dropped - self._dropped_before
 
     def _dropped(self) -> int | None:
-        """The column of /proc/net/dev; what the kernel sends is what a card receives."""
+        """Read the transmit drops in /proc/net/dev; the kernel's transmit is the card's receive."""
         text, size = b"", 1 << 16
         while part := os.pread(self._counters, size, len(text)):
             text += part
@@ -158,34 +158,34 @@ class TapWire(Wire):
         return next((int(row[1].split()[11]) for row in rows if row[0].strip() == self.name.encode()), None)
 
     def lane_facts(self) -> list[dict[str, int]]:
-        """For each lane: system calls that read, and the frames they brought."""
+        """Return for each lane its read system calls and the frames they read."""
         lanes = (self._tap.lane[i] for i in range(self._tap.nlanes))
         return [{"reads": int(lane.reads), "frames": int(lane.frames)} for lane in lanes]
 
     def vnet_facts(self) -> dict[str, int] | None:
-        """What virtio headers brought; None: there are none."""
+        """Return the counters of virtio headers; None: the wire uses none."""
         names = ("gso_frames", "gso_segments", "csum_filled", "bad_vnet")
         return {name: int(getattr(self._tap, name)) for name in names} if self._vnet_hdr else None
 
     def end_text(self) -> str | None:
-        """Why the wire ended, one sentence; None: it did not."""
+        """Return why the wire ended, one sentence; None: it did not."""
         why = -int(self.c.error)
         if not why:
             return None
         return f"{self.name} is gone ({'it was deleted' if why == errno.EBADFD else os.strerror(why)})"
 
     def refill(self, host: Host) -> None:
-        """A TAP never asks."""
+        """Do nothing: a TAP is read by the data plane."""
 
     def _in_child(self) -> None:
-        """A child's copies would keep the interface, and the queue that is not read."""
+        """Close the child's copies, which would keep the interface and an unread queue."""
         ring = lib.tap_uring_fd(self._struct.uring)
         if ring >= 0:
             os.close(ring)
         tun.close_all(self._fds)
 
     def _give_back(self) -> None:
-        """Detach; an interface that was made here is gone with that."""
+        """Detach; an interface created here disappears."""
         super()._give_back()
         tun.close_all(self._fds)
         fd, self._counters = self._counters, -1

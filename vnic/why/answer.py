@@ -1,6 +1,6 @@
-"""``vnic why``: the one answer. Where frames were lost, by which limit, how that is known, and what is enough.
+"""Answer ``vnic why``: where a run lost frames, by which limit, on what evidence, and which knob would be enough.
 
-:func:`why` reads the facts of a run; what it says would be enough is reckoned. :mod:`vnic.why.rerun` runs it.
+:func:`why` reads the facts of a run and estimates what would be enough. :mod:`vnic.why.rerun` verifies it by running.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from vnic.control.reply import Reply
 from vnic.counters.standing import sentences
 from vnic.errors import ConfigError
 from vnic.why.causes import THRIFTLESS, Cause, Dial, causes
-from vnic.why.facts import Facts
+from vnic.why.facts import ON_SCREEN, Facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 SCHEMA = "vnic.why/1"
 _STAGES = {
-    "ring": "the card: its DMA, and frames that wait for a buffer (fifo, rx-ring)",
-    "moderation": "the interrupt is held back",
+    "ring": "the card: DMA, and frames waiting for a buffer (fifo, rx-ring)",
+    "moderation": "the interrupt is deferred",
     "poll": "frames wait for their CPU's poll",
     "gro": "GRO holds packets to merge them",
     "backlog": "packets wait for another CPU (rps-cpus)",
-    "reorder": "the sender: what was missing came late",
+    "reorder": "the sender: missing data arrived late",
     "socket": "the reader",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A setting that was run."""
+    """Knobs with which the input was run again."""
 
     settings: Settings
     lost: int
@@ -47,35 +47,35 @@ class Answer:
 
     offered: int
     lost: dict[str, int]
-    """Fate -> frames, of those lost because of a limit, in the order of the path."""
+    """Fate -> frames lost by a limit, in the order of the path."""
     limit: str = ""
-    """The knob that bound; or what is too slow, if no setting of a knob is enough."""
+    """The knob that was reached; or the part that is too slow, if no value of a knob is enough."""
     setting: int | str | None = None
-    """What the knob was set to."""
+    """The knob's value."""
     text: str = ""
     evidence: tuple[str, ...] = ()
     enough: Settings | None = None
-    """With these, no frame is lost by a limit (not verified: so it is reckoned). None: none was found."""
+    """With these knobs no limit loses a frame (an estimate unless ``verified``). None: none were found."""
     helps: Settings | None = None
-    """Nothing is enough; with these fewer are lost."""
+    """No knobs are enough; with these, fewer frames are lost."""
     helps_lost: int | None = None
     verified: bool = False
     tried: tuple[Try, ...] = ()
     note: str = ""
     besides: tuple[tuple[str, int, str], ...] = ()
-    """Fate, frames and why, of what was lost without a limit's doing."""
+    """(fate, frames, why) of the losses that no limit caused."""
     then: tuple[str, ...] = ()
-    """Limits further on that lost frames too."""
+    """Later limits on the path that lost frames too."""
     standing: tuple[str, ...] = ()
-    """Frames that are not lost, and stand in a ring: a sentence for each queue."""
+    """A sentence for each queue whose ring holds frames that no interrupt announces; they are not lost."""
 
     @property
     def frames(self) -> int:
-        """Lost by limits."""
+        """Frames lost by limits."""
         return sum(self.lost.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the JSON object."""
         return {
             "schema": SCHEMA,
             "offered": self.offered,
@@ -101,46 +101,46 @@ class Answer:
 
 
 def named(cause: Cause, dial: Dial | None) -> str:
-    """What the limit is, if this dial is what helps."""
+    """Name the limit, given the dial that helps."""
     if dial is not None and (dial.knob == cause.knob or dial.knob in THRIFTLESS):
         return dial.knob
     return cause.slow or cause.knob
 
 
 def setting_of(f: Facts, limit: str) -> int | str | None:
-    """What it was set to; None: it is no knob."""
+    """Return the limit's value; None: it is not a knob."""
     found = f.limits[limit]["setting"] if limit in f.limits else f.config.get(limit)
     return found if found is None or isinstance(found, (int, str)) else str(found)
 
 
 def _idle(f: Facts) -> tuple[str, str, tuple[str, ...]]:
-    """Nothing was lost: the limit that is nearest, and why it is said to be."""
+    """Nothing was lost. Return the nearest limit, the reason, and the evidence."""
     if f.stand:
-        return "rx-frames", "frames wait for more of them", (f"{f.of('interrupts')} interrupts in all",)
+        return "rx-frames", "frames wait until rx-frames is reached", (f"{f.of('interrupts')} interrupts in all",)
     waited = f.of("no_buffer")
     fills = {}
     for knob in ("fifo", "rx-pool", "netdev-max-backlog"):
         x = f.limits[knob]
         fills[knob] = (x["high_water"] or 0) / max(1, x["setting"])
     fullest = max(fills, key=lambda k: fills[k])
-    evidence = [f"{fullest} was {fills[fullest]:.0%} full at most"]
+    evidence = [f"{fullest} was at most {fills[fullest]:.0%} full"]
     if waited:
         evidence.insert(0, f"{waited} frames had to wait for a buffer")
-    limit, text = "", "no limit was near"
+    limit, text = "", "no limit came close"
     if waited:
-        limit, text = "rx-ring", "the ring was empty at times; the FIFO held what came meanwhile"
+        limit, text = "rx-ring", "the ring was empty at times; the FIFO held the frames that arrived meanwhile"
     elif fills[fullest] >= 0.5:
-        limit, text = fullest, "it filled more than half"
+        limit, text = fullest, "it was more than half full"
     stages = {k: v for k, v in f.all["latency_ns"].items() if k in _STAGES and v["count"]}
     if stages:
         worst = max(stages, key=lambda k: stages[k]["mean"] * stages[k]["count"])
         mean, total = stages[worst]["mean"], f.all["latency_ns"]["total"]["mean"]
-        whole = f" of {total / 1000:.1f} us" if total else ""  # nobody has read from a socket: there is no whole
+        whole = f" of {total / 1000:.1f} us" if total else ""  # without a reader there is no total
         evidence.append(f"latency: {worst} is {mean / 1000:.1f} us{whole} on average")
         if not limit:
             knobs = {"moderation": _held_back(f), "gro": "gro-flush-timeout" * bool(f.setting("gro-flush-timeout"))}
             limit = knobs.get(worst, "")
-            text = f"no limit was near; most of the latency: {_STAGES[worst]}"
+            text = f"no limit came close; most of the latency: {_STAGES[worst]}"
     return limit, text, tuple(evidence)
 
 
@@ -149,20 +149,20 @@ def _held_back(f: Facts) -> str:
     if f.config["adaptive-rx"]:
         return "adaptive-rx"
     if not f.setting("rx-usecs") and f.setting("rx-frames") == 1:
-        return ""  # it is not: that is the interrupt's own time
+        return ""  # no moderation: the delay is the interrupt's own
     return "rx-usecs" if usecs >= frames or not f.setting("rx-frames") else "rx-frames"
 
 
 def _likely(cause: Cause) -> Dial | None:
-    """The first dial that could be enough, for all the counters know."""
+    """Return the first dial that the counters call enough."""
     return next((d for d in cause.dials if d.steps and d.guess() is not None), None)
 
 
 def why(facts: dict[str, Any]) -> Answer:
-    """Read the facts of a run (:func:`vnic.runs.replay.facts`); nothing is run.
+    """Explain the facts of a run (:func:`vnic.runs.replay.facts`) without running anything.
 
     Raises:
-        ConfigError: they are no facts of a run.
+        ConfigError: these are not the facts of a run.
     """
     try:
         f = Facts(facts)
@@ -173,11 +173,11 @@ def why(facts: dict[str, Any]) -> Answer:
             limit, text, evidence = _idle(f)
             return replace(answer, limit=limit, setting=setting_of(f, limit), text=text, evidence=evidence)
     except (KeyError, TypeError) as e:
-        raise ConfigError(f"no report of this version of vnic: it says nothing about {e}") from None
+        raise ConfigError(f"not a report of this version of vnic: it lacks {e}") from None
     cause, likely = found[0], [_likely(c) for c in found]
     limit = named(cause, likely[0])
     reckoned: Settings = {}
-    for dial in reversed(likely):  # what two causes ask for: the first one's
+    for dial in reversed(likely):  # if two causes ask for the same knob, the first one wins
         reckoned |= (dial.guess() if dial else None) or {}
     return replace(
         answer,
@@ -194,7 +194,7 @@ def why(facts: dict[str, Any]) -> Answer:
 
 
 def words(settings: Settings) -> str:
-    """As replay's ``--set`` takes them."""
+    """Format knobs as ``vnic replay --set`` takes them."""
     return " ".join(f"{k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in settings.items())
 
 
@@ -209,23 +209,21 @@ def _verified(a: Answer) -> str:
         less = f" ({words(closest.settings)}: {closest.lost:,})" if closest else ""
         return f"run again with {words(a.enough)}: 0 lost instead of {a.frames:,}{less}"
     shown = sorted(a.tried, key=lambda t: t.lost)[:3]
-    return (
-        "run again: " + "; ".join(f"{words(t.settings)}: {t.lost:,} lost" for t in shown) + f"; as it was: {a.frames:,}"
-    )
+    return "run again: " + "; ".join(f"{words(t.settings)}: {t.lost:,} lost" for t in shown) + f"; before: {a.frames:,}"
 
 
 def _enough(a: Answer) -> str:
     if a.enough is not None:
-        return words(a.enough) + ("" if a.verified else ", as the counters have it")
+        return words(a.enough) + ("" if a.verified else ", estimated from the counters")
     if a.helps is not None:
-        return f"nothing that was tried; with {words(a.helps)} {_frames(a.helps_lost or 0)} are still lost"
+        return f"none of the knobs tried; with {words(a.helps)}, {_frames(a.helps_lost or 0)} are still lost"
     if a.verified:
-        return "nothing that was tried, and nothing helps" + (f": {a.limit} is too slow" if a.setting is None else "")
-    return "no setting that the counters tell"
+        return "none of the knobs tried, and none helps" + (f": {a.limit} is too slow" if a.setting is None else "")
+    return "unknown: the counters do not tell"
 
 
 def text(a: Answer, *, unverified: str = "only a replay can be run again") -> str:
-    """For a person, a few lines."""
+    """Format the answer as a few lines for a person."""
     lines = []
     if a.frames or a.limit == "the card's thread":
         share = a.frames / a.offered if a.offered else 0
@@ -239,19 +237,19 @@ def text(a: Answer, *, unverified: str = "only a replay can be run again") -> st
         lines.append(("Enough", _enough(a)))
         lines.append(("Verified", _verified(a) if a.verified else f"no: {unverified}"))
     else:
-        lines.append(("Lost", f"nothing of {_frames(a.offered)} by a limit"))
+        lines.append(("Lost", f"none of {_frames(a.offered)} by a limit"))
         lines.append(("Nearest", f"{a.limit}: {a.text}" if a.limit else a.text))
         lines += [("Evidence", e) for e in a.evidence]
     lines += [("Standing", s) for s in a.standing]
-    lines += [("Besides", f"{_frames(n)} {fate}: {why_}") for fate, n, why_ in a.besides[:3]]
+    lines += [("Also lost", f"{_frames(n)} {fate}: {ON_SCREEN.get(why_, why_)}") for fate, n, why_ in a.besides[:3]]
     return "".join(f"{head:9} {line}\n" for head, line in lines)
 
 
 def show(host: Host, argv: Sequence[str]) -> Reply:
-    """``vnic why`` of a host that runs. Exit code 2: it takes no arguments."""
+    """Answer ``vnic why`` for a running host. Exit code 2: arguments were given, and none are taken."""
     from vnic.runs.replay import facts
 
     if argv:
-        return Reply(err=f"vnic: why {argv[0]}: a host that runs takes no arguments\n", code=2)
+        return Reply(err=f"vnic: why {argv[0]}: a running host takes no arguments\n", code=2)
     answer = why(facts(host, schema="vnic.run/1", input_facts={}))
     return Reply(out=text(answer), data=answer.as_dict())

@@ -1,8 +1,8 @@
-"""From the facts of a run to causes: which limit lost frames, why it was reached, and which settings are worth a try.
+"""Find the causes of a run's losses: which limit lost frames, why it was reached, and which knobs are worth a try.
 
-Causes are in the order of the path, and each is followed back to where it began: a FIFO that is full because a queue
-had no buffers, because its CPU was too slow, is the CPU's doing. A dial is one knob and the values it could have had,
-the mildest first; :mod:`vnic.why.answer` turns them, in the order given here, and looks what becomes of the losses.
+Causes come in the order of the path. Each is traced to its root: if the FIFO filled up because a queue had no buffers,
+and the queue had none because its CPU was too slow, then the CPU is the cause. A dial is one knob and the values to
+try, the mildest first. :mod:`vnic.why.rerun` tries the dials in the order given here and counts the losses.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     Settings = dict[str, Any]
 
-# As far as it is sensible to go: ethtool's usual maximum; more than a card's packet memory; 16 times Linux's default
-# and more: what waits behind that many is late rather than lost.
+# The largest values to try: ethtool's usual maximum; more than a card's packet memory; queues so long that a packet
+# behind them is late rather than lost.
 RING_MAX, FIFO_MAX, BACKLOG_MAX, RCVBUF_MAX, POOL_MAX, FRAG_MAX = 4096, 1 << 20, 8192, 1 << 24, 1 << 17, 1 << 28
 
-# Knobs that make a CPU's work dearer when they are below Linux's default, and the counter that says how often
+# Knobs that make a CPU's work more expensive when they are below Linux's default, and that default
 THRIFTLESS = {
     "weight": 64,
     "dev-weight": 64,
@@ -36,17 +36,17 @@ THRIFTLESS = {
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """A knob (or several that go together), and what to try, the mildest first."""
+    """A knob (or several that change together) and the values to try, the mildest first."""
 
     steps: tuple[Settings, ...]
     knob: str
     enough: int | None = None
-    """What was counted says that so much would do, at most; None: it says nothing."""
+    """Upper bound on a sufficient value, from the counters; None: they do not tell."""
     plain: bool = True
-    """Without a run, may it be said that this is enough?"""
+    """Whether the answer may call a step enough without a rerun."""
 
     def guess(self) -> Settings | None:
-        """The first step that is said to be enough; None: not even the last is, or it can't be told."""
+        """Return the first step that is enough by the counters; None: not even the last is, or they do not tell."""
         if not self.plain:
             return None
         if self.enough is None:
@@ -56,7 +56,7 @@ class Dial:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why frames were lost: ``knob`` is the limit, or what is too slow if that is no knob of ours."""
+    """Why frames were lost: ``knob`` is the limit."""
 
     fates: tuple[str, ...]
     frames: int
@@ -65,11 +65,11 @@ class Cause:
     evidence: tuple[str, ...]
     dials: tuple[Dial, ...]
     slow: str = ""
-    """What is too slow if no setting of the limit is enough: CPU 0, the reader on CPU 1."""
+    """The part that is too slow if no value of the limit is enough: CPU 0, the reader on CPU 1."""
 
 
 def _doubled(knob: str, now: int, last: int, enough: int | None = None) -> Dial:
-    """Powers of two above what it was."""
+    """Return a dial with the powers of two above the present value."""
     value, steps = 1 << max(now, 1).bit_length(), []
     while value <= last:
         steps.append({knob: value})
@@ -78,7 +78,7 @@ def _doubled(knob: str, now: int, last: int, enough: int | None = None) -> Dial:
 
 
 def _spread(f: Facts) -> Iterator[Dial]:
-    """More CPUs for the same frames: queues by the card's hash, RPS, and CPUs that are not there yet."""
+    """Yield dials that spread the frames over more CPUs: more queues, RPS, more emulated CPUs."""
     n, queues = len(f.cpus), f.setting("queues")
     more = [q for q in (2, 4, 8, lib.NIC_QUEUES_MAX) if queues < q < n]
     if queues < n <= lib.NIC_QUEUES_MAX:
@@ -89,7 +89,7 @@ def _spread(f: Facts) -> Iterator[Dial]:
 
 
 def _rps_masks(f: Facts) -> Iterator[Settings]:
-    """CPUs that get no interrupts: one, half, all of them. If each gets some: all."""
+    """Yield masks of the CPUs without interrupts: one, half, all of them. If every CPU has interrupts: of all CPUs."""
     n, queues = len(f.cpus), f.setting("queues")
     free = list(range(queues, n)) or list(range(n))
     seen = {0, int(str(f.config["rps-cpus"]).replace(",", ""), 16)}
@@ -101,7 +101,7 @@ def _rps_masks(f: Facts) -> Iterator[Settings]:
 
 
 def _thriftless(f: Facts, *knobs: str) -> Iterator[Dial]:
-    """Knobs that were set below Linux's default, and bound."""
+    """Yield dials for the knobs that are below Linux's default and were reached."""
     for knob in knobs:
         limit, default = f.limits[knob], THRIFTLESS[knob]
         if knob == "netdev-budget-usecs":
@@ -119,12 +119,12 @@ def _busy(cpu: dict[str, Any]) -> str:
 
 
 def _moderation(f: Facts) -> tuple[str, Dial]:
-    """The knob that held the interrupt back, and smaller values of it."""
+    """Return the knob that deferred the interrupt, and a dial with smaller values of it."""
     usecs, frames = f.setting("rx-usecs"), f.setting("rx-frames")
     if f.config["adaptive-rx"]:
         return "adaptive-rx", Dial(({"adaptive-rx": False, "rx-usecs": 50, "rx-frames": 0},), "adaptive-rx")
     steps: list[Settings] = []
-    # on an instance the counts may be of settings it had before
+    # on a running instance the counters may date from earlier values of the knobs
     if usecs and (not frames or f.of("interrupts_by_usecs") >= f.of("interrupts_by_frames")):
         while usecs > 1:
             usecs //= 2
@@ -138,39 +138,37 @@ def _moderation(f: Facts) -> tuple[str, Dial]:
 
 
 def _ring(f: Facts, fates: tuple[str, ...], frames: int) -> Cause:
-    """Frames were lost, or held up those that were, because a queue had no buffers: why had it none?"""
+    """Explain losses at an empty ring, or in the FIFO behind it: why did the queue have no buffers?"""
     which = "overruns" if "FIFO_OVERRUN" in fates else "no_buffer"
     total = max(1, f.of(which))
     queue = max(f.queues, key=lambda q: q[which])
     cpu, size = f.cpu_of(queue["queue"]), f.setting("rx-ring")
     ring = _doubled("rx-ring", size, RING_MAX, size + queue[which])
     moderated, dry = f.of(f"{which}_moderated"), f.of(f"{which}_pool")
-    what = (
-        "the FIFO was full behind a frame that waited for a buffer" if which == "overruns" else "no buffer was posted"
-    )
+    what = "the FIFO filled up behind a frame waiting for a buffer" if which == "overruns" else "no buffer was posted"
     where = f"{what} of queue {queue['queue']}" if which == "overruns" else f"{what} in queue {queue['queue']}"
     if 2 * dry >= total:
         pool = f.setting("rx-pool")
-        text = f"{where}, and its driver had none left: all {pool} were in sockets, or waited for other fragments"
+        text = f"{where}, because the driver's pool was empty: sockets and reassembly held all {pool} buffers"
         reader = _moved_reader(f, cpu)
         return Cause(
             fates,
             frames,
             "rx-pool",
             text,
-            (f"{dry} of {total} frames while the pool was empty",),
+            (f"{dry} of {total} frames arrived while the pool was empty",),
             (_doubled("rx-pool", pool, POOL_MAX, pool + frames), *reader),
-            slow="who has the buffers is too slow to give them back: the readers",
+            slow="the readers",
         )
     if 2 * moderated >= total:
         knob, dial = _moderation(f)
-        text = f"{where}, and the CPU had not been told yet: {knob} held the interrupt back"
-        evidence = (f"{moderated} of {total} frames while an interrupt was held back", _busy(cpu))
+        text = f"{where}, because {knob} deferred the interrupt"
+        evidence = (f"{moderated} of {total} frames arrived while an interrupt was deferred", _busy(cpu))
         return Cause(fates, frames, knob, text, evidence, (dial, ring))
-    text = f"{where}, because CPU {cpu['cpu']} did not take what was there in time"
+    text = f"{where}, because CPU {cpu['cpu']} did not poll in time"
     squeezed = sum(c["time_squeeze"] for c in f.cpus)
     evidence = (
-        f"{total} frames while the ring of {size} was empty",
+        f"{total} frames arrived while the ring of {size} had no buffer",
         f"{_busy(cpu)}, {cpu['ksoftirqd_runs']} runs of ksoftirqd, time_squeeze {squeezed}",
     )
     thrift = _thriftless(f, "weight", "netdev-budget", "netdev-budget-usecs", "gro-max-size")
@@ -187,15 +185,15 @@ def _fifo(f: Facts, frames: int) -> Cause:
         ("FIFO_OVERRUN", "RX_NO_BUFFER"),
         frames,
         "fifo",
-        "frames came faster than the card's DMA takes them away; there were buffers",
-        (f"{held} of {frames} frames while one waited for a buffer", f"the FIFO held {size} bytes, which is all"),
+        "frames arrived faster than the card's DMA drains the FIFO; the ring had buffers",
+        (f"{held} of {frames} frames arrived while another waited for a buffer", f"the FIFO was full: {size} bytes"),
         (_doubled("fifo", size, FIFO_MAX, size + int(f.all["device"]["fifo_lost_bytes"])),),
         slow="the card's DMA",
     )
 
 
 def _moved_reader(f: Facts, cpu: dict[str, Any]) -> Iterator[Dial]:
-    """Readers on the CPU that has least to do."""
+    """Yield a dial that moves the readers to the CPU with the lowest load."""
     idle = min(f.cpus, key=lambda c: (c["busy"], -c["cpu"]))
     if idle["cpu"] != cpu["cpu"] and str(f.config["reader-cpu"]) != str(idle["cpu"]):
         yield Dial(({"reader-cpu": idle["cpu"]},), "reader-cpu")
@@ -210,10 +208,10 @@ def _backlog(f: Facts, frames: int) -> Cause:
             ("CPU_BACKLOG",),
             frames,
             "flow-limit-cpus",
-            "a flow made more than half of a CPU's last 128 packets while a backlog was half full: it was cut back",
-            (f"{limited} of {frames} frames by the flow limit, {full['lost']} because a backlog was full",),
+            "a flow made up more than half of a CPU's last 128 packets while a backlog was half full",
+            (f"{limited} of {frames} frames dropped by the flow limit, {full['lost']} by a full backlog",),
             (Dial(({"flow-limit-cpus": "0"},), "flow-limit-cpus"), more),
-            slow="the CPU that this flow goes to",
+            slow="the CPU that processes this flow",
         )
     cpu = max(f.cpus, key=lambda c: c["dropped"])
     queued = sum(c["dropped"] for c in f.cpus)
@@ -221,7 +219,7 @@ def _backlog(f: Facts, frames: int) -> Cause:
         ("CPU_BACKLOG",),
         frames,
         "netdev-max-backlog",
-        f"the backlog of CPU {cpu['cpu']} was full: it got more from the others than it could do",
+        f"the backlog of CPU {cpu['cpu']} was full: other CPUs queued packets faster than it processed them",
         (f"{queued} packets dropped at {full['high_water']} queued", _busy(cpu)),
         (
             *_thriftless(f, "dev-weight"),
@@ -243,8 +241,11 @@ def _rcvbuf(f: Facts, fates: tuple[str, ...], frames: int) -> Cause:
         fates,
         frames,
         "rcvbuf",
-        "a socket's queue was full: its reader did not come to read it in time",
-        (f"{_busy(reader)}, its reader {share:.1%}", f"at most {limit['high_water']} bytes would have been queued"),
+        "a socket's queue was full: its reader did not read in time",
+        (
+            f"{_busy(reader)}, its reader {share:.1%}",
+            f"without a limit the queue would have held {limit['high_water']} bytes at most",
+        ),
         (
             *thrift,
             _doubled("rcvbuf", size, RCVBUF_MAX, limit["high_water"]),
@@ -263,10 +264,10 @@ def _fragments(f: Facts, frames: int) -> Cause:
         ("FRAG_HIGH_THRESH",),
         frames,
         knob,
-        "too much waited for the rest of its datagram",
-        (f"{f.limits[knob]['high_water']} bytes waited",),
+        "incomplete datagrams filled the memory for reassembly",
+        (f"{f.limits[knob]['high_water']} bytes of fragments waited",),
         tuple(wanted),
-        slow="whoever sends fragments and never the rest",
+        slow="the sender of incomplete datagrams",
     )
 
 
@@ -276,14 +277,14 @@ def _stranded(f: Facts, frames: int) -> Cause:
         ("DEV_READY",),
         frames,
         "rx-frames",
-        "fewer frames were left than an interrupt waits for, and no timer runs (rx-usecs is 0)",
+        "fewer frames were left than rx-frames asks for, and no timer runs (rx-usecs is 0)",
         (*sentences(s for s in f.all["standing"] if s["ended"]), f"{f.of('interrupts')} interrupts in all"),
         (Dial((*usecs, {"rx-usecs": 0, "rx-frames": 1}), "rx-frames"),),
     )
 
 
 def _single(f: Facts, fate: str, frames: int) -> Cause:
-    """A limit that has no cause but itself."""
+    """Explain losses at a limit that has no cause but itself."""
     limit = {
         "RX_LENGTH": "mtu",
         "RX_OVER": "rx-buf-len",
@@ -298,17 +299,17 @@ def _single(f: Facts, fate: str, frames: int) -> Cause:
         "ipfrag-max-dist": Dial((*_doubled("ipfrag-max-dist", f.setting(limit), 8192).steps, {limit: 0}), limit),
         "sockets": _doubled("sockets", f.setting("sockets"), 1 << 20, f.setting("sockets") + frames),
     }
-    seen = f", {x['high_water']} {x['unit']} at most" if x["high_water"] else ""
+    seen = f" (the largest: {x['high_water']} {x['unit']})" if x["high_water"] else ""
     text = f"{x['meaning']}{seen}"
     return Cause((fate,), frames, limit, text, (f"{x['bound']} times",), (dials[limit],) if limit in dials else ())
 
 
 def causes(f: Facts) -> list[Cause]:
-    """Why frames were lost by limits, in the order of the path."""
+    """Return why limits lost frames, in the order of the path."""
     lost, found = f.lost(), []
     if dropped := int(f.all["input"].get("kernel_drops") or 0):
-        text = "lost in the kernel's queue before the card: its thread had no processor in time"
-        found.append(Cause((), dropped, "the card's thread", text, (f"{dropped} by the TAP's own counter",), ()))
+        text = "the kernel's TAP queue was full: the card's thread got no processor in time"
+        found.append(Cause((), dropped, "the card's thread", text, (f"{dropped} drops counted by the kernel",), ()))
     for fate, n in lost.items():
         if fate == "FIFO_OVERRUN":
             found.append(_fifo(f, n + lost.get("RX_NO_BUFFER", 0)))

@@ -1,12 +1,12 @@
-"""What a report says was lost: which fates a limit is to blame for, and what the others mean. Read by causes.py."""
+"""Read a run's report for :mod:`vnic.why`: the fates that limits caused, and the meaning of all others."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# What each fate that is not a delivery says. Those of LIMITS are lost because something was full or too short.
+# Every fate that is not a delivery is in one of these. LIMITS: the frame was lost because something was full or short.
 LIMITS = (
-    "RX_LENGTH",  # those longer than the MTU
+    "RX_LENGTH",  # only frames longer than the MTU
     "FIFO_OVERRUN",
     "RX_OVER",
     "RX_NO_BUFFER",
@@ -17,8 +17,9 @@ LIMITS = (
     "SOCKET_TABLE_FULL",
     "SOCKET_RCVBUFF",
     "TCP_OFO_DROP",
-    "DEV_READY",  # those that no interrupt came for
+    "DEV_READY",  # only frames for which no interrupt was raised
 )
+# The keys of NOT_LIMITS are values of the JSON answer, so they stay; ON_SCREEN says them in better words.
 NOT_LIMITS = {
     "not for us": ("MAC_FILTER", "VLAN_FILTER", "PYTHON_FILTER", "NTUPLE_FILTER", "OTHERHOST", "IP_INADDRERRORS"),
     "nobody takes it": ("NO_SOCKET", "UNHANDLED_PROTO", "IP_NOPROTO", "PYTHON_DROP", "TCP_CLOSE"),
@@ -42,10 +43,16 @@ NOT_LIMITS = {
     "the rest never came": ("FRAG_REASM_TIMEOUT",),
     "the card was not up, or had stopped": ("DEV_READY",),
 }
+ON_SCREEN = {
+    "nobody takes it": "no receiver",
+    "sent so": "invalid as sent",
+    "sent twice": "duplicate",
+    "the rest never came": "a fragment never arrived",
+}
 
 
 class Facts:
-    """The JSON object of a run, with what is asked of it here."""
+    """The JSON object of a run, with the questions that :mod:`vnic.why` asks."""
 
     def __init__(self, facts: dict[str, Any]) -> None:
         self.all = facts
@@ -56,14 +63,14 @@ class Facts:
         self.limits = {x["knob"]: x for x in facts["limits"]}
 
     def lost(self) -> dict[str, int]:
-        """Fate -> frames lost because of a limit, in the order of the path."""
+        """Return fate -> frames lost by a limit, in the order of the path."""
         found = {f: self.fates.get(f, 0) for f in LIMITS}
         found["RX_LENGTH"] = self.limits["mtu"]["lost"]
         found["DEV_READY"] = self.stood
         return {f: n for f, n in found.items() if n}
 
     def besides(self) -> list[tuple[str, int, str]]:
-        """Fate, frames and why, of what no limit is to blame for."""
+        """Return (fate, frames, why) of the losses that no limit caused, largest first."""
         found = [(f, self.fates[f], why) for why, fates in NOT_LIMITS.items() for f in fates if f in self.fates]
         found = [(f, n - self.stood * (f == "DEV_READY"), why) for f, n, why in found]
         if short := self.fates.get("RX_LENGTH", 0) - self.limits["mtu"]["lost"]:
@@ -72,22 +79,22 @@ class Facts:
 
     @property
     def stood(self) -> int:
-        """Frames that no interrupt came for, to the end: rx-frames waited for more, and there was no timer."""
+        """Frames left in a ring at the end: rx-frames waited for more, and no moderation timer ran."""
         return sum(int(s["frames"]) for s in self.all["standing"] if s["ended"])
 
     @property
     def stand(self) -> list[dict[str, Any]]:
-        """Where frames do so now."""
+        """The queues in which frames stand now."""
         return [s for s in self.all["standing"] if not s["ended"]]
 
     def of(self, name: str) -> int:
-        """A counter, over all queues."""
+        """Return a counter's sum over all queues."""
         return sum(int(q[name]) for q in self.queues)
 
     def setting(self, knob: str) -> int:
-        """A number that is set: as the limits have it, which is now; the configuration is of the beginning."""
+        """Return a knob's number: its value now if it is a limit, else its value at the start of the run."""
         return int(self.limits[knob]["setting"] if knob in self.limits else self.config.get(knob, 0))
 
     def cpu_of(self, queue: int) -> dict[str, Any]:
-        """The CPU that a queue interrupts."""
+        """Return the facts of the CPU that this queue interrupts."""
         return self.cpus[queue % len(self.cpus)]

@@ -1,8 +1,9 @@
-"""Run the same input again until the answer of :mod:`vnic.why.answer` is known to hold. In virtual time that is exact.
+"""Verify the answer of :mod:`vnic.why.answer` by running the same input again. In virtual time that is exact.
 
-Dials are turned in the order of causes.py: to the end first; if that ends the cause's losses, back by halves
-to the mildest setting that does. Then the next cause, with what was found. If no dial is enough alone, the one that
-helps most stays where it is and the others are tried with it; if none helps, what is too slow is named, not a knob.
+Dials are tried in the order of causes.py. Each goes to its last step first. If that ends the cause's losses, bisection
+finds the mildest step that does, and the next cause follows with these knobs in place. If no dial alone is enough, the
+one that helps most stays at its last step, and the others are tried with it. If none helps, the answer names the part
+that is too slow instead of a knob.
 """
 
 from __future__ import annotations
@@ -23,24 +24,24 @@ if TYPE_CHECKING:
     Run = Callable[[Settings], dict[str, Any]]
 
 RUNS = 48
-"""Runs of a verification at most."""
-_HELPS = 0.9  # less than a tenth fewer losses is no help
+"""Most runs of one verification."""
+_HELPS = 0.9  # a dial helps if the losses fall to this share or below
 _ANY_FIFO = {"fifo": 1 << 28}
 
 
 @dataclass
 class _Trials:
-    """Runs with other settings, each once, so many at most."""
+    """Runs with other knobs: each combination once, at most ``left`` runs."""
 
     run: Run
     left: int
     seen: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     units: list[frozenset[str]] = field(default_factory=list)
-    """Knobs that were turned together."""
+    """Knobs that were changed together."""
     tried: list[Try] = field(default_factory=list)
 
     def __call__(self, settings: Settings) -> dict[str, Any] | None:
-        """Facts of a run; None: it can't be (a combination that is refused), or there were too many."""
+        """Return the facts of a run; None: the combination is refused, or no runs are left."""
         key = repr(sorted(settings.items()))
         if key not in self.seen:
             if not self.left:
@@ -56,26 +57,26 @@ class _Trials:
         return self.seen[key]
 
     def lost(self, settings: Settings) -> int | None:
-        """Frames lost by limits with these settings."""
+        """Return the frames lost by limits with these knobs; None: there is no such run."""
         found = self(settings)
         return None if found is None else total(found)
 
 
 def total(facts: dict[str, Any]) -> int:
-    """Frames lost by limits."""
+    """Return the frames lost by limits."""
     return sum(Facts(facts).lost().values())
 
 
 @dataclass(frozen=True, slots=True)
 class _Turned:
-    """The dial that ended a cause's losses, and all settings by then."""
+    """The dial that ended a cause's losses, and all knobs changed so far."""
 
     dial: Dial
     settings: Settings
 
 
 def _turn(cause: Cause, before: Settings, was: int, trials: _Trials) -> _Turned | None:
-    """Find the mildest setting that ends this cause's losses. Others may come of that: they are the next cause's."""
+    """Find the mildest step that ends this cause's losses. Losses that it moves elsewhere belong to the next cause."""
 
     def good(settings: Settings) -> bool:
         found = trials(settings)
@@ -97,7 +98,7 @@ def _turn(cause: Cause, before: Settings, was: int, trials: _Trials) -> _Turned 
 
 
 def _mildest(dial: Dial, base: Settings, good: Callable[[Settings], bool]) -> Settings:
-    """By halves: the first step that is good, if the last is."""
+    """Return the first step that is good, by bisection; the last one is known to be good."""
     low, high = 0, len(dial.steps) - 1
     while low < high:
         middle = (low + high) // 2
@@ -109,7 +110,7 @@ def _mildest(dial: Dial, base: Settings, good: Callable[[Settings], bool]) -> Se
 
 
 def _prune(settings: Settings, trials: _Trials) -> Settings:
-    """What turned out not to be needed for nothing to be lost."""
+    """Remove the knobs without which nothing is lost either."""
     for unit in trials.units:
         fewer = {k: v for k, v in settings.items() if k not in unit}
         if fewer and trials.lost(fewer) == 0:
@@ -118,12 +119,12 @@ def _prune(settings: Settings, trials: _Trials) -> Settings:
 
 
 def verify(facts: dict[str, Any], run: Run, *, runs: int = RUNS) -> Answer:
-    """:func:`why`, and run the input again until the answer is known to hold.
+    """Answer :func:`why`, and run the input again to verify what is enough.
 
     Args:
-        facts: of the run to explain.
-        run: runs the same input with some settings changed; must be deterministic.
-        runs: how many runs there may be.
+        facts: the facts of the run to explain.
+        run: runs the same input with some knobs changed; must be deterministic.
+        runs: the most runs to make.
     """
     answer = replace(why(facts), enough=None)
     trials = _Trials(run, runs)
@@ -146,7 +147,7 @@ def verify(facts: dict[str, Any], run: Run, *, runs: int = RUNS) -> Answer:
 
 
 def _judge(f: Facts, answer: Answer, cause: Cause, turned: list[_Turned], trials: _Trials) -> Answer:
-    """What the runs showed."""
+    """Complete the answer with what the runs showed."""
     first, settings = (turned[0], turned[-1].settings) if turned else (None, {})
     was, limit = answer.frames, named(cause, first.dial if first else None)
     enough: Settings | None = None
@@ -180,16 +181,16 @@ def _judge(f: Facts, answer: Answer, cause: Cause, turned: list[_Turned], trials
 
 
 def _not_alone(cause: Cause, trials: _Trials) -> str:
-    """The limit's own knob was turned to the end, and something else had to be changed."""
+    """Say what the limit's own knob achieves alone, at its last step, if another knob was needed."""
     step = next((d.steps[-1] for d in cause.dials if d.knob == cause.knob and d.steps), None)
     lost = None if step is None else trials.lost(step)
-    return f"with {words(step)} alone {lost:,} are still lost" if step and lost else ""
+    return f"with {words(step)} alone, {lost:,} are still lost" if step and lost else ""
 
 
 def _fifo_note(trials: _Trials) -> str:
-    """How large a FIFO it would take: it only puts the loss off."""
+    """Say how large a FIFO this input needs; a larger one only delays the loss."""
     found = trials(_ANY_FIFO)
     if found is None or Facts(found).lost().get("FIFO_OVERRUN"):
         return "no FIFO is large enough"
     held = Facts(found).limits["fifo"]["high_water"]
-    return f"a larger FIFO only puts it off: it would have had to hold {held} bytes, and more the longer this lasts"
+    return f"a larger FIFO only delays the loss: this input needs {held} bytes, a longer one needs more"
