@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
+#define ADDRS (IP_HLEN - IPH_SADDR) /* both IPv4 addresses, bytes */
 
 _Static_assert(sizeof(struct virtio_net_hdr_v1_hash) == 20, "virtio 1.2 section 5.1.6");
 _Static_assert(sizeof(struct virtq_desc) == 16, "virtio 1.2 section 2.7.5");
@@ -90,7 +91,7 @@ static noinline enum dma_csum complete(const struct nic *nic, const struct frame
 	    !csum_is_pseudo(have, f->data + f->l3_off, f->l3, f->l4_len, f->ip_proto))
 		return DMA_CSUM_UNKNOWN;
 	*whole = csum_fold(csum_add(sum, (u16)~have)); /* the sum without the field */
-	if (*whole == 0 && f->ip_proto == 17)
+	if (*whole == 0 && f->ip_proto == IPPROTO_UDP)
 		*whole = 0xffff;
 	COUNT(nic->wire->csum_completed, 1);
 	return DMA_CSUM_COMPLETED;
@@ -99,11 +100,10 @@ static noinline enum dma_csum complete(const struct nic *nic, const struct frame
 /* Judge it, given the sum over [l4_off, l4_off + l4_len) and the pseudo header. RFC 768, RFC 9293, RFC 8200 */
 enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u16 *whole)
 {
-	if (f->ip_proto == 17) {
-		if (unlikely(load16(f->data + frame_csum_at(f)) ==
-			     0)) /* IPv4 UDP without checksum: nothing to get wrong */
+	if (f->ip_proto == IPPROTO_UDP) {
+		if (unlikely(!load16(f->data + frame_csum_at(f)))) /* IPv4 UDP without checksum: nothing to get wrong */
 			return f->l3 == 4 ? DMA_CSUM_GOOD : DMA_CSUM_UNKNOWN;
-		if (unlikely(be16(f->data + f->l4_off + 4) != f->l4_len))
+		if (unlikely(be16(f->data + f->l4_off + UDPH_LEN) != f->l4_len))
 			return DMA_CSUM_UNKNOWN; /* UDP length differs from IP's: the host decides */
 	}
 	return likely(csum_is_zero(csum_fold(sum))) ? DMA_CSUM_GOOD : complete(nic, f, sum, whole);
@@ -115,9 +115,9 @@ static inline enum dma_csum dma_csum_plain(const struct nic *nic, const struct f
 {
 	const u8 *l4 = f->data + f->l4_off;
 	u32 len = f->l4_len, proto = f->ip_proto;
-	u32 sum = csum_partial(l4 - 8, len + 8, __builtin_bswap32(len) + (proto << 24));
+	u32 sum = csum_partial(l4 - ADDRS, len + ADDRS, htonl(len) + (proto << 24));
 
-	if (likely(csum_is_zero(csum_fold(sum)) && (proto == 6 || be16(l4 + 4) == len)))
+	if (likely(csum_is_zero(csum_fold(sum)) && (proto == IPPROTO_TCP || be16(l4 + UDPH_LEN) == len)))
 		return DMA_CSUM_GOOD;
 	return dma_csum(nic, f, sum, whole);
 }

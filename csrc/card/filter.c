@@ -6,30 +6,30 @@
  */
 #include "device.h"
 
-static bool is_listed(const u8 (*list)[6], u32 n, const u8 *addr)
+static bool is_listed(const u8 (*list)[ETH_ALEN], u32 n, const u8 *addr)
 {
 	for (u32 i = 0; i < n; i++)
-		if (memcmp(list[i], addr, 6) == 0)
+		if (memcmp(list[i], addr, ETH_ALEN) == 0)
 			return true;
 	return false;
 }
 
 static bool mac_passes(const struct mac_filter *mf, const u8 *dst)
 {
-	static const u8 broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	static const u8 broadcast[ETH_ALEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 	if (mf->promisc)
 		return true;
 	if (!(dst[0] & 1))
-		return mf->any || memcmp(dst, mf->addr, 6) == 0 || is_listed(mf->uc, mf->nuc, dst);
-	return mf->allmulti || memcmp(dst, broadcast, 6) == 0 || is_listed(mf->mc, mf->nmc, dst);
+		return mf->any || memcmp(dst, mf->addr, ETH_ALEN) == 0 || is_listed(mf->uc, mf->nuc, dst);
+	return mf->allmulti || memcmp(dst, broadcast, ETH_ALEN) == 0 || is_listed(mf->mc, mf->nmc, dst);
 }
 
 int filter_frame(const struct mac_filter *mf, const struct frame *f)
 {
-	u32 vid = f->vlan_tci & 0xfff;
+	u32 vid = f->vlan_tci & VLAN_VID_MASK;
 
-	if (unlikely(!mac_passes(mf, f->data)))
+	if (unlikely(!mac_passes(mf, f->data + ETHH_DEST)))
 		return MAC_FILTER;
 	if (unlikely(mf->vlan_filter) && !mf->promisc && f->flags & FRAME_TAGGED && vid != 0 &&
 	    !(mf->vlans[vid / 32] >> (vid % 32) & 1))

@@ -6,7 +6,7 @@
 
 _Static_assert(16 * TX_RING_SIZE <= PAGE, "the sending ring's parts take a page each");
 
-static const u8 default_key[40] = {
+static const u8 default_key[RSS_KEY_SIZE] = {
 	/* Microsoft's RSS verification key: the published vectors apply */
 	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
 	0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
@@ -71,7 +71,7 @@ int nic_memory_init(struct nic *nic, u32 queues_max, u32 buffers_a_queue)
 				   .abi = VNIC_ABI,
 				   .region_size = nic->dma.size,
 				   .nqueues = nic->nqueues,
-				   .mtu = (u16)min_u32(nic->mtu, 65535) };
+				   .mtu = (u16)min_u32(nic->mtu, UINT16_MAX) };
 	c->device_features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_NET_F_GUEST_CSUM |
 			     1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_HASH_REPORT;
 	if (nic->tx_csum)
@@ -87,7 +87,7 @@ int nic_memory_init(struct nic *nic, u32 queues_max, u32 buffers_a_queue)
 					    .buffers = tx + 3 * PAGE,
 					    .buf_stride = TX_BUF_LEN,
 					    .buf_count = TX_POOL_SIZE };
-	memcpy(c->mac, nic->filter.addr, 6);
+	memcpy(c->mac, nic->filter.addr, ETH_ALEN);
 	for (u32 i = 0; i < nic->queues_max; i++, at += rings) {
 		struct vnic_queue_config *q = &c->queue[i];
 

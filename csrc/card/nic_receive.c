@@ -13,7 +13,7 @@
 /* The header that the MTU does not count, with an outer tag if there is one. */
 static u32 header_len(const struct frame *f)
 {
-	return ETH_HLEN + (f->flags & FRAME_TAGGED ? 4u : 0u);
+	return ETH_HLEN + (f->flags & FRAME_TAGGED ? VLAN_HLEN : 0u);
 }
 
 static noinline int too_long(struct nic *nic, const struct frame *f)

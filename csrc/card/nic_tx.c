@@ -63,7 +63,8 @@ static bool offload(const struct nic *nic, struct virtio_net_hdr_v1_hash *hdr, u
 	if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
 		u16 sum = csum_fold(csum_partial(frame + hdr->csum_start, len - hdr->csum_start, 0));
 
-		store16(frame + at, sum || hdr->csum_offset != 6 ? sum : 0xffff); /* UDP's 0 would mean: none */
+		store16(frame + at,
+			sum || hdr->csum_offset != UDPH_CHECK ? sum : 0xffff); /* UDP's 0 would mean: none */
 	}
 	return true;
 }
@@ -168,8 +169,7 @@ static void start(struct nic *nic, u64 now)
 		nic_needs_reset(nic);
 	if (rc == 1)
 		tx->done_ns = now + cost[COST_DMA] + (u64)tx->len * cost[COST_DMA_PS] / 1000 +
-			      (u64)(tx->len < ETH_ZLEN ? ETH_ZLEN + 24u : tx->len + 24u) * nic->wire->ps_per_byte /
-				      1000;
+			      ((u64)max_u32(tx->len, ETH_ZLEN) + WIRE_OVERHEAD) * nic->wire->ps_per_byte / 1000;
 }
 
 /* nic_tx_run() - a doorbell rang, or the last bit of a frame is out: that is a plan of the same kind, so that a card that

@@ -19,26 +19,26 @@ static void key_of(const struct frame *f, struct ntuple_key *k)
 	const u8 *ip = f->data + f->l3_off;
 
 	memset(k, 0, sizeof(*k));
-	memcpy(k->dst_mac, f->data, 6);
-	memcpy(k->src_mac, f->data + 6, 6);
-	memcpy(k->proto, ip - 2, 2);
+	memcpy(k->dst_mac, f->data + ETHH_DEST, ETH_ALEN);
+	memcpy(k->src_mac, f->data + ETHH_SOURCE, ETH_ALEN);
+	memcpy(k->proto, ip - 2, 2); /* the EtherType right before the IP header */
 	if (f->flags & FRAME_TAGGED) {
 		k->tagged = 1;
-		memcpy(k->vlan_etype, f->data + 12, 2);
-		memcpy(k->vlan_tci, f->data + 14, 2);
+		memcpy(k->vlan_etype, f->data + ETHH_PROTO, 2);
+		memcpy(k->vlan_tci, f->data + ETH_HLEN, 2);
 	}
 	if (!f->l3)
 		return;
 	k->l3 = f->l3;
 	k->l4_proto = f->ip_proto;
 	if (f->l3 == 4) {
-		k->tos = ip[1];
-		memcpy(k->src, ip + 12, 4);
-		memcpy(k->dst, ip + 16, 4);
+		k->tos = ip[IPH_TOS];
+		memcpy(k->src, ip + IPH_SADDR, 4);
+		memcpy(k->dst, ip + IPH_DADDR, 4);
 	} else {
-		k->tos = (u8)(ip[0] << 4 | ip[1] >> 4);
-		memcpy(k->src, ip + 8, 16);
-		memcpy(k->dst, ip + 24, 16);
+		k->tos = (u8)(be16(ip + IPV6H_VERSION) >> 4); /* the traffic class */
+		memcpy(k->src, ip + IPV6H_SADDR, 16);
+		memcpy(k->dst, ip + IPV6H_DADDR, 16);
 	}
 	if (f->l4_len >= 4) {
 		k->has_l4 = 1;

@@ -231,7 +231,7 @@ static noinline u32 hash6(const struct rss *r, struct frame *f)
 {
 	u8 input[36] = { 0 }; /* no ports: they add nothing to the hash */
 
-	memcpy(input, f->data + f->l3_off + 8, 32);
+	memcpy(input, f->data + f->l3_off + IPV6H_SADDR, 32); /* both addresses */
 	if (f->hash_report != HASH_IPV6)
 		memcpy(input + 32, f->data + f->l4_off, 4);
 	if (r->shaped)
@@ -265,7 +265,7 @@ void rss_burst(const struct rss *r, struct frame *f, u32 n)
 		memset(tuple[i], 0, 16);
 		if (unlikely(report - HASH_IPV4 > HASH_UDPV4 - HASH_IPV4))
 			continue;
-		memcpy(tuple[i], data + f[i].l3_off + 12, 8);
+		memcpy(tuple[i], data + f[i].l3_off + IPH_SADDR, 8);
 		if (likely(report != HASH_IPV4))
 			memcpy(tuple[i] + 8, data + f[i].l4_off, 4);
 	}

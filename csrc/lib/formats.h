@@ -144,6 +144,19 @@ enum { ICMPV6_EXC_HOPLIMIT = 0, ICMPV6_EXC_FRAGTIME = 1 };
 enum { ICMPV6_HDR_FIELD = 0, ICMPV6_UNK_NEXTHDR = 1, ICMPV6_UNK_OPTION = 2 };
 enum { ND_OPT_SOURCE_LL_ADDR = 1, ND_OPT_TARGET_LL_ADDR = 2 };
 
+/* IPv6 extension headers; the length is in units of 8 bytes, without the first 8 */
+enum { EXTH_NEXTHDR = 0, EXTH_LEN = 1 };
+#define EXTH_UNIT 8u
+
+/* RFC 2675: a hop-by-hop header whose one option, behind its first two bytes, is the jumbo payload length */
+#define JUMBO_HLEN 8
+enum { JUMBOH_TYPE = 2, JUMBOH_OPTLEN = 3, JUMBOH_PAYLOAD = 4 };
+
+/* draft-ietf-opsawg-pcapng: block types */
+#define PCAPNG_SECTION 0x0a0d0d0au
+#define PCAPNG_BYTE_ORDER 0x1a2b3c4du
+enum { PCAPNG_INTERFACE = 1, PCAPNG_OBSOLETE_PACKET = 2, PCAPNG_SIMPLE_PACKET = 3, PCAPNG_PACKET = 6 };
+
 /* An EtherType of VLAN tags, network byte order. */
 static inline bool is_vlan(u16 protocol)
 {

@@ -22,7 +22,7 @@ static inline u32 pcap_get32(const struct pcap_wire *p, u64 at)
 /* Where the checksum of a frame with FRAME_L4 is. */
 static inline u32 frame_csum_at(const struct frame *f)
 {
-	return f->l4_off + (f->ip_proto == 6 ? 16u : 6u);
+	return f->l4_off + (f->ip_proto == IPPROTO_TCP ? TCPH_CHECK : UDPH_CHECK);
 }
 
 #endif

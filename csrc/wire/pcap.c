@@ -223,7 +223,7 @@ int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size)
 	head = pcap_kind(p, magic);
 	if (head)
 		return pcap_open(p, head);
-	if (magic == 0x0a0d0d0a) {
+	if (magic == PCAPNG_SECTION) {
 		p->format = PCAPNG;
 		return pcapng_open(p);
 	}

@@ -19,7 +19,6 @@
 #include "device.h"
 
 #define JUMBO_MAX 9216u /* the longest MTU that Ethernet cards and switches have */
-#define SYN_RST 0x06u
 #define SLOT_MIN 2048u
 #define TAGS_MAX 2u
 
@@ -103,21 +102,22 @@ u8 *pcap_own(struct wire *w, struct frame *f)
 /* BIG TCP over IPv6 says its length in a hop-by-hop header of its own; a card takes it off again. Return: its bytes, 0 */
 static u32 jumbo_header(const u8 *ip, u32 left)
 {
-	static const u8 option[4] = { 6, 0, 0xc2, 4 };
+	static const u8 header[JUMBOH_PAYLOAD] = { IPPROTO_TCP, 0, IPV6_TLV_JUMBO, 4 };
 
-	if (ip[0] >> 4 != 6 || left < 48 || load16(ip + 4) || ip[6] || memcmp(ip + 40, option, 4) != 0)
+	if (ip_version(ip) != 6 || left < IPV6_HLEN + JUMBO_HLEN || load16(ip + IPV6H_PAYLOAD_LEN) ||
+	    ip[IPV6H_NEXTHDR] != IPPROTO_HOPOPTS || memcmp(ip + IPV6_HLEN, header, sizeof(header)) != 0)
 		return 0;
-	return be32(ip + 44) == left - 40 ? 8 : 0;
+	return be32(ip + IPV6_HLEN + JUMBOH_PAYLOAD) == left - IPV6_HLEN ? JUMBO_HLEN : 0;
 }
 
 /* The frame's head, without that header, in p->gso_head. Return: bytes there */
 static u32 take_head(struct pcap_wire *p, const u8 *data, u32 len, u32 ip, u32 jumbo)
 {
-	u32 n = min_u32(len - jumbo, PCAP_HEAD_MAX), front = jumbo ? ip + 40 : n;
+	u32 n = min_u32(len - jumbo, PCAP_HEAD_MAX), front = jumbo ? ip + IPV6_HLEN : n;
 
 	memcpy(p->gso_head, data, front);
 	if (jumbo) {
-		p->gso_head[ip + 6] = data[ip + 40];
+		p->gso_head[ip + IPV6H_NEXTHDR] = data[ip + IPV6_HLEN + EXTH_NEXTHDR];
 		memcpy(p->gso_head + front, data + front + jumbo, n - front);
 	}
 	return n;
@@ -129,25 +129,26 @@ static bool find_tcp(struct gso *g, const u8 *head, u32 have)
 {
 	const u8 *ip = head + g->ip;
 	u32 said, left = have - g->ip, off, next_off;
-	u8 next = ip[9];
+	u8 next = ip[IPH_PROTOCOL];
 
-	if (ip[0] >> 4 == 4) {
-		said = be16(ip + 2);
-		off = (ip[0] & 15u) * 4;
-		if (off < 20 || load16(ip + 6) & 0xff3f)
+	if (ip_version(ip) == 4) {
+		said = be16(ip + IPH_TOT_LEN);
+		off = ip_hdrlen(ip);
+		if (off < IP_HLEN || load16(ip + IPH_FRAG_OFF) & htons(IP_MF | IP_OFFSET))
 			return false;
 	} else {
-		if (ip[0] >> 4 != 6 || left < 40)
+		if (ip_version(ip) != 6 || left < IPV6_HLEN)
 			return false;
-		said = be16(ip + 4) ? be16(ip + 4) + 40u : 0;
+		said = be16(ip + IPV6H_PAYLOAD_LEN);
+		said += said ? IPV6_HLEN : 0;
 		off = frame_ipv6_transport(ip, left, &next);
 	}
-	next_off = off + 20;
-	if (!off || next != 6 || next_off > left || (said && said != g->len - g->ip))
+	next_off = off + TCP_HLEN;
+	if (!off || next != IPPROTO_TCP || next_off > left || (said && said != g->len - g->ip))
 		return false;
 	g->l4 = g->ip + off;
-	g->head = g->l4 + (head[g->l4 + 12] >> 4) * 4u;
-	return g->head <= have && !(head[g->l4 + 13] & SYN_RST);
+	g->head = g->l4 + tcp_hdrlen(head + g->l4);
+	return g->head <= have && !(head[g->l4 + TCPH_FLAGS] & (TCPHDR_SYN | TCPHDR_RST));
 }
 
 /* Was this left to a card, or merged by a receiver? Then the checksum is the pseudo-header's sum, with the length or (LSO)
@@ -155,12 +156,12 @@ static bool find_tcp(struct gso *g, const u8 *head, u32 have)
 static bool was_never_on_a_wire(const struct gso *g, const u8 *head)
 {
 	const u8 *ip = head + g->ip;
-	u32 version = ip[0] >> 4;
-	u16 have = load16(head + g->l4 + 16);
+	u32 version = ip_version(ip);
+	u16 have = load16(head + g->l4 + TCPH_CHECK);
 
-	if (g->len - g->ip > JUMBO_MAX || !load16(version == 4 ? ip + 2 : ip + 4))
+	if (g->len - g->ip > JUMBO_MAX || !load16(version == 4 ? ip + IPH_TOT_LEN : ip + IPV6H_PAYLOAD_LEN))
 		return true;
-	return csum_is_pseudo(have, ip, (int)version, g->len - g->l4, 6);
+	return csum_is_pseudo(have, ip, (int)version, g->len - g->l4, IPPROTO_TCP);
 }
 
 /* pcap_gso_begin() - f is longer than the MTU. Return: 1: it is going to be cut, by pcap_gso_next(); 0: it is offered as it is */
@@ -169,7 +170,8 @@ int pcap_gso_begin(struct pcap_wire *p, const struct frame *f)
 	u32 mtu = p->wire.capture_mtu, ip = gso_ip_offset(f->data, f->len), jumbo, have;
 	struct gso g = { .ip = ip, .tcp = 1 };
 
-	if (p->wire.strict_csum || f->flags & FRAME_CUT || !ip || ip > ETH_HLEN + 4 * TAGS_MAX || f->len - ip <= mtu)
+	if (p->wire.strict_csum || f->flags & FRAME_CUT || !ip || ip > ETH_HLEN + VLAN_HLEN * TAGS_MAX ||
+	    f->len - ip <= mtu)
 		return 0;
 	jumbo = jumbo_header(f->data + ip, f->len - ip);
 	g.len = f->len - jumbo;

@@ -35,9 +35,9 @@ static int section(struct pcap_wire *p, u64 left)
 	if (left < 28)
 		return pcap_truncated(p);
 	order = load32(p->map + p->pos + 8);
-	if (order != 0x1a2b3c4d && order != 0x4d3c2b1a)
+	if (order != PCAPNG_BYTE_ORDER && order != __builtin_bswap32(PCAPNG_BYTE_ORDER))
 		return pcap_fail(p, "a section header with an unknown byte order: the file is damaged");
-	p->swapped = order == 0x4d3c2b1a;
+	p->swapped = order != PCAPNG_BYTE_ORDER;
 	major = pcap_get16(p, p->pos + 12);
 	minor = pcap_get16(p, p->pos + 14);
 	if (major != 1 || (minor != 0 && minor != 2)) /* 1.2 was written once by mistake, and is the same */
@@ -152,23 +152,31 @@ static void heed(struct pcap_wire *p, struct frame *f, u32 fcs_len, u32 flags)
 	p->link_errors += (flags & LINK_ERRORS) != 0;
 }
 
-/* Enhanced (6), obsolete (2) and simple (3) packet blocks. Return: 1 = handed out, 0 = skipped */
+static bool is_packet(u32 type)
+{
+	return type == PCAPNG_PACKET || type == PCAPNG_OBSOLETE_PACKET || type == PCAPNG_SIMPLE_PACKET;
+}
+
+/* One packet block of any kind. Return: 1 = handed out, 0 = skipped */
 static int packet(struct pcap_wire *p, struct frame *f, u32 type, u64 at, u64 end)
 {
-	u32 fixed = type == 3 ? 4 : 20, ifindex = 0, caplen, len, flags;
+	u32 fixed = type == PCAPNG_SIMPLE_PACKET ? 4 : 20, ifindex = 0, caplen, len, flags;
 	const struct pcap_interface *i;
 	u64 t;
 
 	if (end - at < fixed)
 		return pcap_truncated(p);
-	if (type != 3)
-		ifindex = type == 6 ? pcap_get32(p, at) : pcap_get16(p, at);
+	if (type != PCAPNG_SIMPLE_PACKET)
+		ifindex = type == PCAPNG_PACKET ? pcap_get32(p, at) : pcap_get16(p, at);
 	if (ifindex >= p->ninterfaces)
 		return pcap_fail(p, "frame %llu names interface %u of %u: the file is damaged",
 				 (unsigned long long)p->nframe + 1, ifindex, p->ninterfaces);
 	i = &p->interfaces[ifindex];
-	len = pcap_get32(p, at + (type == 3 ? 0 : 16));
-	caplen = type == 3 ? (i->snaplen && i->snaplen < len ? i->snaplen : len) : pcap_get32(p, at + 12);
+	len = pcap_get32(p, at + (type == PCAPNG_SIMPLE_PACKET ? 0 : 16));
+	if (type == PCAPNG_SIMPLE_PACKET)
+		caplen = i->snaplen && i->snaplen < len ? i->snaplen : len;
+	else
+		caplen = pcap_get32(p, at + 12);
 	if (caplen > PCAP_FRAME_MAX || caplen > end - at - fixed)
 		return pcap_fail(p, "frame %llu claims %u bytes: the file is damaged",
 				 (unsigned long long)p->nframe + 1, caplen);
@@ -178,9 +186,9 @@ static int packet(struct pcap_wire *p, struct frame *f, u32 type, u64 at, u64 en
 		p->skipped_linktype = i->linktype;
 		return 0;
 	}
-	t = type == 3 ? p->stamp_ns : stamp_ns(i, pcap_get32(p, at + 4), pcap_get32(p, at + 8));
+	t = type == PCAPNG_SIMPLE_PACKET ? p->stamp_ns : stamp_ns(i, pcap_get32(p, at + 4), pcap_get32(p, at + 8));
 	pcap_hand_out(p, f, at + fixed, caplen, len, t);
-	flags = type == 3 ? 0 : packet_flags(p, at + fixed + align_up(caplen, 4), end);
+	flags = type == PCAPNG_SIMPLE_PACKET ? 0 : packet_flags(p, at + fixed + align_up(caplen, 4), end);
 	if (unlikely(i->fcs_len || flags & (FCS_LEN | LINK_ERRORS)))
 		heed(p, f, i->fcs_len, flags);
 	return 1;
@@ -198,7 +206,7 @@ int pcapng_block(struct pcap_wire *p, struct frame *f)
 	if (left < 12)
 		return pcap_truncated(p);
 	type = pcap_get32(p, p->pos);
-	if (type == 0x0a0d0d0a && (rc = section(p, left)) < 0)
+	if (type == PCAPNG_SECTION && (rc = section(p, left)) < 0)
 		return rc;
 	total = pcap_get32(p, p->pos + 4);
 	if (total < 12 || total & 3)
@@ -206,9 +214,9 @@ int pcapng_block(struct pcap_wire *p, struct frame *f)
 				 (unsigned long long)p->nframe);
 	if (total > left)
 		return pcap_truncated(p);
-	if (type == 1)
+	if (type == PCAPNG_INTERFACE)
 		rc = interface(p, at, p->pos + total - 4);
-	else if (type == 6 || type == 2 || type == 3)
+	else if (is_packet(type))
 		rc = packet(p, f, type, at, p->pos + total - 4);
 	if (rc >= 0)
 		p->pos += total;
@@ -223,18 +231,17 @@ int pcapng_open(struct pcap_wire *p)
 
 	for (;;) {
 		u32 type = p->size - p->pos >= 12 ? pcap_get32(p, p->pos) : 0;
-		bool is_packet = type == 6 || type == 2 || type == 3;
 		struct frame f;
 		int rc;
 
-		if (p->pos && (type == 0 || (is_packet && (found || !p->ninterfaces))))
+		if (p->pos && (type == 0 || (is_packet(type) && (found || !p->ninterfaces))))
 			break;
 		rc = pcapng_block(p, &f);
 		if (rc == -ENODATA || rc == -EAGAIN || (rc < 0 && p->nframe))
 			break;
 		if (rc < 0)
 			return rc;
-		if (type == 1)
+		if (type == PCAPNG_INTERFACE)
 			found |= p->interfaces[p->ninterfaces - 1].linktype == LINKTYPE_ETHERNET;
 	}
 	p->wire.hungry = 0;

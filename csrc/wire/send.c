@@ -80,7 +80,7 @@ void schedule_loop(struct schedule *s)
 
 static bool fits(struct sender *s, const struct frame *f)
 {
-	u32 tag = f->len >= ETH_HLEN && is_vlan(load16(f->data + 12)) ? 4 : 0;
+	u32 tag = f->len >= ETH_HLEN && is_vlan(load16(f->data + ETHH_PROTO)) ? VLAN_HLEN : 0;
 
 	s->too_short += f->len < ETH_HLEN;
 	s->too_long += f->len > s->frame_max + tag;

@@ -10,15 +10,12 @@
  */
 #include "device.h"
 
-#define TCP 6
-#define UDP 17
-
 /* From the IP header on, as the frame was on its sender's side of the wire: 0: no 16 bits can say so. */
 static u32 length_of(const struct frame *f, u32 ip, u32 not_counted)
 {
 	u32 len = f->wire_len - ip - not_counted;
 
-	return len <= 65535 ? len : 0;
+	return len <= UINT16_MAX ? len : 0;
 }
 
 static u16 header_sum(const u8 *ip, u32 bytes)
@@ -26,16 +23,22 @@ static u16 header_sum(const u8 *ip, u32 bytes)
 	return csum_fold(csum_partial(ip, bytes, 0));
 }
 
+/* Do cards fill in the length of such a packet? */
+static bool is_offloaded(u8 proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
+}
+
 static void complete_ipv4(struct wire *w, struct frame *f, u32 at)
 {
 	const u8 *ip = f->data + at;
-	u32 ihl = (ip[0] & 15u) * 4, len = length_of(f, at, 0);
-	bool whole = !(load16(ip + 6) & 0xff3f);
-	bool no_length = !load16(ip + 2) && whole && (ip[9] == TCP || ip[9] == UDP) && len > ihl;
-	bool no_sum = !load16(ip + 10);
+	u32 ihl = ip_hdrlen(ip), len = length_of(f, at, 0);
+	bool whole = !(load16(ip + IPH_FRAG_OFF) & htons(IP_MF | IP_OFFSET));
+	bool no_length = !load16(ip + IPH_TOT_LEN) && whole && is_offloaded(ip[IPH_PROTOCOL]) && len > ihl;
+	bool no_sum = !load16(ip + IPH_CHECK);
 	u8 *own;
 
-	if (ip[0] >> 4 != 4 || ihl < 20 || at + ihl > f->len)
+	if (ip_version(ip) != 4 || ihl < IP_HLEN || at + ihl > f->len)
 		return;
 	if (!no_length && (!no_sum || !header_sum(ip, ihl)))
 		return;
@@ -44,9 +47,9 @@ static void complete_ipv4(struct wire *w, struct frame *f, u32 at)
 		return;
 	own += at;
 	if (no_length)
-		store16(own + 2, htobe16_((u16)len));
-	store16(own + 10, 0);
-	store16(own + 10, header_sum(own, ihl));
+		store16(own + IPH_TOT_LEN, htons((u16)len));
+	store16(own + IPH_CHECK, 0);
+	store16(own + IPH_CHECK, header_sum(own, ihl));
 	COUNT(w->length_completed, no_length);
 	COUNT(w->ip_csum_completed, no_sum);
 }
@@ -55,17 +58,18 @@ static void complete_ipv4(struct wire *w, struct frame *f, u32 at)
 static void complete_ipv6(struct wire *w, struct frame *f, u32 at)
 {
 	const u8 *ip = f->data + at;
-	u32 len = length_of(f, at, 40);
+	u32 len = length_of(f, at, IPV6_HLEN);
 	u8 next, *own;
 
-	if (at + 40 > f->len || ip[0] >> 4 != 6 || load16(ip + 4) || !ip[6] || !len)
+	if (at + IPV6_HLEN > f->len || ip_version(ip) != 6 || load16(ip + IPV6H_PAYLOAD_LEN) ||
+	    ip[IPV6H_NEXTHDR] == IPPROTO_HOPOPTS || !len)
 		return;
-	if (!frame_ipv6_transport(ip, f->len - at, &next) || (next != TCP && next != UDP))
+	if (!frame_ipv6_transport(ip, f->len - at, &next) || !is_offloaded(next))
 		return;
 	own = w->own(w, f);
 	if (!own)
 		return;
-	store16(own + at + 4, htobe16_((u16)len));
+	store16(own + at + IPV6H_PAYLOAD_LEN, htons((u16)len));
 	COUNT(w->length_completed, 1);
 }
 
@@ -77,7 +81,7 @@ void sender_complete(struct wire *w, struct frame *f)
 
 	if (w->live || w->strict_csum || !ip)
 		return;
-	if (load16(f->data + ip - 2) == 0x0008)
+	if (load16(f->data + ip - 2) == htons(ETH_P_IP))
 		complete_ipv4(w, f, ip);
 	else
 		complete_ipv6(w, f, ip);

@@ -218,8 +218,9 @@ static int tap_close_reading(struct wire *wire)
 /* The kernel remembers on which queue it last saw a flow, and sends its other direction there: so a flow has a lane. */
 static const struct tap_lane *lane_of(const struct tap_wire *t, const u8 *frame)
 {
-	u32 flow = load32(frame + 26) ^ load32(frame + 30) ^
-		   load32(frame + 34); /* IPv4 addresses and ports; IPv6's, parts */
+	const u8 *ip = frame + ETH_HLEN;
+	u32 flow = load32(ip + IPH_SADDR) ^ load32(ip + IPH_DADDR) ^
+		   load32(ip + IP_HLEN); /* of IPv6: parts of addresses */
 
 	return &t->lane[t->nlanes > 1 ? hash_32(flow, 16) % t->nlanes : 0];
 }

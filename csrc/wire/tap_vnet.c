@@ -18,7 +18,7 @@ static int complete(u8 *frame, u32 len, const struct virtio_net_hdr_v1 *h)
 	if (h->csum_start >= len || at + 2 > len)
 		return -EINVAL;
 	sum = csum_fold(csum_partial(frame + h->csum_start, len - h->csum_start, 0));
-	store16(frame + at, sum || h->csum_offset != 6 ? sum : 0xffff); /* UDP's 0 would mean: none */
+	store16(frame + at, sum || h->csum_offset != UDPH_CHECK ? sum : 0xffff); /* UDP's 0 would mean: none */
 	return 0;
 }
 
@@ -26,13 +26,14 @@ static int complete(u8 *frame, u32 len, const struct virtio_net_hdr_v1 *h)
 static bool is_plain(const struct gso *g, const u8 *frame)
 {
 	const u8 *ip = frame + ETH_HLEN;
-	u32 proto = g->tcp ? 6 : 17;
+	u32 proto = g->tcp ? IPPROTO_TCP : IPPROTO_UDP;
 
 	if (g->ip != ETH_HLEN)
 		return false;
-	if (load16(frame + 12) == 0x0008)
-		return ip[0] == 0x45 && ip[9] == proto && !(be16(ip + 6) & 0x3fff) && g->l4 == g->ip + 20;
-	return ip[0] >> 4 == 6 && ip[6] == proto && g->l4 == g->ip + 40;
+	if (load16(frame + ETHH_PROTO) == htons(ETH_P_IP))
+		return ip_version(ip) == 4 && ip_hdrlen(ip) == IP_HLEN && ip[IPH_PROTOCOL] == proto &&
+		       !(load16(ip + IPH_FRAG_OFF) & htons(IP_MF | IP_OFFSET)) && g->l4 == g->ip + IP_HLEN;
+	return ip_version(ip) == 6 && ip[IPV6H_NEXTHDR] == proto && g->l4 == g->ip + IPV6_HLEN;
 }
 
 /* tap_vnet_begin() - a frame was read, into t->big. Return: 0 it is whole and right; 1 it waits to be
@@ -54,10 +55,11 @@ int tap_vnet_begin(struct tap_wire *t, const struct virtio_net_hdr_v1 *h, u8 *fr
 	ip = gso_ip_offset(frame, len);
 	if ((!tcp && type != VIRTIO_NET_HDR_GSO_UDP_L4) || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || !h->gso_size)
 		return -EINVAL;
-	if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len)
+	if (!ip || l4 < ip + (ip_version(frame + ip) == 6 ? IPV6_HLEN : IP_HLEN) ||
+	    l4 + (tcp ? TCP_HLEN : UDP_HLEN) > len)
 		return -EINVAL;
 	g = (struct gso){ .len = len, .ip = ip, .l4 = l4, .size = h->gso_size, .tcp = tcp };
-	g.head = l4 + (tcp ? (frame[l4 + 12] >> 4) * 4u : 8u);
+	g.head = l4 + (tcp ? tcp_hdrlen(frame + l4) : UDP_HLEN);
 	if (!gso_fits(&g, t->slot_size))
 		return -EINVAL;
 	g.at = g.head;
@@ -94,11 +96,11 @@ u32 tap_vnet_head(struct tap_wire *t, u8 *to, struct frame *f)
 	COUNT(t->gso_segments, 1);
 	f->head = (u16)g->head;
 	f->rest = (u32)(gso_frame(t) + at - t->bigs);
-	f->l3 = to[g->ip] >> 4;
+	f->l3 = (u8)ip_version(to + g->ip);
 	f->l3_off = (u16)g->ip;
 	f->l4_off = (u16)g->l4;
 	f->l4_len = len - g->l4;
-	f->ip_proto = g->tcp ? 6 : 17;
+	f->ip_proto = g->tcp ? IPPROTO_TCP : IPPROTO_UDP;
 	t->big_refs[f->rest / TAP_BIG]++;
 	return len;
 }
@@ -112,7 +114,7 @@ void tap_vnet_gather(const struct wire *w, const struct frame *f, u8 *to)
 	if (to != f->data)
 		copy_small(to, f->data, f->head);
 	sum = csum_fold(csum_and_copy(to + f->head, w->rests + f->rest, f->len - f->head, sum));
-	store16(to + frame_csum_at(f), (u16)(sum || f->ip_proto == 6 ? sum : 0xffff));
+	store16(to + frame_csum_at(f), (u16)(sum || f->ip_proto == IPPROTO_TCP ? sum : 0xffff));
 }
 
 /* tap_vnet_whole() - the same in its slot */

@@ -50,7 +50,7 @@ static u64 wire_time(struct wire *w, const struct frame *f)
 		w->busy_ns = t;
 		w->busy_ps = 0;
 	}
-	ps = (u64)(f->wire_len < ETH_ZLEN ? ETH_ZLEN + 24u : f->wire_len + 24ull) * w->ps_per_byte + w->busy_ps;
+	ps = ((u64)max_u32(f->wire_len, ETH_ZLEN) + WIRE_OVERHEAD) * w->ps_per_byte + w->busy_ps;
 	w->busy_ns += ps / 1000;
 	w->busy_ps = (u32)(ps % 1000);
 	return w->busy_ns;
@@ -83,7 +83,7 @@ int wire_next(struct wire *w, struct frame *f, int max, u64 now)
 		f[i].id = id + (u64)i;
 		bytes += f[i].len;
 		cut += !!(f[i].flags & FRAME_CUT);
-		oversize += f[i].wire_len > ETH_FRAME_LEN + 4;
+		oversize += f[i].wire_len > ETH_FRAME_LEN + VLAN_HLEN;
 	}
 	COUNT(w->cut, cut);
 	COUNT(w->oversize, oversize);

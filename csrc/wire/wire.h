@@ -5,6 +5,8 @@ struct virtio_net_hdr_v1_hash;
 
 /* ---- wire.c: where frames come from ---- */
 
+#define WIRE_OVERHEAD 24           /* bytes a frame: preamble 8, FCS 4, gap 12 */
+
 #define FRAME_CUT 1                /* the capture holds less than was on the wire (snap length) */
 #define FRAME_L4 2                 /* l4_off, l4_len and ip_proto are good: an unfragmented TCP or UDP packet */
 #define FRAME_PLAIN 4              /* FRAME_L4 in IPv4 without options: the addresses are right before the ports */

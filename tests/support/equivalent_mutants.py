@@ -49,8 +49,8 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         (
             "tap_vnet.c",
             "is_plain",
-            "return ip[0] >> 4 == 6 && ip[6] == proto && g->l4 == g->ip + 40;",
-            "return ip[0] >> 4 == 6 && ip[6] == proto && g->l4 == g->ip - 40;",
+            "return ip_version(ip) == 6 && ip[IPV6H_NEXTHDR] == proto && g->l4 == g->ip + IPV6_HLEN;",
+            "return ip_version(ip) == 6 && ip[IPV6H_NEXTHDR] == proto && g->l4 == g->ip - IPV6_HLEN;",
         ),
     ),
     "only the lowest 32 bits are used": (
