@@ -1,7 +1,7 @@
 /* frame_parse.c - where the headers of a frame are
  *
- *   a frame came -> nic_receive.c nic_parse() -> frame_parse(): l3_off, l4_off, ip_proto, what can be hashed
- *   sender_offload.c, pcap_gso.c: the same of what is to be filled in or cut
+ *   a frame arrives -> card/inline.h nic_parse() -> frame_parse(): l3_off, l4_off, ip_proto, and what can be hashed
+ *   sender_offload.c and pcap_gso.c parse the frames that they complete or cut
  */
 #include "device.h"
 
@@ -18,7 +18,7 @@ static int parse_ipv4(struct frame *f, const u8 *ip, u32 off, u32 left)
 	f->hash_report = HASH_IPV4;
 	if (unlikely(ihl < IP_HLEN || total < ihl || total > left || (u32)middle & fragment)) {
 		f->l4_len = 0;
-		return !(middle >> 48) || !total; /* bad lengths: the host says what it thinks of them; or a fragment */
+		return !(middle >> 48) || !total; /* a fragment, or bad lengths: the host judges those */
 	}
 	f->l4_off = (u16)(off + ihl);
 	f->l4_len = len;
@@ -29,7 +29,7 @@ static int parse_ipv4(struct frame *f, const u8 *ip, u32 off, u32 left)
 	return !(middle >> 48);
 }
 
-/* frame_ipv6_transport() - past hop-by-hop, routing and destination options, which lie before end */
+/* Stop after eight headers: nothing legitimate has more. */
 u32 frame_ipv6_transport(const u8 *ip, u32 end, u8 *next)
 {
 	u32 off = IPV6_HLEN;
@@ -73,7 +73,7 @@ static int parse_ipv6(struct frame *f, const u8 *ip, u32 left)
 	return no_length;
 }
 
-/* The tags, and what lies behind them */
+/* Skip the VLAN tags, then parse what follows them. */
 static noinline int parse_rest(struct frame *f)
 {
 	u16 type = load16(f->data + ETHH_PROTO);
@@ -95,8 +95,6 @@ static noinline int parse_rest(struct frame *f)
 	return 0;
 }
 
-/* frame_parse() - find the network and transport headers, and what of them a hash may be made of (hash_report). The frame
- * has at least an Ethernet header. Return: 1: IP's checksum or length is 0, as sender_offload.c may want to know */
 int frame_parse(struct frame *f)
 {
 	const u8 *data = f->data;

@@ -1,14 +1,14 @@
 /* gso.c - one frame for many, cut into segments as a sender's card cuts it (TSO, USO)
  *
- *   tap_vnet.c: what a TAP hands over with a virtio header   |   pcap_gso.c: what a capture shows before its sender's card
- *   had it, or after a receiver merged it   -->  gso_next(), or gso_put_head() where the payload stays where it is
+ *   tap_vnet.c: a frame with a virtio header, from a TAP        --> gso_next(): a whole segment
+ *   pcap_gso.c: a frame captured before its sender's card           gso_put_head(): its headers; the payload stays in place
+ *               cut it, or after a receiver merged it
  *
- * The card behind this sees what a real one sees: frames with right checksums, IP ids that count up, PSH and FIN on the
- * last only, CWR on the first only. Linux: net/core/gso.c, net/ipv4/tcp_offload.c, udp_offload.c.
+ * The card behind this sees what a real one sees: frames with correct checksums and IP ids that count up, PSH and FIN on
+ * the last segment only, CWR on the first only. Linux: net/core/gso.c, net/ipv4/tcp_offload.c, udp_offload.c.
  */
 #include "device.h"
 
-/* gso_ip_offset() - the IP header is where the EtherType says, behind any VLAN tags. Return: its offset, 0: none there */
 u32 gso_ip_offset(const u8 *frame, u32 len)
 {
 	u32 at = ETHH_PROTO;
@@ -20,7 +20,6 @@ u32 gso_ip_offset(const u8 *frame, u32 len)
 	return load16(frame + at) == htons(ETH_P_IP) || load16(frame + at) == htons(ETH_P_IPV6) ? at + 2 : 0;
 }
 
-/* gso_fits() - is there a whole transport header, a payload behind it, and room for a segment? */
 int gso_fits(const struct gso *g, u32 room)
 {
 	return g->head >= g->l4 + (g->tcp ? TCP_HLEN : UDP_HLEN) && g->head < g->len && g->head + g->size <= room;
@@ -51,10 +50,9 @@ static void patch_tcp(const struct gso *g, u8 *th, bool last)
 	if (!last)
 		th[TCPH_FLAGS] &= (u8) ~(TCPHDR_FIN | TCPHDR_PSH);
 	if (g->nth)
-		th[TCPH_FLAGS] &= (u8)~TCPHDR_CWR; /* RFC 3168: said once */
+		th[TCPH_FLAGS] &= (u8)~TCPHDR_CWR; /* RFC 3168: only one packet says it */
 }
 
-/* gso_put_head() - the head of the next segment, of len bytes, without a checksum; then it is the turn of the one behind it */
 void gso_put_head(struct gso *g, const u8 *head, u8 *to, u32 len)
 {
 	memcpy(to, head, g->head);
@@ -68,8 +66,6 @@ void gso_put_head(struct gso *g, const u8 *head, u8 *to, u32 len)
 	g->nth++;
 }
 
-/* gso_next() - the next segment: g->head bytes at head, patched, and the payload's at frame + g->at. Return: its length, 0:
- * there are no more */
 u32 gso_next(struct gso *g, const u8 *head, const u8 *frame, u8 *to)
 {
 	u32 at = g->at, n = min_u32(g->size, g->len - at), len = g->head + n, sum;

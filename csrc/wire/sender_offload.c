@@ -1,16 +1,16 @@
-/* sender_offload.c - what a sender had left to its card is filled in at the wire, as that card would have
+/* sender_offload.c - complete the headers that a sender left to its card, as that card would have
  *
- *   nic_receive.c nic_parse() finds a 0, in virtual time and not strict-csum -> sender_complete(): IPv4 header checksum, IP length
- *   dma.c dma_csum(): the transport checksum, in the pass that copies          pcap_gso.c: segmentation
+ *   nic_parse() finds a 0, in virtual time and without strict-csum -> sender_complete(): IPv4 header checksum, IP length
+ *   dma.c dma_csum(): the transport checksum, in the pass that copies     pcap_gso.c: segmentation
  *
- * A capture taken at a sender shows frames before its card had them. Windows leaves the IPv4 header checksum 0, and, in a
- * large send (LSOv2), the IP length; Linux writes the length 0 when it does not fit in 16 bits (BIG TCP). The length then
- * is the frame's, as tshark takes it, and only TCP and UDP have it: no card fills it in for others. A checksum that is 0
- * and right stays. Headers inside a tunnel stay as they are: nothing here looks at them, so no fate hangs on them.
+ * A capture taken at a sender shows frames before its card completed them. Windows leaves the IPv4 header checksum 0, and the
+ * IP length too in a large send (LSOv2). Linux writes length 0 if it does not fit in 16 bits (BIG TCP). The length is then
+ * taken from the frame, as tshark does, and only for TCP and UDP: no card fills it in for others. A checksum that is 0
+ * and correct stays. Headers inside a tunnel stay as they are: no stage reads them, so no fate depends on them.
  */
 #include "device.h"
 
-/* From the IP header on, as the frame was on its sender's side of the wire: 0: no 16 bits can say so. */
+/* Return the IP length of the frame as its sender saw it; 0: it does not fit in 16 bits. */
 static u32 length_of(const struct frame *f, u32 ip, u32 not_counted)
 {
 	u32 len = f->wire_len - ip - not_counted;
@@ -54,7 +54,7 @@ static void complete_ipv4(struct wire *w, struct frame *f, u32 at)
 	COUNT(w->ip_csum_completed, no_sum);
 }
 
-/* A hop-by-hop header may say the length instead (RFC 2675); and without a transport header 0 may be right. */
+/* Leave length 0 if a hop-by-hop header may hold the length (RFC 2675), or if there is no transport header. */
 static void complete_ipv6(struct wire *w, struct frame *f, u32 at)
 {
 	const u8 *ip = f->data + at;
@@ -73,8 +73,6 @@ static void complete_ipv6(struct wire *w, struct frame *f, u32 at)
 	COUNT(w->length_completed, 1);
 }
 
-/* sender_complete() - f's IP header, if its sender's card was to complete it, and f is parsed again. Its bytes are a copy then,
- * where the wire's are not to be written to. Live, and with strict-csum, a frame is what it is. */
 void sender_complete(struct wire *w, struct frame *f)
 {
 	u32 ip = gso_ip_offset(f->data, f->len);
