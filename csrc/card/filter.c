@@ -1,8 +1,8 @@
-/* filter.c - is this frame for us? As the address filter of a NIC does it, before anything is stored
+/* filter.c - is this frame for us? The address filter of a NIC, before anything is stored
  *
- * Unicast: our address or one of the further unicast list; broadcast always; multicast: its list, or allmulti;
- * promisc takes all. Then the VLAN ids, if rx-vlan-filter is on (untagged frames and priority tags pass).
- * A miss is counted (filtered), it is no error: nobody asked for that frame.
+ * These pass: unicast to our address or to one of the further unicast list; broadcast; multicast in its list, or any with
+ * allmulti; everything with promisc. Then the VLAN ids, if rx-vlan-filter is on (untagged frames and priority tags pass).
+ * A miss is counted (filtered), but is no error: the host did not ask for that frame.
  */
 #include "device.h"
 
