@@ -109,17 +109,22 @@ enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u1
 	return likely(csum_is_zero(csum_fold(sum))) ? DMA_CSUM_GOOD : complete(nic, f, sum, whole);
 }
 
-/* Judge a FRAME_PLAIN frame, the common small one: the addresses lie right before the transport part, so one sum covers both.
- * If that is not right, dma_csum() looks closer. */
-static inline enum dma_csum dma_csum_plain(const struct nic *nic, const struct frame *f, u16 *whole)
+/* A sum that is not simply right. Out of line: inlined, it would keep a dozen values alive across csum_partial(). */
+static noinline enum dma_csum not_plainly_right(const struct nic_queue *q, const struct frame *f, u32 sum, u16 *whole)
 {
-	const u8 *l4 = f->data + f->l4_off;
-	u32 len = f->l4_len, proto = f->ip_proto;
-	u32 sum = csum_partial(l4 - ADDRS, len + ADDRS, htonl(len) + (proto << 24));
+	return dma_csum(q->nic, f, sum, whole);
+}
 
-	if (likely(csum_is_zero(csum_fold(sum)) && (proto == IPPROTO_TCP || be16(l4 + UDPH_LEN) == len)))
+/* Judge a FRAME_PLAIN frame, the common small one: the addresses lie right before the transport part, so one sum covers both. */
+static inline enum dma_csum dma_csum_plain(const struct nic_queue *q, const struct frame *f, u16 *whole)
+{
+	u32 len = f->l4_len, pseudo = htonl(len) + ((u32)f->ip_proto << 24);
+	u32 sum = csum_partial(f->data + f->l4_off - ADDRS, len + ADDRS, pseudo);
+
+	if (likely(csum_is_zero(csum_fold(sum)) &&
+		   (f->ip_proto == IPPROTO_TCP || be16(f->data + f->l4_off + UDPH_LEN) == f->l4_len)))
 		return DMA_CSUM_GOOD;
-	return dma_csum(nic, f, sum, whole);
+	return not_plainly_right(q, f, sum, whole);
 }
 
 /* ---- one buffer ---- */
@@ -198,7 +203,7 @@ static inline __attribute__((always_inline)) bool write_frame(struct nic_queue *
 	if (likely(ch->sums && f->flags & FRAME_L4)) {
 		if (f->flags & FRAME_PLAIN && f->len < 192) { /* sum it while hot; a longer one is worth a call */
 			copy_small(to + HDR_LEN, f->data, f->len);
-			csum = dma_csum_plain(q->nic, f, &whole);
+			csum = dma_csum_plain(q, f, &whole);
 		} else {
 			csum = dma_csum(q->nic, f, copy_and_sum(to + HDR_LEN, f), &whole);
 		}
