@@ -1,8 +1,8 @@
-/* arfs.c - accelerated RFS, the card's half: filters that bring a flow to a queue. The driver's half: driver_arfs.c
+/* arfs.c - accelerated RFS, the card's half: filters that send a flow to a queue. The driver's half: driver_arfs.c
  *
- *   a frame came -> nic_steer.c -> arfs_lookup(): the filter's queue, before the indirection table's
+ *   a frame arrives -> nic_steer.c -> arfs_lookup(): the filter's queue overrides the indirection table's
  *
- * Modelled on no chip. TCP and UDP over IPv4 and IPv6, exact matches, so many filters and no more.
+ * Modelled on no chip. Filters match TCP and UDP over IPv4 and IPv6 exactly; their number is fixed.
  */
 #include "device.h"
 
@@ -15,7 +15,7 @@ int arfs_init(struct arfs *a, u32 size)
 	return a->filter ? 0 : -ENOMEM;
 }
 
-/* The flow's filter. Probes go over free slots: filters come and go, and nothing is moved. */
+/* Find the flow's filter. Probe past free slots: deleting a filter moves no other. */
 static struct arfs_filter *find(struct arfs *a, const struct flow_key *key)
 {
 	u32 h = flow_key_hash(key);
@@ -29,7 +29,6 @@ static struct arfs_filter *find(struct arfs *a, const struct flow_key *key)
 	return NULL;
 }
 
-/* The card: which queue is this frame's by a filter? -1: none says so */
 int arfs_lookup(struct arfs *a, const struct frame *f)
 {
 	const struct arfs_filter *found;
@@ -45,7 +44,6 @@ int arfs_lookup(struct arfs *a, const struct frame *f)
 	return found->queue;
 }
 
-/* arfs_add() - from now on the flow is for this queue. Return: the filter's number; -ENOSPC: there is no room for it */
 int arfs_add(struct arfs *a, const struct flow_key *key, u32 queue, u32 flow)
 {
 	struct arfs_filter *f = find(a, key);
@@ -66,7 +64,6 @@ int arfs_add(struct arfs *a, const struct flow_key *key, u32 queue, u32 flow)
 	return (int)(f - a->filter);
 }
 
-/* arfs_forget() - no flow has a filter any more */
 void arfs_forget(struct arfs *a)
 {
 	if (a->filter)

@@ -1,17 +1,18 @@
-/* call_fd.c - the interrupt of a driver in another process: its eventfd is signalled so that it can't stop the card
+/* call_fd.c - the interrupt of a driver in another process: signal its eventfd in a way that it cannot block
  *
  *   nic.py call_fd() -> nic_set_call_fd();   irq.c irq_fire() -> call_signal(): io_submit(2) -> eventfd_signal() in the kernel
  *
- * write(2) to an eventfd waits while the count is at its highest, unless O_NONBLOCK is set. That flag belongs to the open
- * file, which the other process has too: it may clear the flag, write 2^64 - 2, and the card would wait for ever. Looking
- * first (poll(2), fcntl(2)) leaves a gap in between, there is no second open file of an eventfd (open() of its /proc link:
- * ENXIO), and pwritev2(RWF_NOWAIT) knows none (EOPNOTSUPP, Linux 6.18). What never waits is the kernel's own
- * eventfd_signal(): at the highest count it leaves a count that is set already (fs/eventfd.c). Asynchronous I/O that ends
- * calls it for aio_resfd (fs/aio.c). So the card submits a poll that is over at once, since an eventfd is always readable
- * or writable, and the end of that is the interrupt.
+ * write(2) to an eventfd blocks while its count is at the maximum, unless O_NONBLOCK is set. That flag belongs to the open
+ * file, which the other process shares: it may clear the flag and write 2^64 - 2, and the card would block forever. Checking
+ * first (poll(2), fcntl(2)) is a race. An eventfd cannot be opened a second time (open() of its /proc link: ENXIO).
+ * pwritev2(RWF_NOWAIT) does not support eventfds (EOPNOTSUPP, Linux 6.18).
  *
- * It takes five times what write(2) takes: only interrupts of foreign drivers go this way. An eventfd that is in this
- * process alone, as doorbells and CPUs have them, is event_signal()'s (own_files.c).
+ * The kernel's own eventfd_signal() never blocks: at the maximum it leaves the count as it is (fs/eventfd.c). Asynchronous
+ * I/O calls it for aio_resfd on completion (fs/aio.c). So the card submits a poll, which completes at once because an eventfd
+ * is always readable or writable. That completion is the interrupt.
+ *
+ * It costs five times as much as write(2), so only interrupts of foreign drivers go this way. event_signal() (own_files.c)
+ * signals the eventfds that stay inside this process: doorbells, and those of CPUs.
  */
 #include "device.h"
 
@@ -20,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define EVENTS 64 /* that ended and were not reaped, at most */
+#define EVENTS 64 /* completed and not reaped, at most */
 
 static int submit(aio_context_t ctx, int fd)
 {
@@ -36,7 +37,7 @@ static int submit(aio_context_t ctx, int fd)
 	return syscall(SYS_io_submit, ctx, 1l, &one) < 0 ? -errno : 0;
 }
 
-/* What has ended is of no interest. */
+/* Discard all completions. */
 static void reap(aio_context_t ctx)
 {
 	struct io_event events[EVENTS];
@@ -56,7 +57,7 @@ static int signal_fd(aio_context_t ctx, int fd)
 	return rc;
 }
 
-/* call_signal() - raise it; one that the other process has filled, closed or broken is its own loss */
+/* An eventfd that the other process has filled, closed or broken costs only that process its interrupts. */
 void call_signal(const struct nic *nic, int fd)
 {
 	int copy;
@@ -67,8 +68,6 @@ void call_signal(const struct nic *nic, int fd)
 	close(copy);
 }
 
-/* nic_set_call_fd() - from now on fd is the queue's interrupt. Nobody runs the card meanwhile. Return: 0, or -errno: there is no
- * such queue, or the kernel refuses asynchronous I/O */
 int nic_set_call_fd(struct nic *nic, u32 queue, int fd)
 {
 	if (queue >= nic->nqueues)

@@ -1,16 +1,16 @@
 /* dma.c - the card writes into the driver's buffers
  *
- *   fifo.c --frames--> dma_burst(): virtqueue.c gives descriptors, bytes go to desc.addr, used entries come back
- *                      dma_frame(): one of them; what is not usual (several buffers, bad ones) is in dma_chains.c
+ *   fifo.c --frames--> dma_burst(): take descriptors (virtqueue.c), copy bytes to desc.addr, fill in used entries
+ *                      dma_frame(): the same for one frame; the rare cases (several buffers, bad ones) are in dma_chains.c
  *
- * The only code that turns a bus address into a pointer, and every one is bounds-checked. Bus address = offset in one
+ * The only code that turns a bus address into a pointer, after a bounds check each time. A bus address is an offset in one
  * sealed memfd. A frame takes as many chains as it needs (VIRTIO_NET_F_MRG_RXBUF): num_buffers in the first header
- * says how many. A chain that is no good (outside the region, not writable, a loop) is given back with length 0 and
- * counted; an index that cannot be breaks the queue (NEEDS_RESET). Nothing is ever written outside.
+ * says how many. A bad chain (outside the region, not writable, a loop) is returned with length 0 and counted; an
+ * impossible index breaks the queue (NEEDS_RESET). Nothing is ever written outside.
  *
- * The transport checksum is summed in the same pass as the copy. If it is right, or is just the pseudo-header's sum
- * (the sender had left the rest to its card; then it is completed here, as that card would have), the header says
- * DATA_VALID - as far as the driver negotiated GUEST_CSUM and rx checksumming is on.
+ * The copy sums the transport checksum in the same pass. The sum may be right, or the checksum may be just the pseudo
+ * header's sum because the sender left the rest to its card: then it is completed here. In both cases the header says
+ * DATA_VALID, if the driver negotiated GUEST_CSUM and rx checksumming is on.
  */
 #include "device.h"
 
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
+#define ADDRS (IP_HLEN - IPH_SADDR) /* both IPv4 addresses, bytes */
 
 _Static_assert(sizeof(struct virtio_net_hdr_v1_hash) == 20, "virtio 1.2 section 5.1.6");
 _Static_assert(sizeof(struct virtq_desc) == 16, "virtio 1.2 section 2.7.5");
@@ -36,7 +37,7 @@ int dma_init(struct dma *d, u64 size)
 	if (d->base == MAP_FAILED)
 		goto fail;
 	d->size = size;
-	madvise(d->base, size, MADV_DONTFORK); /* a child process would share the ring, and has no business with it */
+	madvise(d->base, size, MADV_DONTFORK); /* a child process must not share the ring */
 	return 0;
 fail:
 	d->base = NULL;
@@ -63,7 +64,7 @@ void *dma_map(const struct dma *d, u64 addr, u64 len)
 
 typedef u64 __attribute__((may_alias)) u64_alias;
 
-/* Read once, check, then use: the driver may be another process, and change it under our eyes. */
+/* Read once, check, then use: the driver may be another process, which changes the descriptor meanwhile. */
 struct virtq_desc dma_read_desc(const struct virtqueue *vq, u16 id)
 {
 	const struct virtq_desc *d = &vq->desc[id];
@@ -81,7 +82,7 @@ static inline bool csum_is_zero(u16 folded)
 	return folded == 0 || folded == 0xffff;
 }
 
-/* It is wrong: because the sender had left it to its card? Then *whole is what that card would have put there. */
+/* The checksum is wrong. If the sender left it to its card, set *whole to what that card would have written. */
 static noinline enum dma_csum complete(const struct nic *nic, const struct frame *f, u32 sum, u16 *whole)
 {
 	u16 have = load16(f->data + frame_csum_at(f));
@@ -90,47 +91,50 @@ static noinline enum dma_csum complete(const struct nic *nic, const struct frame
 	    !csum_is_pseudo(have, f->data + f->l3_off, f->l3, f->l4_len, f->ip_proto))
 		return DMA_CSUM_UNKNOWN;
 	*whole = csum_fold(csum_add(sum, (u16)~have)); /* the sum without the field */
-	if (*whole == 0 && f->ip_proto == 17)
+	if (*whole == 0 && f->ip_proto == IPPROTO_UDP)
 		*whole = 0xffff;
 	COUNT(nic->wire->csum_completed, 1);
 	return DMA_CSUM_COMPLETED;
 }
 
-/* Judge it, given the sum over [l4_off, l4_off + l4_len) and the pseudo header. RFC 768, RFC 9293, RFC 8200 */
+/* RFC 768, RFC 9293, RFC 8200 */
 enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u16 *whole)
 {
-	if (f->ip_proto == 17) {
-		if (unlikely(load16(f->data + frame_csum_at(f)) ==
-			     0)) /* IPv4 UDP without checksum: nothing to get wrong */
+	if (f->ip_proto == IPPROTO_UDP) {
+		if (unlikely(!load16(f->data + frame_csum_at(f)))) /* UDP over IPv4 needs no checksum */
 			return f->l3 == 4 ? DMA_CSUM_GOOD : DMA_CSUM_UNKNOWN;
-		if (unlikely(be16(f->data + f->l4_off + 4) != f->l4_len))
-			return DMA_CSUM_UNKNOWN; /* UDP length differs from IP's: the host decides */
+		if (unlikely(be16(f->data + f->l4_off + UDPH_LEN) != f->l4_len))
+			return DMA_CSUM_UNKNOWN; /* the UDP length differs from IP's: the host decides */
 	}
 	return likely(csum_is_zero(csum_fold(sum))) ? DMA_CSUM_GOOD : complete(nic, f, sum, whole);
 }
 
-/* The usual small one, FRAME_PLAIN: the addresses lie right before the transport part, so that one sum takes both in. Only
- * if it is not plainly right, the whole story. */
-static inline enum dma_csum dma_csum_plain(const struct nic *nic, const struct frame *f, u16 *whole)
+/* A sum that is not simply right. Out of line: inlined, it would keep a dozen values alive across csum_partial(). */
+static noinline enum dma_csum not_plainly_right(const struct nic_queue *q, const struct frame *f, u32 sum, u16 *whole)
 {
-	const u8 *l4 = f->data + f->l4_off;
-	u32 len = f->l4_len, proto = f->ip_proto;
-	u32 sum = csum_partial(l4 - 8, len + 8, __builtin_bswap32(len) + (proto << 24));
+	return dma_csum(q->nic, f, sum, whole);
+}
 
-	if (likely(csum_is_zero(csum_fold(sum)) && (proto == 6 || be16(l4 + 4) == len)))
+/* Judge a FRAME_PLAIN frame, the common small one: the addresses lie right before the transport part, so one sum covers both. */
+static inline enum dma_csum dma_csum_plain(const struct nic_queue *q, const struct frame *f, u16 *whole)
+{
+	u32 len = f->l4_len, pseudo = htonl(len) + ((u32)f->ip_proto << 24);
+	u32 sum = csum_partial(f->data + f->l4_off - ADDRS, len + ADDRS, pseudo);
+
+	if (likely(csum_is_zero(csum_fold(sum)) &&
+		   (f->ip_proto == IPPROTO_TCP || be16(f->data + f->l4_off + UDPH_LEN) == f->l4_len)))
 		return DMA_CSUM_GOOD;
-	return dma_csum(nic, f, sum, whole);
+	return not_plainly_right(q, f, sum, whole);
 }
 
 /* ---- one buffer ---- */
 
-/* Has the driver asked for checksum offload? */
 int dma_offload(const struct nic *nic)
 {
 	return nic->rx_csum && (nic->features >> VIRTIO_NET_F_GUEST_CSUM & 1);
 }
 
-/* Return: the sum over the transport part and its pseudo header */
+/* Copy the frame. Return: the sum over the transport part and its pseudo header */
 static u32 copy_and_sum(u8 *to, const struct frame *f)
 {
 	u32 end = f->l4_off + f->l4_len, sum;
@@ -155,7 +159,7 @@ void dma_header(const struct frame *f, u8 *at, u32 num_buffers, int data_valid)
 	};
 }
 
-/* What is the same for a burst. */
+/* What a burst has in common. */
 struct channel {
 	struct dma dma;
 	u64 now;
@@ -164,13 +168,13 @@ struct channel {
 
 static inline struct channel channel_of(const struct nic *nic)
 {
-	bool offload = dma_offload(nic); /* a replay sums anyway, to complete what a sender's card would have */
+	bool offload = dma_offload(nic); /* a replay sums anyway, to complete checksums for a sender's card */
 
 	return (struct channel){ nic->dma, nic->now, offload, offload || !nic->wire->live };
 }
 
-/* Nearly always the next chain is one good buffer that takes all of the frame. Return: where; NULL = not so, and nothing has
- * happened yet (whatever is wrong with the chain, dma_chains() finds it again and says what) */
+/* Take the next chain if it is one good buffer that holds the whole frame, as it nearly always is. Return: where it is; NULL:
+ * nothing has happened, and dma_chains() has to look at the chain */
 static inline u8 *one_buffer(const struct virtqueue *vq, const struct dma *dma, u16 at, u32 need, u16 *head)
 {
 	struct virtq_desc d;
@@ -184,7 +188,7 @@ static inline u8 *one_buffer(const struct virtqueue *vq, const struct dma *dma, 
 	return unlikely(!to || d.flags != VIRTQ_DESC_F_WRITE || d.len < need) ? NULL : to;
 }
 
-/* Return: false = see one_buffer(). In both places inline: a call costs a replay's frame 1 % of its instructions. */
+/* Write a frame to one buffer. Return: false: see one_buffer(). Inline in both callers: a call costs 1 % of a replay. */
 static inline __attribute__((always_inline)) bool write_frame(struct nic_queue *q, const struct frame *f, u16 at,
 							      const struct channel *ch, struct dma_tally *t)
 {
@@ -197,9 +201,9 @@ static inline __attribute__((always_inline)) bool write_frame(struct nic_queue *
 	if (unlikely(!to))
 		return false;
 	if (likely(ch->sums && f->flags & FRAME_L4)) {
-		if (f->flags & FRAME_PLAIN && f->len < 192) { /* summed while hot; longer ones are worth a call */
+		if (f->flags & FRAME_PLAIN && f->len < 192) { /* sum it while hot; a longer one is worth a call */
 			copy_small(to + HDR_LEN, f->data, f->len);
-			csum = dma_csum_plain(q->nic, f, &whole);
+			csum = dma_csum_plain(q, f, &whole);
 		} else {
 			csum = dma_csum(q->nic, f, copy_and_sum(to + HDR_LEN, f), &whole);
 		}
@@ -218,8 +222,8 @@ static inline __attribute__((always_inline)) bool write_frame(struct nic_queue *
 	return true;
 }
 
-/* The same for a frame in two parts: out of line, so that all others keep their registers. Its checksum is good, it was made
- * here. */
+/* Write a frame in two parts. Out of line, so that it costs the others no registers. Its checksum is right: wire.gather()
+ * computes it. */
 static noinline bool write_two_parts(struct nic_queue *q, const struct frame *f, u16 at)
 {
 	struct nic *nic = q->nic;
@@ -228,7 +232,7 @@ static noinline bool write_two_parts(struct nic_queue *q, const struct frame *f,
 	u16 head;
 	u8 *to;
 
-	if (unlikely(READ_ONCE(nic->watched))) /* somebody may look: nic.c makes it whole */
+	if (unlikely(READ_ONCE(nic->watched))) /* a tap may look at it: nic.c makes it whole */
 		return false;
 	to = one_buffer(&q->vq, &ch.dma, at, need, &head);
 	if (unlikely(!to))
@@ -240,7 +244,6 @@ static noinline bool write_two_parts(struct nic_queue *q, const struct frame *f,
 	return true;
 }
 
-/* dma_count() - frames are written; l4 of them have a checksum the driver wanted to hear of, good of those are right */
 void dma_count(struct nic_queue *q, const struct dma_tally *t)
 {
 	q->batch += t->frames;
@@ -252,25 +255,25 @@ void dma_count(struct nic_queue *q, const struct dma_tally *t)
 		COUNT(q->nic->fates[DELIVERED_DRIVER], t->frames);
 }
 
-/* dma_burst() - frames from the head of the FIFO, as long as they are for this queue and one good buffer takes each.
- * Return: how many left the FIFO; 0: see what dma_frame() says of the first */
 u32 dma_burst(struct nic_queue *q, u32 max)
 {
 	struct nic *nic = q->nic;
 	struct fifo *fifo = &nic->fifo;
 	void (*release)(struct wire *, const struct frame *) = nic->wire->release;
 	const struct channel ch = channel_of(nic);
+	struct frame *const slot = fifo->slot; /* read once: the loop then needs no register for nic */
+	const u32 mask = fifo->mask, tail = fifo->tail;
 	struct dma_tally t = { 0 }, sum;
 	u16 at = q->vq.last_avail;
 	int avail;
 
-	max = min_u32(max, fifo->head - fifo->tail);
+	max = min_u32(max, fifo->head - tail);
 	avail = virtqueue_avail(&q->vq, max);
 	if (unlikely(avail <= 0))
 		return 0;
 	max = min_u32(max, (u32)avail);
 	while (t.frames < max) {
-		struct frame *f = &fifo->slot[(fifo->tail + t.frames) & fifo->mask];
+		struct frame *f = &slot[(tail + t.frames) & mask];
 
 		if (unlikely(f->queue != q->index))
 			break;
@@ -289,13 +292,13 @@ u32 dma_burst(struct nic_queue *q, u32 max)
 	}
 	if (unlikely(!t.frames))
 		return 0;
-	if (unlikely(READ_ONCE(nic->watched))) /* what was released is still there: the wire has not read on */
+	if (unlikely(READ_ONCE(nic->watched))) /* released bytes are still there until the wire reads on */
 		for (u32 i = 0; i < t.frames; i++)
 			nic_watch_dma(nic, &fifo->slot[(fifo->tail + i) & fifo->mask]);
 	q->vq.last_avail = (u16)(at + t.frames);
 	fifo_pop_burst(fifo, t.frames);
 	q->starved = 0;
-	sum = t; /* t stays in registers: nobody has its address */
+	sum = t; /* so that t, without an address, stays in registers */
 	dma_count(q, &sum);
 	return t.frames;
 }

@@ -1,17 +1,17 @@
-/* dma_chains.c - a frame that takes more than one buffer, or meets chains that are no good
+/* dma_chains.c - a frame that takes more than one buffer, or meets bad chains
  *
- *   dma.c dma_frame() -> dma_chains(): follow chains until the frame has room, copy into their pieces, give them back
+ *   dma.c dma_frame() -> dma_chains(): follow chains until the frame fits, copy it into their pieces, return them
  *
- * VIRTIO_NET_F_MRG_RXBUF: num_buffers in the first header says how many chains it took. A chain that is not to be used
- * (outside the region, not writable, indirect, a loop) goes back with length 0, with those before it, and the frame
- * begins again behind them; an index that cannot be breaks the queue.
+ * VIRTIO_NET_F_MRG_RXBUF: num_buffers in the first header says how many chains the frame took. If a chain is bad (outside
+ * the region, not writable, indirect, a loop), it is returned with length 0, as are those before it, and the frame starts
+ * again after them. An impossible index breaks the queue.
  */
 #include "device.h"
 
 #define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
-#define CHAIN_MAX 64 /* descriptors in a chain we follow */
+#define CHAIN_MAX 64 /* descriptors of a chain, at most */
 
-/* Where a frame goes: the pieces of the buffers it was given, in order. */
+/* The pieces of buffers that a frame goes to, in order. */
 struct piece {
 	u8 *at;
 	u32 len;
@@ -21,8 +21,8 @@ struct scatter {
 	u32 n, room;
 };
 
-/* Follow the chain from head. Return: bytes of room it adds, -EINVAL if it is not to be used, or
- * -EMSGSIZE if the frame is in too many pieces by now. */
+/* Follow the chain from head. Return: bytes of room that it adds; -EINVAL: it is bad; -EMSGSIZE: the frame would be in too
+ * many pieces. */
 static int add_chain(struct nic_queue *q, u16 head, struct scatter *s)
 {
 	struct virtqueue *vq = &q->vq;
@@ -41,7 +41,7 @@ static int add_chain(struct nic_queue *q, u16 head, struct scatter *s)
 		at = dma_map(&q->nic->dma, d.addr, d.len);
 		if (!at || !(d.flags & VIRTQ_DESC_F_WRITE) || d.flags & VIRTQ_DESC_F_INDIRECT || d.len > 1u << 30)
 			return -EINVAL;
-		if (hops == 0 && d.len < HDR_LEN) /* the header must not be torn */
+		if (hops == 0 && d.len < HDR_LEN) /* the header must be in one piece */
 			return -EINVAL;
 		s->piece[n++] = (struct piece){ at, d.len };
 		room = min_u32(room + d.len, 1u << 30); /* a hostile chain's sum must not wrap */
@@ -54,13 +54,14 @@ static int add_chain(struct nic_queue *q, u16 head, struct scatter *s)
 	return -EINVAL;
 }
 
-/* Copy len bytes from src into the pieces from *at on, adding those in [from, to) of the frame to the sum. */
+/* The next byte to write: piece, offset in it, position in the frame; and the sum so far. */
 struct cursor {
 	struct scatter *s;
 	u32 piece, off, pos;
 	u32 sum;
 };
 
+/* Copy the frame up to end into the pieces, and add the bytes to the sum if asked. */
 static void copy_range(struct cursor *c, const u8 *src, u32 end, bool summed, u32 sum_start)
 {
 	while (c->pos < end) {
@@ -85,7 +86,7 @@ static void copy_range(struct cursor *c, const u8 *src, u32 end, bool summed, u3
 	}
 }
 
-/* Write two bytes at frame offset pos, wherever they lie in the pieces (the header is in the first HDR_LEN bytes). */
+/* Write two bytes at offset pos of the frame, which begins HDR_LEN bytes into the pieces. */
 static void poke16(struct scatter *s, u32 pos, u16 value)
 {
 	u8 bytes[2];
@@ -114,7 +115,7 @@ static noinline u32 copy_scattered(struct scatter *s, const struct frame *f, boo
 	return c.sum;
 }
 
-/* A chain the card can't use goes back with length 0. */
+/* Return a bad chain with length 0. */
 static void refuse_chain(struct nic_queue *q, u16 head)
 {
 	COUNT(q->dma_failed, 1);
@@ -122,7 +123,6 @@ static void refuse_chain(struct nic_queue *q, u16 head)
 	virtqueue_fill_used(&q->vq, head, 0);
 }
 
-/* dma_chains() - one frame into as many chains as it takes, avail of which are there. Return: as dma_frame() */
 int dma_chains(struct nic_queue *q, struct frame *f, int avail)
 {
 	struct virtqueue *vq = &q->vq;
@@ -145,7 +145,7 @@ int dma_chains(struct nic_queue *q, struct frame *f, int avail)
 			if (avail < 0)
 				return avail;
 			if ((u16)(at - vq->last_avail) >= avail)
-				/* none left: wait for more, unless the whole ring would not hold it */
+				/* no chain left: wait for more, unless the whole ring is too small */
 				return chains == vq->size ? -EMSGSIZE : 0;
 		}
 		if (chains == ARRAY_SIZE(heads))
@@ -158,7 +158,7 @@ int dma_chains(struct nic_queue *q, struct frame *f, int avail)
 		room = add_chain(q, head, &s);
 		if (unlikely(room == -EMSGSIZE))
 			return room;
-		if (unlikely(room < 0)) { /* all taken so far go back, the frame begins again behind them */
+		if (unlikely(room < 0)) { /* return all taken so far, and start again after them */
 			for (u32 i = 0; i < chains; i++)
 				virtqueue_fill_used(vq, heads[i], 0);
 			refuse_chain(q, head);
@@ -166,7 +166,7 @@ int dma_chains(struct nic_queue *q, struct frame *f, int avail)
 			avail -= (int)chains + 1;
 			vq->last_avail = ++at;
 			chains = s.n = s.room = 0;
-			if (++refused > vq->size) { /* it posts bad ones as fast as we give them back */
+			if (++refused > vq->size) { /* the driver posts bad ones as fast as they return */
 				vq->broken = 1;
 				return -EIO;
 			}

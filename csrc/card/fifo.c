@@ -1,8 +1,8 @@
 /* fifo.c - the card's packet memory
  *
- * One per NIC, in order, accounted in bytes (a frame counts at least the 60 it is padded to on a wire). The bytes stay
- * where the wire has them: in the mapped capture, in the memory wire's arena, in the TAP's slots. Full: the frame is
- * lost, rx_fifo_errors. The number of slots follows from the bytes, so it is never the limit.
+ * One per NIC, in order, accounted in bytes: a frame counts at least the 60 that a wire pads it to. The bytes stay
+ * where the wire has them: in the mapped capture, in the memory wire's arena, in the TAP's slots. If the FIFO is full, the
+ * frame is lost (rx_fifo_errors). The number of slots follows from the bytes, so it is never the limit.
  */
 #include "device.h"
 
@@ -19,7 +19,6 @@ int fifo_init(struct fifo *q, u32 bytes)
 	return q->slot ? 0 : -ENOMEM;
 }
 
-/* fifo_resize() - what it holds stays, also if that is more than it may hold now. Return: 0 or -ENOMEM */
 int fifo_resize(struct fifo *q, u32 bytes)
 {
 	u32 held = q->head - q->tail, n = round_up_pow2(max_u32(bytes / ETH_ZLEN, held) + 1);
@@ -38,8 +37,7 @@ int fifo_resize(struct fifo *q, u32 bytes)
 	return 0;
 }
 
-/* fifo_room() - n slots in a row behind the last frame, for a wire to write into; NULL: there are not so many. An empty
- * FIFO begins at the front again, where the cache has the slots. */
+/* An empty FIFO restarts at the front, where its slots are in the cache. */
 struct frame *fifo_room(struct fifo *q, u32 n)
 {
 	u32 at, room = q->mask + 1;
@@ -50,7 +48,6 @@ struct frame *fifo_room(struct fifo *q, u32 n)
 	return n <= room - (q->head - q->tail) && at + n <= room ? &q->slot[at] : NULL;
 }
 
-/* fifo_push_burst() - frames in order, until one does not fit. They may lie in fifo_room(). Return: how many went in */
 u32 fifo_push_burst(struct fifo *q, const struct frame *f, u32 n)
 {
 	u32 head = q->head, bytes = q->bytes, i;
@@ -59,7 +56,7 @@ u32 fifo_push_burst(struct fifo *q, const struct frame *f, u32 n)
 		struct frame *slot = &q->slot[head & q->mask];
 		u32 more = accounted(&f[i]);
 
-		if (unlikely(bytes + more > q->size)) /* it may hold more: it was made smaller */
+		if (unlikely(bytes + more > q->size)) /* bytes may exceed size: fifo_resize() */
 			break;
 		if (slot != &f[i])
 			*slot = f[i];
@@ -83,7 +80,6 @@ struct frame *fifo_peek(struct fifo *q)
 	return q->head == q->tail ? NULL : &q->slot[q->tail & q->mask];
 }
 
-/* fifo_pop_burst() - the n oldest are gone */
 void fifo_pop_burst(struct fifo *q, u32 n)
 {
 	for (u32 i = 0; i < n; i++)
@@ -96,9 +92,8 @@ void fifo_pop(struct fifo *q)
 	fifo_pop_burst(q, 1);
 }
 
-/* ---- who held it up ---- */
+/* ---- which queue blocks it ---- */
 
-/* count_no_buffer() - a frame found none of its queue's */
 void count_no_buffer(struct nic_queue *q)
 {
 	q->pool_dry = q->driver && q->driver->pool_dry(q);
@@ -108,8 +103,8 @@ void count_no_buffer(struct nic_queue *q)
 	COUNT(q->no_buffer_pool, q->pool_dry);
 }
 
-/* fifo_overrun() - a frame does not fit. If the oldest waits for a buffer, the FIFO is full because of that queue; and
- * its CPU need not know yet (irq.c), or cannot help it. */
+/* If the oldest frame waits for a buffer, its queue is why the FIFO is full. Count also whether that queue's interrupt is still
+ * deferred (irq.c), or its driver's pool is dry. */
 void fifo_overrun(struct nic *nic, const struct frame *f)
 {
 	const struct frame *head = fifo_peek(&nic->fifo);

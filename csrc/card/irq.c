@@ -1,21 +1,21 @@
-/* irq.c - interrupts: raise and moderation
+/* irq.c - interrupts: when to raise one, and moderation
  *
- *   virtqueue_publish() says the driver wants to know --irq_complete()--> pending --frames or usecs--> raised
- *                                                                     the driver: nic_driver.interrupt, or call_fd.c
+ *   virtqueue_publish(): the driver asked for one --irq_complete()--> pending --rx-frames or rx-usecs--> raised:
+ *                                                                     nic_driver.interrupt, or call_fd.c
  *
- * ethtool -C's rule: fire when rx-usecs passed since the first completion, or rx-frames completed, whichever comes
- * first; usecs 0 and frames 1 is "immediately". There is one mask, the virtqueue's notification suppression: what the
- * driver does not want to hear of (used_event not passed) never becomes pending, and what it took by polling while
- * the timer ran is not worth an interrupt any more. After unmasking the driver looks again, so nothing is lost.
+ * ethtool -C's rule: raise when rx-usecs have passed since the first completion, or rx-frames have completed, whichever is
+ * first; usecs 0 and frames 1 mean "immediately". The only mask is the virtqueue's notification suppression. If the driver
+ * did not ask for a frame (used_event not passed), its interrupt never becomes pending. If the driver has polled the frames
+ * while the timer ran, the interrupt is suppressed. After unmasking the driver looks again, so no frame is missed.
  *
- * rx-usecs-irq and rx-frames-irq are for frames that complete while an interrupt is serviced: from when it was raised until
- * the driver waits for the next one. The driver polls those, but the first of them starts the timer, which runs on beyond
- * the unmasking: what comes next is heard of when that is over. So an idle queue interrupts by one pair, at once perhaps,
- * and a busy one by the other. rx-usecs-irq 0 (the default): what completes meanwhile starts nothing, for rx-frames-irq alone
- * only says how much of it is to be told to a driver that takes it all anyway.
+ * rx-usecs-irq and rx-frames-irq apply to frames that complete while an interrupt is serviced: from when it is raised until
+ * the driver unmasks. The driver polls those frames, but the first of them starts the timer. It keeps running after the
+ * driver unmasks, so the next frame's interrupt is deferred until it expires. An idle queue thus interrupts by one pair,
+ * perhaps at once, and a busy one by the other. With rx-usecs-irq 0 (the default) frames completing meanwhile start nothing:
+ * rx-frames-irq alone would only count frames that the driver polls anyway.
  *
- * rx-usecs 0 and rx-frames n: frames stand until the n-th comes, see irq_standing(). But a queue that has no buffer left
- * gets no more frames: then the interrupt comes, as with a card's own for descriptors that run short (e1000's RXDMT0).
+ * With rx-usecs 0 and rx-frames n, frames stand in the ring until the n-th completes, see irq_standing(). But a queue without
+ * a buffer gets no more frames: then the interrupt is raised at once, like a card's for low descriptors (e1000's RXDMT0).
  */
 #include "device.h"
 
@@ -36,7 +36,7 @@ static void irq_fire(struct nic_queue *q, u64 now, u64 *by)
 
 	irq->pending = 0;
 	irq->frames = 0;
-	if (unlikely(!irq->wanted)) /* serviced all the time */
+	if (unlikely(!irq->wanted)) /* the driver has polled all of it */
 		return;
 	if (!virtqueue_wants_irq(&q->vq, irq->since)) {
 		COUNT(irq->suppressed, 1);
@@ -53,14 +53,13 @@ static void irq_fire(struct nic_queue *q, u64 now, u64 *by)
 		q->driver->interrupt(q, now);
 }
 
-/* irq_complete() - frames were published just now; wanted: used_event was passed by them */
 void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 {
 	struct irq *irq = &q->irq;
-	u32 usecs = READ_ONCE(irq->rx_usecs), enough = READ_ONCE(irq->rx_frames); /* dim.c may change them */
+	u32 usecs = READ_ONCE(irq->rx_usecs), enough = READ_ONCE(irq->rx_frames); /* dim.c may change them meanwhile */
 	bool serviced = irq->pending ? irq->serviced : !wanted;
 
-	/* the interrupt may be off because a reader polls, which is idle until something can have changed */
+	/* the interrupt may be off because a reader polls: it sleeps until frames are published */
 	if (unlikely(*q->nic->spinners && q->driver))
 		q->driver->published(q, now);
 	if (serviced) {
@@ -96,14 +95,13 @@ void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 	}
 }
 
-/* irq_starved() - the queue has no buffer for the next frame: an interrupt that waits for more frames would wait for ever */
+/* Without a buffer for the next frame, an interrupt that waits for more frames would wait forever. */
 void irq_starved(struct nic_queue *q, u64 now)
 {
 	if (q->irq.pending && q->irq.deadline_ns == NEVER)
 		irq_fire(q, now, &q->irq.by_frames);
 }
 
-/* irq_standing() - frames in the ring that the driver will not hear of before others come: there is no timer. From any thread */
 u32 irq_standing(const struct nic_queue *q)
 {
 	if (!q->driver || !READ_ONCE(q->irq.pending) || READ_ONCE(q->irq.deadline_ns) != NEVER)
@@ -111,7 +109,6 @@ u32 irq_standing(const struct nic_queue *q)
 	return (u32)(READ_ONCE(q->frames) - q->driver->taken(q));
 }
 
-/* irq_timers() - the moderation timers of all queues that are due, if there is one */
 void irq_timers(struct nic *nic, u64 now)
 {
 	if (nic->irq_next > now)
@@ -125,7 +122,6 @@ void irq_timers(struct nic *nic, u64 now)
 	irq_plan(nic);
 }
 
-/* irq_forget() - the driver that asked for them is gone */
 void irq_forget(struct nic *nic)
 {
 	for (u32 i = 0; i < NIC_QUEUES_MAX; i++) {
@@ -137,17 +133,17 @@ void irq_forget(struct nic *nic)
 	nic->irq_next = NEVER;
 }
 
-/* irq_replan() - rx-usecs or rx-frames were changed: an interrupt that is held back is so by the new ones, from now on */
+/* A new rx-usecs counts from now, not from the first completion. */
 void irq_replan(struct nic_queue *q)
 {
 	u64 now = q->nic->live ? clock_ns() : q->nic->now;
 	struct irq *irq = &q->irq;
 	u32 usecs, enough;
 
-	if (irq->serviced && !irq->rx_usecs_irq) { /* there is no such pair any more */
+	if (irq->serviced && !irq->rx_usecs_irq) { /* the -irq pair is off now */
 		irq->pending = irq->pending && irq->wanted;
 		irq->serviced = 0;
-		irq->frames = irq->pending ? irq->frames : 0; /* they were polled */
+		irq->frames = irq->pending ? irq->frames : 0; /* the driver has polled them */
 	}
 	usecs = irq->serviced ? irq->rx_usecs_irq : irq->rx_usecs;
 	enough = irq->serviced ? irq->rx_frames_irq : irq->rx_frames;

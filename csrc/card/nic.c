@@ -1,20 +1,24 @@
-/* nic.c - the card: what happens to a frame from the wire until the driver's interrupt
+/* nic.c - the card: a frame's way from the wire to the driver's interrupt
  *
  *   wire.c -> nic_receive.c: filter.c, rss.c, fifo.c -> nic_drain(): virtqueue.c, dma.c -> irq.c      (sending: nic_tx.c)
  *   nic_up.c: the driver comes, starts anew, breaks a ring
  *
- * The card is one agent with a clock of its own. In virtual time nic_run() lets it do everything up to a moment, in
- * this order at one instant: a DMA that ends, a doorbell, a frame that arrives, a moderation timer. Live, its thread
- * (live.c) calls the same stages. The DMA engine takes one frame after the other and needs COST_DMA for it; the frame
- * at the head of the FIFO waits until its queue has buffers, and those behind it wait too (drop_en: it is dropped).
+ * Four functions drive these stages:
+ *   nic_run()      virtual time, here: all events up to a moment       nic_pull()     virtual time, a wire without a pace
+ *   nic_turn()     live, the card's thread: machine/live.c             nic_borrow()   live, a CPU that spins: nic_lend.c
  *
- * A driver in another process may post bad chains, or single buffers that are too few, as fast as the card takes them. So a
- * turn has an end, and the card rings its own doorbell for the next one: nic_again().
+ * The card is one agent with a clock of its own. In virtual time, nic_run() processes events of one instant in this order:
+ * a DMA that ends, a doorbell, a frame that arrives, a moderation timer. The DMA engine takes one frame after the other, and
+ * needs COST_DMA for each. The frame at the head of the FIFO waits until its queue has buffers, and those behind it wait
+ * too (with drop_en it is dropped).
+ *
+ * A driver in another process may post bad chains, or too few buffers at a time, as fast as the card takes them. So the card
+ * ends its turn, and rings its own doorbell for the next one: nic_again().
  */
 #include "device.h"
 
 #define REFUSED_MAX 1024u /* bad chains in a turn */
-#define TRIES_MAX 4u /* a frame that finds more buffers each time, and too few */
+#define TRIES_MAX 4u /* for a frame that finds more buffers each time, but too few */
 
 void nic_fate(struct nic *nic, const struct frame *f, enum fate fate)
 {
@@ -23,7 +27,7 @@ void nic_fate(struct nic *nic, const struct frame *f, enum fate fate)
 		nic->wire->release(nic->wire, f);
 }
 
-/* The same for one that was in the FIFO. */
+/* The same for a frame in the FIFO. */
 static void nic_fate_behind(struct nic *nic, struct frame *f, enum fate fate)
 {
 	if (unlikely(nic_watched(nic, POINT_WIRE))) {
@@ -34,7 +38,6 @@ static void nic_fate_behind(struct nic *nic, struct frame *f, enum fate fate)
 	nic_fate(nic, f, fate);
 }
 
-/* What the card still holds ends as DEV_READY. */
 void nic_purge(struct nic *nic)
 {
 	struct frame *f;
@@ -57,7 +60,7 @@ static void nic_publish(struct nic_queue *q, u64 now)
 	irq_complete(q, n, virtqueue_publish(&q->vq), now);
 }
 
-/* The head of the FIFO found no buffer. Ask for a doorbell, then look once more. Return: 1 = there are some now. */
+/* The frame at the head of the FIFO found no buffer. Ask for a doorbell, then look once more. Return: 1: there are some now */
 static int nic_starved(struct nic_queue *q, struct frame *f)
 {
 	int before = (u16)(q->vq.avail_idx - q->vq.last_avail);
@@ -75,14 +78,14 @@ static int nic_starved(struct nic_queue *q, struct frame *f)
 	return 0;
 }
 
-/* One frame from the FIFO into its queue's buffers. Return: 1 = it left the FIFO, 0 = it must wait */
+/* Move one frame from the FIFO to its queue's buffers. Return: 1: it left the FIFO; 0: it must wait */
 static int nic_dma_one(struct nic *nic, struct frame *f)
 {
 	struct nic_queue *q = &nic->queue[f->queue];
 	u32 tries = 0;
 	int rc;
 
-	if (unlikely(f->head)) /* it may take several buffers, or be looked at */
+	if (unlikely(f->head)) /* it may take several buffers, or a tap may look at it */
 		nic->wire->whole(nic->wire, f);
 	do {
 		rc = dma_frame(q, f);
@@ -111,7 +114,7 @@ static int nic_dma_one(struct nic *nic, struct frame *f)
 }
 
 /* Start the DMA engine on the head of the FIFO, if its queue has a buffer at all. */
-static void nic_dma_start(struct nic *nic, u64 now)
+static void dma_engine_start(struct nic *nic, u64 now)
 {
 	struct frame *f = fifo_peek(&nic->fifo);
 	const u32 *cost = nic->cost;
@@ -122,7 +125,7 @@ static void nic_dma_start(struct nic *nic, u64 now)
 	q = &nic->queue[f->queue];
 	if (!nic->drop_en) {
 		if (q->starved && q->starved_at == smp_load_acquire(&q->vq.avail->idx))
-			return; /* nothing was posted since a frame found too little */
+			return; /* the driver has posted nothing since a frame found too few buffers */
 		if (virtqueue_avail(&q->vq, 1) == 0 && !nic_starved(q, f))
 			return;
 	}
@@ -130,8 +133,8 @@ static void nic_dma_start(struct nic *nic, u64 now)
 	nic->dma_done = now + cost[COST_DMA] + (u64)f->len * cost[COST_DMA_PS] / 1000;
 }
 
-/* DMA that takes no time: as much as there are buffers for. */
-static noinline void nic_drain_now(struct nic *nic, u64 now)
+/* DMA that takes no time: move frames while there are buffers. */
+static noinline void drain_untimed(struct nic *nic, u64 now)
 {
 	struct frame *f;
 	u32 n = 0, queues = 0;
@@ -161,18 +164,17 @@ static noinline void nic_drain_now(struct nic *nic, u64 now)
 
 void nic_drain(struct nic *nic, u64 now)
 {
-
 	if (unlikely(!nic->up))
 		return;
 	if (!nic->live && (nic->cost[COST_DMA] | nic->cost[COST_DMA_PS]))
-		nic_dma_start(nic, now);
+		dma_engine_start(nic, now);
 	else
-		nic_drain_now(nic, now);
+		drain_untimed(nic, now);
 }
 
 /* ---- virtual time ---- */
 
-/* A burst is parsed and hashed at once, 6 % less for a replay; what is to be done with it is seen when it arrives. */
+/* Parse and hash a burst at once, which makes a replay 6 % cheaper. The frames are judged when they arrive. */
 static noinline void look_ahead(struct nic *nic, struct frame *f, u32 n)
 {
 	for (u32 i = 0; i < n; i++) {
@@ -193,7 +195,7 @@ static bool burst_fill(struct nic *nic)
 	int n;
 
 	if (nic->burst_pos < nic->burst_len)
-		return !wire_pulled(nic->wire); /* what does not fit in the FIFO yet waits for nic_pull() */
+		return !wire_pulled(nic->wire); /* a pulled wire's frames wait here for nic_pull() */
 	if (nic->wire->eof || wire_pulled(nic->wire))
 		return false;
 	n = wire_next(nic->wire, nic->burst, BURST, nic->now);
@@ -244,11 +246,11 @@ void nic_run(struct nic *nic, u64 until)
 			nic->kick_ns = NEVER;
 			nic_drain(nic, nic->now);
 			nic_tx_run(nic, nic->now);
-			if (unlikely(nic->external_driver)) /* which may ring for ever: Python has a turn in between */
+			if (unlikely(nic->external_driver)) /* it may ring forever: return to Python in between */
 				break;
 		} else if (arrival <= t) {
 			if (unlikely((nic->python_filter && !nic->burst_asked) || nic->offered >= nic->limit))
-				break; /* vtime.c lets Python's filter see the burst first; or a slice is over */
+				break; /* Python's filter sees the burst first (vtime.c); or the slice ends */
 			nic_receive(nic, &nic->burst[nic->burst_pos++], 1);
 			nic_drain(nic, nic->now);
 		} else {
@@ -257,14 +259,12 @@ void nic_run(struct nic *nic, u64 until)
 	}
 }
 
-/* nic_kick() - the driver rang the doorbell */
 void nic_kick(struct nic *nic, u32 queue, u64 now)
 {
 	COUNT(nic->queue[queue].kicks, 1);
 	nic_again(nic, now);
 }
 
-/* nic_again() - look at the rings once more, now */
 void nic_again(struct nic *nic, u64 now)
 {
 	if (!nic->live)

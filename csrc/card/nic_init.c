@@ -1,12 +1,13 @@
-/* nic_init.c - the card is made, and the memory that it shares with its driver */
+/* nic_init.c - set up the card, and the memory that it shares with its driver */
 #include "device.h"
 
 #define PAGE 4096u
-#define TX_REGION (4ull * PAGE + (u64)TX_POOL_SIZE * TX_BUF_LEN) /* a page to begin at, the ring on one each, buffers */
+#define TX_REGION                                                                                                      \
+	(4ull * PAGE + (u64)TX_POOL_SIZE * TX_BUF_LEN) /* alignment, a page for each part of the ring, buffers */
 
 _Static_assert(16 * TX_RING_SIZE <= PAGE, "the sending ring's parts take a page each");
 
-static const u8 default_key[40] = {
+static const u8 default_key[RSS_KEY_SIZE] = {
 	/* Microsoft's RSS verification key: the published vectors apply */
 	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
 	0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
@@ -15,7 +16,7 @@ static const u8 default_key[40] = {
 
 static const u32 no_cost[COST_MAX];
 
-/* nic_init() - a card as it comes: what a knob has no other default for */
+/* Defaults that no knob overrides. */
 void nic_init(struct nic *nic)
 {
 	nic->nqueues = 1;
@@ -41,16 +42,14 @@ void nic_init(struct nic *nic)
 	}
 }
 
-/* 2176 for 2048: a power of two would put every buffer's header into the same cache sets (layout measured) */
+/* 2176 for 2048: with a power of two, every buffer's header would fall into the same cache sets (measured) */
 static u32 buf_stride(const struct nic *nic)
 {
 	return align_up(nic->buf_len, 64) + 128;
 }
 
-/* nic_memory_init() - lay out one memfd: page 0 for the driver to read and write, then rings, then buffers for each queue
- *
- * It is laid out for the longest ring and queues_max queues: what is not used of it takes no memory.
- */
+/* One memfd: page 0, which the driver reads and writes, then rings, then buffers for each queue. Laid out for the longest ring
+ * and queues_max queues: unused pages take no memory. */
 int nic_memory_init(struct nic *nic, u32 queues_max, u32 buffers_a_queue)
 {
 	const u32 n = RX_RING_MAX, desc = 16 * n, avail = align_up(6 + 2 * n, PAGE), used = align_up(6 + 8 * n, PAGE);
@@ -71,7 +70,7 @@ int nic_memory_init(struct nic *nic, u32 queues_max, u32 buffers_a_queue)
 				   .abi = VNIC_ABI,
 				   .region_size = nic->dma.size,
 				   .nqueues = nic->nqueues,
-				   .mtu = (u16)min_u32(nic->mtu, 65535) };
+				   .mtu = (u16)min_u32(nic->mtu, UINT16_MAX) };
 	c->device_features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_NET_F_GUEST_CSUM |
 			     1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_HASH_REPORT;
 	if (nic->tx_csum)
@@ -87,7 +86,7 @@ int nic_memory_init(struct nic *nic, u32 queues_max, u32 buffers_a_queue)
 					    .buffers = tx + 3 * PAGE,
 					    .buf_stride = TX_BUF_LEN,
 					    .buf_count = TX_POOL_SIZE };
-	memcpy(c->mac, nic->filter.addr, 6);
+	memcpy(c->mac, nic->filter.addr, ETH_ALEN);
 	for (u32 i = 0; i < nic->queues_max; i++, at += rings) {
 		struct vnic_queue_config *q = &c->queue[i];
 
@@ -114,7 +113,6 @@ static struct frame *held(void *card, u32 i)
 	return i < (u32)nic->burst_len ? &nic->burst[i] : NULL;
 }
 
-/* nic_plug() - from now on it reads this wire */
 void nic_plug(struct nic *nic, struct wire *w)
 {
 	nic->wire = w;
@@ -122,13 +120,11 @@ void nic_plug(struct nic *nic, struct wire *w)
 	w->card = nic;
 }
 
-/* nic_fit() - the packet memory or the MTU is about to change, and nobody runs: the wire makes room. Return: 0 or -ENOMEM */
 int nic_fit(struct nic *nic, u32 fifo_bytes, u32 mtu)
 {
 	return nic->wire->fit ? nic->wire->fit(nic->wire, fifo_bytes, mtu) : 0;
 }
 
-/* nic_exit() - the card is gone, and its end of the memory */
 void nic_exit(struct nic *nic)
 {
 	dma_exit(&nic->dma);

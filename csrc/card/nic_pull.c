@@ -1,12 +1,12 @@
-/* nic_pull.c - the card on a wire that has no pace: the next burst when the host is idle, so that nothing is ever lost
+/* nic_pull.c - the card on a wire without a pace: take the next burst when the host is idle, so that nothing is ever lost
  *
- *   vtime.c, nobody has anything to do -> nic_pull(): wire.c -> nic.c nic_receive(), nic_drain()
+ *   vtime.c, all CPUs are idle -> nic_pull(): wire.c -> nic.c nic_receive(), nic_drain()
  *
- * The wire writes its frames into the FIFO's free slots, so that they need not be copied there.
+ * The wire writes its frames straight into the FIFO's free slots, which saves a copy.
  */
 #include "device.h"
 
-/* Read a burst right into the FIFO's slots. Return: how many, and *fits; if they do not all fit they are in nic->burst */
+/* Read a burst into the FIFO's slots. Return: how many. If they do not all fit (*fits), they are in nic->burst */
 static int pull_into_fifo(struct nic *nic, u64 now, bool *fits)
 {
 	struct frame *f = nic->python_filter ? NULL : fifo_room(&nic->fifo, BURST);
@@ -19,7 +19,7 @@ static int pull_into_fifo(struct nic *nic, u64 now, bool *fits)
 	n = wire_next(nic->wire, f, BURST, now);
 	if (n <= 0)
 		return n;
-	bytes = nic->wire->bytes - bytes + (u64)n * ETH_ZLEN; /* at most */
+	bytes = nic->wire->bytes - bytes + (u64)n * ETH_ZLEN; /* an upper bound */
 	*fits = bytes <= nic->fifo.size - nic->fifo.bytes;
 	if (*fits)
 		nic_receive(nic, f, n);
@@ -28,7 +28,6 @@ static int pull_into_fifo(struct nic *nic, u64 now, bool *fits)
 	return n;
 }
 
-/* nic_pull() - the host is idle and the wire has no pace of its own: the next burst, as far as it fits in the FIFO */
 int nic_pull(struct nic *nic, u64 now)
 {
 	u64 bytes = nic->fifo.bytes;

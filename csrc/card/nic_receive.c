@@ -2,18 +2,18 @@
  *
  *   wire.c -> nic_receive(): filter.c -> rss.c, nic_steer.c -> fifo.c, or a fate -> nic.c takes them from the FIFO
  *
- * What taps the wire (af_packet.c) sees a frame here, before any that arrived later, so a capture of it is in the order of
- * arrival: most frames that the card loses are lost here, and have their fate already. One that is lost behind the FIFO
- * is told of once more (nic.c).
+ * A tap on the wire (af_packet.c) sees a frame here, before any later one, so a capture is in the order of arrival. Most
+ * frames that the card loses are lost here, and already have their fate. If a frame is lost behind the FIFO, nic.c reports
+ * it to the tap once more.
  */
 #include "device.h"
 
-#define TWICE static inline __attribute__((always_inline)) /* once for a burst, once for a frame that is looked at */
+#define TWICE static inline __attribute__((always_inline)) /* once for a burst, once for tapped frames */
 
-/* The header that the MTU does not count, with an outer tag if there is one. */
+/* Return the bytes that the MTU does not count: the Ethernet header and an outer tag. */
 static u32 header_len(const struct frame *f)
 {
-	return ETH_HLEN + (f->flags & FRAME_TAGGED ? 4u : 0u);
+	return ETH_HLEN + (f->flags & FRAME_TAGGED ? VLAN_HLEN : 0u);
 }
 
 static noinline int too_long(struct nic *nic, const struct frame *f)
@@ -24,6 +24,7 @@ static noinline int too_long(struct nic *nic, const struct frame *f)
 	return RX_LENGTH;
 }
 
+/* Return: -1: accepted; else its fate */
 static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
 {
 	int fate;
@@ -48,7 +49,7 @@ static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
 	return -1;
 }
 
-/* Return: false = one did not fit */
+/* Append frames to the FIFO. Return: false: at least one did not fit */
 static bool nic_store(struct nic *nic, struct frame *f, u32 n)
 {
 	for (bool all = true;; all = false) {
@@ -63,11 +64,11 @@ static bool nic_store(struct nic *nic, struct frame *f, u32 n)
 	}
 }
 
-/* A burst, stage by stage: what a stage needs stays in registers, and the hash is made of many at once.
- * Return: -1 = all are in the FIFO; the fate of one that is not */
+/* Take a burst through each stage in turn: a stage's data stays in registers, and many frames are hashed at once.
+ * Return: -1: all are in the FIFO; else the fate of one that is not */
 TWICE int receive(struct nic *nic, struct frame *f, int n)
 {
-	bool hashed = n && f->flags & FRAME_HASHED && nic->burst_key == rss_key_id(&nic->rss); /* all of them or none */
+	bool hashed = n && f->flags & FRAME_HASHED && nic->burst_key == rss_key_id(&nic->rss); /* all frames or none */
 	u32 good = 0;
 	int lost = -1;
 
@@ -99,7 +100,7 @@ TWICE int receive(struct nic *nic, struct frame *f, int n)
 	return nic_store(nic, f, good) ? lost : FIFO_OVERRUN;
 }
 
-/* Somebody looks at the wire, and is to see each frame as it came: one after the other, whatever becomes of it. */
+/* A tap is on the wire: process one frame after the other, and show each with its fate. */
 static noinline void receive_tapped(struct nic *nic, struct frame *f, int n)
 {
 	for (int i = 0; i < n; i++) {
@@ -108,7 +109,7 @@ static noinline void receive_tapped(struct nic *nic, struct frame *f, int n)
 		if (f[i].head)
 			nic->wire->whole(nic->wire, &f[i]);
 		fate = receive(nic, &f[i], 1);
-		nic->watch(nic, POINT_WIRE, &f[i], f[i].t_ns, fate, 0); /* what was released is still there */
+		nic->watch(nic, POINT_WIRE, &f[i], f[i].t_ns, fate, 0); /* released bytes are still there */
 	}
 }
 

@@ -1,10 +1,10 @@
-/* nic_steer.c - whose queue a frame is before the indirection table is asked. Called by nic_receive.c when there is a filter at all
+/* nic_steer.c - filters that override the indirection table. nic_receive.c calls it if there is any
  *
- *   a rule by hand (ntuple.c), its queue or away with it -> a filter of the driver's (arfs.c) -> what RSS chose stays
+ *   a rule of the user (ntuple.c): its queue, or drop -> else a filter of the driver (arfs.c) -> else RSS's choice stays
  */
 #include "device.h"
 
-/* Return: a queue, NTUPLE_DROP, or -1: nobody says so */
+/* Return: a queue; NTUPLE_DROP; -1: no rule and no filter matches */
 static int steer_one(struct nic *nic, const struct frame *f)
 {
 	const struct ntuple_rule *rule = ntuple_lookup(&nic->rules, f);
@@ -20,7 +20,6 @@ static int steer_one(struct nic *nic, const struct frame *f)
 	return queue;
 }
 
-/* nic_steer() - a burst that RSS has been through. Return: how many frames are left, at the front */
 u32 nic_steer(struct nic *nic, struct frame *f, u32 n)
 {
 	u32 good = 0;

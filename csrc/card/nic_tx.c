@@ -1,18 +1,18 @@
 /* nic_tx.c - the card's sending half: doorbell -> chain -> the card's memory -> the wire
  *
- *   driver_tx.c rings -> nic_tx_run(): DMA of the whole chain, and when its time is over: wire->write(), the chain is used
+ *   driver_tx.c rings -> nic_tx_run(): DMA of the whole chain; when its time is over: wire->write(), the chain is used
  *
- * One frame after the other. In virtual time it takes COST_DMA and the frame's time on the wire, so the ring behind it
- * really fills; live the wire's system call is that time. The card completes a partial checksum, unless the wire takes
- * virtio headers and passes that on to somebody who will; it pads to 60 bytes. Nothing outside the region is read: each
- * descriptor is read once and checked, a bad chain is given back unsent.
+ * The card sends one frame after the other. In virtual time each takes COST_DMA and its time on the wire, so the ring really
+ * fills behind it; live, the wire's system call takes that time. The card completes a partial checksum, unless the wire
+ * takes virtio headers and so leaves it to the receiver. It pads to 60 bytes. It reads nothing outside the region: it reads
+ * each descriptor once and checks it, and returns a bad chain unsent.
  */
 #include "device.h"
 
 #include <unistd.h>
 
 #define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
-#define ROOM 12u /* in front, for the wire's own header */
+#define ROOM 12u /* bytes before the frame, for the wire's own header */
 
 _Static_assert(TX_MEMORY == ROOM + HDR_LEN + TX_FRAME_MAX, "what nic_up.c allocates");
 
@@ -24,7 +24,7 @@ void nic_tx_kick(struct nic *nic, u64 now)
 
 /* ---- a chain into the card's memory ---- */
 
-/* Return: bytes of header and frame; 0: no good */
+/* Copy a chain to the card's memory. Return: bytes of header and frame; 0: the chain is bad */
 static u32 gather(struct nic *nic, u16 head)
 {
 	struct virtqueue *vq = &nic->tx.vq;
@@ -49,7 +49,7 @@ static u32 gather(struct nic *nic, u16 head)
 	return 0; /* a loop */
 }
 
-/* What the driver left to the card. Return: false = it cannot be done */
+/* Do what the driver left to the card. Return: false: it asks for the impossible */
 static bool offload(const struct nic *nic, struct virtio_net_hdr_v1_hash *hdr, u8 *frame, u32 len)
 {
 	u32 at = (u32)hdr->csum_start + hdr->csum_offset;
@@ -59,16 +59,17 @@ static bool offload(const struct nic *nic, struct virtio_net_hdr_v1_hash *hdr, u
 	if (nic->wire->vnet)
 		return true;
 	if (hdr->gso_type)
-		return false; /* that was not offered */
+		return false; /* the card did not offer GSO */
 	if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
 		u16 sum = csum_fold(csum_partial(frame + hdr->csum_start, len - hdr->csum_start, 0));
 
-		store16(frame + at, sum || hdr->csum_offset != 6 ? sum : 0xffff); /* UDP's 0 would mean: none */
+		store16(frame + at,
+			sum || hdr->csum_offset != UDPH_CHECK ? sum : 0xffff); /* in UDP 0 means: no checksum */
 	}
 	return true;
 }
 
-/* The next chain into memory. Return: 1 it is there, 0 there is none, -EIO the ring is broken */
+/* Take the next chain into memory. Return: 1; 0: there is none; -EIO: the ring is broken */
 static int take(struct nic *nic)
 {
 	struct nic_tx *tx = &nic->tx;
@@ -93,17 +94,17 @@ static int take(struct nic *nic)
 	return 1;
 }
 
-/* What a capture of the wire shows of it: with virtio headers a large one whole, and checksums as they are left to others. */
+/* Show a tap the frame as it leaves: on a wire with virtio headers a GSO frame whole, and partial checksums as they are. */
 static noinline void tap_sent(struct nic *nic, const u8 *frame, u64 now)
 {
 	const struct frame f = { .data = frame, .len = nic->tx.len, .wire_len = nic->tx.len, .flags = FRAME_SENT };
 
-	if (nic->live) /* the card looked at the clock before what this may be an answer to had been seen */
+	if (nic->live) /* nic->now may be older than the stamp of the frame that this one answers */
 		now = clock_ns();
 	nic->watch(nic, POINT_WIRE, &f, now, -1, 0);
 }
 
-/* The frame in memory leaves. */
+/* Send the frame in memory, and return its chain. */
 static void send_frame(struct nic *nic, u64 now)
 {
 	struct nic_tx *tx = &nic->tx;
@@ -150,7 +151,7 @@ int nic_transmit(struct nic *nic)
 		n++;
 	}
 	if (n)
-		virtqueue_publish(&nic->tx.vq); /* nobody waits for an interrupt of it */
+		virtqueue_publish(&nic->tx.vq); /* the driver waits for no interrupt of this ring */
 	if (unlikely(rc < 0))
 		nic_needs_reset(nic);
 	return n;
@@ -168,12 +169,10 @@ static void start(struct nic *nic, u64 now)
 		nic_needs_reset(nic);
 	if (rc == 1)
 		tx->done_ns = now + cost[COST_DMA] + (u64)tx->len * cost[COST_DMA_PS] / 1000 +
-			      (u64)(tx->len < ETH_ZLEN ? ETH_ZLEN + 24u : tx->len + 24u) * nic->wire->ps_per_byte /
-				      1000;
+			      ((u64)max_u32(tx->len, ETH_ZLEN) + WIRE_OVERHEAD) * nic->wire->ps_per_byte / 1000;
 }
 
-/* nic_tx_run() - a doorbell rang, or the last bit of a frame is out: that is a plan of the same kind, so that a card that
- * sends nothing has no more to look at */
+/* A frame's end is planned as a doorbell (kick_ns), so a card that sends nothing has no further event to check. */
 void nic_tx_run(struct nic *nic, u64 now)
 {
 	struct nic_tx *tx = &nic->tx;
@@ -190,7 +189,7 @@ void nic_tx_run(struct nic *nic, u64 now)
 	nic->kick_ns = min_u64(nic->kick_ns, tx->done_ns);
 }
 
-/* The card stops: what is under way is lost, and what is in the ring with it: as of now, the driver may go on to post. */
+/* Count the ring's frames as of now: the driver may go on posting. */
 void nic_tx_purge(struct nic *nic)
 {
 	struct nic_tx *tx = &nic->tx;

@@ -1,17 +1,17 @@
-/* nic_up.c - the handshake: what a driver laid out becomes the card's rings, all of them or none
+/* nic_up.c - the handshake: the card takes the rings that a driver laid out, all of them or none
  *
- *   driver.c, or a driver in another process: DRIVER_OK -> nic_up(): read page 0 once, check, allocate -> the card is up
- *   ... rings a doorbell that is no eventfd of the card's -> nic_doorbell()
+ *   driver_open.c, or a driver in another process: DRIVER_OK -> nic_up(): read page 0 once, check, allocate -> the card is up
+ *   ... rings a doorbell that is no eventfd of the card -> nic_doorbell()
  *
- * Page 0 and the rings are the driver's to write at any moment, also between this and the first frame. So nothing of them
- * counts but what was read here: addresses, sizes, features. What the card offered it remembers itself.
+ * The driver may write page 0 and the rings at any moment, even between the handshake and the first frame. So the card uses
+ * only the addresses, sizes and features that it read here, and keeps its own copy of the features that it offered.
  *
- *   status without DRIVER_OK, or with FAILED or NEEDS_RESET: refused. Whatever was there before, the card is down then.
- *   DRIVER_OK once more: a driver that starts anew. What the card held for the old one ends as DEV_READY.
+ *   A status without DRIVER_OK, or with FAILED or NEEDS_RESET, is refused. The card is down then, whatever it was before.
+ *   Another DRIVER_OK restarts the card for a new driver. Frames that it held for the old one end as DEV_READY.
  */
 #include "device.h"
 
-/* A ring as the driver laid it out, empty. Return: 0, or -EINVAL: it is none, or not inside the region */
+/* Map a ring as the driver laid it out, empty. Return: 0; -EINVAL: not a valid ring, or not inside the region */
 static int ring_map(const struct nic *nic, const struct vnic_queue_config *shared, struct virtqueue *vq)
 {
 	const struct vnic_queue_config q = {
@@ -42,7 +42,6 @@ static void queue_take(struct nic_queue *q, const struct virtqueue *vq, struct f
 	q->batch = q->irq.frames = 0;
 }
 
-/* nic_queue_up() - look at one queue as the driver laid it out: it is empty. Return: 0, or -errno; then it is as it was */
 int nic_queue_up(struct nic *nic, u32 i)
 {
 	struct frame_shadow *shadow;
@@ -61,7 +60,7 @@ int nic_queue_up(struct nic *nic, u32 i)
 	return 0;
 }
 
-/* All that a card which is up needs, made before anything of it is used. */
+/* All that the card needs to come up; complete before any of it is used. */
 struct layout {
 	struct virtqueue rx[NIC_QUEUES_MAX], tx;
 	struct frame_shadow *shadow[NIC_QUEUES_MAX];
@@ -103,7 +102,7 @@ static void layout_take(struct nic *nic, const struct layout *l)
 	nic->tx.done_ns = NEVER;
 }
 
-/* The card as it was before a driver came. What it had for the last one is gone, and so is what that wanted to hear of. */
+/* Bring the card to its state before a driver came: drop the last driver's frames and pending interrupts. */
 static void nic_down(struct nic *nic)
 {
 	if (nic->up) {
@@ -115,12 +114,10 @@ static void nic_down(struct nic *nic)
 	nic->tx.done_ns = NEVER;
 }
 
-/* nic_up() - the driver wrote DRIVER_OK. Return: 0, or -errno of what is wrong; then the card is down, and the driver may mend
- * it and say so again */
 int nic_up(struct nic *nic)
 {
 	const u64 need = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF |
-			 1ull << VIRTIO_NET_F_HASH_REPORT; /* this card has one header, the one of 20 bytes */
+			 1ull << VIRTIO_NET_F_HASH_REPORT; /* this card writes only the 20-byte header */
 	u32 status = READ_ONCE(nic->config->device_status);
 	u64 features = READ_ONCE(nic->config->driver_features);
 	struct layout l = { 0 };
@@ -142,7 +139,6 @@ int nic_up(struct nic *nic)
 	return 0;
 }
 
-/* nic_needs_reset() - a driver that writes impossible indices gets a card that has stopped (virtio 1.2, section 2.1.2) */
 void nic_needs_reset(struct nic *nic)
 {
 	nic->up = 0;
@@ -150,7 +146,6 @@ void nic_needs_reset(struct nic *nic)
 	nic_purge(nic);
 }
 
-/* nic_doorbell() - the doorbell of a driver that is not here; any thread may pass it on. Return: 0, or -EINVAL: no such queue */
 int nic_doorbell(struct nic *nic, u32 queue)
 {
 	if (queue >= nic->nqueues)

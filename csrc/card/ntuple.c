@@ -1,44 +1,44 @@
-/* ntuple.c - rules in the card that say what becomes of a frame: to this queue, or away with it (ethtool -N flow-type)
+/* ntuple.c - rules in the card that send a frame to a queue, or drop it (ethtool -N flow-type)
  *
- *   nic_steer.c, a frame is for us -> ntuple_lookup(): the first rule that fits, by location -> its queue, or NTUPLE_FILTER
- *   no rule fits: accelerated RFS (arfs.c), then the indirection table (rss.c)
+ *   nic_steer.c, a frame for us -> ntuple_lookup(): the first rule that matches, by location -> its queue, or NTUPLE_FILTER
+ *   no rule matches: accelerated RFS (arfs.c), then the indirection table (rss.c)
  *
- * So many rules and no more, each a value and a mask over the same 64 bytes of what a frame says: a TCAM, looked at from
- * its beginning. While there is no rule that costs a branch. Rules change while the machine stands still. Linux has the
- * words (struct ethtool_rx_flow_spec) and leaves the rest to the card; what a field means is as net/ethtool/ioctl.c
- * ethtool_rx_flow_rule_create() has it: the EtherType is the one behind the tags, the VLAN is the outer tag's.
+ * A TCAM of NTUPLE_RULES rules: each is a value and a mask over 64 bytes of a frame's fields, searched from the beginning.
+ * Without a rule this costs one branch. Rules change only while the machine is stopped. Linux defines the words (struct
+ * ethtool_rx_flow_spec) and leaves the rest to the card. A field means what net/ethtool/ioctl.c
+ * ethtool_rx_flow_rule_create() makes of it: the EtherType is the one after the tags, the VLAN is the outer tag's.
  */
 #include "device.h"
 
 _Static_assert(sizeof(struct ntuple_key) == 64, "eight words are compared");
-_Static_assert(NTUPLE_DROP >= NIC_QUEUES_MAX, "it is no queue");
+_Static_assert(NTUPLE_DROP >= NIC_QUEUES_MAX, "NTUPLE_DROP is not a queue");
 
-/* What the rules are about. A field that this frame has not is 0, and a rule that asks for one asks whether it is there. */
+/* Collect a frame's fields. A missing field is 0; a rule that has a field also requires its presence. */
 static void key_of(const struct frame *f, struct ntuple_key *k)
 {
 	const u8 *ip = f->data + f->l3_off;
 
 	memset(k, 0, sizeof(*k));
-	memcpy(k->dst_mac, f->data, 6);
-	memcpy(k->src_mac, f->data + 6, 6);
-	memcpy(k->proto, ip - 2, 2);
+	memcpy(k->dst_mac, f->data + ETHH_DEST, ETH_ALEN);
+	memcpy(k->src_mac, f->data + ETHH_SOURCE, ETH_ALEN);
+	memcpy(k->proto, ip - 2, 2); /* the EtherType right before the IP header */
 	if (f->flags & FRAME_TAGGED) {
 		k->tagged = 1;
-		memcpy(k->vlan_etype, f->data + 12, 2);
-		memcpy(k->vlan_tci, f->data + 14, 2);
+		memcpy(k->vlan_etype, f->data + ETHH_PROTO, 2);
+		memcpy(k->vlan_tci, f->data + ETH_HLEN, 2);
 	}
 	if (!f->l3)
 		return;
 	k->l3 = f->l3;
 	k->l4_proto = f->ip_proto;
 	if (f->l3 == 4) {
-		k->tos = ip[1];
-		memcpy(k->src, ip + 12, 4);
-		memcpy(k->dst, ip + 16, 4);
+		k->tos = ip[IPH_TOS];
+		memcpy(k->src, ip + IPH_SADDR, 4);
+		memcpy(k->dst, ip + IPH_DADDR, 4);
 	} else {
-		k->tos = (u8)(ip[0] << 4 | ip[1] >> 4);
-		memcpy(k->src, ip + 8, 16);
-		memcpy(k->dst, ip + 24, 16);
+		k->tos = (u8)(be16(ip + IPV6H_VERSION) >> 4); /* the traffic class */
+		memcpy(k->src, ip + IPV6H_SADDR, 16);
+		memcpy(k->dst, ip + IPV6H_DADDR, 16);
 	}
 	if (f->l4_len >= 4) {
 		k->has_l4 = 1;
@@ -46,7 +46,7 @@ static void key_of(const struct frame *f, struct ntuple_key *k)
 	}
 }
 
-static bool fits(const struct ntuple_rule *r, const u64 *word)
+static bool matches(const struct ntuple_rule *r, const u64 *word)
 {
 	u64 wrong = 0;
 
@@ -55,7 +55,6 @@ static bool fits(const struct ntuple_rule *r, const u64 *word)
 	return !wrong;
 }
 
-/* The card: which rule is this frame's? NULL: none */
 const struct ntuple_rule *ntuple_lookup(struct ntuple *t, const struct frame *f)
 {
 	struct ntuple_key key;
@@ -68,7 +67,7 @@ const struct ntuple_rule *ntuple_lookup(struct ntuple *t, const struct frame *f)
 	for (u32 i = 0; i < t->count; i++) {
 		struct ntuple_rule *r = &t->rule[i];
 
-		if (!fits(r, word))
+		if (!matches(r, word))
 			continue;
 		COUNT(r->hits, 1);
 		return r;
@@ -76,7 +75,7 @@ const struct ntuple_rule *ntuple_lookup(struct ntuple *t, const struct frame *f)
 	return NULL;
 }
 
-/* Where the rule of this location is, or would be */
+/* Return the index of the rule at this location, or where it would go. */
 static u32 place(const struct ntuple *t, u32 location)
 {
 	u32 i = 0;
@@ -86,8 +85,6 @@ static u32 place(const struct ntuple *t, u32 location)
 	return i;
 }
 
-/* ntuple_insert() - a rule at its location; one that is there is replaced. Return: 0, -EINVAL (no such location or queue), or
- * -ENOMEM */
 int ntuple_insert(struct nic *nic, const struct ntuple_key *value, const struct ntuple_key *mask, u32 type,
 		  u32 location, u32 queue)
 {
@@ -111,7 +108,6 @@ int ntuple_insert(struct nic *nic, const struct ntuple_key *value, const struct 
 	return 0;
 }
 
-/* ntuple_delete() - Return: 0, or -ENOENT */
 int ntuple_delete(struct nic *nic, u32 location)
 {
 	struct ntuple *t = &nic->rules;

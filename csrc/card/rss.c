@@ -1,13 +1,13 @@
-/* rss.c - hash the addresses and ports that frame_parse() found, choose the receive queue
+/* rss.c - hash the addresses and ports that frame_parse() found, and choose the receive queue
  *
- * Toeplitz as Microsoft defined it for RSS, a burst of IPv4 tuples at once: by matrices over GF(2) where the CPU has GFNI,
- * by carry-less multiplication where it has that, else, and for IPv6, by a table per input byte. Input: source address,
- * destination address, source port, destination port, in network order. Fragments and other protocols hash the
- * addresses only; what is not IP has hash 0 and goes where entry 0 points. queue = indir[hash & 127].
+ * The Toeplitz hash that Microsoft defined for RSS, for a burst of IPv4 tuples at once: by matrices over GF(2) if the CPU has
+ * GFNI, else by carry-less multiplication if it has that, else (and for IPv6) by a table per input byte. Input: source
+ * address, destination address, source port, destination port, in network order. Fragments and other protocols hash the
+ * addresses only; frames that are not IP have hash 0 and go where entry 0 points. queue = indir[hash & 127].
  *
- * A flow type can leave fields out: they are zero, which adds nothing to the hash, and the others stay in their places.
- * With symmetric-xor (RXH_XFRM_SYM_XOR, Linux 6.8) source ^ destination stands in the places of both, so that both
- * directions of a flow hash alike. Both change the input only, so each way to multiply knows nothing of them.
+ * A flow type can leave fields out: they are zero, which adds nothing to the hash, and the others stay in place. With
+ * symmetric-xor (RXH_XFRM_SYM_XOR, Linux 6.8) source ^ destination stands in both places, so both directions of a flow hash
+ * alike. Both change only the input, so the three ways to multiply do not depend on them.
  */
 #include "device.h"
 
@@ -27,7 +27,7 @@ void rss_set_key(struct rss *r, const u8 *key, u32 len)
 		u64 window = (u64)be32(padded + k);
 
 		r->matrix[k] = 0;
-		for (u32 row = 0; row < 8; row++) /* lane 15 adds nothing: its bytes are none */
+		for (u32 row = 0; row < 8; row++) /* lane 15 adds nothing: it has no bytes */
 			r->matrix[k] |= (window >> (24 - row) & 0xff) << 8 * row;
 	}
 	for (u32 byte = 0; byte < ARRAY_SIZE(r->table); byte++) {
@@ -52,7 +52,6 @@ static void rss_changed(struct rss *r)
 		r->shaped |= r->left_out[type] != 0;
 }
 
-/* rss_set_fields() - what of TCP or UDP is hashed: RSS_IP_SRC .. */
 void rss_set_fields(struct rss *r, u32 hash_type, u32 fields)
 {
 	r->left_out[hash_type] = (u8)(~fields & (RSS_IP_SRC | RSS_IP_DST | RSS_L4_SRC | RSS_L4_DST));
@@ -106,7 +105,7 @@ PCLMUL static __m128i times(const struct rss *r, u32 i, const u8 *word)
 
 /* Toeplitz is a product of polynomials over GF(2): bit j of an input word (from the left) adds key bits j .. j + 31. With
  * the key's bits reversed that sum is one carry-less multiplication a word, and the hash, reversed too, lies in bits
- * 31 .. 62 of the product. By itself no faster than a table that is hot, but it leaves 12 KiB of L1 to the packets: 1 to
+ * 31 .. 62 of the product. Alone it is no faster than a hot table, but it leaves 12 KiB of L1 to the packets: 1 to
  * 4 ns a frame less on the whole path. */
 PCLMUL static void hash4_pclmul(const struct rss *r, const u8 (*tuple)[16], u32 *hash, u32 n)
 {
@@ -118,7 +117,7 @@ PCLMUL static void hash4_pclmul(const struct rss *r, const u8 (*tuple)[16], u32 
 	}
 }
 
-static signed char window_bytes[2][64]; /* lane, tuple 0 and 1, byte q: tuple byte lane - 3 + q; -1: there is none */
+static signed char window_bytes[2][64]; /* lane, tuple 0 and 1, byte q: tuple byte lane - 3 + q; -1: no such byte */
 
 static void gfni_init(void)
 {
@@ -129,13 +128,13 @@ static void gfni_init(void)
 	}
 }
 
-/* What input byte i adds to byte o of the hash is a matrix of 8 x 8 key bits that depends on i + o only, and one
- * instruction multiplies eight bytes by such a matrix. So lane k of 64 bits has matrix k, and of each of two tuples the
- * bytes k - 3 .. k; the exclusive-or of the lanes 0 .. 14 is the two hashes. Four tuples a turn, from one load. */
+/* Input byte i adds to byte o of the hash by a matrix of 8 x 8 key bits that depends on i + o only, and one instruction
+ * multiplies eight bytes by such a matrix. So lane k of 64 bits has matrix k and the bytes k - 3 .. k of two tuples. The
+ * exclusive-or of the lanes 0 .. 14 is the two hashes. Four tuples a turn, from one load. */
 GFNI static void hash4_gfni(const struct rss *r, const u8 (*tuple)[16], u32 *hash, u32 n)
 {
 	const __m512i low = _mm512_loadu_si512(r->matrix), high = _mm512_loadu_si512(r->matrix + 8);
-	__m512i at[2][2]; /* where the bytes of lanes 0 .. 7 and 8 .. 15 come from; tuples 0 and 1, tuples 2 and 3 */
+	__m512i at[2][2]; /* sources of the bytes of lanes 0 .. 7 and 8 .. 15; tuples 0 and 1, tuples 2 and 3 */
 	__mmask64 in[2];
 
 	for (u32 half = 0; half < 2; half++) {
@@ -182,7 +181,7 @@ __attribute__((constructor)) static void rss_dispatch(void)
 #endif
 }
 
-/* rss_hash4() - a burst; the matrices are not worth their loading for a few */
+/* Loading the matrices does not pay for a few tuples. */
 void rss_hash4(const struct rss *r, const u8 (*tuple)[16], u32 *hash, u32 n)
 {
 	if (n < 4)
@@ -191,14 +190,14 @@ void rss_hash4(const struct rss *r, const u8 (*tuple)[16], u32 *hash, u32 n)
 		hash4_impl(r, tuple, hash, n);
 }
 
-/* x and y, len bytes each, become x ^ y */
+/* Set both x and y, len bytes each, to x ^ y. */
 static void xor_both(u8 *x, u8 *y, u32 len)
 {
 	for (u32 i = 0; i < len; i++)
 		x[i] = y[i] = x[i] ^ y[i];
 }
 
-/* The input of a flow type that leaves fields out, or of a symmetric hash; and what the hash is of then */
+/* Change the input for a flow type that leaves fields out, and for a symmetric hash; set hash_report to what is left. */
 static void shape(const struct rss *r, struct frame *f, u8 *input, u32 addr_len)
 {
 	u8 *ports = input + 2 * (size_t)addr_len;
@@ -231,7 +230,7 @@ static noinline u32 hash6(const struct rss *r, struct frame *f)
 {
 	u8 input[36] = { 0 }; /* no ports: they add nothing to the hash */
 
-	memcpy(input, f->data + f->l3_off + 8, 32);
+	memcpy(input, f->data + f->l3_off + IPV6H_SADDR, 32); /* both addresses */
 	if (f->hash_report != HASH_IPV6)
 		memcpy(input + 32, f->data + f->l4_off, 4);
 	if (r->shaped)
@@ -250,7 +249,6 @@ static noinline void no_hash(struct frame *f, u32 n)
 		f[i].hash_report = HASH_NONE;
 }
 
-/* rss_burst() - after frame_parse(): hash, hash type, queue of n <= BURST frames */
 void rss_burst(const struct rss *r, struct frame *f, u32 n)
 {
 	u8 tuple[BURST][16];
@@ -265,7 +263,7 @@ void rss_burst(const struct rss *r, struct frame *f, u32 n)
 		memset(tuple[i], 0, 16);
 		if (unlikely(report - HASH_IPV4 > HASH_UDPV4 - HASH_IPV4))
 			continue;
-		memcpy(tuple[i], data + f[i].l3_off + 12, 8);
+		memcpy(tuple[i], data + f[i].l3_off + IPH_SADDR, 8);
 		if (likely(report != HASH_IPV4))
 			memcpy(tuple[i] + 8, data + f[i].l4_off, 4);
 	}

@@ -161,10 +161,10 @@ enum { EXTH_NEXTHDR = 0, EXTH_LEN = 1 };
 #define JUMBO_HLEN 8
 enum { JUMBOH_TYPE = 2, JUMBOH_OPTLEN = 3, JUMBOH_PAYLOAD = 4 };
 
-/* draft-ietf-opsawg-pcapng: blocks, options, and what is where in an enhanced packet block */
+/* draft-ietf-opsawg-pcapng: block types, and what is where in an enhanced packet block */
 #define PCAPNG_SECTION 0x0a0d0d0au
 #define PCAPNG_BYTE_ORDER 0x1a2b3c4du
-enum { PCAPNG_INTERFACE = 1, PCAPNG_PACKET = 6 };
+enum { PCAPNG_INTERFACE = 1, PCAPNG_OBSOLETE_PACKET = 2, PCAPNG_SIMPLE_PACKET = 3, PCAPNG_PACKET = 6 };
 enum { PCAPNG_TYPE = 0, PCAPNG_LENGTH = 4, EPB_CAPTURED_LEN = 20, EPB_ORIGINAL_LEN = 24, EPB_DATA = 28 };
 
 /* An EtherType of VLAN tags, network byte order. */

@@ -1,4 +1,7 @@
-/* ring.h - what a card and its driver share: the virtqueue, page 0 of the memory, and nothing else */
+/* ring.h - what a card and its driver share: the virtqueue, page 0 of the memory, and nothing else
+ *
+ * Each side has its own half. Neither trusts an index, an address or a length that it reads from the shared memory.
+ */
 
 /* ---- virtqueue.c: the split virtqueue of virtio 1.2 section 2.7, in one sealed memfd ---- */
 
@@ -8,9 +11,9 @@
 #define VIRTQ_AVAIL_F_NO_INTERRUPT 1
 #define VIRTQ_USED_F_NO_NOTIFY 1
 struct virtq_desc { u64 addr; u32 len; u16 flags; u16 next; };
-struct virtq_avail { u16 flags; u16 idx; u16 ring[]; };       /* and used_event behind the ring */
+struct virtq_avail { u16 flags; u16 idx; u16 ring[]; };       /* used_event follows the ring */
 struct virtq_used_elem { u32 id; u32 len; };
-struct virtq_used { u16 flags; u16 idx; struct virtq_used_elem ring[]; };  /* and avail_event behind the ring */
+struct virtq_used { u16 flags; u16 idx; struct virtq_used_elem ring[]; };  /* avail_event follows the ring */
 
 #define VIRTIO_NET_HDR_F_NEEDS_CSUM 1
 #define VIRTIO_NET_HDR_F_DATA_VALID 2
@@ -49,7 +52,7 @@ struct virtio_net_hdr_v1_hash {
 #define VIRTIO_S_NEEDS_RESET 64
 #define VIRTIO_S_FAILED 128
 
-/* page 0 of the memfd: what a driver in another process reads and writes. Little-endian, offsets from the memfd's start */
+/* page 0 of the memfd: a driver in another process reads and writes it. Little-endian; offsets from the memfd's start */
 #define VNIC_MAGIC 1667853942              /* "vnic" */
 #define VNIC_ABI 1
 #define TX_BUF_LEN 2048                    /* the sending ring and its buffers */
@@ -68,45 +71,96 @@ struct vnic_config {
 	struct vnic_queue_config tx;
 };
 
-/* the device's half: what it shares with the driver, and what it keeps to itself */
+/**
+ * struct virtqueue - the device's half: the shared rings, and the indices that the device keeps to itself
+ * @size:          a power of two
+ * @last_avail:    next entry to take; @avail_idx: the driver's index as last read
+ * @used_idx:      next entry to write; @published: how far the driver can see
+ * @was_published: published before the last virtqueue_publish()
+ * @broken:        the driver wrote an impossible index: NEEDS_RESET
+ */
 struct virtqueue {
 	struct virtq_desc *desc;
 	struct virtq_avail *avail;
 	struct virtq_used *used;
-	u32 size;                  /* a power of two */
-	u16 last_avail, avail_idx; /* next to take; the driver's index as last read */
-	u16 used_idx, published;   /* next to write; what the driver can see */
-	u16 was_published;         /* the same before the last virtqueue_publish() */
+	u32 size;
+	u16 last_avail, avail_idx;
+	u16 used_idx, published;
+	u16 was_published;
 	u8 event_idx;
-	u8 broken;                 /* the driver wrote an index that cannot be: NEEDS_RESET */
+	u8 broken;
 };
-/* the driver's half */
+/**
+ * struct virtqueue_driver - the driver's half
+ * @nfree:     descriptors that are not posted
+ * @used_seen: the device's index as last read
+ * @free_desc: a stack; its first nfree entries are free
+ * @chain:     descriptor of an outgoing chain -> the next one
+ * @desc_buf:  descriptor -> buffer: kept here, never read back from the shared memory
+ */
 struct virtqueue_driver {
 	struct virtq_desc *desc;
 	struct virtq_avail *avail;
 	struct virtq_used *used;
 	u32 size;
 	u16 last_used, avail_idx, kicked;
-	u16 nfree;                 /* descriptors not posted */
-	u16 used_seen;             /* the device's index as last read */
-	u16 *free_desc;            /* the last nfree of a stack */
-	u16 *chain;                /* of one that is sent: the descriptor behind it */
-	u32 *desc_buf;             /* descriptor -> buffer: kept here, never read back from the shared memory */
+	u16 nfree;
+	u16 used_seen;
+	u16 *free_desc;
+	u16 *chain;
+	u32 *desc_buf;
 	u8 event_idx, broken;
 };
-int virtqueue_avail(struct virtqueue *vq, u32 want);  /* chains posted and not taken, read anew if fewer than want; < 0: broken */
+
+/* The device's half. Context: the card's owner, one thread at a time. */
+
+/**
+ * virtqueue_avail() - count the chains that the driver posted and the device has not taken
+ * @want: read the driver's index anew only if fewer than this are known
+ * Return: how many; -EIO: the driver's index is impossible, the queue is broken.
+ */
+int virtqueue_avail(struct virtqueue *vq, u32 want);
+/** virtqueue_fill_used() - write one used entry; the driver sees it after virtqueue_publish() */
 void virtqueue_fill_used(struct virtqueue *vq, u32 id, u32 len);
-int virtqueue_wants_irq(const struct virtqueue *vq, u16 old);  /* is what was published since old worth an interrupt? */
-int virtqueue_publish(struct virtqueue *vq);          /* make used entries visible. Return: 1 = the driver asked to be told */
+/** virtqueue_publish() - make used entries visible. Return: 1: the driver asked for an interrupt */
+int virtqueue_publish(struct virtqueue *vq);
+/** virtqueue_wants_irq() - is what was published since the index old worth an interrupt, as the driver asks now? */
+int virtqueue_wants_irq(const struct virtqueue *vq, u16 old);
+/** virtqueue_want_kick() - ask for a doorbell at the next posted buffer; the caller then looks at the ring once more */
 void virtqueue_want_kick(struct virtqueue *vq);
-int vring_need_event(u16 event, u16 new_idx, u16 old_idx);
+
+/* The driver's half. Context: the CPU that polls the queue, or a driver that is alone with it. */
+
+/** virtqueue_driver_init() - allocate the private state of an empty queue. Return: 0; -ENOMEM: free it all the same */
 int virtqueue_driver_init(struct virtqueue_driver *d, u32 size);
 void virtqueue_driver_free(struct virtqueue_driver *d);
+/** virtqueue_add_inbuf() - post buffer number buf for the device to write. Return: 0; -ENOSPC: no free descriptor */
 int virtqueue_add_inbuf(struct virtqueue_driver *d, u64 addr, u32 len, u32 buf);
-int virtqueue_get_buf(struct virtqueue_driver *d, u32 *desc, u32 *len); /* the buffer; -EAGAIN: none; -EIO: the device lied */
+/**
+ * virtqueue_add_inbufs() - post n buffers, at most nfree
+ * @bus: buffer i is at bus + i * stride
+ * @top: end of a stack of buffer numbers; the last ones are posted, the topmost first
+ */
 void virtqueue_add_inbufs(struct virtqueue_driver *d, u64 bus, u32 stride, u32 len, const u32 *top, u32 n);
+/** virtqueue_add_outbuf() - post a chain of n pieces, at most nfree, for the device to read */
 void virtqueue_add_outbuf(struct virtqueue_driver *d, const u64 *addr, const u32 *len, u32 n, u32 buf);
+/**
+ * virtqueue_get_buf() - take one used buffer
+ * @desc: set to its first descriptor, which is free again
+ * @len:  set to the bytes that the device wrote, unchecked
+ * Return: the buffer's number, the caller's again; -EAGAIN: none; -EIO: the device named a descriptor that is not posted.
+ */
+int virtqueue_get_buf(struct virtqueue_driver *d, u32 *desc, u32 *len);
+/** virtqueue_free_chain() - free the n - 1 descriptors after the one that virtqueue_get_buf() just returned */
 void virtqueue_free_chain(struct virtqueue_driver *d, u32 desc, u32 n);
-int virtqueue_kick_prepare(struct virtqueue_driver *d); /* publish avail->idx. Return: 1 = the device wants a kick */
+/** virtqueue_kick_prepare() - publish what was posted. Return: 1: the device asked for a doorbell */
+int virtqueue_kick_prepare(struct virtqueue_driver *d);
+/** virtqueue_disable_cb() - mask the queue's interrupt */
 void virtqueue_disable_cb(struct virtqueue_driver *d);
-int virtqueue_enable_cb(struct virtqueue_driver *d);  /* unmask, then look again. Return: 1 = more came meanwhile */
+/** virtqueue_enable_cb() - unmask the interrupt, then look again. Return: 1: entries came meanwhile, poll them */
+int virtqueue_enable_cb(struct virtqueue_driver *d);
+
+/* ---- inside the room ---- */
+
+/** vring_need_event() - did the index pass event on its way from old_idx to new_idx? (section 2.7.7.2) */
+int vring_need_event(u16 event, u16 new_idx, u16 old_idx);

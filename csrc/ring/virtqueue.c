@@ -1,4 +1,4 @@
-/* virtqueue.c - the split virtqueue: the ring that device and driver share (virtio 1.2, section 2.7)
+/* virtqueue.c - the split virtqueue, the ring that device and driver share (virtio 1.2, section 2.7)
  *
  *     driver                         shared memory                          device
  *     virtqueue_add_inbuf()    ->    desc[], avail->ring                    virtqueue_avail()
@@ -8,9 +8,9 @@
  *     virtqueue_enable_cb()    ->    used_event: "interrupt me when you pass this"
  *                                    avail_event: "kick me when you pass this" <- virtqueue_want_kick()
  *
- * Indices are free-running u16; the length is their difference. Everything read from the shared memory is read once
- * and checked before use: the other side may be another process, and hostile. Both halves keep what they decide on
- * (next index, free descriptors, which buffer a descriptor holds) in private memory.
+ * Indices are free-running u16; their difference is the length. Each side reads a value of the shared memory once, and
+ * checks it before use: the other side may be another, hostile process. What a half decides on (next index, free
+ * descriptors, a descriptor's buffer) it keeps in private memory.
  */
 #include "device.h"
 
@@ -24,7 +24,6 @@ static u16 *avail_event(struct virtq_used *used, u32 size)
 	return (u16 *)&used->ring[size];
 }
 
-/* Has the index moved past event on its way from old_idx to new_idx? (section 2.7.7.2) */
 int vring_need_event(u16 event, u16 new_idx, u16 old_idx)
 {
 	return (u16)(new_idx - event - 1) < (u16)(new_idx - old_idx);
@@ -36,11 +35,11 @@ int virtqueue_avail(struct virtqueue *vq, u32 want)
 {
 	u16 n = (u16)(vq->avail_idx - vq->last_avail), idx;
 
-	if (n >= want && likely(!vq->broken)) /* enough for now: leave the shared line with the driver */
+	if (n >= want && likely(!vq->broken)) /* enough: leave the shared cache line with the driver */
 		return n;
 	idx = smp_load_acquire(&vq->avail->idx); /* Pairs with virtqueue_kick_prepare(). */
 	n = (u16)(idx - vq->last_avail);
-	if (unlikely(n > vq->size || vq->broken)) { /* idx is not kept: it would pass for chains at the next look */
+	if (unlikely(n > vq->size || vq->broken)) { /* do not keep idx: the next call would take it for chains */
 		vq->broken = 1;
 		return -EIO;
 	}
@@ -73,14 +72,13 @@ int virtqueue_publish(struct virtqueue *vq)
 	vq->was_published = old;
 	vq->published = now;
 	/* seq_cst store, then seq_cst load: pairs with the same in virtqueue_enable_cb(). One of the two sides must
-	 * see the other's store, or a driver that goes to sleep misses the frame that came just then. The store is
-	 * also the release that lets the driver read the entries. */
+	 * see the other's store, or a driver that goes to sleep misses the frame that was published just then. The
+	 * store is also the release that lets the driver read the entries. */
 	__atomic_store_n(&vq->used->idx, now, __ATOMIC_SEQ_CST);
 	return virtqueue_wants_irq(vq, old);
 }
 
-/* Ask for a kick when the driver posts the next buffer: the one behind those we know of, which may be too few for the
- * frame that waits. The caller looks at the ring once more afterwards. */
+/* The next buffer is the one after those that the device has seen, which may be too few for the frame that waits. */
 void virtqueue_want_kick(struct virtqueue *vq)
 {
 	if (vq->event_idx)
@@ -102,7 +100,7 @@ int virtqueue_driver_init(struct virtqueue_driver *d, u32 size)
 		return -ENOMEM;
 	for (u32 i = 0; i < size; i++) {
 		d->free_desc[i] = (u16)(size - 1 - i);
-		d->desc_buf[i] = UINT32_MAX; /* not posted: a used entry that names it is a lie */
+		d->desc_buf[i] = UINT32_MAX; /* not posted: a used entry that names it is invalid */
 	}
 	return 0;
 }
@@ -116,8 +114,7 @@ void virtqueue_driver_free(struct virtqueue_driver *d)
 	d->desc_buf = NULL;
 }
 
-/* virtqueue_add_inbufs() - n <= nfree buffers at once: those at the end of a stack of numbers, the last first. Buffer i is at
- * bus + i * stride. The pointers are in registers, which a loop over single ones can't have: 15 instructions less each. */
+/* The loop keeps its pointers in registers: 15 instructions a buffer less than n calls for one. */
 void virtqueue_add_inbufs(struct virtqueue_driver *d, u64 bus, u32 stride, u32 len, const u32 *top, u32 n)
 {
 	const u16 *id_top = d->free_desc + d->nfree;
@@ -147,8 +144,7 @@ int virtqueue_add_inbuf(struct virtqueue_driver *d, u64 addr, u32 len, u32 buf)
 	return 0;
 }
 
-/* virtqueue_add_outbuf() - a chain of n <= nfree pieces for the device to read. What follows what is remembered here too:
- * it is given back from there (virtqueue_free_chain()), not from the shared memory. */
+/* Remember the chain in private memory too: virtqueue_free_chain() follows it there, not in the shared memory. */
 void virtqueue_add_outbuf(struct virtqueue_driver *d, const u64 *addr, const u32 *len, u32 n, u32 buf)
 {
 	const u16 *ids = d->free_desc + d->nfree - n; /* the last is the head */
@@ -166,7 +162,6 @@ void virtqueue_add_outbuf(struct virtqueue_driver *d, const u64 *addr, const u32
 	d->nfree = (u16)(d->nfree - n);
 }
 
-/* The n - 1 descriptors behind one that virtqueue_get_buf() has just given back. */
 void virtqueue_free_chain(struct virtqueue_driver *d, u32 desc, u32 n)
 {
 	while (--n) {
@@ -194,7 +189,7 @@ int virtqueue_get_buf(struct virtqueue_driver *d, u32 *desc, u32 *len)
 	struct virtq_used_elem *e;
 	u32 id, buf;
 
-	if (unlikely(d->last_used == d->used_seen)) { /* only now: leave the shared line with the device */
+	if (unlikely(d->last_used == d->used_seen)) { /* not before: leave the shared cache line with the device */
 		if (d->broken)
 			return -EAGAIN;
 		d->used_seen = smp_load_acquire(&d->used->idx); /* Pairs with virtqueue_publish(). */
@@ -216,8 +211,8 @@ int virtqueue_get_buf(struct virtqueue_driver *d, u32 *desc, u32 *len)
 	return (int)buf;
 }
 
-/* Masked: an index half the space ahead is not passed by what a ring holds, and the driver parks it anew at every poll.
- * Refused: the one just behind last_used. It lies in what a moderation timer has to judge (irq.c), and would look wanted. */
+/* Mask with an index half the space ahead: a ring's worth of entries does not pass it, and the driver sets it anew at every
+ * poll. Not with the index just before last_used: a moderation timer judges that range (irq.c), and would take it as wanted. */
 void virtqueue_disable_cb(struct virtqueue_driver *d)
 {
 	if (d->event_idx)
@@ -232,6 +227,6 @@ int virtqueue_enable_cb(struct virtqueue_driver *d)
 		__atomic_store_n(used_event(d->avail, d->size), d->last_used, __ATOMIC_SEQ_CST);
 	else
 		__atomic_store_n(&d->avail->flags, 0, __ATOMIC_SEQ_CST);
-	/* Look again: a frame may have come between the last look and the unmasking. Pairs with virtqueue_publish(). */
+	/* Look again: a frame may have arrived since the last look, before the unmasking. Pairs with virtqueue_publish(). */
 	return __atomic_load_n(&d->used->idx, __ATOMIC_SEQ_CST) != d->last_used && !d->broken;
 }

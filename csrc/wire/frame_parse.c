@@ -1,46 +1,47 @@
 /* frame_parse.c - where the headers of a frame are
  *
- *   a frame came -> nic_receive.c nic_parse() -> frame_parse(): l3_off, l4_off, ip_proto, what can be hashed
- *   sender_offload.c, pcap_gso.c: the same of what is to be filled in or cut
+ *   a frame arrives -> card/inline.h nic_parse() -> frame_parse(): l3_off, l4_off, ip_proto, and what can be hashed
+ *   sender_offload.c and pcap_gso.c parse the frames that they complete or cut
  */
 #include "device.h"
 
 /* Return: as frame_parse() */
 static int parse_ipv4(struct frame *f, const u8 *ip, u32 off, u32 left)
 {
-	u32 ihl = (ip[0] & 15u) * 4, total = be16(ip + 2), len = total - ihl;
-	u64 middle = load64(ip + 4); /* id, fragment, TTL, protocol, checksum */
-	u8 proto = ip[9];
+	u32 ihl = ip_hdrlen(ip), total = be16(ip + IPH_TOT_LEN), len = total - ihl;
+	const u32 fragment = (u32)htons(IP_MF | IP_OFFSET) << 16;
+	u64 middle = load64(ip + IPH_ID); /* id, fragment, TTL, protocol, checksum */
+	u8 proto = ip[IPH_PROTOCOL];
 
 	f->l3 = 4;
 	f->ip_proto = proto;
 	f->hash_report = HASH_IPV4;
-	if (unlikely(ihl < 20 || total < ihl || total > left || (u32)middle & 0xff3f0000)) {
+	if (unlikely(ihl < IP_HLEN || total < ihl || total > left || (u32)middle & fragment)) {
 		f->l4_len = 0;
-		return !(middle >> 48) || !total; /* bad lengths: the host says what it thinks of them; or a fragment */
+		return !(middle >> 48) || !total; /* a fragment, or bad lengths: the host judges those */
 	}
 	f->l4_off = (u16)(off + ihl);
 	f->l4_len = len;
-	if (proto == 17 ? len >= 8 : proto == 6 && len >= 20) {
-		f->hash_report = proto == 6 ? HASH_TCPV4 : HASH_UDPV4;
-		f->flags |= ihl == 20 ? FRAME_L4 | FRAME_PLAIN : FRAME_L4;
+	if (proto == IPPROTO_UDP ? len >= UDP_HLEN : proto == IPPROTO_TCP && len >= TCP_HLEN) {
+		f->hash_report = proto == IPPROTO_TCP ? HASH_TCPV4 : HASH_UDPV4;
+		f->flags |= ihl == IP_HLEN ? FRAME_L4 | FRAME_PLAIN : FRAME_L4;
 	}
 	return !(middle >> 48);
 }
 
-/* frame_ipv6_transport() - past hop-by-hop, routing and destination options, which lie before end */
+/* Stop after eight headers: nothing legitimate has more. */
 u32 frame_ipv6_transport(const u8 *ip, u32 end, u8 *next)
 {
-	u32 off = 40;
+	u32 off = IPV6_HLEN;
 
-	*next = ip[6];
+	*next = ip[IPV6H_NEXTHDR];
 	for (u32 headers = 0; headers < 8; headers++) {
-		if (*next != 0 && *next != 43 && *next != 60)
+		if (*next != IPPROTO_HOPOPTS && *next != IPPROTO_ROUTING && *next != IPPROTO_DSTOPTS)
 			break;
-		if (off + 8 > end)
+		if (off + EXTH_UNIT > end)
 			return 0;
-		*next = ip[off];
-		off += (ip[off + 1] + 1u) * 8;
+		*next = ip[off + EXTH_NEXTHDR];
+		off += (ip[off + EXTH_LEN] + 1u) * EXTH_UNIT;
 		if (off > end)
 			return 0;
 	}
@@ -49,8 +50,8 @@ u32 frame_ipv6_transport(const u8 *ip, u32 end, u8 *next)
 
 static int parse_ipv6(struct frame *f, const u8 *ip, u32 left)
 {
-	u32 off, end = 40 + be16(ip + 4);
-	int no_length = end == 40;
+	u32 off, end = IPV6_HLEN + be16(ip + IPV6H_PAYLOAD_LEN);
+	int no_length = end == IPV6_HLEN;
 	u8 next;
 
 	f->l3 = 6;
@@ -65,37 +66,35 @@ static int parse_ipv6(struct frame *f, const u8 *ip, u32 left)
 	f->ip_proto = next;
 	f->l4_off = (u16)(f->l3_off + off);
 	f->l4_len = end - off;
-	if ((next == 6 && f->l4_len >= 20) || (next == 17 && f->l4_len >= 8)) {
-		f->hash_report = next == 6 ? HASH_TCPV6 : HASH_UDPV6;
+	if ((next == IPPROTO_TCP && f->l4_len >= TCP_HLEN) || (next == IPPROTO_UDP && f->l4_len >= UDP_HLEN)) {
+		f->hash_report = next == IPPROTO_TCP ? HASH_TCPV6 : HASH_UDPV6;
 		f->flags |= FRAME_L4;
 	}
 	return no_length;
 }
 
-/* The tags, and what lies behind them */
+/* Skip the VLAN tags, then parse what follows them. */
 static noinline int parse_rest(struct frame *f)
 {
-	u16 type = be16(f->data + 12);
+	u16 type = load16(f->data + ETHH_PROTO);
 	u32 off = ETH_HLEN;
 
-	for (u32 tags = 0; tags < 2 && (type == 0x8100 || type == 0x88a8) && off + 4 <= f->len; tags++) {
+	for (u32 tags = 0; tags < 2 && is_vlan(type) && off + VLAN_HLEN <= f->len; tags++) {
 		if (!tags) {
 			f->vlan_tci = be16(f->data + off);
 			f->flags |= FRAME_TAGGED;
 		}
-		type = be16(f->data + off + 2);
-		off += 4;
+		type = load16(f->data + off + 2);
+		off += VLAN_HLEN;
 	}
 	f->l3_off = (u16)off;
-	if (type == 0x0800 && f->len >= off + 20 && f->data[off] >> 4 == 4)
+	if (type == htons(ETH_P_IP) && f->len >= off + IP_HLEN && ip_version(f->data + off) == 4)
 		return parse_ipv4(f, f->data + off, off, f->len - off);
-	if (type == 0x86dd && f->len >= off + 40 && f->data[off] >> 4 == 6)
+	if (type == htons(ETH_P_IPV6) && f->len >= off + IPV6_HLEN && ip_version(f->data + off) == 6)
 		return parse_ipv6(f, f->data + off, f->len - off);
 	return 0;
 }
 
-/* frame_parse() - find the network and transport headers, and what of them a hash may be made of (hash_report). The frame
- * has at least an Ethernet header. Return: 1: IP's checksum or length is 0, as sender_offload.c may want to know */
 int frame_parse(struct frame *f)
 {
 	const u8 *data = f->data;
@@ -105,7 +104,8 @@ int frame_parse(struct frame *f)
 	f->l3 = 0;
 	f->hash_report = HASH_NONE;
 	f->l3_off = ETH_HLEN;
-	if (likely(load16(data + 12) == 0x0008 && len >= ETH_HLEN + 20 && data[ETH_HLEN] >> 4 == 4))
+	if (likely(load16(data + ETHH_PROTO) == htons(ETH_P_IP) && len >= ETH_HLEN + IP_HLEN &&
+		   ip_version(data + ETH_HLEN) == 4))
 		return parse_ipv4(f, data + ETH_HLEN, ETH_HLEN, len - ETH_HLEN);
 	return parse_rest(f);
 }

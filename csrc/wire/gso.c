@@ -1,59 +1,58 @@
 /* gso.c - one frame for many, cut into segments as a sender's card cuts it (TSO, USO)
  *
- *   tap_vnet.c: what a TAP hands over with a virtio header   |   pcap_gso.c: what a capture shows before its sender's card
- *   had it, or after a receiver merged it   -->  gso_next(), or gso_put_head() where the payload stays where it is
+ *   tap_vnet.c: a frame with a virtio header, from a TAP        --> gso_next(): a whole segment
+ *   pcap_gso.c: a frame captured before its sender's card           gso_put_head(): its headers; the payload stays in place
+ *               cut it, or after a receiver merged it
  *
- * The card behind this sees what a real one sees: frames with right checksums, IP ids that count up, PSH and FIN on the
- * last only, CWR on the first only. Linux: net/core/gso.c, net/ipv4/tcp_offload.c, udp_offload.c.
+ * The card behind this sees what a real one sees: frames with correct checksums and IP ids that count up, PSH and FIN on
+ * the last segment only, CWR on the first only. Linux: net/core/gso.c, net/ipv4/tcp_offload.c, udp_offload.c.
  */
 #include "device.h"
 
-#define FIN 0x01u
-#define PSH 0x08u
-#define CWR 0x80u
-
-/* gso_ip_offset() - the IP header is where the EtherType says, behind any VLAN tags. Return: its offset, 0: none there */
 u32 gso_ip_offset(const u8 *frame, u32 len)
 {
-	u32 at = 12;
+	u32 at = ETHH_PROTO;
 
 	while (at + 2 <= len && is_vlan(load16(frame + at)))
-		at += 4;
-	if (at + 2 + 20 > len)
+		at += VLAN_HLEN;
+	if (at + 2 + IP_HLEN > len)
 		return 0;
-	return load16(frame + at) == 0x0008 || load16(frame + at) == 0xdd86 ? at + 2 : 0;
+	return load16(frame + at) == htons(ETH_P_IP) || load16(frame + at) == htons(ETH_P_IPV6) ? at + 2 : 0;
 }
 
-/* gso_fits() - is there a whole transport header, a payload behind it, and room for a segment? */
 int gso_fits(const struct gso *g, u32 room)
 {
-	return g->head >= g->l4 + (g->tcp ? 20 : 8) && g->head < g->len && g->head + g->size <= room;
+	return g->head >= g->l4 + (g->tcp ? TCP_HLEN : UDP_HLEN) && g->head < g->len && g->head + g->size <= room;
+}
+
+static u32 csum_at(const struct gso *g)
+{
+	return g->l4 + (g->tcp ? TCPH_CHECK : UDPH_CHECK);
 }
 
 static void patch_ip(const struct gso *g, u8 *ip, u32 len)
 {
-	if (ip[0] >> 4 == 6) {
-		store16(ip + 4, htobe16_((u16)(len - g->ip - 40)));
+	if (ip_version(ip) == 6) {
+		store16(ip + IPV6H_PAYLOAD_LEN, htons((u16)(len - g->ip - IPV6_HLEN)));
 		return;
 	}
-	store16(ip + 2, htobe16_((u16)(len - g->ip)));
-	store16(ip + 4, htobe16_((u16)(be16(ip + 4) + g->nth)));
-	store16(ip + 10, 0);
-	store16(ip + 10, ip_fast_csum(ip, (ip[0] & 15u) * 4));
+	store16(ip + IPH_TOT_LEN, htons((u16)(len - g->ip)));
+	store16(ip + IPH_ID, htons((u16)(be16(ip + IPH_ID) + g->nth)));
+	store16(ip + IPH_CHECK, 0);
+	store16(ip + IPH_CHECK, ip_fast_csum(ip, ip_hdrlen(ip)));
 }
 
 static void patch_tcp(const struct gso *g, u8 *th, bool last)
 {
-	u32 seq = __builtin_bswap32(be32(th + 4) + g->nth * g->size);
+	u32 seq = htonl(be32(th + TCPH_SEQ) + g->nth * g->size);
 
-	memcpy(th + 4, &seq, 4);
+	memcpy(th + TCPH_SEQ, &seq, sizeof(seq));
 	if (!last)
-		th[13] &= (u8) ~(FIN | PSH);
+		th[TCPH_FLAGS] &= (u8) ~(TCPHDR_FIN | TCPHDR_PSH);
 	if (g->nth)
-		th[13] &= (u8)~CWR; /* RFC 3168: said once */
+		th[TCPH_FLAGS] &= (u8)~TCPHDR_CWR; /* RFC 3168: only one packet says it */
 }
 
-/* gso_put_head() - the head of the next segment, of len bytes, without a checksum; then it is the turn of the one behind it */
 void gso_put_head(struct gso *g, const u8 *head, u8 *to, u32 len)
 {
 	memcpy(to, head, g->head);
@@ -61,24 +60,22 @@ void gso_put_head(struct gso *g, const u8 *head, u8 *to, u32 len)
 	if (g->tcp)
 		patch_tcp(g, to + g->l4, g->at + len - g->head == g->len);
 	else
-		store16(to + g->l4 + 4, htobe16_((u16)(len - g->l4)));
-	store16(to + g->l4 + (g->tcp ? 16 : 6), 0);
+		store16(to + g->l4 + UDPH_LEN, htons((u16)(len - g->l4)));
+	store16(to + csum_at(g), 0);
 	g->at += len - g->head;
 	g->nth++;
 }
 
-/* gso_next() - the next segment: g->head bytes at head, patched, and the payload's at frame + g->at. Return: its length, 0:
- * there are no more */
 u32 gso_next(struct gso *g, const u8 *head, const u8 *frame, u8 *to)
 {
-	u32 at = g->at, n = min_u32(g->size, g->len - at), len = g->head + n, field = g->l4 + (g->tcp ? 16 : 6), sum;
+	u32 at = g->at, n = min_u32(g->size, g->len - at), len = g->head + n, sum;
 
 	if (!n)
 		return 0;
 	gso_put_head(g, head, to, len);
-	sum = csum_pseudo(to + g->ip, to[g->ip] >> 4, len - g->l4, g->tcp ? 6 : 17);
+	sum = csum_pseudo(to + g->ip, (int)ip_version(to + g->ip), len - g->l4, g->tcp ? IPPROTO_TCP : IPPROTO_UDP);
 	sum = csum_partial(to + g->l4, g->head - g->l4, sum);
 	sum = csum_fold(csum_and_copy(to + g->head, frame + at, n, sum));
-	store16(to + field, (u16)(sum || g->tcp ? sum : 0xffff));
+	store16(to + csum_at(g), (u16)(sum || g->tcp ? sum : 0xffff));
 	return len;
 }

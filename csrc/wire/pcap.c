@@ -1,15 +1,15 @@
 /* pcap.c - a capture file as a wire: pcap in all its kinds, and pcapng (pcapng_read.c), mapped, never loaded
  *
- * The frames handed out point into the mapping, but for those that were never on a wire as they are (pcap_gso.c). Nothing
- * in the file is trusted: every length is checked against what is left of it, and a file that ends in the middle of a frame
- * ends the wire with an error that says in which. A cut frame (snap length) is handed out as captured. Frames that are not
- * Ethernet among others that are (pcapng has a link type per interface) are skipped and counted.
+ * Frames point into the mapping, except those that no wire has carried in that form (pcap_gso.c). Nothing in the file is
+ * trusted: every length is checked against the bytes that are left. A file that ends inside a frame ends the wire with an
+ * error that names the frame. A cut frame (snap length) is handed out as captured. pcapng has a link type per interface:
+ * frames that are not Ethernet are skipped and counted.
  *
- * What a file says of its frames is heeded. A frame check sequence (LinkType's f bit, if_fcslen, epb_flags) is taken off:
- * a card gives none to its driver. Kinds of pcap, all in both byte orders: microseconds, nanoseconds; Kuznetzov's "modified"
- * one with 8 bytes more in front of each frame; IXIA's, with the length of all records behind the header. Before version 2.3,
- * and in DG/UX's 543.0, both lengths of a frame are swapped; in 2.3 they are where they cannot be as they stand. All this is
- * as libpcap has it (sf-pcap.c), IXIA as Wireshark (wiretap/libpcap.c). Format: draft-ietf-opsawg-pcap.
+ * A frame check sequence (LinkType's f bit, if_fcslen, epb_flags) is removed, because a card gives its driver none. Kinds of
+ * pcap, all in both byte orders: microseconds; nanoseconds; Kuznetzov's "modified" one, with 8 more bytes before each frame;
+ * IXIA's, with the length of all records after the header. Before version 2.3, and in DG/UX's 543.0, both lengths of a frame
+ * are swapped; in 2.3 only if they are impossible as they stand. All this follows libpcap (sf-pcap.c), IXIA follows
+ * Wireshark (wiretap/libpcap.c). Format: draft-ietf-opsawg-pcap.
  */
 #include "device.h"
 
@@ -43,7 +43,6 @@ int pcap_end_of_file(struct pcap_wire *p)
 	return -EAGAIN;
 }
 
-/* A frame of caplen bytes at an offset of the file */
 void pcap_hand_out(struct pcap_wire *p, struct frame *f, u64 at, u32 caplen, u32 len, u64 t_ns)
 {
 	f->data = p->map + at;
@@ -56,7 +55,6 @@ void pcap_hand_out(struct pcap_wire *p, struct frame *f, u64 at, u32 caplen, u32
 	p->nframe++;
 }
 
-/* pcap_strip_fcs() - the last bytes that the frame had on the wire are its check sequence; of a cut frame they may be missing */
 void pcap_strip_fcs(struct pcap_wire *p, struct frame *f, u32 bytes)
 {
 	u32 captured = f->len;
@@ -138,7 +136,7 @@ static int pcap_open(struct pcap_wire *p, u32 head)
 	return 0;
 }
 
-/* Kinds of pcap, by the first four bytes. Return: length of the file's header; 0: it is none */
+/* Recognise a kind of pcap by its first four bytes. Return: length of the file's header; 0: not a pcap */
 static u32 pcap_kind(struct pcap_wire *p, u32 magic)
 {
 	static const struct {
@@ -201,7 +199,6 @@ void pcap_wire_free(struct pcap_wire *p)
 	free(p);
 }
 
-/* pcap_wire_open() - go on with this file; the mapping stays the caller's, and must outlive the frames */
 int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size)
 {
 	u32 magic, head;
@@ -223,7 +220,7 @@ int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size)
 	head = pcap_kind(p, magic);
 	if (head)
 		return pcap_open(p, head);
-	if (magic == 0x0a0d0d0a) {
+	if (magic == PCAPNG_SECTION) {
 		p->format = PCAPNG;
 		return pcapng_open(p);
 	}

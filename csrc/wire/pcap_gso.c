@@ -1,25 +1,24 @@
 /* pcap_gso.c - frames of a capture that are not handed out as they lie in the file: cut, or completed
  *
- *   pcap.c reads a long frame -> pcap_gso_begin(): was it ever on a wire? -> pcap_gso_next(): it leaves in segments (gso.c)
- *   sender_offload.c -> pcap_own(): a copy that may be written to
+ *   pcap.c reads a long frame -> pcap_gso_begin(): was it ever on a wire? -> pcap_gso_next(): hand it out in segments (gso.c)
+ *   sender_offload.c -> pcap_own(): make a writable copy
  *
- * A capture taken at a sender with TSO shows up to 64 KB (BIG TCP: more) where the wire had packets of the MTU, and one
- * taken at a receiver with GRO or LRO likewise. Offered whole such a frame would fill the FIFO by itself, be one interrupt
- * and nothing for GRO: all that a card is would be untrue of it. So it is cut again, into packets of wire.capture_mtu. The
- * file does not say how the card had cut it; 1500 is the Internet's MTU, and whoever knows better says so.
+ * A capture taken at a sender with TSO shows up to 64 KB (BIG TCP: more) where the wire had packets of the MTU. So does one
+ * taken at a receiver with GRO or LRO. Offered whole, such a frame would fill the FIFO alone, raise one interrupt and leave
+ * GRO nothing to merge, as no real card does. So it is cut again, into packets of wire.capture_mtu. The file does not say
+ * how the sender's card cut it: 1500 is the Internet's MTU, and the knob capture-mtu sets another.
  *
- * Which frames? TCP, not a fragment, wholly captured, longer than the MTU, and no jumbo frame: its IP length is 0, or a
- * hop-by-hop header's, or it is longer than any jumbo frame, or its checksum is just the pseudo-header's sum, which
- * Linux leaves in what it sends by TSO, and writes into what GRO merged. Long UDP stays whole: where one of its datagrams
- * ends nobody but its sender can tell.
+ * Only TCP is cut: not a fragment, wholly captured, longer than the MTU, and recognisably no jumbo frame. Its IP length is 0
+ * or stands in a hop-by-hop header, or it is longer than any jumbo frame, or its checksum is just the pseudo header's sum,
+ * which Linux writes in frames that it sends by TSO or has merged by GRO. Long UDP stays whole: only its sender knows where
+ * a datagram ends.
  *
- * What is made here lies in slots. Who has a frame gives its slot back (wire.release), so there are as many as the FIFO
- * and a burst hold at once, each as long as the longest it has had.
+ * Cut and completed frames lie in slots. wire.release() returns a slot, so there are as many as the FIFO and a burst hold at
+ * once. Each is as long as the longest frame it has held.
  */
 #include "device.h"
 
 #define JUMBO_MAX 9216u /* the longest MTU that Ethernet cards and switches have */
-#define SYN_RST 0x06u
 #define SLOT_MIN 2048u
 #define TAGS_MAX 2u
 
@@ -52,7 +51,7 @@ static void release(struct wire *wire, const struct frame *f)
 		s->free[s->nfree++] = f->slot - 1;
 }
 
-/* f gets len bytes of its own. Return: where, NULL: no memory */
+/* Give f a slot of len bytes. Return: where it is; NULL: no memory */
 static u8 *take_slot(struct pcap_wire *p, struct frame *f, u32 len)
 {
 	struct pcap_slots *s = &p->slots;
@@ -73,7 +72,7 @@ static u8 *take_slot(struct pcap_wire *p, struct frame *f, u32 len)
 	s->nfree--;
 	f->slot = i + 1;
 	f->data = s->at[i];
-	p->wire.release = release; /* until now there was nothing to give back */
+	p->wire.release = release; /* set with the first slot: until then frames need no release */
 	return s->at[i];
 }
 
@@ -86,7 +85,6 @@ void pcap_slots_free(struct pcap_wire *p)
 	free(p->slots.free);
 }
 
-/* pcap_own() - wire.own */
 u8 *pcap_own(struct wire *w, struct frame *f)
 {
 	const u8 *data = f->data;
@@ -100,76 +98,78 @@ u8 *pcap_own(struct wire *w, struct frame *f)
 
 /* ---- GSO frames ---- */
 
-/* BIG TCP over IPv6 says its length in a hop-by-hop header of its own; a card takes it off again. Return: its bytes, 0 */
+/* Find BIG TCP's hop-by-hop header, which holds the length and which a card removes. Return: its bytes; 0: it has none */
 static u32 jumbo_header(const u8 *ip, u32 left)
 {
-	static const u8 option[4] = { 6, 0, 0xc2, 4 };
+	static const u8 header[JUMBOH_PAYLOAD] = { IPPROTO_TCP, 0, IPV6_TLV_JUMBO, 4 };
 
-	if (ip[0] >> 4 != 6 || left < 48 || load16(ip + 4) || ip[6] || memcmp(ip + 40, option, 4) != 0)
+	if (ip_version(ip) != 6 || left < IPV6_HLEN + JUMBO_HLEN || load16(ip + IPV6H_PAYLOAD_LEN) ||
+	    ip[IPV6H_NEXTHDR] != IPPROTO_HOPOPTS || memcmp(ip + IPV6_HLEN, header, sizeof(header)) != 0)
 		return 0;
-	return be32(ip + 44) == left - 40 ? 8 : 0;
+	return be32(ip + IPV6_HLEN + JUMBOH_PAYLOAD) == left - IPV6_HLEN ? JUMBO_HLEN : 0;
 }
 
-/* The frame's head, without that header, in p->gso_head. Return: bytes there */
+/* Copy the frame's headers to p->gso_head, without a jumbo header. Return: bytes there */
 static u32 take_head(struct pcap_wire *p, const u8 *data, u32 len, u32 ip, u32 jumbo)
 {
-	u32 n = min_u32(len - jumbo, PCAP_HEAD_MAX), front = jumbo ? ip + 40 : n;
+	u32 n = min_u32(len - jumbo, PCAP_HEAD_MAX), front = jumbo ? ip + IPV6_HLEN : n;
 
 	memcpy(p->gso_head, data, front);
 	if (jumbo) {
-		p->gso_head[ip + 6] = data[ip + 40];
+		p->gso_head[ip + IPV6H_NEXTHDR] = data[ip + IPV6_HLEN + EXTH_NEXTHDR];
 		memcpy(p->gso_head + front, data + front + jumbo, n - front);
 	}
 	return n;
 }
 
-/* Where is the TCP header in that head of have bytes, and does the IP header say the length, or leave it open?
- * Return: false: no, or it is something else */
+/* Find the TCP header in the have bytes of headers. The IP length must be right, or 0.
+ * Return: false: this is not a TCP packet that can be cut */
 static bool find_tcp(struct gso *g, const u8 *head, u32 have)
 {
 	const u8 *ip = head + g->ip;
 	u32 said, left = have - g->ip, off, next_off;
-	u8 next = ip[9];
+	u8 next = ip[IPH_PROTOCOL];
 
-	if (ip[0] >> 4 == 4) {
-		said = be16(ip + 2);
-		off = (ip[0] & 15u) * 4;
-		if (off < 20 || load16(ip + 6) & 0xff3f)
+	if (ip_version(ip) == 4) {
+		said = be16(ip + IPH_TOT_LEN);
+		off = ip_hdrlen(ip);
+		if (off < IP_HLEN || load16(ip + IPH_FRAG_OFF) & htons(IP_MF | IP_OFFSET))
 			return false;
 	} else {
-		if (ip[0] >> 4 != 6 || left < 40)
+		if (ip_version(ip) != 6 || left < IPV6_HLEN)
 			return false;
-		said = be16(ip + 4) ? be16(ip + 4) + 40u : 0;
+		said = be16(ip + IPV6H_PAYLOAD_LEN);
+		said += said ? IPV6_HLEN : 0;
 		off = frame_ipv6_transport(ip, left, &next);
 	}
-	next_off = off + 20;
-	if (!off || next != 6 || next_off > left || (said && said != g->len - g->ip))
+	next_off = off + TCP_HLEN;
+	if (!off || next != IPPROTO_TCP || next_off > left || (said && said != g->len - g->ip))
 		return false;
 	g->l4 = g->ip + off;
-	g->head = g->l4 + (head[g->l4 + 12] >> 4) * 4u;
-	return g->head <= have && !(head[g->l4 + 13] & SYN_RST);
+	g->head = g->l4 + tcp_hdrlen(head + g->l4);
+	return g->head <= have && !(head[g->l4 + TCPH_FLAGS] & (TCPHDR_SYN | TCPHDR_RST));
 }
 
-/* Was this left to a card, or merged by a receiver? Then the checksum is the pseudo-header's sum, with the length or (LSO)
- * without; or the frame is such that no wire has carried it. */
+/* Was this frame left to a card, or merged by a receiver? Then its checksum is the pseudo header's sum, with the length or
+ * (LSO) without; or the frame is longer than any wire carries. */
 static bool was_never_on_a_wire(const struct gso *g, const u8 *head)
 {
 	const u8 *ip = head + g->ip;
-	u32 version = ip[0] >> 4;
-	u16 have = load16(head + g->l4 + 16);
+	u32 version = ip_version(ip);
+	u16 have = load16(head + g->l4 + TCPH_CHECK);
 
-	if (g->len - g->ip > JUMBO_MAX || !load16(version == 4 ? ip + 2 : ip + 4))
+	if (g->len - g->ip > JUMBO_MAX || !load16(version == 4 ? ip + IPH_TOT_LEN : ip + IPV6H_PAYLOAD_LEN))
 		return true;
-	return csum_is_pseudo(have, ip, (int)version, g->len - g->l4, 6);
+	return csum_is_pseudo(have, ip, (int)version, g->len - g->l4, IPPROTO_TCP);
 }
 
-/* pcap_gso_begin() - f is longer than the MTU. Return: 1: it is going to be cut, by pcap_gso_next(); 0: it is offered as it is */
 int pcap_gso_begin(struct pcap_wire *p, const struct frame *f)
 {
 	u32 mtu = p->wire.capture_mtu, ip = gso_ip_offset(f->data, f->len), jumbo, have;
 	struct gso g = { .ip = ip, .tcp = 1 };
 
-	if (p->wire.strict_csum || f->flags & FRAME_CUT || !ip || ip > ETH_HLEN + 4 * TAGS_MAX || f->len - ip <= mtu)
+	if (p->wire.strict_csum || f->flags & FRAME_CUT || !ip || ip > ETH_HLEN + VLAN_HLEN * TAGS_MAX ||
+	    f->len - ip <= mtu)
 		return 0;
 	jumbo = jumbo_header(f->data + ip, f->len - ip);
 	g.len = f->len - jumbo;
@@ -189,7 +189,6 @@ int pcap_gso_begin(struct pcap_wire *p, const struct frame *f)
 	return 1;
 }
 
-/* pcap_gso_next() - the next segment of what is being cut. Return: 1, or -ENOMEM */
 int pcap_gso_next(struct pcap_wire *p, struct frame *f)
 {
 	struct gso *g = &p->gso;

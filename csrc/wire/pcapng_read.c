@@ -1,11 +1,11 @@
 /* pcapng_read.c - capture files in pcapng's format, block by block. Called by pcap.c, which is the wire
  *
- * Sections, each with its byte order and its interfaces; of them the link type, the snap length, the clock (if_tsresol,
- * if_tsoffset) and the frame check sequence's length; enhanced, simple and obsolete packet blocks. All else is passed over.
- * A section has any number of interfaces: each costs the file 20 bytes at least, and takes 24 here.
+ * It reads sections, each with its own byte order; interfaces (link type, snap length, clock: if_tsresol and if_tsoffset,
+ * length of the frame check sequence); and enhanced, simple and obsolete packet blocks. It skips all other blocks.
+ * A section may have any number of interfaces: each takes at least 20 bytes in the file, and 24 here.
  *
- * if_fcslen is in bits, but the draft has not always said so. No check sequence is shorter than a byte, so less than 8 are
- * bytes. Of a packet whose flags say a length of their own (epb_flags, bytes) that is true; 0 there says nothing.
+ * if_fcslen is in bits, but earlier drafts did not say so. No check sequence is shorter than a byte, so a value below 8 is
+ * in bytes. A packet's own length (epb_flags, bytes) overrides it; 0 there means unknown.
  * Format: draft-ietf-opsawg-pcapng.
  */
 #include "device.h"
@@ -15,7 +15,7 @@
 
 enum { IF_TSRESOL = 9, IF_FCSLEN = 13, IF_TSOFFSET = 14, EPB_FLAGS = 2 };
 
-/* Options from at to end: what claims to be longer than its block is not what it says. */
+/* Check the options from at to end: none may be longer than its block. */
 static int options_fit(struct pcap_wire *p, u64 at, u64 end)
 {
 	while (at + 4 <= end && pcap_get16(p, at) != 0) {
@@ -35,12 +35,12 @@ static int section(struct pcap_wire *p, u64 left)
 	if (left < 28)
 		return pcap_truncated(p);
 	order = load32(p->map + p->pos + 8);
-	if (order != 0x1a2b3c4d && order != 0x4d3c2b1a)
+	if (order != PCAPNG_BYTE_ORDER && order != __builtin_bswap32(PCAPNG_BYTE_ORDER))
 		return pcap_fail(p, "a section header with an unknown byte order: the file is damaged");
-	p->swapped = order == 0x4d3c2b1a;
+	p->swapped = order != PCAPNG_BYTE_ORDER;
 	major = pcap_get16(p, p->pos + 12);
 	minor = pcap_get16(p, p->pos + 14);
-	if (major != 1 || (minor != 0 && minor != 2)) /* 1.2 was written once by mistake, and is the same */
+	if (major != 1 || (minor != 0 && minor != 2)) /* 1.2 was once written by mistake, and means 1.0 */
 		return pcap_fail(p, "pcapng version %u.%u is not supported", major, minor);
 	p->ninterfaces = 0;
 	total = pcap_get32(p, p->pos + 4);
@@ -62,7 +62,7 @@ static int resolution(struct pcap_wire *p, struct pcap_interface *i, u8 tsresol)
 	return 0;
 }
 
-/* Return: the next interface's place, NULL: no memory */
+/* Return room for the next interface; NULL: no memory */
 static struct pcap_interface *next_interface(struct pcap_wire *p)
 {
 	u32 room = p->interfaces_room ? 2 * p->interfaces_room : 8;
@@ -78,7 +78,7 @@ static struct pcap_interface *next_interface(struct pcap_wire *p)
 	return &more[p->ninterfaces];
 }
 
-/* One of its options, of len bytes at an offset of the file */
+/* Apply an option of len bytes at this offset of the file. */
 static int interface_option(struct pcap_wire *p, struct pcap_interface *i, u32 code, u64 at, u32 len)
 {
 	if (code == IF_TSRESOL && len >= 1)
@@ -127,7 +127,7 @@ static u64 stamp_ns(const struct pcap_interface *i, u32 high, u32 low)
 	return (u64)((unsigned __int128)ticks * 1000000000 / i->ticks_per_s) + i->offset_s * 1000000000;
 }
 
-/* Options of a packet from at to end. Return: its flags (epb_flags, pack_flags), 0: it has none */
+/* Look for a packet's flags (epb_flags, pack_flags) in its options from at to end. Return: 0: it has none */
 static u32 packet_flags(const struct pcap_wire *p, u64 at, u64 end)
 {
 	while (at + 8 <= end) {
@@ -142,8 +142,8 @@ static u32 packet_flags(const struct pcap_wire *p, u64 at, u64 end)
 	return 0;
 }
 
-/* What an interface and a packet's flags say of a frame that was handed out: its check sequence, and how it arrived */
-static void heed(struct pcap_wire *p, struct frame *f, u32 fcs_len, u32 flags)
+/* Strip the check sequence of a frame that was handed out, and count it if it arrived damaged. */
+static void apply_flags(struct pcap_wire *p, struct frame *f, u32 fcs_len, u32 flags)
 {
 	u32 own = flags >> 5 & 15;
 
@@ -152,23 +152,31 @@ static void heed(struct pcap_wire *p, struct frame *f, u32 fcs_len, u32 flags)
 	p->link_errors += (flags & LINK_ERRORS) != 0;
 }
 
-/* Enhanced (6), obsolete (2) and simple (3) packet blocks. Return: 1 = handed out, 0 = skipped */
+static bool is_packet(u32 type)
+{
+	return type == PCAPNG_PACKET || type == PCAPNG_OBSOLETE_PACKET || type == PCAPNG_SIMPLE_PACKET;
+}
+
+/* Read a packet block of any kind. Return: 1: handed out; 0: skipped */
 static int packet(struct pcap_wire *p, struct frame *f, u32 type, u64 at, u64 end)
 {
-	u32 fixed = type == 3 ? 4 : 20, ifindex = 0, caplen, len, flags;
+	u32 fixed = type == PCAPNG_SIMPLE_PACKET ? 4 : 20, ifindex = 0, caplen, len, flags;
 	const struct pcap_interface *i;
 	u64 t;
 
 	if (end - at < fixed)
 		return pcap_truncated(p);
-	if (type != 3)
-		ifindex = type == 6 ? pcap_get32(p, at) : pcap_get16(p, at);
+	if (type != PCAPNG_SIMPLE_PACKET)
+		ifindex = type == PCAPNG_PACKET ? pcap_get32(p, at) : pcap_get16(p, at);
 	if (ifindex >= p->ninterfaces)
 		return pcap_fail(p, "frame %llu names interface %u of %u: the file is damaged",
 				 (unsigned long long)p->nframe + 1, ifindex, p->ninterfaces);
 	i = &p->interfaces[ifindex];
-	len = pcap_get32(p, at + (type == 3 ? 0 : 16));
-	caplen = type == 3 ? (i->snaplen && i->snaplen < len ? i->snaplen : len) : pcap_get32(p, at + 12);
+	len = pcap_get32(p, at + (type == PCAPNG_SIMPLE_PACKET ? 0 : 16));
+	if (type == PCAPNG_SIMPLE_PACKET)
+		caplen = i->snaplen && i->snaplen < len ? i->snaplen : len;
+	else
+		caplen = pcap_get32(p, at + 12);
 	if (caplen > PCAP_FRAME_MAX || caplen > end - at - fixed)
 		return pcap_fail(p, "frame %llu claims %u bytes: the file is damaged",
 				 (unsigned long long)p->nframe + 1, caplen);
@@ -178,15 +186,14 @@ static int packet(struct pcap_wire *p, struct frame *f, u32 type, u64 at, u64 en
 		p->skipped_linktype = i->linktype;
 		return 0;
 	}
-	t = type == 3 ? p->stamp_ns : stamp_ns(i, pcap_get32(p, at + 4), pcap_get32(p, at + 8));
+	t = type == PCAPNG_SIMPLE_PACKET ? p->stamp_ns : stamp_ns(i, pcap_get32(p, at + 4), pcap_get32(p, at + 8));
 	pcap_hand_out(p, f, at + fixed, caplen, len, t);
-	flags = type == 3 ? 0 : packet_flags(p, at + fixed + align_up(caplen, 4), end);
+	flags = type == PCAPNG_SIMPLE_PACKET ? 0 : packet_flags(p, at + fixed + align_up(caplen, 4), end);
 	if (unlikely(i->fcs_len || flags & (FCS_LEN | LINK_ERRORS)))
-		heed(p, f, i->fcs_len, flags);
+		apply_flags(p, f, i->fcs_len, flags);
 	return 1;
 }
 
-/* One block. Return: 1 = a frame, 0 = none in it, -ENODATA = end */
 int pcapng_block(struct pcap_wire *p, struct frame *f)
 {
 	u64 left = p->size - p->pos, at = p->pos + 8;
@@ -198,7 +205,7 @@ int pcapng_block(struct pcap_wire *p, struct frame *f)
 	if (left < 12)
 		return pcap_truncated(p);
 	type = pcap_get32(p, p->pos);
-	if (type == 0x0a0d0d0a && (rc = section(p, left)) < 0)
+	if (type == PCAPNG_SECTION && (rc = section(p, left)) < 0)
 		return rc;
 	total = pcap_get32(p, p->pos + 4);
 	if (total < 12 || total & 3)
@@ -206,35 +213,34 @@ int pcapng_block(struct pcap_wire *p, struct frame *f)
 				 (unsigned long long)p->nframe);
 	if (total > left)
 		return pcap_truncated(p);
-	if (type == 1)
+	if (type == PCAPNG_INTERFACE)
 		rc = interface(p, at, p->pos + total - 4);
-	else if (type == 6 || type == 2 || type == 3)
+	else if (is_packet(type))
 		rc = packet(p, f, type, at, p->pos + total - 4);
 	if (rc >= 0)
 		p->pos += total;
 	return rc;
 }
 
-/* Up to the first packet that may be of Ethernet: those before it are none (they are skipped, and counted). One interface has
- * to be Ethernet. */
+/* Read up to the first packet that may be an Ethernet frame; skip and count the others. At least one interface has to be
+ * Ethernet. */
 int pcapng_open(struct pcap_wire *p)
 {
 	bool found = false;
 
 	for (;;) {
 		u32 type = p->size - p->pos >= 12 ? pcap_get32(p, p->pos) : 0;
-		bool is_packet = type == 6 || type == 2 || type == 3;
 		struct frame f;
 		int rc;
 
-		if (p->pos && (type == 0 || (is_packet && (found || !p->ninterfaces))))
+		if (p->pos && (type == 0 || (is_packet(type) && (found || !p->ninterfaces))))
 			break;
 		rc = pcapng_block(p, &f);
 		if (rc == -ENODATA || rc == -EAGAIN || (rc < 0 && p->nframe))
 			break;
 		if (rc < 0)
 			return rc;
-		if (type == 1)
+		if (type == PCAPNG_INTERFACE)
 			found |= p->interfaces[p->ninterfaces - 1].linktype == LINKTYPE_ETHERNET;
 	}
 	p->wire.hungry = 0;

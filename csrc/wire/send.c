@@ -1,12 +1,12 @@
-/* send.c - a capture's frames onto a wire, each at its time: vnic send. Not on the path: it is who sends to it
+/* send.c - send a capture's frames to a wire, each at its time: vnic send. Not on the path: this feeds the path
  *
  *   pcap.c --fill()--> burst[], and when each is due (schedule_next()) --send_step()--> a TAP's fd, or a packet socket
  *
- * The schedule is absolute: frame i is due at start + what the file, or a rate, says of all before it. When one left is
- * never asked, so errors don't add up: who is late sends in bursts until the plan is met again. send_run() sleeps until
- * shortly before a frame is due and spins for the rest, because a sleeper is woken some 50 us late. Time is an argument
- * of send_step(); only send_run() looks at the clock. From pass to pass the pace goes on: between a file's last frame and
- * its first lies the mean of its gaps. A longest gap (--maxsleep) moves the plan behind it forward.
+ * The schedule is absolute: the file, or a rate, says how long after the start frame i is due. It never depends on when an
+ * earlier frame left, so errors do not add up: a late sender sends in bursts until it has caught up. send_run() sleeps until
+ * shortly before a frame is due and spins for the rest, because a sleeper wakes some 50 us late. Time is an argument
+ * of send_step(); only send_run() reads the clock. The pace continues from pass to pass: the mean gap separates a file's
+ * last frame from its first. A longest gap (--maxsleep) makes all later frames due earlier.
  */
 #include "device.h"
 
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define TIME_MAX (1ull << 62)
-#define FULL_WAIT_NS 50000u /* a full queue is tried again after so long */
+#define FULL_WAIT_NS 50000u /* retry a full queue after this time */
 
 /* ---- when ---- */
 
@@ -35,7 +35,7 @@ static u64 recorded(struct schedule *s, u64 t)
 	return s->loops_ns + (s->last_ns - s->first_ns);
 }
 
-/* No gap is longer than the longest: what comes later is due as much earlier. Only frames that are sent have gaps. */
+/* Shorten a gap that is too long, and make all later frames due earlier. Only frames that are sent have gaps. */
 static u64 bounded(struct schedule *s, u64 due, bool sent)
 {
 	u64 most = s->sent_due_ns + s->max_gap_ns;
@@ -80,17 +80,17 @@ void schedule_loop(struct schedule *s)
 
 static bool fits(struct sender *s, const struct frame *f)
 {
-	u32 tag = f->len >= ETH_HLEN && is_vlan(load16(f->data + 12)) ? 4 : 0;
+	u32 tag = f->len >= ETH_HLEN && is_vlan(load16(f->data + ETHH_PROTO)) ? VLAN_HLEN : 0;
 
 	s->too_short += f->len < ETH_HLEN;
 	s->too_long += f->len > s->frame_max + tag;
 	return f->len >= ETH_HLEN && f->len <= s->frame_max + tag;
 }
 
-/* The file is read to its end: begin again, if there is another pass. */
+/* The file has ended: start the next pass, if any. */
 static void end_of_pass(struct sender *s)
 {
-	bool nothing = s->taken == s->taken_before; /* there never will be anything to send */
+	bool nothing = s->taken == s->taken_before; /* another pass would send nothing either */
 
 	s->passes_done++;
 	s->taken_before = s->taken;
@@ -100,7 +100,7 @@ static void end_of_pass(struct sender *s)
 		schedule_loop(&s->schedule);
 }
 
-/* The next frames that can be sent, and when. */
+/* Read the next frames that can be sent, and plan them. */
 static void fill(struct sender *s)
 {
 	s->at = s->n = 0;
@@ -195,10 +195,10 @@ static void account(struct sender *s, u64 now)
 	s->at++;
 }
 
-/* The frame at the front was refused: lost, or still to be sent. */
+/* The kernel refused the frame at the front: drop it, or keep it for another try. */
 static int refused(struct sender *s, int why)
 {
-	if (why == -EMSGSIZE) { /* the MTU was made smaller meanwhile */
+	if (why == -EMSGSIZE) { /* the MTU has shrunk meanwhile */
 		s->too_long++;
 		s->at++;
 		return 0;
@@ -214,7 +214,7 @@ static int refused(struct sender *s, int why)
 	return 0;
 }
 
-/* How many are due? On time a TAP gets one after the other, each with its own look at the clock. */
+/* Count the frames that are due. A TAP gets paced frames one by one, each after a look at the clock. */
 static u32 due_now(const struct sender *s, u64 now)
 {
 	u32 n = 0, most = s->to == SEND_TAP && s->schedule.pace != PACE_TOPSPEED ? 1 : BURST;
@@ -224,7 +224,6 @@ static u32 due_now(const struct sender *s, u64 now)
 	return n;
 }
 
-/* send_step() - send what is due by now, a burst at most */
 int send_step(struct sender *s, u64 now)
 {
 	int rc = 0;
@@ -232,7 +231,7 @@ int send_step(struct sender *s, u64 now)
 
 	if (s->schedule.pace == PACE_TOPSPEED && now >= s->start_ns && now - s->start_ns >= s->end_ns) {
 		s->ended = 1;
-		s->at = s->n; /* what was read ahead is not sent */
+		s->at = s->n; /* drop what was read ahead */
 	}
 	if (s->at == s->n)
 		fill(s);
@@ -257,7 +256,7 @@ static struct timespec timespec_of(u64 ns)
 	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
 }
 
-/* Return: false = a signal came, and Python has to see it */
+/* Return: false: a signal came, and Python has to handle it */
 static bool wait_until(u64 now, u64 at_ns, u64 spin_ns)
 {
 	if (at_ns > now + spin_ns) {
@@ -299,7 +298,7 @@ int send_run(struct sender *s, u64 until_ns)
 {
 	int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0), rc;
 
-	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* or a sleeper may be woken 50 us later than it could */
+	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* the default adds up to 50 us to every sleep */
 	rc = run(s, until_ns);
 	if (slack > 0)
 		prctl(PR_SET_TIMERSLACK, slack, 0, 0, 0);

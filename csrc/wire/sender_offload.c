@@ -1,24 +1,21 @@
-/* sender_offload.c - what a sender had left to its card is filled in at the wire, as that card would have
+/* sender_offload.c - complete the headers that a sender left to its card, as that card would have
  *
- *   nic_receive.c nic_parse() finds a 0, in virtual time and not strict-csum -> sender_complete(): IPv4 header checksum, IP length
- *   dma.c dma_csum(): the transport checksum, in the pass that copies          pcap_gso.c: segmentation
+ *   nic_parse() finds a 0, in virtual time and without strict-csum -> sender_complete(): IPv4 header checksum, IP length
+ *   dma.c dma_csum(): the transport checksum, in the pass that copies     pcap_gso.c: segmentation
  *
- * A capture taken at a sender shows frames before its card had them. Windows leaves the IPv4 header checksum 0, and, in a
- * large send (LSOv2), the IP length; Linux writes the length 0 when it does not fit in 16 bits (BIG TCP). The length then
- * is the frame's, as tshark takes it, and only TCP and UDP have it: no card fills it in for others. A checksum that is 0
- * and right stays. Headers inside a tunnel stay as they are: nothing here looks at them, so no fate hangs on them.
+ * A capture taken at a sender shows frames before its card completed them. Windows leaves the IPv4 header checksum 0, and the
+ * IP length too in a large send (LSOv2). Linux writes length 0 if it does not fit in 16 bits (BIG TCP). The length is then
+ * taken from the frame, as tshark does, and only for TCP and UDP: no card fills it in for others. A checksum that is 0
+ * and correct stays. Headers inside a tunnel stay as they are: no stage reads them, so no fate depends on them.
  */
 #include "device.h"
 
-#define TCP 6
-#define UDP 17
-
-/* From the IP header on, as the frame was on its sender's side of the wire: 0: no 16 bits can say so. */
+/* Return the IP length of the frame as its sender saw it; 0: it does not fit in 16 bits. */
 static u32 length_of(const struct frame *f, u32 ip, u32 not_counted)
 {
 	u32 len = f->wire_len - ip - not_counted;
 
-	return len <= 65535 ? len : 0;
+	return len <= UINT16_MAX ? len : 0;
 }
 
 static u16 header_sum(const u8 *ip, u32 bytes)
@@ -26,16 +23,22 @@ static u16 header_sum(const u8 *ip, u32 bytes)
 	return csum_fold(csum_partial(ip, bytes, 0));
 }
 
+/* Do cards fill in the length of such a packet? */
+static bool is_offloaded(u8 proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
+}
+
 static void complete_ipv4(struct wire *w, struct frame *f, u32 at)
 {
 	const u8 *ip = f->data + at;
-	u32 ihl = (ip[0] & 15u) * 4, len = length_of(f, at, 0);
-	bool whole = !(load16(ip + 6) & 0xff3f);
-	bool no_length = !load16(ip + 2) && whole && (ip[9] == TCP || ip[9] == UDP) && len > ihl;
-	bool no_sum = !load16(ip + 10);
+	u32 ihl = ip_hdrlen(ip), len = length_of(f, at, 0);
+	bool whole = !(load16(ip + IPH_FRAG_OFF) & htons(IP_MF | IP_OFFSET));
+	bool no_length = !load16(ip + IPH_TOT_LEN) && whole && is_offloaded(ip[IPH_PROTOCOL]) && len > ihl;
+	bool no_sum = !load16(ip + IPH_CHECK);
 	u8 *own;
 
-	if (ip[0] >> 4 != 4 || ihl < 20 || at + ihl > f->len)
+	if (ip_version(ip) != 4 || ihl < IP_HLEN || at + ihl > f->len)
 		return;
 	if (!no_length && (!no_sum || !header_sum(ip, ihl)))
 		return;
@@ -44,40 +47,39 @@ static void complete_ipv4(struct wire *w, struct frame *f, u32 at)
 		return;
 	own += at;
 	if (no_length)
-		store16(own + 2, htobe16_((u16)len));
-	store16(own + 10, 0);
-	store16(own + 10, header_sum(own, ihl));
+		store16(own + IPH_TOT_LEN, htons((u16)len));
+	store16(own + IPH_CHECK, 0);
+	store16(own + IPH_CHECK, header_sum(own, ihl));
 	COUNT(w->length_completed, no_length);
 	COUNT(w->ip_csum_completed, no_sum);
 }
 
-/* A hop-by-hop header may say the length instead (RFC 2675); and without a transport header 0 may be right. */
+/* Leave length 0 if a hop-by-hop header may hold the length (RFC 2675), or if there is no transport header. */
 static void complete_ipv6(struct wire *w, struct frame *f, u32 at)
 {
 	const u8 *ip = f->data + at;
-	u32 len = length_of(f, at, 40);
+	u32 len = length_of(f, at, IPV6_HLEN);
 	u8 next, *own;
 
-	if (at + 40 > f->len || ip[0] >> 4 != 6 || load16(ip + 4) || !ip[6] || !len)
+	if (at + IPV6_HLEN > f->len || ip_version(ip) != 6 || load16(ip + IPV6H_PAYLOAD_LEN) ||
+	    ip[IPV6H_NEXTHDR] == IPPROTO_HOPOPTS || !len)
 		return;
-	if (!frame_ipv6_transport(ip, f->len - at, &next) || (next != TCP && next != UDP))
+	if (!frame_ipv6_transport(ip, f->len - at, &next) || !is_offloaded(next))
 		return;
 	own = w->own(w, f);
 	if (!own)
 		return;
-	store16(own + at + 4, htobe16_((u16)len));
+	store16(own + at + IPV6H_PAYLOAD_LEN, htons((u16)len));
 	COUNT(w->length_completed, 1);
 }
 
-/* sender_complete() - f's IP header, if its sender's card was to complete it, and f is parsed again. Its bytes are a copy then,
- * where the wire's are not to be written to. Live, and with strict-csum, a frame is what it is. */
 void sender_complete(struct wire *w, struct frame *f)
 {
 	u32 ip = gso_ip_offset(f->data, f->len);
 
 	if (w->live || w->strict_csum || !ip)
 		return;
-	if (load16(f->data + ip - 2) == 0x0008)
+	if (load16(f->data + ip - 2) == htons(ETH_P_IP))
 		complete_ipv4(w, f, ip);
 	else
 		complete_ipv6(w, f, ip);

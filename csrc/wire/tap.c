@@ -1,15 +1,16 @@
-/* tap.c - a TAP device's file descriptors as a wire. Python opens and configures them (tap.py)
+/* tap.c - a TAP device's file descriptors as a wire. Python opens and configures them (vnic/tap)
  *
  * A frame is read straight into a slot (tap_slots.c), and the slot is the FIFO's memory. There are more slots than the FIFO
- * can hold frames, plus bursts, so the wire is read whether or not there is room behind it: what is lost is lost by the card
- * and counted there, never hidden in the kernel's queue.
+ * and the bursts can hold, so the card can always read its wire, even with a full FIFO. A lost frame is therefore the card's
+ * loss and is counted there, never hidden in the kernel's queue.
  *
- * With virtio headers (tap_vnet.c) a read may bring 64 KB of one flow, which is cut into frames of the MTU here, at the wire.
- * A lane that was busy is read several times in a row: as often as it had frames last, twice that if it had so many; in one
- * system call where that costs less (tap_uring.c). What it then had too few for is dry: it need not be asked once more.
+ * With virtio headers (tap_vnet.c) a read may return 64 KB of one flow, which is cut into frames of the MTU here, at the wire.
+ * A busy lane is read several times in a row: as many reads as it had frames the last time, and twice as many if all of them
+ * found one. They go in one system call where that costs less (tap_uring.c). A lane that returned fewer frames than reads
+ * is dry, and needs no further read.
  *
- * A TAP with several queues (multi_queue) has a file descriptor for each. They are lanes of one wire, read in turn; which
- * of the card's queues a frame goes to is RSS's to say, whatever lane it came on.
+ * A TAP with several queues (multi_queue) has a file descriptor for each. They are lanes of one wire, read in turn. RSS
+ * chooses the card's queue for a frame, regardless of its lane.
  */
 #include "device.h"
 
@@ -20,23 +21,23 @@
 
 _Static_assert(sizeof(struct virtio_net_hdr_v1) == 12, "virtio 1.2 section 5.1.6");
 
-#define LANE_BURST 16u /* a quarter of a burst: a busy lane keeps none waiting for long */
+#define LANE_BURST 16u /* a quarter of a burst: a busy lane does not delay the others for long */
 
-/* ---- reading: several times at once where it is worth while ---- */
+/* ---- reading: several frames in one call where that pays ---- */
 
-/* One read. Return: length; 0: there was nothing; -errno */
+/* Read once. Return: length; 0: nothing to read; -errno */
 static int read_once(struct tap_lane *lane, u8 *buf, u32 len)
 {
 	ssize_t got;
 
 	COUNT(lane->reads, 1);
-	do { /* read() is a point where threads can be cancelled: 20 ns more */
+	do { /* not read(): as a cancellation point it costs 20 ns more */
 		got = syscall(SYS_read, lane->fd, buf, len);
 	} while (got < 0 && errno == EINTR);
 	return got >= 0 ? (int)got : errno == EAGAIN ? 0 : -errno;
 }
 
-/* want reads of a lane in one call, into buf[]. res[]: as of read_once(). Return: false = it cannot be had after all */
+/* Read a lane want times in one call, into buf[]. res[]: as read_once() returns. Return: false: the kernel cannot do that */
 static bool read_at_once(struct tap_wire *t, struct tap_lane *lane, u8 *const *buf, u32 len, int *res, u32 want)
 {
 	COUNT(lane->reads, 1);
@@ -46,18 +47,18 @@ static bool read_at_once(struct tap_wire *t, struct tap_lane *lane, u8 *const *b
 	return false;
 }
 
-/* How often to read next time: a frame of GSO is work enough for one call, and stays in the cache until it is cut. */
+/* Decide how often to read next time. A GSO frame is enough for one call, and then stays in the cache until it is cut. */
 static void learn(const struct tap_wire *t, struct tap_lane *lane, u32 want, u32 got, u32 longest)
 {
 	if (longest > t->slot_size)
 		lane->expect = 1;
-	else if (got == want) /* which may have been less than expected, for want of room */
+	else if (got == want) /* want may be less than expect if room was short */
 		lane->expect = min_u32(max_u32(lane->expect, 2 * want), TAP_AHEAD);
 	else
 		lane->expect = max_u32(got, 1);
 }
 
-/* As long as a slot is: there was more, and it is cut. */
+/* Count a frame that fills its slot: the rest of it was lost. */
 static u32 count_over(struct tap_wire *t, u32 len)
 {
 	if (unlikely(len == t->slot_size))
@@ -65,7 +66,7 @@ static u32 count_over(struct tap_wire *t, u32 len)
 	return len;
 }
 
-/* Into one slot after the other. Return: frames; 0: it is dry; -errno */
+/* Read into one slot after the other. Return: frames; 0: the lane is dry; -errno */
 static int read_slots(struct tap_wire *t, struct tap_lane *lane, struct frame *f, u32 want)
 {
 	u32 n = 0;
@@ -73,10 +74,10 @@ static int read_slots(struct tap_wire *t, struct tap_lane *lane, struct frame *f
 
 	while (n < want && (len = read_once(lane, tap_nth_slot(t, 0), t->slot_size)) > 0)
 		tap_fill_next(t, &f[n++], count_over(t, (u32)len));
-	return n ? (int)n : len; /* an error comes again */
+	return n ? (int)n : len; /* the next read returns the error again */
 }
 
-/* The same in one call. */
+/* Do the same in one call. */
 static int read_slots_at_once(struct tap_wire *t, struct tap_lane *lane, struct frame *f, u32 want)
 {
 	u32 slot[TAP_AHEAD], unused = 0;
@@ -113,14 +114,14 @@ static int read_plain(struct tap_wire *t, struct tap_lane *lane, struct frame *f
 	return n;
 }
 
-/* Header and frame, into t->bigs, and from there as far as there is room. Return: as read_plain() */
+/* Read headers and frames into t->bigs, and hand out as many as there is room for. Return: as read_plain() */
 static int read_vnet(struct tap_wire *t, struct tap_lane *lane, struct frame *f, int max, u32 want)
 {
 	u8 *buf[TAP_AHEAD];
 	int res[TAP_AHEAD], rc = 0;
 	u32 longest = 0, got = 0, n = 0;
 
-	for (u32 i = 0; i < TAP_AHEAD && n < want; i++) { /* the first that are free: they may still be in the cache */
+	for (u32 i = 0; i < TAP_AHEAD && n < want; i++) { /* the first free ones: they may still be in the cache */
 		if (t->big_refs[i])
 			continue;
 		t->big_refs[i] = 1;
@@ -128,7 +129,7 @@ static int read_vnet(struct tap_wire *t, struct tap_lane *lane, struct frame *f,
 		buf[n++] = t->bigs + i * TAP_BIG;
 	}
 	want = n;
-	if (unlikely(!n)) /* cannot be: cut() leaves one */
+	if (unlikely(!n)) /* impossible: cut() leaves one free */
 		return 0;
 	if (!tap_way_begin(t, lane, want) || !read_at_once(t, lane, buf, TAP_BIG, res, want)) {
 		memset(res, 0, sizeof(res));
@@ -138,7 +139,7 @@ static int read_vnet(struct tap_wire *t, struct tap_lane *lane, struct frame *f,
 	t->from = lane;
 	t->big_at = 0;
 	t->big_n = want;
-	for (u32 i = 0; i < want; i++) { /* a frame may have come behind a read that found none */
+	for (u32 i = 0; i < want; i++) { /* a frame may follow a read that found none */
 		t->big_len[i] = res[i] > 0 ? (u32)res[i] : 0;
 		longest = max_u32(longest, t->big_len[i]);
 		got += res[i] > 0;
@@ -153,7 +154,7 @@ static int read_vnet(struct tap_wire *t, struct tap_lane *lane, struct frame *f,
 	return rc;
 }
 
-/* At most LANE_BURST frames (more if a GSO frame is cut) of this lane. Return: frames; *rc: 0: it is dry; -errno */
+/* Read at most LANE_BURST frames (more if a GSO frame is cut). Return: frames; *rc: > 0; 0: the lane is dry; -errno */
 static int lane_burst(struct tap_wire *t, struct tap_lane *lane, struct frame *f, int max, int *rc)
 {
 	int n = 0;
@@ -169,13 +170,13 @@ static int lane_burst(struct tap_wire *t, struct tap_lane *lane, struct frame *f
 	return n;
 }
 
-/* Is there something that was read and has found no slot yet? */
+/* Do frames that were read wait for a slot? */
 static bool waits(const struct tap_wire *t)
 {
 	return t->big_at < t->big_n || t->gso.at < t->gso.len;
 }
 
-/* From lane to lane until the burst is full, there are no more slots, or all lanes in a row are dry. */
+/* Go from lane to lane until the burst is full, the slots are used up, or all lanes in turn are dry. */
 static int tap_read_burst(struct wire *wire, struct frame *f, int max)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
@@ -190,7 +191,7 @@ static int tap_read_burst(struct wire *wire, struct frame *f, int max)
 
 		n += got;
 		if (unlikely(rc < 0))
-			return n ? n : rc; /* after the frames, this lane's error comes again */
+			return n ? n : rc; /* the next call returns this lane's error again */
 		dry = rc ? 0 : dry + 1;
 		if (++t->turn == t->nlanes)
 			t->turn = 0;
@@ -198,7 +199,6 @@ static int tap_read_burst(struct wire *wire, struct frame *f, int max)
 	return n ? n : t->hung_up && !waits(t) ? -EBADFD : -EAGAIN;
 }
 
-/* What was read before waited for slots, and there are some now. */
 static int tap_can_go_on(const struct wire *wire)
 {
 	const struct tap_wire *t = container_of(wire, struct tap_wire, wire);
@@ -206,7 +206,7 @@ static int tap_can_go_on(const struct wire *wire)
 	return t->nfree && waits(t);
 }
 
-/* The kernel keeps what it has. */
+/* Frames that are still in the kernel stay there. */
 static int tap_close_reading(struct wire *wire)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
@@ -215,11 +215,12 @@ static int tap_close_reading(struct wire *wire)
 	return waits(t);
 }
 
-/* The kernel remembers on which queue it last saw a flow, and sends its other direction there: so a flow has a lane. */
+/* Give each flow a lane: the kernel sends the flow's other direction to the queue on which it last saw the flow. */
 static const struct tap_lane *lane_of(const struct tap_wire *t, const u8 *frame)
 {
-	u32 flow = load32(frame + 26) ^ load32(frame + 30) ^
-		   load32(frame + 34); /* IPv4 addresses and ports; IPv6's, parts */
+	const u8 *ip = frame + ETH_HLEN;
+	u32 flow = load32(ip + IPH_SADDR) ^ load32(ip + IPH_DADDR) ^
+		   load32(ip + IP_HLEN); /* of IPv6: parts of addresses */
 
 	return &t->lane[t->nlanes > 1 ? hash_32(flow, 16) % t->nlanes : 0];
 }
@@ -231,7 +232,7 @@ static int tap_write(struct wire *wire, u8 *frame, u32 len, const struct virtio_
 	ssize_t n;
 
 	(void)t_ns;
-	if (wire->vnet) { /* the same header, without what is said about a hash */
+	if (wire->vnet) { /* the same header without the hash fields */
 		frame -= sizeof(struct virtio_net_hdr_v1);
 		len += (u32)sizeof(struct virtio_net_hdr_v1);
 		memcpy(frame, hdr, sizeof(struct virtio_net_hdr_v1));
@@ -262,7 +263,7 @@ static u32 tap_poll_set(const struct wire *wire, struct pollfd *fds)
 	return t->nlanes;
 }
 
-/* A device that is gone is an error at each look, and perhaps never one of read(): it must not keep the thread awake. */
+/* poll() reports a removed device each time, but read() perhaps never: end the wire, or the thread would not sleep again. */
 static void tap_polled(struct wire *wire, const struct pollfd *fds)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);

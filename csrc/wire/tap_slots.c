@@ -1,15 +1,14 @@
-/* tap_slots.c - the memory of a TAP's frames: who has it, and how it comes back
+/* tap_slots.c - the memory of a TAP's frames: its owner, and how it returns
  *
  *   tap.c reads into the next free slot -> fifo.c -> dma.c, or another fate -> tap_release(): free
- *   tap_vnet.c: what was read with a virtio header lies in one of TAP_AHEAD "bigs"; a segment may refer to it until it is released
+ *   tap_vnet.c reads a virtio header and its frame into one of TAP_AHEAD "bigs"; segments refer to it until they are released
  *
- * Slots and references are given out by the thread that reads. While the card is lent (nic_lend.c) somebody else releases
- * frames at the same time: what he gives back waits in back[] and big_back[] until tap_take_back(), so that nothing here
- * needs a lock, and what was released is not written over while a packet tap may still look at it.
+ * The thread that reads allocates slots and references. While the card is lent (nic_lend.c), the borrowing CPU releases
+ * frames at the same time: they wait in back[] and big_back[] until tap_take_back(). So no lock is needed here, and a
+ * released frame is not overwritten while a packet tap may still look at it.
  */
 #include "device.h"
 
-/* tap_put_big() - this segment's reference to what it was cut from */
 void tap_put_big(struct tap_wire *t, const struct frame *f)
 {
 	u32 i = f->rest / TAP_BIG;
@@ -20,7 +19,6 @@ void tap_put_big(struct tap_wire *t, const struct frame *f)
 		t->big_refs[i]--;
 }
 
-/* tap_release() - a frame has left the card */
 void tap_release(struct wire *wire, const struct frame *f)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
@@ -33,7 +31,6 @@ void tap_release(struct wire *wire, const struct frame *f)
 		tap_put_big(t, f);
 }
 
-/* tap_take_back() - the card is not lent any more */
 void tap_take_back(struct wire *wire)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
@@ -47,13 +44,11 @@ void tap_take_back(struct wire *wire)
 	}
 }
 
-/* tap_nth_slot() - the one that is used next but n */
 u8 *tap_nth_slot(const struct tap_wire *t, u32 n)
 {
 	return t->slots + (u64)t->free[t->nfree - 1 - n] * t->slot_size;
 }
 
-/* tap_fill() - f is a frame of len bytes in this slot */
 void tap_fill(struct tap_wire *t, struct frame *f, u32 slot, u32 len)
 {
 	f->data = t->slots + (u64)slot * t->slot_size;
@@ -63,7 +58,6 @@ void tap_fill(struct tap_wire *t, struct frame *f, u32 slot, u32 len)
 	f->head = 0;
 }
 
-/* tap_fill_next() - the same in the next slot */
 void tap_fill_next(struct tap_wire *t, struct frame *f, u32 len)
 {
 	tap_fill(t, f, t->free[--t->nfree], len);
@@ -80,13 +74,11 @@ u32 tap_bigs_free(const struct tap_wire *t)
 
 /* ---- how many, and how long ---- */
 
-/* tap_nslots() - for all that a FIFO of so many bytes holds, and for what is read while the card is lent */
 u32 tap_nslots(u32 fifo_bytes)
 {
 	return fifo_bytes / ETH_ZLEN + 2 + (WIRE_AHEAD + 2) * BURST;
 }
 
-/* tap_slot_size() - for frames of this MTU */
 u32 tap_slot_size(u32 mtu)
 {
 	return align_up(mtu + 128, 64);
@@ -110,7 +102,7 @@ static bool slots_alloc(struct slots *s)
 	return false;
 }
 
-/* A frame keeps its slot, which is elsewhere now. */
+/* Copy a frame to its slot's new place. */
 static void move_frame(const struct tap_wire *t, const struct slots *s, struct frame *f)
 {
 	const u8 *old = t->slots + (u64)f->slot * t->slot_size;
@@ -120,7 +112,7 @@ static void move_frame(const struct tap_wire *t, const struct slots *s, struct f
 	f->data = slot + (f->data - old);
 }
 
-/* The wire's from now on. Those that are free stay so; new ones are used when the old ones are not enough. */
+/* Replace the wire's slots. Free ones stay free; new ones lie below them in the stack, so they are used last. */
 static void use_slots(struct tap_wire *t, const struct slots *s)
 {
 	u32 more = s->n - t->nslots;
@@ -140,7 +132,6 @@ static void use_slots(struct tap_wire *t, const struct slots *s)
 	t->slot_size = s->size;
 }
 
-/* tap_slots_init() - the first ones of a wire. Return: 0 = no memory */
 int tap_slots_init(struct tap_wire *t, u32 slot_size, u32 nslots)
 {
 	struct slots s = { .size = align_up(slot_size, 64), .n = nslots };
@@ -151,7 +142,6 @@ int tap_slots_init(struct tap_wire *t, u32 slot_size, u32 nslots)
 	return 1;
 }
 
-/* tap_slots_fit() - as many slots, and as long, as the card's memory and the MTU need */
 int tap_slots_fit(struct wire *wire, u32 fifo_bytes, u32 mtu)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
@@ -167,7 +157,7 @@ int tap_slots_fit(struct wire *wire, u32 fifo_bytes, u32 mtu)
 	for (u32 i = 0; wire->held && (f = wire->held(wire->card, i)); i++)
 		move_frame(t, &s, f);
 	use_slots(t, &s);
-	if (t->uring && !t->wire.vnet) { /* which reads into what it was told of */
+	if (t->uring && !t->wire.vnet) { /* it reads into registered buffers: register the new ones */
 		tap_uring_free(t->uring);
 		t->uring = tap_uring_new(t->slots, (u64)t->slot_size * t->nslots);
 	}

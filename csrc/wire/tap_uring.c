@@ -1,12 +1,12 @@
 /* tap_uring.c - several reads of a TAP in one system call
  *
- *   tap.c: a lane that was busy -> tap_uring_read(): so many reads of it into the next buffers -> how long each one was
+ *   tap.c: a busy lane -> tap_uring_read(): n reads into the next buffers -> the length of each
  *
- * With RWF_NOWAIT io_uring carries each read out at once, in order, while it is being submitted: nothing is asynchronous
- * here, and nothing stays behind (O_NONBLOCK alone would not do: a dry TAP would be waited for). What it saves is the way
- * into the kernel and back, and mapping the buffer, for each frame: the buffers are registered once (the file is not: a
- * ring ends later than its close(), and would keep the TAP busy). Where there is no io_uring (an old kernel,
- * kernel.io_uring_disabled, a container's seccomp, no memory to lock), tap.c reads one by one. io_uring_enter(2).
+ * With RWF_NOWAIT, io_uring executes each read in order during submission: nothing is asynchronous, and no read stays
+ * pending (with O_NONBLOCK alone io_uring would wait for a dry TAP). It saves a system call and the mapping of the buffer for
+ * each frame, because the buffers are registered once. The file is not registered: a ring outlives its close(), and would
+ * keep the TAP busy. Without io_uring (an old kernel, kernel.io_uring_disabled, a container's seccomp, no memory to lock)
+ * tap.c reads one by one. io_uring_enter(2).
  */
 #include "device.h"
 
@@ -16,7 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Linux 5.17, where a TAP knows NOWAIT */
+/* CQE_SKIP came with Linux 5.17, as did a TAP's NOWAIT */
 #define NEEDS (IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_CQE_SKIP)
 
 #define TRY_FIRST 8u
@@ -65,7 +65,6 @@ static int map(struct tap_uring *u, const struct io_uring_params *p)
 	return 0;
 }
 
-/* tap_uring_new() - reads into these buffers only. Return: NULL: it cannot be had */
 struct tap_uring *tap_uring_new(void *buffers, u64 size)
 {
 	const struct iovec memory = { buffers, size };
@@ -101,8 +100,6 @@ void tap_uring_free(struct tap_uring *u)
 	free(u);
 }
 
-/* tap_uring_read() - n reads (TAP_AHEAD at most) of fd, the i-th into buf[i], in order.
- * res[i]: its length; 0: there was nothing more; -errno. Return: 0, or -errno: no read was made */
 int tap_uring_read(struct tap_uring *u, int fd, u8 *const *buf, u32 len, int *res, u32 n)
 {
 	u32 tail = *u->sq_tail, head = *u->cq_head, left = n;
@@ -112,7 +109,7 @@ int tap_uring_read(struct tap_uring *u, int fd, u8 *const *buf, u32 len, int *re
 		res[i] = 0;
 		u->sqe[(tail + i) & u->sq_mask] = (struct io_uring_sqe){ .opcode = IORING_OP_READ_FIXED,
 									 .fd = fd,
-									 .off = (u64)-1, /* it has no position */
+									 .off = (u64)-1, /* a TAP has no position */
 									 .addr = (u64)(uintptr_t)buf[i],
 									 .len = len,
 									 .rw_flags = RWF_NOWAIT,
@@ -127,7 +124,7 @@ int tap_uring_read(struct tap_uring *u, int fd, u8 *const *buf, u32 len, int *re
 		else if (errno != EINTR)
 			rc = -errno;
 	}
-	__atomic_store_n(u->sq_tail, tail + n - left, __ATOMIC_RELEASE); /* what it did not take, it never saw */
+	__atomic_store_n(u->sq_tail, tail + n - left, __ATOMIC_RELEASE); /* withdraw what the kernel did not take */
 	for (; head != __atomic_load_n(u->cq_tail, __ATOMIC_ACQUIRE); head++) {
 		const struct io_uring_cqe *c = &u->cqe[head & u->cq_mask];
 
@@ -137,10 +134,10 @@ int tap_uring_read(struct tap_uring *u, int fd, u8 *const *buf, u32 len, int *re
 	return left == n ? rc : 0;
 }
 
-/* ---- is it worth while? ---- */
+/* ---- does it pay? ---- */
 
-/* tap_way_begin() - how is this batch read? Which is cheaper depends on the machine: io_uring saves system calls, and costs
- * more than a fast one. Both are tried in turn at first, and once more now and then. Return: true = in one call */
+/* Which way is cheaper depends on the machine: io_uring saves system calls, but costs more than a fast one. Try both in turn
+ * at first, and again now and then. */
 int tap_way_begin(const struct tap_wire *t, struct tap_lane *lane, u32 want)
 {
 	u32 nth;
@@ -157,8 +154,7 @@ int tap_way_begin(const struct tap_wire *t, struct tap_lane *lane, u32 want)
 	return lane->way == BY_URING;
 }
 
-/* tap_way_end() - the batch is read. Who was interrupted learns nothing from it: it is believed at once that a way costs less,
- * and only slowly that it costs more. */
+/* A preempted batch says nothing about its way. So believe a lower cost at once, and a higher one only slowly. */
 void tap_way_end(struct tap_lane *lane, u32 want, int full)
 {
 	u32 *ns = &lane->ns[lane->way], each;

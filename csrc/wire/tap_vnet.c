@@ -1,15 +1,15 @@
-/* tap_vnet.c - the virtio header in front of a TAP's frames (IFF_VNET_HDR): what the kernel left undone is done here
+/* tap_vnet.c - the virtio header before a TAP's frames (IFF_VNET_HDR): do here what the kernel left to a card
  *
- *   tap.c reads: header, frame -> tap_vnet_begin(): a partial checksum is completed; a GSO frame (TSO, USO) waits in t->big
- *                              -> tap_vnet_next(): it leaves in segments of the MTU, as a sender's card would have cut it
+ *   tap.c reads header and frame -> tap_vnet_begin(): complete a partial checksum; a GSO frame (TSO, USO) waits in t->big
+ *                                -> tap_vnet_next(): cut it into segments of the MTU, as a sender's card would
  *
- * One read then brings 64 KB instead of 1.5, and the card still sees what a real one sees: frames with right checksums,
- * IP ids that count up, PSH and FIN on the last only. Linux: net/core/gso.c, net/ipv4/tcp_offload.c, udp_offload.c;
+ * One read then returns 64 KB instead of 1.5, and the card still sees what a real one sees: frames with correct checksums,
+ * IP ids that count up, PSH and FIN on the last segment only. Linux: net/core/gso.c, net/ipv4/tcp_offload.c, udp_offload.c;
  * virtio 1.2 section 5.1.6.2.
  */
 #include "device.h"
 
-/* Sum from csum_start to the end, over the pseudo header's sum that is in the field. Return: 0, -EINVAL: it lies outside */
+/* Sum from csum_start to the end, including the pseudo header's sum in the field. Return: 0; -EINVAL: outside the frame */
 static int complete(u8 *frame, u32 len, const struct virtio_net_hdr_v1 *h)
 {
 	u32 at = (u32)h->csum_start + h->csum_offset;
@@ -18,25 +18,24 @@ static int complete(u8 *frame, u32 len, const struct virtio_net_hdr_v1 *h)
 	if (h->csum_start >= len || at + 2 > len)
 		return -EINVAL;
 	sum = csum_fold(csum_partial(frame + h->csum_start, len - h->csum_start, 0));
-	store16(frame + at, sum || h->csum_offset != 6 ? sum : 0xffff); /* UDP's 0 would mean: none */
+	store16(frame + at, sum || h->csum_offset != UDPH_CHECK ? sum : 0xffff); /* in UDP 0 means: no checksum */
 	return 0;
 }
 
-/* Would rss.c's parser find the same? Not behind VLAN tags, options, extension headers; nor in what says it is a fragment. */
+/* Would frame_parse() find the same headers? Assume not after VLAN tags, options or extension headers, or in a fragment. */
 static bool is_plain(const struct gso *g, const u8 *frame)
 {
 	const u8 *ip = frame + ETH_HLEN;
-	u32 proto = g->tcp ? 6 : 17;
+	u32 proto = g->tcp ? IPPROTO_TCP : IPPROTO_UDP;
 
 	if (g->ip != ETH_HLEN)
 		return false;
-	if (load16(frame + 12) == 0x0008)
-		return ip[0] == 0x45 && ip[9] == proto && !(be16(ip + 6) & 0x3fff) && g->l4 == g->ip + 20;
-	return ip[0] >> 4 == 6 && ip[6] == proto && g->l4 == g->ip + 40;
+	if (load16(frame + ETHH_PROTO) == htons(ETH_P_IP))
+		return ip_version(ip) == 4 && ip_hdrlen(ip) == IP_HLEN && ip[IPH_PROTOCOL] == proto &&
+		       !(load16(ip + IPH_FRAG_OFF) & htons(IP_MF | IP_OFFSET)) && g->l4 == g->ip + IP_HLEN;
+	return ip_version(ip) == 6 && ip[IPV6H_NEXTHDR] == proto && g->l4 == g->ip + IPV6_HLEN;
 }
 
-/* tap_vnet_begin() - a frame was read, into t->big. Return: 0 it is whole and right; 1 it waits to be
- * cut, by tap_vnet_next(); -EINVAL: its header cannot be */
 int tap_vnet_begin(struct tap_wire *t, const struct virtio_net_hdr_v1 *h, u8 *frame, u32 len)
 {
 	struct gso g;
@@ -54,15 +53,16 @@ int tap_vnet_begin(struct tap_wire *t, const struct virtio_net_hdr_v1 *h, u8 *fr
 	ip = gso_ip_offset(frame, len);
 	if ((!tcp && type != VIRTIO_NET_HDR_GSO_UDP_L4) || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || !h->gso_size)
 		return -EINVAL;
-	if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len)
+	if (!ip || l4 < ip + (ip_version(frame + ip) == 6 ? IPV6_HLEN : IP_HLEN) ||
+	    l4 + (tcp ? TCP_HLEN : UDP_HLEN) > len)
 		return -EINVAL;
 	g = (struct gso){ .len = len, .ip = ip, .l4 = l4, .size = h->gso_size, .tcp = tcp };
-	g.head = l4 + (tcp ? (frame[l4 + 12] >> 4) * 4u : 8u);
+	g.head = l4 + (tcp ? tcp_hdrlen(frame + l4) : UDP_HLEN);
 	if (!gso_fits(&g, t->slot_size))
 		return -EINVAL;
 	g.at = g.head;
 	g.plain = is_plain(&g, frame);
-	t->gso = g; /* only now: what cannot be is not cut */
+	t->gso = g; /* only now: an invalid frame must not be cut */
 	COUNT(t->gso_frames, 1);
 	return 1;
 }
@@ -72,7 +72,6 @@ static const u8 *gso_frame(const struct tap_wire *t)
 	return t->big + sizeof(struct virtio_net_hdr_v1);
 }
 
-/* tap_vnet_next() - the next segment of t->big. Return: its length, 0: there are no more */
 u32 tap_vnet_next(struct tap_wire *t, u8 *to)
 {
 	u32 len = gso_next(&t->gso, gso_frame(t), gso_frame(t), to);
@@ -81,8 +80,8 @@ u32 tap_vnet_next(struct tap_wire *t, u8 *to)
 	return len;
 }
 
-/* tap_vnet_head() - the same, but the payload stays where it is, until dma.c copies it to where it belongs: a copy less, of
- * three. Only of what is plain. */
+/* The payload stays in t->big until dma.c copies it to the driver's buffer: two copies instead of three. Only for a plain
+ * frame. */
 u32 tap_vnet_head(struct tap_wire *t, u8 *to, struct frame *f)
 {
 	struct gso *g = &t->gso;
@@ -94,16 +93,15 @@ u32 tap_vnet_head(struct tap_wire *t, u8 *to, struct frame *f)
 	COUNT(t->gso_segments, 1);
 	f->head = (u16)g->head;
 	f->rest = (u32)(gso_frame(t) + at - t->bigs);
-	f->l3 = to[g->ip] >> 4;
+	f->l3 = (u8)ip_version(to + g->ip);
 	f->l3_off = (u16)g->ip;
 	f->l4_off = (u16)g->l4;
 	f->l4_len = len - g->l4;
-	f->ip_proto = g->tcp ? 6 : 17;
+	f->ip_proto = g->tcp ? IPPROTO_TCP : IPPROTO_UDP;
 	t->big_refs[f->rest / TAP_BIG]++;
 	return len;
 }
 
-/* tap_vnet_gather() - a segment whose payload is still in what it is cut from: both parts, and the checksum that nobody has made */
 void tap_vnet_gather(const struct wire *w, const struct frame *f, u8 *to)
 {
 	u32 sum = csum_pseudo(f->data + f->l3_off, f->l3, f->l4_len, f->ip_proto);
@@ -112,10 +110,9 @@ void tap_vnet_gather(const struct wire *w, const struct frame *f, u8 *to)
 	if (to != f->data)
 		copy_small(to, f->data, f->head);
 	sum = csum_fold(csum_and_copy(to + f->head, w->rests + f->rest, f->len - f->head, sum));
-	store16(to + frame_csum_at(f), (u16)(sum || f->ip_proto == 6 ? sum : 0xffff));
+	store16(to + frame_csum_at(f), (u16)(sum || f->ip_proto == IPPROTO_TCP ? sum : 0xffff));
 }
 
-/* tap_vnet_whole() - the same in its slot */
 void tap_vnet_whole(struct wire *wire, struct frame *f)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
@@ -132,8 +129,8 @@ static void put_big(struct tap_wire *t)
 	t->big_refs[(u32)(t->big - t->bigs) / TAP_BIG]--;
 }
 
-/* Segments of the GSO frame in t->big, as far as there is room: their heads in slots, or all of them if there would be no room to
- * read on. Return: how many */
+/* Cut the GSO frame in t->big, as far as there is room. Write only headers to the slots, unless that would leave no read buffer
+ * free. Return: how many segments */
 static int cut(struct tap_wire *t, struct frame *f, int max)
 {
 	bool heads = t->gso.plain && tap_bigs_free(t);
@@ -151,7 +148,7 @@ static int cut(struct tap_wire *t, struct frame *f, int max)
 	return n;
 }
 
-/* A virtio header and a frame, in t->big: what is not cut is copied to its slot, which costs less than readv() does. */
+/* Hand out the frame in t->big, len bytes with its virtio header. Copying an uncut one to its slot costs less than readv(). */
 static int take_vnet(struct tap_wire *t, struct frame *f, int max, u32 len)
 {
 	u8 *frame = t->big + sizeof(struct virtio_net_hdr_v1);
@@ -166,7 +163,7 @@ static int take_vnet(struct tap_wire *t, struct frame *f, int max, u32 len)
 	rc = tap_vnet_begin(t, (const void *)t->big, frame, len);
 	if (rc == 1)
 		return cut(t, f, max);
-	COUNT(t->bad_vnet, rc < 0); /* the card sees it as it is */
+	COUNT(t->bad_vnet, rc < 0); /* the card gets it unchanged */
 	kept = min_u32(len, t->slot_size);
 	COUNT(t->over, len > kept);
 	memcpy(tap_nth_slot(t, 0), frame, kept);
@@ -175,7 +172,6 @@ static int take_vnet(struct tap_wire *t, struct frame *f, int max, u32 len)
 	return 1;
 }
 
-/* tap_vnet_unpack() - frames of what was read, as far as there is room. Return: how many */
 int tap_vnet_unpack(struct tap_wire *t, struct frame *f, int max)
 {
 	int n = cut(t, f, max);

@@ -1,15 +1,15 @@
-/* wire.c - where frames come from, and when: every source hands over bytes and its own stamp, this file makes arrivals
+/* wire.c - when frames arrive: every source hands over bytes and its own stamp, this file turns them into arrivals
  *
  *   memory (here) | capture file (pcap.c) | TAP (tap.c)  --read_burst-->  wire_next()  -->  nic.c
  *
- * A frame has arrived when its last bit has: t = max(its time, the wire free again) + (max(len, 60) + 24) * 8 / rate;
- * 24 = preamble 8, FCS 4, gap 12. Time that goes backwards in a capture is clamped to the latest seen, and counted.
- * A wire that is infinitely fast and in no recorded hurry has no times at all: it is "pulled", a burst whenever the
- * host is idle. That measures what the host can do and loses nothing. Live, frames arrive when they are read.
+ * A frame has arrived when its last bit has: t = max(its time, the wire free again) + (max(len, 60) + 24) * 8 / rate.
+ * Time that goes backwards in a capture is clamped to the latest stamp, and counted. A wire that is infinitely fast and
+ * has no recorded pace has no times: the card "pulls" a burst whenever the host is idle. That measures what the host
+ * can do, and loses nothing. Live, frames arrive when they are read.
  */
 #include "device.h"
 
-#define TIME_MAX (1ull << 62) /* 146 years: no stamp, however damaged, comes near NEVER */
+#define TIME_MAX (1ull << 62) /* ns, 146 years: keeps a damaged stamp away from NEVER */
 
 int wire_pulled(const struct wire *w)
 {
@@ -50,13 +50,12 @@ static u64 wire_time(struct wire *w, const struct frame *f)
 		w->busy_ns = t;
 		w->busy_ps = 0;
 	}
-	ps = (u64)(f->wire_len < ETH_ZLEN ? ETH_ZLEN + 24u : f->wire_len + 24ull) * w->ps_per_byte + w->busy_ps;
+	ps = ((u64)max_u32(f->wire_len, ETH_ZLEN) + WIRE_OVERHEAD) * w->ps_per_byte + w->busy_ps;
 	w->busy_ns += ps / 1000;
 	w->busy_ps = (u32)(ps % 1000);
 	return w->busy_ns;
 }
 
-/* wire_next() - the next frames, numbered and with the time at which they have arrived. Return: as read_burst */
 int wire_next(struct wire *w, struct frame *f, int max, u64 now)
 {
 	bool paced = !w->live && !wire_pulled(w);
@@ -83,7 +82,7 @@ int wire_next(struct wire *w, struct frame *f, int max, u64 now)
 		f[i].id = id + (u64)i;
 		bytes += f[i].len;
 		cut += !!(f[i].flags & FRAME_CUT);
-		oversize += f[i].wire_len > ETH_FRAME_LEN + 4;
+		oversize += f[i].wire_len > ETH_FRAME_LEN + VLAN_HLEN;
 	}
 	COUNT(w->cut, cut);
 	COUNT(w->oversize, oversize);
@@ -130,7 +129,7 @@ static int mem_read_burst(struct wire *wire, struct frame *f, int max)
 	return -EAGAIN;
 }
 
-/* The arena is nobody else's. */
+/* The arena is private to this wire, so its bytes are writable. */
 static u8 *mem_own(struct wire *wire, struct frame *f)
 {
 	(void)wire;
@@ -139,7 +138,7 @@ static u8 *mem_own(struct wire *wire, struct frame *f)
 
 struct mem_wire *mem_wire_new(u64 arena_bytes, u32 frames)
 {
-	struct mem_wire *w = frames ? calloc(1, sizeof(*w)) : NULL; /* it grows by doubling */
+	struct mem_wire *w = frames ? calloc(1, sizeof(*w)) : NULL; /* 0 could not double */
 
 	if (!w)
 		return NULL;
@@ -166,20 +165,20 @@ void mem_wire_free(struct mem_wire *w)
 	free(w);
 }
 
-/* What the card sends is kept until Python fetches it. */
+/* Keep a frame that the card sends until Python fetches it. */
 static int mem_write(struct wire *wire, u8 *frame, u32 len, const struct virtio_net_hdr_v1_hash *hdr, u64 t_ns)
 {
 	struct mem_wire *w = container_of(wire, struct mem_wire, wire);
 	bool room;
 
-	(void)hdr; /* the card has done it all */
+	(void)hdr; /* the card has left nothing to this wire */
 	spin_lock(&w->out_lock);
 	room = w->nout < MEM_OUT_MAX && len <= MEM_OUT_BYTES - w->out_used;
 	if (room) {
 		w->out_frames[w->nout++] = (struct mem_frame){ t_ns, w->out_used, len, len };
 		memcpy(w->out + w->out_used, frame, len);
 		w->out_used += len;
-		if (wire->ask & WIRE_ASK_SENT) /* the other end hears of it before time goes on */
+		if (wire->ask & WIRE_ASK_SENT) /* let the other end answer before time goes on */
 			wire->hungry = 1;
 	}
 	spin_unlock(&w->out_lock);
@@ -196,7 +195,6 @@ int mem_wire_sends(struct mem_wire *w)
 	return 0;
 }
 
-/* mem_wire_fetch() - what was sent since the last time, one behind the other. Return: how many frames */
 u32 mem_wire_fetch(struct mem_wire *w, u8 *buf, struct mem_frame *frames)
 {
 	u32 n;
@@ -216,7 +214,7 @@ static struct frame *held(const struct mem_wire *w, u32 i)
 	return w->wire.held ? w->wire.held(w->wire.card, i) : NULL;
 }
 
-/* All fed frames were handed out: the arena begins anew, with the bytes that the card still refers to in front. */
+/* All fed frames are handed out: restart the arena. The bytes that the card still refers to move to its front. */
 static void rewind_arena(struct mem_wire *w)
 {
 	struct frame *f;
@@ -247,7 +245,6 @@ static int grow(struct mem_wire *w, u64 bytes)
 	return 0;
 }
 
-/* mem_wire_feed() - one more frame. Return: 0 or -ENOMEM */
 int mem_wire_feed(struct mem_wire *w, const void *data, u32 len, u32 wire_len, u64 t_ns)
 {
 	struct mem_frame *m;

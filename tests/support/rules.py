@@ -513,7 +513,7 @@ RULES = (
         LIVE, ("tests/wire/test_tap_vnet.py", "tests/wire/test_sender_offload.py"),
         (Mutant("gso.c", "	if (!last)\n", "	if (0)\n"),
          Mutant("gso.c", "	if (g->nth)\n", "	if (0)\n"),
-         Mutant("gso.c", "be16(ip + 4) + g->nth", "be16(ip + 4)")),
+         Mutant("gso.c", "be16(ip + IPH_ID) + g->nth", "be16(ip + IPH_ID)")),
     ),
     # ---- fragments ----
     _frag(
