@@ -71,7 +71,7 @@ u16 ip_fast_csum(const void *iph, u32 bytes)
 {
 	const u8 *p = iph;
 
-	if (likely(bytes == 20))
+	if (likely(bytes == IP_HLEN))
 		return csum_fold(fold64(add64(add64(load64(p), load64(p + 8)), load32(p + 16))));
 	return csum_fold(csum_partial(p, bytes, 0));
 }
@@ -177,8 +177,8 @@ u32 csum_pseudo(const u8 *iph, int version, u32 len, u8 proto)
 	u64 sum = (u64)__builtin_bswap32(len) + ((u32)proto << 24);
 
 	if (version == 4)
-		return fold64(sum + load32(iph + 12) + load32(iph + 16));
-	for (int i = 8; i < 40; i += 4)
+		return fold64(sum + load32(iph + IPH_SADDR) + load32(iph + IPH_DADDR));
+	for (u32 i = IPV6H_SADDR; i < IPV6_HLEN; i += 4)
 		sum += load32(iph + i);
 	return fold64(sum);
 }

@@ -74,9 +74,9 @@ struct host *host_new(u32 ncpus)
 			return NULL;
 		}
 	}
-	h->ptype[h->nptypes++] = (struct packet_type){ .type = 0x0008, .func = ip_rcv };
-	h->ptype[h->nptypes++] = (struct packet_type){ .type = 0xdd86, .func = ipv6_rcv };
-	h->ptype[h->nptypes++] = (struct packet_type){ .type = 0x0608, .func = arp_rcv };
+	h->ptype[h->nptypes++] = (struct packet_type){ .type = htons(ETH_P_IP), .func = ip_rcv };
+	h->ptype[h->nptypes++] = (struct packet_type){ .type = htons(ETH_P_IPV6), .func = ipv6_rcv };
+	h->ptype[h->nptypes++] = (struct packet_type){ .type = htons(ETH_P_ARP), .func = arp_rcv };
 	return h;
 }
 

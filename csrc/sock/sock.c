@@ -273,7 +273,7 @@ static u32 give_datagram(struct host *h, struct sock *sk, struct sk_buff *skb, v
 	const u8 *ip = skb_network_header(skb);
 	u32 n = (u32)min_u64(len, skb->len);
 
-	f->addr = ip[0] >> 4 == 4 ? inet_addr4(ip + 12) : inet_addr6(ip + 8);
+	f->addr = ip_version(ip) == 4 ? inet_addr4(ip + IPH_SADDR) : inet_addr6(ip + IPV6H_SADDR);
 	f->port = (u16)skb->seq;
 	f->truncated = n < skb->len;
 	f->gso_size = skb->segs > 1 ? skb->gso_size : 0;
