@@ -148,7 +148,11 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 u32 ip_mtu(const struct host *h);
 const struct inet_net *ip_route(const struct host *h, const struct inet_addr *dst, struct inet_addr *nexthop);
 const struct inet_net *ip_local_net(const struct host *h, const struct inet_addr *a); /* ours: the network, else NULL */
-void icmp_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code, u32 info);   /* the packet's family decides */
+/* errors about skb, whose IP header and what follows are still there; it stays the caller's */
+void icmp_port_unreachable(struct softnet_data *sd, struct sk_buff *skb);
+void icmp_prot_unreachable(struct softnet_data *sd, struct sk_buff *skb);
+void icmp_frag_time_exceeded(struct softnet_data *sd, struct sk_buff *skb);
+void icmpv6_param_prob(struct softnet_data *sd, struct sk_buff *skb, u8 code, u32 pointer);
 void udp_err(struct softnet_data *sd, const u8 *ip, u32 len, u32 err); /* ip: of the packet that an ICMP error quotes */
 int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const struct inet_addr *to, u16 port, u32 gso_size);
 

@@ -24,9 +24,9 @@ void inet_frag_count(struct softnet_data *sd, const struct inet_frags *f, enum f
 /* Return: what to OR into the whole's ECN field (RFC 3168 section 5.3); < 0: Not-ECT and others in one datagram */
 int inet_frag_ecn(u8 seen)
 {
-	if (seen & 1)
-		return seen == 1 ? 0 : -EINVAL;
-	return seen & 8 ? 3 : 0;
+	if (seen & 1 << INET_ECN_NOT_ECT)
+		return seen == 1 << INET_ECN_NOT_ECT ? 0 : -EINVAL;
+	return seen & 1 << INET_ECN_CE ? INET_ECN_CE : 0;
 }
 
 /* inet_frags_in_use() - datagrams that wait for the rest */
@@ -219,11 +219,10 @@ void inet_frag_restart(struct softnet_data *sd, struct inet_frags *f, struct ine
 static void icmp_frag_timeout(struct softnet_data *sd, const struct sk_buff *run)
 {
 	struct sk_buff first = *run;
-	bool v6 = first.protocol == 0xdd86;
 
 	first.frag_list = NULL;
 	first.len = first.head_len;
-	icmp_send(sd, &first, v6 ? 3 : 11, 1, 0); /* time exceeded, in reassembly */
+	icmp_frag_time_exceeded(sd, &first);
 }
 
 /* Return: 1 = there was one whose time is over */

@@ -68,37 +68,38 @@ static struct sk_buff *ip_frag_reasm(struct softnet_data *sd, struct inet_frags 
 	struct sk_buff *skb;
 	u8 *ip;
 
-	if (unlikely(ecn < 0 || total > 65535)) {
+	if (unlikely(ecn < 0 || total > IP_LEN_MAX)) {
 		inet_frag_fail(sd, f, q, ecn < 0 ? FRAG_ECN : PKT_TOO_BIG);
 		return NULL;
 	}
 	skb = inet_frag_join(sd, f, q);
 	ip = skb_network_header(skb);
-	ip[1] |= (u8)ecn;
-	store16(ip + 2, htobe16_((u16)total));
-	store16(ip + 6, 0); /* no flags, no offset */
-	store16(ip + 10, 0);
-	store16(ip + 10, ip_fast_csum(ip, ihl));
+	ip[IPH_TOS] |= (u8)ecn;
+	store16(ip + IPH_TOT_LEN, htons((u16)total));
+	store16(ip + IPH_FRAG_OFF, 0);
+	store16(ip + IPH_CHECK, 0);
+	store16(ip + IPH_CHECK, ip_fast_csum(ip, ihl));
 	return skb;
 }
 
 static struct sk_buff *ip_frag_queue(struct softnet_data *sd, struct inet_frags *f, struct sk_buff *skb)
 {
 	const u8 *ip = skb->data;
-	u32 ihl = (ip[0] & 15u) * 4, offset = (be16(ip + 6) & 0x1fffu) * 8, end = offset + skb->len - ihl;
-	bool more = ip[6] & 0x20;
+	u32 ihl = ip_hdrlen(ip), frag_off = be16(ip + IPH_FRAG_OFF);
+	u32 offset = (frag_off & IP_OFFSET) * 8, end = offset + skb->len - ihl;
+	bool more = frag_off & IP_MF;
 	const struct inet_frag frag = {
 		.offset = offset,
 		.end = more ? end & ~7u : end,
 		.hdr = ihl,
 		.more = more,
-		.ecn = (u8)(1 << (ip[1] & 3)),
+		.ecn = (u8)(1 << (ip[IPH_TOS] & INET_ECN_MASK)),
 	};
 	const struct inet_frag_key key = {
-		.src = inet_addr4(ip + 12),
-		.dst = inet_addr4(ip + 16),
-		.id = be16(ip + 4),
-		.proto = ip[9],
+		.src = inet_addr4(ip + IPH_SADDR),
+		.dst = inet_addr4(ip + IPH_DADDR),
+		.id = be16(ip + IPH_ID),
+		.proto = ip[IPH_PROTOCOL],
 	};
 	struct inet_frag_queue *q = inet_frag_find(sd, f, &key);
 

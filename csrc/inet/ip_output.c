@@ -8,9 +8,6 @@
  */
 #include "prelude.h"
 
-#define IP4_LEN 20u
-#define IP6_LEN 40u
-#define FRAG6_LEN 8u
 #define NO_CSUM 0xffff
 
 /* ---- which way? ---- */
@@ -40,7 +37,7 @@ const struct inet_net *ip_local_net(const struct host *h, const struct inet_addr
 
 static bool is_multicast(const struct inet_addr *a)
 {
-	return inet_addr_is4(a) ? (u32)a->lo >> 28 == 0xe : a->hi >> 56 == 0xff;
+	return inet_addr_is4(a) ? IN_MULTICAST((u32)a->lo) : a->hi >> 56 == 0xff;
 }
 
 static bool is_link_local6(const struct inet_addr *a)
@@ -53,7 +50,7 @@ static bool is_broadcast(const struct host *h, const struct inet_addr *a)
 {
 	if (!inet_addr_is4(a))
 		return false;
-	if ((u32)a->lo == 0xffffffff)
+	if ((u32)a->lo == INADDR_BROADCAST)
 		return true;
 	for (u32 i = 0; i < h->nips; i++) {
 		const struct inet_net *net = &h->ip[i];
@@ -126,40 +123,41 @@ static u32 put(struct writer *w, const u8 *data, u32 len, u32 sum)
 
 static u32 put_ip4(u8 *ip, const struct outgoing *o, const struct cut *c)
 {
-	u16 frag = (u16)(c->off / 8 | (c->more ? 0x2000 : 0) | (o->df && !c->fragment ? 0x4000 : 0));
+	u16 frag = (u16)(c->off / 8 | (c->more ? IP_MF : 0) | (o->df && !c->fragment ? IP_DF : 0));
 
-	ip[0] = 0x45;
-	ip[1] = o->tos;
-	store16(ip + 2, htobe16_((u16)(IP4_LEN + c->len)));
-	store16(ip + 4, htobe16_(c->id4));
-	store16(ip + 6, htobe16_(frag));
-	ip[8] = o->ttl;
-	ip[9] = o->proto;
-	store16(ip + 10, 0);
-	inet_addr_put(&o->src, ip + 12);
-	inet_addr_put(&o->dst, ip + 16);
-	store16(ip + 10, ip_fast_csum(ip, IP4_LEN));
-	return IP4_LEN;
+	ip[IPH_VERSION_IHL] = IP_VERSION_IHL;
+	ip[IPH_TOS] = o->tos;
+	store16(ip + IPH_TOT_LEN, htons((u16)(IP_HLEN + c->len)));
+	store16(ip + IPH_ID, htons(c->id4));
+	store16(ip + IPH_FRAG_OFF, htons(frag));
+	ip[IPH_TTL] = o->ttl;
+	ip[IPH_PROTOCOL] = o->proto;
+	store16(ip + IPH_CHECK, 0);
+	inet_addr_put(&o->src, ip + IPH_SADDR);
+	inet_addr_put(&o->dst, ip + IPH_DADDR);
+	store16(ip + IPH_CHECK, ip_fast_csum(ip, IP_HLEN));
+	return IP_HLEN;
 }
 
 static u32 put_ip6(u8 *ip, const struct outgoing *o, const struct cut *c)
 {
-	u32 extra = c->fragment ? FRAG6_LEN : 0;
-	u32 first = __builtin_bswap32(6u << 28 | (u32)o->tos << 20), id = __builtin_bswap32(c->id6);
+	u32 extra = c->fragment ? FRAG_HLEN : 0;
+	u32 first = htonl(6u << 28 | (u32)o->tos << 20), id = htonl(c->id6);
+	u8 *fh = ip + IPV6_HLEN;
 
-	memcpy(ip, &first, 4);
-	store16(ip + 4, htobe16_((u16)(extra + c->len)));
-	ip[6] = c->fragment ? 44 : o->proto;
-	ip[7] = o->ttl;
-	inet_addr_put(&o->src, ip + 8);
-	inet_addr_put(&o->dst, ip + 24);
+	memcpy(ip + IPV6H_VERSION, &first, 4);
+	store16(ip + IPV6H_PAYLOAD_LEN, htons((u16)(extra + c->len)));
+	ip[IPV6H_NEXTHDR] = c->fragment ? IPPROTO_FRAGMENT : o->proto;
+	ip[IPV6H_HOP_LIMIT] = o->ttl;
+	inet_addr_put(&o->src, ip + IPV6H_SADDR);
+	inet_addr_put(&o->dst, ip + IPV6H_DADDR);
 	if (c->fragment) {
-		ip[40] = o->proto;
-		ip[41] = 0;
-		store16(ip + 42, htobe16_((u16)(c->off | c->more)));
-		memcpy(ip + 44, &id, 4);
+		fh[FRAGH_NEXTHDR] = o->proto;
+		fh[FRAGH_RESERVED] = 0;
+		store16(fh + FRAGH_FRAG_OFF, htons((u16)(c->off | (c->more ? IP6_MF : 0))));
+		memcpy(fh + FRAGH_ID, &id, 4);
 	}
-	return IP6_LEN + extra;
+	return IPV6_HLEN + extra;
 }
 
 /* What of head and data lies in the cut. Return: the sum over it */
@@ -177,7 +175,7 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 {
 	struct driver_tx *tx = &h->tx;
 	bool v4 = inet_addr_is4(&o->dst), sum_it = !c->fragment && o->csum_offset != NO_CSUM;
-	u32 ip_len = v4 ? IP4_LEN : IP6_LEN + (c->fragment ? FRAG6_LEN : 0), sum, pseudo = 0;
+	u32 ip_len = v4 ? IP_HLEN : IPV6_HLEN + (c->fragment ? FRAG_HLEN : 0), sum, pseudo = 0;
 	u32 packet = tx_alloc(tx, ETH_HLEN + ip_len + c->len);
 	struct virtio_net_hdr_v1_hash *hdr;
 	struct writer w;
@@ -188,17 +186,17 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 		return -ENOBUFS;
 	}
 	eth = tx_header(tx, packet);
-	store16(eth + 12, v4 ? 0x0008 : 0xdd86);
+	store16(eth + ETHH_PROTO, v4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6));
 	if (v4)
 		put_ip4(eth + ETH_HLEN, o, c);
 	else
 		put_ip6(eth + ETH_HLEN, o, c);
 	w = (struct writer){ tx, packet, sizeof(*hdr) + ETH_HLEN + ip_len };
-	if (sum_it && o->proto != 1)
+	if (sum_it && o->proto != IPPROTO_ICMP)
 		pseudo = csum_pseudo(eth + ETH_HLEN, v4 ? 4 : 6, c->len, o->proto);
 	sum = put_transport(&w, o, c, pseudo);
 	field = eth + ETH_HLEN + ip_len + o->csum_offset;
-	if (sum_it && o->proto == 17 && tx->offload & 1) { /* the card does the rest */
+	if (sum_it && o->proto == IPPROTO_UDP && tx->offload & 1) { /* the card does the rest */
 		hdr = (void *)(eth - sizeof(*hdr));
 		hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 		hdr->csum_start = (u16)(ETH_HLEN + ip_len);
@@ -212,21 +210,21 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 	} else if (sum_it) {
 		u16 folded = csum_fold(sum);
 
-		store16(field, folded || o->proto != 17 ? folded : 0xffff);
+		store16(field, folded || o->proto != IPPROTO_UDP ? folded : 0xffff);
 	}
 	if (is_multicast(nexthop) || is_broadcast(h, nexthop)) {
-		u8 mac[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+		u8 mac[ETH_ALEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 		if (is_multicast(nexthop) && v4) { /* RFC 1112 section 6.4 */
 			memcpy(mac, "\x01\x00\x5e", 3);
-			memcpy(mac + 3, eth + ETH_HLEN + 17, 3);
+			memcpy(mac + 3, eth + ETH_HLEN + IPH_DADDR + 1, 3);
 			mac[3] &= 0x7f;
 		} else if (is_multicast(nexthop)) { /* RFC 2464 section 7 */
 			memcpy(mac, "\x33\x33", 2);
-			memcpy(mac + 2, eth + ETH_HLEN + 36, 4);
+			memcpy(mac + 2, eth + ETH_HLEN + IPV6H_DADDR + 12, 4);
 		}
-		memcpy(eth, mac, 6);
-		memcpy(eth + 6, h->dev.dev_addr, 6);
+		memcpy(eth + ETHH_DEST, mac, ETH_ALEN);
+		memcpy(eth + ETHH_SOURCE, h->dev.dev_addr, ETH_ALEN);
 		return dev_queue_xmit(h, sd, packet);
 	}
 	return neigh_output(h, sd, nexthop, packet);
@@ -245,28 +243,28 @@ u32 ip_mtu(const struct host *h)
 /* The checksum over all of it, into head: fragments carry it in the first. */
 static void sum_whole(struct outgoing *o, u32 total)
 {
-	u8 addresses[40] = { 0 };
+	u8 ip[IPV6_HLEN] = { 0 }; /* of which only the addresses count */
 	bool v4 = inet_addr_is4(&o->dst);
 	u16 folded;
 	u32 sum = 0;
 
 	if (o->csum_offset == NO_CSUM)
 		return;
-	inet_addr_put(&o->src, addresses + (v4 ? 12 : 8));
-	inet_addr_put(&o->dst, addresses + (v4 ? 16 : 24));
-	if (o->proto != 1)
-		sum = csum_pseudo(addresses, v4 ? 4 : 6, total, o->proto);
+	inet_addr_put(&o->src, ip + (v4 ? IPH_SADDR : IPV6H_SADDR));
+	inet_addr_put(&o->dst, ip + (v4 ? IPH_DADDR : IPV6H_DADDR));
+	if (o->proto != IPPROTO_ICMP)
+		sum = csum_pseudo(ip, v4 ? 4 : 6, total, o->proto);
 	store16(o->head + o->csum_offset, 0);
 	sum = csum_partial(o->head, o->head_len, sum);
 	folded = csum_fold(csum_partial(o->data, o->len, sum));
-	store16(o->head + o->csum_offset, folded || o->proto != 17 ? folded : 0xffff);
+	store16(o->head + o->csum_offset, folded || o->proto != IPPROTO_UDP ? folded : 0xffff);
 }
 
 static int fragments_out(struct host *h, struct softnet_data *sd, struct outgoing *o, u32 room,
 			 const struct inet_addr *nexthop)
 {
 	bool v4 = inet_addr_is4(&o->dst);
-	u32 total = o->head_len + o->len, each = (room - (v4 ? 0 : FRAG6_LEN)) & ~7u;
+	u32 total = o->head_len + o->len, each = (room - (v4 ? 0 : FRAG_HLEN)) & ~7u;
 	struct cut c = { .fragment = true, .id4 = h->tx.ip_id++, .id6 = ++h->tx.frag_id };
 	int rc = 0;
 
@@ -294,7 +292,7 @@ static int segments_out(struct host *h, struct softnet_data *sd, const struct ou
 
 		one.data = o->data + off;
 		one.len = min_u32(o->gso_size, o->len - off);
-		store16(one.head + 4, htobe16_((u16)(8 + one.len)));
+		store16(one.head + UDPH_LEN, htons((u16)(UDP_HLEN + one.len)));
 		c.len = one.head_len + one.len;
 		rc = frame_out(h, sd, &one, &c, nexthop);
 	}
@@ -304,7 +302,7 @@ static int segments_out(struct host *h, struct softnet_data *sd, const struct ou
 int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o)
 {
 	bool v4 = inet_addr_is4(&o->dst);
-	u32 ip_len = v4 ? IP4_LEN : IP6_LEN, mtu = ip_mtu(h), total = o->head_len + o->len;
+	u32 ip_len = v4 ? IP_HLEN : IPV6_HLEN, mtu = ip_mtu(h), total = o->head_len + o->len;
 	const struct inet_net *from;
 	struct inet_addr nexthop;
 
@@ -318,7 +316,7 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 	if (is_zero(&o->src))
 		o->src = from->addr;
 	COUNT(h->out_mib[v4 ? Ip_OutRequests : Ip6_OutRequests], 1);
-	if (total + ip_len > (v4 ? 65535 : 65535 + IP6_LEN))
+	if (total + ip_len > (v4 ? IP_LEN_MAX : IP_LEN_MAX + IPV6_HLEN))
 		return -EMSGSIZE;
 	if (o->gso_size && o->len > o->gso_size) {
 		struct cut c = { .len = total, .gso_size = o->gso_size };

@@ -166,8 +166,8 @@ static int xmit_to(struct host *h, struct softnet_data *sd, const u8 *mac, u32 p
 {
 	u8 *eth = tx_header(&h->tx, packet);
 
-	memcpy(eth, mac, 6);
-	memcpy(eth + 6, h->dev.dev_addr, 6);
+	memcpy(eth + ETHH_DEST, mac, ETH_ALEN);
+	memcpy(eth + ETHH_SOURCE, h->dev.dev_addr, ETH_ALEN);
 	return dev_queue_xmit(h, sd, packet);
 }
 
@@ -198,7 +198,7 @@ static void solicit(struct host *h, struct softnet_data *sd, struct neighbour *n
 	n->probes++;
 	plan(h, sd, n, now + RETRANS_NS);
 	if (inet_addr_is4(&n->addr))
-		arp_send(h, sd, 1, NULL, &n->addr, mac);
+		arp_send(h, sd, ARPOP_REQUEST, NULL, &n->addr, mac);
 	else
 		ndisc_send_ns(h, sd, &n->addr, mac);
 }
@@ -257,14 +257,14 @@ void neigh_update(struct host *h, struct softnet_data *sd, const struct inet_add
 		return;
 	refresh(n, now);
 	known = n->state & VALID;
-	if (known && memcmp(n->mac, mac, 6) != 0) {
+	if (known && memcmp(n->mac, mac, ETH_ALEN) != 0) {
 		if (!override || now < n->updated + LOCK_NS) /* the first of several answers counts */
 			return;
 		known = false;
 	}
 	if (known && state == NUD_STALE)
 		return; /* nothing new */
-	memcpy(n->mac, mac, 6);
+	memcpy(n->mac, mac, ETH_ALEN);
 	n->updated = now;
 	if (state == NUD_REACHABLE)
 		n->confirmed = now;

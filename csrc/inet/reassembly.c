@@ -9,14 +9,11 @@
  */
 #include "prelude.h"
 
-#define HDR 8u /* bytes of a fragment header */
-#define FRAGMENT 44
-
 /* Parameter problem: what is wrong, and where in the packet. */
 static noinline struct sk_buff *drop(struct softnet_data *sd, struct sk_buff *skb, enum fate fate, u8 code, u32 at)
 {
 	COUNT(sd->mib[Ip6_InHdrErrors], 1);
-	icmp_send(sd, skb, 4, code, at);
+	icmpv6_param_prob(sd, skb, code, at);
 	kfree_skb_reason(sd, skb, fate);
 	return NULL;
 }
@@ -24,49 +21,58 @@ static noinline struct sk_buff *drop(struct softnet_data *sd, struct sk_buff *sk
 /* Bytes of the transport's header that the first fragment has to have. */
 static u32 transport_len(u8 proto)
 {
-	return proto == 6 ? 20 : proto == 17 || proto == 58 ? 8 : 1;
+	if (proto == IPPROTO_TCP)
+		return TCP_HLEN;
+	return proto == IPPROTO_UDP || proto == IPPROTO_ICMPV6 ? UDP_HLEN : 1;
+}
+
+static bool is_extension(u8 next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_AH || next == IPPROTO_DSTOPTS;
 }
 
 /* ipv6frag_thdr_truncated() - from the fragment header at off on. A chain of headers that itself ends too early passes:
  * it is found when the datagram is whole, as in Linux. */
 static bool first_too_short(const struct sk_buff *skb, u32 off)
 {
-	for (u8 next = FRAGMENT;;) {
+	for (u8 next = IPPROTO_FRAGMENT;;) {
+		bool is_frag = next == IPPROTO_FRAGMENT;
 		u8 copy[8];
 		const u8 *h;
 
-		if (next != 0 && next != 43 && next != FRAGMENT && next != 51 && next != 60)
-			return next != 59 && off + transport_len(next) > skb->len;
-		h = skb_header_pointer(skb, off, next == FRAGMENT ? 4 : 2, copy);
-		if (!h || (next == FRAGMENT && be16(h + 2) & 0xfff8))
+		if (!is_frag && !is_extension(next))
+			return next != IPPROTO_NONE && off + transport_len(next) > skb->len;
+		h = skb_header_pointer(skb, off, is_frag ? FRAGH_ID : 2, copy);
+		if (!h || (is_frag && be16(h + FRAGH_FRAG_OFF) & IP6_OFFSET))
 			return false;
-		off += next == FRAGMENT ? HDR : next == 51 ? (h[1] + 2u) * 4 : (h[1] + 1u) * 8;
-		next = h[0];
+		off += is_frag ? FRAG_HLEN : next == IPPROTO_AH ? ipv6_authlen(h) : ipv6_optlen(h);
+		next = h[EXTH_NEXTHDR];
 	}
 }
 
 static struct sk_buff *ip6_frag_reasm(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q,
 				      u8 *next)
 {
-	u32 hdr = q->hdr, nhoff = q->nhoff, payload = hdr - HDR - 40 + q->len;
+	u32 hdr = q->hdr, nhoff = q->nhoff, payload = hdr - FRAG_HLEN - IPV6_HLEN + q->len;
 	int ecn = inet_frag_ecn(q->ecn);
 	u8 *ip, *end, proto = q->proto;
 	struct sk_buff *skb;
 
-	if (unlikely(ecn < 0 || payload > 65535)) {
+	if (unlikely(ecn < 0 || payload > IP_LEN_MAX)) {
 		inet_frag_fail(sd, f, q, ecn < 0 ? FRAG_ECN : PKT_TOO_BIG);
 		return NULL;
 	}
 	skb = inet_frag_join(sd, f, q);
 	ip = skb_network_header(skb);
-	store16(ip + 4, htobe16_((u16)payload));
-	ip[1] |= (u8)(ecn << 4);
+	store16(ip + IPV6H_PAYLOAD_LEN, htons((u16)payload));
+	ip[1] |= (u8)(ecn << 4); /* traffic class, lower half */
 	end = ip + hdr;
 	if (likely(skb->data == end)) { /* all in one buffer */
 		ip[nhoff] = proto;
-		memmove(skb_mac_header(skb) + HDR, skb_mac_header(skb), (u32)(end - skb_mac_header(skb)) - HDR);
-		skb->mac_header += HDR;
-		skb->network_header += HDR;
+		memmove(skb_mac_header(skb) + FRAG_HLEN, skb_mac_header(skb),
+			(u32)(end - skb_mac_header(skb)) - FRAG_HLEN);
+		skb->mac_header += FRAG_HLEN;
+		skb->network_header += FRAG_HLEN;
 	}
 	*next = proto;
 	return skb;
@@ -77,20 +83,20 @@ static struct sk_buff *ip6_frag_queue(struct softnet_data *sd, struct inet_frags
 				      u32 off, u32 nhoff, u8 *next, u32 *problem)
 {
 	const u8 *ip = skb->data;
-	u32 at = be16(fh + 2) & 0xfff8u;
+	u32 frag_off = be16(fh + FRAGH_FRAG_OFF), at = frag_off & IP6_OFFSET;
 	const struct inet_frag frag = {
 		.offset = at,
-		.end = at + skb->len - off - HDR,
-		.hdr = off + HDR,
+		.end = at + skb->len - off - FRAG_HLEN,
+		.hdr = off + FRAG_HLEN,
 		.nhoff = (u16)nhoff,
-		.proto = fh[0],
-		.more = fh[3] & 1,
-		.ecn = (u8)(1 << (ip[1] >> 4 & 3)),
+		.proto = fh[FRAGH_NEXTHDR],
+		.more = frag_off & IP6_MF,
+		.ecn = (u8)(1 << (ip[1] >> 4 & INET_ECN_MASK)), /* traffic class, lower half */
 	};
 	const struct inet_frag_key key = {
-		.src = inet_addr6(ip + 8),
-		.dst = inet_addr6(ip + 24),
-		.id = be32(fh + 4),
+		.src = inet_addr6(ip + IPV6H_SADDR),
+		.dst = inet_addr6(ip + IPV6H_DADDR),
+		.id = be32(fh + FRAGH_ID),
 	};
 	struct inet_frag_queue *q = inet_frag_find(sd, f, &key);
 
@@ -99,7 +105,7 @@ static struct sk_buff *ip6_frag_queue(struct softnet_data *sd, struct inet_frags
 		kfree_skb_reason(sd, skb, FRAG_HIGH_THRESH);
 		return NULL;
 	}
-	*problem = frag.end > 65535 ? off + 2 : frag.more && frag.end & 7 ? 4 : 0;
+	*problem = frag.end > IP_LEN_MAX ? off + FRAGH_FRAG_OFF : frag.more && frag.end & 7 ? IPV6H_PAYLOAD_LEN : 0;
 	if (unlikely(*problem))
 		return skb; /* the others may still become whole, as in Linux 6.18 */
 	return inet_frag_add(sd, f, q, skb, &frag) ? ip6_frag_reasm(sd, f, q, next) : NULL;
@@ -111,24 +117,25 @@ struct sk_buff *ipv6_frag_rcv(struct softnet_data *sd, struct sk_buff *skb, u32 
 {
 	struct inet_frags *f = &sd->host->ip6_frags;
 	u32 problem = 0;
-	u8 copy[HDR];
-	const u8 *fh = skb_header_pointer(skb, off, HDR, copy);
+	u8 copy[FRAG_HLEN];
+	const u8 *fh = skb_header_pointer(skb, off, FRAG_HLEN, copy);
 
 	inet_frag_count(sd, f, FRAG_REQDS);
-	if (unlikely(!fh || !be16(skb->data + 4))) /* none in a jumbogram */
-		return drop(sd, skb, IPV6_BAD_EXTHDR, 0, off);
-	if (!(be16(fh + 2) & 0xfff9)) {
-		*next = fh[0];
+	if (unlikely(!fh || !be16(skb->data + IPV6H_PAYLOAD_LEN))) /* none in a jumbogram */
+		return drop(sd, skb, IPV6_BAD_EXTHDR, ICMPV6_HDR_FIELD, off);
+	if (!(be16(fh + FRAGH_FRAG_OFF) & (IP6_OFFSET | IP6_MF))) {
+		*next = fh[FRAGH_NEXTHDR];
 		inet_frag_count(sd, f, FRAG_OKS);
-		skb_advance(skb, off + HDR);
+		skb_advance(skb, off + FRAG_HLEN);
 		return skb;
 	}
 	if (unlikely(first_too_short(skb, off)))
-		return drop(sd, skb, IPV6_BAD_EXTHDR, 3, 0);
+		return drop(sd, skb, IPV6_BAD_EXTHDR, ICMPV6_HDR_INCOMP, 0);
 	lock_if(sd->live, &f->lock);
 	skb = ip6_frag_queue(sd, f, skb, fh, off, nhoff, next, &problem);
 	unlock_if(sd->live, &f->lock);
 	if (unlikely(problem))
-		return drop(sd, skb, problem == 4 ? FRAG_LENGTH : PKT_TOO_BIG, 0, problem);
+		return drop(sd, skb, problem == IPV6H_PAYLOAD_LEN ? FRAG_LENGTH : PKT_TOO_BIG, ICMPV6_HDR_FIELD,
+			    problem);
 	return skb;
 }

@@ -10,10 +10,6 @@
  */
 #include "prelude.h"
 
-#define FIN 0x01
-#define SYN 0x02
-#define RST 0x04
-#define ACK 0x10
 #define WINDOW_MAX (1u << 30) /* RFC 7323: no window is larger */
 
 static bool before(u32 a, u32 b)
@@ -191,10 +187,10 @@ static void tcp_data(struct softnet_data *sd, struct sock *sk, struct sk_buff *s
 
 static void tcp_segment(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb, u32 seq, u8 flags)
 {
-	u32 data = skb->len, end = seq + data + !!(flags & SYN);
+	u32 data = skb->len, end = seq + data + !!(flags & TCPHDR_SYN);
 
 	COUNT(sk->segments, skb->segs);
-	if (unlikely(flags & RST)) {
+	if (unlikely(flags & TCPHDR_RST)) {
 		if (sk->state == TCP_OPEN && seq - sk->rcv_nxt > WINDOW_MAX && sk->rcv_nxt - seq > WINDOW_MAX) {
 			kfree_skb_reason(sd, skb, TCP_OVERWINDOW);
 			return;
@@ -204,14 +200,14 @@ static void tcp_segment(struct softnet_data *sd, struct sock *sk, struct sk_buff
 		kfree_skb_reason(sd, skb, DELIVERED_TCP);
 		return;
 	}
-	if (flags & FIN && !sk->fin_seen && end - sk->rcv_nxt <= WINDOW_MAX) {
+	if (flags & TCPHDR_FIN && !sk->fin_seen && end - sk->rcv_nxt <= WINDOW_MAX) {
 		sk->fin_seen = 1;
 		sk->fin_seq = end;
 	}
 	if (!data) { /* an acknowledgement, a SYN, a FIN */
 		kfree_skb_reason(sd, skb, DELIVERED_TCP);
 	} else {
-		skb->seq = seq + !!(flags & SYN);
+		skb->seq = seq + !!(flags & TCPHDR_SYN);
 		skb->end_seq = skb->seq + data;
 		tcp_data(sd, sk, skb);
 	}
@@ -228,7 +224,7 @@ static struct sock *tcp_lookup(struct softnet_data *sd, const struct flow_key *t
 
 	*fate = NO_SOCKET;
 	/* a SYN with another sequence number: the ports are used again, the old stream is over */
-	if (sk && (flags & (SYN | RST)) == SYN && seq + 1 != sk->rcv_nxt &&
+	if (sk && (flags & (TCPHDR_SYN | TCPHDR_RST)) == TCPHDR_SYN && seq + 1 != sk->rcv_nxt &&
 	    (sk->state != TCP_OPEN || before(sk->rcv_nxt, seq) || sk->rcv_nxt - seq > WINDOW_MAX)) {
 		lock_if(sd->live, &sk->lock);
 		if (sk->state == TCP_OPEN)
@@ -237,7 +233,7 @@ static struct sock *tcp_lookup(struct softnet_data *sd, const struct flow_key *t
 		sock_close(h, sd, sk);
 		sk = NULL;
 	}
-	if (sk || flags & RST)
+	if (sk || flags & TCPHDR_RST)
 		return sk;
 	listener = sock_lookup_port(h, SOCK_TCP_LISTEN, &t->dst, t->dport);
 	if (!listener) {
@@ -247,15 +243,23 @@ static struct sock *tcp_lookup(struct softnet_data *sd, const struct flow_key *t
 	}
 	*fate = SOCKET_TABLE_FULL;
 	/* without a SYN: the capture begins in the middle */
-	return sock_new_flow(sd, listener, &t->dst, t->dport, &t->src, t->sport, flags & SYN ? seq + 1 : seq);
+	return sock_new_flow(sd, listener, &t->dst, t->dport, &t->src, t->sport, flags & TCPHDR_SYN ? seq + 1 : seq);
+}
+
+/* A segment that opens and ends a stream at once, or does nothing: no stack sends it. */
+static bool flags_good(u8 flags)
+{
+	const u8 open_and_end = TCPHDR_SYN | TCPHDR_FIN;
+
+	return (flags & open_and_end) != open_and_end && flags & (TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK | TCPHDR_FIN);
 }
 
 void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	const u8 *ip = skb_network_header(skb);
 	struct flow_key t;
-	u8 copy[20];
-	const u8 *th = skb_header_pointer(skb, 0, 20, copy);
+	u8 copy[TCP_HLEN];
+	const u8 *th = skb_header_pointer(skb, 0, TCP_HLEN, copy);
 	enum fate fate;
 	struct sock *sk;
 	u32 doff, seq;
@@ -263,25 +267,25 @@ void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 
 	cpu_charge(sd, COST_TCP);
 	COUNT(sd->mib[Tcp_InSegs], 1);
-	doff = th ? (th[12] >> 4) * 4u : 0;
-	if (unlikely(doff < 20 || doff > skb->len)) {
+	doff = th ? tcp_hdrlen(th) : 0;
+	if (unlikely(doff < TCP_HLEN || doff > skb->len)) {
 		COUNT(sd->mib[Tcp_InErrs], 1);
 		kfree_skb_reason(sd, skb, PKT_TOO_SMALL);
 		return;
 	}
-	if (unlikely(skb_csum_bad(sd, skb, 6, skb->len))) {
+	if (unlikely(skb_csum_bad(sd, skb, IPPROTO_TCP, skb->len))) {
 		COUNT(sd->mib[Tcp_InErrs], 1);
 		COUNT(sd->mib[Tcp_InCsumErrors], 1);
 		kfree_skb_reason(sd, skb, TCP_CSUM);
 		return;
 	}
-	flags = th[13];
-	seq = be32(th + 4);
-	if (unlikely((flags & (SYN | FIN)) == (SYN | FIN) || !(flags & (SYN | RST | ACK | FIN)))) {
+	flags = th[TCPH_FLAGS];
+	seq = be32(th + TCPH_SEQ);
+	if (unlikely(!flags_good(flags))) {
 		kfree_skb_reason(sd, skb, TCP_FLAGS);
 		return;
 	}
-	t = flow_key_of(ip, th, 6);
+	t = flow_key_of(ip, th, IPPROTO_TCP);
 	sk = tcp_lookup(sd, &t, seq, flags, &fate);
 	if (unlikely(!sk)) {
 		kfree_skb_reason(sd, skb, fate);
