@@ -55,7 +55,7 @@ struct host *host_new(u32 ncpus)
 	h->flow_limit_table_len = 4096;
 	h->rcvbuf = h->rmem_max = 212992;
 	h->sock_max = 65536;
-	h->reader_cpu = ~0u;
+	h->reader_cpu = READER_CPU_BY_PORT;
 	h->upcalls.wake_fd = -1;
 	h->icmp = (struct icmp_limits){ .ratelimit_ms = 1000, .msgs_per_sec = 1000, .msgs_burst = 50 };
 	h->neigh.timer_ask = NEVER;

@@ -175,13 +175,13 @@ int host_laws(struct host *h)
 	for (u32 w = 0; w < IN_FLIGHT_MAX; w++)
 		sum += where[w];
 	if (sum != host_offered(h))
-		broken |= 1;
+		broken |= LAW_LEDGER;
 	for (u32 i = 0; i < h->nic.nqueues_open; i++) {
 		struct driver_queue *dq = h->dq[i];
 
 		if (dq &&
 		    rx_pool_free_count(&dq->pool) + dq->vq.size - dq->vq.nfree + waiting(h, &dq->pool) != dq->pool.size)
-			broken |= 2;
+			broken |= LAW_POOLS;
 	}
 	return broken;
 }

@@ -64,7 +64,7 @@ void upcall_done(struct host *h, const u8 *verdicts, int n)
 
 	for (int i = 0; i < n; i++) {
 		struct upcall *u = &q->slot[(q->tail + (u32)i) % UPCALLS_MAX];
-		enum fate fate = verdicts[i] ? DELIVERED_PYTHON : PYTHON_DROP;
+		enum fate fate = verdicts[i] != VERDICT_DROP ? DELIVERED_PYTHON : PYTHON_DROP;
 
 		COUNT(h->outside_fates[fate], u->skb->segs);
 		if (h->live)

@@ -125,7 +125,7 @@ static struct sock *bind_locked(struct host *h, u8 type, const struct inet_addr 
 	if (laddr)
 		sk->laddr = *laddr;
 	sk->rcvbuf = h->rcvbuf;
-	sk->reader_cpu = (u16)(h->reader_cpu == ~0u ? lport % h->ncpus : h->reader_cpu);
+	sk->reader_cpu = (u16)(h->reader_cpu == READER_CPU_BY_PORT ? lport % h->ncpus : h->reader_cpu);
 	sk->port_next = *head;
 	smp_store_release(head, sk->index); /* Pairs with sock_lookup_port(). */
 	return sk;
@@ -256,7 +256,7 @@ struct sock *sock_accept(struct host *h, struct sock *listener)
 	if (sk) {
 		listener->accept_next = sk->accept_next;
 		sk->accept_next = NULL;
-		sk->accepted = 1;
+		sk->accepted = SOCK_ACCEPTED;
 	}
 	spin_unlock(&h->socks.lock);
 	return sk;
@@ -292,7 +292,7 @@ static void drop_queues(struct host *h, struct softnet_data *sd, struct sock *sk
 
 static bool is_held(const struct sock *sk)
 {
-	return sk->on_ready || (!sk->sink && sk->type == SOCK_TCP && sk->accepted != 2);
+	return sk->on_ready || (!sk->sink && sk->type == SOCK_TCP && sk->accepted != SOCK_GIVEN_UP);
 }
 
 /* Streams that nobody will accept any more. */
@@ -301,7 +301,7 @@ static void forget_streams(struct host *h, struct softnet_data *sd, struct sock 
 	struct sock *sk;
 
 	while ((sk = sock_accept(h, listener))) {
-		sk->accepted = 2;
+		sk->accepted = SOCK_GIVEN_UP;
 		sock_close(h, sd, sk);
 	}
 }
@@ -331,7 +331,7 @@ void sock_close(struct host *h, struct softnet_data *sd, struct sock *sk)
 	if (!is_held(sk))
 		drop_queues(h, sd, sk);
 	if (!sk->sink)
-		sk->wake_fd = sk->accepted == 1 ? sk->wake_fd : -1;
+		sk->wake_fd = sk->accepted == SOCK_ACCEPTED ? sk->wake_fd : -1;
 	spin_unlock(&sk->lock);
 	if (!h->live && !is_held(sk))
 		sock_release(t, sk);
