@@ -1,13 +1,13 @@
 /* arp.c - address resolution for IPv4. RFC 826, RFC 5227; Linux: net/ipv4/arp.c
  *
- *   netif_receive_skb.c -> arp_rcv(): who asks for us is answered and remembered; an answer goes to neigh.c
- *   neigh.c -> arp_send(): who has it?
+ *   netif_receive_skb.c -> arp_rcv(): a request for us is answered, its sender remembered; a reply goes to neigh.c
+ *   neigh.c -> arp_send(): a request
  *
- * A host without addresses of its own (a replay of everybody's traffic) only takes what comes.
+ * A host without addresses of its own (a replay) counts the packets, and neither learns nor answers.
  */
 #include "prelude.h"
 
-/* arp_send() - to_mac NULL: to all; sip NULL: the best of ours. Under the lock of driver_tx */
+/* arp_send() - send a request or a reply. to_mac NULL: broadcast; sip NULL: the address of the network that tip is in */
 void arp_send(struct host *h, struct softnet_data *sd, u16 op, const struct inet_addr *sip, const struct inet_addr *tip,
 	      const u8 *to_mac)
 {
@@ -43,8 +43,8 @@ void arp_send(struct host *h, struct softnet_data *sd, u16 op, const struct inet
 	dev_queue_xmit(h, sd, packet);
 }
 
-/* RFC 826's algorithm, as arp_process() has it: only who talks to us makes a new entry; others' answers, also those nobody
- * asked for, only update one that is there. */
+/* Run RFC 826's algorithm, as arp_process() does: only a request for us makes a new entry. Other packets, also unsolicited
+ * replies, update an existing one. */
 static void process(struct softnet_data *sd, const struct sk_buff *skb, const u8 *arp, u16 op)
 {
 	struct host *h = sd->host;
@@ -55,7 +55,7 @@ static void process(struct softnet_data *sd, const struct sk_buff *skb, const u8
 		return;
 	lock_if(sd->live, &h->tx.lock);
 	if (op == ARPOP_REQUEST && ours) {
-		if ((u32)sip.lo) /* 0.0.0.0 asks whether the address is free */
+		if ((u32)sip.lo) /* 0.0.0.0: a probe for a free address */
 			neigh_update(h, sd, &sip, arp + ARPH_SHA, NUD_STALE, 1, 1);
 		arp_send(h, sd, ARPOP_REPLY, &tip, &sip, arp + ARPH_SHA);
 	} else if ((u32)sip.lo) {

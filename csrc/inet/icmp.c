@@ -1,15 +1,15 @@
 /* icmp.c - ICMP, ICMPv6 and IGMP. RFC 792, 1122, 4443, 3376; Linux: net/ipv4/icmp.c, net/ipv6/icmp.c, net/ipv4/igmp.c
  *
- *   ip_deliver() -> icmp_rcv(), icmpv6_rcv(): checksum and length decide, then the message is taken; an echo request is
- *                   answered, neighbour discovery goes to ndisc.c
- *   udp.c, ip.c, ... -> icmp_send(): an error to whom sent it, as far as RFC 1122 and the limits allow
+ *   ip_deliver() -> icmp_rcv(), icmpv6_rcv(): check length and checksum; answer an echo request; pass neighbour
+ *                   discovery to ndisc.c, and errors about our datagrams to udp.c
+ *   udp.c, ip.c, ... -> icmp_port_unreachable() ...: an error to the sender, if RFC 1122 and the limits allow one
  *
- * Limits as in Linux: errors to one destination by a bucket of tokens (icmp_ratelimit: one a second, six at once; IPv6
- * ten a second), those to the whole world by another (icmp_msgs_per_sec, icmp_msgs_burst). Echo replies have none.
+ * Linux's limits: a bucket of tokens for each destination (icmp_ratelimit: one error a second, six at once; IPv6 ten a
+ * second), and one for all destinations (icmp_msgs_per_sec, icmp_msgs_burst). Echo replies are not limited.
  */
 #include "prelude.h"
 
-#define QUOTE4 576u /* RFC 1812: as much as fits in so many bytes in all */
+#define QUOTE4 576u /* RFC 1812: longest error packet, bytes */
 #define QUOTE6 1280u /* RFC 4443 */
 #define TOKENS_MAX 6u
 
@@ -21,7 +21,7 @@ static bool sum_is_bad(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo)
 	return csum_fold(skb_checksum(skb, 0, skb->len, pseudo)) != 0;
 }
 
-/* Return: the fate; good: the one of a message that is right. */
+/* Check length and checksum. Return: the fate; good: that of an intact message */
 static enum fate judge(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo, enum fate good)
 {
 	if (skb->len < ICMP_HLEN)
@@ -29,7 +29,7 @@ static enum fate judge(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo,
 	return sum_is_bad(sd, skb, pseudo) ? ICMP_CSUM : good;
 }
 
-/* Return: is it right? Else it is gone, and counted. */
+/* Drop and count a message that judge() found broken. Return: whether it was intact */
 static bool accept_message(struct softnet_data *sd, struct sk_buff *skb, enum fate fate, enum mib errors,
 			   enum mib csum_errors)
 {
@@ -42,7 +42,7 @@ static bool accept_message(struct softnet_data *sd, struct sk_buff *skb, enum fa
 	return false;
 }
 
-/* The data goes back as it came. What lies in several buffers is put together first: large pings only. */
+/* Answer an echo request with its own data. Only a large ping lies in several buffers: copy it into one first. */
 static void echo(struct softnet_data *sd, struct sk_buff *skb, bool v6)
 {
 	const u8 *ip = skb_network_header(skb);
@@ -75,7 +75,7 @@ static void echo(struct softnet_data *sd, struct sk_buff *skb, bool v6)
 	ip_output(sd->host, sd, &o);
 }
 
-/* Something of ours cannot be delivered. Which codes a socket hears of: Linux's icmp_err_convert[] and icmpv6's, the fatal ones. */
+/* Pass the error about a datagram of ours to its socket, for the codes that Linux calls fatal (icmp_err_convert[]). */
 static void unreachable(struct softnet_data *sd, struct sk_buff *skb, bool v6)
 {
 	u8 m[ICMP_HLEN + 60 + 4];
@@ -140,7 +140,7 @@ void icmpv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	kfree_skb_reason(sd, skb, DELIVERED_ICMPV6);
 }
 
-/* snmp has no counters for IGMP */
+/* snmp has no counters for IGMP. */
 void igmp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	enum fate fate = judge(sd, skb, 0, DELIVERED_IGMP);
@@ -155,8 +155,7 @@ static bool global_allow(struct icmp_limits *l, u64 now)
 	u64 passed = now - l->stamp_ns,
 	    more = passed >= 1000000000 ? l->msgs_per_sec : passed * l->msgs_per_sec / 1000000000;
 
-	if (!l->stamp_ns ||
-	    more) { /* parts of a message are not lost: the stamp moves only when there is a whole one */
+	if (!l->stamp_ns || more) { /* the stamp moves by whole messages only, so fractions are not lost */
 		l->credit = l->stamp_ns ? min_u64(l->credit + more, l->msgs_burst) : l->msgs_burst;
 		l->stamp_ns = now ? now : 1;
 	}
@@ -166,7 +165,7 @@ static bool global_allow(struct icmp_limits *l, u64 now)
 	return true;
 }
 
-/* inet_peer_xrlim_allow(): tokens are ns; an error takes one interval of them. */
+/* Take tokens for one error, as inet_peer_xrlim_allow() does. Tokens are ns; an error costs one interval. */
 static bool peer_allow(struct icmp_limits *l, const struct inet_addr *to, u64 interval, u64 now)
 {
 	struct icmp_peer *p = &l->peer[(to->hi ^ to->lo ^ to->lo >> 8) * 0x9e3779b97f4a7c15u >> 56];
@@ -201,7 +200,7 @@ static bool allowed(struct softnet_data *sd, const struct inet_addr *to, bool v6
 	return host && global;
 }
 
-/* Must nobody hear of it? RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e) */
+/* Return: whether RFC 1122 section 3.2.2 or RFC 4443 section 2.4 (e) forbids an error about this packet */
 static bool is_silent(const struct sk_buff *skb, const u8 *ip, bool v6)
 {
 	struct inet_addr src = v6 ? inet_addr6(ip + IPV6H_SADDR) : inet_addr4(ip + IPH_SADDR);
@@ -214,7 +213,7 @@ static bool is_silent(const struct sk_buff *skb, const u8 *ip, bool v6)
 	       be16(ip + IPH_FRAG_OFF) & IP_OFFSET; /* not the first fragment */
 }
 
-/* An error about an error? Of IPv6 only what follows the header at once is looked at. */
+/* Return: whether the packet itself is an ICMP error. IPv6 extension headers are not walked. */
 static bool is_error(const u8 *quote, u32 len, bool v6)
 {
 	u32 at = v6 ? IPV6_HLEN : ip_hdrlen(quote);

@@ -48,7 +48,7 @@ void inet_frags_flush(struct host *h);
 int tcp_waits_for_fin(const struct sock *sk);
 
 /**
- * tcp_skip_hole() - give up on the data missing before the out-of-order queue or the FIN; deliver what waited behind it
+ * tcp_skip_hole() - give up on the data missing before the out-of-order queue or the FIN; deliver the data after it
  * Counts the hole as a gap. Context: the host is at rest, or under @sk's lock
  */
 void tcp_skip_hole(struct softnet_data *sd, struct sock *sk);

@@ -2,9 +2,9 @@
  *
  *   netif_receive_skb_core() -> ip_rcv(): header, length, checksum, options, address -> ip_deliver(): protocol table
  *
- *                                fragments: ip_fragment.c, then on as one packet
+ *                                fragments: ip_fragment.c, which returns the whole datagram
  *
- * The order of the checks is Linux's, because it decides which counter a bad packet ends in.
+ * The checks come in Linux's order, because the first that fails decides which counter a bad packet adds to.
  */
 #include "prelude.h"
 
@@ -14,7 +14,7 @@ static noinline void ip_drop(struct softnet_data *sd, struct sk_buff *skb, enum 
 	kfree_skb_reason(sd, skb, fate);
 }
 
-/* RFC 791 section 3.1: every option but two has a length that counts itself and ends inside the header. */
+/* Check that each option but NOP and END has a length that counts itself and ends inside the header (RFC 791 section 3.1). */
 static bool options_good(const u8 *opt, u32 len)
 {
 	u32 i = 0;
@@ -41,7 +41,7 @@ static noinline bool is_local4(const struct host *h, const u8 *dst)
 		const struct inet_net *net = &h->ip[i];
 		u32 ours = (u32)net->addr.lo, mask;
 
-		if (net->addr.hi || net->addr.lo >> 32 != 0xffff) /* an IPv6 one */
+		if (net->addr.hi || net->addr.lo >> 32 != 0xffff) /* IPv6 */
 			continue;
 		mask = net->prefix ? ~0u << (32 - net->prefix) : 0;
 		if (d == ours || (net->prefix < 31 && d == (ours | ~mask))) /* ours, or our network's broadcast */
@@ -50,7 +50,7 @@ static noinline bool is_local4(const struct host *h, const u8 *dst)
 	return false;
 }
 
-/* Source addresses that cannot be (RFC 1122 section 3.2.1.3): "martians". 0.0.0.0 asks for an address by DHCP. */
+/* Return: whether RFC 1122 section 3.2.1.3 forbids this source address. DHCP clients send from 0.0.0.0. */
 static bool is_martian4(const struct host *h, const u8 *src)
 {
 	u32 s = be32(src);
@@ -128,7 +128,7 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		return;
 	}
 	total = be16(ip + IPH_TOT_LEN);
-	if (unlikely(!total && skb->segs > 1)) /* BIG TCP: longer than the field can say */
+	if (unlikely(!total && skb->segs > 1)) /* BIG TCP: too long for the field */
 		total = skb->len;
 	if (unlikely(total > skb->len)) {
 		ip_drop(sd, skb, IpExt_InTruncatedPkts, PKT_TOO_SMALL);
@@ -137,7 +137,7 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	if (unlikely(total < ihl) || (unlikely(ihl > IP_HLEN) && !options_good(ip + IP_HLEN, ihl - IP_HLEN)))
 		goto bad_header;
 	if (unlikely(is_martian4(sd->host, ip + IPH_SADDR))) {
-		kfree_skb_reason(sd, skb, IP_INVALID_SOURCE); /* no counter of snmp's: Linux has in_martian_src */
+		kfree_skb_reason(sd, skb, IP_INVALID_SOURCE); /* snmp does not count it; Linux has in_martian_src */
 		return;
 	}
 	if (!sd->host->ip_any && unlikely(!is_local4(sd->host, ip + IPH_DADDR))) {

@@ -1,14 +1,14 @@
 /* ip_fragment.c - reassembly of IPv4. RFC 791, 815, 3168; Linux: net/ipv4/ip_fragment.c
  *
- *   ip_rcv() -> ip_defrag(): queue by (id, addresses, protocol) -> inet_fragment.c -> whole: ip_deliver(), as any packet
+ *   ip_rcv() -> ip_defrag(): queue by (id, addresses, protocol) -> inet_fragment.c -> whole: ip_deliver()
  *
- * A fragment that is not the last is cut to a multiple of 8 bytes. The whole has the first fragment's header, with its
- * length and checksum made right. A sender whose other datagrams brought more than ipfrag_max_dist fragments since the
- * last one of this: its ids have come round, and what waits is given up.
+ * A fragment that is not the last is trimmed to a multiple of 8 bytes. The datagram gets the first fragment's header with
+ * a new length and checksum. If more than ipfrag_max_dist fragments of the same sender's other datagrams arrived between
+ * two fragments of this one, its IP ids may have wrapped: the fragments that wait are dropped.
  */
 #include "prelude.h"
 
-/* ---- senders, for as long as something of theirs waits: how many fragments came from each ---- */
+/* ---- senders of datagrams that wait: how many fragments came from each ---- */
 
 static struct inet_frag_peer **peer_bucket(const struct host *h, const struct inet_frags *f, u32 addr)
 {
@@ -26,7 +26,7 @@ static struct inet_frag_peer *inet_getpeer(const struct host *h, struct inet_fra
 		if (peer)
 			f->peers_free = peer->next;
 		else
-			peer = &f->peers[f->peers_used++]; /* there are as many as queues */
+			peer = &f->peers[f->peers_used++]; /* as many peers as queues exist */
 		*peer = (struct inet_frag_peer){ .addr = addr, .next = *head };
 		*head = peer;
 	}
@@ -113,7 +113,7 @@ static struct sk_buff *ip_frag_queue(struct softnet_data *sd, struct inet_frags 
 	return inet_frag_add(sd, f, q, skb, &frag) ? ip_frag_reasm(sd, f, q) : NULL;
 }
 
-/* ip_defrag() - a fragment, data at its IP header. Return: the datagram, data behind its header; NULL: skb waits, or is gone */
+/* ip_defrag() - take a fragment, data at its IP header. Return: the datagram, data after the header; NULL: not whole yet */
 struct sk_buff *ip_defrag(struct softnet_data *sd, struct sk_buff *skb)
 {
 	struct inet_frags *f = &sd->host->ip_frags;

@@ -1,16 +1,16 @@
 /* ip_output.c - what IP sends. RFC 791, RFC 8200; Linux: net/ipv4/ip_output.c, route.c, net/ipv6/ip6_output.c
  *
- *   udp.c icmp.c ndisc.c -> ip_output(): which way, our address, header, checksum, fragments or segments -> neigh.c
+ *   udp.c icmp.c ndisc.c -> ip_output(): route, source address, header, checksum, fragments or segments -> neigh.c
  *
- * The routes are the ones a host with one card has: its own networks, and a gateway for the rest. The payload is copied
- * once, from where it lies into the driver's buffers, and summed on the way unless the card does that. What is longer than
- * the MTU goes in fragments; with gso_size in segments, cut by the wire if it takes GSO, else here.
+ * A host with one card has these routes: its own networks, and a gateway for the rest. The payload is copied once, into
+ * the driver's buffers, and summed on the way unless the card sums. A packet longer than the MTU is sent in fragments.
+ * With gso_size it is sent in segments: the wire segments it if it takes GSO, else this file does.
  */
 #include "prelude.h"
 
 #define NO_CSUM 0xffff
 
-/* ---- which way? ---- */
+/* ---- routing ---- */
 
 static bool is_zero(const struct inet_addr *a)
 {
@@ -45,7 +45,7 @@ static bool is_link_local6(const struct inet_addr *a)
 	return !inet_addr_is4(a) && a->hi >> 54 == 0xfe80 >> 6;
 }
 
-/* The broadcast address of a network of ours, or of all. */
+/* Return: whether this is the broadcast address, of one of our networks or of all */
 static bool is_broadcast(const struct host *h, const struct inet_addr *a)
 {
 	if (!inet_addr_is4(a))
@@ -62,8 +62,7 @@ static bool is_broadcast(const struct host *h, const struct inet_addr *a)
 	return false;
 }
 
-/* ip_route() - longest match among our networks; else any network of the family, and the gateway. Return: which of ours it leaves
- * from, NULL: no way there */
+/* ip_route() - longest prefix among our networks, else the gateway from the first network of the family */
 const struct inet_net *ip_route(const struct host *h, const struct inet_addr *dst, struct inet_addr *nexthop)
 {
 	const struct inet_net *best = NULL, *first = NULL;
@@ -91,14 +90,14 @@ const struct inet_net *ip_route(const struct host *h, const struct inet_addr *ds
 
 /* ---- one frame ---- */
 
-struct cut { /* of the whole transport part: head and data */
+struct cut { /* the part of head and data that a frame carries */
 	u32 off, len;
 	bool more, fragment;
 	u16 id4;
 	u32 id6, gso_size;
 };
 
-/* Copies into the packet's buffers, one behind the other. Pieces but the last have an even length: sums add up. */
+/* Where put() copies to in the packet's chain of buffers. Each piece but the last has an even length, so sums add up. */
 struct writer {
 	struct driver_tx *tx;
 	u32 buf, at;
@@ -160,7 +159,7 @@ static u32 put_ip6(u8 *ip, const struct outgoing *o, const struct cut *c)
 	return IPV6_HLEN + extra;
 }
 
-/* What of head and data lies in the cut. Return: the sum over it */
+/* Copy the part of head and data that lies in the cut. Return: the sum over it */
 static u32 put_transport(struct writer *w, const struct outgoing *o, const struct cut *c, u32 sum)
 {
 	u32 from_head = c->off < o->head_len ? min_u32(o->head_len - c->off, c->len) : 0;
@@ -196,7 +195,7 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 		pseudo = csum_pseudo(eth + ETH_HLEN, v4 ? 4 : 6, c->len, o->proto);
 	sum = put_transport(&w, o, c, pseudo);
 	field = eth + ETH_HLEN + ip_len + o->csum_offset;
-	if (sum_it && o->proto == IPPROTO_UDP && tx->offload & 1) { /* the card does the rest */
+	if (sum_it && o->proto == IPPROTO_UDP && tx->offload & 1) { /* the card completes the sum */
 		hdr = (void *)(eth - sizeof(*hdr));
 		hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 		hdr->csum_start = (u16)(ETH_HLEN + ip_len);
@@ -230,9 +229,9 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 	return neigh_output(h, sd, nexthop, packet);
 }
 
-/* ---- how many frames? ---- */
+/* ---- one packet, in one or more frames ---- */
 
-/* RFC 791: every link takes 68 bytes. */
+/* RFC 791: every link carries 68 bytes. */
 u32 ip_mtu(const struct host *h)
 {
 	u32 mtu = *h->dev.mtu;
@@ -240,10 +239,10 @@ u32 ip_mtu(const struct host *h)
 	return !mtu ? 1500 : mtu < 68 ? 68 : mtu;
 }
 
-/* The checksum over all of it, into head: fragments carry it in the first. */
+/* Store the checksum over the whole packet in head, for the first fragment to carry. */
 static void sum_whole(struct outgoing *o, u32 total)
 {
-	u8 ip[IPV6_HLEN] = { 0 }; /* of which only the addresses count */
+	u8 ip[IPV6_HLEN] = { 0 }; /* only the addresses matter */
 	bool v4 = inet_addr_is4(&o->dst);
 	u16 folded;
 	u32 sum = 0;
@@ -280,7 +279,7 @@ static int fragments_out(struct host *h, struct softnet_data *sd, struct outgoin
 	return rc;
 }
 
-/* UDP_SEGMENT on a wire without: datagram by datagram. head is UDP's. */
+/* Send datagram by datagram, because the wire takes no GSO. head is a UDP header. */
 static int segments_out(struct host *h, struct softnet_data *sd, const struct outgoing *o,
 			const struct inet_addr *nexthop)
 {

@@ -1,8 +1,10 @@
 /* ipv6.c - IPv6 input. RFC 8200; Linux: net/ipv6/ip6_input.c, exthdrs.c
  *
- * Header, length, address, then the chain of extension headers up to the protocol. Options we do not know are skipped
- * or kill the packet, as their type says. At a fragment header the packet goes to reassembly.c; what comes back whole is
- * walked on from there.
+ *   netif_receive_skb_core() -> ipv6_rcv(): header, length, address, extension headers -> ip_deliver()
+ *
+ *                               at a fragment header: reassembly.c; the walk goes on in the whole datagram
+ *
+ * The type of an unknown option says whether to skip it or to drop the packet.
  */
 #include "prelude.h"
 
@@ -31,7 +33,7 @@ static bool is_loopback6(const u8 *addr)
 	return a.hi == 0 && a.lo == 1;
 }
 
-/* Jumbo payload (RFC 2675): only in a hop-by-hop header, only if the length field says 0, only beyond 65535. */
+/* Check a jumbo payload option (RFC 2675): the header's length field is 0, and the payload exceeds 65535 bytes. */
 static bool jumbo_good(const struct sk_buff *skb, u32 off, u32 *payload)
 {
 	u8 copy[6];
@@ -47,7 +49,7 @@ static bool jumbo_good(const struct sk_buff *skb, u32 off, u32 *payload)
 	return true;
 }
 
-/* TLV options of a hop-by-hop or destination options header (RFC 8200 section 4.2). */
+/* Check the options of a hop-by-hop or destination options header (RFC 8200 section 4.2). jumbo NULL: none allowed */
 static bool options_good(const struct sk_buff *skb, u32 off, u32 end, u32 *jumbo)
 {
 	while (off < end) {
@@ -65,8 +67,7 @@ static bool options_good(const struct sk_buff *skb, u32 off, u32 end, u32 *jumbo
 			return false;
 		if (o[TLVH_TYPE] == IPV6_TLV_JUMBO
 			    ? !jumbo || !jumbo_good(skb, off, jumbo)
-			    : o[TLVH_TYPE] >> 6 &&
-				      o[TLVH_TYPE] != IPV6_TLV_HAO) /* unknown, and its type says: discard */
+			    : o[TLVH_TYPE] >> 6 && o[TLVH_TYPE] != IPV6_TLV_HAO) /* unknown: discard */
 			return false;
 		off += TLV_HLEN + o[TLVH_LEN];
 	}
@@ -74,11 +75,11 @@ static bool options_good(const struct sk_buff *skb, u32 off, u32 end, u32 *jumbo
 }
 
 /**
- * struct walk - where we are in the chain of headers
- * @off:   of the next header, from skb->data
- * @nhoff: of the byte that says which one it is
- * @n:     headers behind us
- * @jumbo: the payload's length if an option says it
+ * struct walk - a position in the chain of headers
+ * @off:   offset of the next header from skb->data
+ * @nhoff: offset of the byte that names it
+ * @n:     headers passed
+ * @jumbo: payload length from a jumbo option, 0: none
  */
 struct walk {
 	u32 off, nhoff, n, jumbo;
@@ -94,7 +95,7 @@ static int walk_headers(const struct sk_buff *skb, u8 next, struct walk *w)
 
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS)
 			return next;
-		if (next == IPPROTO_HOPOPTS && w->n > 0) /* only right behind the IPv6 header */
+		if (next == IPPROTO_HOPOPTS && w->n > 0) /* allowed only right after the IPv6 header */
 			return -(int)IPV6_BAD_EXTHDR;
 		h = skb_header_pointer(skb, w->off, 8, copy);
 		if (!h)
@@ -131,12 +132,12 @@ static noinline void rcv_fragment(struct softnet_data *sd, struct sk_buff *skb, 
 	if (!skb)
 		return;
 	proto = walk_headers(skb, next, &behind);
-	if (proto == IPPROTO_FRAGMENT) /* fragments of fragments: no */
+	if (proto == IPPROTO_FRAGMENT) /* fragments of fragments */
 		proto = -(int)IPV6_BAD_EXTHDR;
 	deliver(sd, skb, proto, behind.off);
 }
 
-/* ::ffff:a.b.c.d on the wire would pass for an IPv4 address in the socket tables (draft-itojun-v6ops-v4mapped-harmful). */
+/* On the wire ::ffff:a.b.c.d would match IPv4 sockets in the tables (draft-itojun-v6ops-v4mapped-harmful). */
 static bool is_mapped4(const u8 *addr)
 {
 	struct inet_addr a = inet_addr6(addr);
@@ -172,8 +173,7 @@ void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		ipv6_drop(sd, skb, Ip6_InTruncatedPkts, PKT_TOO_SMALL);
 		return;
 	}
-	if (payload ||
-	    ip[IPV6H_NEXTHDR] != IPPROTO_HOPOPTS) /* 0, and hop-by-hop options: one of those may say how long it is */
+	if (payload || ip[IPV6H_NEXTHDR] != IPPROTO_HOPOPTS) /* else a jumbo option may hold the length */
 		skb_trim(sd, skb, payload + IPV6_HLEN);
 	if (unlikely(!is_local6(sd->host, dst))) {
 		ipv6_drop(sd, skb, Ip6_InAddrErrors, IP_INADDRERRORS);

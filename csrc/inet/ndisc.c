@@ -1,17 +1,17 @@
 /* ndisc.c - neighbour discovery for IPv6. RFC 4861, RFC 4862; Linux: net/ipv6/ndisc.c
  *
- *   icmp.c -> ndisc_rcv(): a solicitation for us is answered and remembered; an advertisement goes to neigh.c
- *   neigh.c -> ndisc_send_ns(): who has it?
+ *   icmp.c -> ndisc_rcv(): a solicitation for us is answered, its sender remembered; an advertisement goes to neigh.c
+ *   neigh.c -> ndisc_send_ns(): a solicitation
  *
- * Router solicitations and advertisements, redirects and the detection of duplicates of our own addresses are not there:
- * addresses and the gateway are given. What is wrong is ignored without a counter of its own, as RFC 4861 wants it.
+ * Left out: router solicitations and advertisements, redirects, detection of duplicate addresses. The user gives addresses
+ * and gateway. Bad messages are ignored without a counter of their own, as RFC 4861 demands.
  */
 #include "prelude.h"
 
 #define MAC_OPTION_LEN 8u
-#define LEN_MAX 256u /* of a message we look at: options behind that are nobody's */
+#define LEN_MAX 256u /* bytes of a message that are examined */
 
-/* RFC 4861, 7.1: whoever says this is on our link. */
+/* RFC 4861 section 7.1: no router has forwarded it. */
 int ndisc_good(const struct sk_buff *skb)
 {
 	const u8 *ip = skb_network_header(skb);
@@ -19,7 +19,7 @@ int ndisc_good(const struct sk_buff *skb)
 	return ip[IPV6H_HOP_LIMIT] == ND_HOP_LIMIT && skb->len >= ND_HLEN;
 }
 
-/* The MAC address of an option. *bad: an option's length cannot be */
+/* Find the MAC address in an option. *bad: set if an option's length is impossible */
 static const u8 *mac_option(const u8 *m, u32 len, u8 type, bool *bad)
 {
 	const u8 *found = NULL;
@@ -52,7 +52,7 @@ static void send_message(struct host *h, struct softnet_data *sd, struct outgoin
 	ip_output_locked(h, sd, o);
 }
 
-/* ndisc_send_ns() - to target itself, whose MAC address was known, or to all who may have it (RFC 4291, 2.7.1) */
+/* ndisc_send_ns() - ask for target's MAC address. mac NULL: not known, so ask its group (RFC 4291 section 2.7.1) */
 void ndisc_send_ns(struct host *h, struct softnet_data *sd, const struct inet_addr *target, const u8 *mac)
 {
 	struct outgoing o = { .dst = { 0xff02ull << 48, 0x1ff000000ull | (target->lo & 0xffffff) } };
@@ -85,7 +85,7 @@ static void solicited(struct softnet_data *sd, const u8 *ip, const u8 *m, u32 le
 	unlock_if(sd->live, &h->tx.lock);
 }
 
-/* RFC 4861, 7.2.5 */
+/* RFC 4861 section 7.2.5 */
 static void advertised(struct softnet_data *sd, const u8 *ip, const u8 *m, u32 len)
 {
 	struct host *h = sd->host;

@@ -1,15 +1,15 @@
 /* reassembly.c - reassembly of IPv6. RFC 8200 section 4.5, 5722, 6946, 7112; Linux: net/ipv6/reassembly.c
  *
  *   ipv6_rcv(): at a fragment header -> ipv6_frag_rcv(): queue by (id, addresses) -> inet_fragment.c
- *                                    -> whole: ipv6_rcv() walks on behind where the fragment header was
+ *                                    -> whole: ipv6_rcv() walks on after the place of the fragment header
  *
- * The headers before the fragment header are the first fragment's; its own is cut out of them, where they are in one
- * buffer (where they are not, nobody looks back at them). A fragment that is all there is (an atomic one) waits for
- * nothing. The first must have all headers up to the transport's.
+ * The datagram keeps the first fragment's headers, without the fragment header. That one is removed only if all headers lie
+ * in one buffer; otherwise it stays, and no later stage reads it. An atomic fragment (offset 0, no more) does not wait.
+ * The first fragment must hold all headers up to the transport's.
  */
 #include "prelude.h"
 
-/* Parameter problem: what is wrong, and where in the packet. */
+/* Drop skb and report a parameter problem. at: offset of the fault in the packet. Return: NULL */
 static noinline struct sk_buff *drop(struct softnet_data *sd, struct sk_buff *skb, enum fate fate, u8 code, u32 at)
 {
 	COUNT(sd->mib[Ip6_InHdrErrors], 1);
@@ -18,7 +18,7 @@ static noinline struct sk_buff *drop(struct softnet_data *sd, struct sk_buff *sk
 	return NULL;
 }
 
-/* Bytes of the transport's header that the first fragment has to have. */
+/* Return: bytes of the transport header that the first fragment must hold */
 static u32 transport_len(u8 proto)
 {
 	if (proto == IPPROTO_TCP)
@@ -31,8 +31,8 @@ static bool is_extension(u8 next)
 	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_AH || next == IPPROTO_DSTOPTS;
 }
 
-/* ipv6frag_thdr_truncated() - from the fragment header at off on. A chain of headers that itself ends too early passes:
- * it is found when the datagram is whole, as in Linux. */
+/* Linux: ipv6frag_thdr_truncated(). off: of the fragment header. A truncated chain of extension headers passes here;
+ * as in Linux, the walk through the whole datagram finds it. */
 static bool first_too_short(const struct sk_buff *skb, u32 off)
 {
 	for (u8 next = IPPROTO_FRAGMENT;;) {
@@ -78,7 +78,7 @@ static struct sk_buff *ip6_frag_reasm(struct softnet_data *sd, struct inet_frags
 	return skb;
 }
 
-/* *problem: where the packet says a length that cannot be, 0: it does not */
+/* *problem: offset of the field with an impossible length, 0: none */
 static struct sk_buff *ip6_frag_queue(struct softnet_data *sd, struct inet_frags *f, struct sk_buff *skb, const u8 *fh,
 				      u32 off, u32 nhoff, u8 *next, u32 *problem)
 {
@@ -107,12 +107,12 @@ static struct sk_buff *ip6_frag_queue(struct softnet_data *sd, struct inet_frags
 	}
 	*problem = frag.end > IP_LEN_MAX ? off + FRAGH_FRAG_OFF : frag.more && frag.end & 7 ? IPV6H_PAYLOAD_LEN : 0;
 	if (unlikely(*problem))
-		return skb; /* the others may still become whole, as in Linux 6.18 */
+		return skb; /* drop this one only: the datagram may still become whole, as in Linux 6.18 */
 	return inet_frag_add(sd, f, q, skb, &frag) ? ip6_frag_reasm(sd, f, q, next) : NULL;
 }
 
-/* ipv6_frag_rcv() - data at the IPv6 header, the fragment header at off. Return: the datagram, data behind that, *next
- * says of what kind; NULL: skb waits, or is gone */
+/* ipv6_frag_rcv() - take a fragment, data at its IPv6 header; off: of the fragment header; nhoff: of the byte that
+ * announces it. Return: the datagram, data after the fragment header, *next its kind; NULL: skb waits, or is dropped */
 struct sk_buff *ipv6_frag_rcv(struct softnet_data *sd, struct sk_buff *skb, u32 off, u32 nhoff, u8 *next)
 {
 	struct inet_frags *f = &sd->host->ip6_frags;

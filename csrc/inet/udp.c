@@ -1,9 +1,9 @@
 /* udp.c - UDP: input, and output at the end. Length, checksum, socket. RFC 768; Linux: net/ipv4/udp.c
  *
- *   ip_deliver() -> udp_rcv() -> sock.c. What GRO merged goes whole only to a socket with UDP_GRO, else in pieces
+ *   ip_deliver() -> udp_rcv() -> sock.c. A socket with UDP_GRO gets merged datagrams whole, any other one by one
  *
- * A datagram goes to the connected socket of its 4-tuple, else to the best one bound to its port; in a replay a sink
- * socket is made for the port. No socket: NoPorts. Full receive buffer: RcvbufErrors.
+ * A datagram goes to the connected socket of its 4-tuple, else to the best one bound to its port. A replay makes a sink
+ * socket for the port. No socket: NoPorts. Full receive buffer: RcvbufErrors.
  */
 #include "prelude.h"
 
@@ -17,7 +17,7 @@ static noinline int csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 pr
 	return csum_fold(skb_checksum(skb, 0, len, csum_pseudo(ip, (int)ip_version(ip), len, proto))) != 0;
 }
 
-/* Also TCP's. Return: 1 = the transport checksum is wrong. len: of the transport header and data. */
+/* skb_csum_bad() - check UDP's or TCP's checksum. len: of the transport header and data. Return: 1: wrong */
 int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len)
 {
 	return likely(skb->ip_summed != CHECKSUM_NONE) ? 0 : csum_bad(sd, skb, proto, len);
@@ -40,7 +40,7 @@ static noinline struct sock *udp_lookup_best(struct softnet_data *sd, const u8 *
 	return sk ? sk : sock_lookup_port(h, SOCK_UDP, &k.dst, k.dport);
 }
 
-/* The usual case first: one socket has the port, for any address, and none is connected. It needs no addresses. */
+/* The usual case first: one socket has the port, for any address, and none is connected. Then no address is compared. */
 static inline struct sock *udp_lookup(struct softnet_data *sd, const struct sk_buff *skb, const u8 *uh)
 {
 	struct sock_table *t = &sd->host->socks;
@@ -71,7 +71,7 @@ static inline void udp_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, s
 		udp_queue_full(sd, sk, skb);
 }
 
-/* Merged for forwarding (rx-udp-gro-forwarding, rx-gro-list), and yet for us: datagram by datagram. */
+/* Deliver datagram by datagram what GRO merged for forwarding (rx-udp-gro-forwarding, rx-gro-list). */
 static noinline void udp_rcv_segments(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff *segment = skb_segment_list(skb, skb->gso_size), *next;
@@ -122,14 +122,14 @@ void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	}
 	skb->seq = be16(uh + UDPH_SOURCE);
 	skb_advance(skb, UDP_HLEN);
-	/* gso_size 0: the segments were fragments, and this is one datagram */
+	/* gso_size 0: the segments were fragments of one datagram */
 	if (unlikely(skb->segs > 1) && skb->gso_size && !sk->udp_gro)
 		udp_rcv_segments(sd, sk, skb);
 	else
 		udp_queue_rcv_skb(sd, sk, skb);
 }
 
-/* udp_err() - an ICMP error came about a packet of ours: only a connected socket hears of it, as in Linux */
+/* udp_err() - report an ICMP error to the connected socket that sent the packet it quotes. As in Linux, to no other */
 void udp_err(struct softnet_data *sd, const u8 *ip, u32 len, u32 err)
 {
 	bool v6 = ip_version(ip) == 6;
@@ -145,8 +145,6 @@ void udp_err(struct softnet_data *sd, const u8 *ip, u32 len, u32 err)
 		sock_report_error(sd, sk, err);
 }
 
-/* udp_sendmsg() - a datagram, or with gso_size (UDP_SEGMENT) as many as data makes; to NULL: to whom it is connected. A
- * Python thread calls. Return: 0; -EAGAIN: no room now; or another -errno, as sendto() and Linux have it */
 int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const struct inet_addr *to, u16 port,
 		u32 gso_size)
 {
@@ -159,7 +157,7 @@ int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const 
 		.data = data,
 		.len = len,
 	};
-	u32 mtu = ip_mtu(h), each = (mtu - IPV6_HLEN - FRAG_HLEN) & ~7u, room; /* each: of a fragment, at least */
+	u32 mtu = ip_mtu(h), each = (mtu - IPV6_HLEN - FRAG_HLEN) & ~7u, room; /* each: least data in a fragment */
 	u32 frames = gso_size ? len / gso_size + 1 : (UDP_HLEN + len) / each + 1;
 	int rc = sock_error(sk);
 	bool v4;
@@ -173,7 +171,7 @@ int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const 
 	room = mtu - (v4 ? IP_HLEN : IPV6_HLEN) - UDP_HLEN;
 	if (len > IP_LEN_MAX - UDP_HLEN - (v4 ? IP_HLEN : 0) ||
 	    frames + (len + frames * 100) / TX_BUF_LEN >= TX_RING_SIZE)
-		return -EMSGSIZE; /* or more than the sending ring ever has room for */
+		return -EMSGSIZE; /* or more than the TX ring can ever hold */
 	port = to ? port : sk->rport;
 	if (!port || gso_size > room || (gso_size && len > gso_size * UDP_MAX_SEGMENTS))
 		return -EINVAL;

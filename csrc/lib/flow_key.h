@@ -1,4 +1,4 @@
-/* flow_key.h - addresses and flows compared */
+/* flow_key.h - making, comparing and hashing flow keys */
 #ifndef VNIC_LIB_FLOW_KEY_H
 #define VNIC_LIB_FLOW_KEY_H
 

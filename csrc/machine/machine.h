@@ -41,7 +41,7 @@ enum event {
 	EV_SLICE,                      /* the slice is used up: call again */
 	EV_UPCALL,                     /* packets wait for a Python handler */
 	EV_FILTER,                     /* a burst waits for Python's filter */
-	EV_WIRE,                       /* a wire written in Python is to be read */
+	EV_WIRE,                       /* a wire written in Python has to be read */
 	EV_STOPPED, EV_PAUSED          /* live: the thread was asked to end, to wait */
 };
 
@@ -177,7 +177,7 @@ int cpu_thread(struct softnet_data *sd);
 /** machine_pause() - 1: let all threads return EV_PAUSED; 0: let them run. The caller wakes those that sleep. */
 void machine_pause(struct host *h, u32 pause);
 
-/** live_stop() - continue in virtual time, after all threads have ended. The caller then runs out what is left. */
+/** live_stop() - continue in virtual time, after all threads have ended. The caller then runs the rest out. */
 void live_stop(struct host *h);
 
 /* ---- inside the room ---- */

@@ -90,7 +90,7 @@ struct sock_table {
 /** sock_table_init() - allocate @size sockets and the tables. Return: 0, or -ENOMEM; then call sock_table_exit() */
 int sock_table_init(struct sock_table *t, u32 size);
 
-/** sock_table_exit() - free the table, not what is queued */
+/** sock_table_exit() - free the table, but no skb in its queues */
 void sock_table_exit(struct sock_table *t);
 
 /** sock_sweep() - free the sockets that were closed in a live run. Context: after its threads have ended */

@@ -468,7 +468,7 @@ RULES = (
         (Mutant("arp.c", "if (op == ARPOP_REQUEST && ours) {", "if (op == ARPOP_REQUEST) {", ("tests/inet/test_arp.py",)),
          Mutant("arp.c", "answer ? NUD_REACHABLE : NUD_STALE, 0, 1);", "answer ? NUD_REACHABLE : NUD_STALE, 1, 1);", ("tests/inet/test_arp.py",)),
          Mutant("arp.c", "op == ARPOP_REPLY && skb->pkt_type == PACKET_HOST;", "op == ARPOP_REPLY;", ("tests/inet/test_arp.py",)),
-         Mutant("arp.c", "		if ((u32)sip.lo) /* 0.0.0.0 asks", "		if (1) /* 0.0.0.0 asks", ("tests/inet/test_arp.py",))),
+         Mutant("arp.c", "		if ((u32)sip.lo) /* 0.0.0.0: a", "		if (1) /* 0.0.0.0: a", ("tests/inet/test_arp.py",))),
     ),
     Rule(
         "neighbour discovery: hop limit 255; solicited and override as RFC 4861 has them; no entry without a question", "net/ipv6/ndisc.c",
@@ -558,7 +558,7 @@ RULES = (
         Mutant("reassembly.c", "	if (!(be16(fh + FRAGH_FRAG_OFF) & (IP6_OFFSET | IP6_MF))) {", "	if (0) {"),
         Mutant("reassembly.c", "	if (unlikely(first_too_short(skb, off)))", "	if (0)"),
         Mutant("reassembly.c", "proto == IPPROTO_UDP || proto == IPPROTO_ICMPV6 ? UDP_HLEN : 1;", "UDP_HLEN;"),
-        Mutant("ipv6.c", "	if (proto == IPPROTO_FRAGMENT) /* fragments of fragments: no */\n		proto = -(int)IPV6_BAD_EXTHDR;\n", ""),
+        Mutant("ipv6.c", "	if (proto == IPPROTO_FRAGMENT) /* fragments of fragments */\n		proto = -(int)IPV6_BAD_EXTHDR;\n", ""),
         Mutant("reassembly.c", "	*next = proto;\n", "	;\n"),
     ),
     Rule(
