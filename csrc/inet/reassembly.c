@@ -65,7 +65,7 @@ static struct sk_buff *ip6_frag_reasm(struct softnet_data *sd, struct inet_frags
 	skb = inet_frag_join(sd, f, q);
 	ip = skb_network_header(skb);
 	store16(ip + IPV6H_PAYLOAD_LEN, htons((u16)payload));
-	ip[1] |= (u8)(ecn << 4); /* traffic class, lower half */
+	ip[IPV6H_TCLASS_LOW] |= (u8)(ecn << 4);
 	end = ip + hdr;
 	if (likely(skb->data == end)) { /* all in one buffer */
 		ip[nhoff] = proto;
@@ -91,7 +91,7 @@ static struct sk_buff *ip6_frag_queue(struct softnet_data *sd, struct inet_frags
 		.nhoff = (u16)nhoff,
 		.proto = fh[FRAGH_NEXTHDR],
 		.more = frag_off & IP6_MF,
-		.ecn = (u8)(1 << (ip[1] >> 4 & INET_ECN_MASK)), /* traffic class, lower half */
+		.ecn = (u8)(1 << (ip[IPV6H_TCLASS_LOW] >> 4 & INET_ECN_MASK)),
 	};
 	const struct inet_frag_key key = {
 		.src = inet_addr6(ip + IPV6H_SADDR),

@@ -68,6 +68,7 @@ enum {
 /* RFC 8200 */
 enum {
 	IPV6H_VERSION = 0,
+	IPV6H_TCLASS_LOW = 1, /* upper 4 bits */
 	IPV6H_PAYLOAD_LEN = 4,
 	IPV6H_NEXTHDR = 6,
 	IPV6H_HOP_LIMIT = 7,
