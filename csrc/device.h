@@ -1,6 +1,6 @@
-/* device.h - what a .c of lib, wire, ring and card includes first: the prelude without a word of the host
+/* device.h - every .c of lib, wire, ring and card includes this first: the prelude without the host's rooms
  *
- * So the compiler holds the wall: a card that reaches for an emulated CPU, or for the driver's skbs, does not compile.
+ * The compiler holds this wall: a card that reaches for an emulated CPU or for the driver's skbs does not compile.
  */
 #define VNIC_DEVICE
 #include "prelude.h"

@@ -1,4 +1,4 @@
-/* prelude.h - what every .c of the data plane includes first: the system, the map, and what is inline */
+/* prelude.h - every .c of the host's rooms includes this first: system headers, the map, inline functions */
 #ifndef VNIC_PRELUDE_H
 #define VNIC_PRELUDE_H
 

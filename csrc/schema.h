@@ -1,4 +1,4 @@
-/* schema.h - words that all rooms share, and that Python reads names from: fates, counters, costs, limits
+/* schema.h - enums that all rooms share and Python takes names from: fates, counters, costs, limits
  *
  * All times are nanoseconds (u64) of one clock: the virtual one, or CLOCK_MONOTONIC when live. Functions return a count
  * or 0, or -errno.
@@ -12,16 +12,16 @@ typedef uint64_t u64;
 #define RX_RING_MIN 16
 #define RX_RING_MAX 4096
 #define CPUS_MAX 64
-#define BURST 64                   /* frames handed on at once where a queue or a thread border is crossed */
+#define BURST 64                   /* frames passed at once across a queue or between threads */
 #define RSS_INDIR_SIZE 128
 #define RSS_KEY_SIZE 52
 #define GRO_HASH_BUCKETS 8
 #define MAX_GRO_SKBS 8             /* per bucket */
 #define NAPI_POLL_WEIGHT 64
-#define LAT_BUCKETS 3712           /* 64 + 58 * 64 would be more: values above 2^63 ns share the last one */
+#define LAT_BUCKETS 3712           /* values from 2^63 ns on share the last one */
 #define ETH_HLEN 14
 #define ETH_FRAME_LEN 1514
-#define ETH_ZLEN 60                /* a frame is padded to this on a wire, FCS not counted */
+#define ETH_ZLEN 60                /* a wire pads frames to this length, FCS not counted */
 
 struct inet_addr { u64 hi, lo; };  /* IPv4 is kept as ::ffff:a.b.c.d, so one table serves both */
 struct flow_key { struct inet_addr src, dst; u16 sport, dport; u8 proto, spare[3]; }; /* ports: host byte order */
@@ -37,7 +37,7 @@ enum fate {
 	CPU_BACKLOG, UNHANDLED_PROTO, OTHERHOST, PYTHON_DROP, PYTHON_QUEUE_FULL,
 	/* IP */
 	PKT_TOO_SMALL, IP_INHDR, IP_CSUM, IP_INVALID_SOURCE, IP_INADDRERRORS, IP_NOPROTO, IPV6_BAD_EXTHDR,
-	/* fragments; for those with FRAG_ of our own Linux counts ReasmFails and gives no reason */
+	/* fragments; FRAG_* but FRAG_REASM_TIMEOUT and FRAG_TOO_FAR are ours: Linux counts ReasmFails without a reason */
 	DUP_FRAG, FRAG_REASM_TIMEOUT, FRAG_TOO_FAR, PKT_TOO_BIG, FRAG_OVERLAP, FRAG_LENGTH, FRAG_ECN, FRAG_HIGH_THRESH,
 	/* above IP */
 	ICMP_CSUM, UDP_CSUM, TCP_CSUM, TCP_FLAGS, NO_SOCKET, SOCKET_TABLE_FULL, SOCKET_RCVBUFF,
@@ -45,7 +45,7 @@ enum fate {
 	FATE_MAX
 };
 
-/* what is sent has a ledger of its own: every frame that IP or ARP makes ends in one of these */
+/* transmit has a ledger of its own: every frame that IP or ARP makes ends in one of these */
 enum tx_fate {
 	TX_SENT,
 	TX_NEIGH_FAILED, TX_NEIGH_QUEUEFULL, TX_NEIGH_CREATEFAIL, /* SKB_DROP_REASON_NEIGH_* */
@@ -53,7 +53,7 @@ enum tx_fate {
 	TX_FATE_MAX
 };
 
-/* where a frame that has no fate yet can be */
+/* where a frame waits that has no fate yet */
 enum in_flight {
 	IN_FIFO, IN_RING, IN_GRO, IN_BACKLOG, IN_FRAG, IN_PYTHON, IN_TCP_OFO,
 	IN_FLIGHT_MAX
@@ -61,17 +61,17 @@ enum in_flight {
 
 /* ---- GRO: why a hold ended; gro_flows.c has a line of text for each ---- */
 enum gro_end {
-	GRO_HOLDS,                     /* it did not */
+	GRO_HOLDS,                     /* not ended */
 	GRO_COMPLETE, GRO_FULL_POLL, GRO_AGED, GRO_EVICTED,
-	/* a segment joined, and was the last to */
+	/* a segment was merged, and was the last */
 	GRO_PSH, GRO_FIN, GRO_SHORTER, GRO_COUNT,
-	/* a segment of the flow came that could not join */
+	/* a segment of the flow could not be merged */
 	GRO_FLAGS, GRO_CWR, GRO_WINDOW, GRO_ACK, GRO_OPTIONS, GRO_TTL_TOS, GRO_IP_ID, GRO_EMPTY, GRO_LONGER, GRO_SEQ,
 	GRO_SIZE, GRO_PADDED, GRO_CSUM_STATE, GRO_OTHER_KIND,
 	GRO_END_MAX
 };
 
-/* ---- costs: what a piece of work takes from the CPU that does it, ns (the _PS ones: picoseconds a byte) ---- */
+/* ---- costs: time that work takes on its CPU, ns; _PS: picoseconds a byte ---- */
 
 enum cost {
 	COST_DMA, COST_DMA_PS,             /* the card: per frame, per byte */
@@ -106,11 +106,11 @@ enum mib {
 	MIB_MAX
 };
 
-/* ---- points of the path at which a packet tap can look on ---- */
+/* ---- points of the path where a packet tap can sit ---- */
 enum packet_point {
-	POINT_WIRE,                      /* a frame as it arrives, before any that came later; or as the card sends it */
-	POINT_NIC,                       /* a frame the card put into the ring */
-	POINT_GRO,                       /* behind GRO and RPS, before the protocols: where packet sockets are */
-	POINT_STACK,                     /* a packet that has its fate */
+	POINT_WIRE,                      /* frames in order of arrival; frames that the card sends */
+	POINT_NIC,                       /* frames that the card has put into the ring */
+	POINT_GRO,                       /* after GRO and RPS, before the protocols: packet sockets sit here */
+	POINT_STACK,                     /* packets that have met their fate */
 	POINTS
 };

@@ -1,21 +1,21 @@
-/* frag_runs.c - the fragments that are there of one datagram. Linux: the lower half of net/ipv4/inet_fragment.c
+/* frag_runs.c - the fragments received so far of one datagram. Linux: the lower half of net/ipv4/inet_fragment.c
  *
  *   inet_fragment.c -> frag_runs_insert(): at the end of the last run | a new run | DUP_FRAG | FRAG_OVERLAP
  *
- * Those that come in order are joined at once into a run: one skb, the others on its frag_list. The runs are a treap by
- * offset, priorities from the buffers' numbers, so that a sender who chooses the order of 8000 tiny fragments does not
- * make it slow (Linux: a red-black tree, since CVE-2018-5391). What is inside a run is a duplicate; what overlaps
- * otherwise, two runs together even, costs the datagram (RFC 5722; Linux since 4.20 for IPv4 too).
+ * Fragments that arrive in order are joined at once into a run: one skb, the others on its frag_list. The runs form a treap
+ * by offset. Priorities come from buffer numbers, so a sender cannot slow it down by the order of 8000 tiny fragments
+ * (Linux: a red-black tree, since CVE-2018-5391). A fragment inside one run is a duplicate. Any other overlap, also with
+ * two adjacent runs, drops the datagram (RFC 5722; Linux since 4.20 for IPv4 too).
  */
 #include "prelude.h"
 
-/* Of a run in the tree: those above have a higher one. */
+/* Return a run's priority in the treap: a parent's is higher than its children's. */
 static u32 priority(const struct sk_buff *run)
 {
 	return hash_32(run->id, 32);
 }
 
-/* skb's bytes behind those of run */
+/* Append skb's bytes to run's. */
 void frag_runs_join(struct sk_buff *run, struct sk_buff *skb)
 {
 	if (run->frag_list)
@@ -41,7 +41,7 @@ static void new_run(struct inet_frag_queue *q, struct sk_buff *skb)
 	*link = skb;
 	before = &skb->next;
 	behind = &skb->frag_right;
-	while (run) { /* what was below that place is split in two */
+	while (run) { /* split the subtree below that place in two */
 		if (run->frag_offset < skb->frag_offset) {
 			*before = run;
 			before = &run->frag_right;
@@ -55,7 +55,7 @@ static void new_run(struct inet_frag_queue *q, struct sk_buff *skb)
 	*before = *behind = NULL;
 }
 
-/* frag_runs_insert() - skb is frag_offset to end of its datagram. Return: FATE_MAX = it waits; DUP_FRAG, FRAG_OVERLAP */
+/* frag_runs_insert() - add skb, bytes frag_offset to end. Return: FATE_MAX: skb waits; DUP_FRAG, FRAG_OVERLAP: it does not */
 enum fate frag_runs_insert(struct inet_frag_queue *q, struct sk_buff *skb, u32 end)
 {
 	u32 offset = skb->frag_offset, tail = q->last ? q->last->frag_offset + q->last->len : 0;
@@ -80,14 +80,14 @@ enum fate frag_runs_insert(struct inet_frag_queue *q, struct sk_buff *skb, u32 e
 	return FATE_MAX;
 }
 
-/* frag_runs_take() - all runs in order, linked by next; the tree is gone. */
+/* frag_runs_take() - dissolve the treap. Return: all runs in order, linked by next */
 struct sk_buff *frag_runs_take(struct inet_frag_queue *q)
 {
 	struct sk_buff *root = q->runs, *list = NULL, **link = &list, *left;
 
 	while (root) {
 		left = root->next;
-		if (left) { /* the smallest is to be on top */
+		if (left) { /* rotate until the smallest is on top */
 			root->next = left->frag_right;
 			left->frag_right = root;
 			root = left;

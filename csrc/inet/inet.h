@@ -1,139 +1,187 @@
-/* inet.h - ARP, IP, ICMP, UDP, TCP: in and out */
+/* inet.h - ARP, IP, ICMP, UDP, TCP: in and out
+ *
+ * Context, where a comment names none: the CPU of @sd, in softirq. "Under the lock of driver_tx": the caller holds
+ * host.tx.lock if the host is live.
+ */
 
 struct inet_frags;
 
-/* ---- arp.c ip.c ipv6.c icmp.c udp.c tcp.c. All consume skb ---- */
+/* ---- input: packet type handlers, the timers, what a host starts and ends with ---- */
 
+/** arp_rcv() - learn the sender's address; answer a request for one of ours. Consumes @skb. */
 void arp_rcv(struct softnet_data *sd, struct sk_buff *skb);
-void ip_rcv(struct softnet_data *sd, struct sk_buff *skb);
-void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb);
-void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto);  /* the protocol table */
-void icmp_rcv(struct softnet_data *sd, struct sk_buff *skb);
-void icmpv6_rcv(struct softnet_data *sd, struct sk_buff *skb);
-void igmp_rcv(struct softnet_data *sd, struct sk_buff *skb);
-void udp_rcv(struct softnet_data *sd, struct sk_buff *skb);
-void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb);
-int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len);
 
+/** ip_rcv() - check an IPv4 header and pass the packet to its protocol. Consumes @skb, data at the IP header. */
+void ip_rcv(struct softnet_data *sd, struct sk_buff *skb);
+
+/** ipv6_rcv() - check an IPv6 header, walk its extension headers, pass on. Consumes @skb, data at the IP header. */
+void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb);
+
+/**
+ * struct inet_net - one of the host's addresses
+ * @prefix: length of its network's prefix, bits; of IPv4 addresses 0 to 32
+ */
 struct inet_net { struct inet_addr addr; u32 prefix; };
 
-/* ---- inet_fragment.c, ip_fragment.c (IPv4), reassembly.c (IPv6): fragments wait here for the rest of their datagram ---- */
+/** inet_frag_expire() - timer: drop the datagrams that this CPU began and that did not become whole in time */
+void inet_frag_expire(struct softnet_data *sd);
 
-struct inet_frag_key { struct inet_addr src, dst; u32 id, proto; };   /* proto: IPv4's, else 0 */
-struct inet_frag_peer { struct inet_frag_peer *next; u32 addr, rid, refs, spare; };  /* rid: fragments that came from it */
+/** inet_frags_defaults() - set Linux's limits and timeouts for both families. Before inet_frags_init(). */
+void inet_frags_defaults(struct host *h);
 
-#define INET_FRAG_FIRST_IN 1       /* flags of a queue */
-#define INET_FRAG_LAST_IN 2
-#define INET_FRAG_MEM 4194304      /* default of the limit, bytes of truesize for each family */
+/** inet_frags_init() - allocate a family's table for its limit. Return: 0, or -ENOMEM; then call inet_frags_exit() */
+int inet_frags_init(struct inet_frags *f);
+
+/** inet_frags_exit() - free a family's table */
+void inet_frags_exit(struct inet_frags *f);
+
+/** inet_frags_in_use() - Return: datagrams that wait for fragments. Context: any thread */
+u32 inet_frags_in_use(struct host *h, struct inet_frags *f);
+
+/** inet_frags_flush() - drop all that waits as FRAG_REASM_TIMEOUT, uncounted by snmp. Context: the host is at rest */
+void inet_frags_flush(struct host *h);
+
+/**
+ * tcp_waits_for_fin() - has the stream's end been announced, while data before it is missing?
+ * Context: the host is at rest, or under @sk's lock
+ */
+int tcp_waits_for_fin(const struct sock *sk);
+
+/**
+ * tcp_skip_hole() - give up on the data missing before the out-of-order queue or the FIN; deliver the data after it
+ * Counts the hole as a gap. Context: the host is at rest, or under @sk's lock
+ */
+void tcp_skip_hole(struct softnet_data *sd, struct sock *sk);
+
+/* ---- fragments: inet_fragment.c, ip_fragment.c (IPv4), reassembly.c (IPv6) ---- */
+
+/** struct inet_frag_key - what fragments of one datagram have in common. @proto: IPv4's, else 0 */
+struct inet_frag_key { struct inet_addr src, dst; u32 id, proto; };
+
+/** struct inet_frag_peer - a sender of datagrams that wait, @refs of them. @rid: fragments that came from it */
+struct inet_frag_peer { struct inet_frag_peer *next; u32 addr, rid, refs, spare; };
+
+enum inet_frag_flags { INET_FRAG_FIRST_IN = 1, INET_FRAG_LAST_IN = 2 };
+#define INET_FRAG_MEM 4194304      /* default of high_thresh, bytes of truesize for each family */
 
 /**
  * struct inet_frag_queue - a datagram that is not whole yet
- * @runs: what is there, a treap by offset. A run is one skb: a fragment, and those that came right behind it in order
- * @last: the run with the highest offset
- * @len:  of the datagram, as far as it is known; @meat: bytes that are there
- * @hdr:  bytes before the data in the first fragment
- * @nhoff, @proto: IPv6: which of those announces the fragment header; what that announces
- * @ecn:  1 << the ECN field of each fragment's IP header
+ * @next:    in its bucket, or on the free list
+ * @older, @newer: neighbours among the datagrams that CPU @cpu began, by age
+ * @runs:    the fragments so far, a treap by offset. A run is one skb: a fragment and those that followed it in order
+ * @last:    the run with the highest offset
+ * @peer:    the sender; IPv4 only, and only if max_dist is set
+ * @expires: when the datagram is dropped, ns
+ * @len:     length of the datagram as far as known, bytes; @meat: bytes received
+ * @rid:     the sender's count when the datagram's last fragment came
+ * @hdr:     bytes before the data in the first fragment
+ * @nhoff, @proto: IPv6: offset of the byte that announces the fragment header; what the fragment header announces
+ * @flags:   enum inet_frag_flags
+ * @ecn:     1 << the ECN field of each fragment's IP header
  */
 struct inet_frag_queue {
 	struct inet_frag_key key;
-	struct inet_frag_queue *next;  /* in its bucket, or free */
-	struct inet_frag_queue *older, *newer; /* of those that its CPU's timer looks after */
+	struct inet_frag_queue *next;
+	struct inet_frag_queue *older, *newer;
 	struct sk_buff *runs, *last;
-	struct inet_frag_peer *peer;   /* IPv4, if there is a maximal distance */
+	struct inet_frag_peer *peer;
 	u64 expires;
 	u32 len, meat, rid, hdr;
 	u16 nhoff;
 	u8 proto, flags, ecn, cpu, spare[2];
 };
 
-/* where a fragment belongs in its datagram: bytes offset to end; hdr bytes are before them; ecn as in the queue */
+/**
+ * struct inet_frag - where a fragment belongs: bytes @offset to @end of its datagram
+ * @hdr: bytes of headers before them; the other members are as in the queue
+ */
 struct inet_frag { u32 offset, end, hdr; u16 nhoff; u8 proto, more, ecn; };
 
-/* one family's (struct fqdir) */
+/**
+ * struct inet_frags - all datagrams of one family that wait (struct fqdir)
+ * @lock:       live: guards the members below and the queues
+ * @max_dist:   IPv4: most fragments of one sender between two of a datagram; 0: no limit
+ * @mib:        the family's first counter; enum frag_mib counts from it
+ * @queue_size: what a queue adds to @mem, bytes
+ * @mem:        truesize of the fragments that wait, and of their queues
+ * @frames:     fragments that wait
+ * @refused:    fragments that high_thresh kept out; @max_mem: the highest @mem at which it did
+ */
 struct inet_frags {
-	u32 lock;                      /* live: of all that is below, and of the queues */
-	u32 max_dist;                  /* IPv4: fragments of one sender between two of a datagram; 0: any number */
-	u32 mib;                       /* its first counter */
-	u32 queue_size;                /* what a queue counts for in mem */
+	u32 lock;
+	u32 max_dist;
+	u32 mib;
+	u32 queue_size;
 	u64 high_thresh, timeout_ns;
-	u64 mem;                       /* truesize of what waits, and queues */
-	u64 frames;                    /* that wait */
-	u64 refused, max_mem;          /* fragments that high_thresh kept out; mem when it did, at most */
+	u64 mem;
+	u64 frames;
+	u64 refused, max_mem;
 	u32 size, used, mask;
 	u32 peers_used;
 	struct inet_frag_queue *queues, *free, **hash;
 	struct inet_frag_peer *peers, *peers_free, **peers_hash;
 	struct inet_frag_queue *oldest[CPUS_MAX], *newest[CPUS_MAX];
 };
-enum frag_mib { FRAG_TIMEOUT, FRAG_REQDS, FRAG_OKS, FRAG_FAILS, FRAG_OVERLAPS }; /* from inet_frags.mib on */
-void inet_frags_defaults(struct host *h);
-int inet_frags_init(struct inet_frags *f);
-void inet_frags_exit(struct inet_frags *f);
-u32 inet_frags_in_use(struct host *h, struct inet_frags *f);
-void inet_frags_flush(struct host *h);       /* what waits ends as FRAG_REASM_TIMEOUT */
-void inet_frag_expire(struct softnet_data *sd);
-struct inet_frag_queue *inet_frag_find(struct softnet_data *sd, struct inet_frags *f, const struct inet_frag_key *key);
-int inet_frag_add(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, struct sk_buff *skb,
-		  const struct inet_frag *frag); /* consumes skb. Return: 1 = the datagram is whole */
-void inet_frag_fail(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why);
-struct sk_buff *inet_frag_join(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q);
-void inet_frag_count(struct softnet_data *sd, const struct inet_frags *f, enum frag_mib what);
-void inet_frag_restart(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why);
-enum fate frag_runs_insert(struct inet_frag_queue *q, struct sk_buff *skb, u32 end);
-void frag_runs_join(struct sk_buff *run, struct sk_buff *skb);
-struct sk_buff *frag_runs_take(struct inet_frag_queue *q);
-void inet_putpeer(const struct host *h, struct inet_frags *f, struct inet_frag_peer *peer);
-int inet_frag_ecn(u8 seen);                  /* what to OR into the whole's ECN field; < 0: they contradict each other */
-struct sk_buff *ip_defrag(struct softnet_data *sd, struct sk_buff *skb);    /* the whole, or NULL: skb waits, or has a fate */
-struct sk_buff *ipv6_frag_rcv(struct softnet_data *sd, struct sk_buff *skb, u32 off, u32 nhoff, u8 *next);
 
-/* ---- ip_output.c, neigh.c: udp.c icmp.c arp.c ndisc.c -> ip_output.c -> neigh.c -> driver_tx.c ---- */
+enum frag_mib { FRAG_TIMEOUT, FRAG_REQDS, FRAG_OKS, FRAG_FAILS, FRAG_OVERLAPS };
+
+/* ---- output: udp.c icmp.c arp.c ndisc.c -> ip_output.c -> neigh.c -> driver_tx.c ---- */
 
 #define NEIGH_TABLE_SIZE 1024      /* gc_thresh3 */
-#define NUD_NONE 0
-#define NUD_INCOMPLETE 1
-#define NUD_REACHABLE 2
-#define NUD_STALE 4
-#define NUD_DELAY 8
-#define NUD_PROBE 16
-#define NUD_FAILED 32
+enum nud_state {
+	NUD_NONE = 0, NUD_INCOMPLETE = 1, NUD_REACHABLE = 2, NUD_STALE = 4, NUD_DELAY = 8, NUD_PROBE = 16, NUD_FAILED = 32
+};
+
+/**
+ * struct neighbour - what the host knows of a next hop
+ * @state:     enum nud_state; @probes: requests sent since it changed
+ * @hash_next: 1 + index of the next entry in the bucket, 0: none
+ * @queue, @queue_tail, @queue_bytes: packets that wait for the address; TX_NONE: none
+ * @confirmed, @used, @updated: when the neighbour last answered, was sent to, changed its address, ns
+ */
 struct neighbour {
 	struct inet_addr addr;
 	u8 mac[6];
 	u8 state, probes;
-	u32 hash_next;                 /* 1 + index */
-	u32 queue, queue_tail, queue_bytes; /* packets that wait for the address */
+	u32 hash_next;
+	u32 queue, queue_tail, queue_bytes;
 	u64 confirmed, used, updated, timer_ns;
 };
+
+/**
+ * struct neigh_table - the neighbours of both families; all under the lock of driver_tx
+ * @used:      entries handed out so far; @entries: of them in use now
+ * @timer_ask: live: CPU 0 shall run neigh_timer() at this time; NEVER: its own timer suffices
+ * The counters are those of /proc/net/stat/arp_cache.
+ */
 struct neigh_table {
 	struct neighbour *entry;
 	u32 hash[256], used, entries;
-	u64 timer_ask;                 /* live: CPU 0 is to look at this moment; NEVER: as it knows */
-	/* counters, as /proc/net/stat/arp_cache */
-	u64 allocs, destroys, res_failed, lookups, hits, rcv_probes_mcast, rcv_probes_ucast, forced_gc_runs, unresolved_discards,
-		table_fulls;
+	u64 timer_ask;
+	u64 allocs, destroys, res_failed, lookups, hits, rcv_probes_mcast, rcv_probes_ucast, forced_gc_runs,
+		unresolved_discards, table_fulls;
 };
+
+/** neigh_init() - allocate the table. Return: 0, or -ENOMEM */
 int neigh_init(struct neigh_table *t);
+
+/** neigh_exit() - free the table */
 void neigh_exit(struct neigh_table *t);
-/* all under the lock of driver_tx */
-struct neighbour *neigh_lookup(struct host *h, const struct inet_addr *addr);
-int neigh_output(struct host *h, struct softnet_data *sd, const struct inet_addr *nexthop, u32 packet);
-void neigh_update(struct host *h, struct softnet_data *sd, const struct inet_addr *addr, const u8 *mac, u8 state, int create,
-		  int override);
+
+/** neigh_timer() - timer of CPU 0: ask neighbours that did not answer again, or fail them. Takes driver_tx's lock. */
 void neigh_timer(struct softnet_data *sd);
+
+/** neigh_flush() - fail all requests under way: their packets end as TX_NEIGH_FAILED. Context: the host is at rest */
 void neigh_flush(struct host *h);
-void arp_send(struct host *h, struct softnet_data *sd, u16 op, const struct inet_addr *sip, const struct inet_addr *tip,
-	      const u8 *to_mac);      /* to_mac NULL: broadcast, a request */
-void ndisc_send_ns(struct host *h, struct softnet_data *sd, const struct inet_addr *target, const u8 *mac);
-void ndisc_rcv(struct softnet_data *sd, struct sk_buff *skb);
-int ndisc_good(const struct sk_buff *skb);
 
 /**
- * struct outgoing - a packet to be sent: what is in front of the payload, and the payload where it lies
- * @src:         all zero: the best of ours
+ * struct outgoing - a packet to be sent: headers above IP, and the payload where it lies
+ * @src:         all zero: the address of the network that the route leaves by
+ * @df:          IPv4: set Don't Fragment, in a packet that needs no fragments
  * @gso_size:    UDP_SEGMENT: bytes of payload in a segment, 0: one packet, in fragments if need be
- * @csum_offset: of the 16-bit field in head to put the checksum into; 0xffff: there is none to fill
+ * @csum_offset: offset of the 16-bit field in @head that gets the checksum; 0xffff: no such field
+ * @head_len, @len: bytes of @head, of @data
+ * @data:        stays the caller's; NULL if @len is 0
  */
 struct outgoing {
 	struct inet_addr src, dst;
@@ -143,22 +191,93 @@ struct outgoing {
 	u8 head[64];
 	const u8 *data;
 };
-int ip_output(struct host *h, struct softnet_data *sd, struct outgoing *o);        /* 0 or -errno; takes the lock */
-int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o);
-u32 ip_mtu(const struct host *h);
-const struct inet_net *ip_route(const struct host *h, const struct inet_addr *dst, struct inet_addr *nexthop);
-const struct inet_net *ip_local_net(const struct host *h, const struct inet_addr *a); /* ours: the network, else NULL */
-void icmp_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code, u32 info);   /* the packet's family decides */
-void udp_err(struct softnet_data *sd, const u8 *ip, u32 len, u32 err); /* ip: of the packet that an ICMP error quotes */
-int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const struct inet_addr *to, u16 port, u32 gso_size);
 
-/* icmp.c: how many errors a destination, and the world, may get */
+/**
+ * ip_output() - send a packet. Takes the lock of driver_tx.
+ * @sd: the CPU that sends; NULL: a thread that is none, such as Python's
+ * Return: 0, also if the packet waits for a neighbour; -ENETDOWN, -ENETUNREACH, -EMSGSIZE; -ENOBUFS: no room, counted
+ */
+int ip_output(struct host *h, struct softnet_data *sd, struct outgoing *o);
+
+/**
+ * ip_route() - find the way to @dst: longest prefix among our networks, else the gateway
+ * @nexthop: filled in: @dst itself or the gateway
+ * Return: our network it leaves by, NULL: no route
+ */
+const struct inet_net *ip_route(const struct host *h, const struct inet_addr *dst, struct inet_addr *nexthop);
+
+/** ip_local_net() - Return: the network of our address @a, NULL: @a is not ours */
+const struct inet_net *ip_local_net(const struct host *h, const struct inet_addr *a);
+
+/**
+ * udp_sendmsg() - send @len bytes of @data as a datagram, or with @gso_size (UDP_SEGMENT) as several
+ * @to:       NULL: the peer that @sk is connected to; then @port is ignored
+ * @port:     host byte order
+ * Return: 0; -EAGAIN: no room now, try again; another -errno as sendto() has it, or what sock_error() reports
+ * Context: a Python thread. Takes the lock of driver_tx.
+ */
+int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const struct inet_addr *to, u16 port,
+		u32 gso_size);
+
+/* icmp.c: limits on errors, a bucket of tokens for each destination and one for all */
 #define ICMP_PEERS 256
+/** struct icmp_peer - a destination of errors. @tokens: ns; @last: when they were counted */
 struct icmp_peer { struct inet_addr addr; u64 tokens, last; };
+/**
+ * struct icmp_limits - how many errors the host may send
+ * @ratelimit_ms: between two errors to one destination (icmp_ratelimit); @msgs_per_sec, @msgs_burst: to all together
+ * @credit:       errors that may be sent to anyone now; @stamp_ns: when it last grew
+ */
 struct icmp_limits {
 	u32 lock, ratelimit_ms, msgs_per_sec, msgs_burst;
 	u64 credit, stamp_ns;
 	struct icmp_peer peer[ICMP_PEERS];
 };
-int tcp_waits_for_fin(const struct sock *sk);  /* an end that is announced, and not reached yet */
-void tcp_skip_hole(struct softnet_data *sd, struct sock *sk);  /* deliver what waits behind a hole that never fills */
+
+/* ---- inside the room ---- */
+
+/* the protocol table, and its protocols. They get skb with data at the protocol's header. All consume skb */
+void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto);
+void icmp_rcv(struct softnet_data *sd, struct sk_buff *skb);
+void icmpv6_rcv(struct softnet_data *sd, struct sk_buff *skb);
+void igmp_rcv(struct softnet_data *sd, struct sk_buff *skb);
+void udp_rcv(struct softnet_data *sd, struct sk_buff *skb);
+void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb);
+int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len); /* 1: wrong */
+
+/* errors about skb, whose IP header and the bytes after it are intact; skb stays the caller's */
+void icmp_port_unreachable(struct softnet_data *sd, struct sk_buff *skb);
+void icmp_prot_unreachable(struct softnet_data *sd, struct sk_buff *skb);
+void icmp_frag_time_exceeded(struct softnet_data *sd, struct sk_buff *skb);
+void icmpv6_param_prob(struct softnet_data *sd, struct sk_buff *skb, u8 code, u32 pointer); /* pointer: to the fault */
+void udp_err(struct softnet_data *sd, const u8 *ip, u32 len, u32 err); /* ip: of the packet that an ICMP error quotes */
+
+/* fragments. From inet_frag_find() on under the family's lock if live. inet_frag_fail() and inet_frag_join() free q */
+struct sk_buff *ip_defrag(struct softnet_data *sd, struct sk_buff *skb); /* the whole; NULL: skb waits, or has a fate */
+struct sk_buff *ipv6_frag_rcv(struct softnet_data *sd, struct sk_buff *skb, u32 off, u32 nhoff, u8 *next);
+struct inet_frag_queue *inet_frag_find(struct softnet_data *sd, struct inet_frags *f, const struct inet_frag_key *key);
+int inet_frag_add(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, struct sk_buff *skb,
+		  const struct inet_frag *frag); /* consumes skb. Return: 1 = the datagram is whole */
+void inet_frag_fail(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why);
+void inet_frag_restart(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why);
+struct sk_buff *inet_frag_join(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q);
+void inet_frag_count(struct softnet_data *sd, const struct inet_frags *f, enum frag_mib what);
+int inet_frag_ecn(u8 seen);
+void inet_putpeer(const struct host *h, struct inet_frags *f, struct inet_frag_peer *peer);
+enum fate frag_runs_insert(struct inet_frag_queue *q, struct sk_buff *skb, u32 end); /* FATE_MAX: skb waits */
+void frag_runs_join(struct sk_buff *run, struct sk_buff *skb); /* skb is run's from now on */
+struct sk_buff *frag_runs_take(struct inet_frag_queue *q); /* the runs are the caller's */
+
+u32 ip_mtu(const struct host *h);
+void ndisc_rcv(struct softnet_data *sd, struct sk_buff *skb); /* takes the lock of driver_tx; skb stays the caller's */
+int ndisc_good(const struct sk_buff *skb); /* sent on our link, and long enough */
+
+/* output, under the lock of driver_tx. neigh_output() consumes packet */
+int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o);
+struct neighbour *neigh_lookup(struct host *h, const struct inet_addr *addr); /* NULL: not known */
+int neigh_output(struct host *h, struct softnet_data *sd, const struct inet_addr *nexthop, u32 packet);
+void neigh_update(struct host *h, struct softnet_data *sd, const struct inet_addr *addr, const u8 *mac, u8 state,
+		  int create, int override);
+void arp_send(struct host *h, struct softnet_data *sd, u16 op, const struct inet_addr *sip, const struct inet_addr *tip,
+	      const u8 *to_mac);
+void ndisc_send_ns(struct host *h, struct softnet_data *sd, const struct inet_addr *target, const u8 *mac);

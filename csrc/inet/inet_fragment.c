@@ -1,14 +1,13 @@
-/* inet_fragment.c - where fragments wait for the rest of their datagram: what IPv4 and IPv6 share. Linux: net/ipv4/inet_fragment.c
+/* inet_fragment.c - where fragments wait for the rest of their datagram, for IPv4 and IPv6. Linux: net/ipv4/inet_fragment.c
  *
- *   ip_fragment.c, reassembly.c -> inet_frag_find(): the datagram's queue -> inet_frag_add(): waits | dropped | all is there
+ *   ip_fragment.c, reassembly.c -> inet_frag_find(): the datagram's queue -> inet_frag_add(): waits | dropped | complete
  *                               -> inet_frag_join(): one packet, its pieces on frag_list
- *   a timer a CPU -> inet_frag_expire(): what did not become whole in time
+ *   a timer of each CPU -> inet_frag_expire(): datagrams that did not become whole in time
  *
- * Fragments wait as they came, in their receive buffers; frag_runs.c keeps those of a datagram.
- * A family's memory is bounded by high_thresh: while more than that waits, no fragment is taken, not even one that
- * would make a datagram whole, until timers or completion made room; as in Linux. All queues there can be under that
- * limit are allocated at the start; pages that are never needed are never touched. Waiting fragments keep buffers of
- * the receive ring's pool: 1480 at most with the defaults, of 32768.
+ * Fragments wait in their receive buffers; frag_runs.c orders those of a datagram. high_thresh bounds a family's memory.
+ * While more than that waits, no fragment is accepted, as in Linux; not even one that would complete a datagram. Timers
+ * and completed datagrams make room again. All queues that fit under the limit are allocated at start; unused pages are
+ * never touched. Waiting fragments hold buffers of the receive pool: with the defaults at most 1480 of 32768.
  */
 #include "prelude.h"
 
@@ -21,15 +20,14 @@ void inet_frag_count(struct softnet_data *sd, const struct inet_frags *f, enum f
 	COUNT(sd->mib[f->mib + what], 1);
 }
 
-/* Return: what to OR into the whole's ECN field (RFC 3168 section 5.3); < 0: Not-ECT and others in one datagram */
+/* inet_frag_ecn() - Return: what to OR into the datagram's ECN field (RFC 3168 section 5.3); <0: Not-ECT among others */
 int inet_frag_ecn(u8 seen)
 {
-	if (seen & 1)
-		return seen == 1 ? 0 : -EINVAL;
-	return seen & 8 ? 3 : 0;
+	if (seen & 1 << INET_ECN_NOT_ECT)
+		return seen == 1 << INET_ECN_NOT_ECT ? 0 : -EINVAL;
+	return seen & 1 << INET_ECN_CE ? INET_ECN_CE : 0;
 }
 
-/* inet_frags_in_use() - datagrams that wait for the rest */
 u32 inet_frags_in_use(struct host *h, struct inet_frags *f)
 {
 	u32 n;
@@ -71,7 +69,7 @@ int inet_frags_init(struct inet_frags *f)
 		return -ENOMEM;
 	if (!f->max_dist)
 		return 0;
-	f->peers = calloc(f->size, sizeof(*f->peers)); /* of a queue at least */
+	f->peers = calloc(f->size, sizeof(*f->peers)); /* each has a queue */
 	f->peers_hash = calloc(f->mask + 1ul, sizeof(*f->peers_hash));
 	return f->peers && f->peers_hash ? 0 : -ENOMEM;
 }
@@ -95,14 +93,14 @@ static bool key_equal(const struct inet_frag_key *a, const struct inet_frag_key 
 	return a->id == b->id && a->proto == b->proto && addr_equal(&a->src, &b->src) && addr_equal(&a->dst, &b->dst);
 }
 
-/* ---- time: a CPU looks after the queues it made, the oldest first ---- */
+/* ---- time: each CPU expires the queues that it made, oldest first ---- */
 
 static u64 next_expiry(const struct inet_frags *f, u32 cpu)
 {
 	return f->oldest[cpu] ? f->oldest[cpu]->expires : NEVER;
 }
 
-/* Virtual time: for when is the CPU's timer to be set? Live, one that finds nothing to do sets itself again. */
+/* Virtual time: set the CPU's timer to its next expiry. Live, expire_oldest() does that. */
 static void plan(struct host *h, u32 cpu)
 {
 	u64 at = min_u64(next_expiry(&h->ip_frags, cpu), next_expiry(&h->ip6_frags, cpu));
@@ -134,9 +132,9 @@ static void age_list_del(struct softnet_data *sd, struct inet_frags *f, struct i
 		plan(sd->host, q->cpu);
 }
 
-/* ---- a queue: made, and gone ---- */
+/* ---- making and freeing a queue ---- */
 
-/* Return: the datagram's queue, a new one if this is its first fragment; NULL: no room for any fragment */
+/* inet_frag_find() - find the datagram's queue, or make one. Return: NULL: no room for any fragment */
 struct inet_frag_queue *inet_frag_find(struct softnet_data *sd, struct inet_frags *f, const struct inet_frag_key *key)
 {
 	struct inet_frag_queue **head = bucket(sd->host, f, key), *q;
@@ -161,7 +159,7 @@ struct inet_frag_queue *inet_frag_find(struct softnet_data *sd, struct inet_frag
 	return q;
 }
 
-/* What waits in a queue, in order, linked by next. */
+/* Empty a queue. Return: its runs in order, linked by next */
 static struct sk_buff *take_runs(struct inet_frags *f, struct inet_frag_queue *q)
 {
 	struct sk_buff *list = frag_runs_take(q);
@@ -196,7 +194,7 @@ static void queue_free(struct softnet_data *sd, struct inet_frags *f, struct ine
 	f->free = q;
 }
 
-/* inet_frag_fail() - this datagram will not become whole: all that is there of it is dropped */
+/* inet_frag_fail() - drop a datagram that cannot become whole, and free its queue */
 void inet_frag_fail(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why)
 {
 	inet_frag_count(sd, f, FRAG_FAILS);
@@ -204,7 +202,7 @@ void inet_frag_fail(struct softnet_data *sd, struct inet_frags *f, struct inet_f
 	queue_free(sd, f, q);
 }
 
-/* inet_frag_restart() - all of it is dropped, and it begins anew with the fragment that is just coming */
+/* inet_frag_restart() - drop the waiting fragments; the one that arrives now begins the datagram anew */
 void inet_frag_restart(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why)
 {
 	inet_frag_count(sd, f, FRAG_FAILS);
@@ -215,18 +213,17 @@ void inet_frag_restart(struct softnet_data *sd, struct inet_frags *f, struct ine
 	age_list_add(sd, f, q);
 }
 
-/* Its sender hears of it if the first fragment is there, which is quoted: the head of the first run, alone. */
+/* Send ICMP Time Exceeded, quoting the first fragment: the head of the first run, alone. */
 static void icmp_frag_timeout(struct softnet_data *sd, const struct sk_buff *run)
 {
 	struct sk_buff first = *run;
-	bool v6 = first.protocol == 0xdd86;
 
 	first.frag_list = NULL;
 	first.len = first.head_len;
-	icmp_send(sd, &first, v6 ? 3 : 11, 1, 0); /* time exceeded, in reassembly */
+	icmp_frag_time_exceeded(sd, &first);
 }
 
-/* Return: 1 = there was one whose time is over */
+/* Drop the oldest datagram if it is overdue. Return: 1: it was */
 static int expire_oldest(struct softnet_data *sd, struct inet_frags *f)
 {
 	struct sk_buff *runs = NULL;
@@ -260,7 +257,7 @@ void inet_frag_expire(struct softnet_data *sd)
 		;
 }
 
-/* inet_frags_flush() - the host stops: no time passes any more (no counter of snmp's, as when a namespace of Linux ends) */
+/* snmp does not count these, as when a network namespace of Linux ends. */
 void inet_frags_flush(struct host *h)
 {
 	struct inet_frags *families[] = { &h->ip_frags, &h->ip6_frags };
@@ -278,9 +275,9 @@ void inet_frags_flush(struct host *h)
 	}
 }
 
-/* ---- a fragment finds its place ---- */
+/* ---- placing a fragment ---- */
 
-/* What this fragment says about the datagram's length: does it fit what is known? */
+/* Update the datagram's length from this fragment. Return: false: it contradicts an earlier one, or carries no data */
 static bool length_good(struct inet_frag_queue *q, const struct inet_frag *frag)
 {
 	bool known = q->flags & INET_FRAG_LAST_IN;
@@ -291,10 +288,10 @@ static bool length_good(struct inet_frag_queue *q, const struct inet_frag *frag)
 		q->flags |= INET_FRAG_LAST_IN;
 	if (frag->end > q->len)
 		q->len = frag->end;
-	return frag->end > frag->offset; /* and there is something in it */
+	return frag->end > frag->offset;
 }
 
-/* Return: FATE_MAX = it waits, or why not */
+/* Return: FATE_MAX: skb waits; else why it cannot */
 static enum fate place(struct softnet_data *sd, struct inet_frag_queue *q, struct sk_buff *skb,
 		       const struct inet_frag *frag)
 {
@@ -338,7 +335,7 @@ int inet_frag_add(struct softnet_data *sd, struct inet_frags *f, struct inet_fra
 	return q->flags == (INET_FRAG_FIRST_IN | INET_FRAG_LAST_IN) && q->meat == q->len;
 }
 
-/* ---- the whole ---- */
+/* ---- the whole datagram ---- */
 
 static noinline void waited(struct softnet_data *sd, const struct sk_buff *skb)
 {
@@ -348,7 +345,7 @@ static noinline void waited(struct softnet_data *sd, const struct sk_buff *skb)
 			latency(sd, LAT_REORDER, s->t_stage, sd->now, 1);
 }
 
-/* inet_frag_join() - all is there: one packet, its data behind the first fragment's header; the queue is gone */
+/* inet_frag_join() - make one packet of a complete datagram, with the first fragment's headers; free its queue */
 struct sk_buff *inet_frag_join(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q)
 {
 	struct sk_buff *skb = take_runs(f, q), *run = skb->next, *next;
@@ -358,8 +355,8 @@ struct sk_buff *inet_frag_join(struct softnet_data *sd, struct inet_frags *f, st
 		frag_runs_join(skb, run);
 	}
 	skb->next = NULL;
-	skb->gso_size = 0; /* not to be taken apart: the borders of fragments mean nothing */
-	skb->ip_summed = CHECKSUM_NONE; /* no card has seen all of it */
+	skb->gso_size = 0; /* never segment it again: fragment boundaries mean nothing */
+	skb->ip_summed = CHECKSUM_NONE; /* no card has summed all of it */
 	if (unlikely(sd->lat != NULL))
 		waited(sd, skb);
 	queue_free(sd, f, q);

@@ -2,9 +2,9 @@
  *
  *   netif_receive_skb_core() -> ip_rcv(): header, length, checksum, options, address -> ip_deliver(): protocol table
  *
- *                                fragments: ip_fragment.c, then on as one packet
+ *                                fragments: ip_fragment.c, which returns the whole datagram
  *
- * The order of the checks is Linux's, because it decides which counter a bad packet ends in.
+ * The checks come in Linux's order, because the first that fails decides which counter a bad packet adds to.
  */
 #include "prelude.h"
 
@@ -14,19 +14,19 @@ static noinline void ip_drop(struct softnet_data *sd, struct sk_buff *skb, enum 
 	kfree_skb_reason(sd, skb, fate);
 }
 
-/* RFC 791 section 3.1: every option but two has a length that counts itself and ends inside the header. */
+/* Check that each option but NOP and END has a length that counts itself and ends inside the header (RFC 791 section 3.1). */
 static bool options_good(const u8 *opt, u32 len)
 {
 	u32 i = 0;
 
-	while (i < len && opt[i] != 0) {
-		if (opt[i] == 1) {
+	while (i < len && opt[i + IPOPT_OPTVAL] != IPOPT_END) {
+		if (opt[i + IPOPT_OPTVAL] == IPOPT_NOOP) {
 			i++;
 			continue;
 		}
-		if (i + 1 >= len || opt[i + 1] < 2 || i + opt[i + 1] > len)
+		if (i + IPOPT_OLEN >= len || opt[i + IPOPT_OLEN] < 2 || i + opt[i + IPOPT_OLEN] > len)
 			return false;
-		i += opt[i + 1];
+		i += opt[i + IPOPT_OLEN];
 	}
 	return true;
 }
@@ -35,13 +35,13 @@ static noinline bool is_local4(const struct host *h, const u8 *dst)
 {
 	u32 d = be32(dst);
 
-	if (d >> 28 == 0xe || d == 0xffffffff)
+	if (IN_MULTICAST(d) || d == INADDR_BROADCAST)
 		return true;
 	for (u32 i = 0; i < h->nips; i++) {
 		const struct inet_net *net = &h->ip[i];
 		u32 ours = (u32)net->addr.lo, mask;
 
-		if (net->addr.hi || net->addr.lo >> 32 != 0xffff) /* an IPv6 one */
+		if (net->addr.hi || net->addr.lo >> 32 != 0xffff) /* IPv6 */
 			continue;
 		mask = net->prefix ? ~0u << (32 - net->prefix) : 0;
 		if (d == ours || (net->prefix < 31 && d == (ours | ~mask))) /* ours, or our network's broadcast */
@@ -50,19 +50,21 @@ static noinline bool is_local4(const struct host *h, const u8 *dst)
 	return false;
 }
 
-/* Source addresses that cannot be (RFC 1122 section 3.2.1.3): "martians". 0.0.0.0 asks for an address by DHCP. */
+/* Return: whether RFC 1122 section 3.2.1.3 forbids this source address. DHCP clients send from 0.0.0.0. */
 static bool is_martian4(const struct host *h, const u8 *src)
 {
 	u32 s = be32(src);
 
-	if (likely(src[0] < 127))
+	if (likely(src[0] < IN_LOOPBACKNET))
 		return false;
-	return s >> 28 == 0xe || s == 0xffffffff || (s >> 24 == 127 && !h->ip_any);
+	return IN_MULTICAST(s) || s == INADDR_BROADCAST || (src[0] == IN_LOOPBACKNET && !h->ip_any);
 }
 
 static bool is_known(u8 proto, bool v6)
 {
-	return proto == 17 || proto == 6 || (v6 ? proto == 58 : proto == 1 || proto == 2);
+	if (proto == IPPROTO_UDP || proto == IPPROTO_TCP)
+		return true;
+	return v6 ? proto == IPPROTO_ICMPV6 : proto == IPPROTO_ICMP || proto == IPPROTO_IGMP;
 }
 
 static inline void deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto, bool v6)
@@ -71,20 +73,20 @@ static inline void deliver(struct softnet_data *sd, struct sk_buff *skb, u8 prot
 
 	if (unlikely(!python && !is_known(proto, v6))) {
 		if (!v6)
-			icmp_send(sd, skb, 3, 2, 0); /* protocol unreachable */
+			icmp_prot_unreachable(sd, skb);
 		ip_drop(sd, skb, v6 ? Ip6_InUnknownProtos : Ip_InUnknownProtos, IP_NOPROTO);
 		return;
 	}
 	COUNT(sd->mib[v6 ? Ip6_InDelivers : Ip_InDelivers], 1);
 	if (unlikely(python))
 		sd->host->upcall(sd, skb, python);
-	else if (likely(proto == 17))
+	else if (likely(proto == IPPROTO_UDP))
 		udp_rcv(sd, skb);
-	else if (proto == 6)
+	else if (proto == IPPROTO_TCP)
 		tcp_rcv(sd, skb);
 	else if (v6)
 		icmpv6_rcv(sd, skb);
-	else if (proto == 1)
+	else if (proto == IPPROTO_ICMP)
 		icmp_rcv(sd, skb);
 	else
 		igmp_rcv(sd, skb);
@@ -92,14 +94,14 @@ static inline void deliver(struct softnet_data *sd, struct sk_buff *skb, u8 prot
 
 void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto)
 {
-	deliver(sd, skb, proto, skb->protocol == 0xdd86);
+	deliver(sd, skb, proto, skb->protocol == htons(ETH_P_IPV6));
 }
 
 static noinline void rcv_fragment(struct softnet_data *sd, struct sk_buff *skb)
 {
 	skb = ip_defrag(sd, skb);
 	if (skb)
-		ip_deliver(sd, skb, skb_network_header(skb)[9]);
+		ip_deliver(sd, skb, skb_network_header(skb)[IPH_PROTOCOL]);
 }
 
 void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
@@ -114,41 +116,42 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	}
 	cpu_charge(sd, COST_IP);
 	COUNT(sd->mib[Ip_InReceives], 1);
-	if (unlikely(skb->head_len < 20))
+	if (unlikely(skb->head_len < IP_HLEN))
 		goto bad_header;
-	ihl = (ip[0] & 15u) * 4;
-	if (unlikely(ip[0] != 0x45) && (ip[0] >> 4 != 4 || ihl < 20 || skb->head_len < ihl))
+	ihl = ip_hdrlen(ip);
+	if (unlikely(ip[IPH_VERSION_IHL] != IP_VERSION_IHL) &&
+	    (ip_version(ip) != 4 || ihl < IP_HLEN || skb->head_len < ihl))
 		goto bad_header;
 	if (unlikely(ip_fast_csum(ip, ihl) != 0)) {
 		COUNT(sd->mib[Ip_InCsumErrors], 1);
 		ip_drop(sd, skb, Ip_InHdrErrors, IP_CSUM);
 		return;
 	}
-	total = be16(ip + 2);
-	if (unlikely(!total && skb->segs > 1)) /* BIG TCP: longer than the field can say */
+	total = be16(ip + IPH_TOT_LEN);
+	if (unlikely(!total && skb->segs > 1)) /* BIG TCP: too long for the field */
 		total = skb->len;
 	if (unlikely(total > skb->len)) {
 		ip_drop(sd, skb, IpExt_InTruncatedPkts, PKT_TOO_SMALL);
 		return;
 	}
-	if (unlikely(total < ihl) || (unlikely(ihl > 20) && !options_good(ip + 20, ihl - 20)))
+	if (unlikely(total < ihl) || (unlikely(ihl > IP_HLEN) && !options_good(ip + IP_HLEN, ihl - IP_HLEN)))
 		goto bad_header;
-	if (unlikely(is_martian4(sd->host, ip + 12))) {
-		kfree_skb_reason(sd, skb, IP_INVALID_SOURCE); /* no counter of snmp's: Linux has in_martian_src */
+	if (unlikely(is_martian4(sd->host, ip + IPH_SADDR))) {
+		kfree_skb_reason(sd, skb, IP_INVALID_SOURCE); /* snmp does not count it; Linux has in_martian_src */
 		return;
 	}
-	if (!sd->host->ip_any && unlikely(!is_local4(sd->host, ip + 16))) {
+	if (!sd->host->ip_any && unlikely(!is_local4(sd->host, ip + IPH_DADDR))) {
 		ip_drop(sd, skb, Ip_InAddrErrors, IP_INADDRERRORS);
 		return;
 	}
 	if (unlikely(total < skb->len)) /* Ethernet's padding */
 		skb_trim(sd, skb, total);
-	if (unlikely(load16(ip + 6) & 0xff3f)) {
+	if (unlikely(load16(ip + IPH_FRAG_OFF) & htons(IP_MF | IP_OFFSET))) {
 		rcv_fragment(sd, skb);
 		return;
 	}
 	skb_pull(skb, ihl);
-	deliver(sd, skb, ip[9], false);
+	deliver(sd, skb, ip[IPH_PROTOCOL], false);
 	return;
 bad_header:
 	ip_drop(sd, skb, Ip_InHdrErrors, IP_INHDR);

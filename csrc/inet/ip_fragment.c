@@ -1,14 +1,14 @@
 /* ip_fragment.c - reassembly of IPv4. RFC 791, 815, 3168; Linux: net/ipv4/ip_fragment.c
  *
- *   ip_rcv() -> ip_defrag(): queue by (id, addresses, protocol) -> inet_fragment.c -> whole: ip_deliver(), as any packet
+ *   ip_rcv() -> ip_defrag(): queue by (id, addresses, protocol) -> inet_fragment.c -> whole: ip_deliver()
  *
- * A fragment that is not the last is cut to a multiple of 8 bytes. The whole has the first fragment's header, with its
- * length and checksum made right. A sender whose other datagrams brought more than ipfrag_max_dist fragments since the
- * last one of this: its ids have come round, and what waits is given up.
+ * A fragment that is not the last is trimmed to a multiple of 8 bytes. The datagram gets the first fragment's header with
+ * a new length and checksum. If more than ipfrag_max_dist fragments of the same sender's other datagrams arrived between
+ * two fragments of this one, its IP ids may have wrapped: the fragments that wait are dropped.
  */
 #include "prelude.h"
 
-/* ---- senders, for as long as something of theirs waits: how many fragments came from each ---- */
+/* ---- senders of datagrams that wait: how many fragments came from each ---- */
 
 static struct inet_frag_peer **peer_bucket(const struct host *h, const struct inet_frags *f, u32 addr)
 {
@@ -26,7 +26,7 @@ static struct inet_frag_peer *inet_getpeer(const struct host *h, struct inet_fra
 		if (peer)
 			f->peers_free = peer->next;
 		else
-			peer = &f->peers[f->peers_used++]; /* there are as many as queues */
+			peer = &f->peers[f->peers_used++]; /* as many peers as queues exist */
 		*peer = (struct inet_frag_peer){ .addr = addr, .next = *head };
 		*head = peer;
 	}
@@ -68,37 +68,38 @@ static struct sk_buff *ip_frag_reasm(struct softnet_data *sd, struct inet_frags 
 	struct sk_buff *skb;
 	u8 *ip;
 
-	if (unlikely(ecn < 0 || total > 65535)) {
+	if (unlikely(ecn < 0 || total > IP_LEN_MAX)) {
 		inet_frag_fail(sd, f, q, ecn < 0 ? FRAG_ECN : PKT_TOO_BIG);
 		return NULL;
 	}
 	skb = inet_frag_join(sd, f, q);
 	ip = skb_network_header(skb);
-	ip[1] |= (u8)ecn;
-	store16(ip + 2, htobe16_((u16)total));
-	store16(ip + 6, 0); /* no flags, no offset */
-	store16(ip + 10, 0);
-	store16(ip + 10, ip_fast_csum(ip, ihl));
+	ip[IPH_TOS] |= (u8)ecn;
+	store16(ip + IPH_TOT_LEN, htons((u16)total));
+	store16(ip + IPH_FRAG_OFF, 0);
+	store16(ip + IPH_CHECK, 0);
+	store16(ip + IPH_CHECK, ip_fast_csum(ip, ihl));
 	return skb;
 }
 
 static struct sk_buff *ip_frag_queue(struct softnet_data *sd, struct inet_frags *f, struct sk_buff *skb)
 {
 	const u8 *ip = skb->data;
-	u32 ihl = (ip[0] & 15u) * 4, offset = (be16(ip + 6) & 0x1fffu) * 8, end = offset + skb->len - ihl;
-	bool more = ip[6] & 0x20;
+	u32 ihl = ip_hdrlen(ip), frag_off = be16(ip + IPH_FRAG_OFF);
+	u32 offset = (frag_off & IP_OFFSET) * 8, end = offset + skb->len - ihl;
+	bool more = frag_off & IP_MF;
 	const struct inet_frag frag = {
 		.offset = offset,
 		.end = more ? end & ~7u : end,
 		.hdr = ihl,
 		.more = more,
-		.ecn = (u8)(1 << (ip[1] & 3)),
+		.ecn = (u8)(1 << (ip[IPH_TOS] & INET_ECN_MASK)),
 	};
 	const struct inet_frag_key key = {
-		.src = inet_addr4(ip + 12),
-		.dst = inet_addr4(ip + 16),
-		.id = be16(ip + 4),
-		.proto = ip[9],
+		.src = inet_addr4(ip + IPH_SADDR),
+		.dst = inet_addr4(ip + IPH_DADDR),
+		.id = be16(ip + IPH_ID),
+		.proto = ip[IPH_PROTOCOL],
 	};
 	struct inet_frag_queue *q = inet_frag_find(sd, f, &key);
 
@@ -112,7 +113,7 @@ static struct sk_buff *ip_frag_queue(struct softnet_data *sd, struct inet_frags 
 	return inet_frag_add(sd, f, q, skb, &frag) ? ip_frag_reasm(sd, f, q) : NULL;
 }
 
-/* ip_defrag() - a fragment, data at its IP header. Return: the datagram, data behind its header; NULL: skb waits, or is gone */
+/* ip_defrag() - take a fragment, data at its IP header. Return: the datagram, data after the header; NULL: not whole yet */
 struct sk_buff *ip_defrag(struct softnet_data *sd, struct sk_buff *skb)
 {
 	struct inet_frags *f = &sd->host->ip_frags;

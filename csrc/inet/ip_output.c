@@ -1,19 +1,16 @@
 /* ip_output.c - what IP sends. RFC 791, RFC 8200; Linux: net/ipv4/ip_output.c, route.c, net/ipv6/ip6_output.c
  *
- *   udp.c icmp.c ndisc.c -> ip_output(): which way, our address, header, checksum, fragments or segments -> neigh.c
+ *   udp.c icmp.c ndisc.c -> ip_output(): route, source address, header, checksum, fragments or segments -> neigh.c
  *
- * The routes are the ones a host with one card has: its own networks, and a gateway for the rest. The payload is copied
- * once, from where it lies into the driver's buffers, and summed on the way unless the card does that. What is longer than
- * the MTU goes in fragments; with gso_size in segments, cut by the wire if it takes GSO, else here.
+ * A host with one card has these routes: its own networks, and a gateway for the rest. The payload is copied once, into
+ * the driver's buffers, and summed on the way unless the card sums. A packet longer than the MTU is sent in fragments.
+ * With gso_size it is sent in segments: the wire segments it if it takes GSO, else this file does.
  */
 #include "prelude.h"
 
-#define IP4_LEN 20u
-#define IP6_LEN 40u
-#define FRAG6_LEN 8u
 #define NO_CSUM 0xffff
 
-/* ---- which way? ---- */
+/* ---- routing ---- */
 
 static bool is_zero(const struct inet_addr *a)
 {
@@ -40,7 +37,7 @@ const struct inet_net *ip_local_net(const struct host *h, const struct inet_addr
 
 static bool is_multicast(const struct inet_addr *a)
 {
-	return inet_addr_is4(a) ? (u32)a->lo >> 28 == 0xe : a->hi >> 56 == 0xff;
+	return inet_addr_is4(a) ? IN_MULTICAST((u32)a->lo) : a->hi >> 56 == 0xff;
 }
 
 static bool is_link_local6(const struct inet_addr *a)
@@ -48,12 +45,12 @@ static bool is_link_local6(const struct inet_addr *a)
 	return !inet_addr_is4(a) && a->hi >> 54 == 0xfe80 >> 6;
 }
 
-/* The broadcast address of a network of ours, or of all. */
+/* Return: whether this is the broadcast address, of one of our networks or of all */
 static bool is_broadcast(const struct host *h, const struct inet_addr *a)
 {
 	if (!inet_addr_is4(a))
 		return false;
-	if ((u32)a->lo == 0xffffffff)
+	if ((u32)a->lo == INADDR_BROADCAST)
 		return true;
 	for (u32 i = 0; i < h->nips; i++) {
 		const struct inet_net *net = &h->ip[i];
@@ -65,8 +62,7 @@ static bool is_broadcast(const struct host *h, const struct inet_addr *a)
 	return false;
 }
 
-/* ip_route() - longest match among our networks; else any network of the family, and the gateway. Return: which of ours it leaves
- * from, NULL: no way there */
+/* ip_route() - longest prefix among our networks, else the gateway from the first network of the family */
 const struct inet_net *ip_route(const struct host *h, const struct inet_addr *dst, struct inet_addr *nexthop)
 {
 	const struct inet_net *best = NULL, *first = NULL;
@@ -94,14 +90,14 @@ const struct inet_net *ip_route(const struct host *h, const struct inet_addr *ds
 
 /* ---- one frame ---- */
 
-struct cut { /* of the whole transport part: head and data */
+struct cut { /* the part of head and data that a frame carries */
 	u32 off, len;
 	bool more, fragment;
 	u16 id4;
 	u32 id6, gso_size;
 };
 
-/* Copies into the packet's buffers, one behind the other. Pieces but the last have an even length: sums add up. */
+/* Where put() copies to in the packet's chain of buffers. Each piece but the last has an even length, so sums add up. */
 struct writer {
 	struct driver_tx *tx;
 	u32 buf, at;
@@ -126,43 +122,44 @@ static u32 put(struct writer *w, const u8 *data, u32 len, u32 sum)
 
 static u32 put_ip4(u8 *ip, const struct outgoing *o, const struct cut *c)
 {
-	u16 frag = (u16)(c->off / 8 | (c->more ? 0x2000 : 0) | (o->df && !c->fragment ? 0x4000 : 0));
+	u16 frag = (u16)(c->off / 8 | (c->more ? IP_MF : 0) | (o->df && !c->fragment ? IP_DF : 0));
 
-	ip[0] = 0x45;
-	ip[1] = o->tos;
-	store16(ip + 2, htobe16_((u16)(IP4_LEN + c->len)));
-	store16(ip + 4, htobe16_(c->id4));
-	store16(ip + 6, htobe16_(frag));
-	ip[8] = o->ttl;
-	ip[9] = o->proto;
-	store16(ip + 10, 0);
-	inet_addr_put(&o->src, ip + 12);
-	inet_addr_put(&o->dst, ip + 16);
-	store16(ip + 10, ip_fast_csum(ip, IP4_LEN));
-	return IP4_LEN;
+	ip[IPH_VERSION_IHL] = IP_VERSION_IHL;
+	ip[IPH_TOS] = o->tos;
+	store16(ip + IPH_TOT_LEN, htons((u16)(IP_HLEN + c->len)));
+	store16(ip + IPH_ID, htons(c->id4));
+	store16(ip + IPH_FRAG_OFF, htons(frag));
+	ip[IPH_TTL] = o->ttl;
+	ip[IPH_PROTOCOL] = o->proto;
+	store16(ip + IPH_CHECK, 0);
+	inet_addr_put(&o->src, ip + IPH_SADDR);
+	inet_addr_put(&o->dst, ip + IPH_DADDR);
+	store16(ip + IPH_CHECK, ip_fast_csum(ip, IP_HLEN));
+	return IP_HLEN;
 }
 
 static u32 put_ip6(u8 *ip, const struct outgoing *o, const struct cut *c)
 {
-	u32 extra = c->fragment ? FRAG6_LEN : 0;
-	u32 first = __builtin_bswap32(6u << 28 | (u32)o->tos << 20), id = __builtin_bswap32(c->id6);
+	u32 extra = c->fragment ? FRAG_HLEN : 0;
+	u32 first = htonl(6u << 28 | (u32)o->tos << 20), id = htonl(c->id6);
+	u8 *fh = ip + IPV6_HLEN;
 
-	memcpy(ip, &first, 4);
-	store16(ip + 4, htobe16_((u16)(extra + c->len)));
-	ip[6] = c->fragment ? 44 : o->proto;
-	ip[7] = o->ttl;
-	inet_addr_put(&o->src, ip + 8);
-	inet_addr_put(&o->dst, ip + 24);
+	memcpy(ip + IPV6H_VERSION, &first, 4);
+	store16(ip + IPV6H_PAYLOAD_LEN, htons((u16)(extra + c->len)));
+	ip[IPV6H_NEXTHDR] = c->fragment ? IPPROTO_FRAGMENT : o->proto;
+	ip[IPV6H_HOP_LIMIT] = o->ttl;
+	inet_addr_put(&o->src, ip + IPV6H_SADDR);
+	inet_addr_put(&o->dst, ip + IPV6H_DADDR);
 	if (c->fragment) {
-		ip[40] = o->proto;
-		ip[41] = 0;
-		store16(ip + 42, htobe16_((u16)(c->off | c->more)));
-		memcpy(ip + 44, &id, 4);
+		fh[FRAGH_NEXTHDR] = o->proto;
+		fh[FRAGH_RESERVED] = 0;
+		store16(fh + FRAGH_FRAG_OFF, htons((u16)(c->off | (c->more ? IP6_MF : 0))));
+		memcpy(fh + FRAGH_ID, &id, 4);
 	}
-	return IP6_LEN + extra;
+	return IPV6_HLEN + extra;
 }
 
-/* What of head and data lies in the cut. Return: the sum over it */
+/* Copy the part of head and data that lies in the cut. Return: the sum over it */
 static u32 put_transport(struct writer *w, const struct outgoing *o, const struct cut *c, u32 sum)
 {
 	u32 from_head = c->off < o->head_len ? min_u32(o->head_len - c->off, c->len) : 0;
@@ -177,7 +174,7 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 {
 	struct driver_tx *tx = &h->tx;
 	bool v4 = inet_addr_is4(&o->dst), sum_it = !c->fragment && o->csum_offset != NO_CSUM;
-	u32 ip_len = v4 ? IP4_LEN : IP6_LEN + (c->fragment ? FRAG6_LEN : 0), sum, pseudo = 0;
+	u32 ip_len = v4 ? IP_HLEN : IPV6_HLEN + (c->fragment ? FRAG_HLEN : 0), sum, pseudo = 0;
 	u32 packet = tx_alloc(tx, ETH_HLEN + ip_len + c->len);
 	struct virtio_net_hdr_v1_hash *hdr;
 	struct writer w;
@@ -188,17 +185,17 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 		return -ENOBUFS;
 	}
 	eth = tx_header(tx, packet);
-	store16(eth + 12, v4 ? 0x0008 : 0xdd86);
+	store16(eth + ETHH_PROTO, v4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6));
 	if (v4)
 		put_ip4(eth + ETH_HLEN, o, c);
 	else
 		put_ip6(eth + ETH_HLEN, o, c);
 	w = (struct writer){ tx, packet, sizeof(*hdr) + ETH_HLEN + ip_len };
-	if (sum_it && o->proto != 1)
+	if (sum_it && o->proto != IPPROTO_ICMP)
 		pseudo = csum_pseudo(eth + ETH_HLEN, v4 ? 4 : 6, c->len, o->proto);
 	sum = put_transport(&w, o, c, pseudo);
 	field = eth + ETH_HLEN + ip_len + o->csum_offset;
-	if (sum_it && o->proto == 17 && tx->offload & 1) { /* the card does the rest */
+	if (sum_it && o->proto == IPPROTO_UDP && tx->offload & 1) { /* the card completes the sum */
 		hdr = (void *)(eth - sizeof(*hdr));
 		hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 		hdr->csum_start = (u16)(ETH_HLEN + ip_len);
@@ -212,29 +209,29 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 	} else if (sum_it) {
 		u16 folded = csum_fold(sum);
 
-		store16(field, folded || o->proto != 17 ? folded : 0xffff);
+		store16(field, folded || o->proto != IPPROTO_UDP ? folded : 0xffff);
 	}
 	if (is_multicast(nexthop) || is_broadcast(h, nexthop)) {
-		u8 mac[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+		u8 mac[ETH_ALEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 		if (is_multicast(nexthop) && v4) { /* RFC 1112 section 6.4 */
 			memcpy(mac, "\x01\x00\x5e", 3);
-			memcpy(mac + 3, eth + ETH_HLEN + 17, 3);
+			memcpy(mac + 3, eth + ETH_HLEN + IPH_DADDR + 1, 3);
 			mac[3] &= 0x7f;
 		} else if (is_multicast(nexthop)) { /* RFC 2464 section 7 */
 			memcpy(mac, "\x33\x33", 2);
-			memcpy(mac + 2, eth + ETH_HLEN + 36, 4);
+			memcpy(mac + 2, eth + ETH_HLEN + IPV6H_DADDR + 12, 4);
 		}
-		memcpy(eth, mac, 6);
-		memcpy(eth + 6, h->dev.dev_addr, 6);
+		memcpy(eth + ETHH_DEST, mac, ETH_ALEN);
+		memcpy(eth + ETHH_SOURCE, h->dev.dev_addr, ETH_ALEN);
 		return dev_queue_xmit(h, sd, packet);
 	}
 	return neigh_output(h, sd, nexthop, packet);
 }
 
-/* ---- how many frames? ---- */
+/* ---- one packet, in one or more frames ---- */
 
-/* RFC 791: every link takes 68 bytes. */
+/* RFC 791: every link carries 68 bytes. */
 u32 ip_mtu(const struct host *h)
 {
 	u32 mtu = *h->dev.mtu;
@@ -242,31 +239,31 @@ u32 ip_mtu(const struct host *h)
 	return !mtu ? 1500 : mtu < 68 ? 68 : mtu;
 }
 
-/* The checksum over all of it, into head: fragments carry it in the first. */
+/* Store the checksum over the whole packet in head, for the first fragment to carry. */
 static void sum_whole(struct outgoing *o, u32 total)
 {
-	u8 addresses[40] = { 0 };
+	u8 ip[IPV6_HLEN] = { 0 }; /* only the addresses matter */
 	bool v4 = inet_addr_is4(&o->dst);
 	u16 folded;
 	u32 sum = 0;
 
 	if (o->csum_offset == NO_CSUM)
 		return;
-	inet_addr_put(&o->src, addresses + (v4 ? 12 : 8));
-	inet_addr_put(&o->dst, addresses + (v4 ? 16 : 24));
-	if (o->proto != 1)
-		sum = csum_pseudo(addresses, v4 ? 4 : 6, total, o->proto);
+	inet_addr_put(&o->src, ip + (v4 ? IPH_SADDR : IPV6H_SADDR));
+	inet_addr_put(&o->dst, ip + (v4 ? IPH_DADDR : IPV6H_DADDR));
+	if (o->proto != IPPROTO_ICMP)
+		sum = csum_pseudo(ip, v4 ? 4 : 6, total, o->proto);
 	store16(o->head + o->csum_offset, 0);
 	sum = csum_partial(o->head, o->head_len, sum);
 	folded = csum_fold(csum_partial(o->data, o->len, sum));
-	store16(o->head + o->csum_offset, folded || o->proto != 17 ? folded : 0xffff);
+	store16(o->head + o->csum_offset, folded || o->proto != IPPROTO_UDP ? folded : 0xffff);
 }
 
 static int fragments_out(struct host *h, struct softnet_data *sd, struct outgoing *o, u32 room,
 			 const struct inet_addr *nexthop)
 {
 	bool v4 = inet_addr_is4(&o->dst);
-	u32 total = o->head_len + o->len, each = (room - (v4 ? 0 : FRAG6_LEN)) & ~7u;
+	u32 total = o->head_len + o->len, each = (room - (v4 ? 0 : FRAG_HLEN)) & ~7u;
 	struct cut c = { .fragment = true, .id4 = h->tx.ip_id++, .id6 = ++h->tx.frag_id };
 	int rc = 0;
 
@@ -282,7 +279,7 @@ static int fragments_out(struct host *h, struct softnet_data *sd, struct outgoin
 	return rc;
 }
 
-/* UDP_SEGMENT on a wire without: datagram by datagram. head is UDP's. */
+/* Send datagram by datagram, because the wire takes no GSO. head is a UDP header. */
 static int segments_out(struct host *h, struct softnet_data *sd, const struct outgoing *o,
 			const struct inet_addr *nexthop)
 {
@@ -294,7 +291,7 @@ static int segments_out(struct host *h, struct softnet_data *sd, const struct ou
 
 		one.data = o->data + off;
 		one.len = min_u32(o->gso_size, o->len - off);
-		store16(one.head + 4, htobe16_((u16)(8 + one.len)));
+		store16(one.head + UDPH_LEN, htons((u16)(UDP_HLEN + one.len)));
 		c.len = one.head_len + one.len;
 		rc = frame_out(h, sd, &one, &c, nexthop);
 	}
@@ -304,7 +301,7 @@ static int segments_out(struct host *h, struct softnet_data *sd, const struct ou
 int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o)
 {
 	bool v4 = inet_addr_is4(&o->dst);
-	u32 ip_len = v4 ? IP4_LEN : IP6_LEN, mtu = ip_mtu(h), total = o->head_len + o->len;
+	u32 ip_len = v4 ? IP_HLEN : IPV6_HLEN, mtu = ip_mtu(h), total = o->head_len + o->len;
 	const struct inet_net *from;
 	struct inet_addr nexthop;
 
@@ -318,7 +315,7 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 	if (is_zero(&o->src))
 		o->src = from->addr;
 	COUNT(h->out_mib[v4 ? Ip_OutRequests : Ip6_OutRequests], 1);
-	if (total + ip_len > (v4 ? 65535 : 65535 + IP6_LEN))
+	if (total + ip_len > (v4 ? IP_LEN_MAX : IP_LEN_MAX + IPV6_HLEN))
 		return -EMSGSIZE;
 	if (o->gso_size && o->len > o->gso_size) {
 		struct cut c = { .len = total, .gso_size = o->gso_size };

@@ -1,11 +1,11 @@
-/* neigh.c - the neighbour table: which MAC address has the next hop? RFC 826, RFC 4861 section 7.3; Linux: net/core/neighbour.c
+/* neigh.c - the neighbour table: next hop to MAC address. RFC 826, RFC 4861 section 7.3; Linux: net/core/neighbour.c
  *
- *   ip_output.c -> neigh_output(): known: fill it in, driver_tx.c. Not known: the packet waits, arp.c or ndisc.c asks
- *   arp.c, ndisc.c -> neigh_update(): an address was learnt, what waited goes out
+ *   ip_output.c -> neigh_output(): address known: to driver_tx.c. Not known: the packet waits, arp.c or ndisc.c asks
+ *   arp.c, ndisc.c -> neigh_update(): learn an address, send the packets that waited for it
  *
- * The states and times are Linux's (docs/linux.md). One table for both families. An address is believed for 30 s after
- * somebody confirmed it; that is looked at when it is used, so a table nobody uses has no timer. All of it is under the lock
- * of driver_tx; the timer is CPU 0's.
+ * The states and times are Linux's (docs/linux.md). One table serves both families. An entry stays reachable for 30 s after
+ * the last confirmation. neigh_output() checks that on use, so an idle table needs no timer. The lock of driver_tx guards
+ * all of it; the timer runs on CPU 0.
  */
 #include "prelude.h"
 
@@ -15,7 +15,7 @@
 #define DELAY_PROBE_NS (5 * SECOND) /* delay_first_probe_time */
 #define STALE_NS (60 * SECOND) /* gc_stale_time */
 #define SOLICITS 3u /* ucast_solicit, mcast_solicit */
-#define LOCK_NS (SECOND / 10) /* locktime, as Debian has it: HZ / 10 of 100 */
+#define LOCK_NS (SECOND / 10) /* locktime: HZ / 10, with Debian's HZ of 100 */
 #define QUEUE_BYTES 212992u /* unres_qlen_bytes, of truesize */
 #define GC_THRESH1 128u
 #define VALID (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)
@@ -52,7 +52,7 @@ struct neighbour *neigh_lookup(struct host *h, const struct inet_addr *addr)
 	return NULL;
 }
 
-/* NUD_REACHABLE wears off without a timer. */
+/* End NUD_REACHABLE after its time: no timer does it. */
 static void refresh(struct neighbour *n, u64 now)
 {
 	if (n->state == NUD_REACHABLE && now > n->confirmed + REACHABLE_NS)
@@ -71,7 +71,7 @@ static void unlink_entry(struct neigh_table *t, struct neighbour *n)
 	*n = (struct neighbour){ .queue = TX_NONE };
 }
 
-/* Room for another: what failed, or was not used for long; if the table is full, the one that was not for longest. */
+/* Evict a failed entry, or one long unused; if there is neither and the table is full, the least recently used one. */
 static struct neighbour *make_room(struct neigh_table *t, u64 now)
 {
 	struct neighbour *oldest = NULL;
@@ -121,7 +121,7 @@ static struct neighbour *create(struct host *h, const struct inet_addr *addr, u6
 	return n;
 }
 
-/* ---- what waits ---- */
+/* ---- packets that wait for an address ---- */
 
 static u32 truesize_of(const struct driver_tx *tx, u32 packet)
 {
@@ -138,7 +138,7 @@ static u32 dequeue(struct host *h, struct neighbour *n)
 	return packet;
 }
 
-/* The oldest make room, as in Linux; half of the buffers is kept for those who know where to send to. */
+/* Queue a packet; the oldest ones make room, as in Linux. Half of the buffers stay reserved for neighbours with an address. */
 static void enqueue(struct host *h, struct neighbour *n, u32 packet)
 {
 	struct driver_tx *tx = &h->tx;
@@ -148,7 +148,7 @@ static void enqueue(struct host *h, struct neighbour *n, u32 packet)
 		COUNT(h->neigh.unresolved_discards, 1);
 		tx_drop(h, dequeue(h, n), TX_NEIGH_QUEUEFULL);
 	}
-	if (tx->nfree < TX_POOL_SIZE / 2) { /* others wait for so much */
+	if (tx->nfree < TX_POOL_SIZE / 2) { /* other neighbours' packets hold that half */
 		tx_drop(h, packet, TX_NEIGH_QUEUEFULL);
 		return;
 	}
@@ -166,8 +166,8 @@ static int xmit_to(struct host *h, struct softnet_data *sd, const u8 *mac, u32 p
 {
 	u8 *eth = tx_header(&h->tx, packet);
 
-	memcpy(eth, mac, 6);
-	memcpy(eth + 6, h->dev.dev_addr, 6);
+	memcpy(eth + ETHH_DEST, mac, ETH_ALEN);
+	memcpy(eth + ETHH_SOURCE, h->dev.dev_addr, ETH_ALEN);
 	return dev_queue_xmit(h, sd, packet);
 }
 
@@ -178,7 +178,7 @@ static void plan(struct host *h, struct softnet_data *sd, struct neighbour *n, u
 	struct softnet_data *owner = h->cpu[0];
 
 	n->timer_ns = at;
-	if (owner->live) { /* another thread's timer: say when, and wake it to look */
+	if (owner->live) { /* the timer is another thread's: leave the time, and wake it */
 		if (at < __atomic_load_n(&h->neigh.timer_ask, __ATOMIC_RELAXED)) {
 			__atomic_store_n(&h->neigh.timer_ask, at, __ATOMIC_SEQ_CST);
 			cpu_wake(owner, 0);
@@ -198,7 +198,7 @@ static void solicit(struct host *h, struct softnet_data *sd, struct neighbour *n
 	n->probes++;
 	plan(h, sd, n, now + RETRANS_NS);
 	if (inet_addr_is4(&n->addr))
-		arp_send(h, sd, 1, NULL, &n->addr, mac);
+		arp_send(h, sd, ARPOP_REQUEST, NULL, &n->addr, mac);
 	else
 		ndisc_send_ns(h, sd, &n->addr, mac);
 }
@@ -212,7 +212,7 @@ static void fail(struct host *h, struct neighbour *n)
 		tx_drop(h, dequeue(h, n), TX_NEIGH_FAILED);
 }
 
-/* neigh_output() - packet, headers and all but the Ethernet addresses, to nexthop. Return: 0 or -errno; it is gone */
+/* neigh_output() - fill in packet's Ethernet addresses and send it, or queue it. Return: 0; -ENOBUFS: dropped */
 int neigh_output(struct host *h, struct softnet_data *sd, const struct inet_addr *nexthop, u32 packet)
 {
 	u64 now = host_now(h, sd);
@@ -226,7 +226,7 @@ int neigh_output(struct host *h, struct softnet_data *sd, const struct inet_addr
 	}
 	n->used = now;
 	refresh(n, now);
-	if (n->state == NUD_STALE) { /* used without knowing: if nobody confirms it soon, ask */
+	if (n->state == NUD_STALE) { /* ask if no confirmation follows soon */
 		n->state = NUD_DELAY;
 		n->probes = 0;
 		plan(h, sd, n, now + DELAY_PROBE_NS);
@@ -242,8 +242,8 @@ int neigh_output(struct host *h, struct softnet_data *sd, const struct inet_addr
 	return 0;
 }
 
-/* neigh_update() - addr has mac: NUD_REACHABLE it said so when asked, NUD_STALE it was seen. override: also if another is
- * known already. create: even if nobody asked for it */
+/* neigh_update() - learn that addr has mac. state: NUD_REACHABLE: it answered us; NUD_STALE: seen in passing.
+ * override: replace another address. create_: make an entry if none exists */
 void neigh_update(struct host *h, struct softnet_data *sd, const struct inet_addr *addr, const u8 *mac, u8 state,
 		  int create_, int override)
 {
@@ -257,14 +257,14 @@ void neigh_update(struct host *h, struct softnet_data *sd, const struct inet_add
 		return;
 	refresh(n, now);
 	known = n->state & VALID;
-	if (known && memcmp(n->mac, mac, 6) != 0) {
-		if (!override || now < n->updated + LOCK_NS) /* the first of several answers counts */
+	if (known && memcmp(n->mac, mac, ETH_ALEN) != 0) {
+		if (!override || now < n->updated + LOCK_NS) /* several answers: keep the first */
 			return;
 		known = false;
 	}
 	if (known && state == NUD_STALE)
-		return; /* nothing new */
-	memcpy(n->mac, mac, 6);
+		return; /* no news */
+	memcpy(n->mac, mac, ETH_ALEN);
 	n->updated = now;
 	if (state == NUD_REACHABLE)
 		n->confirmed = now;
@@ -294,7 +294,6 @@ static void expire(struct host *h, struct softnet_data *sd, struct neighbour *n)
 		solicit(h, sd, n, sd->now);
 }
 
-/* neigh_flush() - the host stops: nobody answers any more, and nobody is asked */
 void neigh_flush(struct host *h)
 {
 	for (u32 i = 0; i < h->neigh.used; i++) {
@@ -310,7 +309,6 @@ void neigh_flush(struct host *h)
 	mod_timer(h->cpu[0], TIMER_NEIGH, NEVER);
 }
 
-/* On CPU 0: who was asked and did not answer? */
 void neigh_timer(struct softnet_data *sd)
 {
 	struct host *h = sd->host;

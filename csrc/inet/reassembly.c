@@ -1,96 +1,102 @@
 /* reassembly.c - reassembly of IPv6. RFC 8200 section 4.5, 5722, 6946, 7112; Linux: net/ipv6/reassembly.c
  *
  *   ipv6_rcv(): at a fragment header -> ipv6_frag_rcv(): queue by (id, addresses) -> inet_fragment.c
- *                                    -> whole: ipv6_rcv() walks on behind where the fragment header was
+ *                                    -> whole: ipv6_rcv() walks on after the place of the fragment header
  *
- * The headers before the fragment header are the first fragment's; its own is cut out of them, where they are in one
- * buffer (where they are not, nobody looks back at them). A fragment that is all there is (an atomic one) waits for
- * nothing. The first must have all headers up to the transport's.
+ * The datagram keeps the first fragment's headers, without the fragment header. That one is removed only if all headers lie
+ * in one buffer; otherwise it stays, and no later stage reads it. An atomic fragment (offset 0, no more) does not wait.
+ * The first fragment must hold all headers up to the transport's.
  */
 #include "prelude.h"
 
-#define HDR 8u /* bytes of a fragment header */
-#define FRAGMENT 44
-
-/* Parameter problem: what is wrong, and where in the packet. */
+/* Drop skb and report a parameter problem. at: offset of the fault in the packet. Return: NULL */
 static noinline struct sk_buff *drop(struct softnet_data *sd, struct sk_buff *skb, enum fate fate, u8 code, u32 at)
 {
 	COUNT(sd->mib[Ip6_InHdrErrors], 1);
-	icmp_send(sd, skb, 4, code, at);
+	icmpv6_param_prob(sd, skb, code, at);
 	kfree_skb_reason(sd, skb, fate);
 	return NULL;
 }
 
-/* Bytes of the transport's header that the first fragment has to have. */
+/* Return: bytes of the transport header that the first fragment must hold */
 static u32 transport_len(u8 proto)
 {
-	return proto == 6 ? 20 : proto == 17 || proto == 58 ? 8 : 1;
+	if (proto == IPPROTO_TCP)
+		return TCP_HLEN;
+	return proto == IPPROTO_UDP || proto == IPPROTO_ICMPV6 ? UDP_HLEN : 1;
 }
 
-/* ipv6frag_thdr_truncated() - from the fragment header at off on. A chain of headers that itself ends too early passes:
- * it is found when the datagram is whole, as in Linux. */
+static bool is_extension(u8 next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_AH || next == IPPROTO_DSTOPTS;
+}
+
+/* Linux: ipv6frag_thdr_truncated(). off: of the fragment header. A truncated chain of extension headers passes here;
+ * as in Linux, the walk through the whole datagram finds it. */
 static bool first_too_short(const struct sk_buff *skb, u32 off)
 {
-	for (u8 next = FRAGMENT;;) {
+	for (u8 next = IPPROTO_FRAGMENT;;) {
+		bool is_frag = next == IPPROTO_FRAGMENT;
 		u8 copy[8];
 		const u8 *h;
 
-		if (next != 0 && next != 43 && next != FRAGMENT && next != 51 && next != 60)
-			return next != 59 && off + transport_len(next) > skb->len;
-		h = skb_header_pointer(skb, off, next == FRAGMENT ? 4 : 2, copy);
-		if (!h || (next == FRAGMENT && be16(h + 2) & 0xfff8))
+		if (!is_frag && !is_extension(next))
+			return next != IPPROTO_NONE && off + transport_len(next) > skb->len;
+		h = skb_header_pointer(skb, off, is_frag ? FRAGH_ID : 2, copy);
+		if (!h || (is_frag && be16(h + FRAGH_FRAG_OFF) & IP6_OFFSET))
 			return false;
-		off += next == FRAGMENT ? HDR : next == 51 ? (h[1] + 2u) * 4 : (h[1] + 1u) * 8;
-		next = h[0];
+		off += is_frag ? FRAG_HLEN : next == IPPROTO_AH ? ipv6_authlen(h) : ipv6_optlen(h);
+		next = h[EXTH_NEXTHDR];
 	}
 }
 
 static struct sk_buff *ip6_frag_reasm(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q,
 				      u8 *next)
 {
-	u32 hdr = q->hdr, nhoff = q->nhoff, payload = hdr - HDR - 40 + q->len;
+	u32 hdr = q->hdr, nhoff = q->nhoff, payload = hdr - FRAG_HLEN - IPV6_HLEN + q->len;
 	int ecn = inet_frag_ecn(q->ecn);
 	u8 *ip, *end, proto = q->proto;
 	struct sk_buff *skb;
 
-	if (unlikely(ecn < 0 || payload > 65535)) {
+	if (unlikely(ecn < 0 || payload > IP_LEN_MAX)) {
 		inet_frag_fail(sd, f, q, ecn < 0 ? FRAG_ECN : PKT_TOO_BIG);
 		return NULL;
 	}
 	skb = inet_frag_join(sd, f, q);
 	ip = skb_network_header(skb);
-	store16(ip + 4, htobe16_((u16)payload));
-	ip[1] |= (u8)(ecn << 4);
+	store16(ip + IPV6H_PAYLOAD_LEN, htons((u16)payload));
+	ip[IPV6H_TCLASS_LOW] |= (u8)(ecn << 4);
 	end = ip + hdr;
 	if (likely(skb->data == end)) { /* all in one buffer */
 		ip[nhoff] = proto;
-		memmove(skb_mac_header(skb) + HDR, skb_mac_header(skb), (u32)(end - skb_mac_header(skb)) - HDR);
-		skb->mac_header += HDR;
-		skb->network_header += HDR;
+		memmove(skb_mac_header(skb) + FRAG_HLEN, skb_mac_header(skb),
+			(u32)(end - skb_mac_header(skb)) - FRAG_HLEN);
+		skb->mac_header += FRAG_HLEN;
+		skb->network_header += FRAG_HLEN;
 	}
 	*next = proto;
 	return skb;
 }
 
-/* *problem: where the packet says a length that cannot be, 0: it does not */
+/* *problem: offset of the field with an impossible length, 0: none */
 static struct sk_buff *ip6_frag_queue(struct softnet_data *sd, struct inet_frags *f, struct sk_buff *skb, const u8 *fh,
 				      u32 off, u32 nhoff, u8 *next, u32 *problem)
 {
 	const u8 *ip = skb->data;
-	u32 at = be16(fh + 2) & 0xfff8u;
+	u32 frag_off = be16(fh + FRAGH_FRAG_OFF), at = frag_off & IP6_OFFSET;
 	const struct inet_frag frag = {
 		.offset = at,
-		.end = at + skb->len - off - HDR,
-		.hdr = off + HDR,
+		.end = at + skb->len - off - FRAG_HLEN,
+		.hdr = off + FRAG_HLEN,
 		.nhoff = (u16)nhoff,
-		.proto = fh[0],
-		.more = fh[3] & 1,
-		.ecn = (u8)(1 << (ip[1] >> 4 & 3)),
+		.proto = fh[FRAGH_NEXTHDR],
+		.more = frag_off & IP6_MF,
+		.ecn = (u8)(1 << (ip[IPV6H_TCLASS_LOW] >> 4 & INET_ECN_MASK)),
 	};
 	const struct inet_frag_key key = {
-		.src = inet_addr6(ip + 8),
-		.dst = inet_addr6(ip + 24),
-		.id = be32(fh + 4),
+		.src = inet_addr6(ip + IPV6H_SADDR),
+		.dst = inet_addr6(ip + IPV6H_DADDR),
+		.id = be32(fh + FRAGH_ID),
 	};
 	struct inet_frag_queue *q = inet_frag_find(sd, f, &key);
 
@@ -99,36 +105,37 @@ static struct sk_buff *ip6_frag_queue(struct softnet_data *sd, struct inet_frags
 		kfree_skb_reason(sd, skb, FRAG_HIGH_THRESH);
 		return NULL;
 	}
-	*problem = frag.end > 65535 ? off + 2 : frag.more && frag.end & 7 ? 4 : 0;
+	*problem = frag.end > IP_LEN_MAX ? off + FRAGH_FRAG_OFF : frag.more && frag.end & 7 ? IPV6H_PAYLOAD_LEN : 0;
 	if (unlikely(*problem))
-		return skb; /* the others may still become whole, as in Linux 6.18 */
+		return skb; /* drop this one only: the datagram may still become whole, as in Linux 6.18 */
 	return inet_frag_add(sd, f, q, skb, &frag) ? ip6_frag_reasm(sd, f, q, next) : NULL;
 }
 
-/* ipv6_frag_rcv() - data at the IPv6 header, the fragment header at off. Return: the datagram, data behind that, *next
- * says of what kind; NULL: skb waits, or is gone */
+/* ipv6_frag_rcv() - take a fragment, data at its IPv6 header; off: of the fragment header; nhoff: of the byte that
+ * announces it. Return: the datagram, data after the fragment header, *next its kind; NULL: skb waits, or is dropped */
 struct sk_buff *ipv6_frag_rcv(struct softnet_data *sd, struct sk_buff *skb, u32 off, u32 nhoff, u8 *next)
 {
 	struct inet_frags *f = &sd->host->ip6_frags;
 	u32 problem = 0;
-	u8 copy[HDR];
-	const u8 *fh = skb_header_pointer(skb, off, HDR, copy);
+	u8 copy[FRAG_HLEN];
+	const u8 *fh = skb_header_pointer(skb, off, FRAG_HLEN, copy);
 
 	inet_frag_count(sd, f, FRAG_REQDS);
-	if (unlikely(!fh || !be16(skb->data + 4))) /* none in a jumbogram */
-		return drop(sd, skb, IPV6_BAD_EXTHDR, 0, off);
-	if (!(be16(fh + 2) & 0xfff9)) {
-		*next = fh[0];
+	if (unlikely(!fh || !be16(skb->data + IPV6H_PAYLOAD_LEN))) /* none in a jumbogram */
+		return drop(sd, skb, IPV6_BAD_EXTHDR, ICMPV6_HDR_FIELD, off);
+	if (!(be16(fh + FRAGH_FRAG_OFF) & (IP6_OFFSET | IP6_MF))) {
+		*next = fh[FRAGH_NEXTHDR];
 		inet_frag_count(sd, f, FRAG_OKS);
-		skb_advance(skb, off + HDR);
+		skb_advance(skb, off + FRAG_HLEN);
 		return skb;
 	}
 	if (unlikely(first_too_short(skb, off)))
-		return drop(sd, skb, IPV6_BAD_EXTHDR, 3, 0);
+		return drop(sd, skb, IPV6_BAD_EXTHDR, ICMPV6_HDR_INCOMP, 0);
 	lock_if(sd->live, &f->lock);
 	skb = ip6_frag_queue(sd, f, skb, fh, off, nhoff, next, &problem);
 	unlock_if(sd->live, &f->lock);
 	if (unlikely(problem))
-		return drop(sd, skb, problem == 4 ? FRAG_LENGTH : PKT_TOO_BIG, 0, problem);
+		return drop(sd, skb, problem == IPV6H_PAYLOAD_LEN ? FRAG_LENGTH : PKT_TOO_BIG, ICMPV6_HDR_FIELD,
+			    problem);
 	return skb;
 }

@@ -1,19 +1,15 @@
 /* tcp.c - TCP input, passive: each flow's segments become one ordered byte stream. RFC 9293; Linux: net/ipv4/tcp_input.c
  *
- *   ip_deliver() -> tcp_rcv(): header, checksum, flow (made at the first segment if somebody listens) -> tcp_data():
+ *   ip_deliver() -> tcp_rcv(): header, checksum, flow (made at the first segment if a socket listens) -> tcp_data():
  *       old: TCP_OLD_DATA | next: socket queue, then what waited for it | early: out-of-order queue, sorted by seq
  *
- * A stream has no message borders: what a read returns has nothing to do with how it was sent. Where segments overlap,
- * what came first in the stream wins. FIN ends the stream when all before it is there, RST at once. Both queues are
- * bounded by rcvbuf. Nobody answers yet, so nobody sends again what we lost: when the out-of-order queue is full, or
- * the replay is over, the hole is skipped, and counted as a gap of so many bytes. Answering belongs in this file.
+ * A stream has no message boundaries: reads are independent of the sender's writes. Where segments overlap, the bytes that
+ * were queued first win. FIN ends the stream when all data before it has arrived, RST at once. rcvbuf bounds both queues.
+ * TCP sends nothing yet, so a peer never retransmits lost data. If the out-of-order queue is full or the replay ends,
+ * tcp_skip_hole() skips the hole and counts its bytes as a gap. Answering belongs in this file.
  */
 #include "prelude.h"
 
-#define FIN 0x01
-#define SYN 0x02
-#define RST 0x04
-#define ACK 0x10
 #define WINDOW_MAX (1u << 30) /* RFC 7323: no window is larger */
 
 static bool before(u32 a, u32 b)
@@ -40,7 +36,7 @@ static void ofo_purge(struct softnet_data *sd, struct sock *sk, enum fate fate)
 	}
 }
 
-/* In-order data: to the socket. Trims what is old. */
+/* Queue in-order data to the socket, trimmed of bytes that are old. */
 static void queue_data(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
 {
 	u32 old = sk->rcv_nxt - skb->seq, segs = skb->segs;
@@ -55,7 +51,7 @@ static void queue_data(struct softnet_data *sd, struct sock *sk, struct sk_buff 
 	}
 	sk->rcv_nxt = skb->end_seq;
 	count_fate(sd, DELIVERED_TCP, segs);
-	packet_tap_fate(sd, skb, DELIVERED_TCP); /* it is there still: the socket is locked */
+	packet_tap_fate(sd, skb, DELIVERED_TCP); /* skb is still queued: the socket is locked */
 }
 
 static void stream_ends(struct softnet_data *sd, struct sock *sk)
@@ -63,7 +59,7 @@ static void stream_ends(struct softnet_data *sd, struct sock *sk)
 	if (sk->fin_seen && sk->rcv_nxt == sk->fin_seq && sk->state == TCP_OPEN) {
 		sk->state = TCP_FINISHED;
 		sk->rcv_nxt++;
-		ofo_purge(sd, sk, TCP_CLOSE); /* data behind a FIN */
+		ofo_purge(sd, sk, TCP_CLOSE); /* data after a FIN */
 		sock_data_ready(sd, sk);
 	}
 }
@@ -85,7 +81,7 @@ static void ofo_drain(struct softnet_data *sd, struct sock *sk)
 		}
 		queue_data(sd, sk, skb);
 		if (sk->rcv_nxt == was)
-			break; /* no room: the rest would only leave another hole */
+			break; /* rcvbuf is full: the rest would leave another hole */
 	}
 	stream_ends(sd, sk);
 }
@@ -95,7 +91,6 @@ int tcp_waits_for_fin(const struct sock *sk)
 	return sk->fin_seen && sk->state == TCP_OPEN && before(sk->rcv_nxt, sk->fin_seq);
 }
 
-/* tcp_skip_hole() - give up on what is missing in front of the out-of-order queue, or of the FIN */
 void tcp_skip_hole(struct softnet_data *sd, struct sock *sk)
 {
 	u32 next = sk->ofo ? sk->ofo->seq : sk->fin_seen && sk->state == TCP_OPEN ? sk->fin_seq : sk->rcv_nxt;
@@ -115,7 +110,7 @@ static void ofo_insert(struct softnet_data *sd, struct sock *sk, struct sk_buff 
 
 	while (*link && before((*link)->seq, skb->seq)) {
 		if (!before((*link)->end_seq, skb->end_seq)) {
-			kfree_skb_reason(sd, skb, TCP_OFOMERGE); /* all of it waits already */
+			kfree_skb_reason(sd, skb, TCP_OFOMERGE); /* all of it is queued already */
 			return;
 		}
 		link = &(*link)->next;
@@ -126,7 +121,7 @@ static void ofo_insert(struct softnet_data *sd, struct sock *sk, struct sk_buff 
 	}
 	COUNT(sd->mib[TcpExt_TCPOFOQueue], 1);
 	COUNT(sk->ofo_segments, skb->segs);
-	while (*link && !before(skb->end_seq, (*link)->end_seq)) { /* it covers what waited behind it */
+	while (*link && !before(skb->end_seq, (*link)->end_seq)) { /* skb covers it */
 		struct sk_buff *covered = *link;
 
 		*link = covered->next;
@@ -152,7 +147,7 @@ static void tcp_early(struct softnet_data *sd, struct sock *sk, struct sk_buff *
 	if (!before(sk->rcv_nxt, skb->end_seq)) {
 		COUNT(sk->duplicates, skb->segs);
 		kfree_skb_reason(sd, skb, TCP_OLD_DATA);
-	} else if (sk->state != TCP_OPEN) { /* the FIN was behind that hole */
+	} else if (sk->state != TCP_OPEN) { /* the FIN followed that hole */
 		kfree_skb_reason(sd, skb, TCP_CLOSE);
 	} else if (before(sk->rcv_nxt, skb->seq)) {
 		ofo_insert(sd, sk, skb);
@@ -191,10 +186,10 @@ static void tcp_data(struct softnet_data *sd, struct sock *sk, struct sk_buff *s
 
 static void tcp_segment(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb, u32 seq, u8 flags)
 {
-	u32 data = skb->len, end = seq + data + !!(flags & SYN);
+	u32 data = skb->len, end = seq + data + !!(flags & TCPHDR_SYN);
 
 	COUNT(sk->segments, skb->segs);
-	if (unlikely(flags & RST)) {
+	if (unlikely(flags & TCPHDR_RST)) {
 		if (sk->state == TCP_OPEN && seq - sk->rcv_nxt > WINDOW_MAX && sk->rcv_nxt - seq > WINDOW_MAX) {
 			kfree_skb_reason(sd, skb, TCP_OVERWINDOW);
 			return;
@@ -204,14 +199,14 @@ static void tcp_segment(struct softnet_data *sd, struct sock *sk, struct sk_buff
 		kfree_skb_reason(sd, skb, DELIVERED_TCP);
 		return;
 	}
-	if (flags & FIN && !sk->fin_seen && end - sk->rcv_nxt <= WINDOW_MAX) {
+	if (flags & TCPHDR_FIN && !sk->fin_seen && end - sk->rcv_nxt <= WINDOW_MAX) {
 		sk->fin_seen = 1;
 		sk->fin_seq = end;
 	}
-	if (!data) { /* an acknowledgement, a SYN, a FIN */
+	if (!data) { /* an ACK, SYN or FIN */
 		kfree_skb_reason(sd, skb, DELIVERED_TCP);
 	} else {
-		skb->seq = seq + !!(flags & SYN);
+		skb->seq = seq + !!(flags & TCPHDR_SYN);
 		skb->end_seq = skb->seq + data;
 		tcp_data(sd, sk, skb);
 	}
@@ -220,15 +215,15 @@ static void tcp_segment(struct softnet_data *sd, struct sock *sk, struct sk_buff
 
 /* ---- finding the flow ---- */
 
-/* Return: the flow's socket, made if this segment may begin one; NULL: *fate says why not */
+/* Find the flow's socket, or make one if this segment may begin a flow. Return: NULL: *fate says why */
 static struct sock *tcp_lookup(struct softnet_data *sd, const struct flow_key *t, u32 seq, u8 flags, enum fate *fate)
 {
 	struct host *h = sd->host;
 	struct sock *sk = sock_lookup_flow(&h->socks, SOCK_TCP, &t->dst, t->dport, &t->src, t->sport), *listener;
 
 	*fate = NO_SOCKET;
-	/* a SYN with another sequence number: the ports are used again, the old stream is over */
-	if (sk && (flags & (SYN | RST)) == SYN && seq + 1 != sk->rcv_nxt &&
+	/* a SYN with another sequence number: the ports are reused, so the old stream has ended */
+	if (sk && (flags & (TCPHDR_SYN | TCPHDR_RST)) == TCPHDR_SYN && seq + 1 != sk->rcv_nxt &&
 	    (sk->state != TCP_OPEN || before(sk->rcv_nxt, seq) || sk->rcv_nxt - seq > WINDOW_MAX)) {
 		lock_if(sd->live, &sk->lock);
 		if (sk->state == TCP_OPEN)
@@ -237,7 +232,7 @@ static struct sock *tcp_lookup(struct softnet_data *sd, const struct flow_key *t
 		sock_close(h, sd, sk);
 		sk = NULL;
 	}
-	if (sk || flags & RST)
+	if (sk || flags & TCPHDR_RST)
 		return sk;
 	listener = sock_lookup_port(h, SOCK_TCP_LISTEN, &t->dst, t->dport);
 	if (!listener) {
@@ -246,16 +241,24 @@ static struct sock *tcp_lookup(struct softnet_data *sd, const struct flow_key *t
 		return NULL;
 	}
 	*fate = SOCKET_TABLE_FULL;
-	/* without a SYN: the capture begins in the middle */
-	return sock_new_flow(sd, listener, &t->dst, t->dport, &t->src, t->sport, flags & SYN ? seq + 1 : seq);
+	/* no SYN: the capture begins in mid-stream */
+	return sock_new_flow(sd, listener, &t->dst, t->dport, &t->src, t->sport, flags & TCPHDR_SYN ? seq + 1 : seq);
+}
+
+/* Return: false for a segment that opens and ends a stream at once, or does neither and acknowledges nothing */
+static bool flags_good(u8 flags)
+{
+	const u8 open_and_end = TCPHDR_SYN | TCPHDR_FIN;
+
+	return (flags & open_and_end) != open_and_end && flags & (TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK | TCPHDR_FIN);
 }
 
 void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	const u8 *ip = skb_network_header(skb);
 	struct flow_key t;
-	u8 copy[20];
-	const u8 *th = skb_header_pointer(skb, 0, 20, copy);
+	u8 copy[TCP_HLEN];
+	const u8 *th = skb_header_pointer(skb, 0, TCP_HLEN, copy);
 	enum fate fate;
 	struct sock *sk;
 	u32 doff, seq;
@@ -263,25 +266,25 @@ void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 
 	cpu_charge(sd, COST_TCP);
 	COUNT(sd->mib[Tcp_InSegs], 1);
-	doff = th ? (th[12] >> 4) * 4u : 0;
-	if (unlikely(doff < 20 || doff > skb->len)) {
+	doff = th ? tcp_hdrlen(th) : 0;
+	if (unlikely(doff < TCP_HLEN || doff > skb->len)) {
 		COUNT(sd->mib[Tcp_InErrs], 1);
 		kfree_skb_reason(sd, skb, PKT_TOO_SMALL);
 		return;
 	}
-	if (unlikely(skb_csum_bad(sd, skb, 6, skb->len))) {
+	if (unlikely(skb_csum_bad(sd, skb, IPPROTO_TCP, skb->len))) {
 		COUNT(sd->mib[Tcp_InErrs], 1);
 		COUNT(sd->mib[Tcp_InCsumErrors], 1);
 		kfree_skb_reason(sd, skb, TCP_CSUM);
 		return;
 	}
-	flags = th[13];
-	seq = be32(th + 4);
-	if (unlikely((flags & (SYN | FIN)) == (SYN | FIN) || !(flags & (SYN | RST | ACK | FIN)))) {
+	flags = th[TCPH_FLAGS];
+	seq = be32(th + TCPH_SEQ);
+	if (unlikely(!flags_good(flags))) {
 		kfree_skb_reason(sd, skb, TCP_FLAGS);
 		return;
 	}
-	t = flow_key_of(ip, th, 6);
+	t = flow_key_of(ip, th, IPPROTO_TCP);
 	sk = tcp_lookup(sd, &t, seq, flags, &fate);
 	if (unlikely(!sk)) {
 		kfree_skb_reason(sd, skb, fate);
@@ -290,7 +293,7 @@ void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	skb_advance(skb, doff);
 	lock_if(sd->live, &sk->lock);
 	if (unlikely(sk->closed))
-		kfree_skb_reason(sd, skb, TCP_CLOSE); /* live: since the look-up */
+		kfree_skb_reason(sd, skb, TCP_CLOSE); /* live: closed since the look-up */
 	else
 		tcp_segment(sd, sk, skb, seq, flags);
 	unlock_if(sd->live, &sk->lock);

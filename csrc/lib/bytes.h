@@ -1,4 +1,4 @@
-/* bytes.h - numbers in memory: bytes of a packet, smaller and larger, powers of two */
+/* bytes.h - unaligned loads and stores, byte order, minimum and maximum, powers of two */
 #ifndef VNIC_LIB_BYTES_H
 #define VNIC_LIB_BYTES_H
 
@@ -72,14 +72,14 @@ static inline u32 align_up(u32 v, u32 to)
 	return (v + to - 1) & ~(to - 1);
 }
 
-/* One's complement addition of two partial checksums. */
+/* csum_add() - add two partial checksums, in one's complement */
 static inline u32 csum_add(u32 a, u32 b)
 {
 	a += b;
 	return a + (a < b);
 }
 
-/* hash_32() - the upper bits of a product: a table of 1 << bits rows that is not hit alike by the same low bits */
+/* hash_32() - the upper bits of a product, as index into 1 << bits rows: keys with equal low bits spread */
 static inline u32 hash_32(u32 v, u32 bits)
 {
 	return bits ? v * 0x61c88647u >> (32 - bits) : 0;
@@ -90,7 +90,7 @@ static inline u32 round_up_pow2(u32 v)
 	return v <= 1 ? 1 : 1u << (32 - __builtin_clz(v - 1));
 }
 
-/* 32 bytes at a time, the last 32 once more where they end: nothing is read or written outside. */
+/* copy_small() - copy 32 bytes at a time. The last 32 overlap the step before, so no byte outside is touched. */
 static inline void copy_small(u8 *to, const u8 *from, u32 len)
 {
 	u32 i = 0;

@@ -1,13 +1,13 @@
 /* checksum.c - the Internet checksum (RFC 1071). Called by dma.c, gro_*.c and the protocols
  *
- * A partial sum is 32 bits of one's complement arithmetic over 16-bit words as they lie in memory; csum_fold() makes
- * the 16-bit complement of it. csum_and_copy() does the sum and the copy in one pass over the bytes: the copy is
- * memory bound, so the sum is nearly free. AVX2 or AVX-512 where the CPU has it, chosen at start (isa.c).
+ * A partial sum is 32 bits of one's complement arithmetic over 16-bit words in memory's byte order; csum_fold() makes the
+ * 16-bit complement of it. csum_and_copy() sums and copies in one pass: the copy is memory bound, so the sum is nearly free.
+ * It uses AVX2 or AVX-512 if the CPU has them (isa.c).
  */
 #include "device.h"
 
-/* One's complement addition of 64 bits: the carry comes round. In assembly because gcc sees no way to an add with carry
- * in C: 2 instructions for 8 bytes, not 4, and every frame is summed twice. */
+/* Add 64 bits in one's complement arithmetic, with end-around carry. In assembly, because gcc does not find the add with carry
+ * in C: 2 instructions for 8 bytes instead of 4, and every frame is summed twice. */
 static inline u64 add64(u64 a, u64 b)
 {
 #if defined(__x86_64__)
@@ -26,10 +26,10 @@ static u32 fold64(u64 sum)
 
 u16 csum_fold(u32 sum)
 {
-	return (u16)(~(sum + (sum << 16 | sum >> 16)) >> 16); /* the upper half has the carry of the lower */
+	return (u16)(~(sum + (sum << 16 | sum >> 16)) >> 16); /* the upper half gets the lower half's carry */
 }
 
-/* Fewer than 8 bytes, behind none that could be looked at. */
+/* Load fewer than 8 bytes, when the bytes before them may not be read. */
 static u64 load_tail(const u8 *p, u32 len)
 {
 	u64 v = 0;
@@ -47,7 +47,7 @@ static u64 load_tail(const u8 *p, u32 len)
 	return v;
 }
 
-/* What is left at the end is the upper part of the last 8 bytes, so there is no loop for it. */
+/* The last bytes are the upper part of the last 8, so they need no loop. */
 u32 csum_partial(const void *data, u32 len, u32 sum)
 {
 	const u8 *p = data;
@@ -66,12 +66,11 @@ u32 csum_partial(const void *data, u32 len, u32 sum)
 	return fold64(add64(a, b));
 }
 
-/* ip_fast_csum() - of an IPv4 header, which nearly always has 20 bytes; 0: the one in it is right */
 u16 ip_fast_csum(const void *iph, u32 bytes)
 {
 	const u8 *p = iph;
 
-	if (likely(bytes == 20))
+	if (likely(bytes == IP_HLEN))
 		return csum_fold(fold64(add64(add64(load64(p), load64(p + 8)), load32(p + 16))));
 	return csum_fold(csum_partial(p, bytes, 0));
 }
@@ -85,8 +84,8 @@ static u32 copy_generic(void *to, const void *from, u32 len, u32 sum)
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-/* Each 64-bit lane is added up as it is, wrapping (a), and its upper half by itself (b), which cannot wrap; then what the
- * lower halves are together is a - (b << 32). Three instructions a register and no carry lost. */
+/* Sum each 64-bit lane with wrap-around (a), and its upper half alone (b), which cannot wrap. The lower halves then sum to
+ * a - (b << 32). That is three instructions a register, and no carry is lost. */
 __attribute__((target("avx2"))) static u32 copy_avx2(void *to, const void *from, u32 len, u32 sum)
 {
 	__m256i a0 = _mm256_setzero_si256(), a1 = a0, b0 = a0, b1 = a0;
@@ -114,7 +113,7 @@ __attribute__((target("avx2"))) static u32 copy_avx2(void *to, const void *from,
 	return copy_generic(q, p, len, fold64(lane[0] + lane[1] + lane[2] + lane[3] + sum));
 }
 
-/* The same in 64-byte registers, and the last of them masked, so there is no tail. */
+/* The same in 64-byte registers. A mask covers the last one, so there is no tail. */
 __attribute__((target("avx512f,avx512bw"))) static u32 copy_avx512(void *to, const void *from, u32 len, u32 sum)
 {
 	__m512i a0 = _mm512_setzero_si512(), a1 = a0, b0 = a0, b1 = a0, x, y;
@@ -168,23 +167,23 @@ __attribute__((constructor)) static void csum_dispatch(void)
 
 u32 csum_and_copy(void *to, const void *from, u32 len, u32 sum)
 {
-	return len < 64 ? copy_generic(to, from, len, sum) : copy_impl(to, from, len, sum); /* no full register */
+	return len < 64 ? copy_generic(to, from, len, sum) : copy_impl(to, from, len, sum); /* fewer than a register */
 }
 
-/* The pseudo-header: RFC 768/9293 for IPv4, RFC 8200 section 8.1 for IPv6. len: of the transport header and data. */
+/* RFC 768 and 9293 for IPv4, RFC 8200 section 8.1 for IPv6. */
 u32 csum_pseudo(const u8 *iph, int version, u32 len, u8 proto)
 {
 	u64 sum = (u64)__builtin_bswap32(len) + ((u32)proto << 24);
 
 	if (version == 4)
-		return fold64(sum + load32(iph + 12) + load32(iph + 16));
-	for (int i = 8; i < 40; i += 4)
+		return fold64(sum + load32(iph + IPH_SADDR) + load32(iph + IPH_DADDR));
+	for (u32 i = IPV6H_SADDR; i < IPV6_HLEN; i += 4)
 		sum += load32(iph + i);
 	return fold64(sum);
 }
 
-/* csum_is_pseudo() - is this checksum field only the pseudo-header's sum? Then the sender has left the rest to its card: with the
- * length, as Linux does, or without, as Windows does for a large send, where each segment has its own. */
+/* A sender that leaves the sum to its card stores the pseudo-header's: with the length, as Linux does, or without, as Windows
+ * does for a large send, where each segment has its own length. */
 noinline int csum_is_pseudo(u16 have, const u8 *iph, int version, u32 len, u8 proto)
 {
 	u16 left = (u16)~have;

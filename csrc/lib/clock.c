@@ -1,7 +1,7 @@
 /* clock.c - the time of a live host */
 #include "device.h"
 
-/* clock_ns() - CLOCK_MONOTONIC: what the threads of a live host stamp by, and what poll() and timerfds count in */
+/* CLOCK_MONOTONIC, because timerfds and poll() count in it too. */
 u64 clock_ns(void)
 {
 	struct timespec ts;

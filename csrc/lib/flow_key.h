@@ -1,4 +1,4 @@
-/* flow_key.h - addresses and flows compared */
+/* flow_key.h - making, comparing and hashing flow keys */
 #ifndef VNIC_LIB_FLOW_KEY_H
 #define VNIC_LIB_FLOW_KEY_H
 
@@ -7,16 +7,16 @@ static inline bool addr_equal(const struct inet_addr *a, const struct inet_addr 
 	return a->lo == b->lo && a->hi == b->hi;
 }
 
-/* The flow of a packet whose IP header is at ip and whose ports are at ports. */
+/* flow_key_of() - the flow of the packet with this IP header and these ports (the first bytes of its UDP or TCP header) */
 static inline struct flow_key flow_key_of(const u8 *ip, const u8 *ports, u8 proto)
 {
-	bool v6 = ip[0] >> 4 == 6;
+	bool v6 = ip_version(ip) == 6;
 
 	return (struct flow_key){
-		.src = v6 ? inet_addr6(ip + 8) : inet_addr4(ip + 12),
-		.dst = v6 ? inet_addr6(ip + 24) : inet_addr4(ip + 16),
-		.sport = be16(ports),
-		.dport = be16(ports + 2),
+		.src = v6 ? inet_addr6(ip + IPV6H_SADDR) : inet_addr4(ip + IPH_SADDR),
+		.dst = v6 ? inet_addr6(ip + IPV6H_DADDR) : inet_addr4(ip + IPH_DADDR),
+		.sport = be16(ports + UDPH_SOURCE),
+		.dport = be16(ports + UDPH_DEST),
 		.proto = proto,
 	};
 }

@@ -1,8 +1,8 @@
-/* formats.h - what is where in a header, and what its numbers mean, by Linux's words
+/* formats.h - offsets of header fields and the values they hold, in Linux's words
  *
- * EtherTypes (ETH_P_IP) and protocol numbers (IPPROTO_UDP) are the system's. An offset is of the field's first byte, and is
- * called after the header and its member: ip + IPH_SADDR is struct iphdr's saddr. Packets have no alignment, so they are
- * read by load16(), be16() and their like, never through a struct. Numbers are in host byte order: htons(ETH_P_IP).
+ * EtherTypes (ETH_P_IP) and protocol numbers (IPPROTO_UDP) come from the system's headers. An offset is that of the field's
+ * first byte; its name is the header's and the member's: ip + IPH_SADDR is struct iphdr's saddr. Packets are not aligned, so
+ * load16(), be16() and their like read them, never a struct. Values are in host byte order: htons(ETH_P_IP).
  */
 #ifndef VNIC_LIB_FORMATS_H
 #define VNIC_LIB_FORMATS_H
@@ -12,7 +12,7 @@
 
 /* IEEE 802.3, 802.1Q */
 enum { ETHH_DEST = 0, ETHH_SOURCE = 6, ETHH_PROTO = 12 };
-#define VLAN_HLEN 4u /* behind the addresses: TPID, TCI */
+#define VLAN_HLEN 4u /* after the addresses: TPID, TCI */
 #define VLAN_VID_MASK 0x0fffu
 
 /* RFC 826, over Ethernet and IPv4 */
@@ -44,10 +44,17 @@ enum {
 	IPH_DADDR = 16
 };
 #define IP_HLEN 20u /* without options */
+#define IP_VERSION_IHL 0x45u /* version 4, no options */
+#define IP_LEN_MAX 65535u
+#define IPDEFTTL 64
+#define IPTOS_TOS_MASK 0x1eu
+#define IPTOS_PREC_INTERNETCONTROL 0xc0u
 #define IP_CE 0x8000u
 #define IP_DF 0x4000u
 #define IP_MF 0x2000u
 #define IP_OFFSET 0x1fffu
+enum { INET_ECN_NOT_ECT = 0, INET_ECN_ECT_1 = 1, INET_ECN_ECT_0 = 2, INET_ECN_CE = 3, INET_ECN_MASK = 3 };
+enum { IPOPT_OPTVAL = 0, IPOPT_OLEN = 1 };
 enum {
 	IPOPT_END = 0,
 	IPOPT_NOOP = 1,
@@ -61,6 +68,7 @@ enum {
 /* RFC 8200 */
 enum {
 	IPV6H_VERSION = 0,
+	IPV6H_TCLASS_LOW = 1, /* upper 4 bits */
 	IPV6H_PAYLOAD_LEN = 4,
 	IPV6H_NEXTHDR = 6,
 	IPV6H_HOP_LIMIT = 7,
@@ -68,11 +76,13 @@ enum {
 	IPV6H_DADDR = 24
 };
 #define IPV6_HLEN 40u
-enum { FRAGH_NEXTHDR = 0, FRAGH_FRAG_OFF = 2, FRAGH_ID = 4 };
+enum { EXTH_NEXTHDR = 0, EXTH_LEN = 1, RTH_SEGMENTS_LEFT = 3 };
+enum { FRAGH_NEXTHDR = 0, FRAGH_RESERVED = 1, FRAGH_FRAG_OFF = 2, FRAGH_ID = 4 };
 #define FRAG_HLEN 8u
 #define IP6_MF 0x0001u
 #define IP6_OFFSET 0xfff8u
-enum { IPV6_TLV_PAD1 = 0, IPV6_TLV_PADN = 1, IPV6_TLV_ROUTERALERT = 5, IPV6_TLV_JUMBO = 194 };
+enum { TLVH_TYPE = 0, TLVH_LEN = 1, TLV_HLEN = 2 };
+enum { IPV6_TLV_PAD1 = 0, IPV6_TLV_PADN = 1, IPV6_TLV_ROUTERALERT = 5, IPV6_TLV_JUMBO = 194, IPV6_TLV_HAO = 201 };
 
 /* RFC 768 */
 enum { UDPH_SOURCE = 0, UDPH_DEST = 2, UDPH_LEN = 4, UDPH_CHECK = 6 };
@@ -106,6 +116,8 @@ enum { ICMPH_TYPE = 0, ICMPH_CODE = 1, ICMPH_CHECKSUM = 2, ICMPH_REST = 4 };
 enum {
 	ICMP_ECHOREPLY = 0,
 	ICMP_DEST_UNREACH = 3,
+	ICMP_SOURCE_QUENCH = 4,
+	ICMP_REDIRECT = 5,
 	ICMP_ECHO = 8,
 	ICMP_TIME_EXCEEDED = 11,
 	ICMP_PARAMETERPROB = 12,
@@ -141,7 +153,13 @@ enum {
 	ICMPV6_PORT_UNREACH = 4
 };
 enum { ICMPV6_EXC_HOPLIMIT = 0, ICMPV6_EXC_FRAGTIME = 1 };
-enum { ICMPV6_HDR_FIELD = 0, ICMPV6_UNK_NEXTHDR = 1, ICMPV6_UNK_OPTION = 2 };
+enum { ICMPV6_HDR_FIELD = 0, ICMPV6_UNK_NEXTHDR = 1, ICMPV6_UNK_OPTION = 2, ICMPV6_HDR_INCOMP = 3 };
+enum { NDH_FLAGS = 4, NDH_TARGET = 8 };
+#define ND_HLEN 24u /* of a neighbour solicitation or advertisement, without options */
+#define ND_NA_SOLICITED 0x40u
+#define ND_NA_OVERRIDE 0x20u
+#define ND_HOP_LIMIT 255u /* a router would have made it less */
+enum { ND_OPT_TYPE = 0, ND_OPT_LEN = 1, ND_OPT_DATA = 2 }; /* length in units of 8 bytes */
 enum { ND_OPT_SOURCE_LL_ADDR = 1, ND_OPT_TARGET_LL_ADDR = 2 };
 
 /* A VLAN tag from its TCI on, behind the TPID */
@@ -167,25 +185,43 @@ enum { JUMBOH_TYPE = 2, JUMBOH_OPTLEN = 3, JUMBOH_PAYLOAD = 4 };
 enum { PCAPNG_INTERFACE = 1, PCAPNG_OBSOLETE_PACKET = 2, PCAPNG_SIMPLE_PACKET = 3, PCAPNG_PACKET = 6 };
 enum { PCAPNG_TYPE = 0, PCAPNG_LENGTH = 4, EPB_CAPTURED_LEN = 20, EPB_ORIGINAL_LEN = 24, EPB_DATA = 28 };
 
-/* An EtherType of VLAN tags, network byte order. */
+/* is_vlan() - is this the EtherType (network byte order) of a VLAN tag? */
 static inline bool is_vlan(u16 protocol)
 {
 	return protocol == htons(ETH_P_8021Q) || protocol == htons(ETH_P_8021AD);
 }
 
-/* The version of an IP header, whatever it claims. */
+/* ip_version() - the version field of an IP header, unchecked */
 static inline u32 ip_version(const u8 *ip)
 {
 	return ip[IPH_VERSION_IHL] >> 4;
 }
 
-/* Bytes of an IPv4 header, as it says. */
+/* ip_hdrlen() - length of an IPv4 header in bytes, unchecked */
 static inline u32 ip_hdrlen(const u8 *ip)
 {
 	return (ip[IPH_VERSION_IHL] & 15u) * 4;
 }
 
-/* Bytes of a TCP header, as it says. */
+/* is_multicast6() - is this IPv6 address a group's? */
+static inline bool is_multicast6(const u8 *addr)
+{
+	return addr[0] == 0xff;
+}
+
+/* ipv6_optlen() - length of an IPv6 extension header in bytes, unchecked */
+static inline u32 ipv6_optlen(const u8 *h)
+{
+	return (h[EXTH_LEN] + 1u) * 8;
+}
+
+/* ipv6_authlen() - the same of an authentication header, which counts otherwise (RFC 4302) */
+static inline u32 ipv6_authlen(const u8 *h)
+{
+	return (h[EXTH_LEN] + 2u) * 4;
+}
+
+/* tcp_hdrlen() - length of a TCP header in bytes, unchecked */
 static inline u32 tcp_hdrlen(const u8 *th)
 {
 	return (th[TCPH_DOFF] >> 4) * 4u;

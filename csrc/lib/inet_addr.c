@@ -1,4 +1,4 @@
-/* inet_addr.c - addresses of both families in one form: IPv4 is ::ffff:a.b.c.d. Bytes as on the wire */
+/* inet_addr.c - addresses of both families in one form: IPv4 is ::ffff:a.b.c.d */
 #include "device.h"
 
 struct inet_addr inet_addr4(const u8 *addr)

@@ -1,8 +1,7 @@
-/* isa.c - which instructions the CPU has beyond the baseline. Asked once, at start, by checksum.c and rss.c
+/* isa.c - the CPU's instructions beyond the baseline. checksum.c and rss.c ask once, at start
  *
- * One build runs everywhere: the few loops that gain from more than x86-64-v2 have a second version, chosen at run time.
- * VNIC_ISA=generic chooses the portable ones, VNIC_ISA=avx2 those without AVX-512 and GFNI, so that all are tested on one
- * machine.
+ * One build runs everywhere: the few loops that gain from more than x86-64-v2 have further versions, chosen at run time.
+ * VNIC_ISA=generic forces the portable ones, VNIC_ISA=avx2 those without AVX-512 and GFNI, so one machine tests all.
  */
 #include "device.h"
 

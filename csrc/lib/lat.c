@@ -1,7 +1,7 @@
-/* lat.c - latency histograms. Called wherever a stage ends, if somebody asked for the split
+/* lat.c - latency histograms. Called at the end of each stage, if the latency split is on
  *
- * Log-linear: 64 buckets an octave, so a bucket is at most 1.6 % wide; values below 64 ns are exact. One histogram
- * per CPU and stage, one writer each; Python adds them up.
+ * Log-linear: 64 buckets an octave, so a bucket is at most 1.6 % wide; values below 64 ns are exact. Each CPU has one
+ * histogram a stage and is its only writer; Python adds them up.
  */
 #include "device.h"
 
@@ -12,7 +12,7 @@ static u32 bucket_of(u64 v)
 	if (v < 64)
 		return (u32)v;
 	v = min_u64(v, INT64_MAX);
-	shift = 57 - (u32)__builtin_clzll(v); /* octave 6 .. 62: the 7 bits from the first one on */
+	shift = 57 - (u32)__builtin_clzll(v); /* octaves 6 to 62: the top 7 bits */
 	return shift * 64 + (u32)(v >> shift);
 }
 

@@ -1,15 +1,16 @@
 /* own_files.c - live: the card's thread has a table of file descriptors of its own
  *
- *   live.c nic_thread() -> run_with_own_files(): a thread of the same name, which leaves the process's table and keeps a few
- *   whoever wakes somebody -> event_signal(): write() to an eventfd, also to one that this thread's table does not have
+ *   live.c nic_thread() -> run_with_own_files(): a thread of the same name leaves the process's table and keeps a few files
+ *   irq.c, sock.c, ... -> event_signal(): write() to an eventfd, also to one that this thread's table lacks
  *
- * The kernel counts a reference to the file in each system call, unless nobody else uses the caller's table (fdget(),
- * include/linux/file.h). Two atomic operations are 25 to 30 ns of a read(): 5 % of what a frame of 60 bytes from a TAP costs.
+ * In each system call the kernel counts a reference to the file, unless the caller's table has no other user (fdget(),
+ * include/linux/file.h). The two atomic operations take 25 to 30 ns of a read(): 5 % of the cost of a 60-byte frame from a
+ * TAP.
  *
- * Python's code never runs in that thread: what it opened would be open there only. Every number in that table is open in
- * the process too and means the same (but stderr's, kept for last words). So one that was opened later is EBADF there, never
- * another file, and is fetched then: pidfd_getfd(2). Where the kernel does not let us (before 5.9, or a container's
- * seccomp), all is done in place.
+ * Python's code never runs in that thread, because a file it opened would be open there only. Every number in that table is
+ * open in the process too and means the same file (except stderr's, kept for last words). So a number that the process
+ * opens later is EBADF there, never another file, and pidfd_getfd(2) fetches it. If the kernel forbids that (before 5.9, or
+ * by a container's seccomp), the work runs in the calling thread.
  */
 #include "device.h"
 
@@ -19,7 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef SYS_pidfd_open /* these have one number on all machines */
+#ifndef SYS_pidfd_open /* the numbers are the same on all architectures */
 #define SYS_pidfd_open 434
 #endif
 #ifndef SYS_close_range
@@ -40,18 +41,17 @@ struct own {
 	int (*run)(void *);
 	void *arg;
 	const struct file_set *files;
-	int pidfd, rc; /* pidfd: of whoever waits, with the process's table */
-	bool done; /* it was run */
+	int pidfd, rc; /* pidfd: of the thread that waits, which has the process's table */
+	bool done; /* run() was called */
 };
 
-static __thread int process_fd = -1; /* the process's table, if this thread has one of its own */
+static __thread int process_fd = -1; /* pidfd of a thread with the process's table; -1: this thread has it */
 
 static int fetch(int pidfd, int fd)
 {
 	return (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 }
 
-/* own_files_fetch() - a copy of a file that the process has and this thread's table has not. Return: <0: there is none */
 int own_files_fetch(int fd)
 {
 	return process_fd < 0 ? -1 : fetch(process_fd, fd);
@@ -63,15 +63,15 @@ static noinline void signal_elsewhere(int fd)
 	int copy = own_files_fetch(fd);
 	ssize_t n;
 
-	if (copy < 0) /* closed there too: nobody waits */
+	if (copy < 0) /* closed there too: no thread waits */
 		return;
 	n = write(copy, &one, sizeof(one));
 	(void)n;
 	close(copy);
 }
 
-/* event_signal() - whoever waits for this eventfd wakes up. That it is full is no error: then it is set already. The process
- * may have closed stderr since, and its number is an eventfd's now: what is here under that one is never what is meant. */
+/* A full eventfd is no error: it is set already. The process may have closed stderr and reused its number for an eventfd, so
+ * in a table of its own this thread never writes to that number. */
 void event_signal(int fd)
 {
 	bool own = process_fd >= 0;
@@ -81,7 +81,6 @@ void event_signal(int fd)
 		signal_elsewhere(fd);
 }
 
-/* file_set_add() - in order; -1 is none */
 void file_set_add(struct file_set *s, int fd)
 {
 	u32 i = s->n;
@@ -94,13 +93,13 @@ void file_set_add(struct file_set *s, int fd)
 	s->n++;
 }
 
-/* last -1: to the end */
+/* last -1: close all from first on */
 static int close_from_to(int first, int last, u32 flags)
 {
 	return (int)syscall(SYS_close_range, (u32)first, (u32)last, flags);
 }
 
-/* Leave the table that all threads share, and close what is not in the set. Return: 0, <0: it is still the shared one */
+/* Leave the table that all threads share, and close files that are not in the set. Return: 0; <0: still in the shared one */
 static int leave(const struct file_set *s)
 {
 	int next = 0;
@@ -123,7 +122,7 @@ static void *run_own(void *arg)
 	own->rc = own->run(own->arg);
 	own->done = true;
 	process_fd = -1;
-	close_from_to(0, -1, 0); /* now, not some time after whoever joins us goes on and may want to have the TAP */
+	close_from_to(0, -1, 0); /* now: after the join, another thread may want the TAP at once */
 	return NULL;
 }
 
@@ -133,7 +132,7 @@ static bool run_elsewhere(struct own *own)
 	pthread_t t;
 
 	prctl(PR_GET_NAME, name);
-	if (pthread_create(&t, NULL, run_own, own)) /* it has our name, cores and blocked signals */
+	if (pthread_create(&t, NULL, run_own, own)) /* it inherits name, affinity and signal mask */
 		return false;
 	prctl(PR_SET_NAME, "waits for nic");
 	pthread_join(t, NULL);
@@ -141,7 +140,7 @@ static bool run_elsewhere(struct own *own)
 	return own->done;
 }
 
-/* By the thread that waits: the main one may end before it. Before Linux 6.9 only that one will do. */
+/* Open a pidfd of the calling thread, because the main thread may end earlier. Before Linux 6.9 only the main one works. */
 static int open_process(void)
 {
 	int fd = (int)syscall(SYS_pidfd_open, (pid_t)syscall(SYS_gettid), PIDFD_THREAD);
@@ -149,7 +148,6 @@ static int open_process(void)
 	return fd < 0 && errno == EINVAL ? (int)syscall(SYS_pidfd_open, getpid(), 0) : fd;
 }
 
-/* run_with_own_files() - run(arg) where these files, and no others, are open. Return: what it returns */
 int run_with_own_files(int (*run)(void *), void *arg, struct file_set *files)
 {
 	struct own own = { .run = run, .arg = arg, .files = files };

@@ -1,4 +1,4 @@
-/* siphash.c - SipHash-2-4 (Aumasson and Bernstein 2012): hashes that nobody can aim at who does not know the key */
+/* siphash.c - SipHash-2-4 (Aumasson and Bernstein 2012): without the key, a sender cannot aim for collisions */
 #include "device.h"
 
 static u64 rotl(u64 v, u32 n)

@@ -2,7 +2,7 @@
 #ifndef VNIC_LIB_SPIN_LOCK_H
 #define VNIC_LIB_SPIN_LOCK_H
 
-/* In a loop that waits for another core. */
+/* cpu_relax() - for a loop that waits for another core */
 static inline void cpu_relax(void)
 {
 #if defined(__x86_64__)
@@ -10,7 +10,7 @@ static inline void cpu_relax(void)
 #endif
 }
 
-/* A lock held for a few dozen ns by threads that may outnumber the cores: spin a little, then let the holder run. */
+/* Threads may outnumber the cores: spin a little, then yield to the holder. */
 static inline void spin_lock(u32 *lock)
 {
 	for (u32 tries = 0; __atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE); tries++)
@@ -23,7 +23,7 @@ static inline void spin_unlock(u32 *lock)
 	smp_store_release(lock, 0); /* Pairs with the exchange in spin_lock(). */
 }
 
-/* In virtual time there is one thread, and no lock. */
+/* lock_if() - lock if the host is live: virtual time has one thread */
 static inline void lock_if(bool live, u32 *lock)
 {
 	if (live)

@@ -1,8 +1,7 @@
-/* host.c - the machine: a card, its driver's queues, and the emulated CPUs. Made, started, ended; called by Python
+/* host.c - the machine: a card, its driver's queues, the emulated CPUs; making, starting and ending it. Called by Python
  *
- * host_new() gives the defaults (Linux's, docs/linux.md), Python sets the knobs, host_start() allocates everything
- * there will ever be: one sealed memfd for rings and buffers, the pools, the socket table. Nothing is allocated per
- * packet.
+ * host_new() sets Linux's defaults (docs/linux.md), Python sets the knobs, host_start() allocates all there will ever be:
+ * one sealed memfd for rings and buffers, the pools, the socket table. Nothing is allocated per packet.
  */
 #include "prelude.h"
 
@@ -55,7 +54,7 @@ struct host *host_new(u32 ncpus)
 	h->flow_limit_table_len = 4096;
 	h->rcvbuf = h->rmem_max = 212992;
 	h->sock_max = 65536;
-	h->reader_cpu = ~0u;
+	h->reader_cpu = READER_CPU_BY_PORT;
 	h->upcalls.wake_fd = -1;
 	h->icmp = (struct icmp_limits){ .ratelimit_ms = 1000, .msgs_per_sec = 1000, .msgs_burst = 50 };
 	h->neigh.timer_ask = NEVER;
@@ -75,19 +74,19 @@ struct host *host_new(u32 ncpus)
 			return NULL;
 		}
 	}
-	h->ptype[h->nptypes++] = (struct packet_type){ .type = 0x0008, .func = ip_rcv };
-	h->ptype[h->nptypes++] = (struct packet_type){ .type = 0xdd86, .func = ipv6_rcv };
-	h->ptype[h->nptypes++] = (struct packet_type){ .type = 0x0608, .func = arp_rcv };
+	h->ptype[h->nptypes++] = (struct packet_type){ .type = htons(ETH_P_IP), .func = ip_rcv };
+	h->ptype[h->nptypes++] = (struct packet_type){ .type = htons(ETH_P_IPV6), .func = ipv6_rcv };
+	h->ptype[h->nptypes++] = (struct packet_type){ .type = htons(ETH_P_ARP), .func = arp_rcv };
 	return h;
 }
 
-/* That ethtool -L can ask for. A foreign driver keeps those it began with. */
+/* Return: the most queues that ethtool -L may ask for. A foreign driver keeps those that it began with. */
 static u32 most_queues(const struct host *h)
 {
 	return h->nic.external_driver ? 0 : min_u32(h->ncpus, NIC_QUEUES_MAX);
 }
 
-/* Who answers needs the neighbour table, and room to put a large ping together. */
+/* A host that sends needs the neighbour table, and room to copy a large ping into one buffer. */
 static int answers_init(struct host *h)
 {
 	for (u32 i = 0; i < h->ncpus; i++) {
@@ -98,47 +97,85 @@ static int answers_init(struct host *h)
 	return neigh_init(&h->neigh);
 }
 
-/* host_start() - after the knobs are set. Return: 0 or -errno */
-int host_start(struct host *h)
+/* Derive what follows from the knobs. */
+static void derive(struct host *h)
 {
-	int rc;
-
 	h->jiffy_ns = 1000000000 / h->hz;
 	h->nic.live = h->live;
 	h->spin_max_ns = h->live ? live_spin_max(h->ncpus) : 0;
 	if (!h->netdev_budget_usecs)
 		h->netdev_budget_usecs = 2 * 1000000 / h->hz;
+	if (h->nic.external_driver) /* the foreign driver owns the TX ring */
+		h->answers = 0;
+}
+
+static int cpus_init(struct host *h)
+{
 	for (u32 i = 0; i < h->ncpus; i++) {
 		h->cpu[i]->backlog.weight = h->dev_weight;
 		h->cpu[i]->live = h->live;
 		if (h->gro_flows && !(h->cpu[i]->gro_flows = gro_flows_new(h->gro_flows)))
 			return -ENOMEM;
 	}
-	rc = flow_limit_set(h, h->flow_limit_cpus);
+	return flow_limit_set(h, h->flow_limit_cpus);
+}
+
+static int fifo_start(struct host *h)
+{
+	return fifo_init(&h->nic.fifo, h->nic.fifo.size);
+}
+
+static int sockets_init(struct host *h)
+{
+	return sock_table_init(&h->socks, h->sock_max);
+}
+
+static int fragments_init(struct host *h)
+{
+	int rc = inet_frags_init(&h->ip_frags);
+
+	return rc ? rc : inet_frags_init(&h->ip6_frags);
+}
+
+static int steering_init(struct host *h)
+{
+	int rc = rfs_init(h, h->rps_flow_cnt, h->rps_sock_flow_entries);
+
+	if (rc)
+		return rc;
+	return h->nic.ntuple ? arfs_set(h, 1) : 0;
+}
+
+static int rings_init(struct host *h)
+{
+	return nic_memory_init(&h->nic, most_queues(h), h->rx_pool_size);
+}
+
+static int driver_start(struct host *h)
+{
+	int rc = h->answers ? answers_init(h) : 0;
+
+	if (rc || h->nic.external_driver)
+		return rc;
+	return driver_open(h);
+}
+
+int host_start(struct host *h)
+{
+	static int (*const steps[])(struct host *) = { cpus_init,     fifo_start, sockets_init, fragments_init,
+						       steering_init, rings_init, driver_start };
+
 	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
 		if (h->nic.rss.indir[i] >= h->nic.nqueues)
 			return -EINVAL;
-	if (rc == 0)
-		rc = fifo_init(&h->nic.fifo, h->nic.fifo.size);
-	if (rc == 0)
-		rc = sock_table_init(&h->socks, h->sock_max);
-	if (rc == 0)
-		rc = inet_frags_init(&h->ip_frags);
-	if (rc == 0)
-		rc = inet_frags_init(&h->ip6_frags);
-	if (rc == 0)
-		rc = rfs_init(h, h->rps_flow_cnt, h->rps_sock_flow_entries);
-	if (rc == 0 && h->nic.ntuple)
-		rc = arfs_set(h, 1);
-	if (rc == 0)
-		rc = nic_memory_init(&h->nic, most_queues(h), h->rx_pool_size);
-	if (h->nic.external_driver) /* who has the rings sends */
-		h->answers = 0;
-	if (rc == 0 && h->answers)
-		rc = answers_init(h);
-	if (rc == 0 && !h->nic.external_driver)
-		rc = driver_open(h);
-	return rc;
+	derive(h);
+	for (u32 i = 0; i < ARRAY_SIZE(steps); i++) {
+		int rc = steps[i](h);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 void host_free(struct host *h)
@@ -165,14 +202,12 @@ void host_free(struct host *h)
 	free(h);
 }
 
-/* memory_give_back() - to the system, whichever thread's arena it came from. What was closed is for the next host. */
+/* Freed memory stays in the arena of the thread that allocated it: trim them all, or only a next host could reuse it. */
 void memory_give_back(void)
 {
 	malloc_trim(0);
 }
 
-/* host_finish() - the end of a replay, when nothing moves any more: holes in streams are given up, what the card and
- * the ring still hold ends as DEV_READY. The caller runs the rest out between the two (the readers have work again). */
 void host_finish(struct host *h)
 {
 	bool holes = false;
@@ -181,12 +216,11 @@ void host_finish(struct host *h)
 		struct sock *sk = &h->socks.socks[i];
 
 		if (sk->type == SOCK_TCP && (sk->ofo || tcp_waits_for_fin(sk))) {
-			/* a sink's reader makes room; nobody else does any more */
+			/* only a sink's reader still makes room */
 			do {
 				tcp_skip_hole(h->cpu[sk->reader_cpu], sk);
 			} while (sk->ofo && (!sk->sink || sk->rmem - sk->rfree <= sk->rcvbuf));
-			cpu_wake(h->cpu[sk->reader_cpu],
-				 h->cpu[sk->reader_cpu]->now); /* its reader has work, and it idles */
+			cpu_wake(h->cpu[sk->reader_cpu], h->cpu[sk->reader_cpu]->now); /* its reader has work again */
 			holes = true;
 		}
 	}

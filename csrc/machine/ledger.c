@@ -1,6 +1,6 @@
-/* ledger.c - the first law: every frame offered has exactly one fate, or is in flight; and a line of text for each fate
+/* ledger.c - the first law: every frame offered has exactly one fate, or is in flight. Also a line of text for each fate
  *
- * Fates are counted where they happen, by the CPU (or the card) that decides; here they are only added up.
+ * The CPU (or the card) that decides a fate counts it, where it happens; this file only adds up.
  */
 #include "prelude.h"
 
@@ -123,7 +123,7 @@ static u32 pieces_of(const struct sk_buff *skb, const struct rx_pool *p)
 	return n;
 }
 
-/* Buffers of this pool that wait in sockets to be read. */
+/* Return: buffers of this pool that wait in sockets for a reader */
 static u32 in_sockets(const struct host *h, const struct rx_pool *p)
 {
 	u32 n = 0;
@@ -141,12 +141,12 @@ static u32 in_runs(const struct sk_buff *run, const struct rx_pool *p)
 		n += run->pool == p;
 		for (const struct sk_buff *piece = run->frag_list; piece; piece = piece->next)
 			n += piece->pool == p;
-		n += in_runs(run->next, p); /* as deep as the tree is high: about 2 log n */
+		n += in_runs(run->next, p); /* recursion depth: the tree's height, about 2 log n */
 	}
 	return n;
 }
 
-/* ... or for the rest of their datagram. */
+/* Return: buffers of this pool that wait for the rest of their datagram */
 static u32 in_fragments(const struct inet_frags *f, const struct rx_pool *p)
 {
 	u32 n = 0;
@@ -156,13 +156,12 @@ static u32 in_fragments(const struct inet_frags *f, const struct rx_pool *p)
 	return n;
 }
 
-/* Buffers that wait for somebody: then they are neither free nor posted. */
+/* Return: buffers of this pool that are neither free nor posted */
 static u32 waiting(const struct host *h, const struct rx_pool *p)
 {
 	return in_sockets(h, p) + in_fragments(&h->ip_frags, p) + in_fragments(&h->ip6_frags, p);
 }
 
-/* host_laws() - at rest. Bit 0: offered != fates + in flight. Bit 1: a buffer is neither free, posted, nor waits */
 int host_laws(struct host *h)
 {
 	u64 fates[FATE_MAX], where[IN_FLIGHT_MAX], sum = 0;
@@ -175,13 +174,13 @@ int host_laws(struct host *h)
 	for (u32 w = 0; w < IN_FLIGHT_MAX; w++)
 		sum += where[w];
 	if (sum != host_offered(h))
-		broken |= 1;
+		broken |= LAW_LEDGER;
 	for (u32 i = 0; i < h->nic.nqueues_open; i++) {
 		struct driver_queue *dq = h->dq[i];
 
 		if (dq &&
 		    rx_pool_free_count(&dq->pool) + dq->vq.size - dq->vq.nfree + waiting(h, &dq->pool) != dq->pool.size)
-			broken |= 2;
+			broken |= LAW_POOLS;
 	}
 	return broken;
 }

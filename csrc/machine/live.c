@@ -1,8 +1,8 @@
 /* live.c - real time: a thread for the card, one for each emulated CPU
  *
  * Python makes the threads (named, daemons, signals blocked) and parks them in nic_thread() and cpu_thread(), without
- * the interpreter's lock. Interrupts, IPIs and doorbells are eventfds, moderation is a timerfd; who has nothing to do
- * sleeps in the kernel. Going to sleep: say so, then look once more (seq_cst on both sides, see cpu_wake()).
+ * the interpreter's lock. Interrupts, IPIs and doorbells are eventfds, moderation is a timerfd. An idle thread sleeps in the
+ * kernel. Before it sleeps it announces that, then looks for work once more (seq_cst on both sides, see cpu_wake()).
  */
 #include "prelude.h"
 
@@ -21,7 +21,7 @@ static void drain_eventfd(int fd)
 	u64 n;
 	ssize_t rc = read(fd, &n, sizeof(n));
 
-	(void)rc; /* nothing in it: somebody else's wake-up */
+	(void)rc; /* empty: another wake-up drained it */
 }
 
 /* ---- a CPU ---- */
@@ -35,9 +35,9 @@ static bool cpu_has_work(struct softnet_data *sd)
 	       (!sd->cpu && __atomic_load_n(&sd->host->neigh.timer_ask, __ATOMIC_SEQ_CST) < sd->timer_ns[TIMER_NEIGH]);
 }
 
-/* Look for work a little longer before sleeping: being woken costs some microseconds, on a virtual machine many. How
- * long is learnt from how short the sleeps were, so an idle CPU does not do it at all. And nobody does it if there are
- * more threads than cores: who looks would not be there when there is something. Return: there is some */
+/* Spin for work before sleeping, because a wake-up costs some microseconds, on a virtual machine many. learn_spin() sets the
+ * time from the length of recent sleeps, so an idle CPU does not spin. Do not spin with more threads than cores: the
+ * spinner would hold the core that the producer needs. Return: true: there is work */
 static bool cpu_look(struct softnet_data *sd, u64 start)
 {
 	while (sd->now - start < sd->spin_ns) {
@@ -70,7 +70,7 @@ static void learn_spin(struct softnet_data *sd, u64 slept)
 	sd->spin_ns = slept < most ? (u32)min_u64(most, max_u64(SPIN_MIN_NS, 2 * sd->spin_ns)) : 0;
 }
 
-/* live_spin_max() - for how long may CPUs look? */
+/* live_spin_max() - Return: longest time to spin, ns; 0: more threads than cores, do not spin */
 u32 live_spin_max(u32 ncpus)
 {
 	cpu_set_t set;
@@ -80,7 +80,7 @@ u32 live_spin_max(u32 ncpus)
 	return SPIN_MAX_NS;
 }
 
-/* Who looks meanwhile adds what has passed since idle_since. */
+/* A reader of idle_ns adds the time since idle_since. */
 static void idle_end(struct softnet_data *sd, u64 start)
 {
 	WRITE_ONCE(sd->idle_since, 0);
@@ -117,7 +117,7 @@ int cpu_thread(struct softnet_data *sd)
 		if (__atomic_load_n(&sd->pause, __ATOMIC_SEQ_CST)) /* between two polls */
 			return EV_PAUSED;
 		if (more)
-			continue; /* stopped in the middle of something */
+			continue; /* it stopped with work left */
 		if (stop)
 			return EV_STOPPED;
 		cpu_sleep(sd);
@@ -158,7 +158,7 @@ static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
 		w->polled(w, &fds[2]);
 }
 
-/* What Python's filter is to see lies where Python looks for it. */
+/* Put the burst where Python's filter reads it. */
 static int ask_python(struct nic *nic, const struct frame *f, int n)
 {
 	if (f != nic->burst)
@@ -172,8 +172,8 @@ static int ask_python(struct nic *nic, const struct frame *f, int n)
 	return EV_FILTER;
 }
 
-/* Read a burst, and have the card back: what was read before is worked off. Return: as wire_next(); BUSY: a CPU has the card, and
- * what was read waits for it */
+/* Read a burst, then take the card back from the CPU that borrowed it: earlier bursts are done by then.
+ * Return: as wire_next(); BUSY: a CPU still has the card, the burst is queued for it */
 static int read_and_take_back(struct nic *nic, struct frame **f, u64 now)
 {
 	int n;
@@ -192,12 +192,12 @@ static int read_and_take_back(struct nic *nic, struct frame **f, u64 now)
 	return n;
 }
 
-/* One turn of the card. Return: an event for Python, or -1: go on. *idle: nothing came from the wire */
+/* Run one turn of the card. Return: an event for Python; -1: go on. *idle: the wire had nothing */
 static int nic_turn(struct nic *nic, bool *idle)
 {
 	struct frame *f = &nic->burst[nic->burst_pos];
 	int n = nic->burst_len - nic->burst_pos, sent;
-	bool seen = n > 0, lend; /* by Python */
+	bool seen = n > 0, lend; /* seen: Python's filter has judged the burst */
 
 	*idle = false;
 	if (seen) {
@@ -227,8 +227,8 @@ static int nic_turn(struct nic *nic, bool *idle)
 	return n < 0 && n != -EAGAIN ? EV_DONE : -1;
 }
 
-/* It reads no more. What is in the FIFO goes to the driver as far as that has buffers, and an interrupt that is held back comes;
- * or what a datagram's other half waits for would still be here when nobody waits any more. */
+/* After the last read: drain the FIFO while the driver has buffers, and fire an interrupt that moderation holds back. Without
+ * this a fragment could stay in the card until its datagram's other half had timed out. */
 static void nic_run_out(struct nic *nic, int timer_fd)
 {
 	u64 until = clock_ns() + RUN_OUT_NS;
@@ -284,7 +284,7 @@ static int nic_turns(void *arg)
 	return event;
 }
 
-/* Whatever this thread reads, writes and wakes; others are fetched when they are woken. */
+/* Keep the files that this thread reads, writes and signals; event_signal() fetches any other. */
 static int turns_with_own_files(struct turns *turns)
 {
 	struct nic *nic = turns->nic;
@@ -301,7 +301,6 @@ static int turns_with_own_files(struct turns *turns)
 	return run_with_own_files(nic_turns, turns, &files);
 }
 
-/* nic_thread() - until stopped, or Python is needed: EV_FILTER, EV_WIRE; EV_DONE: the wire ended (wire.error says how) */
 int nic_thread(struct nic *nic)
 {
 	struct turns turns = { nic, timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC) };
@@ -309,7 +308,7 @@ int nic_thread(struct nic *nic)
 
 	if (turns.timer_fd < 0)
 		return -errno;
-	if (nic->wire->files && !nic->python_filter) /* that one is asked for each burst */
+	if (nic->wire->files && !nic->python_filter) /* a filter needs Python for each burst */
 		event = turns_with_own_files(&turns);
 	else
 		event = nic_turns(&turns);
@@ -317,7 +316,6 @@ int nic_thread(struct nic *nic)
 	return event;
 }
 
-/* machine_pause() - 1: come home and wait; 0: go on. Whoever sleeps is to be woken by the caller, over the eventfds. */
 void machine_pause(struct host *h, u32 pause)
 {
 	__atomic_store_n(&h->nic.pause, pause, __ATOMIC_SEQ_CST);
@@ -325,10 +323,9 @@ void machine_pause(struct host *h, u32 pause)
 		__atomic_store_n(&h->cpu[i]->pause, pause, __ATOMIC_SEQ_CST);
 }
 
-/* live_stop() - after all threads came home: what they left is run out in virtual time, by the caller's thread */
 void live_stop(struct host *h)
 {
-	u64 now = clock_ns(); /* all go on from here: what one has sent, another would else do at an earlier time */
+	u64 now = clock_ns(); /* one time for all: none may act before what another has already sent */
 
 	h->live = h->nic.live = 0;
 	h->nic.now = max_u64(h->nic.now, now);
@@ -345,7 +342,7 @@ void live_stop(struct host *h)
 		sd->now = max_u64(sd->now, now);
 		sd->wake_ns = sd->irq_ns = sd->ipi_ns = sd->now;
 	}
-	inet_frags_flush(h); /* their time is real time, and nobody waits for it any more */
+	inet_frags_flush(h); /* their timeouts are real time, which no thread awaits any more */
 	neigh_flush(h);
 	sock_sweep(h);
 }

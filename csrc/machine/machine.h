@@ -1,22 +1,57 @@
-/* machine.h - what holds it all: the host, and the two drivers of its stages, virtual time and threads */
+/* machine.h - the host that holds all the rooms' parts, and what drives them: virtual time, or threads
+ *
+ * Context, where a comment names none: a Python thread, while no other thread is inside the host.
+ */
 
-/* ---- upcall.c: the seam for Python people ---- */
+/* ---- upcall.c: packets for handlers written in Python ---- */
 
+/** struct upcall - a packet that waits for a Python handler. @cpu: the CPU it came from */
 struct upcall { struct sk_buff *skb; u32 handler; u32 cpu; };
 #define UPCALLS_MAX 2048
+/**
+ * struct upcall_queue - CPUs add at @head, Python removes at @tail; both run free
+ * @lock:    of the producers
+ * @wake_fd: live: eventfd that wakes Python
+ */
 struct upcall_queue {
 	struct upcall slot[UPCALLS_MAX];
 	u32 head, tail, lock;
 	int wake_fd;
 };
-void upcall_push(struct softnet_data *sd, struct sk_buff *skb, u32 handler);
-int upcall_peek(struct host *h, u8 *buf, u64 size, u32 *offsets, u32 *handler, u64 *t_ns); /* a burst for one handler */
-void upcall_done(struct host *h, const u8 *verdicts, int n);  /* for the burst last peeked: 1 delivered, 0 dropped */
 
-/* ---- host.c, vtime.c, live.c: the machine, and the two drivers of its stages ---- */
+enum verdict { VERDICT_DROP, VERDICT_TAKE };  /* what a handler decides: PYTHON_DROP, DELIVERED_PYTHON */
 
-enum event { EV_DONE, EV_SLICE, EV_UPCALL, EV_FILTER, EV_WIRE, EV_STOPPED, EV_PAUSED };
+/**
+ * upcall_peek() - copy the oldest packets of one handler to @buf; they stay queued until upcall_done()
+ * @offsets: [BURST + 1]; packet i is @buf[@offsets[i]] to @offsets[i + 1]. A packet longer than @size is cut
+ * @handler: filled in: whose they are
+ * @t_ns:    [BURST]; filled in: when each left GRO
+ * Return: how many. Context: Python's thread, the only one that removes
+ */
+int upcall_peek(struct host *h, u8 *buf, u64 size, u32 *offsets, u32 *handler, u64 *t_ns);
 
+/** upcall_done() - give the first @n packets their fate: enum verdict each. Context: as upcall_peek() */
+void upcall_done(struct host *h, const u8 *verdicts, int n);
+
+/* ---- host.c: the machine ---- */
+
+/* why the data plane returns to Python */
+enum event {
+	EV_DONE,                       /* nothing is left to do, or the wire has ended */
+	EV_SLICE,                      /* the slice is used up: call again */
+	EV_UPCALL,                     /* packets wait for a Python handler */
+	EV_FILTER,                     /* a burst waits for Python's filter */
+	EV_WIRE,                       /* a wire written in Python has to be read */
+	EV_STOPPED, EV_PAUSED          /* live: the thread was asked to end, to wait */
+};
+
+#define READER_CPU_BY_PORT 4294967295u
+
+/**
+ * struct host - the machine: a card, its driver's queues, the emulated CPUs, and what they share
+ *
+ * The knobs among the members have Linux's names; docs/linux.md lists them. Changes to them are made between two polls.
+ */
 struct host {
 	u32 ncpus, hz;
 	u64 jiffy_ns;
@@ -26,67 +61,126 @@ struct host {
 	struct driver_queue *dq[NIC_QUEUES_MAX];
 	void (*timer[TIMERS_MAX])(struct softnet_data *sd);
 	void (*upcall)(struct softnet_data *sd, struct sk_buff *skb, u32 handler); /* Python's */
-	u32 spinners;                  /* virtual time: readers that look at a ring, and sleep until something is there */
+	u32 spinners;                  /* virtual time: readers that busy-poll a ring, and need a wake-up when a frame comes */
 	u32 rx_pool_size;
 	u8 live, gro, auto_sink, ip_any, vlan_any;
-	u32 spin_max_ns;               /* live: CPUs look for work before they sleep, so long at most */
+	u32 spin_max_ns;               /* live: longest time that a CPU spins before it sleeps */
 	u8 gro_list, gro_udp_fwd;      /* rx-gro-list, rx-udp-gro-forwarding */
-	u8 gro_cwr;                    /* 1: CWR joins CWR, as since Linux 7.0 */
+	u8 gro_cwr;                    /* 1: merge CWR with CWR, as Linux does since 7.0 */
 	u32 udp_gro_socks;             /* sockets with UDP_GRO */
-	u32 gro_flows;                 /* flows to keep account of; 0: none */
-	u32 catch_up;                  /* virtual time: packets between two looks at the others' clocks */
+	u32 gro_flows;                 /* flows whose GRO holds are counted; 0: none */
+	u32 catch_up;                  /* virtual time: packets between two looks at the other clocks */
 	u32 cost[COST_MAX];
 	u32 weight, netdev_budget, netdev_budget_usecs, dev_weight, netdev_max_backlog;
 	u32 gro_max_size, gro_ipv4_max_size, gro_normal_batch, napi_defer_hard_irqs;
 	u64 gro_flush_timeout;
 	u8 threaded, prefer_busy_poll;
 	u32 busy_read, busy_poll_budget;    /* us; packets */
-	u64 irq_affinity[NIC_QUEUES_MAX];   /* CPUs that may take a queue's interrupt; 0: nobody said */
+	u64 irq_affinity[NIC_QUEUES_MAX];   /* CPUs that may take a queue's interrupt; 0: any */
 	u32 rps_len[NIC_QUEUES_MAX];
 	u16 rps_map[NIC_QUEUES_MAX][CPUS_MAX];
 	u32 rps_flow_cnt, rps_sock_flow_entries, flow_limit_table_len;
 	u64 flow_limit_cpus;
 	u8 rps_flow_log[NIC_QUEUES_MAX];    /* 1 + log2 of a queue's table, 0: none */
 	struct rps_dev_flow *rps_flow[NIC_QUEUES_MAX];
-	struct rps_sock_flow_table *rps_sock_flow, *rps_sock_tables; /* NULL: off; all there were, the largest first */
+	struct rps_sock_flow_table *rps_sock_flow, *rps_sock_tables; /* NULL: off; all tables so far, largest first */
 	u32 rps_cpu_mask;
 	u64 hash_key[2];
-	u32 rcvbuf, rmem_max, sock_max, reader_cpu;   /* reader_cpu: ~0 = local port mod cpus */
+	u32 rcvbuf, rmem_max, sock_max, reader_cpu;   /* reader_cpu: READER_CPU_BY_PORT = local port mod cpus */
 	struct packet_type ptype[PTYPES_MAX];
 	u32 nptypes;
 	u16 protocol_python[256];      /* IP protocol -> Python handler */
 	struct inet_net ip[18];
 	u32 nips;
-	u8 answers;                    /* it has addresses, and a wire that takes what it sends */
-	struct inet_addr gateway[2];   /* IPv4, IPv6; all zero: none */
+	u8 answers;                    /* the host sends: it has addresses, and a wire that takes frames */
+	struct inet_addr gateway[2];   /* IPv4, IPv6; all zero: no gateway */
 	struct driver_tx tx;
 	struct neigh_table neigh;
 	struct icmp_limits icmp;
-	u64 out_mib[MIB_MAX];          /* counted by whoever sends, under the lock of tx */
+	u64 out_mib[MIB_MAX];          /* counted by the sender, under the lock of tx */
 	struct sock_table socks;
 	struct upcall_queue upcalls;
-	u64 outside_fates[FATE_MAX];   /* counted by Python's thread */
+	u64 outside_fates[FATE_MAX];   /* counted by threads that are no CPU */
 	u64 outside_ofo_frames;
 	struct packet_tap *taps[POINTS];
 	u32 taps_lock, tapped;         /* tapped: bit per point */
-	u64 steps;                     /* scheduler's, virtual time */
+	u64 steps;                     /* virtual time: turns taken */
 	struct inet_frags ip_frags, ip6_frags;
 };
+
+/** host_new() - make a host with Linux's defaults; free it by host_free(). Return: NULL: no memory, or bad @ncpus */
 struct host *host_new(u32 ncpus);
-int host_start(struct host *h);                /* allocate, probe, open: after the knobs are set */
+
+/**
+ * host_start() - allocate all there will ever be, probe the card, open its driver. After the knobs are set.
+ * Return: 0, or -errno; then only host_free() may follow
+ */
+int host_start(struct host *h);
+
+/** host_free() - free a host; NULL is allowed */
 void host_free(struct host *h);
+
+/** memory_give_back() - return memory that was freed to the system */
 void memory_give_back(void);
-void host_finish(struct host *h);              /* a replay's end: run timers out, close what waits, purge the card */
+
+/**
+ * host_finish() - the end of a replay, when nothing moves any more
+ * The first call gives up holes in TCP streams. If it found one, readers have work again: run on, then call once more.
+ * A call that finds none ends the frames still in the card and the ring as DEV_READY.
+ */
+void host_finish(struct host *h);
+
+/* ---- ledger.c: the two laws. Exact at rest; any thread may read a host that runs ---- */
+
+/** host_offered() - Return: frames that arrived on the wire */
 u64 host_offered(struct host *h);
-void host_fates(struct host *h, u64 *fates);       /* [FATE_MAX] */
-void host_in_flight(struct host *h, u64 *where);   /* [IN_FLIGHT_MAX] */
-int host_laws(struct host *h);                 /* 0: both laws hold; bit 0: ledger open, bit 1: a pool is short */
+
+/** host_fates() - add up how many frames met each fate. @fates: [FATE_MAX] */
+void host_fates(struct host *h, u64 *fates);
+
+/** host_in_flight() - count the frames that have no fate yet, by where they are. @where: [IN_FLIGHT_MAX] */
+void host_in_flight(struct host *h, u64 *where);
+
+enum law {
+	LAW_LEDGER = 1,                /* offered == fates + in flight */
+	LAW_POOLS = 2                  /* each buffer is free, posted, or waits in a known place */
+};
+
+/** host_laws() - Return: the laws that are broken, bits of enum law; 0: both hold. Context: at rest, or one thread */
+int host_laws(struct host *h);
+
+/** fate_text() - Return: a line of text for a fate, static; NULL: no such fate */
 const char *fate_text(enum fate fate);
-enum event vtime_run(struct host *h, u64 frames);  /* until so many more frames arrived, or an event */
+
+/* ---- vtime.c: virtual time. Return: why it stopped ---- */
+
+/** vtime_run() - run until @frames more have arrived, or an event comes */
+enum event vtime_run(struct host *h, u64 frames);
+
+/** vtime_run_until() - run all that is due up to @until_ns. EV_DONE: that is done */
 enum event vtime_run_until(struct host *h, u64 until_ns);
-enum event vtime_step(struct host *h);              /* one agent's turn: EV_SLICE */
-int nic_thread(struct nic *nic);               /* live: the device's thread; returns an event */
-int cpu_thread(struct softnet_data *sd);       /* live: a CPU's thread; returns when stopped */
+
+/** vtime_step() - let one agent take its turn. EV_SLICE: it has */
+enum event vtime_step(struct host *h);
+
+/* ---- live.c: a thread for the card, one for each CPU. Python makes them and parks them here ---- */
+
+/**
+ * nic_thread() - run the card. Return: EV_FILTER, EV_WIRE, EV_STOPPED, EV_PAUSED; EV_DONE: the wire has ended,
+ *                wire.error says why; or -errno
+ */
+int nic_thread(struct nic *nic);
+
+/** cpu_thread() - run a CPU. Return: EV_STOPPED, EV_PAUSED */
+int cpu_thread(struct softnet_data *sd);
+
+/** machine_pause() - 1: let all threads return EV_PAUSED; 0: let them run. The caller wakes those that sleep. */
 void machine_pause(struct host *h, u32 pause);
+
+/** live_stop() - continue in virtual time, after all threads have ended. The caller then runs the rest out. */
 void live_stop(struct host *h);
+
+/* ---- inside the room ---- */
+
+void upcall_push(struct softnet_data *sd, struct sk_buff *skb, u32 handler); /* host.upcall; consumes skb */
 u32 live_spin_max(u32 ncpus);

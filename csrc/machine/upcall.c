@@ -1,11 +1,11 @@
-/* upcall.c - the seam for Python people: packets on their way to a handler written in Python
+/* upcall.c - packets on their way to a handler written in Python
  *
- *   netif_receive_skb.c, ip.c -> upcall_push(): bounded queue -> host.py: upcall_peek(), handler, upcall_done()
+ *   netif_receive_skb.c, ip.c -> upcall_push(): bounded queue -> handlers.py: upcall_peek(), handler, upcall_done()
  *
- * Nothing here calls Python. In virtual time the loop returns with EV_UPCALL before time goes on, so order and time are
- * exact (what costs nothing happens at one instant, up to a whole poll of it); live, Python's thread is woken and works
- * beside the path, and what does not fit is PYTHON_QUEUE_FULL.
- * A burst goes up as one block of bytes and offsets; the verdicts come back the same way.
+ * C never calls Python. In virtual time the loop returns EV_UPCALL before time goes on, so order and time are exact (work
+ * without a cost happens at one instant, up to a whole poll). Live, the queue wakes Python's thread, which works beside the
+ * path; a packet that does not fit is PYTHON_QUEUE_FULL. A burst goes up as one block of bytes and offsets; the verdicts
+ * come back as one block too.
  */
 #include "prelude.h"
 
@@ -28,14 +28,12 @@ void upcall_push(struct softnet_data *sd, struct sk_buff *skb, u32 handler)
 		kfree_skb_reason(sd, skb, PYTHON_QUEUE_FULL);
 		return;
 	}
-	if (!sd->live) /* stop before time goes on, and while another flush of GRO's list (1024 at most) still fits */
+	if (!sd->live) /* stop before time goes on, and while another flush of GRO's list (at most 1024) still fits */
 		sd->horizon = queued < UPCALLS_MAX / 4 ? min_u64(sd->horizon, sd->now + 1) : 0;
 	if (first && sd->live)
 		event_signal(q->wake_fd);
 }
 
-/* upcall_peek() - the oldest packets that are all for one handler, copied one behind the other into buf.
- * offsets[i] .. offsets[i + 1] is packet i; room for BURST + 1. Return: how many */
 int upcall_peek(struct host *h, u8 *buf, u64 size, u32 *offsets, u32 *handler, u64 *t_ns)
 {
 	struct upcall_queue *q = &h->upcalls;
@@ -56,15 +54,14 @@ int upcall_peek(struct host *h, u8 *buf, u64 size, u32 *offsets, u32 *handler, u
 	return n;
 }
 
-/* upcall_done() - verdicts of the first n: 1 = delivered, 0 = PYTHON_DROP. Fates are counted on the CPU it came from;
- * live that is another thread's counter, so there the outside pseudo-CPU's is used */
+/* The fate counters of a live CPU belong to its thread, so this counts in host.outside_fates. */
 void upcall_done(struct host *h, const u8 *verdicts, int n)
 {
 	struct upcall_queue *q = &h->upcalls;
 
 	for (int i = 0; i < n; i++) {
 		struct upcall *u = &q->slot[(q->tail + (u32)i) % UPCALLS_MAX];
-		enum fate fate = verdicts[i] ? DELIVERED_PYTHON : PYTHON_DROP;
+		enum fate fate = verdicts[i] != VERDICT_DROP ? DELIVERED_PYTHON : PYTHON_DROP;
 
 		COUNT(h->outside_fates[fate], u->skb->segs);
 		if (h->live)

@@ -1,36 +1,36 @@
-/* vtime.c - virtual time: one thread drives the card and all CPUs, whoever's clock is behind goes next
+/* vtime.c - virtual time: one thread drives the card and all CPUs; the agent whose clock is furthest behind runs next
  *
- * Ties: the card, then the CPU with the lower number. An agent runs until its clock reaches its horizon, the moment
- * from which on it would be somebody else's turn; work moves the clock by its cost (cpu_charge), so a busy CPU polls
- * later and rings, FIFO and backlogs really fill. No sleeping, no real clock, no root: same input, same output.
- * Returns to Python with an event when a slice is over, when Python has something to do, or when nothing is left.
+ * Ties: the card, then the CPU with the lower number. An agent runs until its clock reaches its horizon, the time at which
+ * another agent's turn begins. Work advances the clock by its cost (cpu_charge), so a busy CPU polls later, and rings, FIFO
+ * and backlogs really fill. No sleeping, no real clock, no root: same input, same output. The functions return to Python
+ * when a slice ends, when Python has work, or when no work is left.
  */
 #include "prelude.h"
 
 #define TURNS_A_SLICE 2000000
-#define TURNS_OF_A_FOREIGN_DRIVER 4096 /* it may ring for ever while time stands still */
+#define TURNS_OF_A_FOREIGN_DRIVER 4096 /* it may ring forever while time stands still */
 
-/* The next agent in time: a CPU, or NULL for the card. *turn: when; *horizon: until when it may run. */
+/* Find the agent that runs next. *turn: when; *horizon: how long it may run. Return: a CPU; NULL: the card */
 static struct softnet_data *next_agent(struct host *h, u64 *turn, u64 *horizon)
 {
 	u64 best = nic_next(&h->nic), second = NEVER;
-	struct softnet_data *who = NULL;
+	struct softnet_data *next = NULL;
 
 	for (u32 i = 0; i < h->ncpus; i++) {
 		struct softnet_data *sd = h->cpu[i];
 		u64 t = cpu_next(sd);
 
 		if (t < best) {
-			second = best; /* a tie with one before it: that one's turn, so not a moment later */
+			second = best; /* on a tie the earlier agent runs first, so no + 1 */
 			best = t;
-			who = sd;
-		} else if (t != NEVER && t + (who != NULL) < second) {
-			second = t + (who != NULL);
+			next = sd;
+		} else if (t != NEVER && t + (next != NULL) < second) {
+			second = t + (next != NULL);
 		}
 	}
 	*turn = best;
 	*horizon = second;
-	return who;
+	return next;
 }
 
 static enum event when_idle(struct host *h)
@@ -46,7 +46,7 @@ static enum event when_idle(struct host *h)
 	return nic->wire->hungry ? EV_WIRE : EV_DONE;
 }
 
-/* What this CPU itself has to look up for: a watchdog, or an IPI sent from a clock ahead of its own. */
+/* Return: when this CPU must interrupt its own work: a timer, or an IPI sent by a CPU whose clock is ahead; NEVER */
 static u64 own_plans(const struct softnet_data *sd)
 {
 	u64 t = sd->timer_next;
@@ -56,7 +56,7 @@ static u64 own_plans(const struct softnet_data *sd)
 	return t > sd->now ? t : NEVER;
 }
 
-/* One agent's turn. Return: an event, or -1: go on */
+/* Let one agent take its turn. Return: an event; -1: go on */
 static int next_turn(struct host *h, u64 until)
 {
 	struct nic *nic = &h->nic;
@@ -102,7 +102,6 @@ enum event vtime_run_until(struct host *h, u64 until)
 	return EV_SLICE;
 }
 
-/* vtime_step() - a single turn. Return: EV_SLICE = it was taken */
 enum event vtime_step(struct host *h)
 {
 	int event = next_turn(h, NEVER - 1);

@@ -1,8 +1,8 @@
-/* flow_table.c - which socket belongs to this 4-tuple? TCP streams and connected UDP. Called by udp.c, tcp.c, sock_table.c
+/* flow_table.c - sockets by 4-tuple: TCP streams and connected UDP. Called by udp.c, tcp.c, sock_table.c
  *
- * Open addressing, {signature, index}, at most an eighth full, its own mixing hash, not the card's; the full key is
- * checked in the socket. Entries are removed by shifting those behind back, so look-ups of what is not there stay short.
- * Live, other CPUs add and remove: the table's lock guards the walk.
+ * Open addressing over {signature, index}, at most an eighth full, with a hash of its own. The socket holds the full key.
+ * flow_remove() shifts later entries back, so a look-up that finds nothing stays short. Live, other CPUs add and remove
+ * flows: the table's lock guards the walk.
  */
 #include "prelude.h"
 
@@ -87,7 +87,7 @@ void flow_remove(struct sock_table *t, const struct sock *sk)
 		return;
 	for (i = (hole + 1) & t->flow_mask; t->flow_sig[i] != EMPTY; i = (i + 1) & t->flow_mask) {
 		if (((i - home_of(t, i)) & t->flow_mask) < ((i - hole) & t->flow_mask))
-			continue; /* it would move in front of its home */
+			continue; /* it would move before its home slot */
 		t->flow_sig[hole] = t->flow_sig[i];
 		t->flow_idx[hole] = t->flow_idx[i];
 		hole = i;

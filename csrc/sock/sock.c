@@ -1,21 +1,21 @@
-/* sock.c - the receive queue of a socket, and its reader. Linux: net/core/sock.c, net/ipv4/udp.c (queueing)
+/* sock.c - a socket's receive queue, and its reader. Linux: net/core/sock.c, net/ipv4/udp.c (queueing)
  *
  *   udp.c, tcp.c -> sock_queue_rcv_skb() -> sock_data_ready() -> a reader task of an emulated CPU (reader_run()),
  *                                                               or Python: sock_recv(), sock_read()
  *
- * A queue holds truesize, not bytes: an skb is taken while what is queued is <= rcvbuf, so one may overshoot. rmem is
- * written by the softirq side, rfree by the reader. In a replay nobody binds ports, so sink sockets and their readers
- * stand in: without somebody who reads, "delivered" and rcvbuf would mean nothing.
+ * A queue counts truesize, not bytes. It takes an skb while rmem - rfree <= rcvbuf, so one skb may overshoot. Softirq writes
+ * rmem, the reader rfree. In a replay no program binds ports: sink sockets and their readers stand in, because without
+ * readers neither "delivered" nor rcvbuf would mean anything.
  */
 #include "prelude.h"
 
-/* ---- waking whoever reads ---- */
+/* ---- waking the reader ---- */
 
-/* What is done per datagram is made twice from one text, with locks and without: virtual time has one thread, and asking
- * which it is at every step costs 20 instructions. */
+/* Compile the code that runs per datagram twice, with locks and without: virtual time has one thread, and a test of live at
+ * every step costs 20 instructions. */
 #define TWICE static inline __attribute__((always_inline))
 
-/* A flag both sides of a wake-up write. One thread alone needs no locked instruction for it (20 ns a datagram). */
+/* Write a flag that both sides of a wake-up write. A single thread saves the locked instruction (20 ns a datagram). */
 TWICE u8 flag_exchange(bool live, u8 *flag, u8 value)
 {
 	u8 old;
@@ -34,14 +34,14 @@ static void wake_other(struct softnet_data *sd, struct softnet_data *target)
 	cpu_wake(target, sd->now);
 }
 
-/* Its reader sleeps. */
+/* Wake a reader that sleeps. */
 static noinline void wake_task(struct softnet_data *sd, struct softnet_data *target)
 {
-	if (unlikely(!sd->live && target->busy.idle)) { /* it spins: no wake-up, but it sees this */
+	if (unlikely(!sd->live && target->busy.idle)) { /* it busy-polls: no wake-up needed */
 		wake_other(sd, target);
 		return;
 	}
-	__atomic_fetch_add(&target->reader.wakeups, 1, __ATOMIC_RELAXED); /* any CPU may be the one */
+	__atomic_fetch_add(&target->reader.wakeups, 1, __ATOMIC_RELAXED); /* several CPUs write it */
 	cpu_charge(sd, COST_WAKE);
 	if (!sd->live)
 		target->reader_ns = sd->now;
@@ -51,7 +51,7 @@ static noinline void wake_task(struct softnet_data *sd, struct softnet_data *tar
 
 TWICE void wake_reader(struct softnet_data *sd, struct sock *sk, bool live)
 {
-	struct softnet_data *target = sd->host->cpu[READ_ONCE(sk->reader_cpu)]; /* may be moved by whoever owns it */
+	struct softnet_data *target = sd->host->cpu[READ_ONCE(sk->reader_cpu)]; /* Python may move it */
 
 	if (flag_exchange(live, &sk->on_ready, 1))
 		return;
@@ -91,7 +91,7 @@ void sock_data_ready(struct softnet_data *sd, struct sock *sk)
 
 /* ---- the queue. TCP calls with sk->lock held ---- */
 
-/* How large rcvbuf would have had to be, at most: its reader may have had to wait for the next packet meanwhile. */
+/* Track an upper bound of a sufficient rcvbuf: upper, because the reader may have emptied the queue meanwhile. */
 static noinline void count_refused(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb)
 {
 	COUNT(sk->refused, skb->truesize);
@@ -105,7 +105,7 @@ TWICE int queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff
 	cpu_charge(sd, COST_SOCK);
 	if (!tcp)
 		lock_if(live, &sk->lock);
-	if (unlikely(sk->rmem - READ_ONCE(sk->rfree) > sk->rcvbuf || sk->closed)) { /* closed since it was found */
+	if (unlikely(sk->rmem - READ_ONCE(sk->rfree) > sk->rcvbuf || sk->closed)) { /* closed since the look-up */
 		COUNT(sk->drops, segs);
 		if (!sk->closed)
 			count_refused(sd, sk, skb);
@@ -114,7 +114,7 @@ TWICE int queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff
 		return -ENOBUFS;
 	}
 	if (!tcp)
-		packet_tap_fate(sd, skb, DELIVERED_UDP); /* its reader may free it as soon as it is queued */
+		packet_tap_fate(sd, skb, DELIVERED_UDP); /* once queued, the reader may free it */
 	if (unlikely(sd->host->rps_sock_flow != NULL)) /* sock_rps_save_rxhash() */
 		WRITE_ONCE(sk->rxhash, skb->hash);
 	COUNT(sk->rmem, skb->truesize);
@@ -128,7 +128,7 @@ TWICE int queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff
 		sk->head = skb;
 	sk->tail = skb;
 	COUNT(sk->qlen, 1);
-	data_ready(sd, sk, live); /* under the lock: whoever closes takes it, and the eventfd is gone after that */
+	data_ready(sd, sk, live); /* under the lock: sock_close() takes it before the eventfd goes */
 	if (!tcp) {
 		unlock_if(live, &sk->lock);
 		count_fate(sd, DELIVERED_UDP, segs);
@@ -161,7 +161,7 @@ struct sk_buff *sock_dequeue(struct sock *sk)
 	return skb;
 }
 
-/* sock_rps_record_flow() - only sockets with a peer stand for one flow */
+/* sock_rps_record_flow() - note the reader's CPU for RFS. Only a socket with a peer stands for one flow */
 static void sock_rps_record_flow(struct host *h, const struct sock *sk, u32 cpu)
 {
 	if (unlikely(h->rps_sock_flow != NULL) && (sk->rport || sk->type == SOCK_TCP))
@@ -189,7 +189,7 @@ TWICE struct sk_buff *reader_take(bool live, struct sock *sk)
 	return skb;
 }
 
-/* The socket is drained: off the ready list. A packet that came just now puts it on again. */
+/* Take a drained socket off the ready list. A packet that has just arrived puts it back. */
 TWICE void reader_leave(struct softnet_data *sd, struct sock *sk, bool live)
 {
 	lock_if(live, &sd->ready_lock);
@@ -202,13 +202,13 @@ TWICE void reader_leave(struct softnet_data *sd, struct sock *sk, bool live)
 		sock_close(sd->host, sd, sk);
 }
 
-/* Still at it; or a softirq was raised, and runs before anything is read */
+/* Return: whether the reader still busy-polls, or a softirq must run before it reads */
 static noinline bool reader_polls(struct softnet_data *sd)
 {
 	return napi_busy_loop(sd) || sd->softirq_pending;
 }
 
-/* Where it came from, for whoever wants to be there next time: busy polling, RFS */
+/* Note the packet's queue for busy polling, and the reader's CPU for RFS. */
 static noinline void note_read(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb)
 {
 	sd->busy.queue = skb->queue + 1u;
@@ -235,7 +235,7 @@ TWICE int reader_loop(struct softnet_data *sd, bool live)
 			continue;
 		}
 		while ((skb = reader_take(live, sk))) {
-			if (!live) /* who queued it may be a step ahead */
+			if (!live) /* the producer's clock may be ahead */
 				sd->now = max_u64(sd->now, skb->t_stage);
 			cpu_charge(sd, COST_RECV);
 			cpu_charge_bytes(sd, COST_COPY_PS, skb->len);
@@ -245,8 +245,8 @@ TWICE int reader_loop(struct softnet_data *sd, bool live)
 			if (unlikely(note))
 				note_read(sd, sk, skb);
 			kfree_skb_list(sd, skb);
-			if (++n >= catch_up &&
-			    (cpu_yields(sd) || n >= BURST || sd->ksoftirqd_task.runnable)) /* a slice may be over */
+			if (++n >= catch_up && (cpu_yields(sd) || n >= BURST ||
+						sd->ksoftirqd_task.runnable)) /* the slice may have ended */
 				return 1;
 		}
 		reader_leave(sd, sk, live);
@@ -267,13 +267,13 @@ int reader_run(struct softnet_data *sd)
 
 /* ---- Python reads ---- */
 
-/* A datagram that was taken off its queue: to Python, as much of it as fits. Return: bytes */
+/* Copy a dequeued datagram to buf, as much as fits, and free it. Return: bytes copied */
 static u32 give_datagram(struct host *h, struct sock *sk, struct sk_buff *skb, void *buf, u64 len, struct sock_from *f)
 {
 	const u8 *ip = skb_network_header(skb);
 	u32 n = (u32)min_u64(len, skb->len);
 
-	f->addr = ip[0] >> 4 == 4 ? inet_addr4(ip + 12) : inet_addr6(ip + 8);
+	f->addr = ip_version(ip) == 4 ? inet_addr4(ip + IPH_SADDR) : inet_addr6(ip + IPV6H_SADDR);
 	f->port = (u16)skb->seq;
 	f->truncated = n < skb->len;
 	f->gso_size = skb->segs > 1 ? skb->gso_size : 0;
@@ -292,12 +292,11 @@ int sock_error(struct sock *sk)
 void sock_report_error(struct softnet_data *sd, struct sock *sk, u32 err)
 {
 	__atomic_store_n(&sk->err, err, __ATOMIC_SEQ_CST);
-	spin_lock(&sk->lock); /* whoever closes it takes this, then closes the eventfd */
+	spin_lock(&sk->lock); /* sock_close() takes it before the eventfd goes */
 	sock_data_ready(sd, sk);
 	spin_unlock(&sk->lock);
 }
 
-/* sock_recv() - one datagram. Return: its length (as much of it as fits is copied), -EAGAIN, or what sock_error() says */
 long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_from *f)
 {
 	int err = sock_error(sk);
@@ -308,8 +307,6 @@ long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_
 	return skb ? (long)give_datagram(h, sk, skb, buf, len, f) : -EAGAIN;
 }
 
-/* sock_recvmmsg() - up to max datagrams, one behind the other, as many as fit whole; datagram i ends at ends[i]. Return:
- * how many, 0 = none is there; -EMSGSIZE: not even the first fits */
 int sock_recvmmsg(struct host *h, struct sock *sk, void *buf, u32 size, u32 *ends, struct sock_from *f, int max)
 {
 	bool too_big = false;
@@ -330,10 +327,9 @@ int sock_recvmmsg(struct host *h, struct sock *sk, void *buf, u32 size, u32 *end
 		used += give_datagram(h, sk, skb, (u8 *)buf + used, size - used, &f[n]);
 		ends[n] = used;
 	}
-	return n || !too_big ? n : -EMSGSIZE; /* judged under the lock: one may be queued just now */
+	return n || !too_big ? n : -EMSGSIZE; /* judged under the lock: another may have been queued since */
 }
 
-/* sock_read() - bytes of the stream. Return: how many; 0 = it ended; -EAGAIN = none yet; -ECONNRESET */
 long sock_read(struct host *h, struct sock *sk, void *buf, u64 len)
 {
 	u64 done = 0;

@@ -1,8 +1,8 @@
 /* sock_table.c - all sockets, and the table of bound ports. Called by udp.c, tcp.c and Python's bind
  *
- * Bound ports: an array by port to a chain of sockets, the best match wins (a given address beats any), as
- * compute_score() does; the flows are in flow_table.c. All memory is there from the start; when no socket is left, the
- * next sink stream (clockwise) with nothing in its queues makes room.
+ * An array leads from a port to a chain of sockets. A given address beats any address, as in compute_score(). Flows are in
+ * flow_table.c. All memory is allocated at start. If no socket is free, sock_evict() reuses the next sink stream (clockwise)
+ * with empty queues.
  */
 #include "prelude.h"
 
@@ -56,7 +56,6 @@ int sock_table_live(const struct sock_table *t)
 
 /* ---- making and closing ---- */
 
-/* sock_set_udp_gro() - the socket takes merged datagrams as they are (UDP_GRO) */
 void sock_set_udp_gro(struct host *h, struct sock *sk, int on)
 {
 	spin_lock(&h->socks.lock);
@@ -91,10 +90,10 @@ static void sock_release(struct sock_table *t, struct sock *sk)
 	t->free_head = sk->index = (u32)(sk - t->socks);
 }
 
-/* No socket left: the next sink stream, clockwise, that holds nothing. */
+/* Evict the next sink stream, clockwise, with empty queues. */
 static struct sock *sock_evict(struct sock_table *t)
 {
-	for (u32 tries = 0; tries < 256 && !sock_table_live(t); tries++) { /* live: somebody may just have found it */
+	for (u32 tries = 0; tries < 256 && !sock_table_live(t); tries++) { /* live: a CPU may just have found it */
 		struct sock *sk = &t->socks[1 + t->clock++ % t->size];
 
 		if (sk->type == SOCK_TCP && sk->sink && !sk->head && !sk->ofo && !sk->on_ready) {
@@ -125,13 +124,12 @@ static struct sock *bind_locked(struct host *h, u8 type, const struct inet_addr 
 	if (laddr)
 		sk->laddr = *laddr;
 	sk->rcvbuf = h->rcvbuf;
-	sk->reader_cpu = (u16)(h->reader_cpu == ~0u ? lport % h->ncpus : h->reader_cpu);
+	sk->reader_cpu = (u16)(h->reader_cpu == READER_CPU_BY_PORT ? lport % h->ncpus : h->reader_cpu);
 	sk->port_next = *head;
 	smp_store_release(head, sk->index); /* Pairs with sock_lookup_port(). */
 	return sk;
 }
 
-/* sock_bind() - laddr NULL: any address. Return: NULL when all sockets are taken */
 struct sock *sock_bind(struct host *h, u8 type, const struct inet_addr *laddr, u16 lport)
 {
 	struct sock *sk;
@@ -142,8 +140,6 @@ struct sock *sock_bind(struct host *h, u8 type, const struct inet_addr *laddr, u
 	return sk;
 }
 
-/* sock_connect() - only datagrams from there, and they find the socket by its 4-tuple. Once. One bound to any address gets
- * the one it will send from. */
 int sock_connect(struct host *h, struct sock *sk, const struct inet_addr *raddr, u16 rport)
 {
 	const struct inet_net *net;
@@ -167,7 +163,6 @@ int sock_connect(struct host *h, struct sock *sk, const struct inet_addr *raddr,
 	return 0;
 }
 
-/* sock_find_bound() - as sock_lookup_port(), but makes no sink */
 struct sock *sock_find_bound(struct sock_table *t, u8 type, const struct inet_addr *laddr, u16 lport)
 {
 	u32 i = smp_load_acquire(&t->port[type == SOCK_TCP_LISTEN][lport]);
@@ -177,7 +172,7 @@ struct sock *sock_find_bound(struct sock_table *t, u8 type, const struct inet_ad
 		struct sock *sk = &t->socks[i];
 
 		if (sk->rport)
-			continue; /* connected: found by its 4-tuple, or not at all */
+			continue; /* connected: found by its 4-tuple only */
 		if (sk->any)
 			any = any ? any : sk;
 		else if (addr_equal(&sk->laddr, laddr))
@@ -193,7 +188,7 @@ struct sock *sock_lookup_port(struct host *h, u8 type, const struct inet_addr *l
 	if (likely(sk || !h->auto_sink))
 		return sk;
 	spin_lock(&h->socks.lock);
-	sk = sock_find_bound(&h->socks, type, laddr, lport); /* another CPU may have made it just now */
+	sk = sock_find_bound(&h->socks, type, laddr, lport); /* another CPU may have just made it */
 	if (!sk)
 		sk = bind_locked(h, type, NULL, lport, true);
 	spin_unlock(&h->socks.lock);
@@ -208,7 +203,7 @@ struct sock *sock_new_flow(struct softnet_data *sd, struct sock *listener, const
 	struct sock *sk;
 
 	spin_lock(&t->lock);
-	sk = flow_find(t, SOCK_TCP, laddr, lport, raddr, rport); /* another CPU may have made it just now */
+	sk = flow_find(t, SOCK_TCP, laddr, lport, raddr, rport); /* another CPU may have just made it */
 	if (sk) {
 		spin_unlock(&t->lock);
 		return sk;
@@ -230,7 +225,7 @@ struct sock *sock_new_flow(struct softnet_data *sd, struct sock *listener, const
 		sk->sink = listener->sink;
 		sk->listener = listener->index;
 		flow_insert(t, sk);
-		if (!sk->sink) { /* waits to be accepted */
+		if (!sk->sink) { /* it waits for sock_accept() */
 			if (listener->accept_next)
 				listener->accept_tail->accept_next = sk;
 			else
@@ -240,7 +235,7 @@ struct sock *sock_new_flow(struct softnet_data *sd, struct sock *listener, const
 	}
 	spin_unlock(&t->lock);
 	if (sk && !sk->sink) {
-		spin_lock(&listener->lock); /* whoever closes it takes this, then closes the eventfd */
+		spin_lock(&listener->lock); /* sock_close() takes it before the eventfd goes */
 		sock_data_ready(sd, listener);
 		spin_unlock(&listener->lock);
 	}
@@ -256,7 +251,7 @@ struct sock *sock_accept(struct host *h, struct sock *listener)
 	if (sk) {
 		listener->accept_next = sk->accept_next;
 		sk->accept_next = NULL;
-		sk->accepted = 1;
+		sk->accepted = SOCK_ACCEPTED;
 	}
 	spin_unlock(&h->socks.lock);
 	return sk;
@@ -292,25 +287,23 @@ static void drop_queues(struct host *h, struct softnet_data *sd, struct sock *sk
 
 static bool is_held(const struct sock *sk)
 {
-	return sk->on_ready || (!sk->sink && sk->type == SOCK_TCP && sk->accepted != 2);
+	return sk->on_ready || (!sk->sink && sk->type == SOCK_TCP && sk->accepted != SOCK_GIVEN_UP);
 }
 
-/* Streams that nobody will accept any more. */
+/* Close the streams that wait for sock_accept(): their listener closes. */
 static void forget_streams(struct host *h, struct softnet_data *sd, struct sock *listener)
 {
 	struct sock *sk;
 
 	while ((sk = sock_accept(h, listener))) {
-		sk->accepted = 2;
+		sk->accepted = SOCK_GIVEN_UP;
 		sock_close(h, sd, sk);
 	}
 }
 
-/* sock_close() - out of the tables, and free once nobody holds it: a stream that Python has not given up only leaves
- * the table; a sink on its reader's list is freed when the reader is done with it. Live, another CPU may have found the
- * socket just before: its queues are emptied and it takes no more (closed), but it is used again only after the threads
- * ended (sock_sweep()); a socket table is large, and that needs no counting of references per packet. Order of locks:
- * table, socket, ready list. */
+/* Live, another CPU may have just found the socket. So closing empties its queues and sets closed, which refuses further
+ * packets; only sock_sweep() frees it, after the threads have ended. The table is large enough for that, and it saves a
+ * reference count per packet. Order of locks: table, socket, ready list. */
 void sock_close(struct host *h, struct softnet_data *sd, struct sock *sk)
 {
 	struct sock_table *t = &h->socks;
@@ -331,14 +324,13 @@ void sock_close(struct host *h, struct softnet_data *sd, struct sock *sk)
 	if (!is_held(sk))
 		drop_queues(h, sd, sk);
 	if (!sk->sink)
-		sk->wake_fd = sk->accepted == 1 ? sk->wake_fd : -1;
+		sk->wake_fd = sk->accepted == SOCK_ACCEPTED ? sk->wake_fd : -1;
 	spin_unlock(&sk->lock);
 	if (!h->live && !is_held(sk))
 		sock_release(t, sk);
 	spin_unlock(&t->lock);
 }
 
-/* sock_sweep() - after a live run: what was closed meanwhile is free now */
 void sock_sweep(struct host *h)
 {
 	struct sock_table *t = &h->socks;
