@@ -16,8 +16,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vnic.capture import Capture
     from vnic.counters.gro import GroFlow, GroStats
+    from vnic.counters.laws import BrokenLaws
     from vnic.counters.snapshots import ArfsStats, DeviceStats, Latency, Ledger, QueueStats, SoftnetStat, TxLedger
-    from vnic.errors import CaptureError, ConfigError, TapError, VnicError
+    from vnic.errors import (
+        CaptureError,
+        ConfigError,
+        HostError,
+        NoThreadError,
+        TapError,
+        TimedOutError,
+        VnicError,
+    )
     from vnic.handlers import Burst
     from vnic.host import Host
     from vnic.nic import Nic
@@ -42,7 +51,16 @@ _HOME = {
         "SoftnetStat",
         "TxLedger",
     ),
-    "errors": ("CaptureError", "ConfigError", "TapError", "VnicError"),
+    "counters.laws": ("BrokenLaws",),
+    "errors": (
+        "CaptureError",
+        "ConfigError",
+        "HostError",
+        "NoThreadError",
+        "TapError",
+        "TimedOutError",
+        "VnicError",
+    ),
     "handlers": ("Burst",),
     "host": ("Host",),
     "nic": ("Nic",),
@@ -57,6 +75,7 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "ArfsStats",
+    "BrokenLaws",
     "Burst",
     "BurstWire",
     "Capture",
@@ -68,10 +87,12 @@ __all__ = [
     "GroFlow",
     "GroStats",
     "Host",
+    "HostError",
     "Latency",
     "Ledger",
     "MemoryWire",
     "Nic",
+    "NoThreadError",
     "Packet",
     "PacketSocket",
     "PacketStatistics",
@@ -82,6 +103,7 @@ __all__ = [
     "TapWire",
     "TcpListener",
     "TcpStream",
+    "TimedOutError",
     "TxLedger",
     "UdpSocket",
     "VnicError",

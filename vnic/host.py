@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vnic import address
 from vnic._core import ffi, lib
+from vnic.counters.laws import BrokenLaws
 from vnic.counters.shown import Shown
 from vnic.errors import ConfigError, VnicError, check
 from vnic.handlers import Handler, Seam
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from vnic.frame import Frame
+    from vnic.host_socket import HostSocket
     from vnic.machine.threads import Threads
-    from vnic.packet_socket import PacketSocket
-    from vnic.sock import Socket
     from vnic.wire import Wire
 
 _SLICE_FRAMES = 100_000
@@ -80,7 +80,7 @@ class Host(Ending, Binding, Shown):
         cpus = whole("cpus", cpus, 1, lib.CPUS_MAX)
         seed = whole("seed", seed, -(1 << 63), 1 << 63)
         self.wire = wire_of_a_host(wire)
-        self.bound: list[Socket | PacketSocket] = []
+        self.bound: list[HostSocket] = []
         self._threads: Threads | None = None
         self.name = "vnic0"  # of the card, as /proc/net/dev shows it
         self.began_ns = 0
@@ -346,10 +346,10 @@ class Host(Ending, Binding, Shown):
         """See :meth:`Nic.filter`."""
         return self._seam.set_filter(handler)
 
-    def laws(self) -> int:
-        """0: both laws hold at rest. Bit 0: the ledger is open; bit 1: a buffer is missing from its pool."""
+    def laws(self) -> BrokenLaws:
+        """Check both laws at rest. Return: those that are broken; BrokenLaws.NONE, which is false: both hold."""
         self.refuse_others()
-        return int(lib.host_laws(self.c))
+        return BrokenLaws(lib.host_laws(self.c))
 
     @property
     def runs_here(self) -> bool:

@@ -6,6 +6,9 @@
 #define SOCK_TCP_LISTEN 2
 #define SOCK_TCP 3
 
+/* enum accepted - of a stream that a listener took: it waits for accept(), Python holds it, or Python gave it up */
+enum accepted { ACCEPT_WAITS, ACCEPT_HELD, ACCEPT_GIVEN_UP };
+
 /**
  * struct sock - four cache lines: 0 is what a packet and its reader touch, 1 counters and addresses
  * @rmem: truesize queued by the softirq side; @rfree: taken off by the reader. Two single-writer counters
@@ -31,7 +34,7 @@ struct sock {
 	u32 ofo_truesize;
 	u32 fin_seq;
 	u32 listener;                  /* index of the listening socket, 0: none */
-	u8 accepted;                   /* 0 waits, 1 Python holds it, 2 Python gave it up */
+	u8 accepted;                   /* a stream: enum accepted */
 	u8 fin_seen;
 	u8 udp_gro;                    /* UDP_GRO: takes merged datagrams as they are */
 	u8 spare;

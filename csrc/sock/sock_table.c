@@ -256,7 +256,7 @@ struct sock *sock_accept(struct host *h, struct sock *listener)
 	if (sk) {
 		listener->accept_next = sk->accept_next;
 		sk->accept_next = NULL;
-		sk->accepted = 1;
+		sk->accepted = ACCEPT_HELD;
 	}
 	spin_unlock(&h->socks.lock);
 	return sk;
@@ -292,7 +292,7 @@ static void drop_queues(struct host *h, struct softnet_data *sd, struct sock *sk
 
 static bool is_held(const struct sock *sk)
 {
-	return sk->on_ready || (!sk->sink && sk->type == SOCK_TCP && sk->accepted != 2);
+	return sk->on_ready || (!sk->sink && sk->type == SOCK_TCP && sk->accepted != ACCEPT_GIVEN_UP);
 }
 
 /* Streams that nobody will accept any more. */
@@ -301,7 +301,7 @@ static void forget_streams(struct host *h, struct softnet_data *sd, struct sock 
 	struct sock *sk;
 
 	while ((sk = sock_accept(h, listener))) {
-		sk->accepted = 2;
+		sk->accepted = ACCEPT_GIVEN_UP;
 		sock_close(h, sd, sk);
 	}
 }
@@ -331,7 +331,7 @@ void sock_close(struct host *h, struct softnet_data *sd, struct sock *sk)
 	if (!is_held(sk))
 		drop_queues(h, sd, sk);
 	if (!sk->sink)
-		sk->wake_fd = sk->accepted == 1 ? sk->wake_fd : -1;
+		sk->wake_fd = sk->accepted == ACCEPT_HELD ? sk->wake_fd : -1;
 	spin_unlock(&sk->lock);
 	if (!h->live && !is_held(sk))
 		sock_release(t, sk);
