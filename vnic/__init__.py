@@ -7,13 +7,14 @@
 ...     host.run()
 ...     sock.recv()
 
-What is named here is public. The modules and packages inside are not: they move without notice.
+What is named here is public, and :mod:`vnic.aio`. The other modules and packages are not: they move without notice.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vnic import aio
     from vnic.capture import Capture
     from vnic.counters.gro import GroFlow, GroStats
     from vnic.counters.laws import BrokenLaws
@@ -109,6 +110,7 @@ __all__ = [
     "VnicError",
     "Wire",
     "WireSocket",
+    "aio",
     "replay",
 ]
 
@@ -118,6 +120,8 @@ def __getattr__(name: str) -> Any:
     value: Any
     if name in _MODULE:
         value = getattr(import_module(f"vnic.{_MODULE[name]}"), name)
+    elif name == "aio":
+        value = import_module("vnic.aio")
     elif name == "__version__":
         from importlib.metadata import version
 

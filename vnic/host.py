@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from vnic import address
 from vnic._core import ffi, lib
@@ -23,7 +24,7 @@ from vnic.sockets import Binding
 from vnic.wire import MemoryWire, wire_of_a_host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from vnic.frame import Frame
     from vnic.host_socket import HostSocket
@@ -51,7 +52,7 @@ class Host(Ending, Binding, Shown):
         sink: make a socket and a reader for every port that packets come to (a replay), instead of NO_SOCKET.
         latency: split every frame's time by stage (virtual time).
         seed: of the software flow hash.
-        live: real time, on threads (:meth:`start`), instead of virtual time (:meth:`run`).
+        live: real time, on threads (:meth:`running`), instead of virtual time (:meth:`run`).
         external_driver: the driver is somebody else, over ``nic.memfd`` (see tests/card/test_foreign_driver.py).
         each_queue: queue -> knobs it has of its own: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.knobs.live`.
         knobs: by Linux's names, dashes or underscores: ``rx_ring=512, rx_usecs=50``; see vnic/knobs/table.py.
@@ -190,7 +191,7 @@ class Host(Ending, Binding, Shown):
 
     def _refuse_live(self) -> None:
         if self.c is not None and self.live:
-            raise VnicError("a live host runs by itself: use start() and stop()")
+            raise VnicError("a live host runs by itself: use running(), or start() and stop()")
 
     def _run(
         self, frames: int | None = None, until_ns: int | None = None, *, give_up: Callable[[], bool] = lambda: False
@@ -220,7 +221,7 @@ class Host(Ending, Binding, Shown):
 
     def _refuse_live_threads(self) -> None:
         """And what they call: a handler is below one of them, or below who runs the host."""
-        if self.running and not self.on_card_thread():
+        if self.is_running and not self.on_card_thread():
             raise VnicError("a live host's own threads do that")
         self._seam.refuse_nested()
 
@@ -291,9 +292,32 @@ class Host(Ending, Binding, Shown):
             raise
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Live: are its threads there?"""
         return self._threads is not None
+
+    @contextlib.contextmanager
+    def running(self, *, pin: Sequence[int] | None = None) -> Iterator[Self]:
+        """Live: ``with host.running():`` has the threads of :meth:`start` inside, and ends with :meth:`stop`.
+
+        If an exception ended the block, and stop() refuses then, the refusal is a note of that exception.
+        """
+        begun = True
+        try:
+            try:
+                self.start(pin=pin)
+            except Exception:
+                begun = False
+                raise
+            yield self
+        except BaseException as error:
+            if begun:
+                try:
+                    self.stop()
+                except VnicError as refusal:
+                    error.add_note(str(refusal))
+            raise
+        self.stop()
 
     def wait(self, seconds: float | None = None) -> bool:
         """Live: until the wire has ended (True) or the time is over (False). Ctrl-C comes through."""

@@ -144,7 +144,7 @@ def test_every_call_of_a_closed_host_is_one_sentence(live):
         h.close()
         h.stop()
     assert h.config["cpus"] == 2
-    assert not h.running
+    assert not h.is_running
     assert "closed" in repr(h)
 
 
@@ -412,7 +412,7 @@ def test_a_host_that_runs_is_kept_by_its_threads_until_it_is_stopped():
 
     assert unclosed(drop) == []
     h = kept[0]()
-    assert h.running
+    assert h.is_running
     h.close()
 
 
@@ -570,7 +570,7 @@ def test_in_a_child_process_a_host_says_whose_it_is(live, tmp_path):
         with Connection(control.path) as c:
             assert c.ask("show", ["/proc/net/dev"]).code == 0
         if live:
-            assert h.running
+            assert h.is_running
             h.stop()
         else:
             h.feed(frames.udp())

@@ -64,7 +64,7 @@ class Running:
     def __init__(self, host: Host, fd: int, argv: Sequence[str], ended: Callable[[], None]) -> None:
         given = _parse(argv)
         program = _filter(given)
-        if not host.running:
+        if not host.is_running:
             raise VnicError("the instance does not run any more: nothing would come")
         if not _running.acquire(blocking=False):
             raise VnicError(f"there are {CAPTURES_MAX} captures already")
