@@ -58,8 +58,8 @@ class AsyncSocket(Generic[S]):
 
     async def _wait(self) -> bool:
         """Wait until there may be something to read. Return: False = no use to go on."""
-        if not self.sock.host.live:
-            more = self.sock._run_host()  # noqa: SLF001 - the same in blocking words
+        if not self.sock._host.live:  # noqa: SLF001 - this is its other face
+            more = self.sock._run_host()  # noqa: SLF001
             await asyncio.sleep(0)
             return more
         loop = asyncio.get_running_loop()

@@ -162,10 +162,13 @@ class Host(Ending, Binding, Shown):
         """The latest of all clocks."""
         return max(int(self.c.nic.now), *(int(self.c.cpu[i].now) for i in range(self.c.ncpus)))
 
-    def run(self, *, frames: int | None = None, until_ns: int | None = None) -> bool:
+    def run(
+        self, *, frames: int | None = None, until_ns: int | None = None, progress: Callable[[], object] | None = None
+    ) -> bool:
         """Run in virtual time until nothing is left to do, ``frames`` more arrived, or the clock is at ``until_ns``.
 
-        Return: True = nothing is left to do (before ``until_ns``). Works in bounded slices, so Ctrl-C comes through.
+        Return: True = nothing is left to do (before ``until_ns``). Works in bounded slices, so Ctrl-C comes through;
+        ``progress`` is called between them.
         """
         self.c  # noqa: B018 - is it open?
         frames = None if frames is None else whole("frames", frames, 0, _FRAMES_MAX)
@@ -173,7 +176,7 @@ class Host(Ending, Binding, Shown):
         self._refuse_live()
         self.turn.take(sys._getframe())  # noqa: SLF001 - documented, but for its name
         try:
-            return self._run(frames, until_ns)
+            return self._run(frames, until_ns, progress)
         finally:
             self.turn.leave(sys._getframe())  # noqa: SLF001
 
@@ -194,8 +197,15 @@ class Host(Ending, Binding, Shown):
             raise VnicError("a live host runs by itself: use running(), or start() and stop()")
 
     def _run(
-        self, frames: int | None = None, until_ns: int | None = None, *, give_up: Callable[[], bool] = lambda: False
+        self,
+        frames: int | None = None,
+        until_ns: int | None = None,
+        progress: Callable[[], object] | None = None,
+        *,
+        give_up: Callable[[], bool] = lambda: False,
     ) -> bool:
+        if progress is not None and not callable(progress):
+            raise TypeError(f"progress: {progress!r} can't be called")
         end = None if frames is None else int(self.c.nic.offered) + frames
         while True:
             if until_ns is not None:
@@ -208,25 +218,13 @@ class Host(Ending, Binding, Shown):
             if event == lib.EV_SLICE and end is not None and self.c.nic.offered >= end:
                 return False
             self._handle(event)
-            if event == lib.EV_SLICE:
-                self.progress()
+            if event == lib.EV_SLICE and progress is not None:
+                progress()
             if give_up():
                 return False
 
-    def handle(self, event: int) -> None:
-        """Do what the data plane returned for. VnicError: the caller is not who runs it."""
-        self.refuse_others()
-        self._refuse_live_threads()
-        self._handle(event)
-
-    def _refuse_live_threads(self) -> None:
-        """And what they call: a handler is below one of them, or below who runs the host."""
-        if self.is_running and not self.on_card_thread():
-            raise VnicError("a live host's own threads do that")
-        self._seam.refuse_nested()
-
     def _handle(self, event: int) -> None:
-        """The same for who runs it."""
+        """Do what the data plane returned for. The caller runs the host."""
         if event == lib.EV_UPCALL:
             self._seam.run_upcalls()
         elif event == lib.EV_FILTER:
@@ -240,24 +238,24 @@ class Host(Ending, Binding, Shown):
         self.refuse_others()
         lib.nic_next(ffi.addressof(self.c.nic))
 
-    def progress(self) -> None:
-        """Called between slices of a long run; replace it to show how far it is."""
+    def finish(self, *, progress: Callable[[], object] | None = None) -> None:
+        """Run everything out: timers, readers, holes in streams; what the card still holds ends as DEV_READY.
 
-    def finish(self) -> None:
-        """Run everything out: timers, readers, holes in streams; what the card still holds ends as DEV_READY."""
+        ``progress`` is called now and then, as by :meth:`run`.
+        """
         self.c  # noqa: B018 - is it open?
         self._refuse_live()
         self.turn.take(sys._getframe())  # noqa: SLF001
         try:
-            self._finish()
+            self._finish(progress)
         finally:
             self.turn.leave(sys._getframe())  # noqa: SLF001
 
-    def _finish(self) -> None:
-        self._run(give_up=only_rings(self.c))
+    def _finish(self, progress: Callable[[], object] | None = None) -> None:
+        self._run(progress=progress, give_up=only_rings(self.c))
         for _ in range(2):
             lib.host_finish(self.c)
-            self._run(give_up=only_rings(self.c))
+            self._run(progress=progress, give_up=only_rings(self.c))
         if int(self.c.nic.up):  # the first two rounds were busy with streams
             lib.host_finish(self.c)
 
@@ -296,12 +294,16 @@ class Host(Ending, Binding, Shown):
         """Live: are its threads there?"""
         return self._threads is not None
 
-    @contextlib.contextmanager
-    def running(self, *, pin: Sequence[int] | None = None) -> Iterator[Self]:
+    def running(self, *, pin: Sequence[int] | None = None) -> contextlib.AbstractContextManager[Self]:
         """Live: ``with host.running():`` has the threads of :meth:`start` inside, and ends with :meth:`stop`.
 
         If an exception ended the block, and stop() refuses then, the refusal is a note of that exception.
         """
+        self.c  # noqa: B018 - is it open?
+        return self._running(pin)
+
+    @contextlib.contextmanager
+    def _running(self, pin: Sequence[int] | None) -> Iterator[Self]:
         begun = True
         try:
             try:
@@ -323,12 +325,6 @@ class Host(Ending, Binding, Shown):
         """Live: until the wire has ended (True) or the time is over (False). Ctrl-C comes through."""
         threads = self._threads
         return self.c is not None and threads is not None and threads.wire_ended.wait(seconds)
-
-    def run_upcalls(self) -> int:
-        """Give packets to Python's handlers, as run() does. VnicError: live, or one of them calls it."""
-        self.refuse_others()
-        self._refuse_live_threads()
-        return self._seam.run_upcalls()
 
     def while_stopped(self, work: Callable[[], T]) -> T:
         """Do something while nobody polls, sends or touches the rings. Return: what it returns.
@@ -365,10 +361,6 @@ class Host(Ending, Binding, Shown):
     def protocol(self, number: int) -> Callable[[Handler], Handler]:
         """Handle an IP protocol in Python: ``@host.protocol(253)``. Packets begin behind the IP header."""
         return self._seam.protocol(number)
-
-    def set_filter(self, handler: Handler) -> Handler:
-        """See :meth:`Nic.filter`."""
-        return self._seam.set_filter(handler)
 
     def laws(self) -> BrokenLaws:
         """Check both laws at rest. Return: those that are broken; BrokenLaws.NONE, which is false: both hold."""

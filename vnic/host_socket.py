@@ -50,11 +50,6 @@ class HostSocket(Uncopied):
         return self._sock
 
     @property
-    def host(self) -> Host:
-        """Whose it is."""
-        return self._host
-
-    @property
     def closed(self) -> bool:
         """Nothing can be done with it any more."""
         return self._sock is None or self._host.closed

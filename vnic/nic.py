@@ -65,7 +65,7 @@ class Nic(Uncopied):
 
     def filter(self, handler: Handler) -> Handler:
         """Decorator: a filter in the card, written in Python. It sees bursts of frames; false means: not this one."""
-        return self._host.set_filter(handler)
+        return self._host._seam.set_filter(handler)  # noqa: SLF001 - it is the host's, as this is
 
     def sent(self) -> list[tuple[int, bytes]]:
         """What the card sent on a wire in memory since the last call: ``(t_ns, frame)``."""

@@ -47,7 +47,7 @@ def take(burst):
 
 # What may still be asked of a closed host: Python's own, and the end itself.
 STAYS = {
-    vnic.Host: {"close", "closed", "stop", "config", "name", "live", "running", "split", "progress", "began_ns"},
+    vnic.Host: {"close", "closed", "stop", "config", "name", "live", "is_running", "split", "began_ns"},
     vnic.Nic: {"captures"},
     vnic.Capture: {"close", "finish", "path", "packets", "drops", "late", "broken", "give_up"},
     vnic.MemoryWire: {"close", "closed"},
@@ -57,17 +57,15 @@ STAYS = {
     Control: {"close", "closed", "path"},
 }  # fmt: skip
 PARTS = {"wire", "nic", "knobs", "bound", "turn", "buffers"}  # they are asked themselves, or are no one's to call
-SOCKET_STAYS = {"close", "wake_up"}
+SOCKET_STAYS = {"close", "closed", "wake_up"}
 
 ARGUMENTS = {
     "feed": (b"\0" * 60,),
     "packet_type": (0x88B5,),
     "protocol": (5,),
-    "set_filter": (take,),
     "filter": (take,),
     "udp": (5000,),
     "tcp": (5000,),
-    "handle": (vnic._core.lib.EV_WIRE,),
     "while_stopped": (lambda: None,),
     "adopt": None,
     "forget": None,
@@ -711,7 +709,7 @@ def test_a_dropped_tap_is_gone_and_named():
 def test_what_has_an_end_is_known_here():
     """A class that is added with a close() of its own has to say what it does afterwards."""
     known = {vnic.Host, vnic.Capture, vnic.PacketSocket, vnic.UdpSocket, vnic.TcpListener, vnic.TcpStream}
-    known |= {vnic.MemoryWire, vnic.PythonWire, vnic.CaptureWire, vnic.Wire}
+    known |= {vnic.MemoryWire, vnic.PythonWire, vnic.CaptureWire, vnic.TapWire, vnic.Wire, vnic.WireSocket}
     public = {getattr(vnic, name) for name in vnic.__all__}
     assert {c for c in public if isinstance(c, type) and hasattr(c, "close")} == known
     assert issubclass(vnic.MemoryWire, Wire)
