@@ -7,17 +7,27 @@
 ...     host.run()
 ...     sock.recv()
 
-What is named here is public. The modules and packages inside are not: they move without notice.
+What is named here is public, and :mod:`vnic.aio`. The other modules and packages are not: they move without notice.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vnic import aio
     from vnic.capture import Capture
     from vnic.counters.gro import GroFlow, GroStats
+    from vnic.counters.laws import BrokenLaws
     from vnic.counters.snapshots import ArfsStats, DeviceStats, Latency, Ledger, QueueStats, SoftnetStat, TxLedger
-    from vnic.errors import CaptureError, ConfigError, TapError, VnicError
+    from vnic.errors import (
+        CaptureError,
+        ConfigError,
+        HostError,
+        NoThreadError,
+        TapError,
+        TimedOutError,
+        VnicError,
+    )
     from vnic.handlers import Burst
     from vnic.host import Host
     from vnic.nic import Nic
@@ -42,7 +52,16 @@ _HOME = {
         "SoftnetStat",
         "TxLedger",
     ),
-    "errors": ("CaptureError", "ConfigError", "TapError", "VnicError"),
+    "counters.laws": ("BrokenLaws",),
+    "errors": (
+        "CaptureError",
+        "ConfigError",
+        "HostError",
+        "NoThreadError",
+        "TapError",
+        "TimedOutError",
+        "VnicError",
+    ),
     "handlers": ("Burst",),
     "host": ("Host",),
     "nic": ("Nic",),
@@ -57,6 +76,7 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "ArfsStats",
+    "BrokenLaws",
     "Burst",
     "BurstWire",
     "Capture",
@@ -68,10 +88,12 @@ __all__ = [
     "GroFlow",
     "GroStats",
     "Host",
+    "HostError",
     "Latency",
     "Ledger",
     "MemoryWire",
     "Nic",
+    "NoThreadError",
     "Packet",
     "PacketSocket",
     "PacketStatistics",
@@ -82,11 +104,13 @@ __all__ = [
     "TapWire",
     "TcpListener",
     "TcpStream",
+    "TimedOutError",
     "TxLedger",
     "UdpSocket",
     "VnicError",
     "Wire",
     "WireSocket",
+    "aio",
     "replay",
 ]
 
@@ -96,6 +120,8 @@ def __getattr__(name: str) -> Any:
     value: Any
     if name in _MODULE:
         value = getattr(import_module(f"vnic.{_MODULE[name]}"), name)
+    elif name == "aio":
+        value = import_module("vnic.aio")
     elif name == "__version__":
         from importlib.metadata import version
 

@@ -134,7 +134,7 @@ class Capture(Uncopied):
             raise VnicError(f"{path}: no memory, or the interface's name is too long")
         self._capture = c
         host.nic.captures.append(self)
-        if host.running:
+        if host.is_running:
             try:
                 self._start()
             except BaseException:

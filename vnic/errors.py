@@ -1,16 +1,28 @@
-"""One place where a return code of the data plane becomes an exception."""
+"""One tree of exceptions, and one place where a return code of the data plane becomes one.
+
+    VnicError
+      ConfigError      (ValueError)    a knob or an argument
+      CaptureError                     a capture file
+      TapError         (OSError)       the kernel refused something about a TAP
+      HostError        (OSError)       the emulated host refused: ``errno`` says why
+      TimedOutError    (TimeoutError)  nothing came in time, or the input is over
+      NoThreadError    (RuntimeError)  the system has no thread for vnic
+
+Outside the tree is what Python itself says: TypeError for an argument of the wrong type, MemoryError.
+"""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 
 class VnicError(Exception):
-    """Base of what vnic raises by itself. Its text is one sentence for a person."""
+    """Base of what vnic raises for its own reasons. Its text is one sentence for a person."""
 
 
 class ConfigError(VnicError, ValueError):
-    """A knob that does not exist, or a value it cannot take."""
+    """A knob that does not exist, or a value that it cannot take."""
 
 
 class CaptureError(VnicError):
@@ -21,11 +33,46 @@ class TapError(VnicError, OSError):
     """The kernel refused something about the TAP; the text says what mends it."""
 
 
+class HostError(VnicError, OSError):
+    """The emulated host refused a call; ``errno`` says why, as for the system call of the same name.
+
+    It is also the OSError that Python has for that errno: ECONNREFUSED is a ConnectionRefusedError too.
+    """
+
+    def __str__(self) -> str:
+        """Return what was being done, and why it failed; the number is in ``errno``."""
+        return str(self.strerror)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by errno and text: the class for an errno is made when it is needed."""
+        return _host_error, (self.errno, self.strerror)
+
+
+class TimedOutError(VnicError, TimeoutError):
+    """Live: nothing came in time. In virtual time: the input is over, so nothing will come."""
+
+
 class NoThreadError(VnicError, RuntimeError):
-    """The system has no thread for us: there are too many, or there is not enough memory for its stack."""
+    """The system has no thread for vnic: there are too many, or there is not enough memory for its stack."""
 
     def __init__(self) -> None:
         super().__init__("can't start a thread: there are too many, or there is not enough memory")
+
+
+_BY_OSERROR: dict[type[OSError], type[HostError]] = {OSError: HostError}
+
+
+def _host_error(number: int, text: str) -> HostError:
+    kind = type(OSError(number, text))
+    if kind not in _BY_OSERROR:
+        members = {"__module__": __name__, "__doc__": HostError.__doc__}
+        _BY_OSERROR[kind] = type(f"Host{kind.__name__}", (HostError, kind), members)
+    return _BY_OSERROR[kind](number, text)
+
+
+def refused(number: int, doing: str) -> HostError:
+    """Return the HostError for a positive errno, naming what was being done."""
+    return _host_error(number, f"{doing}: {os.strerror(number)}")
 
 
 _SAID_MAX = 200
@@ -57,7 +104,7 @@ def _escape(c: str) -> str:
 
 
 def check(rc: int, doing: str) -> int:
-    """Return ``rc``, or raise OSError for a negative errno, naming what was being done."""
+    """Return ``rc``; for a negative errno raise HostError, naming what was being done."""
     if rc < 0:
-        raise OSError(-rc, f"{doing}: {os.strerror(-rc)}")
+        raise refused(-rc, doing)
     return rc

@@ -6,7 +6,6 @@ go back. In virtual time that happens before time goes on, so order and time are
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -145,13 +144,6 @@ class Seam:
     def forget(self) -> None:
         """The host is closed."""
         self._handlers, self.nic_filter, self._room = [], None, None
-
-    def refuse_nested(self) -> None:
-        """VnicError: a handler asks for this; its own burst would be handled twice."""
-        frame = sys._getframe()  # noqa: SLF001 - documented, but for its name
-        while frame := frame.f_back:  # type: ignore[assignment]
-            if frame.f_code is Seam.run_upcalls.__code__ and frame.f_locals["self"] is self:
-                raise VnicError("a handler is being called already: it gets the next packets when it has returned")
 
     def run_upcalls(self) -> int:
         """Give what waits to its handlers. Return: packets. An exception of a handler leaves its burst waiting."""

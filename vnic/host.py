@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from vnic import address
 from vnic._core import ffi, lib
+from vnic.counters.laws import BrokenLaws
 from vnic.counters.shown import Shown
 from vnic.errors import ConfigError, VnicError, check
 from vnic.handlers import Handler, Seam
@@ -22,12 +24,11 @@ from vnic.sockets import Binding
 from vnic.wire import MemoryWire, wire_of_a_host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from vnic.frame import Frame
+    from vnic.host_socket import HostSocket
     from vnic.machine.threads import Threads
-    from vnic.packet_socket import PacketSocket
-    from vnic.sock import Socket
     from vnic.wire import Wire
 
 _SLICE_FRAMES = 100_000
@@ -51,7 +52,7 @@ class Host(Ending, Binding, Shown):
         sink: make a socket and a reader for every port that packets come to (a replay), instead of NO_SOCKET.
         latency: split every frame's time by stage (virtual time).
         seed: of the software flow hash.
-        live: real time, on threads (:meth:`start`), instead of virtual time (:meth:`run`).
+        live: real time, on threads (:meth:`running`), instead of virtual time (:meth:`run`).
         external_driver: the driver is somebody else, over ``nic.memfd`` (see tests/card/test_foreign_driver.py).
         each_queue: queue -> knobs it has of its own: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.knobs.live`.
         knobs: by Linux's names, dashes or underscores: ``rx_ring=512, rx_usecs=50``; see vnic/knobs/table.py.
@@ -80,7 +81,7 @@ class Host(Ending, Binding, Shown):
         cpus = whole("cpus", cpus, 1, lib.CPUS_MAX)
         seed = whole("seed", seed, -(1 << 63), 1 << 63)
         self.wire = wire_of_a_host(wire)
-        self.bound: list[Socket | PacketSocket] = []
+        self.bound: list[HostSocket] = []
         self._threads: Threads | None = None
         self.name = "vnic0"  # of the card, as /proc/net/dev shows it
         self.began_ns = 0
@@ -161,10 +162,13 @@ class Host(Ending, Binding, Shown):
         """The latest of all clocks."""
         return max(int(self.c.nic.now), *(int(self.c.cpu[i].now) for i in range(self.c.ncpus)))
 
-    def run(self, *, frames: int | None = None, until_ns: int | None = None) -> bool:
+    def run(
+        self, *, frames: int | None = None, until_ns: int | None = None, progress: Callable[[], object] | None = None
+    ) -> bool:
         """Run in virtual time until nothing is left to do, ``frames`` more arrived, or the clock is at ``until_ns``.
 
-        Return: True = nothing is left to do (before ``until_ns``). Works in bounded slices, so Ctrl-C comes through.
+        Return: True = nothing is left to do (before ``until_ns``). Works in bounded slices, so Ctrl-C comes through;
+        ``progress`` is called between them.
         """
         self.c  # noqa: B018 - is it open?
         frames = None if frames is None else whole("frames", frames, 0, _FRAMES_MAX)
@@ -172,7 +176,7 @@ class Host(Ending, Binding, Shown):
         self._refuse_live()
         self.turn.take(sys._getframe())  # noqa: SLF001 - documented, but for its name
         try:
-            return self._run(frames, until_ns)
+            return self._run(frames, until_ns, progress)
         finally:
             self.turn.leave(sys._getframe())  # noqa: SLF001
 
@@ -190,11 +194,18 @@ class Host(Ending, Binding, Shown):
 
     def _refuse_live(self) -> None:
         if self.c is not None and self.live:
-            raise VnicError("a live host runs by itself: use start() and stop()")
+            raise VnicError("a live host runs by itself: use running(), or start() and stop()")
 
     def _run(
-        self, frames: int | None = None, until_ns: int | None = None, *, give_up: Callable[[], bool] = lambda: False
+        self,
+        frames: int | None = None,
+        until_ns: int | None = None,
+        progress: Callable[[], object] | None = None,
+        *,
+        give_up: Callable[[], bool] = lambda: False,
     ) -> bool:
+        if progress is not None and not callable(progress):
+            raise TypeError(f"progress: {progress!r} can't be called")
         end = None if frames is None else int(self.c.nic.offered) + frames
         while True:
             if until_ns is not None:
@@ -207,25 +218,13 @@ class Host(Ending, Binding, Shown):
             if event == lib.EV_SLICE and end is not None and self.c.nic.offered >= end:
                 return False
             self._handle(event)
-            if event == lib.EV_SLICE:
-                self.progress()
+            if event == lib.EV_SLICE and progress is not None:
+                progress()
             if give_up():
                 return False
 
-    def handle(self, event: int) -> None:
-        """Do what the data plane returned for. VnicError: the caller is not who runs it."""
-        self.refuse_others()
-        self._refuse_live_threads()
-        self._handle(event)
-
-    def _refuse_live_threads(self) -> None:
-        """And what they call: a handler is below one of them, or below who runs the host."""
-        if self.running and not self.on_card_thread():
-            raise VnicError("a live host's own threads do that")
-        self._seam.refuse_nested()
-
     def _handle(self, event: int) -> None:
-        """The same for who runs it."""
+        """Do what the data plane returned for. The caller runs the host."""
         if event == lib.EV_UPCALL:
             self._seam.run_upcalls()
         elif event == lib.EV_FILTER:
@@ -239,24 +238,24 @@ class Host(Ending, Binding, Shown):
         self.refuse_others()
         lib.nic_next(ffi.addressof(self.c.nic))
 
-    def progress(self) -> None:
-        """Called between slices of a long run; replace it to show how far it is."""
+    def finish(self, *, progress: Callable[[], object] | None = None) -> None:
+        """Run everything out: timers, readers, holes in streams; what the card still holds ends as DEV_READY.
 
-    def finish(self) -> None:
-        """Run everything out: timers, readers, holes in streams; what the card still holds ends as DEV_READY."""
+        ``progress`` is called now and then, as by :meth:`run`.
+        """
         self.c  # noqa: B018 - is it open?
         self._refuse_live()
         self.turn.take(sys._getframe())  # noqa: SLF001
         try:
-            self._finish()
+            self._finish(progress)
         finally:
             self.turn.leave(sys._getframe())  # noqa: SLF001
 
-    def _finish(self) -> None:
-        self._run(give_up=only_rings(self.c))
+    def _finish(self, progress: Callable[[], object] | None = None) -> None:
+        self._run(progress=progress, give_up=only_rings(self.c))
         for _ in range(2):
             lib.host_finish(self.c)
-            self._run(give_up=only_rings(self.c))
+            self._run(progress=progress, give_up=only_rings(self.c))
         if int(self.c.nic.up):  # the first two rounds were busy with streams
             lib.host_finish(self.c)
 
@@ -291,20 +290,41 @@ class Host(Ending, Binding, Shown):
             raise
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Live: are its threads there?"""
         return self._threads is not None
+
+    def running(self, *, pin: Sequence[int] | None = None) -> contextlib.AbstractContextManager[Self]:
+        """Live: ``with host.running():`` has the threads of :meth:`start` inside, and ends with :meth:`stop`.
+
+        If an exception ended the block, and stop() refuses then, the refusal is a note of that exception.
+        """
+        self.c  # noqa: B018 - is it open?
+        return self._running(pin)
+
+    @contextlib.contextmanager
+    def _running(self, pin: Sequence[int] | None) -> Iterator[Self]:
+        begun = True
+        try:
+            try:
+                self.start(pin=pin)
+            except Exception:
+                begun = False
+                raise
+            yield self
+        except BaseException as error:
+            if begun:
+                try:
+                    self.stop()
+                except VnicError as refusal:
+                    error.add_note(str(refusal))
+            raise
+        self.stop()
 
     def wait(self, seconds: float | None = None) -> bool:
         """Live: until the wire has ended (True) or the time is over (False). Ctrl-C comes through."""
         threads = self._threads
         return self.c is not None and threads is not None and threads.wire_ended.wait(seconds)
-
-    def run_upcalls(self) -> int:
-        """Give packets to Python's handlers, as run() does. VnicError: live, or one of them calls it."""
-        self.refuse_others()
-        self._refuse_live_threads()
-        return self._seam.run_upcalls()
 
     def while_stopped(self, work: Callable[[], T]) -> T:
         """Do something while nobody polls, sends or touches the rings. Return: what it returns.
@@ -342,14 +362,10 @@ class Host(Ending, Binding, Shown):
         """Handle an IP protocol in Python: ``@host.protocol(253)``. Packets begin behind the IP header."""
         return self._seam.protocol(number)
 
-    def set_filter(self, handler: Handler) -> Handler:
-        """See :meth:`Nic.filter`."""
-        return self._seam.set_filter(handler)
-
-    def laws(self) -> int:
-        """0: both laws hold at rest. Bit 0: the ledger is open; bit 1: a buffer is missing from its pool."""
+    def laws(self) -> BrokenLaws:
+        """Check both laws at rest. Return: those that are broken; BrokenLaws.NONE, which is false: both hold."""
         self.refuse_others()
-        return int(lib.host_laws(self.c))
+        return BrokenLaws(lib.host_laws(self.c))
 
     @property
     def runs_here(self) -> bool:

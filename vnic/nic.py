@@ -65,7 +65,7 @@ class Nic(Uncopied):
 
     def filter(self, handler: Handler) -> Handler:
         """Decorator: a filter in the card, written in Python. It sees bursts of frames; false means: not this one."""
-        return self._host.set_filter(handler)
+        return self._host._seam.set_filter(handler)  # noqa: SLF001 - it is the host's, as this is
 
     def sent(self) -> list[tuple[int, bytes]]:
         """What the card sent on a wire in memory since the last call: ``(t_ns, frame)``."""
@@ -120,20 +120,19 @@ class Nic(Uncopied):
                 "driver in another process could stop the card; it can look at its ring from time to time instead"
             )
 
-    def driver_ok(self) -> int:
+    def driver_ok(self) -> None:
         """The foreign driver wrote DRIVER_OK: look at page 0 and its rings. A running host stops for it, between polls.
 
         Again: the driver starts anew, with empty rings; what the card held for it before ends as DEV_READY.
 
-        Return: 0: the card is up. Else -errno: the card is down, none of its rings is used, and the driver may mend
-        what is wrong and try again. EPROTO: no DRIVER_OK, FAILED, NEEDS_RESET that was not cleared by a reset, or
-        features that do not fit; EINVAL: a ring that is none, or outside the region; ENOMEM.
-
         Raises:
+            HostError: the card is down, none of its rings is used, and the driver may mend what is wrong and try again.
+                EPROTO: no DRIVER_OK, FAILED, NEEDS_RESET that was not cleared by a reset, or features that do not fit;
+                EINVAL: a ring that is none, or outside the region; ENOMEM.
             VnicError: the host's own driver has the card; the host is stopping, or runs in another thread.
         """
         self._need_foreign()
-        return self._host.while_stopped(lambda: int(lib.nic_up(self._address)))
+        check(self._host.while_stopped(lambda: int(lib.nic_up(self._address))), "bring the card up")
 
     def kick(self, queue: int = 0) -> None:
         """The doorbell of a foreign driver rang: the card looks at its rings. ConfigError: there is no such queue."""

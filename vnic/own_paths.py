@@ -27,6 +27,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from vnic.errors import VnicError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -38,11 +40,15 @@ _DEVICES = frozenset({(1, 3), (1, 5), (1, 7)})
 """null, zero, full: writing there has no effect (Documentation/admin-guide/devices.txt)."""
 
 
-class PathError(OSError):
+class PathError(VnicError, OSError):
     """A file that is not what it has to be; ``strerror`` says what it is."""
 
     def __init__(self, path: str | Path, why: str) -> None:
         super().__init__(errno.EINVAL, why, str(path))
+
+    def __str__(self) -> str:
+        """Return the file, and what it is."""
+        return f"{self.filename}: {self.strerror}"
 
 
 def _kind(mode: int) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.counters.snapshots import Snapshot
-from vnic.errors import ConfigError, VnicError
+from vnic.errors import ConfigError, TimedOutError, VnicError
+from vnic.host_socket import HostSocket
 from vnic.knobs.parse import is_whole, whole
-from vnic.machine.lifetime import Uncopied
 from vnic.machine.read_buffers import ReadBuffers
-from vnic.machine.uninterrupted import wait_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
     from vnic.host import Host
 
 _BUFFER_BYTES = 1 << 20
-_LOOK_S = 0.5
 _RING_MIN, _RING_MAX = 1 << 12, 1 << 30
 PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST = range(4)
 
@@ -65,53 +61,28 @@ class PacketStatistics(Snapshot):
     """Of them: the ring was full."""
 
 
-class PacketSocket(Uncopied):
+class PacketSocket(HostSocket):
     """Made by :meth:`vnic.Host.packet_socket`; a context manager. Iterating ends with the input (live: the host).
 
-    It is its host's, and closed with it. After that every call but close() is a VnicError.
+    It is its host's, and closed with it. After that every call but close() is a VnicError. On a live host its eventfd
+    is readable while there are packets.
     """
 
-    _sock: Any = None
-    _fd = -1
+    _noun = "packet socket"
 
     def __init__(self, host: Host, program: bpf.Program | None, ring: int) -> None:
         ring = whole("ring", ring, _RING_MIN, _RING_MAX)
         host.refuse_others()
-        self._host = host
         self._buffers = ReadBuffers()  # its own: who captures is often another thread than who reads a socket
         prog = ffi.NULL if program is None else program.c()
         c = lib.packet_sock_new(host.c, prog, ring & ~7)
         if c == ffi.NULL:
             lib.bpf_prog_free(prog)
             raise MemoryError("no memory for the packet socket's ring")
-        self._sock: Any = c
-        if host.live:
-            self._open_fd()
-
-    @property
-    def _c(self) -> Any:
-        self._host.c  # noqa: B018 - is that open, and for us?
-        if self._sock is None:
-            raise VnicError("the packet socket is closed")
-        return self._sock
+        self._begin(host, c)
 
     def __repr__(self) -> str:
-        return f"<vnic.PacketSocket{' closed' if self._sock is None or self._host.closed else ''}>"
-
-    def fileno(self) -> int:
-        """An eventfd that is readable while there are packets on a live host, for select and asyncio."""
-        if self._c is not None and self._fd < 0:
-            self._host.turn.do(self._open_fd)
-        return self._fd
-
-    def _open_fd(self) -> None:
-        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._c.wake_fd = self._fd
-
-    def wake_up(self) -> None:
-        """Who waits for packets looks again."""
-        if self._fd >= 0:
-            os.eventfd_write(self._fd, 1)
+        return f"<vnic.PacketSocket{' closed' if self.closed else ''}>"
 
     def recv_nowait(self, n: int = 64) -> list[Packet]:
         """Up to ``n`` (1 .. 1024) packets that are there, at most 1 MiB of them: one call into C for all."""
@@ -140,14 +111,11 @@ class PacketSocket(Uncopied):
         """The next packet. Live: waits at most ``timeout`` seconds (None: for ever). Virtual time: runs the host.
 
         Raises:
-            TimeoutError: none came in time (live), or the input is over (virtual time).
+            TimedOutError: none came in time (live), or the input is over (virtual time).
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        last = False
-        while not (got := self.recv_nowait(1)):
-            if last:
-                raise TimeoutError("no packet came")
-            last = not self._wait(deadline)
+        got = self._until(lambda: self.recv_nowait(1) or None, timeout)
+        if got is None:
+            raise TimedOutError("no packet came")
         return got[0]
 
     def __iter__(self) -> Iterator[Packet]:
@@ -156,18 +124,14 @@ class PacketSocket(Uncopied):
             if not got:
                 try:
                     got = [self.recv()]
-                except TimeoutError:
+                except TimedOutError:
                     return
             yield from got
 
-    def _wait(self, deadline: float | None) -> bool:
-        """Until there may be a packet. Virtual time: run the host. Return: False = no use to go on."""
-        if self._host.live:
-            left = _LOOK_S if deadline is None else min(_LOOK_S, deadline - time.monotonic())
-            if left <= 0:
-                return False
-            wait_readable(self.fileno(), left)  # is the host live still?
-            return True
+    def _woken(self) -> None:
+        """Leave the eventfd alone: the read that empties the ring clears it."""
+
+    def _run_host(self) -> bool:
         return not self._host.run(frames=lib.BURST)
 
     def statistics(self) -> PacketStatistics:
@@ -176,26 +140,6 @@ class PacketSocket(Uncopied):
         packets, drops = c.packets, c.drops
         return PacketStatistics(packets=int(packets), drops=int(drops))
 
-    def close(self) -> None:
-        """See no more packets. A second time it does nothing, nor in a child process."""
-        if self._sock is not None and not self._host.closed:
-            self._host.refuse_others()
-            self._host.turn.refuse_within(self)
-            self._host.turn.do(self._give_back)
-
-    def _give_back(self) -> None:
-        sock = self.__dict__.pop("_sock", None)  # one call: of two that close it one does
-        if sock is not None:
-            self.wake_up()
-            self._host.turn.others_out_of(self)
-            lib.packet_sock_free(self._host.c, sock)
-            self._host.forget(self)
-        fd = self.__dict__.pop("_fd", -1)
-        if fd >= 0:
-            os.close(fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def _free(self, sock: Any) -> None:
+        self._host.turn.others_out_of(self)
+        lib.packet_sock_free(self._host.c, sock)

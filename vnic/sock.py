@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from vnic import sockopt
 from vnic._core import ffi, lib
 from vnic.address import inet_addr, inet_text
-from vnic.errors import ConfigError, VnicError, check
+from vnic.errors import ConfigError, HostError, TimedOutError, check, refused
 from vnic.handlers import Packets
+from vnic.host_socket import HostSocket
 from vnic.knobs.parse import is_whole, whole
-from vnic.machine.lifetime import Uncopied
 from vnic.machine.turn import sends
-from vnic.machine.uninterrupted import wait_readable
 
 if TYPE_CHECKING:
     from vnic.host import Host
@@ -29,7 +26,6 @@ _BURST_BYTES = 1 << 20  # more than any datagram has
 _VLEN_MAX = 1024
 _RING_PAUSE_S = 50e-6
 _RCVBUF_MAX = _READ_MAX = 1 << 30
-_LOOK_S = 0.5
 _HELD = -(1 << 30)
 Address = tuple[str, int]
 
@@ -41,30 +37,17 @@ def _address(address: Address) -> tuple[Any, int]:
     return inet_addr(address[0]), whole("port", address[1], 0, 65535)
 
 
-class Socket(Uncopied):
-    """What all sockets share: the C side, waiting, and closing. Use as a context manager.
+class Socket(HostSocket):
+    """A socket with a port. Use as a context manager.
 
     It is its host's, and closed with it. After that every call but close() is a VnicError.
     """
 
-    _sock: Any = None
-    _fd = -1
-
     def __init__(self, host: Host, c: Any) -> None:
-        self._host = host
-        self._sock = c
-        if host.live:
-            self._open_fd()
-
-    @property
-    def _c(self) -> Any:
-        self._host.c  # noqa: B018 - is that open, and for us?
-        if self._sock is None:
-            raise VnicError("the socket is closed")
-        return self._sock
+        self._begin(host, c)
 
     def __repr__(self) -> str:
-        where = "closed" if self._sock is None or self._host.closed else ":".join(map(str, self.local))
+        where = "closed" if self.closed else ":".join(map(str, self.local))
         return f"<vnic.{type(self).__name__} {where}>"
 
     @property
@@ -72,39 +55,6 @@ class Socket(Uncopied):
         """The host, for a call into the data plane. VnicError: in virtual time it runs in another thread."""
         self._host.refuse_others()
         return self._host.c
-
-    def fileno(self) -> int:
-        """An eventfd that becomes readable when data comes in on a live host, for select and asyncio."""
-        if self._c is not None and self._fd < 0:
-            self._host.turn.do(self._open_fd)
-        return self._fd
-
-    def _open_fd(self) -> None:
-        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._c.wake_fd = self._fd
-
-    def wake_up(self) -> None:
-        """Who waits for data looks again."""
-        if self._fd >= 0:
-            os.eventfd_write(self._fd, 1)
-
-    def acknowledge(self) -> None:
-        """Take the wake-up that select or asyncio saw; then read until there is nothing more."""
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self.fileno())
-
-    def _wait(self, deadline: float | None) -> bool:
-        """Until there may be something to read. Virtual time: run the host. Return: False = no use to go on."""
-        if self._host.live:
-            left = _LOOK_S if deadline is None else min(_LOOK_S, deadline - time.monotonic())
-            if left <= 0:
-                return False
-            if wait_readable(self.fileno(), left):  # is the host live still?
-                self.acknowledge()
-            return True
-        before = self._host.c.nic.offered, self._c.packets
-        self._host.run(frames=lib.BURST)
-        return bool(before != (self._host.c.nic.offered, self._c.packets))
 
     @property
     def local(self) -> Address:
@@ -129,12 +79,12 @@ class Socket(Uncopied):
         """Set an option: SO_RCVBUF (twice ``value``, bounded by net.core.rmem_max), SO_RCVBUFFORCE, UDP_GRO.
 
         Raises:
-            OSError: ENOPROTOOPT, there is no such option here.
+            HostError: ENOPROTOOPT, there is no such option here.
         """
         sockopt.set_(self._host.c, self._c, level, name, value)
 
     def getsockopt(self, level: int, name: int) -> int:
-        """The value of one of these options. OSError: ENOPROTOOPT."""
+        """The value of one of these options. HostError: ENOPROTOOPT."""
         return sockopt.get(self._c, level, name)
 
     @property
@@ -148,28 +98,9 @@ class Socket(Uncopied):
             raise ConfigError(f"cpu={value!r}: the host has CPUs 0 to {self._host.c.ncpus - 1}")
         self._c.reader_cpu = value
 
-    def close(self) -> None:
-        """Leave the tables; what is queued is freed. A second time it does nothing, nor in a child process."""
-        if self._sock is not None and not self._host.closed:
-            self._host.refuse_others()
-            self._host.turn.refuse_within(self)
-            self._host.turn.do(self._give_back)
-
-    def _give_back(self) -> None:
-        sock = self.__dict__.pop("_sock", None)  # one call: of two that close it one does
-        if sock is not None:
-            sock.wake_fd = -1
-            lib.sock_close(self._host.c, ffi.NULL, sock)
-            self._host.forget(self)
-        fd = self.__dict__.pop("_fd", -1)
-        if fd >= 0:
-            os.close(fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def _free(self, sock: Any) -> None:
+        sock.wake_fd = -1
+        lib.sock_close(self._host.c, ffi.NULL, sock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,19 +124,13 @@ class UdpSocket(Socket):
         Live: waits at most ``timeout`` seconds (None: for ever). In virtual time: runs the host until one is there.
 
         Raises:
-            TimeoutError: none came in time (live), or the input is over (virtual time).
-            OSError: what the network said of what a connected socket had sent, e.g. ConnectionRefusedError.
+            TimedOutError: none came in time (live), or the input is over (virtual time).
+            HostError: what the network said of what a connected socket had sent, e.g. ConnectionRefusedError.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
-            got = self.recvfrom_nowait()
-            if got is not None:
-                return got
-            if not self._wait(deadline):
-                got = self.recvfrom_nowait()
-                if got is None:
-                    raise TimeoutError("no datagram came")
-                return got
+        got = self._until(self.recvfrom_nowait, timeout)
+        if got is None:
+            raise TimedOutError("no datagram came")
+        return got
 
     def recv(self, *, timeout: float | None = None) -> bytes:
         """As :meth:`recvfrom`, without the address."""
@@ -215,7 +140,7 @@ class UdpSocket(Socket):
         """Send there, and take datagrams from there only. Once.
 
         Raises:
-            OSError: ENETUNREACH, there is no way to it; EISCONN, it is connected already.
+            HostError: ENETUNREACH, there is no way to it; EISCONN, it is connected already.
         """
         to, port = _address(address)
         check(lib.sock_connect(self._host_c, self._c, to, port), f"connect to {address[0]}")
@@ -230,8 +155,8 @@ class UdpSocket(Socket):
             timeout: live: wait so long for room in the sending ring (None: for ever); virtual time runs on.
 
         Raises:
-            TimeoutError: there was no room in time.
-            OSError: EMSGSIZE, ENETUNREACH, EINVAL, ENETDOWN (this host does not send), ... as sendto(2) has them.
+            TimedOutError: there was no room in time.
+            HostError: EMSGSIZE, ENETUNREACH, EINVAL, ENETDOWN (this host does not send), ... as sendto(2) has them.
         """
         to, port = _address(address)
         return self._send(data, to, port, gso_size, timeout)
@@ -244,7 +169,7 @@ class UdpSocket(Socket):
         gso_size = whole("gso_size", gso_size, 0, 65535)
         view = ffi.from_buffer(data)
         if len(view) > _READ_MAX:
-            raise OSError(errno.EMSGSIZE, f"send: {os.strerror(errno.EMSGSIZE)}")
+            raise refused(errno.EMSGSIZE, "send")
         deadline = None if timeout is None else time.monotonic() + timeout
         live = self._host.live
         while True:
@@ -253,7 +178,7 @@ class UdpSocket(Socket):
                 break
             if rc == _HELD or self._host.live:
                 if deadline is not None and time.monotonic() >= deadline:
-                    raise TimeoutError("no room in the sending ring")
+                    raise TimedOutError("no room in the sending ring")
                 time.sleep(_RING_PAUSE_S)
             elif not self._host.step():
                 break
@@ -265,7 +190,7 @@ class UdpSocket(Socket):
         """The call into C, which whoever stops the machine or ends the host sees on our stack."""
         turn, c = self._host.turn, self._host.c
         if live and not c.live:
-            raise OSError(errno.ENETDOWN, "send: the host has stopped")
+            raise HostError(errno.ENETDOWN, "send: the host has stopped")
         if turn.held_from_here():
             return _HELD
         turn.refuse_others()
@@ -333,44 +258,44 @@ class TcpStream(Socket):
         Return: ``b""`` when the stream has ended (FIN).
 
         Raises:
-            ConnectionResetError: it was reset.
-            TimeoutError: nothing came.
+            HostError: ECONNRESET, the peer reset it (a ConnectionResetError too).
+            TimedOutError: nothing came.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        got = self._until(lambda: self.read_nowait(n), timeout)
+        if got is None:
+            raise TimedOutError("no data came")
+        return got
+
+    def read_nowait(self, n: int = 65536) -> bytes | None:
+        """Up to ``n`` bytes of what is there; ``b""``: the stream has ended; None: nothing is there now.
+
+        HostError: ECONNRESET, the peer reset it.
+        """
         n = whole("n", n, 0, _READ_MAX)
         buf = self._host.buffers.data(n)
-        last = False
-        while True:
-            rc = lib.sock_read(self._host_c, self._c, buf, n)
-            if rc >= 0:
-                return bytes(ffi.buffer(buf, rc))
-            if rc == -104:
-                raise ConnectionResetError("the peer reset the stream")
-            if last:
-                raise TimeoutError("no data came")
-            last = not self._wait(deadline)
+        rc = lib.sock_read(self._host_c, self._c, buf, n)
+        return None if rc == -errno.EAGAIN else bytes(ffi.buffer(buf, check(rc, "read")))
 
-    def _give_back(self) -> None:
+    def _free(self, sock: Any) -> None:
         """Further segments of it find no stream."""
-        if self._sock is not None:
-            self._sock.accepted = 2
-        super()._give_back()
+        sock.accepted = lib.SOCK_GIVEN_UP
+        super()._free(sock)
 
 
 class TcpListener(Socket):
     """Takes streams that begin at its port (also in the middle: a capture may start anywhere)."""
 
     def accept(self, *, timeout: float | None = None) -> TcpStream:
-        """The next stream. TimeoutError: none came."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        last = False
-        while True:
-            self._host.refuse_others()
-            if self._c.accept_next != ffi.NULL and (stream := self._host.turn.do(self._accept)) is not None:
-                return stream
-            if last:
-                raise TimeoutError("no stream came")
-            last = not self._wait(deadline)
+        """The next stream. TimedOutError: none came."""
+        stream = self._until(self.accept_nowait, timeout)
+        if stream is None:
+            raise TimedOutError("no stream came")
+        return stream
+
+    def accept_nowait(self) -> TcpStream | None:
+        """The next stream if one waits, else None."""
+        self._host.refuse_others()
+        return None if self._c.accept_next == ffi.NULL else self._host.turn.do(self._accept)
 
     def _accept(self) -> TcpStream | None:
         c = lib.sock_accept(self._host.c, self._c)

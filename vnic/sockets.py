@@ -8,6 +8,7 @@ from vnic import bpf
 from vnic._core import ffi, lib
 from vnic.address import inet_addr
 from vnic.errors import ConfigError, VnicError
+from vnic.host_socket import HostSocket
 from vnic.knobs.parse import whole
 from vnic.packet_socket import PacketSocket
 from vnic.sock import Socket, TcpListener, UdpSocket
@@ -15,14 +16,14 @@ from vnic.sock import Socket, TcpListener, UdpSocket
 if TYPE_CHECKING:
     from vnic.host import Host
 
-_S = TypeVar("_S", bound=Socket | PacketSocket)
+_S = TypeVar("_S", bound=HostSocket)
 _EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range
 
 
 class Binding:
     """What :class:`vnic.Host` does about sockets."""
 
-    bound: list[Socket | PacketSocket]
+    bound: list[HostSocket]
 
     @property
     def _me(self) -> Host:
@@ -89,12 +90,12 @@ class Binding:
 
     def adopt(self, sock: _S) -> _S:
         """Remember a socket, so that close() closes it."""
-        if not isinstance(sock, (Socket, PacketSocket)):
+        if not isinstance(sock, HostSocket):
             raise TypeError("only a socket of this host is remembered")
         self.bound.append(sock)
         return sock
 
-    def forget(self, sock: Socket | PacketSocket) -> None:
+    def forget(self, sock: HostSocket) -> None:
         """It was closed."""
         if sock in self.bound:
             self.bound.remove(sock)

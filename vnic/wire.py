@@ -106,7 +106,7 @@ class Wire(Living):
     def refuse_others(self, host: Host) -> None:
         """VnicError: it is not this host's wire, or another thread reads it."""
         self.refuse_strangers(host)
-        if self.c.live and host.running and not host.on_card_thread():
+        if self.c.live and host.is_running and not host.on_card_thread():
             raise VnicError("the card's thread reads this wire")
 
     def refill(self, host: Host) -> None:  # noqa: ARG002

@@ -171,9 +171,7 @@ enum { VLANH_TCI = 0, VLANH_PROTO = 2 };
 #define IPV6_TCLASS_MASK 0x0ff00000u
 #define IPV6_FLOWLABEL_MASK 0x000fffffu
 
-/* Extension headers; the length is in units of 8 bytes, without the first 8 */
-enum { EXTH_NEXTHDR = 0, EXTH_LEN = 1 };
-#define EXTH_UNIT 8u
+#define EXTH_UNIT 8u /* bytes that the length of an extension header counts in */
 
 /* RFC 2675: a hop-by-hop header whose one option, behind its first two bytes, is the jumbo payload length */
 #define JUMBO_HLEN 8

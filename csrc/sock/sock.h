@@ -11,6 +11,7 @@ enum sock_accepted {
 	SOCK_GIVEN_UP = 2              /* Python does not need it any more: sock_close() may free it */
 };
 
+
 /**
  * struct sock - a socket, four cache lines: 0 is what a packet and its reader touch, 1 counters and addresses
  * @head, @tail:   the receive queue; live: under @lock

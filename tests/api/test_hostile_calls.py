@@ -11,6 +11,7 @@ import os
 import random
 import socket
 import sys
+from enum import IntFlag
 
 import frames
 import pytest
@@ -102,6 +103,7 @@ ARGUMENTS = {
     "path": lambda w: w.path,
     "paths": lambda w: [w.path],
     "pin": lambda _: None,
+    "progress": lambda _: lambda: None,
     "port": lambda w: w.rng.choice([0, 7, 9, 1025]),
     "queue": lambda w: w.rng.randrange(w.host.c.nic.nqueues),
     "reuse_port": lambda w: w.rng.random() < 0.5,
@@ -133,7 +135,7 @@ OTHERS = (vnic.BurstWire, vnic.WireSocket, vnic.TapWire)
 CLASSES = {
     name: c
     for name in vnic.__all__
-    if inspect.isclass(c := getattr(vnic, name)) and not issubclass(c, Exception) and c not in OTHERS
+    if inspect.isclass(c := getattr(vnic, name)) and not issubclass(c, (Exception, IntFlag)) and c not in OTHERS
 }
 MADE = {name: c for name, c in CLASSES.items() if not dataclasses.is_dataclass(c) or name == "Datagrams"}
 CONSTRUCTED = ("Host", "MemoryWire", "PythonWire", "CaptureWire", "Capture", "Wire")

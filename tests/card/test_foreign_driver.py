@@ -25,7 +25,7 @@ def serve(host, sent: list[bytes], buffer_bytes: int) -> list[bytes]:
             assert ready, "neither a kick nor a frame for half a minute"
             os.read(kick, 8)
             if not started:
-                assert host.nic.driver_ok() == 0
+                host.nic.driver_ok()
                 host.feed(sent)
                 started = True
             host.nic.kick()

@@ -326,7 +326,7 @@ def test_a_foreign_driver_without_an_eventfd_polls(host):
     irq = ffi.addressof(h.c.nic.queue[0])
     h.c.nic.config.device_status = lib.VIRTIO_S_DRIVER_OK
     h.c.nic.config.driver_features = h.c.nic.config.device_features
-    assert h.nic.driver_ok() == 0
+    h.nic.driver_ok()
     lib.virtqueue_fill_used(ffi.addressof(irq.vq), 0, 0)
     lib.irq_complete(irq, 1, lib.virtqueue_publish(ffi.addressof(irq.vq)), 0)
     assert irq.irq.raised == 1

@@ -279,7 +279,7 @@ def test_who_says_too_much_or_too_little_or_does_not_listen_is_dropped(served, m
         wait_until(lambda: len(served_by._clients) == 0)
     with Connection(served_by.path) as c:
         assert c.ask("sample").code == 0
-    assert host.running
+    assert host.is_running
 
 
 def test_descriptors_that_nobody_asked_for_are_closed(served):

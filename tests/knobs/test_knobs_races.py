@@ -79,7 +79,7 @@ def test_a_handler_turns_knobs_before_start_has_returned(live, monkeypatch):  # 
 
     @h.nic.filter
     def burst(packets):
-        h.while_stopped(lambda: seen.append(h.running and h._threads._at_rest == 2))
+        h.while_stopped(lambda: seen.append(h.is_running and h._threads._at_rest == 2))
         stopped.set()
 
     monkeypatch.setattr(vnic.machine.threads.Threads, "start", slowly)

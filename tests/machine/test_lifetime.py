@@ -49,7 +49,7 @@ def take(burst):
 
 # What may still be asked of a closed host: Python's own, and the end itself.
 STAYS = {
-    vnic.Host: {"close", "closed", "stop", "config", "name", "live", "running", "split", "progress", "began_ns"},
+    vnic.Host: {"close", "closed", "stop", "config", "name", "live", "is_running", "split", "began_ns"},
     vnic.Nic: {"captures"},
     vnic.Capture: {"close", "finish", "path", "packets", "drops", "late", "broken", "give_up"},
     vnic.MemoryWire: {"close", "closed"},
@@ -59,17 +59,15 @@ STAYS = {
     Control: {"close", "closed", "path"},
 }  # fmt: skip
 PARTS = {"wire", "nic", "knobs", "bound", "turn", "buffers"}  # they are asked themselves, or are no one's to call
-SOCKET_STAYS = {"close", "wake_up"}
+SOCKET_STAYS = {"close", "closed", "wake_up"}
 
 ARGUMENTS = {
     "feed": (b"\0" * 60,),
     "packet_type": (0x88B5,),
     "protocol": (5,),
-    "set_filter": (take,),
     "filter": (take,),
     "udp": (5000,),
     "tcp": (5000,),
-    "handle": (vnic._core.lib.EV_WIRE,),
     "while_stopped": (lambda: None,),
     "adopt": None,
     "forget": None,
@@ -146,7 +144,7 @@ def test_every_call_of_a_closed_host_is_one_sentence(live):
         h.close()
         h.stop()
     assert h.config["cpus"] == 2
-    assert not h.running
+    assert not h.is_running
     assert "closed" in repr(h)
 
 
@@ -448,7 +446,7 @@ def test_a_host_that_runs_is_kept_by_its_threads_until_it_is_stopped():
 
     assert unclosed(drop) == []
     h = kept[0]()
-    assert h.running
+    assert h.is_running
     h.close()
 
 
@@ -606,7 +604,7 @@ def test_in_a_child_process_a_host_says_whose_it_is(live, tmp_path):
         with Connection(control.path) as c:
             assert c.ask("show", ["/proc/net/dev"]).code == 0
         if live:
-            assert h.running
+            assert h.is_running
             h.stop()
         else:
             h.feed(frames.udp())

@@ -311,7 +311,11 @@ def test_threads_run_where_they_are_pinned_to(live):
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("1;2", "must be auto, or CPU numbers"), ("4096", "CPU 4096 does not exist or is not allowed"), ("", "must be auto")],
+    [
+        ("1;2", "must be auto, or CPU numbers"),
+        ("4096", "CPU 4096 does not exist or is not allowed"),
+        ("", "must be auto"),
+    ],
 )
 def test_cpus_that_cannot_be_had_are_refused(text, sentence):
     with pytest.raises(vnic.ConfigError, match=sentence):
@@ -350,3 +354,66 @@ def test_threads_that_send_while_the_host_stops_are_told_so():
         assert host.laws() == 0
         host.close()
     assert len(told) == 15
+
+
+def test_a_block_in_which_the_host_runs_ends_with_all_run_out(live):
+    host = live([[frames.udp(b"x")] * 32])
+    sock = host.udp(5000)
+    with host.running() as same:
+        assert same is host
+        assert host.is_running
+        assert sock.recv(timeout=20) == b"x"
+    assert not host.is_running
+    assert host.ledger().in_flight == 0
+    assert host.laws() == 0
+
+
+def test_what_ended_the_block_is_not_replaced_by_a_refusal_to_stop(live):
+    """A handler's exception would be stop()'s; it is a note of the block's own."""
+    host = live([])
+    raised = threading.Event()
+
+    @host.packet_type(0x88B5)
+    def handle(burst):
+        raised.set()
+        raise RuntimeError("the handler is broken")
+
+    host.wire.source.bursts.append([frames.eth(bytes(46), type=0x88B5)])
+
+    def fail():
+        with host.running():
+            assert raised.wait(20)
+            raise KeyError("the block's")
+
+    with pytest.raises(KeyError, match="the block's") as e:
+        fail()
+    assert "the handler is broken" in e.value.__notes__[0]
+    assert not host.is_running
+
+    with pytest.raises(vnic.VnicError, match="Host\\(live=True\\)"), host.running():
+        pytest.fail("a host that was stopped does not run")
+
+
+def test_without_another_exception_the_refusal_to_stop_is_raised(live):
+    host = live([])
+    raised = threading.Event()
+
+    @host.packet_type(0x88B5)
+    def handle(burst):
+        raised.set()
+        raise RuntimeError("the handler is broken")
+
+    host.wire.source.bursts.append([frames.eth(bytes(46), type=0x88B5)])
+    with pytest.raises(vnic.VnicError, match="the handler is broken"), host.running():
+        assert raised.wait(20)
+
+
+def test_a_second_block_is_refused_and_the_first_goes_on(live):
+    host = live([])
+    sock = host.udp(5000)
+    with host.running():
+        with pytest.raises(vnic.VnicError, match="started already"), host.running():
+            pytest.fail("it runs already")
+        assert host.is_running
+        host.wire.source.bursts.append([frames.udp(b"still")])
+        assert sock.recv(timeout=20) == b"still"

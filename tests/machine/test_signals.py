@@ -181,7 +181,7 @@ def test_a_start_that_was_interrupted_is_whole_or_was_none():
         with live() as h:
             more = interrupted_at(n, h.start)
             assert h.ledger().closed
-            if not h.running:
+            if not h.is_running:
                 h.start()
             goes_on(h)
             h.stop()
@@ -202,7 +202,7 @@ def test_stop_and_close_can_be_called_again(how):
         more = interrupted_at(n, getattr(h, how))
         if how == "stop":
             h.stop()
-            assert not h.running
+            assert not h.is_running
             assert h.laws() == 0
         h.close()
         h.close()
@@ -392,7 +392,7 @@ def test_signals_at_random_leave_a_live_host_whole(seed, tmp_path):
         goes_on(h)
         while attempt(h.stop):
             pass
-        assert not h.running
+        assert not h.is_running
         assert h.laws() == 0
 
 
@@ -480,7 +480,7 @@ def test_a_wire_that_does_not_return_is_named_and_stop_can_be_called_again(hosts
             vnic.VnicError, match=r"^thread nic/vnic0 did not stop within 0 s: it is in .*wait.* again$"
         ):
             getattr(h, how)()
-        assert h.running
+        assert h.is_running
         assert not h.closed
     source.go_on.set()
     h.stop()
@@ -536,7 +536,7 @@ def test_a_wire_that_raises_while_the_rest_runs_out_is_told_of_and_all_is_stoppe
     with pytest.raises(vnic.VnicError, match="the other end is gone"):
         h.stop()
     del h.turn.shut
-    assert not h.running
+    assert not h.is_running
     assert h.laws() == 0
     h.stop()
     assert h.tx_ledger().in_flight == 0
@@ -553,7 +553,7 @@ def test_a_handler_that_raises_is_told_of_and_all_is_stopped(hosts):
     assert h.wait(20)
     with pytest.raises(vnic.VnicError, match="a thread died: not mine"):
         h.stop()
-    assert not h.running
+    assert not h.is_running
     assert h.laws() == 0
     h.stop()
 
@@ -568,7 +568,7 @@ def test_stop_from_two_threads_at_once_and_twice(hosts):
         def stop(h=h, errors=errors):
             try:
                 h.stop()
-                assert not h.running
+                assert not h.is_running
                 assert h.laws() == 0
             except BaseException as e:  # noqa: BLE001
                 errors.append(e)
@@ -599,7 +599,7 @@ def test_what_runs_on_its_threads_cannot_stop_a_host(hosts, where, how):
 
     class Stops(Source):
         def read_burst(self, max_frames):
-            if where == "wire" and h.running:
+            if where == "wire" and h.is_running:
                 try_it()
             return super().read_burst(max_frames)
 

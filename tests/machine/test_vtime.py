@@ -425,3 +425,15 @@ def test_a_reader_does_not_start_before_it_was_woken():
     with machine(config, arrivals_at(0)) as host:
         host.run()
         assert host.latencies()["socket"].max == 5000 + 700 + 50
+
+
+def test_progress_is_called_between_the_slices_of_a_long_run(host, monkeypatch):
+    monkeypatch.setattr("vnic.host._SLICE_FRAMES", 10)
+    for run in (lambda h, seen: h.run(progress=seen), lambda h, seen: h.finish(progress=seen)):
+        h, calls = host(sink=True), []
+        h.feed([frames.udp()] * 95, gap_ns=10_000)
+        run(h, lambda h=h, calls=calls: calls.append(h.ledger().offered))
+        assert len(calls) == 9
+        assert calls == sorted(calls)
+    with pytest.raises(TypeError, match="can't be called"):
+        host().run(progress=5)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 
 import frames
 import needs
@@ -193,3 +194,20 @@ def test_a_device_that_cannot_be_opened_is_a_sentence(monkeypatch, why, sentence
     monkeypatch.setattr("os.open", refuse)
     with pytest.raises(vnic.TapError, match=f"/dev/net/tun: .*{sentence}"):
         tun.open_device()
+
+
+def test_attaching_to_a_tap_takes_five_lines():
+    """README's example: a host on a TAP, to which the kernel's own sockets talk."""
+    wire = vnic.TapWire("vt8", host_ip="10.9.0.1/24")
+    with (
+        vnic.Host(live=True, wire=wire, ip="10.9.0.2/24") as host,
+        host.running(),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as kernel,
+    ):
+        sock = host.udp(5000)
+        kernel.settimeout(20)
+        kernel.sendto(b"hello", ("10.9.0.2", 5000))
+        data, sender = sock.recvfrom(timeout=20)
+        sock.sendto(data.upper(), sender)
+        assert kernel.recv(100) == b"HELLO"
+    assert wire.closed

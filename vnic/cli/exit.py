@@ -33,14 +33,12 @@ def refusals() -> Iterator[None]:
     """Turn errors inside this block into one sentence on stderr and an exit code."""
     try:
         yield
-    except (CaptureError, ConfigError) as e:
+    except (CaptureError, ConfigError, PathError) as e:
         fail(EXIT_USAGE, str(e))
     except TapError as e:
         fail(EXIT_PRIVILEGE, str(e))
     except VnicError as e:
         fail(EXIT_FAILED, str(e))
-    except PathError as e:
-        fail(EXIT_USAGE, reason(e))
     except OSError as e:
         fail(EXIT_FAILED, reason(e))
     except MemoryError as e:

@@ -64,7 +64,7 @@ class Running:
     def __init__(self, host: Host, fd: int, argv: Sequence[str], ended: Callable[[], None]) -> None:
         given = _parse(argv)
         program = _filter(given)
-        if not host.running:
+        if not host.is_running:
             raise VnicError("the instance no longer runs, so no packet would arrive")
         if not _running.acquire(blocking=False):
             raise VnicError(f"{CAPTURES_MAX} captures are running already, which is the most")

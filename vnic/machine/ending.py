@@ -22,9 +22,8 @@ from vnic.machine.uninterrupted import Job, in_main
 
 if TYPE_CHECKING:
     from vnic.handlers import Seam
+    from vnic.host_socket import HostSocket
     from vnic.nic import Nic
-    from vnic.packet_socket import PacketSocket
-    from vnic.sock import Socket
     from vnic.wire import Wire
 
 
@@ -35,7 +34,7 @@ class Ending(Living):
     name: str
     wire: Wire
     nic: Nic
-    bound: list[Socket | PacketSocket]
+    bound: list[HostSocket]
     turn: Turn
     _threads: live.Threads | None
     _seam: Seam
@@ -167,7 +166,8 @@ class Ending(Living):
 
     def _free(self) -> None:
         errors: list[Any] = []
-        for part in (*reversed(self.bound), *self.nic.captures, self.nic):
+        parts: tuple[Any, ...] = (*reversed(self.bound), *self.nic.captures, self.nic)
+        for part in parts:
             try:
                 part._give_back()  # noqa: SLF001 - it is ours
             except VnicError as e:

@@ -162,9 +162,7 @@ def _replay(
         if capture is not None:
             host.peek()
             capture.set_base(int(wire.c.base_ns))
-        if progress is not None:
-            host.progress = lambda: progress(wire.bytes_read, wire.bytes_total)  # type: ignore[method-assign]
-        host.finish()
+        host.finish(progress=None if progress is None else lambda: progress(wire.bytes_read, wire.bytes_total))
         error = f"{wire.path}: {wire.error_text}{wire.unread}" if wire.c.error else ""
         found = facts(host, schema=SCHEMA, input_facts=_input_facts(wire, error))
         if capture is not None:

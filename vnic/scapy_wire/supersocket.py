@@ -27,7 +27,7 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.supersocket import SuperSocket
 
 from vnic import bpf
-from vnic.errors import ConfigError, VnicError
+from vnic.errors import ConfigError, VnicError, refused
 from vnic.knobs.parse import parse_mac
 from vnic.scapy_wire import interface
 from vnic.scapy_wire.far_end import FarEnd, end_of
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 _KEPT = 65536
 _MTU = 65535
 _ETH_DATA_LEN = 1500
+
+
+class WireEndedError(VnicError, EOFError):
+    """The host is closed, so no frame comes any more; scapy ends its sniffing at an EOFError."""
 
 
 class _Socket(SuperSocket):
@@ -119,7 +123,7 @@ class _Socket(SuperSocket):
         """The next frame, at most ``x`` bytes of it, and its time in seconds; None: there is none now.
 
         Raises:
-            EOFError: and there will be none, because the host is closed.
+            WireEndedError: and there will be none, because the host is closed.
             VnicError: this socket is closed.
         """
         try:
@@ -128,7 +132,7 @@ class _Socket(SuperSocket):
             if self._end.open:
                 return None, None, None
         if not self.received:
-            raise EOFError("the wire is closed, or its host is")
+            raise WireEndedError("the wire is closed, or its host is")
         frame, t_ns = self.received.popleft()
         self._t = self._end.seconds(t_ns)
         return Ether, frame[:x], self._t
@@ -203,7 +207,7 @@ class L3Socket(_Socket):
 
         Raises:
             ConfigError: it is no IP packet.
-            OSError: EMSGSIZE, it is too long.
+            HostError: EMSGSIZE, it is too long.
         """
         self.fileno()
         if isinstance(x, ARP):
@@ -214,7 +218,7 @@ class L3Socket(_Socket):
         parts: list[Any] = [x]
         if len(x) > mtu:
             if not (conf.auto_fragment and isinstance(x, IP)):
-                raise OSError(errno.EMSGSIZE, f"{os.strerror(errno.EMSGSIZE)}: {len(x)} bytes, and the MTU is {mtu}")
+                raise refused(errno.EMSGSIZE, f"{len(x)} bytes, and the MTU is {mtu}")
             parts = cast("Any", x).fragment((mtu - 4 * (x.ihl or 5)) & ~7)
         if x.src not in ("0.0.0.0", "::"):  # noqa: S104
             self._end.claim(x.src)
