@@ -224,7 +224,7 @@ static inline __attribute__((always_inline)) bool write_frame(struct nic_queue *
 
 /* Write a frame in two parts. Out of line, so that it costs the others no registers. Its checksum is right: wire.gather()
  * computes it. */
-static noinline bool write_two_parts(struct nic_queue *q, struct frame *f, u16 at)
+static noinline bool write_two_parts(struct nic_queue *q, const struct frame *f, u16 at)
 {
 	struct nic *nic = q->nic;
 	const struct channel ch = channel_of(nic);
@@ -232,10 +232,8 @@ static noinline bool write_two_parts(struct nic_queue *q, struct frame *f, u16 a
 	u16 head;
 	u8 *to;
 
-	if (unlikely(READ_ONCE(nic->watched))) { /* a tap may look at it */
-		nic->wire->whole(nic->wire, f);
+	if (unlikely(READ_ONCE(nic->watched))) /* a tap may look at it: nic.c makes it whole */
 		return false;
-	}
 	to = one_buffer(&q->vq, &ch.dma, at, need, &head);
 	if (unlikely(!to))
 		return false;

@@ -15,11 +15,7 @@ int fifo_init(struct fifo *q, u32 bytes)
 {
 	u32 n = round_up_pow2(bytes / ETH_ZLEN + 1);
 
-	q->slot = malloc(n * sizeof(*q->slot));
-	q->mask = n - 1;
-	q->size = bytes;
-	q->head = q->tail = q->bytes = q->max_bytes = 0;
-	q->lost_bytes = 0;
+	*q = (struct fifo){ .slot = malloc(n * sizeof(*q->slot)), .mask = n - 1, .size = bytes };
 	return q->slot ? 0 : -ENOMEM;
 }
 

@@ -1,18 +1,18 @@
-/* dim.c - dynamic interrupt moderation: which rx-usecs and rx-frames are best for what comes now? Linux: lib/dim
+/* dim.c - dynamic interrupt moderation: choose rx-usecs and rx-frames by the present traffic. Linux: lib/dim
  *
- *   driver.c, when a queue is polled out -> net_dim(): 64 interrupts later than the last time, was it better than before?
+ *   driver.c, when a queue is polled out -> net_dim(): after 64 more interrupts, is the rate better than before?
  *   go on, turn round, or stay -> another profile: irq.c's rx_usecs and rx_frames
  *
- * It walks along five profiles, from little delay to much. More bytes a millisecond is better; if they are within 10 %,
- * more packets; then fewer interrupts. Who has turned round next to a better place has found the top and parks there
- * until something changes; who walked ten steps without parking rests for as many measurements.
+ * The walk leads along five profiles, from short delays to long ones. More bytes per millisecond are better; if they
+ * are within 10 %, more packets are; then fewer interrupts. A walk that turns round next to a better profile has found
+ * the top: it parks there until the rates change. A walk of ten steps without parking rests for as many measurements.
  */
 #include "prelude.h"
 
 #define NEVENTS 64u
 #define TIRED_MAX (2 * DIM_PROFILES)
 
-/* For a timer that runs from the first completion on (EQE). */
+/* For a timer that starts at the first completion (EQE). */
 static const struct dim_profile profiles[DIM_PROFILES] = {
 	{ 1, 256 }, { 8, 256 }, { 64, 256 }, { 128, 256 }, { 256, 256 },
 };
@@ -60,7 +60,7 @@ static u32 a_millisecond(u64 n, u64 us)
 
 /* ---- the walk ---- */
 
-/* Return: 1 = a step, 0 = too tired, -1 = that was the last profile */
+/* Return: 1 = one step done, 0 = too tired, -1 = no profile further on */
 static int step(struct dim *d)
 {
 	if (d->tired == TIRED_MAX)
@@ -105,7 +105,7 @@ static void turn(struct dim *d)
 	}
 }
 
-/* One step back after several there: the place between them is the best. */
+/* One step back after several forth: the profile between them is the best. */
 static bool on_top(const struct dim *d)
 {
 	return d->tune == DIM_GOING_RIGHT ? d->steps_left > 1 && d->steps_right == 1
@@ -147,7 +147,7 @@ static void decide(struct dim *d, const struct dim_stats *now)
 		d->before = *now;
 }
 
-/* net_dim() - what was counted by now. Return: 1 = another profile is to be used from now on, and it measures anew */
+/* net_dim() - take the counters at now. Return: 1 = the profile has changed, and the next call begins a measurement */
 int net_dim(struct dim *d, const struct dim_sample *now)
 {
 	struct dim_stats stats;

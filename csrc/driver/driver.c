@@ -4,9 +4,9 @@
  *   softirq:   driver_poll() takes at most budget frames, builds skbs, refills the ring once and rings the doorbell;
  *              under budget: napi_complete_done(), unmask, look again
  *
- * In virtual time a poll stops every host.catch_up packets to let the others' clocks catch up (-EAGAIN: call again),
- * and once more between napi_complete_done() and the unmasking: what arrived meanwhile is found by the second look,
- * as it would be by a real driver, and costs no interrupt. driver_open.c brings a queue up.
+ * In virtual time a poll stops every host.catch_up packets to let the other clocks catch up (-EAGAIN: call again), and
+ * once more between napi_complete_done() and the unmasking. The second look then finds what arrived meanwhile, as a
+ * real driver's would, without an interrupt. driver_open.c brings a queue up.
  */
 #include "prelude.h"
 
@@ -39,6 +39,7 @@ static noinline void rx_dim_update(struct driver_queue *dq)
 		driver_coalesce(dq);
 }
 
+/* Post all free buffers, and ring the doorbell. Return: buffers posted */
 int driver_refill(struct driver_queue *dq)
 {
 	struct softnet_data *sd = dq->napi.sd;
@@ -47,13 +48,13 @@ int driver_refill(struct driver_queue *dq)
 
 	virtqueue_add_inbufs(&dq->vq, p->bus, p->stride, p->buf_len, p->free + p->nfree, (u32)n);
 	p->nfree -= (u32)n;
-	while (dq->vq.nfree) { /* the pool's stack is empty: what others returned, and what was never used */
+	while (dq->vq.nfree) { /* the stack is empty: take buffers that others returned, or that were never used */
 		int buf = rx_pool_get(p);
 
 		if (unlikely(buf < 0)) {
 			COUNT(dq->alloc_rx_buff_failed, 1);
 			__atomic_store_n(&p->starved, 1, __ATOMIC_SEQ_CST);
-			if (!READ_ONCE(p->returned)) /* Pairs with push_returned(): one of us sees the other. */
+			if (!READ_ONCE(p->returned)) /* Pairs with push_returned(): one side sees the other. */
 				break;
 			WRITE_ONCE(p->starved, 0);
 			continue;
@@ -69,7 +70,7 @@ int driver_refill(struct driver_queue *dq)
 	return n;
 }
 
-/* One used buffer becomes an sk_buff that describes it. */
+/* Take one used buffer as an sk_buff. Return: NULL = the ring has none */
 static struct sk_buff *take_buffer(struct driver_queue *dq, u32 *desc, u32 *len)
 {
 	struct virtqueue_driver *vq = &dq->vq;
@@ -86,7 +87,7 @@ static struct sk_buff *take_buffer(struct driver_queue *dq, u32 *desc, u32 *len)
 	return skb;
 }
 
-/* The rest of a frame that spans buffers (num_buffers > 1): each further buffer holds nothing but frame. */
+/* Take the rest of a frame that spans buffers (num_buffers > 1). Further buffers have no virtio header. */
 static void take_pieces(struct driver_queue *dq, struct sk_buff *skb, u32 buffers)
 {
 	struct softnet_data *sd = dq->napi.sd;
@@ -95,7 +96,7 @@ static void take_pieces(struct driver_queue *dq, struct sk_buff *skb, u32 buffer
 		u32 desc, len;
 		struct sk_buff *piece = take_buffer(dq, &desc, &len);
 
-		if (unlikely(!piece)) { /* the device promised more than it published */
+		if (unlikely(!piece)) { /* the card promised more buffers than it published */
 			COUNT(dq->bad_used, 1);
 			return;
 		}
@@ -123,16 +124,16 @@ static noinline void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 des
 	if (ids)
 		ids[skb->id] = s->id;
 	if (sd->live)
-		sd->now = max_u64(sd->now, s->t_dma); /* the clock was read before the poll: perhaps too early */
+		sd->now = max_u64(sd->now, s->t_dma); /* the CPU read the clock before the poll: perhaps too early */
 	skb->t_wire = sd->lat ? s->t_wire : sd->now;
-	if (!sd->lat) /* a capture, or gro_flows */
+	if (!sd->lat) /* a capture or gro_flows wants the stamps */
 		return;
 	latency(sd, LAT_RING, s->t_wire, s->t_dma, 1);
 	latency(sd, LAT_MODERATION, s->t_dma, seen, 1);
 	latency(sd, LAT_POLL, seen, sd->now, 1);
 }
 
-/* What does not change in a poll, so that it is in registers. */
+/* Constant during a poll, so that it stays in registers. */
 struct take {
 	struct softnet_data *sd;
 	bool any, stamped;
@@ -161,11 +162,11 @@ static void take_end(struct driver_queue *dq, const struct take *t)
 
 static noinline u8 pkt_type_of(const struct nic *nic, const u8 *frame)
 {
-	static const u8 broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	static const u8 broadcast[ETH_ALEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
-	if (frame[0] & 1)
-		return memcmp(frame, broadcast, 6) == 0 ? PACKET_BROADCAST : PACKET_MULTICAST;
-	return memcmp(frame, nic->filter.addr, 6) == 0 ? PACKET_HOST : PACKET_OTHERHOST;
+	if (frame[ETHH_DEST] & 1)
+		return memcmp(frame + ETHH_DEST, broadcast, ETH_ALEN) == 0 ? PACKET_BROADCAST : PACKET_MULTICAST;
+	return memcmp(frame + ETHH_DEST, nic->filter.addr, ETH_ALEN) == 0 ? PACKET_HOST : PACKET_OTHERHOST;
 }
 
 static inline struct sk_buff *driver_take(struct driver_queue *dq, struct take *t)
@@ -180,7 +181,7 @@ again:
 	skb = take_buffer(dq, &desc, &len);
 	if (!skb)
 		return NULL;
-	if (unlikely(len < HDR_LEN + ETH_HLEN || len > buf_len)) { /* a chain the device gave back empty */
+	if (unlikely(len < HDR_LEN + ETH_HLEN || len > buf_len)) { /* the card returned the chain empty */
 		kfree_skb_list(sd, skb);
 		goto again;
 	}
@@ -194,9 +195,9 @@ again:
 	skb->segs = 1;
 	skb->ip_summed = hdr->flags & VIRTIO_NET_HDR_F_DATA_VALID ? CHECKSUM_UNNECESSARY : CHECKSUM_NONE;
 	skb->hash_report = (u8)hdr->hash_report;
-	skb->pkt_type = likely(t->any && !(frame[0] & 1)) ? PACKET_HOST : pkt_type_of(dq->nic, frame);
+	skb->pkt_type = likely(t->any && !(frame[ETHH_DEST] & 1)) ? PACKET_HOST : pkt_type_of(dq->nic, frame);
 	skb->flags = 0;
-	skb->protocol = load16(frame + 12);
+	skb->protocol = load16(frame + ETHH_PROTO);
 	skb->queue = t->queue;
 	skb->truesize = buf_len + SKB_TRUESIZE_OVERHEAD;
 	skb->vlan_tci = 0;
@@ -211,7 +212,8 @@ again:
 	return skb;
 }
 
-/* Live, the frame comes from another core: have the one 4 ahead on its way. On one core it only costs (2 ns a frame). */
+/* Prefetch 4 frames ahead. Live, a frame comes from another core; on one core the prefetch only costs (2 ns a
+ * frame). */
 static void prefetch_ahead(const struct driver_queue *dq, u16 used_idx)
 {
 	u16 next = (u16)(dq->vq.last_used + 3);
@@ -231,16 +233,16 @@ int driver_poll(struct napi_struct *napi, int budget)
 	int work;
 
 	if (!napi->in_poll) {
-		napi->in_poll = 1;
+		napi->in_poll = POLL_TAKING;
 		napi->work = 0;
 		cpu_charge(sd, COST_POLL);
 		rx_pool_reclaim(&dq->pool);
 		gro_poll_begin(napi);
-		virtqueue_disable_cb(&dq->vq); /* parked anew, see virtqueue.c */
+		virtqueue_disable_cb(&dq->vq); /* parks used_event again, see virtqueue.c */
 		if (cpu_yields(sd))
-			return -EAGAIN; /* what came while the CPU was on its way here is there to be polled */
+			return -EAGAIN; /* the card first delivers what arrived before this poll */
 	}
-	while (napi->in_poll == 1) {
+	while (napi->in_poll == POLL_TAKING) {
 		u32 chunk = min_u32(napi->host->catch_up, (u32)budget - napi->work), n = 0;
 		u16 ahead = smp_load_acquire(&dq->vq.used->idx);
 		struct take t = take_begin(dq);
@@ -256,12 +258,12 @@ int driver_poll(struct napi_struct *napi, int budget)
 		take_end(dq, &t);
 		napi->work += n;
 		if (n && cpu_yields(sd))
-			return -EAGAIN; /* the device has yet to do what it did meanwhile */
+			return -EAGAIN; /* the card's clock catches up */
 		if (n < chunk || napi->work == (u32)budget)
-			napi->in_poll = 2;
+			napi->in_poll = POLL_REFILLING;
 	}
 	work = (int)napi->work;
-	if (napi->in_poll == 2) {
+	if (napi->in_poll == POLL_REFILLING) {
 		driver_refill(dq);
 		if (work == budget)
 			goto out;
@@ -269,7 +271,7 @@ int driver_poll(struct napi_struct *napi, int budget)
 		dq->unmask = (u8)napi_complete_done(napi, work);
 		if (unlikely(dq->dim != NULL))
 			rx_dim_update(dq);
-		napi->in_poll = 3;
+		napi->in_poll = POLL_UNMASKING;
 		if (cpu_yields(sd))
 			return -EAGAIN;
 	}
@@ -279,7 +281,7 @@ int driver_poll(struct napi_struct *napi, int budget)
 		__napi_schedule(napi);
 	}
 out:
-	napi->in_poll = 0;
+	napi->in_poll = POLL_IDLE;
 	return work;
 }
 
@@ -290,7 +292,7 @@ void driver_close(struct driver_queue *dq)
 	struct sk_buff *skb;
 	struct take t;
 
-	sd->lat = NULL; /* these never got anywhere */
+	sd->lat = NULL; /* these frames reach nothing: they have no latency */
 	t = take_begin(dq);
 	while ((skb = driver_take(dq, &t)))
 		kfree_skb_reason(sd, skb, DEV_READY);

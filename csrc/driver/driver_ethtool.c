@@ -1,13 +1,13 @@
-/* driver_ethtool.c - what ethtool changes of a driver that runs: ring size, number of queues, who moderates
+/* driver_ethtool.c - change a running driver by ethtool: ring size, number of queues, adaptive moderation
  *
- * The machine stands still (stop_machine.c) and the caller owns all. A ring is taken away only when its CPU has taken every
- * frame in it; what waits in the card's FIFO waits a little longer. The region was laid out for the longest ring and
- * queues_max queues, so nothing moves. A queue that is not used any more keeps its buffers, its counters and its NAPI, which
- * may hold merged packets until its timer goes off.
+ * The machine is stopped (stop_machine.c), and the caller owns everything. Before a ring goes away, its CPU takes every
+ * frame in it; frames in the card's FIFO wait a little longer. The region was laid out for the longest ring and for
+ * queues_max queues, so nothing moves. A queue that goes out of use keeps its buffers, its counters and its NAPI, in
+ * which GRO may hold packets until the timer fires.
  */
 #include "prelude.h"
 
-/* The CPU polls until it has taken all that the card has written. Return: 0, or -EBUSY: it does not get there */
+/* Let the CPU poll until it has taken all that the card has written. Return: 0, or -EBUSY after TURNS_MAX turns */
 static int ring_settle(struct driver_queue *dq)
 {
 	struct softnet_data *sd = dq->napi.sd;
@@ -23,7 +23,7 @@ static int ring_settle(struct driver_queue *dq)
 	return 0;
 }
 
-/* The buffers of a ring that nobody will fill go home. */
+/* Free the buffers that are still posted. */
 static void unpost(struct driver_queue *dq)
 {
 	struct virtqueue_driver *vq = &dq->vq;
@@ -37,8 +37,8 @@ static void unpost(struct driver_queue *dq)
 	}
 }
 
-/* Both sides begin with an empty ring of this size. The interrupt stays as it was: on, or off until the poll or timer that is
- * under way is over. */
+/* Let card and driver begin with an empty ring of this size. The interrupt stays as it was: on, or off until the poll
+ * or timer under way is over. */
 static int ring_reset(struct host *h, u32 i, u32 size)
 {
 	struct vnic_queue_config *qc = &h->nic.config->queue[i];
@@ -59,8 +59,8 @@ static int ring_reset(struct host *h, u32 i, u32 size)
 	virtqueue_driver_free(&dq->vq);
 	vq.avail_idx = vq.kicked = vq.last_used = vq.used_seen = 0;
 	dq->vq = vq;
-	memset(vq.avail, 0, 6 + 2ull * size);
-	memset(vq.used, 0, 6 + 8ull * size);
+	memset(vq.avail, 0, sizeof(*vq.avail) + size * sizeof(vq.avail->ring[0]) + sizeof(u16)); /* and used_event */
+	memset(vq.used, 0, sizeof(*vq.used) + size * sizeof(vq.used->ring[0]) + sizeof(u16)); /* and avail_event */
 	if (masked)
 		virtqueue_disable_cb(&dq->vq);
 	else
@@ -78,7 +78,6 @@ static int settle_all(struct host *h)
 	return rc;
 }
 
-/* driver_set_ringparam() - ethtool -G rx. Return: 0 or -errno; then some queues may have it and others not: call again */
 int driver_set_ringparam(struct host *h, u32 size)
 {
 	int rc;
@@ -98,7 +97,7 @@ int driver_set_ringparam(struct host *h, u32 size)
 	return rc;
 }
 
-/* What waits in the FIFO for a queue that is no more goes where the table says now. */
+/* Redirect frames in the FIFO from queues that are gone to those in the table. */
 static void redirect(struct nic *nic)
 {
 	struct fifo *q = &nic->fifo;
@@ -111,12 +110,12 @@ static void redirect(struct nic *nic)
 	}
 }
 
-/* What can fail of a new queue comes before it is known to its CPU. */
+/* All that can fail comes before the queue's CPU knows it. */
 static int open_queue(struct host *h, u32 i)
 {
 	int rc;
 
-	h->nic.config->queue[i].size = h->nic.ring_size; /* may have been changed since */
+	h->nic.config->queue[i].size = h->nic.ring_size; /* may have changed since the layout */
 	rc = nic_queue_up(&h->nic, i);
 	if (rc == 0 && h->rps_flow_cnt)
 		rc = rfs_set_flow_cnt(h, i, h->rps_flow_cnt);
@@ -127,7 +126,7 @@ static int open_queue(struct host *h, u32 i)
 	return rc;
 }
 
-/* Queues that are not to be used any more: what is in their rings goes home. */
+/* Free the buffers in the rings of queues from .. to - 1, which go out of use. */
 static int empty_queues(struct host *h, u32 from, u32 to)
 {
 	for (u32 i = from; i < to; i++) {
@@ -142,8 +141,6 @@ static int empty_queues(struct host *h, u32 from, u32 to)
 	return 0;
 }
 
-/* driver_set_channels() - ethtool -L rx. The indirection table is the caller's: it names no queue that will not be there.
- * Return: 0 or -errno; then the card uses the queues that it used, and those that were opened wait for the next time */
 int driver_set_channels(struct host *h, u32 nqueues)
 {
 	struct nic *nic = &h->nic;
@@ -171,7 +168,6 @@ int driver_set_channels(struct host *h, u32 nqueues)
 	return 0;
 }
 
-/* driver_set_adaptive() - ethtool -C adaptive-rx. Off: rx-usecs and rx-frames stay what they were last. */
 int driver_set_adaptive(struct host *h, u32 on)
 {
 	if (h->nic.external_driver)
@@ -190,7 +186,6 @@ int driver_set_adaptive(struct host *h, u32 on)
 	return 0;
 }
 
-/* netif_set_weights() - of the queues' NAPIs, and of the backlogs' (dev_weight). A poll that was begun ends with the old one. */
 void netif_set_weights(struct host *h)
 {
 	machine_settle(h);
@@ -201,7 +196,6 @@ void netif_set_weights(struct host *h)
 		h->cpu[i]->backlog.weight = h->dev_weight;
 }
 
-/* dev_set_threaded() - a poll that is scheduled ends as it began */
 void dev_set_threaded(struct host *h, u32 on)
 {
 	machine_settle(h);

@@ -1,7 +1,7 @@
-/* driver_open.c - the driver of the card comes and goes
+/* driver_open.c - bring the driver up, and take it down
  *
- *   probe: read the config page, negotiate, lay the rings and buffers out in the region, netif_napi_add, request_irq,
- *   post the buffers, DRIVER_OK. A card whose driver did not get this far receives nothing.
+ *   read the config page, negotiate features, lay rings and buffers out in the region, netif_napi_add, request_irq,
+ *   post the buffers, DRIVER_OK. Until then the card delivers nothing.
  */
 #include "prelude.h"
 
@@ -34,7 +34,7 @@ static int driver_probe(struct nic *nic)
 	return 0;
 }
 
-/* driver_dim() - from now on the queue's moderation follows the traffic. Return: 0 or -ENOMEM */
+/* Let the queue's moderation follow the traffic from now on. Return: 0 or -ENOMEM */
 int driver_dim(struct driver_queue *dq)
 {
 	if (!dq->dim_memory)
@@ -47,7 +47,7 @@ int driver_dim(struct driver_queue *dq)
 	return 0;
 }
 
-/* ---- what the card asks of it ---- */
+/* ---- what the card calls: struct nic_driver ---- */
 
 static struct driver_queue *queue_of(const struct nic_queue *q)
 {
@@ -59,7 +59,7 @@ static void interrupt(struct nic_queue *q, u64 now)
 	raise_hardirq(queue_of(q)->napi.sd, q->index, now);
 }
 
-/* The interrupt may be off because a reader polls: it is idle until something can have changed. */
+/* Wake a reader that spins on the queue with its interrupt off; in virtual time it idles until the card publishes. */
 static void published(struct nic_queue *q, u64 now)
 {
 	struct softnet_data *sd = queue_of(q)->napi.sd;
@@ -85,14 +85,13 @@ static u64 taken(const struct nic_queue *q)
 
 static const struct nic_driver driver_asked = { interrupt, published, pool_dry, taken };
 
-/* ---- what the stack knows of it ---- */
+/* ---- what the stack knows: struct net_device ---- */
 
 static void irq_handler(struct napi_struct *n)
 {
 	driver_irq(container_of(n, struct driver_queue, napi));
 }
 
-/* driver_setup() - before there is a driver, and without one */
 void driver_setup(struct host *h)
 {
 	h->dev = (struct net_device){
@@ -106,12 +105,14 @@ void driver_setup(struct host *h)
 	};
 }
 
-/* ---- a queue comes and goes ---- */
+/* ---- queues ---- */
 
+/* Allocate queue i and post its buffers. Return: 0, or -errno; then the caller calls driver_free_queue() */
 int driver_open_queue(struct host *h, u32 i)
 {
 	struct nic *nic = &h->nic;
-	const struct vnic_queue_config *qc = &nic->layout[i]; /* it may be opened late, when others have the memfd */
+	const struct vnic_queue_config *qc =
+		&nic->layout[i]; /* ours, not the shared page: others may have the memfd when it is opened late */
 	struct driver_queue *dq = calloc(1, sizeof(*dq));
 	struct softnet_data *sd = h->cpu[irq_cpu(h, i)];
 	int rc;
@@ -136,7 +137,7 @@ int driver_open_queue(struct host *h, u32 i)
 	dq->vq.event_idx = nic->config->driver_features >> VIRTIO_F_EVENT_IDX & 1;
 
 	rc = nic->adaptive_rx ? driver_dim(dq) : 0;
-	if (rc == 0 && h->dq[0]->pool.frame_id) /* a capture is there */
+	if (rc == 0 && h->dq[0]->pool.frame_id) /* a capture runs */
 		rc = rx_pool_keep_ids(&dq->pool);
 	if (rc < 0)
 		return rc;
@@ -166,7 +167,6 @@ int driver_open(struct host *h)
 	return nic_up(&h->nic);
 }
 
-/* driver_free_queue() - a queue as if it had never been opened; nothing of it is in use */
 void driver_free_queue(struct host *h, u32 i)
 {
 	struct driver_queue *dq = h->dq[i];

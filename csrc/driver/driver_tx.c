@@ -1,16 +1,17 @@
 /* driver_tx.c - the driver's sending half. Linux: dev_queue_xmit() and a driver's ndo_start_xmit()
  *
- *   neigh.c -> dev_queue_xmit(): give back what the card has sent, post the chain, ring the doorbell -> nic_tx.c
+ *   neigh.c -> dev_queue_xmit(): reclaim what the card has sent, post the chain, ring the doorbell -> nic_tx.c
  *
- * One ring, one pool of buffers, one lock for all who send (softirqs of several CPUs, and Python's threads): a frame is
- * made and posted in some hundred ns, and the wire's system call behind it takes longer. There is no queueing discipline
- * in front of the ring: full, a frame is lost as TX_FULL_RING, as on a device with "noqueue". The ring's interrupt stays
- * off; what was sent is reclaimed at the next transmission, as virtio-net does without a NAPI for it.
+ * One ring, one pool of buffers and one lock serve all senders: softirqs of several CPUs, and Python's threads. Making
+ * and posting a frame takes a few hundred ns, less than the wire's system call behind it. No queueing discipline stands
+ * in front of the ring: if it is full, the frame is lost as TX_FULL_RING, as on a device with "noqueue". The ring's
+ * interrupt stays off; the next transmission reclaims sent buffers, as virtio-net does without a NAPI for sending.
  */
 #include "prelude.h"
 
 #define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
 
+/* Allocate the sending half, and enable its ring. Return: 0 or -ENOMEM */
 int driver_tx_open(struct host *h)
 {
 	struct vnic_queue_config *qc = &h->nic.config->tx;
@@ -54,14 +55,13 @@ u8 *tx_header(struct driver_tx *tx, u32 packet)
 	return tx->base + (u64)packet * TX_BUF_LEN + HDR_LEN;
 }
 
-/* The virtio header is all zero: no offload. */
 u32 tx_alloc(struct driver_tx *tx, u32 len)
 {
 	u32 buffers = (HDR_LEN + len + TX_BUF_LEN - 1) / TX_BUF_LEN, head, next = TX_NONE;
 
 	if (unlikely(buffers > tx->nfree))
 		return TX_NONE;
-	for (u32 i = buffers; i-- > 0; next = head) { /* the last first */
+	for (u32 i = buffers; i-- > 0; next = head) { /* from the last to the first */
 		u32 bytes = i + 1 < buffers ? TX_BUF_LEN : HDR_LEN + len - i * TX_BUF_LEN;
 
 		head = tx->free[--tx->nfree];
@@ -72,6 +72,7 @@ u32 tx_alloc(struct driver_tx *tx, u32 len)
 	return next;
 }
 
+/* Free the packet's buffers, without a fate. */
 void tx_free(struct driver_tx *tx, u32 packet)
 {
 	for (u32 next; packet != TX_NONE; packet = next) {
@@ -88,7 +89,7 @@ void tx_drop(struct host *h, u32 packet, enum tx_fate fate)
 
 /* ---- the ring ---- */
 
-/* What the card has sent comes home. */
+/* Free what the card has sent. */
 void driver_tx_reclaim(struct host *h)
 {
 	struct driver_tx *tx = &h->tx;
@@ -147,7 +148,7 @@ int dev_queue_xmit(struct host *h, struct softnet_data *sd, u32 packet)
 	return 0;
 }
 
-/* ---- the ledger of what is sent ---- */
+/* ---- the ledger of sending ---- */
 
 const char *tx_fate_text(enum tx_fate fate)
 {
@@ -172,7 +173,6 @@ void host_tx_fates(struct host *h, u64 *fates)
 		fates[f] = READ_ONCE(h->tx.fates[f]) + READ_ONCE(h->nic.tx.fates[f]);
 }
 
-/* In the ring, or waiting for a neighbour. */
 u64 host_tx_in_flight(struct host *h)
 {
 	u64 done = 0;

@@ -1,24 +1,23 @@
-/* irq_affinity.c - which CPU takes a queue's interrupt, and so polls it: /proc/irq/N/smp_affinity
+/* irq_affinity.c - which CPU takes a queue's interrupt, and so polls the queue: /proc/irq/N/smp_affinity
  *
- *   irq_set_affinity(): the machine stands still (stop_machine.c) -> the queue's NAPI leaves its CPU, the other has it
+ *   irq_set_affinity(): the machine is stopped (stop_machine.c) -> the queue's NAPI moves from its CPU to another
  *
- * Of the CPUs in the mask the first takes the interrupt (effective_affinity). A NAPI has one owner here, so it moves with its
- * interrupt, between two polls: what GRO holds goes up on the old CPU, before anything that the new one takes, and a poll
- * that was due is asked for anew by an interrupt on the new CPU, as drivers do that find themselves on a CPU outside the
- * mask (i40e, ice, mlx5). The interrupt comes at the time that it is for the old CPU: the new one does nothing earlier.
- * Linux: kernel/irq/manage.c, kernel/irq/proc.c.
+ * The first CPU in the mask takes the interrupt (effective_affinity). A NAPI lives on one CPU, so it moves with its
+ * interrupt, between two polls. GRO's packets go up on the old CPU before the new one takes any. A poll that was
+ * scheduled becomes an interrupt on the new CPU, as in drivers that find themselves on a CPU outside the mask (i40e,
+ * ice, mlx5). That interrupt fires at the old CPU's time, so the new CPU does nothing earlier. Linux:
+ * kernel/irq/manage.c, kernel/irq/proc.c.
  */
 #include "prelude.h"
 
-static u64 cpus_there(const struct host *h)
+static u64 cpus_present(const struct host *h)
 {
 	return ~0ull >> (CPUS_MAX - h->ncpus);
 }
 
-/* irq_affinity() - CPUs that may take the queue's interrupt: those that were named, or queue i's is CPU i mod cpus */
 u64 irq_affinity(const struct host *h, u32 queue)
 {
-	u64 cpus = h->irq_affinity[queue] & cpus_there(h);
+	u64 cpus = h->irq_affinity[queue] & cpus_present(h);
 
 	return cpus ? cpus : 1ull << (queue % h->ncpus);
 }
@@ -28,13 +27,12 @@ u32 irq_cpu(const struct host *h, u32 queue)
 	return (u32)__builtin_ctzll(irq_affinity(h, queue));
 }
 
-/* irq_count() - interrupts of this queue that the CPU took */
 u64 irq_count(const struct driver_queue *dq, u32 cpu)
 {
 	return dq->irqs_by[cpu] + (dq->napi.sd->cpu == cpu ? dq->irqs - dq->irqs_counted : 0);
 }
 
-/* A reader that polls the queue instead of sleeping lets go of it: its time is over. */
+/* Let a reader that polls the queue give it up. Return: 0, or -EBUSY after TURNS_MAX turns */
 static int stop_busy_poll(struct driver_queue *dq)
 {
 	struct softnet_data *sd = dq->napi.sd;
@@ -48,18 +46,18 @@ static int stop_busy_poll(struct driver_queue *dq)
 	return 0;
 }
 
-/* What the NAPI holds goes up, and all that this CPU has collected for others is theirs. */
+/* Send up what GRO holds, and hand over all that this CPU has collected for others. */
 static void flush_held(struct driver_queue *dq)
 {
 	struct napi_struct *n = &dq->napi;
 	struct softnet_data *sd = n->sd;
 
 	if (n->gro_bitmask || n->rx_list) {
-		machine_turn(sd); /* one that idles looks at the clock */
+		machine_turn(sd); /* an idle CPU reads the clock */
 		machine_settle(n->host);
 		napi_gro_flush(n, 0, GRO_COMPLETE);
 		gro_normal_list(n);
-		local_bh_enable(sd); /* some may have gone to its own backlog */
+		local_bh_enable(sd); /* RPS may have put some into its own backlog */
 		cpu_wake(sd, sd->now);
 	}
 	machine_settle(n->host);
@@ -106,7 +104,7 @@ static void move_interrupt(struct driver_queue *dq, struct softnet_data *to, u64
 	if (raised || scheduled)
 		raise_hardirq(to, queue, raised && !from->live ? max_u64(at, from->irq_ns) : at);
 	else if (n->timer_ns != NEVER)
-		cpu_wake(to, n->timer_ns); /* live: it sleeps until another timer */
+		cpu_wake(to, n->timer_ns); /* live: it sleeps until a later timer */
 }
 
 static int move(struct driver_queue *dq, struct softnet_data *to)
@@ -125,7 +123,6 @@ static int move(struct driver_queue *dq, struct softnet_data *to)
 	return 0;
 }
 
-/* irq_set_affinity() - Return: 0 or -errno: -EINVAL, none of these CPUs is there; -EIO, it is another process's eventfd */
 int irq_set_affinity(struct host *h, u32 queue, u64 cpus)
 {
 	u64 before = h->irq_affinity[queue];
@@ -135,7 +132,7 @@ int irq_set_affinity(struct host *h, u32 queue, u64 cpus)
 
 	if (h->nic.external_driver)
 		return -EIO;
-	if (!(cpus & cpus_there(h)))
+	if (!(cpus & cpus_present(h)))
 		return -EINVAL;
 	h->irq_affinity[queue] = cpus;
 	to = h->cpu[irq_cpu(h, queue)];

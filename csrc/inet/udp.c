@@ -40,13 +40,13 @@ static noinline struct sock *udp_lookup_best(struct softnet_data *sd, const u8 *
 	return sk ? sk : sock_lookup_port(h, SOCK_UDP, &k.dst, k.dport);
 }
 
-/* The usual case first: one socket has the port, for any address, and none is connected. It needs no addresses. */
+/* The usual case first: one socket has the port, for any address, so it is not connected. It needs no addresses. */
 static inline struct sock *udp_lookup(struct softnet_data *sd, const struct sk_buff *skb, const u8 *uh)
 {
 	struct sock_table *t = &sd->host->socks;
 	struct sock *sk = &t->socks[smp_load_acquire(&t->port[0][be16(uh + 2)])]; /* Pairs with bind_locked(). */
 
-	if (likely(sk->any && !sk->port_next && !READ_ONCE(t->flows)))
+	if (likely(sk->any && !sk->port_next))
 		return sk;
 	return udp_lookup_best(sd, skb_network_header(skb), uh);
 }

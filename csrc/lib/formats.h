@@ -144,7 +144,16 @@ enum { ICMPV6_EXC_HOPLIMIT = 0, ICMPV6_EXC_FRAGTIME = 1 };
 enum { ICMPV6_HDR_FIELD = 0, ICMPV6_UNK_NEXTHDR = 1, ICMPV6_UNK_OPTION = 2 };
 enum { ND_OPT_SOURCE_LL_ADDR = 1, ND_OPT_TARGET_LL_ADDR = 2 };
 
-/* IPv6 extension headers; the length is in units of 8 bytes, without the first 8 */
+/* A VLAN tag from its TCI on, behind the TPID */
+enum { VLANH_TCI = 0, VLANH_PROTO = 2 };
+
+#define IPH_PLAIN 0x45u /* IPH_VERSION_IHL of version 4 without options */
+
+/* Of an IPv6 header's first 32 bits */
+#define IPV6_TCLASS_MASK 0x0ff00000u
+#define IPV6_FLOWLABEL_MASK 0x000fffffu
+
+/* Extension headers; the length is in units of 8 bytes, without the first 8 */
 enum { EXTH_NEXTHDR = 0, EXTH_LEN = 1 };
 #define EXTH_UNIT 8u
 
@@ -152,10 +161,11 @@ enum { EXTH_NEXTHDR = 0, EXTH_LEN = 1 };
 #define JUMBO_HLEN 8
 enum { JUMBOH_TYPE = 2, JUMBOH_OPTLEN = 3, JUMBOH_PAYLOAD = 4 };
 
-/* draft-ietf-opsawg-pcapng: block types */
+/* draft-ietf-opsawg-pcapng: blocks, options, and what is where in an enhanced packet block */
 #define PCAPNG_SECTION 0x0a0d0d0au
 #define PCAPNG_BYTE_ORDER 0x1a2b3c4du
 enum { PCAPNG_INTERFACE = 1, PCAPNG_OBSOLETE_PACKET = 2, PCAPNG_SIMPLE_PACKET = 3, PCAPNG_PACKET = 6 };
+enum { PCAPNG_TYPE = 0, PCAPNG_LENGTH = 4, EPB_CAPTURED_LEN = 20, EPB_ORIGINAL_LEN = 24, EPB_DATA = 28 };
 
 /* An EtherType of VLAN tags, network byte order. */
 static inline bool is_vlan(u16 protocol)

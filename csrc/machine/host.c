@@ -63,6 +63,7 @@ struct host *host_new(u32 ncpus)
 	h->nic.cost = h->cost;
 	h->nic.spinners = &h->spinners;
 	driver_setup(h);
+	packet_taps_setup(h);
 	h->timer[TIMER_IPFRAG] = inet_frag_expire;
 	h->timer[TIMER_NEIGH] = neigh_timer;
 	h->upcall = upcall_push;

@@ -146,7 +146,7 @@ static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
 	struct wire *w = nic->wire;
 	u32 n = w->poll_set ? w->poll_set(w, &fds[2]) : 0;
 
-	if (nic->irq_next != *armed) {
+	if (nic->irq_next != *armed) { /* that it went off is forgotten too */
 		timer_set(timer_fd, nic->irq_next);
 		*armed = nic->irq_next;
 	}
@@ -154,10 +154,6 @@ static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
 		return;
 	if (fds[0].revents)
 		drain_eventfd(nic->kick_fd);
-	if (fds[1].revents) {
-		drain_eventfd(timer_fd);
-		*armed = 0;
-	}
 	if (n)
 		w->polled(w, &fds[2]);
 }

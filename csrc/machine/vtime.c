@@ -37,7 +37,7 @@ static enum event when_idle(struct host *h)
 {
 	struct nic *nic = &h->nic;
 
-	if (wire_pulled(nic->wire) && (!nic->wire->eof || nic->burst_pos < nic->burst_len)) {
+	if (wire_pulled(nic->wire)) {
 		int n = nic_pull(nic, vtime_latest(h));
 
 		if (n > 0)

@@ -1,15 +1,14 @@
 /* af_packet.c - packet sockets. Linux: net/packet/af_packet.c
  *
- *   packet_taps.c: each tap of the point -> packet_rcv(): bpf.c wants it? -> the socket's ring
+ *   packet_taps.c: each tap of the point -> packet_rcv(): does bpf.c want it? -> the socket's ring
  *   packet_recv(): from the ring to Python
  *
- * A packet socket sees what Linux's does: packets after GRO and RPS, before the protocols; merged ones with the first
- * segment's headers, those for other hosts too, nothing the card dropped, a VLAN's packets once and without the tag,
- * which is told beside. The stamp is the moment the packet left GRO (netdev_tstamp_prequeue=1).
+ * A packet socket sees what Linux's does: packets after GRO and RPS, before the protocols. Merged packets have the
+ * first segment's headers. It sees packets for other hosts too, and none that the card dropped. It sees a VLAN's packet
+ * once, with the tag beside the bytes. The stamp is the moment when the packet left GRO (netdev_tstamp_prequeue=1).
  *
- * The ring is bounded and the socket's own. What does not fit is counted (tp_drops), and that is all: the packet goes on,
- * its fate and its time are the same with and without. CPUs take the ring's lock to put something in, readers take one
- * of their own. Two more points to tap are in the card and where a packet ends; a file (pcapng.c) can hang on all of them.
+ * Each socket has its own bounded ring. A packet that does not fit is counted (tp_drops); its fate and its time are the
+ * same with and without the socket. CPUs put packets in under one lock, readers take them out under another.
  */
 #include "prelude.h"
 
@@ -21,16 +20,17 @@ struct entry {
 	struct packet_info info;
 	u8 data[];
 };
-_Static_assert(sizeof(struct entry) % 8 == 0, "entries are on multiples of 8");
+_Static_assert(sizeof(struct entry) % 8 == 0, "entries begin at multiples of 8");
 
-#define SKIP NEVER /* for info.t_ns: the rest of the ring's end is not used */
+#define SKIP NEVER /* as info.t_ns: unused bytes up to the ring's end */
 
 static u64 entry_size(u32 snaplen)
 {
 	return (sizeof(struct entry) + snaplen + 7) & ~7ull;
 }
 
-/* Room for an entry in one piece, past the ring's end if need be. Return: NULL = it is full. *next: behind it */
+/* Find room for an entry in one piece, at the ring's start if its end is too short. *next: the head behind it.
+ * Return: NULL = the ring is full */
 static struct entry *ring_room(struct packet_sock *ps, u64 size, u64 *next)
 {
 	u64 tail = smp_load_acquire(&ps->tail), head = ps->head, end; /* Pairs with packet_recv(). */
@@ -102,7 +102,6 @@ static void packet_rcv(struct packet_tap *t, const struct packet_seen *p)
 	spin_unlock(&ps->lock);
 }
 
-/* packet_sock_new() - filter (NULL: all packets) is its own from now on, if it is made. ring: bytes, a multiple of 8 */
 struct packet_sock *packet_sock_new(struct host *h, struct bpf_prog *filter, u32 ring)
 {
 	struct packet_sock *ps = calloc(1, sizeof(*ps));
@@ -128,7 +127,7 @@ void packet_sock_free(struct host *h, struct packet_sock *ps)
 	free(ps);
 }
 
-/* Is there nothing to read? Then the next packet wakes whoever waits. */
+/* Is the ring empty? Then the next packet wakes the reader. */
 static bool ring_empty(struct packet_sock *ps)
 {
 	u64 n;
@@ -142,8 +141,7 @@ static bool ring_empty(struct packet_sock *ps)
 	return __atomic_load_n(&ps->head, __ATOMIC_SEQ_CST) == ps->tail;
 }
 
-/* packet_recv() - up to max packets, one behind the other in buf (info[i].snaplen bytes each), as many as fit whole.
- * Return: how many, 0 = none is there; -EMSGSIZE: not even the first fits */
+/* packet_recv() with ps->reading held. */
 static int take(struct packet_sock *ps, u8 *buf, u64 size, struct packet_info *info, int max)
 {
 	u64 used = 0;

@@ -1,15 +1,16 @@
-/* bpf.c - which packets does a packet socket want? The classic BPF machine (McCanne and Jacobson 1993), as SO_ATTACH_FILTER
- * has it: Linux: net/core/filter.c, Documentation/networking/filter.rst
+/* bpf.c - a packet socket's filter: the classic BPF machine (McCanne and Jacobson 1993) of SO_ATTACH_FILTER.
+ * Linux: net/core/filter.c, Documentation/networking/filter.rst
  *
- *   vnic/bpf.py: libpcap's compiler, or a program as it is -> bpf_prog_new(): bpf_check(), once
- *   netif_receive_skb.c -> af_packet.c packet_rcv() -> bpf_run(): bytes of the packet to keep, 0: not wanted
+ *   vnic/bpf.py: libpcap's compiler, or a given program -> bpf_prog_new(): bpf_check(), once
+ *   packet_taps.c -> af_packet.c packet_rcv() -> bpf_run(): bytes of the packet to keep, 0: not wanted
  *
- * Two registers of 32 bits, 16 words of scratch memory, jumps only forward: a program that passed the check ends, reads
- * no word of scratch it did not write, divides by no constant 0. What is left to see at run time is where the packet
- * ends (0, as for a division by an X of 0). Offsets count from the Ethernet header, over all pieces of the packet.
+ * Two registers of 32 bits, 16 words of scratch memory, jumps only forward. A checked program ends, reads no scratch
+ * word that it did not write, and divides by no constant 0. Run time checks the rest: a load behind the packet's end,
+ * or a division by an X of 0, ends the program with 0. Offsets count from the Ethernet header, over all pieces of the
+ * packet.
  *
- * A VLAN tag is not in the bytes up here (netif_receive_skb.c), which the kernel's machine has to live with and asks its
- * extensions. libpcap compiles expressions for frames as they are in a file: for those the tag is put back (tag_in_bytes).
+ * Here a VLAN tag is no longer in the bytes (netif_receive_skb.c); as in the kernel, programs read it by extensions.
+ * libpcap compiles expressions for frames as they are in a file: for those programs the tag is put back (tag_in_bytes).
  */
 #include "prelude.h"
 
@@ -21,14 +22,14 @@ enum { ADD = 0x00, SUB = 0x10, MUL = 0x20, DIV = 0x30, OR = 0x40, AND = 0x50, LS
 enum { MOD = 0x90, XOR = 0xa0, JA = 0x00, JEQ = 0x10, JGT = 0x20, JGE = 0x30, JSET = 0x40 };
 enum { K = 0x00, X = 0x08, A = 0x10, TAX = 0x00, TXA = 0x80 };
 
-/* Offsets that are none: linux/filter.h */
+/* Offsets with a special meaning: linux/filter.h */
 #define LL_OFF 0xffe00000u /* from the Ethernet header */
 #define NET_OFF 0xfff00000u /* from the network header */
-#define AD_OFF 0xfffff000u /* what is not in the bytes: */
+#define AD_OFF 0xfffff000u /* extensions, not in the bytes: */
 enum extension { PROTOCOL = 0, PKTTYPE = 4, IFINDEX = 8, NLATTR = 12, NLATTR_NEST = 16, MARK = 20, QUEUE = 24 };
 enum { HATYPE = 28, RXHASH = 32, CPU = 36, ALU_XOR_X = 40, VLAN_TAG = 44, VLAN_TAG_PRESENT = 48, PAY_OFFSET = 52 };
 enum { RANDOM = 56, VLAN_TPID = 60, EXTENSIONS = 64 };
-#define EXTENSION 0x8000 /* code of an instruction that asks for one: or-ed with its number */
+#define EXTENSION 0x8000 /* code of an instruction that loads one: or-ed with its number */
 
 /* ---- the check ---- */
 
@@ -106,8 +107,9 @@ static const char *check_insn(const struct bpf_insn *f, u32 left)
 	return "no such instruction";
 }
 
-/* Scratch memory is to be written before it is read, on every way. valid: words written on all ways to an instruction;
- * written[i]: on the jumps to i. Nothing comes from above behind a jump; behind a RET Linux goes on as if, and so do we. */
+/* Check that every path writes a scratch word before it reads it. valid: words written on all paths to an instruction;
+ * written[i]: on all jumps to i. No path falls through a jump. Behind a RET Linux goes on as if it fell through; so
+ * does this. */
 static const char *check_memory(const struct bpf_insn *insn, u32 len, u16 *written, u32 *at)
 {
 	u16 valid = 0;
@@ -135,7 +137,6 @@ static const char *check_memory(const struct bpf_insn *insn, u32 len, u16 *writt
 	return NULL;
 }
 
-/* bpf_check() - may this run? Return: NULL, or what is wrong, and *at: with which instruction */
 const char *bpf_check(const struct bpf_insn *insn, u32 len, u32 *at)
 {
 	u16 written[BPF_MAXINSNS];
@@ -155,7 +156,6 @@ const char *bpf_check(const struct bpf_insn *insn, u32 len, u32 *at)
 	return check_memory(insn, len, written, at);
 }
 
-/* bpf_prog_new() - a checked copy. Return: NULL = it may not run, or there is no memory */
 struct bpf_prog *bpf_prog_new(const struct bpf_insn *insn, u32 len, int tag_in_bytes)
 {
 	struct bpf_prog *p;
@@ -182,12 +182,12 @@ void bpf_prog_free(struct bpf_prog *p)
 
 /* ---- the packet, as the program sees it ---- */
 
-/* Its first front_len bytes are in a row; from begin on it is skb->data. */
+/* Its first front_len bytes lie at front; the byte at offset begin is skb->data[0]. */
 struct view {
 	const struct sk_buff *skb;
 	const u8 *front;
 	u32 front_len, begin;
-	u8 tagged[ETH_HLEN + 4];
+	u8 tagged[ETH_HLEN + VLAN_HLEN];
 };
 
 static void view_init(struct view *v, const struct sk_buff *skb, bool tag_in_bytes)
@@ -205,7 +205,7 @@ static void view_init(struct view *v, const struct sk_buff *skb, bool tag_in_byt
 	v->front_len = v->begin = sizeof(v->tagged);
 }
 
-/* size bytes from off on, most significant first. Return: false = the packet is not that long */
+/* Load size bytes from off on, most significant first. Return: false = the packet is not that long */
 static bool load_bytes(const struct view *v, u32 off, u32 size, u32 *value)
 {
 	u32 sum = 0;
@@ -249,7 +249,7 @@ static u32 extension(const struct sk_buff *skb, enum extension what, u32 cpu, u3
 	case QUEUE:
 		return skb->queue + 1u; /* skb->queue_mapping: 0 is "not recorded" */
 	case HATYPE:
-		return 1; /* ARPHRD_ETHER */
+		return ARPHRD_ETHER;
 	case RXHASH:
 		return skb->hash;
 	case CPU:
@@ -262,14 +262,14 @@ static u32 extension(const struct sk_buff *skb, enum extension what, u32 cpu, u3
 		return tagged;
 	case VLAN_TPID:
 		return tagged ? be16(&skb->vlan_proto) : 0;
-	default: /* MARK: nobody sets one */
+	default: /* MARK: never set */
 		return 0;
 	}
 }
 
 /* ---- the machine ---- */
 
-/* Shifts take the low 5 bits, as x86 and Linux's machine do. by: not 0 where it divides. */
+/* Shifts take the low 5 bits, as x86 and Linux's machine do. The caller does not divide by 0. */
 static inline u32 alu(u32 code, u32 a, u32 by)
 {
 	switch (code & 0xf0) {
@@ -312,7 +312,6 @@ static inline bool condition(u32 code, u32 a, u32 b)
 	}
 }
 
-/* bpf_run() - Return: how many bytes of the packet are wanted, 0: it is not */
 u32 bpf_run(const struct bpf_prog *prog, const struct sk_buff *skb, u32 cpu)
 {
 	u32 a = 0, x = 0, mem[BPF_MEMWORDS] = { 0 };

@@ -1,20 +1,21 @@
 /* capture.c - a tap that writes a file, and never slows the path
  *
- *   af_packet.c packet_taps_*() -> capture_packet(): pcapng.c makes a block in memory
- *   virtual time: full, it is written then and there. Live: capture_thread(), ten times a second or when half full
+ *   packet_taps.c -> capture_packet(): pcapng.c makes a block in memory
+ *   virtual time: the tap writes a full batch at once. Live: capture_thread() writes, every TICK_MS or when half full
  *
- * Time never goes back in the file, though CPUs come here in turns and a backlog may hold a packet for a while. Blocks are
- * sorted by stamp as they come, those with the same one stay as they came; a batch that was filled is held back until the
- * next one is, and only then written, with what is as old in that one. What comes later than that gets the stamp up to which
- * the file is written; how much later that is stands in a comment, and it is counted (late). At the wire frames come here in
- * the order of their ids and stamps, so that is the file's order too.
+ * Time never goes back in the file, although CPUs capture in turns and a backlog may delay a packet. Blocks are sorted
+ * by stamp as they arrive; equal stamps keep the order of arrival. A batch is held until the next one is closed,
+ * then written together with the next one's blocks that are not younger. A packet that arrives still later gets the
+ * stamp up to which the file is written; a comment says by how much, and it is counted (late). At the wire, frames
+ * arrive in the order of their ids and stamps, which is the file's order too.
  *
- * Most frames that the card loses have their fate when they come here. One that is lost behind the FIFO gets it in its block
- * as long as that is in memory; after that the file does not say it, and that is counted (late).
+ * Most frames that the card loses have their fate when the tap sees them. A frame lost behind the FIFO gets its fate
+ * later, if its block is still in memory; else the file does not say it, and it is counted (late).
  *
- * Live the path copies into a batch of bounded size: if it is full, because the file is slower than the path, the packet
- * is not captured and counted (drops). After an error of the file nothing more is kept, and what it did not get whole is
- * counted (lost). Who is written to may be a pipe whose reader sleeps: it is written to as far as it takes it.
+ * Live, the path copies into a batch of bounded size. If the file is slower than the path and the batch is full, the
+ * packet is not captured but counted (drops). After a file error nothing more is kept, and captured packets that the
+ * file did not take whole are counted (lost). The file may be a pipe whose reader sleeps: the writer writes as much as
+ * it takes.
  */
 #include "prelude.h"
 
@@ -24,14 +25,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OUT_BYTES (1u << 19) /* more than any block has */
+#define OUT_BYTES (1u << 19) /* more than any block needs */
 #define BLOCK_MIN 48 /* 32 bytes around an Ethernet header */
-#define TICK_MS 80 /* twice that, and a packet is in the file */
+#define TICK_MS 80 /* a packet is in the file after two ticks */
 #define STOPPED 1u
 #define GIVEN_UP 2u
-#define PATIENCE_MS 2000 /* with a reader that does not read, at the end */
-#define ENHANCED_PACKET_BLOCK 6u
-#define FATE_OPEN (-1) /* of a block: the frame's may still come */
+#define PATIENCE_MS 2000 /* for a reader that does not read, at the end */
+#define FATE_OPEN (-1) /* of a block: the frame's fate may still come */
 #define FATE_SHUT (-2)
 
 /* ---- blocks in memory ---- */
@@ -41,14 +41,15 @@ static void add_slot(struct capture *c, u64 t, u64 off, int fate)
 	struct capture_batch *b = c->filling;
 	u32 i = b->nslots++;
 
-	for (; i > 0 && b->slot[i - 1].t > t; i--) /* mostly none: CPUs are hardly ever apart by much */
+	for (; i > 0 && b->slot[i - 1].t > t; i--) /* mostly no step: CPUs' clocks are close */
 		b->slot[i] = b->slot[i - 1];
 	b->slot[i] = (struct capture_slot){
 		.t = t, .id = c->last_id, .off = (u32)off, .len = (u32)(b->used - off), .fate = fate
 	};
 }
 
-/* The block of this frame at the wire, or NULL. Of blocks with one stamp, the first that was made after a frame is its own. */
+/* Find the block of this frame at the wire. Of blocks with its stamp, it is the first one made after the frame arrived.
+ * Return: NULL = not in the batch */
 static struct capture_slot *find_slot(struct capture_batch *b, u64 t, u64 id)
 {
 	u32 from = 0, to = b->nslots;
@@ -67,24 +68,24 @@ static struct capture_slot *find_slot(struct capture_batch *b, u64 t, u64 id)
 
 static void write_batches(struct capture *c, bool all);
 
-/* Under the lock. Return: false = no room */
+/* Under the lock; releases it to write, in virtual time. Return: false = no room */
 static bool make_room(struct capture *c, u32 bytes)
 {
 	if (likely(c->filling->used + bytes <= c->size))
 		return true;
 	if (c->threaded)
 		return false;
-	spin_unlock(&c->lock); /* nobody else is there */
+	spin_unlock(&c->lock); /* virtual time: one thread */
 	write_batches(c, false);
 	spin_lock(&c->lock);
 	return true;
 }
 
-/* Does the filter want the packet whose block begins there? It sees what would be in the file. */
+/* Run the filter on a block, so that it sees the bytes that go into the file. */
 static bool is_wanted(struct capture *c, u64 begin)
 {
-	u8 *block = c->filling->buf + begin, *frame = block + 28;
-	u32 kept = load32(block + 20), len = load32(block + 24);
+	u8 *block = c->filling->buf + begin, *frame = block + EPB_DATA;
+	u32 kept = load32(block + EPB_CAPTURED_LEN), len = load32(block + EPB_ORIGINAL_LEN);
 	struct rx_pool whole = { .base = frame };
 	struct sk_buff skb = { .pool = &whole, .data = frame + ETH_HLEN, .pkt_type = PACKET_HOST };
 
@@ -92,11 +93,11 @@ static bool is_wanted(struct capture *c, u64 begin)
 		return false;
 	skb.head_len = kept - ETH_HLEN;
 	skb.len = max_u32(len, kept) - ETH_HLEN;
-	skb.protocol = load16(frame + 12);
+	skb.protocol = load16(frame + ETHH_PROTO);
 	return bpf_run(c->filter, &skb, 0);
 }
 
-/* Make a block for p at the end of what is filled. Return: false = the filter does not want it; then there is none */
+/* Append a block for p to the batch. Return: false = the filter does not want it, and no block was appended */
 static bool make_block(struct capture *c, const struct packet_seen *p, u64 stamp)
 {
 	u64 begin = c->filling->used;
@@ -123,7 +124,7 @@ static void add_packet(struct capture *c, const struct packet_seen *p)
 	COUNT(c->bytes, p->skb ? p->skb->len + ETH_HLEN : p->frame->len);
 }
 
-/* A frame that was here before has its fate. */
+/* Write the fate of a frame that was captured before into its block. */
 static void add_fate(struct capture *c, const struct packet_seen *p)
 {
 	u64 begin = c->filling->used;
@@ -171,8 +172,8 @@ static u64 now_ms(void)
 	return clock_ns() / 1000000;
 }
 
-/* Wait until a pipe takes a page. Return: 0, or -errno. In virtual time a signal ends it: Ctrl-C has to come through. What is
- * left when the capture was stopped is written by a thread that gets no signals, and waits until it is told to give up. */
+/* Wait until a pipe takes a page. In virtual time a signal ends the wait, so that Ctrl-C works. After capture_stop() a
+ * thread without signals writes the rest, and waits until capture_give_up(). Return: 0, or -errno */
 static int wait_for_reader(const struct capture *c)
 {
 	u64 began = now_ms();
@@ -209,11 +210,11 @@ static void write_out(struct capture *c)
 		if (written > 0)
 			done += (u64)written;
 	}
-	while (unlikely(c->error) && at < c->out_used) { /* which did it not get whole? */
+	while (unlikely(c->error) && at < c->out_used) { /* count the packets that the file did not take whole */
 		const u8 *block = c->out + at;
 
-		at += load32(block + 4);
-		if (load32(block) == ENHANCED_PACKET_BLOCK && at > done)
+		at += load32(block + PCAPNG_LENGTH);
+		if (load32(block + PCAPNG_TYPE) == PCAPNG_PACKET && at > done)
 			COUNT(c->lost, 1);
 	}
 	c->out_used = 0;
@@ -237,8 +238,8 @@ static u64 last_stamp(const struct capture_batch *b)
 	return b->nslots ? b->slot[b->nslots - 1].t : 0;
 }
 
-/* The batch that was held back is written, and of the one that was filled what is not younger; the rest of that is held
- * back now. Nothing was filled since the last time: all is old enough. */
+/* Write the held batch, and the filled one's blocks that are not younger; then hold the filled one. If nothing was
+ * filled since the last time, all is old enough. */
 static void write_batches(struct capture *c, bool all)
 {
 	struct capture_batch *old = c->held, *new = c->filling;
@@ -297,7 +298,7 @@ int capture_flush(struct capture *c)
 
 /* ---- making one ---- */
 
-/* For each skb the id of its first frame, from now on; queues to come do as the first one (driver_ethtool.c). */
+/* Remember each skb's first frame from now on. Queues opened later do as the first one (driver_open_queue()). */
 static int keep_frame_ids(struct host *h)
 {
 	int rc = 0;
@@ -322,7 +323,6 @@ static int allocate(struct capture *c)
 	return c->wake_fd < 0 ? -errno : 0;
 }
 
-/* capture_new() - filter: NULL, or its own from now on; verdicts: see struct capture, outlives it; size: of what is kept in memory (three times), bytes; threaded: somebody calls capture_thread() */
 struct capture *capture_new(struct host *h, int fd, u64 base_ns, const char *ifname, u32 points,
 			    const char *const *verdicts, struct bpf_prog *filter, u64 size, int threaded)
 {

@@ -1,15 +1,16 @@
-/* pcapng.c - how a file says what a tap saw. Called by capture.c. Format: draft-ietf-opsawg-pcapng
+/* pcapng.c - make pcapng blocks of what a tap sees. Called by capture.c. Format: draft-ietf-opsawg-pcapng
  *
- * One section, an interface for each point that is tapped, an enhanced packet block for each packet: the VLAN tag put
- * back as libpcap does, the receive queue (epb_queue), the id of its first frame (epb_packetid: the same at all points),
- * and as a comment what became of it and which frames GRO made it of; in another, by how much its stamp is late. A packet that has its fate is shown as far as its
- * buffers still have it: from the Ethernet header on, without what was padding.
+ * One section, an interface per tapped point, an enhanced packet block per packet. A block has the VLAN tag put back as
+ * libpcap does, the receive queue (epb_queue), and the id of the packet's first frame (epb_packetid, the same at all
+ * points). One comment tells the packet's fate and the frames that GRO merged into it; another by how much its stamp is
+ * late. The bytes of a packet that has its fate are those still in its buffers: from the Ethernet header on, without
+ * padding.
  */
 #include "prelude.h"
 
 #include <stdio.h>
 
-#define FRAMES_SHOWN 16 /* of those a merged packet was made of */
+#define FRAMES_SHOWN 16 /* of a merged packet, in its comment */
 
 enum { IF_NAME = 2, IF_TSRESOL = 9, OPT_COMMENT = 1, EPB_FLAGS = 2, EPB_PACKETID = 5, EPB_QUEUE = 6 };
 
@@ -51,17 +52,17 @@ static void block_end(struct capture_batch *b, u64 at)
 {
 	u32 len = (u32)(b->used - at) + 4;
 
-	memcpy(b->buf + at + 4, &len, 4);
+	memcpy(b->buf + at + PCAPNG_LENGTH, &len, 4);
 	put32(b, len);
 }
 
 static void interface(struct capture_batch *b, const char *ifname, const char *point)
 {
-	u64 at = block_begin(b, 1);
+	u64 at = block_begin(b, PCAPNG_INTERFACE);
 	u8 nanoseconds = 9;
 	char name[128];
 
-	put32(b, 1); /* LINKTYPE_ETHERNET */
+	put32(b, LINKTYPE_ETHERNET); /* and 16 reserved bits */
 	put32(b, PCAPNG_SNAPLEN);
 	snprintf(name, sizeof(name), "%s %s", ifname, point);
 	put_option(b, IF_NAME, name, (u32)strlen(name));
@@ -70,17 +71,18 @@ static void interface(struct capture_batch *b, const char *ifname, const char *p
 	block_end(b, at);
 }
 
+/* Append the section header and an interface block for each tapped point. */
 void pcapng_headers(struct capture *c, const char *ifname)
 {
 	static const char *const name[POINTS] = { "wire", "nic", "gro", "stack" };
 	struct capture_batch *b = c->filling;
-	u64 at = block_begin(b, 0x0a0d0d0a); /* section */
+	u64 at = block_begin(b, PCAPNG_SECTION);
 	u32 n = 0;
 
-	put32(b, 0x1a2b3c4d);
-	put32(b, 1);
-	put32(b, 0xffffffff);
-	put32(b, 0xffffffff);
+	put32(b, PCAPNG_BYTE_ORDER);
+	put32(b, 1); /* version 1.0 */
+	put32(b, UINT32_MAX); /* the section's length is not known */
+	put32(b, UINT32_MAX);
 	block_end(b, at);
 	for (u32 point = 0; point < POINTS; point++) {
 		if (!(c->points >> point & 1))
@@ -92,7 +94,8 @@ void pcapng_headers(struct capture *c, const char *ifname)
 
 /* ---- an skb ---- */
 
-/* Bytes in its first buffer, from the Ethernet header to the end: the protocols move data on, and leave the rest there. */
+/* Return: bytes in the first buffer from the Ethernet header on. The protocols move data on, but leave the bytes
+ * there. */
 static u32 head_bytes(const struct sk_buff *skb)
 {
 	return (u32)(skb->data + skb->head_len - skb_mac_header(skb));
@@ -100,7 +103,7 @@ static u32 head_bytes(const struct sk_buff *skb)
 
 static u32 skb_bytes(const struct sk_buff *skb)
 {
-	u32 len = head_bytes(skb) + (skb->flags & SKB_TAGGED ? 4 : 0);
+	u32 len = head_bytes(skb) + (skb->flags & SKB_TAGGED ? VLAN_HLEN : 0);
 
 	for (const struct sk_buff *piece = skb->frag_list; piece; piece = piece->next)
 		len += piece->head_len;
@@ -114,8 +117,8 @@ static void put_skb(struct capture_batch *b, const struct sk_buff *skb, u32 kept
 
 	if (skb->flags & SKB_TAGGED) {
 		skb_tagged_header(skb, b->buf + b->used);
-		b->used += ETH_HLEN + 4;
-		left -= ETH_HLEN + 4;
+		b->used += ETH_HLEN + VLAN_HLEN;
+		left -= ETH_HLEN + VLAN_HLEN;
 		mac += ETH_HLEN;
 		head -= ETH_HLEN;
 	}
@@ -128,13 +131,13 @@ static void put_skb(struct capture_batch *b, const struct sk_buff *skb, u32 kept
 	}
 }
 
-/* "3 frames: 1448 1448 900": the bytes that each frame gave it. Return: characters */
+/* Print "3 frames: 1448 1448 900", the payload of each frame. Return: characters */
 static u32 put_frames(char *to, u32 room, const struct sk_buff *skb)
 {
 	u32 n = (u32)snprintf(to, room, "%u frames:", skb->segs), shown = 0, len = skb->gso_size;
 
 	for (const struct sk_buff *piece = skb->frag_list; shown < FRAMES_SHOWN; piece = piece->next) {
-		if (piece && !piece->segs) { /* of a frame that spans buffers; the first's length is known already */
+		if (piece && !piece->segs) { /* of a frame that spans buffers; gso_size has the first frame's length */
 			len += shown ? piece->head_len : 0;
 			continue;
 		}
@@ -161,7 +164,7 @@ static u32 comment(const struct capture *c, const struct packet_seen *p, char *t
 	return n;
 }
 
-/* What a card that did not look at a frame any further does not know. */
+/* Is the queue known? Not if the card dropped the frame before RSS. */
 static bool has_queue(const struct packet_seen *p)
 {
 	return p->skb || p->fate < 0 || p->fate == FIFO_OVERRUN || p->fate == RX_OVER || p->fate == RX_NO_BUFFER;
@@ -172,15 +175,18 @@ static u32 packet_bytes(const struct packet_seen *p)
 	return p->skb ? skb_bytes(p->skb) : p->frame->len;
 }
 
+/* Return: bytes that the block for p takes at most */
 u32 pcapng_room(const struct packet_seen *p)
 {
 	return 32 + min_u32(packet_bytes(p), PCAPNG_SNAPLEN) + 3 + PCAPNG_OPTIONS_MAX;
 }
 
-/* pcapng_add_fate() - to a block of len bytes, behind which is room: as its last option. Return: its length now */
+/* Append the fate to a block of len bytes, as its last option. The caller has PCAPNG_OPTIONS_MAX bytes of room behind
+ * it.
+ * Return: the block's new length */
 u32 pcapng_add_fate(const struct capture *c, u8 *block, u32 len, int fate)
 {
-	struct capture_batch b = { .buf = block, .used = len - 8 }; /* without the end of the options, and the length */
+	struct capture_batch b = { .buf = block, .used = len - 8 }; /* without the end-of-options mark and the length */
 
 	if (!c->verdicts)
 		return len;
@@ -190,7 +196,7 @@ u32 pcapng_add_fate(const struct capture *c, u8 *block, u32 len, int fate)
 	return (u32)b.used;
 }
 
-/* A stamp that is later than the packet was, so that time does not go back in the file. */
+/* Tell by how much the stamp is late. */
 static void put_delay(struct capture_batch *b, u64 ns)
 {
 	char text[64];
@@ -199,14 +205,14 @@ static void put_delay(struct capture_batch *b, u64 ns)
 	put_option(b, OPT_COMMENT, text, (u32)n);
 }
 
-/* pcapng_packet() - a block for p, stamped t (ns since the epoch). There has to be pcapng_room(). */
+/* Append a block for p, stamped t (ns since the epoch). The caller has checked pcapng_room(). */
 void pcapng_packet(struct capture *c, const struct packet_seen *p, u64 t)
 {
 	struct capture_batch *b = c->filling;
 	u32 len = packet_bytes(p), kept = min_u32(len, PCAPNG_SNAPLEN), queue, n;
 	char text[PCAPNG_OPTIONS_MAX - 112];
 	const u32 outbound = 2;
-	u64 at = block_begin(b, 6), id;
+	u64 at = block_begin(b, PCAPNG_PACKET), id;
 
 	put32(b, c->interface[p->point]);
 	put32(b, (u32)(t >> 32));

@@ -1,16 +1,16 @@
-/* backlog.c - per-CPU input queues, fed by whichever CPU steered a packet there. Linux: net/core/dev.c
+/* backlog.c - per-CPU input queues, fed by the CPUs that steer packets there. Linux: net/core/dev.c
  *
  *   rps.c -> enqueue_to_backlog(): input_pkt_queue of the target   (many producers, under the target's lock)
- *         -> first one in: an IPI, sent once per target at the end of net_rx_action
+ *         -> for the first packet an IPI, sent once per target at the end of net_rx_action
  *   target: process_backlog(): splice to process_queue, then one by one to netif_receive_skb_core()
  *
- * Enqueuing is allowed while the length is <= netdev_max_backlog, so limit + 1 fit, besides process_queue. A drop is
- * charged to the target (softnet_stat's dropped). Live, packets for another CPU are collected and queued a burst at a
- * time, so the lock is taken once a burst; the backlog NAPI's SCHED bit is guarded by the same lock.
+ * A producer may enqueue while the length is <= netdev_max_backlog, so limit + 1 packets fit, besides process_queue. A
+ * drop is charged to the target (softnet_stat's dropped). Live, a producer collects packets for another CPU and
+ * enqueues them in bursts, with the lock taken once per burst. The same lock guards the backlog NAPI's SCHED bit.
  */
 #include "prelude.h"
 
-/* napi_schedule_rps(): whoever polls sends the IPI when he is done. A busy reader is no softirq: that one has to run. */
+/* napi_schedule_rps(): the poll under way sends the IPI at its end. A busy reader is no softirq, so it raises one. */
 static void schedule_rps(struct softnet_data *sd, u32 cpu)
 {
 	sd->rps_ipi_mask |= 1ull << cpu;
@@ -78,7 +78,7 @@ static void flush_target(struct softnet_data *sd, u32 cpu)
 	}
 }
 
-/* Live: hand over what was collected, before the IPIs go out. */
+/* Before the IPIs go out. */
 void enqueue_flush(struct softnet_data *sd)
 {
 	if (!sd->enqueue_frames)
@@ -88,6 +88,8 @@ void enqueue_flush(struct softnet_data *sd)
 			flush_target(sd, cpu);
 }
 
+/* Put the packet into a CPU's backlog. Consumes @skb. Return: 0, or -ENOBUFS: dropped (live, 0: perhaps dropped
+ * later) */
 int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu)
 {
 	struct softnet_data *target = sd->host->cpu[cpu];
@@ -112,6 +114,7 @@ int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu)
 	return 0;
 }
 
+/* Hand over the collected packets, and send an IPI to each CPU that needs one. */
 void net_rps_send_ipi(struct softnet_data *sd)
 {
 	if (sd->live)
@@ -122,7 +125,7 @@ void net_rps_send_ipi(struct softnet_data *sd)
 	}
 }
 
-/* Return: 1 = process_queue was filled, 0 = nothing there: the backlog's NAPI is complete */
+/* Move input_pkt_queue to process_queue. Return: 1, or 0 = it was empty: the backlog's NAPI is complete */
 static int splice(struct softnet_data *sd)
 {
 	int any;
@@ -152,7 +155,7 @@ static void dequeue_one(struct softnet_data *sd)
 	skb->next = NULL;
 	WRITE_ONCE(sd->process_qlen, sd->process_qlen - 1);
 	COUNT(sd->process_frames, -(u64)skb->segs);
-	/* the CPU that queued it may be a step ahead: not before it was there */
+	/* the producer's clock may be ahead: do not take the packet before it was queued */
 	sd->now = max_u64(sd->now, skb->t_stage);
 	cpu_charge(sd, COST_BACKLOG);
 	latency(sd, LAT_BACKLOG, skb->t_stage, sd->now, skb->segs);
@@ -165,7 +168,7 @@ int process_backlog(struct napi_struct *napi, int quota)
 	u32 done = 0;
 
 	if (!napi->in_poll) {
-		napi->in_poll = 1;
+		napi->in_poll = POLL_TAKING;
 		napi->work = 0;
 		net_rps_send_ipi(sd);
 		if (cpu_yields(sd))
@@ -184,7 +187,8 @@ int process_backlog(struct napi_struct *napi, int quota)
 		if (++done % sd->host->catch_up == 0 && cpu_yields(sd))
 			return -EAGAIN;
 	}
-	WRITE_ONCE(sd->input_queue_head, sd->input_queue_head + napi->work); /* RFS hears of it when the poll is over */
-	napi->in_poll = 0;
+	WRITE_ONCE(sd->input_queue_head,
+		   sd->input_queue_head + napi->work); /* RFS reads it, so not before the poll is over */
+	napi->in_poll = POLL_IDLE;
 	return quota;
 }

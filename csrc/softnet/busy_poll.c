@@ -1,12 +1,12 @@
-/* busy_poll.c - a reader that polls its queue itself instead of going to sleep. Linux: net/core/dev.c napi_busy_loop()
+/* busy_poll.c - a reader polls its queue itself instead of sleeping. Linux: net/core/dev.c napi_busy_loop()
  *
  *   reader_run(), nothing to read, busy-read > 0 -> napi_busy_loop(): takes the NAPI (SCHED and IN_BUSY_POLL), polls it
- *   busy-poll-budget packets at a time until there is something to read or busy-read us are over
- *   -> busy_poll_stop(): lets go, and polls once more so that the driver switches its interrupt on again
+ *   busy-poll-budget packets at a time until data arrives or busy-read us are over
+ *   -> busy_poll_stop(): gives the NAPI up, and polls once more so that the driver unmasks its interrupt
  *
- * The queue is the one that the last packet it read came from. Only NAPIs that live on the reader's CPU are polled: a
- * NAPI has one owner here (Linux's may be polled by any). With prefer-busy-poll the softirq keeps away as long as the
- * timer (gro-flush-timeout, napi-defer-hard-irqs) runs.
+ * The reader polls the queue that its last packet came from, if the queue's NAPI lives on the reader's CPU. In Linux
+ * any CPU may poll any NAPI. With prefer-busy-poll the softirq does not poll while the timer (gro-flush-timeout,
+ * napi-defer-hard-irqs) runs.
  */
 #include "prelude.h"
 
@@ -15,7 +15,7 @@ int busy_poll_begin(struct softnet_data *sd)
 	struct busy_poll *b = &sd->busy;
 	u32 queue = b->queue;
 
-	b->queue = 0; /* it slept, or read, before it does this again */
+	b->queue = 0; /* the reader sleeps or reads before it busy-polls again */
 	if (!sd->host->busy_read || !queue || sd->host->dev.napi[queue - 1]->sd != sd)
 		return 0;
 	b->napi = sd->host->dev.napi[queue - 1];
@@ -25,14 +25,14 @@ int busy_poll_begin(struct softnet_data *sd)
 
 static void set_idle(struct softnet_data *sd, u8 idle)
 {
-	if (idle == sd->busy.idle) /* live, always */
+	if (idle == sd->busy.idle) /* live, a reader never idles */
 		return;
 	sd->host->spinners += idle ? 1u : -1u;
 	sd->busy.idle = idle;
 }
 
-/* Spinning takes time: what a poll costs. Where that is nothing, in virtual time, the CPU is idle until something can
- * have changed: the card published a frame (irq_complete()), a socket got one from another CPU, or the time is over. */
+/* Spend the time of one look. In virtual time, if a poll costs nothing, idle until something can have changed: the card
+ * publishes a frame (irq_complete()), another CPU feeds a socket, or the time is over. */
 static void spin(struct softnet_data *sd)
 {
 	if (sd->live) {
@@ -43,13 +43,14 @@ static void spin(struct softnet_data *sd)
 	}
 }
 
+/* End the idling of a reader that spins. */
 void busy_poll_resume(struct softnet_data *sd)
 {
 	set_idle(sd, 0);
 	sd->reader.runnable = 1;
 }
 
-/* Take the NAPI if nobody has it. */
+/* Take the NAPI if it has no owner. */
 static bool take(struct softnet_data *sd)
 {
 	struct busy_poll *b = &sd->busy;
@@ -66,7 +67,7 @@ static bool take(struct softnet_data *sd)
 	return true;
 }
 
-/* Return: work, or -EAGAIN: time passed in the middle, call again */
+/* Return: packets, or -EAGAIN: time passed in the middle, call again */
 static int poll_once(struct softnet_data *sd)
 {
 	struct busy_poll *b = &sd->busy;
@@ -83,7 +84,7 @@ static int poll_once(struct softnet_data *sd)
 	return work;
 }
 
-/* Let go: MISSED is worth nothing, as there is one more poll. */
+/* Begin to give the NAPI up. MISSED is not needed: one more poll follows. */
 static void stop_begin(struct softnet_data *sd)
 {
 	struct host *h = sd->host;
@@ -108,7 +109,7 @@ static void stop_end(struct softnet_data *sd, int work)
 
 	b->owned = b->stopping = 0;
 	if (work < (int)sd->host->busy_poll_budget)
-		return; /* the driver completed it */
+		return; /* the driver has completed the NAPI */
 	if (!b->skip_schedule) {
 		gro_normal_list(n);
 		__napi_schedule(n);
@@ -118,7 +119,7 @@ static void stop_end(struct softnet_data *sd, int work)
 	n->state &= ~(u32)NAPI_STATE_SCHED;
 }
 
-/* Return: 1 = in the middle of the last poll */
+/* Give the NAPI up. Return: 1 = in the middle of the last poll */
 static int busy_poll_stop(struct softnet_data *sd)
 {
 	int work;
@@ -134,7 +135,7 @@ static int busy_poll_stop(struct softnet_data *sd)
 	return 0;
 }
 
-/* Return: 1 = in the middle of a poll */
+/* Poll once, unless another owner has the NAPI. Return: 1 = in the middle of a poll */
 static int poll_if_free(struct softnet_data *sd)
 {
 	struct busy_poll *b = &sd->busy;
@@ -162,7 +163,7 @@ int napi_busy_loop(struct softnet_data *sd)
 	if (!READ_ONCE(sd->ready) && sd->now < b->end) {
 		spin(sd);
 		if (b->owned && need_resched(sd))
-			busy_poll_stop(sd); /* the others have a turn; after that the NAPI is taken anew */
+			busy_poll_stop(sd); /* another task runs; the reader takes the NAPI again afterwards */
 		return 1;
 	}
 	if (b->owned && busy_poll_stop(sd))

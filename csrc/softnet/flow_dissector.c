@@ -1,10 +1,10 @@
-/* flow_dissector.c - a flow's hash when the card gave none. Called by rps.c. Linux: net/core/flow_dissector.c
+/* flow_dissector.c - compute a flow's hash if the card gave none. Called by rps.c. Linux: net/core/flow_dissector.c
  *
- * SipHash-2-4 (Aumasson and Bernstein 2012) over EtherType, protocol, VLAN tags, IPv6 flow label, ports and addresses,
- * looking through tags, extension headers and tunnels of IP in IP (whose inner addresses count). Addresses and ports
- * are sorted, each by themselves, so both directions of a conversation get the same hash. Fragments have no ports, and
- * an IPv6 packet with a flow label needs none. 0 means "none", so 0 becomes 1. The key comes from the seed: runs
- * repeat, which the kernel's do not.
+ * SipHash-2-4 (Aumasson and Bernstein 2012) over EtherType, protocol, VLAN tags, IPv6 flow label, ports and addresses.
+ * The dissector looks through tags, extension headers and IP-in-IP tunnels; the inner addresses count. It sorts the
+ * addresses, and the ports, so both directions of a conversation get the same hash. Fragments count no ports, nor do
+ * IPv6 packets with a flow label. 0 means "none", so 0 becomes 1. The key comes from the seed, so runs repeat; the
+ * kernel's key is random.
  */
 #include "prelude.h"
 
@@ -36,85 +36,87 @@ static void store_addresses(struct flow_keys *k, const u8 *src, u32 len)
 	memcpy(k->addr[1], swap ? src : src + len, len);
 }
 
-/* Return: the EtherType that goes on (a tunnel), or 0: done */
+/* Return: the EtherType inside a tunnel, or 0: done */
 static u16 dissect_transport(struct dissector *d)
 {
-	if (d->ip_proto == 4)
-		return 0x0800;
-	if (d->ip_proto == 41)
-		return 0x86dd;
+	if (d->ip_proto == IPPROTO_IPIP)
+		return ETH_P_IP;
+	if (d->ip_proto == IPPROTO_IPV6)
+		return ETH_P_IPV6;
 	d->ports = true;
 	return 0;
 }
 
 static u16 dissect_ipv4(struct dissector *d)
 {
-	u8 copy[20];
-	const u8 *ip = skb_header_pointer(d->skb, d->off, 20, copy);
+	u8 copy[IP_HLEN];
+	const u8 *ip = skb_header_pointer(d->skb, d->off, IP_HLEN, copy);
 
-	if (!ip || (ip[0] & 15) < 5)
+	if (!ip || ip_hdrlen(ip) < IP_HLEN)
 		return 0;
-	d->ip_proto = ip[9];
-	store_addresses(d->k, ip + 12, 4);
-	d->off += (ip[0] & 15u) * 4;
-	return be16(ip + 6) & 0x3fff ? 0 : dissect_transport(d); /* fragments: all alike, the first one too */
+	d->ip_proto = ip[IPH_PROTOCOL];
+	store_addresses(d->k, ip + IPH_SADDR, 4);
+	d->off += ip_hdrlen(ip);
+	/* All fragments hash alike, so the first one's ports do not count either. */
+	return be16(ip + IPH_FRAG_OFF) & (IP_MF | IP_OFFSET) ? 0 : dissect_transport(d);
 }
 
 static u16 dissect_ipv6(struct dissector *d)
 {
-	u8 copy[40];
-	const u8 *h = skb_header_pointer(d->skb, d->off, 40, copy);
+	u8 copy[IPV6_HLEN];
+	const u8 *h = skb_header_pointer(d->skb, d->off, IPV6_HLEN, copy);
 
 	if (!h)
 		return 0;
-	d->ip_proto = h[6];
-	store_addresses(d->k, h + 8, 16);
-	d->k->flow_label = be32(h) & 0xfffff;
-	d->off += 40;
-	if (d->k->flow_label) /* FLOW_DISSECTOR_F_STOP_AT_FLOW_LABEL: it stands for the ports */
+	d->ip_proto = h[IPV6H_NEXTHDR];
+	store_addresses(d->k, h + IPV6H_SADDR, 16);
+	d->k->flow_label = be32(h) & IPV6_FLOWLABEL_MASK;
+	d->off += IPV6_HLEN;
+	if (d->k->flow_label) /* FLOW_DISSECTOR_F_STOP_AT_FLOW_LABEL: the label stands for the ports */
 		return 0;
 	for (u32 n = 0; n < HEADERS_MAX; n++) {
-		bool fragment = d->ip_proto == 44;
+		bool fragment = d->ip_proto == IPPROTO_FRAGMENT;
 
-		if (d->ip_proto != 0 && d->ip_proto != 43 && d->ip_proto != 60 && !fragment)
+		if (d->ip_proto != IPPROTO_HOPOPTS && d->ip_proto != IPPROTO_ROUTING &&
+		    d->ip_proto != IPPROTO_DSTOPTS && !fragment)
 			return dissect_transport(d);
-		h = skb_header_pointer(d->skb, d->off, 8, copy);
+		h = skb_header_pointer(d->skb, d->off, EXTH_UNIT, copy);
 		if (!h)
 			return 0;
-		d->ip_proto = h[0];
+		d->ip_proto = h[EXTH_NEXTHDR];
 		if (fragment)
 			return 0;
-		d->off += (h[1] + 1u) * 8;
+		d->off += (h[EXTH_LEN] + 1u) * EXTH_UNIT;
 	}
 	return 0;
 }
 
 static u16 dissect_vlan(struct dissector *d, u32 n, u16 tpid)
 {
-	u8 copy[4];
-	const u8 *tag = skb_header_pointer(d->skb, d->off, 4, copy);
+	u8 copy[VLAN_HLEN];
+	const u8 *tag = skb_header_pointer(d->skb, d->off, VLAN_HLEN, copy);
 
 	if (!tag)
 		return 0;
 	if (n < 2) {
 		d->k->vlan[n][0] = tpid;
-		d->k->vlan[n][1] = be16(tag);
+		d->k->vlan[n][1] = be16(tag + VLANH_TCI);
 	}
-	d->off += 4;
-	return be16(tag + 2);
+	d->off += VLAN_HLEN;
+	return be16(tag + VLANH_PROTO);
 }
 
-static u32 ports_offset(u8 ip_proto) /* proto_ports_offset(); 1: it has none */
+static u32 ports_offset(u8 ip_proto) /* proto_ports_offset(); 1: no ports */
 {
 	switch (ip_proto) {
-	case 6: /* TCP */
-	case 17: /* UDP */
-	case 33: /* DCCP */
-	case 50: /* ESP: the SPI */
-	case 132: /* SCTP */
-	case 136: /* UDP-Lite */
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_DCCP:
+	case IPPROTO_ESP: /* the SPI */
+	case IPPROTO_SCTP:
+	case IPPROTO_UDPLITE:
 		return 0;
-	case 51: /* AH: the SPI */
+	case IPPROTO_AH: /* the SPI */
 		return 4;
 	default:
 		return 1;
@@ -143,11 +145,11 @@ static void dissect(struct dissector *d)
 
 	for (u32 n = 0; proto && n < HEADERS_MAX; n++) {
 		d->k->n_proto = proto;
-		if (proto == 0x0800)
+		if (proto == ETH_P_IP)
 			proto = dissect_ipv4(d);
-		else if (proto == 0x86dd)
+		else if (proto == ETH_P_IPV6)
 			proto = dissect_ipv6(d);
-		else if (proto == 0x8100 || proto == 0x88a8)
+		else if (proto == ETH_P_8021Q || proto == ETH_P_8021AD)
 			proto = dissect_vlan(d, tags++, proto);
 		else
 			break;
@@ -157,7 +159,7 @@ static void dissect(struct dissector *d)
 		dissect_ports(d);
 }
 
-/* What is not IP hashes by its EtherType alone, so RPS moves that too, all of it to one CPU. */
+/* Hash the packet; never 0. Packets that are not IP hash by EtherType alone, so RPS moves them all to one CPU. */
 u32 skb_get_hash(const struct host *h, struct sk_buff *skb)
 {
 	struct flow_keys k = { 0 };

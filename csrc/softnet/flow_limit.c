@@ -1,8 +1,8 @@
 /* flow_limit.c - a backlog that fills up drops the heaviest flow first. Called by backlog.c. Linux: net/core/dev.c
  *
- * Once the target's queue is half full, the CPU that enqueues (if flow_limit_cpu_bitmap has it) looks at its own last
- * 128 packets: a flow that made more than half of them is dropped. Flows are told apart by a hash of their hash, so
- * two may be taken for one. A small flow gets through while a flood has its backlog full.
+ * If the target's queue is half full, a producer in flow_limit_cpu_bitmap looks at its own last 128 packets. It drops a
+ * packet whose flow made more than half of them. Flows are distinguished by a hash of their hash, so two may count as
+ * one. A small flow gets through while a flood fills the backlog.
  */
 #include "prelude.h"
 
@@ -24,8 +24,7 @@ struct sd_flow_limit *flow_limit_new(u32 table_len)
 	return fl;
 }
 
-/* flow_limit_set() - net.core.flow_limit_cpu_bitmap. A table has the length that was asked for when it was made, as in Linux.
- * Return: 0 or -ENOMEM */
+/* A table keeps the length that was configured when it was allocated, as in Linux. */
 int flow_limit_set(struct host *h, u64 cpus)
 {
 	for (u32 i = 0; i < h->ncpus; i++) {
@@ -42,7 +41,7 @@ int flow_limit_set(struct host *h, u64 cpus)
 	return 0;
 }
 
-/* skb_flow_limit() - Return: 1 = drop it. qlen: of the target's input_pkt_queue */
+/* qlen: of the target's input_pkt_queue. Return: 1 = drop the packet */
 int skb_flow_limit(struct softnet_data *sd, struct sk_buff *skb, u32 qlen)
 {
 	struct sd_flow_limit *fl = sd->flow_limit;

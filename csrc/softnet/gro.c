@@ -1,17 +1,17 @@
-/* gro.c - generic receive offload: hold packets of a flow back for a moment and merge those that follow. Linux: net/core/gro.c
+/* gro.c - generic receive offload: hold a packet back for a moment, and merge its successors. Linux: net/core/gro.c
  *
  *   driver_poll() -> napi_gro_receive() -> gro_inet.c -> gro_tcp.c, gro_udp.c: merged | held | normal
- *   held ones leave when their flow says so, when a ninth comes to their bucket, when the poll ends (napi.c), by age
+ *   a held packet leaves by a packet of its flow, by a ninth flow in its bucket, at the poll's end (napi.c), or by age
  *   -> gro_normal_one(): list of gro_normal_batch segments -> netif_receive_skb_internal()
  *
- * 8 buckets by the low bits of the hardware's hash, 8 skbs each. The outcome of a packet, in this order: the handler
- * names a held skb to complete; merged: done; flush: up at once; else it is held. What is refused before the
- * transport look-up overtakes what is held of its flow, as in Linux. Lost in a merge: the boundaries, all IP ids but
- * the first, which segment carried PSH, later timestamps; why each hold ended is counted, see gro_flows.c.
+ * 8 buckets by the low bits of the hardware's hash, 8 skbs each. A packet's outcome is decided in this order: the
+ * handler names a held skb to complete; merged: done; flush: up at once; else held. A packet refused before the
+ * transport look-up overtakes its flow's held packets, as in Linux. A merge loses the boundaries, all IP ids but the
+ * first, the segment that carried PSH, and later timestamps. gro_flows.c counts why each hold ended.
  */
 #include "prelude.h"
 
-#define HEADERS_MAX 128 /* of a packet that spans buffers: what GRO may want to see in the first */
+#define HEADERS_MAX 128 /* of a packet that spans buffers: bytes that GRO may read in the first one */
 
 static void hold_ended(struct softnet_data *sd, struct sk_buff *skb)
 {
@@ -51,7 +51,7 @@ static void gro_normal_one(struct napi_struct *n, struct sk_buff *skb, u32 segs)
 		gro_normal_list(n);
 }
 
-/* Merged: the headers of the first segment are made to speak for all. */
+/* Make the first segment's headers describe the merged packet. */
 static void gro_complete(struct softnet_data *sd, struct sk_buff *skb)
 {
 	COUNT(sd->gro_lost_ids, gro_lost_ids(skb));
@@ -70,8 +70,6 @@ static void napi_gro_complete(struct napi_struct *n, struct sk_buff *skb, enum g
 	COUNT(n->gro_held, -(u32)skb->segs);
 	if (skb->segs > 1)
 		gro_complete(sd, skb);
-	else
-		skb->gso_size = 0;
 	COUNT(sd->gro_flushed_skbs, 1);
 	COUNT(sd->gro_flushed_segs, skb->segs);
 	COUNT(sd->gro_ended[why], 1);
@@ -101,19 +99,18 @@ static void flush_bucket(struct napi_struct *n, u32 b, int flush_old, enum gro_e
 	n->gro_bitmask &= ~(1u << b);
 }
 
-/* napi_gro_flush() - buckets in order, the oldest first; flush_old: only those held since an earlier jiffy */
 void napi_gro_flush(struct napi_struct *n, int flush_old, enum gro_end why)
 {
 	for (u32 mask = n->gro_bitmask; mask; mask &= mask - 1)
 		flush_bucket(n, (u32)__builtin_ctz(mask), flush_old, why);
 }
 
-static inline bool mac_equal(const u8 *a, const u8 *b) /* ETH_HLEN bytes: two times 8 that overlap */
+static inline bool mac_equal(const u8 *a, const u8 *b) /* ETH_HLEN bytes: two overlapping loads of 8 */
 {
 	return !((load64(a) ^ load64(b)) | (load64(a + 6) ^ load64(b + 6)));
 }
 
-/* Who in the bucket could be the same flow, as far as the link layer can tell? */
+/* Mark the packets in the bucket that could be the same flow, as far as the link layer tells. */
 static void gro_list_prepare(const struct gro_list *l, const struct sk_buff *skb)
 {
 	const u8 *mac = gro_mac_header(skb);
@@ -126,7 +123,7 @@ static void gro_list_prepare(const struct gro_list *l, const struct sk_buff *skb
 	}
 }
 
-/* The newest in the bucket that is the same flow down to the ports, which begin at off. Who is not is marked so. */
+/* Find the newest packet in the bucket of the same flow, by the marks and the ports at off. Return: NULL = none */
 struct sk_buff **gro_lookup(struct gro_list *l, const struct sk_buff *skb, u32 off)
 {
 	u32 ports = load32(gro_mac_header(skb) + off);
@@ -137,13 +134,14 @@ struct sk_buff **gro_lookup(struct gro_list *l, const struct sk_buff *skb, u32 o
 	return NULL;
 }
 
+/* Pass the packet on without GRO. */
 struct sk_buff **gro_refuse(struct sk_buff *skb)
 {
 	skb->gro_flush = 1;
 	return NULL;
 }
 
-/* ---- joining: skb's payload behind p's. hdr: the bytes before it, from skb->data, the end of the Ethernet header ---- */
+/* ---- joining: skb's payload behind p's. hdr: bytes of headers before it, from skb->data on ---- */
 
 static void append(struct sk_buff *p, struct sk_buff *skb, u32 hdr)
 {
@@ -165,20 +163,20 @@ static void append(struct sk_buff *p, struct sk_buff *skb, u32 hdr)
 	skb->gro_same_flow = 1;
 }
 
-/* Beyond 64 KB (BIG TCP) only TCP may grow, and with room for a jumbo header. In an outer IPv6 header Linux 6.18 grows
- * too, but cannot finish the packet (a warning in its log) and loses it: we do not. */
+/* Beyond 64 KB (BIG TCP) only TCP may grow, with room for a jumbo header. Inside an outer IPv6 header Linux 6.18 lets
+ * it grow too, but cannot finish the packet: it logs a warning and loses it. vnic refuses the merge instead. */
 static bool may_be_big(const struct sk_buff *p)
 {
-	bool in_ipv6 = p->gro_inner && skb_mac_header(p)[p->gro_outer] >> 4 == 6;
+	bool in_ipv6 = p->gro_inner && ip_version(skb_mac_header(p) + p->gro_outer) == 6;
 
-	return !(p->flags & SKB_UDP) && !in_ipv6 && p->mac_header >= 8;
+	return !(p->flags & SKB_UDP) && !in_ipv6 && p->mac_header >= JUMBO_HLEN;
 }
 
-/* Return: GRO_HOLDS, or why it does not fit */
+/* Append skb's payload. Return: GRO_HOLDS, or why it does not fit */
 enum gro_end skb_gro_receive(struct napi_struct *n, struct sk_buff *p, struct sk_buff *skb, u32 hdr)
 {
 	u32 len = p->len + skb->len - hdr;
-	u32 limit = p->protocol == 0xdd86 ? n->host->gro_max_size : n->host->gro_ipv4_max_size;
+	u32 limit = p->protocol == htons(ETH_P_IPV6) ? n->host->gro_max_size : n->host->gro_ipv4_max_size;
 
 	if (len >= limit || p->segs == UINT16_MAX || (unlikely(len >= 65536) && !may_be_big(p)))
 		return GRO_SIZE;
@@ -188,7 +186,8 @@ enum gro_end skb_gro_receive(struct napi_struct *n, struct sk_buff *p, struct sk
 	return GRO_HOLDS;
 }
 
-/* The same for a list whose segments keep their headers (in their own buffers). The limit counts those, as in Linux. */
+/* The same for a list, whose segments keep their headers in their own buffers. Headers count to the limit, as in
+ * Linux. */
 enum gro_end skb_gro_receive_list(struct sk_buff *p, struct sk_buff *skb, u32 hdr)
 {
 	if (p->len + skb->len >= 65536)
@@ -199,8 +198,8 @@ enum gro_end skb_gro_receive_list(struct sk_buff *p, struct sk_buff *skb, u32 hd
 
 /* ---- the way in ---- */
 
-/* dev_gro_receive(). Return: 1 = GRO has it now, 0 = GRO_NORMAL. Not inlined: what most UDP needs of napi_gro_receive()
- * then fits into the poll (2 % of its instructions). */
+/* Return: 1 = GRO owns the packet now, 0 = GRO_NORMAL. Not inlined, so that napi_gro_receive()'s path for most UDP fits
+ * into the poll (2 % of its instructions). */
 static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 {
 	u32 b = skb->hash & (GRO_HASH_BUCKETS - 1);
@@ -218,7 +217,7 @@ static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 	if (pp) {
 		struct sk_buff *p = *pp;
 
-		COUNT(n->gro_held, skb->gro_same_flow); /* it leaves with p */
+		COUNT(n->gro_held, skb->gro_same_flow); /* merged, so it leaves with p */
 		list_del(l, (u32)(pp - l->skb));
 		if (!l->count)
 			n->gro_bitmask &= ~(1u << b);
@@ -245,8 +244,7 @@ static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 	return held;
 }
 
-/* gro_poll_begin() - UDP is merged only if somebody asked for that, so what the card has verified need not look into a
- * bucket first */
+/* UDP is merged only on request. Without one, datagrams that the card has verified need not look into a bucket. */
 void gro_poll_begin(struct napi_struct *n)
 {
 	const struct host *h = n->host;
@@ -258,15 +256,16 @@ static inline bool udp_may_pass(const struct napi_struct *n, const struct sk_buf
 {
 	if (!n->udp_passes || skb->ip_summed == CHECKSUM_NONE)
 		return false;
-	if (likely(skb->protocol == 0x0008))
-		return skb->head_len >= 20 && skb->data[9] == 17;
-	return skb->protocol == 0xdd86 && skb->head_len >= 40 && skb->data[6] == 17;
+	if (likely(skb->protocol == htons(ETH_P_IP)))
+		return skb->head_len >= IP_HLEN && skb->data[IPH_PROTOCOL] == IPPROTO_UDP;
+	return skb->protocol == htons(ETH_P_IPV6) && skb->head_len >= IPV6_HLEN &&
+	       skb->data[IPV6H_NEXTHDR] == IPPROTO_UDP;
 }
 
 /* gro_find_receive_by_type(): is there a handler for this EtherType? */
 static bool is_merged(u16 protocol)
 {
-	return protocol == 0x0008 || protocol == 0xdd86 || is_vlan(protocol);
+	return protocol == htons(ETH_P_IP) || protocol == htons(ETH_P_IPV6) || is_vlan(protocol);
 }
 
 void napi_gro_receive(struct napi_struct *n, struct sk_buff *skb)

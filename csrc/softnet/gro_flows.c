@@ -1,10 +1,10 @@
-/* gro_flows.c - what merging lost, and why each hold ended: in words, and per flow
+/* gro_flows.c - account of what merging lost, and why each hold ended: in words, and per flow
  *
- *   gro.c, at the end of each hold -> gro_account(): one row a flow, a table per CPU, as many rows as gro-flows says
+ *   gro.c, at the end of each hold -> gro_account(): one row per flow, a table per CPU, gro-flows rows
  *
- * A merged packet speaks for its segments with the headers of the first one. Gone are: where one ended and the next
- * began; all IP ids but the first; which of them carried PSH; when the later ones came. The totals over all flows are
- * always counted (softnet_data); the rows only if asked for. Linux keeps no such account; "why" is its if statements.
+ * A merged packet has the headers of its first segment. It loses the boundaries, all IP ids but the first, the segment
+ * that carried PSH, and the later arrival times. softnet_data always counts the totals over all flows; the rows exist
+ * only on request. Linux keeps no such account; "why" is its if statements.
  */
 #include "prelude.h"
 
@@ -53,10 +53,11 @@ struct gro_flows *gro_flows_new(u32 flows)
 
 static struct flow_key key_of(const struct sk_buff *skb)
 {
-	return flow_key_of(gro_ip(skb), skb_mac_header(skb) + skb->gro_l4, skb->flags & SKB_UDP ? 17 : 6);
+	return flow_key_of(gro_ip(skb), skb_mac_header(skb) + skb->gro_l4,
+			   skb->flags & SKB_UDP ? IPPROTO_UDP : IPPROTO_TCP);
 }
 
-/* The flow's row, a new one if need be. NULL: no room near where it should be. */
+/* Find or take the flow's row. Return: NULL = the rows near its place are taken */
 static struct gro_flow *row_of(struct gro_flows *t, const struct flow_key *key)
 {
 	u32 h = flow_key_hash(key);
@@ -73,7 +74,7 @@ static struct gro_flow *row_of(struct gro_flows *t, const struct flow_key *key)
 	return NULL;
 }
 
-/* How long after the first segment the last one came. */
+/* Return: ns from the first segment's arrival to the last one's */
 static u64 spread(const struct sk_buff *skb)
 {
 	u64 last = skb->t_wire;
@@ -84,14 +85,16 @@ static u64 spread(const struct sk_buff *skb)
 	return last - skb->t_wire;
 }
 
+/* Return: IP ids that a merged packet has lost */
 u32 gro_lost_ids(const struct sk_buff *skb)
 {
-	return skb_mac_header(skb)[skb->gro_outer] >> 4 == 4 ? skb->segs - 1u : 0;
+	return ip_version(skb_mac_header(skb) + skb->gro_outer) == 4 ? skb->segs - 1u : 0;
 }
 
+/* Return: 1 = a merged packet has PSH, and no longer tells which segment carried it */
 u32 gro_lost_psh(const struct sk_buff *skb)
 {
-	return skb->flags & SKB_UDP ? 0 : skb_mac_header(skb)[skb->gro_l4 + 13] >> 3 & 1;
+	return skb->flags & SKB_UDP ? 0 : !!(skb_mac_header(skb)[skb->gro_l4 + TCPH_FLAGS] & TCPHDR_PSH);
 }
 
 void gro_account(struct softnet_data *sd, const struct sk_buff *skb, enum gro_end why)

@@ -1,19 +1,15 @@
-/* gro_inet.c - GRO's VLAN, IPv4 and IPv6 layers. Linux: net/8021q/vlan_core.c, net/ipv4/af_inet.c, net/ipv6/ip6_offload.c
+/* gro_inet.c - GRO's VLAN, IPv4 and IPv6 layers. Linux: net/8021q/vlan_core.c, net/ipv4/af_inet.c,
+ * net/ipv6/ip6_offload.c
  *
  *   gro.c -> tags in the frame -> IP -> one tunnel at most (IPIP, 6in4, 4in6, 6in6) -> gro_tcp.c, gro_udp.c
  *
- * A packet that is refused here, before the transport look-up, goes up at once and overtakes what is held of its
- * flow: IP options, fragments, a bad header checksum, protocols nobody merges. Padding or the reserved bit (v4) only
- * forbid merging: the transport look-up then flushes what is held first, so the order stays.
+ * A packet refused here, before the transport look-up, goes up at once and overtakes its flow's held packets: IP
+ * options, fragments, a bad header checksum, other protocols. Padding or the reserved bit (IPv4) only forbid the merge:
+ * the transport look-up then flushes the held packets first, so the order stays.
  */
 #include "prelude.h"
 
-#define IPIP 4
-#define TCP 6
-#define UDP 17
-#define IPV6 41
 #define TAGS_MAX 8
-#define JUMBO 8
 
 /* ---- receive ---- */
 
@@ -22,7 +18,7 @@ static noinline struct sk_buff **vlan_gro_receive(struct napi_struct *n, struct 
 {
 	const u8 *tag = gro_mac_header(skb) + off;
 
-	if (!gro_has(skb, off + 4) || off >= ETH_HLEN + 4 * TAGS_MAX)
+	if (!gro_has(skb, off + VLAN_HLEN) || off >= ETH_HLEN + VLAN_HLEN * TAGS_MAX)
 		return gro_refuse(skb);
 	for (u32 i = 0; i < l->count; i++) {
 		struct sk_buff *p = l->skb[i];
@@ -30,23 +26,23 @@ static noinline struct sk_buff **vlan_gro_receive(struct napi_struct *n, struct 
 		if (p->gro_same_flow)
 			p->gro_same_flow = load32(gro_mac_header(p) + off) == load32(tag);
 	}
-	return gro_receive_by_type(n, l, skb, off + 4, load16(tag + 2));
+	return gro_receive_by_type(n, l, skb, off + VLAN_HLEN, load16(tag + VLANH_PROTO));
 }
 
 static inline struct sk_buff **ip_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off,
 					      u8 proto)
 {
-	if (likely(proto == TCP))
+	if (likely(proto == IPPROTO_TCP))
 		return tcp_gro_receive(n, l, skb, off);
-	if (proto == UDP)
+	if (proto == IPPROTO_UDP)
 		return udp_gro_receive(n, l, skb, off);
-	if ((proto != IPIP && proto != IPV6) || skb->gro_inner)
+	if ((proto != IPPROTO_IPIP && proto != IPPROTO_IPV6) || skb->gro_inner)
 		return gro_refuse(skb);
 	skb->gro_inner = (u16)off;
-	return gro_receive_by_type(n, l, skb, off, proto == IPIP ? 0x0008 : 0xdd86);
+	return gro_receive_by_type(n, l, skb, off, proto == IPPROTO_IPIP ? htons(ETH_P_IP) : htons(ETH_P_IPV6));
 }
 
-/* Where this IP header is: at off. The first one is the outer one, or the only one. */
+/* Note the IP header at off: the outer one, or the only one. */
 static void set_network(struct sk_buff *skb, u32 off)
 {
 	if (!skb->gro_inner)
@@ -58,45 +54,46 @@ static struct sk_buff **inet_gro_receive(struct napi_struct *n, struct gro_list 
 	const u8 *ip = gro_mac_header(skb) + off;
 	u32 frag;
 
-	if (!gro_has(skb, off + 20) || ip[0] != 0x45)
+	if (!gro_has(skb, off + IP_HLEN) || ip[IPH_VERSION_IHL] != IPH_PLAIN)
 		return gro_refuse(skb);
-	frag = be16(ip + 6);
-	if (frag & 0x3fff || ip_fast_csum(ip, 20) != 0)
+	frag = be16(ip + IPH_FRAG_OFF);
+	if (frag & (IP_MF | IP_OFFSET) || ip_fast_csum(ip, IP_HLEN) != 0)
 		return gro_refuse(skb);
-	skb->gro_flush |= be16(ip + 2) != gro_len(skb, off) || frag & 0x8000;
+	skb->gro_flush |= be16(ip + IPH_TOT_LEN) != gro_len(skb, off) || frag & IP_CE;
 	set_network(skb, off);
 	for (u32 i = 0; i < l->count; i++) {
 		struct sk_buff *p = l->skb[i];
 		const u8 *ip2 = gro_mac_header(p) + off;
 
 		if (p->gro_same_flow)
-			p->gro_same_flow = load64(ip2 + 12) == load64(ip + 12) && ip2[9] == ip[9];
+			p->gro_same_flow = load64(ip2 + IPH_SADDR) == load64(ip + IPH_SADDR) && /* and daddr */
+					   ip2[IPH_PROTOCOL] == ip[IPH_PROTOCOL];
 	}
-	return ip_gro_receive(n, l, skb, off + 20, ip[9]);
+	return ip_gro_receive(n, l, skb, off + IP_HLEN, ip[IPH_PROTOCOL]);
 }
 
-/* Extension headers that are looked through: hop-by-hop, routing, destination options. */
+/* Does GRO look through this extension header? */
 static bool is_skipped(u8 next)
 {
-	return next == 0 || next == 43 || next == 60;
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS;
 }
 
 static noinline struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb,
 						  u32 off)
 {
 	const u8 *ip = gro_mac_header(skb) + off;
-	u32 len = 40;
+	u32 len = IPV6_HLEN;
 	u8 next;
 
-	if (!gro_has(skb, off + 40) || ip[0] >> 4 != 6)
+	if (!gro_has(skb, off + IPV6_HLEN) || ip_version(ip) != 6)
 		return gro_refuse(skb);
-	next = ip[6];
-	skb->gro_flush |= be16(ip + 4) + 40u != gro_len(skb, off);
+	next = ip[IPV6H_NEXTHDR];
+	skb->gro_flush |= be16(ip + IPV6H_PAYLOAD_LEN) + IPV6_HLEN != gro_len(skb, off);
 	while (is_skipped(next)) {
-		if (!gro_has(skb, off + len + 8))
+		if (!gro_has(skb, off + len + EXTH_UNIT))
 			return gro_refuse(skb);
-		next = ip[len];
-		len += (ip[len + 1] + 1u) * 8;
+		next = ip[len + EXTH_NEXTHDR];
+		len += (ip[len + EXTH_LEN] + 1u) * EXTH_UNIT;
 		if (!gro_has(skb, off + len))
 			return gro_refuse(skb);
 	}
@@ -105,10 +102,11 @@ static noinline struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct 
 		struct sk_buff *p = l->skb[i];
 		const u8 *ip2 = gro_mac_header(p) + off;
 
-		/* version and flow label; next header; addresses; extension headers byte by byte, all within a buffer */
+		/* version and flow label; next header; addresses; extension headers byte by byte, all in one buffer */
 		if (p->gro_same_flow)
-			p->gro_same_flow = !((load32(ip) ^ load32(ip2)) & 0xffff0ff0) && ip[6] == ip2[6] &&
-					   memcmp(ip + 8, ip2 + 8, len - 8) == 0;
+			p->gro_same_flow = !((load32(ip) ^ load32(ip2)) & htonl(~IPV6_TCLASS_MASK)) &&
+					   ip[IPV6H_NEXTHDR] == ip2[IPV6H_NEXTHDR] &&
+					   memcmp(ip + IPV6H_SADDR, ip2 + IPV6H_SADDR, len - IPV6H_SADDR) == 0;
 	}
 	return ip_gro_receive(n, l, skb, off + len, next);
 }
@@ -116,9 +114,9 @@ static noinline struct sk_buff **ipv6_gro_receive(struct napi_struct *n, struct 
 struct sk_buff **gro_receive_by_type(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off,
 				     u16 protocol)
 {
-	if (protocol == 0x0008)
+	if (protocol == htons(ETH_P_IP))
 		return inet_gro_receive(n, l, skb, off);
-	if (protocol == 0xdd86)
+	if (protocol == htons(ETH_P_IPV6))
 		return ipv6_gro_receive(n, l, skb, off);
 	return is_vlan(protocol) ? vlan_gro_receive(n, l, skb, off) : gro_refuse(skb);
 }
@@ -127,9 +125,10 @@ struct sk_buff **gro_receive_by_type(struct napi_struct *n, struct gro_list *l, 
 
 static enum gro_end inet_gro_flush(struct sk_buff *p, const u8 *ip, const u8 *ip2, u8 level)
 {
-	u16 delta = (u16)(be16(ip + 4) - be16(ip2 + 4));
+	u16 delta = (u16)(be16(ip + IPH_ID) - be16(ip2 + IPH_ID));
 
-	if (ip[8] != ip2[8] || ip[1] != ip2[1] || (ip[6] ^ ip2[6]) & 0x40)
+	if (ip[IPH_TTL] != ip2[IPH_TTL] || ip[IPH_TOS] != ip2[IPH_TOS] ||
+	    (load16(ip + IPH_FRAG_OFF) ^ load16(ip2 + IPH_FRAG_OFF)) & htons(IP_DF))
 		return GRO_TTL_TOS;
 	if (p->segs == 1 && delta == 0)
 		p->gro_fixed_id |= level;
@@ -140,12 +139,14 @@ static enum gro_end level_flush(struct sk_buff *p, const struct sk_buff *skb, u3
 {
 	const u8 *ip = gro_mac_header(skb) + off, *ip2 = gro_mac_header(p) + off;
 
-	if (ip[0] >> 4 == 4)
+	if (ip_version(ip) == 4)
 		return inet_gro_flush(p, ip, ip2, level);
-	return (load16(ip) ^ load16(ip2)) & 0xf00f || ip[7] != ip2[7] ? GRO_TTL_TOS : GRO_HOLDS;
+	return (load32(ip) ^ load32(ip2)) & htonl(IPV6_TCLASS_MASK) || ip[IPV6H_HOP_LIMIT] != ip2[IPV6H_HOP_LIMIT]
+		       ? GRO_TTL_TOS
+		       : GRO_HOLDS;
 }
 
-/* gro_network_flush() - both levels are looked at in any case: each decides for itself whether its ids are fixed */
+/* Compare both levels in any case: each decides for itself whether its ids are fixed. */
 enum gro_end gro_network_flush(struct sk_buff *p, const struct sk_buff *skb)
 {
 	enum gro_end outer = level_flush(p, skb, skb->gro_outer, 1), inner = GRO_HOLDS;
@@ -157,7 +158,7 @@ enum gro_end gro_network_flush(struct sk_buff *p, const struct sk_buff *skb)
 
 /* ---- the transport's checksum ---- */
 
-/* The IP header that the transport header belongs to. */
+/* Return: the IP header of the transport header, the inner one in a tunnel */
 const u8 *gro_ip(const struct sk_buff *skb)
 {
 	return skb_mac_header(skb) + (skb->gro_inner ? skb->gro_inner : skb->gro_outer);
@@ -167,7 +168,7 @@ u32 gro_pseudo(const struct sk_buff *skb, u32 l4_len, u8 proto)
 {
 	const u8 *ip = gro_ip(skb);
 
-	return csum_pseudo(ip, ip[0] >> 4, l4_len, proto);
+	return csum_pseudo(ip, (int)ip_version(ip), l4_len, proto);
 }
 
 static noinline int verify_csum(struct napi_struct *n, struct sk_buff *skb, u32 off, u8 proto)
@@ -190,32 +191,32 @@ int gro_csum_bad(struct napi_struct *n, struct sk_buff *skb, u32 off, u8 proto)
 
 static void set_length4(u8 *ip, u32 len)
 {
-	store16(ip + 2, len > 65535 ? 0 : htobe16_((u16)len)); /* 0: the field cannot say it (BIG TCP) */
-	store16(ip + 10, 0);
-	store16(ip + 10, ip_fast_csum(ip, 20));
+	store16(ip + IPH_TOT_LEN, len > UINT16_MAX ? 0 : htobe16_((u16)len)); /* 0: too long for the field (BIG TCP) */
+	store16(ip + IPH_CHECK, 0);
+	store16(ip + IPH_CHECK, ip_fast_csum(ip, IP_HLEN));
 }
 
-/* Longer than the field can say: RFC 2675's jumbo payload option, in a hop-by-hop header of its own behind the IPv6
- * header at off. What is before it moves 8 bytes to the left, into the headroom where the virtio header was. */
+/* Put RFC 2675's jumbo payload option into a hop-by-hop header of its own behind the IPv6 header at off. The headers
+ * before it move 8 bytes to the left, into the headroom where the virtio header was. */
 static void insert_jumbo(struct sk_buff *skb, u32 off, u32 payload)
 {
-	u8 *mac = skb_mac_header(skb), *ip = mac - JUMBO + off, *hop = ip + 40;
+	u8 *mac = skb_mac_header(skb), *ip = mac - JUMBO_HLEN + off, *hop = ip + IPV6_HLEN;
 
-	memmove(mac - JUMBO, mac, off + 40);
-	hop[0] = ip[6];
-	hop[1] = 0;
-	hop[2] = 0xc2;
-	hop[3] = 4;
-	store16(hop + 4, htobe16_((u16)((payload + JUMBO) >> 16)));
-	store16(hop + 6, htobe16_((u16)(payload + JUMBO)));
-	store16(ip + 4, 0);
-	ip[6] = 0; /* hop-by-hop options follow */
-	skb->mac_header -= JUMBO;
-	skb->network_header -= JUMBO;
-	skb->gro_l4 += JUMBO;
-	skb->data -= JUMBO;
-	skb->head_len += JUMBO;
-	skb->len += JUMBO;
+	memmove(mac - JUMBO_HLEN, mac, off + IPV6_HLEN);
+	hop[EXTH_NEXTHDR] = ip[IPV6H_NEXTHDR];
+	hop[EXTH_LEN] = 0;
+	hop[JUMBOH_TYPE] = IPV6_TLV_JUMBO;
+	hop[JUMBOH_OPTLEN] = 4;
+	store16(hop + JUMBOH_PAYLOAD, htobe16_((u16)((payload + JUMBO_HLEN) >> 16)));
+	store16(hop + JUMBOH_PAYLOAD + 2, htobe16_((u16)(payload + JUMBO_HLEN)));
+	store16(ip + IPV6H_PAYLOAD_LEN, 0);
+	ip[IPV6H_NEXTHDR] = IPPROTO_HOPOPTS;
+	skb->mac_header -= JUMBO_HLEN;
+	skb->network_header -= JUMBO_HLEN;
+	skb->gro_l4 += JUMBO_HLEN;
+	skb->data -= JUMBO_HLEN;
+	skb->head_len += JUMBO_HLEN;
+	skb->len += JUMBO_HLEN;
 }
 
 static void set_length(struct sk_buff *skb, u32 off)
@@ -223,12 +224,12 @@ static void set_length(struct sk_buff *skb, u32 off)
 	u32 len = gro_len(skb, off);
 	u8 *ip = skb_mac_header(skb) + off;
 
-	if (ip[0] >> 4 == 4)
+	if (ip_version(ip) == 4)
 		set_length4(ip, len);
-	else if (likely(len - 40 <= 65535))
-		store16(ip + 4, htobe16_((u16)(len - 40)));
+	else if (likely(len - IPV6_HLEN <= UINT16_MAX))
+		store16(ip + IPV6H_PAYLOAD_LEN, htobe16_((u16)(len - IPV6_HLEN)));
 	else
-		insert_jumbo(skb, off, len - 40); /* once at most: may_be_big() */
+		insert_jumbo(skb, off, len - IPV6_HLEN); /* once at most: may_be_big() */
 }
 
 void inet_gro_complete(struct sk_buff *skb)

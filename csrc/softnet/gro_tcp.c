@@ -1,48 +1,46 @@
-/* gro_tcp.c - GRO's TCP half: may this segment be appended to the one that is held? Linux: net/ipv4/tcp_offload.c
+/* gro_tcp.c - GRO's TCP half: may this segment join the held one? Linux: net/ipv4/tcp_offload.c
  *
- * Same flow: ports. Merged only if it is the very next piece of the stream and says nothing new: flags (FIN and PSH
- * aside), window, ack, options, TTL, TOS, DF equal, IP ids counting up or fixed, not longer than the first segment.
- * A shorter segment, PSH or FIN ends the merge after joining it. The rules of Linux 6.18, where CWR never joins; since
- * 7.0 (gro-cwr) it is a flag like ECE. With rx-gro-list, what no local stream takes is merged as a list, for
- * forwarding: each segment keeps its header, so FIN and PSH must be equal too.
+ * A segment of the same ports joins if it is the next piece of the stream and nothing else differs: flags (FIN and PSH
+ * aside), window, ack, options, TTL, TOS and DF are equal, IP ids count up or are fixed, and it is not longer than the
+ * first. A shorter segment, PSH or FIN joins and ends the merge. These are the rules of Linux 6.18, where CWR never
+ * joins; since 7.0 (gro-cwr) CWR is a flag like ECE. With rx-gro-list, segments of no local stream are merged as a
+ * list, for forwarding: each keeps its header, so FIN and PSH must be equal too.
  */
 #include "prelude.h"
 
-#define FIN 0x01
-#define SYN 0x02
-#define RST 0x04
-#define PSH 0x08
-#define URG 0x20
-#define CWR 0x80
 #define LIST_MAX 64
+#define TIMESTAMPS_LEN 12u /* the option with its padding */
 
-/* Mostly the 12 bytes of timestamps: no call for those. */
+/* Mostly timestamps: compare them without a call. */
 static inline bool options_differ(const u8 *a, const u8 *b, u32 len)
 {
-	if (likely(len == 12))
+	if (likely(len == TIMESTAMPS_LEN))
 		return (load64(a) ^ load64(b)) | (load32(a + 8) ^ load32(b + 8));
 	return memcmp(a, b, len) != 0;
 }
 
-/* What the TCP header says against a merge: the whole 32-bit word at offset 12 counts (offset, reserved bits, flags,
- * window), the flags in except aside. */
+/* Find what in the TCP headers forbids the merge. The whole 32-bit word from TCPH_DOFF counts (offset, reserved bits,
+ * flags, window), the flags in except aside. */
 static enum gro_end header_refusal(const struct host *h, const u8 *th, const u8 *th2, u32 thlen, u8 except)
 {
-	u32 word = load32(th + 12) ^ load32(th2 + 12); /* little-endian view: byte 12 lowest, byte 13 holds the flags */
+	u32 word = load32(th + TCPH_DOFF) ^ load32(th2 + TCPH_DOFF); /* little-endian: doff lowest, flags above it */
 
 	word &= ~((u32)except << 8);
-	if (unlikely(word || (th[13] & CWR && !h->gro_cwr)))
-		return th[13] & CWR ? GRO_CWR : word & 0xf0 ? GRO_OPTIONS : word & 0xffff ? GRO_FLAGS : GRO_WINDOW;
-	if (load32(th + 8) != load32(th2 + 8))
+	if (unlikely(word || (th[TCPH_FLAGS] & TCPHDR_CWR && !h->gro_cwr)))
+		return th[TCPH_FLAGS] & TCPHDR_CWR ? GRO_CWR
+		       : word & 0xf0		   ? GRO_OPTIONS
+		       : word & 0xffff		   ? GRO_FLAGS
+						   : GRO_WINDOW;
+	if (load32(th + TCPH_ACK_SEQ) != load32(th2 + TCPH_ACK_SEQ))
 		return GRO_ACK;
-	return options_differ(th + 20, th2 + 20, thlen - 20) ? GRO_OPTIONS : GRO_HOLDS;
+	return options_differ(th + TCP_HLEN, th2 + TCP_HLEN, thlen - TCP_HLEN) ? GRO_OPTIONS : GRO_HOLDS;
 }
 
 static enum gro_end tcp_refusal(const struct host *h, struct sk_buff *p, const struct sk_buff *skb, u32 off, u32 thlen,
 				u32 len)
 {
 	const u8 *th = gro_mac_header(skb) + off, *th2 = gro_mac_header(p) + off;
-	enum gro_end why = header_refusal(h, th, th2, thlen, FIN | PSH);
+	enum gro_end why = header_refusal(h, th, th2, thlen, TCPHDR_FIN | TCPHDR_PSH);
 
 	if (unlikely(why) || unlikely(why = gro_network_flush(p, skb)))
 		return why;
@@ -53,14 +51,14 @@ static enum gro_end tcp_refusal(const struct host *h, struct sk_buff *p, const s
 
 static enum gro_end list_refusal(const struct sk_buff *p, const struct sk_buff *skb, const u8 *th, const u8 *th2)
 {
-	if (th[13] != th2[13])
+	if (th[TCPH_FLAGS] != th2[TCPH_FLAGS])
 		return GRO_FLAGS;
 	if (skb->ip_summed != p->ip_summed)
 		return GRO_CSUM_STATE;
 	return p->segs >= LIST_MAX ? GRO_COUNT : GRO_HOLDS;
 }
 
-/* Return: GRO_HOLDS = it joined p, else why not */
+/* Return: GRO_HOLDS = the segment joined p, else why not */
 static enum gro_end tcp_join(struct napi_struct *n, struct sk_buff *p, struct sk_buff *skb, u32 off, u32 thlen, u32 len)
 {
 	const u8 *th = gro_mac_header(skb) + off;
@@ -76,21 +74,24 @@ static enum gro_end tcp_join(struct napi_struct *n, struct sk_buff *p, struct sk
 	}
 	why = skb_gro_receive(n, p, skb, hdr);
 	if (likely(!why))
-		th2[13] |= th[13] & (FIN | PSH);
+		th2[TCPH_FLAGS] |= th[TCPH_FLAGS] & (TCPHDR_FIN | TCPHDR_PSH);
 	return why;
 }
 
-/* rx-gro-list: is this for no stream of ours? Asked when none of the flow is held. */
+/* rx-gro-list: has no local socket this stream? Called if GRO holds nothing of the flow. */
 static noinline bool is_forwarded(struct host *h, const struct sk_buff *skb, const u8 *th)
 {
-	struct flow_key k = flow_key_of(gro_ip(skb), th, 6);
+	struct flow_key k = flow_key_of(gro_ip(skb), th, IPPROTO_TCP);
 
 	return !sock_lookup_flow(&h->socks, SOCK_TCP, &k.dst, k.dport, &k.src, k.sport);
 }
 
 static enum gro_end last_because(u8 flags)
 {
-	return flags & FIN ? GRO_FIN : flags & PSH ? GRO_PSH : flags & (URG | RST | SYN) ? GRO_FLAGS : GRO_SHORTER;
+	return flags & TCPHDR_FIN				? GRO_FIN
+	       : flags & TCPHDR_PSH				? GRO_PSH
+	       : flags & (TCPHDR_URG | TCPHDR_RST | TCPHDR_SYN) ? GRO_FLAGS
+								: GRO_SHORTER;
 }
 
 struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
@@ -102,13 +103,13 @@ struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, stru
 	u8 flags;
 	bool force;
 
-	if ((!skb->gro_flush && gro_csum_bad(n, skb, off, 6)) || !gro_has(skb, off + 20) ||
-	    (thlen = (th[12] >> 4) * 4u) < 20 || !gro_has(skb, off + thlen))
+	if ((!skb->gro_flush && gro_csum_bad(n, skb, off, IPPROTO_TCP)) || !gro_has(skb, off + TCP_HLEN) ||
+	    (thlen = tcp_hdrlen(th)) < TCP_HLEN || !gro_has(skb, off + thlen))
 		return gro_refuse(skb);
-	flags = th[13];
+	flags = th[TCPH_FLAGS];
 	len = gro_len(skb, off) - thlen;
 	skb->gro_l4 = (u16)off;
-	skb->seq = be32(th + 4);
+	skb->seq = be32(th + TCPH_SEQ);
 	skb->end_seq = skb->seq + len;
 	skb->gso_size = len;
 
@@ -120,7 +121,7 @@ struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, stru
 		if (!why)
 			mss = (*pp)->gso_size;
 	}
-	force = len < mss || flags & (URG | PSH | RST | SYN | FIN);
+	force = len < mss || flags & (TCPHDR_URG | TCPHDR_PSH | TCPHDR_RST | TCPHDR_SYN | TCPHDR_FIN);
 	skb->gro_flush |= force;
 	if (!pp || (!why && !force))
 		return NULL;
@@ -128,8 +129,8 @@ struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, stru
 	return pp;
 }
 
-/* Merged: the checksum becomes the pseudo-header's sum (CHECKSUM_PARTIAL), which is why captures call it incorrect. A
- * list's segments were all verified, and their checksums are still in their headers. */
+/* Make the checksum the pseudo-header's sum (CHECKSUM_PARTIAL); captures therefore call it incorrect. A list's segments
+ * were all verified, and keep their checksums in their headers. */
 void tcp_gro_complete(struct sk_buff *skb)
 {
 	u8 *th = skb_mac_header(skb) + skb->gro_l4;
@@ -138,6 +139,6 @@ void tcp_gro_complete(struct sk_buff *skb)
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 		return;
 	}
-	store16(th + 16, (u16)~csum_fold(gro_pseudo(skb, gro_len(skb, skb->gro_l4), 6)));
+	store16(th + TCPH_CHECK, (u16)~csum_fold(gro_pseudo(skb, gro_len(skb, skb->gro_l4), IPPROTO_TCP)));
 	skb->ip_summed = CHECKSUM_PARTIAL;
 }

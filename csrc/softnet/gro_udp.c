@@ -1,13 +1,12 @@
-/* gro_udp.c - GRO's UDP half: only if somebody asked for it. Linux: net/ipv4/udp_offload.c
+/* gro_udp.c - GRO's UDP half: only on request. Linux: net/ipv4/udp_offload.c
  *
- * Reasons to merge: the socket has UDP_GRO; no socket is found and rx-udp-gro-forwarding is on; rx-gro-list is on and
- * the socket, if any, has no UDP_GRO (merged as a list then). Sockets are looked up only if one with UDP_GRO exists.
- * Merged are datagrams of one length; a shorter one is the last. At most 64. A checksum of 0 says "none": never merged.
+ * Datagrams merge if the socket has UDP_GRO; if no socket is found and rx-udp-gro-forwarding is on; or, as a list, if
+ * rx-gro-list is on and the socket, if any, has no UDP_GRO. Sockets are looked up only if one with UDP_GRO exists.
+ * Datagrams of one length merge, 64 at most; a shorter one is the last. A checksum of 0 means "none": never merged.
  */
 #include "prelude.h"
 
 #define UDP_GRO_CNT_MAX 64
-#define UDP 17
 
 enum kind { NORMAL, SEGMENTS, LIST };
 
@@ -16,7 +15,7 @@ static enum kind kind_of(struct host *h, const struct sk_buff *skb, const u8 *uh
 	struct sock *sk = NULL;
 
 	if (READ_ONCE(h->udp_gro_socks)) {
-		struct flow_key k = flow_key_of(gro_ip(skb), uh, UDP);
+		struct flow_key k = flow_key_of(gro_ip(skb), uh, IPPROTO_UDP);
 
 		sk = sock_lookup_flow(&h->socks, SOCK_UDP, &k.dst, k.dport, &k.src, k.sport);
 		if (!sk)
@@ -39,14 +38,14 @@ static enum gro_end udp_refusal(struct sk_buff *p, const struct sk_buff *skb)
 static struct sk_buff **udp_gro_segment(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off)
 {
 	const u8 *uh = gro_mac_header(skb) + off;
-	u32 ulen = be16(uh + 4);
+	u32 ulen = be16(uh + UDPH_LEN);
 	struct sk_buff **pp, *p;
 	enum gro_end why;
 
-	if (load16(uh + 6) == 0 || ulen <= 8 || ulen != gro_len(skb, off))
+	if (load16(uh + UDPH_CHECK) == 0 || ulen <= UDP_HLEN || ulen != gro_len(skb, off))
 		return gro_refuse(skb);
 	skb->gro_l4 = (u16)off;
-	skb->gso_size = ulen - 8;
+	skb->gso_size = ulen - UDP_HLEN;
 	skb->flags |= SKB_UDP;
 	pp = gro_lookup(l, skb, off);
 	if (!pp)
@@ -60,10 +59,10 @@ static struct sk_buff **udp_gro_segment(struct napi_struct *n, struct gro_list *
 	why = udp_refusal(p, skb);
 	if (!why && skb->flags & SKB_FLIST) {
 		if (skb->ip_summed != p->ip_summed)
-			return gro_refuse(skb); /* overtakes */
-		why = skb_gro_receive_list(p, skb, off + 8 - ETH_HLEN);
+			return gro_refuse(skb); /* and overtakes, as in Linux */
+		why = skb_gro_receive_list(p, skb, off + UDP_HLEN - ETH_HLEN);
 	} else if (!why) {
-		why = skb_gro_receive(n, p, skb, off + 8 - ETH_HLEN);
+		why = skb_gro_receive(n, p, skb, off + UDP_HLEN - ETH_HLEN);
 	}
 	if (!why && skb->gso_size == p->gso_size && p->segs < UDP_GRO_CNT_MAX)
 		return NULL;
@@ -76,12 +75,12 @@ struct sk_buff **udp_gro_receive(struct napi_struct *n, struct gro_list *l, stru
 	const u8 *uh = gro_mac_header(skb) + off;
 	enum kind kind;
 
-	if (!gro_has(skb, off + 8))
+	if (!gro_has(skb, off + UDP_HLEN))
 		return gro_refuse(skb);
 	if (!skb->gro_flush) {
-		if (load16(uh + 6) == 0)
-			skb->ip_summed = CHECKSUM_UNNECESSARY; /* there is none to be wrong */
-		else if (gro_csum_bad(n, skb, off, UDP))
+		if (load16(uh + UDPH_CHECK) == 0)
+			skb->ip_summed = CHECKSUM_UNNECESSARY; /* no checksum, so none is wrong */
+		else if (gro_csum_bad(n, skb, off, IPPROTO_UDP))
 			return gro_refuse(skb);
 	}
 	kind = kind_of(n->host, skb, uh);
@@ -96,11 +95,11 @@ void udp_gro_complete(struct sk_buff *skb)
 	u8 *uh = skb_mac_header(skb) + skb->gro_l4;
 	u32 len = gro_len(skb, skb->gro_l4);
 
-	store16(uh + 4, htobe16_((u16)len));
-	if (skb->flags & SKB_FLIST && !skb->gro_inner) { /* inside of a tunnel it is finished as if it were no list */
+	store16(uh + UDPH_LEN, htobe16_((u16)len));
+	if (skb->flags & SKB_FLIST && !skb->gro_inner) { /* in a tunnel Linux completes a list as if it were none */
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 		return;
 	}
-	store16(uh + 6, (u16)~csum_fold(gro_pseudo(skb, len, UDP)));
+	store16(uh + UDPH_CHECK, (u16)~csum_fold(gro_pseudo(skb, len, IPPROTO_UDP)));
 	skb->ip_summed = CHECKSUM_PARTIAL;
 }

@@ -1,8 +1,8 @@
-/* inline.h - what is too short to be called: an emulated CPU's time and counters, an sk_buff's headers */
+/* inline.h - functions too short to be called: an emulated CPU's time and counters, an sk_buff's headers */
 #ifndef VNIC_SOFTNET_INLINE_H
 #define VNIC_SOFTNET_INLINE_H
 
-/* Work takes time: the CPU that does it pays. Live, the costs are all 0 and the real clock does the charging. */
+/* Charge work to the CPU that does it. Live, all costs are 0, and the real clock charges. */
 static inline void cpu_charge(struct softnet_data *sd, enum cost what)
 {
 	sd->now += sd->host->cost[what];
@@ -16,7 +16,7 @@ static inline void cpu_charge_bytes(struct softnet_data *sd, enum cost ps_per_by
 		sd->now += (u64)bytes * ps / 1000;
 }
 
-/* Virtual time: has somebody else's turn come? Live the horizon is infinitely far. */
+/* Virtual time: does another agent have its turn? Live, the horizon is infinitely far. */
 static inline bool cpu_yields(const struct softnet_data *sd)
 {
 	return sd->now >= sd->horizon;
@@ -55,29 +55,30 @@ static inline void skb_pull(struct sk_buff *skb, u32 n)
 	skb->head_len -= n;
 }
 
-/* The Ethernet header (18 bytes) with the tag that was taken off put back, as libpcap does. */
+/* The Ethernet header (ETH_HLEN + VLAN_HLEN bytes) with the tag put back that was taken off, as libpcap does. */
 static inline void skb_tagged_header(const struct sk_buff *skb, u8 *to)
 {
 	const u8 *mac = skb_mac_header(skb);
 
-	memcpy(to, mac, 12);
-	memcpy(to + 12, &skb->vlan_proto, 2);
-	store16(to + 14, htobe16_(skb->vlan_tci));
-	memcpy(to + 16, mac + 12, 2);
+	memcpy(to, mac, ETHH_PROTO);
+	store16(to + ETHH_PROTO, skb->vlan_proto);
+	store16(to + ETH_HLEN + VLANH_TCI, htobe16_(skb->vlan_tci));
+	memcpy(to + ETH_HLEN + VLANH_PROTO, mac + ETHH_PROTO, 2);
 }
 
-/* While GRO has it, and has not completed it, data is the end of the Ethernet header: no need to ask for the buffer. */
+/* Until GRO has completed a packet, its data is the end of the Ethernet header: no need to compute the buffer. */
 static inline u8 *gro_mac_header(const struct sk_buff *skb)
 {
 	return skb->data - ETH_HLEN;
 }
 
-/* While GRO has it, offsets are from the MAC header. Bytes of the packet from off on; does its first buffer reach end? */
+/* In GRO, offsets are from the MAC header. Return: bytes of the packet from off on */
 static inline u32 gro_len(const struct sk_buff *skb, u32 off)
 {
 	return skb->len + ETH_HLEN - off;
 }
 
+/* Does the packet's first buffer reach the offset end? */
 static inline bool gro_has(const struct sk_buff *skb, u32 end)
 {
 	return end <= skb->head_len + ETH_HLEN;
@@ -88,7 +89,7 @@ static inline void count_fate(struct softnet_data *sd, enum fate fate, u32 frame
 	COUNT(sd->fates[fate], frames);
 }
 
-/* A packet has its fate, and is still whole. */
+/* Show the taps a packet that has its fate and is still whole. */
 static inline void packet_tap_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate)
 {
 	if (unlikely(READ_ONCE(sd->host->taps[POINT_STACK]) != NULL))

@@ -1,13 +1,13 @@
-/* napi.c - who owns the right to poll a queue. Linux: net/core/dev.c
+/* napi.c - the right to poll a queue, and its owner. Linux: net/core/dev.c
  *
  *   interrupt, watchdog -> napi_schedule() -> the poll list (net_rx_action.c), or with "threaded" its own task
- *   a reader that would sleep may take it instead: busy_poll.c
+ *   a reader about to sleep may take it instead: busy_poll.c
  *
- * SCHED set: somebody owns the NAPI and will poll it; a request that comes meanwhile leaves MISSED. Completion clears
- * both, unless MISSED was set: then it is scheduled once more, and the interrupt stays off. gro_flush_timeout and
- * napi_defer_hard_irqs put a timer in place of the interrupt. A new NAPI is owned by nobody and cannot be had (SCHED
- * and NPSVC) until napi_enable(); napi_disable() brings it back there: a state, not a wait. The state has one writer,
- * the CPU the NAPI lives on: the interrupt handler, the watchdog, the tasks and the poll all run there.
+ * SCHED means that the NAPI has an owner that will poll it; a request meanwhile leaves MISSED. Completion clears SCHED.
+ * If MISSED is set, it schedules the NAPI once more instead, and the interrupt stays off. gro_flush_timeout and
+ * napi_defer_hard_irqs replace the interrupt by a timer. A new NAPI has no owner and cannot be scheduled (SCHED and
+ * NPSVC) until napi_enable(); napi_disable() brings it back there: a state, not a wait. The state has one writer, the
+ * CPU that the NAPI lives on: interrupt handler, watchdog, tasks and poll all run there.
  */
 #include "prelude.h"
 
@@ -18,7 +18,7 @@ void napi_list_add(struct softnet_data *sd, struct napi_struct *n)
 	sd->napis[sd->nnapis++] = n;
 }
 
-/* napi_list_del() - it lives here no more, nobody polls it, and its task sleeps. The last one takes its place. */
+/* The last NAPI takes the free place. */
 void napi_list_del(struct napi_struct *n)
 {
 	struct softnet_data *sd = n->sd;
@@ -31,7 +31,7 @@ void napi_list_del(struct napi_struct *n)
 		sd->napis[n->slot] = last;
 		sd->napi_threads |= awake << n->slot;
 	}
-	if (sd->last_task >= TASK_NAPI) /* tasks are numbered by these places */
+	if (sd->last_task >= TASK_NAPI) /* tasks are numbered by slot */
 		sd->last_task = TASK_NONE;
 }
 
@@ -64,7 +64,7 @@ int napi_schedule_prep(struct napi_struct *n)
 	return 1;
 }
 
-/* To the end of this CPU's poll list. Also for a backlog, whose state other CPUs write under its lock. */
+/* Append to the CPU's poll list. Also for a backlog, whose state other CPUs write under its lock. */
 void napi_poll_list_add(struct napi_struct *n)
 {
 	struct softnet_data *sd = n->sd;
@@ -75,7 +75,7 @@ void napi_poll_list_add(struct napi_struct *n)
 	else
 		sd->poll_list = n;
 	sd->poll_tail = n;
-	if (!sd->in_net_rx_action) /* the running loop finds it by itself */
+	if (!sd->in_net_rx_action) /* the running loop finds it */
 		sd->softirq_pending = 1;
 }
 
@@ -89,12 +89,13 @@ void __napi_schedule(struct napi_struct *n)
 	}
 	n->state |= NAPI_STATE_SCHED_THREADED;
 	if (sd->napi_threads >> n->slot & 1)
-		return; /* it is awake */
+		return; /* the task is awake */
 	sd->napi_threads |= 1u << n->slot;
 	COUNT(n->thread.wakeups, 1);
 	cpu_charge(sd, COST_WAKE);
 }
 
+/* Return: 1 = scheduled, 0 = it has an owner, which sees MISSED */
 int napi_schedule(struct napi_struct *n)
 {
 	if (!napi_schedule_prep(n))
@@ -103,33 +104,33 @@ int napi_schedule(struct napi_struct *n)
 	return 1;
 }
 
+/* Start the watchdog. */
 void napi_timer_start(struct napi_struct *n, u64 timeout_ns)
 {
 	n->timer_ns = n->sd->now + timeout_ns;
 	timer_plan(n->sd);
 	if (!n->sd->live)
-		n->sd->horizon = min_u64(n->sd->horizon, n->timer_ns); /* look up for it */
+		n->sd->horizon = min_u64(n->sd->horizon, n->timer_ns); /* so that the CPU looks at its timers then */
 }
 
 int napi_disable(struct napi_struct *n)
 {
 	n->state |= NAPI_STATE_DISABLE;
 	if (n->state & (NAPI_STATE_SCHED | NAPI_STATE_NPSVC))
-		return 0; /* whoever polls sees DISABLE, and completes even if there is more to do */
+		return 0; /* the owner sees DISABLE, and completes even with packets left */
 	n->state = NAPI_STATE_SCHED | NAPI_STATE_NPSVC;
 	n->timer_ns = NEVER;
 	timer_plan(n->sd);
 	return 1;
 }
 
-/* napi_complete_done() - the queue is polled out. Return: 1 = the driver may unmask its interrupt */
 int napi_complete_done(struct napi_struct *n, int work_done)
 {
 	u64 timeout = 0;
 	int unmask = 1;
 
 	if (unlikely(n->state & (NAPI_STATE_NPSVC | NAPI_STATE_IN_BUSY_POLL)))
-		return 0; /* the reader goes on, and the interrupt stays off */
+		return 0; /* the reader polls on, and the interrupt stays off */
 	if (work_done > 0) {
 		if (n->gro_bitmask)
 			timeout = n->host->gro_flush_timeout;
@@ -158,14 +159,15 @@ int napi_complete_done(struct napi_struct *n, int work_done)
 	return unmask;
 }
 
-/* A poll used its whole weight or budget. HZ < 1000: all that is held leaves, nothing may get old unseen */
+/* Flush GRO after a poll that used its whole weight. HZ < 1000: flush all, since a jiffy is too coarse for packets'
+ * ages. */
 void napi_full_poll_flush(struct napi_struct *n)
 {
 	napi_gro_flush(n, n->host->hz >= 1000, GRO_FULL_POLL);
 	gro_normal_list(n);
 }
 
-/* __napi_poll(). *repoll: it used its weight, and wants to be polled again */
+/* __napi_poll(). *repoll: set if it used its weight and has to be polled again. Return: packets, or -EAGAIN */
 int napi_poll(struct napi_struct *n, int *repoll)
 {
 	int weight = (int)n->weight, work = n->poll(n, weight);
@@ -175,7 +177,7 @@ int napi_poll(struct napi_struct *n, int *repoll)
 	COUNT(n->polls, 1);
 	COUNT(n->packets, (u64)work);
 	if (work < weight)
-		return work; /* it completed itself */
+		return work; /* the driver has completed it */
 
 	COUNT(n->full_polls, 1);
 	if (unlikely(n->state & NAPI_STATE_DISABLE)) {
@@ -183,7 +185,7 @@ int napi_poll(struct napi_struct *n, int *repoll)
 		return work;
 	}
 	if (unlikely(n->state & NAPI_STATE_PREFER_BUSY_POLL)) {
-		if (napi_complete_done(n, work)) /* no timer will bring it back */
+		if (napi_complete_done(n, work)) /* no timer runs that would poll it */
 			napi_schedule(n);
 		return work;
 	}
@@ -192,8 +194,8 @@ int napi_poll(struct napi_struct *n, int *repoll)
 	return work;
 }
 
-/* napi_threaded_poll() - one poll by its own task: no budget, no time limit, no squeeze, IPIs after each. Softirqs are
- * off meanwhile, and run when it is over. */
+/* Poll once in the NAPI's own task: no budget, no time limit, no squeeze, IPIs after each poll. Softirqs are off
+ * meanwhile, and run after it. */
 int napi_threaded_poll(struct napi_struct *n)
 {
 	struct softnet_data *sd = n->sd;
@@ -212,14 +214,14 @@ int napi_threaded_poll(struct napi_struct *n)
 	return 1;
 }
 
-/* napi_watchdog() - the timer went off: the poll that follows does no work and flushes all, if no deferral is left */
+/* Schedule a poll because the timer fired. If no deferral is left, that poll flushes all of GRO. */
 void napi_watchdog(struct napi_struct *n)
 {
 	n->timer_ns = NEVER;
 	timer_plan(n->sd);
 	if (!(n->state & (NAPI_STATE_DISABLE | NAPI_STATE_SCHED))) {
 		n->state |= NAPI_STATE_SCHED;
-		n->state &= ~(u32)NAPI_STATE_PREFER_BUSY_POLL; /* the reader did not come back in time */
+		n->state &= ~(u32)NAPI_STATE_PREFER_BUSY_POLL; /* the reader did not poll in time */
 		__napi_schedule(n);
 	}
 }

@@ -1,12 +1,12 @@
 /* net_rx_action.c - the NET_RX softirq: round robin over this CPU's poll list. Linux: net/core/dev.c
  *
- * Bounded by netdev_budget packets and netdev_budget_usecs (compared in jiffies), both looked at after each poll, so
- * the budget can be overshot by a poll, and time_squeeze counts even when nothing is left. A NAPI is polled at most
- * once a run; one that used its whole weight goes to the end of the line. What is left re-raises the softirq. IPIs to
- * CPUs whose backlog was fed are sent at the end.
+ * A run is bounded by netdev_budget packets and netdev_budget_usecs, compared in jiffies. Both are checked after each
+ * poll, so a poll can overshoot the budget, and time_squeeze counts even if nothing is left. A run polls a NAPI at most
+ * once; a NAPI that used its whole weight goes to the end of the list. NAPIs that are left re-raise the softirq. The
+ * end of the run sends the IPIs to CPUs whose backlogs were fed.
  *
- * Virtual time: a poll may stop in the middle (-EAGAIN) so that the others' clocks catch up; then this returns 0 and
- * goes on where it was when called again.
+ * Virtual time: a poll may stop in the middle (-EAGAIN) so that the other clocks catch up. The run then returns 0, and
+ * the next call goes on from there.
  */
 #include "prelude.h"
 
@@ -52,7 +52,7 @@ static void end(struct softnet_data *sd)
 {
 	struct napi_struct *n;
 
-	/* the rest of this run, then what was scheduled meanwhile, then those that used their weight */
+	/* in this order: the rest of this run, NAPIs scheduled meanwhile, NAPIs that used their weight */
 	while (sd->poll_list) {
 		n = list_pop(&sd->poll_list);
 		list_append(&sd->list, &sd->list_tail, n);

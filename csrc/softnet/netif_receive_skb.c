@@ -1,13 +1,14 @@
-/* netif_receive_skb.c - the fork after GRO, then taps, then the protocol handler. Linux: net/core/dev.c
+/* netif_receive_skb.c - RPS after GRO, then taps, then the protocol handler. Linux: net/core/dev.c
  *
  *   gro.c -> netif_receive_skb_internal(): rps.c says another CPU -> backlog.c, else straight on
- *         -> netif_receive_skb_core(): VLAN tag off, taps (af_packet.c), handler by EtherType; nobody: UNHANDLED_PROTO
+ *         -> netif_receive_skb_core(): VLAN tag off, taps (packet_taps.c), handler by EtherType, else UNHANDLED_PROTO
  *
- * A packet with a VLAN id for which there is a VLAN device goes round once more, as that device's; without one it is
- * some other host's, as in Linux. A replay with --mac any takes every VLAN id as its own.
+ * A packet whose VLAN id has a VLAN device goes round once more, as that device's. Without a device it counts as
+ * another host's, as in Linux. A replay with --mac any accepts every VLAN id.
  */
 #include "prelude.h"
 
+/* Let RPS choose the CPU that goes on with the packet. Consumes @skb. */
 void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb)
 {
 	int cpu = get_rps_cpu(sd, skb);
@@ -18,21 +19,21 @@ void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb)
 		netif_receive_skb_core(sd, skb);
 }
 
-/* The tag moves from the bytes to vlan_tci; the packet then looks as if it had never been there. */
+/* Move the tag from the bytes to vlan_tci. Return: false = the packet is too short */
 static bool vlan_untag(struct sk_buff *skb)
 {
 	u8 *mac = skb_mac_header(skb);
 
-	if (unlikely(skb->head_len < 4))
+	if (unlikely(skb->head_len < VLAN_HLEN))
 		return false;
 	skb->vlan_proto = skb->protocol;
-	skb->vlan_tci = be16(skb->data);
+	skb->vlan_tci = be16(skb->data + VLANH_TCI);
 	skb->flags |= SKB_TAGGED;
-	skb->protocol = load16(skb->data + 2);
-	memmove(mac + 4, mac, 12);
-	skb->mac_header += 4;
-	skb->network_header += 4;
-	skb_pull(skb, 4);
+	skb->protocol = load16(skb->data + VLANH_PROTO);
+	memmove(mac + VLAN_HLEN, mac, ETHH_PROTO); /* both addresses */
+	skb->mac_header += VLAN_HLEN;
+	skb->network_header += VLAN_HLEN;
+	skb_pull(skb, VLAN_HLEN);
 	return true;
 }
 
@@ -68,10 +69,10 @@ another_round:
 	if (unlikely(READ_ONCE(sd->host->taps[POINT_GRO]) != NULL) && !rounds)
 		packet_taps_skb(sd, POINT_GRO, skb, skb->tstamp, -1);
 	if (unlikely(skb->flags & SKB_TAGGED)) {
-		bool id = skb->vlan_tci & 0xfff;
+		bool id = skb->vlan_tci & VLAN_VID_MASK;
 
 		if (rounds++ < 4 && (id ? sd->host->vlan_any : is_vlan(skb->protocol))) {
-			skb->flags &= (u8)~SKB_TAGGED; /* in on eth0.N; or a priority tag around a VLAN's */
+			skb->flags &= (u8)~SKB_TAGGED; /* received on eth0.N, or a priority tag around a VLAN tag */
 			goto another_round;
 		}
 		if (id)

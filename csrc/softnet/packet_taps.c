@@ -1,8 +1,9 @@
-/* packet_taps.c - lists of those who look on, one for each point of the path. Linux: ptype_all in net/core/dev.c
+/* packet_taps.c - lists of observers, one per point of the path. Linux: ptype_all in net/core/dev.c
  *
- *   the card, netif_receive_skb.c, what ends a packet -> packet_taps_...(): each tap of the point -> af_packet.c, capture.c
+ *   the card, netif_receive_skb.c, kfree_skb_reason() -> packet_taps_skb(), watch(): each tap of the point
+ *   -> af_packet.c, capture.c
  *
- * Taps come and go while CPUs run. A CPU that walks a list makes a counter of its own odd meanwhile; packet_tap_del()
+ * Taps may be added and deleted while CPUs run. A CPU makes its own counter odd while it walks a list. packet_tap_del()
  * unlinks the tap, then waits until each counter is even or has changed. A point without taps costs one branch.
  */
 #include "prelude.h"
@@ -16,16 +17,21 @@ static void walk(struct host *h, u32 *walking, const struct packet_seen *p)
 	smp_store_release(walking, *walking + 1);
 }
 
-/* A frame at the card. */
+/* Show the taps a frame at the card: struct nic's watch. */
 static void watch(struct nic *nic, enum packet_point point, const struct frame *f, u64 t_ns, int fate, int again)
 {
 	walk(container_of(nic, struct host, nic), &nic->in_taps,
 	     &(struct packet_seen){ .point = point, .frame = f, .t_ns = t_ns, .fate = fate, .again = (u32)again });
 }
 
-static void watch_card(struct host *h)
+/* packet_taps_setup() - before the card runs: it calls this when a point of its own has a tap */
+void packet_taps_setup(struct host *h)
 {
 	h->nic.watch = watch;
+}
+
+static void watch_card(struct host *h)
+{
 	smp_store_release(&h->nic.watched, h->tapped & (1u << POINT_WIRE | 1u << POINT_NIC));
 }
 
@@ -47,7 +53,6 @@ static void wait_for(const u32 *walking)
 		sched_yield();
 }
 
-/* packet_tap_del() - when it returns, nobody is in it or can come in */
 void packet_tap_del(struct host *h, struct packet_tap *t, enum packet_point point)
 {
 	struct packet_tap **link = &h->taps[point];
@@ -78,7 +83,7 @@ noinline void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *sk
 	packet_taps_skb(sd, POINT_STACK, skb, sd->now, fate);
 }
 
-/* packet_taps_outside() - a Python thread has no counter: it holds the lock that packet_tap_del() takes */
+/* A Python thread has no counter: it holds the lock that packet_tap_del() takes. */
 void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate)
 {
 	struct packet_seen p = { .point = POINT_STACK, .skb = skb, .t_ns = h->live ? clock_ns() : 0, .fate = fate };

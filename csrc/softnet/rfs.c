@@ -1,12 +1,12 @@
-/* rfs.c - receive flow steering: packets go to the CPU where their reader runs. Linux: net/core/dev.c, sysctl rps_*
+/* rfs.c - receive flow steering: send packets to the CPU of their reader. Linux: net/core/dev.c, sysctl rps_*
  *
  *   reader: rps_record_sock_flow() writes (hash, CPU) into the global table (rps_sock_flow_entries)
- *   rps.c:  rfs_get_cpu() compares with where the flow's packets go now, in the table of its queue (rps_flow_cnt)
+ *   rps.c:  rfs_get_cpu() compares it with the flow's present CPU, in the table of its queue (rps_flow_cnt)
  *
- * A flow is moved only when its old CPU has taken everything that was queued there: the backlog's head counter has
- * reached what the tail counter was at the flow's last packet. So no packet overtakes another. A row is the flow's by
- * its hash alone; two flows that share one are moved together, or keep each other from moving, as in Linux. Only
- * sockets with a peer record (TCP, connected UDP). With ntuple on, the card is told too: arfs.c.
+ * A flow moves only when its old CPU has taken all of the flow's packets: the backlog's head counter has reached the
+ * tail counter of the flow's last packet. So no packet overtakes another. The hash alone selects a row. Two flows that
+ * share one move together, or keep each other from moving, as in Linux. Only sockets with a peer record (TCP, connected
+ * UDP). With ntuple on, the card steers too: arfs.c.
  */
 #include "prelude.h"
 
@@ -22,8 +22,8 @@ int rfs_init(struct host *h, u32 flow_cnt, u32 sock_entries)
 	return rc;
 }
 
-/* rfs_set_sock_entries() - net.core.rps_sock_flow_entries, 0: off. Readers write into the table and nobody stops them: an old one
- * is kept, and used again if it is large enough, so that all there ever were take no more than twice the largest. */
+/* Readers write into the table at any time, so an old one is kept, and used again if it is large enough. All tables
+ * together take at most twice the memory of the largest. */
 int rfs_set_sock_entries(struct host *h, u32 entries)
 {
 	struct rps_sock_flow_table *t = h->rps_sock_tables;
@@ -47,8 +47,7 @@ int rfs_set_sock_entries(struct host *h, u32 entries)
 	return 0;
 }
 
-/* rfs_set_flow_cnt() - queues/rx-N/rps_flow_cnt, 0: off. Nothing is on its way to a backlog: a packet there has its row by
- * number. Return: 0 or -ENOMEM; then all is as it was */
+/* A packet on its way to a backlog names its row by number, so the caller ensures that no packet is on its way. */
 int rfs_set_flow_cnt(struct host *h, u32 queue, u32 flow_cnt)
 {
 	u32 log = (u32)__builtin_ctz(round_up_pow2(flow_cnt ? flow_cnt : 1));
@@ -64,7 +63,6 @@ int rfs_set_flow_cnt(struct host *h, u32 queue, u32 flow_cnt)
 	return 0;
 }
 
-/* The card's filters are gone. */
 void rfs_forget_filters(struct host *h)
 {
 	for (u32 q = 0; q < NIC_QUEUES_MAX; q++)
@@ -112,6 +110,7 @@ void rps_record_sock_flow(struct host *h, u32 hash, u32 cpu)
 		WRITE_ONCE(*entry, value);
 }
 
+/* Note the tail counter behind the flow's latest packet. */
 void rfs_queued(struct host *h, u32 rflow, u32 tail)
 {
 	WRITE_ONCE(deref(h, rflow)->last_qtail, tail);
@@ -122,7 +121,7 @@ u32 rfs_head(struct host *h, u32 cpu)
 	return READ_ONCE(h->cpu[cpu]->input_queue_head);
 }
 
-/* Has its old CPU taken all that was queued there? What this CPU has collected and not handed over yet counts. */
+/* Has the old CPU taken all of the flow's packets? Those that this CPU has not handed over yet count too. */
 static bool is_drained(struct softnet_data *sd, const struct rps_dev_flow *f, u32 cpu)
 {
 	if (sd->enqueue[cpu])
@@ -130,7 +129,7 @@ static bool is_drained(struct softnet_data *sd, const struct rps_dev_flow *f, u3
 	return (int)(rfs_head(sd->host, cpu) - READ_ONCE(f->last_qtail)) >= 0;
 }
 
-/* Does the row, of a table of 1 << log, stand for a flow that had packets not long ago? */
+/* Had the row's flow packets lately? The table has 1 << log rows. */
 static bool is_active(struct host *h, const struct rps_dev_flow *f, u32 log)
 {
 	u32 cpu = READ_ONCE(f->cpu);
@@ -138,8 +137,8 @@ static bool is_active(struct host *h, const struct rps_dev_flow *f, u32 log)
 	return cpu < h->ncpus && (int)(rfs_head(h, cpu) - READ_ONCE(f->last_qtail)) < (int)(10u << log);
 }
 
-/* Have the card bring the flow to the CPU's queue. Return: the flow's row in that queue's table; 0: it stays in its own.
- * A row with a filter of another flow that is active is left alone. */
+/* Let the card steer the flow to the CPU's queue, unless another active flow's filter has the row. Return: the flow's
+ * row in that queue's table; 0 = it stays in its own */
 static u32 steer_in_card(struct softnet_data *sd, const struct sk_buff *skb, u32 hash, u32 cpu)
 {
 	struct host *h = sd->host;
@@ -162,7 +161,7 @@ static u32 steer_in_card(struct softnet_data *sd, const struct sk_buff *skb, u32
 	return ref(queue, slot);
 }
 
-/* set_rps_cpu() - point the flow to another CPU, and the card to its queue if it can. Return: the row to go on with */
+/* Point the flow to another CPU, and if possible the card to that CPU's queue. Return: the flow's row from now on */
 static u32 set_rps_cpu(struct softnet_data *sd, const struct sk_buff *skb, u32 rflow, u32 hash, u32 cpu)
 {
 	struct host *h = sd->host;
@@ -181,7 +180,7 @@ static u32 set_rps_cpu(struct softnet_data *sd, const struct sk_buff *skb, u32 r
 	return rflow;
 }
 
-/* Return: the CPU where its reader runs, or where it goes until all is drained; -1: not known */
+/* Return: the CPU of the flow's reader, or the old CPU until that has drained; -1 = not known */
 int rfs_get_cpu(struct softnet_data *sd, struct sk_buff *skb, u32 hash)
 {
 	struct host *h = sd->host;
@@ -192,10 +191,10 @@ int rfs_get_cpu(struct softnet_data *sd, struct sk_buff *skb, u32 hash)
 		return -1;
 	ident = READ_ONCE(t->ents[hash & t->mask]);
 	if ((ident ^ hash) & ~h->rps_cpu_mask)
-		return -1; /* nobody, or another flow */
+		return -1; /* no flow, or another one */
 	next = ident & h->rps_cpu_mask;
 	if (unlikely(next >= h->ncpus))
-		return -1; /* an empty entry that looks like this hash's */
+		return -1; /* an empty entry whose upper bits match the hash */
 	rflow = ref(skb->queue, rfs_slot(h, skb->queue, hash));
 	cpu = READ_ONCE(deref(h, rflow)->cpu);
 	if (cpu != next) {
@@ -213,7 +212,6 @@ int rfs_get_cpu(struct softnet_data *sd, struct sk_buff *skb, u32 hash)
 	return (int)cpu;
 }
 
-/* rps_may_expire_flow() - is this filter of the card's of no use any more? Its flow was moved on, or was quiet for long */
 int rps_may_expire_flow(struct host *h, u32 queue, u32 slot, u32 filter)
 {
 	u32 log = h->rps_flow_log[queue] - 1u;

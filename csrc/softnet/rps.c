@@ -1,10 +1,10 @@
-/* rps.c - receive packet steering: which CPU goes on with this packet? Linux: net/core/dev.c get_rps_cpu()
+/* rps.c - receive packet steering: choose the CPU that goes on with a packet. Linux: net/core/dev.c get_rps_cpu()
  *
- *   netif_receive_skb_internal() -> get_rps_cpu(): where the flow's reader runs (rfs.c), else by rps_cpus
- *   -> enqueue_to_backlog(), also if it is this CPU; or straight on
+ *   netif_receive_skb_internal() -> get_rps_cpu(): the CPU of the flow's reader (rfs.c), else by rps_cpus
+ *   -> enqueue_to_backlog(), also for this CPU; or straight on
  *
- * rps_cpus of the queue it came in on is a list of CPUs; the hash picks one: cpus[(hash * n) >> 32]. No map, or no
- * hash: it stays here.
+ * The receive queue's rps_cpus is a list of CPUs; the hash picks one: cpus[(hash * n) >> 32]. Without a list or a hash
+ * the packet stays here.
  */
 #include "prelude.h"
 

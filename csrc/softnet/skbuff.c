@@ -2,12 +2,12 @@
  *
  *   rx_pool_get() -> driver_refill() -> ring -> driver_poll(): skb -> ... -> kfree_skb*() -> the pool
  *
- * skb i describes buffer i for ever, so one free list serves both and there is no second allocator. The list is LIFO:
- * what was freed last is still in the cache. The pool belongs to the CPU that polls the queue. Another CPU returns
- * buffers in bursts, a chain pushed with one compare-and-swap; the owner takes the whole chain with one exchange, so
- * there is no ABA, no limit to size, and no line that both sides write per packet (a bounded ring, as in DPDK's
- * mempool cache, would need a size and an answer to "full"; a chain through the skbs themselves needs neither).
- * The second law: when all is at rest, free == size.
+ * skb i describes buffer i for ever, so one free list serves both, without a second allocator. The list is LIFO: the
+ * buffer freed last is still in the cache. The pool belongs to the CPU that polls the queue. Another CPU returns
+ * buffers in bursts: it pushes a chain with one compare-and-swap, and the owner takes the whole chain with one
+ * exchange. So there is no ABA problem and no size limit, and no cache line is written by both sides per packet.
+ * Refused: a bounded ring as in DPDK's mempool cache, which needs a size and an answer to "full". The second law: at
+ * rest, free == size.
  */
 #include "prelude.h"
 
@@ -26,7 +26,6 @@ int rx_pool_init(struct rx_pool *p, u8 *base, u64 bus, u32 size, u32 buf_len, u3
 	return 0;
 }
 
-/* rx_pool_keep_ids() - which frame each skb began with is remembered from now on. Return: 0 or -ENOMEM */
 int rx_pool_keep_ids(struct rx_pool *p)
 {
 	u64 *ids = p->frame_id ? p->frame_id : calloc(p->size, sizeof(*ids));
@@ -84,8 +83,8 @@ u32 rx_pool_free_count(struct rx_pool *p)
 	return p->nfree + p->size - p->fresh;
 }
 
-/* A ring that ran dry hears of it when a buffer comes home: its driver is polled once more; in virtual time not before
- * the moment at which sd (NULL: Python) gave it back, which may be ahead of the owner's clock. */
+/* Poll the driver of a ring that ran dry once more, now that it has a buffer. In virtual time not before the moment at
+ * which sd (NULL: Python) returned it, which may be ahead of the owner's clock. */
 static void wake_starved(struct rx_pool *p, struct softnet_data *sd)
 {
 	struct softnet_data *owner = p->owner;
@@ -184,7 +183,6 @@ u32 skb_copy_bits(const struct sk_buff *skb, u32 off, u8 *to, u32 len)
 	return done;
 }
 
-/* The one checked way to read packet bytes: a pointer into the first buffer, or a copy when they lie elsewhere. */
 const u8 *skb_header_pointer(const struct sk_buff *skb, u32 off, u32 len, u8 *copy)
 {
 	if (likely(off + len <= skb->head_len))
@@ -212,7 +210,7 @@ int skb_trim(struct softnet_data *sd, struct sk_buff *skb, u32 len)
 		skb->frag_tail = piece;
 	}
 	*link = NULL;
-	while (piece) { /* nothing of these is left */
+	while (piece) { /* wholly behind len */
 		struct sk_buff *next = piece->next;
 
 		free_piece(sd, piece);
@@ -221,7 +219,6 @@ int skb_trim(struct softnet_data *sd, struct sk_buff *skb, u32 len)
 	return 0;
 }
 
-/* skb_segment_list() - skb keeps its first own bytes; Return: the segments behind them, linked by next */
 struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own)
 {
 	struct sk_buff *piece = skb->frag_list, *last = skb, *segments = NULL, **link = &segments, *next;
@@ -249,8 +246,8 @@ struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own)
 	return segments;
 }
 
-/* skb_pull_headers() - bring up to n bytes more of a packet that spans buffers into the first, where there is room for
- * them behind the buffer (its stride is 128 longer, host.c) */
+/* Bring up to n further bytes of a packet that spans buffers into the first one. Behind each buffer is room for them:
+ * the stride is 128 bytes longer (host.c). */
 void skb_pull_headers(struct sk_buff *skb, u32 n)
 {
 	u8 *end = skb->data + skb->head_len;
@@ -300,7 +297,7 @@ u32 skb_checksum(const struct sk_buff *skb, u32 off, u32 len, u32 sum)
 			u32 n = min_u32(len - done, piece->head_len - off);
 			u32 part = csum_partial(piece->data + off, n, 0);
 
-			if (done & 1) /* an odd start swaps the bytes of every word */
+			if (done & 1) /* an odd offset swaps the bytes of each word */
 				part = (part & 0xff00ff) << 8 | (part >> 8 & 0xff00ff);
 			sum = csum_add(sum, part);
 			done += n;

@@ -1,10 +1,11 @@
 /* softirq.c - one emulated CPU: hardirq over softirq over tasks. Linux: kernel/softirq.c, a little of kernel/sched
  *
- *   device --raise_hardirq()-->  do_hardirqs(): driver_irq(), IPIs  --raises NET_RX-->  do_softirq(): net_rx_action()
- *                       more than 10 rounds or 2 ms, or a task waits for its turn: ksoftirqd, a task like the readers
+ *   card --raise_hardirq()-->  do_hardirqs(): driver_irq(), IPIs  --raises NET_RX-->  do_softirq(): net_rx_action()
+ *                     more than 10 rounds or 2 ms, or a task's slice is due: ksoftirqd, a task like the readers
  *
- * Tasks (ksoftirqd, the reader) take turns by slices of 3 ms. cpu_run() goes on until the CPU is idle, or, in virtual
- * time, until its clock has reached the horizon: then it is somebody else's turn, and everything here can be resumed.
+ * Tasks (ksoftirqd, the reader, threaded NAPIs) share the CPU in slices of 3 ms. cpu_run() goes on until the CPU is
+ * idle or, in virtual time, until its clock has reached the horizon. Then another agent has its turn, and the next call
+ * resumes here.
  */
 #include "prelude.h"
 
@@ -17,7 +18,7 @@
 void cpu_wake(struct softnet_data *sd, u64 now)
 {
 	if (sd->live) {
-		/* Pairs with cpu_sleep() in live.c: either it sees what we left (by a seq_cst store), or we see that it sleeps. */
+		/* Pairs with cpu_sleep() in live.c: it sees the work (a seq_cst store), or we see that it sleeps. */
 		if (__atomic_exchange_n(&sd->sleeping, 0, __ATOMIC_SEQ_CST))
 			event_signal(sd->wake_fd);
 		return;
@@ -25,7 +26,7 @@ void cpu_wake(struct softnet_data *sd, u64 now)
 	if (now < sd->wake_ns)
 		sd->wake_ns = now;
 	now = max_u64(now, sd->now);
-	if (now < sd->host->nic.horizon) /* the device must not run past what this CPU does next */
+	if (now < sd->host->nic.horizon) /* the card must not run past this CPU's next action */
 		sd->host->nic.horizon = now;
 }
 
@@ -33,11 +34,12 @@ void raise_hardirq(struct softnet_data *sd, u32 queue, u64 now)
 {
 	u32 pending = __atomic_fetch_or(&sd->irq_pending, 1u << queue, __ATOMIC_SEQ_CST);
 
-	if (!sd->live) /* what is pending may be for later: a buffer that comes home, see skbuff.c */
+	if (!sd->live) /* a pending one may lie in the future: wake_starved() in skbuff.c */
 		sd->irq_ns = pending ? min_u64(sd->irq_ns, now) : now;
 	cpu_wake(sd, now);
 }
 
+/* Interrupt CPU to, because from has fed its backlog. */
 void raise_ipi(struct softnet_data *from, struct softnet_data *to)
 {
 	bool was_pending = __atomic_exchange_n(&to->ipi_pending, 1, __ATOMIC_SEQ_CST);
@@ -52,6 +54,7 @@ void raise_ipi(struct softnet_data *from, struct softnet_data *to)
 
 /* ---- hardirq ---- */
 
+/* Take the interrupts that are due. */
 void do_hardirqs(struct softnet_data *sd)
 {
 	u32 pending;
@@ -61,7 +64,7 @@ void do_hardirqs(struct softnet_data *sd)
 		cpu_charge(sd, COST_HARDIRQ);
 		COUNT(sd->hardirqs, 1);
 		COUNT(sd->received_rps, 1);
-		napi_poll_list_add(&sd->backlog); /* SCHED was set by who fed it */
+		napi_poll_list_add(&sd->backlog); /* the producer has set SCHED */
 		sd->inline_softirq = 1;
 	}
 	if (!READ_ONCE(sd->irq_pending) || (!sd->live && sd->irq_ns > sd->now))
@@ -75,15 +78,15 @@ void do_hardirqs(struct softnet_data *sd)
 		COUNT(sd->hardirqs, 1);
 		if (likely(n->sd == sd))
 			sd->host->dev.irq_handler(n);
-		else /* it was on its way here while its queue moved */
+		else /* the queue moved while the interrupt was on its way */
 			raise_hardirq(n->sd, queue, sd->now);
 	}
-	sd->inline_softirq = 1; /* irq_exit() runs what was raised */
+	sd->inline_softirq = 1; /* irq_exit() runs the raised softirqs */
 }
 
-/* ---- whose turn is it? ---- */
+/* ---- scheduling ---- */
 
-/* Who can run: bit i is task i + 1. */
+/* Return: runnable tasks, bit i is task i + 1 */
 static u32 runnable_tasks(struct softnet_data *sd)
 {
 	u32 ksoftirqd = sd->ksoftirqd_task.runnable;
@@ -92,7 +95,7 @@ static u32 runnable_tasks(struct softnet_data *sd)
 	return ksoftirqd | reader << 1 | sd->napi_threads << 2;
 }
 
-/* Does somebody wait for this CPU, and is it his turn? The idle task gives way to any, another one when its slice is over. */
+/* Must the running task yield to another one? The idle task yields at once, any other at the end of its slice. */
 int need_resched(struct softnet_data *sd)
 {
 	u32 last = sd->last_task, others = runnable_tasks(sd) & ~(last ? 1u << (last - 1) : 0);
@@ -102,14 +105,13 @@ int need_resched(struct softnet_data *sd)
 
 /* ---- softirq ---- */
 
-/* A task polled, and softirqs are on again: what was raised meanwhile runs now. */
 void local_bh_enable(struct softnet_data *sd)
 {
 	if (sd->softirq_pending)
 		sd->inline_softirq = 1;
 }
 
-/* Let the tasks have a turn, and count why. */
+/* Hand the softirqs over to ksoftirqd, and count why. */
 static void leave_to_ksoftirqd(struct softnet_data *sd)
 {
 	sd->ksoftirqd_task.runnable = 1;
@@ -150,7 +152,7 @@ int do_softirq(struct softnet_data *sd)
 	return 1;
 }
 
-/* do_softirq() for ksoftirqd too: if that began it, the time is its own, however often others had a turn in between. */
+/* do_softirq() for ksoftirqd too. A softirq that ksoftirqd began is charged to it, also over interruptions. */
 static int run_softirq(struct softnet_data *sd)
 {
 	u64 start = sd->now;
@@ -165,7 +167,7 @@ static int run_softirq(struct softnet_data *sd)
 
 /* ---- tasks ---- */
 
-/* Round robin: the same until its slice is over, then the next one behind it. */
+/* Pick a task by round robin: the same until its slice is over, then the next one. */
 static u8 pick_task(struct softnet_data *sd)
 {
 	u32 tasks = runnable_tasks(sd), last = sd->last_task, behind;
@@ -206,13 +208,13 @@ static void run_task(struct softnet_data *sd, u8 task)
 	}
 }
 
-/* Did interrupts or a switch take so long that it is somebody else's turn? */
+/* Did interrupts or a switch move the clock to the horizon? */
 static bool passed_horizon(const struct softnet_data *sd, u64 since)
 {
 	return sd->now > since && cpu_yields(sd);
 }
 
-/* When an idle CPU looks up: something came, a watchdog is due, or a reader that spins for nothing gives up. */
+/* Return: when an idle CPU wakes: work arrives, a timer is due, or an idling reader's time is over */
 static u64 cpu_wake_time(const struct softnet_data *sd)
 {
 	u64 wake = min_u64(sd->wake_ns, sd->timer_next);
@@ -220,7 +222,7 @@ static u64 cpu_wake_time(const struct softnet_data *sd)
 	return sd->busy.idle ? min_u64(wake, sd->busy.end) : wake;
 }
 
-/* Live: what time is it, and has another thread asked for the neighbours' timer? */
+/* Live: read the clock, and start the neighbours' timer if another thread has asked for it. */
 static void look_up(struct softnet_data *sd)
 {
 	sd->now = clock_ns();
@@ -228,7 +230,6 @@ static void look_up(struct softnet_data *sd)
 		mod_timer(sd, TIMER_NEIGH, READ_ONCE(sd->host->neigh.timer_ask));
 }
 
-/* cpu_run() - Return: 1 = there is more to do, but it is somebody else's turn; 0 = idle */
 int cpu_run(struct softnet_data *sd)
 {
 	if (!sd->runnable) {
@@ -259,7 +260,7 @@ int cpu_run(struct softnet_data *sd)
 		if (passed_horizon(sd, since))
 			return 1;
 		if (unlikely(sd->bh_task)) {
-			run_task(sd, sd->bh_task); /* its poll goes on: no softirq, and nobody else, comes in between */
+			run_task(sd, sd->bh_task); /* its poll goes on, before any softirq or other task */
 		} else if (sd->softirq_active || (sd->softirq_pending && sd->inline_softirq)) {
 			if (!run_softirq(sd)) {
 				COUNT(sd->yields, 1);
@@ -276,7 +277,7 @@ int cpu_run(struct softnet_data *sd)
 	}
 	skb_flush_returns(sd);
 	sd->runnable = 0;
-	if (!sd->live && READ_ONCE(sd->irq_pending)) /* raised for a moment that is still to come */
+	if (!sd->live && READ_ONCE(sd->irq_pending)) /* raised for a moment in the future */
 		sd->wake_ns = min_u64(sd->wake_ns, sd->irq_ns);
 	if (!sd->live && READ_ONCE(sd->ipi_pending))
 		sd->wake_ns = min_u64(sd->wake_ns, sd->ipi_ns);
@@ -285,7 +286,6 @@ int cpu_run(struct softnet_data *sd)
 	return 0;
 }
 
-/* Virtual time: when has this CPU something to do? */
 u64 cpu_next(struct softnet_data *sd)
 {
 	u64 wake;

@@ -1,8 +1,16 @@
-/* softnet.h - the receive side of an emulated CPU: from its interrupt to the protocol handler */
+/* softnet.h - the receive side of an emulated CPU: from its interrupt to the protocol handler
+ *
+ * @sd is the CPU that runs the call, and pays for it in virtual time. A function without a Context: line runs on that
+ * CPU. "Machine stopped" means that no CPU and no card runs (stop_machine.c).
+ *
+ * A function that takes an sk_buff leaves it with the caller unless it says "Consumes @skb.". Functions that return
+ * -EAGAIN, or 0 for "time passed", stopped in the middle so that the other clocks can catch up: call them again to go on.
+ */
 
 struct sock;
+struct rx_pool;
 
-/* ---- skbuff.c: buffers and the sk_buffs that describe them. Owner: the CPU that polls the queue ---- */
+/* ---- skbuff.c: receive buffers, and the sk_buffs that describe them ---- */
 
 #define CHECKSUM_NONE 0
 #define CHECKSUM_UNNECESSARY 1
@@ -13,23 +21,46 @@ struct sock;
 #define PACKET_OTHERHOST 3
 #define SKB_TRUESIZE_OVERHEAD 576  /* sizeof(struct sk_buff) + sizeof(struct skb_shared_info), as Linux aligns them */
 
-struct rx_pool;
+/* sk_buff.flags */
+#define SKB_TAGGED 1               /* vlan_tci and vlan_proto hold a tag that is no longer in the bytes */
+#define SKB_FLIST 2                /* GRO merged it as a list: each segment keeps its header (SKB_GSO_FRAGLIST) */
+#define SKB_UDP 4                  /* GRO holds it as UDP */
+#define SKB_SW_HASH 8              /* hash is the flow dissector's */
 
 /**
- * struct sk_buff - one received packet, or a further piece of one. 128 bytes: the first cache line is per packet,
- *                  the second is GRO's and what is cold
- * @data, @head_len:  what is left of it in its first buffer
- * @len:              bytes over all pieces
- * @frag_list:        further pieces, linked by next: rest of a frame that spans buffers, segments GRO merged, fragments
+ * struct sk_buff - one received packet, or a further piece of one. 128 bytes: the first cache line is used per packet,
+ * the
+ *                  second by GRO and rare cases
+ * @data, @head_len:  the unread bytes in its first buffer
+ * @len:              unread bytes over all pieces
+ * @mac_header, @network_header: offsets from the buffer's start
  * @segs:             frames in it (gso_segs); 0 marks a piece that only continues a frame
+ * @protocol:         EtherType, network byte order
+ * @queue:            receive queue
+ * @id:               its buffer in @pool, for ever
+ * @truesize:         bytes that a socket is charged for it
+ * @frag_list:        further pieces, linked by next: the rest of a frame that spans buffers, merged segments, or fragments;
+ *                    @frag_tail is the last
+ * @gso_size:         payload per segment, if @segs is above 1; 0: nothing to split, @segs are fragments that became one packet
+ * @frag_offset:      while it waits in inet_fragment.c: offset of its first byte in the datagram
+ * @seq, @end_seq:    TCP, host byte order. For UDP @seq is the sender's port
+ * @frag_right:       while it waits in inet_fragment.c: later runs in the tree; next: earlier ones
+ * @gro_age:          while GRO holds it: jiffy of the first segment
+ * @rflow:            behind GRO: 1 + the flow's row in rfs.c's tables; 0: none
+ * @gro_l4, @gro_inner: offsets of the transport header and the inner IP header from the MAC header; 0: no tunnel
+ * @gro_outer:        the same of the IP header, the outer one in a tunnel
+ * @gro_fixed_id:     bit 0 outer, bit 1 inner: all segments have the same IP id
+ * @vlan_tci, @vlan_proto: with SKB_TAGGED: the tag, and its TPID in network byte order
+ * @t_wire, @t_stage: when its last bit was on the wire; when its present stage began
+ * @tstamp:           when it left GRO; packet taps stamp it with this (netdev_tstamp_prequeue=1)
  */
 struct sk_buff {
 	u8 *data;
 	u32 len, hash;
-	u16 mac_header, network_header; /* offsets from the buffer's start */
+	u16 mac_header, network_header;
 	u16 segs;
 	u8 ip_summed, pkt_type, hash_report, flags;
-	u16 protocol;              /* EtherType, network byte order */
+	u16 protocol;
 	u16 queue;
 	u32 id, truesize;
 	struct sk_buff *next, *frag_list;
@@ -38,153 +69,296 @@ struct sk_buff {
 	struct sk_buff *frag_tail;
 	u32 head_len;
 	union {
-		u32 gso_size;      /* 0: nothing to take apart by; so too when segs are fragments that became one packet */
-		u32 frag_offset;   /* while it waits in inet_fragment.c: of its first byte in the datagram */
+		u32 gso_size;
+		u32 frag_offset;
 	};
 	union {
-		struct { u32 seq, end_seq; }; /* TCP, host byte order. UDP: seq is the sender's port */
-		struct sk_buff *frag_right;   /* while it waits: runs behind it in the tree; next: those before it */
+		struct { u32 seq, end_seq; };
+		struct sk_buff *frag_right;
 	};
 	union {
-		u32 gro_age;       /* jiffies of the first segment */
-		u32 rflow;         /* behind GRO: 1 + the flow's row in rfs.c's tables, 0: none */
+		u32 gro_age;
+		u32 rflow;
 	};
-	u16 gro_l4, gro_inner;     /* transport header, inner IP header (0: none); offsets from the MAC header */
-	u8 gro_outer;              /* the IP header, or the outer one */
+	u16 gro_l4, gro_inner;
+	u8 gro_outer;
 	u8 gro_flush, gro_same_flow;
-	u8 gro_fixed_id;           /* bit 0 outer, 1 inner: all segments have the same IP id */
-	u16 vlan_tci, vlan_proto;  /* of a tag that was taken off; its TPID, network byte order */
-	u64 t_wire, t_stage;       /* last bit on the wire; when its stage began */
-	u64 tstamp;                /* when it left GRO: what a tap stamps it with (netdev_tstamp_prequeue=1) */
+	u8 gro_fixed_id;
+	u16 vlan_tci, vlan_proto;
+	u64 t_wire, t_stage;
+	u64 tstamp;
 };
-#define SKB_TAGGED 1               /* vlan_tci and vlan_proto are good: the tag is not in the bytes any more */
-#define SKB_FLIST 2                /* merged by GRO as a list: each segment keeps its header (SKB_GSO_FRAGLIST) */
-#define SKB_UDP 4                  /* what GRO holds is UDP */
-#define SKB_SW_HASH 8              /* hash is the flow dissector's */
 
+/**
+ * struct rx_pool - a receive queue's buffers and their sk_buffs; skb i describes buffer i
+ * @base, @bus:  buffer i is at base + i * stride; @bus is @base as a bus address
+ * @stride, @buf_len, @size: bytes from buffer to buffer, bytes the card may write, number of buffers
+ * @free:        LIFO stack of @nfree buffers; those from @fresh on were never used
+ * @owner:       the CPU that polls the queue; only it touches the stack
+ * @queue:       the receive queue whose ring it fills
+ * @returned:    buffers that other CPUs gave back: a chain, pushed by compare-and-swap, taken whole
+ * @starved:     the ring could not be refilled: wake the driver when a buffer comes back
+ * @frame_id:    [size] id of the first frame in each skb; NULL until rx_pool_keep_ids()
+ */
 struct rx_pool {
-	u8 *base;                  /* buffer i at base + i * stride */
-	u64 bus;                   /* the same as a bus address */
+	u8 *base;
+	u64 bus;
 	u32 stride, buf_len, size;
-	u32 nfree, fresh;          /* LIFO stack; buffers never used yet start at fresh */
+	u32 nfree, fresh;
 	u32 *free;
-	struct sk_buff *skbs;      /* skb i describes buffer i */
+	struct sk_buff *skbs;
 	struct softnet_data *owner;
-	u32 queue;                 /* whose ring it fills */
-	struct sk_buff *returned;  /* what other CPUs gave back: a chain pushed by compare-and-swap, taken whole */
-	u32 starved;               /* the ring could not be refilled: wake the driver when a buffer comes back */
-	u64 *frame_id;             /* of the first frame in skb i; NULL: nobody has asked */
+	u32 queue;
+	struct sk_buff *returned;
+	u32 starved;
+	u64 *frame_id;
 };
+
+/**
+ * rx_pool_init() - lay a pool over @size buffers at @base
+ * Return: 0 or -ENOMEM; either way rx_pool_exit() frees it
+ */
 int rx_pool_init(struct rx_pool *p, u8 *base, u64 bus, u32 size, u32 buf_len, u32 stride);
-int rx_pool_keep_ids(struct rx_pool *p);
+
+/**
+ * rx_pool_exit() - free the pool's tables; the buffers' memory stays the card's
+ */
 void rx_pool_exit(struct rx_pool *p);
-int rx_pool_get(struct rx_pool *p);          /* a buffer, or -ENOBUFS */
-u32 rx_pool_free_count(struct rx_pool *p);   /* at rest */
-void rx_pool_reclaim(struct rx_pool *p);     /* owner: take what others returned */
-void kfree_skb_list(struct softnet_data *sd, struct sk_buff *skb);    /* free skb and its pieces; no fate */
-void kfree_skb_reason(struct softnet_data *sd, struct sk_buff *skb, enum fate fate); /* count the fate of its frames, free */
+
+/**
+ * rx_pool_keep_ids() - from now on, remember which frame each skb began with
+ * Return: 0 or -ENOMEM
+ * Context: any thread, while CPUs run
+ */
+int rx_pool_keep_ids(struct rx_pool *p);
+
+/**
+ * rx_pool_get() - take a buffer
+ * Return: its number, or -ENOBUFS
+ * Context: the owner
+ */
+int rx_pool_get(struct rx_pool *p);
+
+/**
+ * rx_pool_reclaim() - move what other CPUs returned to the free stack
+ * Context: the owner
+ */
+void rx_pool_reclaim(struct rx_pool *p);
+
+/**
+ * rx_pool_free_count() - count the free buffers. The second law: at rest all are free, in a ring, or wait at a socket
+ * Context: the owner, or machine stopped
+ */
+u32 rx_pool_free_count(struct rx_pool *p);
+
+/**
+ * kfree_skb_reason() - count @fate for the packet's frames, show it to the taps, and free it. Consumes @skb.
+ */
+void kfree_skb_reason(struct softnet_data *sd, struct sk_buff *skb, enum fate fate);
+
+/**
+ * kfree_skb_list() - free the packet and its pieces without a fate. Consumes @skb.
+ * @sd: the calling CPU; NULL: a Python thread
+ */
+void kfree_skb_list(struct softnet_data *sd, struct sk_buff *skb);
+
+/**
+ * skb_flush_returns() - return the collected buffers of other CPUs' pools
+ */
 void skb_flush_returns(struct softnet_data *sd);
-const u8 *skb_header_pointer(const struct sk_buff *skb, u32 off, u32 len, u8 *copy); /* NULL: not that long */
-u32 skb_copy_bits(const struct sk_buff *skb, u32 off, u8 *to, u32 len); /* bytes copied */
-int skb_trim(struct softnet_data *sd, struct sk_buff *skb, u32 len);    /* drop padding behind len */
-struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own);         /* take apart what GRO merged */
-void skb_pull_headers(struct sk_buff *skb, u32 n);                      /* headers that cross the first buffer's end */
-void skb_advance(struct sk_buff *skb, u32 n);                           /* eat n bytes at the front, over pieces too */
+
+/**
+ * skb_header_pointer() - read bytes of a packet, wherever they lie: the one checked way
+ * @off:  from skb->data
+ * @copy: room for @len bytes, used if they cross a buffer's end
+ * Return: the bytes, valid as long as @skb and @copy; NULL: the packet is not that long
+ */
+const u8 *skb_header_pointer(const struct sk_buff *skb, u32 off, u32 len, u8 *copy);
+
+/**
+ * skb_copy_bits() - copy up to @len bytes from @off on, over all pieces
+ * Return: bytes copied
+ */
+u32 skb_copy_bits(const struct sk_buff *skb, u32 off, u8 *to, u32 len);
+
+/**
+ * skb_checksum() - add @len bytes from @off on, over all pieces, to the partial checksum @sum
+ * Return: the new partial checksum, not folded
+ */
 u32 skb_checksum(const struct sk_buff *skb, u32 off, u32 len, u32 sum);
 
-/* ---- net_rx_action.c, napi.c, busy_poll.c: who polls, and when he stops ---- */
+/**
+ * skb_trim() - cut the packet to @len bytes, and free the pieces behind that
+ * Return: 0, or -EINVAL: it is shorter
+ */
+int skb_trim(struct softnet_data *sd, struct sk_buff *skb, u32 len);
 
-#define NAPI_STATE_SCHED 1         /* somebody owns the poll, or it is in a line for it */
-#define NAPI_STATE_MISSED 2        /* asked for meanwhile: once more */
+/**
+ * skb_advance() - skip @n bytes at the front, over all pieces. The caller knows that they exist
+ */
+void skb_advance(struct sk_buff *skb, u32 n);
+
+/**
+ * skb_segment_list() - take apart what GRO merged. @skb stays, with its own @own bytes
+ * Return: the further segments, linked by next; the caller owns them
+ */
+struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own);
+
+/* ---- napi.c, net_rx_action.c, busy_poll.c: polling, and when it stops ---- */
+
+#define NAPI_STATE_SCHED 1         /* the poll has an owner, or waits in a poll list */
+#define NAPI_STATE_MISSED 2        /* scheduled again meanwhile: poll once more */
 #define NAPI_STATE_DISABLE 4       /* napi_disable() waits for the poll to end */
 #define NAPI_STATE_NPSVC 8         /* not enabled */
 #define NAPI_STATE_IN_BUSY_POLL 16 /* the owner is a reader */
 #define NAPI_STATE_PREFER_BUSY_POLL 32
-#define NAPI_STATE_THREADED 64     /* polled by a task of its own */
-#define NAPI_STATE_SCHED_THREADED 128 /* which has the poll */
+#define NAPI_STATE_THREADED 64     /* polled by its own task */
+#define NAPI_STATE_SCHED_THREADED 128 /* that task owns the poll */
 
-enum task_kind { TASK_NONE, TASK_KSOFTIRQD, TASK_READER, TASK_NAPI }; /* and those of further NAPIs behind it */
+enum task_kind { TASK_NONE, TASK_KSOFTIRQD, TASK_READER, TASK_NAPI }; /* TASK_NAPI + slot: the task of that NAPI */
 struct task { u64 wakeups, runs, busy_ns; u8 runnable; };
+
+/* How far a poll has got; it may stop and go on in each stage but the first. A backlog's poll has only TAKING. */
+enum poll_stage { POLL_IDLE, POLL_TAKING, POLL_REFILLING, POLL_UNMASKING };
 
 struct gro_list { struct sk_buff *skb[MAX_GRO_SKBS]; u32 count; };  /* [0] is the oldest */
 
+/**
+ * struct napi_struct - the right to poll a queue, and what GRO holds for it; written by @sd
+ * @poll:        Return: packets, or -EAGAIN
+ * @next:        in a poll list
+ * @sd:          the CPU it lives on
+ * @state:       NAPI_STATE_ bits; a backlog's is guarded by softnet_data.lock
+ * @work:        packets so far in the poll under way
+ * @defer_hard_irqs_count: polls left that keep the interrupt off
+ * @timer_ns:    when its watchdog fires; NEVER: off
+ * @gro_bitmask: buckets of @gro_hash that hold something
+ * @udp_passes:  no receiver wanted merged UDP when the poll began
+ * @rx_list, @rx_count: packets on their way up, and the frames in them
+ * @gro_held:    frames that GRO holds
+ * @in_poll:     enum poll_stage
+ * @slot:        its place in sd->napis
+ * @thread:      its task, if threaded
+ * @gro_why:     enum gro_end: why a protocol named a held packet to be completed
+ */
 struct napi_struct {
-	int (*poll)(struct napi_struct *napi, int budget);  /* work, or -EAGAIN: time passed, call again to go on */
+	int (*poll)(struct napi_struct *napi, int budget);
 	struct napi_struct *next;
-	struct softnet_data *sd;       /* the CPU it runs on */
+	struct softnet_data *sd;
 	struct host *host;
 	u32 state, weight;
-	u32 work;                      /* of the poll under way */
+	u32 work;
 	u32 defer_hard_irqs_count;
-	u64 timer_ns;                  /* watchdog, ~0: off */
+	u64 timer_ns;
 	u32 gro_bitmask;
-	u8 udp_passes;                 /* nobody asked for merged UDP, as of the beginning of the poll */
+	u8 udp_passes;
 	struct gro_list gro_hash[GRO_HASH_BUCKETS];
 	struct sk_buff *rx_list, *rx_list_tail;
-	u32 rx_count;                  /* frames on it */
-	u32 gro_held;                  /* frames held */
+	u32 rx_count;
+	u32 gro_held;
 	u8 in_poll;
-	u8 slot;                       /* its place in sd->napis */
+	u8 slot;
 	struct task thread;
-	u8 gro_why;                    /* enum gro_end of the hold that a protocol names to be completed */
+	u8 gro_why;
 	/* counters */
 	u64 polls, packets, full_polls, completes;
 };
-int napi_schedule_prep(struct napi_struct *n);
-void __napi_schedule(struct napi_struct *n);
-void napi_poll_list_add(struct napi_struct *n);
-int napi_schedule(struct napi_struct *n);
-int napi_complete_done(struct napi_struct *n, int work_done);
-void napi_watchdog(struct napi_struct *n);
-void napi_full_poll_flush(struct napi_struct *n);
-void napi_timer_start(struct napi_struct *n, u64 timeout_ns);
+
+/**
+ * netif_napi_add() - initialise @n and let it live on @sd; it cannot be scheduled until napi_enable()
+ */
+void netif_napi_add(struct softnet_data *sd, struct napi_struct *n, int (*poll)(struct napi_struct *, int), u32 weight);
+
+/**
+ * napi_enable() - let the NAPI be scheduled
+ */
+void napi_enable(struct napi_struct *n);
+
+/**
+ * napi_disable() - take a NAPI out of service: a state, not a wait
+ * Return: 1: it is disabled; 0: a poll is under way, call again after it
+ */
+int napi_disable(struct napi_struct *n);
+
+/**
+ * napi_list_add(), napi_list_del() - put a NAPI among those that live on a CPU, and take it out again
+ * Context: machine stopped; to delete it, its task must sleep
+ */
 void napi_list_add(struct softnet_data *sd, struct napi_struct *n);
 void napi_list_del(struct napi_struct *n);
-void netif_napi_add(struct softnet_data *sd, struct napi_struct *n, int (*poll)(struct napi_struct *, int), u32 weight);
-void napi_enable(struct napi_struct *n);
-int napi_disable(struct napi_struct *n);     /* 1: nobody polls it, and nobody can; 0: somebody does, ask again */
-int napi_poll(struct napi_struct *n, int *repoll);  /* work, or -EAGAIN: time passed in the middle, call again */
-int napi_threaded_poll(struct napi_struct *n);      /* 1: the poll is over, 0: time passed in the middle */
 
-/* a reader that polls its queue itself instead of sleeping */
+/**
+ * napi_schedule_prep() - take the right to poll; if another owner has it, leave MISSED
+ * Return: 1: taken, the caller must call __napi_schedule(); 0: not
+ */
+int napi_schedule_prep(struct napi_struct *n);
+
+/**
+ * __napi_schedule() - put an owned NAPI on its CPU's poll list, or wake its task
+ */
+void __napi_schedule(struct napi_struct *n);
+
+/**
+ * napi_complete_done() - end the polling of a queue that is empty; flush GRO, and start the timer if one is configured
+ * Return: 1: the driver may unmask its interrupt; 0: it stays off
+ */
+int napi_complete_done(struct napi_struct *n, int work_done);
+
+/**
+ * struct busy_poll - a reader that polls its queue itself instead of sleeping
+ * @napi:          NULL: it does not
+ * @end:           when it gives up, ns
+ * @queue:         1 + the queue that the last packet read came from; 0: none since the last time
+ * @owned:         it owns the NAPI
+ * @stopping, @skip_schedule: it lets go; the timer, not the softirq, then polls next
+ * @in_poll:       its poll is under way
+ * @idle:          virtual time: it spins, and nothing can have changed
+ */
 struct busy_poll {
-	struct napi_struct *napi;      /* NULL: it does not */
+	struct napi_struct *napi;
 	u64 end;
-	u32 queue;                     /* 1 + where the last packet read came from; 0: none since the last time */
+	u32 queue;
 	u8 owned, stopping, skip_schedule, in_poll;
-	u8 idle;                       /* virtual time: it spins, and nothing can have changed */
+	u8 idle;
 };
-int busy_poll_begin(struct softnet_data *sd); /* 1: there is a queue to poll */
-void busy_poll_resume(struct softnet_data *sd);       /* the CPU looks up: the reader spins on */
-int napi_busy_loop(struct softnet_data *sd);  /* 1: still at it, 0: something to read, or the time is over */
-int net_rx_action(struct softnet_data *sd);  /* 1: the run ended, 0: time passed in the middle, call again */
+
+/**
+ * busy_poll_begin() - begin to poll instead of sleeping, if busy-read and the last packet's queue allow it
+ * Return: 1: call napi_busy_loop(); 0: sleep
+ */
+int busy_poll_begin(struct softnet_data *sd);
+
+/**
+ * napi_busy_loop() - poll once
+ * Return: 1: call again; 0: a packet can be read, or the time is over
+ */
+int napi_busy_loop(struct softnet_data *sd);
 
 /* ---- softirq.c: one emulated CPU. hardirq over softirq over tasks ---- */
 
-/* timer.c */
 enum timer { TIMER_IPFRAG, TIMER_NEIGH, TIMERS_MAX }; /* functions: host.timer */
 
 /**
- * struct softnet_data - what one CPU owns; written only by that CPU unless a field says otherwise
- * @now:      its clock. Work moves it by cpu_charge() in virtual time; live it is re-read after every poll
- * @horizon:  virtual time: when @now reaches it, somebody else's turn has come
+ * struct softnet_data - what one CPU owns; written only by that CPU unless a comment says otherwise
+ * @now:      its clock, ns. Work moves it by cpu_charge() in virtual time; live it is re-read after every poll
+ * @horizon:  virtual time: when @now reaches it, another agent has its turn
  */
 struct softnet_data {
 	struct host *host;
 	u32 cpu;
 	u64 now, horizon;
-	u64 wake_ns;                   /* idle: when something came up; NEVER: nothing yet */
-	u64 timer_next;                /* earliest NAPI watchdog, or of these: */
+	u64 wake_ns;                   /* idle: when work arrives; NEVER: none yet */
+	u64 timer_next;                /* earliest of the NAPI watchdogs and timer_ns[] */
 	u64 timer_ns[TIMERS_MAX];
 	u8 runnable, live;
-	/* written by others, atomically */
+	/* written by other threads, atomically */
 	u32 irq_pending;               /* bit per NIC queue */
 	u32 ipi_pending;
-	u64 irq_ns, ipi_ns, reader_ns; /* virtual time: when they were raised; when the reader was woken */
+	u64 irq_ns, ipi_ns, reader_ns; /* virtual time: when interrupt and IPI were raised, and the reader woken */
 	u32 sleeping, stop, pause;
 	int wake_fd;
-	u32 spin_ns;                   /* live: how long it looks for work before it sleeps */
-	u32 in_taps;                   /* odd: walks the taps, see af_packet.c */
+	u32 spin_ns;                   /* live: how long it spins before it sleeps */
+	u32 in_taps;                   /* odd: walks the taps, see packet_taps.c */
 	/* softirq */
 	u8 softirq_pending, softirq_active, in_net_rx_action, inline_softirq;
 	u8 ksoftirqd;                  /* the softirq under way runs in the task */
@@ -192,57 +366,57 @@ struct softnet_data {
 	u8 bh_task;                    /* this task is in the middle of a poll, softirqs are off; 0: none */
 	u32 softirq_restarts;
 	u64 softirq_end;               /* jiffies */
-	int budget;
-	u64 deadline;                  /* jiffies */
+	int budget;                    /* packets left in this run of net_rx_action() */
+	u64 deadline;                  /* of that run, jiffies */
 	struct napi_struct *poll_list, *poll_tail;     /* scheduled */
 	struct napi_struct *list, *list_tail;          /* of this run */
-	struct napi_struct *repoll, *repoll_tail;
-	struct napi_struct *current;                   /* its poll is under way, time passed in the middle */
+	struct napi_struct *repoll, *repoll_tail;      /* used their weight in this run */
+	struct napi_struct *current;                   /* its poll stopped in the middle */
 	struct napi_struct *napis[NIC_QUEUES_MAX + 1]; /* that live on this CPU, for the watchdogs */
 	u32 nnapis;
 	/* backlog.c */
 	struct napi_struct backlog;
-	u32 lock;                      /* guards input_pkt_queue */
-	struct sk_buff *input_head, *input_tail;
-	u32 input_qlen;
-	struct sk_buff *process_head;
+	u32 lock;                      /* producers take it: guards input_*, backlog.state, dropped, backlog_frames */
+	struct sk_buff *input_head, *input_tail;       /* input_pkt_queue */
+	u32 input_qlen;                /* packets */
+	struct sk_buff *process_head;  /* process_queue */
 	u32 process_qlen;
-	u32 input_queue_head, input_queue_tail;
-	struct sd_flow_limit *flow_limit; /* of this CPU as the one that enqueues; NULL: off */
+	u32 input_queue_head, input_queue_tail; /* packets ever taken out and put in: RFS compares them */
+	struct sd_flow_limit *flow_limit; /* of this CPU as the producer; NULL: off */
 	u64 rps_ipi_mask;              /* CPUs to send an IPI to at the end of net_rx_action */
-	struct sk_buff *enqueue[CPUS_MAX]; /* live: skbs on their way to other CPUs' backlogs, a burst each */
+	struct sk_buff *enqueue[CPUS_MAX]; /* live: a burst of packets for each CPU's backlog, not handed over yet */
 	struct sk_buff *enqueue_tail[CPUS_MAX];
 	u32 enqueue_len[CPUS_MAX];
 	/* tasks */
 	struct task ksoftirqd_task, reader;
-	u32 napi_threads;              /* by napi->slot: those that can run */
+	u32 napi_threads;              /* runnable NAPI tasks, bit per napi->slot */
 	struct busy_poll busy;
 	u64 slice_start;
 	u8 last_task;
-	u32 ready_lock;
+	u32 ready_lock;                /* guards ready */
 	struct sock *ready, *ready_tail; /* sockets with data for this CPU's reader */
-	/* buffers that belong to other CPUs' pools, on their way back */
+	/* buffers of other CPUs' pools, collected to be returned */
 	struct rx_pool *give_back_pool;
 	struct sk_buff *give_back, *give_back_tail;
 	u32 give_back_len;
 	/* counters: softnet_stat's, then vnic's own */
 	u64 processed, time_squeeze, received_rps, flow_limit_count;
-	u64 time_squeeze_usecs;        /* of them: budget was left, the time was not */
+	u64 time_squeeze_usecs;        /* of time_squeeze: budget was left, time was not */
 	u64 flow_limit_frames;
 	u64 rfs_steered, rfs_moved, rfs_waited;
-	u64 dropped;                   /* backlog drops, charged here as the target: written under lock */
-	u32 input_qlen_max;            /* high-water mark of input_pkt_queue: written under lock, once a splice */
+	u64 dropped;                   /* packets this CPU's backlog refused; written under lock */
+	u32 input_qlen_max;            /* high-water mark of input_pkt_queue, updated by process_backlog() */
 	u64 hardirqs, softirqs, ksoftirqd_runs, net_rx_runs, idle_ns, yields;
-	u64 ksoftirqd_by_time, ksoftirqd_by_restarts, ksoftirqd_by_resched; /* why softirqs were left to it */
-	u64 rcvbuf_max;                /* what a socket of those that refused would hold if it had refused nothing, truesize */
-	u64 idle_since;                /* live: it sleeps since then, 0: it does not */
+	u64 ksoftirqd_by_time, ksoftirqd_by_restarts, ksoftirqd_by_resched; /* why ksoftirqd took over */
+	u64 rcvbuf_max;                /* truesize that a socket would have needed to refuse nothing: the largest */
+	u64 idle_since;                /* live: asleep since then; 0: awake */
 	u64 rx_dropped, rx_otherhost_dropped;
 	u64 gro_merged, gro_held_total, gro_normal, gro_flushed_skbs, gro_flushed_segs;
 	u64 gro_ended[GRO_END_MAX];
 	u64 gro_lost_ids, gro_lost_psh;
 	struct gro_flows *gro_flows;   /* NULL: off */
 	u64 mib[MIB_MAX];
-	u64 backlog_frames;            /* target: frames in input_pkt_queue, under lock */
+	u64 backlog_frames;            /* frames in input_pkt_queue; written under lock */
 	u64 process_frames, enqueue_frames;
 	u64 ofo_frames;                /* may wrap below 0 on one CPU: the sum over all is the gauge */
 	u64 fates[FATE_MAX];
@@ -250,38 +424,342 @@ struct softnet_data {
 	u8 *scratch;                   /* room for one datagram; NULL: the host does not answer */
 };
 
-void raise_hardirq(struct softnet_data *sd, u32 queue, u64 now);  /* from the device */
-void raise_ipi(struct softnet_data *from, struct softnet_data *to);
+/**
+ * cpu_run() - run the CPU until it is idle or another agent has its turn
+ * Return: 1: it has more to do (live: or was asked to pause); 0: idle
+ */
+int cpu_run(struct softnet_data *sd);
+
+/**
+ * cpu_next() - tell when the CPU has something to do, in virtual time
+ * Return: ns; NEVER: it waits for another agent
+ */
+u64 cpu_next(struct softnet_data *sd);
+
+/**
+ * cpu_wake() - wake an idle CPU for work at @now; live, @now is ignored
+ * Context: any thread. Live, the caller has published the work by a seq_cst store
+ */
 void cpu_wake(struct softnet_data *sd, u64 now);
-void do_hardirqs(struct softnet_data *sd);
-int do_softirq(struct softnet_data *sd);
-int cpu_run(struct softnet_data *sd);        /* until it is idle (0) or somebody else's turn has come (1) */
+
+/**
+ * raise_hardirq() - raise the interrupt of a receive queue at @now
+ * Context: the card's thread, or any CPU
+ */
+void raise_hardirq(struct softnet_data *sd, u32 queue, u64 now);
+
+/**
+ * local_bh_enable() - switch softirqs on again after a task polled; raised ones run next
+ */
 void local_bh_enable(struct softnet_data *sd);
-void timer_plan(struct softnet_data *sd);
+
+/**
+ * reader_run() - one wake-up's worth of reading; defined in sock/sock.c
+ * Return: 1: more to read
+ */
+int reader_run(struct softnet_data *sd);
+
+/* ---- timer.c ---- */
+
+/**
+ * mod_timer() - run the timer's function (host.timer) on this CPU at @at_ns; NEVER: stop it
+ */
 void mod_timer(struct softnet_data *sd, enum timer which, u64 at_ns);
-void run_timers(struct softnet_data *sd);
-u64 host_now(struct host *h, struct softnet_data *sd);     /* sd NULL: a Python thread */
-u64 vtime_latest(const struct host *h);
-u64 cpu_next(struct softnet_data *sd);       /* when it has something to do; ~0: not known */
-int reader_run(struct softnet_data *sd);     /* one wake-up's worth of reading. Return: 1 = more to read */
-int need_resched(struct softnet_data *sd);   /* is the slice of the task that runs over, and somebody else waits? */
 
-/* ---- stop_machine.c: knobs change while nobody moves ---- */
+/**
+ * timer_plan() - find the CPU's earliest timer again, after one was changed
+ */
+void timer_plan(struct softnet_data *sd);
 
-#define TURNS_MAX 1048576          /* of a CPU: a poll ends after so many for sure */
-int machine_mid_poll(const struct softnet_data *sd);
+/**
+ * machine_clock() - tell the CPU's time with the machine stopped; an idle CPU's own clock may be far behind the card's
+ */
 u64 machine_clock(const struct softnet_data *sd);
-void machine_turn(struct softnet_data *sd);
+
+/**
+ * host_now() - read the clock of CPU @sd; NULL: of a Python thread
+ * Return: ns; live, the real monotonic clock
+ */
+u64 host_now(struct host *h, struct softnet_data *sd);
+
+/**
+ * vtime_latest() - read the latest of all clocks, card and CPUs, in virtual time
+ */
+u64 vtime_latest(const struct host *h);
+
+/* ---- stop_machine.c: knobs change while no CPU runs. Context of all: machine stopped ---- */
+
+#define TURNS_MAX 1048576          /* of a CPU: more than any poll needs to end */
+
+/**
+ * machine_settle() - let every CPU end its poll, and hand over all that it has collected for others
+ */
 void machine_settle(struct host *h);
 
-/* ---- gro.c: hold and merge. gro_inet.c: VLAN, IP, one tunnel; gro_tcp.c, gro_udp.c: may it join?  ---- */
+/**
+ * machine_mid_poll() - check whether the CPU stopped in the middle of a poll or softirq
+ */
+int machine_mid_poll(const struct softnet_data *sd);
 
-const char *gro_end_text(enum gro_end why);
+/**
+ * machine_turn() - run the CPU for one turn, as short as possible
+ */
+void machine_turn(struct softnet_data *sd);
+
+/* ---- gro.c: hold and merge ---- */
+
+/**
+ * gro_poll_begin() - note, once a poll, whether UDP can skip GRO
+ */
 void gro_poll_begin(struct napi_struct *n);
+
+/**
+ * napi_gro_receive() - merge the packet, hold it, or pass it on. Consumes @skb.
+ */
 void napi_gro_receive(struct napi_struct *n, struct sk_buff *skb);
+
+/**
+ * napi_gro_flush() - complete held packets, bucket by bucket, the oldest first
+ * @flush_old: only those held since an earlier jiffy
+ * @why:       counted as the reason, unless they aged
+ */
 void napi_gro_flush(struct napi_struct *n, int flush_old, enum gro_end why);
+
+/**
+ * gro_normal_list() - pass on the packets that wait on n->rx_list
+ */
 void gro_normal_list(struct napi_struct *n);
-/* off: of the header to look at, from the MAC header. Return: the held skb to complete now (n->gro_why says why), or NULL */
+
+/**
+ * gro_end_text() - describe in a few words why a hold ended
+ * Return: a constant string
+ */
+const char *gro_end_text(enum gro_end why);
+
+/**
+ * struct gro_flow - what merging lost of one flow, and why each hold ended
+ * @used:            the row is taken
+ * @spread_max_ns:   longest time from first to last arrival in one merged packet; @spread_ns: their sum
+ * @frames, @skbs:   that left GRO; frames - skbs boundaries are lost
+ * @lost_ids, @lost_psh: IP ids that are lost; merged packets whose PSH position is lost
+ */
+struct gro_flow {
+	struct flow_key key;
+	u32 used;
+	u32 spread_max_ns;
+	u64 frames, skbs;
+	u64 lost_ids, lost_psh, spread_ns;
+	u64 ended[GRO_END_MAX];
+};
+
+/* a CPU's table, bounded; only if gro-flows asks for it */
+struct gro_flows {
+	u32 mask;
+	u64 missed;                    /* packets of flows that found no row */
+	struct gro_flow flow[];
+};
+
+/**
+ * gro_flows_new() - allocate a table of at least @flows rows
+ * Return: the table, to be freed by free(); NULL: no memory
+ */
+struct gro_flows *gro_flows_new(u32 flows);
+
+/* ---- the card as the stack sees it ---- */
+
+/**
+ * struct net_device - what the stack knows of the card; its driver fills it in. Linux: include/linux/netdevice.h
+ * @dev_addr:           6 bytes, the card's own copy
+ * @mtu:                bytes of payload; 0: not known
+ * @real_num_rx_queues: receive queues in use
+ * @ntuple:             1: the card takes filters for flows
+ * @napi:               of each receive queue; NULL: that queue has none
+ * @irq_handler:        handles the interrupt of the NAPI's queue, on the CPU that took it
+ * @ndo_rx_flow_steer:  directs the skb's flow to a queue. Return: the filter's number; -errno: it stays where it is
+ * @rx_cpu_rmap:        Return: the queue that interrupts this CPU
+ */
+struct net_device {
+	const u8 *dev_addr, *ntuple;
+	const u32 *mtu, *real_num_rx_queues;
+	struct napi_struct *napi[NIC_QUEUES_MAX];
+	void (*irq_handler)(struct napi_struct *n);
+	int (*ndo_rx_flow_steer)(struct softnet_data *sd, const struct sk_buff *skb, u32 queue, u32 flow);
+	u32 (*rx_cpu_rmap)(const struct host *h, u32 cpu);
+};
+
+/* ---- rps.c, rfs.c, flow_limit.c, backlog.c: another CPU ---- */
+
+#define RPS_NO_FILTER 65535
+struct rps_dev_flow { u16 cpu, filter; u32 last_qtail, hash; }; /* a flow's row in its queue's table */
+
+/**
+ * struct rps_sock_flow_table - rows by hash: the hash's upper bits, and the CPU of the flow's reader
+ * @mask, @size: of the rows in use; rows allocated
+ * @older:       tables no longer used, which a reader may still write to
+ */
+struct rps_sock_flow_table {
+	u32 mask, size;
+	struct rps_sock_flow_table *older;
+	u32 ents[];
+};
+
+/**
+ * rfs_init() - allocate the tables of all queues in use; rfs_exit() frees them
+ * @flow_cnt, @sock_entries: rows, 0: off
+ * Return: 0 or -ENOMEM
+ */
+int rfs_init(struct host *h, u32 flow_cnt, u32 sock_entries);
+void rfs_exit(struct host *h);
+
+/**
+ * rfs_set_sock_entries() - resize the global table (net.core.rps_sock_flow_entries). 0: off
+ * Return: 0 or -ENOMEM; then the old table stays in use
+ * Context: one caller at a time; readers may record flows meanwhile
+ */
+int rfs_set_sock_entries(struct host *h, u32 entries);
+
+/**
+ * rfs_set_flow_cnt() - resize a queue's table (queues/rx-N/rps_flow_cnt). 0: off
+ * Return: 0 or -ENOMEM; then the old table stays in use
+ * Context: machine stopped, and no packet of the queue on its way to a backlog
+ */
+int rfs_set_flow_cnt(struct host *h, u32 queue, u32 flow_cnt);
+
+/**
+ * rfs_forget_filters() - note that the card has no filters any more
+ * Context: machine stopped
+ */
+void rfs_forget_filters(struct host *h);
+
+/**
+ * rps_record_sock_flow() - record that the reader of the flow with this hash runs on @cpu
+ * Context: any thread
+ */
+void rps_record_sock_flow(struct host *h, u32 hash, u32 cpu);
+
+/**
+ * rps_may_expire_flow() - check whether the card's filter is useless: its flow has moved on, or was quiet for long
+ * @slot:   the flow's row in the table of @queue
+ * @filter: its number in the card
+ * Return: 1: delete it
+ */
+int rps_may_expire_flow(struct host *h, u32 queue, u32 slot, u32 filter);
+
+struct sd_flow_limit;
+
+/**
+ * flow_limit_set() - give each CPU in the mask a flow limit, and no other (net.core.flow_limit_cpu_bitmap)
+ * Return: 0 or -ENOMEM; then CPUs below the first without memory already have it
+ * Context: machine stopped
+ */
+int flow_limit_set(struct host *h, u64 cpus);
+
+/**
+ * enqueue_flush() - hand the collected packets over to the other CPUs' backlogs (live)
+ * Context: takes each target's lock
+ */
+void enqueue_flush(struct softnet_data *sd);
+
+/**
+ * process_backlog() - poll the CPU's backlog: napi->poll of softnet_data.backlog
+ * Return: packets, or -EAGAIN
+ */
+int process_backlog(struct napi_struct *napi, int quota);
+
+/* ---- packet_taps.c: observers at four points of the path ---- */
+
+/**
+ * struct packet_seen - what a tap is shown; valid during the call
+ * @skb, @frame: one of them is NULL
+ * @fate:        -1: none yet
+ * @again:       this point has seen the frame before; only @fate is new
+ */
+struct packet_seen {
+	enum packet_point point;
+	u32 cpu;
+	const struct sk_buff *skb;
+	const struct frame *frame;
+	u64 t_ns;
+	int fate;
+	u32 again;
+};
+
+/**
+ * struct packet_tap - an observer; its owner embeds it
+ * @func: must not keep @p, nor change the packet. Runs on any CPU or the card's thread, several at a time
+ */
+struct packet_tap {
+	struct packet_tap *next;
+	void (*func)(struct packet_tap *t, const struct packet_seen *p);
+};
+
+/**
+ * packet_taps_setup() - let the card call the taps of its points
+ * Context: once, before the card runs
+ */
+void packet_taps_setup(struct host *h);
+
+/**
+ * packet_tap_add() - put @t on the point's list. The caller keeps @t, and its memory, until packet_tap_del()
+ * Context: any thread, while CPUs run
+ */
+void packet_tap_add(struct host *h, struct packet_tap *t, enum packet_point point);
+
+/**
+ * packet_tap_del() - take @t off the list. When it returns, no thread runs @t->func or will
+ * Context: any thread but one inside a tap; waits for the walks under way
+ */
+void packet_tap_del(struct host *h, struct packet_tap *t, enum packet_point point);
+
+/**
+ * packet_taps_outside() - show the taps a packet that ends in a Python thread, with its fate
+ * Context: a Python thread; takes host.taps_lock
+ */
+void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate);
+
+/* ---- netif_receive_skb.c: taps, then the protocol handler by EtherType ---- */
+
+#define PTYPES_MAX 32
+
+/**
+ * struct packet_type - the handler of an EtherType
+ * @type:   network byte order
+ * @python: 0, or a handler's number: the packet goes up to Python
+ * @func:   consumes its skb
+ */
+struct packet_type {
+	u16 type;
+	u16 python;
+	void (*func)(struct softnet_data *sd, struct sk_buff *skb);
+};
+
+/**
+ * netif_receive_skb_core() - take the VLAN tag off, show the packet to the taps, call its handler. Consumes @skb.
+ */
+void netif_receive_skb_core(struct softnet_data *sd, struct sk_buff *skb);
+
+/* ---- inside the room, and for its tests ---- */
+
+void skb_pull_headers(struct sk_buff *skb, u32 n);
+
+int napi_schedule(struct napi_struct *n);
+void napi_poll_list_add(struct napi_struct *n);
+void napi_watchdog(struct napi_struct *n);
+void napi_full_poll_flush(struct napi_struct *n);
+void napi_timer_start(struct napi_struct *n, u64 timeout_ns);
+int napi_poll(struct napi_struct *n, int *repoll);
+int napi_threaded_poll(struct napi_struct *n);  /* 1: the poll is over; 0: time passed */
+int net_rx_action(struct softnet_data *sd);     /* 1: the run ended; 0: time passed */
+void busy_poll_resume(struct softnet_data *sd);
+
+void raise_ipi(struct softnet_data *from, struct softnet_data *to);
+void do_hardirqs(struct softnet_data *sd);
+int do_softirq(struct softnet_data *sd);        /* 1: done for now; 0: time passed */
+int need_resched(struct softnet_data *sd);
+void run_timers(struct softnet_data *sd);
+
+/* GRO's layers. off: offset of the header to look at, from the MAC header. Return: the held packet that has to be
+ * completed now (n->gro_why says why), or NULL. */
 struct sk_buff **gro_receive_by_type(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off,
 				     u16 protocol);
 struct sk_buff **tcp_gro_receive(struct napi_struct *n, struct gro_list *l, struct sk_buff *skb, u32 off);
@@ -297,109 +775,20 @@ void tcp_gro_complete(struct sk_buff *skb);
 void udp_gro_complete(struct sk_buff *skb);
 const u8 *gro_ip(const struct sk_buff *skb);
 u32 gro_pseudo(const struct sk_buff *skb, u32 l4_len, u8 proto);
-
-/* gro_flows.c: what merging lost and why, per flow; a table per CPU, bounded, only if asked for (gro-flows) */
-struct gro_flow {
-	struct flow_key key;
-	u32 used;
-	u32 spread_max_ns;             /* first to last arrival in one merged packet */
-	u64 frames, skbs;              /* what left GRO; frames - skbs boundaries are gone */
-	u64 lost_ids, lost_psh, spread_ns;
-	u64 ended[GRO_END_MAX];
-};
-struct gro_flows {
-	u32 mask;
-	u64 missed;                    /* skbs of flows that found no room */
-	struct gro_flow flow[];
-};
-struct gro_flows *gro_flows_new(u32 flows);
-u32 gro_lost_ids(const struct sk_buff *skb); /* of a merged skb */
+u32 gro_lost_ids(const struct sk_buff *skb);
 u32 gro_lost_psh(const struct sk_buff *skb);
 void gro_account(struct softnet_data *sd, const struct sk_buff *skb, enum gro_end why);
 
-/* ---- the card as the stack sees it ---- */
-
-/**
- * struct net_device - what the stack knows of the card; its driver fills it in. Linux: include/linux/netdevice.h
- * @dev_addr:           6 bytes, where the card has them
- * @mtu:                bytes of payload, 0: as a TAP that was not asked
- * @real_num_rx_queues: receive queues in use
- * @ntuple:             1: the card takes filters for flows
- * @napi:               of each receive queue, NULL: there is none
- * @irq_handler:        runs on the CPU that took the interrupt of that NAPI's queue
- * @ndo_rx_flow_steer:  have the card bring the skb's flow to a queue. Return: the filter's number, -errno: it stays where it is
- * @rx_cpu_rmap:        Return: the queue that interrupts this CPU
- */
-struct net_device {
-	const u8 *dev_addr, *ntuple;
-	const u32 *mtu, *real_num_rx_queues;
-	struct napi_struct *napi[NIC_QUEUES_MAX];
-	void (*irq_handler)(struct napi_struct *n);
-	int (*ndo_rx_flow_steer)(struct softnet_data *sd, const struct sk_buff *skb, u32 queue, u32 flow);
-	u32 (*rx_cpu_rmap)(const struct host *h, u32 cpu);
-};
-
-/* ---- flow_dissector.c, rps.c, rfs.c, flow_limit.c, backlog.c: another CPU ---- */
-
-u32 skb_get_hash(const struct host *h, struct sk_buff *skb);   /* siphash over sorted addresses and ports; never 0 for IP */
-int get_rps_cpu(struct softnet_data *sd, struct sk_buff *skb);      /* -1: stay here */
-
-#define RPS_NO_FILTER 65535
-struct rps_dev_flow { u16 cpu, filter; u32 last_qtail, hash; };
-struct rps_sock_flow_table {           /* row by hash: the hash's upper bits, and the CPU of the flow's reader */
-	u32 mask, size;
-	struct rps_sock_flow_table *older; /* no longer used, but perhaps still written to */
-	u32 ents[];
-};
-int rfs_init(struct host *h, u32 flow_cnt, u32 sock_entries);
-int rfs_set_sock_entries(struct host *h, u32 entries);
-int rfs_set_flow_cnt(struct host *h, u32 queue, u32 flow_cnt);
-void rfs_forget_filters(struct host *h);
-void rfs_exit(struct host *h);
-int rfs_get_cpu(struct softnet_data *sd, struct sk_buff *skb, u32 hash);
-void rps_record_sock_flow(struct host *h, u32 hash, u32 cpu);       /* a flow's reader runs there */
-void rfs_queued(struct host *h, u32 rflow, u32 tail);               /* under the target's lock */
+u32 skb_get_hash(const struct host *h, struct sk_buff *skb);
+int get_rps_cpu(struct softnet_data *sd, struct sk_buff *skb);       /* -1: this CPU goes on */
+int rfs_get_cpu(struct softnet_data *sd, struct sk_buff *skb, u32 hash); /* -1: not known */
+void rfs_queued(struct host *h, u32 rflow, u32 tail);                /* under the target's lock */
 u32 rfs_head(struct host *h, u32 cpu);
-int rps_may_expire_flow(struct host *h, u32 queue, u32 slot, u32 filter);
-
-struct sd_flow_limit;
 struct sd_flow_limit *flow_limit_new(u32 table_len);
-int flow_limit_set(struct host *h, u64 cpus);
 int skb_flow_limit(struct softnet_data *sd, struct sk_buff *skb, u32 qlen);
-
-int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu);
-void enqueue_flush(struct softnet_data *sd);
-int process_backlog(struct napi_struct *napi, int quota);
+int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu); /* consumes skb */
 void net_rps_send_ipi(struct softnet_data *sd);
 
-/* ---- packet_taps.c: who looks on ---- */
-
-struct packet_seen {
-	enum packet_point point;
-	u32 cpu;
-	const struct sk_buff *skb;     /* one of these two is NULL */
-	const struct frame *frame;
-	u64 t_ns;
-	int fate;                      /* -1: none yet */
-	u32 again;                     /* this point has seen the frame before: only the fate is new */
-};
-struct packet_tap {
-	struct packet_tap *next;
-	void (*func)(struct packet_tap *t, const struct packet_seen *p);
-};
-void packet_tap_add(struct host *h, struct packet_tap *t, enum packet_point point);
-void packet_tap_del(struct host *h, struct packet_tap *t, enum packet_point point);
 void packet_taps_skb(struct softnet_data *sd, enum packet_point point, const struct sk_buff *skb, u64 t_ns, int fate);
 void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate);
-void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate);  /* of a Python thread */
-
-/* ---- netif_receive_skb.c: taps, then the protocol handler by EtherType ---- */
-
-struct packet_type {
-	u16 type;                      /* network byte order */
-	u16 python;                    /* 0, or the handler's number: the packet goes up to Python */
-	void (*func)(struct softnet_data *sd, struct sk_buff *skb);
-};
-#define PTYPES_MAX 32
-void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb);
-void netif_receive_skb_core(struct softnet_data *sd, struct sk_buff *skb);
+void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb); /* consumes skb */

@@ -1,8 +1,8 @@
-/* timer.c - a CPU's timers: NAPI's watchdogs (in a hardirq), and those of the protocols (in a softirq)
+/* timer.c - a CPU's timers: NAPI watchdogs (in a hardirq), and the protocols' timers (in a softirq)
  *
- *   napi_timer_start(), mod_timer() -> sd->timer_next: an idle CPU looks up for it -> run_timers()
+ *   napi_timer_start(), mod_timer() -> sd->timer_next: wakes an idle CPU -> run_timers()
  *
- * A protocol has one timer a CPU, for the earliest of its deadlines, and sets it again itself. Linux: hrtimers, and
+ * A protocol has one timer per CPU, for the earliest of its deadlines, and restarts it itself. Linux: hrtimers, and
  * kernel/time/timer.c.
  */
 #include "prelude.h"
@@ -16,15 +16,15 @@ void timer_plan(struct softnet_data *sd)
 		sd->timer_next = min_u64(sd->timer_next, sd->timer_ns[i]);
 }
 
-/* mod_timer() - run at at_ns, on this CPU; NEVER: not any more */
 void mod_timer(struct softnet_data *sd, enum timer which, u64 at_ns)
 {
 	sd->timer_ns[which] = at_ns;
 	timer_plan(sd);
 	if (!sd->live)
-		sd->horizon = min_u64(sd->horizon, at_ns); /* look up for it */
+		sd->horizon = min_u64(sd->horizon, at_ns); /* so that the CPU looks at its timers then */
 }
 
+/* Run the timers that are due. */
 void run_timers(struct softnet_data *sd)
 {
 	for (u32 i = 0; i < sd->nnapis; i++) {
@@ -43,9 +43,13 @@ void run_timers(struct softnet_data *sd)
 	}
 }
 
-/* ---- what time is it? ---- */
+/* ---- clocks ---- */
 
-/* vtime_latest() - how far the card or a CPU has come in virtual time */
+u64 machine_clock(const struct softnet_data *sd)
+{
+	return sd->live || sd->runnable ? sd->now : max_u64(sd->now, sd->host->nic.now);
+}
+
 u64 vtime_latest(const struct host *h)
 {
 	u64 t = h->nic.now;
@@ -55,7 +59,6 @@ u64 vtime_latest(const struct host *h)
 	return t;
 }
 
-/* host_now() - the clock of a CPU, or of a Python thread (sd NULL) */
 u64 host_now(struct host *h, struct softnet_data *sd)
 {
 	if (h->live)

@@ -1,4 +1,5 @@
-/* stress_tx.c - everybody sends at once: softirqs of four CPUs that answer pings, and three threads as Python's would be
+/* stress_tx.c - everybody sends at once: softirqs of four CPUs that answer pings, or say that nobody has a port, and three
+ * threads as Python's would be
  *
  * One ring, one table of neighbours, one lock. The neighbour learns and forgets addresses meanwhile (its answers change),
  * so packets wait, go out, or are given up. At rest the ledger of what was sent is closed: each frame has one fate, the
@@ -56,6 +57,8 @@ static struct mem_wire *make_wire(void)
 		w->frames[w->nframes++] = (struct mem_frame){ .off = i * 60ull, .len = 60, .wire_len = 60 };
 		if (i % 8 == 0)
 			put_arp(w->arena + i * 60ull, i / 8);
+		else if (i % 8 == 1) /* to a port that nobody has: an error goes back, as far as the limits allow */
+			put_udp(w->arena + i * 60ull, i / 8 % 64, 60);
 		else
 			put_ping(w->arena + i * 60ull, i);
 	}

@@ -21,6 +21,8 @@ def fate_of(raw: bytes, *, addr=MINE, any_unicast=False, uc=(), mc=(), vlans=(),
         "struct mac_filter *",
         {"addr": addr, "any": any_unicast, "nuc": len(uc), "uc": uc, "nmc": len(mc), "mc": mc} | flags,
     )
+    for some, n in ((mf.uc, len(uc)), (mf.mc, len(mc))):
+        some[n] = raw[:6]  # one that was on the list before
     for vid in vlans:
         mf.vlans[vid // 32] |= 1 << vid % 32
     keep = ffi.from_buffer(raw)

@@ -164,6 +164,17 @@ def test_DRIVER_OK_again_starts_anew(foreign):
     assert d.host.nic.queues()[0].interrupts == 1
 
 
+def test_a_new_driver_is_not_thought_to_wait_where_the_old_one_did(foreign):
+    """The old one's 17th frame found no buffer behind its 16, and the new one posts 16 too."""
+    d = foreign(cost="linux")
+    for _ in range(2):
+        assert d.begin() == 0
+        assert d.receives(17) == 16
+        assert d.host.c.nic.queue[0].starved
+    d.host.finish()
+    assert d.host.ledger().fates == {"DELIVERED_DRIVER": 32, "DEV_READY": 2}
+
+
 @pytest.mark.parametrize("status", [0, ALL & ~DRIVER_OK, ALL | FAILED, ALL | NEEDS_RESET])
 def test_without_DRIVER_OK_or_with_a_reset_to_be_made_there_is_no_driver(foreign, status):
     d = foreign()
@@ -291,6 +302,19 @@ def test_one_that_posts_single_buffers_that_are_too_few_leaves_the_card_its_turn
             break
     assert len(d.take()) == 3
     assert d.host.ledger().fates == {"DELIVERED_DRIVER": 1}
+
+
+def test_a_turn_of_the_card_ends_with_a_doorbell(foreign):
+    """A driver may ring for ever: Python has a turn in between."""
+    d = foreign()
+    assert d.begin() == 0
+    d.host.run()
+    d.host.feed([FRAME], at_ns=d.host.now_ns)
+    d.host.nic.kick()
+    steps = []
+    while d.host.step():
+        steps.append(d.host.ledger().offered)
+    assert steps[:2] == [0, 1]
 
 
 class Endless:

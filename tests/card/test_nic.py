@@ -82,6 +82,21 @@ def test_what_the_card_and_the_ring_still_hold_ends_as_dev_ready(host):
     assert h.ledger().fates["DEV_READY"] == 27
 
 
+def test_a_card_that_stops_in_the_middle_of_a_dma_does_not_end_it(host):
+    h = host()
+    h.c.cost[lib.COST_DMA] = 1000
+    h.udp(5000)
+    h.feed([frames.udp()] * 3, at_ns=0)
+    h.run(until_ns=500)
+    nic = ffi.addressof(h.c.nic)
+    assert nic.dma_busy
+    lib.nic_purge(nic)
+    assert not nic.dma_busy
+    h.feed(frames.udp(), at_ns=5000)
+    h.run()
+    assert h.ledger().fates == {"DEV_READY": 3, "DELIVERED_UDP": 1}
+
+
 # ---- who holds up whom ----
 
 

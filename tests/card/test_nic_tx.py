@@ -93,6 +93,27 @@ def test_a_partial_checksum_is_completed(ring, proto):
     assert s.frame == want
 
 
+def test_the_doorbell_is_silent_while_the_card_has_frames_to_send():
+    """10 Mbit/s: a frame takes 0.8 ms, and those behind it wait in the ring. The driver rings for the first only."""
+    peer = Peer({"10.0.0.9": frames.PEER})
+    with host_with(peer, link="10M") as host:
+        sock, tx = host.udp(7), host.c.nic.tx
+        sock.sendto(b"", ("10.0.0.9", 9))
+        host.run()
+        for _ in range(3):
+            before = int(tx.kicks)
+            sock.sendto(bytes(1000), ("10.0.0.9", 9))
+            start = host.now_ns
+            host.run(until_ns=start + 100_000)
+            assert tx.kicks == before + 1
+            for i in range(5):
+                sock.sendto(bytes(1000), ("10.0.0.9", 9))
+                host.run(until_ns=start + 100_000 * (i + 2))
+            assert tx.kicks == before + 1
+            host.run()
+        assert len([s for s in peer.seen if s.proto == 17]) == 1 + 3 * 6
+
+
 BAD = {
     "outside the region": lambda r, n: r.desc(0, r.host.c.nic.dma.size - 10, n),
     "address wraps": lambda r, n: r.desc(0, 2**64 - 8, n),
@@ -160,8 +181,10 @@ def test_what_is_under_way_and_what_waits_is_lost_when_the_card_stops_and_sendin
         host.run(until_ns=start + under_way * 900_000 + 100_000)
         assert len(peer.seen) - sent == under_way
         lib.nic_purge(ffi.addressof(host.c.nic))
-        change = host.tx_ledger()
+        change, ring = host.tx_ledger(), host.c.tx.vq
         assert change.in_flight == 0
+        assert ring.used.idx == ring.avail.idx  # the driver hears of it at once, not with the next that is sent
+        assert {ring.used.ring[i].len for i in range(ring.used.idx)} == {0}
         assert change.fates.get("TX_DEV_READY", 0) == 3 - under_way
         assert change.fates["TX_SENT"] - before.fates["TX_SENT"] == under_way
         sock.sendto(b"again", ("10.0.0.9", 9))

@@ -48,8 +48,10 @@ def test_the_ring_is_refilled_once_a_poll(host):
     assert (dq.vq.avail_idx - before) % 65536 == 10
 
 
-def test_the_doorbell_is_silent_while_the_card_has_buffers(host):
-    h = host()
+@pytest.mark.parametrize("drop_en", [False, True])
+@pytest.mark.parametrize("cost", ["zero", "linux"])
+def test_the_doorbell_is_silent_while_the_card_has_buffers(host, cost, drop_en):
+    h = host(cost=cost, drop_en=drop_en)
     before = h.nic.queues()[0].kicks
     for _ in range(20):
         h.feed([frames.udp()] * 100)

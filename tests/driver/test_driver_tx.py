@@ -29,6 +29,23 @@ def test_a_slow_wire_makes_a_sender_wait_and_all_arrives_at_its_pace():
         assert host.tx_ledger().fates == {"TX_SENT": 1002}
 
 
+@pytest.mark.parametrize("taken", [0, 1, 100, 255])
+def test_there_is_room_while_fewer_buffers_are_asked_for_than_are_free(taken):
+    """frames: one each, and one more for each TX_BUF_LEN bytes; one to spare. The ring may end before the pool does."""
+    with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
+        tx = host.c.tx
+        for less in ({"tx.vq.nfree": taken}, {"tx.nfree": lib.TX_POOL_SIZE - lib.TX_RING_SIZE + taken}):
+            before = tx.vq.nfree, tx.nfree
+            tx.vq.nfree -= less.get("tx.vq.nfree", 0)
+            tx.nfree -= less.get("tx.nfree", 0)
+            for more in range(4):
+                for bytes_ in (more * lib.TX_BUF_LEN, (more + 1) * lib.TX_BUF_LEN - 1):
+                    got = [bool(lib.driver_tx_room(host.c, frames_, bytes_)) for frames_ in range(300)]
+                    free = lib.TX_RING_SIZE - taken
+                    assert got == [frames_ + more < free for frames_ in range(300)]
+            tx.vq.nfree, tx.nfree = before
+
+
 def test_answers_that_find_the_ring_full_are_lost_under_a_name():
     """A softirq cannot wait: 600 pings at once, and a wire that takes 67 us for each answer."""
     with vnic.Host(ip="10.0.0.2/24", cost="zero", fifo=1 << 20, speed="1", link="10M") as host:

@@ -48,6 +48,16 @@ def outcome(host, frame):
             "PKT_TOO_SMALL",
             {"Icmp6_InMsgs": 1, "Icmp6_InErrors": 1},
         ),
+        (
+            peer.nd(135, "fd00::2", src="fd00::1", dst="fd00::2"),
+            "DELIVERED_ICMPV6",
+            {"Icmp6_InMsgs": 1, "Icmp6_InNeighborSolicits": 1},
+        ),
+        (
+            peer.nd(136, "fd00::1", src="fd00::1", dst="fd00::2"),
+            "DELIVERED_ICMPV6",
+            {"Icmp6_InMsgs": 1, "Icmp6_InNeighborAdvertisements": 1},
+        ),
         (frames.igmp(), "DELIVERED_IGMP", {}),
         (frames.igmp(check=1), "ICMP_CSUM", {}),
         (frames.eth(frames.ipv4(bytes(7), 2)), "PKT_TOO_SMALL", {}),

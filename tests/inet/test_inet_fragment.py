@@ -78,6 +78,20 @@ def test_a_datagram_that_begins_anew_has_all_of_the_time_again(host):
 
 
 @FAMILIES
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_who_stops_waits_for_no_fragment_any_more(host, family, cpus):
+    h = host(cpus=cpus)
+    feed(h, firsts(family, range(5))[0])
+    before, cpu = h.now_ns, h.c.cpu[0]
+    assert before < cpu.timer_ns[lib.TIMER_IPFRAG] == cpu.timer_next <= before + TIME[family]
+    lib.inet_frags_flush(h.c)
+    assert (cpu.timer_ns[lib.TIMER_IPFRAG], cpu.timer_next) == (2**64 - 1,) * 2
+    h.run()
+    assert h.now_ns == before
+    assert h.ledger().fates == {"FRAG_REASM_TIMEOUT": 5}
+
+
+@FAMILIES
 def test_without_a_last_look_a_run_waits_until_time_is_out(host, family):
     h = host()
     (one,), (two,) = firsts(family, [1])

@@ -56,6 +56,9 @@ def header(**changed):
             id="TTL changed on the way",
         ),
         pytest.param(header(b3=19), "IP_INHDR", {"Ip_InHdrErrors": 1}, id="length below header"),
+        pytest.param(
+            frames.icmp(total=0)[14:], "IP_INHDR", {"Ip_InHdrErrors": 1}, id="no length, and not merged of several"
+        ),
         pytest.param(header(b3=59), "PKT_TOO_SMALL", {"IpExt_InTruncatedPkts": 1}, id="one byte too few"),
         pytest.param(good[:40], "PKT_TOO_SMALL", {"IpExt_InTruncatedPkts": 1}, id="cut"),
         pytest.param(header(b6=0x20), "FRAG_REASM_TIMEOUT", ALONE, id="first fragment"),

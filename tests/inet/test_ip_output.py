@@ -75,6 +75,29 @@ def test_groups_need_no_neighbour(to, mac):
         assert (s.dst.hex(), s.dst_ip, s.src_ip) == (mac, to, "fd00::2" if ":" in to else "10.0.0.2")
 
 
+@pytest.mark.parametrize(
+    ("net", "broadcast", "neighbours"),
+    [
+        ("10.0.0.2/24", "10.0.0.255", ["10.0.0.254", "10.0.0.127", "10.0.0.0"]),
+        ("10.0.0.2/30", "10.0.0.3", ["10.0.0.1"]),
+        ("10.0.0.2/8", "10.255.255.255", ["10.0.0.255", "10.255.255.254"]),
+        ("10.0.0.2/25", "10.0.0.127", ["10.0.0.126"]),
+        ("10.0.0.2/31", None, ["10.0.0.3"]),  # RFC 3021: both are hosts
+        ("128.0.0.2/1", "255.255.255.255", ["191.255.255.255", "128.255.255.255"]),
+    ],
+)
+def test_the_last_address_of_a_network_is_everybodys_but_of_two(net, broadcast, neighbours):
+    with vnic.Host(ip=net, cost="zero") as host:
+        sock = host.udp(7)
+        for ip in [broadcast] * (broadcast is not None) + neighbours:
+            sock.sendto(b"x", (ip, 9))
+            host.run(until_ns=host.now_ns + 10_000)
+        assert {n.ip for n in host.neighbours()} == set(neighbours)
+        assert [(s.dst, s.dst_ip) for s in sent(host) if s.proto == 17] == (
+            [(b"\xff" * 6, broadcast)] if broadcast else []
+        )
+
+
 def test_the_address_of_the_network_it_leaves_by_is_the_source():
     own = ["10.0.0.2/24", "10.0.0.130/25", "192.168.7.1/30", "fd00::2/64", "fd01::2/64"]
     to = {"10.0.0.9": "10.0.0.2", "10.0.0.200": "10.0.0.130", "192.168.7.2": "192.168.7.1", "fd01::9": "fd01::2",
@@ -105,6 +128,10 @@ def test_what_cannot_be_sent_is_refused_as_sendto_does(to, data, options, why):
         with pytest.raises(OSError, match=why):
             host.udp(7).sendto(data, to, **options)
         assert (host.tx_ledger().fates, host.tx_ledger().in_flight) == ({}, 0)
+        counted = {"Ip6_OutNoRoutes" if ":" in to[0] else "Ip_OutNoRoutes"} if "unreachable" in why else set()
+        asked = {"Ip6_OutRequests" if ":" in to[0] else "Ip_OutRequests"} if why == "Message too long" else set()
+        seen = {name for name, n in host.mib().items() if n and name.startswith("Ip")}
+        assert seen - asked == counted
 
 
 def test_a_connected_socket_sends_there_and_hears_only_from_there():

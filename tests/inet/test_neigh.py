@@ -5,6 +5,7 @@ import pytest
 from peer import Peer, arp, decode, host_with, nd, sent
 
 import vnic
+from vnic._core import lib
 
 SECOND = 1_000_000_000
 GATEWAYS = {"10.0.0.254": bytes.fromhex("0200000000fe"), "fd00::fe": bytes.fromhex("0200000000fd")}
@@ -18,7 +19,14 @@ def arps(seen):
     return [s for s in seen if s.ethertype == 0x0806]
 
 
-@pytest.mark.parametrize(("to", "group"), [("10.0.0.9", b"\xff" * 6), ("fd00::9", bytes.fromhex("3333ff000009"))])
+@pytest.mark.parametrize(
+    ("to", "group"),
+    [
+        ("10.0.0.9", b"\xff" * 6),
+        ("fd00::9", bytes.fromhex("3333ff000009")),
+        ("fd00::ffff:ffff", bytes.fromhex("3333ffffffff")),  # no broadcast: there is none in IPv6
+    ],
+)
 def test_who_is_not_known_is_asked_and_what_waited_goes_out_in_order(to, group):
     peer = Peer({to: frames.PEER})
     with host_with(peer) as host:
@@ -134,6 +142,30 @@ def test_the_first_of_two_answers_counts():
         assert host.neighbours()[0].mac == other.hex(":")
 
 
+@pytest.mark.parametrize("op", [1, 2], ids=["it asks us", "it answers unasked"])
+def test_a_neighbour_that_has_another_address_now_is_believed(op):
+    """arp_process() overrides what it knows, but for locktime."""
+    other = bytes.fromhex("020000000099")
+    with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
+        host.feed(arp(1, "10.0.0.1", "10.0.0.2"))
+        host.feed(arp(op, "10.0.0.1", "10.0.0.2", sha=other), at_ns=SECOND)
+        host.run(until_ns=2 * SECOND)
+        assert [n.mac for n in host.neighbours()] == [other.hex(":")]
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_what_is_said_to_a_loopback_or_group_address_is_not_heard(heard):
+    """arp_process() goes by the target: whoever asks for another is seen, and what is known of it is put right."""
+    others = ["10.127.0.9", "126.0.0.1", "128.0.0.1", "223.0.0.1"]
+    other = bytes.fromhex("020000000099")
+    for tip in others if heard else ["127.0.0.1", "127.255.0.9", "224.0.0.1", "239.0.0.1"]:
+        with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
+            host.feed(arp(1, "10.0.0.1", "10.0.0.2"))
+            host.feed(arp(1, "10.0.0.1", tip, sha=other), at_ns=SECOND)
+            host.run(until_ns=2 * SECOND)
+            assert [n.mac for n in host.neighbours()] == [(other if heard else frames.PEER).hex(":")]
+
+
 def test_a_full_table_lets_the_one_go_that_was_not_used_for_longest():
     with vnic.Host(ip="10.0.0.2/16", cost="zero", link="inf", speed="1") as host:
         for i in range(1024):
@@ -175,6 +207,43 @@ def test_a_host_without_addresses_of_its_own_is_silent():
         assert sent(host) == []
         with pytest.raises(OSError, match="Network is down"):
             host.udp(7).sendto(b"x", ("10.0.0.1", 9))
+
+
+STOPPED = {  # after a flush; "": as it was
+    lib.NUD_NONE: "", lib.NUD_INCOMPLETE: lib.NUD_FAILED, lib.NUD_REACHABLE: "", lib.NUD_STALE: "",
+    lib.NUD_DELAY: lib.NUD_STALE, lib.NUD_PROBE: lib.NUD_STALE, lib.NUD_FAILED: "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+@pytest.mark.parametrize(("state", "then"), STOPPED.items())
+def test_who_stops_asks_nobody_and_waits_for_nobody_any_more(state, then, cpus):
+    """The first entry is of that state, the second waits for an answer: it and its two packets are given up."""
+    with host_with(Peer({"10.0.0.8": frames.PEER}), cpus=cpus) as host:
+        sock, t = host.udp(7), host.c.neigh
+        sock.sendto(b"known", ("10.0.0.8", 9))
+        host.run()
+        t.entry[0].state = state
+        t.entry[0].timer_ns = host.now_ns + 5
+        for data in (b"1", b"2"):
+            sock.sendto(data, ("10.0.0.9", 9))
+        t.timer_ask = host.now_ns + 5
+        timers = [[int(ns) for ns in host.c.cpu[i].timer_ns] for i in range(cpus)]
+        assert timers[0][lib.TIMER_NEIGH] < 2**64 - 1
+        t.entry[2].timer_ns = 1  # no entry yet
+        failed = int(t.res_failed)
+        lib.neigh_flush(host.c)
+        assert (t.entry[0].state, t.entry[1].state) == (state if then == "" else then, lib.NUD_FAILED)
+        assert {int(t.entry[i].timer_ns) for i in range(2)} == {int(t.timer_ask)} == {2**64 - 1}
+        assert t.entry[2].timer_ns == 1
+        assert t.res_failed - failed == 1 + (state == lib.NUD_INCOMPLETE)
+        timers[0][lib.TIMER_NEIGH] = 2**64 - 1
+        assert [[int(ns) for ns in host.c.cpu[i].timer_ns] for i in range(cpus)] == timers
+        t.entry[0].state = lib.NUD_STALE
+        before = host.now_ns
+        host.run()
+        assert host.now_ns - before < SECOND  # no timer goes off
+        assert host.tx_ledger().fates == {"TX_SENT": 3, "TX_NEIGH_FAILED": 2}
 
 
 def test_decode_is_no_fool():

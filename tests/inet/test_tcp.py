@@ -1,5 +1,7 @@
 """TCP streams against a plain reassembler: however segments come, whatever GRO made of them."""
 
+import os
+
 import frames
 import pytest
 from frames import ACK, FIN, PSH, RST, SYN
@@ -127,6 +129,17 @@ def test_a_fin_ends_the_stream_and_a_reader_sees_all_before_it(host):
     listener = h.tcp(80)
     run(h, frames.tcp(b"all", flags=ACK | FIN))
     assert read_all(listener.accept()) == (b"all", True)
+
+
+def test_a_fin_alone_wakes_the_reader(host):
+    h = host()
+    listener = h.tcp(80)
+    run(h, frames.tcp(b"x", seq=1))
+    stream = listener.accept()
+    fd = stream.fileno()
+    run(h, frames.tcp(seq=2, flags=ACK | FIN))
+    assert os.eventfd_read(fd) == 1
+    assert stream._c.rcv_nxt == 3  # a FIN has a place in the sequence
 
 
 def test_a_fin_before_missing_data_waits_for_it(host):
@@ -262,6 +275,27 @@ def test_the_out_of_order_queue_never_exceeds_rcvbuf_by_more_than_one_segment(bu
             assert host.ledger().closed
         host.finish()
         assert host.ledger().in_flight == 0
+
+
+def test_the_end_gives_up_holes_as_long_as_the_readers_socket_takes_more(host):
+    """Two segments fill it, and Linux lets one more in; its reader makes room for others."""
+    h = host(gro=False, sink=True, rcvbuf=2 * TRUESIZE)
+    h.feed([frames.tcp(seq=0, flags=SYN)])
+    h.run()
+    (sk,) = (s for s in h.c.socks.socks[1 : h.c.socks.used] if s.type == lib.SOCK_TCP)
+    sk.rcvbuf = 1 << 20  # of what is early
+    h.feed([frames.tcp(b"x", seq=10 * i) for i in range(1, 9)])
+    h.run()
+    sk.rcvbuf = 2 * TRUESIZE
+    left = [8]
+    while sk.ofo_segments and left[-1]:
+        lib.host_finish(h.c)
+        n, skb = 0, sk.ofo
+        while skb != ffi.NULL:
+            n, skb = n + 1, skb.next
+        left.append(n)
+        h.run()
+    assert left == [8, 5, 2, 0]
 
 
 def test_when_the_out_of_order_queue_is_full_the_hole_is_given_up(host):

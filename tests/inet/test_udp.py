@@ -2,6 +2,7 @@
 
 import frames
 import pytest
+from peer import arp, nd, sent
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
@@ -134,6 +135,17 @@ def test_a_connected_socket_hears_its_peer_and_nobody_else(host):
     assert connected.recvfrom_nowait()[0] == b"peer"
     assert connected.recvfrom_nowait() is None
     assert [wildcard.recv() for _ in range(2)] == [b"port", b"ip"]
+
+
+@pytest.mark.parametrize(("v6", "kind", "code"), [(False, 3, 3), (True, 1, 4)])
+def test_who_sends_to_a_port_without_a_socket_hears_that_it_is_unreachable(v6, kind, code):
+    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero") as host:
+        host.feed(nd(135, "fd00::2", src="fd00::1", dst="fd00::2") if v6 else arp(1, "10.0.0.1", "10.0.0.2"))
+        host.feed(frames.udp(dport=9, **(V6 if v6 else {})))
+        host.run()
+        (error,) = [s.payload for s in sent(host) if s.proto == (58 if v6 else 1) and s.payload[0] == kind]
+        assert (error[:2], error[4:8]) == (bytes([kind, code]), bytes(4))
+        assert (host.mib()["Udp_NoPorts"], host.ledger().fates["NO_SOCKET"]) == (1, 1)
 
 
 def test_a_connected_socket_that_is_closed_hears_nothing(host):

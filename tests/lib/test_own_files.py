@@ -1,6 +1,7 @@
 """The card's thread has a table of file descriptors of its own (csrc/lib/own_files.c): what is in it, and what not."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import frames
 import pytest
+from conftest import stdin_closed
 from live_tap import tasks
 from test_tap_lanes import lanes_of
 
@@ -19,16 +21,22 @@ from vnic.wire import Wire
 # open_process(), leave() and signal_elsewhere() each need one of these
 SYSCALLS = {"pidfd_open": 434, "close_range": 436, "pidfd_getfd": 438}
 
-IN_PLACE = """
+REFUSE = """
 import ctypes, os, struct, sys
 from vnic._core import ffi, lib
 
-refused = int(sys.argv[1])
-code = [(0x20, 0, 0, 0), (0x15, 0, 1, refused), (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7FFF0000)]
-filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in code))
-program = struct.pack("HxxxxxxP", len(code), ctypes.addressof(filter))
-libc = ctypes.CDLL(None, use_errno=True)
-assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
+def refuse(*code):
+    "seccomp: what these instructions say of a system call"
+    filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in code))
+    program = struct.pack("HxxxxxxP", len(code), ctypes.addressof(filter))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
+
+EPERM, EINVAL, ALLOW = 0x50001, 0x50016, 0x7FFF0000
+"""
+
+IN_PLACE = """
+refuse((0x20, 0, 0, 0), (0x15, 0, 1, int(sys.argv[1])), (0x06, 0, 0, EPERM), (0x06, 0, 0, ALLOW))
 
 files = ffi.new("struct file_set *")
 kept, other = os.eventfd(0), os.eventfd(0)
@@ -41,6 +49,26 @@ def run(_):
 
 assert lib.run_with_own_files(run, ffi.NULL, files) == len(os.listdir("/proc/self/fd"))
 assert os.eventfd_read(other) == 1
+"""
+
+BEFORE_6_9 = """
+from pathlib import Path
+PIDFD_OPEN, THREAD, FLAGS = 434, os.O_EXCL, 24
+refuse((0x20, 0, 0, 0), (0x15, 0, 3, PIDFD_OPEN), (0x20, 0, 0, FLAGS), (0x15, 0, 1, THREAD), (0x06, 0, 0, EINVAL),
+       (0x06, 0, 0, ALLOW))
+
+files, kept, other = ffi.new("struct file_set *"), os.eventfd(0), os.eventfd(0, os.EFD_NONBLOCK)
+lib.file_set_add(files, kept)
+
+@ffi.callback("int(void *)")
+def run(_):
+    lib.event_signal(other)
+    return sum(f.readlink() != Path("/proc") for f in Path("/proc/thread-self/fd").iterdir() if f.exists())
+
+before = os.listdir("/proc/self/fd")
+assert lib.run_with_own_files(run, ffi.NULL, files) == 3  # kept, stderr, the process
+assert os.eventfd_read(other) == 1
+assert os.listdir("/proc/self/fd") == before
 """
 
 REUSED = """
@@ -64,6 +92,8 @@ def run(_):
 
 threading.Thread(target=reuse).start()
 assert lib.run_with_own_files(run, ffi.NULL, ffi.new("struct file_set *")) == 42
+assert os.eventfd_read(2) == 1
+lib.event_signal(2)
 assert os.eventfd_read(2) == 1
 """
 
@@ -116,6 +146,7 @@ def run_own(keep, run):
         seen.append(run())
         return 42
 
+    ffi.errno = errno.EINVAL  # of something that failed long ago
     assert lib.run_with_own_files(called, ffi.NULL, files) == 42
     return seen.pop()
 
@@ -127,6 +158,18 @@ def pipes():
     for fd in made:
         with contextlib.suppress(OSError):
             os.close(fd)
+
+
+def test_a_set_of_files_is_in_order_and_has_an_end():
+    files = ffi.new("struct file_set *")
+    for fd in (9, -1, 2, 30, -1, 0, 4):
+        lib.file_set_add(files, fd)
+    assert list(files.fd[0 : files.n]) == [0, 2, 4, 9, 30]
+    room = len(files.fd)
+    for fd in range(100 + room, 100, -1):
+        lib.file_set_add(files, fd)
+    assert list(files.fd[0 : files.n]) == [0, 2, 4, 9, 30, *range(106, 101 + room)]
+    assert files.n == room
 
 
 @pytest.mark.parametrize("nth", [[], [0], [39], [7, 3, 3, 30], list(range(40))])
@@ -159,6 +202,28 @@ def test_an_eventfd_that_is_not_kept_is_signalled_all_the_same():
         os.close(fd)
 
 
+def test_the_process_itself_may_have_number_0(pipes):
+    other = os.eventfd(0, os.EFD_NONBLOCK)
+
+    def run():
+        lib.event_signal(other)
+        return open_in()
+
+    with stdin_closed():
+        there = run_own(pipes[:1], run)
+    assert str(there[0]) == "anon_inode:[pidfd]"
+    assert os.eventfd_read(other) == 1
+    os.close(other)
+
+
+def test_a_thread_without_a_table_of_its_own_fetches_nothing(pipes):
+    """It has all there is; in one that has its own a copy is made."""
+    assert lib.own_files_fetch(pipes[0]) == -1
+    kinds = run_own([], lambda: (os.fstat(fd := lib.own_files_fetch(pipes[0])).st_ino, os.close(fd)))
+    assert kinds[0] == os.fstat(pipes[0]).st_ino
+    assert lib.own_files_fetch(pipes[0]) == -1
+
+
 def test_what_was_kept_is_closed_when_it_returns(pipes):
     """Not some time later: who made the TAP wants to close it, and perhaps to attach again."""
     for r, w in zip(pipes[::2], pipes[1::2], strict=True):
@@ -188,7 +253,12 @@ def alone(code, *argv):
 
 @pytest.mark.parametrize("refused", sorted(SYSCALLS))
 def test_where_the_kernel_refuses_all_is_done_in_place(refused):
-    done = alone(IN_PLACE, str(SYSCALLS[refused]))
+    done = alone(REFUSE + IN_PLACE, str(SYSCALLS[refused]))
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_where_the_kernel_knows_processes_but_no_threads_by_descriptor_it_is_the_process():
+    done = alone(REFUSE + BEFORE_6_9)
     assert (done.returncode, done.stderr) == (0, b"")
 
 

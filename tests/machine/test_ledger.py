@@ -315,6 +315,7 @@ def test_fate_TCP_OFO_DROP(host):
     h.tcp(80)
     story = frames.tcp(b"data"), frames.tcp(b"data", seq=100), frames.tcp(b"data", seq=200)
     assert fates_of_last(h, *story) == {"TCP_OFO_DROP": 1}
+    assert h.mib()["TcpExt_TCPOFODrop"] == 1
 
 
 def test_fate_TCP_CLOSE(host):

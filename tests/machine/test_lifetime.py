@@ -20,6 +20,8 @@ from pathlib import Path
 import frames
 import pcapng_blocks
 import pytest
+from conftest import stdin_closed
+from foreign_driver import Driver
 from paths import DEMO, TESTS
 
 import vnic
@@ -279,6 +281,40 @@ def test_nothing_is_copied(how, tmp_path):
 def descriptors():
     """How many there are."""
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_a_ring_may_have_number_0():
+    with stdin_closed(), vnic.Host(cpus=1) as h:
+        assert h.nic.memfd == 0
+        sock = h.udp(9)
+        h.feed(frames.udp(b"x", dport=9))
+        assert sock.recv() == b"x"
+
+
+@pytest.mark.parametrize("make", [lambda h: h.udp(9), lambda h: h.packet_socket()], ids=["udp", "packet"])
+def test_a_socket_may_have_number_0(make):
+    with vnic.Host(cpus=1) as h, stdin_closed(), make(h) as sock:
+        assert sock.fileno() == 0
+        h.feed(frames.udp(dport=9))
+        h.run()
+        assert os.eventfd_read(0) == 1
+
+
+def test_a_foreign_drivers_interrupt_may_have_number_0():
+    h = vnic.Host(cpus=1, external_driver=True)
+    driver = Driver(h.nic.memfd)
+    driver.describe(0, driver.buffers, 2048)
+    driver.post(0)
+    driver.ok()
+    with stdin_closed(), h:
+        assert h.nic.call_fd(0) == 0
+        assert h.nic.driver_ok() == 0
+        h.feed(frames.udp())
+        h.run()
+        assert os.eventfd_read(0) == 1
+        assert h.nic.call_fd(0) == 0
+    driver.u16.release()
+    driver.mem.close()
 
 
 def unclosed(drop):
@@ -711,7 +747,8 @@ def test_a_dropped_tap_is_gone_and_named():
 def test_what_has_an_end_is_known_here():
     """A class that is added with a close() of its own has to say what it does afterwards."""
     known = {vnic.Host, vnic.Capture, vnic.PacketSocket, vnic.UdpSocket, vnic.TcpListener, vnic.TcpStream}
-    known |= {vnic.MemoryWire, vnic.PythonWire, vnic.CaptureWire, vnic.Wire}
+    known |= {vnic.MemoryWire, vnic.PythonWire, vnic.CaptureWire, vnic.Wire, vnic.TapWire}
+    known |= {vnic.WireSocket}  # as scapy has it: test_supersocket.py
     public = {getattr(vnic, name) for name in vnic.__all__}
     assert {c for c in public if isinstance(c, type) and hasattr(c, "close")} == known
     assert issubclass(vnic.MemoryWire, Wire)

@@ -183,6 +183,23 @@ def test_moderation_makes_fewer_interrupts_than_frames(live):
     assert 0 < q.interrupts < 3200
 
 
+def test_nobody_looks_for_work_any_more_when_all_have_come_home(live):
+    """A CPU that sleeps for short looks a little longer before it does: the card goes by how many are looking."""
+
+    left = [[frames.udp(dport=9)]] * 2000
+
+    def drip(_):
+        time.sleep(0.00002)
+        return left.pop() if left else []
+
+    host = live([], cpus=1, sink=True, rcvbuf=1 << 26)
+    host.wire.source.read_burst = drip
+    host.start()
+    wait_until(lambda: host.ledger().delivered == 2000)
+    host.stop()
+    assert host.c.nic.lend.idlers == 0
+
+
 def test_without_moderation_a_burst_is_one_interrupt_too(live):
     """NAPI keeps the interrupt off while it polls."""
     host = live([[frames.udp() for _ in range(64)] for _ in range(50)], rcvbuf=1 << 24)

@@ -37,6 +37,22 @@ def test_a_packet_type_gets_packets_behind_the_ethernet_header(host):
     assert h.ledger().fates == {"DELIVERED_PYTHON": 2, "DELIVERED_ICMP": 1}
 
 
+def test_what_waits_is_copied_with_its_bounds_whatever_was_in_their_place(host):
+    h = host()
+    h.packet_type(ETHERTYPE)(lambda _: None)
+    h.feed([hello(n) for n in (1, 22, 333)])
+    assert lib.vtime_run(h.c, 1 << 32) == lib.EV_UPCALL
+    buf, at, number = ffi.new("uint8_t[]", 1000), ffi.new("uint32_t[]", [77] * 65), ffi.new("uint32_t *")
+    times = ffi.new("uint64_t[]", 64)
+    for room, n in ((1000, 3), (24, 3), (23, 2), (15, 2), (14, 1), (1, 1)):
+        assert lib.upcall_peek(h.c, buf, room, at, number, times) == n
+        assert list(at[0 : n + 1]) == [0, min(7, room), 15, 24][: n + 1]
+        assert bytes(ffi.buffer(buf, at[n])) == b"hello 1hello 22hello 333"[: at[n]]
+        at[0:4] = [77] * 4
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_PYTHON": 3}
+
+
 @pytest.mark.parametrize("ip", [{}, {"src": "fd00::1", "dst": "fd00::2"}], ids=["v4", "v6"])
 def test_a_protocol_gets_packets_behind_the_ip_header(host, ip):
     h, got = host(), []

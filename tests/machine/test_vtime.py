@@ -302,6 +302,22 @@ def test_the_parts_of_the_way_add_up_so_none_is_negative_or_counted_twice(seed, 
     assert sum(spent.values()) - spent["total"] + n * sum(config.cost[w] for w in work) == spent["total"]
 
 
+@given(seeds, several, st.sampled_from((0, 200)))
+def test_they_add_up_on_a_wire_that_is_pulled_too(seed, fixed, dma):
+    """The card's clock is that of the CPU that was the last to become idle, also where its own work takes no time."""
+    plenty = {"batch": 1, "rcvbuf": 1 << 30, "max_backlog": 1 << 20, "rx_usecs": 0, "rx_frames": 1, "ps_per_byte": 0}
+    config, arrivals = random_case(seed, n=300, **(fixed | plenty | {"fifo": 1 << 20, "ring": 256}))
+    config.cost["DMA"] = config.cost["DMA_PS"] = dma
+    with machine(config, arrivals, speed="max") as host:
+        assert lib.wire_pulled(host.wire.c)
+        host.run()
+        spent = {s: round(w.count * w.mean) for s, w in host.latencies().items()}
+        n = host.ledger().delivered
+        assert n == len(arrivals)
+    work = ["RX", "RECEIVE", "IP", "UDP", "SOCK"] + ["RPS"] * bool(config.rps)
+    assert sum(spent.values()) - spent["total"] + n * sum(config.cost[w] for w in work) == spent["total"]
+
+
 @given(seeds, several)
 def test_no_clock_goes_backwards(seed, fixed):
     config, arrivals = random_case(seed, n=50, **fixed)

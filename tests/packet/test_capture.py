@@ -1,5 +1,7 @@
 """Captures: the order of the file, a file that is slow or breaks, and the thread that writes it live."""
 
+import contextlib
+import errno
 import os
 import resource
 import struct
@@ -12,12 +14,14 @@ from itertools import pairwise
 import frames
 import pcapng_blocks
 import pytest
+from conftest import stdin_closed
 from paths import CAPTURES
 from test_live import Bursts, wait_until
 from test_pcapng import read_back
 
 import vnic
 import vnic.capture
+from vnic._core import ffi, lib
 
 
 @pytest.fixture
@@ -83,6 +87,32 @@ def test_closing_twice_is_closing_once_and_the_host_closes_it_too(host, tmp_path
     h.run()
     h.close()
     assert len(read_back(tmp_path / "b.pcapng")) == 1
+
+
+def test_the_descriptor_that_wakes_its_thread_may_have_number_0(host, tmp_path):
+    h = host()
+    with (tmp_path / "a").open("wb") as f, stdin_closed():
+        ffi.errno = errno.EINVAL  # of something that failed long ago
+        c = lib.capture_new(h.c, f.fileno(), 0, b"", 1 << lib.POINT_GRO, ffi.NULL, ffi.NULL, 1 << 20, 0)
+        assert c != ffi.NULL
+        assert c.wake_fd == 0
+        lib.capture_detach(h.c, c)
+        lib.capture_free(c)
+
+
+def test_who_writes_is_woken_once_when_a_batch_is_half_full(host, tmp_path):
+    h = host(rcvbuf=1 << 30)
+    h.udp(5000)
+    with (tmp_path / "a").open("wb") as f:
+        c = lib.capture_new(h.c, f.fileno(), 0, b"", 1 << lib.POINT_GRO, ffi.NULL, ffi.NULL, 1 << 20, 1)
+        for n, woken in ((300, 0), (200, 1), (100, 0)):
+            h.feed([frames.udp(bytes(1400))] * n)
+            h.run()
+            with contextlib.nullcontext() if woken else pytest.raises(BlockingIOError):
+                assert os.eventfd_read(c.wake_fd) == woken
+        assert (c.packets, c.drops) == (600, 0)
+        lib.capture_detach(h.c, c)
+        lib.capture_free(c)
 
 
 def test_after_it_was_closed_nothing_is_captured(host, tmp_path):

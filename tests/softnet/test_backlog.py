@@ -100,6 +100,41 @@ def test_who_finds_the_queue_empty_calls_the_target_once(host):
     assert c.received_rps == 2
 
 
+def test_live_packets_are_handed_over_in_bursts_and_the_rest_with_the_ipi(host):
+    """The target's lock is taken once a burst, and no packet waits for more than a burst behind it."""
+    h = host(cpus=3, rx_pool=1024)
+    cpu, pool = h.c.cpu[0], ffi.addressof(h.c.dq[0].pool)
+    cpu.live = 1
+    sent = {1: 0, 2: 0}
+    for i in range(400):
+        target = 1 + i % 4 // 3
+        skb = ffi.addressof(pool.skbs, lib.rx_pool_get(pool))
+        skb.segs = 1
+        assert lib.enqueue_to_backlog(cpu, skb, target) == 0
+        sent[target] += 1
+        queued = {c: int(h.c.cpu[c].input_qlen) for c in sent}
+        assert queued == {c: n // lib.BURST * lib.BURST for c, n in sent.items()}
+        assert cpu.enqueue_frames == sum(sent.values()) - sum(queued.values())
+    lib.net_rps_send_ipi(cpu)
+    assert {c: h.c.cpu[c].input_qlen for c in sent} == sent
+    assert [int(h.c.cpu[c].ipi_pending) for c in sent] == [1, 1]
+    h.c.netdev_max_backlog = sent[1] + 9
+    free = lib.rx_pool_free_count(pool)
+    for _ in range(lib.BURST):
+        skb = ffi.addressof(pool.skbs, lib.rx_pool_get(pool))
+        skb.segs = 1
+        assert lib.enqueue_to_backlog(cpu, skb, 1) == 0
+    assert (h.c.cpu[1].input_qlen, h.c.cpu[1].dropped) == (sent[1] + 10, lib.BURST - 10)
+    assert (cpu.rx_dropped, cpu.fates[lib.CPU_BACKLOG]) == (lib.BURST - 10,) * 2
+    assert lib.rx_pool_free_count(pool) == free - 10
+    cpu.live = cpu.fates[lib.CPU_BACKLOG] = 0
+    for c in sent:
+        while (skb := h.c.cpu[c].input_head) != ffi.NULL:
+            h.c.cpu[c].input_head = skb.next
+            lib.kfree_skb_list(h.c.cpu[c], skb)
+        h.c.cpu[c].input_qlen = h.c.cpu[c].backlog_frames = 0
+
+
 def test_the_head_counter_follows_the_tail_counter(host):
     """RFS may move a flow when head has reached what tail was at its last packet."""
     steps = Steps(host(netdev_max_backlog=100, **LIMIT))

@@ -106,6 +106,37 @@ def test_a_short_packet_is_not_read_past_its_end(host, n, v):
     assert (flow_hash(host, frame) != flow_hash(host, frame[:14])) == whole  # else by its EtherType alone
 
 
+ANY = {
+    "ports": frames.tcp(), "a fragment": frames.udp(frag=0x2000), "no protocol with ports": frames.icmp(),
+    "a flow label": frames.tcp(src="::1", dst="::2", flow=5), "no IP": frames.arp(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("frame", ANY.values(), ids=ANY)
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_two_vlan_tags_tell_flows_apart_and_no_more(host, frame, n):
+    def hash_of(tags, tpids=(0x88A8,) * 4):
+        tagged = b"".join(tpid.to_bytes(2, "big") + bytes([0, tag]) for tpid, tag in zip(tpids, tags, strict=False))
+        return flow_hash(host, frame[:12] + tagged + frame[12:])
+
+    tags = [1, 2, 3, 4][:n]
+    for i in range(n):
+        other = [9 if i == k else t for k, t in enumerate(tags)]
+        assert (hash_of(other) == hash_of(tags)) == (i >= 2)
+        tpids = [0x8100 if i == k else 0x88A8 for k in range(n)]
+        assert (hash_of(tags, tpids) == hash_of(tags)) == (i >= 2)
+
+
+def test_a_tag_that_is_cut_is_none(host):
+    """Then the packet is of its own EtherType, which is the tag's."""
+    head = bytes(12)
+    cut = [{flow_hash(host, head + tpid + b"\0\7\x08"[:n]) for n in range(4)} for tpid in (b"\x81\0", b"\x88\xa8")]
+    assert [len(hashes) for hashes in cut] == [1, 1]
+    assert cut[0] != cut[1]
+    whole = {flow_hash(host, head + b"\x81\0\0" + bytes([vid]) + b"\x12\x34") for vid in (7, 8)}
+    assert len(whole | cut[0]) == 3
+
+
 @given(seed=st.integers(1, 2**32), address=V4)
 def test_another_seed_hashes_otherwise(seed, address):
     assume(ipaddress.ip_address(address) != ipaddress.ip_address("10.0.0.2"))

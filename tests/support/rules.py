@@ -1,11 +1,12 @@
 # ruff: noqa: E501 (a table)
 """The rules of Linux that vnic follows, one table: where Linux has it, what it was compared with, what proves it.
 
-``scripts/conformance`` runs the proofs and prints the table (docs/linux.md has it too); ``scripts/mutate`` turns each
+``scripts/conformance`` runs the proofs and prints the table (docs/linux/rules.md has it too); ``scripts/mutate`` turns each
 rule that has a mutant the wrong way round in the C and wants to see a proof of it fail.
 """
 
 import re
+import textwrap
 from dataclasses import dataclass
 
 LIVE = "live kernel"  # the running kernel is asked in the test; where it cannot be, its recorded answers stand in
@@ -86,13 +87,13 @@ RULES = (
     _gro(
         "they have both addresses, the protocol and both ports in common", f"{IP4}, {TCP4}",
         Mutant("gro.c", "load32(gro_mac_header(l->skb[i]) + off) == ports", "1"),
-        Mutant("gro_inet.c", "load64(ip2 + 12) == load64(ip + 12) && ip2[9] == ip[9]", "1", RECORDED_ANSWERS),
+        Mutant("gro_inet.c", "load64(ip2 + IPH_SADDR) == load64(ip + IPH_SADDR) && /* and daddr */\n					   ip2[IPH_PROTOCOL] == ip[IPH_PROTOCOL]", "1", RECORDED_ANSWERS),
         rows=("source address", "destination address", "interleaved", "8 flows"),
     ),
     _gro(
         "IPv6: the flow label, and extension headers byte by byte", f"{IP6} ipv6_gro_receive()",
-        Mutant("gro_inet.c", "& 0xffff0ff0)", "& 0xf0)"),
-        Mutant("gro_inet.c", "memcmp(ip + 8, ip2 + 8, len - 8) == 0", "memcmp(ip + 8, ip2 + 8, 32) == 0"),
+        Mutant("gro_inet.c", "& htonl(~IPV6_TCLASS_MASK))", "& htonl(0xf0000000u))"),
+        Mutant("gro_inet.c", "memcmp(ip + IPV6H_SADDR, ip2 + IPV6H_SADDR, len - IPV6H_SADDR) == 0", "memcmp(ip + IPV6H_SADDR, ip2 + IPV6H_SADDR, 32) == 0"),
         rows=("flow label", "ip_v6ext_same", "ip_v6ext_diff", "extension header on one"),
     ),
     _gro(
@@ -110,12 +111,12 @@ RULES = (
     ),
     _gro(
         "so are fragments", f"{IP4} inet_gro_receive()",
-        Mutant("gro_inet.c", "frag & 0x3fff || ip_fast_csum", "ip_fast_csum"),
+        Mutant("gro_inet.c", "frag & (IP_MF | IP_OFFSET) || ip_fast_csum", "ip_fast_csum"),
         rows=("ip_frag4", "ip_frag6", "fragment header overtakes"),
     ),
     _gro(
         "so is a wrong IP header checksum", f"{IP4} inet_gro_receive()",
-        Mutant("gro_inet.c", " || ip_fast_csum(ip, 20) != 0)", ")"),
+        Mutant("gro_inet.c", " || ip_fast_csum(ip, IP_HLEN) != 0)", ")"),
         rows=("ip_csum",),
     ),
     _gro(
@@ -126,21 +127,21 @@ RULES = (
     ),
     _gro(
         "padding and the reserved bit forbid to merge, but keep the order", f"{IP4} inet_gro_receive()",
-        Mutant("gro_inet.c", "skb->gro_flush |= be16(ip + 2) != gro_len(skb, off) || frag & 0x8000;", ""),
+        Mutant("gro_inet.c", "skb->gro_flush |= be16(ip + IPH_TOT_LEN) != gro_len(skb, off) || frag & IP_CE;", ""),
         Mutant("gro.c", "	if (skb->gro_flush)\n		return GRO_PADDED;\n", ""),
         rows=("padded: refused, but in order", "reserved bit: refused, but in order", "1 byte, padded to 60"),
     ),
     _gro(
         "TTL, TOS and DF must not change", f"{GROC} inet_gro_flush()",
-        Mutant("gro_inet.c", "ip[8] != ip2[8] || ip[1] != ip2[1]", "ip[1] != ip2[1]"),
-        Mutant("gro_inet.c", "ip[8] != ip2[8] || ip[1] != ip2[1]", "ip[8] != ip2[8]"),
-        Mutant("gro_inet.c", " || (ip[6] ^ ip2[6]) & 0x40)", ")"),
+        Mutant("gro_inet.c", "ip[IPH_TTL] != ip2[IPH_TTL] || ip[IPH_TOS] != ip2[IPH_TOS]", "ip[IPH_TOS] != ip2[IPH_TOS]"),
+        Mutant("gro_inet.c", "ip[IPH_TTL] != ip2[IPH_TTL] || ip[IPH_TOS] != ip2[IPH_TOS]", "ip[IPH_TTL] != ip2[IPH_TTL]"),
+        Mutant("gro_inet.c", " ||\n	    (load16(ip + IPH_FRAG_OFF) ^ load16(ip2 + IPH_FRAG_OFF)) & htons(IP_DF))", ")"),
         rows=("ip_ttl", "ip_tos", "ip_ecn", "DF"),
     ),
     _gro(
         "IPv6: nor the traffic class and the hop limit", f"{GROC} ipv6_gro_flush()",
-        Mutant("gro_inet.c", "& 0xf00f || ip[7] != ip2[7]", "& 0xf00f"),
-        Mutant("gro_inet.c", "(load16(ip) ^ load16(ip2)) & 0xf00f || ip[7]", "ip[7]"),
+        Mutant("gro_inet.c", "& htonl(IPV6_TCLASS_MASK) || ip[IPV6H_HOP_LIMIT] != ip2[IPV6H_HOP_LIMIT]", "& htonl(IPV6_TCLASS_MASK)"),
+        Mutant("gro_inet.c", "(load32(ip) ^ load32(ip2)) & htonl(IPV6_TCLASS_MASK) || ip[IPV6H_HOP_LIMIT]", "ip[IPV6H_HOP_LIMIT]"),
         rows=("traffic class", "hop limit"),
     ),
     _gro(
@@ -161,17 +162,17 @@ RULES = (
     ),
     _gro(
         "and the acknowledgement", f"{TCP4} tcp_gro_receive()",
-        Mutant("gro_tcp.c", "	if (load32(th + 8) != load32(th2 + 8))\n		return GRO_ACK;\n", ""),
+        Mutant("gro_tcp.c", "	if (load32(th + TCPH_ACK_SEQ) != load32(th2 + TCPH_ACK_SEQ))\n		return GRO_ACK;\n", ""),
         rows=("ack number", "ack"),
     ),
     _gro(
         "and the options, timestamps too", f"{TCP4} tcp_gro_receive()",
-        Mutant("gro_tcp.c", "options_differ(th + 20, th2 + 20, thlen - 20) ? GRO_OPTIONS : GRO_HOLDS", "GRO_HOLDS"),
+        Mutant("gro_tcp.c", "options_differ(th + TCP_HLEN, th2 + TCP_HLEN, thlen - TCP_HLEN) ? GRO_OPTIONS : GRO_HOLDS", "GRO_HOLDS"),
         rows=("tcp_ts", "tcp_opt"),
     ),
     _gro(
         "a segment with CWR joins nothing", f"{TCP4} tcp_gro_receive(), 6.15 to 6.19",
-        Mutant("gro_tcp.c", "th[13] & CWR && !h->gro_cwr", "0"),
+        Mutant("gro_tcp.c", "th[TCPH_FLAGS] & TCPHDR_CWR && !h->gro_cwr", "0"),
         rows=("flags_cwr", "CWR on both", "plain data after CWR"),
     ),
     _gro(
@@ -192,7 +193,7 @@ RULES = (
     ),
     _gro(
         "so does one with PSH or FIN", f"{TCP4} tcp_gro_receive()",
-        Mutant("gro_tcp.c", "flags & (URG | PSH | RST | SYN | FIN);", "flags & (URG | RST | SYN | FIN);"),
+        Mutant("gro_tcp.c", "flags & (TCPHDR_URG | TCPHDR_PSH | TCPHDR_RST | TCPHDR_SYN | TCPHDR_FIN);", "flags & (TCPHDR_URG | TCPHDR_RST | TCPHDR_SYN | TCPHDR_FIN);"),
         rows=("flags_psh", "FIN on the second of three", "FIN first", "PSH first", "flags_syn", "flags_rst", "flags_urg", "SYN first"),
     ),
     _gro(
@@ -208,25 +209,25 @@ RULES = (
     ),
     _gro(
         "beyond 64 KB only TCP, with a jumbo payload header in IPv6", f"{GROC} skb_gro_receive(), {IP6} ipv6_gro_complete()",
-        Mutant("gro_inet.c", "		insert_jumbo(skb, off, len - 40); /* once at most: may_be_big() */\n", "		store16(ip + 4, 0);\n"),
+        Mutant("gro_inet.c", "		insert_jumbo(skb, off, len - IPV6_HLEN); /* once at most: may_be_big() */\n", "		store16(ip + IPV6H_PAYLOAD_LEN, 0);\n"),
         Mutant("gro.c", "return !(p->flags & SKB_UDP) && !in_ipv6", "return !in_ipv6", RECORDED_ANSWERS),
         tests=(f"{GRO}::test_big_tcp_over_ipv6_has_a_jumbo_payload_header", f"{GRO}::test_big_tcp_over_ipv4_says_0", RECORDED_ANSWERS[0]),
     ),
     # ---- GRO: what goes up ----
     _gro(
         "the first header speaks for all: lengths, and FIN and PSH of any", f"{TCP4} tcp_gro_complete()",
-        Mutant("gro_tcp.c", "		th2[13] |= th[13] & (FIN | PSH);\n", "		;\n"),
+        Mutant("gro_tcp.c", "		th2[TCPH_FLAGS] |= th[TCPH_FLAGS] & (TCPHDR_FIN | TCPHDR_PSH);\n", "		;\n"),
         Mutant("gro_inet.c", "	set_length(skb, skb->gro_outer);\n", ""),
         tests=(f"{GRO}::test_the_merged_header_speaks_for_all", f"{GRO}::test_the_merged_ipv6_header_speaks_for_all"),
     ),
     _gro(
         "the checksum of a merged packet is the pseudo header's sum", f"{TCP4} tcp_gro_complete()",
-        Mutant("gro_tcp.c", "store16(th + 16, (u16)~csum_fold(", "store16(th + 16, (u16)csum_fold("),
+        Mutant("gro_tcp.c", "store16(th + TCPH_CHECK, (u16)~csum_fold(", "store16(th + TCPH_CHECK, (u16)csum_fold("),
         tests=(f"{GRO}::test_the_merged_header_speaks_for_all",),
     ),
     _gro(
         "one tunnel is looked through, each header's ids by themselves", f"{IP4} ipip_gro_receive()",
-        Mutant("gro_inet.c", "(proto != IPIP && proto != IPV6) || skb->gro_inner", "proto != IPIP && proto != IPV6",
+        Mutant("gro_inet.c", "(proto != IPPROTO_IPIP && proto != IPPROTO_IPV6) || skb->gro_inner", "proto != IPPROTO_IPIP && proto != IPPROTO_IPV6",
                (INET,)),
         Mutant("gro_inet.c", "inner = level_flush(p, skb, skb->gro_inner, 2);", "inner = level_flush(p, skb, skb->gro_inner, 1);", (INET,)),
         tests=(INET,),
@@ -251,12 +252,12 @@ RULES = (
     ),
     _gro(
         "a datagram without a checksum is never merged", f"{UDP4} udp_gro_receive_segment()",
-        Mutant("gro_udp.c", "if (load16(uh + 6) == 0 || ulen <= 8", "if (ulen <= 8"),
+        Mutant("gro_udp.c", "if (load16(uh + UDPH_CHECK) == 0 || ulen <= UDP_HLEN", "if (ulen <= UDP_HLEN"),
         tests=(UDP,),
     ),
     _gro(
         "a list keeps each segment's header, and PSH joins no others", f"{TCP4}, {GROC} skb_gro_receive_list()",
-        Mutant("gro_tcp.c", "	if (th[13] != th2[13])\n		return GRO_FLAGS;\n", ""),
+        Mutant("gro_tcp.c", "	if (th[TCPH_FLAGS] != th2[TCPH_FLAGS])\n		return GRO_FLAGS;\n", ""),
         Mutant("gro_tcp.c", "pp ? (*pp)->flags & SKB_FLIST :", ""),
         tests=("tests/softnet/test_gro_tcp.py",),
     ),
@@ -284,7 +285,7 @@ RULES = (
     ),
     # ---- NAPI ----
     Rule(
-        "NAPI: a request while somebody polls leaves MISSED, and is made good by one more poll", f"{DEV} napi_schedule_prep()",
+        "NAPI: a request during a poll leaves MISSED, and is made good by one more poll", f"{DEV} napi_schedule_prep()",
         WRITTEN, (f"{NAPI}::test_one_request_is_granted_the_next_is_missed", f"{NAPI}::test_a_missed_request_schedules_once_more_and_keeps_the_interrupt_off",
          *_moments("a request in the middle of a poll is made good by one more", "that poll finds nothing: no timeout, all of GRO goes", "a request in the middle of a threaded poll")),
         (Mutant("napi.c", "		n->state |= NAPI_STATE_MISSED;\n", ""),
@@ -315,7 +316,7 @@ RULES = (
         (Mutant("napi.c", "	if (n->state & NAPI_STATE_MISSED) {\n", "	if (timeout)\n		napi_timer_start(n, timeout);\n	if (n->state & NAPI_STATE_MISSED) {\n"),),
     ),
     Rule(
-        "NAPI: who is to be disabled completes after a full poll, though there is more", f"{DEV} __napi_poll()", WRITTEN, (f"{NAPI}::test_disabling_is_a_state_and_waits_for_whoever_polls", *_moments("disabled in the middle of a poll")),
+        "NAPI: one that is being disabled completes after a full poll, though there is more", f"{DEV} __napi_poll()", WRITTEN, (f"{NAPI}::test_disabling_is_a_state_and_waits_for_whoever_polls", *_moments("disabled in the middle of a poll")),
         (Mutant("napi.c", "	if (unlikely(n->state & NAPI_STATE_DISABLE)) {", "	if (0) {"),),
     ),
     Rule(
@@ -366,7 +367,7 @@ RULES = (
         ("tests/softnet/test_rps_kernel.py", "tests/softnet/test_flow_dissector.py"),
         (Mutant("flow_dissector.c", "bool swap = memcmp(src, src + len, len) > 0;", "bool swap = false;", ("tests/softnet/test_flow_dissector.py",)),
          Mutant("flow_dissector.c", "	if (d->k->flow_label) /*", "	if (0) /*", ("tests/softnet/test_rps_kernel.py",)),
-         Mutant("flow_dissector.c", "return be16(ip + 6) & 0x3fff ? 0 :", "return 0 ? 0 :", ("tests/softnet/test_flow_dissector.py",))),
+         Mutant("flow_dissector.c", "return be16(ip + IPH_FRAG_OFF) & (IP_MF | IP_OFFSET) ? 0 :", "return 0 ? 0 :", ("tests/softnet/test_flow_dissector.py",))),
     ),
     Rule(
         "backlog: it takes packets while it holds <= netdev_max_backlog, so limit + 1, besides what is in work", f"{DEV} enqueue_to_backlog()",
@@ -493,7 +494,7 @@ RULES = (
          Mutant("neigh.c", "if (!oldest || n->used < oldest->used)", "if (!oldest || n->used > oldest->used)")),
     ),
     Rule(
-        "ICMP errors: not about errors, groups, broadcasts, or nobody; as much of the packet as fits in 576 (IPv6: 1280) bytes", "net/ipv4/icmp.c, net/ipv6/icmp.c",
+        "ICMP errors: not about errors, to groups, broadcasts, or the unspecified address; as much of the packet as fits in 576 (IPv6: 1280) bytes", "net/ipv4/icmp.c, net/ipv6/icmp.c",
         WRITTEN, ("tests/inet/test_icmp.py",),
         (Mutant("icmp.c", "skb->pkt_type != PACKET_HOST || ", ""),
          Mutant("icmp.c", "#define QUOTE4 576u", "#define QUOTE4 577u"),
@@ -613,13 +614,36 @@ RULES = (
 )  # fmt: skip
 
 
+AREAS = {
+    "GRO": ("GRO:",),
+    "Interrupts, softirqs, NAPI": ("NAPI:", "net_rx_action:", "softirqs", "adaptive moderation:", "the interrupt"),
+    "Steering: RSS, RPS, RFS, backlogs": (
+        "RPS:", "backlog:", "RFS:", "flow limit:", "accelerated RFS:", "Toeplitz:", "rx-flow-hash:", "symmetric-xor:",
+    ),
+    "Packet taps, IP and sockets": ("taps", "a packet socket", "the order of", "a GSO frame", "a datagram"),
+    "Neighbours and errors": ("ARP:", "neighbour discovery:", "neighbours:", "ICMP errors:"),
+    "Fragments": ("fragments:", "IPv4: more than 64 fragments"),
+}  # fmt: skip
+"""The tables of docs/linux/rules.md, and how the names of their rules begin."""
+
+
 def table() -> str:
-    """For docs/linux.md."""
-    rows = ["| rule | Linux | compared with | proof |", "|---|---|---|---|"]
-    for rule in RULES:
-        proofs = ", ".join(t.removeprefix("tests/").replace(".py::", " ").removesuffix(".py") for t in rule.tests)
-        if rule.rows:
-            proofs += "; in test_gro: " + ", ".join(rule.rows)
-        name = rule.name.replace("|", "\\|")
-        rows.append(f"| {name} | {rule.linux} | {rule.truth} | {proofs} |")
-    return "\n".join(rows) + "\n"
+    """Return the tables of docs/linux/rules.md: one for each area, with the proofs below it."""
+    numbered = list(enumerate(RULES, 1))
+    parts = []
+    for area, prefixes in AREAS.items():
+        rules = [(n, rule) for n, rule in numbered if rule.name.startswith(prefixes)]
+        rows = [f"| {n} | {r.name.replace('|', chr(92) + '|')} | {r.linux} | {r.truth} |" for n, r in rules]
+        parts.append("\n".join([f"## {area}", "", "| | rule | Linux | compared with |", "|--:|---|---|---|", *rows]))
+        parts.append("Proofs:\n\n" + "\n".join(_proofs(n, rule) for n, rule in rules))
+    return "\n" + "\n\n".join(parts) + "\n\n"
+
+
+def _proofs(number: int, rule: Rule) -> str:
+    proofs = [re.sub(r"^tests/\w+/(\w+)\.py(?:::)?(.*)", r"\1 \2", t).strip() for t in rule.tests]
+    if rule.rows:
+        proofs.append("rows of test_gro: " + ", ".join(rule.rows))
+    return textwrap.fill(
+        "; ".join(proofs), 118, initial_indent=f"{number}. ", subsequent_indent="   ", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip

@@ -72,10 +72,10 @@ def main() -> None:
     rooms = {p.name for p in CSRC.iterdir() if p.is_dir()}
     if rooms != allowed.keys():
         sys.exit(f"docs/architecture.md: its rooms are {sorted(allowed)}, csrc/ has {sorted(rooms)}")
-    found = {p.parent.name for p in Path(sys.argv[1]).rglob("vnic_core.dir/*/*.o")}
+    found = {p.parent.name for p in Path(sys.argv[1]).rglob("vnic_*.dir/*/*.o")}
     if found != rooms:
         sys.exit(f"{sys.argv[1]} has objects of {sorted(found)} only")
-    objects = {room: sorted(Path(sys.argv[1]).rglob(f"vnic_core.dir/{room}/*.o")) for room in rooms}
+    objects = {room: sorted(Path(sys.argv[1]).rglob(f"vnic_*.dir/{room}/*.o")) for room in rooms}
     wrong = calls_through_walls(objects, allowed)
     excepted = exceptions(page)
     for room in HOST_ROOMS:

@@ -202,7 +202,8 @@ def test_simple_packets_among_stamped_ones_do_not_go_backwards(tmp_path):
 
 
 def test_blocks_nobody_knows_are_skipped():
-    data = section() + block("<", 0x0BAD, b"?" * 40) + interface() + block("<", 5, bytes(12)) + enhanced(b"x" * 60, 0)
+    data = section() + block("<", 0x0BAD, b"?" * 40) + interface() + block("<", 5, bytes(12)) + block("<", 0x0BAD, b"")
+    data += enhanced(b"x" * 60, 0)
     assert read(data) == (whole([(0, b"x" * 60)]), "")
 
 
@@ -269,6 +270,11 @@ def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path, data, why):
         (
             enhanced(b"x" * 20, 0)[:20] + struct.pack("<I", 300_000) + bytes(36),
             "frame 2 claims 300000 bytes: the file is damaged",
+        ),
+        *(
+            (made[:20] + struct.pack("<I", n) + made[24:] + section(), f"frame 2 claims {n} bytes: the file is damaged")
+            for made in [enhanced(b"x" * 20, 0)]
+            for n in (29, 30, 32, 36, 40, 100)  # 28 are left, with what follows the packet
         ),
         (struct.pack("<II", 5, 8) + bytes(8), "a block of 8 bytes behind frame 1: the file is damaged"),
         (struct.pack("<II", 5, 13) + bytes(8), "a block of 13 bytes behind frame 1: the file is damaged"),

@@ -149,6 +149,15 @@ def test_what_no_card_completes_is_left_alone(tmp_path, data, fate):
     assert not facts["input"]["length_completed"] + facts["input"]["ip_csum_completed"]
 
 
+@pytest.mark.parametrize("tcp", [False, True])
+@pytest.mark.parametrize("headers", [(HOP_BY_HOP,), (HOP_BY_HOP, ROUTING)])
+def test_the_length_0_of_ipv6_behind_which_a_hop_by_hop_header_may_say_it_stays(tmp_path, headers, tcp):
+    data = Made(v6=True, tcp=tcp, headers=headers).left(length=True)
+    facts, packets = run(tmp_path, data)
+    assert facts["input"]["length_completed"] == 0
+    assert [p.data for p in packets] == [data]
+
+
 def test_ipv6_without_a_payload_has_the_length_0(tmp_path):
     empty = frames.eth(frames.ipv6(b"", 59, **V6) + bytes(6), type=0x86DD)
     facts, _ = run(tmp_path, empty)

@@ -7,6 +7,7 @@ import time
 
 import frames
 import pytest
+from conftest import stdin_closed
 from hypothesis import given
 from hypothesis import strategies as st
 from live_tap import wait_until
@@ -100,6 +101,19 @@ def prefer(lane, way, batches=100):
     """As if both had been measured, and this one cost less."""
     lane.ns = [1, 1000] if way == "io_uring" else [1000, 1]
     lane.batches = batches
+
+
+def test_io_uring_may_have_number_0():
+    with lanes_of(1) as (tap, writers):
+        if tap.uring == ffi.NULL:
+            pytest.skip("no io_uring here")
+        one_by_one(tap)
+        with stdin_closed():
+            tap.uring = lib.tap_uring_new(tap.slots, 2048)
+            assert lib.tap_uring_fd(tap.uring) == 0
+            one_by_one(tap)
+        os.write(writers[0], frame(0, 7))
+        assert read(tap, 64) == [(0, 7)]
 
 
 def test_without_io_uring_a_frame_costs_a_call():

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from live_tap import wait_until
 from peer import decode
+from test_dma import Card
 from test_pcapng import read_back
+from test_sender_offload import DESTINATION, HOP_BY_HOP, ROUTING, TAGS, Made
 
 import vnic
 from vnic._core import ffi, lib
@@ -189,6 +191,97 @@ def test_a_header_that_cannot_be_is_counted_and_the_frame_passes_as_it_is(change
         assert pair.c.bad_vnet == 1
 
 
+SHAPES = [
+    {}, {"tags": TAGS[1]}, {"tags": TAGS[2]}, {"v6": True}, {"v6": True, "tags": TAGS[1]},
+    {"v6": True, "headers": (DESTINATION,)}, {"v6": True, "headers": (HOP_BY_HOP, ROUTING), "tags": TAGS[2]},
+]  # fmt: skip
+TCP_OPTIONS = b"\1\1\x08\x0a" + bytes(8)
+
+
+@pytest.mark.parametrize("zero", [False, True], ids=["", "checksums of 0"])
+@pytest.mark.parametrize("room", [True, False], ids=["room for payloads", "none"])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("tcp", [{"options": b""}, {"options": TCP_OPTIONS}, None], ids=["TCP", "TCP, options", "UDP"])
+def test_it_cuts_as_its_senders_card_had_done(tcp, shape, room, zero):
+    """Payloads stay where they were read if there is room, of what is plain. A checksum that comes out as 0 is sent as
+    0 by TCP and as ffff by UDP. What needs no cutting is completed likewise."""
+    flags = frames.ACK | frames.PSH | frames.FIN | frames.CWR
+    shape = shape | ({"tcp": False} if tcp is None else tcp)
+
+    def made(part, nth, first, last):
+        number = {} if shape.get("v6") else {"id": 0xFFFE + nth & 0xFFFF}
+        mine = flags & ~(0 if first else frames.CWR) & ~(0 if last else frames.FIN | frames.PSH)
+        return Made(
+            payload=part, **shape, **number, **({} if tcp is None else {"seq": 2**32 - 150 + 100 * nth, "flags": mine})
+        )
+
+    def pieces(payload):
+        return [made(payload[100 * i : 100 * i + 100], i, i == 0, i == 9) for i in range(10)]
+
+    payload = bytearray(i * 7 % 251 for i in range(950))
+    if zero:
+        for i in range(10):
+            payload[100 * i : 100 * i + 2] = bytes(2)
+        for i, piece in enumerate(pieces(payload)):
+            payload[100 * i : 100 * i + 2] = piece.data[piece.sum_at : piece.sum_at + 2]
+    want = pieces(bytes(payload))
+    assert not zero or {p.data[p.sum_at : p.sum_at + 2] for p in want} == {b"\xff\xff" if tcp is None else b"\0\0"}
+    big = made(bytes(payload), 0, first=True, last=True)
+    kind = UDP_L4 if tcp is None else (TCPV6 if big.v6 else TCPV4) | ECN
+    heads = len(big.data) - len(payload)
+    with Pair() as pair:
+        for i in range(lib.TAP_AHEAD - 1):
+            pair.c.big_refs[i] += not room
+        head = struct.pack("<BBHHHH", NEEDS_CSUM, kind, heads, 100, big.l4, big.sum_at - big.l4)
+        assert pair.give(head, big.left(transport="long")) == [p.data for p in want]
+        assert (pair.c.gso_frames, pair.c.gso_segments, pair.c.bad_vnet) == (1, 10, 0)
+        for piece in want:
+            head = struct.pack("<BBHHHH", NEEDS_CSUM, 0, 0, 0, piece.l4, piece.sum_at - piece.l4)
+            assert pair.give(head, piece.left(transport="long")) == [piece.data]
+        assert (pair.c.csum_filled, pair.c.bad_vnet) == (10, 0)
+
+
+ODD = {  # bits to turn round in the IPv4 and in the IPv6 header, and how much further on the payload's header is
+    "plain": ({}, {}, 0),
+    "another protocol": ({9: 64}, {6: 64}, 0),
+    "the other protocol": ({9: 6 ^ 17}, {6: 6 ^ 17}, 0),
+    "the first fragment": ({6: 0x20}, {6: 44}, 0),
+    "a fragment": ({7: 1}, {6: 44}, 0),
+    "options": ({0: 3}, {6: 60}, 0),
+    "its transport header is further on": ({}, {}, 8),
+    "it is behind options": ({0: 2}, {6: 60}, 8),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("v6", [False, True])
+@pytest.mark.parametrize("tcp", [False, True])
+def test_in_two_parts_is_only_what_the_card_would_look_at_likewise_if_it_were_whole(tcp, v6, odd):
+    frame = bytearray((big_tcp if tcp else big_udp)(v6, b"P" * 2000))  # whatever is looked at is a length of 20
+    further = ODD[odd][2]
+    for at, bits in ODD[odd][v6].items():
+        frame[14 + at] ^= bits
+    l4 = (54 if v6 else 34) + further
+    head = struct.pack("<BBHHHH", NEEDS_CSUM, (TCPV6 if v6 else TCPV4) if tcp else UDP_L4, 0, 100, l4, 16 if tcp else 6)
+    with Pair() as pair:
+        pair.kernel.send(head + bytes(2) + frame)
+        f, split, n = ffi.new("struct frame[]", lib.BURST), 0, 0
+        while (got := pair.wire.read_burst(pair.wire, f, lib.BURST)) > 0:
+            for i in range(got):
+                if f[i].head:
+                    split += 1
+                    said = (f[i].l3, f[i].l3_off, f[i].l4_off, f[i].l4_len, f[i].ip_proto)
+                    lib.tap_vnet_whole(pair.wire, f + i)
+                    p = ffi.new("struct frame *", {"data": f[i].data, "len": f[i].len})
+                    lib.frame_parse(p)
+                    assert said == (p.l3, p.l3_off, p.l4_off, p.l4_len, p.ip_proto)
+                n += 1
+                pair.wire.release(pair.wire, f + i)
+        assert n >= 19
+        assert pair.c.bad_vnet == 0
+        assert split == (n if odd == "plain" else 0)
+
+
 def test_a_big_one_waits_for_slots_and_loses_nothing():
     """300 slots, and three frames of 200 segments: what was read first is cut first."""
     data = [bytes([i]) * 20000 for i in range(3)]
@@ -244,6 +337,25 @@ def test_a_host_behind_virtio_headers_is_offered_segmentation():
         wire.close = lambda: None
         with vnic.Host(ip="10.0.0.2/24", wire=wire) as host:
             assert host.c.tx.offload == 3
+
+
+@pytest.mark.parametrize("v6", [False, True])
+@pytest.mark.parametrize("n", [1, 99, 100, 101, 950, 6000])
+def test_udp_segments_go_out_as_one_frame_for_the_kernel_to_cut(v6, n):
+    data = bytes(i * 7 % 251 for i in range(n))
+    with Pair() as pair:
+        wire = vnic.wire.Wire(pair.wire)
+        wire.close = lambda: None
+        with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], wire=wire) as host:
+            host.udp(7).sendto(data, ("ff02::fb" if v6 else "224.0.0.251", 9), gso_size=100)
+            host.run()
+        sent = pair.kernel.recv(1 << 16)
+        assert len(sent) == 12 + max(60, 14 + (40 if v6 else 20) + 8 + n)
+        flags, kind, _, size, start, offset, _ = struct.unpack("<BBHHHHH", sent[:12])
+        assert (flags, kind, size) == ((NEEDS_CSUM, UDP_L4, 100) if n > 100 else (flags, 0, 0))
+        assert not flags or (start, offset) == (54 if v6 else 34, 6)
+        got = [decode(0, f.ljust(60, b"\0")) for f in pair.give(sent[:10], sent[12:])]
+        assert [s.payload[8:] for s in got] == [data[i : i + 100] for i in range(0, n, 100)]
 
 
 # ---- a segment in two parts: its payload is where it was read until DMA ----
@@ -315,6 +427,80 @@ def test_segments_in_two_parts_arrive_whole_whoever_looks(look, tmp_path):
         assert len(wire_saw) > 20
         assert not Counter(wire_saw) - Counter(want)
         assert late.packets == len(want) or look == "a capture that comes late"
+
+
+@pytest.mark.parametrize("gro", [True, False])
+@pytest.mark.parametrize("rx", [True, False])
+@pytest.mark.parametrize(
+    "knobs", [{}, {"queues": 2, "cpus": 2}, {"fifo": 1 << 16, "rx_ring": 16}, {"rx_buf_len": 256, "rx_ring": 1024}]
+)
+def test_segments_in_two_parts_are_counted_and_read_like_whole_ones(rx, gro, knobs):
+    """Nobody looks at them on their way, so the card's DMA alone brings them together."""
+    texts = [bytes([i]) * (1448 * 20 + 1 + i) for i in range(4)]
+    given = [(big_tcp(v6, texts[v6]), TCPV6 if v6 else TCPV4, 16) for v6 in (False, True)]
+    given += [(big_udp(v6, texts[2 + v6]), UDP_L4, 6) for v6 in (False, True)]
+    with Pair() as pair:
+        want = [f for frame, kind, field in given for f in pair.give(header(frame, kind, 1448, field), frame)]
+    with Pair() as pair:
+        wire = vnic.wire.Wire(pair.wire)
+        wire.close = lambda: None
+        options = {"fifo": 1 << 20, "rcvbuf": 1 << 28, "cpus": 1} | knobs
+        with vnic.Host(live=True, wire=wire, rx=rx, gro=gro, **options) as host:
+            listener, sock = host.tcp(80), host.udp(5000)
+            host.start()
+            for frame, kind, field in given:
+                before = host.ledger().offered
+                pair.kernel.send(header(frame, kind, 1448, field) + bytes(2) + frame)
+                wait_until(lambda before=before: host.ledger().offered == before + 21)
+                if kind != UDP_L4:
+                    stream, got = listener.accept(timeout=20), b""
+                    while len(got) < len(texts[kind == TCPV6]):
+                        got += stream.read(timeout=20)
+                    assert got == texts[kind == TCPV6]
+            for text in texts[2:]:
+                assert b"".join(sock.recv(timeout=20) for _ in range(21)) == text
+            host.stop()
+            queues = host.nic.queues()
+            assert sum(q.packets for q in queues) == len(want) == 84
+            assert sum(q.bytes for q in queues) == sum(map(len, want))
+            assert sum(q.csum_good for q in queues) == (84 if rx else 0)
+            assert sum(q.csum_errors for q in queues) == 0
+            assert host.ledger().fates == {"DELIVERED_TCP": 42, "DELIVERED_UDP": 42}
+
+
+@pytest.mark.parametrize("v6", [False, True])
+@pytest.mark.parametrize("tcp", [False, True])
+@pytest.mark.parametrize("rx", [False, True])
+def test_a_driver_gets_a_segment_in_two_parts_as_it_gets_a_whole_one(rx, tcp, v6):
+    """Header and bytes, in the next buffer that it posted and no other; and what the card notes beside the ring."""
+    data = bytes(i * 7 % 251 for i in range(950))
+    frame = big_tcp(v6, data) if tcp else big_udp(v6, data)
+    head = header(frame, (TCPV6 if v6 else TCPV4) if tcp else UDP_L4, 100, 16 if tcp else 6)
+    with Pair() as pair:
+        want = pair.give(head, frame)
+    with Card(rx=rx) as card:
+        for i in range(10):
+            card.buffer(i)
+        card.start()
+        whole = [card.frame([used]) for used in card.receive(*want)]
+    with Pair() as pair:
+        wire = vnic.wire.Wire(pair.wire)
+        wire.close = lambda: None
+        with Card(rx=rx, wire=wire) as card:
+            for i in (5, 3, 11, 8, 0, 1, 12, 4, 7, 9, 15):
+                card.buffer(i)
+            card.start()
+            pair.kernel.send(head + bytes(2) + frame)
+            card.host.nic.kick()
+            card.host.run()
+            used = card.driver.take()
+            assert used == [(i, 20 + len(f)) for i, f in zip((5, 3, 11, 8, 0, 1, 12, 4, 7, 9), want, strict=True)]
+            assert [card.frame([u]) for u in used] == whole
+            shadow = card.host.c.nic.queue[0].shadow
+            assert [shadow[i].id for i, _ in used] == list(range(1, 11))
+            assert {(shadow[i].t_wire, shadow[i].t_dma) for i, _ in used} == {(card.host.c.nic.now,) * 2}
+            assert (pair.c.gso_segments, sum(pair.c.big_refs)) == (10, 0)
+    assert [header[0] for header, _ in whole] == [lib.VIRTIO_NET_HDR_F_DATA_VALID if rx else 0] * 10
 
 
 def test_when_all_room_is_referred_to_segments_are_made_whole():

@@ -105,6 +105,16 @@ def test_a_wire_without_rate_and_pace_is_pulled_and_loses_nothing(host):
     assert h.nic.stats().rx_fifo_errors == 0
 
 
+def test_a_pulled_wire_is_asked_again_for_what_came_later(host):
+    h = host(speed="max")
+    sock = h.udp(5000)
+    for n in (1, 2, 1, 65, 1):
+        h.run()
+        h.feed([frames.udp(bytes([i])) for i in range(n)])
+        h.run()
+        assert [sock.recv() for _ in range(n)] == [bytes([i]) for i in range(n)]
+
+
 def test_a_pulled_wire_counts_short_frames_as_the_fifo_does(host):
     """Bug: 42 bytes seemed to fit where 60 are needed, so a wire that loses nothing overran the FIFO."""
     h = host(speed="max", rx_ring=16, fifo=115)
@@ -142,6 +152,37 @@ def test_frames_keep_their_bytes_while_the_arena_grows_and_begins_anew(rounds):
         host.run()
         assert [sock.recv() for _ in bodies] == bodies
         assert host.laws() == 0
+
+
+@pytest.mark.parametrize("left", [0, 1, 60])
+@pytest.mark.parametrize("last", [60, 61, 1514])
+def test_what_is_sent_is_kept_up_to_4_mib_to_the_byte_and_again_once_it_was_fetched(left, last):
+    """left: bytes of room that the last frame leaves."""
+    wire = vnic.wire.MemoryWire()
+    with vnic.Host(wire=wire) as host:
+        wire.open_output()
+        header = ffi.new("struct virtio_net_hdr_v1_hash *")
+        for _ in range(3):
+            size, data, n = lib.MEM_OUT_BYTES - left - last, bytes(range(251)) * 300, 0
+            sizes = [65_536] * (size // 65_536) + [size % 65_536] * (size % 65_536 > 0)
+            for n, length in enumerate([*sizes, last]):
+                assert wire.c.write(wire.c, data[n:], length, header, n) == 0
+            rc = wire.c.write(wire.c, data, left + 1, header, 0)
+            assert rc == -errno.ENOBUFS
+            assert wire.sent() == [(i, data[i : i + length]) for i, length in enumerate([*sizes, last])]
+            assert wire.sent() == []
+        assert host.laws() == 0
+
+
+def test_so_many_frames_are_kept_and_no_more():
+    wire = vnic.wire.MemoryWire()
+    with vnic.Host(wire=wire):
+        wire.open_output()
+        header = ffi.new("struct virtio_net_hdr_v1_hash *")
+        for _ in range(2):
+            rcs = [wire.c.write(wire.c, i.to_bytes(60), 60, header, i) for i in range(lib.MEM_OUT_MAX + 2)]
+            assert rcs == [0] * lib.MEM_OUT_MAX + [-errno.ENOBUFS] * 2
+            assert wire.sent() == [(i, i.to_bytes(60)) for i in range(lib.MEM_OUT_MAX)]
 
 
 class Source:

@@ -31,7 +31,7 @@ T = TypeVar("T")
 WAIT_S = 10.0
 """For others, who are at it for microseconds."""
 _PAUSE_S = 50e-6
-_HERE = str(Path(__file__).parent)
+_HERE = str(Path(__file__).parent.parent)  # all of vnic
 
 
 def _stack(frame: FrameType | None) -> Iterator[FrameType]:
