@@ -294,7 +294,11 @@ def test_threads_run_where_they_are_pinned_to(live):
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("1;2", "must be auto, or CPU numbers"), ("4096", "CPU 4096 does not exist or is not allowed"), ("", "must be auto")],
+    [
+        ("1;2", "must be auto, or CPU numbers"),
+        ("4096", "CPU 4096 does not exist or is not allowed"),
+        ("", "must be auto"),
+    ],
 )
 def test_cpus_that_cannot_be_had_are_refused(text, sentence):
     with pytest.raises(vnic.ConfigError, match=sentence):
