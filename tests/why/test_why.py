@@ -149,22 +149,25 @@ def test_frames_that_no_interrupt_comes_for():
 # ---- what is no limit's doing ----
 
 
+FIRST_FRAGMENT = frames.eth(frames.ipv4(b"y" * 1480, 17, frag=0x2000))
+
+
 @pytest.mark.parametrize(
-    ("frame", "options", "fate", "says"),
+    ("frame", "options", "fate", "why", "shown"),
     [
-        (MEANT_FOR_OTHERS, {"mac": "02:00:00:00:00:01"}, "MAC_FILTER", "not for us"),
-        (frames.udp(), {"sink": False}, "NO_SOCKET", "nobody takes it"),
-        (frames.udp(check=1), {}, "UDP_CSUM", "sent so"),
-        (frames.eth(b"x" * 60, type=0x88B5), {}, "UNHANDLED_PROTO", "nobody takes it"),
-        (bytes(13), {}, "RX_LENGTH", "sent so"),
-        (frames.eth(frames.ipv4(b"y" * 1480, 17, frag=0x2000)), {}, "FRAG_REASM_TIMEOUT", "the rest never came"),
+        (MEANT_FOR_OTHERS, {"mac": "02:00:00:00:00:01"}, "MAC_FILTER", "not for us", "not for us"),
+        (frames.udp(), {"sink": False}, "NO_SOCKET", "nobody takes it", "no receiver"),
+        (frames.udp(check=1), {}, "UDP_CSUM", "sent so", "invalid as sent"),
+        (frames.eth(b"x" * 60, type=0x88B5), {}, "UNHANDLED_PROTO", "nobody takes it", "no receiver"),
+        (bytes(13), {}, "RX_LENGTH", "sent so", "invalid as sent"),
+        (FIRST_FRAGMENT, {}, "FRAG_REASM_TIMEOUT", "the rest never came", "a fragment never arrived"),
     ],
 )
-def test_what_no_limit_is_to_blame_for(frame, options, fate, says):
+def test_what_no_limit_is_to_blame_for(frame, options, fate, why, shown):
     answer, _ = explain([(0, frame)], options)
     assert (answer.frames, answer.enough, answer.tried) == (0, None, ())
-    assert answer.besides == ((fate, 1, says),)
-    assert f"1 frame {fate}: {says}" in why_.text(answer)
+    assert answer.besides == ((fate, 1, why),)
+    assert f"1 frame {fate}: {shown}\n" in why_.text(answer)
 
 
 def test_every_fate_is_a_delivery_or_a_limit_or_neither():

@@ -269,10 +269,10 @@ def _gro(console: Console, gro: dict[str, Any]) -> None:
     if gro["merged"]:
         console.print(
             f"  lost by merging: {gro['merged']:,} segment boundaries and arrival times, {gro['lost_ids']:,} IP ids, "
-            f"{gro['lost_psh']:,} PSH positions"
+            f"{_count(gro['lost_psh'], 'PSH position')}"
         )
     for reason, n in sorted(gro["ended"].items(), key=lambda item: -item[1]):
-        console.print(f"  {n:>9,} holds ended: [dim]{end_text(reason)}[/]")
+        console.print(f"  {n:>9,} hold{'s' * (n != 1)} ended: [dim]{end_text(reason)}[/]")
     if not gro["flows"]:
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))

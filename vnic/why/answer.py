@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SCHEMA = "vnic.why/1"
 _STAGES = {
     "ring": "the card: DMA, and frames waiting for a buffer (fifo, rx-ring)",
-    "moderation": "the interrupt is deferred",
+    "moderation": "the interrupt and its moderation",
     "poll": "frames wait for their CPU's poll",
     "gro": "GRO holds packets to merge them",
     "backlog": "packets wait for another CPU (rps-cpus)",
