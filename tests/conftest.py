@@ -7,6 +7,7 @@ from pathlib import Path
 import needs
 import pytest
 from hypothesis import HealthCheck, settings
+from live_host import live_hosts
 
 import vnic
 
@@ -41,6 +42,13 @@ def host():
             ledger = h.ledger()
             assert ledger.closed, ledger
             h.close()
+
+
+@pytest.fixture
+def live():
+    """A factory: live(bursts, queues=2, ...) on a wire that hands out these bursts; closed at the end."""
+    with live_hosts() as make:
+        yield make
 
 
 @pytest.fixture

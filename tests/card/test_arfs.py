@@ -2,7 +2,7 @@
 
 import frames
 import pytest
-from test_rfs import sockets, stream
+from tcp_streams import sockets, stream
 
 from vnic._core import ffi, lib
 

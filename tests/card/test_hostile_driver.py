@@ -9,7 +9,6 @@ import fcntl
 import mmap
 import os
 import select
-import struct
 import subprocess
 import sys
 import threading
@@ -17,66 +16,26 @@ import time
 
 import frames
 import pytest
-from foreign_driver import ACKNOWLEDGE, DRIVER, DRIVER_OK, FEATURES_OK, HEADER, Driver
+from foreign_driver import DRIVER_OK, HEADER
+from foreign_rings import (
+    ALL,
+    AVAIL,
+    DESC,
+    ENABLED,
+    FAILED,
+    FRAME,
+    NEEDS_RESET,
+    PAGE_QUEUES,
+    PAGE_TX,
+    QUEUE,
+    SIZE,
+    USED,
+    Foreign,
+)
 from paths import TESTS
 
 import vnic
 from vnic._core import lib
-
-ALL = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK
-NEEDS_RESET, FAILED = 64, 128
-QUEUE = struct.Struct("<IIQQQQII")  # size, enabled, desc, avail, used, buffers, stride, count
-PAGE_QUEUES, PAGE_TX = 56, 56 + 16 * QUEUE.size
-SIZE, ENABLED, DESC, AVAIL, USED = 0, 4, 8, 16, 24
-FRAME = frames.eth(bytes(46), type=0x88B5)
-
-
-class Foreign(Driver):
-    """With buffers posted, a sending ring, and what else can be written in page 0."""
-
-    def __init__(self, host: vnic.Host) -> None:
-        super().__init__(host.nic.memfd)
-        self.host = host
-        self.tx = QUEUE.unpack_from(self.mem, PAGE_TX)
-        self.sent = 0
-
-    def post_all(self) -> None:
-        for i in range(self.n):
-            self.describe(i, self.buffers + i * self.stride, 2048)
-            self.post(i)
-
-    def begin(self) -> int:
-        """Empty rings, all buffers, DRIVER_OK."""
-        self.mem[self.avail : self.avail + 6 + 2 * self.n] = bytes(6 + 2 * self.n)
-        self.mem[self.used : self.used + 6 + 8 * self.n] = bytes(6 + 8 * self.n)
-        self.posted = self.taken = self.sent = 0
-        self.status(0)
-        self.put("<Q", 32, self.features)
-        self.post_all()
-        self.ok()
-        return self.host.nic.driver_ok()
-
-    def send(self, frame: bytes) -> None:
-        """Post it, and ring."""
-        size, _, desc, avail, _, buffers, stride, _ = self.tx
-        i = self.sent % size
-        addr, data = buffers + i * stride, HEADER.pack(*[0] * 10) + frame
-        self.mem[addr : addr + len(data)] = data
-        self.put("<QIHH", desc + 16 * i, addr, len(data), 0, 0)
-        self.u16[avail // 2 + 2 + i] = i
-        self.sent += 1
-        self.u16[avail // 2 + 1] = self.sent % 65536
-        self.host.nic.kick()
-
-    def receives(self, n: int = 3) -> int:
-        """Feed n frames. How many it got."""
-        self.host.feed([FRAME] * n)
-        self.host.run()
-        return len(self.take())
-
-    def close(self) -> None:
-        self.u16.release()
-        self.mem.close()
 
 
 @pytest.fixture
@@ -328,8 +287,8 @@ def test_a_driver_that_sends_for_ever_does_not_keep_the_end_from_coming(foreign)
 FILLS = """
 import os, sys, fcntl
 import vnic
-sys.path[:0] = sys.argv[2].split(os.pathsep)
-from test_hostile_driver import FRAME, Foreign
+sys.path.insert(0, sys.argv[2])
+from foreign_rings import FRAME, Foreign
 
 class Source:
     def read_burst(self, n):
@@ -366,8 +325,7 @@ os._exit(0)
 @pytest.mark.parametrize("how", ["virtual", "live"])
 def test_a_full_eventfd_that_blocks_does_not_stop_the_card(how):
     """Bug: O_NONBLOCK belongs to the open file, which the other process has too; write(2) waited for ever."""
-    here = os.pathsep.join((os.path.dirname(__file__), str(TESTS / "support")))  # noqa: PTH120
-    command = [sys.executable, "-c", FILLS, how, here]
+    command = [sys.executable, "-c", FILLS, how, str(TESTS / "support")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout == "did not hang\n", done.stderr
 

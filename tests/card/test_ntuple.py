@@ -3,6 +3,7 @@
 import ipaddress
 from random import Random
 
+import commands
 import frames
 import pytest
 from hypothesis import given, settings
@@ -10,12 +11,11 @@ from hypothesis import strategies as st
 from live_tap import wait_until
 from model import ntuple as model
 from strategies import traffic
-from test_live import live  # noqa: F401 - a fixture
 
 import vnic
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError
-from vnic.linux import ethtool, ntuple
+from vnic.linux import ntuple
 
 V6 = {"src": "fd00::1", "dst": "fd00::2"}
 OTHER = b"\x02\0\0\0\0\x99"
@@ -25,10 +25,8 @@ def by_queue(h):
     return [q.packets for q in h.nic.queues()]
 
 
-def run(h, line, *, code=0, err=""):
-    reply = ethtool.command(h, line.split())
-    assert (reply.code, reply.err) == (code, err)
-    return reply.out
+def run(h, line, **ends):
+    return commands.ethtool(h, line, **ends).out
 
 
 def queue_of(h, frame):
@@ -366,7 +364,7 @@ def test_both_laws_hold_whatever_rules_come_and_go(frames_, seed):
         assert h.laws() == 0
 
 
-def test_a_live_host_takes_rules_under_load(live):  # noqa: F811
+def test_a_live_host_takes_rules_under_load(live):
     n, burst = 100 * 32, [frames.udp(dport=7000 + i % 4, sport=i % 64) for i in range(32)]
     room = {"rcvbuf": 1 << 28, "fifo": 1 << 26, "rx_pool": 4096}
     h = live([burst] * 100, cpus=2, queues=2, sink=True, **room)

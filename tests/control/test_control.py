@@ -16,10 +16,10 @@ from pathlib import Path
 
 import frames
 import pytest
+from live_host import Bursts
 from live_tap import wait_until
 from paths import CAPTURES
-from test_live import Bursts
-from test_pcapng import read_back
+from pcapng_blocks import read_back
 
 import vnic
 from vnic.control import client

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_tap import wait_until
 from strategies import configs, traffic
-from test_live import live  # noqa: F401 - a fixture
 
 import vnic
 from vnic._core import lib
@@ -323,7 +322,7 @@ def test_accelerated_rfs_follows(host):
 @pytest.mark.parametrize("case", [{}, {"threaded": True}, {"rx_usecs": 50}, {"rps_cpus": "f"},
                                   {"gro_flush_timeout": 50_000, "napi_defer_hard_irqs": 2},
                                   {"busy_read": 50}])  # fmt: skip
-def test_a_live_host_moves_them_under_load(live, case):  # noqa: F811
+def test_a_live_host_moves_them_under_load(live, case):
     n, burst = 200 * 32, [frames.udp(dport=7000 + i % 4, sport=i % 64) for i in range(32)]
     h = live([burst] * 200, cpus=4, queues=2, sink=True, rx_pool=4096, **(ROOM | case))
     h.start()

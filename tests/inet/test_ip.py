@@ -6,29 +6,26 @@ import frames
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from outcomes import counted, fates
 from scapy.layers.inet import ICMP, IP, UDP, IPOption
 from scapy.layers.l2 import Ether
 
 import vnic
 
+good = frames.udp(b"x" * 30)[14:]
+ALONE = {"Ip_ReasmReqds": 1, "Ip_ReasmTimeout": 1, "Ip_ReasmFails": 1}
+
 
 def errors(host):
-    """IP counters that are not of every packet."""
-    return {
-        name: n
-        for name, n in host.mib().items()
-        if n and name.startswith("Ip") and "Out" not in name and name not in {"Ip_InReceives", "Ip_InDelivers"}
-    }
+    return counted(
+        host,
+        lambda name: name.startswith("Ip") and "Out" not in name and name not in {"Ip_InReceives", "Ip_InDelivers"},
+    )
 
 
 def outcome(host, frame):
-    host.feed(frame)
-    host.run()
-    return host.ledger().fates, errors(host)
-
-
-good = frames.udp(b"x" * 30)[14:]
-ALONE = {"Ip_ReasmReqds": 1, "Ip_ReasmTimeout": 1, "Ip_ReasmFails": 1}
+    """Fates, and the IP counters that are not of every packet."""
+    return fates(host, frame), errors(host)
 
 
 def header(**changed):

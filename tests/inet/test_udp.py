@@ -2,6 +2,7 @@
 
 import frames
 import pytest
+from outcomes import counted, fates
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
@@ -15,10 +16,8 @@ V4_HEADERS = 14 + 20
 
 def outcome(host, frame):
     """Fates, and UDP's counters."""
-    host.feed(frame)
-    host.run()
-    mib = {name.removeprefix("Udp_"): n for name, n in host.mib().items() if n and "Udp" in name}
-    return host.ledger().fates, mib
+    found = fates(host, frame)
+    return found, {name.removeprefix("Udp_"): n for name, n in counted(host, lambda name: "Udp" in name).items()}
 
 
 def test_what_scapy_builds_is_delivered(host):

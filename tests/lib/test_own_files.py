@@ -10,7 +10,7 @@ from pathlib import Path
 import frames
 import pytest
 from live_tap import tasks
-from test_tap_lanes import lanes_of
+from tap_pipes import lanes_of
 
 import vnic
 from vnic._core import ffi, lib

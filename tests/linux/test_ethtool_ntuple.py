@@ -1,17 +1,9 @@
 """ethtool -N flow-type and -n, line by line against the real tool in front of a card that keeps rules."""
 
 import pytest
-from test_ethtool_real import (  # noqa: F401 - the marks and a fixture are this file's too
-    DEV,
-    QUEUES,
-    TAP,
-    Card,
-    device,
-    ours,
-    preload,
-    pytestmark,
-    real,
-)
+from real_ethtool import DEV, MARKS, QUEUES, TAP, Card, device, ours, real
+
+pytestmark = MARKS
 
 ADD = "-N vnic0 flow-type"
 LINES = [  # +: -N vnic0 flow-type
@@ -57,7 +49,7 @@ LINES = [  # +: -N vnic0 flow-type
 
 
 @pytest.fixture
-def card(host, preload, tmp_path):  # noqa: F811
+def card(host, preload, tmp_path):
     device(TAP)
     h = host(queues=QUEUES)
     real_card = Card(preload, tmp_path / "state", h)

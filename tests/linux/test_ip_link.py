@@ -5,24 +5,23 @@ import os
 import re
 import shutil
 import subprocess
+from functools import partial
 
 import frames
 import kernel_device
 import needs
 import pytest
+from commands import answer
 from paths import TESTS
 
 from vnic.linux import ip_link as iplink
 from vnic.linux import ip_link_stats as iplink_stats
 from vnic.linux import netdevice
 
+run = partial(answer, iplink.command)
+
 SHIM = TESTS / "c/ip_stats64.c"
 IF_OPER_UP = 6
-
-
-def run(host, *argv):
-    reply = iplink.command(host, argv)
-    return reply.out, reply.err, reply.code
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import frames
 import kernel_device
 import needs
 import pytest
-from test_backlog import LIMIT, Steps
+from softnet_steps import LIMIT, Steps
 
 from vnic._core import lib
 from vnic.counters import snapshots as stats

@@ -20,6 +20,7 @@ from pathlib import Path
 import frames
 import pcapng_blocks
 import pytest
+from live_tap import descriptors
 from paths import DEMO, TESTS
 
 import vnic
@@ -274,11 +275,6 @@ def test_nothing_is_copied(how, tmp_path):
 
 
 # ---- dropped ----
-
-
-def descriptors():
-    """How many there are."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def unclosed(drop):

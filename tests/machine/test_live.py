@@ -7,51 +7,11 @@ from pathlib import Path
 
 import frames
 import pytest
+from live_host import Answering
 from live_tap import tasks, wait_until
 
 import vnic
 from vnic.tap.pinning import parse_pin, places
-
-
-class Answering:
-    """Nothing comes, and what is sent is taken."""
-
-    def read_burst(self, max_frames):
-        time.sleep(0.0005)
-        return []
-
-    def write_burst(self, burst):
-        pass
-
-
-class Bursts:
-    """An own wire: hands out what it was given, then waits until told to end."""
-
-    def __init__(self, bursts):
-        self.bursts = list(bursts)
-        self.end = threading.Event()
-
-    def read_burst(self, max_frames):
-        if self.bursts:
-            return self.bursts.pop(0)
-        if self.end.wait(0.01):
-            return None
-        return []
-
-
-@pytest.fixture
-def live():
-    made = []
-
-    def make(bursts, **knobs):
-        host = vnic.Host(wire=vnic.PythonWire(Bursts(bursts)), live=True, **knobs)
-        made.append(host)
-        return host
-
-    yield make
-    for host in made:
-        host.wire.source.end.set()
-        host.close()
 
 
 def test_datagrams_come_through_threads(live):

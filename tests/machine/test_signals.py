@@ -19,8 +19,7 @@ import time
 import frames
 import peer
 import pytest
-from live_tap import live_tap, sending, wait_until
-from test_lifetime import descriptors
+from live_tap import descriptors, live_tap, sending, wait_until
 
 import vnic
 import vnic.machine.threads

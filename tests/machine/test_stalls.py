@@ -10,11 +10,11 @@ import strategies
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from live_host import live_hosts
 from live_tap import wait_until
 from model.dim import PROFILES
 from overloads import capture
 from rich.console import Console
-from test_live import Bursts
 
 import vnic
 from vnic._core import ffi, lib
@@ -281,17 +281,8 @@ def test_frames_that_stand_are_freed_when_it_becomes_adaptive(host):
 
 @pytest.fixture
 def live():
-    made = []
-
-    def make(bursts, **knobs):
-        host = vnic.Host(wire=vnic.PythonWire(Bursts(bursts)), live=True, sink=True, **knobs)
-        made.append(host)
-        return host
-
-    yield make
-    for host in made:
-        host.wire.source.end.set()
-        host.close()
+    with live_hosts(sink=True) as make:
+        yield make
 
 
 LIVE = [

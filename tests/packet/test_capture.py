@@ -12,9 +12,10 @@ from itertools import pairwise
 import frames
 import pcapng_blocks
 import pytest
+from live_host import live_hosts
+from live_tap import wait_until
 from paths import CAPTURES
-from test_live import Bursts, wait_until
-from test_pcapng import read_back
+from pcapng_blocks import read_back
 
 import vnic
 import vnic.capture
@@ -185,17 +186,8 @@ def test_a_reader_that_had_enough_ends_the_capture_not_the_run():
 
 @pytest.fixture
 def live():
-    made = []
-
-    def make(bursts, **knobs):
-        host = vnic.Host(wire=vnic.PythonWire(Bursts(bursts)), live=True, sink=True, **knobs)
-        made.append(host)
-        return host
-
-    yield make
-    for host in made:
-        host.wire.source.end.set()
-        host.close()
+    with live_hosts(sink=True) as make:
+        yield make
 
 
 def bursts(n, size=200):

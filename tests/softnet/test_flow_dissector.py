@@ -6,6 +6,7 @@ import frames
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from softnet_steps import flow_hash
 
 import vnic
 from vnic._core import ffi, lib
@@ -28,15 +29,6 @@ KIND = st.sampled_from([frames.tcp, frames.udp])
 def host():
     with vnic.Host(rx_pool=64, sockets=16, seed=1) as h:
         yield h
-
-
-def flow_hash(host, frame):
-    """Of a packet as it comes from a card that hashed nothing."""
-    packet = ffi.from_buffer("uint8_t[]", frame[14:])
-    n = len(packet)
-    skb = ffi.new("struct sk_buff *", {"data": packet, "len": n, "head_len": n})
-    skb.protocol = int.from_bytes(frame[12:14], "little")
-    return lib.skb_get_hash(host.c, skb)
 
 
 @pytest.mark.parametrize(("n", "vector"), list(enumerate(VECTORS)))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.rps import FlowLimit
-from test_backlog import Steps
+from softnet_steps import Steps
 
 import vnic
 from vnic._core import ffi, lib

@@ -2,7 +2,7 @@
 
 import pytest
 from frames import ACK, CWR, FIN, PSH, tcp, udp
-from test_gro import MS, TCP_CHECK, bad, flows, seg, timestamp, train
+from gro_rows import MS, TCP_CHECK, bad, flows, seg, timestamp, train
 
 from vnic._core import lib
 from vnic.counters import gro

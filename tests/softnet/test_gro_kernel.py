@@ -10,8 +10,8 @@ import gro_conformance as conformance
 import pytest
 from gro_batches import Batch, Vnic
 from gro_conformance import SESSIONS
+from gro_rows import MS, ROWS, seg
 from kernel_gro import KernelGro
-from test_gro import MS, ROWS, seg
 
 BATCHES = int(os.environ.get("VNIC_BATCHES", "200"))
 SEED = int(os.environ.get("VNIC_SEED", "1"))

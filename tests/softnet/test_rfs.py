@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.rps import Rfs, hash_32
+from tcp_streams import sockets, stream
 
 import vnic
 from vnic._core import ffi, lib
@@ -122,14 +123,6 @@ def test_it_steers_as_the_model_does(cpus, plan, flow_log):
 
 
 # ---- the whole path ----
-
-
-def stream(port, n, size=100):
-    return [frames.tcp(b"x" * size, seq=1 + i * size, sport=port, dport=80) for i in range(n)]
-
-
-def sockets(h):
-    return [h.c.socks.socks[i] for i in range(1, h.c.socks.used) if h.c.socks.socks[i].type == lib.SOCK_TCP]
 
 
 @pytest.mark.parametrize("rxhash", [True, False])

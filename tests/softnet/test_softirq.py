@@ -2,7 +2,7 @@
 
 import frames
 import pytest
-from test_net_rx_action import MS, Line
+from softnet_steps import MS, Line
 
 from vnic._core import ffi, lib
 

@@ -6,7 +6,9 @@ rule that has a mutant the wrong way round in the C and wants to see a proof of 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from mutations import place
 
 LIVE = "live kernel"  # the running kernel is asked in the test; where it cannot be, its recorded answers stand in
 RECORDED = "recorded"  # what a 6.18 kernel delivered, written down
@@ -33,9 +35,17 @@ class Mutant:
 
     file: str
     good: str
+    """Found whatever its line breaks and spaces are."""
     wrong: str
     tests: tuple[str, ...] = ()
     """Those that are to notice; none given: the rule's proofs."""
+    function: str = ""
+    """Where good is looked for; none given: the whole file. In its function a short text is enough."""
+
+    def turn(self, text: str) -> str:
+        """The file's text with the mistake in it. ValueError: good is not in exactly one place."""
+        begin, end = place(text, self.good, self.function)
+        return text[:begin] + self.wrong + text[end:]
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ def _moments(*rows: str) -> tuple[str, ...]:
 
 def _gro(name: str, linux: str, *mutants: Mutant, tests: tuple[str, ...] = (), rows: tuple[str, ...] = ()) -> Rule:
     """A rule of GRO's that the kernel answers for: the table's rows go through it, and random batches."""
-    made = tuple(Mutant(m.file, m.good, m.wrong, m.tests or tests or (GRO,)) for m in mutants)
+    made = tuple(replace(m, tests=m.tests or tests or (GRO,)) for m in mutants)
     return Rule(
         f"GRO: {name}", linux, LIVE, (f"{KERNEL}::test_the_whole_table_is_the_running_kernels", *tests), made, rows
     )
@@ -98,8 +108,8 @@ RULES = (
     _gro(
         "8 packets are held in a bucket; a ninth flow sends the oldest up", f"{GROC} dev_gro_receive()",
         Mutant("gro.c", "if (l->count == MAX_GRO_SKBS) {", "if (l->count == MAX_GRO_SKBS - 1) {"),
-        Mutant("gro.c", "struct sk_buff *oldest = l->skb[0];\n\n\t\t\tlist_del(l, 0);",
-               "struct sk_buff *oldest = l->skb[7];\n\n\t\t\tlist_del(l, 7);"),
+        Mutant("gro.c", "struct sk_buff *oldest = l->skb[0]; list_del(l, 0);",
+               "struct sk_buff *oldest = l->skb[7]; list_del(l, 7);"),
         rows=("8 flows", "9 flows", "capacity 8", "capacity 9"),
     ),
     # ---- GRO: what is refused, and whether it overtakes ----
@@ -617,7 +627,9 @@ def table() -> str:
     """For docs/linux.md."""
     rows = ["| rule | Linux | compared with | proof |", "|---|---|---|---|"]
     for rule in RULES:
-        proofs = ", ".join(t.removeprefix("tests/").replace(".py::", " ").removesuffix(".py") for t in rule.tests)
+        proofs = ", ".join(
+            t[t.rfind("/", 0, t.index(".py")) + 1 :].replace(".py::", " ").removesuffix(".py") for t in rule.tests
+        )
         if rule.rows:
             proofs += "; in test_gro: " + ", ".join(rule.rows)
         name = rule.name.replace("|", "\\|")

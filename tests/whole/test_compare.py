@@ -7,8 +7,8 @@ import sys
 
 import frames
 import pytest
+from captures import pcap
 from paths import ROOT
-from test_pcap import pcap
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark"),

@@ -6,11 +6,12 @@ import re
 import frames
 import pytest
 import strategies
+from captures import pcap_each_second
 from click.testing import CliRunner
+from commands import invoke
 from hypothesis import given, settings
 from overloads import DELAYS, LOSES, again, burst, facts_of
 from paths import CAPTURES
-from test_cli import pcap
 
 import vnic
 from vnic.cli.main import main
@@ -240,19 +241,15 @@ def test_its_claims_hold_when_they_are_run(config, traffic):
 # ---- the command ----
 
 
-def command(*args):
-    return CliRunner().invoke(main, ["why", *map(str, args)])
-
-
 @pytest.fixture
 def capture(tmp_path):
     path = tmp_path / "burst.pcap"
-    path.write_bytes(pcap([f for _, f in burst(2000)]))
+    path.write_bytes(pcap_each_second([f for _, f in burst(2000)]))
     return path
 
 
 def test_a_capture(capture):
-    result = command(capture, "--speed", "max")
+    result = invoke("why", capture, "--speed", "max")
     assert (result.exit_code, result.stderr) == (0, "")
     heads = [line.split()[0] for line in result.stdout.splitlines()]
     assert heads == ["Lost", "Limit", "Evidence", "Evidence", "Enough", "Verified"]
@@ -262,7 +259,7 @@ def test_a_capture(capture):
 
 
 def test_a_capture_as_json(capture):
-    found = json.loads(command(capture, "--speed", "max", "--json").stdout)
+    found = json.loads(invoke("why", capture, "--speed", "max", "--json").stdout)
     assert (found["schema"], found["limit"], found["setting"], found["verified"]) == (
         "vnic.why/1",
         "rx-ring",
@@ -275,7 +272,7 @@ def test_a_capture_as_json(capture):
 
 
 def test_what_it_advises_is_an_option_of_replay(capture):
-    enough = json.loads(command(capture, "--speed", "max", "--json").stdout)["enough"]
+    enough = json.loads(invoke("why", capture, "--speed", "max", "--json").stdout)["enough"]
     again_ = CliRunner().invoke(
         main, ["replay", str(capture), "--speed", "max", "--json", *(f"--set={k}={v}" for k, v in enough.items())]
     )
@@ -283,7 +280,7 @@ def test_what_it_advises_is_an_option_of_replay(capture):
 
 
 def test_no_runs_no_verification(capture):
-    result = command(capture, "--speed", "max", "--runs", 0)
+    result = invoke("why", capture, "--speed", "max", "--runs", 0)
     assert "Enough    rx-ring=1024, as the counters have it\n" in result.stdout
     assert "Verified  no: no run was allowed\n" in result.stdout
 
@@ -298,22 +295,22 @@ def report(capture, tmp_path):
 
 def test_a_report_is_run_again_with_the_options_of_then(report, capture):
     options = ["--speed", "max", "--cpus", "3", "--seed", "5", "--rx-usecs", "20", "--mac", "02:00:00:00:00:01"]
-    result = command(report)
+    result = invoke("why", report)
     assert result.exit_code == 0
-    assert result.stdout == command(capture, *options).stdout
+    assert result.stdout == invoke("why", capture, *options).stdout
     assert "Verified  run again with " in result.stdout
 
 
 def test_a_report_whose_capture_is_gone(report, capture):
     capture.unlink()
-    result = command(report)
+    result = invoke("why", report)
     assert result.exit_code == 0
     assert "as the counters have it\nVerified  no: the capture is not there any more\n" in result.stdout
 
 
 def test_a_report_whose_capture_was_changed(report, capture):
-    capture.write_bytes(pcap([f for _, f in burst(1900)]))
-    assert "Verified  no: run again as it was, other frames are lost" in command(report).stdout
+    capture.write_bytes(pcap_each_second([f for _, f in burst(1900)]))
+    assert "Verified  no: run again as it was, other frames are lost" in invoke("why", report).stdout
 
 
 def test_a_report_beside_its_capture_is_found_after_both_were_moved(report, capture, tmp_path, monkeypatch):
@@ -321,7 +318,7 @@ def test_a_report_beside_its_capture_is_found_after_both_were_moved(report, capt
     facts["input"]["files"] = [capture.name]
     report.write_text(json.dumps(facts))
     monkeypatch.chdir("/")
-    assert "Verified  run again with " in command(report).stdout
+    assert "Verified  run again with " in invoke("why", report).stdout
 
 
 @pytest.mark.parametrize(
@@ -341,19 +338,19 @@ def test_a_report_beside_its_capture_is_found_after_both_were_moved(report, capt
 def test_what_is_no_report(tmp_path, text, says):
     path = tmp_path / "x.json"
     path.write_text(text)
-    result = command(path)
+    result = invoke("why", path)
     assert result.exit_code == 2
     assert says in result.stderr
     assert result.stderr.count("\n") == 1
 
 
 def test_what_is_not_there(tmp_path):
-    result = command(tmp_path / "nothing.pcap")
+    result = invoke("why", tmp_path / "nothing.pcap")
     assert (result.exit_code, result.stderr) == (2, f"vnic: {tmp_path}/nothing.pcap: No such file or directory\n")
 
 
 def test_an_option_it_cannot_take(capture):
-    result = command(capture, "--set", "rx-ring=17")
+    result = invoke("why", capture, "--set", "rx-ring=17")
     assert (result.exit_code, result.stderr) == (2, "vnic: rx-ring=17: must be a power of two\n")
 
 
@@ -376,12 +373,12 @@ def test_an_instance_is_asked_if_there_is_no_file(tmp_path, monkeypatch):
         host.feed(burst(2000))
         host.run()
         with Control(host):
-            text, data = command(), command("--on", host.name, "--json")
+            text, data = invoke("why"), invoke("why", "--on", host.name, "--json")
             table = CliRunner().invoke(main, ["show", "limits"])
         assert (text.exit_code, text.stdout) == (0, why_.show(host, []).out)
         assert json.loads(data.stdout)["limit"] == why_.show(host, []).data["limit"] == "rx-ring"
         assert table.stdout == limits.show(host, []).out
-    nobody = command()
+    nobody = invoke("why")
     assert (nobody.exit_code, nobody.stdout) == (2, "")
     assert nobody.stderr.count("\n") == 1
 

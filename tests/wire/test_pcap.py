@@ -7,6 +7,7 @@ from itertools import accumulate
 
 import frames
 import pytest
+from captures import FRAMES, T0, S, block, option, pad, pcap, read, section, simple, whole
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.utils import PcapNgWriter, PcapWriter, RawPcapReader, rdpcap
@@ -14,37 +15,9 @@ from scapy.utils import PcapNgWriter, PcapWriter, RawPcapReader, rdpcap
 import vnic
 from vnic._core import ffi, lib
 
-S = 1_000_000_000
-T0 = 1_700_000_000 * S
-FRAMES = [frames.udp(bytes(n)) for n in (0, 1, 2, 3, 1400)] + [frames.arp(), b"\1" * 14, b""]
 STAMPS = [T0 + n for n in (0, 1_000, 2_000_999, 3 * S, 3 * S + 1, 3 * S + 999_999_999, 4 * S, 5 * S)]
 
 # ---- building captures ----
-
-
-def pcap(packets, *, order="<", nano=False, linktype=1, snaplen=65535) -> bytes:
-    """packets: (t_ns, captured bytes, length on the wire)"""
-    out = struct.pack(order + "IHHiIII", 0xA1B23C4D if nano else 0xA1B2C3D4, 2, 4, 0, 0, snaplen, linktype)
-    for t, data, length in packets:
-        out += struct.pack(order + "IIII", t // S, t % S // (1 if nano else 1000), len(data), length) + data
-    return out
-
-
-def pad(data: bytes) -> bytes:
-    return data + bytes(-len(data) % 4)
-
-
-def option(order, code, value=b"") -> bytes:
-    return struct.pack(order + "HH", code, len(value)) + pad(value)
-
-
-def block(order, kind, body) -> bytes:
-    body = pad(body)
-    return struct.pack(order + "II", kind, 12 + len(body)) + body + struct.pack(order + "I", 12 + len(body))
-
-
-def section(order="<", options=b"") -> bytes:
-    return block(order, 0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1) + options)
 
 
 def interface(order="<", *, linktype=1, snaplen=0, tsresol=None, tsoffset=None) -> bytes:
@@ -66,28 +39,7 @@ def obsolete(data, ticks, *, order="<", interface=0) -> bytes:
     return block(order, 2, head + data)
 
 
-def simple(data, *, order="<", length=None) -> bytes:
-    return block(order, 3, struct.pack(order + "I", length or len(data)) + data)
-
-
 # ---- reading ----
-
-
-def read(data: bytes):
-    """What the reader makes of these bytes: [(t_ns, bytes, length on the wire, flags)], and why it ended early."""
-    p, memory = ffi.gc(lib.pcap_wire_new(), lib.pcap_wire_free), ffi.new("uint8_t[]", data or b"\0")
-    base, burst, out = int(ffi.cast("uintptr_t", memory)), ffi.new("struct frame[3]"), []
-    if lib.pcap_wire_open(p, memory, len(data)) == 0:
-        while (n := p.wire.read_burst(ffi.addressof(p.wire), burst, 3)) > 0:
-            for f in burst[0:n]:
-                at = int(ffi.cast("uintptr_t", f.data)) - base
-                assert 0 <= at <= at + f.len <= len(data)
-                out.append((f.t_ns, data[at : at + f.len], f.wire_len, f.flags))
-    return out, ffi.string(p.error_text).decode()
-
-
-def whole(packets):
-    return [(t, data, len(data), 0) for t, data in packets]
 
 
 def replay(path, **knobs):

@@ -13,9 +13,9 @@ import frames
 import libpcap
 import pcapng_blocks
 import pytest
+from captures import FRAMES, T0, S, block, option, pad, read, section, simple, whole
 from hypothesis import given
 from hypothesis import strategies as st
-from test_pcap import FRAMES, T0, S, block, option, pad, read, section, simple, whole
 
 import vnic
 from vnic._core import ffi, lib

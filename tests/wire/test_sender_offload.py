@@ -6,10 +6,10 @@ import struct
 import frames
 import pcapng_blocks
 import pytest
+from captures import T0, pcap
 from frames import ACK, CWR, FIN, PSH, SYN
 from hypothesis import given
 from hypothesis import strategies as st
-from test_pcap import T0, pcap
 
 import vnic
 from vnic._core import ffi, lib

@@ -1,7 +1,6 @@
 """Queues of a TAP as lanes of one wire, without a TAP: pipes that keep packets apart stand for its descriptors."""
 
 import contextlib
-import fcntl
 import os
 import time
 
@@ -10,29 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from live_tap import wait_until
+from tap_pipes import lanes_of
 
 import vnic
 from vnic._core import ffi, lib
 from vnic.wire import Wire
 
-F_SETPIPE_SZ = 1031
 LANE_BURST = 16
-
-
-@contextlib.contextmanager
-def lanes_of(n, slots=512):
-    """A tap_wire over n pipes. Yields it and the ends to write to."""
-    pipes = [os.pipe2(os.O_DIRECT | os.O_NONBLOCK | os.O_CLOEXEC) for _ in range(n)]
-    for _, w in pipes:
-        fcntl.fcntl(w, F_SETPIPE_SZ, 1 << 19)  # 128 packets
-    tap = lib.tap_wire_new([r for r, _ in pipes], n, 2048, slots, 0)
-    writers = [w for _, w in pipes]
-    try:
-        yield tap, writers
-    finally:
-        lib.tap_wire_free(tap)
-        for fd in [r for r, _ in pipes] + writers:
-            os.close(fd)
 
 
 def frame(lane, number):

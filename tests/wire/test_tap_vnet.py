@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from live_tap import wait_until
+from pcapng_blocks import read_back
 from peer import decode
-from test_pcapng import read_back
 
 import vnic
 from vnic._core import ffi, lib
