@@ -3,13 +3,13 @@
 import ipaddress
 from random import Random
 
-import commands
 import frames
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_tap import wait_until
 from model import ntuple as model
+from steering import by_queue, queue_of, run
 from strategies import traffic
 
 import vnic
@@ -19,25 +19,6 @@ from vnic.linux import ntuple
 
 V6 = {"src": "fd00::1", "dst": "fd00::2"}
 OTHER = b"\x02\0\0\0\0\x99"
-
-
-def by_queue(h):
-    return [q.packets for q in h.nic.queues()]
-
-
-def run(h, line, **ends):
-    return commands.ethtool(h, line, **ends).out
-
-
-def queue_of(h, frame):
-    """Which queue a frame comes to; None: it is dropped by a rule."""
-    before, dropped = by_queue(h), h.ledger().fates.get("NTUPLE_FILTER", 0)
-    h.feed(frame)
-    h.run()
-    if h.ledger().fates.get("NTUPLE_FILTER", 0) > dropped:
-        return None
-    (queue,) = (i for i, (a, b) in enumerate(zip(before, by_queue(h), strict=True)) if a != b)
-    return queue
 
 
 # ---- what fits ----
@@ -139,18 +120,6 @@ def test_the_first_by_location_decides(host):
     run(h, "-N vnic0 delete 10")
     assert queue_of(h, frames.udp()) == 1
     assert ntuple.hits(h.c) == {50: 2, 99: 1}
-
-
-def test_a_rule_goes_before_the_indirection_table_and_before_a_filter_of_accelerated_rfs(host):
-    h = host(
-        queues=4, cpus=4, sink=True, reader_cpu=3, ntuple=True, rps_flow_cnt=256, rps_sock_flow_entries=256, gro=False
-    )
-    for i in range(5):
-        queue_of(h, frames.tcp(b"x" * 100, seq=1 + i * 100))
-    assert h.nic.arfs().filters == 1
-    assert queue_of(h, frames.tcp(b"x" * 100, seq=501)) == 3
-    run(h, "-N vnic0 flow-type tcp4 dst-port 80 action 1")
-    assert queue_of(h, frames.tcp(b"x" * 100, seq=601)) == 1
 
 
 def test_the_feature_switched_off_takes_the_rules_along(host):

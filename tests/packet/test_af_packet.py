@@ -8,6 +8,7 @@ from collections import deque
 
 import frames
 import pytest
+from bpf_programs import keep
 from hypothesis import given
 from hypothesis import strategies as st
 from live_tap import live_tap, send_all, settle
@@ -16,13 +17,7 @@ import vnic
 from vnic import bpf
 from vnic._core import ffi, lib
 
-RET = 0x06, 0, 0
 HAS_PCAP = bpf._libpcap() is not None
-
-
-def keep(n):
-    """A program that wants n bytes of each packet."""
-    return [(*RET, n)]
 
 
 def test_bytes_stamps_and_all_that_is_told_beside(host):
@@ -100,36 +95,6 @@ def test_recv_runs_the_host_until_there_is_one(host):
     assert len(list(sock)) == 199
     with pytest.raises(TimeoutError, match="no packet came"):
         sock.recv()
-
-
-def test_several_sockets_each_get_their_own_and_one_that_was_closed_gets_none(host):
-    h = host()
-    a, b, c = h.packet_socket(), h.packet_socket(keep(0)), h.packet_socket()
-    h.feed(frames.udp(b"1"))
-    h.run()
-    a.close()
-    a.close()
-    h.feed(frames.udp(b"2"))
-    h.run()
-    assert (len(list(b)), len(list(c))) == (0, 2)
-    with pytest.raises(vnic.VnicError, match="closed"):
-        a.recv_nowait()
-
-
-def test_nobody_else_notices_it_full_or_not(host):
-    def a_run(socks):
-        h = host(sink=True, cost="linux", cpus=2, rps_cpus="3", latency=True)
-        sockets = [h.packet_socket(*a, **k) for a, k in socks]
-        h.feed([frames.udp(bytes(1000), sport=i) for i in range(300)], gap_ns=100)
-        h.run()
-        return (h.ledger(), h.softnet(), h.latencies()), [s.statistics() for s in sockets]
-
-    alone, _ = a_run([])
-    beside, (full, wide, none) = a_run([((), {"ring": 4096}), ((), {}), ((keep(0),), {})])
-    assert alone == beside
-    seen = wide.packets
-    assert (wide.drops, none) == (0, vnic.PacketStatistics(0, 0))
-    assert full == vnic.PacketStatistics(packets=seen, drops=seen - 3)  # three of 1042 bytes fit
 
 
 @given(st.lists(st.one_of(st.integers(0, 1500), st.sampled_from(["read", "read one"])), max_size=150))

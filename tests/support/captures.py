@@ -4,6 +4,7 @@ import struct
 
 import frames
 
+import vnic
 from vnic._core import ffi, lib
 
 S = 1_000_000_000
@@ -60,3 +61,29 @@ def read(data: bytes):
 
 def whole(packets):
     return [(t, data, len(data), 0) for t, data in packets]
+
+
+def interface(order="<", *, linktype=1, snaplen=0, tsresol=None, tsoffset=None) -> bytes:
+    options = option(order, 2, b"eth0")
+    if tsresol is not None:
+        options += option(order, 9, bytes([tsresol]))
+    if tsoffset is not None:
+        options += option(order, 14, struct.pack(order + "q", tsoffset))
+    return block(order, 1, struct.pack(order + "HHI", linktype, 0, snaplen) + options + option(order, 0))
+
+
+def enhanced(data, ticks, *, order="<", interface=0, length=None) -> bytes:
+    head = struct.pack(order + "IIIII", interface, ticks >> 32, ticks % 2**32, len(data), length or len(data))
+    return block(order, 6, head + pad(data) + option(order, 2, struct.pack(order + "I", 1)))
+
+
+def obsolete(data, ticks, *, order="<", interface=0) -> bytes:
+    head = struct.pack(order + "HHIIII", interface, 7, ticks >> 32, ticks % 2**32, len(data), len(data))
+    return block(order, 2, head + data)
+
+
+def replay(path, **knobs):
+    """A host that has read this file."""
+    host = vnic.Host(**{"wire": vnic.CaptureWire([path]), "sink": True, "cost": "zero", "link": "inf"} | knobs)
+    host.run()
+    return host

@@ -5,6 +5,7 @@ import frames
 from vnic._core import ffi, lib
 
 MS = 1_000_000
+NEVER = 2**64 - 1
 LIMIT = {"cpus": 2, "rps_cpus": "2", "catch_up": 1, "gro": False, "rcvbuf": 1 << 30}
 
 

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 
-from vnic._core import lib
+from vnic._core import ffi, lib
 
 F_SETPIPE_SZ = 1031
 
@@ -23,3 +23,25 @@ def lanes_of(n, slots=512):
         lib.tap_wire_free(tap)
         for fd in [r for r, _ in pipes] + writers:
             os.close(fd)
+
+
+def frame(lane, number):
+    return bytes([lane, number]) + bytes(58)
+
+
+def read(tap, n):
+    """One burst. Return: (lane, number) of each frame, or -errno."""
+    f = ffi.new("struct frame[]", n)
+    got = tap.wire.read_burst(ffi.addressof(tap.wire), f, n)
+    if got < 0:
+        return got
+    out = [tuple(ffi.buffer(f[i].data, 2)[:]) for i in range(got)]
+    for i in range(got):
+        tap.wire.release(ffi.addressof(tap.wire), ffi.addressof(f[i]))
+    return out
+
+
+def one_by_one(tap):
+    """As where there is no io_uring."""
+    lib.tap_uring_free(tap.uring)
+    tap.uring = ffi.NULL
