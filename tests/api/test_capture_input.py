@@ -65,6 +65,7 @@ def write_to(fifo, *parts):
 # ---- what is read ----
 
 
+@pytest.mark.slow
 def test_a_stream_gives_what_the_file_gives(tmp_path):
     data = DEMO.read_bytes()
     named = without_name(json.loads(vnic_process("replay", str(DEMO), "--json").stdout))
@@ -97,6 +98,7 @@ def test_a_fifo_that_somebody_writes_to_is_read_however_it_comes(fifo):
     writer.join(20)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_fifo_that_nobody_writes_to_is_said_at_once(fifo):
     refused(vnic_process("replay", str(fifo)), f"{fifo}: not a regular file, and nobody writes to this FIFO")
@@ -163,6 +165,7 @@ def test_what_is_read_does_not_change_any_more_and_is_let_go(tmp_path):
 # ---- what is refused ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["replay", "why"])
 @pytest.mark.parametrize(
     ("data", "sentence"),

@@ -45,6 +45,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["virtual", "live"])
 def test_a_full_eventfd_that_blocks_does_not_stop_the_card(how):
     """Bug: O_NONBLOCK belongs to the open file, which the other process has too; write(2) waited for ever."""

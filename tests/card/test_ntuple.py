@@ -267,6 +267,7 @@ def random_rule(r):
     return [*words, "action", str(action), "loc", str(loc)], loc, {"flow-type": kind, "words": plain, "action": action}
 
 
+@pytest.mark.slow
 @given(traffic(), st.integers(0, 2**32))
 @settings(max_examples=100, deadline=None)
 def test_frames_go_where_the_model_says(frames_, seed):

@@ -136,6 +136,7 @@ def shell(line, **kwargs):
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, **kwargs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", ["ls --json", "--help", "--version", "doctor", f"why --runs 0 {DEMO}", f"replay {DEMO}"]
 )
@@ -155,6 +156,7 @@ def test_a_time_that_cannot_be_waited_for_is_refused(command, seconds):
     assert invoke("stat", "--", seconds).exit_code == 2
 
 
+@pytest.mark.slow
 def test_what_the_system_refuses_is_said_without_its_number(tmp_path):
     got = shell("vnic ls", env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path / "none")})
     assert (got.returncode, got.stderr) == (1, f"vnic: {tmp_path}/none/vnic: No such file or directory\n")

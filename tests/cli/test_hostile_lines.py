@@ -311,6 +311,7 @@ TOOL_WORDS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in COMMANDS if n not in PASSED_ON])
 def test_any_line(typed, name):
     command = main.commands[name]
@@ -323,6 +324,7 @@ def test_any_line(typed, name):
     lines()
 
 
+@pytest.mark.slow
 def test_the_environment(typed):
     """VNIC_REPLAY_CPUS=..., and what a terminal says of itself."""
     names = [
@@ -380,6 +382,7 @@ TABLES = st.sampled_from(
 TOML = st.lists(st.tuples(KEYS, SCALARS).map(" = ".join) | TABLES, max_size=5).map("\n".join)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["replay", "run"])
 def test_any_file(typed, place, name):
     @few(name)

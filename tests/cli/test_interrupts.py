@@ -66,6 +66,7 @@ def interrupt(p):
     return p.returncode, out, err
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_the_command_loads_is_no_traceback(begun):
     for ms in range(0, 150, 5):
         p = begun("--version")

@@ -35,6 +35,7 @@ def no_traceback(got):
     return got
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", STREAMS, ids=str)
 def test_the_report_comes_with_other_bars(environment):
     got = no_traceback(run("replay", DEMO, **environment))
@@ -46,6 +47,7 @@ def test_the_report_comes_with_other_bars(environment):
         assert got.stdout.isascii()
 
 
+@pytest.mark.slow
 def test_the_bars_are_as_long_as_the_others(tmp_path):
     wide, narrow = (run("replay", DEMO, PYTHONIOENCODING=e).stdout.decode(e).splitlines() for e in ("utf-8", "ascii"))
     assert [stand_in(line) for line in wide] == narrow

@@ -180,6 +180,7 @@ def test_what_is_refused_together_moves_back():
 NOT_HERE = {"python", "queues", "cpus"}
 
 
+@pytest.mark.slow
 @given(traffic(), configs(), st.integers(0, 2**32))
 @settings(max_examples=150, deadline=None)
 def test_both_laws_hold_wherever_interrupts_go_and_whenever(frames_, config, seed):
@@ -243,6 +244,7 @@ def moved(case, seed, every):
         return h.ledger().fates, h.mib()["TcpExt_TCPOFOQueue"], h.now_ns, counts(h), h.latencies()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [1, 3, 17, 100])
 @pytest.mark.parametrize("case", CASES)
 def test_no_segment_is_lost_or_overtaken_while_its_queue_moves(case, every):
@@ -251,6 +253,7 @@ def test_no_segment_is_lost_or_overtaken_while_its_queue_moves(case, every):
     assert not overtaken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_moves_have_the_same_result(case):
     assert moved(case, 5, 7) == moved(case, 5, 7)

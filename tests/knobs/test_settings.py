@@ -324,6 +324,7 @@ def impossible(h, config, name, value):
 CHANGES = {k: v for k, v in OTHER.items() if k not in {"mac", "rss-key"}}
 
 
+@pytest.mark.slow
 @given(traffic(), configs(), st.integers(0, 2**32))
 @settings(max_examples=150, deadline=None)
 def test_both_laws_hold_whatever_is_changed_whenever(frames_, config, seed):

@@ -6,6 +6,8 @@ import random
 import subprocess
 import sys
 
+import pytest
+
 from vnic._core import ffi, lib
 
 
@@ -29,6 +31,7 @@ def digest() -> str:
     return out.hexdigest()
 
 
+@pytest.mark.slow
 def test_every_instruction_set_gives_the_same():
     """VNIC_ISA forces the portable code, or that without AVX-512; without it, the best this machine has runs."""
     code = "import test_checksum as t; print(t.ffi.string(t.lib.vnic_isa()).decode(), t.digest())"

@@ -56,6 +56,7 @@ LINES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", LINES)
 def test_the_same_answer_as_of_a_card_without_it(host, line):
     device(VETH)

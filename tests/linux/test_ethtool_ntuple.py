@@ -84,6 +84,7 @@ def test_a_table_is_filled_from_its_end_and_shown_from_its_beginning(card):
     card("--show-nfc vnic0")
 
 
+@pytest.mark.slow
 def test_there_is_room_for_so_many(card):
     for i in range(128):
         assert card(f"{ADD} udp4 dst-port {i} action 1") == (f"Added rule with ID {127 - i}\n", "", 0)

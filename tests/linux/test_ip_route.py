@@ -88,6 +88,7 @@ LINES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @real_ip
 @pytest.mark.parametrize("line", LINES)

@@ -36,6 +36,7 @@ def capture(host, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_more_than_the_buffer_holds(capture):
     fed = [frames.udp(bytes([i % 256]) * 1400) for i in range(2000)]
     assert [data for _, data in capture(fed, gap_ns=1000)] == fed
@@ -48,6 +49,7 @@ SPREAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("knobs", SPREAD)
 @pytest.mark.parametrize("size", [18, 1400])
 def test_the_file_is_in_the_order_of_stamps_whoever_took_the_packets(capture, knobs, size):

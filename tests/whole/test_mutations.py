@@ -82,6 +82,7 @@ def test_a_declarations_value_is_code_and_its_bounds_are_not():
     }
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_mutants_and_another_gives_others():
     first = sample(SOURCES, 1)
     assert first == sample(SOURCES, 1)
@@ -100,6 +101,7 @@ def test_an_edit_moves_no_mutants_but_its_own():
         assert m.apply(sources[m.file]) == n.apply(edited[n.file]).replace(more, "", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operator", sorted(OPERATORS))
 def test_what_an_operator_makes_of_the_data_plane_compiles_mostly(operator, tmp_path):
     """Those that do not are numbers of cases, and the like."""

@@ -77,6 +77,7 @@ def test_without_a_run_it_names_the_same_or_what_stands_behind_it(name):
 # ---- what no setting helps against ----
 
 
+@pytest.mark.slow
 def test_a_cpu_that_is_too_slow_is_named_and_more_of_them_are_the_advice():
     """2.5 million a second, to 41 ports: one CPU cannot. No FIFO is large enough for as long as that lasts."""
     traffic = burst(40_000, 400, flows=97, ports=range(5000, 5041))
@@ -91,12 +92,14 @@ def test_a_cpu_that_is_too_slow_is_named_and_more_of_them_are_the_advice():
     assert 1.8 < held_longer / held < 2.3
 
 
+@pytest.mark.slow
 def test_a_machine_with_one_cpu_needs_another():
     answer, _ = explain(burst(40_000, 400, flows=97, ports=range(5000, 5041)), {"cpus": 1})
     assert answer.limit == "CPU 0"
     assert (answer.enough["cpus"], answer.enough["queues"]) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_backlog_behind_a_cpu_that_is_too_slow_is_not_the_limit():
     """RPS brings everything to CPU 1; the readers are on five others."""
     traffic = burst(40_000, 330, flows=97, ports=[p for p in range(5000, 5080) if p % 8 > 2])
@@ -105,6 +108,7 @@ def test_a_backlog_behind_a_cpu_that_is_too_slow_is_not_the_limit():
     assert answer.limit == "CPU 1"
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_too_slow_is_the_limit_not_rcvbuf():
     """It reads a datagram in 520 ns, and one comes every 440: more room only puts it off."""
     traffic = burst(20_000, 440, size=1400)
@@ -113,6 +117,7 @@ def test_a_reader_that_is_too_slow_is_the_limit_not_rcvbuf():
     assert (answer.limit, answer.enough) == ("the reader on CPU 1", None)
 
 
+@pytest.mark.slow
 def test_one_flow_cannot_be_spread():
     """RSS and RPS go by the flow."""
     traffic = burst(60_000, 300, flows=1)
@@ -210,6 +215,7 @@ def test_what_the_kernel_dropped_before_the_card_comes_first():
 # ---- any traffic, any host ----
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(strategies.configs(), strategies.traffic())
 def test_its_claims_hold_when_they_are_run(config, traffic):

@@ -353,6 +353,7 @@ def test_no_header_and_no_garbage_behind_it_crashes_the_reader(magic, order, lin
     assert all(len(d) <= n for _, d, n, _ in got)
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_took_off(tmp_path):
     path = Path(tmp_path / "x.pcap")
     path.write_bytes(kind(whole((T0 + i, fcs(d)) for i, d in enumerate(segments())), link=0x24000001))

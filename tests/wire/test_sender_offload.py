@@ -50,6 +50,7 @@ def test_windows_sending_side_is_not_lost(tmp_path, tags):
     assert facts["gro"]["merged"] == 11
 
 
+@pytest.mark.slow
 def test_a_checksum_of_0_that_is_right_stays(tmp_path):
     data = next(
         d for d in (Made(id=i, src=f"10.0.{i >> 8 & 255}.{i & 255}").data for i in range(1 << 17)) if not any(d[24:26])
