@@ -23,7 +23,7 @@ def load(tmp_path):
     return load
 
 
-def test_what_is_in_it(load):
+def test_what_is_in_a_config_file(load):
     text = """
 cpus = 3
 ip = ["10.0.0.2/24", "fd00::2/64"]

@@ -148,7 +148,7 @@ def test_a_list_that_is_shown_is_read_as_the_same(mask):
 # ---- the knob ----
 
 
-def test_it_can_be_said_at_the_start():
+def test_an_affinity_can_be_given_at_the_start():
     with vnic.Host(cpus=4, queues=3, smp_affinity="c", each_queue={2: {"smp-affinity": "2"}}) as h:
         assert where(h) == [2, 2, 1]
         assert h.knobs.queue(2)["smp-affinity"] == 2

@@ -36,7 +36,7 @@ def changed(at, fmt, value):
         (changed(5, "!B", 16), "UNHANDLED_PROTO"),
     ],
 )
-def test_packets(host, frame, fate):
+def test_what_an_arp_packet_may_be(host, frame, fate):
     assert fates(host(), frame) == {fate: 1}
 
 

@@ -10,7 +10,7 @@ import vnic
 
 
 @given(st.permutations(range(7)))
-def test_any_order(order):
+def test_fragments_in_any_order_are_one_datagram(order):
     parts = cut(4, datagram(4, TEXT), range(32, 208, 32))
     with vnic.Host(cost="zero", link="inf") as host:
         sock = host.udp(PORT)

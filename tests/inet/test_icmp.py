@@ -52,7 +52,7 @@ def outcome(host, frame):
         (frames.eth(frames.ipv4(bytes(7), 2)), "PKT_TOO_SMALL", {}),
     ],
 )
-def test_messages(host, frame, fate, counters):
+def test_what_an_icmp_message_may_be(host, frame, fate, counters):
     assert outcome(host(), frame) == ({fate: 1}, counters)
 
 

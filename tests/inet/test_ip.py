@@ -62,7 +62,7 @@ def header(**changed):
         pytest.param(header(b9=58), "IP_NOPROTO", {"Ip_InUnknownProtos": 1}, id="ICMPv6 in v4"),
     ],
 )
-def test_header(host, packet, fate, counters):
+def test_what_an_ip_header_may_be(host, packet, fate, counters):
     h = host()
     h.udp(5000)
     assert outcome(h, frames.eth(packet)) == ({fate: 1}, counters)
@@ -89,7 +89,7 @@ def test_bug_a_packet_of_an_unknown_protocol_was_not_delivered(host):
         (b"\x44" * 40, "IP_INHDR"),
     ],
 )
-def test_options(host, options, fate):
+def test_ip_options(host, options, fate):
     h = host()
     h.udp(5000)
     assert outcome(h, frames.udp(options=options))[0] == {fate: 1}

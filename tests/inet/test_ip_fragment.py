@@ -101,7 +101,7 @@ def test_a_fragment_is_cut_to_a_multiple_of_8(host):
     assert drain(sock) == [TEXT]
 
 
-def test_padding_is_no_data(host):
+def test_padding_of_a_fragment_is_no_data(host):
     h = host()
     sock = h.udp(PORT)
     first, second = cut(4, datagram(4, b"x" * 9), (8,))
@@ -169,7 +169,7 @@ def test_a_datagram_for_nobody_takes_all_its_fragments_with_it(host):
     assert h.mib()["Udp_NoPorts"] == h.mib()["Ip_InDelivers"] == 1
 
 
-def test_it_is_one_datagram_also_for_a_socket_that_takes_merged_ones(host):
+def test_fragments_are_one_datagram_also_for_a_socket_that_takes_merged_ones(host):
     h = host()
     sock = h.udp(PORT, gro=True)
     feed(h, *thirds(), *thirds(id=2))

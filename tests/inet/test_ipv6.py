@@ -59,7 +59,7 @@ PAD = b"\x01\x04" + bytes(4)  # PadN of 4
         ),
     ],
 )
-def test_header(host, packet, fate, counters):
+def test_what_an_ipv6_header_may_be(host, packet, fate, counters):
     h = host()
     h.udp(5000)
     assert outcome(h, packet) == ({fate: 1}, counters)

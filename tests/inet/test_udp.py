@@ -58,7 +58,7 @@ GOOD = {"DELIVERED_UDP": 1}, {"InDatagrams": 1}
 )
 @pytest.mark.parametrize("rx", [True, False], ids=["card checks", "host checks"])
 @pytest.mark.parametrize("rx_buf_len", [2048, 128])
-def test_datagrams(host, frame, expected, rx, rx_buf_len):
+def test_what_a_datagram_may_be(host, frame, expected, rx, rx_buf_len):
     h = host(rx=rx, rx_buf_len=rx_buf_len)
     h.udp(5000)
     assert outcome(h, frame) == expected
@@ -227,7 +227,7 @@ def test_a_connected_socket_hears_that_it_is_refused_once(v6, code, error):
         refusal(True, 0, sport=7),
     ],
 )
-def test_it_does_not_hear_of_others(frame):
+def test_a_connected_socket_does_not_hear_of_others(frame):
     with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero") as host:
         sock, unconnected = host.udp(7), host.udp(8)
         sock.connect(("10.0.0.1", 9))

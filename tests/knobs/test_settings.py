@@ -164,7 +164,7 @@ def test_a_closed_host_says_so():
             use()
 
 
-def test_all_or_none():
+def test_all_knobs_of_a_change_are_set_or_none():
     with host() as h:
         before = dict(h.knobs)
         for bad in ({"rx-ring": 100}, {"queues": 5}, {"hz": 1000}, {"rx-usecs": 0, "rx-frames": 0}, {"reader-cpu": 4}):

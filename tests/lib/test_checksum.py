@@ -15,7 +15,7 @@ def fold(total: int) -> int:
 
 
 @given(st.binary(max_size=700), st.integers(0, 7))
-def test_it_is_rfc_1071s_at_any_length_and_alignment(data, offset):
+def test_a_checksum_is_rfc_1071s_at_any_length_and_alignment(data, offset):
     memory = ffi.new("uint8_t[]", bytes(offset) + data)
     got = fold(lib.csum_partial(memory + offset, len(data), 0))
     assert got == frames.csum(data) == scapy_checksum(data)
@@ -37,7 +37,7 @@ def test_copying_sums_the_same_and_writes_nothing_else(data, source, target, sta
 
 @pytest.mark.parametrize("byte", [0x00, 0xFF])
 @pytest.mark.parametrize("length", [1, 2, 3, 64, 255, 256, 257, 1514, 65535])
-def test_no_carry_is_lost(byte, length):
+def test_no_carry_of_a_checksum_is_lost(byte, length):
     data = bytes([byte]) * length
     out = ffi.new("uint8_t[]", length)
     for total in (lib.csum_partial(data, length, 0xFFFFFFFF), lib.csum_and_copy(out, data, length, 0xFFFFFFFF)):

@@ -33,7 +33,7 @@ def arrived(h):
 
 
 @pytest.mark.parametrize("capture", [None, *sorted(CAPTURES.glob("*.pcap*"))[:1]])
-def test_driver(capture):
+def test_ethtool_i_shows_the_driver(capture):
     wire = CaptureWire([capture]) if capture else None
     with vnic.Host(wire=wire) as h:
         info = shown(h, "-i vnic0")
@@ -196,7 +196,7 @@ def test_a_queue_of_its_own(host):
     assert [h.knobs.queue(i)["rx-usecs"] for i in range(3)] == [0, 7, 7]
 
 
-def test_the_interrupts_follow(host):
+def test_the_interrupts_follow_the_coalescing_that_was_set(host):
     """40 frames, 1 us apart: one interrupt each, or one after 10 of them."""
     counts = []
     for line in ("-C vnic0 rx-frames 1", "-C vnic0 rx-frames 10 rx-usecs 100"):
@@ -287,7 +287,7 @@ def test_the_table_says_where_flows_go(host):
     assert [int(n) for row in rows for n in row.split(":")[1].split()] == [3] * 128
 
 
-def test_the_key(host):
+def test_the_rss_key_is_set_and_shown(host):
     h = host(queues=4, rx_ring=64, rx_pool=128)
     key = bytes(range(3, 43))
     ethtool_of(h, f"-X vnic0 hkey {key.hex(':')} hfunc toeplitz")

@@ -63,7 +63,7 @@ def card(host, preload, tmp_path):
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_rule(card, line):
+def test_a_rule_is_answered_as_by_the_real_tool(card, line):
     card(f"{ADD} {line[1:]}".rstrip() if line.startswith("+") else line)
     card("-n vnic0")
 

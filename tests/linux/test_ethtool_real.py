@@ -57,7 +57,7 @@ def test_the_same_answer_to_the_same_arguments(host, line):
 # ---- what is shown ----
 
 
-def test_driver(host):
+def test_the_driver_as_the_real_ethtool_shows_it(host):
     device(VETH)
     out, _, _ = real(f"-i {DEV}")
     mine = ours(host(), f"-i {DEV}")[0]

@@ -138,7 +138,7 @@ def test_a_dry_run_changes_nothing(host):
     assert h.knobs["netdev-budget"] == 300
 
 
-def test_usage_says_what_there_is(host):
+def test_sysctls_usage_names_its_options(host):
     h = host()
     assert run(h)[1:] == (sysctl._USAGE, 1)
     assert run(h, "-h") == (sysctl._USAGE, "", 0)
@@ -222,7 +222,7 @@ LIKE_PROCPS = [
 
 @pytest.mark.root
 @pytest.mark.needs("sysctl")
-def test_it_prints_and_returns_what_procps_does(host, netns):
+def test_sysctl_prints_and_returns_what_procps_does(host, netns):
     """Each command in turn, both in the same state."""
     if "procps-ng 4." not in subprocess.check_output(["sysctl", "-V"], text=True):
         pytest.skip("the texts are procps 4's")

@@ -263,7 +263,7 @@ def test_a_closed_control_socket_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_nothing_is_copied(how, tmp_path):
+def test_a_host_and_what_it_gives_cannot_be_copied(how, tmp_path):
     """A copy of a host freed what the other one used."""
     with vnic.Host(cpus=1) as h, Control(h, path=tmp_path / "vnic0-1") as control:
         capture = vnic.Capture(h, tmp_path / "a.pcapng")

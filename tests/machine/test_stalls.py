@@ -154,7 +154,7 @@ def test_a_replay_ends_with_them_lost_and_says_so(tmp_path):
     assert "4 frames stood in the ring of queue 0 to the end: rx-frames 8" in why.text(answer)
 
 
-def test_the_report_names_them(tmp_path):
+def test_the_report_names_stalls(tmp_path):
     (tmp_path / "f.pcap").write_bytes(capture_of([SINGLE["udp"]] * 9))
     result = replay.replay([tmp_path / "f.pcap"], rx_frames=8)
     console = Console(highlight=False, width=160, file=io.StringIO())

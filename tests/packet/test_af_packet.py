@@ -56,7 +56,7 @@ def test_a_tag_is_told_beside_the_bytes(host, tpid):
     assert bytes(packet) == inner[:12] + struct.pack("!HH", tpid, 0x6005) + inner[12:]
 
 
-def test_after_gro_before_the_protocols(host):
+def test_a_packet_socket_sees_a_packet_after_gro_before_the_protocols(host):
     h = host()
     sock = h.packet_socket()
     h.feed([*(frames.tcp(b"%d" % i * 100, seq=1 + 100 * i) for i in range(5)), frames.udp(check=1)])
@@ -66,7 +66,7 @@ def test_after_gro_before_the_protocols(host):
     assert "UDP_CSUM" in h.ledger().fates
 
 
-def test_after_rps(host):
+def test_a_packet_socket_sees_a_packet_after_rps(host):
     h = host(cpus=2, rps_cpus="2")
     sock = h.packet_socket([(0x20, 0, 0, -0x1000 + 36), (0x16, 0, 0, 0)])  # ld cpu; ret a
     h.feed(frames.udp())
@@ -143,13 +143,13 @@ def test_a_ring_is_filled_to_its_last_byte(host):
 
 
 @pytest.mark.parametrize("ring", [0, 4095, 1 << 31])
-def test_a_ring_has_limits(host, ring):
+def test_the_ring_of_a_packet_socket_has_limits(host, ring):
     with pytest.raises(vnic.ConfigError, match="ring="):
         host().packet_socket(ring=ring)
 
 
 @pytest.mark.parametrize("n", [0, 1025])
-def test_so_has_a_burst(host, n):
+def test_a_burst_of_a_packet_socket_has_limits(host, n):
     with pytest.raises(vnic.ConfigError, match="n is 1 to 1024"):
         host().packet_socket().recv_nowait(n)
 

@@ -36,7 +36,7 @@ def test_nothing_was_read_yet_so_it_is_not_known_which_queue_to_poll(timeline):
     timeline(busy_read=100).play([(0, "frames", {"irqs": 1, "state": "", "busy": 0}), (10, "frames", {"irqs": 2})])
 
 
-def test_off_by_default(timeline):
+def test_busy_polling_is_off_by_default(timeline):
     timeline().play([(0, "udp", {"state": "", "read": 1, "irqs": 1}), (10, "udp", {"irqs": 2, "busy": 0})])
 
 
@@ -64,7 +64,7 @@ def test_who_has_the_napi_keeps_it_and_the_reader_waits(timeline):
     ])  # fmt: skip
 
 
-def test_it_ends_with_one_more_poll_that_finds_what_came_last(timeline):
+def test_a_busy_poll_ends_with_one_more_poll_that_finds_what_came_last(timeline):
     """Work as much as the budget: the NAPI goes to the softirq."""
     t = timeline({"POLL": 1000, "RX": 1000}, busy_read=20, busy_poll_budget=2, catch_up=1)
     t.play([(0, "udp", {}), (15, "", {"state": "SB"})])

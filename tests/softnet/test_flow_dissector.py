@@ -58,7 +58,7 @@ def test_what_tells_flows_apart(host, other):
     [{"id": 7}, {"ttl": 1}, {"tos": 4}, {"seq": 9}, {"flags": frames.FIN}, {"payload": b"x"},
      {"options": b"\1\1\1\0"}],
 )  # fmt: skip
-def test_what_does_not(host, change):
+def test_what_does_not_tell_flows_apart(host, change):
     assert flow_hash(host, frames.tcp(**change)) == flow_hash(host, frames.tcp())
 
 

@@ -82,7 +82,7 @@ def test_the_recorded_kernels_answers(session):
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_what_once_differed(name):
+def test_batches_of_gro_that_once_differed(name):
     with conformance.vnic_(FOUND[name]["session"]) as vnic:
         assert vnic.deliver(Batch.of(FOUND[name]["batch"]).frames()) == recorded(name)
 

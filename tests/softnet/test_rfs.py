@@ -32,7 +32,7 @@ def queued(h, flow):
 
 
 @pytest.mark.parametrize("knobs", [{}, {"rps_flow_cnt": 64}, {"rps_sock_flow_entries": 64}])
-def test_both_tables_are_needed(host, knobs):
+def test_rfs_needs_both_tables(host, knobs):
     h = host(**knobs)
     lib.rps_record_sock_flow(h.c, HASHES[0], 2)
     assert packet(h, HASHES[0])[1] == -1
@@ -59,7 +59,7 @@ def test_another_flow_with_the_same_entry_is_told_by_its_upper_bits(host):
     assert [packet(h, flow)[1] for flow in (0x11110005, 0x22220005)] == [-1, 3]
 
 
-def test_it_moves_only_when_its_old_cpu_has_taken_all(host):
+def test_a_flow_moves_only_when_its_old_cpu_has_taken_all(host):
     h = host(**ON)
     flow = HASHES[0]
     lib.rps_record_sock_flow(h.c, flow, 1)
@@ -104,7 +104,7 @@ def test_an_empty_entry_that_looks_like_a_hash_leads_nowhere(host):
     plan=st.lists(st.tuples(st.sampled_from("rrpppppt"), st.sampled_from(HASHES), st.integers(0, 9)), max_size=80),
     flow_log=st.integers(0, 3),
 )
-def test_it_steers_as_the_model_does(cpus, plan, flow_log):
+def test_rfs_steers_as_the_model_does(cpus, plan, flow_log):
     """Readers move, packets come, backlogs are worked off, in any order; rows are shared when the table is small."""
     model = Rfs(cpus=cpus, flow_log=flow_log, sock_log=4)
     with vnic.Host(cpus=cpus, rx_pool=64, sockets=16, rps_flow_cnt=1 << flow_log, rps_sock_flow_entries=16) as h:

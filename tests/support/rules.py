@@ -402,14 +402,14 @@ RULES = (
         (Mutant("backlog.c", "sd->input_queue_head + napi->work);", "sd->input_queue_head + 1);"),),
     ),
     Rule(
-        "RFS: a flow moves only when its old CPU took all it had queued there", f"{DEV} get_rps_cpu()", WRITTEN, (f"{RFS}::test_it_moves_only_when_its_old_cpu_has_taken_all", f"{RFS}::test_it_steers_as_the_model_does",
+        "RFS: a flow moves only when its old CPU took all it had queued there", f"{DEV} get_rps_cpu()", WRITTEN, (f"{RFS}::test_a_flow_moves_only_when_its_old_cpu_has_taken_all", f"{RFS}::test_rfs_steers_as_the_model_does",
          f"{RFS}::test_no_flow_is_ever_reordered_while_it_moves", f"{RFS}::test_without_the_rule_flows_are_reordered",
          f"{RFS}::test_the_counters_wrap"),
         (Mutant("rfs.c", "- READ_ONCE(f->last_qtail)) >= 0;", "- READ_ONCE(f->last_qtail)) >= -1000000;"),
          Mutant("backlog.c", "		rfs_queued(sd->host, skb->rflow, target->input_queue_tail);\n", "		;\n")),
     ),
     Rule(
-        "RFS: an entry of another flow is told by its upper bits", f"{DEV} get_rps_cpu()", WRITTEN, (f"{RFS}::test_another_flow_with_the_same_entry_is_told_by_its_upper_bits", f"{RFS}::test_it_steers_as_the_model_does",
+        "RFS: an entry of another flow is told by its upper bits", f"{DEV} get_rps_cpu()", WRITTEN, (f"{RFS}::test_another_flow_with_the_same_entry_is_told_by_its_upper_bits", f"{RFS}::test_rfs_steers_as_the_model_does",
          f"{RFS}::test_a_reader_draws_its_flow"),
         (Mutant("rfs.c", "if ((ident ^ hash) & ~h->rps_cpu_mask)", "if (0)"),),
     ),

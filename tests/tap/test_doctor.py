@@ -66,7 +66,7 @@ def test_json_is_one_object():
 
 
 @root
-def test_it_does_not_exist_and_the_command_makes_it():
+def test_a_tap_that_does_not_exist_and_the_command_makes_it():
     assert invoke("doctor", "dt1").exit_code == 3
     missing = checks("dt1")["dt1"]
     assert missing.state == "missing"
@@ -76,7 +76,7 @@ def test_it_does_not_exist_and_the_command_makes_it():
 
 @root
 @pytest.mark.usefixtures("a_tap")
-def test_down_and_mended():
+def test_a_tap_that_is_down_is_mended():
     sh("ip link set dt0 down")
     assert invoke("doctor", "dt0").exit_code == 3
     mend(checks("dt0")["up"])
@@ -84,7 +84,7 @@ def test_down_and_mended():
 
 
 @root
-def test_hints_are_mended_too():
+def test_what_doctor_hints_at_is_mended_too():
     sh("ip tuntap add dev dt2 mode tap && ip link set dt2 up")
     set_ipv6("dt2", enabled=True)
     result = invoke("doctor", "dt2")

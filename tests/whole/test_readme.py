@@ -14,7 +14,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.mark.parametrize("code", EXAMPLES, ids=[f"example {i}" for i in range(1, len(EXAMPLES) + 1)])
-def test_example(code):
+def test_an_example_of_the_readme_runs(code):
     exec(compile(code, "README.md", "exec"), {})
 
 

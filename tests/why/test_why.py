@@ -38,7 +38,7 @@ def explain(traffic, options):
 
 
 @pytest.mark.parametrize("name", LOSES)
-def test_it_names_the_limit_and_what_is_enough(name):
+def test_why_names_the_limit_and_what_is_enough(name):
     o = LOSES[name]
     answer, facts = explain(o.traffic, o.options)
     assert (answer.limit, answer.enough) == (o.limit, o.enough)
@@ -51,7 +51,7 @@ DOUBLED = ("fifo", "rx-ring", "rx-ring, drop-en", "rx-pool", "netdev-max-backlog
 
 
 @pytest.mark.parametrize("name", [*DOUBLED, "ipfrag-high-thresh", "ip6frag-high-thresh", "ipfrag-max-dist"])
-def test_half_of_it_is_not_enough(name):
+def test_half_of_the_advice_is_not_enough(name):
     o = LOSES[name]
     facts = facts_of(o.traffic, o.options)
     ((knob, value),) = o.enough.items()
@@ -254,7 +254,7 @@ def capture(tmp_path):
     return path
 
 
-def test_a_capture(capture):
+def test_why_of_a_capture(capture):
     result = invoke("why", capture, "--speed", "max")
     assert (result.exit_code, result.stderr) == (0, "")
     heads = [line.split()[0] for line in result.stdout.splitlines()]
@@ -350,7 +350,7 @@ def test_what_is_no_report(tmp_path, text, says):
     assert result.stderr.count("\n") == 1
 
 
-def test_what_is_not_there(tmp_path):
+def test_why_of_a_file_that_is_not_there(tmp_path):
     result = invoke("why", tmp_path / "nothing.pcap")
     assert (result.exit_code, result.stderr) == (2, f"vnic: {tmp_path}/nothing.pcap: No such file or directory\n")
 

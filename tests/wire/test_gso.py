@@ -30,7 +30,7 @@ def random_big(r):
 
 @pytest.mark.root
 @pytest.mark.usefixtures("netns")
-def test_it_cuts_as_the_running_kernel_does():
+def test_gso_cuts_as_the_running_kernel_does():
     """The same frames into two TAPs: one hands them over whole, for the other the kernel's own GSO cuts them."""
     r = random.Random(7)
     taps = [TapWire("vt0", vnet_hdr=True, fifo_bytes=1 << 20), TapWire("vt1", vnet_hdr=False, fifo_bytes=1 << 20)]
