@@ -80,18 +80,10 @@ def other_netns(netns):
     os.close(home)
 
 
-def why_no_root() -> str | None:
-    if os.geteuid() != 0:
-        return "not root"
-    if not Path("/dev/net/tun").exists():
-        return "no /dev/net/tun"
-    return None
-
-
 def pytest_runtest_setup(item):
     for marker in item.iter_markers("needs"):
         needs.require(*marker.args)
-    if item.get_closest_marker("root") and (why := why_no_root()):
+    if item.get_closest_marker("root") and (why := needs.why_no_root()):
         if os.environ.get("VNIC_REQUIRE_ROOT_TESTS"):
             pytest.fail(f"root tests are required here, but: {why}")
         pytest.skip(why)

@@ -17,9 +17,9 @@ import frames
 import pytest
 from captures import pcap_each_second
 from click.testing import CliRunner
-from conftest import why_no_root
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from needs import why_no_root
 
 import vnic
 from vnic.cli import instance as cli_control

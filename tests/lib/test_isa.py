@@ -34,7 +34,7 @@ def digest() -> str:
 @pytest.mark.slow
 def test_every_instruction_set_gives_the_same():
     """VNIC_ISA forces the portable code, or that without AVX-512; without it, the best this machine has runs."""
-    code = "import test_checksum as t; print(t.ffi.string(t.lib.vnic_isa()).decode(), t.digest())"
+    code = "import test_isa as t; print(t.ffi.string(t.lib.vnic_isa()).decode(), t.digest())"
     said = {}
     for isa in ("generic", "avx2", None):
         env = {k: v for k, v in os.environ.items() if k != "VNIC_ISA"} | ({"VNIC_ISA": isa} if isa else {})
