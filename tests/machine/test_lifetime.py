@@ -340,6 +340,7 @@ def test_the_warning_says_where_it_was_made():
     assert isinstance(w.source, vnic.Host)  # by which tracemalloc finds the line
 
 
+@pytest.mark.slow
 def test_a_dropped_wire_is_given_back_and_named():
     assert unclosed(vnic.MemoryWire) == ["unclosed <vnic.MemoryWire>"]
     assert unclosed(lambda: vnic.PythonWire(Quiet())) == ["unclosed <vnic.PythonWire>"]
@@ -359,6 +360,7 @@ def test_a_host_that_could_not_be_made_leaves_nothing():
     assert descriptors() == before
 
 
+@pytest.mark.slow
 def test_dropped_hosts_memory_is_given_back(run_python):
     out = run_python("""
         import gc, os, warnings, vnic

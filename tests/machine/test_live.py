@@ -267,6 +267,7 @@ def test_places_give_the_card_a_cpu_of_its_own():
     assert parse_pin("auto") == sorted(os.sched_getaffinity(0))
 
 
+@pytest.mark.slow
 def test_threads_that_send_while_the_host_stops_are_told_so():
     """From live_stop() on there are no locks in the data plane: who still sends must not come in."""
     told = []

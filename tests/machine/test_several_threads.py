@@ -71,6 +71,7 @@ def test_threads_that_read_two_sockets_get_their_own_bytes():
         host.close()
 
 
+@pytest.mark.slow
 def test_threads_that_read_one_packet_socket_share_its_packets():
     """Bug: its ring has one reader, and two of them read beyond its end."""
     burst = [frames.udp(bytes([n]) * (17 * n), dport=9, dst=IP) for n in range(40)]

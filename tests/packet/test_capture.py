@@ -63,6 +63,7 @@ def test_the_file_is_in_the_order_of_stamps_whoever_took_the_packets(capture, kn
     assert flow == sorted(flow)
 
 
+@pytest.mark.slow
 def test_what_comes_too_late_is_in_the_file_all_the_same_and_counted(host, tmp_path):
     h = host(gro=False)
     tap = vnic.Capture(h, tmp_path / "tap.pcapng", base_ns=10**18)
@@ -162,6 +163,7 @@ def vnic_replay(*args, **kwargs):
     return subprocess.run(command, capture_output=True, timeout=60, check=False, **kwargs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_json", [True, False])
 def test_the_file_on_stdout_and_the_report_on_stderr(tmp_path, as_json):
     run = vnic_replay("--write", "-", "--at", "wire", "--at", "stack", *(["--json"] if as_json else []))

@@ -96,6 +96,7 @@ def test_the_plan_is_exact(pace, rate, recorded, passes):
     assert due == sorted(due)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pace, rate", [(lib.PACE_RECORDED, 3_000_001), (lib.PACE_PPS, 333_333_333), (lib.PACE_BPS, 777_777_777)]
 )

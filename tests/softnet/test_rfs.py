@@ -187,6 +187,7 @@ def moving_readers(seed, *, broken):
         return h.mib()["TcpExt_TCPOFOQueue"], h.softnet()[0].rfs_moved
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**32))
 def test_no_flow_is_ever_reordered_while_it_moves(seed):
@@ -195,6 +196,7 @@ def test_no_flow_is_ever_reordered_while_it_moves(seed):
     assert moved > 1
 
 
+@pytest.mark.slow
 def test_without_the_rule_flows_are_reordered():
     assert sum(reordered for reordered, _ in (moving_readers(seed, broken=True) for seed in range(3))) > 20
 
