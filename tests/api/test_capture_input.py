@@ -106,6 +106,7 @@ def test_a_fifo_that_nobody_writes_to_is_said_at_once(fifo):
     refused(vnic_process("replay", str(DEMO), str(fifo)), "nobody writes to this FIFO")
 
 
+@pytest.mark.slow
 def test_a_stream_can_be_replayed_again_and_again():
     from_file = vnic_process("why", str(DEMO), "--rx-ring", "64", "--json")
     got = vnic_process("why", "-", "--rx-ring", "64", "--json", input=DEMO.read_bytes())
@@ -113,6 +114,7 @@ def test_a_stream_can_be_replayed_again_and_again():
     assert json.loads(got.stdout) == json.loads(from_file.stdout)
 
 
+@pytest.mark.slow
 def test_why_reads_a_report_from_a_pipe():
     report = vnic_process("replay", str(DEMO), "--json").stdout
     got = vnic_process("why", "-", input=report)
@@ -123,6 +125,7 @@ def test_why_reads_a_report_from_a_pipe():
     refused(vnic_process("replay", "-", input=report), "standard input: not a capture file")
 
 
+@pytest.mark.slow
 def test_files_and_a_stream_follow_one_another():
     got = vnic_process("replay", str(DEMO), "-", "--json", input=PLAIN)
     alone = json.loads(vnic_process("replay", str(DEMO), "--json").stdout)
@@ -224,6 +227,7 @@ def test_standard_input_is_given_once():
     refused(vnic_process("replay", "-", "-", input=PLAIN), "standard input (-) can be read only once")
 
 
+@pytest.mark.slow
 def test_the_output_is_not_what_standard_input_is(tmp_path):
     path = tmp_path / "x.pcap"
     path.write_bytes(PLAIN)

@@ -302,6 +302,7 @@ def test_frames_go_where_the_model_says(frames_, seed):
         assert h.laws() == 0
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32))
 @settings(max_examples=300, deadline=None)
 def test_a_rule_that_is_shown_is_the_same_rule(seed):

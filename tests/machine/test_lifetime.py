@@ -287,6 +287,7 @@ def unclosed(drop):
     return [str(w.message) for w in said if w.category is ResourceWarning]
 
 
+@pytest.mark.slow
 def test_a_dropped_host_is_given_back_and_named(tmp_path):
     gc.collect()
     before = descriptors()
@@ -347,6 +348,7 @@ def test_a_dropped_wire_is_given_back_and_named():
     assert unclosed(lambda: vnic.CaptureWire([DEMO])) == ["unclosed <vnic.CaptureWire>"]
 
 
+@pytest.mark.slow
 def test_a_host_that_could_not_be_made_leaves_nothing():
     gc.collect()
     before = descriptors()
@@ -383,6 +385,7 @@ def test_dropped_hosts_memory_is_given_back(run_python):
     assert size < 2000, "MB of 200 hosts: each maps 130 for its ring"
 
 
+@pytest.mark.slow
 def test_a_live_host_that_was_stopped_is_given_back(tmp_path):
     """The thread that writes a capture knows neither it nor its host."""
     seen = []
@@ -400,6 +403,7 @@ def test_a_live_host_that_was_stopped_is_given_back(tmp_path):
     assert not [t for t in threading.enumerate() if t.name == "capture"]
 
 
+@pytest.mark.slow
 def test_a_host_that_runs_is_kept_by_its_threads_until_it_is_stopped():
     kept = []
 
@@ -532,6 +536,7 @@ def in_child(check):
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("live", [False, True])
 def test_in_a_child_process_a_host_says_whose_it_is(live, tmp_path):
@@ -577,6 +582,7 @@ def test_in_a_child_process_a_host_says_whose_it_is(live, tmp_path):
         assert h.laws() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("leave", ["exit", "raise"])
 def test_a_child_that_leaves_by_the_front_door_ends_nothing_of_its_parent(leave, run_python, tmp_path):

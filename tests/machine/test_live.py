@@ -31,6 +31,7 @@ def test_datagrams_come_through_threads(live):
     assert host.laws() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("knobs", [{"rx_usecs_irq": 50}, {"rx_usecs_irq": 300, "rx_frames_irq": 100}, {"rx_usecs": 20}])
 def test_moderated_all_comes_through(live, knobs):
     host = live([[frames.udp(dport=9, sport=i) for i in range(32)] for _ in range(300)], cpus=2, sink=True,

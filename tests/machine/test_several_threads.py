@@ -197,6 +197,7 @@ def test_a_wire_has_one_host_and_a_host_one_wire():
         host.run()
 
 
+@pytest.mark.slow
 def test_looking_at_stacks_while_the_locals_of_threads_end_is_no_deadlock():
     """CPython 3.11 holds a lock in sys._current_frames() that the end of a threading.local waits for."""
     code = textwrap.dedent(

@@ -174,6 +174,7 @@ def test_the_file_on_stdout_and_the_report_on_stderr(tmp_path, as_json):
     assert run.stdout == (tmp_path / "x.pcapng").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_reader_that_had_enough_ends_the_capture_not_the_run():
     read, write = os.pipe()
     os.close(read)
@@ -233,6 +234,7 @@ def test_live_a_reader_of_a_pipe_sees_packets_as_they_come(live):
     os.close(read)
 
 
+@pytest.mark.slow
 def test_live_a_reader_that_sleeps_costs_packets_of_the_capture_only(live):
     read, write = os.pipe()
     n = 16_000  # of 1500 bytes: more than the buffers hold

@@ -683,6 +683,7 @@ def test_a_number_that_can_be_none_is_refused(capture, name, value):
         send_.send(capture(), dev="lo", **{name: value})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ms", ["0", "-1", "nan", "inf", "x", "1e99"])
 def test_what_is_no_maxsleep(capture, ms):
     done = command(capture(), "--dev", "lo", f"--maxsleep={ms}")
@@ -702,6 +703,7 @@ def test_a_file_that_breaks_off_exits_1(tmp_path):
     assert done.stderr.endswith("truncated in frame 2; what was sent is reported\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "args, sentence",
     [

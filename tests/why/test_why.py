@@ -58,6 +58,7 @@ def test_half_of_the_advice_is_not_enough(name):
     assert total(facts_of(o.traffic, facts["config"] | {knob: value // 2})) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSES)
 def test_what_was_tried_repeats(name):
     o = LOSES[name]
