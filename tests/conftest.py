@@ -9,6 +9,7 @@ from pathlib import Path
 import needs
 import pytest
 from hypothesis import HealthCheck, settings
+from live_host import live_hosts
 
 import vnic
 
@@ -21,6 +22,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
 )
+settings.register_profile("fast", settings.get_profile("ci"), max_examples=6)
 settings.register_profile("long", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
@@ -60,6 +62,13 @@ def stdin_closed():
 
 
 @pytest.fixture
+def live():
+    """A factory: live(bursts, queues=2, ...) on a wire that hands out these bursts; closed at the end."""
+    with live_hosts() as make:
+        yield make
+
+
+@pytest.fixture
 def netns():
     """A network namespace of the test's own; threads that the test starts are in it."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -87,18 +96,10 @@ def other_netns(netns):
     os.close(home)
 
 
-def why_no_root() -> str | None:
-    if os.geteuid() != 0:
-        return "not root"
-    if not Path("/dev/net/tun").exists():
-        return "no /dev/net/tun"
-    return None
-
-
 def pytest_runtest_setup(item):
     for marker in item.iter_markers("needs"):
         needs.require(*marker.args)
-    if item.get_closest_marker("root") and (why := why_no_root()):
+    if item.get_closest_marker("root") and (why := needs.why_no_root()):
         if os.environ.get("VNIC_REQUIRE_ROOT_TESTS"):
             pytest.fail(f"root tests are required here, but: {why}")
         pytest.skip(why)

@@ -15,21 +15,15 @@ from pathlib import Path
 
 import frames
 import pytest
+from captures import pcap_each_second
+from commands import VNIC, vnic_process
 from paths import CAPTURES
-from test_cli import pcap
 
 import vnic
 from vnic.capture_input import CaptureInput
 
 DEMO = CAPTURES / "demo.pcapng"
-PLAIN = pcap([frames.udp(b"x" * i) for i in range(100)])
-VNIC = [sys.executable, "-m", "vnic"]
-
-
-def run(*args, **options):
-    if "stdin" not in options and "input" not in options:
-        options["stdin"] = subprocess.DEVNULL
-    return subprocess.run([*VNIC, *args], capture_output=True, timeout=60, check=False, **options)
+PLAIN = pcap_each_second([frames.udp(b"x" * i) for i in range(100)])
 
 
 def without_name(facts):
@@ -71,16 +65,17 @@ def write_to(fifo, *parts):
 # ---- what is read ----
 
 
+@pytest.mark.slow
 def test_a_stream_gives_what_the_file_gives(tmp_path):
     data = DEMO.read_bytes()
-    named = without_name(json.loads(run("replay", str(DEMO), "--json").stdout))
+    named = without_name(json.loads(vnic_process("replay", str(DEMO), "--json").stdout))
     shell = ["bash", "-c", f'"{sys.executable}" -m vnic replay <(cat {DEMO}) --json']
     with DEMO.open("rb") as file:
-        from_file = run("replay", "-", "--json", stdin=file)
+        from_file = vnic_process("replay", "-", "--json", stdin=file)
     for got in (
         from_file,
-        run("replay", "-", "--json", input=data),
-        run("replay", "/dev/stdin", "--json", input=data),
+        vnic_process("replay", "-", "--json", input=data),
+        vnic_process("replay", "/dev/stdin", "--json", input=data),
         subprocess.run(shell, capture_output=True, timeout=60, check=False),
     ):
         assert (got.returncode, got.stderr) == (0, b"")
@@ -92,7 +87,7 @@ def test_standard_input_is_read_from_where_it_is(tmp_path):
     with open(tmp_path / "x", "rb") as file:
         file.seek(8)
         os.lseek(file.fileno(), 8, os.SEEK_SET)
-        got = run("replay", "-", "--json", stdin=file)
+        got = vnic_process("replay", "-", "--json", stdin=file)
     assert json.loads(got.stdout)["input"]["frames"] == 100
 
 
@@ -103,31 +98,37 @@ def test_a_fifo_that_somebody_writes_to_is_read_however_it_comes(fifo):
     writer.join(20)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_fifo_that_nobody_writes_to_is_said_at_once(fifo):
-    refused(run("replay", str(fifo)), f"{fifo}: not a regular file, and nobody writes to this FIFO")
-    refused(run("why", str(fifo)), "nobody writes to this FIFO")
-    refused(run("replay", str(DEMO), str(fifo)), "nobody writes to this FIFO")
+    refused(vnic_process("replay", str(fifo)), f"{fifo}: not a regular file, and nobody writes to this FIFO")
+    refused(vnic_process("why", str(fifo)), "nobody writes to this FIFO")
+    refused(vnic_process("replay", str(DEMO), str(fifo)), "nobody writes to this FIFO")
 
 
+@pytest.mark.slow
 def test_a_stream_can_be_replayed_again_and_again():
-    from_file = run("why", str(DEMO), "--rx-ring", "64", "--json")
-    got = run("why", "-", "--rx-ring", "64", "--json", input=DEMO.read_bytes())
+    from_file = vnic_process("why", str(DEMO), "--rx-ring", "64", "--json")
+    got = vnic_process("why", "-", "--rx-ring", "64", "--json", input=DEMO.read_bytes())
     assert got.returncode == from_file.returncode == 0
     assert json.loads(got.stdout) == json.loads(from_file.stdout)
 
 
+@pytest.mark.slow
 def test_why_reads_a_report_from_a_pipe():
-    report = run("replay", str(DEMO), "--json").stdout
-    got = run("why", "-", input=report)
+    report = vnic_process("replay", str(DEMO), "--json").stdout
+    got = vnic_process("why", "-", input=report)
     assert (got.returncode, got.stderr) == (0, b"")
-    refused(run("why", "-", input=b"{ is no JSON, and longer than a head"), "standard input: begins like a report")
-    refused(run("replay", "-", input=report), "standard input: not a capture file")
+    refused(
+        vnic_process("why", "-", input=b"{ is no JSON, and longer than a head"), "standard input: begins like a report"
+    )
+    refused(vnic_process("replay", "-", input=report), "standard input: not a capture file")
 
 
+@pytest.mark.slow
 def test_files_and_a_stream_follow_one_another():
-    got = run("replay", str(DEMO), "-", "--json", input=PLAIN)
-    alone = json.loads(run("replay", str(DEMO), "--json").stdout)
+    got = vnic_process("replay", str(DEMO), "-", "--json", input=PLAIN)
+    alone = json.loads(vnic_process("replay", str(DEMO), "--json").stdout)
     assert json.loads(got.stdout)["input"]["frames"] == alone["input"]["frames"] + 100
 
 
@@ -136,12 +137,12 @@ def test_a_socket_is_as_good_as_a_pipe():
     with here, there:
         here.sendall(PLAIN)
         here.shutdown(socket.SHUT_WR)
-        got = run("replay", "-", "--json", stdin=there)
+        got = vnic_process("replay", "-", "--json", stdin=there)
     assert json.loads(got.stdout)["input"]["frames"] == 100
 
 
 def test_a_stream_that_breaks_off_is_reported_as_a_file_is():
-    got = run("replay", "-", input=PLAIN[:-10])
+    got = vnic_process("replay", "-", input=PLAIN[:-10])
     assert got.returncode == 1
     assert b"the input ended early: -: truncated in frame 100" in got.stderr
 
@@ -167,6 +168,7 @@ def test_what_is_read_does_not_change_any_more_and_is_let_go(tmp_path):
 # ---- what is refused ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["replay", "why"])
 @pytest.mark.parametrize(
     ("data", "sentence"),
@@ -174,7 +176,7 @@ def test_what_is_read_does_not_change_any_more_and_is_let_go(tmp_path):
         (b"", "standard input: an empty file"),
         (b"\xd4\xc3", "standard input: not a capture file"),
         (b"hello, world, this is text" * 10, "standard input: not a capture file"),
-        (pcap([], linktype=101), "standard input: link type 101 is not supported"),
+        (pcap_each_second([], linktype=101), "standard input: link type 101 is not supported"),
         (gzip.compress(PLAIN), "gzip-compressed: unpack it first: gunzip -c FILE | vnic replay -"),
         (bz2.compress(PLAIN), "bzip2-compressed: unpack it first: bzip2 -dc FILE"),
         (lzma.compress(PLAIN), "xz-compressed: unpack it first: xz -dc FILE"),
@@ -183,19 +185,19 @@ def test_what_is_read_does_not_change_any_more_and_is_let_go(tmp_path):
     ],
 )
 def test_what_is_no_capture_is_one_sentence(command, data, sentence):
-    refused(run(command, "-", input=data), sentence)
+    refused(vnic_process(command, "-", input=data), sentence)
 
 
 def test_a_compressed_file_says_how_it_is_read(tmp_path):
     path = tmp_path / "x.pcap.xz"
     path.write_bytes(lzma.compress(PLAIN))
-    refused(run("replay", str(path)), f"{path}: xz-compressed: unpack it first: xz -dc {path} | vnic replay -")
+    refused(vnic_process("replay", str(path)), f"{path}: xz-compressed: unpack it first: xz -dc {path} | vnic replay -")
 
 
 @pytest.mark.timeout(60)
 def test_a_stream_without_end_is_refused_when_it_begins():
     with subprocess.Popen(["yes"], stdout=subprocess.PIPE) as yes:
-        refused(run("replay", "-", stdin=yes.stdout), "not a capture file")
+        refused(vnic_process("replay", "-", stdin=yes.stdout), "not a capture file")
         yes.stdout.close()
         yes.wait(20)
 
@@ -205,7 +207,7 @@ def test_a_stream_that_is_larger_than_half_of_the_free_memory_is_refused(monkeyp
     reader, writer = os.pipe()
 
     def write():
-        os.write(writer, pcap([]))
+        os.write(writer, pcap_each_second([]))
         try:
             while True:
                 os.write(writer, bytes(1 << 16))
@@ -222,23 +224,24 @@ def test_a_stream_that_is_larger_than_half_of_the_free_memory_is_refused(monkeyp
 
 
 def test_standard_input_is_given_once():
-    refused(run("replay", "-", "-", input=PLAIN), "standard input (-) can be read only once")
+    refused(vnic_process("replay", "-", "-", input=PLAIN), "standard input (-) can be read only once")
 
 
+@pytest.mark.slow
 def test_the_output_is_not_what_standard_input_is(tmp_path):
     path = tmp_path / "x.pcap"
     path.write_bytes(PLAIN)
     with path.open("rb") as file:
-        refused(run("replay", "-", "--write", str(path), stdin=file), "is an input, so it cannot be the output")
+        refused(vnic_process("replay", "-", "--write", str(path), stdin=file), "would be overwritten")
     assert path.read_bytes() == PLAIN
-    got = run("replay", "-", "--write", str(path), input=PLAIN)
+    got = vnic_process("replay", "-", "--write", str(path), input=PLAIN)
     assert got.returncode == 0
     assert path.read_bytes() != PLAIN
 
 
 def test_a_terminal_is_no_capture():
     ours, theirs = pty.openpty()
-    refused(run("replay", "-", stdin=theirs), "standard input is a terminal")
+    refused(vnic_process("replay", "-", stdin=theirs), "standard input is a terminal")
     os.close(ours)
     os.close(theirs)
 
@@ -251,14 +254,14 @@ def test_without_standard_input():
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "/dev/full"])
 def test_devices_are_no_captures(path):
-    refused(run("replay", path), f"{path}: a device, and not a regular file")
+    refused(vnic_process("replay", path), f"{path}: a device, and not a regular file")
 
 
 def test_a_socket_and_a_directory_are_no_captures(tmp_path):
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(str(tmp_path / "s"))
-        refused(run("replay", str(tmp_path / "s")), "a socket, and not a regular file")
-    refused(run("replay", str(tmp_path)), "Is a directory")
+        refused(vnic_process("replay", str(tmp_path / "s")), "a socket, and not a regular file")
+    refused(vnic_process("replay", str(tmp_path)), "Is a directory")
 
 
 def test_a_file_that_is_replaced_by_none_before_its_turn(tmp_path):

@@ -106,7 +106,7 @@ def test_the_data_plane_itself_refuses_a_table_that_names_a_queue_there_is_not(a
 
 
 @pytest.mark.parametrize("cpus", [0, lib.CPUS_MAX + 1])
-def test_nor_is_there_a_host_without_cpus_or_with_too_many(cpus):
+def test_there_is_no_host_without_cpus_or_with_too_many(cpus):
     assert lib.host_new(cpus) == ffi.NULL
     lib.host_free(ffi.NULL)
 

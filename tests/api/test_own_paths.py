@@ -140,7 +140,7 @@ def test_root_does_not_write_to_somebody_elses_file_but_to_that_of_who_called_su
         ("", "No such file"),
     ],
 )
-def test_what_is_not_read(things, monkeypatch, name, why):
+def test_paths_that_are_not_read(things, monkeypatch, name, why):
     """At once: nobody writes to that FIFO."""
     monkeypatch.chdir(things)
     with pytest.raises(OSError, match=why):
@@ -150,7 +150,7 @@ def test_what_is_not_read(things, monkeypatch, name, why):
     assert why in result.stderr
 
 
-def test_what_is_read(things):
+def test_paths_that_are_read(things):
     assert own_paths.read(things / "link", 8) == b"precious"
     with pytest.raises(PathError, match="longer than 7 bytes"):
         own_paths.read(things / "link", 7)

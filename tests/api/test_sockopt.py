@@ -27,7 +27,7 @@ def test_the_buffer_is_as_large_as_the_running_kernels(host, value):
 
 @pytest.mark.root
 @pytest.mark.parametrize("value", [v for v in VALUES if v < 1 << 20])
-def test_without_the_limit_too(host, netns, value):
+def test_so_rcvbufforce_sets_what_linux_sets(host, netns, value):
     mine = host().udp(5000)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as real:
         real.setsockopt(LEVEL, FORCE, value)

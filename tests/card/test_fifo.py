@@ -24,7 +24,7 @@ def frame(length: int, number: int = 0):
 
 
 @given(st.lists(st.none() | st.integers(0, 1600), max_size=150), st.sampled_from([0, 2**32 - 7]))
-def test_it_is_a_box_of_bytes_in_order(fifo, steps, start):
+def test_the_fifo_is_a_box_of_bytes_in_order(fifo, steps, start):
     """None takes one out; a number puts a frame of that length in. Indices wrap."""
     fifo.head = fifo.tail = start
     fifo.bytes = fifo.max_bytes = 0

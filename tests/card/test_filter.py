@@ -41,7 +41,7 @@ def fate_of(raw: bytes, *, addr=MINE, any_unicast=False, uc=(), mc=(), vlans=(),
         | {"vlans": st.sets(st.sampled_from([1, 31, 32, 100, 4095]))}
     ),
 )
-def test_it_lets_in_what_the_manual_says(dst, vlan, config):
+def test_the_filter_lets_in_what_the_manual_says(dst, vlan, config):
     """0x2000 and 0xE064 are VLAN ids 0 and 100 with a priority."""
     config["uc"] = [a for a in config["uc"] if a[0] % 2 == 0]
     config["mc"] = [a for a in config["mc"] if a[0] % 2 == 1]
@@ -66,7 +66,7 @@ SOLICITED = bytes.fromhex("3333ff123456")
         ),
     ],
 )
-def test_the_knobs_reach_it(host, knobs, passes):
+def test_the_knobs_reach_the_filter(host, knobs, passes):
     h = host(**knobs)
     sent = [MINE, OTHER, GROUP, GROUP6, NOBODYS, SOLICITED, model.BROADCAST]
     h.feed([frames.eth(bytes(46), dst=dst, type=0x88B5) for dst in sent])

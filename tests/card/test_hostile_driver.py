@@ -9,97 +9,30 @@ import fcntl
 import mmap
 import os
 import select
-import struct
-import subprocess
-import sys
 import threading
 import time
 
 import frames
 import pytest
-from foreign_driver import ACKNOWLEDGE, DRIVER, DRIVER_OK, FEATURES_OK, HEADER, Driver
-from paths import TESTS
+from foreign_driver import DRIVER_OK, HEADER
+from foreign_rings import (
+    ALL,
+    AVAIL,
+    DESC,
+    ENABLED,
+    FAILED,
+    FRAME,
+    NEEDS_RESET,
+    PAGE_QUEUES,
+    PAGE_TX,
+    QUEUE,
+    SIZE,
+    USED,
+    Foreign,
+)
 
 import vnic
 from vnic._core import lib
-
-ALL = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK
-NEEDS_RESET, FAILED = 64, 128
-QUEUE = struct.Struct("<IIQQQQII")  # size, enabled, desc, avail, used, buffers, stride, count
-PAGE_QUEUES, PAGE_TX = 56, 56 + 16 * QUEUE.size
-SIZE, ENABLED, DESC, AVAIL, USED = 0, 4, 8, 16, 24
-FRAME = frames.eth(bytes(46), type=0x88B5)
-
-
-class Foreign(Driver):
-    """With buffers posted, a sending ring, and what else can be written in page 0."""
-
-    def __init__(self, host: vnic.Host) -> None:
-        super().__init__(host.nic.memfd)
-        self.host = host
-        self.tx = QUEUE.unpack_from(self.mem, PAGE_TX)
-        self.sent = 0
-
-    def post_all(self) -> None:
-        for i in range(self.n):
-            self.describe(i, self.buffers + i * self.stride, 2048)
-            self.post(i)
-
-    def begin(self) -> int:
-        """Empty rings, all buffers, DRIVER_OK."""
-        self.mem[self.avail : self.avail + 6 + 2 * self.n] = bytes(6 + 2 * self.n)
-        self.mem[self.used : self.used + 6 + 8 * self.n] = bytes(6 + 8 * self.n)
-        self.posted = self.taken = self.sent = 0
-        self.status(0)
-        self.put("<Q", 32, self.features)
-        self.post_all()
-        self.ok()
-        return self.driver_ok()
-
-    def driver_ok(self) -> int:
-        """Say it to the card. Return: 0, or -errno of its refusal."""
-        try:
-            self.host.nic.driver_ok()
-        except vnic.HostError as refusal:
-            return -refusal.errno
-        return 0
-
-    def send(self, frame: bytes) -> None:
-        """Post it, and ring."""
-        size, _, desc, avail, _, buffers, stride, _ = self.tx
-        i = self.sent % size
-        addr, data = buffers + i * stride, HEADER.pack(*[0] * 10) + frame
-        self.mem[addr : addr + len(data)] = data
-        self.put("<QIHH", desc + 16 * i, addr, len(data), 0, 0)
-        self.u16[avail // 2 + 2 + i] = i
-        self.sent += 1
-        self.u16[avail // 2 + 1] = self.sent % 65536
-        self.host.nic.kick()
-
-    def receives(self, n: int = 3) -> int:
-        """Feed n frames. How many it got."""
-        self.host.feed([FRAME] * n)
-        self.host.run()
-        return len(self.take())
-
-    def close(self) -> None:
-        self.u16.release()
-        self.mem.close()
-
-
-@pytest.fixture
-def foreign(host):
-    made = []
-
-    def make(**knobs):
-        knobs = {"external_driver": True, "rx_ring": 16, "rx_pool": 64} | knobs
-        made.append(Foreign(host(**knobs)))
-        return made[-1]
-
-    yield make
-    for driver in made:
-        driver.close()
-
 
 # ---- all or nothing ----
 
@@ -356,78 +289,6 @@ def test_a_driver_that_sends_for_ever_does_not_keep_the_end_from_coming(foreign)
 
 
 # ---- the eventfd ----
-
-FILLS = """
-import os, sys, fcntl
-import vnic
-sys.path[:0] = sys.argv[2].split(os.pathsep)
-from test_hostile_driver import FRAME, Foreign
-
-class Source:
-    def read_burst(self, n):
-        return [FRAME]
-
-live = sys.argv[1] == "live"
-host = vnic.Host(external_driver=True, cost="zero", live=live, wire=vnic.PythonWire(Source()) if live else None)
-call = host.nic.call_fd(0)
-driver = Foreign(host)
-assert driver.begin() == 0
-driver.u16[driver.avail // 2 + 2 + driver.n] = 0
-if os.fork() == 0:  # all that belongs to the open file, it may change
-    fcntl.fcntl(call, fcntl.F_SETFL, 0)
-    os.eventfd_write(call, 2**64 - 2)
-    os._exit(0)
-os.wait()
-if live:
-    host.start()
-    before = host.ledger().offered
-    while host.ledger().offered < before + 1000:  # it would never get there
-        pass
-    host.stop()
-else:
-    host.feed([FRAME] * 5)
-    host.run()
-assert host.nic.queues()[0].interrupts >= 1
-assert host.ledger().closed
-host.nic.call_fd(0)
-print("did not hang")
-os._exit(0)
-"""
-
-
-@pytest.mark.parametrize("how", ["virtual", "live"])
-def test_a_full_eventfd_that_blocks_does_not_stop_the_card(how):
-    """Bug: O_NONBLOCK belongs to the open file, which the other process has too; write(2) waited for ever."""
-    here = os.pathsep.join((os.path.dirname(__file__), str(TESTS / "support")))  # noqa: PTH120
-    command = [sys.executable, "-c", FILLS, how, here]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.stdout == "did not hang\n", done.stderr
-
-
-def test_an_interrupt_wakes_whoever_waits_on_the_eventfd(foreign):
-    d = foreign()
-    call = d.host.nic.call_fd(0)
-    assert d.host.nic.call_fd(0) == call
-    assert d.begin() == 0
-    with pytest.raises(BlockingIOError):
-        os.eventfd_read(call)
-    for n in range(1, 300):  # more than the kernel keeps of ends that nobody has looked at
-        d.interrupt_me_at(d.taken)
-        assert d.receives(1) == 1
-        d.post((n - 1) % d.n)
-        assert os.eventfd_read(call) == 1
-    assert d.host.nic.queues()[0].interrupts == 299
-
-
-def test_an_eventfd_that_the_process_closed_is_nobodys_loss(foreign):
-    d = foreign()
-    call = d.host.nic.call_fd(0)
-    assert d.begin() == 0
-    null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, call)  # so the number is another file's: not an eventfd, not signalled
-    assert d.receives() == 3
-    os.close(null)
-
 
 # ---- a host that runs ----
 

@@ -156,7 +156,7 @@ def moderation(*values):
 
 
 @pytest.mark.parametrize("knobs, rows", TABLES.values(), ids=TABLES)
-def test_moderation(host, knobs, rows):
+def test_moderation_moment_by_moment(host, knobs, rows):
     assert run(Queue(host(**moderation(*knobs))), rows) == rows
 
 

@@ -9,37 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_tap import wait_until
 from model import ntuple as model
+from steering import by_queue, queue_of, run
 from strategies import traffic
-from test_live import live  # noqa: F401 - a fixture
 
 import vnic
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError
-from vnic.linux import ethtool, ntuple
+from vnic.linux import ntuple
 
 V6 = {"src": "fd00::1", "dst": "fd00::2"}
 OTHER = b"\x02\0\0\0\0\x99"
-
-
-def by_queue(h):
-    return [q.packets for q in h.nic.queues()]
-
-
-def run(h, line, *, code=0, err=""):
-    reply = ethtool.command(h, line.split())
-    assert (reply.code, reply.err) == (code, err)
-    return reply.out
-
-
-def queue_of(h, frame):
-    """Which queue a frame comes to; None: it is dropped by a rule."""
-    before, dropped = by_queue(h), h.ledger().fates.get("NTUPLE_FILTER", 0)
-    h.feed(frame)
-    h.run()
-    if h.ledger().fates.get("NTUPLE_FILTER", 0) > dropped:
-        return None
-    (queue,) = (i for i, (a, b) in enumerate(zip(before, by_queue(h), strict=True)) if a != b)
-    return queue
 
 
 # ---- what fits ----
@@ -141,18 +120,6 @@ def test_the_first_by_location_decides(host):
     run(h, "-N vnic0 delete 10")
     assert queue_of(h, frames.udp()) == 1
     assert ntuple.hits(h.c) == {50: 2, 99: 1}
-
-
-def test_a_rule_goes_before_the_indirection_table_and_before_a_filter_of_accelerated_rfs(host):
-    h = host(
-        queues=4, cpus=4, sink=True, reader_cpu=3, ntuple=True, rps_flow_cnt=256, rps_sock_flow_entries=256, gro=False
-    )
-    for i in range(5):
-        queue_of(h, frames.tcp(b"x" * 100, seq=1 + i * 100))
-    assert h.nic.arfs().filters == 1
-    assert queue_of(h, frames.tcp(b"x" * 100, seq=501)) == 3
-    run(h, "-N vnic0 flow-type tcp4 dst-port 80 action 1")
-    assert queue_of(h, frames.tcp(b"x" * 100, seq=601)) == 1
 
 
 def test_the_feature_switched_off_takes_the_rules_along(host):
@@ -300,6 +267,7 @@ def random_rule(r):
     return [*words, "action", str(action), "loc", str(loc)], loc, {"flow-type": kind, "words": plain, "action": action}
 
 
+@pytest.mark.slow
 @given(traffic(), st.integers(0, 2**32))
 @settings(max_examples=100, deadline=None)
 def test_frames_go_where_the_model_says(frames_, seed):
@@ -334,6 +302,7 @@ def test_frames_go_where_the_model_says(frames_, seed):
         assert h.laws() == 0
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32))
 @settings(max_examples=300, deadline=None)
 def test_a_rule_that_is_shown_is_the_same_rule(seed):
@@ -366,7 +335,7 @@ def test_both_laws_hold_whatever_rules_come_and_go(frames_, seed):
         assert h.laws() == 0
 
 
-def test_a_live_host_takes_rules_under_load(live):  # noqa: F811
+def test_a_live_host_takes_rules_under_load(live):
     n, burst = 100 * 32, [frames.udp(dport=7000 + i % 4, sport=i % 64) for i in range(32)]
     room = {"rcvbuf": 1 << 28, "fifo": 1 << 26, "rx_pool": 4096}
     h = live([burst] * 100, cpus=2, queues=2, sink=True, **room)

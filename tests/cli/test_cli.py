@@ -2,50 +2,37 @@
 
 import json
 import os
-import struct
 import subprocess
 import sys
 
 import frames
 import pytest
-from click.testing import CliRunner
+from captures import pcap_each_second
+from commands import invoke
 from paths import CAPTURES
-
-from vnic.cli.main import main
 
 DEMO = str(CAPTURES / "demo.pcapng")
 
 
-def run(*args):
-    return CliRunner().invoke(main, list(args))
-
-
-def pcap(records, *, linktype=1, magic=0xA1B2C3D4):
-    out = struct.pack("<IHHiIII", magic, 2, 4, 0, 0, 65535, linktype)
-    for i, data in enumerate(records):
-        out += struct.pack("<IIII", i, 0, len(data), len(data)) + data
-    return out
-
-
 def test_json_is_one_object_on_stdout():
-    result = run("replay", DEMO, "--json")
+    result = invoke("replay", DEMO, "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["schema"] == "vnic.replay/1"
     assert result.stderr == ""
 
 
 def test_the_report_shows_losses_where_they_happen():
-    result = run("replay", DEMO)
+    result = invoke("replay", DEMO)
     assert result.exit_code == 0
     assert "NO_SOCKET" in result.stdout
     assert "ledger closed" in result.stdout
 
 
 def test_a_truncated_capture_is_reported_and_exits_1(tmp_path):
-    whole = pcap([frames.udp(), frames.udp(), frames.udp()])
+    whole = pcap_each_second([frames.udp(), frames.udp(), frames.udp()])
     path = tmp_path / "cut.pcap"
     path.write_bytes(whole[:-5])
-    result = run("replay", str(path), "--json")
+    result = invoke("replay", str(path), "--json")
     assert result.exit_code == 1
     assert "truncated in frame 3" in result.stderr
     facts = json.loads(result.stdout)
@@ -58,14 +45,14 @@ def test_a_truncated_capture_is_reported_and_exits_1(tmp_path):
     [
         (b"", "an empty file"),
         (b"hello, world, this is text", "not a capture file"),
-        (pcap([], linktype=101), "link type 101 is not supported"),
+        (pcap_each_second([], linktype=101), "link type 101 is not supported"),
         (b"\x1f\x8b\x08\x00" + bytes(20), "gzip"),
     ],
 )
 def test_what_is_no_capture_exits_2(tmp_path, content, sentence):
     path = tmp_path / "bad"
     path.write_bytes(content)
-    result = run("replay", str(path))
+    result = invoke("replay", str(path))
     assert result.exit_code == 2
     assert sentence in result.stderr
     assert result.stdout == ""
@@ -75,7 +62,7 @@ def test_what_is_no_capture_exits_2(tmp_path, content, sentence):
 def test_a_later_file_that_is_no_capture_is_found_before_the_first_is_read(tmp_path):
     bad, out = tmp_path / "bad.txt", tmp_path / "out.pcapng"
     bad.write_text("hello, world, this is text")
-    result = run("replay", DEMO, str(bad), "--write", str(out))
+    result = invoke("replay", DEMO, str(bad), "--write", str(out))
     assert (result.exit_code, result.stdout) == (2, "")
     assert "bad.txt: not a capture file" in result.stderr
     assert not out.exists()
@@ -102,14 +89,14 @@ def test_a_later_file_that_is_no_capture_is_found_before_the_first_is_read(tmp_p
     ],
 )
 def test_bad_configuration_is_one_sentence_and_exits_2(args, sentence):
-    result = run("replay", *args)
+    result = invoke("replay", *args)
     assert result.exit_code == 2
     assert sentence in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
 
 
 def test_any_knob_by_its_linux_name():
-    result = run(
+    result = invoke(
         "replay",
         DEMO,
         "--json",
@@ -126,20 +113,20 @@ def test_any_knob_by_its_linux_name():
 def test_a_mac_of_our_own_filters_and_promisc_lets_in(tmp_path):
     path = tmp_path / "two.pcap"
     other = frames.udp(mac={"dst": bytes.fromhex("020000000099")})
-    path.write_bytes(pcap([frames.udp(), other]))
+    path.write_bytes(pcap_each_second([frames.udp(), other]))
     mine = ["--mac", "02:00:00:00:00:01", "--json"]
-    assert json.loads(run("replay", str(path), *mine).stdout)["ledger"]["fates"] == {
+    assert json.loads(invoke("replay", str(path), *mine).stdout)["ledger"]["fates"] == {
         "DELIVERED_UDP": 1,
         "MAC_FILTER": 1,
     }
-    promisc = json.loads(run("replay", str(path), *mine, "--promisc").stdout)
+    promisc = json.loads(invoke("replay", str(path), *mine, "--promisc").stdout)
     assert promisc["ledger"]["fates"] == {"DELIVERED_UDP": 1, "OTHERHOST": 1}
 
 
 def test_an_empty_capture_is_no_error(tmp_path):
     path = tmp_path / "empty.pcap"
-    path.write_bytes(pcap([]))
-    result = run("replay", str(path))
+    path.write_bytes(pcap_each_second([]))
+    result = invoke("replay", str(path))
     assert result.exit_code == 0
     assert "0 offered" in result.stdout
 
@@ -149,6 +136,7 @@ def shell(line, **kwargs):
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, **kwargs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", ["ls --json", "--help", "--version", "doctor", f"why --runs 0 {DEMO}", f"replay {DEMO}"]
 )
@@ -162,12 +150,13 @@ def test_what_cannot_be_printed_is_one_sentence(command, to, why):
 @pytest.mark.parametrize("seconds", ["nan", "inf", "1e300", "0", "-1"])
 @pytest.mark.parametrize("command", ["run", "capture", f"send --tap vt0 {DEMO}"])
 def test_a_time_that_cannot_be_waited_for_is_refused(command, seconds):
-    result = run(*command.split(), "--duration", seconds)
+    result = invoke(*command.split(), "--duration", seconds)
     assert result.exit_code == 2
     assert "Invalid value for '--duration'" in result.stderr
-    assert run("stat", "--", seconds).exit_code == 2
+    assert invoke("stat", "--", seconds).exit_code == 2
 
 
+@pytest.mark.slow
 def test_what_the_system_refuses_is_said_without_its_number(tmp_path):
     got = shell("vnic ls", env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path / "none")})
     assert (got.returncode, got.stderr) == (1, f"vnic: {tmp_path}/none/vnic: No such file or directory\n")

@@ -23,7 +23,7 @@ def load(tmp_path):
     return load
 
 
-def test_what_is_in_it(load):
+def test_what_is_in_a_config_file(load):
     text = """
 cpus = 3
 ip = ["10.0.0.2/24", "fd00::2/64"]
@@ -103,6 +103,7 @@ def replay(tmp_path, text, *argv):
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.slow
 def test_the_command_line_goes_before_the_file(tmp_path):
     text = 'cpus = 3\nqueues = 2\nrx-usecs = 50\nreader-cpu = 1\nip = ["10.9.9.9/24"]\n[queue.1]\nrps-cpus = "4"\n'
     facts = json.loads(replay(tmp_path, text, "--rx-usecs", "20", "--set", "reader-cpu=0").stdout)
@@ -112,6 +113,7 @@ def test_the_command_line_goes_before_the_file(tmp_path):
     assert facts["cpus"][2]["processed"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "why"),
     [

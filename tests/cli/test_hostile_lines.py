@@ -9,17 +9,17 @@ import contextlib
 import os
 import socket
 import string
-import struct
 from itertools import chain
 from pathlib import Path
 
 import click
 import frames
 import pytest
+from captures import pcap_each_second
 from click.testing import CliRunner
-from conftest import why_no_root
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from needs import why_no_root
 
 import vnic
 from vnic.cli import instance as cli_control
@@ -89,18 +89,11 @@ def few(command=""):
     )
 
 
-def pcap(records):
-    out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
-    for i, data in enumerate(records):
-        out += struct.pack("<IIII", 0, i, len(data), len(data)) + data
-    return out
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A directory with all kinds of things in it, which is where lines are typed."""
     at = tmp_path_factory.mktemp("hostile")
-    (at / "a.pcap").write_bytes(pcap([frames.udp(sport=n) for n in range(3)]))
+    (at / "a.pcap").write_bytes(pcap_each_second([frames.udp(sport=n) for n in range(3)]))
     (at / "text").write_text("no capture")
     (at / "empty").write_bytes(b"")
     (at / "report.json").write_text('{"schema": "vnic.replay/1", "config": {}}')
@@ -318,6 +311,7 @@ TOOL_WORDS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in COMMANDS if n not in PASSED_ON])
 def test_any_line(typed, name):
     command = main.commands[name]
@@ -330,6 +324,7 @@ def test_any_line(typed, name):
     lines()
 
 
+@pytest.mark.slow
 def test_the_environment(typed):
     """VNIC_REPLAY_CPUS=..., and what a terminal says of itself."""
     names = [
@@ -387,6 +382,7 @@ TABLES = st.sampled_from(
 TOML = st.lists(st.tuples(KEYS, SCALARS).map(" = ".join) | TABLES, max_size=5).map("\n".join)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["replay", "run"])
 def test_any_file(typed, place, name):
     @few(name)

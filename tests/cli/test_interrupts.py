@@ -66,6 +66,7 @@ def interrupt(p):
     return p.returncode, out, err
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_the_command_loads_is_no_traceback(begun):
     for ms in range(0, 150, 5):
         p = begun("--version")
@@ -86,11 +87,13 @@ def at_many_moments(begun, *argv):
         assert code in (-signal.SIGINT, 0 if ms else -signal.SIGINT), ms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["replay", "why"])
 def test_ctrl_c_while_a_command_loads_what_it_needs_is_no_traceback(begun, command):
     at_many_moments(begun, command, DEMO)
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @pytest.mark.usefixtures("netns")
 def test_ctrl_c_while_run_attaches_is_no_traceback(begun):

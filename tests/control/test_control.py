@@ -16,10 +16,10 @@ from pathlib import Path
 
 import frames
 import pytest
+from live_host import Bursts
 from live_tap import wait_until
 from paths import CAPTURES
-from test_live import Bursts
-from test_pcapng import read_back
+from pcapng_blocks import read_back
 
 import vnic
 from vnic.control import client
@@ -440,6 +440,7 @@ def slow_capture(served, stack, n=400):
     return c, served_by, fast, got
 
 
+@pytest.mark.slow
 def test_a_slow_reader_of_a_capture_holds_nobody_up_and_gets_all(served, tmp_path):
     with contextlib.ExitStack() as stack:
         c, served_by, fast, got = slow_capture(served, stack)
@@ -502,6 +503,7 @@ def held(runtime, tmp_path):
         process.wait()
 
 
+@pytest.mark.slow
 def test_a_finished_replay_answers_in_linuxs_words(held):
     ls = vnic_command("ls")
     assert ls.stdout.split()[:3] == ["vnic0", "pid", str(held.pid)]
@@ -575,6 +577,7 @@ def test_without_a_thread_to_be_had_a_capture_is_refused(asked, tmp_path, monkey
     vnic.Capture(host, tmp_path / "x.pcapng").close()
 
 
+@pytest.mark.slow
 def test_an_exported_copy_is_what_the_files_are(held, tmp_path):
     assert vnic_command("show", "--export", str(tmp_path / "copy")).returncode == 0
     for path in ("/proc/net/dev", "/proc/net/softnet_stat", "/sys/class/net/vnic0/queues/rx-0/rps_cpus"):
@@ -586,6 +589,7 @@ def test_an_exported_copy_is_what_the_files_are(held, tmp_path):
         assert "needs one directory" in got.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.needs("prometheus-node-exporter")
 def test_prometheus_node_exporter_reads_an_exported_copy(held, tmp_path):
     vnic_command("show", "--export", str(tmp_path))
@@ -618,6 +622,7 @@ def test_prometheus_node_exporter_reads_an_exported_copy(held, tmp_path):
     assert got['node_interrupts_total{cpu="0",devices="0-edge vnic0-rx-0",info="vnic",type="24"}'] > 100
 
 
+@pytest.mark.slow
 def test_without_an_instance_the_commands_say_so(runtime):
     for argv in (("show",), ("stat", "1", "1"), ("capture", "-w", os.devnull)):
         got = vnic_command(*argv)
@@ -645,6 +650,7 @@ def test_capture_on_a_running_instance(served, tmp_path):
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_capture_that_is_refused_leaves_the_file_as_it_was(served, tmp_path):
     host, _, _ = served()
     path = tmp_path / "good"
@@ -664,6 +670,7 @@ def test_a_capture_begins_an_old_file_anew(served, tmp_path):
     assert read_back(tmp_path / "old") == []
 
 
+@pytest.mark.slow
 def test_a_capture_ends_when_its_disk_is_full_or_its_reader_had_enough(served):
     served()
     full = vnic_command("capture", "-w", "/dev/full")

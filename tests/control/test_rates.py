@@ -3,7 +3,6 @@
 import time
 
 import frames
-from test_live import live  # noqa: F401 - a fixture
 
 import vnic
 from vnic.control import rates as stat
@@ -76,7 +75,7 @@ def test_numbers_fit_their_columns():
     assert [stat._short(n) for n in (0, 999_999, 1_234_567, 9.9999e9)] == ["0", "999999", "1.23M", "10G"]
 
 
-def test_a_cpu_that_sleeps_is_idle_also_before_it_wakes_up(live):  # noqa: F811
+def test_a_cpu_that_sleeps_is_idle_also_before_it_wakes_up(live):
     h = live([], cpus=2)
     h.start()
     while not h.c.cpu[1].idle_since:

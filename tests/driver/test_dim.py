@@ -52,7 +52,7 @@ def test_any_samples_lead_where_the_model_says(samples):
 
 
 @given(st.lists(st.tuples(st.integers(1, 400), st.integers(60, 1514)), min_size=1, max_size=200))
-def test_so_do_steady_measurements(samples):
+def test_steady_measurements_decide_as_the_model_does(samples):
     machine = Machine()
     for packets, size in samples:
         machine.sample(1.0, packets, size)
@@ -108,7 +108,7 @@ def test_the_table_of_no_decisions_and_of_later_ones():
     assert [line.split()[4] for line in dim.table(later, profile=4).splitlines()[1:]] == ["<-", "<-", "->", ".", "."]
 
 
-def test_a_walk_written_out():
+def test_a_walk_of_dim_written_out():
     """Ever better to the right: to the edge, and parked there. Then less: it leaves, and finds that left is worse."""
     assert walk([100, 150, 200, 250]) == [(2, "going_right"), (3, "going_right"), (4, "going_right"), (4, TOP)]
     assert walk([100, 150, 200, 250, 250, 100])[4:] == [(4, TOP), (3, "going_left")]

@@ -4,6 +4,7 @@ import math
 
 import frames
 import pytest
+from driver_steps import arrive
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,16 +12,6 @@ import vnic
 from vnic._core import ffi, lib
 
 HEADER = 20
-
-
-def card(host):
-    return ffi.addressof(host.c.nic)
-
-
-def arrive(host, *some):
-    """Frames come to the card, which does all it can with them."""
-    host.feed(some)
-    lib.nic_run(card(host), host.c.nic.now)
 
 
 def step(host):
@@ -194,32 +185,6 @@ def test_the_packet_type_is_the_destinations(host, dst, pkt_type):
 # ---- a card that is not there, or lies ----
 
 
-def test_without_a_driver_nothing_is_received(host):
-    h = host(external_driver=True)
-    h.feed([frames.udp()] * 3)
-    h.run()
-    assert h.ledger().fates == {"DEV_READY": 3}
-
-
-@pytest.mark.parametrize(
-    ("break_it", "error"),
-    [
-        (lambda c: setattr(c, "magic", 0), -19),
-        (lambda c: setattr(c, "abi", 99), -19),
-        (lambda c: setattr(c, "device_features", 1 << lib.VIRTIO_F_VERSION_1), -71),
-        (lambda c: setattr(c, "device_features", 1 << lib.VIRTIO_NET_F_MRG_RXBUF), -71),
-    ],
-    ids=["magic", "abi", "no mergeable buffers", "not version 1"],
-)
-def test_the_driver_leaves_a_card_alone_that_it_does_not_know(host, break_it, error):
-    h = host(external_driver=True)
-    config = h.c.nic.config
-    break_it(config)
-    assert lib.driver_open(h.c) == error
-    assert config.device_status & lib.VIRTIO_S_FAILED
-    assert not config.device_status & lib.VIRTIO_S_DRIVER_OK
-
-
 def lie(host, desc, length):
     """The card claims to have used a descriptor, and interrupts."""
     vq = ffi.addressof(host.c.nic.queue[0].vq)
@@ -260,12 +225,3 @@ def test_buffers_promised_and_not_delivered_are_not_waited_for(host):
     h.run()
     assert payloads(sock) == [b"hello"]
     assert (h.c.dq[0].bad_used, h.laws()) == (1, 0)
-
-
-def test_what_the_ring_holds_when_the_card_closes_ends_as_dev_ready(host):
-    h = host()
-    arrive(h, *[frames.udp()] * 3)
-    lib.driver_close(h.c.dq[0])
-    assert h.ledger().fates == {"DEV_READY": 3}
-    h.run()
-    assert h.laws() == 0

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_tap import wait_until
 from strategies import configs, traffic
-from test_live import live  # noqa: F401 - a fixture
 
 import vnic
 from vnic._core import lib
@@ -149,7 +148,7 @@ def test_a_list_that_is_shown_is_read_as_the_same(mask):
 # ---- the knob ----
 
 
-def test_it_can_be_said_at_the_start():
+def test_an_affinity_can_be_given_at_the_start():
     with vnic.Host(cpus=4, queues=3, smp_affinity="c", each_queue={2: {"smp-affinity": "2"}}) as h:
         assert where(h) == [2, 2, 1]
         assert h.knobs.queue(2)["smp-affinity"] == 2
@@ -181,6 +180,7 @@ def test_what_is_refused_together_moves_back():
 NOT_HERE = {"python", "queues", "cpus"}
 
 
+@pytest.mark.slow
 @given(traffic(), configs(), st.integers(0, 2**32))
 @settings(max_examples=150, deadline=None)
 def test_both_laws_hold_wherever_interrupts_go_and_whenever(frames_, config, seed):
@@ -244,6 +244,7 @@ def moved(case, seed, every):
         return h.ledger().fates, h.mib()["TcpExt_TCPOFOQueue"], h.now_ns, counts(h), h.latencies()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [1, 3, 17, 100])
 @pytest.mark.parametrize("case", CASES)
 def test_no_segment_is_lost_or_overtaken_while_its_queue_moves(case, every):
@@ -252,6 +253,7 @@ def test_no_segment_is_lost_or_overtaken_while_its_queue_moves(case, every):
     assert not overtaken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_moves_have_the_same_result(case):
     assert moved(case, 5, 7) == moved(case, 5, 7)
@@ -323,7 +325,7 @@ def test_accelerated_rfs_follows(host):
 @pytest.mark.parametrize("case", [{}, {"threaded": True}, {"rx_usecs": 50}, {"rps_cpus": "f"},
                                   {"gro_flush_timeout": 50_000, "napi_defer_hard_irqs": 2},
                                   {"busy_read": 50}])  # fmt: skip
-def test_a_live_host_moves_them_under_load(live, case):  # noqa: F811
+def test_a_live_host_moves_them_under_load(live, case):
     n, burst = 200 * 32, [frames.udp(dport=7000 + i % 4, sport=i % 64) for i in range(32)]
     h = live([burst] * 200, cpus=4, queues=2, sink=True, rx_pool=4096, **(ROOM | case))
     h.start()

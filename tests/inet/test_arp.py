@@ -5,17 +5,12 @@ import struct
 import frames
 import peer
 import pytest
+from outcomes import fates
 from scapy.layers.l2 import ARP, Ether
 
 import vnic
 
 ARP_AT = 14
-
-
-def outcome(host, frame):
-    host.feed(frame)
-    host.run()
-    return host.ledger().fates
 
 
 def changed(at, fmt, value):
@@ -41,20 +36,20 @@ def changed(at, fmt, value):
         (changed(5, "!B", 16), "UNHANDLED_PROTO"),
     ],
 )
-def test_packets(host, frame, fate):
-    assert outcome(host(), frame) == {fate: 1}
+def test_what_an_arp_packet_may_be(host, frame, fate):
+    assert fates(host(), frame) == {fate: 1}
 
 
 def test_what_scapy_builds_is_taken(host):
     request = Ether(dst=b"\xff" * 6, src=frames.PEER) / ARP(hwsrc=frames.PEER, psrc="10.0.0.1", pdst="10.0.0.2")
     reply = Ether(dst=frames.MAC, src=frames.PEER) / ARP(op=2, hwsrc=frames.PEER, psrc="10.0.0.1", pdst="10.0.0.2")
     h = host(mac="02:00:00:00:00:01")
-    assert outcome(h, [bytes(request), bytes(reply)]) == {"DELIVERED_ARP": 2}
+    assert fates(h, bytes(request), bytes(reply)) == {"DELIVERED_ARP": 2}
 
 
 def test_another_hosts_reply_is_not_ours(host):
     h = host(mac="02:00:00:00:00:01", promisc=True)
-    assert outcome(h, frames.arp(op=2, mac={"dst": b"\x02\0\0\0\0\x99"})) == {"OTHERHOST": 1}
+    assert fates(h, frames.arp(op=2, mac={"dst": b"\x02\0\0\0\0\x99"})) == {"OTHERHOST": 1}
 
 
 OTHER = bytes.fromhex("020000000099")

@@ -258,6 +258,7 @@ def test_as_many_datagrams_as_there_is_room_for_do_not_get_mixed_up(host, family
 # ---- the order in which they come ----
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32))
 def test_thousands_of_tiny_fragments_in_an_order_somebody_chose(seed):
     """Each is a run of its own for long; and the second half is joined to nothing either."""

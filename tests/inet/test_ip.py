@@ -6,29 +6,26 @@ import frames
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from outcomes import counted, fates
 from scapy.layers.inet import ICMP, IP, UDP, IPOption
 from scapy.layers.l2 import Ether
 
 import vnic
 
+good = frames.udp(b"x" * 30)[14:]
+ALONE = {"Ip_ReasmReqds": 1, "Ip_ReasmTimeout": 1, "Ip_ReasmFails": 1}
+
 
 def errors(host):
-    """IP counters that are not of every packet."""
-    return {
-        name: n
-        for name, n in host.mib().items()
-        if n and name.startswith("Ip") and "Out" not in name and name not in {"Ip_InReceives", "Ip_InDelivers"}
-    }
+    return counted(
+        host,
+        lambda name: name.startswith("Ip") and "Out" not in name and name not in {"Ip_InReceives", "Ip_InDelivers"},
+    )
 
 
 def outcome(host, frame):
-    host.feed(frame)
-    host.run()
-    return host.ledger().fates, errors(host)
-
-
-good = frames.udp(b"x" * 30)[14:]
-ALONE = {"Ip_ReasmReqds": 1, "Ip_ReasmTimeout": 1, "Ip_ReasmFails": 1}
+    """Fates, and the IP counters that are not of every packet."""
+    return fates(host, frame), errors(host)
 
 
 def header(**changed):
@@ -68,7 +65,7 @@ def header(**changed):
         pytest.param(header(b9=58), "IP_NOPROTO", {"Ip_InUnknownProtos": 1}, id="ICMPv6 in v4"),
     ],
 )
-def test_header(host, packet, fate, counters):
+def test_what_an_ip_header_may_be(host, packet, fate, counters):
     h = host()
     h.udp(5000)
     assert outcome(h, frames.eth(packet)) == ({fate: 1}, counters)
@@ -95,7 +92,7 @@ def test_bug_a_packet_of_an_unknown_protocol_was_not_delivered(host):
         (b"\x44" * 40, "IP_INHDR"),
     ],
 )
-def test_options(host, options, fate):
+def test_ip_options(host, options, fate):
     h = host()
     h.udp(5000)
     assert outcome(h, frames.udp(options=options))[0] == {fate: 1}

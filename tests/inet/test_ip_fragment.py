@@ -5,28 +5,18 @@ from random import Random
 import fragments
 import frames
 import pytest
-from fragments import PORT, check, cut, datagram, drain, frame
+from fragments import PORT, TEXT, check, cut, datagram, drain, feed, frame
 from hypothesis import given
 from hypothesis import strategies as st
 from kernel_frag import compare
-from model.inet_fragment import Fragment, Reassembler
+from model.inet_fragment import Reassembler
 
-import vnic
 from vnic._core import ffi
-
-TEXT = bytes(range(200))
-MS = 1_000_000
 
 
 def thirds(id=1, **more):
     """A datagram of 208 bytes in three fragments."""
     return cut(4, datagram(4, TEXT, src=more.get("src")), (64, 128), id=id, **more)
-
-
-def feed(host, *parts):
-    """Fragments, or frames, all at once; a moment passes, not the time that fragments wait."""
-    host.feed([p if isinstance(p, bytes) else frame(p) for p in parts], at_ns=host.now_ns)
-    host.run(until_ns=host.now_ns + MS)
 
 
 def header(sock):
@@ -46,17 +36,6 @@ def test_any_fragments_end_as_in_the_model(seed, buf_len, gro):
 @pytest.mark.usefixtures("netns")
 def test_any_fragments_end_as_in_the_running_kernel():
     compare(4, range(100))
-
-
-@given(st.permutations(range(7)))
-def test_any_order(order):
-    parts = cut(4, datagram(4, TEXT), range(32, 208, 32))
-    with vnic.Host(cost="zero", link="inf") as host:
-        sock = host.udp(PORT)
-        feed(host, *(parts[i] for i in order))
-        assert drain(sock) == [TEXT]
-        assert host.ledger().fates == {"DELIVERED_UDP": 7}
-        assert host.laws() == 0
 
 
 @pytest.mark.parametrize(
@@ -122,7 +101,7 @@ def test_a_fragment_is_cut_to_a_multiple_of_8(host):
     assert drain(sock) == [TEXT]
 
 
-def test_padding_is_no_data(host):
+def test_padding_of_a_fragment_is_no_data(host):
     h = host()
     sock = h.udp(PORT)
     first, second = cut(4, datagram(4, b"x" * 9), (8,))
@@ -190,7 +169,7 @@ def test_a_datagram_for_nobody_takes_all_its_fragments_with_it(host):
     assert h.mib()["Udp_NoPorts"] == h.mib()["Ip_InDelivers"] == 1
 
 
-def test_it_is_one_datagram_also_for_a_socket_that_takes_merged_ones(host):
+def test_fragments_are_one_datagram_also_for_a_socket_that_takes_merged_ones(host):
     h = host()
     sock = h.udp(PORT, gro=True)
     feed(h, *thirds(), *thirds(id=2))
@@ -224,14 +203,3 @@ def test_a_fragment_that_is_not_for_us_or_cut_off_never_gets_that_far(host):
     feed(h, fragments.replace(first, dst="10.0.0.3"), frame(first)[:50])
     assert h.ledger().fates == {"IP_INADDRERRORS": 1, "PKT_TOO_SMALL": 1}
     assert h.mib()["Ip_ReasmReqds"] == 0
-
-
-def test_the_model_knows_an_overlap_from_a_duplicate():
-    """Two runs that touch are two: what is inside both together overlaps, as in Linux."""
-    model = Reassembler(4)
-    parts = cut(4, bytes(64), range(8, 64, 8))
-    for f in (parts[7], parts[1], parts[0]):
-        model.fragment(f)
-    model.fragment(fragments.replace(parts[0], data=bytes(16)))
-    assert model.fates == {"FRAG_OVERLAP": 4}
-    assert isinstance(parts[0], Fragment)

@@ -2,6 +2,7 @@
 
 import frames
 import pytest
+from outcomes import counted, fates
 from scapy.layers.inet import UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN
 from scapy.layers.l2 import Ether
@@ -12,18 +13,12 @@ DATAGRAM = frames.udp(b"payload", src="fd00::1", dst="fd00::2")[54:]
 
 
 def errors(host):
-    """IPv6 counters that are not of every packet."""
-    return {
-        name: n
-        for name, n in host.mib().items()
-        if n and name.startswith("Ip6") and name not in {"Ip6_InReceives", "Ip6_InDelivers"}
-    }
+    return counted(host, lambda name: name.startswith("Ip6") and name not in {"Ip6_InReceives", "Ip6_InDelivers"})
 
 
 def outcome(host, packet):
-    host.feed(frames.eth(packet, type=0x86DD))
-    host.run()
-    return host.ledger().fates, errors(host)
+    """Fates, and the IPv6 counters that are not of every packet."""
+    return fates(host, frames.eth(packet, type=0x86DD)), errors(host)
 
 
 def chain(*headers, upper=UDP_PROTO, payload=DATAGRAM, **ip):
@@ -64,7 +59,7 @@ PAD = b"\x01\x04" + bytes(4)  # PadN of 4
         ),
     ],
 )
-def test_header(host, packet, fate, counters):
+def test_what_an_ipv6_header_may_be(host, packet, fate, counters):
     h = host()
     h.udp(5000)
     assert outcome(h, packet) == ({fate: 1}, counters)

@@ -374,7 +374,7 @@ def test_a_full_socket_leaves_a_hole_that_later_data_waits_behind(host):
     ],
 )
 @pytest.mark.parametrize("rx", [True, False], ids=["card checks", "host checks"])
-def test_headers(host, frame, fate, counters, rx):
+def test_what_a_tcp_header_may_be(host, frame, fate, counters, rx):
     h = host(rx=rx)
     h.tcp(80)
     run(h, frame)

@@ -2,7 +2,7 @@
 
 import frames
 import pytest
-from peer import arp, nd, sent
+from outcomes import counted, fates
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
@@ -16,10 +16,8 @@ V4_HEADERS = 14 + 20
 
 def outcome(host, frame):
     """Fates, and UDP's counters."""
-    host.feed(frame)
-    host.run()
-    mib = {name.removeprefix("Udp_"): n for name, n in host.mib().items() if n and "Udp" in name}
-    return host.ledger().fates, mib
+    found = fates(host, frame)
+    return found, {name.removeprefix("Udp_"): n for name, n in counted(host, lambda name: "Udp" in name).items()}
 
 
 def test_what_scapy_builds_is_delivered(host):
@@ -60,7 +58,7 @@ GOOD = {"DELIVERED_UDP": 1}, {"InDatagrams": 1}
 )
 @pytest.mark.parametrize("rx", [True, False], ids=["card checks", "host checks"])
 @pytest.mark.parametrize("rx_buf_len", [2048, 128])
-def test_datagrams(host, frame, expected, rx, rx_buf_len):
+def test_what_a_datagram_may_be(host, frame, expected, rx, rx_buf_len):
     h = host(rx=rx, rx_buf_len=rx_buf_len)
     h.udp(5000)
     assert outcome(h, frame) == expected
@@ -240,7 +238,7 @@ def test_a_connected_socket_hears_that_it_is_refused_once(v6, code, error):
         refusal(True, 0, sport=7),
     ],
 )
-def test_it_does_not_hear_of_others(frame):
+def test_a_connected_socket_does_not_hear_of_others(frame):
     with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero") as host:
         sock, unconnected = host.udp(7), host.udp(8)
         sock.connect(("10.0.0.1", 9))

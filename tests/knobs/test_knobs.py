@@ -147,7 +147,7 @@ def test_bounds_of_an_integer(machine, name, low, high, path):
 
 
 @pytest.mark.parametrize(("name", "default", "path"), FLAGS)
-def test_flags(machine, name, default, path):
+def test_a_flag_as_text(machine, name, default, path):
     def read():
         return machine.wire.c.strict_csum if path is None else machine.at(path)
 
@@ -217,7 +217,7 @@ def test_moderation_that_would_never_interrupt_is_refused(machine):
         ("rx-gro", "gro"),
     ],
 )
-def test_spellings(spelling, name):
+def test_a_knobs_name_in_every_spelling(spelling, name):
     assert knobs.canonical(spelling) == name
 
 
@@ -271,7 +271,7 @@ def test_a_host_that_cannot_be_is_a_config_error_too():
         (None, None),
     ],
 )
-def test_mac(text, mac):
+def test_the_mac_in_every_spelling(text, mac):
     assert values.parse_mac(text) == mac
 
 
@@ -301,7 +301,7 @@ def test_a_card_has_no_multicast_address(machine):
         ("inf", 0),
     ],
 )
-def test_link(machine, text, bps):
+def test_the_speed_of_the_link_as_text(machine, text, bps):
     assert values.parse_link(text) == bps
     machine.set("link", text)
     assert machine.wire.c.ps_per_byte == (round(8e12 / bps) if bps else 0)
@@ -316,7 +316,7 @@ def test_what_is_no_link(machine, text):
 @pytest.mark.parametrize(
     ("text", "ppm"), [("1", 1_000_000), ("0.5", 500_000), (2, 2_000_000), ("max", 0), ("0.000001", 1)]
 )
-def test_speed(machine, text, ppm):
+def test_the_speed_of_a_run_as_text(machine, text, ppm):
     machine.set("speed", text)
     assert machine.wire.c.speed_ppm == ppm
 
@@ -367,7 +367,7 @@ def test_what_is_no_rss_key(machine, key):
         machine.set("rss-key", key)
 
 
-def test_words(machine):
+def test_a_knob_of_words_takes_those(machine):
     machine.apply(cost="zero", rx_flow_hash_udp="sd")
     ports = lib.RSS_L4_SRC | lib.RSS_L4_DST
     assert list(machine.c.nic.rss.left_out) == [0, 0, 0, ports, 0, 0, ports]

@@ -6,8 +6,8 @@ import threading
 import frames
 import pcapng_blocks
 import pytest
+from live_host import Answering
 from live_tap import wait_until
-from test_live import Answering, live  # noqa: F401 - a fixture
 
 import vnic
 import vnic.machine.threads
@@ -45,7 +45,7 @@ def test_a_busy_poll_ends_with_the_budget_it_began_with():
         assert h.laws() == 0
 
 
-def test_a_filter_and_somebody_else_may_turn_knobs_at_once(live):  # noqa: F811
+def test_a_filter_and_somebody_else_may_turn_knobs_at_once(live):
     """The card's thread waited for its turn while whoever had it waited for the card's thread to come to rest."""
     h = live([[frames.udp()] for _ in range(5)], cpus=2, sink=True)
     in_filter, other_begins = threading.Event(), threading.Event()
@@ -67,7 +67,7 @@ def test_a_filter_and_somebody_else_may_turn_knobs_at_once(live):  # noqa: F811
     assert h.ledger().fates == {"DELIVERED_UDP": 5}
 
 
-def test_a_handler_turns_knobs_before_start_has_returned(live, monkeypatch):  # noqa: F811
+def test_a_handler_turns_knobs_before_start_has_returned(live, monkeypatch):
     """It once changed them as if nothing ran."""
     h = live([[frames.udp()]], cpus=2, sink=True)
     stopped, seen = threading.Event(), []
@@ -89,7 +89,7 @@ def test_a_handler_turns_knobs_before_start_has_returned(live, monkeypatch):  # 
     assert seen == [True]
 
 
-def test_nothing_is_changed_while_the_host_ends(live, monkeypatch):  # noqa: F811
+def test_nothing_is_changed_while_the_host_ends(live, monkeypatch):
     """Threads that were all gone looked like threads at rest; what they left was being run out by somebody else."""
     h = live([[frames.udp()]], cpus=2, sink=True)
     ran_out, shut = [], h.turn.shut

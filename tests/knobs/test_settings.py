@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_tap import wait_until
 from strategies import configs, traffic
-from test_live import live  # noqa: F401 - a fixture
 
 import vnic
 from vnic.knobs.live import START_ONLY
@@ -165,7 +164,7 @@ def test_a_closed_host_says_so():
             use()
 
 
-def test_all_or_none():
+def test_all_knobs_of_a_change_are_set_or_none():
     with host() as h:
         before = dict(h.knobs)
         for bad in ({"rx-ring": 100}, {"queues": 5}, {"hz": 1000}, {"rx-usecs": 0, "rx-frames": 0}, {"reader-cpu": 4}):
@@ -325,6 +324,7 @@ def impossible(h, config, name, value):
 CHANGES = {k: v for k, v in OTHER.items() if k not in {"mac", "rss-key"}}
 
 
+@pytest.mark.slow
 @given(traffic(), configs(), st.integers(0, 2**32))
 @settings(max_examples=150, deadline=None)
 def test_both_laws_hold_whatever_is_changed_whenever(frames_, config, seed):
@@ -353,7 +353,7 @@ def test_both_laws_hold_whatever_is_changed_whenever(frames_, config, seed):
         assert h.laws() == 0
 
 
-def test_a_live_host_takes_changes_under_load_and_loses_nothing(live):  # noqa: F811
+def test_a_live_host_takes_changes_under_load_and_loses_nothing(live):
     n, burst = 300 * 32, [frames.udp(dport=7000 + i % 4, sport=i % 64) for i in range(32)]
     room = {"rcvbuf": 1 << 28, "fifo": 1 << 26, "netdev_max_backlog": 1 << 20, "rx_pool": 4096}
     h = live([burst] * 300, cpus=4, queues=2, sink=True, **room)
@@ -386,7 +386,7 @@ def test_a_live_host_takes_changes_under_load_and_loses_nothing(live):  # noqa: 
     assert h.laws() == 0
 
 
-def test_a_filter_in_python_may_turn_knobs_of_the_live_host_it_runs_in(live):  # noqa: F811
+def test_a_filter_in_python_may_turn_knobs_of_the_live_host_it_runs_in(live):
     h = live([[frames.udp()] for _ in range(5)], cpus=2, sink=True)
     seen = []
 
@@ -403,7 +403,7 @@ def test_a_filter_in_python_may_turn_knobs_of_the_live_host_it_runs_in(live):  #
     assert h.ledger().fates == {"DELIVERED_UDP": 5}
 
 
-def test_a_card_that_is_stopped_brings_up_what_it_holds(live):  # noqa: F811
+def test_a_card_that_is_stopped_brings_up_what_it_holds(live):
     """Half a datagram once timed out at stop(): its other half was in the ring, behind an interrupt held back."""
     whole = frames.udp(bytes(64), dport=9)[34:]
     first, last = (frames.eth(frames.ipv4(whole[a:b], 17, id=7, frag=f)) for a, b, f in ((0, 40, 0x2000), (40, 72, 5)))

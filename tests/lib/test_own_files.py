@@ -12,7 +12,7 @@ import frames
 import pytest
 from conftest import stdin_closed
 from live_tap import tasks
-from test_tap_lanes import lanes_of
+from tap_pipes import lanes_of
 
 import vnic
 from vnic._core import ffi, lib

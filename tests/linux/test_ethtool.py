@@ -3,15 +3,13 @@
 That text and exit codes are the real tool's: test_ethtool_real.py.
 """
 
-import errno
-
 import frames
 import pytest
+from commands import ethtool as ethtool_of
 from model import rss as model
 from paths import CAPTURES
 
 import vnic
-from vnic._core import ffi, lib
 from vnic.linux import ethtool
 from vnic.wire import CaptureWire
 
@@ -21,15 +19,9 @@ INVALID = "netlink error: Invalid argument\n"
 UNSUPPORTED = "netlink error: Operation not supported\n"
 
 
-def run(h, line, *, code=0, err=""):
-    reply = ethtool.command(h, line.split())
-    assert (reply.code, reply.err) == (code, err)
-    return reply
-
-
 def shown(h, line):
     """``name: value`` lines, tabs taken off."""
-    lines = run(h, line).out.splitlines()
+    lines = ethtool_of(h, line).out.splitlines()
     return dict(one.replace("\t", "").replace(": ", ":").split(":", 1) for one in lines if ":" in one)
 
 
@@ -41,18 +33,18 @@ def arrived(h):
 
 
 @pytest.mark.parametrize("capture", [None, *sorted(CAPTURES.glob("*.pcap*"))[:1]])
-def test_driver(capture):
+def test_ethtool_i_shows_the_driver(capture):
     wire = CaptureWire([capture]) if capture else None
     with vnic.Host(wire=wire) as h:
         info = shown(h, "-i vnic0")
         assert (info["driver"], info["version"]) == ("vnic", vnic.__version__)
         assert info["bus-info"] == (capture.name[:31] if capture else "memory")
-        assert run(h, "--driver vnic0").out == run(h, "-i vnic0").out
+        assert ethtool_of(h, "--driver vnic0").out == ethtool_of(h, "-i vnic0").out
 
 
 def test_the_rings_are_shown_as_a_driver_of_hardware_has_them_shown(host):
     """The same lines as ethtool 6.1 on Linux 6.18 prints of a virtio-net card, with this card's numbers."""
-    assert run(host(rx_ring=512, rx_buf_len=4096), "-g vnic0").out == (
+    assert ethtool_of(host(rx_ring=512, rx_buf_len=4096), "-g vnic0").out == (
         "Ring parameters for vnic0:\nPre-set maximums:\n"
         "RX:\t\t4096\nRX Mini:\tn/a\nRX Jumbo:\tn/a\nTX:\t\t256\n"
         "Current hardware settings:\n"
@@ -76,7 +68,7 @@ def test_the_rings_are_shown_as_a_driver_of_hardware_has_them_shown(host):
 ])  # fmt: skip
 def test_a_ring_that_cannot_be_leaves_all_as_it_was(host, asked, said):
     h = host()
-    run(h, f"-G vnic0 {asked}", code=81, err=said)
+    ethtool_of(h, f"-G vnic0 {asked}", code=81, err=said)
     assert shown(h, "-g vnic0")["RX"] == "256"
 
 
@@ -89,7 +81,7 @@ def test_what_a_ring_is_already_is_no_change(host):
         "-L vnic0 rx 1 tx 1 other 0",
         "-C vnic0",
     ):
-        assert run(h, line).out == ""
+        assert ethtool_of(h, line).out == ""
 
 
 def current(h):
@@ -109,7 +101,7 @@ def test_channels_are_combined_or_receive_and_one_sends(host, asked, then):
     h = host(queues=3, cpus=4)
     assert current(h) == {"combined": 3}
     for line, now in zip(asked.split("; "), then, strict=True):
-        run(h, f"-L vnic0 {line}")
+        ethtool_of(h, f"-L vnic0 {line}")
         assert current(h) == now
         assert h.knobs["queues"] == max(now.values())
 
@@ -133,14 +125,14 @@ BOTH = "channels are combined, or they receive and one sends: not both"
 def test_channels_that_cannot_be_leave_all_as_it_was(host, before, asked, said):
     h = host(queues=3, cpus=4)
     if before:
-        run(h, f"-L vnic0 {before}")
+        ethtool_of(h, f"-L vnic0 {before}")
     was = current(h)
-    run(h, f"-L vnic0 {asked}", code=1, err=f"netlink error: {said}\n{INVALID}")
+    ethtool_of(h, f"-L vnic0 {asked}", code=1, err=f"netlink error: {said}\n{INVALID}")
     assert current(h) == was
 
 
 def test_channels_are_shown_as_a_driver_that_counts_both_ways_has_them_shown(host):
-    assert run(host(queues=3, cpus=4), "-l vnic0").out == (
+    assert ethtool_of(host(queues=3, cpus=4), "-l vnic0").out == (
         "Channel parameters for vnic0:\nPre-set maximums:\n"
         "RX:\t\t4\nTX:\t\t1\nOther:\t\tn/a\nCombined:\t4\n"
         "Current hardware settings:\n"
@@ -150,14 +142,14 @@ def test_channels_are_shown_as_a_driver_that_counts_both_ways_has_them_shown(hos
 
 def test_the_default_table_follows_the_queues_and_one_of_ones_own_keeps_them(host):
     h = host(queues=4)
-    run(h, "-L vnic0 rx 2")
+    ethtool_of(h, "-L vnic0 rx 2")
     assert set(h.knobs["rss-indir"]) == {0, 1}
-    run(h, "-X vnic0 equal 2")  # the same numbers, but now they were asked for
+    ethtool_of(h, "-X vnic0 equal 2")  # the same numbers, but now they were asked for
     why = "netlink error: requested channel counts are too low for existing indirection table (1)\n" + INVALID
-    run(h, "-L vnic0 rx 1", code=1, err=why)
+    ethtool_of(h, "-L vnic0 rx 1", code=1, err=why)
     assert h.knobs["queues"] == 2
-    run(h, "-X vnic0 default")
-    run(h, "-L vnic0 rx 1")
+    ethtool_of(h, "-X vnic0 default")
+    ethtool_of(h, "-L vnic0 rx 1")
     assert set(h.knobs["rss-indir"]) == {0}
 
 
@@ -166,14 +158,14 @@ def test_the_default_table_follows_the_queues_and_one_of_ones_own_keeps_them(hos
 
 def test_coalescing_round_trip(host):
     h = host(queues=2)
-    run(h, "-C vnic0 rx-usecs 50 rx-frames 0")
+    ethtool_of(h, "-C vnic0 rx-usecs 50 rx-frames 0")
     assert [h.knobs.queue(i)["rx-usecs"] for i in (0, 1)] == [50, 50]
     values = shown(h, "-c vnic0")
     assert (values["rx-usecs"], values["rx-frames"], values["tx-usecs"]) == ("50", "0", "n/a")
     assert values["rx-usecs-irq"] == (str(h.knobs["rx-usecs-irq"]) if "rx-usecs-irq" in h.knobs else "n/a")
-    run(h, "-C vnic0 adaptive-rx on")
-    assert "Adaptive RX: on  TX: n/a\n" in run(h, "-c vnic0").out
-    run(
+    ethtool_of(h, "-C vnic0 adaptive-rx on")
+    assert "Adaptive RX: on  TX: n/a\n" in ethtool_of(h, "-c vnic0").out
+    ethtool_of(
         h,
         "-Q vnic0 queue_mask 1 -C adaptive-rx off",
         err="Cannot set device per queue parameters: Operation not supported\n",
@@ -187,29 +179,29 @@ def test_coalescing_round_trip(host):
 ])  # fmt: skip
 def test_coalescing_that_cannot_be_leaves_all_as_it_was(host, asked, said):
     h = host()
-    run(h, f"-C vnic0 {asked}", code=1, err=f"netlink error: {said}\n{INVALID}")
+    ethtool_of(h, f"-C vnic0 {asked}", code=1, err=f"netlink error: {said}\n{INVALID}")
     assert (h.knobs["rx-usecs"], h.knobs["rx-frames"]) == (0, 1)
 
 
 def test_a_queue_of_its_own(host):
     h = host(queues=3)
-    run(h, "-Q vnic0 queue_mask 6 -C rx-usecs 7 rx-frames 9")
+    ethtool_of(h, "-Q vnic0 queue_mask 6 -C rx-usecs 7 rx-frames 9")
     assert [h.knobs.queue(i)["rx-usecs"] for i in range(3)] == [0, 7, 7]
-    reply = run(h, "-Q vnic0 queue_mask 2 -c")
+    reply = ethtool_of(h, "-Q vnic0 queue_mask 2 -c")
     assert reply.data[0]["rx-frames"] == 9
     assert reply.out.startswith("Queue: 1\n")
     said = "Cannot set device per queue parameters: Invalid argument\n"
-    run(h, "-Q vnic0 -C rx-usecs 200000", err=said)
-    run(h, "-Q vnic0 queue_mask 7 -C rx-frames 70000 rx-usecs 8", err=said)
+    ethtool_of(h, "-Q vnic0 -C rx-usecs 200000", err=said)
+    ethtool_of(h, "-Q vnic0 queue_mask 7 -C rx-frames 70000 rx-usecs 8", err=said)
     assert [h.knobs.queue(i)["rx-usecs"] for i in range(3)] == [0, 7, 7]
 
 
-def test_the_interrupts_follow(host):
+def test_the_interrupts_follow_the_coalescing_that_was_set(host):
     """40 frames, 1 us apart: one interrupt each, or one after 10 of them."""
     counts = []
     for line in ("-C vnic0 rx-frames 1", "-C vnic0 rx-frames 10 rx-usecs 100"):
         h = host(cpus=1)
-        run(h, line)
+        ethtool_of(h, line)
         h.feed([frames.udp()] * 40, gap_ns=1000)
         h.run()
         counts.append(ethtool.command(h, ["-S", "vnic0"]).data["rx_queue_0_interrupts"])
@@ -233,7 +225,7 @@ def test_a_feature_by_all_of_its_names(host, names, knob):
     listed = names[1] if len(names) > 1 else names[0]
     for name in names:
         for on in ("off", "on", "off"):
-            run(h, f"-K vnic0 {name} {on}")
+            ethtool_of(h, f"-K vnic0 {name} {on}")
             assert h.knobs[knob] == (on == "on")
             assert shown(h, "-k vnic0")[listed] == on
 
@@ -260,126 +252,23 @@ def test_what_the_sending_half_does_is_fixed(host, tx):
 
 def test_several_features_at_once(host):
     h = host()
-    reply = run(h, "-K vnic0 gro off lro on rx-gro-list on")
+    reply = ethtool_of(h, "-K vnic0 gro off lro on rx-gro-list on")
     assert reply.out == "Actual changes:\nrx-gro: off\nrx-lro: off [requested on]\nrx-gro-list: on\n"
     assert (h.knobs["gro"], h.knobs["rx-gro-list"]) == (False, True)
-    run(h, "-K vnic0 gro on foo on", code=92, err=f"netlink error: bit name not found (offset 76)\n{UNSUPPORTED}")
+    ethtool_of(
+        h, "-K vnic0 gro on foo on", code=92, err=f"netlink error: bit name not found (offset 76)\n{UNSUPPORTED}"
+    )
     assert h.knobs["gro"] is False
 
 
 def test_gro_off_merges_nothing_from_then_on(host):
     h = host()
     h.tcp(80)
-    run(h, "-K vnic0 gro off")
+    ethtool_of(h, "-K vnic0 gro off")
     h.feed([frames.tcp(b"x" * 100, dport=80, seq=1 + 100 * i) for i in range(8)])
     h.run()
     assert h.softnet()[0].processed == 8
     assert h.gro().merged == 0
-
-
-def test_a_ring_of_another_size_is_cleared_as_far_as_it_goes_and_no_further(host):
-    h = host(rx_ring=64)
-    vq = h.c.dq[0].vq
-    behind = [ffi.buffer(ffi.cast("char *", at) + 6 + each * 128, 200) for at, each in ((vq.avail, 2), (vq.used, 8))]
-    for memory in behind:
-        memory[:] = b"\xaa" * 200
-    assert lib.driver_set_ringparam(h.c, 128) == 0
-    assert [bytes(memory) for memory in behind] == [b"\xaa" * 200] * 2
-    h.udp(5000)
-    h.feed([frames.udp()] * 50)
-    h.run()
-    assert h.ledger().fates == {"DELIVERED_UDP": 50}
-
-
-def test_a_frame_that_waited_for_the_old_ring_goes_into_the_new_one(host):
-    """It found no buffer behind 32, and the new ring has as many: they are not the same 32."""
-    h = host(rx_ring=16, cost="linux")
-    h.udp(5000)
-    h.feed([frames.udp()] * 16)
-    h.run()
-    lib.virtqueue_disable_cb(ffi.addressof(h.c.dq[0].vq))
-    h.feed([frames.udp()] * 17)
-    h.run()
-    q = h.c.nic.queue[0]
-    assert (q.starved, q.starved_at, h.ledger().in_flight_at["fifo"]) == (1, 32, 1)
-    assert lib.driver_set_ringparam(h.c, 32) == 0
-    assert q.vq.avail.idx == 32
-    h.run()
-    assert h.ledger().fates == {"DELIVERED_UDP": 33}
-
-
-def test_an_interrupt_that_was_held_back_for_the_old_ring_is_not_the_new_ones(host):
-    """Three frames stood until five more would come; the driver took them when it emptied the ring."""
-    h = host(rx_ring=64, rx_usecs=0, rx_frames=8)
-    h.udp(5000)
-    h.feed([frames.udp()] * 3, at_ns=500_000)
-    h.run()
-    assert h.ledger().in_flight_at["ring"] == 3
-    assert lib.driver_set_ringparam(h.c, 128) == 0
-    h.run()
-    before = h.nic.queues()[0]
-    assert (before.interrupts, h.ledger().fates) == (0, {"DELIVERED_UDP": 3})
-    h.feed([frames.udp()] * 7, at_ns=1_000_000, gap_ns=1000)
-    h.run()
-    assert (h.nic.queues()[0] - before).interrupts == 0
-    h.feed(frames.udp(), at_ns=1_007_000)
-    h.run()
-    spent = h.nic.queues()[0] - before
-    assert (spent.interrupts, spent.moderation_delay_ns) == (1, 7000)
-    assert h.ledger().fates == {"DELIVERED_UDP": 11}
-
-
-@pytest.mark.parametrize("why", ["the ring is broken", "the driver does not poll"])
-@pytest.mark.parametrize("what", ["driver_set_ringparam", "driver_set_channels"])
-def test_a_ring_that_cannot_be_emptied_stays(host, what, why):
-    h = host(cpus=1, queues=2)
-    dq = h.c.dq[0]
-    lib.virtqueue_disable_cb(ffi.addressof(dq.vq))
-    h.udp(5000)
-    h.feed([frames.udp()] * 3)
-    h.run()
-    in_ring = int(dq.nicq.vq.used_idx - dq.vq.last_used)
-    assert in_ring
-    if why == "the ring is broken":
-        dq.vq.broken = 1
-    else:
-        lib.napi_disable(ffi.addressof(dq.napi))
-    assert getattr(lib, what)(h.c, {"driver_set_ringparam": 64}.get(what, 1)) == -errno.EBUSY
-    assert (h.c.nic.ring_size, dq.vq.size, h.c.nic.nqueues) == (256, 256, 2)
-    assert dq.nicq.vq.used_idx - dq.vq.last_used == in_ring
-    if why == "the ring is broken":
-        dq.vq.broken = 0
-    else:
-        lib.napi_enable(ffi.addressof(dq.napi))
-    assert getattr(lib, what)(h.c, {"driver_set_ringparam": 64}.get(what, 1)) == 0
-    h.run()
-    assert h.ledger().fates == {"DELIVERED_UDP": 3}
-
-
-@pytest.mark.parametrize("size", [0, 8, 15, 17, 1000, 4095, 8192])
-def test_the_driver_itself_refuses_a_ring_that_cannot_be(host, size):
-    h = host()
-    assert lib.driver_set_ringparam(h.c, size) == -errno.EINVAL
-    assert h.c.nic.ring_size == h.c.dq[0].vq.size == 256
-
-
-@pytest.mark.parametrize("queues", [0, lib.NIC_QUEUES_MAX + 1, 1 << 31])
-def test_the_driver_itself_refuses_a_number_of_queues_that_cannot_be(host, queues):
-    h = host()
-    assert lib.driver_set_channels(h.c, queues) == -errno.EINVAL
-    assert h.c.nic.nqueues == 1
-
-
-def test_a_card_whose_driver_is_elsewhere_or_not_up_has_no_rings_to_set(host):
-    h = host()
-    for what, value in (("external_driver", 1), ("up", 0)):
-        was = getattr(h.c.nic, what)
-        setattr(h.c.nic, what, value)
-        assert lib.driver_set_ringparam(h.c, 64) == lib.driver_set_channels(h.c, 1) == -errno.EOPNOTSUPP
-        if what == "external_driver":
-            assert lib.driver_set_adaptive(h.c, 1) == -errno.EOPNOTSUPP
-        setattr(h.c.nic, what, was)
-    assert lib.driver_set_ringparam(h.c, 16) == lib.driver_set_ringparam(h.c, 4096) == 0
 
 
 # ---- -x -X -n -N ----
@@ -387,22 +276,22 @@ def test_a_card_whose_driver_is_elsewhere_or_not_up_has_no_rings_to_set(host):
 
 def test_the_table_says_where_flows_go(host):
     h = host(queues=4, rx_ring=64, rx_pool=128)
-    run(h, "-X vnic0 weight 0 0 1")
+    ethtool_of(h, "-X vnic0 weight 0 0 1")
     h.feed([frames.udp(sport=p) for p in range(20)])
     h.run()
-    run(h, "-X vnic0 equal 1 start 3")
+    ethtool_of(h, "-X vnic0 equal 1 start 3")
     h.feed([frames.udp(sport=p) for p in range(20)])
     h.run()
     assert arrived(h) == [0, 0, 20, 20]
-    rows = run(h, "-x vnic0").out.splitlines()[1:17]
+    rows = ethtool_of(h, "-x vnic0").out.splitlines()[1:17]
     assert [int(n) for row in rows for n in row.split(":")[1].split()] == [3] * 128
 
 
-def test_the_key(host):
+def test_the_rss_key_is_set_and_shown(host):
     h = host(queues=4, rx_ring=64, rx_pool=128)
     key = bytes(range(3, 43))
-    run(h, f"-X vnic0 hkey {key.hex(':')} hfunc toeplitz")
-    assert f"RSS hash key:\n{key.hex(':')}:00:00:00:00:00:00:00:00:00:00:00:00\n" in run(h, "-x vnic0").out
+    ethtool_of(h, f"-X vnic0 hkey {key.hex(':')} hfunc toeplitz")
+    assert f"RSS hash key:\n{key.hex(':')}:00:00:00:00:00:00:00:00:00:00:00:00\n" in ethtool_of(h, "-x vnic0").out
     expected = [0] * 4
     for p in range(40):
         expected[model.rss(**V4, proto=17, sport=p, dport=5000, key=key)[0] & 127 & 3] += 1
@@ -416,9 +305,9 @@ def test_the_key(host):
 @pytest.mark.parametrize("fields", ["sdfn", "sd", "s", "n", "df"])
 def test_what_is_hashed_of_a_type_of_flow(host, proto, version, fields):
     h = host(queues=16, rx_ring=64, rx_pool=128)
-    run(h, f"-N vnic0 rx-flow-hash {proto}{version} {fields}")
+    ethtool_of(h, f"-N vnic0 rx-flow-hash {proto}{version} {fields}")
     lines = {"s": "IP SA", "d": "IP DA", "f": "[TCP/UDP src port]", "n": "[TCP/UDP dst port]"}
-    text = run(h, f"-n vnic0 rx-flow-hash {proto}{version}").out
+    text = ethtool_of(h, f"-n vnic0 rx-flow-hash {proto}{version}").out
     assert {letter for letter, line in lines.items() if line in text} == set(fields)
     addresses = V4 if version == "4" else V6
     other = "udp" if proto == "tcp" else "tcp"
@@ -435,30 +324,30 @@ def test_what_is_hashed_of_a_type_of_flow(host, proto, version, fields):
 
 def test_a_symmetric_hash_brings_both_directions_to_one_queue(host):
     h = host(queues=16, rx_ring=64, rx_pool=128)
-    assert "RSS input transformation" not in run(h, "-x vnic0").out
-    run(h, "-X vnic0 xfrm symmetric-xor")
-    assert run(h, "-x vnic0").out.endswith("RSS input transformation:\n    symmetric-xor: on\n")
+    assert "RSS input transformation" not in ethtool_of(h, "-x vnic0").out
+    ethtool_of(h, "-X vnic0 xfrm symmetric-xor")
+    assert ethtool_of(h, "-x vnic0").out.endswith("RSS input transformation:\n    symmetric-xor: on\n")
     for p in range(30):
         before = arrived(h)
         h.feed([frames.tcp(sport=p, dport=443, **V4), frames.tcp(sport=443, dport=p, src=V4["dst"], dst=V4["src"])])
         h.run()
         assert max(b - a for a, b in zip(before, arrived(h), strict=True)) == 2
-    run(h, "-X vnic0 xfrm none")
+    ethtool_of(h, "-X vnic0 xfrm none")
     assert h.knobs["rss-xfrm"] == "none"
 
 
 def test_a_symmetric_hash_takes_pairs_of_fields(host):
     h = host()
-    run(h, "-N vnic0 rx-flow-hash tcp4 sdf")
+    ethtool_of(h, "-N vnic0 rx-flow-hash tcp4 sdf")
     key = bytes(range(52)).hex(":")
     said = "Cannot set RX flow hash configuration: Invalid argument\n"
-    run(h, f"-X vnic0 hkey {key} xfrm symmetric-xor", code=1, err=said)
+    ethtool_of(h, f"-X vnic0 hkey {key} xfrm symmetric-xor", code=1, err=said)
     assert h.knobs["rss-key"].hex(":") != key
-    run(h, "-N vnic0 rx-flow-hash tcp4 sd")
-    run(h, f"-X vnic0 hkey {key} xfrm symmetric-xor")
+    ethtool_of(h, "-N vnic0 rx-flow-hash tcp4 sd")
+    ethtool_of(h, f"-X vnic0 hkey {key} xfrm symmetric-xor")
     assert h.knobs["rss-key"].hex(":") == key
     why = "Cannot change RX network flow hashing options: Invalid argument\n"
-    run(h, "-N vnic0 rx-flow-hash tcp4 s", err=why)
+    ethtool_of(h, "-N vnic0 rx-flow-hash tcp4 s", err=why)
     assert h.knobs["rx-flow-hash-tcp4"] == "sd"
 
 
@@ -467,7 +356,7 @@ def test_a_table_of_queues_that_are_not_there_changes_nothing(host):
     before = h.knobs["rss-indir"], h.knobs["rss-key"]
     key = bytes(range(40)).hex(":")
     said = "Cannot set RX flow hash configuration: Invalid argument\n"
-    run(h, f"-X vnic0 hkey {key} equal 3", code=1, err=said)
+    ethtool_of(h, f"-X vnic0 hkey {key} equal 3", code=1, err=said)
     assert (h.knobs["rss-indir"], h.knobs["rss-key"]) == before
 
 
@@ -479,7 +368,7 @@ def test_the_card_hashes_as_the_table_in_it_says_after_a_change_between_two_poll
     expected = arrived(h)
     there = sum(expected)
     assert 10 < there < 25
-    run(h, "-X vnic0 xfrm symmetric-xor")
+    ethtool_of(h, "-X vnic0 xfrm symmetric-xor")
     h.run()
     for sport in range(1000 + there, 1032):
         expected[model.rss("10.0.0.1", "10.0.0.2", 17, sport, 5000, symmetric=True)[0] & 1] += 1
@@ -495,7 +384,7 @@ def test_the_queues_sum_up_to_the_card(host):
     bad[-1] ^= 0xFF
     h.feed([frames.udp(b"x" * i, sport=i) for i in range(100)] + [bytes(bad), frames.eth(b"", dst=b"\x01\0\x5e\0\0\1")])
     h.run()
-    stats = run(h, "-S vnic0").data
+    stats = ethtool_of(h, "-S vnic0").data
     for total, name in (
         ("rx_packets", "packets"), ("rx_bytes", "bytes"), ("rx_no_buffer_count", "no_buffer"),
         ("rx_csum_offload_good", "csum_good"), ("rx_csum_offload_errors", "csum_err"),
@@ -514,10 +403,10 @@ def test_the_queues_sum_up_to_the_card(host):
 def test_queues_that_were_taken_away_keep_their_counts(host):
     h = host(cpus=4, queues=4, rx_ring=64, rx_pool=256)
     for n in (4, 2, 3):
-        run(h, f"-L vnic0 rx {n}")
+        ethtool_of(h, f"-L vnic0 rx {n}")
         h.feed([frames.udp(sport=p) for p in range(50)])
         h.run()
-        stats = run(h, "-S vnic0").data
+        stats = ethtool_of(h, "-S vnic0").data
         assert stats["rx_packets"] == sum(stats[f"rx_queue_{i}_packets"] for i in range(4)) == h.nic.stats().rx_packets
     assert stats["rx_packets"] == 150
     assert shown(h, "-l vnic0")["RX"] == "3"
@@ -529,7 +418,7 @@ def test_losses_have_names(host):
     to_us = {"mac": {"dst": b"\x02\0\0\0\0\5"}}
     h.feed([frames.udp(b"z" * 200, **to_us), frames.udp()] + [frames.udp(**to_us)] * 300)
     h.run()
-    stats = run(h, "-S vnic0").data
+    stats = ethtool_of(h, "-S vnic0").data
     ledger = h.ledger().fates
     assert stats["rx_length_errors"] == ledger["RX_LENGTH"] == 1
     assert stats["rx_filtered"] == ledger["MAC_FILTER"] == 1
@@ -542,7 +431,7 @@ def test_losses_have_names(host):
 
 @pytest.mark.parametrize("line", ["-a vnic0", "--show-eee vnic0", "--show-fec vnic0", "--cable-test vnic0"])
 def test_what_the_card_has_not_is_said_as_linux_says_it(host, line):
-    run(host(), line, code=1, err=UNSUPPORTED)
+    ethtool_of(host(), line, code=1, err=UNSUPPORTED)
 
 
 @pytest.mark.parametrize(("link", "speed"), [("2.5G", "2500Mb/s"), ("100M", "100Mb/s"), ("inf", "Unknown!")])
@@ -566,8 +455,8 @@ def test_an_instance_does_not_tell_by_itself(host):
 def test_help_and_version(host):
     h = host()
     for option in ("-h", "--help"):
-        assert all(name in run(h, option).out for name in ethtool.COMMANDS)
-    assert run(h, "--version").out == f"vnic {vnic.__version__}, as ethtool version 6.1\n"
+        assert all(name in ethtool_of(h, option).out for name in ethtool.COMMANDS)
+    assert ethtool_of(h, "--version").out == f"vnic {vnic.__version__}, as ethtool version 6.1\n"
 
 
 @pytest.mark.parametrize("option", sorted(ethtool.COMMANDS))

@@ -3,9 +3,11 @@
 import re
 
 import pytest
-from test_ethtool_real import DEV, TAP, VETH, device, ours, pytestmark, real, run  # noqa: F401 - the mark is this file's
+from real_ethtool import DEV, MARKS, TAP, VETH, device, ours, real, run
 
 from vnic.linux import ethtool, ethtool_absent, ethtool_link
+
+pytestmark = MARKS
 
 BRIDGE = f"ip link add {DEV} type bridge"
 LINES = [
@@ -54,6 +56,7 @@ LINES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", LINES)
 def test_the_same_answer_as_of_a_card_without_it(host, line):
     device(VETH)

@@ -1,17 +1,9 @@
 """ethtool -N flow-type and -n, line by line against the real tool in front of a card that keeps rules."""
 
 import pytest
-from test_ethtool_real import (  # noqa: F401 - the marks and a fixture are this file's too
-    DEV,
-    QUEUES,
-    TAP,
-    Card,
-    device,
-    ours,
-    preload,
-    pytestmark,
-    real,
-)
+from real_ethtool import DEV, MARKS, QUEUES, TAP, Card, device, ours, real
+
+pytestmark = MARKS
 
 ADD = "-N vnic0 flow-type"
 LINES = [  # +: -N vnic0 flow-type
@@ -57,7 +49,7 @@ LINES = [  # +: -N vnic0 flow-type
 
 
 @pytest.fixture
-def card(host, preload, tmp_path):  # noqa: F811
+def card(host, preload, tmp_path):
     device(TAP)
     h = host(queues=QUEUES)
     real_card = Card(preload, tmp_path / "state", h)
@@ -71,7 +63,7 @@ def card(host, preload, tmp_path):  # noqa: F811
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_rule(card, line):
+def test_a_rule_is_answered_as_by_the_real_tool(card, line):
     card(f"{ADD} {line[1:]}".rstrip() if line.startswith("+") else line)
     card("-n vnic0")
 
@@ -92,6 +84,7 @@ def test_a_table_is_filled_from_its_end_and_shown_from_its_beginning(card):
     card("--show-nfc vnic0")
 
 
+@pytest.mark.slow
 def test_there_is_room_for_so_many(card):
     for i in range(128):
         assert card(f"{ADD} udp4 dst-port {i} action 1") == (f"Added rule with ID {127 - i}\n", "", 0)

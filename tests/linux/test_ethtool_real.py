@@ -5,57 +5,16 @@ tool then talks to a card that answers its ioctls. Needs root, ethtool 6.1, and 
 """
 
 import json
-import os
 import re
-import shlex
-import shutil
-import struct
-import subprocess
-from pathlib import Path
 
-import needs
 import pytest
-from paths import TESTS
+from real_ethtool import DEV, FLOWS, MARKS, QUEUES, TAP, VETH, Card, device, ours, real
 
 from vnic.knobs.fields import FLOW_TYPES
 from vnic.linux import ethtool, ethtool_coalesce, ethtool_features
 from vnic.linux.ethtool_features import FEATURES, Feature
 
-VERSION = subprocess.getoutput("ethtool --version") if needs.has("ethtool") else ""
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.usefixtures("netns"),
-    pytest.mark.needs("ethtool", "ip"),
-    pytest.mark.skipif(
-        VERSION not in ("", "ethtool version 6.1"), reason=f"the texts are ethtool 6.1's; here is {VERSION}"
-    ),
-]
-DEV = "vnic0"
-TAP = f"ip tuntap add {DEV} mode tap"
-VETH = f"ip link add {DEV} numrxqueues 4 numtxqueues 1 type veth peer name peer numrxqueues 1 numtxqueues 4"
-
-
-def run(command, **env):
-    done = subprocess.run(
-        shlex.split(command) if isinstance(command, str) else command,
-        env=os.environ | {"LC_ALL": "C"} | env, capture_output=True, text=True, check=False, timeout=30,
-    )  # fmt: skip
-    return done.stdout, done.stderr, done.returncode
-
-
-def real(line, **env):
-    return run(["ethtool", *shlex.split(line)], **env)
-
-
-def ours(h, line):
-    reply = ethtool.command(h, shlex.split(line))
-    return reply.out, reply.err, reply.code
-
-
-def device(command):
-    out, err, code = run(command)
-    assert code == 0, out + err
-
+pytestmark = MARKS
 
 # ---- what is read from the arguments, and names that are none ----
 
@@ -98,7 +57,7 @@ def test_the_same_answer_to_the_same_arguments(host, line):
 # ---- what is shown ----
 
 
-def test_driver(host):
+def test_the_driver_as_the_real_ethtool_shows_it(host):
     device(VETH)
     out, _, _ = real(f"-i {DEV}")
     mine = ours(host(), f"-i {DEV}")[0]
@@ -194,55 +153,6 @@ def test_what_is_said_of_changed_features():
 
 
 # ---- what only a card of hardware has ----
-
-QUEUES = 4
-RULES = struct.Struct("128I21504s")  # locations in use, struct ethtool_rx_flow_spec of each
-CARD = struct.Struct(f"128I256s16I48I{RULES.size}s")
-FLOWS = {"tcp4": 1, "udp4": 2, "tcp6": 5, "udp6": 6}  # TCP_V4_FLOW ..
-RXH = {"s": 0x10, "d": 0x20, "f": 0x40, "n": 0x80}
-
-
-class Card:
-    """The real ethtool in front of the preloaded card, which begins in the state of a host."""
-
-    def __init__(self, preload: Path, state: Path, h) -> None:
-        self.preload, self.state = preload, state
-        fields = [0] * 16
-        for name, at in FLOWS.items():
-            fields[at] = sum(RXH[letter] for letter in h.knobs[f"rx-flow-hash-{name}"])
-        queues = []
-        for i in range(16):
-            knobs = h.knobs.queue(i) if i < QUEUES else {"rx-usecs": 0, "rx-frames": 0}
-            queues += [knobs["rx-usecs"], knobs["rx-frames"], 0]
-        rules = bytes(RULES.size)
-        state.write_bytes(CARD.pack(*h.knobs["rss-indir"], h.knobs["rss-key"], *fields, *queues, rules))
-
-    def ethtool(self, line: str, key_size: int):
-        env = {"LD_PRELOAD": self.preload, "ETHTOOL_STATE": self.state, "ETHTOOL_QUEUES": QUEUES,
-               "ETHTOOL_KEY_SIZE": key_size, "ETHTOOL_DEVICE": DEV}  # fmt: skip
-        return real(line, **{name: str(value) for name, value in env.items()})
-
-    def same_as(self, h) -> None:
-        values = CARD.unpack(self.state.read_bytes())
-        assert values[:128] == h.knobs["rss-indir"]
-        assert values[128][:52] == h.knobs["rss-key"]
-        for name, at in FLOWS.items():
-            fields = "".join(letter for letter, bit in RXH.items() if values[129 + at] & bit)
-            assert fields == h.knobs[f"rx-flow-hash-{name}"]
-        for i in range(QUEUES):
-            knobs = h.knobs.queue(i)
-            assert values[145 + 3 * i :][:2] == (knobs["rx-usecs"], knobs["rx-frames"])
-
-
-@pytest.fixture(scope="module")
-def preload(tmp_path_factory):
-    compiler = shutil.which("cc")
-    if not compiler:
-        pytest.skip("no C compiler: cc")
-    library = tmp_path_factory.mktemp("ethtool") / "card.so"
-    source = TESTS / "c/ethtool_card.c"
-    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True, timeout=60)
-    return library
 
 
 def key(n: int) -> str:

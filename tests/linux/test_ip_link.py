@@ -5,24 +5,23 @@ import os
 import re
 import shutil
 import subprocess
+from functools import partial
 
 import frames
 import kernel_device
 import needs
 import pytest
+from commands import answer
 from paths import TESTS
 
 from vnic.linux import ip_link as iplink
 from vnic.linux import ip_link_stats as iplink_stats
 from vnic.linux import netdevice
 
+run = partial(answer, iplink.command)
+
 SHIM = TESTS / "c/ip_stats64.c"
 IF_OPER_UP = 6
-
-
-def run(host, *argv):
-    reply = iplink.command(host, argv)
-    return reply.out, reply.err, reply.code
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +196,7 @@ def test_an_address_leaves_allmulticast_as_it_was_set(host):
     assert h.knobs["allmulti"]
 
 
-def test_all_or_nothing(host):
+def test_ip_link_set_does_all_or_nothing(host):
     h = host(mac=kernel_device.MAC, mtu=1500)
     assert run(h, *["link", "set", "vnic0", "mtu", "1400", "promisc", "on", "down"])[2] == 2
     assert (h.knobs["mtu"], h.knobs["promisc"]) == (1500, False)
@@ -244,7 +243,7 @@ def test_a_card_without_a_driver_is_not_up(host):
 
 
 @pytest.mark.parametrize("argv", [[], ["-s"], ["link", "help"], ["link", "set", "help"]])
-def test_usage(host, argv):
+def test_ip_links_usage(host, argv):
     assert run(host(), *argv) == ("", iplink._USAGE, 255)
 
 

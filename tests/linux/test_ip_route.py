@@ -88,6 +88,7 @@ LINES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @real_ip
 @pytest.mark.parametrize("line", LINES)
@@ -196,7 +197,7 @@ def test_what_is_only_shown_is_refused_with_a_sentence(h, line):
 
 
 @pytest.mark.parametrize("kind", ["addr", "neigh", "route"])
-def test_help(h, kind):
+def test_ip_prints_its_help(h, kind):
     out, err, code = ours(h, f"{kind} help")
     assert (out, code, err[:6]) == ("", 255, "Usage:")
 

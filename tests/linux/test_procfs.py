@@ -13,7 +13,7 @@ import frames
 import kernel_device
 import needs
 import pytest
-from test_backlog import LIMIT, Steps
+from softnet_steps import LIMIT, Steps
 
 from vnic._core import lib
 from vnic.counters import snapshots as stats
@@ -415,6 +415,6 @@ def test_a_host_that_runs_live_can_be_read(host):
 
 
 @pytest.mark.parametrize("table", files_page.TABLES)
-def test_the_page_is_true(table):
+def test_the_page_about_files_is_true(table):
     page = files_page.PAGE.read_text()
     assert files_page.between(table, page) == files_page.TABLES[table](), "python tests/support/files_page.py writes it"

@@ -73,7 +73,7 @@ def test_sinks_are_sockets_too(host):
     assert sum(found.values()) == h.ledger().fates.get("SOCKET_RCVBUFF", 0)
 
 
-def test_how_many_there_are(host):
+def test_sockstat_counts_the_sockets_there_are(host):
     h = host(sink=True, reader_cpu=0)
     h.feed(
         [

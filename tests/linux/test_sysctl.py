@@ -2,11 +2,15 @@
 
 import platform
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
+from commands import answer
 
 from vnic.linux import procfs, sysctl
+
+run = partial(answer, sysctl.command)
 
 ROUND_TRIPS = [
     # name, what is written, what it reads then, knob, its value
@@ -37,11 +41,6 @@ FIXED = {
     "net.core.netdev_tstamp_prequeue": ("1", "0"),
 }
 READ_ONLY = {"net.core.netdev_rss_key"}
-
-
-def run(host, *argv):
-    reply = sysctl.command(host, argv)
-    return reply.out, reply.err, reply.code
 
 
 def test_every_name_is_in_these_tables():
@@ -139,15 +138,23 @@ def test_a_dry_run_changes_nothing(host):
     assert h.knobs["netdev-budget"] == 300
 
 
-def test_usage_says_what_there_is(host):
+def test_sysctls_usage_names_its_options(host):
     h = host()
     assert run(h)[1:] == (sysctl._USAGE, 1)
     assert run(h, "-h") == (sysctl._USAGE, "", 0)
     assert run(h, "--bogus") == (sysctl._USAGE, "sysctl: unrecognized option '--bogus'\n", 0)
     assert run(h, "-z") == (sysctl._USAGE, "sysctl: invalid option -- 'z'\n", 0)
     assert run(h, "-r") == (sysctl._USAGE, "sysctl: option requires an argument -- 'r'\n", 0)
-    assert run(h, "--pattern") == (sysctl._USAGE, "sysctl: option '--pattern' requires an argument\n", 0)
-    assert run(h, "--all=1") == (sysctl._USAGE, "sysctl: option '--all' doesn't allow an argument\n", 0)
+    assert run(h, "--pattern") == (
+        sysctl._USAGE,
+        "sysctl: option '--pattern' requires an argument\n",
+        0,
+    )
+    assert run(h, "--all=1") == (
+        sysctl._USAGE,
+        "sysctl: option '--all' doesn't allow an argument\n",
+        0,
+    )
 
 
 # ---- the real one, over the names that a network namespace has of its own ----
@@ -215,7 +222,7 @@ LIKE_PROCPS = [
 
 @pytest.mark.root
 @pytest.mark.needs("sysctl")
-def test_it_prints_and_returns_what_procps_does(host, netns):
+def test_sysctl_prints_and_returns_what_procps_does(host, netns):
     """Each command in turn, both in the same state."""
     if "procps-ng 4." not in subprocess.check_output(["sysctl", "-V"], text=True):
         pytest.skip("the texts are procps 4's")

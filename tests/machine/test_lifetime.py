@@ -20,8 +20,7 @@ from pathlib import Path
 import frames
 import pcapng_blocks
 import pytest
-from conftest import stdin_closed
-from foreign_driver import Driver
+from live_tap import descriptors
 from paths import DEMO, TESTS
 
 import vnic
@@ -262,7 +261,7 @@ def test_a_closed_control_socket_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_nothing_is_copied(how, tmp_path):
+def test_a_host_and_what_it_gives_cannot_be_copied(how, tmp_path):
     """A copy of a host freed what the other one used."""
     with vnic.Host(cpus=1) as h, Control(h, path=tmp_path / "vnic0-1") as control:
         capture = vnic.Capture(h, tmp_path / "a.pcapng")
@@ -276,45 +275,6 @@ def test_nothing_is_copied(how, tmp_path):
 # ---- dropped ----
 
 
-def descriptors():
-    """How many there are."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-def test_a_ring_may_have_number_0():
-    with stdin_closed(), vnic.Host(cpus=1) as h:
-        assert h.nic.memfd == 0
-        sock = h.udp(9)
-        h.feed(frames.udp(b"x", dport=9))
-        assert sock.recv() == b"x"
-
-
-@pytest.mark.parametrize("make", [lambda h: h.udp(9), lambda h: h.packet_socket()], ids=["udp", "packet"])
-def test_a_socket_may_have_number_0(make):
-    with vnic.Host(cpus=1) as h, stdin_closed(), make(h) as sock:
-        assert sock.fileno() == 0
-        h.feed(frames.udp(dport=9))
-        h.run()
-        assert os.eventfd_read(0) == 1
-
-
-def test_a_foreign_drivers_interrupt_may_have_number_0():
-    h = vnic.Host(cpus=1, external_driver=True)
-    driver = Driver(h.nic.memfd)
-    driver.describe(0, driver.buffers, 2048)
-    driver.post(0)
-    driver.ok()
-    with stdin_closed(), h:
-        assert h.nic.call_fd(0) == 0
-        assert h.nic.driver_ok() == 0
-        h.feed(frames.udp())
-        h.run()
-        assert os.eventfd_read(0) == 1
-        assert h.nic.call_fd(0) == 0
-    driver.u16.release()
-    driver.mem.close()
-
-
 def unclosed(drop):
     """The ResourceWarnings of what is dropped there."""
     gc.collect()
@@ -325,6 +285,7 @@ def unclosed(drop):
     return [str(w.message) for w in said if w.category is ResourceWarning]
 
 
+@pytest.mark.slow
 def test_a_dropped_host_is_given_back_and_named(tmp_path):
     gc.collect()
     before = descriptors()
@@ -378,12 +339,14 @@ def test_the_warning_says_where_it_was_made():
     assert isinstance(w.source, vnic.Host)  # by which tracemalloc finds the line
 
 
+@pytest.mark.slow
 def test_a_dropped_wire_is_given_back_and_named():
     assert unclosed(vnic.MemoryWire) == ["unclosed <vnic.MemoryWire>"]
     assert unclosed(lambda: vnic.PythonWire(Quiet())) == ["unclosed <vnic.PythonWire>"]
     assert unclosed(lambda: vnic.CaptureWire([DEMO])) == ["unclosed <vnic.CaptureWire>"]
 
 
+@pytest.mark.slow
 def test_a_host_that_could_not_be_made_leaves_nothing():
     gc.collect()
     before = descriptors()
@@ -397,6 +360,7 @@ def test_a_host_that_could_not_be_made_leaves_nothing():
     assert descriptors() == before
 
 
+@pytest.mark.slow
 def test_dropped_hosts_memory_is_given_back(run_python):
     out = run_python("""
         import gc, os, warnings, vnic
@@ -419,6 +383,7 @@ def test_dropped_hosts_memory_is_given_back(run_python):
     assert size < 2000, "MB of 200 hosts: each maps 130 for its ring"
 
 
+@pytest.mark.slow
 def test_a_live_host_that_was_stopped_is_given_back(tmp_path):
     """The thread that writes a capture knows neither it nor its host."""
     seen = []
@@ -436,6 +401,7 @@ def test_a_live_host_that_was_stopped_is_given_back(tmp_path):
     assert not [t for t in threading.enumerate() if t.name == "capture"]
 
 
+@pytest.mark.slow
 def test_a_host_that_runs_is_kept_by_its_threads_until_it_is_stopped():
     kept = []
 
@@ -568,6 +534,7 @@ def in_child(check):
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("live", [False, True])
 def test_in_a_child_process_a_host_says_whose_it_is(live, tmp_path):
@@ -613,6 +580,7 @@ def test_in_a_child_process_a_host_says_whose_it_is(live, tmp_path):
         assert h.laws() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("leave", ["exit", "raise"])
 def test_a_child_that_leaves_by_the_front_door_ends_nothing_of_its_parent(leave, run_python, tmp_path):

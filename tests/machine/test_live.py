@@ -7,51 +7,11 @@ from pathlib import Path
 
 import frames
 import pytest
+from live_host import Answering
 from live_tap import tasks, wait_until
 
 import vnic
 from vnic.tap.pinning import parse_pin, places
-
-
-class Answering:
-    """Nothing comes, and what is sent is taken."""
-
-    def read_burst(self, max_frames):
-        time.sleep(0.0005)
-        return []
-
-    def write_burst(self, burst):
-        pass
-
-
-class Bursts:
-    """An own wire: hands out what it was given, then waits until told to end."""
-
-    def __init__(self, bursts):
-        self.bursts = list(bursts)
-        self.end = threading.Event()
-
-    def read_burst(self, max_frames):
-        if self.bursts:
-            return self.bursts.pop(0)
-        if self.end.wait(0.01):
-            return None
-        return []
-
-
-@pytest.fixture
-def live():
-    made = []
-
-    def make(bursts, **knobs):
-        host = vnic.Host(wire=vnic.PythonWire(Bursts(bursts)), live=True, **knobs)
-        made.append(host)
-        return host
-
-    yield make
-    for host in made:
-        host.wire.source.end.set()
-        host.close()
 
 
 def test_datagrams_come_through_threads(live):
@@ -71,6 +31,7 @@ def test_datagrams_come_through_threads(live):
     assert host.laws() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("knobs", [{"rx_usecs_irq": 50}, {"rx_usecs_irq": 300, "rx_frames_irq": 100}, {"rx_usecs": 20}])
 def test_moderated_all_comes_through(live, knobs):
     host = live([[frames.udp(dport=9, sport=i) for i in range(32)] for _ in range(300)], cpus=2, sink=True,
@@ -328,6 +289,7 @@ def test_places_give_the_card_a_cpu_of_its_own():
     assert parse_pin("auto") == sorted(os.sched_getaffinity(0))
 
 
+@pytest.mark.slow
 def test_threads_that_send_while_the_host_stops_are_told_so():
     """From live_stop() on there are no locks in the data plane: who still sends must not come in."""
     told = []

@@ -71,6 +71,7 @@ def test_threads_that_read_two_sockets_get_their_own_bytes():
         host.close()
 
 
+@pytest.mark.slow
 def test_threads_that_read_one_packet_socket_share_its_packets():
     """Bug: its ring has one reader, and two of them read beyond its end."""
     burst = [frames.udp(bytes([n]) * (17 * n), dport=9, dst=IP) for n in range(40)]
@@ -197,6 +198,7 @@ def test_a_wire_has_one_host_and_a_host_one_wire():
         host.run()
 
 
+@pytest.mark.slow
 def test_looking_at_stacks_while_the_locals_of_threads_end_is_no_deadlock():
     """CPython 3.11 holds a lock in sys._current_frames() that the end of a threading.local waits for."""
     code = textwrap.dedent(

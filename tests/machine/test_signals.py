@@ -19,8 +19,7 @@ import time
 import frames
 import peer
 import pytest
-from live_tap import live_tap, sending, wait_until
-from test_lifetime import descriptors
+from live_tap import descriptors, live_tap, sending, wait_until
 
 import vnic
 import vnic.machine.threads
@@ -159,6 +158,7 @@ def test_a_run_is_over_when_it_was_interrupted():
         assert h.laws() == 0
 
 
+@pytest.mark.slow
 def test_finish_can_be_called_again():
     def finish():
         h.finish()
@@ -175,6 +175,7 @@ def test_finish_can_be_called_again():
     assert n > 50
 
 
+@pytest.mark.slow
 def test_a_start_that_was_interrupted_is_whole_or_was_none():
     n, more = 0, True
     while more:
@@ -190,6 +191,7 @@ def test_a_start_that_was_interrupted_is_whole_or_was_none():
     assert n > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["stop", "close"])
 def test_stop_and_close_can_be_called_again(how):
     threads = threading.active_count()
@@ -212,6 +214,7 @@ def test_stop_and_close_can_be_called_again(how):
     wait_until(lambda: threading.active_count() <= threads)
 
 
+@pytest.mark.slow
 def test_a_close_in_virtual_time_can_be_called_again(tmp_path):
     n, more = 0, True
     while more:
@@ -227,6 +230,7 @@ def test_a_close_in_virtual_time_can_be_called_again(tmp_path):
     assert n > 50
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_a_with_block_leaves_nothing_behind_that_cannot_be_closed():
     """Before __enter__, and as __exit__ begins, there is nobody to close it: what does not run is given back."""
@@ -250,6 +254,7 @@ def test_a_with_block_leaves_nothing_behind_that_cannot_be_closed():
     wait_until(lambda: gc.collect() is not None and threading.active_count() <= threads)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_a_host_that_was_not_made_is_given_back():
     gc.collect()
@@ -278,6 +283,7 @@ def test_sending_does_not_keep_a_host_from_its_end():
         assert h.laws() == 0
 
 
+@pytest.mark.slow
 def test_captures_are_whole_or_were_none(tmp_path):
     with live() as h:
         h.start()
@@ -298,6 +304,7 @@ def test_captures_are_whole_or_were_none(tmp_path):
         assert h.laws() == 0
 
 
+@pytest.mark.slow
 def test_sockets_are_the_hosts_or_were_none():
     with live() as h:
         h.start()
@@ -368,6 +375,7 @@ def signals(seed, within):
         signal.signal(signal.SIGUSR1, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_signals_at_random_leave_a_live_host_whole(seed, tmp_path):
     rng = random.Random(seed)

@@ -10,11 +10,11 @@ import strategies
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from live_host import live_hosts
 from live_tap import wait_until
 from model.dim import PROFILES
 from overloads import capture
 from rich.console import Console
-from test_live import Bursts
 
 import vnic
 from vnic._core import ffi, lib
@@ -154,7 +154,7 @@ def test_a_replay_ends_with_them_lost_and_says_so(tmp_path):
     assert "4 frames stood in the ring of queue 0 to the end: rx-frames 8" in why.text(answer)
 
 
-def test_the_report_names_them(tmp_path):
+def test_the_report_names_stalls(tmp_path):
     (tmp_path / "f.pcap").write_bytes(capture_of([SINGLE["udp"]] * 9))
     result = replay.replay([tmp_path / "f.pcap"], rx_frames=8)
     console = Console(highlight=False, width=160, file=io.StringIO())
@@ -281,17 +281,8 @@ def test_frames_that_stand_are_freed_when_it_becomes_adaptive(host):
 
 @pytest.fixture
 def live():
-    made = []
-
-    def make(bursts, **knobs):
-        host = vnic.Host(wire=vnic.PythonWire(Bursts(bursts)), live=True, sink=True, **knobs)
-        made.append(host)
-        return host
-
-    yield make
-    for host in made:
-        host.wire.source.end.set()
-        host.close()
+    with live_hosts(sink=True) as make:
+        yield make
 
 
 LIVE = [

@@ -266,6 +266,7 @@ def mean_distances(steps, cases, **fixed):
     return [tuple(sum(column) / len(column) for column in pair) for pair in columns]
 
 
+@pytest.mark.slow
 def test_losses_and_waits_converge_as_the_catch_up_step_shrinks():
     means = mean_distances((64, 32, 16, 8, 4, 2, 1), range(40))
     losses, waits = zip(*means, strict=True)
@@ -275,6 +276,7 @@ def test_losses_and_waits_converge_as_the_catch_up_step_shrinks():
     assert means[-1] == (0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fixed", [{"reader_cpu": 1}, {"rps": (1,)}], ids=["reader", "rps"])
 def test_several_cpus_come_near_a_simulation_of_every_cost(fixed):
     """What is left at 1 are cases near saturation, where a wake-up more or less a packet decides."""

@@ -8,6 +8,7 @@ from collections import deque
 
 import frames
 import pytest
+from bpf_programs import keep
 from hypothesis import given
 from hypothesis import strategies as st
 from live_tap import live_tap, send_all, settle
@@ -16,13 +17,7 @@ import vnic
 from vnic import bpf
 from vnic._core import ffi, lib
 
-RET = 0x06, 0, 0
 HAS_PCAP = bpf._libpcap() is not None
-
-
-def keep(n):
-    """A program that wants n bytes of each packet."""
-    return [(*RET, n)]
 
 
 def test_bytes_stamps_and_all_that_is_told_beside(host):
@@ -61,7 +56,7 @@ def test_a_tag_is_told_beside_the_bytes(host, tpid):
     assert bytes(packet) == inner[:12] + struct.pack("!HH", tpid, 0x6005) + inner[12:]
 
 
-def test_after_gro_before_the_protocols(host):
+def test_a_packet_socket_sees_a_packet_after_gro_before_the_protocols(host):
     h = host()
     sock = h.packet_socket()
     h.feed([*(frames.tcp(b"%d" % i * 100, seq=1 + 100 * i) for i in range(5)), frames.udp(check=1)])
@@ -71,7 +66,7 @@ def test_after_gro_before_the_protocols(host):
     assert "UDP_CSUM" in h.ledger().fates
 
 
-def test_after_rps(host):
+def test_a_packet_socket_sees_a_packet_after_rps(host):
     h = host(cpus=2, rps_cpus="2")
     sock = h.packet_socket([(0x20, 0, 0, -0x1000 + 36), (0x16, 0, 0, 0)])  # ld cpu; ret a
     h.feed(frames.udp())
@@ -100,36 +95,6 @@ def test_recv_runs_the_host_until_there_is_one(host):
     assert len(list(sock)) == 199
     with pytest.raises(TimeoutError, match="no packet came"):
         sock.recv()
-
-
-def test_several_sockets_each_get_their_own_and_one_that_was_closed_gets_none(host):
-    h = host()
-    a, b, c = h.packet_socket(), h.packet_socket(keep(0)), h.packet_socket()
-    h.feed(frames.udp(b"1"))
-    h.run()
-    a.close()
-    a.close()
-    h.feed(frames.udp(b"2"))
-    h.run()
-    assert (len(list(b)), len(list(c))) == (0, 2)
-    with pytest.raises(vnic.VnicError, match="closed"):
-        a.recv_nowait()
-
-
-def test_nobody_else_notices_it_full_or_not(host):
-    def a_run(socks):
-        h = host(sink=True, cost="linux", cpus=2, rps_cpus="3", latency=True)
-        sockets = [h.packet_socket(*a, **k) for a, k in socks]
-        h.feed([frames.udp(bytes(1000), sport=i) for i in range(300)], gap_ns=100)
-        h.run()
-        return (h.ledger(), h.softnet(), h.latencies()), [s.statistics() for s in sockets]
-
-    alone, _ = a_run([])
-    beside, (full, wide, none) = a_run([((), {"ring": 4096}), ((), {}), ((keep(0),), {})])
-    assert alone == beside
-    seen = wide.packets
-    assert (wide.drops, none) == (0, vnic.PacketStatistics(0, 0))
-    assert full == vnic.PacketStatistics(packets=seen, drops=seen - 3)  # three of 1042 bytes fit
 
 
 @given(st.lists(st.one_of(st.integers(0, 1500), st.sampled_from(["read", "read one"])), max_size=150))
@@ -178,13 +143,13 @@ def test_a_ring_is_filled_to_its_last_byte(host):
 
 
 @pytest.mark.parametrize("ring", [0, 4095, 1 << 31])
-def test_a_ring_has_limits(host, ring):
+def test_the_ring_of_a_packet_socket_has_limits(host, ring):
     with pytest.raises(vnic.ConfigError, match="ring="):
         host().packet_socket(ring=ring)
 
 
 @pytest.mark.parametrize("n", [0, 1025])
-def test_so_has_a_burst(host, n):
+def test_a_burst_of_a_packet_socket_has_limits(host, n):
     with pytest.raises(vnic.ConfigError, match="n is 1 to 1024"):
         host().packet_socket().recv_nowait(n)
 

@@ -14,10 +14,10 @@ from itertools import pairwise
 import frames
 import pcapng_blocks
 import pytest
-from conftest import stdin_closed
+from live_host import live_hosts
+from live_tap import wait_until
 from paths import CAPTURES
-from test_live import Bursts, wait_until
-from test_pcapng import read_back
+from pcapng_blocks import read_back
 
 import vnic
 import vnic.capture
@@ -39,6 +39,7 @@ def capture(host, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_more_than_the_buffer_holds(capture):
     fed = [frames.udp(bytes([i % 256]) * 1400) for i in range(2000)]
     assert [data for _, data in capture(fed, gap_ns=1000)] == fed
@@ -51,6 +52,7 @@ SPREAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("knobs", SPREAD)
 @pytest.mark.parametrize("size", [18, 1400])
 def test_the_file_is_in_the_order_of_stamps_whoever_took_the_packets(capture, knobs, size):
@@ -64,6 +66,7 @@ def test_the_file_is_in_the_order_of_stamps_whoever_took_the_packets(capture, kn
     assert flow == sorted(flow)
 
 
+@pytest.mark.slow
 def test_what_comes_too_late_is_in_the_file_all_the_same_and_counted(host, tmp_path):
     h = host(gro=False)
     tap = vnic.Capture(h, tmp_path / "tap.pcapng", base_ns=10**18)
@@ -189,6 +192,7 @@ def vnic_replay(*args, **kwargs):
     return subprocess.run(command, capture_output=True, timeout=60, check=False, **kwargs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_json", [True, False])
 def test_the_file_on_stdout_and_the_report_on_stderr(tmp_path, as_json):
     run = vnic_replay("--write", "-", "--at", "wire", "--at", "stack", *(["--json"] if as_json else []))
@@ -199,6 +203,7 @@ def test_the_file_on_stdout_and_the_report_on_stderr(tmp_path, as_json):
     assert run.stdout == (tmp_path / "x.pcapng").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_reader_that_had_enough_ends_the_capture_not_the_run():
     read, write = os.pipe()
     os.close(read)
@@ -215,17 +220,8 @@ def test_a_reader_that_had_enough_ends_the_capture_not_the_run():
 
 @pytest.fixture
 def live():
-    made = []
-
-    def make(bursts, **knobs):
-        host = vnic.Host(wire=vnic.PythonWire(Bursts(bursts)), live=True, sink=True, **knobs)
-        made.append(host)
-        return host
-
-    yield make
-    for host in made:
-        host.wire.source.end.set()
-        host.close()
+    with live_hosts(sink=True) as make:
+        yield make
 
 
 def bursts(n, size=200):
@@ -267,6 +263,7 @@ def test_live_a_reader_of_a_pipe_sees_packets_as_they_come(live):
     os.close(read)
 
 
+@pytest.mark.slow
 def test_live_a_reader_that_sleeps_costs_packets_of_the_capture_only(live):
     read, write = os.pipe()
     n = 16_000  # of 1500 bytes: more than the buffers hold

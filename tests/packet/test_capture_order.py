@@ -166,6 +166,7 @@ def test_of_frames_that_a_capture_has_not_it_does_not_miss_the_fate(host, tmp_pa
     assert tap.late == late
 
 
+@pytest.mark.slow
 def test_what_waited_longer_than_the_buffers_reach_gets_a_later_stamp_and_says_so(host, tmp_path, monkeypatch):
     """Time never goes back: the place in the order that it had is in the file already."""
     monkeypatch.setattr(vnic.capture, "_BATCH_BYTES", 1 << 20)
@@ -269,6 +270,7 @@ def test_live_any_mixture_is_in_order_at_all_points(tmp_path, knobs):
     assert check_answers(blocks) > 0 or python
 
 
+@pytest.mark.slow
 def test_live_captures_that_come_and_go_are_each_in_order(tmp_path):
     wire = Talking(mixed(40_000))
     with vnic.Host(wire=vnic.PythonWire(wire), live=True, mac=MAC, cpus=2, queues=2, rps_cpus="3", sink=True) as h:

@@ -10,18 +10,12 @@ import pytest
 import strategies
 from hypothesis import given
 from hypothesis import strategies as st
-from scapy.utils import PcapNgReader
+from pcapng_blocks import read_back
 
 import vnic
 import vnic.capture
 
 BASE_NS = 1_700_000_000_123_456_789
-
-
-def read_back(path):
-    """[(ns, bytes)], by scapy."""
-    with PcapNgReader(str(path)) as reader:
-        return [(int(p.time * 1_000_000_000), bytes(p)) for p in reader]
 
 
 def tagged(tpid, tci):

@@ -84,7 +84,7 @@ def test_the_json_object_has_its_keys(facts):
     json.dumps(facts)
 
 
-def test_same_input_same_output():
+def test_a_replay_of_the_same_input_has_the_same_output():
     options = {
         "queues": 4,
         "rps_cpus": "f",

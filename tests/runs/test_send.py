@@ -96,6 +96,7 @@ def test_the_plan_is_exact(pace, rate, recorded, passes):
     assert due == sorted(due)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pace, rate", [(lib.PACE_RECORDED, 3_000_001), (lib.PACE_PPS, 333_333_333), (lib.PACE_BPS, 777_777_777)]
 )
@@ -172,7 +173,7 @@ def test_damaged_stamps_end_in_146_years():
         ({"mbps": 12.5}, lib.PACE_BPS, 12_500_000),
     ],
 )
-def test_how_fast(asked, c, rate):
+def test_a_pace_is_how_fast_frames_leave(asked, c, rate):
     how = send_.pace(**asked)
     assert (how.c, how.rate) == (c, rate)
 
@@ -292,7 +293,7 @@ def test_nothing_leaves_before_the_start(sender):
 
 
 @pytest.mark.parametrize("to, most", [(lib.SEND_TAP, 1), (lib.SEND_DEV, 64)])
-def test_how_many_at_once(sender, to, most):
+def test_how_many_frames_leave_at_once(sender, to, most):
     packets = [(i, FRAMES[0]) for i in range(100)]
     s = sender(packets, to=to)
     assert lib.send_step(s.c, s.c.start_ns + 10**9) == most
@@ -315,7 +316,7 @@ def test_how_many_at_once(sender, to, most):
         ({"duration": 0}, 0),
     ],
 )
-def test_when_it_ends(sender, options, n):
+def test_when_sending_ends(sender, options, n):
     assert [f for _, f in play(sender(**options))] == (FRAMES * 70)[:n]
 
 
@@ -382,7 +383,7 @@ def test_a_full_queue_is_waited_for(sender, to):
 
 
 @pytest.mark.parametrize("to", [lib.SEND_TAP, lib.SEND_DEV])
-def test_or_not(sender, to):
+def test_a_full_queue_is_not_waited_for_when_the_caller_says_so(sender, to):
     s = sender(to=to, how={"topspeed": True}, loop=1000, drop=True)
     while lib.send_step(s.c, s.c.start_ns) >= 0:
         pass
@@ -425,7 +426,7 @@ def test_the_threads_timer_slack_is_its_own_again_when_it_has_sent(sender):
 
 
 @given(st.lists(st.integers(0, 2**40), max_size=50))
-def test_powers_of_two(values):
+def test_times_are_counted_by_powers_of_two(values):
     h = ffi.new("struct histogram *")
     for v in values:
         lib.lat_record(h, v, 1)
@@ -560,7 +561,7 @@ def test_interfaces_that_cannot_be(capture):
 
 @root
 @in_netns
-def test_another_namespace(capture, other_netns):
+def test_send_reaches_an_interface_in_another_namespace(capture, other_netns):
     from vnic.tap.netns import inside
 
     with inside(other_netns):
@@ -682,6 +683,7 @@ def test_a_number_that_can_be_none_is_refused(capture, name, value):
         send_.send(capture(), dev="lo", **{name: value})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ms", ["0", "-1", "nan", "inf", "x", "1e99"])
 def test_what_is_no_maxsleep(capture, ms):
     done = command(capture(), "--dev", "lo", f"--maxsleep={ms}")
@@ -701,6 +703,7 @@ def test_a_file_that_breaks_off_exits_1(tmp_path):
     assert done.stderr.endswith("truncated in frame 2; the report covers the frames sent until then\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "args, sentence",
     [

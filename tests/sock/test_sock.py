@@ -201,6 +201,6 @@ def test_what_does_not_fit_stays_queued(host):
 
 
 @pytest.mark.parametrize("vlen", [0, -1, 1025])
-def test_how_many_is_bounded(host, vlen):
+def test_recvmmsgs_vlen_is_bounded(host, vlen):
     with pytest.raises(vnic.ConfigError, match="vlen is 1 to 1024"):
         host().udp(5000).recvmmsg_nowait(vlen)

@@ -5,45 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.rps import Backlog
+from softnet_steps import LIMIT, Steps
 
 import vnic
-from vnic._core import ffi, lib
-
-
-class Steps:
-    """A host whose CPU 0 steers all to CPU 1, which runs only when told to, a packet at a time."""
-
-    def __init__(self, host):
-        self.host = host
-        self.sock = host.udp(5000)
-        self.sent = 0
-
-    def arrive(self, n, flow=1):
-        """n frames come, and CPU 0 does all its work on them."""
-        self.host.feed([frames.udp((self.sent + i).to_bytes(4), sport=flow) for i in range(n)])
-        self.sent += n
-        lib.nic_run(ffi.addressof(self.host.c.nic), self.host.c.nic.now)
-        cpu = self.host.c.cpu[0]
-        while True:
-            cpu.horizon = 2**63
-            if not lib.cpu_run(cpu):
-                break
-
-    def take(self, n):
-        """CPU 1 works until it has taken n packets more, or is idle."""
-        cpu = self.host.c.cpu[1]
-        until = cpu.processed + n
-        while cpu.processed < until:
-            cpu.horizon = 0
-            if not lib.cpu_run(cpu):
-                break
-
-    def read(self):
-        got = iter(self.sock.recvfrom_nowait, None)
-        return [int.from_bytes(data) for data, _ in got]
-
-
-LIMIT = {"cpus": 2, "rps_cpus": "2", "catch_up": 1, "gro": False, "rcvbuf": 1 << 30}
+from vnic._core import lib
 
 
 def test_drops_begin_at_limit_plus_one_and_are_charged_to_the_target(host):

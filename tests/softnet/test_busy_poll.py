@@ -36,7 +36,7 @@ def test_nothing_was_read_yet_so_it_is_not_known_which_queue_to_poll(timeline):
     timeline(busy_read=100).play([(0, "frames", {"irqs": 1, "state": "", "busy": 0}), (10, "frames", {"irqs": 2})])
 
 
-def test_off_by_default(timeline):
+def test_busy_polling_is_off_by_default(timeline):
     timeline().play([(0, "udp", {"state": "", "read": 1, "irqs": 1}), (10, "udp", {"irqs": 2, "busy": 0})])
 
 
@@ -64,24 +64,7 @@ def test_who_has_the_napi_keeps_it_and_the_reader_waits(timeline):
     ])  # fmt: skip
 
 
-@pytest.mark.parametrize("bit", ["SCHED", "DISABLE", "IN_BUSY_POLL"])
-@pytest.mark.parametrize("prefer", [0, 1])
-def test_a_napi_that_is_not_free_is_left_alone_and_waited_for_no_longer_than_the_reader_may(host, bit, prefer):
-    h = host(cpus=1, busy_read=100, prefer_busy_poll=prefer)
-    cpu, napi, state = h.c.cpu[0], h.c.dq[0].napi, getattr(lib, f"NAPI_STATE_{bit}")
-    h.feed([udp()] * 3)
-    lib.nic_run(ffi.addressof(h.c.nic), h.c.nic.now)  # the ring has work
-    h.c.cost[lib.COST_POLL] = 60_000
-    cpu.busy.queue, napi.state = 1, state
-    assert lib.busy_poll_begin(cpu) == 1
-    assert [lib.napi_busy_loop(cpu) for _ in range(2)] == [1, 0]
-    assert (cpu.now, cpu.busy.napi, napi.polls, napi.packets) == (120_000, ffi.NULL, 0, 0)
-    assert napi.state == state | (lib.NAPI_STATE_PREFER_BUSY_POLL if prefer else 0)
-    assert h.mib()["TcpExt_BusyPollRxPackets"] == 0
-    napi.state = 0
-
-
-def test_it_ends_with_one_more_poll_that_finds_what_came_last(timeline):
+def test_a_busy_poll_ends_with_one_more_poll_that_finds_what_came_last(timeline):
     """Work as much as the budget: the NAPI goes to the softirq."""
     t = timeline({"POLL": 1000, "RX": 1000}, busy_read=20, busy_poll_budget=2, catch_up=1)
     t.play([(0, "udp", {}), (15, "", {"state": "SB"})])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.rps import FlowLimit
-from test_backlog import Steps
+from softnet_steps import Steps
 
 import vnic
 from vnic._core import ffi, lib
@@ -27,7 +27,7 @@ def test_off_unless_the_enqueueing_cpu_has_it(host):
 @pytest.mark.parametrize(
     ("limit", "qlen", "counted"), [(1000, 499, False), (1000, 500, True), (7, 3, True), (7, 2, False)]
 )
-def test_it_looks_once_the_queue_is_half_full(host, limit, qlen, counted):
+def test_the_flow_limit_looks_once_the_queue_is_half_full(host, limit, qlen, counted):
     h = host(flow_limit_cpus="1", netdev_max_backlog=limit)
     assert any(limited(h, FLOWS[0], qlen) for _ in range(200)) == counted
 
@@ -55,7 +55,7 @@ def test_the_history_is_128_long(host):
     plan=st.lists(st.tuples(st.sampled_from(FLOWS[:3]), st.sampled_from([0, 499, 500, 1000])), max_size=400),
     table_len=st.sampled_from([1, 2, 64, 4096]),
 )
-def test_it_drops_as_the_model_does(plan, table_len):
+def test_the_flow_limit_drops_as_the_model_does(plan, table_len):
     model = FlowLimit(table_len)
     with vnic.Host(rx_pool=64, sockets=16, flow_limit_cpus=1, flow_limit_table_len=table_len) as h:
         for flow, qlen in plan:

@@ -2,7 +2,7 @@
 
 import pytest
 from frames import ACK, CWR, FIN, PSH, tcp, udp
-from test_gro import MS, TCP_CHECK, bad, flows, seg, timestamp, train
+from gro_rows import MS, TCP_CHECK, bad, flows, seg, timestamp, train
 
 from vnic._core import lib
 from vnic.counters import gro
@@ -41,7 +41,7 @@ def test_why_a_hold_ended(host, why):
     assert sum(ended.values()) == h.gro().held == h.gro().flushed_skbs
 
 
-def test_aged(host):
+def test_an_aged_packet_is_flushed(host):
     h = host(rxhash=False, gro_flush_timeout=1000 * MS)
     h.feed([(0, seg(0)), (20 * MS, seg(100))])
     h.run(until_ns=30 * MS)

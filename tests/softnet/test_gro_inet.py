@@ -5,7 +5,7 @@ import struct
 import pytest
 from frames import tcp
 from gro_batches import Batch, Item, Vnic
-from test_gro import seg
+from gro_rows import seg
 
 
 def tagged(frame, *tags):

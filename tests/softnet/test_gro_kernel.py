@@ -10,8 +10,8 @@ import gro_conformance as conformance
 import pytest
 from gro_batches import Batch, Vnic
 from gro_conformance import SESSIONS
+from gro_rows import MS, ROWS, seg
 from kernel_gro import KernelGro
-from test_gro import MS, ROWS, seg
 
 BATCHES = int(os.environ.get("VNIC_BATCHES", "200"))
 SEED = int(os.environ.get("VNIC_SEED", "1"))
@@ -82,7 +82,7 @@ def test_the_recorded_kernels_answers(session):
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_what_once_differed(name):
+def test_batches_of_gro_that_once_differed(name):
     with conformance.vnic_(FOUND[name]["session"]) as vnic:
         assert vnic.deliver(Batch.of(FOUND[name]["batch"]).frames()) == recorded(name)
 

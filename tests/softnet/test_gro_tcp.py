@@ -3,7 +3,7 @@
 import pytest
 from frames import ACK, PSH
 from gro_batches import CLIENT, DPORT, SERVER, Batch, Item, Vnic
-from test_gro import MS, seg, train
+from gro_rows import MS, seg, train
 
 from vnic._core import lib
 from vnic.address import inet_addr

@@ -51,7 +51,7 @@ def test_one_length_a_shorter_one_is_the_last_64_at_most(sizes, expected):
 
 
 @pytest.mark.parametrize("special", ["zero csum", "csum", "udp length", "id gap"])
-def test_what_never_merges(special):
+def test_datagrams_that_never_merge(special):
     with Vnic(rx_udp_gro_forwarding=True) as v:
         assert payloads(v.deliver(datagrams(100, 100, special=(special,)))) == [100, 100]
 

@@ -4,64 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.napi import poll_order
+from softnet_steps import MS, Line
 
 import vnic
-from vnic._core import ffi, lib
+from vnic._core import lib
 
-MS = 1_000_000
 EAGAIN = -11
-
-
-class Line:
-    """NAPIs on CPU 0 that answer their polls by a script: work, or what to call first to get it."""
-
-    def __init__(self, host, scripts, *, weight=64):
-        self.host, self.cpu = host, host.c.cpu[0]
-        self.cpu.horizon = 2**64 - 1
-        self.polled = []
-        self.napis = {}
-        self.callbacks = []
-        for name, script in scripts.items():
-            n = ffi.new("struct napi_struct *")
-            n.poll = self.answer(name, iter(script))
-            n.sd, n.host, n.weight, n.timer_ns = self.cpu, host.c, weight, 2**64 - 1
-            self.napis[name] = n
-
-    def answer(self, name, script):
-        def poll(napi, budget):
-            self.polled.append(name)
-            work = next(script, 0)
-            work = work() if callable(work) else work
-            if 0 <= work < budget:
-                lib.napi_complete_done(napi, work)
-            return work
-
-        self.callbacks.append(ffi.callback("int(struct napi_struct *, int)", poll))
-        return self.callbacks[-1]
-
-    def schedule(self, *names):
-        for name in names or self.napis:
-            assert lib.napi_schedule(self.napis[name])
-        return 0
-
-    def busy(self, ns, work=1):
-        """A poll that takes time."""
-
-        def poll():
-            self.cpu.now += ns
-            return work
-
-        return poll
-
-    def run(self):
-        """One run. Return: who was polled."""
-        self.polled.clear()
-        assert lib.net_rx_action(self.cpu)
-        return list(self.polled)
-
-    def runs(self):
-        """Run until nobody is left."""
-        return [self.run() for _ in iter(lambda: self.cpu.softirq_pending, 0)]
 
 
 @pytest.mark.parametrize(

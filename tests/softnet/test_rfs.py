@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.rps import Rfs, hash_32
+from tcp_streams import sockets, stream
 
 import vnic
 from vnic._core import ffi, lib
@@ -31,7 +32,7 @@ def queued(h, flow):
 
 
 @pytest.mark.parametrize("knobs", [{}, {"rps_flow_cnt": 64}, {"rps_sock_flow_entries": 64}])
-def test_both_tables_are_needed(host, knobs):
+def test_rfs_needs_both_tables(host, knobs):
     h = host(**knobs)
     lib.rps_record_sock_flow(h.c, HASHES[0], 2)
     assert packet(h, HASHES[0])[1] == -1
@@ -58,7 +59,7 @@ def test_another_flow_with_the_same_entry_is_told_by_its_upper_bits(host):
     assert [packet(h, flow)[1] for flow in (0x11110005, 0x22220005)] == [-1, 3]
 
 
-def test_it_moves_only_when_its_old_cpu_has_taken_all(host):
+def test_a_flow_moves_only_when_its_old_cpu_has_taken_all(host):
     h = host(**ON)
     flow = HASHES[0]
     lib.rps_record_sock_flow(h.c, flow, 1)
@@ -103,7 +104,7 @@ def test_an_empty_entry_that_looks_like_a_hash_leads_nowhere(host):
     plan=st.lists(st.tuples(st.sampled_from("rrpppppt"), st.sampled_from(HASHES), st.integers(0, 9)), max_size=80),
     flow_log=st.integers(0, 3),
 )
-def test_it_steers_as_the_model_does(cpus, plan, flow_log):
+def test_rfs_steers_as_the_model_does(cpus, plan, flow_log):
     """Readers move, packets come, backlogs are worked off, in any order; rows are shared when the table is small."""
     model = Rfs(cpus=cpus, flow_log=flow_log, sock_log=4)
     with vnic.Host(cpus=cpus, rx_pool=64, sockets=16, rps_flow_cnt=1 << flow_log, rps_sock_flow_entries=16) as h:
@@ -122,14 +123,6 @@ def test_it_steers_as_the_model_does(cpus, plan, flow_log):
 
 
 # ---- the whole path ----
-
-
-def stream(port, n, size=100):
-    return [frames.tcp(b"x" * size, seq=1 + i * size, sport=port, dport=80) for i in range(n)]
-
-
-def sockets(h):
-    return [h.c.socks.socks[i] for i in range(1, h.c.socks.used) if h.c.socks.socks[i].type == lib.SOCK_TCP]
 
 
 @pytest.mark.parametrize("rxhash", [True, False])
@@ -194,6 +187,7 @@ def moving_readers(seed, *, broken):
         return h.mib()["TcpExt_TCPOFOQueue"], h.softnet()[0].rfs_moved
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**32))
 def test_no_flow_is_ever_reordered_while_it_moves(seed):
@@ -202,6 +196,7 @@ def test_no_flow_is_ever_reordered_while_it_moves(seed):
     assert moved > 1
 
 
+@pytest.mark.slow
 def test_without_the_rule_flows_are_reordered():
     assert sum(reordered for reordered, _ in (moving_readers(seed, broken=True) for seed in range(3))) > 20
 

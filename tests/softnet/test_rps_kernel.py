@@ -11,7 +11,7 @@ import frames
 import kernel_rps
 import pytest
 from gro_batches import extended
-from test_flow_dissector import flow_hash
+from softnet_steps import flow_hash
 
 import vnic
 

@@ -2,11 +2,9 @@
 
 import frames
 import pytest
-from test_net_rx_action import MS, Line
+from softnet_steps import MS, NEVER, Line
 
 from vnic._core import ffi, lib
-
-NEVER = 2**64 - 1
 
 
 @pytest.mark.parametrize(
@@ -141,42 +139,6 @@ def test_queue_i_interrupts_cpu_i_mod_cpus(host):
     h.feed(frames.udp())
     h.run()
     assert [s.hardirqs for s in h.softnet()] == [0, 1, 0]
-
-
-@pytest.mark.parametrize(("cpu", "planned"), [(0, True), (1, False)])
-def test_live_cpu_0_looks_whether_another_thread_asked_for_the_neighbours_timer(host, cpu, planned):
-    """Each look also reads the clock: no other time moves a live CPU."""
-    h = host(cpus=2)
-    sd = h.c.cpu[cpu]
-    ask = lib.clock_ns() + 3600 * 1000 * MS
-    h.c.neigh.timer_ask = ask
-    sd.live = 1
-    sd.horizon = NEVER
-    before = lib.clock_ns()
-    assert lib.cpu_run(sd) == 0
-    sd.live = 0
-    assert before <= sd.now <= lib.clock_ns()
-    assert (sd.timer_ns[lib.TIMER_NEIGH], sd.timer_next) == ((ask, ask) if planned else (NEVER, NEVER))
-    h.c.neigh.timer_ask = ask - 1  # earlier than what is planned: planned anew; later: not
-    sd.live = 1
-    lib.cpu_run(sd)
-    h.c.neigh.timer_ask = ask + 1
-    lib.cpu_run(sd)
-    sd.live = 0
-    assert sd.timer_ns[lib.TIMER_NEIGH] == (ask - 1 if planned else NEVER)
-    h.c.neigh.timer_ask = NEVER
-    lib.mod_timer(sd, lib.TIMER_NEIGH, NEVER)
-
-
-def test_live_a_cpu_stands_still_when_the_machine_is_to_stop_but_not_in_the_middle_of_a_softirq(host):
-    h = host()
-    sd = h.c.cpu[0]
-    sd.live, sd.horizon, sd.pause = 1, NEVER, 1
-    lib.raise_hardirq(sd, 0, 0)
-    assert (lib.cpu_run(sd), sd.hardirqs) == (1, 0)
-    sd.pause = 0
-    assert (lib.cpu_run(sd), sd.hardirqs) == (0, 1)
-    sd.live = 0
 
 
 @pytest.mark.parametrize("what", ["irq", "ipi", "reader"])

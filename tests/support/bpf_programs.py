@@ -82,3 +82,11 @@ def spoilt(rnd, size, extensions):
     else:
         program[i] = (rnd.choice((0x34, 0x94, 0x64, 0x74, 0x05)), jt, jf, rnd.choice((0, 1, 31, 32, len(program) - i)))
     return program
+
+
+RET = 0x06, 0, 0
+
+
+def keep(n):
+    """A program that wants n bytes of each packet."""
+    return [(*RET, n)]

@@ -195,3 +195,13 @@ def queues(table) -> int:
         while q != ffi.NULL:
             n, q = n + 1, q.newer
     return n
+
+
+TEXT = bytes(range(200))
+MS = 1_000_000
+
+
+def feed(host, *parts):
+    """Fragments, or frames, all at once; a moment passes, not the time that fragments wait."""
+    host.feed([p if isinstance(p, bytes) else frame(p) for p in parts], at_ns=host.now_ns)
+    host.run(until_ns=host.now_ns + MS)

@@ -37,6 +37,11 @@ def tasks(pid="self"):
     return names
 
 
+def descriptors():
+    """How many descriptors this process has open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def settle(host, n):
     wait_until(lambda: host.ledger().offered >= n and not host.ledger().in_flight)
 

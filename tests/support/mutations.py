@@ -7,6 +7,7 @@ the order of a seed nor whether tests/support/equivalent_mutants.py knows it.
 """
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -284,3 +285,25 @@ def sample(sources: dict[str, str], seed: int) -> list[Mutation]:
         name = "\0".join((str(seed), *m.key, str(seen[m.key])))
         keyed.append((hashlib.sha256(name.encode()).digest(), m))
     return [m for _, m in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def place(text: str, wanted: str, function: str = "") -> tuple[int, int]:
+    """Where a text begins and ends, in a function's body if one is named; line breaks and spaces may differ.
+
+    ValueError: it is not in exactly one place.
+    """
+    first, last = 0, len(text)
+    if function:
+        toks = tokens(text)
+        bodies = [(toks[a].start, toks[b].end) for name, a, b in functions(toks) if name == function]
+        if len(bodies) != 1:
+            raise ValueError(f"{function}() is there {len(bodies)} times, not once")
+        [(first, last)] = bodies
+    words = re.findall(r"\w+|[^\w\s]", wanted)
+    pattern = re.escape(words[0])
+    for one, next_ in itertools.pairwise(words):
+        pattern += (r"\s+" if re.match(r"\w", one[-1]) and re.match(r"\w", next_) else r"\s*") + re.escape(next_)
+    found = [m.span() for m in re.compile(pattern).finditer(text, first, last)]
+    if len(found) != 1:
+        raise ValueError(f"{wanted!r} is there {len(found)} times, not once")
+    return found[0]

@@ -141,6 +141,15 @@ def paths(groups: list[str]) -> list[str]:
     return sorted({str(Path(f).resolve()) for f in found})
 
 
+def why_no_root() -> str | None:
+    """Why tests marked root cannot run here."""
+    if os.geteuid() != 0:
+        return "not root"
+    if not Path("/dev/net/tun").exists():
+        return "no /dev/net/tun"
+    return None
+
+
 def main() -> None:
     """See the module's text."""
     what, *groups = sys.argv[1:] or ["list"]

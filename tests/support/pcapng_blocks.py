@@ -76,6 +76,14 @@ def read(path):
     return parse(Path(path).read_bytes())
 
 
+def read_back(path):
+    """[(ns, bytes)], by scapy."""
+    from scapy.utils import PcapNgReader
+
+    with PcapNgReader(str(path)) as reader:
+        return [(int(p.time * 1_000_000_000), bytes(p)) for p in reader]
+
+
 def at(blocks, point):
     return [b for b in blocks if b.point == point]
 

@@ -6,8 +6,9 @@ rule that has a mutant the wrong way round in the C and wants to see a proof of 
 """
 
 import re
-import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from mutations import place
 
 LIVE = "live kernel"  # the running kernel is asked in the test; where it cannot be, its recorded answers stand in
 RECORDED = "recorded"  # what a 6.18 kernel delivered, written down
@@ -34,9 +35,17 @@ class Mutant:
 
     file: str
     good: str
+    """Found whatever its line breaks and spaces are."""
     wrong: str
     tests: tuple[str, ...] = ()
     """Those that are to notice; none given: the rule's proofs."""
+    function: str = ""
+    """Where good is looked for; none given: the whole file. In its function a short text is enough."""
+
+    def turn(self, text: str) -> str:
+        """The file's text with the mistake in it. ValueError: good is not in exactly one place."""
+        begin, end = place(text, self.good, self.function)
+        return text[:begin] + self.wrong + text[end:]
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ def _moments(*rows: str) -> tuple[str, ...]:
 
 def _gro(name: str, linux: str, *mutants: Mutant, tests: tuple[str, ...] = (), rows: tuple[str, ...] = ()) -> Rule:
     """A rule of GRO's that the kernel answers for: the table's rows go through it, and random batches."""
-    made = tuple(Mutant(m.file, m.good, m.wrong, m.tests or tests or (GRO,)) for m in mutants)
+    made = tuple(replace(m, tests=m.tests or tests or (GRO,)) for m in mutants)
     return Rule(
         f"GRO: {name}", linux, LIVE, (f"{KERNEL}::test_the_whole_table_is_the_running_kernels", *tests), made, rows
     )
@@ -99,8 +108,8 @@ RULES = (
     _gro(
         "8 packets are held in a bucket; a ninth flow sends the oldest up", f"{GROC} dev_gro_receive()",
         Mutant("gro.c", "if (l->count == MAX_GRO_SKBS) {", "if (l->count == MAX_GRO_SKBS - 1) {"),
-        Mutant("gro.c", "struct sk_buff *oldest = l->skb[0];\n\n\t\t\tlist_del(l, 0);",
-               "struct sk_buff *oldest = l->skb[7];\n\n\t\t\tlist_del(l, 7);"),
+        Mutant("gro.c", "struct sk_buff *oldest = l->skb[0]; list_del(l, 0);",
+               "struct sk_buff *oldest = l->skb[7]; list_del(l, 7);"),
         rows=("8 flows", "9 flows", "capacity 8", "capacity 9"),
     ),
     # ---- GRO: what is refused, and whether it overtakes ----
@@ -393,14 +402,14 @@ RULES = (
         (Mutant("backlog.c", "sd->input_queue_head + napi->work);", "sd->input_queue_head + 1);"),),
     ),
     Rule(
-        "RFS: a flow moves only when its old CPU took all it had queued there", f"{DEV} get_rps_cpu()", WRITTEN, (f"{RFS}::test_it_moves_only_when_its_old_cpu_has_taken_all", f"{RFS}::test_it_steers_as_the_model_does",
+        "RFS: a flow moves only when its old CPU took all it had queued there", f"{DEV} get_rps_cpu()", WRITTEN, (f"{RFS}::test_a_flow_moves_only_when_its_old_cpu_has_taken_all", f"{RFS}::test_rfs_steers_as_the_model_does",
          f"{RFS}::test_no_flow_is_ever_reordered_while_it_moves", f"{RFS}::test_without_the_rule_flows_are_reordered",
          f"{RFS}::test_the_counters_wrap"),
         (Mutant("rfs.c", "- READ_ONCE(f->last_qtail)) >= 0;", "- READ_ONCE(f->last_qtail)) >= -1000000;"),
          Mutant("backlog.c", "		rfs_queued(sd->host, skb->rflow, target->input_queue_tail);\n", "		;\n")),
     ),
     Rule(
-        "RFS: an entry of another flow is told by its upper bits", f"{DEV} get_rps_cpu()", WRITTEN, (f"{RFS}::test_another_flow_with_the_same_entry_is_told_by_its_upper_bits", f"{RFS}::test_it_steers_as_the_model_does",
+        "RFS: an entry of another flow is told by its upper bits", f"{DEV} get_rps_cpu()", WRITTEN, (f"{RFS}::test_another_flow_with_the_same_entry_is_told_by_its_upper_bits", f"{RFS}::test_rfs_steers_as_the_model_does",
          f"{RFS}::test_a_reader_draws_its_flow"),
         (Mutant("rfs.c", "if ((ident ^ hash) & ~h->rps_cpu_mask)", "if (0)"),),
     ),
@@ -628,22 +637,14 @@ AREAS = {
 
 
 def table() -> str:
-    """Return the tables of docs/linux/rules.md: one for each area, with the proofs below it."""
-    numbered = list(enumerate(RULES, 1))
-    parts = []
-    for area, prefixes in AREAS.items():
-        rules = [(n, rule) for n, rule in numbered if rule.name.startswith(prefixes)]
-        rows = [f"| {n} | {r.name.replace('|', chr(92) + '|')} | {r.linux} | {r.truth} |" for n, r in rules]
-        parts.append("\n".join([f"## {area}", "", "| | rule | Linux | compared with |", "|--:|---|---|---|", *rows]))
-        parts.append("Proofs:\n\n" + "\n".join(_proofs(n, rule) for n, rule in rules))
-    return "\n" + "\n\n".join(parts) + "\n\n"
-
-
-def _proofs(number: int, rule: Rule) -> str:
-    proofs = [re.sub(r"^tests/\w+/(\w+)\.py(?:::)?(.*)", r"\1 \2", t).strip() for t in rule.tests]
-    if rule.rows:
-        proofs.append("rows of test_gro: " + ", ".join(rule.rows))
-    return textwrap.fill(
-        "; ".join(proofs), 118, initial_indent=f"{number}. ", subsequent_indent="   ", break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
+    """For docs/linux.md."""
+    rows = ["| rule | Linux | compared with | proof |", "|---|---|---|---|"]
+    for rule in RULES:
+        proofs = ", ".join(
+            t[t.rfind("/", 0, t.index(".py")) + 1 :].replace(".py::", " ").removesuffix(".py") for t in rule.tests
+        )
+        if rule.rows:
+            proofs += "; in test_gro: " + ", ".join(rule.rows)
+        name = rule.name.replace("|", "\\|")
+        rows.append(f"| {name} | {rule.linux} | {rule.truth} | {proofs} |")
+    return "\n".join(rows) + "\n"

@@ -7,6 +7,7 @@ import shlex
 import needs
 import pytest
 from click.testing import CliRunner
+from commands import invoke
 
 from vnic.cli.main import main
 from vnic.tap import doctor as doctor_
@@ -23,10 +24,6 @@ def root(test):
 
 def checks(*args, **kwargs):
     return {c.what: c for c in doctor(*args, **kwargs)}
-
-
-def command(*args):
-    return CliRunner().invoke(main, ["doctor", *args])
 
 
 def sh(line):
@@ -53,7 +50,7 @@ def a_tap(netns):
 @root
 @pytest.mark.usefixtures("a_tap")
 def test_after_setup_all_is_good():
-    result = command("dt0")
+    result = invoke("doctor", "dt0")
     assert result.exit_code == 0, result.stdout
     assert "MISSING" not in result.stdout
     found = checks("dt0")
@@ -63,34 +60,34 @@ def test_after_setup_all_is_good():
 @root
 @pytest.mark.usefixtures("a_tap")
 def test_json_is_one_object():
-    facts = json.loads(command("dt0", "--json").stdout)
+    facts = json.loads(invoke("doctor", "dt0", "--json").stdout)
     assert (facts["schema"], facts["ok"]) == ("vnic.doctor/1", True)
     assert {tuple(c) for c in facts["checks"]} == {("what", "state", "text", "mend")}
 
 
 @root
-def test_it_does_not_exist_and_the_command_makes_it():
-    assert command("dt1").exit_code == 3
+def test_a_tap_that_does_not_exist_and_the_command_makes_it():
+    assert invoke("doctor", "dt1").exit_code == 3
     missing = checks("dt1")["dt1"]
     assert missing.state == "missing"
     mend(missing)
-    assert command("dt1").exit_code == 0
+    assert invoke("doctor", "dt1").exit_code == 0
 
 
 @root
 @pytest.mark.usefixtures("a_tap")
-def test_down_and_mended():
+def test_a_tap_that_is_down_is_mended():
     sh("ip link set dt0 down")
-    assert command("dt0").exit_code == 3
+    assert invoke("doctor", "dt0").exit_code == 3
     mend(checks("dt0")["up"])
-    assert command("dt0").exit_code == 0
+    assert invoke("doctor", "dt0").exit_code == 0
 
 
 @root
-def test_hints_are_mended_too():
+def test_what_doctor_hints_at_is_mended_too():
     sh("ip tuntap add dev dt2 mode tap && ip link set dt2 up")
     set_ipv6("dt2", enabled=True)
-    result = command("dt2")
+    result = invoke("doctor", "dt2")
     assert result.exit_code == 0, result.stdout  # a run works
     found = checks("dt2")
     names = ("multi_queue", "owner", "IPv6 noise", "address of the kernel's side")
@@ -115,8 +112,8 @@ def test_ipv6_noise_is_mended():
 @root
 def test_what_is_no_tap():
     sh("ip tuntap add dev dt3 mode tun")
-    for name, text in (("lo", "is not a TAP"), ("dt3", "is a TUN")):
-        result = command(name)
+    for name, text in (("lo", "is no TAP"), ("dt3", "is a TUN")):
+        result = invoke("doctor", name)
         assert result.exit_code == 3
         assert f"MISSING  {name}: {text}" in result.stdout
 
@@ -135,9 +132,9 @@ def test_in_use_and_by_whom():
 @root
 def test_in_another_namespace(other_netns):
     setup("dt4", user="root", netns=other_netns)
-    assert command("dt4").exit_code == 3
-    assert command("dt4", "--netns", other_netns).exit_code == 0
-    result = command("dt4", "--netns", "nowhere")
+    assert invoke("doctor", "dt4").exit_code == 3
+    assert invoke("doctor", "dt4", "--netns", other_netns).exit_code == 0
+    result = invoke("doctor", "dt4", "--netns", "nowhere")
     assert result.exit_code == 3
     assert "sudo ip netns add nowhere" in result.stdout
 
@@ -166,6 +163,6 @@ def test_a_device_that_cannot_be_opened(monkeypatch, tmp_path, error, text, mend
 
 
 def test_an_impossible_name_is_refused():
-    result = command("a-name-that-is-too-long")
+    result = invoke("doctor", "a-name-that-is-too-long")
     assert result.exit_code == 2
     assert "cannot be an interface's name" in result.stderr

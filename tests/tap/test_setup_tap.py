@@ -60,7 +60,7 @@ def changed(steps):
     return [s.text for s in steps if s.changed]
 
 
-def test_twice_is_once():
+def test_setup_twice_is_setup_once():
     first = setup("st0", user="nobody", host_ip=["10.0.0.1/24", "fd00::1/64"], mtu=1400)
     assert len(changed(first)) == len(first) - (not ipv6_enabled("st0"))
     again = setup("st0", user="nobody", host_ip=["10.0.0.1/24", "fd00::1/64"], mtu=1400)
@@ -90,7 +90,7 @@ def test_what_differs_is_changed():
         setup("st2", group="nogroup")
 
 
-def test_delete_and_delete_again():
+def test_a_tap_is_deleted_and_deleted_again():
     setup("st3", user="nobody")
     assert changed(delete("st3")) == ["deleted"]
     assert link("st3") is None
@@ -257,7 +257,7 @@ def test_its_owner_receives_without_privileges():
 
 
 @pytest.mark.usefixtures("device")
-def test_nobody_else_does():
+def test_no_other_user_attaches():
     setup("st10", user="daemon")
     refused = as_user(NOBODY, receive, "st10", 1)["raised"]
     assert refused.startswith(

@@ -54,7 +54,7 @@ def test_an_impossible_name_is_refused():
 
 
 @pytest.mark.parametrize("options", ["mode tap", "mode tap multi_queue"])
-def test_it_attaches_to_a_tap_that_exists_and_leaves_it_there(options):
+def test_a_wire_attaches_to_a_tap_that_exists_and_leaves_it_there(options):
     needs.run("ip", "tuntap", "add", "dev", "vt5", *options.split())
     needs.run("ip", "link", "set", "vt5", "up", "mtu", "1400")
     with live_tap("vt5") as host:

@@ -7,8 +7,8 @@ import sys
 
 import frames
 import pytest
+from captures import pcap
 from paths import ROOT
-from test_pcap import pcap
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark"),
@@ -29,12 +29,14 @@ def compare(tmp_path, *fed, **env):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_tshark_calls_bad_may_be_lost_and_what_a_card_completes_is_not(tmp_path):
     done = compare(tmp_path, TCP, LEFT, NO_LENGTH, *BAD, frames.tcp(b"x" * 4000, total=0))
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "1  agree" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_loss_in_which_tshark_finds_no_fault_is_a_difference(tmp_path):
     """As they were before the sender's card was stood in for: --strict-csum."""
     done = compare(tmp_path, TCP, LEFT, *BAD, NO_LENGTH, VNIC_REPLAY_STRICT_CSUM="1")

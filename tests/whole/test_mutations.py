@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from c_sources import CSRC, texts
 from equivalent_mutants import EQUIVALENT
-from mutations import mutations, sample
+from mutations import mutations, place, sample
 
 SOURCES = texts()
 OPERATORS = {"comparison", "constant", "and/or", "plus/minus", "not", "negated", "jump", "dropped"}
@@ -82,6 +82,7 @@ def test_a_declarations_value_is_code_and_its_bounds_are_not():
     }
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_mutants_and_another_gives_others():
     first = sample(SOURCES, 1)
     assert first == sample(SOURCES, 1)
@@ -100,6 +101,7 @@ def test_an_edit_moves_no_mutants_but_its_own():
         assert m.apply(sources[m.file]) == n.apply(edited[n.file]).replace(more, "", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operator", sorted(OPERATORS))
 def test_what_an_operator_makes_of_the_data_plane_compiles_mostly(operator, tmp_path):
     """Those that do not are numbers of cases, and the like."""
@@ -121,3 +123,29 @@ def test_each_equivalent_mutant_is_in_a_file_that_exists_and_has_a_reason():
         for file, function, good, wrong in entries:
             assert f"{function}(" in SOURCES[file]
             assert good != wrong or good == "*"
+
+
+TWICE = "static int f(int a)\n{\n\treturn g(a,\n\t\t 1);\n}\n\nint h(int a)\n{\n\treturn g(a, 1);\n}\n"
+
+
+def test_a_place_is_found_by_its_function_whatever_its_spaces():
+    for function, first in (("f", TWICE.index("g(a")), ("h", TWICE.rindex("g(a"))):
+        begin, end = place(TWICE, "g( a,1 )", function)
+        assert (begin, " ".join(TWICE[begin:end].split())) == (first, "g(a, 1)")
+    begin, end = place(TWICE, "int h(int a)")
+    assert TWICE[begin:end] == "int h(int a)"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "function", "why"),
+    [
+        ("g(a, 1)", "", "2 times"),
+        ("g(a, 2)", "f", "0 times"),
+        ("g(a, 1)", "k", r"k\(\) is there 0 times"),
+        ("inth(int a)", "", "0 times"),
+        ("return g(a, 1); } int h", "f", "0 times"),
+    ],
+)
+def test_a_place_that_is_not_exactly_one_is_refused(wanted, function, why):
+    with pytest.raises(ValueError, match=why):
+        place(TWICE, wanted, function)

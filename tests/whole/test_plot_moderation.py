@@ -23,6 +23,7 @@ def test_the_page_and_the_picture_are_made_of_the_table(written):
     assert plot.SVG.read_text() == plot.picture(written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", plot.KINDS)
 def test_the_numbers_are_those_of_a_run(written, kind):
     """Of the points that take no time; and one that is busy."""

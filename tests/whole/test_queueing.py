@@ -129,6 +129,7 @@ def test_the_waits_are_lindleys_recursion(server, seed, load):
     assert got.mean == sum(expected) / 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", WAITS)
 @pytest.mark.parametrize("load", [0.3, 0.6, 0.8])
 def test_the_mean_wait_is_pollaczek_and_khinchines(server, load):

@@ -13,6 +13,7 @@ def commands(page):
     return [re.sub(r"(stat|--duration) [\d.]+", r"\1", line) for line in page.splitlines() if line.startswith("$ ")]
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @pytest.mark.needs("ip", "libpcap")
 def test_a_session_can_be_recorded_and_shows_what_it_says(netns, tmp_path):

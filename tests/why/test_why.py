@@ -6,11 +6,12 @@ import re
 import frames
 import pytest
 import strategies
+from captures import pcap_each_second
 from click.testing import CliRunner
+from commands import invoke
 from hypothesis import given, settings
 from overloads import DELAYS, LOSES, again, burst, facts_of
 from paths import CAPTURES
-from test_cli import pcap
 
 import vnic
 from vnic.cli.main import main
@@ -37,7 +38,7 @@ def explain(traffic, options):
 
 
 @pytest.mark.parametrize("name", LOSES)
-def test_it_names_the_limit_and_what_is_enough(name):
+def test_why_names_the_limit_and_what_is_enough(name):
     o = LOSES[name]
     answer, facts = explain(o.traffic, o.options)
     assert (answer.limit, answer.enough) == (o.limit, o.enough)
@@ -50,13 +51,14 @@ DOUBLED = ("fifo", "rx-ring", "rx-ring, drop-en", "rx-pool", "netdev-max-backlog
 
 
 @pytest.mark.parametrize("name", [*DOUBLED, "ipfrag-high-thresh", "ip6frag-high-thresh", "ipfrag-max-dist"])
-def test_half_of_it_is_not_enough(name):
+def test_half_of_the_advice_is_not_enough(name):
     o = LOSES[name]
     facts = facts_of(o.traffic, o.options)
     ((knob, value),) = o.enough.items()
     assert total(facts_of(o.traffic, facts["config"] | {knob: value // 2})) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSES)
 def test_what_was_tried_repeats(name):
     o = LOSES[name]
@@ -76,6 +78,7 @@ def test_without_a_run_it_names_the_same_or_what_stands_behind_it(name):
 # ---- what no setting helps against ----
 
 
+@pytest.mark.slow
 def test_a_cpu_that_is_too_slow_is_named_and_more_of_them_are_the_advice():
     """2.5 million a second, to 41 ports: one CPU cannot. No FIFO is large enough for as long as that lasts."""
     traffic = burst(40_000, 400, flows=97, ports=range(5000, 5041))
@@ -90,12 +93,14 @@ def test_a_cpu_that_is_too_slow_is_named_and_more_of_them_are_the_advice():
     assert 1.8 < held_longer / held < 2.3
 
 
+@pytest.mark.slow
 def test_a_machine_with_one_cpu_needs_another():
     answer, _ = explain(burst(40_000, 400, flows=97, ports=range(5000, 5041)), {"cpus": 1})
     assert answer.limit == "CPU 0"
     assert (answer.enough["cpus"], answer.enough["queues"]) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_backlog_behind_a_cpu_that_is_too_slow_is_not_the_limit():
     """RPS brings everything to CPU 1; the readers are on five others."""
     traffic = burst(40_000, 330, flows=97, ports=[p for p in range(5000, 5080) if p % 8 > 2])
@@ -104,6 +109,7 @@ def test_a_backlog_behind_a_cpu_that_is_too_slow_is_not_the_limit():
     assert answer.limit == "CPU 1"
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_too_slow_is_the_limit_not_rcvbuf():
     """It reads a datagram in 520 ns, and one comes every 440: more room only puts it off."""
     traffic = burst(20_000, 440, size=1400)
@@ -112,6 +118,7 @@ def test_a_reader_that_is_too_slow_is_the_limit_not_rcvbuf():
     assert (answer.limit, answer.enough) == ("the reader on CPU 1", None)
 
 
+@pytest.mark.slow
 def test_one_flow_cannot_be_spread():
     """RSS and RPS go by the flow."""
     traffic = burst(60_000, 300, flows=1)
@@ -212,6 +219,7 @@ def test_what_the_kernel_dropped_before_the_card_comes_first():
 # ---- any traffic, any host ----
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(strategies.configs(), strategies.traffic())
 def test_its_claims_hold_when_they_are_run(config, traffic):
@@ -243,19 +251,15 @@ def test_its_claims_hold_when_they_are_run(config, traffic):
 # ---- the command ----
 
 
-def command(*args):
-    return CliRunner().invoke(main, ["why", *map(str, args)])
-
-
 @pytest.fixture
 def capture(tmp_path):
     path = tmp_path / "burst.pcap"
-    path.write_bytes(pcap([f for _, f in burst(2000)]))
+    path.write_bytes(pcap_each_second([f for _, f in burst(2000)]))
     return path
 
 
-def test_a_capture(capture):
-    result = command(capture, "--speed", "max")
+def test_why_of_a_capture(capture):
+    result = invoke("why", capture, "--speed", "max")
     assert (result.exit_code, result.stderr) == (0, "")
     heads = [line.split()[0] for line in result.stdout.splitlines()]
     assert heads == ["Lost", "Limit", "Evidence", "Evidence", "Enough", "Verified"]
@@ -265,7 +269,7 @@ def test_a_capture(capture):
 
 
 def test_a_capture_as_json(capture):
-    found = json.loads(command(capture, "--speed", "max", "--json").stdout)
+    found = json.loads(invoke("why", capture, "--speed", "max", "--json").stdout)
     assert (found["schema"], found["limit"], found["setting"], found["verified"]) == (
         "vnic.why/1",
         "rx-ring",
@@ -278,7 +282,7 @@ def test_a_capture_as_json(capture):
 
 
 def test_what_it_advises_is_an_option_of_replay(capture):
-    enough = json.loads(command(capture, "--speed", "max", "--json").stdout)["enough"]
+    enough = json.loads(invoke("why", capture, "--speed", "max", "--json").stdout)["enough"]
     again_ = CliRunner().invoke(
         main, ["replay", str(capture), "--speed", "max", "--json", *(f"--set={k}={v}" for k, v in enough.items())]
     )
@@ -286,9 +290,9 @@ def test_what_it_advises_is_an_option_of_replay(capture):
 
 
 def test_no_runs_no_verification(capture):
-    result = command(capture, "--speed", "max", "--runs", 0)
-    assert "Enough    rx-ring=1024, estimated from the counters\n" in result.stdout
-    assert "Verified  no: --runs 0 allows no rerun\n" in result.stdout
+    result = invoke("why", capture, "--speed", "max", "--runs", 0)
+    assert "Enough    rx-ring=1024, as the counters have it\n" in result.stdout
+    assert "Verified  no: no run was allowed\n" in result.stdout
 
 
 @pytest.fixture
@@ -301,22 +305,22 @@ def report(capture, tmp_path):
 
 def test_a_report_is_run_again_with_the_options_of_then(report, capture):
     options = ["--speed", "max", "--cpus", "3", "--seed", "5", "--rx-usecs", "20", "--mac", "02:00:00:00:00:01"]
-    result = command(report)
+    result = invoke("why", report)
     assert result.exit_code == 0
-    assert result.stdout == command(capture, *options).stdout
+    assert result.stdout == invoke("why", capture, *options).stdout
     assert "Verified  run again with " in result.stdout
 
 
 def test_a_report_whose_capture_is_gone(report, capture):
     capture.unlink()
-    result = command(report)
+    result = invoke("why", report)
     assert result.exit_code == 0
     assert "estimated from the counters\nVerified  no: the capture no longer exists\n" in result.stdout
 
 
 def test_a_report_whose_capture_was_changed(report, capture):
-    capture.write_bytes(pcap([f for _, f in burst(1900)]))
-    assert "Verified  no: an unchanged rerun loses other frames" in command(report).stdout
+    capture.write_bytes(pcap_each_second([f for _, f in burst(1900)]))
+    assert "Verified  no: run again as it was, other frames are lost" in invoke("why", report).stdout
 
 
 def test_a_report_beside_its_capture_is_found_after_both_were_moved(report, capture, tmp_path, monkeypatch):
@@ -324,7 +328,7 @@ def test_a_report_beside_its_capture_is_found_after_both_were_moved(report, capt
     facts["input"]["files"] = [capture.name]
     report.write_text(json.dumps(facts))
     monkeypatch.chdir("/")
-    assert "Verified  run again with " in command(report).stdout
+    assert "Verified  run again with " in invoke("why", report).stdout
 
 
 @pytest.mark.parametrize(
@@ -344,19 +348,19 @@ def test_a_report_beside_its_capture_is_found_after_both_were_moved(report, capt
 def test_what_is_no_report(tmp_path, text, says):
     path = tmp_path / "x.json"
     path.write_text(text)
-    result = command(path)
+    result = invoke("why", path)
     assert result.exit_code == 2
     assert says in result.stderr
     assert result.stderr.count("\n") == 1
 
 
-def test_what_is_not_there(tmp_path):
-    result = command(tmp_path / "nothing.pcap")
+def test_why_of_a_file_that_is_not_there(tmp_path):
+    result = invoke("why", tmp_path / "nothing.pcap")
     assert (result.exit_code, result.stderr) == (2, f"vnic: {tmp_path}/nothing.pcap: No such file or directory\n")
 
 
 def test_an_option_it_cannot_take(capture):
-    result = command(capture, "--set", "rx-ring=17")
+    result = invoke("why", capture, "--set", "rx-ring=17")
     assert (result.exit_code, result.stderr) == (2, "vnic: rx-ring=17: must be a power of two\n")
 
 
@@ -379,12 +383,12 @@ def test_an_instance_is_asked_if_there_is_no_file(tmp_path, monkeypatch):
         host.feed(burst(2000))
         host.run()
         with Control(host):
-            text, data = command(), command("--on", host.name, "--json")
+            text, data = invoke("why"), invoke("why", "--on", host.name, "--json")
             table = CliRunner().invoke(main, ["show", "limits"])
         assert (text.exit_code, text.stdout) == (0, why_.show(host, []).out)
         assert json.loads(data.stdout)["limit"] == why_.show(host, []).data["limit"] == "rx-ring"
         assert table.stdout == limits.show(host, []).out
-    nobody = command()
+    nobody = invoke("why")
     assert (nobody.exit_code, nobody.stdout) == (2, "")
     assert nobody.stderr.count("\n") == 1
 

@@ -46,6 +46,7 @@ def written_anew(text):
     return BLOCK.sub(lambda m: f"```\n$ vnic {m[1]}\n{answer(m[1])}```", text)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     "VNIC_SITE" in os.environ, reason="ninety replays, with sanitizers three minutes; test_why has them too"
 )

@@ -5,96 +5,34 @@ import re
 import struct
 from itertools import accumulate
 
-import frames
 import pytest
+from captures import (
+    FRAMES,
+    T0,
+    S,
+    enhanced,
+    interface,
+    obsolete,
+    pcap,
+    read,
+    replay,
+    section,
+    simple,
+    whole,
+)
 from hypothesis import given
 from hypothesis import strategies as st
-from scapy.utils import PcapNgWriter, PcapWriter, RawPcapReader, rdpcap
+from scapy.utils import PcapWriter, RawPcapReader
 
 import vnic
 from vnic._core import ffi, lib
 
-S = 1_000_000_000
-T0 = 1_700_000_000 * S
-FRAMES = [frames.udp(bytes(n)) for n in (0, 1, 2, 3, 1400)] + [frames.arp(), b"\1" * 14, b""]
 STAMPS = [T0 + n for n in (0, 1_000, 2_000_999, 3 * S, 3 * S + 1, 3 * S + 999_999_999, 4 * S, 5 * S)]
 
 # ---- building captures ----
 
 
-def pcap(packets, *, order="<", nano=False, linktype=1, snaplen=65535) -> bytes:
-    """packets: (t_ns, captured bytes, length on the wire)"""
-    out = struct.pack(order + "IHHiIII", 0xA1B23C4D if nano else 0xA1B2C3D4, 2, 4, 0, 0, snaplen, linktype)
-    for t, data, length in packets:
-        out += struct.pack(order + "IIII", t // S, t % S // (1 if nano else 1000), len(data), length) + data
-    return out
-
-
-def pad(data: bytes) -> bytes:
-    return data + bytes(-len(data) % 4)
-
-
-def option(order, code, value=b"") -> bytes:
-    return struct.pack(order + "HH", code, len(value)) + pad(value)
-
-
-def block(order, kind, body) -> bytes:
-    body = pad(body)
-    return struct.pack(order + "II", kind, 12 + len(body)) + body + struct.pack(order + "I", 12 + len(body))
-
-
-def section(order="<", options=b"") -> bytes:
-    return block(order, 0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1) + options)
-
-
-def interface(order="<", *, linktype=1, snaplen=0, tsresol=None, tsoffset=None) -> bytes:
-    options = option(order, 2, b"eth0")
-    if tsresol is not None:
-        options += option(order, 9, bytes([tsresol]))
-    if tsoffset is not None:
-        options += option(order, 14, struct.pack(order + "q", tsoffset))
-    return block(order, 1, struct.pack(order + "HHI", linktype, 0, snaplen) + options + option(order, 0))
-
-
-def enhanced(data, ticks, *, order="<", interface=0, length=None) -> bytes:
-    head = struct.pack(order + "IIIII", interface, ticks >> 32, ticks % 2**32, len(data), length or len(data))
-    return block(order, 6, head + pad(data) + option(order, 2, struct.pack(order + "I", 1)))
-
-
-def obsolete(data, ticks, *, order="<", interface=0) -> bytes:
-    head = struct.pack(order + "HHIIII", interface, 7, ticks >> 32, ticks % 2**32, len(data), len(data))
-    return block(order, 2, head + data)
-
-
-def simple(data, *, order="<", length=None) -> bytes:
-    return block(order, 3, struct.pack(order + "I", length or len(data)) + data)
-
-
 # ---- reading ----
-
-
-def read(data: bytes):
-    """What the reader makes of these bytes: [(t_ns, bytes, length on the wire, flags)], and why it ended early."""
-    p, memory = ffi.gc(lib.pcap_wire_new(), lib.pcap_wire_free), ffi.new("uint8_t[]", data or b"\0")
-    base, burst, out = int(ffi.cast("uintptr_t", memory)), ffi.new("struct frame[3]"), []
-    if lib.pcap_wire_open(p, memory, len(data)) == 0:
-        while (n := p.wire.read_burst(ffi.addressof(p.wire), burst, 3)) > 0:
-            for f in burst[0:n]:
-                at = int(ffi.cast("uintptr_t", f.data)) - base
-                assert 0 <= at <= at + f.len <= len(data)
-                out.append((f.t_ns, data[at : at + f.len], f.wire_len, f.flags))
-    return out, ffi.string(p.error_text).decode()
-
-
-def whole(packets):
-    return [(t, data, len(data), 0) for t, data in packets]
-
-
-def replay(path, **knobs):
-    """A host that has read this file."""
-    host = vnic.Host(**{"wire": vnic.CaptureWire([path]), "sink": True, "cost": "zero", "link": "inf"} | knobs)
-    host.run()
-    return host
 
 
 # ---- scapy is the oracle ----
@@ -119,18 +57,6 @@ def test_scapys_pcap_files_read_the_same(tmp_path, order, nano):
         assert [(m.sec * S + m.usec * resolution, d) for d, m in r] == [e[:2] for e in expected]
 
 
-def test_scapys_pcapng_file_reads_the_same(tmp_path):
-    path = tmp_path / "x.pcapng"
-    with PcapNgWriter(str(path)) as w:
-        for data in FRAMES[:6]:
-            w.write(data)
-    theirs = [(round(float(p.time) * 1e6), bytes(p)) for p in rdpcap(str(path))]
-    ours, error = read(path.read_bytes())
-    assert error == ""
-    assert [data for _, data, _, _ in ours] == [data for _, data in theirs] == FRAMES[:6]
-    assert all(abs(t // 1000 - us) <= 1 for (t, *_), (us, _) in zip(ours, theirs, strict=True))
-
-
 @pytest.mark.parametrize("order", "<>")
 def test_scapy_agrees_on_our_own_files(tmp_path, order):
     """The builders of this file write what scapy reads: so what they build and scapy does not know is right as well."""
@@ -146,83 +72,6 @@ def test_scapy_agrees_on_our_own_files(tmp_path, order):
 
 
 # ---- pcapng, field by field ----
-
-
-@pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize(
-    "tsresol, tsoffset, ticks, t_ns",
-    [
-        (None, None, 1_500_000, 1_500_000_000),  # microseconds are the default
-        (6, None, 1_500_000, 1_500_000_000),
-        (9, None, T0 + 7, T0 + 7),
-        (0, None, 1_700_000_000, T0),
-        (3, None, 1_234, 1_234_000_000),
-        (12, None, 5_999, 5),  # picoseconds
-        (0x80, None, 3, 3 * S),  # base 2
-        (0x80 | 10, None, 1024 + 512, 1_500_000_000),
-        (0x80 | 20, None, 3 << 19, 1_500_000_000),
-        (0x80 | 32, None, (T0 // S << 32) + (1 << 31), T0 + S // 2),
-        (6, 1_700_000_000, 1, T0 + 1000),
-        (9, -3, 5 * S, 2 * S),
-        (0x80 | 1, 10, 3, 11_500_000_000),
-    ],
-)
-def test_time_resolution_and_offset_of_an_interface(order, tsresol, tsoffset, ticks, t_ns):
-    head = section(order) + interface(order, tsresol=tsresol, tsoffset=tsoffset)
-    assert read(head + enhanced(b"x" * 60, ticks, order=order)) == (whole([(t_ns, b"x" * 60)]), "")
-
-
-@pytest.mark.parametrize("order", "<>")
-def test_interfaces_have_clocks_of_their_own(order):
-    data = section(order) + interface(order) + interface(order, tsresol=9) + interface(order, tsresol=0x83, tsoffset=1)
-    for ticks, i in ((5, 0), (5_000, 1), (4, 2)):
-        data += enhanced(b"%d" % i * 20, ticks, order=order, interface=i)
-    assert read(data) == (whole([(5_000, b"0" * 20), (5_000, b"1" * 20), (S + S // 2, b"2" * 20)]), "")
-
-
-@pytest.mark.parametrize("order", "<>")
-def test_obsolete_and_simple_packet_blocks(order):
-    """A simple one has no stamp: it is as late as the one before."""
-    data = section(order) + interface(order, snaplen=50) + enhanced(b"a" * 30, 7, order=order)
-    data += (
-        obsolete(b"b" * 41, 9, order=order) + simple(b"c" * 42, order=order) + simple(b"d" * 50, order=order, length=99)
-    )
-    expected = [
-        *whole([(7_000, b"a" * 30), (9_000, b"b" * 41), (9_000, b"c" * 42)]),
-        (9_000, b"d" * 50, 99, lib.FRAME_CUT),
-    ]
-    assert read(data) == (expected, "")
-
-
-def test_simple_packets_among_stamped_ones_do_not_go_backwards(tmp_path):
-    path = tmp_path / "x.pcapng"
-    path.write_bytes(section() + interface(tsresol=9) + (enhanced(FRAMES[0], T0) + simple(FRAMES[1])) * 3)
-    with replay(path) as host:
-        assert (host.wire.c.backwards, host.wire.c.frames) == (0, 6)
-
-
-def test_blocks_nobody_knows_are_skipped():
-    data = section() + block("<", 0x0BAD, b"?" * 40) + interface() + block("<", 5, bytes(12)) + block("<", 0x0BAD, b"")
-    data += enhanced(b"x" * 60, 0)
-    assert read(data) == (whole([(0, b"x" * 60)]), "")
-
-
-def test_a_new_section_brings_its_own_byte_order_and_interfaces():
-    data = b"".join(
-        section(o) + interface(o, tsresol=n) + enhanced(b"x" * 20, 1, order=o) for o, n in (("<", 3), (">", 6))
-    )
-    assert read(data) == (whole([(1_000_000, b"x" * 20), (1000, b"x" * 20)]), "")
-
-
-def test_frames_of_another_link_type_are_skipped_and_counted(tmp_path):
-    path = tmp_path / "x.pcapng"
-    data = section() + interface(linktype=113) + interface()
-    path.write_bytes(
-        data + enhanced(b"cooked" * 10, 1) + enhanced(FRAMES[0], 2, interface=1) + enhanced(b"sll" * 20, 3)
-    )
-    with replay(path) as host:
-        assert host.ledger().offered == 1
-        assert (host.wire.c.skipped, host.wire.skipped_linktype, host.wire.error_text) == (2, 113, "")
 
 
 def test_a_frame_cut_by_the_snap_length_is_offered_as_captured_and_flagged(tmp_path):
@@ -404,12 +253,3 @@ def test_the_number_in_truncated_counts_within_its_file(tmp_path):
         assert host.ledger().offered == 6
         assert (host.wire.path, host.wire.error_text) == (b, "truncated in frame 2")
         assert host.wire.bytes_read < host.wire.bytes_total
-
-
-def test_every_frame_of_a_capture_is_offered_once_whatever_the_pace(tmp_path):
-    path = tmp_path / "x.pcap"
-    path.write_bytes(pcap([(T0 + i * 1000, frames.udp(b"%03d" % i), 45) for i in range(200)]))
-    for knobs in ({"speed": "max"}, {"speed": "max", "link": "1G"}, {"speed": "0.5"}, {"speed": "1000"}):
-        with replay(path, **knobs) as host:
-            assert host.ledger().offered == 200
-            assert host.ledger().fates == {"DELIVERED_UDP": 200}

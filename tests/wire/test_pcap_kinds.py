@@ -13,9 +13,9 @@ import frames
 import libpcap
 import pcapng_blocks
 import pytest
+from captures import FRAMES, T0, S, block, option, pad, read, section, simple, whole
 from hypothesis import given
 from hypothesis import strategies as st
-from test_pcap import FRAMES, T0, S, block, option, pad, read, section, simple, whole
 
 import vnic
 from vnic._core import ffi, lib
@@ -353,6 +353,7 @@ def test_no_header_and_no_garbage_behind_it_crashes_the_reader(magic, order, lin
     assert all(len(d) <= n for _, d, n, _ in got)
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_took_off(tmp_path):
     path = Path(tmp_path / "x.pcap")
     path.write_bytes(kind(whole((T0 + i, fcs(d)) for i, d in enumerate(segments())), link=0x24000001))

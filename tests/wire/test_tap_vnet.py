@@ -1,7 +1,5 @@
 """Virtio headers at the TAP: what the kernel left to the card is done at the wire, as the kernel itself would have."""
 
-import random
-import socket
 import struct
 import time
 from collections import Counter
@@ -11,142 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from live_tap import wait_until
-from peer import decode
-from test_dma import Card
-from test_pcapng import read_back
-from test_sender_offload import DESTINATION, HOP_BY_HOP, ROUTING, TAGS, Made
+from pcapng_blocks import read_back
+from vnet_pair import SLOT, TCPV4, TCPV6, UDP_L4, Pair, big_tcp, big_udp, header, partial
 
 import vnic
 from vnic._core import ffi, lib
-from vnic.tap.wire import TapWire
-
-SOL_PACKET, PACKET_VNET_HDR = 263, 15
-NEEDS_CSUM, TCPV4, TCPV6, UDP_L4, ECN = 1, 1, 4, 5, 0x80
-SLOT = 1664
-
-
-def partial(frame, field):
-    """The checksum field holds the pseudo header's sum alone."""
-    head, version = bytearray(frame), frame[14] >> 4
-    l4 = 34 if version == 4 else 54
-    proto = frame[23] if version == 4 else frame[20]
-    a, b = (26, 30) if version == 4 else (22, 38)
-    size = 4 if version == 4 else 16
-    pseudo = frame[a : a + size] + frame[b : b + size] + struct.pack("!II", len(frame) - l4, proto)
-    head[l4 + field : l4 + field + 2] = struct.pack("!H", 0xFFFF ^ frames.csum(pseudo))
-    return bytes(head)
-
-
-def big_tcp(v6, payload, *, flags=frames.ACK, options=b"", seq=1, ident=0):
-    where = {"src": "fd00::1", "dst": "fd00::2"} if v6 else {"id": ident}
-    return partial(frames.tcp(payload, flags=flags, options=options, seq=seq, **where), 16)
-
-
-def big_udp(v6, payload, ident=0):
-    where = {"src": "fd00::1", "dst": "fd00::2"} if v6 else {"id": ident}
-    return partial(frames.udp(payload, **where), 6)
-
-
-def header(frame, gso_type, size, field, *, flags=NEEDS_CSUM):
-    l4 = 34 if frame[14] >> 4 == 4 else 54
-    return struct.pack("<BBHHHH", flags, gso_type, l4 + (20 if field == 16 else 8), size, l4, field)
-
-
-def read_all(wire):
-    got, f = [], ffi.new("struct frame[]", lib.BURST)
-    while (n := wire.read_burst(wire, f, lib.BURST)) > 0:
-        for i in range(n):
-            if f[i].head:
-                lib.tap_vnet_whole(wire, f + i)
-            got.append(bytes(ffi.buffer(f[i].data, f[i].len)))
-            wire.release(wire, f + i)
-    return got
-
 
 # ---- beside the running kernel, which cuts for a TAP without these headers ----
 
 
-def random_big(r):
-    v6, size, n = r.random() < 0.5, r.choice((64, 100, 536, 1000, 1400)), r.randint(2, 40)
-    data = r.randbytes(min(size * n - r.randrange(size), 60000))
-    ident = r.randrange(65536)
-    if r.random() < 0.3:
-        frame = big_udp(v6, data, ident)
-        return header(frame, UDP_L4, size, 6) + frame
-    flags = frames.ACK | r.choice((0, frames.PSH, frames.FIN, frames.PSH | frames.FIN, frames.CWR))
-    options = r.choice((b"", b"\1\1\x08\x0a" + bytes(8)))
-    frame = big_tcp(v6, data, flags=flags, options=options, seq=r.randrange(2**32), ident=ident)
-    return header(frame, (TCPV6 if v6 else TCPV4) | (ECN if flags & frames.CWR else 0), size, 16) + frame
-
-
-@pytest.mark.root
-@pytest.mark.usefixtures("netns")
-def test_it_cuts_as_the_running_kernel_does():
-    """The same frames into two TAPs: one hands them over whole, for the other the kernel's own GSO cuts them."""
-    r = random.Random(7)
-    taps = [TapWire("vt0", vnet_hdr=True, fifo_bytes=1 << 20), TapWire("vt1", vnet_hdr=False, fifo_bytes=1 << 20)]
-    try:
-        for _ in range(60):
-            frame = random_big(r)
-            cut = []
-            for tap in taps:
-                with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
-                    s.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
-                    s.bind((tap.name, 0))
-                    s.send(frame)
-                cut.append(read_all(tap.c))
-            assert cut[0] == cut[1]
-            assert len(cut[0]) > 1
-        facts = taps[0].vnet_facts()
-        assert (facts["gso_frames"], facts["bad_vnet"]) == (60, 0)
-    finally:
-        for tap in taps:
-            tap.close()
-
-
 # ---- over a socket pair that keeps messages apart: no root ----
-
-
-class Pair:
-    """A TAP of which we are the kernel."""
-
-    def __enter__(self):
-        self.kernel, self.card = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for s in (self.kernel, self.card):
-            s.setblocking(False)
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        self.c = lib.tap_wire_new([self.card.fileno()], 1, SLOT, 300, 1)
-        self.wire = ffi.addressof(self.c.wire)
-        return self
-
-    def __exit__(self, *exc):
-        lib.tap_wire_free(self.c)
-        self.kernel.close()
-        self.card.close()
-
-    def give(self, head, frame):
-        self.kernel.send(head + bytes(2) + frame)
-        return read_all(self.wire)
-
-
-@given(st.booleans(), st.booleans(), st.integers(1, 1500), st.binary(min_size=1, max_size=200), st.integers(1, 64000))
-def test_segments_put_together_are_what_was_cut(v6, tcp, size, seed, n):
-    data = (seed * (n // len(seed) + 1))[:n]
-    frame = big_tcp(v6, data, seq=2**32 - 5) if tcp else big_udp(v6, data)
-    kind = (TCPV6 if v6 else TCPV4) if tcp else UDP_L4
-    with Pair() as pair:
-        got = [decode(0, f.ljust(60, b"\0")) for f in pair.give(header(frame, kind, size, 16 if tcp else 6), frame)]
-        skip = 20 if tcp else 8
-        assert [s.payload[skip:] for s in got] == [data[i : i + size] for i in range(0, n, size)]
-        if tcp:
-            assert [int.from_bytes(s.payload[4:8], "big") for s in got] == [
-                (2**32 - 5 + i) % 2**32 for i in range(0, n, size)
-            ]
-            for s in got:
-                assert frames.csum(frames.pseudo(s.src_ip, s.dst_ip, 6, len(s.payload)) + s.payload) in (0, 0xFFFF)
-        if not v6:
-            assert [s.ident for s in got] == [i & 0xFFFF for i in range(len(got))]
-        assert pair.c.nfree == pair.c.nslots
 
 
 @given(st.integers(0, 1400), st.booleans(), st.booleans())

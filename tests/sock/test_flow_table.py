@@ -1,0 +1,56 @@
+"""Which socket belongs to a 4-tuple: the table against a dict, made so small that flows collide and shift."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+import vnic
+from vnic._core import ffi, lib
+from vnic.address import inet_addr
+
+LOCAL = inet_addr("10.0.0.2")
+
+
+def is_found(host, key):
+    addr, port = key
+    return lib.sock_lookup_flow(ffi.addressof(host.c.socks), lib.SOCK_UDP, LOCAL, 5000, inet_addr(addr), port)
+
+
+class FlowTable(RuleBasedStateMachine):
+    """16 sockets in a table made smaller, so that flows collide and shift."""
+
+    keys = st.tuples(st.sampled_from(("10.0.0.1", "10.0.0.3", "fd00::1")), st.integers(1, 12))
+
+    def __init__(self):
+        super().__init__()
+        self.host = vnic.Host(cost="zero", link="inf", sockets=16)
+        self.host.c.socks.flow_mask = 31
+        self.model = {}
+
+    @rule(key=keys)
+    @precondition(lambda self: len(self.model) < 16)
+    def insert(self, key):
+        if key not in self.model:
+            sock = self.host.udp(5000, "10.0.0.2", reuse_port=True)
+            assert lib.sock_connect(self.host.c, sock._c, inet_addr(key[0]), key[1]) == 0
+            self.model[key] = sock
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.model)
+    def remove(self, data):
+        self.model.pop(data.draw(st.sampled_from(sorted(self.model)))).close()
+
+    @rule(key=keys)
+    def look_up(self, key):
+        expected = self.model[key]._c if key in self.model else ffi.NULL
+        assert is_found(self.host, key) == expected
+
+    @invariant()
+    def all_are_found(self):
+        assert self.host.c.socks.flows == len(self.model)
+        assert all(is_found(self.host, key) == sock._c for key, sock in self.model.items())
+
+    def teardown(self):
+        self.host.close()
+
+
+TestFlowTable = FlowTable.TestCase

@@ -1,0 +1,13 @@
+"""The card under a driver test's hand."""
+
+from vnic._core import ffi, lib
+
+
+def card(host):
+    return ffi.addressof(host.c.nic)
+
+
+def arrive(host, *some):
+    """Frames come to the card, which does all it can with them."""
+    host.feed(some)
+    lib.nic_run(card(host), host.c.nic.now)

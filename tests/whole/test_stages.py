@@ -1,0 +1,28 @@
+"""A stage is one C file, and its tests are in one file of the same stem in its room."""
+
+import pytest
+from c_sources import PATHS
+from paths import TESTS
+
+ELSEWHERE = {
+    "clock.c": ("softnet/test_timer.py", "one call of the kernel's clock, read by each live test"),
+    "host.c": ("api/test_host.py", "a host is made, started and freed through vnic.Host"),
+    "nic_init.c": ("card/test_nic_up.py", "the layout that a handshake reads back"),
+    "nic_lend.c": ("c/stress_lend.c", "two threads at once"),
+    "send.c": ("runs/test_send.py", "its schedule and its command are tested together"),
+    "tap.c": ("tap/test_tap.py", "a TAP device needs vnic.tap to exist"),
+}
+"""C file -> where its tests are instead, and why."""
+
+
+@pytest.mark.parametrize("path", PATHS.values(), ids=lambda path: path.name)
+def test_a_stage_has_its_tests_under_its_name(path):
+    own = f"{path.parent.name}/test_{path.stem}.py"
+    assert (TESTS / own).exists() != (path.name in ELSEWHERE), f"tests/{own}, or a reason in ELSEWHERE"
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_what_is_tested_elsewhere_is(name):
+    where, _ = ELSEWHERE[name]
+    assert name in PATHS
+    assert (TESTS / where).exists()

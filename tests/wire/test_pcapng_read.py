@@ -1,0 +1,95 @@
+"""Capture files in pcapng's format: blocks, interfaces, clocks, sections."""
+
+import pytest
+from captures import FRAMES, T0, S, block, enhanced, interface, obsolete, read, replay, section, simple, whole
+from scapy.utils import PcapNgWriter, rdpcap
+
+from vnic._core import lib
+
+
+def test_scapys_pcapng_file_reads_the_same(tmp_path):
+    path = tmp_path / "x.pcapng"
+    with PcapNgWriter(str(path)) as w:
+        for data in FRAMES[:6]:
+            w.write(data)
+    theirs = [(round(float(p.time) * 1e6), bytes(p)) for p in rdpcap(str(path))]
+    ours, error = read(path.read_bytes())
+    assert error == ""
+    assert [data for _, data, _, _ in ours] == [data for _, data in theirs] == FRAMES[:6]
+    assert all(abs(t // 1000 - us) <= 1 for (t, *_), (us, _) in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(
+    "tsresol, tsoffset, ticks, t_ns",
+    [
+        (None, None, 1_500_000, 1_500_000_000),  # microseconds are the default
+        (6, None, 1_500_000, 1_500_000_000),
+        (9, None, T0 + 7, T0 + 7),
+        (0, None, 1_700_000_000, T0),
+        (3, None, 1_234, 1_234_000_000),
+        (12, None, 5_999, 5),  # picoseconds
+        (0x80, None, 3, 3 * S),  # base 2
+        (0x80 | 10, None, 1024 + 512, 1_500_000_000),
+        (0x80 | 20, None, 3 << 19, 1_500_000_000),
+        (0x80 | 32, None, (T0 // S << 32) + (1 << 31), T0 + S // 2),
+        (6, 1_700_000_000, 1, T0 + 1000),
+        (9, -3, 5 * S, 2 * S),
+        (0x80 | 1, 10, 3, 11_500_000_000),
+    ],
+)
+def test_time_resolution_and_offset_of_an_interface(order, tsresol, tsoffset, ticks, t_ns):
+    head = section(order) + interface(order, tsresol=tsresol, tsoffset=tsoffset)
+    assert read(head + enhanced(b"x" * 60, ticks, order=order)) == (whole([(t_ns, b"x" * 60)]), "")
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_interfaces_have_clocks_of_their_own(order):
+    data = section(order) + interface(order) + interface(order, tsresol=9) + interface(order, tsresol=0x83, tsoffset=1)
+    for ticks, i in ((5, 0), (5_000, 1), (4, 2)):
+        data += enhanced(b"%d" % i * 20, ticks, order=order, interface=i)
+    assert read(data) == (whole([(5_000, b"0" * 20), (5_000, b"1" * 20), (S + S // 2, b"2" * 20)]), "")
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_obsolete_and_simple_packet_blocks(order):
+    """A simple one has no stamp: it is as late as the one before."""
+    data = section(order) + interface(order, snaplen=50) + enhanced(b"a" * 30, 7, order=order)
+    data += (
+        obsolete(b"b" * 41, 9, order=order) + simple(b"c" * 42, order=order) + simple(b"d" * 50, order=order, length=99)
+    )
+    expected = [
+        *whole([(7_000, b"a" * 30), (9_000, b"b" * 41), (9_000, b"c" * 42)]),
+        (9_000, b"d" * 50, 99, lib.FRAME_CUT),
+    ]
+    assert read(data) == (expected, "")
+
+
+def test_simple_packets_among_stamped_ones_do_not_go_backwards(tmp_path):
+    path = tmp_path / "x.pcapng"
+    path.write_bytes(section() + interface(tsresol=9) + (enhanced(FRAMES[0], T0) + simple(FRAMES[1])) * 3)
+    with replay(path) as host:
+        assert (host.wire.c.backwards, host.wire.c.frames) == (0, 6)
+
+
+def test_blocks_nobody_knows_are_skipped():
+    data = section() + block("<", 0x0BAD, b"?" * 40) + interface() + block("<", 5, bytes(12)) + enhanced(b"x" * 60, 0)
+    assert read(data) == (whole([(0, b"x" * 60)]), "")
+
+
+def test_a_new_section_brings_its_own_byte_order_and_interfaces():
+    data = b"".join(
+        section(o) + interface(o, tsresol=n) + enhanced(b"x" * 20, 1, order=o) for o, n in (("<", 3), (">", 6))
+    )
+    assert read(data) == (whole([(1_000_000, b"x" * 20), (1000, b"x" * 20)]), "")
+
+
+def test_frames_of_another_link_type_are_skipped_and_counted(tmp_path):
+    path = tmp_path / "x.pcapng"
+    data = section() + interface(linktype=113) + interface()
+    path.write_bytes(
+        data + enhanced(b"cooked" * 10, 1) + enhanced(FRAMES[0], 2, interface=1) + enhanced(b"sll" * 20, 3)
+    )
+    with replay(path) as host:
+        assert host.ledger().offered == 1
+        assert (host.wire.c.skipped, host.wire.skipped_linktype, host.wire.error_text) == (2, 113, "")

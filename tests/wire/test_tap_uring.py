@@ -1,0 +1,77 @@
+"""Several reads of a TAP in one system call, when that costs less."""
+
+import os
+import time
+
+import pytest
+from tap_pipes import frame, lanes_of, one_by_one, read
+
+from vnic._core import ffi, lib
+
+
+def prefer(lane, way, batches=100):
+    """As if both had been measured, and this one cost less."""
+    lane.ns = [1, 1000] if way == "io_uring" else [1000, 1]
+    lane.batches = batches
+
+
+def test_without_io_uring_a_frame_costs_a_call():
+    with lanes_of(1) as (tap, writers):
+        one_by_one(tap)
+        for i in range(40):
+            os.write(writers[0], frame(0, i))
+        assert read(tap, 64) == [(0, i) for i in range(40)]
+        assert (tap.lane[0].reads, tap.lane[0].frames) == (41, 40)  # the last is dry, and not asked once more
+
+
+def test_a_busy_lane_costs_a_call_for_many_frames_and_an_idle_one_a_call():
+    with lanes_of(1) as (tap, writers):
+        if tap.uring == ffi.NULL:
+            pytest.skip("no io_uring here")
+        prefer(tap.lane[0], "io_uring")
+        for i in range(64):
+            os.write(writers[0], frame(0, i))
+        assert read(tap, 64) == [(0, i) for i in range(64)]
+        assert tap.lane[0].reads == 5 + 3  # a turn of 1, 2, 4, 8, and 1 that there is room for; then three of 16
+        assert tap.lane[0].frames == 64
+        before = tap.lane[0].reads
+        assert [read(tap, 64) for _ in range(3)] == [-11] * 3
+        assert tap.lane[0].reads == before + 3
+        assert tap.lane[0].expect == 1
+        assert tap.nfree == tap.nslots
+
+
+@pytest.mark.parametrize("cheaper", ["io_uring", "read()"])
+def test_a_busy_lane_is_read_by_what_costs_less_here_and_the_other_is_tried_again(cheaper):
+    """Which that is depends on the machine: what a system call costs, and what io_uring does."""
+    with lanes_of(1) as (tap, writers):
+        if tap.uring == ffi.NULL:
+            pytest.skip("no io_uring here")
+        lane, calls = tap.lane[0], {}
+        for nth in range(300):
+            prefer(lane, cheaper, nth)
+            lane.expect, before = 16, lane.reads
+            for i in range(16):
+                os.write(writers[0], frame(0, i))
+            assert read(tap, 16) == [(0, i) for i in range(16)]
+            calls[nth] = lane.reads - before
+        tried = [*range(16), 256, 257]  # in turn: eight of each at first, one of each from then on
+        assert [calls.pop(nth) for nth in tried] == [1, 16] * 9
+        assert set(calls.values()) == {1 if cheaper == "io_uring" else 16}
+
+
+@pytest.mark.parametrize("way", [0, 1])
+def test_what_costs_less_is_believed_at_once_and_what_costs_more_slowly(way):
+    """Who measures may have been interrupted."""
+    with lanes_of(1) as (tap, _writers):
+        lane = tap.lane[0]
+        lane.way, lane.ns = way, [100, 100]
+        lane.began_ns = time.monotonic_ns() - 16 * 1_000_000
+        lib.tap_way_end(ffi.addressof(lane), 16, 1)
+        assert 100 + (1_000_000 - 100) // 8 <= lane.ns[way] <= 100 + (1 << 20) // 8
+        lane.began_ns, lane.ns = time.monotonic_ns(), [1 << 20, 1 << 20]
+        lib.tap_way_end(ffi.addressof(lane), 16, 1)
+        assert lane.ns[way] <= max((time.monotonic_ns() - lane.began_ns) // 16, 1)
+        lane.ns = [7, 7]
+        lib.tap_way_end(ffi.addressof(lane), 16, 0)  # not a full batch: says nothing
+        assert list(lane.ns) == [7, 7]
