@@ -1,8 +1,6 @@
 """Fixtures: a host in virtual time; root tests are skipped with the reason, or fail under VNIC_REQUIRE_ROOT_TESTS."""
 
-import contextlib
 import ctypes
-import fcntl
 import os
 from pathlib import Path
 
@@ -45,20 +43,6 @@ def host():
             ledger = h.ledger()
             assert ledger.closed, ledger
             h.close()
-
-
-@contextlib.contextmanager
-def stdin_closed():
-    """As in a daemon: the next file that is opened has number 0; at the end it must be closed again."""
-    kept = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3)
-    os.close(0)
-    try:
-        yield
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            os.fstat(0)
-    finally:
-        os.dup2(kept, 0)
-        os.close(kept)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """RSS: Microsoft's vectors, a bit-by-bit model, what is hashed of which packet, and the indirection table."""
 
 import hashlib
-import itertools
 import os
 import subprocess
 import sys

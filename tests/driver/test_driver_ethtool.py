@@ -46,3 +46,68 @@ def test_a_card_whose_driver_is_elsewhere_or_not_up_has_no_rings_to_set(host):
             assert lib.driver_set_adaptive(h.c, 1) == -errno.EOPNOTSUPP
         setattr(h.c.nic, what, was)
     assert lib.driver_set_ringparam(h.c, 16) == lib.driver_set_ringparam(h.c, 4096) == 0
+
+
+@pytest.mark.parametrize("why", ["the ring is broken", "the driver does not poll"])
+@pytest.mark.parametrize("what", ["driver_set_ringparam", "driver_set_channels"])
+def test_a_ring_that_cannot_be_emptied_stays(host, what, why):
+    h = host(cpus=1, queues=2)
+    dq = h.c.dq[0]
+    lib.virtqueue_disable_cb(ffi.addressof(dq.vq))
+    h.udp(5000)
+    h.feed([frames.udp()] * 3)
+    h.run()
+    in_ring = int(dq.nicq.vq.used_idx - dq.vq.last_used)
+    assert in_ring
+    if why == "the ring is broken":
+        dq.vq.broken = 1
+    else:
+        lib.napi_disable(ffi.addressof(dq.napi))
+    assert getattr(lib, what)(h.c, {"driver_set_ringparam": 64}.get(what, 1)) == -errno.EBUSY
+    assert (h.c.nic.ring_size, dq.vq.size, h.c.nic.nqueues) == (256, 256, 2)
+    assert dq.nicq.vq.used_idx - dq.vq.last_used == in_ring
+    if why == "the ring is broken":
+        dq.vq.broken = 0
+    else:
+        lib.napi_enable(ffi.addressof(dq.napi))
+    assert getattr(lib, what)(h.c, {"driver_set_ringparam": 64}.get(what, 1)) == 0
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_UDP": 3}
+
+
+def test_an_interrupt_that_was_held_back_for_the_old_ring_is_not_the_new_ones(host):
+    """Three frames stood until five more would come; the driver took them when it emptied the ring."""
+    h = host(rx_ring=64, rx_usecs=0, rx_frames=8)
+    h.udp(5000)
+    h.feed([frames.udp()] * 3, at_ns=500_000)
+    h.run()
+    assert h.ledger().in_flight_at["ring"] == 3
+    assert lib.driver_set_ringparam(h.c, 128) == 0
+    h.run()
+    before = h.nic.queues()[0]
+    assert (before.interrupts, h.ledger().fates) == (0, {"DELIVERED_UDP": 3})
+    h.feed([frames.udp()] * 7, at_ns=1_000_000, gap_ns=1000)
+    h.run()
+    assert (h.nic.queues()[0] - before).interrupts == 0
+    h.feed(frames.udp(), at_ns=1_007_000)
+    h.run()
+    spent = h.nic.queues()[0] - before
+    assert (spent.interrupts, spent.moderation_delay_ns) == (1, 7000)
+    assert h.ledger().fates == {"DELIVERED_UDP": 11}
+
+
+def test_a_frame_that_waited_for_the_old_ring_goes_into_the_new_one(host):
+    """It found no buffer behind 32, and the new ring has as many: they are not the same 32."""
+    h = host(rx_ring=16, cost="linux")
+    h.udp(5000)
+    h.feed([frames.udp()] * 16)
+    h.run()
+    lib.virtqueue_disable_cb(ffi.addressof(h.c.dq[0].vq))
+    h.feed([frames.udp()] * 17)
+    h.run()
+    q = h.c.nic.queue[0]
+    assert (q.starved, q.starved_at, h.ledger().in_flight_at["fifo"]) == (1, 32, 1)
+    assert lib.driver_set_ringparam(h.c, 32) == 0
+    assert q.vq.avail.idx == 32
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_UDP": 33}

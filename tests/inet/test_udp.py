@@ -3,6 +3,7 @@
 import frames
 import pytest
 from outcomes import counted, fates
+from peer import arp, nd, sent
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 

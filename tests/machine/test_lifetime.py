@@ -20,8 +20,10 @@ from pathlib import Path
 import frames
 import pcapng_blocks
 import pytest
+from foreign_driver import Driver
 from live_tap import descriptors
 from paths import DEMO, TESTS
+from stdin import stdin_closed
 
 import vnic
 from vnic.control.client import Connection
@@ -718,3 +720,37 @@ def test_what_has_an_end_is_known_here():
     public = {getattr(vnic, name) for name in vnic.__all__}
     assert {c for c in public if isinstance(c, type) and hasattr(c, "close")} == known
     assert issubclass(vnic.MemoryWire, Wire)
+
+
+@pytest.mark.parametrize("make", [lambda h: h.udp(9), lambda h: h.packet_socket()], ids=["udp", "packet"])
+def test_a_socket_may_have_number_0(make):
+    with vnic.Host(cpus=1) as h, stdin_closed(), make(h) as sock:
+        assert sock.fileno() == 0
+        h.feed(frames.udp(dport=9))
+        h.run()
+        assert os.eventfd_read(0) == 1
+
+
+def test_a_ring_may_have_number_0():
+    with stdin_closed(), vnic.Host(cpus=1) as h:
+        assert h.nic.memfd == 0
+        sock = h.udp(9)
+        h.feed(frames.udp(b"x", dport=9))
+        assert sock.recv() == b"x"
+
+
+def test_a_foreign_drivers_interrupt_may_have_number_0():
+    h = vnic.Host(cpus=1, external_driver=True)
+    driver = Driver(h.nic.memfd)
+    driver.describe(0, driver.buffers, 2048)
+    driver.post(0)
+    driver.ok()
+    with stdin_closed(), h:
+        assert h.nic.call_fd(0) == 0
+        assert h.nic.driver_ok() == 0
+        h.feed(frames.udp())
+        h.run()
+        assert os.eventfd_read(0) == 1
+        assert h.nic.call_fd(0) == 0
+    driver.u16.release()
+    driver.mem.close()

@@ -18,6 +18,7 @@ from live_host import live_hosts
 from live_tap import wait_until
 from paths import CAPTURES
 from pcapng_blocks import read_back
+from stdin import stdin_closed
 
 import vnic
 import vnic.capture

@@ -8,30 +8,6 @@ from vnic._core import ffi, lib
 from vnic.address import inet_addr
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("lport", 1),
-        ("rport", 1),
-        ("type", lib.SOCK_TCP),
-        ("laddr", inet_addr("10.0.0.9")[0]),
-        ("raddr", inet_addr("10.0.0.9")[0]),
-    ],
-)
-def test_a_flow_with_the_same_hash_is_another_if_anything_differs(host, field, value):
-    """Here it is the socket that changes: the table has the hash of what it was."""
-    h = host()
-    sk = h.udp(5000, "10.0.0.2")._c
-    assert lib.sock_connect(h.c, sk, inet_addr("10.0.0.1"), 7) == 0
-    assert is_found(h, ("10.0.0.1", 7)) == sk
-    was = getattr(sk, field)
-    kept = was if isinstance(was, int) else ffi.new("struct inet_addr *", was)[0]
-    setattr(sk, field, value)
-    assert is_found(h, ("10.0.0.1", 7)) == ffi.NULL
-    setattr(sk, field, kept)
-    assert is_found(h, ("10.0.0.1", 7)) == sk
-
-
 def syn(sport, seq=0):
     return frames.tcp(sport=sport, seq=seq, flags=frames.SYN)
 

@@ -8,7 +8,7 @@ from model.rps import Backlog
 from softnet_steps import LIMIT, Steps
 
 import vnic
-from vnic._core import lib
+from vnic._core import ffi, lib
 
 
 def test_drops_begin_at_limit_plus_one_and_are_charged_to_the_target(host):

@@ -182,3 +182,20 @@ def test_fewer_interrupts_and_wake_ups_is_what_it_is_for(timeline):
     assert sleeping["irqs"] == sleeping["reader"] == 500
     assert busy["irqs"] == busy["reader"] == 1
     assert busy["read"] == 500
+
+
+@pytest.mark.parametrize("bit", ["SCHED", "DISABLE", "IN_BUSY_POLL"])
+@pytest.mark.parametrize("prefer", [0, 1])
+def test_a_napi_that_is_not_free_is_left_alone_and_waited_for_no_longer_than_the_reader_may(host, bit, prefer):
+    h = host(cpus=1, busy_read=100, prefer_busy_poll=prefer)
+    cpu, napi, state = h.c.cpu[0], h.c.dq[0].napi, getattr(lib, f"NAPI_STATE_{bit}")
+    h.feed([udp()] * 3)
+    lib.nic_run(ffi.addressof(h.c.nic), h.c.nic.now)  # the ring has work
+    h.c.cost[lib.COST_POLL] = 60_000
+    cpu.busy.queue, napi.state = 1, state
+    assert lib.busy_poll_begin(cpu) == 1
+    assert [lib.napi_busy_loop(cpu) for _ in range(2)] == [1, 0]
+    assert (cpu.now, cpu.busy.napi, napi.polls, napi.packets) == (120_000, ffi.NULL, 0, 0)
+    assert napi.state == state | (lib.NAPI_STATE_PREFER_BUSY_POLL if prefer else 0)
+    assert h.mib()["TcpExt_BusyPollRxPackets"] == 0
+    napi.state = 0

@@ -6,6 +6,7 @@ rule that has a mutant the wrong way round in the C and wants to see a proof of 
 """
 
 import re
+import textwrap
 from dataclasses import dataclass, replace
 
 from mutations import place
@@ -637,14 +638,22 @@ AREAS = {
 
 
 def table() -> str:
-    """For docs/linux.md."""
-    rows = ["| rule | Linux | compared with | proof |", "|---|---|---|---|"]
-    for rule in RULES:
-        proofs = ", ".join(
-            t[t.rfind("/", 0, t.index(".py")) + 1 :].replace(".py::", " ").removesuffix(".py") for t in rule.tests
-        )
-        if rule.rows:
-            proofs += "; in test_gro: " + ", ".join(rule.rows)
-        name = rule.name.replace("|", "\\|")
-        rows.append(f"| {name} | {rule.linux} | {rule.truth} | {proofs} |")
-    return "\n".join(rows) + "\n"
+    """Return the tables of docs/linux/rules.md: one for each area, with the proofs below it."""
+    numbered = list(enumerate(RULES, 1))
+    parts = []
+    for area, prefixes in AREAS.items():
+        rules = [(n, rule) for n, rule in numbered if rule.name.startswith(prefixes)]
+        rows = [f"| {n} | {r.name.replace('|', chr(92) + '|')} | {r.linux} | {r.truth} |" for n, r in rules]
+        parts.append("\n".join([f"## {area}", "", "| | rule | Linux | compared with |", "|--:|---|---|---|", *rows]))
+        parts.append("Proofs:\n\n" + "\n".join(_proofs(n, rule) for n, rule in rules))
+    return "\n" + "\n\n".join(parts) + "\n\n"
+
+
+def _proofs(number: int, rule: Rule) -> str:
+    proofs = [re.sub(r"^tests/\w+/(\w+)\.py(?:::)?(.*)", r"\1 \2", t).strip() for t in rule.tests]
+    if rule.rows:
+        proofs.append("rows of test_gro: " + ", ".join(rule.rows))
+    return textwrap.fill(
+        "; ".join(proofs), 118, initial_indent=f"{number}. ", subsequent_indent="   ", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip

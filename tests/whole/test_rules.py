@@ -7,7 +7,7 @@ from c_sources import texts
 from gro_rows import ROWS
 from napi_moments import TABLES
 from paths import ROOT
-from rules import RULES, table
+from rules import AREAS, RULES, table
 
 SOURCES = texts()
 

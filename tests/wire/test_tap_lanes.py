@@ -3,7 +3,6 @@
 import os
 
 import pytest
-from conftest import stdin_closed
 from hypothesis import given
 from hypothesis import strategies as st
 from tap_pipes import frame, lanes_of, read

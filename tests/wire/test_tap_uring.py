@@ -4,6 +4,7 @@ import os
 import time
 
 import pytest
+from stdin import stdin_closed
 from tap_pipes import frame, lanes_of, one_by_one, read
 
 from vnic._core import ffi, lib
@@ -75,3 +76,16 @@ def test_what_costs_less_is_believed_at_once_and_what_costs_more_slowly(way):
         lane.ns = [7, 7]
         lib.tap_way_end(ffi.addressof(lane), 16, 0)  # not a full batch: says nothing
         assert list(lane.ns) == [7, 7]
+
+
+def test_io_uring_may_have_number_0():
+    with lanes_of(1) as (tap, writers):
+        if tap.uring == ffi.NULL:
+            pytest.skip("no io_uring here")
+        one_by_one(tap)
+        with stdin_closed():
+            tap.uring = lib.tap_uring_new(tap.slots, 2048)
+            assert lib.tap_uring_fd(tap.uring) == 0
+            one_by_one(tap)
+        os.write(writers[0], frame(0, 7))
+        assert read(tap, 64) == [(0, 7)]

@@ -6,11 +6,14 @@ from collections import Counter
 
 import frames
 import pytest
+from dma_card import Card
 from hypothesis import given
 from hypothesis import strategies as st
 from live_tap import wait_until
 from pcapng_blocks import read_back
-from vnet_pair import SLOT, TCPV4, TCPV6, UDP_L4, Pair, big_tcp, big_udp, header, partial
+from peer import decode
+from unfinished_frames import DESTINATION, HOP_BY_HOP, ROUTING, TAGS, Made
+from vnet_pair import ECN, NEEDS_CSUM, SLOT, TCPV4, TCPV6, UDP_L4, Pair, big_tcp, big_udp, header, partial
 
 import vnic
 from vnic._core import ffi, lib
