@@ -69,10 +69,3 @@ def test_the_shared_memory_cannot_be_resized_under_the_card(host):
     assert fcntl.fcntl(fd, fcntl.F_GET_SEALS) == fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
     with pytest.raises(PermissionError):
         os.ftruncate(fd, 4096)
-
-
-def test_without_a_driver_nothing_is_received(host):
-    h = host(external_driver=True)
-    h.feed([frames.udp()] * 3)
-    h.run()
-    assert h.ledger().fates == {"DEV_READY": 3}

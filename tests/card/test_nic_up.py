@@ -59,7 +59,7 @@ def test_a_driver_that_sets_up_nonsense_gets_nothing(card, make, why):
 def test_a_driver_that_sets_up_nonsense_the_second_time_gets_nothing_either(card, make, why):
     """The card once kept its old state, with the new, unchecked addresses in it."""
     card.driver.ok()
-    assert card.host.nic.driver_ok() == 0
+    card.host.nic.driver_ok()
     make(card.driver)
     assert card.host.nic.driver_ok() == -why
     assert card.receive(plain(60)) == []

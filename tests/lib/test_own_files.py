@@ -10,8 +10,8 @@ from pathlib import Path
 
 import frames
 import pytest
-from conftest import stdin_closed
 from live_tap import tasks
+from stdin import stdin_closed
 from tap_pipes import lanes_of
 
 import vnic

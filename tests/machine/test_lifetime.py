@@ -747,7 +747,7 @@ def test_a_foreign_drivers_interrupt_may_have_number_0():
     driver.ok()
     with stdin_closed(), h:
         assert h.nic.call_fd(0) == 0
-        assert h.nic.driver_ok() == 0
+        h.nic.driver_ok()
         h.feed(frames.udp())
         h.run()
         assert os.eventfd_read(0) == 1

@@ -31,7 +31,7 @@ class Card:
 
     def start(self) -> None:
         self.driver.ok()
-        assert self.host.nic.driver_ok() == 0
+        self.host.nic.driver_ok()
 
     def buffer(self, i: int, length: int = 2048, **desc) -> int:
         """Describe and post buffer i. Its address."""

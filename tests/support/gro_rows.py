@@ -206,3 +206,5 @@ ROWS = [
     for v, rows in ((4, BOTH), (6, BOTH), (4, V4), (6, V6))
     for name, (make, expected) in rows.items()
 ]
+
+TABLE = {row.id: row.values[1] for row in ROWS if not any(isinstance(f, tuple) for f in row.values[1])}

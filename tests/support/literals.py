@@ -8,7 +8,7 @@ import sys
 
 from c_sources import CSRC
 
-ROOMS = ("lib", "inet", "sock", "machine")
+ROOMS = ("lib", "wire", "ring", "card", "driver", "softnet", "packet", "inet", "sock", "machine")
 NAMES = CSRC / "lib/formats.h"
 
 _COMMENT_OR_TEXT = re.compile(r"""/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)

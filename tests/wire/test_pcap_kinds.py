@@ -359,6 +359,6 @@ def test_the_command_says_what_it_took_off(tmp_path):
     path.write_bytes(kind(whole((T0 + i, fcs(d)) for i, d in enumerate(segments())), link=0x24000001))
     command = [sys.executable, "-m", "vnic", "replay", str(path)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "12 with a frame check sequence" in text
+    assert "12 frames with a frame check sequence" in text
     told = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout)
     assert told["input"]["fcs_stripped"] == 12
