@@ -89,7 +89,7 @@ def test_DRIVER_OK_again_starts_anew(foreign):
     d = foreign(rx_usecs=100)
     d.put("<Q", 32, d.features)
     d.ok()
-    d.driver_ok()
+    assert d.driver_ok() == 0
     d.host.feed([FRAME] * 5)  # no buffer is posted: they wait in the FIFO
     d.host.run()
     assert d.host.ledger().in_flight == 5
@@ -219,7 +219,7 @@ def test_bad_chains_end_a_turn_of_the_card_not_its_work(foreign):
             d.post(head)
     d.put("<Q", 32, d.features)
     d.ok()
-    d.driver_ok()
+    assert d.driver_ok() == 0
     assert d.receives(groups) == groups * (bad + 1)
     assert d.host.nic.queues()[0].dma_failed == groups * bad
     assert d.host.ledger().fates == {"DELIVERED_DRIVER": groups}
@@ -232,7 +232,7 @@ def test_one_that_posts_single_buffers_that_are_too_few_leaves_the_card_its_turn
         d.describe(i, d.buffers + i * d.stride, 30)
     d.put("<Q", 32, d.features)
     d.ok()
-    d.driver_ok()
+    assert d.driver_ok() == 0
     d.host.feed(FRAME)
     for i in range(8):
         assert d.take() == []

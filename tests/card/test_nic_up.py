@@ -6,6 +6,7 @@ import pytest
 from dma_card import RING, plain
 from foreign_driver import FEATURES
 
+import vnic
 from vnic._core import lib
 
 
@@ -50,7 +51,9 @@ WRONG = {
 def test_a_driver_that_sets_up_nonsense_gets_nothing(card, make, why):
     card.driver.ok()
     make(card.driver)
-    assert card.host.nic.driver_ok() == -why
+    with pytest.raises(vnic.HostError) as refused:
+        card.host.nic.driver_ok()
+    assert refused.value.errno == why
     assert card.receive(plain(60)) == []
     assert card.host.ledger().fates == {"DEV_READY": 1}
 
@@ -61,6 +64,8 @@ def test_a_driver_that_sets_up_nonsense_the_second_time_gets_nothing_either(card
     card.driver.ok()
     card.host.nic.driver_ok()
     make(card.driver)
-    assert card.host.nic.driver_ok() == -why
+    with pytest.raises(vnic.HostError) as refused:
+        card.host.nic.driver_ok()
+    assert refused.value.errno == why
     assert card.receive(plain(60)) == []
     assert card.host.ledger().fates == {"DEV_READY": 1}

@@ -38,7 +38,15 @@ class Foreign(Driver):
         self.put("<Q", 32, self.features)
         self.post_all()
         self.ok()
-        return self.host.nic.driver_ok()
+        return self.driver_ok()
+
+    def driver_ok(self) -> int:
+        """Say it to the card. Return: 0, or -errno of its refusal."""
+        try:
+            self.host.nic.driver_ok()
+        except vnic.HostError as refusal:
+            return -refusal.errno
+        return 0
 
     def send(self, frame: bytes) -> None:
         """Post it, and ring."""
