@@ -22,7 +22,7 @@
  * nothing is in flight each buffer is back in its pool.
  *
  * The headers of the rooms are also what cffi reads, in this order: no preprocessor lines in them but plain
- * "#define NAME number", no inline functions, no attributes. Room names and who may call whom: docs/architecture.md.
+ * "#define NAME number", no inline functions, no attributes. The rooms and the calls allowed between them: docs/architecture.md.
  */
 #include "schema.h"
 #include "lib/lib.h"

@@ -1,4 +1,4 @@
-"""IP addresses: between text and ``struct inet_addr``, and those of a host."""
+"""IP addresses: conversion between text and ``struct inet_addr``, and the addresses of a host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ADDRESSES_MAX = 16
 
 
 def inet_addr(text: str) -> Any:
-    """``struct inet_addr *`` of an address in text form; ConfigError if it is none."""
+    """Return the ``struct inet_addr *`` of an address in text form. ConfigError: the text is not an address."""
     if not isinstance(text, (str, ipaddress.IPv4Address, ipaddress.IPv6Address)):
         raise ConfigError(f"{text!r} is not an IP address")  # ipaddress takes numbers, and True
     try:
@@ -28,7 +28,7 @@ def inet_addr(text: str) -> Any:
 
 
 def inet_text(addr: Any) -> str:
-    """The text form of a ``struct inet_addr``."""
+    """Return the text form of a ``struct inet_addr``."""
     value = int(addr.hi) << 64 | int(addr.lo)
     if value >> 32 == 0xFFFF:
         return str(ipaddress.IPv4Address(value & 0xFFFFFFFF))
@@ -42,7 +42,7 @@ def _add(c: Any, net: Address) -> None:
 
 
 def address_list(what: str, given: str | Iterable[str]) -> list[str]:
-    """One address or several. ConfigError: neither."""
+    """Return the addresses given, one or several, as a list. ConfigError: the value is neither."""
     try:
         return [given] if isinstance(given, str) else list(given)
     except TypeError:
@@ -50,7 +50,7 @@ def address_list(what: str, given: str | Iterable[str]) -> list[str]:
 
 
 def configure(c: Any, ip: str | Iterable[str], gateway: str | Iterable[str]) -> None:
-    """Give a ``struct host *`` its addresses and next hops. ConfigError: they are none, or too many."""
+    """Give a ``struct host *`` its addresses and next hops. ConfigError: one is not an address, or they are too many."""
     if ip != "any":
         addresses = address_list("ip", ip)
         if len(addresses) > _ADDRESSES_MAX:
@@ -66,7 +66,7 @@ def configure(c: Any, ip: str | Iterable[str], gateway: str | Iterable[str]) -> 
         _refuse_gateway(ipaddress.ip_address(inet_text(addr)), nets)
         of_family = 0 if lib.inet_addr_is4(addr) else 1
         if c.gateway[of_family].hi or c.gateway[of_family].lo:
-            raise ConfigError(f"gateway {text}: there is one for each of IPv4 and IPv6, and {text} is the second")
+            raise ConfigError(f"gateway {text}: IPv4 and IPv6 have one gateway each, and {text} is the second")
         c.gateway[of_family] = addr[0]
 
 
@@ -80,7 +80,7 @@ def _ours(text: str) -> Address:
 
 
 def _refuse_gateway(addr: ipaddress.IPv4Address | ipaddress.IPv6Address, ours: Iterable[Address]) -> None:
-    """As Linux does: it has to be another host on a network of ours (fib_check_nh(), ip6_route_check_nh())."""
+    """Refuse a gateway that is not another host on one of our networks (fib_check_nh(), ip6_route_check_nh())."""
     nets = [net for net in ours if net.version == addr.version]
     if any(net.ip == addr for net in nets):
         raise ConfigError(f"gateway {addr}: is our own address")
@@ -94,9 +94,9 @@ def _refuse_gateway(addr: ipaddress.IPv4Address | ipaddress.IPv6Address, ours: I
 
 
 def mac_for(ip: str | Iterable[str]) -> str | None:
-    """A MAC address for a host that was given none: locally administered, and made of its first IP address.
+    """Return a locally administered MAC address made of the host's first IP address, for a host without a given one.
 
-    So two hosts on one wire differ, and the same host has the same one every time. None: its address is any.
+    Two hosts on one wire get different addresses, and a host gets the same one in every run. None: its IP address is any.
     """
     first = next(iter([ip] if isinstance(ip, str) else ip), "any")
     if first == "any":
@@ -109,9 +109,9 @@ def mac_for(ip: str | Iterable[str]) -> str | None:
 
 
 def join_groups(c: Any, *, link_local: bool = True) -> None:
-    """Join the groups that neighbour discovery comes to (RFC 4291, 2.7.1), after the MAC address is set.
+    """Join the groups that neighbour solicitations are sent to (RFC 4291, 2.7.1). Call it after the MAC address is set.
 
-    A host that answers has a link-local address too (appendix A). It keeps it if its MAC address changes later.
+    A host that answers also gets a link-local address (appendix A). It keeps the address if its MAC address changes.
     """
     own = [ipaddress.ip_address(inet_text(c.ip[i].addr)) for i in range(c.nips)]
     if link_local and c.answers and any(a.version == 6 for a in own):

@@ -10,8 +10,8 @@ at a time, and lets other tasks run in between.
 
 Cancelling a read loses nothing: between taking data and returning it there is no ``await``. Several tasks may read one
 socket; each datagram, stream or packet goes to one of them. For time limits use ``asyncio.timeout()``. If the socket or
-its host is closed, reads raise VnicError, those that wait too. When the host stops, what is queued is read to its end;
-then reads raise TimedOutError, and ``async for`` ends.
+its host is closed, reads raise VnicError, and so do reads that wait already. When the host stops, reads return what is
+queued; then they raise TimedOutError, and ``async for`` ends.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _RING_PAUSE_S = 50e-6
 
 
 class AsyncSocket(Generic[S]):
-    """What all of them share. ``sock`` is the host's socket: its options and counters are there."""
+    """Base of the asyncio sockets. ``sock`` is the host's socket, with its options and counters."""
 
     def __init__(self, sock: S) -> None:
         self.sock = sock
@@ -53,11 +53,11 @@ class AsyncSocket(Generic[S]):
         while (got := ready()) is None:
             if last:
                 raise TimedOutError(nothing)
-            last = not await self._wait()  # then once more: it may have come with the last run
+            last = not await self._wait()  # then look once more: the last run may have brought it
         return got
 
     async def _wait(self) -> bool:
-        """Wait until there may be something to read. Return: False = no use to go on."""
+        """Wait until there may be something to read. Return: False = nothing more will come."""
         if not self.sock._host.live:  # noqa: SLF001 - this is its other face
             more = self.sock._run_host()  # noqa: SLF001
             await asyncio.sleep(0)
@@ -67,7 +67,7 @@ class AsyncSocket(Generic[S]):
             self._watch(loop)
         woken: asyncio.Future[None] = loop.create_future()
         self._waiting.append(woken)
-        look = loop.call_later(LOOK_S, _wake, woken)  # is the host live still?
+        look = loop.call_later(LOOK_S, _wake, woken)  # is the host still live?
         try:
             await woken
         finally:
@@ -78,7 +78,7 @@ class AsyncSocket(Generic[S]):
         return True
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Watch a copy of the eventfd: epoll would forget the socket's own, unseen, when another thread closes it."""
+        """Watch a copy of the eventfd: if another thread closes the socket's own, epoll silently forgets it."""
         self._fd = os.dup(self.sock.fileno())
         loop.add_reader(self._fd, self._wake_all)
 
@@ -181,7 +181,7 @@ class PacketSocket(AsyncSocket[packet_socket.PacketSocket]):
         return (await self._until(lambda: self.sock.recv_nowait(1) or None, "no packet came"))[0]
 
     def _take_wake_up(self) -> None:
-        """Leave the eventfd alone: the read that empties the ring clears it."""
+        """Leave the eventfd as it is: the read that empties the ring clears it."""
 
     async def __anext__(self) -> Packet:
         with _ends_iteration():
@@ -189,7 +189,7 @@ class PacketSocket(AsyncSocket[packet_socket.PacketSocket]):
 
 
 class _ends_iteration(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads as what it does
-    """Inside, a TimedOutError is the end of ``async for``."""
+    """Turn a TimedOutError inside the block into the end of ``async for``."""
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and issubclass(kind, TimedOutError):

@@ -1,4 +1,4 @@
-"""Packet filters: classic BPF programs, and expressions (``tcp port 80``) by libpcap's compiler if it is installed."""
+"""Packet filters: classic BPF programs, and expressions (``tcp port 80``), which libpcap compiles if it is installed."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _DLT_EN10MB = 1
 _SNAPLEN = 262144
 _NETMASK_UNKNOWN = 0xFFFFFFFF
 _DDD = re.compile(r"\s*\d+\s*(?:[\n,]\s*\d+\s+\d+\s+\d+\s+\d+\s*)*[\n,]?\s*")
-_compiler = threading.Lock()  # libpcap's was not for several threads until 1.8
+_compiler = threading.Lock()  # libpcap's compiler is not thread-safe before 1.8
 
 
-_WORD_MAX = 20  # digits of a number; int() refuses thousands in its own way
+_WORD_MAX = 20  # digits of a number; int() raises its own error for thousands of them
 
 
 def _after_fork() -> None:
-    """Whoever compiled in the parent does not in the child."""
+    """Replace the lock: a thread of the parent may hold it, and that thread does not exist in the child."""
     global _compiler  # noqa: PLW0603
     _compiler = threading.Lock()
 
@@ -40,15 +40,15 @@ os.register_at_fork(after_in_child=_after_fork)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program that passed the check; ``str()`` is it as ``tcpdump -ddd`` shows it.
+    """A program that passed the check; ``str()`` gives the text of ``tcpdump -ddd``.
 
     Raises:
-        ConfigError: it may not run; the text says which instruction (the first is 0) and why.
+        ConfigError: the check refused it; the text names the instruction (the first is 0) and the reason.
     """
 
     insns: tuple[Insn, ...]
     tag_in_bytes: bool = False
-    """Made for frames with their VLAN tag in them, as in a capture file: expressions are, the kernel's programs not."""
+    """Made for frames that contain their VLAN tag, as in a capture file. Expressions are; the kernel's programs are not."""
 
     def __post_init__(self) -> None:
         for i, (code, jt, jf, k) in enumerate(self.insns):
@@ -67,7 +67,7 @@ class Program:
         return ffi.new("struct bpf_insn[]", [(code, jt, jf, k & 0xFFFFFFFF) for code, jt, jf, k in self.insns])
 
     def c(self) -> Any:
-        """A ``struct bpf_prog`` of it. Whoever gets it frees it."""
+        """Return a ``struct bpf_prog`` of the program. The caller frees it."""
         prog = lib.bpf_prog_new(self._c(), len(self.insns), self.tag_in_bytes)
         if prog == ffi.NULL:
             raise MemoryError("no memory for the filter")
@@ -78,7 +78,7 @@ class Program:
 
 
 def predicate(program: Program) -> Callable[[bytes], bool]:
-    """Does it want a frame? For frames outside of the path, with their tags in their bytes."""
+    """Return a function that says whether the filter wants a frame. For frames outside the path, with VLAN tags in place."""
     prog = ffi.gc(program.c(), lib.bpf_prog_free)
     head = int(lib.ETH_HLEN)
 
@@ -97,14 +97,15 @@ def predicate(program: Program) -> Callable[[bytes], bool]:
 Filter = str | Program | Iterable[Insn]
 
 
-def compile(program: Filter) -> Program:  # noqa: A001 - what it is called everywhere
+def compile(program: Filter) -> Program:  # noqa: A001 - its name everywhere
     """Make a filter.
 
     Args:
         program: an expression (pcap-filter(7)); or a program, as ``tcpdump -ddd`` prints it or as (code, jt, jf, k).
 
     Raises:
-        ConfigError: libpcap does not understand it (its own words), or is not installed; the program may not run.
+        ConfigError: libpcap refuses the expression (the text is its own) or is not installed, or the check refuses the
+            program.
     """
     if isinstance(program, Program):
         return program
@@ -121,13 +122,13 @@ def compile(program: Filter) -> Program:  # noqa: A001 - what it is called every
 
 
 def read(text: str, *, tag_in_bytes: bool = False) -> Program:
-    """A program as ``tcpdump -ddd`` prints it. ConfigError: it is none, or may not run."""
+    """Parse a program as ``tcpdump -ddd`` prints it. ConfigError: it is malformed, or the check refuses it."""
     words = text.replace(",", " ").split()
     if not words or any(len(word) > _WORD_MAX or not re.fullmatch("-?[0-9]+", word, re.ASCII) for word in words):
         raise ConfigError("filter: a program is numbers below 2^32, as tcpdump -ddd prints it")
     count, *numbers = map(int, words)
     if 4 * count != len(numbers):
-        raise ConfigError(f"filter: {count} instructions are said, {len(numbers) // 4} are there")
+        raise ConfigError(f"filter: the first line says {count} instructions, and {len(numbers) // 4} follow")
     each = [iter(numbers)] * 4
     return Program(tuple(zip(*each, strict=True)), tag_in_bytes)
 

@@ -1,4 +1,4 @@
-"""Captures: what passes a point of the path, into a pcapng file with nanosecond stamps."""
+"""Captures: write the packets that pass a point of the path to a pcapng file with nanosecond stamps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ POINTS = tuple(n.removeprefix("POINT_").lower() for n in enum_names("packet_poin
 """wire, nic, gro, stack"""
 
 _FD_MAX = (1 << 31) - 1
-_TIME_MAX_NS = (1 << 64) - 1 - TIME_MAX_NS  # with virtual time on top it does not wrap
+_TIME_MAX_NS = (1 << 64) - 1 - TIME_MAX_NS  # virtual time added to it does not wrap
 _HURRY_S = 0.1
 _BATCH_BYTES, _BATCH_BYTES_LIVE = 1 << 21, 1 << 23
 
@@ -43,34 +43,35 @@ def _bits(at: str | Iterable[str]) -> int:
 
 
 class Capture(Uncopied):
-    """Write what passes some points of the path to ``path`` until closed. Costs the path nothing when there is none.
+    """Write the packets that pass some points of the path to ``path``, until closed. Without a capture the path pays nothing.
 
-    It is its host's, and closed with it, whole. After that the counts stay, and close() does nothing.
+    A capture belongs to its host. When the host closes, the file is completed; then the counts stay, and close() does
+    nothing.
 
     The points, each an interface of the file named like ``"vnic0 gro"``:
 
-    * ``wire``: each frame as it arrives at the card, in the order of arrival, whatever becomes of it; if the card loses
-      it, the comment says why. And what the card sends.
-    * ``nic``: the frames that the card put into the ring, in that order, when their DMA was done.
-    * ``gro``: packets behind GRO and RPS, before the protocols: what an AF_PACKET socket sees, with the time they left
-      GRO.
-    * ``stack``: packets in the moment of their fate, which is the comment.
+    * ``wire``: each frame as it arrives at the card, in the order of arrival, lost or not; if the card loses it, the
+      comment says why. Also the frames that the card sends.
+    * ``nic``: the frames that the card put into the ring, in that order, stamped when their DMA is done.
+    * ``gro``: packets behind GRO and RPS, before the protocols, as an AF_PACKET socket sees them, with the time they
+      left GRO.
+    * ``stack``: packets at the moment of their fate; the comment names the fate.
 
-    Each packet has the id of its first frame (epb_packetid) and its queue; a merged one says in its comment which
-    frames it was made of. Ids count arrivals: they ascend at ``wire`` and ``nic``. Stamps are virtual time, counted
-    from the input's first stamp (live: from the epoch), and never decrease from one packet to the next; no frame is at
-    a point before it was at those in front of it. What comes when later packets are in the file already gets their
-    stamp, says by how much that is late, and is counted in :attr:`late`. docs/captures.md has the whole contract.
-    Live, a thread writes; what the file is too slow for is not captured, and counted in :attr:`drops`.
+    Each packet has its queue and the id of its first frame (epb_packetid); the comment of a merged packet names its
+    frames. Ids count arrivals: they ascend at ``wire`` and ``nic``. Stamps are virtual time, counted from the input's
+    first stamp (live: from the epoch). They never decrease within the file, and a frame passes the points in the order
+    of the path. A packet that comes after a later one was written gets the later stamp; its comment says by how much,
+    and :attr:`late` counts it. docs/captures.md has the whole contract. Live, a thread writes; packets that the file is
+    too slow for are not captured, and :attr:`drops` counts them.
 
     Args:
         host: whose path.
-        path: a file that is made anew (see vnic/own_paths.py for what is refused), ``"-"``: standard output, or a
+        path: a file to make anew (vnic/own_paths.py says which it refuses), ``"-"`` for standard output, or a
             descriptor, which stays the caller's.
         at: one or more of the points.
-        filter: only what it wants, see :func:`vnic.bpf.compile`; it sees each packet as the file would have it.
+        filter: capture only packets that match, see :func:`vnic.bpf.compile`; it sees each packet as in the file.
         base_ns: epoch time of virtual time 0, ns.
-        name: the card's, for the interfaces; at most 64 bytes.
+        name: the card's name, for the interfaces; at most 64 bytes.
 
     Raises:
         ConfigError: there is no such point, or the file cannot be made.
@@ -95,7 +96,7 @@ class Capture(Uncopied):
         from vnic.host import Host
 
         if not isinstance(host, Host):
-            raise TypeError("a capture is a host's: Capture(host, path)")
+            raise TypeError("a capture needs a host: Capture(host, path)")
         points, base_ns = _bits(at), whole("base_ns", base_ns, 0, _TIME_MAX_NS)
         if not isinstance(name, str) or isinstance(path, bool):
             raise TypeError("path: a file's name or a descriptor; name: text")
@@ -115,7 +116,7 @@ class Capture(Uncopied):
         except OSError as e:
             raise ConfigError(f"{path}: {e.strerror}") from e
         texts = [f"{fate}: {ffi.string(lib.fate_text(i)).decode()}" for i, fate in enumerate(FATES)]
-        self._texts = [ffi.new("char[]", t.encode()) for t in texts]  # the C side has pointers to them
+        self._texts = [ffi.new("char[]", t.encode()) for t in texts]  # the C side keeps pointers to them
         self._verdicts = ffi.new("char *[]", self._texts)
         size = _BATCH_BYTES_LIVE if host.live else _BATCH_BYTES
         c = lib.capture_new(
@@ -142,14 +143,14 @@ class Capture(Uncopied):
                 raise
 
     def start(self) -> None:
-        """Live: start the thread that writes (the host does when it starts, without what privileges were dropped)."""
+        """Live: start the thread that writes. The host calls this when it starts, after it has dropped privileges."""
         if self._c is not None and self._writer is None:
             self._host.turn.do(self._start)
 
     def _start(self) -> None:
         if not self._host.live:
             raise VnicError("in virtual time the path writes its captures itself: start() is a live host's")
-        self._writer = QuietThread("capture", lib.capture_thread, self._c)  # it keeps neither us nor the host
+        self._writer = QuietThread("capture", lib.capture_thread, self._c)  # it keeps neither this object nor the host alive
         self._writer.start()
 
     def _counts(self) -> tuple[int, int, int]:
@@ -161,21 +162,21 @@ class Capture(Uncopied):
 
     @property
     def packets(self) -> int:
-        """Packets captured (merged ones count once; each point counts)."""
+        """Packets captured: a merged packet counts once, and each point counts."""
         return self._counts()[0]
 
     @property
     def drops(self) -> int:
-        """Packets missing: the file was slower than the path, or did not take them."""
+        """Packets missing in the file: it was slower than the path, or a write failed."""
         return self._counts()[1]
 
     @property
     def late(self) -> int:
-        """Packets whose stamp is later than they were, and fates that came when their frame was written already."""
+        """Packets with a stamp later than their own time, and fates decided after their frame was written."""
         return self._counts()[2]
 
     def finish(self) -> dict[str, Any]:
-        """Close it. Return: its part of a report's facts; what could not be written is said there."""
+        """Close the capture. Return: its part of a report's facts, with the packets that could not be written."""
         error = None
         try:
             self._close()
@@ -185,12 +186,12 @@ class Capture(Uncopied):
 
     @property
     def broken(self) -> bool:
-        """Did the file or the pipe refuse something? Then no more is written."""
+        """Did the file or the pipe refuse a write? Then no more is written."""
         c = self._capture
         return c is not None and not self._host.closed and c.error < 0
 
     def give_up(self) -> None:
-        """From another thread: a pipe whose reader is slow gets no more, and what it has not got is counted."""
+        """Write no more to a pipe with a slow reader, and count the packets it misses. Another thread calls this."""
         self._hurry = True
 
     def set_base(self, base_ns: int) -> None:
@@ -214,12 +215,12 @@ class Capture(Uncopied):
         self.close()
 
     def close(self) -> None:
-        """Write the rest. Live, a pipe's reader that takes nothing for 2 s gets no more; else it waits, until Ctrl-C.
+        """Write the rest. Live, give up on a pipe whose reader takes nothing for 2 s; otherwise wait, until Ctrl-C.
 
-        A second time it does nothing, nor in a child process.
+        A second call does nothing, and neither does a call in a child process.
 
         Raises:
-            VnicError: the file could not take all of it (the packets lost are counted). It is closed all the same.
+            VnicError: the file could not take all packets (:attr:`drops` counts them). The capture is closed anyway.
         """
         if self._capture is not None and not self._host.closed:
             self._host.turn.refuse_within(self)
@@ -254,7 +255,7 @@ class Capture(Uncopied):
             raise VnicError(f"{name}: {why}; {self.drops} packets are missing")
 
     def _flush(self, c: Any) -> int:
-        """What waits is written by a thread of its own, so that somebody is there to say that it is enough."""
+        """Write the rest on a thread of its own, so that the caller can give up on it."""
         writer = self._writer
 
         def write() -> int:

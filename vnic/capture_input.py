@@ -1,8 +1,8 @@
-"""Where captures come from: files, which are mapped; and standard input, pipes and FIFOs, which go into memory first.
+"""Sources of captures: files, which are mapped; and standard input, pipes and FIFOs, which go into memory first.
 
-What can be read only once (``-``, ``/dev/stdin``, ``<(zcat x.pcap.gz)``, a FIFO that somebody writes to) is read into a
-sealed memfd, and from there on is a file like the others: mapped, and for any number of replays. It may take half of
-the memory that is free.
+A source that can be read only once (``-``, ``/dev/stdin``, ``<(zcat x.pcap.gz)``, a FIFO with a writer) is read into a
+sealed memfd. From there on it is a file like the others: mapped, and good for any number of replays. It may take half
+of the free memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Reading = Callable[[str, int], None]
-    """Called now and then while something is read: what it is, and how many bytes of it have come."""
+    """Called now and then while a stream is read: its name, and the bytes so far."""
 
 STDIN = "-"
 _CHUNK = 1 << 20
@@ -49,15 +49,15 @@ _COMPRESSED = {
 
 
 class CaptureInput:
-    """A capture that can be mapped as often as it is wanted.
+    """A capture that can be mapped any number of times.
 
     Args:
-        path: of a file or a FIFO; or ``-``, standard input.
-        report: it may be a report as JSON, too.
+        path: path of a file or a FIFO; or ``-``, standard input.
+        report: accept a report as JSON, too.
         reading: called now and then while a stream is read.
 
     Raises:
-        CaptureError: it cannot be read, is nothing that has an end, is no capture, or is too large for the memory.
+        CaptureError: the source cannot be read, has no end, is not a capture, or is too large for the memory.
     """
 
     def __init__(self, path: str | Path, *, report: bool = False, reading: Reading | None = None) -> None:
@@ -79,7 +79,7 @@ class CaptureInput:
                 os.close(fd)
         except (OSError, ValueError) as e:
             raise CaptureError(f"{self.name}: {getattr(e, 'strerror', None) or e}") from e
-        if kept is not None:  # other files are opened again when it is their turn: there may be thousands
+        if kept is not None:  # other files are opened again in their turn: there may be thousands
             self._fd, self._drop = kept, weakref.finalize(self, os.close, kept)
             self.size = os.fstat(kept).st_size
 
@@ -99,7 +99,7 @@ class CaptureInput:
             raise CaptureError(f"{self.name}: {why}")
 
     def map(self) -> Any:
-        """Its bytes: a ``mmap``, or ``b""``. CaptureError: it is not there any more."""
+        """Return the bytes: a ``mmap``, or ``b""``. CaptureError: the file is gone."""
         try:
             fd = self._fd
             if fd is None:
@@ -107,7 +107,7 @@ class CaptureInput:
             try:
                 found = os.fstat(fd)
                 if not stat.S_ISREG(found.st_mode):
-                    raise CaptureError(f"{self.name}: is not the file any more that it was")
+                    raise CaptureError(f"{self.name}: another file has replaced it since the start")
                 return mmap.mmap(fd, 0, access=mmap.ACCESS_READ) if found.st_size else b""
             finally:
                 if fd != self._fd:
@@ -116,13 +116,13 @@ class CaptureInput:
             raise CaptureError(f"{self.name}: {getattr(e, 'strerror', None) or e}") from e
 
     def is_file(self, path: Path) -> bool:
-        """Is that the same file?"""
+        """Is this still the same file?"""
         there = path.stat()
         own = os.fstat(self._fd) if self._fd is not None else self.path.stat()
         return os.path.samestat(there, own)
 
     def refused(self, data: Any, why: str) -> CaptureError:
-        """The sentence for what these bytes are not."""
+        """Return the error for bytes that are not a capture."""
         for magic, (kind, unpack) in _COMPRESSED.items():
             if data[: len(magic)] == magic:
                 file = "FILE" if str(self.path) == STDIN else self.path
@@ -130,13 +130,13 @@ class CaptureInput:
         return CaptureError(f"{self.name}: {why}")
 
     def close(self) -> None:
-        """What is mapped stays mapped."""
+        """Close the descriptor. Maps stay valid."""
         self._drop()
 
     # ---- streams ----
 
     def _read(self, fd: int, found: os.stat_result, *, report: bool, reading: Reading | None) -> int:
-        """All of it, into a memfd that does not change any more. Return: that."""
+        """Read a stream to its end into a memfd, and seal it. Return: the memfd."""
         self._check(found)
         memfd = os.memfd_create("capture", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
@@ -164,7 +164,7 @@ class CaptureInput:
             )
 
     def _next(self, fd: int, total: int, reading: Reading | None) -> bytes:
-        """What has come, at most 1 MiB; nothing: the end. While nothing comes it says so now and then."""
+        """Return the next bytes, at most 1 MiB; none at the end. Report progress while it waits."""
         poll, asks_first, waited = select.poll(), os.get_blocking(fd), False
         poll.register(fd, select.POLLIN)
         while True:
@@ -180,12 +180,12 @@ class CaptureInput:
                 continue
             if not data and not total and not waited and _is_named_fifo(fd):
                 raise CaptureError(
-                    f"{self.name}: not a regular file, and nobody writes to this FIFO: start the writer first"
+                    f"{self.name}: not a regular file, and no process writes to this FIFO: start the writer first"
                 )
             return data
 
     def _probe(self, head: bytes) -> None:
-        """A stream that is no capture is refused when it begins, not when it ends: it may never."""
+        """Refuse a stream that is not a capture at its begin: it may never end."""
         if head.startswith(_PCAPNG):
             return
         pcap = lib.pcap_wire_new()
@@ -199,7 +199,7 @@ class CaptureInput:
 def gather(
     paths: Sequence[str | Path | CaptureInput], *, report: bool = False, reading: Reading | None = None
 ) -> list[CaptureInput]:
-    """All of them, read if they are streams. ConfigError: none, or standard input twice; CaptureError: as for one."""
+    """Return all inputs; streams are read to their end. ConfigError: no path, or standard input twice. CaptureError: as one."""
     if not paths:
         raise ConfigError("no capture file given")
     if sum(str(p) == STDIN for p in paths) > 1:
@@ -208,7 +208,7 @@ def gather(
 
 
 def most_bytes() -> int:
-    """How much of a stream memory takes: half of what is free (MemAvailable in /proc/meminfo)."""
+    """Return the most bytes of a stream: half of the free memory (MemAvailable in /proc/meminfo)."""
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         name, value = line.split(":")
         if name == "MemAvailable":

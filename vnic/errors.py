@@ -8,7 +8,7 @@
       TimedOutError    (TimeoutError)  nothing came in time, or the input is over
       NoThreadError    (RuntimeError)  the system has no thread for vnic
 
-Outside the tree is what Python itself says: TypeError for an argument of the wrong type, MemoryError.
+Outside the tree are Python's own: TypeError for an argument of the wrong type, and MemoryError.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 
 class VnicError(Exception):
-    """Base of what vnic raises for its own reasons. Its text is one sentence for a person."""
+    """Base of all errors that vnic raises itself. The text is one sentence for a person."""
 
 
 class ConfigError(VnicError, ValueError):
@@ -26,11 +26,11 @@ class ConfigError(VnicError, ValueError):
 
 
 class CaptureError(VnicError):
-    """A file that is no capture vnic can read."""
+    """A file that is not a capture, or a capture that vnic cannot read."""
 
 
 class TapError(VnicError, OSError):
-    """The kernel refused something about the TAP; the text says what mends it."""
+    """The kernel refused an operation on the TAP; the text says what to do."""
 
 
 class HostError(VnicError, OSError):
@@ -56,7 +56,7 @@ class NoThreadError(VnicError, RuntimeError):
     """The system has no thread for vnic: there are too many, or there is not enough memory for its stack."""
 
     def __init__(self) -> None:
-        super().__init__("can't start a thread: there are too many, or there is not enough memory")
+        super().__init__("cannot start a thread: there are too many, or there is not enough memory")
 
 
 _BY_OSERROR: dict[type[OSError], type[HostError]] = {OSError: HostError}
@@ -79,7 +79,7 @@ _SAID_MAX = 200
 
 
 def said(value: object) -> str:
-    """What was given, as a sentence repeats it: on one line, without control characters, and cut if it is long."""
+    """Return a value as an error repeats it: on one line, without control characters, and cut if it is long."""
     try:
         text = str(value)
     except ValueError:  # a number of thousands of digits
@@ -88,17 +88,17 @@ def said(value: object) -> str:
 
 
 def quoted(value: object) -> str:
-    """The same in quotes, where the sentence is about a word."""
+    """As :func:`said`, in quotes, for a sentence about a word."""
     return f"'{said(value)}'"
 
 
 def one_line(text: str) -> str:
-    """The text without what would end its line, move the cursor or be no character: escapes instead."""
+    """Return the text with escapes for line ends, control characters and bytes that are not text."""
     return "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
 def _escape(c: str) -> str:
-    if 0xDC80 <= ord(c) <= 0xDCFF:  # a byte of a name that was no text
+    if 0xDC80 <= ord(c) <= 0xDCFF:  # a byte of a name that is not text
         return f"\\x{ord(c) - 0xDC00:02x}"
     return c.encode("unicode_escape", "surrogatepass").decode()
 

@@ -1,4 +1,4 @@
-"""What a person puts on a wire: bytes, ``(t_ns, bytes)``, scapy packets; what sendp() takes."""
+"""Frames as callers give them: bytes, ``(t_ns, bytes)`` and scapy packets, all that sendp() takes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 def is_stamped(frame: object) -> bool:
-    """Is it ``(t_ns, frame)``?"""
+    """Is this ``(t_ns, frame)``?"""
     return isinstance(frame, tuple) and len(frame) == 2 and isinstance(frame[0], int)
 
 
 def is_one(frame: object) -> bool:
-    """Is it one frame, or one scapy packet, and not several of them?"""
+    """Is this one frame or one scapy packet, and not several?"""
     return isinstance(frame, (bytes, bytearray, memoryview)) or hasattr(frame, "fields_desc") or is_stamped(frame)
 
 
 def frame_bytes(frame: Frame) -> bytes:
-    """The bytes of a frame; a scapy packet is built. TypeError: it is neither."""
+    """Return the bytes of a frame; build a scapy packet. TypeError: the value is neither."""
     if isinstance(frame, bytes):
         return frame
     if not isinstance(frame, (bytearray, memoryview)) and not hasattr(type(frame), "__bytes__"):
@@ -31,9 +31,9 @@ def frame_bytes(frame: Frame) -> bytes:
 
 
 def each_frame(frames: Iterable[Frame] | Frame) -> Iterator[tuple[int | None, bytes]]:
-    """Their stamps, if they have some, and their bytes.
+    """Yield each frame's stamp (None: it has none) and bytes.
 
-    A scapy packet is all the packets that it stands for, as for sendp(): ``IP(dst=["10.0.0.2", "10.0.0.3"])`` is two.
+    A scapy packet gives all the packets that it stands for, as with sendp(): ``IP(dst=["10.0.0.2", "10.0.0.3"])`` two.
     """
     several: Any = [frames] if is_one(frames) else frames
     for frame in several:

@@ -1,7 +1,7 @@
-"""The seam for Python people: handlers and filters get bursts, and say what becomes of each packet.
+"""The seam for Python: handlers and filters get bursts, and return a verdict for each packet.
 
-Nothing is called from C: the data plane returns to :meth:`vnic.Host.run` with an event, the handler runs, the verdicts
-go back. In virtual time that happens before time goes on, so order and time are exact.
+C calls no Python. The data plane returns to :meth:`vnic.Host.run` with an event, the handler runs, and the verdicts go
+back. In virtual time the clock stands still meanwhile, so order and time are exact.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _BUFFER_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Packets:
-    """Packets one behind the other: ``data[offsets[i]:offsets[i + 1]]`` is the i-th, as are indexing and iteration."""
+    """Packets one behind the other: ``burst[i]`` is ``data[offsets[i]:offsets[i + 1]]``. Iteration gives the same."""
 
     data: memoryview
-    """All of them."""
+    """The bytes of all packets."""
     offsets: Sequence[int]
     """len() + 1 offsets into data, bytes."""
 
@@ -51,7 +51,7 @@ class Burst(Packets):
 
 
 Verdicts = Iterable[bool] | None
-"""One truth value a packet: taken (a filter: keep) or dropped. None: all taken."""
+"""Return one truth value per packet: true takes it (a filter: keeps it), false drops it. None takes all."""
 
 Handler = Callable[[Burst], Verdicts]
 
@@ -68,7 +68,7 @@ def _verdicts(result: Verdicts, n: int, who: str) -> bytes:
 class Seam:
     """A host's handlers by number, and the buffers their bursts are copied into.
 
-    CPUs look up handlers for each packet, and must not see half of a change: the machine stands still meanwhile.
+    CPUs look up a handler for each packet and must not see half of a change, so the machine stands still meanwhile.
     """
 
     def __init__(self, host: Host) -> None:
@@ -80,7 +80,7 @@ class Seam:
     def add(self, handler: Handler) -> int:
         """Register a handler. Return: its number, from 1."""
         if not callable(handler):
-            raise TypeError(f"{handler!r} is no handler: it can't be called")
+            raise TypeError(f"{handler!r} is not a handler: it is not callable")
         if len(self._handlers) == _HANDLERS_MAX:
             raise VnicError("no room for another handler")
         if self._room is None:
@@ -90,7 +90,7 @@ class Seam:
         return len(self._handlers)
 
     def packet_type(self, ethertype: int) -> Callable[[Handler], Handler]:
-        """Register for an EtherType: in front of the built-in handlers."""
+        """Register for an EtherType, in front of the built-in handlers."""
         self._host.c  # noqa: B018 - is it open?
         ethertype = whole("EtherType", ethertype, 0, 0xFFFF)
 
@@ -131,22 +131,22 @@ class Seam:
         return register
 
     def set_filter(self, handler: Handler) -> Handler:
-        """Be the card's filter."""
+        """Register the card's filter."""
         if not callable(handler):
-            raise TypeError(f"{handler!r} is no filter: it can't be called")
+            raise TypeError(f"{handler!r} is not a filter: it is not callable")
         self._host.while_stopped(lambda: self._put_filter(handler))
         return handler
 
     def give_up(self) -> None:
-        """No handler is called any more: what still comes for them is dropped."""
+        """Call no handler any more, and drop the packets that still come for them."""
         self._handlers = [lambda burst: [False] * len(burst)] * len(self._handlers)
 
     def forget(self) -> None:
-        """The host is closed."""
+        """Forget all handlers: the host is closed."""
         self._handlers, self.nic_filter, self._room = [], None, None
 
     def run_upcalls(self) -> int:
-        """Give what waits to its handlers. Return: packets. An exception of a handler leaves its burst waiting."""
+        """Give waiting packets to their handlers. Return: packets. If a handler raises, its burst stays queued."""
         done, c = 0, self._host.c
         if self._room is None:
             return 0
@@ -161,7 +161,7 @@ class Seam:
         return done
 
     def run_filter(self) -> None:
-        """Let the filter see the frames that were read from the wire and have not arrived yet."""
+        """Let the filter see the frames that the card has read from the wire and that have not arrived yet."""
         nic = self._host.c.nic
         frames = [nic.burst[i] for i in range(nic.burst_pos, nic.burst_len)]
         if self.nic_filter is not None and frames:

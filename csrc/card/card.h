@@ -422,7 +422,7 @@ void nic_drain(struct nic *nic, u64 now);
 void nic_run(struct nic *nic, u64 until);
 /** nic_next() - the time of the next device event. Return: NEVER: none planned */
 u64 nic_next(struct nic *nic);
-/** nic_pull() - offer the next burst of a wire without a pace, as far as it fits. Return: frames; 0, -errno: as wire_next() */
+/** nic_pull() - offer what fits of the next burst, on a wire without a pace. Return: frames; 0, -errno: as wire_next() */
 int nic_pull(struct nic *nic, u64 now);
 
 /* Live */
@@ -491,7 +491,7 @@ enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u1
 void dma_header(const struct frame *f, u8 *at, u32 num_buffers, int data_valid);
 /** dma_count() - count written frames: l4 have a checksum that the driver asked about, good of them are right */
 void dma_count(struct nic_queue *q, const struct dma_tally *t);
-/** dma_chains() - write one frame to as many chains as it takes, avail of which are posted. Return: as dma_frame() */
+/** dma_chains() - write one frame to as many of the avail posted chains as it needs. Return: as dma_frame() */
 int dma_chains(struct nic_queue *q, struct frame *f, int avail);
 
 /* irq.c, call_fd.c */

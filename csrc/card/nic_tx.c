@@ -69,7 +69,7 @@ static bool offload(const struct nic *nic, struct virtio_net_hdr_v1_hash *hdr, u
 	return true;
 }
 
-/* Take the next chain into memory. Return: 1; 0: there is none; -EIO: the ring is broken */
+/* Take the next chain into memory. Return: 1; 0: no chain is posted; -EIO: the ring is broken */
 static int take(struct nic *nic)
 {
 	struct nic_tx *tx = &nic->tx;

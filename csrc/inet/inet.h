@@ -72,7 +72,7 @@ enum inet_frag_flags { INET_FRAG_FIRST_IN = 1, INET_FRAG_LAST_IN = 2 };
  * @last:    the run with the highest offset
  * @peer:    the sender; IPv4 only, and only if max_dist is set
  * @expires: when the datagram is dropped, ns
- * @len:     length of the datagram as far as known, bytes; @meat: bytes received
+ * @len:     known length of the datagram, bytes; @meat: bytes received
  * @rid:     the sender's count when the datagram's last fragment came
  * @hdr:     bytes before the data in the first fragment
  * @nhoff, @proto: IPv6: offset of the byte that announces the fragment header; what the fragment header announces
@@ -177,7 +177,7 @@ void neigh_flush(struct host *h);
 /**
  * struct outgoing - a packet to be sent: headers above IP, and the payload where it lies
  * @src:         all zero: the address of the network that the route leaves by
- * @df:          IPv4: set Don't Fragment, in a packet that needs no fragments
+ * @df:          IPv4: set DF (do not fragment), in a packet that needs no fragments
  * @gso_size:    UDP_SEGMENT: bytes of payload in a segment, 0: one packet, in fragments if need be
  * @csum_offset: offset of the 16-bit field in @head that gets the checksum; 0xffff: no such field
  * @head_len, @len: bytes of @head, of @data

@@ -3,8 +3,8 @@
  *   ipv6_rcv(): at a fragment header -> ipv6_frag_rcv(): queue by (id, addresses) -> inet_fragment.c
  *                                    -> whole: ipv6_rcv() walks on after the place of the fragment header
  *
- * The datagram keeps the first fragment's headers, without the fragment header. That one is removed only if all headers lie
- * in one buffer; otherwise it stays, and no later stage reads it. An atomic fragment (offset 0, no more) does not wait.
+ * The datagram keeps the first fragment's headers, without the fragment header. ipv6_frag_rcv() removes it only if all headers
+ * lie in one buffer; otherwise it stays, and no later stage reads it. An atomic fragment (offset 0, no more) does not wait.
  * The first fragment must hold all headers up to the transport's.
  */
 #include "prelude.h"

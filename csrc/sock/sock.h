@@ -103,7 +103,7 @@ void sock_sweep(struct host *h);
 struct sock *sock_lookup_flow(struct sock_table *t, u8 type, const struct inet_addr *laddr, u16 lport,
 			      const struct inet_addr *raddr, u16 rport);
 
-/** sock_lookup_port() - find the best socket bound to @lport; with auto_sink make a sink if there is none */
+/** sock_lookup_port() - find the best socket bound to @lport; with auto_sink make a sink if no socket matches */
 struct sock *sock_lookup_port(struct host *h, u8 type, const struct inet_addr *laddr, u16 lport);
 
 /** sock_find_bound() - the same, but make none */

@@ -110,7 +110,7 @@ static inline bool mac_equal(const u8 *a, const u8 *b) /* ETH_HLEN bytes: two ov
 	return !((load64(a) ^ load64(b)) | (load64(a + 6) ^ load64(b + 6)));
 }
 
-/* Mark the packets in the bucket that could be the same flow, as far as the link layer tells. */
+/* Mark the packets in the bucket that the link layer does not tell apart from this one. */
 static void gro_list_prepare(const struct gro_list *l, const struct sk_buff *skb)
 {
 	const u8 *mac = gro_mac_header(skb);

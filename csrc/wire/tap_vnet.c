@@ -129,8 +129,8 @@ static void put_big(struct tap_wire *t)
 	t->big_refs[(u32)(t->big - t->bigs) / TAP_BIG]--;
 }
 
-/* Cut the GSO frame in t->big, as far as there is room. Write only headers to the slots, unless that would leave no read buffer
- * free. Return: how many segments */
+/* Cut segments off the GSO frame in t->big while there is room. Write only headers to the slots, unless that would leave no
+ * read buffer free. Return: segments cut */
 static int cut(struct tap_wire *t, struct frame *f, int max)
 {
 	bool heads = t->gso.plain && tap_bigs_free(t);

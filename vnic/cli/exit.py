@@ -1,4 +1,4 @@
-"""End a command: exit codes, one sentence on stderr for an error, Ctrl-C, and a stdout that nobody reads."""
+"""End a command: exit codes, one sentence on stderr for an error, Ctrl-C, and a stdout without a reader."""
 
 from __future__ import annotations
 

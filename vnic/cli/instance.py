@@ -256,7 +256,7 @@ def capture(
 
 
 def _counts(reply: Reply) -> dict[str, Any]:
-    """Return the counts of a finished capture. VnicError: why there are none."""
+    """Return the counts of a finished capture. VnicError: the capture failed; the text says why."""
     if reply.code:
         raise VnicError(reply.err.strip())
     with understanding():

@@ -55,7 +55,7 @@ def netlink_error(message: str, errno: str = EINVAL, *, code: int = 1, offset: i
 def netlink_refusal(e: VnicError, *, code: int = 1) -> RefusedError:
     """Return a knob's error as a driver's message, with EOPNOTSUPP if the knob is fixed."""
     text = str(e)
-    if text.endswith(EOPNOTSUPP) or "can't be changed now" in text:
+    if text.endswith(EOPNOTSUPP) or "cannot be changed now" in text:
         return netlink_error(text.removesuffix(f": {EOPNOTSUPP}"), EOPNOTSUPP, code=code)
     return netlink_error(text, code=code)
 

@@ -244,7 +244,7 @@ def _parse(host: Host, words: list[str]) -> _Change:
         elif word in ("gro_max_size", "gro_ipv4_max_size"):
             change.gro[word] = _size(word, value())
         elif word in _ELSEWHERE:
-            raise _refused(f"{host.name} can't change its {word}")
+            raise _refused(f"{host.name} cannot change its {word}")
         elif word == "help":
             raise _StopError(_USAGE, 255)
         else:

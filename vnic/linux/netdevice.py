@@ -26,11 +26,11 @@ LINK_STATS = (
 """The fields of struct rtnl_link_stats64, in order."""
 
 ALWAYS_0 = {
-    "collisions": "nobody else sends on this wire",
-    "tx_aborted_errors": "of collisions, which there are none of",
+    "collisions": "no other station sends on this wire",
+    "tx_aborted_errors": "after collisions, and this wire has none",
     "tx_carrier_errors": "there is no carrier signal to lose",
     "tx_heartbeat_errors": "a signal of 10BASE5 transceivers",
-    "tx_window_errors": "of late collisions, which there are none of",
+    "tx_window_errors": "after late collisions, and this wire has none",
     "rx_compressed": "of CSLIP and PPP",
     "tx_compressed": "of CSLIP and PPP",
 }

@@ -56,7 +56,7 @@ def _knob(
     shown: Callable[[int], int] = int,
     stored: Callable[[Host, int], int] = lambda _h, n: n,
 ) -> Sysctl:
-    """Make a whole number that is a knob. ``low``, ``high``: Linux's own range, outside of which it gives no reason."""
+    """Make a whole number that is a knob. ``low``, ``high``: Linux's own range; a value outside gets no reason."""
 
     def write(host: Host, text: str) -> None:
         n = parse_int(text, low(host) if callable(low) else low, high)
