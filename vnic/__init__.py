@@ -7,7 +7,7 @@
 ...     host.run()
 ...     sock.recv()
 
-What is named here is public, and :mod:`vnic.aio`. The other modules and packages are not: they move without notice.
+The names here and :mod:`vnic.aio` are public. The other modules and packages are not: they move without notice.
 """
 
 from importlib import import_module
@@ -116,7 +116,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is asked for, and no more: a command that needs little begins at once (PEP 562)."""
+    """Load the module of one name when it is used, so that a command that needs little starts at once (PEP 562)."""
     value: Any
     if name in _MODULE:
         value = getattr(import_module(f"vnic.{_MODULE[name]}"), name)

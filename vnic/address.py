@@ -50,7 +50,7 @@ def address_list(what: str, given: str | Iterable[str]) -> list[str]:
 
 
 def configure(c: Any, ip: str | Iterable[str], gateway: str | Iterable[str]) -> None:
-    """Give a ``struct host *`` its addresses and next hops. ConfigError: one is not an address, or they are too many."""
+    """Give a ``struct host *`` its addresses and next hops. ConfigError: one is not an address, or too many."""
     if ip != "any":
         addresses = address_list("ip", ip)
         if len(addresses) > _ADDRESSES_MAX:
@@ -96,7 +96,7 @@ def _refuse_gateway(addr: ipaddress.IPv4Address | ipaddress.IPv6Address, ours: I
 def mac_for(ip: str | Iterable[str]) -> str | None:
     """Return a locally administered MAC address made of the host's first IP address, for a host without a given one.
 
-    Two hosts on one wire get different addresses, and a host gets the same one in every run. None: its IP address is any.
+    Two hosts on one wire get different addresses, and a host the same one in each run. None: its IP address is any.
     """
     first = next(iter([ip] if isinstance(ip, str) else ip), "any")
     if first == "any":

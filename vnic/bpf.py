@@ -1,4 +1,4 @@
-"""Packet filters: classic BPF programs, and expressions (``tcp port 80``), which libpcap compiles if it is installed."""
+"""Packet filters: classic BPF programs, and expressions (``tcp port 80``), which libpcap compiles if installed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Program:
 
     insns: tuple[Insn, ...]
     tag_in_bytes: bool = False
-    """Made for frames that contain their VLAN tag, as in a capture file. Expressions are; the kernel's programs are not."""
+    """Made for frames with the VLAN tag inside, as in capture files. Expressions are, the kernel's programs are not."""
 
     def __post_init__(self) -> None:
         for i, (code, jt, jf, k) in enumerate(self.insns):
@@ -78,7 +78,7 @@ class Program:
 
 
 def predicate(program: Program) -> Callable[[bytes], bool]:
-    """Return a function that says whether the filter wants a frame. For frames outside the path, with VLAN tags in place."""
+    """Return a test for frames outside the path, with VLAN tags in place: does the filter want it?"""
     prog = ffi.gc(program.c(), lib.bpf_prog_free)
     head = int(lib.ETH_HLEN)
 

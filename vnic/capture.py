@@ -43,7 +43,7 @@ def _bits(at: str | Iterable[str]) -> int:
 
 
 class Capture(Uncopied):
-    """Write the packets that pass some points of the path to ``path``, until closed. Without a capture the path pays nothing.
+    """Write the packets that pass some points of the path to ``path``, until closed. Without one the path pays nothing.
 
     A capture belongs to its host. When the host closes, the file is completed; then the counts stay, and close() does
     nothing.
@@ -143,13 +143,13 @@ class Capture(Uncopied):
                 raise
 
     def start(self) -> None:
-        """Live: start the thread that writes. The host calls this when it starts, after it has dropped privileges."""
+        """Live: start the thread that writes. The host does so when it starts; the thread lacks privileges dropped before."""
         if self._c is not None and self._writer is None:
             self._host.turn.do(self._start)
 
     def _start(self) -> None:
         if not self._host.live:
-            raise VnicError("in virtual time the path writes its captures itself: start() is a live host's")
+            raise VnicError("start() is for a live host; in virtual time the path writes its captures itself")
         self._writer = QuietThread("capture", lib.capture_thread, self._c)  # it keeps neither this object nor the host alive
         self._writer.start()
 

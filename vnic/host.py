@@ -1,4 +1,4 @@
-"""The machine: a card, its driver, emulated CPUs and sockets; run in virtual time, or live on threads."""
+"""The machine: a card, its driver, emulated CPUs and sockets. It runs in virtual time, or live on threads."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ T = TypeVar("T")
 
 
 class Host(Ending, Binding, Shown):
-    """A host with one card. Everything is allocated here, nothing per packet. A context manager: it has to be closed.
+    """A host with one card. It allocates all memory here, none per packet. A context manager; it must be closed.
 
-    After that, every call is a VnicError, but for close(), and what is Python's own: ``name``, ``config``, ``closed``,
-    and all snapshots that were made before. So it is in a child process after fork(). It cannot be copied or pickled.
-    Sockets and captures are the host's, and closed with it; so is the wire.
+    After close() every call raises VnicError, except close(), ``name``, ``config``, ``closed``, and snapshots taken
+    before. The same holds in a child process after fork(). A host cannot be copied or pickled. It owns its sockets, its
+    captures and its wire, and closes them with itself.
 
     Args:
         wire: where frames come from; default: a wire in memory, see :meth:`Nic.feed`.
         cpus: emulated CPUs, 1 to 64. Queue i interrupts CPU i mod cpus, or as smp-affinity says.
-        ip: "any" (all addresses are ours, and the host only listens), or addresses with prefix, e.g.
+        ip: "any" (the host takes packets to all addresses, and only listens), or addresses with prefix, e.g.
             ``["10.0.0.2/24", "fd00::2/64"]``: then it answers ARP, ND and ping, and sends, if the wire can.
-        gateway: next hop for all that is not on our networks: an address, or one of each family.
-        sink: make a socket and a reader for every port that packets come to (a replay), instead of NO_SOCKET.
+        gateway: next hop for addresses outside the host's networks: one address, or one of each family.
+        sink: make a socket and a reader for every port that packets come to (for replays), instead of NO_SOCKET.
         latency: split every frame's time by stage (virtual time).
-        seed: of the software flow hash.
+        seed: seed of the software flow hash.
         live: real time, on threads (:meth:`running`), instead of virtual time (:meth:`run`).
-        external_driver: the driver is somebody else, over ``nic.memfd`` (see tests/card/test_foreign_driver.py).
-        each_queue: queue -> knobs it has of its own: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.knobs.live`.
+        external_driver: another process is the driver, over ``nic.memfd`` (see tests/card/test_foreign_driver.py).
+        each_queue: queue -> knobs of that queue: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.knobs.live`.
         knobs: by Linux's names, dashes or underscores: ``rx_ring=512, rx_usecs=50``; see vnic/knobs/table.py.
 
     Raises:
-        ConfigError: a knob that is unknown or out of range.
+        ConfigError: a knob is unknown or out of range.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Host(Ending, Binding, Shown):
         **knobs: Any,
     ) -> None:
         if live and knobs.get("cost", "zero") != "zero":
-            raise ConfigError(f"cost={knobs['cost']}: a live host takes the time it takes; costs are for virtual time")
+            raise ConfigError(f"cost={knobs['cost']}: costs are for virtual time, and this host is live")
         cpus = whole("cpus", cpus, 1, lib.CPUS_MAX)
         seed = whole("seed", seed, -(1 << 63), 1 << 63)
         self.wire = wire_of_a_host(wire)
@@ -142,7 +142,7 @@ class Host(Ending, Binding, Shown):
 
     @property
     def c(self) -> Any:
-        """The ``struct host *``: every use of the host comes by here. VnicError: it is closed, or another process's."""
+        """The ``struct host *``; all uses of the host get it here. VnicError: it is closed, or another process's."""
         turn = self.turn
         if turn.alone or turn.unfinished:
             turn.look()
@@ -154,7 +154,7 @@ class Host(Ending, Binding, Shown):
 
     @property
     def live(self) -> bool:
-        """Real time? Not any more, once it was stopped."""
+        """Does the host run in real time? False once it was stopped."""
         return self._live
 
     @property
@@ -167,8 +167,8 @@ class Host(Ending, Binding, Shown):
     ) -> bool:
         """Run in virtual time until nothing is left to do, ``frames`` more arrived, or the clock is at ``until_ns``.
 
-        Return: True = nothing is left to do (before ``until_ns``). Works in bounded slices, so Ctrl-C comes through;
-        ``progress`` is called between them.
+        Return: True = nothing is left to do (before ``until_ns``). The host works in bounded slices: Ctrl-C takes
+        effect between two of them, and ``progress`` is called there.
         """
         self.c  # noqa: B018 - is it open?
         frames = None if frames is None else whole("frames", frames, 0, _FRAMES_MAX)
@@ -181,7 +181,7 @@ class Host(Ending, Binding, Shown):
             self.turn.leave(sys._getframe())  # noqa: SLF001
 
     def step(self) -> bool:
-        """One agent's turn in virtual time: the card, or a CPU. Return: False = nothing is left to do."""
+        """Run one agent's turn in virtual time: the card's, or a CPU's. Return: False = nothing is left to do."""
         self.c  # noqa: B018 - is it open?
         self._refuse_live()
         self.turn.take(sys._getframe())  # noqa: SLF001
@@ -205,7 +205,7 @@ class Host(Ending, Binding, Shown):
         give_up: Callable[[], bool] = lambda: False,
     ) -> bool:
         if progress is not None and not callable(progress):
-            raise TypeError(f"progress: {progress!r} can't be called")
+            raise TypeError(f"progress: {progress!r} is not callable")
         end = None if frames is None else int(self.c.nic.offered) + frames
         while True:
             if until_ns is not None:
@@ -224,7 +224,7 @@ class Host(Ending, Binding, Shown):
                 return False
 
     def _handle(self, event: int) -> None:
-        """Do what the data plane returned for. The caller runs the host."""
+        """Handle the event that the data plane returned. The caller runs the host."""
         if event == lib.EV_UPCALL:
             self._seam.run_upcalls()
         elif event == lib.EV_FILTER:
@@ -233,15 +233,15 @@ class Host(Ending, Binding, Shown):
             self.wire.refill(self)
 
     def peek(self) -> None:
-        """Read ahead on the wire, so that the stamp of its first frame (``wire.c.base_ns``) is known."""
+        """Read ahead on the wire, to learn the stamp of its first frame (``wire.c.base_ns``)."""
         self._refuse_live()
         self.refuse_others()
         lib.nic_next(ffi.addressof(self.c.nic))
 
     def finish(self, *, progress: Callable[[], object] | None = None) -> None:
-        """Run everything out: timers, readers, holes in streams; what the card still holds ends as DEV_READY.
+        """Drain the host: timers, readers, holes in streams. Frames that the card still holds end as DEV_READY.
 
-        ``progress`` is called now and then, as by :meth:`run`.
+        ``progress`` is called as in :meth:`run`.
         """
         self.c  # noqa: B018 - is it open?
         self._refuse_live()
@@ -260,9 +260,9 @@ class Host(Ending, Binding, Shown):
             lib.host_finish(self.c)
 
     def start(self, *, pin: Sequence[int] | None = None) -> None:
-        """Live: a thread for the card and one for each CPU. ``pin``: real CPUs, the card's, then theirs in turn.
+        """Live: start a thread for the card and one for each CPU. ``pin``: real CPUs, the card's first, theirs in turn.
 
-        An exception of a signal handler meanwhile ends the waiting only: then they may run, and stop() is called for.
+        If a signal handler raises meanwhile, only the waiting ends: the threads may run, so call stop().
         """
         self.c  # noqa: B018 - is it open?
         if not self.live:
@@ -277,7 +277,7 @@ class Host(Ending, Binding, Shown):
         self.began_ns = int(lib.clock_ns())
         for capture in self.nic.captures:
             capture.start()
-        self.turn.take(sys._getframe())  # noqa: SLF001 - nobody changes anything just now
+        self.turn.take(sys._getframe())  # noqa: SLF001 - no other thread may change it meanwhile
         try:
             self._threads = threads = Threads(self, pin)
         finally:
@@ -291,13 +291,13 @@ class Host(Ending, Binding, Shown):
 
     @property
     def is_running(self) -> bool:
-        """Live: are its threads there?"""
+        """Live: do its threads exist?"""
         return self._threads is not None
 
     def running(self, *, pin: Sequence[int] | None = None) -> contextlib.AbstractContextManager[Self]:
-        """Live: ``with host.running():`` has the threads of :meth:`start` inside, and ends with :meth:`stop`.
+        """Live: start the threads as :meth:`start` does, and :meth:`stop` them at the block's end.
 
-        If an exception ended the block, and stop() refuses then, the refusal is a note of that exception.
+        If an exception ends the block and stop() then fails, its error becomes a note of that exception.
         """
         self.c  # noqa: B018 - is it open?
         return self._running(pin)
@@ -322,18 +322,18 @@ class Host(Ending, Binding, Shown):
         self.stop()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Live: until the wire has ended (True) or the time is over (False). Ctrl-C comes through."""
+        """Live: wait until the wire has ended (True) or the time is over (False). Ctrl-C ends the waiting."""
         threads = self._threads
         return self.c is not None and threads is not None and threads.wire_ended.wait(seconds)
 
     def while_stopped(self, work: Callable[[], T]) -> T:
-        """Do something while nobody polls, sends or touches the rings. Return: what it returns.
+        """Call a function while no thread polls, sends or touches the rings. Return: its result.
 
-        Between two polls if the host is live, between two turns if it is not. The work is done to its end, on a thread
-        where no signal handler runs; an exception of one ends the waiting for it.
+        On a live host it runs between two polls, in virtual time between two turns. It runs to its end, on a thread
+        without signal handlers; if a signal handler raises, only the waiting ends.
 
         Raises:
-            VnicError: the host is stopping, or a thread of it did not come to rest within 10 s. Nothing was done.
+            VnicError: the host is stopping, or one of its threads did not park within 10 s. Nothing was called.
         """
         self.c  # noqa: B018 - is it open?
         caller = _thread.get_ident()
@@ -346,7 +346,7 @@ class Host(Ending, Binding, Shown):
         if threads is not None:
             with threads.stopped_machine(), self.turn.without_sends():
                 return work()
-        self.turn.take(sys._getframe(), within=caller)  # noqa: SLF001 - a handler's: it is called between two turns
+        self.turn.take(sys._getframe(), within=caller)  # noqa: SLF001 - a handler calls this, so it is between two turns
         try:
             return work()
         finally:
@@ -363,17 +363,17 @@ class Host(Ending, Binding, Shown):
         return self._seam.protocol(number)
 
     def laws(self) -> BrokenLaws:
-        """Check both laws at rest. Return: those that are broken; BrokenLaws.NONE, which is false: both hold."""
+        """Check both laws on a host at rest. Return: the broken ones; BrokenLaws.NONE, which is false, if both hold."""
         self.refuse_others()
         return BrokenLaws(lib.host_laws(self.c))
 
     @property
     def runs_here(self) -> bool:
-        """In virtual time: does this thread run it, so that this is one of its own handlers?"""
+        """In virtual time: does this thread run the host, so that the caller is one of its handlers?"""
         return self.c is not None and self.turn.runs_here()
 
     def refuse_others(self) -> None:
-        """VnicError: it is closed, or in virtual time another thread runs it. Its own handlers may do all they want."""
+        """Raise VnicError if the host is closed, or another thread runs it in virtual time. Its own handlers pass."""
         self.c  # noqa: B018 - is it open?
         self.turn.refuse_others()
 

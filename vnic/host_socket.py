@@ -1,6 +1,6 @@
-"""What every socket of a host shares: its C struct, the eventfd that wakes its reader, waiting, and closing.
+"""The base of a host's sockets: the C struct, the eventfd that wakes its reader, waiting, and closing.
 
-A live host writes the eventfd when data comes; select, poll and :mod:`vnic.aio` wait on it. In virtual time nothing
+A live host writes the eventfd when data comes; select, poll and :mod:`vnic.aio` wait on it. In virtual time no data
 comes by itself, so waiting runs the host.
 """
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOOK_S = 0.5
-"""A reader looks that often whether the host is live still."""
+"""A waiting reader checks at this interval whether the host is still live."""
 
 
 class HostSocket(Uncopied):
-    """A context manager. It is its host's, and closed with it. After that every call but close() is a VnicError."""
+    """A context manager. The host owns and closes it. After that every call except close() raises VnicError."""
 
     _noun = "socket"
     _sock: Any = None
@@ -36,7 +36,7 @@ class HostSocket(Uncopied):
     _host: Host
 
     def _begin(self, host: Host, c: Any) -> None:
-        """From here on it has to be closed."""
+        """Take the C struct. From now on the socket must be closed."""
         self._host = host
         self._sock = c
         if host.live:
@@ -51,7 +51,7 @@ class HostSocket(Uncopied):
 
     @property
     def closed(self) -> bool:
-        """Nothing can be done with it any more."""
+        """Is the socket or its host closed?"""
         return self._sock is None or self._host.closed
 
     # ---- waiting ----
@@ -67,55 +67,55 @@ class HostSocket(Uncopied):
         self._c.wake_fd = self._fd
 
     def wake_up(self) -> None:
-        """Let those that wait for data look again."""
+        """Wake the readers that wait for data, so that they look again."""
         if self._fd >= 0:
             os.eventfd_write(self._fd, 1)
 
     def acknowledge(self) -> None:
-        """Take the wake-up that select or poll saw; then read until there is nothing more."""
+        """Clear the wake-up that select or poll saw. The caller then reads until no data is left."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self.fileno())
 
     def _wait(self, deadline: float | None) -> bool:
-        """Wait until there may be something to read. Virtual time: run the host. Return: False = no use to go on."""
+        """Wait until there may be data. Virtual time: run the host. Return: False = no more will come."""
         if self._host.live:
             left = LOOK_S if deadline is None else min(LOOK_S, deadline - time.monotonic())
             if left <= 0:
                 return False
-            if wait_readable(self.fileno(), left):  # is the host live still?
+            if wait_readable(self.fileno(), left):  # is the host still live?
                 self._woken()
             return True
         return self._run_host()
 
     def _woken(self) -> None:
-        """Do what has to be done about the eventfd before reading again."""
+        """Clear the eventfd before reading again."""
         self.acknowledge()
 
     def _run_host(self) -> bool:
-        """Let virtual time go on by a burst. Return: False = nothing came of it."""
+        """Advance virtual time by a burst. Return: False = the host had nothing to do."""
         before = self._host.c.nic.offered, self._c.packets
         self._host.run(frames=lib.BURST)
         return bool(before != (self._host.c.nic.offered, self._c.packets))
 
     def _until(self, ready: Callable[[], T | None], timeout: float | None) -> T | None:
-        """Return what ``ready`` returns as soon as that is not None; None: nothing came in time."""
+        """Return the first result of ``ready`` that is not None; None: no data came in time."""
         deadline = None if timeout is None else time.monotonic() + timeout
         last = False
         while (got := ready()) is None and not last:
-            last = not self._wait(deadline)  # then once more: it may have come with the last run
+            last = not self._wait(deadline)  # then look once more: the last run may have brought it
         return got
 
     # ---- the end ----
 
     def close(self) -> None:
-        """Leave the tables; what is queued is freed. A second time it does nothing, nor in a child process."""
+        """Leave the tables and free the queue. A second call does nothing, nor does a call in a child process."""
         if not self.closed:
             self._host.refuse_others()
             self._host.turn.refuse_within(self)
             self._host.turn.do(self._give_back)
 
     def _give_back(self) -> None:
-        sock = self.__dict__.pop("_sock", None)  # one call: of two that close it one does
+        sock = self.__dict__.pop("_sock", None)  # one call: of two threads that close it, one gets it
         if sock is not None:
             self.wake_up()
             self._free(sock)

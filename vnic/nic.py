@@ -1,4 +1,4 @@
-"""The card, as Python sees it."""
+"""The card's Python side."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _HELD = -(1 << 30)
 
 
 def only_rings(c: Any) -> Callable[[], bool]:
-    """For a run to the end of a ``struct host``: has a driver in another process had a second behind the last frame?
+    """Has a driver in another process had a second after the last frame? A run to the end then stops.
 
-    It may post frames to be sent and ring for ever, as fast as the card takes them; a host's own driver ends.
+    Such a driver may post frames and ring the doorbell for ever, as fast as the card takes them; a host's own ends.
     """
     offered, until = -1, 0.0
 
@@ -46,13 +46,13 @@ def only_rings(c: Any) -> Callable[[], bool]:
 
 
 class Nic(Uncopied):
-    """``host.nic``: feed it, filter, read its counters; and its shared memory for a driver in another process."""
+    """``host.nic``: feeding, filtering, counters, and the shared memory for a driver in another process."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self.captures: list[Capture] = []
         self.combined = True
-        """How ``ethtool -l`` counts channels: combined ones, or those that receive and the one that sends."""
+        """The channels as ``ethtool -l`` counts them: combined ones, or receiving ones and the sending one."""
 
     @property
     def c(self) -> Any:
@@ -64,11 +64,11 @@ class Nic(Uncopied):
         return self._host.feed(frames, at_ns=at_ns, gap_ns=gap_ns)
 
     def filter(self, handler: Handler) -> Handler:
-        """Decorator: a filter in the card, written in Python. It sees bursts of frames; false means: not this one."""
-        return self._host._seam.set_filter(handler)  # noqa: SLF001 - it is the host's, as this is
+        """Decorator: make a function the card's filter. It gets bursts of frames; false means that the card drops one."""
+        return self._host._seam.set_filter(handler)  # noqa: SLF001 - the host owns both
 
     def sent(self) -> list[tuple[int, bytes]]:
-        """What the card sent on a wire in memory since the last call: ``(t_ns, frame)``."""
+        """Return the frames that the card sent on a wire in memory since the last call: ``(t_ns, frame)``."""
         self._host.c  # noqa: B018 - is it open?
         return self._host.wire.sent() if isinstance(self._host.wire, MemoryWire) else []
 
@@ -81,7 +81,7 @@ class Nic(Uncopied):
         return [stats_.queue(self._host.c, i) for i in range(self.c.nqueues)]
 
     def dim(self, queue: int = 0) -> list[dim.Decision]:
-        """What adaptive moderation decided for a queue, the latest 256."""
+        """Return the latest decisions of adaptive moderation for a queue, at most 256."""
         return dim.decisions(self._host.c, self._queue(queue))
 
     def arfs(self) -> stats_.ArfsStats:
@@ -96,11 +96,11 @@ class Nic(Uncopied):
         return int(self.c.dma.memfd)
 
     def call_fd(self, queue: int) -> int:
-        """An eventfd that is this queue's interrupt, for a driver in another process; the first call makes it.
+        """Return the eventfd that is this queue's interrupt, for a driver in another process; the first call makes it.
 
         Raises:
             ConfigError: there is no such queue.
-            VnicError: the host's own driver has the card; the kernel lacks what keeps the card from waiting.
+            VnicError: the host's own driver has the card, or the kernel refuses asynchronous I/O on the eventfd.
         """
         i = self._queue(queue)
         self._need_foreign()
@@ -116,26 +116,26 @@ class Nic(Uncopied):
         if rc < 0:
             os.close(fd)
             raise VnicError(
-                f"no eventfd for queue {i}: the kernel refuses asynchronous I/O ({os.strerror(-rc)}), and without it a "
-                "driver in another process could stop the card; it can look at its ring from time to time instead"
+                f"no eventfd for queue {i}: the kernel refuses asynchronous I/O ({os.strerror(-rc)}), without which a "
+                "driver in another process could stop the card; let the driver poll its ring instead"
             )
 
     def driver_ok(self) -> None:
-        """The foreign driver wrote DRIVER_OK: look at page 0 and its rings. A running host stops for it, between polls.
+        """Bring the card up: the foreign driver wrote DRIVER_OK to page 0. A running host parks for this, between polls.
 
-        Again: the driver starts anew, with empty rings; what the card held for it before ends as DEV_READY.
+        On a second call the driver starts anew, with empty rings. Frames that the card held for it end as DEV_READY.
 
         Raises:
-            HostError: the card is down, none of its rings is used, and the driver may mend what is wrong and try again.
-                EPROTO: no DRIVER_OK, FAILED, NEEDS_RESET that was not cleared by a reset, or features that do not fit;
-                EINVAL: a ring that is none, or outside the region; ENOMEM.
+            HostError: the card stays down and uses no ring. The driver may correct the fault and try again.
+                EPROTO: no DRIVER_OK, FAILED, NEEDS_RESET without a reset since, or features that do not fit;
+                EINVAL: a ring is invalid or outside the region; ENOMEM.
             VnicError: the host's own driver has the card; the host is stopping, or runs in another thread.
         """
         self._need_foreign()
         check(self._host.while_stopped(lambda: int(lib.nic_up(self._address))), "bring the card up")
 
     def kick(self, queue: int = 0) -> None:
-        """The doorbell of a foreign driver rang: the card looks at its rings. ConfigError: there is no such queue."""
+        """Ring a foreign driver's doorbell: the card looks at its rings. ConfigError: there is no such queue."""
         i = self._queue(queue)
         self._host.refuse_others()
         while (rc := self._ring(i)) == _HELD:
@@ -144,7 +144,7 @@ class Nic(Uncopied):
 
     @sends
     def _ring(self, i: int) -> int:
-        """The call into C. Who stops the machine waits for it, or its eventfd could be another file meanwhile."""
+        """Ring in C. A thread that stops the machine waits for this call: else the eventfd could become another file."""
         if self._host.turn.held_from_here():
             return _HELD
         return int(lib.nic_doorbell(self._address, i))
@@ -154,14 +154,14 @@ class Nic(Uncopied):
 
     def _need_foreign(self) -> None:
         if not self._host.c.nic.external_driver:
-            raise VnicError("the host's own driver has the card; Host(external_driver=True) leaves it to another")
+            raise VnicError("the host's own driver has the card; Host(external_driver=True) leaves it to yours")
 
     @property
     def _address(self) -> Any:
         return ffi.addressof(self._host.c.nic)
 
     def _give_back(self) -> None:
-        """Close what this object opened: the host does, at its end."""
+        """Close the files that this object opened. The host calls this at its end."""
         for i in range(lib.NIC_QUEUES_MAX):
             irq = self.c.queue[i].irq
             if irq.call_fd >= 0:

@@ -1,21 +1,21 @@
-"""Files that vnic reads and writes by a name somebody gave: nothing is followed, opened or emptied that was not meant.
+"""Files that vnic reads and writes by a given name: it follows, opens and empties only what the caller meant.
 
     fd = create(path)             a file to write: --write FILE, vnic capture -w FILE, vnic.Capture(path)
     data = read(path)             all of a small one: --config, a report for vnic why
     with Tree(directory) as t:    many below a directory: vnic show --export DIR
         t.write("proc/net/dev", text)
 
-The rule, for root and everybody else alike. Directories on the way to a name that was typed are the caller's to choose,
-and may be links. What the name itself stands for is looked at before anything happens to it:
+The rule holds for root and all other users. The caller chooses the directories on the way to a name, and they may be
+links. vnic checks the file behind the name before it does anything to it:
 
-* a file to write is made, or is a regular file, with one name, of the user who runs this (sudo: or who called it), or
-  one of the devices null, zero and full, or what this process holds already (/dev/stdout, /dev/fd/N). No link is
-  followed (O_NOFOLLOW), no FIFO, socket or other device is opened at all: open() of those has effects, or never ends.
-  In a directory like /tmp, that is what fs.protected_symlinks, protected_regular and protected_fifos of Linux are for,
-  which are off on some machines and don't cover directories of others (Documentation/admin-guide/sysctl/fs.rst).
-* a file to read is a regular one, or a pipe that this process holds already. Links are followed: that changes nothing.
-* below an exported directory everything is ours: each directory is opened from the one above (openat, O_NOFOLLOW),
-  each file is made anew under another name (O_EXCL) and renamed over the old one: a link is replaced, never followed.
+* A file to write does not exist yet; or is a regular file with one name, owned by the user that runs vnic (or that
+  called sudo); or is the device null, zero or full; or is open in this process (/dev/stdout, /dev/fd/N). vnic follows
+  no link (O_NOFOLLOW) and opens no FIFO, socket or other device: their open() has effects, or never returns. In
+  directories like /tmp, Linux has fs.protected_symlinks, protected_regular and protected_fifos for this, but some
+  machines turn them off, and they skip other users' directories (Documentation/admin-guide/sysctl/fs.rst).
+* A file to read is a regular one, or a pipe that is open in this process. Links are followed: reading changes nothing.
+* Below an exported directory all files are ours. vnic opens each directory from its parent (openat, O_NOFOLLOW), makes
+  each file under a temporary name (O_EXCL) and renames it over the old one, so it replaces a link and follows none.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _HELD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _HELD_NUMBERS = ("/dev/fd/", "/proc/self/fd/")
 _DEVICES = frozenset({(1, 3), (1, 5), (1, 7)})
-"""null, zero, full: writing there has no effect (Documentation/admin-guide/devices.txt)."""
+"""null, zero, full: writing to them has no effect (Documentation/admin-guide/devices.txt)."""
 
 
 class PathError(VnicError, OSError):
-    """A file that is not what it has to be; ``strerror`` says what it is."""
+    """A file of the wrong kind or owner; ``strerror`` says what it is."""
 
     def __init__(self, path: str | Path, why: str) -> None:
         super().__init__(errno.EINVAL, why, str(path))
 
     def __str__(self) -> str:
-        """Return the file, and what it is."""
+        """Return the file and its fault."""
         return f"{self.filename}: {self.strerror}"
 
 
 def _kind(mode: int) -> str:
-    """What it is, instead of a regular file."""
+    """Return the kind of a file that is not regular."""
     kinds = {
         stat.S_ISREG: "a file",
         stat.S_ISDIR: "a directory",
@@ -66,7 +66,7 @@ def _kind(mode: int) -> str:
 
 
 def _users() -> set[int]:
-    """Whose files are ours: root's and, under sudo, those of who called it."""
+    """Return the users whose files are ours: this process's and, under sudo, the user that called it."""
     ours = {os.geteuid()}
     caller = os.environ.get("SUDO_UID", "")
     if os.geteuid() == 0 and caller.isascii() and caller.isdecimal() and len(caller) <= 10:
@@ -82,7 +82,7 @@ def _path(path: str | Path) -> str:
 
 
 def _held(path: str) -> int | None:
-    """The descriptor of ours that a name like /dev/stdout stands for; None: it is not one of those names."""
+    """Return our descriptor behind a name like /dev/stdout; None: it is not such a name."""
     for prefix in _HELD_NUMBERS:
         number = path.removeprefix(prefix)
         if number != path and number.isascii() and number.isdecimal() and len(number) < 8:
@@ -91,35 +91,35 @@ def _held(path: str) -> int | None:
 
 
 def _refuse(path: str, found: os.stat_result) -> None:
-    """PathError: this is not to be written to."""
+    """Raise PathError unless vnic may write to this file."""
     mode = found.st_mode
     if stat.S_ISLNK(mode):
-        raise PathError(path, "is a symbolic link, which is not followed: say the file itself")
+        raise PathError(path, "is a symbolic link, and vnic follows none: name the file itself")
     if stat.S_ISCHR(mode) and (os.major(found.st_rdev), os.minor(found.st_rdev)) in _DEVICES:
         return
     if not stat.S_ISREG(mode):
         raise PathError(path, f"is {_kind(mode)}, not a file to write")
     if found.st_uid not in _users():
-        raise PathError(path, "is somebody else's file: remove it, or say another one")
+        raise PathError(path, "belongs to another user: remove it, or name another file")
     if found.st_nlink > 1:
-        raise PathError(path, "has another name too (a hard link): remove it, or say another one")
+        raise PathError(path, "has another name too (a hard link): remove it, or name another file")
 
 
 def create(path: str | Path, *, truncate: bool = True) -> int:
-    """Open a file to write, made if it is missing. Return: its descriptor.
+    """Open a file to write; make it if it is missing. Return: its descriptor.
 
     Args:
         path: its name.
-        truncate: what is in it goes now; False: it stays.
+        truncate: empty the file; False: keep its contents.
 
     Raises:
-        OSError: it cannot be made, or what is there is not to be written to; ``strerror`` is a sentence's second half.
+        OSError: the file cannot be made, or the rule refuses it; ``strerror`` is the second half of a sentence.
     """
     name = _path(path)
     if (held := _held(name)) is not None:
         return os.dup(held)
     flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    for _ in range(8):  # as often as somebody makes and removes it meanwhile
+    for _ in range(8):  # other processes may make and remove it meanwhile
         try:
             return os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
@@ -139,13 +139,13 @@ def create(path: str | Path, *, truncate: bool = True) -> int:
         if truncate and stat.S_ISREG(os.fstat(fd).st_mode):
             os.ftruncate(fd, 0)
         return fd
-    raise PathError(name, "is made and removed all the time")
+    raise PathError(name, "is made and removed by another process all the time")
 
 
 def read(path: str | Path, most: int) -> bytes:
-    """All of a regular file, or of a pipe that we hold already (``<(...)`` of a shell).
+    """Return the contents of a regular file, or of a pipe that is open in this process (``<(...)`` of a shell).
 
-    OSError: it is none, has more than ``most`` bytes, or cannot be read.
+    OSError: it is neither, has more than ``most`` bytes, or cannot be read.
     """
     name = _path(path)
     held = _held(name)
@@ -165,7 +165,7 @@ def read(path: str | Path, most: int) -> bytes:
 
 
 def open_regular(path: str | Path) -> int:
-    """Open a regular file to read; nothing else is opened at all. Return: its descriptor. OSError: it is none."""
+    """Open a regular file to read, and nothing else. Return: its descriptor. OSError: it is not a regular file."""
     name = _path(path)
     there = os.open(name, os.O_PATH | os.O_CLOEXEC)
     try:
@@ -178,17 +178,17 @@ def open_regular(path: str | Path) -> int:
 
 
 class Tree:
-    """A directory that files are written below; a context manager. It is made if it is missing, and those above it.
+    """A directory to write files below; a context manager. It makes the directory and its parents if they are missing.
 
     Raises:
-        PathError: it cannot be made or opened, or is a link.
+        PathError: the directory cannot be made or opened, or is a link.
     """
 
     def __init__(self, directory: str | Path) -> None:
         self._name = _path(directory)
         if not self._name:
-            raise PathError("''", "is no directory's name")
-        name = self._name.rstrip("/") or "/"  # with a slash behind it a link would be followed
+            raise PathError("''", "is not a directory's name")
+        name = self._name.rstrip("/") or "/"  # with a trailing slash the kernel follows a link
         try:
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):
@@ -221,13 +221,13 @@ class Tree:
             if not stat.S_ISDIR(found.st_mode):
                 raise PathError(said, f"is {_kind(found.st_mode)}, not a directory of the exported copy")
             if found.st_uid not in _users():
-                raise PathError(said, "is somebody else's directory, who could change what is written there")
+                raise PathError(said, "belongs to another user, who could change the files written there")
             return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         finally:
             os.close(fd)
 
     def _at(self, parts: tuple[str, ...]) -> int:
-        """The descriptor of a directory below, made if it is missing."""
+        """Return the descriptor of a directory below; make it if it is missing."""
         if parts not in self._dirs:
             above = self._at(parts[:-1])
             with contextlib.suppress(FileExistsError):
@@ -243,11 +243,11 @@ class Tree:
 
     @contextlib.contextmanager
     def _instead_of(self, path: str) -> Iterator[tuple[str, int]]:
-        """A name to make something anew by, and the directory it is in; then it gets the name that was meant."""
+        """Yield a temporary name and its directory's descriptor; at the end rename the file to its own name."""
         above, name = self._split(path)
         new = f".{name[:200]}.{os.getpid()}"
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(new, dir_fd=above)  # of a process that had our number and was killed
+            os.unlink(new, dir_fd=above)  # left by a killed process that had our pid
         try:
             yield new, above
             os.rename(new, name, src_dir_fd=above, dst_dir_fd=above)
@@ -259,13 +259,13 @@ class Tree:
             raise
 
     def write(self, path: str, text: str) -> None:
-        """One file, by its path below the directory, instead of what has that name."""
+        """Write one file, by its path below the directory, and replace a file of that name."""
         with self._instead_of(path) as (new, above):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(new, flags, 0o644, dir_fd=above), "wb") as file:
                 file.write(text.encode("utf-8", "surrogateescape"))
 
     def link(self, path: str, to: str) -> None:
-        """A symbolic link, instead of what has that name."""
+        """Make a symbolic link, and replace a file of that name."""
         with self._instead_of(path) as (new, above):
             os.symlink(to, new, dir_fd=above)

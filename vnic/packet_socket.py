@@ -1,4 +1,4 @@
-"""Packet sockets: what AF_PACKET's see, with a filter and a ring of their own."""
+"""Packet sockets: they see what AF_PACKET sockets see, and have a filter and a ring of their own."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST = range(4)
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A packet as a packet socket got it. Yours to keep."""
+    """A packet as a packet socket got it. The caller may keep it."""
 
     data: memoryview
-    """From the Ethernet header on; a VLAN tag is not in it, as on Linux. Shorter than ``len`` if the filter said so."""
+    """Bytes from the Ethernet header on, without a VLAN tag, as on Linux. Shorter than ``len`` if the filter cut it."""
     t_ns: int
     """When it left GRO, by the host's clock."""
     len: int
-    """Of the packet; of a merged one: of the whole."""
+    """Length of the packet, bytes; of a merged packet: of the whole."""
     pkttype: int
     """PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST."""
     queue: int
     """The receive queue it came in by."""
     hash: int
-    """The flow's, by the card or the flow dissector; 0: none."""
+    """The flow's hash, from the card or the flow dissector; 0: none."""
     vlan_tci: int | None
-    """Of the tag that was taken off: id, DEI, priority. None: it had none."""
+    """TCI of the removed VLAN tag: id, DEI, priority. None: the frame had no tag."""
     vlan_tpid: int
 
     def __bytes__(self) -> bytes:
@@ -53,19 +53,19 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class PacketStatistics(Snapshot):
-    """PACKET_STATISTICS, since the socket was made (Linux starts again at each look)."""
+    """PACKET_STATISTICS since the socket was made (Linux resets them at each read)."""
 
     packets: int
-    """Packets the filter wanted; those dropped among them, as on Linux."""
+    """Packets that the filter wanted, including the dropped ones, as on Linux."""
     drops: int
-    """Of them: the ring was full."""
+    """Packets dropped because the ring was full."""
 
 
 class PacketSocket(HostSocket):
     """Made by :meth:`vnic.Host.packet_socket`; a context manager. Iterating ends with the input (live: the host).
 
-    It is its host's, and closed with it. After that every call but close() is a VnicError. On a live host its eventfd
-    is readable while there are packets.
+    The host owns and closes it. After that every call except close() raises VnicError. On a live host its eventfd is
+    readable while there are packets.
     """
 
     _noun = "packet socket"
@@ -73,7 +73,7 @@ class PacketSocket(HostSocket):
     def __init__(self, host: Host, program: bpf.Program | None, ring: int) -> None:
         ring = whole("ring", ring, _RING_MIN, _RING_MAX)
         host.refuse_others()
-        self._buffers = ReadBuffers()  # its own: who captures is often another thread than who reads a socket
+        self._buffers = ReadBuffers()  # its own: captures and sockets often have different reader threads
         prog = ffi.NULL if program is None else program.c()
         c = lib.packet_sock_new(host.c, prog, ring & ~7)
         if c == ffi.NULL:
@@ -85,7 +85,7 @@ class PacketSocket(HostSocket):
         return f"<vnic.PacketSocket{' closed' if self.closed else ''}>"
 
     def recv_nowait(self, n: int = 64) -> list[Packet]:
-        """Up to ``n`` (1 .. 1024) packets that are there, at most 1 MiB of them: one call into C for all."""
+        """Return up to ``n`` (1 .. 1024) queued packets, at most 1 MiB, by one call into C."""
         if not is_whole(n) or not 1 <= n <= 1024:
             raise ConfigError(f"n is 1 to 1024, not {n!r}")
         infos, got, data = self._read(n)
@@ -108,10 +108,10 @@ class PacketSocket(HostSocket):
         return infos, got, memoryview(ffi.buffer(buf, used)[:])
 
     def recv(self, *, timeout: float | None = None) -> Packet:
-        """The next packet. Live: waits at most ``timeout`` seconds (None: for ever). Virtual time: runs the host.
+        """Return the next packet. Live: wait at most ``timeout`` seconds (None: for ever). Virtual time: run the host.
 
         Raises:
-            TimedOutError: none came in time (live), or the input is over (virtual time).
+            TimedOutError: no packet came in time (live), or the input is over (virtual time).
         """
         got = self._until(lambda: self.recv_nowait(1) or None, timeout)
         if got is None:
@@ -129,7 +129,7 @@ class PacketSocket(HostSocket):
             yield from got
 
     def _woken(self) -> None:
-        """Leave the eventfd alone: the read that empties the ring clears it."""
+        """Leave the eventfd as it is: the read that empties the ring clears it."""
 
     def _run_host(self) -> bool:
         return not self._host.run(frames=lib.BURST)

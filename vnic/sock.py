@@ -31,16 +31,16 @@ Address = tuple[str, int]
 
 
 def _address(address: Address) -> tuple[Any, int]:
-    """``(ip, port)`` as the data plane has it. ConfigError: it is none."""
+    """Return ``(ip, port)`` in the data plane's form. ConfigError: the value is not an address."""
     if not isinstance(address, (tuple, list)) or len(address) != 2:
         raise ConfigError(f"{address!r}: an address is (ip, port)")
     return inet_addr(address[0]), whole("port", address[1], 0, 65535)
 
 
 class Socket(HostSocket):
-    """A socket with a port. Use as a context manager.
+    """A socket with a port; a context manager.
 
-    It is its host's, and closed with it. After that every call but close() is a VnicError.
+    The host owns and closes it. After that every call except close() raises VnicError.
     """
 
     def __init__(self, host: Host, c: Any) -> None:
@@ -52,18 +52,18 @@ class Socket(HostSocket):
 
     @property
     def _host_c(self) -> Any:
-        """The host, for a call into the data plane. VnicError: in virtual time it runs in another thread."""
+        """The host, for a call into the data plane. VnicError: another thread runs it in virtual time."""
         self._host.refuse_others()
         return self._host.c
 
     @property
     def local(self) -> Address:
-        """Address (``""``: any) and port it is bound to."""
+        """The address (``""``: any) and port that the socket is bound to."""
         return ("" if self._c.any else inet_text(self._c.laddr), int(self._c.lport))
 
     @property
     def drops(self) -> int:
-        """Packets that found the receive buffer full."""
+        """Packets dropped because the receive buffer was full."""
         return int(self._c.drops)
 
     @property
@@ -79,17 +79,17 @@ class Socket(HostSocket):
         """Set an option: SO_RCVBUF (twice ``value``, bounded by net.core.rmem_max), SO_RCVBUFFORCE, UDP_GRO.
 
         Raises:
-            HostError: ENOPROTOOPT, there is no such option here.
+            HostError: ENOPROTOOPT, vnic has no such option.
         """
         sockopt.set_(self._host.c, self._c, level, name, value)
 
     def getsockopt(self, level: int, name: int) -> int:
-        """The value of one of these options. HostError: ENOPROTOOPT."""
+        """Return the value of one of these options. HostError: ENOPROTOOPT."""
         return sockopt.get(self._c, level, name)
 
     @property
     def cpu(self) -> int:
-        """The emulated CPU its reader runs on: RFS brings the flow there."""
+        """The emulated CPU of the socket's reader. RFS steers the flow there."""
         return int(self._c.reader_cpu)
 
     @cpu.setter
@@ -105,12 +105,12 @@ class Socket(HostSocket):
 
 @dataclass(frozen=True, slots=True)
 class Datagrams(Packets):
-    """Datagrams read at once, the oldest first. Yours to keep."""
+    """Datagrams read by one call, the oldest first. The caller may keep them."""
 
     _from: bytes
 
     def sender(self, i: int) -> Address:
-        """Where the i-th came from."""
+        """Return the sender of the i-th."""
         f = ffi.from_buffer("struct sock_from[]", self._from)[range(len(self))[i]]
         return (inet_text(ffi.addressof(f.addr)), int(f.port))
 
@@ -119,13 +119,13 @@ class UdpSocket(Socket):
     """A bound UDP socket."""
 
     def recvfrom(self, *, timeout: float | None = None) -> tuple[bytes, Address]:
-        """The next datagram and where it came from.
+        """Return the next datagram and its sender.
 
-        Live: waits at most ``timeout`` seconds (None: for ever). In virtual time: runs the host until one is there.
+        Live: wait at most ``timeout`` seconds (None: for ever). In virtual time: run the host until one comes.
 
         Raises:
-            TimedOutError: none came in time (live), or the input is over (virtual time).
-            HostError: what the network said of what a connected socket had sent, e.g. ConnectionRefusedError.
+            TimedOutError: no datagram came in time (live), or the input is over (virtual time).
+            HostError: an ICMP error came for an earlier send of a connected socket, e.g. ConnectionRefusedError.
         """
         got = self._until(self.recvfrom_nowait, timeout)
         if got is None:
@@ -137,32 +137,32 @@ class UdpSocket(Socket):
         return self.recvfrom(timeout=timeout)[0]
 
     def connect(self, address: Address) -> None:
-        """Send there, and take datagrams from there only. Once.
+        """Send to this address by default, and take datagrams only from there. A socket connects once.
 
         Raises:
-            HostError: ENETUNREACH, there is no way to it; EISCONN, it is connected already.
+            HostError: ENETUNREACH, no route leads there; EISCONN, the socket is connected already.
         """
         to, port = _address(address)
         check(lib.sock_connect(self._host_c, self._c, to, port), f"connect to {address[0]}")
 
     def sendto(self, data: Buffer, address: Address, *, gso_size: int = 0, timeout: float | None = None) -> int:
-        """Send a datagram to ``(ip, port)``; longer than the MTU, it goes in fragments. Return: bytes.
+        """Send a datagram to ``(ip, port)``, in fragments if it is longer than the MTU. Return: bytes.
 
         Args:
             data: at most 65507 bytes (IPv6: 65527).
-            address: where to.
-            gso_size: UDP_SEGMENT: so many bytes a datagram, cut as late as possible; at most 128 datagrams.
-            timeout: live: wait so long for room in the sending ring (None: for ever); virtual time runs on.
+            address: the receiver.
+            gso_size: UDP_SEGMENT: bytes of each datagram, cut as late as possible; at most 128 datagrams.
+            timeout: live: seconds to wait for room in the sending ring (None: for ever); virtual time runs on.
 
         Raises:
             TimedOutError: there was no room in time.
-            HostError: EMSGSIZE, ENETUNREACH, EINVAL, ENETDOWN (this host does not send), ... as sendto(2) has them.
+            HostError: EMSGSIZE, ENETUNREACH, EINVAL, ENETDOWN (this host does not send), ... as in sendto(2).
         """
         to, port = _address(address)
         return self._send(data, to, port, gso_size, timeout)
 
     def send(self, data: Buffer, *, gso_size: int = 0, timeout: float | None = None) -> int:
-        """As :meth:`sendto`, to whom the socket is connected."""
+        """As :meth:`sendto`, to the address that the socket is connected to."""
         return self._send(data, ffi.NULL, 0, gso_size, timeout)
 
     def _send(self, data: Buffer, to: Any, port: int, gso_size: int, timeout: float | None) -> int:
@@ -187,7 +187,7 @@ class UdpSocket(Socket):
 
     @sends
     def _sendmsg(self, view: Any, to: Any, port: int, gso_size: int, *, live: bool) -> int:
-        """The call into C, which whoever stops the machine or ends the host sees on our stack."""
+        """Send in C. A thread that stops the machine or ends the host finds this call on our stack."""
         turn, c = self._host.turn, self._host.c
         if live and not c.live:
             raise HostError(errno.ENETDOWN, "send: the host has stopped")
@@ -198,7 +198,7 @@ class UdpSocket(Socket):
         return int(lib.udp_sendmsg(c, self._c, at, len(view), to, port, gso_size))
 
     def recvfrom_nowait(self) -> tuple[bytes, Address] | None:
-        """The next datagram if one is queued, else None."""
+        """Return the next datagram if one is queued, else None."""
         got = self.recvmsg_nowait()
         return None if got is None else (got[0], got[2])
 
@@ -212,9 +212,9 @@ class UdpSocket(Socket):
         lib.sock_set_udp_gro(self._host_c, self._c, bool(on))
 
     def recvmsg_nowait(self) -> tuple[bytes, int, Address] | None:
-        """As :meth:`recvfrom_nowait`, with what Linux tells in the control message UDP_GRO between.
+        """As :meth:`recvfrom_nowait`, with the value of Linux's control message UDP_GRO.
 
-        Return: data, the length of each datagram in it but the last (0: it is one datagram), sender; or None.
+        Return: data, the length of each datagram in it except the last (0: it is one datagram), sender; or None.
         """
         buf = self._host.buffers.data(_MAX_DATAGRAM)
         n = lib.sock_recv(self._host_c, self._c, buf, len(buf), self._host.buffers.sender)
@@ -225,9 +225,9 @@ class UdpSocket(Socket):
         return bytes(ffi.buffer(buf, n)), int(f.gso_size), (inet_text(ffi.addressof(f.addr)), int(f.port))
 
     def recvmmsg_nowait(self, vlen: int = 256) -> Datagrams:
-        """Up to ``vlen`` (1 .. 1024) datagrams that are queued, at most 1 MiB of them: one call into C for all.
+        """Return up to ``vlen`` (1 .. 1024) queued datagrams, at most 1 MiB, by one call into C.
 
-        Return: none if none is queued. What did not fit stays queued. As recvmmsg(2) with MSG_DONTWAIT.
+        The result is empty if none is queued. The others stay queued, as with recvmmsg(2) and MSG_DONTWAIT.
         """
         if not is_whole(vlen) or not 1 <= vlen <= _VLEN_MAX:
             raise ConfigError(f"vlen is 1 to {_VLEN_MAX}, not {vlen!r}")
@@ -240,26 +240,26 @@ class UdpSocket(Socket):
 
 
 class TcpStream(Socket):
-    """One direction of a TCP conversation: an ordered byte stream, without message borders."""
+    """One direction of a TCP connection: an ordered byte stream, without message boundaries."""
 
     @property
     def peer(self) -> Address:
-        """Who sends."""
+        """Address and port of the sender."""
         return (inet_text(self._c.raddr), int(self._c.rport))
 
     @property
     def gaps(self) -> tuple[int, int]:
-        """Holes that were given up: how many, and how many bytes are missing."""
+        """Holes given up on: their number, and the bytes missing."""
         return int(self._c.gaps), int(self._c.gap_bytes)
 
     def read(self, n: int = 65536, *, timeout: float | None = None) -> bytes:
-        """Up to ``n`` bytes of what is there; waits for the first one as :meth:`UdpSocket.recvfrom` does.
+        """Return up to ``n`` queued bytes; wait for the first one as :meth:`UdpSocket.recvfrom` does.
 
         Return: ``b""`` when the stream has ended (FIN).
 
         Raises:
-            HostError: ECONNRESET, the peer reset it (a ConnectionResetError too).
-            TimedOutError: nothing came.
+            HostError: ECONNRESET, the peer reset the stream (also a ConnectionResetError).
+            TimedOutError: no byte came.
         """
         got = self._until(lambda: self.read_nowait(n), timeout)
         if got is None:
@@ -267,9 +267,9 @@ class TcpStream(Socket):
         return got
 
     def read_nowait(self, n: int = 65536) -> bytes | None:
-        """Up to ``n`` bytes of what is there; ``b""``: the stream has ended; None: nothing is there now.
+        """Return up to ``n`` queued bytes; ``b""``: the stream has ended; None: no byte is queued.
 
-        HostError: ECONNRESET, the peer reset it.
+        HostError: ECONNRESET, the peer reset the stream.
         """
         n = whole("n", n, 0, _READ_MAX)
         buf = self._host.buffers.data(n)
@@ -277,23 +277,23 @@ class TcpStream(Socket):
         return None if rc == -errno.EAGAIN else bytes(ffi.buffer(buf, check(rc, "read")))
 
     def _free(self, sock: Any) -> None:
-        """Further segments of it find no stream."""
+        """Close the stream. Its later segments find no stream."""
         sock.accepted = lib.SOCK_GIVEN_UP
         super()._free(sock)
 
 
 class TcpListener(Socket):
-    """Takes streams that begin at its port (also in the middle: a capture may start anywhere)."""
+    """A listener that takes streams to its port, also from their middle: a capture may start anywhere."""
 
     def accept(self, *, timeout: float | None = None) -> TcpStream:
-        """The next stream. TimedOutError: none came."""
+        """Return the next stream. TimedOutError: no stream came."""
         stream = self._until(self.accept_nowait, timeout)
         if stream is None:
             raise TimedOutError("no stream came")
         return stream
 
     def accept_nowait(self) -> TcpStream | None:
-        """The next stream if one waits, else None."""
+        """Return the next stream if one waits, else None."""
         self._host.refuse_others()
         return None if self._c.accept_next == ffi.NULL else self._host.turn.do(self._accept)
 

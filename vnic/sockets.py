@@ -21,7 +21,7 @@ _EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range
 
 
 class Binding:
-    """What :class:`vnic.Host` does about sockets."""
+    """The part of :class:`vnic.Host` that makes sockets."""
 
     bound: list[HostSocket]
 
@@ -30,10 +30,10 @@ class Binding:
         return cast("Host", self)
 
     def udp(self, port: int, addr: str | None = None, *, reuse_port: bool = False, gro: bool = False) -> UdpSocket:
-        """Bind a UDP socket to any address, or one; port 0: to a port that is free.
+        """Bind a UDP socket to any address, or to one; port 0: to a free port.
 
-        ConfigError: it is bound already, unless ``reuse_port``.
-        ``gro`` is UDP_GRO: datagrams of one flow come merged, see :meth:`UdpSocket.recvmsg`.
+        ConfigError: the port is bound already, and ``reuse_port`` is not set.
+        ``gro`` is UDP_GRO: datagrams of one flow arrive merged, see :meth:`UdpSocket.recvmsg`.
         """
         port = whole("port", port, 0, 65535)
 
@@ -50,7 +50,7 @@ class Binding:
         return self._me.turn.do(bind)
 
     def tcp(self, port: int, addr: str | None = None) -> TcpListener:
-        """Take TCP streams that come to ``port``. ConfigError: it is bound already."""
+        """Listen for TCP streams to ``port``. ConfigError: the port is bound already."""
         port = whole("port", port, 0, 65535)
 
         def bind() -> TcpListener:
@@ -62,9 +62,9 @@ class Binding:
         return self._me.turn.do(bind)
 
     def packet_socket(self, filter: bpf.Filter | None = None, *, ring: int = 1 << 21) -> PacketSocket:  # noqa: A002
-        """See what an AF_PACKET socket would, as far as the filter wants it: see :func:`vnic.bpf.compile`.
+        """Make a socket that sees what an AF_PACKET socket sees, if the filter wants it (:func:`vnic.bpf.compile`).
 
-        ``ring`` bytes hold what is not read yet. ConfigError: the filter is none, or the ring's size.
+        ``ring`` bytes hold unread packets. ConfigError: the filter or the ring's size is invalid.
         """
         self._me.c  # noqa: B018 - is it open?
         program = None if filter is None else bpf.compile(filter)
@@ -91,11 +91,11 @@ class Binding:
     def adopt(self, sock: _S) -> _S:
         """Remember a socket, so that close() closes it."""
         if not isinstance(sock, HostSocket):
-            raise TypeError("only a socket of this host is remembered")
+            raise TypeError("this socket belongs to another host")
         self.bound.append(sock)
         return sock
 
     def forget(self, sock: HostSocket) -> None:
-        """It was closed."""
+        """Forget a closed socket."""
         if sock in self.bound:
             self.bound.remove(sock)

@@ -1,6 +1,6 @@
-"""setsockopt(2) and getsockopt(2) of a socket of the emulated host: SO_RCVBUF as net.core.rmem_max lets it, UDP_GRO.
+"""setsockopt(2) and getsockopt(2) of the emulated host's sockets: SO_RCVBUF up to net.core.rmem_max, UDP_GRO.
 
-Linux: net/core/sock.c __sock_set_rcvbuf(): the buffer is twice what was asked for, as it counts truesize.
+Linux: net/core/sock.c __sock_set_rcvbuf(): the buffer is twice the value asked for, because it counts truesize.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _no_such_option(call: str) -> HostError:
 
 
 def set_(host: Any, sock: Any, level: int, name: int, value: int) -> None:
-    """``host``, ``sock``: the structs. HostError: ENOPROTOOPT, there is no such option; EINVAL, no int."""
+    """Set an option; ``host``, ``sock``: the structs. HostError: ENOPROTOOPT, no such option; EINVAL, not an int."""
     if not -_INT_MAX - 1 <= value <= _INT_MAX:
         raise refused(errno.EINVAL, "setsockopt")
     if level == socket.SOL_SOCKET and name == socket.SO_RCVBUF:
@@ -40,7 +40,7 @@ def set_(host: Any, sock: Any, level: int, name: int, value: int) -> None:
 
 
 def get(sock: Any, level: int, name: int) -> int:
-    """``sock``: the struct. HostError: ENOPROTOOPT."""
+    """Return an option's value; ``sock`` is the struct. HostError: ENOPROTOOPT."""
     if level == socket.SOL_SOCKET and name in (socket.SO_RCVBUF, _RCVBUFFORCE):
         return int(sock.rcvbuf)
     if level == socket.IPPROTO_UDP and name == _UDP_GRO and sock.type == lib.SOCK_UDP:

@@ -22,33 +22,33 @@ if TYPE_CHECKING:
 
 _ARENA_MAX, _FRAMES_MAX = 1 << 34, 1 << 28
 _FRAME_MAX = 1 << 24
-"""Bytes of a frame in memory; the longest that Linux merges has not a thirtieth of it."""
+"""Most bytes of a frame in memory; the longest packet that Linux merges has less than a thirtieth of it."""
 
 
 class BurstWire(Protocol):
-    """What an own wire has to have.
+    """The method that a wire of the caller's own needs.
 
-    If it has ``write_burst(frames)`` too, that gets what the card sends: a list of ``(t_ns, bytes)``.
+    If it also has ``write_burst(frames)``, that gets the frames that the card sends: a list of ``(t_ns, bytes)``.
     """
 
     def read_burst(self, max_frames: int) -> Sequence[Frame] | None:
-        """At most ``max_frames`` frames, in the order of time; None: there will be no more."""
+        """Return at most ``max_frames`` frames, in the order of time; None: no more will come."""
 
 
 class FarEnd(Protocol):
-    """What is plugged in at the other end of a wire in memory."""
+    """An object plugged in at the other end of a wire in memory."""
 
     def receive(self, frames: list[tuple[int, bytes]]) -> Iterable[Frame]:
-        """What the card sent, ``(t_ns, frame)``. Return: what comes back at once. Live: on the card's thread."""
+        """Take frames that the card sent, ``(t_ns, frame)``. Return: the answers. Live: on the card's thread."""
 
     def cut_off(self) -> None:
-        """The host was closed, and the wire is gone."""
+        """Take notice that the host was closed and the wire is gone."""
 
 
 class Wire(Living):
-    """Common to all: ``c`` is the ``struct wire *``, with pace (knobs ``link`` and ``speed``) and counters.
+    """Base of all wires: ``c`` is the ``struct wire *``, with pace (knobs ``link`` and ``speed``) and counters.
 
-    A wire is one host's, and closed with it; one that no host got has to be closed.
+    One host owns a wire and closes it. The caller closes a wire that no host got.
     """
 
     _noun = "wire"
@@ -56,7 +56,7 @@ class Wire(Living):
     _read_no_more = False
 
     def __init__(self, c: Any) -> None:
-        """Made around a struct whose memory is the caller's."""
+        """Wrap a struct whose memory is the caller's."""
         if not isinstance(c, ffi.CData) or ffi.typeof(c) is not ffi.typeof("struct wire *") or c == ffi.NULL:
             raise TypeError("a wire is made by its class, as vnic.MemoryWire()")
         self._begin(c)
@@ -72,66 +72,66 @@ class Wire(Living):
         self._begin(ffi.addressof(struct.wire))
 
     def _whole(self) -> Any:
-        """The struct that ``c`` is the first part of. VnicError: it is closed."""
+        """Return the struct that begins with ``c``. VnicError: the wire is closed."""
         return self._struct if self.c is not None else None
 
     def __repr__(self) -> str:
         return f"<vnic.{type(self).__name__}{' closed' if self.closed else ''}>"
 
     def _belong_to(self, host: Host) -> None:
-        """It is this host's wire now. VnicError: it is another's; two cards would free what the other still reads."""
+        """Give the wire to a host. VnicError: it has one. Two cards would each free memory that the other reads."""
         if self.c is not None and super()._is_owned():
             raise VnicError("this wire has a host already: each needs one of its own")
         self._owner = host
 
     def _host_is_gone(self) -> None:
-        """It was closed, and closes its wire."""
+        """Close the wire, because its host was closed."""
         self._owner = None
         self._give_back()
 
     def _stop_reading(self) -> None:
-        """The host stops: what it still sends is taken, but nothing is read any more."""
+        """Read no more, because the host stops. The wire still takes frames that the host sends."""
         self._read_no_more = True
 
     def _give_up(self) -> None:
-        """The host stops, and what is behind the wire fails: it is not asked any more."""
+        """Ask the object behind the wire no more, because the host stops and the object failed."""
 
     def refuse_strangers(self, host: Host) -> None:
-        """VnicError: it is not this host's wire, or another thread runs the host."""
+        """Raise VnicError if this is not that host's wire, or if another thread runs the host."""
         self.c  # noqa: B018 - is it open?
         if getattr(host, "wire", None) is not self:
             raise VnicError("this wire is not that host's")
         host.refuse_others()
 
     def refuse_others(self, host: Host) -> None:
-        """VnicError: it is not this host's wire, or another thread reads it."""
+        """Raise VnicError if this is not that host's wire, or if another thread reads it."""
         self.refuse_strangers(host)
         if self.c.live and host.is_running and not host.on_card_thread():
             raise VnicError("the card's thread reads this wire")
 
     def refill(self, host: Host) -> None:  # noqa: ARG002
-        """Called when the wire ran dry and had said that it wants to be asked (EV_WIRE)."""
+        """Refill the wire. The host calls this if the wire ran dry and wants to be asked (EV_WIRE)."""
         self.c  # noqa: B018 - is it open?
 
     def open_output(self) -> bool:
-        """Called before a host with addresses of its own starts: can it send on this wire?"""
+        """Prepare for sending. Return: can the host send here? A host with own addresses calls this before it starts."""
         return bool(self.c.write != ffi.NULL)
 
     def close(self) -> None:
-        """Give the memory back; a host closes its own. VnicError: one uses it."""
+        """Free the memory. A host closes its own wire. VnicError: a host uses this one."""
         if self._at is not None and super()._is_owned():
             raise VnicError("the wire is in use: close its host")
         super().close()
 
     def _give_back(self) -> None:
-        struct = self.__dict__.pop("_struct", None)  # one call: of two that close it one does
+        struct = self.__dict__.pop("_struct", None)  # one call: of two threads that close it, one gets it
         self._end()
         if struct is not None:
             self._free(struct)
 
 
 def wire_of_a_host(given: Wire | None) -> Wire:
-    """The wire that a new host is made with, or one in memory. TypeError: it is none."""
+    """Return the wire given for a new host, or a new one in memory. TypeError: the value is not a wire."""
     if given is not None and not isinstance(given, Wire):
         raise TypeError("wire: a vnic.Wire, as vnic.PythonWire(object with read_burst)")
     return MemoryWire() if given is None else given
@@ -162,16 +162,16 @@ class MemoryWire(Wire):
         """Queue frames for the card. Return: how many.
 
         Args:
-            host: whose card is on this wire.
-            frames: what scapy's sendp() takes: one frame or several, each bytes or a scapy packet; or
-                ``(t_ns, frame)``. A scapy packet's own ``time`` is not looked at.
+            host: the host whose card is on this wire.
+            frames: as scapy's sendp() takes them: one frame or several, each bytes or a scapy packet; or
+                ``(t_ns, frame)``. A scapy packet's own ``time`` is ignored.
             at_ns: virtual time of the first (default: as soon as the wire is free).
-            gap_ns: time between two frames that bring no time of their own.
+            gap_ns: time between two frames without a time of their own.
 
-        Live, frames arrive when the card's thread reads them, and that is stopped while they are put there.
+        Live, frames arrive when the card's thread reads them. The thread is parked while they are queued.
 
         Raises:
-            TypeError: something is no frame; those before it are queued, live: none.
+            TypeError: a value is not a frame. In virtual time the frames before it are queued; live, none is.
         """
         self.refuse_strangers(host)
         if not host.live or host.on_card_thread():
@@ -195,33 +195,33 @@ class MemoryWire(Wire):
         return n
 
     def attach(self, far_end: FarEnd | None) -> None:
-        """From now on this gets what the card sends, in the moment when it is sent; None: :meth:`sent` keeps it."""
+        """Give each frame to this far end at the moment when the card sends it; None: keep them for :meth:`sent`."""
         if far_end is not None and not all(callable(getattr(far_end, m, None)) for m in ("receive", "cut_off")):
             raise TypeError("a far end has methods receive(frames) and cut_off()")
         self.c.ask = lib.WIRE_ASK_SENT if far_end is not None else 0
         self.far_end = far_end
 
     def refill(self, host: Host) -> None:
-        """Something was sent: the far end hears of it, and what that answers is on the wire before time goes on."""
+        """Give sent frames to the far end, and put its answers on the wire before time goes on."""
         self.refuse_others(host)
         self.c.hungry = 0
         if self.far_end is not None:
             self._put(host, each_frame(self.far_end.receive(self.sent())))
 
     def open_output(self) -> bool:
-        """What the card sends is kept until :meth:`sent` fetches it: 1024 frames, 4 MiB."""
+        """Keep frames that the card sends until :meth:`sent` fetches them: at most 1024 frames and 4 MiB."""
         check(lib.mem_wire_sends(self._mem), "keep what is sent")
         return True
 
     def sent(self) -> list[tuple[int, bytes]]:
-        """What the card sent since the last call: when (ns), and the frame."""
+        """Return the frames that the card sent since the last call: time (ns) and bytes."""
         data = bytearray(lib.MEM_OUT_BYTES)
         frames = ffi.new("struct mem_frame[]", lib.MEM_OUT_MAX)
         n = lib.mem_wire_fetch(self._mem, ffi.from_buffer(data), frames) if self._mem.out != ffi.NULL else 0
         return [(int(f.t_ns), bytes(data[f.off : f.off + f.len])) for f in frames[0:n]]
 
     def end(self) -> None:
-        """Nobody feeds this wire any more: running dry is the end."""
+        """Mark the end: no more frames will be fed, and the wire ends when it runs dry."""
         self._mem.closed = 1
         self.c.hungry = 0
 
@@ -232,7 +232,7 @@ class MemoryWire(Wire):
 
 
 class PythonWire(MemoryWire):
-    """A wire around any object with ``read_burst(max_frames)``; it is asked whenever it has run dry."""
+    """A wire around any object with ``read_burst(max_frames)``; it asks the object whenever it runs dry."""
 
     _given_up = False
 
@@ -244,17 +244,17 @@ class PythonWire(MemoryWire):
         self.c.ask = lib.WIRE_ASK_DRY | lib.WIRE_ASK_SENT
 
     def _give_up(self) -> None:
-        """What is sent from here on the object does not get."""
+        """Give no more sent frames to the object."""
         self._given_up = True
 
     def open_output(self) -> bool:
-        """Only if the object has ``write_burst``."""
+        """Return: can the host send? It can only if the object has ``write_burst``."""
         return hasattr(self.source, "write_burst") and super().open_output()
 
     def refill(self, host: Host) -> None:
-        """Give the object what was sent, and ask it for the next burst, even if it had none the last time.
+        """Give the object the sent frames, and ask it for the next burst, even if it had none the last time.
 
-        When a live host stops, it gets the last of what was sent, and is not asked any more.
+        When a live host stops, the object gets the last sent frames, and is not asked again.
         """
         self.refuse_others(host)
         if self._mem.nout:
@@ -276,9 +276,9 @@ class PythonWire(MemoryWire):
 
 
 class CaptureWire(Wire):
-    """Capture files, one after another: mapped, never loaded (what is no file: see :mod:`vnic.capture_input`).
+    """Capture files, one after another: mapped, never loaded (for streams see :mod:`vnic.capture_input`).
 
-    A file that begins earlier than the last one ended follows on from it.
+    If a file begins earlier than the last one ended, its frames follow the last one's without a gap.
     """
 
     def __init__(self, paths: Sequence[str | Path | CaptureInput]) -> None:
@@ -304,7 +304,7 @@ class CaptureWire(Wire):
 
     @staticmethod
     def _refuse(later: CaptureInput) -> None:
-        """CaptureError now, not after hours of the files before it, if this one is no capture."""
+        """Raise CaptureError if this file is not a capture: now, not after hours of earlier files."""
         pcap = lib.pcap_wire_new()
         try:
             data = later.map()
@@ -321,7 +321,7 @@ class CaptureWire(Wire):
         if data:
             data.madvise(mmap.MADV_SEQUENTIAL)
         self._maps.append(data)
-        self._pinned = ffi.from_buffer(data)  # nobody closes a map that is read
+        self._pinned = ffi.from_buffer(data)  # keeps the map open while it is read
         self._pcap.more = self._next < len(self.paths)
         if lib.pcap_wire_open(self._pcap, self._pinned, len(data)) < 0:
             raise opened.refused(data, self.error_text)
@@ -337,7 +337,7 @@ class CaptureWire(Wire):
 
     @property
     def mapped(self) -> Any:
-        """The bytes of the file being read."""
+        """The bytes of the current file."""
         self.c  # noqa: B018 - is it open?
         return self._maps[-1]
 
@@ -348,18 +348,18 @@ class CaptureWire(Wire):
 
     @property
     def unread(self) -> str:
-        """Which files were not read because this one broke off, as the end of a sentence."""
+        """The files not read because this one broke off, as the end of a sentence."""
         rest = ", ".join(str(p) for p in self.paths[self._next :])
         return f" ({rest} not read)" if rest else ""
 
     @property
     def path(self) -> Path:
-        """The file being read."""
+        """The current file."""
         return self.paths[self._next - 1]
 
     @property
     def bytes_read(self) -> int:
-        """How far into all files, for a progress bar."""
+        """Bytes read of all files, for a progress bar."""
         return int(self._pcap.pos) + self._bytes_before
 
     @property
@@ -368,7 +368,7 @@ class CaptureWire(Wire):
         return int(self._pcap.skipped_linktype)
 
     def refill(self, host: Host) -> None:
-        """Go on with the next file. VnicError: there is none, or it is not time yet."""
+        """Open the next file. VnicError: no file is left, or the current one has not ended."""
         if self._owner is not None:
             self.refuse_others(host)
         if not self.c.hungry or self._next == len(self.paths):

@@ -154,7 +154,7 @@ const char *tx_fate_text(enum tx_fate fate)
 {
 	static const char *const text[TX_FATE_MAX] = {
 		[TX_SENT] = "on the wire",
-		[TX_NEIGH_FAILED] = "nobody answered for the next hop's address",
+		[TX_NEIGH_FAILED] = "no answer came for the next hop's address",
 		[TX_NEIGH_QUEUEFULL] = "too much waited for the next hop's address (unres_qlen_bytes)",
 		[TX_NEIGH_CREATEFAIL] = "the neighbour table was full (gc_thresh3)",
 		[TX_FULL_RING] = "the sending ring or its buffers were full",

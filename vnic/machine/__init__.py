@@ -1,1 +1,1 @@
-"""The host at work: its threads, who may run it, how it ends."""
+"""The running host: its threads, the turn to run it, and its end."""

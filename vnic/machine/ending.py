@@ -1,9 +1,9 @@
-"""How a host ends: stop() always comes back, close() frees, and one that was forgotten is given back.
+"""The end of a host: stop() always returns, close() frees, and the garbage collector closes a forgotten host.
 
-Work on it is done by a job (uninterrupted.py), so Ctrl-C ends the waiting for it and no more: the next stop() or
-close() waits for the same job. All that is ours ends in milliseconds. What may not is the caller's own Python: a
-handler, a filter, a wire. Then stop() says what is still running after 10 s (what comes after that one gets a second
-each), or after 20 s if it is what is run out; and it can be called again.
+A job (uninterrupted.py) does the work, so Ctrl-C ends only the waiting: the next stop() or close() waits for the same
+job. vnic's own threads end in milliseconds. The caller's Python may not: a handler, a filter, a wire. Then stop() names
+the running call after 10 s (each later thread gets one more second), or after 20 s while the host drains. The caller
+can call stop() again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Ending(Living):
-    """What :class:`vnic.Host` does about its end."""
+    """The part of :class:`vnic.Host` that ends it."""
 
     _noun = "host"
     name: str
@@ -50,11 +50,11 @@ class Ending(Living):
         return f"<vnic.Host {self.__dict__.get('name', '')} ({state}){has}>"
 
     def stop(self) -> None:
-        """Live: stop reading the wire, let everything run out, join the threads. Then both laws hold.
+        """Live: stop reading the wire, drain the host, join the threads. Then both laws hold.
 
         Raises:
-            VnicError: a handler, a filter or a wire does not return: which one, and where it is. stop() can be called
-                again. Or one of them raised: then all is stopped. Or it is one of them that calls this.
+            VnicError: a handler, a filter or a wire does not return; the text names it and its line, and stop() can be
+                called again. Or one of them raised: then the host is stopped. Or one of them calls stop() itself.
         """
         if in_main():
             self.turn.settle()
@@ -70,7 +70,7 @@ class Ending(Living):
         job: Job[None] | None = self.__dict__.get("_end_job")
         if (self._threads is not None and self._threads.mine()) or (job and job.mine()):
             raise VnicError(
-                f"{what}() waits for the thread that this handler or wire of the host runs on: call it elsewhere"
+                f"{what}() would wait for the thread that this handler or wire runs on: call it on another thread"
             )
 
     def _ending(self, *, run_out: bool) -> None:
@@ -83,7 +83,7 @@ class Ending(Living):
         job.result()
 
     def _wind_down(self, *, run_out: bool) -> None:
-        """The job. What it was asked for is done, or nothing of it and the threads are there still."""
+        """Stop the host, or change nothing and leave the threads running. The job runs this."""
         try:
             threads = self._threads
             if threads is None:
@@ -100,22 +100,22 @@ class Ending(Living):
             self.__dict__.pop("_end_job", None)
 
     def _come_to_rest(self, threads: live.Threads, *, run_out: bool) -> tuple[str, BaseException] | None:
-        self.wire._stop_reading()  # noqa: SLF001 - it is ours
+        self.wire._stop_reading()  # noqa: SLF001 - the host owns it
         threads.come_to_rest()
         self._threads = None
         why: tuple[str, BaseException] | None = None
-        self.turn.take(sys._getframe())  # noqa: SLF001 - handlers that are still called may not run it
+        self.turn.take(sys._getframe())  # noqa: SLF001 - a handler called from here may not run the host
         try:
             if threads.error is not None:
                 why = f"a thread died: {threads.error}", threads.error
-                self._seam.give_up()  # what raised would raise again
+                self._seam.give_up()  # a handler that raised would raise again
             if run_out:
                 try:
                     self._finish()
-                except Exception as e:  # noqa: BLE001 - a handler's, or the wire's: the rest is run out without them
+                except Exception as e:  # noqa: BLE001 - from a handler or the wire: drain the rest without them
                     why = why or (f"while the host ran out: {type(e).__name__}: {e}", e)
                     self._seam.give_up()
-                    self.wire._give_up()  # noqa: SLF001 - it is ours
+                    self.wire._give_up()  # noqa: SLF001 - the host owns it
                     self._finish()
         finally:
             self._live = False
@@ -123,12 +123,12 @@ class Ending(Living):
         return why
 
     def close(self) -> None:
-        """Stop, close the sockets and captures and the wire, free everything. A second time it does nothing.
+        """Stop, close the sockets, the captures and the wire, and free all memory. A second call does nothing.
 
         Raises:
-            VnicError: it is running (virtual time), or another thread is in a call of it, or a handler or a wire does
-                not return, see :meth:`stop`: then it is open still. Or a file did not take the rest of a capture, or a
-                handler had raised: then it is closed.
+            VnicError: the host runs (virtual time), another thread is in one of its calls, or a handler or a wire does
+                not return, see :meth:`stop`: then the host stays open. Or a file did not take the rest of a capture, or
+                a handler had raised: then the host is closed.
         """
         if self._at is None:
             return
@@ -169,27 +169,27 @@ class Ending(Living):
         parts: tuple[Any, ...] = (*reversed(self.bound), *self.nic.captures, self.nic)
         for part in parts:
             try:
-                part._give_back()  # noqa: SLF001 - it is ours
+                part._give_back()  # noqa: SLF001 - the host owns it
             except VnicError as e:
                 errors.append(e)
         lib.host_free(self._at)
         self._end()
         self.turn.open()
         self._seam.forget()
-        self.wire._host_is_gone()  # noqa: SLF001 - it is ours
+        self.wire._host_is_gone()  # noqa: SLF001 - the host owns it
         if errors:
             raise errors[0]
 
     def _in_child(self) -> None:
-        """The threads are the parent's, and so is what they had begun."""
+        """Forget the threads and their job: they belong to the parent."""
         self._threads = None
         self.__dict__.pop("_end_job", None)
         self.turn = Turn(self)
 
     def _forgotten(self) -> None:
         try:
-            self._wind_down(run_out=False)  # threads that have ended by themselves kept it no more
+            self._wind_down(run_out=False)  # threads that ended by themselves no longer keep the host
         finally:
             if self._threads is None:
                 self._give_back()
-                lib.memory_give_back()  # many may have been forgotten
+                lib.memory_give_back()  # there may have been many forgotten hosts

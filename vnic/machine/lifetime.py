@@ -1,11 +1,12 @@
-"""What has a beginning and an end: closed once, refused afterwards, given back if it was forgotten, never copied.
+"""Objects with a lifetime: closed once, refused afterwards, freed if the caller forgets them, never copied.
 
-:attr:`Living.c` is the one way to the struct in the data plane. After the end there is none: VnicError, one sentence.
-So it is in a child process after fork(): the ring is memory that both would share, the eventfds wake the parent's
-threads. There nothing is closed, woken, unlinked or written to; the child's copies of what would keep an interface or a
-socket alive are closed. Fork before making a host, or give a child ``nic.memfd`` and nothing else (a foreign driver).
+:attr:`Living.c` is the only way to the struct in the data plane. After the end it raises VnicError, with one sentence.
+The same holds in a child process after fork(), because parent and child would share the ring, and the eventfds wake the
+parent's threads. The child closes, wakes, unlinks and writes nothing, except that it closes its copies of descriptors
+that keep an interface or a socket alive. Fork before making a host, or give a child only ``nic.memfd`` (a foreign
+driver).
 
-Who forgets to close gets a ResourceWarning, as with files and sockets. A host that runs is kept by its threads, until
+A caller that forgets to close gets a ResourceWarning, as with files and sockets. Its threads keep a running host, until
 stop(), close(), or the end of the interpreter.
 """
 
@@ -27,23 +28,23 @@ _living: weakref.WeakSet[Living] = weakref.WeakSet()
 
 
 class Uncopied:
-    """It stands for something that there is once; as a socket it is neither copied nor pickled."""
+    """Base of objects that exist once: like a socket, they can be neither copied nor pickled."""
 
     def __getstate__(self) -> NoReturn:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
 
 class Living(Uncopied):
-    """Has a struct in the data plane, or files, from its making to :meth:`close`; a context manager."""
+    """An object that has a struct in the data plane, or files, until :meth:`close`; a context manager."""
 
     _noun = "thing"
     _at: Any = None
     _why = "it was never made"
     _owner: Living | None = None
-    """Who closes it, if somebody does."""
+    """The object that closes this one; None: the caller does."""
 
     def _begin(self, at: Any) -> None:
-        """From here on it has to be closed."""
+        """Take the struct. From now on the object must be closed."""
         self._why = f"the {self._noun} is closed"
         self._at = at
         _living.add(self)
@@ -54,25 +55,25 @@ class Living(Uncopied):
 
     @property
     def c(self) -> Any:
-        """Its struct. VnicError: it is closed, or another process's."""
+        """The struct. VnicError: the object is closed, or another process's."""
         if self._at is None:
             raise VnicError(self._why)
         return self._at
 
     @property
     def closed(self) -> bool:
-        """Nothing can be done with it any more."""
+        """Is it closed?"""
         return self._at is None
 
     def close(self) -> None:
-        """The end. A second time it does nothing."""
+        """Close it. A second call does nothing."""
         uninterrupted(self._give_back)
 
     def _give_back(self) -> None:
         raise NotImplementedError
 
     def _in_child(self) -> None:
-        """Fork's other side: close what keeps something alive that others see."""
+        """After fork(), in the child: close descriptors that keep an interface or a socket alive."""
 
     def _is_owned(self) -> bool:
         return self._owner is not None and not self._owner.closed
@@ -81,7 +82,7 @@ class Living(Uncopied):
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """As :meth:`close`. What ended the block is not replaced by a refusal to close: that is a note of it."""
+        """As :meth:`close`. If an exception ended the block, an error of close() becomes a note of that exception."""
         try:
             self.close()
         except VnicError as refusal:
@@ -103,7 +104,7 @@ class Living(Uncopied):
 
 def _after_fork(parent: int) -> None:
     for thing in list(_living):
-        thing._at = None  # noqa: SLF001 - this file's own
+        thing._at = None  # noqa: SLF001 - defined in this file
         thing._why = f"this {thing._noun} belongs to process {parent}: it was made before fork()"  # noqa: SLF001
         thing._in_child()  # noqa: SLF001
     _living.clear()
@@ -122,9 +123,9 @@ os.register_at_fork(after_in_child=_in_child)
 
 @atexit.register
 def _at_exit() -> None:
-    """Threads are stopped and files are whole, also of what nobody closed; what is memory goes with the process."""
+    """Stop all threads and complete all files of objects left open. Memory ends with the process."""
     settle_all(WAIT_S)
-    for thing in sorted(_living, key=lambda t: t._noun != "host"):  # noqa: SLF001 - it closes what is its own
+    for thing in sorted(_living, key=lambda t: t._noun != "host"):  # noqa: SLF001 - hosts first: they close what they own
         if not thing._is_owned():  # noqa: SLF001
             with contextlib.suppress(ResourceWarning):
                 warnings.warn(f"unclosed at exit {thing!r}", ResourceWarning, source=thing, stacklevel=2)

@@ -1,7 +1,6 @@
-"""Real time: a thread for the card and one for each emulated CPU, parked in C without the interpreter's lock.
+"""Real time: a thread for the card and one for each emulated CPU. They wait in C, without the interpreter's lock.
 
-The main thread never comes here (uninterrupted.py): locks and conditions are those of threads in which no signal
-handler runs.
+The main thread never runs this code (uninterrupted.py), so no signal handler interrupts a holder of its locks.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ if TYPE_CHECKING:
 
 _JOIN_S = 10.0
 _EACH_S = 1.0
-"""For a thread that comes after one that took all the time."""
+"""Wait for a thread after an earlier one took all the time."""
 
 
 class Threads:
     """The threads of a live host. They have names (``nic/vnic0``, ``cpu/0``), block all signals and end with stop().
 
-    They keep the host: one that runs is not given up because nobody looks at it.
+    They keep the host alive: the garbage collector does not close a running host without references.
 
     Args:
-        host: whose.
-        pin: real CPUs: the first for the card's thread, the others in turn for the emulated CPUs; None: anywhere.
+        host: the host that they run.
+        pin: real CPUs: the first for the card's thread, the others in turn for the emulated CPUs; None: any.
 
     Raises:
         ConfigError: a CPU we may not use.
@@ -62,13 +61,13 @@ class Threads:
         self._python = self._thread("python/0", None, self._run_python)
 
     def start(self) -> None:
-        """From here on the host has to know of us: a handler may change knobs with its first packet."""
+        """Start the threads. The host must refer to this object before: a handler may change knobs with its first packet."""
         try:
             with self._starting:
                 self._open_eventfds()
                 for t in (*self._cpus, self._python, self._device):
                     t.start()
-        except BaseException:  # no more threads or files to be had: those that run must not outlive the host
+        except BaseException:  # out of threads or files: those that run must not outlive the host
             self._end()
             if not self.alive():
                 self._close_files()
@@ -91,7 +90,7 @@ class Threads:
                 if cpu is not None:
                     os.sched_setaffinity(0, {cpu})
                 target(*args)
-            except BaseException as e:  # noqa: BLE001 - a thread has nobody else to tell
+            except BaseException as e:  # noqa: BLE001 - stop() raises it
                 self.error = self.error or e
                 self.wire_ended.set()
 
@@ -106,7 +105,7 @@ class Threads:
             if event == lib.EV_PAUSED:
                 self._park()
             else:
-                self._host._handle(event)  # noqa: SLF001 - it is ours
+                self._host._handle(event)  # noqa: SLF001 - part of the host
 
     def _run_cpu(self, i: int) -> None:
         while lib.cpu_thread(self._c.cpu[i]) == lib.EV_PAUSED:
@@ -121,12 +120,12 @@ class Threads:
 
     @contextlib.contextmanager
     def stopped_machine(self) -> Iterator[None]:
-        """The card's thread and all CPUs' wait between two polls: who holds this may change what they use.
+        """Park the threads of the card and the CPUs between two polls. Inside the block the caller may change their state.
 
         Raises:
-            VnicError: one of them did not come within 10 s, or the host is stopping. Then nothing was stopped.
+            VnicError: a thread did not park within 10 s, or the host is stopping. Then all threads run on.
         """
-        here = _thread.get_ident()  # a filter in Python runs on the card's thread: that one is not in C
+        here = _thread.get_ident()  # if the caller is a filter in Python, it is on the card's thread
         machine = [self._device, *self._cpus]
         others = [t for t in machine if t.ident != here]
         self._take_turn(here, in_machine=len(others) < len(machine))
@@ -144,7 +143,7 @@ class Threads:
             self._leave()
 
     def _take_turn(self, here: int, *, in_machine: bool) -> None:
-        """One after the other. A thread of the machine that waits for it is at rest: whoever has it waits for that."""
+        """Take turns with other stoppers. A thread of the machine counts as parked while it waits for its turn."""
         with self._parked:
             self._at_rest += in_machine
             self._parked.notify_all()
@@ -174,16 +173,16 @@ class Threads:
         while not self._stop_python:
             if wait_readable(fd, 0.5):
                 os.eventfd_read(fd)
-            self._host._seam.run_upcalls()  # noqa: SLF001 - it is ours
+            self._host._seam.run_upcalls()  # noqa: SLF001 - part of the host
 
     @property
     def all(self) -> list[QuietThread]:
-        """The card's, the CPUs', and that of Python's handlers."""
+        """The threads of the card, of the CPUs, and of Python's handlers."""
         return [self._device, *self._cpus, self._python]
 
     def mine(self) -> bool:
-        """Is this one of them? A handler or a wire of Python's cannot wait for the end of the thread it is on."""
-        return any(t.ident == _thread.get_ident() and t.is_alive() for t in self.all)  # a number may come again
+        """Is the caller on one of these threads? A handler or a wire in Python cannot wait for the end of its own thread."""
+        return any(t.ident == _thread.get_ident() and t.is_alive() for t in self.all)  # the system reuses numbers
 
     def is_stopped_here(self) -> bool:
         """Has this thread stopped the machine?"""
@@ -194,16 +193,16 @@ class Threads:
         return self._device.ident == _thread.get_ident()
 
     def alive(self) -> list[str]:
-        """Threads that have not ended. What they use has to stay."""
+        """Return the names of threads that still run. Their memory must stay."""
         return [f"thread {t.name}" for t in self.all if t.is_alive()]
 
     def stop(self) -> None:
-        """The card stops reading, then the CPUs finish what they have; all threads are joined. May be tried again.
+        """Stop the card's reading, let the CPUs finish their work, and join all threads. The caller may try again.
 
         Raises:
-            VnicError: a thread did not end within 10 s: it is in :meth:`alive`, as is all it uses.
+            VnicError: a thread did not end within 10 s. :meth:`alive` names it, and its memory stays.
         """
-        with self._starting:  # who would end what is beginning waits
+        with self._starting:  # wait for a start in progress
             self._end()
         if alive := [t for t in self.all if t.is_alive()]:
             which = ", ".join(f"thread {t.name}" for t in alive)
@@ -211,7 +210,7 @@ class Threads:
             raise VnicError(f"{which} did not stop within {_JOIN_S:.0f} s: {at}; stop() can be called again")
 
     def _end(self) -> None:
-        """In the order of the path; one that does not end keeps the next from nothing."""
+        """End the threads in the order of the path. If one does not end, stop the next all the same."""
         c, until = self._c, time.monotonic() + _JOIN_S
         parts = [(self._device, c.nic, c.nic.kick_fd)]
         parts += [(t, c.cpu[i], c.cpu[i].wake_fd) for i, t in enumerate(self._cpus)]
@@ -221,12 +220,12 @@ class Threads:
         self._stop_python = True
         _wake_and_join(self._python, int(c.upcalls.wake_fd), until)
         if not self.alive():
-            with self._parked:  # who changes something is done with it, and nobody begins to
+            with self._parked:  # let a stopper finish, and let no other begin
                 self._parked.wait_for(lambda: not self._stopper)
                 self._ended = True
 
     def come_to_rest(self) -> None:
-        """All have ended, and this thread is alone with the host: what they left can be run out in virtual time."""
+        """Return to virtual time, to drain the host. All threads have ended, and the caller is alone with the host."""
         lib.live_stop(self._c)
         self._close_files()
 

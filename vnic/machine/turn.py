@@ -1,12 +1,12 @@
-"""Who uses a host just now. Nothing here is taken and given back, so nothing is left taken by an exception.
+"""The calls that use a host at the moment. This file takes no locks, so an exception leaves no lock taken.
 
-*A turn* is the call that runs the host in virtual time, and it lasts as long as that call is on its thread's stack: the
-claim is the call's frame, and one that is not executed any more counts for nothing. Handlers may do what they want: the
-turn is below them on their own stack.
+*A turn* is the call that runs the host in virtual time. It lasts while that call is on its thread's stack: the claim is
+the call's frame, and a frame that no longer executes claims nothing. Handlers may use the host freely, because the turn
+is below them on their own stack.
 
-*Alone* is who ends or frees the host. From then on :attr:`vnic.Host.c`, by which every call gets at the data plane,
-waits (or refuses, when the host is being closed); and what had come by before is seen on the other threads' stacks, and
-waited for, as RCU waits for its readers. So a call costs nothing for it.
+*Alone* is the thread that ends or frees the host. From then on :attr:`vnic.Host.c`, through which every call reaches
+the data plane, waits (or raises VnicError while the host closes). Calls that passed it earlier are on other threads'
+stacks; the ending thread finds them there and waits for them, as RCU waits for its readers. So a call pays nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WAIT_S = 10.0
-"""For others, who are at it for microseconds."""
+"""Wait for other calls, which take microseconds."""
 _PAUSE_S = 50e-6
 _HERE = f"{Path(__file__).parents[1]}/"  # all of vnic/
 
@@ -45,24 +45,24 @@ def _executed(frame: FrameType) -> bool:
 
 
 class Turn:
-    """Of one host."""
+    """The turn of one host."""
 
     def __init__(self, host: Any) -> None:
         self._host = host
         self._claims: list[FrameType] = []
         self.unfinished: list[Job[Any]] = []
-        """Jobs whose caller may have been interrupted."""
+        """Jobs with a caller that a signal handler may have interrupted."""
         self.alone = 0
-        """The thread that nobody may disturb; 0: there is none."""
+        """The thread that is alone with the host; 0: none."""
         self.closing = False
         self.hold_sends = 0
-        """The thread that nobody may send beside; 0: there is none."""
+        """The thread that holds back all other threads' sends; 0: none."""
 
     # ---- virtual time: one call at a time runs it ----
 
     def take(self, frame: FrameType, *, within: int = 0, refusal: str = "") -> None:
-        """This call runs the host now. VnicError: another does, and not one that thread ``within`` is in."""
-        self._claims.append(frame)  # the first one that is executed has it
+        """Claim the host for this call. VnicError: another call runs it, and thread ``within`` is not in that call."""
+        self._claims.append(frame)  # the first claim that still executes holds
         until = time.monotonic() + WAIT_S
         while (holder := self._holder(frame)) is not None:
             if within and holder in _stack(stack_tops().get(within)):
@@ -74,10 +74,10 @@ class Turn:
         else:
             return
         self.leave(frame)
-        raise VnicError(refusal or "the host is running already: in another thread, or this is one of its handlers")
+        raise VnicError(refusal or "the host is running already: in another thread, or below this call if it is a handler")
 
     def leave(self, frame: FrameType) -> None:
-        """It is over; or the next one finds that out."""
+        """Remove a claim. If an exception skips this, the next caller finds that the frame no longer executes."""
         with contextlib.suppress(ValueError):
             self._claims.remove(frame)
 
@@ -91,21 +91,21 @@ class Turn:
         return None
 
     def refuse_others(self) -> None:
-        """VnicError: another thread runs it. Its own handlers may do all. A brief holder is waited for."""
+        """Raise VnicError if another thread runs the host. Its own handlers pass. Wait for a brief holder."""
         until = 0.0
         while self._claims and (holder := self._holder()) is not None and not self._below(holder):
             until = until or time.monotonic() + WAIT_S
             if holder.f_code.co_name not in _BRIEF or time.monotonic() > until:
-                raise VnicError("the host is running in another thread: a host is not for several at once")
+                raise VnicError("the host is running in another thread: only one thread at a time can use it")
             self.look()
             time.sleep(_PAUSE_S)
 
     def runs_here(self) -> bool:
-        """Is the call that runs it below this one, on this thread's stack?"""
+        """Is the call that runs the host below this one, on this thread's stack?"""
         return bool(self._claims) and (holder := self._holder()) is not None and self._below(holder)
 
     def _below(self, frame: FrameType) -> bool:
-        """Is it below this call: on this thread's stack, or, in a job, on that of the main thread that waits for it?"""
+        """Is the frame below this call: on this thread's stack, or, in a job, on the stack of the waiting main thread?"""
         if frame in _stack(sys._getframe()):  # noqa: SLF001
             return True
         main = threading.main_thread().ident
@@ -114,7 +114,7 @@ class Turn:
     # ---- what is not to be interrupted ----
 
     def do(self, work: Callable[[], T]) -> T:
-        """As :func:`uninterrupted`; and when the caller was interrupted, it is over before the main thread goes on."""
+        """As :func:`uninterrupted`. If a signal interrupts the caller, the main thread's next call waits for the work."""
         if not in_main():
             return work()
         self.settle()
@@ -133,7 +133,7 @@ class Turn:
             self.unfinished.remove(job)
 
     def settle(self) -> None:
-        """The main thread waits for what it had begun before it was interrupted. So all happens in order."""
+        """Wait on the main thread for its interrupted jobs, so that all work happens in order."""
         for job in tuple(self.unfinished):
             if not job.cancel():
                 job.wait()
@@ -142,7 +142,7 @@ class Turn:
     # ---- alone ----
 
     def look(self) -> None:
-        """Before any use of the host: may it be used now? Waits for who is alone with it. VnicError: it is closed."""
+        """Wait for the thread that is alone with the host. Every use of the host calls this. VnicError: it is closed."""
         me = _thread.get_ident()
         if self.unfinished and in_main() and not any(job.mine() for job in self.unfinished):
             self.settle()
@@ -155,10 +155,10 @@ class Turn:
             time.sleep(_PAUSE_S)
 
     def shut(self, caller: int, *, closing: bool) -> None:
-        """From here on this thread is alone with the host, until :meth:`open`.
+        """Make this thread alone with the host, until :meth:`open`.
 
         Raises:
-            VnicError: another thread is in a call of it for too long; or, closing, the caller itself is.
+            VnicError: another thread stays in a call of the host; or, on closing, the caller itself is in one.
         """
         until = time.monotonic() + WAIT_S
         self.closing = closing
@@ -170,17 +170,17 @@ class Turn:
             time.sleep(_PAUSE_S)
 
     def open(self) -> None:
-        """It is for everybody again."""
+        """Let all threads use the host again."""
         self.alone = 0
         self.closing = False
 
     def held_from_here(self) -> bool:
-        """May this thread not send just now?"""
+        """Does another thread hold back this thread's sends?"""
         return self.hold_sends not in (0, _thread.get_ident())
 
     @contextlib.contextmanager
     def without_sends(self) -> Iterator[None]:
-        """Let those who would send wait, for a moment in which nobody does. For a thread without signal handlers."""
+        """Hold back all sends inside the block, and wait for those that run. For a thread without signal handlers."""
         self.hold_sends = _thread.get_ident()
         try:
             while any(
@@ -192,15 +192,15 @@ class Turn:
             self.hold_sends = 0
 
     def refuse_within(self, thing: object) -> None:
-        """VnicError: a method of this part of the host is below this call, and goes on with it: it cannot be closed."""
+        """Raise VnicError if a method of this part of the host is below this call: the method still needs the part."""
         for frame in _stack(sys._getframe()):  # noqa: SLF001
             if self._goes_on(frame, thing):
                 raise VnicError(f"a call of it is not over: it is in {frame.f_code.co_qualname}() below this one")
 
     def others_out_of(self, thing: object) -> None:
-        """Wait until no other thread is in a method of this part of the host, which is marked as closed already.
+        """Wait until no other thread is in a method of this part of the host. The part is marked as closed already.
 
-        VnicError: one does not come out; then what it may still use is the host's, until that is closed.
+        VnicError: a thread stays in one. Then the host keeps the part's memory until the host closes.
         """
         me, until = _thread.get_ident(), time.monotonic() + WAIT_S
         while any(
@@ -221,12 +221,12 @@ class Turn:
         )
 
     def _inside(self, caller: int) -> int | None:
-        """A thread that is in a call of the host, and may be in the data plane. The caller: below what it asks for."""
+        """Return a thread in a call of the host that may be in the data plane. The caller counts below its own request."""
         me = _thread.get_ident()
         for ident, top in stack_tops().items():
             if ident == me or (top.f_code in _WAITS and ident != caller):
                 continue
-            own = ident == caller  # there "host" is who made it, and closes it
+            own = ident == caller  # there a local "host" is the function that made and closes the host
             if any(self._uses(f, "self" if own else "host") for f in _stack(top) if not own or _not_ending(f)):
                 return ident
         return None
@@ -245,7 +245,7 @@ class Turn:
 
 
 _BRIEF = frozenset(("_give_back", "_come_to_rest", "_while_stopped", "_start"))
-"""Calls that have the host for a moment only: others wait for them."""
+"""Calls that hold the host only briefly: other calls wait for them."""
 _ENDING = frozenset(
     (
         "close",
@@ -275,10 +275,10 @@ _WAITS = {
         selectors.DefaultSelector.select,
     )
 }
-"""Where a thread may wait for long. None has anything of the data plane in its hand then; it comes by ``c`` again."""
+"""Calls in which a thread may wait for long. They hold no pointer into the data plane, and take ``c`` anew after."""
 
 
 def sends(method: Callable[..., T]) -> Callable[..., T]:
-    """Decorator: the one call into C of this method sends."""
+    """Decorator: mark a method with a single call into C, which sends."""
     _SENDING.add(method.__code__)
     return method

@@ -1,15 +1,15 @@
-"""Work that nothing ends half-way: it runs where Python runs no signal handler.
+"""Work that no signal handler interrupts, because it runs on a thread where Python runs no signal handlers.
 
-Python runs signal handlers in the main thread only, between any two of its bytecodes, and what they raise (Ctrl-C is a
-KeyboardInterrupt) ends whatever that thread is in: between a lock and its ``try``, in a ``finally``, in an
-``__exit__``, in the pure Python of :mod:`threading`. No order of statements closes these windows. So none is there:
+Python runs signal handlers only in the main thread, between any two of its bytecodes. Their exceptions (Ctrl-C is a
+KeyboardInterrupt) can strike anywhere: between a lock and its ``try``, in a ``finally``, in an ``__exit__``, in the
+pure Python of :mod:`threading`. No order of statements closes these windows. So vnic has none:
 
-* What takes a lock, changes several things, or makes or frees something runs on a thread of its own, and the main
+* Work that takes a lock, changes several things, or makes or frees something runs on a thread of its own, and the main
   thread waits for it. An exception ends the waiting, never the work.
-* The main thread takes no lock that another thread waits for. What it waits on is the job's own, and is released by
-  the one who did the job, once.
+* The main thread takes no lock that another thread waits for. It waits on the job's own lock, which the job's thread
+  releases once.
 
-Such a thread is made for each job: it has the privileges, the network namespace and the cores that its maker has now.
+Each job gets a new thread, which inherits the maker's present privileges, network namespace and cores.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LOOK_S = 0.5
 
 
 def _in_child() -> None:
-    """Threads of the parent are not here, and what they held is held for ever."""
+    """Replace the lock and forget the jobs: the parent's threads do not exist in the child and would hold them for ever."""
     _pending.clear()
     _gc_lock[0] = threading.RLock()
 
@@ -52,12 +52,12 @@ def in_main() -> bool:
 
 
 def block_signals() -> None:
-    """Of this thread: the main one is to be woken by them."""
+    """Block all signals of this thread, so that they wake the main thread."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 
 
 class Job(Generic[T]):
-    """Work for a thread of its own. It is begun once, however often :meth:`start` is called."""
+    """Work for a thread of its own. It begins once, however often the caller calls :meth:`start`."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work: Callable[[], T] | None = work
@@ -70,7 +70,7 @@ class Job(Generic[T]):
         self._error: BaseException | None = None
 
     def start(self) -> None:
-        """Begin. Where no thread is to be had the caller does it."""
+        """Begin the work. If the system has no thread left, the caller does it."""
         _pending[id(self)] = self
         try:
             _thread.start_new_thread(self._run, (True,))
@@ -78,12 +78,12 @@ class Job(Generic[T]):
             self._run(False)
 
     def cancel(self) -> bool:
-        """Return: True = it has not begun, and never will."""
+        """Cancel the work if it has not begun. Return: True = it never will."""
         return self._begun.setdefault("by", "nobody") == "nobody"
 
     def _run(self, own: bool) -> None:  # noqa: FBT001
         token = object()
-        if self._begun.setdefault("by", token) is not token:  # one call: asked and answered at once
+        if self._begun.setdefault("by", token) is not token:  # one call: atomic
             return
         if own:
             block_signals()
@@ -91,7 +91,7 @@ class Job(Generic[T]):
         try:
             if self._work is not None:
                 self._result = self._work()
-        except BaseException as e:  # noqa: BLE001 - it is the caller's
+        except BaseException as e:  # noqa: BLE001 - result() raises it
             self._error = e
         finally:
             self._work = None
@@ -100,36 +100,36 @@ class Job(Generic[T]):
             self._done.release()
 
     def mine(self) -> bool:
-        """Is this its thread?"""
-        return self.ident == _thread.get_ident() and not self.over  # a number may come again
+        """Is the caller on the job's thread?"""
+        return self.ident == _thread.get_ident() and not self.over  # the system reuses numbers
 
     def where(self) -> str:
-        """What it is in, see :func:`where`."""
+        """Return the call that the job is in, see :func:`where`."""
         return where(self.ident)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Until it is over, or the time is. Return: is it? An exception of a signal handler comes through."""
+        """Wait until the job or the time is over. Return: is the job over? Exceptions of signal handlers pass."""
         until = None if seconds is None else time.monotonic() + seconds
         while not self.over:
             left = _LOOK_S if until is None else min(_LOOK_S, until - time.monotonic())
             if left <= 0:
                 return False
             if self._done.acquire(timeout=left):
-                self._done.release()  # for who else waits; or they look, if we are interrupted here
+                self._done.release()  # for other waiters; if a signal handler raises here, they poll
         return True
 
     def result(self) -> T:
-        """What the work returned, or its exception."""
+        """Return the result of the work, or raise its exception."""
         try:
             if self._error is not None:
                 raise self._error
             return self._result  # type: ignore[return-value]
         finally:
-            self = None  # type: ignore[assignment] # noqa: PLW0642 - the traceback would hold us, and we it
+            self = None  # type: ignore[assignment] # noqa: PLW0642 - else a cycle with the traceback
 
 
 def uninterrupted(work: Callable[[], T]) -> T:
-    """Do it to its end, whatever a signal handler raises meanwhile. Return: what it returns."""
+    """Do the work to its end, whatever a signal handler raises meanwhile. Return: its result."""
     if not in_main():
         return work()
     job = Job(work)
@@ -142,7 +142,7 @@ def uninterrupted(work: Callable[[], T]) -> T:
 
 
 def settle_all(seconds: float) -> None:
-    """Before the process ends: what was begun, and its caller was interrupted, comes to its end."""
+    """Wait for jobs with interrupted callers, before the process ends."""
     until = time.monotonic() + seconds
     for job in tuple(_pending.values()):
         if not job.cancel():
@@ -150,7 +150,7 @@ def settle_all(seconds: float) -> None:
 
 
 class QuietThread(threading.Thread):
-    """A daemon that gets no signals and has its name in ps and top too. To be started where no signal handler runs."""
+    """A daemon thread without signals, with its name in ps and top. Start it on a thread without signal handlers."""
 
     def __init__(self, name: str, work: Callable[..., Any], *args: Any) -> None:
         super().__init__(name=name, daemon=True)
@@ -160,14 +160,14 @@ class QuietThread(threading.Thread):
         self._gone = False
 
     def start(self) -> None:
-        """As :class:`threading.Thread`'s. NoThreadError: there is none to be had."""
+        """As in :class:`threading.Thread`. NoThreadError: the system has no thread left."""
         try:
             super().start()
-        except RuntimeError as e:  # of Python's, whatever the system said
+        except RuntimeError as e:  # Python's own, for any error of the system
             raise NoThreadError from e
 
     def run(self) -> None:
-        """As :class:`threading.Thread`'s."""
+        """As in :class:`threading.Thread`."""
         block_signals()
         set_name(self.name)
         try:
@@ -179,7 +179,7 @@ class QuietThread(threading.Thread):
             self._left.release()
 
     def finish(self, seconds: float | None = None) -> bool:
-        """Wait for its end, as join(). Return: has it ended?"""
+        """Wait for the thread's end, as join() does. Return: has it ended?"""
         until = None if seconds is None else time.monotonic() + seconds
         while self.is_alive():
             left = _LOOK_S if until is None else min(_LOOK_S, until - time.monotonic())
@@ -193,20 +193,20 @@ class QuietThread(threading.Thread):
 
 
 class Happened:
-    """Something that happens once. Any thread may wait for it, the main one too: it is an eventfd, and no lock."""
+    """An event that happens once. Any thread may wait for it, the main one too, because it is an eventfd, not a lock."""
 
     def __init__(self) -> None:
         self.yes = False
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def set(self) -> None:
-        """It has."""
+        """Mark that it has happened, and wake all waiters."""
         self.yes = True
         if self._fd >= 0:
             os.eventfd_write(self._fd, 1)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Until it has, or the time is over. Return: has it?"""
+        """Wait until it has happened, or the time is over. Return: has it happened?"""
         until = None if seconds is None else time.monotonic() + seconds
         while not self.yes:
             left = _LOOK_S if until is None else min(_LOOK_S, until - time.monotonic())
@@ -216,14 +216,14 @@ class Happened:
         return self.yes
 
     def close(self) -> None:
-        """Who waits still looks at what it was."""
+        """Close the eventfd. Threads that still wait poll the old number."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
 
 
 def wait_readable(fd: int, seconds: float | None) -> bool:
-    """As select() for one descriptor, of any number."""
+    """Wait as select() does, for one descriptor of any number."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     return bool(poll.poll(None if seconds is None else max(0.0, seconds) * 1000))
@@ -231,16 +231,16 @@ def wait_readable(fd: int, seconds: float | None) -> bool:
 
 def set_name(name: str) -> None:
     """Show the name in ps and top too (at most 15 characters; Python 3.11 does not do it by itself)."""
-    # a process that changed its user may not write there
+    # the kernel refuses this to a process that changed its user
     with contextlib.suppress(OSError), open("/proc/thread-self/comm", "w", encoding="utf-8") as f:  # noqa: PTH123
         f.write(name[:15])
 
 
 def stack_tops() -> dict[int, FrameType]:
-    """The frame that each thread is in.
+    """Return the frame that each thread is in.
 
-    No garbage is collected meanwhile: CPython 3.11 holds a lock that the end of a threading.local waits for (CPython
-    issue 106883). Between off and on no signal handler may raise, so the main thread lets a job do it.
+    This turns garbage collection off meanwhile: CPython 3.11 holds a lock that the end of a threading.local waits for
+    (CPython issue 106883). No signal handler may raise between off and on, so the main thread lets a job do it.
     """
     return uninterrupted(_tops_without_gc)
 
@@ -257,7 +257,7 @@ def _tops_without_gc() -> dict[int, FrameType]:
 
 
 def where(ident: int | None) -> str:
-    """What a thread is in just now, for a person: ``it is in Source.read_burst() (wire.py:12)``; empty: it is gone."""
+    """Return the call that a thread is in, as text: ``it is in Source.read_burst() (wire.py:12)``; empty: it is gone."""
     frame = stack_tops().get(ident or 0)
     if frame is None:
         return ""
