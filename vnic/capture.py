@@ -143,14 +143,16 @@ class Capture(Uncopied):
                 raise
 
     def start(self) -> None:
-        """Live: start the thread that writes. The host does so when it starts; the thread lacks privileges dropped before."""
+        """Live: start the thread that writes. The host does so at its start, without privileges that it dropped."""
         if self._c is not None and self._writer is None:
             self._host.turn.do(self._start)
 
     def _start(self) -> None:
         if not self._host.live:
-            raise VnicError("start() is for a live host; in virtual time the path writes its captures itself")
-        self._writer = QuietThread("capture", lib.capture_thread, self._c)  # it keeps neither this object nor the host alive
+            raise VnicError("start() is for live hosts; in virtual time the path writes its captures")
+        self._writer = QuietThread(
+            "capture", lib.capture_thread, self._c
+        )  # it keeps neither this object nor the host alive
         self._writer.start()
 
     def _counts(self) -> tuple[int, int, int]:

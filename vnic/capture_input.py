@@ -199,7 +199,7 @@ class CaptureInput:
 def gather(
     paths: Sequence[str | Path | CaptureInput], *, report: bool = False, reading: Reading | None = None
 ) -> list[CaptureInput]:
-    """Return all inputs, streams read to their end. ConfigError: none, or standard input twice. CaptureError: as one."""
+    """Return all inputs, streams read to the end. ConfigError: none, or standard input twice. CaptureError: as one."""
     if not paths:
         raise ConfigError("no capture file given")
     if sum(str(p) == STDIN for p in paths) > 1:

@@ -64,7 +64,7 @@ class Nic(Uncopied):
         return self._host.feed(frames, at_ns=at_ns, gap_ns=gap_ns)
 
     def filter(self, handler: Handler) -> Handler:
-        """Decorator: make a function the card's filter. It gets bursts of frames; false means that the card drops one."""
+        """Decorator: make a function the card's filter. It gets bursts of frames; the card drops those with false."""
         return self._host._seam.set_filter(handler)  # noqa: SLF001 - the host owns both
 
     def sent(self) -> list[tuple[int, bytes]]:
@@ -121,7 +121,7 @@ class Nic(Uncopied):
             )
 
     def driver_ok(self) -> None:
-        """Bring the card up: the foreign driver wrote DRIVER_OK to page 0. A running host parks for this, between polls.
+        """Bring the card up: the foreign driver wrote DRIVER_OK to page 0. A running host parks meanwhile.
 
         On a second call the driver starts anew, with empty rings. Frames that the card held for it end as DEV_READY.
 
@@ -144,7 +144,7 @@ class Nic(Uncopied):
 
     @sends
     def _ring(self, i: int) -> int:
-        """Ring in C. A thread that stops the machine waits for this call: else the eventfd could become another file."""
+        """Ring in C. A thread that stops the machine waits for this call: else the eventfd could be another file."""
         if self._host.turn.held_from_here():
             return _HELD
         return int(lib.nic_doorbell(self._address, i))

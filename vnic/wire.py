@@ -79,7 +79,7 @@ class Wire(Living):
         return f"<vnic.{type(self).__name__}{' closed' if self.closed else ''}>"
 
     def _belong_to(self, host: Host) -> None:
-        """Give the wire to a host. VnicError: it has one. Two cards would each free memory that the other reads."""
+        """Give the wire to a host. VnicError: it has one. Of two cards one would free memory that the other reads."""
         if self.c is not None and super()._is_owned():
             raise VnicError("this wire has a host already: each needs one of its own")
         self._owner = host
@@ -114,7 +114,7 @@ class Wire(Living):
         self.c  # noqa: B018 - is it open?
 
     def open_output(self) -> bool:
-        """Prepare for sending. Return: can the host send here? A host with own addresses calls this before it starts."""
+        """Prepare for sending. Return: can the host send? A host with own addresses calls this before it starts."""
         return bool(self.c.write != ffi.NULL)
 
     def close(self) -> None:

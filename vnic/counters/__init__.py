@@ -1,1 +1,1 @@
-"""What a host counts, as frozen snapshots."""
+"""The counters of a host, as frozen snapshots."""

@@ -1,4 +1,4 @@
-"""What adaptive moderation (``adaptive-rx``) decided, and why."""
+"""The decisions of adaptive moderation (``adaptive-rx``), and their reasons."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ TUNES = tuple(n.removeprefix("DIM_").lower() for n in enum_names("dim_tune", "")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One of adaptive moderation's: what it had measured, and where that led."""
+    """One decision of adaptive moderation: its measurements, and the step that followed."""
 
     t_ns: int
     packets_per_ms: int
     bytes_per_ms: int
     interrupts_per_ms: int
     profile: int
-    """The one used from now on, 0 to 4."""
+    """The profile used from now on, 0 to 4."""
     rx_usecs: int
     rx_frames: int
     tune: str
@@ -31,13 +31,13 @@ class Decision:
 
 
 def decisions(host: Any, i: int) -> list[Decision]:
-    """The latest decisions for queue ``i``, the oldest first; none: adaptive-rx is off."""
+    """Return the latest decisions for queue ``i``, the oldest first; none if adaptive-rx is off."""
     d = host.dq[i].dim if host.dq[i] != ffi.NULL else ffi.NULL
     return [] if d == ffi.NULL else log(d)
 
 
 def log(d: Any) -> list[Decision]:
-    """The latest decisions of a ``struct dim``, the oldest first."""
+    """Return the latest decisions of a ``struct dim``, the oldest first."""
     found, one = [], ffi.new("struct dim *")
     for n in range(max(0, int(d.decisions) - int(lib.DIM_LOG)), int(d.decisions)):
         e = d.log[n % lib.DIM_LOG]
@@ -55,9 +55,9 @@ _FIRST_PROFILE = 1
 
 
 def table(log: Iterable[Decision], *, profile: int = _FIRST_PROFILE) -> str:
-    """Decisions as text, a line each: what was measured, the step that followed from it, and what is used now.
+    """Return decisions as text, one line each: the measurements, the step that followed, and the new profile.
 
-    ``profile`` is the one in use before the first of them; a step is to the right (more delay) or to the left.
+    ``profile`` is the one in use before the first decision; a step goes right (more delay) or left.
     """
     rows: list[tuple[str, ...]] = [_HEAD]
     for d in log:

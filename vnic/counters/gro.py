@@ -1,4 +1,4 @@
-"""What GRO did: how much it merged, what was lost by that, and why each hold ended, in total and per flow."""
+"""The work of GRO: segments merged, information lost by merging, and the reason each hold ended; total and per flow."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from vnic.address import inet_text
 from vnic.counters.snapshots import Snapshot, enum_names
 
 GRO_ENDS = tuple(n.removeprefix("GRO_").lower() for n in enum_names("gro_end", "GRO_END_MAX"))
-"""Why a hold ended; the first says that it did not."""
+"""Reasons why a hold ended; the first: it has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroStats(Snapshot):
-    """What GRO did, over all queues."""
+    """The work of GRO over all queues."""
 
     merged: int
-    """Segments appended to a held one."""
+    """Segments appended to a held packet."""
     held: int
     """Segments held as the first of a packet."""
     normal: int
-    """Frames that passed at once."""
+    """Frames that passed without a hold."""
     flushed_skbs: int
     flushed_segs: int
     ended: dict[str, int]
-    """Why the holds ended: reason -> holds, only those that happened; :func:`end_text` has a line about each."""
+    """Reason -> holds that ended for it, without zeros; :func:`end_text` explains each."""
     lost_ids: int
-    """IP ids gone in merges of IPv4 packets; each merge also loses a boundary and a time of arrival (``merged``)."""
+    """IP ids lost in merges of IPv4 packets; each merge also loses a boundary and a time of arrival (``merged``)."""
     lost_psh: int
-    """Merges in which one carried PSH: which one, nobody can tell any more."""
+    """Merges in which a segment carried PSH; the merged packet does not tell which segment."""
 
     @property
     def frames_per_skb(self) -> float:
-        """Of all that left GRO."""
+        """Over all packets that left GRO."""
         skbs = self.flushed_skbs + self.normal
         return (self.flushed_segs + self.normal) / skbs if skbs else 0.0
 
 
 def stats(host: Any) -> GroStats:
-    """GRO over all CPUs."""
+    """Return GRO's counters over all CPUs."""
     cpus = [host.cpu[i] for i in range(host.ncpus)]
     return GroStats(
         merged=sum(int(c.gro_merged) for c in cpus),
@@ -55,13 +55,13 @@ def stats(host: Any) -> GroStats:
 
 
 def end_text(reason: str) -> str:
-    """One line about why a hold ended."""
+    """Return one line about a reason why holds end."""
     return bytes(ffi.string(lib.gro_end_text(GRO_ENDS.index(reason)))).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class GroFlow:
-    """What GRO did to one flow (``gro_flows``)."""
+    """The work of GRO on one flow (``gro_flows``)."""
 
     proto: str
     src: str
@@ -69,19 +69,19 @@ class GroFlow:
     dst: str
     dport: int
     frames: int
-    """Frames that were held, or joined one that was."""
+    """Frames held, or merged into a held packet."""
     skbs: int
-    """What they became; ``frames - skbs`` boundaries and times of arrival are gone."""
+    """Packets that they became; ``frames - skbs`` boundaries and times of arrival are lost."""
     lost_ids: int
     lost_psh: int
     spread_ns: int
-    """First to last arrival in a merged packet, summed."""
+    """Time from the first to the last arrival in a merged packet, summed."""
     spread_max_ns: int
     ended: dict[str, int]
 
 
 def flows(host: Any) -> list[GroFlow]:
-    """The accounts of all CPUs, the flow with most frames first."""
+    """Return the accounts of all CPUs, the flow with most frames first."""
     rows: dict[tuple[Any, ...], GroFlow] = {}
     for t in (host.cpu[i].gro_flows for i in range(host.ncpus)):
         for f in (t.flow[i] for i in range(t.mask + 1)) if t != ffi.NULL else ():
@@ -96,7 +96,7 @@ def flows(host: Any) -> list[GroFlow]:
 
 
 def _add_rows(a: GroFlow, b: GroFlow) -> GroFlow:
-    """One flow, seen by two CPUs."""
+    """Add up one flow's accounts on two CPUs."""
     summed = ("frames", "skbs", "lost_ids", "lost_psh", "spread_ns")
     return replace(
         a,

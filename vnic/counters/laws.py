@@ -6,7 +6,7 @@ from enum import IntFlag
 
 
 class BrokenLaws(IntFlag):
-    """What :meth:`vnic.Host.laws` found; false if both laws hold."""
+    """The result of :meth:`vnic.Host.laws`; false if both laws hold."""
 
     NONE = 0
     LEDGER = 1

@@ -1,7 +1,7 @@
-"""Every limit of the path: its setting, how often it was the one that bound, and the frames lost by it.
+"""Every limit of the path: its setting, the times it bound, and the frames lost to it.
 
-A limit binds when something would have gone on, and it said no: a FIFO that is full, a budget that is used up. Most of
-that loses nothing and is as it should be. ``lost`` adds up: no frame is counted at two limits.
+A limit binds when it stops work that would have continued: a full FIFO, a used-up budget. Most limits that bind lose no
+frame, and that is normal. ``lost`` adds up: no frame is counted at two limits.
 
     vnic show limits [KNOB...]
 """
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limit(Snapshot):
-    """One limit; ``after - before`` is what happened in between."""
+    """One limit; ``after - before`` gives the events in between."""
 
     knob: str = field(metadata={"id": True})
-    """Its name, Linux's; those with parentheses are constants of Linux."""
+    """Linux's name of the limit; a name in parentheses is a constant of Linux."""
     setting: int | str = field(metadata={"id": True})
     unit: str = field(metadata={"id": True})
     bound: int
-    """Times it was the one that bound."""
+    """Times that the limit bound."""
     lost: int
-    """Frames lost by it."""
+    """Frames lost to the limit."""
     high_water: int | None = field(metadata={"id": True})
-    """The most there was, in its unit; None: nobody looks. rcvbuf: what would have been enough, at most."""
+    """Largest fill seen, in the limit's unit; None: not measured. rcvbuf: an upper bound of the size needed."""
     meaning: str = field(metadata={"id": True})
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the limits are counted from, read once."""
+    """The counters behind the limits, read once."""
 
     host: Host
     queues: list[Any]
@@ -52,24 +52,24 @@ class _Seen:
     ended: dict[str, int]
 
     def q(self, name: str) -> int:
-        """Sum over queues."""
+        """Return the sum over queues."""
         return sum(getattr(q, name) for q in self.queues)
 
     def c(self, name: str) -> int:
-        """Sum over CPUs."""
+        """Return the sum over CPUs."""
         return sum(getattr(c, name) for c in self.cpus)
 
     def most(self, name: str) -> int:
-        """Largest of the CPUs' own."""
+        """Return the largest value of a CPU."""
         return max(int(getattr(c, name)) for c in self.cpus)
 
     def fate(self, name: str) -> int:
-        """Frames that ended so."""
+        """Return the frames with this fate."""
         return self.fates.get(name, 0)
 
     @property
     def driver_queues(self) -> list[Any]:
-        """The driver's half of the queues, where there is one."""
+        """The driver's half of the queues that have one."""
         found = [self.host.c.dq[i] for i in range(self.host.c.nic.nqueues)]
         return [dq for dq in found if dq]
 
@@ -86,7 +86,7 @@ class _Row:
 
 
 def _by_fate(knob: str, unit: str, meaning: str, *fates: str, constant: int | None = None, **more: Any) -> _Row:
-    """A limit that loses a frame each time."""
+    """Return the row of a limit that loses a frame each time it binds."""
 
     def lost(s: _Seen) -> int:
         return sum(s.fate(f) for f in fates)
@@ -241,7 +241,7 @@ def _setting(host: Host, row: _Row) -> int | str:
 
 
 def limits(host: Host) -> list[Limit]:
-    """All limits of a host, in the order of the path."""
+    """Return all limits of a host, in the order of the path."""
     seen = _Seen(host, host.nic.queues(), host.softnet(), host.ledger().fates, host.gro().ended)
     return [
         Limit(r.knob, _setting(host, r), r.unit, r.bound(seen), r.lost(seen), r.high_water(seen), r.meaning)
@@ -250,7 +250,7 @@ def limits(host: Host) -> list[Limit]:
 
 
 def table(rows: Sequence[Limit]) -> str:
-    """A line for each, and a heading."""
+    """Return a heading and one line per limit."""
     cells = [("limit", "setting", "", "hits", "lost", "most", "reached when")]
     for x in rows:
         most = "" if x.high_water is None else str(x.high_water)
@@ -273,7 +273,7 @@ def _chosen(rows: list[Limit], names: Sequence[str]) -> list[Limit]:
 
 
 def show(host: Host, argv: Sequence[str]) -> Reply:
-    """``vnic show limits [KNOB...]``. Exit code 1: there is no such limit."""
+    """Answer ``vnic show limits [KNOB...]``. Exit code 1: there is no such limit."""
     try:
         rows = _chosen(limits(host), argv)
     except ConfigError as e:

@@ -1,4 +1,4 @@
-"""What a host shows of itself: frozen snapshots, which stay when it is closed."""
+"""The snapshots of a host: frozen, so they stay valid after it is closed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vnic.counters import snapshots
 
 
 class Shown:
-    """What :class:`vnic.Host` does about looking."""
+    """The part of :class:`vnic.Host` that takes snapshots."""
 
     _histograms: dict[int, Any]
 
@@ -27,15 +27,15 @@ class Shown:
         return [snapshots.softnet(self.c, i) for i in range(self.c.ncpus)]
 
     def gro(self) -> gro_.GroStats:
-        """What GRO did."""
+        """The work of GRO."""
         return gro_.stats(self.c)
 
     def gro_flows(self) -> list[gro_.GroFlow]:
-        """What it did to each flow, if the host was made with ``gro_flows=N``; busiest first."""
+        """The work of GRO on each flow, busiest first, if the host was made with ``gro_flows=N``."""
         return gro_.flows(self.c)
 
     def tx_ledger(self) -> snapshots.TxLedger:
-        """What became of what this host sent."""
+        """The fates of the frames that this host sent."""
         return snapshots.tx_ledger(self.c)
 
     def neighbours(self) -> list[snapshots.Neighbour]:
@@ -43,12 +43,12 @@ class Shown:
         return snapshots.neighbours(self.c)
 
     def mib(self) -> dict[str, int]:
-        """Protocol counters by snmp's names."""
+        """Protocol counters by their names in /proc/net/snmp."""
         return snapshots.mib(self.c)
 
     @property
     def split(self) -> bool:
-        """Is the latency split by stage?"""
+        """Does the host split latency by stage?"""
         return bool(self._histograms)
 
     def latencies(self) -> dict[str, snapshots.Latency]:

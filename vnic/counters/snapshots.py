@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def enum_names(name: str, last: str) -> tuple[str, ...]:
-    """The names of a C enum in order, without the one that only counts them."""
+    """Return the names of a C enum in order, without the last one, which only counts them."""
     elements = ffi.typeof(f"enum {name}").elements
     return tuple(elements[i] for i in sorted(elements) if elements[i] != last)
 
@@ -31,7 +31,7 @@ _NUD = {
 
 
 class Snapshot:
-    """Numbers of one moment; the difference of two is one of the same kind."""
+    """Counters at one moment; the difference of two snapshots is a snapshot of the same class."""
 
     __slots__ = ()
 
@@ -45,7 +45,7 @@ class Snapshot:
         return type(self)(**{f.name: a if f.metadata.get("id") else diff(a, b) for f, a, b in values})
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain dict, for JSON."""
+        """Return a plain dict, for JSON."""
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
 
 
@@ -56,9 +56,9 @@ class Ledger(Snapshot):
     offered: int
     """Frames that arrived at the card."""
     in_flight_at: dict[str, int]
-    """Where frames without a fate are: fifo, ring, gro, backlog, frag, python, tcp_ofo."""
+    """Place -> frames there without a fate: fifo, ring, gro, backlog, frag, python, tcp_ofo."""
     fates: dict[str, int]
-    """Fate -> frames, only those that happened. ``DELIVERED_*`` are deliveries, all others are losses."""
+    """Fate -> frames, without zeros. ``DELIVERED_*`` are deliveries, all others are losses."""
 
     @property
     def in_flight(self) -> int:
@@ -72,7 +72,7 @@ class Ledger(Snapshot):
 
     @property
     def dropped(self) -> int:
-        """Frames that ended in any other."""
+        """Frames that ended in any other fate."""
         return sum(self.fates.values()) - self.delivered
 
     @property
@@ -83,12 +83,12 @@ class Ledger(Snapshot):
 
 @dataclass(frozen=True, slots=True)
 class TxLedger(Snapshot):
-    """The first law, for what is sent: each frame that the host makes has one fate, or is in the ring or waits."""
+    """The first law for sent frames: each frame that the host makes has one fate, is in the ring, or waits."""
 
     in_flight: int
-    """In the sending ring, or waiting for a neighbour's address."""
+    """Frames in the sending ring, or waiting for a neighbour's address."""
     fates: dict[str, int]
-    """Fate -> frames, only those that happened. ``TX_SENT``: it is on the wire; all others are losses."""
+    """Fate -> frames, without zeros. ``TX_SENT``: the frame is on the wire; all others are losses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Neighbour:
     state: str
     """REACHABLE, STALE, DELAY, PROBE, INCOMPLETE or FAILED."""
     queued_bytes: int
-    """What waits for the address, bytes of truesize."""
+    """Packets that wait for the address, bytes of truesize."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +112,14 @@ class DeviceStats(Snapshot):
     rx_bytes: int
     rx_errors: int
     rx_dropped: int
-    """Backlog drops and packets nobody handled."""
+    """Backlog drops, and packets without a handler."""
     multicast: int
     rx_length_errors: int
     rx_over_errors: int
     rx_crc_errors: int
     rx_frame_errors: int
     rx_fifo_errors: int
-    """The card's FIFO was full."""
+    """Frames lost because the card's FIFO was full."""
     rx_missed_errors: int
     rx_nohandler: int
     rx_otherhost_dropped: int
@@ -127,11 +127,11 @@ class DeviceStats(Snapshot):
     """Frames the driver gave to the card."""
     tx_bytes: int
     tx_errors: int
-    """The wire refused them, or the card could not read them."""
+    """Frames that the wire refused, or that the card could not read."""
     tx_dropped: int
-    """The ring was full, or the card had stopped."""
+    """Frames dropped because the ring was full, or the card had stopped."""
     tx_fifo_errors: int
-    """The wire had no room."""
+    """Frames that found no room on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +143,11 @@ class QueueStats(Snapshot):
     no_buffer: int
     """Frames that found no buffer posted and had to wait in the FIFO."""
     no_buffer_moderated: int
-    """Of them: the interrupt for those before was still held back by rx-usecs or rx-frames."""
+    """The part of them for which rx-usecs or rx-frames still delayed the interrupt for earlier frames."""
     no_buffer_pool: int
-    """Of them: the driver had none left, they were all in sockets or waited for other fragments."""
+    """The part of them for which the driver had no buffer: all were in sockets, or waited for other fragments."""
     overruns: int
-    """Frames lost to a full FIFO while its head waited for a buffer of this queue; the same two of them:"""
+    """Frames lost to a full FIFO while its head waited for a buffer of this queue; the same two parts follow."""
     overruns_moderated: int
     overruns_pool: int
     dma_failed: int
@@ -159,13 +159,13 @@ class QueueStats(Snapshot):
     interrupts_by_usecs: int
     interrupts_by_frames: int
     moderation_delay_ns: int
-    """Sum over interrupts: first completion to interrupt."""
+    """Time from the first completion to the interrupt, summed over interrupts."""
     moderation_delay_ns_max: int
     polls: int
     full_polls: int
     """Polls that used their whole weight."""
     thread_wakeups: int
-    """With ``threaded``: how often the queue's own task was woken."""
+    """With ``threaded``: wake-ups of the queue's own task."""
     thread_busy_ns: int
 
 
@@ -179,31 +179,31 @@ class ArfsStats(Snapshot):
     full: int
     """Flows that found no room."""
     hits: int
-    """Frames a filter decided about."""
+    """Frames that matched a filter."""
 
 
 @dataclass(frozen=True, slots=True)
 class SoftnetStat(Snapshot):
-    """One CPU: softnet_stat's columns, then what vnic knows besides."""
+    """One CPU: the columns of softnet_stat, then vnic's own counters."""
 
     processed: int
     dropped: int
     time_squeeze: int
     time_squeeze_usecs: int
-    """Of them: netdev_budget_usecs was over, netdev_budget was not."""
+    """The part of them in which netdev_budget_usecs ran out before netdev_budget."""
     received_rps: int
     flow_limit_count: int
     """Packets this CPU dropped by the flow limit when it enqueued them."""
     flow_limit_frames: int
     rfs_steered: int
-    """Packets this CPU sent where their flow's reader runs, or ran."""
+    """Packets that this CPU steered to the CPU where their flow's reader runs, or ran."""
     rfs_moved: int
-    """Flows pointed to another CPU."""
+    """Flows that RFS moved to another CPU."""
     rfs_waited: int
-    """Packets of flows that would have moved, but their old CPU had packets of theirs."""
+    """Packets of flows that RFS did not move yet, because the old CPU still had packets of the flow."""
     input_qlen: int
     input_qlen_max: int
-    """Longest the backlog was, packets."""
+    """Longest backlog, packets."""
     process_qlen: int
     backlog_full_polls: int
     """Polls of the backlog that used all of dev_weight."""
@@ -218,7 +218,7 @@ class SoftnetStat(Snapshot):
     ksoftirqd_by_resched: int
     """... because a task was due."""
     rcvbuf_max: int
-    """What a socket that refused packets would have held if it had taken them all, at most; bytes of truesize."""
+    """Most bytes of truesize that a socket with drops would have held if it had taken all packets."""
     reader_wakeups: int
     reader_busy_ns: int
     ksoftirqd_busy_ns: int
@@ -228,7 +228,7 @@ class SoftnetStat(Snapshot):
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Percentiles of one part of the way, nanoseconds. Frames, not skbs."""
+    """Percentiles of one stage of the path, nanoseconds. They count frames, not skbs."""
 
     count: int
     mean: float
@@ -256,7 +256,7 @@ def _sum_histograms(histograms: list[Any]) -> Any:
 
 
 def latency(histograms: list[Any]) -> Latency:
-    """Add the CPUs' histograms of one stage up and take percentiles (at most 1.6 % too high)."""
+    """Add up the CPUs' histograms of one stage and return percentiles (at most 1.6 % too high)."""
     t = _sum_histograms(histograms)
     p50, p90, p99, p999 = (int(lib.lat_percentile(t, q)) for q in (0.5, 0.9, 0.99, 0.999))
     mean = t.sum / t.count if t.count else 0.0
@@ -277,7 +277,7 @@ def ledger(host: Any) -> Ledger:
 
 
 def device(host: Any) -> DeviceStats:
-    """rtnl_link_stats64 of the card."""
+    """Return the card's rtnl_link_stats64."""
     nic, cpus = host.nic, [host.cpu[i] for i in range(host.ncpus)]
     queues = [host.dq[i] for i in range(nic.nqueues_open) if host.dq[i] != ffi.NULL]
     sent = tx_ledger(host).fates
@@ -305,7 +305,7 @@ def device(host: Any) -> DeviceStats:
 
 
 def tx_ledger(host: Any) -> TxLedger:
-    """What became of what was sent."""
+    """Return the fates of sent frames."""
     fates = ffi.new("uint64_t[]", lib.TX_FATE_MAX)
     lib.host_tx_fates(host, fates)
     named = {name: int(n) for name, n in zip(TX_FATES, fates, strict=True) if n}
@@ -313,7 +313,7 @@ def tx_ledger(host: Any) -> TxLedger:
 
 
 def neighbours(host: Any) -> list[Neighbour]:
-    """The neighbour table."""
+    """Return the neighbour table."""
     found = []
     for i in range(host.neigh.used):
         n = host.neigh.entry[i]
@@ -325,13 +325,13 @@ def neighbours(host: Any) -> list[Neighbour]:
 
 
 def arfs(host: Any) -> ArfsStats:
-    """Accelerated RFS."""
+    """Return the counters of accelerated RFS."""
     a = host.nic.arfs
     return ArfsStats(int(a.count), int(a.added), int(a.expired), int(a.full), int(a.hits))
 
 
 def queue(host: Any, i: int) -> QueueStats:
-    """Receive queue ``i``."""
+    """Return the counters of receive queue ``i``."""
     q, dq = host.nic.queue[i], host.dq[i]
     driver = dq != ffi.NULL
     return QueueStats(
@@ -361,7 +361,7 @@ def queue(host: Any, i: int) -> QueueStats:
 
 
 def softnet(host: Any, cpu: int) -> SoftnetStat:
-    """CPU ``cpu``."""
+    """Return the counters of CPU ``cpu``."""
     c = host.cpu[cpu]
     since = int(c.idle_since)
     values: dict[str, int] = {
@@ -378,11 +378,11 @@ def softnet(host: Any, cpu: int) -> SoftnetStat:
 
 
 def mib(host: Any) -> dict[str, int]:
-    """/proc/net/snmp and netstat counters, ``{"Ip": ..}`` flattened: ``Ip_InReceives`` and so on, summed over CPUs."""
+    """Return the counters of /proc/net/snmp and netstat, summed over CPUs, by flat names as ``Ip_InReceives``."""
     cpus = [host.cpu[i] for i in range(host.ncpus)]
     return {name: int(host.out_mib[i]) + sum(int(c.mib[i]) for c in cpus) for i, name in enumerate(MIBS)}
 
 
 def latencies(histograms: Mapping[int, Any]) -> dict[str, Latency]:
-    """CPU -> ``struct histogram[LAT_MAX]`` to stage -> percentiles."""
+    """Return stage -> percentiles, from CPU -> ``struct histogram[LAT_MAX]``."""
     return {name: latency([h[i] for h in histograms.values()]) for i, name in enumerate(LATENCIES)}

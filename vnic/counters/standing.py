@@ -1,8 +1,8 @@
-"""Frames that stand in a ring: moderation waits for more of them before it interrupts, and no timer runs.
+"""Frames that stand in a ring: moderation waits for more frames before it interrupts, and no timer runs.
 
-Linux allows that: include/uapi/linux/ethtool.h says of rx-usecs and rx-frames that an interrupt comes when
+Linux allows this: include/uapi/linux/ethtool.h says of rx-usecs and rx-frames that an interrupt comes when
 ``usecs > 0 && time_since_first_completion >= usecs || max_frames > 0 && completed_frames >= max_frames``. With
-rx-usecs 0 the last frames of a burst are not heard of before others come. So the reports name them.
+rx-usecs 0 the last frames of a burst wait in the ring until others come. So the reports name them.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A queue, and the frames that stand there."""
+    """A queue, and the frames that stand in its ring."""
 
     queue: int
     frames: int
     rx_frames: int
-    """What the queue's rx-frames is: so many make an interrupt."""
+    """The queue's rx-frames: frames that raise the interrupt."""
     ended: bool
-    """They stood there to the end of the run, and are DEV_READY."""
+    """Did they stand there to the end of the run? Then their fate is DEV_READY."""
 
 
 def standing(host: Host) -> list[Standing]:
-    """The queues where frames stand, or stood to the end. Live, that may be for a moment only."""
+    """Return the queues in which frames stand, or stood to the end. Live, they may stand only for a moment."""
     nic, found = host.c.nic, []
     for i in range(nic.nqueues_open):
         q = nic.queue[i]
@@ -41,12 +41,12 @@ def standing(host: Host) -> list[Standing]:
 
 
 def as_dicts(host: Host) -> list[dict[str, Any]]:
-    """For a report's facts."""
+    """Return them for a report's facts."""
     return [asdict(s) for s in standing(host)]
 
 
 def sentence(s: dict[str, Any]) -> str:
-    """What is to be said of one, and the knob that frees the frames."""
+    """Return a sentence about one queue, with the knob that frees the frames."""
     n, enough = s["frames"], s["rx_frames"]
     if s["ended"]:
         what = f"{n:,} frame{'s' * (n != 1)} stood in the ring of queue {s['queue']} to the end"
@@ -56,5 +56,5 @@ def sentence(s: dict[str, Any]) -> str:
 
 
 def sentences(found: Iterable[dict[str, Any]]) -> list[str]:
-    """One for each."""
+    """Return one sentence for each queue."""
     return [sentence(s) for s in found]

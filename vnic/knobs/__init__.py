@@ -1,1 +1,1 @@
-"""Every knob: its name, how it is read, where the data plane keeps it."""
+"""Every knob: its name, its parser, and its place in the data plane."""

@@ -1,8 +1,8 @@
-"""What work costs in virtual time: the CPU that does it pays, in nanoseconds (``*_PS``: picoseconds a byte).
+"""Costs of work in virtual time: the CPU that does the work pays, in nanoseconds (``*_PS``: picoseconds per byte).
 
-Two profiles: ``zero`` (all work is free: pure logic, and benchmarks) and ``linux``: a usual server CPU at about 3 GHz.
-The figures of ``linux`` are one consistent set whose sums agree with published totals; single entries are estimates.
-The totals it was fitted to:
+There are two profiles: ``zero`` (all work is free: pure logic, and benchmarks) and ``linux`` (a usual server CPU at
+about 3 GHz). The figures of ``linux`` are one consistent set: their sums agree with published totals, and single
+entries are estimates. The totals:
 
 * driver + skb + early drop in the stack, one core: 4.8 Mpps = 208 ns a packet (Høiland-Jørgensen et al., "The eXpress
   Data Path", CoNEXT 2018, raw-table drop, 3.6 GHz);
@@ -51,6 +51,6 @@ PROFILES: dict[str, dict[str, int]] = {"linux": LINUX, "zero": {}}
 
 
 def costs(profile: str) -> list[int]:
-    """The profile's figures in the order of ``enum cost``. KeyError if there is no such profile."""
+    """Return the profile's figures in the order of ``enum cost``. KeyError: there is no such profile."""
     figures = PROFILES[profile]
     return [figures.get(name, 0) for name in NAMES]

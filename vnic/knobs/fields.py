@@ -1,6 +1,6 @@
-"""Where a knob's value lies in the data plane: how it is put there, and read back. The table is vnic/knobs/table.py.
+"""Places of knobs in the data plane: functions that write a value there, and read it back. Table: vnic/knobs/table.py.
 
-A place gets the ``struct host``, the wire's, and for what each queue has of its own, the queue's number (None: all).
+A place gets the ``struct host``, the ``struct wire`` and, for a knob of each queue, the queue's number (None: all).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Place:
     put: Callable[[Any, Any, Any, int | None], None]
     get: Callable[[Any, Any, int | None], Any]
     each_queue: bool = False
-    """Every queue has its own; queue None is all of them when it is put, the first when it is read."""
+    """Every queue has its own value. Queue None writes all of them, and reads the first."""
     change: Callable[[Any, Any, Any, int | None], int | None] | None = None
-    """Instead of ``put`` on a host that was started and stands still, if there is more to do. ValueError, or -errno."""
+    """Replaces ``put`` on a parked host that was started, if there is more to do. ValueError, or -errno."""
 
 
 def _follow(path: str) -> tuple[Callable[[Any], Any], str]:
@@ -52,7 +52,7 @@ def _of_host_alone(change: Callable[[Any, Any], int | None]) -> Callable[[Any, A
 def of_host(
     path: str, *, kind: type = int, scale: int = 1, change: Callable[[Any, Any], int | None] | None = None
 ) -> Place:
-    """A field of ``struct host``, or of one in it: ``nic.mtu``. ``scale``: the field's units in one of the knob's."""
+    """Return the place of a field in ``struct host``, e.g. ``nic.mtu``. ``scale``: field units per unit of the knob."""
     to, last = _follow(path)
     return Place(
         lambda h, _w, v, _q: setattr(to(h), last, v * scale),
@@ -62,7 +62,7 @@ def of_host(
 
 
 def of_irq(field: str) -> Place:
-    """A field of the queues' interrupts."""
+    """Return the place of a field of the queues' interrupts."""
 
     def put(h: Any, _w: Any, v: int, q: int | None) -> None:
         for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
@@ -72,17 +72,17 @@ def of_irq(field: str) -> Place:
         put(h, w, v, q)
         for i in range(h.nic.nqueues) if q is None else (q,):
             if h.dq[i] and h.dq[i].dim:
-                lib.driver_coalesce(h.dq[i])  # who moderates is adaptive-rx
+                lib.driver_coalesce(h.dq[i])  # adaptive-rx selects the moderation
             lib.irq_replan(ffi.addressof(h.nic.queue[i]))
 
     return Place(put, lambda h, _w, q: int(getattr(h.nic.queue[q or 0].irq, field)), each_queue=True, change=change)
 
 
-OFF = Place(lambda _h, _w, _v, _q: None, lambda _h, _w, _q: False)  # what this card does not have
+OFF = Place(lambda _h, _w, _v, _q: None, lambda _h, _w, _q: False)  # features that this card does not have
 
 
 def _default_indir(nqueues: int) -> list[int]:
-    """Over all queues in turn. Linux: ethtool_rxfh_indir_default()."""
+    """Return a table over all queues in turn. Linux: ethtool_rxfh_indir_default()."""
     return [i % nqueues for i in range(lib.RSS_INDIR_SIZE)]
 
 
@@ -144,7 +144,7 @@ FLOW_LIMIT = of_host("flow_limit_cpus", change=lambda h, cpus: int(lib.flow_limi
 
 
 def _change_busy_budget(h: Any, n: int) -> None:
-    lib.machine_settle(h)  # a poll ends with the budget it began with
+    lib.machine_settle(h)  # a poll in progress keeps its budget
     h.busy_poll_budget = n
 
 
@@ -152,7 +152,7 @@ BUSY_BUDGET = of_host("busy_poll_budget", change=_change_busy_budget)
 
 
 def of_weight(field: str) -> Place:
-    """How much a NAPI may poll at once: each of them has a copy."""
+    """Return the place of a NAPI's weight: each NAPI has a copy."""
 
     def change(h: Any, n: int) -> None:
         setattr(h, field, n)
@@ -187,27 +187,27 @@ def _put_mac(h: Any, _w: Any, mac: bytes | None, _q: int | None) -> None:
     h.nic.filter.any = mac is None
     h.vlan_any = mac is None
     h.nic.filter.allmulti = mac is None
-    for i, group in enumerate(_ALL_HOSTS):  # what a host always joins; solicited-node groups: see Host
+    for i, group in enumerate(_ALL_HOSTS):  # groups that a host always joins; solicited-node groups: see Host
         ffi.memmove(h.nic.filter.mc[i], group, 6)
     h.nic.filter.nmc = len(_ALL_HOSTS)
     ffi.memmove(h.nic.filter.addr, mac or b"\x02\x00\x00\x00\x00\x01", 6)
 
 
 def _change_mac(h: Any, w: Any, mac: bytes | None, q: int | None) -> None:
-    allmulti = 0 if h.nic.filter.any else h.nic.filter.allmulti  # it goes if it came with having no address
+    allmulti = 0 if h.nic.filter.any else h.nic.filter.allmulti  # set only because the host had no address
     _put_mac(h, w, mac, q)
     h.nic.filter.allmulti |= allmulti
     join_groups(h, link_local=False)
-    ffi.memmove(h.nic.config.mac, h.nic.filter.addr, 6)  # a driver that comes later reads it there
+    ffi.memmove(h.nic.config.mac, h.nic.filter.addr, 6)  # a driver that starts later reads it there
 
 
 MAC = Place(_put_mac, lambda h, _w, _q: None if h.nic.filter.any else bytes(h.nic.filter.addr), change=_change_mac)
 
 
 def _refuse_short(h: Any, n: int) -> None:
-    """Linux takes IPv6 from an interface whose MTU goes below this (addrconf_notify()); here addresses stay."""
+    """Below this MTU Linux turns IPv6 off on the interface (addrconf_notify()); vnic refuses the MTU instead."""
     if 0 < n < IPV6_MIN_MTU and any(not lib.inet_addr_is4(ffi.addressof(h.ip[i].addr)) for i in range(h.nips)):
-        raise ValueError(f"IPv6 needs {IPV6_MIN_MTU} at least, and this host has an IPv6 address")
+        raise ValueError(f"IPv6 needs at least {IPV6_MIN_MTU}, and this host has an IPv6 address")
 
 
 def _put_mtu(h: Any, _w: Any, n: int, _q: int | None) -> None:
@@ -244,7 +244,7 @@ RPS = Place(_put_rps, _get_rps, each_queue=True)
 
 def _refuse_no_cpu(h: Any, mask: int) -> None:
     if not mask & (1 << h.ncpus) - 1:
-        raise ValueError(f"names no CPU that there is: the host has {h.ncpus}")
+        raise ValueError(f"names no CPU of the host, which has {h.ncpus}")
 
 
 def _put_affinity(h: Any, _w: Any, mask: int, q: int | None) -> None:
@@ -256,7 +256,7 @@ def _put_affinity(h: Any, _w: Any, mask: int, q: int | None) -> None:
 def _change_affinity(h: Any, _w: Any, mask: int, q: int | None) -> int:
     _refuse_no_cpu(h, mask)
     if h.nic.external_driver:
-        raise ValueError("the interrupts are eventfds of the driver's own process")
+        raise ValueError("the interrupts are eventfds of the driver's process")
     for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
         if (rc := int(lib.irq_set_affinity(h, i, mask))) < 0:
             return rc
@@ -270,7 +270,7 @@ AFFINITY = Place(
 
 def _put_gro_max_size(h: Any, _w: Any, n: int, _q: int | None) -> None:
     h.gro_max_size = n
-    if n <= 65536:  # as the kernel does; above that it is IPv6's alone (BIG TCP)
+    if n <= 65536:  # as the kernel does; larger sizes are for IPv6 only (BIG TCP)
         h.gro_ipv4_max_size = n
 
 
@@ -327,12 +327,12 @@ FLOW_TYPES = {
 
 
 def _pairs(fields: str) -> bool:
-    """Does the hash treat both directions alike: source and destination, or neither?"""
+    """Does the hash treat both directions alike: does it take source and destination, or neither?"""
     return ("s" in fields) == ("d" in fields) and ("f" in fields) == ("n" in fields)
 
 
 def flow_hash(*types: str) -> Place:
-    """What is hashed of these types of flows, in ethtool's letters; read is the first one's."""
+    """Return the place of these flow types' hashed fields, in ethtool's letters. A read returns the first type's."""
 
     def get(h: Any, _w: Any, _q: int | None) -> str:
         left_out = h.nic.rss.left_out[FLOW_TYPES[types[0]]]
@@ -348,7 +348,7 @@ def flow_hash(*types: str) -> Place:
 
 
 def _put_xfrm(h: Any, w: Any, name: str, _q: int | None) -> None:
-    """Linux refuses it likewise: ethtool_check_flow_types()."""
+    """Refuse fields of one direction under symmetric-xor, as Linux does: ethtool_check_flow_types()."""
     odd = [t for t in FLOW_TYPES if not _pairs(flow_hash(t).get(h, w, None))]
     if name != "none" and odd:
         raise ValueError(f"{odd[0]} flows hash a source without its destination, or the other way round")

@@ -1,8 +1,8 @@
-"""``host.knobs``: every knob of a host that was made, read and changed while it runs.
+"""``host.knobs``: read and change every knob of a host, also while it runs.
 
     host.knobs.rx_usecs = 50                       one
-    host.knobs["net.core.netdev_budget"] = 600     the same by its long name
-    host.knobs.update({"rx-ring": 512, "rx-usecs": 50})    several at once: all, or none of them
+    host.knobs["net.core.netdev_budget"] = 600     by the long name
+    host.knobs.update({"rx-ring": 512, "rx-usecs": 50})    several at once: all or none
     host.knobs.queue(1)["rps-cpus"] = "c"          of one queue
 
 Units are Linux's (``gro_flush_timeout`` is ns, as in sysfs); a name may say them: ``gro_flush_timeout_ns``.
@@ -42,7 +42,7 @@ START_ONLY = {
     "rx-gro-hw": "off [fixed]",
     "rx-vlan-offload": "off [fixed]",
 }
-"""Knob -> why it can't be changed once the host was made."""
+"""Knob -> why it cannot change after the host is made."""
 
 _FOLLOW = {
     "mac": ("allmulti",),
@@ -50,7 +50,7 @@ _FOLLOW = {
     "gro-max-size": ("gro-ipv4-max-size",),
     "ntuple": ("ntuple-rules",),
 }
-"""Knob -> others that change with it."""
+"""Knob -> knobs that change with it."""
 
 
 def _change(host: Host, key: str, value: Any, queue: int | None) -> None:
@@ -69,14 +69,14 @@ def _change(host: Host, key: str, value: Any, queue: int | None) -> None:
 
 
 def _no_driver(host: Host) -> str:
-    """Why there is no driver here that could do it."""
+    """Return why no driver of this host can make the change."""
     if host.c.nic.external_driver:
         return "the card's driver is another process"
-    return "the wire has ended, and the driver has let go of the card"
+    return "the wire has ended, and the driver has released the card"
 
 
 class Settings(Uncopied, Mapping[str, Any]):
-    """The knobs of a host, by any of their names. Values are parsed ones: numbers, bool, bytes (mac: None = any)."""
+    """The knobs of a host, by any of their names. Values are parsed: numbers, bool, bytes (mac: None = any)."""
 
     _host: Host
     _queue: int | None
@@ -185,7 +185,7 @@ class Settings(Uncopied, Mapping[str, Any]):
         object.__setattr__(self, "_queue", queue)
 
     def queue(self, i: int) -> Settings:
-        """The knobs that each queue has of its own: rx-usecs, rx-frames (and -irq), smp-affinity, rps-cpus ...
+        """Return a queue's own knobs: rx-usecs, rx-frames (and -irq), smp-affinity, rps-cpus and so on.
 
         ConfigError: there is no such queue.
         """
@@ -196,7 +196,7 @@ class Settings(Uncopied, Mapping[str, Any]):
         return Settings(self._host, i)
 
     def each_queue(self, given: Mapping[int | str, Mapping[str, Any]] | None) -> None:
-        """Queues, by number (text too, as in a file), and the knobs they have of their own. ConfigError."""
+        """Set knobs of single queues. Queue numbers may be text, as in a file. ConfigError: as :meth:`update`."""
         if given is not None and not isinstance(given, Mapping):
             raise ConfigError(f"each_queue={given!r}: must be queues and their knobs, as {{1: {{'rps-cpus': 'c'}}}}")
         for i, own in (given or {}).items():
@@ -205,7 +205,7 @@ class Settings(Uncopied, Mapping[str, Any]):
             self.queue(int(i) if isinstance(i, str) and i.isascii() and i.isdigit() else i).update(own)  # type: ignore[arg-type]
 
     def __getitem__(self, name: str) -> Any:
-        """The value now. ConfigError: there is no such knob."""
+        """Return the present value. ConfigError: there is no such knob."""
         return KNOBS[self._name(name)].place.get(self._c, self._host.wire.c, self._queue)
 
     @property
@@ -216,10 +216,10 @@ class Settings(Uncopied, Mapping[str, Any]):
         self.update({name: value})
 
     def update(self, given: Mapping[str, Any]) -> None:
-        """Change several at once, between two polls, on a host that runs too. No frame that was accepted is lost.
+        """Change several knobs at once. On a running host this happens between two polls, and loses no accepted frame.
 
         Raises:
-            ConfigError: a name, a value, or what can't be changed any more. Then nothing was changed.
+            ConfigError: a name or a value is invalid, or a knob cannot change any more. Then all knobs stay.
         """
         values, written = {}, {}
         for name, value in given.items():
@@ -227,17 +227,17 @@ class Settings(Uncopied, Mapping[str, Any]):
             written[key] = value
             values[key] = read(key, value)
             if key in START_ONLY and values[key] != self[key]:
-                raise ConfigError(f"{name}={said(value)}: can't be changed now: {START_ONLY[key]}")
+                raise ConfigError(f"{name}={said(value)}: cannot be changed now: {START_ONLY[key]}")
         self._check(values)
         values |= self._moderation(values)
         values = dict(
             sorted(values.items(), key=lambda item: item[0] != "adaptive-rx")
-        )  # then it says what the others do
+        )  # adaptive-rx first: it decides how the others act
         self._host.while_stopped(lambda: self._put(values, written))
 
     def _put(self, values: Mapping[str, Any], written: Mapping[str, Any]) -> None:
         host, before = self._host, []
-        flow_cnt = int(host.c.rps_flow_cnt)  # of queues to come
+        flow_cnt = int(host.c.rps_flow_cnt)  # for queues that open later
         try:
             for key, value in values.items():
                 before += [was for k in (*_FOLLOW.get(key, ()), key) for was in self._now(k)]
@@ -254,13 +254,13 @@ class Settings(Uncopied, Mapping[str, Any]):
         own |= {key: shown(key, value, written.get(key, value)) for key, value in values.items()}
 
     def _now(self, key: str) -> list[tuple[str, Any, int | None]]:
-        """What to put back to have a knob as it is: its name, value and queue, of each queue if it has them all."""
+        """Return what restores a knob: name, value and queue, one of these for each queue that has its own value."""
         host, place = self._host, KNOBS[key].place
         queues = range(lib.NIC_QUEUES_MAX) if place.each_queue and self._queue is None else (self._queue,)
         return [(key, place.get(host.c, host.wire.c, q), q) for q in queues]
 
     def _moderation(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """A time alone means just that, as at the start ("after 1 frame" would win); no time: immediately again."""
+        """Set rx-frames to 0 for a time given alone, as at the start (else 1 frame would win); without a time, to 1."""
         if "rx-usecs" not in values or "rx-frames" in values:
             return {}
         was = self["rx-frames"]
@@ -273,7 +273,7 @@ class Settings(Uncopied, Mapping[str, Any]):
     def _name(self, name: str) -> str:
         key = canonical(name)
         if self._queue is not None and not KNOBS[key].place.each_queue:
-            raise ConfigError(f"{name} is the card's, not a queue's")
+            raise ConfigError(f"{name} is a knob of the whole card, not of a queue")
         return key
 
     def __iter__(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""How a knob's value is read from text; each raises ValueError with what is allowed. The table: vnic/knobs/table.py."""
+"""Parsers of knob values. Each raises ValueError with the allowed values. The table is vnic/knobs/table.py."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _ON = {"on", "yes", "true", "1"}
 _OFF = {"off", "no", "false", "0"}
 _NUMBER = re.compile(r"\s*[+-]?(0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|0|[1-9][0-9]*)\s*", re.ASCII)
 _DIGITS_MAX = 100
-"""More than any number here has; int() itself refuses decimal ones of more than 4300."""
+"""Most digits of a number; more than any knob needs. int() itself refuses more than 4300 decimal digits."""
 _SUFFIX = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 
 
 def flag(value: Any) -> bool:
-    """``on`` or ``off``, as ethtool says it."""
+    """Parse ``on`` or ``off``, ethtool's words."""
     if isinstance(value, bool):
         return value
     text = str(value).lower()
@@ -34,25 +34,25 @@ def flag(value: Any) -> bool:
 
 
 def fixed_off(value: Any) -> bool:
-    """A feature this card does not have: it can only be said to be off."""
+    """Parse a feature that this card does not have: only off is allowed."""
     if flag(value):
         raise ValueError("off [fixed]: this card cannot")
     return False
 
 
 TIME_MAX_NS = (1 << 62) - 1
-"""The latest moment of virtual time that may be asked for: 146 years. The data plane's clocks do not wrap then."""
+"""The latest time that a caller may ask for in virtual time: 146 years. The data plane's clocks do not wrap by then."""
 
 
 def is_whole(value: Any) -> bool:
-    """Is it a whole number? A bool is none, nor is text."""
+    """Is this a whole number? A bool is not one, nor is text."""
     return hasattr(value, "__index__") and not isinstance(value, bool)
 
 
 def whole(what: str, value: Any, low: int, high: int) -> int:
-    """A number on its way into C: an index, a count, a length, a time. ConfigError: it is none, or out of range.
+    """Check a number on its way into C: an index, a count, a length, a time. ConfigError: none, or out of range.
 
-    Every number that a person gives passes here, or a knob's reader, before the data plane sees it.
+    Every number that a caller gives passes through here, or through a knob's parser, before the data plane sees it.
     """
     if not is_whole(value):
         raise ConfigError(f"{what}={value!r}: must be a whole number")
@@ -64,7 +64,7 @@ def whole(what: str, value: Any, low: int, high: int) -> int:
 
 
 def number(value: Any) -> int:
-    """A whole number, or its text in ASCII digits, decimal or with 0x, 0o, 0b. ValueError: a bool, or anything else."""
+    """Parse a whole number, or its text: ASCII digits, decimal or with 0x, 0o, 0b. ValueError: all else, also bool."""
     if isinstance(value, str):
         if len(value) > _DIGITS_MAX or not _NUMBER.fullmatch(value):
             raise ValueError("must be a whole number")
@@ -75,7 +75,7 @@ def number(value: Any) -> int:
 
 
 def _real(value: Any) -> float:
-    """A number, or its text. ValueError: a bool, or another."""
+    """Parse a number, or its text. ValueError: a bool, or anything else."""
     given = not isinstance(value, bool) and isinstance(value, (int, float, str))
     try:
         return float(value if given else "")
@@ -84,7 +84,7 @@ def _real(value: Any) -> float:
 
 
 def integer(low: int, high: int, *, power_of_two: bool = False) -> Callable[[Any], int]:
-    """A reader of whole numbers from ``low`` to ``high``."""
+    """Return a parser of whole numbers from ``low`` to ``high``."""
 
     def parse(value: Any) -> int:
         n = number(value)
@@ -98,7 +98,7 @@ def integer(low: int, high: int, *, power_of_two: bool = False) -> Callable[[Any
 
 
 def parse_mtu(value: Any) -> int:
-    """Bytes; 0: no limit. Less than IPv4's minimum is none (RFC 791, section 3.2; Linux: ETH_MIN_MTU)."""
+    """Parse an MTU, bytes; 0: no limit. IPv4 sets the minimum (RFC 791, section 3.2; Linux: ETH_MIN_MTU)."""
     n = integer(0, 65535)(value)
     if 0 < n < IPV4_MIN_MTU:
         raise ValueError(f"must be 0 (no limit), or between {IPV4_MIN_MTU} and 65535")
@@ -106,7 +106,7 @@ def parse_mtu(value: Any) -> int:
 
 
 def parse_mac(value: Any) -> bytes | None:
-    """``any`` (None), or six hexadecimal bytes with colons or dashes."""
+    """Parse ``any`` (None), or six hexadecimal bytes with colons or dashes."""
     if value is None or str(value).lower() == "any":
         return None
     parts = str(value).replace("-", ":").split(":")
@@ -122,7 +122,7 @@ def parse_mac(value: Any) -> bytes | None:
 
 
 def parse_link(value: Any) -> int:
-    """Bits a second: ``10G``, ``2.5G``, ``100M``, or ``inf`` (0)."""
+    """Parse a rate in bits per second: ``10G``, ``2.5G``, ``100M``, or ``inf`` (0)."""
     unit = ""
     if isinstance(value, str):
         value = value.lower().removesuffix("bit/s").removesuffix("bps").strip()
@@ -139,7 +139,7 @@ def parse_link(value: Any) -> int:
 
 
 def parse_speed(value: Any) -> float | None:
-    """A factor (0.5: half as fast), or ``max`` (None)."""
+    """Parse a factor (0.5: half as fast), or ``max`` (None)."""
     if value is None or str(value).lower() == "max":
         return None
     try:
@@ -152,12 +152,12 @@ def parse_speed(value: Any) -> float | None:
 
 
 def parse_capture_mtu(value: Any) -> int:
-    """Bytes of an IP packet, or ``off`` (0)."""
+    """Parse the bytes of an IP packet, or ``off`` (0)."""
     return 0 if str(value).lower() == "off" else integer(576, 65535)(value)
 
 
 def parse_mask(value: Any) -> int:
-    """sysfs: hexadecimal, groups of 32 bits separated by commas. An int is the mask itself."""
+    """Parse a mask as sysfs does: hexadecimal, groups of 32 bits with commas between. An int is the mask itself."""
     try:
         mask = int(value.replace(",", ""), 16) if isinstance(value, str) else number(value)
     except ValueError:
@@ -168,21 +168,21 @@ def parse_mask(value: Any) -> int:
 
 
 def parse_reader(value: Any) -> int:
-    """A CPU, or ``any`` (all ones)."""
+    """Parse a CPU, or ``any`` (all ones)."""
     if value is None or str(value).lower() == "any":
         return 0xFFFFFFFF
     return integer(0, lib.CPUS_MAX - 1)(value)
 
 
 def parse_cost(value: Any) -> str:
-    """Name of a cost profile."""
+    """Parse the name of a cost profile."""
     if not isinstance(value, str) or value not in PROFILES:
         raise ValueError(f"must be one of {', '.join(sorted(PROFILES))}")
     return value
 
 
 def parse_key(value: Any) -> bytes:
-    """An RSS key as ethtool takes it: bytes in hexadecimal, colons between."""
+    """Parse an RSS key as ethtool does: bytes in hexadecimal, with colons between."""
     try:
         key = value if isinstance(value, bytes) else bytes.fromhex(str(value).replace(":", ""))
     except ValueError:
@@ -193,7 +193,7 @@ def parse_key(value: Any) -> bytes:
 
 
 def parse_flow_hash(value: Any) -> str:
-    """The fields that RSS hashes, in ethtool's letters: addresses are s and d, ports f and n."""
+    """Parse the fields that RSS hashes, in ethtool's letters: addresses are s and d, ports f and n."""
     text = str(value)
     if not text or set(text) - set("sdfn"):
         raise ValueError("must be sd (addresses), sdfn (addresses and ports), or another choice of these letters")
@@ -201,7 +201,7 @@ def parse_flow_hash(value: Any) -> str:
 
 
 def parse_xfrm(value: Any) -> str:
-    """What is done to the input of the hash."""
+    """Parse the transformation of the hash's input."""
     if value not in ("none", "symmetric-xor"):
         raise ValueError("must be none or symmetric-xor")
     return str(value)
@@ -210,8 +210,8 @@ def parse_xfrm(value: Any) -> str:
 class Indirection(tuple[int, ...]):  # noqa: SLOT001 (it has an attribute)
     """An RSS indirection table: queues, by the hash's low bits.
 
-    ``default``: nobody asked for it, so it follows the number of queues (Linux: netif_is_rxfh_configured() says no).
-    Two tables are the same if that is the same too.
+    ``default``: the user gave no table, so it follows the number of queues (Linux: netif_is_rxfh_configured() is
+    false). Two tables are equal only if their ``default`` is equal too.
     """
 
     default: bool = False
@@ -226,7 +226,7 @@ class Indirection(tuple[int, ...]):  # noqa: SLOT001 (it has an attribute)
 
 
 def parse_indir(value: Any) -> Indirection:
-    """Queues, at most 128, as numbers or as text with blanks or commas between; ``default``: all in turn."""
+    """Parse queues, at most 128, as numbers or as text with blanks or commas between; ``default``: all in turn."""
     if value == "default" or getattr(value, "default", False):
         table = Indirection()
         table.default = True
@@ -244,7 +244,7 @@ def parse_indir(value: Any) -> Indirection:
 
 
 def parse_cwr(value: Any) -> int:
-    """Whose rule for CWR: 0 = Linux 6.18's, 1 = 7.0's."""
+    """Parse the version of the rule for CWR. Return: 0 = Linux 6.18's, 1 = 7.0's."""
     if str(value) not in ("6.18", "7.0"):
         raise ValueError("must be 6.18 or 7.0")
     return int(str(value) == "7.0")

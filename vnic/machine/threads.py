@@ -61,7 +61,7 @@ class Threads:
         self._python = self._thread("python/0", None, self._run_python)
 
     def start(self) -> None:
-        """Start the threads. The host must refer to this object before: a handler may change knobs with its first packet."""
+        """Start the threads. The host must refer to us before: a handler may change knobs at its first packet."""
         try:
             with self._starting:
                 self._open_eventfds()
@@ -120,7 +120,7 @@ class Threads:
 
     @contextlib.contextmanager
     def stopped_machine(self) -> Iterator[None]:
-        """Park the threads of the card and the CPUs between two polls. Inside the block the caller may change their state.
+        """Park the threads of the card and the CPUs between two polls. In the block the caller may change their state.
 
         Raises:
             VnicError: a thread did not park within 10 s, or the host is stopping. Then all threads run on.
@@ -181,7 +181,7 @@ class Threads:
         return [self._device, *self._cpus, self._python]
 
     def mine(self) -> bool:
-        """Is the caller on one of these threads? A handler or a wire in Python cannot wait for the end of its own thread."""
+        """Is the caller on one of these threads? A handler or a wire cannot wait for the end of its own thread."""
         return any(t.ident == _thread.get_ident() and t.is_alive() for t in self.all)  # the system reuses numbers
 
     def is_stopped_here(self) -> bool:

@@ -74,7 +74,7 @@ class Turn:
         else:
             return
         self.leave(frame)
-        raise VnicError(refusal or "the host is running already: in another thread, or below this call if it is a handler")
+        raise VnicError(refusal or "the host is running already: in another thread, or this is one of its handlers")
 
     def leave(self, frame: FrameType) -> None:
         """Remove a claim. If an exception skips this, the next caller finds that the frame no longer executes."""
@@ -105,7 +105,7 @@ class Turn:
         return bool(self._claims) and (holder := self._holder()) is not None and self._below(holder)
 
     def _below(self, frame: FrameType) -> bool:
-        """Is the frame below this call: on this thread's stack, or, in a job, on the stack of the waiting main thread?"""
+        """Is the frame below this call: on this thread's stack, or, in a job, on the waiting main thread's?"""
         if frame in _stack(sys._getframe()):  # noqa: SLF001
             return True
         main = threading.main_thread().ident
@@ -114,7 +114,7 @@ class Turn:
     # ---- what is not to be interrupted ----
 
     def do(self, work: Callable[[], T]) -> T:
-        """As :func:`uninterrupted`. If a signal interrupts the caller, the main thread's next call waits for the work."""
+        """As :func:`uninterrupted`. If a signal interrupts it, the main thread's next call waits for the work."""
         if not in_main():
             return work()
         self.settle()
@@ -142,7 +142,7 @@ class Turn:
     # ---- alone ----
 
     def look(self) -> None:
-        """Wait for the thread that is alone with the host. Every use of the host calls this. VnicError: it is closed."""
+        """Wait for the thread that is alone with the host. Every use of it calls this. VnicError: it is closed."""
         me = _thread.get_ident()
         if self.unfinished and in_main() and not any(job.mine() for job in self.unfinished):
             self.settle()
@@ -221,7 +221,7 @@ class Turn:
         )
 
     def _inside(self, caller: int) -> int | None:
-        """Return a thread in a call of the host that may be in the data plane. The caller counts below its own request."""
+        """Return a thread whose call of the host may be in the data plane. The caller counts below its request."""
         me = _thread.get_ident()
         for ident, top in stack_tops().items():
             if ident == me or (top.f_code in _WAITS and ident != caller):

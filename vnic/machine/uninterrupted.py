@@ -38,7 +38,7 @@ _LOOK_S = 0.5
 
 
 def _in_child() -> None:
-    """Replace the lock and forget the jobs: the parent's threads do not exist in the child and would hold them for ever."""
+    """Replace the lock and forget the jobs: the parent's threads, which hold them, do not exist in the child."""
     _pending.clear()
     _gc_lock[0] = threading.RLock()
 
@@ -79,7 +79,7 @@ class Job(Generic[T]):
 
     def cancel(self) -> bool:
         """Cancel the work if it has not begun. Return: True = it never will."""
-        return self._begun.setdefault("by", "nobody") == "nobody"
+        return self._begun.setdefault("by", "cancelled") == "cancelled"
 
     def _run(self, own: bool) -> None:  # noqa: FBT001
         token = object()
@@ -193,7 +193,7 @@ class QuietThread(threading.Thread):
 
 
 class Happened:
-    """An event that happens once. Any thread may wait for it, the main one too, because it is an eventfd, not a lock."""
+    """An event that happens once. Any thread may wait for it, the main one too: it is an eventfd, not a lock."""
 
     def __init__(self) -> None:
         self.yes = False
@@ -257,7 +257,7 @@ def _tops_without_gc() -> dict[int, FrameType]:
 
 
 def where(ident: int | None) -> str:
-    """Return the call that a thread is in, as text: ``it is in Source.read_burst() (wire.py:12)``; empty: it is gone."""
+    """Return a thread's call as text: ``it is in Source.read_burst() (wire.py:12)``; empty: the thread is gone."""
     frame = stack_tops().get(ident or 0)
     if frame is None:
         return ""

@@ -1,4 +1,4 @@
-"""The far end of a wire for scapy: one for all of scapy's sockets there, as the machine that has the interface."""
+"""The far end of a wire for scapy: it plays the machine with the interface, and all of scapy's sockets share it."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _ends: weakref.WeakValueDictionary[str, FarEnd] = weakref.WeakValueDictionary()
 
 
 class Socket(Protocol):
-    """What hears the wire: see vnic/scapy_wire/supersocket.py."""
+    """A socket that hears the wire: see vnic/scapy_wire/supersocket.py."""
 
     is_users: bool
 
     def take(self, frame: bytes, t_ns: int, *, outgoing: bool) -> None:
-        """A frame passes."""
+        """Take a frame that passes."""
 
     def wake(self) -> None:
-        """There will be none any more."""
+        """Wake the reader: no more frames will come."""
 
 
 class FarEnd:
-    """What all sockets of one wire share: its interface, who is on the wire, and which addresses are scapy's."""
+    """The state that all sockets of one wire share: the interface, the neighbours, and scapy's own addresses."""
 
     def __init__(self, host: Host, addresses: list[interface.IpInterface], mac: str, settle_ns: int) -> None:
         self.host, self.settle_ns = host, settle_ns
@@ -64,7 +64,7 @@ class FarEnd:
     # ---- what the card sends ----
 
     def receive(self, frames: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-        """Give it to the sockets; learn who answers; answer who asks for an address of ours."""
+        """Give frames to the sockets, learn neighbours from answers, and answer requests for our addresses."""
         answers = []
         with self._lock:
             for t_ns, frame in frames:
@@ -81,7 +81,7 @@ class FarEnd:
         return answers
 
     def cut_off(self) -> None:
-        """The host was closed: who waits hears of it."""
+        """Wake all waiting readers, because the host was closed."""
         with self._lock:
             self.open = False
             for socket in self.sockets:
@@ -93,19 +93,19 @@ class FarEnd:
             socket.take(frame, t_ns, outgoing=outgoing)
 
     def seconds(self, t_ns: int) -> float:
-        """A time of the host's as scapy has it."""
+        """Convert a time of the host to scapy's seconds."""
         return (t_ns + self._epoch_ns) / 1e9
 
     # ---- what scapy sends ----
 
     def send(self, frame: bytes, packet: object = None, *, settle_ns: int | None = None) -> None:
-        """Put it on the wire; in virtual time the host works on it. VnicError: there is no wire any more."""
+        """Put a frame on the wire; in virtual time also run the host. VnicError: the wire or the host is closed."""
         host = self.host
         with self._sending:
             if not self.open:
                 raise VnicError("the wire is closed, or its host is")
             if host.wire.c.eof:
-                raise VnicError("the host has stopped, and reads its wire no more")
+                raise VnicError("the host has stopped, and no longer reads its wire")
             now_ns = time.monotonic_ns() if host.live else host.now_ns
             if isinstance(packet, Packet):
                 packet.sent_time = self.seconds(now_ns)
@@ -116,7 +116,7 @@ class FarEnd:
                 host.run(until_ns=now_ns + (self.settle_ns if settle_ns is None else settle_ns))
 
     def mac_of(self, packet: Any) -> str:
-        """Of the next hop: the host, if it answers for the address; what scapy uses too if nobody does: all."""
+        """Return the MAC address of the packet's next hop; if no station answers, broadcast, as scapy does."""
         dst = ipaddress.ip_address(str(packet.dst))
         if mac := neighbours.group_mac(dst):
             return mac
@@ -125,7 +125,7 @@ class FarEnd:
         if any(dst.version == 4 and dst == net.broadcast_address for net in self.nets):
             return "ff:ff:ff:ff:ff:ff"
         hop = str(dst)
-        if not any(dst in net for net in self.nets):  # the host is all there is on this wire
+        if not any(dst in net for net in self.nets):  # the host is the only other station on this wire
             hop = next((str(a.ip) for a in self.host_addresses if a.version == dst.version), hop)
         return self._resolve(hop, packet.src)
 
@@ -142,11 +142,11 @@ class FarEnd:
         with self._lock:
             if ip in self._neighbours:
                 return self._neighbours[ip]
-        warning(f"{self.iface.network_name}: nobody has {ip}: it is sent to all")
+        warning(f"{self.iface.network_name}: no station answers for {ip}: sent to broadcast")
         return "ff:ff:ff:ff:ff:ff"
 
     def claim(self, ip: str) -> None:
-        """From now on this address, and those of the interface, are answered for."""
+        """Answer requests for this address, and for those of the interface, from now on."""
         with self._lock:
             self._claimed |= dict.fromkeys([ip, *self.addresses])
             while len(self._claimed) > _CLAIMED:
@@ -155,12 +155,12 @@ class FarEnd:
     # ---- the sockets ----
 
     def add(self, socket: Socket) -> None:
-        """It gets what is sent from now on."""
+        """Add a socket. It gets frames sent from now on."""
         with self._lock:
             self.sockets.append(socket)
 
     def remove(self, socket: Socket) -> None:
-        """The last of those that somebody made takes the interface with it."""
+        """Remove a socket. With the last one that a user made, the interface goes too."""
         with self._lock:
             if socket in self.sockets:
                 self.sockets.remove(socket)
@@ -170,17 +170,17 @@ class FarEnd:
         self.unplug()
 
     def unplug(self) -> None:
-        """Nobody is there any more."""
+        """Unplug scapy from the host's wire, and remove the interface."""
         self.host.wire.attach(None)  # type: ignore[attr-defined]
         self.cut_off()
 
 
 def end_of(iface: Any) -> FarEnd:
-    """The far end that this interface is, or has the name of. ConfigError: it is none; VnicError: none any more."""
+    """Return the far end of an interface, or of its name. ConfigError: not an emulated wire. VnicError: closed."""
     dev = resolve_iface(iface or conf.iface)
     end = _ends.get(dev.network_name)
     if end is None or end.iface is not dev or not end.open:
         if isinstance(dev.provider, interface.Provider):
             raise VnicError(f"{dev.network_name}: the wire is closed")
-        raise ConfigError(f"{dev.network_name}: no emulated wire: iface=WireSocket(host).iface is one")
+        raise ConfigError(f"{dev.network_name}: not an emulated wire: use iface=WireSocket(host).iface")
     return end

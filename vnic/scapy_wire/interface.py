@@ -1,7 +1,7 @@
-"""A wire's far end as an interface of scapy's, so that ``iface=`` and scapy's routes find it; while it is open.
+"""A wire's far end as an interface of scapy: while it is open, ``iface=`` and scapy's routes find it.
 
-scapy finds interfaces in ``conf.ifaces`` and their networks in ``conf.route`` and ``conf.route6``: what is registered
-there is taken out again when the wire is closed, and so is what scapy learnt over it (``conf.netcache``).
+scapy finds interfaces in ``conf.ifaces`` and their networks in ``conf.route`` and ``conf.route6``. When the wire is
+closed, vnic removes its entries there, and those that scapy learnt over the wire (``conf.netcache``).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ IpInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 _ARPHRD_ETHER = 1
 _UP_BROADCAST_RUNNING_MULTICAST = 0x1043  # linux/if.h
 _INDEX = 1 << 24  # no number of a real interface
-_METRIC, _METRIC_LAST = -1, 1 << 16  # in front of the machine's own routes, behind them
+_METRIC, _METRIC_LAST = -1, 1 << 16  # before the machine's own routes, after them
 _numbers = itertools.count()
 _lock = threading.Lock()
-_left: deque[tuple[NetworkInterface, tuple[Any, ...]]] = deque()  # gone, and to be taken out
+_left: deque[tuple[NetworkInterface, tuple[Any, ...]]] = deque()  # closed, not yet removed
 
 
 class Provider(InterfaceProvider):
@@ -42,7 +42,7 @@ class Provider(InterfaceProvider):
     name = "vnic"
 
     def load(self) -> dict[str, NetworkInterface]:
-        """By name."""
+        """Return the wires by name."""
         return dict(_open)
 
     def _is_valid(self, dev: NetworkInterface) -> bool:
@@ -71,13 +71,13 @@ _provider = Provider()
 
 
 def host_addresses(host: Host) -> list[IpInterface]:
-    """The host's, with their networks."""
+    """Return the host's addresses, with their networks."""
     taken = [host.c.ip[i] for i in range(host.c.nips)]
     return [ipaddress.ip_interface(f"{inet_text(a.addr)}/{int(a.prefix)}") for a in taken]
 
 
 def own_addresses(host: Host) -> list[IpInterface]:
-    """The far end's addresses, if nobody says: the host's gateway, or the first address that its network has left."""
+    """Return default addresses for the far end: the host's gateway, or the first free address of its network."""
     taken = host_addresses(host)
     used = {a.ip for a in taken}
     gateways = [ipaddress.ip_address(inet_text(g)) for g in host.c.gateway if g.lo or g.hi]
@@ -91,7 +91,7 @@ def own_addresses(host: Host) -> list[IpInterface]:
 
 
 def given_addresses(host: Host, given: str | Iterable[str]) -> list[IpInterface]:
-    """The addresses that somebody says; without a prefix it is that of the host's network. ConfigError: one is none."""
+    """Return given addresses; one without a prefix gets that of the host's network. ConfigError: one is invalid."""
     nets = [a.network for a in host_addresses(host)]
     found = []
     for text in [given] if isinstance(given, str) else given:
@@ -105,13 +105,13 @@ def given_addresses(host: Host, given: str | Iterable[str]) -> list[IpInterface]
 
 
 def link_local(mac: str) -> IpInterface:
-    """fe80::/64 with the interface identifier of a MAC address (RFC 4291, appendix A)."""
+    """Return the link-local address with the interface identifier of a MAC address (RFC 4291, appendix A)."""
     m = bytes.fromhex(mac.replace(":", ""))
     return ipaddress.IPv6Interface((b"\xfe\x80" + bytes(6) + bytes([m[0] ^ 2]) + m[1:3] + b"\xff\xfe" + m[3:], 64))
 
 
 def own_mac(host: Host, addresses: list[IpInterface]) -> str:
-    """A MAC address for the far end, that is not the card's."""
+    """Return a MAC address for the far end that differs from the card's."""
     mac = mac_for([str(a) for a in addresses]) or "02:00:00:00:00:02"
     return mac if mac != bytes(host.c.nic.filter.addr).hex(":") else "06" + mac[2:]
 
@@ -119,8 +119,8 @@ def own_mac(host: Host, addresses: list[IpInterface]) -> str:
 def add(mac: str, addresses: list[IpInterface], others: list[IpInterface]) -> NetworkInterface:
     """Make an interface and register it with its routes: to its networks, and to the host's addresses one by one.
 
-    So the host is on the wire and nowhere else, even if the machine has the same network, or the same address.
-    The first name of vnic0, vnic1, ... that is free is the interface's.
+    So scapy finds the host only on the wire, even if the machine has the same network or the same address. The
+    interface gets the first free name of vnic0, vnic1 and so on.
     """
     _sweep()
     with _lock:
@@ -161,9 +161,9 @@ def _add_route(name: str, net: Any, source: IpInterface) -> None:
 
 
 def remove(iface: NetworkInterface, nets: Iterable[Any]) -> None:
-    """Take all of it out again, and what scapy learnt of addresses that were on that wire.
+    """Remove the interface, its routes, and the neighbours that scapy learnt on that wire.
 
-    The garbage collector may call this wherever it likes, in the middle of :func:`add` too: then that does it.
+    The garbage collector may call this at any point, also inside :func:`add`: then :func:`add` does the work.
     """
     _left.append((iface, tuple(nets)))
     _sweep()
@@ -204,6 +204,6 @@ def _is_in(key: str, nets: Iterable[Any]) -> bool:
 
 
 def _forget() -> None:
-    """What scapy remembers of looking up routes."""
+    """Forget scapy's cached route look-ups."""
     conf.route.invalidate_cache()
     conf.route6.invalidate_cache()

@@ -1,4 +1,4 @@
-"""Who is where on a wire: the questions and answers of ARP (RFC 826) and neighbour discovery (RFC 4861), as frames."""
+"""Neighbours on a wire: requests and answers of ARP (RFC 826) and neighbour discovery (RFC 4861), as frames."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _nd(frame: bytes, kind: int) -> bool:
 
 
 def advertised(frame: bytes) -> tuple[str, str] | None:
-    """The address that an ARP reply or a neighbour advertisement tells, and whose it is (MAC); None: it is neither."""
+    """Return IP and MAC address from an ARP reply or a neighbour advertisement; None: the frame is neither."""
     if frame[12:14] == _ARP and len(frame) >= 42 and frame[20:22] == b"\0\2":
         return str(ipaddress.IPv4Address(frame[28:32])), frame[22:28].hex(":")
     if _nd(frame, _NA):
@@ -36,14 +36,14 @@ def advertised(frame: bytes) -> tuple[str, str] | None:
 
 
 def asked_for(frame: bytes) -> str | None:
-    """The address that an ARP request or a neighbour solicitation asks for; None: it is neither."""
+    """Return the address that an ARP request or a neighbour solicitation asks for; None: the frame is neither."""
     if frame[12:14] == _ARP and len(frame) >= 42 and frame[20:22] == b"\0\1":
         return str(ipaddress.IPv4Address(frame[38:42]))
     return str(ipaddress.IPv6Address(frame[62:78])) if _nd(frame, _NS) else None
 
 
 def answer(frame: bytes, ip: str, mac: str) -> bytes:
-    """What the machine that has this address says to it."""
+    """Return the answer of the machine with this address to such a frame."""
     to = frame[6:12].hex(":")
     if frame[12:14] == _ARP:
         asker = str(ipaddress.IPv4Address(frame[28:32]))
@@ -55,7 +55,7 @@ def answer(frame: bytes, ip: str, mac: str) -> bytes:
 
 
 def question(ip: str, src: str, mac: str) -> bytes:
-    """Who has this address? Asked by who has ``src`` and ``mac``."""
+    """Return the request for this address, from the machine with ``src`` and ``mac``."""
     wanted = ipaddress.ip_address(ip)
     if wanted.version == 4:
         return bytes(Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / ARP(op=1, hwsrc=mac, psrc=src, pdst=ip))
@@ -65,7 +65,7 @@ def question(ip: str, src: str, mac: str) -> bytes:
 
 
 def group_mac(ip: IpAddress) -> str | None:
-    """Of a multicast address (RFC 1112 section 6.4, RFC 2464 section 7) or the limited broadcast; None: neither."""
+    """Return the MAC address of a multicast group (RFC 1112, 6.4; RFC 2464, 7) or limited broadcast; None: neither."""
     if ip.version == 4:
         if int(ip) == 0xFFFFFFFF:
             return "ff:ff:ff:ff:ff:ff"

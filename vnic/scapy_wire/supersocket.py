@@ -1,15 +1,15 @@
-"""scapy at the far end of an emulated wire: what scapy sends the card gets, what the host sends scapy gets. No root.
+"""scapy at the far end of an emulated wire: the card gets scapy's frames, and scapy gets the host's. No root needed.
 
 >>> from vnic.scapy_wire.supersocket import WireSocket                                     # doctest: +SKIP
 >>> s = WireSocket(vnic.Host(ip="10.0.0.2/24", cost="zero"))                   # doctest: +SKIP
 >>> sr1(IP(dst="10.0.0.2") / ICMP(), iface=s.iface, timeout=1)                 # doctest: +SKIP
 >>> srp1(Ether(dst=s.mac) / IP(src="10.0.0.9", dst="10.0.0.2") / UDP(), iface=s.iface, timeout=1)  # doctest: +SKIP
 
-A host in virtual time goes on by ``settle_ns`` whenever something is sent, and what it sends in that time is there when
-send() returns. scapy's ``timeout=`` counts real seconds: so long scapy waits for what another thread sends, and the
-host's clock stands still meanwhile. What comes later than ``settle_ns`` needs a longer one, or
-``host.run(until_ns=...)``. A packet's ``time`` and ``sent_time`` are virtual seconds. A live host answers when it does,
-and both times are the epoch's, as on a real interface.
+A host in virtual time runs for ``settle_ns`` at each send, and its answers in that time are queued when send() returns.
+scapy's ``timeout=`` counts real seconds: scapy waits that long for frames from another thread, and the host's clock
+stands still meanwhile. For answers later than ``settle_ns``, set a longer one, or call ``host.run(until_ns=...)``. A
+packet's ``time`` and ``sent_time`` are virtual seconds. A live host answers in real time, and both times count from the
+epoch, as on a real interface.
 """
 
 from __future__ import annotations
@@ -44,27 +44,27 @@ _ETH_DATA_LEN = 1500
 
 
 class WireEndedError(VnicError, EOFError):
-    """The host is closed, so no frame comes any more; scapy ends its sniffing at an EOFError."""
+    """The host is closed, so no more frames come. An EOFError ends scapy's sniffing."""
 
 
 class _Socket(SuperSocket):
-    """Common to all: a queue of what is for this socket, and an eventfd for select() that counts it.
+    """Base of the sockets: a queue of frames for this socket, and an eventfd for select() that counts them.
 
-    Args as those of scapy's own sockets:
+    Args as in scapy's own sockets:
         iface: :attr:`WireSocket.iface`, or its name.
-        type: EtherType to receive; ETH_P_ALL: any. A VLAN tag is looked behind.
-        promisc: also frames to other addresses than ours; None: ``conf.sniff_promisc``.
-        filter: only what this expression wants, see :func:`vnic.bpf.compile`.
-        nofilter: ``conf.except_filter`` does not count, nor does ``filter``.
-        monitor: there is no such thing on Ethernet.
+        type: EtherType to receive, behind a VLAN tag too; ETH_P_ALL: any.
+        promisc: also receive frames to other addresses; None: ``conf.sniff_promisc``.
+        filter: receive only frames that match this expression, see :func:`vnic.bpf.compile`.
+        nofilter: ignore ``conf.except_filter`` and ``filter``.
+        monitor: refused, because Ethernet has no monitor mode.
 
     Raises:
-        ConfigError: a filter that does not compile, an interface of somebody else, monitor mode.
+        ConfigError: the filter does not compile, the interface is not an emulated wire, or monitor mode.
         VnicError: the interface's wire is closed.
     """
 
     is_users = False
-    """Somebody plugged it in: it keeps the interface there."""
+    """A user plugged it in, so it keeps the interface open."""
     _hears_sent = False
     _fd = -1
 
@@ -95,11 +95,11 @@ class _Socket(SuperSocket):
 
     @property
     def host(self) -> Host:
-        """Whose wire it is."""
+        """The host of the wire."""
         return self._end.host
 
     def take(self, frame: bytes, t_ns: int, *, outgoing: bool) -> None:
-        """A frame passes on the wire: keep it if it is for this socket. The far end calls this, with its lock held."""
+        """Queue a frame on the wire if it is for this socket. The far end calls this, with its lock held."""
         if outgoing and not (self._hears_sent and self.type == ETH_P_ALL):
             return
         if self.type not in (ETH_P_ALL, _ethertype(frame)):
@@ -115,15 +115,15 @@ class _Socket(SuperSocket):
         self.wake()
 
     def wake(self) -> None:
-        """There is something, or there will be nothing any more."""
+        """Wake the reader: a frame is queued, or no more will come."""
         if self._fd >= 0:
             os.eventfd_write(self._fd, 1)
 
     def recv_raw(self, x: int = _MTU) -> tuple[Any, bytes | None, float | None]:
-        """The next frame, at most ``x`` bytes of it, and its time in seconds; None: there is none now.
+        """Return the next frame, at most ``x`` bytes of it, and its time in seconds; None: no frame is queued.
 
         Raises:
-            WireEndedError: and there will be none, because the host is closed.
+            WireEndedError: no more frames will come, because the host is closed.
             VnicError: this socket is closed.
         """
         try:
@@ -138,10 +138,10 @@ class _Socket(SuperSocket):
         return Ether, frame[:x], self._t
 
     def recv(self, x: int = _MTU, **kwargs: Any) -> Any:
-        """The next packet, or None; see :meth:`recv_raw`."""
+        """Return the next packet, or None; see :meth:`recv_raw`."""
         packet = super().recv(x, **kwargs)
         if packet is not None:
-            packet.time = self._t  # scapy leaves out 0
+            packet.time = self._t  # scapy ignores time 0
         return packet
 
     def send(self, x: Any) -> int:
@@ -152,13 +152,13 @@ class _Socket(SuperSocket):
         return len(frame)
 
     def fileno(self) -> int:
-        """An eventfd that is readable while there is something to receive. VnicError: the socket is closed."""
+        """Return an eventfd that is readable while frames are queued. VnicError: the socket is closed."""
         if self._fd < 0:
             raise VnicError("the scapy socket is closed")
         return self._fd
 
     def close(self) -> None:
-        """The host stays as it is."""
+        """Close the socket. The host stays open."""
         if self.closed or self._fd < 0:
             return
         self.closed = True
@@ -169,33 +169,33 @@ class _Socket(SuperSocket):
 
 
 class L2Socket(_Socket):
-    """What srp(), sendp() and bridge_and_sniff() use: frames; it does not hear what scapy sends."""
+    """The socket of srp(), sendp() and bridge_and_sniff(), for frames. It does not hear scapy's own frames."""
 
     desc = "frames on an emulated wire"
 
 
 class L2Listen(_Socket):
-    """What sniff() uses: it hears all that passes, what scapy sends too, and sends nothing."""
+    """The socket of sniff(): it hears all frames that pass, also scapy's own, and sends none."""
 
     desc = "listens on an emulated wire, in both directions"
     _hears_sent = True
 
     def send(self, x: Any) -> int:  # noqa: ARG002
-        """VnicError: it only listens."""
+        """Raise VnicError: this socket only listens."""
         raise VnicError("a socket that listens sends nothing")
 
 
 class L3Socket(_Socket):
-    """What sr(), sr1() and send() use: IP packets. They all go over this one wire, whatever scapy's routes say.
+    """The socket of sr(), sr1() and send(), for IP packets. All go over this one wire, whatever scapy's routes say.
 
-    The next hop's address is asked for on the wire, by ARP or neighbour discovery. From then on the addresses that were
-    sent from, and those of the interface, are answered for as a machine would.
+    The far end resolves the next hop on the wire, by ARP or neighbour discovery. From then on it answers requests for
+    the source addresses of sent packets and for the interface's addresses, as a machine does.
     """
 
     desc = "IP packets on an emulated wire"
 
     def recv(self, x: int = _MTU, **kwargs: Any) -> Any:
-        """The next packet without its Ethernet header, or None."""
+        """Return the next packet without its Ethernet header, or None."""
         packet = super().recv(x, **kwargs)
         if packet is None:
             return None
@@ -206,8 +206,8 @@ class L3Socket(_Socket):
         """Send an IP packet, in fragments if it is longer than the MTU and ``conf.auto_fragment`` is set.
 
         Raises:
-            ConfigError: it is no IP packet.
-            HostError: EMSGSIZE, it is too long.
+            ConfigError: it is not an IP packet.
+            HostError: EMSGSIZE, the packet is too long.
         """
         self.fileno()
         if isinstance(x, ARP):
@@ -232,24 +232,24 @@ class L3Socket(_Socket):
 
 
 class WireSocket(L2Socket):
-    """Plug scapy in at the far end of a host's wire; ``s.iface`` is the interface that is there while this is open.
+    """Plug scapy in at the far end of a host's wire. The interface ``s.iface`` exists while this socket is open.
 
-    ``sr1(..., iface=s.iface)``, srp(), send(), sendp(), sniff(), AsyncSniffer and so on have it as ``iface=``, and
+    ``sr1(..., iface=s.iface)``, srp(), send(), sendp(), sniff(), AsyncSniffer and so on take it as ``iface=``, and
     scapy's routes lead there. The socket itself is for frames: ``sendp(..., socket=s)``, ``sniff(opened_socket=s)``,
-    ``s.sr1(...)``. Several of one host share the wire, and each hears what is sent while it is open.
+    ``s.sr1(...)``. Several sockets of one host share the wire, and each hears the frames sent while it is open.
 
-    scapy 2.6 and 2.7 take no ``iface=`` for sr(), sr1() and send(): there the routes lead to the wire, and
-    ``IP(dst=ScopedIP("10.0.0.2", scope=s.iface))`` says which, of several.
+    In scapy 2.6 and 2.7, sr(), sr1() and send() take no ``iface=``. There scapy's routes lead to the wire, and
+    ``IP(dst=ScopedIP("10.0.0.2", scope=s.iface))`` selects one of several wires.
 
     Args:
-        host: on a wire in memory, in virtual time or live.
-        ip: scapy's own addresses there; None: of each of the host's networks the gateway, or the first that is free.
-        mac: scapy's own MAC address; None: one made of the first address.
-        settle_ns: virtual time that passes after each frame: room for the answer.
-        type, promisc, filter, nofilter: of this socket, as scapy's L2socket has them.
+        host: a host on a wire in memory, in virtual time or live.
+        ip: scapy's own addresses; None: the gateway of each of the host's networks, or its first free address.
+        mac: scapy's own MAC address; None: made of the first address.
+        settle_ns: virtual time that passes after each frame, for the answer.
+        type, promisc, filter, nofilter: for this socket, as in scapy's L2socket.
 
     Raises:
-        ConfigError: the host is on another wire; an address that is none; a filter that does not compile.
+        ConfigError: the host is on another kind of wire, an address is invalid, or a filter does not compile.
     """
 
     is_users = True
@@ -311,7 +311,7 @@ def _plug_in(host: Host, ip: str | Iterable[str] | None, mac: str | None, settle
 
 
 def _except(expression: str | None) -> str | None:
-    """The filter, and what scapy's configuration wants nobody to see."""
+    """Return the filter, without the frames that scapy's ``conf.except_filter`` hides."""
     if not conf.except_filter:
         return expression
     return f"({expression}) and not ({conf.except_filter})" if expression else f"not ({conf.except_filter})"
