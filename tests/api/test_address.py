@@ -139,7 +139,7 @@ def test_a_gateway_of_each_family():
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"ip": "fd00::2/64", "mtu": 1279}, "mtu=1279: IPv6 needs 1280 at least, and this host has an IPv6 address"),
+        ({"ip": "fd00::2/64", "mtu": 1279}, "mtu=1279: IPv6 needs at least 1280, and this host has an IPv6 address"),
         ({"ip": "10.0.0.2/24", "mtu": 67}, "mtu=67: must be 0"),
         ({"mtu": 1}, "mtu=1: must be 0"),
     ],

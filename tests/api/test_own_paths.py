@@ -117,14 +117,14 @@ def test_root_does_not_write_to_somebody_elses_file_but_to_that_of_who_called_su
     path.write_text("x")
     os.chown(path, SOMEBODY, SOMEBODY)
     monkeypatch.delenv("SUDO_UID", raising=False)
-    with pytest.raises(PathError, match="somebody else's file"):
+    with pytest.raises(PathError, match="belongs to another user"):
         own_paths.create(path)
     monkeypatch.setenv("SUDO_UID", str(SOMEBODY))
     text_of(own_paths.create(path))
     assert path.read_text() == "new"
     for wrong in ("", "x", "9" * 30, "٣"):
         monkeypatch.setenv("SUDO_UID", wrong)
-        with pytest.raises(PathError, match="somebody else's file"):
+        with pytest.raises(PathError, match="belongs to another user"):
             own_paths.create(path)
 
 
@@ -222,7 +222,7 @@ def test_root_writes_nothing_below_somebody_elses_directory(tmp_path, monkeypatc
     monkeypatch.delenv("SUDO_UID", raising=False)
     (tmp_path / "exp/proc").mkdir(parents=True)
     os.chown(tmp_path / whose, SOMEBODY, SOMEBODY)
-    with pytest.raises(PathError, match="somebody else's directory"), Tree(tmp_path / "exp") as tree:
+    with pytest.raises(PathError, match="belongs to another user"), Tree(tmp_path / "exp") as tree:
         tree.write("proc/x", "text")
 
 
@@ -276,7 +276,7 @@ def test_export_follows_nothing_and_says_what_is_wrong(served, things, monkeypat
         ("victim", "is a file"),
         ("link", "is a symbolic link"),
         ("fifo", "is a FIFO"),
-        ("", "no directory's name"),
+        ("", "not a directory's name"),
     ):
         result = export(name)
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
@@ -354,5 +354,5 @@ for name in ("link", "fifo", "victim"):
     assert [line.split(",")[0].split(":")[0] for line in done.stdout.splitlines()] == [
         "is a symbolic link",
         "is a FIFO",
-        "is somebody else's file",
+        "belongs to another user",
     ]

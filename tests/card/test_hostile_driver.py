@@ -369,7 +369,7 @@ def test_a_handshake_or_a_doorbell_while_the_host_stops(foreign):
         0,
         "the host is stopping; nothing was changed",
         "the host is running already: in another thread, or this is one of its handlers",
-        "the host is running in another thread: a host is not for several at once",
+        "the host is running in another thread: only one thread at a time can use it",
     }
     assert host.ledger().closed
 

@@ -571,7 +571,7 @@ def test_without_a_thread_to_be_had_a_capture_is_refused(asked, tmp_path, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
-        with pytest.raises(vnic.VnicError, match="can't start a thread"):
+        with pytest.raises(vnic.VnicError, match="cannot start a thread"):
             vnic.Capture(host, tmp_path / "x.pcapng")
     assert host.nic.captures == []
     vnic.Capture(host, tmp_path / "x.pcapng").close()

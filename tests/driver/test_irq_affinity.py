@@ -113,7 +113,7 @@ def test_a_foreign_drivers_interrupt_is_its_own(host):
     h = host(external_driver=True)
     code, err = put(h, "/proc/irq/24/smp_affinity", "2")
     assert (code, err.splitlines()[0]) == (1, "vnic set: write error: Input/output error")
-    with pytest.raises(ConfigError, match="driver's own process"):
+    with pytest.raises(ConfigError, match="the driver's process"):
         h.knobs.smp_affinity = 2
     assert lib.irq_set_affinity(h.c, 0, 2) == -5
 
@@ -162,7 +162,7 @@ def test_an_affinity_can_be_given_at_the_start():
 
 @pytest.mark.parametrize("mask", ["10", "0"])
 def test_a_mask_without_a_cpu_is_refused(mask):
-    with pytest.raises(ConfigError, match="names no CPU that there is: the host has 4"):
+    with pytest.raises(ConfigError, match="names no CPU of the host, which has 4"):
         vnic.Host(cpus=4, smp_affinity=mask)
     with vnic.Host(cpus=4) as h, pytest.raises(ConfigError, match="names no CPU"):
         h.knobs.smp_affinity = mask

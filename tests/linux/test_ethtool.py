@@ -63,7 +63,7 @@ def test_the_rings_are_shown_as_a_driver_of_hardware_has_them_shown(host):
     ("tx 128", "netlink error: the sending ring has 256 descriptors, always\n" + INVALID),
     ("tx-push on", "netlink error: setting tx push not supported (offset 36)\n" + UNSUPPORTED),
     ("rx 512 cqe-size 64", "netlink error: setting cqe size not supported (offset 44)\n" + UNSUPPORTED),
-    ("rx 512 rx-buf-len 4096", "netlink error: rx-buf-len=4096: can't be changed now: buffers of that size were laid"
+    ("rx 512 rx-buf-len 4096", "netlink error: rx-buf-len=4096: cannot be changed now: buffers of that size were laid"
      " out when the card was made\n" + UNSUPPORTED),
 ])  # fmt: skip
 def test_a_ring_that_cannot_be_leaves_all_as_it_was(host, asked, said):

@@ -250,7 +250,7 @@ def test_no_thread_to_be_had_and_those_that_run_are_ended(live, monkeypatch):
         begin(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    with pytest.raises(vnic.VnicError, match="can't start a thread: there are too many"):
+    with pytest.raises(vnic.VnicError, match="cannot start a thread: there are too many"):
         host.start()
     assert not [t for t in threading.enumerate() if t.name.startswith(("cpu/", "nic/", "python/"))]
 

@@ -137,7 +137,7 @@ def test_a_program_may_be_text_as_tcpdump_prints_it():
     assert program.insns == ((40, 0, 0, 12), (21, 0, 1, 2048), (6, 0, 0, 262144), (6, 0, 0, 0))
     assert bpf.compile(str(program)) == program == bpf.compile(program) == bpf.compile(program.insns)
     assert bpf.compile("2,40 0 0 12,6 0 0 1,").insns == ((40, 0, 0, 12), (6, 0, 0, 1))  # as iptables has it
-    with pytest.raises(vnic.ConfigError, match="3 instructions are said, 1 are there"):
+    with pytest.raises(vnic.ConfigError, match="the first line says 3 instructions, and 1 follow"):
         bpf.compile("3\n6 0 0 1")
 
 

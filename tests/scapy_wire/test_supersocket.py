@@ -422,7 +422,7 @@ def test_wires_that_are_not_in_memory_are_refused():
 
     with vnic.Host(wire=vnic.PythonWire(Silent())) as host, pytest.raises(vnic.ConfigError, match="wire in memory"):
         WireSocket(host)
-    with pytest.raises(vnic.ConfigError, match="no emulated wire"):
+    with pytest.raises(vnic.ConfigError, match="not an emulated wire"):
         L2Socket(iface="lo")
 
 

@@ -118,7 +118,7 @@ def test_what_nobody_has_goes_to_all_and_is_unanswered(wire, monkeypatch):
     said = []
     monkeypatch.setattr("vnic.scapy_wire.far_end.warning", said.append)
     assert sr1(IP(dst="10.0.0.200") / ICMP(), timeout=0.3, verbose=0) is None
-    assert said == [f"{wire.iface.network_name}: nobody has 10.0.0.200: it is sent to all"]
+    assert said == [f"{wire.iface.network_name}: no station answers for 10.0.0.200: sent to broadcast"]
 
 
 def test_srloop_and_time(wire):
