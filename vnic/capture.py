@@ -65,7 +65,7 @@ class Capture(Uncopied):
     too slow for are not captured, and :attr:`drops` counts them.
 
     Args:
-        host: whose path.
+        host: the host whose path it captures.
         path: a file to make anew (vnic/own_paths.py says which it refuses), ``"-"`` for standard output, or a
             descriptor, which stays the caller's.
         at: one or more of the points.

@@ -40,7 +40,7 @@ class HostError(VnicError, OSError):
     """
 
     def __str__(self) -> str:
-        """Return what was being done, and why it failed; the number is in ``errno``."""
+        """Return the operation and the reason; the number is in ``errno``."""
         return str(self.strerror)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -71,7 +71,7 @@ def _host_error(number: int, text: str) -> HostError:
 
 
 def refused(number: int, doing: str) -> HostError:
-    """Return the HostError for a positive errno, naming what was being done."""
+    """Return the HostError for a positive errno, with the name of the operation."""
     return _host_error(number, f"{doing}: {os.strerror(number)}")
 
 
@@ -104,7 +104,7 @@ def _escape(c: str) -> str:
 
 
 def check(rc: int, doing: str) -> int:
-    """Return ``rc``; for a negative errno raise HostError, naming what was being done."""
+    """Return ``rc``; for a negative errno raise HostError, with the name of the operation."""
     if rc < 0:
         raise refused(-rc, doing)
     return rc

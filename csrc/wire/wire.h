@@ -459,5 +459,5 @@ u32 tap_vnet_head(struct tap_wire *t, u8 *to, struct frame *f);
 void tap_vnet_gather(const struct wire *wire, const struct frame *f, u8 *to);
 /** tap_vnet_whole() - wire.whole */
 void tap_vnet_whole(struct wire *wire, struct frame *f);
-/** tap_vnet_unpack() - hand out the frames read, at most max and one a slot. Return: frames handed out */
+/** tap_vnet_unpack() - hand out the frames read, at most max, one per slot. Return: frames handed out */
 int tap_vnet_unpack(struct tap_wire *t, struct frame *f, int max);

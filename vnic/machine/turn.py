@@ -111,7 +111,7 @@ class Turn:
         main = threading.main_thread().ident
         return any(job.mine() for job in self.unfinished) and frame in _stack(stack_tops().get(main or 0))
 
-    # ---- what is not to be interrupted ----
+    # ---- uninterrupted work ----
 
     def do(self, work: Callable[[], T]) -> T:
         """As :func:`uninterrupted`. If a signal interrupts it, the main thread's next call waits for the work."""

@@ -61,7 +61,7 @@ class FarEnd:
         host.wire.attach(self)  # type: ignore[attr-defined]
         weakref.finalize(self, interface.remove, self.iface, self.nets)
 
-    # ---- what the card sends ----
+    # ---- frames from the card ----
 
     def receive(self, frames: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
         """Give frames to the sockets, learn neighbours from answers, and answer requests for our addresses."""
@@ -96,7 +96,7 @@ class FarEnd:
         """Convert a time of the host to scapy's seconds."""
         return (t_ns + self._epoch_ns) / 1e9
 
-    # ---- what scapy sends ----
+    # ---- frames from scapy ----
 
     def send(self, frame: bytes, packet: object = None, *, settle_ns: int | None = None) -> None:
         """Put a frame on the wire; in virtual time also run the host. VnicError: the wire or the host is closed."""
