@@ -94,7 +94,7 @@ def _refuse(path: str, found: os.stat_result) -> None:
     """Raise PathError unless vnic may write to this file."""
     mode = found.st_mode
     if stat.S_ISLNK(mode):
-        raise PathError(path, "is a symbolic link, and vnic follows none: name the file itself")
+        raise PathError(path, "is a symbolic link, which is not followed: name the file itself")
     if stat.S_ISCHR(mode) and (os.major(found.st_rdev), os.minor(found.st_rdev)) in _DEVICES:
         return
     if not stat.S_ISREG(mode):

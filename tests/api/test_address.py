@@ -154,11 +154,11 @@ def test_an_mtu_below_a_protocols_least(options, why):
 
 def test_an_mtu_that_becomes_too_short_is_refused():
     with vnic.Host(ip="fd00::2/64", mtu=1280) as host:
-        with pytest.raises(vnic.ConfigError, match="IPv6 needs 1280"):
+        with pytest.raises(vnic.ConfigError, match="IPv6 needs at least 1280"):
             host.knobs.mtu = 1000
         assert host.knobs.mtu == 1280
         reply = vnic.control.commands.answer(host, "ip", ["link", "set", "vnic0", "mtu", "1000"])
         assert reply.code == 2
-        assert "IPv6 needs 1280" in reply.err
+        assert "IPv6 needs at least 1280" in reply.err
     with vnic.Host(ip="10.0.0.2/24") as host:
         host.knobs.mtu = 1000

@@ -533,8 +533,12 @@ def test_a_finished_replay_answers_in_linuxs_words(held):
 @pytest.mark.parametrize(
     ("command", "code", "said"),
     [
-        ("ethtool -G vnic0 rx 1024", 81, "netlink error: rx-ring=1024: the wire has ended, and the driver has let go"),
-        ("ethtool -L vnic0 rx 2", 1, "netlink error: queues=2: the wire has ended, and the driver has let go"),
+        (
+            "ethtool -G vnic0 rx 1024",
+            81,
+            "netlink error: rx-ring=1024: the wire has ended, and the driver has released",
+        ),
+        ("ethtool -L vnic0 rx 2", 1, "netlink error: queues=2: the wire has ended, and the driver has released"),
         ("ip link set vnic0 up", 2, "vnic: vnic0 cannot be brought up: its wire has ended"),
         ("ip link set vnic0 down", 0, ""),
         ("set /sys/class/net/vnic0/flags 0x1003", 1, "vnic: vnic0 cannot be brought up: its wire has ended"),

@@ -212,7 +212,7 @@ def test_a_queue_has_its_own():
         )
         h.knobs.rx_usecs = 7
         assert h.knobs.queue(1).rx_usecs == h.knobs.queue(0).rx_usecs == 7
-        with pytest.raises(vnic.ConfigError, match="not a queue's"):
+        with pytest.raises(vnic.ConfigError, match="not of a queue"):
             h.knobs.queue(1)["weight"] = 1
         with pytest.raises(vnic.ConfigError, match="no queue 2"):
             h.knobs.queue(2)

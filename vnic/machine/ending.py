@@ -70,7 +70,7 @@ class Ending(Living):
         job: Job[None] | None = self.__dict__.get("_end_job")
         if (self._threads is not None and self._threads.mine()) or (job and job.mine()):
             raise VnicError(
-                f"{what}() would wait for the thread that this handler or wire runs on: call it on another thread"
+                f"{what}() waits for the thread that this handler or wire runs on: call it on another thread"
             )
 
     def _ending(self, *, run_out: bool) -> None:
