@@ -1,6 +1,6 @@
 /* nic_pull.c - the card on a wire without a pace: take the next burst when the host is idle, so that nothing is ever lost
  *
- *   vtime.c, all CPUs are idle -> nic_pull(): wire.c -> nic.c nic_receive(), nic_drain()
+ *   vtime.c, all CPUs are idle -> nic_pull(): wire.c -> nic_receive.c, nic_drain()
  *
  * The wire writes its frames straight into the FIFO's free slots, which saves a copy.
  */

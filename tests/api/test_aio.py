@@ -182,6 +182,7 @@ def test_streams_are_accepted_and_read_to_their_end(live):
     asyncio.run(main())
 
 
+@pytest.mark.needs("libpcap")
 def test_packets_are_read_one_by_one_and_wake_again(live):
     async def main():
         async with aio.PacketSocket(live.packet_socket("udp port 9")) as packets:

@@ -112,7 +112,7 @@ def test_ipv6_noise_is_mended():
 @root
 def test_what_is_no_tap():
     sh("ip tuntap add dev dt3 mode tun")
-    for name, text in (("lo", "is no TAP"), ("dt3", "is a TUN")):
+    for name, text in (("lo", "is not a TAP"), ("dt3", "is a TUN")):
         result = invoke("doctor", name)
         assert result.exit_code == 3
         assert f"MISSING  {name}: {text}" in result.stdout

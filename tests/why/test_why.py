@@ -291,8 +291,8 @@ def test_what_it_advises_is_an_option_of_replay(capture):
 
 def test_no_runs_no_verification(capture):
     result = invoke("why", capture, "--speed", "max", "--runs", 0)
-    assert "Enough    rx-ring=1024, as the counters have it\n" in result.stdout
-    assert "Verified  no: no run was allowed\n" in result.stdout
+    assert "Enough    rx-ring=1024, estimated from the counters\n" in result.stdout
+    assert "Verified  no: --runs 0 allows no rerun\n" in result.stdout
 
 
 @pytest.fixture
@@ -320,7 +320,7 @@ def test_a_report_whose_capture_is_gone(report, capture):
 
 def test_a_report_whose_capture_was_changed(report, capture):
     capture.write_bytes(pcap_each_second([f for _, f in burst(1900)]))
-    assert "Verified  no: run again as it was, other frames are lost" in invoke("why", report).stdout
+    assert "Verified  no: an unchanged rerun loses other frames" in invoke("why", report).stdout
 
 
 def test_a_report_beside_its_capture_is_found_after_both_were_moved(report, capture, tmp_path, monkeypatch):
