@@ -232,7 +232,9 @@ def test_the_output_is_not_what_standard_input_is(tmp_path):
     path = tmp_path / "x.pcap"
     path.write_bytes(PLAIN)
     with path.open("rb") as file:
-        refused(vnic_process("replay", "-", "--write", str(path), stdin=file), "is an input, so it cannot be the output")
+        refused(
+            vnic_process("replay", "-", "--write", str(path), stdin=file), "is an input, so it cannot be the output"
+        )
     assert path.read_bytes() == PLAIN
     got = vnic_process("replay", "-", "--write", str(path), input=PLAIN)
     assert got.returncode == 0
