@@ -431,7 +431,7 @@ RULES = (
     ),
     Rule(
         "accelerated RFS: the card brings a flow to its reader's queue; idle filters expire", f"{DEV} set_rps_cpu(), rps_may_expire_flow()",
-        WRITTEN, ("tests/card/test_arfs.py",),
+        WRITTEN, ("tests/card/test_arfs.py", "tests/driver/test_driver_arfs.py"),
         (Mutant("rfs.c", "unlikely(*h->dev.ntuple) ? steer_in_card(sd, skb, hash, cpu) : 0", "0"),
          Mutant("rfs.c", "READ_ONCE(f->filter) != filter || !is_active(h, f, log);", "READ_ONCE(f->filter) != filter;"),
          Mutant("rfs.c", "READ_ONCE(f->filter) != RPS_NO_FILTER && READ_ONCE(f->hash) != hash &&", "0 &&")),
