@@ -69,9 +69,9 @@ def set_(host: Host, argv: Sequence[str]) -> Reply:
     word, *values = argv
     path, there = _normal(word), tree(host)
     try:
-        if path not in there:
-            raise IsADirectoryError(21, os.strerror(21)) if _entries(there, path) else pseudofile.no_such_file(path)
-        pseudofile.put(there[path], host, path, " ".join(values) + "\n")
+        if path not in there and _entries(there, path):
+            raise IsADirectoryError(21, os.strerror(21))
+        pseudofile.put(there, host, path, " ".join(values) + "\n")
     except WriteError as e:
         why = f"vnic: {e.reason}\n" if e.reason else ""
         return Reply(err=f"vnic set: write error: {e.strerror}\n{why}", code=1)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from vnic.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vnic.host import Host
     from vnic.knobs.live import Settings
 
@@ -45,8 +47,18 @@ def no_such_file(path: str) -> FileNotFoundError:
     return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
 
-def put(file: File, host: Host, path: str, text: str) -> None:
+def get(tree: Mapping[str, File], host: Host, path: str) -> str:
+    """Return a file's text. FileNotFoundError: the file does not exist."""
+    if path not in tree:
+        raise no_such_file(path)
+    return tree[path].read(host)
+
+
+def put(tree: Mapping[str, File], host: Host, path: str, text: str) -> None:
     """Write as ``echo text > path`` does. OSError: the errno of open() or write(); EACCES for a read-only file."""
+    if path not in tree:
+        raise no_such_file(path)
+    file = tree[path]
     if file.write is None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
     file.write(host, text)

@@ -154,15 +154,9 @@ def tree(host: Host) -> dict[str, File]:
 
 def read(host: Host, path: str) -> str:
     """Return a file's text. FileNotFoundError: the file does not exist."""
-    file = tree(host).get(path)
-    if file is None:
-        raise pseudofile.no_such_file(path)
-    return file.read(host)
+    return pseudofile.get(tree(host), host, path)
 
 
 def write(host: Host, path: str, text: str) -> None:
     """Write to a file as ``echo text > path`` does. OSError: see :func:`vnic.linux.pseudofile.put`."""
-    file = tree(host).get(path)
-    if file is None:
-        raise pseudofile.no_such_file(path)
-    pseudofile.put(file, host, path, text)
+    pseudofile.put(tree(host), host, path, text)
