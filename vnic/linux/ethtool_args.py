@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from vnic.control.reply import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from vnic.errors import VnicError
     from vnic.host import Host
@@ -125,26 +125,33 @@ class Given:
     """Offset of its attribute in the request."""
 
 
-def parameters(option: str, dev: str, args: Sequence[str], kinds: Mapping[str, type]) -> dict[str, Given]:
-    """Parse ``name value`` pairs; ``kinds``: name -> int or bool (on, off). RefusedError: a pair is wrong."""
+def _refused(option: str, what: str) -> RefusedError:
+    return RefusedError(Reply(err=f"ethtool ({option}): {what}\n", code=1))
 
-    def refuse(what: str) -> RefusedError:
-        return RefusedError(Reply(err=f"ethtool ({option}): {what}\n", code=1))
 
-    given: dict[str, Given] = {}
-    offset = first_offset(dev)
+def _pairs(option: str, args: Sequence[str], known: Container[str]) -> Iterator[tuple[str, str]]:
+    """Yield each ``name value`` pair. RefusedError: a name is unknown, comes twice, or has no value."""
+    seen = set()
     for i in range(0, len(args), 2):
         name = args[i]
-        if name not in kinds:
-            raise refuse(f"unknown parameter '{name}'")
-        if name in given:
-            raise refuse(f"duplicate parameter '{name}'")
+        if name not in known:
+            raise _refused(option, f"unknown parameter '{name}'")
+        if name in seen:
+            raise _refused(option, f"duplicate parameter '{name}'")
         if i + 1 == len(args):
-            raise refuse(f"no value for parameter '{name}'")
-        text = args[i + 1]
+            raise _refused(option, f"no value for parameter '{name}'")
+        seen.add(name)
+        yield name, args[i + 1]
+
+
+def parameters(option: str, dev: str, args: Sequence[str], kinds: Mapping[str, type]) -> dict[str, Given]:
+    """Parse ``name value`` pairs; ``kinds``: name -> int or bool (on, off). RefusedError: a pair is wrong."""
+    given: dict[str, Given] = {}
+    offset = first_offset(dev)
+    for name, text in _pairs(option, args, kinds):
         value = {"on": True, "off": False}.get(text) if kinds[name] is bool else u32(text)
         if value is None:
-            raise refuse(f"invalid value '{text}' for parameter '{name}'")
+            raise _refused(option, f"invalid value '{text}' for parameter '{name}'")
         given[name] = Given(value, offset)
         offset += _ATTR
     return given
@@ -154,21 +161,10 @@ def link_words(
     option: str, args: Sequence[str], words: Mapping[str, tuple[str, ...] | None], numbers: Iterable[str] = ()
 ) -> dict[str, str]:
     """Parse ``name value`` pairs as text; ``words``: name -> allowed values, None: any."""
-
-    def refuse(what: str) -> RefusedError:
-        return RefusedError(Reply(err=f"ethtool ({option}): {what}\n", code=1))
-
     given: dict[str, str] = {}
-    for i in range(0, len(args), 2):
-        name = args[i]
-        if name not in words:
-            raise refuse(f"unknown parameter '{name}'")
-        if name in given:
-            raise refuse(f"duplicate parameter '{name}'")
-        if i + 1 == len(args):
-            raise refuse(f"no value for parameter '{name}'")
-        text, allowed = args[i + 1], words[name]
+    for name, text in _pairs(option, args, words):
+        allowed = words[name]
         if (allowed is not None and text not in allowed) or (name in numbers and u32(text) is None):
-            raise refuse(f"invalid value '{text}' for parameter '{name}'")
+            raise _refused(option, f"invalid value '{text}' for parameter '{name}'")
         given[name] = text
     return given
