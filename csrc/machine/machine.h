@@ -103,7 +103,7 @@ struct host {
 	u64 outside_fates[FATE_MAX];   /* counted by threads that are no CPU */
 	u64 outside_ofo_frames;
 	struct packet_tap *taps[POINTS];
-	u32 taps_lock, tapped;         /* tapped: bit per point */
+	u32 taps_lock;
 	u64 steps;                     /* virtual time: turns taken */
 	struct inet_frags ip_frags, ip6_frags;
 };

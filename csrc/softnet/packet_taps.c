@@ -32,7 +32,9 @@ void packet_taps_setup(struct host *h)
 
 static void watch_card(struct host *h)
 {
-	smp_store_release(&h->nic.watched, h->tapped & (1u << POINT_WIRE | 1u << POINT_NIC));
+	u32 wire = h->taps[POINT_WIRE] != NULL, nic = h->taps[POINT_NIC] != NULL;
+
+	smp_store_release(&h->nic.watched, wire << POINT_WIRE | nic << POINT_NIC);
 }
 
 void packet_tap_add(struct host *h, struct packet_tap *t, enum packet_point point)
@@ -40,7 +42,6 @@ void packet_tap_add(struct host *h, struct packet_tap *t, enum packet_point poin
 	spin_lock(&h->taps_lock);
 	t->next = h->taps[point];
 	__atomic_store_n(&h->taps[point], t, __ATOMIC_SEQ_CST); /* Pairs with walk(). */
-	WRITE_ONCE(h->tapped, h->tapped | 1u << point);
 	watch_card(h);
 	spin_unlock(&h->taps_lock);
 }
@@ -62,8 +63,6 @@ void packet_tap_del(struct host *h, struct packet_tap *t, enum packet_point poin
 		link = &(*link)->next;
 	if (*link)
 		__atomic_store_n(link, t->next, __ATOMIC_SEQ_CST);
-	if (!h->taps[point])
-		WRITE_ONCE(h->tapped, h->tapped & ~(1u << point));
 	watch_card(h);
 	spin_unlock(&h->taps_lock);
 	wait_for(&h->nic.in_taps);

@@ -86,7 +86,7 @@ int main(void)
 	require(stays->seen == walks && stays->seen_outside == walks_outside, "a walk missed a tap, or saw it twice");
 	require(host->taps[POINT_STACK] == &stays->tap && !stays->tap.next, "a tap is still on the list");
 	packet_tap_del(host, &stays->tap, POINT_STACK);
-	require(!host->taps[POINT_STACK] && !host->tapped, "the point still counts as tapped");
+	require(!host->taps[POINT_STACK] && !host->nic.watched, "the point still counts as tapped");
 	printf("%u taps came and went, %llu and %llu walks\n", CHANGERS * TURNS, (unsigned long long)walks,
 	       (unsigned long long)walks_outside);
 	free(stays);
