@@ -56,6 +56,7 @@ enum tx_fate {
 /* where a frame waits that has no fate yet */
 enum in_flight {
 	IN_FIFO, IN_RING, IN_GRO, IN_BACKLOG, IN_FRAG, IN_PYTHON, IN_TCP_OFO,
+	IN_CPU,                        /* in a CPU's hands, between two of the others */
 	IN_FLIGHT_MAX
 };
 
@@ -86,7 +87,10 @@ enum cost {
 
 /* ---- latency split: lat.c. Log-linear histograms, 64 buckets an octave (under 1.6 % wide) ---- */
 
-enum latency { LAT_RING, LAT_MODERATION, LAT_POLL, LAT_GRO, LAT_BACKLOG, LAT_REORDER, LAT_SOCKET, LAT_TOTAL, LAT_MAX };
+/* The parts add up to LAT_TOTAL. LAT_STACK: a CPU works on the frame: driver, protocols, RPS; it may come several times */
+enum latency {
+	LAT_RING, LAT_MODERATION, LAT_POLL, LAT_GRO, LAT_BACKLOG, LAT_REORDER, LAT_STACK, LAT_SOCKET, LAT_TOTAL, LAT_MAX
+};
 
 /* ---- mib: /proc/net/snmp, snmp6 and netstat, by Linux's names ---- */
 enum mib {

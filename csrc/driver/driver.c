@@ -4,9 +4,8 @@
  *   softirq:   driver_poll() takes at most budget frames, builds skbs, refills the ring once and rings the doorbell;
  *              under budget: napi_complete_done(), unmask, look again
  *
- * In virtual time a poll stops every host.catch_up packets to let the other clocks catch up (-EAGAIN: call again), and
- * once more between napi_complete_done() and the unmasking. The second look then finds what arrived meanwhile, as a
- * real driver's would, without an interrupt. driver_open.c brings a queue up.
+ * In virtual time the card goes on while the driver works: the second look finds what arrived meanwhile, as a real
+ * driver's does, without an interrupt. driver_open.c brings a queue up.
  */
 #include "prelude.h"
 
@@ -65,7 +64,7 @@ int driver_refill(struct driver_queue *dq)
 	if (n && virtqueue_kick_prepare(&dq->vq)) {
 		nic_kick(dq->nic, dq->nicq->index, sd->now);
 		if (!sd->live)
-			sd->horizon = min_u64(sd->horizon, sd->now);
+			cpu_lower_horizon(sd, sd->now);
 	}
 	return n;
 }
@@ -138,7 +137,6 @@ struct take {
 	struct softnet_data *sd;
 	bool any, stamped;
 	u16 queue;
-	u32 packets, bytes;
 };
 
 static struct take take_begin(struct driver_queue *dq)
@@ -154,12 +152,6 @@ static struct take take_begin(struct driver_queue *dq)
 	};
 }
 
-static void take_end(struct driver_queue *dq, const struct take *t)
-{
-	COUNT(dq->rx_packets, t->packets);
-	COUNT(dq->rx_bytes, t->bytes);
-}
-
 static noinline u8 pkt_type_of(const struct nic *nic, const u8 *frame)
 {
 	static const u8 broadcast[ETH_ALEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -169,7 +161,7 @@ static noinline u8 pkt_type_of(const struct nic *nic, const u8 *frame)
 	return memcmp(frame + ETHH_DEST, nic->filter.addr, ETH_ALEN) == 0 ? PACKET_HOST : PACKET_OTHERHOST;
 }
 
-static inline struct sk_buff *driver_take(struct driver_queue *dq, struct take *t)
+static inline struct sk_buff *driver_take(struct driver_queue *dq, const struct take *t)
 {
 	struct softnet_data *sd = t->sd;
 	const struct virtio_net_hdr_v1_hash *hdr;
@@ -201,14 +193,16 @@ again:
 	skb->queue = t->queue;
 	skb->truesize = buf_len + SKB_TRUESIZE_OVERHEAD;
 	skb->vlan_tci = 0;
-	if (unlikely(READ_ONCE(hdr->num_buffers) > 1))
-		take_pieces(dq, skb, READ_ONCE(hdr->num_buffers));
-	t->packets++;
-	t->bytes += skb->len + ETH_HLEN;
+	skb->t_stage = sd->now;
 	if (unlikely(t->stamped))
 		stamp(dq, skb, desc);
+	COUNT(dq->rx_packets, 1);
+	frames_taken(sd, 1);
+	if (unlikely(READ_ONCE(hdr->num_buffers) > 1))
+		take_pieces(dq, skb, READ_ONCE(hdr->num_buffers));
+	COUNT(dq->rx_bytes, skb->len + ETH_HLEN);
 	cpu_charge(sd, COST_RX);
-	skb->t_stage = sd->now;
+	stage_done(sd, LAT_STACK, skb);
 	return skb;
 }
 
@@ -230,58 +224,36 @@ int driver_poll(struct napi_struct *napi, int budget)
 {
 	struct driver_queue *dq = container_of(napi, struct driver_queue, napi);
 	struct softnet_data *sd = napi->sd;
-	int work;
+	const bool live = sd->live;
+	struct sk_buff *skb;
+	struct take t;
+	int work = 0;
+	u16 ahead;
 
-	if (!napi->in_poll) {
-		napi->in_poll = POLL_TAKING;
-		napi->work = 0;
-		cpu_charge(sd, COST_POLL);
-		rx_pool_reclaim(&dq->pool);
-		gro_poll_begin(napi);
-		virtqueue_disable_cb(&dq->vq); /* parks used_event again, see virtqueue.c */
-		if (cpu_yields(sd))
-			return -EAGAIN; /* the card first delivers what arrived before this poll */
+	cpu_charge(sd, COST_POLL);
+	rx_pool_reclaim(&dq->pool);
+	gro_poll_begin(napi);
+	virtqueue_disable_cb(&dq->vq); /* parks used_event again, see virtqueue.c */
+	ahead = smp_load_acquire(&dq->vq.used->idx);
+	t = take_begin(dq);
+	for (; work < budget && (skb = driver_take(dq, &t)); work++) {
+		if (live)
+			prefetch_ahead(dq, ahead);
+		napi_gro_receive(napi, skb);
 	}
-	while (napi->in_poll == POLL_TAKING) {
-		u32 chunk = min_u32(napi->host->catch_up, (u32)budget - napi->work), n = 0;
-		u16 ahead = smp_load_acquire(&dq->vq.used->idx);
-		struct take t = take_begin(dq);
-		bool live = sd->live;
-		struct sk_buff *skb;
-
-		while (n < chunk && (skb = driver_take(dq, &t))) {
-			if (live)
-				prefetch_ahead(dq, ahead);
-			napi_gro_receive(napi, skb);
-			n++;
-		}
-		take_end(dq, &t);
-		napi->work += n;
-		if (n && cpu_yields(sd))
-			return -EAGAIN; /* the card's clock catches up */
-		if (n < chunk || napi->work == (u32)budget)
-			napi->in_poll = POLL_REFILLING;
-	}
-	work = (int)napi->work;
-	if (napi->in_poll == POLL_REFILLING) {
-		driver_refill(dq);
-		if (work == budget)
-			goto out;
-		arfs_expire(sd);
-		dq->unmask = (u8)napi_complete_done(napi, work);
-		if (unlikely(dq->dim != NULL))
-			rx_dim_update(dq);
-		napi->in_poll = POLL_UNMASKING;
-		if (cpu_yields(sd))
-			return -EAGAIN;
-	}
+	driver_refill(dq);
+	if (work == budget)
+		return work;
+	arfs_expire(sd);
+	dq->unmask = (u8)napi_complete_done(napi, work);
+	if (unlikely(dq->dim != NULL))
+		rx_dim_update(dq);
+	cpu_sync(sd);
 	if (dq->unmask && virtqueue_enable_cb(&dq->vq) && napi_schedule_prep(napi)) {
 		virtqueue_disable_cb(&dq->vq);
 		dq->irq_ns = sd->now;
 		__napi_schedule(napi);
 	}
-out:
-	napi->in_poll = POLL_IDLE;
 	return work;
 }
 
@@ -296,6 +268,5 @@ void driver_close(struct driver_queue *dq)
 	t = take_begin(dq);
 	while ((skb = driver_take(dq, &t)))
 		kfree_skb_reason(sd, skb, DEV_READY);
-	take_end(dq, &t);
 	sd->lat = lat;
 }

@@ -13,7 +13,7 @@ static int ring_settle(struct driver_queue *dq)
 	struct softnet_data *sd = dq->napi.sd;
 	const u16 *used = &dq->vq.used->idx;
 
-	for (u32 turns = 0; READ_ONCE(*used) != dq->vq.last_used || machine_mid_poll(sd); turns++) {
+	for (u32 turns = 0; READ_ONCE(*used) != dq->vq.last_used; turns++) {
 		if (turns == TURNS_MAX || dq->vq.broken)
 			return -EBUSY;
 		if (!(dq->napi.state & NAPI_STATE_SCHED))

@@ -141,9 +141,11 @@ int dev_queue_xmit(struct host *h, struct softnet_data *sd, u32 packet)
 	COUNT(tx->bytes, tx->buf[packet].frame_len);
 	virtqueue_add_outbuf(&tx->vq, addr, len, n, packet);
 	if (virtqueue_kick_prepare(&tx->vq)) {
-		nic_tx_kick(&h->nic, host_now(h, sd));
+		u64 now = host_now(h, sd) + (sd ? sd->owed : 0); /* when the CPU has paid for it */
+
+		nic_tx_kick(&h->nic, now);
 		if (sd && !sd->live)
-			sd->horizon = min_u64(sd->horizon, sd->now);
+			cpu_lower_horizon(sd, now);
 	}
 	return 0;
 }

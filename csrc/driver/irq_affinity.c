@@ -84,8 +84,8 @@ static void move_interrupt(struct driver_queue *dq, struct softnet_data *to, u64
 {
 	struct softnet_data *from = dq->napi.sd;
 	struct napi_struct *n = &dq->napi;
-	u32 queue = dq->nicq->index, bit = 1u << queue;
-	bool raised = __atomic_fetch_and(&from->irq_pending, ~bit, __ATOMIC_SEQ_CST) & bit;
+	u32 queue = dq->nicq->index;
+	u64 raised = cancel_hardirq(from, queue);
 	bool scheduled = n->state & NAPI_STATE_SCHED && !(n->state & NAPI_STATE_NPSVC);
 
 	poll_list_del(from, n);
@@ -101,8 +101,8 @@ static void move_interrupt(struct driver_queue *dq, struct softnet_data *to, u64
 	WRITE_ONCE(dq->pool.owner, to);
 	napi_list_add(to, n);
 	timer_plan(to);
-	if (raised || scheduled)
-		raise_hardirq(to, queue, raised && !from->live ? max_u64(at, from->irq_ns) : at);
+	if (raised != NEVER || scheduled)
+		raise_hardirq(to, queue, raised != NEVER && !from->live ? max_u64(at, raised) : at);
 	else if (n->timer_ns != NEVER)
 		cpu_wake(to, n->timer_ns); /* live: it sleeps until a later timer */
 }

@@ -53,7 +53,7 @@ static void process(struct softnet_data *sd, const struct sk_buff *skb, const u8
 
 	if (arp[ARPH_TIP] == IN_LOOPBACKNET || IN_MULTICAST((u32)tip.lo) || ip_local_net(h, &sip))
 		return;
-	lock_if(sd->live, &h->tx.lock);
+	cpu_lock(sd, &h->tx.lock);
 	if (op == ARPOP_REQUEST && ours) {
 		if ((u32)sip.lo) /* 0.0.0.0: a probe for a free address */
 			neigh_update(h, sd, &sip, arp + ARPH_SHA, NUD_STALE, 1, 1);
@@ -63,7 +63,7 @@ static void process(struct softnet_data *sd, const struct sk_buff *skb, const u8
 
 		neigh_update(h, sd, &sip, arp + ARPH_SHA, answer ? NUD_REACHABLE : NUD_STALE, 0, 1);
 	}
-	unlock_if(sd->live, &h->tx.lock);
+	cpu_unlock(sd, &h->tx.lock);
 }
 
 void arp_rcv(struct softnet_data *sd, struct sk_buff *skb)

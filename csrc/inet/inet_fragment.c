@@ -160,12 +160,13 @@ struct inet_frag_queue *inet_frag_find(struct softnet_data *sd, struct inet_frag
 }
 
 /* Empty a queue. Return: its runs in order, linked by next */
-static struct sk_buff *take_runs(struct inet_frags *f, struct inet_frag_queue *q)
+static struct sk_buff *take_runs(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q)
 {
 	struct sk_buff *list = frag_runs_take(q);
 
 	for (const struct sk_buff *run = list; run; run = run->next) {
 		COUNT(f->frames, -(u64)run->segs);
+		frames_taken(sd, run->segs);
 		f->mem -= run->truesize;
 	}
 	return list;
@@ -198,7 +199,7 @@ static void queue_free(struct softnet_data *sd, struct inet_frags *f, struct ine
 void inet_frag_fail(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why)
 {
 	inet_frag_count(sd, f, FRAG_FAILS);
-	free_runs(sd, take_runs(f, q), why);
+	free_runs(sd, take_runs(sd, f, q), why);
 	queue_free(sd, f, q);
 }
 
@@ -206,7 +207,7 @@ void inet_frag_fail(struct softnet_data *sd, struct inet_frags *f, struct inet_f
 void inet_frag_restart(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, enum fate why)
 {
 	inet_frag_count(sd, f, FRAG_FAILS);
-	free_runs(sd, take_runs(f, q), why);
+	free_runs(sd, take_runs(sd, f, q), why);
 	q->len = q->meat = 0;
 	q->flags = q->ecn = 0;
 	age_list_del(sd, f, q);
@@ -235,7 +236,7 @@ static int expire_oldest(struct softnet_data *sd, struct inet_frags *f)
 	due = q && q->expires <= sd->now;
 	if (due) {
 		first = q->flags & INET_FRAG_FIRST_IN;
-		runs = take_runs(f, q);
+		runs = take_runs(sd, f, q);
 		queue_free(sd, f, q);
 	} else if (q && q->expires < sd->timer_ns[TIMER_IPFRAG]) {
 		mod_timer(sd, TIMER_IPFRAG, q->expires);
@@ -267,7 +268,7 @@ void inet_frags_flush(struct host *h)
 			struct inet_frag_queue *q;
 
 			while ((q = families[i]->oldest[cpu])) {
-				free_runs(h->cpu[cpu], take_runs(families[i], q), FRAG_REASM_TIMEOUT);
+				free_runs(h->cpu[cpu], take_runs(h->cpu[cpu], families[i], q), FRAG_REASM_TIMEOUT);
 				queue_free(h->cpu[cpu], families[i], q);
 			}
 			plan(h, cpu);
@@ -309,7 +310,7 @@ int inet_frag_add(struct softnet_data *sd, struct inet_frags *f, struct inet_fra
 	u32 len = frag->end - frag->offset, truesize = skb->truesize;
 	enum fate why;
 
-	skb->t_stage = sd->now;
+	stage_done(sd, LAT_STACK, skb);
 	why = place(sd, q, skb, frag);
 	if (why == DUP_FRAG) {
 		kfree_skb_reason(sd, skb, DUP_FRAG);
@@ -323,6 +324,7 @@ int inet_frag_add(struct softnet_data *sd, struct inet_frags *f, struct inet_fra
 		return 0;
 	}
 	COUNT(f->frames, 1);
+	frames_placed(sd, 1);
 	f->mem += truesize;
 	q->meat += len;
 	q->ecn |= frag->ecn;
@@ -348,7 +350,7 @@ static noinline void waited(struct softnet_data *sd, const struct sk_buff *skb)
 /* inet_frag_join() - make one packet of a complete datagram, with the first fragment's headers; free its queue */
 struct sk_buff *inet_frag_join(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q)
 {
-	struct sk_buff *skb = take_runs(f, q), *run = skb->next, *next;
+	struct sk_buff *skb = take_runs(sd, f, q), *run = skb->next, *next;
 
 	for (; run; run = next) {
 		next = run->next;
@@ -359,6 +361,7 @@ struct sk_buff *inet_frag_join(struct softnet_data *sd, struct inet_frags *f, st
 	skb->ip_summed = CHECKSUM_NONE; /* no card has summed all of it */
 	if (unlikely(sd->lat != NULL))
 		waited(sd, skb);
+	skb->t_stage = sd->now;
 	queue_free(sd, f, q);
 	inet_frag_count(sd, f, FRAG_OKS);
 	return skb;

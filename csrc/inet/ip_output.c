@@ -333,8 +333,14 @@ int ip_output(struct host *h, struct softnet_data *sd, struct outgoing *o)
 {
 	int rc;
 
-	lock_if(h->live, &h->tx.lock);
+	if (!sd) {
+		lock_if(h->live, &h->tx.lock);
+		rc = ip_output_locked(h, sd, o);
+		unlock_if(h->live, &h->tx.lock);
+		return rc;
+	}
+	cpu_lock(sd, &h->tx.lock);
 	rc = ip_output_locked(h, sd, o);
-	unlock_if(h->live, &h->tx.lock);
+	cpu_unlock(sd, &h->tx.lock);
 	return rc;
 }

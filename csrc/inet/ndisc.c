@@ -77,12 +77,12 @@ static void solicited(struct softnet_data *sd, const u8 *ip, const u8 *m, u32 le
 
 	if (bad || (unspecified && (mac || !is_multicast6(ip + IPV6H_DADDR))) || !ip_local_net(h, &target))
 		return;
-	lock_if(sd->live, &h->tx.lock);
+	cpu_lock(sd, &h->tx.lock);
 	if (mac && !unspecified)
 		neigh_update(h, sd, &src, mac, NUD_STALE, 1, 1);
 	send_message(h, sd, &o, NDISC_NEIGHBOUR_ADVERTISEMENT,
 		     unspecified ? ND_NA_OVERRIDE : ND_NA_SOLICITED | ND_NA_OVERRIDE, &target, ND_OPT_TARGET_LL_ADDR);
-	unlock_if(sd->live, &h->tx.lock);
+	cpu_unlock(sd, &h->tx.lock);
 }
 
 /* RFC 4861 section 7.2.5 */
@@ -96,14 +96,14 @@ static void advertised(struct softnet_data *sd, const u8 *ip, const u8 *m, u32 l
 
 	if (bad || (is_solicited && is_multicast6(ip + IPV6H_DADDR)) || ip_local_net(h, &target))
 		return;
-	lock_if(sd->live, &h->tx.lock);
+	cpu_lock(sd, &h->tx.lock);
 	n = neigh_lookup(h, &target);
 	if (n && !mac && n->state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE))
 		mac = n->mac;
 	if (mac)
 		neigh_update(h, sd, &target, mac, is_solicited ? NUD_REACHABLE : NUD_STALE, 0,
 			     override || (n && n->state == NUD_INCOMPLETE));
-	unlock_if(sd->live, &h->tx.lock);
+	cpu_unlock(sd, &h->tx.lock);
 }
 
 void ndisc_rcv(struct softnet_data *sd, struct sk_buff *skb)

@@ -187,8 +187,6 @@ static void plan(struct host *h, struct softnet_data *sd, struct neighbour *n, u
 	}
 	if (at < owner->timer_ns[TIMER_NEIGH])
 		mod_timer(owner, TIMER_NEIGH, at);
-	if (sd && sd != owner)
-		sd->horizon = min_u64(sd->horizon, at);
 }
 
 static void solicit(struct host *h, struct softnet_data *sd, struct neighbour *n, u64 now)
@@ -314,7 +312,7 @@ void neigh_timer(struct softnet_data *sd)
 	struct host *h = sd->host;
 	u64 next = NEVER;
 
-	lock_if(sd->live, &h->tx.lock);
+	cpu_lock(sd, &h->tx.lock);
 	for (u32 i = 0; i < h->neigh.used; i++) {
 		struct neighbour *n = &h->neigh.entry[i];
 
@@ -325,7 +323,7 @@ void neigh_timer(struct softnet_data *sd)
 		next = min_u64(next, n->timer_ns);
 	}
 	__atomic_store_n(&h->neigh.timer_ask, NEVER, __ATOMIC_SEQ_CST);
-	unlock_if(sd->live, &h->tx.lock);
+	cpu_unlock(sd, &h->tx.lock);
 	if (next < sd->timer_ns[TIMER_NEIGH])
 		mod_timer(sd, TIMER_NEIGH, next);
 }

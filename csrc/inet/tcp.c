@@ -23,6 +23,7 @@ static void ofo_count(struct softnet_data *sd, struct sock *sk, struct sk_buff *
 {
 	sk->ofo_truesize += sign > 0 ? skb->truesize : -skb->truesize;
 	COUNT(sd->ofo_frames, (u64)(sign * (int)skb->segs));
+	COUNT(sd->in_hand, (u64)(-sign * (int)skb->segs));
 }
 
 static void ofo_purge(struct softnet_data *sd, struct sock *sk, enum fate fate)
@@ -74,7 +75,7 @@ static void ofo_drain(struct softnet_data *sd, struct sock *sk)
 		sk->ofo = skb->next;
 		skb->next = NULL;
 		ofo_count(sd, sk, skb, -1);
-		latency(sd, LAT_REORDER, skb->t_stage, sd->now, skb->segs);
+		stage_done(sd, LAT_REORDER, skb);
 		if (!before(sk->rcv_nxt, skb->end_seq)) {
 			kfree_skb_reason(sd, skb, TCP_OFOMERGE);
 			continue;
@@ -128,7 +129,7 @@ static void ofo_insert(struct softnet_data *sd, struct sock *sk, struct sk_buff 
 		ofo_count(sd, sk, covered, -1);
 		kfree_skb_reason(sd, covered, TCP_OFOMERGE);
 	}
-	skb->t_stage = sd->now;
+	stage_done(sd, LAT_STACK, skb);
 	skb->next = *link;
 	*link = skb;
 	ofo_count(sd, sk, skb, 1);
@@ -225,10 +226,10 @@ static struct sock *tcp_lookup(struct softnet_data *sd, const struct flow_key *t
 	/* a SYN with another sequence number: the ports are reused, so the old stream has ended */
 	if (sk && (flags & (TCPHDR_SYN | TCPHDR_RST)) == TCPHDR_SYN && seq + 1 != sk->rcv_nxt &&
 	    (sk->state != TCP_OPEN || before(sk->rcv_nxt, seq) || sk->rcv_nxt - seq > WINDOW_MAX)) {
-		lock_if(sd->live, &sk->lock);
+		cpu_lock(sd, &sk->lock);
 		if (sk->state == TCP_OPEN)
 			tcp_reset(sd, sk);
-		unlock_if(sd->live, &sk->lock);
+		cpu_unlock(sd, &sk->lock);
 		sock_close(h, sd, sk);
 		sk = NULL;
 	}
@@ -291,10 +292,10 @@ void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		return;
 	}
 	skb_advance(skb, doff);
-	lock_if(sd->live, &sk->lock);
+	cpu_lock(sd, &sk->lock);
 	if (unlikely(sk->closed))
 		kfree_skb_reason(sd, skb, TCP_CLOSE); /* live: closed since the look-up */
 	else
 		tcp_segment(sd, sk, skb, seq, flags);
-	unlock_if(sd->live, &sk->lock);
+	cpu_unlock(sd, &sk->lock);
 }

@@ -18,7 +18,9 @@ static struct softnet_data *cpu_new(struct host *h, u32 cpu)
 	memset(sd, 0, sizeof(*sd));
 	sd->host = h;
 	sd->cpu = cpu;
-	sd->horizon = sd->wake_ns = sd->timer_next = NEVER;
+	sd->horizon = sd->next = sd->irq_next = sd->watchdog_next = sd->timer_next = NEVER;
+	sd->idle = 1;
+	sd->account = &sd->idle_ns;
 	sd->wake_fd = -1;
 	sd->backlog.poll = process_backlog;
 	sd->backlog.sd = sd;
@@ -43,7 +45,6 @@ struct host *host_new(u32 ncpus)
 	h->hz = 250;
 	h->rx_pool_size = 32768;
 	h->gro = h->ip_any = h->vlan_any = 1;
-	h->catch_up = 8;
 	h->weight = NAPI_POLL_WEIGHT;
 	h->dev_weight = 64;
 	h->netdev_budget = 300;
@@ -162,8 +163,8 @@ static int driver_start(struct host *h)
 
 int host_start(struct host *h)
 {
-	static int (*const steps[])(struct host *) = { cpus_init,     fifo_start, sockets_init, fragments_init,
-						       steering_init, rings_init, driver_start };
+	static int (*const steps[])(struct host *) = { cpus_init,     vtime_init, fifo_start,  sockets_init,
+						       fragments_init, steering_init, rings_init, driver_start };
 
 	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
 		if (h->nic.rss.indir[i] >= h->nic.nqueues)
@@ -191,6 +192,7 @@ void host_free(struct host *h)
 	nic_exit(&h->nic);
 	driver_tx_free(h);
 	neigh_exit(&h->neigh);
+	vtime_exit(h);
 	for (u32 i = 0; i < h->ncpus; i++) {
 		if (h->cpu[i]) {
 			free(h->cpu[i]->gro_flows);

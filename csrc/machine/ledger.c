@@ -107,6 +107,7 @@ void host_in_flight(struct host *h, u64 *where)
 		where[IN_BACKLOG] += READ_ONCE(sd->backlog_frames) + READ_ONCE(sd->process_frames) +
 				     READ_ONCE(sd->enqueue_frames);
 		where[IN_TCP_OFO] += READ_ONCE(sd->ofo_frames);
+		where[IN_CPU] += READ_ONCE(sd->in_hand);
 	}
 	where[IN_PYTHON] = in_python(h);
 }

@@ -29,7 +29,6 @@ static void drain_eventfd(int fd)
 static bool cpu_has_work(struct softnet_data *sd)
 {
 	return __atomic_load_n(&sd->irq_pending, __ATOMIC_SEQ_CST) ||
-	       __atomic_load_n(&sd->ipi_pending, __ATOMIC_SEQ_CST) ||
 	       __atomic_load_n(&sd->reader.runnable, __ATOMIC_SEQ_CST) || sd->softirq_pending ||
 	       __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST) || __atomic_load_n(&sd->pause, __ATOMIC_SEQ_CST) ||
 	       (!sd->cpu && __atomic_load_n(&sd->host->neigh.timer_ask, __ATOMIC_SEQ_CST) < sd->timer_ns[TIMER_NEIGH]);
@@ -46,7 +45,7 @@ static bool cpu_look(struct softnet_data *sd, u64 start)
 		nic_borrow(&sd->host->nic);
 		cpu_relax();
 		sd->now = clock_ns();
-		if (sd->timer_next <= sd->now)
+		if (cpu_next_interrupt(sd) <= sd->now)
 			return true;
 	}
 	return false;
@@ -90,8 +89,8 @@ static void idle_end(struct softnet_data *sd, u64 start)
 static void cpu_sleep(struct softnet_data *sd)
 {
 	struct pollfd fd = { .fd = sd->wake_fd, .events = POLLIN };
-	u64 start = sd->now = clock_ns(),
-	    wait = sd->timer_next == NEVER ? NEVER : sd->timer_next - min_u64(start, sd->timer_next);
+	u64 start = sd->now = clock_ns(), timer = cpu_next_interrupt(sd),
+	    wait = timer == NEVER ? NEVER : timer - min_u64(start, timer);
 	struct timespec ts = { (time_t)(wait / 1000000000), (long)(wait % 1000000000) };
 
 	WRITE_ONCE(sd->idle_since, start);
@@ -340,7 +339,10 @@ void live_stop(struct host *h)
 		enqueue_flush(sd);
 		sd->live = 0;
 		sd->now = max_u64(sd->now, now);
-		sd->wake_ns = sd->irq_ns = sd->ipi_ns = sd->now;
+		sd->next = sd->reader_ns = sd->since = sd->now;
+		for (u32 irq = 0; irq < IRQS_MAX; irq++)
+			sd->irq_ns[irq] = sd->now;
+		sd->irq_next = sd->irq_pending ? sd->now : NEVER;
 	}
 	inet_frags_flush(h); /* their timeouts are real time, which no thread awaits any more */
 	neigh_flush(h);

@@ -69,7 +69,6 @@ struct host {
 	u8 gro_cwr;                    /* 1: merge CWR with CWR, as Linux does since 7.0 */
 	u32 udp_gro_socks;             /* sockets with UDP_GRO */
 	u32 gro_flows;                 /* flows whose GRO holds are counted; 0: none */
-	u32 catch_up;                  /* virtual time: packets between two looks at the other clocks */
 	u32 cost[COST_MAX];
 	u32 weight, netdev_budget, netdev_budget_usecs, dev_weight, netdev_max_backlog;
 	u32 gro_max_size, gro_ipv4_max_size, gro_normal_batch, napi_defer_hard_irqs;
@@ -104,7 +103,15 @@ struct host {
 	u64 outside_ofo_frames;
 	struct packet_tap *taps[POINTS];
 	u32 taps_lock;
-	u64 steps;                     /* virtual time: turns taken */
+	/* virtual time, vtime.c */
+	struct softnet_data *running;  /* the CPU that acts; NULL: the card, or code outside a run */
+	void (*await_turn)(struct softnet_data *sd);
+	void (*settle)(struct softnet_data *sd);
+	struct fiber *caller;          /* the stack of Python's thread */
+	u64 until, world_ns;           /* how far this run may go; the instant of the latest turn */
+	u64 steps;                     /* turns taken */
+	u32 turns, event;              /* turns left in this slice; enum event: why it ended */
+	u8 settling;
 	struct inet_frags ip_frags, ip6_frags;
 };
 
@@ -152,7 +159,13 @@ int host_laws(struct host *h);
 /** fate_text() - Return: a line of text for a fate, static; NULL: no such fate */
 const char *fate_text(enum fate fate);
 
-/* ---- vtime.c: virtual time. Return: why it stopped ---- */
+/* ---- vtime.c: virtual time ---- */
+
+/** vtime_init() - make the CPUs' fibers; vtime_exit() frees them. Return: 0 or -ENOMEM */
+int vtime_init(struct host *h);
+void vtime_exit(struct host *h);
+
+/* These run, and return why they stopped. The CPUs may be in the middle of anything then. */
 
 /** vtime_run() - run until @frames more have arrived, or an event comes */
 enum event vtime_run(struct host *h, u64 frames);

@@ -28,8 +28,9 @@ void upcall_push(struct softnet_data *sd, struct sk_buff *skb, u32 handler)
 		kfree_skb_reason(sd, skb, PYTHON_QUEUE_FULL);
 		return;
 	}
+	frames_placed(sd, skb->segs);
 	if (!sd->live) /* stop before time goes on, and while another flush of GRO's list (at most 1024) still fits */
-		sd->horizon = queued < UPCALLS_MAX / 4 ? min_u64(sd->horizon, sd->now + 1) : 0;
+		cpu_lower_horizon(sd, queued < UPCALLS_MAX / 4 ? sd->now + 1 : 0);
 	if (first && sd->live)
 		event_signal(q->wake_fd);
 }

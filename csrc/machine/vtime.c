@@ -1,16 +1,22 @@
-/* vtime.c - virtual time: one thread drives the card and all CPUs; the agent whose clock is furthest behind runs next
+/* vtime.c - virtual time: one thread, on which the card and all CPUs act, each at its instants
  *
- * Ties: the card, then the CPU with the lower number. An agent runs until its clock reaches its horizon, the time at which
- * another agent's turn begins. Work advances the clock by its cost (cpu_charge), so a busy CPU polls later, and rings, FIFO
- * and backlogs really fill. No sleeping, no real clock, no root: same input, same output. The functions return to Python
- * when a slice ends, when Python has work, or when no work is left.
+ * The agent with the earliest next instant acts. Ties: the card, then the CPU with the lower number. Work advances a CPU's
+ * clock by its cost (softnet/cpu_clock.c), so a busy CPU polls later, and rings, FIFO and backlogs really fill. No sleeping,
+ * no real clock, no root: same input, same output, however the run is sliced. docs/virtual-time.md has the rules.
+ *
+ * Each CPU runs on a fiber, a stack of its own (lib/fiber.h). A CPU that has to wait looks for the next agent itself: it
+ * runs the card's events right there, and switches to another CPU's fiber without a detour. It switches to the caller's
+ * stack when a slice ends, when Python has work, or when no work is left. The next call goes on from there.
  */
 #include "prelude.h"
+
+#include "lib/fiber.h"
 
 #define TURNS_A_SLICE 2000000
 #define TURNS_OF_A_FOREIGN_DRIVER 4096 /* it may ring forever while time stands still */
 
-/* Find the agent that runs next. *turn: when; *horizon: how long it may run. Return: a CPU; NULL: the card */
+/* Find the agent that acts next. *turn: when; *horizon: before which instant no other agent acts. Return: a CPU; NULL: the
+ * card */
 static struct softnet_data *next_agent(struct host *h, u64 *turn, u64 *horizon)
 {
 	u64 best = nic_next(&h->nic), second = NEVER;
@@ -18,10 +24,10 @@ static struct softnet_data *next_agent(struct host *h, u64 *turn, u64 *horizon)
 
 	for (u32 i = 0; i < h->ncpus; i++) {
 		struct softnet_data *sd = h->cpu[i];
-		u64 t = cpu_next(sd);
+		u64 t = sd->next;
 
 		if (t < best) {
-			second = best; /* on a tie the earlier agent runs first, so no + 1 */
+			second = best; /* on a tie the earlier agent acts first, so no + 1 */
 			best = t;
 			next = sd;
 		} else if (t != NEVER && t + (next != NULL) < second) {
@@ -46,67 +52,184 @@ static enum event when_idle(struct host *h)
 	return nic->wire->hungry ? EV_WIRE : EV_DONE;
 }
 
-/* Return: when this CPU must interrupt its own work: a timer, or an IPI sent by a CPU whose clock is ahead; NEVER */
-static u64 own_plans(const struct softnet_data *sd)
+/* Return: the event that has to be handled before time goes on; -1: none */
+static int stop_before_turn(struct host *h)
 {
-	u64 t = sd->timer_next;
-
-	if (sd->ipi_pending)
-		t = min_u64(t, sd->ipi_ns);
-	return t > sd->now ? t : NEVER;
-}
-
-/* Let one agent take its turn. Return: an event; -1: go on */
-static int next_turn(struct host *h, u64 until)
-{
-	struct nic *nic = &h->nic;
-	struct softnet_data *sd;
-	u64 turn, horizon;
-
-	if (unlikely(nic->offered >= h->nic.limit))
+	if (unlikely(h->nic.offered >= h->nic.limit))
 		return EV_SLICE;
 	if (unlikely(h->upcalls.head != h->upcalls.tail))
 		return EV_UPCALL;
-	h->steps++;
-	sd = next_agent(h, &turn, &horizon);
-	if (unlikely(nic->wire->hungry))
-		return EV_WIRE;
-	if (unlikely(nic->python_filter && !nic->burst_asked && nic->burst_pos < nic->burst_len))
-		return EV_FILTER;
-	if (turn == NEVER) {
-		enum event e = when_idle(h);
+	return unlikely(!h->turns) ? (int)EV_SLICE : -1;
+}
 
-		return e == EV_SLICE ? -1 : (int)e;
+/* Let the card act until a CPU's turn has come. Return: that CPU; NULL: the caller has to handle h->event */
+static struct softnet_data *next_cpu(struct host *h)
+{
+	struct nic *nic = &h->nic;
+
+	for (;;) {
+		struct softnet_data *sd;
+		int event = stop_before_turn(h);
+		u64 turn, horizon;
+
+		if (event < 0) {
+			h->turns--;
+			h->steps++;
+			sd = next_agent(h, &turn, &horizon);
+			if (unlikely(nic->wire->hungry))
+				event = EV_WIRE;
+			else if (unlikely(nic->python_filter && !nic->burst_asked && nic->burst_pos < nic->burst_len))
+				event = EV_FILTER;
+			else if (turn == NEVER && (event = when_idle(h)) == EV_SLICE)
+				continue;
+			else if (turn != NEVER && turn > h->until)
+				event = EV_DONE;
+		}
+		if (event >= 0) {
+			h->event = (u32)event;
+			return NULL;
+		}
+		h->world_ns = max_u64(h->world_ns, turn);
+		if (sd) {
+			sd->horizon = min_u64(horizon, h->until + 1);
+			return sd;
+		}
+		nic_run(nic, min_u64(horizon, h->until));
 	}
-	if (turn > until)
-		return EV_DONE;
-	if (!sd) {
-		nic_run(nic, min_u64(horizon, until));
-	} else {
-		sd->horizon = min_u64(min_u64(horizon, own_plans(sd)), until + 1);
-		cpu_run(sd);
+}
+
+/* host.await_turn: let the world go on until it is this CPU's turn, at sd->next. On its fiber. */
+static void await_turn(struct softnet_data *sd)
+{
+	struct host *h = sd->host;
+	struct softnet_data *next;
+
+	h->running = NULL;
+	next = next_cpu(h);
+	h->running = next;
+	if (next != sd)
+		fiber_switch(sd->fiber, next ? next->fiber : h->caller);
+}
+
+/* ---- a CPU's fiber ---- */
+
+static void woken(struct softnet_data *sd)
+{
+	sd->idle = 0;
+	sd->now = max_u64(sd->now, sd->next);
+	cpu_lower_horizon(sd, cpu_next_interrupt(sd));
+	if (unlikely(sd->busy.idle))
+		busy_poll_resume(sd);
+}
+
+/* The CPU is idle: wait until it has work. */
+static void wait_for_work(struct softnet_data *sd)
+{
+	cpu_account(sd, &sd->idle_ns);
+	sd->idle = 1;
+	sd->next = max_u64(cpu_idle_until(sd), sd->now);
+	sd->end = sd->now;
+	await_turn(sd);
+	woken(sd);
+}
+
+/* The machine is stopped (machine_settle()), and this CPU is in the middle of nothing. */
+static void park(struct softnet_data *sd)
+{
+	sd->next = sd->end = sd->now;
+	sd->parked = 1;
+	fiber_switch(sd->fiber, sd->host->caller);
+	sd->parked = 0;
+}
+
+static void cpu_main(void *arg)
+{
+	struct softnet_data *sd = arg;
+
+	woken(sd);
+	for (;;) {
+		int more = cpu_round(sd);
+
+		if (unlikely(sd->host->settling))
+			park(sd);
+		else if (!more)
+			wait_for_work(sd);
 	}
-	return -1;
+}
+
+static void settle(struct softnet_data *sd)
+{
+	struct host *h = sd->host;
+
+	if (sd->live || sd->idle || sd->parked)
+		return;
+	h->settling = 1;
+	fiber_switch(h->caller, sd->fiber); /* h->running is NULL: no charge of this CPU waits */
+	h->settling = 0;
+}
+
+int vtime_init(struct host *h)
+{
+	h->await_turn = await_turn;
+	h->settle = settle;
+	h->caller = fiber_new(NULL, NULL);
+	if (!h->caller)
+		return -ENOMEM;
+	for (u32 i = 0; i < h->ncpus; i++) {
+		h->cpu[i]->fiber = fiber_new(cpu_main, h->cpu[i]);
+		if (!h->cpu[i]->fiber)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void vtime_exit(struct host *h)
+{
+	for (u32 i = 0; i < h->ncpus; i++)
+		if (h->cpu[i])
+			fiber_free(h->cpu[i]->fiber);
+	fiber_free(h->caller);
+}
+
+/* ---- Python's calls ---- */
+
+/* A CPU that waits has a clock in the past, the instant at which its work began. Show how far the work has got. */
+static void show_clocks(struct host *h)
+{
+	for (u32 i = 0; i < h->ncpus; i++) {
+		struct softnet_data *sd = h->cpu[i];
+
+		if (!sd->idle)
+			sd->now = max_u64(sd->now, min_u64(sd->end, h->world_ns));
+		cpu_account(sd, sd->account);
+	}
+}
+
+static enum event go_on(struct host *h, u64 until, u32 turns)
+{
+	struct softnet_data *next;
+
+	h->until = until;
+	h->turns = turns;
+	next = next_cpu(h);
+	h->running = next;
+	if (next)
+		fiber_switch(h->caller, next->fiber);
+	h->running = NULL;
+	if (h->event == EV_DONE && until < NEVER - 1)
+		h->world_ns = max_u64(h->world_ns, until);
+	show_clocks(h);
+	return (enum event)h->event;
 }
 
 enum event vtime_run_until(struct host *h, u64 until)
 {
-	const u32 most = h->nic.external_driver ? TURNS_OF_A_FOREIGN_DRIVER : TURNS_A_SLICE;
-
-	for (u32 turns = 0; turns < most; turns++) {
-		int event = next_turn(h, until);
-
-		if (unlikely(event >= 0))
-			return (enum event)event;
-	}
-	return EV_SLICE;
+	return go_on(h, until, h->nic.external_driver ? TURNS_OF_A_FOREIGN_DRIVER : TURNS_A_SLICE);
 }
 
 enum event vtime_step(struct host *h)
 {
-	int event = next_turn(h, NEVER - 1);
-
-	return event < 0 ? EV_SLICE : (enum event)event;
+	return go_on(h, NEVER - 1, 1);
 }
 
 enum event vtime_run(struct host *h, u64 frames)

@@ -27,26 +27,25 @@ TWICE u8 flag_exchange(bool live, u8 *flag, u8 value)
 	return old;
 }
 
-static void wake_other(struct softnet_data *sd, struct softnet_data *target)
-{
-	if (!sd->live)
-		sd->horizon = min_u64(sd->horizon, max_u64(target->now, sd->now) + (target->cpu > sd->cpu));
-	cpu_wake(target, sd->now);
-}
-
-/* Wake a reader that sleeps. */
+/* Wake a reader that sleeps. It is runnable from when the wake-up is paid for. */
 static noinline void wake_task(struct softnet_data *sd, struct softnet_data *target)
 {
 	if (unlikely(!sd->live && target->busy.idle)) { /* it busy-polls: no wake-up needed */
-		wake_other(sd, target);
+		cpu_wake(target, sd->now);
 		return;
 	}
 	__atomic_fetch_add(&target->reader.wakeups, 1, __ATOMIC_RELAXED); /* several CPUs write it */
+	if (sd->live) {
+		if (target != sd)
+			cpu_wake(target, sd->now);
+		return;
+	}
+	target->reader_ns = NEVER;
 	cpu_charge(sd, COST_WAKE);
-	if (!sd->live)
-		target->reader_ns = sd->now;
-	if (target != sd)
-		wake_other(sd, target);
+	if (sd->atomic)
+		sd->owed_wake = target; /* cpu_pay() wakes it */
+	else
+		reader_wake(sd, target);
 }
 
 TWICE void wake_reader(struct softnet_data *sd, struct sock *sk, bool live)
@@ -121,7 +120,7 @@ TWICE int queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff
 	COUNT(sk->packets, segs);
 	COUNT(sk->bytes, skb->len);
 	skb->next = NULL;
-	skb->t_stage = sd->now;
+	stage_done(sd, LAT_STACK, skb);
 	if (sk->head)
 		sk->tail->next = skb;
 	else
@@ -202,12 +201,6 @@ TWICE void reader_leave(struct softnet_data *sd, struct sock *sk, bool live)
 		sock_close(sd->host, sd, sk);
 }
 
-/* Return: whether the reader still busy-polls, or a softirq must run before it reads */
-static noinline bool reader_polls(struct softnet_data *sd)
-{
-	return napi_busy_loop(sd) || sd->softirq_pending;
-}
-
 /* Note the packet's queue for busy polling, and the reader's CPU for RFS. */
 static noinline void note_read(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb)
 {
@@ -215,10 +208,16 @@ static noinline void note_read(struct softnet_data *sd, struct sock *sk, const s
 	sock_rps_record_flow(sd->host, sk, sd->cpu);
 }
 
-TWICE int reader_loop(struct softnet_data *sd, bool live)
+/* Return: whether the reader must yield: a burst is read, its slice is over, or the machine stops */
+TWICE bool reader_yields(struct softnet_data *sd, u32 n)
+{
+	return n >= BURST || need_resched(sd) || unlikely(sd->host->settling);
+}
+
+TWICE void reader_loop(struct softnet_data *sd, bool live)
 {
 	const bool note = sd->host->busy_read || sd->host->rps_sock_flow;
-	const u32 catch_up = sd->host->catch_up;
+	const u32 recv = sd->host->cost[COST_RECV], copy_ps = sd->host->cost[COST_COPY_PS];
 	u32 n = 0;
 
 	for (;;) {
@@ -227,42 +226,41 @@ TWICE int reader_loop(struct softnet_data *sd, bool live)
 
 		if (!sk) {
 			if (unlikely(sd->host->busy_read) && busy_poll_begin(sd))
-				return 1;
+				return;
 			flag_exchange(live, &sd->reader.runnable, 0);
 			if (!__atomic_load_n(&sd->ready, __ATOMIC_SEQ_CST)) /* Pairs with wake_reader(). */
-				return 0;
+				return;
 			WRITE_ONCE(sd->reader.runnable, 1);
 			continue;
 		}
 		while ((skb = reader_take(live, sk))) {
-			if (!live) /* the producer's clock may be ahead */
-				sd->now = max_u64(sd->now, skb->t_stage);
-			cpu_charge(sd, COST_RECV);
-			cpu_charge_bytes(sd, COST_COPY_PS, skb->len);
+			cpu_work(sd, recv + (u64)skb->len * copy_ps / 1000);
 			if (unlikely(sd->lat != NULL))
 				read_latency(sd, skb);
 			sk->reads++;
 			if (unlikely(note))
 				note_read(sd, sk, skb);
 			kfree_skb_list(sd, skb);
-			if (++n >= catch_up && (cpu_yields(sd) || n >= BURST ||
-						sd->ksoftirqd_task.runnable)) /* the slice may have ended */
-				return 1;
+			if (reader_yields(sd, ++n))
+				return;
 		}
 		reader_leave(sd, sk, live);
 	}
 }
 
-static noinline int reader_run_live(struct softnet_data *sd)
+static noinline void reader_run_live(struct softnet_data *sd)
 {
-	return reader_loop(sd, true);
+	reader_loop(sd, true);
 }
 
-int reader_run(struct softnet_data *sd)
+void reader_run(struct softnet_data *sd)
 {
-	if (unlikely(sd->busy.napi != NULL) && reader_polls(sd))
-		return 1;
-	return sd->live ? reader_run_live(sd) : reader_loop(sd, false);
+	if (unlikely(sd->busy.napi != NULL) && napi_busy_loop(sd))
+		return;
+	if (sd->live)
+		reader_run_live(sd);
+	else
+		reader_loop(sd, false);
 }
 
 /* ---- Python reads ---- */
@@ -292,9 +290,9 @@ int sock_error(struct sock *sk)
 void sock_report_error(struct softnet_data *sd, struct sock *sk, u32 err)
 {
 	__atomic_store_n(&sk->err, err, __ATOMIC_SEQ_CST);
-	spin_lock(&sk->lock); /* sock_close() takes it before the eventfd goes */
+	cpu_lock(sd, &sk->lock); /* sock_close() takes it before the eventfd goes */
 	sock_data_ready(sd, sk);
-	spin_unlock(&sk->lock);
+	cpu_unlock(sd, &sk->lock);
 }
 
 long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_from *f)

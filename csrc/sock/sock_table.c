@@ -235,9 +235,9 @@ struct sock *sock_new_flow(struct softnet_data *sd, struct sock *listener, const
 	}
 	spin_unlock(&t->lock);
 	if (sk && !sk->sink) {
-		spin_lock(&listener->lock); /* sock_close() takes it before the eventfd goes */
+		cpu_lock(sd, &listener->lock); /* sock_close() takes it before the eventfd goes */
 		sock_data_ready(sd, listener);
-		spin_unlock(&listener->lock);
+		cpu_unlock(sd, &listener->lock);
 	}
 	return sk;
 }
@@ -308,6 +308,8 @@ void sock_close(struct host *h, struct softnet_data *sd, struct sock *sk)
 {
 	struct sock_table *t = &h->socks;
 
+	if (!sd && !h->live)
+		machine_settle(h); /* a CPU may be stopped with a packet for this socket */
 	if (sk->type == SOCK_TCP_LISTEN)
 		forget_streams(h, sd, sk);
 	spin_lock(&t->lock);

@@ -44,6 +44,7 @@ static int queue_one(struct softnet_data *sd, struct softnet_data *target, struc
 	if (unlikely(skb->rflow))
 		rfs_queued(sd->host, skb->rflow, target->input_queue_tail);
 	COUNT(target->backlog_frames, skb->segs);
+	frames_placed(sd, skb->segs);
 	return 1;
 }
 
@@ -72,6 +73,7 @@ static void flush_target(struct softnet_data *sd, u32 cpu)
 	}
 	spin_unlock(&target->lock);
 	COUNT(sd->enqueue_frames, -frames);
+	frames_taken(sd, (u32)frames);
 	for (; dropped; dropped = next) {
 		next = dropped->next;
 		queue_dropped(sd, dropped);
@@ -96,7 +98,7 @@ int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu)
 
 	cpu_charge(sd, COST_RPS);
 	if (!sd->live) {
-		skb->t_stage = sd->now;
+		stage_done(sd, LAT_STACK, skb);
 		if (queue_one(sd, target, skb))
 			return 0;
 		queue_dropped(sd, skb);
@@ -109,6 +111,7 @@ int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu)
 		sd->enqueue[cpu] = skb;
 	sd->enqueue_tail[cpu] = skb;
 	COUNT(sd->enqueue_frames, skb->segs);
+	frames_placed(sd, skb->segs);
 	if (++sd->enqueue_len[cpu] == BURST)
 		flush_target(sd, cpu);
 	return 0;
@@ -120,8 +123,10 @@ void net_rps_send_ipi(struct softnet_data *sd)
 	if (sd->live)
 		enqueue_flush(sd);
 	for (; sd->rps_ipi_mask; sd->rps_ipi_mask &= sd->rps_ipi_mask - 1) {
+		struct softnet_data *target = sd->host->cpu[__builtin_ctzll(sd->rps_ipi_mask)];
+
 		cpu_charge(sd, COST_IPI);
-		raise_ipi(sd, sd->host->cpu[__builtin_ctzll(sd->rps_ipi_mask)]);
+		raise_ipi(sd, target);
 	}
 }
 
@@ -155,40 +160,27 @@ static void dequeue_one(struct softnet_data *sd)
 	skb->next = NULL;
 	WRITE_ONCE(sd->process_qlen, sd->process_qlen - 1);
 	COUNT(sd->process_frames, -(u64)skb->segs);
-	/* the producer's clock may be ahead: do not take the packet before it was queued */
-	sd->now = max_u64(sd->now, skb->t_stage);
+	frames_taken(sd, skb->segs);
 	cpu_charge(sd, COST_BACKLOG);
-	latency(sd, LAT_BACKLOG, skb->t_stage, sd->now, skb->segs);
+	stage_done(sd, LAT_BACKLOG, skb);
 	netif_receive_skb_core(sd, skb);
 }
 
 int process_backlog(struct napi_struct *napi, int quota)
 {
 	struct softnet_data *sd = napi->sd;
-	u32 done = 0;
+	int work = 0;
 
-	if (!napi->in_poll) {
-		napi->in_poll = POLL_TAKING;
-		napi->work = 0;
-		net_rps_send_ipi(sd);
-		if (cpu_yields(sd))
-			return -EAGAIN;
-	}
-	while (napi->work < (u32)quota) {
+	net_rps_send_ipi(sd);
+	while (work < quota) {
 		if (!sd->process_head) {
-			if (!splice(sd)) {
-				quota = (int)napi->work;
+			if (!splice(sd))
 				break;
-			}
 			continue;
 		}
 		dequeue_one(sd);
-		napi->work++;
-		if (++done % sd->host->catch_up == 0 && cpu_yields(sd))
-			return -EAGAIN;
+		work++;
 	}
-	WRITE_ONCE(sd->input_queue_head,
-		   sd->input_queue_head + napi->work); /* RFS reads it, so not before the poll is over */
-	napi->in_poll = POLL_IDLE;
-	return quota;
+	WRITE_ONCE(sd->input_queue_head, sd->input_queue_head + (u32)work); /* RFS reads it, so not before the poll is over */
+	return work;
 }

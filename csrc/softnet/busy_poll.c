@@ -67,90 +67,66 @@ static bool take(struct softnet_data *sd)
 	return true;
 }
 
-/* Return: packets, or -EAGAIN: time passed in the middle, call again */
-static int poll_once(struct softnet_data *sd)
+/* Poll with softirqs off. local_bh_enable() ends it. Return: packets */
+static int poll_begin(struct softnet_data *sd)
 {
-	struct busy_poll *b = &sd->busy;
-	struct napi_struct *n = b->napi;
+	struct napi_struct *n = sd->busy.napi;
 	int work;
 
-	b->in_poll = 1;
+	local_bh_disable(sd);
 	work = n->poll(n, (int)sd->host->busy_poll_budget);
-	if (work < 0)
-		return work;
-	b->in_poll = 0;
 	COUNT(n->polls, 1);
 	COUNT(n->packets, (u64)work);
 	return work;
 }
 
-/* Begin to give the NAPI up. MISSED is not needed: one more poll follows. */
-static void stop_begin(struct softnet_data *sd)
+static void poll_end(struct softnet_data *sd)
+{
+	skb_flush_returns(sd);
+	local_bh_enable(sd);
+}
+
+/* Give the NAPI up. MISSED is not needed: one more poll follows, in which the driver unmasks its interrupt. */
+static void busy_poll_stop(struct softnet_data *sd)
 {
 	struct host *h = sd->host;
-	struct napi_struct *n = sd->busy.napi;
-
-	n->state &= ~(u32)(NAPI_STATE_MISSED | NAPI_STATE_IN_BUSY_POLL);
-	sd->busy.stopping = 1;
-	sd->busy.skip_schedule = 0;
-	if (!h->prefer_busy_poll)
-		return;
-	n->defer_hard_irqs_count = h->napi_defer_hard_irqs;
-	if (n->defer_hard_irqs_count && h->gro_flush_timeout) {
-		napi_timer_start(n, h->gro_flush_timeout);
-		sd->busy.skip_schedule = 1;
-	}
-}
-
-static void stop_end(struct softnet_data *sd, int work)
-{
 	struct busy_poll *b = &sd->busy;
 	struct napi_struct *n = b->napi;
+	bool skip_schedule = false; /* the timer, not the softirq, polls next */
+	int work;
 
-	b->owned = b->stopping = 0;
-	if (work < (int)sd->host->busy_poll_budget)
-		return; /* the driver has completed the NAPI */
-	if (!b->skip_schedule) {
+	n->state &= ~(u32)(NAPI_STATE_MISSED | NAPI_STATE_IN_BUSY_POLL);
+	if (h->prefer_busy_poll) {
+		n->defer_hard_irqs_count = h->napi_defer_hard_irqs;
+		if (n->defer_hard_irqs_count && h->gro_flush_timeout) {
+			napi_timer_start(n, h->gro_flush_timeout);
+			skip_schedule = true;
+		}
+	}
+	work = poll_begin(sd);
+	b->owned = 0;
+	if (work < (int)h->busy_poll_budget) {
+		; /* the driver has completed the NAPI */
+	} else if (skip_schedule) {
+		napi_full_poll_flush(n);
+		n->state &= ~(u32)NAPI_STATE_SCHED;
+	} else {
 		gro_normal_list(n);
 		__napi_schedule(n);
-		return;
 	}
-	napi_full_poll_flush(n);
-	n->state &= ~(u32)NAPI_STATE_SCHED;
+	poll_end(sd);
 }
 
-/* Give the NAPI up. Return: 1 = in the middle of the last poll */
-static int busy_poll_stop(struct softnet_data *sd)
-{
-	int work;
-
-	if (!sd->busy.stopping)
-		stop_begin(sd);
-	work = poll_once(sd);
-	if (work < 0)
-		return 1;
-	stop_end(sd, work);
-	skb_flush_returns(sd);
-	local_bh_enable(sd);
-	return 0;
-}
-
-/* Poll once, unless another owner has the NAPI. Return: 1 = in the middle of a poll */
-static int poll_if_free(struct softnet_data *sd)
+/* Poll once, unless another owner has the NAPI. */
+static void poll_if_free(struct softnet_data *sd)
 {
 	struct busy_poll *b = &sd->busy;
-	int work;
 
 	if (!b->owned && !take(sd))
-		return 0;
-	work = poll_once(sd);
-	if (work < 0)
-		return 1;
-	COUNT(sd->mib[TcpExt_BusyPollRxPackets], (u64)work);
+		return;
+	COUNT(sd->mib[TcpExt_BusyPollRxPackets], (u64)poll_begin(sd));
 	gro_normal_list(b->napi);
-	skb_flush_returns(sd);
-	local_bh_enable(sd);
-	return 0;
+	poll_end(sd);
 }
 
 int napi_busy_loop(struct softnet_data *sd)
@@ -158,16 +134,15 @@ int napi_busy_loop(struct softnet_data *sd)
 	struct busy_poll *b = &sd->busy;
 
 	set_idle(sd, 0);
-	if (b->stopping ? busy_poll_stop(sd) : poll_if_free(sd))
-		return 1;
+	poll_if_free(sd);
 	if (!READ_ONCE(sd->ready) && sd->now < b->end) {
 		spin(sd);
 		if (b->owned && need_resched(sd))
 			busy_poll_stop(sd); /* another task runs; the reader takes the NAPI again afterwards */
 		return 1;
 	}
-	if (b->owned && busy_poll_stop(sd))
-		return 1;
+	if (b->owned)
+		busy_poll_stop(sd);
 	b->napi = NULL;
 	return 0;
 }

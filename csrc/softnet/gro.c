@@ -30,6 +30,7 @@ void gro_normal_list(struct napi_struct *n)
 	struct sk_buff *skb = n->rx_list, *next;
 
 	n->rx_list = NULL;
+	frames_taken(n->sd, n->rx_count);
 	WRITE_ONCE(n->rx_count, 0);
 	for (; skb; skb = next) {
 		next = skb->next;
@@ -47,6 +48,7 @@ static void gro_normal_one(struct napi_struct *n, struct sk_buff *skb, u32 segs)
 		n->rx_list = skb;
 	n->rx_list_tail = skb;
 	COUNT(n->rx_count, segs);
+	frames_placed(n->sd, segs);
 	if (n->rx_count >= n->host->gro_normal_batch)
 		gro_normal_list(n);
 }
@@ -68,6 +70,7 @@ static void napi_gro_complete(struct napi_struct *n, struct sk_buff *skb, enum g
 	struct softnet_data *sd = n->sd;
 
 	COUNT(n->gro_held, -(u32)skb->segs);
+	frames_taken(sd, skb->segs);
 	if (skb->segs > 1)
 		gro_complete(sd, skb);
 	COUNT(sd->gro_flushed_skbs, 1);
@@ -218,6 +221,7 @@ static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 		struct sk_buff *p = *pp;
 
 		COUNT(n->gro_held, skb->gro_same_flow); /* merged, so it leaves with p */
+		frames_placed(sd, skb->gro_same_flow);
 		list_del(l, (u32)(pp - l->skb));
 		if (!l->count)
 			n->gro_bitmask &= ~(1u << b);
@@ -226,6 +230,7 @@ static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 	if (skb->gro_same_flow) {
 		COUNT(sd->gro_merged, 1);
 		COUNT(n->gro_held, !pp);
+		frames_placed(sd, !pp);
 	} else if (skb->gro_flush) {
 		held = 0;
 	} else {
@@ -239,6 +244,7 @@ static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 		l->skb[l->count++] = skb;
 		n->gro_bitmask |= 1u << b;
 		COUNT(n->gro_held, 1);
+		frames_placed(sd, 1);
 		COUNT(sd->gro_held_total, 1);
 	}
 	return held;

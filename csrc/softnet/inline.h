@@ -2,10 +2,21 @@
 #ifndef VNIC_SOFTNET_INLINE_H
 #define VNIC_SOFTNET_INLINE_H
 
-/* Charge work to the CPU that does it. Live, all costs are 0, and the real clock charges. */
+/* Let work of @ns pass on the CPU that does it. In virtual time, other agents act meanwhile, and interrupts preempt the
+ * work. Live, all costs are 0, the horizon is infinitely far, and the real clock charges. */
+static inline void cpu_work(struct softnet_data *sd, u64 ns)
+{
+	u64 end = sd->now + ns;
+
+	if (unlikely(end >= sd->horizon))
+		cpu_wait(sd, end);
+	else
+		sd->now = end;
+}
+
 static inline void cpu_charge(struct softnet_data *sd, enum cost what)
 {
-	sd->now += sd->host->cost[what];
+	cpu_work(sd, sd->host->cost[what]);
 }
 
 static inline void cpu_charge_bytes(struct softnet_data *sd, enum cost ps_per_byte, u32 bytes)
@@ -13,13 +24,62 @@ static inline void cpu_charge_bytes(struct softnet_data *sd, enum cost ps_per_by
 	u32 ps = sd->host->cost[ps_per_byte];
 
 	if (ps)
-		sd->now += (u64)bytes * ps / 1000;
+		cpu_work(sd, (u64)bytes * ps / 1000);
 }
 
-/* Virtual time: does another agent have its turn? Live, the horizon is infinitely far. */
-static inline bool cpu_yields(const struct softnet_data *sd)
+/* Let those agents act first whose turn comes before this CPU's at the same instant. */
+static inline void cpu_sync(struct softnet_data *sd)
 {
-	return sd->now >= sd->horizon;
+	cpu_work(sd, 0);
+}
+
+/* Another agent has its turn at @at, or this CPU an interrupt. */
+static inline void cpu_lower_horizon(struct softnet_data *sd, u64 at)
+{
+	u64 *horizon = sd->atomic ? &sd->free_horizon : &sd->horizon;
+
+	*horizon = min_u64(*horizon, at);
+}
+
+/* What follows happens at one instant, as if under a lock: cpu_atomic_end() pays for it. In virtual time nobody takes a
+ * lock, because its holder may be stopped at a charge. Live, the caller holds the lock. Not nested. */
+static inline void cpu_atomic_begin(struct softnet_data *sd)
+{
+	if (sd->live)
+		return;
+	sd->atomic = 1;
+	sd->free_horizon = sd->horizon;
+	sd->horizon = 0; /* each charge calls cpu_wait(), which adds it to sd->owed */
+}
+
+static inline void cpu_atomic_end(struct softnet_data *sd)
+{
+	if (!sd->live)
+		cpu_pay(sd);
+}
+
+/* Live, take the lock; in virtual time, begin what cpu_unlock() ends. */
+static inline void cpu_lock(struct softnet_data *sd, u32 *lock)
+{
+	lock_if(sd->live, lock);
+	cpu_atomic_begin(sd);
+}
+
+static inline void cpu_unlock(struct softnet_data *sd, u32 *lock)
+{
+	unlock_if(sd->live, lock);
+	cpu_atomic_end(sd);
+}
+
+/* Frames leave one queue: they are in this CPU's hands until they are in the next, or have their fate. */
+static inline void frames_taken(struct softnet_data *sd, u32 frames)
+{
+	COUNT(sd->in_hand, frames);
+}
+
+static inline void frames_placed(struct softnet_data *sd, u32 frames)
+{
+	COUNT(sd->in_hand, -(u64)frames);
 }
 
 static inline u64 jiffies(const struct softnet_data *sd)
@@ -31,6 +91,13 @@ static inline void latency(struct softnet_data *sd, enum latency which, u64 from
 {
 	if (sd->lat)
 		lat_record(&sd->lat[which], to > from ? to - from : 0, frames);
+}
+
+/* A stage of the packet's way ends now. Behind GRO it is the same for all its segments. */
+static inline void stage_done(struct softnet_data *sd, enum latency which, struct sk_buff *skb)
+{
+	latency(sd, which, skb->t_stage, sd->now, skb->segs);
+	skb->t_stage = sd->now;
 }
 
 static inline u8 *skb_buffer(const struct sk_buff *skb)
@@ -87,6 +154,7 @@ static inline bool gro_has(const struct sk_buff *skb, u32 end)
 static inline void count_fate(struct softnet_data *sd, enum fate fate, u32 frames)
 {
 	COUNT(sd->fates[fate], frames);
+	frames_placed(sd, frames);
 }
 
 /* Show the taps a packet that has its fate and is still whole. */

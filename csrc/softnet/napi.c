@@ -110,7 +110,7 @@ void napi_timer_start(struct napi_struct *n, u64 timeout_ns)
 	n->timer_ns = n->sd->now + timeout_ns;
 	timer_plan(n->sd);
 	if (!n->sd->live)
-		n->sd->horizon = min_u64(n->sd->horizon, n->timer_ns); /* so that the CPU looks at its timers then */
+		cpu_plan(n->sd, n->timer_ns);
 }
 
 int napi_disable(struct napi_struct *n)
@@ -167,13 +167,11 @@ void napi_full_poll_flush(struct napi_struct *n)
 	gro_normal_list(n);
 }
 
-/* __napi_poll(). *repoll: set if it used its weight and has to be polled again. Return: packets, or -EAGAIN */
+/* __napi_poll(). *repoll: set if it used its weight and has to be polled again. Return: packets */
 int napi_poll(struct napi_struct *n, int *repoll)
 {
 	int weight = (int)n->weight, work = n->poll(n, weight);
 
-	if (unlikely(work < 0))
-		return work;
 	COUNT(n->polls, 1);
 	COUNT(n->packets, (u64)work);
 	if (work < weight)
@@ -196,22 +194,20 @@ int napi_poll(struct napi_struct *n, int *repoll)
 
 /* Poll once in the NAPI's own task: no budget, no time limit, no squeeze, IPIs after each poll. Softirqs are off
  * meanwhile, and run after it. */
-int napi_threaded_poll(struct napi_struct *n)
+void napi_threaded_poll(struct napi_struct *n)
 {
 	struct softnet_data *sd = n->sd;
-	int repoll = 0, work;
+	int repoll = 0;
 
+	local_bh_disable(sd);
 	sd->in_napi_threaded_poll = 1;
-	work = napi_poll(n, &repoll);
-	if (work < 0)
-		return 0;
+	napi_poll(n, &repoll);
 	sd->in_napi_threaded_poll = 0;
 	skb_flush_returns(sd);
 	net_rps_send_ipi(sd);
 	if (!(n->state & NAPI_STATE_SCHED_THREADED))
 		sd->napi_threads &= ~(1u << n->slot);
 	local_bh_enable(sd);
-	return 1;
 }
 
 /* Schedule a poll because the timer fired. If no deferral is left, that poll flushes all of GRO. */

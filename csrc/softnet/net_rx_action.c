@@ -4,9 +4,6 @@
  * poll, so a poll can overshoot the budget, and time_squeeze counts even if nothing is left. A run polls a NAPI at most
  * once; a NAPI that used its whole weight goes to the end of the list. NAPIs that are left re-raise the softirq. The
  * end of the run sends the IPIs to CPUs whose backlogs were fed.
- *
- * Virtual time: a poll may stop in the middle (-EAGAIN) so that the other clocks catch up. The run then returns 0, and
- * the next call goes on from there.
  */
 #include "prelude.h"
 
@@ -29,41 +26,29 @@ static struct napi_struct *list_pop(struct napi_struct **head)
 	return n;
 }
 
-static void begin(struct softnet_data *sd)
-{
-	u64 usecs = sd->host->netdev_budget_usecs;
+/* The poll lists of a run: what it still has to poll, and what has used its weight. */
+struct run {
+	struct napi_struct *list, *list_tail;
+	struct napi_struct *repoll, *repoll_tail;
+};
 
-	sd->softirq_pending = 0;
-	sd->budget = (int)sd->host->netdev_budget;
-	sd->deadline = jiffies(sd) + (usecs * 1000 + sd->host->jiffy_ns - 1) / sd->host->jiffy_ns;
-	sd->list = NULL;
-	COUNT(sd->net_rx_runs, 1);
-}
-
-static void take_poll_list(struct softnet_data *sd)
+static void take_poll_list(struct softnet_data *sd, struct run *run)
 {
 	sd->in_net_rx_action = 1;
-	sd->list = sd->poll_list;
-	sd->list_tail = sd->poll_tail;
+	run->list = sd->poll_list;
+	run->list_tail = sd->poll_tail;
 	sd->poll_list = NULL;
 }
 
-static void end(struct softnet_data *sd)
+static void end(struct softnet_data *sd, struct run *run)
 {
-	struct napi_struct *n;
-
 	/* in this order: the rest of this run, NAPIs scheduled meanwhile, NAPIs that used their weight */
-	while (sd->poll_list) {
-		n = list_pop(&sd->poll_list);
-		list_append(&sd->list, &sd->list_tail, n);
-	}
-	while (sd->repoll) {
-		n = list_pop(&sd->repoll);
-		list_append(&sd->list, &sd->list_tail, n);
-	}
-	sd->poll_list = sd->list;
-	sd->poll_tail = sd->list_tail;
-	sd->list = NULL;
+	while (sd->poll_list)
+		list_append(&run->list, &run->list_tail, list_pop(&sd->poll_list));
+	while (run->repoll)
+		list_append(&run->list, &run->list_tail, list_pop(&run->repoll));
+	sd->poll_list = run->list;
+	sd->poll_tail = run->list_tail;
 	sd->in_net_rx_action = 0;
 	if (sd->poll_list)
 		sd->softirq_pending = 1;
@@ -71,40 +56,35 @@ static void end(struct softnet_data *sd)
 	net_rps_send_ipi(sd);
 }
 
-int net_rx_action(struct softnet_data *sd)
+void net_rx_action(struct softnet_data *sd)
 {
-	if (!sd->in_net_rx_action) {
-		begin(sd);
-		take_poll_list(sd);
-	}
-	for (;;) {
-		struct napi_struct *n = sd->current;
-		int work, repoll = 0;
+	u64 usecs = sd->host->netdev_budget_usecs;
+	u64 deadline = jiffies(sd) + (usecs * 1000 + sd->host->jiffy_ns - 1) / sd->host->jiffy_ns;
+	int budget = (int)sd->host->netdev_budget;
+	struct run run = { 0 };
 
-		if (!n) {
-			if (!sd->list && !sd->repoll && sd->poll_list)
-				take_poll_list(sd);
-			if (!sd->list)
-				break;
-			n = list_pop(&sd->list);
-		}
-		work = napi_poll(n, &repoll);
-		if (work < 0) {
-			sd->current = n;
-			return 0;
-		}
-		sd->current = NULL;
+	sd->softirq_pending = 0;
+	COUNT(sd->net_rx_runs, 1);
+	take_poll_list(sd, &run);
+	for (;;) {
+		struct napi_struct *n;
+		int repoll = 0;
+
+		if (!run.list && !run.repoll && sd->poll_list)
+			take_poll_list(sd, &run);
+		if (!run.list)
+			break;
+		n = list_pop(&run.list);
+		budget -= napi_poll(n, &repoll);
 		if (repoll)
-			list_append(&sd->repoll, &sd->repoll_tail, n);
-		sd->budget -= work;
+			list_append(&run.repoll, &run.repoll_tail, n);
 		if (sd->live)
 			sd->now = clock_ns();
-		if (sd->budget <= 0 || jiffies(sd) >= sd->deadline) {
+		if (budget <= 0 || jiffies(sd) >= deadline) {
 			COUNT(sd->time_squeeze, 1);
-			COUNT(sd->time_squeeze_usecs, sd->budget > 0);
+			COUNT(sd->time_squeeze_usecs, budget > 0);
 			break;
 		}
 	}
-	end(sd);
-	return 1;
+	end(sd, &run);
 }

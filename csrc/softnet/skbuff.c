@@ -83,21 +83,14 @@ u32 rx_pool_free_count(struct rx_pool *p)
 	return p->nfree + p->size - p->fresh;
 }
 
-/* Poll the driver of a ring that ran dry once more, now that it has a buffer. In virtual time not before the moment at
- * which sd (NULL: Python) returned it, which may be ahead of the owner's clock. */
+/* Poll the driver of a ring that ran dry once more, now that it has a buffer. sd returned it; NULL: Python did. */
 static void wake_starved(struct rx_pool *p, struct softnet_data *sd)
 {
 	struct softnet_data *owner = p->owner;
-	u64 now = 0;
 
 	if (likely(!READ_ONCE(p->starved)) || !__atomic_exchange_n(&p->starved, 0, __ATOMIC_SEQ_CST))
 		return;
-	if (!owner->live) {
-		now = sd ? max_u64(owner->now, sd->now) : owner->now;
-		if (sd && sd != owner)
-			sd->horizon = min_u64(sd->horizon, now + (owner->cpu > sd->cpu));
-	}
-	raise_hardirq(owner, p->queue, now);
+	raise_hardirq(owner, p->queue, sd ? sd->now : owner->now);
 }
 
 static void push_returned(struct softnet_data *sd, struct rx_pool *p, struct sk_buff *head, struct sk_buff *tail)

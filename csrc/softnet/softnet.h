@@ -3,11 +3,12 @@
  * @sd is the CPU that runs the call, and pays for it in virtual time. A function without a Context: line runs on that
  * CPU. "Machine stopped" means that no CPU and no card runs (stop_machine.c).
  *
- * A function that takes an sk_buff leaves it with the caller unless it says "Consumes @skb.". Functions that return
- * -EAGAIN, or 0 for "time passed", stopped in the middle so that the other clocks can catch up: call them again to go on.
+ * A function that takes an sk_buff leaves it with the caller unless it says "Consumes @skb.". In virtual time a function
+ * that charges a cost (inline.h) may stop there, and go on when other agents and this CPU's interrupts have acted.
  */
 
 struct sock;
+struct fiber;
 struct rx_pool;
 
 /* ---- skbuff.c: receive buffers, and the sk_buffs that describe them ---- */
@@ -218,25 +219,20 @@ struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own);
 enum task_kind { TASK_NONE, TASK_KSOFTIRQD, TASK_READER, TASK_NAPI }; /* TASK_NAPI + slot: the task of that NAPI */
 struct task { u64 wakeups, runs, busy_ns; u8 runnable; };
 
-/* How far a poll has got; it may stop and go on in each stage but the first. A backlog's poll has only TAKING. */
-enum poll_stage { POLL_IDLE, POLL_TAKING, POLL_REFILLING, POLL_UNMASKING };
-
 struct gro_list { struct sk_buff *skb[MAX_GRO_SKBS]; u32 count; };  /* [0] is the oldest */
 
 /**
  * struct napi_struct - the right to poll a queue, and what GRO holds for it; written by @sd
- * @poll:        Return: packets, or -EAGAIN
+ * @poll:        Return: packets
  * @next:        in a poll list
  * @sd:          the CPU it lives on
  * @state:       NAPI_STATE_ bits; a backlog's is guarded by softnet_data.lock
- * @work:        packets so far in the poll under way
  * @defer_hard_irqs_count: polls left that keep the interrupt off
  * @timer_ns:    when its watchdog fires; NEVER: off
  * @gro_bitmask: buckets of @gro_hash that hold something
  * @udp_passes:  no receiver wanted merged UDP when the poll began
  * @rx_list, @rx_count: packets on their way up, and the frames in them
  * @gro_held:    frames that GRO holds
- * @in_poll:     enum poll_stage
  * @slot:        its place in sd->napis
  * @thread:      its task, if threaded
  * @gro_why:     enum gro_end: why a protocol named a held packet to be completed
@@ -247,7 +243,6 @@ struct napi_struct {
 	struct softnet_data *sd;
 	struct host *host;
 	u32 state, weight;
-	u32 work;
 	u32 defer_hard_irqs_count;
 	u64 timer_ns;
 	u32 gro_bitmask;
@@ -256,7 +251,6 @@ struct napi_struct {
 	struct sk_buff *rx_list, *rx_list_tail;
 	u32 rx_count;
 	u32 gro_held;
-	u8 in_poll;
 	u8 slot;
 	struct task thread;
 	u8 gro_why;
@@ -310,15 +304,13 @@ int napi_complete_done(struct napi_struct *n, int work_done);
  * @end:           when it gives up, ns
  * @queue:         1 + the queue that the last packet read came from; 0: none since the last time
  * @owned:         it owns the NAPI
- * @stopping, @skip_schedule: it lets go; the timer, not the softirq, then polls next
- * @in_poll:       its poll is under way
  * @idle:          virtual time: it spins, and nothing can have changed
  */
 struct busy_poll {
 	struct napi_struct *napi;
 	u64 end;
 	u32 queue;
-	u8 owned, stopping, skip_schedule, in_poll;
+	u8 owned;
 	u8 idle;
 };
 
@@ -334,44 +326,57 @@ int busy_poll_begin(struct softnet_data *sd);
  */
 int napi_busy_loop(struct softnet_data *sd);
 
-/* ---- softirq.c: one emulated CPU. hardirq over softirq over tasks ---- */
+/* ---- cpu_clock.c, softirq.c, sched.c: one emulated CPU. hardirq over softirq over tasks ---- */
 
 enum timer { TIMER_IPFRAG, TIMER_NEIGH, TIMERS_MAX }; /* functions: host.timer */
+
+#define IRQ_IPI 16                 /* NIC_QUEUES_MAX: bit of the IPI in softnet_data.irq_pending; those below are the card's queues */
+#define IRQS_MAX 17
 
 /**
  * struct softnet_data - what one CPU owns; written only by that CPU unless a comment says otherwise
  * @now:      its clock, ns. Work moves it by cpu_charge() in virtual time; live it is re-read after every poll
- * @horizon:  virtual time: when @now reaches it, another agent has its turn
+ * @horizon:  virtual time: when @now reaches it, another agent may have its turn, or an interrupt is due: cpu_wait().
+ *            It may be too early, but never too late
+ * @next:     virtual time, while the CPU waits: when it acts next. Others make it earlier: cpu_plan()
+ * @end:      virtual time, while the CPU waits: when the work that it has begun ends, unless an interrupt preempts it
+ * @fiber:    virtual time: its stack
+ * @account:  where the time goes that passes: @idle_ns, @hardirq_ns, @softirq_ns, @switch_ns, or a task's busy_ns. Their sum
+ *            is @now
+ * @since:    when the time was last added to @account
+ * @in_hand:  frames on their way between two queues: taken off one, not yet in the next, and without a fate
  */
 struct softnet_data {
 	struct host *host;
 	u32 cpu;
 	u64 now, horizon;
-	u64 wake_ns;                   /* idle: when work arrives; NEVER: none yet */
-	u64 timer_next;                /* earliest of the NAPI watchdogs and timer_ns[] */
+	u64 next, end;
+	u64 irq_next;                  /* virtual time: the earliest of irq_ns[] that is pending; NEVER: none */
+	u64 watchdog_next;             /* earliest of the NAPI watchdogs */
+	u64 timer_next;                /* earliest of the protocols' timer_ns[] */
 	u64 timer_ns[TIMERS_MAX];
-	u8 runnable, live;
+	u8 live;
+	u8 idle;                       /* virtual time: it waits for work */
+	u8 in_hardirq, in_softirq, bh_off; /* bh_off: a task polls, and no softirq may run */
+	u8 atomic;                     /* virtual time: cpu_atomic_begin() */
 	/* written by other threads, atomically */
-	u32 irq_pending;               /* bit per NIC queue */
-	u32 ipi_pending;
-	u64 irq_ns, ipi_ns, reader_ns; /* virtual time: when interrupt and IPI were raised, and the reader woken */
+	u32 irq_pending;               /* bit per NIC queue, and IRQ_IPI */
+	u64 irq_ns[IRQS_MAX];          /* virtual time: when each was raised */
+	u64 reader_ns;                 /* virtual time: from when on the reader, woken, may run */
 	u32 sleeping, stop, pause;
 	int wake_fd;
 	u32 spin_ns;                   /* live: how long it spins before it sleeps */
 	u32 in_taps;                   /* odd: walks the taps, see packet_taps.c */
+	struct fiber *fiber;
+	u8 parked;                     /* virtual time: the machine was stopped, and it is in the middle of nothing */
+	u64 *account, since;
+	u64 owed, free_horizon;        /* of cpu_atomic_begin(): what cpu_pay() charges; the horizon meanwhile */
+	struct softnet_data *owed_wake; /* whose reader it then wakes */
 	/* softirq */
-	u8 softirq_pending, softirq_active, in_net_rx_action, inline_softirq;
+	u8 softirq_pending, in_net_rx_action;
 	u8 ksoftirqd;                  /* the softirq under way runs in the task */
 	u8 in_napi_threaded_poll;
-	u8 bh_task;                    /* this task is in the middle of a poll, softirqs are off; 0: none */
-	u32 softirq_restarts;
-	u64 softirq_end;               /* jiffies */
-	int budget;                    /* packets left in this run of net_rx_action() */
-	u64 deadline;                  /* of that run, jiffies */
 	struct napi_struct *poll_list, *poll_tail;     /* scheduled */
-	struct napi_struct *list, *list_tail;          /* of this run */
-	struct napi_struct *repoll, *repoll_tail;      /* used their weight in this run */
-	struct napi_struct *current;                   /* its poll stopped in the middle */
 	struct napi_struct *napis[NIC_QUEUES_MAX + 1]; /* that live on this CPU, for the watchdogs */
 	u32 nnapis;
 	/* backlog.c */
@@ -406,7 +411,9 @@ struct softnet_data {
 	u64 rfs_steered, rfs_moved, rfs_waited;
 	u64 dropped;                   /* packets this CPU's backlog refused; written under lock */
 	u32 input_qlen_max;            /* high-water mark of input_pkt_queue, updated by process_backlog() */
-	u64 hardirqs, softirqs, ksoftirqd_runs, net_rx_runs, idle_ns, yields;
+	u64 hardirqs, softirqs, ksoftirqd_runs, net_rx_runs;
+	u64 idle_ns, hardirq_ns, softirq_ns, switch_ns; /* see @account */
+	u64 in_hand;
 	u64 ksoftirqd_by_time, ksoftirqd_by_restarts, ksoftirqd_by_resched; /* why ksoftirqd took over */
 	u64 rcvbuf_max;                /* truesize that a socket would have needed to refuse nothing: the largest */
 	u64 idle_since;                /* live: asleep since then; 0: awake */
@@ -425,16 +432,52 @@ struct softnet_data {
 };
 
 /**
- * cpu_run() - run the CPU until it is idle or another agent has its turn
- * Return: 1: it has more to do (live: or was asked to pause); 0: idle
+ * cpu_run() - run the CPU until it has nothing to do
+ * Return: 1: live: it was asked to pause; 0: idle
+ * Context: live, the CPU's thread; virtual time, by hand: time passes, but no other agent acts
  */
 int cpu_run(struct softnet_data *sd);
 
 /**
- * cpu_next() - tell when the CPU has something to do, in virtual time
+ * cpu_round() - take the interrupts that are due, run their softirqs, then one task for a while
+ * Return: 1: a task has run; 0: none can
+ */
+int cpu_round(struct softnet_data *sd);
+
+/**
+ * cpu_idle_until() - tell when an idle CPU has work, in virtual time
  * Return: ns; NEVER: it waits for another agent
  */
-u64 cpu_next(struct softnet_data *sd);
+u64 cpu_idle_until(const struct softnet_data *sd);
+
+/**
+ * cpu_wait() - let time pass on the CPU until @end, in virtual time: other agents act, and interrupts preempt it
+ * Called by hand, or with the machine stopped: the clock moves to @end, and nothing else happens
+ */
+void cpu_wait(struct softnet_data *sd, u64 end);
+
+/**
+ * cpu_pay() - charge what sd->owed says, then wake the reader of sd->owed_wake: the end of cpu_atomic_begin()
+ */
+void cpu_pay(struct softnet_data *sd);
+
+/**
+ * reader_wake() - let the reader of @target, whose wake-up @sd has paid for, run from now on
+ * Context: virtual time
+ */
+void reader_wake(struct softnet_data *sd, struct softnet_data *target);
+
+/**
+ * cpu_plan() - let the CPU, which waits, act at @at already
+ * Context: virtual time
+ */
+void cpu_plan(struct softnet_data *sd, u64 at);
+
+/**
+ * cpu_account() - let the CPU's time go to the counter @to from now on
+ * Return: the counter it went to
+ */
+u64 *cpu_account(struct softnet_data *sd, u64 *to);
 
 /**
  * cpu_wake() - wake an idle CPU for work at @now; live, @now is ignored
@@ -449,15 +492,28 @@ void cpu_wake(struct softnet_data *sd, u64 now);
 void raise_hardirq(struct softnet_data *sd, u32 queue, u64 now);
 
 /**
- * local_bh_enable() - switch softirqs on again after a task polled; raised ones run next
+ * cancel_hardirq() - take back a queue's interrupt that the CPU has not yet served
+ * Return: when it was raised; NEVER: none was pending
+ * Context: machine stopped
  */
+u64 cancel_hardirq(struct softnet_data *sd, u32 queue);
+
+/**
+ * local_bh_disable() - let no softirq run on this CPU; local_bh_enable() runs those raised meanwhile
+ */
+void local_bh_disable(struct softnet_data *sd);
 void local_bh_enable(struct softnet_data *sd);
 
 /**
- * reader_run() - one wake-up's worth of reading; defined in sock/sock.c
- * Return: 1: more to read
+ * reader_run() - read for a while: until nothing can be read, or another task's turn comes; defined in sock/sock.c
  */
-int reader_run(struct softnet_data *sd);
+void reader_run(struct softnet_data *sd);
+
+/**
+ * need_resched() - must the running task yield to another one?
+ * The idle task yields at once, any other at the end of its slice.
+ */
+int need_resched(struct softnet_data *sd);
 
 /* ---- timer.c ---- */
 
@@ -492,17 +548,12 @@ u64 vtime_latest(const struct host *h);
 #define TURNS_MAX 1048576          /* of a CPU: more than any poll needs to end */
 
 /**
- * machine_settle() - let every CPU end its poll, and hand over all that it has collected for others
+ * machine_settle() - let every CPU end what it is in the middle of, and hand over all that it has collected for others
  */
 void machine_settle(struct host *h);
 
 /**
- * machine_mid_poll() - check whether the CPU stopped in the middle of a poll or softirq
- */
-int machine_mid_poll(const struct softnet_data *sd);
-
-/**
- * machine_turn() - run the CPU for one turn, as short as possible
+ * machine_turn() - run the CPU for one round: cpu_round(). It must have settled
  */
 void machine_turn(struct softnet_data *sd);
 
@@ -662,7 +713,7 @@ void enqueue_flush(struct softnet_data *sd);
 
 /**
  * process_backlog() - poll the CPU's backlog: napi->poll of softnet_data.backlog
- * Return: packets, or -EAGAIN
+ * Return: packets
  */
 int process_backlog(struct napi_struct *napi, int quota);
 
@@ -748,15 +799,15 @@ void napi_watchdog(struct napi_struct *n);
 void napi_full_poll_flush(struct napi_struct *n);
 void napi_timer_start(struct napi_struct *n, u64 timeout_ns);
 int napi_poll(struct napi_struct *n, int *repoll);
-int napi_threaded_poll(struct napi_struct *n);  /* 1: the poll is over; 0: time passed */
-int net_rx_action(struct softnet_data *sd);     /* 1: the run ended; 0: time passed */
+void napi_threaded_poll(struct napi_struct *n);
+void net_rx_action(struct softnet_data *sd);
 void busy_poll_resume(struct softnet_data *sd);
 
 void raise_ipi(struct softnet_data *from, struct softnet_data *to);
-void do_hardirqs(struct softnet_data *sd);
-int do_softirq(struct softnet_data *sd);        /* 1: done for now; 0: time passed */
-int need_resched(struct softnet_data *sd);
+void do_hardirqs(struct softnet_data *sd);      /* take those that are due, then irq_exit() */
+void do_softirq(struct softnet_data *sd);
 void run_timers(struct softnet_data *sd);
+u64 cpu_next_interrupt(const struct softnet_data *sd);
 
 /* GRO's layers. off: offset of the header to look at, from the MAC header. Return: the held packet that has to be
  * completed now (n->gro_why says why), or NULL. */

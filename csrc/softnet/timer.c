@@ -1,6 +1,7 @@
 /* timer.c - a CPU's timers: NAPI watchdogs (in a hardirq), and the protocols' timers (in a softirq)
  *
- *   napi_timer_start(), mod_timer() -> sd->timer_next: wakes an idle CPU -> run_timers()
+ *   napi_timer_start() -> sd->watchdog_next -> do_hardirqs()
+ *   mod_timer() -> sd->timer_next: preempts a task, and waits for a softirq to end -> do_softirq(): run_timers()
  *
  * A protocol has one timer per CPU, for the earliest of its deadlines, and restarts it itself. Linux: hrtimers, and
  * kernel/time/timer.c.
@@ -9,9 +10,9 @@
 
 void timer_plan(struct softnet_data *sd)
 {
-	sd->timer_next = NEVER;
+	sd->timer_next = sd->watchdog_next = NEVER;
 	for (u32 i = 0; i < sd->nnapis; i++)
-		sd->timer_next = min_u64(sd->timer_next, sd->napis[i]->timer_ns);
+		sd->watchdog_next = min_u64(sd->watchdog_next, sd->napis[i]->timer_ns);
 	for (u32 i = 0; i < TIMERS_MAX; i++)
 		sd->timer_next = min_u64(sd->timer_next, sd->timer_ns[i]);
 }
@@ -20,20 +21,13 @@ void mod_timer(struct softnet_data *sd, enum timer which, u64 at_ns)
 {
 	sd->timer_ns[which] = at_ns;
 	timer_plan(sd);
-	if (!sd->live)
-		sd->horizon = min_u64(sd->horizon, at_ns); /* so that the CPU looks at its timers then */
+	if (!sd->live && at_ns != NEVER)
+		cpu_plan(sd, max_u64(at_ns, sd->now));
 }
 
-/* Run the timers that are due. */
+/* Run the protocols' timers that are due: TIMER_SOFTIRQ. */
 void run_timers(struct softnet_data *sd)
 {
-	for (u32 i = 0; i < sd->nnapis; i++) {
-		if (sd->napis[i]->timer_ns > sd->now)
-			continue;
-		cpu_charge(sd, COST_HARDIRQ);
-		napi_watchdog(sd->napis[i]);
-		sd->inline_softirq = 1;
-	}
 	for (u32 i = 0; i < TIMERS_MAX; i++) {
 		if (sd->timer_ns[i] > sd->now)
 			continue;
@@ -47,7 +41,7 @@ void run_timers(struct softnet_data *sd)
 
 u64 machine_clock(const struct softnet_data *sd)
 {
-	return sd->live || sd->runnable ? sd->now : max_u64(sd->now, sd->host->nic.now);
+	return sd->live || !sd->idle ? sd->now : max_u64(sd->now, sd->host->nic.now);
 }
 
 u64 vtime_latest(const struct host *h)

@@ -171,7 +171,6 @@ class Settings(Uncopied, Mapping[str, Any]):
         rmem_max_bytes: int
         reader_cpu: int
         sockets: int
-        catch_up: int
         link: int
         link_bps: int
         speed: float

@@ -247,9 +247,6 @@ KNOBS: dict[str, Knob] = {
         parse_reader, places.READER, "any", "CPU of the readers; any: local port mod cpus", as_given=True
     ),
     "sockets": Knob(integer(16, 1 << 20), of_host("sock_max"), 65536, "most sockets"),
-    "catch-up": Knob(
-        integer(1, 64), of_host("catch_up"), 8, "virtual time: packets between two checks of the other clocks"
-    ),
     "link": Knob(
         parse_link, places.LINK, "10G", "rate of the wire; inf with --speed max waits for the card", as_given=True
     ),

@@ -1,0 +1,119 @@
+/* cpu_clock.c - virtual time on an emulated CPU: work takes time, interrupts preempt it, other agents act meanwhile
+ *
+ *   cpu_charge() -> cpu_wait() -> host.await_turn: the world, up to the instant at which this CPU acts next (machine/vtime.c)
+ *                              -> do_hardirqs(), if one is due before the work ends: on top of the work, which ends later
+ *
+ * cpu_wait() is the one place where an agent's time passes, so it is the one where interrupts are taken. A CPU that waits has
+ * a next instant: the end of the work that it has begun, or the first interrupt before that. Other agents make it earlier
+ * (cpu_plan()), never later. So all charges are lookahead for the others, and no result depends on a step.
+ *
+ * The horizon of the CPU that acts is the next instant of any other agent, or its own next interrupt. It may be too early:
+ * then cpu_wait() finds that nothing has to be done. Whoever plans something for another lowers it.
+ */
+#include "prelude.h"
+
+/* ---- planning ---- */
+
+void cpu_plan(struct softnet_data *sd, u64 at)
+{
+	struct host *h = sd->host;
+	struct softnet_data *acts = h->running;
+
+	sd->next = min_u64(sd->next, at);
+	h->nic.horizon = min_u64(h->nic.horizon, at);
+	if (acts)
+		cpu_lower_horizon(acts, at + (acts->cpu < sd->cpu)); /* on a tie the lower number acts first */
+}
+
+void cpu_wake(struct softnet_data *sd, u64 now)
+{
+	if (sd->live) {
+		/* Pairs with cpu_sleep() in machine/threads.c: it sees the work (a seq_cst store), or we see that it sleeps. */
+		if (__atomic_exchange_n(&sd->sleeping, 0, __ATOMIC_SEQ_CST))
+			event_signal(sd->wake_fd);
+	} else if (sd->idle) {
+		cpu_plan(sd, max_u64(now, sd->now));
+	}
+}
+
+void reader_wake(struct softnet_data *sd, struct softnet_data *target)
+{
+	target->reader_ns = sd->now;
+	cpu_wake(target, sd->now);
+}
+
+/* cpu_next_interrupt() - Return: when this CPU interrupts its own work; NEVER: not as things stand */
+u64 cpu_next_interrupt(const struct softnet_data *sd)
+{
+	u64 at;
+
+	if (sd->in_hardirq)
+		return NEVER;
+	at = min_u64(sd->irq_next, sd->watchdog_next);
+	return sd->in_softirq | sd->bh_off ? at : min_u64(at, sd->timer_next);
+}
+
+u64 cpu_idle_until(const struct softnet_data *sd)
+{
+	u64 at = cpu_next_interrupt(sd);
+
+	if (sd->reader.runnable)
+		at = min_u64(at, sd->reader_ns);
+	return sd->busy.idle ? min_u64(at, sd->busy.end) : at;
+}
+
+/* ---- time passes ---- */
+
+u64 *cpu_account(struct softnet_data *sd, u64 *to)
+{
+	u64 *before = sd->account;
+
+	COUNT(*before, sd->now - sd->since);
+	sd->since = sd->now;
+	sd->account = to;
+	return before;
+}
+
+noinline void cpu_wait(struct softnet_data *sd, u64 end)
+{
+	struct host *h = sd->host;
+
+	if (unlikely(sd->atomic)) {
+		sd->owed += end - sd->now;
+		return;
+	}
+	while (h->running == sd) {
+		u64 due = max_u64(cpu_next_interrupt(sd), sd->now);
+
+		sd->end = end;
+		sd->next = min_u64(end, due);
+		h->await_turn(sd);
+		if (unlikely(h->running != sd)) /* the machine is stopped: stop_machine.c */
+			break;
+		due = cpu_next_interrupt(sd);
+		if (due > end) {
+			if (likely(sd->next >= end))
+				break;
+			continue; /* what was planned for it has moved to another CPU */
+		}
+		due = sd->now = max_u64(sd->now, due);
+		do_hardirqs(sd);
+		end += sd->now - due;
+	}
+	sd->now = max_u64(sd->now, end);
+	cpu_lower_horizon(sd, cpu_next_interrupt(sd));
+}
+
+void cpu_pay(struct softnet_data *sd)
+{
+	struct softnet_data *target = sd->owed_wake;
+	u64 owed = sd->owed;
+
+	sd->atomic = 0;
+	sd->horizon = sd->free_horizon;
+	sd->owed = 0;
+	sd->owed_wake = NULL;
+	cpu_work(sd, owed);
+	if (target)
+		reader_wake(sd, target);
+}

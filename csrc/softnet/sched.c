@@ -1,0 +1,116 @@
+/* sched.c - the tasks of an emulated CPU: ksoftirqd, the reader, threaded NAPIs. Linux: a little of kernel/sched
+ *
+ *   cpu_round(): interrupts and their softirqs -> pick_task(): round robin in slices of 3 ms -> run_task()
+ *
+ * A task yields between two polls or two datagrams, when its slice is over and another one can run; the idle task yields at
+ * once. Interrupts preempt a task anywhere, and a switch too. In virtual time cpu_round() runs on the CPU's fiber
+ * (machine/vtime.c), live on the CPU's thread (machine/threads.c).
+ */
+#include "prelude.h"
+
+#define SLICE_NS 3000000u /* EEVDF's base slice on a machine of 8 CPUs or more */
+
+/* Return: runnable tasks, bit i is task i + 1 */
+static u32 runnable_tasks(struct softnet_data *sd)
+{
+	u32 ksoftirqd = sd->ksoftirqd_task.runnable;
+	u32 reader = READ_ONCE(sd->reader.runnable) && (sd->live || sd->reader_ns <= sd->now);
+
+	return ksoftirqd | reader << 1 | sd->napi_threads << 2;
+}
+
+int need_resched(struct softnet_data *sd)
+{
+	u32 last = sd->last_task, others;
+
+	if (last && sd->now - sd->slice_start < SLICE_NS)
+		return 0;
+	others = runnable_tasks(sd) & ~(last ? 1u << (last - 1) : 0);
+	return others != 0;
+}
+
+/* Pick a task by round robin: the same until its slice is over, then the next one. */
+static u8 pick_task(struct softnet_data *sd)
+{
+	u32 tasks = runnable_tasks(sd), last = sd->last_task, behind;
+
+	if (!tasks)
+		return sd->last_task = TASK_NONE;
+	if (last && tasks >> (last - 1) & 1 && sd->now - sd->slice_start < SLICE_NS)
+		return (u8)last;
+	behind = tasks >> last << last;
+	sd->last_task = (u8)(1 + __builtin_ctz(behind ? behind : tasks));
+	if (sd->last_task != last) {
+		sd->slice_start = sd->now;
+		cpu_account(sd, &sd->switch_ns);
+		cpu_charge(sd, COST_SWITCH);
+		sd->slice_start = sd->now;
+	}
+	return sd->last_task;
+}
+
+/* An interrupt may have run the softirqs meanwhile: then ksoftirqd has nothing to do. */
+static void run_ksoftirqd(struct softnet_data *sd)
+{
+	COUNT(sd->ksoftirqd_runs, 1);
+	sd->ksoftirqd_task.runs++;
+	cpu_account(sd, &sd->ksoftirqd_task.busy_ns);
+	sd->ksoftirqd = 1;
+	do_softirq(sd);
+	sd->ksoftirqd = 0;
+}
+
+static void run_task(struct softnet_data *sd, u8 task)
+{
+	if (task == TASK_KSOFTIRQD) {
+		run_ksoftirqd(sd);
+	} else if (task == TASK_READER) {
+		sd->reader.runs++;
+		cpu_account(sd, &sd->reader.busy_ns);
+		reader_run(sd);
+	} else {
+		struct napi_struct *n = sd->napis[task - TASK_NAPI];
+
+		COUNT(n->thread.runs, 1);
+		cpu_account(sd, &n->thread.busy_ns);
+		napi_threaded_poll(n);
+	}
+}
+
+/* Live: read the clock, and start the neighbours' timer if another thread has asked for it. */
+static void look_up(struct softnet_data *sd)
+{
+	sd->now = clock_ns();
+	if (unlikely(READ_ONCE(sd->host->neigh.timer_ask) < sd->timer_ns[TIMER_NEIGH]) && sd->cpu == 0)
+		mod_timer(sd, TIMER_NEIGH, READ_ONCE(sd->host->neigh.timer_ask));
+}
+
+int cpu_round(struct softnet_data *sd)
+{
+	u8 task;
+
+	if (sd->live)
+		look_up(sd);
+	else
+		cpu_sync(sd);
+	if (cpu_next_interrupt(sd) <= sd->now || (sd->live && READ_ONCE(sd->irq_pending)))
+		do_hardirqs(sd);
+	task = pick_task(sd);
+	if (task == TASK_NONE)
+		return 0;
+	run_task(sd, task);
+	return 1;
+}
+
+int cpu_run(struct softnet_data *sd)
+{
+	if (sd->live)
+		sd->since = sd->now = clock_ns(); /* it slept */
+	do {
+		if (unlikely(READ_ONCE(sd->pause)))
+			return 1;
+	} while (cpu_round(sd));
+	skb_flush_returns(sd);
+	cpu_account(sd, &sd->idle_ns);
+	return 0;
+}
