@@ -28,6 +28,7 @@ STAGES = {
     "total": ("wire", "read"),
 }
 """A stage of the latency split: from this stamp of a frame to that one."""
+CARD_COUNTERS = ("packets", "no_buffer", "interrupts", "interrupts_by_usecs", "interrupts_by_frames")
 CPU_COUNTERS = (
     "processed",
     "dropped",
@@ -55,8 +56,7 @@ class Flow:
     payload: int
 
     @classmethod
-    def draw(cls, r: random.Random, payload: int) -> "Flow":
-        sport, dport = r.randrange(1024, 65536), 5000 + r.randrange(4)
+    def of(cls, payload: int, sport: int, dport: int) -> "Flow":
         hash_, _ = rss("10.0.0.1", "10.0.0.2", 17, sport, dport)
         return cls(frames.udp(bytes(payload), sport=sport, dport=dport), dport, hash_, payload)
 
@@ -73,6 +73,14 @@ class Case:
 
     def frames(self) -> list[Frame]:
         return [flow.frame(at, self.machine.queues) for at, flow in self.arrivals]
+
+    def reader_is_interrupted(self) -> bool:
+        """Is there a datagram whose queue interrupts the CPU of its reader?"""
+        m = self.machine
+        return any(
+            (flow.port % m.cpus if m.reader_cpu is None else m.reader_cpu) == flow.hash % 128 % m.queues % m.cpus
+            for _, flow in self.arrivals
+        )
 
 
 # ---- drawing ----
@@ -136,7 +144,9 @@ def draw(seed: int, **fixed: Any) -> Case:
         "cost": costs(r),
     }
     lengths = r.choice(((18,), (18, 400, 1472), tuple(range(18, 1473, 97))))
-    flows = [Flow.draw(r, r.choice(lengths)) for _ in range(r.choice((1, 3, 16)))]
+    flows = [
+        Flow.of(r.choice(lengths), r.randrange(1024, 65536), 5000 + r.randrange(4)) for _ in range(r.choice((1, 3, 16)))
+    ]
     machine = Machine(**(knobs | fixed))
     return Case(machine, [(at, r.choice(flows)) for at in instants(r, r.choice((50, 300, 600)))])
 
@@ -187,10 +197,9 @@ def seen(host: vnic.Host) -> Seen:
     for i, q in enumerate(host.nic.queues()):
         told |= {
             f"queue {i} {name}": getattr(q, name)
-            for name in ("packets", "no_buffer", "interrupts", "interrupts_by_usecs", "interrupts_by_frames")
-            + ("moderation_delay_ns", "moderation_delay_ns_max", "polls", "full_polls", "thread_wakeups")
+            for name in (*CARD_COUNTERS, "moderation_delay_ns", "moderation_delay_ns_max", "polls", "full_polls")
         }
-        told[f"queue {i} thread_busy_ns"] = q.thread_busy_ns
+        told |= {f"queue {i} {name}": getattr(q, name) for name in ("thread_wakeups", "thread_busy_ns")}
     for i, s in enumerate(host.softnet()):
         told |= {f"cpu {i} {name}": getattr(s, name) for name in (*CPU_COUNTERS, "reader_wakeups", "reader_busy_ns")}
         told |= {f"cpu {i} {name}": getattr(s, name) for name in ("ksoftirqd_busy_ns", "now_ns", "idle_ns")}
@@ -213,10 +222,7 @@ def foreseen(world: World) -> Seen:
         "RcvbufErrors": sum(socket.rcvbuf_errors for socket in world.sockets.values()),
     }
     for i, q in enumerate(world.queues):
-        told |= {
-            f"queue {i} {name}": q.count[name]
-            for name in ("packets", "no_buffer", "interrupts", "interrupts_by_usecs", "interrupts_by_frames")
-        }
+        told |= {f"queue {i} {name}": q.count[name] for name in CARD_COUNTERS}
         told |= {
             f"queue {i} moderation_delay_ns": sum(q.irq.delays),
             f"queue {i} moderation_delay_ns_max": max(q.irq.delays, default=0),

@@ -4,8 +4,8 @@ from collections import Counter
 
 from model.events.card import Card
 from model.events.cpu import Cpu
-from model.events.machine import NEVER, Frame, Machine
 from model.events.driver import Queue
+from model.events.machine import NEVER, Frame, Machine
 from model.events.sock import Rcvbuf, Socket
 
 
