@@ -15,8 +15,11 @@ UNDISTURBED = {
     "netdev_max_backlog": 1000,
 }  # fmt: skip
 """A machine in which no work is preempted, if switches and reads are free: where the step made no difference."""
-NO_TIMERS = {"gro_flush_timeout": 0}
-"""No watchdog is due at the instant of an interrupt."""
+INSTANT = {
+    "cpus": 1, "weight": 1024, "dev_weight": 1024, "netdev_budget": 10_000, "rx_ring": 1024, "fifo": 1 << 20,
+    "gro_flush_timeout": 0,
+}  # fmt: skip
+"""A machine in which free work is over at the instant it comes: nothing is left to ksoftirqd, no ring is full."""
 
 
 def compare(case, **knobs):
@@ -32,9 +35,7 @@ def test_where_nothing_is_preempted(seed):
 
 @given(seeds)
 def test_where_work_is_free(seed):
-    case = draw(
-        seed, cpus=1, weight=1024, dev_weight=1024, netdev_budget=10_000, rx_ring=1024, fifo=1 << 20, **NO_TIMERS
-    )
+    case = draw(seed, **INSTANT)
     case.machine.cost = {}
     compare(case)
 
