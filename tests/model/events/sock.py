@@ -1,0 +1,81 @@
+"""UDP sockets and the tasks that read them."""
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from model.events.machine import SKB_BYTES, Frame
+from model.events.task import Run, Task
+
+if TYPE_CHECKING:
+    from model.events.cpu import Cpu
+
+
+class Rcvbuf:
+    """The rule of SO_RCVBUF: a datagram is queued while the bytes that are queued are not over the limit."""
+
+    def __init__(self, rcvbuf: int) -> None:
+        self.rcvbuf, self.rmem = rcvbuf, 0
+
+    def queue(self, truesize: int) -> bool:
+        """Charge a datagram to the socket. False: there is no room."""
+        if self.rmem > self.rcvbuf:
+            return False
+        self.rmem += truesize
+        return True
+
+    def read(self, truesize: int) -> None:
+        """The reader has dequeued a datagram of this size."""
+        self.rmem -= truesize
+
+
+class Socket:
+    def __init__(self, reader: "Reader", memory: Rcvbuf) -> None:
+        self.reader, self.memory = reader, memory
+        self.queue: deque[Frame] = deque()
+        self.delivered = self.rcvbuf_errors = 0
+
+    def receive(self, cpu: "Cpu", frame: Frame) -> Run:
+        """SOCK is paid: queue the datagram, or drop it. A reader that sleeps is woken."""
+        if not self.memory.queue(truesize(cpu, frame)):
+            self.rcvbuf_errors += 1
+            cpu.drop(frame, "SOCKET_RCVBUFF")
+            return
+        frame.stamp["socket"] = cpu.now
+        frame.fate = "DELIVERED_UDP"
+        self.delivered += 1
+        self.queue.append(frame)
+        if len(self.queue) == 1:
+            self.reader.ready.append(self)
+        yield from cpu.wake_up(self.reader)
+
+
+def truesize(cpu: "Cpu", frame: Frame) -> int:
+    size = cpu.machine.rx_buf_len
+    return -(-frame.length // size) * size + SKB_BYTES
+
+
+class Reader(Task):
+    """The task of a CPU that reads all sockets of that CPU."""
+
+    def __init__(self, cpu: "Cpu") -> None:
+        super().__init__(cpu, "reader", self.read)
+        self.ready: deque[Socket] = deque()
+        self.reads = 0
+
+    def read(self) -> Run:
+        """Read until all sockets are empty (True), or until another task's turn has come (False)."""
+        cpu = self.cpu
+        while self.ready:
+            socket = self.ready[0]
+            frame = socket.queue.popleft()
+            if not socket.queue:
+                self.ready.popleft()
+            socket.memory.read(truesize(cpu, frame))
+            frame.stamp["dequeued"] = cpu.now
+            self.reads += 1
+            yield from cpu.spend(cpu.cost.get("RECV", 0) + frame.payload * cpu.cost.get("COPY_PS", 0) // 1000)
+            frame.stamp["read"] = cpu.now
+            cpu.free(frame)
+            if self.ready and cpu.slice_is_over():
+                return False
+        return True
