@@ -15,12 +15,11 @@
 
 void driver_irq(struct driver_queue *dq)
 {
-	if (!napi_schedule_prep(&dq->napi))
-		return;
 	dq->irq_ns = dq->napi.sd->now;
 	COUNT(dq->irqs, 1);
 	virtqueue_disable_cb(&dq->vq);
-	__napi_schedule(&dq->napi);
+	dq->masked = 1;
+	napi_schedule(&dq->napi);
 }
 
 /* ---- poll ---- */
@@ -117,7 +116,7 @@ static noinline void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 des
 {
 	const struct frame_shadow *s = &dq->nicq->shadow[desc];
 	struct softnet_data *sd = dq->napi.sd;
-	u64 seen = max_u64(s->t_dma, dq->irq_ns);
+	u64 seen = dq->masked ? max_u64(s->t_dma, dq->irq_ns) : sd->now; /* no interrupt told of it: the poll found it */
 	u64 *ids = smp_load_acquire(&dq->pool.frame_id); /* Pairs with rx_pool_keep_ids(). */
 
 	if (ids)
@@ -227,13 +226,14 @@ int driver_poll(struct napi_struct *napi, int budget)
 	const bool live = sd->live;
 	struct sk_buff *skb;
 	struct take t;
-	int work = 0;
+	int work = 0, unmask;
 	u16 ahead;
 
 	cpu_charge(sd, COST_POLL);
 	rx_pool_reclaim(&dq->pool);
 	gro_poll_begin(napi);
-	virtqueue_disable_cb(&dq->vq); /* parks used_event again, see virtqueue.c */
+	if (likely(dq->masked))
+		virtqueue_disable_cb(&dq->vq); /* parks used_event again, see virtqueue.c */
 	ahead = smp_load_acquire(&dq->vq.used->idx);
 	t = take_begin(dq);
 	for (; work < budget && (skb = driver_take(dq, &t)); work++) {
@@ -245,13 +245,16 @@ int driver_poll(struct napi_struct *napi, int budget)
 	if (work == budget)
 		return work;
 	arfs_expire(sd);
-	dq->unmask = (u8)napi_complete_done(napi, work);
+	unmask = napi_complete_done(napi, work);
 	if (unlikely(dq->dim != NULL))
 		rx_dim_update(dq);
 	cpu_sync(sd);
-	if (dq->unmask && virtqueue_enable_cb(&dq->vq) && napi_schedule_prep(napi)) {
+	if (!unmask)
+		return work;
+	dq->masked = 0;
+	if (virtqueue_enable_cb(&dq->vq) && napi_schedule_prep(napi)) {
 		virtqueue_disable_cb(&dq->vq);
-		dq->irq_ns = sd->now;
+		dq->masked = 1;
 		__napi_schedule(napi);
 	}
 	return work;

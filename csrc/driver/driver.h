@@ -47,7 +47,7 @@ const struct dim_profile *dim_profile(const struct dim *d);
  * @irq_ns:    when the interrupt fired that began this round of polling
  * @dim:       NULL: adaptive-rx is off
  * @dim_memory: what @dim points to when on; kept when off, for readers of its log
- * @unmask:    napi_complete_done() allowed it; done once the card's clock has caught up
+ * @masked:    the interrupt is off: from when it fired until the driver has polled the queue empty
  */
 struct driver_queue {
 	struct napi_struct napi;
@@ -57,7 +57,7 @@ struct driver_queue {
 	struct nic_queue *nicq;
 	u64 irq_ns;
 	struct dim *dim, *dim_memory;
-	u8 unmask;
+	u8 masked;
 	/* counters */
 	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used, irqs;
 	u64 irqs_by[CPUS_MAX], irqs_counted; /* by CPUs that took its interrupts earlier, and their sum */

@@ -44,7 +44,6 @@ static int ring_reset(struct host *h, u32 i, u32 size)
 	struct vnic_queue_config *qc = &h->nic.config->queue[i];
 	struct driver_queue *dq = h->dq[i];
 	struct virtqueue_driver vq = dq->vq;
-	bool masked = dq->napi.state & NAPI_STATE_SCHED || (dq->napi.polls && !dq->unmask);
 	int rc = virtqueue_driver_init(&vq, size);
 
 	qc->size = size;
@@ -61,7 +60,7 @@ static int ring_reset(struct host *h, u32 i, u32 size)
 	dq->vq = vq;
 	memset(vq.avail, 0, sizeof(*vq.avail) + size * sizeof(vq.avail->ring[0]) + sizeof(u16)); /* and used_event */
 	memset(vq.used, 0, sizeof(*vq.used) + size * sizeof(vq.used->ring[0]) + sizeof(u16)); /* and avail_event */
-	if (masked)
+	if (dq->masked)
 		virtqueue_disable_cb(&dq->vq);
 	else
 		virtqueue_enable_cb(&dq->vq);

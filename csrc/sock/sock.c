@@ -214,15 +214,29 @@ TWICE bool reader_yields(struct softnet_data *sd, u32 n)
 	return n >= BURST || need_resched(sd) || unlikely(sd->host->settling);
 }
 
+/* Read one datagram, or a stream's next segment: a system call. */
+TWICE void read_one(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb, bool note)
+{
+	const u32 *cost = sd->host->cost;
+
+	cpu_work(sd, cost[COST_RECV] + (u64)skb->len * cost[COST_COPY_PS] / 1000);
+	if (unlikely(sd->lat != NULL))
+		read_latency(sd, skb);
+	sk->reads++;
+	if (unlikely(note))
+		note_read(sd, sk, skb);
+	kfree_skb_list(sd, skb);
+}
+
 TWICE void reader_loop(struct softnet_data *sd, bool live)
 {
 	const bool note = sd->host->busy_read || sd->host->rps_sock_flow;
-	const u32 recv = sd->host->cost[COST_RECV], copy_ps = sd->host->cost[COST_COPY_PS];
 	u32 n = 0;
 
 	for (;;) {
 		struct sock *sk = smp_load_acquire(&sd->ready); /* Pairs with wake_reader(). */
 		struct sk_buff *skb;
+		bool more;
 
 		if (!sk) {
 			if (unlikely(sd->host->busy_read) && busy_poll_begin(sd))
@@ -233,18 +247,14 @@ TWICE void reader_loop(struct softnet_data *sd, bool live)
 			WRITE_ONCE(sd->reader.runnable, 1);
 			continue;
 		}
-		while ((skb = reader_take(live, sk))) {
-			cpu_work(sd, recv + (u64)skb->len * copy_ps / 1000);
-			if (unlikely(sd->lat != NULL))
-				read_latency(sd, skb);
-			sk->reads++;
-			if (unlikely(note))
-				note_read(sd, sk, skb);
-			kfree_skb_list(sd, skb);
-			if (reader_yields(sd, ++n))
-				return;
-		}
-		reader_leave(sd, sk, live);
+		skb = reader_take(live, sk);
+		if (likely(skb != NULL))
+			read_one(sd, sk, skb, note);
+		more = READ_ONCE(sk->qlen) != 0;
+		if (!more)
+			reader_leave(sd, sk, live);
+		if ((more || READ_ONCE(sd->ready)) && reader_yields(sd, ++n))
+			return;
 	}
 }
 

@@ -11,9 +11,10 @@
 #include "prelude.h"
 
 /* napi_schedule_rps(): the poll under way sends the IPI at its end. A busy reader is no softirq, so it raises one. */
-static void schedule_rps(struct softnet_data *sd, u32 cpu)
+static void schedule_rps(struct softnet_data *sd, struct softnet_data *target)
 {
-	sd->rps_ipi_mask |= 1ull << cpu;
+	target->rps_ipi_next = sd->rps_ipi_list; /* it is on no other list: SCHED has one setter */
+	sd->rps_ipi_list = target;
 	if (unlikely(!sd->in_net_rx_action && !sd->in_napi_threaded_poll))
 		sd->softirq_pending = 1;
 }
@@ -31,7 +32,7 @@ static int queue_one(struct softnet_data *sd, struct softnet_data *target, struc
 		if (target == sd)
 			napi_poll_list_add(&sd->backlog);
 		else
-			schedule_rps(sd, target->cpu);
+			schedule_rps(sd, target);
 	}
 	skb->next = NULL;
 	if (target->input_head)
@@ -117,14 +118,15 @@ int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu)
 	return 0;
 }
 
-/* Hand over the collected packets, and send an IPI to each CPU that needs one. */
+/* Hand over the collected packets, and send an IPI to each CPU that needs one: the CPU fed last comes first, as in Linux. */
 void net_rps_send_ipi(struct softnet_data *sd)
 {
 	if (sd->live)
 		enqueue_flush(sd);
-	for (; sd->rps_ipi_mask; sd->rps_ipi_mask &= sd->rps_ipi_mask - 1) {
-		struct softnet_data *target = sd->host->cpu[__builtin_ctzll(sd->rps_ipi_mask)];
+	while (sd->rps_ipi_list) {
+		struct softnet_data *target = sd->rps_ipi_list;
 
+		sd->rps_ipi_list = target->rps_ipi_next;
 		cpu_charge(sd, COST_IPI);
 		raise_ipi(sd, target);
 	}

@@ -39,6 +39,7 @@ void cpu_wake(struct softnet_data *sd, u64 now)
 void reader_wake(struct softnet_data *sd, struct softnet_data *target)
 {
 	target->reader_ns = sd->now;
+	task_enqueue(target, TASK_READER);
 	cpu_wake(target, sd->now);
 }
 

@@ -13,7 +13,8 @@
 
 #define HEADERS_MAX 128 /* of a packet that spans buffers: bytes that GRO may read in the first one */
 
-static void hold_ended(struct softnet_data *sd, struct sk_buff *skb)
+/* The packet leaves GRO: from now on its segments go the same way. */
+static void goes_up(struct softnet_data *sd, struct sk_buff *skb)
 {
 	if (unlikely(sd->lat != NULL)) {
 		latency(sd, LAT_GRO, skb->t_stage, sd->now, 1);
@@ -22,7 +23,7 @@ static void hold_ended(struct softnet_data *sd, struct sk_buff *skb)
 				if (s->segs)
 					latency(sd, LAT_GRO, s->t_stage, sd->now, 1);
 	}
-	skb->t_stage = skb->tstamp = sd->now;
+	skb->t_stage = sd->now;
 }
 
 void gro_normal_list(struct napi_struct *n)
@@ -35,13 +36,14 @@ void gro_normal_list(struct napi_struct *n)
 	for (; skb; skb = next) {
 		next = skb->next;
 		skb->next = NULL;
+		goes_up(n->sd, skb);
 		netif_receive_skb_internal(n->sd, skb);
 	}
 }
 
 static void gro_normal_one(struct napi_struct *n, struct sk_buff *skb, u32 segs)
 {
-	hold_ended(n->sd, skb);
+	skb->tstamp = n->sd->now;
 	if (n->rx_list)
 		n->rx_list_tail->next = skb;
 	else

@@ -31,8 +31,10 @@ void napi_list_del(struct napi_struct *n)
 		sd->napis[n->slot] = last;
 		sd->napi_threads |= awake << n->slot;
 	}
+	n->thread.runnable = 0;
 	if (sd->last_task >= TASK_NAPI) /* tasks are numbered by slot */
 		sd->last_task = TASK_NONE;
+	sd->nr_waiting = sd->on_rq = 0; /* pick_task() lines them up anew */
 }
 
 void netif_napi_add(struct softnet_data *sd, struct napi_struct *n, int (*poll)(struct napi_struct *, int), u32 weight)
@@ -88,11 +90,13 @@ void __napi_schedule(struct napi_struct *n)
 		return;
 	}
 	n->state |= NAPI_STATE_SCHED_THREADED;
-	if (sd->napi_threads >> n->slot & 1)
-		return; /* the task is awake */
-	sd->napi_threads |= 1u << n->slot;
+	if (n->thread.runnable)
+		return; /* the task is awake, or another wake-up is being paid for */
+	n->thread.runnable = 1;
 	COUNT(n->thread.wakeups, 1);
 	cpu_charge(sd, COST_WAKE);
+	sd->napi_threads |= 1u << n->slot;
+	task_enqueue(sd, TASK_NAPI + n->slot);
 }
 
 /* Return: 1 = scheduled, 0 = it has an owner, which sees MISSED */
@@ -205,9 +209,11 @@ void napi_threaded_poll(struct napi_struct *n)
 	sd->in_napi_threaded_poll = 0;
 	skb_flush_returns(sd);
 	net_rps_send_ipi(sd);
-	if (!(n->state & NAPI_STATE_SCHED_THREADED))
-		sd->napi_threads &= ~(1u << n->slot);
 	local_bh_enable(sd);
+	if (n->state & NAPI_STATE_SCHED_THREADED)
+		return;
+	n->thread.runnable = 0;
+	sd->napi_threads &= ~(1u << n->slot);
 }
 
 /* Schedule a poll because the timer fired. If no deferral is left, that poll flushes all of GRO. */

@@ -29,19 +29,46 @@ int need_resched(struct softnet_data *sd)
 	return others != 0;
 }
 
-/* Pick a task by round robin: the same until its slice is over, then the next one. */
+void task_enqueue(struct softnet_data *sd, u32 task)
+{
+	u32 bit = 1u << (task - 1);
+
+	if (sd->on_rq & bit)
+		return;
+	sd->on_rq |= bit;
+	sd->runqueue[sd->nr_waiting++] = (u8)task;
+}
+
+/* Take the first task that can run off the queue. There is one. */
+static u8 dequeue(struct softnet_data *sd, u32 runnable)
+{
+	u8 task;
+
+	do {
+		task = sd->runqueue[0];
+		memmove(sd->runqueue, sd->runqueue + 1, --sd->nr_waiting);
+		sd->on_rq &= ~(1u << (task - 1));
+	} while (!(runnable & 1u << (task - 1)));
+	return task;
+}
+
+/* Pick the task that runs next: the same until its slice is over, then the one that has waited longest. */
 static u8 pick_task(struct softnet_data *sd)
 {
-	u32 tasks = runnable_tasks(sd), last = sd->last_task, behind;
+	u32 tasks = runnable_tasks(sd), last = sd->last_task, bit = last ? 1u << (last - 1) : 0;
 
 	if (!tasks)
 		return sd->last_task = TASK_NONE;
-	if (last && tasks >> (last - 1) & 1 && sd->now - sd->slice_start < SLICE_NS)
-		return (u8)last;
-	behind = tasks >> last << last;
-	sd->last_task = (u8)(1 + __builtin_ctz(behind ? behind : tasks));
+	for (u32 woken = tasks & ~sd->on_rq & ~bit; woken; woken &= woken - 1) /* live, by another thread */
+		task_enqueue(sd, 1u + (u32)__builtin_ctz(woken));
+	if (tasks & bit & ~sd->on_rq) {
+		if (sd->now - sd->slice_start < SLICE_NS || !sd->nr_waiting)
+			return (u8)last;
+		task_enqueue(sd, last);
+	}
+	sd->last_task = dequeue(sd, tasks);
+	sd->slice_start = sd->now;
 	if (sd->last_task != last) {
-		sd->slice_start = sd->now;
 		cpu_account(sd, &sd->switch_ns);
 		cpu_charge(sd, COST_SWITCH);
 		sd->slice_start = sd->now;
@@ -49,15 +76,17 @@ static u8 pick_task(struct softnet_data *sd)
 	return sd->last_task;
 }
 
-/* An interrupt may have run the softirqs meanwhile: then ksoftirqd has nothing to do. */
+/* An interrupt may have run the softirqs since it was woken: then it has nothing to do. */
 static void run_ksoftirqd(struct softnet_data *sd)
 {
 	COUNT(sd->ksoftirqd_runs, 1);
 	sd->ksoftirqd_task.runs++;
 	cpu_account(sd, &sd->ksoftirqd_task.busy_ns);
 	sd->ksoftirqd = 1;
-	do_softirq(sd);
+	if (sd->softirq_pending)
+		do_softirq(sd);
 	sd->ksoftirqd = 0;
+	sd->ksoftirqd_task.runnable = sd->softirq_pending;
 }
 
 static void run_task(struct softnet_data *sd, u8 task)

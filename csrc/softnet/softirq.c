@@ -157,6 +157,7 @@ void local_bh_enable(struct softnet_data *sd)
 static void wakeup_softirqd(struct softnet_data *sd, u64 end, u32 restarts)
 {
 	sd->ksoftirqd_task.runnable = 1;
+	task_enqueue(sd, TASK_KSOFTIRQD);
 	if (jiffies(sd) >= end)
 		COUNT(sd->ksoftirqd_by_time, 1);
 	else if (!restarts)
@@ -197,8 +198,6 @@ void do_softirq(struct softnet_data *sd)
 	if (sd->softirq_pending)
 		handle_net_rx(sd);
 	sd->in_softirq = 0;
-	if (!sd->softirq_pending)
-		sd->ksoftirqd_task.runnable = 0; /* nothing left for it */
 	cpu_account(sd, account);
 	cpu_lower_horizon(sd, sd->timer_next);
 }

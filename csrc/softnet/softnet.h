@@ -217,6 +217,7 @@ struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own);
 #define NAPI_STATE_SCHED_THREADED 128 /* that task owns the poll */
 
 enum task_kind { TASK_NONE, TASK_KSOFTIRQD, TASK_READER, TASK_NAPI }; /* TASK_NAPI + slot: the task of that NAPI */
+#define TASKS_MAX 19
 struct task { u64 wakeups, runs, busy_ns; u8 runnable; };
 
 struct gro_list { struct sk_buff *skb[MAX_GRO_SKBS]; u32 count; };  /* [0] is the oldest */
@@ -388,13 +389,16 @@ struct softnet_data {
 	u32 process_qlen;
 	u32 input_queue_head, input_queue_tail; /* packets ever taken out and put in: RFS compares them */
 	struct sd_flow_limit *flow_limit; /* of this CPU as the producer; NULL: off */
-	u64 rps_ipi_mask;              /* CPUs to send an IPI to at the end of net_rx_action */
+	struct softnet_data *rps_ipi_list; /* CPUs to send an IPI to at the end of net_rx_action */
+	struct softnet_data *rps_ipi_next; /* on another CPU's list */
 	struct sk_buff *enqueue[CPUS_MAX]; /* live: a burst of packets for each CPU's backlog, not handed over yet */
 	struct sk_buff *enqueue_tail[CPUS_MAX];
 	u32 enqueue_len[CPUS_MAX];
 	/* tasks */
 	struct task ksoftirqd_task, reader;
 	u32 napi_threads;              /* runnable NAPI tasks, bit per napi->slot */
+	u8 runqueue[TASKS_MAX], nr_waiting; /* tasks that wait for their turn, the first in front */
+	u32 on_rq;                     /* those, bit i is task i + 1 */
 	struct busy_poll busy;
 	u64 slice_start;
 	u8 last_task;
@@ -508,6 +512,13 @@ void local_bh_enable(struct softnet_data *sd);
  * reader_run() - read for a while: until nothing can be read, or another task's turn comes; defined in sock/sock.c
  */
 void reader_run(struct softnet_data *sd);
+
+/**
+ * task_enqueue() - let a task that was woken wait for its turn on this CPU, behind the others
+ * @task: enum task_kind
+ * Context: the CPU, or any in virtual time
+ */
+void task_enqueue(struct softnet_data *sd, u32 task);
 
 /**
  * need_resched() - must the running task yield to another one?

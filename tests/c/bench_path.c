@@ -575,7 +575,7 @@ static void stage_backlog(void)
 	start();
 	for (u32 i = 0; i < BURST; i++)
 		enqueue_to_backlog(sd, on.skb[i], 1);
-	sd->rps_ipi_mask = 0;
+	sd->rps_ipi_list = NULL;
 	process_backlog(&target->backlog, BURST + 1);
 	stop();
 }

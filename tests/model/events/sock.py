@@ -44,7 +44,7 @@ class Socket:
         frame.fate = "DELIVERED_UDP"
         self.delivered += 1
         self.queue.append(frame)
-        if len(self.queue) == 1:
+        if self not in self.reader.ready:
             self.reader.ready.append(self)
         yield from cpu.wake_up(self.reader)
 
@@ -68,14 +68,14 @@ class Reader(Task):
         while self.ready:
             socket = self.ready[0]
             frame = socket.queue.popleft()
-            if not socket.queue:
-                self.ready.popleft()
             socket.memory.read(truesize(cpu, frame))
             frame.stamp["dequeued"] = cpu.now
             self.reads += 1
             yield from cpu.spend(cpu.cost.get("RECV", 0) + frame.payload * cpu.cost.get("COPY_PS", 0) // 1000)
             frame.stamp["read"] = cpu.now
             cpu.free(frame)
+            if not socket.queue:
+                self.ready.popleft()
             if self.ready and cpu.slice_is_over():
                 return False
         return True
