@@ -78,6 +78,13 @@ static int nic_starved(struct nic_queue *q, struct frame *f)
 	return 0;
 }
 
+static void nic_drop_starved(struct nic *nic, struct frame *f)
+{
+	nic_fate_behind(nic, f, RX_NO_BUFFER);
+	COUNT(nic->rx_fifo_errors, 1);
+	fifo_pop(&nic->fifo);
+}
+
 /* Move one frame from the FIFO to its queue's buffers. Return: 1: it left the FIFO; 0: it must wait */
 static int nic_dma_one(struct nic *nic, struct frame *f)
 {
@@ -99,8 +106,8 @@ static int nic_dma_one(struct nic *nic, struct frame *f)
 	if (unlikely(rc == 0)) {
 		if (!nic->drop_en)
 			return 0;
-		nic_fate_behind(nic, f, RX_NO_BUFFER);
-		COUNT(nic->rx_fifo_errors, 1);
+		nic_drop_starved(nic, f);
+		return 1;
 	} else if (unlikely(rc == -EMSGSIZE)) {
 		COUNT(nic->rx_over_errors, 1);
 		nic_fate_behind(nic, f, RX_OVER);
@@ -113,24 +120,30 @@ static int nic_dma_one(struct nic *nic, struct frame *f)
 	return 1;
 }
 
-/* Start the DMA engine on the head of the FIFO, if its queue has a buffer at all. */
+/* Has the queue a buffer for its frame at the head of the FIFO? Return: 1: at least one; whether it suffices shows later */
+static int nic_has_buffer(struct nic_queue *q, struct frame *f)
+{
+	if (!q->nic->drop_en && q->starved && q->starved_at == smp_load_acquire(&q->vq.avail->idx))
+		return 0; /* the driver has posted nothing since a frame found too few */
+	return virtqueue_avail(&q->vq, 1) || nic_starved(q, f);
+}
+
+/* Start the DMA engine on the head of the FIFO. Without a buffer the head waits; with drop_en it is lost. */
 static void dma_engine_start(struct nic *nic, u64 now)
 {
-	struct frame *f = fifo_peek(&nic->fifo);
 	const u32 *cost = nic->cost;
-	struct nic_queue *q;
+	struct frame *f;
 
-	if (!f || nic->dma_busy)
-		return;
-	q = &nic->queue[f->queue];
-	if (!nic->drop_en) {
-		if (q->starved && q->starved_at == smp_load_acquire(&q->vq.avail->idx))
-			return; /* the driver has posted nothing since a frame found too few buffers */
-		if (virtqueue_avail(&q->vq, 1) == 0 && !nic_starved(q, f))
-			return;
+	while (!nic->dma_busy && (f = fifo_peek(&nic->fifo))) {
+		if (likely(nic_has_buffer(&nic->queue[f->queue], f))) {
+			nic->dma_busy = 1;
+			nic->dma_done = now + cost[COST_DMA] + (u64)f->len * cost[COST_DMA_PS] / 1000;
+		} else if (nic->drop_en) {
+			nic_drop_starved(nic, f);
+		} else {
+			break;
+		}
 	}
-	nic->dma_busy = 1;
-	nic->dma_done = now + cost[COST_DMA] + (u64)f->len * cost[COST_DMA_PS] / 1000;
 }
 
 /* DMA that takes no time: move frames while there are buffers. */

@@ -156,8 +156,10 @@ void local_bh_enable(struct softnet_data *sd)
 /* Hand the softirqs over to ksoftirqd, and count why. */
 static void wakeup_softirqd(struct softnet_data *sd, u64 end, u32 restarts)
 {
-	sd->ksoftirqd_task.runnable = 1;
-	task_enqueue(sd, TASK_KSOFTIRQD);
+	if (!sd->ksoftirqd_task.runnable) {
+		sd->ksoftirqd_task.runnable = 1;
+		task_enqueue(sd, TASK_KSOFTIRQD);
+	}
 	if (jiffies(sd) >= end)
 		COUNT(sd->ksoftirqd_by_time, 1);
 	else if (!restarts)
