@@ -134,8 +134,8 @@ void do_hardirqs(struct softnet_data *sd)
 		;
 	sd->in_hardirq = 0;
 	cpu_account(sd, account);
-	irq_exit(sd);
 	cpu_lower_horizon(sd, cpu_next_interrupt(sd));
+	irq_exit(sd);
 }
 
 /* ---- softirq ---- */
