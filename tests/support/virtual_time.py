@@ -138,11 +138,15 @@ def draw(seed: int, **fixed: Any) -> Case:
         "napi_defer_hard_irqs": deferred[1],
         "threaded": r.random() < 0.15,
         "drop_en": r.random() < 0.1,
+        "busy_read": r.choice((*[0] * 8, 20, 100)),
+        "busy_poll_budget": r.choice((1, 8, 64)),
         "rps_cpus": tuple(sorted(set(rps))),
         "reader_cpu": 0 if r.random() < 0.5 else r.choice((None, cpus - 1)),
         "rcvbuf": r.choice((2624, 10_000, 40_000, 212_992, 212_992)),
         "cost": costs(r),
     }
+    if knobs["busy_read"]:
+        knobs["queues"] = 1  # a socket with datagrams of several queues is polled by whose came last
     lengths = r.choice(((18,), (18, 400, 1472), tuple(range(18, 1473, 97))))
     flows = [
         Flow.of(r.choice(lengths), r.randrange(1024, 65536), 5000 + r.randrange(4)) for _ in range(r.choice((1, 3, 16)))

@@ -3,11 +3,13 @@
 from collections import deque
 from typing import TYPE_CHECKING
 
+from model.events.busy import BusyPoll
 from model.events.machine import SKB_BYTES, Frame
 from model.events.task import Run, Task
 
 if TYPE_CHECKING:
     from model.events.cpu import Cpu
+    from model.events.driver import Queue
 
 
 class Rcvbuf:
@@ -33,6 +35,7 @@ class Socket:
         self.reader, self.memory = reader, memory
         self.queue: deque[Frame] = deque()
         self.delivered = self.rcvbuf_errors = 0
+        self.napi: Queue | None = None  # sk_napi_id: the queue of the last datagram
 
     def receive(self, cpu: "Cpu", frame: Frame) -> Run:
         """SOCK is paid: queue the datagram, or drop it. A reader that sleeps is woken."""
@@ -41,6 +44,7 @@ class Socket:
             cpu.drop(frame, "SOCKET_RCVBUFF")
             return
         frame.stamp["socket"] = cpu.now
+        self.napi = cpu.world.queues[frame.queue]
         frame.fate = "DELIVERED_UDP"
         self.delivered += 1
         self.queue.append(frame)
@@ -61,21 +65,30 @@ class Reader(Task):
         super().__init__(cpu, "reader", self.read)
         self.ready: deque[Socket] = deque()
         self.reads = 0
+        self.busy = BusyPoll(self)
 
     def read(self) -> Run:
         """Read until all sockets are empty (True), or until another task's turn has come (False)."""
         cpu = self.cpu
-        while self.ready:
-            socket = self.ready[0]
-            frame = socket.queue.popleft()
-            if not socket.queue:
-                self.ready.popleft()
-            socket.memory.read(truesize(cpu, frame))
-            frame.stamp["dequeued"] = cpu.now
-            self.reads += 1
-            yield from cpu.spend(cpu.cost.get("RECV", 0) + frame.payload * cpu.cost.get("COPY_PS", 0) // 1000)
-            frame.stamp["read"] = cpu.now
-            cpu.free(frame)
-            if self.ready and cpu.slice_is_over():
-                return False
-        return True
+        while True:
+            while self.ready:
+                yield from self.recv()
+                if self.ready and cpu.slice_is_over():
+                    return False
+            outcome = yield from self.busy.poll()
+            if not self.ready:
+                return outcome
+
+    def recv(self) -> Run:
+        """Take a datagram: its memory is free. Copy it: its buffer is free."""
+        cpu, socket = self.cpu, self.ready[0]
+        frame = socket.queue.popleft()
+        if not socket.queue:
+            self.ready.popleft()
+        socket.memory.read(truesize(cpu, frame))
+        frame.stamp["dequeued"] = cpu.now
+        self.reads += 1
+        yield from cpu.spend(cpu.cost.get("RECV", 0) + frame.payload * cpu.cost.get("COPY_PS", 0) // 1000)
+        frame.stamp["read"] = cpu.now
+        cpu.free(frame)
+        self.busy.read(socket.napi)
