@@ -13,10 +13,18 @@ if TYPE_CHECKING:
 
 
 class Rcvbuf:
-    """The rule of SO_RCVBUF: a datagram is queued while the bytes that are queued are not over the limit."""
+    """The rule of SO_RCVBUF: a datagram is queued while the bytes that are queued are not over the limit.
+
+    Another rule is another class with these three methods; ``simulate`` takes it.
+    """
 
     def __init__(self, rcvbuf: int) -> None:
         self.rcvbuf, self.rmem = rcvbuf, 0
+
+    @staticmethod
+    def truesize(length: int, rx_buf_len: int) -> int:
+        """What a frame is charged: its buffers and its skb."""
+        return -(-length // rx_buf_len) * rx_buf_len + SKB_BYTES
 
     def queue(self, truesize: int) -> bool:
         """Charge a datagram to the socket. False: there is no room."""
@@ -26,7 +34,7 @@ class Rcvbuf:
         return True
 
     def read(self, truesize: int) -> None:
-        """The reader has dequeued a datagram of this size."""
+        """The reader has dequeued the oldest datagram, which has this size."""
         self.rmem -= truesize
 
 
@@ -39,7 +47,7 @@ class Socket:
 
     def receive(self, cpu: "Cpu", frame: Frame) -> Run:
         """SOCK is paid: queue the datagram, or drop it. A reader that sleeps is woken."""
-        if not self.memory.queue(truesize(cpu, frame)):
+        if not self.memory.queue(self.truesize(cpu, frame)):
             self.rcvbuf_errors += 1
             cpu.drop(frame, "SOCKET_RCVBUFF")
             return
@@ -52,10 +60,8 @@ class Socket:
             self.reader.ready.append(self)
         yield from cpu.wake_up(self.reader)
 
-
-def truesize(cpu: "Cpu", frame: Frame) -> int:
-    size = cpu.machine.rx_buf_len
-    return -(-frame.length // size) * size + SKB_BYTES
+    def truesize(self, cpu: "Cpu", frame: Frame) -> int:
+        return self.memory.truesize(frame.length, cpu.machine.rx_buf_len)
 
 
 class Reader(Task):
@@ -85,7 +91,7 @@ class Reader(Task):
         frame = socket.queue.popleft()
         if not socket.queue:
             self.ready.popleft()
-        socket.memory.read(truesize(cpu, frame))
+        socket.memory.read(socket.truesize(cpu, frame))
         frame.stamp["dequeued"] = cpu.now
         self.reads += 1
         yield from cpu.spend(cpu.cost.get("RECV", 0) + frame.payload * cpu.cost.get("COPY_PS", 0) // 1000)
