@@ -24,6 +24,7 @@ several = st.fixed_dictionaries(
         "rps_cpus": st.sampled_from(((), (1,), (0, 1))),
         "reader_cpu": st.sampled_from((None, 0, 1)),
         "threaded": st.just(False),
+        "busy_read": st.just(0),
     }
 )
 FLOW = Flow.of(18, 1000, 5000)

@@ -121,16 +121,16 @@ def draw(seed: int, **fixed: Any) -> Case:
     knobs = {
         "cpus": cpus,
         "queues": r.choice((1, 1, 2, 4)),
-        "rx_ring": r.choice((16, 32, 64, 256)),
+        "rx_ring": r.choice((16, 32, 64, 256, 256, 1024)),
         "fifo": r.choice((2000, 4000, 65536)),
         "rx_usecs": usecs,
         "rx_frames": count,
         "rx_usecs_irq": usecs_irq,
         "rx_frames_irq": count_irq,
         "hz": r.choice((100, 250, 250, 1000)),
-        "weight": r.choice((1, 4, 16, 64, 64)),
+        "weight": r.choice((1, 4, 16, 64, 64, 64, 512)),
         "dev_weight": r.choice((4, 64, 64)),
-        "netdev_budget": r.choice((8, 60, 300, 300)),
+        "netdev_budget": r.choice((8, 60, 300, 300, 5000)),
         "netdev_budget_usecs": r.choice((1000, 8000)),
         "netdev_max_backlog": r.choice((0, 5, 1000, 1000)),
         "gro_normal_batch": r.choice((1, 8, 8)),
@@ -138,17 +138,21 @@ def draw(seed: int, **fixed: Any) -> Case:
         "napi_defer_hard_irqs": deferred[1],
         "threaded": r.random() < 0.15,
         "drop_en": r.random() < 0.1,
+        "busy_read": r.choice((*[0] * 8, 20, 100)),
+        "busy_poll_budget": r.choice((1, 8, 64)),
         "rps_cpus": tuple(sorted(set(rps))),
         "reader_cpu": 0 if r.random() < 0.5 else r.choice((None, cpus - 1)),
         "rcvbuf": r.choice((2624, 10_000, 40_000, 212_992, 212_992)),
         "cost": costs(r),
     }
+    if knobs["busy_read"]:
+        knobs["queues"] = 1  # a socket with datagrams of several queues is polled by whose came last
     lengths = r.choice(((18,), (18, 400, 1472), tuple(range(18, 1473, 97))))
     flows = [
         Flow.of(r.choice(lengths), r.randrange(1024, 65536), 5000 + r.randrange(4)) for _ in range(r.choice((1, 3, 16)))
     ]
     machine = Machine(**(knobs | fixed))
-    return Case(machine, [(at, r.choice(flows)) for at in instants(r, r.choice((50, 300, 600)))])
+    return Case(machine, [(at, r.choice(flows)) for at in instants(r, r.choice((50, 300, 300, 600, 600, 3000)))])
 
 
 # ---- running ----

@@ -132,6 +132,48 @@ def test_eight_packets_go_up_one_after_the_other():
     assert up == [360 + 10 * i for i in range(8)] + [360 + 80 + 45]
 
 
+def test_a_busy_reader_polls_for_its_time_and_lets_go_to_read():
+    """Read at 315; polls of 30 ns at 315, 345, 375. The last finds what came at 400: queued at 480. One more lets go.
+
+    It reads from 510 to 580, polls 34 times in vain until 1000 ns are over, lets go, and sleeps.
+    """
+    world = simulate(Machine(busy_read=1, cost=COST), of_queue(0, 0, 400))
+    first, second = (frame.stamp for frame in world.frames)
+    assert (first["read"], second["taken"], second["socket"], second["dequeued"]) == (315, 405, 480, 510)
+    assert (world.queues[0].count["interrupts"], world.cpus[0].reader.wakeups) == (1, 1)
+    assert world.queues[0].polls == 1 + 3 + 1 + 34 + 1
+    assert world.cpus[0].now == 580 + 34 * 30 + 30
+
+
+def test_a_busy_reader_that_polls_for_free_looks_again_when_something_can_have_happened():
+    world = simulate(Machine(busy_read=1, cost={"RECV": 70}), of_queue(0, 0, 400, 5000))
+    assert [frame.stamp["read"] for frame in world.frames] == [70, 470, 5070]
+    assert (world.queues[0].count["interrupts"], world.cpus[0].reader.wakeups) == (2, 2)
+    assert world.cpus[0].now == 5070 + 1000
+
+
+def test_a_threaded_poll_is_a_task_and_its_softirqs_wait():
+    """Hardirq 10, WAKE 60, SWITCH 120, POLL 150, RX 190, RPS to the own backlog 200: the softirq runs behind the poll.
+
+    It queues at 200 + 20 + 9 = 229, wakes the reader until 279, which switches until 339.
+    """
+    cost = {name: COST[name] for name in ("HARDIRQ", "WAKE", "SWITCH", "POLL", "RX", "SOFTIRQ", "SOCK")} | {"RPS": 10}
+    world = simulate(Machine(threaded=True, rps_cpus=(0,), cost=cost), of_queue(0, 0))
+    (frame,), cpu = world.frames, world.cpus[0]
+    assert [frame.stamp[s] for s in ("seen", "taken", "backlog", "socket", "dequeued")] == [10, 150, 200, 229, 339]
+    assert (cpu.count["softirqs"], cpu.count["ksoftirqd_runs"], cpu.count["time_squeeze"]) == (1, 0, 0)
+
+
+def test_deferred_interrupts_leave_the_queue_to_the_watchdog():
+    """The poll ends at 60. The watchdog is due at 1060 and finds the frame of 500. Two more find nothing."""
+    cost = {"HARDIRQ": 10, "SOFTIRQ": 20, "POLL": 30}
+    machine = Machine(gro_flush_timeout=1000, napi_defer_hard_irqs=2, cost=cost)
+    world = simulate(machine, of_queue(0, 0, 500, 10_000))
+    assert [frame.stamp["taken"] for frame in world.frames] == [60, 1120, 10_060]
+    assert world.queues[0].count["interrupts"] == 2
+    assert world.cpus[0].count["watchdogs"] == 5
+
+
 # ---- one queue, one server: all work is free but one piece, which takes D = 1000 ns ----
 
 ROOM = {"rx_ring": 4096, "fifo": 1 << 20, "rcvbuf": 1 << 30, "netdev_max_backlog": 1 << 20, "gro_normal_batch": 1}

@@ -3,8 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from virtual_time import STAGES, differences, draw, run_model, run_vnic
+from model.events import Machine
+from virtual_time import STAGES, Case, Flow, differences, draw, run_model, run_vnic
 
+from vnic.knobs.cost import LINUX
 from vnic.knobs.table import KNOBS
 
 seeds = st.integers(0, 2**32)
@@ -12,12 +14,12 @@ stepped = pytest.mark.skipif("catch-up" in KNOBS, reason="this vnic's clock has 
 
 UNDISTURBED = {
     "cpus": 1, "queues": 1, "rps_cpus": (), "weight": 1024, "gro_normal_batch": 1, "drop_en": False,
-    "netdev_max_backlog": 1000,
+    "netdev_max_backlog": 1000, "busy_read": 0,
 }  # fmt: skip
 """A machine in which no work is preempted, if switches and reads are free: where the step made no difference."""
 INSTANT = {
     "cpus": 1, "weight": 1024, "dev_weight": 1024, "netdev_budget": 10_000, "rx_ring": 1024, "fifo": 1 << 20,
-    "gro_flush_timeout": 0,
+    "gro_flush_timeout": 0, "busy_read": 0,
 }  # fmt: skip
 """A machine in which free work is over at the instant it comes: nothing is left to ksoftirqd, no ring is full."""
 
@@ -54,10 +56,17 @@ def test_the_reader_on_the_interrupted_cpu(seed):
 
 def test_a_difference_is_found_in_each_kind_of_number():
     """The comparison itself: another cost is another clock, another knob is another count."""
-    case = draw(3, **UNDISTURBED, rx_usecs=0, rx_frames=1)
+    flow = Flow.of(18, 1000, 5000)
+    case = Case(Machine(cost=dict(LINUX), rps_cpus=(0,)), [(i * 300, flow) for i in range(50)])
     was = run_model(case)
     case.machine.cost["RX"] += 1
     found = {line.split(":")[0] for line in differences(run_model(case), was)}
-    assert {"cpu 0 now_ns", "cpu 0 stage poll", "cpu 0 stage total"} <= found
-    assert {f"cpu 0 stage {stage}" for stage in STAGES} - {"cpu 0 stage backlog"} <= was.keys()
-    assert differences(was, was) == []
+    assert {
+        "cpu 0 now_ns",
+        *(f"cpu 0 stage {stage}" for stage in ("poll", "gro", "backlog", "socket", "total")),
+    } <= found
+    assert {f"cpu 0 stage {stage}" for stage in STAGES} <= was.keys()
+    case.machine.cost["RX"] -= 1
+    assert differences(run_model(case), was) == []
+    case.machine.netdev_budget = 1
+    assert "cpu 0 time_squeeze: vnic" in " ".join(differences(run_model(case), was))

@@ -61,11 +61,10 @@ class Cpu(Softnet):
         """Run to the next charge."""
         next(self.life)
 
-    def wait(self, end: int) -> Run:
-        """Pause until ``end``, or until a hardirq is due, if hardirqs are on."""
+    def pause(self, end: int) -> None:
+        """Ask for the next turn at ``end``, or when a hardirq is due, if hardirqs are on."""
         self.end = end
         self.plan()
-        yield
 
     def plan(self) -> None:
         self.next = self.end
@@ -79,7 +78,8 @@ class Cpu(Softnet):
         """Let ``ns`` of work pass. A hardirq that is due at its very end comes before what stands behind."""
         end = self.now + ns
         while True:
-            yield from self.wait(end)
+            self.pause(end)
+            yield
             self.now = now = self.world.now
             if self.in_hardirq or not self.hardirqs_due or self.hardirqs_due[0].at > now:
                 break
@@ -91,7 +91,8 @@ class Cpu(Softnet):
         """Wait for work. ``wake_up`` ends it, or a hardirq."""
         while not self.runqueue:
             self.idling = True
-            yield from self.wait(NEVER)
+            self.pause(NEVER)
+            yield
             self.idling = False
             self.idle_ns += self.world.now - self.now
             self.now = self.world.now

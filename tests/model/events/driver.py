@@ -22,7 +22,7 @@ class Queue(Napi):
         self.world, self.machine, self.index = world, m, index
         self.cpu = world.cpus[index % len(world.cpus)]
         self.irq = Moderation(m.rx_usecs, m.rx_frames, m.rx_usecs_irq, m.rx_frames_irq)
-        self.masked = False
+        self.masked = self.in_busy_poll = False
         self.ring: deque[Frame] = deque()
         self.descriptors = m.rx_ring  # that are free for the driver to post
         self.pool = m.rx_pool  # buffers that the driver has
@@ -82,6 +82,8 @@ class Queue(Napi):
 
     def poll(self, weight: int) -> Run:
         cpu, work = self.cpu, 0
+        if not self.masked:
+            self.mask()
         yield from cpu.charge("POLL")
         while self.ring and work < weight:
             frame = self.ring.popleft()
@@ -125,6 +127,8 @@ class Queue(Napi):
 
     def complete_done(self, work: int) -> Run:
         """napi_complete_done(). GRO holds no UDP. Return: the driver may unmask its interrupt."""
+        if self.in_busy_poll:
+            return False
         timeout, unmask = 0, True
         if work:
             self.deferrals = self.machine.napi_defer_hard_irqs

@@ -31,6 +31,8 @@ class Machine:
     gro_flush_timeout: int = 0
     napi_defer_hard_irqs: int = 0
     threaded: bool = False
+    busy_read: int = 0  # us
+    busy_poll_budget: int = 8
     rps_cpus: tuple[int, ...] = ()
     reader_cpu: int | None = None  # None: a socket's port mod cpus
     rcvbuf: int = 212992

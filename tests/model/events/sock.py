@@ -3,18 +3,28 @@
 from collections import deque
 from typing import TYPE_CHECKING
 
+from model.events.busy import BusyPoll
 from model.events.machine import SKB_BYTES, Frame
 from model.events.task import Run, Task
 
 if TYPE_CHECKING:
     from model.events.cpu import Cpu
+    from model.events.driver import Queue
 
 
 class Rcvbuf:
-    """The rule of SO_RCVBUF: a datagram is queued while the bytes that are queued are not over the limit."""
+    """The rule of SO_RCVBUF: a datagram is queued while the bytes that are queued are not over the limit.
+
+    Another rule is another class with these three methods; ``simulate`` takes it.
+    """
 
     def __init__(self, rcvbuf: int) -> None:
         self.rcvbuf, self.rmem = rcvbuf, 0
+
+    @staticmethod
+    def truesize(length: int, rx_buf_len: int) -> int:
+        """What a frame is charged: its buffers and its skb."""
+        return -(-length // rx_buf_len) * rx_buf_len + SKB_BYTES
 
     def queue(self, truesize: int) -> bool:
         """Charge a datagram to the socket. False: there is no room."""
@@ -24,7 +34,7 @@ class Rcvbuf:
         return True
 
     def read(self, truesize: int) -> None:
-        """The reader has dequeued a datagram of this size."""
+        """The reader has dequeued the oldest datagram, which has this size."""
         self.rmem -= truesize
 
 
@@ -33,14 +43,16 @@ class Socket:
         self.reader, self.memory = reader, memory
         self.queue: deque[Frame] = deque()
         self.delivered = self.rcvbuf_errors = 0
+        self.napi: Queue | None = None  # sk_napi_id: the queue of the last datagram
 
     def receive(self, cpu: "Cpu", frame: Frame) -> Run:
         """SOCK is paid: queue the datagram, or drop it. A reader that sleeps is woken."""
-        if not self.memory.queue(truesize(cpu, frame)):
+        if not self.memory.queue(self.truesize(cpu, frame)):
             self.rcvbuf_errors += 1
             cpu.drop(frame, "SOCKET_RCVBUFF")
             return
         frame.stamp["socket"] = cpu.now
+        self.napi = cpu.world.queues[frame.queue]
         frame.fate = "DELIVERED_UDP"
         self.delivered += 1
         self.queue.append(frame)
@@ -48,10 +60,8 @@ class Socket:
             self.reader.ready.append(self)
         yield from cpu.wake_up(self.reader)
 
-
-def truesize(cpu: "Cpu", frame: Frame) -> int:
-    size = cpu.machine.rx_buf_len
-    return -(-frame.length // size) * size + SKB_BYTES
+    def truesize(self, cpu: "Cpu", frame: Frame) -> int:
+        return self.memory.truesize(frame.length, cpu.machine.rx_buf_len)
 
 
 class Reader(Task):
@@ -61,21 +71,30 @@ class Reader(Task):
         super().__init__(cpu, "reader", self.read)
         self.ready: deque[Socket] = deque()
         self.reads = 0
+        self.busy = BusyPoll(self)
 
     def read(self) -> Run:
         """Read until all sockets are empty (True), or until another task's turn has come (False)."""
         cpu = self.cpu
-        while self.ready:
-            socket = self.ready[0]
-            frame = socket.queue.popleft()
-            socket.memory.read(truesize(cpu, frame))
-            frame.stamp["dequeued"] = cpu.now
-            self.reads += 1
-            yield from cpu.spend(cpu.cost.get("RECV", 0) + frame.payload * cpu.cost.get("COPY_PS", 0) // 1000)
-            frame.stamp["read"] = cpu.now
-            cpu.free(frame)
-            if not socket.queue:
-                self.ready.popleft()
-            if self.ready and cpu.slice_is_over():
-                return False
-        return True
+        while True:
+            while self.ready:
+                yield from self.recv()
+                if self.ready and cpu.slice_is_over():
+                    return False
+            outcome = yield from self.busy.poll()
+            if not self.ready:
+                return outcome
+
+    def recv(self) -> Run:
+        """Take a datagram: its memory is free. Copy it: its buffer is free."""
+        cpu, socket = self.cpu, self.ready[0]
+        frame = socket.queue.popleft()
+        socket.memory.read(socket.truesize(cpu, frame))
+        frame.stamp["dequeued"] = cpu.now
+        self.reads += 1
+        yield from cpu.spend(cpu.cost.get("RECV", 0) + frame.payload * cpu.cost.get("COPY_PS", 0) // 1000)
+        frame.stamp["read"] = cpu.now
+        cpu.free(frame)
+        if not socket.queue:
+            self.ready.popleft()
+        self.busy.read(socket.napi)

@@ -1,0 +1,82 @@
+"""A reader that polls its queue before it sleeps: napi_busy_loop() and busy_poll_stop()."""
+
+from typing import TYPE_CHECKING
+
+from model.events.task import Run
+
+if TYPE_CHECKING:
+    from model.events.driver import Queue
+    from model.events.sock import Reader
+
+
+class BusyPoll:
+    """``queue``: the last queue (sk_napi_id) of the socket that was read last, if it lives on the reader's CPU."""
+
+    def __init__(self, reader: "Reader") -> None:
+        self.reader, self.cpu = reader, reader.cpu
+        self.queue: Queue | None = None
+        self.since: int | None = None
+
+    def read(self, queue: "Queue") -> None:
+        self.queue = queue if queue.cpu is self.cpu else None
+
+    def over(self) -> bool:
+        return self.cpu.now - self.since >= self.cpu.machine.busy_read * 1000
+
+    def poll(self) -> Run:
+        """Spin until a datagram comes or the time is over (True), or another task's turn comes (False)."""
+        if not self.cpu.machine.busy_read or self.queue is None:
+            return True
+        if self.since is None:
+            self.since = self.cpu.now
+        elif self.over():
+            self.since = None
+            return True
+        if (yield from self.loop(self.queue)):
+            self.since = None
+            return True
+        return False
+
+    def loop(self, queue: "Queue") -> Run:
+        cpu, budget, mine = self.cpu, self.cpu.machine.busy_poll_budget, False
+        while True:
+            began = cpu.now
+            cpu.bh_off += 1
+            if not mine and not queue.scheduled:
+                mine = queue.scheduled = queue.in_busy_poll = True
+            if mine:
+                queue.polls += 1
+                yield from queue.poll(budget)
+                yield from queue.flush()
+            yield from self.bh_enable()
+            done = bool(self.reader.ready) or self.over()
+            if done or cpu.slice_is_over():
+                if mine:
+                    yield from self.stop(queue, budget)
+                return done
+            if cpu.now == began:
+                yield from cpu.spend(self.nothing())
+
+    def nothing(self) -> int:
+        """Spin, where a poll is free: all looks at one instant are one. Return: ns until something can happen."""
+        world = self.cpu.world
+        events = [agent.next for agent in (world.card, *world.cpus) if agent is not self.cpu]
+        events += [due.at for due in self.cpu.hardirqs_due]
+        events.append(self.since + self.cpu.machine.busy_read * 1000)
+        return max(1, min(events) - self.cpu.now)
+
+    def stop(self, queue: "Queue", budget: int) -> Run:
+        """busy_poll_stop(): let go, and poll once more, so that the driver unmasks its interrupt."""
+        cpu = self.cpu
+        queue.missed = queue.in_busy_poll = False
+        cpu.bh_off += 1
+        queue.polls += 1
+        if (yield from queue.poll(budget)) == budget:
+            yield from queue.flush()
+            yield from cpu.napi_schedule(queue)
+        yield from self.bh_enable()
+
+    def bh_enable(self) -> Run:
+        self.cpu.bh_off -= 1
+        if self.cpu.softirq_pending:
+            yield from self.cpu.do_softirq("softirq")
