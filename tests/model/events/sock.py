@@ -56,7 +56,7 @@ class Socket:
         frame.fate = "DELIVERED_UDP"
         self.delivered += 1
         self.queue.append(frame)
-        if len(self.queue) == 1:
+        if self not in self.reader.ready:
             self.reader.ready.append(self)
         yield from cpu.wake_up(self.reader)
 
@@ -89,12 +89,12 @@ class Reader(Task):
         """Take a datagram: its memory is free. Copy it: its buffer is free."""
         cpu, socket = self.cpu, self.ready[0]
         frame = socket.queue.popleft()
-        if not socket.queue:
-            self.ready.popleft()
         socket.memory.read(socket.truesize(cpu, frame))
         frame.stamp["dequeued"] = cpu.now
         self.reads += 1
         yield from cpu.spend(cpu.cost.get("RECV", 0) + frame.payload * cpu.cost.get("COPY_PS", 0) // 1000)
         frame.stamp["read"] = cpu.now
         cpu.free(frame)
+        if not socket.queue:
+            self.ready.popleft()
         self.busy.read(socket.napi)
