@@ -225,6 +225,7 @@ int driver_poll(struct napi_struct *napi, int budget)
 	struct softnet_data *sd = napi->sd;
 	const bool live = sd->live;
 	struct sk_buff *skb;
+	bool was_masked;
 	struct take t;
 	int work = 0, unmask;
 	u16 ahead;
@@ -251,10 +252,13 @@ int driver_poll(struct napi_struct *napi, int budget)
 	cpu_sync(sd);
 	if (!unmask)
 		return work;
+	was_masked = dq->masked;
 	dq->masked = 0;
 	if (virtqueue_enable_cb(&dq->vq) && napi_schedule_prep(napi)) {
 		virtqueue_disable_cb(&dq->vq);
 		dq->masked = 1;
+		if (!was_masked) /* frames waited for an interrupt until now */
+			dq->irq_ns = sd->now;
 		__napi_schedule(napi);
 	}
 	return work;

@@ -64,7 +64,7 @@ static void published(struct nic_queue *q, u64 now)
 {
 	struct softnet_data *sd = queue_of(q)->napi.sd;
 
-	if (sd->busy.idle)
+	if (sd->busy.spins)
 		cpu_wake(sd, now);
 }
 

@@ -118,8 +118,6 @@ static void woken(struct softnet_data *sd)
 	sd->idle = 0;
 	sd->now = max_u64(sd->now, sd->next);
 	cpu_lower_horizon(sd, cpu_next_interrupt(sd));
-	if (unlikely(sd->busy.idle))
-		busy_poll_resume(sd);
 }
 
 /* The CPU is idle: wait until it has work. */

@@ -30,7 +30,7 @@ TWICE u8 flag_exchange(bool live, u8 *flag, u8 value)
 /* Wake a reader that sleeps. It is runnable from when the wake-up is paid for. */
 static noinline void wake_task(struct softnet_data *sd, struct softnet_data *target)
 {
-	if (unlikely(!sd->live && target->busy.idle)) { /* it busy-polls: no wake-up needed */
+	if (unlikely(!sd->live && target->busy.spins)) { /* it looks by itself */
 		cpu_wake(target, sd->now);
 		return;
 	}

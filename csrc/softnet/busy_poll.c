@@ -23,31 +23,23 @@ int busy_poll_begin(struct softnet_data *sd)
 	return 1;
 }
 
-static void set_idle(struct softnet_data *sd, u8 idle)
+/* Look again. In virtual time, a look that cost nothing tells the same until something has changed: the card publishes a
+ * frame (irq_complete()), another CPU feeds a socket, an interrupt comes, or the time is over. Spin until then. */
+static void spin(struct softnet_data *sd, u64 looked)
 {
-	if (idle == sd->busy.idle) /* live, a reader never idles */
-		return;
-	sd->host->spinners += idle ? 1u : -1u;
-	sd->busy.idle = idle;
-}
+	struct busy_poll *b = &sd->busy;
 
-/* Spend the time of one look. In virtual time, if a poll costs nothing, idle until something can have changed: the card
- * publishes a frame (irq_complete()), another CPU feeds a socket, or the time is over. */
-static void spin(struct softnet_data *sd)
-{
 	if (sd->live) {
 		sd->now = clock_ns();
-	} else if (!sd->host->cost[COST_POLL] && !sd->softirq_pending) {
-		set_idle(sd, 1);
-		sd->reader.runnable = 0;
+	} else if (sd->now == looked) {
+		sd->host->spinners++;
+		b->spins = 1;
+		sd->reader.runnable = 0; /* so that whoever feeds a socket tells: wake_task() */
+		cpu_wait(sd, min_u64(b->end, slice_end(sd)));
+		sd->reader.runnable = 1;
+		b->spins = 0;
+		sd->host->spinners--;
 	}
-}
-
-/* End the idling of a reader that spins. */
-void busy_poll_resume(struct softnet_data *sd)
-{
-	set_idle(sd, 0);
-	sd->reader.runnable = 1;
 }
 
 /* Take the NAPI if it has no owner. */
@@ -59,7 +51,6 @@ static bool take(struct softnet_data *sd)
 	if (n->state & (NAPI_STATE_DISABLE | NAPI_STATE_SCHED | NAPI_STATE_IN_BUSY_POLL)) {
 		if (sd->host->prefer_busy_poll)
 			n->state |= NAPI_STATE_PREFER_BUSY_POLL;
-		cpu_charge(sd, COST_POLL);
 		return false;
 	}
 	n->state |= NAPI_STATE_SCHED | NAPI_STATE_IN_BUSY_POLL;
@@ -117,26 +108,27 @@ static void busy_poll_stop(struct softnet_data *sd)
 	poll_end(sd);
 }
 
-/* Poll once, unless another owner has the NAPI. */
+/* Poll once, unless another owner has the NAPI. Either way, softirqs that are pending run at the end. */
 static void poll_if_free(struct softnet_data *sd)
 {
 	struct busy_poll *b = &sd->busy;
 
-	if (!b->owned && !take(sd))
-		return;
-	COUNT(sd->mib[TcpExt_BusyPollRxPackets], (u64)poll_begin(sd));
-	gro_normal_list(b->napi);
+	local_bh_disable(sd);
+	if (b->owned || take(sd)) {
+		COUNT(sd->mib[TcpExt_BusyPollRxPackets], (u64)poll_begin(sd));
+		gro_normal_list(b->napi);
+	}
 	poll_end(sd);
 }
 
 int napi_busy_loop(struct softnet_data *sd)
 {
 	struct busy_poll *b = &sd->busy;
+	u64 looked = sd->now;
 
-	set_idle(sd, 0);
 	poll_if_free(sd);
 	if (!READ_ONCE(sd->ready) && sd->now < b->end) {
-		spin(sd);
+		spin(sd, looked);
 		if (b->owned && need_resched(sd))
 			busy_poll_stop(sd); /* another task runs; the reader takes the NAPI again afterwards */
 		return 1;

@@ -31,7 +31,7 @@ void cpu_wake(struct softnet_data *sd, u64 now)
 		/* Pairs with cpu_sleep() in machine/threads.c: it sees the work (a seq_cst store), or we see that it sleeps. */
 		if (__atomic_exchange_n(&sd->sleeping, 0, __ATOMIC_SEQ_CST))
 			event_signal(sd->wake_fd);
-	} else if (sd->idle) {
+	} else if (sd->idle | sd->busy.spins) {
 		cpu_plan(sd, max_u64(now, sd->now));
 	}
 }
@@ -58,9 +58,7 @@ u64 cpu_idle_until(const struct softnet_data *sd)
 {
 	u64 at = cpu_next_interrupt(sd);
 
-	if (sd->reader.runnable)
-		at = min_u64(at, sd->reader_ns);
-	return sd->busy.idle ? min_u64(at, sd->busy.end) : at;
+	return sd->reader.runnable ? min_u64(at, sd->reader_ns) : at;
 }
 
 /* ---- time passes ---- */
@@ -95,11 +93,14 @@ noinline void cpu_wait(struct softnet_data *sd, u64 end)
 		if (due > end) {
 			if (likely(sd->next >= end))
 				break;
-			continue; /* what was planned for it has moved to another CPU */
+			if (!sd->busy.spins)
+				continue; /* what was planned for it has moved to another CPU */
+			end = sd->next;
+			break;
 		}
 		due = sd->now = max_u64(sd->now, due);
 		do_hardirqs(sd);
-		end += sd->now - due;
+		end = sd->busy.spins ? sd->now : end + sd->now - due;
 	}
 	sd->now = max_u64(sd->now, end);
 	cpu_lower_horizon(sd, cpu_next_interrupt(sd));

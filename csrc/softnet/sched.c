@@ -29,6 +29,13 @@ int need_resched(struct softnet_data *sd)
 	return others != 0;
 }
 
+u64 slice_end(struct softnet_data *sd)
+{
+	u32 last = sd->last_task;
+
+	return runnable_tasks(sd) & ~(last ? 1u << (last - 1) : 0) ? sd->slice_start + SLICE_NS : NEVER;
+}
+
 void task_enqueue(struct softnet_data *sd, u32 task)
 {
 	u32 bit = 1u << (task - 1);

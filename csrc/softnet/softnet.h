@@ -305,14 +305,14 @@ int napi_complete_done(struct napi_struct *n, int work_done);
  * @end:           when it gives up, ns
  * @queue:         1 + the queue that the last packet read came from; 0: none since the last time
  * @owned:         it owns the NAPI
- * @idle:          virtual time: it spins, and nothing can have changed
+ * @spins:         virtual time: it looks on, and nothing has changed
  */
 struct busy_poll {
 	struct napi_struct *napi;
 	u64 end;
 	u32 queue;
 	u8 owned;
-	u8 idle;
+	u8 spins;
 };
 
 /**
@@ -525,6 +525,11 @@ void task_enqueue(struct softnet_data *sd, u32 task);
  * The idle task yields at once, any other at the end of its slice.
  */
 int need_resched(struct softnet_data *sd);
+
+/**
+ * slice_end() - tell when the running task has to yield; NEVER: as things stand, to no other
+ */
+u64 slice_end(struct softnet_data *sd);
 
 /* ---- timer.c ---- */
 
@@ -812,7 +817,6 @@ void napi_timer_start(struct napi_struct *n, u64 timeout_ns);
 int napi_poll(struct napi_struct *n, int *repoll);
 void napi_threaded_poll(struct napi_struct *n);
 void net_rx_action(struct softnet_data *sd);
-void busy_poll_resume(struct softnet_data *sd);
 
 void raise_ipi(struct softnet_data *from, struct softnet_data *to);
 void do_hardirqs(struct softnet_data *sd);      /* take those that are due, then irq_exit() */

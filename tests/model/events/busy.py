@@ -63,6 +63,8 @@ class BusyPoll:
         events = [agent.next for agent in (world.card, *world.cpus) if agent is not self.cpu]
         events += [due.at for due in self.cpu.hardirqs_due]
         events.append(self.since + self.cpu.machine.busy_read * 1000)
+        if self.cpu.runqueue:
+            events.append(self.cpu.slice_end)
         return max(1, min(events) - self.cpu.now)
 
     def stop(self, queue: "Queue", budget: int) -> Run:
