@@ -82,8 +82,6 @@ class Queue(Napi):
 
     def poll(self, weight: int) -> Run:
         cpu, work = self.cpu, 0
-        if not self.masked:
-            self.mask()
         yield from cpu.charge("POLL")
         while self.ring and work < weight:
             frame = self.ring.popleft()
