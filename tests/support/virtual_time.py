@@ -146,7 +146,7 @@ def draw(seed: int, **fixed: Any) -> Case:
         "cost": costs(r),
     }
     if knobs["busy_read"]:
-        knobs["queues"] = 1  # a socket with datagrams of several queues is polled by whose came last
+        knobs["queues"] = 1  # so that there is no choice which queue a socket with datagrams of several polls
     lengths = r.choice(((18,), (18, 400, 1472), tuple(range(18, 1473, 97))))
     flows = [
         Flow.of(r.choice(lengths), r.randrange(1024, 65536), 5000 + r.randrange(4)) for _ in range(r.choice((1, 3, 16)))

@@ -133,22 +133,22 @@ def test_eight_packets_go_up_one_after_the_other():
 
 
 def test_a_busy_reader_polls_for_its_time_and_lets_go_to_read():
-    """Read at 315; polls of 30 ns at 315, 345, 375. The last finds what came at 400: queued at 480. One more lets go.
+    """Read at 315; polls of 30 ns at 315, 345, 375. Into the last comes the frame of 400, with an interrupt of 10 ns.
 
-    It reads from 510 to 580, polls 34 times in vain until 1000 ns are over, lets go, and sleeps.
+    Queued at 490; one more poll lets go. Read from 520 to 590, 34 polls in vain until 1000 ns are over, and one more.
     """
     world = simulate(Machine(busy_read=1, cost=COST), of_queue(0, 0, 400))
     first, second = (frame.stamp for frame in world.frames)
-    assert (first["read"], second["taken"], second["socket"], second["dequeued"]) == (315, 405, 480, 510)
-    assert (world.queues[0].count["interrupts"], world.cpus[0].reader.wakeups) == (1, 1)
+    assert (first["read"], second["taken"], second["socket"], second["dequeued"]) == (315, 415, 490, 520)
+    assert (world.queues[0].count["interrupts"], world.cpus[0].reader.wakeups) == (2, 1)
     assert world.queues[0].polls == 1 + 3 + 1 + 34 + 1
-    assert world.cpus[0].now == 580 + 34 * 30 + 30
+    assert world.cpus[0].now == 590 + 34 * 30 + 30
 
 
 def test_a_busy_reader_that_polls_for_free_looks_again_when_something_can_have_happened():
     world = simulate(Machine(busy_read=1, cost={"RECV": 70}), of_queue(0, 0, 400, 5000))
     assert [frame.stamp["read"] for frame in world.frames] == [70, 470, 5070]
-    assert (world.queues[0].count["interrupts"], world.cpus[0].reader.wakeups) == (2, 2)
+    assert (world.queues[0].count["interrupts"], world.cpus[0].reader.wakeups) == (3, 2)
     assert world.cpus[0].now == 5070 + 1000
 
 

@@ -14,11 +14,11 @@ stepped = pytest.mark.skipif("catch-up" in KNOBS, reason="this vnic's clock has 
 
 UNDISTURBED = {
     "cpus": 1, "queues": 1, "rps_cpus": (), "weight": 1024, "gro_normal_batch": 1, "drop_en": False,
-    "netdev_max_backlog": 1000, "busy_read": 0,
+    "netdev_max_backlog": 1000, "busy_read": 0, "rx_ring": 256, "netdev_budget": 10_000, "netdev_budget_usecs": 10**6,
 }  # fmt: skip
 """A machine in which no work is preempted, if switches and reads are free: where the step made no difference."""
 INSTANT = {
-    "cpus": 1, "weight": 1024, "dev_weight": 1024, "netdev_budget": 10_000, "rx_ring": 1024, "fifo": 1 << 20,
+    "cpus": 1, "weight": 1024, "dev_weight": 1024, "netdev_budget": 10_000, "rx_ring": 1024, "fifo": 1 << 23,
     "gro_flush_timeout": 0, "busy_read": 0,
 }  # fmt: skip
 """A machine in which free work is over at the instant it comes: nothing is left to ksoftirqd, no ring is full."""

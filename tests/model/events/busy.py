@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 
 class BusyPoll:
-    """``queue``: the last queue (sk_napi_id) of the socket that was read last, if it lives on the reader's CPU."""
+    """``queue``: that of the socket that was read last (sk_napi_id), if it lives on the reader's CPU.
+
+    A socket without a peer keeps the queue of its first datagram (sk_mark_napi_id_once()).
+    """
 
     def __init__(self, reader: "Reader") -> None:
         self.reader, self.cpu = reader, reader.cpu

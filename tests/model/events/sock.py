@@ -43,16 +43,16 @@ class Socket:
         self.reader, self.memory = reader, memory
         self.queue: deque[Frame] = deque()
         self.delivered = self.rcvbuf_errors = 0
-        self.napi: Queue | None = None  # sk_napi_id: the queue of the last datagram
+        self.napi: Queue | None = None  # sk_napi_id: the queue of the first datagram
 
     def receive(self, cpu: "Cpu", frame: Frame) -> Run:
         """SOCK is paid: queue the datagram, or drop it. A reader that sleeps is woken."""
+        self.napi = self.napi or cpu.world.queues[frame.queue]
         if not self.memory.queue(self.truesize(cpu, frame)):
             self.rcvbuf_errors += 1
             cpu.drop(frame, "SOCKET_RCVBUFF")
             return
         frame.stamp["socket"] = cpu.now
-        self.napi = cpu.world.queues[frame.queue]
         frame.fate = "DELIVERED_UDP"
         self.delivered += 1
         self.queue.append(frame)
