@@ -23,6 +23,13 @@ int busy_poll_begin(struct softnet_data *sd)
 	return 1;
 }
 
+/* The reader stops spinning, and looks. */
+void busy_poll_looks(struct softnet_data *sd)
+{
+	sd->reader.runnable = 1;
+	sd->busy.spins = 0;
+}
+
 /* Look again. In virtual time, a look that cost nothing tells the same until something has changed: the card publishes a
  * frame (irq_complete()), another CPU feeds a socket, an interrupt comes, or the time is over. Spin until then. */
 static void spin(struct softnet_data *sd, u64 looked)
@@ -36,8 +43,7 @@ static void spin(struct softnet_data *sd, u64 looked)
 		b->spins = 1;
 		sd->reader.runnable = 0; /* so that whoever feeds a socket tells: wake_task() */
 		cpu_wait(sd, min_u64(b->end, slice_end(sd)));
-		sd->reader.runnable = 1;
-		b->spins = 0;
+		busy_poll_looks(sd);
 		sd->host->spinners--;
 	}
 }

@@ -75,6 +75,7 @@ u64 *cpu_account(struct softnet_data *sd, u64 *to)
 
 noinline void cpu_wait(struct softnet_data *sd, u64 end)
 {
+	const bool spins = sd->busy.spins;
 	struct host *h = sd->host;
 
 	if (unlikely(sd->atomic)) {
@@ -93,14 +94,16 @@ noinline void cpu_wait(struct softnet_data *sd, u64 end)
 		if (due > end) {
 			if (likely(sd->next >= end))
 				break;
-			if (!sd->busy.spins)
+			if (!spins)
 				continue; /* what was planned for it has moved to another CPU */
 			end = sd->next;
 			break;
 		}
 		due = sd->now = max_u64(sd->now, due);
+		if (spins)
+			busy_poll_looks(sd);
 		do_hardirqs(sd);
-		end = sd->busy.spins ? sd->now : end + sd->now - due;
+		end = spins ? sd->now : end + sd->now - due;
 	}
 	sd->now = max_u64(sd->now, end);
 	cpu_lower_horizon(sd, cpu_next_interrupt(sd));

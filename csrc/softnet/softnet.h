@@ -817,6 +817,7 @@ void napi_timer_start(struct napi_struct *n, u64 timeout_ns);
 int napi_poll(struct napi_struct *n, int *repoll);
 void napi_threaded_poll(struct napi_struct *n);
 void net_rx_action(struct softnet_data *sd);
+void busy_poll_looks(struct softnet_data *sd);
 
 void raise_ipi(struct softnet_data *from, struct softnet_data *to);
 void do_hardirqs(struct softnet_data *sd);      /* take those that are due, then irq_exit() */
