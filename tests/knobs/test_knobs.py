@@ -44,7 +44,6 @@ INTEGERS = [
     ("rcvbuf", 0, 1 << 30, "rcvbuf"),
     ("rmem-max", 2304, (1 << 31) - 1, "rmem_max"),
     ("sockets", 16, 1 << 20, "sock_max"),
-    ("catch-up", 1, 64, "catch_up"),
     ("icmp-ratelimit", 0, 1_000_000, "icmp.ratelimit_ms"),
     ("icmp-msgs-per-sec", 0, 1 << 30, "icmp.msgs_per_sec"),
     ("icmp-msgs-burst", 0, 1 << 30, "icmp.msgs_burst"),

@@ -79,7 +79,6 @@ OTHER = {  # a value that is not the default
     "rcvbuf": 9999,
     "rmem-max": 9998,
     "reader-cpu": 1,
-    "catch-up": 3,
 }
 
 

@@ -14,7 +14,6 @@ from virtual_time import Case, Flow, draw, host_of, seen
 
 import vnic
 from vnic._core import lib
-from vnic.knobs.table import KNOBS
 
 seeds = st.integers(0, 2**32)
 several = st.fixed_dictionaries(
@@ -28,7 +27,6 @@ several = st.fixed_dictionaries(
     }
 )
 FLOW = Flow.of(18, 1000, 5000)
-FINEST = {"catch_up": 1} if "catch-up" in KNOBS else {}
 
 
 def at(*times):
@@ -136,7 +134,7 @@ def test_an_ipi_does_not_wait_until_the_reader_is_done():
     """CPU 1 reads from 15100 on, 10000 ns a datagram; at 119100 the IPI for the last one comes."""
     cost = {"DMA": 100, "IPI": 15000, "RECV": 10000}
     case = Case(Machine(cpus=2, rps_cpus=(1,), reader_cpu=1, cost=cost), at(*[0] * 20, 104_000))
-    with fed(case, **FINEST) as host:
+    with fed(case) as host:
         host.run()
         assert 15_000 <= host.latencies()["backlog"].max < 15_000 + 10_000
 
@@ -144,7 +142,7 @@ def test_an_ipi_does_not_wait_until_the_reader_is_done():
 def test_a_watchdog_does_not_wait_until_the_reader_is_done():
     """A segment is held from 21 on, for 20000 ns; the CPU reads on, 10000 ns a datagram."""
     case = Case(Machine(cost={"DMA": 1, "RECV": 10000}), at(*range(20)))
-    with fed(case, gro_flush_timeout=20_000, **FINEST) as host:
+    with fed(case, gro_flush_timeout=20_000) as host:
         host.feed(frames.tcp(b"held"), at_ns=20)
         host.run()
         assert 20_000 <= host.latencies()["gro"].max < 30_000
