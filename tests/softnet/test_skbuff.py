@@ -175,7 +175,7 @@ def in_a_task(h, cpu):
 
 def as_a_reader(h, cpu):
     h.c.busy_read = 100
-    cpu.busy.queue = 1
+    cpu.busy.queue, cpu.last_task = 1, lib.TASK_READER
     assert lib.busy_poll_begin(cpu) == 1
     assert lib.napi_busy_loop(cpu) == 1
     assert cpu.busy.owned

@@ -81,7 +81,7 @@ TABLES = {
     "threaded, steered to its own CPU: the backlog is the softirq's": ({"threaded": True, "rps_cpus": "1"}, {}, [
         (0, "udp 9", {"thread": 1, "up": 9, "softirqs": 1, "runs": 1, "ipis": [0, 0, 0, 0]}),
     ]),
-    "a request in the middle of a threaded poll": ({"threaded": True, "catch_up": 1}, {"RX": 10 * US}, [
+    "a request in the middle of a threaded poll": ({"threaded": True}, {"RX": 10 * US}, [
         (0, "frames 2", {"state": "STt", "thread": 1}),
         (5, "irq", {}),
         (11, "", {"state": "SMTt"}),
