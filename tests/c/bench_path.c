@@ -463,8 +463,7 @@ static void stage_irq(void)
 	start();
 	for (u32 i = 0; i < BURST; i++) {
 		raise_hardirq(sd, 0, sd->now);
-		do_hardirqs(sd);
-		do_softirq(sd);
+		do_hardirqs(sd); /* and its softirq */
 	}
 	stop();
 }
@@ -540,8 +539,8 @@ static void stage_tcp_sock(void)
 	start();
 	for (u32 i = 0; i < BURST; i++)
 		tcp_rcv(sd, on.skb[i]);
-	while (reader_run(sd))
-		;
+	while (sd->reader.runnable)
+		reader_run(sd);
 	stop();
 }
 
@@ -554,8 +553,8 @@ static void stage_udp_sock(void)
 	start();
 	for (u32 i = 0; i < BURST; i++)
 		udp_rcv(sd, on.skb[i]);
-	while (reader_run(sd))
-		;
+	while (sd->reader.runnable)
+		reader_run(sd);
 	stop();
 }
 
