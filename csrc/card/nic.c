@@ -5,7 +5,7 @@
  *
  * Four functions drive these stages:
  *   nic_run()      virtual time, here: all events up to a moment       nic_pull()     virtual time, a wire without a pace
- *   nic_turn()     live, the card's thread: machine/live.c             nic_borrow()   live, a CPU that spins: nic_lend.c
+ *   nic_turn()     live, the card's thread: machine/threads.c          nic_borrow()   live, a CPU that spins: nic_lend.c
  *
  * The card is one agent with a clock of its own. In virtual time, nic_run() processes events of one instant in this order:
  * a DMA that ends, a doorbell, a frame that arrives, a moderation timer. The DMA engine takes one frame after the other, and

@@ -163,7 +163,7 @@ enum event vtime_run_until(struct host *h, u64 until_ns);
 /** vtime_step() - let one agent take its turn. EV_SLICE: it has */
 enum event vtime_step(struct host *h);
 
-/* ---- live.c: a thread for the card, one for each CPU. Python makes them and parks them here ---- */
+/* ---- threads.c: a thread for the card, one for each CPU. Python makes them and parks them here ---- */
 
 /**
  * nic_thread() - run the card. Return: EV_FILTER, EV_WIRE, EV_STOPPED, EV_PAUSED; EV_DONE: the wire has ended,

@@ -18,7 +18,7 @@
 void cpu_wake(struct softnet_data *sd, u64 now)
 {
 	if (sd->live) {
-		/* Pairs with cpu_sleep() in live.c: it sees the work (a seq_cst store), or we see that it sleeps. */
+		/* Pairs with cpu_sleep() in threads.c: it sees the work (a seq_cst store), or we see that it sleeps. */
 		if (__atomic_exchange_n(&sd->sleeping, 0, __ATOMIC_SEQ_CST))
 			event_signal(sd->wake_fd);
 		return;

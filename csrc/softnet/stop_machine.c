@@ -1,6 +1,6 @@
 /* stop_machine.c - stop all work, so that knobs can change. Linux: kernel/stop_machine.c
  *
- *   live:          machine_pause() -> the threads of the card and the CPUs return from live.c, between two polls
+ *   live:          machine_pause() -> the threads of the card and the CPUs return from threads.c, between two polls
  *   virtual time:  no agent runs, but a poll may be half done: machine_settle() ends it
  *
  * The caller then owns everything, and may run a CPU's work. driver_ethtool.c lets the CPU take every frame that the
