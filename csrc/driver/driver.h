@@ -248,12 +248,6 @@ void host_tx_fates(struct host *h, u64 *fates);
  */
 u64 host_tx_in_flight(struct host *h);
 
-/**
- * tx_fate_text() - describe a fate of sending in a few words
- * Return: a constant string, or NULL: no such fate
- */
-const char *tx_fate_text(enum tx_fate fate);
-
 /* ---- inside the room, and for its tests ---- */
 
 void dim_init(struct dim *d);

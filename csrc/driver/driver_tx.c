@@ -150,23 +150,6 @@ int dev_queue_xmit(struct host *h, struct softnet_data *sd, u32 packet)
 
 /* ---- the ledger of sending ---- */
 
-const char *tx_fate_text(enum tx_fate fate)
-{
-	static const char *const text[TX_FATE_MAX] = {
-		[TX_SENT] = "on the wire",
-		[TX_NEIGH_FAILED] = "no answer came for the next hop's address",
-		[TX_NEIGH_QUEUEFULL] = "too much waited for the next hop's address (unres_qlen_bytes)",
-		[TX_NEIGH_CREATEFAIL] = "the neighbour table was full (gc_thresh3)",
-		[TX_FULL_RING] = "the sending ring or its buffers were full",
-		[TX_DEV_READY] = "the card had stopped",
-		[TX_BAD_CHAIN] = "the card could not read the chain",
-		[TX_WIRE_FULL] = "the wire had no room",
-		[TX_WIRE_ERROR] = "the wire refused it",
-	};
-
-	return (u32)fate < TX_FATE_MAX ? text[fate] : NULL;
-}
-
 void host_tx_fates(struct host *h, u64 *fates)
 {
 	for (u32 f = 0; f < TX_FATE_MAX; f++)

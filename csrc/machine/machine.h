@@ -149,8 +149,13 @@ enum law {
 /** host_laws() - Return: the laws that are broken, bits of enum law; 0: both hold. Context: at rest, or one thread */
 int host_laws(struct host *h);
 
-/** fate_text() - Return: a line of text for a fate, static; NULL: no such fate */
+/* ---- fate.c: what a fate means ---- */
+
+/** fate_text() - describe a fate. Return: a line of text, static; NULL: no such fate */
 const char *fate_text(enum fate fate);
+
+/** tx_fate_text() - describe a fate of sending. Return: a line of text, static; NULL: no such fate */
+const char *tx_fate_text(enum tx_fate fate);
 
 /* ---- vtime.c: virtual time. Return: why it stopped ---- */
 
