@@ -35,7 +35,11 @@ int driver_tx_open(struct host *h)
 	tx->vq.avail = (void *)(h->nic.dma.base + qc->avail);
 	tx->vq.used = (void *)(h->nic.dma.base + qc->used);
 	tx->vq.event_idx = features >> VIRTIO_F_EVENT_IDX & 1;
-	tx->offload = (u8)((features >> VIRTIO_NET_F_CSUM & 1) | (features >> VIRTIO_NET_F_HOST_USO & 1) << 1);
+	tx->offload = 0;
+	if (features >> VIRTIO_NET_F_CSUM & 1)
+		tx->offload |= NETIF_F_HW_CSUM;
+	if (features >> VIRTIO_NET_F_HOST_USO & 1)
+		tx->offload |= NETIF_F_GSO_UDP_L4;
 	virtqueue_disable_cb(&tx->vq);
 	qc->enabled = 1;
 	return 0;
