@@ -1,4 +1,4 @@
-/* nic_drain.c - FIFO -> ring: a frame goes to its queue's buffers; if there is none, it waits here, or is dropped
+/* nic_drain.c - FIFO -> ring: a frame goes to its queue's buffers; without a buffer it waits here, or is dropped
  *
  *   nic_receive.c -> fifo.c -> nic_drain(): virtqueue.c: a buffer? -> dma.c: copy -> irq.c: the used ring has an entry
  *
