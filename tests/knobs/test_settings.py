@@ -13,7 +13,7 @@ from live_tap import wait_until
 from strategies import configs, traffic
 
 import vnic
-from vnic.knobs.live import START_ONLY
+from vnic.knobs.settings import START_ONLY
 from vnic.knobs.table import KNOBS, UNITS
 from vnic.linux.ntuple import Rules, parse_rules
 
@@ -141,7 +141,7 @@ def test_names_are_all_those_of_the_table_and_attributes():
 
 
 def test_attributes_are_typed_and_a_name_may_say_its_unit():
-    tree = ast.parse(Path(vnic.knobs.live.__file__).read_text())
+    tree = ast.parse(Path(vnic.knobs.settings.__file__).read_text())
     block = next(n for n in ast.walk(tree) if isinstance(n, ast.If) and len(n.body) > 50)
     typed = {n.target.id: ast.unparse(n.annotation) for n in block.body}
     names = {**{name: name for name in KNOBS}, **{f"{name}-{unit}": name for name, unit in UNITS.items()}}

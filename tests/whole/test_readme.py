@@ -12,7 +12,7 @@ import pytest
 from c_sources import PATHS
 from paths import ROOT
 
-from vnic.knobs.live import START_ONLY
+from vnic.knobs.settings import START_ONLY
 from vnic.knobs.table import KNOBS
 
 README = (ROOT / "README.md").read_text()
