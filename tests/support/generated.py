@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import core_stub
 import files_page
 import knobs_files
 
 MADE: dict[Path, Callable[[], str]] = {
+    core_stub.STUB: core_stub.core,
     knobs_files.ATTRIBUTES: knobs_files.attributes,
     knobs_files.PAGE: knobs_files.page,
     files_page.PAGE: files_page.page,
