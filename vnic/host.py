@@ -14,8 +14,8 @@ from vnic.counters.shown import Shown
 from vnic.errors import ConfigError, VnicError, check
 from vnic.handlers import Handler, Seam
 from vnic.knobs import table as knobs_
-from vnic.knobs.live import Settings
 from vnic.knobs.parse import TIME_MAX_NS, whole
+from vnic.knobs.settings import Settings
 from vnic.machine.ending import Ending
 from vnic.machine.read_buffers import ReadBuffers
 from vnic.machine.turn import Turn
@@ -54,7 +54,7 @@ class Host(Ending, Binding, Shown):
         seed: seed of the software flow hash.
         live: real time, on threads (:meth:`running`), instead of virtual time (:meth:`run`).
         external_driver: another process is the driver, over ``nic.memfd`` (see tests/card/test_foreign_driver.py).
-        each_queue: queue -> knobs of that queue: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.knobs.live`.
+        each_queue: queue -> knobs of that queue: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.knobs.settings`.
         knobs: by Linux's names, dashes or underscores: ``rx_ring=512, rx_usecs=50``; see vnic/knobs/table.py.
 
     Raises:

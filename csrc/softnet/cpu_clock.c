@@ -20,6 +20,7 @@ void cpu_plan(struct softnet_data *sd, u64 at)
 	struct softnet_data *acts = h->running;
 
 	sd->next = min_u64(sd->next, at);
+	h->planned = 1;
 	h->nic.horizon = min_u64(h->nic.horizon, at);
 	if (acts)
 		cpu_lower_horizon(acts, at + (acts->cpu < sd->cpu)); /* on a tie the lower number acts first */

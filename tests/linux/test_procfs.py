@@ -8,7 +8,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import files_page
 import frames
 import kernel_device
 import needs
@@ -412,9 +411,3 @@ def test_a_host_that_runs_live_can_be_read(host):
             assert procfs.read(h, path).endswith("\n")
     finally:
         h.stop()
-
-
-@pytest.mark.parametrize("table", files_page.TABLES)
-def test_the_page_about_files_is_true(table):
-    page = files_page.PAGE.read_text()
-    assert files_page.between(table, page) == files_page.TABLES[table](), "python tests/support/files_page.py writes it"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vnic.host import Host
-    from vnic.knobs.live import Settings
+    from vnic.knobs.settings import Settings
 
 _NAMES = (
     "rx-usecs rx-frames rx-usecs-irq rx-frames-irq tx-usecs tx-frames tx-usecs-irq tx-frames-irq "

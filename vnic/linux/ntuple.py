@@ -329,11 +329,15 @@ def _key(rule: Rule) -> tuple[Any, Any]:
     return value, mask
 
 
+def _by_location(rules: Rules) -> dict[int, Rule]:
+    return {rule.loc: rule for rule in rules if rule.loc is not None}  # each rule of a Rules has one
+
+
 def put(host: Any, rules: Rules) -> None:
     """Install these rules in the card. Unchanged rules keep their counts. ValueError: a queue does not exist."""
     nic = ffi.addressof(host.nic)
-    now = {rule.loc: rule for rule in get(host)}
-    wanted = {rule.loc: rule for rule in rules}
+    now = _by_location(get(host))
+    wanted = _by_location(rules)
     for rule in wanted.values():
         if rule.action >= host.nic.nqueues:
             raise ValueError(f"{rule}: there is no queue {rule.action}: the card has {host.nic.nqueues}")

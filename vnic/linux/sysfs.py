@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vnic.host import Host
-    from vnic.knobs.live import Settings
+    from vnic.knobs.settings import Settings
 
 _NET_NAME_ENUM, _NET_NAME_USER = 1, 3
 
