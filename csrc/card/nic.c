@@ -68,7 +68,7 @@ u64 nic_next(struct nic *nic)
 	return max_u64(min_u64(t, next_arrival(nic)), nic->now);
 }
 
-void nic_run(struct nic *nic, u64 until)
+noinline void nic_run(struct nic *nic, u64 until)
 {
 	nic->horizon = until;
 	for (;;) {

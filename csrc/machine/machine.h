@@ -105,6 +105,8 @@ struct host {
 	u32 taps_lock;
 	/* virtual time, vtime.c */
 	struct softnet_data *running;  /* the CPU that acts; NULL: the card, or code outside a run */
+	struct softnet_data *acts;     /* the CPU that acted last */
+	u64 others_ns;                 /* before which instant no other CPU acts */
 	void (*await_turn)(struct softnet_data *sd);
 	void (*settle)(struct softnet_data *sd);
 	struct fiber *caller;          /* the stack of Python's thread */

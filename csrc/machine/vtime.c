@@ -105,6 +105,8 @@ static struct softnet_data *next_cpu(struct host *h)
 		}
 		h->world_ns = max_u64(h->world_ns, turn);
 		if (first.at < card) {
+			h->acts = first.sd;
+			h->others_ns = first.then;
 			first.sd->horizon = min_u64(min_u64(first.then, card), h->until + 1);
 			return first.sd;
 		}
@@ -115,6 +117,29 @@ static struct softnet_data *next_cpu(struct host *h)
 	}
 }
 
+/* The usual case: only the card acts before this CPU's turn. Return: false: it is not the case, next_cpu() has to go on */
+static bool only_the_card(struct softnet_data *sd)
+{
+	struct host *h = sd->host;
+	struct nic *nic = &h->nic;
+
+	while (sd->next < h->others_ns && sd->next <= h->until && stop_before_turn(h) < 0) {
+		u64 card = nic_next(nic);
+
+		if (unlikely(card_waits(nic) >= 0))
+			return false;
+		h->turns--;
+		if (sd->next < card) {
+			h->world_ns = max_u64(h->world_ns, sd->next);
+			sd->horizon = min_u64(min_u64(h->others_ns, card), h->until + 1);
+			return true;
+		}
+		h->world_ns = max_u64(h->world_ns, card);
+		nic_run(nic, sd->next);
+	}
+	return false;
+}
+
 /* host.await_turn: let the world go on until it is this CPU's turn, at sd->next. On its fiber. */
 static void await_turn(struct softnet_data *sd)
 {
@@ -122,6 +147,10 @@ static void await_turn(struct softnet_data *sd)
 	struct softnet_data *next;
 
 	h->running = NULL;
+	if (only_the_card(sd)) {
+		h->running = sd;
+		return;
+	}
 	next = next_cpu(h);
 	h->running = next;
 	if (next != sd)
