@@ -21,7 +21,9 @@ class BusyPoll:
         self.since: int | None = None
 
     def read(self, queue: "Queue") -> None:
+        """The reader has read a datagram of a socket of this queue: the next time to poll begins anew."""
         self.queue = queue if queue.cpu is self.cpu else None
+        self.since = None
 
     def over(self) -> bool:
         return self.cpu.now - self.since >= self.cpu.machine.busy_read * 1000
@@ -32,13 +34,13 @@ class BusyPoll:
             return True
         if self.since is None:
             self.since = self.cpu.now
-        elif self.over():
+        elif self.over():  # The slice was over before.
             self.since = None
             return True
-        if (yield from self.loop(self.queue)):
-            self.since = None
-            return True
-        return False
+        if not (yield from self.loop(self.queue)):
+            return False
+        self.since = None
+        return True
 
     def loop(self, queue: "Queue") -> Run:
         cpu, budget, mine = self.cpu, self.cpu.machine.busy_poll_budget, False
