@@ -23,8 +23,8 @@ from vnic.knobs.table import KNOBS, canonical, read, refuse_no_interrupt, shown
 from vnic.machine.lifetime import Uncopied
 
 if TYPE_CHECKING:
-    from vnic.host import Host
     from vnic.linux.ntuple import Rules
+    from vnic.machine.machine import Machine
 
 START_ONLY = {
     "rx-buf-len": "buffers of that size were laid out when the card was made",
@@ -53,7 +53,7 @@ _FOLLOW = {
 """Knob -> knobs that change with it."""
 
 
-def _change(host: Host, key: str, value: Any, queue: int | None) -> None:
+def _change(host: Machine, key: str, value: Any, queue: int | None) -> None:
     place = KNOBS[key].place
     all_queues = place.each_queue and queue is None
     if not all_queues and place.get(host.c, host.wire.c, queue) == value:
@@ -68,7 +68,7 @@ def _change(host: Host, key: str, value: Any, queue: int | None) -> None:
         raise ConfigError(f"{key}={said(value)}: {os.strerror(-rc)}")
 
 
-def _no_driver(host: Host) -> str:
+def _no_driver(host: Machine) -> str:
     """Return why no driver of this host can make the change."""
     if host.c.nic.external_driver:
         return "the card's driver is another process"
@@ -78,7 +78,7 @@ def _no_driver(host: Host) -> str:
 class Settings(Uncopied, Mapping[str, Any]):
     """The knobs of a host, by any of their names. Values are parsed: numbers, bool, bytes (mac: None = any)."""
 
-    _host: Host
+    _host: Machine
     _queue: int | None
 
     if TYPE_CHECKING:  # for editors and type checkers; a test compares it with the table
@@ -180,7 +180,7 @@ class Settings(Uncopied, Mapping[str, Any]):
         capture_mtu_bytes: int | str
         cost: str
 
-    def __init__(self, host: Host, queue: int | None = None) -> None:
+    def __init__(self, host: Machine, queue: int | None = None) -> None:
         object.__setattr__(self, "_host", host)
         object.__setattr__(self, "_queue", queue)
 
