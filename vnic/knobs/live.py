@@ -78,7 +78,7 @@ def _no_driver(host: Machine) -> str:
 class Settings(Uncopied, Mapping[str, Any]):
     """The knobs of a host, by any of their names. Values are parsed: numbers, bool, bytes (mac: None = any)."""
 
-    _host: Machine
+    _machine: Machine
     _queue: int | None
 
     if TYPE_CHECKING:  # for editors and type checkers; a test compares it with the table
@@ -180,8 +180,8 @@ class Settings(Uncopied, Mapping[str, Any]):
         capture_mtu_bytes: int | str
         cost: str
 
-    def __init__(self, host: Machine, queue: int | None = None) -> None:
-        object.__setattr__(self, "_host", host)
+    def __init__(self, machine: Machine, queue: int | None = None) -> None:
+        object.__setattr__(self, "_machine", machine)
         object.__setattr__(self, "_queue", queue)
 
     def queue(self, i: int) -> Settings:
@@ -193,7 +193,7 @@ class Settings(Uncopied, Mapping[str, Any]):
         i = whole("queue", i, -(1 << 63), 1 << 63)
         if not 0 <= i < n:
             raise ConfigError(f"there is no queue {i}: the card has {n}")
-        return Settings(self._host, i)
+        return Settings(self._machine, i)
 
     def each_queue(self, given: Mapping[int | str, Mapping[str, Any]] | None) -> None:
         """Set knobs of single queues. Queue numbers may be text, as in a file. ConfigError: as :meth:`update`."""
@@ -206,11 +206,11 @@ class Settings(Uncopied, Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         """Return the present value. ConfigError: there is no such knob."""
-        return KNOBS[self._name(name)].place.get(self._c, self._host.wire.c, self._queue)
+        return KNOBS[self._name(name)].place.get(self._c, self._machine.wire.c, self._queue)
 
     @property
     def _c(self) -> Any:
-        return self._host.c
+        return self._machine.c
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.update({name: value})
@@ -233,10 +233,10 @@ class Settings(Uncopied, Mapping[str, Any]):
         values = dict(
             sorted(values.items(), key=lambda item: item[0] != "adaptive-rx")
         )  # adaptive-rx first: it decides how the others act
-        self._host.while_stopped(lambda: self._put(values, written))
+        self._machine.while_stopped(lambda: self._put(values, written))
 
     def _put(self, values: Mapping[str, Any], written: Mapping[str, Any]) -> None:
-        host, before = self._host, []
+        host, before = self._machine, []
         flow_cnt = int(host.c.rps_flow_cnt)  # for queues that open later
         try:
             for key, value in values.items():
@@ -255,7 +255,7 @@ class Settings(Uncopied, Mapping[str, Any]):
 
     def _now(self, key: str) -> list[tuple[str, Any, int | None]]:
         """Return what restores a knob: name, value and queue, one of these for each queue that has its own value."""
-        host, place = self._host, KNOBS[key].place
+        host, place = self._machine, KNOBS[key].place
         queues = range(lib.NIC_QUEUES_MAX) if place.each_queue and self._queue is None else (self._queue,)
         return [(key, place.get(host.c, host.wire.c, q), q) for q in queues]
 
