@@ -74,7 +74,7 @@ def machine(config, arrivals, *, catch_up=1, **knobs):
     )
     host.wire.c.ps_per_byte = config.ps_per_byte
     for name, ns in config.cost.items():
-        host.c.cost[getattr(lib, f"COST_{name}")] = ns
+        host.machine.c.cost[getattr(lib, f"COST_{name}")] = ns
     host.feed((frame.sent, data) for data, frame in arrivals)
     return host
 
@@ -87,8 +87,8 @@ def bucket(ns):
 
 def waits_seen(host):
     waits = {}
-    for cpu in range(host.c.ncpus):
-        for stage, h in zip(STAGES, host.c.cpu[cpu].lat[0 : lib.LAT_MAX], strict=True):
+    for cpu in range(host.machine.c.ncpus):
+        for stage, h in zip(STAGES, host.machine.c.cpu[cpu].lat[0 : lib.LAT_MAX], strict=True):
             if h.count:
                 counts = enumerate(ffi.unpack(h.bucket, lib.LAT_BUCKETS))
                 waits[stage, cpu] = (h.sum, h.min, h.max, {b: n for b, n in counts if n})
@@ -326,7 +326,7 @@ def test_no_clock_goes_backwards(seed, fixed):
     with machine(config, arrivals, catch_up=8) as host:
         clocks = []
         while not host.run(frames=1):
-            clocks.append([host.c.nic.now, *(host.c.cpu[i].now for i in range(config.cpus))])
+            clocks.append([host.machine.c.nic.now, *(host.machine.c.cpu[i].now for i in range(config.cpus))])
     assert all(a <= b for before, after in pairwise(clocks) for a, b in zip(before, after, strict=True))
 
 
@@ -430,7 +430,7 @@ def test_a_reader_does_not_start_before_it_was_woken():
 
 
 def test_progress_is_called_between_the_slices_of_a_long_run(host, monkeypatch):
-    monkeypatch.setattr("vnic.host._SLICE_FRAMES", 10)
+    monkeypatch.setattr("vnic.machine.machine._SLICE_FRAMES", 10)
     for run in (lambda h, seen: h.run(progress=seen), lambda h, seen: h.finish(progress=seen)):
         h, calls = host(sink=True), []
         h.feed([frames.udp()] * 95, gap_ns=10_000)

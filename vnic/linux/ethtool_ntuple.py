@@ -84,7 +84,7 @@ def show_all(host: Host, dev: str) -> Reply:
     if dev != host.name:
         err = f"Cannot get RX rings: {ENODEV}\nrxclass: Cannot get RX class rule count: {ENODEV}\n"
         raise RefusedError(Reply(err=err + "RX classification rule retrieval failed\n", code=1))
-    queues, rules = int(host.c.nic.nqueues), host.knobs["ntuple-rules"]
+    queues, rules = int(host.machine.c.nic.nqueues), host.knobs["ntuple-rules"]
     out = f"{queues} RX rings available\nTotal {len(rules)} rules\n\n" + "".join(map(rule_text, rules))
     return Reply(out, data={"rx-rings": queues, "rules": _data(rules)})
 

@@ -57,7 +57,7 @@ def show(host: Host, dev: str, args: Sequence[str]) -> Reply:
     need_ioctl_device(host, dev, _RINGS)
     if context:
         raise ioctl_error("Cannot get RX flow hash indir size and/or key size", EOPNOTSUPP)
-    queues, knobs = int(host.c.nic.nqueues), host.knobs
+    queues, knobs = int(host.machine.c.nic.nqueues), host.knobs
     table, key, xfrm = knobs["rss-indir"], knobs["rss-key"], knobs["rss-xfrm"]
     out = table_text(dev, queues, table, key, {name: name == "toeplitz" for name in HASH_FUNCTIONS})
     if xfrm != "none":
@@ -199,7 +199,7 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
     if w.context or w.function not in (None, "toeplitz"):
         raise ioctl_error(_SET, EOPNOTSUPP)
     table = knobs.get("rss-indir", "default")
-    if isinstance(table, tuple) and max(table) >= host.c.nic.nqueues:
+    if isinstance(table, tuple) and max(table) >= host.machine.c.nic.nqueues:
         raise ioctl_error(_SET, EINVAL)
     try:
         host.knobs.update(knobs)
