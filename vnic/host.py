@@ -90,7 +90,7 @@ class Host(Ending, Binding, Shown):
         self.turn = Turn(self)
         self._seam = Seam(self)
         self.nic = Nic(self)
-        self.knobs = Settings(self)
+        self.knobs: Settings = Settings(self)
         self.config: dict[str, Any] = {}
         self._live = live
 
