@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from vnic.imports.machine import Machine
 
-_PAIR = re.compile(r"\s*([^:]+):(.*)", re.ASCII)
 _NONE = frozenset({"n/a", "not set", ""})
 _STATES = {"on": 1, "off": 0, "yes": 1, "no": 0}
 _QUEUES_MAX = 4096
@@ -26,9 +25,9 @@ _STATISTICS_MAX = 1 << 16
 def pairs(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     """Yield (name, value, line) for each line with a colon; ("", "", line) for other lines that are not blank."""
     for line in lines:
-        found = _PAIR.fullmatch(line)
-        if found:
-            yield found[1].strip(), found[2].strip(), line
+        name, colon, value = line.partition(":")
+        if colon and name.strip():
+            yield name.strip(), value.strip(), line
         elif line.strip():
             yield "", "", line
 

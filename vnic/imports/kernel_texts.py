@@ -50,11 +50,13 @@ def interrupts(machine: Machine, _dev: str, _head: re.Match[str], lines: list[st
 
 def softnet_stat(machine: Machine, _dev: str, _head: re.Match[str], lines: list[str]) -> None:
     """/proc/net/softnet_stat: a line for each CPU that is online. Column 13 is the CPU, in Linux 5.10 and later."""
-    rows = [[int(word, 16) for word in line.split()] for line in lines[:_CPUS_MAX]]
+    rows = [[int(word, 16) for word in line.split()] for line in lines[:_CPUS_MAX] if _COLUMNS.fullmatch(line)]
+    machine.unknown("softnet_stat", [line for line in lines if line.strip() and not _COLUMNS.fullmatch(line)])
     machine.softnet = rows
     _see_cpus(machine, max([len(rows), *(row[12] + 1 for row in rows if len(row) > 12)]))
 
 
+_COLUMNS = re.compile("[0-9a-f]{8}(?: [0-9a-f]{8})+[ \t]*", re.ASCII)
 _SYSCTL = re.compile(r"([a-z][^\s=]*) ?= ?(.*)", re.ASCII)
 
 

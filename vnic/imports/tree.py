@@ -18,7 +18,7 @@ import tarfile
 import zlib
 from typing import IO, TYPE_CHECKING, Any
 
-from vnic.errors import ConfigError, said
+from vnic.errors import ConfigError, one_line, said
 from vnic.imports import kernel_texts, texts
 from vnic.own_paths import open_regular, read
 
@@ -39,6 +39,7 @@ ENTRIES_MAX = 1 << 18
 ARCHIVE_MAX = 1 << 33
 """Most bytes of an archive, decompressed. vnic reads all of them in passing, and keeps the texts."""
 _PIECE = 1 << 20
+_PATH_MAX = 512
 _SNIFFED = 1 << 13
 """Bytes at a file's beginning in which a known first line must be, unless the user named the file."""
 _NOT_HERE = re.compile(
@@ -125,6 +126,8 @@ class Texts:
             raise ConfigError(f"{name}: a name cannot have a zero byte") from None
         try:
             return sum(self._text(at, data) for at, data in self._directory(fd, name))
+        except RecursionError:
+            raise ConfigError(f"{name}: its directories are nested too deeply") from None
         finally:
             os.close(fd)
 
@@ -221,14 +224,14 @@ class Texts:
         self._left -= len(data)
         if self._left < 0:
             raise ConfigError(f"the texts have more than {TEXTS_MAX >> 20} MiB together")
-        path = said(path)
+        path = one_line(path)
         if not kernel_texts.is_file(path) and not texts.is_known(_decoded(data[:_SNIFFED])):
             return 0
         return int(texts.read(self._machine, path, _decoded(data)))
 
 
 def _may_be_text(path: str, size: int) -> bool:
-    return size <= TEXT_MAX and _NOT_HERE.fullmatch(path) is None
+    return 0 <= size <= TEXT_MAX and len(path) <= _PATH_MAX and _NOT_HERE.fullmatch(path) is None
 
 
 def _decoded(data: bytes) -> str:
