@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _VIRTUAL = frozenset({"bridge", "veth", "tun", "bonding", "team", "dummy", "vxlan", "802.1Q VLAN Support", "macvlan"})
 _NAMED_MAX = 8
+_NOTES_MAX = 24
 _GOOD = {"netdev-budget-usecs": 8000, "flow-limit-table-len": 4096, "gro-ipv4-max-size": 65536, "mtu": 1500}
 """A value that the knob takes, where the table has no default."""
 
@@ -68,6 +69,7 @@ class Clone:
     notes: list[Note] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)
     """What the machine counted: worth knowing, and no knob."""
+    _noted: dict[str, int] = field(default_factory=dict)
 
     @property
     def driver(self) -> str:
@@ -80,8 +82,16 @@ class Clone:
         return self.driver == "vnic"
 
     def note(self, knob: str, text: str) -> None:
-        """Say how vnic differs."""
-        self.notes.append(Note(knob, text))
+        """Say how vnic differs. After some notes about one knob, the others are counted."""
+        n = self._noted[knob] = self._noted.get(knob, 0) + 1
+        if n <= _NOTES_MAX:
+            self.notes.append(Note(knob, text))
+
+    def say_rest(self) -> None:
+        """Count the notes that are left out."""
+        for knob, n in self._noted.items():
+            if n > _NOTES_MAX:
+                self.notes.append(Note(knob, f"and {n - _NOTES_MAX} notes more"))
 
     def put(self, name: str, value: Any) -> None:
         """Set a knob."""
@@ -176,8 +186,10 @@ def clone(machine: Machine, dev: str | None) -> Clone:
     clone_sysctl.sysctls(it)
     clone_card.counters(it)
     _say_missing(it)
-    for text in (*machine.refused, *machine.unread, *machine.unknown_lines()):
+    refused = [text for about, text in machine.refused if about in ("", name)]
+    for text in (*machine.unknown_lines(), *refused, *machine.unread):
         it.note("", text)
+    it.say_rest()
     order = list(KNOBS)
     it.knobs = dict(sorted(it.knobs.items(), key=lambda item: order.index(item[0])))
     it.each_queue = {queue: knobs for queue, knobs in sorted(it.each_queue.items()) if knobs}

@@ -26,7 +26,7 @@ _FEATURES = frozenset(
 _ABSENT = ("rx-fcs", "rx-all", "loopback", "hw-tc-offload", "tls-hw-rx-offload", "esp-hw-offload", "macsec-hw-offload")
 _DEFAULT_MAC = "02:00:00:00:00:01"
 """The address that a card of vnic shows while it takes all unicast frames."""
-_LOSSES = re.compile(r"drop|miss|err|no_buf|no_desc|discard|overflow|out_of|fifo|starv", re.IGNORECASE)
+_LOSSES = re.compile(r"drop|miss|err|no_buf|no_desc|no_dma|discard|overflow|out_of|fifo|starv", re.IGNORECASE)
 _LOSSES_MAX = 12
 
 

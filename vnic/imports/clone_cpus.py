@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vnic.imports.machine import Card, Interrupt
 
 _CPUS_MAX = int(lib.CPUS_MAX)
+_ALONE = -1
+"""Number of an interrupt named as the interface itself: its only one, or one for changes of the link."""
 _WORD = r"(?:tx-?rx|rxtx|rx|fp|input|q|queue|ch)"
 
 
@@ -58,15 +60,15 @@ def _queue_number(card: Card, own_name: str, name: str) -> int | None:
     ):
         if found := re.fullmatch(pattern, name, re.ASCII | re.IGNORECASE):
             return int(found[1])
-    return 0 if name == own_name else None
+    return _ALONE if name == own_name else None
 
 
 def _handlers(name: str) -> Iterable[str]:
     """Return the names that may be a handler's: the line ends with them, and blanks and commas are between."""
     words = name.split()
-    yield from (word.strip(",") for word in words)
     if len(words) > 2:
         yield " ".join(words[-3:])
+    yield from (word.strip(",") for word in words)
 
 
 def _queue_of(card: Card, dev: str, interrupt: Interrupt) -> tuple[int, str] | None:
@@ -99,6 +101,8 @@ def queue_irqs(clone: Clone) -> list[int]:
     if len(virtio) > 1:
         clone.note("smp-affinity", f"which of {', '.join(sorted(virtio)[:4])} is the card's device is not known")
         return []
+    if len(found) > 1:
+        found.pop(_ALONE, None)
     return [found[queue] for queue in sorted(found)]
 
 

@@ -39,7 +39,7 @@ def indirection(machine: Machine, _dev: str, head: re.Match[str], lines: list[st
             into = card.hash_functions if part == _HEADINGS[1] else card.transformations
             into[found[1]] = found[2] == "on"
         elif "not supported" in text:
-            machine.refused.append(f"ethtool -x, {part.removeprefix('RSS ')}: {text}")
+            machine.refused.append((head[1], f"ethtool -x, {part.removeprefix('RSS ')}: {text}"))
         elif text:
             machine.unknown("ethtool -x", [line])
     if table:
@@ -90,7 +90,7 @@ def rules(machine: Machine, dev: str, head: re.Match[str], lines: list[str]) -> 
         loc = number(location)
         rule = _rule(words)
         if rule is None or loc is None:
-            machine.refused.append(f"ethtool -n, filter {location[:20]}: not a rule that vnic knows")
+            machine.refused.append((dev, f"ethtool -n, filter {location[:20]}: not a rule that vnic knows"))
         else:
             card.rules[loc] = rule
 

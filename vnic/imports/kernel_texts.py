@@ -97,7 +97,7 @@ def _irq(machine: Machine, found: re.Match[str], text: str) -> bool:
 
 
 def _queue(machine: Machine, found: re.Match[str], text: str) -> bool:
-    card, queue = machine.card(found["dev"] or ""), int(found["queue"])
+    card, queue = machine.card(found.groupdict().get("dev", "")), int(found["queue"])
     value = hexadecimal(text) if found["file"] == "rps_cpus" else number(text)
     if value is None or value < 0 or queue >= _QUEUES_MAX:
         return False
@@ -146,6 +146,7 @@ _FILES = [
     (re.compile(rf"(?:.*/)?{path}", re.ASCII), parse)
     for path, parse in (
         (rf"net/{_DEV}/queues/rx-(?P<queue>[0-9]{{1,9}})/(?P<file>rps_cpus|rps_flow_cnt)", _queue),
+        (r"(?:queues/)?rx-(?P<queue>[0-9]{1,9})/(?P<file>rps_cpus|rps_flow_cnt)", _queue),
         (r"irq/(?P<irq>[0-9]{1,9})/(?P<file>(?:smp|effective)_affinity(?:_list)?)", _irq),
         (rf"net/{_DEV}/device/msi_irqs/(?P<irq>[0-9]{{1,9}})", _msi),
         (rf"(?:class|devices/.*)/net/{_DEV}/(?P<file>address|duplex|flags|{'|'.join(_NUMBERS)})", _device),
@@ -153,7 +154,6 @@ _FILES = [
         (r"config-[0-9][^/]*", _kernel_config),
     )
 ]
-_PARTS = re.compile(r"(?:.*/)?(?:queues/)?rx-(?P<queue>[0-9]{1,9})/(?P<file>rps_cpus|rps_flow_cnt)", re.ASCII)
 
 
 def file(machine: Machine, path: str, text: str) -> bool:

@@ -101,8 +101,8 @@ class Machine:
     affinity: dict[int, int] = field(default_factory=dict)
     effective: dict[int, int] = field(default_factory=dict)
     softnet: list[list[int]] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    """What a tool could not tell, with the source."""
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    """What a tool could not tell: the interface, if the text says it, and a sentence."""
     unread: list[str] = field(default_factory=list)
     """Files that vnic could not read, or whose text no parser knows."""
     _unknown: dict[str, tuple[int, list[str]]] = field(default_factory=dict)

@@ -101,7 +101,7 @@ def read(machine: Machine, path: str, text: str, *, dev: str = "") -> bool:
     for kind, head, lines in _parts(text):
         known = True
         if kind == "refused":
-            machine.refused += [f"{path}: {cut(line)}" for line in lines[:1]]
+            machine.refused += [(dev, f"{path}: {cut(line)}") for line in lines[:1]]
         parser = _FIRST[kind][1]
         if parser is not None:
             parser(machine, dev, head, lines)

@@ -37,7 +37,7 @@ def _asking(machine: Machine, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as e:
-        machine.refused.append(f"{what}: {e.strerror or e}")
+        machine.refused.append(("", f"{what}: {e.strerror or e}"))
 
 
 def _read(machine: Machine, path: str, most: int = _TEXT_MAX) -> None:
@@ -79,7 +79,7 @@ def _of_pyroute2(machine: Machine, dev: str, card: Card) -> None:
             with _asking(machine, what):
                 yield
         except NotSupportedError:
-            machine.refused.append(f"{what}: {os.strerror(95)}")
+            machine.refused.append(("", f"{what}: {os.strerror(95)}"))
 
     asked = IoctlEthtool(dev)
     with contextlib.closing(asked):
@@ -124,7 +124,7 @@ def _of_ethtool(machine: Machine, dev: str, card: Card) -> None:
 
 
 def _rules(machine: Machine, tool: Ethtool, card: Card) -> None:
-    machine.refused += [f"ethtool -n, filter {loc}: not a rule that vnic knows" for loc in tool.rules(card)]
+    machine.refused += [("", f"ethtool -n, filter {loc}: not a rule that vnic knows") for loc in tool.rules(card)]
 
 
 # ---- rtnetlink ----
@@ -218,6 +218,6 @@ def read(machine: Machine, dev: str) -> None:
     if _is_our_sysfs(dev, index):
         _of_sysfs(machine, dev)
     else:
-        machine.refused.append(f"/sys/class/net/{dev}: /sys is another network namespace's")
+        machine.refused.append(("", f"/sys/class/net/{dev}: /sys is another network namespace's"))
     _of_procfs(machine, dev)
     _of_kernel_config(machine)

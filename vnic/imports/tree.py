@@ -73,7 +73,7 @@ class _Stream:
     def seek(self, to: int) -> None:
         if to < self._at:
             raise tarfile.ReadError("goes backwards")
-        while self._at < to and self.read(min(_PIECE, to - self._at)):
+        while self._at < to and self.read(min(_PIECE, TEXT_MAX, to - self._at)):
             pass
 
 
