@@ -206,7 +206,7 @@ class Texts:
             begin = opened.read(_SNIFFED)
             if not known and not texts.is_known(_decoded(begin)):
                 return b""
-            data = begin + opened.read(TEXT_MAX + 1 - len(begin))
+            data = begin + opened.read(max(0, TEXT_MAX + 1 - len(begin)))
         return data if len(data) <= TEXT_MAX else b""
 
     # ---- one text ----
