@@ -238,3 +238,9 @@ def test_the_nearest_number_is_at_the_end_of_the_range(name):
     with pytest.raises(ValueError, match="must be"):
         KNOBS[name].parse(most + 1)
     assert nearest(name, most) == most
+
+
+def test_masks_alone_say_how_many_cpus_there_are():
+    it, notes = cloned(cpus=0, rps_cpus={0: 0x30})
+    assert (it.cpus, it.knobs["rps-cpus"]) == (6, "30")
+    assert notes == {"cpus: no text counts them: 6, as rps_cpus needs"}

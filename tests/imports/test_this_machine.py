@@ -115,3 +115,10 @@ def test_json_of_the_real_ethtool():
     assert json.loads(out)
     assert read(machine, "x", out)
     assert len(machine.card(DEV).features) > 40
+
+
+def test_another_name_of_the_device():
+    device(VETH)
+    if run(f"ip link property add dev {DEV} altname other0")[2]:
+        pytest.skip("this kernel or this ip knows no other names")
+    assert vnic.import_config(dev="other0").dev == DEV

@@ -85,7 +85,9 @@ def moderation(clone: Clone) -> None:
     """-c, and -Q -c for each queue."""
     given, own = clone.card.coalesce, clone.card.queue_coalesce
     given = given or own.get(0, {})
-    times = {name: clone.near(name, n) for name, n in _times(given).items()}
+    times = _times(given)
+    for name, n in times.items():
+        clone.near(name, n)
     if times and given.get("rx-usecs") == 0 and given.get("rx-frames") == 0:
         clone.note("rx-frames", "rx-usecs 0 and rx-frames 0 there mean immediately, which is rx-frames 1 here")
     usecs = given.get("rx-usecs", 0)
@@ -103,7 +105,7 @@ def moderation(clone: Clone) -> None:
         if queue >= clone.queues:
             clone.note("", f"moderation of queue {queue}: there is no such queue here")
             continue
-        others = {n: v for n, v in _times(theirs).items() if v != given.get(n, times.get(n))}
+        others = {n: v for n, v in _times(theirs).items() if v != times.get(n)}
         if others.keys() & {"rx-usecs", "rx-frames"}:
             others = {n: v for n, v in _times(theirs).items() if n in ("rx-usecs", "rx-frames")} | others
         for name, value in others.items():

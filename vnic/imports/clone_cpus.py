@@ -21,8 +21,11 @@ _WORD = r"(?:tx-?rx|rxtx|rx|fp|input|q|queue|ch)"
 
 
 def cpus(clone: Clone) -> None:
-    """Take the highest CPU of /proc/interrupts or softnet_stat."""
+    """Take the highest CPU of /proc/interrupts or softnet_stat; without them, of rps_cpus."""
     there = clone.machine.cpus
+    if not there and any(clone.card.rps_cpus.values()):
+        there = max(mask.bit_length() for mask in clone.card.rps_cpus.values())
+        clone.note("cpus", f"no text counts them: {there}, as rps_cpus needs")
     clone.cpus = min(there, _CPUS_MAX)
     if there > _CPUS_MAX:
         clone.note("cpus", f"{there} there, {_CPUS_MAX} here: the most that vnic has. CPU n is CPU n mod {_CPUS_MAX}")

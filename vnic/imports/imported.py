@@ -103,7 +103,7 @@ def import_config(*paths: str | Path, dev: str | None = None, progress: Progress
     if not paths:
         if not dev:
             raise ConfigError("nothing to import: give texts, or an interface of this machine")
-        this_machine.read(machine, dev)
+        dev = this_machine.read(machine, dev)
         return _imported(clone(machine, dev), "this machine")
     texts = Texts(machine, progress)
     known = sum([texts.read(path) for path in paths])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 from pathlib import Path
@@ -71,7 +72,7 @@ _CHANNELS = ("rx", "tx", "other", "combined")
 
 def _of_pyroute2(machine: Machine, dev: str, card: Card) -> None:
     """-g -l -c -k -S, by pyroute2's requests."""
-    from pyroute2.ethtool.ioctl import IoctlEthtool, NotSupportedError
+    from pyroute2.ethtool.ioctl import IoctlEthtool, NoSuchDevice, NotSupportedError
 
     @contextlib.contextmanager
     def asking(what: str) -> Iterator[None]:
@@ -79,7 +80,9 @@ def _of_pyroute2(machine: Machine, dev: str, card: Card) -> None:
             with _asking(machine, what):
                 yield
         except NotSupportedError:
-            machine.refused.append(("", f"{what}: {os.strerror(95)}"))
+            machine.refused.append(("", f"{what}: {os.strerror(errno.EOPNOTSUPP)}"))
+        except (NoSuchDevice, AssertionError):  # it went away, or has other counters than a moment ago
+            machine.refused.append(("", f"{what}: the interface changes"))
 
     asked = IoctlEthtool(dev)
     with contextlib.closing(asked):
@@ -130,12 +133,17 @@ def _rules(machine: Machine, tool: Ethtool, card: Card) -> None:
 # ---- rtnetlink ----
 
 
-def _of_rtnetlink(dev: str, card: Card) -> None:
+def _of_rtnetlink(machine: Machine, dev: str, card: Card) -> None:
     """Ip -d link."""
     from pyroute2 import IPRoute
+    from pyroute2.netlink.exceptions import NetlinkError
 
     with IPRoute() as ip:
-        link = ip.link("get", ifname=dev)[0]
+        try:
+            link = ip.link("get", ifname=dev)[0]
+        except (NetlinkError, LookupError):
+            machine.refused.append(("", "rtnetlink: the interface went away"))
+            return
         card.link |= {name: int(bool(link["flags"] & bit)) for name, bit in _IFF.items()}
         for attribute, name in _LINK.items():
             if link.get_attr(attribute) is not None:
@@ -204,20 +212,25 @@ def _of_kernel_config(machine: Machine) -> None:
             kernel_texts.file(machine, "config-0", config.read(_TEXT_MAX).decode("utf-8", "replace"))
 
 
-def read(machine: Machine, dev: str) -> None:
-    """Read all that the kernel says about an interface and the CPUs. ConfigError: there is no such interface."""
+def read(machine: Machine, dev: str) -> str:
+    """Read all that the kernel says about an interface and the CPUs. Return: its name, as ``dev`` may be another one.
+
+    ConfigError: there is no such interface.
+    """
     try:
         index = socket.if_nametoindex(dev)
+        dev = socket.if_indextoname(index)
     except (OSError, ValueError, UnicodeError):
         raise ConfigError(f"there is no interface {quoted(dev)} in this network namespace") from None
     card = machine.card(dev)
     _of_pyroute2(machine, dev, card)
     _of_ethtool(machine, dev, card)
     with _asking(machine, "rtnetlink"):
-        _of_rtnetlink(dev, card)
+        _of_rtnetlink(machine, dev, card)
     if _is_our_sysfs(dev, index):
         _of_sysfs(machine, dev)
     else:
         machine.refused.append(("", f"/sys/class/net/{dev}: /sys is another network namespace's"))
     _of_procfs(machine, dev)
     _of_kernel_config(machine)
+    return dev

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TEXT_MAX = 1 << 24
 """Longest text in bytes."""
 TEXTS_MAX = 1 << 28
-"""All texts of one input together, in bytes."""
+"""All texts of known tools together, in bytes."""
 ENTRIES_MAX = 1 << 18
 """Most files of a directory, or members of an archive."""
 ARCHIVE_MAX = 1 << 33
@@ -221,12 +221,12 @@ class Texts:
 
     def _text(self, path: str, data: bytes) -> int:
         """Read a text that lies in a directory or an archive."""
-        self._left -= len(data)
-        if self._left < 0:
-            raise ConfigError(f"the texts have more than {TEXTS_MAX >> 20} MiB together")
         path = one_line(path)
         if not kernel_texts.is_file(path) and not texts.is_known(_decoded(data[:_SNIFFED])):
             return 0
+        self._left -= len(data)
+        if self._left < 0:
+            raise ConfigError(f"the texts have more than {TEXTS_MAX >> 20} MiB together")
         return int(texts.read(self._machine, path, _decoded(data)))
 
 
