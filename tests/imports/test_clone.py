@@ -244,3 +244,14 @@ def test_masks_alone_say_how_many_cpus_there_are():
     it, notes = cloned(cpus=0, rps_cpus={0: 0x30})
     assert (it.cpus, it.knobs["rps-cpus"]) == (6, "30")
     assert notes == {"cpus: no text counts them: 6, as rps_cpus needs"}
+
+
+@pytest.mark.parametrize(
+    ("usecs", "hz"), [("8000", 250), ("2000", 1000), ("20000", 100), ("6666", 300), ("5000", None)]
+)
+def test_hz_is_inferred_where_no_text_says_it(usecs, hz):
+    it, notes = cloned(sysctl={"net.core.netdev_budget_usecs": usecs})
+    assert it.knobs.get("hz") == hz
+    assert len(notes) == (hz is not None)
+    it, notes = cloned(sysctl={"net.core.netdev_budget_usecs": usecs}, hz=250)
+    assert (it.knobs["hz"], notes) == (250, set())

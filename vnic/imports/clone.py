@@ -162,7 +162,7 @@ def _say_missing(clone: Clone) -> None:
         ("sysctl -a", machine.sysctl, "netdev-budget, netdev-max-backlog, rcvbuf and others"),
         ("/proc/interrupts", machine.interrupts, "cpus, smp-affinity"),
         ("queues/rx-*/rps_cpus", card.rps_cpus, "rps-cpus, rps-flow-cnt"),
-        ("the kernel's config file (CONFIG_HZ)", machine.hz or clone.is_vnic, "hz"),
+        ("the kernel's config file (CONFIG_HZ)", "hz" in clone.knobs or clone.is_vnic, "hz"),
     )
     for source, found, knobs in sources:
         if not found:

@@ -17,6 +17,8 @@ _MASKS = frozenset({"flow-limit-cpus"})
 _ELSEWHERE = frozenset({"rss-key"})
 """The key for all cards; ethtool -x shows the card's."""
 _NAMED_MAX = 12
+_HZ = (100, 250, 300, 1000)
+"""The values that a kernel can be configured with (kernel/Kconfig.hz)."""
 
 
 def _knob(clone: Clone, name: str, knob: str, text: str) -> None:
@@ -48,6 +50,18 @@ def _others(clone: Clone) -> None:
         clone.note("", f"sysctls of net.core without a knob: {shown}{rest}")
 
 
+def _hz(clone: Clone) -> None:
+    """Take CONFIG_HZ; without it, infer it from the default of netdev_budget_usecs, which is two jiffies."""
+    if clone.machine.hz:
+        clone.near("hz", clone.machine.hz)
+        return
+    usecs = number(clone.machine.sysctl.get("net.core.netdev_budget_usecs", ""))
+    hz = next((hz for hz in _HZ if 2_000_000 // hz == usecs), None)
+    if hz is not None and not clone.is_vnic:
+        clone.put("hz", hz)
+        clone.note("hz", f"no text says it; netdev_budget_usecs {usecs} is the default where it is {hz}")
+
+
 def sysctls(clone: Clone) -> None:
     """``sysctl -a``, and the kernel's HZ."""
     for name, sysctl in SYSCTLS.items():
@@ -62,5 +76,4 @@ def sysctls(clone: Clone) -> None:
         elif knob not in _ELSEWHERE:
             _knob(clone, name, knob, text)
     _others(clone)
-    if clone.machine.hz:
-        clone.near("hz", clone.machine.hz)
+    _hz(clone)
