@@ -16,7 +16,7 @@ from vnic.errors import ConfigError, one_line
 @click.option("--dev", metavar="DEV", help="interface to clone; without texts, one of this machine")
 @click.option("-o", "--output", metavar="FILE.toml", help="file to write [default: standard output]")
 def import_(paths: tuple[str, ...], *, dev: str | None, output: str | None) -> None:
-    """Clone a machine's receive path: write a configuration for vnic replay --config.
+    """Clone a machine's receive path as a file for --config.
 
     DIR, ARCHIVE (a sosreport, tar with or without compression) and FILE have texts of ethtool -i -g -l -c -k -x -n -S,
     sysctl -a, ip -d link, and files of /proc and /sys; - is standard input. Without them vnic asks the running kernel
