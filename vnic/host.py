@@ -79,7 +79,7 @@ class Host(Binding, Shown, Uncopied):
         seed = whole("seed", seed, -(1 << 63), 1 << 63)
         self._machine = machine = Machine(wire_of_a_host(wire), live=bool(live))
         self.nic = Nic(machine)
-        self.knobs = Settings(machine)
+        self.knobs: Settings = Settings(machine)
 
         def make() -> None:
             machine.begin(cpus)
