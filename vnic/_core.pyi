@@ -364,6 +364,8 @@ class Host(CData):
     taps: Any
     taps_lock: int
     running: SoftnetData
+    acts: SoftnetData
+    others_ns: int
     await_turn: Any
     settle: Any
     caller: Fiber

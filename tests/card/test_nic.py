@@ -9,7 +9,7 @@ from vnic._core import lib
 @pytest.mark.parametrize("at_ns, fates", [(999, {"DELIVERED_UDP": 1, "FIFO_OVERRUN": 1}), (1000, {"DELIVERED_UDP": 2})])
 def test_a_dma_that_ends_makes_room_for_the_frame_of_the_same_instant(host, at_ns, fates):
     h = host(fifo=60)
-    h.c.cost[lib.COST_DMA] = 1000
+    h.machine.c.cost[lib.COST_DMA] = 1000
     h.udp(5000)
     h.feed([(0, frames.udp()), (at_ns, frames.udp())])
     h.run()

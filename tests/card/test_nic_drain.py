@@ -13,11 +13,11 @@ from vnic._core import ffi, lib
 
 def mask(host, queue: int = 0) -> None:
     """For good: nothing unmasks but the driver's poll, and nothing makes it poll."""
-    lib.virtqueue_disable_cb(ffi.addressof(host.c.dq[queue].vq))
+    lib.virtqueue_disable_cb(ffi.addressof(host.machine.c.dq[queue].vq))
 
 
 def interrupt(host, queue: int = 0) -> None:
-    lib.raise_hardirq(host.c.cpu[queue % host.c.ncpus], queue, host.now_ns)
+    lib.raise_hardirq(host.machine.c.cpu[queue % host.machine.c.ncpus], queue, host.now_ns)
     host.run()
 
 
@@ -61,7 +61,7 @@ def test_which_frames_survive_is_what_a_box_of_bytes_says(lengths, size):
         mask(host)
         host.feed([frames.udp(b) for b in bodies])
         host.run()
-        assert host.c.nic.fifo.bytes == box.bytes
+        assert host.machine.c.nic.fifo.bytes == box.bytes
         assert host.nic.stats().rx_fifo_errors == len(bodies) - len(kept)
         interrupt(host)
         assert [sock.recv() for _ in kept] == kept
@@ -83,11 +83,11 @@ def test_what_the_card_and_the_ring_still_hold_ends_as_dev_ready(host):
 
 def test_a_card_that_stops_in_the_middle_of_a_dma_does_not_end_it(host):
     h = host()
-    h.c.cost[lib.COST_DMA] = 1000
+    h.machine.c.cost[lib.COST_DMA] = 1000
     h.udp(5000)
     h.feed([frames.udp()] * 3, at_ns=0)
     h.run(until_ns=500)
-    nic = ffi.addressof(h.c.nic)
+    nic = ffi.addressof(h.machine.c.nic)
     assert nic.dma_busy
     lib.nic_purge(nic)
     assert not nic.dma_busy
@@ -115,11 +115,13 @@ def test_a_queue_without_buffers_holds_up_those_behind_it_unless_drop_en(host, d
     ledger = h.ledger()
     if drop_en:
         assert ledger.fates == {"RX_NO_BUFFER": 4, "DELIVERED_UDP": 5}
-        assert (h.nic.stats().rx_fifo_errors, h.c.nic.rx_no_buffer_count) == (4, 4)
+        assert (h.nic.stats().rx_fifo_errors, h.machine.c.nic.rx_no_buffer_count) == (4, 4)
         assert [sock.recv() for _ in range(5)] == [b"behind"] * 5
     else:
         assert (ledger.fates, ledger.in_flight_at["fifo"], ledger.in_flight_at["ring"]) == ({}, 9, 16)
-        assert h.c.nic.rx_no_buffer_count == h.nic.queues()[0].no_buffer == 1  # only the head of the FIFO ever waited
+        assert (
+            h.machine.c.nic.rx_no_buffer_count == h.nic.queues()[0].no_buffer == 1
+        )  # only the head of the FIFO ever waited
         interrupt(h)
         assert h.ledger().fates == {"DELIVERED_UDP": 25}
 
@@ -132,7 +134,7 @@ def test_a_frame_that_waits_is_counted_once_however_often_it_is_looked_at(host):
     for _ in range(5):
         h.nic.kick()
         h.run()
-    assert h.c.nic.rx_no_buffer_count == 1
+    assert h.machine.c.nic.rx_no_buffer_count == 1
 
 
 # ---- when ----
@@ -140,7 +142,7 @@ def test_a_frame_that_waits_is_counted_once_however_often_it_is_looked_at(host):
 
 def done(host, n: int) -> list[tuple[int, int]]:
     """(arrived, written) of the first n frames, from the card's shadow of the ring."""
-    q = host.c.nic.queue[0]
+    q = host.machine.c.nic.queue[0]
     shadow = [q.shadow[q.vq.used.ring[i].id] for i in range(n)]
     return [(s.t_wire, s.t_dma) for s in shadow]
 
@@ -159,7 +161,7 @@ def test_the_dma_engine_takes_one_frame_after_the_other(arrivals, per_frame, per
         free = max(free, t) + per_frame + length * per_byte_ps // 1000
         expected.append((t, free))
     with vnic.Host(cost="zero", link="inf", rx_ring=64, sockets=16, rx_frames=1) as host:
-        host.c.cost[lib.COST_DMA], host.c.cost[lib.COST_DMA_PS] = per_frame, per_byte_ps
+        host.machine.c.cost[lib.COST_DMA], host.machine.c.cost[lib.COST_DMA_PS] = per_frame, per_byte_ps
         mask(host)
         host.feed(stamped)
         host.run()
@@ -168,7 +170,7 @@ def test_the_dma_engine_takes_one_frame_after_the_other(arrivals, per_frame, per
 
 def test_a_doorbell_restarts_the_dma_engine_at_that_moment(host):
     h = host(rx_ring=16)
-    h.c.cost[lib.COST_DMA] = 100
+    h.machine.c.cost[lib.COST_DMA] = 100
     sock = h.udp(5000)
     mask(h)
     h.feed([frames.udp(b) for b in numbered(30)])
@@ -176,4 +178,4 @@ def test_a_doorbell_restarts_the_dma_engine_at_that_moment(host):
     assert h.ledger().in_flight_at["fifo"] == 14
     interrupt(h)
     assert [sock.recv() for _ in range(30)] == numbered(30)
-    assert h.c.nic.now == 16 * 100 + 14 * 100
+    assert h.machine.c.nic.now == 16 * 100 + 14 * 100

@@ -16,8 +16,8 @@ HEADER = 20
 
 def step(host):
     """CPU 0 works until its clock has to wait for the others', which here is after each packet."""
-    host.c.cpu[0].horizon = 0
-    return lib.cpu_run(host.c.cpu[0])
+    host.machine.c.cpu[0].horizon = 0
+    return lib.cpu_run(host.machine.c.cpu[0])
 
 
 def payloads(sock):
@@ -29,7 +29,7 @@ def payloads(sock):
 
 def test_the_ring_is_refilled_once_a_poll(host):
     h = host(catch_up=1, rx_ring=64)
-    dq, before = h.c.dq[0], h.c.dq[0].vq.avail_idx
+    dq, before = h.machine.c.dq[0], h.machine.c.dq[0].vq.avail_idx
     arrive(h, *[frames.udp()] * 10)
     posted = []
     while step(h):
@@ -65,7 +65,7 @@ def test_a_starved_card_asks_for_the_doorbell(host):
 
 def test_the_second_look_finds_what_came_between_completion_and_unmasking(host):
     h = host(catch_up=1)
-    napi, irq = h.c.dq[0].napi, h.c.nic.queue[0].irq
+    napi, irq = h.machine.c.dq[0].napi, h.machine.c.nic.queue[0].irq
     arrive(h, frames.udp())
     while not napi.completes:
         step(h)
@@ -73,18 +73,18 @@ def test_the_second_look_finds_what_came_between_completion_and_unmasking(host):
     arrive(h, frames.udp())
     assert irq.raised == 1  # masked still
     h.run()
-    assert (irq.raised, h.c.dq[0].rx_packets, napi.polls) == (1, 2, 2)
+    assert (irq.raised, h.machine.c.dq[0].rx_packets, napi.polls) == (1, 2, 2)
 
 
 def test_what_comes_during_the_poll_is_taken_by_it(host):
     h = host(catch_up=1)
     arrive(h, *[frames.udp()] * 3)
-    while not h.c.dq[0].rx_packets:
+    while not h.machine.c.dq[0].rx_packets:
         step(h)
     arrive(h, *[frames.udp()] * 5)
     h.run()
     q = h.nic.queues()[0]
-    assert (q.interrupts, q.polls, h.c.dq[0].rx_packets) == (1, 1, 8)
+    assert (q.interrupts, q.polls, h.machine.c.dq[0].rx_packets) == (1, 1, 8)
 
 
 def test_a_full_poll_leaves_the_interrupt_off(host):
@@ -122,7 +122,7 @@ def test_an_empty_pool_starves_the_ring_until_a_buffer_comes_home(host):
 def test_a_buffer_that_comes_home_late_is_not_used_before_it_was_free(host):
     """The reader's CPU is busy for long: the ring, which is dry, must not get its buffers back in the past."""
     h = host(rx_pool=64, rx_ring=64, cpus=2, sink=True, reader_cpu=1, rcvbuf=1 << 30)
-    h.c.cost[lib.COST_RECV] = 1_000_000
+    h.machine.c.cost[lib.COST_RECV] = 1_000_000
     taken = []
 
     @h.packet_type(0x88B5)
@@ -144,12 +144,12 @@ def test_frames_that_span_buffers_arrive_whole(sizes, buf_len, rx):
     sent = [bytes((i * 7 + k) % 251 for k in range(n)) for i, n in enumerate(sizes)]
     config = {"rx_pool": 1024, "rx_ring": 512, "sockets": 16, "rcvbuf": 1 << 30}
     with vnic.Host(cost="zero", link="inf", rx_buf_len=buf_len, rx=rx, **config) as h:
-        sock, before = h.udp(5000), h.c.dq[0].vq.avail_idx
+        sock, before = h.udp(5000), h.machine.c.dq[0].vq.avail_idx
         h.feed([frames.udp(data) for data in sent])
         h.run()
         assert payloads(sock) == sent
         buffers = sum(math.ceil((HEADER + 42 + n) / buf_len) for n in sizes)
-        assert (h.c.dq[0].vq.avail_idx - before) % 65536 == buffers
+        assert (h.machine.c.dq[0].vq.avail_idx - before) % 65536 == buffers
         assert h.nic.stats().rx_bytes == sum(42 + n for n in sizes)
         assert h.laws() == 0
 
@@ -174,8 +174,8 @@ def test_the_packet_type_is_the_destinations(host, dst, pkt_type):
 
     @h.packet_type(0x88B5)
     def tap(burst):
-        tail = h.c.upcalls.tail
-        seen.extend(h.c.upcalls.slot[tail + i].skb.pkt_type for i in range(len(burst)))
+        tail = h.machine.c.upcalls.tail
+        seen.extend(h.machine.c.upcalls.slot[tail + i].skb.pkt_type for i in range(len(burst)))
 
     h.feed(frames.eth(bytes(46), dst=dst, type=0x88B5))
     h.run()
@@ -187,22 +187,22 @@ def test_the_packet_type_is_the_destinations(host, dst, pkt_type):
 
 def lie(host, desc, length):
     """The card claims to have used a descriptor, and interrupts."""
-    vq = ffi.addressof(host.c.nic.queue[0].vq)
+    vq = ffi.addressof(host.machine.c.nic.queue[0].vq)
     lib.virtqueue_fill_used(vq, desc, length)
     assert lib.virtqueue_publish(vq)
-    lib.raise_hardirq(host.c.cpu[0], 0, 0)
+    lib.raise_hardirq(host.machine.c.cpu[0], 0, 0)
 
 
 @pytest.mark.parametrize("length", [0, HEADER, HEADER + 13, 2049, 2**32 - 1])
 def test_a_length_that_cannot_be_is_no_frame_and_costs_no_buffer(host, length):
     h = host()
-    q = h.c.nic.queue[0]
+    q = h.machine.c.nic.queue[0]
     head = q.vq.avail.ring[q.vq.last_avail % q.vq.size]
     q.vq.last_avail += 1
     lie(h, head, length)
     h.feed(frames.udp())
     h.run()
-    assert (h.c.dq[0].rx_packets, h.laws()) == (1, 0)
+    assert (h.machine.c.dq[0].rx_packets, h.laws()) == (1, 0)
 
 
 @pytest.mark.parametrize("desc", [256, 2**32 - 1])
@@ -211,17 +211,17 @@ def test_a_descriptor_that_was_never_posted_stops_the_queue(host, desc):
     lie(h, desc, 100)
     h.feed(frames.udp())
     h.run()
-    assert (h.c.dq[0].bad_used, h.c.dq[0].rx_packets, h.c.dq[0].vq.broken) == (1, 0, 1)
+    assert (h.machine.c.dq[0].bad_used, h.machine.c.dq[0].rx_packets, h.machine.c.dq[0].vq.broken) == (1, 0, 1)
 
 
 def test_buffers_promised_and_not_delivered_are_not_waited_for(host):
     h = host()
     sock = h.udp(5000)
     arrive(h, frames.udp(b"hello"))
-    vq = h.c.dq[0].vq
+    vq = h.machine.c.dq[0].vq
     buf = vq.desc_buf[vq.used.ring[vq.last_used].id]
-    at = h.c.dq[0].pool.base + buf * h.c.dq[0].pool.stride
+    at = h.machine.c.dq[0].pool.base + buf * h.machine.c.dq[0].pool.stride
     ffi.cast("struct virtio_net_hdr_v1_hash *", at).num_buffers = 3
     h.run()
     assert payloads(sock) == [b"hello"]
-    assert (h.c.dq[0].bad_used, h.laws()) == (1, 0)
+    assert (h.machine.c.dq[0].bad_used, h.laws()) == (1, 0)

@@ -174,9 +174,9 @@ def test_defaults_are_linuxs(machine):
 
 
 def test_the_time_limit_is_two_jiffies(host):
-    assert host(hz=250).c.netdev_budget_usecs == 8000
-    assert host(hz=1000).c.netdev_budget_usecs == 2000
-    assert host(hz=100, netdev_budget_usecs=123).c.netdev_budget_usecs == 123
+    assert host(hz=250).machine.c.netdev_budget_usecs == 8000
+    assert host(hz=1000).machine.c.netdev_budget_usecs == 2000
+    assert host(hz=100, netdev_budget_usecs=123).machine.c.netdev_budget_usecs == 123
 
 
 @pytest.mark.parametrize("value", [17, 100, 4095])

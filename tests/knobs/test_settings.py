@@ -113,13 +113,13 @@ def test_none_is_what_follows_a_knob_too(name):
     """adaptive-rx left its times behind, an address its multicast."""
     for first in ({}, {"gro_ipv4_max_size": 3000, "allmulti": True, "mac": "02:00:00:00:00:09"}):
         with host(queues=3, **first) as h:
-            before, flow_cnt = [dict(h.knobs.queue(0)), dict(h.knobs.queue(2)), dict(h.knobs)], h.c.rps_flow_cnt
+            before, flow_cnt = [dict(h.knobs.queue(0)), dict(h.knobs.queue(2)), dict(h.knobs)], h.machine.c.rps_flow_cnt
             with pytest.raises(vnic.ConfigError):
                 h.knobs.update(
                     {name: OTHER[name]} | ({"reader-cpu": 9} if name != "reader-cpu" else {"rss-indir": [9]})
                 )
             assert [dict(h.knobs.queue(0)), dict(h.knobs.queue(2)), dict(h.knobs)] == before
-            assert h.c.rps_flow_cnt == flow_cnt
+            assert h.machine.c.rps_flow_cnt == flow_cnt
 
 
 def test_a_time_alone_moderates_and_none_ends_it():
@@ -178,7 +178,7 @@ def test_a_ring_is_changed_with_frames_in_it_and_in_the_fifo():
         assert h.ledger().in_flight_at["fifo"] == 84
         h.knobs.rx_ring = 64
         assert h.ledger().in_flight_at["ring"] == 0
-        assert h.c.dq[0].vq.size == 64
+        assert h.machine.c.dq[0].vq.size == 64
         h.run()
         assert h.ledger().fates == {"DELIVERED_UDP": 100}
         assert h.laws() == 0
@@ -206,8 +206,8 @@ def test_queues_that_come_later_have_the_ring_size_of_now():
     with host(cpus=4, queues=1, rx_ring=16) as h:
         h.knobs.rx_ring = 64
         h.knobs.queues = 4
-        assert [int(h.c.dq[i].vq.size) for i in range(4)] == [64] * 4
-        assert [int(h.c.nic.queue[i].vq.size) for i in range(4)] == [64] * 4
+        assert [int(h.machine.c.dq[i].vq.size) for i in range(4)] == [64] * 4
+        assert [int(h.machine.c.nic.queue[i].vq.size) for i in range(4)] == [64] * 4
 
 
 def test_queues_that_the_table_names_stay():
@@ -253,7 +253,7 @@ def impossible(h, config, name, value):
     return (
         never
         or (name in ("reader-cpu", "smp-affinity") and config["cpus"] == 1)
-        or (name == "queues" and value > h.c.nic.queues_max)
+        or (name == "queues" and value > h.machine.c.nic.queues_max)
     )
 
 

@@ -171,8 +171,8 @@ def test_fate_PYTHON_QUEUE_FULL(host):
     h = host(cpus=1)
     h.packet_type(0x88B5)(lambda _burst: None)
     h.feed([frames.eth(b"payload", type=0x88B5)] * (lib.UPCALLS_MAX + 1), gap_ns=1)
-    nic, cpu = ffi.addressof(h.c.nic), h.c.cpu[0]
-    while h.c.nic.offered <= lib.UPCALLS_MAX:  # the stages by hand, and Python never has its turn
+    nic, cpu = ffi.addressof(h.machine.c.nic), h.machine.c.cpu[0]
+    while h.machine.c.nic.offered <= lib.UPCALLS_MAX:  # the stages by hand, and Python never has its turn
         lib.nic_run(nic, lib.nic_next(nic) + 50)
         while lib.cpu_run(cpu):
             pass

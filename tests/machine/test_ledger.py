@@ -45,18 +45,18 @@ def test_a_frame_in_the_fifo_is_in_flight_there(host):
 def test_the_second_law_misses_a_lost_buffer(host):
     h = host()
     assert h.laws() == 0
-    h.c.dq[0].pool.nfree += 1
+    h.machine.c.dq[0].pool.nfree += 1
     assert h.laws() is BrokenLaws.POOLS
-    h.c.dq[0].pool.nfree -= 1
+    h.machine.c.dq[0].pool.nfree -= 1
 
 
 def test_the_first_law_misses_a_lost_frame(host):
     h = host()
     h.feed(frames.udp())
     h.run()
-    h.c.nic.offered += 1
+    h.machine.c.nic.offered += 1
     assert h.laws() is BrokenLaws.LEDGER
-    h.c.nic.offered -= 1
+    h.machine.c.nic.offered -= 1
 
 
 def test_the_second_law_counts_what_the_table_of_sockets_holds_and_nothing_behind_it(host):
@@ -64,7 +64,7 @@ def test_the_second_law_counts_what_the_table_of_sockets_holds_and_nothing_behin
     h.udp(5000)
     h.feed(frames.udp())
     h.run()
-    table = h.c.socks
+    table = h.machine.c.socks
     assert (table.used, h.laws()) == (2, 0)
     table.socks[table.used].head = table.socks[1].head
     assert h.laws() == 0

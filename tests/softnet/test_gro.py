@@ -80,7 +80,7 @@ def test_gro_off_merges_nothing(tap):
 def test_the_cards_hash_spreads_flows_over_eight_buckets(tap):
     """24 flows fit where 8 would in one bucket; the buckets are flushed in order."""
     t = tap(rxhash=True)
-    rss, a = ffi.addressof(t.host.c.nic.rss), ADDRESSES[4]
+    rss, a = ffi.addressof(t.host.machine.c.nic.rss), ADDRESSES[4]
     addresses = pseudo(a["src"], a["dst"], 6, 0)[:8]
     hashes = {port: lib.rss_toeplitz(rss, addresses + struct.pack("!HH", port, 8000), 12) for port in range(1500, 1524)}
     full = [p for p in hashes if sum(hashes[q] & 7 == hashes[p] & 7 for q in hashes) > 8]
@@ -94,10 +94,10 @@ def test_the_cards_hash_spreads_flows_over_eight_buckets(tap):
 def test_the_list_goes_up_when_it_speaks_for_gro_normal_batch_segments(host):
     """Stepped one packet at a time: 7 wait; a merged one of 6 segments counts as 6."""
     h = host(rxhash=False, catch_up=1)
-    sd, napi = h.c.cpu[0], h.c.dq[0].napi
+    sd, napi = h.machine.c.cpu[0], h.machine.c.dq[0].napi
     merged = train(*[{}] * 5, {"flags": ACK | PSH})
     h.feed([*[udp()] * 8, *merged, udp(), udp()])
-    lib.nic_run(ffi.addressof(h.c.nic), 0)
+    lib.nic_run(ffi.addressof(h.machine.c.nic), 0)
     lib.do_hardirqs(sd)
     sd.horizon = 0
     steps = [(0, 0)]

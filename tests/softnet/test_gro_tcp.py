@@ -51,7 +51,7 @@ def open_stream(host, sport=1500):
     """As if a handshake had been."""
     listener = host.tcp(DPORT)
     client, server = inet_addr(CLIENT[4]), inet_addr(SERVER[4])
-    assert lib.sock_new_flow(host.c.cpu[0], listener._c, server, DPORT, client, sport, 1)
+    assert lib.sock_new_flow(host.machine.c.cpu[0], listener._c, server, DPORT, client, sport, 1)
     return listener
 
 

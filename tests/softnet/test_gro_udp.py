@@ -141,6 +141,6 @@ def test_udp_gro_can_be_switched_and_ends_with_the_socket(host):
         h.feed(sent(10, 10))
         h.run()
         assert h.gro().merged - before == merged
-    assert h.c.udp_gro_socks == 1
+    assert h.machine.c.udp_gro_socks == 1
     sock.close()
-    assert h.c.udp_gro_socks == 0
+    assert h.machine.c.udp_gro_socks == 0

@@ -120,7 +120,7 @@ def test_ipis_go_out_at_the_end_of_the_run(host):
         return 1
 
     def look():
-        pending.extend(line.host.c.cpu[i].ipi_pending for i in range(4))
+        pending.extend(line.host.machine.c.cpu[i].ipi_pending for i in range(4))
         return 1
 
     line.napis["a"].poll = line.answer("a", iter([steer]))
@@ -128,5 +128,5 @@ def test_ipis_go_out_at_the_end_of_the_run(host):
     line.schedule()
     line.run()
     assert pending == [0, 0, 0, 0]
-    assert [line.host.c.cpu[i].ipi_pending for i in range(4)] == [0, 1, 0, 1]
-    line.host.c.cpu[1].ipi_pending = line.host.c.cpu[3].ipi_pending = 0
+    assert [line.host.machine.c.cpu[i].ipi_pending for i in range(4)] == [0, 1, 0, 1]
+    line.host.machine.c.cpu[1].ipi_pending = line.host.machine.c.cpu[3].ipi_pending = 0

@@ -17,7 +17,7 @@ class Tap:
             host.packet_type(ethertype)(self.take)
 
     def take(self, burst):
-        queue = self.host.c.upcalls
+        queue = self.host.machine.c.upcalls
         for i, packet in enumerate(burst):
             skb = queue.slot[(queue.tail + i) % lib.UPCALLS_MAX].skb
             self.seen.append((bytes(packet), skb.segs, CSUM[skb.ip_summed]))

@@ -21,8 +21,8 @@ class Steps:
         """n frames come, and CPU 0 does all its work on them."""
         self.host.feed([frames.udp((self.sent + i).to_bytes(4), sport=flow) for i in range(n)])
         self.sent += n
-        lib.nic_run(ffi.addressof(self.host.c.nic), self.host.c.nic.now)
-        cpu = self.host.c.cpu[0]
+        lib.nic_run(ffi.addressof(self.host.machine.c.nic), self.host.machine.c.nic.now)
+        cpu = self.host.machine.c.cpu[0]
         while True:
             cpu.horizon = 2**63
             if not lib.cpu_run(cpu):
@@ -30,7 +30,7 @@ class Steps:
 
     def take(self, n):
         """CPU 1 works until it has taken n packets more, or is idle."""
-        cpu = self.host.c.cpu[1]
+        cpu = self.host.machine.c.cpu[1]
         until = cpu.processed + n
         while cpu.processed < until:
             cpu.horizon = 0
@@ -46,7 +46,7 @@ class Line:
     """NAPIs on CPU 0 that answer their polls by a script: work, or what to call first to get it."""
 
     def __init__(self, host, scripts, *, weight=64):
-        self.host, self.cpu = host, host.c.cpu[0]
+        self.host, self.cpu = host, host.machine.c.cpu[0]
         self.cpu.horizon = 2**64 - 1
         self.polled = []
         self.napis = {}
@@ -54,7 +54,7 @@ class Line:
         for name, script in scripts.items():
             n = ffi.new("struct napi_struct *")
             n.poll = self.answer(name, iter(script))
-            n.sd, n.host, n.weight, n.timer_ns = self.cpu, host.c, weight, 2**64 - 1
+            n.sd, n.host, n.weight, n.timer_ns = self.cpu, host.machine.c, weight, 2**64 - 1
             self.napis[name] = n
 
     def answer(self, name, script):
@@ -100,4 +100,4 @@ def flow_hash(host, frame):
     n = len(packet)
     skb = ffi.new("struct sk_buff *", {"data": packet, "len": n, "head_len": n})
     skb.protocol = int.from_bytes(frame[12:14], "little")
-    return lib.skb_get_hash(host.c, skb)
+    return lib.skb_get_hash(host.machine.c, skb)

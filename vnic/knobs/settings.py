@@ -24,7 +24,7 @@ from vnic.knobs.table import KNOBS, START_ONLY, canonical, read, refuse_no_inter
 from vnic.machine.lifetime import Uncopied
 
 if TYPE_CHECKING:
-    from vnic.host import Host
+    from vnic.machine.machine import Machine
 
 _FOLLOW = {
     "mac": ("allmulti",),
@@ -35,7 +35,7 @@ _FOLLOW = {
 """Knob -> knobs that change with it."""
 
 
-def _change(host: Host, key: str, value: Any, queue: int | None) -> None:
+def _change(host: Machine, key: str, value: Any, queue: int | None) -> None:
     place = KNOBS[key].place
     all_queues = place.each_queue and queue is None
     if not all_queues and place.get(host.c, host.wire.c, queue) == value:
@@ -50,7 +50,7 @@ def _change(host: Host, key: str, value: Any, queue: int | None) -> None:
         raise ConfigError(f"{key}={said(value)}: {os.strerror(-rc)}")
 
 
-def _no_driver(host: Host) -> str:
+def _no_driver(host: Machine) -> str:
     """Return why no driver of this host can make the change."""
     if host.c.nic.external_driver:
         return "the card's driver is another process"
@@ -60,11 +60,11 @@ def _no_driver(host: Host) -> str:
 class Settings(Uncopied, Attributes, Mapping[str, Any]):
     """The knobs of a host, by any of their names. Values are parsed: numbers, bool, bytes (mac: None = any)."""
 
-    _host: Host
+    _machine: Machine
     _queue: int | None
 
-    def __init__(self, host: Host, queue: int | None = None) -> None:
-        object.__setattr__(self, "_host", host)
+    def __init__(self, machine: Machine, queue: int | None = None) -> None:
+        object.__setattr__(self, "_machine", machine)
         object.__setattr__(self, "_queue", queue)
 
     def queue(self, i: int) -> Settings:
@@ -76,7 +76,7 @@ class Settings(Uncopied, Attributes, Mapping[str, Any]):
         i = whole("queue", i, -(1 << 63), 1 << 63)
         if not 0 <= i < n:
             raise ConfigError(f"there is no queue {i}: the card has {n}")
-        return Settings(self._host, i)
+        return Settings(self._machine, i)
 
     def each_queue(self, given: Mapping[int | str, Mapping[str, Any]] | None) -> None:
         """Set knobs of single queues. Queue numbers may be text, as in a file. ConfigError: as :meth:`update`."""
@@ -89,11 +89,11 @@ class Settings(Uncopied, Attributes, Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         """Return the present value. ConfigError: there is no such knob."""
-        return KNOBS[self._name(name)].place.get(self._c, self._host.wire.c, self._queue)
+        return KNOBS[self._name(name)].place.get(self._c, self._machine.wire.c, self._queue)
 
     @property
     def _c(self) -> Any:
-        return self._host.c
+        return self._machine.c
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.update({name: value})
@@ -116,10 +116,10 @@ class Settings(Uncopied, Attributes, Mapping[str, Any]):
         values = dict(
             sorted(values.items(), key=lambda item: item[0] != "adaptive-rx")
         )  # adaptive-rx first: it decides how the others act
-        self._host.while_stopped(lambda: self._put(values, written))
+        self._machine.while_stopped(lambda: self._put(values, written))
 
     def _put(self, values: Mapping[str, Any], written: Mapping[str, Any]) -> None:
-        host, before = self._host, []
+        host, before = self._machine, []
         flow_cnt = int(host.c.rps_flow_cnt)  # for queues that open later
         try:
             for key, value in values.items():
@@ -138,7 +138,7 @@ class Settings(Uncopied, Attributes, Mapping[str, Any]):
 
     def _now(self, key: str) -> list[tuple[str, Any, int | None]]:
         """Return what restores a knob: name, value and queue, one of these for each queue that has its own value."""
-        host, place = self._host, KNOBS[key].place
+        host, place = self._machine, KNOBS[key].place
         queues = range(lib.NIC_QUEUES_MAX) if place.each_queue and self._queue is None else (self._queue,)
         return [(key, place.get(host.c, host.wire.c, q), q) for q in queues]
 

@@ -112,7 +112,7 @@ def state(host: Host) -> dict[str, Feature]:
     fixed_on = {"tx-scatter-gather", "tx-generic-segmentation", "highdma"}
     if tx:
         fixed_on.add("tx-checksum-ip-generic")
-        if host.c.tx.offload & lib.NETIF_F_GSO_UDP_L4:
+        if host.machine.c.tx.offload & lib.NETIF_F_GSO_UDP_L4:
             fixed_on.add("tx-udp-segmentation")
     return {
         name: Feature(bool(host.knobs[_KNOBS[name]]), fixed=False)

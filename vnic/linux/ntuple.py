@@ -164,7 +164,7 @@ def _number(text: str, bits: int) -> int:
     return n
 
 
-def _bytes(kind: str, size: int, text: str) -> bytes:
+def value_bytes(kind: str, size: int, text: str) -> bytes:
     """Parse a value of this kind and size into bytes. ValueError: it is not one."""
     if kind in ("ip4", "ip6"):
         try:
@@ -185,7 +185,7 @@ def _read(field: Field, text: str) -> Any:
         return n - (1 << 64) if n >> 63 else n
     if field.kind in ("number", "byte"):
         return _number(text, 8 if field.kind == "byte" else 8 * field.size or 32)
-    return _bytes(field.kind, field.size, text)
+    return value_bytes(field.kind, field.size, text)
 
 
 def _given(field: Field, text: str, what: str) -> Any:
