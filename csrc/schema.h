@@ -26,7 +26,7 @@ typedef uint64_t u64;
 struct inet_addr { u64 hi, lo; };  /* IPv4 is kept as ::ffff:a.b.c.d, so one table serves both */
 struct flow_key { struct inet_addr src, dst; u16 sport, dport; u8 proto, spare[3]; }; /* ports: host byte order */
 
-/* ---- fates: every frame offered on the wire ends in exactly one. ledger.c has a line of text for each ---- */
+/* ---- fates: every frame offered on the wire ends in exactly one. machine/fate.c has a line of text for each ---- */
 
 enum fate {
 	DELIVERED_UDP, DELIVERED_TCP, DELIVERED_ICMP, DELIVERED_ICMPV6, DELIVERED_IGMP, DELIVERED_ARP,

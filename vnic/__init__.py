@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from vnic.handlers import Burst
     from vnic.host import Host
+    from vnic.imports.imported import Imported, import_config
     from vnic.nic import Nic
     from vnic.packet_socket import Packet, PacketSocket, PacketStatistics
     from vnic.runs.replay import replay
@@ -64,6 +65,7 @@ _HOME = {
     ),
     "handlers": ("Burst",),
     "host": ("Host",),
+    "imports.imported": ("Imported", "import_config"),
     "nic": ("Nic",),
     "packet_socket": ("Packet", "PacketSocket", "PacketStatistics"),
     "runs.replay": ("replay",),
@@ -89,6 +91,7 @@ __all__ = [
     "GroStats",
     "Host",
     "HostError",
+    "Imported",
     "Latency",
     "Ledger",
     "MemoryWire",
@@ -111,6 +114,7 @@ __all__ = [
     "Wire",
     "WireSocket",
     "aio",
+    "import_config",
     "replay",
 ]
 

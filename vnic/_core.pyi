@@ -1,5 +1,2252 @@
-# The data plane, as cffi made it from csrc/vnic.h.
-from typing import Any
+# The data plane as cffi makes it from the headers of csrc/. Made by scripts/generate; do not edit.
+#
+# A struct, and a pointer to one, has the struct's class; an enum is an int. A pointer may be ffi.NULL. Members that are
+# arrays or other pointers are Any.
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
-ffi: Any
-lib: Any
+_T = TypeVar("_T")
+
+class CData:
+    def __getitem__(self, at: Any, /) -> Any: ...
+    def __setitem__(self, at: Any, value: Any, /) -> None: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __bool__(self) -> bool: ...
+    def __int__(self) -> int: ...
+    def __add__(self, n: int, /) -> CData: ...
+    def __sub__(self, other: Any, /) -> Any: ...
+
+_CData = CData
+
+class CType:
+    elements: dict[int, str]
+    fields: list[tuple[str, Any]]
+    item: CType
+    length: int | None
+
+class FFI:
+    CData: type[_CData]
+    NULL: Any
+    def addressof(self, c: _T, /) -> _T: ...
+    def buffer(self, c: _CData, size: int = -1, /) -> Any: ...
+    def cast(self, to: str | CType, value: Any, /) -> Any: ...
+    def from_buffer(self, *args: Any, require_writable: bool = ...) -> Any: ...
+    def gc(self, c: _T, destructor: Callable[[_T], object], size: int = ...) -> _T: ...
+    def memmove(self, to: Any, source: Any, n: int) -> None: ...
+    def new(self, what: str | CType, init: Any = ...) -> Any: ...
+    def sizeof(self, what: str | CType | _CData, /) -> int: ...
+    def string(self, c: _CData, maxlen: int = -1) -> bytes: ...
+    def typeof(self, what: str | _CData, /) -> CType: ...
+    def unpack(self, c: _CData, n: int) -> Any: ...
+
+class Arfs(CData):
+    filter: ArfsFilter
+    mask: int
+    count: int
+    expire_next: int
+    lock: int
+    added: int
+    expired: int
+    hits: int
+    full: int
+
+class ArfsFilter(CData):
+    key: FlowKey
+    queue: int
+    used: int
+    flow: int
+
+class BpfInsn(CData):
+    code: int
+    jt: int
+    jf: int
+    k: int
+
+class BpfProg(CData):
+    len: int
+    tag_in_bytes: int
+    insn: Any
+
+class BusyPoll(CData):
+    napi: NapiStruct
+    end: int
+    queue: int
+    owned: int
+    spins: int
+
+class Capture(CData):
+    tap: Any
+    points: int
+    interface: Any
+    verdicts: Any
+    filter: BpfProg
+    batch: Any
+    filling: CaptureBatch
+    held: CaptureBatch
+    spare: CaptureBatch
+    out: Any
+    size: int
+    out_used: int
+    fd: int
+    wake_fd: int
+    threaded: int
+    regular: int
+    woken: int
+    lock: int
+    stop: int
+    base_ns: int
+    written: int
+    first_id: int
+    last_id: int
+    packets: int
+    bytes: int
+    late: int
+    drops: int
+    lost: int
+    error: int
+
+class CaptureBatch(CData):
+    buf: Any
+    used: int
+    slot: CaptureSlot
+    nslots: int
+    next: int
+
+class CaptureSlot(CData):
+    t: int
+    id: int
+    off: int
+    len: int
+    fate: int
+    spare: int
+
+class Dim(CData):
+    profile: int
+    tune: int
+    measuring: int
+    steps_right: int
+    steps_left: int
+    tired: int
+    start: DimSample
+    before: DimStats
+    decisions: int
+    log: Any
+
+class DimDecision(CData):
+    t_ns: int
+    stats: DimStats
+    profile: int
+    tune: int
+    spare: int
+
+class DimProfile(CData):
+    usecs: int
+    frames: int
+
+class DimSample(CData):
+    t_ns: int
+    packets: int
+    bytes: int
+    events: int
+    spare: Any
+
+class DimStats(CData):
+    ppms: int
+    bpms: int
+    epms: int
+
+class Dma(CData):
+    base: Any
+    size: int
+    memfd: int
+
+class DmaTally(CData):
+    frames: int
+    bytes: int
+    l4: int
+    good: int
+
+class DriverQueue(CData):
+    napi: NapiStruct
+    vq: VirtqueueDriver
+    pool: RxPool
+    nic: Nic
+    nicq: NicQueue
+    irq_ns: int
+    dim: Dim
+    dim_memory: Dim
+    masked: int
+    rx_packets: int
+    rx_bytes: int
+    alloc_rx_buff_failed: int
+    csum_good: int
+    bad_used: int
+    irqs: int
+    irqs_by: Any
+    irqs_counted: int
+
+class DriverTx(CData):
+    vq: VirtqueueDriver
+    base: Any
+    bus: int
+    nfree: int
+    free: Any
+    buf: TxBuf
+    lock: int
+    offload: int
+    ip_id: int
+    frag_id: int
+    posted: int
+    queued: int
+    packets: int
+    bytes: int
+    fates: Any
+
+class Fiber(CData): ...
+
+class Fifo(CData):
+    slot: Frame
+    mask: int
+    head: int
+    tail: int
+    size: int
+    bytes: int
+    max_bytes: int
+    lost_bytes: int
+
+class FileSet(CData):
+    n: int
+    fd: Any
+
+class FlowKey(CData):
+    src: InetAddr
+    dst: InetAddr
+    sport: int
+    dport: int
+    proto: int
+    spare: Any
+
+class Frame(CData):
+    data: Any
+    t_ns: int
+    id: int
+    len: int
+    wire_len: int
+    hash: int
+    l4_len: int
+    l3_off: int
+    l4_off: int
+    queue: int
+    l3: int
+    ip_proto: int
+    hash_report: int
+    flags: int
+    vlan_tci: int
+    slot: int
+    rest: int
+    head: int
+    spare: int
+
+class FrameShadow(CData):
+    id: int
+    t_wire: int
+    t_dma: int
+
+class GroFlow(CData):
+    key: FlowKey
+    used: int
+    spread_max_ns: int
+    frames: int
+    skbs: int
+    lost_ids: int
+    lost_psh: int
+    spread_ns: int
+    ended: Any
+
+class GroFlows(CData):
+    mask: int
+    missed: int
+    flow: Any
+
+class GroList(CData):
+    skb: Any
+    count: int
+
+class Gso(CData):
+    len: int
+    ip: int
+    l4: int
+    head: int
+    at: int
+    size: int
+    nth: int
+    tcp: int
+    plain: int
+
+class Histogram(CData):
+    count: int
+    sum: int
+    min: int
+    max: int
+    bucket: Any
+
+class Host(CData):
+    ncpus: int
+    hz: int
+    jiffy_ns: int
+    cpu: Any
+    nic: Nic
+    dev: NetDevice
+    dq: Any
+    timer: Any
+    upcall: Any
+    spinners: int
+    rx_pool_size: int
+    live: int
+    gro: int
+    auto_sink: int
+    ip_any: int
+    vlan_any: int
+    spin_max_ns: int
+    gro_list: int
+    gro_udp_fwd: int
+    gro_cwr: int
+    udp_gro_socks: int
+    gro_flows: int
+    cost: Any
+    weight: int
+    netdev_budget: int
+    netdev_budget_usecs: int
+    dev_weight: int
+    netdev_max_backlog: int
+    gro_max_size: int
+    gro_ipv4_max_size: int
+    gro_normal_batch: int
+    napi_defer_hard_irqs: int
+    gro_flush_timeout: int
+    threaded: int
+    prefer_busy_poll: int
+    busy_read: int
+    busy_poll_budget: int
+    irq_affinity: Any
+    rps_len: Any
+    rps_map: Any
+    rps_flow_cnt: int
+    rps_sock_flow_entries: int
+    flow_limit_table_len: int
+    flow_limit_cpus: int
+    rps_flow_log: Any
+    rps_flow: Any
+    rps_sock_flow: RpsSockFlowTable
+    rps_sock_tables: RpsSockFlowTable
+    rps_cpu_mask: int
+    hash_key: Any
+    rcvbuf: int
+    rmem_max: int
+    sock_max: int
+    reader_cpu: int
+    ptype: Any
+    nptypes: int
+    protocol_python: Any
+    ip: Any
+    nips: int
+    answers: int
+    gateway: Any
+    tx: DriverTx
+    neigh: NeighTable
+    icmp: IcmpLimits
+    out_mib: Any
+    socks: SockTable
+    upcalls: UpcallQueue
+    outside_fates: Any
+    outside_ofo_frames: int
+    taps: Any
+    taps_lock: int
+    running: SoftnetData
+    acts: SoftnetData
+    others_ns: int
+    await_turn: Any
+    settle: Any
+    caller: Fiber
+    until: int
+    world_ns: int
+    steps: int
+    turns: int
+    event: int
+    settling: int
+    planned: int
+    ip_frags: InetFrags
+    ip6_frags: InetFrags
+
+class IcmpLimits(CData):
+    lock: int
+    ratelimit_ms: int
+    msgs_per_sec: int
+    msgs_burst: int
+    credit: int
+    stamp_ns: int
+    peer: Any
+
+class IcmpPeer(CData):
+    addr: InetAddr
+    tokens: int
+    last: int
+
+class InetAddr(CData):
+    hi: int
+    lo: int
+
+class InetFrag(CData):
+    offset: int
+    end: int
+    hdr: int
+    nhoff: int
+    proto: int
+    more: int
+    ecn: int
+
+class InetFragKey(CData):
+    src: InetAddr
+    dst: InetAddr
+    id: int
+    proto: int
+
+class InetFragPeer(CData):
+    next: InetFragPeer
+    addr: int
+    rid: int
+    refs: int
+    spare: int
+
+class InetFragQueue(CData):
+    key: InetFragKey
+    next: InetFragQueue
+    older: InetFragQueue
+    newer: InetFragQueue
+    runs: SkBuff
+    last: SkBuff
+    peer: InetFragPeer
+    expires: int
+    len: int
+    meat: int
+    rid: int
+    hdr: int
+    nhoff: int
+    proto: int
+    flags: int
+    ecn: int
+    cpu: int
+    spare: Any
+
+class InetFrags(CData):
+    lock: int
+    max_dist: int
+    mib: int
+    queue_size: int
+    high_thresh: int
+    timeout_ns: int
+    mem: int
+    frames: int
+    refused: int
+    max_mem: int
+    size: int
+    used: int
+    mask: int
+    peers_used: int
+    queues: InetFragQueue
+    free: InetFragQueue
+    hash: Any
+    peers: InetFragPeer
+    peers_free: InetFragPeer
+    peers_hash: Any
+    oldest: Any
+    newest: Any
+
+class InetNet(CData):
+    addr: InetAddr
+    prefix: int
+
+class Irq(CData):
+    rx_usecs: int
+    rx_frames: int
+    rx_usecs_irq: int
+    rx_frames_irq: int
+    frames: int
+    pending: int
+    serviced: int
+    wanted: int
+    since: int
+    first_ns: int
+    deadline_ns: int
+    call_fd: int
+    raised: int
+    by_usecs: int
+    by_frames: int
+    suppressed: int
+    delay_sum_ns: int
+    delay_max_ns: int
+
+class MacFilter(CData):
+    addr: Any
+    any: int
+    promisc: int
+    allmulti: int
+    vlan_filter: int
+    nuc: int
+    nmc: int
+    uc: Any
+    mc: Any
+    vlans: Any
+
+class MemFrame(CData):
+    t_ns: int
+    off: int
+    len: int
+    wire_len: int
+
+class MemWire(CData):
+    wire: Wire
+    arena: Any
+    arena_size: int
+    arena_used: int
+    frames: MemFrame
+    nframes: int
+    frames_size: int
+    pos: int
+    loops: int
+    closed: int
+    out: Any
+    out_used: int
+    out_frames: Any
+    nout: int
+    out_lock: int
+
+class NapiStruct(CData):
+    poll: Any
+    next: NapiStruct
+    sd: SoftnetData
+    host: Host
+    state: int
+    weight: int
+    defer_hard_irqs_count: int
+    timer_ns: int
+    gro_bitmask: int
+    udp_passes: int
+    gro_hash: Any
+    rx_list: SkBuff
+    rx_list_tail: SkBuff
+    rx_count: int
+    gro_held: int
+    slot: int
+    thread: Task
+    gro_why: int
+    polls: int
+    packets: int
+    full_polls: int
+    completes: int
+
+class NeighTable(CData):
+    entry: Neighbour
+    hash: Any
+    used: int
+    entries: int
+    timer_ask: int
+    allocs: int
+    destroys: int
+    res_failed: int
+    lookups: int
+    hits: int
+    rcv_probes_mcast: int
+    rcv_probes_ucast: int
+    forced_gc_runs: int
+    unresolved_discards: int
+    table_fulls: int
+
+class Neighbour(CData):
+    addr: InetAddr
+    mac: Any
+    state: int
+    probes: int
+    hash_next: int
+    queue: int
+    queue_tail: int
+    queue_bytes: int
+    confirmed: int
+    used: int
+    updated: int
+    timer_ns: int
+
+class NetDevice(CData):
+    dev_addr: Any
+    ntuple: Any
+    mtu: Any
+    real_num_rx_queues: Any
+    napi: Any
+    irq_handler: Any
+    ndo_rx_flow_steer: Any
+    rx_cpu_rmap: Any
+
+class Nic(CData):
+    wire: Wire
+    cost: Any
+    live: int
+    external_driver: int
+    spinners: Any
+    limit: int
+    watched: int
+    watch: Any
+    tx: NicTx
+    filter: MacFilter
+    rss: Rss
+    fifo: Fifo
+    dma: Dma
+    config: VnicConfig
+    offers: int
+    features: int
+    call_ctx: int
+    queue: Any
+    nqueues: int
+    ring_size: int
+    buf_len: int
+    mtu: int
+    nqueues_open: int
+    queues_max: int
+    rx_csum: int
+    tx_csum: int
+    drop_en: int
+    python_filter: int
+    up: int
+    ntuple: int
+    adaptive_rx: int
+    arfs: Arfs
+    rules: Ntuple
+    now: int
+    dma_done: int
+    dma_busy: int
+    irq_next: int
+    kick_ns: int
+    horizon: int
+    refused: int
+    burst: Any
+    burst_pos: int
+    burst_len: int
+    burst_asked: int
+    burst_key: int
+    offered: int
+    rx_length_errors: int
+    rx_over_errors: int
+    rx_fifo_errors: int
+    multicast: int
+    filtered: int
+    rx_no_buffer_count: int
+    too_long: int
+    longest: int
+    fates: Any
+    kick_fd: int
+    in_taps: int
+    stop: int
+    pause: int
+    lend: NicLend
+    layout: Any
+
+class NicDriver(CData):
+    interrupt: Any
+    published: Any
+    pool_dry: Any
+    taken: Any
+
+class NicLend(CData):
+    pad: Any
+    state: int
+    idlers: int
+    head: int
+    tail: int
+    bursts: int
+    pad2: Any
+
+class NicQueue(CData):
+    nic: Nic
+    driver: NicDriver
+    index: int
+    vq: Virtqueue
+    irq: Irq
+    shadow: FrameShadow
+    batch: int
+    frames: int
+    bytes: int
+    no_buffer: int
+    dma_failed: int
+    csum_ok: int
+    csum_bad: int
+    kicks: int
+    no_buffer_moderated: int
+    no_buffer_pool: int
+    refills_failed: int
+    stood: int
+    overruns: int
+    overruns_moderated: int
+    overruns_pool: int
+    starved: int
+    pool_dry: int
+    starved_at: int
+
+class NicTx(CData):
+    vq: Virtqueue
+    memory: Any
+    len: int
+    head: int
+    done_ns: int
+    kicks: int
+    fates: Any
+
+class Ntuple(CData):
+    rule: NtupleRule
+    count: int
+
+class NtupleKey(CData):
+    src: Any
+    dst: Any
+    l4: Any
+    vlan_tci: Any
+    vlan_etype: Any
+    proto: Any
+    dst_mac: Any
+    src_mac: Any
+    l3: int
+    l4_proto: int
+    tos: int
+    tagged: int
+    has_l4: int
+    spare: Any
+
+class NtupleRule(CData):
+    value: Any
+    mask: Any
+    hits: int
+    type: int
+    location: int
+    queue: int
+    spare: int
+
+class Outgoing(CData):
+    src: InetAddr
+    dst: InetAddr
+    proto: int
+    ttl: int
+    tos: int
+    df: int
+    gso_size: int
+    csum_offset: int
+    head_len: int
+    len: int
+    head: Any
+    data: Any
+
+class PacketInfo(CData):
+    t_ns: int
+    len: int
+    snaplen: int
+    hash: int
+    queue: int
+    vlan_tci: int
+    vlan_tpid: int
+    pkt_type: int
+    tagged: int
+    spare: int
+
+class PacketSeen(CData):
+    point: int
+    cpu: int
+    skb: SkBuff
+    frame: Frame
+    t_ns: int
+    fate: int
+    again: int
+
+class PacketSock(CData):
+    tap: PacketTap
+    filter: BpfProg
+    ring: Any
+    size: int
+    lock: int
+    reading: int
+    head: int
+    tail: int
+    waiting: int
+    wake_fd: int
+    packets: int
+    drops: int
+
+class PacketTap(CData):
+    next: PacketTap
+    func: Any
+
+class PacketType(CData):
+    type: int
+    python: int
+    func: Any
+
+class PcapInterface(CData):
+    linktype: int
+    fcs_len: int
+    snaplen: int
+    ticks_per_s: int
+    offset_s: int
+
+class PcapSlots(CData):
+    at: Any
+    room: Any
+    free: Any
+    n: int
+    nfree: int
+
+class PcapWire(CData):
+    wire: Wire
+    map: Any
+    size: int
+    pos: int
+    format: int
+    swapped: int
+    nanoseconds: int
+    linktype: int
+    record_len: int
+    lengths_swapped: int
+    fcs_len: int
+    ninterfaces: int
+    interfaces_room: int
+    interfaces: PcapInterface
+    nframe: int
+    stamp_ns: int
+    skipped_linktype: int
+    more: int
+    slots: PcapSlots
+    gso: Gso
+    gso_frame: Any
+    gso_head: Any
+    gso_frames: int
+    gso_segments: int
+    gso_bytes: int
+    gso_segment_bytes: int
+    fcs_stripped: int
+    fcs_bytes: int
+    link_errors: int
+    error_text: Any
+
+class Pollfd(CData): ...
+
+class RpsDevFlow(CData):
+    cpu: int
+    filter: int
+    last_qtail: int
+    hash: int
+
+class RpsSockFlowTable(CData):
+    mask: int
+    size: int
+    older: RpsSockFlowTable
+    ents: Any
+
+class Rss(CData):
+    key: Any
+    left_out: Any
+    symmetric: int
+    shaped: int
+    enabled: int
+    configured: int
+    changes: int
+    indir: Any
+    window: Any
+    matrix: Any
+    table: Any
+
+class RxPool(CData):
+    base: Any
+    bus: int
+    stride: int
+    buf_len: int
+    size: int
+    nfree: int
+    fresh: int
+    free: Any
+    skbs: SkBuff
+    owner: SoftnetData
+    queue: int
+    returned: SkBuff
+    starved: int
+    frame_id: Any
+
+class Schedule(CData):
+    rate: int
+    frames: int
+    bits: int
+    loops_ns: int
+    nth: int
+    first_ns: int
+    last_ns: int
+    backwards: int
+    max_gap_ns: int
+    sent_due_ns: int
+    shortened: int
+    saved_ns: int
+    pace: int
+
+class SdFlowLimit(CData): ...
+
+class Sender(CData):
+    pcap: PcapWire
+    map: Any
+    map_size: int
+    fd: int
+    to: int
+    frame_max: int
+    drop: int
+    passes: int
+    limit: int
+    start_ns: int
+    end_ns: int
+    schedule: Schedule
+    next_ns: int
+    burst: Any
+    due_ns: Any
+    at: int
+    n: int
+    ended: int
+    full: int
+    error: int
+    first_sent_ns: int
+    last_sent_ns: int
+    first_due_ns: int
+    last_due_ns: int
+    taken: int
+    taken_before: int
+    frames: int
+    bytes: int
+    last_bytes: int
+    passes_done: int
+    cut: int
+    too_long: int
+    too_short: int
+    dropped: int
+    queue_full: int
+    late: int
+    late_max_ns: int
+    gap_error: Histogram
+
+class SkBuff(CData):
+    data: Any
+    len: int
+    hash: int
+    mac_header: int
+    network_header: int
+    segs: int
+    ip_summed: int
+    pkt_type: int
+    hash_report: int
+    flags: int
+    protocol: int
+    queue: int
+    id: int
+    truesize: int
+    next: SkBuff
+    frag_list: SkBuff
+    pool: RxPool
+    frag_tail: SkBuff
+    head_len: int
+    gso_size: int
+    frag_offset: int
+    seq: int
+    end_seq: int
+    frag_right: SkBuff
+    gro_age: int
+    rflow: int
+    gro_l4: int
+    gro_inner: int
+    gro_outer: int
+    gro_flush: int
+    gro_same_flow: int
+    gro_fixed_id: int
+    vlan_tci: int
+    vlan_proto: int
+    t_wire: int
+    t_stage: int
+    tstamp: int
+
+class Sock(CData):
+    head: SkBuff
+    tail: SkBuff
+    rmem: int
+    rfree: int
+    rcvbuf: int
+    qlen: int
+    lport: int
+    rport: int
+    type: int
+    state: int
+    on_ready: int
+    closed: int
+    any: int
+    sink: int
+    reader_cpu: int
+    lock: int
+    ready_next: Sock
+    index: int
+    port_next: int
+    packets: int
+    bytes: int
+    reads: int
+    drops: int
+    laddr: InetAddr
+    raddr: InetAddr
+    wake_fd: int
+    rcv_nxt: int
+    ofo: SkBuff
+    ofo_truesize: int
+    fin_seq: int
+    listener: int
+    accepted: int
+    fin_seen: int
+    udp_gro: int
+    spare: int
+    accept_next: Sock
+    accept_tail: Sock
+    segments: int
+    duplicates: int
+    ofo_segments: int
+    gaps: int
+    gap_bytes: int
+    rxhash: int
+    err: int
+    refused: int
+    unused: Any
+
+class SockFrom(CData):
+    addr: InetAddr
+    port: int
+    spare: int
+    truncated: int
+    gso_size: int
+
+class SockTable(CData):
+    socks: Sock
+    size: int
+    used: int
+    free_head: int
+    clock: int
+    lock: int
+    port: Any
+    flow_sig: Any
+    flow_idx: Any
+    flow_mask: int
+    flows: int
+    evicted: int
+
+class SoftnetData(CData):
+    host: Host
+    cpu: int
+    now: int
+    horizon: int
+    next: int
+    end: int
+    irq_next: int
+    watchdog_next: int
+    timer_next: int
+    timer_ns: Any
+    live: int
+    idle: int
+    in_hardirq: int
+    in_softirq: int
+    bh_off: int
+    atomic: int
+    irq_pending: int
+    irq_ns: Any
+    reader_ns: int
+    sleeping: int
+    stop: int
+    pause: int
+    wake_fd: int
+    spin_ns: int
+    in_taps: int
+    fiber: Fiber
+    parked: int
+    account: Any
+    since: int
+    owed: int
+    free_horizon: int
+    owed_wake: SoftnetData
+    softirq_pending: int
+    in_net_rx_action: int
+    ksoftirqd: int
+    in_napi_threaded_poll: int
+    poll_list: NapiStruct
+    poll_tail: NapiStruct
+    napis: Any
+    nnapis: int
+    backlog: NapiStruct
+    lock: int
+    input_head: SkBuff
+    input_tail: SkBuff
+    input_qlen: int
+    process_head: SkBuff
+    process_qlen: int
+    input_queue_head: int
+    input_queue_tail: int
+    flow_limit: SdFlowLimit
+    rps_ipi_list: SoftnetData
+    rps_ipi_next: SoftnetData
+    enqueue: Any
+    enqueue_tail: Any
+    enqueue_len: Any
+    ksoftirqd_task: Task
+    reader: Task
+    napi_threads: int
+    runqueue: Any
+    nr_waiting: int
+    on_rq: int
+    busy: BusyPoll
+    slice_start: int
+    last_task: int
+    ready_lock: int
+    ready: Sock
+    ready_tail: Sock
+    give_back_pool: RxPool
+    give_back: SkBuff
+    give_back_tail: SkBuff
+    give_back_len: int
+    processed: int
+    time_squeeze: int
+    received_rps: int
+    flow_limit_count: int
+    time_squeeze_usecs: int
+    flow_limit_frames: int
+    rfs_steered: int
+    rfs_moved: int
+    rfs_waited: int
+    dropped: int
+    input_qlen_max: int
+    hardirqs: int
+    softirqs: int
+    ksoftirqd_runs: int
+    net_rx_runs: int
+    idle_ns: int
+    hardirq_ns: int
+    softirq_ns: int
+    switch_ns: int
+    in_hand: int
+    ksoftirqd_by_time: int
+    ksoftirqd_by_restarts: int
+    ksoftirqd_by_resched: int
+    rcvbuf_max: int
+    idle_since: int
+    rx_dropped: int
+    rx_otherhost_dropped: int
+    gro_merged: int
+    gro_held_total: int
+    gro_normal: int
+    gro_flushed_skbs: int
+    gro_flushed_segs: int
+    gro_ended: Any
+    gro_lost_ids: int
+    gro_lost_psh: int
+    gro_flows: GroFlows
+    mib: Any
+    backlog_frames: int
+    process_frames: int
+    enqueue_frames: int
+    ofo_frames: int
+    fates: Any
+    lat: Histogram
+    scratch: Any
+
+class TapLane(CData):
+    fd: int
+    expect: int
+    batches: int
+    ns: Any
+    began_ns: int
+    way: int
+    reads: int
+    frames: int
+
+class TapUring(CData): ...
+
+class TapWire(CData):
+    wire: Wire
+    lane: Any
+    nlanes: int
+    turn: int
+    hung_up: int
+    slot_size: int
+    nslots: int
+    nfree: int
+    free: Any
+    nback: int
+    back: Any
+    ahead: Any
+    slots: Any
+    bigs: Any
+    big: Any
+    big_at: int
+    big_n: int
+    big_len: Any
+    big_no: Any
+    big_refs: Any
+    big_back: Any
+    uring: TapUring
+    no_uring: int
+    closing: int
+    gso: Gso
+    over: int
+    gso_frames: int
+    gso_segments: int
+    csum_filled: int
+    bad_vnet: int
+
+class Task(CData):
+    wakeups: int
+    runs: int
+    busy_ns: int
+    runnable: int
+
+class TxBuf(CData):
+    next: int
+    queue_next: int
+    len: int
+    frame_len: int
+
+class Upcall(CData):
+    skb: SkBuff
+    handler: int
+    cpu: int
+
+class UpcallQueue(CData):
+    slot: Any
+    head: int
+    tail: int
+    lock: int
+    wake_fd: int
+
+class VirtioNetHdrV1(CData):
+    flags: int
+    gso_type: int
+    hdr_len: int
+    gso_size: int
+    csum_start: int
+    csum_offset: int
+    num_buffers: int
+
+class VirtioNetHdrV1Hash(CData):
+    flags: int
+    gso_type: int
+    hdr_len: int
+    gso_size: int
+    csum_start: int
+    csum_offset: int
+    num_buffers: int
+    hash_value: int
+    hash_report: int
+    padding: int
+
+class VirtqAvail(CData):
+    flags: int
+    idx: int
+    ring: Any
+
+class VirtqDesc(CData):
+    addr: int
+    len: int
+    flags: int
+    next: int
+
+class VirtqUsed(CData):
+    flags: int
+    idx: int
+    ring: Any
+
+class VirtqUsedElem(CData):
+    id: int
+    len: int
+
+class Virtqueue(CData):
+    desc: VirtqDesc
+    avail: VirtqAvail
+    used: VirtqUsed
+    size: int
+    last_avail: int
+    avail_idx: int
+    used_idx: int
+    published: int
+    was_published: int
+    event_idx: int
+    broken: int
+
+class VirtqueueDriver(CData):
+    desc: VirtqDesc
+    avail: VirtqAvail
+    used: VirtqUsed
+    size: int
+    last_used: int
+    avail_idx: int
+    kicked: int
+    nfree: int
+    used_seen: int
+    free_desc: Any
+    chain: Any
+    desc_buf: Any
+    event_idx: int
+    broken: int
+
+class VnicConfig(CData):
+    magic: int
+    abi: int
+    region_size: int
+    nqueues: int
+    device_status: int
+    device_features: int
+    driver_features: int
+    mac: Any
+    mtu: int
+    spare: int
+    queue: Any
+    tx: VnicQueueConfig
+
+class VnicQueueConfig(CData):
+    size: int
+    enabled: int
+    desc: int
+    avail: int
+    used: int
+    buffers: int
+    buf_stride: int
+    buf_count: int
+
+class Wire(CData):
+    read_burst: Any
+    release: Any
+    own: Any
+    write: Any
+    gather: Any
+    whole: Any
+    poll_set: Any
+    polled: Any
+    files: Any
+    can_go_on: Any
+    close_reading: Any
+    take_back: Any
+    fit: Any
+    ahead: WireBurst
+    held: Any
+    card: Any
+    speed_ppm: int
+    ps_per_byte: int
+    capture_mtu: int
+    rests: Any
+    started: int
+    eof: int
+    strict_csum: int
+    live: int
+    ask: int
+    hungry: int
+    vnet: int
+    lent: int
+    rebase: int
+    base_ns: int
+    last_ts: int
+    shift_ns: int
+    busy_ns: int
+    busy_ps: int
+    error: int
+    frames: int
+    bytes: int
+    cut: int
+    csum_completed: int
+    ip_csum_completed: int
+    length_completed: int
+    backwards: int
+    oversize: int
+    skipped: int
+    tx_frames: int
+    tx_bytes: int
+
+class WireBurst(CData):
+    frame: Any
+    n: int
+
+class Lib:
+    NIC_QUEUES_MAX: Final[int]
+    RX_RING_MIN: Final[int]
+    RX_RING_MAX: Final[int]
+    CPUS_MAX: Final[int]
+    BURST: Final[int]
+    RSS_INDIR_SIZE: Final[int]
+    RSS_KEY_SIZE: Final[int]
+    GRO_HASH_BUCKETS: Final[int]
+    MAX_GRO_SKBS: Final[int]
+    NAPI_POLL_WEIGHT: Final[int]
+    LAT_BUCKETS: Final[int]
+    ETH_HLEN: Final[int]
+    ETH_FRAME_LEN: Final[int]
+    ETH_ZLEN: Final[int]
+    FILES_MAX: Final[int]
+    WIRE_OVERHEAD: Final[int]
+    FRAME_CUT: Final[int]
+    FRAME_L4: Final[int]
+    FRAME_PLAIN: Final[int]
+    FRAME_NO_PYTHON: Final[int]
+    FRAME_HASHED: Final[int]
+    FRAME_TAGGED: Final[int]
+    FRAME_SENT: Final[int]
+    FRAME_WAITED: Final[int]
+    WIRE_FDS_MAX: Final[int]
+    WIRE_AHEAD: Final[int]
+    WIRE_ASK_DRY: Final[int]
+    WIRE_ASK_SENT: Final[int]
+    MEM_OUT_MAX: Final[int]
+    MEM_OUT_BYTES: Final[int]
+    LINKTYPE_ETHERNET: Final[int]
+    PCAP_FRAME_MAX: Final[int]
+    PCAP_HEAD_MAX: Final[int]
+    SEND_SPIN_NS: Final[int]
+    SEND_LATE_NS: Final[int]
+    TAP_LANES_MAX: Final[int]
+    TAP_AHEAD: Final[int]
+    VIRTQ_DESC_F_NEXT: Final[int]
+    VIRTQ_DESC_F_WRITE: Final[int]
+    VIRTQ_DESC_F_INDIRECT: Final[int]
+    VIRTQ_AVAIL_F_NO_INTERRUPT: Final[int]
+    VIRTQ_USED_F_NO_NOTIFY: Final[int]
+    VIRTIO_NET_HDR_F_NEEDS_CSUM: Final[int]
+    VIRTIO_NET_HDR_F_DATA_VALID: Final[int]
+    VIRTIO_NET_HDR_GSO_TCPV4: Final[int]
+    VIRTIO_NET_HDR_GSO_TCPV6: Final[int]
+    VIRTIO_NET_HDR_GSO_UDP_L4: Final[int]
+    VIRTIO_NET_HDR_GSO_ECN: Final[int]
+    HASH_NONE: Final[int]
+    HASH_IPV4: Final[int]
+    HASH_TCPV4: Final[int]
+    HASH_UDPV4: Final[int]
+    HASH_IPV6: Final[int]
+    HASH_TCPV6: Final[int]
+    HASH_UDPV6: Final[int]
+    HASH_TYPES: Final[int]
+    VIRTIO_F_VERSION_1: Final[int]
+    VIRTIO_F_EVENT_IDX: Final[int]
+    VIRTIO_NET_F_CSUM: Final[int]
+    VIRTIO_NET_F_GUEST_CSUM: Final[int]
+    VIRTIO_NET_F_HOST_USO: Final[int]
+    VIRTIO_NET_F_MRG_RXBUF: Final[int]
+    VIRTIO_NET_F_HASH_REPORT: Final[int]
+    VIRTIO_S_ACKNOWLEDGE: Final[int]
+    VIRTIO_S_DRIVER: Final[int]
+    VIRTIO_S_DRIVER_OK: Final[int]
+    VIRTIO_S_FEATURES_OK: Final[int]
+    VIRTIO_S_NEEDS_RESET: Final[int]
+    VIRTIO_S_FAILED: Final[int]
+    VNIC_MAGIC: Final[int]
+    VNIC_ABI: Final[int]
+    TX_BUF_LEN: Final[int]
+    TX_RING_SIZE: Final[int]
+    TX_POOL_SIZE: Final[int]
+    RSS_IP_SRC: Final[int]
+    RSS_IP_DST: Final[int]
+    RSS_L4_SRC: Final[int]
+    RSS_L4_DST: Final[int]
+    NTUPLE_RULES: Final[int]
+    NTUPLE_DROP: Final[int]
+    TX_FRAME_MAX: Final[int]
+    TX_MEMORY: Final[int]
+    CHECKSUM_NONE: Final[int]
+    CHECKSUM_UNNECESSARY: Final[int]
+    CHECKSUM_PARTIAL: Final[int]
+    PACKET_HOST: Final[int]
+    PACKET_BROADCAST: Final[int]
+    PACKET_MULTICAST: Final[int]
+    PACKET_OTHERHOST: Final[int]
+    SKB_TRUESIZE_OVERHEAD: Final[int]
+    SKB_TAGGED: Final[int]
+    SKB_FLIST: Final[int]
+    SKB_UDP: Final[int]
+    SKB_SW_HASH: Final[int]
+    NAPI_STATE_SCHED: Final[int]
+    NAPI_STATE_MISSED: Final[int]
+    NAPI_STATE_DISABLE: Final[int]
+    NAPI_STATE_NPSVC: Final[int]
+    NAPI_STATE_IN_BUSY_POLL: Final[int]
+    NAPI_STATE_PREFER_BUSY_POLL: Final[int]
+    NAPI_STATE_THREADED: Final[int]
+    NAPI_STATE_SCHED_THREADED: Final[int]
+    TASKS_MAX: Final[int]
+    IRQ_IPI: Final[int]
+    IRQS_MAX: Final[int]
+    TURNS_MAX: Final[int]
+    RPS_NO_FILTER: Final[int]
+    PTYPES_MAX: Final[int]
+    DIM_PROFILES: Final[int]
+    DIM_LOG: Final[int]
+    TX_NONE: Final[int]
+    BPF_MAXINSNS: Final[int]
+    BPF_MEMWORDS: Final[int]
+    VNIC_IFINDEX: Final[int]
+    PCAPNG_SNAPLEN: Final[int]
+    PCAPNG_OPTIONS_MAX: Final[int]
+    INET_FRAG_MEM: Final[int]
+    NEIGH_TABLE_SIZE: Final[int]
+    ICMP_PEERS: Final[int]
+    UPCALLS_MAX: Final[int]
+    READER_CPU_BY_PORT: Final[int]
+    DELIVERED_UDP: Final[int]
+    DELIVERED_TCP: Final[int]
+    DELIVERED_ICMP: Final[int]
+    DELIVERED_ICMPV6: Final[int]
+    DELIVERED_IGMP: Final[int]
+    DELIVERED_ARP: Final[int]
+    DELIVERED_PYTHON: Final[int]
+    DELIVERED_DRIVER: Final[int]
+    DEV_READY: Final[int]
+    RX_LENGTH: Final[int]
+    MAC_FILTER: Final[int]
+    VLAN_FILTER: Final[int]
+    PYTHON_FILTER: Final[int]
+    NTUPLE_FILTER: Final[int]
+    FIFO_OVERRUN: Final[int]
+    RX_OVER: Final[int]
+    RX_NO_BUFFER: Final[int]
+    CPU_BACKLOG: Final[int]
+    UNHANDLED_PROTO: Final[int]
+    OTHERHOST: Final[int]
+    PYTHON_DROP: Final[int]
+    PYTHON_QUEUE_FULL: Final[int]
+    PKT_TOO_SMALL: Final[int]
+    IP_INHDR: Final[int]
+    IP_CSUM: Final[int]
+    IP_INVALID_SOURCE: Final[int]
+    IP_INADDRERRORS: Final[int]
+    IP_NOPROTO: Final[int]
+    IPV6_BAD_EXTHDR: Final[int]
+    DUP_FRAG: Final[int]
+    FRAG_REASM_TIMEOUT: Final[int]
+    FRAG_TOO_FAR: Final[int]
+    PKT_TOO_BIG: Final[int]
+    FRAG_OVERLAP: Final[int]
+    FRAG_LENGTH: Final[int]
+    FRAG_ECN: Final[int]
+    FRAG_HIGH_THRESH: Final[int]
+    ICMP_CSUM: Final[int]
+    UDP_CSUM: Final[int]
+    TCP_CSUM: Final[int]
+    TCP_FLAGS: Final[int]
+    NO_SOCKET: Final[int]
+    SOCKET_TABLE_FULL: Final[int]
+    SOCKET_RCVBUFF: Final[int]
+    TCP_OLD_DATA: Final[int]
+    TCP_OVERWINDOW: Final[int]
+    TCP_OFOMERGE: Final[int]
+    TCP_OFO_DROP: Final[int]
+    TCP_CLOSE: Final[int]
+    FATE_MAX: Final[int]
+    TX_SENT: Final[int]
+    TX_NEIGH_FAILED: Final[int]
+    TX_NEIGH_QUEUEFULL: Final[int]
+    TX_NEIGH_CREATEFAIL: Final[int]
+    TX_FULL_RING: Final[int]
+    TX_DEV_READY: Final[int]
+    TX_BAD_CHAIN: Final[int]
+    TX_WIRE_FULL: Final[int]
+    TX_WIRE_ERROR: Final[int]
+    TX_FATE_MAX: Final[int]
+    IN_FIFO: Final[int]
+    IN_RING: Final[int]
+    IN_GRO: Final[int]
+    IN_BACKLOG: Final[int]
+    IN_FRAG: Final[int]
+    IN_PYTHON: Final[int]
+    IN_TCP_OFO: Final[int]
+    IN_CPU: Final[int]
+    IN_FLIGHT_MAX: Final[int]
+    GRO_HOLDS: Final[int]
+    GRO_COMPLETE: Final[int]
+    GRO_FULL_POLL: Final[int]
+    GRO_AGED: Final[int]
+    GRO_EVICTED: Final[int]
+    GRO_PSH: Final[int]
+    GRO_FIN: Final[int]
+    GRO_SHORTER: Final[int]
+    GRO_COUNT: Final[int]
+    GRO_FLAGS: Final[int]
+    GRO_CWR: Final[int]
+    GRO_WINDOW: Final[int]
+    GRO_ACK: Final[int]
+    GRO_OPTIONS: Final[int]
+    GRO_TTL_TOS: Final[int]
+    GRO_IP_ID: Final[int]
+    GRO_EMPTY: Final[int]
+    GRO_LONGER: Final[int]
+    GRO_SEQ: Final[int]
+    GRO_SIZE: Final[int]
+    GRO_PADDED: Final[int]
+    GRO_CSUM_STATE: Final[int]
+    GRO_OTHER_KIND: Final[int]
+    GRO_END_MAX: Final[int]
+    COST_DMA: Final[int]
+    COST_DMA_PS: Final[int]
+    COST_HARDIRQ: Final[int]
+    COST_SOFTIRQ: Final[int]
+    COST_POLL: Final[int]
+    COST_RX: Final[int]
+    COST_RX_BUF: Final[int]
+    COST_GRO: Final[int]
+    COST_RPS: Final[int]
+    COST_IPI: Final[int]
+    COST_BACKLOG: Final[int]
+    COST_RECEIVE: Final[int]
+    COST_IP: Final[int]
+    COST_UDP: Final[int]
+    COST_TCP: Final[int]
+    COST_CSUM_PS: Final[int]
+    COST_SOCK: Final[int]
+    COST_WAKE: Final[int]
+    COST_SWITCH: Final[int]
+    COST_RECV: Final[int]
+    COST_COPY_PS: Final[int]
+    COST_OUTPUT: Final[int]
+    COST_MAX: Final[int]
+    LAT_RING: Final[int]
+    LAT_MODERATION: Final[int]
+    LAT_POLL: Final[int]
+    LAT_GRO: Final[int]
+    LAT_BACKLOG: Final[int]
+    LAT_REORDER: Final[int]
+    LAT_STACK: Final[int]
+    LAT_SOCKET: Final[int]
+    LAT_TOTAL: Final[int]
+    LAT_MAX: Final[int]
+    Ip_InReceives: Final[int]
+    Ip_InHdrErrors: Final[int]
+    Ip_InAddrErrors: Final[int]
+    Ip_InUnknownProtos: Final[int]
+    Ip_InDelivers: Final[int]
+    Ip_InCsumErrors: Final[int]
+    IpExt_InTruncatedPkts: Final[int]
+    Ip_ReasmTimeout: Final[int]
+    Ip_ReasmReqds: Final[int]
+    Ip_ReasmOKs: Final[int]
+    Ip_ReasmFails: Final[int]
+    IpExt_ReasmOverlaps: Final[int]
+    Ip6_InReceives: Final[int]
+    Ip6_InHdrErrors: Final[int]
+    Ip6_InAddrErrors: Final[int]
+    Ip6_InUnknownProtos: Final[int]
+    Ip6_InDelivers: Final[int]
+    Ip6_InTruncatedPkts: Final[int]
+    Ip6_ReasmTimeout: Final[int]
+    Ip6_ReasmReqds: Final[int]
+    Ip6_ReasmOKs: Final[int]
+    Ip6_ReasmFails: Final[int]
+    Ip6_ReasmOverlaps: Final[int]
+    Icmp_InMsgs: Final[int]
+    Icmp_InErrors: Final[int]
+    Icmp_InCsumErrors: Final[int]
+    Icmp6_InMsgs: Final[int]
+    Icmp6_InErrors: Final[int]
+    Icmp6_InCsumErrors: Final[int]
+    Icmp_InEchos: Final[int]
+    Icmp_OutMsgs: Final[int]
+    Icmp_OutEchoReps: Final[int]
+    Icmp_OutDestUnreachs: Final[int]
+    Icmp_OutTimeExcds: Final[int]
+    Icmp_OutRateLimitGlobal: Final[int]
+    Icmp_OutRateLimitHost: Final[int]
+    Icmp6_InEchos: Final[int]
+    Icmp6_OutMsgs: Final[int]
+    Icmp6_OutEchoReplies: Final[int]
+    Icmp6_OutDestUnreachs: Final[int]
+    Icmp6_OutTimeExcds: Final[int]
+    Icmp6_OutParmProblems: Final[int]
+    Icmp6_OutRateLimitHost: Final[int]
+    Icmp6_InNeighborSolicits: Final[int]
+    Icmp6_InNeighborAdvertisements: Final[int]
+    Ip_OutRequests: Final[int]
+    Ip_OutNoRoutes: Final[int]
+    Ip_FragOKs: Final[int]
+    Ip_FragCreates: Final[int]
+    Ip6_OutRequests: Final[int]
+    Ip6_OutNoRoutes: Final[int]
+    Ip6_FragOKs: Final[int]
+    Ip6_FragCreates: Final[int]
+    Udp_OutDatagrams: Final[int]
+    Udp_SndbufErrors: Final[int]
+    Udp_InDatagrams: Final[int]
+    Udp_NoPorts: Final[int]
+    Udp_InErrors: Final[int]
+    Udp_RcvbufErrors: Final[int]
+    Udp_InCsumErrors: Final[int]
+    Tcp_InSegs: Final[int]
+    Tcp_InErrs: Final[int]
+    Tcp_InCsumErrors: Final[int]
+    TcpExt_TCPOFOQueue: Final[int]
+    TcpExt_TCPOFODrop: Final[int]
+    TcpExt_TCPRcvQDrop: Final[int]
+    TcpExt_TCPHoles: Final[int]
+    TcpExt_BusyPollRxPackets: Final[int]
+    MIB_MAX: Final[int]
+    POINT_WIRE: Final[int]
+    POINT_NIC: Final[int]
+    POINT_GRO: Final[int]
+    POINT_STACK: Final[int]
+    POINTS: Final[int]
+    def csum_partial(self, data: CData | bytes, len: int, sum: int, /) -> int: ...
+    def csum_and_copy(self, to: CData | bytes, from_: CData | bytes, len: int, sum: int, /) -> int: ...
+    def csum_fold(self, sum: int, /) -> int: ...
+    def ip_fast_csum(self, iph: CData | bytes, bytes: int, /) -> int: ...
+    def csum_pseudo(self, iph: CData | bytes, version: int, len: int, proto: int, /) -> int: ...
+    def csum_is_pseudo(self, have: int, iph: CData | bytes, version: int, len: int, proto: int, /) -> int: ...
+    def vnic_isa(self) -> CData: ...
+    def isa_has_avx2(self) -> int: ...
+    def isa_has_pclmul(self) -> int: ...
+    def isa_has_avx512(self) -> int: ...
+    def isa_has_gfni(self) -> int: ...
+    def lat_record(self, h: Histogram, value_ns: int, frames: int, /) -> None: ...
+    def lat_percentile(self, h: Histogram, q: float, /) -> int: ...
+    def clock_ns(self) -> int: ...
+    def event_signal(self, fd: int, /) -> None: ...
+    def file_set_add(self, s: FileSet, fd: int, /) -> None: ...
+    def run_with_own_files(self, run: CData, arg: CData | bytes, files: FileSet, /) -> int: ...
+    def own_files_fetch(self, fd: int, /) -> int: ...
+    def siphash(self, data: CData | bytes, len: int, k0: int, k1: int, /) -> int: ...
+    def inet_addr4(self, addr: CData | bytes, /) -> InetAddr: ...
+    def inet_addr6(self, addr: CData | bytes, /) -> InetAddr: ...
+    def inet_addr_is4(self, a: InetAddr, /) -> int: ...
+    def inet_addr_put(self, a: InetAddr, to: CData | bytes, /) -> None: ...
+    def wire_next(self, w: Wire, f: Frame, max: int, now_ns: int, /) -> int: ...
+    def wire_pulled(self, w: Wire, /) -> int: ...
+    def mem_wire_new(self, arena_bytes: int, frames: int, /) -> MemWire: ...
+    def mem_wire_free(self, w: MemWire, /) -> None: ...
+    def mem_wire_sends(self, w: MemWire, /) -> int: ...
+    def mem_wire_fetch(self, w: MemWire, buf: CData | bytes, frames: MemFrame, /) -> int: ...
+    def mem_wire_feed(self, w: MemWire, data: CData | bytes, len: int, wire_len: int, t_ns: int, /) -> int: ...
+    def frame_parse(self, f: Frame, /) -> int: ...
+    def sender_complete(self, w: Wire, f: Frame, /) -> None: ...
+    def pcap_wire_new(self) -> PcapWire: ...
+    def pcap_wire_free(self, p: PcapWire, /) -> None: ...
+    def pcap_wire_open(self, p: PcapWire, map: CData | bytes, size: int, /) -> int: ...
+    PACE_RECORDED: Final[int]
+    PACE_PPS: Final[int]
+    PACE_BPS: Final[int]
+    PACE_TOPSPEED: Final[int]
+    SEND_TAP: Final[int]
+    SEND_DEV: Final[int]
+    def schedule_next(self, s: Schedule, t_ns: int, len: int, /) -> int: ...
+    def schedule_loop(self, s: Schedule, /) -> None: ...
+    def send_step(self, s: Sender, now: int, /) -> int: ...
+    def send_run(self, s: Sender, until_ns: int, /) -> int: ...
+    def tap_wire_new(
+        self, fds: CData | Sequence[int], nlanes: int, slot_size: int, nslots: int, vnet: int, /
+    ) -> TapWire: ...
+    def tap_wire_free(self, t: TapWire, /) -> None: ...
+    def tap_nslots(self, fifo_bytes: int, /) -> int: ...
+    def tap_slot_size(self, mtu: int, /) -> int: ...
+    def tap_uring_fd(self, u: TapUring, /) -> int: ...
+    def frame_ipv6_transport(self, ip: CData | bytes, end: int, next: CData | bytes, /) -> int: ...
+    def gso_ip_offset(self, frame: CData | bytes, len: int, /) -> int: ...
+    def gso_fits(self, g: Gso, room: int, /) -> int: ...
+    def gso_put_head(self, g: Gso, head: CData | bytes, to: CData | bytes, len: int, /) -> None: ...
+    def gso_next(self, g: Gso, head: CData | bytes, frame: CData | bytes, to: CData | bytes, /) -> int: ...
+    def pcap_fail(self, p: PcapWire, fmt: CData | bytes, /, *more: Any) -> int: ...
+    def pcap_truncated(self, p: PcapWire, /) -> int: ...
+    def pcap_end_of_file(self, p: PcapWire, /) -> int: ...
+    def pcap_hand_out(self, p: PcapWire, f: Frame, at: int, caplen: int, len: int, t_ns: int, /) -> None: ...
+    def pcap_strip_fcs(self, p: PcapWire, f: Frame, bytes: int, /) -> None: ...
+    def pcapng_open(self, p: PcapWire, /) -> int: ...
+    def pcapng_block(self, p: PcapWire, f: Frame, /) -> int: ...
+    def pcap_gso_begin(self, p: PcapWire, f: Frame, /) -> int: ...
+    def pcap_gso_next(self, p: PcapWire, f: Frame, /) -> int: ...
+    def pcap_own(self, w: Wire, f: Frame, /) -> CData: ...
+    def pcap_slots_free(self, p: PcapWire, /) -> None: ...
+    def tap_slots_init(self, t: TapWire, slot_size: int, nslots: int, /) -> int: ...
+    def tap_slots_fit(self, wire: Wire, fifo_bytes: int, mtu: int, /) -> int: ...
+    def tap_nth_slot(self, t: TapWire, n: int, /) -> CData: ...
+    def tap_fill(self, t: TapWire, f: Frame, slot: int, len: int, /) -> None: ...
+    def tap_fill_next(self, t: TapWire, f: Frame, len: int, /) -> None: ...
+    def tap_bigs_free(self, t: TapWire, /) -> int: ...
+    def tap_put_big(self, t: TapWire, f: Frame, /) -> None: ...
+    def tap_release(self, wire: Wire, f: Frame, /) -> None: ...
+    def tap_take_back(self, wire: Wire, /) -> None: ...
+    def tap_uring_new(self, buffers: CData | bytes, size: int, /) -> TapUring: ...
+    def tap_uring_read(
+        self, u: TapUring, fd: int, buf: CData | bytes, len: int, res: CData | Sequence[int], n: int, /
+    ) -> int: ...
+    def tap_uring_free(self, u: TapUring, /) -> None: ...
+    def tap_way_begin(self, t: TapWire, lane: TapLane, want: int, /) -> int: ...
+    def tap_way_end(self, lane: TapLane, want: int, full: int, /) -> None: ...
+    def tap_vnet_begin(self, t: TapWire, h: VirtioNetHdrV1, frame: CData | bytes, len: int, /) -> int: ...
+    def tap_vnet_next(self, t: TapWire, to: CData | bytes, /) -> int: ...
+    def tap_vnet_head(self, t: TapWire, to: CData | bytes, f: Frame, /) -> int: ...
+    def tap_vnet_gather(self, wire: Wire, f: Frame, to: CData | bytes, /) -> None: ...
+    def tap_vnet_whole(self, wire: Wire, f: Frame, /) -> None: ...
+    def tap_vnet_unpack(self, t: TapWire, f: Frame, max: int, /) -> int: ...
+    def virtq_desc_bytes(self, size: int, /) -> int: ...
+    def virtq_avail_bytes(self, size: int, /) -> int: ...
+    def virtq_used_bytes(self, size: int, /) -> int: ...
+    def virtqueue_avail(self, vq: Virtqueue, want: int, /) -> int: ...
+    def virtqueue_fill_used(self, vq: Virtqueue, id: int, len: int, /) -> None: ...
+    def virtqueue_publish(self, vq: Virtqueue, /) -> int: ...
+    def virtqueue_wants_irq(self, vq: Virtqueue, old: int, /) -> int: ...
+    def virtqueue_want_kick(self, vq: Virtqueue, /) -> None: ...
+    def virtqueue_driver_init(self, d: VirtqueueDriver, size: int, /) -> int: ...
+    def virtqueue_driver_free(self, d: VirtqueueDriver, /) -> None: ...
+    def virtqueue_add_inbuf(self, d: VirtqueueDriver, addr: int, len: int, buf: int, /) -> int: ...
+    def virtqueue_add_inbufs(
+        self, d: VirtqueueDriver, bus: int, stride: int, len: int, top: CData | Sequence[int], n: int, /
+    ) -> None: ...
+    def virtqueue_add_outbuf(
+        self, d: VirtqueueDriver, addr: CData | Sequence[int], len: CData | Sequence[int], n: int, buf: int, /
+    ) -> None: ...
+    def virtqueue_get_buf(
+        self, d: VirtqueueDriver, desc: CData | Sequence[int], len: CData | Sequence[int], /
+    ) -> int: ...
+    def virtqueue_free_chain(self, d: VirtqueueDriver, desc: int, n: int, /) -> None: ...
+    def virtqueue_kick_prepare(self, d: VirtqueueDriver, /) -> int: ...
+    def virtqueue_disable_cb(self, d: VirtqueueDriver, /) -> None: ...
+    def virtqueue_enable_cb(self, d: VirtqueueDriver, /) -> int: ...
+    def vring_need_event(self, event: int, new_idx: int, old_idx: int, /) -> int: ...
+    def filter_frame(self, mf: MacFilter, f: Frame, /) -> int: ...
+    def rss_set_key(self, r: Rss, key: CData | bytes, len: int, /) -> None: ...
+    def rss_set_fields(self, r: Rss, hash_type: int, fields: int, /) -> None: ...
+    def rss_set_symmetric(self, r: Rss, on: int, /) -> None: ...
+    def rss_queue(self, r: Rss, hash: int, /) -> int: ...
+    def rss_burst(self, r: Rss, f: Frame, n: int, /) -> None: ...
+    def rss_frame(self, r: Rss, f: Frame, /) -> None: ...
+    def rss_toeplitz(self, r: Rss, input: CData | bytes, len: int, /) -> int: ...
+    def fifo_init(self, q: Fifo, bytes: int, /) -> int: ...
+    def fifo_resize(self, q: Fifo, bytes: int, /) -> int: ...
+    def fifo_push(self, q: Fifo, f: Frame, /) -> int: ...
+    def fifo_peek(self, q: Fifo, /) -> Frame: ...
+    def fifo_pop(self, q: Fifo, /) -> None: ...
+    def dma_map(self, d: Dma, addr: int, len: int, /) -> CData: ...
+    def dma_burst(self, q: NicQueue, max: int, /) -> int: ...
+    def dma_frame(self, q: NicQueue, f: Frame, /) -> int: ...
+    def irq_complete(self, q: NicQueue, frames: int, wanted: int, now: int, /) -> None: ...
+    def irq_timers(self, nic: Nic, now: int, /) -> None: ...
+    def irq_replan(self, q: NicQueue, /) -> None: ...
+    def irq_starved(self, q: NicQueue, now: int, /) -> None: ...
+    def irq_standing(self, q: NicQueue, /) -> int: ...
+    def nic_set_call_fd(self, nic: Nic, queue: int, fd: int, /) -> int: ...
+    def ntuple_insert(
+        self, nic: Nic, value: NtupleKey, mask: NtupleKey, type: int, location: int, queue: int, /
+    ) -> int: ...
+    def ntuple_delete(self, nic: Nic, location: int, /) -> int: ...
+    def arfs_init(self, a: Arfs, size: int, /) -> int: ...
+    def arfs_add(self, a: Arfs, key: FlowKey, queue: int, flow: int, /) -> int: ...
+    def arfs_forget(self, a: Arfs, /) -> None: ...
+    def nic_init(self, nic: Nic, /) -> None: ...
+    def nic_plug(self, nic: Nic, w: Wire, /) -> None: ...
+    def nic_memory_init(self, nic: Nic, queues_max: int, buffers_a_queue: int, /) -> int: ...
+    def nic_fit(self, nic: Nic, fifo_bytes: int, mtu: int, /) -> int: ...
+    def nic_exit(self, nic: Nic, /) -> None: ...
+    def nic_up(self, nic: Nic, /) -> int: ...
+    def nic_queue_up(self, nic: Nic, i: int, /) -> int: ...
+    def nic_purge(self, nic: Nic, /) -> None: ...
+    def nic_kick(self, nic: Nic, queue: int, now: int, /) -> None: ...
+    def nic_tx_kick(self, nic: Nic, now: int, /) -> None: ...
+    def nic_doorbell(self, nic: Nic, queue: int, /) -> int: ...
+    def nic_receive(self, nic: Nic, f: Frame, n: int, /) -> None: ...
+    def nic_drain(self, nic: Nic, now: int, /) -> None: ...
+    def nic_run(self, nic: Nic, until: int, /) -> None: ...
+    def nic_next(self, nic: Nic, /) -> int: ...
+    def nic_pull(self, nic: Nic, now: int, /) -> int: ...
+    def nic_transmit(self, nic: Nic, /) -> int: ...
+    def nic_lend_room(self, nic: Nic, /) -> Frame: ...
+    def nic_lend_append(self, nic: Nic, n: int, /) -> None: ...
+    def nic_may_lend(self, nic: Nic, n: int, /) -> int: ...
+    def nic_lend(self, nic: Nic, /) -> None: ...
+    def nic_try_back(self, nic: Nic, /) -> int: ...
+    def nic_take_back(self, nic: Nic, /) -> None: ...
+    def nic_borrow(self, nic: Nic, /) -> None: ...
+    def rss_key_id(self, r: Rss, /) -> int: ...
+    def rss_hash4(self, r: Rss, tuple: CData | bytes, hash: CData | Sequence[int], n: int, /) -> None: ...
+    def fifo_room(self, q: Fifo, n: int, /) -> Frame: ...
+    def fifo_push_burst(self, q: Fifo, f: Frame, n: int, /) -> int: ...
+    def fifo_pop_burst(self, q: Fifo, n: int, /) -> None: ...
+    def fifo_overrun(self, nic: Nic, f: Frame, /) -> None: ...
+    def count_no_buffer(self, q: NicQueue, /) -> None: ...
+    DMA_CSUM_UNKNOWN: Final[int]
+    DMA_CSUM_GOOD: Final[int]
+    DMA_CSUM_COMPLETED: Final[int]
+    def dma_init(self, d: Dma, size: int, /) -> int: ...
+    def dma_exit(self, d: Dma, /) -> None: ...
+    def dma_read_desc(self, vq: Virtqueue, id: int, /) -> VirtqDesc: ...
+    def dma_offload(self, nic: Nic, /) -> int: ...
+    def dma_csum(self, nic: Nic, f: Frame, sum: int, whole: CData | Sequence[int], /) -> int: ...
+    def dma_header(self, f: Frame, at: CData | bytes, num_buffers: int, data_valid: int, /) -> None: ...
+    def dma_count(self, q: NicQueue, t: DmaTally, /) -> None: ...
+    def dma_chains(self, q: NicQueue, f: Frame, avail: int, /) -> int: ...
+    def irq_forget(self, nic: Nic, /) -> None: ...
+    def call_signal(self, nic: Nic, fd: int, /) -> None: ...
+    def call_exit(self, nic: Nic, /) -> None: ...
+    def ntuple_lookup(self, t: Ntuple, f: Frame, /) -> NtupleRule: ...
+    def arfs_lookup(self, a: Arfs, f: Frame, /) -> int: ...
+    def nic_steer(self, nic: Nic, f: Frame, n: int, /) -> int: ...
+    def nic_fate(self, nic: Nic, f: Frame, fate: int, /) -> None: ...
+    def nic_dma_end(self, nic: Nic, /) -> None: ...
+    def nic_again(self, nic: Nic, now: int, /) -> None: ...
+    def nic_needs_reset(self, nic: Nic, /) -> None: ...
+    def nic_tx_run(self, nic: Nic, now: int, /) -> None: ...
+    def nic_tx_purge(self, nic: Nic, /) -> None: ...
+    def rx_pool_init(
+        self, p: RxPool, base: CData | bytes, bus: int, size: int, buf_len: int, stride: int, /
+    ) -> int: ...
+    def rx_pool_exit(self, p: RxPool, /) -> None: ...
+    def rx_pool_keep_ids(self, p: RxPool, /) -> int: ...
+    def rx_pool_get(self, p: RxPool, /) -> int: ...
+    def rx_pool_reclaim(self, p: RxPool, /) -> None: ...
+    def rx_pool_free_count(self, p: RxPool, /) -> int: ...
+    def kfree_skb_reason(self, sd: SoftnetData, skb: SkBuff, fate: int, /) -> None: ...
+    def kfree_skb_list(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def skb_flush_returns(self, sd: SoftnetData, /) -> None: ...
+    def skb_header_pointer(self, skb: SkBuff, off: int, len: int, copy: CData | bytes, /) -> CData: ...
+    def skb_copy_bits(self, skb: SkBuff, off: int, to: CData | bytes, len: int, /) -> int: ...
+    def skb_checksum(self, skb: SkBuff, off: int, len: int, sum: int, /) -> int: ...
+    def skb_trim(self, sd: SoftnetData, skb: SkBuff, len: int, /) -> int: ...
+    def skb_advance(self, skb: SkBuff, n: int, /) -> None: ...
+    def skb_segment_list(self, skb: SkBuff, own: int, /) -> SkBuff: ...
+    TASK_NONE: Final[int]
+    TASK_KSOFTIRQD: Final[int]
+    TASK_READER: Final[int]
+    TASK_NAPI: Final[int]
+    def netif_napi_add(self, sd: SoftnetData, n: NapiStruct, poll: CData, weight: int, /) -> None: ...
+    def napi_enable(self, n: NapiStruct, /) -> None: ...
+    def napi_disable(self, n: NapiStruct, /) -> int: ...
+    def napi_list_add(self, sd: SoftnetData, n: NapiStruct, /) -> None: ...
+    def napi_list_del(self, n: NapiStruct, /) -> None: ...
+    def napi_schedule_prep(self, n: NapiStruct, /) -> int: ...
+    def __napi_schedule(self, n: NapiStruct, /) -> None: ...
+    def napi_complete_done(self, n: NapiStruct, work_done: int, /) -> int: ...
+    def busy_poll_begin(self, sd: SoftnetData, /) -> int: ...
+    def napi_busy_loop(self, sd: SoftnetData, /) -> int: ...
+    TIMER_IPFRAG: Final[int]
+    TIMER_NEIGH: Final[int]
+    TIMERS_MAX: Final[int]
+    def cpu_run(self, sd: SoftnetData, /) -> int: ...
+    def cpu_round(self, sd: SoftnetData, /) -> int: ...
+    def cpu_idle_until(self, sd: SoftnetData, /) -> int: ...
+    def cpu_wait(self, sd: SoftnetData, end: int, /) -> None: ...
+    def cpu_pay(self, sd: SoftnetData, /) -> None: ...
+    def reader_wake(self, sd: SoftnetData, target: SoftnetData, /) -> None: ...
+    def cpu_plan(self, sd: SoftnetData, at: int, /) -> None: ...
+    def cpu_account(self, sd: SoftnetData, to: CData | Sequence[int], /) -> CData: ...
+    def cpu_wake(self, sd: SoftnetData, now: int, /) -> None: ...
+    def raise_hardirq(self, sd: SoftnetData, queue: int, now: int, /) -> None: ...
+    def cancel_hardirq(self, sd: SoftnetData, queue: int, /) -> int: ...
+    def local_bh_disable(self, sd: SoftnetData, /) -> None: ...
+    def local_bh_enable(self, sd: SoftnetData, /) -> None: ...
+    def reader_run(self, sd: SoftnetData, /) -> None: ...
+    def task_enqueue(self, sd: SoftnetData, task: int, /) -> None: ...
+    def need_resched(self, sd: SoftnetData, /) -> int: ...
+    def slice_end(self, sd: SoftnetData, /) -> int: ...
+    def mod_timer(self, sd: SoftnetData, which: int, at_ns: int, /) -> None: ...
+    def timer_plan(self, sd: SoftnetData, /) -> None: ...
+    def machine_clock(self, sd: SoftnetData, /) -> int: ...
+    def host_now(self, h: Host, sd: SoftnetData, /) -> int: ...
+    def vtime_latest(self, h: Host, /) -> int: ...
+    def machine_settle(self, h: Host, /) -> None: ...
+    def machine_turn(self, sd: SoftnetData, /) -> None: ...
+    def gro_poll_begin(self, n: NapiStruct, /) -> None: ...
+    def napi_gro_receive(self, n: NapiStruct, skb: SkBuff, /) -> None: ...
+    def napi_gro_flush(self, n: NapiStruct, flush_old: int, why: int, /) -> None: ...
+    def gro_normal_list(self, n: NapiStruct, /) -> None: ...
+    def gro_end_text(self, why: int, /) -> CData: ...
+    def gro_flows_new(self, flows: int, /) -> GroFlows: ...
+    def rfs_init(self, h: Host, flow_cnt: int, sock_entries: int, /) -> int: ...
+    def rfs_exit(self, h: Host, /) -> None: ...
+    def rfs_set_sock_entries(self, h: Host, entries: int, /) -> int: ...
+    def rfs_set_flow_cnt(self, h: Host, queue: int, flow_cnt: int, /) -> int: ...
+    def rfs_forget_filters(self, h: Host, /) -> None: ...
+    def rps_record_sock_flow(self, h: Host, hash: int, cpu: int, /) -> None: ...
+    def rps_may_expire_flow(self, h: Host, queue: int, slot: int, filter: int, /) -> int: ...
+    def flow_limit_set(self, h: Host, cpus: int, /) -> int: ...
+    def enqueue_flush(self, sd: SoftnetData, /) -> None: ...
+    def process_backlog(self, napi: NapiStruct, quota: int, /) -> int: ...
+    def packet_taps_setup(self, h: Host, /) -> None: ...
+    def packet_tap_add(self, h: Host, t: PacketTap, point: int, /) -> None: ...
+    def packet_tap_del(self, h: Host, t: PacketTap, point: int, /) -> None: ...
+    def packet_taps_outside(self, h: Host, skb: SkBuff, fate: int, /) -> None: ...
+    def netif_receive_skb_core(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def skb_pull_headers(self, skb: SkBuff, n: int, /) -> None: ...
+    def napi_schedule(self, n: NapiStruct, /) -> int: ...
+    def napi_poll_list_add(self, n: NapiStruct, /) -> None: ...
+    def napi_watchdog(self, n: NapiStruct, /) -> None: ...
+    def napi_full_poll_flush(self, n: NapiStruct, /) -> None: ...
+    def napi_timer_start(self, n: NapiStruct, timeout_ns: int, /) -> None: ...
+    def napi_poll(self, n: NapiStruct, repoll: CData | Sequence[int], /) -> int: ...
+    def napi_threaded_poll(self, n: NapiStruct, /) -> None: ...
+    def net_rx_action(self, sd: SoftnetData, /) -> None: ...
+    def busy_poll_looks(self, sd: SoftnetData, /) -> None: ...
+    def raise_ipi(self, from_: SoftnetData, to: SoftnetData, /) -> None: ...
+    def do_hardirqs(self, sd: SoftnetData, /) -> None: ...
+    def do_softirq(self, sd: SoftnetData, /) -> None: ...
+    def run_timers(self, sd: SoftnetData, /) -> None: ...
+    def cpu_next_interrupt(self, sd: SoftnetData, /) -> int: ...
+    def gro_receive_by_type(self, n: NapiStruct, l: GroList, skb: SkBuff, off: int, protocol: int, /) -> CData: ...
+    def tcp_gro_receive(self, n: NapiStruct, l: GroList, skb: SkBuff, off: int, /) -> CData: ...
+    def udp_gro_receive(self, n: NapiStruct, l: GroList, skb: SkBuff, off: int, /) -> CData: ...
+    def gro_refuse(self, skb: SkBuff, /) -> CData: ...
+    def gro_lookup(self, l: GroList, skb: SkBuff, off: int, /) -> CData: ...
+    def gro_csum_bad(self, n: NapiStruct, skb: SkBuff, off: int, proto: int, /) -> int: ...
+    def gro_network_flush(self, p: SkBuff, skb: SkBuff, /) -> int: ...
+    def skb_gro_receive(self, n: NapiStruct, p: SkBuff, skb: SkBuff, hdr: int, /) -> int: ...
+    def skb_gro_receive_list(self, p: SkBuff, skb: SkBuff, hdr: int, /) -> int: ...
+    def inet_gro_complete(self, skb: SkBuff, /) -> None: ...
+    def tcp_gro_complete(self, skb: SkBuff, /) -> None: ...
+    def udp_gro_complete(self, skb: SkBuff, /) -> None: ...
+    def gro_ip(self, skb: SkBuff, /) -> CData: ...
+    def gro_pseudo(self, skb: SkBuff, l4_len: int, proto: int, /) -> int: ...
+    def gro_lost_ids(self, skb: SkBuff, /) -> int: ...
+    def gro_lost_psh(self, skb: SkBuff, /) -> int: ...
+    def gro_account(self, sd: SoftnetData, skb: SkBuff, why: int, /) -> None: ...
+    def skb_get_hash(self, h: Host, skb: SkBuff, /) -> int: ...
+    def get_rps_cpu(self, sd: SoftnetData, skb: SkBuff, /) -> int: ...
+    def rfs_get_cpu(self, sd: SoftnetData, skb: SkBuff, hash: int, /) -> int: ...
+    def rfs_queued(self, h: Host, rflow: int, tail: int, /) -> None: ...
+    def rfs_head(self, h: Host, cpu: int, /) -> int: ...
+    def flow_limit_new(self, table_len: int, /) -> SdFlowLimit: ...
+    def skb_flow_limit(self, sd: SoftnetData, skb: SkBuff, qlen: int, /) -> int: ...
+    def enqueue_to_backlog(self, sd: SoftnetData, skb: SkBuff, cpu: int, /) -> int: ...
+    def net_rps_send_ipi(self, sd: SoftnetData, /) -> None: ...
+    def packet_taps_skb(self, sd: SoftnetData, point: int, skb: SkBuff, t_ns: int, fate: int, /) -> None: ...
+    def packet_taps_fate(self, sd: SoftnetData, skb: SkBuff, fate: int, /) -> None: ...
+    def netif_receive_skb_internal(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    DIM_PARKING_ON_TOP: Final[int]
+    DIM_PARKING_TIRED: Final[int]
+    DIM_GOING_RIGHT: Final[int]
+    DIM_GOING_LEFT: Final[int]
+    def dim_profile(self, d: Dim, /) -> DimProfile: ...
+    def driver_setup(self, h: Host, /) -> None: ...
+    def driver_open(self, h: Host, /) -> int: ...
+    def driver_close(self, dq: DriverQueue, /) -> None: ...
+    def driver_free_queue(self, h: Host, i: int, /) -> None: ...
+    def driver_coalesce(self, dq: DriverQueue, /) -> None: ...
+    def driver_set_ringparam(self, h: Host, size: int, /) -> int: ...
+    def driver_set_channels(self, h: Host, nqueues: int, /) -> int: ...
+    def driver_set_adaptive(self, h: Host, on: int, /) -> int: ...
+    def netif_set_weights(self, h: Host, /) -> None: ...
+    def dev_set_threaded(self, h: Host, on: int, /) -> None: ...
+    def arfs_set(self, h: Host, on: int, /) -> int: ...
+    def irq_affinity(self, h: Host, queue: int, /) -> int: ...
+    def irq_cpu(self, h: Host, queue: int, /) -> int: ...
+    def irq_count(self, dq: DriverQueue, cpu: int, /) -> int: ...
+    def irq_set_affinity(self, h: Host, queue: int, cpus: int, /) -> int: ...
+    NETIF_F_HW_CSUM: Final[int]
+    NETIF_F_GSO_UDP_L4: Final[int]
+    def tx_alloc(self, tx: DriverTx, len: int, /) -> int: ...
+    def tx_header(self, tx: DriverTx, packet: int, /) -> CData: ...
+    def tx_drop(self, h: Host, packet: int, fate: int, /) -> None: ...
+    def dev_queue_xmit(self, h: Host, sd: SoftnetData, packet: int, /) -> int: ...
+    def driver_tx_room(self, h: Host, frames: int, bytes: int, /) -> int: ...
+    def driver_tx_free(self, h: Host, /) -> None: ...
+    def host_tx_fates(self, h: Host, fates: CData | Sequence[int], /) -> None: ...
+    def host_tx_in_flight(self, h: Host, /) -> int: ...
+    def dim_init(self, d: Dim, /) -> None: ...
+    def net_dim(self, d: Dim, now: DimSample, /) -> int: ...
+    def driver_dim(self, dq: DriverQueue, /) -> int: ...
+    def driver_open_queue(self, h: Host, i: int, /) -> int: ...
+    def driver_poll(self, napi: NapiStruct, budget: int, /) -> int: ...
+    def driver_irq(self, dq: DriverQueue, /) -> None: ...
+    def driver_refill(self, dq: DriverQueue, /) -> int: ...
+    def arfs_queue(self, h: Host, cpu: int, /) -> int: ...
+    def rx_flow_steer(self, sd: SoftnetData, skb: SkBuff, queue: int, flow: int, /) -> int: ...
+    def arfs_clear(self, h: Host, /) -> None: ...
+    def arfs_expire(self, sd: SoftnetData, /) -> None: ...
+    def driver_tx_open(self, h: Host, /) -> int: ...
+    def tx_free(self, tx: DriverTx, packet: int, /) -> None: ...
+    def driver_tx_reclaim(self, h: Host, /) -> None: ...
+    def bpf_check(self, insn: BpfInsn, len: int, at: CData | Sequence[int], /) -> CData: ...
+    def bpf_prog_new(self, insn: BpfInsn, len: int, tag_in_bytes: int, /) -> BpfProg: ...
+    def bpf_prog_free(self, p: BpfProg, /) -> None: ...
+    def bpf_run(self, prog: BpfProg, skb: SkBuff, cpu: int, /) -> int: ...
+    def packet_sock_new(self, h: Host, filter: BpfProg, ring: int, /) -> PacketSock: ...
+    def packet_sock_free(self, h: Host, ps: PacketSock, /) -> None: ...
+    def packet_recv(self, ps: PacketSock, buf: CData | bytes, size: int, info: PacketInfo, max: int, /) -> int: ...
+    def capture_new(
+        self,
+        h: Host,
+        fd: int,
+        base_ns: int,
+        ifname: CData | bytes,
+        points: int,
+        verdicts: CData | bytes,
+        filter: BpfProg,
+        size: int,
+        threaded: int,
+        /,
+    ) -> Capture: ...
+    def capture_thread(self, c: Capture, /) -> int: ...
+    def capture_stop(self, c: Capture, /) -> None: ...
+    def capture_give_up(self, c: Capture, /) -> None: ...
+    def capture_detach(self, h: Host, c: Capture, /) -> None: ...
+    def capture_flush(self, c: Capture, /) -> int: ...
+    def capture_free(self, c: Capture, /) -> None: ...
+    def pcapng_headers(self, c: Capture, ifname: CData | bytes, /) -> None: ...
+    def pcapng_room(self, p: PacketSeen, /) -> int: ...
+    def pcapng_packet(self, c: Capture, p: PacketSeen, t: int, /) -> None: ...
+    def pcapng_add_fate(self, c: Capture, block: CData | bytes, len: int, fate: int, /) -> int: ...
+    def arp_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def ip_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def ipv6_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def inet_frag_expire(self, sd: SoftnetData, /) -> None: ...
+    def inet_frags_defaults(self, h: Host, /) -> None: ...
+    def inet_frags_init(self, f: InetFrags, /) -> int: ...
+    def inet_frags_exit(self, f: InetFrags, /) -> None: ...
+    def inet_frags_in_use(self, h: Host, f: InetFrags, /) -> int: ...
+    def inet_frags_flush(self, h: Host, /) -> None: ...
+    def tcp_waits_for_fin(self, sk: Sock, /) -> int: ...
+    def tcp_skip_hole(self, sd: SoftnetData, sk: Sock, /) -> None: ...
+    INET_FRAG_FIRST_IN: Final[int]
+    INET_FRAG_LAST_IN: Final[int]
+    FRAG_TIMEOUT: Final[int]
+    FRAG_REQDS: Final[int]
+    FRAG_OKS: Final[int]
+    FRAG_FAILS: Final[int]
+    FRAG_OVERLAPS: Final[int]
+    NUD_NONE: Final[int]
+    NUD_INCOMPLETE: Final[int]
+    NUD_REACHABLE: Final[int]
+    NUD_STALE: Final[int]
+    NUD_DELAY: Final[int]
+    NUD_PROBE: Final[int]
+    NUD_FAILED: Final[int]
+    def neigh_init(self, t: NeighTable, /) -> int: ...
+    def neigh_exit(self, t: NeighTable, /) -> None: ...
+    def neigh_timer(self, sd: SoftnetData, /) -> None: ...
+    def neigh_flush(self, h: Host, /) -> None: ...
+    def ip_output(self, h: Host, sd: SoftnetData, o: Outgoing, /) -> int: ...
+    def ip_route(self, h: Host, dst: InetAddr, nexthop: InetAddr, /) -> InetNet: ...
+    def ip_local_net(self, h: Host, a: InetAddr, /) -> InetNet: ...
+    def udp_sendmsg(
+        self, h: Host, sk: Sock, data: CData | bytes, len: int, to: InetAddr, port: int, gso_size: int, /
+    ) -> int: ...
+    def ip_deliver(self, sd: SoftnetData, skb: SkBuff, proto: int, /) -> None: ...
+    def icmp_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def icmpv6_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def igmp_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def udp_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def tcp_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def skb_csum_bad(self, sd: SoftnetData, skb: SkBuff, proto: int, len: int, /) -> int: ...
+    def icmp_port_unreachable(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def icmp_prot_unreachable(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def icmp_frag_time_exceeded(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def icmpv6_param_prob(self, sd: SoftnetData, skb: SkBuff, code: int, pointer: int, /) -> None: ...
+    def udp_err(self, sd: SoftnetData, ip: CData | bytes, len: int, err: int, /) -> None: ...
+    def ip_defrag(self, sd: SoftnetData, skb: SkBuff, /) -> SkBuff: ...
+    def ipv6_frag_rcv(self, sd: SoftnetData, skb: SkBuff, off: int, nhoff: int, next: CData | bytes, /) -> SkBuff: ...
+    def inet_frag_find(self, sd: SoftnetData, f: InetFrags, key: InetFragKey, /) -> InetFragQueue: ...
+    def inet_frag_add(self, sd: SoftnetData, f: InetFrags, q: InetFragQueue, skb: SkBuff, frag: InetFrag, /) -> int: ...
+    def inet_frag_fail(self, sd: SoftnetData, f: InetFrags, q: InetFragQueue, why: int, /) -> None: ...
+    def inet_frag_restart(self, sd: SoftnetData, f: InetFrags, q: InetFragQueue, why: int, /) -> None: ...
+    def inet_frag_join(self, sd: SoftnetData, f: InetFrags, q: InetFragQueue, /) -> SkBuff: ...
+    def inet_frag_count(self, sd: SoftnetData, f: InetFrags, what: int, /) -> None: ...
+    def inet_frag_ecn(self, seen: int, /) -> int: ...
+    def inet_putpeer(self, h: Host, f: InetFrags, peer: InetFragPeer, /) -> None: ...
+    def frag_runs_insert(self, q: InetFragQueue, skb: SkBuff, end: int, /) -> int: ...
+    def frag_runs_join(self, run: SkBuff, skb: SkBuff, /) -> None: ...
+    def frag_runs_take(self, q: InetFragQueue, /) -> SkBuff: ...
+    def ip_mtu(self, h: Host, /) -> int: ...
+    def ndisc_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def ndisc_good(self, skb: SkBuff, /) -> int: ...
+    def ip_output_locked(self, h: Host, sd: SoftnetData, o: Outgoing, /) -> int: ...
+    def neigh_lookup(self, h: Host, addr: InetAddr, /) -> Neighbour: ...
+    def neigh_output(self, h: Host, sd: SoftnetData, nexthop: InetAddr, packet: int, /) -> int: ...
+    def neigh_update(
+        self, h: Host, sd: SoftnetData, addr: InetAddr, mac: CData | bytes, state: int, create: int, override: int, /
+    ) -> None: ...
+    def arp_send(
+        self, h: Host, sd: SoftnetData, op: int, sip: InetAddr, tip: InetAddr, to_mac: CData | bytes, /
+    ) -> None: ...
+    def ndisc_send_ns(self, h: Host, sd: SoftnetData, target: InetAddr, mac: CData | bytes, /) -> None: ...
+    SOCK_UDP: Final[int]
+    SOCK_TCP_LISTEN: Final[int]
+    SOCK_TCP: Final[int]
+    TCP_OPEN: Final[int]
+    TCP_FINISHED: Final[int]
+    TCP_RESET: Final[int]
+    SOCK_NOT_ACCEPTED: Final[int]
+    SOCK_ACCEPTED: Final[int]
+    SOCK_GIVEN_UP: Final[int]
+    def sock_table_init(self, t: SockTable, size: int, /) -> int: ...
+    def sock_table_exit(self, t: SockTable, /) -> None: ...
+    def sock_sweep(self, h: Host, /) -> None: ...
+    def sock_lookup_flow(
+        self, t: SockTable, type: int, laddr: InetAddr, lport: int, raddr: InetAddr, rport: int, /
+    ) -> Sock: ...
+    def sock_lookup_port(self, h: Host, type: int, laddr: InetAddr, lport: int, /) -> Sock: ...
+    def sock_find_bound(self, t: SockTable, type: int, laddr: InetAddr, lport: int, /) -> Sock: ...
+    def sock_new_flow(
+        self, sd: SoftnetData, listener: Sock, laddr: InetAddr, lport: int, raddr: InetAddr, rport: int, rcv_nxt: int, /
+    ) -> Sock: ...
+    def sock_queue_rcv_skb(self, sd: SoftnetData, sk: Sock, skb: SkBuff, /) -> int: ...
+    def sock_data_ready(self, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def sock_report_error(self, sd: SoftnetData, sk: Sock, err: int, /) -> None: ...
+    def sock_bind(self, h: Host, type: int, laddr: InetAddr, lport: int, /) -> Sock: ...
+    def sock_connect(self, h: Host, sk: Sock, raddr: InetAddr, rport: int, /) -> int: ...
+    def sock_close(self, h: Host, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def sock_set_udp_gro(self, h: Host, sk: Sock, on: int, /) -> None: ...
+    def sock_accept(self, h: Host, listener: Sock, /) -> Sock: ...
+    def sock_error(self, sk: Sock, /) -> int: ...
+    def sock_recv(self, h: Host, sk: Sock, buf: CData | bytes, len: int, f: SockFrom, /) -> int: ...
+    def sock_recvmmsg(
+        self, h: Host, sk: Sock, buf: CData | bytes, size: int, ends: CData | Sequence[int], f: SockFrom, max: int, /
+    ) -> int: ...
+    def sock_read(self, h: Host, sk: Sock, buf: CData | bytes, len: int, /) -> int: ...
+    def sock_table_live(self, t: SockTable, /) -> int: ...
+    def sock_dequeue(self, sk: Sock, /) -> SkBuff: ...
+    def flow_find(
+        self, t: SockTable, type: int, laddr: InetAddr, lport: int, raddr: InetAddr, rport: int, /
+    ) -> Sock: ...
+    def flow_insert(self, t: SockTable, sk: Sock, /) -> None: ...
+    def flow_remove(self, t: SockTable, sk: Sock, /) -> None: ...
+    VERDICT_DROP: Final[int]
+    VERDICT_TAKE: Final[int]
+    def upcall_peek(
+        self,
+        h: Host,
+        buf: CData | bytes,
+        size: int,
+        offsets: CData | Sequence[int],
+        handler: CData | Sequence[int],
+        t_ns: CData | Sequence[int],
+        /,
+    ) -> int: ...
+    def upcall_done(self, h: Host, verdicts: CData | bytes, n: int, /) -> None: ...
+    EV_DONE: Final[int]
+    EV_SLICE: Final[int]
+    EV_UPCALL: Final[int]
+    EV_FILTER: Final[int]
+    EV_WIRE: Final[int]
+    EV_STOPPED: Final[int]
+    EV_PAUSED: Final[int]
+    def host_new(self, ncpus: int, /) -> Host: ...
+    def host_start(self, h: Host, /) -> int: ...
+    def host_free(self, h: Host, /) -> None: ...
+    def memory_give_back(self) -> None: ...
+    def host_finish(self, h: Host, /) -> None: ...
+    def host_offered(self, h: Host, /) -> int: ...
+    def host_fates(self, h: Host, fates: CData | Sequence[int], /) -> None: ...
+    def host_in_flight(self, h: Host, where: CData | Sequence[int], /) -> None: ...
+    LAW_LEDGER: Final[int]
+    LAW_POOLS: Final[int]
+    def host_laws(self, h: Host, /) -> int: ...
+    def fate_text(self, fate: int, /) -> CData: ...
+    def tx_fate_text(self, fate: int, /) -> CData: ...
+    def vtime_init(self, h: Host, /) -> int: ...
+    def vtime_exit(self, h: Host, /) -> None: ...
+    def vtime_run(self, h: Host, frames: int, /) -> int: ...
+    def vtime_run_until(self, h: Host, until_ns: int, /) -> int: ...
+    def vtime_step(self, h: Host, /) -> int: ...
+    def nic_thread(self, nic: Nic, /) -> int: ...
+    def cpu_thread(self, sd: SoftnetData, /) -> int: ...
+    def machine_pause(self, h: Host, pause: int, /) -> None: ...
+    def live_stop(self, h: Host, /) -> None: ...
+    def upcall_push(self, sd: SoftnetData, skb: SkBuff, handler: int, /) -> None: ...
+    def live_spin_max(self, ncpus: int, /) -> int: ...
+
+ffi: FFI
+lib: Lib

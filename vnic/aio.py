@@ -58,7 +58,7 @@ class AsyncSocket(Generic[S]):
 
     async def _wait(self) -> bool:
         """Wait until there may be something to read. Return: False = nothing more will come."""
-        if not self.sock._host.live:  # noqa: SLF001 - this is its other face
+        if not self.sock._machine.live:  # noqa: SLF001 - this is its other face
             more = self.sock._run_host()  # noqa: SLF001
             await asyncio.sleep(0)
             return more

@@ -91,24 +91,24 @@ class Capture(Uncopied):
         base_ns: int = 0,
         name: str = "vnic0",
     ) -> None:
-        self._host = host
         self._totals = (0, 0, 0)
         from vnic.host import Host
 
         if not isinstance(host, Host):
             raise TypeError("a capture needs a host: Capture(host, path)")
+        self._machine = machine = host.machine
         points, base_ns = _bits(at), whole("base_ns", base_ns, 0, _TIME_MAX_NS)
         if not isinstance(name, str) or isinstance(path, bool):
             raise TypeError("path: a file's name or a descriptor; name: text")
-        host.refuse_others()
+        machine.refuse_others()
         self.path = Path(str(path))
         self._given = path if isinstance(path, int) else None
-        host.c  # noqa: B018 - is it open?
+        machine.c  # noqa: B018 - is it open?
         program = None if filter is None else compile_filter(filter)
-        host.turn.do(lambda: self._open(path, points, program, base_ns, name))
+        machine.turn.do(lambda: self._open(path, points, program, base_ns, name))
 
     def _open(self, path: str | Path | int, points: int, program: Program | None, base_ns: int, name: str) -> None:
-        host = self._host
+        machine = self._machine
         try:
             own = {"-": 1}.get(str(path), path)
             own = whole("path", own, 0, _FD_MAX) if isinstance(own, int) else own
@@ -118,9 +118,9 @@ class Capture(Uncopied):
         texts = [f"{fate}: {ffi.string(lib.fate_text(i)).decode()}" for i, fate in enumerate(FATES)]
         self._texts = [ffi.new("char[]", t.encode()) for t in texts]  # the C side keeps pointers to them
         self._verdicts = ffi.new("char *[]", self._texts)
-        size = _BATCH_BYTES_LIVE if host.live else _BATCH_BYTES
+        size = _BATCH_BYTES_LIVE if machine.live else _BATCH_BYTES
         c = lib.capture_new(
-            host.c,
+            machine.c,
             self._fd,
             base_ns,
             name.encode(),
@@ -128,14 +128,14 @@ class Capture(Uncopied):
             self._verdicts,
             ffi.NULL if program is None else program.c(),
             size,
-            host.live,
+            machine.live,
         )
         if c == ffi.NULL:
             os.close(self._fd)
             raise VnicError(f"{path}: no memory, or the interface's name is too long")
         self._capture = c
-        host.nic.captures.append(self)
-        if host.is_running:
+        machine.captures.append(self)
+        if machine.is_running:
             try:
                 self._start()
             except BaseException:
@@ -145,10 +145,10 @@ class Capture(Uncopied):
     def start(self) -> None:
         """Live: start the thread that writes. The host does so at its start, without privileges that it dropped."""
         if self._c is not None and self._writer is None:
-            self._host.turn.do(self._start)
+            self._machine.turn.do(self._start)
 
     def _start(self) -> None:
-        if not self._host.live:
+        if not self._machine.live:
             raise VnicError("start() is for live hosts; in virtual time the path writes its captures")
         self._writer = QuietThread(
             "capture", lib.capture_thread, self._c
@@ -157,7 +157,7 @@ class Capture(Uncopied):
 
     def _counts(self) -> tuple[int, int, int]:
         c = self._capture
-        if c is not None and not self._host.closed:
+        if c is not None and not self._machine.closed:
             packets, drops, late, lost = c.packets, c.drops, c.late, c.lost
             self._totals = int(packets) - int(lost), int(drops) + int(lost), int(late)
         return self._totals
@@ -190,7 +190,7 @@ class Capture(Uncopied):
     def broken(self) -> bool:
         """Did the file or the pipe refuse a write? Then no more is written."""
         c = self._capture
-        return c is not None and not self._host.closed and c.error < 0
+        return c is not None and not self._machine.closed and c.error < 0
 
     def give_up(self) -> None:
         """Write no more to a pipe with a slow reader, and count the packets it misses. Another thread calls this."""
@@ -202,13 +202,13 @@ class Capture(Uncopied):
 
     @property
     def _c(self) -> Any:
-        self._host.c  # noqa: B018 - is that open, and for us?
+        self._machine.c  # noqa: B018 - is that open, and for us?
         if self._capture is None:
             raise VnicError("the capture is closed")
         return self._capture
 
     def __repr__(self) -> str:
-        return f"<vnic.Capture {self.path}{' closed' if self._capture is None or self._host.closed else ''}>"
+        return f"<vnic.Capture {self.path}{' closed' if self._capture is None or self._machine.closed else ''}>"
 
     def __enter__(self) -> Self:
         return self
@@ -224,16 +224,16 @@ class Capture(Uncopied):
         Raises:
             VnicError: the file could not take all packets (:attr:`drops` counts them). The capture is closed anyway.
         """
-        if self._capture is not None and not self._host.closed:
-            self._host.turn.refuse_within(self)
+        if self._capture is not None and not self._machine.closed:
+            self._machine.turn.refuse_within(self)
         self._close()
 
     def _close(self) -> None:
-        if self._capture is None or self._host.closed:
+        if self._capture is None or self._machine.closed:
             return
-        self._host.refuse_others()
+        self._machine.refuse_others()
         try:
-            self._host.turn.do(self._give_back)
+            self._machine.turn.do(self._give_back)
         except BaseException:
             self._hurry = True
             raise
@@ -242,14 +242,14 @@ class Capture(Uncopied):
         c = self.__dict__.pop("_capture", None)  # one call: of two that close it one does
         if c is None:
             return
-        lib.capture_detach(self._host.c, c)
+        lib.capture_detach(self._machine.c, c)
         lib.capture_stop(c)
         rc = self._flush(c)
         packets, drops, late, lost = c.packets, c.drops, c.late, c.lost
         self._totals = int(packets) - int(lost), int(drops) + int(lost), int(late)
-        self._host.turn.others_out_of(self)
+        self._machine.turn.others_out_of(self)
         lib.capture_free(c)
-        self._host.nic.captures.remove(self)
+        self._machine.captures.remove(self)
         os.close(self._fd)
         if rc < 0:
             why = "its reader does not read" if rc == -errno.EAGAIN else os.strerror(-rc)

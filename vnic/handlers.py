@@ -1,7 +1,7 @@
 """The seam for Python: handlers and filters get bursts, and return a verdict for each packet.
 
-C calls no Python. The data plane returns to :meth:`vnic.Host.run` with an event, the handler runs, and the verdicts go
-back. In virtual time the clock stands still meanwhile, so order and time are exact.
+C calls no Python. The data plane returns to the machine with an event, the handler runs, and the verdicts go back. In
+virtual time the clock stands still meanwhile, so order and time are exact.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vnic.errors import VnicError
 from vnic.knobs.parse import whole
 
 if TYPE_CHECKING:
-    from vnic.host import Host
+    from vnic.machine.machine import Machine
 
 _HANDLERS_MAX = 65535  # their numbers have 16 bits in the data plane
 _BUFFER_BYTES = 1 << 20
@@ -66,13 +66,13 @@ def _verdicts(result: Verdicts, n: int, who: str) -> bytes:
 
 
 class Seam:
-    """A host's handlers by number, and the buffers their bursts are copied into.
+    """A machine's handlers by number, and the buffers their bursts are copied into.
 
     CPUs look up a handler for each packet and must not see half of a change, so the machine stands still meanwhile.
     """
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
         self._handlers: list[Handler] = []
         self.nic_filter: Handler | None = None
         self._room: tuple[bytearray, Any, Any, Any] | None = None
@@ -91,17 +91,17 @@ class Seam:
 
     def packet_type(self, ethertype: int) -> Callable[[Handler], Handler]:
         """Register for an EtherType, in front of the built-in handlers."""
-        self._host.c  # noqa: B018 - is it open?
+        self._machine.c  # noqa: B018 - is it open?
         ethertype = whole("EtherType", ethertype, 0, 0xFFFF)
 
         def register(handler: Handler) -> Handler:
-            self._host.while_stopped(lambda: self._put_packet_type(ethertype, handler))
+            self._machine.while_stopped(lambda: self._put_packet_type(ethertype, handler))
             return handler
 
         return register
 
     def _put_packet_type(self, ethertype: int, handler: Handler) -> None:
-        c = self._host.c
+        c = self._machine.c
         if c.nptypes == lib.PTYPES_MAX:
             raise VnicError("no room for another packet type")
         number = self.add(handler)
@@ -113,19 +113,19 @@ class Seam:
         c.nptypes += 1
 
     def _put_protocol(self, number: int, handler: Handler) -> None:
-        self._host.c.protocol_python[number] = self.add(handler)
+        self._machine.c.protocol_python[number] = self.add(handler)
 
     def _put_filter(self, handler: Handler) -> None:
         self.nic_filter = handler
-        self._host.c.nic.python_filter = 1
+        self._machine.c.nic.python_filter = 1
 
     def protocol(self, number: int) -> Callable[[Handler], Handler]:
         """Register for an IP protocol."""
-        self._host.c  # noqa: B018 - is it open?
+        self._machine.c  # noqa: B018 - is it open?
         number = whole("IP protocol", number, 0, 255)
 
         def register(handler: Handler) -> Handler:
-            self._host.while_stopped(lambda: self._put_protocol(number, handler))
+            self._machine.while_stopped(lambda: self._put_protocol(number, handler))
             return handler
 
         return register
@@ -134,7 +134,7 @@ class Seam:
         """Register the card's filter."""
         if not callable(handler):
             raise TypeError(f"{handler!r} is not a filter: it is not callable")
-        self._host.while_stopped(lambda: self._put_filter(handler))
+        self._machine.while_stopped(lambda: self._put_filter(handler))
         return handler
 
     def give_up(self) -> None:
@@ -147,7 +147,7 @@ class Seam:
 
     def run_upcalls(self) -> int:
         """Give waiting packets to their handlers. Return: packets. If a handler raises, its burst stays queued."""
-        done, c = 0, self._host.c
+        done, c = 0, self._machine.c
         if self._room is None:
             return 0
         buffer, at, number, t_ns = self._room
@@ -162,7 +162,7 @@ class Seam:
 
     def run_filter(self) -> None:
         """Let the filter see the frames that the card has read from the wire and that have not arrived yet."""
-        nic = self._host.c.nic
+        nic = self._machine.c.nic
         frames = [nic.burst[i] for i in range(nic.burst_pos, nic.burst_len)]
         if self.nic_filter is not None and frames:
             data = b"".join(ffi.buffer(f.data, f.len)[:] for f in frames)

@@ -1,42 +1,39 @@
-"""The machine: a card, its driver, emulated CPUs and sockets. It runs in virtual time, or live on threads."""
+"""``vnic.Host``, what a user holds: a card, its driver, emulated CPUs and sockets, in virtual time or live on threads.
+
+The machine behind it (vnic/machine/machine.py) is a thing of its own, which sockets, captures, wires and threads hold.
+A public name here is a promise, so a new one needs a user's reason; tests/api/test_public_names.py has the list.
+:attr:`Host.machine` is the one exception: the faces of vnic (ethtool, /proc, reports ...) are users of a host that also
+read counters without a public name, as the kernel's own tools do.
+"""
 
 from __future__ import annotations
 
-import _thread
 import contextlib
-import sys
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from vnic import address
 from vnic._core import ffi, lib
 from vnic.counters.laws import BrokenLaws
 from vnic.counters.shown import Shown
 from vnic.errors import ConfigError, VnicError, check
-from vnic.handlers import Handler, Seam
 from vnic.knobs import table as knobs_
-from vnic.knobs.live import Settings
-from vnic.knobs.parse import TIME_MAX_NS, whole
-from vnic.machine.ending import Ending
-from vnic.machine.read_buffers import ReadBuffers
-from vnic.machine.turn import Turn
-from vnic.nic import Nic, only_rings
+from vnic.knobs.parse import whole
+from vnic.knobs.settings import Settings
+from vnic.machine.lifetime import Uncopied
+from vnic.machine.machine import Machine
+from vnic.nic import Nic
 from vnic.sockets import Binding
-from vnic.wire import MemoryWire, wire_of_a_host
+from vnic.wire import wire_of_a_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from vnic.frame import Frame
-    from vnic.host_socket import HostSocket
-    from vnic.machine.threads import Threads
+    from vnic.handlers import Handler
     from vnic.wire import Wire
 
-_SLICE_FRAMES = 100_000
-_FRAMES_MAX = (1 << 63) - 1
-T = TypeVar("T")
 
-
-class Host(Ending, Binding, Shown):
+class Host(Binding, Shown, Uncopied):
     """A host with one card. It allocates all memory here, none per packet. A context manager; it must be closed.
 
     After close() every call raises VnicError, except close(), ``name``, ``config``, ``closed``, and snapshots taken
@@ -54,7 +51,7 @@ class Host(Ending, Binding, Shown):
         seed: seed of the software flow hash.
         live: real time, on threads (:meth:`running`), instead of virtual time (:meth:`run`).
         external_driver: another process is the driver, over ``nic.memfd`` (see tests/card/test_foreign_driver.py).
-        each_queue: queue -> knobs of that queue: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.knobs.live`.
+        each_queue: queue -> knobs of that queue: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.knobs.settings`.
         knobs: by Linux's names, dashes or underscores: ``rx_ring=512, rx_usecs=50``; see vnic/knobs/table.py.
 
     Raises:
@@ -80,43 +77,30 @@ class Host(Ending, Binding, Shown):
             raise ConfigError(f"cost={knobs['cost']}: costs are for virtual time, and this host is live")
         cpus = whole("cpus", cpus, 1, lib.CPUS_MAX)
         seed = whole("seed", seed, -(1 << 63), 1 << 63)
-        self.wire = wire_of_a_host(wire)
-        self.bound: list[HostSocket] = []
-        self._threads: Threads | None = None
-        self.name = "vnic0"  # of the card, as /proc/net/dev shows it
-        self.began_ns = 0
-        self._histograms: dict[int, Any] = {}
-        self.buffers = ReadBuffers()
-        self.turn = Turn(self)
-        self._seam = Seam(self)
-        self.nic = Nic(self)
-        self.knobs = Settings(self)
-        self.config: dict[str, Any] = {}
-        self._live = live
+        self._machine = machine = Machine(wire_of_a_host(wire), live=bool(live))
+        self.nic = Nic(machine)
+        self.knobs: Settings = Settings(machine)
 
         def make() -> None:
-            self.wire._belong_to(self)  # noqa: SLF001 - it is ours
-            at = lib.host_new(cpus)
-            if at == ffi.NULL:
-                raise MemoryError("no memory for the host")
-            self._begin(at)
+            machine.begin(cpus)
             try:
                 self._configure(ip=ip, gateway=gateway, sink=sink, seed=seed, live=live, latency=latency)
                 self._open(bool(external_driver), {"cost": "zero" if live else "linux"} | knobs)
-                self.config |= {"cpus": cpus, "ip": ip if isinstance(ip, str) else list(ip), "seed": seed}
-                self.config["netdev-budget-usecs"] = int(self.c.netdev_budget_usecs)
+                machine.config |= {"cpus": cpus, "ip": ip if isinstance(ip, str) else list(ip), "seed": seed}
+                machine.config["netdev-budget-usecs"] = int(machine.c.netdev_budget_usecs)
                 self.knobs.each_queue(each_queue)
             except BaseException:
-                self.close()
+                machine.close()
                 raise
 
-        self.turn.do(make)
+        machine.turn.do(make)
 
     def _open(self, external_driver: bool, knobs: dict[str, Any]) -> None:  # noqa: FBT001
-        self.c.nic.external_driver = external_driver
-        self.config = knobs_.apply(self.c, self.wire.c, knobs)
-        address.join_groups(self.c)
-        check(lib.host_start(self.c), "start the host")
+        machine = self._machine
+        machine.c.nic.external_driver = external_driver
+        machine.config = knobs_.apply(machine.c, machine.wire.c, knobs)
+        address.join_groups(machine.c)
+        check(lib.host_start(machine.c), "start the host")
 
     def _configure(
         self,
@@ -128,39 +112,59 @@ class Host(Ending, Binding, Shown):
         live: bool,
         latency: bool,
     ) -> None:
-        c = self.c
-        lib.nic_plug(ffi.addressof(c.nic), self.wire.c)
+        machine, c = self._machine, self._machine.c
+        lib.nic_plug(ffi.addressof(c.nic), machine.wire.c)
         c.auto_sink, c.live = bool(sink), bool(live)
         c.hash_key[0], c.hash_key[1] = knobs_.siphash_key(seed)
         address.configure(c, ip, gateway)
         if ip != "any":
-            c.answers = self.wire.open_output()
+            c.answers = machine.wire.open_output()
         if latency:
-            for i in range(c.ncpus):
-                self._histograms[i] = ffi.new("struct histogram[]", lib.LAT_MAX)
-                c.cpu[i].lat = self._histograms[i]
+            machine.split_latency()
+
+    def __repr__(self) -> str:
+        return repr(self.__dict__.get("_machine", "<vnic.Host, not made>"))
+
+    # ---- what it is ----
 
     @property
-    def c(self) -> Any:
-        """The ``struct host *``; all uses of the host get it here. VnicError: it is closed, or another process's."""
-        turn = self.turn
-        if turn.alone or turn.unfinished:
-            turn.look()
-        if self._at is None:
-            raise VnicError(self._why)
-        return self._at
+    def machine(self) -> Machine:
+        """The machine behind the host, for vnic's own modules. Not promised: it changes without notice."""
+        return self._machine
 
-    # ---- running ----
+    @property
+    def wire(self) -> Wire:
+        """Where frames come from, and go to."""
+        return self._machine.wire
+
+    @property
+    def name(self) -> str:
+        """The card's name, as /proc/net/dev shows it: ``vnic0``, live the TAP's. It can be changed."""
+        return self._machine.name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise ConfigError(f"name={name!r}: must be text")
+        self._machine.name = name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The knobs as given at the start or changed since, as a report has them."""
+        return self._machine.config
 
     @property
     def live(self) -> bool:
         """Does the host run in real time? False once it was stopped."""
-        return self._live
+        return self._machine.live
 
     @property
     def now_ns(self) -> int:
         """The latest of all clocks."""
-        return max(int(self.c.nic.now), *(int(self.c.cpu[i].now) for i in range(self.c.ncpus)))
+        c = self._machine.c
+        return max(int(c.nic.now), *(int(c.cpu[i].now) for i in range(c.ncpus)))
+
+    # ---- running ----
 
     def run(
         self, *, frames: int | None = None, until_ns: int | None = None, progress: Callable[[], object] | None = None
@@ -170,136 +174,37 @@ class Host(Ending, Binding, Shown):
         Return: True = nothing is left to do (before ``until_ns``). The host works in bounded slices: Ctrl-C takes
         effect between two of them, and ``progress`` is called there.
         """
-        self.c  # noqa: B018 - is it open?
-        frames = None if frames is None else whole("frames", frames, 0, _FRAMES_MAX)
-        until_ns = None if until_ns is None else whole("until_ns", until_ns, 0, TIME_MAX_NS)
-        self._refuse_live()
-        self.turn.take(sys._getframe())  # noqa: SLF001 - documented, but for its name
-        try:
-            return self._run(frames, until_ns, progress)
-        finally:
-            self.turn.leave(sys._getframe())  # noqa: SLF001
+        return self._machine.run(frames, until_ns, progress)
 
     def step(self) -> bool:
         """Run one agent's turn in virtual time: the card's, or a CPU's. Return: False = nothing is left to do."""
-        self.c  # noqa: B018 - is it open?
-        self._refuse_live()
-        self.turn.take(sys._getframe())  # noqa: SLF001
-        try:
-            event = lib.vtime_step(self.c)
-            self._handle(event)
-            return bool(event != lib.EV_DONE)
-        finally:
-            self.turn.leave(sys._getframe())  # noqa: SLF001
-
-    def _refuse_live(self) -> None:
-        if self.c is not None and self.live:
-            raise VnicError("a live host runs by itself: use running(), or start() and stop()")
-
-    def _run(
-        self,
-        frames: int | None = None,
-        until_ns: int | None = None,
-        progress: Callable[[], object] | None = None,
-        *,
-        give_up: Callable[[], bool] = lambda: False,
-    ) -> bool:
-        if progress is not None and not callable(progress):
-            raise TypeError(f"progress: {progress!r} is not callable")
-        end = None if frames is None else int(self.c.nic.offered) + frames
-        while True:
-            if until_ns is not None:
-                event = lib.vtime_run_until(self.c, until_ns)
-            else:
-                slice_ = _SLICE_FRAMES if end is None else min(_SLICE_FRAMES, end - int(self.c.nic.offered))
-                event = lib.vtime_run(self.c, max(slice_, 0))
-            if event == lib.EV_DONE:
-                return True
-            if event == lib.EV_SLICE and end is not None and self.c.nic.offered >= end:
-                return False
-            self._handle(event)
-            if event == lib.EV_SLICE and progress is not None:
-                progress()
-            if give_up():
-                return False
-
-    def _handle(self, event: int) -> None:
-        """Handle the event that the data plane returned. The caller runs the host."""
-        if event == lib.EV_UPCALL:
-            self._seam.run_upcalls()
-        elif event == lib.EV_FILTER:
-            self._seam.run_filter()
-        elif event == lib.EV_WIRE:
-            self.wire.refill(self)
-
-    def peek(self) -> None:
-        """Read ahead on the wire, to learn the stamp of its first frame (``wire.c.base_ns``)."""
-        self._refuse_live()
-        self.refuse_others()
-        lib.nic_next(ffi.addressof(self.c.nic))
+        return self._machine.step()
 
     def finish(self, *, progress: Callable[[], object] | None = None) -> None:
         """Drain the host: timers, readers, holes in streams. Frames that the card still holds end as DEV_READY.
 
         ``progress`` is called as in :meth:`run`.
         """
-        self.c  # noqa: B018 - is it open?
-        self._refuse_live()
-        self.turn.take(sys._getframe())  # noqa: SLF001
-        try:
-            self._finish(progress)
-        finally:
-            self.turn.leave(sys._getframe())  # noqa: SLF001
-
-    def _finish(self, progress: Callable[[], object] | None = None) -> None:
-        self._run(progress=progress, give_up=only_rings(self.c))
-        for _ in range(2):
-            lib.host_finish(self.c)
-            self._run(progress=progress, give_up=only_rings(self.c))
-        if int(self.c.nic.up):  # the first two rounds were busy with streams
-            lib.host_finish(self.c)
+        self._machine.finish(progress)
 
     def start(self, *, pin: Sequence[int] | None = None) -> None:
         """Live: start a thread for the card and one for each CPU. ``pin``: real CPUs, the card's first, theirs in turn.
 
         If a signal handler raises meanwhile, only the waiting ends: the threads may run, so call stop().
         """
-        self.c  # noqa: B018 - is it open?
-        if not self.live:
-            raise VnicError("start() is for a live host: Host(live=True)")
-        self.turn.do(lambda: self._start(pin))
-
-    def _start(self, pin: Sequence[int] | None) -> None:
-        from vnic.machine.threads import Threads
-
-        if self._threads is not None:
-            raise VnicError("the host was started already: stop() it first")
-        self.began_ns = int(lib.clock_ns())
-        for capture in self.nic.captures:
-            capture.start()
-        self.turn.take(sys._getframe())  # noqa: SLF001 - no other thread may change it meanwhile
-        try:
-            self._threads = threads = Threads(self, pin)
-        finally:
-            self.turn.leave(sys._getframe())  # noqa: SLF001
-        try:
-            threads.start()
-        except BaseException:
-            if not threads.alive():
-                self._threads = None
-            raise
+        self._machine.start(pin)
 
     @property
     def is_running(self) -> bool:
         """Live: do its threads exist?"""
-        return self._threads is not None
+        return self._machine.is_running
 
     def running(self, *, pin: Sequence[int] | None = None) -> contextlib.AbstractContextManager[Self]:
         """Live: start the threads as :meth:`start` does, and :meth:`stop` them at the block's end.
 
         If an exception ends the block and stop() then fails, its error becomes a note of that exception.
         """
-        self.c  # noqa: B018 - is it open?
+        self._machine.c  # noqa: B018 - is it open?
         return self._running(pin)
 
     @contextlib.contextmanager
@@ -323,68 +228,56 @@ class Host(Ending, Binding, Shown):
 
     def wait(self, seconds: float | None = None) -> bool:
         """Live: wait until the wire has ended (True) or the time is over (False). Ctrl-C ends the waiting."""
-        threads = self._threads
-        return self.c is not None and threads is not None and threads.wire_ended.wait(seconds)
+        return self._machine.wait(seconds)
 
-    def while_stopped(self, work: Callable[[], T]) -> T:
-        """Call a function while no thread polls, sends or touches the rings. Return: its result.
-
-        On a live host it runs between two polls, in virtual time between two turns. It runs to its end, on a thread
-        without signal handlers; if a signal handler raises, only the waiting ends.
-
-        Raises:
-            VnicError: the host is stopping, or one of its threads did not park within 10 s. Nothing was called.
-        """
-        self.c  # noqa: B018 - is it open?
-        caller = _thread.get_ident()
-        return self.turn.do(lambda: self._while_stopped(work, caller))
-
-    def _while_stopped(self, work: Callable[[], T], caller: int) -> T:
-        threads = self._threads
-        if threads is not None and threads.is_stopped_here():
-            return work()
-        if threads is not None:
-            with threads.stopped_machine(), self.turn.without_sends():
-                return work()
-        self.turn.take(sys._getframe(), within=caller)  # noqa: SLF001 - a handler calls this, so it is between two turns
-        try:
-            return work()
-        finally:
-            self.turn.leave(sys._getframe())  # noqa: SLF001
-
-    # ---- the seam ----
-
-    def packet_type(self, ethertype: int) -> Callable[[Handler], Handler]:
-        """Handle an EtherType in Python: ``@host.packet_type(0x88B5)``. Packets begin behind the Ethernet header."""
-        return self._seam.packet_type(ethertype)
-
-    def protocol(self, number: int) -> Callable[[Handler], Handler]:
-        """Handle an IP protocol in Python: ``@host.protocol(253)``. Packets begin behind the IP header."""
-        return self._seam.protocol(number)
-
-    def laws(self) -> BrokenLaws:
-        """Check both laws on a host at rest. Return: the broken ones; BrokenLaws.NONE, which is false, if both hold."""
-        self.refuse_others()
-        return BrokenLaws(lib.host_laws(self.c))
-
-    @property
-    def runs_here(self) -> bool:
-        """In virtual time: does this thread run the host, so that the caller is one of its handlers?"""
-        return self.c is not None and self.turn.runs_here()
-
-    def refuse_others(self) -> None:
-        """Raise VnicError if the host is closed, or another thread runs it in virtual time. Its own handlers pass."""
-        self.c  # noqa: B018 - is it open?
-        self.turn.refuse_others()
-
-    def on_card_thread(self) -> bool:
-        """Live: is this the card's thread, which reads the wire?"""
-        threads = self._threads
-        return self.c is not None and threads is not None and threads.is_card_here()
+    # ---- frames and handlers ----
 
     def feed(self, frames: Iterable[Frame] | Frame, *, at_ns: int | None = None, gap_ns: int = 0) -> int:
         """Put frames on the card's wire (a :class:`MemoryWire`). Return: how many. See :meth:`MemoryWire.feed`."""
-        self.c  # noqa: B018 - is it open?
-        if not isinstance(self.wire, MemoryWire):
-            raise VnicError("only a wire in memory can be fed")
-        return self.wire.feed(self, frames, at_ns=at_ns, gap_ns=gap_ns)
+        return self._machine.feed(frames, at_ns, gap_ns)
+
+    def packet_type(self, ethertype: int) -> Callable[[Handler], Handler]:
+        """Handle an EtherType in Python: ``@host.packet_type(0x88B5)``. Packets begin behind the Ethernet header."""
+        return self._machine.seam.packet_type(ethertype)
+
+    def protocol(self, number: int) -> Callable[[Handler], Handler]:
+        """Handle an IP protocol in Python: ``@host.protocol(253)``. Packets begin behind the IP header."""
+        return self._machine.seam.protocol(number)
+
+    def laws(self) -> BrokenLaws:
+        """Check both laws on a host at rest. Return: the broken ones; BrokenLaws.NONE, which is false, if both hold."""
+        self._machine.refuse_others()
+        return BrokenLaws(lib.host_laws(self._machine.c))
+
+    # ---- the end ----
+
+    def stop(self) -> None:
+        """Live: stop reading the wire, drain the host, join the threads. Then both laws hold.
+
+        Raises:
+            VnicError: a handler, a filter or a wire does not return; the text names it and its line, and stop() can be
+                called again. Or one of them raised: then the host is stopped. Or one of them calls stop() itself.
+        """
+        self._machine.stop()
+
+    @property
+    def closed(self) -> bool:
+        """Is it closed?"""
+        return self._machine.closed
+
+    def close(self) -> None:
+        """Stop, close the sockets, the captures and the wire, and free all memory. A second call does nothing.
+
+        Raises:
+            VnicError: the host runs (virtual time), another thread is in one of its calls, or a handler or a wire does
+                not return, see :meth:`stop`: then the host stays open. Or a file did not take the rest of a capture, or
+                a handler had raised: then the host is closed.
+        """
+        self._machine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """As :meth:`close`. If an exception ended the block, an error of close() becomes a note of that exception."""
+        self._machine.__exit__(kind, error, traceback)

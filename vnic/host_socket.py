@@ -1,4 +1,4 @@
-"""The base of a host's sockets: the C struct, the eventfd that wakes its reader, waiting, and closing.
+"""The base of a host's sockets: the machine, the C struct, the eventfd that wakes its reader, waiting, and closing.
 
 A live host writes the eventfd when data comes; select, poll and :mod:`vnic.aio` wait on it. In virtual time no data
 comes by itself, so waiting runs the host.
@@ -19,7 +19,7 @@ from vnic.machine.uninterrupted import wait_readable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vnic.host import Host
+    from vnic.machine.machine import Machine
 
 T = TypeVar("T")
 
@@ -33,18 +33,19 @@ class HostSocket(Uncopied):
     _noun = "socket"
     _sock: Any = None
     _fd = -1
-    _host: Host
+    _machine: Machine
 
-    def _begin(self, host: Host, c: Any) -> None:
-        """Take the C struct. From now on the socket must be closed."""
-        self._host = host
+    def _begin(self, machine: Machine, c: Any) -> None:
+        """Take the C struct. From now on the socket must be closed, and the machine does it at its end."""
+        self._machine = machine
         self._sock = c
-        if host.live:
+        machine.bound.append(self)
+        if machine.live:
             self._open_fd()
 
     @property
     def _c(self) -> Any:
-        self._host.c  # noqa: B018 - is that open, and for us?
+        self._machine.c  # noqa: B018 - is that open, and for us?
         if self._sock is None:
             raise VnicError(f"the {self._noun} is closed")
         return self._sock
@@ -52,14 +53,14 @@ class HostSocket(Uncopied):
     @property
     def closed(self) -> bool:
         """Is the socket or its host closed?"""
-        return self._sock is None or self._host.closed
+        return self._sock is None or self._machine.closed
 
     # ---- waiting ----
 
     def fileno(self) -> int:
         """Return an eventfd that becomes readable when data comes in on a live host, for select and poll."""
         if self._c is not None and self._fd < 0:
-            self._host.turn.do(self._open_fd)
+            self._machine.turn.do(self._open_fd)
         return self._fd
 
     def _open_fd(self) -> None:
@@ -78,7 +79,7 @@ class HostSocket(Uncopied):
 
     def _wait(self, deadline: float | None) -> bool:
         """Wait until there may be data. Virtual time: run the host. Return: False = no more will come."""
-        if self._host.live:
+        if self._machine.live:
             left = LOOK_S if deadline is None else min(LOOK_S, deadline - time.monotonic())
             if left <= 0:
                 return False
@@ -93,9 +94,9 @@ class HostSocket(Uncopied):
 
     def _run_host(self) -> bool:
         """Advance virtual time by a burst. Return: False = the host had nothing to do."""
-        before = self._host.c.nic.offered, self._c.packets
-        self._host.run(frames=lib.BURST)
-        return bool(before != (self._host.c.nic.offered, self._c.packets))
+        before = self._machine.c.nic.offered, self._c.packets
+        self._machine.run(lib.BURST, None, None)
+        return bool(before != (self._machine.c.nic.offered, self._c.packets))
 
     def _until(self, ready: Callable[[], T | None], timeout: float | None) -> T | None:
         """Return the first result of ``ready`` that is not None; None: no data came in time."""
@@ -110,16 +111,16 @@ class HostSocket(Uncopied):
     def close(self) -> None:
         """Leave the tables and free the queue. A second call does nothing, nor does a call in a child process."""
         if not self.closed:
-            self._host.refuse_others()
-            self._host.turn.refuse_within(self)
-            self._host.turn.do(self._give_back)
+            self._machine.refuse_others()
+            self._machine.turn.refuse_within(self)
+            self._machine.turn.do(self._give_back)
 
     def _give_back(self) -> None:
         sock = self.__dict__.pop("_sock", None)  # one call: of two threads that close it, one gets it
         if sock is not None:
             self.wake_up()
             self._free(sock)
-            self._host.forget(self)
+            self._machine.bound.remove(self)
         fd = self.__dict__.pop("_fd", -1)
         if fd >= 0:
             os.close(fd)

@@ -16,77 +16,65 @@ from vnic.machine.turn import sends
 from vnic.wire import MemoryWire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from vnic.capture import Capture
     from vnic.frame import Frame
     from vnic.handlers import Handler
-    from vnic.host import Host
+    from vnic.machine.machine import Machine
 
 
-_RUN_OUT_S = 1.0
 _PAUSE_S = 50e-6
 _HELD = -(1 << 30)
-
-
-def only_rings(c: Any) -> Callable[[], bool]:
-    """Has a driver in another process had a second after the last frame? A run to the end then stops.
-
-    Such a driver may post frames and ring the doorbell for ever, as fast as the card takes them; a host's own ends.
-    """
-    offered, until = -1, 0.0
-
-    def late() -> bool:
-        nonlocal offered, until
-        if offered != (now := int(c.nic.offered)):
-            offered, until = now, time.monotonic() + _RUN_OUT_S
-        return bool(c.nic.external_driver) and time.monotonic() > until
-
-    return late
 
 
 class Nic(Uncopied):
     """``host.nic``: feeding, filtering, counters, and the shared memory for a driver in another process."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self.captures: list[Capture] = []
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
         self.combined = True
         """The channels as ``ethtool -l`` counts them: combined ones, or receiving ones and the sending one."""
 
     @property
     def c(self) -> Any:
         """The ``struct nic``."""
-        return self._host.c.nic
+        return self._machine.c.nic
+
+    @property
+    def captures(self) -> list[Capture]:
+        """The captures that are open."""
+        return self._machine.captures
 
     def feed(self, frames: Iterable[Frame] | Frame, *, at_ns: int | None = None, gap_ns: int = 0) -> int:
         """Put frames on the wire. See :meth:`vnic.wire.MemoryWire.feed`."""
-        return self._host.feed(frames, at_ns=at_ns, gap_ns=gap_ns)
+        return self._machine.feed(frames, at_ns, gap_ns)
 
     def filter(self, handler: Handler) -> Handler:
         """Decorator: make a function the card's filter. It gets bursts of frames; the card drops those with false."""
-        return self._host._seam.set_filter(handler)  # noqa: SLF001 - the host owns both
+        return self._machine.seam.set_filter(handler)
 
     def sent(self) -> list[tuple[int, bytes]]:
         """Return the frames that the card sent on a wire in memory since the last call: ``(t_ns, frame)``."""
-        self._host.c  # noqa: B018 - is it open?
-        return self._host.wire.sent() if isinstance(self._host.wire, MemoryWire) else []
+        self._machine.c  # noqa: B018 - is it open?
+        wire = self._machine.wire
+        return wire.sent() if isinstance(wire, MemoryWire) else []
 
     def stats(self) -> stats_.DeviceStats:
         """rtnl_link_stats64."""
-        return stats_.device(self._host.c)
+        return stats_.device(self._machine.c)
 
     def queues(self) -> list[stats_.QueueStats]:
         """One snapshot for each receive queue."""
-        return [stats_.queue(self._host.c, i) for i in range(self.c.nqueues)]
+        return [stats_.queue(self._machine.c, i) for i in range(self.c.nqueues)]
 
     def dim(self, queue: int = 0) -> list[dim.Decision]:
         """Return the latest decisions of adaptive moderation for a queue, at most 256."""
-        return dim.decisions(self._host.c, self._queue(queue))
+        return dim.decisions(self._machine.c, self._queue(queue))
 
     def arfs(self) -> stats_.ArfsStats:
         """The filters of accelerated RFS."""
-        return stats_.arfs(self._host.c)
+        return stats_.arfs(self._machine.c)
 
     # ---- for a driver in another process ----
 
@@ -105,7 +93,7 @@ class Nic(Uncopied):
         i = self._queue(queue)
         self._need_foreign()
         if int(self.c.queue[i].irq.call_fd) < 0:
-            self._host.while_stopped(lambda: self._make_call_fd(i))
+            self._machine.while_stopped(lambda: self._make_call_fd(i))
         return int(self.c.queue[i].irq.call_fd)
 
     def _make_call_fd(self, i: int) -> None:
@@ -132,12 +120,12 @@ class Nic(Uncopied):
             VnicError: the host's own driver has the card; the host is stopping, or runs in another thread.
         """
         self._need_foreign()
-        check(self._host.while_stopped(lambda: int(lib.nic_up(self._address))), "bring the card up")
+        check(self._machine.while_stopped(lambda: int(lib.nic_up(self._address))), "bring the card up")
 
     def kick(self, queue: int = 0) -> None:
         """Ring a foreign driver's doorbell: the card looks at its rings. ConfigError: there is no such queue."""
         i = self._queue(queue)
-        self._host.refuse_others()
+        self._machine.refuse_others()
         while (rc := self._ring(i)) == _HELD:
             time.sleep(_PAUSE_S)
         check(rc, f"ring queue {i}'s doorbell")
@@ -145,7 +133,7 @@ class Nic(Uncopied):
     @sends
     def _ring(self, i: int) -> int:
         """Ring in C. A thread that stops the machine waits for this call: else the eventfd could be another file."""
-        if self._host.turn.held_from_here():
+        if self._machine.turn.held_from_here():
             return _HELD
         return int(lib.nic_doorbell(self._address, i))
 
@@ -153,17 +141,9 @@ class Nic(Uncopied):
         return whole("queue", queue, 0, int(self.c.nqueues) - 1)
 
     def _need_foreign(self) -> None:
-        if not self._host.c.nic.external_driver:
+        if not self._machine.c.nic.external_driver:
             raise VnicError("the host's own driver has the card; Host(external_driver=True) leaves it to yours")
 
     @property
     def _address(self) -> Any:
-        return ffi.addressof(self._host.c.nic)
-
-    def _give_back(self) -> None:
-        """Close the files that this object opened. The host calls this at its end."""
-        for i in range(lib.NIC_QUEUES_MAX):
-            irq = self.c.queue[i].irq
-            if irq.call_fd >= 0:
-                os.close(irq.call_fd)
-                irq.call_fd = -1
+        return ffi.addressof(self._machine.c.nic)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vnic import bpf
-    from vnic.host import Host
+    from vnic.machine.machine import Machine
 
 _BUFFER_BYTES = 1 << 20
 _RING_MIN, _RING_MAX = 1 << 12, 1 << 30
@@ -70,16 +70,16 @@ class PacketSocket(HostSocket):
 
     _noun = "packet socket"
 
-    def __init__(self, host: Host, program: bpf.Program | None, ring: int) -> None:
+    def __init__(self, machine: Machine, program: bpf.Program | None, ring: int) -> None:
         ring = whole("ring", ring, _RING_MIN, _RING_MAX)
-        host.refuse_others()
+        machine.refuse_others()
         self._buffers = ReadBuffers()  # its own: captures and sockets often have different reader threads
         prog = ffi.NULL if program is None else program.c()
-        c = lib.packet_sock_new(host.c, prog, ring & ~7)
+        c = lib.packet_sock_new(machine.c, prog, ring & ~7)
         if c == ffi.NULL:
             lib.bpf_prog_free(prog)
             raise MemoryError("no memory for the packet socket's ring")
-        self._begin(host, c)
+        self._begin(machine, c)
 
     def __repr__(self) -> str:
         return f"<vnic.PacketSocket{' closed' if self.closed else ''}>"
@@ -132,7 +132,7 @@ class PacketSocket(HostSocket):
         """Leave the eventfd as it is: the read that empties the ring clears it."""
 
     def _run_host(self) -> bool:
-        return not self._host.run(frames=lib.BURST)
+        return not self._machine.run(lib.BURST, None, None)
 
     def statistics(self) -> PacketStatistics:
         """Packets and drops so far."""
@@ -141,5 +141,5 @@ class PacketSocket(HostSocket):
         return PacketStatistics(packets=int(packets), drops=int(drops))
 
     def _free(self, sock: Any) -> None:
-        self._host.turn.others_out_of(self)
-        lib.packet_sock_free(self._host.c, sock)
+        self._machine.turn.others_out_of(self)
+        lib.packet_sock_free(self._machine.c, sock)

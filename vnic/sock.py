@@ -17,7 +17,7 @@ from vnic.knobs.parse import is_whole, whole
 from vnic.machine.turn import sends
 
 if TYPE_CHECKING:
-    from vnic.host import Host
+    from vnic.machine.machine import Machine
 
     Buffer = bytes | bytearray | memoryview
 
@@ -43,8 +43,8 @@ class Socket(HostSocket):
     The host owns and closes it. After that every call except close() raises VnicError.
     """
 
-    def __init__(self, host: Host, c: Any) -> None:
-        self._begin(host, c)
+    def __init__(self, machine: Machine, c: Any) -> None:
+        self._begin(machine, c)
 
     def __repr__(self) -> str:
         where = "closed" if self.closed else ":".join(map(str, self.local))
@@ -52,9 +52,9 @@ class Socket(HostSocket):
 
     @property
     def _host_c(self) -> Any:
-        """The host, for a call into the data plane. VnicError: another thread runs it in virtual time."""
-        self._host.refuse_others()
-        return self._host.c
+        """The ``struct host *``, for a call that changes it. VnicError: another thread runs it in virtual time."""
+        self._machine.refuse_others()
+        return self._machine.c
 
     @property
     def local(self) -> Address:
@@ -81,7 +81,7 @@ class Socket(HostSocket):
         Raises:
             HostError: ENOPROTOOPT, vnic has no such option.
         """
-        sockopt.set_(self._host.c, self._c, level, name, value)
+        sockopt.set_(self._machine.c, self._c, level, name, value)
 
     def getsockopt(self, level: int, name: int) -> int:
         """Return the value of one of these options. HostError: ENOPROTOOPT."""
@@ -94,13 +94,13 @@ class Socket(HostSocket):
 
     @cpu.setter
     def cpu(self, value: int) -> None:
-        if not is_whole(value) or not 0 <= value < self._host.c.ncpus:
-            raise ConfigError(f"cpu={value!r}: the host has CPUs 0 to {self._host.c.ncpus - 1}")
+        if not is_whole(value) or not 0 <= value < self._machine.c.ncpus:
+            raise ConfigError(f"cpu={value!r}: the host has CPUs 0 to {self._machine.c.ncpus - 1}")
         self._c.reader_cpu = value
 
     def _free(self, sock: Any) -> None:
         sock.wake_fd = -1
-        lib.sock_close(self._host.c, ffi.NULL, sock)
+        lib.sock_close(self._machine.c, ffi.NULL, sock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +171,16 @@ class UdpSocket(Socket):
         if len(view) > _READ_MAX:
             raise refused(errno.EMSGSIZE, "send")
         deadline = None if timeout is None else time.monotonic() + timeout
-        live = self._host.live
+        live = self._machine.live
         while True:
             rc = self._sendmsg(view, to, port, gso_size, live=live)
             if rc not in (-errno.EAGAIN, _HELD):
                 break
-            if rc == _HELD or self._host.live:
+            if rc == _HELD or self._machine.live:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimedOutError("no room in the sending ring")
                 time.sleep(_RING_PAUSE_S)
-            elif not self._host.step():
+            elif not self._machine.step():
                 break
         check(rc, "send")
         return len(view)
@@ -188,7 +188,7 @@ class UdpSocket(Socket):
     @sends
     def _sendmsg(self, view: Any, to: Any, port: int, gso_size: int, *, live: bool) -> int:
         """Send in C. A thread that stops the machine or ends the host finds this call on our stack."""
-        turn, c = self._host.turn, self._host.c
+        turn, c = self._machine.turn, self._machine.c
         if live and not c.live:
             raise HostError(errno.ENETDOWN, "send: the host has stopped")
         if turn.held_from_here():
@@ -216,12 +216,12 @@ class UdpSocket(Socket):
 
         Return: data, the length of each datagram in it except the last (0: it is one datagram), sender; or None.
         """
-        buf = self._host.buffers.data(_MAX_DATAGRAM)
-        n = lib.sock_recv(self._host_c, self._c, buf, len(buf), self._host.buffers.sender)
+        buf = self._machine.buffers.data(_MAX_DATAGRAM)
+        n = lib.sock_recv(self._host_c, self._c, buf, len(buf), self._machine.buffers.sender)
         if n == -errno.EAGAIN:
             return None
         check(n, "receive")
-        f = self._host.buffers.sender
+        f = self._machine.buffers.sender
         return bytes(ffi.buffer(buf, n)), int(f.gso_size), (inet_text(ffi.addressof(f.addr)), int(f.port))
 
     def recvmmsg_nowait(self, vlen: int = 256) -> Datagrams:
@@ -231,8 +231,8 @@ class UdpSocket(Socket):
         """
         if not is_whole(vlen) or not 1 <= vlen <= _VLEN_MAX:
             raise ConfigError(f"vlen is 1 to {_VLEN_MAX}, not {vlen!r}")
-        buf = self._host.buffers.data(_BURST_BYTES)
-        ends, senders = self._host.buffers.burst(_VLEN_MAX)
+        buf = self._machine.buffers.data(_BURST_BYTES)
+        ends, senders = self._machine.buffers.burst(_VLEN_MAX)
         n = check(lib.sock_recvmmsg(self._host_c, self._c, buf, _BURST_BYTES, ends, senders, vlen), "receive")
         used = ends[n - 1] if n else 0
         data = memoryview(ffi.buffer(buf, used)[:])
@@ -272,7 +272,7 @@ class TcpStream(Socket):
         HostError: ECONNRESET, the peer reset the stream.
         """
         n = whole("n", n, 0, _READ_MAX)
-        buf = self._host.buffers.data(n)
+        buf = self._machine.buffers.data(n)
         rc = lib.sock_read(self._host_c, self._c, buf, n)
         return None if rc == -errno.EAGAIN else bytes(ffi.buffer(buf, check(rc, "read")))
 
@@ -294,9 +294,9 @@ class TcpListener(Socket):
 
     def accept_nowait(self) -> TcpStream | None:
         """Return the next stream if one waits, else None."""
-        self._host.refuse_others()
-        return None if self._c.accept_next == ffi.NULL else self._host.turn.do(self._accept)
+        self._machine.refuse_others()
+        return None if self._c.accept_next == ffi.NULL else self._machine.turn.do(self._accept)
 
     def _accept(self) -> TcpStream | None:
-        c = lib.sock_accept(self._host.c, self._c)
-        return None if c == ffi.NULL else self._host.adopt(TcpStream(self._host, c))
+        c = lib.sock_accept(self._machine.c, self._c)
+        return None if c == ffi.NULL else TcpStream(self._machine, c)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from vnic.frame import Frame
     from vnic.host import Host
+    from vnic.machine.machine import Machine
 
 _ARENA_MAX, _FRAMES_MAX = 1 << 34, 1 << 28
 _FRAME_MAX = 1 << 24
@@ -53,6 +54,8 @@ class Wire(Living):
 
     _noun = "wire"
     _struct: Any = None
+    _machine: Machine | None = None
+    """The machine that uses the wire, and closes it; None: the caller does."""
     _read_no_more = False
 
     def __init__(self, c: Any) -> None:
@@ -61,8 +64,12 @@ class Wire(Living):
             raise TypeError("a wire is made by its class, as vnic.MemoryWire()")
         self._begin(c)
 
+    @property
+    def _in_use(self) -> bool:
+        return self._machine is not None and not self._machine.closed
+
     def _is_owned(self) -> bool:
-        return self._struct is None or super()._is_owned()
+        return self._struct is None or self._in_use
 
     def _made(self, struct: Any, free: Callable[[Any], None]) -> None:
         if struct == ffi.NULL:
@@ -78,15 +85,15 @@ class Wire(Living):
     def __repr__(self) -> str:
         return f"<vnic.{type(self).__name__}{' closed' if self.closed else ''}>"
 
-    def _belong_to(self, host: Host) -> None:
-        """Give the wire to a host. VnicError: it has one. Of two cards one would free memory that the other reads."""
-        if self.c is not None and super()._is_owned():
+    def _belong_to(self, machine: Machine) -> None:
+        """Give the wire to a machine. VnicError: it has one. Of two cards, one would free memory the other reads."""
+        if self.c is not None and self._in_use:
             raise VnicError("this wire has a host already: each needs one of its own")
-        self._owner = host
+        self._machine = machine
 
     def _host_is_gone(self) -> None:
         """Close the wire, because its host was closed."""
-        self._owner = None
+        self._machine = None
         self._give_back()
 
     def _stop_reading(self) -> None:
@@ -96,21 +103,23 @@ class Wire(Living):
     def _give_up(self) -> None:
         """Ask the object behind the wire no more, because the host stops and the object failed."""
 
-    def refuse_strangers(self, host: Host) -> None:
-        """Raise VnicError if this is not that host's wire, or if another thread runs the host."""
+    def _used_by(self) -> Machine:
+        """Return the machine that uses the wire. VnicError: none does, or another thread runs it."""
         self.c  # noqa: B018 - is it open?
-        if getattr(host, "wire", None) is not self:
-            raise VnicError("this wire is not that host's")
-        host.refuse_others()
+        if self._machine is None:
+            raise VnicError("this wire has no host")
+        self._machine.refuse_others()
+        return self._machine
 
-    def refuse_others(self, host: Host) -> None:
-        """Raise VnicError if this is not that host's wire, or if another thread reads it."""
-        self.refuse_strangers(host)
-        if self.c.live and host.is_running and not host.on_card_thread():
+    def _refuse_others(self) -> Machine:
+        """Return the machine that uses the wire. VnicError: none does, or another thread reads the wire."""
+        machine = self._used_by()
+        if self.c.live and machine.is_running and not machine.on_card_thread():
             raise VnicError("the card's thread reads this wire")
+        return machine
 
-    def refill(self, host: Host) -> None:  # noqa: ARG002
-        """Refill the wire. The host calls this if the wire ran dry and wants to be asked (EV_WIRE)."""
+    def refill(self) -> None:
+        """Refill the wire. The machine calls this if the wire ran dry and wants to be asked (EV_WIRE)."""
         self.c  # noqa: B018 - is it open?
 
     def open_output(self) -> bool:
@@ -119,7 +128,7 @@ class Wire(Living):
 
     def close(self) -> None:
         """Free the memory. A host closes its own wire. VnicError: a host uses this one."""
-        if self._at is not None and super()._is_owned():
+        if self._at is not None and self._in_use:
             raise VnicError("the wire is in use: close its host")
         super().close()
 
@@ -173,16 +182,22 @@ class MemoryWire(Wire):
         Raises:
             TypeError: a value is not a frame. In virtual time the frames before it are queued; live, none is.
         """
-        self.refuse_strangers(host)
-        if not host.live or host.on_card_thread():
-            return self._put(host, each_frame(frames), at_ns, gap_ns)
+        self.c  # noqa: B018 - is it open?
+        if self._machine is None or getattr(host, "machine", None) is not self._machine:
+            raise VnicError("this wire is not that host's")
+        return self._feed(frames, at_ns, gap_ns)
+
+    def _feed(self, frames: Iterable[Frame] | Frame, at_ns: int | None, gap_ns: int) -> int:
+        machine = self._used_by()
+        if not machine.live or machine.on_card_thread():
+            return self._put(machine, each_frame(frames), at_ns, gap_ns)
         built = list(each_frame(frames))
-        return host.while_stopped(lambda: self._put(host, built, at_ns, gap_ns))
+        return machine.while_stopped(lambda: self._put(machine, built, at_ns, gap_ns))
 
     def _put(
-        self, host: Host, frames: Iterable[tuple[int | None, bytes]], at_ns: int | None = None, gap_ns: int = 0
+        self, machine: Machine, frames: Iterable[tuple[int | None, bytes]], at_ns: int | None = None, gap_ns: int = 0
     ) -> int:
-        host.c  # noqa: B018 - is it open?
+        machine.c  # noqa: B018 - is it open?
         gap_ns = whole("gap_ns", gap_ns, 0, TIME_MAX_NS)
         t, n = int(self.c.last_ts) if at_ns is None else whole("at_ns", at_ns, 0, TIME_MAX_NS), 0
         for n, (t_ns, data) in enumerate(frames, 1):  # noqa: B007
@@ -201,12 +216,12 @@ class MemoryWire(Wire):
         self.c.ask = lib.WIRE_ASK_SENT if far_end is not None else 0
         self.far_end = far_end
 
-    def refill(self, host: Host) -> None:
+    def refill(self) -> None:
         """Give sent frames to the far end, and put its answers on the wire before time goes on."""
-        self.refuse_others(host)
+        machine = self._refuse_others()
         self.c.hungry = 0
         if self.far_end is not None:
-            self._put(host, each_frame(self.far_end.receive(self.sent())))
+            self._put(machine, each_frame(self.far_end.receive(self.sent())))
 
     def open_output(self) -> bool:
         """Keep frames that the card sends until :meth:`sent` fetches them: at most 1024 frames and 4 MiB."""
@@ -251,12 +266,12 @@ class PythonWire(MemoryWire):
         """Return: can the host send? It can only if the object has ``write_burst``."""
         return hasattr(self.source, "write_burst") and super().open_output()
 
-    def refill(self, host: Host) -> None:
+    def refill(self) -> None:
         """Give the object the sent frames, and ask it for the next burst, even if it had none the last time.
 
         When a live host stops, the object gets the last sent frames, and is not asked again.
         """
-        self.refuse_others(host)
+        machine = self._refuse_others()
         if self._mem.nout:
             sent = self.sent()
             if not self._given_up:
@@ -267,10 +282,10 @@ class PythonWire(MemoryWire):
             self.end()
             return
         burst = self.source.read_burst(lib.BURST)
-        if burst is None or (not burst and not host.c.live):
+        if burst is None or (not burst and not machine.c.live):
             self.end()
         elif burst:
-            self._put(host, each_frame(burst))
+            self._put(machine, each_frame(burst))
         else:
             self.c.hungry = 0
 
@@ -367,13 +382,12 @@ class CaptureWire(Wire):
         """Link type of frames that were skipped because they are not Ethernet."""
         return int(self._pcap.skipped_linktype)
 
-    def refill(self, host: Host) -> None:
+    def refill(self) -> None:
         """Open the next file. VnicError: no file is left, or the current one has not ended."""
-        if self._owner is not None:
-            self.refuse_others(host)
+        machine = None if self._machine is None else self._refuse_others()
         if not self.c.hungry or self._next == len(self.paths):
             raise VnicError(f"{self.path} is being read, and asks for the next file when it has ended")
-        (uninterrupted if self._owner is None else host.turn.do)(self._open_next)
+        (uninterrupted if machine is None else machine.turn.do)(self._open_next)
 
     def _give_back(self) -> None:
         super()._give_back()

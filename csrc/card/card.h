@@ -511,10 +511,12 @@ int arfs_lookup(struct arfs *a, const struct frame *f);
 /** nic_steer() - apply rules and filters to a burst; dropped frames get their fate. Return: how many are left, at the front */
 u32 nic_steer(struct nic *nic, struct frame *f, u32 n);
 
-/* nic.c, nic_up.c, nic_tx.c */
+/* nic.c, nic_drain.c, nic_up.c, nic_tx.c */
 
 /** nic_fate() - the card loses f: count its fate and give its bytes back to the wire */
 void nic_fate(struct nic *nic, const struct frame *f, enum fate fate);
+/** nic_dma_end() - virtual time: move the head of the FIFO, whose DMA is over, and start the next */
+void nic_dma_end(struct nic *nic);
 /** nic_again() - have the card look at its rings once more. Context: any thread */
 void nic_again(struct nic *nic, u64 now);
 /** nic_needs_reset() - the driver broke a ring: stop the card (virtio 1.2, section 2.1.2) */

@@ -232,7 +232,7 @@ static noinline bool write_two_parts(struct nic_queue *q, const struct frame *f,
 	u16 head;
 	u8 *to;
 
-	if (unlikely(READ_ONCE(nic->watched))) /* a tap may look at it: nic.c makes it whole */
+	if (unlikely(READ_ONCE(nic->watched))) /* a tap may look at it: nic_drain.c makes it whole */
 		return false;
 	to = one_buffer(&q->vq, &ch.dma, at, need, &head);
 	if (unlikely(!to))

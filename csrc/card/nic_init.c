@@ -5,7 +5,7 @@
 #define TX_REGION                                                                                                      \
 	(4ull * PAGE + (u64)TX_POOL_SIZE * TX_BUF_LEN) /* alignment, a page for each part of the ring, buffers */
 
-_Static_assert(16 * TX_RING_SIZE <= PAGE, "the sending ring's parts take a page each");
+_Static_assert(sizeof(struct virtq_desc) * TX_RING_SIZE <= PAGE, "the sending ring's parts take a page each");
 
 static const u8 default_key[RSS_KEY_SIZE] = {
 	/* Microsoft's RSS verification key: the published vectors apply */
@@ -48,12 +48,18 @@ static u32 buf_stride(const struct nic *nic)
 	return align_up(nic->buf_len, 64) + 128;
 }
 
+static u32 page_up(u64 bytes)
+{
+	return align_up((u32)bytes, PAGE);
+}
+
 /* One memfd: page 0, which the driver reads and writes, then rings, then buffers for each queue. Laid out for the longest ring
  * and queues_max queues: unused pages take no memory. */
 int nic_memory_init(struct nic *nic, u32 queues_max, u32 buffers_a_queue)
 {
-	const u32 n = RX_RING_MAX, desc = 16 * n, avail = align_up(6 + 2 * n, PAGE), used = align_up(6 + 8 * n, PAGE);
-	const u64 rings = (u64)desc + avail + used, buffers = (u64)buffers_a_queue * buf_stride(nic);
+	const u32 desc = page_up(virtq_desc_bytes(RX_RING_MAX)), avail = page_up(virtq_avail_bytes(RX_RING_MAX));
+	const u64 rings = (u64)desc + avail + page_up(virtq_used_bytes(RX_RING_MAX)),
+		  buffers = (u64)buffers_a_queue * buf_stride(nic);
 	u64 at = PAGE, first_buffer, tx;
 	struct vnic_config *c;
 	int rc;

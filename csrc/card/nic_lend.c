@@ -1,7 +1,7 @@
 /* nic_lend.c - live: while the card's thread reads a TAP, an idle CPU processes the burst that was read before
  *
- *   live.c, card's thread:   read a burst -> nic_try_back() -> nic_lend(): OFFERED -> read the next one ...
- *   live.c, an idle CPU:     nic_borrow(): TAKEN -> nic_receive.c, nic_drain() -> OWN
+ *   threads.c, card's thread:   read a burst -> nic_try_back() -> nic_lend(): OFFERED -> read the next one ...
+ *   threads.c, an idle CPU:     nic_borrow(): TAKEN -> nic_receive.c, nic_drain() -> OWN
  *
  * Nearly all of a TAP's read() is kernel work, which evicts the card from the caches: 45 ns of card work a frame, measured in
  * a loop by itself, cost two to three times that between two reads. On another core they cost the wire nothing.

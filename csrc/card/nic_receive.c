@@ -1,10 +1,10 @@
 /* nic_receive.c - frames arrive at the card: is it for us, which queue, is there room?
  *
- *   wire.c -> nic_receive(): filter.c -> rss.c, nic_steer.c -> fifo.c, or a fate -> nic.c takes them from the FIFO
+ *   wire.c -> nic_receive(): filter.c -> rss.c, nic_steer.c -> fifo.c, or a fate -> nic_drain.c takes them from the FIFO
  *
  * A tap on the wire (af_packet.c) sees a frame here, before any later one, so a capture is in the order of arrival. Most
- * frames that the card loses are lost here, and already have their fate. If a frame is lost behind the FIFO, nic.c reports
- * it to the tap once more.
+ * frames that the card loses are lost here, and already have their fate. If a frame is lost behind the FIFO, nic_drain.c
+ * reports it to the tap once more.
  */
 #include "device.h"
 

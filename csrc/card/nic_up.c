@@ -24,9 +24,9 @@ static int ring_map(const struct nic *nic, const struct vnic_queue_config *share
 	if (q.size == 0 || q.size > 32768 || q.size & (q.size - 1) || (q.desc & 15) || (q.avail & 1) || (q.used & 3))
 		return -EINVAL;
 	*vq = (struct virtqueue){
-		.desc = dma_map(&nic->dma, q.desc, 16ull * q.size),
-		.avail = dma_map(&nic->dma, q.avail, 6 + 2ull * q.size),
-		.used = dma_map(&nic->dma, q.used, 6 + 8ull * q.size),
+		.desc = dma_map(&nic->dma, q.desc, virtq_desc_bytes(q.size)),
+		.avail = dma_map(&nic->dma, q.avail, virtq_avail_bytes(q.size)),
+		.used = dma_map(&nic->dma, q.used, virtq_used_bytes(q.size)),
 		.size = q.size,
 		.event_idx = nic->features >> VIRTIO_F_EVENT_IDX & 1,
 	};

@@ -172,12 +172,17 @@ int irq_set_affinity(struct host *h, u32 queue, u64 cpus);
  */
 struct tx_buf { u32 next, queue_next, len, frame_len; };
 
+enum netdev_features {
+	NETIF_F_HW_CSUM = 1,           /* the card completes checksums */
+	NETIF_F_GSO_UDP_L4 = 2         /* the wire cuts a long UDP packet into datagrams */
+};
+
 /**
  * struct driver_tx - the sending half. A packet is the index of its first buffer
  * @base, @bus: buffer i is at base + i * TX_BUF_LEN; the same as a bus address
  * @free:       stack of @nfree unused buffers
  * @lock:       guards all of sending: pool, ring, neighbour table, IP ids
- * @offload:    what the card does: bit 0 checksums, bit 1 UDP segmentation
+ * @offload:    what the card does for the sender, bits of enum netdev_features
  * @posted:     frames given to the ring
  * @queued:     frames that wait for a neighbour's address
  * @fates:      frames that never got to the ring, by enum tx_fate
@@ -247,12 +252,6 @@ void host_tx_fates(struct host *h, u64 *fates);
  * Context: any thread; exact at rest
  */
 u64 host_tx_in_flight(struct host *h);
-
-/**
- * tx_fate_text() - describe a fate of sending in a few words
- * Return: a constant string, or NULL: no such fate
- */
-const char *tx_fate_text(enum tx_fate fate);
 
 /* ---- inside the room, and for its tests ---- */
 

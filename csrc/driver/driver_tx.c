@@ -35,7 +35,11 @@ int driver_tx_open(struct host *h)
 	tx->vq.avail = (void *)(h->nic.dma.base + qc->avail);
 	tx->vq.used = (void *)(h->nic.dma.base + qc->used);
 	tx->vq.event_idx = features >> VIRTIO_F_EVENT_IDX & 1;
-	tx->offload = (u8)((features >> VIRTIO_NET_F_CSUM & 1) | (features >> VIRTIO_NET_F_HOST_USO & 1) << 1);
+	tx->offload = 0;
+	if (features >> VIRTIO_NET_F_CSUM & 1)
+		tx->offload |= NETIF_F_HW_CSUM;
+	if (features >> VIRTIO_NET_F_HOST_USO & 1)
+		tx->offload |= NETIF_F_GSO_UDP_L4;
 	virtqueue_disable_cb(&tx->vq);
 	qc->enabled = 1;
 	return 0;
@@ -151,23 +155,6 @@ int dev_queue_xmit(struct host *h, struct softnet_data *sd, u32 packet)
 }
 
 /* ---- the ledger of sending ---- */
-
-const char *tx_fate_text(enum tx_fate fate)
-{
-	static const char *const text[TX_FATE_MAX] = {
-		[TX_SENT] = "on the wire",
-		[TX_NEIGH_FAILED] = "no answer came for the next hop's address",
-		[TX_NEIGH_QUEUEFULL] = "too much waited for the next hop's address (unres_qlen_bytes)",
-		[TX_NEIGH_CREATEFAIL] = "the neighbour table was full (gc_thresh3)",
-		[TX_FULL_RING] = "the sending ring or its buffers were full",
-		[TX_DEV_READY] = "the card had stopped",
-		[TX_BAD_CHAIN] = "the card could not read the chain",
-		[TX_WIRE_FULL] = "the wire had no room",
-		[TX_WIRE_ERROR] = "the wire refused it",
-	};
-
-	return (u32)fate < TX_FATE_MAX ? text[fate] : NULL;
-}
 
 void host_tx_fates(struct host *h, u64 *fates)
 {

@@ -63,13 +63,13 @@ int inet_frags_init(struct inet_frags *f)
 {
 	f->size = (u32)(f->high_thresh / f->queue_size) + 2;
 	f->mask = round_up_pow2(f->size) - 1;
-	f->queues = calloc(f->size, sizeof(*f->queues));
+	f->queues = malloc(f->size * sizeof(*f->queues)); /* inet_frag_find() sets one up when it is first used */
 	f->hash = calloc(f->mask + 1ul, sizeof(*f->hash));
 	if (!f->queues || !f->hash)
 		return -ENOMEM;
 	if (!f->max_dist)
 		return 0;
-	f->peers = calloc(f->size, sizeof(*f->peers)); /* each has a queue */
+	f->peers = malloc(f->size * sizeof(*f->peers)); /* each has a queue; inet_getpeer() sets one up */
 	f->peers_hash = calloc(f->mask + 1ul, sizeof(*f->peers_hash));
 	return f->peers && f->peers_hash ? 0 : -ENOMEM;
 }

@@ -195,7 +195,7 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 		pseudo = csum_pseudo(eth + ETH_HLEN, v4 ? 4 : 6, c->len, o->proto);
 	sum = put_transport(&w, o, c, pseudo);
 	field = eth + ETH_HLEN + ip_len + o->csum_offset;
-	if (sum_it && o->proto == IPPROTO_UDP && tx->offload & 1) { /* the card completes the sum */
+	if (sum_it && o->proto == IPPROTO_UDP && tx->offload & NETIF_F_HW_CSUM) {
 		hdr = (void *)(eth - sizeof(*hdr));
 		hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 		hdr->csum_start = (u16)(ETH_HLEN + ip_len);
@@ -320,7 +320,7 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 	if (o->gso_size && o->len > o->gso_size) {
 		struct cut c = { .len = total, .gso_size = o->gso_size };
 
-		if (h->tx.offload & 2)
+		if (h->tx.offload & NETIF_F_GSO_UDP_L4)
 			return frame_out(h, sd, o, &c, &nexthop);
 		return segments_out(h, sd, o, &nexthop);
 	}

@@ -1,6 +1,7 @@
 /* own_files.c - live: the card's thread has a table of file descriptors of its own
  *
- *   live.c nic_thread() -> run_with_own_files(): a thread of the same name leaves the process's table and keeps a few files
+ *   threads.c nic_thread() -> run_with_own_files(): a thread of the same name leaves the process's table, and
+ *   keeps a few files
  *   irq.c, sock.c, ... -> event_signal(): write() to an eventfd, also to one that this thread's table lacks
  *
  * In each system call the kernel counts a reference to the file, unless the caller's table has no other user (fdget(),

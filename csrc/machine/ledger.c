@@ -1,65 +1,8 @@
-/* ledger.c - the first law: every frame offered has exactly one fate, or is in flight. Also a line of text for each fate
+/* ledger.c - the first law: every frame offered has exactly one fate, or is in flight
  *
- * The CPU (or the card) that decides a fate counts it, where it happens; this file only adds up.
+ * The CPU (or the card) that decides a fate counts it, where it happens; this file only adds up. fate.c has the texts.
  */
 #include "prelude.h"
-
-const char *fate_text(enum fate fate)
-{
-	static const char *const text[FATE_MAX] = {
-		[DELIVERED_UDP] = "in a UDP socket's queue",
-		[DELIVERED_TCP] = "taken by a TCP stream: data queued in order, or a segment without data",
-		[DELIVERED_ICMP] = "taken by ICMP",
-		[DELIVERED_ICMPV6] = "taken by ICMPv6",
-		[DELIVERED_IGMP] = "taken by IGMP",
-		[DELIVERED_ARP] = "taken by ARP",
-		[DELIVERED_PYTHON] = "taken by a handler written in Python",
-		[DELIVERED_DRIVER] = "given to a driver outside this process",
-		[DEV_READY] = "the card had no driver, or had stopped",
-		[RX_LENGTH] = "shorter than an Ethernet header, or longer than the MTU allows (rx_length_errors)",
-		[MAC_FILTER] = "not for us: the address filter",
-		[VLAN_FILTER] = "not for us: the VLAN filter",
-		[PYTHON_FILTER] = "not for us: a filter written in Python",
-		[NTUPLE_FILTER] = "dropped by a rule in the card (ethtool -N ... action -1)",
-		[FIFO_OVERRUN] = "the card's FIFO was full (rx_fifo_errors)",
-		[RX_OVER] = "longer than all buffers the ring can hold (rx_over_errors)",
-		[RX_NO_BUFFER] = "no buffer posted, and drop_en is on (rx_fifo_errors)",
-		[CPU_BACKLOG] = "the target CPU's backlog was full (netdev_max_backlog)",
-		[UNHANDLED_PROTO] = "no protocol handler for it",
-		[OTHERHOST] = "for another host: promisc let it in, IP does not take it",
-		[PYTHON_DROP] = "dropped by a handler written in Python",
-		[PYTHON_QUEUE_FULL] = "the queue to Python was full",
-		[PKT_TOO_SMALL] = "shorter than its headers say (snapped captures end here)",
-		[IP_INHDR] = "bad IP header",
-		[IP_CSUM] = "bad IPv4 header checksum",
-		[IP_INVALID_SOURCE] = "a source address that cannot be",
-		[IP_INADDRERRORS] = "not our IP address",
-		[IP_NOPROTO] = "no handler for its IP protocol",
-		[IPV6_BAD_EXTHDR] = "bad IPv6 extension header",
-		[DUP_FRAG] = "a fragment of what was there already",
-		[FRAG_REASM_TIMEOUT] = "the rest of its datagram did not come in time (ipfrag_time, ip6frag_time)",
-		[FRAG_TOO_FAR] = "its sender sent too many others before the next fragment (ipfrag_max_dist)",
-		[PKT_TOO_BIG] = "fragments of more than 65535 bytes",
-		[FRAG_OVERLAP] = "fragments of one datagram overlap: all of them are dropped",
-		[FRAG_LENGTH] = "a fragment without data, of a length that cannot be, or beyond the datagram's end",
-		[FRAG_ECN] = "fragments of one datagram contradict each other in ECN",
-		[FRAG_HIGH_THRESH] = "the memory for fragments was full (ipfrag_high_thresh, ip6frag_high_thresh)",
-		[ICMP_CSUM] = "bad ICMP checksum",
-		[UDP_CSUM] = "bad UDP checksum",
-		[TCP_CSUM] = "bad TCP checksum",
-		[TCP_FLAGS] = "TCP flags that cannot be",
-		[NO_SOCKET] = "no socket",
-		[SOCKET_TABLE_FULL] = "no room for another socket",
-		[SOCKET_RCVBUFF] = "the socket's receive buffer was full (rcvbuf)",
-		[TCP_OLD_DATA] = "TCP data that was there already",
-		[TCP_OVERWINDOW] = "TCP data far outside any window",
-		[TCP_OFOMERGE] = "TCP data that waited out of order already",
-		[TCP_OFO_DROP] = "the out-of-order queue was full",
-		[TCP_CLOSE] = "for a TCP stream that had ended",
-	};
-
-	return (u32)fate < FATE_MAX ? text[fate] : NULL;
-}
 
 u64 host_offered(struct host *h)
 {

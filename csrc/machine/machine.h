@@ -105,13 +105,16 @@ struct host {
 	u32 taps_lock;
 	/* virtual time, vtime.c */
 	struct softnet_data *running;  /* the CPU that acts; NULL: the card, or code outside a run */
+	struct softnet_data *acts;     /* the CPU that acted last */
+	u64 others_ns;                 /* before which instant no other CPU acts */
 	void (*await_turn)(struct softnet_data *sd);
 	void (*settle)(struct softnet_data *sd);
 	struct fiber *caller;          /* the stack of Python's thread */
 	u64 until, world_ns;           /* how far this run may go; the instant of the latest turn */
 	u64 steps;                     /* turns taken */
 	u32 turns, event;              /* turns left in this slice; enum event: why it ended */
-	u8 settling;
+	u8 settling;                   /* machine_settle() */
+	u8 planned;                    /* cpu_plan() was called */
 	struct inet_frags ip_frags, ip6_frags;
 };
 
@@ -156,8 +159,13 @@ enum law {
 /** host_laws() - Return: the laws that are broken, bits of enum law; 0: both hold. Context: at rest, or one thread */
 int host_laws(struct host *h);
 
-/** fate_text() - Return: a line of text for a fate, static; NULL: no such fate */
+/* ---- fate.c: what a fate means ---- */
+
+/** fate_text() - describe a fate. Return: a line of text, static; NULL: no such fate */
 const char *fate_text(enum fate fate);
+
+/** tx_fate_text() - describe a fate of sending. Return: a line of text, static; NULL: no such fate */
+const char *tx_fate_text(enum tx_fate fate);
 
 /* ---- vtime.c: virtual time ---- */
 
@@ -176,7 +184,7 @@ enum event vtime_run_until(struct host *h, u64 until_ns);
 /** vtime_step() - let one agent take its turn. EV_SLICE: it has */
 enum event vtime_step(struct host *h);
 
-/* ---- live.c: a thread for the card, one for each CPU. Python makes them and parks them here ---- */
+/* ---- threads.c: a thread for the card, one for each CPU. Python makes them and parks them here ---- */
 
 /**
  * nic_thread() - run the card. Return: EV_FILTER, EV_WIRE, EV_STOPPED, EV_PAUSED; EV_DONE: the wire has ended,

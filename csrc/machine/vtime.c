@@ -15,28 +15,30 @@
 #define TURNS_A_SLICE 2000000
 #define TURNS_OF_A_FOREIGN_DRIVER 4096 /* it may ring forever while time stands still */
 
-/* Find the agent that acts next. *turn: when; *horizon: before which instant no other agent acts. Return: a CPU; NULL: the
- * card */
-static struct softnet_data *next_agent(struct host *h, u64 *turn, u64 *horizon)
+/**
+ * struct first - the CPU that acts next
+ * @sd:   NULL: none has anything to do
+ * @at:   when
+ * @then: before which instant no other CPU acts
+ */
+struct first {
+	struct softnet_data *sd;
+	u64 at, then;
+};
+
+static struct first first_cpu(const struct host *h)
 {
-	u64 best = nic_next(&h->nic), second = NEVER;
-	struct softnet_data *next = NULL;
+	struct first first = { NULL, NEVER, NEVER };
 
 	for (u32 i = 0; i < h->ncpus; i++) {
-		struct softnet_data *sd = h->cpu[i];
-		u64 t = sd->next;
+		u64 next = h->cpu[i]->next;
 
-		if (t < best) {
-			second = best; /* on a tie the earlier agent acts first, so no + 1 */
-			best = t;
-			next = sd;
-		} else if (t != NEVER && t + (next != NULL) < second) {
-			second = t + (next != NULL);
-		}
+		if (next < first.at)
+			first = (struct first){ h->cpu[i], next, first.at };
+		else if (next < first.then)
+			first.then = next + 1; /* on a tie the lower number acts first */
 	}
-	*turn = best;
-	*horizon = second;
-	return next;
+	return first;
 }
 
 static enum event when_idle(struct host *h)
@@ -62,40 +64,80 @@ static int stop_before_turn(struct host *h)
 	return unlikely(!h->turns) ? (int)EV_SLICE : -1;
 }
 
+/* Return: what the card cannot go on without; -1: nothing */
+static int card_waits(const struct nic *nic)
+{
+	if (unlikely(nic->wire->hungry))
+		return EV_WIRE;
+	if (unlikely(nic->python_filter && !nic->burst_asked && nic->burst_pos < nic->burst_len))
+		return EV_FILTER;
+	return -1;
+}
+
 /* Let the card act until a CPU's turn has come. Return: that CPU; NULL: the caller has to handle h->event */
 static struct softnet_data *next_cpu(struct host *h)
 {
+	struct first first = first_cpu(h);
 	struct nic *nic = &h->nic;
 
 	for (;;) {
-		struct softnet_data *sd;
 		int event = stop_before_turn(h);
-		u64 turn, horizon;
+		u64 card, turn;
 
-		if (event < 0) {
+		if (likely(event < 0)) {
 			h->turns--;
-			h->steps++;
-			sd = next_agent(h, &turn, &horizon);
-			if (unlikely(nic->wire->hungry))
-				event = EV_WIRE;
-			else if (unlikely(nic->python_filter && !nic->burst_asked && nic->burst_pos < nic->burst_len))
-				event = EV_FILTER;
-			else if (turn == NEVER && (event = when_idle(h)) == EV_SLICE)
-				continue;
-			else if (turn != NEVER && turn > h->until)
+			card = nic_next(nic);
+			turn = min_u64(card, first.at);
+			event = card_waits(nic);
+			if (unlikely(event < 0 && turn == NEVER)) {
+				event = when_idle(h);
+				if (event == EV_SLICE) { /* it pulled a burst */
+					first = first_cpu(h);
+					continue;
+				}
+			} else if (event < 0 && unlikely(turn > h->until)) {
 				event = EV_DONE;
+			}
 		}
-		if (event >= 0) {
+		if (unlikely(event >= 0)) {
 			h->event = (u32)event;
 			return NULL;
 		}
 		h->world_ns = max_u64(h->world_ns, turn);
-		if (sd) {
-			sd->horizon = min_u64(horizon, h->until + 1);
-			return sd;
+		if (first.at < card) {
+			h->acts = first.sd;
+			h->others_ns = first.then;
+			first.sd->horizon = min_u64(min_u64(first.then, card), h->until + 1);
+			return first.sd;
 		}
-		nic_run(nic, min_u64(horizon, h->until));
+		h->planned = 0;
+		nic_run(nic, min_u64(first.at, h->until));
+		if (h->planned)
+			first = first_cpu(h);
 	}
+}
+
+/* The usual case: only the card acts before this CPU's turn. Return: false: it is not the case, next_cpu() has to go on */
+static bool only_the_card(struct softnet_data *sd)
+{
+	struct host *h = sd->host;
+	struct nic *nic = &h->nic;
+
+	while (sd->next < h->others_ns && sd->next <= h->until && stop_before_turn(h) < 0) {
+		u64 card = nic_next(nic);
+
+		if (unlikely(card_waits(nic) >= 0))
+			return false;
+		h->turns--;
+		if (sd->next < card) {
+			h->world_ns = max_u64(h->world_ns, sd->next);
+			sd->horizon = min_u64(min_u64(h->others_ns, card), h->until + 1);
+			return true;
+		}
+		h->world_ns = max_u64(h->world_ns, card);
+		nic_run(nic, sd->next);
+	}
+	return false;
 }
 
 /* host.await_turn: let the world go on until it is this CPU's turn, at sd->next. On its fiber. */
@@ -105,6 +147,10 @@ static void await_turn(struct softnet_data *sd)
 	struct softnet_data *next;
 
 	h->running = NULL;
+	if (only_the_card(sd)) {
+		h->running = sd;
+		return;
+	}
 	next = next_cpu(h);
 	h->running = next;
 	if (next != sd)
@@ -214,6 +260,7 @@ static enum event go_on(struct host *h, u64 until, u32 turns)
 	if (next)
 		fiber_switch(h->caller, next->fiber);
 	h->running = NULL;
+	h->steps += turns - h->turns;
 	if (h->event == EV_DONE && until < NEVER - 1)
 		h->world_ns = max_u64(h->world_ns, until);
 	show_clocks(h);

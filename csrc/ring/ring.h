@@ -14,6 +14,12 @@ struct virtq_desc { u64 addr; u32 len; u16 flags; u16 next; };
 struct virtq_avail { u16 flags; u16 idx; u16 ring[]; };       /* used_event follows the ring */
 struct virtq_used_elem { u32 id; u32 len; };
 struct virtq_used { u16 flags; u16 idx; struct virtq_used_elem ring[]; };  /* avail_event follows the ring */
+/** virtq_desc_bytes() - Return: the length of the descriptor table of a queue of this size */
+u64 virtq_desc_bytes(u32 size);
+/** virtq_avail_bytes() - Return: the length of the available ring, with used_event */
+u64 virtq_avail_bytes(u32 size);
+/** virtq_used_bytes() - Return: the length of the used ring, with avail_event */
+u64 virtq_used_bytes(u32 size);
 
 #define VIRTIO_NET_HDR_F_NEEDS_CSUM 1
 #define VIRTIO_NET_HDR_F_DATA_VALID 2

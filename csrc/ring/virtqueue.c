@@ -14,6 +14,21 @@
  */
 #include "device.h"
 
+u64 virtq_desc_bytes(u32 size)
+{
+	return (u64)size * sizeof(struct virtq_desc);
+}
+
+u64 virtq_avail_bytes(u32 size)
+{
+	return sizeof(struct virtq_avail) + ((u64)size + 1) * sizeof(u16);
+}
+
+u64 virtq_used_bytes(u32 size)
+{
+	return sizeof(struct virtq_used) + (u64)size * sizeof(struct virtq_used_elem) + sizeof(u16);
+}
+
 static u16 *used_event(struct virtq_avail *avail, u32 size)
 {
 	return &avail->ring[size];

@@ -132,6 +132,10 @@ int napi_busy_loop(struct softnet_data *sd)
 	struct busy_poll *b = &sd->busy;
 	u64 looked = sd->now;
 
+	if (!b->owned && looked >= b->end) { /* while another task ran */
+		b->napi = NULL;
+		return 0;
+	}
 	poll_if_free(sd);
 	if (!READ_ONCE(sd->ready) && sd->now < b->end) {
 		spin(sd, looked);

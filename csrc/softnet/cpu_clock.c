@@ -17,12 +17,17 @@
 void cpu_plan(struct softnet_data *sd, u64 at)
 {
 	struct host *h = sd->host;
-	struct softnet_data *acts = h->running;
+	struct softnet_data *acts = h->acts;
 
 	sd->next = min_u64(sd->next, at);
+	h->planned = 1;
 	h->nic.horizon = min_u64(h->nic.horizon, at);
-	if (acts)
-		cpu_lower_horizon(acts, at + (acts->cpu < sd->cpu)); /* on a tie the lower number acts first */
+	if (!acts)
+		return;
+	at += acts->cpu < sd->cpu; /* on a tie the lower number acts first */
+	cpu_lower_horizon(acts, at);
+	if (acts != sd)
+		h->others_ns = min_u64(h->others_ns, at);
 }
 
 void cpu_wake(struct softnet_data *sd, u64 now)
@@ -91,7 +96,7 @@ noinline void cpu_wait(struct softnet_data *sd, u64 end)
 		if (unlikely(h->running != sd)) /* the machine is stopped: stop_machine.c */
 			break;
 		due = cpu_next_interrupt(sd);
-		if (due > end) {
+		if (due > sd->next) {
 			if (likely(sd->next >= end))
 				break;
 			if (!spins)

@@ -1,6 +1,6 @@
 /* stop_machine.c - stop all work, so that knobs can change. Linux: kernel/stop_machine.c
  *
- *   live:          machine_pause() -> the threads of the card and the CPUs return from live.c, between two polls
+ *   live:          machine_pause() -> the threads of the card and the CPUs return from threads.c, between two polls
  *   virtual time:  no agent runs, but a CPU may be stopped in the middle of anything: machine_settle() lets it end that,
  *                  without an interrupt and without the others
  *

@@ -17,7 +17,10 @@ DEMO = str(CAPTURES / "demo.pcapng")
 
 def of(host):
     """Its own addresses, without the link-local one."""
-    nets = [(ipaddress.ip_address(inet_text(ffi.addressof(n.addr))), n.prefix) for n in host.c.ip[0 : host.c.nips]]
+    nets = [
+        (ipaddress.ip_address(inet_text(ffi.addressof(n.addr))), n.prefix)
+        for n in host.machine.c.ip[0 : host.machine.c.nips]
+    ]
     return [f"{addr}/{prefix}" for addr, prefix in nets if not addr.is_link_local]
 
 
@@ -133,7 +136,7 @@ def test_what_is_no_gateway(options, why):
 
 def test_a_gateway_of_each_family():
     with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], gateway=["10.0.0.1", "fe80::1"]) as host:
-        assert [inet_text(ffi.addressof(host.c.gateway[i])) for i in range(2)] == ["10.0.0.1", "fe80::1"]
+        assert [inet_text(ffi.addressof(host.machine.c.gateway[i])) for i in range(2)] == ["10.0.0.1", "fe80::1"]
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def test_datagrams_are_sent_and_other_tasks_run_while_that_has_to_wait(live):
     held, go_on = threading.Event(), threading.Event()
 
     def hold():
-        live.while_stopped(lambda: (held.set(), go_on.wait(20)))
+        live.machine.while_stopped(lambda: (held.set(), go_on.wait(20)))
 
     async def main():
         sock = aio.UdpSocket(live.udp(5000))

@@ -76,9 +76,9 @@ def test_the_laws_that_are_broken_have_names(host):
     h = host()
     assert h.laws() is vnic.BrokenLaws.NONE
     assert not h.laws()
-    h.c.nic.offered += 1
+    h.machine.c.nic.offered += 1
     assert h.laws() is vnic.BrokenLaws.LEDGER
-    h.c.nic.offered -= 1
+    h.machine.c.nic.offered -= 1
     assert not h.laws()
 
 

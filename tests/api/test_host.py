@@ -113,4 +113,4 @@ def test_there_is_no_host_without_cpus_or_with_too_many(cpus):
 
 @pytest.mark.parametrize("hz", [100, 101, 202, 250, 300, 999, 1000])
 def test_netdev_budget_usecs_is_two_jiffies_in_whole_microseconds(host, hz):
-    assert host(hz=hz).c.netdev_budget_usecs == 2_000_000 // hz
+    assert host(hz=hz).machine.c.netdev_budget_usecs == 2_000_000 // hz

@@ -105,14 +105,13 @@ ARGUMENTS = {
     "pin": lambda _: None,
     "progress": lambda _: lambda: None,
     "port": lambda w: w.rng.choice([0, 7, 9, 1025]),
-    "queue": lambda w: w.rng.randrange(w.host.c.nic.nqueues),
+    "queue": lambda w: w.rng.randrange(w.host.machine.c.nic.nqueues),
     "reuse_port": lambda w: w.rng.random() < 0.5,
     "ring": lambda w: w.rng.choice([4096, 1 << 16]),
     "i": lambda _: 0,
     "seconds": lambda _: 0.001,
     "seed": lambda _: 7,
     "sink": lambda w: w.rng.random() < 0.5,
-    "sock": lambda w: w.udp,
     "source": lambda _: Source(),
     "timeout": lambda _: 0.0,
     "until_ns": lambda w: w.host.now_ns + w.rng.randrange(10**7),
@@ -120,7 +119,6 @@ ARGUMENTS = {
     "far_end": lambda _: None,
     "level": lambda _: socket.SOL_SOCKET,
     "value": lambda w: w.rng.choice([5000, True, 1 << 20]),
-    "work": lambda w: w.step if w.nested < 2 else lambda: None,
     "wire": lambda _: None,
     "Host.run.frames": lambda w: w.rng.randrange(200),
     "MemoryWire.frames": lambda w: w.rng.choice([1, 2, 64]),
@@ -323,8 +321,8 @@ class World:
     def end(self):
         """Whatever was done: it can be run out, and both laws hold."""
         host = self.host
-        host._seam._handlers = [handler] * len(host._seam._handlers)
-        host._seam.nic_filter = host._seam.nic_filter and handler
+        host.machine.seam._handlers = [handler] * len(host.machine.seam._handlers)
+        host.machine.seam.nic_filter = host.machine.seam.nic_filter and handler
         host.finish()
         assert host.laws() == 0, host.ledger()
         assert host.ledger().closed

@@ -463,7 +463,7 @@ static void stage_irq(void)
 	start();
 	for (u32 i = 0; i < BURST; i++) {
 		raise_hardirq(sd, 0, sd->now);
-		do_hardirqs(sd); /* the softirq too */
+		do_hardirqs(sd); /* and its softirq */
 	}
 	stop();
 }
@@ -539,7 +539,8 @@ static void stage_tcp_sock(void)
 	start();
 	for (u32 i = 0; i < BURST; i++)
 		tcp_rcv(sd, on.skb[i]);
-	reader_run(sd);
+	while (sd->reader.runnable)
+		reader_run(sd);
 	stop();
 }
 
@@ -552,7 +553,8 @@ static void stage_udp_sock(void)
 	start();
 	for (u32 i = 0; i < BURST; i++)
 		udp_rcv(sd, on.skb[i]);
-	reader_run(sd);
+	while (sd->reader.runnable)
+		reader_run(sd);
 	stop();
 }
 

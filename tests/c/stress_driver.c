@@ -60,8 +60,8 @@ static void begin(void)
 	vq.avail = (void *)(base + q.avail);
 	vq.used = (void *)(base + q.used);
 	vq.event_idx = 1;
-	memset(vq.avail, 0, 6 + 2ull * q.size);
-	memset(vq.used, 0, 6 + 8ull * q.size);
+	memset(vq.avail, 0, virtq_avail_bytes(q.size));
+	memset(vq.used, 0, virtq_used_bytes(q.size));
 	for (u32 i = 0; i < q.size; i++)
 		virtqueue_add_inbuf(&vq, q.buffers + (u64)i * q.buf_stride, q.buf_stride, i);
 	virtqueue_kick_prepare(&vq);

@@ -1,6 +1,6 @@
 /* stress_sleep.c - CPUs go to sleep, and are woken at random moments: no wake-up may get lost
  *
- * Wake-ups: two CPUs (cpu_thread() of live.c), each with one thread that raises an interrupt, waits a random while, or
+ * Wake-ups: two CPUs (cpu_thread() of threads.c), each with one thread that raises an interrupt, waits a random while, or
  * until it was handled, and raises the next. Only one: with two, each would hide that the other's was lost.
  * Re-arming: a thread is the card and puts two frames on the ring, the second a random while after the first; the next
  * two follow when both were read. So the driver goes through poll, unmask, look again and sleep all the time, and the

@@ -19,8 +19,8 @@ static struct {
 static void ring_init(u8 event_idx)
 {
 	struct virtq_desc *desc = aligned_alloc(16, RING * sizeof(*desc));
-	struct virtq_avail *avail = calloc(1, 6 + 2 * RING);
-	struct virtq_used *used = calloc(1, 6 + 8 * RING);
+	struct virtq_avail *avail = calloc(1, virtq_avail_bytes(RING));
+	struct virtq_used *used = calloc(1, virtq_used_bytes(RING));
 
 	require(desc && avail && used, "no memory");
 	memset(&ring, 0, sizeof(ring));

@@ -57,17 +57,17 @@ def test_what_has_no_ports_is_not_steered(host, frame):
     n = len(packet)
     skb = ffi.new("struct sk_buff *", {"data": packet, "len": n, "head_len": n})
     skb.protocol = int.from_bytes(frame[12:14], "little")
-    assert lib.rx_flow_steer(h.c.cpu[0], skb, 1, 0) == -93
+    assert lib.rx_flow_steer(h.machine.c.cpu[0], skb, 1, 0) == -93
 
 
 def test_a_full_table_refuses_and_the_flow_stays(host):
     h = host(**ON)
-    a = h.c.nic.arfs
+    a = h.machine.c.nic.arfs
     for i in range(a.mask + 1):
         a.filter[i].used = 1
     packet = ffi.from_buffer("uint8_t[]", frames.tcp()[14:])
     skb = ffi.new("struct sk_buff *", {"data": packet, "len": 40, "head_len": 40, "protocol": 8})
-    assert lib.rx_flow_steer(h.c.cpu[0], skb, 1, 0) == -28
+    assert lib.rx_flow_steer(h.machine.c.cpu[0], skb, 1, 0) == -28
     assert h.nic.arfs().full == 1
     for i in range(a.mask + 1):
         a.filter[i].used = 0
@@ -79,10 +79,10 @@ def test_a_filter_decides_before_the_indirection_table(host):
     packet = ffi.from_buffer("uint8_t[]", frame[14:])
     skb = ffi.new("struct sk_buff *", {"data": packet, "len": 41, "head_len": 41, "protocol": 8})
     for queue in (3, 1, 1, 2):
-        assert lib.rx_flow_steer(h.c.cpu[0], skb, queue, 0) >= 0
+        assert lib.rx_flow_steer(h.machine.c.cpu[0], skb, queue, 0) >= 0
         before = by_queue(h)
         h.feed(frame)
-        lib.nic_run(ffi.addressof(h.c.nic), h.c.nic.now)
+        lib.nic_run(ffi.addressof(h.machine.c.nic), h.machine.c.nic.now)
         assert by_queue(h)[queue] == before[queue] + 1
     assert h.nic.arfs().added == 1
     h.run()
@@ -91,7 +91,7 @@ def test_a_filter_decides_before_the_indirection_table(host):
 def test_filter_number_0_is_one_like_any_other(host):
     """A table of one slot: its only filter is number 0. It is the row's, so it does not expire at once."""
     h = host(reader_cpu=1, **ON)
-    h.c.nic.arfs.mask = 0
+    h.machine.c.nic.arfs.mask = 0
     play(h, stream(1000, 30))
     arfs = h.nic.arfs()
     assert (arfs.added, arfs.expired, arfs.filters) == (1, 0, 1)
@@ -105,6 +105,6 @@ def test_the_table_has_room_for_8192_flows(host):
         frame = frames.tcp(sport=1024 + i)
         packet = ffi.from_buffer("uint8_t[]", frame[14:])
         skb = ffi.new("struct sk_buff *", {"data": packet, "len": 40, "head_len": 40, "protocol": 8})
-        assert 0 <= lib.rx_flow_steer(h.c.cpu[0], skb, 1, 0) < 8192
+        assert 0 <= lib.rx_flow_steer(h.machine.c.cpu[0], skb, 1, 0) < 8192
     arfs = h.nic.arfs()
     assert (arfs.added, arfs.full, arfs.filters) == (1024, 0, 1024)

@@ -36,7 +36,7 @@ class Together(RuleBasedStateMachine):
         self.got, self.sent, self.now = [], 0, 0
         self.host.packet_type(TYPE)(lambda burst: self.got.extend(int.from_bytes(p[:4]) for p in burst))
         self.model = Card(ring=ring, fifo=fifo * FRAME, usecs=usecs, frames=count)
-        self.nic = ffi.addressof(self.host.c.nic)
+        self.nic = ffi.addressof(self.host.machine.c.nic)
 
     @precondition(lambda self: self.host)
     @rule(n=st.integers(1, 40))
@@ -52,7 +52,7 @@ class Together(RuleBasedStateMachine):
     def time_passes_while_the_cpu_is_stalled(self, us):
         self.now += us * US
         lib.nic_run(self.nic, self.now)
-        self.host.c.cpu[0].now = self.now  # it was busy with something else
+        self.host.machine.c.cpu[0].now = self.now  # it was busy with something else
         self.model.advance(self.now, stalled=True)
 
     @precondition(lambda self: self.host)
@@ -61,7 +61,7 @@ class Together(RuleBasedStateMachine):
         self.now += us * US
         self.host.run(until_ns=self.now)
         self.model.advance(self.now, stalled=False)
-        irq = self.host.c.nic.queue[0].irq
+        irq = self.host.machine.c.nic.queue[0].irq
         waiting = self.host.ledger().in_flight_at["ring"]
         assert not waiting or irq.pending, "nobody will ever ask for these"
 

@@ -32,7 +32,7 @@ def test_the_ring_is_not_decoration(card):
 def test_the_ring_is_not_decoration_for_vnics_own_driver_either(host):
     h = host()
     sock = h.udp(5000)
-    dq = h.c.dq[0]
+    dq = h.machine.c.dq[0]
     first = dq.vq.avail.ring[0]
     dq.vq.desc[first].addr = dq.vq.desc[dq.vq.avail.ring[9]].addr  # the driver will look into an empty buffer
     h.feed([frames.udp(b"lost"), frames.udp(b"found")])
@@ -57,7 +57,7 @@ def test_frames_lie_in_the_buffers_in_the_order_of_the_wire(card):
 def test_vnics_own_driver_gets_a_refused_buffer_back(host):
     h = host(rx_ring=16)
     h.udp(5000)
-    dq = h.c.dq[0]
+    dq = h.machine.c.dq[0]
     dq.vq.desc[dq.vq.avail.ring[0]].addr = 1 << 60
     h.feed(frames.udp())
     h.run()
@@ -210,7 +210,7 @@ def test_the_header_carries_hash_and_type():
     ("end", 1, False), (2**64 - 1, 1, False), (2**63, 2**63, False),
 ])  # fmt: skip
 def test_a_bus_address_is_an_offset_into_the_region(card, addr, length, inside):
-    dma = card.host.c.nic.dma
+    dma = card.host.machine.c.nic.dma
     size = dma.size
     addr = size if addr == "end" else addr + size if addr == -1 else addr
     length = {"all": size, "more": size + 1}.get(length, length)

@@ -49,7 +49,7 @@ def test_a_frame_fills_chains_and_buffers_in_order_and_nothing_else(shapes, leng
         if left and len(posted) == RING:
             assert ledger.fates == {"RX_OVER": 1}
         elif left:
-            assert (ledger.fates, card.host.c.nic.rx_no_buffer_count) == ({}, 1)
+            assert (ledger.fates, card.host.machine.c.nic.rx_no_buffer_count) == ({}, 1)
         else:
             assert ledger.fates == {"DELIVERED_DRIVER": 1}
 

@@ -15,8 +15,8 @@ from vnic._core import ffi, lib
 @pytest.fixture(scope="module")
 def fifo():
     with vnic.Host(fifo=4000, sockets=16, rx_pool=64, rx_ring=16) as host:
-        yield ffi.addressof(host.c.nic.fifo)
-        host.c.nic.fifo.tail = host.c.nic.fifo.head
+        yield ffi.addressof(host.machine.c.nic.fifo)
+        host.machine.c.nic.fifo.tail = host.machine.c.nic.fifo.head
 
 
 def frame(length: int, number: int = 0):
@@ -43,7 +43,7 @@ def test_the_fifo_is_a_box_of_bytes_in_order(fifo, steps, start):
 
 @pytest.mark.parametrize("size", [60, 119, 120, 3840, 4000])
 def test_the_number_of_slots_is_never_the_limit(host, size):
-    q = ffi.addressof(host(fifo=size).c.nic.fifo)
+    q = ffi.addressof(host(fifo=size).machine.c.nic.fifo)
     ids = range(1, size // 60 + 1)
     assert [lib.fifo_push(q, frame(1, n)) for n in ids] == [0] * len(ids)
     assert lib.fifo_push(q, frame(1)) == -errno.ENOBUFS

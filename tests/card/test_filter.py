@@ -71,7 +71,7 @@ def test_the_knobs_reach_the_filter(host, knobs, passes):
     sent = [MINE, OTHER, GROUP, GROUP6, NOBODYS, SOLICITED, model.BROADCAST]
     h.feed([frames.eth(bytes(46), dst=dst, type=0x88B5) for dst in sent])
     h.run()
-    assert h.ledger().fates.get("MAC_FILTER", 0) == h.c.nic.filtered == len(sent) - len(passes)
+    assert h.ledger().fates.get("MAC_FILTER", 0) == h.machine.c.nic.filtered == len(sent) - len(passes)
     stats = h.nic.stats()
     assert (stats.rx_packets, stats.rx_errors) == (len(passes), 0)
     assert stats.multicast == sum(a[0] % 2 for a in passes)
@@ -83,12 +83,12 @@ def test_a_frame_filtered_out_takes_no_room_in_the_fifo(host):
     h.feed([frames.udp(bytes(900), mac={"dst": OTHER}), frames.udp(bytes(18))])
     h.run()
     assert h.ledger().fates == {"MAC_FILTER": 1, "DELIVERED_UDP": 1}
-    assert h.c.nic.fifo.max_bytes == 60
+    assert h.machine.c.nic.fifo.max_bytes == 60
 
 
 def test_the_vlan_filter_lets_listed_ids_and_untagged_frames_in(host):
     h = host(rx_vlan_filter=True)
-    h.c.nic.filter.vlans[5 // 32] |= 1 << 5
+    h.machine.c.nic.filter.vlans[5 // 32] |= 1 << 5
     h.feed([frames.eth(bytes(46), vlan=v, type=0x88B5) for v in (None, 0, 5, 6)])
     h.run()
     assert h.ledger().fates["VLAN_FILTER"] == 1

@@ -60,7 +60,7 @@ def test_a_second_queue_that_is_wrong_leaves_the_first_unused(foreign):
     d.put("<Q", PAGE_QUEUES + QUEUE.size + USED, len(d.mem))
     assert d.begin() == -errno.EINVAL
     assert d.receives() == 0
-    nic = d.host.c.nic
+    nic = d.host.machine.c.nic
     assert all(nic.queue[i].vq.desc == vnic._core.ffi.NULL for i in range(2))
     QUEUE.pack_into(d.mem, PAGE_QUEUES + QUEUE.size, *before)
     assert d.begin() == 0
@@ -97,7 +97,7 @@ def test_DRIVER_OK_again_starts_anew(foreign):
     assert d.host.ledger().fates == {"DEV_READY": 5}
     d.host.feed([(d.host.now_ns, FRAME)] * 2)
     d.host.run(until_ns=d.host.now_ns + 10_000)
-    assert d.host.c.nic.queue[0].irq.pending
+    assert d.host.machine.c.nic.queue[0].irq.pending
     assert d.begin() == 0
     d.host.run()
     assert d.host.nic.queues()[0].interrupts == 0
@@ -111,7 +111,7 @@ def test_a_new_driver_is_not_thought_to_wait_where_the_old_one_did(foreign):
     for _ in range(2):
         assert d.begin() == 0
         assert d.receives(17) == 16
-        assert d.host.c.nic.queue[0].starved
+        assert d.host.machine.c.nic.queue[0].starved
     d.host.finish()
     assert d.host.ledger().fates == {"DELIVERED_DRIVER": 32, "DEV_READY": 2}
 
@@ -284,7 +284,7 @@ def test_a_driver_that_sends_for_ever_does_not_keep_the_end_from_coming(foreign)
     d.send(FRAME)
     d.host.finish()
     assert wire.rounds > 10
-    assert not d.host.c.nic.up
+    assert not d.host.machine.c.nic.up
     assert d.host.laws() == 0
 
 
@@ -324,12 +324,12 @@ def test_a_driver_comes_and_starts_anew_while_the_card_runs(foreign):
         bell = threading.Thread(target=ring)
         bell.start()
         for n in range(20):
-            before = host.c.nic.queue[0].frames
+            before = host.machine.c.nic.queue[0].frames
             assert d.begin() == 0
-            wait_for(lambda before=before: host.c.nic.queue[0].frames >= before + d.n)
+            wait_for(lambda before=before: host.machine.c.nic.queue[0].frames >= before + d.n)
             if n % 4 == 3:
                 d.u16[d.avail // 2 + 1] = 10_000
-                wait_for(lambda: not host.c.nic.up)
+                wait_for(lambda: not host.machine.c.nic.up)
         ringing = False
         bell.join()
     finally:
@@ -399,7 +399,7 @@ def test_a_queue_that_is_not_there_is_refused_by_name(foreign, queue):
     assert lib.nic_doorbell(h.nic._address, 2) == -errno.EINVAL
     assert lib.nic_doorbell(h.nic._address, 2**32 - 1) == -errno.EINVAL
     assert lib.nic_queue_up(h.nic._address, 16) == -errno.EINVAL
-    assert [h.c.nic.queue[i].kicks for i in range(lib.NIC_QUEUES_MAX)] == [0] * lib.NIC_QUEUES_MAX
+    assert [h.machine.c.nic.queue[i].kicks for i in range(lib.NIC_QUEUES_MAX)] == [0] * lib.NIC_QUEUES_MAX
 
 
 def test_a_queue_that_is_opened_late_is_where_it_was_laid_out(host):
@@ -434,8 +434,8 @@ def test_whoever_has_stopped_the_machine_may_do_all_that_stops_it(foreign):
             d.host.packet_type(0x88B5)(print)
             d.host.knobs.rx_usecs = 20
 
-        d.host.while_stopped(all_that_stops_it)
-        wait_for(lambda: d.host.c.nic.queue[0].frames >= d.n)
+        d.host.machine.while_stopped(all_that_stops_it)
+        wait_for(lambda: d.host.machine.c.nic.queue[0].frames >= d.n)
     finally:
         d.host.stop()
 

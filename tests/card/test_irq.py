@@ -18,8 +18,8 @@ class Queue:
     """Queue 0 of a card and its driver's half, stepped by hand: no CPU takes the interrupts."""
 
     def __init__(self, host, index: int = 0) -> None:
-        self.nic, self.q = host.c.nic, ffi.addressof(host.c.nic.queue[index])
-        self.vq, self.driver = ffi.addressof(self.q.vq), ffi.addressof(host.c.dq[index].vq)
+        self.nic, self.q = host.machine.c.nic, ffi.addressof(host.machine.c.nic.queue[index])
+        self.vq, self.driver = ffi.addressof(self.q.vq), ffi.addressof(host.machine.c.dq[index].vq)
         self.entry = ffi.new("uint32_t[2]")
 
     @property
@@ -263,12 +263,12 @@ def test_every_queue_has_a_timer_of_its_own(host):
     for i, t in enumerate([20, 0, 10]):
         queues[i].write(t * US, 1)
     for at, raised in [(50, [0, 1, 0]), (60, [0, 1, 1]), (70, [1, 1, 1])]:
-        assert h.c.nic.irq_next == at * US
-        lib.irq_timers(ffi.addressof(h.c.nic), at * US - 1)
-        assert h.c.nic.irq_next == at * US
-        lib.irq_timers(ffi.addressof(h.c.nic), at * US)
+        assert h.machine.c.nic.irq_next == at * US
+        lib.irq_timers(ffi.addressof(h.machine.c.nic), at * US - 1)
+        assert h.machine.c.nic.irq_next == at * US
+        lib.irq_timers(ffi.addressof(h.machine.c.nic), at * US)
         assert [q.irq.raised for q in queues] == raised
-    assert h.c.nic.irq_next == 2**64 - 1
+    assert h.machine.c.nic.irq_next == 2**64 - 1
 
 
 @pytest.mark.parametrize("usecs, gap_us, n", [(50, 10, 100), (50, 7, 64), (100, 1, 1000), (5, 10, 20), (33, 33, 40)])
@@ -323,9 +323,9 @@ def test_a_knob_that_would_never_interrupt_is_refused():
 def test_a_foreign_driver_without_an_eventfd_polls(host):
     """Bug: the card called the CPU of a driver that was not there."""
     h = host(external_driver=True)
-    irq = ffi.addressof(h.c.nic.queue[0])
-    h.c.nic.config.device_status = lib.VIRTIO_S_DRIVER_OK
-    h.c.nic.config.driver_features = h.c.nic.config.device_features
+    irq = ffi.addressof(h.machine.c.nic.queue[0])
+    h.machine.c.nic.config.device_status = lib.VIRTIO_S_DRIVER_OK
+    h.machine.c.nic.config.driver_features = h.machine.c.nic.config.device_features
     h.nic.driver_ok()
     lib.virtqueue_fill_used(ffi.addressof(irq.vq), 0, 0)
     lib.irq_complete(irq, 1, lib.virtqueue_publish(ffi.addressof(irq.vq)), 0)
@@ -343,5 +343,5 @@ def test_a_foreign_driver_without_an_eventfd_polls(host):
     ],
 )
 def test_rx_usecs_given_alone_is_what_counts(host, given, asked):
-    irq = host(**given).c.nic.queue[0].irq
+    irq = host(**given).machine.c.nic.queue[0].irq
     assert (irq.rx_usecs, irq.rx_frames) == asked

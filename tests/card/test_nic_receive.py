@@ -55,11 +55,11 @@ def test_everything_offered_is_counted_whatever_becomes_of_it(host):
 def test_frames_read_ahead_are_hashed_as_the_card_is_set_when_they_arrive(host, change):
     """A burst is parsed and hashed when it is read from the wire; the knobs may change before its last frame comes."""
     h = host(queues=2, link="inf", gro=False, cpus=1, cost="zero")
-    r, key, proto = h.c.nic.rss, rss.KEY, 17
+    r, key, proto = h.machine.c.nic.rss, rss.KEY, 17
     r.enabled = change != "on again"
     h.feed([frames.udp(b"x", sport=1000 + i) for i in range(32)], gap_ns=1000)
     h.run(until_ns=16_500)
-    expected = [int(h.c.nic.queue[i].frames) for i in range(2)]
+    expected = [int(h.machine.c.nic.queue[i].frames) for i in range(2)]
     arrived = sum(expected)
     assert 10 < arrived < 25
     if change == "another key":
@@ -74,4 +74,4 @@ def test_frames_read_ahead_are_hashed_as_the_card_is_set_when_they_arrive(host, 
     for sport in range(1000 + arrived, 1032):
         hashed = rss.rss("10.0.0.1", "10.0.0.2", proto, sport, 5000, key)[0]
         expected[0 if change == "rxhash off" else int(r.indir[hashed & 127])] += 1
-    assert [int(h.c.nic.queue[i].frames) for i in range(2)] == expected
+    assert [int(h.machine.c.nic.queue[i].frames) for i in range(2)] == expected

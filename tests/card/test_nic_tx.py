@@ -18,9 +18,9 @@ class Ring:
     """The sending ring by hand: descriptors anywhere in it, a chain's head in the available ring."""
 
     def __init__(self, host):
-        self.host, self.nic = host, ffi.addressof(host.c.nic)
-        self.c = host.c.nic.config.tx
-        self.mem = ffi.buffer(host.c.nic.dma.base, host.c.nic.dma.size)
+        self.host, self.nic = host, ffi.addressof(host.machine.c.nic)
+        self.c = host.machine.c.nic.config.tx
+        self.mem = ffi.buffer(host.machine.c.nic.dma.base, host.machine.c.nic.dma.size)
         self.posted = 0
 
     def put(self, at, data):
@@ -75,7 +75,7 @@ def test_a_short_frame_is_padded(ring):
     ring.desc(0, at, HDR + 40)
     with pytest.raises(AssertionError):  # the decoder misses the rest of the datagram
         ring.post(0)
-    assert ring.host.c.nic.wire.tx_bytes == 60
+    assert ring.host.machine.c.nic.wire.tx_bytes == 60
 
 
 @pytest.mark.parametrize("proto", [6, 17])
@@ -97,7 +97,7 @@ def test_the_doorbell_is_silent_while_the_card_has_frames_to_send():
     """10 Mbit/s: a frame takes 0.8 ms, and those behind it wait in the ring. The driver rings for the first only."""
     peer = Peer({"10.0.0.9": frames.PEER})
     with host_with(peer, link="10M") as host:
-        sock, tx = host.udp(7), host.c.nic.tx
+        sock, tx = host.udp(7), host.machine.c.nic.tx
         sock.sendto(b"", ("10.0.0.9", 9))
         host.run()
         for _ in range(3):
@@ -115,7 +115,7 @@ def test_the_doorbell_is_silent_while_the_card_has_frames_to_send():
 
 
 BAD = {
-    "outside the region": lambda r, n: r.desc(0, r.host.c.nic.dma.size - 10, n),
+    "outside the region": lambda r, n: r.desc(0, r.host.machine.c.nic.dma.size - 10, n),
     "address wraps": lambda r, n: r.desc(0, 2**64 - 8, n),
     "for the card to write": lambda r, n: r.desc(0, r.c.buffers, n, WRITE),
     "indirect": lambda r, n: r.desc(0, r.c.buffers, n, INDIRECT),
@@ -155,15 +155,15 @@ def test_an_index_that_cannot_be_stops_the_card(ring, index):
         ring.put(ring.c.avail + 2, struct.pack("<H", 300))
         lib.nic_tx_kick(ring.nic, ring.host.now_ns)
         ring.host.run()
-    assert ring.host.c.nic.up == 0
-    assert ring.host.c.nic.config.device_status & lib.VIRTIO_S_NEEDS_RESET
+    assert ring.host.machine.c.nic.up == 0
+    assert ring.host.machine.c.nic.config.device_status & lib.VIRTIO_S_NEEDS_RESET
 
 
 def test_the_checksum_offload_is_offered_as_the_knob_says():
     assert not FEATURES & 1 << lib.VIRTIO_NET_F_CSUM
     for tx in (True, False):
         with host_with(Peer({}), tx=tx) as host:
-            assert host.c.nic.config.driver_features >> lib.VIRTIO_NET_F_CSUM & 1 == tx
+            assert host.machine.c.nic.config.driver_features >> lib.VIRTIO_NET_F_CSUM & 1 == tx
 
 
 @pytest.mark.parametrize("under_way", [0, 1, 2])
@@ -180,8 +180,8 @@ def test_what_is_under_way_and_what_waits_is_lost_when_the_card_stops_and_sendin
             sock.sendto(bytes(1000), ("10.0.0.9", 9))
         host.run(until_ns=start + under_way * 900_000 + 100_000)
         assert len(peer.seen) - sent == under_way
-        lib.nic_purge(ffi.addressof(host.c.nic))
-        change, ring = host.tx_ledger(), host.c.tx.vq
+        lib.nic_purge(ffi.addressof(host.machine.c.nic))
+        change, ring = host.tx_ledger(), host.machine.c.tx.vq
         assert change.in_flight == 0
         assert ring.used.idx == ring.avail.idx  # the driver hears of it at once, not with the next that is sent
         assert {ring.used.ring[i].len for i in range(ring.used.idx)} == {0}
@@ -190,5 +190,5 @@ def test_what_is_under_way_and_what_waits_is_lost_when_the_card_stops_and_sendin
         sock.sendto(b"again", ("10.0.0.9", 9))
         host.run()
         assert peer.seen[-1].payload[8:] == b"again"
-        lib.driver_tx_reclaim(host.c)
-        assert host.c.tx.nfree == lib.TX_POOL_SIZE
+        lib.driver_tx_reclaim(host.machine.c)
+        assert host.machine.c.tx.nfree == lib.TX_POOL_SIZE

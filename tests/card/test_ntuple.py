@@ -65,7 +65,7 @@ def test_a_rule_is_about(host, rule, fits, other):
     h = host(queues=4, rxhash=False)
     run(h, f"-N vnic0 flow-type {rule} action 2")
     assert (queue_of(h, fits), queue_of(h, other)) == (2, 0)
-    (hits,) = ntuple.hits(h.c).values()
+    (hits,) = ntuple.hits(h.machine.c).values()
     assert hits == 1
     h.knobs["ntuple-rules"] = [f"{rule} action -1"]
     assert (queue_of(h, fits), queue_of(h, other)) == (None, 0)
@@ -104,7 +104,7 @@ def test_a_burst_closes_up_behind_what_is_dropped(host):
 
 def test_the_card_refuses_what_it_has_not(host):
     h = host(queues=2)
-    nic, key = ffi.addressof(h.c.nic), ffi.new("struct ntuple_key *")
+    nic, key = ffi.addressof(h.machine.c.nic), ffi.new("struct ntuple_key *")
     for location, queue, rc in ((128, 0, -22), (0, 2, -22), (127, 1, 0), (0, lib.NTUPLE_DROP, 0)):
         assert lib.ntuple_insert(nic, key, key, 1, location, queue) == rc
     assert [lib.ntuple_delete(nic, location) for location in (1, 127, 127, 0)] == [-2, 0, -2, 0]
@@ -119,7 +119,7 @@ def test_the_first_by_location_decides(host):
     assert queue_of(h, frames.udp()) is None
     run(h, "-N vnic0 delete 10")
     assert queue_of(h, frames.udp()) == 1
-    assert ntuple.hits(h.c) == {50: 2, 99: 1}
+    assert ntuple.hits(h.machine.c) == {50: 2, 99: 1}
 
 
 def test_the_feature_switched_off_takes_the_rules_along(host):
@@ -184,7 +184,7 @@ def test_rules_at_the_start():
         assert queue_of(h, frames.udp()) == 1
         h.knobs["ntuple-rules"] = h.knobs["ntuple-rules"]
         h.knobs["ntuple-rules"] = ["ip6 action 1", *h.knobs["ntuple-rules"]]
-        assert ntuple.hits(h.c) == {0: 0, 126: 0, 127: 1}  # those that stay keep their counts
+        assert ntuple.hits(h.machine.c) == {0: 0, 126: 0, 127: 1}  # those that stay keep their counts
         h.knobs["ntuple-rules"] = ""
         assert h.knobs.ntuple_rules == ()
 
@@ -295,7 +295,7 @@ def test_frames_go_where_the_model_says(frames_, seed):
         fates = h.ledger().fates
         assert (fates.get("NTUPLE_FILTER", 0), fates.get("RX_LENGTH", 0)) == (dropped, short)
         assert by_queue(h) == expected
-        assert sum(ntuple.hits(h.c).values()) == dropped + sum(
+        assert sum(ntuple.hits(h.machine.c).values()) == dropped + sum(
             model.decide(rules, f) not in (None, -1) for _, f in frames_ if len(f) >= 14
         )
         h.finish()

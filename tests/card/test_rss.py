@@ -225,7 +225,7 @@ def test_each_flow_goes_where_the_indirection_table_says(host, queues):
 def test_the_table_can_send_everything_to_one_queue(host):
     h = host(queues=4)
     for i in range(lib.RSS_INDIR_SIZE):
-        h.c.nic.rss.indir[i] = 2
+        h.machine.c.nic.rss.indir[i] = 2
     h.feed([frames.udp(sport=p) for p in range(40)] + [frames.arp()])
     h.run()
     assert [q.packets for q in h.nic.queues()] == [0, 0, 41, 0]
@@ -233,7 +233,7 @@ def test_the_table_can_send_everything_to_one_queue(host):
 
 def test_what_is_not_ip_goes_where_entry_0_points(host):
     h = host(queues=4)
-    h.c.nic.rss.indir[0] = 3
+    h.machine.c.nic.rss.indir[0] = 3
     h.feed(frames.arp())
     h.run()
     assert [q.packets for q in h.nic.queues()] == [0, 0, 0, 1]

@@ -78,10 +78,10 @@ def test_numbers_fit_their_columns():
 def test_a_cpu_that_sleeps_is_idle_also_before_it_wakes_up(live):
     h = live([], cpus=2)
     h.start()
-    while not h.c.cpu[1].idle_since:
+    while not h.machine.c.cpu[1].idle_since:
         time.sleep(0.001)
     first = h.softnet()[1].idle_ns
     time.sleep(0.02)
     assert h.softnet()[1].idle_ns - first >= 20_000_000
     h.stop()
-    assert h.c.cpu[1].idle_since == 0
+    assert h.machine.c.cpu[1].idle_since == 0

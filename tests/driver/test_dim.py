@@ -159,7 +159,7 @@ def test_a_host_that_is_flooded_gets_fewer_interrupts_than_without():
 def test_what_it_sets_is_what_the_card_uses():
     with vnic.Host(adaptive_rx=True, queues=2) as host:
         for i in range(2):
-            irq = host.c.nic.queue[i].irq
+            irq = host.machine.c.nic.queue[i].irq
             assert (irq.rx_usecs, irq.rx_frames) == PROFILES[1]
         assert host.nic.dim(1) == []
 
@@ -167,7 +167,7 @@ def test_what_it_sets_is_what_the_card_uses():
 @pytest.mark.parametrize("decisions", [0, 1, 255, 256, 300])
 def test_the_latest_decisions_are_kept(decisions):
     with vnic.Host(adaptive_rx=True) as host:
-        d = host.c.dq[0].dim
+        d = host.machine.c.dq[0].dim
         sample = ffi.new("struct dim_sample *")
         lib.net_dim(d, sample)
         while d.decisions < decisions:

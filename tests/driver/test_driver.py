@@ -24,8 +24,8 @@ def payloads(sock):
 def test_the_ring_is_refilled_once_a_poll(host):
     """It posts what it took when its last frame is done, 10 000 ns after it began, and not a frame earlier."""
     h = host(rx_ring=64)
-    h.c.cost[lib.COST_RX] = 1000
-    dq, before = h.c.dq[0], h.c.dq[0].vq.avail_idx
+    h.machine.c.cost[lib.COST_RX] = 1000
+    dq, before = h.machine.c.dq[0], h.machine.c.dq[0].vq.avail_idx
     h.feed([frames.udp()] * 10)
     posted = []
     for t in range(500, 12_000, 500):
@@ -64,10 +64,10 @@ def test_a_starved_card_asks_for_the_doorbell(host):
 def test_the_second_look_finds_what_came_between_completion_and_unmasking(host, at, interrupts, polls):
     """The poll of one frame is over at 1000; as it completes, the frame goes up, until 3000; then the driver unmasks."""
     h = host(gro_normal_batch=8)
-    h.c.cost[lib.COST_RX], h.c.cost[lib.COST_RECEIVE] = 1000, 2000
+    h.machine.c.cost[lib.COST_RX], h.machine.c.cost[lib.COST_RECEIVE] = 1000, 2000
     h.feed([(0, frames.udp()), (at, frames.udp())])
     h.run(until_ns=3000)
-    assert h.c.nic.queue[0].irq.raised == 1
+    assert h.machine.c.nic.queue[0].irq.raised == 1
     h.run()
     q = h.nic.queues()[0]
     assert (q.interrupts, q.polls, q.packets) == (interrupts, polls, 2)
@@ -76,11 +76,11 @@ def test_the_second_look_finds_what_came_between_completion_and_unmasking(host, 
 
 def test_what_comes_during_the_poll_is_taken_by_it(host):
     h = host()
-    h.c.cost[lib.COST_RX] = 1000
+    h.machine.c.cost[lib.COST_RX] = 1000
     h.feed((at, frames.udp()) for at in (0, 0, 0, 0, 1, 1500, 2999, 3000))
     h.run()
     q = h.nic.queues()[0]
-    assert (q.interrupts, q.polls, h.c.dq[0].rx_packets) == (1, 1, 8)
+    assert (q.interrupts, q.polls, h.machine.c.dq[0].rx_packets) == (1, 1, 8)
 
 
 def test_a_full_poll_leaves_the_interrupt_off(host):
@@ -118,7 +118,7 @@ def test_an_empty_pool_starves_the_ring_until_a_buffer_comes_home(host):
 def test_a_buffer_that_comes_home_late_is_not_used_before_it_was_free(host):
     """The reader's CPU is busy for long: the ring, which is dry, must not get its buffers back in the past."""
     h = host(rx_pool=64, rx_ring=64, cpus=2, sink=True, reader_cpu=1, rcvbuf=1 << 30)
-    h.c.cost[lib.COST_RECV] = 1_000_000
+    h.machine.c.cost[lib.COST_RECV] = 1_000_000
     taken = []
 
     @h.packet_type(0x88B5)
@@ -140,12 +140,12 @@ def test_frames_that_span_buffers_arrive_whole(sizes, buf_len, rx):
     sent = [bytes((i * 7 + k) % 251 for k in range(n)) for i, n in enumerate(sizes)]
     config = {"rx_pool": 1024, "rx_ring": 512, "sockets": 16, "rcvbuf": 1 << 30}
     with vnic.Host(cost="zero", link="inf", rx_buf_len=buf_len, rx=rx, **config) as h:
-        sock, before = h.udp(5000), h.c.dq[0].vq.avail_idx
+        sock, before = h.udp(5000), h.machine.c.dq[0].vq.avail_idx
         h.feed([frames.udp(data) for data in sent])
         h.run()
         assert payloads(sock) == sent
         buffers = sum(math.ceil((HEADER + 42 + n) / buf_len) for n in sizes)
-        assert (h.c.dq[0].vq.avail_idx - before) % 65536 == buffers
+        assert (h.machine.c.dq[0].vq.avail_idx - before) % 65536 == buffers
         assert h.nic.stats().rx_bytes == sum(42 + n for n in sizes)
         assert h.laws() == 0
 
@@ -170,8 +170,8 @@ def test_the_packet_type_is_the_destinations(host, dst, pkt_type):
 
     @h.packet_type(0x88B5)
     def tap(burst):
-        tail = h.c.upcalls.tail
-        seen.extend(h.c.upcalls.slot[tail + i].skb.pkt_type for i in range(len(burst)))
+        tail = h.machine.c.upcalls.tail
+        seen.extend(h.machine.c.upcalls.slot[tail + i].skb.pkt_type for i in range(len(burst)))
 
     h.feed(frames.eth(bytes(46), dst=dst, type=0x88B5))
     h.run()
@@ -183,22 +183,22 @@ def test_the_packet_type_is_the_destinations(host, dst, pkt_type):
 
 def lie(host, desc, length):
     """The card claims to have used a descriptor, and interrupts."""
-    vq = ffi.addressof(host.c.nic.queue[0].vq)
+    vq = ffi.addressof(host.machine.c.nic.queue[0].vq)
     lib.virtqueue_fill_used(vq, desc, length)
     assert lib.virtqueue_publish(vq)
-    lib.raise_hardirq(host.c.cpu[0], 0, 0)
+    lib.raise_hardirq(host.machine.c.cpu[0], 0, 0)
 
 
 @pytest.mark.parametrize("length", [0, HEADER, HEADER + 13, 2049, 2**32 - 1])
 def test_a_length_that_cannot_be_is_no_frame_and_costs_no_buffer(host, length):
     h = host()
-    q = h.c.nic.queue[0]
+    q = h.machine.c.nic.queue[0]
     head = q.vq.avail.ring[q.vq.last_avail % q.vq.size]
     q.vq.last_avail += 1
     lie(h, head, length)
     h.feed(frames.udp())
     h.run()
-    assert (h.c.dq[0].rx_packets, h.laws()) == (1, 0)
+    assert (h.machine.c.dq[0].rx_packets, h.laws()) == (1, 0)
 
 
 @pytest.mark.parametrize("desc", [256, 2**32 - 1])
@@ -207,17 +207,17 @@ def test_a_descriptor_that_was_never_posted_stops_the_queue(host, desc):
     lie(h, desc, 100)
     h.feed(frames.udp())
     h.run()
-    assert (h.c.dq[0].bad_used, h.c.dq[0].rx_packets, h.c.dq[0].vq.broken) == (1, 0, 1)
+    assert (h.machine.c.dq[0].bad_used, h.machine.c.dq[0].rx_packets, h.machine.c.dq[0].vq.broken) == (1, 0, 1)
 
 
 def test_buffers_promised_and_not_delivered_are_not_waited_for(host):
     h = host()
     sock = h.udp(5000)
     arrive(h, frames.udp(b"hello"))
-    vq = h.c.dq[0].vq
+    vq = h.machine.c.dq[0].vq
     buf = vq.desc_buf[vq.used.ring[vq.last_used].id]
-    at = h.c.dq[0].pool.base + buf * h.c.dq[0].pool.stride
+    at = h.machine.c.dq[0].pool.base + buf * h.machine.c.dq[0].pool.stride
     ffi.cast("struct virtio_net_hdr_v1_hash *", at).num_buffers = 3
     h.run()
     assert payloads(sock) == [b"hello"]
-    assert (h.c.dq[0].bad_used, h.laws()) == (1, 0)
+    assert (h.machine.c.dq[0].bad_used, h.laws()) == (1, 0)

@@ -26,9 +26,9 @@ def test_without_a_driver_nothing_is_received(host):
 )
 def test_the_driver_leaves_a_card_alone_that_it_does_not_know(host, break_it, error):
     h = host(external_driver=True)
-    config = h.c.nic.config
+    config = h.machine.c.nic.config
     break_it(config)
-    assert lib.driver_open(h.c) == error
+    assert lib.driver_open(h.machine.c) == error
     assert config.device_status & lib.VIRTIO_S_FAILED
     assert not config.device_status & lib.VIRTIO_S_DRIVER_OK
 
@@ -36,7 +36,7 @@ def test_the_driver_leaves_a_card_alone_that_it_does_not_know(host, break_it, er
 def test_what_the_ring_holds_when_the_card_closes_ends_as_dev_ready(host):
     h = host()
     arrive(h, *[frames.udp()] * 3)
-    lib.driver_close(h.c.dq[0])
+    lib.driver_close(h.machine.c.dq[0])
     assert h.ledger().fates == {"DEV_READY": 3}
     h.run()
     assert h.laws() == 0

@@ -33,14 +33,14 @@ def test_a_slow_wire_makes_a_sender_wait_and_all_arrives_at_its_pace():
 def test_there_is_room_while_fewer_buffers_are_asked_for_than_are_free(taken):
     """frames: one each, and one more for each TX_BUF_LEN bytes; one to spare. The ring may end before the pool does."""
     with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
-        tx = host.c.tx
+        tx = host.machine.c.tx
         for less in ({"tx.vq.nfree": taken}, {"tx.nfree": lib.TX_POOL_SIZE - lib.TX_RING_SIZE + taken}):
             before = tx.vq.nfree, tx.nfree
             tx.vq.nfree -= less.get("tx.vq.nfree", 0)
             tx.nfree -= less.get("tx.nfree", 0)
             for more in range(4):
                 for bytes_ in (more * lib.TX_BUF_LEN, (more + 1) * lib.TX_BUF_LEN - 1):
-                    got = [bool(lib.driver_tx_room(host.c, frames_, bytes_)) for frames_ in range(300)]
+                    got = [bool(lib.driver_tx_room(host.machine.c, frames_, bytes_)) for frames_ in range(300)]
                     free = lib.TX_RING_SIZE - taken
                     assert got == [frames_ + more < free for frames_ in range(300)]
             tx.vq.nfree, tx.nfree = before
@@ -86,18 +86,18 @@ def test_every_buffer_comes_home(sizes):
         for n in sizes:
             sock.sendto(bytes(n), ("10.0.0.9", 9))
         host.run()
-        lib.driver_tx_reclaim(host.c)
-        assert host.c.tx.nfree == lib.TX_POOL_SIZE
-        assert host.c.tx.vq.nfree == lib.TX_RING_SIZE
+        lib.driver_tx_reclaim(host.machine.c)
+        assert host.machine.c.tx.nfree == lib.TX_POOL_SIZE
+        assert host.machine.c.tx.vq.nfree == lib.TX_RING_SIZE
 
 
 def test_a_card_that_stopped_sends_nothing():
     with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
         sock = host.udp(7)
         sock.sendto(b"x", ("10.0.0.255", 9))
-        host.c.nic.up = 0
+        host.machine.c.nic.up = 0
         with pytest.raises(OSError, match="Network is down"):
             sock.sendto(b"x", ("10.0.0.255", 9))
-        host.c.nic.up = 1
-        lib.nic_purge(ffi.addressof(host.c.nic))
+        host.machine.c.nic.up = 1
+        lib.nic_purge(ffi.addressof(host.machine.c.nic))
         assert host.tx_ledger() == vnic.counters.snapshots.TxLedger(in_flight=0, fates={"TX_DEV_READY": 2})

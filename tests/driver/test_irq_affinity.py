@@ -21,7 +21,7 @@ from vnic.linux import pseudofile as files
 def counts(h):
     """Interrupts by queue and CPU, as /proc/interrupts has them."""
     rows = procfs.read(h, "/proc/interrupts").splitlines()[1 : 1 + h.knobs.queues]
-    return [list(map(int, row.split()[1 : 1 + h.c.ncpus])) for row in rows]
+    return [list(map(int, row.split()[1 : 1 + h.machine.c.ncpus])) for row in rows]
 
 
 def put(h, path, value):
@@ -34,7 +34,7 @@ def shown(h, path):
 
 
 def where(h):
-    return [int(h.c.dq[i].napi.sd.cpu) for i in range(h.knobs.queues)]
+    return [int(h.machine.c.dq[i].napi.sd.cpu) for i in range(h.knobs.queues)]
 
 
 # ---- the files ----
@@ -49,7 +49,7 @@ def test_a_queues_interrupt_goes_where_the_file_says(host):
     assert put(h, "/proc/irq/24/smp_affinity", "4") == (0, "")
     assert put(h, "/proc/irq/25/smp_affinity_list", "3") == (0, "")
     assert where(h) == [2, 3]
-    assert [h.c.dq[i].pool.owner.cpu for i in (0, 1)] == [2, 3]  # buffers that come home wake the right one
+    assert [h.machine.c.dq[i].pool.owner.cpu for i in (0, 1)] == [2, 3]  # buffers that come home wake the right one
     assert counts(h) == before  # what was taken elsewhere stays there
     processed = [s.processed for s in h.softnet()]
     h.feed([frames.udp(sport=i) for i in range(40)], gap_ns=10_000)
@@ -115,7 +115,7 @@ def test_a_foreign_drivers_interrupt_is_its_own(host):
     assert (code, err.splitlines()[0]) == (1, "vnic set: write error: Input/output error")
     with pytest.raises(ConfigError, match="the driver's process"):
         h.knobs.smp_affinity = 2
-    assert lib.irq_set_affinity(h.c, 0, 2) == -5
+    assert lib.irq_set_affinity(h.machine.c, 0, 2) == -5
 
 
 LISTS = [
@@ -199,9 +199,9 @@ def test_both_laws_hold_wherever_interrupts_go_and_whenever(frames_, config, see
                 break
             if turn % 16 == 0 and turn < 3200:
                 queue = r.randrange(h.knobs.queues)
-                h.knobs.queue(queue)["smp-affinity"] = 1 << r.randrange(h.c.ncpus)
+                h.knobs.queue(queue)["smp-affinity"] = 1 << r.randrange(h.machine.c.ncpus)
                 assert h.ledger().closed
-                assert sum(map(sum, counts(h))) == sum(int(h.c.dq[i].irqs) for i in range(h.knobs.queues))
+                assert sum(map(sum, counts(h))) == sum(int(h.machine.c.dq[i].irqs) for i in range(h.knobs.queues))
         h.knobs.update({"rx-usecs": 1, "rx-frames": 1})
         h.finish()
         assert h.ledger().in_flight == 0
@@ -304,16 +304,16 @@ def test_accelerated_rfs_follows(host):
             h.run()
 
     play(0)
-    assert lib.arfs_queue(h.c, 3) == 3
+    assert lib.arfs_queue(h.machine.c, 3) == 3
     h.knobs.queue(3)["smp-affinity"] = 1
     h.knobs.queue(1)["smp-affinity"] = 8
-    assert (lib.arfs_queue(h.c, 3), lib.arfs_queue(h.c, 1)) == (1, 1)
+    assert (lib.arfs_queue(h.machine.c, 3), lib.arfs_queue(h.machine.c, 1)) == (1, 1)
     before = [q.packets for q in h.nic.queues()]
-    for sk in range(1, h.c.socks.used):  # its reader goes away and comes back: the flow is steered anew
-        h.c.socks.socks[sk].reader_cpu = 2
+    for sk in range(1, h.machine.c.socks.used):  # its reader goes away and comes back: the flow is steered anew
+        h.machine.c.socks.socks[sk].reader_cpu = 2
     play(10)
-    for sk in range(1, h.c.socks.used):
-        h.c.socks.socks[sk].reader_cpu = 3
+    for sk in range(1, h.machine.c.socks.used):
+        h.machine.c.socks.socks[sk].reader_cpu = 3
     play(20)
     assert h.nic.queues()[1].packets - before[1] >= 8
     assert h.mib()["TcpExt_TCPOFOQueue"] == 0
@@ -339,4 +339,4 @@ def test_a_live_host_moves_them_under_load(live, case):
     assert h.ledger().fates == {"DELIVERED_UDP": n + 32}
     assert h.laws() == 0
     assert where(h) == [2, 2]
-    assert sum(map(sum, counts(h))) == sum(int(h.c.dq[i].irqs) for i in range(2))
+    assert sum(map(sum, counts(h))) == sum(int(h.machine.c.dq[i].irqs) for i in range(2))

@@ -223,7 +223,7 @@ def test_nobody_hears_of_an_error_about_an_error(errors, kind):
 def test_who_adds_up_a_checksum_pays_by_the_byte(host, build, headers):
     """The card adds up none of ICMP: its CPU does."""
     h = host(cpus=1)
-    h.c.cost[lib.COST_CSUM_PS] = 1_000_000  # 1 us a byte
+    h.machine.c.cost[lib.COST_CSUM_PS] = 1_000_000  # 1 us a byte
     h.feed(build())
     h.run()
     assert h.softnet()[0].now_ns == (len(build()) - headers) * 1000

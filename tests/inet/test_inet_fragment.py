@@ -25,7 +25,7 @@ THRESH = {4: "ipfrag_high_thresh", 6: "ip6frag_high_thresh"}
 
 
 def table(host, family):
-    return host.c.ip6_frags if family == 6 else host.c.ip_frags
+    return host.machine.c.ip6_frags if family == 6 else host.machine.c.ip_frags
 
 
 def mib(host, family):
@@ -72,9 +72,9 @@ def test_a_datagram_that_begins_anew_has_all_of_the_time_again(host):
     feed(h, [other, other, two], at_ns=10 * S)
     assert h.ledger().fates == {"DUP_FRAG": 1, "FRAG_TOO_FAR": 1}
     h.run(until_ns=40 * S - 1)
-    assert fragments.queues(h.c.ip_frags) == 2
+    assert fragments.queues(h.machine.c.ip_frags) == 2
     h.run(until_ns=40 * S)
-    assert fragments.queues(h.c.ip_frags) == 0
+    assert fragments.queues(h.machine.c.ip_frags) == 0
 
 
 @FAMILIES
@@ -82,9 +82,9 @@ def test_a_datagram_that_begins_anew_has_all_of_the_time_again(host):
 def test_who_stops_waits_for_no_fragment_any_more(host, family, cpus):
     h = host(cpus=cpus)
     feed(h, firsts(family, range(5))[0])
-    before, cpu = h.now_ns, h.c.cpu[0]
+    before, cpu = h.now_ns, h.machine.c.cpu[0]
     assert before < cpu.timer_ns[lib.TIMER_IPFRAG] == cpu.timer_next <= before + TIME[family]
-    lib.inet_frags_flush(h.c)
+    lib.inet_frags_flush(h.machine.c)
     assert (cpu.timer_ns[lib.TIMER_IPFRAG], cpu.timer_next) == (2**64 - 1,) * 2
     h.run()
     assert h.now_ns == before
@@ -281,16 +281,16 @@ def test_a_datagram_whose_fragments_come_to_two_cpus(host):
         one, two, three = cut(4, datagram(4, TEXT), (64, 128))
         for cpu, f in ((0, one), (1, two), (0, three) if complete else (1, two)):
             for i in range(lib.RSS_INDIR_SIZE):
-                h.c.nic.rss.indir[i] = cpu
+                h.machine.c.nic.rss.indir[i] = cpu
             feed(h, [f])
         if complete:
             assert drain(sock) == [TEXT]
-            assert h.c.cpu[0].timer_next == h.c.cpu[1].timer_next == 2**64 - 1
+            assert h.machine.c.cpu[0].timer_next == h.machine.c.cpu[1].timer_next == 2**64 - 1
         else:
             h.run()
-            assert h.c.cpu[0].fates[lib.FRAG_REASM_TIMEOUT] == 2
-            assert h.c.cpu[1].fates[lib.FRAG_REASM_TIMEOUT] == 0
-            assert h.c.cpu[1].fates[lib.DUP_FRAG] == 1
+            assert h.machine.c.cpu[0].fates[lib.FRAG_REASM_TIMEOUT] == 2
+            assert h.machine.c.cpu[1].fates[lib.FRAG_REASM_TIMEOUT] == 0
+            assert h.machine.c.cpu[1].fates[lib.DUP_FRAG] == 1
         assert h.laws() == 0
 
 
@@ -353,7 +353,7 @@ def test_live_what_waits_at_the_end_is_given_up():
         assert drain(sock) == [TEXT] * 39
         assert host.ledger().fates == {"DELIVERED_UDP": 78, "FRAG_REASM_TIMEOUT": 1}
         assert host.mib()["Ip_ReasmTimeout"] == 0
-        assert host.now_ns < host.began_ns + 30 * S
+        assert host.now_ns < host.machine.began_ns + 30 * S
 
 
 def test_live_time_is_real_time():
@@ -372,4 +372,4 @@ def test_live_many_senders_on_two_cpus_share_the_table():
         parts += reversed(cut(4, datagram(4, sent[-1], src=src), (64, 128), src=src, id=i))
     with live(parts, 0) as (host, sock):
         assert sorted(drain(sock)) == sorted(sent)
-        assert all(host.c.cpu[i].mib[lib.Ip_ReasmOKs] for i in range(2))
+        assert all(host.machine.c.cpu[i].mib[lib.Ip_ReasmOKs] for i in range(2))

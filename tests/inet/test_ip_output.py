@@ -25,8 +25,8 @@ def transmit(to, data, *, mtu=1500, gso_size=0, **options):
         host.run()
         ledger = host.tx_ledger()
         assert (ledger.in_flight, set(ledger.fates)) == (0, {"TX_SENT"})
-        lib.driver_tx_reclaim(host.c)
-        assert host.c.tx.nfree == lib.TX_POOL_SIZE
+        lib.driver_tx_reclaim(host.machine.c)
+        assert host.machine.c.tx.nfree == lib.TX_POOL_SIZE
     return [s for s in peer.seen if s.proto == 17]
 
 
@@ -156,7 +156,7 @@ def test_a_connected_socket_sends_there_and_hears_only_from_there():
 def test_an_mtu_below_the_least_there_is_counts_as_68(mtu, to):
     """Once a division by zero, and fragments of nothing for ever. The knob refuses it, and C has to stand it."""
     with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero") as host:
-        host.c.nic.mtu = mtu
+        host.machine.c.nic.mtu = mtu
         host.udp(7).sendto(bytes(200), (GROUPS[":" in to], 9))
         host.run()
         got = sent(host)

@@ -64,7 +64,7 @@ def test_nobody_answers_three_questions_and_what_waited_is_lost(to):
 def test_the_tables_counters_are_those_of_arp_cache(to):
     """As /proc/net/stat/arp_cache: a packet is a look-up, a hit if there is an entry; who gives up is a failed one."""
     with host_with(Peer({})) as host:
-        t = host.c.neigh
+        t = host.machine.c.neigh
         sock = host.udp(7)
         sock.sendto(b"x", (to, 9))
         assert (t.allocs, t.lookups, t.hits, t.res_failed, t.entries) == (1, 1, 0, 0, 1)
@@ -220,7 +220,7 @@ STOPPED = {  # after a flush; "": as it was
 def test_who_stops_asks_nobody_and_waits_for_nobody_any_more(state, then, cpus):
     """The first entry is of that state, the second waits for an answer: it and its two packets are given up."""
     with host_with(Peer({"10.0.0.8": frames.PEER}), cpus=cpus) as host:
-        sock, t = host.udp(7), host.c.neigh
+        sock, t = host.udp(7), host.machine.c.neigh
         sock.sendto(b"known", ("10.0.0.8", 9))
         host.run()
         t.entry[0].state = state
@@ -228,17 +228,17 @@ def test_who_stops_asks_nobody_and_waits_for_nobody_any_more(state, then, cpus):
         for data in (b"1", b"2"):
             sock.sendto(data, ("10.0.0.9", 9))
         t.timer_ask = host.now_ns + 5
-        timers = [[int(ns) for ns in host.c.cpu[i].timer_ns] for i in range(cpus)]
+        timers = [[int(ns) for ns in host.machine.c.cpu[i].timer_ns] for i in range(cpus)]
         assert timers[0][lib.TIMER_NEIGH] < 2**64 - 1
         t.entry[2].timer_ns = 1  # no entry yet
         failed = int(t.res_failed)
-        lib.neigh_flush(host.c)
+        lib.neigh_flush(host.machine.c)
         assert (t.entry[0].state, t.entry[1].state) == (state if then == "" else then, lib.NUD_FAILED)
         assert {int(t.entry[i].timer_ns) for i in range(2)} == {int(t.timer_ask)} == {2**64 - 1}
         assert t.entry[2].timer_ns == 1
         assert t.res_failed - failed == 1 + (state == lib.NUD_INCOMPLETE)
         timers[0][lib.TIMER_NEIGH] = 2**64 - 1
-        assert [[int(ns) for ns in host.c.cpu[i].timer_ns] for i in range(cpus)] == timers
+        assert [[int(ns) for ns in host.machine.c.cpu[i].timer_ns] for i in range(cpus)] == timers
         t.entry[0].state = lib.NUD_STALE
         before = host.now_ns
         host.run()

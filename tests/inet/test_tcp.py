@@ -219,7 +219,7 @@ def test_ports_used_again_are_a_new_stream(host):
     with pytest.raises(ConnectionResetError):
         first.read()
     assert second.read() == b"second"
-    assert h.c.socks.flows == 1
+    assert h.machine.c.socks.flows == 1
 
 
 def test_ports_used_again_after_a_fin_leave_the_finished_stream_finished(host):
@@ -245,7 +245,7 @@ def test_bug_a_flow_from_port_0_left_its_entry_in_the_table(host):
     h.tcp(80)
     for isn in range(0, 1_000_000, 100_000):
         run(h, frames.tcp(sport=0, seq=isn, flags=SYN))
-    assert h.c.socks.flows == 1
+    assert h.machine.c.socks.flows == 1
 
 
 def test_streams_of_different_peers_do_not_mix(host):
@@ -282,14 +282,14 @@ def test_the_end_gives_up_holes_as_long_as_the_readers_socket_takes_more(host):
     h = host(gro=False, sink=True, rcvbuf=2 * TRUESIZE)
     h.feed([frames.tcp(seq=0, flags=SYN)])
     h.run()
-    (sk,) = (s for s in h.c.socks.socks[1 : h.c.socks.used] if s.type == lib.SOCK_TCP)
+    (sk,) = (s for s in h.machine.c.socks.socks[1 : h.machine.c.socks.used] if s.type == lib.SOCK_TCP)
     sk.rcvbuf = 1 << 20  # of what is early
     h.feed([frames.tcp(b"x", seq=10 * i) for i in range(1, 9)])
     h.run()
     sk.rcvbuf = 2 * TRUESIZE
     left = [8]
     while sk.ofo_segments and left[-1]:
-        lib.host_finish(h.c)
+        lib.host_finish(h.machine.c)
         n, skb = 0, sk.ofo
         while skb != ffi.NULL:
             n, skb = n + 1, skb.next
@@ -395,7 +395,7 @@ def test_a_fin_inside_the_data_does_not_keep_the_card_from_being_purged(host):
     fin = frames.tcp(seq=200, flags=frames.FIN | frames.ACK)
     h.feed([frames.tcp(seq=99, flags=frames.SYN), fin, frames.tcp(bytes(200), seq=100)])
     h.run()
-    lib.virtqueue_disable_cb(ffi.addressof(h.c.dq[0].vq))  # what comes now stays in the ring
+    lib.virtqueue_disable_cb(ffi.addressof(h.machine.c.dq[0].vq))  # what comes now stays in the ring
     h.feed([frames.udp()] * 5)
     h.finish()
     assert h.ledger().in_flight == 0
@@ -407,7 +407,7 @@ def test_what_waited_behind_a_hole_is_read_at_the_end(host, cpus):
     h = host(sink=True, gro=False, cpus=cpus, latency=True)
     h.feed([frames.tcp(b"a" * 10, seq=0), *(frames.tcp(b"b" * 10, seq=100 + 10 * i) for i in range(20))])
     h.finish()
-    reads = sum(h.c.socks.socks[i].reads for i in range(1, h.c.socks.used))
+    reads = sum(h.machine.c.socks.socks[i].reads for i in range(1, h.machine.c.socks.used))
     assert reads == h.latencies()["socket"].count == 21
     assert h.latencies()["reorder"].count == 20
     assert h.laws() == 0
@@ -419,6 +419,6 @@ def test_streams_nobody_accepted_go_with_their_listener(host):
     h.feed([frames.tcp(b"waits", sport=1000 + i) for i in range(10)])
     h.run()
     listener.close()
-    dq = h.c.dq[0]
-    assert h.c.socks.flows == 0
+    dq = h.machine.c.dq[0]
+    assert h.machine.c.socks.flows == 0
     assert lib.rx_pool_free_count(ffi.addressof(dq.pool)) + dq.vq.size - dq.vq.nfree == dq.pool.size

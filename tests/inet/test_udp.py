@@ -122,7 +122,7 @@ def test_one_wildcard_serves_both_families(host):
 
 
 def connect(host, sock, addr, port):
-    return lib.sock_connect(host.c, sock._c, inet_addr(addr), port)
+    return lib.sock_connect(host.machine.c, sock._c, inet_addr(addr), port)
 
 
 def test_a_connected_socket_hears_its_peer_and_nobody_else(host):
@@ -153,7 +153,7 @@ def test_a_connected_socket_that_is_closed_hears_nothing(host):
     connect(h, connected, "10.0.0.1", 1000)
     connected.close()
     assert outcome(h, frames.udp())[0] == {"NO_SOCKET": 1}
-    assert h.c.socks.flows == 0
+    assert h.machine.c.socks.flows == 0
 
 
 def test_bug_connecting_twice_left_the_first_entry_in_the_table(host):
@@ -162,7 +162,7 @@ def test_bug_connecting_twice_left_the_first_entry_in_the_table(host):
     assert connect(h, sock, "10.0.0.1", 0) < 0
     assert connect(h, sock, "10.0.0.1", 1000) == 0
     assert connect(h, sock, "10.0.0.1", 1001) < 0
-    assert h.c.socks.flows == 1
+    assert h.machine.c.socks.flows == 1
 
 
 def test_a_closed_socket_hears_nothing_and_its_port_can_be_bound_again(host):

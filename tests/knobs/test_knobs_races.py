@@ -33,7 +33,7 @@ def test_a_ring_that_is_changed_is_not_polled_before_its_frames_came():
 def test_a_busy_poll_ends_with_the_budget_it_began_with():
     """Else one that took less, and is complete, looks as if there were more: in line to be polled, owned by nobody."""
     with vnic.Host(cpus=1, busy_read=5, sink=True) as h:
-        cpu, changed = h.c.cpu[0], 0
+        cpu, changed = h.machine.c.cpu[0], 0
         h.nic.feed([frames.udp(dport=9, sport=i % 7) for i in range(300)], gap_ns=1000)
         while h.step():
             if cpu.bh_off:  # in the middle of a busy poll
@@ -54,7 +54,7 @@ def test_a_filter_and_somebody_else_may_turn_knobs_at_once(live):
     def burst(packets):
         in_filter.set()
         other_begins.wait()
-        wait_until(lambda: h._threads._paused or h.knobs.rx_ring == 128)
+        wait_until(lambda: h.machine.threads._paused or h.knobs.rx_ring == 128)
         h.knobs.mtu = 1500
 
     h.start()
@@ -79,7 +79,7 @@ def test_a_handler_turns_knobs_before_start_has_returned(live, monkeypatch):
 
     @h.nic.filter
     def burst(packets):
-        h.while_stopped(lambda: seen.append(h.is_running and h._threads._at_rest == 2))
+        h.machine.while_stopped(lambda: seen.append(h.is_running and h.machine.threads._at_rest == 2))
         stopped.set()
 
     monkeypatch.setattr(vnic.machine.threads.Threads, "start", slowly)
@@ -92,7 +92,7 @@ def test_a_handler_turns_knobs_before_start_has_returned(live, monkeypatch):
 def test_nothing_is_changed_while_the_host_ends(live, monkeypatch):
     """Threads that were all gone looked like threads at rest; what they left was being run out by somebody else."""
     h = live([[frames.udp()]], cpus=2, sink=True)
-    ran_out, shut = [], h.turn.shut
+    ran_out, shut = [], h.machine.turn.shut
 
     def before(caller, *, closing):
         with pytest.raises(vnic.VnicError, match="stopping"):
@@ -101,7 +101,7 @@ def test_nothing_is_changed_while_the_host_ends(live, monkeypatch):
         shut(caller, closing=closing)
 
     h.start()
-    monkeypatch.setattr(h.turn, "shut", before)
+    monkeypatch.setattr(h.machine.turn, "shut", before)
     h.stop()
     assert ran_out == [256]
     monkeypatch.undo()
@@ -141,7 +141,7 @@ def test_an_interrupt_that_is_held_back_follows_what_is_set_now(change):
 
 def test_nothing_is_changed_while_the_host_is_freed():
     h, tried = vnic.Host(cpus=1), []
-    give_back = h.nic._give_back
+    give_back = h.machine._close_call_fds
 
     def change():
         with pytest.raises(vnic.VnicError, match="the host is closed"):
@@ -154,7 +154,7 @@ def test_nothing_is_changed_while_the_host_is_freed():
         other.join()
         give_back()
 
-    h.nic._give_back = closing
+    h.machine._close_call_fds = closing
     h.close()
     assert tried == [True]
     h.close()
@@ -174,11 +174,11 @@ def test_a_host_whose_close_failed_is_closed():
 def test_a_foreign_driver_that_comes_later_reads_the_address_and_mtu_of_now():
     with vnic.Host(cpus=1, external_driver=True, mtu=1500) as h:
         h.knobs.update({"mac": "02:00:00:00:00:09", "mtu": 9000})
-        assert bytes(h.c.nic.config.mac) == bytes.fromhex("020000000009")
-        assert h.c.nic.config.mtu == 9000
+        assert bytes(h.machine.c.nic.config.mac) == bytes.fromhex("020000000009")
+        assert h.machine.c.nic.config.mtu == 9000
         h.knobs.update({"mac": "any", "mtu": 0})
-        assert bytes(h.c.nic.config.mac) == bytes.fromhex("020000000001")
-        assert h.c.nic.config.mtu == 0
+        assert bytes(h.machine.c.nic.config.mac) == bytes.fromhex("020000000001")
+        assert h.machine.c.nic.config.mtu == 0
 
 
 def test_many_who_send_all_the_time_keep_nobody_from_changing_a_knob():

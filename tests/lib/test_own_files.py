@@ -284,7 +284,7 @@ def test_a_card_on_a_tap_has_its_lanes_doorbell_and_timer_and_nothing_else():
             assert sock.recv(timeout=20) == b"one"
             (card,) = [t for t, name in tasks().items() if name == "nic/vnic0"]
             assert "waits for nic" in tasks().values()
-            there, c = open_in(card), host.c
+            there, c = open_in(card), host.machine.c
             mine = {int(tap.lane[i].fd) for i in range(2)} | {c.nic.kick_fd, c.cpu[0].wake_fd, c.cpu[1].wake_fd, 2}
             assert mine <= set(there)
             others = sorted(str(what) for fd, what in there.items() if fd not in mine)

@@ -113,7 +113,7 @@ def learn(h):
     """Entries as the table has them; the test's own, so no timer runs."""
     from vnic.address import inet_addr
 
-    table = h.c.neigh
+    table = h.machine.c.neigh
     for i, (ip, mac, state) in enumerate(NEIGHBOURS):
         table.entry[i].addr, table.entry[i].state = inet_addr(ip)[0], NUD[state]
         table.entry[i].timer_ns, table.entry[i].queue = 2**64 - 1, 2**32 - 1
@@ -123,9 +123,9 @@ def learn(h):
 
 
 def forget(h):
-    for i in range(h.c.neigh.used):
-        h.c.neigh.entry[i].state = 0
-    h.c.neigh.used = 0
+    for i in range(h.machine.c.neigh.used):
+        h.machine.c.neigh.entry[i].state = 0
+    h.machine.c.neigh.used = 0
 
 
 @pytest.mark.root

@@ -8,7 +8,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import files_page
 import frames
 import kernel_device
 import needs
@@ -164,7 +163,7 @@ def test_squeezes_and_flow_limits_have_their_columns(host):
     h.run()
     columns = procfs.read(h, "/proc/net/softnet_stat").split()
     assert int(columns[2], 16) == h.softnet()[0].time_squeeze > 0
-    h.c.cpu[0].flow_limit_count = (1 << 32) + 0xABC  # the kernel's counters are 32 bits wide
+    h.machine.c.cpu[0].flow_limit_count = (1 << 32) + 0xABC  # the kernel's counters are 32 bits wide
     assert procfs.read(h, "/proc/net/softnet_stat").split()[10] == "00000abc"
 
 
@@ -210,7 +209,7 @@ def test_every_counter_is_in_a_file_under_its_name(host):
     h = host()
     assert {name for name in stats.MIBS if snmp.counted(name) is None} == WITHOUT_A_NAME
     for i in range(len(stats.MIBS)):
-        h.c.cpu[0].mib[i] = 1000 + i
+        h.machine.c.cpu[0].mib[i] = 1000 + i
     found = parse_groups(procfs.read(h, "/proc/net/snmp")) | parse_groups(procfs.read(h, "/proc/net/netstat"))
     six = dict(line.split() for line in procfs.read(h, "/proc/net/snmp6").splitlines())
     for i, name in enumerate(stats.MIBS):
@@ -257,7 +256,7 @@ def test_streams_that_are_open_are_established(host):
     h.feed([frames.tcp(b"x", seq=1, sport=1, dport=80)])
     h.run()
     established = parse_groups(procfs.read(h, "/proc/net/snmp"))["Tcp_CurrEstab"]
-    socks = h.c.socks
+    socks = h.machine.c.socks
     assert established == sum(
         sk.type == lib.SOCK_TCP and sk.state == lib.TCP_OPEN for sk in socks.socks[1 : socks.size + 1]
     )
@@ -412,9 +411,3 @@ def test_a_host_that_runs_live_can_be_read(host):
             assert procfs.read(h, path).endswith("\n")
     finally:
         h.stop()
-
-
-@pytest.mark.parametrize("table", files_page.TABLES)
-def test_the_page_about_files_is_true(table):
-    page = files_page.PAGE.read_text()
-    assert files_page.between(table, page) == files_page.TABLES[table](), "python tests/support/files_page.py writes it"

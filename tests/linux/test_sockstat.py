@@ -86,7 +86,7 @@ def test_sockstat_counts_the_sockets_there_are(host):
     h.feed([frames.eth(frames.ipv4(bytes(16), 17, id=i, frag=0x2000)) for i in range(3)])
     h.run(until_ns=1_000_000)
     text = procfs.read(h, "/proc/net/sockstat")
-    mem = h.c.ip_frags.mem
+    mem = h.machine.c.ip_frags.mem
     tcp = 2 + 2  # streams, and the listeners of their ports
     assert mem > 3 * 200
     assert text == (

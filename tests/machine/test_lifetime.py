@@ -26,8 +26,10 @@ from paths import DEMO, TESTS
 from stdin import stdin_closed
 
 import vnic
+from vnic._core import lib
 from vnic.control.client import Connection
 from vnic.control.server import Control
+from vnic.machine.machine import Machine
 from vnic.wire import Wire
 
 READ_SLOWLY = 0.0005
@@ -50,7 +52,8 @@ def take(burst):
 
 # What may still be asked of a closed host: Python's own, and the end itself.
 STAYS = {
-    vnic.Host: {"close", "closed", "stop", "config", "name", "live", "is_running", "split", "began_ns"},
+    vnic.Host: {"close", "closed", "stop", "config", "name", "live", "is_running"},
+    Machine: {"close", "closed", "stop", "is_running", "begin"},
     vnic.Nic: {"captures"},
     vnic.Capture: {"close", "finish", "path", "packets", "drops", "late", "broken", "give_up"},
     vnic.MemoryWire: {"close", "closed"},
@@ -59,7 +62,7 @@ STAYS = {
                        "bytes_total", "unread"},
     Control: {"close", "closed", "path"},
 }  # fmt: skip
-PARTS = {"wire", "nic", "knobs", "bound", "turn", "buffers"}  # they are asked themselves, or are no one's to call
+PARTS = {"wire", "machine"}  # they are asked themselves
 SOCKET_STAYS = {"close", "closed", "wake_up"}
 
 ARGUMENTS = {
@@ -69,9 +72,6 @@ ARGUMENTS = {
     "filter": (take,),
     "udp": (5000,),
     "tcp": (5000,),
-    "while_stopped": (lambda: None,),
-    "adopt": None,
-    "forget": None,
     "set_base": (1,),
     "sendto": (b"x", ("10.0.0.1", 9)),
     "send": (b"x",),
@@ -92,8 +92,17 @@ def public(thing):
 
 def arguments(name, thing, host):
     if isinstance(thing, Wire):
-        own = {"feed": (host, b"\0" * 60), "attach": (None,)}
-        return own.get(name, (host,) if name in ("refill", "refuse_others", "refuse_strangers") else ())
+        return {"feed": (host, b"\0" * 60), "attach": (None,)}.get(name, ())
+    if isinstance(thing, Machine):
+        return {
+            "feed": (b"\0" * 60, None, 0),
+            "run": (None, None, None),
+            "finish": (None,),
+            "start": (None,),
+            "wait": (0,),
+            "while_stopped": (lambda: None,),
+            "handle": (lib.EV_UPCALL,),
+        }.get(name, ())
     return ARGUMENTS.get(name, ())
 
 
@@ -109,7 +118,7 @@ def refused(thing, host, stays, match):
     """Every public name of it, but those that stay, is one VnicError. Return: how many."""
     n = 0
     for name in public(thing):
-        if name in stays or ARGUMENTS.get(name, ()) is None:
+        if name in stays:
             continue
         static = inspect.getattr_static(type(thing), name)
         if not callable(static) and not isinstance(static, (property, classmethod, staticmethod)):
@@ -127,6 +136,7 @@ def test_every_call_of_a_closed_host_is_one_sentence(live):
     h.close()
     assert h.closed
     assert refused(h, h, STAYS[vnic.Host] | PARTS, r"^the host is closed$") > 20
+    assert refused(h.machine, h, STAYS[Machine], r"^the host is closed$") > 10
     assert refused(h.nic, h, STAYS[vnic.Nic], r"^the host is closed$") > 8
     for use in (
         lambda: h.knobs.mtu,
@@ -267,7 +277,18 @@ def test_a_host_and_what_it_gives_cannot_be_copied(how, tmp_path):
     """A copy of a host freed what the other one used."""
     with vnic.Host(cpus=1) as h, Control(h, path=tmp_path / "vnic0-1") as control:
         capture = vnic.Capture(h, tmp_path / "a.pcapng")
-        for thing in (h, h.nic, h.knobs, h.wire, h.udp(5000), h.tcp(80), h.packet_socket(), capture, control):
+        for thing in (
+            h,
+            h.machine,
+            h.nic,
+            h.knobs,
+            h.wire,
+            h.udp(5000),
+            h.tcp(80),
+            h.packet_socket(),
+            capture,
+            control,
+        ):
             with pytest.raises(TypeError, match=f"^cannot pickle '{type(thing).__name__}' object$"):
                 how(thing)
         before = h.ledger()
@@ -306,7 +327,7 @@ def test_a_dropped_host_is_given_back_and_named(tmp_path):
         h.feed([frames.udp()] * 5)
         h.run()
         sock.fileno(), ps.fileno()
-        seen.extend(map(weakref.ref, (h, h.wire, sock, ps, capture)))
+        seen.extend(map(weakref.ref, (h, h.machine, h.wire, sock, ps, capture)))
 
     (said,) = unclosed(drop)
     assert said.startswith("unclosed <vnic.Host left (virtual time), with ")
@@ -338,7 +359,7 @@ def test_the_warning_says_where_it_was_made():
         (w,) = [w for w in said if w.category is ResourceWarning]
     finally:
         tracemalloc.stop()
-    assert isinstance(w.source, vnic.Host)  # by which tracemalloc finds the line
+    assert isinstance(w.source, Machine)  # by which tracemalloc finds the line
 
 
 @pytest.mark.slow
@@ -395,7 +416,7 @@ def test_a_live_host_that_was_stopped_is_given_back(tmp_path):
         vnic.Capture(h, tmp_path / "a.pcapng")
         h.start()
         h.stop()
-        seen.append(weakref.ref(h))
+        seen.append(weakref.ref(h.machine))
 
     (said,) = unclosed(drop)
     assert "a.pcapng" in said
@@ -410,12 +431,26 @@ def test_a_host_that_runs_is_kept_by_its_threads_until_it_is_stopped():
     def drop():
         h = vnic.Host(wire=vnic.PythonWire(Quiet()), live=True, cpus=1)
         h.start()
-        kept.append(weakref.ref(h))
+        kept.append(weakref.ref(h.machine))
 
     assert unclosed(drop) == []
-    h = kept[0]()
-    assert h.is_running
-    h.close()
+    machine = kept[0]()
+    assert machine.is_running
+    machine.close()
+
+
+def test_a_socket_keeps_what_its_host_had():
+    kept = []
+
+    def drop():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            kept.append(vnic.Host(cpus=1, ip="10.0.0.2/24").udp(5000))
+
+    assert unclosed(drop) == []
+    assert kept[0].local == ("", 5000)
+    (said,) = unclosed(kept.pop)
+    assert said == "unclosed <vnic.Host vnic0 (virtual time), with <vnic.UdpSocket :5000>>"
 
 
 def test_what_runs_at_the_end_of_the_interpreter_is_stopped_and_its_files_are_whole(run_python, tmp_path):
@@ -553,6 +588,7 @@ def test_in_a_child_process_a_host_says_whose_it_is(live, tmp_path):
 
         def check():
             n = refused(h, h, STAYS[vnic.Host] | PARTS, f"^this host {mine}$")
+            n += refused(h.machine, h, STAYS[Machine], f"^this host {mine}$")
             n += refused(h.nic, h, STAYS[vnic.Nic], f"^this host {mine}$")
             n += refused(sock, h, SOCKET_STAYS, f"^this host {mine}$") + refused(ps, h, SOCKET_STAYS, mine)
             n += refused(capture, h, STAYS[vnic.Capture], mine)
@@ -634,7 +670,7 @@ def test_a_child_of_another_thread_does_not_wait_for_what_its_parent_began():
             threading.Thread(target=fork).start()
             assert forked.wait(20)
 
-        h.while_stopped(change)
+        h.machine.while_stopped(change)
         assert said == [f"this host belongs to process {os.getpid()}: it was made before fork()"]
 
 

@@ -111,7 +111,7 @@ def test_in_virtual_time_a_host_is_its_runners(host):
     refused = [
         sock.recvfrom_nowait, sock.recvmmsg_nowait, lambda: sock.connect(("10.0.0.1", 9)), sock.close, packets.close,
         lambda: sock.sendto(b"x", ("10.0.0.1", 9)), lambda: setattr(sock, "gro", True), lambda: h.udp(10),
-        lambda: h.tcp(10), h.packet_socket, lambda: h.feed(frames.udp()), h.run, h.step, h.finish, h.peek,
+        lambda: h.tcp(10), h.packet_socket, lambda: h.feed(frames.udp()), h.run, h.step, h.finish, h.machine.peek,
         lambda: h.packet_type(5)(print), lambda: h.protocol(5)(print), h.laws,
         h.nic.kick, lambda: h.nic.filter(print), lambda: h.knobs.update({"rx_usecs": 5}), h.close,
     ]  # fmt: skip
@@ -155,12 +155,12 @@ def test_a_live_host_is_run_by_its_own_threads():
     host = vnic.Host(live=True, wire=vnic.PythonWire(Endless([frames.udp()])))
     try:
         host.start()
-        for call in (host.run, host.step, host.peek, host.finish, host.start):
+        for call in (host.run, host.step, host.machine.peek, host.finish, host.start):
             with pytest.raises(vnic.VnicError):
                 call()
         assert host.feed(frames.udp()) == 1  # while its threads stand still
         with pytest.raises(vnic.VnicError, match="card's thread reads this wire"):
-            host.wire.refill(host)
+            host.wire.refill()
     finally:
         host.stop()
     assert host.laws() == 0

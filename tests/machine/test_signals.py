@@ -316,10 +316,10 @@ def test_sockets_are_the_hosts_or_were_none():
 
         def check():
             h.knobs.promisc = True
-            for left in list(h.bound):
+            for left in list(h.machine.bound):
                 left.close()
             h.udp(5000).close()
-            assert h.bound == []
+            assert h.machine.bound == []
 
         assert at_every_bytecode(use, check) > 500
         goes_on(h)
@@ -502,19 +502,19 @@ def test_a_wire_that_does_not_return_while_the_rest_runs_out_is_named(hosts):
     go_on = threading.Event()
     h.start()
     goes_on(h)
-    rest = h.turn.shut
+    rest = h.machine.turn.shut
 
     def shut(caller, *, closing):
         rest(caller, closing=closing)
-        h._finish, finish = lambda: go_on.wait() and finish(), h._finish  # as a write_burst() would
+        h.machine._finish, finish = lambda: go_on.wait() and finish(), h.machine._finish  # as a write_burst() would
 
-    h.turn.shut = shut
+    h.machine.turn.shut = shut
     for _ in range(2):
         with pytest.raises(vnic.VnicError, match=r"^the host has not run out within 1 s: it is in .*; stop\(\) can be"):
             h.stop()
     with pytest.raises(vnic.VnicError, match="has not run out"):
         h.close()
-    del h.turn.shut
+    del h.machine.turn.shut
     go_on.set()
     h.stop()
     assert h.laws() == 0
@@ -531,19 +531,19 @@ def test_a_wire_that_raises_while_the_rest_runs_out_is_told_of_and_all_is_stoppe
     h.start()
     goes_on(h)
     h.wire.source = Raises()
-    shut = h.turn.shut
+    shut = h.machine.turn.shut
 
     def before(caller, *, closing):
         shut(caller, closing=closing)
-        h.turn.alone, me = 0, h.turn.alone
-        h._live = False  # what a thread may have sent last
+        h.machine.turn.alone, me = 0, h.machine.turn.alone
+        h.machine.live = False  # what a thread may have sent last
         sock.sendto(b"x", ("10.0.0.255", 9))
-        h.turn.alone, h._live = me, True
+        h.machine.turn.alone, h.machine.live = me, True
 
-    h.turn.shut = before
+    h.machine.turn.shut = before
     with pytest.raises(vnic.VnicError, match="the other end is gone"):
         h.stop()
-    del h.turn.shut
+    del h.machine.turn.shut
     assert not h.is_running
     assert h.laws() == 0
     h.stop()

@@ -256,7 +256,7 @@ def test_what_is_set_while_it_is_adaptive_waits_for_nothing(host, queue):
     h.udp(9)
     knobs = h.knobs if queue is None else h.knobs.queue(queue)
     knobs.update({"rx-usecs": 0, "rx-frames": 8})
-    irq = h.c.nic.queue[0].irq
+    irq = h.machine.c.nic.queue[0].irq
     assert (irq.rx_usecs, irq.rx_frames) == PROFILES[1]
     h.feed(SINGLE["udp"])
     h.run()

@@ -41,11 +41,11 @@ def test_what_waits_is_copied_with_its_bounds_whatever_was_in_their_place(host):
     h = host()
     h.packet_type(ETHERTYPE)(lambda _: None)
     h.feed([hello(n) for n in (1, 22, 333)])
-    assert lib.vtime_run(h.c, 1 << 32) == lib.EV_UPCALL
+    assert lib.vtime_run(h.machine.c, 1 << 32) == lib.EV_UPCALL
     buf, at, number = ffi.new("uint8_t[]", 1000), ffi.new("uint32_t[]", [77] * 65), ffi.new("uint32_t *")
     times = ffi.new("uint64_t[]", 64)
     for room, n in ((1000, 3), (24, 3), (23, 2), (15, 2), (14, 1), (1, 1)):
-        assert lib.upcall_peek(h.c, buf, room, at, number, times) == n
+        assert lib.upcall_peek(h.machine.c, buf, room, at, number, times) == n
         assert list(at[0 : n + 1]) == [0, min(7, room), 15, 24][: n + 1]
         assert bytes(ffi.buffer(buf, at[n])) == b"hello 1hello 22hello 333"[: at[n]]
         at[0:4] = [77] * 4
@@ -302,7 +302,7 @@ def test_bug_virtual_time_lost_packets_when_two_large_flushes_met():
     with vnic.Host(queues=2, cpus=1, cost="zero", link="inf", rcvbuf=1 << 24, **knobs) as h:
         h.packet_type(0x88B5)(lambda _: None)
         for i in range(lib.RSS_INDIR_SIZE):
-            h.c.nic.rss.indir[i] = 0 if i == 0 else 1
+            h.machine.c.nic.rss.indir[i] = 0 if i == 0 else 1
         other = frames.eth(bytes(50), type=0x88B5)
         ours = frames.eth(frames.ipv4(bytes(30), 253))
         h.protocol(253)(lambda _: None)
@@ -314,7 +314,7 @@ def test_bug_virtual_time_lost_packets_when_two_large_flushes_met():
 
 def test_live_python_is_woken_by_the_first_packet_of_an_empty_queue_only(host):
     h = host()
-    q, sd = h.c.upcalls, h.c.cpu[0]
+    q, sd = h.machine.c.upcalls, h.machine.c.cpu[0]
     was, q.wake_fd = q.wake_fd, os.eventfd(0, os.EFD_NONBLOCK)
     skb = ffi.new("struct sk_buff *")
 

@@ -84,7 +84,7 @@ def test_no_clock_goes_backwards(seed, fixed):
     with fed(draw(seed, **fixed)) as host:
         clocks = []
         while not host.run(frames=1):
-            clocks.append([host.c.nic.now, *(host.c.cpu[i].now for i in range(fixed["cpus"]))])
+            clocks.append([host.machine.c.nic.now, *(host.machine.c.cpu[i].now for i in range(fixed["cpus"]))])
     assert all(a <= b for before, after in pairwise(clocks) for a, b in zip(before, after, strict=True))
 
 

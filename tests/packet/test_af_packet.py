@@ -126,7 +126,7 @@ def test_a_ring_is_filled_to_its_last_byte(host):
     h = host()
     frame = frames.eth(bytes(106), type=0x88B5)  # 120 bytes
     entry = ffi.sizeof("struct packet_info") + 120
-    ps = lib.packet_sock_new(h.c, ffi.NULL, 3 * entry)
+    ps = lib.packet_sock_new(h.machine.c, ffi.NULL, 3 * entry)
     buf, info = ffi.new("u8[]", 120), ffi.new("struct packet_info *")
     for fed, packets, drops in ((3, 3, 0), (1, 4, 1)):
         h.feed([frame] * fed)
@@ -139,7 +139,7 @@ def test_a_ring_is_filled_to_its_last_byte(host):
         h.run()
         assert ps.drops == 1
     assert lib.packet_recv(ps, buf, 119, info, 1) == -errno.EMSGSIZE
-    lib.packet_sock_free(h.c, ps)
+    lib.packet_sock_free(h.machine.c, ps)
 
 
 @pytest.mark.parametrize("ring", [0, 4095, 1 << 31])

@@ -97,10 +97,10 @@ def test_the_descriptor_that_wakes_its_thread_may_have_number_0(host, tmp_path):
     h = host()
     with (tmp_path / "a").open("wb") as f, stdin_closed():
         ffi.errno = errno.EINVAL  # of something that failed long ago
-        c = lib.capture_new(h.c, f.fileno(), 0, b"", 1 << lib.POINT_GRO, ffi.NULL, ffi.NULL, 1 << 20, 0)
+        c = lib.capture_new(h.machine.c, f.fileno(), 0, b"", 1 << lib.POINT_GRO, ffi.NULL, ffi.NULL, 1 << 20, 0)
         assert c != ffi.NULL
         assert c.wake_fd == 0
-        lib.capture_detach(h.c, c)
+        lib.capture_detach(h.machine.c, c)
         lib.capture_free(c)
 
 
@@ -108,14 +108,14 @@ def test_who_writes_is_woken_once_when_a_batch_is_half_full(host, tmp_path):
     h = host(rcvbuf=1 << 30)
     h.udp(5000)
     with (tmp_path / "a").open("wb") as f:
-        c = lib.capture_new(h.c, f.fileno(), 0, b"", 1 << lib.POINT_GRO, ffi.NULL, ffi.NULL, 1 << 20, 1)
+        c = lib.capture_new(h.machine.c, f.fileno(), 0, b"", 1 << lib.POINT_GRO, ffi.NULL, ffi.NULL, 1 << 20, 1)
         for n, woken in ((300, 0), (200, 1), (100, 0)):
             h.feed([frames.udp(bytes(1400))] * n)
             h.run()
             with contextlib.nullcontext() if woken else pytest.raises(BlockingIOError):
                 assert os.eventfd_read(c.wake_fd) == woken
         assert (c.packets, c.drops) == (600, 0)
-        lib.capture_detach(h.c, c)
+        lib.capture_detach(h.machine.c, c)
         lib.capture_free(c)
 
 
@@ -258,7 +258,7 @@ def test_live_a_reader_of_a_pipe_sees_packets_as_they_come(live):
     while len(pcapng_blocks.parse(got, growing=True)) < 320:
         assert time.monotonic() < deadline
         got += os.read(read, 1 << 20)
-    assert host.c.live
+    assert host.machine.c.live
     host.stop()
     tap.close()
     os.close(read)

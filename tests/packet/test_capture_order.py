@@ -310,7 +310,7 @@ def test_a_tap_is_captured_in_the_order_of_arrival(netns, tmp_path, lanes, spin)
     knobs = {"ip": "10.0.0.2/24", "mac": MAC, "sink": True, "lanes": lanes, "host_ip": "10.0.0.1/24"}
     with live_tap(cpus=1, **knobs) as h:
         if spin:
-            h.c.spin_max_ns = 200_000
+            h.machine.c.spin_max_ns = 200_000
         tap = vnic.Capture(h, path, at=vnic.capture.POINTS)
         with contextlib.closing(socket.socket(socket.AF_PACKET, socket.SOCK_RAW)) as s:
             s.bind(("vt0", 0))
@@ -342,7 +342,7 @@ def test_a_burst_on_loan_stands_before_what_the_card_sends_meanwhile(host, tmp_p
     at_wire = [(30, {"flags": lib.FRAME_SENT}), (20, {"id": 1}), (20, {"id": 2}), (40, {"id": 3})]
     for t, more in at_wire:
         frame = ffi.new("struct frame *", {"data": data, "len": len(data), "wire_len": len(data)} | more)
-        h.c.nic.watch(ffi.addressof(h.c.nic), lib.POINT_WIRE, frame, t, -1, 0)
+        h.machine.c.nic.watch(ffi.addressof(h.machine.c.nic), lib.POINT_WIRE, frame, t, -1, 0)
     tap.close()
     got = [(b.t_ns, b.id, b.sent) for b in pcapng_blocks.read(tmp_path / "f")]
     assert got == [(1020, 1, False), (1020, 2, False), (1030, None, True), (1040, 3, False)]

@@ -280,12 +280,12 @@ def test_a_used_index_that_runs_ahead_ends_at_the_first_lie():
 
 def test_a_device_that_lies_does_not_hang_the_host(host):
     h = host(rx_ring=16)
-    dq = h.c.dq[0]
+    dq = h.machine.c.dq[0]
     ring = dq.vq.used.ring
-    lib.virtqueue_fill_used(ffi.addressof(h.c.nic.queue[0].vq), 500, 60)
-    assert lib.virtqueue_publish(ffi.addressof(h.c.nic.queue[0].vq)) == 1
+    lib.virtqueue_fill_used(ffi.addressof(h.machine.c.nic.queue[0].vq), 500, 60)
+    assert lib.virtqueue_publish(ffi.addressof(h.machine.c.nic.queue[0].vq)) == 1
     assert ring[0].id == 500
-    lib.raise_hardirq(h.c.cpu[0], 0, 0)
+    lib.raise_hardirq(h.machine.c.cpu[0], 0, 0)
     assert h.run()
     assert dq.bad_used == 1
 

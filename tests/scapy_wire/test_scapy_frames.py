@@ -49,7 +49,7 @@ def test_what_is_fed_is_what_sendp_sends(packets):
         assert [data for _, data in each_frame(packets)] == expected
         assert host.feed(packets) == len(expected)
         host.run()
-        assert (host.ledger().offered, host.c.nic.wire.bytes) == (len(expected), sum(map(len, expected)))
+        assert (host.ledger().offered, host.machine.c.nic.wire.bytes) == (len(expected), sum(map(len, expected)))
 
 
 def test_a_generator_and_stamps_of_packets_that_stand_for_several():

@@ -13,7 +13,7 @@ LOCAL = inet_addr("10.0.0.2")
 
 def is_found(host, key):
     addr, port = key
-    return lib.sock_lookup_flow(ffi.addressof(host.c.socks), lib.SOCK_UDP, LOCAL, 5000, inet_addr(addr), port)
+    return lib.sock_lookup_flow(ffi.addressof(host.machine.c.socks), lib.SOCK_UDP, LOCAL, 5000, inet_addr(addr), port)
 
 
 class FlowTable(RuleBasedStateMachine):
@@ -24,7 +24,7 @@ class FlowTable(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.host = vnic.Host(cost="zero", link="inf", sockets=16)
-        self.host.c.socks.flow_mask = 31
+        self.host.machine.c.socks.flow_mask = 31
         self.model = {}
 
     @rule(key=keys)
@@ -32,7 +32,7 @@ class FlowTable(RuleBasedStateMachine):
     def insert(self, key):
         if key not in self.model:
             sock = self.host.udp(5000, "10.0.0.2", reuse_port=True)
-            assert lib.sock_connect(self.host.c, sock._c, inet_addr(key[0]), key[1]) == 0
+            assert lib.sock_connect(self.host.machine.c, sock._c, inet_addr(key[0]), key[1]) == 0
             self.model[key] = sock
 
     @rule(data=st.data())
@@ -47,7 +47,7 @@ class FlowTable(RuleBasedStateMachine):
 
     @invariant()
     def all_are_found(self):
-        assert self.host.c.socks.flows == len(self.model)
+        assert self.host.machine.c.socks.flows == len(self.model)
         assert all(is_found(self.host, key) == sock._c for key, sock in self.model.items())
 
     def teardown(self):
@@ -71,7 +71,7 @@ def test_a_flow_with_the_same_hash_is_another_if_anything_differs(host, field, v
     """Here it is the socket that changes: the table has the hash of what it was."""
     h = host()
     sk = h.udp(5000, "10.0.0.2")._c
-    assert lib.sock_connect(h.c, sk, inet_addr("10.0.0.1"), 7) == 0
+    assert lib.sock_connect(h.machine.c, sk, inet_addr("10.0.0.1"), 7) == 0
     assert is_found(h, ("10.0.0.1", 7)) == sk
     was = getattr(sk, field)
     kept = was if isinstance(was, int) else ffi.new("struct inet_addr *", was)[0]

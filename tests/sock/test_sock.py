@@ -57,7 +57,7 @@ def test_closing_a_socket_gives_its_buffers_back(host):
     sock = h.udp(5000)
     h.feed([frames.udp(b"x" * 1000)] * 50)
     h.run()
-    pool = ffi.addressof(h.c.dq[0].pool)
+    pool = ffi.addressof(h.machine.c.dq[0].pool)
     before = lib.rx_pool_free_count(pool)
     sock.close()
     assert lib.rx_pool_free_count(pool) == before + 50
@@ -70,7 +70,7 @@ def test_a_datagram_longer_than_the_buffer_is_cut_and_says_so(host):
     h.feed(frames.udp(b"0123456789"))
     h.run()
     buf, sender = ffi.new("char[4]"), ffi.new("struct sock_from *")
-    assert lib.sock_recv(h.c, sock._c, buf, 4, sender) == 4
+    assert lib.sock_recv(h.machine.c, sock._c, buf, 4, sender) == 4
     assert ffi.buffer(buf)[:] == b"0123"
     assert sender.truncated == 1
     assert sock.recvfrom_nowait() is None
@@ -125,7 +125,7 @@ def test_sinks_are_read_by_the_cpu_of_their_port(host):
     h.feed([frames.udp(dport=5000 + i) for i in range(4)])
     h.run()
     assert [cpu.reader_wakeups for cpu in h.softnet()] == [1, 1, 1, 1]
-    assert h.c.dq[0].pool.nfree + h.c.dq[0].pool.size - h.c.dq[0].pool.fresh + 256 == 32768
+    assert h.machine.c.dq[0].pool.nfree + h.machine.c.dq[0].pool.size - h.machine.c.dq[0].pool.fresh + 256 == 32768
 
 
 def test_reader_cpu_takes_all_readers(host):
@@ -191,7 +191,7 @@ def test_what_does_not_fit_stays_queued(host):
     buf, ends, senders = ffi.new("char[]", 299), ffi.new("uint32_t[]", 8), ffi.new("struct sock_from[]", 8)
 
     def take(size):
-        n = lib.sock_recvmmsg(h.c, sock._c, buf, size, ends, senders, 8)
+        n = lib.sock_recvmmsg(h.machine.c, sock._c, buf, size, ends, senders, 8)
         return n, list(ends[0:n]) if n > 0 else []
 
     assert take(299) == (1, [100])

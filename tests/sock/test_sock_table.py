@@ -17,8 +17,8 @@ def test_an_idle_sink_stream_makes_room_for_a_new_one(host):
     h.feed([syn(1000 + i) for i in range(100)])
     h.run()
     assert h.ledger().fates == {"DELIVERED_TCP": 100}
-    assert h.c.socks.evicted == 100 - 15
-    assert h.c.socks.flows == 15
+    assert h.machine.c.socks.evicted == 100 - 15
+    assert h.machine.c.socks.flows == 15
 
 
 def test_the_stream_that_takes_the_place_of_an_evicted_one_has_nothing_of_it(host):
@@ -26,11 +26,11 @@ def test_the_stream_that_takes_the_place_of_an_evicted_one_has_nothing_of_it(hos
     for i in range(15):
         h.feed([syn(1000 + i), frames.tcp(b"x" * 700, sport=1000 + i, seq=1)])
     h.run()
-    before = {sk.index: (sk.packets, sk.bytes) for sk in h.c.socks.socks[1:17] if sk.type == lib.SOCK_TCP}
+    before = {sk.index: (sk.packets, sk.bytes) for sk in h.machine.c.socks.socks[1:17] if sk.type == lib.SOCK_TCP}
     assert set(before.values()) == {(1, 700)}
     h.feed([syn(2000 + i) for i in range(15)])
     h.run()
-    after = [sk for sk in h.c.socks.socks[1:17] if sk.type == lib.SOCK_TCP]
+    after = [sk for sk in h.machine.c.socks.socks[1:17] if sk.type == lib.SOCK_TCP]
     assert [(sk.packets, sk.bytes, sk.index in before) for sk in after] == [(0, 0, True)] * 15
     h.feed([frames.tcp(b"y", sport=2000 + i, seq=1) for i in range(15)])
     h.run()
@@ -43,7 +43,7 @@ def test_bug_an_idle_sink_stream_makes_room_for_a_new_port_too(host):
     h.feed(frames.udp())
     h.run()
     assert h.ledger().fates == {"DELIVERED_TCP": 15, "DELIVERED_UDP": 1}
-    assert h.c.socks.evicted == 1
+    assert h.machine.c.socks.evicted == 1
 
 
 def test_a_stream_that_holds_data_is_not_evicted(host):
@@ -73,7 +73,7 @@ def test_a_closed_stream_makes_room(host):
         h.run()
         listener.accept().close()
     assert h.ledger().fates == {"DELIVERED_TCP": 40}
-    assert h.c.socks.flows == 0
+    assert h.machine.c.socks.flows == 0
 
 
 def test_ports_never_make_room_for_each_other(host):
@@ -98,5 +98,5 @@ def test_many_sockets_on_one_port_are_closed_in_any_order(host):
     for gone in ("10.0.0.3", "10.0.0.5", "10.0.0.1"):
         socks.pop(gone).close()
         for a in addresses:
-            found = lib.sock_lookup_port(h.c, lib.SOCK_UDP, inet_addr(a), 5000)
+            found = lib.sock_lookup_port(h.machine.c, lib.SOCK_UDP, inet_addr(a), 5000)
             assert found == (socks[a]._c if a in socks else ffi.NULL)

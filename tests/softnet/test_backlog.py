@@ -53,8 +53,8 @@ def test_the_process_queue_is_besides_the_limit(host):
 def test_only_the_first_packet_calls_the_target(host):
     """CPU 0 needs 700 ns for an IPI. No second IPI while the first is under way, none while the target is at work."""
     steps = Steps(host(netdev_max_backlog=100, **LIMIT))
-    h, c = steps.host, steps.host.c.cpu[1]
-    h.c.cost[lib.COST_IPI] = h.c.cost[lib.COST_HARDIRQ] = 700
+    h, c = steps.host, steps.host.machine.c.cpu[1]
+    h.machine.c.cost[lib.COST_IPI] = h.machine.c.cost[lib.COST_HARDIRQ] = 700
     steps.arrive(3)
     h.run(until_ns=1399)  # the frames are on the backlog since 700
     assert (c.input_qlen, c.irq_pending, c.received_rps) == (3, 0, 0)
@@ -66,7 +66,7 @@ def test_only_the_first_packet_calls_the_target(host):
     steps.arrive(3)
     h.run()
     assert steps.read() == list(range(6))
-    assert (c.received_rps, h.c.cpu[0].hardirqs) == (1, 2)
+    assert (c.received_rps, h.machine.c.cpu[0].hardirqs) == (1, 2)
     steps.t = 9000
     steps.arrive(1)
     h.run()
@@ -76,7 +76,7 @@ def test_only_the_first_packet_calls_the_target(host):
 def test_live_packets_are_handed_over_in_bursts_and_the_rest_with_the_ipi(host):
     """The target's lock is taken once a burst, and no packet waits for more than a burst behind it."""
     h = host(cpus=3, rx_pool=1024)
-    cpu, pool = h.c.cpu[0], ffi.addressof(h.c.dq[0].pool)
+    cpu, pool = h.machine.c.cpu[0], ffi.addressof(h.machine.c.dq[0].pool)
     cpu.live = 1
     sent = {1: 0, 2: 0}
     for i in range(400):
@@ -85,34 +85,34 @@ def test_live_packets_are_handed_over_in_bursts_and_the_rest_with_the_ipi(host):
         skb.segs = 1
         assert lib.enqueue_to_backlog(cpu, skb, target) == 0
         sent[target] += 1
-        queued = {c: int(h.c.cpu[c].input_qlen) for c in sent}
+        queued = {c: int(h.machine.c.cpu[c].input_qlen) for c in sent}
         assert queued == {c: n // lib.BURST * lib.BURST for c, n in sent.items()}
         assert cpu.enqueue_frames == sum(sent.values()) - sum(queued.values())
     lib.net_rps_send_ipi(cpu)
-    assert {c: h.c.cpu[c].input_qlen for c in sent} == sent
-    assert [h.c.cpu[c].irq_pending >> lib.IRQ_IPI & 1 for c in sent] == [1, 1]
-    h.c.netdev_max_backlog = sent[1] + 9
+    assert {c: h.machine.c.cpu[c].input_qlen for c in sent} == sent
+    assert [h.machine.c.cpu[c].irq_pending >> lib.IRQ_IPI & 1 for c in sent] == [1, 1]
+    h.machine.c.netdev_max_backlog = sent[1] + 9
     free = lib.rx_pool_free_count(pool)
     for _ in range(lib.BURST):
         skb = ffi.addressof(pool.skbs, lib.rx_pool_get(pool))
         skb.segs = 1
         assert lib.enqueue_to_backlog(cpu, skb, 1) == 0
-    assert (h.c.cpu[1].input_qlen, h.c.cpu[1].dropped) == (sent[1] + 10, lib.BURST - 10)
+    assert (h.machine.c.cpu[1].input_qlen, h.machine.c.cpu[1].dropped) == (sent[1] + 10, lib.BURST - 10)
     assert (cpu.rx_dropped, cpu.fates[lib.CPU_BACKLOG]) == (lib.BURST - 10,) * 2
     assert lib.rx_pool_free_count(pool) == free - 10
     cpu.live = cpu.fates[lib.CPU_BACKLOG] = 0
     for c in sent:
-        while (skb := h.c.cpu[c].input_head) != ffi.NULL:
-            h.c.cpu[c].input_head = skb.next
-            lib.kfree_skb_list(h.c.cpu[c], skb)
-        h.c.cpu[c].input_qlen = h.c.cpu[c].backlog_frames = 0
+        while (skb := h.machine.c.cpu[c].input_head) != ffi.NULL:
+            h.machine.c.cpu[c].input_head = skb.next
+            lib.kfree_skb_list(h.machine.c.cpu[c], skb)
+        h.machine.c.cpu[c].input_qlen = h.machine.c.cpu[c].backlog_frames = 0
     cpu.in_hand = 0  # the packets came from nowhere
 
 
 def test_the_head_counter_follows_the_tail_counter(host):
     """RFS may move a flow when head has reached what tail was at its last packet."""
     steps = Steps(host(netdev_max_backlog=100, **LIMIT))
-    c = steps.host.c.cpu[1]
+    c = steps.host.machine.c.cpu[1]
     steps.arrive(5)
     assert (c.input_queue_head, c.input_queue_tail) == (0, 5)
     steps.take(2)
@@ -155,14 +155,14 @@ def test_an_overloaded_cpu_loses_only_what_is_its_own_and_reorders_nothing(host,
     """Flow 1 brings ten times what its CPU can do, the others a fraction."""
     knobs = {"cpus": 3, "rps_cpus": "6", "netdev_max_backlog": limit, "rcvbuf": 1 << 30}
     h = host(gro=False, **knobs)
-    h.c.cost[lib.COST_BACKLOG] = 1000
+    h.machine.c.cost[lib.COST_BACKLOG] = 1000
     cpu_of, got = {}, {}
 
     @h.packet_type(0x0800)
     def tap(burst):
         for i, packet in enumerate(burst):
             flow = int.from_bytes(packet[20:22])
-            cpu_of[flow] = h.c.upcalls.slot[(h.c.upcalls.tail + i) % lib.UPCALLS_MAX].cpu
+            cpu_of[flow] = h.machine.c.upcalls.slot[(h.machine.c.upcalls.tail + i) % lib.UPCALLS_MAX].cpu
             got.setdefault(flow, []).append(int.from_bytes(packet[28:30]))
 
     heavy = [(i * 100, frames.udp(i.to_bytes(2), sport=1)) for i in range(1000)]

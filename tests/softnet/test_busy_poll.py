@@ -15,7 +15,7 @@ def timeline(host):
     def make(costs=None, **knobs):
         h = host(**(ONE | knobs))
         for name, ns in (costs or {}).items():
-            h.c.cost[getattr(lib, f"COST_{name}")] = ns
+            h.machine.c.cost[getattr(lib, f"COST_{name}")] = ns
         return Timeline(h)
 
     return make
@@ -194,10 +194,10 @@ def test_fewer_softirqs_and_wake_ups_is_what_it_is_for(timeline):
 @pytest.mark.parametrize("prefer", [0, 1])
 def test_a_napi_that_is_not_free_is_left_alone_and_waited_for_no_longer_than_the_reader_may(host, bit, prefer):
     h = host(cpus=1, busy_read=100, prefer_busy_poll=prefer)
-    cpu, napi, state = h.c.cpu[0], h.c.dq[0].napi, getattr(lib, f"NAPI_STATE_{bit}")
+    cpu, napi, state = h.machine.c.cpu[0], h.machine.c.dq[0].napi, getattr(lib, f"NAPI_STATE_{bit}")
     h.feed([udp()] * 3)
-    lib.nic_run(ffi.addressof(h.c.nic), h.c.nic.now)  # the ring has work
-    h.c.cost[lib.COST_POLL] = 60_000
+    lib.nic_run(ffi.addressof(h.machine.c.nic), h.machine.c.nic.now)  # the ring has work
+    h.machine.c.cost[lib.COST_POLL] = 60_000
     cpu.busy.queue, napi.state = 1, state
     assert lib.busy_poll_begin(cpu) == 1
     assert [lib.napi_busy_loop(cpu) for _ in range(2)] == [1, 0]

@@ -127,4 +127,4 @@ def test_another_seed_hashes_otherwise(seed, address):
 
 def test_the_cards_hash_is_used_as_it_is(host):
     skb = ffi.new("struct sk_buff *", {"hash": 0xABCD, "hash_report": lib.HASH_UDPV4})
-    assert lib.skb_get_hash(host.c, skb) == 0xABCD
+    assert lib.skb_get_hash(host.machine.c, skb) == 0xABCD

@@ -14,7 +14,7 @@ FLOWS = [0x1000001 * i for i in range(1, 9)]
 
 def limited(h, flow, qlen, cpu=0):
     skb = ffi.new("struct sk_buff *", {"hash": flow, "hash_report": lib.HASH_TCPV4})
-    return bool(lib.skb_flow_limit(h.c.cpu[cpu], skb, qlen))
+    return bool(lib.skb_flow_limit(h.machine.c.cpu[cpu], skb, qlen))
 
 
 def test_off_unless_the_enqueueing_cpu_has_it(host):

@@ -1,8 +1,7 @@
-"""GRO: the kernel's selftest as a table, what Linux 6.18 delivered, and a model for random batches.
+"""GRO: which packets are held, how many, how long; and a model for random batches of all protocols.
 
-A row is what comes in and what the tap sees, in order: payload, flags, /segments, and the state of
-the checksum: P rewritten (partial), V verified, - nobody looked. The card verifies nothing here
-(rx=off), as a TAP does not.
+The rows are of gro_rows.py: the kernel's selftest and more, and what Linux 6.18 delivered. test_gro_tcp.py and
+test_gro_inet.py have the rows of their stages.
 """
 
 import random
@@ -10,88 +9,25 @@ import struct
 from itertools import groupby
 
 import pytest
-from frames import ACK, ECE, FIN, PSH, csum, pseudo, udp
+from frames import ACK, ECE, PSH, pseudo, udp
 from gro_batches import Batch, Item, Vnic, random_batch
-from gro_rows import ADDRESSES, MS, ROWS, flows, seg, timestamp, train
+from gro_rows import ADDRESSES, MS, flows, rows_of, seg, train
+from gro_tap import transport
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.gro import Gro
 
 from vnic._core import ffi, lib
 
-CSUM = {lib.CHECKSUM_NONE: "-", lib.CHECKSUM_UNNECESSARY: "V", lib.CHECKSUM_PARTIAL: "P"}
 
-
-class Tap:
-    """IP packets as a tap sees them: a list of (packet, segments, checksum state)."""
-
-    def __init__(self, host):
-        self.host = host
-        self.seen = []
-        for ethertype in (0x0800, 0x86DD):
-            host.packet_type(ethertype)(self.take)
-
-    def take(self, burst):
-        queue = self.host.c.upcalls
-        for i, packet in enumerate(burst):
-            skb = queue.slot[(queue.tail + i) % lib.UPCALLS_MAX].skb
-            self.seen.append((bytes(packet), skb.segs, CSUM[skb.ip_summed]))
-
-    def deliver(self, batch):
-        self.seen.clear()
-        self.host.feed(batch)
-        self.host.run()
-        return list(self.seen)
-
-
-@pytest.fixture
-def tap(host):
-    return lambda **knobs: Tap(host(**({"rx": False, "rxhash": False, "fifo": 1 << 20} | knobs)))
-
-
-def transport(packet):
-    """Flags and payload."""
-    total, at = (struct.unpack_from("!H", packet, 2)[0], (packet[0] & 15) * 4)
-    if packet[0] >> 4 == 6:
-        total, at = struct.unpack_from("!H", packet, 4)[0] + 40, 40
-        following = packet[6]
-        while following in {44, 60}:
-            following, at = packet[at], at + 8
-    letters = "".join(c for i, c in enumerate("FSRPAUEC") if packet[at + 13] >> i & 1)
-    return letters, packet[at + (packet[at + 12] >> 4) * 4 : total]
-
-
-def told(packet, segs, state):
-    letters, payload = transport(packet)
-    return f"{len(payload)}{letters}{f'/{segs}' if segs > 1 else ''} {state}"
-
-
-@pytest.mark.parametrize(("v", "batch", "expected"), ROWS)
+@pytest.mark.parametrize(("v", "batch", "expected"), rows_of("gro"))
 def test_linux_6_18_delivers(tap, v, batch, expected):
-    assert ", ".join(told(*packet) for packet in tap().deliver(batch)) == expected
+    assert tap().told(batch) == expected.split(", ")
 
 
-@pytest.mark.parametrize(("v", "batch", "expected"), ROWS)
+@pytest.mark.parametrize(("v", "batch", "expected"), rows_of("gro"))
 def test_a_card_that_verifies_changes_no_merge(tap, v, batch, expected):
-    got = [told(*packet) for packet in tap(rx=True).deliver(batch)]
-    assert [p[:-1] for p in got] == [p[:-1] for p in expected.split(", ")]
-
-
-def test_the_merged_header_speaks_for_all(tap):
-    """Observed: length 252, id 8, PSH set, the first's window and options, checksum 856b."""
-    first, last = {"id": 8} | timestamp(1), {"id": 9, "flags": ACK | PSH, "urg": 7} | timestamp(1)
-    [(packet, segs, state)] = tap().deliver(train(first, last))
-    want = bytearray(seg(0, 200, id=8, flags=ACK | PSH, **timestamp(1))[14:])
-    want[36:38] = b"\x85\x6b"
-    assert (packet, segs, state) == (bytes(want), 2, "P")
-    assert csum(packet[:20]) == 0
-
-
-def test_the_merged_ipv6_header_speaks_for_all(tap):
-    [(packet, segs, state)] = tap().deliver(train({}, {"flags": ACK | FIN}, v=6, n=80))
-    want = bytearray(seg(0, 160, 6, flags=ACK | FIN)[14:])
-    want[56:58] = struct.pack("!H", ~csum(pseudo("fdaa::2", "fdaa::1", 6, 180)) & 0xFFFF)
-    assert (packet, segs, state) == (bytes(want), 2, "P")
+    assert [p[:-1] for p in tap(rx=True).told(batch)] == [p[:-1] for p in expected.split(", ")]
 
 
 def test_a_packet_that_was_held_alone_is_left_as_it_came(tap):
@@ -106,33 +42,6 @@ def test_a_packet_that_was_held_alone_is_left_as_it_came(tap):
 def test_a_packet_stays_below_gro_max_size(tap, limit, sizes):
     seen = tap(gro_ipv4_max_size=limit).deliver(train(*[{}] * 10, n=1000))
     assert [len(transport(p)[1]) for p, *_ in seen] == sizes
-
-
-def test_big_tcp_over_ipv6_has_a_jumbo_payload_header(tap):
-    """RFC 2675: the length field says 0, a hop-by-hop option the length."""
-    t = tap(gro_max_size=200_000, rx_buf_len=9000)
-    [(packet, segs, _)] = t.deliver(train(*[{}] * 12, v=6, n=8000))
-    assert (len(packet), segs) == (48 + 20 + 96_000, 12)
-    assert packet[4:7] == b"\0\0\0"
-    assert packet[40:48] == b"\6\0\xc2\4" + (8 + 20 + 96_000).to_bytes(4)
-    assert [s for _, s, _ in t.deliver(train(*[{}] * 12, n=8000))] == [8, 4]
-
-
-def test_big_tcp_over_ipv4_says_0(tap):
-    [(packet, segs, _)] = tap(gro_ipv4_max_size=200_000, rx_buf_len=9000).deliver(train(*[{}] * 12, n=8000))
-    assert (len(packet), segs, packet[2:4]) == (40 + 96_000, 12, b"\0\0")
-    assert csum(packet[:20]) == 0
-
-
-@pytest.mark.parametrize("v", [4, 6])
-def test_big_tcp_is_one_long_piece_of_its_stream(host, v):
-    h = host(gro_max_size=200_000, gro_ipv4_max_size=200_000, rx_buf_len=9000, fifo=1 << 20, rcvbuf=1 << 24)
-    listener = h.tcp(8000)
-    h.feed(train(*[{}] * 12, v=v, n=8000))
-    stream = listener.accept()
-    h.run()
-    assert (h.gro().flushed_skbs, stream.read(1 << 20)) == (1, b"a" * 96_000)
-    stream.close()
 
 
 @pytest.mark.parametrize(("hz", "expected"), [(250, [64, 64, 2]), (999, [64, 64, 2]), (1000, [130])])
@@ -164,11 +73,6 @@ def test_age_is_looked_at_after_receiving(tap, at_ms, expected):
     assert [segs for _, segs, _ in seen] == expected
 
 
-def test_udp_passes_at_once(tap):
-    seen = tap().deliver([seg(), udp(), udp()])
-    assert [p[9] for p, *_ in seen] == [17, 17, 6]
-
-
 def test_gro_off_merges_nothing(tap):
     assert [s for _, s, _ in tap(gro=False).deliver(train({}, {}, {}))] == [1, 1, 1]
 
@@ -176,7 +80,7 @@ def test_gro_off_merges_nothing(tap):
 def test_the_cards_hash_spreads_flows_over_eight_buckets(tap):
     """24 flows fit where 8 would in one bucket; the buckets are flushed in order."""
     t = tap(rxhash=True)
-    rss, a = ffi.addressof(t.host.c.nic.rss), ADDRESSES[4]
+    rss, a = ffi.addressof(t.host.machine.c.nic.rss), ADDRESSES[4]
     addresses = pseudo(a["src"], a["dst"], 6, 0)[:8]
     hashes = {port: lib.rss_toeplitz(rss, addresses + struct.pack("!HH", port, 8000), 12) for port in range(1500, 1524)}
     full = [p for p in hashes if sum(hashes[q] & 7 == hashes[p] & 7 for q in hashes) > 8]
@@ -190,10 +94,10 @@ def test_the_cards_hash_spreads_flows_over_eight_buckets(tap):
 def test_the_list_goes_up_when_it_speaks_for_gro_normal_batch_segments(host):
     """A packet a microsecond: 7 wait; a merged one of 6 segments counts as 6."""
     h = host(rxhash=False)
-    sd, napi = h.c.cpu[0], h.c.dq[0].napi
+    sd, napi = h.machine.c.cpu[0], h.machine.c.dq[0].napi
     merged = train(*[{}] * 5, {"flags": ACK | PSH})
     h.feed([*[udp()] * 8, *merged, udp(), udp()])
-    h.c.cost[lib.COST_RX] = 1000
+    h.machine.c.cost[lib.COST_RX] = 1000
     steps = []
     for t in range(500, 17_000, 1000):
         h.run(until_ns=t)

@@ -129,7 +129,7 @@ def test_flows_that_find_no_room_are_counted(host):
     h.run()
     rows = h.gro_flows()
     assert len(rows) == 8
-    assert sum(f.skbs for f in rows) + h.c.cpu[0].gro_flows.missed == 50
+    assert sum(f.skbs for f in rows) + h.machine.c.cpu[0].gro_flows.missed == 50
 
 
 def test_accounts_are_off_unless_asked_for(host):

@@ -1,11 +1,50 @@
-"""GRO's network layers: tags in the frame (this kernel has no VLAN GRO to ask) and tunnels (the kernel was asked)."""
+"""GRO's network layers: IPv4 and IPv6 headers, lengths, tags in the frame, tunnels.
+
+The running kernel has no VLAN GRO to ask.
+"""
 
 import struct
 
 import pytest
-from frames import tcp
+from frames import ACK, FIN, csum, pseudo, tcp
 from gro_batches import Batch, Item, Vnic
-from gro_rows import seg
+from gro_rows import rows_of, seg, train
+
+
+@pytest.mark.parametrize(("v", "batch", "expected"), rows_of("gro_inet"))
+def test_linux_6_18_delivers(tap, v, batch, expected):
+    assert tap().told(batch) == expected.split(", ")
+
+
+@pytest.mark.parametrize(("v", "batch", "expected"), rows_of("gro_inet"))
+def test_a_card_that_verifies_changes_no_merge(tap, v, batch, expected):
+    assert [p[:-1] for p in tap(rx=True).told(batch)] == [p[:-1] for p in expected.split(", ")]
+
+
+def test_the_merged_ipv6_header_speaks_for_all(tap):
+    [(packet, segs, state)] = tap().deliver(train({}, {"flags": ACK | FIN}, v=6, n=80))
+    want = bytearray(seg(0, 160, 6, flags=ACK | FIN)[14:])
+    want[56:58] = struct.pack("!H", ~csum(pseudo("fdaa::2", "fdaa::1", 6, 180)) & 0xFFFF)
+    assert (packet, segs, state) == (bytes(want), 2, "P")
+
+
+def test_big_tcp_over_ipv6_has_a_jumbo_payload_header(tap):
+    """RFC 2675: the length field says 0, a hop-by-hop option the length."""
+    t = tap(gro_max_size=200_000, rx_buf_len=9000)
+    [(packet, segs, _)] = t.deliver(train(*[{}] * 12, v=6, n=8000))
+    assert (len(packet), segs) == (48 + 20 + 96_000, 12)
+    assert packet[4:7] == b"\0\0\0"
+    assert packet[40:48] == b"\6\0\xc2\4" + (8 + 20 + 96_000).to_bytes(4)
+    assert [s for _, s, _ in t.deliver(train(*[{}] * 12, n=8000))] == [8, 4]
+
+
+def test_big_tcp_over_ipv4_says_0(tap):
+    [(packet, segs, _)] = tap(gro_ipv4_max_size=200_000, rx_buf_len=9000).deliver(train(*[{}] * 12, n=8000))
+    assert (len(packet), segs, packet[2:4]) == (40 + 96_000, 12, b"\0\0")
+    assert csum(packet[:20]) == 0
+
+
+# ---- tags and tunnels ----
 
 
 def tagged(frame, *tags):

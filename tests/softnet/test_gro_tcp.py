@@ -1,12 +1,46 @@
-"""TCP's lists (rx-gro-list): for forwarding, so not for a stream of ours. The rest of TCP's GRO is in test_gro.py."""
+"""TCP's GRO: what joins, what ends a merge, the merged header; and lists (rx-gro-list), for forwarding."""
 
 import pytest
-from frames import ACK, PSH
+from frames import ACK, PSH, csum
 from gro_batches import CLIENT, DPORT, SERVER, Batch, Item, Vnic
-from gro_rows import MS, seg, train
+from gro_rows import MS, rows_of, seg, timestamp, train
 
 from vnic._core import lib
 from vnic.address import inet_addr
+
+
+@pytest.mark.parametrize(("v", "batch", "expected"), rows_of("gro_tcp"))
+def test_linux_6_18_delivers(tap, v, batch, expected):
+    assert tap().told(batch) == expected.split(", ")
+
+
+@pytest.mark.parametrize(("v", "batch", "expected"), rows_of("gro_tcp"))
+def test_a_card_that_verifies_changes_no_merge(tap, v, batch, expected):
+    assert [p[:-1] for p in tap(rx=True).told(batch)] == [p[:-1] for p in expected.split(", ")]
+
+
+def test_the_merged_header_speaks_for_all(tap):
+    """Observed: length 252, id 8, PSH set, the first's window and options, checksum 856b."""
+    first, last = {"id": 8} | timestamp(1), {"id": 9, "flags": ACK | PSH, "urg": 7} | timestamp(1)
+    [(packet, segs, state)] = tap().deliver(train(first, last))
+    want = bytearray(seg(0, 200, id=8, flags=ACK | PSH, **timestamp(1))[14:])
+    want[36:38] = b"\x85\x6b"
+    assert (packet, segs, state) == (bytes(want), 2, "P")
+    assert csum(packet[:20]) == 0
+
+
+@pytest.mark.parametrize("v", [4, 6])
+def test_big_tcp_is_one_long_piece_of_its_stream(host, v):
+    h = host(gro_max_size=200_000, gro_ipv4_max_size=200_000, rx_buf_len=9000, fifo=1 << 20, rcvbuf=1 << 24)
+    listener = h.tcp(8000)
+    h.feed(train(*[{}] * 12, v=v, n=8000))
+    stream = listener.accept()
+    h.run()
+    assert (h.gro().flushed_skbs, stream.read(1 << 20)) == (1, b"a" * 96_000)
+    stream.close()
+
+
+# ---- lists ----
 
 
 def delivered(vnic, *items):
@@ -17,7 +51,7 @@ def open_stream(host, sport=1500):
     """As if a handshake had been."""
     listener = host.tcp(DPORT)
     client, server = inet_addr(CLIENT[4]), inet_addr(SERVER[4])
-    assert lib.sock_new_flow(host.c.cpu[0], listener._c, server, DPORT, client, sport, 1)
+    assert lib.sock_new_flow(host.machine.c.cpu[0], listener._c, server, DPORT, client, sport, 1)
     return listener
 
 

@@ -3,6 +3,7 @@
 import pytest
 from frames import udp
 from gro_batches import Batch, Item, Vnic
+from gro_rows import seg
 
 SIZES_64K = [46 * 1400, 4 * 1400]
 
@@ -13,6 +14,11 @@ def datagrams(*sizes, special=()):
 
 def payloads(seen):
     return [len(s.packet) - 42 for s in seen]
+
+
+def test_udp_passes_at_once(tap):
+    seen = tap().deliver([seg(), udp(), udp()])
+    assert [p[9] for p, *_ in seen] == [17, 17, 6]
 
 
 @pytest.mark.parametrize(
@@ -135,6 +141,6 @@ def test_udp_gro_can_be_switched_and_ends_with_the_socket(host):
         h.feed(sent(10, 10))
         h.run()
         assert h.gro().merged - before == merged
-    assert h.c.udp_gro_socks == 1
+    assert h.machine.c.udp_gro_socks == 1
     sock.close()
-    assert h.c.udp_gro_socks == 0
+    assert h.machine.c.udp_gro_socks == 0

@@ -19,7 +19,7 @@ US = 1000
 @pytest.fixture
 def napi(host):
     """The NAPI of queue 0; it lives as long as its host."""
-    return ffi.addressof(host().c.dq[0].napi)
+    return ffi.addressof(host().machine.c.dq[0].napi)
 
 
 def scheduled(napi):
@@ -114,12 +114,12 @@ def test_completion_does_nothing_for_who_goes_on(napi, bit):
 def test_a_new_napi_is_nobodys_and_cannot_be_had(host):
     h = host()
     n = ffi.new("struct napi_struct *")
-    lib.netif_napi_add(h.c.cpu[1], n, h.c.cpu[1].backlog.poll, 64)
+    lib.netif_napi_add(h.machine.c.cpu[1], n, h.machine.c.cpu[1].backlog.poll, 64)
     assert n.state == SCHED | lib.NAPI_STATE_NPSVC
     assert lib.napi_schedule_prep(n) == 0
     lib.napi_enable(n)
     assert n.state == MISSED  # as in Linux: the request is made good by the next poll
-    h.c.cpu[1].nnapis -= 1
+    h.machine.c.cpu[1].nnapis -= 1
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_disabling_is_a_state_and_waits_for_whoever_polls(napi, before, answer, 
 
 def costs(h, **ns):
     for name, value in ns.items():
-        h.c.cost[getattr(lib, f"COST_{name}")] = value
+        h.machine.c.cost[getattr(lib, f"COST_{name}")] = value
     return h
 
 

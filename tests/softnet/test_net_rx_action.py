@@ -102,8 +102,8 @@ def test_but_not_before_those_that_are_to_be_polled_again(host):
 def test_ipis_go_out_at_the_end_of_the_run(host):
     """The CPU fed last comes first; each IPI is raised when the sender has paid for it."""
     line = Line(host(), {"a": [], "b": []})
-    line.host.c.cost[lib.COST_IPI] = 700
-    cpus, pending = [line.host.c.cpu[i] for i in range(4)], []
+    line.host.machine.c.cost[lib.COST_IPI] = 700
+    cpus, pending = [line.host.machine.c.cpu[i] for i in range(4)], []
 
     def ipis():
         return [c.irq_pending >> lib.IRQ_IPI & 1 for c in cpus]

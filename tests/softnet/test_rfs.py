@@ -18,57 +18,57 @@ HASHES = [0x10000000 * i + 0x1234 * i + 4 for i in range(1, 12)]
 
 def packet(h, flow, queue=0):
     skb = ffi.new("struct sk_buff *", {"hash": flow, "hash_report": lib.HASH_TCPV4, "queue": queue})
-    return skb, lib.get_rps_cpu(h.c.cpu[0], skb)
+    return skb, lib.get_rps_cpu(h.machine.c.cpu[0], skb)
 
 
 def queued(h, flow):
     """Steer a packet and queue it there, as far as the counters go."""
     skb, cpu = packet(h, flow)
     if cpu >= 0:
-        h.c.cpu[cpu].input_queue_tail = (h.c.cpu[cpu].input_queue_tail + 1) % 2**32
+        h.machine.c.cpu[cpu].input_queue_tail = (h.machine.c.cpu[cpu].input_queue_tail + 1) % 2**32
         if skb.rflow:
-            lib.rfs_queued(h.c, skb.rflow, h.c.cpu[cpu].input_queue_tail)
+            lib.rfs_queued(h.machine.c, skb.rflow, h.machine.c.cpu[cpu].input_queue_tail)
     return cpu
 
 
 @pytest.mark.parametrize("knobs", [{}, {"rps_flow_cnt": 64}, {"rps_sock_flow_entries": 64}])
 def test_rfs_needs_both_tables(host, knobs):
     h = host(**knobs)
-    lib.rps_record_sock_flow(h.c, HASHES[0], 2)
+    lib.rps_record_sock_flow(h.machine.c, HASHES[0], 2)
     assert packet(h, HASHES[0])[1] == -1
 
 
 def test_a_reader_draws_its_flow(host):
     h = host(**ON)
     assert packet(h, HASHES[0])[1] == -1
-    lib.rps_record_sock_flow(h.c, HASHES[0], 2)
+    lib.rps_record_sock_flow(h.machine.c, HASHES[0], 2)
     assert packet(h, HASHES[0])[1] == 2
 
 
 def test_rps_decides_where_no_reader_is_known(host):
     h = host(rps_cpus="8", **ON)
-    lib.rps_record_sock_flow(h.c, HASHES[0], 2)
+    lib.rps_record_sock_flow(h.machine.c, HASHES[0], 2)
     assert [packet(h, flow)[1] for flow in HASHES[:2]] == [2, 3]
 
 
 def test_another_flow_with_the_same_entry_is_told_by_its_upper_bits(host):
     h = host(**ON)
-    lib.rps_record_sock_flow(h.c, 0x11110005, 2)
+    lib.rps_record_sock_flow(h.machine.c, 0x11110005, 2)
     assert packet(h, 0x22220005)[1] == -1
-    lib.rps_record_sock_flow(h.c, 0x22220005, 3)
+    lib.rps_record_sock_flow(h.machine.c, 0x22220005, 3)
     assert [packet(h, flow)[1] for flow in (0x11110005, 0x22220005)] == [-1, 3]
 
 
 def test_a_flow_moves_only_when_its_old_cpu_has_taken_all(host):
     h = host(**ON)
     flow = HASHES[0]
-    lib.rps_record_sock_flow(h.c, flow, 1)
+    lib.rps_record_sock_flow(h.machine.c, flow, 1)
     assert [queued(h, flow) for _ in range(3)] == [1, 1, 1]
-    lib.rps_record_sock_flow(h.c, flow, 2)
+    lib.rps_record_sock_flow(h.machine.c, flow, 2)
     assert queued(h, flow) == 1
-    h.c.cpu[1].input_queue_head += 3
+    h.machine.c.cpu[1].input_queue_head += 3
     assert queued(h, flow) == 1  # the fourth is still there, now a fifth too
-    h.c.cpu[1].input_queue_head += 2
+    h.machine.c.cpu[1].input_queue_head += 2
     assert queued(h, flow) == 2
     assert (h.softnet()[0].rfs_moved, h.softnet()[0].rfs_waited) == (2, 2)
 
@@ -77,20 +77,20 @@ def test_the_counters_wrap(host):
     h = host(**ON)
     flow = HASHES[0]
     for cpu in range(4):
-        h.c.cpu[cpu].input_queue_head = h.c.cpu[cpu].input_queue_tail = 2**32 - 1
-    lib.rps_record_sock_flow(h.c, flow, 1)
+        h.machine.c.cpu[cpu].input_queue_head = h.machine.c.cpu[cpu].input_queue_tail = 2**32 - 1
+    lib.rps_record_sock_flow(h.machine.c, flow, 1)
     assert queued(h, flow) == 1
-    lib.rps_record_sock_flow(h.c, flow, 2)
+    lib.rps_record_sock_flow(h.machine.c, flow, 2)
     assert queued(h, flow) == 1
-    h.c.cpu[1].input_queue_head = 1
+    h.machine.c.cpu[1].input_queue_head = 1
     assert queued(h, flow) == 2
 
 
 @pytest.mark.parametrize(("given_", "size"), [(1, 1), (2, 2), (3, 4), (1000, 1024)])
 def test_tables_are_rounded_up_to_powers_of_two(host, given_, size):
     h = host(rps_flow_cnt=given_, rps_sock_flow_entries=given_)
-    assert (1 << h.c.rps_flow_log[0] - 1, h.c.rps_sock_flow.mask + 1) == (size, size)
-    lib.rps_record_sock_flow(h.c, HASHES[3], 3)
+    assert (1 << h.machine.c.rps_flow_log[0] - 1, h.machine.c.rps_sock_flow.mask + 1) == (size, size)
+    lib.rps_record_sock_flow(h.machine.c, HASHES[3], 3)
     assert packet(h, HASHES[3])[1] == 3
 
 
@@ -110,16 +110,16 @@ def test_rfs_steers_as_the_model_does(cpus, plan, flow_log):
     with vnic.Host(cpus=cpus, rx_pool=64, sockets=16, rps_flow_cnt=1 << flow_log, rps_sock_flow_entries=16) as h:
         for what, flow, n in plan:
             if what == "r":
-                lib.rps_record_sock_flow(h.c, flow, n % cpus)
+                lib.rps_record_sock_flow(h.machine.c, flow, n % cpus)
                 model.record(flow, n % cpus)
             elif what == "p":
                 expected = model.steer(flow)
                 assert queued(h, flow) == (-1 if expected is None else expected)
             else:
                 model.take(n % cpus, n)
-                h.c.cpu[n % cpus].input_queue_head = model.heads[n % cpus]
+                h.machine.c.cpu[n % cpus].input_queue_head = model.heads[n % cpus]
         for cpu in range(cpus):
-            h.c.cpu[cpu].input_queue_head = h.c.cpu[cpu].input_queue_tail = 0
+            h.machine.c.cpu[cpu].input_queue_head = h.machine.c.cpu[cpu].input_queue_tail = 0
 
 
 # ---- the whole path ----
@@ -142,7 +142,7 @@ def test_a_connected_datagram_socket_draws_too_and_one_that_is_not_does_not(host
     connected, wildcard = h.udp(5000, "10.0.0.2"), h.udp(5001)
     connected.cpu, wildcard.cpu = 2, 3
     peer = ffi.new("struct inet_addr *", {"hi": 0, "lo": 0xFFFF << 32 | 0x0A000001})
-    assert lib.sock_connect(h.c, connected._c, peer, 1000) == 0
+    assert lib.sock_connect(h.machine.c, connected._c, peer, 1000) == 0
     for _ in range(2):
         h.feed([frames.udp(dport=5000), frames.udp(dport=5001)])
         h.run()
@@ -167,7 +167,7 @@ def moving_readers(seed, *, broken):
     knobs = {"cost": "zero", "link": "inf", "gro": False, "rcvbuf": 1 << 30, "sockets": 64, "reader_cpu": 1}
     tables = {"rps_flow_cnt": 4096, "rps_sock_flow_entries": 65536}
     with vnic.Host(cpus=4, sink=True, netdev_max_backlog=100_000, **knobs, **tables) as h:
-        h.c.cost[lib.COST_BACKLOG] = 1500
+        h.machine.c.cost[lib.COST_BACKLOG] = 1500
         next_seq = dict.fromkeys(range(1, 5), 1)
         for i in range(1500):
             port = r.choice([1, 1, 1, 2, 3, 4])  # one is heavy: its CPU is behind
@@ -179,9 +179,9 @@ def moving_readers(seed, *, broken):
                 for sk in sockets(h):
                     sk.reader_cpu = r.randrange(1, 4)
             if broken:
-                for row in h.c.rps_flow[0][0:4096]:
+                for row in h.machine.c.rps_flow[0][0:4096]:
                     if row.cpu < 4:
-                        row.last_qtail = h.c.cpu[row.cpu].input_queue_head
+                        row.last_qtail = h.machine.c.cpu[row.cpu].input_queue_head
         h.run()
         assert h.ledger().fates == {"DELIVERED_TCP": 1500}
         return h.mib()["TcpExt_TCPOFOQueue"], h.softnet()[0].rfs_moved
@@ -205,7 +205,7 @@ def test_from_rps_to_rfs_a_flow_changes_at_once(host):
     """Linux: the row knows no CPU yet, so what RPS queued elsewhere is not waited for."""
     h = host(rps_cpus="8", **ON)
     assert queued(h, HASHES[0]) == 3
-    lib.rps_record_sock_flow(h.c, HASHES[0], 1)
+    lib.rps_record_sock_flow(h.machine.c, HASHES[0], 1)
     assert queued(h, HASHES[0]) == 1
 
 

@@ -12,7 +12,7 @@ from vnic._core import ffi, lib
 
 def steered(host, flow_hash, queue=0):
     fields = {"hash": flow_hash, "hash_report": lib.HASH_TCPV4, "queue": queue}
-    return lib.get_rps_cpu(host.c.cpu[0], ffi.new("struct sk_buff *", fields))
+    return lib.get_rps_cpu(host.machine.c.cpu[0], ffi.new("struct sk_buff *", fields))
 
 
 @given(mask=st.integers(1, 2**64 - 1), hashes=st.lists(st.integers(1, 2**32 - 1), max_size=20))
@@ -46,7 +46,7 @@ def test_a_packet_steered_to_its_own_cpu_goes_through_the_backlog_too(host):
     h.feed([frames.udp(bytes([i])) for i in range(20)])
     h.run()
     assert [sock.recvfrom()[0][0] for _ in range(20)] == list(range(20))
-    assert h.c.cpu[0].input_queue_tail == h.c.cpu[0].input_queue_head == 20
+    assert h.machine.c.cpu[0].input_queue_tail == h.machine.c.cpu[0].input_queue_head == 20
     assert [s.received_rps for s in h.softnet()] == [0, 0, 0, 0]
 
 
@@ -60,7 +60,7 @@ def test_flows_are_spread_and_never_split(host, rxhash):
     @h.packet_type(0x0800)
     def tap(burst):
         for i, packet in enumerate(burst):
-            cpu = h.c.upcalls.slot[(h.c.upcalls.tail + i) % lib.UPCALLS_MAX].cpu
+            cpu = h.machine.c.upcalls.slot[(h.machine.c.upcalls.tail + i) % lib.UPCALLS_MAX].cpu
             flow = bytes(packet[20:22])
             cpus.setdefault(flow, set()).add(cpu)
             order.setdefault(flow, []).append(packet[28])
@@ -86,4 +86,4 @@ def test_a_merged_packet_is_steered_once(host):
     h = host(rps_cpus="2")
     h.feed([frames.tcp(b"x" * 100, seq=i * 100) for i in range(40)])
     h.run()
-    assert (h.c.cpu[1].input_queue_tail, h.softnet()[1].processed) == (1, 1)
+    assert (h.machine.c.cpu[1].input_queue_tail, h.softnet()[1].processed) == (1, 1)

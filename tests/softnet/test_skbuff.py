@@ -145,8 +145,8 @@ def test_a_buffer_that_comes_home_wakes_the_driver_of_a_dry_ring(cpu):
 def test_what_belongs_to_others_goes_home_in_bursts(host):
     """With the next one behind a burst of them; one of another pool makes them go too."""
     h = host(cpus=3, queues=3)
-    cpu, (a, b) = h.c.cpu[0], (ffi.addressof(h.c.dq[i].pool) for i in (1, 2))
-    h.c.cpu[1].live = h.c.cpu[2].live = 1
+    cpu, (a, b) = h.machine.c.cpu[0], (ffi.addressof(h.machine.c.dq[i].pool) for i in (1, 2))
+    h.machine.c.cpu[1].live = h.machine.c.cpu[2].live = 1
     before = lib.rx_pool_free_count(a)
     skbs = [ffi.addressof(a.skbs, lib.rx_pool_get(a)) for _ in range(300)]
     for i, skb in enumerate(skbs):
@@ -157,7 +157,7 @@ def test_what_belongs_to_others_goes_home_in_bursts(host):
     assert (lib.rx_pool_free_count(a), lib.rx_pool_free_count(b)) == (before, other - 1)
     lib.skb_flush_returns(cpu)
     assert lib.rx_pool_free_count(b) == other
-    h.c.cpu[1].live = h.c.cpu[2].live = 0
+    h.machine.c.cpu[1].live = h.machine.c.cpu[2].live = 0
 
 
 def in_a_softirq(h, cpu):
@@ -167,14 +167,14 @@ def in_a_softirq(h, cpu):
 
 
 def in_a_task(h, cpu):
-    lib.dev_set_threaded(h.c, 1)
+    lib.dev_set_threaded(h.machine.c, 1)
     lib.raise_hardirq(cpu, 0, h.now_ns)
     lib.do_hardirqs(cpu)
-    lib.napi_threaded_poll(ffi.addressof(h.c.dq[0].napi))
+    lib.napi_threaded_poll(ffi.addressof(h.machine.c.dq[0].napi))
 
 
 def as_a_reader(h, cpu):
-    h.c.busy_read = 100
+    h.machine.c.busy_read = 100
     cpu.busy.queue, cpu.last_task = 1, lib.TASK_READER
     assert lib.busy_poll_begin(cpu) == 1
     assert lib.napi_busy_loop(cpu) == 1
@@ -182,7 +182,7 @@ def as_a_reader(h, cpu):
 
 
 def as_a_reader_that_stops(h, cpu):
-    cpu.busy.napi = napi = ffi.addressof(h.c.dq[0].napi)
+    cpu.busy.napi = napi = ffi.addressof(h.machine.c.dq[0].napi)
     napi.state |= lib.NAPI_STATE_SCHED
     cpu.busy.owned = 1
     assert lib.napi_busy_loop(cpu) == 0  # its time is over
@@ -195,8 +195,8 @@ THROUGH = {
     "in a task": in_a_task,
     "as a reader": as_a_reader,
     "as a reader that stops": as_a_reader_that_stops,
-    "when the machine stops": lambda h, _cpu: lib.machine_settle(h.c),
-    "when the host stops": lambda h, _cpu: lib.live_stop(h.c),
+    "when the machine stops": lambda h, _cpu: lib.machine_settle(h.machine.c),
+    "when the host stops": lambda h, _cpu: lib.live_stop(h.machine.c),
 }
 
 
@@ -204,7 +204,7 @@ THROUGH = {
 def test_a_cpu_that_is_through_gives_back_what_it_has_of_others(host, way):
     """Not only when it has a burst of them: their ring may be dry. Live: in virtual time they are home at once."""
     h = host(cpus=2, queues=2)
-    cpu, owner, pool = h.c.cpu[0], h.c.cpu[1], ffi.addressof(h.c.dq[1].pool)
+    cpu, owner, pool = h.machine.c.cpu[0], h.machine.c.cpu[1], ffi.addressof(h.machine.c.dq[1].pool)
     free = lib.rx_pool_free_count(pool)
     skb = ffi.addressof(pool.skbs, lib.rx_pool_get(pool))
     owner.live = 1

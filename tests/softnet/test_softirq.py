@@ -61,8 +61,8 @@ def test_softirqs_are_not_restarted_when_a_task_is_due(host, current, slice_ms, 
 def test_an_interrupt_runs_softirqs_even_while_ksoftirqd_waits_for_its_turn(host):
     """Linux 6.4 and later."""
     h = host()
-    cpu = h.c.cpu[0]
-    h.c.cost[lib.COST_SWITCH] = 1000
+    cpu = h.machine.c.cpu[0]
+    h.machine.c.cost[lib.COST_SWITCH] = 1000
     cpu.ksoftirqd_task.runnable = 1
     h.feed(frames.udp())
     h.run(until_ns=999)
@@ -74,15 +74,15 @@ def test_an_interrupt_runs_softirqs_even_while_ksoftirqd_waits_for_its_turn(host
 def test_hardirqs_come_before_softirqs_before_tasks(host):
     """An interrupt in the middle of a poll is served at once, the reader when the softirq is done."""
     h = host(cpus=1, sink=True, gro_normal_batch=1)
-    cpu, napi = h.c.cpu[0], h.c.dq[0].napi
-    h.c.cost[lib.COST_HARDIRQ], h.c.cost[lib.COST_RX], h.c.cost[lib.COST_RECV] = 300, 1000, 500
+    cpu, napi = h.machine.c.cpu[0], h.machine.c.dq[0].napi
+    h.machine.c.cost[lib.COST_HARDIRQ], h.machine.c.cost[lib.COST_RX], h.machine.c.cost[lib.COST_RECV] = 300, 1000, 500
     h.feed([frames.udp() for _ in range(6)])
     h.run(until_ns=2500)  # the poll began at 300
     lib.raise_hardirq(cpu, 0, 2500)
     log = {}
     for t in (2799, 2800, 3599, 3600, 6599, 6600, 7099, 7100, 9600):
         h.run(until_ns=t)
-        read = sum(h.c.socks.socks[i].reads for i in range(1, h.c.socks.used))
+        read = sum(h.machine.c.socks.socks[i].reads for i in range(1, h.machine.c.socks.used))
         log[t] = (cpu.hardirqs, cpu.processed, cpu.reader.runs, read)
     assert log == {
         2799: (1, 2, 0, 0), 2800: (2, 2, 0, 0),  # above the poll
@@ -96,7 +96,7 @@ def test_hardirqs_come_before_softirqs_before_tasks(host):
 def test_a_flood_leaves_the_reader_its_share(host):
     """Far more frames than one CPU can do: ksoftirqd and the reader take turns, 3 ms each."""
     h = host(cpus=1, sink=True, cost="linux", link="10G", reader_cpu=0)
-    h.c.cost[lib.COST_RECV] = 100_000  # what the socket holds is more than a slice of work
+    h.machine.c.cost[lib.COST_RECV] = 100_000  # what the socket holds is more than a slice of work
     h.feed(frames.udp())
     h.wire._mem.loops = 2_000_000
     h.run(until_ns=20 * MS)
@@ -126,7 +126,7 @@ def test_an_interrupt_is_not_kept_waiting_by_one_that_is_for_later(host):
     def tap(burst):
         seen.extend(burst.t_ns)
 
-    lib.raise_hardirq(h.c.cpu[0], 1, 5 * MS)
+    lib.raise_hardirq(h.machine.c.cpu[0], 1, 5 * MS)
     h.feed([(1 * MS, frames.eth(bytes(46), type=0x88B5))])
     h.run()
     assert seen == [1 * MS]
@@ -135,7 +135,7 @@ def test_an_interrupt_is_not_kept_waiting_by_one_that_is_for_later(host):
 def test_queue_i_interrupts_cpu_i_mod_cpus(host):
     h = host(cpus=3, queues=5)
     for i in range(lib.RSS_INDIR_SIZE):
-        h.c.nic.rss.indir[i] = 4
+        h.machine.c.nic.rss.indir[i] = 4
     h.feed(frames.udp())
     h.run()
     assert [s.hardirqs for s in h.softnet()] == [0, 1, 0]
@@ -144,7 +144,7 @@ def test_queue_i_interrupts_cpu_i_mod_cpus(host):
 @pytest.mark.parametrize("what", ["irq", "ipi", "reader"])
 def test_a_cpu_that_goes_to_sleep_remembers_what_is_for_later(host, what):
     h = host()
-    sd, other = h.c.cpu[0], h.c.cpu[1]
+    sd, other = h.machine.c.cpu[0], h.machine.c.cpu[1]
     other.now = 5 * MS
     if what == "irq":
         lib.raise_hardirq(sd, 0, 5 * MS)

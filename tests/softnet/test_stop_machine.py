@@ -7,7 +7,7 @@ from vnic._core import lib
 
 def test_live_a_cpu_stands_still_when_the_machine_is_to_stop_but_not_in_the_middle_of_a_softirq(host):
     h = host()
-    sd = h.c.cpu[0]
+    sd = h.machine.c.cpu[0]
     sd.live, sd.horizon, sd.pause = 1, NEVER, 1
     lib.raise_hardirq(sd, 0, 0)
     assert (lib.cpu_run(sd), sd.hardirqs) == (1, 0)

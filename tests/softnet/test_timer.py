@@ -10,9 +10,9 @@ from vnic._core import lib
 def test_live_cpu_0_looks_whether_another_thread_asked_for_the_neighbours_timer(host, cpu, planned):
     """Each look also reads the clock: no other time moves a live CPU."""
     h = host(cpus=2)
-    sd = h.c.cpu[cpu]
+    sd = h.machine.c.cpu[cpu]
     ask = lib.clock_ns() + 3600 * 1000 * MS
-    h.c.neigh.timer_ask = ask
+    h.machine.c.neigh.timer_ask = ask
     sd.live = 1
     sd.horizon = NEVER
     before = lib.clock_ns()
@@ -20,12 +20,12 @@ def test_live_cpu_0_looks_whether_another_thread_asked_for_the_neighbours_timer(
     sd.live = 0
     assert before <= sd.now <= lib.clock_ns()
     assert (sd.timer_ns[lib.TIMER_NEIGH], sd.timer_next) == ((ask, ask) if planned else (NEVER, NEVER))
-    h.c.neigh.timer_ask = ask - 1  # earlier than what is planned: planned anew; later: not
+    h.machine.c.neigh.timer_ask = ask - 1  # earlier than what is planned: planned anew; later: not
     sd.live = 1
     lib.cpu_run(sd)
-    h.c.neigh.timer_ask = ask + 1
+    h.machine.c.neigh.timer_ask = ask + 1
     lib.cpu_run(sd)
     sd.live = 0
     assert sd.timer_ns[lib.TIMER_NEIGH] == (ask - 1 if planned else NEVER)
-    h.c.neigh.timer_ask = NEVER
+    h.machine.c.neigh.timer_ask = NEVER
     lib.mod_timer(sd, lib.TIMER_NEIGH, NEVER)

@@ -13,8 +13,8 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("tap_uring.c", "tap_way_end", "*", "*"),
     ),
     "how long an idle CPU looks for work before it sleeps: speed": (
-        ("live.c", "cpu_look", "*", "*"),
-        ("live.c", "live_spin_max", "*", "*"),
+        ("threads.c", "cpu_look", "*", "*"),
+        ("threads.c", "live_spin_max", "*", "*"),
     ),
     "a file's read_burst never returns 0": (
         ("send.c", "fill", "if (got < 0) {", "if (got < 1) {"),
@@ -142,7 +142,7 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ),
     ),
     "a doorbell that is not taken makes the card look again at once, for 0.1 s at most: speed": (
-        ("live.c", "nic_run_out", "i < 2;", "i >= 2;"),
+        ("threads.c", "nic_run_out", "i < 2;", "i >= 2;"),
     ),
     "the arena grows a frame earlier than it must": (
         (

@@ -165,7 +165,7 @@ def check(model: Reassembler, batch: list[Fragment], **knobs) -> None:
         ledger = host.ledger()
         assert ledger.fates == {k: n for k, n in (fates + model.fates).items() if n}
         assert ledger.in_flight_at["frag"] == model.waiting == ledger.in_flight
-        assert (host.c.ip6_frags if model.family == 6 else host.c.ip_frags).mem == model.memory
+        assert (host.machine.c.ip6_frags if model.family == 6 else host.machine.c.ip_frags).mem == model.memory
         assert host.laws() == 0
         assert counters(host, prefix) == {k: n for k, n in model.mib.items() if n}
 
@@ -174,7 +174,7 @@ def check(model: Reassembler, batch: list[Fragment], **knobs) -> None:
         assert host.ledger().fates == {k: n for k, n in (fates + model.fates).items() if n}
         assert host.ledger().in_flight == host.laws() == 0
         assert counters(host, prefix) == {k: n for k, n in model.mib.items() if n}
-        assert host.c.ip_frags.mem == host.c.ip6_frags.mem == 0
+        assert host.machine.c.ip_frags.mem == host.machine.c.ip6_frags.mem == 0
 
 
 def counters(host: vnic.Host, prefix: str) -> dict[str, int]:

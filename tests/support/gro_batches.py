@@ -249,7 +249,7 @@ class Vnic:
             self.host.packet_type(ethertype)(self.take)
 
     def take(self, burst) -> None:
-        queue = self.host.c.upcalls
+        queue = self.host.machine.c.upcalls
         for i, packet in enumerate(burst):
             skb = queue.slot[(queue.tail + i) % lib.UPCALLS_MAX].skb
             at = skb.pool.base + skb.id * skb.pool.stride + skb.mac_header

@@ -207,4 +207,22 @@ ROWS = [
     for name, (make, expected) in rows.items()
 ]
 
+_GRO = {
+    "data_burst", "single", "source MAC", "not for us: merged all the same", "interleaved", "8 flows", "9 flows",
+    "capacity 8", "capacity 9", "large_max", "large_rem", "46 x 1448 with timestamps", "64 in order",
+    "70 in order: a full poll flushes", "130 in order",
+}  # fmt: skip
+_INET = {"source address", "destination address", "padded: refused, but in order", *V4, *V6} - _GRO
+
+
+def rows_of(stage):
+    """The rows that are about csrc/softnet/gro.c, gro_inet.c or gro_tcp.c."""
+
+    def stage_of(row):
+        name = row.id.split(" ", 1)[1]
+        return "gro" if name in _GRO else "gro_inet" if name in _INET else "gro_tcp"
+
+    return [row for row in ROWS if stage_of(row) == stage]
+
+
 TABLE = {row.id: row.values[1] for row in ROWS if not any(isinstance(f, tuple) for f in row.values[1])}

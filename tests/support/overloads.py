@@ -5,7 +5,9 @@ queue, and a reader 400 more.
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache, cached_property, partial
 from typing import Any
 
 import fragments
@@ -21,7 +23,7 @@ LINE_RATE = 67
 class Overload:
     """What comes, on what host, and what is to be said about it."""
 
-    traffic: list
+    made: Callable[[], list]
     options: dict[str, Any]
     limit: str
     """The knob that loses frames (or what is too slow); of a limit that only delays: that knob."""
@@ -31,14 +33,26 @@ class Overload:
     at: str = ""
     """The limit that frames are lost at, if that is another: the FIFO is full because the ring is empty."""
 
+    @cached_property
+    def traffic(self) -> list:
+        """What comes, made when a test first asks."""
+        return self.made()
+
 
 def burst(n, gap=LINE_RATE, *, size=18, flows=9, ports=(5001,)):
-    data = b"x" * size
-    return [(i * gap, frames.udp(data, sport=1000 + i % flows, dport=ports[i % len(ports)])) for i in range(n)]
+    @cache
+    def frame(sport, dport):
+        return frames.udp(b"x" * size, sport=sport, dport=dport)
+
+    return [(i * gap, frame(1000 + i % flows, ports[i % len(ports)])) for i in range(n)]
 
 
 def stream(n, gap):
     return [(i * gap, frames.tcp(b"x" * 1448, seq=1 + 1448 * i, id=i)) for i in range(n)]
+
+
+def twelve_flows(n):
+    return [(i * 100, frames.tcp(b"x" * 100, seq=1 + 100 * (i // 12), id=i, sport=1 + i % 12)) for i in range(n)]
 
 
 def halves(n, family=4):
@@ -69,15 +83,15 @@ def again(traffic, was):
 
 
 LOSES = {
-    "mtu": Overload(burst(20, 5000, size=1400), {"mtu": 1000}, "mtu", {"mtu": 1428}),
-    "fifo": Overload(burst(1500, 1), {"link": "100G", "rx_ring": 4096}, "fifo", {"fifo": 131072}),
+    "mtu": Overload(partial(burst, 20, 5000, size=1400), {"mtu": 1000}, "mtu", {"mtu": 1428}),
+    "fifo": Overload(partial(burst, 1500, 1), {"link": "100G", "rx_ring": 4096}, "fifo", {"fifo": 131072}),
     "rx-buf-len": Overload(
-        burst(10, 5000, size=4000), {"rx_buf_len": 128, "rx_ring": 16}, "rx-buf-len", {"rx-buf-len": 256}
+        partial(burst, 10, 5000, size=4000), {"rx_buf_len": 128, "rx_ring": 16}, "rx-buf-len", {"rx-buf-len": 256}
     ),
-    "rx-ring": Overload(burst(2000), {}, "rx-ring", {"rx-ring": 1024}, at="fifo"),
-    "rx-ring, drop-en": Overload(burst(1500), {"drop_en": True}, "rx-ring", {"rx-ring": 2048}),
+    "rx-ring": Overload(partial(burst, 2000), {}, "rx-ring", {"rx-ring": 1024}, at="fifo"),
+    "rx-ring, drop-en": Overload(partial(burst, 1500), {"drop_en": True}, "rx-ring", {"rx-ring": 2048}),
     "rx-pool": Overload(
-        burst(2500, 300, size=1000),
+        partial(burst, 2500, 300, size=1000),
         {"cpus": 1, "rx_pool": 512, "rcvbuf": 1 << 24},
         "rx-pool",
         {"rx-pool": 1024},
@@ -85,7 +99,7 @@ LOSES = {
         at="fifo",
     ),
     "rx-usecs": Overload(
-        burst(2000, 1000),
+        partial(burst, 2000, 1000),
         {"rx_usecs": 5000, "rx_ring": 64, "fifo": 8192},
         "rx-usecs",
         {"rx-usecs": 156, "rx-frames": 0},
@@ -93,77 +107,90 @@ LOSES = {
         at="fifo",
     ),
     "rx-frames": Overload(
-        burst(2000, 1000),
+        partial(burst, 2000, 1000),
         {"rx_frames": 2000, "fifo": 8192},
         "rx-frames",
         {"rx-usecs": 100, "rx-frames": 2000},
         {"rx-ring"},
     ),
     "weight": Overload(
-        burst(8000, 600, ports=(5001, 5002, 5003)), {"weight": 1}, "weight", {"weight": 64}, {"rx-ring"}, at="fifo"
+        partial(burst, 8000, 600, ports=(5001, 5002, 5003)),
+        {"weight": 1},
+        "weight",
+        {"weight": 64},
+        {"rx-ring"},
+        at="fifo",
     ),
     "netdev-budget": Overload(
-        burst(20000, 955, ports=(5000,)),
+        partial(burst, 20000, 955, ports=(5000,)),
         {"cpus": 1, "netdev_budget": 1, "rcvbuf": 2_420_000},
         "netdev-budget",
         {"netdev-budget": 300},
         at="rcvbuf",
     ),
     "gro-max-size": Overload(
-        stream(10000, 1000),
+        partial(stream, 10000, 1000),
         {"cpus": 1, "gro_max_size": 2000},
         "gro-max-size",
         {"gro-max-size": 65536, "gro-ipv4-max-size": 65536},
         at="rcvbuf",
     ),
     "flow-limit-cpus": Overload(
-        burst(3000, flows=1),
+        partial(burst, 3000, flows=1),
         {"rps_cpus": "2", "rx_ring": 4096, "reader_cpu": 2, "flow_limit_cpus": "1", "rcvbuf": 1 << 24},
         "flow-limit-cpus",
         {"flow-limit-cpus": "0"},
         {"dev-weight"},
     ),
     "netdev-max-backlog": Overload(
-        burst(4200),
+        partial(burst, 4200),
         {"rps_cpus": "2", "rx_ring": 4096, "reader_cpu": 2, "rcvbuf": 1 << 24},
         "netdev-max-backlog",
         {"netdev-max-backlog": 2048},
         {"dev-weight"},
     ),
     "dev-weight": Overload(
-        burst(20000, 450),
+        partial(burst, 20000, 450),
         {"cpus": 3, "rps_cpus": "2", "dev_weight": 1, "reader_cpu": 2},
         "dev-weight",
         {"dev-weight": 64},
         at="netdev-max-backlog",
     ),
     "ipfrag-high-thresh": Overload(
-        halves(60), {"ipfrag_high_thresh": 65536}, "ipfrag-high-thresh", {"ipfrag-high-thresh": 262144}
+        partial(halves, 60), {"ipfrag_high_thresh": 65536}, "ipfrag-high-thresh", {"ipfrag-high-thresh": 262144}
     ),
     "ip6frag-high-thresh": Overload(
-        halves(60, 6), {"ip6frag_high_thresh": 65536}, "ip6frag-high-thresh", {"ip6frag-high-thresh": 262144}
+        partial(halves, 60, 6), {"ip6frag_high_thresh": 65536}, "ip6frag-high-thresh", {"ip6frag-high-thresh": 262144}
     ),
-    "ipfrag-max-dist": Overload(halves(100), {}, "ipfrag-max-dist", {"ipfrag-max-dist": 128}),
-    "sockets": Overload(burst(100, 5000, ports=range(5000, 5040)), {"sockets": 16}, "sockets", {"sockets": 64}),
+    "ipfrag-max-dist": Overload(partial(halves, 100), {}, "ipfrag-max-dist", {"ipfrag-max-dist": 128}),
+    "sockets": Overload(
+        partial(burst, 100, 5000, ports=range(5000, 5040)), {"sockets": 16}, "sockets", {"sockets": 64}
+    ),
     "rcvbuf": Overload(
-        burst(3000, 460, size=1400), {"cpus": 2, "link": "100G"}, "rcvbuf", {"rcvbuf": 1 << 20}, {"netdev-budget"}
+        partial(burst, 3000, 460, size=1400),
+        {"cpus": 2, "link": "100G"},
+        "rcvbuf",
+        {"rcvbuf": 1 << 20},
+        {"netdev-budget"},
     ),
 }
 
 DELAYS = {
-    "rx-usecs": Overload(burst(200, 1000), {"rx_usecs": 50}, "rx-usecs"),
-    "rx-frames": Overload(burst(200, 1000), {"rx_frames": 20, "rx_usecs": 500}, "rx-frames"),
-    "weight": Overload(burst(1000, 500), {"weight": 4}, "weight"),
-    "netdev-budget": Overload(burst(1000, 500), {"netdev_budget": 16, "weight": 8}, "netdev-budget"),
+    "rx-usecs": Overload(partial(burst, 200, 1000), {"rx_usecs": 50}, "rx-usecs"),
+    "rx-frames": Overload(partial(burst, 200, 1000), {"rx_frames": 20, "rx_usecs": 500}, "rx-frames"),
+    "weight": Overload(partial(burst, 1000, 500), {"weight": 4}, "weight"),
+    "netdev-budget": Overload(partial(burst, 1000, 500), {"netdev_budget": 16, "weight": 8}, "netdev-budget"),
     "netdev-budget-usecs": Overload(
-        burst(8000, 1300, ports=(5000,)), {"cpus": 1, "netdev_budget_usecs": 1, "hz": 1000}, "netdev-budget-usecs"
+        partial(burst, 8000, 1300, ports=(5000,)),
+        {"cpus": 1, "netdev_budget_usecs": 1, "hz": 1000},
+        "netdev-budget-usecs",
     ),
-    "(softirq restarts)": Overload(burst(1500), {"rx_ring": 4096}, "(softirq restarts)"),
-    "(softirq time)": Overload(burst(20000, 400), {"rx_ring": 4096, "weight": 1024}, "(softirq time)"),
-    "dev-weight": Overload(burst(300, 500), {"rps_cpus": "2", "dev_weight": 4, "reader_cpu": 2}, "dev-weight"),
-    "gro-max-size": Overload(stream(100, 1200), {"gro_max_size": 2000, "rx_usecs": 20}, "gro-max-size"),
+    "(softirq restarts)": Overload(partial(burst, 1500), {"rx_ring": 4096}, "(softirq restarts)"),
+    "(softirq time)": Overload(partial(burst, 20000, 400), {"rx_ring": 4096, "weight": 1024}, "(softirq time)"),
+    "dev-weight": Overload(partial(burst, 300, 500), {"rps_cpus": "2", "dev_weight": 4, "reader_cpu": 2}, "dev-weight"),
+    "gro-max-size": Overload(partial(stream, 100, 1200), {"gro_max_size": 2000, "rx_usecs": 20}, "gro-max-size"),
     "(gro bucket)": Overload(
-        [(i * 100, frames.tcp(b"x" * 100, seq=1 + 100 * (i // 12), id=i, sport=1 + i % 12)) for i in range(120)],
+        partial(twelve_flows, 120),
         {"rxhash": False, "rx_usecs": 100},
         "(gro bucket)",
     ),

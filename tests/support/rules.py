@@ -18,7 +18,9 @@ WRITTEN = "written rule"  # the kernel cannot be asked: its source says so
 GRO, KERNEL, NAPI = "tests/softnet/test_gro.py", "tests/softnet/test_gro_kernel.py", "tests/softnet/test_napi.py"
 RUN, BACKLOG, RFS = "tests/softnet/test_net_rx_action.py", "tests/softnet/test_backlog.py", "tests/softnet/test_rfs.py"
 RECORDED_ANSWERS = ("tests/softnet/test_gro_kernel.py::test_the_recorded_kernels_answers",)
-UDP, INET = "tests/softnet/test_gro_udp.py", "tests/softnet/test_gro_inet.py"
+TCP, UDP = "tests/softnet/test_gro_tcp.py", "tests/softnet/test_gro_udp.py"
+INET = "tests/softnet/test_gro_inet.py"
+HAVE_ROWS = (GRO, INET, TCP)  # the rows of gro_rows.py
 LIMITS, WHY = "tests/why/test_limits.py", "tests/why/test_why.py"
 FRAG, FRAG4, FRAG6 = (
     "tests/inet/test_inet_fragment.py",
@@ -59,11 +61,11 @@ class Rule:
     tests: tuple[str, ...]
     mutants: tuple[Mutant, ...] = ()
     rows: tuple[str, ...] = ()
-    """Rows of test_gro.py's table that are about it."""
+    """Rows of gro_rows.py that are about it."""
 
     def proves(self, node: str) -> bool:
         """Is this test (a pytest node) one of its proofs?"""
-        row = re.fullmatch(r"tests/softnet/test_gro\.py::test_(?:linux_6_18|a_card_that)\w*\[v[46] (.*)\]", node)
+        row = re.fullmatch(r"tests/softnet/test_gro\w*\.py::test_(?:linux_6_18|a_card_that)\w*\[v[46] (.*)\]", node)
         if row and row[1] in self.rows:
             return True
         return any(node == t or node.startswith((t + "::", t + "[")) for t in self.tests)
@@ -76,7 +78,7 @@ def _moments(*rows: str) -> tuple[str, ...]:
 
 def _gro(name: str, linux: str, *mutants: Mutant, tests: tuple[str, ...] = (), rows: tuple[str, ...] = ()) -> Rule:
     """A rule of GRO's that the kernel answers for: the table's rows go through it, and random batches."""
-    made = tuple(replace(m, tests=m.tests or tests or (GRO,)) for m in mutants)
+    made = tuple(replace(m, tests=m.tests or tests or HAVE_ROWS) for m in mutants)
     return Rule(
         f"GRO: {name}", linux, LIVE, (f"{KERNEL}::test_the_whole_table_is_the_running_kernels", *tests), made, rows
     )
@@ -221,19 +223,19 @@ RULES = (
         "beyond 64 KB only TCP, with a jumbo payload header in IPv6", f"{GROC} skb_gro_receive(), {IP6} ipv6_gro_complete()",
         Mutant("gro_inet.c", "		insert_jumbo(skb, off, len - IPV6_HLEN); /* once at most: may_be_big() */\n", "		store16(ip + IPV6H_PAYLOAD_LEN, 0);\n"),
         Mutant("gro.c", "return !(p->flags & SKB_UDP) && !in_ipv6", "return !in_ipv6", RECORDED_ANSWERS),
-        tests=(f"{GRO}::test_big_tcp_over_ipv6_has_a_jumbo_payload_header", f"{GRO}::test_big_tcp_over_ipv4_says_0", RECORDED_ANSWERS[0]),
+        tests=(f"{INET}::test_big_tcp_over_ipv6_has_a_jumbo_payload_header", f"{INET}::test_big_tcp_over_ipv4_says_0", RECORDED_ANSWERS[0]),
     ),
     # ---- GRO: what goes up ----
     _gro(
         "the first header speaks for all: lengths, and FIN and PSH of any", f"{TCP4} tcp_gro_complete()",
         Mutant("gro_tcp.c", "		th2[TCPH_FLAGS] |= th[TCPH_FLAGS] & (TCPHDR_FIN | TCPHDR_PSH);\n", "		;\n"),
         Mutant("gro_inet.c", "	set_length(skb, skb->gro_outer);\n", ""),
-        tests=(f"{GRO}::test_the_merged_header_speaks_for_all", f"{GRO}::test_the_merged_ipv6_header_speaks_for_all"),
+        tests=(f"{TCP}::test_the_merged_header_speaks_for_all", f"{INET}::test_the_merged_ipv6_header_speaks_for_all"),
     ),
     _gro(
         "the checksum of a merged packet is the pseudo header's sum", f"{TCP4} tcp_gro_complete()",
         Mutant("gro_tcp.c", "store16(th + TCPH_CHECK, (u16)~csum_fold(", "store16(th + TCPH_CHECK, (u16)csum_fold("),
-        tests=(f"{GRO}::test_the_merged_header_speaks_for_all",),
+        tests=(f"{TCP}::test_the_merged_header_speaks_for_all",),
     ),
     _gro(
         "one tunnel is looked through, each header's ids by themselves", f"{IP4} ipip_gro_receive()",
@@ -269,7 +271,7 @@ RULES = (
         "a list keeps each segment's header, and PSH joins no others", f"{TCP4}, {GROC} skb_gro_receive_list()",
         Mutant("gro_tcp.c", "	if (th[TCPH_FLAGS] != th2[TCPH_FLAGS])\n		return GRO_FLAGS;\n", ""),
         Mutant("gro_tcp.c", "pp ? (*pp)->flags & SKB_FLIST :", ""),
-        tests=("tests/softnet/test_gro_tcp.py",),
+        tests=(TCP,),
     ),
     # ---- GRO: when held packets leave ----
     Rule(
@@ -652,7 +654,7 @@ def table() -> str:
 def _proofs(number: int, rule: Rule) -> str:
     proofs = [re.sub(r"^tests/\w+/(\w+)\.py(?:::)?(.*)", r"\1 \2", t).strip() for t in rule.tests]
     if rule.rows:
-        proofs.append("rows of test_gro: " + ", ".join(rule.rows))
+        proofs.append("rows of gro_rows: " + ", ".join(rule.rows))
     return textwrap.fill(
         "; ".join(proofs), 118, initial_indent=f"{number}. ", subsequent_indent="   ", break_long_words=False,
         break_on_hyphens=False,

@@ -19,7 +19,7 @@ class Steps:
         self.host = host
         self.sock = host.udp(5000)
         self.sent = self.t = 0
-        host.c.cost[lib.COST_BACKLOG] = 1000
+        host.machine.c.cost[lib.COST_BACKLOG] = 1000
 
     def arrive(self, n, flow=1):
         """n frames come, and CPU 0 does all its work on them."""
@@ -41,7 +41,7 @@ class Line:
     """NAPIs on CPU 0 that answer their polls by a script: work, or what to call first to get it."""
 
     def __init__(self, host, scripts, *, weight=64):
-        self.host, self.cpu = host, host.c.cpu[0]
+        self.host, self.cpu = host, host.machine.c.cpu[0]
         self.cpu.horizon = 2**64 - 1
         self.polled = []
         self.napis = {}
@@ -49,7 +49,7 @@ class Line:
         for name, script in scripts.items():
             n = ffi.new("struct napi_struct *")
             n.poll = self.answer(name, iter(script))
-            n.sd, n.host, n.weight, n.timer_ns = self.cpu, host.c, weight, 2**64 - 1
+            n.sd, n.host, n.weight, n.timer_ns = self.cpu, host.machine.c, weight, 2**64 - 1
             self.napis[name] = n
 
     def answer(self, name, script):
@@ -95,4 +95,4 @@ def flow_hash(host, frame):
     n = len(packet)
     skb = ffi.new("struct sk_buff *", {"data": packet, "len": n, "head_len": n})
     skb.protocol = int.from_bytes(frame[12:14], "little")
-    return lib.skb_get_hash(host.c, skb)
+    return lib.skb_get_hash(host.machine.c, skb)

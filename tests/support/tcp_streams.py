@@ -10,4 +10,8 @@ def stream(port, n, size=100):
 
 
 def sockets(h):
-    return [h.c.socks.socks[i] for i in range(1, h.c.socks.used) if h.c.socks.socks[i].type == lib.SOCK_TCP]
+    return [
+        h.machine.c.socks.socks[i]
+        for i in range(1, h.machine.c.socks.used)
+        if h.machine.c.socks.socks[i].type == lib.SOCK_TCP
+    ]

@@ -23,15 +23,15 @@ class Timeline:
     """One host, queue 0 of it, and its clock."""
 
     def __init__(self, host) -> None:
-        self.host, self.cpu = host, host.c.cpu[0]
-        self.nic, self.napi = ffi.addressof(host.c.nic), ffi.addressof(host.c.dq[0].napi)
+        self.host, self.cpu = host, host.machine.c.cpu[0]
+        self.nic, self.napi = ffi.addressof(host.machine.c.nic), ffi.addressof(host.machine.c.dq[0].napi)
         self.sent = 0
 
     def look(self) -> dict:
         n, cpu, softnet = self.napi, self.cpu, self.host.softnet()
         return {
             "state": "".join(letter for letter, bit in STATES.items() if n.state & bit),
-            "irqs": int(self.host.c.nic.queue[0].irq.raised),
+            "irqs": int(self.host.machine.c.nic.queue[0].irq.raised),
             "polls": int(n.polls), "packets": int(n.packets), "full": int(n.full_polls),
             "held": int(n.gro_held), "up": sum(s.processed for s in softnet),
             "timer": None if n.timer_ns == NEVER else n.timer_ns / US,
@@ -44,7 +44,7 @@ class Timeline:
         }  # fmt: skip
 
     def read(self) -> int:
-        socks = self.host.c.socks
+        socks = self.host.machine.c.socks
         return sum(int(socks.socks[i].reads) for i in range(1, socks.used))
 
     def happen(self, t: int, event: str) -> None:

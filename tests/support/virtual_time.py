@@ -167,7 +167,7 @@ def host_of(machine: Machine, **knobs: Any) -> vnic.Host:
     given = {name: value for name, value in ours.items() if name not in unset}
     host = vnic.Host(**({"sink": True, "latency": True, "cost": "zero", "link": "inf", "sockets": 64} | given | knobs))
     for name, ns in cost.items():
-        host.c.cost[getattr(lib, f"COST_{name}")] = ns
+        host.machine.c.cost[getattr(lib, f"COST_{name}")] = ns
     return host
 
 
@@ -207,7 +207,7 @@ def seen(host: vnic.Host) -> Seen:
     for i, s in enumerate(host.softnet()):
         told |= {f"cpu {i} {name}": getattr(s, name) for name in (*CPU_COUNTERS, "reader_wakeups", "reader_busy_ns")}
         told |= {f"cpu {i} {name}": getattr(s, name) for name in ("ksoftirqd_busy_ns", "now_ns", "idle_ns")}
-        histograms = dict(zip(LATENCIES, host.c.cpu[i].lat[0 : lib.LAT_MAX], strict=True))
+        histograms = dict(zip(LATENCIES, host.machine.c.cpu[i].lat[0 : lib.LAT_MAX], strict=True))
         for stage in STAGES:
             h = histograms[stage]
             if h.count:

@@ -152,6 +152,15 @@ def test_a_busy_reader_that_polls_for_free_looks_again_when_something_can_have_h
     assert world.cpus[0].now == 5070 + 1000
 
 
+def test_a_spinning_reader_sees_what_another_cpu_queues_at_that_instant():
+    """CPU 1 queues at 210, in the middle of the spin of CPU 0: no wake-up, and no poll that would have to end first."""
+    machine = Machine(cpus=2, queues=2, reader_cpu=0, busy_read=10, cost={"HARDIRQ": 10, "RECV": 70, "WAKE": 50})
+    world = simulate(machine, [*of_queue(0, 0), *of_queue(1, 200)])
+    second, reader = world.frames[1].stamp, world.cpus[0].reader
+    assert (second["socket"], second["dequeued"], second["read"], reader.wakeups) == (210, 210, 280, 1)
+    assert world.cpus[0].now == 280 + 10_000  # The socket is queue 0's, as its first datagram.
+
+
 def test_a_threaded_poll_is_a_task_and_its_softirqs_wait():
     """Hardirq 10, WAKE 60, SWITCH 120, POLL 150, RX 190, RPS to the own backlog 200: the softirq runs behind the poll.
 

@@ -33,7 +33,7 @@ def run(times, cost=None, **knobs):
     plain = {"cpus": 1, "link": "inf", "gro_normal_batch": 1, "sockets": 16}
     with vnic.Host(sink=True, latency=True, cost="zero", **(plain | knobs)) as host:
         for name, ns in (cost or {}).items():
-            host.c.cost[getattr(lib, f"COST_{name}")] = ns
+            host.machine.c.cost[getattr(lib, f"COST_{name}")] = ns
         host.feed((t, DATAGRAM) for t in times)
         host.run()
         return host.ledger().fates, host.latencies(), host.nic.queues()[0]

@@ -12,9 +12,6 @@ import pytest
 from c_sources import PATHS
 from paths import ROOT
 
-from vnic.knobs.live import START_ONLY
-from vnic.knobs.table import KNOBS
-
 README = (ROOT / "README.md").read_text()
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
 
@@ -138,18 +135,3 @@ def test_every_stage_file_is_on_the_picture():
     named = set(re.findall(r"\b\w+\.c\b", picture))
     assert stages - named == set()
     assert named <= set(PATHS)
-
-
-def test_every_knob_is_in_the_tables_with_whether_it_can_be_changed():
-    tables = (ROOT / "docs/linux/knobs.md").read_text().split("\n## What Linux has and vnic has not")[0]
-    at = {}
-    for line in tables.splitlines():
-        if not line.startswith("| ") or line.startswith(("| Linux |", "| knob |")):
-            continue
-        *_, knobs, runs = (cell.strip() for cell in line.split("|")[1:-1])
-        for name in re.sub(r" -(udp4|tcp6|udp6)", r" rx-flow-hash-\1", knobs).replace(",", " ").split():
-            if name in KNOBS:
-                assert name not in at, f"{name} stands there twice"
-                at[name] = runs
-    assert at.keys() == KNOBS.keys()
-    assert {name for name, runs in at.items() if runs.startswith("no")} == set(START_ONLY)

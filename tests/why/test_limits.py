@@ -75,8 +75,8 @@ def test_upcalls_that_python_does_not_take(host):
     h = host(cpus=1)
     h.packet_type(0x88B5)(lambda _burst: None)
     h.feed([frames.eth(b"payload", type=0x88B5)] * (lib.UPCALLS_MAX + 1), gap_ns=1)
-    while h.c.nic.offered <= lib.UPCALLS_MAX:  # the stages by hand, and Python never has its turn
-        lib.nic_run(ffi.addressof(h.c.nic), lib.nic_next(ffi.addressof(h.c.nic)) + 50)
+    while h.machine.c.nic.offered <= lib.UPCALLS_MAX:  # the stages by hand, and Python never has its turn
+        lib.nic_run(ffi.addressof(h.machine.c.nic), lib.nic_next(ffi.addressof(h.machine.c.nic)) + 50)
         work(h)
     x = next(x for x in limits.limits(h) if x.knob == "(upcalls)")
     assert (x.setting, x.bound, x.lost) == (lib.UPCALLS_MAX, 1, 1)

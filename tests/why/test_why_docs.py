@@ -16,23 +16,24 @@ from vnic.counters import limits
 
 DOC = ROOT / "docs/why.md"
 BLOCK = re.compile(r"```\n\$ vnic ([^\n]*)\n(.*?)```", re.DOTALL)
-BURST = burst(2000)
-STEADY = burst(2000, 1000)
-OVERLOAD = burst(40_000, 400, flows=97, ports=range(5000, 5041))
+
+
+def overload():
+    return burst(40_000, 400, flows=97, ports=range(5000, 5041))
 
 
 def answer(command):
     """What it prints, in a directory with the captures."""
     if command == "show limits":
         with Host(cpus=4, sink=True) as host:
-            host.feed(BURST)
+            host.feed(burst(2000))
             host.finish()
             return limits.show(host, []).out
     with tempfile.TemporaryDirectory() as tmp:
         home = Path.cwd()
-        Path(tmp, "burst.pcap").write_bytes(capture(BURST))
-        Path(tmp, "steady.pcap").write_bytes(capture(STEADY))
-        Path(tmp, "overload.pcap").write_bytes(capture(OVERLOAD))
+        Path(tmp, "burst.pcap").write_bytes(capture(burst(2000)))
+        Path(tmp, "steady.pcap").write_bytes(capture(burst(2000, 1000)))
+        Path(tmp, "overload.pcap").write_bytes(capture(overload()))
         os.chdir(tmp)
         try:
             result = CliRunner().invoke(main, command.split())

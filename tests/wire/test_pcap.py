@@ -216,7 +216,7 @@ def arrivals(paths):
         if n > 0:
             out += [(f.id, f.t_ns) for f in burst[0:n]]
         elif wire.c.hungry:
-            wire.refill(None)
+            wire.refill()
     backwards = wire.c.backwards
     wire.close()
     return out, backwards

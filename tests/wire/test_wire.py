@@ -98,7 +98,7 @@ def test_a_wire_without_rate_and_pace_is_pulled_and_loses_nothing(host):
     h = host(speed="max", rx_ring=16, fifo=2000)
     assert lib.wire_pulled(h.wire.c)
     h.udp(5000)
-    h.c.rcvbuf = 1 << 30
+    h.machine.c.rcvbuf = 1 << 30
     h.feed([frames.udp(bytes(900)) for _ in range(500)])
     h.run()
     assert h.ledger().offered == sum(h.ledger().fates.values()) == 500
@@ -140,7 +140,7 @@ def test_frames_keep_their_bytes_while_the_arena_grows_and_begins_anew(rounds):
     sizes = [n for r in rounds for n in r]
     with vnic.Host(wire=wire, link="inf", cost="zero", rx_ring=16, gro=False, sockets=16, fifo=1 << 20) as host:
         sock = host.udp(5000)
-        dq = host.c.dq[0]
+        dq = host.machine.c.dq[0]
         lib.virtqueue_disable_cb(ffi.addressof(dq.vq))
         bodies = [bytes([i % 251]) * n for i, n in enumerate(sizes)]
         queue = iter(bodies)
@@ -148,7 +148,7 @@ def test_frames_keep_their_bytes_while_the_arena_grows_and_begins_anew(rounds):
             host.feed([frames.udp(next(queue)) for _ in r])
             host.run(frames=len(r) // 2)
         host.run()
-        lib.raise_hardirq(host.c.cpu[0], 0, host.c.nic.now)
+        lib.raise_hardirq(host.machine.c.cpu[0], 0, host.machine.c.nic.now)
         host.run()
         assert [sock.recv() for _ in bodies] == bodies
         assert host.laws() == 0

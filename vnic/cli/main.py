@@ -13,6 +13,7 @@ import click
 from vnic.cli import instance, send
 from vnic.cli import tap as cli_tap
 from vnic.cli.exit import EXIT_FAILED, Group, Seconds, Whole, fail, interruptible, leave_stdout, refusals
+from vnic.cli.import_ import import_
 from vnic.cli.options import addresses, host_options, knobs
 from vnic.cli.why import why
 
@@ -104,6 +105,7 @@ main.add_command(cli_tap.setup)
 main.add_command(cli_tap.doctor)
 main.add_command(why)
 main.add_command(send.send)
+main.add_command(import_)
 for _command in instance.COMMANDS:
     main.add_command(_command)
 

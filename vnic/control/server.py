@@ -153,7 +153,7 @@ class Control(Living):
         self, host: Host, *, facts: Callable[[], dict[str, Any]] | None = None, path: Path | None = None
     ) -> None:
         self._host, self._facts = host, facts
-        host.c  # noqa: B018 - is it open?
+        host.machine.c  # noqa: B018 - is it open?
         self.path = path or directory() / f"{host.name}-{os.getpid()}"
         self._owner_uid = os.geteuid()
         self._clients: dict[int, _Client] = {}

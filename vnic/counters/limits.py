@@ -70,7 +70,7 @@ class _Seen:
     @property
     def driver_queues(self) -> list[Any]:
         """The driver's half of the queues that have one."""
-        found = [self.host.c.dq[i] for i in range(self.host.c.nic.nqueues)]
+        found = [self.host.machine.c.dq[i] for i in range(self.host.machine.c.nic.nqueues)]
         return [dq for dq in found if dq]
 
 
@@ -96,7 +96,7 @@ def _by_fate(knob: str, unit: str, meaning: str, *fates: str, constant: int | No
 
 def _frag(family: str, knob: str) -> _Row:
     def refused(s: _Seen) -> int:
-        return int(getattr(s.host.c, family).refused)
+        return int(getattr(s.host.machine.c, family).refused)
 
     return _Row(
         knob,
@@ -104,7 +104,7 @@ def _frag(family: str, knob: str) -> _Row:
         "a fragment arrived while incomplete datagrams filled the memory",
         refused,
         refused,
-        lambda s: int(getattr(s.host.c, family).max_mem),
+        lambda s: int(getattr(s.host.machine.c, family).max_mem),
     )
 
 
@@ -113,16 +113,16 @@ _ROWS = (
         "mtu",
         "bytes",
         "a frame was longer",
-        lambda s: int(s.host.c.nic.too_long),
-        lambda s: int(s.host.c.nic.too_long),
-        lambda s: int(s.host.c.nic.longest),
+        lambda s: int(s.host.machine.c.nic.too_long),
+        lambda s: int(s.host.machine.c.nic.too_long),
+        lambda s: int(s.host.machine.c.nic.longest),
     ),
     _by_fate(
         "fifo",
         "bytes",
         "a frame had no room in the card's FIFO",
         "FIFO_OVERRUN",
-        high_water=lambda s: int(s.host.c.nic.fifo.max_bytes),
+        high_water=lambda s: int(s.host.machine.c.nic.fifo.max_bytes),
     ),
     _by_fate("rx-buf-len", "bytes", "a frame was longer than all buffers of a ring", "RX_OVER"),
     _Row(

@@ -32,7 +32,7 @@ class Standing:
 
 def standing(host: Host) -> list[Standing]:
     """Return the queues in which frames stand, or stood to the end. Live, they may stand only for a moment."""
-    nic, found = host.c.nic, []
+    nic, found = host.machine.c.nic, []
     for i in range(nic.nqueues_open):
         q = nic.queue[i]
         now, before = int(lib.irq_standing(ffi.addressof(nic.queue[i]))), int(q.stood)

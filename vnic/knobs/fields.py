@@ -32,6 +32,8 @@ class Place:
     """Every queue has its own value. Queue None writes all of them, and reads the first."""
     change: Callable[[Any, Any, Any, int | None], int | None] | None = None
     """Replaces ``put`` on a parked host that was started, if there is more to do. ValueError, or -errno."""
+    typed: str = "int"
+    """The type of ``get``'s value, for the attributes of Settings."""
 
 
 def _follow(path: str) -> tuple[Callable[[Any], Any], str]:
@@ -58,6 +60,7 @@ def of_host(
         lambda h, _w, v, _q: setattr(to(h), last, v * scale),
         lambda h, _w, _q: kind(getattr(to(h), last) // scale),
         change=None if change is None else _of_host_alone(change),
+        typed=kind.__name__,
     )
 
 
@@ -78,7 +81,9 @@ def of_irq(field: str) -> Place:
     return Place(put, lambda h, _w, q: int(getattr(h.nic.queue[q or 0].irq, field)), each_queue=True, change=change)
 
 
-OFF = Place(lambda _h, _w, _v, _q: None, lambda _h, _w, _q: False)  # features that this card does not have
+OFF = Place(
+    lambda _h, _w, _v, _q: None, lambda _h, _w, _q: False, typed="bool"
+)  # features that this card does not have
 
 
 def _default_indir(nqueues: int) -> list[int]:
@@ -100,7 +105,7 @@ def _put_indir(h: Any, _w: Any, table: Indirection, _q: int | None) -> None:
     h.nic.rss.configured = not table.default
 
 
-INDIR = Place(_put_indir, _get_indir)
+INDIR = Place(_put_indir, _get_indir, typed="tuple[int, ...]")
 
 
 def _put_queues(h: Any, _w: Any, n: int, _q: int | None) -> None:
@@ -138,7 +143,7 @@ FIFO = of_host("nic.fifo.size", change=_change_fifo)
 ADAPTIVE = of_host("nic.adaptive_rx", kind=bool, change=lambda h, on: int(lib.driver_set_adaptive(h, on)))
 THREADED = of_host("threaded", kind=bool, change=lib.dev_set_threaded)
 NTUPLE = of_host("nic.ntuple", kind=bool, change=lambda h, on: int(lib.arfs_set(h, on)))
-RULES = Place(lambda h, _w, rules, _q: ntuple.put(h, rules), lambda h, _w, _q: ntuple.get(h))
+RULES = Place(lambda h, _w, rules, _q: ntuple.put(h, rules), lambda h, _w, _q: ntuple.get(h), typed="Rules")
 SOCK_FLOWS = of_host("rps_sock_flow_entries", change=lambda h, n: int(lib.rfs_set_sock_entries(h, n)))
 FLOW_LIMIT = of_host("flow_limit_cpus", change=lambda h, cpus: int(lib.flow_limit_set(h, cpus)))
 
@@ -201,7 +206,12 @@ def _change_mac(h: Any, w: Any, mac: bytes | None, q: int | None) -> None:
     ffi.memmove(h.nic.config.mac, h.nic.filter.addr, 6)  # a driver that starts later reads it there
 
 
-MAC = Place(_put_mac, lambda h, _w, _q: None if h.nic.filter.any else bytes(h.nic.filter.addr), change=_change_mac)
+MAC = Place(
+    _put_mac,
+    lambda h, _w, _q: None if h.nic.filter.any else bytes(h.nic.filter.addr),
+    change=_change_mac,
+    typed="bytes | None",
+)
 
 
 def _refuse_short(h: Any, n: int) -> None:
@@ -294,6 +304,7 @@ def _put_cost(h: Any, _w: Any, profile: str, _q: int | None) -> None:
 COST = Place(
     _put_cost,
     lambda h, _w, _q: "zero" if not any(h.cost[i] for i in range(lib.COST_MAX)) else "linux",
+    typed="str",
 )
 
 
@@ -301,7 +312,7 @@ def _put_key(h: Any, _w: Any, key: bytes, _q: int | None) -> None:
     lib.rss_set_key(ffi.addressof(h.nic.rss), key, len(key))
 
 
-KEY = Place(_put_key, lambda h, _w, _q: bytes(ffi.buffer(h.nic.rss.key)))
+KEY = Place(_put_key, lambda h, _w, _q: bytes(ffi.buffer(h.nic.rss.key)), typed="bytes")
 
 
 def _put_link(_h: Any, w: Any, bps: int, _q: int | None) -> None:
@@ -315,7 +326,7 @@ def _put_speed(_h: Any, w: Any, factor: float | None, _q: int | None) -> None:
     w.speed_ppm = 0 if factor is None else max(1, round(factor * 1_000_000))
 
 
-SPEED = Place(_put_speed, lambda _h, w, _q: w.speed_ppm / 1_000_000 if w.speed_ppm else math.inf)
+SPEED = Place(_put_speed, lambda _h, w, _q: w.speed_ppm / 1_000_000 if w.speed_ppm else math.inf, typed="float")
 
 FIELDS = {"s": lib.RSS_IP_SRC, "d": lib.RSS_IP_DST, "f": lib.RSS_L4_SRC, "n": lib.RSS_L4_DST}
 FLOW_TYPES = {
@@ -344,7 +355,7 @@ def flow_hash(*types: str) -> Place:
         for name in types:
             lib.rss_set_fields(ffi.addressof(h.nic.rss), FLOW_TYPES[name], sum(FIELDS[letter] for letter in fields))
 
-    return Place(put, get)
+    return Place(put, get, typed="str")
 
 
 def _put_xfrm(h: Any, w: Any, name: str, _q: int | None) -> None:
@@ -355,12 +366,14 @@ def _put_xfrm(h: Any, w: Any, name: str, _q: int | None) -> None:
     lib.rss_set_symmetric(ffi.addressof(h.nic.rss), name != "none")
 
 
-XFRM = Place(_put_xfrm, lambda h, _w, _q: "symmetric-xor" if h.nic.rss.symmetric else "none")
+XFRM = Place(_put_xfrm, lambda h, _w, _q: "symmetric-xor" if h.nic.rss.symmetric else "none", typed="str")
 STRICT_CSUM = Place(
     lambda _h, w, v, _q: setattr(w, "strict_csum", v),
     lambda _h, w, _q: bool(w.strict_csum),
+    typed="bool",
 )
 CAPTURE_MTU = Place(
     lambda _h, w, v, _q: setattr(w, "capture_mtu", v),
     lambda _h, w, _q: int(w.capture_mtu) or "off",
+    typed="int | str",
 )

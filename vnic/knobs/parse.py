@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 import operator
 import re
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from vnic._core import lib
 from vnic.errors import ConfigError
 from vnic.knobs.cost import PROFILES
 from vnic.tap.rtnetlink import IPV4_MIN_MTU
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _ON = {"on", "yes", "true", "1"}
 _OFF = {"off", "no", "false", "0"}
@@ -83,18 +81,27 @@ def _real(value: Any) -> float:
         raise ValueError("must be a number") from None
 
 
-def integer(low: int, high: int, *, power_of_two: bool = False) -> Callable[[Any], int]:
-    """Return a parser of whole numbers from ``low`` to ``high``."""
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """A parser of whole numbers from ``low`` to ``high``."""
 
-    def parse(value: Any) -> int:
+    low: int
+    high: int
+    power_of_two: bool = False
+
+    def __call__(self, value: Any) -> int:
+        """Parse a value. ValueError: not a whole number, or not allowed."""
         n = number(value)
-        if not low <= n <= high:
-            raise ValueError(f"must be between {low} and {high}")
-        if power_of_two and n & (n - 1):
+        if not self.low <= n <= self.high:
+            raise ValueError(f"must be between {self.low} and {self.high}")
+        if self.power_of_two and n & (n - 1):
             raise ValueError("must be a power of two")
         return n
 
-    return parse
+
+def integer(low: int, high: int, *, power_of_two: bool = False) -> Integer:
+    """Return a parser of whole numbers from ``low`` to ``high``."""
+    return Integer(low, high, power_of_two)
 
 
 def parse_mtu(value: Any) -> int:

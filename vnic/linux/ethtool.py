@@ -169,7 +169,7 @@ def _channels(host: Host) -> tuple[dict[str, int], dict[str, int]]:
     The card has an interrupt for each receive queue. Its transmit ring has none: the sender reaps it. So the channels
     count as combined ones (virtio_net, igb), or as several that receive and one that sends (veth).
     """
-    queues, most = int(host.c.nic.nqueues), int(host.c.nic.queues_max)
+    queues, most = int(host.machine.c.nic.nqueues), int(host.machine.c.nic.queues_max)
     maximum = {"rx": most, "tx": 1, "other": 0, "combined": most}
     if host.nic.combined:
         return maximum, {"rx": 0, "tx": 0, "other": 0, "combined": queues}

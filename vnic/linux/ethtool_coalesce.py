@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vnic.host import Host
-    from vnic.knobs.live import Settings
+    from vnic.knobs.settings import Settings
 
 _NAMES = (
     "rx-usecs rx-frames rx-usecs-irq rx-frames-irq tx-usecs tx-frames tx-usecs-irq tx-frames-irq "
@@ -122,7 +122,7 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
 def _queues(host: Host, args: list[str]) -> tuple[list[int], str]:
     """Return the queues of ``queue_mask HEX``, or all of them, and the text that the tool prints for them."""
     if args[:1] != ["queue_mask"]:
-        n = int(host.c.nic.nqueues)
+        n = int(host.machine.c.nic.nqueues)
         return list(range(n)), f"The sub commands will be applied to all {n} queues\n"
     if len(args) < 2:
         raise bad_args()
@@ -147,7 +147,7 @@ def per_queue(host: Host, dev: str, args: Sequence[str]) -> Reply:
         if option.startswith("-"):
             raise RefusedError(Reply(out, "The subcommand is not supported yet: Success\n", 161))
         raise RefusedError(Reply(out, BAD_ARGS.err, BAD_ARGS.code))
-    if dev != host.name or (queues and queues[-1] >= host.c.nic.nqueues):
+    if dev != host.name or (queues and queues[-1] >= host.machine.c.nic.nqueues):
         why = ENODEV if dev != host.name else EINVAL
         raise RefusedError(Reply(out, f"{_GET}: {why}\n{_GET}: {EINVAL}\n", 242))
     values = {i: _values(host, host.knobs.queue(i)) for i in queues}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from vnic._core import lib
 from vnic.control.reply import Reply
 from vnic.errors import VnicError
 from vnic.linux.ethtool_args import (
@@ -111,7 +112,7 @@ def state(host: Host) -> dict[str, Feature]:
     fixed_on = {"tx-scatter-gather", "tx-generic-segmentation", "highdma"}
     if tx:
         fixed_on.add("tx-checksum-ip-generic")
-        if host.c.tx.offload & 2:
+        if host.machine.c.tx.offload & lib.NETIF_F_GSO_UDP_L4:
             fixed_on.add("tx-udp-segmentation")
     return {
         name: Feature(bool(host.knobs[_KNOBS[name]]), fixed=False)

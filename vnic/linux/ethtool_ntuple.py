@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vnic.host import Host
 
 _U32_MAX = (1 << 32) - 1
-_TITLES = {
+TITLES = {
     "src-ip": "Src IP addr",
     "dst-ip": "Dest IP addr",
     "tos": "TOS",
@@ -39,7 +39,7 @@ _TITLES = {
     "user-def": "User-defined",
     "dst-mac": "Dest MAC addr",
 }
-_RAW = ("spi", "src-port", "dst-port")  # other words for the L4 bytes
+RAW = ("spi", "src-port", "dst-port")  # other words for the L4 bytes
 _DECIMAL = ("src-port", "dst-port", "spi", "l4proto")
 
 
@@ -59,7 +59,7 @@ def rule_text(rule: Rule) -> str:
     raw = rule.flow_type in ("ip4", "ip6")
     for field in flow.fields:
         extra = field.name in ("vlan-etype", "vlan", "user-def")
-        if field.name not in _TITLES or (raw and field.name in _RAW):
+        if field.name not in TITLES or (raw and field.name in RAW):
             continue
         if (extra and not rule.ext) or (field.name == "dst-mac" and not rule.mac_ext):
             continue
@@ -70,7 +70,7 @@ def rule_text(rule: Rule) -> str:
         shown = _value(field.name, field.kind, value, decimal=field.name in _DECIMAL)
         if field.name == "spi":
             shown = str(int.from_bytes(value, "big", signed=True))
-        text += f"\t{_TITLES[field.name]}: {shown} mask: {_value(field.name, field.kind, free, decimal=False)}\n"
+        text += f"\t{TITLES[field.name]}: {shown} mask: {_value(field.name, field.kind, free, decimal=False)}\n"
     action = "Drop" if rule.action == ntuple.DROP else f"Direct to queue {rule.action}"
     return f"{text}\tAction: {action}\n\n"
 
@@ -84,7 +84,7 @@ def show_all(host: Host, dev: str) -> Reply:
     if dev != host.name:
         err = f"Cannot get RX rings: {ENODEV}\nrxclass: Cannot get RX class rule count: {ENODEV}\n"
         raise RefusedError(Reply(err=err + "RX classification rule retrieval failed\n", code=1))
-    queues, rules = int(host.c.nic.nqueues), host.knobs["ntuple-rules"]
+    queues, rules = int(host.machine.c.nic.nqueues), host.knobs["ntuple-rules"]
     out = f"{queues} RX rings available\nTotal {len(rules)} rules\n\n" + "".join(map(rule_text, rules))
     return Reply(out, data={"rx-rings": queues, "rules": _data(rules)})
 

@@ -57,7 +57,7 @@ def show(host: Host, dev: str, args: Sequence[str]) -> Reply:
     need_ioctl_device(host, dev, _RINGS)
     if context:
         raise ioctl_error("Cannot get RX flow hash indir size and/or key size", EOPNOTSUPP)
-    queues, knobs = int(host.c.nic.nqueues), host.knobs
+    queues, knobs = int(host.machine.c.nic.nqueues), host.knobs
     table, key, xfrm = knobs["rss-indir"], knobs["rss-key"], knobs["rss-xfrm"]
     out = table_text(dev, queues, table, key, {name: name == "toeplitz" for name in HASH_FUNCTIONS})
     if xfrm != "none":
@@ -199,7 +199,7 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
     if w.context or w.function not in (None, "toeplitz"):
         raise ioctl_error(_SET, EOPNOTSUPP)
     table = knobs.get("rss-indir", "default")
-    if isinstance(table, tuple) and max(table) >= host.c.nic.nqueues:
+    if isinstance(table, tuple) and max(table) >= host.machine.c.nic.nqueues:
         raise ioctl_error(_SET, EINVAL)
     try:
         host.knobs.update(knobs)
@@ -211,8 +211,8 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
 # ---- -n, -N ----
 
 _FLOWS = {"tcp": "TCP", "udp": "UDP", "sctp": "SCTP", "ah": "IPSEC AH/ESP", "esp": "IPSEC AH/ESP"}
-_TITLES = {f"{name}{v}": f"{title} over IPV{v}" for v in (4, 6) for name, title in _FLOWS.items()} | {"ether": ""}
-_FIELDS = {
+TITLES = {f"{name}{v}": f"{title} over IPV{v}" for v in (4, 6) for name, title in _FLOWS.items()} | {"ether": ""}
+FIELD_NAMES = {
     "s": "IP SA",
     "d": "IP DA",
     "f": "L4 bytes 0 & 1 [TCP/UDP src port]",
@@ -224,14 +224,14 @@ _HASHING = "RX network flow hashing options"
 
 def fields_text(flow_type: str, fields: str) -> str:
     """Format the hashed fields as -n ... rx-flow-hash shows them."""
-    lines = "".join(f"{_FIELDS[letter]}\n" for letter in fields) + "\n" if fields else "None\n"
-    return f"{_TITLES[flow_type]} flows use these fields for computing Hash flow key:\n{lines}"
+    lines = "".join(f"{FIELD_NAMES[letter]}\n" for letter in fields) + "\n" if fields else "None\n"
+    return f"{TITLES[flow_type]} flows use these fields for computing Hash flow key:\n{lines}"
 
 
 def _flow_hash_args(args: Sequence[str], *, fields: bool) -> tuple[str, str, int]:
     """Parse ``rx-flow-hash TYPE [FIELDS] [context N]``. Return type, fields and context."""
     n = 3 if fields else 2
-    if len(args) not in (n, n + 2) or args[0] != "rx-flow-hash" or args[1] not in _TITLES:
+    if len(args) not in (n, n + 2) or args[0] != "rx-flow-hash" or args[1] not in TITLES:
         raise bad_args()
     letters = args[2] if fields else ""
     if set(letters) - _LETTERS or (len(args) > n and args[n] != "context"):

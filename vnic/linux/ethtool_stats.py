@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 def statistics(host: Host) -> dict[str, int]:
     """Return name -> count. A total covers all queues that ever existed, so -L loses no count."""
-    nic, device = host.c.nic, host.nic.stats()
-    queues = [stats_.queue(host.c, i) for i in range(nic.nqueues_open)]
-    drivers = [host.c.dq[i] for i in range(len(queues))]
+    nic, device = host.machine.c.nic, host.nic.stats()
+    queues = [stats_.queue(host.machine.c, i) for i in range(nic.nqueues_open)]
+    drivers = [host.machine.c.dq[i] for i in range(len(queues))]
     taken = [(0, 0) if d == ffi.NULL else (int(d.rx_packets), int(d.rx_bytes)) for d in drivers]
     arfs = host.nic.arfs()
     stats = {
@@ -47,7 +47,7 @@ def statistics(host: Host) -> dict[str, int]:
         "arfs_expired": arfs.expired,
         "arfs_full": arfs.full,
         "arfs_hits": arfs.hits,
-        "ntuple_hits": sum(ntuple.hits(host.c).values()),
+        "ntuple_hits": sum(ntuple.hits(host.machine.c).values()),
         "ntuple_drops": int(nic.fates[lib.NTUPLE_FILTER]),
         "tx_queue_0_packets": device.tx_packets,
         "tx_queue_0_bytes": device.tx_bytes,

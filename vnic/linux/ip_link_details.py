@@ -24,7 +24,7 @@ def facts(host: Host, *, link: bool = True) -> dict[str, Any]:
         "max_mtu": netdevice.MTU_MAX,
         **mode,
         "num_tx_queues": 1,
-        "num_rx_queues": int(host.c.nic.queues_max),
+        "num_rx_queues": int(host.machine.c.nic.queues_max),
         "gso_max_size": _GSO_MAX_SIZE,
         "gso_max_segs": _GSO_MAX_SEGS,
         "tso_max_size": _GSO_MAX_SIZE,

@@ -86,7 +86,7 @@ def _prefix(text: str) -> Network:
 
 def _interfaces(host: Host) -> list[Interface]:
     """Return the host's addresses, IPv4 first and link-local last. A host with ``ip`` any has none."""
-    nets = [host.c.ip[i] for i in range(host.c.nips)]
+    nets = [host.machine.c.ip[i] for i in range(host.machine.c.nips)]
     found = [ipaddress.ip_interface(f"{inet_text(net.addr)}/{net.prefix}") for net in nets]
     return sorted(found, key=lambda a: (a.version, a.is_link_local and a.version == 6, _second(a, found)))
 
@@ -203,7 +203,7 @@ def _neighbours(host: Host, options: list[str], words: list[str]) -> Reply:
             to = _prefix(_value(words) if word == "to" else word)
     family, level = _family(options), options.count("statistics")
     found = []
-    for n in snapshots.neighbours(host.c):
+    for n in snapshots.neighbours(host.machine.c):
         ip = ipaddress.ip_address(n.ip)
         if family in (0, ip.version) and (not states or n.state in states) and (to is None or ip in to):
             found.append((ip.version, n))
@@ -218,7 +218,7 @@ def _neighbours(host: Host, options: list[str], words: list[str]) -> Reply:
 
 def _times(host: Host, ip: str) -> dict[str, int]:
     """Return the seconds since a neighbour was used, confirmed and updated, and the number of probes."""
-    table = host.c.neigh
+    table = host.machine.c.neigh
     n = next(n for n in (table.entry[i] for i in range(table.used)) if inet_text(n.addr) == ip)
     ago = {name: max(0, host.now_ns - int(getattr(n, name))) // 10**9 for name in ("used", "confirmed", "updated")}
     return ago | {"probes": int(n.probes)}
@@ -255,7 +255,7 @@ def _routes(host: Host, v: int) -> list[dict[str, Any]]:
         route |= {"flags": down} | ({} if v == 4 else {"pref": "medium"})
         if route not in found:
             found.append(route)
-    gateway = ipaddress.ip_address(inet_text(host.c.gateway[v == 6]))
+    gateway = ipaddress.ip_address(inet_text(host.machine.c.gateway[v == 6]))
     if gateway.is_unspecified or not every:
         return found
     default: dict[str, Any] = {"dst": "default", "gateway": str(gateway), "dev": host.name}
@@ -303,9 +303,9 @@ def _route_get(host: Host, options: list[str], words: list[str]) -> Reply:
     except ConfigError:
         raise StopError(f'Error: any valid prefix is expected rather than "{words[0]}".\n', 1) from None
     ip, nexthop = ipaddress.ip_address(inet_text(to)), ffi.new("struct inet_addr *")
-    if lib.ip_local_net(host.c, to) != ffi.NULL:
+    if lib.ip_local_net(host.machine.c, to) != ffi.NULL:
         return _got(options, {"type": "local", "dst": str(ip), "dev": "lo", "prefsrc": str(ip)}, ip, own=True)
-    net = lib.ip_route(host.c, to, nexthop)
+    net = lib.ip_route(host.machine.c, to, nexthop)
     if net == ffi.NULL:
         raise refused("", "Network is unreachable")
     hop, source = inet_text(nexthop), inet_text(net.addr)

@@ -23,19 +23,19 @@ IRQ_BASE = 24
 
 def counts(host: Host, queue: int) -> list[int]:
     """Return a queue's interrupts by CPU."""
-    driver = host.c.dq[queue]
-    cpus = range(host.c.ncpus)
+    driver = host.machine.c.dq[queue]
+    cpus = range(host.machine.c.ncpus)
     if driver == ffi.NULL:  # a foreign driver gets its interrupts by eventfd
-        raised, cpu = int(host.c.nic.queue[queue].irq.raised), int(lib.irq_cpu(host.c, queue))
+        raised, cpu = int(host.machine.c.nic.queue[queue].irq.raised), int(lib.irq_cpu(host.machine.c, queue))
         return [raised if c == cpu else 0 for c in cpus]
     return [int(lib.irq_count(driver, c)) for c in cpus]
 
 
 def _write(queue: int, parse: Callable[[str, int], int]) -> pseudofile.Write:
     def write(host: Host, text: str) -> None:
-        if host.c.nic.external_driver:
+        if host.machine.c.nic.external_driver:
             raise WriteError(errno.EIO, "this interrupt is an eventfd of the driver's own process")
-        mask = parse(text, host.c.ncpus)
+        mask = parse(text, host.machine.c.ncpus)
         if not mask:
             raise WriteError(errno.EINVAL)
         pseudofile.change(host.knobs.queue(queue), {"smp-affinity": mask})
@@ -47,13 +47,13 @@ def queue_files(queue: int) -> dict[str, File]:
     """Return path -> file for the interrupt of a queue."""
 
     def allowed(host: Host) -> int:
-        return int(lib.irq_affinity(host.c, queue))
+        return int(lib.irq_affinity(host.machine.c, queue))
 
     def effective(host: Host) -> int:
-        return 1 << int(lib.irq_cpu(host.c, queue))
+        return 1 << int(lib.irq_cpu(host.machine.c, queue))
 
     def as_mask(which: Callable[[Host], int]) -> pseudofile.Read:
-        return lambda host: pseudofile.cpumap(which(host), host.c.ncpus) + "\n"
+        return lambda host: pseudofile.cpumap(which(host), host.machine.c.ncpus) + "\n"
 
     def as_list(which: Callable[[Host], int]) -> pseudofile.Read:
         return lambda host: pseudofile.cpulist(which(host)) + "\n"
@@ -71,6 +71,6 @@ def queue_files(queue: int) -> dict[str, File]:
 def tree(host: Host) -> dict[str, File]:
     """Return path -> file for the interrupts of all queues."""
     found: dict[str, File] = {}
-    for queue in range(host.c.nic.nqueues):
+    for queue in range(host.machine.c.nic.nqueues):
         found |= queue_files(queue)
     return found

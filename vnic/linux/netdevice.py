@@ -50,7 +50,7 @@ def ifindex(_host: Host) -> int:
 
 def up(host: Host) -> bool:
     """Return IFF_UP: whether a driver has the card."""
-    return bool(host.c.nic.up)
+    return bool(host.machine.c.nic.up)
 
 
 def carrier(host: Host) -> bool:
@@ -81,7 +81,7 @@ def change_flags(host: Host, wanted: int) -> dict[str, bool]:
     if not wanted & IFF_UP and up(host):
         raise WriteError(errno.EOPNOTSUPP, f"{host.name} cannot be taken down: stop the instance instead")
     if wanted & IFF_UP and not up(host):
-        what = "its driver is another process" if host.c.nic.external_driver else "its wire has ended"
+        what = "its driver is another process" if host.machine.c.nic.external_driver else "its wire has ended"
         raise WriteError(errno.EOPNOTSUPP, f"{host.name} cannot be brought up: {what}")
     if not wanted & IFF_MULTICAST:
         raise WriteError(errno.EOPNOTSUPP, f"{host.name} cannot turn multicast off: its filter refuses groups")
@@ -97,7 +97,7 @@ def operstate(host: Host) -> str:
 
 def mac(host: Host) -> bytes:
     """Return the card's address, also while it accepts every unicast frame (mac any)."""
-    return bytes(host.c.nic.filter.addr)
+    return bytes(host.machine.c.nic.filter.addr)
 
 
 def mtu(host: Host) -> int:

@@ -164,7 +164,7 @@ def _number(text: str, bits: int) -> int:
     return n
 
 
-def _bytes(kind: str, size: int, text: str) -> bytes:
+def value_bytes(kind: str, size: int, text: str) -> bytes:
     """Parse a value of this kind and size into bytes. ValueError: it is not one."""
     if kind in ("ip4", "ip6"):
         try:
@@ -185,7 +185,7 @@ def _read(field: Field, text: str) -> Any:
         return n - (1 << 64) if n >> 63 else n
     if field.kind in ("number", "byte"):
         return _number(text, 8 if field.kind == "byte" else 8 * field.size or 32)
-    return _bytes(field.kind, field.size, text)
+    return value_bytes(field.kind, field.size, text)
 
 
 def _given(field: Field, text: str, what: str) -> Any:
@@ -329,11 +329,15 @@ def _key(rule: Rule) -> tuple[Any, Any]:
     return value, mask
 
 
+def _by_location(rules: Rules) -> dict[int, Rule]:
+    return {rule.loc: rule for rule in rules if rule.loc is not None}  # each rule of a Rules has one
+
+
 def put(host: Any, rules: Rules) -> None:
     """Install these rules in the card. Unchanged rules keep their counts. ValueError: a queue does not exist."""
     nic = ffi.addressof(host.nic)
-    now = {rule.loc: rule for rule in get(host)}
-    wanted = {rule.loc: rule for rule in rules}
+    now = _by_location(get(host))
+    wanted = _by_location(rules)
     for rule in wanted.values():
         if rule.action >= host.nic.nqueues:
             raise ValueError(f"{rule}: there is no queue {rule.action}: the card has {host.nic.nqueues}")

@@ -60,8 +60,8 @@ def _heading(cpus: int, indent: int) -> str:
 
 def interrupts(host: Host) -> str:
     """/proc/interrupts: a line for each receive queue, and CAL for the IPIs of RPS. Sending raises no interrupts."""
-    text = _heading(host.c.ncpus, 11)
-    for i in range(host.c.nic.nqueues):
+    text = _heading(host.machine.c.ncpus, 11)
+    for i in range(host.machine.c.nic.nqueues):
         counts = "".join(f" {n:10}" for n in irq_affinity.counts(host, i))
         text += f"{irq_affinity.IRQ_BASE + i:3}:{counts} {'vnic':>8} {i:3}{'-edge':<9}  {host.name}-rx-{i}\n"
     calls = "".join(f"{s.received_rps:10} " for s in host.softnet())
@@ -70,7 +70,7 @@ def interrupts(host: Host) -> str:
 
 def softirqs(host: Host) -> str:
     """/proc/softirqs: NET_RX counts the runs of net_rx_action(). No other softirq exists here."""
-    text = _heading(host.c.ncpus, 20)
+    text = _heading(host.machine.c.ncpus, 20)
     for name in _SOFTIRQS:
         counts = (s.net_rx_runs if name == "NET_RX" else 0 for s in host.softnet())
         text += f"{name:>12}:{''.join(f' {n:10}' for n in counts)}\n"

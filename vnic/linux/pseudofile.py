@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vnic.host import Host
-    from vnic.knobs.live import Settings
+    from vnic.knobs.settings import Settings
 
 Read = Callable[["Host"], str]
 Write = Callable[["Host", str], None]

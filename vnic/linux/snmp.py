@@ -114,7 +114,7 @@ def _place(name: str) -> str:
 
 
 def _established(host: Host) -> int:
-    table = host.c.socks
+    table = host.machine.c.socks
     return sum(1 for sk in table.socks[1 : table.used] if sk.type == lib.SOCK_TCP and sk.state == lib.TCP_OPEN)
 
 

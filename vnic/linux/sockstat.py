@@ -27,7 +27,7 @@ _UDP6_HEADER = f"  sl  {'local_address':<38}{'remote_address':<38}{_COLUMNS}"
 
 def _sockets(host: Host, *kinds: int) -> Iterator[Any]:
     """Those that are in use: no stream that has ended."""
-    table = host.c.socks
+    table = host.machine.c.socks
     for i in range(1, table.used):
         sk = table.socks[i]
         if sk.type in kinds and not sk.closed and (sk.type != lib.SOCK_TCP or sk.state == lib.TCP_OPEN):
@@ -99,7 +99,7 @@ _TCP = (int(lib.SOCK_TCP), int(lib.SOCK_TCP_LISTEN))
 
 
 def _frags(host: Host, frags: Any) -> str:
-    return f"inuse {lib.inet_frags_in_use(host.c, ffi.addressof(frags))} memory {int(frags.mem)}"
+    return f"inuse {lib.inet_frags_in_use(host.machine.c, ffi.addressof(frags))} memory {int(frags.mem)}"
 
 
 def sockstat(host: Host) -> str:
@@ -110,7 +110,7 @@ def sockstat(host: Host) -> str:
         f"sockets: used {len(tcp) + len(udp_)}\n"
         f"TCP: inuse {sum(not _v6(sk) for sk in tcp)} orphan 0 tw 0 alloc {len(tcp)} mem {_pages(tcp)}\n"
         f"UDP: inuse {sum(not _v6(sk) for sk in udp_)} mem {_pages(udp_)}\nUDPLITE: inuse 0\nRAW: inuse 0\n"
-        f"FRAG: {_frags(host, host.c.ip_frags)}\n"
+        f"FRAG: {_frags(host, host.machine.c.ip_frags)}\n"
     )
 
 
@@ -119,5 +119,5 @@ def sockstat6(host: Host) -> str:
     tcp, udp_ = (sum(map(_v6, _sockets(host, *kinds))) for kinds in (_TCP, (lib.SOCK_UDP,)))
     return (
         f"TCP6: inuse {tcp}\nUDP6: inuse {udp_}\nUDPLITE6: inuse 0\nRAW6: inuse 0\n"
-        f"FRAG6: {_frags(host, host.c.ip6_frags)}\n"
+        f"FRAG6: {_frags(host, host.machine.c.ip6_frags)}\n"
     )

@@ -76,7 +76,7 @@ def _fixed(value: int, low: int, reason: str) -> Sysctl:
 
 
 def _flow_limit_cpus(host: Host, text: str) -> None:
-    pseudofile.change(host.knobs, {"flow-limit-cpus": pseudofile.parse_cpumap(text, host.c.ncpus)})
+    pseudofile.change(host.knobs, {"flow-limit-cpus": pseudofile.parse_cpumap(text, host.machine.c.ncpus)})
 
 
 def _table_len(host: Host, text: str) -> None:
@@ -87,12 +87,12 @@ def _table_len(host: Host, text: str) -> None:
 
 
 def _two_jiffies(host: Host) -> int:
-    return 2_000_000 // int(host.c.hz)
+    return 2_000_000 // int(host.machine.c.hz)
 
 
 def _whole_jiffies(host: Host, ms: int) -> int:
     """Round up to jiffies as Linux does: 7 ms become 8 at 250 Hz."""
-    hz = int(host.c.hz)
+    hz = int(host.machine.c.hz)
     return -(-ms * hz // 1000) * 1000 // hz
 
 
@@ -103,7 +103,7 @@ SYSCTLS = {
     "net.core.dev_weight_rx_bias": _fixed(1, 1, "dev_weight is all there is to a backlog's weight"),
     "net.core.dev_weight_tx_bias": _fixed(1, 1, "there are no queueing disciplines that would be run by weight"),
     "net.core.flow_limit_cpu_bitmap": Sysctl(
-        lambda host: pseudofile.cpumap(host.knobs["flow-limit-cpus"], host.c.ncpus),
+        lambda host: pseudofile.cpumap(host.knobs["flow-limit-cpus"], host.machine.c.ncpus),
         _flow_limit_cpus,
         "knob flow-limit-cpus",
     ),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vnic.host import Host
-    from vnic.knobs.live import Settings
+    from vnic.knobs.settings import Settings
 
 _NET_NAME_ENUM, _NET_NAME_USER = 1, 3
 
@@ -116,10 +116,12 @@ def _settings(host: Host, queue: int, name: str) -> Settings:
 
 def _rps_cpus(queue: int) -> File:
     def write(host: Host, text: str) -> None:
-        pseudofile.change(_settings(host, queue, "rps-cpus"), {"rps-cpus": pseudofile.parse_cpumap(text, host.c.ncpus)})
+        pseudofile.change(
+            _settings(host, queue, "rps-cpus"), {"rps-cpus": pseudofile.parse_cpumap(text, host.machine.c.ncpus)}
+        )
 
     return File(
-        lambda host: pseudofile.cpumap(_settings(host, queue, "rps-cpus")["rps-cpus"], host.c.ncpus) + "\n",
+        lambda host: pseudofile.cpumap(_settings(host, queue, "rps-cpus")["rps-cpus"], host.machine.c.ncpus) + "\n",
         "knob rps-cpus of the queue",
         write,
     )
@@ -147,7 +149,7 @@ def queue_files(queue: int) -> dict[str, File]:
 def tree(host: Host) -> dict[str, File]:
     """Return whole path -> file for all files of a host's card."""
     found = dict(DEVICE)
-    for queue in range(host.c.nic.nqueues):
+    for queue in range(host.machine.c.nic.nqueues):
         found |= queue_files(queue)
     return {f"/sys/class/net/{host.name}/{path}": file for path, file in found.items()}
 

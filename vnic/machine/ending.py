@@ -1,64 +1,60 @@
-"""The end of a host: stop() always returns, close() frees, and the garbage collector closes a forgotten host.
+"""The end of a machine: stop() always returns, close() frees, and the garbage collector closes a forgotten one.
 
 A job (uninterrupted.py) does the work, so Ctrl-C ends only the waiting: the next stop() or close() waits for the same
 job. vnic's own threads end in milliseconds. The caller's Python may not: a handler, a filter, a wire. Then stop() names
-the running call after 10 s (each later thread gets one more second), or after 20 s while the host drains. The caller
-can call stop() again.
+the running call after 10 s (each later thread gets one more second), or after 20 s while the machine drains. The
+caller can call stop() again.
 """
 
 from __future__ import annotations
 
 import _thread
+import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
 from vnic.errors import VnicError
-from vnic.machine import threads as live
+from vnic.machine import threads as threads_
 from vnic.machine.lifetime import Living
 from vnic.machine.turn import Turn
 from vnic.machine.uninterrupted import Job, in_main
 
 if TYPE_CHECKING:
+    from vnic.capture import Capture
     from vnic.handlers import Seam
     from vnic.host_socket import HostSocket
-    from vnic.nic import Nic
     from vnic.wire import Wire
 
 
 class Ending(Living):
-    """The part of :class:`vnic.Host` that ends it."""
+    """The part of a machine that ends it. Its texts call it the host, which is the caller's word for it."""
 
     _noun = "host"
     name: str
     wire: Wire
-    nic: Nic
     bound: list[HostSocket]
+    captures: list[Capture]
     turn: Turn
-    _threads: live.Threads | None
-    _seam: Seam
-    _live: bool
+    threads: threads_.Threads | None
+    seam: Seam
+    live: bool
 
     def _finish(self) -> None:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else "running" if self._threads else "live" if self._live else "virtual time"
-        own = [*self.__dict__.get("bound", ()), *(self.nic.captures if "nic" in self.__dict__ else ())]
+        state = "closed" if self.closed else "running" if self.threads else "live" if self.live else "virtual time"
+        own = [*self.bound, *self.captures]
         has = f", with {', '.join(map(repr, own))}" if own and not self.closed else ""
-        return f"<vnic.Host {self.__dict__.get('name', '')} ({state}){has}>"
+        return f"<vnic.Host {self.name} ({state}){has}>"
 
     def stop(self) -> None:
-        """Live: stop reading the wire, drain the host, join the threads. Then both laws hold.
-
-        Raises:
-            VnicError: a handler, a filter or a wire does not return; the text names it and its line, and stop() can be
-                called again. Or one of them raised: then the host is stopped. Or one of them calls stop() itself.
-        """
+        """As :meth:`vnic.Host.stop`."""
         if in_main():
             self.turn.settle()
-        if self._threads is not None or self._ends:
+        if self.threads is not None or self._ends:
             self._refuse_own("stop")
             self._ending(run_out=True)
 
@@ -68,7 +64,7 @@ class Ending(Living):
 
     def _refuse_own(self, what: str) -> None:
         job: Job[None] | None = self.__dict__.get("_end_job")
-        if (self._threads is not None and self._threads.mine()) or (job and job.mine()):
+        if (self.threads is not None and self.threads.mine()) or (job and job.mine()):
             raise VnicError(
                 f"{what}() waits for the thread that this handler or wire runs on: call it on another thread"
             )
@@ -76,16 +72,17 @@ class Ending(Living):
     def _ending(self, *, run_out: bool) -> None:
         job: Job[None] = self.__dict__.setdefault("_end_job", Job(partial(self._wind_down, run_out=run_out)))
         job.start()
-        if not job.wait(2 * live._JOIN_S):  # noqa: SLF001
+        most_s = 2 * threads_._JOIN_S  # noqa: SLF001
+        if not job.wait(most_s):
             raise VnicError(
-                f"the host has not run out within {2 * live._JOIN_S:.0f} s: {job.where()}; stop() can be called again"  # noqa: SLF001
+                f"the host has not run out within {most_s:.0f} s: {job.where()}; stop() can be called again"
             )
         job.result()
 
     def _wind_down(self, *, run_out: bool) -> None:
-        """Stop the host, or change nothing and leave the threads running. The job runs this."""
+        """Stop the machine, or change nothing and leave the threads running. The job runs this."""
         try:
-            threads = self._threads
+            threads = self.threads
             if threads is None:
                 return
             threads.stop()
@@ -99,37 +96,31 @@ class Ending(Living):
         finally:
             self.__dict__.pop("_end_job", None)
 
-    def _come_to_rest(self, threads: live.Threads, *, run_out: bool) -> tuple[str, BaseException] | None:
-        self.wire._stop_reading()  # noqa: SLF001 - the host owns it
+    def _come_to_rest(self, threads: threads_.Threads, *, run_out: bool) -> tuple[str, BaseException] | None:
+        self.wire._stop_reading()  # noqa: SLF001 - the machine owns it
         threads.come_to_rest()
-        self._threads = None
+        self.threads = None
         why: tuple[str, BaseException] | None = None
-        self.turn.take(sys._getframe())  # noqa: SLF001 - a handler called from here may not run the host
+        self.turn.take(sys._getframe())  # noqa: SLF001 - a handler called from here may not run the machine
         try:
             if threads.error is not None:
                 why = f"a thread died: {threads.error}", threads.error
-                self._seam.give_up()  # a handler that raised would raise again
+                self.seam.give_up()  # a handler that raised would raise again
             if run_out:
                 try:
                     self._finish()
                 except Exception as e:  # noqa: BLE001 - from a handler or the wire: drain the rest without them
                     why = why or (f"while the host ran out: {type(e).__name__}: {e}", e)
-                    self._seam.give_up()
-                    self.wire._give_up()  # noqa: SLF001 - the host owns it
+                    self.seam.give_up()
+                    self.wire._give_up()  # noqa: SLF001 - the machine owns it
                     self._finish()
         finally:
-            self._live = False
+            self.live = False
             self.turn.leave(sys._getframe())  # noqa: SLF001
         return why
 
     def close(self) -> None:
-        """Stop, close the sockets, the captures and the wire, and free all memory. A second call does nothing.
-
-        Raises:
-            VnicError: the host runs (virtual time), another thread is in one of its calls, or a handler or a wire does
-                not return, see :meth:`stop`: then the host stays open. Or a file did not take the rest of a capture, or
-                a handler had raised: then the host is closed.
-        """
+        """As :meth:`vnic.Host.close`."""
         if self._at is None:
             return
         if in_main():
@@ -137,10 +128,10 @@ class Ending(Living):
         self._refuse_own("close")
         trouble: VnicError | None = None
         try:
-            if self._threads is not None or self._ends:
+            if self.threads is not None or self._ends:
                 self._ending(run_out=False)
         except VnicError as e:
-            if self._threads is not None or self._ends:
+            if self.threads is not None or self._ends:
                 raise
             trouble = e
         caller = _thread.get_ident()
@@ -166,30 +157,39 @@ class Ending(Living):
 
     def _free(self) -> None:
         errors: list[Any] = []
-        parts: tuple[Any, ...] = (*reversed(self.bound), *self.nic.captures, self.nic)
+        parts: tuple[Any, ...] = (*reversed(self.bound), *self.captures)
         for part in parts:
             try:
-                part._give_back()  # noqa: SLF001 - the host owns it
+                part._give_back()  # noqa: SLF001 - the machine owns it
             except VnicError as e:
                 errors.append(e)
+        self._close_call_fds()
         lib.host_free(self._at)
         self._end()
         self.turn.open()
-        self._seam.forget()
-        self.wire._host_is_gone()  # noqa: SLF001 - the host owns it
+        self.seam.forget()
+        self.wire._host_is_gone()  # noqa: SLF001 - the machine owns it
         if errors:
             raise errors[0]
 
+    def _close_call_fds(self) -> None:
+        """Close the eventfds that are interrupts of a driver in another process."""
+        for i in range(lib.NIC_QUEUES_MAX):
+            irq = self.c.nic.queue[i].irq
+            if irq.call_fd >= 0:
+                os.close(irq.call_fd)
+                irq.call_fd = -1
+
     def _in_child(self) -> None:
         """Forget the threads and their job: they belong to the parent."""
-        self._threads = None
+        self.threads = None
         self.__dict__.pop("_end_job", None)
         self.turn = Turn(self)
 
     def _forgotten(self) -> None:
         try:
-            self._wind_down(run_out=False)  # threads that ended by themselves no longer keep the host
+            self._wind_down(run_out=False)  # threads that ended by themselves no longer keep the machine
         finally:
-            if self._threads is None:
+            if self.threads is None:
                 self._give_back()
-                lib.memory_give_back()  # there may have been many forgotten hosts
+                lib.memory_give_back()  # there may have been many forgotten machines

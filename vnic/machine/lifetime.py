@@ -40,8 +40,6 @@ class Living(Uncopied):
     _noun = "thing"
     _at: Any = None
     _why = "it was never made"
-    _owner: Living | None = None
-    """The object that closes this one; None: the caller does."""
 
     def _begin(self, at: Any) -> None:
         """Take the struct. From now on the object must be closed."""
@@ -76,7 +74,8 @@ class Living(Uncopied):
         """After fork(), in the child: close descriptors that keep an interface or a socket alive."""
 
     def _is_owned(self) -> bool:
-        return self._owner is not None and not self._owner.closed
+        """Does another object close this one? Otherwise the caller does."""
+        return False
 
     def __enter__(self) -> Self:
         return self

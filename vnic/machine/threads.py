@@ -21,7 +21,7 @@ from vnic.tap.pinning import check_pin, places
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from vnic.host import Host
+    from vnic.machine.machine import Machine
 
 _JOIN_S = 10.0
 _EACH_S = 1.0
@@ -29,24 +29,24 @@ _EACH_S = 1.0
 
 
 class Threads:
-    """The threads of a live host. They have names (``nic/vnic0``, ``cpu/0``), block all signals and end with stop().
+    """The threads of a live machine. They have names (``nic/vnic0``, ``cpu/0``), block all signals and end with stop().
 
-    They keep the host alive: the garbage collector does not close a running host without references.
+    They keep the machine alive: the garbage collector does not close a running machine without references.
 
     Args:
-        host: the host that they run.
+        machine: the machine that they run.
         pin: real CPUs: the first for the card's thread, the others in turn for the emulated CPUs; None: any.
 
     Raises:
         ConfigError: a CPU we may not use.
     """
 
-    def __init__(self, host: Host, pin: Sequence[int] | None = None) -> None:
+    def __init__(self, machine: Machine, pin: Sequence[int] | None = None) -> None:
         if pin is not None:
             check_pin(pin)
-        self._c = host.c
+        self._c = machine.c
         device, *cpus = repeat(None, self._c.ncpus + 1) if pin is None else places(pin, self._c.ncpus)
-        self._host = host
+        self._machine = machine
         self.error: BaseException | None = None
         self.wire_ended = Happened()
         self._nic = ffi.addressof(self._c.nic)
@@ -61,13 +61,13 @@ class Threads:
         self._python = self._thread("python/0", None, self._run_python)
 
     def start(self) -> None:
-        """Start the threads. The host must refer to us before: a handler may change knobs at its first packet."""
+        """Start the threads. The machine must refer to us before: a handler may change knobs at its first packet."""
         try:
             with self._starting:
                 self._open_eventfds()
                 for t in (*self._cpus, self._python, self._device):
                     t.start()
-        except BaseException:  # out of threads or files: those that run must not outlive the host
+        except BaseException:  # out of threads or files: those that run must not outlive the machine
             self._end()
             if not self.alive():
                 self._close_files()
@@ -78,7 +78,7 @@ class Threads:
         for _ in range(c.ncpus + 2):
             self._fds.append(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
         c.nic.kick_fd, c.upcalls.wake_fd, *cpu_fds = self._fds
-        self._host.wire.c.live = 1
+        self._machine.wire.c.live = 1
         for i, fd in enumerate(cpu_fds):
             c.cpu[i].wake_fd = fd
             c.cpu[i].stop = 0
@@ -105,7 +105,7 @@ class Threads:
             if event == lib.EV_PAUSED:
                 self._park()
             else:
-                self._host._handle(event)  # noqa: SLF001 - part of the host
+                self._machine.handle(event)
 
     def _run_cpu(self, i: int) -> None:
         while lib.cpu_thread(self._c.cpu[i]) == lib.EV_PAUSED:
@@ -173,7 +173,7 @@ class Threads:
         while not self._stop_python:
             if wait_readable(fd, 0.5):
                 os.eventfd_read(fd)
-            self._host._seam.run_upcalls()  # noqa: SLF001 - part of the host
+            self._machine.seam.run_upcalls()
 
     @property
     def all(self) -> list[QuietThread]:
@@ -225,7 +225,7 @@ class Threads:
                 self._ended = True
 
     def come_to_rest(self) -> None:
-        """Return to virtual time, to drain the host. All threads have ended, and the caller is alone with the host."""
+        """Return to virtual time, to drain the machine. All threads have ended, and the caller is alone with it."""
         lib.live_stop(self._c)
         self._close_files()
 

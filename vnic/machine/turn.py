@@ -1,12 +1,16 @@
-"""The calls that use a host at the moment. This file takes no locks, so an exception leaves no lock taken.
+"""The calls that use a machine at the moment. This file takes no locks, so an exception leaves no lock taken.
 
-*A turn* is the call that runs the host in virtual time. It lasts while that call is on its thread's stack: the claim is
-the call's frame, and a frame that no longer executes claims nothing. Handlers may use the host freely, because the turn
-is below them on their own stack.
+*A turn* is the call that runs the machine in virtual time. It lasts while that call is on its thread's stack: the claim
+is the call's frame, and a frame that no longer executes claims nothing. Handlers may use the host freely, because the
+turn is below them on their own stack.
 
-*Alone* is the thread that ends or frees the host. From then on :attr:`vnic.Host.c`, through which every call reaches
-the data plane, waits (or raises VnicError while the host closes). Calls that passed it earlier are on other threads'
+*Alone* is the thread that ends or frees the machine. From then on :attr:`Machine.c`, through which every call reaches
+the data plane, waits (or raises VnicError while the machine closes). Calls that passed it earlier are on other threads'
 stacks; the ending thread finds them there and waits for them, as RCU waits for its readers. So a call pays nothing.
+
+A frame's locals say that it is such a call: its ``self`` is the machine, or an object that holds it as ``_machine``; a
+function has it, or the host, as ``machine`` or ``host``. A count of the calls was refused: each call would pay for it,
+and a signal handler that raises between the count and its ``try`` would leave it wrong for ever.
 """
 
 from __future__ import annotations
@@ -45,15 +49,15 @@ def _executed(frame: FrameType) -> bool:
 
 
 class Turn:
-    """The turn of one host."""
+    """The turn of one machine."""
 
-    def __init__(self, host: Any) -> None:
-        self._host = host
+    def __init__(self, machine: object) -> None:
+        self._machine = machine
         self._claims: list[FrameType] = []
         self.unfinished: list[Job[Any]] = []
         """Jobs with a caller that a signal handler may have interrupted."""
         self.alone = 0
-        """The thread that is alone with the host; 0: none."""
+        """The thread that is alone with the machine; 0: none."""
         self.closing = False
         self.hold_sends = 0
         """The thread that holds back all other threads' sends; 0: none."""
@@ -61,7 +65,7 @@ class Turn:
     # ---- virtual time: one call at a time runs it ----
 
     def take(self, frame: FrameType, *, within: int = 0, refusal: str = "") -> None:
-        """Claim the host for this call. VnicError: another call runs it, and thread ``within`` is not in that call."""
+        """Claim the machine for this call. VnicError: another call runs it, not on thread ``within``."""
         self._claims.append(frame)  # the first claim that still executes holds
         until = time.monotonic() + WAIT_S
         while (holder := self._holder(frame)) is not None:
@@ -91,7 +95,7 @@ class Turn:
         return None
 
     def refuse_others(self) -> None:
-        """Raise VnicError if another thread runs the host. Its own handlers pass. Wait for a brief holder."""
+        """Raise VnicError if another thread runs the machine. Its own handlers pass. Wait for a brief holder."""
         until = 0.0
         while self._claims and (holder := self._holder()) is not None and not self._below(holder):
             until = until or time.monotonic() + WAIT_S
@@ -101,7 +105,7 @@ class Turn:
             time.sleep(_PAUSE_S)
 
     def runs_here(self) -> bool:
-        """Is the call that runs the host below this one, on this thread's stack?"""
+        """Is the call that runs the machine below this one, on this thread's stack?"""
         return bool(self._claims) and (holder := self._holder()) is not None and self._below(holder)
 
     def _below(self, frame: FrameType) -> bool:
@@ -142,7 +146,7 @@ class Turn:
     # ---- alone ----
 
     def look(self) -> None:
-        """Wait for the thread that is alone with the host. Every use of it calls this. VnicError: it is closed."""
+        """Wait for the thread that is alone with the machine. Every use of it calls this. VnicError: it is closed."""
         me = _thread.get_ident()
         if self.unfinished and in_main() and not any(job.mine() for job in self.unfinished):
             self.settle()
@@ -155,10 +159,10 @@ class Turn:
             time.sleep(_PAUSE_S)
 
     def shut(self, caller: int, *, closing: bool) -> None:
-        """Make this thread alone with the host, until :meth:`open`.
+        """Make this thread alone with the machine, until :meth:`open`.
 
         Raises:
-            VnicError: another thread stays in a call of the host; or, on closing, the caller itself is in one.
+            VnicError: another thread stays in a call of the machine; or, on closing, the caller itself is in one.
         """
         until = time.monotonic() + WAIT_S
         self.closing = closing
@@ -170,7 +174,7 @@ class Turn:
             time.sleep(_PAUSE_S)
 
     def open(self) -> None:
-        """Let all threads use the host again."""
+        """Let all threads use the machine again."""
         self.alone = 0
         self.closing = False
 
@@ -192,15 +196,15 @@ class Turn:
             self.hold_sends = 0
 
     def refuse_within(self, thing: object) -> None:
-        """Raise VnicError if a method of this part of the host is below this call: the method still needs the part."""
+        """Raise VnicError if a method of this part is below this call, because the method still needs the part."""
         for frame in _stack(sys._getframe()):  # noqa: SLF001
             if self._goes_on(frame, thing):
                 raise VnicError(f"a call of it is not over: it is in {frame.f_code.co_qualname}() below this one")
 
     def others_out_of(self, thing: object) -> None:
-        """Wait until no other thread is in a method of this part of the host. The part is marked as closed already.
+        """Wait until no other thread is in a method of this part of the machine. The part is marked as closed already.
 
-        VnicError: a thread stays in one. Then the host keeps the part's memory until the host closes.
+        VnicError: a thread stays in one. Then the machine keeps the part's memory until it closes.
         """
         me, until = _thread.get_ident(), time.monotonic() + WAIT_S
         while any(
@@ -221,31 +225,38 @@ class Turn:
         )
 
     def _inside(self, caller: int) -> int | None:
-        """Return a thread whose call of the host may be in the data plane. The caller counts below its request."""
+        """Return a thread whose call of the machine may be in the data plane. The caller counts below its request."""
         me = _thread.get_ident()
         for ident, top in stack_tops().items():
             if ident == me or (top.f_code in _WAITS and ident != caller):
                 continue
             own = ident == caller  # there a local "host" is the function that made and closes the host
-            if any(self._uses(f, "self" if own else "host") for f in _stack(top) if not own or _not_ending(f)):
+            names = ("self",) if own else _NAMES
+            if any(self._uses(f, names) for f in _stack(top) if not own or _not_ending(f)):
                 return ident
         return None
 
-    def _uses(self, frame: FrameType, by: str = "self") -> bool:
+    def _uses(self, frame: FrameType, names: tuple[str, ...] = ("self",)) -> bool:
         if not frame.f_code.co_filename.startswith(_HERE):
             return False
         local = frame.f_locals
-        things = (local.get("self"), local.get(by))
-        return any(t is self._host or getattr(t, "__dict__", {}).get("_host") is self._host for t in things)
+        return any(self._leads_here(local.get(name)) for name in names)
+
+    def _leads_here(self, thing: object) -> bool:
+        """Is this the machine, or does it hold the machine, or a host that does?"""
+        held = getattr(thing, "__dict__", {})
+        return thing is self._machine or any(self._leads_here(held[n]) for n in ("_machine", "_host") if n in held)
 
     def _call(self, ident: int) -> str:
         top = stack_tops().get(ident)
-        uses = [f.f_code.co_qualname for f in _stack(top) if self._uses(f, "host") and _not_ending(f)]
+        uses = [f.f_code.co_qualname for f in _stack(top) if self._uses(f, _NAMES) and _not_ending(f)]
         return f"{uses[-1] if uses else 'it'}() in another thread, or below this one"
 
 
+_NAMES = ("self", "host", "machine")
+"""Locals of vnic's functions that are a machine, or lead to one."""
 _BRIEF = frozenset(("_give_back", "_come_to_rest", "_while_stopped", "_start"))
-"""Calls that hold the host only briefly: other calls wait for them."""
+"""Calls that hold the machine only briefly: other calls wait for them."""
 _ENDING = frozenset(
     (
         "close",

@@ -123,7 +123,7 @@ def run(
         def found() -> dict[str, Any]:
             ns = time.monotonic_ns() - began
             described = _described(wire, duration_ns=ns, netns=netns, pin=real_cpus)
-            described["lent_bursts"] = int(host.c.nic.lend.bursts)
+            described["lent_bursts"] = int(host.machine.c.nic.lend.bursts)
             return facts(host, schema=SCHEMA, input_facts=described)
 
         capture = None

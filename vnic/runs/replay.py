@@ -38,7 +38,7 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
     gro = host.gro()
     raised = sum(q.interrupts for q in queues)
     delay = sum(q.moderation_delay_ns for q in queues)
-    elapsed = max(1, host.now_ns - host.began_ns)
+    elapsed = max(1, host.now_ns - host.machine.began_ns)
     taken = host.nic.stats().rx_packets
     return {
         "schema": schema,
@@ -52,12 +52,14 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
         },
         "device": host.nic.stats().as_dict()
         | {
-            "rx_no_buffer_count": int(host.c.nic.rx_no_buffer_count),
-            "fifo_lost_bytes": int(host.c.nic.fifo.lost_bytes),
+            "rx_no_buffer_count": int(host.machine.c.nic.rx_no_buffer_count),
+            "fifo_lost_bytes": int(host.machine.c.nic.fifo.lost_bytes),
         },
         "queues": [{"queue": i} | q.as_dict() for i, q in enumerate(queues)],
         "cpus": [
-            {"cpu": i} | s.as_dict() | {"busy": round(max(0, s.now_ns - host.began_ns - s.idle_ns) / elapsed, 4)}
+            {"cpu": i}
+            | s.as_dict()
+            | {"busy": round(max(0, s.now_ns - host.machine.began_ns - s.idle_ns) / elapsed, 4)}
             for i, s in enumerate(cpus)
         ],
         "gro": gro.as_dict()
@@ -79,7 +81,7 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
             "fates": sent.fates,
             "neighbours": [asdict(n) for n in host.neighbours()],
         },
-        "latency_ns": {name: asdict(lat) for name, lat in host.latencies().items()} if host.split else {},
+        "latency_ns": {name: asdict(lat) for name, lat in host.latencies().items()} if host.machine.histograms else {},
         "limits": [limit.as_dict() for limit in limits(host)],
         "standing": as_dicts(host),
         "mib": {k: v for k, v in host.mib().items() if v},
@@ -160,7 +162,7 @@ def _replay(
     with Host(**options) as host:
         capture = Capture(host, write, at=at) if write is not None else None
         if capture is not None:
-            host.peek()
+            host.machine.peek()
             capture.set_base(int(wire.c.base_ns))
         host.finish(progress=None if progress is None else lambda: progress(wire.bytes_read, wire.bytes_total))
         error = f"{wire.path}: {wire.error_text}{wire.unread}" if wire.c.error else ""

@@ -112,7 +112,7 @@ class FarEnd:
             with self._lock:
                 self._deliver(frame, now_ns, outgoing=True)
             host.feed(frame, at_ns=now_ns)
-            if not host.live and not host.runs_here:
+            if not host.live and not host.machine.runs_here:
                 host.run(until_ns=now_ns + (self.settle_ns if settle_ns is None else settle_ns))
 
     def mac_of(self, packet: Any) -> str:
@@ -120,8 +120,8 @@ class FarEnd:
         dst = ipaddress.ip_address(str(packet.dst))
         if mac := neighbours.group_mac(dst):
             return mac
-        if not self.host.c.answers:
-            return bytes(self.host.c.nic.filter.addr).hex(":")
+        if not self.host.machine.c.answers:
+            return bytes(self.host.machine.c.nic.filter.addr).hex(":")
         if any(dst.version == 4 and dst == net.broadcast_address for net in self.nets):
             return "ff:ff:ff:ff:ff:ff"
         hop = str(dst)

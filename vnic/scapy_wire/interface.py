@@ -72,7 +72,7 @@ _provider = Provider()
 
 def host_addresses(host: Host) -> list[IpInterface]:
     """Return the host's addresses, with their networks."""
-    taken = [host.c.ip[i] for i in range(host.c.nips)]
+    taken = [host.machine.c.ip[i] for i in range(host.machine.c.nips)]
     return [ipaddress.ip_interface(f"{inet_text(a.addr)}/{int(a.prefix)}") for a in taken]
 
 
@@ -80,7 +80,7 @@ def own_addresses(host: Host) -> list[IpInterface]:
     """Return default addresses for the far end: the host's gateway, or the first free address of its network."""
     taken = host_addresses(host)
     used = {a.ip for a in taken}
-    gateways = [ipaddress.ip_address(inet_text(g)) for g in host.c.gateway if g.lo or g.hi]
+    gateways = [ipaddress.ip_address(inet_text(g)) for g in host.machine.c.gateway if g.lo or g.hi]
     own: dict[Any, IpInterface] = {}
     for net in dict.fromkeys(a.network for a in taken if not a.is_link_local):
         free = [g for g in gateways if g in net]
@@ -113,7 +113,7 @@ def link_local(mac: str) -> IpInterface:
 def own_mac(host: Host, addresses: list[IpInterface]) -> str:
     """Return a MAC address for the far end that differs from the card's."""
     mac = mac_for([str(a) for a in addresses]) or "02:00:00:00:00:02"
-    return mac if mac != bytes(host.c.nic.filter.addr).hex(":") else "06" + mac[2:]
+    return mac if mac != bytes(host.machine.c.nic.filter.addr).hex(":") else "06" + mac[2:]
 
 
 def add(mac: str, addresses: list[IpInterface], others: list[IpInterface]) -> NetworkInterface:

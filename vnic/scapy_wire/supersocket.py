@@ -266,7 +266,7 @@ class WireSocket(L2Socket):
         filter: Any = None,  # noqa: A002
         nofilter: Any = 0,
     ) -> None:
-        if host.c is None:
+        if host.machine.c is None:
             raise VnicError("the host is closed")
         if not isinstance(host.wire, MemoryWire) or isinstance(host.wire, PythonWire):
             raise ConfigError("a scapy socket needs a host on a wire in memory; a TAP is an interface for scapy itself")
@@ -291,7 +291,7 @@ class WireSocket(L2Socket):
     @property
     def mac(self) -> str:
         """The card's address."""
-        return bytes(self.host.c.nic.filter.addr).hex(":")
+        return bytes(self.host.machine.c.nic.filter.addr).hex(":")
 
     def send(self, x: Any) -> int:
         """Put a frame on the wire. Return: bytes."""

@@ -18,8 +18,6 @@ from vnic.wire import Wire
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vnic.host import Host
-
 LANES_MAX = int(lib.TAP_LANES_MAX)
 
 
@@ -174,7 +172,7 @@ class TapWire(Wire):
             return None
         return f"{self.name} is gone ({'it was deleted' if why == errno.EBADFD else os.strerror(why)})"
 
-    def refill(self, host: Host) -> None:
+    def refill(self) -> None:
         """Do nothing: a TAP is read by the data plane."""
 
     def _in_child(self) -> None:

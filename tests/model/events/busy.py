@@ -21,7 +21,9 @@ class BusyPoll:
         self.since: int | None = None
 
     def read(self, queue: "Queue") -> None:
+        """The reader has read a datagram of a socket of this queue: the next time to poll begins anew."""
         self.queue = queue if queue.cpu is self.cpu else None
+        self.since = None
 
     def over(self) -> bool:
         return self.cpu.now - self.since >= self.cpu.machine.busy_read * 1000
@@ -32,13 +34,13 @@ class BusyPoll:
             return True
         if self.since is None:
             self.since = self.cpu.now
-        elif self.over():
+        elif self.over():  # The slice was over before.
             self.since = None
             return True
-        if (yield from self.loop(self.queue)):
-            self.since = None
-            return True
-        return False
+        if not (yield from self.loop(self.queue)):
+            return False
+        self.since = None
+        return True
 
     def loop(self, queue: "Queue") -> Run:
         cpu, budget, mine = self.cpu, self.cpu.machine.busy_poll_budget, False
@@ -58,17 +60,16 @@ class BusyPoll:
                     yield from self.stop(queue, budget)
                 return done
             if cpu.now == began:
-                yield from cpu.spend(self.nothing())
+                yield from cpu.spin(self.next_look())
 
-    def nothing(self) -> int:
-        """Spin, where a poll is free: all looks at one instant are one. Return: ns until something can happen."""
-        world = self.cpu.world
-        events = [agent.next for agent in (world.card, *world.cpus) if agent is not self.cpu]
-        events += [due.at for due in self.cpu.hardirqs_due]
-        events.append(self.since + self.cpu.machine.busy_read * 1000)
-        if self.cpu.runqueue:
-            events.append(self.cpu.slice_end)
-        return max(1, min(events) - self.cpu.now)
+    def next_look(self) -> int:
+        """The instant to which the reader spins where a look is free. What another CPU does ends the spin at once."""
+        cpu = self.cpu
+        events = [cpu.world.card.next, self.since + cpu.machine.busy_read * 1000]
+        events += [due.at for due in cpu.hardirqs_due]
+        if cpu.runqueue:
+            events.append(cpu.slice_end)
+        return max(cpu.now + 1, min(events))
 
     def stop(self, queue: "Queue", budget: int) -> Run:
         """busy_poll_stop(): let go, and poll once more, so that the driver unmasks its interrupt."""

@@ -42,7 +42,7 @@ class Cpu(Softnet):
         self.busy: Counter[str] = Counter()  # context -> ns: hardirq, softirq, switch, and each task
         self.count: Counter[str] = Counter()
         self.hardirqs_due: list[Hardirq] = []
-        self.in_hardirq = self.in_softirq = self.idling = self.switching = False
+        self.in_hardirq = self.in_softirq = self.idling = self.spinning = self.switching = False
         self.bh_off = 0
         self.context = "idle"
         self.runqueue: deque[Task] = deque()
@@ -98,6 +98,23 @@ class Cpu(Softnet):
             self.now = self.world.now
             if self.hardirqs_due and self.hardirqs_due[0].at <= self.now:
                 yield from self.interrupt()
+
+    def spin(self, end: int) -> Run:
+        """Be busy until ``end``, or until something happens: ``stir``, or a hardirq."""
+        began, self.spinning = self.now, True
+        self.pause(end)
+        yield
+        self.spinning = False
+        self.now = self.world.now
+        self.busy[self.context] += self.now - began
+        if self.hardirqs_due and self.hardirqs_due[0].at <= self.now:
+            yield from self.interrupt()
+
+    def stir(self) -> None:
+        """End this CPU's idle time, or its spin."""
+        if self.idling or self.spinning:
+            self.end = self.world.now
+            self.plan()
 
     def jiffies(self) -> int:
         return self.now // self.machine.jiffy_ns
@@ -219,6 +236,4 @@ class Cpu(Softnet):
 
     def enqueue(self, task: Task) -> None:
         self.runqueue.append(task)
-        if self.idling:
-            self.end = self.world.now
-            self.plan()
+        self.stir()

@@ -58,7 +58,10 @@ class Socket:
         self.queue.append(frame)
         if self not in self.reader.ready:
             self.reader.ready.append(self)
-        yield from cpu.wake_up(self.reader)
+        if self.reader.asleep:
+            yield from cpu.wake_up(self.reader)
+        else:
+            self.reader.cpu.stir()
 
     def truesize(self, cpu: "Cpu", frame: Frame) -> int:
         return self.memory.truesize(frame.length, cpu.machine.rx_buf_len)

@@ -18,31 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
 from vnic.errors import ConfigError, VnicError, said
+from vnic.knobs.attributes import Attributes
 from vnic.knobs.parse import whole
-from vnic.knobs.table import KNOBS, canonical, read, refuse_no_interrupt, shown
+from vnic.knobs.table import KNOBS, START_ONLY, canonical, read, refuse_no_interrupt, shown
 from vnic.machine.lifetime import Uncopied
 
 if TYPE_CHECKING:
-    from vnic.host import Host
-    from vnic.linux.ntuple import Rules
-
-START_ONLY = {
-    "rx-buf-len": "buffers of that size were laid out when the card was made",
-    "rx-pool": "they were laid out when the card was made",
-    "hz": "a kernel is built with it",
-    "gro-flows": "their memory was taken when the host was made",
-    "sockets": "their table was made with the host",
-    "link": "it is the wire's",
-    "speed": "it is the wire's",
-    "strict-csum": "it is the wire's",
-    "capture-mtu": "it is the wire's",
-    "cost": "it is the machine's",
-    "tx": "the driver and the card agreed on it when the driver was loaded",
-    "lro": "off [fixed]",
-    "rx-gro-hw": "off [fixed]",
-    "rx-vlan-offload": "off [fixed]",
-}
-"""Knob -> why it cannot change after the host is made."""
+    from vnic.machine.machine import Machine
 
 _FOLLOW = {
     "mac": ("allmulti",),
@@ -53,7 +35,7 @@ _FOLLOW = {
 """Knob -> knobs that change with it."""
 
 
-def _change(host: Host, key: str, value: Any, queue: int | None) -> None:
+def _change(host: Machine, key: str, value: Any, queue: int | None) -> None:
     place = KNOBS[key].place
     all_queues = place.each_queue and queue is None
     if not all_queues and place.get(host.c, host.wire.c, queue) == value:
@@ -68,119 +50,21 @@ def _change(host: Host, key: str, value: Any, queue: int | None) -> None:
         raise ConfigError(f"{key}={said(value)}: {os.strerror(-rc)}")
 
 
-def _no_driver(host: Host) -> str:
+def _no_driver(host: Machine) -> str:
     """Return why no driver of this host can make the change."""
     if host.c.nic.external_driver:
         return "the card's driver is another process"
     return "the wire has ended, and the driver has released the card"
 
 
-class Settings(Uncopied, Mapping[str, Any]):
+class Settings(Uncopied, Attributes, Mapping[str, Any]):
     """The knobs of a host, by any of their names. Values are parsed: numbers, bool, bytes (mac: None = any)."""
 
-    _host: Host
+    _machine: Machine
     _queue: int | None
 
-    if TYPE_CHECKING:  # for editors and type checkers; a test compares it with the table
-        queues: int
-        rx_ring: int
-        rx_ring_descriptors: int
-        rx_buf_len: int
-        rx_buf_len_bytes: int
-        rx_pool: int
-        fifo: int
-        fifo_bytes: int
-        mtu: int
-        mtu_bytes: int
-        mac: bytes | None
-        promisc: bool
-        allmulti: bool
-        rx_vlan_filter: bool
-        tx: bool
-        icmp_ratelimit: int
-        icmp_ratelimit_ms: int
-        icmp_msgs_per_sec: int
-        icmp_msgs_burst: int
-        rx: bool
-        rxhash: bool
-        rx_flow_hash_udp: str
-        rx_flow_hash_tcp4: str
-        rx_flow_hash_udp4: str
-        rx_flow_hash_tcp6: str
-        rx_flow_hash_udp6: str
-        rss_key: bytes
-        rss_xfrm: str
-        rss_indir: tuple[int, ...]
-        drop_en: bool
-        rx_usecs: int
-        rx_frames: int
-        rx_usecs_irq: int
-        rx_frames_irq: int
-        adaptive_rx: bool
-        lro: bool
-        rx_gro_hw: bool
-        rx_vlan_offload: bool
-        hz: int
-        weight: int
-        weight_packets: int
-        dev_weight: int
-        dev_weight_packets: int
-        netdev_budget: int
-        netdev_budget_packets: int
-        netdev_budget_usecs: int
-        netdev_max_backlog: int
-        netdev_max_backlog_packets: int
-        gro: bool
-        gro_max_size: int
-        gro_max_size_bytes: int
-        gro_ipv4_max_size: int
-        gro_ipv4_max_size_bytes: int
-        rx_udp_gro_forwarding: bool
-        rx_gro_list: bool
-        gro_cwr: int
-        gro_flows: int
-        gro_normal_batch: int
-        gro_flush_timeout: int
-        gro_flush_timeout_ns: int
-        napi_defer_hard_irqs: int
-        threaded: bool
-        busy_read: int
-        busy_read_usecs: int
-        busy_poll_budget: int
-        prefer_busy_poll: bool
-        smp_affinity: int
-        rps_cpus: int
-        rps_flow_cnt: int
-        rps_sock_flow_entries: int
-        flow_limit_cpus: int
-        flow_limit_table_len: int
-        ntuple: bool
-        ntuple_rules: Rules
-        ipfrag_high_thresh: int
-        ipfrag_high_thresh_bytes: int
-        ipfrag_time: int
-        ipfrag_time_s: int
-        ipfrag_max_dist: int
-        ip6frag_high_thresh: int
-        ip6frag_high_thresh_bytes: int
-        ip6frag_time: int
-        ip6frag_time_s: int
-        rcvbuf: int
-        rcvbuf_bytes: int
-        rmem_max: int
-        rmem_max_bytes: int
-        reader_cpu: int
-        sockets: int
-        link: int
-        link_bps: int
-        speed: float
-        strict_csum: bool
-        capture_mtu: int | str
-        capture_mtu_bytes: int | str
-        cost: str
-
-    def __init__(self, host: Host, queue: int | None = None) -> None:
-        object.__setattr__(self, "_host", host)
+    def __init__(self, machine: Machine, queue: int | None = None) -> None:
+        object.__setattr__(self, "_machine", machine)
         object.__setattr__(self, "_queue", queue)
 
     def queue(self, i: int) -> Settings:
@@ -192,7 +76,7 @@ class Settings(Uncopied, Mapping[str, Any]):
         i = whole("queue", i, -(1 << 63), 1 << 63)
         if not 0 <= i < n:
             raise ConfigError(f"there is no queue {i}: the card has {n}")
-        return Settings(self._host, i)
+        return Settings(self._machine, i)
 
     def each_queue(self, given: Mapping[int | str, Mapping[str, Any]] | None) -> None:
         """Set knobs of single queues. Queue numbers may be text, as in a file. ConfigError: as :meth:`update`."""
@@ -205,11 +89,11 @@ class Settings(Uncopied, Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         """Return the present value. ConfigError: there is no such knob."""
-        return KNOBS[self._name(name)].place.get(self._c, self._host.wire.c, self._queue)
+        return KNOBS[self._name(name)].place.get(self._c, self._machine.wire.c, self._queue)
 
     @property
     def _c(self) -> Any:
-        return self._host.c
+        return self._machine.c
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.update({name: value})
@@ -232,10 +116,10 @@ class Settings(Uncopied, Mapping[str, Any]):
         values = dict(
             sorted(values.items(), key=lambda item: item[0] != "adaptive-rx")
         )  # adaptive-rx first: it decides how the others act
-        self._host.while_stopped(lambda: self._put(values, written))
+        self._machine.while_stopped(lambda: self._put(values, written))
 
     def _put(self, values: Mapping[str, Any], written: Mapping[str, Any]) -> None:
-        host, before = self._host, []
+        host, before = self._machine, []
         flow_cnt = int(host.c.rps_flow_cnt)  # for queues that open later
         try:
             for key, value in values.items():
@@ -254,7 +138,7 @@ class Settings(Uncopied, Mapping[str, Any]):
 
     def _now(self, key: str) -> list[tuple[str, Any, int | None]]:
         """Return what restores a knob: name, value and queue, one of these for each queue that has its own value."""
-        host, place = self._host, KNOBS[key].place
+        host, place = self._machine, KNOBS[key].place
         queues = range(lib.NIC_QUEUES_MAX) if place.each_queue and self._queue is None else (self._queue,)
         return [(key, place.get(host.c, host.wire.c, q), q) for q in queues]
 

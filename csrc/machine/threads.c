@@ -1,4 +1,4 @@
-/* live.c - real time: a thread for the card, one for each emulated CPU
+/* threads.c - real time: a thread for the card, one for each emulated CPU
  *
  * Python makes the threads (named, daemons, signals blocked) and parks them in nic_thread() and cpu_thread(), without
  * the interpreter's lock. Interrupts, IPIs and doorbells are eventfds, moderation is a timerfd. An idle thread sleeps in the

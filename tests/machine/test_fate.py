@@ -1,0 +1,352 @@
+"""Every fate, provoked by a real frame on the real path: what each story's last frame became."""
+
+import sys
+
+import frames
+import pytest
+from driver_steps import work
+
+from vnic._core import ffi, lib
+from vnic.counters import snapshots as stats
+
+OTHER_MAC = bytes.fromhex("020000000099")
+
+
+def fates_of_last(host, *story):
+    """The fates that came about when the last frame of the story arrived."""
+    host.feed(story[:-1])
+    host.run()
+    before = host.ledger()
+    host.feed(story[-1])
+    host.run()
+    change = host.ledger() - before
+    assert before.closed
+    assert change.closed
+    return {fate: n for fate, n in change.fates.items() if n}
+
+
+FRAGMENTS = [frames.udp(bytes(24), frag=0x2000), frames.eth(frames.ipv4(bytes(8), 17, frag=4))]
+
+
+def fates_together(host, *story):
+    """All fates so far, when the story's frames came at once and fragments still wait."""
+    host.feed(story)
+    host.run(until_ns=host.now_ns + 1_000_000)
+    assert host.ledger().closed
+    return host.ledger().fates
+
+
+# ---- deliveries ----
+
+
+def test_fate_DELIVERED_UDP(host):
+    h = host()
+    h.udp(5000)
+    assert fates_of_last(h, frames.udp()) == {"DELIVERED_UDP": 1}
+
+
+def test_fate_DELIVERED_TCP(host):
+    h = host()
+    h.tcp(80)
+    assert fates_of_last(h, frames.tcp(b"data")) == {"DELIVERED_TCP": 1}
+
+
+def test_fate_DELIVERED_ICMP(host):
+    assert fates_of_last(host(), frames.icmp()) == {"DELIVERED_ICMP": 1}
+
+
+def test_fate_DELIVERED_ICMPV6(host):
+    assert fates_of_last(host(), frames.icmpv6()) == {"DELIVERED_ICMPV6": 1}
+
+
+def test_fate_DELIVERED_IGMP(host):
+    assert fates_of_last(host(), frames.igmp()) == {"DELIVERED_IGMP": 1}
+
+
+def test_fate_DELIVERED_ARP(host):
+    assert fates_of_last(host(), frames.arp()) == {"DELIVERED_ARP": 1}
+
+
+def test_fate_DELIVERED_PYTHON(host):
+    h = host()
+    h.packet_type(0x88B5)(lambda _burst: None)
+    assert fates_of_last(h, frames.eth(b"payload", type=0x88B5)) == {"DELIVERED_PYTHON": 1}
+
+
+def test_fate_DELIVERED_DRIVER(host):
+    h = host(external_driver=True)
+    queue = h.nic.c.config.queue[0]
+    base = h.nic.c.dma.base
+    desc = ffi.cast("struct virtq_desc *", base + queue.desc)
+    avail = ffi.cast("struct virtq_avail *", base + queue.avail)
+    desc[0].addr, desc[0].len, desc[0].flags = queue.buffers, 2048, lib.VIRTQ_DESC_F_WRITE
+    avail.idx = 1
+    h.nic.c.config.driver_features = h.nic.c.config.device_features
+    h.nic.c.config.device_status = lib.VIRTIO_S_DRIVER_OK
+    h.nic.call_fd(0)
+    h.nic.driver_ok()
+    assert fates_of_last(h, frames.udp()) == {"DELIVERED_DRIVER": 1}
+
+
+# ---- the card ----
+
+
+def test_fate_DEV_READY(host):
+    h = host(external_driver=True)  # and that driver never comes
+    assert fates_of_last(h, frames.udp()) == {"DEV_READY": 1}
+
+
+def test_fate_RX_LENGTH(host):
+    assert fates_of_last(host(), b"thirteenbytes") == {"RX_LENGTH": 1}
+
+
+def test_fate_MAC_FILTER(host):
+    h = host(mac="02:00:00:00:00:01")
+    assert fates_of_last(h, frames.udp(mac={"dst": OTHER_MAC})) == {"MAC_FILTER": 1}
+
+
+def test_fate_VLAN_FILTER(host):
+    h = host(rx_vlan_filter=True)
+    assert fates_of_last(h, frames.udp(mac={"vlan": 5})) == {"VLAN_FILTER": 1}
+
+
+def test_fate_PYTHON_FILTER(host):
+    h = host()
+    h.nic.filter(lambda burst: [False] * len(burst))
+    assert fates_of_last(h, frames.udp()) == {"PYTHON_FILTER": 1}
+
+
+def test_fate_NTUPLE_FILTER(host):
+    h = host(ntuple_rules="udp4 dst-port 5000 action -1")
+    assert fates_of_last(h, frames.udp()) == {"NTUPLE_FILTER": 1}
+
+
+def test_fate_FIFO_OVERRUN(host):
+    h = host(fifo=100)
+    assert fates_of_last(h, frames.udp(b"x" * 200)) == {"FIFO_OVERRUN": 1}
+    assert h.nic.stats().rx_fifo_errors == 1
+
+
+def test_fate_RX_OVER(host):
+    h = host(rx_ring=16, rx_buf_len=128)
+    assert fates_of_last(h, frames.udp(b"x" * 3000)) == {"RX_OVER": 1}
+    assert h.nic.stats().rx_over_errors == 1
+
+
+def test_fate_RX_NO_BUFFER(host):
+    h = host(rx_ring=16, drop_en=True)
+    h.udp(5000)
+    h.feed([frames.udp()] * 17, at_ns=0)  # at one instant: the driver has no chance to refill
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_UDP": 16, "RX_NO_BUFFER": 1}
+
+
+# ---- the host, up to the protocols ----
+
+
+def test_fate_CPU_BACKLOG(host):
+    h = host(cpus=2, rps_cpus="2", netdev_max_backlog=0)
+    h.udp(5000)
+    h.feed([frames.udp()] * 2, at_ns=0)  # one fits: the length is looked at before
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_UDP": 1, "CPU_BACKLOG": 1}
+    assert [cpu.dropped for cpu in h.softnet()] == [0, 1]
+
+
+def test_fate_UNHANDLED_PROTO(host):
+    assert fates_of_last(host(), frames.eth(b"?" * 46, type=0x88B5)) == {"UNHANDLED_PROTO": 1}
+
+
+def test_fate_OTHERHOST(host):
+    h = host(mac="02:00:00:00:00:01", promisc=True)
+    assert fates_of_last(h, frames.udp(mac={"dst": OTHER_MAC})) == {"OTHERHOST": 1}
+
+
+def test_fate_PYTHON_DROP(host):
+    h = host()
+    h.packet_type(0x88B5)(lambda burst: [False] * len(burst))
+    assert fates_of_last(h, frames.eth(b"payload", type=0x88B5)) == {"PYTHON_DROP": 1}
+
+
+def test_fate_PYTHON_QUEUE_FULL(host):
+    h = host(cpus=1)
+    h.packet_type(0x88B5)(lambda _burst: None)
+    h.feed([frames.eth(b"payload", type=0x88B5)] * (lib.UPCALLS_MAX + 1), gap_ns=1)
+    nic = ffi.addressof(h.machine.c.nic)
+    while h.machine.c.nic.offered <= lib.UPCALLS_MAX:  # the stages by hand, and Python never has its turn
+        lib.nic_run(nic, lib.nic_next(nic) + 50)
+        work(h)
+    assert h.ledger().in_flight_at["python"] == lib.UPCALLS_MAX
+    h.run()
+    assert h.ledger().fates == {"PYTHON_QUEUE_FULL": 1, "DELIVERED_PYTHON": lib.UPCALLS_MAX}
+
+
+# ---- IP ----
+
+
+def test_fate_PKT_TOO_SMALL(host):
+    assert fates_of_last(host(), frames.udp(total=1000)) == {"PKT_TOO_SMALL": 1}
+
+
+def test_fate_IP_INHDR(host):
+    assert fates_of_last(host(), frames.eth(b"\x55" + bytes(45))) == {"IP_INHDR": 1}
+
+
+def test_fate_IP_CSUM(host):
+    assert fates_of_last(host(), frames.eth(frames.ipv4(b"", 17, check=1))) == {"IP_CSUM": 1}
+
+
+def test_fate_IP_INVALID_SOURCE(host):
+    assert fates_of_last(host(), frames.udp(src="224.0.0.1")) == {"IP_INVALID_SOURCE": 1}
+
+
+def test_fate_IP_INADDRERRORS(host):
+    h = host(ip="10.0.0.2/24")
+    assert fates_of_last(h, frames.udp(dst="10.0.0.3")) == {"IP_INADDRERRORS": 1}
+
+
+def test_fate_DUP_FRAG(host):
+    assert fates_together(host(), *FRAGMENTS[:1] * 2) == {"DUP_FRAG": 1}
+
+
+def test_fate_FRAG_REASM_TIMEOUT(host):
+    assert fates_of_last(host(), FRAGMENTS[0]) == {"FRAG_REASM_TIMEOUT": 1}
+
+
+def test_fate_FRAG_TOO_FAR(host):
+    others = [frames.udp(frag=0x2000, id=100 + i) for i in range(64)]
+    assert fates_together(host(), FRAGMENTS[0], *others, FRAGMENTS[1]) == {"FRAG_TOO_FAR": 1}
+
+
+def test_fate_PKT_TOO_BIG(host):
+    parts = [frames.eth(frames.ipv4(bytes(32768), 17, frag=f)) for f in (0x2000, 0x1000)]
+    assert fates_together(host(fifo=1 << 20), *parts) == {"PKT_TOO_BIG": 2}
+
+
+def test_fate_FRAG_OVERLAP(host):
+    assert fates_together(host(), FRAGMENTS[0], frames.udp(bytes(40), frag=2)) == {"FRAG_OVERLAP": 2}
+
+
+def test_fate_FRAG_LENGTH(host):
+    assert fates_together(host(), FRAGMENTS[0], frames.eth(frames.ipv4(b"", 17, frag=4))) == {"FRAG_LENGTH": 2}
+
+
+def test_fate_FRAG_ECN(host):
+    assert fates_together(host(), FRAGMENTS[0], frames.eth(frames.ipv4(bytes(8), 17, frag=4, tos=3))) == {"FRAG_ECN": 2}
+
+
+def test_fate_FRAG_HIGH_THRESH(host):
+    assert fates_together(host(ipfrag_high_thresh=0), FRAGMENTS[0]) == {"FRAG_HIGH_THRESH": 1}
+
+
+def test_fate_IP_NOPROTO(host):
+    assert fates_of_last(host(), frames.eth(frames.ipv4(b"payload", 253))) == {"IP_NOPROTO": 1}
+
+
+def test_fate_IPV6_BAD_EXTHDR(host):
+    truncated = frames.ipv6(b"\x11\x05" + bytes(6), 60)  # says 48 bytes, has 8
+    assert fates_of_last(host(), frames.eth(truncated, type=0x86DD)) == {"IPV6_BAD_EXTHDR": 1}
+
+
+# ---- above IP ----
+
+
+def test_fate_ICMP_CSUM(host):
+    assert fates_of_last(host(), frames.icmp(check=1)) == {"ICMP_CSUM": 1}
+
+
+def test_fate_UDP_CSUM(host):
+    h = host()
+    h.udp(5000)
+    assert fates_of_last(h, frames.udp(check=1)) == {"UDP_CSUM": 1}
+
+
+def test_fate_TCP_CSUM(host):
+    h = host()
+    h.tcp(80)
+    assert fates_of_last(h, frames.tcp(b"data", check=1)) == {"TCP_CSUM": 1}
+
+
+def test_fate_TCP_FLAGS(host):
+    h = host()
+    h.tcp(80)
+    assert fates_of_last(h, frames.tcp(flags=frames.SYN | frames.FIN)) == {"TCP_FLAGS": 1}
+
+
+def test_fate_NO_SOCKET(host):
+    assert fates_of_last(host(), frames.udp()) == {"NO_SOCKET": 1}
+
+
+def test_fate_SOCKET_TABLE_FULL(host):
+    h = host(sink=True, sockets=16)
+    ports = [frames.udp(dport=5000 + i) for i in range(17)]
+    assert fates_of_last(h, *ports) == {"SOCKET_TABLE_FULL": 1}
+
+
+def test_fate_SOCKET_RCVBUFF(host):
+    h = host(rcvbuf=0)
+    h.udp(5000)
+    assert fates_of_last(h, frames.udp(), frames.udp()) == {"SOCKET_RCVBUFF": 1}
+
+
+def test_fate_TCP_OLD_DATA(host):
+    h = host()
+    h.tcp(80)
+    assert fates_of_last(h, frames.tcp(b"data"), frames.tcp(b"data")) == {"TCP_OLD_DATA": 1}
+
+
+def test_fate_TCP_OVERWINDOW(host):
+    h = host()
+    h.tcp(80)
+    far = frames.tcp(b"data", seq=5 + (1 << 30) + 1)
+    assert fates_of_last(h, frames.tcp(b"data"), far) == {"TCP_OVERWINDOW": 1}
+
+
+def test_fate_TCP_OFOMERGE(host):
+    h = host()
+    h.tcp(80)
+    early = frames.tcp(b"data", seq=100)
+    assert fates_of_last(h, frames.tcp(b"data"), early, early) == {"TCP_OFOMERGE": 1}
+
+
+def test_fate_TCP_OFO_DROP(host):
+    """Neither the out-of-order queue nor the socket behind the hole has room."""
+    h = host(rcvbuf=2000)  # one skb's truesize is 2048 + 576
+    h.tcp(80)
+    story = frames.tcp(b"data"), frames.tcp(b"data", seq=100), frames.tcp(b"data", seq=200)
+    assert fates_of_last(h, *story) == {"TCP_OFO_DROP": 1}
+    assert h.mib()["TcpExt_TCPOFODrop"] == 1
+
+
+def test_fate_TCP_CLOSE(host):
+    h = host()
+    h.tcp(80)
+    story = frames.tcp(b"data"), frames.tcp(flags=frames.RST, seq=5), frames.tcp(b"more", seq=5)
+    assert fates_of_last(h, *story) == {"TCP_CLOSE": 1}
+
+
+# ---- the list of fates itself ----
+
+
+@pytest.mark.parametrize("fate", stats.FATES)
+def test_each_one_has_its_test_and_a_text(fate):
+    assert hasattr(sys.modules[__name__], f"test_fate_{fate}")
+    text = lib.fate_text(getattr(lib, fate))
+    assert text != ffi.NULL
+    assert len(ffi.string(text)) > 5
+
+
+def test_no_test_is_named_for_one_that_is_not_there():
+    tests = [name for name in dir(sys.modules[__name__]) if name.startswith("test_fate_")]
+    assert {name.removeprefix("test_fate_") for name in tests} == set(stats.FATES)
+
+
+@pytest.mark.parametrize(
+    "fates, text, end",
+    [(stats.FATES, lib.fate_text, lib.FATE_MAX), (stats.TX_FATES, lib.tx_fate_text, lib.TX_FATE_MAX)],
+    ids=["received", "sent"],
+)
+def test_texts_are_different(fates, text, end):
+    texts = {ffi.string(text(i)) for i in range(len(fates))}
+    assert len(texts) == len(fates) == end
+    assert text(end) == ffi.NULL

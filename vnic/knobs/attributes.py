@@ -1,0 +1,208 @@
+"""The knobs as typed attributes, for editors and type checkers. Made by scripts/generate; do not edit.
+
+They come from the table of knobs. At run time Settings.__getattr__() has them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vnic.linux.ntuple import Rules
+
+
+class Attributes:
+    """Every knob by its attribute's name; a name with its unit is a name too."""
+
+    queues: int
+    """receive queues (ethtool -L combined)"""
+    rx_ring: int
+    """descriptors per queue (ethtool -G rx)"""
+    rx_ring_descriptors: int
+    """descriptors per queue (ethtool -G rx)"""
+    rx_buf_len: int
+    """bytes of a receive buffer; longer frames span several"""
+    rx_buf_len_bytes: int
+    """bytes of a receive buffer; longer frames span several"""
+    rx_pool: int
+    """the driver's buffers per queue"""
+    fifo: int
+    """bytes of the card's FIFO"""
+    fifo_bytes: int
+    """bytes of the card's FIFO"""
+    mtu: int
+    """longest payload of a frame; 0: no limit"""
+    mtu_bytes: int
+    """longest payload of a frame; 0: no limit"""
+    mac: bytes | None
+    """the card's address; any: the card takes all unicast frames"""
+    promisc: bool
+    """the address filter passes all frames"""
+    allmulti: bool
+    """the address filter passes all multicast frames"""
+    rx_vlan_filter: bool
+    """the card passes only listed VLAN ids"""
+    tx: bool
+    """tx checksumming and segmentation in the card"""
+    icmp_ratelimit: int
+    """shortest time between ICMP errors to one host, ms; 0: no limit"""
+    icmp_ratelimit_ms: int
+    """shortest time between ICMP errors to one host, ms; 0: no limit"""
+    icmp_msgs_per_sec: int
+    """most ICMP errors per second"""
+    icmp_msgs_burst: int
+    """most ICMP errors in one burst"""
+    rx: bool
+    """rx checksumming: the card verifies TCP and UDP"""
+    rxhash: bool
+    """the card hashes flows, and spreads them by the hash"""
+    rx_flow_hash_udp: str
+    """fields of UDP flows that RSS hashes"""
+    rx_flow_hash_tcp4: str
+    """fields of tcp4 flows that RSS hashes (ethtool -N)"""
+    rx_flow_hash_udp4: str
+    """fields of udp4 flows that RSS hashes (ethtool -N)"""
+    rx_flow_hash_tcp6: str
+    """fields of tcp6 flows that RSS hashes (ethtool -N)"""
+    rx_flow_hash_udp6: str
+    """fields of udp6 flows that RSS hashes (ethtool -N)"""
+    rss_key: bytes
+    """Toeplitz key (ethtool -X hkey)"""
+    rss_xfrm: str
+    """symmetric-xor: both directions of a flow hash alike"""
+    rss_indir: tuple[int, ...]
+    """queues by the hash's low bits: 128, or fewer that repeat (ethtool -X)"""
+    drop_en: bool
+    """drop a frame if its queue has no buffer, instead of blocking the FIFO"""
+    rx_usecs: int
+    """delay from the first frame to the interrupt, us; alone it sets rx-frames to 0"""
+    rx_frames: int
+    """frames that raise the interrupt"""
+    rx_usecs_irq: int
+    """rx-usecs for frames that come while an interrupt is serviced; they may delay the next interrupt"""
+    rx_frames_irq: int
+    """rx-frames likewise; both 0: no delay by such frames"""
+    adaptive_rx: bool
+    """rx-usecs and rx-frames follow the traffic (DIM); given values are ignored"""
+    lro: bool
+    """large receive offload, which merges in the card: off [fixed]"""
+    rx_gro_hw: bool
+    """GRO in the card: off [fixed]"""
+    rx_vlan_offload: bool
+    """the card removes VLAN tags: off [fixed]"""
+    hz: int
+    """jiffies per second"""
+    weight: int
+    """most packets per poll"""
+    weight_packets: int
+    """most packets per poll"""
+    dev_weight: int
+    """most packets per poll of the backlog"""
+    dev_weight_packets: int
+    """most packets per poll of the backlog"""
+    netdev_budget: int
+    """most packets per run of net_rx_action"""
+    netdev_budget_packets: int
+    """most packets per run of net_rx_action"""
+    netdev_budget_usecs: int
+    """longest run of net_rx_action, us (default 2 jiffies)"""
+    netdev_max_backlog: int
+    """most packets in a CPU's backlog"""
+    netdev_max_backlog_packets: int
+    """most packets in a CPU's backlog"""
+    gro: bool
+    """generic receive offload"""
+    gro_max_size: int
+    """longest merged packet, bytes"""
+    gro_max_size_bytes: int
+    """longest merged packet, bytes"""
+    gro_ipv4_max_size: int
+    """longest merged IPv4 packet, bytes"""
+    gro_ipv4_max_size_bytes: int
+    """longest merged IPv4 packet, bytes"""
+    rx_udp_gro_forwarding: bool
+    """GRO merges UDP that no socket takes"""
+    rx_gro_list: bool
+    """GRO keeps the headers of forwarded packets (a list)"""
+    gro_cwr: int
+    """rule for TCP's CWR: Linux 6.18 (never merged) or 7.0 (as other flags)"""
+    gro_flows: int
+    """flows per CPU with an account of their merges"""
+    gro_normal_batch: int
+    """segments that GRO hands up in one batch"""
+    gro_flush_timeout: int
+    """time that GRO holds packets after a poll, ns"""
+    gro_flush_timeout_ns: int
+    """time that GRO holds packets after a poll, ns"""
+    napi_defer_hard_irqs: int
+    """empty polls by timer before the interrupt is enabled"""
+    threaded: bool
+    """a task of its own polls each queue's NAPI"""
+    busy_read: int
+    """time that a reader polls its queue before it sleeps, us; 0: off"""
+    busy_read_usecs: int
+    """time that a reader polls its queue before it sleeps, us; 0: off"""
+    busy_poll_budget: int
+    """most packets per busy poll"""
+    prefer_busy_poll: bool
+    """softirqs leave a queue to its busy reader while its timer runs"""
+    smp_affinity: int
+    """CPUs for a queue's interrupt, mask: the lowest takes it; default for queue i: CPU i mod cpus"""
+    rps_cpus: int
+    """CPUs that RPS spreads packets to, hexadecimal mask; 0: off"""
+    rps_flow_cnt: int
+    """flows in a queue's RFS table, rounded up to 2^n; 0: off"""
+    rps_sock_flow_entries: int
+    """flows in the table of readers' CPUs (RFS); 0: off"""
+    flow_limit_cpus: int
+    """CPUs that limit flows when they enqueue, mask"""
+    flow_limit_table_len: int
+    """buckets of the flow limit"""
+    ntuple: bool
+    """the card steers flows to their readers' queues (accelerated RFS)"""
+    ntuple_rules: Rules
+    """rules in the card, separated by ; (ethtool -N): udp4 dst-port 53 action 1"""
+    ipfrag_high_thresh: int
+    """most bytes of truesize in incomplete datagrams"""
+    ipfrag_high_thresh_bytes: int
+    """most bytes of truesize in incomplete datagrams"""
+    ipfrag_time: int
+    """longest wait of an incomplete datagram, s"""
+    ipfrag_time_s: int
+    """longest wait of an incomplete datagram, s"""
+    ipfrag_max_dist: int
+    """most fragments of one sender between two of a datagram; 0: any number"""
+    ip6frag_high_thresh: int
+    """most bytes of truesize in incomplete datagrams"""
+    ip6frag_high_thresh_bytes: int
+    """most bytes of truesize in incomplete datagrams"""
+    ip6frag_time: int
+    """longest wait of an incomplete datagram, s"""
+    ip6frag_time_s: int
+    """longest wait of an incomplete datagram, s"""
+    rcvbuf: int
+    """a socket's receive buffer, bytes of truesize"""
+    rcvbuf_bytes: int
+    """a socket's receive buffer, bytes of truesize"""
+    rmem_max: int
+    """largest value of setsockopt(SO_RCVBUF), bytes"""
+    rmem_max_bytes: int
+    """largest value of setsockopt(SO_RCVBUF), bytes"""
+    reader_cpu: int
+    """CPU of the readers; any: local port mod cpus"""
+    sockets: int
+    """most sockets"""
+    link: int
+    """rate of the wire; inf with --speed max waits for the card"""
+    link_bps: int
+    """rate of the wire; inf with --speed max waits for the card"""
+    speed: float
+    """pace of a recorded wire: a factor, or max"""
+    strict_csum: bool
+    """treat checksums left to the sender's card as they are in the capture; also IP length 0 and segmentation"""
+    capture_mtu: int | str
+    """longest IP packet on the captured wire: the card gets longer TCP frames cut (TSO); off: it gets them whole"""
+    capture_mtu_bytes: int | str
+    """longest IP packet on the captured wire: the card gets longer TCP frames cut (TSO); off: it gets them whole"""
+    cost: str
+    """costs of work in virtual time: linux or zero"""

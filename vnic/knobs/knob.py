@@ -1,0 +1,31 @@
+"""One row of the table of knobs: all that the other code, the page of knobs and the tests take about a knob from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vnic.knobs.fields import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One knob: its parser, its place, its default (None: the data plane's own), and a line of help."""
+
+    parse: Callable[[Any], Any]
+    place: Place
+    default: Any
+    help: str
+    as_given: bool = False
+    """Reports show the value as the user wrote it."""
+    linux: str = ""
+    """What Linux calls it, if it is neither a sysctl nor a file: a command with its option, or a constant."""
+    unit: str = ""
+    """The unit, if Linux's name has none: the name with it is a name too."""
+    example: Any = None
+    """A value other than the default, as a user writes it. A flag and most whole numbers need none."""
+    fixed: str = ""
+    """Why it cannot change after the host is made."""
