@@ -119,6 +119,7 @@ ARGUMENTS = {
     "vlen": lambda w: w.rng.randint(1, 64),
     "far_end": lambda _: None,
     "level": lambda _: socket.SOL_SOCKET,
+    "buflen": lambda w: w.rng.randrange(64),
     "value": lambda w: w.rng.choice([5000, True, 1 << 20]),
     "work": lambda w: w.step if w.nested < 2 else lambda: None,
     "wire": lambda _: None,

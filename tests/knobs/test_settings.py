@@ -78,6 +78,7 @@ OTHER = {  # a value that is not the default
     "ip6frag-time": 9,
     "rcvbuf": 9999,
     "rmem-max": 9998,
+    "udp-mem": 9997,
     "reader-cpu": 1,
     "catch-up": 3,
 }

@@ -17,6 +17,8 @@ import heapq
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
+from model.sock import ReceiveQueue, frame_truesize
+
 DMA_ENDS, DOORBELL, ARRIVAL, TIMER, CPU = range(5)
 SLICE_NS = 3_000_000
 
@@ -154,7 +156,7 @@ class Card:
 class Socket:
     def __init__(self, reader):
         self.reader = reader
-        self.queue, self.used = deque(), 0
+        self.queue, self.memory = deque(), ReceiveQueue(reader.sim.config.rcvbuf)
         self.ready = False
         self.drops = 0
 
@@ -417,14 +419,13 @@ class Cpu:
         yield from self.spend("UDP")
         yield from self.spend("SOCK")
         sock = self.sim.socket(frame.port)
-        if sock.used > self.sim.config.rcvbuf:
+        if not sock.memory.put(b"", frame_truesize(frame.len)):
             frame.fate = "SOCKET_RCVBUFF"
             sock.drops += 1
             return
         frame.fate = "DELIVERED_UDP"
         frame.at["socket"] = self.now
         sock.queue.append(frame)
-        sock.used += TRUESIZE
         if sock.ready:
             return
         reader = sock.reader
@@ -447,13 +448,10 @@ class Cpu:
             return
         sock = self.sockets[0]
         frame = sock.queue.popleft()
-        sock.used -= TRUESIZE
+        sock.memory.get()
         self.now = max(self.now, frame.at["socket"])
         yield from self.spend("RECV", frame.payload * self.sim.cost["COPY_PS"] // 1000)
         frame.at["read"], frame.at["reader_cpu"] = self.now, self.id
-
-
-TRUESIZE = 2048 + 576
 
 
 class Path:

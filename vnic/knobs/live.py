@@ -169,6 +169,8 @@ class Settings(Uncopied, Mapping[str, Any]):
         rcvbuf_bytes: int
         rmem_max: int
         rmem_max_bytes: int
+        udp_mem: int
+        udp_mem_pages: int
         reader_cpu: int
         sockets: int
         catch_up: int

@@ -243,6 +243,12 @@ KNOBS: dict[str, Knob] = {
     "rmem-max": Knob(
         integer(2304, (1 << 31) - 1), of_host("rmem_max"), 212992, "largest value of setsockopt(SO_RCVBUF), bytes"
     ),
+    "udp-mem": Knob(
+        integer(0, (1 << 32) - 1),
+        of_host("udp_mem"),
+        393216,
+        "most pages that all UDP sockets hold; the first number of Linux's",
+    ),
     "reader-cpu": Knob(
         parse_reader, places.READER, "any", "CPU of the readers; any: local port mod cpus", as_given=True
     ),
@@ -309,6 +315,7 @@ UNITS = {
     "ip6frag-time": "s",
     "rcvbuf": "bytes",
     "rmem-max": "bytes",
+    "udp-mem": "pages",
     "link": "bps",
 }
 """Units missing in Linux's names. ``gro-flush-timeout-ns`` is a name too."""
