@@ -597,7 +597,7 @@ RULES = (
     ),
     Rule(
         "a UDP socket takes a datagram if rmem_alloc + truesize <= rcvbuf, or if it is charged nothing", "net/ipv4/udp.c __udp_enqueue_schedule_skb()", LIVE,
-        (f"{MEM}::test_the_running_kernel_takes_refuses_and_gives_back_the_same", f"{MEM}::test_it_is_the_plain_models", "tests/inet/test_udp.py"),
+        (f"{MEM}::test_a_full_default_socket_has_room_again_after_a_quarter", f"{MEM}::test_the_running_kernel_takes_refuses_and_gives_back_the_same", f"{MEM}::test_it_is_the_plain_models", "tests/inet/test_udp.py"),
         (Mutant("sock_mem.c", "unlikely(rmem > sk->rcvbuf) && sk->rmem_alloc", "unlikely(rmem >= sk->rcvbuf) && sk->rmem_alloc"),
          Mutant("sock_mem.c", "unlikely(rmem > sk->rcvbuf) && sk->rmem_alloc", "unlikely(sk->rmem_alloc > sk->rcvbuf)"),
          Mutant("sock_mem.c", "unlikely(rmem > sk->rcvbuf) && sk->rmem_alloc", "unlikely(rmem > sk->rcvbuf)"),
