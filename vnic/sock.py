@@ -97,12 +97,12 @@ class Socket(HostSocket):
             HostError: ENOPROTOOPT, vnic has no such option.
         """
         buflen = whole("buflen", buflen, 0, 1024)
-        value = sockopt.get(self._host.c, self._c, level, name)
+        value = sockopt.get(self._machine.c, self._c, level, name)
         return value[:buflen] if buflen else int.from_bytes(value[:4], sys.byteorder, signed=True)
 
     def meminfo(self) -> sockopt.MemInfo:
         """Return the numbers of SO_MEMINFO, and the pool's memory beside them."""
-        return sockopt.meminfo(self._host.c, self._c)
+        return sockopt.meminfo(self._machine.c, self._c)
 
     @property
     def cpu(self) -> int:
