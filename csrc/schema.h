@@ -40,7 +40,7 @@ enum fate {
 	/* fragments; FRAG_* but FRAG_REASM_TIMEOUT and FRAG_TOO_FAR are ours: Linux counts ReasmFails without a reason */
 	DUP_FRAG, FRAG_REASM_TIMEOUT, FRAG_TOO_FAR, PKT_TOO_BIG, FRAG_OVERLAP, FRAG_LENGTH, FRAG_ECN, FRAG_HIGH_THRESH,
 	/* above IP */
-	ICMP_CSUM, UDP_CSUM, TCP_CSUM, TCP_FLAGS, NO_SOCKET, SOCKET_TABLE_FULL, SOCKET_RCVBUFF,
+	ICMP_CSUM, UDP_CSUM, TCP_CSUM, TCP_FLAGS, NO_SOCKET, SOCKET_TABLE_FULL, SOCKET_RCVBUFF, PROTO_MEM,
 	TCP_OLD_DATA, TCP_OVERWINDOW, TCP_OFOMERGE, TCP_OFO_DROP, TCP_CLOSE,
 	FATE_MAX
 };
@@ -104,7 +104,7 @@ enum mib {
 	Icmp6_OutRateLimitHost, Icmp6_InNeighborSolicits, Icmp6_InNeighborAdvertisements,
 	Ip_OutRequests, Ip_OutNoRoutes, Ip_FragOKs, Ip_FragCreates, Ip6_OutRequests, Ip6_OutNoRoutes, Ip6_FragOKs, Ip6_FragCreates,
 	Udp_OutDatagrams, Udp_SndbufErrors,
-	Udp_InDatagrams, Udp_NoPorts, Udp_InErrors, Udp_RcvbufErrors, Udp_InCsumErrors,
+	Udp_InDatagrams, Udp_NoPorts, Udp_InErrors, Udp_RcvbufErrors, Udp_InCsumErrors, Udp_MemErrors,
 	Tcp_InSegs, Tcp_InErrs, Tcp_InCsumErrors, TcpExt_TCPOFOQueue, TcpExt_TCPOFODrop, TcpExt_TCPRcvQDrop, TcpExt_TCPHoles,
 	TcpExt_BusyPollRxPackets,
 	MIB_MAX

@@ -346,6 +346,9 @@ class Host(CData):
     rmem_max: int
     sock_max: int
     reader_cpu: int
+    udp_mem: int
+    udp_mem_rest: Any
+    udp_mem_allocated: int
     ptype: Any
     nptypes: int
     protocol_python: Any
@@ -975,8 +978,8 @@ class SkBuff(CData):
 class Sock(CData):
     head: SkBuff
     tail: SkBuff
-    rmem: int
-    rfree: int
+    rmem_alloc: int
+    reader_qlen: int
     rcvbuf: int
     qlen: int
     lport: int
@@ -995,7 +998,8 @@ class Sock(CData):
     packets: int
     bytes: int
     reads: int
-    drops: int
+    mem: int
+    forward_deficit: int
     laddr: InetAddr
     raddr: InetAddr
     wake_fd: int
@@ -1018,6 +1022,7 @@ class Sock(CData):
     rxhash: int
     err: int
     refused: int
+    drops: int
     unused: Any
 
 class SockFrom(CData):
@@ -1462,7 +1467,12 @@ class Lib:
     PACKET_BROADCAST: Final[int]
     PACKET_MULTICAST: Final[int]
     PACKET_OTHERHOST: Final[int]
+    SKB_HEAD_TRUESIZE: Final[int]
     SKB_TRUESIZE_OVERHEAD: Final[int]
+    NET_SKB_PAD: Final[int]
+    PAGE_FRAG_MAX: Final[int]
+    SKB_MAX_HEAD: Final[int]
+    MAX_SKB_FRAGS: Final[int]
     SKB_TAGGED: Final[int]
     SKB_FLIST: Final[int]
     SKB_UDP: Final[int]
@@ -1538,6 +1548,7 @@ class Lib:
     NO_SOCKET: Final[int]
     SOCKET_TABLE_FULL: Final[int]
     SOCKET_RCVBUFF: Final[int]
+    PROTO_MEM: Final[int]
     TCP_OLD_DATA: Final[int]
     TCP_OVERWINDOW: Final[int]
     TCP_OFOMERGE: Final[int]
@@ -1680,6 +1691,7 @@ class Lib:
     Udp_InErrors: Final[int]
     Udp_RcvbufErrors: Final[int]
     Udp_InCsumErrors: Final[int]
+    Udp_MemErrors: Final[int]
     Tcp_InSegs: Final[int]
     Tcp_InErrs: Final[int]
     Tcp_InCsumErrors: Final[int]
@@ -2102,6 +2114,8 @@ class Lib:
     def tcp_skip_hole(self, sd: SoftnetData, sk: Sock, /) -> None: ...
     INET_FRAG_FIRST_IN: Final[int]
     INET_FRAG_LAST_IN: Final[int]
+    INET_FRAG_COMPLETE: Final[int]
+    INET_FRAG_PAGES: Final[int]
     FRAG_TIMEOUT: Final[int]
     FRAG_REQDS: Final[int]
     FRAG_OKS: Final[int]
@@ -2196,8 +2210,12 @@ class Lib:
         self, h: Host, sk: Sock, buf: CData | bytes, size: int, ends: CData | Sequence[int], f: SockFrom, max: int, /
     ) -> int: ...
     def sock_read(self, h: Host, sk: Sock, buf: CData | bytes, len: int, /) -> int: ...
+    def sock_pool_bytes(self, h: Host, sk: Sock, /) -> int: ...
     def sock_table_live(self, t: SockTable, /) -> int: ...
-    def sock_dequeue(self, sk: Sock, /) -> SkBuff: ...
+    def sock_dequeue(self, h: Host, sk: Sock, /) -> SkBuff: ...
+    def udp_rmem_schedule(self, h: Host, sk: Sock, size: int, /) -> int: ...
+    def sock_rmem_release(self, h: Host, sk: Sock, skb: SkBuff, /) -> None: ...
+    def udp_rmem_destruct(self, h: Host, sk: Sock, /) -> None: ...
     def flow_find(
         self, t: SockTable, type: int, laddr: InetAddr, lport: int, raddr: InetAddr, rport: int, /
     ) -> Sock: ...

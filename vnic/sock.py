@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from vnic import sockopt
 from vnic._core import ffi, lib
@@ -63,7 +64,7 @@ class Socket(HostSocket):
 
     @property
     def drops(self) -> int:
-        """Packets dropped because the receive buffer was full."""
+        """Packets dropped because the receive buffer was full, or udp_mem used up."""
         return int(self._c.drops)
 
     @property
@@ -83,9 +84,25 @@ class Socket(HostSocket):
         """
         sockopt.set_(self._machine.c, self._c, level, name, value)
 
-    def getsockopt(self, level: int, name: int) -> int:
-        """Return the value of one of these options. HostError: ENOPROTOOPT."""
-        return sockopt.get(self._c, level, name)
+    @overload
+    def getsockopt(self, level: int, name: int) -> int: ...
+
+    @overload
+    def getsockopt(self, level: int, name: int, buflen: int) -> bytes: ...
+
+    def getsockopt(self, level: int, name: int, buflen: int = 0) -> int | bytes:
+        """Return the value of one of these options, or of SO_MEMINFO; with ``buflen``: so many bytes of it.
+
+        Raises:
+            HostError: ENOPROTOOPT, vnic has no such option.
+        """
+        buflen = whole("buflen", buflen, 0, 1024)
+        value = sockopt.get(self._machine.c, self._c, level, name)
+        return value[:buflen] if buflen else int.from_bytes(value[:4], sys.byteorder, signed=True)
+
+    def meminfo(self) -> sockopt.MemInfo:
+        """Return the numbers of SO_MEMINFO, and the pool's memory beside them."""
+        return sockopt.meminfo(self._machine.c, self._c)
 
     @property
     def cpu(self) -> int:

@@ -1,12 +1,15 @@
-"""setsockopt(2) and getsockopt(2) of the emulated host's sockets: SO_RCVBUF up to net.core.rmem_max, UDP_GRO.
+"""setsockopt(2) and getsockopt(2) of the host's sockets: SO_RCVBUF up to net.core.rmem_max, SO_MEMINFO, UDP_GRO.
 
-Linux: net/core/sock.c __sock_set_rcvbuf(): the buffer is twice the value asked for, because it counts truesize.
+Linux: net/core/sock.c __sock_set_rcvbuf(): the buffer is twice the value asked for, because it counts truesize;
+sk_get_meminfo().
 """
 
 from __future__ import annotations
 
 import errno
 import socket
+import struct
+from dataclasses import dataclass
 from typing import Any
 
 from vnic._core import lib
@@ -15,8 +18,57 @@ from vnic.errors import HostError, refused
 RCVBUF_MIN = 2304
 """SOCK_MIN_RCVBUF: of 2048 bytes and a struct sk_buff."""
 _RCVBUFFORCE = 33
+_MEMINFO = 55
 _UDP_GRO = 104
 _INT_MAX = (1 << 31) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class MemInfo:
+    """A socket's memory: the numbers of SO_MEMINFO (Linux: SK_MEMINFO_*), bytes except ``drops``; and the pool's."""
+
+    rmem_alloc: int
+    """What the queue is charged: truesize, also of datagrams that were read and are not given back yet."""
+    rcvbuf: int
+    wmem_alloc: int
+    """0, as are ``sndbuf``, ``wmem_queued``, ``optmem`` and ``backlog``: a host has them not."""
+    sndbuf: int
+    fwd_alloc: int
+    """Bytes of the socket's pages that no datagram uses."""
+    wmem_queued: int
+    optmem: int
+    backlog: int
+    drops: int
+    """Packets dropped."""
+    pool_bytes: int
+    """Bytes of the receive pool's buffers that the queue holds. Linux has no such number."""
+
+    def packed(self) -> bytes:
+        """Return what getsockopt(2) gives: nine words of 32 bits."""
+        words = (self.rmem_alloc, self.rcvbuf, self.wmem_alloc, self.sndbuf, self.fwd_alloc, self.wmem_queued,
+                 self.optmem, self.backlog, self.drops)  # fmt: skip
+        return struct.pack("9I", *(w & 0xFFFFFFFF for w in words))
+
+
+def rmem_alloc(sock: Any) -> int:
+    """Return the truesize that a socket is charged; ``sock`` is the struct. A stream's early segments count."""
+    return int(sock.rmem_alloc + sock.ofo_truesize)
+
+
+def meminfo(host: Any, sock: Any) -> MemInfo:
+    """Return a socket's memory; ``host``, ``sock``: the structs."""
+    return MemInfo(
+        rmem_alloc=rmem_alloc(sock),
+        rcvbuf=int(sock.rcvbuf),
+        wmem_alloc=0,
+        sndbuf=0,
+        fwd_alloc=max(int(sock.mem) - int(sock.rmem_alloc), 0),
+        wmem_queued=0,
+        optmem=0,
+        backlog=0,
+        drops=int(sock.drops),
+        pool_bytes=int(lib.sock_pool_bytes(host, sock)),
+    )
 
 
 def _no_such_option(call: str) -> HostError:
@@ -39,10 +91,12 @@ def set_(host: Any, sock: Any, level: int, name: int, value: int) -> None:
     sock.rcvbuf = max(min(value, _INT_MAX // 2) * 2, RCVBUF_MIN)
 
 
-def get(sock: Any, level: int, name: int) -> int:
-    """Return an option's value; ``sock`` is the struct. HostError: ENOPROTOOPT."""
+def get(host: Any, sock: Any, level: int, name: int) -> bytes:
+    """Return an option's value as the kernel writes it; ``host``, ``sock``: the structs. HostError: ENOPROTOOPT."""
+    if level == socket.SOL_SOCKET and name == _MEMINFO:
+        return meminfo(host, sock).packed()
     if level == socket.SOL_SOCKET and name in (socket.SO_RCVBUF, _RCVBUFFORCE):
-        return int(sock.rcvbuf)
+        return struct.pack("i", sock.rcvbuf)
     if level == socket.IPPROTO_UDP and name == _UDP_GRO and sock.type == lib.SOCK_UDP:
-        return int(sock.udp_gro)
+        return struct.pack("i", sock.udp_gro)
     raise _no_such_option("getsockopt")

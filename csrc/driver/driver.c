@@ -96,7 +96,7 @@ static void take_pieces(struct driver_queue *dq, struct sk_buff *skb, u32 buffer
 
 		if (unlikely(!piece)) { /* the card promised more buffers than it published */
 			COUNT(dq->bad_used, 1);
-			return;
+			break;
 		}
 		piece->data = skb_buffer(piece);
 		piece->head_len = min_u32(len, dq->pool.buf_len);
@@ -107,9 +107,9 @@ static void take_pieces(struct driver_queue *dq, struct sk_buff *skb, u32 buffer
 			skb->frag_list = piece;
 		skb->frag_tail = piece;
 		skb->len += piece->head_len;
-		skb->truesize += dq->pool.buf_len;
 		cpu_charge(sd, COST_RX_BUF);
 	}
+	skb->truesize = skb_frame_truesize(skb->len + ETH_HLEN);
 }
 
 static noinline void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 desc)
@@ -190,8 +190,8 @@ again:
 	skb->flags = 0;
 	skb->protocol = load16(frame + ETHH_PROTO);
 	skb->queue = t->queue;
-	skb->truesize = buf_len + SKB_TRUESIZE_OVERHEAD;
 	skb->vlan_tci = 0;
+	skb->truesize = skb_frame_truesize(len - HDR_LEN);
 	skb->t_stage = sd->now;
 	if (unlikely(t->stamped))
 		stamp(dq, skb, desc);

@@ -61,7 +61,7 @@ struct inet_frag_key { struct inet_addr src, dst; u32 id, proto; };
 /** struct inet_frag_peer - a sender of datagrams that wait, @refs of them. @rid: fragments that came from it */
 struct inet_frag_peer { struct inet_frag_peer *next; u32 addr, rid, refs, spare; };
 
-enum inet_frag_flags { INET_FRAG_FIRST_IN = 1, INET_FRAG_LAST_IN = 2 };
+enum inet_frag_flags { INET_FRAG_FIRST_IN = 1, INET_FRAG_LAST_IN = 2, INET_FRAG_COMPLETE = 3, INET_FRAG_PAGES = 4 };
 #define INET_FRAG_MEM 4194304      /* default of high_thresh, bytes of truesize for each family */
 
 /**

@@ -334,7 +334,9 @@ int inet_frag_add(struct softnet_data *sd, struct inet_frags *f, struct inet_fra
 		q->nhoff = frag->nhoff;
 		q->proto = frag->proto;
 	}
-	return q->flags == (INET_FRAG_FIRST_IN | INET_FRAG_LAST_IN) && q->meat == q->len;
+	if (unlikely(truesize > 4096)) /* not in a fragment of a page: skb_in_page_frag() */
+		q->flags |= INET_FRAG_PAGES;
+	return (q->flags & INET_FRAG_COMPLETE) == INET_FRAG_COMPLETE && q->meat == q->len;
 }
 
 /* ---- the whole datagram ---- */
@@ -356,6 +358,9 @@ struct sk_buff *inet_frag_join(struct softnet_data *sd, struct inet_frags *f, st
 		next = run->next;
 		frag_runs_join(skb, run);
 	}
+	if (likely(!(q->flags &
+		     INET_FRAG_PAGES))) /* skb_try_coalesce() frees their sk_buffs, until all slots are used */
+		skb->truesize -= min_u32(skb->segs - 1u, MAX_SKB_FRAGS) * SKB_HEAD_TRUESIZE;
 	skb->next = NULL;
 	skb->gso_size = 0; /* never segment it again: fragment boundaries mean nothing */
 	skb->ip_summed = CHECKSUM_NONE; /* no card has summed all of it */

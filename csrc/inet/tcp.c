@@ -138,7 +138,7 @@ static void ofo_insert(struct softnet_data *sd, struct sock *sk, struct sk_buff 
 static void tcp_early(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
 {
 	while (sk->ofo && sk->ofo_truesize + skb->truesize > sk->rcvbuf) {
-		if (sk->rmem - READ_ONCE(sk->rfree) > sk->rcvbuf) { /* the socket is full too */
+		if (sk->rmem_alloc > sk->rcvbuf) { /* the socket is full too */
 			COUNT(sd->mib[TcpExt_TCPOFODrop], 1);
 			kfree_skb_reason(sd, skb, TCP_OFO_DROP);
 			return;

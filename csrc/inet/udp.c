@@ -3,7 +3,7 @@
  *   ip_deliver() -> udp_rcv() -> sock.c. A socket with UDP_GRO gets merged datagrams whole, any other one by one
  *
  * A datagram goes to the connected socket of its 4-tuple, else to the best one bound to its port. A replay makes a sink
- * socket for the port. No socket: NoPorts. Full receive buffer: RcvbufErrors.
+ * socket for the port. No socket: NoPorts. Full receive buffer: RcvbufErrors; udp_mem used up: MemErrors.
  */
 #include "prelude.h"
 
@@ -52,9 +52,12 @@ static inline struct sock *udp_lookup(struct softnet_data *sd, const struct sk_b
 	return udp_lookup_best(sd, skb_network_header(skb), uh);
 }
 
-static noinline void udp_queue_full(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
+static noinline void udp_queue_full(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb, int rc)
 {
-	if (sk->closed) {
+	if (rc == -ENOBUFS) {
+		COUNT(sd->mib[Udp_MemErrors], 1);
+		udp_error(sd, skb, PROTO_MEM);
+	} else if (sk->closed) {
 		COUNT(sd->mib[Udp_NoPorts], 1);
 		kfree_skb_reason(sd, skb, NO_SOCKET);
 	} else {
@@ -65,10 +68,12 @@ static noinline void udp_queue_full(struct softnet_data *sd, struct sock *sk, st
 
 static inline void udp_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
 {
-	if (likely(sock_queue_rcv_skb(sd, sk, skb) == 0))
+	int rc = sock_queue_rcv_skb(sd, sk, skb);
+
+	if (likely(rc == 0))
 		COUNT(sd->mib[Udp_InDatagrams], 1);
 	else
-		udp_queue_full(sd, sk, skb);
+		udp_queue_full(sd, sk, skb, rc);
 }
 
 /* Deliver datagram by datagram what GRO merged for forwarding (rx-udp-gro-forwarding, rx-gro-list). */

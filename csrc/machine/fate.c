@@ -52,6 +52,7 @@ const char *fate_text(enum fate fate)
 		[NO_SOCKET] = "no socket",
 		[SOCKET_TABLE_FULL] = "no room for another socket",
 		[SOCKET_RCVBUFF] = "the socket's receive buffer was full (rcvbuf)",
+		[PROTO_MEM] = "all UDP sockets together held more pages than udp_mem",
 		[TCP_OLD_DATA] = "TCP data that was there already",
 		[TCP_OVERWINDOW] = "TCP data far outside any window",
 		[TCP_OFOMERGE] = "TCP data that waited out of order already",

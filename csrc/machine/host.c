@@ -55,6 +55,9 @@ struct host *host_new(u32 ncpus)
 	h->flow_limit_table_len = 4096;
 	h->rcvbuf = h->rmem_max = 212992;
 	h->sock_max = 65536;
+	h->udp_mem = 393216; /* as Linux's of a machine with 16 GiB */
+	h->udp_mem_rest[0] = 524288;
+	h->udp_mem_rest[1] = 786432;
 	h->reader_cpu = READER_CPU_BY_PORT;
 	h->upcalls.wake_fd = -1;
 	h->icmp = (struct icmp_limits){ .ratelimit_ms = 1000, .msgs_per_sec = 1000, .msgs_burst = 50 };
@@ -221,7 +224,7 @@ void host_finish(struct host *h)
 			/* only a sink's reader still makes room */
 			do {
 				tcp_skip_hole(h->cpu[sk->reader_cpu], sk);
-			} while (sk->ofo && (!sk->sink || sk->rmem - sk->rfree <= sk->rcvbuf));
+			} while (sk->ofo && (!sk->sink || sk->rmem_alloc <= sk->rcvbuf));
 			cpu_wake(h->cpu[sk->reader_cpu], h->cpu[sk->reader_cpu]->now); /* its reader has work again */
 			holes = true;
 		}

@@ -86,6 +86,8 @@ struct host {
 	u32 rps_cpu_mask;
 	u64 hash_key[2];
 	u32 rcvbuf, rmem_max, sock_max, reader_cpu;   /* reader_cpu: READER_CPU_BY_PORT = local port mod cpus */
+	u32 udp_mem, udp_mem_rest[2];  /* pages: the three numbers of Linux's udp_mem. UDP is bounded by the first */
+	u64 udp_mem_allocated;         /* pages */
 	struct packet_type ptype[PTYPES_MAX];
 	u32 nptypes;
 	u16 protocol_python[256];      /* IP protocol -> Python handler */

@@ -3,9 +3,9 @@
  *   udp.c, tcp.c -> sock_queue_rcv_skb() -> sock_data_ready() -> a reader task of an emulated CPU (reader_run()),
  *                                                               or Python: sock_recv(), sock_read()
  *
- * A queue counts truesize, not bytes. It takes an skb while rmem - rfree <= rcvbuf, so one skb may overshoot. Softirq writes
- * rmem, the reader rfree. In a replay no program binds ports: sink sockets and their readers stand in, because without
- * readers neither "delivered" nor rcvbuf would mean anything.
+ * A queue is charged truesize, not bytes: UDP's by sock_mem.c. TCP takes an skb while rmem_alloc <= rcvbuf, so one may
+ * overshoot. In a replay no program binds ports: sink sockets and their readers stand in, because without readers neither
+ * "delivered" nor rcvbuf would mean anything.
  */
 #include "prelude.h"
 
@@ -90,33 +90,55 @@ void sock_data_ready(struct softnet_data *sd, struct sock *sk)
 
 /* ---- the queue. TCP calls with sk->lock held ---- */
 
-/* Track an upper bound of a sufficient rcvbuf: upper, because the reader may have emptied the queue meanwhile. */
+/* Track an upper bound of a sufficient rcvbuf: upper, because the reader may have emptied the queue meanwhile. Up to a
+ * quarter of UDP's may be charged for what was read. */
 static noinline void count_refused(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb)
 {
+	u64 queued = sk->rmem_alloc - sk->forward_deficit;
+
 	COUNT(sk->refused, skb->truesize);
-	sd->rcvbuf_max = max_u64(sd->rcvbuf_max, sk->rmem - READ_ONCE(sk->rfree) + sk->refused);
+	queued += sk->refused;
+	sd->rcvbuf_max = max_u64(sd->rcvbuf_max, sk->type == SOCK_TCP ? queued : (4 * queued + 2) / 3);
+}
+
+static noinline void refuse(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb, int rc)
+{
+	COUNT(sk->drops, skb->segs);
+	if (!sk->closed && rc == -ENOMEM)
+		count_refused(sd, sk, skb);
+}
+
+TWICE int charge(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb, bool tcp)
+{
+	if (unlikely(sk->closed)) /* since the look-up */
+		return -ENOMEM;
+	if (!tcp)
+		return udp_rmem_schedule(sd->host, sk, skb->truesize);
+	if (unlikely(sk->rmem_alloc > sk->rcvbuf))
+		return -ENOMEM;
+	COUNT(sk->rmem_alloc, skb->truesize);
+	return 0;
 }
 
 TWICE int queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb, bool tcp, bool live)
 {
 	u32 segs = skb->segs;
+	int rc;
 
 	cpu_charge(sd, COST_SOCK);
 	if (!tcp)
 		lock_if(live, &sk->lock);
-	if (unlikely(sk->rmem - READ_ONCE(sk->rfree) > sk->rcvbuf || sk->closed)) { /* closed since the look-up */
-		COUNT(sk->drops, segs);
-		if (!sk->closed)
-			count_refused(sd, sk, skb);
+	rc = charge(sd, sk, skb, tcp);
+	if (unlikely(rc < 0)) {
+		refuse(sd, sk, skb, rc);
 		if (!tcp)
 			unlock_if(live, &sk->lock);
-		return -ENOBUFS;
+		return rc;
 	}
 	if (!tcp)
 		packet_tap_fate(sd, skb, DELIVERED_UDP); /* once queued, the reader may free it */
 	if (unlikely(sd->host->rps_sock_flow != NULL)) /* sock_rps_save_rxhash() */
 		WRITE_ONCE(sk->rxhash, skb->hash);
-	COUNT(sk->rmem, skb->truesize);
 	COUNT(sk->packets, segs);
 	COUNT(sk->bytes, skb->len);
 	skb->next = NULL;
@@ -147,7 +169,7 @@ int sock_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff 
 	return unlikely(sd->live) ? queue_rcv_live(sd, sk, skb, tcp) : queue_rcv_skb(sd, sk, skb, tcp, false);
 }
 
-struct sk_buff *sock_dequeue(struct sock *sk)
+struct sk_buff *sock_dequeue(struct host *h, struct sock *sk)
 {
 	struct sk_buff *skb = sk->head;
 
@@ -156,7 +178,7 @@ struct sk_buff *sock_dequeue(struct sock *sk)
 	sk->head = skb->next;
 	skb->next = NULL;
 	COUNT(sk->qlen, -1);
-	COUNT(sk->rfree, skb->truesize);
+	sock_rmem_release(h, sk, skb);
 	return skb;
 }
 
@@ -178,12 +200,12 @@ static void read_latency(struct softnet_data *sd, const struct sk_buff *skb)
 			latency(sd, LAT_TOTAL, s->t_wire, sd->now, 1);
 }
 
-TWICE struct sk_buff *reader_take(bool live, struct sock *sk)
+TWICE struct sk_buff *reader_take(struct host *h, bool live, struct sock *sk)
 {
 	struct sk_buff *skb;
 
 	lock_if(live, &sk->lock);
-	skb = sock_dequeue(sk);
+	skb = sock_dequeue(h, sk);
 	unlock_if(live, &sk->lock);
 	return skb;
 }
@@ -247,7 +269,7 @@ TWICE void reader_loop(struct softnet_data *sd, bool live)
 			WRITE_ONCE(sd->reader.runnable, 1);
 			continue;
 		}
-		skb = reader_take(live, sk);
+		skb = reader_take(sd->host, live, sk);
 		if (likely(skb != NULL))
 			read_one(sd, sk, skb, note);
 		more = READ_ONCE(sk->qlen) != 0;
@@ -308,7 +330,7 @@ void sock_report_error(struct softnet_data *sd, struct sock *sk, u32 err)
 long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_from *f)
 {
 	int err = sock_error(sk);
-	struct sk_buff *skb = err ? NULL : reader_take(h->live, sk);
+	struct sk_buff *skb = err ? NULL : reader_take(h, h->live, sk);
 
 	if (unlikely(err))
 		return err;
@@ -328,7 +350,7 @@ int sock_recvmmsg(struct host *h, struct sock *sk, void *buf, u32 size, u32 *end
 
 		lock_if(h->live, &sk->lock);
 		too_big = sk->head && sk->head->len > size - used;
-		skb = too_big ? NULL : sock_dequeue(sk);
+		skb = too_big ? NULL : sock_dequeue(h, sk);
 		unlock_if(h->live, &sk->lock);
 		if (!skb)
 			break;
@@ -352,7 +374,7 @@ long sock_read(struct host *h, struct sock *sk, void *buf, u64 len)
 		skb_advance(skb, n);
 		done += n;
 		if (!skb->len) {
-			sock_dequeue(sk);
+			sock_dequeue(h, sk);
 			kfree_skb_list(NULL, skb);
 		}
 	}

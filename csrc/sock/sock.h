@@ -15,7 +15,10 @@ enum sock_accepted {
 /**
  * struct sock - a socket, four cache lines: 0 is what a packet and its reader touch, 1 counters and addresses
  * @head, @tail:   the receive queue; live: under @lock
- * @rmem:          truesize queued, written by softirq; @rfree: truesize taken off, written by the reader
+ * @rmem_alloc:    bytes of truesize that it is charged; @rcvbuf: the most. sock_mem.c, with the next three
+ * @reader_qlen:   how many packets at the queue's head are Linux's reader_queue
+ * @mem:           bytes of its pages: @rmem_alloc, and Linux's forward_alloc
+ * @forward_deficit: truesize that was read and is still charged
  * @type, @state:  enum sock_type; enum tcp_state, of streams only
  * @on_ready:      it is on a reader's list, linked by @ready_next
  * @any:           bound to any address, and not connected
@@ -35,7 +38,7 @@ enum sock_accepted {
  */
 struct sock {
 	struct sk_buff *head, *tail;
-	u32 rmem, rfree, rcvbuf;
+	u32 rmem_alloc, reader_qlen, rcvbuf;
 	u32 qlen;
 	u16 lport, rport;
 	u8 type, state, on_ready, closed;
@@ -45,7 +48,8 @@ struct sock {
 	struct sock *ready_next;
 	u32 index, port_next;
 	/* line 1 */
-	u64 packets, bytes, reads, drops;
+	u64 packets, bytes, reads;
+	u32 mem, forward_deficit;
 	struct inet_addr laddr, raddr;
 	/* line 2: TCP, and what Python waits on */
 	int wake_fd;
@@ -65,8 +69,8 @@ struct sock {
 	u64 ofo_segments, gaps, gap_bytes;
 	u32 rxhash;
 	u32 err;
-	u64 refused;
-	u64 unused[3];
+	u64 refused, drops;
+	u64 unused[2];
 };
 
 /**
@@ -117,7 +121,8 @@ struct sock *sock_new_flow(struct softnet_data *sd, struct sock *listener, const
 
 /**
  * sock_queue_rcv_skb() - queue @skb and wake the reader
- * Return: 0: @skb is the socket's, UDP has counted its fate; -ENOBUFS: not queued, @skb stays the caller's
+ * Return: 0: @skb is the socket's, UDP has counted its fate; else @skb stays the caller's: -ENOMEM: rcvbuf is full, or the
+ *         socket is closed; -ENOBUFS: udp_mem is used up
  * Context: TCP holds @sk's lock if live, UDP does not
  */
 int sock_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb);
@@ -174,10 +179,17 @@ int sock_recvmmsg(struct host *h, struct sock *sk, void *buf, u32 size, u32 *end
  */
 long sock_read(struct host *h, struct sock *sk, void *buf, u64 len);
 
+/** sock_pool_bytes() - Return: bytes of the receive pools' buffers that its queue holds. Takes @sk's lock if live */
+u64 sock_pool_bytes(struct host *h, struct sock *sk);
+
 /* ---- inside the room ---- */
 
 int sock_table_live(const struct sock_table *t);
-struct sk_buff *sock_dequeue(struct sock *sk); /* the caller's; under the socket's lock if live */
+/* under the socket's lock if live; sock_dequeue(): the skb is the caller's */
+struct sk_buff *sock_dequeue(struct host *h, struct sock *sk);
+int udp_rmem_schedule(struct host *h, struct sock *sk, u32 size);
+void sock_rmem_release(struct host *h, struct sock *sk, const struct sk_buff *skb);
+void udp_rmem_destruct(struct host *h, struct sock *sk);
 struct sock *flow_find(struct sock_table *t, u8 type, const struct inet_addr *laddr, u16 lport,
 		       const struct inet_addr *raddr, u16 rport); /* these three: under the table's lock if live */
 void flow_insert(struct sock_table *t, struct sock *sk);

@@ -271,8 +271,10 @@ static void drop_queues(struct host *h, struct softnet_data *sd, struct sock *sk
 {
 	struct sk_buff *skb;
 
-	while ((skb = sock_dequeue(sk)))
+	while ((skb = sock_dequeue(h, sk)))
 		kfree_skb_list(sd, skb);
+	if (sk->type == SOCK_UDP)
+		udp_rmem_destruct(h, sk);
 	while ((skb = sk->ofo)) {
 		sk->ofo = skb->next;
 		COUNT(*(sd ? &sd->ofo_frames : &h->outside_ofo_frames), -(u64)skb->segs);

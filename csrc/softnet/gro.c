@@ -148,6 +148,13 @@ struct sk_buff **gro_refuse(struct sk_buff *skb)
 
 /* ---- joining: skb's payload behind p's. hdr: bytes of headers before it, from skb->data on ---- */
 
+/* Linux frees the sk_buff of a segment that lies in a page fragment, and puts the fragment into p; if p has no slot left,
+ * the segment goes to a list whole, and those after it into its slots. */
+static u32 freed_truesize(const struct sk_buff *p, const struct sk_buff *skb)
+{
+	return skb_in_page_frag(skb) && p->segs % (MAX_SKB_FRAGS + 1) ? SKB_HEAD_TRUESIZE : 0;
+}
+
 static void append(struct sk_buff *p, struct sk_buff *skb, u32 hdr)
 {
 	skb_pull(skb, hdr);
@@ -187,6 +194,7 @@ enum gro_end skb_gro_receive(struct napi_struct *n, struct sk_buff *p, struct sk
 		return GRO_SIZE;
 	if (skb->gro_flush)
 		return GRO_PADDED;
+	p->truesize -= freed_truesize(p, skb);
 	append(p, skb, hdr);
 	return GRO_HOLDS;
 }

@@ -115,6 +115,21 @@ static inline u8 *skb_network_header(const struct sk_buff *skb)
 	return skb_buffer(skb) + skb->network_header;
 }
 
+/* What a socket is charged for a frame of len bytes: the fragment of a page that holds it, or pages. As tun_build_skb() and
+ * tun_alloc_skb(); the bytes that a receive buffer really takes are the pool's stride. */
+static inline u32 skb_frame_truesize(u32 len)
+{
+	if (likely(len <= PAGE_FRAG_MAX))
+		return align_up(len + NET_SKB_PAD + SKB_TRUESIZE_OVERHEAD, 64); /* the overhead is a multiple of 64 */
+	return 4096 + SKB_HEAD_TRUESIZE + (len > SKB_MAX_HEAD ? align_up(len - SKB_MAX_HEAD, 4096) : 0);
+}
+
+/* Is the frame, not merged yet, in a fragment of a page? */
+static inline bool skb_in_page_frag(const struct sk_buff *skb)
+{
+	return skb->truesize <= 4096;
+}
+
 static inline void skb_pull(struct sk_buff *skb, u32 n)
 {
 	skb->data += n;

@@ -212,16 +212,40 @@ int skb_trim(struct softnet_data *sd, struct sk_buff *skb, u32 len)
 	return 0;
 }
 
+/* Linux copies bytes of a linear packet into memory of its own: what kmalloc() takes for a frame of len bytes. */
+static u32 kmalloc_truesize(u32 len)
+{
+	u32 head = len + NET_SKB_PAD;
+
+	return head <= 256 ? 256 + SKB_TRUESIZE_OVERHEAD : round_up_pow2(head + 320) + SKB_HEAD_TRUESIZE;
+}
+
+/* Charge segment n (the first: 0) of what GRO merged as skb_segment() does: headers are copied, payload is shared. Segments
+ * that had no slot (gro.c) are copied whole. */
+static u32 segment_truesize(const struct sk_buff *segment, u32 n, u32 hdr, u32 payload)
+{
+	if (!skb_in_page_frag(segment))
+		return segment->truesize;
+	return n % (MAX_SKB_FRAGS + 1) ? 256 + SKB_TRUESIZE_OVERHEAD + payload : kmalloc_truesize(hdr + payload);
+}
+
 struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own)
 {
 	struct sk_buff *piece = skb->frag_list, *last = skb, *segments = NULL, **link = &segments, *next;
+	u32 hdr = (u32)(skb->data - skb_mac_header(skb)), n = 0;
+	bool flist = skb->flags & SKB_FLIST; /* Linux: each segment as it came, and the first stays charged for all */
 
+	if (!flist) {
+		skb->truesize = skb_frame_truesize(hdr + own);
+		skb->truesize = segment_truesize(skb, 0, hdr, own);
+	}
 	skb->frag_list = NULL;
 	for (; piece; piece = next) {
 		next = piece->next;
 		piece->next = NULL;
 		if (piece->segs) {
-			skb->truesize -= piece->truesize;
+			if (!flist)
+				piece->truesize = segment_truesize(piece, ++n, hdr, piece->len);
 			piece->network_header = skb->network_header; /* behind the same tags */
 			piece->pkt_type = skb->pkt_type;
 			*link = last = piece;

@@ -20,7 +20,12 @@ struct rx_pool;
 #define PACKET_BROADCAST 1
 #define PACKET_MULTICAST 2
 #define PACKET_OTHERHOST 3
-#define SKB_TRUESIZE_OVERHEAD 576  /* sizeof(struct sk_buff) + sizeof(struct skb_shared_info), as Linux aligns them */
+#define SKB_HEAD_TRUESIZE 256      /* sizeof(struct sk_buff), as Linux aligns it */
+#define SKB_TRUESIZE_OVERHEAD 576  /* the same, and sizeof(struct skb_shared_info) */
+#define NET_SKB_PAD 64             /* bytes in front of a frame */
+#define PAGE_FRAG_MAX 3456         /* longest frame that gets a fragment of a page; others get pages of their own */
+#define SKB_MAX_HEAD 3712          /* bytes of a frame in the first of those */
+#define MAX_SKB_FRAGS 17           /* GRO puts so many further segments into one sk_buff, without theirs */
 
 /* sk_buff.flags */
 #define SKB_TAGGED 1               /* vlan_tci and vlan_proto hold a tag that is no longer in the bytes */
@@ -39,7 +44,7 @@ struct rx_pool;
  * @protocol:         EtherType, network byte order
  * @queue:            receive queue
  * @id:               its buffer in @pool, for ever
- * @truesize:         bytes that a socket is charged for it
+ * @truesize:         bytes that a socket is charged for it, see skb_frame_truesize()
  * @frag_list:        further pieces, linked by next: the rest of a frame that spans buffers, merged segments, or fragments;
  *                    @frag_tail is the last
  * @gso_size:         payload per segment, if @segs is above 1; 0: nothing to split, @segs are fragments that became one packet

@@ -118,6 +118,7 @@ ARGUMENTS = {
     "vlen": lambda w: w.rng.randint(1, 64),
     "far_end": lambda _: None,
     "level": lambda _: socket.SOL_SOCKET,
+    "buflen": lambda w: w.rng.randrange(64),
     "value": lambda w: w.rng.choice([5000, True, 1 << 20]),
     "wire": lambda _: None,
     "Host.run.frames": lambda w: w.rng.randrange(200),

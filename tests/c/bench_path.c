@@ -401,7 +401,7 @@ static struct sk_buff *make_skb(const u8 *frame, u32 len, u32 pull)
 		.protocol = load16(frame + 12),
 		.id = (u32)buf,
 		.pool = &dq->pool,
-		.truesize = dq->pool.buf_len + SKB_TRUESIZE_OVERHEAD,
+		.truesize = skb_frame_truesize(len),
 		.vlan_tci = 0xffff,
 	};
 	return skb;

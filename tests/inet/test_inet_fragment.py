@@ -12,6 +12,7 @@ from fragments import PORT, check, cut, datagram, drain, frame
 from hypothesis import example, given
 from hypothesis import strategies as st
 from model.inet_fragment import QUEUE_SIZE, Reassembler
+from model.sock import frame_truesize
 
 import vnic
 from vnic._core import lib
@@ -20,7 +21,6 @@ TEXT = bytes(range(200))
 S = 1_000_000_000
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 TIME = {4: 30 * S, 6: 60 * S}
-TRUESIZE = 2048 + lib.SKB_TRUESIZE_OVERHEAD
 THRESH = {4: "ipfrag_high_thresh", 6: "ip6frag_high_thresh"}
 
 
@@ -182,7 +182,7 @@ def test_any_order_of_arrivals_in_time_ends_as_in_the_model(arrivals, family):
 @FAMILIES
 def test_no_fragment_is_taken_while_more_than_the_limit_waits(host, family):
     """Neither of a new datagram nor of one that waits; the one that goes over the limit is taken still."""
-    one = TRUESIZE + QUEUE_SIZE[family]
+    one = frame_truesize(len(frame(firsts(family, [0])[0][0]))) + QUEUE_SIZE[family]
     for limit, taken in ((3 * one - 1, 3), (3 * one, 4)):
         h = host(**{THRESH[family]: limit})
         sock = h.udp(PORT)
@@ -226,12 +226,13 @@ def test_datagrams_without_a_fragment_count_and_are_bounded_too(host, family):
     assert table(h, family).mem == 0
     assert mib(h, family).get("Timeout", 0) == (11 if family == 6 else 0)
     feed(h, first)
-    assert h.ledger().in_flight_at["frag"] == 1
+    one = frame_truesize(len(frame(first[0]))) + size
+    assert h.ledger().in_flight_at["frag"] == 10 * size // one + 1
 
 
 @given(st.integers(0, 2**32), st.sampled_from((4, 6)), st.integers(1, 60))
 def test_a_low_limit_ends_as_in_the_model(seed, family, fragments_of_room):
-    limit = fragments_of_room * TRUESIZE
+    limit = fragments_of_room * frame_truesize(60)
     batch = fragments.batch(Random(seed), family, 10)
     check(Reassembler(family, high_thresh=limit), batch, rx_ring=4096, **{THRESH[family]: limit})
 

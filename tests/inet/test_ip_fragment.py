@@ -29,7 +29,7 @@ def header(sock):
 @given(st.integers(0, 2**32), st.sampled_from((2048, 2048, 1000, 300)), st.booleans())
 def test_any_fragments_end_as_in_the_model(seed, buf_len, gro):
     batch = fragments.batch(Random(seed), 4, 10)
-    check(Reassembler(4, buf_len=buf_len), batch, rx_buf_len=buf_len, gro=gro, rx_ring=4096)
+    check(Reassembler(4), batch, rx_buf_len=buf_len, gro=gro, rx_ring=4096)
 
 
 @pytest.mark.root

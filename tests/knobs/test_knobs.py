@@ -44,6 +44,7 @@ INTEGERS = [
     ("ip6frag-high-thresh", 0, 1 << 28, "ip6_frags.high_thresh"),
     ("rcvbuf", 0, 1 << 30, "rcvbuf"),
     ("rmem-max", 2304, (1 << 31) - 1, "rmem_max"),
+    ("udp-mem", 0, (1 << 32) - 1, "udp_mem"),
     ("sockets", 16, 1 << 20, "sock_max"),
     ("icmp-ratelimit", 0, 1_000_000, "icmp.ratelimit_ms"),
     ("icmp-msgs-per-sec", 0, 1 << 30, "icmp.msgs_per_sec"),

@@ -5,6 +5,7 @@ import sys
 import frames
 import pytest
 from driver_steps import work
+from model.sock import frame_truesize
 
 from vnic._core import ffi, lib
 from vnic.counters import snapshots as stats
@@ -289,6 +290,16 @@ def test_fate_SOCKET_RCVBUFF(host):
     assert fates_of_last(h, frames.udp(), frames.udp()) == {"SOCKET_RCVBUFF": 1}
 
 
+def test_fate_PROTO_MEM(host):
+    """A page is taken for a socket that is charged less than udp_rmem_min, whatever udp_mem says."""
+    h = host(udp_mem=1)
+    h.udp(5000)
+    long = [frames.udp(b"x" * 1400)] * 4  # three take two pages
+    assert 3 * frame_truesize(1442) < 8192 < 4 * frame_truesize(1442)
+    assert fates_of_last(h, *long) == {"PROTO_MEM": 1}
+    assert h.mib()["Udp_MemErrors"] == h.mib()["Udp_InErrors"] == 1
+
+
 def test_fate_TCP_OLD_DATA(host):
     h = host()
     h.tcp(80)
@@ -311,7 +322,7 @@ def test_fate_TCP_OFOMERGE(host):
 
 def test_fate_TCP_OFO_DROP(host):
     """Neither the out-of-order queue nor the socket behind the hole has room."""
-    h = host(rcvbuf=2000)  # one skb's truesize is 2048 + 576
+    h = host(rcvbuf=0)
     h.tcp(80)
     story = frames.tcp(b"data"), frames.tcp(b"data", seq=100), frames.tcp(b"data", seq=200)
     assert fates_of_last(h, *story) == {"TCP_OFO_DROP": 1}

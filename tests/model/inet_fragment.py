@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+from model.sock import frame_truesize
+
 QUEUE_SIZE = {4: 200, 6: 184}
 TIMEOUT_S = {4: 30, 6: 60}
 HEADER = {6: 20, 17: 8, 58: 8}
@@ -60,12 +62,11 @@ class Reassembler:
         self,
         family: int,
         *,
-        buf_len: int = 2048,
         high_thresh: int = 4 << 20,
         timeout: float | None = None,
         max_dist: int = 64,
     ) -> None:
-        self.family, self.buf_len, self.high_thresh = family, buf_len, high_thresh
+        self.family, self.high_thresh = family, high_thresh
         self.timeout = TIMEOUT_S[family] if timeout is None else timeout
         self.max_dist = max_dist if family == 4 else 0
         self.queues: dict[tuple, _Queue] = {}
@@ -81,12 +82,8 @@ class Reassembler:
     @property
     def memory(self) -> int:
         """Bytes that count for the limit."""
-        used = sum(self._truesize(f) for q in self.queues.values() for f in q.fragments)
+        used = sum(frame_truesize(14 + f.before + len(f.data)) for q in self.queues.values() for f in q.fragments)
         return used + len(self.queues) * QUEUE_SIZE[self.family]
-
-    def _truesize(self, f: Fragment) -> int:
-        buffers = -(-(20 + 14 + f.before + len(f.data)) // self.buf_len)  # virtio and Ethernet headers
-        return buffers * self.buf_len + 576
 
     def tick(self, now: float) -> None:
         """Time passes."""

@@ -123,7 +123,7 @@ LOSES = {
     ),
     "netdev-budget": Overload(
         partial(burst, 20000, 955, ports=(5000,)),
-        {"cpus": 1, "netdev_budget": 1, "rcvbuf": 2_420_000},
+        {"cpus": 1, "netdev_budget": 1, "rcvbuf": 862_000},
         "netdev-budget",
         {"netdev-budget": 300},
         at="rcvbuf",
@@ -157,14 +157,21 @@ LOSES = {
         at="netdev-max-backlog",
     ),
     "ipfrag-high-thresh": Overload(
-        partial(halves, 60), {"ipfrag_high_thresh": 65536}, "ipfrag-high-thresh", {"ipfrag-high-thresh": 262144}
+        partial(halves, 60), {"ipfrag_high_thresh": 65536}, "ipfrag-high-thresh", {"ipfrag-high-thresh": 131072}
     ),
     "ip6frag-high-thresh": Overload(
-        partial(halves, 60, 6), {"ip6frag_high_thresh": 65536}, "ip6frag-high-thresh", {"ip6frag-high-thresh": 262144}
+        partial(halves, 60, 6), {"ip6frag_high_thresh": 65536}, "ip6frag-high-thresh", {"ip6frag-high-thresh": 131072}
     ),
     "ipfrag-max-dist": Overload(partial(halves, 100), {}, "ipfrag-max-dist", {"ipfrag-max-dist": 128}),
     "sockets": Overload(
         partial(burst, 100, 5000, ports=range(5000, 5040)), {"sockets": 16}, "sockets", {"sockets": 64}
+    ),
+    "udp-mem": Overload(
+        partial(burst, 400, 460, size=1400),
+        {"cpus": 2, "link": "100G", "rcvbuf": 1 << 24, "udp_mem": 8},
+        "udp-mem",
+        {"udp-mem": 64},
+        {"netdev-budget"},
     ),
     "rcvbuf": Overload(
         partial(burst, 3000, 460, size=1400),

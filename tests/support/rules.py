@@ -22,6 +22,7 @@ TCP, UDP = "tests/softnet/test_gro_tcp.py", "tests/softnet/test_gro_udp.py"
 INET = "tests/softnet/test_gro_inet.py"
 HAVE_ROWS = (GRO, INET, TCP)  # the rows of gro_rows.py
 LIMITS, WHY = "tests/why/test_limits.py", "tests/why/test_why.py"
+MEM = "tests/sock/test_sock_mem.py"
 FRAG, FRAG4, FRAG6 = (
     "tests/inet/test_inet_fragment.py",
     "tests/inet/test_ip_fragment.py",
@@ -597,10 +598,47 @@ RULES = (
          Mutant("inet_fragment.c", "	age_list_del(sd, f, q);\n	age_list_add(sd, f, q);\n", "	;\n")),
     ),
     Rule(
-        "a datagram is queued while what is queued is <= rcvbuf (truesize), so one may overshoot", "net/ipv4/udp.c", WRITTEN,
-        ("tests/inet/test_udp.py", "tests/sock/test_sock.py"),
-        (Mutant("sock.c", "sk->rmem - READ_ONCE(sk->rfree) > sk->rcvbuf", "sk->rmem - READ_ONCE(sk->rfree) >= sk->rcvbuf"),
+        "a UDP socket takes a datagram if rmem_alloc + truesize <= rcvbuf, or if it is charged nothing", "net/ipv4/udp.c __udp_enqueue_schedule_skb()", LIVE,
+        (f"{MEM}::test_a_full_default_socket_has_room_again_after_a_quarter", f"{MEM}::test_the_running_kernel_takes_refuses_and_gives_back_the_same", f"{MEM}::test_it_is_the_plain_models", "tests/inet/test_udp.py"),
+        (Mutant("sock_mem.c", "unlikely(rmem > sk->rcvbuf) && sk->rmem_alloc", "unlikely(rmem >= sk->rcvbuf) && sk->rmem_alloc"),
+         Mutant("sock_mem.c", "unlikely(rmem > sk->rcvbuf) && sk->rmem_alloc", "unlikely(sk->rmem_alloc > sk->rcvbuf)"),
+         Mutant("sock_mem.c", "unlikely(rmem > sk->rcvbuf) && sk->rmem_alloc", "unlikely(rmem > sk->rcvbuf)"),
          Mutant("sock.c", "	COUNT(sk->refused, skb->truesize);\n", "	;\n", (f"{LIMITS}::test_what_was_counted_says_how_much_is_enough",))),
+    ),
+    Rule(
+        "a UDP socket gives memory back when a quarter of rcvbuf was read, or its reader's queue is empty", "net/ipv4/udp.c udp_rmem_release()", LIVE,
+        (f"{MEM}::test_a_full_default_socket_has_room_again_after_a_quarter", f"{MEM}::test_the_running_kernel_takes_refuses_and_gives_back_the_same", f"{MEM}::test_it_is_the_plain_models"),
+        (Mutant("sock_mem.c", "sk->forward_deficit < sk->rcvbuf >> 2", "sk->forward_deficit < sk->rcvbuf >> 1"),
+         Mutant("sock_mem.c", "sk->forward_deficit < sk->rcvbuf >> 2", "sk->forward_deficit <= sk->rcvbuf >> 2"),
+         Mutant("sock_mem.c", "sk->rcvbuf >> 2 && sk->reader_qlen", "sk->rcvbuf >> 2"),
+         Mutant("sock_mem.c", "	sk->reader_qlen = sk->qlen;\n", "	sk->reader_qlen = 0;\n"),
+         Mutant("sock_mem.c", "(sk->mem - sk->rmem_alloc - 1) / PAGE", "(sk->mem - sk->rmem_alloc) / PAGE")),
+    ),
+    Rule(
+        "a UDP socket takes pages while all together have at most udp_mem's first number; below 4096 bytes it takes them anyway", "net/core/sock.c __sk_mem_raise_allocated()", WRITTEN,
+        (f"{MEM}::test_udp_mem_bounds_all_sockets_together", f"{MEM}::test_it_is_the_plain_models"),
+        (Mutant("sock_mem.c", "allocated > READ_ONCE(h->udp_mem)", "allocated >= READ_ONCE(h->udp_mem)"),
+         Mutant("sock_mem.c", "sk->rmem_alloc >= UDP_RMEM_MIN", "sk->rmem_alloc > 0"),
+         Mutant("sock_mem.c", "	__atomic_sub_fetch(&h->udp_mem_allocated, sk->mem / PAGE, __ATOMIC_RELAXED);\n", "	;\n")),
+    ),
+    Rule(
+        "a frame's truesize is its fragment of a page: 64 + length in cache lines, + 320 + 256; over 3456 bytes, pages", "drivers/net/tun.c tun_build_skb(), tun_alloc_skb()", LIVE,
+        (f"{MEM}::test_a_frames_truesize_is_the_running_kernels", f"{MEM}::test_the_pools_memory_is_beside_the_truesize"),
+        (Mutant("driver.c", "	skb->truesize = skb_frame_truesize(len - HDR_LEN);\n", "	skb->truesize = skb_frame_truesize(len);\n"),
+         Mutant("driver.c", "	skb->truesize = skb_frame_truesize(skb->len + ETH_HLEN);\n", "	;\n")),
+    ),
+    Rule(
+        "a frame that GRO merges gives its sk_buff back, 17 in a row; for forwarding, and yet for us, it costs what skb_segment() makes", "net/core/gro.c skb_gro_receive(), net/core/skbuff.c", LIVE,
+        (f"{MEM}::test_a_merged_packets_truesize_is_the_running_kernels", f"{UDP}::test_taken_apart_each_counts_against_the_receive_buffer"),
+        (Mutant("gro.c", "p->segs % (MAX_SKB_FRAGS + 1)", "p->segs % MAX_SKB_FRAGS"),
+         Mutant("skbuff.c", "	bool flist = skb->flags & SKB_FLIST;", "	bool flist = false;"),
+         Mutant("skbuff.c", "n % (MAX_SKB_FRAGS + 1) ?", "n ?")),
+    ),
+    Rule(
+        "fragments: each but the first gives its sk_buff back to the datagram, up to 17", "net/core/skbuff.c skb_try_coalesce()", LIVE,
+        (f"{MEM}::test_a_reassembled_datagrams_truesize_is_the_running_kernels",),
+        (Mutant("inet_fragment.c", "min_u32(skb->segs - 1u, MAX_SKB_FRAGS)", "(skb->segs - 1u)"),
+         Mutant("inet_fragment.c", "if (unlikely(truesize > 4096))", "if (0)")),
     ),
     Rule(
         "Toeplitz: Microsoft's eight vectors; queue = indir[hash & 127], entry i = i mod queues", "drivers/net", WRITTEN,
@@ -632,7 +670,9 @@ AREAS = {
     "Steering: RSS, RPS, RFS, backlogs": (
         "RPS:", "backlog:", "RFS:", "flow limit:", "accelerated RFS:", "Toeplitz:", "rx-flow-hash:", "symmetric-xor:",
     ),
-    "Packet taps, IP and sockets": ("taps", "a packet socket", "the order of", "a GSO frame", "a datagram"),
+    "Packet taps, IP and sockets": (
+        "taps", "a packet socket", "the order of", "a GSO frame", "a datagram", "a UDP socket", "a frame's", "a frame that GRO",
+    ),
     "Neighbours and errors": ("ARP:", "neighbour discovery:", "neighbours:", "ICMP errors:"),
     "Fragments": ("fragments:", "IPv4: more than 64 fragments"),
 }  # fmt: skip

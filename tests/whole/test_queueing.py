@@ -21,6 +21,7 @@ import frames
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from model.sock import frame_truesize
 
 import vnic
 from vnic._core import lib
@@ -81,7 +82,7 @@ SERVERS = {
     "DMA": ("FIFO_OVERRUN", {"fifo": 600}, 10),
     "RX": ("FIFO_OVERRUN", {"fifo": 600, "rx_ring": 16, "cpus": 2, "reader_cpu": 1}, 10 + 16),
     "BACKLOG": ("CPU_BACKLOG", {"cpus": 2, "rps_cpus": 2, "netdev_max_backlog": 9}, 10 + 10),
-    "RECV": ("SOCKET_RCVBUFF", {"cpus": 2, "reader_cpu": 1, "rcvbuf": 9 * 2624}, 10),
+    "RECV": ("SOCKET_RCVBUFF", {"cpus": 2, "reader_cpu": 1, "rcvbuf": 10 * frame_truesize(60)}, 10),
 }
 
 

@@ -222,6 +222,7 @@ _ROWS = (
         "PYTHON_QUEUE_FULL",
         constant=lib.UPCALLS_MAX,
     ),
+    _by_fate("udp-mem", "pages", "the UDP sockets together held as many pages as they may", "PROTO_MEM"),
     _by_fate(
         "rcvbuf",
         "bytes",

@@ -188,6 +188,10 @@ class Attributes:
     """largest value of setsockopt(SO_RCVBUF), bytes"""
     rmem_max_bytes: int
     """largest value of setsockopt(SO_RCVBUF), bytes"""
+    udp_mem: int
+    """most pages that all UDP sockets hold; the first number of Linux's"""
+    udp_mem_pages: int
+    """most pages that all UDP sockets hold; the first number of Linux's"""
     reader_cpu: int
     """CPU of the readers; any: local port mod cpus"""
     sockets: int

@@ -201,6 +201,13 @@ HOST: dict[str, Knob] = {
         "largest value of setsockopt(SO_RCVBUF), bytes",
         unit="bytes",
     ),
+    "udp-mem": Knob(
+        integer(0, (1 << 32) - 1),
+        of_host("udp_mem"),
+        393216,
+        "most pages that all UDP sockets hold; the first number of Linux's",
+        unit="pages",
+    ),
     "reader-cpu": Knob(
         parse_reader, places.READER, "any", "CPU of the readers; any: local port mod cpus", as_given=True, example=1
     ),

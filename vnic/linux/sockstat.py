@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.address import inet_text
+from vnic.sockopt import rmem_alloc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,11 +38,6 @@ def _sockets(host: Host, *kinds: int) -> Iterator[Any]:
 def _v6(sk: Any) -> bool:
     """Is it one of IPv6 only?"""
     return not sk.any and ":" in inet_text(sk.laddr)
-
-
-def _queued(sk: Any) -> int:
-    """Bytes of truesize in its receive queue."""
-    return int(sk.rmem - sk.rfree) & 0xFFFFFFFF
 
 
 def hexadecimal(address: str, port: int) -> str:
@@ -71,7 +67,7 @@ def _udp_lines(host: Host, *, v6: bool) -> list[str]:
                 local=hexadecimal(local, sk.lport),
                 remote=hexadecimal(remote, sk.rport),
                 state=_ESTABLISHED if sk.rport else _CLOSE,
-                rx_queue=_queued(sk),
+                rx_queue=_rqueue(sk),
                 uid=uid,
                 inode=sk.index,
                 drops=sk.drops,
@@ -90,9 +86,14 @@ def udp6(host: Host) -> str:
     return "".join(f"{line}\n" for line in [_UDP6_HEADER, *_udp_lines(host, v6=True)])
 
 
+def _rqueue(sk: Any) -> int:
+    """What is queued, without what was read and is charged yet. Linux: udp_rqueue_get()."""
+    return max(int(sk.rmem_alloc) - int(sk.forward_deficit), 0)
+
+
 def _pages(sockets: list[Any]) -> int:
-    """What a socket holds is charged by the page."""
-    return sum(-(-_queued(sk) // _PAGE) for sk in sockets)
+    """What a stream holds, by the page."""
+    return sum(-(-rmem_alloc(sk) // _PAGE) for sk in sockets)
 
 
 _TCP = (int(lib.SOCK_TCP), int(lib.SOCK_TCP_LISTEN))
@@ -109,7 +110,8 @@ def sockstat(host: Host) -> str:
     return (
         f"sockets: used {len(tcp) + len(udp_)}\n"
         f"TCP: inuse {sum(not _v6(sk) for sk in tcp)} orphan 0 tw 0 alloc {len(tcp)} mem {_pages(tcp)}\n"
-        f"UDP: inuse {sum(not _v6(sk) for sk in udp_)} mem {_pages(udp_)}\nUDPLITE: inuse 0\nRAW: inuse 0\n"
+        f"UDP: inuse {sum(not _v6(sk) for sk in udp_)} mem {int(host.machine.c.udp_mem_allocated)}\n"
+        "UDPLITE: inuse 0\nRAW: inuse 0\n"
         f"FRAG: {_frags(host, host.machine.c.ip_frags)}\n"
     )
 

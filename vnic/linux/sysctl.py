@@ -86,6 +86,16 @@ def _table_len(host: Host, text: str) -> None:
     pseudofile.change(host.knobs, {"flow-limit-table-len": n})
 
 
+def _udp_mem(host: Host, text: str) -> None:
+    """As proc_doulongvec_minmax(): those numbers that are given, and no other word."""
+    numbers = [parse_int(word, 0, (1 << 32) - 1) for word in text.split()[:3]]
+    if not numbers:
+        raise WriteError(errno.EINVAL)
+    pseudofile.change(host.knobs, {"udp-mem": numbers[0]})
+    for i, n in enumerate(numbers[1:]):
+        host.machine.c.udp_mem_rest[i] = n
+
+
 def _two_jiffies(host: Host) -> int:
     return 2_000_000 // int(host.machine.c.hz)
 
@@ -125,6 +135,11 @@ SYSCTLS = {
     "net.ipv4.ipfrag_high_thresh": _knob("ipfrag-high-thresh", *_ULONG),
     "net.ipv4.ipfrag_max_dist": _knob("ipfrag-max-dist"),
     "net.ipv4.ipfrag_time": _knob("ipfrag-time", _INT[0]),
+    "net.ipv4.udp_mem": Sysctl(
+        lambda host: "\t".join(map(str, (host.knobs["udp-mem"], *host.machine.c.udp_mem_rest))),
+        _udp_mem,
+        "knob udp-mem, and two numbers that bound nothing",
+    ),
     "net.ipv6.ip6frag_high_thresh": _knob("ip6frag-high-thresh", *_ULONG),
     "net.ipv6.ip6frag_time": _knob("ip6frag-time", _INT[0]),
 }

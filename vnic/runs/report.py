@@ -69,6 +69,7 @@ FUNNEL: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "receive queue",
         (
             "SOCKET_RCVBUFF",
+            "PROTO_MEM",
             "TCP_OLD_DATA",
             "TCP_OVERWINDOW",
             "TCP_OFOMERGE",

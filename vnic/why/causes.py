@@ -289,6 +289,7 @@ def _single(f: Facts, fate: str, frames: int) -> Cause:
         "RX_LENGTH": "mtu",
         "RX_OVER": "rx-buf-len",
         "FRAG_TOO_FAR": "ipfrag-max-dist",
+        "PROTO_MEM": "udp-mem",
         "SOCKET_TABLE_FULL": "sockets",
         "PYTHON_QUEUE_FULL": "(upcalls)",
     }[fate]
@@ -297,6 +298,7 @@ def _single(f: Facts, fate: str, frames: int) -> Cause:
         "mtu": Dial(({"mtu": x["high_water"]},), "mtu"),
         "rx-buf-len": _doubled("rx-buf-len", f.setting("rx-buf-len"), 65536),
         "ipfrag-max-dist": Dial((*_doubled("ipfrag-max-dist", f.setting(limit), 8192).steps, {limit: 0}), limit),
+        "udp-mem": _doubled("udp-mem", f.setting("udp-mem"), 1 << 20),
         "sockets": _doubled("sockets", f.setting("sockets"), 1 << 20, f.setting("sockets") + frames),
     }
     seen = f" (the largest: {x['high_water']} {x['unit']})" if x["high_water"] else ""

@@ -16,6 +16,7 @@ LIMITS = (
     "PYTHON_QUEUE_FULL",
     "SOCKET_TABLE_FULL",
     "SOCKET_RCVBUFF",
+    "PROTO_MEM",
     "TCP_OFO_DROP",
     "DEV_READY",  # only frames for which no interrupt was raised
 )

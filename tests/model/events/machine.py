@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 NEVER = 1 << 62
-SKB_BYTES = 576  # truesize of an skb without its buffers
 
 
 @dataclass

@@ -4,8 +4,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from model.events.busy import BusyPoll
-from model.events.machine import SKB_BYTES, Frame
+from model.events.machine import Frame
 from model.events.task import Run, Task
+from model.sock import ReceiveQueue, frame_truesize
 
 if TYPE_CHECKING:
     from model.events.cpu import Cpu
@@ -13,29 +14,26 @@ if TYPE_CHECKING:
 
 
 class Rcvbuf:
-    """The rule of SO_RCVBUF: a datagram is queued while the bytes that are queued are not over the limit.
+    """The memory of a socket, by Linux's rules (model/sock.py).
 
     Another rule is another class with these three methods; ``simulate`` takes it.
     """
 
     def __init__(self, rcvbuf: int) -> None:
-        self.rcvbuf, self.rmem = rcvbuf, 0
+        self.memory = ReceiveQueue(rcvbuf)
 
     @staticmethod
-    def truesize(length: int, rx_buf_len: int) -> int:
-        """What a frame is charged: its buffers and its skb."""
-        return -(-length // rx_buf_len) * rx_buf_len + SKB_BYTES
+    def truesize(length: int) -> int:
+        """What a frame is charged."""
+        return frame_truesize(length)
 
     def queue(self, truesize: int) -> bool:
         """Charge a datagram to the socket. False: there is no room."""
-        if self.rmem > self.rcvbuf:
-            return False
-        self.rmem += truesize
-        return True
+        return self.memory.put(b"", truesize)
 
-    def read(self, truesize: int) -> None:
-        """The reader has dequeued the oldest datagram, which has this size."""
-        self.rmem -= truesize
+    def read(self) -> None:
+        """The reader has dequeued the oldest datagram."""
+        self.memory.get()
 
 
 class Socket:
@@ -48,7 +46,7 @@ class Socket:
     def receive(self, cpu: "Cpu", frame: Frame) -> Run:
         """SOCK is paid: queue the datagram, or drop it. A reader that sleeps is woken."""
         self.napi = self.napi or cpu.world.queues[frame.queue]
-        if not self.memory.queue(self.truesize(cpu, frame)):
+        if not self.memory.queue(self.memory.truesize(frame.length)):
             self.rcvbuf_errors += 1
             cpu.drop(frame, "SOCKET_RCVBUFF")
             return
@@ -62,9 +60,6 @@ class Socket:
             yield from cpu.wake_up(self.reader)
         else:
             self.reader.cpu.stir()
-
-    def truesize(self, cpu: "Cpu", frame: Frame) -> int:
-        return self.memory.truesize(frame.length, cpu.machine.rx_buf_len)
 
 
 class Reader(Task):
@@ -92,7 +87,7 @@ class Reader(Task):
         """Take a datagram: its memory is free. Copy it: its buffer is free."""
         cpu, socket = self.cpu, self.ready[0]
         frame = socket.queue.popleft()
-        socket.memory.read(socket.truesize(cpu, frame))
+        socket.memory.read()
         frame.stamp["dequeued"] = cpu.now
         self.reads += 1
         yield from cpu.spend(cpu.cost.get("RECV", 0) + frame.payload * cpu.cost.get("COPY_PS", 0) // 1000)
