@@ -28,14 +28,6 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "if (unlikely(total <= skb->len)) skb_trim(sd, skb, total);",
         ),
     ),
-    "60 is as long either way": (
-        (
-            "wire.c",
-            "wire_time",
-            "ps = (u64)(f->wire_len < ETH_ZLEN ? ETH_ZLEN + 24u : f->wire_len + 24ull) * w->ps_per_byte + w->busy_ps;",
-            "ps = (u64)(f->wire_len <= ETH_ZLEN ? ETH_ZLEN + 24u : f->wire_len + 24ull) * w->ps_per_byte + w->busy_ps;",
-        ),
-    ),
     "a shift by 0 gives the same": (
         (
             "ip_output.c",
@@ -73,20 +65,14 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         (
             "tap_vnet.c",
             "tap_vnet_begin",
-            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len) return -EINVAL;",
-            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 9) > len) return -EINVAL;",
-        ),
-        (
-            "tap_vnet.c",
-            "tap_vnet_begin",
-            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len) return -EINVAL;",
-            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 21 : 8) > len) return -EINVAL;",
-        ),
-        (
-            "tap_vnet.c",
-            "tap_vnet_begin",
-            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len) return -EINVAL;",
-            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) >= len) return -EINVAL;",
+            (
+                "if (!ip || l4 < ip + (ip_version(frame + ip) == 6 ? IPV6_HLEN : IP_HLEN) || "
+                "l4 + (tcp ? TCP_HLEN : UDP_HLEN) > len) return -EINVAL;"
+            ),
+            (
+                "if (!ip || l4 < ip + (ip_version(frame + ip) == 6 ? IPV6_HLEN : IP_HLEN) || "
+                "l4 + (tcp ? TCP_HLEN : UDP_HLEN) >= len) return -EINVAL;"
+            ),
         ),
     ),
     "a single buffer is filled by dma_frame() as well: speed": (
@@ -104,16 +90,16 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         (
             "pcap_gso.c",
             "find_tcp",
-            "if (!off || next != 6 || next_off > left || (said && said != g->len - g->ip)) return false;",
-            "if (!off || next != 6 || next_off >= left || (said && said != g->len - g->ip)) return false;",
+            "if (!off || next != IPPROTO_TCP || next_off > left || (said && said != g->len - g->ip)) return false;",
+            "if (!off || next != IPPROTO_TCP || next_off >= left || (said && said != g->len - g->ip)) return false;",
         ),
     ),
     "the check behind it refuses the same, of bytes that the buffer has": (
         (
             "gro_inet.c",
             "ipv6_gro_receive",
-            "if (!gro_has(skb, off + len + 8)) return gro_refuse(skb);",
-            "if (!gro_has(skb, off + len + 8)) ;",
+            "if (!gro_has(skb, off + len + EXTH_UNIT)) return gro_refuse(skb);",
+            "if (!gro_has(skb, off + len + EXTH_UNIT)) ;",
         ),
     ),
     "a ring that is full can have no more in it": (
