@@ -231,6 +231,14 @@ def test_a_packets_own_length_goes_before_its_interfaces(order, obsolete, on_int
     assert [d for _, d, _, _ in read(data)[0]] == [FRAME] * 4
 
 
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("obsolete", [False, True])
+def test_behind_the_end_of_the_options_is_none(order, obsolete):
+    said = option(order, 1, b"hello") + option(order, 0)
+    data = section(order) + described(order) + packet(FRAME, order=order, flags=4 << 5, before=said, obsolete=obsolete)
+    assert [d for _, d, _, _ in read(data)[0]] == [FRAME]
+
+
 def test_interfaces_differ_in_their_check_sequences(tmp_path):
     path = tmp_path / "x.pcapng"
     data = section() + described(fcslen=32) + described() + packet(fcs(FRAME)) + packet(FRAME, interface=1)
