@@ -18,6 +18,7 @@ from vnic._core import lib
 
 TEXT = bytes(range(200))
 S = 1_000_000_000
+NEVER = 2**64 - 1
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 TIME = {4: 30 * S, 6: 60 * S}
 TRUESIZE = 2048 + lib.SKB_TRUESIZE_OVERHEAD
@@ -354,6 +355,24 @@ def test_live_what_waits_at_the_end_is_given_up():
         assert host.ledger().fates == {"DELIVERED_UDP": 78, "FRAG_REASM_TIMEOUT": 1}
         assert host.mib()["Ip_ReasmTimeout"] == 0
         assert host.now_ns < host.began_ns + 30 * S
+
+
+@FAMILIES
+def test_live_a_timer_that_ends_one_datagram_is_set_for_the_next(host, family):
+    """No fragment comes any more, so nothing else would look at it."""
+    h = host()
+    cpu, at = h.c.cpu[0], (0, 3 * S, 7 * S)
+    for i, t in enumerate(at):
+        feed(h, firsts(family, [i])[0], at_ns=t)
+    cpu.live = 1
+    for i, t in enumerate(at):
+        ends = t + TIME[family]
+        assert cpu.timer_ns[lib.TIMER_IPFRAG] // S == ends // S
+        cpu.now, cpu.timer_ns[lib.TIMER_IPFRAG] = ends + S, NEVER
+        lib.inet_frag_expire(cpu)
+        assert mib(h, family)["Timeout"] == i + 1
+    assert cpu.timer_ns[lib.TIMER_IPFRAG] == NEVER
+    cpu.live = 0
 
 
 def test_live_time_is_real_time():

@@ -132,6 +132,7 @@ def test_big_tcp_is_one_long_piece_of_its_stream(host, v):
     stream = listener.accept()
     h.run()
     assert (h.gro().flushed_skbs, stream.read(1 << 20)) == (1, b"a" * 96_000)
+    assert stream.peer[0] == ("fdaa::2" if v == 6 else "192.168.1.200")
     stream.close()
 
 
