@@ -72,7 +72,6 @@ static void ofo_drain(struct softnet_data *sd, struct sock *sk)
 		u32 was = sk->rcv_nxt;
 
 		sk->ofo = skb->next;
-		skb->next = NULL;
 		ofo_count(sd, sk, skb, -1);
 		latency(sd, LAT_REORDER, skb->t_stage, sd->now, skb->segs);
 		if (!before(sk->rcv_nxt, skb->end_seq)) {

@@ -175,12 +175,9 @@ int process_backlog(struct napi_struct *napi, int quota)
 			return -EAGAIN;
 	}
 	while (napi->work < (u32)quota) {
-		if (!sd->process_head) {
-			if (!splice(sd)) {
-				quota = (int)napi->work;
-				break;
-			}
-			continue;
+		if (!sd->process_head && !splice(sd)) {
+			quota = (int)napi->work;
+			break;
 		}
 		dequeue_one(sd);
 		napi->work++;

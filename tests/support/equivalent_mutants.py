@@ -43,6 +43,7 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ),
     ),
     "a TAP takes a frame whole or not at all: its write() never returns 0": (
+        ("tap.c", "tap_write", "while (n < 0 && errno == EINTR);", "while (n < 1 && errno == EINTR);"),
         ("tap.c", "tap_write", "if (n >= 0) return 0;", "if (n > 0) return 0;"),
     ),
     "only the lowest 32 bits are used": (
@@ -96,6 +97,20 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
     "the check behind it refuses the same, of bytes that the buffer has": (
         (
+            "gro_tcp.c",
+            "tcp_gro_receive",
+            (
+                "if ((!skb->gro_flush && gro_csum_bad(n, skb, off, IPPROTO_TCP)) || !gro_has(skb, off + "
+                "TCP_HLEN) || (thlen = tcp_hdrlen(th)) < TCP_HLEN || !gro_has(skb, off + thlen)) return "
+                "gro_refuse(skb);"
+            ),
+            (
+                "if ((!skb->gro_flush && gro_csum_bad(n, skb, off, IPPROTO_TCP)) || !gro_has(skb, off - "
+                "TCP_HLEN) || (thlen = tcp_hdrlen(th)) < TCP_HLEN || !gro_has(skb, off + thlen)) return "
+                "gro_refuse(skb);"
+            ),
+        ),
+        (
             "gro_inet.c",
             "ipv6_gro_receive",
             "if (!gro_has(skb, off + len + EXTH_UNIT)) return gro_refuse(skb);",
@@ -143,6 +158,12 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
     "another hash of the same bits, with a key that the seed makes too": (
         (
+            "flow_table.c",
+            "flow_hash",
+            "u64 ports = (u64)type << 32 | (u32)lport << 16 | rport;",
+            "u64 ports = (u64)type << 32 | (u32)lport << 17 | rport;",
+        ),
+        (
             "inet_fragment.c",
             "bucket",
             "return &f->hash[siphash(key, sizeof(*key), h->hash_key[0], h->hash_key[1]) & f->mask];",
@@ -165,6 +186,132 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "inet_frags_init",
             "f->mask = round_up_pow2(f->size) - 1;",
             "f->mask = round_up_pow2(f->size) + 1;",
+        ),
+    ),
+    "how a CPU waits for one that gives the card up by itself: speed": (
+        ("nic_lend.c", "nic_take_back", "if (tries < 1000) cpu_relax();", "if (!(tries < 1000)) cpu_relax();"),
+    ),
+    "the quick way of what the slow one does as well: speed": (
+        (
+            "gro_tcp.c",
+            "options_differ",
+            ("if (likely(len == TIMESTAMPS_LEN)) return (load64(a) ^ load64(b)) | (load32(a + 8) ^ load32(b + 8));"),
+            "if (likely(len == TIMESTAMPS_LEN)) ;",
+        ),
+        (
+            "dma.c",
+            "dma_csum_plain",
+            (
+                "if (likely(csum_is_zero(csum_fold(sum)) && (f->ip_proto == IPPROTO_TCP || be16(f->data + "
+                "f->l4_off + UDPH_LEN) == f->l4_len))) return DMA_CSUM_GOOD;"
+            ),
+            (
+                "if (likely(csum_is_zero(csum_fold(sum)) && (f->ip_proto == IPPROTO_TCP && be16(f->data + "
+                "f->l4_off + UDPH_LEN) == f->l4_len))) return DMA_CSUM_GOOD;"
+            ),
+        ),
+        (
+            "flow_table.c",
+            "sock_lookup_flow",
+            "if (likely(!sock_table_live(t))) return flow_find(t, type, l, lport, r, rport);",
+            "if (likely(!sock_table_live(t))) ;",
+        ),
+        (
+            "fifo.c",
+            "fifo_room",
+            "return n <= room - (q->head - q->tail) && at + n <= room ? &q->slot[at] : NULL;",
+            "return n < room - (q->head - q->tail) && at + n <= room ? &q->slot[at] : NULL;",
+        ),
+        ("capture.c", "capture_new", "c->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);", ";"),
+    ),
+    "odd is odd: only how long packet_tap_del() waits may differ": (
+        (
+            "packet_taps.c",
+            "walk",
+            "smp_store_release(walking, *walking + 1);",
+            "smp_store_release(walking, *walking - 1);",
+        ),
+    ),
+    "a timer is set to what it is set to": (
+        (
+            "neigh.c",
+            "neigh_timer",
+            "if (next < sd->timer_ns[TIMER_NEIGH]) mod_timer(sd, TIMER_NEIGH, next);",
+            "if (next <= sd->timer_ns[TIMER_NEIGH]) mod_timer(sd, TIMER_NEIGH, next);",
+        ),
+    ),
+    "a slack of 0 is a real-time thread's, which prctl() leaves as it is": (
+        (
+            "send.c",
+            "send_run",
+            "if (slack > 0) prctl(PR_SET_TIMERSLACK, slack, 0, 0, 0);",
+            "if (slack >= 0) prctl(PR_SET_TIMERSLACK, slack, 0, 0, 0);",
+        ),
+    ),
+    "no TAP has a frame without an Ethernet header": (
+        (
+            "tap.c",
+            "read_slots",
+            (
+                "while (n < want && (len = read_once(lane, tap_nth_slot(t, 0), t->slot_size)) > 0) "
+                "tap_fill_next(t, &f[n++], count_over(t, (u32)len));"
+            ),
+            (
+                "while (n < want && (len = read_once(lane, tap_nth_slot(t, 0), t->slot_size)) > 1) "
+                "tap_fill_next(t, &f[n++], count_over(t, (u32)len));"
+            ),
+        ),
+    ),
+    "two equal addresses change places": (
+        (
+            "flow_dissector.c",
+            "store_addresses",
+            "bool swap = memcmp(src, src + len, len) > 0;",
+            "bool swap = memcmp(src, src + len, len) >= 0;",
+        ),
+    ),
+    "a wake-up too many, after which the CPU finds nothing and sleeps again: speed": (
+        (
+            "live.c",
+            "cpu_sleep",
+            "__atomic_store_n(&sd->sleeping, 0, __ATOMIC_SEQ_CST);",
+            "__atomic_store_n(&sd->sleeping, 1, __ATOMIC_SEQ_CST);",
+        ),
+    ),
+    "a wire that has nothing says -EAGAIN, never 0 frames": (
+        (
+            "live.c",
+            "nic_turn",
+            "return n < 0 && n != -EAGAIN ? EV_DONE : -1;",
+            "return n <= 0 && n != -EAGAIN ? EV_DONE : -1;",
+        ),
+    ),
+    "poll() without a limit of time never returns 0": (
+        ("live.c", "nic_sleep", "if (poll(fds, 2 + n, -1) <= 0) return;", "if (poll(fds, 2 + n, -1) < 0) return;"),
+    ),
+    "both ways give 64": (("lat.c", "bucket_top", "if (b < 64) return b;", "if (b <= 64) return b;"),),
+    "there are tables for 36 bytes only": (
+        (
+            "rss.c",
+            "hash6",
+            "return rss_toeplitz(r, input, f->hash_report == HASH_IPV6 ? 32 : 36);",
+            "return rss_toeplitz(r, input, f->hash_report == HASH_IPV6 ? 32 : 37);",
+        ),
+    ),
+    "who sends has checked it before: udp_sendmsg(), and an echo is as long as what it answers": (
+        (
+            "ip_output.c",
+            "ip_output_locked",
+            "if (total + ip_len > (v4 ? IP_LEN_MAX : IP_LEN_MAX + IPV6_HLEN)) return -EMSGSIZE;",
+            "if (total + ip_len > (v4 ? IP_LEN_MAX : IP_LEN_MAX + IPV6_HLEN)) ;",
+        ),
+    ),
+    "Python has taken its eventfd back before (_free)": (
+        (
+            "sock_table.c",
+            "sock_close",
+            "if (!sk->sink) sk->wake_fd = sk->accepted == SOCK_ACCEPTED ? sk->wake_fd : -1;",
+            "if (!sk->sink) ;",
         ),
     ),
 }

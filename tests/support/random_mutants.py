@@ -2,7 +2,7 @@
 
 A mutant meets the tests that reach its line (reached.py): first those of its stage, then others, the most to the
 point first (they reach the fewest lines), until SECONDS of them have passed; then the C stress programs that reach it,
-with ThreadSanitizer: those with threads only if it is about threads by its words, or no test reaches it; then more of
+with ThreadSanitizer: those with threads only if its function is about threads by its words, or no test reaches it; then more of
 the tests, WIDE_S of them, the files taking turns, because a line that all tests reach is often seen by few. The first
 that fails, hangs or crashes kills it, if it passes again without the mutant.
 
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from c_sources import PATHS, texts
 from equivalent_mutants import reason_of, stale
 from mutant_build import ROOT, Build, BuildError, Site
-from mutations import Mutation, mutations, sample
+from mutations import Mutation, functions, mutations, sample, tokens
 from reached import Reached, Warm, record
 
 SECONDS, FILES = 15.0, 15
@@ -40,6 +40,14 @@ class Verdict:
 
     of: str
     why: str = ""
+
+
+def body_around(text: str, at: int) -> str:
+    """The function's body that a place of a file is in."""
+    toks = tokens(text)
+    return next(
+        (text[toks[a].start : toks[b].end] for _, a, b in functions(toks) if toks[a].start <= at <= toks[b].end), ""
+    )
 
 
 class Bench:
@@ -73,7 +81,7 @@ class Bench:
                 return Verdict("killed", killer)
         if "stress_enomem" in programs and (killer := self.run_program("stress_enomem", m.file, text, plain)):
             return Verdict("killed", killer)
-        if nodes and not CONCERNS_THREADS.search(f"{m.file} {m.function} {m.good_code}"):
+        if nodes and not CONCERNS_THREADS.search(f"{m.file} {m.function} {body_around(text, m.start)}"):
             programs = [p for p in programs if p == "stress_enomem"]
         for program in programs:
             if killer := self.run_program(program, m.file, text, self.builds[THREAD_SANITIZER]):
@@ -87,7 +95,7 @@ class Bench:
 
     def order(self, file: str, nodes: list[str]) -> list[list[str]]:
         """The stage's own, quickest first, then others: those that reach little besides before those that reach all."""
-        seconds, lines, own = self.reached.seconds, self.reached.lines, f"/test_{file.removesuffix('.c')}.py::"
+        seconds, lines, own = self.reached.seconds, self.reached.lines, f"/test_{file.removesuffix('.c')}"
         mine = sorted((n for n in nodes if own in n), key=seconds.__getitem__)
         others = sorted((n for n in nodes if own not in n), key=lambda n: (lines[n], seconds[n]))
         out, files, spent = [[], []], set(), 0.0
