@@ -2,9 +2,9 @@
 
 A mutant meets the tests that reach its line (reached.py): first those of its stage, then others, the most to the
 point first (they reach the fewest lines), until SECONDS of them have passed; then the C stress programs that reach it,
-with ThreadSanitizer: those with threads only if its function is about threads by its words, or no test reaches it; then more of
-the tests, WIDE_S of them, the files taking turns, because a line that all tests reach is often seen by few. The first
-that fails, hangs or crashes kills it, if it passes again without the mutant.
+with ThreadSanitizer: those with threads only if its function is about threads by its words, or no test reaches it. A
+line that all tests reach is often seen by few, so what survives meets WIDE_S more of the tests, the files taking
+turns. The first that fails, hangs or crashes kills it, if it passes again without the mutant.
 
 A mutant that gcc -O2 makes the same code of is none and counts as little as one that does not compile. Those that
 change nothing but speed, or nothing that can be seen, are in tests/support/equivalent_mutants.py, each with its reason.
