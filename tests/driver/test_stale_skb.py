@@ -12,7 +12,11 @@ from vnic._core import ffi
 
 V6 = {"src": "fd00::1", "dst": "fd00::2"}
 # next and frag_tail are set before anything follows them; frag_list is NULL between two uses
-SCALARS = ["len", "hash", "mac_header", "network_header", "segs", "ip_summed", "pkt_type", "hash_report", "flags", "protocol", "queue", "truesize", "head_len", "gso_size", "seq", "end_seq", "rflow", "gro_l4", "gro_inner", "gro_outer", "gro_flush", "gro_same_flow", "gro_fixed_id", "vlan_tci", "vlan_proto", "t_wire", "t_stage", "tstamp"]  # fmt: skip
+SCALARS = frozenset(
+    """len hash mac_header network_header segs ip_summed pkt_type hash_report flags protocol queue truesize head_len
+    gso_size seq end_seq rflow gro_l4 gro_inner gro_outer gro_flush gro_same_flow gro_fixed_id vlan_tci vlan_proto
+    t_wire t_stage tstamp""".split()  # noqa: SIM905
+)
 SIZE = {name: ffi.sizeof(f.type) for name, f in ffi.typeof("struct sk_buff").fields if name in SCALARS}
 
 
