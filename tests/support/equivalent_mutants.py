@@ -157,6 +157,7 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("ledger.c", "host_laws", "i < h->nic.nqueues_open;", "i <= h->nic.nqueues_open;"),
     ),
     "another hash of the same bits, with a key that the seed makes too": (
+        ("flow_dissector.c", "dissect_ipv6", "return 0;", "return 1;"),
         (
             "flow_table.c",
             "flow_hash",
@@ -312,6 +313,16 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "sock_close",
             "if (!sk->sink) sk->wake_fd = sk->accepted == SOCK_ACCEPTED ? sk->wake_fd : -1;",
             "if (!sk->sink) ;",
+        ),
+    ),
+    "of a program with too many instructions or none, none is named": (("bpf.c", "bpf_check", "*at = 0;", "*at = 1;"),),
+    "the reader that then runs does so too": (("busy_poll.c", "busy_poll_resume", "set_idle(sd, 0);", ";"),),
+    "the card is taken back before each burst, so that lending it is in vain: speed": (
+        (
+            "nic_lend.c",
+            "nic_lend_room",
+            "if (nic->lend.head - smp_load_acquire(&nic->lend.tail) == WIRE_AHEAD) nic_take_back(nic);",
+            "if (nic->lend.head - smp_load_acquire(&nic->lend.tail) != WIRE_AHEAD) nic_take_back(nic);",
         ),
     ),
 }
