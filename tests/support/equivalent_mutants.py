@@ -325,6 +325,22 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "if (nic->lend.head - smp_load_acquire(&nic->lend.tail) != WIRE_AHEAD) nic_take_back(nic);",
         ),
     ),
+    "set to what it is": (
+        (
+            "inet_fragment.c",
+            "length_good",
+            "if (frag->end > q->len) q->len = frag->end;",
+            "if (frag->end >= q->len) q->len = frag->end;",
+        ),
+    ),
+    "the last nanosecond of a wait is spent looking at the clock: speed": (
+        (
+            "send.c",
+            "run",
+            "if (!wait_until(now, min_u64(now + FULL_WAIT_NS, until_ns), 0)) return 1;",
+            "if (!wait_until(now, min_u64(now + FULL_WAIT_NS, until_ns), 1)) return 1;",
+        ),
+    ),
 }
 REASONS = {entry: why for why, entries in EQUIVALENT.items() for entry in entries}
 
