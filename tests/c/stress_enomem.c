@@ -26,7 +26,10 @@ int __wrap_munmap(void *addr, size_t len);
 
 static u32 fails_in; /* 0: none */
 static long there; /* blocks and mappings */
-static struct { void *at; size_t len; } mapped[4096]; /* at NULL: none */
+static struct {
+	void *at;
+	size_t len;
+} mapped[4096]; /* at NULL: none */
 
 /* Find a mapping; at NULL: a row without one */
 static u32 mapping(const void *at)
