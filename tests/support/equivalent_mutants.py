@@ -341,6 +341,14 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "if (!wait_until(now, min_u64(now + FULL_WAIT_NS, until_ns), 1)) return 1;",
         ),
     ),
+    "live, 1 ns after the clock began is as long ago as 0": (
+        (
+            "nic_up.c",
+            "nic_doorbell",
+            "nic_again(nic, nic->live ? 0 : nic->now);",
+            "nic_again(nic, nic->live ? 1 : nic->now);",
+        ),
+    ),
 }
 REASONS = {entry: why for why, entries in EQUIVALENT.items() for entry in entries}
 
