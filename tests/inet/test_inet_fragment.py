@@ -358,6 +358,17 @@ def test_live_what_waits_at_the_end_is_given_up():
 
 
 @FAMILIES
+def test_a_host_made_by_plain_c_has_linuxs_limits_too(family):
+    """Those of net/ipv4/ip_fragment.c and net/ipv6/reassembly.c."""
+    c = lib.host_new(1)
+    try:
+        f = c.ip6_frags if family == 6 else c.ip_frags
+        assert (f.high_thresh, f.timeout_ns, f.max_dist) == (4 << 20, TIME[family], 0 if family == 6 else 64)
+    finally:
+        lib.host_free(c)
+
+
+@FAMILIES
 def test_live_a_timer_that_ends_one_datagram_is_set_for_the_next(host, family):
     """No fragment comes any more, so nothing else would look at it."""
     h = host()

@@ -190,6 +190,7 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ),
     ),
     "how a CPU waits for one that gives the card up by itself: speed": (
+        ("nic_lend.c", "nic_take_back", "if (tries < 1000) cpu_relax();", "if (tries >= 1000) cpu_relax();"),
         ("nic_lend.c", "nic_take_back", "if (tries < 1000) cpu_relax();", "if (!(tries < 1000)) cpu_relax();"),
     ),
     "the quick way of what the slow one does as well: speed": (
