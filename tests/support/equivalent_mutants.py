@@ -350,6 +350,14 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "nic_again(nic, nic->live ? 1 : nic->now);",
         ),
     ),
+    "a packet as late as the batch's last is behind it in the file, whichever write it goes with": (
+        (
+            "capture.c",
+            "write_batches",
+            "while (old->next < old->nslots || (new->next < new->nslots && new->slot[new->next].t <= until)) {",
+            "while (old->next < old->nslots || (new->next < new->nslots && new->slot[new->next].t < until)) {",
+        ),
+    ),
 }
 REASONS = {entry: why for why, entries in EQUIVALENT.items() for entry in entries}
 
