@@ -1370,7 +1370,6 @@ class Wire(CData):
     backwards: int
     oversize: int
     skipped: int
-    tx_frames: int
     tx_bytes: int
 
 class WireBurst(CData):
