@@ -1111,6 +1111,7 @@ class SoftnetData(CData):
     busy: BusyPoll
     slice_start: int
     last_task: int
+    switching: int
     ready_lock: int
     ready: Sock
     ready_tail: Sock
