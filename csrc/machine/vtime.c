@@ -166,14 +166,16 @@ static void woken(struct softnet_data *sd)
 	cpu_lower_horizon(sd, cpu_next_interrupt(sd));
 }
 
-/* The CPU is idle: wait until it has work. */
+/* The CPU is idle: wait until it has work. A timer that was stopped meanwhile is none, and does not move its clock. */
 static void wait_for_work(struct softnet_data *sd)
 {
 	cpu_account(sd, &sd->idle_ns);
 	sd->idle = 1;
-	sd->next = max_u64(cpu_idle_until(sd), sd->now);
-	sd->end = sd->now;
-	await_turn(sd);
+	do {
+		sd->next = max_u64(cpu_idle_until(sd), sd->now);
+		sd->end = sd->now;
+		await_turn(sd);
+	} while (cpu_idle_until(sd) > sd->next && !(sd->ksoftirqd_task.runnable | sd->napi_threads));
 	woken(sd);
 }
 

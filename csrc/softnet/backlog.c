@@ -163,6 +163,8 @@ static void dequeue_one(struct softnet_data *sd)
 	WRITE_ONCE(sd->process_qlen, sd->process_qlen - 1);
 	COUNT(sd->process_frames, -(u64)skb->segs);
 	frames_taken(sd, skb->segs);
+	if (sd->live) /* the producer's clock may be ahead */
+		sd->now = max_u64(sd->now, skb->t_stage);
 	cpu_charge(sd, COST_BACKLOG);
 	stage_done(sd, LAT_BACKLOG, skb);
 	netif_receive_skb_core(sd, skb);
@@ -180,6 +182,7 @@ int process_backlog(struct napi_struct *napi, int quota)
 		dequeue_one(sd);
 		work++;
 	}
-	WRITE_ONCE(sd->input_queue_head, sd->input_queue_head + (u32)work); /* RFS reads it, so not before the poll is over */
+	WRITE_ONCE(sd->input_queue_head,
+		   sd->input_queue_head + (u32)work); /* RFS reads it, so not before the poll is over */
 	return work;
 }

@@ -38,7 +38,6 @@ static void configure(struct host *h, const u8 *config)
 	h->gro_flush_timeout = config[2] & 64 ? 20000 : 0;
 	h->napi_defer_hard_irqs = config[2] & 128 ? 2 : 0;
 	h->netdev_budget = config[3] & 1 ? 5 : 300;
-	h->catch_up = config[3] & 2 ? 1 : 8;
 	nic->rss.enabled = !(config[3] & 4);
 	nic->fifo.size = config[3] & 8 ? 2048 : 65536;
 	h->gro_list = config[3] >> 4 & 1;

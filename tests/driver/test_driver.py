@@ -14,12 +14,6 @@ from vnic._core import ffi, lib
 HEADER = 20
 
 
-def step(host):
-    """CPU 0 works until its clock has to wait for the others', which here is after each packet."""
-    host.machine.c.cpu[0].horizon = 0
-    return lib.cpu_run(host.machine.c.cpu[0])
-
-
 def payloads(sock):
     return [data for data, _ in iter(sock.recvfrom_nowait, None)]
 
@@ -28,15 +22,16 @@ def payloads(sock):
 
 
 def test_the_ring_is_refilled_once_a_poll(host):
-    h = host(catch_up=1, rx_ring=64)
+    """It posts what it took when its last frame is done, 10 000 ns after it began, and not a frame earlier."""
+    h = host(rx_ring=64)
+    h.machine.c.cost[lib.COST_RX] = 1000
     dq, before = h.machine.c.dq[0], h.machine.c.dq[0].vq.avail_idx
-    arrive(h, *[frames.udp()] * 10)
+    h.feed([frames.udp()] * 10)
     posted = []
-    while step(h):
+    for t in range(500, 12_000, 500):
+        h.run(until_ns=t)
         posted.append((dq.rx_packets, (dq.vq.avail_idx - before) % 65536))
-    assert {n for _, n in posted} <= {0, 10}
-    assert all(n == 0 for packets, n in posted if packets < 10)
-    assert (dq.vq.avail_idx - before) % 65536 == 10
+    assert posted == [*((1 + t // 1000, 0) for t in range(500, 10_000, 500)), *[(10, 10)] * 4]
 
 
 @pytest.mark.parametrize("drop_en", [False, True])
@@ -63,25 +58,26 @@ def test_a_starved_card_asks_for_the_doorbell(host):
 # ---- interrupts ----
 
 
-def test_the_second_look_finds_what_came_between_completion_and_unmasking(host):
-    h = host(catch_up=1)
-    napi, irq = h.machine.c.dq[0].napi, h.machine.c.nic.queue[0].irq
-    arrive(h, frames.udp())
-    while not napi.completes:
-        step(h)
-    assert (irq.raised, napi.state) == (1, 0)
-    arrive(h, frames.udp())
-    assert irq.raised == 1  # masked still
+@pytest.mark.parametrize(
+    ("at", "interrupts", "polls"), [(1000, 1, 1), (1001, 1, 2), (2000, 1, 2), (3000, 1, 2), (3001, 2, 2), (9000, 2, 2)]
+)
+def test_the_second_look_finds_what_came_between_completion_and_unmasking(host, at, interrupts, polls):
+    """The poll of one frame is over at 1000; as it completes, the frame goes up, until 3000; then the driver unmasks."""
+    h = host(gro_normal_batch=8)
+    h.machine.c.cost[lib.COST_RX], h.machine.c.cost[lib.COST_RECEIVE] = 1000, 2000
+    h.feed([(0, frames.udp()), (at, frames.udp())])
+    h.run(until_ns=3000)
+    assert h.machine.c.nic.queue[0].irq.raised == 1
     h.run()
-    assert (irq.raised, h.machine.c.dq[0].rx_packets, napi.polls) == (1, 2, 2)
+    q = h.nic.queues()[0]
+    assert (q.interrupts, q.polls, q.packets) == (interrupts, polls, 2)
+    assert h.ledger().in_flight == 0
 
 
 def test_what_comes_during_the_poll_is_taken_by_it(host):
-    h = host(catch_up=1)
-    arrive(h, *[frames.udp()] * 3)
-    while not h.machine.c.dq[0].rx_packets:
-        step(h)
-    arrive(h, *[frames.udp()] * 5)
+    h = host()
+    h.machine.c.cost[lib.COST_RX] = 1000
+    h.feed((at, frames.udp()) for at in (0, 0, 0, 0, 1, 1500, 2999, 3000))
     h.run()
     q = h.nic.queues()[0]
     assert (q.interrupts, q.polls, h.machine.c.dq[0].rx_packets) == (1, 1, 8)

@@ -46,7 +46,6 @@ INTEGERS = [
     ("rmem-max", 2304, (1 << 31) - 1, "rmem_max"),
     ("udp-mem", 0, (1 << 32) - 1, "udp_mem"),
     ("sockets", 16, 1 << 20, "sock_max"),
-    ("catch-up", 1, 64, "catch_up"),
     ("icmp-ratelimit", 0, 1_000_000, "icmp.ratelimit_ms"),
     ("icmp-msgs-per-sec", 0, 1 << 30, "icmp.msgs_per_sec"),
     ("icmp-msgs-burst", 0, 1 << 30, "icmp.msgs_burst"),

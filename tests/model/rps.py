@@ -15,7 +15,6 @@ class Backlog:
         self.limit = limit
         self.input: deque[int] = deque()
         self.process: deque[int] = deque()
-        self.done: list[int] = []
         self.dropped: list[int] = []
 
     def enqueue(self, packet: int) -> None:
@@ -24,12 +23,11 @@ class Backlog:
         else:
             self.input.append(packet)
 
-    def take(self) -> None:
+    def take(self) -> list[int]:
         """One packet, if there is any."""
         if not self.process:
             self.process, self.input = self.input, deque()
-        if self.process:
-            self.done.append(self.process.popleft())
+        return [self.process.popleft()] if self.process else []
 
 
 def hash_32(value: int, bits: int) -> int:

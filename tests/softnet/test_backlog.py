@@ -14,7 +14,9 @@ from vnic._core import ffi, lib
 
 
 def test_drops_begin_at_limit_plus_one_and_are_charged_to_the_target(host):
+    """CPU 1 is in the middle of packet 0 all the time."""
     steps = Steps(host(netdev_max_backlog=10, **LIMIT))
+    steps.arrive(1)
     steps.arrive(11)
     cpu0, cpu1 = steps.host.softnet()
     assert (cpu1.input_qlen, cpu1.dropped) == (11, 0)
@@ -22,25 +24,27 @@ def test_drops_begin_at_limit_plus_one_and_are_charged_to_the_target(host):
     cpu0, cpu1 = steps.host.softnet()
     assert (cpu1.input_qlen, cpu1.dropped, cpu1.processed) == (11, 4, 0)
     assert (cpu0.input_qlen, cpu0.dropped, cpu0.processed) == (0, 0, 0)
-    assert steps.host.ledger().in_flight_at["backlog"] == 11
+    assert (steps.host.ledger().in_flight_at["backlog"], steps.host.ledger().in_flight_at["cpu"]) == (11, 1)
     steps.host.run()
-    assert steps.read() == list(range(11))
-    assert steps.host.ledger().fates == {"DELIVERED_UDP": 11, "CPU_BACKLOG": 4}
+    assert steps.read() == list(range(12))
+    assert steps.host.ledger().fates == {"DELIVERED_UDP": 12, "CPU_BACKLOG": 4}
     assert steps.host.nic.stats().rx_dropped == 4
 
 
 def test_a_limit_of_0_lets_one_in(host):
     steps = Steps(host(netdev_max_backlog=0, **LIMIT))
+    steps.arrive(1)
     steps.arrive(3)
     steps.host.run()
-    assert steps.read() == [0]
+    assert steps.read() == [0, 1]
 
 
 def test_the_process_queue_is_besides_the_limit(host):
     """A CPU that took all it had into its process queue has room for as many again."""
     steps = Steps(host(netdev_max_backlog=10, **LIMIT))
     steps.arrive(11)
-    steps.take(1)
+    cpu1 = steps.host.softnet()[1]
+    assert (cpu1.process_qlen, cpu1.input_qlen, cpu1.dropped) == (10, 0, 0)
     steps.arrive(13)
     cpu1 = steps.host.softnet()[1]
     assert (cpu1.process_qlen, cpu1.input_qlen, cpu1.dropped) == (10, 11, 2)
@@ -48,22 +52,26 @@ def test_the_process_queue_is_besides_the_limit(host):
     assert steps.read() == list(range(22))
 
 
-def test_who_finds_the_queue_empty_calls_the_target_once(host):
-    """No second IPI while the first is under way, none while the target is at work."""
+def test_only_the_first_packet_calls_the_target(host):
+    """CPU 0 needs 700 ns for an IPI. No second IPI while the first is under way, none while the target is at work."""
     steps = Steps(host(netdev_max_backlog=100, **LIMIT))
-    c = steps.host.machine.c.cpu[1]
+    h, c = steps.host, steps.host.machine.c.cpu[1]
+    h.machine.c.cost[lib.COST_IPI] = h.machine.c.cost[lib.COST_HARDIRQ] = 700
     steps.arrive(3)
-    assert (c.ipi_pending, c.received_rps) == (1, 0)
+    h.run(until_ns=1399)  # the frames are on the backlog since 700
+    assert (c.input_qlen, c.irq_pending, c.received_rps) == (3, 0, 0)
+    h.run(until_ns=1400)
+    assert (c.in_hardirq, c.received_rps) == (1, 0)
+    h.run(until_ns=2100)
+    assert (c.in_hardirq, c.received_rps, c.process_qlen) == (0, 1, 2)
+    steps.t = 2200
     steps.arrive(3)
-    steps.take(1)
-    assert (c.ipi_pending, c.received_rps) == (0, 1)
-    steps.arrive(3)
-    assert c.ipi_pending == 0
-    steps.host.run()
-    assert steps.read() == list(range(9))
-    assert c.received_rps == 1
+    h.run()
+    assert steps.read() == list(range(6))
+    assert (c.received_rps, h.machine.c.cpu[0].hardirqs) == (1, 2)
+    steps.t = 9000
     steps.arrive(1)
-    steps.host.run()
+    h.run()
     assert c.received_rps == 2
 
 
@@ -84,7 +92,7 @@ def test_live_packets_are_handed_over_in_bursts_and_the_rest_with_the_ipi(host):
         assert cpu.enqueue_frames == sum(sent.values()) - sum(queued.values())
     lib.net_rps_send_ipi(cpu)
     assert {c: h.machine.c.cpu[c].input_qlen for c in sent} == sent
-    assert [int(h.machine.c.cpu[c].ipi_pending) for c in sent] == [1, 1]
+    assert [h.machine.c.cpu[c].irq_pending >> lib.IRQ_IPI & 1 for c in sent] == [1, 1]
     h.machine.c.netdev_max_backlog = sent[1] + 9
     free = lib.rx_pool_free_count(pool)
     for _ in range(lib.BURST):
@@ -100,6 +108,7 @@ def test_live_packets_are_handed_over_in_bursts_and_the_rest_with_the_ipi(host):
             h.machine.c.cpu[c].input_head = skb.next
             lib.kfree_skb_list(h.machine.c.cpu[c], skb)
         h.machine.c.cpu[c].input_qlen = h.machine.c.cpu[c].backlog_frames = 0
+    cpu.in_hand = 0  # the packets came from nowhere
 
 
 def test_the_head_counter_follows_the_tail_counter(host):
@@ -119,8 +128,8 @@ def test_the_head_counter_follows_the_tail_counter(host):
     plan=st.lists(st.tuples(st.booleans(), st.integers(1, 20)), max_size=15),
 )
 def test_a_stalled_cpu_drops_as_the_model_says(limit, plan):
-    """CPU 0 brings some, CPU 1 takes some, in any order."""
-    backlog = Backlog(limit)
+    """CPU 0 brings some, CPU 1 takes some, in any order. What CPU 1 is in the middle of is in its hand."""
+    backlog, hand, done = Backlog(limit), [], []
     with vnic.Host(cost="zero", link="inf", netdev_max_backlog=limit, **LIMIT) as h:
         steps = Steps(h)
         for arrives, n in plan:
@@ -128,15 +137,17 @@ def test_a_stalled_cpu_drops_as_the_model_says(limit, plan):
                 for packet in range(steps.sent, steps.sent + n):
                     backlog.enqueue(packet)
                 steps.arrive(n, flow=1 + n % 3)
+                hand = hand or backlog.take()
             else:
                 steps.take(n)
                 for _ in range(n):
-                    backlog.take()
+                    done += hand
+                    hand = backlog.take()
             stat = h.softnet()[1]
             assert (stat.input_qlen, stat.process_qlen, stat.dropped) == (
                 len(backlog.input), len(backlog.process), len(backlog.dropped))  # fmt: skip
             assert h.ledger().closed
-        assert steps.read() == backlog.done
+        assert steps.read() == done
         h.run()
         assert h.ledger().in_flight_at["backlog"] == h.softnet()[0].dropped == h.laws() == 0
 

@@ -4,12 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.napi import poll_order
-from softnet_steps import MS, Line
+from softnet_steps import MS, NEVER, Line
 
 import vnic
 from vnic._core import lib
-
-EAGAIN = -11
 
 
 @pytest.mark.parametrize(
@@ -101,26 +99,22 @@ def test_but_not_before_those_that_are_to_be_polled_again(host):
     assert line.runs() == [["a", "b"], ["n", "b"]]
 
 
-def test_a_poll_that_stops_in_the_middle_goes_on_where_it_was(host):
-    line = Line(host(netdev_budget=10), {"a": [EAGAIN, EAGAIN, 10], "b": [1]})
-    line.schedule()
-    assert [lib.net_rx_action(line.cpu) for _ in range(3)] == [0, 0, 1]
-    assert line.polled == ["a", "a", "a"]
-    assert line.run() == ["b"]
-    assert line.cpu.net_rx_runs == 2
-    assert line.napis["a"].polls == 1
-
-
 def test_ipis_go_out_at_the_end_of_the_run(host):
+    """The CPU fed last comes first; each IPI is raised when the sender has paid for it."""
     line = Line(host(), {"a": [], "b": []})
-    pending = []
+    line.host.machine.c.cost[lib.COST_IPI] = 700
+    cpus, pending = [line.host.machine.c.cpu[i] for i in range(4)], []
+
+    def ipis():
+        return [c.irq_pending >> lib.IRQ_IPI & 1 for c in cpus]
 
     def steer():
-        line.cpu.rps_ipi_mask |= 0b1010
+        for fed in (1, 3):
+            cpus[fed].rps_ipi_next, line.cpu.rps_ipi_list = line.cpu.rps_ipi_list, cpus[fed]
         return 1
 
     def look():
-        pending.extend(line.host.machine.c.cpu[i].ipi_pending for i in range(4))
+        pending.extend(ipis())
         return 1
 
     line.napis["a"].poll = line.answer("a", iter([steer]))
@@ -128,5 +122,7 @@ def test_ipis_go_out_at_the_end_of_the_run(host):
     line.schedule()
     line.run()
     assert pending == [0, 0, 0, 0]
-    assert [line.host.machine.c.cpu[i].ipi_pending for i in range(4)] == [0, 1, 0, 1]
-    line.host.machine.c.cpu[1].ipi_pending = line.host.machine.c.cpu[3].ipi_pending = 0
+    assert ipis() == [0, 1, 0, 1]
+    assert [cpus[i].irq_ns[lib.IRQ_IPI] for i in (1, 3)] == [1400, 700]
+    for c in cpus:
+        c.irq_pending, c.irq_next, c.next = 0, NEVER, NEVER

@@ -172,7 +172,6 @@ def configs(draw):
         "reader_cpu": draw(st.sampled_from(("any", 0, cpus - 1))),
         "sockets": draw(st.sampled_from((16, 17, 1000))),
         "cost": draw(st.sampled_from(("linux", "zero"))),
-        "catch_up": draw(st.sampled_from((1, 8, 64))),
         "mtu": draw(st.sampled_from((0, 0, 0, 576))),
         "mac": draw(st.sampled_from(("any", "02:00:00:00:00:01"))),
         "promisc": draw(st.booleans()),

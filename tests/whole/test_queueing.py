@@ -31,7 +31,7 @@ DATAGRAM = frames.udp()
 
 def run(times, cost=None, **knobs):
     """All that is asked for here of a host that got a datagram at each of these times."""
-    plain = {"cpus": 1, "link": "inf", "gro_normal_batch": 1, "catch_up": 1, "sockets": 16}
+    plain = {"cpus": 1, "link": "inf", "gro_normal_batch": 1, "sockets": 16}
     with vnic.Host(sink=True, latency=True, cost="zero", **(plain | knobs)) as host:
         for name, ns in (cost or {}).items():
             host.machine.c.cost[getattr(lib, f"COST_{name}")] = ns

@@ -84,6 +84,7 @@ _STAGE_WORDS = {
     "moderation": "buffer to interrupt handler",
     "poll": "interrupt handler to the driver's poll",
     "gro": "held by GRO",
+    "stack": "work on the packet: driver, steering, protocols",
     "backlog": "in the backlog of another CPU (RPS)",
     "reorder": "waiting for missing segments or fragments",
     "socket": "in the socket's queue until read()",

@@ -26,6 +26,7 @@ _STAGES = {
     "moderation": "the interrupt and its moderation",
     "poll": "frames wait for their CPU's poll",
     "gro": "GRO holds packets to merge them",
+    "stack": "the CPUs' work on the packets: driver, steering, protocols",
     "backlog": "packets wait for another CPU (rps-cpus)",
     "reorder": "the sender: missing data arrived late",
     "socket": "the reader",
