@@ -1111,6 +1111,7 @@ class SoftnetData(CData):
     busy: BusyPoll
     slice_start: int
     last_task: int
+    switching: int
     ready_lock: int
     ready: Sock
     ready_tail: Sock
@@ -1370,7 +1371,6 @@ class Wire(CData):
     backwards: int
     oversize: int
     skipped: int
-    tx_frames: int
     tx_bytes: int
 
 class WireBurst(CData):

@@ -123,10 +123,8 @@ static void send_frame(struct nic *nic, u64 now)
 			tap_sent(nic, frame, now);
 		rc = nic->wire->write(nic->wire, frame, tx->len, &hdr, now);
 		fate = rc == 0 ? TX_SENT : rc == -ENOBUFS ? TX_WIRE_FULL : TX_WIRE_ERROR;
-		if (rc == 0) {
-			COUNT(nic->wire->tx_frames, 1);
+		if (rc == 0)
 			COUNT(nic->wire->tx_bytes, tx->len);
-		}
 	}
 	COUNT(tx->fates[fate], 1);
 	virtqueue_fill_used(&tx->vq, tx->head, 0);

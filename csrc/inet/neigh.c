@@ -29,7 +29,6 @@ int neigh_init(struct neigh_table *t)
 void neigh_exit(struct neigh_table *t)
 {
 	free(t->entry);
-	t->entry = NULL;
 }
 
 /* ---- the table ---- */

@@ -73,7 +73,6 @@ static void ofo_drain(struct softnet_data *sd, struct sock *sk)
 		u32 was = sk->rcv_nxt;
 
 		sk->ofo = skb->next;
-		skb->next = NULL;
 		ofo_count(sd, sk, skb, -1);
 		stage_done(sd, LAT_REORDER, skb);
 		if (!before(sk->rcv_nxt, skb->end_seq)) {

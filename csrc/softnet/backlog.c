@@ -177,11 +177,8 @@ int process_backlog(struct napi_struct *napi, int quota)
 
 	net_rps_send_ipi(sd);
 	while (work < quota) {
-		if (!sd->process_head) {
-			if (!splice(sd))
-				break;
-			continue;
-		}
+		if (!sd->process_head && !splice(sd))
+			break;
 		dequeue_one(sd);
 		work++;
 	}

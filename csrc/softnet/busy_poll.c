@@ -132,7 +132,7 @@ int napi_busy_loop(struct softnet_data *sd)
 	struct busy_poll *b = &sd->busy;
 	u64 looked = sd->now;
 
-	if (!b->owned && looked >= b->end) { /* while another task ran */
+	if (!b->owned && (looked >= b->end || READ_ONCE(sd->ready))) { /* while another task ran */
 		b->napi = NULL;
 		return 0;
 	}

@@ -23,7 +23,7 @@ int need_resched(struct softnet_data *sd)
 {
 	u32 last = sd->last_task, others;
 
-	if (last && sd->now - sd->slice_start < SLICE_NS)
+	if (sd->switching || (last && sd->now - sd->slice_start < SLICE_NS))
 		return 0;
 	others = runnable_tasks(sd) & ~(last ? 1u << (last - 1) : 0);
 	return others != 0;
@@ -74,12 +74,13 @@ static u8 pick_task(struct softnet_data *sd)
 		task_enqueue(sd, last);
 	}
 	sd->last_task = dequeue(sd, tasks);
-	sd->slice_start = sd->now;
 	if (sd->last_task != last) {
 		cpu_account(sd, &sd->switch_ns);
+		sd->switching = 1;
 		cpu_charge(sd, COST_SWITCH);
-		sd->slice_start = sd->now;
+		sd->switching = 0;
 	}
+	sd->slice_start = sd->now;
 	return sd->last_task;
 }
 

@@ -406,7 +406,7 @@ struct softnet_data {
 	u32 on_rq;                     /* those, bit i is task i + 1 */
 	struct busy_poll busy;
 	u64 slice_start;
-	u8 last_task;
+	u8 last_task, switching;
 	u32 ready_lock;                /* guards ready */
 	struct sock *ready, *ready_tail; /* sockets with data for this CPU's reader */
 	/* buffers of other CPUs' pools, collected to be returned */

@@ -107,7 +107,7 @@ struct wire {
 	int error;                 /* -errno that ended the wire; 0: it ended in order */
 	/* counters, written by the device */
 	u64 frames, bytes, cut, csum_completed, ip_csum_completed, length_completed, backwards, oversize, skipped;
-	u64 tx_frames, tx_bytes;
+	u64 tx_bytes;
 };
 /**
  * wire_next() - read the next frames, number them and set t_ns to the time at which they have arrived

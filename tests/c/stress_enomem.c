@@ -26,6 +26,21 @@ int __wrap_munmap(void *addr, size_t len);
 
 static u32 fails_in; /* 0: none */
 static long there; /* blocks and mappings */
+static struct {
+	void *at;
+	size_t len;
+} mapped[4096]; /* at NULL: none */
+
+/* Find a mapping; at NULL: a row without one */
+static u32 mapping(const void *at)
+{
+	u32 i = 0;
+
+	while (i < ARRAY_SIZE(mapped) && mapped[i].at != at)
+		i++;
+	require(i < ARRAY_SIZE(mapped), at ? "what was never mapped is unmapped" : "too many mappings");
+	return i;
+}
 
 static bool fails(void)
 {
@@ -77,13 +92,25 @@ void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off
 {
 	void *p = fails() ? MAP_FAILED : __real_mmap(addr, len, prot, flags, fd, off);
 
-	there += p != MAP_FAILED;
+	if (p != MAP_FAILED) {
+		u32 i = mapping(NULL);
+
+		there++;
+		mapped[i].at = p;
+		mapped[i].len = len;
+	}
 	return p;
 }
 
 int __wrap_munmap(void *addr, size_t len)
 {
-	there -= addr != MAP_FAILED;
+	if (addr != MAP_FAILED) {
+		u32 i = mapping(addr);
+
+		there--;
+		require(mapped[i].len == len, "a mapping is unmapped in part, or with its neighbour");
+		mapped[i].at = NULL;
+	}
 	return __real_munmap(addr, len);
 }
 

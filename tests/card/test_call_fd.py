@@ -7,6 +7,8 @@ import sys
 import pytest
 from paths import TESTS
 
+from vnic._core import ffi, lib
+
 FILLS = """
 import os, sys, fcntl
 import vnic
@@ -77,3 +79,19 @@ def test_an_eventfd_that_the_process_closed_is_nobodys_loss(foreign):
     os.dup2(null, call)  # so the number is another file's: not an eventfd, not signalled
     assert d.receives() == 3
     os.close(null)
+
+
+def test_an_eventfd_that_the_cards_own_table_lacks_is_signalled_all_the_same(foreign):
+    """The process opened it later. Number 0 is free in such a table, so the copy may have it."""
+    d = foreign()
+    call = d.host.nic.call_fd(0)
+    nic = ffi.addressof(d.host.c.nic)
+
+    @ffi.callback("int(void *)")
+    def run(_):
+        for _ in range(3):
+            lib.call_signal(nic, call)
+        return 42
+
+    assert lib.run_with_own_files(run, ffi.NULL, ffi.new("struct file_set *")) == 42
+    assert os.eventfd_read(call) == 3

@@ -7,6 +7,8 @@ from foreign_driver import HEADER, INDIRECT, NEXT, WRITE
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vnic._core import lib
+
 chains = st.lists(st.tuples(st.integers(20, 150), st.lists(st.integers(0, 150), max_size=3)), min_size=1, max_size=RING)
 
 
@@ -158,3 +160,30 @@ def test_a_chain_of_more_than_2_gib_is_a_chain():
         card.start()
         used = card.receive(plain(60))
         assert (used, card.frame(used)[1]) == ([(0, 80)], plain(60))
+
+
+@pytest.mark.parametrize(("length", "fate"), [(4 * 83 - 20, "DELIVERED_DRIVER"), (4 * 83 - 19, "RX_OVER")])
+def test_a_frame_in_more_than_256_pieces_is_lost(length, fate):
+    """Chains of 64 descriptors: 20 bytes for the header, then one byte each."""
+    with Card(rx_ring=512) as card:
+        d = card.driver
+        at = d.buffers
+        for i in range(6 * 64):
+            n = 1 if i % 64 else 20
+            d.describe(i, at, n, WRITE | (NEXT if i % 64 < 63 else 0), i + 1)
+            at += n
+        for head in range(0, 6 * 64, 64):
+            d.post(head)
+        card.start()
+        card.receive(plain(length))
+        assert card.host.ledger().fates == {fate: 1}
+
+
+def test_a_chain_that_the_ring_has_not_ends_it_though_the_frame_had_begun(card):
+    """Virtio 1.2 section 2.1.2: the device needs a reset, and gives nothing back any more."""
+    card.buffer(0, 100)
+    card.driver.post(RING)
+    card.start()
+    assert card.receive(plain(300)) == []
+    assert card.status & lib.VIRTIO_S_NEEDS_RESET
+    assert card.host.nic.queues()[0].dma_failed == 0

@@ -60,3 +60,13 @@ def test_a_frame_larger_than_all_of_it_is_lost_and_the_next_is_not(host):
     assert h.ledger().fates == {"FIFO_OVERRUN": 1, "DELIVERED_UDP": 1}
     assert h.nic.stats().rx_fifo_errors == h.nic.stats().rx_errors == 1
     assert h.nic.stats().rx_missed_errors == 0
+
+
+@given(st.lists(st.integers(0, 9000), max_size=9))
+def test_the_bytes_that_did_not_fit_are_counted_as_those_that_did(lengths):
+    """How much larger it should have been: vnic why says so."""
+    with vnic.Host(sockets=16) as host:
+        for n in lengths:
+            lib.fifo_overrun(ffi.addressof(host.machine.c.nic), frame(n))
+        assert host.machine.c.nic.fifo.lost_bytes == sum(max(n, 60) for n in lengths)
+        assert host.nic.stats().rx_fifo_errors == len(lengths)

@@ -2,6 +2,7 @@
 
 import frames
 import pytest
+from dma_card import Card, plain
 from model import rss
 
 from vnic._core import ffi, lib
@@ -75,3 +76,23 @@ def test_frames_read_ahead_are_hashed_as_the_card_is_set_when_they_arrive(host, 
         hashed = rss.rss("10.0.0.1", "10.0.0.2", proto, sport, 5000, key)[0]
         expected[0 if change == "rxhash off" else int(r.indir[hashed & 127])] += 1
     assert [int(h.machine.c.nic.queue[i].frames) for i in range(2)] == expected
+
+
+@pytest.mark.parametrize("dma_ns", [0, 100])
+def test_a_frame_that_found_too_few_buffers_is_tried_again_when_there_are_more(dma_ns):
+    """Until then the card has no work, and counts the shortage once."""
+    with Card(rx_buf_len=128) as card:
+        card.host.machine.c.cost[lib.COST_DMA] = dma_ns
+        card.buffer(0, 128)
+        card.start()
+        assert card.receive(plain(300)) == []
+        for _ in range(3):
+            card.host.nic.kick()
+            card.host.run()
+        assert (card.host.machine.c.nic.rx_no_buffer_count, card.host.machine.c.nic.dma_busy) == (1, 0)
+        for i in (1, 2):
+            card.buffer(i, 128)
+        card.host.nic.kick()
+        card.host.run()
+        used = card.driver.take()
+        assert card.frame(used)[1] == plain(300)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from model import rss as model
 from parsed import parse
 
+import vnic
 from vnic._core import ffi, lib
 
 VECTORS = [  # the verification suite of "RSS hashing types"
@@ -245,3 +246,18 @@ def test_without_rxhash_there_is_no_hash(host):
     h.run()
     assert [q.packets for q in h.nic.queues()] == [40, 0, 0, 0]
     assert rss(frames.udp(), card(enabled=0)) == (0, 0)
+
+
+@given(st.binary(min_size=1, max_size=lib.RSS_KEY_SIZE))
+def test_another_key_changes_nothing_beside_it_in_the_card(key):
+    """Its tables lie in the middle of the card's state."""
+    with vnic.Host(sockets=16) as host:
+        nic, rss = ffi.addressof(host.machine.c.nic), ffi.addressof(host.machine.c.nic.rss)
+        at, end = (int(ffi.cast("uintptr_t", rss + i)) - int(ffi.cast("uintptr_t", nic)) for i in (0, 1))
+        behind = ffi.buffer(nic, ffi.sizeof("struct nic"))[end : end + 8]
+        ffi.buffer(nic, ffi.sizeof("struct nic"))[end : end + 8] = b"\xa5" * 8
+        before = bytes(ffi.buffer(nic))
+        lib.rss_set_key(rss, key, len(key))
+        after = bytes(ffi.buffer(nic))
+        ffi.buffer(nic)[end : end + 8] = behind
+        assert (after[:at], after[end:]) == (before[:at], before[end:])

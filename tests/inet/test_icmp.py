@@ -227,3 +227,23 @@ def test_who_adds_up_a_checksum_pays_by_the_byte(host, build, headers):
     h.feed(build())
     h.run()
     assert h.softnet()[0].now_ns == (len(build()) - headers) * 1000
+
+
+@pytest.mark.parametrize("v6", [False, True])
+@pytest.mark.parametrize("size", [2, 9000])
+def test_an_answers_checksum_that_comes_out_as_0_stays_0(v6, size):
+    """Only in UDP 0 has a meaning of its own (RFC 1071, RFC 8200 section 8.1)."""
+    make, ask = (
+        (frames.icmpv6, peer.nd(135, "fd00::2", src="fd00::1", dst="fd00::2"))
+        if v6
+        else (frames.icmp, peer.arp(1, "10.0.0.1", "10.0.0.2"))
+    )
+
+    def answer(data):
+        with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero", mtu=9100) as host:
+            host.feed([ask, make(data)])
+            host.run(until_ns=10**9)
+            return next(s for s in peer.sent(host) if s.proto in (1, 58) and s.payload[0] in (0, 129))
+
+    missing = answer(bytes(size)).payload[2:4]
+    assert answer(missing + bytes(size - 2)).payload[2:4] == b"\0\0"

@@ -19,6 +19,7 @@ from vnic._core import lib
 
 TEXT = bytes(range(200))
 S = 1_000_000_000
+NEVER = 2**64 - 1
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 TIME = {4: 30 * S, 6: 60 * S}
 THRESH = {4: "ipfrag_high_thresh", 6: "ip6frag_high_thresh"}
@@ -355,6 +356,35 @@ def test_live_what_waits_at_the_end_is_given_up():
         assert host.ledger().fates == {"DELIVERED_UDP": 78, "FRAG_REASM_TIMEOUT": 1}
         assert host.mib()["Ip_ReasmTimeout"] == 0
         assert host.now_ns < host.machine.began_ns + 30 * S
+
+
+@FAMILIES
+def test_a_host_made_by_plain_c_has_linuxs_limits_too(family):
+    """Those of net/ipv4/ip_fragment.c and net/ipv6/reassembly.c."""
+    c = lib.host_new(1)
+    try:
+        f = c.ip6_frags if family == 6 else c.ip_frags
+        assert (f.high_thresh, f.timeout_ns, f.max_dist) == (4 << 20, TIME[family], 0 if family == 6 else 64)
+    finally:
+        lib.host_free(c)
+
+
+@FAMILIES
+def test_live_a_timer_that_ends_one_datagram_is_set_for_the_next(host, family):
+    """No fragment comes any more, so nothing else would look at it."""
+    h = host()
+    cpu, at = h.machine.c.cpu[0], (0, 3 * S, 7 * S)
+    for i, t in enumerate(at):
+        feed(h, firsts(family, [i])[0], at_ns=t)
+    cpu.live = 1
+    for i, t in enumerate(at):
+        ends = t + TIME[family]
+        assert cpu.timer_ns[lib.TIMER_IPFRAG] // S == ends // S
+        cpu.now, cpu.timer_ns[lib.TIMER_IPFRAG] = ends + S, NEVER
+        lib.inet_frag_expire(cpu)
+        assert mib(h, family)["Timeout"] == i + 1
+    assert cpu.timer_ns[lib.TIMER_IPFRAG] == NEVER
+    cpu.live = 0
 
 
 def test_live_time_is_real_time():

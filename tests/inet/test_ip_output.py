@@ -190,3 +190,15 @@ def test_what_is_asked_to_be_sent_is_counted_once_in_fragments_or_not(to, name):
             sock.sendto(bytes(2000), (to, 9))
             assert host.mib()[name] == before + n
         host.run()
+
+
+@pytest.mark.parametrize("to", sorted(PEERS))
+@pytest.mark.parametrize(("n", "gso_size"), [(2, 0), (3000, 0), (6, 2)], ids=["whole", "fragments", "segments"])
+@pytest.mark.parametrize("tx", [False, True], ids=["host sums", "card sums"])
+def test_a_udp_checksum_that_comes_out_as_0_is_sent_as_ffff(to, n, gso_size, tx):
+    """RFC 768, RFC 8200: 0 says that there is none."""
+    zeros = bytes(n)
+    missing = transmit(to, zeros, gso_size=gso_size, tx=tx)[0].payload[6:8]
+    data = missing + zeros[2:] if not gso_size else missing * (n // gso_size)
+    got = [s for s in transmit(to, data, gso_size=gso_size, tx=tx) if not s.offset]
+    assert [s.payload[6:8] for s in got] == [b"\xff\xff"] * (n // gso_size if gso_size else 1)

@@ -1,7 +1,11 @@
 """Neighbour discovery: who is answered, what is believed. RFC 4861."""
 
+import ipaddress
+
 import frames
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from peer import nd, sent
 
 import vnic
@@ -89,3 +93,17 @@ def test_a_host_with_ipv6_has_a_link_local_address(answers):
         nd(135, "fe80::ff:fe00:1", src="fe80::5", dst="ff02::1:ff00:1", to=bytes.fromhex("3333ff000001"))
     )
     assert seen[0].src_ip == "fe80::ff:fe00:1"
+
+
+@given(st.integers(3, 2**64 - 1))
+def test_who_is_not_known_is_asked_in_the_group_of_its_address(n):
+    """RFC 4291 section 2.7.1: ff02::1:ff00:0 and the lowest 24 bits. RFC 2464: 33:33 and the group's lowest 32."""
+    target = ipaddress.IPv6Address("fd00::") + n
+    with vnic.Host(ip=["fd00::2/64"], cost="zero") as host:
+        host.udp(7).sendto(b"x", (str(target), 9))
+        host.run(until_ns=SECOND)
+        asked = sent(host)[0]
+    group = int(ipaddress.IPv6Address("ff02::1:ff00:0")) | n & 0xFFFFFF
+    assert asked.dst_ip == str(ipaddress.IPv6Address(group))
+    assert asked.dst == b"\x33\x33" + group.to_bytes(16)[12:]
+    assert ipaddress.IPv6Address(asked.payload[8:24]) == target

@@ -317,6 +317,7 @@ def test_bug_a_full_socket_nobody_reads_cannot_hold_up_the_end(host):
     h.finish()
     assert h.ledger().in_flight == 0
     assert h.ledger().fates == {"DELIVERED_TCP": 1, "SOCKET_RCVBUFF": 1}
+    assert h.mib()["TcpExt_TCPRcvQDrop"] == 1
 
 
 def test_a_full_socket_leaves_a_hole_that_later_data_waits_behind(host):

@@ -11,10 +11,12 @@ from vnic._core import ffi, lib
 
 def put(addr):
     """The bytes that it writes, and whether it takes itself for IPv4."""
-    a, to = ffi.new("struct inet_addr *", addr), ffi.new("uint8_t[16]")
+    a, to = ffi.new("struct inet_addr *", addr), ffi.new("uint8_t[32]", b"\xa5" * 32)
     lib.inet_addr_put(a, to)
     four = bool(lib.inet_addr_is4(a))
-    return bytes(to)[: 4 if four else 16], four
+    n = 4 if four else 16
+    assert bytes(to)[n:] == b"\xa5" * (32 - n)
+    return bytes(to)[:n], four
 
 
 @given(st.ip_addresses(v=4))

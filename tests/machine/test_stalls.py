@@ -327,3 +327,12 @@ def test_live_frames_that_stand_are_named_and_freed(live):
     wait_until(lambda: host.ledger().delivered == 3)
     assert standing(host) == {}
     assert says not in why.show(host, []).out
+
+
+@pytest.mark.parametrize("queue", [0, 1])
+def test_what_stands_when_the_card_closes_ends_as_dev_ready_and_is_named_with_its_queue(host, queue):
+    h = host(queues=2, rx_usecs=0, rx_frames=100, rss_indir=(queue,))
+    h.feed([frames.udp(b"x")] * 3)
+    h.finish()
+    assert (h.ledger().fates, h.ledger().in_flight) == ({"DEV_READY": 3}, 0)
+    assert standing(h) == {queue: 3}

@@ -320,3 +320,39 @@ def test_a_filter_that_is_none_is_refused_before_anything_is_made(host, tmp_path
     with pytest.raises(vnic.ConfigError, match="filter"):
         vnic.Capture(host(), tmp_path / "f", filter=[(0xFFFF, 0, 0, 0)])
     assert not (tmp_path / "f").exists()
+
+
+LONGER_THAN_1000 = [(0x80, 0, 0, 0), (0x25, 0, 1, 1000), (6, 0, 0, 262144), (6, 0, 0, 0)]  # ld len; jgt #1000
+
+
+@pytest.mark.parametrize("at", ["wire", "nic", "gro", "stack"])
+def test_the_length_that_a_filter_sees_is_the_packets_at_each_point(host, tmp_path, at):
+    fed = [frames.udp(bytes(n)) for n in (0, 958, 959, 1400)]
+    with open(tmp_path / "f", "wb") as f:
+        tap = vnic.Capture(h := host(), f.fileno(), at=at, filter=LONGER_THAN_1000)
+        h.feed(fed)
+        h.run()
+        tap.close()
+    assert [data for _, data in read_back(tmp_path / "f")] == fed[2:]
+
+
+@pytest.mark.parametrize(("less", "lost"), [(0, 0), (1, 1)])
+def test_a_packet_that_fits_to_the_byte_is_captured(host, tmp_path, less, lost):
+    """A thread writes: what has no room is lost to the capture."""
+    n, payload = 800, bytes(1400)
+    longest = 32 + 42 + len(payload) + 3 + lib.PCAPNG_OPTIONS_MAX  # as long as a block may get
+    size = None
+    for _ in range(2):  # the first tells how long headers and blocks are
+        h = host(rcvbuf=1 << 30)
+        with (tmp_path / "a").open("wb") as f:
+            c = lib.capture_new(h.machine.c, f.fileno(), 0, b"", 1 << lib.POINT_GRO, ffi.NULL, ffi.NULL, size or 1 << 22, 1)
+            for _ in range(n // 100):
+                h.feed([frames.udp(payload)] * 100)
+                h.run()
+            size = size or c.filling.used + longest - less
+            h.feed(frames.udp(payload))
+            h.run()
+            said = c.packets, c.drops
+            lib.capture_detach(h.machine.c, c)
+            lib.capture_free(c)
+    assert said == (n + 1 - lost, lost)

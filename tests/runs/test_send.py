@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import errno
 import json
+import resource
 import signal
 import socket
 import struct
@@ -423,6 +424,15 @@ def test_the_threads_timer_slack_is_its_own_again_when_it_has_sent(sender):
         assert prctl(get, 0, 0, 0, 0) == 76_543
     finally:
         prctl(put, was, 0, 0, 0)
+
+
+def test_who_waits_for_the_next_frame_sleeps(sender):
+    """A wait that looks at the clock all the time would give the CPU to none."""
+    s = sender([(0, FRAMES[0]), (60 * 10**6, FRAMES[1]), (120 * 10**6, FRAMES[2])])
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    s.run()
+    assert resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw >= before + 2
+    assert s.target.got() == FRAMES[:3]
 
 
 @given(st.lists(st.integers(0, 2**40), max_size=50))

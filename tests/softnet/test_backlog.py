@@ -1,5 +1,7 @@
 """Backlogs: RPS is not synchronous. A CPU that is behind fills its queue, and only its own."""
 
+from itertools import permutations
+
 import frames
 import pytest
 from hypothesis import given
@@ -177,3 +179,20 @@ def test_an_overloaded_cpu_loses_only_what_is_its_own_and_reorders_nothing(host,
     assert 0 < len(elsewhere) < 4
     assert all(got[flow] == list(range(40)) for flow in elsewhere)
     assert all(packets == sorted(packets) for packets in got.values())
+
+
+@pytest.mark.parametrize(("by", "to"), list(permutations(range(3), 2)))
+def test_live_a_packet_for_any_other_cpu_is_there_when_the_ipi_goes_out(host, by, to):
+    h = host(cpus=3, rx_pool=1024)
+    cpu, target, pool = h.machine.c.cpu[by], h.machine.c.cpu[to], ffi.addressof(h.machine.c.dq[0].pool)
+    cpu.live = 1
+    skb = ffi.addressof(pool.skbs, lib.rx_pool_get(pool))
+    skb.segs = 1
+    assert lib.enqueue_to_backlog(cpu, skb, to) == 0
+    lib.net_rps_send_ipi(cpu)
+    assert (target.input_qlen, target.ipi_pending, cpu.enqueue_frames) == (1, 1, 0)
+    assert target.input_head == skb
+    cpu.live = 0
+    target.input_head = ffi.NULL
+    target.input_qlen = target.backlog_frames = 0
+    lib.kfree_skb_list(target, skb)

@@ -205,3 +205,13 @@ def test_a_napi_that_is_not_free_is_left_alone_and_waited_for_no_longer_than_the
     assert napi.state == state | (lib.NAPI_STATE_PREFER_BUSY_POLL if prefer else 0)
     assert h.mib()["TcpExt_BusyPollRxPackets"] == 0
     napi.state = 0
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_no_reader_polls_any_more_when_its_time_is_over(host, cpus):
+    """The card publishes at once for those that poll without an interrupt, so it counts them."""
+    h = host(cpus=cpus, sink=True, reader_cpu=0, cost="zero", busy_read=100)
+    for _ in range(3):
+        h.feed(udp())
+        h.run()
+        assert h.machine.c.spinners == 0

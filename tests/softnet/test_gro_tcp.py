@@ -37,6 +37,7 @@ def test_big_tcp_is_one_long_piece_of_its_stream(host, v):
     stream = listener.accept()
     h.run()
     assert (h.gro().flushed_skbs, stream.read(1 << 20)) == (1, b"a" * 96_000)
+    assert stream.peer[0] == ("fdaa::2" if v == 6 else "192.168.1.200")
     stream.close()
 
 
@@ -117,3 +118,15 @@ def test_what_ends_a_hold_is_of_the_same_kind():
         v.host.feed([(1 * MS, seg(100, ack=101)), (1 * MS, seg(200, ack=101))])
         v.host.run()
         assert [(s.gso, s.csum) for s in v.seen] == [("", "V"), ("tcpv4", "P")]
+
+
+def test_the_split_has_the_time_that_each_segment_was_held(host):
+    """Of a packet of three: all three, and with what they waited before it makes the whole time."""
+    h = host(latency=True, sink=True, gro_flush_timeout=20_000, napi_defer_hard_irqs=1)
+    for t, segment in zip((1000, 3000, 6000), train({}, {}, {}), strict=True):
+        h.feed(segment, at_ns=t)
+    h.run()
+    split = h.latencies()
+    total, held = split.pop("total"), split["gro"]
+    assert (h.gro().flushed_skbs, held.count, held.min, held.max) == (1, 3, 20_000, 40_000)
+    assert sum(round(s.mean * s.count) for s in split.values()) == round(total.mean * total.count)

@@ -212,3 +212,41 @@ def test_from_rps_to_rfs_a_flow_changes_at_once(host):
 def test_hash_32_is_the_golden_ratios():
     """include/linux/hash.h: GOLDEN_RATIO_32."""
     assert [hash_32(1, 8), hash_32(0xFFFFFFFF, 8), hash_32(5, 0)] == [0x61, 0x9E, 0]
+
+
+@given(st.lists(st.integers(0, 300), max_size=12))
+def test_all_tables_of_sockets_take_at_most_twice_the_memory_of_the_largest(sizes):
+    """A reader may write into an old one at any time, so none is freed."""
+    with vnic.Host(cost="zero", sockets=16) as h:
+        for entries in sizes:
+            assert lib.rfs_set_sock_entries(h.machine.c, entries) == 0
+            assert (h.machine.c.rps_sock_flow != ffi.NULL) == (entries > 0)
+        there, t = [], h.machine.c.rps_sock_tables
+        while t:
+            there.append(t.size)
+            t = t.older
+        assert sum(there) <= 2 * max(there, default=0)
+        assert max(there, default=0) >= max(sizes, default=0)
+
+
+@pytest.mark.parametrize("knobs", [{"rps_cpus": "f"}, {"rps_flow_cnt": 64, "rps_cpus": "f"}])
+def test_a_packet_that_rfs_did_not_steer_has_no_row_whatever_its_buffers_last_had(host, knobs):
+    h = host(**knobs)
+    skb = ffi.new("struct sk_buff *", {"hash": HASHES[0], "hash_report": lib.HASH_TCPV4, "rflow": 9})
+    lib.get_rps_cpu(h.machine.c.cpu[0], skb)
+    assert skb.rflow == 0
+
+
+def test_who_reads_a_stream_draws_its_flow(host):
+    h = host(**ON)
+    listener = h.tcp(80)
+    segments = stream(1000, 3)
+    h.feed(segments[0])
+    h.run()
+    reader = listener.accept()
+    reader.cpu = 2
+    for segment in segments[1:]:
+        assert reader.read(1000)
+        h.feed(segment)
+        h.run()
+    assert [s.processed for s in h.softnet()] == [1, 0, 2, 0]

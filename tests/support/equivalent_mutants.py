@@ -28,14 +28,6 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "if (unlikely(total <= skb->len)) skb_trim(sd, skb, total);",
         ),
     ),
-    "60 is as long either way": (
-        (
-            "wire.c",
-            "wire_time",
-            "ps = (u64)(f->wire_len < ETH_ZLEN ? ETH_ZLEN + 24u : f->wire_len + 24ull) * w->ps_per_byte + w->busy_ps;",
-            "ps = (u64)(f->wire_len <= ETH_ZLEN ? ETH_ZLEN + 24u : f->wire_len + 24ull) * w->ps_per_byte + w->busy_ps;",
-        ),
-    ),
     "a shift by 0 gives the same": (
         (
             "ip_output.c",
@@ -51,6 +43,7 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ),
     ),
     "a TAP takes a frame whole or not at all: its write() never returns 0": (
+        ("tap.c", "tap_write", "while (n < 0 && errno == EINTR);", "while (n < 1 && errno == EINTR);"),
         ("tap.c", "tap_write", "if (n >= 0) return 0;", "if (n > 0) return 0;"),
     ),
     "only the lowest 32 bits are used": (
@@ -73,20 +66,14 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         (
             "tap_vnet.c",
             "tap_vnet_begin",
-            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len) return -EINVAL;",
-            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 9) > len) return -EINVAL;",
-        ),
-        (
-            "tap_vnet.c",
-            "tap_vnet_begin",
-            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len) return -EINVAL;",
-            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 21 : 8) > len) return -EINVAL;",
-        ),
-        (
-            "tap_vnet.c",
-            "tap_vnet_begin",
-            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) > len) return -EINVAL;",
-            "if (!ip || l4 < ip + (frame[ip] >> 4 == 6 ? 40 : 20) || l4 + (tcp ? 20 : 8) >= len) return -EINVAL;",
+            (
+                "if (!ip || l4 < ip + (ip_version(frame + ip) == 6 ? IPV6_HLEN : IP_HLEN) || "
+                "l4 + (tcp ? TCP_HLEN : UDP_HLEN) > len) return -EINVAL;"
+            ),
+            (
+                "if (!ip || l4 < ip + (ip_version(frame + ip) == 6 ? IPV6_HLEN : IP_HLEN) || "
+                "l4 + (tcp ? TCP_HLEN : UDP_HLEN) >= len) return -EINVAL;"
+            ),
         ),
     ),
     "a single buffer is filled by dma_frame() as well: speed": (
@@ -104,16 +91,30 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         (
             "pcap_gso.c",
             "find_tcp",
-            "if (!off || next != 6 || next_off > left || (said && said != g->len - g->ip)) return false;",
-            "if (!off || next != 6 || next_off >= left || (said && said != g->len - g->ip)) return false;",
+            "if (!off || next != IPPROTO_TCP || next_off > left || (said && said != g->len - g->ip)) return false;",
+            "if (!off || next != IPPROTO_TCP || next_off >= left || (said && said != g->len - g->ip)) return false;",
         ),
     ),
     "the check behind it refuses the same, of bytes that the buffer has": (
         (
+            "gro_tcp.c",
+            "tcp_gro_receive",
+            (
+                "if ((!skb->gro_flush && gro_csum_bad(n, skb, off, IPPROTO_TCP)) || !gro_has(skb, off + "
+                "TCP_HLEN) || (thlen = tcp_hdrlen(th)) < TCP_HLEN || !gro_has(skb, off + thlen)) return "
+                "gro_refuse(skb);"
+            ),
+            (
+                "if ((!skb->gro_flush && gro_csum_bad(n, skb, off, IPPROTO_TCP)) || !gro_has(skb, off - "
+                "TCP_HLEN) || (thlen = tcp_hdrlen(th)) < TCP_HLEN || !gro_has(skb, off + thlen)) return "
+                "gro_refuse(skb);"
+            ),
+        ),
+        (
             "gro_inet.c",
             "ipv6_gro_receive",
-            "if (!gro_has(skb, off + len + 8)) return gro_refuse(skb);",
-            "if (!gro_has(skb, off + len + 8)) ;",
+            "if (!gro_has(skb, off + len + EXTH_UNIT)) return gro_refuse(skb);",
+            "if (!gro_has(skb, off + len + EXTH_UNIT)) ;",
         ),
     ),
     "a ring that is full can have no more in it": (
@@ -156,6 +157,13 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("ledger.c", "host_laws", "i < h->nic.nqueues_open;", "i <= h->nic.nqueues_open;"),
     ),
     "another hash of the same bits, with a key that the seed makes too": (
+        ("flow_dissector.c", "dissect_ipv6", "return 0;", "return 1;"),
+        (
+            "flow_table.c",
+            "flow_hash",
+            "u64 ports = (u64)type << 32 | (u32)lport << 16 | rport;",
+            "u64 ports = (u64)type << 32 | (u32)lport << 17 | rport;",
+        ),
         (
             "inet_fragment.c",
             "bucket",
@@ -179,6 +187,175 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "inet_frags_init",
             "f->mask = round_up_pow2(f->size) - 1;",
             "f->mask = round_up_pow2(f->size) + 1;",
+        ),
+    ),
+    "how a CPU waits for one that gives the card up by itself: speed": (
+        ("nic_lend.c", "nic_take_back", "if (tries < 1000) cpu_relax();", "if (tries >= 1000) cpu_relax();"),
+        ("nic_lend.c", "nic_take_back", "if (tries < 1000) cpu_relax();", "if (!(tries < 1000)) cpu_relax();"),
+    ),
+    "the quick way of what the slow one does as well: speed": (
+        (
+            "gro_tcp.c",
+            "options_differ",
+            ("if (likely(len == TIMESTAMPS_LEN)) return (load64(a) ^ load64(b)) | (load32(a + 8) ^ load32(b + 8));"),
+            "if (likely(len == TIMESTAMPS_LEN)) ;",
+        ),
+        (
+            "dma.c",
+            "dma_csum_plain",
+            (
+                "if (likely(csum_is_zero(csum_fold(sum)) && (f->ip_proto == IPPROTO_TCP || be16(f->data + "
+                "f->l4_off + UDPH_LEN) == f->l4_len))) return DMA_CSUM_GOOD;"
+            ),
+            (
+                "if (likely(csum_is_zero(csum_fold(sum)) && (f->ip_proto == IPPROTO_TCP && be16(f->data + "
+                "f->l4_off + UDPH_LEN) == f->l4_len))) return DMA_CSUM_GOOD;"
+            ),
+        ),
+        (
+            "flow_table.c",
+            "sock_lookup_flow",
+            "if (likely(!sock_table_live(t))) return flow_find(t, type, l, lport, r, rport);",
+            "if (likely(!sock_table_live(t))) ;",
+        ),
+        (
+            "fifo.c",
+            "fifo_room",
+            "return n <= room - (q->head - q->tail) && at + n <= room ? &q->slot[at] : NULL;",
+            "return n < room - (q->head - q->tail) && at + n <= room ? &q->slot[at] : NULL;",
+        ),
+        ("capture.c", "capture_new", "c->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);", ";"),
+    ),
+    "odd is odd: only how long packet_tap_del() waits may differ": (
+        (
+            "packet_taps.c",
+            "walk",
+            "smp_store_release(walking, *walking + 1);",
+            "smp_store_release(walking, *walking - 1);",
+        ),
+    ),
+    "a timer is set to what it is set to": (
+        (
+            "neigh.c",
+            "neigh_timer",
+            "if (next < sd->timer_ns[TIMER_NEIGH]) mod_timer(sd, TIMER_NEIGH, next);",
+            "if (next <= sd->timer_ns[TIMER_NEIGH]) mod_timer(sd, TIMER_NEIGH, next);",
+        ),
+    ),
+    "a slack of 0 is a real-time thread's, which prctl() leaves as it is": (
+        (
+            "send.c",
+            "send_run",
+            "if (slack > 0) prctl(PR_SET_TIMERSLACK, slack, 0, 0, 0);",
+            "if (slack >= 0) prctl(PR_SET_TIMERSLACK, slack, 0, 0, 0);",
+        ),
+    ),
+    "no TAP has a frame without an Ethernet header": (
+        (
+            "tap.c",
+            "read_slots",
+            (
+                "while (n < want && (len = read_once(lane, tap_nth_slot(t, 0), t->slot_size)) > 0) "
+                "tap_fill_next(t, &f[n++], count_over(t, (u32)len));"
+            ),
+            (
+                "while (n < want && (len = read_once(lane, tap_nth_slot(t, 0), t->slot_size)) > 1) "
+                "tap_fill_next(t, &f[n++], count_over(t, (u32)len));"
+            ),
+        ),
+    ),
+    "two equal addresses change places": (
+        (
+            "flow_dissector.c",
+            "store_addresses",
+            "bool swap = memcmp(src, src + len, len) > 0;",
+            "bool swap = memcmp(src, src + len, len) >= 0;",
+        ),
+    ),
+    "a wake-up too many, after which the CPU finds nothing and sleeps again: speed": (
+        (
+            "live.c",
+            "cpu_sleep",
+            "__atomic_store_n(&sd->sleeping, 0, __ATOMIC_SEQ_CST);",
+            "__atomic_store_n(&sd->sleeping, 1, __ATOMIC_SEQ_CST);",
+        ),
+    ),
+    "a wire that has nothing says -EAGAIN, never 0 frames": (
+        (
+            "live.c",
+            "nic_turn",
+            "return n < 0 && n != -EAGAIN ? EV_DONE : -1;",
+            "return n <= 0 && n != -EAGAIN ? EV_DONE : -1;",
+        ),
+    ),
+    "poll() without a limit of time never returns 0": (
+        ("live.c", "nic_sleep", "if (poll(fds, 2 + n, -1) <= 0) return;", "if (poll(fds, 2 + n, -1) < 0) return;"),
+    ),
+    "both ways give 64": (("lat.c", "bucket_top", "if (b < 64) return b;", "if (b <= 64) return b;"),),
+    "there are tables for 36 bytes only": (
+        (
+            "rss.c",
+            "hash6",
+            "return rss_toeplitz(r, input, f->hash_report == HASH_IPV6 ? 32 : 36);",
+            "return rss_toeplitz(r, input, f->hash_report == HASH_IPV6 ? 32 : 37);",
+        ),
+    ),
+    "who sends has checked it before: udp_sendmsg(), and an echo is as long as what it answers": (
+        (
+            "ip_output.c",
+            "ip_output_locked",
+            "if (total + ip_len > (v4 ? IP_LEN_MAX : IP_LEN_MAX + IPV6_HLEN)) return -EMSGSIZE;",
+            "if (total + ip_len > (v4 ? IP_LEN_MAX : IP_LEN_MAX + IPV6_HLEN)) ;",
+        ),
+    ),
+    "Python has taken its eventfd back before (_free)": (
+        (
+            "sock_table.c",
+            "sock_close",
+            "if (!sk->sink) sk->wake_fd = sk->accepted == SOCK_ACCEPTED ? sk->wake_fd : -1;",
+            "if (!sk->sink) ;",
+        ),
+    ),
+    "of a program with too many instructions or none, none is named": (("bpf.c", "bpf_check", "*at = 0;", "*at = 1;"),),
+    "the reader that then runs does so too": (("busy_poll.c", "busy_poll_resume", "set_idle(sd, 0);", ";"),),
+    "the card is taken back before each burst, so that lending it is in vain: speed": (
+        (
+            "nic_lend.c",
+            "nic_lend_room",
+            "if (nic->lend.head - smp_load_acquire(&nic->lend.tail) == WIRE_AHEAD) nic_take_back(nic);",
+            "if (nic->lend.head - smp_load_acquire(&nic->lend.tail) != WIRE_AHEAD) nic_take_back(nic);",
+        ),
+    ),
+    "set to what it is": (
+        (
+            "inet_fragment.c",
+            "length_good",
+            "if (frag->end > q->len) q->len = frag->end;",
+            "if (frag->end >= q->len) q->len = frag->end;",
+        ),
+    ),
+    "the last nanosecond of a wait is spent looking at the clock: speed": (
+        (
+            "send.c",
+            "run",
+            "if (!wait_until(now, min_u64(now + FULL_WAIT_NS, until_ns), 0)) return 1;",
+            "if (!wait_until(now, min_u64(now + FULL_WAIT_NS, until_ns), 1)) return 1;",
+        ),
+    ),
+    "live, 1 ns after the clock began is as long ago as 0": (
+        (
+            "nic_up.c",
+            "nic_doorbell",
+            "nic_again(nic, nic->live ? 0 : nic->now);",
+            "nic_again(nic, nic->live ? 1 : nic->now);",
+        ),
+    ),
+    "a packet as late as the batch's last is behind it in the file, whichever write it goes with": (
+        (
+            "capture.c",
+            "write_batches",
+            "while (old->next < old->nslots || (new->next < new->nslots && new->slot[new->next].t <= until)) {",
+            "while (old->next < old->nslots || (new->next < new->nslots && new->slot[new->next].t < until)) {",
         ),
     ),
 }

@@ -2,14 +2,16 @@
 
 A mutant meets the tests that reach its line (reached.py): first those of its stage, then others, the most to the
 point first (they reach the fewest lines), until SECONDS of them have passed; then the C stress programs that reach it,
-with ThreadSanitizer: those with threads only if it is about threads by its words, or no test reaches it. The first that
-fails, hangs or crashes kills it, if it passes again without the mutant.
+with ThreadSanitizer: those with threads only if its function is about threads by its words, or no test reaches it. A
+line that all tests reach is often seen by few, so what survives meets WIDE_S more of the tests, the files taking
+turns. The first that fails, hangs or crashes kills it, if it passes again without the mutant.
 
 A mutant that gcc -O2 makes the same code of is none and counts as little as one that does not compile. Those that
 change nothing but speed, or nothing that can be seen, are in tests/support/equivalent_mutants.py, each with its reason.
 """
 
 import fnmatch
+import itertools
 import re
 import subprocess
 import threading
@@ -20,10 +22,11 @@ from dataclasses import dataclass
 from c_sources import PATHS, texts
 from equivalent_mutants import reason_of, stale
 from mutant_build import ROOT, Build, BuildError, Site
-from mutations import Mutation, mutations, sample
+from mutations import Mutation, functions, mutations, sample, tokens
 from reached import Reached, Warm, record
 
 SECONDS, FILES = 15.0, 15
+WIDE_S = 60.0
 PROGRAM_S = 60
 THREAD_SANITIZER = "thread-sanitizer"
 CONCERNS_THREADS = re.compile(
@@ -37,6 +40,14 @@ class Verdict:
 
     of: str
     why: str = ""
+
+
+def body_around(text: str, at: int) -> str:
+    """The function's body that a place of a file is in."""
+    toks = tokens(text)
+    return next(
+        (text[toks[a].start : toks[b].end] for _, a, b in functions(toks) if toks[a].start <= at <= toks[b].end), ""
+    )
 
 
 class Bench:
@@ -70,16 +81,21 @@ class Bench:
                 return Verdict("killed", killer)
         if "stress_enomem" in programs and (killer := self.run_program("stress_enomem", m.file, text, plain)):
             return Verdict("killed", killer)
-        if nodes and not CONCERNS_THREADS.search(f"{m.file} {m.function} {m.good_code}"):
+        if nodes and not CONCERNS_THREADS.search(f"{m.file} {m.function} {body_around(text, m.start)}"):
             programs = [p for p in programs if p == "stress_enomem"]
         for program in programs:
             if killer := self.run_program(program, m.file, text, self.builds[THREAD_SANITIZER]):
                 return Verdict("killed", killer)
-        return Verdict("SURVIVED", f"{sum(map(len, chosen))} of {len(nodes)} tests, {len(programs)} programs reach it")
+        met = set().union(*chosen)
+        wide = self.in_turns([n for n in nodes if n not in met])
+        if wide and (killer := self.run_tests(wide, patience=WIDE_S)):
+            return Verdict("killed", f"wide: {killer}")
+        met.update(wide)
+        return Verdict("SURVIVED", f"{len(met)} of {len(nodes)} tests, {len(programs)} programs reach it")
 
     def order(self, file: str, nodes: list[str]) -> list[list[str]]:
         """The stage's own, quickest first, then others: those that reach little besides before those that reach all."""
-        seconds, lines, own = self.reached.seconds, self.reached.lines, f"/test_{file.removesuffix('.c')}.py::"
+        seconds, lines, own = self.reached.seconds, self.reached.lines, f"/test_{file.removesuffix('.c')}"
         mine = sorted((n for n in nodes if own in n), key=seconds.__getitem__)
         others = sorted((n for n in nodes if own not in n), key=lambda n: (lines[n], seconds[n]))
         out, files, spent = [[], []], set(), 0.0
@@ -92,11 +108,21 @@ class Bench:
                     out[i].append(node)
         return [part for part in out if part]
 
-    def run_tests(self, nodes: list[str]) -> str | None:
-        """Return: who noticed."""
+    def in_turns(self, nodes: list[str]) -> list[str]:
+        """WIDE_S of them: one of each file, those that reach the fewest lines before others, then another of each."""
+        seconds, lines = self.reached.seconds, self.reached.lines
+        files: dict[str, list[str]] = {}
+        for node in sorted(nodes, key=lambda n: (lines[n], seconds[n])):
+            files.setdefault(node.split("::")[0], []).append(node)
+        turns = [node for turn in itertools.zip_longest(*files.values()) for node in turn if node]
+        spent = itertools.accumulate(seconds[n] for n in turns)
+        return [node for node, s in zip(turns, spent, strict=True) if s <= WIDE_S]
+
+    def run_tests(self, nodes: list[str], patience: float = 0.0) -> str | None:
+        """Return: who noticed. patience: s more for what starts slowly, because it is of many files."""
         left = list(nodes)
         while left:
-            said = self.pytest(self.site, left)
+            said = self.pytest(self.site, left, patience)
             if said["code"] == 0 or said["code"] == 5 or not said["failed"]:
                 return None
             killer = said["failed"]
@@ -114,10 +140,10 @@ class Bench:
             self.sound[node] = self.pytest(self.clean, [node])["code"] == 0
         return self.sound[node]
 
-    def pytest(self, site: Site, nodes: list[str]):
+    def pytest(self, site: Site, nodes: list[str], patience: float = 0.0):
         files = list(dict.fromkeys(n.split("::")[0] for n in nodes))
         seconds = {n: self.reached.seconds[n] for n in nodes}
-        return self.warm.run(site=str(site.path), files=files, nodes=nodes, seconds=seconds)
+        return self.warm.run(site=str(site.path), files=files, nodes=nodes, seconds=seconds, patience=patience)
 
     def run_program(self, name: str, file: str, text: str, build: Build) -> str | None:
         """One of tests/c. Return: its name if it fails or hangs."""

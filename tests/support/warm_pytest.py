@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -155,8 +156,10 @@ def serve(job):
 def main():
     if os.geteuid() == 0 and ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) == 0:
         os.system("ip link set lo up")
-    for line in sys.stdin:
-        print(json.dumps(serve(json.loads(line))), flush=True)
+    # Its own: pytests that run at the same time trip over each other's old directories
+    with tempfile.TemporaryDirectory() as os.environ["PYTEST_DEBUG_TEMPROOT"]:
+        for line in sys.stdin:
+            print(json.dumps(serve(json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from c_sources import CSRC, texts
-from equivalent_mutants import EQUIVALENT
+from equivalent_mutants import EQUIVALENT, stale
 from mutations import mutations, place, sample
 
 SOURCES = texts()
@@ -123,6 +123,10 @@ def test_each_equivalent_mutant_is_in_a_file_that_exists_and_has_a_reason():
         for file, function, good, wrong in entries:
             assert f"{function}(" in SOURCES[file]
             assert good != wrong or good == "*"
+
+
+def test_every_equivalent_mutant_is_still_one_of_the_mutants():
+    assert stale(mutations(SOURCES)) == []
 
 
 TWICE = "static int f(int a)\n{\n\treturn g(a,\n\t\t 1);\n}\n\nint h(int a)\n{\n\treturn g(a, 1);\n}\n"

@@ -88,6 +88,16 @@ def test_big_tcp_is_cut_too_and_its_jumbo_header_taken_off(tmp_path, kind):
     assert facts["ledger"]["fates"] == {"DELIVERED_TCP": len(packets)}
 
 
+def test_a_payload_that_looks_like_a_jumbo_header_is_a_payload(tmp_path):
+    """The bytes where IPv6 has it are the first of the payload in IPv4."""
+    rest = bytes(i * 3 % 251 for i in range(20_000))
+    payload = struct.pack("!BBBBI", 6, 0, 0xC2, 4, len(rest) + 8) + rest
+    frame = put(put(big_tcp(payload, v6=False), 18, 0), 20, 0)  # identification, DF
+    facts, packets = run(tmp_path, frame)
+    assert b"".join(p.data[54:] for p in packets) == payload
+    assert facts["ledger"]["fates"] == {"DELIVERED_TCP": len(packets)}
+
+
 def segments(payload: bytes, *, v6: bool) -> list[bytes]:
     size = 1440 if v6 else 1460
     number = (lambda _: {}) if v6 else (lambda i: {"id": 7 + i})

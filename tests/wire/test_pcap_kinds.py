@@ -231,6 +231,23 @@ def test_a_packets_own_length_goes_before_its_interfaces(order, obsolete, on_int
     assert [d for _, d, _, _ in read(data)[0]] == [FRAME] * 4
 
 
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("obsolete", [False, True])
+def test_behind_the_end_of_the_options_is_none(order, obsolete):
+    said = option(order, 1, b"hello") + option(order, 0)
+    data = section(order) + described(order) + packet(FRAME, order=order, flags=4 << 5, before=said, obsolete=obsolete)
+    assert [d for _, d, _, _ in read(data)[0]] == [FRAME]
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_the_last_option_needs_no_end_behind_it(order):
+    """The end of the options is said by an option of its own, or by the block's."""
+    flags = option(order, 2, struct.pack(order + "I", 4 << 5))
+    head = struct.pack(order + "IIIII", 0, 0, 1, len(FRAME) + 4, len(FRAME) + 4)
+    data = section(order) + described(order) + block(order, 6, head + pad(fcs(FRAME)) + flags)
+    assert [d for _, d, _, _ in read(data)[0]] == [FRAME]
+
+
 def test_interfaces_differ_in_their_check_sequences(tmp_path):
     path = tmp_path / "x.pcapng"
     data = section() + described(fcslen=32) + described() + packet(fcs(FRAME)) + packet(FRAME, interface=1)

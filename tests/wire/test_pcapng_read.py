@@ -1,7 +1,11 @@
 """Capture files in pcapng's format: blocks, interfaces, clocks, sections."""
 
+import struct
+
 import pytest
-from captures import FRAMES, T0, S, block, enhanced, interface, obsolete, read, replay, section, simple, whole
+from captures import FRAMES, T0, S, block, enhanced, interface, obsolete, option, read, replay, section, simple, whole
+from hypothesis import given
+from hypothesis import strategies as st
 from scapy.utils import PcapNgWriter, rdpcap
 
 from vnic._core import lib
@@ -93,3 +97,23 @@ def test_frames_of_another_link_type_are_skipped_and_counted(tmp_path):
     with replay(path) as host:
         assert host.ledger().offered == 1
         assert (host.wire.c.skipped, host.wire.skipped_linktype, host.wire.error_text) == (2, 113, "")
+
+
+OPTIONS = st.lists(st.tuples(st.integers(1, 0xFFFF), st.binary(max_size=9)), max_size=4)
+
+
+@given(OPTIONS, st.sampled_from("<>"), st.booleans())
+def test_a_sections_options_are_passed_over_whatever_their_lengths(options, order, end):
+    made = b"".join(option(order, code, value) for code, value in options) + (option(order, 0) if end else b"")
+    data = section(order, made) + interface(order) + enhanced(FRAMES[0], 5, order=order)
+    assert read(data) == (whole([(5000, FRAMES[0])]), "")
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(("before", "n", "damaged"), [(0, 4, False), (1, 4, False), (0, 5, True), (3, 5, True)])
+def test_an_option_longer_than_its_section_header_is_damage(order, before, n, damaged):
+    said = b"".join(option(order, 4, b"x" * (i + 1)) for i in range(before)) + struct.pack(order + "HH", 4, n) + b"abcd"
+    frames, error = read(section(order, said) + interface(order) + enhanced(FRAMES[0], 5, order=order))
+    assert bool(error) == damaged
+    assert (f"an option of {n} bytes in a smaller block" in error) == damaged
+    assert len(frames) == (not damaged)

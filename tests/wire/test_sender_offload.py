@@ -40,6 +40,17 @@ def test_whatever_was_left_to_the_card_is_what_it_would_have_filled_in(tmp_path_
     assert facts["input"]["bytes"] == 2 * len(frame.data)
 
 
+@pytest.mark.parametrize(("n", "completed"), [(65_535, 1), (65_536, 0)])
+@pytest.mark.parametrize("v6", [False, True])
+def test_a_length_is_completed_up_to_what_its_field_holds(tmp_path, v6, n, completed):
+    """n: of all in IPv4, of the payload in IPv6."""
+    whole = Made(v6=v6, tcp=False, payload=bytes(n - 8 - (0 if v6 else 20) - (n > 65_535)))
+    left = whole.left(length=True) + bytes(n > 65_535)
+    facts, packets = run(tmp_path, left, capture_mtu="off", at=("wire",))
+    assert (facts["input"]["length_completed"], facts["ledger"]["offered"]) == (completed, 1)
+    assert [p.data for p in packets] == ([whole.data] if completed else [left])
+
+
 @pytest.mark.parametrize("tags", TAGS)
 def test_windows_sending_side_is_not_lost(tmp_path, tags):
     """Bug: the header's checksum of 0 was a loss, though the transport's was completed."""

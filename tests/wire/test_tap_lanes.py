@@ -1,11 +1,12 @@
 """Queues of a TAP as lanes of one wire, without a TAP: pipes that keep packets apart stand for its descriptors."""
 
+import errno
 import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_pipes import frame, lanes_of, read
+from tap_pipes import frame, lanes_of, one_by_one, read
 
 import vnic
 from vnic._core import ffi, lib
@@ -67,3 +68,17 @@ def test_a_descriptor_that_polls_as_gone_ends_the_run(n):
             host.stop()
             assert -wire.c.error == 77  # EBADFD
             assert (host.ledger().offered, host.laws()) == (n, 0)
+
+
+@pytest.mark.parametrize("uring", [True, False], ids=["io_uring", "one by one"])
+def test_what_is_in_the_kernel_when_reading_ends_stays_there(uring):
+    with lanes_of(2) as (tap, writers):
+        if not uring:
+            one_by_one(tap)
+        os.write(writers[0], frame(0, 1))
+        assert read(tap, 64) == [(0, 1)]
+        assert tap.wire.close_reading(ffi.addressof(tap.wire)) == 0
+        os.write(writers[0], frame(0, 2))
+        os.write(writers[1], frame(1, 1))
+        assert read(tap, 64) == -errno.ENODATA
+        assert [os.read(tap.lane[i].fd, 2048) for i in range(2)] == [frame(0, 2), frame(1, 1)]

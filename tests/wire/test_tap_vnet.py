@@ -66,6 +66,21 @@ def test_a_header_that_cannot_be_is_counted_and_the_frame_passes_as_it_is(change
         assert pair.c.bad_vnet == 1
 
 
+@given(st.data())
+def test_a_checksum_is_completed_inside_the_frame_or_the_header_is_bad(data):
+    """To the byte: both of the sum's bytes are the frame's, or none is written."""
+    frame = bytes(range(60))
+    start = data.draw(st.integers(0, 63) | st.integers(0, 65535))
+    offset = data.draw(st.integers(max(0, 56 - start), max(0, 63 - start)) | st.integers(0, 65535))
+    inside = start < len(frame) and start + offset + 2 <= len(frame)
+    with Pair() as pair:
+        (got,) = pair.give(struct.pack("<BBHHHH", NEEDS_CSUM, 0, 0, 0, start, offset), frame)
+        assert (pair.c.csum_filled, pair.c.bad_vnet) == (1, not inside)
+    at = start + offset
+    same = got if not inside else got[:at] + frame[at : at + 2] + got[at + 2 :]
+    assert same == frame
+
+
 SHAPES = [
     {}, {"tags": TAGS[1]}, {"tags": TAGS[2]}, {"v6": True}, {"v6": True, "tags": TAGS[1]},
     {"v6": True, "headers": (DESTINATION,)}, {"v6": True, "headers": (HOP_BY_HOP, ROUTING), "tags": TAGS[2]},

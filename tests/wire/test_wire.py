@@ -133,6 +133,14 @@ def test_only_a_wire_that_is_in_no_hurry_is_pulled(host, link, speed, pulled):
 # ---- memory ----
 
 
+def held(nic):
+    """The frames in the card's FIFO, and those that it has read and not yet taken."""
+    fifo = nic.fifo
+    return [fifo.slot[i & fifo.mask] for i in range(fifo.tail, fifo.head)] + list(
+        nic.burst[nic.burst_pos : nic.burst_len]
+    )
+
+
 @given(st.lists(st.lists(st.integers(0, 300), max_size=12), max_size=8))
 def test_frames_keep_their_bytes_while_the_arena_grows_and_begins_anew(rounds):
     """A tiny arena, with frames everywhere: not read yet, in the FIFO, in the ring. The driver is stopped meanwhile."""
@@ -146,6 +154,8 @@ def test_frames_keep_their_bytes_while_the_arena_grows_and_begins_anew(rounds):
         queue = iter(bodies)
         for r in rounds:
             host.feed([frames.udp(next(queue)) for _ in r])
+            w = ffi.cast("struct mem_wire *", wire.c)
+            assert all(w.arena <= f.data <= f.data + f.len <= w.arena + w.arena_used for f in held(host.machine.c.nic))
             host.run(frames=len(r) // 2)
         host.run()
         lib.raise_hardirq(host.machine.c.cpu[0], 0, host.machine.c.nic.now)

@@ -34,6 +34,8 @@ class BusyPoll:
             return True
         if self.since is None:
             self.since = self.cpu.now
+            if self.cpu.slice_is_over():  # on the way back to user space
+                return False
         elif self.over():  # The slice was over before.
             self.since = None
             return True
