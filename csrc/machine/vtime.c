@@ -166,7 +166,12 @@ static void woken(struct softnet_data *sd)
 	cpu_lower_horizon(sd, cpu_next_interrupt(sd));
 }
 
-/* The CPU is idle: wait until it has work. A timer that was stopped meanwhile is none, and does not move its clock. */
+/* It is the idle CPU's turn. A timer that was stopped meanwhile is no work, and does not move its clock. */
+static bool has_work(const struct softnet_data *sd)
+{
+	return cpu_idle_until(sd) <= sd->next || sd->ksoftirqd_task.runnable || sd->napi_threads;
+}
+
 static void wait_for_work(struct softnet_data *sd)
 {
 	cpu_account(sd, &sd->idle_ns);
@@ -175,7 +180,7 @@ static void wait_for_work(struct softnet_data *sd)
 		sd->next = max_u64(cpu_idle_until(sd), sd->now);
 		sd->end = sd->now;
 		await_turn(sd);
-	} while (cpu_idle_until(sd) > sd->next && !(sd->ksoftirqd_task.runnable | sd->napi_threads));
+	} while (!has_work(sd));
 	woken(sd);
 }
 
@@ -192,7 +197,10 @@ static void cpu_main(void *arg)
 {
 	struct softnet_data *sd = arg;
 
-	woken(sd);
+	if (has_work(sd))
+		woken(sd);
+	else
+		wait_for_work(sd);
 	for (;;) {
 		int more = cpu_round(sd);
 

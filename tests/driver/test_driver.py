@@ -62,7 +62,7 @@ def test_a_starved_card_asks_for_the_doorbell(host):
     ("at", "interrupts", "polls"), [(1000, 1, 1), (1001, 1, 2), (2000, 1, 2), (3000, 1, 2), (3001, 2, 2), (9000, 2, 2)]
 )
 def test_the_second_look_finds_what_came_between_completion_and_unmasking(host, at, interrupts, polls):
-    """The poll of one frame is over at 1000; as it completes, the frame goes up, until 3000; then the driver unmasks."""
+    """The poll is over at 1000. As it completes, the frame goes up, until 3000. Then the driver unmasks."""
     h = host(gro_normal_batch=8)
     h.machine.c.cost[lib.COST_RX], h.machine.c.cost[lib.COST_RECEIVE] = 1000, 2000
     h.feed([(0, frames.udp()), (at, frames.udp())])
