@@ -267,7 +267,9 @@ KNOBS: dict[str, Knob] = {
         "longest IP packet on the captured wire: the card gets longer TCP frames cut (TSO); off: it gets them whole",
         as_given=True,
     ),
-    "cost": Knob(parse_cost, places.COST, "linux", "costs of work in virtual time: linux or zero"),
+    "cost": Knob(
+        parse_cost, places.COST, "linux", "costs of work in virtual time: a profile (vnic costs), or FILE.toml"
+    ),
 }
 
 ALIASES = {

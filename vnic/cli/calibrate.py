@@ -1,0 +1,153 @@
+"""The command ``vnic calibrate``: measure the costs of the running kernel, or read them from a trace."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from vnic.cli.costs import show
+from vnic.cli.exit import Whole, interruptible, refusals
+from vnic.errors import ConfigError
+from vnic.knobs.cost_file import of_a_command, write
+from vnic.own_paths import create, open_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vnic.knobs.cost import Profile
+
+
+@click.command()
+@click.option("-o", "--output", metavar="FILE.toml", help="save the profile, for vnic replay --cost FILE.toml")
+@click.option("--from", "trace", metavar="TRACE", help="text of perf script or ftrace, instead of measuring; -: stdin")
+@click.option("--based-on", metavar="PROFILE", default="linux", show_default=True, help="gives what is not measured")
+@click.option("--rounds", type=Whole(1, 200), default=15, show_default=True, help="repetitions; each takes a second")
+@click.option("--pin", metavar="CPU,CPU", help="real CPUs of the writer and the reader [default: two quiet ones]")
+@click.option(
+    "--event-ns",
+    type=Whole(0, 100_000),
+    help="with --from: time that recording an event took, ns [default: 800 for perf, 250 for ftrace]",
+)
+@click.option("--quiet", is_flag=True, help="print no table")
+def calibrate(
+    output: str | None,
+    trace: str | None,
+    *,
+    based_on: str,
+    rounds: int,
+    pin: str | None,
+    event_ns: int | None,
+    quiet: bool,
+) -> None:
+    """Measure what the running kernel's receive path costs, in less than a minute.
+
+    vnic writes frames to TAPs of its own, in a network namespace of its own, on two CPUs. It sends nothing to any
+    network, changes no setting, and leaves nothing behind. Other work on the machine makes the spread wider, and does
+    not stop. Run it as root; in some kernels a user namespace is enough.
+
+    With --from, vnic reads a recording of another machine: docs/costs.md has the commands that make one.
+
+    Exit codes: 0 success; 1 the machine is too busy; 2 wrong usage, or an unreadable file; 3 the kernel refused.
+    """
+    from vnic.calibrate import measure
+
+    with refusals():
+        base = of_a_command(based_on)
+        if trace is None and event_ns is not None:
+            raise ConfigError("--event-ns: belongs to --from TRACE")
+        with _Output(output) as out, interruptible(), contextlib.closing(_Progress()) as progress:
+            if trace is not None:
+                profile = _from_trace(trace, base, event_ns, progress)
+            else:
+                profile = measure.profile(base, rounds=rounds, pin=pin, progress=progress)
+            out.write(profile)
+    if not quiet:
+        show(profile)
+    if output:
+        click.echo(f"vnic: {output}: written; vnic replay --cost {output} uses it", err=True)
+
+
+def _from_trace(path: str, base: Profile, event_ns: int | None, progress: Callable[[int, int], None]) -> Profile:
+    """Read a recording, line by line: it may be larger than the memory."""
+    from vnic.calibrate import from_trace
+    from vnic.calibrate.trace import Trace
+
+    fd = os.dup(0) if path == "-" else open_regular(path)
+    with os.fdopen(fd, errors="replace") as file:
+        size, at, trace = os.fstat(fd).st_size, 0, Trace()
+
+        def lines() -> Iterator[str]:
+            nonlocal at
+            for nth, line in enumerate(file):
+                at += len(line)
+                if nth % 10_000 == 0:
+                    progress(at, max(size, at))
+                yield line
+
+        name = "standard input" if path == "-" else path
+        try:
+            return from_trace.profile(trace.read(lines()), trace, base, name="measured", event_ns=event_ns)
+        except ConfigError as e:
+            raise ConfigError(f"{name}: {e}") from None
+
+
+class _Output:
+    """The file to write. It is opened before a minute of measuring, and keeps its contents until there is a profile."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._fd: int | None = None
+        self._made = False
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            self._made = not os.path.lexists(self._path)
+            self._fd = create(self._path, truncate=False)
+        return self
+
+    def write(self, profile: Profile) -> None:
+        """Write the profile over the old contents."""
+        if self._fd is None:
+            return
+        if stat.S_ISREG(os.fstat(self._fd).st_mode):
+            os.ftruncate(self._fd, 0)
+        with os.fdopen(os.dup(self._fd), "wb") as file:
+            file.write(write(profile).encode())
+        self._made = False
+
+    def __exit__(self, *exc: object) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+        if self._path is not None and self._made:
+            Path(self._path).unlink()
+
+
+class _Progress:
+    """A bar on stderr, shown only on a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TimeRemainingColumn
+
+            console = Console(stderr=True)
+            self._bar = Progress("calibrate", BarColumn(), TimeRemainingColumn(), console=console, transient=True)
+            self._task = self._bar.add_task("calibrate", total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=done)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.stop()
