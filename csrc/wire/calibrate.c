@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define READ_MAX 2048
-#define GONE_NS 20000000u /* a reader that has not read after this time has lost its CPU */
+#define GONE_NS 1000000000u /* a reader that has not read after this time has lost its CPU */
 #define YIELDS 3
 
 static int pin(u32 cpu)
@@ -190,25 +190,25 @@ static void pause_before(const struct wakes *w)
 	spin_until(clock_ns() + w->gap_ns);
 }
 
-/* Return: whether the reader has read what was written after its @before datagrams. */
-static bool await_read(struct reader *r, u32 before, u64 written)
+/* Wait until the reader has read @n datagrams. Return: 0, or -ETIMEDOUT: it has no CPU. */
+static int await_reads(struct reader *r, u32 n)
 {
-	const struct wakes *w = r->w;
+	u64 until = clock_ns() + GONE_NS;
 
-	if (w->writer == w->reader)
+	if (r->w->writer == r->w->reader)
 		while (sem_wait(&r->read) < 0 && errno == EINTR)
 			;
-	while (smp_load_acquire(&r->count) == before)
-		if (clock_ns() - written > GONE_NS)
-			return false;
-	return true;
+	while (smp_load_acquire(&r->count) < n)
+		if (clock_ns() > until)
+			return -ETIMEDOUT;
+	return 0;
 }
 
 static int write_singles(struct wakes *w, struct reader *r)
 {
 	for (u32 i = 0; i < w->n; i++) {
-		u32 before = smp_load_acquire(&r->count);
-		u64 start, end;
+		u64 start, end, at;
+		int rc;
 
 		pause_before(w);
 		start = clock_ns();
@@ -216,14 +216,15 @@ static int write_singles(struct wakes *w, struct reader *r)
 			return -errno;
 		end = clock_ns();
 		w->write_ns[i] = end - start;
-		w->read_ns[i] = NEVER;
 		if (w->how == READER_NONE) {
 			drain(w->sock);
-		} else if (await_read(r, before, end)) {
-			u64 at = READ_ONCE(r->at_ns);
-
-			w->read_ns[i] = at > end ? at - end : 0;
+			continue;
 		}
+		rc = await_reads(r, i + 1);
+		if (rc)
+			return rc;
+		at = READ_ONCE(r->at_ns);
+		w->read_ns[i] = at > end ? at - end : 0;
 	}
 	return 0;
 }

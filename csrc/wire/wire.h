@@ -319,7 +319,7 @@ int calibrate_remote(struct rung *r, u32 writer, u32 reader, u32 reps, u32 batch
 /**
  * struct wakes - n single writes, and a thread that reads them
  * @gap_ns:   between a read and the next write
- * @write_ns: time of each write; @read_ns: from its end to the reader's return; all ones: it never came
+ * @write_ns: time of each write; @read_ns: from its end to the reader's return; 0: that came first
  */
 struct wakes {
 	const u8 *frame;
@@ -327,7 +327,10 @@ struct wakes {
 	u32 len, n, how, writer, reader;
 	int fd, sock;
 };
-/** calibrate_wakes() - Return: 0, or -errno. A reader that sleeps leaves @sock shut down. */
+/**
+ * calibrate_wakes() - time single writes, and the reads of another thread
+ * Return: 0; -ETIMEDOUT: the reader has no CPU; other -errno. A reader that sleeps leaves @sock shut down.
+ */
 int calibrate_wakes(struct wakes *w);
 
 /**
@@ -343,7 +346,7 @@ struct steals {
 	u32 len, n, writer, spinner, room, ngaps;
 	int fd;
 };
-/** calibrate_steals() - Return: 0, or -errno */
+/** calibrate_steals() - time the gaps of a spinning thread. Return: 0, or -errno. */
 int calibrate_steals(struct steals *s);
 
 /* ---- tap.c: a TAP device's fds as a wire; frames are read straight into slots, which are the FIFO's memory ---- */

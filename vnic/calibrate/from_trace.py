@@ -28,6 +28,10 @@ _ENOUGH = 20
 _CHUNKS = 5
 _LONG_NS = 20_000_000
 """A longer interval was not one piece of work."""
+_LATE_NS = 1_000_000
+"""An IPI that raises no interrupt for so long found its target awake, which needs none."""
+_SOON_NS = 20_000
+"""A softirq that begins later was not raised by that interrupt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,9 @@ class Follower:
         self._ran_on: dict[int, int] = {}
 
     def take(self, e: Event) -> None:
-        """Take one event."""
+        """Take one event. In a softirq its own recording is part of that softirq's time."""
+        if s := self._softirq.get(e.cpu):
+            s.events += e.name != "softirq_exit"
         if e.name.startswith("sys_enter_"):
             self._entered[e.pid] = e.t_ns
         elif e.name.startswith("sys_exit_"):
@@ -93,7 +99,8 @@ class Follower:
 
     def _softirq_entry(self, e: Event) -> None:
         self._softirq[e.cpu] = _Softirq(e.t_ns)
-        if (handled := self._handled.pop(e.cpu, None)) is not None:
+        handled = self._handled.pop(e.cpu, None)
+        if handled is not None and e.t_ns - handled < _SOON_NS:
             self.out.to_softirq.append(e.t_ns - handled)
 
     def _softirq_exit(self, e: Event) -> None:
@@ -106,7 +113,6 @@ class Follower:
         if s := self._softirq.get(e.cpu):
             s.work += e.number
             s.polls += 1
-            s.events += 1
 
     def _irq_handler_entry(self, e: Event) -> None:
         self._handler[e.cpu] = e.t_ns
@@ -119,17 +125,17 @@ class Follower:
         self._handled[e.cpu] = e.t_ns
 
     def _ipi_send_cpu(self, e: Event) -> None:
-        self._sent.setdefault(e.number, e.t_ns)
+        if e.t_ns - self._sent.get(e.number, -_LATE_NS) >= _LATE_NS:  # of several, the first raises the interrupt
+            self._sent[e.number] = e.t_ns
 
     def _call_function_single_entry(self, e: Event) -> None:
-        if (sent := self._sent.pop(e.cpu, None)) is not None and e.t_ns - sent < _LONG_NS:
+        if (sent := self._sent.pop(e.cpu, None)) is not None and e.t_ns - sent < _LATE_NS:
             self.out.deliveries.append(e.t_ns - sent)
 
     def _sched_waking(self, e: Event) -> None:
         s = self._softirq.get(e.cpu)
         if s:
             s.woken.append(e.number)
-            s.events += 1
         self._waking[e.number] = (e.t_ns, e.cpu, s is not None)
 
     def _sched_switch(self, e: Event) -> None:

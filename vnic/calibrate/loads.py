@@ -21,9 +21,10 @@ Samples = dict[str, float]
 
 BATCH, WARM, REPS = 32, 8, 100
 _REMOTE_REPS = 50
-_LOST = 2**64 - 1
 SINGLES = {"20us": (20_000, 600), "200us": (200_000, 250), "2ms": (2_000_000, 50)}
 """Time between a read and the next write -> ns, and how many writes."""
+_FEWEST = 20
+"""A load of which fewer than this part can be used gives no sample; the figure is then other rounds'."""
 _IPI_GAP_NS, _IPI_WRITES = 60_000, 500
 _TICK_NS = 250_000_000
 _GAPS = 1 << 16
@@ -136,12 +137,11 @@ class Loads:
             writes, reads = self._run_singles(w)
         if how == "none":
             return {f"{prefix}{how}.{gap}.write": _median(writes)}
-        # a reader on the writer's CPU that preempts it returns before the write does: its time is in the write's
-        came = [
-            (write, read) for write, read in zip(writes, reads, strict=True) if read != _LOST and (read or not prefix)
-        ]
-        if len(came) < n // 4:
-            raise VnicError(f"the reader took {len(came)} of {n} datagrams in time: the machine is too busy")
+        # The scheduler may let a reader on the writer's CPU preempt it: then the write's time has the reader's in it,
+        # and the read came before the write's end. Such phases last for many writes, which are left out.
+        came = [(write, read) for write, read in zip(writes, reads, strict=True) if read or not prefix]
+        if len(came) * _FEWEST < n:
+            return {}
         name = f"{prefix}{how}.{gap}"
         return {f"{name}.write": _median([w for w, _ in came]), f"{name}.read": _median([r for _, r in came])}
 
@@ -175,8 +175,8 @@ class Loads:
     def _steals(self) -> Samples:
         writes, gaps = self._gaps(self._far.fd, _IPI_GAP_NS, _IPI_WRITES)
         stolen, delivery = after_each(writes, gaps, _IPI_GAP_NS)
-        if len(stolen) < _IPI_WRITES // 2:
-            raise VnicError(f"{len(stolen)} of {_IPI_WRITES} interrupts were seen: the machine is too busy")
+        if len(stolen) * _FEWEST < _IPI_WRITES:
+            return {}
         busy = _median([end - begin for begin, end in writes])
         return {"stolen": _median(stolen), "delivery": _median(delivery), "busy.far.badsum": busy}
 
@@ -232,5 +232,7 @@ def periodic(gaps: list[tuple[int, int]]) -> tuple[int, list[int]] | None:
 def _check(rc: int, doing: str) -> None:
     if rc == -errno.ENODATA:
         raise VnicError(f"{doing}: the kernel lost datagrams on their way to a socket with room")
+    if rc == -errno.ETIMEDOUT:
+        raise VnicError(f"{doing}: the reader had no CPU for a second: the machine is too busy")
     if rc < 0:
         raise VnicError(f"{doing}: {os.strerror(-rc)}")

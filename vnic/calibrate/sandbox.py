@@ -6,7 +6,6 @@ The process must have one thread: it enters new namespaces, and without privileg
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,16 +32,30 @@ def end_with_parent() -> None:
 def enter() -> None:
     """Enter namespaces of our own. TapError: neither privileges nor a user namespace; the text says what helps."""
     libc = ctypes.CDLL(None, use_errno=True)
-    uid, gid = os.geteuid(), os.getegid()
-    if libc.unshare(_NEWNS | _NEWNET):
-        if ctypes.get_errno() != errno.EPERM or libc.unshare(_NEWNS | _NEWNET | _NEWUSER):
-            why = os.strerror(ctypes.get_errno())
-            raise TapError(f"calibrate needs a network namespace of its own ({why}): run it as root")
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    try:
+        try:
+            _unshare(libc, _NEWNS | _NEWNET)
+        except PermissionError:
+            _enter_user(libc)
+    except OSError as e:
+        raise TapError(f"calibrate needs a network namespace of its own: {e.strerror}: run it as root") from None
     libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
     libc.mount(b"sysfs", b"/sys", b"sysfs", 0, None)  # shows this namespace's devices; refused: no RPS, which is said
+
+
+def _unshare(libc: Any, flags: int) -> None:
+    if libc.unshare(flags):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _enter_user(libc: Any) -> None:
+    """Become root of a user namespace, which may make devices in its own network namespace."""
+    uid, gid = os.geteuid(), os.getegid()
+    _unshare(libc, _NEWNS | _NEWNET | _NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
 
 
 def raise_priority() -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _PERF = re.compile(
-    r"^\s*(?P<comm>.{1,16}?)\s+(?P<pid>-?\d+)(?:/\d+)?\s+\[(?P<cpu>\d+)\]\s+(?P<t>\d+\.\d+):"
+    r"^\s*(?P<comm>.{1,16}?)\s+(?:\d+/)?(?P<pid>-?\d+)\s+\[(?P<cpu>\d+)\]\s+(?P<t>\d+\.\d+):"
     r"\s+(?P<ev>[\w-]+:\w+):\s*(?P<rest>.*)$"
 )
 _FTRACE = re.compile(
@@ -105,12 +105,12 @@ _NUMBERS: dict[str, re.Pattern[str]] = {
     "napi_poll": re.compile(r"\bwork[ =:]+(\d+)"),
     "sched_waking": re.compile(r"\bpid=(\d+)|^.*?:(\d+) \["),
     "sched_switch": re.compile(r"next_pid=(\d+)|==> .*?:(\d+) \["),
-    "ipi_send_cpu": re.compile(r"\bcpu=(\d+)"),
+    "ipi_send_cpu": re.compile(r"\bcpu=(\d+) .*callback=generic_smp_call_function_single"),
     "irq_handler_entry": re.compile(r"\birq=(\d+)"),
     "irq_handler_exit": re.compile(r"\birq=(\d+)"),
     "call_function_single_entry": re.compile(r"\bvector=(\d+)"),
 }
-"""Event -> its number. A softirq of another vector has none."""
+"""Event -> its number. A softirq of another vector has none, and an IPI that only reschedules."""
 
 
 def _number(name: str, rest: str) -> int | None:

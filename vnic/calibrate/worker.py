@@ -43,8 +43,10 @@ def main() -> None:
     sandbox.end_with_parent()
     try:
         measure(**json.loads(sys.argv[1]))
-    except (VnicError, OSError) as e:
+    except VnicError as e:
         _say(error=str(e), kind=type(e).__name__)
+    except OSError as e:
+        _say(error=f"{e.filename or 'calibrate'}: {e.strerror}", kind="VnicError")
 
 
 if __name__ == "__main__":

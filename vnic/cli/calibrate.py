@@ -61,7 +61,7 @@ def calibrate(
         base = of_a_command(based_on)
         if trace is None and event_ns is not None:
             raise ConfigError("--event-ns: belongs to --from TRACE")
-        with _Output(output) as out, interruptible(), contextlib.closing(_Progress()) as progress:
+        with interruptible(), _Output(output) as out, contextlib.closing(_Progress()) as progress:
             if trace is not None:
                 profile = _from_trace(trace, base, event_ns, progress)
             else:
