@@ -1,4 +1,4 @@
-/* calibrate.c - time the running kernel's receive path, of which vnic is a model: vnic calibrate. Not on the path
+/* calibrate.c - time the running kernel's receive path: vnic calibrate. Not on the path of vnic's frames
  *
  *   rung's frame --write()--> the kernel's TAP --> dropped at a stage of its own, or queued --recv()--> here
  *

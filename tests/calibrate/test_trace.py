@@ -188,7 +188,8 @@ def test_polls_of_one_size_only_are_split_by_share():
     fixed, each = (sum(found[key].value for key in keys) for keys in (from_trace.FIXED, from_trace.EACH))
     assert fixed + 4 * each == pytest.approx(3000 + 4 * 450, abs=16)
     assert fixed / each == pytest.approx(350 / 425, rel=0.02)
-    assert "polls of 4 only" in found["rx"].source
+    assert "polls of 4 packets only" in found["rx"].source
+    assert found["rx"].spread is None
 
 
 def test_a_wake_up_is_what_a_poll_with_one_takes_longer():

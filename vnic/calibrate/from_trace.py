@@ -204,7 +204,7 @@ class _Figures:
         for key in keys:
             factor = self.base[key] / total if total else 1 / len(keys)
             value, *chunks = (max(0, round(part * factor)) for part in parts)
-            spread = (min([value, *chunks]), max([value, *chunks]))
+            spread = (min([value, *chunks]), max([value, *chunks])) if chunks else None
             self.own[key] = Figure(value, source, spread)
 
 
@@ -234,25 +234,9 @@ def _polls(figures: _Figures, polls: list[Poll], cost: int) -> None:
     quiet = [(p.work, float(p.ns - cost * (p.events + 1))) for p in polls if not p.local and not p.remote]
     if len(quiet) < _ENOUGH:
         return
-    fit = line(quiet)
-    if fit is None:
-        works = [work for work, _ in quiet]
-        work = statistics.mode(works)
-        took = statistics.median(ns for w, ns in quiet if w == work)
-        keys = (*FIXED, *EACH * work)
-        sums = sum(figures.base[key] for key in keys)
-        figures.share(
-            FIXED, [took * sum(figures.base[k] for k in FIXED) / (sums or 1)], f"polls of {work} only, by share"
-        )
-        figures.share(
-            EACH, [took * sum(figures.base[k] for k in EACH) / (sums or 1)], f"polls of {work} only, by share"
-        )
-    else:
-        size = max(1, -(-len(quiet) // _CHUNKS))
-        chunks = [line(quiet[i : i + size]) for i in range(0, len(quiet), size)]
-        fits = [fit, *(chunk for chunk in chunks if chunk)]
-        figures.share(FIXED, [f[0] for f in fits], f"{len(quiet)} polls by work: the fixed part, by share")
-        figures.share(EACH, [f[1] for f in fits], f"{len(quiet)} polls by work: each packet, by share")
+    fits, source = _fits(figures.base, quiet)
+    figures.share(FIXED, [fixed for fixed, _ in fits], f"{source}: the fixed part, by share")
+    figures.share(EACH, [each for _, each in fits], f"{source}: each packet, by share")
     fixed, each = (sum(figures.now(key) for key in keys) for keys in (FIXED, EACH))
     for key, kind, other in (("wake", "local", "remote"), ("wake-remote", "remote", "local")):
         more = [
@@ -262,6 +246,19 @@ def _polls(figures: _Figures, polls: list[Poll], cost: int) -> None:
         ]
         if len(more) >= _ENOUGH:
             figures.put(key, more, f"{len(more)} polls that woke a reader - those that did not")
+
+
+def _fits(base: dict[str, float], polls: list[tuple[int, float]]) -> tuple[list[tuple[float, float]], str]:
+    """Return the fixed part and that of a packet, of the whole recording and of its chunks; and the source."""
+    if (whole := line(polls)) is not None:
+        size = -(-len(polls) // _CHUNKS)
+        chunks = [line(polls[i : i + size]) for i in range(0, len(polls), size)]
+        return [whole, *(chunk for chunk in chunks if chunk)], f"{len(polls)} polls by work"
+    work = statistics.mode(work for work, _ in polls)
+    took = statistics.median(ns for w, ns in polls if w == work)
+    fixed, each = (sum(base[key] for key in keys) for keys in (FIXED, EACH))
+    part = fixed / (fixed + work * each) if fixed + each else 0.5
+    return [(took * part, took * (1 - part) / work)], f"{len(polls)} polls of {work} packets only"
 
 
 def _reads(figures: _Figures, found: Intervals, cost: int) -> None:

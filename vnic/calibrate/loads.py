@@ -24,7 +24,7 @@ _REMOTE_REPS = 50
 SINGLES = {"20us": (20_000, 600), "200us": (200_000, 250), "2ms": (2_000_000, 50)}
 """Time between a read and the next write -> ns, and how many writes."""
 _FEWEST = 20
-"""A load of which fewer than this part can be used gives no sample; the figure is then other rounds'."""
+"""If less than one in so many samples of a load can be used, the round has no sample of it."""
 _IPI_GAP_NS, _IPI_WRITES = 60_000, 500
 _TICK_NS = 250_000_000
 _GAPS = 1 << 16

@@ -43,7 +43,7 @@ def measure(rounds: int, writer: int, reader: int | None, progress: Callable[[in
     """
     request = json.dumps({"rounds": rounds, "writer": writer, "reader": reader})
     worker = subprocess.Popen(  # noqa: S603 - our own module, and numbers
-        [sys.executable, "-m", "vnic.calibrate.worker", request],
+        [sys.executable, "-P", "-m", "vnic.calibrate.worker", request],  # -P: nothing from the current directory
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         start_new_session=True,  # an autogroup of its own: its priority ends with it, and Ctrl-C comes to us alone

@@ -59,7 +59,7 @@ def _enter_user(libc: Any) -> None:
 
 
 def raise_priority() -> str:
-    """Come before other tasks, as far as the kernel lets us: our session is an autogroup of its own. Return: a fact."""
+    """Run before other tasks, if the kernel permits it: our session is an autogroup of its own. Return: a fact."""
     try:
         Path("/proc/self/autogroup").write_text("-20")
     except OSError:
