@@ -69,6 +69,21 @@ def test_the_state_names_no_host_and_no_user():
     assert "load " in said
 
 
+def test_a_cpu_is_idle_for_a_part_of_the_time_and_one_without_ticks_for_all_of_it():
+    before, after = {"total": 100, "idle": 50, "steal": 0}, {"total": 120, "idle": 65, "steal": 0}
+    assert state.idle_part(before, after) == 0.75
+    assert state.idle_part(before, before) == 1.0
+
+
+def test_patience_ends_after_the_time_that_it_was_given(monkeypatch):
+    monkeypatch.setattr(state.time, "sleep", lambda _: None)
+    looking, looks = state.Patience([0], 1.0), 0
+    while looking.left():
+        looking.quiet()
+        looks += 1
+    assert looks in {5, 6}
+
+
 # ---- the frames ----
 
 
@@ -100,7 +115,7 @@ def worker(tmp_path, monkeypatch, script):
         ("sys.exit(3)", VnicError, "the measuring process ended early, with exit code 3"),
         ("print(json.dumps({'error': 'no', 'kind': 'TapError'}))", TapError, "no"),
         ("print(json.dumps({'error': 'busy', 'kind': 'VnicError'}))", VnicError, "busy"),
-        ("print(json.dumps({'round': {'ether': 1.0}}))", VnicError, "ended early, with exit code 0"),
+        ("print(json.dumps({'round': {'ether': 1.0}, 'quiet': False}))", VnicError, "ended early, with exit code 0"),
     ],
 )
 def test_a_worker_that_fails_says_why(tmp_path, monkeypatch, script, kind, sentence):
@@ -117,12 +132,23 @@ def test_a_worker_that_stands_still_is_ended(tmp_path, monkeypatch):
 
 
 def test_a_profile_of_a_machine_without_rps_says_so(tmp_path, monkeypatch):
-    lines = [{"step": 1, "of": 1}, {"round": {"ether": 900.0, "refused": 200.0, "badsum": 1300.0}}]
+    lines = [{"step": 1, "of": 1}, {"round": {"ether": 900.0, "refused": 200.0, "badsum": 1300.0}, "quiet": False}]
     facts = {"facts": {"rps": False, "priority": "usual priority", "preempted": 0}}
     worker(tmp_path, monkeypatch, f"[print(json.dumps(x)) for x in {[*lines, facts]}]")
-    found = measure.profile(shipped("linux"), rounds=1, pin="0", progress=None)
+    found = measure.profile(shipped("linux"), rounds=1, pin="0", wait=0, progress=None)
     assert {key: figure.value for key, figure in found.own.items()} == {"rx": 650, "ip": 400}
     assert any("refused RPS" in line for line in found.measured["state"])
+
+
+@pytest.mark.parametrize(("quiet", "rx"), [(4, 650 + 100), (5, 650)])
+def test_rounds_on_idle_cpus_are_taken_alone_if_there_are_five(tmp_path, monkeypatch, quiet, rx):
+    calm, loud = {"ether": 900.0, "refused": 200.0}, {"ether": 1000.0, "refused": 200.0}
+    lines = [{"round": loud, "quiet": False}] * 7 + [{"round": calm, "quiet": True}] * quiet
+    facts = {"facts": {"rps": True, "priority": "usual priority", "preempted": 0}}
+    worker(tmp_path, monkeypatch, f"[print(json.dumps(x)) for x in {[*lines, facts]}]")
+    found = measure.profile(shipped("linux"), rounds=7 + quiet, pin="0", wait=0, progress=None)
+    assert found.own["rx"].value == rx
+    assert any(line.startswith(f"before {quiet} of {7 + quiet} rounds") for line in found.measured["state"])
 
 
 # ---- the running kernel ----
@@ -181,7 +207,7 @@ def test_a_killed_command_takes_its_worker_along():
 @pytest.mark.slow
 def test_the_command_writes_a_profile_of_this_machine(tmp_path):
     out = tmp_path / "mine.toml"
-    result = CliRunner().invoke(main, ["calibrate", "--rounds", "2", "-o", str(out)])
+    result = CliRunner().invoke(main, ["calibrate", "--rounds", "2", "--wait", "0", "-o", str(out)])
     assert result.exit_code == 0, result.output
     found = profile(out)
     assert {"rx", "ip", "udp", "sock", "recv", "wake", "switch"} <= set(found.own)
@@ -216,7 +242,7 @@ def test_without_privileges_and_without_a_user_namespace_it_is_one_sentence(monk
 def test_root_of_a_user_namespace_gets_what_needs_no_rps(tmp_path):
     """As the user sees it who has no privileges: RPS's mask wants those of the first user namespace."""
     out = tmp_path / "mine.toml"
-    args = ["unshare", "-Ur", *VNIC, "calibrate", "--rounds", "2", "-o", str(out), "--quiet"]
+    args = ["unshare", "-Ur", *VNIC, "calibrate", "--rounds", "2", "--wait", "0", "-o", str(out), "--quiet"]
     done = subprocess.run(args, capture_output=True, text=True, timeout=100, check=False)
     if "unshare" in done.stderr:
         pytest.skip(done.stderr)

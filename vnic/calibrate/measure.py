@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from vnic.calibrate.loads import Samples
     from vnic.knobs.cost import Profile
 
+_ENOUGH = 5
+"""If so many rounds began on idle CPUs, the others are left out."""
 _SILENT_S = 60.0
 """Longest time without a line: a step takes less than a second on a machine that works."""
 
@@ -31,17 +33,33 @@ class Run:
     """What the worker has said."""
 
     rounds: list[Samples] = field(default_factory=list)
+    quiet: list[Samples] = field(default_factory=list)
+    """The rounds before which both CPUs were idle."""
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def measure(rounds: int, writer: int, reader: int | None, progress: Callable[[int, int], None] | None = None) -> Run:
+def measure(
+    rounds: int,
+    writer: int,
+    reader: int | None,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    wait: float = 0.0,
+) -> Run:
     """Measure in a process of its own, and return its samples.
+
+    Args:
+        rounds: repetitions.
+        writer: CPU that writes the frames.
+        reader: CPU that reads them; None: there is no other.
+        progress: called with the pieces done, and all pieces.
+        wait: seconds in all to wait for the CPUs to become idle before a round.
 
     Raises:
         TapError: the kernel refuses the namespace or the TAP.
         VnicError: the machine is too busy, or the worker has died.
     """
-    request = json.dumps({"rounds": rounds, "writer": writer, "reader": reader})
+    request = json.dumps({"rounds": rounds, "writer": writer, "reader": reader, "wait": wait})
     worker = subprocess.Popen(  # noqa: S603 - our own module, and numbers
         [sys.executable, "-P", "-m", "vnic.calibrate.worker", request],  # -P: nothing from the current directory
         stdin=subprocess.DEVNULL,
@@ -84,13 +102,17 @@ def _take(run: Run, said: dict[str, Any], progress: Callable[[int, int], None] |
         raise kinds.get(said["kind"], VnicError)(said["error"])
     if "round" in said:
         run.rounds.append(said["round"])
+        if said["quiet"]:
+            run.quiet.append(said["round"])
     if "facts" in said:
         run.facts = said["facts"]
     if "step" in said and progress:
         progress(said["step"], said["of"])
 
 
-def profile(base: Profile, *, rounds: int, pin: str | None, progress: Callable[[int, int], None] | None) -> Profile:
+def profile(
+    base: Profile, *, rounds: int, pin: str | None, wait: float, progress: Callable[[int, int], None] | None
+) -> Profile:
     """Measure, and return the profile on top of ``base``.
 
     Raises:
@@ -99,13 +121,16 @@ def profile(base: Profile, *, rounds: int, pin: str | None, progress: Callable[[
     """
     writer, reader = state.choose(pin)
     watch = state.Watch([cpu for cpu in (writer, reader) if cpu is not None])
-    run = measure(rounds, writer, reader, progress)
+    run = measure(rounds, writer, reader, progress, wait=wait)
+    taken = run.quiet if len(run.quiet) >= _ENOUGH else run.rounds
     facts: dict[str, str | list[str]] = {
         **state.machine(writer, reader),
         **watch.facts(run.facts),
-        "spread": f"quartiles of {rounds} rounds' medians",
+        "spread": f"quartiles of {len(taken)} rounds' medians",
     }
+    used = "only these are used" if taken is not run.rounds else "all are used"
+    facts["state"] = [*facts["state"], f"before {len(run.quiet)} of {rounds} rounds both CPUs were idle; {used}"]
     if not run.facts["rps"]:
         facts["state"] = [*facts["state"], "the kernel refused RPS on our TAP: that needs root, not a user namespace"]
     what = f"measured by vnic calibrate on {facts['date'][:10]}"
-    return ladder.profile(run.rounds, base, name="measured", what=what, facts=facts)
+    return ladder.profile(taken, base, name="measured", what=what, facts=facts)

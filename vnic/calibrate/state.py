@@ -12,7 +12,8 @@ from pathlib import Path
 from vnic.errors import ConfigError
 from vnic.tap.pinning import parse_pin
 
-_LOOK_S = 0.3
+_LOOK_S, _GLANCE_S = 0.3, 0.2
+_QUIET = 0.9
 _CPU = Path("/sys/devices/system/cpu")
 
 
@@ -85,6 +86,31 @@ def machine(writer: int, reader: int | None) -> dict[str, str]:
 
 def _clock() -> str:
     return _read("/sys/devices/system/clocksource/clocksource0/current_clocksource", "unknown")
+
+
+class Patience:
+    """Look whether CPUs are idle, as long as there is time left for it."""
+
+    def __init__(self, cpus: list[int], seconds: float) -> None:
+        self._cpus, self._left = cpus, seconds
+
+    def left(self) -> bool:
+        """Return whether another look is allowed."""
+        return self._left > 0
+
+    def quiet(self) -> bool:
+        """Look for a fifth of a second. Return: each CPU was idle for nine tenths of it."""
+        before = cpu_times(_read("/proc/stat"))
+        time.sleep(_GLANCE_S)
+        self._left -= _GLANCE_S
+        after = cpu_times(_read("/proc/stat"))
+        return all(idle_part(before[cpu], after[cpu]) >= _QUIET for cpu in self._cpus)
+
+
+def idle_part(before: dict[str, int], after: dict[str, int]) -> float:
+    """Return the idle part of the time between. A CPU that slept all the time may have no tick at all."""
+    total = after["total"] - before["total"]
+    return (after["idle"] - before["idle"]) / total if total > 0 else 1.0
 
 
 class Watch:

@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 @click.option("--from", "trace", metavar="TRACE", help="text of perf script or ftrace, instead of measuring; -: stdin")
 @click.option("--based-on", metavar="PROFILE", default="linux", show_default=True, help="gives what is not measured")
 @click.option("--rounds", type=Whole(1, 200), default=15, show_default=True, help="repetitions; each takes a second")
+@click.option(
+    "--wait",
+    type=Whole(0, 86_400),
+    default=20,
+    show_default=True,
+    help="wait so long in all for idle CPUs, s; 0: not",
+)
 @click.option("--pin", metavar="CPU,CPU", help="real CPUs of the writer and the reader [default: two quiet ones]")
 @click.option(
     "--event-ns",
@@ -41,6 +48,7 @@ def calibrate(
     *,
     based_on: str,
     rounds: int,
+    wait: int,
     pin: str | None,
     event_ns: int | None,
     quiet: bool,
@@ -65,7 +73,7 @@ def calibrate(
             if trace is not None:
                 profile = _from_trace(trace, base, event_ns, progress)
             else:
-                profile = measure.profile(base, rounds=rounds, pin=pin, progress=progress)
+                profile = measure.profile(base, rounds=rounds, pin=pin, wait=wait, progress=progress)
             out.write(profile)
     if not quiet:
         show(profile)
