@@ -63,7 +63,7 @@ def test_the_cpus_that_are_named_are_taken():
 
 
 def test_the_state_names_no_host_and_no_user():
-    said = str(state.machine(0, None)) + str(state.Watch([0]).facts({"priority": "usual priority", "preempted": 3}))
+    said = str(state.machine(0, None)) + str(state.Watch([0]).facts(["preempted 3 times"]))
     assert os.uname().nodename not in said
     assert "preempted 3 times" in said
     assert "load " in said

@@ -9,7 +9,7 @@ The samples are those of loads.py, ns each:
     udp udp1514 sum1514   a queued datagram: without a checksum, 60 and 1514 bytes; with one
     napi.* own.* far.*    the same, received in a softirq; with RPS to the writer's CPU; with RPS to the other CPU
     recv.* remote.*       recv() of those on the CPU that wrote them; on the other one
-    single.* busy.*       one write at a time, the other CPU is idle; it spins
+    single.* busy.*       one write at a time: the other CPU is idle; it spins
     none.* spin.* sleep.* one write at a time: no reader; one that spins on the other CPU, or sleeps there
     same.*                the same, with the reader on the writer's CPU
     first next            the first write after 300 us of sleep; the ones behind it

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import errno
-import itertools
 import os
 import socket
 import statistics
@@ -84,7 +83,6 @@ class Loads:
             yield self._ticks()
             if self.rps:
                 yield self._single(self._napi, "napi.badsum")
-                yield self._single(self._far, "far.badsum")
                 yield self._steals()
 
     def _socket(self) -> socket.socket:
@@ -194,11 +192,10 @@ def after_each(
     The longest gap between a write's begin and the next write is the interrupt's: shorter ones are the machine's noise.
     The gap may begin before the write has ended, while the writer is on its way out of the kernel: less than 0.
     """
-    ends = [until for _, until in gaps]
+    begins, ends = [first for first, _ in gaps], [last for _, last in gaps]
     lengths, delays = [], []
     for begin, end in writes:
-        i = bisect.bisect_right(ends, begin)
-        near = list(itertools.takewhile(lambda gap: gap[0] < begin + within_ns, gaps[i:]))  # noqa: B023 - used at once
+        near = gaps[bisect.bisect_right(ends, begin) : bisect.bisect_left(begins, begin + within_ns)]
         if near:
             first, last = max(near, key=lambda gap: gap[1] - gap[0])
             lengths.append(last - first)

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -123,14 +124,24 @@ def profile(
     watch = state.Watch([cpu for cpu in (writer, reader) if cpu is not None])
     run = measure(rounds, writer, reader, progress, wait=wait)
     taken = run.quiet if len(run.quiet) >= _ENOUGH else run.rounds
-    facts: dict[str, str | list[str]] = {
+    facts = {
         **state.machine(writer, reader),
-        **watch.facts(run.facts),
+        **watch.facts(_said(run, rounds, only_quiet=taken is run.quiet)),
         "spread": f"quartiles of {len(taken)} rounds' medians",
     }
-    used = "only these are used" if taken is not run.rounds else "all are used"
-    facts["state"] = [*facts["state"], f"before {len(run.quiet)} of {rounds} rounds both CPUs were idle; {used}"]
-    if not run.facts["rps"]:
-        facts["state"] = [*facts["state"], "the kernel refused RPS on our TAP: that needs root, not a user namespace"]
-    what = f"measured by vnic calibrate on {facts['date'][:10]}"
+    what = f"measured by vnic calibrate, {facts['date']}"
     return ladder.profile(taken, base, name="measured", what=what, facts=facts)
+
+
+def _said(run: Run, rounds: int, *, only_quiet: bool) -> list[str]:
+    """Return what the run says about its own circumstances."""
+    used = "only these are used" if only_quiet else "all are used"
+    said = [
+        f"before {len(run.quiet)} of {rounds} rounds both CPUs were idle; {used}",
+        f"the measuring threads ran with {run.facts['priority']}, and were preempted {run.facts['preempted']} times",
+    ]
+    if rates := [samples["hz"] for samples in run.rounds if "hz" in samples]:
+        said.append(f"timer tick: {statistics.median(rates):.0f} a second")
+    if not run.facts["rps"]:
+        said.append("the kernel refused RPS on our TAP: that needs root, not a user namespace")
+    return said

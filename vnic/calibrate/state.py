@@ -8,9 +8,13 @@ import platform
 import re
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vnic.errors import ConfigError
 from vnic.tap.pinning import parse_pin
+
+if TYPE_CHECKING:
+    from vnic.knobs.cost import Facts
 
 _LOOK_S, _GLANCE_S = 0.3, 0.2
 _QUIET = 0.9
@@ -66,7 +70,7 @@ def _siblings(cpu: int) -> str:
     return _read(_CPU / f"cpu{cpu}/topology/thread_siblings_list")
 
 
-def machine(writer: int, reader: int | None) -> dict[str, str]:
+def machine(writer: int, reader: int | None) -> Facts:
     """Return what the machine is: kernel, CPU, a guest or not, clock, frequencies."""
     info = _read("/proc/cpuinfo")
     model = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.*)$", info, re.MULTILINE)
@@ -121,8 +125,8 @@ class Watch:
         self._date = dt.datetime.now(dt.UTC)
         self._load, self._times = _read("/proc/loadavg"), cpu_times(_read("/proc/stat"))
 
-    def facts(self, run: dict[str, object]) -> dict[str, str | list[str]]:
-        """Return the date and the state. ``run``: what the worker said about itself."""
+    def facts(self, more: list[str]) -> Facts:
+        """Return the date and the state. ``more``: lines about the run itself."""
         now = cpu_times(_read("/proc/stat"))
         seconds = (dt.datetime.now(dt.UTC) - self._date).total_seconds()
         return {
@@ -130,7 +134,7 @@ class Watch:
             "state": [
                 f"load {_first(self._load)} before, {_first(_read('/proc/loadavg'))} after {seconds:.0f} s",
                 *(f"CPU {cpu}: {steal_text(self._times[cpu], now[cpu])}" for cpu in self._cpus),
-                f"the measuring threads ran with {run['priority']}, and were preempted {run['preempted']} times",
+                *more,
             ],
         }
 
