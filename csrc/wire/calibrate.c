@@ -40,7 +40,7 @@ static void spin_until(u64 ns)
 
 static int drain(int sock)
 {
-	u8 to[READ_MAX];
+	_Alignas(64) u8 to[READ_MAX];
 	int n = 0;
 
 	while (sock >= 0 && recv(sock, to, sizeof(to), MSG_DONTWAIT) >= 0)
@@ -53,7 +53,7 @@ static int drain(int sock)
 /* Do once what the rung times. Return: 0, or -errno. */
 static int once(const struct rung *r)
 {
-	u8 to[READ_MAX];
+	_Alignas(64) u8 to[READ_MAX];
 
 	switch (r->kind) {
 	case RUNG_CLOCK:
@@ -75,7 +75,7 @@ static int once(const struct rung *r)
 /* Read n datagrams. Return: the time, ns; or -ENODATA: the kernel lost some. */
 static long long read_some(int sock, u32 n)
 {
-	u8 to[READ_MAX];
+	_Alignas(64) u8 to[READ_MAX];
 	u64 start = clock_ns();
 
 	for (u32 i = 0; i < n; i++)
@@ -120,7 +120,7 @@ int calibrate_ladder(struct rung *rungs, u32 n, u32 cpu, u32 reps, u32 batch, u3
 int calibrate_remote(struct rung *r, u32 writer, u32 reader, u32 reps, u32 batch, u64 *first_ns)
 {
 	const struct timespec pause = { .tv_nsec = FIRST_PAUSE_NS };
-	u8 to[READ_MAX];
+	_Alignas(64) u8 to[READ_MAX];
 
 	drain(r->sock);
 	for (u32 rep = 0; rep < reps; rep++) {
@@ -164,7 +164,7 @@ static void *read_singles(void *arg)
 	struct reader *r = arg;
 	const struct sched_param none = { 0 };
 	int flags = r->w->how == READER_SPINS ? MSG_DONTWAIT : 0;
-	u8 to[READ_MAX];
+	_Alignas(64) u8 to[READ_MAX];
 
 	pin(r->w->reader);
 	if (r->w->reader ==

@@ -132,7 +132,11 @@ FIGURES: list[tuple[str, Formula, str]] = [
     ),
     ("hardirq", lambda _m, c, _b: c["hardirq-ipi"], "an IPI's (hardirq-ipi): no card was measured"),
     ("first-packet", lambda m, _c, _b: m["first"] - m["next"], "the first write after 300 us of sleep - the next 32"),
-    ("tick", lambda m, _c, _b: m["tick"] - m["clock"], "the time that a spinning thread misses at the tick"),
+    (
+        "tick",
+        lambda m, _c, _b: m["tick"] - m["clock"],
+        "the time that a spinning thread misses at the tick, lower quartile: without RCU's and timers' softirqs",
+    ),
 ]
 """Key, formula, source, in the order in which they are computed."""
 

@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import statistics
+import time
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
@@ -27,10 +28,10 @@ _FEWEST = 20
 _IPI_GAP_NS, _IPI_WRITES = 60_000, 500
 _TICK_NS = 250_000_000
 _GAPS = 1 << 16
+_MONOTONIC_COARSE = 6
 _PHASE_NS = 40_000
 """A tick comes at most so much later than the earliest one of its phase."""
-_SHORT = bytes(4)
-"""A write shorter than an Ethernet header: the TAP refuses it before it makes an skb."""
+_LINE = 64
 
 
 _HOW = {"none": lib.READER_NONE, "spin": lib.READER_SPINS, "sleep": lib.READER_SLEEPS}
@@ -46,6 +47,16 @@ def _median(values: Iterable[int], per: int = 1) -> float:
     return statistics.median(values) / per
 
 
+class Frame:
+    """A frame at the begin of a cache line: where it lies decides how fast it is copied."""
+
+    def __init__(self, data: bytes) -> None:
+        self.len = len(data)
+        self._memory = ffi.new("u8[]", self.len + _LINE)
+        self.at = self._memory + -int(ffi.cast("uintptr_t", self._memory)) % _LINE
+        ffi.memmove(self.at, data, self.len)
+
+
 class Loads:
     """The TAPs and frames of a run, and the CPUs: ``reader`` is None if there is one CPU only."""
 
@@ -56,7 +67,7 @@ class Loads:
         self._held: Any = None
         """What C points to during a call."""
         self.rps = self._own.steer(1 << writer) and (reader is None or self._far.steer(1 << reader))
-        self._frames = {
+        frames = {
             "ether": self._plain.unhandled(60),
             "badsum": self._plain.frame(60, checksum="bad"),
             "udp": self._plain.frame(60),
@@ -67,6 +78,9 @@ class Loads:
             "own.badsum": self._own.frame(60, checksum="bad"),
             "far.badsum": self._far.frame(60, checksum="bad"),
         }
+        self._frames = {name: Frame(data) for name, data in frames.items()}
+        self._short = Frame(bytes(4))
+        """Shorter than an Ethernet header: the TAP refuses it before it makes an skb."""
 
     def steps(self) -> Iterator[Samples]:
         """Take one round, in pieces of half a second at most."""
@@ -100,11 +114,11 @@ class Loads:
         ]
         at = ffi.new("struct rung[]", len(rungs))
         writes, reads = ([ffi.new("u64[]", REPS) for _ in rungs] for _ in range(2))
-        frames = [ffi.from_buffer("u8[]", self._frames.get(name, _SHORT)) for name, *_ in rungs]
+        frames = [self._frames.get(name, self._short) for name, *_ in rungs]
         with self._socket() as sock:
             for i, (_, kind, device) in enumerate(rungs):
                 at[i].kind, at[i].fd, at[i].sock = kind, device.fd, sock.fileno()
-                at[i].frame, at[i].len, at[i].write_ns, at[i].read_ns = frames[i], len(frames[i]), writes[i], reads[i]
+                at[i].frame, at[i].len, at[i].write_ns, at[i].read_ns = frames[i].at, frames[i].len, writes[i], reads[i]
             _check(lib.calibrate_ladder(at, len(rungs), self._writer, REPS, BATCH, WARM), "write to a TAP")
         out = {name: _median(writes[i], BATCH) for i, (name, *_) in enumerate(rungs)}
         queued = {f"recv.{n}": _median(reads[i], BATCH) for i, (n, k, _) in enumerate(rungs) if k == lib.RUNG_QUEUED}
@@ -116,8 +130,8 @@ class Loads:
             for name in ("udp", "udp1514"):
                 rung = ffi.new("struct rung *")
                 writes, reads, first = (ffi.new("u64[]", _REMOTE_REPS) for _ in range(3))
-                at = ffi.from_buffer("u8[]", self._frames[name])
-                rung.frame, rung.len, rung.fd, rung.sock = at, len(at), self._plain.fd, sock.fileno()
+                frame = self._frames[name]
+                rung.frame, rung.len, rung.fd, rung.sock = frame.at, frame.len, self._plain.fd, sock.fileno()
                 rung.write_ns, rung.read_ns = writes, reads
                 rc = lib.calibrate_remote(rung, self._writer, self._reader, _REMOTE_REPS, BATCH, first)
                 _check(rc, "read on another CPU")
@@ -149,9 +163,16 @@ class Loads:
     def _singles(self, device: Device, name: str, gap_ns: int, n: int) -> Any:
         """Return a request for single writes without a reader, from one CPU while the other one is idle."""
         w, frame = ffi.new("struct wakes *"), self._frames[name]
-        self._held = ffi.from_buffer("u8[]", frame), ffi.new("u64[]", n), ffi.new("u64[]", n)
-        w.frame, w.write_ns, w.read_ns = self._held
-        w.len, w.gap_ns, w.n, w.fd, w.sock, w.how = len(frame), gap_ns, n, device.fd, -1, lib.READER_NONE
+        w.write_ns, w.read_ns = self._held = ffi.new("u64[]", n), ffi.new("u64[]", n)
+        w.frame, w.len, w.gap_ns, w.n, w.fd, w.sock, w.how = (
+            frame.at,
+            frame.len,
+            gap_ns,
+            n,
+            device.fd,
+            -1,
+            lib.READER_NONE,
+        )
         w.writer, w.reader = self._writer, self._reader if self._reader is not None else self._writer
         return w
 
@@ -162,9 +183,15 @@ class Loads:
     def _gaps(self, fd: int, gap_ns: int, n: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Spin on the reader's CPU while this one writes. Return: begin and end of each write, and of each gap."""
         s, frame = ffi.new("struct steals *"), self._frames["far.badsum"]
-        at, begun, written = ffi.from_buffer("u8[]", frame), ffi.new("u64[]", n), ffi.new("u64[]", n)
-        first, last = ffi.new("u64[]", _GAPS), ffi.new("u64[]", _GAPS)
-        s.frame, s.len, s.begun_ns, s.written_ns, s.from_ns, s.until_ns = at, len(frame), begun, written, first, last
+        begun, written, first, last = (ffi.new("u64[]", size) for size in (n, n, _GAPS, _GAPS))
+        s.frame, s.len, s.begun_ns, s.written_ns, s.from_ns, s.until_ns = (
+            frame.at,
+            frame.len,
+            begun,
+            written,
+            first,
+            last,
+        )
         s.gap_ns, s.n, s.writer, s.spinner, s.room, s.fd = gap_ns, n, self._writer, self._reader, _GAPS, fd
         _check(lib.calibrate_steals(s), "time a spinning thread")
         gaps = zip(ffi.unpack(first, s.ngaps), ffi.unpack(last, s.ngaps), strict=True) if s.ngaps else ()
@@ -179,9 +206,11 @@ class Loads:
         return {"stolen": _median(stolen), "delivery": _median(delivery), "busy.far.badsum": busy}
 
     def _ticks(self) -> Samples:
+        """Time the tick. The lower quartile is the tick alone: others have RCU's and timers' softirqs in them."""
+        period_ns = round(time.clock_getres(_MONOTONIC_COARSE) * 1e9)  # this clock moves at each tick
         _, gaps = self._gaps(-1, _TICK_NS, 1)
-        found = periodic(gaps)
-        return {"hz": float(found[0]), "tick": _median(found[1])} if found else {}
+        found = periodic(gaps, period_ns)
+        return {"hz": 1e9 / period_ns} | ({"tick": statistics.quantiles(found, n=4)[0]} if found else {})
 
 
 def after_each(
@@ -203,27 +232,20 @@ def after_each(
     return lengths, delays
 
 
-def periodic(gaps: list[tuple[int, int]]) -> tuple[int, list[int]] | None:
-    """Find the timer tick among a spinning thread's gaps. Return: its rate in Hz, and its gaps' lengths; None: no tick.
-
-    The tick is the rate of a kernel (1000, 300, 250, 100 Hz) at which gaps recur in 70 % of the periods, at one phase.
-    """
+def periodic(gaps: list[tuple[int, int]], period_ns: int) -> list[int]:
+    """Find the tick among a spinning thread's gaps: at one phase, in most periods. Return: lengths; none: no tick."""
     if not gaps:
-        return None
+        return []
+    phases = sorted(first % period_ns for first, _ in gaps)
+    around = phases + [phase + period_ns for phase in phases]
+    best = max(phases, key=lambda p: bisect.bisect_right(around, p + _PHASE_NS) - bisect.bisect_left(around, p))
+    longest: dict[int, int] = {}
+    for first, last in gaps:
+        if (first - best) % period_ns <= _PHASE_NS:
+            nth = (first - best) // period_ns
+            longest[nth] = max(longest.get(nth, 0), last - first)
     span = gaps[-1][1] - gaps[0][0]
-    for hz in (1000, 300, 250, 100):
-        period = 10**9 // hz
-        phases = sorted(first % period for first, _ in gaps)
-        around = phases + [p + period for p in phases]
-        best = max(phases, key=lambda p: bisect.bisect_right(around, p + _PHASE_NS) - bisect.bisect_left(around, p))
-        longest: dict[int, int] = {}
-        for first, last in gaps:
-            if (first - best) % period <= _PHASE_NS:
-                nth = (first - best) // period
-                longest[nth] = max(longest.get(nth, 0), last - first)
-        if len(longest) >= max(5, 0.7 * span / period):
-            return hz, list(longest.values())
-    return None
+    return list(longest.values()) if len(longest) >= max(5, 0.6 * span / period_ns) else []
 
 
 def _check(rc: int, doing: str) -> None:
