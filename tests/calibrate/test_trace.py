@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vnic.calibrate import from_trace
+from vnic.calibrate import trace as trace_module
 from vnic.calibrate.trace import Event, Trace
 from vnic.cli.main import main
 from vnic.errors import ConfigError
@@ -120,6 +121,14 @@ def test_mangled_lines_end_in_a_sentence_or_in_events(lines, r):
         pass
 
 
+def test_a_text_that_is_too_long_is_read_up_to_there_and_that_is_said(monkeypatch):
+    monkeypatch.setattr(trace_module, "EVENTS_MAX", 600)
+    rec, _ = record(True, 0)
+    found = figures(rec, event_ns=0)
+    assert found.measured["state"][0].startswith("600 events, 0 lines not understood")
+    assert any("the text is longer" in line for line in found.measured["state"])
+
+
 # ---- a machine whose costs are known ----
 
 
@@ -220,6 +229,18 @@ def test_a_reader_that_sleeps_gives_the_switch_by_how_long_its_cpu_was_idle(idle
     assert found[key].value == pytest.approx(8000 - 300 - 1000, abs=1)
     assert {k for k in found if k.startswith("switch")} == {key}
     assert "recv" not in found
+
+
+def test_a_reader_that_its_own_cpu_wakes_gives_no_switch_of_an_idle_cpu():
+    rec, t = Recorder(0), 10**12
+    for _ in range(60):
+        t = rec.put(t, 1, 77, "syscalls:sys_enter_recvfrom", "fd: 3")
+        t = rec.put(t + 100, 1, 77, "sched:sched_switch", "prev_pid=77 ==> next_comm=swapper next_pid=0 next_prio=120")
+        t = rec.softirq(t + 30_000, 1, 100, 0, wake=77)
+        t = rec.put(t + 1000, 1, 0, "sched:sched_switch", "prev_pid=0 ==> next_comm=reader next_pid=77 next_prio=120")
+        t = rec.put(t + 2000, 1, 77, "syscalls:sys_exit_recvfrom", "0x40")
+    with pytest.raises(ConfigError, match="has too little: 60 polls, 0 reads, 0 wake-ups"):
+        figures(rec, event_ns=0)
 
 
 def test_a_read_that_does_not_sleep_gives_recv_without_the_copy():

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
+from paths import ROOT
 
 import vnic
 from vnic._core import lib
@@ -95,6 +96,15 @@ def test_kinds_that_linux_does_not_have_cost_what_the_general_one_does():
 
 def test_zero_charges_nothing():
     assert not any(charged(cost="zero").values())
+
+
+@pytest.mark.parametrize(("column", "name"), [(2, "linux"), (3, "kvm-guest-6.18")])
+def test_the_page_has_the_figures_of_the_profiles(column, name):
+    page = (ROOT / "docs/costs.md").read_text().split("\n## The profiles\n")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")]
+    shown = {row[0]: (row[1], row[column]) for row in rows[1:]}
+    found = shipped(name).figures()
+    assert shown == {key: (KEYS[key].unit, str(figure.value)) for key, (figure, _) in found.items()}
 
 
 # ---- a caller's own ----

@@ -60,7 +60,7 @@ class Intervals:
 
     polls: list[Poll] = field(default_factory=list)
     woken: list[tuple[int, int]] = field(default_factory=list)
-    """A reader of an idle CPU: how long that was idle, and from the wake-up to the reader's return from recv()."""
+    """A reader that another CPU woke: how long its CPU was idle, and from the wake-up to its return from recv()."""
     reads: list[tuple[int, int]] = field(default_factory=list)
     """A recv() that did not sleep: its time, and its bytes."""
     handlers: list[int] = field(default_factory=list)
@@ -85,6 +85,7 @@ class Follower:
         self._woken: dict[int, tuple[int, int]] = {}
         self._entered: dict[int, int] = {}
         self._ran_on: dict[int, int] = {}
+        self._ran_at: dict[int, int] = {}
 
     def take(self, e: Event) -> None:
         """Take one event. In a softirq its own recording is part of that softirq's time."""
@@ -140,12 +141,12 @@ class Follower:
 
     def _sched_switch(self, e: Event) -> None:
         was_idle = self._idle.pop(e.cpu, None)
-        self._ran_on[e.number] = e.cpu
+        self._ran_on[e.number], self._ran_at[e.number] = e.cpu, e.t_ns
         if not e.number:
             self._idle[e.cpu] = e.t_ns
             return
-        waking, _, by_packet = self._waking.pop(e.number, (0, 0, False))
-        if by_packet and was_idle is not None and waking >= was_idle:
+        waking, waker, by_packet = self._waking.pop(e.number, (0, 0, False))
+        if by_packet and waker != e.cpu and was_idle is not None and waking >= was_idle:
             self._woken[e.number] = (waking - was_idle, waking)
         else:
             self._woken.pop(e.number, None)
@@ -157,11 +158,8 @@ class Follower:
             return
         if woken and woken[1] > entered and e.t_ns - woken[1] < _LONG_NS:
             self.out.woken.append((woken[0], e.t_ns - woken[1]))
-        elif woken is None and self._slept_not(e, entered):
+        elif self._ran_at.get(e.pid, 0) <= entered and e.t_ns - entered < _LONG_NS:  # it kept its CPU
             self.out.reads.append((e.t_ns - entered, e.number))
-
-    def _slept_not(self, e: Event, entered: int) -> bool:
-        return e.t_ns - entered < _LONG_NS and self._waking.get(e.pid, (0, 0, False))[0] <= entered
 
 
 def line(points: Iterable[tuple[int, float]]) -> tuple[float, float] | None:
@@ -282,6 +280,8 @@ def _facts(
     trace: Trace, found: Intervals, cost: int, base: Profile, own: dict[str, Figure]
 ) -> dict[str, str | list[str]]:
     said = [f"{trace.events} events, {trace.unknown} lines not understood; {cost} ns an event are taken off"]
+    if trace.cut:
+        said.append("the text is longer: vnic reads no more events than these")
     for what, values in (
         ("an interrupt's handler", found.handlers),
         ("from its exit to the softirq", found.to_softirq),

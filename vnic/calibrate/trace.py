@@ -28,6 +28,8 @@ _FTRACE = re.compile(
 _FTRACE_EVENT = re.compile(r"^(?P<ev>\w+): (?P<rest>.*)$")
 _FTRACE_ENTER, _FTRACE_EXIT = re.compile(r"^sys_(\w+)\("), re.compile(r"^sys_(\w+) -> (.*)$")
 _LONGEST_LINE = 4096
+EVENTS_MAX = 5_000_000
+"""A longer recording is read up to here: the samples are in memory."""
 RECV = frozenset({"recvmsg", "recvfrom", "read", "recvmmsg"})
 
 
@@ -51,10 +53,15 @@ class Trace:
     unknown: int = 0
     coarse: bool = True
     """All times are whole microseconds."""
+    cut: bool = False
+    """There are more lines than vnic reads."""
 
     def read(self, lines: Iterable[str]) -> Iterator[Event]:
         """Yield the events that vnic uses, as the text has them. ConfigError: not such a text at all."""
         for line in lines:
+            if self.events == EVENTS_MAX:
+                self.cut = True
+                break
             found = _PERF.match(line[:_LONGEST_LINE]) or _FTRACE.match(line[:_LONGEST_LINE])
             if found is None:
                 self.unknown += bool(line.strip()) and not line.startswith("#")

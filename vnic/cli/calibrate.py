@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vnic.knobs.cost import Profile
+
+
+_LINE_MAX = 4096
+"""Characters of a line to read at once: a file without line ends must not fill the memory."""
 
 
 @click.command()
@@ -69,15 +72,18 @@ def calibrate(
         base = of_a_command(based_on)
         if trace is None and event_ns is not None:
             raise ConfigError("--event-ns: belongs to --from TRACE")
-        with interruptible(), _Output(output) as out, contextlib.closing(_Progress()) as progress:
+        if output is not None:
+            _refuse_unwritable(output)
+        with interruptible(), contextlib.closing(_Progress()) as progress:
             if trace is not None:
                 profile = _from_trace(trace, base, event_ns, progress)
             else:
                 profile = measure.profile(base, rounds=rounds, pin=pin, wait=wait, progress=progress)
-            out.write(profile)
+        if output is not None:
+            _save(output, write(profile))
     if not quiet:
         show(profile)
-    if output:
+    if output is not None:
         click.echo(f"vnic: {output}: written; vnic replay --cost {output} uses it", err=True)
 
 
@@ -92,7 +98,7 @@ def _from_trace(path: str, base: Profile, event_ns: int | None, progress: Callab
 
         def lines() -> Iterator[str]:
             nonlocal at
-            for nth, line in enumerate(file):
+            for nth, line in enumerate(iter(lambda: file.readline(_LINE_MAX), "")):
                 at += len(line)
                 if nth % 10_000 == 0:
                     progress(at, max(size, at))
@@ -105,35 +111,17 @@ def _from_trace(path: str, base: Profile, event_ns: int | None, progress: Callab
             raise ConfigError(f"{name}: {e}") from None
 
 
-class _Output:
-    """The file to write. It is opened before a minute of measuring, and keeps its contents until there is a profile."""
+def _refuse_unwritable(path: str) -> None:
+    """Find out before a minute of measuring; leave the file as it is, and make none."""
+    new = not os.path.lexists(path)
+    os.close(create(path, truncate=False))
+    if new:
+        Path(path).unlink()
 
-    def __init__(self, path: str | None) -> None:
-        self._path = path
-        self._fd: int | None = None
-        self._made = False
 
-    def __enter__(self) -> Self:
-        if self._path is not None:
-            self._made = not os.path.lexists(self._path)
-            self._fd = create(self._path, truncate=False)
-        return self
-
-    def write(self, profile: Profile) -> None:
-        """Write the profile over the old contents."""
-        if self._fd is None:
-            return
-        if stat.S_ISREG(os.fstat(self._fd).st_mode):
-            os.ftruncate(self._fd, 0)
-        with os.fdopen(os.dup(self._fd), "wb") as file:
-            file.write(write(profile).encode())
-        self._made = False
-
-    def __exit__(self, *exc: object) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-        if self._path is not None and self._made:
-            Path(self._path).unlink()
+def _save(path: str, text: str) -> None:
+    with os.fdopen(create(path), "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 class _Progress:
