@@ -277,7 +277,8 @@ def test_costs_lists_the_profiles():
 @pytest.mark.parametrize("name", cost.names())
 def test_costs_prints_each_figure_with_unit_and_source(name):
     result = invoke(name)
-    rows = {line.split()[0]: line for line in result.stdout.splitlines()[2:] if line.split()[0] in KEYS}
+    begun = [line for line in result.stdout.splitlines()[2:] if not line.startswith(" ")]  # not a cell's second line
+    rows = {line.split()[0]: line for line in begun if line.split()[0] in KEYS}
     assert list(rows) == list(KEYS)
     for key, (found, _) in shipped(name).figures().items():
         assert f" {found.value} " in rows[key]
