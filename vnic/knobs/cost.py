@@ -144,7 +144,7 @@ def shipped(name: str) -> Profile:
 @functools.cache
 def names() -> tuple[str, ...]:
     """Return the names of the profiles that vnic has: the default one first."""
-    found = sorted(path.stem for path in DIRECTORY.glob("*.toml"))
+    found = sorted(path.stem for path in DIRECTORY.iterdir() if path.suffix == ".toml")
     return ("linux", "zero", *(name for name in found if name != "linux"))
 
 
