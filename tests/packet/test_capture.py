@@ -345,7 +345,9 @@ def test_a_packet_that_fits_to_the_byte_is_captured(host, tmp_path, less, lost):
     for _ in range(2):  # the first tells how long headers and blocks are
         h = host(rcvbuf=1 << 30)
         with (tmp_path / "a").open("wb") as f:
-            c = lib.capture_new(h.machine.c, f.fileno(), 0, b"", 1 << lib.POINT_GRO, ffi.NULL, ffi.NULL, size or 1 << 22, 1)
+            c = lib.capture_new(
+                h.machine.c, f.fileno(), 0, b"", 1 << lib.POINT_GRO, ffi.NULL, ffi.NULL, size or 1 << 22, 1
+            )
             for _ in range(n // 100):
                 h.feed([frames.udp(payload)] * 100)
                 h.run()
