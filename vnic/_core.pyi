@@ -863,6 +863,15 @@ class Rss(CData):
     matrix: Any
     table: Any
 
+class Rung(CData):
+    frame: Any
+    write_ns: Any
+    read_ns: Any
+    kind: int
+    len: int
+    fd: int
+    sock: int
+
 class RxPool(CData):
     base: Any
     bus: int
@@ -949,6 +958,7 @@ class SkBuff(CData):
     flags: int
     protocol: int
     queue: int
+    cpu: int
     id: int
     truesize: int
     next: SkBuff
@@ -1055,6 +1065,9 @@ class SoftnetData(CData):
     end: int
     irq_next: int
     watchdog_next: int
+    tick_next: int
+    idled_ns: int
+    cold: int
     timer_next: int
     timer_ns: Any
     live: int
@@ -1163,6 +1176,21 @@ class SoftnetData(CData):
     fates: Any
     lat: Histogram
     scratch: Any
+
+class Steals(CData):
+    frame: Any
+    begun_ns: Any
+    written_ns: Any
+    from_ns: Any
+    until_ns: Any
+    gap_ns: int
+    len: int
+    n: int
+    writer: int
+    spinner: int
+    room: int
+    ngaps: int
+    fd: int
 
 class TapLane(CData):
     fd: int
@@ -1326,6 +1354,19 @@ class VnicQueueConfig(CData):
     buf_stride: int
     buf_count: int
 
+class Wakes(CData):
+    frame: Any
+    write_ns: Any
+    read_ns: Any
+    gap_ns: int
+    len: int
+    n: int
+    how: int
+    writer: int
+    reader: int
+    fd: int
+    sock: int
+
 class Wire(CData):
     read_burst: Any
     release: Any
@@ -1413,6 +1454,8 @@ class Lib:
     PCAP_HEAD_MAX: Final[int]
     SEND_SPIN_NS: Final[int]
     SEND_LATE_NS: Final[int]
+    FIRST_PAUSE_NS: Final[int]
+    STEAL_MIN_NS: Final[int]
     TAP_LANES_MAX: Final[int]
     TAP_AHEAD: Final[int]
     VIRTQ_DESC_F_NEXT: Final[int]
@@ -1620,6 +1663,16 @@ class Lib:
     COST_RECV: Final[int]
     COST_COPY_PS: Final[int]
     COST_OUTPUT: Final[int]
+    COST_HARDIRQ_IPI: Final[int]
+    COST_IPI_DELIVERY: Final[int]
+    COST_WAKE_REMOTE: Final[int]
+    COST_SWITCH_IDLE: Final[int]
+    COST_SWITCH_IDLE_100US: Final[int]
+    COST_SWITCH_IDLE_1MS: Final[int]
+    COST_RECV_REMOTE: Final[int]
+    COST_COPY_REMOTE_PS: Final[int]
+    COST_FIRST_PACKET: Final[int]
+    COST_TICK: Final[int]
     COST_MAX: Final[int]
     LAT_RING: Final[int]
     LAT_MODERATION: Final[int]
@@ -1751,6 +1804,21 @@ class Lib:
     def schedule_loop(self, s: Schedule, /) -> None: ...
     def send_step(self, s: Sender, now: int, /) -> int: ...
     def send_run(self, s: Sender, until_ns: int, /) -> int: ...
+    RUNG_WRITE: Final[int]
+    RUNG_QUEUED: Final[int]
+    RUNG_REFUSED: Final[int]
+    RUNG_EMPTY: Final[int]
+    RUNG_SYSCALL: Final[int]
+    RUNG_CLOCK: Final[int]
+    READER_NONE: Final[int]
+    READER_SPINS: Final[int]
+    READER_SLEEPS: Final[int]
+    def calibrate_ladder(self, rungs: Rung, n: int, cpu: int, reps: int, batch: int, warm: int, /) -> int: ...
+    def calibrate_remote(
+        self, r: Rung, writer: int, reader: int, reps: int, batch: int, first_ns: CData | Sequence[int], /
+    ) -> int: ...
+    def calibrate_wakes(self, w: Wakes, /) -> int: ...
+    def calibrate_steals(self, s: Steals, /) -> int: ...
     def tap_wire_new(
         self, fds: CData | Sequence[int], nlanes: int, slot_size: int, nslots: int, vnet: int, /
     ) -> TapWire: ...
@@ -1944,6 +2012,7 @@ class Lib:
     def cpu_wait(self, sd: SoftnetData, end: int, /) -> None: ...
     def cpu_pay(self, sd: SoftnetData, /) -> None: ...
     def reader_wake(self, sd: SoftnetData, target: SoftnetData, /) -> None: ...
+    def cpu_woken(self, sd: SoftnetData, idled_ns: int, /) -> None: ...
     def cpu_plan(self, sd: SoftnetData, at: int, /) -> None: ...
     def cpu_account(self, sd: SoftnetData, to: CData | Sequence[int], /) -> CData: ...
     def cpu_wake(self, sd: SoftnetData, now: int, /) -> None: ...

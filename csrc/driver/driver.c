@@ -237,6 +237,8 @@ int driver_poll(struct napi_struct *napi, int budget)
 		virtqueue_disable_cb(&dq->vq); /* parks used_event again, see virtqueue.c */
 	ahead = smp_load_acquire(&dq->vq.used->idx);
 	t = take_begin(dq);
+	if (unlikely(sd->cold) && ahead != dq->vq.last_used)
+		cpu_first_packet(sd);
 	for (; work < budget && (skb = driver_take(dq, &t)); work++) {
 		if (live)
 			prefetch_ahead(dq, ahead);

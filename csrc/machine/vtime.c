@@ -161,8 +161,11 @@ static void await_turn(struct softnet_data *sd)
 
 static void woken(struct softnet_data *sd)
 {
+	u64 began = sd->now;
+
 	sd->idle = 0;
 	sd->now = max_u64(sd->now, sd->next);
+	cpu_woken(sd, sd->now - began);
 	cpu_lower_horizon(sd, cpu_next_interrupt(sd));
 }
 
@@ -176,6 +179,7 @@ static void wait_for_work(struct softnet_data *sd)
 {
 	cpu_account(sd, &sd->idle_ns);
 	sd->idle = 1;
+	sd->tick_next = NEVER;
 	do {
 		sd->next = max_u64(cpu_idle_until(sd), sd->now);
 		sd->end = sd->now;

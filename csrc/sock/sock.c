@@ -41,7 +41,7 @@ static noinline void wake_task(struct softnet_data *sd, struct softnet_data *tar
 		return;
 	}
 	target->reader_ns = NEVER;
-	cpu_charge(sd, COST_WAKE);
+	cpu_charge(sd, target == sd ? COST_WAKE : COST_WAKE_REMOTE);
 	if (sd->atomic)
 		sd->owed_wake = target; /* cpu_pay() wakes it */
 	else
@@ -143,6 +143,7 @@ TWICE int queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff
 	COUNT(sk->bytes, skb->len);
 	skb->next = NULL;
 	stage_done(sd, LAT_STACK, skb);
+	skb->cpu = (u16)sd->cpu;
 	if (sk->head)
 		sk->tail->next = skb;
 	else
@@ -240,8 +241,10 @@ TWICE bool reader_yields(struct softnet_data *sd, u32 n)
 TWICE void read_one(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb, bool note)
 {
 	const u32 *cost = sd->host->cost;
+	bool own = skb->cpu == sd->cpu;
 
-	cpu_work(sd, cost[COST_RECV] + (u64)skb->len * cost[COST_COPY_PS] / 1000);
+	cpu_work(sd, cost[own ? COST_RECV : COST_RECV_REMOTE] +
+			     (u64)skb->len * cost[own ? COST_COPY_PS : COST_COPY_REMOTE_PS] / 1000);
 	if (unlikely(sd->lat != NULL))
 		read_latency(sd, skb);
 	sk->reads++;

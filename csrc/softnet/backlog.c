@@ -165,6 +165,8 @@ static void dequeue_one(struct softnet_data *sd)
 	frames_taken(sd, skb->segs);
 	if (sd->live) /* the producer's clock may be ahead */
 		sd->now = max_u64(sd->now, skb->t_stage);
+	if (unlikely(sd->cold))
+		cpu_first_packet(sd);
 	cpu_charge(sd, COST_BACKLOG);
 	stage_done(sd, LAT_BACKLOG, skb);
 	netif_receive_skb_core(sd, skb);

@@ -55,7 +55,7 @@ u64 cpu_next_interrupt(const struct softnet_data *sd)
 
 	if (sd->in_hardirq)
 		return NEVER;
-	at = min_u64(sd->irq_next, sd->watchdog_next);
+	at = min_u64(min_u64(sd->irq_next, sd->watchdog_next), sd->tick_next);
 	return sd->in_softirq | sd->bh_off ? at : min_u64(at, sd->timer_next);
 }
 
@@ -64,6 +64,18 @@ u64 cpu_idle_until(const struct softnet_data *sd)
 	u64 at = cpu_next_interrupt(sd);
 
 	return sd->reader.runnable ? min_u64(at, sd->reader_ns) : at;
+}
+
+#define COLD_NS 300000u /* idle for so long, the caches are another's */
+
+void cpu_woken(struct softnet_data *sd, u64 idled_ns)
+{
+	const struct host *h = sd->host;
+
+	sd->idled_ns = idled_ns;
+	sd->cold |= idled_ns >= COLD_NS;
+	if (unlikely(h->cost[COST_TICK]))
+		sd->tick_next = (jiffies(sd) + 1) * h->jiffy_ns;
 }
 
 /* ---- time passes ---- */

@@ -33,6 +33,13 @@ static inline void cpu_sync(struct softnet_data *sd)
 	cpu_work(sd, 0);
 }
 
+/* The CPU takes its first packet after a long time of idleness. */
+static inline void cpu_first_packet(struct softnet_data *sd)
+{
+	sd->cold = 0;
+	cpu_charge(sd, COST_FIRST_PACKET);
+}
+
 /* Another agent has its turn at @at, or this CPU an interrupt. */
 static inline void cpu_lower_horizon(struct softnet_data *sd, u64 at)
 {

@@ -59,6 +59,16 @@ static u8 dequeue(struct softnet_data *sd, u32 runnable)
 	return task;
 }
 
+/* A CPU that was idle switches more slowly, the deeper it slept. */
+static enum cost switch_cost(const struct softnet_data *sd, u32 last)
+{
+	if (last)
+		return COST_SWITCH;
+	if (sd->idled_ns >= 1000000)
+		return COST_SWITCH_IDLE_1MS;
+	return sd->idled_ns >= 100000 ? COST_SWITCH_IDLE_100US : COST_SWITCH_IDLE;
+}
+
 /* Pick the task that runs next: the same until its slice is over, then the one that has waited longest. */
 static u8 pick_task(struct softnet_data *sd)
 {
@@ -77,7 +87,7 @@ static u8 pick_task(struct softnet_data *sd)
 	if (sd->last_task != last) {
 		cpu_account(sd, &sd->switch_ns);
 		sd->switching = 1;
-		cpu_charge(sd, COST_SWITCH);
+		cpu_charge(sd, switch_cost(sd, last));
 		sd->switching = 0;
 	}
 	sd->slice_start = sd->now;

@@ -56,7 +56,7 @@ u64 cancel_hardirq(struct softnet_data *sd, u32 queue)
 /* Interrupt CPU to, because from has fed its backlog. */
 void raise_ipi(struct softnet_data *from, struct softnet_data *to)
 {
-	raise(to, IRQ_IPI, from->now);
+	raise(to, IRQ_IPI, from->now + from->host->cost[COST_IPI_DELIVERY]);
 }
 
 /* ---- hardirq ---- */
@@ -65,7 +65,7 @@ static void handle_irq(struct softnet_data *sd, u32 irq)
 {
 	struct napi_struct *n;
 
-	cpu_charge(sd, COST_HARDIRQ);
+	cpu_charge(sd, irq == IRQ_IPI ? COST_HARDIRQ_IPI : COST_HARDIRQ);
 	COUNT(sd->hardirqs, 1);
 	if (irq == IRQ_IPI) {
 		COUNT(sd->received_rps, 1);
@@ -102,6 +102,16 @@ static bool handle_oldest_irq(struct softnet_data *sd)
 	return true;
 }
 
+/* Take the tick that is due. Linux stops it while the CPU is idle: cpu_woken(). */
+static bool handle_tick(struct softnet_data *sd)
+{
+	if (sd->tick_next > sd->now)
+		return false;
+	sd->tick_next += sd->host->jiffy_ns;
+	cpu_charge(sd, COST_TICK);
+	return true;
+}
+
 static bool handle_watchdog(struct softnet_data *sd)
 {
 	if (sd->watchdog_next > sd->now)
@@ -130,7 +140,7 @@ void do_hardirqs(struct softnet_data *sd)
 	sd->in_hardirq = 1;
 	if (sd->live)
 		handle_irqs_live(sd);
-	while ((!sd->live && handle_oldest_irq(sd)) || handle_watchdog(sd))
+	while ((!sd->live && handle_oldest_irq(sd)) || handle_watchdog(sd) || handle_tick(sd))
 		;
 	sd->in_hardirq = 0;
 	cpu_account(sd, account);

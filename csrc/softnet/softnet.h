@@ -43,6 +43,7 @@ struct rx_pool;
  * @segs:             frames in it (gso_segs); 0 marks a piece that only continues a frame
  * @protocol:         EtherType, network byte order
  * @queue:            receive queue
+ * @cpu:              that queued it to its socket
  * @id:               its buffer in @pool, for ever
  * @truesize:         bytes that a socket is charged for it, see skb_frame_truesize()
  * @frag_list:        further pieces, linked by next: the rest of a frame that spans buffers, merged segments, or fragments;
@@ -68,6 +69,7 @@ struct sk_buff {
 	u8 ip_summed, pkt_type, hash_report, flags;
 	u16 protocol;
 	u16 queue;
+	u16 cpu;
 	u32 id, truesize;
 	struct sk_buff *next, *frag_list;
 	struct rx_pool *pool;
@@ -359,6 +361,9 @@ struct softnet_data {
 	u64 next, end;
 	u64 irq_next;                  /* virtual time: the earliest of irq_ns[] that is pending; NEVER: none */
 	u64 watchdog_next;             /* earliest of the NAPI watchdogs */
+	u64 tick_next;                 /* virtual time, if ticks have a cost: the next one; NEVER: idle */
+	u64 idled_ns;                  /* how long the CPU was idle before it woke; 0: it has run a task since */
+	u8 cold;                       /* it was idle for long, and has taken no packet since */
 	u64 timer_next;                /* earliest of the protocols' timer_ns[] */
 	u64 timer_ns[TIMERS_MAX];
 	u8 live;
@@ -475,6 +480,11 @@ void cpu_pay(struct softnet_data *sd);
  * Context: virtual time
  */
 void reader_wake(struct softnet_data *sd, struct softnet_data *target);
+
+/**
+ * cpu_woken() - end the CPU's idleness, in virtual time. Its clock shows when
+ */
+void cpu_woken(struct softnet_data *sd, u64 idled_ns);
 
 /**
  * cpu_plan() - let the CPU, which waits, act at @at already

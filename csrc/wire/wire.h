@@ -288,6 +288,67 @@ int send_step(struct sender *s, u64 now);
  */
 int send_run(struct sender *s, u64 until_ns);
 
+/* ---- calibrate.c: what the running kernel's receive path costs: vnic calibrate. Arrays are the caller's ---- */
+
+#define FIRST_PAUSE_NS 300000      /* the writer sleeps so long before a first write */
+#define STEAL_MIN_NS 300           /* a spinning thread that misses more was interrupted */
+enum rung_kind { RUNG_WRITE, RUNG_QUEUED, RUNG_REFUSED, RUNG_EMPTY, RUNG_SYSCALL, RUNG_CLOCK };
+enum reader_how { READER_NONE, READER_SPINS, READER_SLEEPS };
+
+/**
+ * struct rung - one step of the ladder: a frame that the kernel drops at a certain stage, or a call to compare with
+ * @kind:     RUNG_QUEUED: the frames reach @sock; RUNG_REFUSED: the TAP refuses them; RUNG_EMPTY: recv() of nothing
+ * @fd:       the TAP
+ * @write_ns: of a batch, for each repetition; @read_ns: likewise, RUNG_QUEUED only
+ */
+struct rung { const u8 *frame; u64 *write_ns, *read_ns; u32 kind, len; int fd, sock; };
+/**
+ * calibrate_ladder() - time all rungs in turn, reps times, on this CPU
+ * @warm: frames before each batch, which are not timed
+ * Return: 0; -ENODATA: the kernel lost datagrams that a socket has room for; other -errno.
+ * Context: the calling thread stays on this CPU.
+ */
+int calibrate_ladder(struct rung *rungs, u32 n, u32 cpu, u32 reps, u32 batch, u32 warm);
+/**
+ * calibrate_remote() - write batches on a CPU, read them on another or the same, by moving this thread
+ * @first_ns: time of the first write after a pause, for each repetition
+ * Return: as calibrate_ladder().
+ */
+int calibrate_remote(struct rung *r, u32 writer, u32 reader, u32 reps, u32 batch, u64 *first_ns);
+
+/**
+ * struct wakes - n single writes, and a thread that reads them
+ * @gap_ns:   between a read and the next write
+ * @write_ns: time of each write; @read_ns: from its end to the reader's return; 0: that came first
+ */
+struct wakes {
+	const u8 *frame;
+	u64 *write_ns, *read_ns, gap_ns;
+	u32 len, n, how, writer, reader;
+	int fd, sock;
+};
+/**
+ * calibrate_wakes() - time single writes, and the reads of another thread
+ * Return: 0; -ETIMEDOUT: the reader has no CPU; other -errno. A reader that sleeps leaves @sock shut down.
+ */
+int calibrate_wakes(struct wakes *w);
+
+/**
+ * struct steals - the time that a spinning thread misses while another CPU writes n frames
+ * @fd:       the TAP; -1: nothing is written
+ * @gap_ns:   before each write
+ * @begun_ns: the start of each write; @written_ns: its end
+ * @from_ns:  when a gap began; @until_ns: when it ended. There are @ngaps, at most @room.
+ */
+struct steals {
+	const u8 *frame;
+	u64 *begun_ns, *written_ns, *from_ns, *until_ns, gap_ns;
+	u32 len, n, writer, spinner, room, ngaps;
+	int fd;
+};
+/** calibrate_steals() - time the gaps of a spinning thread. Return: 0, or -errno. */
+int calibrate_steals(struct steals *s);
+
 /* ---- tap.c: a TAP device's fds as a wire; frames are read straight into slots, which are the FIFO's memory ---- */
 
 #define TAP_LANES_MAX 16           /* WIRE_FDS_MAX */

@@ -4,6 +4,7 @@ import math
 
 import frames
 import pytest
+from costs import charge
 from driver_steps import arrive
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,7 +119,7 @@ def test_an_empty_pool_starves_the_ring_until_a_buffer_comes_home(host):
 def test_a_buffer_that_comes_home_late_is_not_used_before_it_was_free(host):
     """The reader's CPU is busy for long: the ring, which is dry, must not get its buffers back in the past."""
     h = host(rx_pool=64, rx_ring=64, cpus=2, sink=True, reader_cpu=1, rcvbuf=1 << 30)
-    h.machine.c.cost[lib.COST_RECV] = 1_000_000
+    charge(h, RECV=1_000_000)
     taken = []
 
     @h.packet_type(0x88B5)

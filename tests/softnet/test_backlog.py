@@ -4,6 +4,7 @@ from itertools import permutations
 
 import frames
 import pytest
+from costs import charge
 from hypothesis import given
 from hypothesis import strategies as st
 from model.rps import Backlog
@@ -56,7 +57,7 @@ def test_only_the_first_packet_calls_the_target(host):
     """CPU 0 needs 700 ns for an IPI. No second IPI while the first is under way, none while the target is at work."""
     steps = Steps(host(netdev_max_backlog=100, **LIMIT))
     h, c = steps.host, steps.host.machine.c.cpu[1]
-    h.machine.c.cost[lib.COST_IPI] = h.machine.c.cost[lib.COST_HARDIRQ] = 700
+    h.machine.c.cost[lib.COST_IPI] = charge(h, HARDIRQ=700)
     steps.arrive(3)
     h.run(until_ns=1399)  # the frames are on the backlog since 700
     assert (c.input_qlen, c.irq_pending, c.received_rps) == (3, 0, 0)

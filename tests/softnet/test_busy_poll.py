@@ -1,6 +1,7 @@
 """A reader that polls its queue itself: who has the NAPI, when it lets go, and what the interrupt does meanwhile."""
 
 import pytest
+from costs import charge
 from frames import udp
 from timeline import US, Timeline
 
@@ -14,8 +15,7 @@ FREE = {"cost": "zero"}
 def timeline(host):
     def make(costs=None, **knobs):
         h = host(**(ONE | knobs))
-        for name, ns in (costs or {}).items():
-            h.machine.c.cost[getattr(lib, f"COST_{name}")] = ns
+        charge(h, **(costs or {}))
         return Timeline(h)
 
     return make

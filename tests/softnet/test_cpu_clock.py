@@ -6,6 +6,7 @@ import threading
 import frames
 import pytest
 from clock_lines import NOTHING, costed, cpu, interrupt, napi, reads, seen_at, spent
+from costs import charge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.rss import rss
@@ -64,8 +65,7 @@ def test_an_irq_exit_runs_the_softirq_above_the_reader(host, t):
     h = costed(host, READER | POLL | {"HARDIRQ": 0, "SOFTIRQ": 0, "POLL": 0, "RX": 0}, queues=2, sink=True)
     h.feed(frames.udp(bytes(18)), at_ns=0)
     h.run(until_ns=0)  # its softirq is over
-    for name, ns in {"HARDIRQ": 7, "SOFTIRQ": 5, "POLL": 3}.items():
-        h.machine.c.cost[getattr(lib, f"COST_{name}")] = ns
+    charge(h, HARDIRQ=7, SOFTIRQ=5, POLL=3)
     interrupt(h, 1, t)
     h.run()
     assert h.latencies()["total"].max == (39 + 15 if t <= 39 else 39)
@@ -156,8 +156,7 @@ def loaded(host, **knobs):
 
 def end_of_load():
     with vnic.Host(cost="zero", link="inf", latency=True, **STEERED) as h:
-        for name, ns in BUSY.items():
-            h.machine.c.cost[getattr(lib, f"COST_{name}")] = ns
+        charge(h, **BUSY)
         h.feed([(i * 13, frames.udp(bytes([i]), sport=1 + i % 5)) for i in range(20)])
         h.run()
         return h.now_ns
@@ -177,8 +176,7 @@ def test_the_split_adds_up_to_the_total_to_the_ns(host):
 def test_a_host_is_freed_wherever_its_cpus_are():
     for t in range(0, END, 7):
         with vnic.Host(cost="zero", link="inf", **STEERED) as h:
-            for name, ns in BUSY.items():
-                h.machine.c.cost[getattr(lib, f"COST_{name}")] = ns
+            charge(h, **BUSY)
             h.feed([(i * 13, frames.udp(bytes([i]), sport=1 + i % 5)) for i in range(20)])
             h.run(until_ns=t)
             assert h.ledger().closed

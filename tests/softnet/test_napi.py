@@ -2,6 +2,7 @@
 
 import frames
 import pytest
+from costs import charge
 from hypothesis import given
 from hypothesis import strategies as st
 from model.napi import Napi
@@ -143,8 +144,7 @@ def test_disabling_is_a_state_and_waits_for_whoever_polls(napi, before, answer, 
 
 
 def costs(h, **ns):
-    for name, value in ns.items():
-        h.machine.c.cost[getattr(lib, f"COST_{name}")] = value
+    charge(h, **ns)
     return h
 
 

@@ -2,6 +2,7 @@
 
 import frames
 import pytest
+from costs import charge
 from softnet_steps import MS, NEVER, Line
 
 from vnic._core import lib
@@ -62,7 +63,7 @@ def test_an_interrupt_runs_softirqs_even_while_ksoftirqd_waits_for_its_turn(host
     """Linux 6.4 and later."""
     h = host()
     cpu = h.machine.c.cpu[0]
-    h.machine.c.cost[lib.COST_SWITCH] = 1000
+    charge(h, SWITCH=1000)
     cpu.ksoftirqd_task.runnable = 1
     h.feed(frames.udp())
     h.run(until_ns=999)
@@ -75,7 +76,7 @@ def test_hardirqs_come_before_softirqs_before_tasks(host):
     """An interrupt in the middle of a poll is served at once, the reader when the softirq is done."""
     h = host(cpus=1, sink=True, gro_normal_batch=1)
     cpu, napi = h.machine.c.cpu[0], h.machine.c.dq[0].napi
-    h.machine.c.cost[lib.COST_HARDIRQ], h.machine.c.cost[lib.COST_RX], h.machine.c.cost[lib.COST_RECV] = 300, 1000, 500
+    charge(h, HARDIRQ=300, RX=1000, RECV=500)
     h.feed([frames.udp() for _ in range(6)])
     h.run(until_ns=2500)  # the poll began at 300
     lib.raise_hardirq(cpu, 0, 2500)
@@ -96,7 +97,7 @@ def test_hardirqs_come_before_softirqs_before_tasks(host):
 def test_a_flood_leaves_the_reader_its_share(host):
     """Far more frames than one CPU can do: ksoftirqd and the reader take turns, 3 ms each."""
     h = host(cpus=1, sink=True, cost="linux", link="10G", reader_cpu=0)
-    h.machine.c.cost[lib.COST_RECV] = 100_000  # what the socket holds is more than a slice of work
+    charge(h, RECV=100_000)  # what the socket holds is more than a slice of work
     h.feed(frames.udp())
     h.wire._mem.loops = 2_000_000
     h.run(until_ns=20 * MS)

@@ -1,6 +1,7 @@
 """Machines with hand-picked costs, and interrupts at instants of a test's choice."""
 
 import frames
+from costs import charge
 from slices import cpu_times
 
 from vnic._core import ffi, lib
@@ -11,8 +12,7 @@ NOTHING = frames.eth(bytes(46), type=0x88B5)  # no handler takes it
 def costed(host, cost, **knobs):
     """A host in which only this costs time, in ns."""
     h = host(**({"cpus": 1, "latency": True} | knobs))
-    for name, ns in cost.items():
-        h.machine.c.cost[getattr(lib, f"COST_{name}")] = ns
+    charge(h, **cost)
     return h
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import frames
+from costs import charge
 from model.events import Frame, Machine, World, simulate
 from model.rss import rss
 
@@ -166,8 +167,7 @@ def host_of(machine: Machine, **knobs: Any) -> vnic.Host:
     unset = [name for name, value in ours.items() if value is None]
     given = {name: value for name, value in ours.items() if name not in unset}
     host = vnic.Host(**({"sink": True, "latency": True, "cost": "zero", "link": "inf", "sockets": 64} | given | knobs))
-    for name, ns in cost.items():
-        host.machine.c.cost[getattr(lib, f"COST_{name}")] = ns
+    charge(host, **cost)
     return host
 
 

@@ -19,12 +19,12 @@ from itertools import accumulate, pairwise
 
 import frames
 import pytest
+from costs import charge
 from hypothesis import given
 from hypothesis import strategies as st
 from model.sock import frame_truesize
 
 import vnic
-from vnic._core import lib
 
 DATAGRAM = frames.udp()
 
@@ -33,8 +33,7 @@ def run(times, cost=None, **knobs):
     """All that is asked for here of a host that got a datagram at each of these times."""
     plain = {"cpus": 1, "link": "inf", "gro_normal_batch": 1, "sockets": 16}
     with vnic.Host(sink=True, latency=True, cost="zero", **(plain | knobs)) as host:
-        for name, ns in (cost or {}).items():
-            host.machine.c.cost[getattr(lib, f"COST_{name}")] = ns
+        charge(host, **(cost or {}))
         host.feed((t, DATAGRAM) for t in times)
         host.run()
         return host.ledger().fates, host.latencies(), host.nic.queues()[0]

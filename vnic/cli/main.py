@@ -12,6 +12,8 @@ import click
 
 from vnic.cli import instance, send
 from vnic.cli import tap as cli_tap
+from vnic.cli.calibrate import calibrate
+from vnic.cli.costs import costs
 from vnic.cli.exit import EXIT_FAILED, Group, Seconds, Whole, fail, interruptible, leave_stdout, refusals
 from vnic.cli.import_ import import_
 from vnic.cli.options import addresses, host_options, knobs
@@ -106,6 +108,8 @@ main.add_command(cli_tap.doctor)
 main.add_command(why)
 main.add_command(send.send)
 main.add_command(import_)
+main.add_command(costs)
+main.add_command(calibrate)
 for _command in instance.COMMANDS:
     main.add_command(_command)
 

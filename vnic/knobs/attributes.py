@@ -209,4 +209,4 @@ class Attributes:
     capture_mtu_bytes: int | str
     """longest IP packet on the captured wire: the card gets longer TCP frames cut (TSO); off: it gets them whole"""
     cost: str
-    """costs of work in virtual time: linux or zero"""
+    """costs of work in virtual time: a profile (vnic costs), or FILE.toml"""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.address import join_groups
-from vnic.knobs.cost import costs
+from vnic.knobs.cost import costs, text_of
 from vnic.knobs.parse import Indirection
 from vnic.linux import ntuple
 from vnic.tap.rtnetlink import IPV6_MIN_MTU
@@ -301,11 +301,7 @@ def _put_cost(h: Any, _w: Any, profile: str, _q: int | None) -> None:
         h.cost[i] = ns
 
 
-COST = Place(
-    _put_cost,
-    lambda h, _w, _q: "zero" if not any(h.cost[i] for i in range(lib.COST_MAX)) else "linux",
-    typed="str",
-)
+COST = Place(_put_cost, lambda h, _w, _q: text_of(ffi.unpack(h.cost, lib.COST_MAX)), typed="str")
 
 
 def _put_key(h: Any, _w: Any, key: bytes, _q: int | None) -> None:

@@ -246,7 +246,7 @@ HOST: dict[str, Knob] = {
         parse_cost,
         places.COST,
         "linux",
-        "costs of work in virtual time: linux or zero",
+        "costs of work in virtual time: a profile (vnic costs), or FILE.toml",
         example="zero",
         fixed="it is the machine's",
     ),

@@ -10,7 +10,7 @@ from typing import Any
 
 from vnic._core import lib
 from vnic.errors import ConfigError
-from vnic.knobs.cost import PROFILES
+from vnic.knobs.cost import costs, text_of
 from vnic.tap.rtnetlink import IPV4_MIN_MTU
 
 _ON = {"on", "yes", "true", "1"}
@@ -182,10 +182,8 @@ def parse_reader(value: Any) -> int:
 
 
 def parse_cost(value: Any) -> str:
-    """Parse the name of a cost profile."""
-    if not isinstance(value, str) or value not in PROFILES:
-        raise ValueError(f"must be one of {', '.join(sorted(PROFILES))}")
-    return value
+    """Parse a cost profile: a name, a file, a mapping. Return the shortest text that has the same figures."""
+    return text_of(costs(value))
 
 
 def parse_key(value: Any) -> bytes:

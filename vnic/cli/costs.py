@@ -1,0 +1,101 @@
+"""The command ``vnic costs``: print a cost profile, or the names of those that vnic has."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vnic.cli.exit import refusals
+from vnic.knobs.cost import KEYS, Profile, names, shipped
+from vnic.knobs.cost_file import of_a_command, write
+
+if TYPE_CHECKING:
+    from vnic.knobs.cost import Facts
+
+
+@click.command()
+@click.argument("profile", required=False)
+@click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
+@click.option("--toml", "as_toml", is_flag=True, help="as a file to edit: FILE.toml of --cost")
+def costs(profile: str | None, *, as_json: bool, as_toml: bool) -> None:
+    """Print a cost profile: each figure with its unit, spread and source.
+
+    PROFILE is a name, or a file such as costs.toml. Without it, vnic lists the profiles that it has. Costs are the
+    times that work takes in virtual time: vnic replay --cost PROFILE. vnic calibrate measures them.
+
+    Exit codes: 0 success; 2 there is no such profile, or the file is not one.
+    """
+    with refusals():
+        if profile is None:
+            _print_names(as_json=as_json)
+            return
+        found = of_a_command(profile)
+    if as_json:
+        click.echo(json.dumps(facts(found), indent=2))
+    elif as_toml:
+        click.echo(write(found), nl=False)
+    else:
+        show(found)
+
+
+def _print_names(*, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({name: shipped(name).what for name in names()}, indent=2))
+        return
+    widest = max(map(len, names()))
+    for name in names():
+        click.echo(f"{name:{widest}}  {shipped(name).what}")
+
+
+def facts(profile: Profile) -> dict[str, Any]:
+    """Return the profile as data: every figure with its unit, spread, source and the profile that gives it."""
+    return {
+        "name": profile.name,
+        "what": profile.what,
+        "based-on": profile.base.name if profile.base else None,
+        "measured": profile.measured,
+        "cost": {
+            key: {
+                "value": figure.value,
+                "unit": KEYS[key].unit,
+                "spread": figure.spread,
+                "source": figure.source,
+                "from": origin or None,
+            }
+            for key, (figure, origin) in profile.figures().items()
+        },
+    }
+
+
+def show(profile: Profile) -> None:
+    """Print a table for a person."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    if not console.is_terminal:  # a pipe has no width of its own
+        console = Console(highlight=False, width=132)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, justify in (("cost", "left"), ("value", "right"), ("unit", "left"), ("spread", "left"), ("from", "left")):
+        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
+    table.add_column("source", overflow="fold")
+    for key, (figure, origin) in profile.figures().items():
+        spread = f"{figure.spread[0]}-{figure.spread[1]}" if figure.spread else ""
+        cells = (key, str(figure.value), KEYS[key].unit, spread, origin, figure.source)
+        table.add_row(*(Text(cell) for cell in cells))
+    console.print(Text(f"{profile.name}: {profile.what}" if profile.what else profile.name))
+    console.print(table)
+    for line in lines(profile.measured):
+        console.print(Text(line))
+
+
+def lines(measured: Facts) -> list[str]:
+    """Return the facts of a profile as lines: the name before the first of several."""
+    return [
+        f"{name + ':' if not nth else '':<15} {value}"
+        for name, values in measured.items()
+        for nth, value in enumerate([values] if isinstance(values, str) else values)
+    ]
