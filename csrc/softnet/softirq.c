@@ -87,42 +87,48 @@ static void handle_irqs_live(struct softnet_data *sd)
 		handle_irq(sd, (u32)__builtin_ctz(pending));
 }
 
-/* Take the oldest interrupt of the card or of another CPU, if it is due and no watchdog is older. */
-static bool handle_oldest_irq(struct softnet_data *sd)
+/* Take the oldest interrupt of the card or of another CPU. */
+static void handle_oldest_irq(struct softnet_data *sd)
 {
 	u32 pending = sd->irq_pending;
 
-	if (sd->irq_next > sd->now || sd->irq_next > sd->watchdog_next)
-		return false;
 	while (sd->irq_ns[__builtin_ctz(pending)] != sd->irq_next)
 		pending &= pending - 1;
 	sd->irq_pending &= ~(1u << __builtin_ctz(pending));
 	sd->irq_next = first_irq(sd, sd->irq_pending);
 	handle_irq(sd, (u32)__builtin_ctz(pending));
-	return true;
 }
 
-/* Take the tick that is due. Linux stops it while the CPU is idle: cpu_woken(). */
-static bool handle_tick(struct softnet_data *sd)
+static void handle_watchdog(struct softnet_data *sd)
 {
-	if (sd->tick_next > sd->now)
-		return false;
+	struct napi_struct *const *napi = sd->napis;
+
+	while ((*napi)->timer_ns != sd->watchdog_next)
+		napi++;
+	cpu_charge(sd, COST_HARDIRQ);
+	napi_watchdog(*napi);
+}
+
+/* Linux stops the tick while the CPU is idle: cpu_woken(). */
+static void handle_tick(struct softnet_data *sd)
+{
 	sd->tick_next += sd->host->jiffy_ns;
 	cpu_charge(sd, COST_TICK);
-	return true;
 }
 
-static bool handle_watchdog(struct softnet_data *sd)
+/* Take the oldest of the interrupts that are due. Return: false: none is */
+static bool handle_oldest(struct softnet_data *sd)
 {
-	if (sd->watchdog_next > sd->now)
+	u64 at = min_u64(min_u64(sd->irq_next, sd->watchdog_next), sd->tick_next);
+
+	if (at > sd->now)
 		return false;
-	for (u32 i = 0; i < sd->nnapis; i++) {
-		if (sd->napis[i]->timer_ns != sd->watchdog_next)
-			continue;
-		cpu_charge(sd, COST_HARDIRQ);
-		napi_watchdog(sd->napis[i]);
-		break;
-	}
+	if (sd->irq_next == at)
+		handle_oldest_irq(sd);
+	else if (sd->watchdog_next == at)
+		handle_watchdog(sd);
+	else
+		handle_tick(sd);
 	return true;
 }
 
@@ -140,7 +146,7 @@ void do_hardirqs(struct softnet_data *sd)
 	sd->in_hardirq = 1;
 	if (sd->live)
 		handle_irqs_live(sd);
-	while ((!sd->live && handle_oldest_irq(sd)) || handle_watchdog(sd) || handle_tick(sd))
+	while (handle_oldest(sd))
 		;
 	sd->in_hardirq = 0;
 	cpu_account(sd, account);

@@ -12,6 +12,7 @@ from typing import Any
 import frames
 from costs import charge
 from model.events import Frame, Machine, World, simulate
+from model.events.machine import FOLLOWS
 from model.rss import rss
 
 import vnic
@@ -107,7 +108,15 @@ def instants(r: random.Random, n: int) -> Iterator[int]:
 def costs(r: random.Random) -> dict[str, int]:
     percent = r.choice((50, 100, 100, 300))
     drawn = {name: ns * r.randrange(percent // 2, percent * 2) // 100 for name, ns in LINUX.items() if name != "OUTPUT"}
-    return drawn | {"DMA": r.choice((20, 20, 200, 1500))}
+    return drawn | {"DMA": r.choice((20, 20, 200, 1500))} | (kinds(r, drawn) if r.random() < 0.5 else {})
+
+
+def kinds(r: random.Random, drawn: dict[str, int]) -> dict[str, int]:
+    """Some of the costs that depend on what the CPU did before, or on which CPU it is."""
+    own = {kind: drawn[general] * r.randrange(50, 300) // 100 for kind, general in FOLLOWS.items() if general in drawn}
+    own |= {"SWITCH_IDLE_100US": r.randrange(6000), "SWITCH_IDLE_1MS": r.randrange(20_000)}
+    own |= {"IPI_DELIVERY": r.choice((1, 500, 3000)), "FIRST_PACKET": r.randrange(5000), "TICK": r.choice((1, 2000))}
+    return {kind: ns for kind, ns in own.items() if r.random() < 0.5}
 
 
 def draw(seed: int, **fixed: Any) -> Case:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 SLICE_NS = 3_000_000
 RESTARTS = 10
-QUEUE, IPI, WATCHDOG = range(3)
+QUEUE, IPI, WATCHDOG, TICK = range(4)
+COLD_NS = 300_000
 """Of hardirqs that are due at one instant, the order."""
 
 
@@ -38,7 +39,9 @@ class Cpu(Softnet):
         self.world, self.index, self.machine = world, index, world.machine
         self.cost = world.machine.cost
         self.now = 0
-        self.idle_ns = 0
+        self.idle_ns = self.idled = 0
+        self.cold = False
+        self.tick: Hardirq | None = None
         self.busy: Counter[str] = Counter()  # context -> ns: hardirq, softirq, switch, and each task
         self.count: Counter[str] = Counter()
         self.hardirqs_due: list[Hardirq] = []
@@ -72,7 +75,7 @@ class Cpu(Softnet):
             self.next = min(self.end, max(self.now, self.hardirqs_due[0].at))
 
     def charge(self, name: str, times: int = 1) -> Run:
-        return self.spend(self.cost.get(name, 0) * times)
+        return self.spend(self.machine.cost_of(name) * times)
 
     def spend(self, ns: int) -> Run:
         """Let ``ns`` of work pass. A hardirq that is due at its very end comes before what stands behind."""
@@ -91,11 +94,17 @@ class Cpu(Softnet):
         """Wait for work. ``wake_up`` ends it, or a hardirq."""
         while not self.runqueue:
             self.idling = True
+            if self.tick:
+                self.cancel(self.tick)
             self.pause(NEVER)
             yield
             self.idling = False
-            self.idle_ns += self.world.now - self.now
+            self.idled = self.world.now - self.now
+            self.cold |= self.idled >= COLD_NS
+            self.idle_ns += self.idled
             self.now = self.world.now
+            if self.machine.cost_of("TICK"):
+                self.plan_tick((self.now // self.machine.jiffy_ns + 1) * self.machine.jiffy_ns)
             if self.hardirqs_due and self.hardirqs_due[0].at <= self.now:
                 yield from self.interrupt()
 
@@ -116,6 +125,19 @@ class Cpu(Softnet):
             self.end = self.world.now
             self.plan()
 
+    def plan_tick(self, at: int) -> None:
+        """A tick comes with each jiffy while the CPU is not idle."""
+        self.tick = self.raise_hardirq(at, TICK, 0, self.nothing)
+
+    def nothing(self) -> Run:
+        yield from ()
+
+    def first_packet(self) -> Run:
+        """The first packet after a long time of idleness costs more."""
+        if self.cold:
+            self.cold = False
+            yield from self.charge("FIRST_PACKET")
+
     def jiffies(self) -> int:
         return self.now // self.machine.jiffy_ns
 
@@ -128,7 +150,7 @@ class Cpu(Softnet):
         return due
 
     def raise_ipi(self, at: int, source: int) -> None:
-        self.raise_hardirq(at, IPI, source, self.rps_trigger_softirq)
+        self.raise_hardirq(at + self.machine.cost_of("IPI_DELIVERY"), IPI, source, self.rps_trigger_softirq)
 
     def cancel(self, due: Hardirq) -> None:
         if due in self.hardirqs_due:
@@ -141,8 +163,10 @@ class Cpu(Softnet):
         context, self.context, self.in_hardirq = self.context, "hardirq", True
         while self.hardirqs_due and self.hardirqs_due[0].at <= self.now:
             due = heappop(self.hardirqs_due)
-            self.count["watchdogs" if due.kind == WATCHDOG else "hardirqs"] += 1
-            yield from self.charge("HARDIRQ")
+            self.count[("hardirqs", "hardirqs", "watchdogs", "ticks")[due.kind]] += 1
+            if due.kind == TICK:
+                self.plan_tick(due.at + self.machine.jiffy_ns)
+            yield from self.charge(("HARDIRQ", "HARDIRQ_IPI", "HARDIRQ", "TICK")[due.kind])
             yield from due.handler()
         self.in_hardirq = False
         self.context = context
@@ -204,7 +228,7 @@ class Cpu(Softnet):
             task = self.runqueue.popleft()
             if task is not last:
                 self.context, self.switching = "switch", True
-                yield from self.charge("SWITCH")
+                yield from self.charge(self.switch() if last is None else "SWITCH")
                 self.switching = False
             last = self.current = task
             self.context = task.name
@@ -215,6 +239,12 @@ class Cpu(Softnet):
             else:
                 self.runqueue.append(task)
             self.context = "idle"
+
+    def switch(self) -> str:
+        """The cost of a switch on a CPU that was idle."""
+        if self.idled >= 1_000_000:
+            return "SWITCH_IDLE_1MS"
+        return "SWITCH_IDLE_100US" if self.idled >= 100_000 else "SWITCH_IDLE"
 
     def slice_is_over(self) -> bool:
         """Has another task's turn come?"""
@@ -231,7 +261,7 @@ class Cpu(Softnet):
         if task.asleep:
             task.asleep = False
             task.wakeups += 1
-            yield from self.charge("WAKE")
+            yield from self.charge("WAKE" if task.cpu is self else "WAKE_REMOTE")
             task.cpu.enqueue(task)
 
     def enqueue(self, task: Task) -> None:

@@ -83,6 +83,8 @@ class Queue(Napi):
     def poll(self, weight: int) -> Run:
         cpu, work = self.cpu, 0
         yield from cpu.charge("POLL")
+        if self.ring:
+            yield from cpu.first_packet()
         while self.ring and work < weight:
             frame = self.ring.popleft()
             frame.stamp.setdefault("seen", cpu.now)

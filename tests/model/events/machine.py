@@ -5,6 +5,18 @@ from dataclasses import dataclass, field
 NEVER = 1 << 62
 
 
+FOLLOWS = {
+    "HARDIRQ_IPI": "HARDIRQ",
+    "WAKE_REMOTE": "WAKE",
+    "SWITCH_IDLE": "SWITCH",
+    "SWITCH_IDLE_100US": "SWITCH_IDLE",
+    "SWITCH_IDLE_1MS": "SWITCH_IDLE_100US",
+    "RECV_REMOTE": "RECV",
+    "COPY_REMOTE_PS": "COPY_PS",
+}
+"""A kind of a cost -> the general one."""
+
+
 @dataclass
 class Machine:
     """The knobs, with Linux's defaults. ``cost`` has a name of vnic/knobs/cost.py for each charge that is not free."""
@@ -36,6 +48,12 @@ class Machine:
     reader_cpu: int | None = None  # None: a socket's port mod cpus
     rcvbuf: int = 212992
     cost: dict[str, int] = field(default_factory=dict)
+
+    def cost_of(self, name: str) -> int:
+        """A kind of a cost without a figure of its own costs as the general one."""
+        while name not in self.cost and name in FOLLOWS:
+            name = FOLLOWS[name]
+        return self.cost.get(name, 0)
 
     @property
     def jiffy_ns(self) -> int:
@@ -69,6 +87,7 @@ class Frame:
     payload: int = 18
     stamp: dict[str, int] = field(default_factory=dict)
     fate: str | None = None
+    queued_by: int = 0  # CPU
 
 
 STAMPS = ("wire", "ring", "seen", "taken", "gro", "up", "backlog", "off_backlog", "socket", "dequeued", "read")

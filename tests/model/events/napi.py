@@ -43,6 +43,7 @@ class Softnet:
     charge: Any
     spend: Any
     wake_up: Any
+    first_packet: Any
     raise_hardirq: Any
     jiffies: Any
 
@@ -155,6 +156,7 @@ class Softnet:
         while True:
             while self.process_queue:
                 frame = self.process_queue.popleft()
+                yield from self.first_packet()
                 yield from self.charge("BACKLOG")
                 frame.stamp["off_backlog"] = self.now
                 yield from self.receive_skb_core(frame)

@@ -52,6 +52,7 @@ class Socket:
             return
         frame.stamp["socket"] = cpu.now
         frame.fate = "DELIVERED_UDP"
+        frame.queued_by = cpu.index
         self.delivered += 1
         self.queue.append(frame)
         if self not in self.reader.ready:
@@ -90,7 +91,9 @@ class Reader(Task):
         socket.memory.read()
         frame.stamp["dequeued"] = cpu.now
         self.reads += 1
-        yield from cpu.spend(cpu.cost.get("RECV", 0) + frame.payload * cpu.cost.get("COPY_PS", 0) // 1000)
+        kind = "" if frame.queued_by == cpu.index else "_REMOTE"
+        recv, copy = cpu.machine.cost_of(f"RECV{kind}"), cpu.machine.cost_of(f"COPY{kind}_PS")
+        yield from cpu.spend(recv + frame.payload * copy // 1000)
         frame.stamp["read"] = cpu.now
         cpu.free(frame)
         if not socket.queue:
