@@ -49,7 +49,8 @@ u64 cancel_hardirq(struct softnet_data *sd, u32 queue)
 {
 	u32 bit = 1u << queue, pending = __atomic_fetch_and(&sd->irq_pending, ~bit, __ATOMIC_SEQ_CST);
 
-	sd->irq_next = first_irq(sd, pending & ~bit);
+	if (!sd->live) /* live, nothing is planned: handle_irqs_live() takes what is pending */
+		sd->irq_next = first_irq(sd, pending & ~bit);
 	return pending & bit ? sd->irq_ns[queue] : NEVER;
 }
 
