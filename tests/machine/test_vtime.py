@@ -88,7 +88,7 @@ def test_no_clock_goes_backwards(seed, fixed):
 
 
 def test_two_runs_write_the_same_bytes(tmp_path):
-    case = draw(5, cpus=3, queues=2, rps_cpus=(0, 1), rcvbuf=212992)
+    case = draw(6, cpus=3, queues=2, rps_cpus=(0, 1), rcvbuf=212992)
     written = []
     for name in ("a", "b"):
         with fed(case) as host:
