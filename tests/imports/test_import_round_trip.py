@@ -27,7 +27,6 @@ NOT_SHOWN = {
     "prefer-busy-poll": "an option of a socket",
     "reader-cpu": "where a program runs",
     "sockets": "vnic's own table",
-    "catch-up": "of virtual time",
     "speed": "of a capture",
     "strict-csum": "of a capture",
     "capture-mtu": "of a capture",

@@ -78,6 +78,7 @@ def test_the_json_object_has_its_keys(facts):
         "gro",
         "backlog",
         "reorder",
+        "stack",
         "socket",
         "total",
     ]

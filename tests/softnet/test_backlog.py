@@ -57,7 +57,7 @@ def test_only_the_first_packet_calls_the_target(host):
     """CPU 0 needs 700 ns for an IPI. No second IPI while the first is under way, none while the target is at work."""
     steps = Steps(host(netdev_max_backlog=100, **LIMIT))
     h, c = steps.host, steps.host.machine.c.cpu[1]
-    h.machine.c.cost[lib.COST_IPI] = charge(h, HARDIRQ=700)
+    charge(h, IPI=700, HARDIRQ=700)
     steps.arrive(3)
     h.run(until_ns=1399)  # the frames are on the backlog since 700
     assert (c.input_qlen, c.irq_pending, c.received_rps) == (3, 0, 0)
@@ -188,10 +188,10 @@ def test_live_a_packet_for_any_other_cpu_is_there_when_the_ipi_goes_out(host, by
     cpu, target, pool = h.machine.c.cpu[by], h.machine.c.cpu[to], ffi.addressof(h.machine.c.dq[0].pool)
     cpu.live = 1
     skb = ffi.addressof(pool.skbs, lib.rx_pool_get(pool))
-    skb.segs = 1
+    skb.segs = cpu.in_hand = 1
     assert lib.enqueue_to_backlog(cpu, skb, to) == 0
     lib.net_rps_send_ipi(cpu)
-    assert (target.input_qlen, target.ipi_pending, cpu.enqueue_frames) == (1, 1, 0)
+    assert (target.input_qlen, target.irq_pending, cpu.enqueue_frames) == (1, 1 << lib.IRQ_IPI, 0)
     assert target.input_head == skb
     cpu.live = 0
     target.input_head = ffi.NULL

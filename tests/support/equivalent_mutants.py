@@ -274,7 +274,7 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
     "a wake-up too many, after which the CPU finds nothing and sleeps again: speed": (
         (
-            "live.c",
+            "threads.c",
             "cpu_sleep",
             "__atomic_store_n(&sd->sleeping, 0, __ATOMIC_SEQ_CST);",
             "__atomic_store_n(&sd->sleeping, 1, __ATOMIC_SEQ_CST);",
@@ -282,14 +282,14 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
     "a wire that has nothing says -EAGAIN, never 0 frames": (
         (
-            "live.c",
+            "threads.c",
             "nic_turn",
             "return n < 0 && n != -EAGAIN ? EV_DONE : -1;",
             "return n <= 0 && n != -EAGAIN ? EV_DONE : -1;",
         ),
     ),
     "poll() without a limit of time never returns 0": (
-        ("live.c", "nic_sleep", "if (poll(fds, 2 + n, -1) <= 0) return;", "if (poll(fds, 2 + n, -1) < 0) return;"),
+        ("threads.c", "nic_sleep", "if (poll(fds, 2 + n, -1) <= 0) return;", "if (poll(fds, 2 + n, -1) < 0) return;"),
     ),
     "both ways give 64": (("lat.c", "bucket_top", "if (b < 64) return b;", "if (b <= 64) return b;"),),
     "there are tables for 36 bytes only": (
@@ -317,7 +317,6 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ),
     ),
     "of a program with too many instructions or none, none is named": (("bpf.c", "bpf_check", "*at = 0;", "*at = 1;"),),
-    "the reader that then runs does so too": (("busy_poll.c", "busy_poll_resume", "set_idle(sd, 0);", ";"),),
     "the card is taken back before each burst, so that lending it is in vain: speed": (
         (
             "nic_lend.c",

@@ -94,7 +94,7 @@ LOSES = {
         partial(burst, 2500, 300, size=1000),
         {"cpus": 1, "rx_pool": 512, "rcvbuf": 1 << 24},
         "rx-pool",
-        {"rx-pool": 1024},
+        {"rx-pool": 4096},
         {"rx-ring"},
         at="fifo",
     ),
@@ -114,23 +114,16 @@ LOSES = {
         {"rx-ring"},
     ),
     "weight": Overload(
-        partial(burst, 8000, 600, ports=(5001, 5002, 5003)),
+        partial(burst, 8000, 1000, ports=(5001, 5002, 5003)),
         {"weight": 1},
         "weight",
         {"weight": 64},
         {"rx-ring"},
         at="fifo",
     ),
-    "netdev-budget": Overload(
-        partial(burst, 20000, 955, ports=(5000,)),
-        {"cpus": 1, "netdev_budget": 1, "rcvbuf": 862_000},
-        "netdev-budget",
-        {"netdev-budget": 300},
-        at="rcvbuf",
-    ),
     "gro-max-size": Overload(
-        partial(stream, 10000, 1000),
-        {"cpus": 1, "gro_max_size": 2000},
+        partial(stream, 10000, 1300),
+        {"cpus": 1, "gro_max_size": 2000, "rcvbuf": 1 << 22},
         "gro-max-size",
         {"gro-max-size": 65536, "gro-ipv4-max-size": 65536},
         at="rcvbuf",
@@ -148,13 +141,6 @@ LOSES = {
         "netdev-max-backlog",
         {"netdev-max-backlog": 2048},
         {"dev-weight"},
-    ),
-    "dev-weight": Overload(
-        partial(burst, 20000, 450),
-        {"cpus": 3, "rps_cpus": "2", "dev_weight": 1, "reader_cpu": 2},
-        "dev-weight",
-        {"dev-weight": 64},
-        at="netdev-max-backlog",
     ),
     "ipfrag-high-thresh": Overload(
         partial(halves, 60), {"ipfrag_high_thresh": 65536}, "ipfrag-high-thresh", {"ipfrag-high-thresh": 131072}
@@ -189,7 +175,7 @@ DELAYS = {
     "netdev-budget": Overload(partial(burst, 1000, 500), {"netdev_budget": 16, "weight": 8}, "netdev-budget"),
     "netdev-budget-usecs": Overload(
         partial(burst, 8000, 1300, ports=(5000,)),
-        {"cpus": 1, "netdev_budget_usecs": 1, "hz": 1000},
+        {"cpus": 1, "netdev_budget_usecs": 1, "hz": 1000, "rcvbuf": 1 << 24},
         "netdev-budget-usecs",
     ),
     "(softirq restarts)": Overload(partial(burst, 1500), {"rx_ring": 4096}, "(softirq restarts)"),
