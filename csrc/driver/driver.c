@@ -116,7 +116,8 @@ static noinline void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 des
 {
 	const struct frame_shadow *s = &dq->nicq->shadow[desc];
 	struct softnet_data *sd = dq->napi.sd;
-	u64 seen = dq->masked ? max_u64(s->t_dma, dq->irq_ns) : sd->now; /* no interrupt told of it: the poll found it */
+	u64 seen = dq->masked ? max_u64(s->t_dma, dq->irq_ns)
+			      : sd->now; /* no interrupt told of it: the poll found it */
 	u64 *ids = smp_load_acquire(&dq->pool.frame_id); /* Pairs with rx_pool_keep_ids(). */
 
 	if (ids)

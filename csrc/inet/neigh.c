@@ -172,7 +172,7 @@ static int xmit_to(struct host *h, struct softnet_data *sd, const u8 *mac, u32 p
 
 /* ---- states ---- */
 
-static void plan(struct host *h, struct softnet_data *sd, struct neighbour *n, u64 at)
+static void plan(struct host *h, struct neighbour *n, u64 at)
 {
 	struct softnet_data *owner = h->cpu[0];
 
@@ -193,7 +193,7 @@ static void solicit(struct host *h, struct softnet_data *sd, struct neighbour *n
 	const u8 *mac = n->state == NUD_PROBE ? n->mac : NULL;
 
 	n->probes++;
-	plan(h, sd, n, now + RETRANS_NS);
+	plan(h, n, now + RETRANS_NS);
 	if (inet_addr_is4(&n->addr))
 		arp_send(h, sd, ARPOP_REQUEST, NULL, &n->addr, mac);
 	else
@@ -226,7 +226,7 @@ int neigh_output(struct host *h, struct softnet_data *sd, const struct inet_addr
 	if (n->state == NUD_STALE) { /* ask if no confirmation follows soon */
 		n->state = NUD_DELAY;
 		n->probes = 0;
-		plan(h, sd, n, now + DELAY_PROBE_NS);
+		plan(h, n, now + DELAY_PROBE_NS);
 	}
 	if (likely(n->state & VALID))
 		return xmit_to(h, sd, n->mac, packet);
@@ -273,7 +273,7 @@ void neigh_update(struct host *h, struct softnet_data *sd, const struct inet_add
 		if (n->state == NUD_STALE) {
 			n->state = NUD_DELAY;
 			n->probes = 0;
-			plan(h, sd, n, now + DELAY_PROBE_NS);
+			plan(h, n, now + DELAY_PROBE_NS);
 		}
 		xmit_to(h, sd, n->mac, packet);
 	}

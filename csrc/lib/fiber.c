@@ -29,7 +29,7 @@
 #include <sanitizer/common_interface_defs.h>
 #define STACK_BYTES (1024u << 10) /* red zones around each variable */
 #else
-#define STACK_BYTES (128u << 10)  /* the deepest path, a card's turn on top of a poll, takes under 16 KB */
+#define STACK_BYTES (128u << 10) /* random machines touch one page of it; the rest is for captures and taps */
 #endif
 #ifdef FIBER_TSAN
 #include <sanitizer/tsan_interface.h>
@@ -58,7 +58,7 @@ void fiber_swap(void **save, void *sp); /* fiber_swap.S */
 void fiber_start(void);
 void fiber_main(struct fiber *f);
 
-#define REGISTERS_X86_64 6u  /* that fiber_swap() saves; the return address is behind them */
+#define REGISTERS_X86_64 6u /* that fiber_swap() saves; the return address is behind them */
 #define REGISTERS_AARCH64 20u
 
 static size_t guard_bytes(void)

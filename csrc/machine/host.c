@@ -166,7 +166,7 @@ static int driver_start(struct host *h)
 
 int host_start(struct host *h)
 {
-	static int (*const steps[])(struct host *) = { cpus_init,     vtime_init, fifo_start,  sockets_init,
+	static int (*const steps[])(struct host *) = { cpus_init,      vtime_init,    fifo_start, sockets_init,
 						       fragments_init, steering_init, rings_init, driver_start };
 
 	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)

@@ -41,7 +41,7 @@ static void spin(struct softnet_data *sd, u64 looked)
 	} else if (sd->now == looked) {
 		sd->host->spinners++;
 		b->spins = 1;
-		sd->reader.runnable = 0; /* so that whoever feeds a socket tells: wake_task() */
+		sd->reader.runnable = 0; /* so that a CPU that feeds a socket calls wake_task() */
 		cpu_wait(sd, min_u64(b->end, slice_end(sd)));
 		busy_poll_looks(sd);
 		sd->host->spinners--;

@@ -8,7 +8,7 @@
  * (cpu_plan()), never later. So all charges are lookahead for the others, and no result depends on a step.
  *
  * The horizon of the CPU that acts is the next instant of any other agent, or its own next interrupt. It may be too early:
- * then cpu_wait() finds that nothing has to be done. Whoever plans something for another lowers it.
+ * then cpu_wait() finds that nothing has to be done. An agent that plans something for this CPU or another lowers it.
  */
 #include "prelude.h"
 

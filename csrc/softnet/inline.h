@@ -48,7 +48,7 @@ static inline void cpu_lower_horizon(struct softnet_data *sd, u64 at)
 	*horizon = min_u64(*horizon, at);
 }
 
-/* What follows happens at one instant, as if under a lock: cpu_atomic_end() pays for it. In virtual time nobody takes a
+/* What follows happens at one instant, as if under a lock: cpu_atomic_end() pays for it. In virtual time no CPU takes a
  * lock, because its holder may be stopped at a charge. Live, the caller holds the lock. Not nested. */
 static inline void cpu_atomic_begin(struct softnet_data *sd)
 {

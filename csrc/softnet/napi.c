@@ -34,7 +34,8 @@ void napi_list_del(struct napi_struct *n)
 	n->thread.runnable = 0;
 	if (sd->last_task >= TASK_NAPI) /* tasks are numbered by slot */
 		sd->last_task = TASK_NONE;
-	sd->nr_waiting = sd->on_rq = 0; /* pick_task() lines them up anew */
+	sd->nr_waiting = 0; /* pick_task() lines them up anew */
+	sd->on_rq = 0;
 }
 
 void netif_napi_add(struct softnet_data *sd, struct napi_struct *n, int (*poll)(struct napi_struct *, int), u32 weight)

@@ -86,7 +86,7 @@ class Loads:
         """Take one round, in pieces of half a second at most."""
         yield self._ladder()
         if self._reader is not None:
-            yield self._remote_reads()
+            yield self._remote_reads(self._reader)
             for how in ("none", "spin"):
                 yield self._wakes(how, "20us", self._reader)
             for gap in SINGLES:
@@ -124,7 +124,7 @@ class Loads:
         queued = {f"recv.{n}": _median(reads[i], BATCH) for i, (n, k, _) in enumerate(rungs) if k == lib.RUNG_QUEUED}
         return out | queued
 
-    def _remote_reads(self) -> Samples:
+    def _remote_reads(self, reader: int) -> Samples:
         out: Samples = {}
         with self._socket() as sock:
             for name in ("udp", "udp1514"):
@@ -133,7 +133,7 @@ class Loads:
                 frame = self._frames[name]
                 rung.frame, rung.len, rung.fd, rung.sock = frame.at, frame.len, self._plain.fd, sock.fileno()
                 rung.write_ns, rung.read_ns = writes, reads
-                rc = lib.calibrate_remote(rung, self._writer, self._reader, _REMOTE_REPS, BATCH, first)
+                rc = lib.calibrate_remote(rung, self._writer, reader, _REMOTE_REPS, BATCH, first)
                 _check(rc, "read on another CPU")
                 out[f"remote.{name}"] = _median(reads, BATCH)
                 if name == "udp":
