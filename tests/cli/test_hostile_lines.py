@@ -37,9 +37,10 @@ ALWAYS = {
     "send": ["--duration", "0.02"],
     "capture": ["--duration", "0.02"],
     "why": ["--runs", "1"],
+    "calibrate": ["--rounds", "1", "--wait", "0"],
 }
 """At the end, where the last one counts: a line takes no longer."""
-SHARE = {"run": 0.4, "send": 0.5, "setup": 0.5, "doctor": 0.3}
+SHARE = {"run": 0.4, "send": 0.5, "setup": 0.5, "doctor": 0.3, "calibrate": 0.05}
 """Of the examples, where one takes long."""
 
 NUMBERS = st.one_of(

@@ -149,7 +149,7 @@ def test_a_host_is_imported_as_it_is(config):
             theirs, ours = knobs(again), knobs(host)
             assert {k: (theirs[0][k], v) for k, v in ours[0].items() if theirs[0][k] != v} == {}
             assert theirs[1] == ours[1]
-            assert again.c.ncpus == host.machine.c.ncpus
+            assert again.machine.c.ncpus == host.machine.c.ncpus
             assert str(imported(again)).split("\n", 1)[1] == str(found).split("\n", 1)[1]
     assert [str(note) for note in found.notes] == []
 

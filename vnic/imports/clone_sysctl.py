@@ -68,12 +68,12 @@ def sysctls(clone: Clone) -> None:
         if name not in clone.machine.sysctl:
             continue
         text = clone.machine.sysctl[name]
-        knob = sysctl.source.removeprefix("knob ")
+        knob = sysctl.source.removeprefix("knob ").partition(",")[0]
         if knob == sysctl.source:  # it has one possible value here, and the reason
             only, _, why = sysctl.source.partition(": ")
             if text != only:
                 clone.note("", f"{name} = {said(text[:80])}: always {only} here: {why}")
         elif knob not in _ELSEWHERE:
-            _knob(clone, name, knob, text)
+            _knob(clone, name, knob, text.split()[0] if knob == "udp-mem" and text.split() else text)
     _others(clone)
     _hz(clone)
