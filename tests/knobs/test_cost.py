@@ -40,7 +40,7 @@ PROFILES = st.builds(
 
 def charged(**knobs):
     with vnic.Host(cpus=1, fifo=1024, **knobs) as host:
-        return {name: int(host.c.cost[i]) for i, name in enumerate(NAMES)}
+        return {name: int(host.machine.c.cost[i]) for i, name in enumerate(NAMES)}
 
 
 # ---- the keys ----
@@ -184,7 +184,7 @@ def test_any_figures_have_a_text_that_is_read_as_them(values):
 @given(FIGURES)
 def test_what_a_host_charges_is_the_profile(own):
     with vnic.Host(cpus=1, fifo=1024, cost=own) as host:
-        assert list(host.c.cost) == profile(own).values()
+        assert list(host.machine.c.cost) == profile(own).values()
 
 
 # ---- what is wrong ----
