@@ -43,9 +43,10 @@ class Build:
         """Compile what is there: csrc/, and cffi's part if it is for Python."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
-        self.objects = {name: self.path / f"{path.stem}.o" for name, path in PATHS.items()}
+        sources = PATHS | {path.name: path for path in CSRC.glob("*/*.S")}
+        self.objects = {name: self.path / f"{path.stem}.o" for name, path in sources.items()}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            jobs = [pool.submit(self.compile, path, self.objects[name]) for name, path in PATHS.items()]
+            jobs = [pool.submit(self.compile, path, self.objects[name]) for name, path in sources.items()]
             if glue:
                 jobs.append(pool.submit(self.compile_glue))
             for job in jobs:
