@@ -58,6 +58,14 @@ def test_steady_measurements_decide_as_the_model_does(samples):
         machine.sample(1.0, packets, size)
 
 
+def test_where_bytes_and_packets_are_alike_fewer_interrupts_are_better():
+    machine = Machine()
+    for ms in (1, 2, 1, 3, 2, 1, 1, 2) * 4:  # 64 interrupts in each
+        machine.sample(ms, 1000 * ms, 100)
+        machine.sample(ms, 1000 * ms, 100)
+    assert len({tune for *_, tune in machine.model.log}) > 1
+
+
 def walked(rates):
     """A machine after measurements of so many packets a millisecond; a new profile is measured from anew."""
     machine = Machine()
