@@ -85,7 +85,7 @@ def test_an_eventfd_that_the_cards_own_table_lacks_is_signalled_all_the_same(for
     """The process opened it later. Number 0 is free in such a table, so the copy may have it."""
     d = foreign()
     call = d.host.nic.call_fd(0)
-    nic = ffi.addressof(d.host.c.nic)
+    nic = ffi.addressof(d.host.machine.c.nic)
 
     @ffi.callback("int(void *)")
     def run(_):
