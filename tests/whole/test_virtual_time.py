@@ -1,16 +1,13 @@
 """Virtual time is the event model's, to the nanosecond: every counter, clock and wait of random machines."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.events import Machine
 from virtual_time import STAGES, Case, Flow, differences, draw, run_model, run_vnic
 
 from vnic.knobs.cost import LINUX
-from vnic.knobs.table import KNOBS
 
 seeds = st.integers(0, 2**32)
-stepped = pytest.mark.skipif("catch-up" in KNOBS, reason="this vnic's clock has a step, the knob catch-up")
 
 UNDISTURBED = {
     "cpus": 1, "queues": 1, "rps_cpus": (), "weight": 1024, "gro_normal_batch": 1, "drop_en": False,
@@ -42,13 +39,11 @@ def test_where_work_is_free(seed):
     compare(case)
 
 
-@stepped
 @given(seeds)
 def test_any_machine(seed):
     compare(draw(seed))
 
 
-@stepped
 @given(seeds)
 def test_the_reader_on_the_interrupted_cpu(seed):
     compare(draw(seed, cpus=1, threaded=False))
