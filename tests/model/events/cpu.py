@@ -90,19 +90,24 @@ class Cpu(Softnet):
             end += self.now - now
         self.busy[self.context] += ns
 
+    def sleep(self) -> Run:
+        """Sleep until there is work. A turn that brings none does not end it."""
+        if self.tick:
+            self.cancel(self.tick)
+        self.idling, began = True, self.now
+        while not self.runqueue and not (self.hardirqs_due and self.hardirqs_due[0].at <= self.world.now):
+            self.pause(NEVER)
+            yield
+        self.idling = False
+        self.now = self.world.now
+        self.idled = self.now - began
+        self.idle_ns += self.idled
+
     def idle(self) -> Run:
         """Wait for work. ``wake_up`` ends it, or a hardirq."""
         while not self.runqueue:
-            self.idling = True
-            if self.tick:
-                self.cancel(self.tick)
-            self.pause(NEVER)
-            yield
-            self.idling = False
-            self.idled = self.world.now - self.now
+            yield from self.sleep()
             self.cold |= self.idled >= COLD_NS
-            self.idle_ns += self.idled
-            self.now = self.world.now
             if self.machine.cost_of("TICK"):
                 self.plan_tick((self.now // self.machine.jiffy_ns + 1) * self.machine.jiffy_ns)
             if self.hardirqs_due and self.hardirqs_due[0].at <= self.now:
