@@ -341,14 +341,6 @@ int inet_frag_add(struct softnet_data *sd, struct inet_frags *f, struct inet_fra
 
 /* ---- the whole datagram ---- */
 
-static noinline void waited(struct softnet_data *sd, const struct sk_buff *skb)
-{
-	latency(sd, LAT_REORDER, skb->t_stage, sd->now, 1);
-	for (const struct sk_buff *s = skb->frag_list; s; s = s->next)
-		if (s->segs)
-			latency(sd, LAT_REORDER, s->t_stage, sd->now, 1);
-}
-
 /* inet_frag_join() - make one packet of a complete datagram, with the first fragment's headers; free its queue */
 struct sk_buff *inet_frag_join(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q)
 {
@@ -364,9 +356,7 @@ struct sk_buff *inet_frag_join(struct softnet_data *sd, struct inet_frags *f, st
 	skb->next = NULL;
 	skb->gso_size = 0; /* never segment it again: fragment boundaries mean nothing */
 	skb->ip_summed = CHECKSUM_NONE; /* no card has summed all of it */
-	if (unlikely(sd->lat != NULL))
-		waited(sd, skb);
-	skb->t_stage = sd->now;
+	stage_done_each(sd, LAT_REORDER, skb);
 	queue_free(sd, f, q);
 	inet_frag_count(sd, f, FRAG_OKS);
 	return skb;

@@ -64,14 +64,12 @@ static bool take(struct softnet_data *sd)
 	return true;
 }
 
-/* Poll with softirqs off. local_bh_enable() ends it. Return: packets */
-static int poll_begin(struct softnet_data *sd)
+/* Softirqs are off: poll_end() switches them on again. Return: packets */
+static int poll_once(struct softnet_data *sd)
 {
 	struct napi_struct *n = sd->busy.napi;
-	int work;
+	int work = n->poll(n, (int)sd->host->busy_poll_budget);
 
-	local_bh_disable(sd);
-	work = n->poll(n, (int)sd->host->busy_poll_budget);
 	COUNT(n->polls, 1);
 	COUNT(n->packets, (u64)work);
 	return work;
@@ -100,7 +98,8 @@ static void busy_poll_stop(struct softnet_data *sd)
 			skip_schedule = true;
 		}
 	}
-	work = poll_begin(sd);
+	local_bh_disable(sd);
+	work = poll_once(sd);
 	b->owned = 0;
 	if (work < (int)h->busy_poll_budget) {
 		; /* the driver has completed the NAPI */
@@ -121,7 +120,7 @@ static void poll_if_free(struct softnet_data *sd)
 
 	local_bh_disable(sd);
 	if (b->owned || take(sd)) {
-		COUNT(sd->mib[TcpExt_BusyPollRxPackets], (u64)poll_begin(sd));
+		COUNT(sd->mib[TcpExt_BusyPollRxPackets], (u64)poll_once(sd));
 		gro_normal_list(b->napi);
 	}
 	poll_end(sd);

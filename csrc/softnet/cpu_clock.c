@@ -48,6 +48,12 @@ void reader_wake(struct softnet_data *sd, struct softnet_data *target)
 	cpu_wake(target, sd->now);
 }
 
+/* cpu_next_hardirq() - Return: when the first hardirq is due, on or off; NEVER: none is planned */
+u64 cpu_next_hardirq(const struct softnet_data *sd)
+{
+	return min_u64(min_u64(sd->irq_next, sd->watchdog_next), sd->tick_next);
+}
+
 /* cpu_next_interrupt() - Return: when this CPU interrupts its own work; NEVER: not as things stand */
 u64 cpu_next_interrupt(const struct softnet_data *sd)
 {
@@ -55,7 +61,7 @@ u64 cpu_next_interrupt(const struct softnet_data *sd)
 
 	if (sd->in_hardirq)
 		return NEVER;
-	at = min_u64(min_u64(sd->irq_next, sd->watchdog_next), sd->tick_next);
+	at = cpu_next_hardirq(sd);
 	return sd->in_softirq | sd->bh_off ? at : min_u64(at, sd->timer_next);
 }
 

@@ -13,19 +13,6 @@
 
 #define HEADERS_MAX 128 /* of a packet that spans buffers: bytes that GRO may read in the first one */
 
-/* The packet leaves GRO: from now on its segments go the same way. */
-static void goes_up(struct softnet_data *sd, struct sk_buff *skb)
-{
-	if (unlikely(sd->lat != NULL)) {
-		latency(sd, LAT_GRO, skb->t_stage, sd->now, 1);
-		if (skb->segs > 1)
-			for (struct sk_buff *s = skb->frag_list; s; s = s->next)
-				if (s->segs)
-					latency(sd, LAT_GRO, s->t_stage, sd->now, 1);
-	}
-	skb->t_stage = sd->now;
-}
-
 void gro_normal_list(struct napi_struct *n)
 {
 	struct sk_buff *skb = n->rx_list, *next;
@@ -36,7 +23,7 @@ void gro_normal_list(struct napi_struct *n)
 	for (; skb; skb = next) {
 		next = skb->next;
 		skb->next = NULL;
-		goes_up(n->sd, skb);
+		stage_done_each(n->sd, LAT_GRO, skb); /* from now on its segments go the same way */
 		netif_receive_skb_internal(n->sd, skb);
 	}
 }

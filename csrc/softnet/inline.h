@@ -107,6 +107,14 @@ static inline void stage_done(struct softnet_data *sd, enum latency which, struc
 	skb->t_stage = sd->now;
 }
 
+/* The same where each segment has been in the stage since an instant of its own: in GRO, in a queue of fragments. */
+static inline void stage_done_each(struct softnet_data *sd, enum latency which, struct sk_buff *skb)
+{
+	if (unlikely(sd->lat != NULL))
+		latency_each(sd, which, skb);
+	skb->t_stage = sd->now;
+}
+
 static inline u8 *skb_buffer(const struct sk_buff *skb)
 {
 	return skb->pool->base + (u64)skb->id * skb->pool->stride;

@@ -19,26 +19,32 @@ static u32 runnable_tasks(struct softnet_data *sd)
 	return ksoftirqd | reader << 1 | sd->napi_threads << 2;
 }
 
+static u32 task_bit(u32 task)
+{
+	return task == TASK_NONE ? 0 : 1u << (task - 1);
+}
+
+/* Can another task run than the one that does? */
+static bool others_wait(struct softnet_data *sd)
+{
+	return runnable_tasks(sd) & ~task_bit(sd->last_task);
+}
+
 int need_resched(struct softnet_data *sd)
 {
-	u32 last = sd->last_task, others;
-
-	if (sd->switching || (last && sd->now - sd->slice_start < SLICE_NS))
+	if (sd->switching || (sd->last_task && sd->now - sd->slice_start < SLICE_NS))
 		return 0;
-	others = runnable_tasks(sd) & ~(last ? 1u << (last - 1) : 0);
-	return others != 0;
+	return others_wait(sd);
 }
 
 u64 slice_end(struct softnet_data *sd)
 {
-	u32 last = sd->last_task;
-
-	return runnable_tasks(sd) & ~(last ? 1u << (last - 1) : 0) ? sd->slice_start + SLICE_NS : NEVER;
+	return others_wait(sd) ? sd->slice_start + SLICE_NS : NEVER;
 }
 
 void task_enqueue(struct softnet_data *sd, u32 task)
 {
-	u32 bit = 1u << (task - 1);
+	u32 bit = task_bit(task);
 
 	if (sd->on_rq & bit)
 		return;
@@ -54,8 +60,8 @@ static u8 dequeue(struct softnet_data *sd, u32 runnable)
 	do {
 		task = sd->runqueue[0];
 		memmove(sd->runqueue, sd->runqueue + 1, --sd->nr_waiting);
-		sd->on_rq &= ~(1u << (task - 1));
-	} while (!(runnable & 1u << (task - 1)));
+		sd->on_rq &= ~task_bit(task);
+	} while (!(runnable & task_bit(task)));
 	return task;
 }
 
@@ -72,7 +78,7 @@ static enum cost switch_cost(const struct softnet_data *sd, u32 last)
 /* Pick the task that runs next: the same until its slice is over, then the one that has waited longest. */
 static u8 pick_task(struct softnet_data *sd)
 {
-	u32 tasks = runnable_tasks(sd), last = sd->last_task, bit = last ? 1u << (last - 1) : 0;
+	u32 tasks = runnable_tasks(sd), last = sd->last_task, bit = task_bit(last);
 
 	if (!tasks)
 		return sd->last_task = TASK_NONE;

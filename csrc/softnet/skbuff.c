@@ -156,6 +156,17 @@ void kfree_skb_reason(struct softnet_data *sd, struct sk_buff *skb, enum fate fa
 	kfree_skb_list(sd, skb);
 }
 
+/* Record the time that each segment has been in a stage, from its own t_stage on. */
+void latency_each(struct softnet_data *sd, enum latency which, const struct sk_buff *skb)
+{
+	latency(sd, which, skb->t_stage, sd->now, 1);
+	if (skb->segs == 1)
+		return;
+	for (const struct sk_buff *s = skb->frag_list; s; s = s->next)
+		if (s->segs)
+			latency(sd, which, s->t_stage, sd->now, 1);
+}
+
 u32 skb_copy_bits(const struct sk_buff *skb, u32 off, u8 *to, u32 len)
 {
 	const struct sk_buff *piece = skb;

@@ -120,7 +120,7 @@ static void handle_tick(struct softnet_data *sd)
 /* Take the oldest of the interrupts that are due. Return: false: none is */
 static bool handle_oldest(struct softnet_data *sd)
 {
-	u64 at = min_u64(min_u64(sd->irq_next, sd->watchdog_next), sd->tick_next);
+	u64 at = cpu_next_hardirq(sd);
 
 	if (at > sd->now)
 		return false;

@@ -823,6 +823,7 @@ void netif_receive_skb_core(struct softnet_data *sd, struct sk_buff *skb);
 /* ---- inside the room, and for its tests ---- */
 
 void skb_pull_headers(struct sk_buff *skb, u32 n);
+void latency_each(struct softnet_data *sd, enum latency which, const struct sk_buff *skb);
 
 int napi_schedule(struct napi_struct *n);
 void napi_poll_list_add(struct napi_struct *n);
@@ -838,6 +839,7 @@ void raise_ipi(struct softnet_data *from, struct softnet_data *to);
 void do_hardirqs(struct softnet_data *sd);      /* take those that are due, then irq_exit() */
 void do_softirq(struct softnet_data *sd);
 void run_timers(struct softnet_data *sd);
+u64 cpu_next_hardirq(const struct softnet_data *sd);
 u64 cpu_next_interrupt(const struct softnet_data *sd);
 
 /* GRO's layers. off: offset of the header to look at, from the MAC header. Return: the held packet that has to be

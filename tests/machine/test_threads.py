@@ -319,9 +319,8 @@ def test_a_block_in_which_the_host_runs_ends_with_all_run_out(live):
     assert host.laws() == 0
 
 
-def test_what_ended_the_block_is_not_replaced_by_a_refusal_to_stop(live):
-    """A handler's exception would be stop()'s; it is a note of the block's own."""
-    host = live([])
+def breaks_at_its_first_packet(host):
+    """Give a live host a handler that raises, and the packet. Return: an event, set when it has."""
     raised = threading.Event()
 
     @host.packet_type(0x88B5)
@@ -330,6 +329,13 @@ def test_what_ended_the_block_is_not_replaced_by_a_refusal_to_stop(live):
         raise RuntimeError("the handler is broken")
 
     host.wire.source.bursts.append([frames.eth(bytes(46), type=0x88B5)])
+    return raised
+
+
+def test_what_ended_the_block_is_not_replaced_by_a_refusal_to_stop(live):
+    """A handler's exception would be stop()'s; it is a note of the block's own."""
+    host = live([])
+    raised = breaks_at_its_first_packet(host)
 
     def fail():
         with host.running():
@@ -347,14 +353,7 @@ def test_what_ended_the_block_is_not_replaced_by_a_refusal_to_stop(live):
 
 def test_without_another_exception_the_refusal_to_stop_is_raised(live):
     host = live([])
-    raised = threading.Event()
-
-    @host.packet_type(0x88B5)
-    def handle(burst):
-        raised.set()
-        raise RuntimeError("the handler is broken")
-
-    host.wire.source.bursts.append([frames.eth(bytes(46), type=0x88B5)])
+    raised = breaks_at_its_first_packet(host)
     with pytest.raises(vnic.VnicError, match="the handler is broken"), host.running():
         assert raised.wait(20)
 
