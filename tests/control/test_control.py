@@ -198,6 +198,22 @@ def test_an_instance_that_is_busy_is_listed_at_once(runtime):
         assert [i.name for i in client.instances()] == ["busy"]
 
 
+def test_a_directory_may_have_a_longer_name_than_a_socket(tmp_path, monkeypatch):
+    """sun_path holds 107 bytes; a checkout far down, or a CI's directory, has more."""
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
+    with vnic.Host() as host, Control(host) as served:
+        assert [i.path for i in client.instances()] == [served.path]
+        with Connection(served.path) as c:
+            assert c.ask("show", ["/proc/net/dev"]).code == 0
+        path = served.path
+    assert not path.exists()
+    assert not client.instances()
+    with pytest.raises(vnic.VnicError, match="the instance has ended"):
+        Connection(path)
+
+
 def test_arguments_longer_than_a_request_are_refused(asked):
     _, c = asked
     with pytest.raises(vnic.ConfigError, match=r"the arguments are .* bytes long; the most is 65536"):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from vnic.control.reply import NonsenseError, Reply, understanding
-from vnic.control.server import REQUEST_MAX, VERSION, directory
+from vnic.control.server import REQUEST_MAX, VERSION, directory, socket_name
 from vnic.errors import ConfigError, VnicError
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class Connection:
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(_ANSWER_S), 0))
         self._path = path
         try:
-            self._sock.connect(str(path))
+            with socket_name(path) as name:
+                self._sock.connect(name)
             self._sock.settimeout(_ANSWER_S)
         except OSError as e:
             self._sock.close()
@@ -177,9 +178,10 @@ def _listens(path: Path) -> int:
     """Try to connect without waiting. Return 0 or the errno; a full listen queue counts as 0."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as s:
         try:
-            rc = s.connect_ex(str(path))
-        except OSError:  # the path is too long for a socket's name
-            return errno.ENAMETOOLONG
+            with socket_name(path) as name:
+                rc = s.connect_ex(name)
+        except OSError as e:  # the directory is gone
+            return e.errno or errno.ENOENT
     return 0 if rc == errno.EAGAIN else rc
 
 

@@ -37,7 +37,7 @@ from vnic.machine.lifetime import Living
 from vnic.machine.uninterrupted import Happened, QuietThread, uninterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from vnic.host import Host
 
@@ -51,6 +51,8 @@ _TICK_S = 0.5
 _END_S = 2.0
 """Longest wait at the end of the instance for the slow readers of all captures together."""
 _CREDENTIALS = struct.Struct("iII")
+_NAME_MAX = 107
+"""Longest name of a Unix socket in bytes: sun_path without its end (unix(7))."""
 
 
 def directory() -> Path:
@@ -77,6 +79,19 @@ def directory() -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o022:
         raise VnicError(f"{path}: must be a directory that only you can write to")
     return path
+
+
+@contextlib.contextmanager
+def socket_name(path: Path) -> Iterator[str]:
+    """Give the name for bind() and connect(): ``path``, or by way of an open directory if ``path`` is too long."""
+    if len(os.fsencode(path)) <= _NAME_MAX:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 def _of_another(runtime: str, uid: int) -> bool:
@@ -167,7 +182,8 @@ class Control(Living):
         self.path.unlink(missing_ok=True)  # a killed process with the same pid may have left it
         try:
             os.fchmod(listener.fileno(), 0o600)  # before bind(), which takes the file's mode from here
-            listener.bind(str(self.path))
+            with socket_name(self.path) as name:
+                listener.bind(name)
             self.path.chmod(0o600)
             listener.listen(CLIENTS_MAX)
         except OSError:
