@@ -16,7 +16,7 @@ from vnic.cli.calibrate import calibrate
 from vnic.cli.costs import costs
 from vnic.cli.exit import EXIT_FAILED, Group, Seconds, Whole, fail, interruptible, leave_stdout, refusals
 from vnic.cli.import_ import import_
-from vnic.cli.options import addresses, host_options, knobs
+from vnic.cli.options import host_arguments, host_options
 from vnic.cli.why import why
 
 if TYPE_CHECKING:
@@ -124,10 +124,6 @@ def replay(
     files: tuple[str, ...],
     *,
     hold: bool,
-    cpus: int,
-    ip: tuple[str, ...],
-    seed: int,
-    sets: tuple[str, ...],
     as_json: bool,
     write: str | None,
     at: tuple[str, ...],
@@ -157,10 +153,7 @@ def replay(
             at=at,
             progress=progress,
             then=stay if hold else None,
-            cpus=cpus,
-            ip=addresses(ip),
-            seed=seed,
-            **knobs(options, sets),
+            **host_arguments(options),
         )
     if not hold:
         _show(result.facts, as_json=as_json, write=write)
@@ -206,10 +199,6 @@ def run(
     tap_queues: int,
     vnet_hdr: bool,
     pin: str | None,
-    cpus: int,
-    ip: tuple[str, ...],
-    seed: int,
-    sets: tuple[str, ...],
     as_json: bool,
     write: str | None,
     at: tuple[str, ...],
@@ -228,6 +217,7 @@ def run(
 
     with refusals():
         _load_report()
+        arguments = host_arguments(options)
         facts = run_live(
             tap,
             duration=duration,
@@ -239,12 +229,9 @@ def run(
             write=write,
             at=at,
             command=True,
-            cpus=cpus,
-            ip=addresses(ip),
             gateway=gateway,
-            sink=not ip or "any" in ip if sink is None else sink,
-            seed=seed,
-            **knobs(options, sets),
+            sink=arguments["ip"] == "any" if sink is None else sink,
+            **arguments,
         )
     _show(facts, as_json=as_json, write=write)
     if facts["input"]["error"]:

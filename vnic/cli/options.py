@@ -124,7 +124,7 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
 
 
 def _config(ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:
-    """Make the file's options the command's defaults, and keep its knobs for :func:`knobs`."""
+    """Make the file's options the command's defaults, and keep its knobs for :func:`host_arguments`."""
     if path is None:
         return None
     with refusals():
@@ -167,11 +167,18 @@ def _checker(ctx: click.Context, param: click.Parameter) -> Callable[[Any], Any]
     return check
 
 
-def knobs(options: dict[str, Any], sets: tuple[str, ...]) -> dict[str, Any]:
-    """Merge the knobs of ``--config``, the options and ``--set``. ConfigError: a ``--set`` is not NAME=VALUE."""
+def host_arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """Turn what :func:`host_options` gave to a command into the arguments of Host(); without those that save packets.
+
+    The knobs of ``--config`` give way to the options, and those to ``--set``.
+
+    Raises:
+        ConfigError: a ``--set`` is not NAME=VALUE, or ``--ip any`` stands beside an address.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    sets, ip = given.pop("sets"), given.pop("ip")
     config = click.get_current_context().meta.get("vnic.config", Config())
-    given = {name.replace("-", "_"): value for name, value in config.knobs.items()}
-    given |= {name: value for name, value in options.items() if value is not None}
+    given = {name.replace("-", "_"): value for name, value in config.knobs.items()} | given
     if config.each_queue:
         given["each_queue"] = config.each_queue
     for item in sets:
@@ -179,11 +186,10 @@ def knobs(options: dict[str, Any], sets: tuple[str, ...]) -> dict[str, Any]:
         if not eq:
             raise ConfigError(f"--set {item}: must be NAME=VALUE")
         given[canonical(name.strip()).replace("-", "_")] = value.strip()
-    return given
+    return given | {"ip": _addresses(ip)}
 
 
-def addresses(ip: tuple[str, ...]) -> str | list[str]:
-    """Return the ``ip`` argument of Host(). ConfigError: any together with addresses."""
+def _addresses(ip: tuple[str, ...]) -> str | list[str]:
     if "any" in ip and len(ip) > 1:
         raise ConfigError("--ip any: all addresses are ours already, so remove the other --ip")
     return "any" if not ip or "any" in ip else list(ip)

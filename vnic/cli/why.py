@@ -12,7 +12,7 @@ import click
 from vnic.capture_input import CaptureInput, gather
 from vnic.cli.exit import Whole, refusals
 from vnic.cli.instance import print_reply
-from vnic.cli.options import addresses, host_options, knobs
+from vnic.cli.options import host_arguments, host_options
 from vnic.cli.reading import Reading
 from vnic.errors import ConfigError, VnicError
 from vnic.knobs.table import canonical
@@ -135,10 +135,6 @@ def why(
     *,
     on: str | None,
     runs: int,
-    cpus: int,
-    ip: tuple[str, ...],
-    seed: int,
-    sets: tuple[str, ...],
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -160,8 +156,7 @@ def why(
                 answer, unverified = explain_report(Path(files[0]), report, runs=runs)
                 shown = _shown(answer, unverified, as_json=as_json)
         else:
-            given = {"cpus": cpus, "ip": addresses(ip), "seed": seed} | knobs(options, sets)
-            answer, unverified = explain(opened, given, runs=runs)
+            answer, unverified = explain(opened, host_arguments(options), runs=runs)
             shown = _shown(answer, unverified, as_json=as_json)
     click.echo(shown, nl=False)
 
