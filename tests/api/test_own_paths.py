@@ -14,7 +14,7 @@ from paths import CAPTURES
 import vnic
 from vnic import own_paths
 from vnic.cli.main import main
-from vnic.control import server as control
+from vnic.control import sockets
 from vnic.control.server import Control
 from vnic.own_paths import PathError, Tree
 
@@ -321,10 +321,10 @@ def test_a_directory_above_that_others_may_write_to_is_refused(tmp_path, monkeyp
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     tmp_path.chmod(0o777)
     with pytest.raises(vnic.VnicError, match="other users could replace vnic in it"):
-        control.directory()
+        sockets.directory()
     assert list(tmp_path.iterdir()) == []
     tmp_path.chmod(0o1777)
-    assert control.directory() == tmp_path / "vnic"
+    assert sockets.directory() == tmp_path / "vnic"
     tmp_path.chmod(0o700)
 
 
@@ -332,7 +332,7 @@ def test_a_directory_above_that_others_may_write_to_is_refused(tmp_path, monkeyp
 def test_root_leaves_the_directory_of_who_called_sudo_alone(tmp_path, monkeypatch):
     os.chown(tmp_path, SOMEBODY, SOMEBODY)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert str(control.directory()) == "/run/vnic"
+    assert str(sockets.directory()) == "/run/vnic"
     assert list(tmp_path.iterdir()) == []
 
 

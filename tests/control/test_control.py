@@ -22,7 +22,7 @@ from paths import CAPTURES
 from pcapng_blocks import read_back
 
 import vnic
-from vnic.control import client
+from vnic.control import client, sockets
 from vnic.control import server as control
 from vnic.control.client import Connection
 from vnic.control.server import Control
@@ -124,7 +124,7 @@ def test_the_socket_is_its_owners(served, runtime):
 
 
 def test_an_instance_that_was_killed_has_ended(runtime):
-    control.directory()
+    sockets.directory()
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(str(runtime / f"vt7-{os.getpid()}"))
     for path in (runtime / f"vt7-{os.getpid()}", runtime / "none-1"):
@@ -145,15 +145,15 @@ def test_a_directory_that_others_write_to_is_refused(runtime):
     runtime.mkdir(mode=0o700)
     runtime.chmod(0o777)
     with pytest.raises(vnic.VnicError, match="must be a directory that only you"):
-        control.directory()
+        sockets.directory()
     runtime.rmdir()
     runtime.symlink_to("/tmp")
     with pytest.raises(vnic.VnicError, match="must be a directory that only you"):
-        control.directory()
+        sockets.directory()
 
 
 def test_sockets_that_were_left_behind_are_removed(runtime):
-    control.directory()
+    sockets.directory()
     dead = subprocess.Popen(["true"])
     dead.wait()
     left = runtime / f"old-{dead.pid}"
@@ -167,7 +167,7 @@ def test_sockets_that_were_left_behind_are_removed(runtime):
 
 @pytest.mark.parametrize("make", [Path.touch, Path.mkdir, lambda p: p.symlink_to(p.parent / "gone")])
 def test_only_sockets_are_taken_for_what_was_left_behind(runtime, make):
-    control.directory()
+    sockets.directory()
     path = runtime / "backup-99999999"
     make(path)
     assert client.instances() == []
@@ -190,7 +190,7 @@ def test_root_removes_nothing_in_what_others_made_in_tmp(tmp_path, monkeypatch):
 
 
 def test_an_instance_that_is_busy_is_listed_at_once(runtime):
-    control.directory()
+    sockets.directory()
     with socket.socket(socket.AF_UNIX) as s, contextlib.ExitStack() as waiting:
         s.bind(str(runtime / f"busy-{os.getpid()}"))
         s.listen(0)

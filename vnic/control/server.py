@@ -1,6 +1,6 @@
 """Serve an instance's control socket: its user connects and sends the commands of vnic/control/commands.py.
 
-It is a Unix stream socket, mode 0600, in a directory of the user's (:func:`directory`). Its name is ``NAME-PID``: the
+It is a Unix stream socket, mode 0600, in a directory of the user's (sockets.py). Its name is ``NAME-PID``: the
 card's name and the process. Messages are JSON objects, one per line:
 
     {"vnic": 1, "command": "show", "argv": ["/proc/net/dev"]}
@@ -24,20 +24,20 @@ import json
 import os
 import selectors
 import socket
-import stat
 import struct
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from vnic.control import captures, commands
 from vnic.control.reply import Reply
+from vnic.control.sockets import directory, socket_name
 from vnic.errors import VnicError
 from vnic.machine.lifetime import Living
 from vnic.machine.uninterrupted import Happened, QuietThread, uninterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
     from vnic.host import Host
 
@@ -51,54 +51,6 @@ _TICK_S = 0.5
 _END_S = 2.0
 """Longest wait at the end of the instance for the slow readers of all captures together."""
 _CREDENTIALS = struct.Struct("iII")
-_NAME_MAX = 107
-"""Longest name of a Unix socket in bytes: sun_path without its end (unix(7))."""
-
-
-def directory() -> Path:
-    """Return the directory of this user's sockets: ``$XDG_RUNTIME_DIR/vnic``, root's ``/run/vnic``, ``/tmp/vnic-UID``.
-
-    Sockets are used by name, so no other user may create files here or replace the directory.
-
-    Raises:
-        VnicError: another user owns it, or others may write to it or to its parent.
-    """
-    uid = os.geteuid()
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    own = "/run/vnic" if uid == 0 else f"/tmp/vnic-{uid}"  # noqa: S108 - checked below
-    path = Path(runtime, "vnic") if runtime and not _of_another(runtime, uid) else Path(own)
-    try:
-        above = path.parent.stat()
-    except FileNotFoundError as e:
-        raise FileNotFoundError(e.errno, e.strerror, str(path)) from None
-    if above.st_uid not in (0, uid) or (above.st_mode & 0o022 and not above.st_mode & stat.S_ISVTX):
-        raise VnicError(f"{path.parent}: other users could replace {path.name} in it")
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=0o700)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o022:
-        raise VnicError(f"{path}: must be a directory that only you can write to")
-    return path
-
-
-@contextlib.contextmanager
-def socket_name(path: Path) -> Iterator[str]:
-    """Give the name for bind() and connect(): ``path``, or by way of an open directory if ``path`` is too long."""
-    if len(os.fsencode(path)) <= _NAME_MAX:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
-
-
-def _of_another(runtime: str, uid: int) -> bool:
-    """Return whether root's XDG_RUNTIME_DIR is another user's, left by sudo: that user could replace files in it."""
-    with contextlib.suppress(OSError):
-        return uid == 0 and os.stat(runtime).st_uid != 0  # noqa: PTH116
-    return False
 
 
 class _Client:
@@ -157,7 +109,7 @@ class Control(Living):
     Args:
         host: the host; ``host.name`` names the socket.
         facts: returns the report of ``vnic replay --json`` for the command ``facts``; None: no such command.
-        path: the socket's path; None: in :func:`directory`.
+        path: the socket's path; None: in :func:`~vnic.control.sockets.directory`.
 
     Raises:
         VnicError: the directory is not safe.
