@@ -13,7 +13,6 @@ import click
 from vnic.cli.costs import show
 from vnic.cli.exit import Whole, interruptible, refusals
 from vnic.errors import ConfigError
-from vnic.knobs.cost_file import of_a_command, write
 from vnic.own_paths import create, open_regular
 
 if TYPE_CHECKING:
@@ -67,6 +66,7 @@ def calibrate(
     Exit codes: 0 success; 1 the machine is too busy; 2 wrong usage, or an unreadable file; 3 the kernel refused.
     """
     from vnic.calibrate import measure
+    from vnic.knobs.cost_file import of_a_command, write
 
     with refusals():
         base = of_a_command(based_on)

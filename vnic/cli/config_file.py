@@ -18,7 +18,6 @@ The command line overrides the file, and ``[run]`` overrides the keys outside of
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -59,6 +58,8 @@ def load(path: str | Path, command: str, options: dict[str, Callable[[Any], Any]
     Raises:
         ConfigError: what is wrong with the file, or with the key whose path it names.
     """
+    import tomllib
+
     config = Config()
     try:
         tree = tomllib.loads(read_file(path, _MOST).decode())

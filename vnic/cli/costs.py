@@ -9,7 +9,6 @@ import click
 
 from vnic.cli.exit import refusals
 from vnic.knobs.cost import KEYS, Profile, names, shipped
-from vnic.knobs.cost_file import of_a_command, write
 
 if TYPE_CHECKING:
     from vnic.knobs.cost import Facts
@@ -27,6 +26,8 @@ def costs(profile: str | None, *, as_json: bool, as_toml: bool) -> None:
 
     Exit codes: 0 success; 2 there is no such profile, or the file is not one.
     """
+    from vnic.knobs.cost_file import of_a_command, write
+
     with refusals():
         if profile is None:
             _print_names(as_json=as_json)
