@@ -797,6 +797,11 @@ class PcapInterface(CData):
     ticks_per_s: int
     offset_s: int
 
+class PcapPiece(CData):
+    data: Any
+    room: int
+    last_frame: int
+
 class PcapSlots(CData):
     at: Any
     room: Any
@@ -806,7 +811,11 @@ class PcapSlots(CData):
 
 class PcapWire(CData):
     wire: Wire
-    map: Any
+    fd: int
+    piece: int
+    piece_data: Any
+    piece_at: int
+    piece_len: int
     size: int
     pos: int
     format: int
@@ -823,6 +832,11 @@ class PcapWire(CData):
     stamp_ns: int
     skipped_linktype: int
     more: int
+    pieces: PcapPiece
+    npieces: int
+    piece_bytes: int
+    handed: int
+    before_burst: int
     slots: PcapSlots
     gso: Gso
     gso_frame: Any
@@ -907,8 +921,6 @@ class SdFlowLimit(CData): ...
 
 class Sender(CData):
     pcap: PcapWire
-    map: Any
-    map_size: int
     fd: int
     to: int
     frame_max: int
@@ -1451,7 +1463,9 @@ class Lib:
     MEM_OUT_BYTES: Final[int]
     LINKTYPE_ETHERNET: Final[int]
     PCAP_FRAME_MAX: Final[int]
+    PCAP_RECORD_MAX: Final[int]
     PCAP_HEAD_MAX: Final[int]
+    PCAP_PIECE: Final[int]
     SEND_SPIN_NS: Final[int]
     SEND_LATE_NS: Final[int]
     FIRST_PAUSE_NS: Final[int]
@@ -1793,7 +1807,9 @@ class Lib:
     def sender_complete(self, w: Wire, f: Frame, /) -> None: ...
     def pcap_wire_new(self) -> PcapWire: ...
     def pcap_wire_free(self, p: PcapWire, /) -> None: ...
-    def pcap_wire_open(self, p: PcapWire, map: CData | bytes, size: int, /) -> int: ...
+    def pcap_wire_open(self, p: PcapWire, fd: int, size: int, /) -> int: ...
+    def pcap_wire_open_memory(self, p: PcapWire, bytes: CData | bytes, size: int, /) -> int: ...
+    def pcap_wire_rewind(self, p: PcapWire, /) -> int: ...
     PACE_RECORDED: Final[int]
     PACE_PPS: Final[int]
     PACE_BPS: Final[int]
@@ -1834,8 +1850,13 @@ class Lib:
     def pcap_fail(self, p: PcapWire, fmt: CData | bytes, /, *more: Any) -> int: ...
     def pcap_truncated(self, p: PcapWire, /) -> int: ...
     def pcap_end_of_file(self, p: PcapWire, /) -> int: ...
-    def pcap_hand_out(self, p: PcapWire, f: Frame, at: int, caplen: int, len: int, t_ns: int, /) -> None: ...
+    def pcap_hand_out(
+        self, p: PcapWire, f: Frame, data: CData | bytes, caplen: int, len: int, t_ns: int, /
+    ) -> None: ...
     def pcap_strip_fcs(self, p: PcapWire, f: Frame, bytes: int, /) -> None: ...
+    def pcap_next_piece(self, p: PcapWire, at: int, len: int, /) -> CData: ...
+    def pcap_pieces_of(self, p: PcapWire, fd: int, memory: CData | bytes, /) -> None: ...
+    def pcap_pieces_free(self, p: PcapWire, /) -> None: ...
     def pcapng_open(self, p: PcapWire, /) -> int: ...
     def pcapng_block(self, p: PcapWire, f: Frame, /) -> int: ...
     def pcap_gso_begin(self, p: PcapWire, f: Frame, /) -> int: ...

@@ -1,15 +1,14 @@
-"""Sources of captures: files, which are mapped; and standard input, pipes and FIFOs, which go into memory first.
+"""Sources of captures: files; and standard input, pipes and FIFOs, which go into memory first.
 
 A source that can be read only once (``-``, ``/dev/stdin``, ``<(zcat x.pcap.gz)``, a FIFO with a writer) is read into a
-sealed memfd. From there on it is a file like the others: mapped, and good for any number of replays. It may take half
-of the free memory.
+sealed memfd. From there on it is a file like the others, and good for any number of replays. It may take half of the
+free memory.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
-import mmap
 import os
 import select
 import stat
@@ -32,6 +31,7 @@ _HEAD = 24  # pcap's file header
 _LOOK_MS = 500
 _PCAPNG, _REPORT = b"\x0a\x0d\x0d\x0a", b"{"
 _NULL = os.makedev(1, 3)
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 _KINDS = {
     stat.S_IFDIR: os.strerror(errno.EISDIR),
@@ -49,7 +49,7 @@ _COMPRESSED = {
 
 
 class CaptureInput:
-    """A capture that can be mapped any number of times.
+    """A capture that can be read any number of times.
 
     Args:
         path: path of a file or a FIFO; or ``-``, standard input.
@@ -90,7 +90,7 @@ class CaptureInput:
             return os.dup(0)
         found = self.path.stat()
         self._check(found)
-        return os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        return os.open(self.path, _OPEN)
 
     def _check(self, found: os.stat_result) -> None:
         why = _KINDS.get(stat.S_IFMT(found.st_mode))
@@ -98,22 +98,34 @@ class CaptureInput:
         if why is not None and not (ends and str(self.path) == STDIN):
             raise CaptureError(f"{self.name}: {why}")
 
-    def map(self) -> Any:
-        """Return the bytes: a ``mmap``, or ``b""``. CaptureError: the file is gone."""
+    def open(self) -> int:
+        """Return a descriptor of the caller's own, to be read by offset. CaptureError: the file is gone."""
         try:
-            fd = self._fd
-            if fd is None:
-                fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            try:
-                found = os.fstat(fd)
-                if not stat.S_ISREG(found.st_mode):
-                    raise CaptureError(f"{self.name}: another file has replaced it since the start")
-                return mmap.mmap(fd, 0, access=mmap.ACCESS_READ) if found.st_size else b""
-            finally:
-                if fd != self._fd:
-                    os.close(fd)
+            fd = os.dup(self._fd) if self._fd is not None else os.open(self.path, _OPEN)
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                os.close(fd)
+                raise CaptureError(f"{self.name}: another file has replaced it since the start")
         except (OSError, ValueError) as e:
             raise CaptureError(f"{self.name}: {getattr(e, 'strerror', None) or e}") from e
+        return fd
+
+    def head(self, most: int) -> bytes:
+        """Return the first bytes, at most so many. CaptureError: the file is gone."""
+        fd = self.open()
+        try:
+            return os.pread(fd, min(most, os.fstat(fd).st_size), 0)
+        except OSError as e:
+            raise CaptureError(f"{self.name}: {e.strerror}") from e
+        finally:
+            os.close(fd)
+
+    def begin(self, pcap: Any) -> int:
+        """Let a ``struct pcap_wire`` continue with this file. Return: its bytes. CaptureError: not a capture."""
+        fd = self.open()
+        size = os.fstat(fd).st_size
+        if lib.pcap_wire_open(pcap, fd, size) < 0:  # it closes fd, now or after the last byte
+            raise self.refused(self.head(_HEAD), bytes(ffi.string(pcap.error_text)).decode())
+        return size
 
     def is_file(self, path: Path) -> bool:
         """Is this still the same file?"""
@@ -121,16 +133,16 @@ class CaptureInput:
         own = os.fstat(self._fd) if self._fd is not None else self.path.stat()
         return os.path.samestat(there, own)
 
-    def refused(self, data: Any, why: str) -> CaptureError:
-        """Return the error for bytes that are not a capture."""
+    def refused(self, head: bytes, why: str) -> CaptureError:
+        """Return the error for a file that begins like this and is not a capture."""
         for magic, (kind, unpack) in _COMPRESSED.items():
-            if data[: len(magic)] == magic:
+            if head.startswith(magic):
                 file = "FILE" if str(self.path) == STDIN else self.path
                 why = f"{kind}-compressed: unpack it first: {unpack} {file} | vnic replay -"
         return CaptureError(f"{self.name}: {why}")
 
     def close(self) -> None:
-        """Close the descriptor. Maps stay valid."""
+        """Close the descriptor. Those from open() stay open."""
         self._drop()
 
     # ---- streams ----
@@ -190,7 +202,7 @@ class CaptureInput:
             return
         pcap = lib.pcap_wire_new()
         try:
-            if pcap != ffi.NULL and lib.pcap_wire_open(pcap, ffi.from_buffer(head), len(head)) < 0:
+            if pcap != ffi.NULL and lib.pcap_wire_open_memory(pcap, ffi.from_buffer(head), len(head)) < 0:
                 raise self.refused(head, bytes(ffi.string(pcap.error_text)).decode())
         finally:
             lib.pcap_wire_free(pcap)

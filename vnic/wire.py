@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vnic._core import ffi, lib
@@ -291,7 +290,7 @@ class PythonWire(MemoryWire):
 
 
 class CaptureWire(Wire):
-    """Capture files, one after another: mapped, never loaded (for streams see :mod:`vnic.capture_input`).
+    """Capture files, one after another, read piece by piece (for streams see :mod:`vnic.capture_input`).
 
     If a file begins earlier than the last one ended, its frames follow the last one's without a gap.
     """
@@ -301,8 +300,7 @@ class CaptureWire(Wire):
         self.paths = [i.path for i in self.inputs]
         self._own = [i for i in self.inputs if i not in paths]
         self._next = 0
-        self._maps: list[Any] = []
-        self._pinned: Any = None
+        self._bytes = 0
         self.bytes_total = sum(i.size for i in self.inputs)
         self._bytes_before = 0
         for later in self.inputs[1:]:
@@ -322,24 +320,17 @@ class CaptureWire(Wire):
         """Raise CaptureError if this file is not a capture: now, not after hours of earlier files."""
         pcap = lib.pcap_wire_new()
         try:
-            data = later.map()
-            if pcap != ffi.NULL and lib.pcap_wire_open(pcap, ffi.from_buffer(data), len(data)) < 0:
-                raise later.refused(data, bytes(ffi.string(pcap.error_text)).decode())
+            if pcap != ffi.NULL:
+                later.begin(pcap)
         finally:
             lib.pcap_wire_free(pcap)
 
     def _open_next(self) -> None:
         opened = self.inputs[self._next]
         self._next += 1
-        self._bytes_before += len(self._maps[-1]) if self._maps else 0
-        data = opened.map()
-        if data:
-            data.madvise(mmap.MADV_SEQUENTIAL)
-        self._maps.append(data)
-        self._pinned = ffi.from_buffer(data)  # keeps the map open while it is read
+        self._bytes_before += self._bytes
         self._pcap.more = self._next < len(self.paths)
-        if lib.pcap_wire_open(self._pcap, self._pinned, len(data)) < 0:
-            raise opened.refused(data, self.error_text)
+        self._bytes = opened.begin(self._pcap)
 
     @property
     def _pcap(self) -> Any:
@@ -349,12 +340,6 @@ class CaptureWire(Wire):
     def pcap(self) -> Any:
         """The ``struct pcap_wire *``."""
         return self._pcap
-
-    @property
-    def mapped(self) -> Any:
-        """The bytes of the current file."""
-        self.c  # noqa: B018 - is it open?
-        return self._maps[-1]
 
     @property
     def error_text(self) -> str:
@@ -391,7 +376,5 @@ class CaptureWire(Wire):
 
     def _give_back(self) -> None:
         super()._give_back()
-        self._maps.clear()
-        self._pinned = None
         for opened in self._own:
             opened.close()

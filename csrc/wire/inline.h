@@ -2,19 +2,27 @@
 #ifndef VNIC_WIRE_INLINE_H
 #define VNIC_WIRE_INLINE_H
 
-/* Read a field of a capture file, in the file's byte order. */
-static inline u16 pcap_get16(const struct pcap_wire *p, u64 at)
+/* Return len bytes of a capture file at this offset, at most PCAP_RECORD_MAX. The caller has checked them against p->size.
+ * They stay where they are until the next call: a frame in them, until the card gives it back.
+ * NULL: the file has no longer so many; error_text says why. */
+static inline const u8 *pcap_bytes(struct pcap_wire *p, u64 at, u32 len)
 {
-	u16 v = load16(p->map + at);
+	u64 off = at - p->piece_at;
 
-	return p->swapped ? __builtin_bswap16(v) : v;
+	if (likely(off <= p->piece_len && len <= p->piece_len - off))
+		return p->piece_data + off;
+	return pcap_next_piece(p, at, len);
 }
 
-static inline u32 pcap_get32(const struct pcap_wire *p, u64 at)
+/* Read a field of a capture file, in the file's byte order. */
+static inline u16 pcap_u16(const struct pcap_wire *p, const u8 *at)
 {
-	u32 v = load32(p->map + at);
+	return p->swapped ? __builtin_bswap16(load16(at)) : load16(at);
+}
 
-	return p->swapped ? __builtin_bswap32(v) : v;
+static inline u32 pcap_u32(const struct pcap_wire *p, const u8 *at)
+{
+	return p->swapped ? __builtin_bswap32(load32(at)) : load32(at);
 }
 
 /* Bytes of a read buffer: a virtio header and the longest frame */

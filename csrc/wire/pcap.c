@@ -1,6 +1,6 @@
-/* pcap.c - a capture file as a wire: pcap in all its kinds, and pcapng (pcapng_read.c), mapped, never loaded
+/* pcap.c - a capture file as a wire: pcap in all its kinds, and pcapng (pcapng_read.c), read piece by piece (pcap_pieces.c)
  *
- * Frames point into the mapping, except those that no wire has carried in that form (pcap_gso.c). Nothing in the file is
+ * Frames point into their piece, except those that no wire has carried in that form (pcap_gso.c). Nothing in the file is
  * trusted: every length is checked against the bytes that are left. A file that ends inside a frame ends the wire with an
  * error that names the frame. A cut frame (snap length) is handed out as captured. pcapng has a link type per interface:
  * frames that are not Ethernet are skipped and counted.
@@ -43,9 +43,9 @@ int pcap_end_of_file(struct pcap_wire *p)
 	return -EAGAIN;
 }
 
-void pcap_hand_out(struct pcap_wire *p, struct frame *f, u64 at, u32 caplen, u32 len, u64 t_ns)
+void pcap_hand_out(struct pcap_wire *p, struct frame *f, const u8 *data, u32 caplen, u32 len, u64 t_ns)
 {
-	f->data = p->map + at;
+	f->data = data;
 	f->len = caplen;
 	f->wire_len = max_u32(len, caplen);
 	f->flags = len > caplen ? FRAME_CUT : 0;
@@ -72,13 +72,17 @@ static int pcap_record(struct pcap_wire *p, struct frame *f)
 {
 	u64 left = p->size - p->pos, t;
 	u32 head = p->record_len, caplen, len;
+	const u8 *at;
 
 	if (!left)
 		return pcap_end_of_file(p);
 	if (left < head)
 		return pcap_truncated(p);
-	caplen = pcap_get32(p, p->pos + 8);
-	len = pcap_get32(p, p->pos + 12);
+	at = pcap_bytes(p, p->pos, head);
+	if (unlikely(!at))
+		return -EINVAL;
+	caplen = pcap_u32(p, at + 8);
+	len = pcap_u32(p, at + 12);
 	if (unlikely(p->lengths_swapped) && (p->lengths_swapped == LENGTHS_SWAPPED || caplen > len)) {
 		u32 both = caplen;
 
@@ -90,17 +94,20 @@ static int pcap_record(struct pcap_wire *p, struct frame *f)
 				 (unsigned long long)p->nframe + 1, caplen);
 	if (left - head < caplen)
 		return pcap_truncated(p);
-	t = pcap_get32(p, p->pos) * 1000000000ull + pcap_get32(p, p->pos + 4) * (p->nanoseconds ? 1ull : 1000ull);
-	pcap_hand_out(p, f, p->pos + head, caplen, len, t);
+	at = pcap_bytes(p, p->pos, head + caplen);
+	if (unlikely(!at))
+		return -EINVAL;
+	t = pcap_u32(p, at) * 1000000000ull + pcap_u32(p, at + 4) * (p->nanoseconds ? 1ull : 1000ull);
+	pcap_hand_out(p, f, at + head, caplen, len, t);
 	if (unlikely(p->fcs_len))
 		pcap_strip_fcs(p, f, p->fcs_len);
 	p->pos += head + caplen;
 	return 1;
 }
 
-static int version(struct pcap_wire *p)
+static int version(struct pcap_wire *p, const u8 *header)
 {
-	u32 major = pcap_get16(p, 4), minor = pcap_get16(p, 6);
+	u32 major = pcap_u16(p, header + 4), minor = pcap_u16(p, header + 6);
 
 	p->lengths_swapped = 0;
 	if (major == 543 && minor == 0) {
@@ -118,15 +125,17 @@ static int version(struct pcap_wire *p)
 
 static int pcap_open(struct pcap_wire *p, u32 head)
 {
+	const u8 *header;
 	u32 link;
 	int rc;
 
 	if (p->size < head)
 		return pcap_fail(p, "the file ends inside its header");
-	rc = version(p);
+	header = pcap_bytes(p, 0, head);
+	rc = header ? version(p, header) : -EINVAL;
 	if (rc < 0)
 		return rc;
-	link = pcap_get32(p, 20);
+	link = pcap_u32(p, header + 20);
 	p->linktype = link & 0xffff;
 	if (p->linktype != LINKTYPE_ETHERNET)
 		return pcap_fail(p, "link type %u is not supported (only Ethernet, 1)", p->linktype);
@@ -166,15 +175,14 @@ static int pcap_read_burst(struct wire *wire, struct frame *f, int max)
 	u32 longest = wire->capture_mtu ? wire->capture_mtu + ETH_HLEN : UINT32_MAX;
 	int n = 0, rc = 0;
 
+	p->before_burst = p->handed;
 	while (n < max && rc >= 0) {
-		if (unlikely(p->gso.at)) {
+		if (unlikely(p->gso.at))
 			rc = pcap_gso_next(p, &f[n]);
-			n += rc > 0;
-			continue;
-		}
-		rc = p->format == PCAP ? pcap_record(p, &f[n]) : pcapng_block(p, &f[n]);
-		if (rc > 0 && (likely(f[n].len <= longest) || !pcap_gso_begin(p, &f[n])))
-			n++;
+		else
+			rc = p->format == PCAP ? pcap_record(p, &f[n]) : pcapng_block(p, &f[n]);
+		if (rc > 0 && (likely(f[n].len <= longest) || f[n].slot || !pcap_gso_begin(p, &f[n])))
+			p->handed = p->before_burst + (u64)++n;
 	}
 	return n ? n : rc;
 }
@@ -184,6 +192,8 @@ struct pcap_wire *pcap_wire_new(void)
 	struct pcap_wire *p = calloc(1, sizeof(*p));
 
 	if (p) {
+		p->fd = -1;
+		p->piece_bytes = PCAP_PIECE;
 		p->wire.read_burst = pcap_read_burst;
 		p->wire.own = pcap_own;
 	}
@@ -195,16 +205,16 @@ void pcap_wire_free(struct pcap_wire *p)
 	if (!p)
 		return;
 	pcap_slots_free(p);
+	pcap_pieces_free(p);
 	free(p->interfaces);
 	free(p);
 }
 
-int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size)
+static int begin(struct pcap_wire *p)
 {
+	const u8 *first;
 	u32 magic, head;
 
-	p->map = map;
-	p->size = size;
 	p->pos = p->nframe = 0;
 	p->ninterfaces = 0;
 	p->swapped = 0;
@@ -212,11 +222,14 @@ int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size)
 	p->stamp_ns = p->wire.last_ts - p->wire.shift_ns;
 	p->wire.rebase = p->wire.started;
 	p->wire.hungry = 0;
-	if (!size)
+	if (!p->size)
 		return pcap_fail(p, "an empty file");
-	if (size < 4)
+	if (p->size < sizeof(magic))
 		return pcap_fail(p, "not a capture file");
-	magic = load32(map);
+	first = pcap_bytes(p, 0, sizeof(magic));
+	if (!first)
+		return -EINVAL;
+	magic = load32(first);
 	head = pcap_kind(p, magic);
 	if (head)
 		return pcap_open(p, head);
@@ -229,4 +242,28 @@ int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size)
 	if (magic == 0xfd2fb528)
 		return pcap_fail(p, "zstd-compressed: unpack it first");
 	return pcap_fail(p, "not a capture file (pcap or pcapng)");
+}
+
+int pcap_wire_open(struct pcap_wire *p, int fd, u64 size)
+{
+	int rc;
+
+	p->size = size;
+	pcap_pieces_of(p, fd, NULL);
+	rc = begin(p);
+	if (rc < 0)
+		pcap_pieces_of(p, -1, NULL);
+	return rc;
+}
+
+int pcap_wire_open_memory(struct pcap_wire *p, const void *bytes, u64 size)
+{
+	p->size = size;
+	pcap_pieces_of(p, -1, bytes);
+	return begin(p);
+}
+
+int pcap_wire_rewind(struct pcap_wire *p)
+{
+	return begin(p);
 }

@@ -13,17 +13,33 @@
 #define FCS_LEN 0x1e0u
 #define LINK_ERRORS 0xff000000u /* symbol, preamble, start delimiter, alignment, gap, too short, too long, CRC */
 
+enum { BLOCK_HEAD = 8, BLOCK_TAIL = 4, OPTION_HEAD = 4 };
 enum { IF_TSRESOL = 9, IF_FCSLEN = 13, IF_TSOFFSET = 14, EPB_FLAGS = 2 };
+
+/* Read the head of the option at this offset. Return: false: the file has shrunk */
+static bool option_head(struct pcap_wire *p, u64 at, u32 *code, u32 *len)
+{
+	const u8 *head = pcap_bytes(p, at, OPTION_HEAD);
+
+	if (!head)
+		return false;
+	*code = pcap_u16(p, head);
+	*len = pcap_u16(p, head + 2);
+	return true;
+}
 
 /* Check the options from at to end: none may be longer than its block. */
 static int options_fit(struct pcap_wire *p, u64 at, u64 end)
 {
-	while (at + 4 <= end && pcap_get16(p, at) != 0) {
-		u32 len = pcap_get16(p, at + 2);
+	u32 code, len;
 
-		if (at + 4 + len > end)
+	for (; at + OPTION_HEAD <= end; at += OPTION_HEAD + align_up(len, 4)) {
+		if (!option_head(p, at, &code, &len))
+			return -EINVAL;
+		if (code == 0)
+			break;
+		if (at + OPTION_HEAD + len > end)
 			return pcap_fail(p, "an option of %u bytes in a smaller block: the file is damaged", len);
-		at += 4 + align_up(len, 4);
 	}
 	return 0;
 }
@@ -31,19 +47,23 @@ static int options_fit(struct pcap_wire *p, u64 at, u64 end)
 static int section(struct pcap_wire *p, u64 left)
 {
 	u32 order, total, major, minor;
+	const u8 *block;
 
 	if (left < 28)
 		return pcap_truncated(p);
-	order = load32(p->map + p->pos + 8);
+	block = pcap_bytes(p, p->pos, 28);
+	if (!block)
+		return -EINVAL;
+	order = load32(block + 8);
 	if (order != PCAPNG_BYTE_ORDER && order != __builtin_bswap32(PCAPNG_BYTE_ORDER))
 		return pcap_fail(p, "a section header with an unknown byte order: the file is damaged");
 	p->swapped = order != PCAPNG_BYTE_ORDER;
-	major = pcap_get16(p, p->pos + 12);
-	minor = pcap_get16(p, p->pos + 14);
+	major = pcap_u16(p, block + 12);
+	minor = pcap_u16(p, block + 14);
 	if (major != 1 || (minor != 0 && minor != 2)) /* 1.2 was once written by mistake, and means 1.0 */
 		return pcap_fail(p, "pcapng version %u.%u is not supported", major, minor);
 	p->ninterfaces = 0;
-	total = pcap_get32(p, p->pos + 4);
+	total = pcap_u32(p, block + 4);
 	return total >= 28 && total <= left ? options_fit(p, p->pos + 24, p->pos + total - 4) : 0;
 }
 
@@ -81,19 +101,38 @@ static struct pcap_interface *next_interface(struct pcap_wire *p)
 /* Apply an option of len bytes at this offset of the file. */
 static int interface_option(struct pcap_wire *p, struct pcap_interface *i, u32 code, u64 at, u32 len)
 {
+	const u8 *value = pcap_bytes(p, at, min_u32(len, sizeof(u64)));
+
+	if (!value)
+		return -EINVAL;
 	if (code == IF_TSRESOL && len >= 1)
-		return resolution(p, i, p->map[at]);
+		return resolution(p, i, value[0]);
 	if (code == IF_TSOFFSET && len >= 8)
-		i->offset_s = p->swapped ? __builtin_bswap64(load64(p->map + at)) : load64(p->map + at);
+		i->offset_s = p->swapped ? __builtin_bswap64(load64(value)) : load64(value);
 	if (code == IF_FCSLEN && len >= 1)
-		i->fcs_len = p->map[at] >= 8 ? p->map[at] / 8 : p->map[at];
+		i->fcs_len = value[0] >= 8 ? value[0] / 8 : value[0];
 	return 0;
+}
+
+static int interface_options(struct pcap_wire *p, struct pcap_interface *i, u64 at, u64 end)
+{
+	u32 code, len;
+	int rc = 0;
+
+	for (; rc == 0 && at + OPTION_HEAD <= end; at += OPTION_HEAD + align_up(len, 4)) {
+		if (!option_head(p, at, &code, &len))
+			return -EINVAL;
+		if (code == 0 || at + OPTION_HEAD + len > end)
+			break;
+		rc = interface_option(p, i, code, at + OPTION_HEAD, len);
+	}
+	return rc;
 }
 
 static int interface(struct pcap_wire *p, u64 at, u64 end)
 {
 	struct pcap_interface *i;
-	int rc = 0;
+	const u8 *fixed;
 
 	if (end - at < 8)
 		return pcap_fail(p, "an interface description too short: the file is damaged");
@@ -102,18 +141,13 @@ static int interface(struct pcap_wire *p, u64 at, u64 end)
 		pcap_fail(p, "no memory for interface %u of a section", p->ninterfaces);
 		return -ENOMEM;
 	}
-	*i = (struct pcap_interface){ .linktype = pcap_get16(p, at), .snaplen = pcap_get32(p, at + 4) };
+	fixed = pcap_bytes(p, at, 8);
+	if (!fixed)
+		return -EINVAL;
+	*i = (struct pcap_interface){ .linktype = pcap_u16(p, fixed), .snaplen = pcap_u32(p, fixed + 4) };
 	i->ticks_per_s = 1000000;
-	for (at += 8; at + 4 <= end && rc == 0;) {
-		u32 code = pcap_get16(p, at), len = pcap_get16(p, at + 2);
-
-		if (code == 0 || at + 4 + len > end)
-			break;
-		rc = interface_option(p, i, code, at + 4, len);
-		at += 4 + align_up(len, 4);
-	}
 	p->ninterfaces++;
-	return rc;
+	return interface_options(p, i, at + 8, end);
 }
 
 static u64 stamp_ns(const struct pcap_interface *i, u32 high, u32 low)
@@ -127,17 +161,23 @@ static u64 stamp_ns(const struct pcap_interface *i, u32 high, u32 low)
 	return (u64)((unsigned __int128)ticks * 1000000000 / i->ticks_per_s) + i->offset_s * 1000000000;
 }
 
-/* Look for a packet's flags (epb_flags, pack_flags) in its options from at to end. Return: 0: it has none */
-static u32 packet_flags(const struct pcap_wire *p, u64 at, u64 end)
+/* Look for a packet's flags (epb_flags, pack_flags) in its options from at to end; 0: it has none. Return: 0, or -EINVAL */
+static int packet_flags(struct pcap_wire *p, u64 at, u64 end, u32 *flags)
 {
-	while (at + 8 <= end) {
-		u32 code = pcap_get16(p, at), len = pcap_get16(p, at + 2);
+	const u8 *value;
+	u32 code, len;
 
-		if (code == EPB_FLAGS && len == 4)
-			return pcap_get32(p, at + 4);
+	*flags = 0;
+	for (; at + OPTION_HEAD + 4 <= end; at += OPTION_HEAD + align_up(len, 4)) {
+		if (!option_head(p, at, &code, &len))
+			return -EINVAL;
+		if (code == EPB_FLAGS && len == 4) {
+			value = pcap_bytes(p, at + OPTION_HEAD, 4);
+			*flags = value ? pcap_u32(p, value) : 0;
+			return value ? 0 : -EINVAL;
+		}
 		if (code == 0)
 			break;
-		at += 4 + align_up(len, 4);
 	}
 	return 0;
 }
@@ -157,27 +197,34 @@ static bool is_packet(u32 type)
 	return type == PCAPNG_PACKET || type == PCAPNG_OBSOLETE_PACKET || type == PCAPNG_SIMPLE_PACKET;
 }
 
-/* Read a packet block of any kind. Return: 1: handed out; 0: skipped */
-static int packet(struct pcap_wire *p, struct frame *f, u32 type, u64 at, u64 end)
+/* Read a packet block of any kind and of total bytes. Return: 1: handed out; 0: skipped */
+static int packet(struct pcap_wire *p, struct frame *f, u32 type, u32 total)
 {
-	u32 fixed = type == PCAPNG_SIMPLE_PACKET ? 4 : 20, ifindex = 0, caplen, len, flags;
+	bool simple = type == PCAPNG_SIMPLE_PACKET;
+	u32 fixed = simple ? 4 : 20, ifindex = 0, caplen, len, flags = 0;
 	const struct pcap_interface *i;
+	const u8 *at, *data;
 	u64 t;
 
-	if (end - at < fixed)
+	if (total < BLOCK_HEAD + fixed + BLOCK_TAIL)
 		return pcap_truncated(p);
-	if (type != PCAPNG_SIMPLE_PACKET)
-		ifindex = type == PCAPNG_PACKET ? pcap_get32(p, at) : pcap_get16(p, at);
+	at = pcap_bytes(p, p->pos,
+			min_u32(total, PCAP_RECORD_MAX)); /* mostly the whole block, so the calls below find it */
+	if (unlikely(!at))
+		return -EINVAL;
+	at += BLOCK_HEAD;
+	if (!simple)
+		ifindex = type == PCAPNG_PACKET ? pcap_u32(p, at) : pcap_u16(p, at);
 	if (ifindex >= p->ninterfaces)
 		return pcap_fail(p, "frame %llu names interface %u of %u: the file is damaged",
 				 (unsigned long long)p->nframe + 1, ifindex, p->ninterfaces);
 	i = &p->interfaces[ifindex];
-	len = pcap_get32(p, at + (type == PCAPNG_SIMPLE_PACKET ? 0 : 16));
-	if (type == PCAPNG_SIMPLE_PACKET)
+	len = pcap_u32(p, at + (simple ? 0 : 16));
+	if (simple)
 		caplen = i->snaplen && i->snaplen < len ? i->snaplen : len;
 	else
-		caplen = pcap_get32(p, at + 12);
-	if (caplen > PCAP_FRAME_MAX || caplen > end - at - fixed)
+		caplen = pcap_u32(p, at + 12);
+	if (caplen > PCAP_FRAME_MAX || caplen > total - BLOCK_HEAD - fixed - BLOCK_TAIL)
 		return pcap_fail(p, "frame %llu claims %u bytes: the file is damaged",
 				 (unsigned long long)p->nframe + 1, caplen);
 	if (i->linktype != LINKTYPE_ETHERNET) {
@@ -186,9 +233,14 @@ static int packet(struct pcap_wire *p, struct frame *f, u32 type, u64 at, u64 en
 		p->skipped_linktype = i->linktype;
 		return 0;
 	}
-	t = type == PCAPNG_SIMPLE_PACKET ? p->stamp_ns : stamp_ns(i, pcap_get32(p, at + 4), pcap_get32(p, at + 8));
-	pcap_hand_out(p, f, at + fixed, caplen, len, t);
-	flags = type == PCAPNG_SIMPLE_PACKET ? 0 : packet_flags(p, at + fixed + align_up(caplen, 4), end);
+	t = simple ? p->stamp_ns : stamp_ns(i, pcap_u32(p, at + 4), pcap_u32(p, at + 8));
+	if (!simple &&
+	    packet_flags(p, p->pos + BLOCK_HEAD + fixed + align_up(caplen, 4), p->pos + total - BLOCK_TAIL, &flags) < 0)
+		return -EINVAL;
+	data = pcap_bytes(p, p->pos + BLOCK_HEAD + fixed, caplen);
+	if (unlikely(!data))
+		return -EINVAL;
+	pcap_hand_out(p, f, data, caplen, len, t);
 	if (unlikely(i->fcs_len || flags & (FCS_LEN | LINK_ERRORS)))
 		apply_flags(p, f, i->fcs_len, flags);
 	return 1;
@@ -196,30 +248,46 @@ static int packet(struct pcap_wire *p, struct frame *f, u32 type, u64 at, u64 en
 
 int pcapng_block(struct pcap_wire *p, struct frame *f)
 {
-	u64 left = p->size - p->pos, at = p->pos + 8;
+	u64 left = p->size - p->pos;
+	const u8 *head;
 	u32 type, total;
 	int rc = 0;
 
 	if (!left)
 		return pcap_end_of_file(p);
-	if (left < 12)
+	if (left < BLOCK_HEAD + BLOCK_TAIL)
 		return pcap_truncated(p);
-	type = pcap_get32(p, p->pos);
+	head = pcap_bytes(p, p->pos, BLOCK_HEAD + BLOCK_TAIL);
+	if (unlikely(!head))
+		return -EINVAL;
+	type = pcap_u32(p, head);
+	total = load32(head + 4);
 	if (type == PCAPNG_SECTION && (rc = section(p, left)) < 0)
 		return rc;
-	total = pcap_get32(p, p->pos + 4);
-	if (total < 12 || total & 3)
+	total = p->swapped ? __builtin_bswap32(total) : total; /* only now: a section says in which order its own is */
+	if (total < BLOCK_HEAD + BLOCK_TAIL || total & 3)
 		return pcap_fail(p, "a block of %u bytes behind frame %llu: the file is damaged", total,
 				 (unsigned long long)p->nframe);
 	if (total > left)
 		return pcap_truncated(p);
 	if (type == PCAPNG_INTERFACE)
-		rc = interface(p, at, p->pos + total - 4);
+		rc = interface(p, p->pos + BLOCK_HEAD, p->pos + total - BLOCK_TAIL);
 	else if (is_packet(type))
-		rc = packet(p, f, type, at, p->pos + total - 4);
+		rc = packet(p, f, type, total);
 	if (rc >= 0)
 		p->pos += total;
 	return rc;
+}
+
+/* Return the type of the next block; 0: the file ends before it */
+static u32 next_type(struct pcap_wire *p)
+{
+	const u8 *head;
+
+	if (p->size - p->pos < BLOCK_HEAD + BLOCK_TAIL)
+		return 0;
+	head = pcap_bytes(p, p->pos, BLOCK_HEAD + BLOCK_TAIL);
+	return head ? pcap_u32(p, head) : 0;
 }
 
 /* Read up to the first packet that may be an Ethernet frame; skip and count the others. At least one interface has to be
@@ -229,7 +297,7 @@ int pcapng_open(struct pcap_wire *p)
 	bool found = false;
 
 	for (;;) {
-		u32 type = p->size - p->pos >= 12 ? pcap_get32(p, p->pos) : 0;
+		u32 type = next_type(p);
 		struct frame f;
 		int rc;
 

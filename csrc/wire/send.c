@@ -94,7 +94,7 @@ static void end_of_pass(struct sender *s)
 
 	s->passes_done++;
 	s->taken_before = s->taken;
-	if (nothing || s->passes_done >= s->passes || pcap_wire_open(s->pcap, s->map, s->map_size) < 0)
+	if (nothing || s->passes_done >= s->passes || pcap_wire_rewind(s->pcap) < 0)
 		s->ended = 1;
 	else
 		schedule_loop(&s->schedule);

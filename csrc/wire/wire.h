@@ -175,18 +175,25 @@ int frame_parse(struct frame *f);
  */
 void sender_complete(struct wire *w, struct frame *f);
 
-/* ---- pcap.c: a capture file as a wire, mapped, never loaded ---- */
+/* ---- pcap.c: a capture file as a wire, read piece by piece ---- */
 
 #define LINKTYPE_ETHERNET 1
 #define PCAP_FRAME_MAX 262144      /* libpcap's MAXIMUM_SNAPLEN */
+#define PCAP_RECORD_MAX 266240     /* a frame with what stands around it in a file */
 #define PCAP_HEAD_MAX 512          /* longest headers of a frame that is cut */
 struct gso { u32 len, ip, l4, head, at, size, nth; u8 tcp, plain; }; /* see gso.c below */
 struct pcap_interface { u16 linktype; u8 fcs_len; u32 snaplen; u64 ticks_per_s; u64 offset_s; };
 /* memory for frames that are not handed out where they lie in the file: as many as the FIFO and a burst hold at once */
 struct pcap_slots { u8 **at; u32 *room, *free, n, nfree; };
+/* some bytes of the file; the last frame in there, by struct frame.id */
+struct pcap_piece { u8 *data; u64 room, last_frame; };
+#define PCAP_PIECE 131072
 struct pcap_wire {
 	struct wire wire;
-	const u8 *map;
+	int fd;                    /* -1: the bytes are in memory */
+	u32 piece;                 /* the current one, from 1; 0: none */
+	const u8 *piece_data;      /* piece_len bytes of the file, from piece_at on */
+	u64 piece_at, piece_len;
 	u64 size, pos;
 	u32 format;                /* 1 pcap, 2 pcapng */
 	u32 swapped, nanoseconds, linktype;
@@ -198,6 +205,10 @@ struct pcap_wire {
 	u64 stamp_ns;              /* the latest one: a simple packet block has no stamp */
 	u32 skipped_linktype;      /* of the frames counted in wire.skipped */
 	u8 more;                   /* another file follows */
+	struct pcap_piece *pieces;
+	u32 npieces;
+	u32 piece_bytes;           /* PCAP_PIECE, but for tests */
+	u64 handed, before_burst;  /* frames handed out, of all files; before the current burst */
 	struct pcap_slots slots;
 	struct gso gso;            /* at 0: no frame is being cut */
 	const u8 *gso_frame;       /* its payload is behind here, at gso.at */
@@ -211,11 +222,16 @@ struct pcap_wire {
 struct pcap_wire *pcap_wire_new(void);
 void pcap_wire_free(struct pcap_wire *p);
 /**
- * pcap_wire_open() - continue with this file
- * @map: stays the caller's, and must outlive the frames that were handed out
+ * pcap_wire_open() - continue with this file. Frames of earlier files stay as they are
+ * @fd:   a regular file, or a memfd; the wire closes it, at once if it refuses it
+ * @size: bytes to read, from offset 0
  * Return: 0; -EINVAL: error_text says why.
  */
-int pcap_wire_open(struct pcap_wire *p, const void *map, u64 size);
+int pcap_wire_open(struct pcap_wire *p, int fd, u64 size);
+/** pcap_wire_open_memory() - the same with bytes in memory; they stay the caller's, and must outlive the frames */
+int pcap_wire_open_memory(struct pcap_wire *p, const void *bytes, u64 size);
+/** pcap_wire_rewind() - read the current file once more. Return: as pcap_wire_open() */
+int pcap_wire_rewind(struct pcap_wire *p);
 
 /* ---- send.c: a capture's frames onto a wire, by an absolute schedule: vnic send ---- */
 
@@ -259,8 +275,6 @@ void schedule_loop(struct schedule *s);
  */
 struct sender {
 	struct pcap_wire *pcap;
-	const void *map;
-	u64 map_size;
 	int fd;
 	u32 to, frame_max;
 	u8 drop;
@@ -446,10 +460,21 @@ int pcap_fail(struct pcap_wire *p, const char *fmt, ...);
 int pcap_truncated(struct pcap_wire *p);
 /** pcap_end_of_file() - Return: -ENODATA; -EAGAIN if another file follows: Python opens it */
 int pcap_end_of_file(struct pcap_wire *p);
-/** pcap_hand_out() - make f the frame of caplen bytes at this offset of the file */
-void pcap_hand_out(struct pcap_wire *p, struct frame *f, u64 at, u32 caplen, u32 len, u64 t_ns);
+/** pcap_hand_out() - make f the frame of these caplen bytes */
+void pcap_hand_out(struct pcap_wire *p, struct frame *f, const u8 *data, u32 caplen, u32 len, u64 t_ns);
 /** pcap_strip_fcs() - remove a frame check sequence of so many bytes; a cut frame may lack some of them */
 void pcap_strip_fcs(struct pcap_wire *p, struct frame *f, u32 bytes);
+
+/* pcap_pieces.c: the file's bytes */
+
+/**
+ * pcap_next_piece() - pcap_bytes() for bytes that are not in the current piece
+ * Return: NULL: the file has shrunk, cannot be read, or no memory; error_text says which.
+ */
+const u8 *pcap_next_piece(struct pcap_wire *p, u64 at, u32 len);
+/** pcap_pieces_of() - read from this file from now on, or, with fd -1, from p->size bytes of memory; close the one before */
+void pcap_pieces_of(struct pcap_wire *p, int fd, const u8 *memory);
+void pcap_pieces_free(struct pcap_wire *p);
 
 /* pcapng_read.c */
 

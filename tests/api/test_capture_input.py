@@ -93,8 +93,7 @@ def test_standard_input_is_read_from_where_it_is(tmp_path):
 
 def test_a_fifo_that_somebody_writes_to_is_read_however_it_comes(fifo):
     writer = write_to(fifo, PLAIN[:3], PLAIN[3:30], PLAIN[30:])
-    with CaptureInput(fifo).map() as data:
-        assert data[:] == PLAIN
+    assert CaptureInput(fifo).head(1 << 20) == PLAIN
     writer.join(20)
 
 
@@ -272,10 +271,10 @@ def test_a_file_that_is_replaced_by_none_before_its_turn(tmp_path):
     opened = CaptureInput(path)
     path.unlink()
     with pytest.raises(vnic.CaptureError, match="No such file"):
-        opened.map()
+        opened.open()
     os.mkfifo(path)
     with pytest.raises(vnic.CaptureError, match="another file has replaced it"):
-        opened.map()
+        opened.open()
 
 
 def test_an_interrupt_while_nothing_comes_ends_it():

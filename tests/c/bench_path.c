@@ -32,7 +32,7 @@ struct path {
 	struct mem_wire *w;
 	struct pcap_wire *pcap;
 	struct host *h;
-	u8 *capture;
+	int capture; /* a memfd */
 	u64 capture_size;
 	struct capture *file;
 };
@@ -100,14 +100,14 @@ static void advance_streams(struct path *p)
 	rewind_wire(p);
 }
 
-/* A capture in memory, a frame every gap_ns, nanosecond stamps. */
+/* A capture, a frame every gap_ns, nanosecond stamps. */
 static void fill_capture(struct path *p)
 {
 	const u32 head[6] = { 0xa1b23c4d, 0x00040002, 0, 0, 65535, 1 };
-	u8 *at;
+	u8 *bytes, *at;
 
 	p->capture_size = sizeof(head) + (u64)p->pass * (16 + UDP64);
-	at = p->capture = malloc(p->capture_size);
+	at = bytes = malloc(p->capture_size);
 	require(at != NULL, "no memory");
 	memcpy(at, head, sizeof(head));
 	at += sizeof(head);
@@ -117,13 +117,16 @@ static void fill_capture(struct path *p)
 		memcpy(at, record, sizeof(record));
 		put_udp(at + 16, i % p->flows, UDP64);
 	}
-	require(pcap_wire_open(p->pcap, p->capture, p->capture_size) == 0, p->pcap->error_text);
+	p->capture = memfd_create("capture", MFD_CLOEXEC);
+	require(write(p->capture, bytes, p->capture_size) == (ssize_t)p->capture_size, "no capture");
+	free(bytes);
+	require(pcap_wire_open(p->pcap, dup(p->capture), p->capture_size) == 0, p->pcap->error_text);
 }
 
 static void reopen_capture(struct path *p)
 {
 	p->pcap->wire.eof = 0;
-	require(pcap_wire_open(p->pcap, p->capture, p->capture_size) == 0, p->pcap->error_text);
+	require(pcap_wire_rewind(p->pcap) == 0, p->pcap->error_text);
 }
 
 /* About what vnic/cost.py charges; the exact figures decide how long rings are, not how long the code runs. */
@@ -176,7 +179,8 @@ static void path_end(struct path *p)
 	host_free(p->h);
 	mem_wire_free(p->w);
 	pcap_wire_free(p->pcap);
-	free(p->capture);
+	if (p->fill == fill_capture)
+		close(p->capture);
 }
 
 static void path_passes(struct path *p, u32 n)
@@ -642,7 +646,7 @@ static void stages_begin(struct path *udp, struct path *tcp, struct path *captur
 	on.other.data = on.copy;
 	frame_parse(&on.other);
 	on.pcap = pcap_wire_new();
-	require(on.pcap && pcap_wire_open(on.pcap, capture->capture, capture->capture_size) == 0, "no capture");
+	require(on.pcap && pcap_wire_open(on.pcap, dup(capture->capture), capture->capture_size) == 0, "no capture");
 }
 
 static void stages_end(void)

@@ -9,7 +9,6 @@
 #define bpf_insn libpcap_insn /* two structures of one name */
 #include <pcap/pcap.h>
 #undef bpf_insn
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,7 +30,7 @@ static u64 by_libpcap(u32 which)
 	return n;
 }
 
-/* Mapped anew each time, as libpcap opens anew; a byte of each frame is looked at, or the pages would not be there. */
+/* Opened anew each time, as libpcap does. */
 static u64 by_vnic(u32 which)
 {
 	struct pcap_wire *w = pcap_wire_new();
@@ -39,20 +38,16 @@ static u64 by_vnic(u32 which)
 	struct frame f[BURST];
 	struct stat st;
 	u64 n = 0, sum = 0;
-	void *map;
 
 	(void)which;
 	require(w && fd >= 0 && fstat(fd, &st) == 0, "the file cannot be opened");
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-	require(map != MAP_FAILED && pcap_wire_open(w, map, (u64)st.st_size) == 0, "it is no capture");
+	require(pcap_wire_open(w, fd, (u64)st.st_size) == 0, "it is no capture");
 	while ((got = wire_next(&w->wire, f, BURST, 0)) > 0) {
 		for (int i = 0; i < got; i++)
 			sum += f[i].data[0];
 		n += (u64)got;
 	}
 	__asm__ volatile("" : : "r"(sum));
-	munmap(map, (size_t)st.st_size);
-	close(fd);
 	pcap_wire_free(w);
 	return n;
 }

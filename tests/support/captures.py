@@ -1,5 +1,6 @@
 """Capture files made by hand, pcap and pcapng, and what the C reader makes of their bytes."""
 
+import os
 import struct
 
 import frames
@@ -46,17 +47,30 @@ def simple(data, *, order="<", length=None) -> bytes:
     return block(order, 3, struct.pack(order + "I", length or len(data)) + data)
 
 
-def read(data: bytes):
-    """What the reader makes of these bytes: [(t_ns, bytes, length on the wire, flags)], and why it ended early."""
+def read_from(data: bytes, *, piece_bytes=None):
+    """As read(), from memory; or from a file, in pieces of at least so many bytes."""
     p, memory = ffi.gc(lib.pcap_wire_new(), lib.pcap_wire_free), ffi.new("uint8_t[]", data or b"\0")
     base, burst, out = int(ffi.cast("uintptr_t", memory)), ffi.new("struct frame[3]"), []
-    if lib.pcap_wire_open(p, memory, len(data)) == 0:
+    if piece_bytes is None:
+        rc = lib.pcap_wire_open_memory(p, memory, len(data))
+    else:
+        p.piece_bytes, fd = piece_bytes, os.memfd_create("capture")
+        os.write(fd, data)
+        rc = lib.pcap_wire_open(p, fd, len(data))
+    if rc == 0:
         while (n := p.wire.read_burst(ffi.addressof(p.wire), burst, 3)) > 0:
             for f in burst[0:n]:
                 at = int(ffi.cast("uintptr_t", f.data)) - base
-                assert 0 <= at <= at + f.len <= len(data)
-                out.append((f.t_ns, data[at : at + f.len], f.wire_len, f.flags))
+                assert piece_bytes is not None or 0 <= at <= at + f.len <= len(data)
+                out.append((f.t_ns, bytes(ffi.buffer(f.data, f.len)), f.wire_len, f.flags))
     return out, ffi.string(p.error_text).decode()
+
+
+def read(data: bytes):
+    """What the reader makes of these bytes: [(t_ns, bytes, length on the wire, flags)], and why it ended early."""
+    found = read_from(data)
+    assert read_from(data, piece_bytes=1) == found
+    return found
 
 
 def whole(packets):

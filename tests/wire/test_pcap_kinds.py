@@ -284,8 +284,7 @@ def test_no_check_sequence_is_sent(tmp_path):
     wire = vnic.CaptureWire([path])
     with out.open("wb") as f:
         sender = ffi.new("struct sender *", {
-            "pcap": wire.pcap, "map": ffi.from_buffer(wire.mapped), "map_size": len(wire.mapped),
-            "fd": f.fileno(), "to": lib.SEND_TAP, "frame_max": 1514, "passes": 1, "limit": 2**64 - 1,
+            "pcap": wire.pcap, "fd": f.fileno(), "to": lib.SEND_TAP, "frame_max": 1514, "passes": 1, "limit": 2**64 - 1,
             "end_ns": 2**64 - 1, "schedule": {"pace": lib.PACE_TOPSPEED},
         })  # fmt: skip
         while lib.send_step(sender, 1) >= 0:

@@ -34,13 +34,14 @@ _NO_RUN = "--runs 0 allows no rerun"
 
 def _report(opened: CaptureInput) -> dict[str, Any] | None:
     """Return the facts in a report; None: no JSON object begins here, so it is a capture. CaptureError: unreadable."""
-    data = opened.map()
-    if data[:1] != b"{":
+    data = opened.head(1)
+    if data != b"{":
         return None
+    data = opened.head(_MOST + 1)
     if len(data) > _MOST:
         raise ConfigError(f"{opened.name}: begins like a report, but is larger than {_MOST >> 20} MiB")
     try:
-        facts = json.loads(data[:])
+        facts = json.loads(data)
     except (ValueError, RecursionError):
         raise ConfigError(f"{opened.name}: begins like a report, but is not JSON") from None
     if not isinstance(facts, dict) or not _is_report(facts):

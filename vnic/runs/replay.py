@@ -115,7 +115,7 @@ def _input_facts(wire: CaptureWire, error: str) -> dict[str, Any]:
 
 
 def _refuse_input(write: Path, inputs: list[CaptureInput]) -> None:
-    """Refuse to write into one of the input captures, which are mapped during the run."""
+    """Refuse to write into one of the input captures, which are read during the run."""
     if write.exists() and any(i.is_file(write) for i in inputs):
         raise ConfigError(f"{write}: is an input, so it cannot be the output")
 

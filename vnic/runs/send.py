@@ -196,10 +196,9 @@ class Sender:
         self.how, self.target = how, target
         self.stopped = False
         self.wire = CaptureWire([path])
-        self._map = ffi.from_buffer(self.wire.mapped)  # must outlive the frames
         self.c = ffi.new("struct sender *")
         c = self.c
-        c.pcap, c.map, c.map_size = self.wire.pcap, self._map, len(self._map)
+        c.pcap = self.wire.pcap
         c.fd, c.to, c.frame_max, c.drop = target.fd, target.to, target.mtu + lib.ETH_HLEN, drop
         c.passes, c.limit = loop or _FOREVER, _FOREVER if limit is None else limit
         c.end_ns = _FOREVER if duration is None else round(duration * 1e9)
