@@ -83,7 +83,7 @@ enum cost {
 	COST_SWITCH, COST_RECV, COST_COPY_PS, /* reader: context switch, system call per datagram, copy per byte */
 	COST_OUTPUT,                       /* IP output, neighbour, the driver's start_xmit, per frame */
 	/* kinds of the costs above, and times that are no CPU's work; a profile without one has the general figure, or 0 */
-	COST_HARDIRQ_IPI, COST_IPI_DELIVERY, /* an IPI's interrupt on its target; from its sending to that interrupt */
+	COST_HARDIRQ_IPI, COST_IPI_DELIVERY, /* an IPI's interrupt on its target; from the begin of the sender's part to it */
 	COST_WAKE_REMOTE,                  /* wake a reader of another CPU */
 	COST_SWITCH_IDLE, COST_SWITCH_IDLE_100US, COST_SWITCH_IDLE_1MS, /* switch on a CPU that was idle, at least so long */
 	COST_RECV_REMOTE, COST_COPY_REMOTE_PS, /* datagrams that another CPU queued */

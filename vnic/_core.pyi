@@ -1198,6 +1198,7 @@ class Steals(CData):
     gap_ns: int
     len: int
     n: int
+    burst: int
     writer: int
     spinner: int
     room: int
@@ -1271,6 +1272,23 @@ class UpcallQueue(CData):
     tail: int
     lock: int
     wake_fd: int
+
+class Validation(CData):
+    due_ns: Any
+    begun_ns: Any
+    written_ns: Any
+    read_ns: Any
+    frame: Any
+    work_loops: int
+    work_ns: int
+    sleeps: int
+    reader_ns: int
+    len: int
+    n: int
+    writer: int
+    reader: int
+    fd: int
+    sock: int
 
 class VirtioNetHdrV1(CData):
     flags: int
@@ -1368,9 +1386,9 @@ class VnicQueueConfig(CData):
 
 class Wakes(CData):
     frame: Any
+    gap_ns: Any
     write_ns: Any
     read_ns: Any
-    gap_ns: int
     len: int
     n: int
     how: int
@@ -1470,6 +1488,7 @@ class Lib:
     SEND_LATE_NS: Final[int]
     FIRST_PAUSE_NS: Final[int]
     STEAL_MIN_NS: Final[int]
+    VALIDATE_NUMBER_AT: Final[int]
     TAP_LANES_MAX: Final[int]
     TAP_AHEAD: Final[int]
     VIRTQ_DESC_F_NEXT: Final[int]
@@ -1835,6 +1854,8 @@ class Lib:
     ) -> int: ...
     def calibrate_wakes(self, w: Wakes, /) -> int: ...
     def calibrate_steals(self, s: Steals, /) -> int: ...
+    def validate_load(self, v: Validation, /) -> int: ...
+    def validate_work_ns(self, loops: int, /) -> int: ...
     def tap_wire_new(
         self, fds: CData | Sequence[int], nlanes: int, slot_size: int, nslots: int, vnet: int, /
     ) -> TapWire: ...
@@ -1863,6 +1884,10 @@ class Lib:
     def pcap_gso_next(self, p: PcapWire, f: Frame, /) -> int: ...
     def pcap_own(self, w: Wire, f: Frame, /) -> CData: ...
     def pcap_slots_free(self, p: PcapWire, /) -> None: ...
+    def calibrate_pin(self, cpu: int, /) -> int: ...
+    def calibrate_spin_until(self, ns: int, /) -> None: ...
+    def calibrate_start(self, thread: CData | bytes, run: CData, arg: CData | bytes, /) -> int: ...
+    def calibrate_join(self, thread: CData | bytes, /) -> None: ...
     def tap_slots_init(self, t: TapWire, slot_size: int, nslots: int, /) -> int: ...
     def tap_slots_fit(self, wire: Wire, fifo_bytes: int, mtu: int, /) -> int: ...
     def tap_nth_slot(self, t: TapWire, n: int, /) -> CData: ...

@@ -127,8 +127,8 @@ void net_rps_send_ipi(struct softnet_data *sd)
 		struct softnet_data *target = sd->rps_ipi_list;
 
 		sd->rps_ipi_list = target->rps_ipi_next;
-		cpu_charge(sd, COST_IPI);
 		raise_ipi(sd, target);
+		cpu_charge(sd, COST_IPI);
 	}
 }
 

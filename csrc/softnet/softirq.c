@@ -54,7 +54,7 @@ u64 cancel_hardirq(struct softnet_data *sd, u32 queue)
 	return pending & bit ? sd->irq_ns[queue] : NEVER;
 }
 
-/* Interrupt CPU to, because from has fed its backlog. */
+/* Interrupt CPU to, because from has fed its backlog. The interrupt may come before from has paid for sending it. */
 void raise_ipi(struct softnet_data *from, struct softnet_data *to)
 {
 	raise(to, IRQ_IPI, from->now + from->host->cost[COST_IPI_DELIVERY]);

@@ -23,7 +23,7 @@
 #define GONE_NS 1000000000u /* a reader that has not read after this time has lost its CPU */
 #define YIELDS 3
 
-static int pin(u32 cpu)
+int calibrate_pin(u32 cpu)
 {
 	cpu_set_t set;
 
@@ -32,7 +32,7 @@ static int pin(u32 cpu)
 	return pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
-static void spin_until(u64 ns)
+void calibrate_spin_until(u64 ns)
 {
 	while (clock_ns() < ns)
 		cpu_relax();
@@ -46,6 +46,26 @@ static int drain(int sock)
 	while (sock >= 0 && recv(sock, to, sizeof(to), MSG_DONTWAIT) >= 0)
 		n++;
 	return n;
+}
+
+int calibrate_start(void **thread, void *(*run)(void *), void *arg)
+{
+	sigset_t all, before;
+	pthread_t t;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = -pthread_create(&t, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!rc)
+		*thread = (void *)t;
+	return rc;
+}
+
+void calibrate_join(void *thread)
+{
+	pthread_join((pthread_t)thread, NULL);
 }
 
 /* ---- the ladder ---- */
@@ -107,7 +127,7 @@ static int time_rung(struct rung *r, u32 rep, u32 batch, u32 warm)
 
 int calibrate_ladder(struct rung *rungs, u32 n, u32 cpu, u32 reps, u32 batch, u32 warm)
 {
-	int rc = -pin(cpu);
+	int rc = -calibrate_pin(cpu);
 
 	for (u32 rep = 0; rep < reps && !rc; rep++)
 		for (u32 i = 0; i < n && !rc; i++)
@@ -117,36 +137,73 @@ int calibrate_ladder(struct rung *rungs, u32 n, u32 cpu, u32 reps, u32 batch, u3
 
 /* ---- reads on the CPU that wrote, and on another one ---- */
 
-int calibrate_remote(struct rung *r, u32 writer, u32 reader, u32 reps, u32 batch, u64 *first_ns)
+/* A thread that stays on its CPU, so that its caches have all but the datagrams. */
+struct remote {
+	const struct rung *r;
+	u32 cpu, batch, asked, done, stop;
+	int rc;
+};
+
+static void *read_batches(void *arg)
+{
+	struct remote *m = arg;
+	_Alignas(64) u8 to[READ_MAX];
+	long long ns;
+
+	calibrate_pin(m->cpu);
+	for (;;) {
+		while (smp_load_acquire(&m->asked) == m->done)
+			if (READ_ONCE(m->stop))
+				return NULL;
+		(void)recv(m->r->sock, to, sizeof(to), MSG_DONTWAIT); /* the first: the call itself gets warm */
+		ns = read_some(m->r->sock, m->batch);
+		m->r->read_ns[m->done] = ns < 0 ? 0 : (u64)ns;
+		m->rc = ns < 0 ? (int)ns : m->rc;
+		smp_store_release(&m->done, m->done + 1);
+	}
+}
+
+static int write_batches(struct rung *r, struct remote *m, u32 reps, u64 *first_ns)
 {
 	const struct timespec pause = { .tv_nsec = FIRST_PAUSE_NS };
-	_Alignas(64) u8 to[READ_MAX];
 
-	drain(r->sock);
 	for (u32 rep = 0; rep < reps; rep++) {
-		long long ns;
-		u64 start, first;
-		int rc = -pin(writer);
+		u64 start, first, until;
+		int rc;
 
 		nanosleep(&pause, NULL);
 		start = clock_ns();
-		rc = rc ? rc : once(r);
+		rc = once(r);
 		first = clock_ns();
 		first_ns[rep] = first - start;
-		for (u32 i = 0; i < batch && !rc; i++)
+		for (u32 i = 0; i < m->batch && !rc; i++)
 			rc = once(r);
 		r->write_ns[rep] = clock_ns() - first;
-		rc = rc ? rc : -pin(reader);
 		if (rc)
 			return rc;
-		(void)recv(r->sock, to, sizeof(to),
-			   MSG_DONTWAIT); /* the first, so batch are left: the call itself gets warm */
-		ns = read_some(r->sock, batch);
-		if (ns < 0)
-			return (int)ns;
-		r->read_ns[rep] = (u64)ns;
+		smp_store_release(&m->asked, rep + 1);
+		until = clock_ns() + GONE_NS;
+		while (smp_load_acquire(&m->done) <= rep)
+			if (clock_ns() > until)
+				return -ETIMEDOUT;
 	}
-	return 0;
+	return m->rc;
+}
+
+int calibrate_remote(struct rung *r, u32 writer, u32 reader, u32 reps, u32 batch, u64 *first_ns)
+{
+	struct remote m = { .r = r, .cpu = reader, .batch = batch };
+	int rc = -calibrate_pin(writer);
+	void *thread;
+
+	drain(r->sock);
+	rc = rc ? rc : calibrate_start(&thread, read_batches, &m);
+	if (rc)
+		return rc;
+	rc = write_batches(r, &m, reps, first_ns);
+	WRITE_ONCE(m.stop, 1);
+	calibrate_join(thread);
+	return rc;
 }
 
 /* ---- single writes with a reader ---- */
@@ -166,7 +223,7 @@ static void *read_singles(void *arg)
 	int flags = r->w->how == READER_SPINS ? MSG_DONTWAIT : 0;
 	_Alignas(64) u8 to[READ_MAX];
 
-	pin(r->w->reader);
+	calibrate_pin(r->w->reader);
 	if (r->w->reader ==
 	    r->w->writer) /* a batch task never preempts the waker, so the write's time is the wake-up alone */
 		pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
@@ -182,12 +239,12 @@ static void *read_singles(void *arg)
 }
 
 /* Pause as long as the next write wants. The writer of another CPU spins: its own caches and its clock stay as they are. */
-static void pause_before(const struct wakes *w)
+static void pause_before(const struct wakes *w, u32 nth)
 {
 	if (w->writer == w->reader)
 		for (int i = 0; i < YIELDS; i++)
 			sched_yield(); /* the reader goes to sleep on this CPU, which stays warm */
-	spin_until(clock_ns() + w->gap_ns);
+	calibrate_spin_until(clock_ns() + w->gap_ns[nth]);
 }
 
 /* Wait until the reader has read @n datagrams. Return: 0, or -ETIMEDOUT: it has no CPU. */
@@ -210,7 +267,7 @@ static int write_singles(struct wakes *w, struct reader *r)
 		u64 start, end, at;
 		int rc;
 
-		pause_before(w);
+		pause_before(w, i);
 		start = clock_ns();
 		if (write(w->fd, w->frame, w->len) < 0)
 			return -errno;
@@ -229,31 +286,18 @@ static int write_singles(struct wakes *w, struct reader *r)
 	return 0;
 }
 
-/* Start a thread that no signal interrupts. */
-static int start(pthread_t *t, void *(*run)(void *), void *arg)
-{
-	sigset_t all, before;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = -pthread_create(t, NULL, run, arg);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return rc;
-}
-
 int calibrate_wakes(struct wakes *w)
 {
 	const struct timespec settle = { .tv_nsec = 2000000 };
 	struct reader r = { .w = w };
-	pthread_t t;
-	int rc = -pin(w->writer);
+	void *t;
+	int rc = -calibrate_pin(w->writer);
 
 	drain(w->sock);
 	if (rc || w->how == READER_NONE)
 		return rc ? rc : write_singles(w, &r);
 	sem_init(&r.read, 0, 0);
-	rc = start(&t, read_singles, &r);
+	rc = calibrate_start(&t, read_singles, &r);
 	if (rc)
 		return rc;
 	nanosleep(&settle, NULL);
@@ -261,7 +305,7 @@ int calibrate_wakes(struct wakes *w)
 	WRITE_ONCE(r.stop, 1);
 	if (w->how == READER_SLEEPS)
 		shutdown(w->sock, SHUT_RD); /* wakes the reader for good */
-	pthread_join(t, NULL);
+	calibrate_join(t);
 	sem_destroy(&r.read);
 	return rc;
 }
@@ -279,7 +323,7 @@ static void *spin(void *arg)
 	struct steals *s = p->s;
 	u64 last, now;
 
-	pin(s->spinner);
+	calibrate_pin(s->spinner);
 	for (last = clock_ns(); !READ_ONCE(p->stop); last = now) {
 		now = clock_ns();
 		if (now - last > STEAL_MIN_NS && s->ngaps < s->room) {
@@ -295,23 +339,24 @@ int calibrate_steals(struct steals *s)
 {
 	const struct timespec settle = { .tv_nsec = 1000000 };
 	struct spinner p = { .s = s };
-	pthread_t t;
-	int rc = -pin(s->writer);
+	void *t;
+	int rc = -calibrate_pin(s->writer);
 
 	s->ngaps = 0;
-	rc = rc ? rc : start(&t, spin, &p);
+	rc = rc ? rc : calibrate_start(&t, spin, &p);
 	if (rc)
 		return rc;
 	nanosleep(&settle, NULL);
 	for (u32 i = 0; i < s->n && !rc; i++) {
-		spin_until(clock_ns() + s->gap_ns);
+		calibrate_spin_until(clock_ns() + s->gap_ns);
 		s->begun_ns[i] = clock_ns();
-		if (s->fd >= 0 && write(s->fd, s->frame, s->len) < 0)
-			rc = -errno;
+		for (u32 k = 0; k < s->burst && !rc; k++)
+			if (write(s->fd, s->frame, s->len) < 0)
+				rc = -errno;
 		s->written_ns[i] = clock_ns();
 	}
 	nanosleep(&settle, NULL);
 	WRITE_ONCE(p.stop, 1);
-	pthread_join(t, NULL);
+	calibrate_join(t);
 	return rc;
 }

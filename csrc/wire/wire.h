@@ -324,20 +324,21 @@ struct rung { const u8 *frame; u64 *write_ns, *read_ns; u32 kind, len; int fd, s
  */
 int calibrate_ladder(struct rung *rungs, u32 n, u32 cpu, u32 reps, u32 batch, u32 warm);
 /**
- * calibrate_remote() - write batches on a CPU, read them on another or the same, by moving this thread
+ * calibrate_remote() - write batches on a CPU, and read each on another one afterwards
  * @first_ns: time of the first write after a pause, for each repetition
- * Return: as calibrate_ladder().
+ * Return: as calibrate_ladder(); -ETIMEDOUT: the reader has no CPU.
  */
 int calibrate_remote(struct rung *r, u32 writer, u32 reader, u32 reps, u32 batch, u64 *first_ns);
 
 /**
  * struct wakes - n single writes, and a thread that reads them
- * @gap_ns:   between a read and the next write
+ * @gap_ns:   between a read and the next write, for each
  * @write_ns: time of each write; @read_ns: from its end to the reader's return; 0: that came first
  */
 struct wakes {
 	const u8 *frame;
-	u64 *write_ns, *read_ns, gap_ns;
+	const u64 *gap_ns;
+	u64 *write_ns, *read_ns;
 	u32 len, n, how, writer, reader;
 	int fd, sock;
 };
@@ -348,20 +349,46 @@ struct wakes {
 int calibrate_wakes(struct wakes *w);
 
 /**
- * struct steals - the time that a spinning thread misses while another CPU writes n frames
- * @fd:       the TAP; -1: nothing is written
- * @gap_ns:   before each write
- * @begun_ns: the start of each write; @written_ns: its end
+ * struct steals - the time that a spinning thread misses while another CPU writes n bursts
+ * @burst:    frames of each; 0: nothing is written
+ * @gap_ns:   before each burst
+ * @begun_ns: the start of each burst; @written_ns: its end
  * @from_ns:  when a gap began; @until_ns: when it ended. There are @ngaps, at most @room.
  */
 struct steals {
 	const u8 *frame;
 	u64 *begun_ns, *written_ns, *from_ns, *until_ns, gap_ns;
-	u32 len, n, writer, spinner, room, ngaps;
+	u32 len, n, burst, writer, spinner, room, ngaps;
 	int fd;
 };
 /** calibrate_steals() - time the gaps of a spinning thread. Return: 0, or -errno. */
 int calibrate_steals(struct steals *s);
+
+/* ---- validate.c: a load for the running kernel, to be replayed by vnic afterwards: vnic validate ---- */
+
+#define VALIDATE_NUMBER_AT 42      /* each frame carries its number here: a UDP payload's first 8 bytes */
+/**
+ * struct validation - n frames written to a TAP at their times, and a thread that sleeps in recv() and reads them
+ * @due_ns:     when each is due, after the first; one that is late is written at once
+ * @begun_ns:   when each write began; @written_ns: when it returned
+ * @read_ns:    when the reader had it; 0: it never came
+ * @work_loops: the reader's work after each datagram; a loop of so many multiplications, so interrupts prolong it
+ * @work_ns:    what this work took, median, before the load
+ * @sleeps:     times that the reader was woken by a datagram; @reader_ns: its CPU time
+ */
+struct validation {
+	const u64 *due_ns;
+	u64 *begun_ns, *written_ns, *read_ns;
+	u8 *frame;
+	u64 work_loops, work_ns, sleeps, reader_ns;
+	u32 len, n, writer, reader;
+	int fd, sock;
+};
+/** validate_load() - write and read all. It leaves @sock shut down. Return: 0, or -errno. Context: stays on CPU writer. */
+int validate_load(struct validation *v);
+
+/** validate_work_ns() - time the reader's work of so many turns here and now: the median of a hundred */
+u64 validate_work_ns(u64 loops);
 
 /* ---- tap.c: a TAP device's fds as a wire; frames are read straight into slots, which are the FIFO's memory ---- */
 
@@ -492,6 +519,15 @@ int pcap_gso_next(struct pcap_wire *p, struct frame *f);
 /** pcap_own() - wire.own: copy f's bytes to a slot */
 u8 *pcap_own(struct wire *w, struct frame *f);
 void pcap_slots_free(struct pcap_wire *p);
+
+/* calibrate.c: for validate.c too */
+
+/** calibrate_pin() - stay on this CPU. Return: 0, or the error's number */
+int calibrate_pin(u32 cpu);
+void calibrate_spin_until(u64 ns);
+/** calibrate_start() - start a thread that no signal interrupts; calibrate_join() ends it. Return: 0, or -errno */
+int calibrate_start(void **thread, void *(*run)(void *), void *arg);
+void calibrate_join(void *thread);
 
 /* tap_slots.c: the memory of a TAP's frames. Context: the thread that reads, but for tap_release() */
 

@@ -12,7 +12,7 @@ COST = st.integers(0, 30_000)
 NAMES = [
     *("refused", "skb", "ip", "udp_sock", "softirq_poll", "gro", "rps_backlog", "csum_ps", "copy_ps", "recv"),
     *("copy_remote_ps", "recv_remote", "wake", "wake_remote", "switch", "idle", "idle_100us", "idle_1ms", "ipi"),
-    *("delivery", "hardirq", "first", "tick", "clock", "syscall"),
+    *("backlog", "ipis", "delivery", "hardirq", "first", "tick", "clock", "syscall"),
 ]
 MACHINES = st.fixed_dictionaries(dict.fromkeys(NAMES, COST))
 
@@ -22,11 +22,13 @@ def samples(c):
     ether = c["refused"] + c["skb"] + BASE["receive"]
     badsum, single = ether + c["ip"], 77
     napi = {"ether": ether + c["softirq_poll"], "badsum": badsum + c["softirq_poll"] + c["gro"]}
-    share = {k: c["rps_backlog"] * BASE[k] / (BASE["rps"] + BASE["backlog"]) for k in ("rps", "backlog")}
+    rps = c["rps_backlog"] * BASE["rps"] / (BASE["rps"] + BASE["backlog"])
     softirq = c["softirq_poll"] * BASE["softirq"] / (BASE["softirq"] + BASE["poll"])
     recv1514 = c["recv"] + 1472 * c["copy_ps"] / 1000
     remote = {n: c["recv_remote"] + n * c["copy_remote_ps"] / 1000 for n in (18, 1472)}
     none = badsum + c["udp_sock"] + single
+    packet = c["backlog"] + BASE["receive"] + c["ip"]
+    alone, ipis = c["hardirq"] + softirq + packet, 1 + c["ipis"] % 60
     return {
         "clock": c["clock"],
         "syscall": c["syscall"],
@@ -53,9 +55,12 @@ def samples(c):
         "same.sleep.20us.write": none + c["wake"],
         "same.sleep.20us.read": c["syscall"] + c["switch"] + c["recv"] + 18 * c["copy_ps"] / 1000,
         "single.napi.badsum": napi["badsum"] + single,
-        "busy.far.badsum": napi["badsum"] + single + share["rps"] + c["ipi"] - c["ip"] - BASE["receive"],
-        "stolen": c["clock"] + c["hardirq"] + softirq + share["backlog"] + BASE["receive"] + c["ip"],
-        "delivery": c["delivery"],
+        "busy.far.badsum": napi["badsum"] + single + rps + c["ipi"] - c["ip"] - BASE["receive"],
+        "stolen": c["clock"] + alone,
+        "burst.frames": 64,
+        "burst.ipis": ipis,
+        "burst.stolen": ipis * alone + (64 - ipis) * packet,
+        "delivery": c["delivery"] - c["ipi"],
         "first": 2000 + c["first"],
         "next": 2000,
         "hz": 250,
@@ -72,7 +77,7 @@ def test_the_costs_of_a_machine_come_out_of_its_samples(c):
     assert close("udp", "sock") == c["udp_sock"]
     assert close("softirq", "poll") == c["softirq_poll"]
     assert close("gro") == c["gro"]
-    assert close("rps", "backlog") == c["rps_backlog"]
+    assert close("rps") == c["rps_backlog"] * BASE["rps"] / (BASE["rps"] + BASE["backlog"])
     for key, name in {
         "csum-ps": "csum_ps",
         "copy-ps": "copy_ps",
@@ -87,6 +92,7 @@ def test_the_costs_of_a_machine_come_out_of_its_samples(c):
         "switch-idle-1ms": "idle_1ms",
         "ipi": "ipi",
         "ipi-delivery": "delivery",
+        "backlog": "backlog",
         "hardirq-ipi": "hardirq",
         "hardirq": "hardirq",
         "first-packet": "first",
@@ -99,8 +105,16 @@ def test_the_costs_of_a_machine_come_out_of_its_samples(c):
 @given(MACHINES)
 def test_a_sum_that_cannot_be_split_is_split_as_in_the_profile_below(c):
     found = ladder.of_round(samples(c), BASE)
-    for one, other in (("udp", "sock"), ("softirq", "poll"), ("rps", "backlog")):
+    for one, other in (("udp", "sock"), ("softirq", "poll")):
         assert found[one] * BASE[other] == pytest.approx(found[other] * BASE[one])
+
+
+@given(MACHINES)
+def test_a_kernel_without_the_other_cpu_s_bursts_gives_the_sum_of_rps_and_backlog(c):
+    few = {name: ns for name, ns in samples(c).items() if not name.startswith("burst")}
+    found = ladder.of_round(few, BASE)
+    assert found["rps"] + found["backlog"] == pytest.approx(c["rps_backlog"], abs=1e-6)
+    assert found["rps"] * BASE["backlog"] == pytest.approx(found["backlog"] * BASE["rps"])
 
 
 def test_every_key_is_measured_or_said_to_be_missing():
@@ -114,7 +128,20 @@ def test_every_key_is_measured_or_said_to_be_missing():
 
 
 def test_without_rps_and_a_second_cpu_what_hangs_on_them_is_missing():
-    needed = {"own", "remote", "none", "spin", "sleep", "single", "busy", "stolen", "delivery", "first", "tick"}
+    needed = {
+        "own",
+        "remote",
+        "none",
+        "spin",
+        "sleep",
+        "single",
+        "busy",
+        "stolen",
+        "burst",
+        "delivery",
+        "first",
+        "tick",
+    }
     alone = {k: v for k, v in samples(dict.fromkeys(NAMES, 100)).items() if k.split(".")[0] not in needed}
     found = ladder.profile([alone] * 4, shipped("linux"), name="x", what="", facts={})
     assert {"rx", "ip", "udp", "gro", "recv", "wake", "switch"} <= set(found.own)

@@ -5,6 +5,7 @@ from c_sources import PATHS
 from paths import TESTS
 
 ELSEWHERE = {
+    "validate.c": ("validate/test_validate.py", "it loads the running kernel, through a TAP and two CPUs"),
     "calibrate.c": ("calibrate/test_loads.py", "it times the running kernel, through a TAP and two CPUs"),
     "clock.c": ("softnet/test_timer.py", "one call of the kernel's clock, read by each live test"),
     "host.c": ("api/test_host.py", "a host is made, started and freed through vnic.Host"),

@@ -13,6 +13,7 @@ The samples are those of loads.py, ns each:
     none.* spin.* sleep.* one write at a time: no reader; one that spins on the other CPU, or sleeps there
     same.*                the same, with the reader on the writer's CPU
     first next            the first write after 300 us of sleep; the ones behind it
+    burst.*               bursts with RPS to the other CPU: the time that each takes there, its IPIs and its frames
     stolen delivery       an interrupt's time that a spinning thread misses; from the write's end to it
     hz tick               the timer tick: its rate, and the time that a spinning thread misses
 """
@@ -40,6 +41,15 @@ def _share(base: Mapping[str, float], key: str, other: str) -> float:
     return base[key] / both if both else 0.5
 
 
+def _backlog(m: Mapping[str, float], c: dict[str, float], b: Mapping[str, float]) -> float:
+    """Return what one packet more costs the CPU that RPS chose, less its way up to UDP. One CPU: a share of the sum."""
+    if "burst.stolen" not in m or "stolen" not in m:
+        return (m["own.badsum"] - m["napi.badsum"]) * _share(b, "backlog", "rps")
+    alone, ipis = m["stolen"] - m["clock"], m["burst.ipis"]
+    packet = (m["burst.stolen"] - ipis * alone) / max(1, m["burst.frames"] - ipis)
+    return packet - c["ip"] - b["receive"]
+
+
 Formula = Callable[[Mapping[str, float], dict[str, float], Mapping[str, float]], float]
 # m: samples; c: figures of this round so far; b: figures of the profile below
 FIGURES: list[tuple[str, Formula, str]] = [
@@ -65,12 +75,12 @@ FIGURES: list[tuple[str, Formula, str]] = [
     (
         "rps",
         lambda m, _c, b: (m["own.badsum"] - m["napi.badsum"]) * _share(b, "rps", "backlog"),
-        "RPS to the same CPU - none; with backlog",
+        "RPS to the same CPU - none: a share of that, as the profile below splits rps + backlog",
     ),
     (
         "backlog",
-        lambda m, _c, b: (m["own.badsum"] - m["napi.badsum"]) * _share(b, "backlog", "rps"),
-        "RPS to the same CPU - none; with rps; process_backlog()'s fixed part is in it",
+        _backlog,
+        "RPS of bursts to another CPU: its time for a packet more - ip - receive",
     ),
     (
         "csum-ps",
@@ -124,7 +134,11 @@ FIGURES: list[tuple[str, Formula, str]] = [
         lambda m, c, b: m["busy.far.badsum"] - m["single.napi.badsum"] - c["rps"] + c["ip"] + b["receive"],
         "a write with RPS to a CPU that spins - without RPS, less rps, more ip and receive, which are the target's",
     ),
-    ("ipi-delivery", lambda m, _c, _b: m["delivery"], "from the write's end to the interrupt"),
+    (
+        "ipi-delivery",
+        lambda m, c, _b: c["ipi"] + m["delivery"],
+        "ipi, and from the write's end to the interrupt: less than 0 if it comes before",
+    ),
     (
         "hardirq-ipi",
         lambda m, c, b: m["stolen"] - m["clock"] - c["softirq"] - c["backlog"] - c["ip"] - b["receive"],
@@ -184,7 +198,8 @@ def profile(rounds: Sequence[Mapping[str, float]], base: Profile, *, name: str, 
 
 
 _SUMS = (
-    "udp + sock, softirq + poll, rps + backlog: only the sums are measured; the split is that of the profile below",
+    "udp + sock, softirq + poll: only the sums are measured; the split is that of the profile below",
+    "rps: its share of rps + backlog on one CPU; backlog has the other CPU's cache misses all the way up to UDP",
     "rx: an skb and a copy of a TAP, not of a card; receive is taken from the profile below and subtracted",
     "hardirq: a card's interrupt was not measured, an IPI's was; what it costs depends on what it interrupts",
     "gro, poll, softirq: of polls with one packet; in a batch they cost less a packet",

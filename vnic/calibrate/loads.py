@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import errno
 import os
+import random
 import socket
 import statistics
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.calibrate.sandbox import PORT, Device, open_tap
+from vnic.calibrate.state import softnet
 from vnic.errors import VnicError
 
 if TYPE_CHECKING:
@@ -21,11 +23,14 @@ Samples = dict[str, float]
 
 BATCH, WARM, REPS = 32, 8, 100
 _REMOTE_REPS = 50
-SINGLES = {"20us": (20_000, 600), "200us": (200_000, 250), "2ms": (2_000_000, 50)}
-"""Time between a read and the next write -> ns, and how many writes."""
+SINGLES = {"20us": (0, 100_000, 600), "200us": (100_000, 1_000_000, 250), "2ms": (1_000_000, 3_000_000, 50)}
+"""About how long the reader sleeps before each write -> least and most ns, and how many writes."""
 _FEWEST = 20
 """If less than one in so many samples of a load can be used, the round has no sample of it."""
+_MEAN_NS = 20_000
+"""Short sleeps are drawn: packets that come at random find a CPU that has just gone to sleep more often than others."""
 _IPI_GAP_NS, _IPI_WRITES = 60_000, 500
+_BURST, _BURSTS, _BURST_GAP_NS = 64, 60, 400_000
 _TICK_NS = 250_000_000
 _GAPS = 1 << 16
 _MONOTONIC_COARSE = 6
@@ -98,6 +103,7 @@ class Loads:
             if self.rps:
                 yield self._single(self._napi, "napi.badsum")
                 yield self._steals()
+                yield self._bursts(self._reader)
 
     def _socket(self) -> socket.socket:
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -141,8 +147,8 @@ class Loads:
         return out
 
     def _wakes(self, how: str, gap: str, reader: int, prefix: str = "") -> Samples:
-        gap_ns, n = SINGLES[gap]
-        w = self._singles(self._plain, "udp", gap_ns, n)
+        gaps = drawn(*SINGLES[gap])
+        n, w = len(gaps), self._singles(self._plain, "udp", gaps)
         w.how, w.reader = _HOW[how], reader
         with self._socket() as sock:
             w.sock = sock.fileno()
@@ -158,21 +164,18 @@ class Loads:
         return {f"{name}.write": _median([w for w, _ in came]), f"{name}.read": _median([r for _, r in came])}
 
     def _single(self, device: Device, name: str) -> Samples:
-        return {f"single.{name}": _median(self._run_singles(self._singles(device, name, _IPI_GAP_NS, _IPI_WRITES))[0])}
+        return {
+            f"single.{name}": _median(self._run_singles(self._singles(device, name, [_IPI_GAP_NS] * _IPI_WRITES))[0])
+        }
 
-    def _singles(self, device: Device, name: str, gap_ns: int, n: int) -> Any:
+    def _singles(self, device: Device, name: str, gaps_ns: list[int]) -> Any:
         """Return a request for single writes without a reader, from one CPU while the other one is idle."""
-        w, frame = ffi.new("struct wakes *"), self._frames[name]
-        w.write_ns, w.read_ns = self._held = ffi.new("u64[]", n), ffi.new("u64[]", n)
-        w.frame, w.len, w.gap_ns, w.n, w.fd, w.sock, w.how = (
-            frame.at,
-            frame.len,
-            gap_ns,
-            n,
-            device.fd,
-            -1,
-            lib.READER_NONE,
+        w, frame, n = ffi.new("struct wakes *"), self._frames[name], len(gaps_ns)
+        w.write_ns, w.read_ns, w.gap_ns = self._held = (
+            *(ffi.new("u64[]", n) for _ in range(2)),
+            ffi.new("u64[]", gaps_ns),
         )
+        w.frame, w.len, w.n, w.fd, w.sock, w.how = frame.at, frame.len, n, device.fd, -1, lib.READER_NONE
         w.writer, w.reader = self._writer, self._reader if self._reader is not None else self._writer
         return w
 
@@ -180,8 +183,8 @@ class Loads:
         _check(lib.calibrate_wakes(w), "write single frames to a TAP")
         return ffi.unpack(w.write_ns, w.n), ffi.unpack(w.read_ns, w.n)
 
-    def _gaps(self, fd: int, gap_ns: int, n: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        """Spin on the reader's CPU while this one writes. Return: begin and end of each write, and of each gap."""
+    def _gaps(self, burst: int, gap_ns: int, n: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Spin on the reader's CPU while this one writes. Return: begin and end of each burst, and of each gap."""
         s, frame = ffi.new("struct steals *"), self._frames["far.badsum"]
         begun, written, first, last = (ffi.new("u64[]", size) for size in (n, n, _GAPS, _GAPS))
         s.frame, s.len, s.begun_ns, s.written_ns, s.from_ns, s.until_ns = (
@@ -192,25 +195,42 @@ class Loads:
             first,
             last,
         )
-        s.gap_ns, s.n, s.writer, s.spinner, s.room, s.fd = gap_ns, n, self._writer, self._reader, _GAPS, fd
+        s.gap_ns, s.n, s.burst, s.writer, s.spinner, s.room = gap_ns, n, burst, self._writer, self._reader, _GAPS
+        s.fd = self._far.fd
         _check(lib.calibrate_steals(s), "time a spinning thread")
         gaps = zip(ffi.unpack(first, s.ngaps), ffi.unpack(last, s.ngaps), strict=True) if s.ngaps else ()
         return list(zip(begun, written, strict=True)), list(gaps)
 
     def _steals(self) -> Samples:
-        writes, gaps = self._gaps(self._far.fd, _IPI_GAP_NS, _IPI_WRITES)
+        writes, gaps = self._gaps(1, _IPI_GAP_NS, _IPI_WRITES)
         stolen, delivery = after_each(writes, gaps, _IPI_GAP_NS)
         if len(stolen) * _FEWEST < _IPI_WRITES:
             return {}
         busy = _median([end - begin for begin, end in writes])
         return {"stolen": _median(stolen), "delivery": _median(delivery), "busy.far.badsum": busy}
 
+    def _bursts(self, reader: int) -> Samples:
+        """Hand over bursts by RPS: most of their packets cost the other CPU no interrupt of their own."""
+        before = softnet((reader,))
+        bursts, gaps = self._gaps(_BURST, _BURST_GAP_NS, _BURSTS)
+        ipis = softnet((reader,))["received_rps"] - before["received_rps"]
+        stolen = _median(in_each(bursts, gaps, _BURST_GAP_NS))
+        return {"burst.stolen": stolen, "burst.ipis": ipis / _BURSTS, "burst.frames": _BURST}
+
     def _ticks(self) -> Samples:
         """Time the tick. The lower quartile is the tick alone: others have RCU's and timers' softirqs in them."""
         period_ns = round(time.clock_getres(_MONOTONIC_COARSE) * 1e9)  # this clock moves at each tick
-        _, gaps = self._gaps(-1, _TICK_NS, 1)
+        _, gaps = self._gaps(0, _TICK_NS, 1)
         found = periodic(gaps, period_ns)
         return {"hz": 1e9 / period_ns} | ({"tick": statistics.quantiles(found, n=4)[0]} if found else {})
+
+
+def drawn(least: int, most: int, n: int) -> list[int]:
+    """Return n times to sleep: short ones as between packets at random, longer ones evenly. The same in each round."""
+    r = random.Random(1)
+    if least:
+        return [r.randrange(least, most) for _ in range(n)]
+    return [min(most, round(r.expovariate(1 / _MEAN_NS))) for _ in range(n)]
 
 
 def after_each(
@@ -230,6 +250,16 @@ def after_each(
             lengths.append(last - first)
             delays.append(first - end)
     return lengths, delays
+
+
+def in_each(bursts: list[tuple[int, int]], gaps: list[tuple[int, int]], after_ns: int) -> list[int]:
+    """Return how much of a spinning thread's time is missing from each burst's begin to ``after_ns`` after its end."""
+    begins = [first for first, _ in gaps]
+    out = []
+    for begin, end in bursts:
+        near = gaps[bisect.bisect_left(begins, begin) : bisect.bisect_left(begins, end + after_ns)]
+        out.append(sum(last - first for first, last in near))
+    return out
 
 
 def periodic(gaps: list[tuple[int, int]], period_ns: int) -> list[int]:

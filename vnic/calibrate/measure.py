@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _ENOUGH = 5
 """If so many rounds began on idle CPUs, the others are left out."""
+_KINDS: dict[str, type[VnicError]] = {"TapError": TapError, "ConfigError": ConfigError}
 _SILENT_S = 60.0
 """Longest time without a line: a step takes less than a second on a machine that works."""
 
@@ -60,15 +61,28 @@ def measure(
         TapError: the kernel refuses the namespace or the TAP.
         VnicError: the machine is too busy, or the worker has died.
     """
-    request = json.dumps({"rounds": rounds, "writer": writer, "reader": reader, "wait": wait})
+    run = Run()
+    request = {"rounds": rounds, "writer": writer, "reader": reader, "wait": wait}
+    follow("vnic.calibrate.worker", request, lambda said: _take(run, said, progress))
+    if not run.facts:
+        raise VnicError("the measuring process ended early")
+    return run
+
+
+def follow(module: str, request: dict[str, Any], take: Callable[[dict[str, Any]], None]) -> None:
+    """Run this module as a process of its own to its end, and give ``take`` each line that it writes.
+
+    Raises:
+        TapError, VnicError: what the process says; it stands still; it has died.
+    """
     worker = subprocess.Popen(  # noqa: S603 - our own module, and numbers
-        [sys.executable, "-P", "-m", "vnic.calibrate.worker", request],  # -P: nothing from the current directory
+        [sys.executable, "-P", "-m", module, json.dumps(request)],  # -P: nothing from the current directory
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         start_new_session=True,  # an autogroup of its own: its priority ends with it, and Ctrl-C comes to us alone
     )
     try:
-        return _follow(worker, progress)
+        _follow(worker, take)
     finally:
         with contextlib.suppress(ProcessLookupError):
             worker.send_signal(signal.SIGKILL)
@@ -77,8 +91,8 @@ def measure(
             worker.stdout.close()
 
 
-def _follow(worker: subprocess.Popen[bytes], progress: Callable[[int, int], None] | None) -> Run:
-    run, rest, heard = Run(), b"", time.monotonic()
+def _follow(worker: subprocess.Popen[bytes], take: Callable[[dict[str, Any]], None]) -> None:
+    pieces, heard = list[bytes](), time.monotonic()
     assert worker.stdout is not None  # noqa: S101 - it is a pipe
     fd = worker.stdout.fileno()
     while True:
@@ -86,21 +100,24 @@ def _follow(worker: subprocess.Popen[bytes], progress: Callable[[int, int], None
             piece = os.read(fd, 1 << 16)
             if not piece:
                 break
-            *lines, rest = (rest + piece).split(b"\n")
             heard = time.monotonic()
+            if b"\n" not in piece:
+                pieces.append(piece)
+                continue
+            *lines, rest = (b"".join(pieces) + piece).split(b"\n")
+            pieces = [rest]
             for line in lines:
-                _take(run, json.loads(line), progress)
+                said = json.loads(line)
+                if "error" in said:
+                    raise _KINDS.get(said["kind"], VnicError)(said["error"])
+                take(said)
         elif time.monotonic() - heard > _SILENT_S:
             raise VnicError(f"the measurement stood still for {_SILENT_S:.0f} s: the machine is too busy")
-    if not run.facts:
-        raise VnicError(f"the measuring process ended early, with exit code {worker.wait()}")
-    return run
+    if code := worker.wait():
+        raise VnicError(f"the measuring process ended early, with exit code {code}")
 
 
 def _take(run: Run, said: dict[str, Any], progress: Callable[[int, int], None] | None) -> None:
-    if "error" in said:
-        kinds: dict[str, type[VnicError]] = {"TapError": TapError, "ConfigError": ConfigError}
-        raise kinds.get(said["kind"], VnicError)(said["error"])
     if "round" in said:
         run.rounds.append(said["round"])
         if said["quiet"]:

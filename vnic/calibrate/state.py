@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _LOOK_S, _GLANCE_S = 0.3, 0.2
 _QUIET = 0.9
+_SOFTNET = {"processed": 0, "dropped": 1, "time_squeeze": 2, "received_rps": 9}
+"""Columns of /proc/net/softnet_stat."""
 _CPU = Path("/sys/devices/system/cpu")
 
 
@@ -35,6 +37,15 @@ def cpu_times(stat: str) -> dict[int, dict[str, int]]:
         ticks = [int(n) for n in rest.split()[:8]] + [0] * 8
         out[int(number)] = {"total": sum(ticks[:8]), "idle": ticks[3] + ticks[4], "steal": ticks[7]}
     return out
+
+
+def softnet(cpus: tuple[int, ...], text: str | None = None) -> dict[str, int]:
+    """Return counters of /proc/net/softnet_stat, of these CPUs together."""
+    lines = _read("/proc/net/softnet_stat") if text is None else text
+    rows = [[int(word, 16) for word in line.split()] for line in lines.splitlines()]
+    # column 12 is the CPU's number, since Linux 5.10: offline CPUs have no line
+    by_cpu = {row[12] if len(row) > 12 else nth: row for nth, row in enumerate(rows)}
+    return {name: sum(by_cpu[cpu][column] for cpu in cpus if cpu in by_cpu) for name, column in _SOFTNET.items()}
 
 
 def choose(pin: str | None) -> tuple[int, int | None]:

@@ -10,15 +10,19 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vnic.calibrate import sandbox
 from vnic.calibrate.loads import Loads, Samples
 from vnic.calibrate.state import Patience
 from vnic.errors import VnicError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def _say(**what: Any) -> None:
+
+def say(**what: Any) -> None:
+    """Write a line."""
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
 
@@ -32,25 +36,25 @@ def measure(rounds: int, writer: int, reader: int | None, wait: float) -> None:
     for nth in range(rounds):
         done, samples = nth * pieces, Samples()
         while not (quiet := looking.quiet()) and looking.left():
-            _say(step=done, of=rounds * pieces)
+            say(step=done, of=rounds * pieces)
         for i, part in enumerate(loads.steps()):
             samples |= part
-            _say(step=done + i + 1, of=rounds * pieces)
-        _say(round=samples, quiet=quiet)
+            say(step=done + i + 1, of=rounds * pieces)
+        say(round=samples, quiet=quiet)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    _say(facts={"rps": loads.rps, "priority": priority, "preempted": used.ru_nivcsw})
+    say(facts={"rps": loads.rps, "priority": priority, "preempted": used.ru_nivcsw})
 
 
-def main() -> None:
+def run(what: Callable[..., None]) -> None:
     """Measure as the only argument says; an error is a line too."""
     sandbox.end_with_parent()
     try:
-        measure(**json.loads(sys.argv[1]))
+        what(**json.loads(sys.argv[1]))
     except VnicError as e:
-        _say(error=str(e), kind=type(e).__name__)
+        say(error=str(e), kind=type(e).__name__)
     except OSError as e:
-        _say(error=f"{e.filename or 'calibrate'}: {e.strerror}", kind="VnicError")
+        say(error=f"{e.filename or 'calibrate'}: {e.strerror}", kind="VnicError")
 
 
 if __name__ == "__main__":
-    main()
+    run(measure)

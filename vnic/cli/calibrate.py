@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from vnic.cli.costs import show
 from vnic.cli.exit import Whole, interruptible, refusals
+from vnic.cli.progress import Progress
 from vnic.errors import ConfigError
 from vnic.own_paths import create, open_regular
 
@@ -74,7 +74,7 @@ def calibrate(
             raise ConfigError("--event-ns: belongs to --from TRACE")
         if output is not None:
             _refuse_unwritable(output)
-        with interruptible(), contextlib.closing(_Progress()) as progress:
+        with interruptible(), contextlib.closing(Progress("calibrate")) as progress:
             if trace is not None:
                 profile = _from_trace(trace, base, event_ns, progress)
             else:
@@ -122,28 +122,3 @@ def _refuse_unwritable(path: str) -> None:
 def _save(path: str, text: str) -> None:
     with os.fdopen(create(path), "w", encoding="utf-8") as file:
         file.write(text)
-
-
-class _Progress:
-    """A bar on stderr, shown only on a terminal."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def __call__(self, done: int, total: int) -> None:
-        if not sys.stderr.isatty():
-            return
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TimeRemainingColumn
-
-            console = Console(stderr=True)
-            self._bar = Progress("calibrate", BarColumn(), TimeRemainingColumn(), console=console, transient=True)
-            self._task = self._bar.add_task("calibrate", total=total)
-            self._bar.start()
-        self._bar.update(self._task, completed=done)
-
-    def close(self) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.stop()

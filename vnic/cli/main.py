@@ -17,6 +17,7 @@ from vnic.cli.costs import costs
 from vnic.cli.exit import EXIT_FAILED, Group, Seconds, Whole, fail, interruptible, leave_stdout, refusals
 from vnic.cli.import_ import import_
 from vnic.cli.options import host_arguments, host_options
+from vnic.cli.validate import validate
 from vnic.cli.why import why
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ main.add_command(send.send)
 main.add_command(import_)
 main.add_command(costs)
 main.add_command(calibrate)
+main.add_command(validate)
 for _command in instance.COMMANDS:
     main.add_command(_command)
 

@@ -140,7 +140,7 @@ def choose(machine: Machine, dev: str | None) -> str:
     return candidates[0] if candidates else ""
 
 
-def _card(machine: Machine, dev: str) -> Card:
+def card_of(machine: Machine, dev: str) -> Card:
     """Return all that is known about an interface, also from texts that do not name theirs."""
     card = Card()
     for name in ("", dev):
@@ -172,7 +172,7 @@ def _say_missing(clone: Clone) -> None:
 def clone(machine: Machine, dev: str | None) -> Clone:
     """Clone a card of the machine, and the CPUs and sysctls around it. ConfigError: as :func:`choose`."""
     name = choose(machine, dev)
-    it = Clone(machine, name, _card(machine, name))
+    it = Clone(machine, name, card_of(machine, name))
     clone_cpus.cpus(it)
     clone_card.queues(it)
     clone_card.rings(it)

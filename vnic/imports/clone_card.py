@@ -26,7 +26,7 @@ _FEATURES = frozenset(
 _ABSENT = ("rx-fcs", "rx-all", "loopback", "hw-tc-offload", "tls-hw-rx-offload", "esp-hw-offload", "macsec-hw-offload")
 _DEFAULT_MAC = "02:00:00:00:00:01"
 """The address that a card of vnic shows while it takes all unicast frames."""
-_LOSSES = re.compile(r"drop|miss|err|no_buf|no_desc|no_dma|discard|overflow|out_of|fifo|starv", re.IGNORECASE)
+LOSSES = re.compile(r"drop|miss|err|no_buf|no_desc|no_dma|discard|overflow|out_of|fifo|starv", re.IGNORECASE)
 _LOSSES_MAX = 12
 
 
@@ -204,7 +204,7 @@ def link(clone: Clone) -> None:
 
 def counters(clone: Clone) -> None:
     """Repeat the losses that the machine counted since it started: -S, softnet_stat."""
-    found = {name: n for name, n in clone.card.statistics.items() if n > 0 and _LOSSES.search(name)}
+    found = {name: n for name, n in clone.card.statistics.items() if n > 0 and LOSSES.search(name)}
     if found:
         shown = [f"{said(name)} {n}" for name, n in list(found.items())[:_LOSSES_MAX]]
         more = f" and {len(found) - len(shown)} more" if len(found) > len(shown) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,19 @@ def softnet_stat(machine: Machine, _dev: str, _head: re.Match[str], lines: list[
     machine.unknown("softnet_stat", [line for line in lines if line.strip() and not _COLUMNS.fullmatch(line)])
     machine.softnet = rows
     _see_cpus(machine, max([len(rows), *(row[12] + 1 for row in rows if len(row) > 12)]))
+
+
+def snmp(machine: Machine, _dev: str, _head: re.Match[str], lines: list[str]) -> None:
+    """/proc/net/snmp: two lines for each protocol, the names and the numbers."""
+    rows = [words for line in lines[:_ROWS_MAX] if (words := line.split())]
+    for names, values in itertools.pairwise(rows):
+        if names[0] != values[0] or number(names[-1]) is not None:
+            continue
+        if len(names) != len(values) or not names[0].endswith(":"):
+            machine.unknown("/proc/net/snmp", [" ".join(names)])
+            continue
+        found = {word: n for word, text in zip(names[1:], values[1:], strict=True) if (n := number(text)) is not None}
+        machine.snmp.setdefault(names[0][:-1], {}).update(found)
 
 
 _COLUMNS = re.compile("[0-9a-f]{8}(?: [0-9a-f]{8})+[ \t]*", re.ASCII)

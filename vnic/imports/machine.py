@@ -101,6 +101,8 @@ class Machine:
     affinity: dict[int, int] = field(default_factory=dict)
     effective: dict[int, int] = field(default_factory=dict)
     softnet: list[list[int]] = field(default_factory=list)
+    snmp: dict[str, dict[str, int]] = field(default_factory=dict)
+    """/proc/net/snmp: protocol -> counter -> number."""
     refused: list[tuple[str, str]] = field(default_factory=list)
     """What a tool could not tell: the interface, if the text says it, and a sentence."""
     unread: list[str] = field(default_factory=list)

@@ -43,6 +43,7 @@ _FIRST: dict[str, tuple[str, Parser | None]] = {
     "link": (r"[0-9]{1,9}: ([^\s:@]+)(?:@[^\s:]*)?: <([A-Z0-9_,-]*)>(.*)", ip_link.link),
     "interrupts": (r"[ \t]+CPU[0-9]{1,6}(?:[ \t]+CPU[0-9]{1,6})*[ \t]*$", kernel_texts.interrupts),
     "softnet": (r"[0-9a-f]{8}(?: [0-9a-f]{8}){8,}[ \t]*$", kernel_texts.softnet_stat),
+    "snmp": (r"Ip: Forwarding ", kernel_texts.snmp),
     "sysctl": (r"(?:abi|crypto|debug|dev|fs|kernel|net|sunrpc|user|vm)[./][^\s=]+ ?=", kernel_texts.sysctl),
     "refused": (rf"(?:{'|'.join(_REFUSALS)})", None),
     "other": (rf"(?:{'|'.join(_OTHERS)})", None),

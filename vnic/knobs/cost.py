@@ -61,7 +61,7 @@ KEYS: dict[str, Key] = {
     "copy-ps": Key("the copy to user space: one byte", PS),
     "output": Key("one sent packet: route, header, neighbour, start_xmit"),
     "hardirq-ipi": Key("an IPI's interrupt, on its target", follows="hardirq"),
-    "ipi-delivery": Key("from an IPI's sending to its interrupt: no CPU's work"),
+    "ipi-delivery": Key("from the begin of the sender's part to the IPI's interrupt: no CPU's work", follows="ipi"),
     "wake-remote": Key("the waker's part of a wake-up; the reader is on another CPU", follows="wake"),
     "switch-idle": Key("the switch to a reader, on a CPU that was idle", follows="switch"),
     "switch-idle-100us": Key("the same, idle for 100 us or longer", follows="switch-idle"),

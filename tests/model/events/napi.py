@@ -142,8 +142,8 @@ class Softnet:
     def send_ipis(self) -> Run:
         targets, self.ipi_list = self.ipi_list, []
         for target in targets:
-            yield from self.charge("IPI")
             target.raise_ipi(self.now, self.index)
+            yield from self.charge("IPI")
 
     def rps_trigger_softirq(self) -> Run:
         """The IPI's handler."""
