@@ -100,9 +100,10 @@ def test_but_not_before_those_that_are_to_be_polled_again(host):
 
 
 def test_ipis_go_out_at_the_end_of_the_run(host):
-    """The CPU fed last comes first; each IPI is raised when the sender has paid for it."""
+    """The CPU fed last comes first; an IPI is raised when the sender begins with it, and arrives at its own time."""
     line = Line(host(), {"a": [], "b": []})
     line.host.machine.c.cost[lib.COST_IPI] = 700
+    line.host.machine.c.cost[lib.COST_IPI_DELIVERY] = 500
     cpus, pending = [line.host.machine.c.cpu[i] for i in range(4)], []
 
     def ipis():
@@ -123,6 +124,6 @@ def test_ipis_go_out_at_the_end_of_the_run(host):
     line.run()
     assert pending == [0, 0, 0, 0]
     assert ipis() == [0, 1, 0, 1]
-    assert [cpus[i].irq_ns[lib.IRQ_IPI] for i in (1, 3)] == [1400, 700]
+    assert [cpus[i].irq_ns[lib.IRQ_IPI] for i in (1, 3)] == [1200, 500]
     for c in cpus:
         c.irq_pending, c.irq_next, c.next = 0, NEVER, NEVER

@@ -81,7 +81,7 @@ class Reader(Task):
                 if self.ready and cpu.slice_is_over():
                     return False
             outcome = yield from self.busy.poll()
-            if not self.ready:
+            if not outcome or not self.ready:  # cond_resched() comes first, even if the last poll brought a datagram
                 return outcome
 
     def recv(self) -> Run:
