@@ -8,63 +8,24 @@ that is too slow instead of a knob.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from vnic.errors import ConfigError
 from vnic.why.answer import Answer, Try, named, setting_of, why, words
 from vnic.why.causes import Cause, Dial, causes
 from vnic.why.facts import Facts
+from vnic.why.trials import Trials, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vnic.why.causes import Settings
-
-    Run = Callable[[Settings], dict[str, Any]]
+    from vnic.why.trials import Run
 
 RUNS = 48
 """Most runs of one verification."""
 _HELPS = 0.9  # a dial helps if the losses fall to this share or below
 _ANY_FIFO = {"fifo": 1 << 28}
-
-
-@dataclass
-class _Trials:
-    """Runs with other knobs: each combination once, at most ``left`` runs."""
-
-    run: Run
-    left: int
-    seen: dict[str, dict[str, Any] | None] = field(default_factory=dict)
-    units: list[frozenset[str]] = field(default_factory=list)
-    """Knobs that were changed together."""
-    tried: list[Try] = field(default_factory=list)
-
-    def __call__(self, settings: Settings) -> dict[str, Any] | None:
-        """Return the facts of a run; None: the combination is refused, or no runs are left."""
-        key = repr(sorted(settings.items()))
-        if key not in self.seen:
-            if not self.left:
-                return None
-            self.left -= 1
-            try:
-                found = self.run(settings)
-            except (ConfigError, MemoryError):
-                found = None
-            self.seen[key] = found
-            if found is not None and settings != _ANY_FIFO:
-                self.tried.append(Try(settings, total(found)))
-        return self.seen[key]
-
-    def lost(self, settings: Settings) -> int | None:
-        """Return the frames lost by limits with these knobs; None: there is no such run."""
-        found = self(settings)
-        return None if found is None else total(found)
-
-
-def total(facts: dict[str, Any]) -> int:
-    """Return the frames lost by limits."""
-    return sum(Facts(facts).lost().values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +36,7 @@ class _Turned:
     settings: Settings
 
 
-def _turn(cause: Cause, before: Settings, was: int, trials: _Trials) -> _Turned | None:
+def _turn(cause: Cause, before: Settings, was: int, trials: Trials) -> _Turned | None:
     """Find the mildest step that ends this cause's losses. Losses that it moves elsewhere belong to the next cause."""
 
     def good(settings: Settings) -> bool:
@@ -109,7 +70,7 @@ def _mildest(dial: Dial, base: Settings, good: Callable[[Settings], bool]) -> Se
     return dial.steps[high]
 
 
-def _prune(settings: Settings, trials: _Trials) -> Settings:
+def _prune(settings: Settings, trials: Trials) -> Settings:
     """Remove the knobs without which nothing is lost either."""
     for unit in trials.units:
         fewer = {k: v for k, v in settings.items() if k not in unit}
@@ -127,7 +88,7 @@ def verify(facts: dict[str, Any], run: Run, *, runs: int = RUNS) -> Answer:
         runs: the most runs to make.
     """
     answer = replace(why(facts), enough=None)
-    trials = _Trials(run, runs)
+    trials = Trials(run, runs, hidden=(_ANY_FIFO,))
     now = facts
     settings: Settings = {}
     turned: list[_Turned] = []
@@ -146,7 +107,7 @@ def verify(facts: dict[str, Any], run: Run, *, runs: int = RUNS) -> Answer:
     return _judge(Facts(facts), answer, found[0], turned, trials)
 
 
-def _judge(f: Facts, answer: Answer, cause: Cause, turned: list[_Turned], trials: _Trials) -> Answer:
+def _judge(f: Facts, answer: Answer, cause: Cause, turned: list[_Turned], trials: Trials) -> Answer:
     """Complete the answer with what the runs showed."""
     first, settings = (turned[0], turned[-1].settings) if turned else (None, {})
     was, limit = answer.frames, named(cause, first.dial if first else None)
@@ -180,14 +141,14 @@ def _judge(f: Facts, answer: Answer, cause: Cause, turned: list[_Turned], trials
     )
 
 
-def _not_alone(cause: Cause, trials: _Trials) -> str:
+def _not_alone(cause: Cause, trials: Trials) -> str:
     """Say what the limit's own knob achieves alone, at its last step, if another knob was needed."""
     step = next((d.steps[-1] for d in cause.dials if d.knob == cause.knob and d.steps), None)
     lost = None if step is None else trials.lost(step)
     return f"with {words(step)} alone, {lost:,} are still lost" if step and lost else ""
 
 
-def _fifo_note(trials: _Trials) -> str:
+def _fifo_note(trials: Trials) -> str:
     """Say how large a FIFO this input needs; a larger one only delays the loss."""
     found = trials(_ANY_FIFO)
     if found is None or Facts(found).lost().get("FIFO_OVERRUN"):
