@@ -77,6 +77,20 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             ),
         ),
     ),
+    "the kernel maps whole pages, and all of the ring is shorter than one": (
+        (
+            "tap_uring.c",
+            "map",
+            (
+                "u64 sq = p->sq_off.array + (u64)p->sq_entries * sizeof(u32), cq = p->cq_off.cqes + "
+                "(u64)p->cq_entries * sizeof(struct io_uring_cqe);"
+            ),
+            (
+                "u64 sq = p->sq_off.array - (u64)p->sq_entries * sizeof(u32), cq = p->cq_off.cqes + "
+                "(u64)p->cq_entries * sizeof(struct io_uring_cqe);"
+            ),
+        ),
+    ),
     "a single buffer is filled by dma_frame() as well: speed": (
         ("dma.c", "dma_burst", "if (unlikely(avail <= 0)) return 0;", "if (unlikely(avail <= 1)) return 0;"),
     ),
