@@ -435,6 +435,32 @@ def test_who_waits_for_the_next_frame_sleeps(sender):
     assert s.target.got() == FRAMES[:3]
 
 
+@pytest.mark.parametrize("waits_for", ["the queue", "the next frame"])
+def test_a_signal_ends_the_wait_and_not_the_sending(sender, waits_for):
+    """Python handles it, and goes on: 0 would say that all is sent."""
+    s = sender(how={"topspeed": True}, loop=1000)
+    if waits_for == "the next frame":
+        s = sender([(0, FRAMES[0]), (365 * 86400 * 10**9, FRAMES[1])])
+    s.c.start_ns = lib.clock_ns()
+    me, over, seen = threading.get_ident(), threading.Event(), []
+    was = signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))
+
+    def ask():
+        while not over.wait(0.002):
+            signal.pthread_kill(me, signal.SIGUSR1)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        assert lib.send_run(s.c, lib.clock_ns() + 20 * 10**9) == 1
+    finally:
+        over.set()
+        thread.join()
+        signal.signal(signal.SIGUSR1, was)
+    assert seen
+    assert s.c.ended == 0
+
+
 @given(st.lists(st.integers(0, 2**40), max_size=50))
 def test_times_are_counted_by_powers_of_two(values):
     h = ffi.new("struct histogram *")
