@@ -13,13 +13,14 @@ import sys
 import threading
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import frames
 import needs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from live_tap import live_tap, settle
+from live_tap import live_tap, settle, wait_until
 
 import vnic
 from vnic._core import ffi, lib
@@ -424,6 +425,25 @@ def test_the_threads_timer_slack_is_its_own_again_when_it_has_sent(sender):
         assert prctl(get, 0, 0, 0, 0) == 76_543
     finally:
         prctl(put, was, 0, 0, 0)
+
+
+@pytest.mark.root
+def test_while_frames_wait_for_their_moment_the_threads_timer_slack_is_1_ns(sender):
+    """The usual 50 us would be added to each sleep."""
+    s, tid = sender(how={"topspeed": True}, loop=1000), []
+    s.c.start_ns = lib.clock_ns()
+
+    def run():
+        tid.append(threading.get_native_id())
+        lib.send_run(s.c, lib.clock_ns() + 20 * 10**9)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_until(lambda: s.c.queue_full)  # nobody reads
+    slack = Path(f"/proc/{tid[0]}/timerslack_ns").read_text()
+    s.c.end_ns = 0
+    thread.join()
+    assert int(slack) == 1
 
 
 def test_who_waits_for_the_next_frame_sleeps(sender):
