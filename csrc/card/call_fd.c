@@ -62,7 +62,10 @@ void call_signal(const struct nic *nic, int fd)
 {
 	int copy;
 
-	if (signal_fd(nic->call_ctx, fd) != -EBADF || (copy = own_files_fetch(fd)) < 0)
+	if (signal_fd(nic->call_ctx, fd) != -EBADF)
+		return;
+	copy = own_files_fetch(fd);
+	if (copy < 0)
 		return;
 	signal_fd(nic->call_ctx, copy);
 	close(copy);

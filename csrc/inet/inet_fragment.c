@@ -220,7 +220,6 @@ static void icmp_frag_timeout(struct softnet_data *sd, const struct sk_buff *run
 	struct sk_buff first = *run;
 
 	first.frag_list = NULL;
-	first.len = first.head_len;
 	icmp_frag_time_exceeded(sd, &first);
 }
 
@@ -308,6 +307,7 @@ int inet_frag_add(struct softnet_data *sd, struct inet_frags *f, struct inet_fra
 		  const struct inet_frag *frag)
 {
 	u32 len = frag->end - frag->offset, truesize = skb->truesize;
+	bool in_page_frag = skb_in_page_frag(skb);
 	enum fate why;
 
 	stage_done(sd, LAT_STACK, skb);
@@ -334,7 +334,7 @@ int inet_frag_add(struct softnet_data *sd, struct inet_frags *f, struct inet_fra
 		q->nhoff = frag->nhoff;
 		q->proto = frag->proto;
 	}
-	if (unlikely(truesize > 4096)) /* not in a fragment of a page: skb_in_page_frag() */
+	if (unlikely(!in_page_frag))
 		q->flags |= INET_FRAG_PAGES;
 	return (q->flags & INET_FRAG_COMPLETE) == INET_FRAG_COMPLETE && q->meat == q->len;
 }

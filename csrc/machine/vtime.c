@@ -273,7 +273,6 @@ static enum event go_on(struct host *h, u64 until, u32 turns)
 	h->running = next;
 	if (next)
 		fiber_switch(h->caller, next->fiber);
-	h->running = NULL;
 	h->steps += turns - h->turns;
 	if (h->event == EV_DONE && until < NEVER - 1)
 		h->world_ns = max_u64(h->world_ns, until);

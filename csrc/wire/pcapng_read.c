@@ -304,14 +304,13 @@ int pcapng_open(struct pcap_wire *p)
 		if (p->pos && (type == 0 || (is_packet(type) && (found || !p->ninterfaces))))
 			break;
 		rc = pcapng_block(p, &f);
-		if (rc == -ENODATA || rc == -EAGAIN || (rc < 0 && p->nframe))
+		if (rc < 0 && p->nframe)
 			break;
 		if (rc < 0)
 			return rc;
 		if (type == PCAPNG_INTERFACE)
 			found |= p->interfaces[p->ninterfaces - 1].linktype == LINKTYPE_ETHERNET;
 	}
-	p->wire.hungry = 0;
 	if (p->ninterfaces && !found)
 		return pcap_fail(p, "link type %u is not supported (only Ethernet, 1)", p->interfaces[0].linktype);
 	return 0;

@@ -1,5 +1,7 @@
 """What the loads measure: gaps of a spinning thread; and, on a running kernel, that physics' order holds."""
 
+import contextlib
+import errno
 import itertools
 import os
 import random
@@ -90,6 +92,77 @@ def test_a_descriptor_that_takes_no_frame_ends_the_ladder(kind):
         assert lib.calibrate_ladder(at, 1, max(here), 4, 5, 1) < 0
     finally:
         os.sched_setaffinity(0, here)
+
+
+@pytest.fixture
+def pair():
+    """What is written to the first is read from the second. The thread may run where it could before."""
+    here = os.sched_getaffinity(0)
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(s) for s in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)]
+    os.sched_setaffinity(0, here)
+
+
+class Queued:
+    """A rung whose frames reach a socket, four repetitions; before they are measured all its times are 0."""
+
+    def __init__(self, to, sock):
+        self.frame, self.writes, self.reads, self.first = ffi.new("u8[]", 60), *(ffi.new("u64[]", 4) for _ in range(3))
+        self.at = ffi.new("struct rung[]", 1)
+        self.at[0].kind, self.at[0].fd, self.at[0].sock = lib.RUNG_QUEUED, to.fileno(), sock.fileno()
+        self.at[0].frame, self.at[0].len = self.frame, 60
+        self.at[0].write_ns, self.at[0].read_ns = self.writes, self.reads
+
+    def ladder(self, cpus):
+        return lib.calibrate_ladder(self.at, 1, max(cpus), 4, 5, 2)
+
+    def remote(self, cpus):
+        return lib.calibrate_remote(self.at, min(cpus), max(cpus), 4, 5, self.first)
+
+
+@pytest.mark.parametrize("measure", [Queued.ladder, Queued.remote])
+def test_what_was_written_is_read_in_each_repetition(pair, measure):
+    rung, cpus = Queued(*pair), os.sched_getaffinity(0)
+    for _ in range(3 * (measure is Queued.remote)):
+        pair[0].send(b"of before")  # which it throws away
+    assert measure(rung, cpus) == 0
+    assert os.sched_getaffinity(0) == {max(cpus)}
+    assert all(ns > 0 for times in (rung.writes, rung.reads) for ns in times)
+    assert all(ns > 0 for ns in rung.first) == (measure is Queued.remote)
+    with pytest.raises(BlockingIOError):
+        pair[1].recv(60, socket.MSG_DONTWAIT)
+
+
+@pytest.mark.parametrize("measure", [Queued.ladder, Queued.remote])
+def test_what_was_written_and_did_not_come_ends_it(pair, measure):
+    rung = Queued(pair[0], pair[0])  # none writes to this end
+    assert measure(rung, os.sched_getaffinity(0)) == -errno.ENODATA
+    assert list(rung.reads) == [0] * 4
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_each_write_has_a_beginning_and_an_end_and_a_gap_before_it(pair, writes):
+    n, room, gap = 20, 100, 50_000
+    cpus, frame = os.sched_getaffinity(0), ffi.new("u8[]", 60)
+    begun, written, first, last = (ffi.new("u64[]", size) for size in (n, n, room, room))
+    s = ffi.new("struct steals *")
+    s.frame, s.len, s.n, s.room, s.gap_ns, s.fd = frame, 60, n, room, gap, pair[0].fileno() if writes else -1
+    s.writer, s.spinner, s.ngaps = min(cpus), max(cpus), 77
+    s.begun_ns, s.written_ns, s.from_ns, s.until_ns = begun, written, first, last
+    before = lib.clock_ns()
+    assert lib.calibrate_steals(s) == 0
+    after = lib.clock_ns()
+    ends = [before, *written]
+    assert all(end + gap <= begin <= end_ for end, begin, end_ in zip(ends, begun, written, strict=False))
+    assert ends[-1] <= after
+    assert s.ngaps <= room
+    assert all(before <= first[i] < last[i] - lib.STEAL_MIN_NS for i in range(s.ngaps))
+    for _ in range(n * writes):
+        assert pair[1].recv(100, socket.MSG_DONTWAIT) == bytes(60)
+    with pytest.raises(BlockingIOError):
+        pair[1].recv(100, socket.MSG_DONTWAIT)
+    s.fd = 1 << 20
+    assert lib.calibrate_steals(s) == -errno.EBADF
 
 
 def test_a_cpu_that_is_not_there_ends_the_ladder():

@@ -88,6 +88,13 @@ def test_a_filter_decides_before_the_indirection_table(host):
     h.run()
 
 
+@pytest.mark.parametrize(("size", "slots"), [(1, 1), (5, 8), (8, 8), (9, 16)])
+def test_a_table_has_a_power_of_two_of_slots_and_they_are_free(host, size, slots):
+    a = ffi.addressof(host().machine.c.nic.arfs)  # without ntuple it has none
+    assert (lib.arfs_init(a, size), a.mask + 1) == (0, slots)
+    assert not any(a.filter[i].used for i in range(slots))
+
+
 def test_filter_number_0_is_one_like_any_other(host):
     """A table of one slot: its only filter is number 0. It is the row's, so it does not expire at once."""
     h = host(reader_cpu=1, **ON)

@@ -1,5 +1,6 @@
 """The interrupt of a driver in another process: its eventfd cannot stop the card."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -71,6 +72,13 @@ def test_an_interrupt_wakes_whoever_waits_on_the_eventfd(foreign):
     assert d.host.nic.queues()[0].interrupts == 299
 
 
+def test_a_queue_that_the_card_has_not_has_no_eventfd(host):
+    nic = ffi.addressof(host(queues=2).machine.c.nic)
+    assert [lib.nic_set_call_fd(nic, i, 100 + i) for i in range(4)] == [0, 0, -errno.EINVAL, -errno.EINVAL]
+    assert [nic.queue[i].irq.call_fd for i in range(4)] == [100, 101, -1, -1]
+    assert [lib.nic_set_call_fd(nic, i, -1) for i in range(2)] == [0, 0]
+
+
 def test_an_eventfd_that_the_process_closed_is_nobodys_loss(foreign):
     d = foreign()
     call = d.host.nic.call_fd(0)
@@ -81,11 +89,14 @@ def test_an_eventfd_that_the_process_closed_is_nobodys_loss(foreign):
     os.close(null)
 
 
-def test_an_eventfd_that_the_cards_own_table_lacks_is_signalled_all_the_same(foreign):
-    """The process opened it later. Number 0 is free in such a table, so the copy may have it."""
+@pytest.mark.parametrize("has_it", [False, True])
+def test_an_eventfd_is_signalled_once_whether_the_cards_own_table_has_it_or_not(foreign, has_it):
+    """One that it lacks, the process opened later. Number 0 is free in such a table, so the copy may have it."""
     d = foreign()
     call = d.host.nic.call_fd(0)
-    nic = ffi.addressof(d.host.machine.c.nic)
+    nic, files = ffi.addressof(d.host.machine.c.nic), ffi.new("struct file_set *")
+    if has_it:
+        lib.file_set_add(files, call)
 
     @ffi.callback("int(void *)")
     def run(_):
@@ -93,5 +104,5 @@ def test_an_eventfd_that_the_cards_own_table_lacks_is_signalled_all_the_same(for
             lib.call_signal(nic, call)
         return 42
 
-    assert lib.run_with_own_files(run, ffi.NULL, ffi.new("struct file_set *")) == 42
+    assert lib.run_with_own_files(run, ffi.NULL, files) == 42
     assert os.eventfd_read(call) == 3

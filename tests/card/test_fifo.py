@@ -52,6 +52,20 @@ def test_the_number_of_slots_is_never_the_limit(host, size):
         lib.fifo_pop(q)
 
 
+@pytest.mark.parametrize("at", [0, 1, 60, 62])
+def test_room_in_a_row_ends_with_the_last_slot(host, at):
+    """64 slots: a burst that would go on at the front is not written in place."""
+    q = ffi.addressof(host(fifo=3800).machine.c.nic.fifo)
+    q.head = q.tail = 64 + at
+    assert lib.fifo_push(q, frame(1)) == 0
+    left = 64 - at - 1
+    assert lib.fifo_room(q, left) == q.slot + at + 1
+    assert lib.fifo_room(q, left + 1) == ffi.NULL
+    lib.fifo_pop(q)
+    assert lib.fifo_room(q, 64) == q.slot  # empty, it begins at the front
+    assert lib.fifo_room(q, 65) == ffi.NULL
+
+
 def test_a_frame_larger_than_all_of_it_is_lost_and_the_next_is_not(host):
     h = host(fifo=1000)
     h.udp(5000)

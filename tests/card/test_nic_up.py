@@ -3,7 +3,7 @@
 import errno
 
 import pytest
-from dma_card import RING, plain
+from dma_card import RING, Card, plain
 from foreign_driver import FEATURES
 
 import vnic
@@ -45,6 +45,18 @@ WRONG = {
     "used_event outside": (lambda d: d.put("<Q", QUEUE + 16, d.size - 36), errno.EINVAL),
     "avail_event outside": (lambda d: d.put("<Q", QUEUE + 24, d.size - 132), errno.EINVAL),
 }
+
+
+def test_a_ring_may_have_32768_entries():
+    """Virtio 1.2 section 2.7: the largest queue size."""
+    with Card(rx_pool=1024) as card:
+        d = card.driver
+        d.n, d.desc, d.avail, d.used = 32768, 65536, 65536 + (1 << 19), 65536 + (1 << 19) + (1 << 17)
+        d.put("<IIQQQ", QUEUE, d.n, 1, d.desc, d.avail, d.used)
+        d.describe(32767, 1 << 20, 2048)
+        d.post(32767)
+        card.start()
+        assert card.receive(plain(60)) == [(32767, 80)]
 
 
 @pytest.mark.parametrize("make, why", WRONG.values(), ids=WRONG)

@@ -176,8 +176,10 @@ def test_an_unknown_protocol_is_unreachable(errors):
     ],
 )
 def test_nobody_hears_of_what_was_for_many_or_from_nobody(errors, frame):
-    """RFC 1122 section 3.2.2, RFC 4443 section 2.4."""
-    assert errors(frame)[0] == []
+    """RFC 1122 section 3.2.2, RFC 4443 section 2.4. No error is made, so no limit is asked either."""
+    found, mib = errors(frame)
+    assert found == []
+    assert [n for n, v in mib.items() if v and n.endswith(("_OutDestUnreachs", "_OutRateLimitHost"))] == []
 
 
 def test_errors_to_one_host_are_limited(errors):

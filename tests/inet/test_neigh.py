@@ -179,6 +179,9 @@ def test_a_full_table_lets_the_one_go_that_was_not_used_for_longest():
         assert len(known) == 1024
         assert "10.0.9.9" in known
         assert "10.0.1.1" not in known
+        t = host.machine.c.neigh
+        assert (t.allocs, t.destroys, t.entries, t.table_fulls) == (1025, 1, 1024, 0)
+        assert t.forced_gc_runs == 1025 - 128  # gc_thresh1
 
 
 def test_a_table_full_of_questions_takes_no_more_and_leaves_half_of_the_buffers():
@@ -191,6 +194,8 @@ def test_a_table_full_of_questions_takes_no_more_and_leaves_half_of_the_buffers(
         assert {n.state for n in host.neighbours()} == {"INCOMPLETE"}
         with pytest.raises(OSError, match="No buffer space"):
             sock.sendto(b"x", ("10.0.77.77", 9))
+        t = host.machine.c.neigh
+        assert (t.allocs, t.destroys, t.entries, t.table_fulls) == (1024, 0, 1024, 1)
         fates = host.tx_ledger().fates
         assert fates["TX_NEIGH_CREATEFAIL"] == 1
         assert 512 <= fates["TX_NEIGH_QUEUEFULL"] < 600  # some buffers are questions on their way

@@ -120,6 +120,16 @@ def test_a_whole_number_takes_its_bounds_and_nothing_outside(machine, name):
             machine.set(name, value)
 
 
+OF_A_RUN = {"link", "speed", "capture-mtu", "cost"}
+
+
+@pytest.mark.parametrize("name", [n for n, k in knobs.KNOBS.items() if k.default is not None and n not in OF_A_RUN])
+def test_a_host_made_by_plain_c_has_the_tables_default(machine, name):
+    """The programs in tests/c have no table. What paces a run they set themselves."""
+    knob = knobs.KNOBS[name]
+    assert knob.place.get(machine.c, machine.wire.c, None) == knob.parse(knob.default)
+
+
 def test_every_knob_has_a_line_of_help_and_another_value():
     assert all(knob.help for knob in knobs.KNOBS.values())
     for name in knobs.KNOBS.keys() - FIXED:

@@ -4,6 +4,7 @@ import os
 
 import frames
 import pytest
+from costs import charge
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,6 +120,19 @@ def test_time_stands_still_while_python_works(host):
     h.feed([hello(i) for i in range(3)], at_ns=100, gap_ns=100)
     h.run()
     assert times == [(100, 1, 1), (200, 2, 1), (300, 3, 1)]
+
+
+@pytest.mark.parametrize(
+    ("receive", "times"), [(0, [(500, 500, 3)]), (10, [(510, 510, 1), (520, 520, 1), (530, 530, 1)])]
+)
+def test_a_packet_comes_before_time_goes_on_and_with_all_of_its_instant(host, receive, times):
+    """Three are polled at 500. Work that costs nothing takes no time, and ends no burst."""
+    h, seen = host(cpus=1, gro_normal_batch=1), []
+    charge(h, RX=receive)
+    h.packet_type(ETHERTYPE)(lambda burst: seen.append((burst.t_ns[0], int(h.softnet()[0].now_ns), len(burst))))
+    h.feed([hello(i) for i in range(3)], at_ns=500)
+    h.run()
+    assert seen == times
 
 
 def test_a_burst_is_a_view_that_cannot_be_written(host):

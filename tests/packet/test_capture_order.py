@@ -149,6 +149,22 @@ def test_a_fate_that_comes_when_its_frame_is_in_the_file_is_counted(host, tmp_pa
     assert tap.packets == len(blocks)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
+def test_the_fate_of_each_frame_of_a_batch_finds_its_block(host, tmp_path, n):
+    """The first too: what came before is in the file already. Some came at the same instant."""
+    h = host(rx_pool=64, rx_ring=16, fifo=100_000, rcvbuf=1 << 30)
+    h.udp(5000)  # nobody reads: the pool is empty after 64
+    tap = vnic.Capture(h, tmp_path / "f", at="wire")
+    h.feed([frames.udp()] * 64, at_ns=0)
+    h.run()
+    assert lib.capture_flush(tap._c) == 0
+    h.feed([(1000 + i // 2, frames.udp()) for i in range(n)])
+    h.finish()
+    tap.close()
+    assert [b.fate for b in check_order(pcapng_blocks.read(tmp_path / "f"))] == [None] * 64 + ["DEV_READY"] * n
+    assert tap.late == 0
+
+
 @pytest.mark.parametrize("wants, late", [("all", 69), ("none", 0), ("later", 0)])
 def test_of_frames_that_a_capture_has_not_it_does_not_miss_the_fate(host, tmp_path, wants, late):
     h = host(rx_pool=64, rx_ring=16, fifo=100_000, rcvbuf=1 << 30)

@@ -13,13 +13,14 @@ import sys
 import threading
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import frames
 import needs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from live_tap import live_tap, settle
+from live_tap import live_tap, settle, wait_until
 
 import vnic
 from vnic._core import ffi, lib
@@ -426,6 +427,25 @@ def test_the_threads_timer_slack_is_its_own_again_when_it_has_sent(sender):
         prctl(put, was, 0, 0, 0)
 
 
+@pytest.mark.root
+def test_while_frames_wait_for_their_moment_the_threads_timer_slack_is_1_ns(sender):
+    """The usual 50 us would be added to each sleep."""
+    s, tid = sender(how={"topspeed": True}, loop=1000), []
+    s.c.start_ns = lib.clock_ns()
+
+    def run():
+        tid.append(threading.get_native_id())
+        lib.send_run(s.c, lib.clock_ns() + 20 * 10**9)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_until(lambda: s.c.queue_full)  # nobody reads
+    slack = Path(f"/proc/{tid[0]}/timerslack_ns").read_text()
+    s.c.end_ns = 0
+    thread.join()
+    assert int(slack) == 1
+
+
 def test_who_waits_for_the_next_frame_sleeps(sender):
     """A wait that looks at the clock all the time would give the CPU to none."""
     s = sender([(0, FRAMES[0]), (60 * 10**6, FRAMES[1]), (120 * 10**6, FRAMES[2])])
@@ -433,6 +453,32 @@ def test_who_waits_for_the_next_frame_sleeps(sender):
     s.run()
     assert resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw >= before + 2
     assert s.target.got() == FRAMES[:3]
+
+
+@pytest.mark.parametrize("waits_for", ["the queue", "the next frame"])
+def test_a_signal_ends_the_wait_and_not_the_sending(sender, waits_for):
+    """Python handles it, and goes on: 0 would say that all is sent."""
+    s = sender(how={"topspeed": True}, loop=1000)
+    if waits_for == "the next frame":
+        s = sender([(0, FRAMES[0]), (365 * 86400 * 10**9, FRAMES[1])])
+    s.c.start_ns = lib.clock_ns()
+    me, over, seen = threading.get_ident(), threading.Event(), []
+    was = signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))
+
+    def ask():
+        while not over.wait(0.002):
+            signal.pthread_kill(me, signal.SIGUSR1)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        assert lib.send_run(s.c, lib.clock_ns() + 20 * 10**9) == 1
+    finally:
+        over.set()
+        thread.join()
+        signal.signal(signal.SIGUSR1, was)
+    assert seen
+    assert s.c.ended == 0
 
 
 @given(st.lists(st.integers(0, 2**40), max_size=50))

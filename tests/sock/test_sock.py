@@ -1,6 +1,8 @@
 """The receive queue of a socket, and its readers. What the queue is charged: test_sock_mem.py."""
 
 import errno
+import os
+import select
 
 import frames
 import pytest
@@ -53,6 +55,29 @@ def test_a_datagram_over_many_buffers_comes_in_one_piece(host):
     payload = bytes(i % 251 for i in range(5000))
     h.feed(frames.udp(payload))
     assert sock.recv() == payload
+
+
+@pytest.mark.parametrize("reader", [0, 1])
+def test_live_a_reader_is_woken_once_and_its_cpu_if_that_sleeps(host, reader):
+    """CPU 0 takes the packets: it is awake."""
+    h = host(cpus=2, sink=True, reader_cpu=reader)
+    h.feed(frames.udp())
+    h.run()
+    c, sk = h.machine.c, h.machine.c.socks.socks[1]
+    target, fd = c.cpu[reader], os.eventfd(0, os.EFD_NONBLOCK)
+    was, target.wake_fd, target.sleeping, before = target.wake_fd, fd, 1, target.reader.wakeups
+    for i in range(2):
+        c.cpu[i].live = 1
+    for _ in range(2):
+        lib.sock_data_ready(c.cpu[0], ffi.addressof(sk))
+        assert (target.ready, sk.on_ready, target.reader.runnable) == (ffi.addressof(sk), 1, 1)
+        assert (target.reader.wakeups - before, target.sleeping) == (1, 1 - reader)
+    assert select.select([fd], [], [], 0)[0] == [fd] * reader
+    for i in range(2):
+        c.cpu[i].live = 0
+    target.ready, sk.on_ready, target.reader.runnable = ffi.NULL, 0, 0
+    target.wake_fd, target.sleeping = was, 0
+    os.close(fd)
 
 
 def test_reading_runs_the_host_until_something_is_there(host):

@@ -1,5 +1,7 @@
 """The table of sockets: what happens when it is full, and ports that several sockets share."""
 
+import threading
+
 import frames
 import pytest
 
@@ -89,6 +91,29 @@ def test_python_is_told_when_all_sockets_are_taken(host):
         h.udp(port)
     with pytest.raises(vnic.VnicError, match="all sockets are taken"):
         h.udp(99)
+
+
+@pytest.mark.parametrize("change", ["bind", "connect", "udp_gro", "accept", "sink", "close"])
+def test_who_changes_the_table_waits_for_whoever_holds_its_lock(host, change):
+    h = host(ip="10.0.0.2/24")
+    c, sock, listener, other = h.machine.c, h.udp(5000), h.tcp(80), inet_addr("10.0.0.1")
+    calls = {
+        "bind": lambda: lib.sock_bind(c, lib.SOCK_UDP, ffi.NULL, 5001),
+        "connect": lambda: lib.sock_connect(c, sock._c, other, 9),
+        "udp_gro": lambda: lib.sock_set_udp_gro(c, sock._c, 1),
+        "accept": lambda: lib.sock_accept(c, listener._c),
+        "sink": lambda: lib.sock_lookup_port(c, lib.SOCK_UDP, other, 5002),
+        "close": sock.close,
+    }
+    c.auto_sink = 1
+    thread = threading.Thread(target=calls[change])
+    c.socks.lock = 1
+    thread.start()
+    thread.join(0.05)
+    waits, taken = thread.is_alive(), c.socks.lock
+    c.socks.lock = 0
+    thread.join()
+    assert (waits, taken, c.socks.lock) == (True, 1, 0)
 
 
 def test_many_sockets_on_one_port_are_closed_in_any_order(host):

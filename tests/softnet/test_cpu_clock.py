@@ -4,6 +4,7 @@ import contextlib
 import threading
 
 import frames
+import peer
 import pytest
 from clock_lines import NOTHING, costed, cpu, interrupt, napi, reads, seen_at, spent
 from costs import charge
@@ -129,6 +130,20 @@ def test_a_reader_is_woken_once_while_its_wake_up_is_being_paid_for(host):
     assert cpu(h, 2).reader.wakeups == 1
     assert [spent(h, i).get("softirq") for i in (0, 1)] == [40, None]
     check_times(h)
+
+
+# ---- at one instant, paid for behind it ----
+
+
+@pytest.mark.parametrize("output", [0, 30])
+def test_what_is_done_under_a_lock_is_paid_for_once_behind_it(host, output):
+    """Each echo is sent under the lock of what is sent."""
+    h = costed(host, {"OUTPUT": output}, ip="10.0.0.2/24")
+    h.feed([(0, peer.arp(1, "10.0.0.1", "10.0.0.2")), *[(1000 * i, frames.icmp()) for i in range(1, 6)]])
+    h.run(until_ns=10_000)
+    assert [t for t, _ in h.nic.sent()] == [1000 * i + output for i in range(6)]
+    assert spent(h).get("softirq", 0) == 6 * output
+    assert (cpu(h).owed, cpu(h).atomic, cpu(h).owed_wake) == (0, 0, ffi.NULL)
 
 
 # ---- the machine stopped in the middle of packets ----

@@ -139,6 +139,9 @@ def test_random_batches_come_out_as_the_model_says(seed, n, limit, udp):
     assert [s.packet[14:] for s in seen] == [packet for packet, _ in out]
     assert [bool(s.gso) for s in seen] == [n > 1 for _, n in out]
     assert segments.merged == sum(n - 1 for _, n in out)
+    assert segments.flushed_skbs == segments.held
+    assert segments.flushed_segs == segments.held + segments.merged
+    assert segments.frames_per_skb == len(frames) / len(out)
 
 
 @given(batch=st.lists(st.tuples(st.integers(0, 11), st.integers(0, 200), st.booleans()), max_size=150))

@@ -86,6 +86,14 @@ def test_the_order_of_a_tagged_flow_is_kept():
         assert [len(s.packet) - 54 for s in vnic.deliver(a)] == [200, 0, 100]
 
 
+@pytest.mark.parametrize(("n", "merged"), [(1, 2), (2, 2), (8, 2), (9, 0), (10, 0)])
+def test_so_many_tags_are_looked_through_and_no_more(n, merged):
+    """At the ninth GRO refuses a frame."""
+    with Vnic() as vnic:
+        vnic.deliver(in_order(3, *[A] * n))
+        assert vnic.host.gro().merged == merged
+
+
 @pytest.mark.parametrize(
     "frame", [tagged(seg(0), A)[:16], tagged(seg(0), *[A] * 9), seg(0)[:12] + b"\x81\0\0\5\x12\x34" + bytes(60)]
 )

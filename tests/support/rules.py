@@ -638,7 +638,7 @@ RULES = (
         "fragments: each but the first gives its sk_buff back to the datagram, up to 17", "net/core/skbuff.c skb_try_coalesce()", LIVE,
         (f"{MEM}::test_a_reassembled_datagrams_truesize_is_the_running_kernels",),
         (Mutant("inet_fragment.c", "min_u32(skb->segs - 1u, MAX_SKB_FRAGS)", "(skb->segs - 1u)"),
-         Mutant("inet_fragment.c", "if (unlikely(truesize > 4096))", "if (0)")),
+         Mutant("inet_fragment.c", "if (unlikely(!in_page_frag))", "if (0)")),
     ),
     Rule(
         "Toeplitz: Microsoft's eight vectors; queue = indir[hash & 127], entry i = i mod queues", "drivers/net", WRITTEN,

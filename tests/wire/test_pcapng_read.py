@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scapy.utils import PcapNgWriter, rdpcap
 
+import vnic
 from vnic._core import lib
 
 
@@ -97,6 +98,20 @@ def test_frames_of_another_link_type_are_skipped_and_counted(tmp_path):
     with replay(path) as host:
         assert host.ledger().offered == 1
         assert (host.wire.c.skipped, host.wire.skipped_linktype, host.wire.error_text) == (2, 113, "")
+
+
+@pytest.mark.parametrize("cooked", [b"", enhanced(b"cooked" * 10, 1)])
+def test_a_file_without_a_frame_asks_for_the_next_when_it_is_read_and_not_before(tmp_path, cooked):
+    paths = [tmp_path / "none.pcapng", tmp_path / "one.pcapng"]
+    paths[0].write_bytes(section() + interface(linktype=113) + interface() + cooked)
+    paths[1].write_bytes(section() + interface() + enhanced(FRAMES[0], 1))
+    wire = vnic.CaptureWire(paths)
+    assert wire.c.hungry == 0
+    with pytest.raises(vnic.VnicError, match="asks for the next file when it has ended"):
+        wire.refill()
+    with vnic.Host(wire=wire, sink=True, cost="zero", link="inf") as host:
+        host.run()
+        assert (host.ledger().offered, host.wire.c.skipped) == (1, bool(cooked))
 
 
 OPTIONS = st.lists(st.tuples(st.integers(1, 0xFFFF), st.binary(max_size=9)), max_size=4)

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unfinished_frames import DESTINATION, HOP_BY_HOP, ROUTING, TAGS, V6, Made, put, run
 
+import vnic
+from vnic._core import ffi, lib
 from vnic.runs.replay import replay
 
 # ---- checksums and lengths ----
@@ -89,6 +91,26 @@ def test_what_no_card_completes_is_left_alone(tmp_path, data, fate):
     facts, _ = run(tmp_path, data)
     assert facts["ledger"]["fates"] == {fate: 1}
     assert not facts["input"]["length_completed"] + facts["input"]["ip_csum_completed"]
+
+
+@pytest.mark.parametrize("tags", TAGS)
+@pytest.mark.parametrize("v6", [False, True])
+def test_only_a_whole_header_of_the_version_that_the_type_says_is_completed(v6, tags):
+    whole = Made(v6=v6, tags=tags)
+    left, header = whole.left(ip_sum=not v6, length=True), 40 if v6 else 20
+    other = left[: whole.ip] + bytes([0x45 if v6 else 0x65]) + left[whole.ip + 1 :]
+    fed = [left, other, *(left[:n] for n in range(whole.ip, whole.ip + header + 2))]
+    changed, counted = [], []
+    with vnic.Host() as host:
+        w = host.wire.c
+        for data in fed:
+            memory = ffi.new("uint8_t[]", data + bytes(40))
+            f = ffi.new("struct frame *", {"data": memory, "len": len(data), "wire_len": len(left)})
+            before = int(w.length_completed)
+            lib.sender_complete(w, f)
+            changed.append(bytes(memory)[: len(data)] != data)
+            counted.append(w.length_completed > before)
+    assert changed == counted == [True, False] + [False] * header + [True] * 2
 
 
 @pytest.mark.parametrize("tcp", [False, True])

@@ -71,6 +71,21 @@ def test_a_descriptor_that_polls_as_gone_ends_the_run(n):
 
 
 @pytest.mark.parametrize("uring", [True, False], ids=["io_uring", "one by one"])
+def test_a_read_of_nothing_is_no_error_whatever_went_wrong_before(uring):
+    """errno is that of the last call that failed."""
+    with lanes_of(1) as (tap, writers):
+        if not uring:
+            one_by_one(tap)
+        os.write(writers[0], frame(0, 1))
+        os.close(writers.pop())
+        ffi.errno = errno.EIO
+        assert read(tap, 64) == [(0, 1)]
+        for _ in range(3):
+            ffi.errno = errno.EIO
+            assert read(tap, 64) == -errno.EAGAIN
+
+
+@pytest.mark.parametrize("uring", [True, False], ids=["io_uring", "one by one"])
 def test_what_is_in_the_kernel_when_reading_ends_stays_there(uring):
     with lanes_of(2) as (tap, writers):
         if not uring:

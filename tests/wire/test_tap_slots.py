@@ -24,6 +24,19 @@ def test_a_full_set_of_slots_is_no_error():
         assert tap.wire.read_burst(ffi.addressof(tap.wire), f, 64) == -11
 
 
+@pytest.mark.parametrize("way", ["io_uring", "read()"])
+def test_a_frame_that_fills_its_slot_is_counted_because_its_rest_is_lost(way):
+    with lanes_of(1) as (tap, writers):
+        if way == "read()":
+            one_by_one(tap)
+        f, lengths = ffi.new("struct frame[]", 64), [60, 2047, 2048, 2049, 4000, 60]
+        for n in lengths:
+            os.write(writers[0], bytes(n))
+        assert tap.wire.read_burst(ffi.addressof(tap.wire), f, 64) == 6
+        assert [x.len for x in f[0:6]] == [min(n, 2048) for n in lengths]
+        assert tap.over == 3
+
+
 def send(fd, data):
     """Into a pipe that may be full for a moment."""
     while True:

@@ -1,6 +1,9 @@
 """Several reads of a TAP in one system call, when that costs less."""
 
+import ctypes
 import os
+import resource
+import struct
 import time
 
 import pytest
@@ -14,6 +17,20 @@ def prefer(lane, way, batches=100):
     """As if both had been measured, and this one cost less."""
     lane.ns = [1, 1000] if way == "io_uring" else [1000, 1]
     lane.batches = batches
+
+
+def test_who_may_have_a_ring_has_one():
+    """Else the tests below would be skipped for ever. The slots are memory to lock."""
+    params, locked = ctypes.create_string_buffer(120), resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    fd = ctypes.CDLL(None).syscall(425, 1, params)  # io_uring_setup(2)
+    features = struct.unpack_from("I", params, 20)[0]
+    if fd >= 0:
+        os.close(fd)
+    if fd < 0 or features & 0x803 != 0x803 or 0 <= locked < 4 << 20:  # SINGLE_MMAP, NODROP, CQE_SKIP
+        pytest.skip("no io_uring here")
+    with lanes_of(1) as (tap, _writers):
+        assert tap.uring != ffi.NULL
+        assert lib.tap_uring_fd(tap.uring) >= 0
 
 
 def test_without_io_uring_a_frame_costs_a_call():
@@ -40,6 +57,27 @@ def test_a_busy_lane_costs_a_call_for_many_frames_and_an_idle_one_a_call():
         assert tap.lane[0].reads == before + 3
         assert tap.lane[0].expect == 1
         assert tap.nfree == tap.nslots
+
+
+def test_without_a_ring_that_works_a_lane_is_read_one_by_one_for_good():
+    with lanes_of(1) as (tap, writers):
+        if tap.uring == ffi.NULL:
+            pytest.skip("no io_uring here")
+        lane, ring = tap.lane[0], int(lib.tap_uring_fd(tap.uring))
+        kept, null = os.dup(ring), os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, ring)  # as if the kernel refused each io_uring_enter()
+        calls = []
+        for _ in range(2):
+            prefer(lane, "io_uring")
+            lane.expect, before = 4, lane.reads
+            for i in range(4):
+                os.write(writers[0], frame(0, i))
+            assert read(tap, 4) == [(0, i) for i in range(4)]
+            calls.append(lane.reads - before)
+        assert (calls, tap.no_uring) == ([1 + 4, 4], 1)
+        os.dup2(kept, ring)
+        os.close(kept)
+        os.close(null)
 
 
 @pytest.mark.parametrize("cheaper", ["io_uring", "read()"])

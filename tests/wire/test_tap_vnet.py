@@ -172,6 +172,14 @@ def test_in_two_parts_is_only_what_the_card_would_look_at_likewise_if_it_were_wh
         assert split == (n if odd == "plain" else 0)
 
 
+def test_a_frame_longer_than_its_slot_is_cut_and_counted():
+    with Pair() as pair:
+        lengths = [60, SLOT, SLOT + 1, 60, SLOT + 1000]
+        got = [pair.give(bytes(10), bytes(n)) for n in lengths]
+        assert got == [[bytes(min(n, SLOT))] for n in lengths]
+        assert (pair.c.over, pair.c.bad_vnet) == (2, 0)
+
+
 def test_a_big_one_waits_for_slots_and_loses_nothing():
     """300 slots, and three frames of 200 segments: what was read first is cut first."""
     data = [bytes([i]) * 20000 for i in range(3)]

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import frames
 import pytest
+from dma_card import Card, plain
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -162,6 +163,19 @@ def test_frames_keep_their_bytes_while_the_arena_grows_and_begins_anew(rounds):
         host.run()
         assert [sock.recv() for _ in bodies] == bodies
         assert host.laws() == 0
+
+
+def test_frames_that_the_card_holds_are_moved_to_the_front_of_the_arena_one_behind_the_other():
+    """It has no buffer for them, and each feed begins the arena anew."""
+    with Card(fifo=1 << 16) as card:
+        card.start()
+        nic, w = card.host.machine.c.nic, ffi.cast("struct mem_wire *", card.host.wire.c)
+        bodies = [plain(n) for n in (60, 61, 500, 60, 63)]
+        for n, body in enumerate(bodies, 1):
+            assert card.receive(body) == []
+            assert [bytes(ffi.buffer(f.data, f.len)) for f in held(nic)] == bodies[:n]
+            assert [f.data - w.arena for f in held(nic)] == [sum(map(len, bodies[:i])) for i in range(n)]
+            assert w.arena_used == sum(map(len, bodies[:n]))
 
 
 @pytest.mark.parametrize("left", [0, 1, 60])
