@@ -38,9 +38,10 @@ ALWAYS = {
     "capture": ["--duration", "0.02"],
     "why": ["--runs", "1"],
     "calibrate": ["--rounds", "1", "--wait", "0"],
+    "validate": ["--rates", "1000", "--repetitions", "1", "--wait", "0"],
 }
 """At the end, where the last one counts: a line takes no longer."""
-SHARE = {"run": 0.4, "send": 0.5, "setup": 0.5, "doctor": 0.3, "calibrate": 0.05}
+SHARE = {"run": 0.4, "send": 0.5, "setup": 0.5, "doctor": 0.3, "calibrate": 0.05, "validate": 0.05}
 """Of the examples, where one takes long."""
 
 NUMBERS = st.one_of(

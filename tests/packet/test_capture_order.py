@@ -298,7 +298,9 @@ def test_live_captures_that_come_and_go_are_each_in_order(tmp_path):
             wait_until(lambda was=before: h.ledger().offered > was + 500 or not wire.bursts)
             tap.close()
             ids = [b.id for b in check_order(pcapng_blocks.read(tmp_path / f"{i}"))]
-            assert ids == list(range(ids[0], ids[0] + len(ids))) if ids else not wire.bursts
+            missing = ids[-1] - ids[0] + 1 - len(ids) if ids else 0
+            assert 0 <= missing <= tap.drops  # a busy machine writes too slowly, and says so
+            assert ids or tap.drops or not wire.bursts
         wire.end.set()
         h.stop()
         assert h.laws() == 0

@@ -54,7 +54,7 @@ def test_the_process_queue_is_besides_the_limit(host):
 
 
 def test_only_the_first_packet_calls_the_target(host):
-    """CPU 0 needs 700 ns for an IPI, and it arrives then. None while the first is under way or the target is at work."""
+    """CPU 0 needs 700 ns for an IPI, and it arrives then. None follows while it is under way or the target works."""
     steps = Steps(host(netdev_max_backlog=100, **LIMIT))
     h, c = steps.host, steps.host.machine.c.cpu[1]
     charge(h, IPI=700, HARDIRQ=700)

@@ -4,9 +4,9 @@ import json
 import re
 
 import frames
+import overloads
 import pytest
 import strategies
-from captures import pcap_each_second
 from click.testing import CliRunner
 from commands import invoke
 from hypothesis import given, settings
@@ -254,22 +254,23 @@ def test_its_claims_hold_when_they_are_run(config, traffic):
 @pytest.fixture
 def capture(tmp_path):
     path = tmp_path / "burst.pcap"
-    path.write_bytes(pcap_each_second([f for _, f in burst(2000)]))
+    traffic = burst(2000)
+    path.write_bytes(overloads.capture([*traffic, (traffic[-1][0] + 20_000_000, traffic[-1][1])]))
     return path
 
 
 def test_why_of_a_capture(capture):
-    result = invoke("why", capture, "--speed", "max")
+    result = invoke("why", capture)
     assert (result.exit_code, result.stderr) == (0, "")
     heads = [line.split()[0] for line in result.stdout.splitlines()]
-    assert heads == ["Lost", "Limit", "Evidence", "Evidence", "Enough", "Verified"]
+    assert heads == ["Lost", "Limit", "Evidence", "Evidence", "Load", "Burst", "Enough", "Verified"]
     assert "Limit     rx-ring (256): " in result.stdout
     assert "Enough    rx-ring=1024\n" in result.stdout
     assert re.search(r"run again with rx-ring=1024: 0 lost instead of \d+ \(rx-ring=512: \d+\)", result.stdout)
 
 
 def test_a_capture_as_json(capture):
-    found = json.loads(invoke("why", capture, "--speed", "max", "--json").stdout)
+    found = json.loads(invoke("why", capture, "--json").stdout)
     assert (found["schema"], found["limit"], found["setting"], found["verified"]) == (
         "vnic.why/1",
         "rx-ring",
@@ -282,29 +283,29 @@ def test_a_capture_as_json(capture):
 
 
 def test_what_it_advises_is_an_option_of_replay(capture):
-    enough = json.loads(invoke("why", capture, "--speed", "max", "--json").stdout)["enough"]
+    enough = json.loads(invoke("why", capture, "--json").stdout)["enough"]
     again_ = CliRunner().invoke(
-        main, ["replay", str(capture), "--speed", "max", "--json", *(f"--set={k}={v}" for k, v in enough.items())]
+        main, ["replay", str(capture), "--json", *(f"--set={k}={v}" for k, v in enough.items())]
     )
     assert set(json.loads(again_.stdout)["ledger"]["fates"]) == {"DELIVERED_UDP"}
 
 
 def test_no_runs_no_verification(capture):
-    result = invoke("why", capture, "--speed", "max", "--runs", 0)
+    result = invoke("why", capture, "--runs", 0)
     assert "Enough    rx-ring=1024, estimated from the counters\n" in result.stdout
     assert "Verified  no: --runs 0 allows no rerun\n" in result.stdout
 
 
 @pytest.fixture
 def report(capture, tmp_path):
-    options = ["--speed", "max", "--cpus", "3", "--seed", "5", "--rx-usecs", "20", "--mac", "02:00:00:00:00:01"]
+    options = ["--cpus", "3", "--seed", "5", "--rx-usecs", "20", "--mac", "02:00:00:00:00:01"]
     path = tmp_path / "report.json"
     path.write_text(CliRunner().invoke(main, ["replay", str(capture), *options, "--json"]).stdout)
     return path
 
 
 def test_a_report_is_run_again_with_the_options_of_then(report, capture):
-    options = ["--speed", "max", "--cpus", "3", "--seed", "5", "--rx-usecs", "20", "--mac", "02:00:00:00:00:01"]
+    options = ["--cpus", "3", "--seed", "5", "--rx-usecs", "20", "--mac", "02:00:00:00:00:01"]
     result = invoke("why", report)
     assert result.exit_code == 0
     assert result.stdout == invoke("why", capture, *options).stdout
@@ -319,7 +320,7 @@ def test_a_report_whose_capture_is_gone(report, capture):
 
 
 def test_a_report_whose_capture_was_changed(report, capture):
-    capture.write_bytes(pcap_each_second([f for _, f in burst(1900)]))
+    capture.write_bytes(overloads.capture(burst(1900)))
     assert "Verified  no: an unchanged rerun loses other frames" in invoke("why", report).stdout
 
 

@@ -13,6 +13,7 @@ from vnic.capture_input import CaptureInput, gather
 from vnic.cli.exit import Whole, refusals
 from vnic.cli.instance import print_reply
 from vnic.cli.options import host_arguments, host_options
+from vnic.cli.progress import Progress
 from vnic.cli.reading import Reading
 from vnic.errors import ConfigError, VnicError
 from vnic.knobs.table import canonical
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from vnic.why.answer import Answer
+    from vnic.why.causes import Settings
+    from vnic.why.load import Rerun
 
 _NO_FILE = "the capture no longer exists"
 _NO_REPORT = "not a report of vnic replay --json or vnic run --json"
@@ -81,11 +84,28 @@ def _believing(path: Path) -> Iterator[None]:
         raise ConfigError(f"{path}: {_NO_REPORT}") from e
 
 
-def explain_report(path: Path, facts: dict[str, Any], *, runs: int) -> tuple[Answer, str]:
+def _counted(run: Rerun, runs: int, progress: Progress | None) -> Rerun:
+    """Return the function, and let it show how many of the allowed runs it has made."""
+    made = 0
+
+    def counted(settings: Settings, times: int) -> dict[str, Any]:
+        nonlocal made
+        found = run(settings, times)
+        made += 1
+        if progress is not None:
+            progress(made, max(made, 3 * runs))
+        return found
+
+    return counted
+
+
+def explain_report(
+    path: Path, facts: dict[str, Any], *, runs: int, progress: Progress | None = None
+) -> tuple[Answer, str]:
     """Answer for a report. Return also why the answer is not verified; empty if it is."""
     from vnic.runs.replay import replay
     from vnic.why.answer import why
-    from vnic.why.rerun import verify
+    from vnic.why.load import consult
 
     files = facts.get("input", {}).get("files")
     if not runs or not files:
@@ -97,19 +117,30 @@ def explain_report(path: Path, facts: dict[str, Any], *, runs: int) -> tuple[Ans
     again = replay(there, **options).facts
     if again["ledger"] != facts["ledger"]:
         return why(facts), _CHANGED
-    return verify(facts, lambda settings: replay(there, **(options | settings)).facts, runs=runs), ""
+
+    def run(settings: Settings, times: int) -> dict[str, Any]:
+        return replay(there * times, **(options | settings)).facts
+
+    return consult(facts, _counted(run, runs, progress), runs=runs), ""
 
 
-def explain(files: Sequence[str | CaptureInput], options: dict[str, Any], *, runs: int) -> tuple[Answer, str]:
+def explain(
+    files: Sequence[str | CaptureInput], options: dict[str, Any], *, runs: int, progress: Progress | None = None
+) -> tuple[Answer, str]:
     """Replay captures with these options and answer. Return also why the answer is not verified; empty if it is."""
     from vnic.runs.replay import replay
     from vnic.why.answer import why
-    from vnic.why.rerun import verify
+    from vnic.why.load import consult
 
     facts = replay(files, **options).facts
     if not runs:
         return why(facts), _NO_RUN
-    return verify(facts, lambda settings: replay(files, **(facts["config"] | settings)).facts, runs=runs), ""
+    config, inputs = facts["config"], list(files)
+
+    def run(settings: Settings, times: int) -> dict[str, Any]:
+        return replay(inputs * times, **(config | settings)).facts
+
+    return consult(facts, _counted(run, runs, progress), runs=runs), ""
 
 
 def _ask(on: str | None, *, as_json: bool) -> None:
@@ -128,7 +159,7 @@ def _ask(on: str | None, *, as_json: bool) -> None:
     type=Whole(0, 1000),
     default=48,
     show_default=True,
-    help="most replays to verify the answer with; 0: none",
+    help="most replays of each kind to verify the answer with; 0: none",
 )
 @host_options(replay=True, write=False)
 def why(
@@ -143,8 +174,10 @@ def why(
 
     The answer names the limit, the evidence, and the mildest value that is enough. FILE is a capture (-: standard
     input), which is replayed with the given options. REPORT.json is the output of vnic replay --json, which is replayed
-    with its own options. To verify the answer, vnic replays the input with other knobs and counts the losses. Without
-    FILE, vnic asks a running instance and estimates the answer from its counters.
+    with its own options. To verify the answer, vnic replays the input with other knobs and counts the losses. To tell a
+    burst from an overload that lasts, and to find the capacity, it replays the input three times in a row.
+
+    Without FILE, vnic asks a running instance and estimates the answer from its counters.
     """
     if not files:
         _ask(on, as_json=as_json)
@@ -153,11 +186,12 @@ def why(
         opened = gather(files, report=len(files) == 1, reading=Reading())
         report = _report(opened[0]) if len(files) == 1 else None
         if report is not None:
-            with _believing(Path(files[0])):
-                answer, unverified = explain_report(Path(files[0]), report, runs=runs)
+            with _believing(Path(files[0])), contextlib.closing(Progress("why")) as progress:
+                answer, unverified = explain_report(Path(files[0]), report, runs=runs, progress=progress)
                 shown = _shown(answer, unverified, as_json=as_json)
         else:
-            answer, unverified = explain(opened, host_arguments(options), runs=runs)
+            with contextlib.closing(Progress("why")) as progress:
+                answer, unverified = explain(opened, host_arguments(options), runs=runs, progress=progress)
             shown = _shown(answer, unverified, as_json=as_json)
     click.echo(shown, nl=False)
 

@@ -15,10 +15,11 @@ from vnic.why.causes import THRIFTLESS, Cause, Dial, causes
 from vnic.why.facts import ON_SCREEN, Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from vnic.host import Host
     from vnic.why.causes import Settings
+    from vnic.why.load import Advice, Load
 
 SCHEMA = "vnic.why/1"
 _STAGES = {
@@ -67,6 +68,10 @@ class Answer:
     """(fate, frames, why) of the losses that no limit caused."""
     then: tuple[str, ...] = ()
     """Later limits on the path that lost frames too."""
+    advice: Advice | None = None
+    """Whether an overload lasts, what the path can take, and what was tried; None: not looked into."""
+    only_now: Settings | None = None
+    """An overload that lasts: these knobs hold this input, and no longer one."""
     standing: tuple[str, ...] = ()
     """A sentence for each queue whose ring holds frames that no interrupt announces; they are not lost."""
 
@@ -89,6 +94,9 @@ class Answer:
             "enough": self.enough,
             "helps": self.helps,
             "helps_lost": self.helps_lost,
+            "only_now": self.only_now,
+            "load": self.advice.load.as_dict() if self.advice else None,
+            "cures": [cure.as_dict() for cure in self.advice.cures] if self.advice else [],
             "verified": self.verified,
             "tried": [{"set": t.settings, "lost": t.lost} for t in self.tried],
             "note": self.note or None,
@@ -204,6 +212,8 @@ def _frames(n: int) -> str:
 
 
 def _verified(a: Answer) -> str:
+    if a.advice is not None and a.advice.load.lasts:
+        return f"{_THRICE} with each line below" if a.advice.cures else "with endless queues only"
     if a.enough is not None:
         same = (t for t in a.tried if t.lost and set(t.settings) == set(a.enough))
         closest = min(same, key=lambda t: t.lost, default=None)
@@ -213,7 +223,64 @@ def _verified(a: Answer) -> str:
     return "run again: " + "; ".join(f"{words(t.settings)}: {t.lost:,} lost" for t in shown) + f"; before: {a.frames:,}"
 
 
+_THRICE = "run again once and three times in a row"
+
+
+def _amount(packets_per_s: float) -> str:
+    """Format a rate with three digits: 1.25 M."""
+    for size, letter in ((1e6, " M"), (1e3, " k")):
+        if packets_per_s >= size:
+            return f"{packets_per_s / size:.3g}{letter}"
+    return f"{packets_per_s:.3g}"
+
+
+def _time(ns: float) -> str:
+    """Format a time with three digits: 12.3 ms."""
+    for size, unit in ((1e9, "s"), (1e6, "ms")):
+        if ns >= size:
+            return f"{ns / size:.3g} {unit}"
+    return f"{ns / 1e3:.3g} us"
+
+
+def _load(a: Answer) -> Iterator[tuple[str, str]]:
+    """Yield the lines about what came, and what the path can take of it."""
+    if a.advice is None:
+        return
+    load = a.advice.load
+    yield "Load", f"{_amount(load.packets_per_s)} packets/s for {_time(load.duration_ns)}" + _capacity(load)
+    waits = f"with endless queues the longest wait is {_time(load.wait_ns)}, and "
+    if load.lasts:
+        again = f"{_time(load.wait_thrice_ns)} if the input comes three times in a row"
+        yield "Overload", f"it lasts: {waits}{again}: no buffer is enough"
+    else:
+        yield "Burst", f"{waits}{_time(load.wait_thrice_ns)} if the input comes three times in a row: it does not grow"
+
+
+def _capacity(load: Load) -> str:
+    parts = []
+    if load.capacity is not None:
+        parts.append(f"{_amount(load.capacity)} pass without loss as configured")
+    if load.best is not None:
+        parts.append(f"{_amount(load.best)} with {words(load.best_with or {})}")
+    return f"; {', '.join(parts)}" if parts else ""
+
+
+def _cures(a: Answer) -> Iterator[tuple[str, str]]:
+    """Yield the table of what was tried."""
+    if a.advice is None or not a.advice.cures:
+        return
+    names = [words(cure.settings) or "as configured" for cure in a.advice.cures]
+    widest = max(24, *map(len, names))
+    yield "Tried", f"{'':{widest}} {'lost':>9} {'lost of 3x':>11} {'p99':>9} {'CPUs busy':>9}"
+    for name, c in zip(names, a.advice.cures, strict=True):
+        yield "", f"{name:{widest}} {c.lost:9,} {c.lost_thrice:11,} {_time(c.p99_ns):>9} {c.cpus:9.2f}"
+
+
 def _enough(a: Answer) -> str:
+    if a.advice is not None and a.advice.load.lasts:
+        if a.enough is not None:
+            return f"{words(a.enough)}, also if the input comes three times in a row"
+        return "none of the knobs tried: fewer packets, or a faster CPU"
     if a.enough is not None:
         return words(a.enough) + ("" if a.verified else ", estimated from the counters")
     if a.helps is not None:
@@ -235,8 +302,12 @@ def text(a: Answer, *, unverified: str = "only a replay can be run again") -> st
         lines += [("Evidence", e) for e in a.evidence]
         if a.note:
             lines.append(("", a.note))
+        lines += _load(a)
         lines.append(("Enough", _enough(a)))
+        if a.only_now is not None:
+            lines.append(("", f"{words(a.only_now)} holds this input, but none that goes on"))
         lines.append(("Verified", _verified(a) if a.verified else f"no: {unverified}"))
+        lines += _cures(a)
     else:
         lines.append(("Lost", f"none of {_frames(a.offered)} by a limit"))
         lines.append(("Nearest", f"{a.limit}: {a.text}" if a.limit else a.text))

@@ -84,11 +84,11 @@ def _spread(f: Facts) -> Iterator[Dial]:
     if queues < n <= lib.NIC_QUEUES_MAX:
         more.append(n)
     yield Dial(tuple({"queues": q} for q in more), "queues")
-    yield Dial(tuple(_rps_masks(f)), "rps-cpus")
+    yield Dial(tuple(rps_masks(f)), "rps-cpus")
     yield Dial(tuple({"cpus": c, "queues": c} for c in (2, 4, 8, lib.NIC_QUEUES_MAX) if c > n), "cpus")
 
 
-def _rps_masks(f: Facts) -> Iterator[Settings]:
+def rps_masks(f: Facts) -> Iterator[Settings]:
     """Yield masks of the CPUs without interrupts: one, half, all of them. If every CPU has interrupts: of all CPUs."""
     n, queues = len(f.cpus), f.setting("queues")
     free = list(range(queues, n)) or list(range(n))
@@ -224,7 +224,7 @@ def _backlog(f: Facts, frames: int) -> Cause:
         (
             *_thriftless(f, "dev-weight"),
             _doubled("netdev-max-backlog", size, BACKLOG_MAX, full["high_water"] + cpu["dropped"]),
-            Dial(tuple(_rps_masks(f)), "rps-cpus"),
+            Dial(tuple(rps_masks(f)), "rps-cpus"),
             *_moved_reader(f, cpu),
         ),
         slow=f"CPU {cpu['cpu']}",
