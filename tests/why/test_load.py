@@ -33,12 +33,12 @@ def poisson(n, gap, seed, **kind):
     return out
 
 
-@pytest.fixture
-def runs(tmp_path):
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
     """A capture of this traffic, its facts with these options, and a function that runs it so many times in a row."""
 
     def make(traffic, **options):
-        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.pcap"
+        path = tmp_path_factory.mktemp("x") / "x.pcap"
         path.write_bytes(capture(traffic))
         facts = replay([path], **options).facts
         return facts, lambda more, times: replay([path] * times, **(facts["config"] | more)).facts
@@ -55,7 +55,7 @@ OVERLOADS = {
 }
 
 
-@pytest.fixture(params=OVERLOADS)
+@pytest.fixture(params=OVERLOADS, scope="module")
 def overload(request, runs):
     made, options, cure = OVERLOADS[request.param]
     facts, run = runs(made(), **options)
