@@ -6,6 +6,7 @@
  * an application would. rte_thash and rte_raw_cksum beside vnic's own, alternately in one run. Built with -march=native,
  * which vnic is not. No hugepages, no card, one core.
  */
+#define __NETINET_IP_H 1 /* rte_ip.h includes it and needs none of it; its names are formats.h's */
 #include <rte_config.h>
 #include <rte_cycles.h>
 #include <rte_eal.h>
