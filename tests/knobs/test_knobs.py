@@ -168,7 +168,7 @@ def test_a_flag_as_text(machine, name, default, path):
         assert read() == default
 
 
-@pytest.mark.parametrize("name", [*FIXED, "rxvlan", "large-receive-offload", "rx-vlan-hw-parse"])
+@pytest.mark.parametrize("name", [*sorted(FIXED), "rxvlan", "large-receive-offload", "rx-vlan-hw-parse"])
 def test_what_the_card_has_not_can_only_be_off(machine, name):
     assert machine.set(name, "off")[knobs.canonical(name)] is False
     with pytest.raises(ConfigError, match=r"=on: off \[fixed\]: this card cannot$"):

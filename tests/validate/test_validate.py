@@ -212,7 +212,7 @@ def test_the_running_kernel_is_held_beside_vnic():
     for r in found["rows"]:
         a, b = ({n: v["median"] if isinstance(v, dict) else v for n, v in r[k].items()} for k in ("seen", "predicted"))
         assert a["processed"] > 0.99  # of the machine's other packets it has some, too
-        assert b["processed"] == 1
+        assert 0.5 < b["processed"] <= 1  # costs measured beside other work may be too high: then the ring overflows
         assert 0 < b["p50"] <= b["p99"] < 10**9
         assert (a["ipis"] > 0) == (b["ipis"] > 0) == (r["scenario"] == "rps")
     overload = [r for r in found["rows"] if r["pps"] == 300_000 and r["scenario"] != "idle reader"]
