@@ -212,6 +212,17 @@ def test_it_makes_no_more_runs_than_it_may(runs, left):
     assert all(sum(times == t for _, times in made) <= left for t in (1, TIMES))
 
 
+def test_an_overload_that_fills_endless_queues_lasts(runs, monkeypatch):
+    """The waits of what is delivered grow no longer then."""
+    facts, run = runs(burst(2000), cpus=1)
+    small = {"fifo": 1 << 14, "rx-pool": 512}
+    monkeypatch.setattr("vnic.why.load._endless", lambda _facts: small | {"rcvbuf": 1 << 30})
+    got = consult(facts, run, runs=48)
+    assert got.advice.load.overflows
+    assert got.advice.load.lasts
+    assert "overflow" in answer.text(got)
+
+
 def test_a_wait_that_grows_from_nothing_to_little_is_no_backlog():
     assert not Load(1e6, 1, 1000, 100_000).lasts
     assert Load(1e6, 1, 1000, 300_000).lasts

@@ -249,7 +249,9 @@ def _load(a: Answer) -> Iterator[tuple[str, str]]:
     load = a.advice.load
     yield "Load", f"{_amount(load.packets_per_s)} packets/s for {_time(load.duration_ns)}" + _capacity(load)
     waits = f"with endless queues the longest wait is {_time(load.wait_ns)}, and "
-    if load.lasts:
+    if load.overflows:
+        yield "Overload", "it lasts: queues of hundreds of megabytes overflow if the input comes three times in a row"
+    elif load.lasts:
         again = f"{_time(load.wait_thrice_ns)} if the input comes three times in a row"
         yield "Overload", f"it lasts: {waits}{again}: no buffer is enough"
     else:

@@ -53,6 +53,8 @@ class Load:
     """The longest way of a frame to its reader, with endless queues."""
     wait_thrice_ns: int
     """The same, if the input comes three times in a row."""
+    overflows: bool = False
+    """Three times the input fills even these queues."""
     capacity: float | None = None
     """Packets a second without loss, as configured; None: not found within the runs allowed."""
     best: float | None = None
@@ -63,7 +65,7 @@ class Load:
     @property
     def lasts(self) -> bool:
         """Does the path fall behind for as long as the load lasts?"""
-        return self.wait_thrice_ns > max(_NO_WAIT_NS, _GROWS * self.wait_ns)
+        return self.overflows or self.wait_thrice_ns > max(_NO_WAIT_NS, _GROWS * self.wait_ns)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -108,14 +110,14 @@ class _Runs:
 
 
 def _endless(facts: dict[str, Any]) -> Settings:
-    """Return queues that are never full, for three times as many frames."""
+    """Return queues for three times as many frames, as far as half a gigabyte of buffers and a quarter of FIFO go."""
     f = Facts(facts)
     frames = TIMES * int(facts["ledger"]["offered"])
     longest = max(1514, int(f.limits["mtu"]["setting"]) + 18)
     pool = max(f.setting("rx-pool"), 1 << (4 * frames).bit_length())
     return {
         "fifo": min(1 << 28, max(f.setting("fifo"), frames * longest)),
-        "rx-pool": min(1 << 20, pool),
+        "rx-pool": max(f.setting("rx-pool"), min(1 << 18, pool)),
         "netdev-max-backlog": 1 << 20,
         "rcvbuf": 1 << 30,
         "udp-mem": (1 << 32) - 1,
@@ -128,10 +130,14 @@ def _longest(facts: dict[str, Any] | None) -> int | None:
     return int(waits["max"]) if waits.get("count") else None
 
 
-def _grows(runs: _Runs, settings: Settings, endless: Settings) -> tuple[int, int] | None:
-    """Return the longest wait with endless queues, of the input once and three times."""
-    once, thrice = (_longest(one(settings | endless)) for one in (runs.once, runs.thrice))
-    return None if once is None or thrice is None else (once, thrice)
+def _with_endless(runs: _Runs, settings: Settings, endless: Settings) -> Load | None:
+    """Return the longest waits with endless queues, of the input once and three times."""
+    once, thrice = runs.once(settings | endless), runs.thrice(settings | endless)
+    waits = _longest(once), _longest(thrice)
+    if thrice is None or waits[0] is None or waits[1] is None:
+        return None
+    lost = Facts(thrice).lost()
+    return Load(0, 0, waits[0], waits[1], overflows=any(lost.get(fate) for fate in _QUEUES))
 
 
 def consult(facts: dict[str, Any], run: Rerun, *, runs: int) -> Answer:
@@ -184,11 +190,11 @@ def advise(facts: dict[str, Any], run: Rerun, *, runs: int) -> Advice | None:
     if not any(f.lost().get(fate) for fate in _QUEUES):
         return None
     trials, endless = _Runs(run, runs), _endless(facts)
-    waits = _grows(trials, {}, endless)
+    load = _with_endless(trials, {}, endless)
     duration = int(facts["input"].get("duration_ns", 0))
-    if waits is None or not duration:
+    if load is None or not duration:
         return None
-    load = Load(int(facts["ledger"]["offered"]) * 1e9 / duration, duration, *waits)
+    load = replace(load, packets_per_s=int(facts["ledger"]["offered"]) * 1e9 / duration, duration_ns=duration)
     if not load.lasts:
         return Advice(load)
     best: Settings | None = None
@@ -249,11 +255,11 @@ def _cures(f: Facts, trials: _Runs, endless: Settings) -> Iterator[Settings]:
     singles = list(_singles(f))
     steady, waits = [], dict[int, int]()
     for i, settings in enumerate(singles):
-        found = _grows(trials, settings, endless)
+        found = _with_endless(trials, settings, endless)
         if found is None:
             continue
-        waits[i] = found[1]
-        if not Load(0, 0, *found).lasts:
+        waits[i] = found.wait_thrice_ns
+        if not found.lasts:
             steady.append(settings)
     yield from sorted(steady, key=lambda s: (_cost(s), _p99(trials.thrice(s | endless))))
     near = sorted(waits, key=lambda i: waits[i])[:4]
@@ -261,12 +267,12 @@ def _cures(f: Facts, trials: _Runs, endless: Settings) -> Iterator[Settings]:
         both = singles[a] | singles[b]
         if set(singles[a]) & set(singles[b]) or both in steady:
             continue
-        found = _grows(trials, both, endless)
-        if found is not None and not Load(0, 0, *found).lasts:
+        found = _with_endless(trials, both, endless)
+        if found is not None and not found.lasts:
             yield both
     for settings in _more_cpus(f):
-        found = _grows(trials, settings, endless)
-        if found is not None and not Load(0, 0, *found).lasts:
+        found = _with_endless(trials, settings, endless)
+        if found is not None and not found.lasts:
             yield settings
 
 
