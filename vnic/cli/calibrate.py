@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _LINE_MAX = 4096
-"""Characters of a line to read at once: a file without line ends must not fill the memory."""
+"""Most characters of a line to read at once, because a file without line ends must not fill the memory."""
 
 
 @click.command()
@@ -88,7 +88,7 @@ def calibrate(
 
 
 def _from_trace(path: str, base: Profile, event_ns: int | None, progress: Callable[[int, int], None]) -> Profile:
-    """Read a recording, line by line: it may be larger than the memory."""
+    """Read a recording line by line, because it may be larger than the memory."""
     from vnic.calibrate import from_trace
     from vnic.calibrate.trace import Trace
 
@@ -112,7 +112,7 @@ def _from_trace(path: str, base: Profile, event_ns: int | None, progress: Callab
 
 
 def _refuse_unwritable(path: str) -> None:
-    """Find out before a minute of measuring; leave the file as it is, and make none."""
+    """Refuse an unwritable file before a minute of measuring. Leave an old file unchanged, and no new one behind."""
     new = not os.path.lexists(path)
     os.close(create(path, truncate=False))
     if new:

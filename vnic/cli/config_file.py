@@ -56,7 +56,7 @@ def load(path: str | Path, command: str, options: dict[str, Callable[[Any], Any]
         options: the command's own options: name -> function that checks a value and raises ValueError.
 
     Raises:
-        ConfigError: what is wrong with the file, or with the key whose path it names.
+        ConfigError: the file is wrong, or one of its keys; the text says how, and names the key's path.
     """
     import tomllib
 
@@ -97,7 +97,7 @@ def _read(table: dict[str, Any], at: str, config: Config, options: dict[str, Cal
 
 
 def _leaves(name: str, value: Any, at: str) -> list[tuple[str, Any, str]]:
-    """Return the knobs under a key. The key is a knob, or a table whose name begins theirs: ``[net.core]``."""
+    """Return the knobs under a key. The key is a knob, or a table whose name is their prefix: ``[net.core]``."""
     if isinstance(value, dict):
         return [leaf for key, v in value.items() for leaf in _leaves(f"{name}.{key}", v, at)]
     return [(_known(name, f"{at}{name}"), value, f"{at}{name}")]
@@ -122,7 +122,7 @@ def _read_queue(number: str, knobs: Any, at: str, config: Config) -> None:
 
 
 def _checked(check: Callable[[Any], Any], value: Any, where: str) -> Any:
-    """Check a value. ConfigError: the key's path, and what is wrong."""
+    """Check a value. ConfigError: it is wrong; the text has the key's path and the reason."""
     try:
         return check(value)
     except ConfigError as e:

@@ -94,7 +94,7 @@ def show(profile: Profile) -> None:
 
 
 def lines(measured: Facts) -> list[str]:
-    """Return the facts of a profile as lines: the name before the first of several."""
+    """Return a profile's facts as lines. If a fact has several, only the first has its name."""
     return [
         f"{name + ':' if not nth else '':<15} {value}"
         for name, values in measured.items()

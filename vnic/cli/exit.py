@@ -47,9 +47,10 @@ def refusals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt on Ctrl-C inside this block, so that everything is closed or undone; then end by SIGINT.
+    """On Ctrl-C inside this block, raise KeyboardInterrupt, and then end by SIGINT.
 
-    Outside this block SIGINT has the kernel's default action in the command. In a library the caller's handler stays.
+    The exception lets the block close or undo everything. In the command, SIGINT has the kernel's default action
+    outside this block. In a library, the caller's handler stays.
     """
     if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
         yield
@@ -143,7 +144,7 @@ class Seconds(click.FloatRange):
 
 
 class Whole(click.IntRange):
-    """A whole number in ASCII digits with an upper bound, beyond which it would overflow in C."""
+    """A whole number in ASCII digits, with an upper bound, so that it does not overflow in C."""
 
     def __init__(self, low: int, high: int) -> None:
         super().__init__(low, high)

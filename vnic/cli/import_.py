@@ -1,4 +1,4 @@
-"""The command ``vnic import``: a machine's receive path as a file for ``vnic replay --config``."""
+"""The command ``vnic import``: write a machine's receive path as a file for ``vnic replay --config``."""
 
 from __future__ import annotations
 

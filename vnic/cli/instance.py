@@ -29,7 +29,7 @@ _ETHTOOL_JSON = frozenset({"-k", "--show-features", "--show-offload"})
 
 
 def print_reply(reply: Reply, *, as_json: bool) -> None:
-    """Print what the tool would print, and exit with its code."""
+    """Print the tool's output, and exit with its code."""
     try:
         if as_json and reply.data is not None:
             click.echo(json.dumps(reply.data, indent=2))
@@ -86,7 +86,7 @@ def _passed_on(name: str, text: str, arguments: str) -> click.Command:
             rest, on, as_json = _take(argv)
             with Connection(find(on, among=rest).path) as c:
                 if as_json and name == "ethtool" and _ETHTOOL_JSON.intersection(rest):
-                    reply, as_json = c.ask(name, ["--json", *rest]), False  # the tool's own
+                    reply, as_json = c.ask(name, ["--json", *rest]), False  # the tool's own JSON
                 else:
                     reply = c.ask(name, rest)
         print_reply(reply, as_json=as_json)
@@ -201,7 +201,7 @@ def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool
 def _sample(path: Any) -> dict[str, Any]:
     from vnic.control.client import Connection
 
-    # a new connection each time: an instance with many connections closes the one idle longest
+    # a new connection each time, because an instance with many connections closes the one idle longest
     with Connection(path) as c, understanding():
         return dict(c.ask("sample").data)
 
@@ -234,7 +234,7 @@ def capture(
         fail(EXIT_USAGE, "a capture cannot go to a terminal: use -w FILE, or pipe it into a program")
     argv = [word for point in at for word in ("--at", point)]
     with interruptible(), refusals(), contextlib.ExitStack() as stack:
-        if expression is not None:  # compiled here, not in the instance: it may resolve a host name
+        if expression is not None:  # compile here, not in the instance, because this may resolve a host name
             program = bpf.compile(expression)
             argv += ["-f", str(program)] + ["--tag-in-bytes"] * program.tag_in_bytes
         c = stack.enter_context(Connection(find(on).path))

@@ -29,7 +29,7 @@ def _show(facts: dict[str, Any], *, as_json: bool, write: str | None) -> None:
     try:
         _print(facts, as_json=as_json, err=write == "-")
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader had enough
+    except BrokenPipeError:  # the reader closed the pipe
         leave_stdout()
     except OSError as e:
         leave_stdout()
@@ -53,7 +53,10 @@ def _print(facts: dict[str, Any], *, as_json: bool, err: bool) -> None:
 
 
 def _load_report() -> None:
-    """Print an empty report into memory: rich imports lazily, and its files may be unreadable once privileges drop."""
+    """Print an empty report into memory, so that rich imports now.
+
+    It imports lazily, and its files may be unreadable once vnic has dropped its privileges.
+    """
     import io
 
     from rich.console import Console

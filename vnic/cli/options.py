@@ -156,7 +156,7 @@ def _checker(ctx: click.Context, param: click.Parameter) -> Callable[[Any], Any]
     def check(value: Any) -> Any:
         values = value if several and isinstance(value, list) else [value]
         if any(isinstance(v, (list, dict)) for v in values):
-            raise ValueError("must be one value")  # click would take its text
+            raise ValueError("must be one value")  # click would take the text of the list
         if not all(type(v) in kinds for v in values):
             raise ValueError(f"must be {what}")
         try:
@@ -168,9 +168,9 @@ def _checker(ctx: click.Context, param: click.Parameter) -> Callable[[Any], Any]
 
 
 def host_arguments(options: dict[str, Any]) -> dict[str, Any]:
-    """Turn what :func:`host_options` gave to a command into the arguments of Host(); without those that save packets.
+    """Turn a command's values of :func:`host_options` into the arguments of Host(), without those that save packets.
 
-    The knobs of ``--config`` give way to the options, and those to ``--set``.
+    The options override the knobs of ``--config``, and ``--set`` overrides the options.
 
     Raises:
         ConfigError: a ``--set`` is not NAME=VALUE, or ``--ip any`` stands beside an address.

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Progress:
-    """Called with the pieces done, and all pieces."""
+    """A callable that takes the number of pieces done, and of all pieces."""
 
     def __init__(self, what: str) -> None:
         self._what = what

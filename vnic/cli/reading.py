@@ -11,7 +11,7 @@ _FIRST_S, _EACH_S = 0.5, 0.2
 
 
 class Reading:
-    """Prints how much has been read, or that nothing has arrived yet; see :mod:`vnic.capture_input`."""
+    """Prints the amount read so far, or that nothing has arrived yet; see :mod:`vnic.capture_input`."""
 
     def __init__(self) -> None:
         self._next = time.monotonic() + _FIRST_S

@@ -91,7 +91,7 @@ def _say_gap(ns: int) -> None:
     minutes, seconds = divmod(ns // 10**9, 60)
     hours, minutes = divmod(minutes, 60)
     words = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-    clear = "\r\x1b[K" if sys.stderr.isatty() else ""  # the line of progress
+    clear = "\r\x1b[K" if sys.stderr.isatty() else ""  # erase the line of progress
     click.echo(
         f"{clear}vnic: the next frame is due in {words}; --maxsleep MS limits such gaps, Ctrl-C ends the run", err=True
     )

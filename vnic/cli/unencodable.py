@@ -1,7 +1,7 @@
-r"""Print characters that the encoding of a terminal or a pipe lacks: by a similar character, or as an escape.
+r"""Print a stand-in or an escape for each character that the encoding of a terminal or a pipe lacks.
 
-Bars and arrows have stand-ins. A byte of a file name that is not text appears as ``\xff``, any other character as
-``\u20ac``. So no output fails for lack of a character. JSON is ASCII anyway.
+Bars and arrows have similar characters as stand-ins. A byte of a file name that is not text appears as ``\xff``, any
+other character as ``\u20ac``. So no output fails for lack of a character. JSON is ASCII anyway.
 """
 
 from __future__ import annotations

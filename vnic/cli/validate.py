@@ -1,4 +1,4 @@
-"""The command ``vnic validate``: hold vnic beside the running kernel, or beside another machine's counters."""
+"""The command ``vnic validate``: compare vnic with the running kernel, or with another machine's counters."""
 
 from __future__ import annotations
 

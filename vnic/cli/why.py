@@ -85,7 +85,7 @@ def _believing(path: Path) -> Iterator[None]:
 
 
 def _counted(run: Rerun, runs: int, progress: Progress | None) -> Rerun:
-    """Return the function, and let it show how many of the allowed runs it has made."""
+    """Return ``run`` in a wrapper that shows how many of the allowed runs it has made."""
     made = 0
 
     def counted(settings: Settings, times: int) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _counted(run: Rerun, runs: int, progress: Progress | None) -> Rerun:
 def explain_report(
     path: Path, facts: dict[str, Any], *, runs: int, progress: Progress | None = None
 ) -> tuple[Answer, str]:
-    """Answer for a report. Return also why the answer is not verified; empty if it is."""
+    """Answer for a report. Also return why the answer is not verified; empty if it is."""
     from vnic.runs.replay import replay
     from vnic.why.answer import why
     from vnic.why.load import consult
@@ -127,7 +127,7 @@ def explain_report(
 def explain(
     files: Sequence[str | CaptureInput], options: dict[str, Any], *, runs: int, progress: Progress | None = None
 ) -> tuple[Answer, str]:
-    """Replay captures with these options and answer. Return also why the answer is not verified; empty if it is."""
+    """Replay captures with these options, and answer. Also return why the answer is not verified; empty if it is."""
     from vnic.runs.replay import replay
     from vnic.why.answer import why
     from vnic.why.load import consult

@@ -53,7 +53,7 @@ class Running:
         host: the host whose path is captured.
         fd: descriptor to write to; the caller keeps it.
         argv: ``--at POINT``; ``-f FILTER`` (with ``--tag-in-bytes``: a compiled program); ``--truncate``: empty the
-            file once everything else is right.
+            file after all checks have passed.
         ended: called in another thread when :attr:`reply` is set.
 
     Raises:
@@ -92,13 +92,13 @@ class Running:
         return self._capture.broken
 
     def stop(self) -> None:
-        """Begin to write the rest in a thread, because a reader can be slow."""
+        """Start a thread that writes the rest, because a reader can be slow."""
         if self._thread is None and not self._over:
             thread = QuietThread("capture-end", self._finish)
             try:
                 thread.start()
                 self._thread = thread
-            except VnicError:  # no thread: finish here, without waiting for a slow reader
+            except VnicError:  # no thread started: finish here, without waiting for a slow reader
                 self._capture.give_up()
                 self._finish()
                 self._over = True
@@ -113,7 +113,7 @@ class Running:
             self._ended()
 
     def wait(self, seconds: float) -> None:
-        """Wait for the end of a stopped capture; after ``seconds``, discard what a slow reader has not taken."""
+        """Wait for a stopped capture's end; after ``seconds``, discard the packets that a slow reader has not taken."""
         if self._thread is not None:
             self._thread.finish(seconds)
             self._capture.give_up()

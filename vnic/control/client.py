@@ -1,4 +1,4 @@
-"""Find running instances and ask them, over their control sockets."""
+"""Find running instances, and send them requests over their control sockets."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Connection:
         """Send one request and return the answer.
 
         Args:
-            command: what to ask, see :mod:`vnic.control.commands`.
+            command: the command's name, see :mod:`vnic.control.commands`.
             argv: the command's arguments.
             fd: a descriptor to send along.
             seconds: longest wait for the answer; None: no limit.
@@ -80,13 +80,13 @@ class Connection:
             self._sock.sendall(request[sent:])
         except TimeoutError:
             raise VnicError(f"{self._path}: the instance does not answer") from None
-        except OSError:  # it may have answered before it closed the connection
+        except OSError:  # the instance may have answered before it closed the connection
             pass
         self._sock.settimeout(seconds)
         return self.answer()
 
     def answer(self) -> Reply:
-        """Return the next answer, asked for or not."""
+        """Return the next answer, solicited or not."""
         try:
             line = self._line()
         except TimeoutError:
@@ -116,7 +116,7 @@ class Connection:
                 return b"".join(parts).partition(b"\n")[0]
 
     def wait(self, seconds: float | None, *, fd: int) -> bool:
-        """Wait until the time is over or the reader of ``fd`` is gone. Return True if an answer came unasked."""
+        """Wait until the time is over or the reader of ``fd`` is gone. Return True if an unsolicited answer came."""
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         poll.register(fd, 0)  # POLLERR is always reported
@@ -187,7 +187,7 @@ def _listens(path: Path) -> int:
 
 
 def find(which: str | None = None, *, among: Sequence[str] = ()) -> Instance:
-    """Return the instance with this name or pid; else the one named ``among`` the words; else the only one.
+    """Return the instance with the name or pid ``which``; without it, the one named in ``among``, or else the only one.
 
     ConfigError: no instance fits, or several do.
     """
@@ -207,7 +207,7 @@ def find(which: str | None = None, *, among: Sequence[str] = ()) -> Instance:
 
 
 def facts(which: str | None = None) -> dict[str, Any]:
-    """Return the present report of an instance."""
+    """Return an instance's current report."""
     with Connection(find(which).path) as c:
         reply = c.ask("facts")
     if reply.code:

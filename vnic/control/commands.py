@@ -30,11 +30,11 @@ COMMANDS: dict[str, Command] = {
     "why": why.show,
     "sample": rates.command,
 }
-"""Name -> function that answers. ``vnic stat`` asks for ``sample`` and subtracts two of them."""
+"""Name -> function that answers. ``vnic stat`` requests ``sample`` at each interval and subtracts two of them."""
 
 
 def answer(host: Host, name: str, argv: Sequence[str]) -> Reply:
-    """Run one command. Wrong arguments raise nothing: the reply's code and text say what is wrong."""
+    """Run one command. If arguments are wrong, do not raise: the reply's code and text name the error."""
     command = COMMANDS.get(name)
     if command is None:
         return Reply(err=f"vnic: there is no command {name!r}; there are {', '.join(COMMANDS)}\n", code=2)

@@ -40,7 +40,10 @@ _HEAD = (
 
 
 def sample(host: Host) -> dict[str, Any]:
-    """Read all growing counters and the time in ns. While a host runs, they are not of one moment; each only grows."""
+    """Read all growing counters and the time in ns.
+
+    While a host runs, the counters are not all of the same moment, but each only grows.
+    """
     ledger, queues, cpus = host.ledger(), host.nic.queues(), host.softnet()
     gro = host.gro()
     return {
@@ -110,7 +113,7 @@ def difference(now: dict[str, Any], before: dict[str, Any]) -> Line:
 
     fates = {k: n - before["fates"].get(k, 0) for k, n in now["fates"].items()}
     delivered = sum(n for k, n in fates.items() if k.startswith("DELIVERED_"))
-    # live, a sleeping CPU's clock lags, so take the sample's; in virtual time each CPU has its own clock
+    # in a live host a sleeping CPU's clock lags, so take the sample's; in virtual time each CPU has its own clock
     passed = [now["t_ns"] - before["t_ns"]] * len(now["idle_ns"]) if now["live"] else each("now_ns")
     skbs = grown("skbs")
     stood = {s["queue"] for s in before["standing"]}

@@ -40,7 +40,7 @@ class Reply:
         return self.data
 
     def texts(self) -> dict[str, str]:
-        """Return ``data`` as texts by name. VnicError: it is not that."""
+        """Return ``data`` as texts by name. VnicError: it is not a dict of texts."""
         if not isinstance(self.data, dict) or not all(isinstance(text, str) for text in self.data.values()):
             raise NonsenseError
         return self.data

@@ -1,19 +1,19 @@
 """Serve an instance's control socket: its user connects and sends the commands of vnic/control/commands.py.
 
-It is a Unix stream socket, mode 0600, in a directory of the user's (sockets.py). Its name is ``NAME-PID``: the
-card's name and the process. Messages are JSON objects, one per line:
+It is a Unix stream socket, mode 0600, in a directory that the user owns (sockets.py). Its name is ``NAME-PID``: the
+card's name and the process id. Messages are JSON objects, one per line:
 
     {"vnic": 1, "command": "show", "argv": ["/proc/net/dev"]}
     {"vnic": 1, "out": "...", "err": "", "code": 0, "data": {...}}
 
 ``vnic`` is the version; a request with another version gets an error. ``capture`` carries a descriptor to write to
 (SCM_RIGHTS). The capture lasts until the connection ends, or until the next ``capture`` on it, whose answer has the
-counts. If the disk is full, the pipe has no reader, or the instance ends, the counts come unasked. Answers keep the
-order of the requests.
+counts. If the disk is full, the pipe has no reader, or the instance ends, the server sends the counts unsolicited.
+Answers keep the order of the requests.
 
-One thread serves all clients. With the data plane it shares only counters, and knobs through ``host.knobs``. A slow,
-silent or hostile client harms only its own connection: the size of waiting requests and answers is bounded, and so is
-their time. If there are too many connections, the one idle longest is closed.
+One thread serves all clients. It shares only counters with the data plane, and knobs through ``host.knobs``. A slow,
+silent or hostile client harms only its own connection, because the server bounds the size and the time of waiting
+requests and answers. If there are too many connections, the server closes the one idle longest.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Control(Living):
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         self.path.unlink(missing_ok=True)  # a killed process with the same pid may have left it
         try:
-            os.fchmod(listener.fileno(), 0o600)  # before bind(), which takes the file's mode from here
+            os.fchmod(listener.fileno(), 0o600)  # before bind(), which takes the file's mode from the socket
             with socket_name(self.path) as name:
                 listener.bind(name)
             self.path.chmod(0o600)
@@ -177,7 +177,10 @@ class Control(Living):
             self.path.unlink()
 
     def _in_child(self) -> None:
-        """Close the child's copies, which would keep clients waiting after the parent ends; shared state stays."""
+        """Close the child's copies, which would keep clients waiting after the parent ends.
+
+        Leave shared state as it is.
+        """
         for client in self._clients.values():
             client.sock.close()
             client.forget_fds()
@@ -295,7 +298,10 @@ class Control(Living):
         return True
 
     def _next(self, client: _Client) -> None:
-        """Answer the next complete request once the client took the last answer; other clients come in between."""
+        """Once the client has taken the last answer, answer its next complete request.
+
+        The thread serves other clients in between.
+        """
         if client.answer or client.ending:
             return
         if (end := client.request.find(b"\n")) >= 0:

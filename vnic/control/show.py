@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vnic.host import Host
 
 EXTRA: dict[str, Callable[[Host], Reply]] = {"limits": lambda host: limits.show(host, ())}
-"""Word -> function: what ``vnic show WORD`` prints besides files."""
+"""Word -> function that answers ``vnic show WORD`` if WORD is not a file."""
 
 
 def tree(host: Host) -> dict[str, File]:

@@ -1,4 +1,4 @@
-"""Where an instance's control socket lies, and by which name it is bound and connected to."""
+"""Find the directory of an instance's control socket, and the socket's name for bind() and connect()."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NAME_MAX = 107
-"""Longest name of a Unix socket in bytes: sun_path without its end (unix(7))."""
+"""Longest name of a Unix socket in bytes: sun_path without its final zero byte (unix(7))."""
 
 
 def directory() -> Path:
@@ -45,7 +45,7 @@ def directory() -> Path:
 
 @contextlib.contextmanager
 def socket_name(path: Path) -> Iterator[str]:
-    """Give the name for bind() and connect(): ``path``, or by way of an open directory if ``path`` is too long."""
+    """Yield the name for bind() and connect(): ``path``, or if it is too long, a name through an open directory."""
     if len(os.fsencode(path)) <= _NAME_MAX:
         yield str(path)
         return
@@ -57,7 +57,7 @@ def socket_name(path: Path) -> Iterator[str]:
 
 
 def _of_another(runtime: str, uid: int) -> bool:
-    """Return whether root's XDG_RUNTIME_DIR is another user's, left by sudo: that user could replace files in it."""
+    """Return whether root's XDG_RUNTIME_DIR, left by sudo, belongs to another user, who could replace files in it."""
     with contextlib.suppress(OSError):
         return uid == 0 and os.stat(runtime).st_uid != 0  # noqa: PTH116
     return False

@@ -1,1 +1,1 @@
-"""TAP devices: create them, check them, attach to them. A packet tap, which sees packets pass, is another thing."""
+"""Create, check and attach to TAP devices. A packet tap, which sees packets pass, is something else."""

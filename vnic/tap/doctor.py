@@ -1,4 +1,4 @@
-"""Check for ``vnic doctor`` what a live run needs, and name the command that fixes each problem."""
+"""For ``vnic doctor``, check what a live run needs, and name the command that fixes each problem."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _check(what: str, text: str, mend: str | None = None, *, good: bool, needed:
 
 
 def _device() -> Check:
-    """Open the device file, which needs the kernel module too."""
+    """Check that the device file opens. This needs the kernel module too."""
     what = tun.DEVICE
     try:
         os.close(os.open(what, os.O_RDWR | os.O_CLOEXEC))
@@ -64,7 +64,7 @@ def _privilege(name: str | None, *, may: bool) -> Check:
 
 
 def _belongs(tap: Tap) -> bool:
-    """Apply the kernel's rule for a process without CAP_NET_ADMIN: may it attach?"""
+    """Return whether the kernel would let this process attach without CAP_NET_ADMIN."""
     in_group = tap.group is None or tap.group in {os.getegid(), *os.getgroups()}
     return tap.owner in {None, os.geteuid()} and in_group
 
@@ -173,7 +173,7 @@ def doctor(name: str | None = None, *, netns: str | None = None) -> list[Check]:
 
 
 def facts(checks: list[Check]) -> dict[str, Any]:
-    """Return the JSON object."""
+    """Return the checks as the object for ``--json``."""
     return {"schema": SCHEMA, "ok": is_well(checks), "checks": [asdict(c) for c in checks]}
 
 

@@ -1,4 +1,4 @@
-"""Enter a network namespace for a moment. File descriptors opened inside belong to it from then on."""
+"""Enter a network namespace for the length of a block. File descriptors opened in the block stay in that namespace."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def _enter(fd: int, what: str) -> None:
 
 @contextlib.contextmanager
 def inside(name: str | None) -> Iterator[None]:
-    """Move this thread to the namespace ``name`` (as for ``ip netns``, or a path) inside the block; None: do nothing.
+    """Run the block with this thread in the namespace ``name`` (as for ``ip netns``, or a path); None: do nothing.
 
     Raises:
-        TapError: there is no such namespace, or the kernel refuses.
+        TapError: the namespace does not exist, or the kernel refuses.
     """
     if name is None:
         yield
@@ -50,7 +50,7 @@ def inside(name: str | None) -> Iterator[None]:
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         try:
-            _enter(there, what)  # inside the try: a signal handler may raise at once
+            _enter(there, what)  # inside the try, because a signal handler may raise at once
             yield
         finally:
             _enter(home, "the original network namespace")

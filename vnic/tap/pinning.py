@@ -38,6 +38,6 @@ def check_pin(pin: Sequence[int]) -> None:
 
 
 def places(pin: Sequence[int], cpus: int) -> list[int]:
-    """Return a CPU for each thread: the first for the card's, the others in turn for the emulated CPUs'."""
+    """Return each thread's CPU: the first for the card's thread, the others in turn for the emulated CPUs' threads."""
     others = pin[1:] or pin
     return [pin[0], *(others[i % len(others)] for i in range(cpus))]

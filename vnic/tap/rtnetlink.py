@@ -1,4 +1,4 @@
-"""Read and change a kernel interface by rtnetlink, and switch its IPv6 in /proc/sys."""
+"""Read and change a kernel interface through rtnetlink, and turn its IPv6 on or off in /proc/sys."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Tap:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An interface, at one moment."""
+    """The state of an interface at one moment."""
 
     index: int
     up: bool
@@ -63,10 +63,10 @@ class Link:
 
 
 def check_name(name: str) -> str:
-    """Check an interface's name (dev_valid_name() of net/core/dev.c). ConfigError: it cannot be one, or is a template.
+    """Check an interface's name (dev_valid_name() of net/core/dev.c). ConfigError: it is invalid, or a template.
 
-    From the template ``x%d`` the kernel makes x0 or x1, and a later search for x%d fails. Bytes that are not UTF-8 are
-    refused too: the kernel takes them, but a name should be printable.
+    From the template ``x%d`` the kernel makes x0 or x1, so a later search for x%d fails. Bytes that are not UTF-8 are
+    refused too. The kernel accepts them, but a name should be printable.
     """
     if "%" in name:
         raise ConfigError(f"{quoted(name)} is a template from which the kernel makes a name: give the name itself")
@@ -79,8 +79,9 @@ def check_name(name: str) -> str:
 def parse_address(text: str) -> Address:
     """Parse ``ADDR/PREFIX``. ConfigError: not an address, or not one that an interface can have.
 
-    Without a prefix it is 24, for IPv6 64: for ``--ip`` of all commands, ``vnic.Host(ip=...)`` and ``--host-ip``. In
-    ``ip address add`` it is 32 or 128, but a host with only such an address has no route to its neighbours.
+    If the text has no prefix, the prefix is 24, or 64 for IPv6. This holds for ``--ip`` of all commands,
+    ``vnic.Host(ip=...)`` and ``--host-ip``. ``ip address add`` takes 32 or 128 instead, but a host with only such an
+    address has no route to its neighbours.
     """
     try:
         net = ipaddress.ip_interface(text if isinstance(text, str) else "")
@@ -94,7 +95,7 @@ def parse_address(text: str) -> Address:
 
 
 def _refuse_ipv6(net: ipaddress.IPv6Interface) -> None:
-    """Refuse what Linux refuses (inet6_addr_add() of net/ipv6/addrconf.c), and an address with a scope."""
+    """Refuse an address that Linux refuses (inet6_addr_add() of net/ipv6/addrconf.c), or one with a scope."""
     if net.scope_id:
         raise ConfigError(f"{net}: must not name an interface")
     if net.ip.ipv4_mapped:
@@ -183,7 +184,7 @@ class Links:
             self._ipr.addr("del", index=link.index, address=str(address.ip), prefixlen=address.network.prefixlen)
 
     def add_address(self, name: str, link: Link, address: Address) -> None:
-        """Add an address. An IPv6 one is usable at once: without duplicate detection, since vnic is the only peer."""
+        """Add an address. IPv6 skips duplicate detection, because vnic is the only peer, so it is usable at once."""
         flags = {"flags": _IFA_F_NODAD} if address.version == 6 else {}
         with _refusals(f"give {name} the address {address}"):
             self._ipr.addr(

@@ -1,4 +1,4 @@
-"""Create for ``vnic setup`` a persistent TAP device, so that a user can attach to it without privileges."""
+"""Create a persistent TAP device for ``vnic setup``, so that a user can attach to it without privileges."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class _Setup:
     name: str
     links: Links
     undo: contextlib.ExitStack
-    """Restores what was changed."""
+    """Undoes the changes."""
     steps: list[Step] = field(default_factory=list)
 
     def step(self, text: str, *, changed: bool) -> None:
@@ -78,7 +78,7 @@ class _Setup:
         return link
 
     def refuse_mtu(self, addresses: list[Address], mtu: int | None) -> None:
-        """Refuse an MTU too small for the old or new addresses, before anything is changed."""
+        """Before any change, refuse an MTU that is too small for the old or the new addresses."""
         link = self.links.find(self.name)
         there = [] if link is None else self.links.addresses(link)
         if mtu is None:
@@ -96,7 +96,7 @@ class _Setup:
                 self.step(owner_text(tap.owner, tap.group), changed=False)
                 return
             if (user is None) > (tap.owner is None) or (group is None) > (tap.group is None):
-                raise TapError(  # the kernel cannot unset one
+                raise TapError(  # the kernel cannot unset an owner or a group
                     f"{self.name} is set up for {owner_text(tap.owner, tap.group)}: "
                     f"first run '{tun.delete_command(self.name)}'"
                 )
@@ -126,7 +126,7 @@ class _Setup:
             tun.close_all(fds)
 
     def length(self, mtu: int | None) -> None:
-        """Set the MTU, before IPv6: an interface with an MTU below IPv6's minimum has no IPv6."""
+        """Set the MTU before IPv6, because an interface with an MTU below IPv6's minimum has no IPv6."""
         link = self.find()
         if mtu is None:
             return
@@ -136,7 +136,10 @@ class _Setup:
         self.step(f"MTU {mtu}", changed=changed)
 
     def quiet(self, addresses: list[Address]) -> None:
-        """Turn IPv6 on only for an IPv6 address, and before the interface is up, when the kernel sends a report."""
+        """Turn IPv6 on only for an IPv6 address.
+
+        Do so before the interface comes up, because the kernel then sends a report.
+        """
         wanted = any(a.version == 6 for a in [*addresses, *self.links.addresses(self.find())])
         changed = ipv6_enabled(self.name) != wanted
         if changed:
@@ -193,7 +196,7 @@ def owner_text(user: int | None, group: int | None) -> str:
 
 @contextlib.contextmanager
 def _undone_if_it_fails(links: Links, name: str) -> Iterator[contextlib.ExitStack]:
-    """On an exception, delete a new interface, or restore an old one by the stack that is yielded."""
+    """If the block raises, delete a new interface, or restore an old one by unwinding the yielded stack."""
     before = links.find(name)
     with contextlib.ExitStack() as undo:
         try:

@@ -38,7 +38,7 @@ def me() -> str:
 
 
 def _setup(name: str, netns: str | None) -> str:
-    """Begin the command with this program's path, because sudo has its own PATH."""
+    """Return the start of the command, with this program's path, because sudo has its own PATH."""
     program = Path(sys.argv[0])
     vnic = shlex.quote(str(program.absolute())) if program.name == "vnic" else "vnic"
     return f"sudo {vnic} setup {shlex.quote(name)}" + (f" --netns {shlex.quote(netns)}" if netns else "")
@@ -64,7 +64,7 @@ def open_device() -> int:
 
 
 def mend_device(why: int | None) -> str:
-    """Return what helps against this errno of open()."""
+    """Return the remedy for this errno of open()."""
     return {
         errno.ENOENT: "run 'sudo modprobe tun' (in a container: start it with --device /dev/net/tun)",
         errno.ENODEV: "run 'sudo modprobe tun'",
@@ -78,7 +78,7 @@ def attached_to(name: str) -> list[str]:
     """Return the processes attached to a TAP of this name, if /proc shows their files: ``python3 (process 7)``."""
     found = []
     for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda p: int(p.name)):
-        with contextlib.suppress(OSError):  # a process of another user, or it just ended
+        with contextlib.suppress(OSError):  # the process belongs to another user, or has just ended
             if any(_holds(process, fd.name, name) for fd in (process / "fd").iterdir()):
                 found.append(f"{(process / 'comm').read_text().strip()} (process {process.name})")
     return found
@@ -133,7 +133,7 @@ def attach(name: str, flags: int, *, link: Link | None, queues: int = 1) -> list
 
 
 def _offload(fd: int, name: str) -> None:
-    """Set virtio headers of 12 bytes, and accept partial checksums and unsegmented TCP; UDP too since Linux 6.2."""
+    """Set virtio headers of 12 bytes, and accept partial checksums and unsegmented TCP, since Linux 6.2 also UDP."""
     tcp = _TUN_F_CSUM | _TUN_F_TSO4 | _TUN_F_TSO6 | _TUN_F_TSO_ECN
     fcntl.ioctl(fd, _TUNSETVNETHDRSZ, struct.pack("i", _VNET_HDR_LEN))
     try:

@@ -34,7 +34,7 @@ def _tun_flags(link: Link | None, name: str, lanes: int, *, vnet_hdr: bool) -> i
 
 
 def _refuse_sharing(link: Link | None, name: str, lanes: int, *, ours: int = 0) -> None:
-    """Refuse more queues than the device has, and a device in use: with multi_queue the frames would be divided."""
+    """Refuse more queues than the device has, and a device in use, because multi_queue would divide the frames."""
     if link is None or link.tap is None:
         return
     if lanes > 1 and not link.tap.multi_queue:
@@ -50,7 +50,7 @@ def _refuse_sharing(link: Link | None, name: str, lanes: int, *, ours: int = 0) 
 
 
 class TapWire(Wire):
-    """The wire of a live host: a TAP device. If it does not exist, it is created, and disappears when closed.
+    """The wire of a live host: a TAP device. If it does not exist, the wire creates it, and it disappears on close.
 
     Args:
         name: interface, at most 15 characters.
@@ -101,7 +101,7 @@ class TapWire(Wire):
             self.name, _tun_flags(link, self.name, lanes, vnet_hdr=self._vnet_hdr), link=link, queues=lanes
         )
         link = self._there(links)
-        _refuse_sharing(link, self.name, lanes, ours=lanes)  # again: another process may have attached meanwhile
+        _refuse_sharing(link, self.name, lanes, ours=lanes)  # again, because another process may have attached
         if self.made or any(a.version == 6 for a in addresses):
             self._quiet(addresses)
         refuse_mtu(link.mtu, addresses)
@@ -132,7 +132,7 @@ class TapWire(Wire):
         return link
 
     def _quiet(self, addresses: list[Address]) -> None:
-        """Turn the kernel's IPv6 off unless an address needs it. If that fails, the frames are only noise."""
+        """Turn the kernel's IPv6 off unless an address needs it. If that fails, the IPv6 frames are only noise."""
         with contextlib.suppress(OSError):
             set_ipv6(self.name, enabled=any(a.version == 6 for a in addresses))
 
@@ -142,7 +142,7 @@ class TapWire(Wire):
         return tuple(self._fds)
 
     def kernel_drops(self) -> int | None:
-        """Return the frames that the kernel's queue dropped since this wire exists; None: the interface is gone."""
+        """Return the frames that the kernel's queue has dropped since the wire opened; None: the interface is gone."""
         self.c  # noqa: B018 - is it open?
         dropped = self._dropped()
         return None if dropped is None else dropped - self._dropped_before
@@ -166,17 +166,17 @@ class TapWire(Wire):
         return {name: int(getattr(self._tap, name)) for name in names} if self._vnet_hdr else None
 
     def end_text(self) -> str | None:
-        """Return why the wire ended, one sentence; None: it did not."""
+        """Return in one sentence why the wire ended; None: it has not."""
         why = -int(self.c.error)
         if not why:
             return None
         return f"{self.name} is gone ({'it was deleted' if why == errno.EBADFD else os.strerror(why)})"
 
     def refill(self) -> None:
-        """Do nothing: a TAP is read by the data plane."""
+        """Do nothing, because the data plane reads the TAP."""
 
     def _in_child(self) -> None:
-        """Close the child's copies, which would keep the interface and an unread queue."""
+        """Close the child's copies, which would keep the interface, and a queue without a reader."""
         ring = lib.tap_uring_fd(self._struct.uring)
         if ring >= 0:
             os.close(ring)
