@@ -239,7 +239,7 @@ def capture(
             argv += ["-f", str(program)] + ["--tag-in-bytes"] * program.tag_in_bytes
         c = stack.enter_context(Connection(find(on).path))
         fd = 1
-        if write != "-":  # the instance truncates the file once the capture has begun
+        if write != "-":  # the instance truncates the file after its checks, when the capture begins
             fd = own_paths.create(write, truncate=False)
             stack.callback(os.close, fd)
             argv.append("--truncate")

@@ -71,7 +71,7 @@ def _load_report() -> None:
 
 
 class _Progress:
-    """A progress bar on stderr, shown only on a terminal and only if a run takes long."""
+    """A progress bar on stderr, shown only on a terminal."""
 
     def __init__(self) -> None:
         self._bar: Any = None

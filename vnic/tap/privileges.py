@@ -35,7 +35,7 @@ def drop() -> None:
     """
     libc = ctypes.CDLL(None, use_errno=True)
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
-    for cap in range(last + 1):  # first, because this needs CAP_SETPCAP; a thread without it has nothing to drop here
+    for cap in range(last + 1):  # first, because this needs CAP_SETPCAP; without it no_new_privs must do
         if _prctl(libc, _PR_CAPBSET_DROP, cap) not in (0, errno.EPERM):
             break
     _prctl(libc, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)  # EINVAL: the kernel has no ambient capabilities
