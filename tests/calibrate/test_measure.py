@@ -231,7 +231,7 @@ def test_without_privileges_and_without_a_user_namespace_it_is_one_sentence(monk
 
     monkeypatch.setattr(sandbox.ctypes, "CDLL", lambda *_args, **_more: SimpleNamespace(unshare=unshare))
     with pytest.raises(
-        TapError, match="measure the kernel takes a network namespace of its own: Operation not permitted: run it"
+        TapError, match="measuring needs a network namespace of its own: Operation not permitted: run it"
     ):
         sandbox.enter()
     assert asked == [False, True]

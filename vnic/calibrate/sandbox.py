@@ -38,7 +38,7 @@ def enter() -> None:
         except PermissionError:
             _enter_user(libc)
     except OSError as e:
-        raise TapError(f"to measure the kernel takes a network namespace of its own: {e.strerror}: run it as root") from None
+        raise TapError(f"measuring needs a network namespace of its own: {e.strerror}: run it as root") from None
     libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
     libc.mount(b"sysfs", b"/sys", b"sysfs", 0, None)  # shows this namespace's devices; refused: no RPS, which is said
 

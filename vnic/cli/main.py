@@ -17,6 +17,7 @@ from vnic.cli.costs import costs
 from vnic.cli.exit import EXIT_FAILED, Group, Seconds, Whole, fail, interruptible, leave_stdout, refusals
 from vnic.cli.import_ import import_
 from vnic.cli.options import host_arguments, host_options
+from vnic.cli.progress import Progress
 from vnic.cli.validate import validate
 from vnic.cli.why import why
 
@@ -70,37 +71,6 @@ def _load_report() -> None:
         show(Console(file=io.StringIO(), force_terminal=True, emoji=True), nothing)
 
 
-class _Progress:
-    """A progress bar on stderr, shown only on a terminal."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._task: Any = None
-
-    def __call__(self, done: int, total: int) -> None:
-        if not sys.stderr.isatty():
-            return
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-            self._bar = Progress(
-                "replay",
-                BarColumn(),
-                DownloadColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._task = self._bar.add_task("replay", total=total)
-            self._bar.start()
-        self._bar.update(self._task, completed=done)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VNIC"})
 @click.version_option(package_name="vnic", message="%(prog)s %(version)s")
 def main() -> None:
@@ -151,7 +121,7 @@ def replay(
         _show(facts, as_json=as_json, write=write)
         instance.hold(lambda: Control(host, facts=lambda: facts))
 
-    with interruptible(), refusals(), contextlib.closing(_Progress()) as progress:
+    with interruptible(), refusals(), contextlib.closing(Progress("replay", in_bytes=True)) as progress:
         result = run_replay(
             gather(files, reading=Reading()),
             write=write,
