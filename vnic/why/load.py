@@ -110,7 +110,7 @@ class _Runs:
 
 
 def _endless(facts: dict[str, Any]) -> Settings:
-    """Return queues for three times as many frames, as far as half a gigabyte of buffers and a quarter of FIFO go."""
+    """Return queues for three times as many frames: half a gigabyte of buffers and a quarter of FIFO at most."""
     f = Facts(facts)
     frames = TIMES * int(facts["ledger"]["offered"])
     longest = max(1514, int(f.limits["mtu"]["setting"]) + 18)
