@@ -5,6 +5,7 @@ The TAP is opened with O_NONBLOCK, so its driver puts each frame into a fragment
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from kernel_sock import ADDRESS, PORT, SO_MEMINFO, words
 
 POLL_S = 0.01
 """The kernel's NAPI thread is on the CPU of the child, which has SCHED_FIFO: it polls all while that sleeps."""
+PATIENCE_S = 5.0
+"""On a busy machine the thread may get its CPU later."""
 
 
 def rmem_alloc(feature: str | None, batches: list[list[bytes]]) -> list[int]:
@@ -39,6 +42,7 @@ def main() -> None:
         for frame in batch:
             os.write(child.tap, bytes.fromhex(frame))
         time.sleep(POLL_S)
+        select.select([sock], [], [], PATIENCE_S)
         charged.append(words(sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36)).rmem_alloc)
         try:
             while sock.recv(1 << 17):
