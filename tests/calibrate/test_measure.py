@@ -214,7 +214,7 @@ def test_the_command_writes_a_profile_of_this_machine(tmp_path):
     for key, figure in found.own.items():
         assert figure.spread[0] <= figure.value <= figure.spread[1], key
         assert f"\n{key} " in result.stdout
-    for key in ("rx", "ip", "recv", "wake"):
+    for key in ("rx", "ip", "recv"):
         assert found.own[key].value > 0
     assert {"kernel", "cpu", "date", "state", "spread", "not-separated"} <= set(found.measured)
     assert [figure.source for figure in found.own.values() if not figure.source] == []

@@ -147,7 +147,7 @@ class Loads:
         return out
 
     def _wakes(self, how: str, gap: str, reader: int, prefix: str = "") -> Samples:
-        gaps = drawn(*SINGLES[gap])
+        gaps = drawn(*SINGLES[gap]) if reader != self._writer else [_MEAN_NS] * SINGLES[gap][2]
         n, w = len(gaps), self._singles(self._plain, "udp", gaps)
         w.how, w.reader = _HOW[how], reader
         with self._socket() as sock:
