@@ -1276,7 +1276,6 @@ class UpcallQueue(CData):
 class Validation(CData):
     due_ns: Any
     begun_ns: Any
-    written_ns: Any
     read_ns: Any
     frame: Any
     work_loops: int

@@ -17,8 +17,8 @@ from vnic.errors import HostError, refused
 
 RCVBUF_MIN = 2304
 """SOCK_MIN_RCVBUF: of 2048 bytes and a struct sk_buff."""
-_RCVBUFFORCE = 33
-_MEMINFO = 55
+SO_RCVBUFFORCE = 33
+SO_MEMINFO = 55
 _UDP_GRO = 104
 _INT_MAX = (1 << 31) - 1
 
@@ -81,7 +81,7 @@ def set_(host: Any, sock: Any, level: int, name: int, value: int) -> None:
         raise refused(errno.EINVAL, "setsockopt")
     if level == socket.SOL_SOCKET and name == socket.SO_RCVBUF:
         value = min(value & 0xFFFFFFFF, int(host.rmem_max))
-    elif level == socket.SOL_SOCKET and name == _RCVBUFFORCE:
+    elif level == socket.SOL_SOCKET and name == SO_RCVBUFFORCE:
         value = max(value, 0)
     elif level == socket.IPPROTO_UDP and name == _UDP_GRO and sock.type == lib.SOCK_UDP:
         lib.sock_set_udp_gro(host, sock, bool(value))
@@ -93,9 +93,9 @@ def set_(host: Any, sock: Any, level: int, name: int, value: int) -> None:
 
 def get(host: Any, sock: Any, level: int, name: int) -> bytes:
     """Return an option's value as the kernel writes it; ``host``, ``sock``: the structs. HostError: ENOPROTOOPT."""
-    if level == socket.SOL_SOCKET and name == _MEMINFO:
+    if level == socket.SOL_SOCKET and name == SO_MEMINFO:
         return meminfo(host, sock).packed()
-    if level == socket.SOL_SOCKET and name in (socket.SO_RCVBUF, _RCVBUFFORCE):
+    if level == socket.SOL_SOCKET and name in (socket.SO_RCVBUF, SO_RCVBUFFORCE):
         return struct.pack("i", sock.rcvbuf)
     if level == socket.IPPROTO_UDP and name == _UDP_GRO and sock.type == lib.SOCK_UDP:
         return struct.pack("i", sock.udp_gro)

@@ -210,7 +210,7 @@ void pcap_wire_free(struct pcap_wire *p)
 	free(p);
 }
 
-static int begin(struct pcap_wire *p)
+int pcap_wire_rewind(struct pcap_wire *p)
 {
 	const u8 *first;
 	u32 magic, head;
@@ -250,7 +250,7 @@ int pcap_wire_open(struct pcap_wire *p, int fd, u64 size)
 
 	p->size = size;
 	pcap_pieces_of(p, fd, NULL);
-	rc = begin(p);
+	rc = pcap_wire_rewind(p);
 	if (rc < 0)
 		pcap_pieces_of(p, -1, NULL);
 	return rc;
@@ -260,10 +260,5 @@ int pcap_wire_open_memory(struct pcap_wire *p, const void *bytes, u64 size)
 {
 	p->size = size;
 	pcap_pieces_of(p, -1, bytes);
-	return begin(p);
-}
-
-int pcap_wire_rewind(struct pcap_wire *p)
-{
-	return begin(p);
+	return pcap_wire_rewind(p);
 }

@@ -103,7 +103,6 @@ static int write_all(struct validation *v)
 		v->begun_ns[i] = clock_ns();
 		if (write(v->fd, v->frame, v->len) < 0)
 			return -errno;
-		v->written_ns[i] = clock_ns();
 	}
 	return 0;
 }

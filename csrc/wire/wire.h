@@ -370,7 +370,7 @@ int calibrate_steals(struct steals *s);
 /**
  * struct validation - n frames written to a TAP at their times, and a thread that sleeps in recv() and reads them
  * @due_ns:     when each is due, after the first; one that is late is written at once
- * @begun_ns:   when each write began; @written_ns: when it returned
+ * @begun_ns:   when each write began
  * @read_ns:    when the reader had it; 0: it never came
  * @work_loops: the reader's work after each datagram; a loop of so many multiplications, so interrupts prolong it
  * @work_ns:    what this work took, median, before the load
@@ -378,7 +378,7 @@ int calibrate_steals(struct steals *s);
  */
 struct validation {
 	const u64 *due_ns;
-	u64 *begun_ns, *written_ns, *read_ns;
+	u64 *begun_ns, *read_ns;
 	u8 *frame;
 	u64 work_loops, work_ns, sleeps, reader_ns;
 	u32 len, n, writer, reader;

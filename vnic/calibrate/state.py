@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _LOOK_S, _GLANCE_S = 0.3, 0.2
 _QUIET = 0.9
-_SOFTNET = {"processed": 0, "dropped": 1, "time_squeeze": 2, "received_rps": 9}
+SOFTNET = {"processed": 0, "dropped": 1, "time_squeeze": 2, "received_rps": 9}
 """Columns of /proc/net/softnet_stat."""
 _CPU = Path("/sys/devices/system/cpu")
 
@@ -45,7 +45,7 @@ def softnet(cpus: tuple[int, ...], text: str | None = None) -> dict[str, int]:
     rows = [[int(word, 16) for word in line.split()] for line in lines.splitlines()]
     # column 12 is the CPU's number, since Linux 5.10: offline CPUs have no line
     by_cpu = {row[12] if len(row) > 12 else nth: row for nth, row in enumerate(rows)}
-    return {name: sum(by_cpu[cpu][column] for cpu in cpus if cpu in by_cpu) for name, column in _SOFTNET.items()}
+    return {name: sum(by_cpu[cpu][column] for cpu in cpus if cpu in by_cpu) for name, column in SOFTNET.items()}
 
 
 def choose(pin: str | None) -> tuple[int, int | None]:

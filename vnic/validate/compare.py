@@ -195,13 +195,19 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 99.95 else f"{value:.1f}"
 
 
+def _groups(report: Report) -> Iterator[tuple[str, str, Iterator[Row]]]:
+    """Yield each scenario's name, what it is, and its rows."""
+    told = {s.name: s.what for s in SCENARIOS}
+    for name, rows in itertools.groupby(report.rows, key=lambda row: row.scenario):
+        yield name, told[name], rows
+
+
 def tables(report: Report) -> Iterator[Table]:
     """Yield a table for a terminal for each scenario."""
     from rich.table import Table
     from rich.text import Text
 
-    for name, group in itertools.groupby(report.rows, key=lambda row: row.scenario):
-        what = next(s.what for s in SCENARIOS if s.name == name)
+    for name, what, group in _groups(report):
         table = Table(
             box=None, pad_edge=False, header_style="bold", title=Text(f"{name}: {what}"), title_justify="left"
         )
@@ -224,8 +230,7 @@ def summary(report: Report) -> list[str]:
 def markdown(report: Report) -> str:
     """Return the tables for a page."""
     out = []
-    for name, group in itertools.groupby(report.rows, key=lambda row: row.scenario):
-        what = next(s.what for s in SCENARIOS if s.name == name)
+    for name, what, group in _groups(report):
         heads = [head for _, title, _ in COLUMNS for head in (f"{title}: seen", "predicted")]
         out += [f"**{name}**: {what}.", "", "| kpps | " + " | ".join(heads) + " |", "|--:" * (len(heads) + 1) + "|"]
         out += ["| " + " | ".join(cells(row)) + " |" for row in group]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from vnic.calibrate.state import SOFTNET
 from vnic.errors import ConfigError, quoted, said
 from vnic.imports.clone import card_of, clone
 from vnic.imports.clone_card import LOSSES
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from vnic.imports.tree import Progress
 
 SCHEMA = "vnic.validate-counters/1"
-_SOFTNET = {"processed": 0, "dropped": 1, "time_squeeze": 2, "received_rps": 9}
 _UDP = {"UdpInDatagrams": "InDatagrams", "UdpRcvbufErrors": "RcvbufErrors"}
 
 
@@ -120,7 +120,7 @@ def _counted(machine: Machine, dev: str, irqs: list[int]) -> dict[str, int]:
     if card.statistics:
         out["card"] = _losses(card.statistics)
     if machine.softnet:
-        out |= {key: sum(row[i] for row in machine.softnet if len(row) > i) for key, i in _SOFTNET.items()}
+        out |= {key: sum(row[i] for row in machine.softnet if len(row) > i) for key, i in SOFTNET.items()}
     return out | {key: machine.snmp["Udp"][name] for key, name in _UDP.items() if name in machine.snmp.get("Udp", {})}
 
 
@@ -144,4 +144,4 @@ def _predicted(facts: dict[str, Any]) -> dict[str, int]:
         "UdpInDatagrams": facts["mib"].get("Udp_InDatagrams", 0),
         "UdpRcvbufErrors": facts["mib"].get("Udp_RcvbufErrors", 0),
     }
-    return own | {key: sum(cpu[key] for cpu in cpus) for key in _SOFTNET}
+    return own | {key: sum(cpu[key] for cpu in cpus) for key in SOFTNET}

@@ -9,19 +9,18 @@ import socket
 import struct
 from array import array
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.calibrate.sandbox import PORT, Device, open_tap
 from vnic.calibrate.state import softnet
 from vnic.errors import VnicError
+from vnic.sockopt import SO_MEMINFO, SO_RCVBUFFORCE
 from vnic.validate.scenario import FRAME, RCVBUF
 
 if TYPE_CHECKING:
     from vnic.validate.scenario import Scenario
 
-_SO_RCVBUFFORCE, _SO_MEMINFO = 33, 55
 _TURNS = 20_000
 
 
@@ -32,7 +31,7 @@ class Seen:
     begun_ns: array[int]
     read_ns: array[int]
     counters: dict[str, int]
-    """Of both CPUs together and of UDP; ``sleeps``: times that a datagram woke the reader."""
+    """Of both CPUs together; ``sleeps``: times that a datagram woke the reader."""
     work_ns: int
     reader_ns: int
     """CPU time of the reader."""
@@ -68,17 +67,17 @@ class Bench:
         """Send one load. VnicError: the kernel refuses it."""
         device = self._far if scenario.rps else self._plain
         n, v = len(due_ns), ffi.new("struct validation *")
-        due, begun, written, read = ffi.new("u64[]", due_ns), *(ffi.new("u64[]", n) for _ in range(3))
+        due, begun, read = ffi.new("u64[]", due_ns), *(ffi.new("u64[]", n) for _ in range(2))
         frame = ffi.new("u8[]", device.frame(FRAME))
-        v.due_ns, v.begun_ns, v.written_ns, v.read_ns, v.frame = due, begun, written, read, frame
+        v.due_ns, v.begun_ns, v.read_ns, v.frame = due, begun, read, frame
         v.len, v.n, v.writer, v.reader, v.fd = FRAME, n, self._writer, self._reader, device.fd
         v.work_loops = work_loops if scenario.work else 0
         with _socket(device) as sock:
             v.sock = sock.fileno()
             truesize = _truesize(device, sock)
-            before = counters((self._writer, self._reader))
+            before = softnet((self._writer, self._reader))
             rc = lib.validate_load(v)
-            after = counters((self._writer, self._reader))
+            after = softnet((self._writer, self._reader))
             rcvbuf = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         if rc < 0:
             raise VnicError(f"write to a TAP: {os.strerror(-rc)}")
@@ -102,7 +101,7 @@ def loops_of(work_ns: int) -> int:
 def _socket(device: Device) -> socket.socket:
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        s.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RCVBUF)
+        s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RCVBUF)
     except PermissionError:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RCVBUF)
     s.bind((device.ip, PORT))
@@ -115,7 +114,7 @@ def _truesize(device: Device, sock: socket.socket) -> int:
     sock.settimeout(1)
     try:
         sock.recv(FRAME, socket.MSG_PEEK)  # with RPS it comes a moment later
-        charged = int(struct.unpack_from("I", sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36))[0])
+        charged = int(struct.unpack_from("I", sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[0])
         sock.recv(FRAME)
     except OSError as e:
         why = "a datagram did not arrive" if e.errno in (None, errno.EAGAIN) else e.strerror
@@ -123,11 +122,3 @@ def _truesize(device: Device, sock: socket.socket) -> int:
     finally:
         sock.setblocking(True)
     return charged
-
-
-def counters(cpus: tuple[int, ...]) -> dict[str, int]:
-    """Return the kernel's counters of these CPUs together, and of UDP in this namespace."""
-    lines = Path("/proc/net/snmp").read_text(encoding="ascii").splitlines()
-    names, values = (line.split()[1:] for line in lines if line.startswith("Udp:"))
-    udp = dict(zip(names, map(int, values), strict=True))
-    return softnet(cpus) | {"rcvbuf_errors": udp["RcvbufErrors"], "in_datagrams": udp["InDatagrams"]}

@@ -13,6 +13,7 @@ How a TAP's writer is told to vnic, fixed before any result was seen:
 
 from __future__ import annotations
 
+import functools
 import statistics
 import struct
 import tempfile
@@ -74,6 +75,7 @@ def knobs(scenario: Scenario, seen: Seen, hz: int) -> dict[str, Any]:
     return own | ring | ({"rps_cpus": "2"} if scenario.rps else {})
 
 
+@functools.cache
 def truesize() -> int:
     """Return what vnic charges a socket for one frame of the loads."""
     with Host(ip=f"{_IP}/24", mac=_MAC, cost="zero") as host:
@@ -83,6 +85,7 @@ def truesize() -> int:
         return int(sock.meminfo().rmem_alloc)
 
 
+@functools.cache
 def frame() -> bytes:
     """Return a frame of the loads."""
     return sandbox.udp_frame(_MAC, _SOURCE, _IP, FRAME)

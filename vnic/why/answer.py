@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vnic.control.reply import Reply
 from vnic.counters.standing import sentences
 from vnic.errors import ConfigError
+from vnic.runs.report import duration
 from vnic.why.causes import THRIFTLESS, Cause, Dial, causes
 from vnic.why.facts import ON_SCREEN, Facts
 
@@ -234,28 +235,23 @@ def _amount(packets_per_s: float) -> str:
     return f"{packets_per_s:.3g}"
 
 
-def _time(ns: float) -> str:
-    """Format a time with three digits: 12.3 ms."""
-    for size, unit in ((1e9, "s"), (1e6, "ms")):
-        if ns >= size:
-            return f"{ns / size:.3g} {unit}"
-    return f"{ns / 1e3:.3g} us"
-
-
 def _load(a: Answer) -> Iterator[tuple[str, str]]:
     """Yield the lines about what came, and what the path can take of it."""
     if a.advice is None:
         return
     load = a.advice.load
-    yield "Load", f"{_amount(load.packets_per_s)} packets/s for {_time(load.duration_ns)}" + _capacity(load)
-    waits = f"with endless queues the longest wait is {_time(load.wait_ns)}, and "
+    yield "Load", f"{_amount(load.packets_per_s)} packets/s for {duration(load.duration_ns)}" + _capacity(load)
+    waits = f"with endless queues the longest wait is {duration(load.wait_ns)}, and "
     if load.overflows:
         yield "Overload", "it lasts: queues of hundreds of megabytes overflow if the input comes three times in a row"
     elif load.lasts:
-        again = f"{_time(load.wait_thrice_ns)} if the input comes three times in a row"
+        again = f"{duration(load.wait_thrice_ns)} if the input comes three times in a row"
         yield "Overload", f"it lasts: {waits}{again}: no buffer is enough"
     else:
-        yield "Burst", f"{waits}{_time(load.wait_thrice_ns)} if the input comes three times in a row: it does not grow"
+        yield (
+            "Burst",
+            f"{waits}{duration(load.wait_thrice_ns)} if the input comes three times in a row: it does not grow",
+        )
 
 
 def _capacity(load: Load) -> str:
@@ -275,7 +271,7 @@ def _cures(a: Answer) -> Iterator[tuple[str, str]]:
     widest = max(24, *map(len, names))
     yield "Tried", f"{'':{widest}} {'lost':>9} {'lost of 3x':>11} {'p99':>9} {'CPUs busy':>9}"
     for name, c in zip(names, a.advice.cures, strict=True):
-        yield "", f"{name:{widest}} {c.lost:9,} {c.lost_thrice:11,} {_time(c.p99_ns):>9} {c.cpus:9.2f}"
+        yield "", f"{name:{widest}} {c.lost:9,} {c.lost_thrice:11,} {duration(c.p99_ns):>9} {c.cpus:9.2f}"
 
 
 def _enough(a: Answer) -> str:
