@@ -219,7 +219,7 @@ const struct inet_net *ip_local_net(const struct host *h, const struct inet_addr
 int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const struct inet_addr *to, u16 port,
 		u32 gso_size);
 
-/* icmp.c: limits on errors, a bucket of tokens for each destination and one for all */
+/* icmp_limit.c: limits on errors, a bucket of tokens for each destination and one for all */
 #define ICMP_PEERS 256
 /** struct icmp_peer - a destination of errors. @tokens: ns; @last: when they were counted */
 struct icmp_peer { struct inet_addr addr; u64 tokens, last; };
@@ -245,11 +245,13 @@ void udp_rcv(struct softnet_data *sd, struct sk_buff *skb);
 void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb);
 int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len); /* 1: wrong */
 
-/* errors about skb, whose IP header and the bytes after it are intact; skb stays the caller's */
-void icmp_port_unreachable(struct softnet_data *sd, struct sk_buff *skb);
-void icmp_prot_unreachable(struct softnet_data *sd, struct sk_buff *skb);
-void icmp_frag_time_exceeded(struct softnet_data *sd, struct sk_buff *skb);
-void icmpv6_param_prob(struct softnet_data *sd, struct sk_buff *skb, u8 code, u32 pointer); /* pointer: to the fault */
+int skb_icmp_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo); /* of ICMP, IGMP. 1: wrong */
+
+/* Errors about skb, whose IP header and the bytes after it are intact; skb stays the caller's. info: the second word of the
+ * message, host byte order: a pointer to the fault, an MTU */
+void icmp_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code, u32 info);
+void icmpv6_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code, u32 info);
+int icmp_allow(struct softnet_data *sd, const struct inet_addr *to);
 void udp_err(struct softnet_data *sd, const u8 *ip, u32 len, u32 err); /* ip: of the packet that an ICMP error quotes */
 
 /* fragments. From inet_frag_find() on under the family's lock if live. inet_frag_fail() and inet_frag_join() free q */

@@ -220,7 +220,10 @@ static void icmp_frag_timeout(struct softnet_data *sd, const struct sk_buff *run
 	struct sk_buff first = *run;
 
 	first.frag_list = NULL;
-	icmp_frag_time_exceeded(sd, &first);
+	if (first.protocol == htons(ETH_P_IPV6))
+		icmpv6_send(sd, &first, ICMPV6_TIME_EXCEED, ICMPV6_EXC_FRAGTIME, 0);
+	else
+		icmp_send(sd, &first, ICMP_TIME_EXCEEDED, ICMP_EXC_FRAGTIME, 0);
 }
 
 /* Drop the oldest datagram if it is overdue. Return: 1: it was */

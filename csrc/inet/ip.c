@@ -73,7 +73,7 @@ static inline void deliver(struct softnet_data *sd, struct sk_buff *skb, u8 prot
 
 	if (unlikely(!python && !is_known(proto, v6))) {
 		if (!v6)
-			icmp_prot_unreachable(sd, skb);
+			icmp_send(sd, skb, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0);
 		ip_drop(sd, skb, v6 ? Ip6_InUnknownProtos : Ip_InUnknownProtos, IP_NOPROTO);
 		return;
 	}

@@ -13,7 +13,7 @@
 static noinline struct sk_buff *drop(struct softnet_data *sd, struct sk_buff *skb, enum fate fate, u8 code, u32 at)
 {
 	COUNT(sd->mib[Ip6_InHdrErrors], 1);
-	icmpv6_param_prob(sd, skb, code, at);
+	icmpv6_send(sd, skb, ICMPV6_PARAMPROB, code, at);
 	kfree_skb_reason(sd, skb, fate);
 	return NULL;
 }

@@ -23,6 +23,13 @@ int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len
 	return likely(skb->ip_summed != CHECKSUM_NONE) ? 0 : csum_bad(sd, skb, proto, len);
 }
 
+/* skb_icmp_csum_bad() - check the checksum of ICMP or IGMP. pseudo: that of ICMPv6's pseudo header, else 0. Return: 1: wrong */
+int skb_icmp_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo)
+{
+	cpu_charge_bytes(sd, COST_CSUM_PS, skb->len);
+	return csum_fold(skb_checksum(skb, 0, skb->len, pseudo)) != 0;
+}
+
 static noinline void udp_error(struct softnet_data *sd, struct sk_buff *skb, enum fate fate)
 {
 	COUNT(sd->mib[Udp_InErrors], 1);
@@ -121,7 +128,10 @@ void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	sk = udp_lookup(sd, skb, uh);
 	if (unlikely(!sk)) {
 		COUNT(sd->mib[Udp_NoPorts], 1);
-		icmp_port_unreachable(sd, skb);
+		if (skb->protocol == htons(ETH_P_IPV6))
+			icmpv6_send(sd, skb, ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH, 0);
+		else
+			icmp_send(sd, skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
 		kfree_skb_reason(sd, skb, sd->host->auto_sink ? SOCKET_TABLE_FULL : NO_SOCKET);
 		return;
 	}

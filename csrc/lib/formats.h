@@ -133,6 +133,9 @@ enum {
 };
 enum { ICMP_EXC_TTL = 0, ICMP_EXC_FRAGTIME = 1 };
 
+/* RFC 3376 */
+#define IGMP_HLEN 8u
+
 /* RFC 4443, RFC 4861 */
 enum {
 	ICMPV6_DEST_UNREACH = 1,

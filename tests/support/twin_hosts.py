@@ -1,0 +1,36 @@
+"""What the twins have in common: their addresses, their sockets, and what they say of a frame."""
+
+import ipaddress
+from dataclasses import dataclass, field
+
+ADDRESSES = ("10.0.0.2/24", "10.1.0.2/16", "fd00::2/64")
+
+
+def told(address: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
+    """An address with its network."""
+    return ipaddress.ip_interface(address)
+
+
+@dataclass(frozen=True)
+class Sock:
+    """A datagram socket of both hosts. ``address`` empty: any, of both families."""
+
+    port: int
+    address: str = ""
+    peer: tuple[str, int] | None = None
+    proto: int = 17
+
+
+@dataclass
+class Outcome:
+    """What a frame did: frames sent, counters that moved, what sockets read (data or errno), and why it was dropped.
+
+    ``drops`` is empty if the frame reached somebody; the kernel's says for each packet it freed.
+    """
+
+    replies: list[bytes] = field(default_factory=list)
+    counters: dict[str, int] = field(default_factory=dict)
+    sockets: dict[str, list] = field(default_factory=dict)
+    drops: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    refused: int = 0

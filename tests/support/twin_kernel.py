@@ -1,0 +1,243 @@
+"""The running kernel as the twin of a host: frames into a TAP of a namespace, and all that came of each.
+
+A TAP without IFF_NAPI takes a frame up to the socket before write() returns, so what a frame did is known when it has:
+the replies wait in the TAP, the counters have moved, the tracepoint skb:kfree_skb has said why it was dropped.
+
+The namespace is this object's own; the thread that makes it goes back to its old one. What would disturb the comparison is
+set aside: entries of the neighbour table do not age, nothing is asked twice, fragments wait for an hour, no error is limited.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import re
+import socket
+import struct
+from pathlib import Path
+from typing import Self
+
+import frames
+from kernel_gro import IFF_NO_PI, IFF_TAP, TUNSETIFF
+from twin_hosts import ADDRESSES, Outcome, Sock, told
+
+CLONE_NEWNET = 0x40000000
+TRACING = Path("/sys/kernel/tracing")
+HOUR_MS = "3600000"
+
+_SETTINGS = {
+    "net/ipv4/icmp_ratelimit": "0",
+    "net/ipv4/icmp_msgs_per_sec": "1000000",
+    "net/ipv4/icmp_msgs_burst": "1000000",
+    "net/ipv4/ipfrag_time": "3600",
+    "net/ipv6/ip6frag_time": "3600",
+    "net/ipv6/icmp/ratelimit": "0",
+    "net/ipv6/auto_flowlabels": "0",
+    "net/ipv4/neigh/{dev}/base_reachable_time_ms": HOUR_MS,
+    "net/ipv4/neigh/{dev}/retrans_time_ms": HOUR_MS,
+    "net/ipv4/neigh/{dev}/delay_first_probe_time": "3600",
+    "net/ipv6/neigh/{dev}/base_reachable_time_ms": HOUR_MS,
+    "net/ipv6/neigh/{dev}/retrans_time_ms": HOUR_MS,
+    "net/ipv6/neigh/{dev}/delay_first_probe_time": "3600",
+    "net/ipv6/conf/{dev}/accept_dad": "0",
+    "net/ipv6/conf/{dev}/accept_ra": "0",
+    "net/ipv6/conf/{dev}/router_solicitations": "0",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/{dev}/rp_filter": "0",
+}
+
+_DROP = re.compile(rb"kfree_skb: .* protocol=(\d+) location=(\S+) reason: (\S+)")
+_IP_RECVERR, _IPV6_RECVERR = 11, 25
+
+
+class Trace:
+    """The tracepoint skb:kfree_skb of this process, in a tracing instance of its own."""
+
+    def __init__(self) -> None:
+        if not TRACING.joinpath("instances").is_dir():
+            ctypes.CDLL(None).mount(b"none", os.fsencode(TRACING), b"tracefs", 0, None)
+        self.path = TRACING / "instances" / f"vnic{os.getpid()}"
+        self.path.mkdir(exist_ok=True)
+        (self.path / "set_event_pid").write_text(str(os.getpid()))
+        (self.path / "events/skb/kfree_skb/enable").write_text("1")
+        self.fd = os.open(self.path / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
+
+    def read(self) -> list[tuple[str, str]]:
+        """(function, reason) of the packets dropped since the last call."""
+        text = b""
+        with contextlib.suppress(BlockingIOError):
+            while more := os.read(self.fd, 1 << 16):
+                text += more
+        return [(where.split(b"+")[0].decode(), why.decode()) for _, where, why in _DROP.findall(text)]
+
+    def close(self) -> None:
+        os.close(self.fd)
+        (self.path / "events/skb/kfree_skb/enable").write_text("0")
+        self.path.rmdir()
+
+
+class KernelTwin:
+    """A TAP with the addresses of ADDRESSES in a namespace of its own, and sockets."""
+
+    name = "kernel"
+
+    def __init__(self) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._libc, self._home = libc, os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        if libc.unshare(CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "unshare")
+        self._away = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        self.trace = Trace()
+        self._device()
+        self._files = [os.open(f"/proc/thread-self/net/{f}", os.O_RDONLY) for f in ("snmp", "netstat", "snmp6")]
+        self._texts: list[bytes] = [b""] * len(self._files)
+        self._counters: list[dict[str, int]] = [{}] * len(self._files)
+        libc.setns(self._home, CLONE_NEWNET)
+        self.socks: dict[str, tuple[Sock, socket.socket]] = {}
+
+    def _device(self) -> None:
+        from pyroute2 import IPRoute
+
+        dev = "twin0"
+        self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+        fcntl.ioctl(self.fd, TUNSETIFF, struct.pack("16sH22x", dev.encode(), IFF_TAP | IFF_NO_PI))
+        for name, value in _SETTINGS.items():
+            Path("/proc/sys", name.format(dev=dev)).write_text(value)
+        with IPRoute() as ipr:
+            ipr.link("set", index=1, state="up")  # lo
+            self.index = ipr.link_lookup(ifname=dev)[0]
+            ipr.link("set", index=self.index, state="up", address=frames.MAC.hex(":"))
+            for address in ADDRESSES:
+                ip, bits = address.split("/")
+                more = {"broadcast": str(told(address).network.broadcast_address)} if ":" not in ip else {"flags": 2}
+                ipr.addr("add", index=self.index, address=ip, prefixlen=int(bits), **more)
+
+    @contextlib.contextmanager
+    def _inside(self):
+        self._libc.setns(self._away, CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            self._libc.setns(self._home, CLONE_NEWNET)
+
+    def open(self, socks: dict[str, Sock]) -> None:
+        """Forget what earlier frames left behind, and open sockets."""
+        self.shut()
+        with self._inside():
+            self._forget()
+            for name, s in socks.items():
+                self.socks[name] = s, self._bind(s)
+        self.outcome()
+
+    def _forget(self) -> None:
+        from pyroute2 import IPRoute
+
+        for family in "ipv4", "ipv6":
+            Path(f"/proc/sys/net/{family}/route/flush").write_text("1")
+        with IPRoute() as ipr:
+            for family in socket.AF_INET, socket.AF_INET6:
+                ipr.flush_neigh(family=family, ifindex=self.index) if hasattr(ipr, "flush_neigh") else [
+                    ipr.neigh("del", ifindex=self.index, dst=n.get_attr("NDA_DST"), family=family)
+                    for n in ipr.get_neighbours(family=family, ifindex=self.index)
+                    if n["state"] != 0x40  # NUD_NOARP
+                ]
+
+    @staticmethod
+    def _bind(s: Sock) -> socket.socket:
+        family = socket.AF_INET if "." in s.address else socket.AF_INET6
+        sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, s.proto)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind((s.address or "::", s.port))
+        if s.peer:
+            sock.connect(s.peer)
+        return sock
+
+    def frame(self, frame: bytes) -> Outcome:
+        """Put a frame on the wire."""
+        try:
+            os.write(self.fd, frame)
+        except OSError as e:
+            return Outcome(refused=e.errno)
+        return self.outcome()
+
+    def outcome(self) -> Outcome:
+        """What has happened since the last call."""
+        drops = self.trace.read()
+        replies = self._replies()
+        read = self._read()
+        return Outcome(replies, self._moved(), read, [why for _, why in drops], [where for where, _ in drops])
+
+    def _replies(self) -> list[bytes]:
+        replies = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                replies.append(os.read(self.fd, 1 << 16).ljust(60, b"\0"))
+        return replies
+
+    def _read(self) -> dict[str, list]:
+        got: dict[str, list] = {}
+        for name, (_, sock) in self.socks.items():
+            said = []
+            while True:
+                try:
+                    data, sender = sock.recvfrom(1 << 17)
+                except BlockingIOError:
+                    break
+                except OSError as e:
+                    said.append(e.errno)
+                else:
+                    said.append((data, sender[0].removeprefix("::ffff:"), sender[1]))
+            if said:
+                got[name] = said
+        return got
+
+    def _moved(self) -> dict[str, int]:
+        moved: dict[str, int] = {}
+        for i, fd in enumerate(self._files):
+            text = os.pread(fd, 1 << 16, 0)
+            if text == self._texts[i]:
+                continue
+            now = (_pairs if i < 2 else _lines)(text.decode())
+            old = self._counters[i]
+            moved |= {k: n - old.get(k, 0) for k, n in now.items() if n != old.get(k, 0)}
+            self._texts[i], self._counters[i] = text, now
+        return moved
+
+    def shut(self) -> None:
+        """Close the sockets."""
+        for _, sock in self.socks.values():
+            sock.close()
+        self.socks = {}
+
+    def close(self) -> None:
+        self.shut()
+        self.trace.close()
+        for fd in (*self._files, self.fd, self._away, self._home):
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.close()
+
+
+def _pairs(text: str) -> dict[str, int]:
+    """Of snmp and netstat: a line of names, a line of values."""
+    lines = text.splitlines()
+    return {
+        f"{names.split(':')[0]}_{name}": int(n)
+        for names, values in zip(lines[::2], lines[1::2], strict=True)
+        for name, n in zip(names.split()[1:], values.split()[1:], strict=True)
+    }
+
+
+def _lines(text: str) -> dict[str, int]:
+    """Of snmp6: Ip6InReceives and its value."""
+    rows = {}
+    for line in text.splitlines():
+        name, n = line.split()
+        group = re.match("Ip6|Icmp6|Udp6|UdpLite6", name)[0]
+        rows[f"{group}_{name.removeprefix(group)}"] = int(n)
+    return rows

@@ -1,0 +1,75 @@
+"""A host of vnic as the twin of the running kernel: in virtual time, on a wire in memory."""
+
+from typing import Self
+
+from twin_hosts import ADDRESSES, Outcome, Sock
+
+import vnic
+
+
+STEP_NS = 100_000
+
+
+class VnicTwin:
+    """A host with the addresses of ADDRESSES, and sockets."""
+
+    name = "vnic"
+
+    def __init__(self, **knobs) -> None:
+        self._knobs = {"cost": "zero", "link": "inf", "cpus": 1, "ipfrag_time": 3600, "ip6frag_time": 3600}
+        self._knobs |= {"icmp_ratelimit": 0, "icmp_msgs_per_sec": 1000000, "icmp_msgs_burst": 1000000}
+        self._knobs |= {"rx_pool": 4096, "sockets": 1024} | knobs
+        self.host: vnic.Host | None = None
+
+    def open(self, socks: dict[str, Sock]) -> None:
+        """Begin anew with these sockets."""
+        self.close()
+        self.host = vnic.Host(ip=list(ADDRESSES), **self._knobs)
+        self.socks = {}
+        for name, s in socks.items():
+            self.socks[name] = sock = self.host.udp(s.port, s.address or None)
+            if s.peer:
+                sock.connect(s.peer)
+        self.counters = self.host.mib()
+        self.fates = self.host.ledger().fates
+        self.outcome()
+
+    def frame(self, frame: bytes) -> Outcome:
+        """Put a frame on the wire."""
+        now = self.host.now_ns
+        self.host.feed([frame], at_ns=now)
+        self.host.run(until_ns=now + STEP_NS)
+        return self.outcome()
+
+    def outcome(self) -> Outcome:
+        """What has happened since the last call."""
+        sent = [frame for _, frame in self.host.nic.sent()]
+        got = {name: said for name, sock in self.socks.items() if (said := self._read(sock))}
+        counters, fates = self.host.mib(), self.host.ledger().fates
+        moved = {name: n - self.counters[name] for name, n in counters.items() if n != self.counters[name]}
+        drops = [f for f, n in fates.items() for _ in range(n - self.fates.get(f, 0)) if not f.startswith("DELIVERED")]
+        self.counters, self.fates = counters, fates
+        return Outcome(sent, moved, got, drops)
+
+    @staticmethod
+    def _read(sock) -> list:
+        said: list = []
+        while True:
+            try:
+                got = sock.recvfrom_nowait()
+            except vnic.HostError as e:
+                said.append(e.errno)
+                continue
+            if got is None:
+                return said
+            said.append((got[0], *got[1]))
+
+    def close(self) -> None:
+        if self.host:
+            self.host.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.close()
