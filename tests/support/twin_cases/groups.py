@@ -1,0 +1,3 @@
+"""Cases of groups."""
+
+CASES: dict[str, list] = {}

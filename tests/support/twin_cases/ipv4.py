@@ -1,0 +1,3 @@
+"""Cases of ipv4."""
+
+CASES: dict[str, list] = {}

@@ -1,0 +1,3 @@
+"""Cases of ipv6."""
+
+CASES: dict[str, list] = {}

@@ -1,0 +1,3 @@
+"""Cases of neighbours."""
+
+CASES: dict[str, list] = {}

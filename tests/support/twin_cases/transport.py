@@ -1,0 +1,3 @@
+"""Cases of transport."""
+
+CASES: dict[str, list] = {}
