@@ -2,22 +2,38 @@
 
 What may differ is in FREEDOMS; nothing else.
 
+tests/golden/twin.xz is what a 6.18 kernel did: it stands in where the kernel cannot be asked.
+
 Usage: python tests/support/twin.py [--seed N] [--inputs N] [--only REGEX] [--show REGEX] [--batch N]
-       --only: inputs whose label matches; --show: an example of each kind of difference that matches
+       --only: inputs whose label matches; --show: examples of each kind of difference that matches
+       python tests/support/twin.py --case REGEX      the named cases that match
+       python tests/support/twin.py --record          ask the kernel for tests/golden/twin.xz anew
 """
 
 import argparse
+import ast
+import importlib
+import lzma
+import os
+import pkgutil
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from random import Random
 
 import frames
+import needs
 import peer
+import twin_cases
 import twin_inputs
-from twin_hosts import Outcome, Sock
+from paths import TESTS
+from twin_hosts import Outcome, Sock, Step, Twin
+
+GOLDEN = TESTS / "golden/twin.xz"
+RULES_OF = "6.18"
+"""The kernels whose rules vnic follows."""
 
 SOCKS = {
     "any": Sock(5000),
@@ -50,7 +66,11 @@ def differences(kernel: Outcome, vnic: Outcome, counted: set[str]) -> dict[str, 
     kernel, vnic = normal(kernel), normal(vnic)
     found = {}
     if kernel.replies != vnic.replies:
-        kind = "replies" if len(kernel.replies) == len(vnic.replies) else f"replies {len(kernel.replies)}/{len(vnic.replies)}"
+        kind = (
+            "replies"
+            if len(kernel.replies) == len(vnic.replies)
+            else f"replies {len(kernel.replies)}/{len(vnic.replies)}"
+        )
         found[kind] = f"{[r.hex() for r in kernel.replies]} / {[r.hex() for r in vnic.replies]}"
     k, v = {n: x for n, x in counters(kernel.counters).items() if n in counted}, vnic.counters
     for name in sorted(k.keys() | v.keys()):
@@ -73,24 +93,153 @@ def counters(kernel: dict[str, int]) -> dict[str, int]:
     return out
 
 
-WARM = (
-    ("arp", peer.arp(1, "10.0.0.1", "10.0.0.2")),
-    ("arp", peer.arp(1, "10.1.0.9", "10.1.0.2")),
-    ("ns", peer.nd(135, "fd00::2", src="fd00::1", dst="ff02::1:ff00:2")),
-    ("ns", peer.nd(135, twin_inputs.LINK_LOCAL, src="fe80::1", dst="ff02::1:ff00:1")),
+WARM: tuple[Step, ...] = (
+    peer.arp(1, "10.0.0.1", "10.0.0.2"),
+    peer.arp(1, "10.1.0.9", "10.1.0.2"),
+    peer.nd(135, "fd00::2", src="fd00::1", dst="ff02::1:ff00:2"),
+    peer.nd(135, twin_inputs.LINK_LOCAL, src="fe80::1", dst="ff02::1:ff00:1"),
 )
-"""Frames that begin each batch: by them both hosts know the MAC addresses of those who ask."""
+"""Steps that begin each batch: by them both hosts know the MAC addresses of those who ask."""
 
 
-def batch(rng: Random, size: int, only: str = "") -> Iterator[tuple[str, bytes]]:
-    """The inputs between two fresh starts: label, frame."""
-    yield from WARM
+def no_oracle() -> str | None:
+    """Why the kernel here cannot be the twin; None: it can."""
+    release = os.uname().release
+    if not release.startswith(RULES_OF + "."):
+        return f"the kernel is {release}; vnic follows {RULES_OF}"
+    return needs.why_no_root()
+
+
+def cases() -> dict[str, list[Step]]:
+    """The named cases: "module: name" -> steps."""
+    modules = [importlib.import_module(f"twin_cases.{m.name}") for m in pkgutil.iter_modules(twin_cases.__path__)]
+    return {f"{m.__name__.partition('.')[2]}: {name}": list(steps) for m in modules for name, steps in m.CASES.items()}
+
+
+@dataclass
+class Difference:
+    """The first step at which the twins differ: what differs, and what each of them said."""
+
+    at: int
+    kinds: dict[str, str]
+    kernel: Outcome
+    vnic: Outcome
+
+    def __str__(self) -> str:
+        return f"step {self.at}: {', '.join(self.kinds)}\n  kernel {self.kernel}\n  vnic   {self.vnic}"
+
+
+def compare(kernel: Twin, vnic: Twin, steps: Sequence[Step]) -> Difference | None:
+    """Begin anew, and give both hosts the same steps after WARM. Return: the first difference."""
+    for host in kernel, vnic:
+        host.open(SOCKS)
+    counted = vnic.counted()
+    for at, step in enumerate((*WARM, *steps), -len(WARM)):
+        k, v = kernel.step(step), vnic.step(step)
+        if kinds := differences(k, v, counted):
+            return Difference(at, kinds, k, v)
+    return None
+
+
+def shrink(kernel: Twin, vnic: Twin, steps: Sequence[Step]) -> list[Step]:
+    """The fewest of these steps, in their order, that still make a difference: leave out what is not needed."""
+    difference = compare(kernel, vnic, steps)
+    if difference is None:
+        return []
+    left = list(steps[: difference.at + 1])
+    chunk = len(left)
+    while chunk:
+        at = 0
+        while at < len(left):
+            fewer = left[:at] + left[at + chunk :]
+            if fewer and compare(kernel, vnic, fewer):
+                left = fewer
+            else:
+                at += chunk
+        chunk //= 2
+    return left
+
+
+def batch(rng: Random, size: int, only: str = "") -> Iterator[tuple[str, Step]]:
+    """The inputs between two fresh starts: label, step."""
     made = 0
     while made < size:
-        label, frame = twin_inputs.frame(rng)
+        label, step = twin_inputs.frame(rng)
         if re.search(only, label):
             made += 1
-            yield label, frame
+            yield label, step
+
+
+# ---- what a kernel did, written down ----
+
+
+def record(kernel: Twin, seed: int, batches: int, size: int) -> int:
+    """Ask the kernel about all named cases and random batches, and write GOLDEN. Return: steps."""
+    rng, told = Random(seed), []
+    random_ = {f"random {i}": [step for _, step in batch(rng, size)] for i in range(batches)}
+    for name, steps in (cases() | random_).items():
+        kernel.open(SOCKS)
+        outcomes = [asdict(normal(kernel.step(step))) for step in (*WARM, *steps)]
+        told.append((name, steps, [{k: v for k, v in o.items() if v and k != "places"} for o in outcomes]))
+    release = os.uname().release.split("-")[0]
+    GOLDEN.write_bytes(lzma.compress(repr({"kernel": release, "told": told}).encode(), preset=9))
+    return sum(len(steps) for _, steps, _ in told)
+
+
+def recorded() -> dict[str, tuple[list[Step], list[Outcome]]]:
+    """What GOLDEN holds: name -> steps, and the kernel's outcomes of WARM and of these."""
+    told = ast.literal_eval(lzma.decompress(GOLDEN.read_bytes()).decode())["told"]
+    return {name: (steps, [Outcome(**o) for o in outcomes]) for name, steps, outcomes in told}
+
+
+class Recorded:
+    """A kernel that answers from the record."""
+
+    name = "recorded"
+
+    def __init__(self, outcomes: list[Outcome]) -> None:
+        self._left = iter(outcomes)
+
+    def open(self, socks: dict[str, Sock]) -> None:
+        """Nothing is to be done."""
+
+    def step(self, step: Step) -> Outcome:
+        return next(self._left)
+
+
+# ---- from the command line ----
+
+
+def _print(found: Counter, seen: dict, show: str | None) -> Counter:
+    kinds: Counter[str] = Counter()
+    for (kind, _), n in found.items():
+        kinds[kind] += n
+    for kind, n in kinds.most_common():
+        labels = Counter({label: m for (other, label), m in found.items() if other == kind})
+        print(f"{n:5} {kind:45} {', '.join(f'{label}: {m}' for label, m in labels.most_common(6))}")
+        if show and re.search(show, kind):
+            for label, step, what, k, v in seen[kind][:3]:
+                shown = step.hex() if isinstance(step, bytes) else step
+                print(
+                    f"      {label}\n        step   {shown}\n        kernel {k}\n        vnic   {v}\n        {what[:400]}"
+                )
+    return kinds
+
+
+def random_inputs(kernel: Twin, vnic: Twin, seed: int, inputs: int, size: int, only: str) -> tuple[int, Counter, dict]:
+    """Compare random batches to their ends. Return: inputs; (kind, label) -> how often; kind -> examples."""
+    rng, done, found, seen = Random(seed), 0, Counter(), {}
+    while done < inputs:
+        for host in kernel, vnic:
+            host.open(SOCKS)
+        counted = vnic.counted()
+        for label, step in [("warm", step) for step in WARM] + list(batch(rng, size, only)):
+            done += 1
+            k, v = kernel.step(step), vnic.step(step)
+            for kind, what in differences(k, v, counted).items():
+                found[kind, " ".join(dict.fromkeys((label.split()[0], label.split()[-1])))] += 1
+                seen.setdefault(kind, []).append((label, step, what, k, v))
+    return done, found, seen
 
 
 def main() -> None:
@@ -103,32 +252,22 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--only", default="")
     parser.add_argument("--show")
+    parser.add_argument("--case")
+    parser.add_argument("--record", action="store_true")
     asked = parser.parse_args()
-    rng, inputs, found, seen = Random(asked.seed), 0, Counter(), {}
     began = time.monotonic()
     with KernelTwin() as kernel, VnicTwin() as vnic:
-        kernel.open(SOCKS)
-        time.sleep(2)  # until the kernel has reported its groups
-        while inputs < asked.inputs:
-            for host in kernel, vnic:
-                host.open(SOCKS)
-            counted = set(vnic.host.mib())
-            for label, frame in batch(rng, asked.batch, asked.only):
-                inputs += 1
-                k, v = kernel.frame(frame), vnic.frame(frame)
-                for kind, what in differences(k, v, counted).items():
-                    found[kind, " ".join(dict.fromkeys((label.split()[0], label.split()[-1])))] += 1
-                    seen.setdefault(kind, []).append((label, frame, what, k, v))
-    kinds = Counter()
-    for (kind, _), n in found.items():
-        kinds[kind] += n
-    for kind, n in kinds.most_common():
-        labels = Counter({label: m for (other, label), m in found.items() if other == kind})
-        print(f"{n:5} {kind:45} {', '.join(f'{label}: {m}' for label, m in labels.most_common(6))}")
-        if asked.show and re.search(asked.show, kind):
-            for label, frame, what, k, v in seen[kind][:3]:
-                print(f"      {label}\n        frame  {frame.hex()}\n        kernel {k}\n        vnic   {v}\n        {what[:400]}")
-    print(f"{inputs} inputs, {len(kinds)} kinds of differences, {sum(kinds.values())} of them, {time.monotonic() - began:.1f} s")
+        if asked.record:
+            print(f"{record(kernel, 2026, 40, 50)} steps recorded")
+        elif asked.case is not None:
+            for name, steps in cases().items():
+                if re.search(asked.case, name):
+                    print(f"{name}: {compare(kernel, vnic, steps) or 'the same'}")
+        else:
+            done, found, seen = random_inputs(kernel, vnic, asked.seed, asked.inputs, asked.batch, asked.only)
+            kinds = _print(found, seen, asked.show)
+            took = time.monotonic() - began
+            print(f"{done} inputs, {len(kinds)} kinds of differences, {sum(kinds.values())} of them, {took:.1f} s")
 
 
 if __name__ == "__main__":

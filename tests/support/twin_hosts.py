@@ -2,6 +2,10 @@
 
 import ipaddress
 from dataclasses import dataclass, field
+from typing import Protocol
+
+Step = bytes | tuple
+"""A frame; or the name of a method of both twins, and its arguments."""
 
 ADDRESSES = ("10.0.0.2/24", "10.1.0.2/16", "fd00::2/64")
 
@@ -34,3 +38,25 @@ class Outcome:
     drops: list[str] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
     refused: int = 0
+
+
+class Twin(Protocol):
+    """One of the two."""
+
+    name: str
+
+    def open(self, socks: dict[str, Sock]) -> None:
+        """Begin anew with these sockets."""
+
+    def step(self, step: Step) -> Outcome:
+        """Do it, and tell what came of it."""
+
+
+class Steps:
+    """How a twin takes its steps."""
+
+    def step(self, step: Step) -> Outcome:
+        """Do it, and tell what came of it."""
+        if isinstance(step, bytes):
+            return self.frame(step)  # type: ignore[attr-defined]
+        return getattr(self, step[0])(*step[1:])

@@ -23,7 +23,17 @@ DST4 += ("255.255.255.255", "0.0.0.0", "127.0.0.1", "224.0.0.1", "224.0.0.2", "2
 DST4 += ("192.0.2.7", "0.1.2.3")
 SRC6 = ("fd00::1", "fd00::7", "fe80::1", "fd00::2", LINK_LOCAL, "::", "::1", "::ffff:10.0.0.1", "ff02::1", "ff05::5")
 SRC6 += ("2001:db8::9", "fd00::", "::10.0.0.1", "fec0::1")
-DST6 = ("fd00::2", LINK_LOCAL, "ff02::1", "ff02::1:ff00:2", "ff02::1:ff00:1", "ff01::1", "ff02::99", "ff05::1", "ff0e::1")
+DST6 = (
+    "fd00::2",
+    LINK_LOCAL,
+    "ff02::1",
+    "ff02::1:ff00:2",
+    "ff02::1:ff00:1",
+    "ff01::1",
+    "ff02::99",
+    "ff05::1",
+    "ff0e::1",
+)
 DST6 += ("ff00::", "ff02::2", "fd00::9", "fe80::9", "::1", "::", "fd00::", "::ffff:10.0.0.2", "2001:db8::1", "ff02::16")
 
 
@@ -49,7 +59,9 @@ def _udp(rng: Random, src: str, dst: str, *, proto: int = 17) -> bytes:
         covered = length
     if proto == 136 and 8 <= length <= covered:
         covered = length
-    check = frames.csum(frames.pseudo(src, dst, proto, len(head) + len(data) if proto == 136 else covered) + (head + data)[:covered])
+    check = frames.csum(
+        frames.pseudo(src, dst, proto, len(head) + len(data) if proto == 136 else covered) + (head + data)[:covered]
+    )
     check = _often(rng, check or 0xFFFF, (0, 1), 0.1)
     return head[:6] + struct.pack("!H", check) + data
 
@@ -60,7 +72,16 @@ def _tcp(rng: Random, src: str, dst: str) -> bytes:
     doff = _often(rng, 5, (0, 4, 6, 15), 0.08)
     port = rng.choice((9, 80, 443, 5000))
     head = struct.pack(
-        "!HHIIBBHHH", 1000, port, rng.randrange(1 << 32), rng.randrange(1 << 32), doff << 4 | rng.randrange(2), flags, 500, 0, 0
+        "!HHIIBBHHH",
+        1000,
+        port,
+        rng.randrange(1 << 32),
+        rng.randrange(1 << 32),
+        doff << 4 | rng.randrange(2),
+        flags,
+        500,
+        0,
+        0,
     )
     check = frames.csum(frames.pseudo(src, dst, 6, len(head) + len(data)) + head + data)
     check = _often(rng, check, (0, 1), 0.08)
@@ -85,7 +106,9 @@ def _quoted4(rng: Random) -> bytes:
 
 
 def _icmp(rng: Random, src: str, dst: str) -> bytes:
-    kind = rng.choice((8, 8, 8, 3, 3, 3, 3, 0, 4, 5, 9, 10, 11, 12, 13, 13, 14, 15, 17, 18, 30, 40, 42, 43, rng.randrange(256)))
+    kind = rng.choice(
+        (8, 8, 8, 3, 3, 3, 3, 0, 4, 5, 9, 10, 11, 12, 13, 13, 14, 15, 17, 18, 30, 40, 42, 43, rng.randrange(256))
+    )
     code = _often(rng, 0, tuple(range(20)), 0.6 if kind in (3, 5, 11, 12) else 0.1)
     rest = rng.choice((b"\0\0\0\0", b"\x12\x34\0\1", b"\0\0\x02\x40", b"\0\0\x05\0", b"\x0a\0\0\x07", rng.randbytes(4)))
     if kind in (3, 4, 5, 11, 12):
@@ -103,7 +126,9 @@ def _icmp(rng: Random, src: str, dst: str) -> bytes:
 
 def _igmp(rng: Random) -> bytes:
     kind = rng.choice((0x11, 0x12, 0x16, 0x17, 0x22, 0x13, rng.randrange(256)))
-    message = struct.pack("!BBH4s", kind, rng.choice((0, 1)), 0, rng.choice((bytes(4), b"\xe0\0\0\x63"))) + _bytes(rng, 8)
+    message = struct.pack("!BBH4s", kind, rng.choice((0, 1)), 0, rng.choice((bytes(4), b"\xe0\0\0\x63"))) + _bytes(
+        rng, 8
+    )
     if rng.random() < 0.1:
         message = message[: rng.randrange(8)]
     check = _often(rng, frames.csum(message), (0, 1), 0.1)
@@ -153,7 +178,36 @@ def _quoted6(rng: Random) -> bytes:
 
 def _icmpv6(rng: Random, src: str, dst: str) -> bytes:
     kind = rng.choice(
-        (128, 128, 128, 1, 1, 1, 2, 3, 4, 4, 129, 130, 131, 132, 133, 134, 135, 135, 136, 136, 137, 139, 143, 5, 100, 127, 200, rng.randrange(256))
+        (
+            128,
+            128,
+            128,
+            1,
+            1,
+            1,
+            2,
+            3,
+            4,
+            4,
+            129,
+            130,
+            131,
+            132,
+            133,
+            134,
+            135,
+            135,
+            136,
+            136,
+            137,
+            139,
+            143,
+            5,
+            100,
+            127,
+            200,
+            rng.randrange(256),
+        )
     )
     code = _often(rng, 0, tuple(range(9)), 0.6 if kind in (1, 3, 4) else 0.1)
     target = rng.choice(("fd00::2", LINK_LOCAL, "fd00::1", "fd00::7", "ff02::1", "::"))
@@ -252,7 +306,11 @@ def _destination(rng: Random, dst: str) -> bytes:
     if a.version == 4 and (dst == "255.255.255.255" or dst.endswith(".255")):
         usual = BROADCAST
     elif a.is_multicast:
-        usual = b"\x01\0\x5e" + bytes((a.packed[1] & 127,)) + a.packed[2:] if a.version == 4 else b"\x33\x33" + a.packed[12:]
+        usual = (
+            b"\x01\0\x5e" + bytes((a.packed[1] & 127,)) + a.packed[2:]
+            if a.version == 4
+            else b"\x33\x33" + a.packed[12:]
+        )
     return _often(rng, usual, (frames.MAC, BROADCAST, b"\x01\0\x5e\0\0\1", b"\x33\x33\0\0\0\1"), 0.08)
 
 
@@ -263,7 +321,9 @@ def _options6(rng: Random, room: int) -> bytes:
     out = b""
     while len(out) < room:
         left = room - len(out)
-        kind = rng.choice((0, 1, 1, 1, 5, 0xC2, 0xC9, 0x1E, 0x3E, 0x5E, 0x7E, 0x9E, 0xBE, 0xDE, 0xFE, rng.randrange(256)))
+        kind = rng.choice(
+            (0, 1, 1, 1, 5, 0xC2, 0xC9, 0x1E, 0x3E, 0x5E, 0x7E, 0x9E, 0xBE, 0xDE, 0xFE, rng.randrange(256))
+        )
         if kind == 0 or left < 2:
             out += b"\0"
             continue
@@ -286,8 +346,12 @@ def _extension(rng: Random, next_: int, body: bytes) -> tuple[int, bytes]:
         type_ = rng.choice((0, 2, 3, 4, 5, 253))
         left = rng.choice((0, 0, 1, 2, 255))
         units = rng.choice((0, 2, 4))
-        head = bytes((next_, units, type_, left)) + bytes(4) + b"".join(
-            ipaddress.ip_address(rng.choice(("fd00::2", "fd00::1", "ff02::1"))).packed for _ in range(units // 2)
+        head = (
+            bytes((next_, units, type_, left))
+            + bytes(4)
+            + b"".join(
+                ipaddress.ip_address(rng.choice(("fd00::2", "fd00::1", "ff02::1"))).packed for _ in range(units // 2)
+            )
         )
     elif kind == 44:
         field = _often(rng, 0, (1, 8, 9, 0xFFF8, 2, 4), 0.3)
@@ -316,7 +380,11 @@ def _ipv6(rng: Random) -> tuple[str, bytes]:
     for _ in range(rng.choice((0, 0, 0, 0, 0, 1, 1, 2, 3))):
         next_, body = _extension(rng, next_, body)
         label += f" x{next_}"
-    hops = 255 if kind[6:] in ("133", "134", "135", "136", "137") and rng.random() < 0.9 else _often(rng, 64, (0, 1, 255), 0.1)
+    hops = (
+        255
+        if kind[6:] in ("133", "134", "135", "136", "137") and rng.random() < 0.9
+        else _often(rng, 64, (0, 1, 255), 0.1)
+    )
     packet = frames.ipv6(
         body,
         next_,

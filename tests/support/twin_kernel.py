@@ -15,16 +15,18 @@ import os
 import re
 import socket
 import struct
+import time
 from pathlib import Path
 from typing import Self
 
 import frames
 from kernel_gro import IFF_NO_PI, IFF_TAP, TUNSETIFF
-from twin_hosts import ADDRESSES, Outcome, Sock, told
+from twin_hosts import ADDRESSES, Outcome, Sock, Steps, told
 
 CLONE_NEWNET = 0x40000000
 TRACING = Path("/sys/kernel/tracing")
 HOUR_MS = "3600000"
+NUD_NOARP = 0x40
 
 _SETTINGS = {
     "net/ipv4/icmp_ratelimit": "0",
@@ -77,24 +79,34 @@ class Trace:
         self.path.rmdir()
 
 
-class KernelTwin:
+class KernelTwin(Steps):
     """A TAP with the addresses of ADDRESSES in a namespace of its own, and sockets."""
 
     name = "kernel"
 
-    def __init__(self) -> None:
+    def __init__(self, trace: Trace | None = None) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         self._libc, self._home = libc, os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         if libc.unshare(CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "unshare")
         self._away = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        self.trace = Trace()
+        self.trace = trace or Trace()
+        self._traces = not trace
         self._device()
         self._files = [os.open(f"/proc/thread-self/net/{f}", os.O_RDONLY) for f in ("snmp", "netstat", "snmp6")]
         self._texts: list[bytes] = [b""] * len(self._files)
         self._counters: list[dict[str, int]] = [{}] * len(self._files)
         libc.setns(self._home, CLONE_NEWNET)
         self.socks: dict[str, tuple[Sock, socket.socket]] = {}
+        self._settle()
+
+    def _settle(self) -> None:
+        """Wait until the kernel has reported its groups twice, at random times within a second (RFC 3810 section 6.1)."""
+        quiet, end = time.monotonic(), time.monotonic() + 5
+        while time.monotonic() < min(end, quiet + 1.5):
+            time.sleep(0.05)
+            if self._replies():
+                quiet = time.monotonic()
 
     def _device(self) -> None:
         from pyroute2 import IPRoute
@@ -136,11 +148,9 @@ class KernelTwin:
             Path(f"/proc/sys/net/{family}/route/flush").write_text("1")
         with IPRoute() as ipr:
             for family in socket.AF_INET, socket.AF_INET6:
-                ipr.flush_neigh(family=family, ifindex=self.index) if hasattr(ipr, "flush_neigh") else [
-                    ipr.neigh("del", ifindex=self.index, dst=n.get_attr("NDA_DST"), family=family)
-                    for n in ipr.get_neighbours(family=family, ifindex=self.index)
-                    if n["state"] != 0x40  # NUD_NOARP
-                ]
+                for n in ipr.get_neighbours(family=family, ifindex=self.index):
+                    if n["state"] != NUD_NOARP:
+                        ipr.neigh("del", ifindex=self.index, dst=n.get_attr("NDA_DST"), family=family)
 
     @staticmethod
     def _bind(s: Sock) -> socket.socket:
@@ -212,7 +222,8 @@ class KernelTwin:
 
     def close(self) -> None:
         self.shut()
-        self.trace.close()
+        if self._traces:
+            self.trace.close()
         for fd in (*self._files, self.fd, self._away, self._home):
             os.close(fd)
 

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from twin_hosts import ADDRESSES, Outcome, Sock
+from twin_hosts import ADDRESSES, Outcome, Sock, Steps
 
 import vnic
 
@@ -10,7 +10,7 @@ import vnic
 STEP_NS = 100_000
 
 
-class VnicTwin:
+class VnicTwin(Steps):
     """A host with the addresses of ADDRESSES, and sockets."""
 
     name = "vnic"
@@ -33,6 +33,10 @@ class VnicTwin:
         self.counters = self.host.mib()
         self.fates = self.host.ledger().fates
         self.outcome()
+
+    def counted(self) -> set[str]:
+        """The counters that vnic has."""
+        return set(self.counters)
 
     def frame(self, frame: bytes) -> Outcome:
         """Put a frame on the wire."""

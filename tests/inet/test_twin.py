@@ -1,0 +1,94 @@
+"""Two hosts with one address: the running kernel and vnic. The same frames, and nothing that came of them may differ."""
+
+import os
+import time
+from random import Random
+
+import pytest
+import twin
+from twin_hosts import Outcome
+from twin_vnic import VnicTwin
+
+CASES = twin.cases()
+INPUTS = int(os.environ.get("VNIC_TWIN_INPUTS", "3000"))
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    if why := twin.no_oracle():
+        pytest.skip(f"the kernel cannot be asked: {why}")
+    from twin_kernel import KernelTwin
+
+    with KernelTwin() as k:
+        yield k
+
+
+@pytest.fixture(scope="module")
+def vnic():
+    with VnicTwin() as v:
+        yield v
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("name", CASES)
+def test_a_case_is_the_running_kernels(kernel, vnic, name):
+    assert twin.compare(kernel, vnic, CASES[name]) is None
+
+
+@pytest.mark.root
+def test_any_input_is_the_running_kernels(kernel, vnic):
+    seed = int(os.environ.get("VNIC_TWIN_SEED", "0")) or time.time_ns() % 1_000_000
+    rng, done = Random(seed), 0
+    while done < INPUTS:
+        steps = [step for _, step in twin.batch(rng, 50)]
+        done += len(steps)
+        if difference := twin.compare(kernel, vnic, steps):
+            fewest = twin.shrink(kernel, vnic, steps)
+            pytest.fail(
+                f"VNIC_TWIN_SEED={seed}, {difference}\nthe fewest steps, for tests/support/twin_cases: {fewest}"
+            )
+
+
+@pytest.mark.root
+def test_two_kernels_do_not_differ(kernel):
+    """The harness itself invents no difference."""
+    from twin_kernel import KernelTwin
+
+    with KernelTwin(kernel.trace) as other:
+        rng = Random(1)
+        for _ in range(10):
+            for host in kernel, other:
+                host.open(twin.SOCKS)
+            for step in (*twin.WARM, *(step for _, step in twin.batch(rng, 50))):
+                a, b = twin.normal(kernel.step(step)), twin.normal(other.step(step))
+                assert (a.replies, a.counters, a.sockets, a.drops) == (b.replies, b.counters, b.sockets, b.drops), step
+
+
+@pytest.mark.parametrize("name", twin.recorded() if twin.GOLDEN.exists() else [])
+def test_the_recorded_kernels_answers(vnic, name):
+    steps, outcomes = twin.recorded()[name]
+    assert twin.compare(twin.Recorded(outcomes), vnic, steps) is None
+
+
+class Wrong:
+    """A vnic that keeps its replies to pings for itself."""
+
+    name = "wrong"
+
+    def __init__(self, vnic):
+        self.vnic = vnic
+        self.open, self.counted = vnic.open, vnic.counted
+
+    def step(self, step):
+        outcome = self.vnic.step(step)
+        return Outcome(counters=outcome.counters) if outcome.counters.get("Icmp_OutEchoReps") else outcome
+
+
+def test_a_difference_is_found_and_shrunk_to_what_it_needs(vnic):
+    rng = Random(5)
+    steps = [step for label, step in twin.batch(rng, 400) if label.startswith(("arp", "ip4 icmp8"))]
+    with VnicTwin() as other:
+        fewest = twin.shrink(other, Wrong(vnic), steps)
+        assert len(fewest) == 1
+        assert twin.compare(other, Wrong(vnic), fewest).kinds.keys() == {"replies 1/0"}
+        assert twin.compare(other, vnic, steps) is None
