@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from vnic import packet_socket, sock
 from vnic.errors import TimedOutError
-from vnic.host_socket import LOOK_S, HostSocket
+from vnic.host_socket import LOOK_S, RING_PAUSE_S, HostSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=HostSocket)
 T = TypeVar("T")
-_RING_PAUSE_S = 50e-6
 
 
 class AsyncSocket(Generic[S]):
@@ -144,7 +143,7 @@ async def _sent(send: Callable[[], int]) -> int:
         try:
             return send()
         except TimedOutError:
-            await asyncio.sleep(_RING_PAUSE_S)
+            await asyncio.sleep(RING_PAUSE_S)
 
 
 class TcpStream(AsyncSocket[sock.TcpStream]):
@@ -179,6 +178,10 @@ class PacketSocket(AsyncSocket[packet_socket.PacketSocket]):
     async def recv(self) -> Packet:
         """As :meth:`vnic.PacketSocket.recv`."""
         return (await self._until(lambda: self.sock.recv_nowait(1) or None, "no packet came"))[0]
+
+    async def send(self, frame: Buffer) -> int:
+        """As :meth:`vnic.PacketSocket.send`; while the sending ring is full, other tasks run."""
+        return await _sent(lambda: self.sock.send(frame, timeout=0))
 
     def _take_wake_up(self) -> None:
         """Leave the eventfd as it is: the read that empties the ring clears it."""

@@ -7,12 +7,13 @@ comes by itself, so waiting runs the host.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from vnic._core import lib
-from vnic.errors import VnicError
+from vnic.errors import TimedOutError, VnicError
 from vnic.machine.lifetime import Uncopied
 from vnic.machine.uninterrupted import wait_readable
 
@@ -25,6 +26,11 @@ T = TypeVar("T")
 
 LOOK_S = 0.5
 """A waiting reader checks at this interval whether the host is still live."""
+
+
+RING_PAUSE_S = 50e-6
+HELD = -(1 << 30)
+"""What a send returns instead of -errno while a thread further up this stack holds the lock that it needs."""
 
 
 class HostSocket(Uncopied):
@@ -54,6 +60,28 @@ class HostSocket(Uncopied):
     def closed(self) -> bool:
         """Is the socket or its host closed?"""
         return self._sock is None or self._machine.closed
+
+    # ---- sending ----
+
+    def _send_when_room(self, send: Callable[[], int], timeout: float | None) -> int:
+        """Call ``send``, in live mode again until there is room in the sending ring; virtual time runs on meanwhile.
+
+        Return: its last result: 0 or -errno, which is -EAGAIN only if virtual time is over.
+
+        Raises:
+            TimedOutError: there was no room in time.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            rc = send()
+            if rc not in (-errno.EAGAIN, HELD):
+                return rc
+            if rc == HELD or self._machine.live:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TimedOutError("no room in the sending ring")
+                time.sleep(RING_PAUSE_S)
+            elif not self._machine.step():
+                return rc
 
     # ---- waiting ----
 

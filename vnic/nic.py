@@ -10,6 +10,7 @@ from vnic._core import ffi, lib
 from vnic.counters import dim
 from vnic.counters import snapshots as stats_
 from vnic.errors import VnicError, check
+from vnic.host_socket import HELD, RING_PAUSE_S
 from vnic.knobs.parse import whole
 from vnic.machine.lifetime import Uncopied
 from vnic.machine.turn import sends
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from vnic.handlers import Handler
     from vnic.machine.machine import Machine
 
-
-_PAUSE_S = 50e-6
-_HELD = -(1 << 30)
 
 
 class Nic(Uncopied):
@@ -126,15 +124,15 @@ class Nic(Uncopied):
         """Ring a foreign driver's doorbell: the card looks at its rings. ConfigError: there is no such queue."""
         i = self._queue(queue)
         self._machine.refuse_others()
-        while (rc := self._ring(i)) == _HELD:
-            time.sleep(_PAUSE_S)
+        while (rc := self._ring(i)) == HELD:
+            time.sleep(RING_PAUSE_S)
         check(rc, f"ring queue {i}'s doorbell")
 
     @sends
     def _ring(self, i: int) -> int:
         """Ring in C. A thread that stops the machine waits for this call: else the eventfd could be another file."""
         if self._machine.turn.held_from_here():
-            return _HELD
+            return HELD
         return int(lib.nic_doorbell(self._address, i))
 
     def _queue(self, queue: int) -> int:

@@ -1,4 +1,4 @@
-"""Packet sockets: they see what AF_PACKET sockets see, and have a filter and a ring of their own."""
+"""Packet sockets: they see what AF_PACKET sockets see, send frames as they are, and have a filter and a ring each."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.counters.snapshots import Snapshot
-from vnic.errors import ConfigError, TimedOutError, VnicError
-from vnic.host_socket import HostSocket
+from vnic.errors import ConfigError, TimedOutError, VnicError, check
+from vnic.host_socket import HELD, HostSocket
 from vnic.knobs.parse import is_whole, whole
 from vnic.machine.read_buffers import ReadBuffers
+from vnic.machine.turn import sends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vnic import bpf
     from vnic.machine.machine import Machine
+
+    Buffer = bytes | bytearray | memoryview
 
 _BUFFER_BYTES = 1 << 20
 _RING_MIN, _RING_MAX = 1 << 12, 1 << 30
@@ -106,6 +109,30 @@ class PacketSocket(HostSocket):
             raise VnicError("a packet is larger than 1 MiB")
         used = sum(infos[i].snaplen for i in range(got))
         return infos, got, memoryview(ffi.buffer(buf, used)[:])
+
+    def send(self, frame: Buffer, *, timeout: float | None = None) -> int:
+        """Send a frame as it is, from its Ethernet header on and without checksum. Return: its bytes.
+
+        Args:
+            frame: at least 14 bytes, at most the MTU and a header (18 with a VLAN tag).
+            timeout: live: seconds to wait for room in the sending ring (None: for ever); virtual time runs on.
+
+        Raises:
+            TimedOutError: there was no room in time.
+            HostError: EMSGSIZE, EINVAL, ENETDOWN (this host does not send), as in packet(7).
+        """
+        view = ffi.from_buffer(frame)
+        check(self._send_when_room(lambda: self._sendmsg(view), timeout), "send")
+        return len(view)
+
+    @sends
+    def _sendmsg(self, view: Any) -> int:
+        """Send in C. A thread that stops the machine or ends the host finds this call on our stack."""
+        turn, c = self._machine.turn, self._machine.c
+        if self._c is not None and turn.held_from_here():
+            return HELD
+        turn.refuse_others()
+        return int(lib.dev_direct_xmit(c, ffi.cast("uint8_t *", view), len(view)))
 
     def recv(self, *, timeout: float | None = None) -> Packet:
         """Return the next packet. Live: wait at most ``timeout`` seconds (None: for ever). Virtual time: run the host.

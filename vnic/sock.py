@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import sys
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -13,7 +12,7 @@ from vnic._core import ffi, lib
 from vnic.address import inet_addr, inet_text
 from vnic.errors import ConfigError, HostError, TimedOutError, check, refused
 from vnic.handlers import Packets
-from vnic.host_socket import HostSocket
+from vnic.host_socket import HELD, HostSocket
 from vnic.knobs.parse import is_whole, whole
 from vnic.machine.turn import sends
 
@@ -25,9 +24,7 @@ if TYPE_CHECKING:
 _MAX_DATAGRAM = 1 << 18
 _BURST_BYTES = 1 << 20  # more than any datagram has
 _VLEN_MAX = 1024
-_RING_PAUSE_S = 50e-6
 _RCVBUF_MAX = _READ_MAX = 1 << 30
-_HELD = -(1 << 30)
 Address = tuple[str, int]
 
 
@@ -187,18 +184,8 @@ class UdpSocket(Socket):
         view = ffi.from_buffer(data)
         if len(view) > _READ_MAX:
             raise refused(errno.EMSGSIZE, "send")
-        deadline = None if timeout is None else time.monotonic() + timeout
         live = self._machine.live
-        while True:
-            rc = self._sendmsg(view, to, port, gso_size, live=live)
-            if rc not in (-errno.EAGAIN, _HELD):
-                break
-            if rc == _HELD or self._machine.live:
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise TimedOutError("no room in the sending ring")
-                time.sleep(_RING_PAUSE_S)
-            elif not self._machine.step():
-                break
+        rc = self._send_when_room(lambda: self._sendmsg(view, to, port, gso_size, live=live), timeout)
         check(rc, "send")
         return len(view)
 
@@ -209,7 +196,7 @@ class UdpSocket(Socket):
         if live and not c.live:
             raise HostError(errno.ENETDOWN, "send: the host has stopped")
         if turn.held_from_here():
-            return _HELD
+            return HELD
         turn.refuse_others()
         at = ffi.cast("uint8_t *", view)
         return int(lib.udp_sendmsg(c, self._c, at, len(view), to, port, gso_size))

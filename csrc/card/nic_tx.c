@@ -90,7 +90,7 @@ static int take(struct nic *nic)
 	vq->last_avail++;
 	tx->head = head;
 	len = gather(nic, head);
-	tx->len = len > HDR_LEN + ETH_HLEN ? len - HDR_LEN : 0;
+	tx->len = len >= HDR_LEN + ETH_HLEN ? len - HDR_LEN : 0;
 	return 1;
 }
 

@@ -229,6 +229,15 @@ void tx_drop(struct host *h, u32 packet, enum tx_fate fate);
 int dev_queue_xmit(struct host *h, struct softnet_data *sd, u32 packet);
 
 /**
+ * dev_direct_xmit() - send a frame as it is: a packet socket's, with the Ethernet header that its sender wrote
+ * @len: bytes, without checksum
+ * Return: 0; -EAGAIN: no room now, try again; -EINVAL: shorter than an Ethernet header; -EMSGSIZE: longer than the MTU
+ *         allows; -ENETDOWN: this host does not send, or the card has stopped
+ * Context: a Python thread. Takes tx->lock.
+ */
+int dev_direct_xmit(struct host *h, const u8 *frame, u32 len);
+
+/**
  * driver_tx_room() - reclaim sent buffers, then check that ring and pool can hold so much
  * Return: 1 or 0
  * Context: under tx->lock

@@ -122,7 +122,7 @@ BAD = {
     "a loop": lambda r, _n: r.desc(0, r.c.buffers, 30, NEXT, 0),
     "next beyond the ring": lambda r, n: r.desc(0, r.c.buffers, n, NEXT, 256),
     "longer than any frame": lambda r, _n: r.desc(0, r.c.buffers, 70000),
-    "no frame": lambda r, _n: r.desc(0, r.c.buffers, HDR + 14),
+    "no frame": lambda r, _n: r.desc(0, r.c.buffers, HDR + 13),
     "shorter than the header": lambda r, _n: r.desc(0, r.c.buffers, 3),
     "segmentation that was not offered": lambda r, n: (
         r.put(r.c.buffers, header(flags=1, gso=5, start=34, offset=6)), r.desc(0, r.c.buffers, n)),

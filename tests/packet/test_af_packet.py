@@ -2,16 +2,19 @@
 
 import errno
 import select
+import socket
 import struct
 import threading
 from collections import deque
 
 import frames
+import kernel_device
 import pytest
 from bpf_programs import keep
 from hypothesis import given
 from hypothesis import strategies as st
 from live_tap import live_tap, send_all, settle
+from pyroute2 import IPRoute
 
 import vnic
 from vnic import bpf
@@ -208,3 +211,58 @@ def test_who_iterates_in_a_thread_of_his_own_ends_with_the_host(netns):
         reader.join(20)
         assert not reader.is_alive()
     assert len(seen) == 5
+
+
+def test_a_frame_is_sent_as_it_is(host):
+    h = host(ip=[])
+    frame = b"\xff" * 6 + bytes.fromhex("020000000001") + b"\x88\xb5" + bytes(range(200)) * 7
+    with h.packet_socket() as sock:
+        assert sock.send(frame) == len(frame)
+        assert sock.send(bytearray(frame[:60])) == 60
+        h.run(until_ns=1_000_000)
+        assert [f for _, f in h.nic.sent()] == [frame, frame[:60]]
+        assert sock.recv_nowait() == []  # it sees what is received only
+    assert h.tx_ledger().fates["TX_SENT"] == 2
+
+
+@pytest.mark.parametrize(
+    ("frame", "error"),
+    [
+        (bytes(13), errno.EINVAL),
+        (bytes(14), None),
+        (bytes(1514), None),
+        (bytes(1515), errno.EMSGSIZE),
+        (bytes(12) + b"\x81\0" + bytes(1504), None),
+        (bytes(12) + b"\x81\0" + bytes(1505), errno.EMSGSIZE),
+    ],
+)
+def test_a_frame_has_a_header_and_fits_the_mtu(host, frame, error):
+    sock = host(ip=["10.0.0.2/24"]).packet_socket()
+    if error is None:
+        assert sock.send(frame) == len(frame)
+        return
+    with pytest.raises(vnic.HostError) as refusal:
+        sock.send(frame)
+    assert refusal.value.errno == error
+
+
+@pytest.mark.root
+def test_the_kernel_bounds_a_frame_likewise(netns):
+    with kernel_device.Tap(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+        with IPRoute() as ipr:
+            ipr.link("set", index=ipr.link_lookup(ifname="vnic0")[0], txqlen=100)
+        sock.bind(("vnic0", 0))
+        for frame in (bytes(14), bytes(1514), bytes(12) + b"\x81\0" + bytes(1504)):
+            assert sock.send(frame) == len(frame)
+        for frame, error in ((bytes(13), errno.EINVAL), (bytes(1515), errno.EMSGSIZE)):
+            with pytest.raises(OSError) as refusal:  # noqa: PT011 - errno is looked at
+                sock.send(frame)
+            assert refusal.value.errno == error
+        with pytest.raises(OSError, match="too long"):
+            sock.send(bytes(12) + b"\x81\0" + bytes(1505))
+
+
+def test_a_host_that_only_listens_sends_nothing(host):
+    with pytest.raises(vnic.HostError) as refusal:
+        host().packet_socket().send(bytes(60))
+    assert refusal.value.errno == errno.ENETDOWN
