@@ -1,4 +1,4 @@
-"""Two hosts with one address: the running kernel and vnic. The same frames, and nothing that came of them may differ."""
+"""Two hosts with one address, the running kernel and vnic: nothing that came of the same frames may differ."""
 
 import os
 import time
@@ -62,6 +62,28 @@ def test_two_kernels_do_not_differ(kernel):
             for step in (*twin.WARM, *(step for _, step in twin.batch(rng, 50))):
                 a, b = twin.normal(kernel.step(step)), twin.normal(other.step(step))
                 assert (a.replies, a.counters, a.sockets, a.drops) == (b.replies, b.counters, b.sockets, b.drops), step
+
+
+def unasked(vnic, steps):
+    """Those that make the host ask for no MAC address: in real time it would ask again."""
+    vnic.open(twin.SOCKS)
+    return [s for s in steps if not any(asks(reply) for reply in vnic.step(s).replies)]
+
+
+def asks(frame):
+    return frame[12:14] + frame[20:22] == b"\x08\x06\0\1" or frame[12:14] + frame[54:55] == b"\x86\xdd\x87"
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("netns")
+def test_a_live_host_on_a_tap_does_what_one_in_virtual_time_does(vnic):
+    from twin_live import LiveTwin
+
+    rng = Random(7)
+    with LiveTwin() as live:
+        for _ in range(4):
+            steps = unasked(vnic, [step for _, step in twin.batch(rng, 50) if len(step) >= 60])
+            assert twin.compare(vnic, live, steps) is None
 
 
 @pytest.mark.parametrize("name", twin.recorded() if twin.GOLDEN.exists() else [])

@@ -220,9 +220,8 @@ def _print(found: Counter, seen: dict, show: str | None) -> Counter:
         if show and re.search(show, kind):
             for label, step, what, k, v in seen[kind][:3]:
                 shown = step.hex() if isinstance(step, bytes) else step
-                print(
-                    f"      {label}\n        step   {shown}\n        kernel {k}\n        vnic   {v}\n        {what[:400]}"
-                )
+                print(f"      {label}\n        step   {shown}\n        kernel {k}\n        vnic   {v}")
+                print(f"        {what[:400]}")
     return kinds
 
 

@@ -1,6 +1,6 @@
 """Frames for the twins: each header with fields that are mostly right, and now and then anything.
 
-``frame(rng)`` returns a label and a frame. The label says what the frame is made of, so differences can be counted by kind.
+``frame(rng)`` returns a label and a frame. The label says what the frame is made of: differences are counted by kind.
 """
 
 import ipaddress
@@ -311,7 +311,12 @@ def _destination(rng: Random, dst: str) -> bytes:
             if a.version == 4
             else b"\x33\x33" + a.packed[12:]
         )
-    return _often(rng, usual, (frames.MAC, BROADCAST, b"\x01\0\x5e\0\0\1", b"\x33\x33\0\0\0\1"), 0.08)
+    return _often(
+        rng,
+        usual,
+        (frames.MAC, frames.MAC, BROADCAST, b"\x02\0\0\0\0\x33", b"\x01\0\x5e\0\0\1", b"\x33\x33\0\0\0\1"),
+        0.08,
+    )
 
 
 # ---- IPv6 ----

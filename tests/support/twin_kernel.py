@@ -3,9 +3,9 @@
 A TAP without IFF_NAPI takes a frame up to the socket before write() returns, so what a frame did is known when it has:
 the replies wait in the TAP, the counters have moved, the tracepoint skb:kfree_skb has said why it was dropped.
 
-The namespace is this object's own; the thread that makes it goes back to its old one. What would disturb the comparison is
-set aside: entries of the neighbour table do not age, nothing is asked twice, fragments wait for an hour, no error is limited.
-The loopback device is down, because vnic has none: what a host sends to itself is lost in both.
+The namespace is this object's own; the thread that makes it goes back to its old one. What would disturb the comparison
+is set aside: entries of the neighbour table do not age, nothing is asked twice, fragments wait for an hour, no error is
+limited. The loopback device is down, because vnic has none: what a host sends to itself is lost in both.
 """
 
 import contextlib
@@ -101,7 +101,7 @@ class KernelTwin(Steps):
         self._settle()
 
     def _settle(self) -> None:
-        """Wait until the kernel has reported its groups twice, at random times within a second (RFC 3810 section 6.1)."""
+        """Wait until the kernel has reported its groups twice, at random times (RFC 3810 section 6.1)."""
         quiet, end = time.monotonic(), time.monotonic() + 5
         while time.monotonic() < min(end, quiet + 1.5):
             time.sleep(0.05)

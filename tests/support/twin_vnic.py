@@ -2,10 +2,10 @@
 
 from typing import Self
 
+import frames
 from twin_hosts import ADDRESSES, Outcome, Sock, Steps
 
 import vnic
-
 
 STEP_NS = 100_000
 
@@ -18,13 +18,14 @@ class VnicTwin(Steps):
     def __init__(self, **knobs) -> None:
         self._knobs = {"cost": "zero", "link": "inf", "cpus": 1, "ipfrag_time": 3600, "ip6frag_time": 3600}
         self._knobs |= {"icmp_ratelimit": 0, "icmp_msgs_per_sec": 1000000, "icmp_msgs_burst": 1000000}
+        self._knobs |= {"mac": frames.MAC.hex(":"), "promisc": True}  # a TAP of the kernel filters nothing
         self._knobs |= {"rx_pool": 4096, "sockets": 1024} | knobs
         self.host: vnic.Host | None = None
 
     def open(self, socks: dict[str, Sock]) -> None:
         """Begin anew with these sockets."""
         self.close()
-        self.host = vnic.Host(ip=list(ADDRESSES), **self._knobs)
+        self.host = self._host()
         self.socks = {}
         for name, s in socks.items():
             self.socks[name] = sock = self.host.udp(s.port, s.address or None)
@@ -33,6 +34,12 @@ class VnicTwin(Steps):
         self.counters = self.host.mib()
         self.fates = self.host.ledger().fates
         self.outcome()
+
+    def _host(self) -> vnic.Host:
+        return vnic.Host(ip=list(ADDRESSES), **self._knobs)
+
+    def _sent(self) -> list[bytes]:
+        return [frame for _, frame in self.host.nic.sent()]
 
     def counted(self) -> set[str]:
         """The counters that vnic has."""
@@ -47,7 +54,7 @@ class VnicTwin(Steps):
 
     def outcome(self) -> Outcome:
         """What has happened since the last call."""
-        sent = [frame for _, frame in self.host.nic.sent()]
+        sent = self._sent()
         got = {name: said for name, sock in self.socks.items() if (said := self._read(sock))}
         counters, fates = self.host.mib(), self.host.ledger().fates
         moved = {name: n - self.counters[name] for name, n in counters.items() if n != self.counters[name]}
