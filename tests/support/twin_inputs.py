@@ -311,12 +311,8 @@ def _destination(rng: Random, dst: str) -> bytes:
             if a.version == 4
             else b"\x33\x33" + a.packed[12:]
         )
-    return _often(
-        rng,
-        usual,
-        (frames.MAC, frames.MAC, BROADCAST, b"\x02\0\0\0\0\x33", b"\x01\0\x5e\0\0\1", b"\x33\x33\0\0\0\1"),
-        0.08,
-    )
+    others = (frames.MAC, frames.MAC, BROADCAST, b"\x02\0\0\0\0\x33", b"\x01\0\x5e\0\0\1", b"\x33\x33\0\0\0\1")
+    return _often(rng, usual, others, 0.08)
 
 
 # ---- IPv6 ----
