@@ -31,7 +31,7 @@ class VnicTwin(Steps):
             self.socks[name] = sock = self.host.udp(s.port, s.address or None)
             if s.peer:
                 sock.connect(s.peer)
-        self.counters = self.host.mib()
+        self.counters = self._counts()
         self.fates = self.host.ledger().fates
         self.outcome()
 
@@ -40,6 +40,11 @@ class VnicTwin(Steps):
 
     def _sent(self) -> list[bytes]:
         return [frame for _, frame in self.host.nic.sent()]
+
+    def _counts(self) -> dict[str, int]:
+        stats = self.host.nic.stats()
+        names = ("rx_packets", "rx_dropped", "tx_packets")
+        return self.host.mib() | {f"Dev_{name}": getattr(stats, name) for name in names}
 
     def counted(self) -> set[str]:
         """The counters that vnic has."""
@@ -56,7 +61,7 @@ class VnicTwin(Steps):
         """What has happened since the last call."""
         sent = self._sent()
         got = {name: said for name, sock in self.socks.items() if (said := self._read(sock))}
-        counters, fates = self.host.mib(), self.host.ledger().fates
+        counters, fates = self._counts(), self.host.ledger().fates
         moved = {name: n - self.counters[name] for name, n in counters.items() if n != self.counters[name]}
         drops = [f for f, n in fates.items() for _ in range(n - self.fates.get(f, 0)) if not f.startswith("DELIVERED")]
         self.counters, self.fates = counters, fates
