@@ -797,6 +797,11 @@ class PcapInterface(CData):
     ticks_per_s: int
     offset_s: int
 
+class PcapLink(CData):
+    linktype: int
+    carried: int
+    aliens: int
+
 class PcapPiece(CData):
     data: Any
     room: int
@@ -830,7 +835,8 @@ class PcapWire(CData):
     interfaces: PcapInterface
     nframe: int
     stamp_ns: int
-    skipped_linktype: int
+    links: Any
+    nlinks: int
     more: int
     pieces: PcapPiece
     npieces: int
@@ -840,6 +846,7 @@ class PcapWire(CData):
     slots: PcapSlots
     gso: Gso
     gso_frame: Any
+    gso_slot: int
     gso_head: Any
     gso_frames: int
     gso_segments: int
@@ -951,6 +958,7 @@ class Sender(CData):
     cut: int
     too_long: int
     too_short: int
+    aliens: int
     dropped: int
     queue_full: int
     late: int
@@ -1413,6 +1421,7 @@ class Wire(CData):
     ahead: WireBurst
     held: Any
     card: Any
+    mac: Any
     speed_ppm: int
     ps_per_byte: int
     capture_mtu: int
@@ -1440,7 +1449,6 @@ class Wire(CData):
     length_completed: int
     backwards: int
     oversize: int
-    skipped: int
     tx_bytes: int
 
 class WireBurst(CData):
@@ -1472,6 +1480,7 @@ class Lib:
     FRAME_TAGGED: Final[int]
     FRAME_SENT: Final[int]
     FRAME_WAITED: Final[int]
+    FRAME_ALIEN: Final[int]
     WIRE_FDS_MAX: Final[int]
     WIRE_AHEAD: Final[int]
     WIRE_ASK_DRY: Final[int]
@@ -1482,6 +1491,7 @@ class Lib:
     PCAP_FRAME_MAX: Final[int]
     PCAP_RECORD_MAX: Final[int]
     PCAP_HEAD_MAX: Final[int]
+    PCAP_LINKS_MAX: Final[int]
     PCAP_PIECE: Final[int]
     SEND_SPIN_NS: Final[int]
     SEND_LATE_NS: Final[int]
@@ -1588,6 +1598,7 @@ class Lib:
     DELIVERED_PYTHON: Final[int]
     DELIVERED_DRIVER: Final[int]
     DEV_READY: Final[int]
+    LINK_TYPE: Final[int]
     RX_LENGTH: Final[int]
     MAC_FILTER: Final[int]
     VLAN_FILTER: Final[int]
@@ -1881,8 +1892,12 @@ class Lib:
     def pcapng_block(self, p: PcapWire, f: Frame, /) -> int: ...
     def pcap_gso_begin(self, p: PcapWire, f: Frame, /) -> int: ...
     def pcap_gso_next(self, p: PcapWire, f: Frame, /) -> int: ...
+    def pcap_gso_end(self, p: PcapWire, /) -> None: ...
     def pcap_own(self, w: Wire, f: Frame, /) -> CData: ...
+    def pcap_slot(self, p: PcapWire, f: Frame, len: int, /) -> CData: ...
     def pcap_slots_free(self, p: PcapWire, /) -> None: ...
+    def link_is_known(self, linktype: int, /) -> int: ...
+    def link_to_ethernet(self, p: PcapWire, f: Frame, linktype: int, /) -> int: ...
     def calibrate_pin(self, cpu: int, /) -> int: ...
     def calibrate_spin_until(self, ns: int, /) -> None: ...
     def calibrate_start(self, thread: CData | bytes, run: CData, arg: CData | bytes, /) -> int: ...

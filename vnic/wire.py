@@ -20,6 +20,24 @@ if TYPE_CHECKING:
     from vnic.host import Host
     from vnic.machine.machine import Machine
 
+LINKS = {
+    0: "BSD loopback",
+    9: "PPP",
+    12: "raw IP",
+    14: "raw IP",
+    50: "PPP",
+    51: "PPP over Ethernet",
+    101: "raw IP",
+    104: "Cisco HDLC",
+    105: "802.11",
+    108: "OpenBSD loopback",
+    113: "Linux cooked",
+    127: "802.11 with radiotap",
+    228: "raw IPv4",
+    229: "raw IPv6",
+    276: "Linux cooked v2",
+}
+"""Link type of a capture -> its name: those whose packets get an Ethernet header (csrc/wire/linktype.c)."""
 _ARENA_MAX, _FRAMES_MAX = 1 << 34, 1 << 28
 _FRAME_MAX = 1 << 24
 """Most bytes of a frame in memory; the longest packet that Linux merges has less than a thirtieth of it."""
@@ -363,9 +381,17 @@ class CaptureWire(Wire):
         return int(self._pcap.pos) + self._bytes_before
 
     @property
-    def skipped_linktype(self) -> int:
-        """Link type of frames that were skipped because they are not Ethernet."""
-        return int(self._pcap.skipped_linktype)
+    def links(self) -> list[dict[str, Any]]:
+        """Frames of links that are not Ethernet, by link: those given an Ethernet header, those without a packet for one."""
+        return [
+            {
+                "linktype": int(link.linktype),
+                "name": LINKS.get(link.linktype, f"link type {link.linktype}"),
+                "carried": int(link.carried),
+                "aliens": int(link.aliens),
+            }
+            for link in self._pcap.links[0 : self._pcap.nlinks]
+        ]
 
     def refill(self) -> None:
         """Open the next file. VnicError: no file is left, or the current one has not ended."""

@@ -124,6 +124,7 @@ void nic_plug(struct nic *nic, struct wire *w)
 	nic->wire = w;
 	w->held = held;
 	w->card = nic;
+	w->mac = nic->filter.addr;
 }
 
 int nic_fit(struct nic *nic, u32 fifo_bytes, u32 mtu)

@@ -32,6 +32,8 @@ static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
 	if (unlikely(!nic->up))
 		return DEV_READY;
 	if (unlikely(f->len < ETH_HLEN)) {
+		if (f->flags & FRAME_ALIEN)
+			return LINK_TYPE;
 		COUNT(nic->rx_length_errors, 1);
 		return RX_LENGTH;
 	}

@@ -17,6 +17,7 @@ const char *fate_text(enum fate fate)
 		[DELIVERED_PYTHON] = "taken by a handler written in Python",
 		[DELIVERED_DRIVER] = "given to a driver outside this process",
 		[DEV_READY] = "the card had no driver, or had stopped",
+		[LINK_TYPE] = "no packet in it that Ethernet carries: a frame of another link (a beacon, a control message)",
 		[RX_LENGTH] = "shorter than an Ethernet header, or longer than the MTU allows (rx_length_errors)",
 		[MAC_FILTER] = "not for us: the address filter",
 		[VLAN_FILTER] = "not for us: the VLAN filter",

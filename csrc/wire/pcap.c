@@ -2,8 +2,8 @@
  *
  * Frames point into their piece, except those that no wire has carried in that form (pcap_gso.c). Nothing in the file is
  * trusted: every length is checked against the bytes that are left. A file that ends inside a frame ends the wire with an
- * error that names the frame. A cut frame (snap length) is handed out as captured. pcapng has a link type per interface:
- * frames that are not Ethernet are skipped and counted.
+ * error that names the frame. A cut frame (snap length) is handed out as captured. A file of another link than Ethernet, and
+ * pcapng's interfaces of other links: linktype.c.
  *
  * A frame check sequence (LinkType's f bit, if_fcslen, epb_flags) is removed, because a card gives its driver none. Kinds of
  * pcap, all in both byte orders: microseconds; nanoseconds; Kuznetzov's "modified" one, with 8 more bytes before each frame;
@@ -102,6 +102,8 @@ static int pcap_record(struct pcap_wire *p, struct frame *f)
 	if (unlikely(p->fcs_len))
 		pcap_strip_fcs(p, f, p->fcs_len);
 	p->pos += head + caplen;
+	if (unlikely(p->linktype != LINKTYPE_ETHERNET) && link_to_ethernet(p, f, p->linktype) < 0)
+		return -ENOMEM;
 	return 1;
 }
 
@@ -137,8 +139,8 @@ static int pcap_open(struct pcap_wire *p, u32 head)
 		return rc;
 	link = pcap_u32(p, header + 20);
 	p->linktype = link & 0xffff;
-	if (p->linktype != LINKTYPE_ETHERNET)
-		return pcap_fail(p, "link type %u is not supported (only Ethernet, 1)", p->linktype);
+	if (!link_is_known(p->linktype))
+		return pcap_fail(p, "link type %u: holds no packets that vnic knows how to find", p->linktype);
 	p->fcs_len = (u8)(link & 1u << 26 ? (link >> 28) * 2 : 0); /* in units of 16 bits */
 	p->format = PCAP;
 	p->pos = head;
@@ -177,11 +179,13 @@ static int pcap_read_burst(struct wire *wire, struct frame *f, int max)
 
 	p->before_burst = p->handed;
 	while (n < max && rc >= 0) {
-		if (unlikely(p->gso.at))
+		bool segment = p->gso.at;
+
+		if (unlikely(segment))
 			rc = pcap_gso_next(p, &f[n]);
 		else
 			rc = p->format == PCAP ? pcap_record(p, &f[n]) : pcapng_block(p, &f[n]);
-		if (rc > 0 && (likely(f[n].len <= longest) || f[n].slot || !pcap_gso_begin(p, &f[n])))
+		if (rc > 0 && (likely(f[n].len <= longest) || segment || !pcap_gso_begin(p, &f[n])))
 			p->handed = p->before_burst + (u64)++n;
 	}
 	return n ? n : rc;
@@ -218,7 +222,7 @@ int pcap_wire_rewind(struct pcap_wire *p)
 	p->pos = p->nframe = 0;
 	p->ninterfaces = 0;
 	p->swapped = 0;
-	p->gso.at = 0;
+	pcap_gso_end(p);
 	p->stamp_ns = p->wire.last_ts - p->wire.shift_ns;
 	p->wire.rebase = p->wire.started;
 	p->wire.hungry = 0;

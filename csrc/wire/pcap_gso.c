@@ -51,8 +51,7 @@ static void release(struct wire *wire, const struct frame *f)
 		s->free[s->nfree++] = f->slot - 1;
 }
 
-/* Give f a slot of len bytes. Return: where it is; NULL: no memory */
-static u8 *take_slot(struct pcap_wire *p, struct frame *f, u32 len)
+u8 *pcap_slot(struct pcap_wire *p, struct frame *f, u32 len)
 {
 	struct pcap_slots *s = &p->slots;
 	u32 i;
@@ -92,7 +91,7 @@ u8 *pcap_own(struct wire *w, struct frame *f)
 
 	if (f->slot)
 		return (u8 *)(uintptr_t)data;
-	own = take_slot(container_of(w, struct pcap_wire, wire), f, f->len);
+	own = pcap_slot(container_of(w, struct pcap_wire, wire), f, f->len);
 	return own ? memcpy(own, data, f->len) : NULL;
 }
 
@@ -184,15 +183,24 @@ int pcap_gso_begin(struct pcap_wire *p, const struct frame *f)
 		return 0;
 	p->gso = g;
 	p->gso_frame = f->data + jumbo;
+	p->gso_slot = f->slot;
 	p->gso_bytes += f->len;
 	p->gso_frames++;
 	return 1;
 }
 
+void pcap_gso_end(struct pcap_wire *p)
+{
+	p->gso.at = 0;
+	if (p->gso_slot)
+		p->slots.free[p->slots.nfree++] = p->gso_slot - 1;
+	p->gso_slot = 0;
+}
+
 int pcap_gso_next(struct pcap_wire *p, struct frame *f)
 {
 	struct gso *g = &p->gso;
-	u8 *to = take_slot(p, f, g->head + g->size);
+	u8 *to = pcap_slot(p, f, g->head + g->size);
 
 	if (!to) {
 		pcap_fail(p, "no memory for a segment of frame %llu", (unsigned long long)p->nframe);
@@ -205,6 +213,6 @@ int pcap_gso_next(struct pcap_wire *p, struct frame *f)
 	p->gso_segments++;
 	p->gso_segment_bytes += f->len;
 	if (g->at == g->len)
-		g->at = 0;
+		pcap_gso_end(p);
 	return 1;
 }

@@ -227,12 +227,6 @@ static int packet(struct pcap_wire *p, struct frame *f, u32 type, u32 total)
 	if (caplen > PCAP_FRAME_MAX || caplen > total - BLOCK_HEAD - fixed - BLOCK_TAIL)
 		return pcap_fail(p, "frame %llu claims %u bytes: the file is damaged",
 				 (unsigned long long)p->nframe + 1, caplen);
-	if (i->linktype != LINKTYPE_ETHERNET) {
-		p->nframe++;
-		p->wire.skipped++;
-		p->skipped_linktype = i->linktype;
-		return 0;
-	}
 	t = simple ? p->stamp_ns : stamp_ns(i, pcap_u32(p, at + 4), pcap_u32(p, at + 8));
 	if (!simple &&
 	    packet_flags(p, p->pos + BLOCK_HEAD + fixed + align_up(caplen, 4), p->pos + total - BLOCK_TAIL, &flags) < 0)
@@ -243,6 +237,8 @@ static int packet(struct pcap_wire *p, struct frame *f, u32 type, u32 total)
 	pcap_hand_out(p, f, data, caplen, len, t);
 	if (unlikely(i->fcs_len || flags & (FCS_LEN | LINK_ERRORS)))
 		apply_flags(p, f, i->fcs_len, flags);
+	if (unlikely(i->linktype != LINKTYPE_ETHERNET) && link_to_ethernet(p, f, i->linktype) < 0)
+		return -ENOMEM;
 	return 1;
 }
 
@@ -290,8 +286,7 @@ static u32 next_type(struct pcap_wire *p)
 	return head ? pcap_u32(p, head) : 0;
 }
 
-/* Read up to the first packet that may be an Ethernet frame; skip and count the others. At least one interface has to be
- * Ethernet. */
+/* Read up to the first packet. One of the interfaces before it has to be of a known link. */
 int pcapng_open(struct pcap_wire *p)
 {
 	bool found = false;
@@ -301,7 +296,7 @@ int pcapng_open(struct pcap_wire *p)
 		struct frame f;
 		int rc;
 
-		if (p->pos && (type == 0 || (is_packet(type) && (found || !p->ninterfaces))))
+		if (p->pos && (type == 0 || is_packet(type)))
 			break;
 		rc = pcapng_block(p, &f);
 		if (rc < 0 && p->nframe)
@@ -309,9 +304,9 @@ int pcapng_open(struct pcap_wire *p)
 		if (rc < 0)
 			return rc;
 		if (type == PCAPNG_INTERFACE)
-			found |= p->interfaces[p->ninterfaces - 1].linktype == LINKTYPE_ETHERNET;
+			found |= link_is_known(p->interfaces[p->ninterfaces - 1].linktype);
 	}
 	if (p->ninterfaces && !found)
-		return pcap_fail(p, "link type %u is not supported (only Ethernet, 1)", p->interfaces[0].linktype);
+		return pcap_fail(p, "link type %u: holds no packets that vnic knows how to find", p->interfaces[0].linktype);
 	return 0;
 }

@@ -82,7 +82,8 @@ static bool fits(struct sender *s, const struct frame *f)
 {
 	u32 tag = f->len >= ETH_HLEN && is_vlan(load16(f->data + ETHH_PROTO)) ? VLAN_HLEN : 0;
 
-	s->too_short += f->len < ETH_HLEN;
+	s->aliens += f->len < ETH_HLEN && f->flags & FRAME_ALIEN;
+	s->too_short += f->len < ETH_HLEN && !(f->flags & FRAME_ALIEN);
 	s->too_long += f->len > s->frame_max + tag;
 	return f->len >= ETH_HLEN && f->len <= s->frame_max + tag;
 }

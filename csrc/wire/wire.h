@@ -19,6 +19,8 @@ struct virtio_net_hdr_v1_hash;
 #define FRAME_TAGGED 32            /* vlan_tci is valid */
 #define FRAME_SENT 128             /* at a tap: the card sends it */
 #define FRAME_WAITED 16            /* it stood at the head of the FIFO without a buffer: counted once */
+#define FRAME_ALIEN 16             /* from the wire, without bytes: no Ethernet frame, and no packet that one carries. The bit of
+                                      FRAME_WAITED: such a frame never gets into the FIFO */
 
 /**
  * struct frame - a frame on the device's side, by reference: the bytes stay where the wire has them
@@ -64,6 +66,7 @@ struct frame {
  * @ahead:       WIRE_AHEAD bursts for frames that are read before the card has taken earlier ones
  *
  *               Filled in by the card that the wire is plugged into:
+ * @mac:         the card's address; NULL: no card
  * @held:        the i-th frame that the card still refers to, oldest first; NULL: the card holds at most i
  *
  *               Pace, and what to do with captured frames:
@@ -95,6 +98,7 @@ struct wire {
 	struct wire_burst *ahead;
 	struct frame *(*held)(void *card, u32 i);
 	void *card;
+	const u8 *mac;
 	u32 speed_ppm, ps_per_byte, capture_mtu;
 	const u8 *rests;           /* see frame.rest */
 	u8 started, eof, strict_csum, live;
@@ -106,7 +110,7 @@ struct wire {
 	u32 busy_ps;
 	int error;                 /* -errno that ended the wire; 0: it ended in order */
 	/* counters, written by the device */
-	u64 frames, bytes, cut, csum_completed, ip_csum_completed, length_completed, backwards, oversize, skipped;
+	u64 frames, bytes, cut, csum_completed, ip_csum_completed, length_completed, backwards, oversize;
 	u64 tx_bytes;
 };
 /**
@@ -183,6 +187,9 @@ void sender_complete(struct wire *w, struct frame *f);
 #define PCAP_HEAD_MAX 512          /* longest headers of a frame that is cut */
 struct gso { u32 len, ip, l4, head, at, size, nth; u8 tcp, plain; }; /* see gso.c below */
 struct pcap_interface { u16 linktype; u8 fcs_len; u32 snaplen; u64 ticks_per_s; u64 offset_s; };
+/* frames of a link that is not Ethernet: those that got an Ethernet header, those that hold no packet for one */
+struct pcap_link { u32 linktype; u64 carried, aliens; };
+#define PCAP_LINKS_MAX 16
 /* memory for frames that are not handed out where they lie in the file: as many as the FIFO and a burst hold at once */
 struct pcap_slots { u8 **at; u32 *room, *free, n, nfree; };
 /* some bytes of the file; the last frame in there, by struct frame.id */
@@ -203,7 +210,8 @@ struct pcap_wire {
 	struct pcap_interface *interfaces;
 	u64 nframe;                /* in this file */
 	u64 stamp_ns;              /* the latest one: a simple packet block has no stamp */
-	u32 skipped_linktype;      /* of the frames counted in wire.skipped */
+	struct pcap_link links[PCAP_LINKS_MAX]; /* of all files */
+	u32 nlinks;
 	u8 more;                   /* another file follows */
 	struct pcap_piece *pieces;
 	u32 npieces;
@@ -212,6 +220,7 @@ struct pcap_wire {
 	struct pcap_slots slots;
 	struct gso gso;            /* at 0: no frame is being cut */
 	const u8 *gso_frame;       /* its payload is behind here, at gso.at */
+	u32 gso_slot;              /* the slot that it lies in, 0: none */
 	u8 gso_head[PCAP_HEAD_MAX];
 	u64 gso_frames, gso_segments, gso_bytes, gso_segment_bytes; /* frames cut, and what they were cut into */
 	u64 fcs_stripped, fcs_bytes; /* frames that had a check sequence; bytes of it that the file holds */
@@ -288,7 +297,7 @@ struct sender {
 	int error;                     /* -errno: the file broke off */
 	u64 first_sent_ns, last_sent_ns, first_due_ns, last_due_ns;
 	u64 taken, taken_before, frames, bytes, last_bytes; /* to be sent, before this pass; sent; the last one's */
-	u64 passes_done, cut, too_long, too_short, dropped, queue_full, late, late_max_ns;
+	u64 passes_done, cut, too_long, too_short, aliens, dropped, queue_full, late, late_max_ns;
 	struct histogram gap_error;    /* ns between the planned gap and the actual one */
 };
 /**
@@ -516,9 +525,20 @@ int pcapng_block(struct pcap_wire *p, struct frame *f);
 int pcap_gso_begin(struct pcap_wire *p, const struct frame *f);
 /** pcap_gso_next() - make f the next segment. Return: 1, or -ENOMEM */
 int pcap_gso_next(struct pcap_wire *p, struct frame *f);
+/** pcap_gso_end() - no more segments: the last one is out, or the file is left */
+void pcap_gso_end(struct pcap_wire *p);
 /** pcap_own() - wire.own: copy f's bytes to a slot */
 u8 *pcap_own(struct wire *w, struct frame *f);
+/** pcap_slot() - give f a slot of len bytes. Return: where it is; NULL: no memory */
+u8 *pcap_slot(struct pcap_wire *p, struct frame *f, u32 len);
 void pcap_slots_free(struct pcap_wire *p);
+
+/* linktype.c */
+
+/** link_is_known() - may frames of this link type hold a packet that Ethernet carries? */
+int link_is_known(u32 linktype);
+/** link_to_ethernet() - give the packet in f an Ethernet header, in a slot; or make f FRAME_ALIEN. Return: 0, or -ENOMEM */
+int link_to_ethernet(struct pcap_wire *p, struct frame *f, u32 linktype);
 
 /* calibrate.c: for validate.c too */
 

@@ -175,7 +175,7 @@ def test_what_is_read_does_not_change_any_more_and_is_let_go(tmp_path):
         (b"", "standard input: an empty file"),
         (b"\xd4\xc3", "standard input: not a capture file"),
         (b"hello, world, this is text" * 10, "standard input: not a capture file"),
-        (pcap_each_second([], linktype=101), "standard input: link type 101 is not supported"),
+        (pcap_each_second([], linktype=189), "standard input: link type 189: holds no packets"),
         (gzip.compress(PLAIN), "gzip-compressed: unpack it first: gunzip -c FILE | vnic replay -"),
         (bz2.compress(PLAIN), "bzip2-compressed: unpack it first: bzip2 -dc FILE"),
         (lzma.compress(PLAIN), "xz-compressed: unpack it first: xz -dc FILE"),

@@ -1,5 +1,6 @@
 """Every fate, provoked by a real frame on the real path: what each story's last frame became."""
 
+import struct
 import sys
 
 import frames
@@ -7,6 +8,7 @@ import pytest
 from driver_steps import work
 from model.sock import frame_truesize
 
+import vnic
 from vnic._core import ffi, lib
 from vnic.counters import snapshots as stats
 
@@ -99,6 +101,16 @@ def test_fate_DEV_READY(host):
 
 def test_fate_RX_LENGTH(host):
     assert fates_of_last(host(), b"thirteenbytes") == {"RX_LENGTH": 1}
+
+
+def test_fate_LINK_TYPE(tmp_path):
+    """Raw IP, and neither version 4 nor 6."""
+    path = tmp_path / "raw.pcap"
+    head = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
+    path.write_bytes(head + struct.pack("<IIII", 0, 0, 4, 4) + bytes(4))
+    with vnic.Host(wire=vnic.CaptureWire([path]), cost="zero", link="inf") as h:
+        h.run()
+        assert h.ledger().fates == {"LINK_TYPE": 1}
 
 
 def test_fate_MAC_FILTER(host):

@@ -336,7 +336,7 @@ def test_what_an_interface_does_not_take(sender):
     s = sender(packets, mtu=100, loop=2)
     assert play(s) == [(t + shift, f) for shift in (0, 60) for t, f in ((0, good), (20, tagged), (50, good))]
     found = send_.facts(s)
-    assert found["not_sent"] == {"too_long": 4, "too_short": 2, "dropped": 0}
+    assert found["not_sent"] == {"too_long": 4, "too_short": 2, "aliens": 0, "dropped": 0}
     text = "\n".join(report(found))
     assert "4 longer than the interface's MTU of 100" in text
     assert "2 shorter than an Ethernet header" in text

@@ -96,8 +96,8 @@ def test_a_length_below_the_captured_one_is_not_a_cut():
         (b"hello, world", "not a capture file (pcap or pcapng)"),
         (b"\x1f\x8b\x08\0", "gzip-compressed: unpack it first"),
         (b"\x28\xb5\x2f\xfd", "zstd-compressed: unpack it first"),
-        (pcap([], linktype=101), "link type 101 is not supported (only Ethernet, 1)"),
-        (section() + interface(linktype=113), "link type 113 is not supported (only Ethernet, 1)"),
+        (pcap([], linktype=189), "link type 189: holds no packets that vnic knows how to find"),
+        (section() + interface(linktype=189), "link type 189: holds no packets that vnic knows how to find"),
         (b"\xd4\xc3\xb2\xa1\3\0" + pcap([])[6:], "pcap version 3 is not supported"),
         (section()[:12] + b"\2\0" + section()[14:], "pcapng version 2.0 is not supported"),
         (section()[:14] + b"\1\0" + section()[16:], "pcapng version 1.1 is not supported"),
@@ -175,7 +175,7 @@ REASONS = re.compile(
     r"|a section header with an unknown byte order: the file is damaged|pcap(ng)? version [\d.]+ is not supported"
     r"|an option of \d+ bytes in a smaller block: the file is damaged"
     r"|an interface description too short: the file is damaged|an interface with time resolution \d+: not supported"
-    r"|link type \d+ is not supported \(only Ethernet, 1\)"
+    r"|link type \d+: holds no packets that vnic knows how to find"
 )
 
 

@@ -14,6 +14,7 @@ _BAR = 40
 _NOT_SENT = {
     "too_long": "longer than the interface's MTU of {mtu}",
     "too_short": "shorter than an Ethernet header",
+    "aliens": "without a packet that Ethernet carries",
     "dropped": "dropped: the kernel's queue was full",
 }
 
@@ -121,8 +122,11 @@ def report(facts: dict[str, Any]) -> list[str]:
     lines += [f"  not sent  {n} {_NOT_SENT[why].format(**to)}" for why, n in facts["not_sent"].items() if n]
     if cut := facts["input"]["cut"]:
         lines.append(f"  cut       {cut} sent as captured: the capture's snap length cut them")
-    if skipped := facts["input"]["skipped"]:
-        lines.append(f"  skipped   {skipped} not Ethernet (link type {facts['input']['skipped_linktype']})")
+    lines += [
+        f"  link      {link['carried']} of {link['name']}: given an Ethernet header"
+        for link in facts["input"]["links"]
+        if link["carried"]
+    ]
     if short := facts["shortened"]["gaps"]:
         lines.append(f"  shortened {short} gaps by {_time(facts['shortened']['ns'])} in all (--maxsleep)")
     if to["dropped"]:

@@ -108,8 +108,7 @@ def _input_facts(wire: CaptureWire, error: str) -> dict[str, Any]:
         "fcs_bytes": int(pcap.fcs_bytes),
         "link_errors": int(pcap.link_errors),
         "time_backwards": int(c.backwards),
-        "skipped": int(c.skipped),
-        "skipped_linktype": wire.skipped_linktype if c.skipped else None,
+        "links": wire.links,
         "error": error or None,
     }
 

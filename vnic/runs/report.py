@@ -346,7 +346,8 @@ def _remarks(i: dict[str, Any]) -> list[tuple[int | None, str]]:
         ),
         (i.get("time_backwards"), "with a timestamp before the previous one: clamped to it"),
         (i.get("kernel_drops"), "dropped by the kernel's TAP queue: the card's thread got no processor in time"),
-        (i.get("skipped"), f"that are not Ethernet (link type {i.get('skipped_linktype')}): skipped"),
+        *((n["carried"], f"of {n['name']}: given an Ethernet header") for n in i.get("links", ())),
+        *((n["aliens"], f"of {n['name']} without a packet that Ethernet carries") for n in i.get("links", ())),
     ]
 
 
