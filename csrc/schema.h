@@ -36,11 +36,12 @@ enum fate {
 	/* the host, up to the protocols: names are Linux's SKB_DROP_REASON_* where it has one */
 	CPU_BACKLOG, UNHANDLED_PROTO, OTHERHOST, PYTHON_DROP, PYTHON_QUEUE_FULL,
 	/* IP */
-	PKT_TOO_SMALL, IP_INHDR, IP_CSUM, IP_INVALID_SOURCE, IP_INADDRERRORS, IP_NOPROTO, IPV6_BAD_EXTHDR,
+	PKT_TOO_SMALL, IP_INHDR, IP_CSUM, IP_INVALID_SOURCE, IP_LOCAL_SOURCE, IP_LOCALNET, IP_INVALID_DEST, IP_INADDRERRORS,
+	IP_NOT_JOINED, IP_SOURCE_ROUTE, IP_NOPROTO, IPV6_BAD_EXTHDR, /* IP_NOT_JOINED, IP_SOURCE_ROUTE are ours */
 	/* fragments; FRAG_* but FRAG_REASM_TIMEOUT and FRAG_TOO_FAR are ours: Linux counts ReasmFails without a reason */
 	DUP_FRAG, FRAG_REASM_TIMEOUT, FRAG_TOO_FAR, PKT_TOO_BIG, FRAG_OVERLAP, FRAG_LENGTH, FRAG_ECN, FRAG_HIGH_THRESH,
 	/* above IP */
-	ICMP_CSUM, UDP_CSUM, TCP_CSUM, TCP_FLAGS, NO_SOCKET, SOCKET_TABLE_FULL, SOCKET_RCVBUFF, PROTO_MEM,
+	ICMP_CSUM, INVALID_PROTO, UDP_CSUM, TCP_CSUM, TCP_FLAGS, NO_SOCKET, SOCKET_TABLE_FULL, SOCKET_RCVBUFF, PROTO_MEM,
 	TCP_OLD_DATA, TCP_OVERWINDOW, TCP_OFOMERGE, TCP_OFO_DROP, TCP_CLOSE,
 	FATE_MAX
 };
@@ -105,7 +106,10 @@ enum mib {
 	Ip6_InReceives, Ip6_InHdrErrors, Ip6_InAddrErrors, Ip6_InUnknownProtos, Ip6_InDelivers, Ip6_InTruncatedPkts,
 	Ip6_ReasmTimeout, Ip6_ReasmReqds, Ip6_ReasmOKs, Ip6_ReasmFails, Ip6_ReasmOverlaps,
 	Icmp_InMsgs, Icmp_InErrors, Icmp_InCsumErrors, Icmp6_InMsgs, Icmp6_InErrors, Icmp6_InCsumErrors,
-	Icmp_InEchos, Icmp_OutMsgs, Icmp_OutEchoReps, Icmp_OutDestUnreachs, Icmp_OutTimeExcds, Icmp_OutRateLimitGlobal, Icmp_OutRateLimitHost,
+	Icmp_InDestUnreachs, Icmp_InTimeExcds, Icmp_InParmProbs, Icmp_InSrcQuenchs, Icmp_InRedirects, Icmp_InEchos, Icmp_InEchoReps,
+	Icmp_InTimestamps, Icmp_InTimestampReps, Icmp_InAddrMasks, Icmp_InAddrMaskReps,
+	Icmp_OutMsgs, Icmp_OutErrors, Icmp_OutRateLimitGlobal, Icmp_OutRateLimitHost, Icmp_OutDestUnreachs, Icmp_OutTimeExcds,
+	Icmp_OutParmProbs, Icmp_OutEchoReps, Icmp_OutTimestampReps,
 	Icmp6_InEchos, Icmp6_OutMsgs, Icmp6_OutEchoReplies, Icmp6_OutDestUnreachs, Icmp6_OutTimeExcds, Icmp6_OutParmProblems,
 	Icmp6_OutRateLimitHost, Icmp6_InNeighborSolicits, Icmp6_InNeighborAdvertisements,
 	Ip_OutRequests, Ip_OutNoRoutes, Ip_FragOKs, Ip_FragCreates, Ip6_OutRequests, Ip6_OutNoRoutes, Ip6_FragOKs, Ip6_FragCreates,

@@ -2,25 +2,28 @@
  *
  *   icmp.c, icmpv6.c -> icmp_allow(): before an error is sent
  *
- * A bucket of tokens for each destination (icmp_ratelimit: one error a second, six at once; IPv6 ten a second), and one for
- * all destinations (icmp_msgs_per_sec, icmp_msgs_burst). Echo replies are not limited.
+ * A bucket of tokens for all destinations (icmp_msgs_per_sec, icmp_msgs_burst), and one for each (icmp_ratelimit: one error
+ * a second, six at once; IPv6 ten a second). The first is filled again only when it is empty, and not before 20 ms have
+ * passed since the last time. An error that the second one forbids takes nothing from the first. Other messages than the
+ * errors that this host sends have no limit (icmp_ratemask).
  */
 #include "prelude.h"
 
 #define TOKENS_MAX 6u
+#define REFILL_NS 20000000u
+#define SECOND_NS 1000000000u
 
 static bool global_allow(struct icmp_limits *l, u64 now)
 {
-	u64 passed = now - l->stamp_ns,
-	    more = passed >= 1000000000 ? l->msgs_per_sec : passed * l->msgs_per_sec / 1000000000;
+	u64 passed = l->stamp_ns ? min_u64(now - l->stamp_ns, SECOND_NS) : SECOND_NS, more;
 
-	if (!l->stamp_ns || more) { /* the stamp moves by whole messages only, so fractions are not lost */
-		l->credit = l->stamp_ns ? min_u64(l->credit + more, l->msgs_burst) : l->msgs_burst;
-		l->stamp_ns = now ? now : 1;
-	}
-	if (!l->credit)
+	if (l->credit)
+		return true;
+	more = l->msgs_per_sec * passed / SECOND_NS;
+	if (passed < REFILL_NS || !more)
 		return false;
-	l->credit--;
+	l->credit = min_u64(more, l->msgs_burst);
+	l->stamp_ns = now ? now : 1;
 	return true;
 }
 
@@ -46,16 +49,18 @@ int icmp_allow(struct softnet_data *sd, const struct inet_addr *to)
 {
 	struct icmp_limits *l = &sd->host->icmp;
 	u64 interval = l->ratelimit_ms * 1000000ull;
-	bool v6 = !inet_addr_is4(to), host, global = true;
+	bool v6 = !inet_addr_is4(to), host = true, global;
 
 	lock_if(sd->live, &l->lock);
-	host = peer_allow(l, to, v6 ? interval / 10 : interval, sd->now);
-	if (host)
-		global = global_allow(l, sd->now);
+	global = global_allow(l, sd->now);
+	if (global)
+		host = peer_allow(l, to, v6 ? interval / 10 : interval, sd->now);
+	if (global && host && l->credit) /* credit 0: msgs_burst is 0 */
+		l->credit--;
 	unlock_if(sd->live, &l->lock);
-	if (!host)
-		COUNT(sd->mib[v6 ? Icmp6_OutRateLimitHost : Icmp_OutRateLimitHost], 1);
 	if (!global)
 		COUNT(sd->mib[Icmp_OutRateLimitGlobal], 1);
+	if (!host)
+		COUNT(sd->mib[v6 ? Icmp6_OutRateLimitHost : Icmp_OutRateLimitHost], 1);
 	return host && global;
 }

@@ -178,6 +178,7 @@ void neigh_flush(struct host *h);
  * struct outgoing - a packet to be sent: headers above IP, and the payload where it lies
  * @src:         all zero: the address of the network that the route leaves by
  * @df:          IPv4: set DF (do not fragment), in a packet that needs no fragments
+ * @opt_len, @opt: IPv4: bytes of options, a multiple of 4; they stay the caller's. NULL if there are none
  * @gso_size:    UDP_SEGMENT: bytes of payload in a segment, 0: one packet, in fragments if need be
  * @csum_offset: offset of the 16-bit field in @head that gets the checksum; 0xffff: no such field
  * @head_len, @len: bytes of @head, of @data
@@ -189,6 +190,8 @@ struct outgoing {
 	u16 gso_size, csum_offset;
 	u32 head_len, len;
 	u8 head[64];
+	u32 opt_len;
+	const u8 *opt;
 	const u8 *data;
 };
 
@@ -205,6 +208,47 @@ int ip_output(struct host *h, struct softnet_data *sd, struct outgoing *o);
  * Return: our network it leaves by, NULL: no route
  */
 const struct inet_net *ip_route(const struct host *h, const struct inet_addr *dst, struct inet_addr *nexthop);
+
+/* route.c: the kinds of IPv4 addresses, and exceptions for single destinations of both families */
+enum rtn { RTN_UNSPEC = 0, RTN_UNICAST = 1, RTN_LOCAL = 2, RTN_BROADCAST = 3, RTN_MULTICAST = 5 };
+#define ROUTE_ROWS 2048
+#define ROUTE_DEPTH 5
+/**
+ * struct route_exception - what ICMP said of the way to @dst
+ * @gateway: the next hop instead of the routes'; all zero: none
+ * @expires, @stamp: until when it holds, when it was made, ns
+ * @mtu:     0: the device's; @locked: what was said was less than min_pmtu, so packets go without DF
+ */
+struct route_exception { struct inet_addr dst, gateway; u64 expires, stamp; u32 mtu; u8 locked, spare[3]; };
+/** struct route_cache - all of them; under the lock of driver_tx. @used: there have been some */
+struct route_cache { struct route_exception *entry; u32 used, spare; };
+
+/** route_init() - allocate the table. Return: 0, or -ENOMEM */
+int route_init(struct route_cache *c);
+
+/** route_exit() - free the table */
+void route_exit(struct route_cache *c);
+
+/**
+ * ip_route_mtu() - Return: the path MTU to @dst: the device's, or less if a router said so in the last ten minutes
+ * Context: under the lock of driver_tx; without it a value that changes just now may be missed
+ */
+u32 ip_route_mtu(const struct host *h, const struct inet_addr *dst);
+
+/**
+ * ip_route_learn_mtu() - believe a router that packets to @dst, of which we sent one, may have @mtu bytes
+ * Less than 552 bytes count as 552, if the device carries that, and then DF is not set; IPv6: less than 1280 are ignored.
+ * Context: the CPU of @sd. Takes the lock of driver_tx
+ */
+void ip_route_learn_mtu(struct softnet_data *sd, const struct inet_addr *dst, u32 mtu);
+
+/**
+ * ip_route_redirect() - believe @from that packets to @dst, of which we sent one, shall go to @gateway. IPv4
+ * Only if @from is the gateway in use, and @gateway a neighbour with a known address.
+ * Context: the CPU of @sd. Takes the lock of driver_tx
+ */
+void ip_route_redirect(struct softnet_data *sd, const struct inet_addr *from, const struct inet_addr *dst,
+		       const struct inet_addr *gateway);
 
 /** ip_local_net() - Return: the network of our address @a, NULL: @a is not ours */
 const struct inet_net *ip_local_net(const struct host *h, const struct inet_addr *a);
@@ -246,6 +290,20 @@ void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb);
 int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len); /* 1: wrong */
 
 int skb_icmp_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo); /* of ICMP, IGMP. 1: wrong */
+
+/* route.c. Addresses in host byte order; ip: an IPv4 header */
+enum fate ip_route_input(const struct host *h, const u8 *ip, enum rtn *type); /* FATE_MAX, or why it cannot be taken */
+enum rtn inet_addr_type(const struct host *h, u32 addr);
+struct inet_addr ip_spec_dst(const struct host *h, const u8 *ip);
+const struct route_exception *ip_route_exception(const struct host *h, const struct inet_addr *dst, u64 now);
+int ip_check_mc(const struct host *h, u32 group); /* 1: the host is a member of this IPv4 group */
+
+/* ip_options.c. ip: a whole header with options */
+int ip_options_compile(struct softnet_data *sd, u8 *ip); /* 0; <0: source route; else the offset of the fault */
+int ip_options_echo(const struct softnet_data *sd, const u8 *ip, u32 fault, const struct inet_addr *src, u8 *to,
+		    struct inet_addr *first); /* bytes, <= MAX_IPOPTLEN; <0: no answer */
+void ip_options_fragment(u8 *opt, u32 len);
+u32 inet_current_timestamp(const struct softnet_data *sd);
 
 /* Errors about skb, whose IP header and the bytes after it are intact; skb stays the caller's. info: the second word of the
  * message, host byte order: a pointer to the fault, an MTU */

@@ -1,8 +1,8 @@
 /* ip.c - IPv4 input. RFC 791; Linux: net/ipv4/ip_input.c
  *
- *   netif_receive_skb_core() -> ip_rcv(): header, length, checksum, options, address -> ip_deliver(): protocol table
- *
- *                                fragments: ip_fragment.c, which returns the whole datagram
+ *   netif_receive_skb_core() -> ip_rcv(): header, checksum, length -> route.c: addresses -> ip_options.c -> ip_deliver():
+ *                               protocol table
+ *                               fragments: ip_fragment.c, which returns the whole datagram
  *
  * The checks come in Linux's order, because the first that fails decides which counter a bad packet adds to.
  */
@@ -12,52 +12,6 @@ static noinline void ip_drop(struct softnet_data *sd, struct sk_buff *skb, enum 
 {
 	COUNT(sd->mib[mib], 1);
 	kfree_skb_reason(sd, skb, fate);
-}
-
-/* Check that each option but NOP and END has a length that counts itself and ends inside the header (RFC 791 section 3.1). */
-static bool options_good(const u8 *opt, u32 len)
-{
-	u32 i = 0;
-
-	while (i < len && opt[i + IPOPT_OPTVAL] != IPOPT_END) {
-		if (opt[i + IPOPT_OPTVAL] == IPOPT_NOOP) {
-			i++;
-			continue;
-		}
-		if (i + IPOPT_OLEN >= len || opt[i + IPOPT_OLEN] < 2 || i + opt[i + IPOPT_OLEN] > len)
-			return false;
-		i += opt[i + IPOPT_OLEN];
-	}
-	return true;
-}
-
-static noinline bool is_local4(const struct host *h, const u8 *dst)
-{
-	u32 d = be32(dst);
-
-	if (IN_MULTICAST(d) || d == INADDR_BROADCAST)
-		return true;
-	for (u32 i = 0; i < h->nips; i++) {
-		const struct inet_net *net = &h->ip[i];
-		u32 ours = (u32)net->addr.lo, mask;
-
-		if (net->addr.hi || net->addr.lo >> 32 != 0xffff) /* IPv6 */
-			continue;
-		mask = net->prefix ? ~0u << (32 - net->prefix) : 0;
-		if (d == ours || (net->prefix < 31 && d == (ours | ~mask))) /* ours, or our network's broadcast */
-			return true;
-	}
-	return false;
-}
-
-/* Return: whether RFC 1122 section 3.2.1.3 forbids this source address. DHCP clients send from 0.0.0.0. */
-static bool is_martian4(const struct host *h, const u8 *src)
-{
-	u32 s = be32(src);
-
-	if (likely(src[0] < IN_LOOPBACKNET))
-		return false;
-	return IN_MULTICAST(s) || s == INADDR_BROADCAST || (src[0] == IN_LOOPBACKNET && !h->ip_any);
 }
 
 static bool is_known(u8 proto, bool v6)
@@ -104,10 +58,28 @@ static noinline void rcv_fragment(struct softnet_data *sd, struct sk_buff *skb)
 		ip_deliver(sd, skb, skb_network_header(skb)[IPH_PROTOCOL]);
 }
 
+/* Return: whether the packet may go on. Else it has its fate. */
+static noinline bool rcv_options(struct softnet_data *sd, struct sk_buff *skb)
+{
+	int fault = ip_options_compile(sd, skb->data);
+
+	if (!fault)
+		return true;
+	if (fault < 0) { /* accept_source_route is 0 */
+		kfree_skb_reason(sd, skb, IP_SOURCE_ROUTE);
+		return false;
+	}
+	icmp_send(sd, skb, ICMP_PARAMETERPROB, 0, (u32)fault << 24);
+	ip_drop(sd, skb, Ip_InHdrErrors, IP_INHDR);
+	return false;
+}
+
 void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 {
 	const u8 *ip = skb->data;
 	u32 ihl, total;
+	enum fate fate;
+	enum rtn type;
 
 	if (unlikely(skb->pkt_type == PACKET_OTHERHOST)) {
 		COUNT(sd->rx_otherhost_dropped, 1);
@@ -134,18 +106,21 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		ip_drop(sd, skb, IpExt_InTruncatedPkts, PKT_TOO_SMALL);
 		return;
 	}
-	if (unlikely(total < ihl) || (unlikely(ihl > IP_HLEN) && !options_good(ip + IP_HLEN, ihl - IP_HLEN)))
+	if (unlikely(total < ihl))
 		goto bad_header;
-	if (unlikely(is_martian4(sd->host, ip + IPH_SADDR))) {
-		kfree_skb_reason(sd, skb, IP_INVALID_SOURCE); /* snmp does not count it; Linux has in_martian_src */
+	if (unlikely(total < skb->len)) /* Ethernet's padding */
+		skb_trim(sd, skb, total);
+	fate = ip_route_input(sd->host, ip, &type);
+	if (unlikely(fate != FATE_MAX)) {
+		kfree_skb_reason(sd, skb, fate); /* snmp does not count it; Linux has in_martian_src, in_martian_dst */
 		return;
 	}
-	if (!sd->host->ip_any && unlikely(!is_local4(sd->host, ip + IPH_DADDR))) {
+	if (unlikely(ihl > IP_HLEN) && !rcv_options(sd, skb))
+		return;
+	if (unlikely(type == RTN_UNICAST)) {
 		ip_drop(sd, skb, Ip_InAddrErrors, IP_INADDRERRORS);
 		return;
 	}
-	if (unlikely(total < skb->len)) /* Ethernet's padding */
-		skb_trim(sd, skb, total);
 	if (unlikely(load16(ip + IPH_FRAG_OFF) & htons(IP_MF | IP_OFFSET))) {
 		rcv_fragment(sd, skb);
 		return;

@@ -124,9 +124,11 @@ static u32 put_ip4(u8 *ip, const struct outgoing *o, const struct cut *c)
 {
 	u16 frag = (u16)(c->off / 8 | (c->more ? IP_MF : 0) | (o->df && !c->fragment ? IP_DF : 0));
 
-	ip[IPH_VERSION_IHL] = IP_VERSION_IHL;
+	u32 ihl = IP_HLEN + o->opt_len;
+
+	ip[IPH_VERSION_IHL] = (u8)(IP_VERSION_IHL + o->opt_len / 4);
 	ip[IPH_TOS] = o->tos;
-	store16(ip + IPH_TOT_LEN, htons((u16)(IP_HLEN + c->len)));
+	store16(ip + IPH_TOT_LEN, htons((u16)(ihl + c->len)));
 	store16(ip + IPH_ID, htons(c->id4));
 	store16(ip + IPH_FRAG_OFF, htons(frag));
 	ip[IPH_TTL] = o->ttl;
@@ -134,8 +136,13 @@ static u32 put_ip4(u8 *ip, const struct outgoing *o, const struct cut *c)
 	store16(ip + IPH_CHECK, 0);
 	inet_addr_put(&o->src, ip + IPH_SADDR);
 	inet_addr_put(&o->dst, ip + IPH_DADDR);
-	store16(ip + IPH_CHECK, ip_fast_csum(ip, IP_HLEN));
-	return IP_HLEN;
+	if (unlikely(o->opt_len)) {
+		memcpy(ip + IP_HLEN, o->opt, o->opt_len);
+		if (c->off)
+			ip_options_fragment(ip + IP_HLEN, o->opt_len);
+	}
+	store16(ip + IPH_CHECK, ip_fast_csum(ip, ihl));
+	return ihl;
 }
 
 static u32 put_ip6(u8 *ip, const struct outgoing *o, const struct cut *c)
@@ -174,7 +181,7 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 {
 	struct driver_tx *tx = &h->tx;
 	bool v4 = inet_addr_is4(&o->dst), sum_it = !c->fragment && o->csum_offset != NO_CSUM;
-	u32 ip_len = v4 ? IP_HLEN : IPV6_HLEN + (c->fragment ? FRAG_HLEN : 0), sum, pseudo = 0;
+	u32 ip_len = v4 ? IP_HLEN + o->opt_len : IPV6_HLEN + (c->fragment ? FRAG_HLEN : 0), sum, pseudo = 0;
 	u32 packet = tx_alloc(tx, ETH_HLEN + ip_len + c->len);
 	struct virtio_net_hdr_v1_hash *hdr;
 	struct writer w;
@@ -298,10 +305,24 @@ static int segments_out(struct host *h, struct softnet_data *sd, const struct ou
 	return rc;
 }
 
+/* Apply what ICMP taught about the destination. Return: the path MTU */
+static noinline u32 ip_except(struct host *h, struct softnet_data *sd, struct outgoing *o, struct inet_addr *nexthop)
+{
+	const struct route_exception *e = ip_route_exception(h, &o->dst, host_now(h, sd));
+	u32 mtu = ip_mtu(h);
+
+	if (!e)
+		return mtu;
+	if (e->gateway.hi | e->gateway.lo)
+		*nexthop = e->gateway;
+	o->df &= !e->locked;
+	return e->mtu ? min_u32(e->mtu, mtu) : mtu;
+}
+
 int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o)
 {
 	bool v4 = inet_addr_is4(&o->dst);
-	u32 ip_len = v4 ? IP_HLEN : IPV6_HLEN, mtu = ip_mtu(h), total = o->head_len + o->len;
+	u32 ip_len = v4 ? IP_HLEN + o->opt_len : IPV6_HLEN, mtu = ip_mtu(h), total = o->head_len + o->len;
 	const struct inet_net *from;
 	struct inet_addr nexthop;
 
@@ -312,6 +333,8 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 		COUNT(h->out_mib[v4 ? Ip_OutNoRoutes : Ip6_OutNoRoutes], 1);
 		return -ENETUNREACH;
 	}
+	if (unlikely(h->routes.used))
+		mtu = ip_except(h, sd, o, &nexthop);
 	if (is_zero(&o->src))
 		o->src = from->addr;
 	COUNT(h->out_mib[v4 ? Ip_OutRequests : Ip6_OutRequests], 1);

@@ -54,16 +54,24 @@ enum {
 #define IP_MF 0x2000u
 #define IP_OFFSET 0x1fffu
 enum { INET_ECN_NOT_ECT = 0, INET_ECN_ECT_1 = 1, INET_ECN_ECT_0 = 2, INET_ECN_CE = 3, INET_ECN_MASK = 3 };
-enum { IPOPT_OPTVAL = 0, IPOPT_OLEN = 1 };
+#define MAX_IPOPTLEN 40u
+enum { IPOPT_OPTVAL = 0, IPOPT_OLEN = 1, IPOPT_OFFSET = 2, IPOPT_FLAGS = 3 };
 enum {
 	IPOPT_END = 0,
 	IPOPT_NOOP = 1,
 	IPOPT_RR = 7,
 	IPOPT_TIMESTAMP = 68,
 	IPOPT_LSRR = 131,
+	IPOPT_CIPSO = 134,
 	IPOPT_SSRR = 137,
 	IPOPT_RA = 148
 };
+#define IPOPT_COPY 0x80u /* of an option's type: each fragment has it */
+#define IPOPT_MINOFF 4u /* least pointer of a route: the byte behind the pointer, counted from 1 */
+/* RFC 791 page 22: upper 4 bits count the hosts that found no room, lower 4 bits say what a stamp is */
+enum { IPOPT_TS_TSONLY = 0, IPOPT_TS_TSANDADDR = 1, IPOPT_TS_PRESPEC = 3 };
+#define IPOPT_TS_MINOFF 5u
+#define CIPSO_HLEN 8u /* with the first tag's header; draft-ietf-cipso-ipsecurity-01 */
 
 /* RFC 8200 */
 enum {
@@ -122,15 +130,26 @@ enum {
 	ICMP_TIME_EXCEEDED = 11,
 	ICMP_PARAMETERPROB = 12,
 	ICMP_TIMESTAMP = 13,
-	ICMP_TIMESTAMPREPLY = 14
+	ICMP_TIMESTAMPREPLY = 14,
+	ICMP_INFO_REQUEST = 15,
+	ICMP_INFO_REPLY = 16,
+	ICMP_ADDRESS = 17,
+	ICMP_ADDRESSREPLY = 18,
+	NR_ICMP_TYPES = 18, /* the highest that is known */
+	ICMP_EXT_ECHO = 42, /* RFC 8335 */
+	ICMP_EXT_ECHOREPLY = 43
 };
+enum { ICMPH_MTU = 6, ICMPH_TIMES = 8 };
+#define ICMP_TIMESTAMP_HLEN 20u
 enum {
 	ICMP_NET_UNREACH = 0,
 	ICMP_HOST_UNREACH = 1,
 	ICMP_PROT_UNREACH = 2,
 	ICMP_PORT_UNREACH = 3,
-	ICMP_FRAG_NEEDED = 4
+	ICMP_FRAG_NEEDED = 4,
+	NR_ICMP_UNREACH = 15 /* the highest code that is known */
 };
+enum { ICMP_REDIR_HOSTTOS = 3 }; /* the same of redirects */
 enum { ICMP_EXC_TTL = 0, ICMP_EXC_FRAGTIME = 1 };
 
 /* RFC 3376 */

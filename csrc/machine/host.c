@@ -90,15 +90,18 @@ static u32 most_queues(const struct host *h)
 	return h->nic.external_driver ? 0 : min_u32(h->ncpus, NIC_QUEUES_MAX);
 }
 
-/* A host that sends needs the neighbour table, and room to copy a large ping into one buffer. */
+/* A host that sends needs the tables of neighbours and of routes' exceptions, and room to copy a large ping into one buffer. */
 static int answers_init(struct host *h)
 {
+	int rc;
+
 	for (u32 i = 0; i < h->ncpus; i++) {
 		h->cpu[i]->scratch = malloc(1 << 16);
 		if (!h->cpu[i]->scratch)
 			return -ENOMEM;
 	}
-	return neigh_init(&h->neigh);
+	rc = neigh_init(&h->neigh);
+	return rc ? rc : route_init(&h->routes);
 }
 
 /* Derive what follows from the knobs. */
@@ -195,6 +198,7 @@ void host_free(struct host *h)
 	nic_exit(&h->nic);
 	driver_tx_free(h);
 	neigh_exit(&h->neigh);
+	route_exit(&h->routes);
 	vtime_exit(h);
 	for (u32 i = 0; i < h->ncpus; i++) {
 		if (h->cpu[i]) {

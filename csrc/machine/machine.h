@@ -97,6 +97,7 @@ struct host {
 	struct inet_addr gateway[2];   /* IPv4, IPv6; all zero: no gateway */
 	struct driver_tx tx;
 	struct neigh_table neigh;
+	struct route_cache routes;
 	struct icmp_limits icmp;
 	u64 out_mib[MIB_MAX];          /* counted by the sender, under the lock of tx */
 	struct sock_table socks;

@@ -567,7 +567,7 @@ u64 machine_clock(const struct softnet_data *sd);
  * host_now() - read the clock of CPU @sd; NULL: of a Python thread
  * Return: ns; live, the real monotonic clock
  */
-u64 host_now(struct host *h, struct softnet_data *sd);
+u64 host_now(const struct host *h, struct softnet_data *sd);
 
 /**
  * vtime_latest() - read the latest of all clocks, card and CPUs, in virtual time

@@ -53,7 +53,7 @@ u64 vtime_latest(const struct host *h)
 	return t;
 }
 
-u64 host_now(struct host *h, struct softnet_data *sd)
+u64 host_now(const struct host *h, struct softnet_data *sd)
 {
 	if (h->live)
 		return clock_ns();

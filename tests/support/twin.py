@@ -45,6 +45,7 @@ SOCKS = {
 
 FREEDOMS = {
     "the id of an IPv4 header": "Linux draws it, from a hash of the addresses; vnic counts",
+    "times in timestamp replies and timestamp options": "vnic's day begins with the host; only these bytes are set aside",
     "padding of short frames": "a TAP has none",
     "802.2 frames": "a kernel with the LLC module has a handler, llc_rcv(), which drops them uncounted; vnic has none",
     "QDISC_DROP": "what a host sends to itself: vnic has no loopback device, and the kernel's is down",
@@ -58,8 +59,43 @@ def _without_id(frame: bytes) -> bytes:
     return frame[:18] + b"\0\0" + frame[20:24] + b"\0\0" + frame[26:]
 
 
+def _stamps(frame: bytes, ip: int) -> list[int]:
+    """Offsets of the times that a host may just have put into the timestamp option of the IPv4 header at ``ip``."""
+    at, end, found = ip + 20, min(ip + (frame[ip] & 15) * 4, len(frame)), []
+    while at + 4 <= end and frame[at]:
+        length = 1 if frame[at] == 1 else frame[at + 1]
+        flag, pointer = frame[at + 3] & 15, frame[at + 2]
+        if frame[at] == 68 and flag in (0, 1, 3) and pointer - 1 <= length:
+            entry = 4 if flag == 0 else 8
+            begins = [begin for n in (1, 2) if (begin := pointer - 1 - n * entry) >= 4]
+            found += [at + begin + entry - 4 for begin in begins]
+        if not length:
+            break
+        at += length
+    return [t for t in found if t + 4 <= len(frame)]
+
+
+def _without_times(frame: bytes) -> bytes:
+    """The frame with times 0 that a host puts into it, and the ICMP checksum over them; wrong checksums stay."""
+    if frame[12:14] != b"\x08\x00":
+        return frame
+    out, icmp = bytearray(frame), 14 + (frame[14] & 15) * 4
+    for at in _stamps(frame, 14):
+        out[at : at + 4] = bytes(4)
+    message = frame[icmp : 14 + int.from_bytes(frame[16:18], "big")]
+    if frame[23] == 1 and len(message) >= 20 and frames.csum(message) == 0:
+        times = [icmp + 12, icmp + 16] if message[0] == 14 else []
+        if message[0] in (3, 11, 12):
+            times = _stamps(frame, icmp + 8)
+        for at in times:
+            out[at : at + 4] = bytes(4)
+        if times:
+            out[icmp + 2 : icmp + 4] = bytes(2)
+    return bytes(out)
+
+
 def normal(outcome: Outcome) -> Outcome:
-    return replace(outcome, replies=[_without_id(r) for r in outcome.replies])
+    return replace(outcome, replies=[_without_times(_without_id(r)) for r in outcome.replies])
 
 
 def differences(kernel: Outcome, vnic: Outcome, counted: set[str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ class VnicTwin(Steps):
         self._knobs = {"cost": "zero", "link": "inf", "cpus": 1, "ipfrag_time": 3600, "ip6frag_time": 3600}
         self._knobs |= {"icmp_ratelimit": 0, "icmp_msgs_per_sec": 1000000, "icmp_msgs_burst": 1000000}
         self._knobs |= {"mac": frames.MAC.hex(":"), "promisc": True}  # a TAP of the kernel filters nothing
-        self._knobs |= {"rx_pool": 4096, "sockets": 1024} | knobs
+        self._knobs |= {"rx_pool": 4096, "sockets": 1024, "strict_csum": True} | knobs
         self.host: vnic.Host | None = None
 
     def open(self, socks: dict[str, Sock]) -> None:

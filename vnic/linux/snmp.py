@@ -95,7 +95,24 @@ SNMP6 = {
 """/proc/net/snmp6. No Udp6 and UdpLite6: UDP is counted for both families together, and is in snmp."""
 
 _ICMP_TYPES = {  # RFC 792, RFC 4443, RFC 4861
-    "Icmp": {"InEchos": 8, "OutEchoReps": 0, "OutDestUnreachs": 3, "OutTimeExcds": 11},
+    "Icmp": {
+        "InEchoReps": 0,
+        "InDestUnreachs": 3,
+        "InSrcQuenchs": 4,
+        "InRedirects": 5,
+        "InEchos": 8,
+        "InTimeExcds": 11,
+        "InParmProbs": 12,
+        "InTimestamps": 13,
+        "InTimestampReps": 14,
+        "InAddrMasks": 17,
+        "InAddrMaskReps": 18,
+        "OutEchoReps": 0,
+        "OutDestUnreachs": 3,
+        "OutTimeExcds": 11,
+        "OutParmProbs": 12,
+        "OutTimestampReps": 14,
+    },
     "Icmp6": {
         "InEchos": 128,
         "InNeighborSolicits": 135,
