@@ -109,7 +109,7 @@ enum mib {
 	Icmp_InDestUnreachs, Icmp_InTimeExcds, Icmp_InParmProbs, Icmp_InSrcQuenchs, Icmp_InRedirects, Icmp_InEchos, Icmp_InEchoReps,
 	Icmp_InTimestamps, Icmp_InTimestampReps, Icmp_InAddrMasks, Icmp_InAddrMaskReps,
 	Icmp_OutMsgs, Icmp_OutErrors, Icmp_OutRateLimitGlobal, Icmp_OutRateLimitHost, Icmp_OutDestUnreachs, Icmp_OutTimeExcds,
-	Icmp_OutParmProbs, Icmp_OutEchoReps, Icmp_OutTimestampReps,
+	Icmp_OutParmProbs, Icmp_OutEchoReps,
 	Icmp6_InEchos, Icmp6_OutMsgs, Icmp6_OutEchoReplies, Icmp6_OutDestUnreachs, Icmp6_OutTimeExcds, Icmp6_OutParmProblems,
 	Icmp6_OutRateLimitHost, Icmp6_InNeighborSolicits, Icmp6_InNeighborAdvertisements,
 	Ip_OutRequests, Ip_OutNoRoutes, Ip_FragOKs, Ip_FragCreates, Ip6_OutRequests, Ip6_OutNoRoutes, Ip6_FragOKs, Ip6_FragCreates,

@@ -32,11 +32,11 @@ static void count_in(struct softnet_data *sd, u8 type)
 		COUNT(sd->mib[mib[type]], 1);
 }
 
+/* Linux counts each answer as an echo reply: its route does not know the type yet. */
 static void count_out(struct softnet_data *sd, u8 type)
 {
 	COUNT(sd->mib[Icmp_OutMsgs], 1);
-	COUNT(sd->mib[Icmp_OutEchoReps], type == ICMP_ECHOREPLY);
-	COUNT(sd->mib[Icmp_OutTimestampReps], type == ICMP_TIMESTAMPREPLY);
+	COUNT(sd->mib[Icmp_OutEchoReps], type == ICMP_ECHOREPLY || type == ICMP_TIMESTAMPREPLY);
 	COUNT(sd->mib[Icmp_OutDestUnreachs], type == ICMP_DEST_UNREACH);
 	COUNT(sd->mib[Icmp_OutTimeExcds], type == ICMP_TIME_EXCEEDED);
 	COUNT(sd->mib[Icmp_OutParmProbs], type == ICMP_PARAMETERPROB);

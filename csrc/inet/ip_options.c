@@ -194,7 +194,7 @@ static struct found find(const u8 *ip, u32 fault)
 
 	while (at < end && ip[at] != IPOPT_END) {
 		u32 len = ip[at] == IPOPT_NOOP ? 1 : at + IPOPT_OLEN < end ? ip[at + IPOPT_OLEN] : 0;
-		bool bad = !len || (fault && fault < at + max_u32(len, IPOPT_FLAGS + 1));
+		bool bad = !len || (fault && fault < at + len);
 
 		if (bad && (ip[at] != IPOPT_CIPSO || fault == at)) /* a label was found before it was looked into */
 			break;

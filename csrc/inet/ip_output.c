@@ -9,6 +9,7 @@
 #include "prelude.h"
 
 #define NO_CSUM 0xffff
+#define ICMP_CSUM_START ~0u /* the other 0 of one's complement: a message of zeros has checksum 0, as Linux's */
 
 /* ---- routing ---- */
 
@@ -198,7 +199,9 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 	else
 		put_ip6(eth + ETH_HLEN, o, c);
 	w = (struct writer){ tx, packet, sizeof(*hdr) + ETH_HLEN + ip_len };
-	if (sum_it && o->proto != IPPROTO_ICMP)
+	if (sum_it && o->proto == IPPROTO_ICMP)
+		pseudo = ICMP_CSUM_START;
+	else if (sum_it)
 		pseudo = csum_pseudo(eth + ETH_HLEN, v4 ? 4 : 6, c->len, o->proto);
 	sum = put_transport(&w, o, c, pseudo);
 	field = eth + ETH_HLEN + ip_len + o->csum_offset;
@@ -252,7 +255,7 @@ static void sum_whole(struct outgoing *o, u32 total)
 	u8 ip[IPV6_HLEN] = { 0 }; /* only the addresses matter */
 	bool v4 = inet_addr_is4(&o->dst);
 	u16 folded;
-	u32 sum = 0;
+	u32 sum = ICMP_CSUM_START;
 
 	if (o->csum_offset == NO_CSUM)
 		return;

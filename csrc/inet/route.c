@@ -232,10 +232,12 @@ void ip_route_redirect(struct softnet_data *sd, const struct inet_addr *from, co
 		return;
 	cpu_lock(sd, &h->tx.lock);
 	known = ip_route_exception(h, dst, sd->now);
-	if (ip_route(h, dst, &nexthop) && known && (known->gateway.hi | known->gateway.lo))
+	if (!ip_route(h, dst, &nexthop))
+		goto out;
+	if (known && (known->gateway.hi | known->gateway.lo))
 		nexthop = known->gateway;
-	/* Only the gateway that is in use may name another one, and not that of a network which is our own. */
-	if (!addr_equal(&nexthop, from) || addr_equal(&nexthop, dst) || addr_equal(gateway, from) ||
+	/* Only the gateway in use may name another one. A neighbour counts as its own gateway if there is an exception. */
+	if (!addr_equal(&nexthop, from) || (addr_equal(&nexthop, dst) && !known) || addr_equal(gateway, from) ||
 	    inet_addr_type(h, (u32)gateway->lo) != RTN_UNICAST)
 		goto out;
 	n = neigh_lookup(h, gateway);

@@ -111,7 +111,6 @@ _ICMP_TYPES = {  # RFC 792, RFC 4443, RFC 4861
         "OutDestUnreachs": 3,
         "OutTimeExcds": 11,
         "OutParmProbs": 12,
-        "OutTimestampReps": 14,
     },
     "Icmp6": {
         "InEchos": 128,
