@@ -48,7 +48,6 @@ static void count_out(struct softnet_data *sd, u8 type)
 static void icmp_reply(struct softnet_data *sd, const u8 *ip, struct outgoing *o)
 {
 	u8 options[MAX_IPOPTLEN];
-	struct inet_addr nexthop;
 	int len = 0;
 
 	o->src = ip_spec_dst(sd->host, ip);
@@ -60,7 +59,7 @@ static void icmp_reply(struct softnet_data *sd, const u8 *ip, struct outgoing *o
 	store16(o->head + ICMPH_CHECKSUM, 0);
 	if (unlikely(ip[IPH_VERSION_IHL] != IP_VERSION_IHL))
 		len = ip_options_echo(sd, ip, 0, &o->src, options, &o->dst);
-	if (len < 0 || !ip_route(sd->host, &o->dst, &nexthop))
+	if (len < 0 || !ip_reachable(sd->host, &o->dst))
 		return;
 	o->opt = options;
 	o->opt_len = (u32)len;
@@ -271,13 +270,28 @@ static bool is_error(const u8 *quote, u32 len)
 	return true;
 }
 
+/* The options of an error about a packet with this header. The source of an error about a packet that was not for us is the
+ * one of the way back, which a source route changes. */
+static int error_options(struct softnet_data *sd, const u8 *ip, u32 fault, struct outgoing *o, u8 *options)
+{
+	struct inet_addr sender = o->dst, nexthop;
+	int len = ip_options_echo(sd, ip, fault, &o->src, options, &o->dst);
+	const struct inet_net *from;
+
+	if (len <= 0 || addr_equal(&o->dst, &sender) || inet_addr_type(sd->host, be32(ip + IPH_DADDR)) == RTN_LOCAL)
+		return len;
+	from = ip_route(sd->host, &o->dst, &nexthop);
+	if (from)
+		o->src = from->addr;
+	return ip_options_echo(sd, ip, fault, &o->src, options, &o->dst);
+}
+
 /* icmp_send() - send an error about skb. info: the header's second word, host byte order */
 void icmp_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code, u32 info)
 {
 	const u8 *ip = skb_network_header(skb);
 	u32 before = (u32)(skb->data - ip), len, room, fault = type == ICMP_PARAMETERPROB ? info >> 24 : 0;
 	u8 quote[QUOTE_MAX], options[MAX_IPOPTLEN];
-	struct inet_addr nexthop;
 	int opt_len = 0;
 	struct outgoing o = {
 		.dst = inet_addr4(ip + IPH_SADDR),
@@ -300,8 +314,8 @@ void icmp_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code, u
 		return;
 	o.src = ip_spec_dst(sd->host, ip);
 	if (unlikely(ip[IPH_VERSION_IHL] != IP_VERSION_IHL))
-		opt_len = ip_options_echo(sd, ip, fault, &o.src, options, &o.dst);
-	if (opt_len < 0 || !ip_route(sd->host, &o.dst, &nexthop) || !icmp_allow(sd, &o.dst))
+		opt_len = error_options(sd, ip, fault, &o, options);
+	if (opt_len < 0 || !ip_reachable(sd->host, &o.dst) || !icmp_allow(sd, &o.dst))
 		return;
 	room = min_u32(ip_route_mtu(sd->host, &o.dst), QUOTE_MAX) - IP_HLEN - (u32)opt_len - ICMP_HLEN;
 	if ((int)room <= (int)IP_HLEN)

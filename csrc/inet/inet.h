@@ -329,6 +329,7 @@ void frag_runs_join(struct sk_buff *run, struct sk_buff *skb); /* skb is run's f
 struct sk_buff *frag_runs_take(struct inet_frag_queue *q); /* the runs are the caller's */
 
 u32 ip_mtu(const struct host *h);
+int ip_reachable(const struct host *h, const struct inet_addr *dst);
 void ndisc_rcv(struct softnet_data *sd, struct sk_buff *skb); /* takes the lock of driver_tx; skb stays the caller's */
 int ndisc_good(const struct sk_buff *skb); /* sent on our link, and long enough */
 

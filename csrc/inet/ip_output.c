@@ -308,6 +308,20 @@ static int segments_out(struct host *h, struct softnet_data *sd, const struct ou
 	return rc;
 }
 
+/* Would a loopback device take the packet? There is none here: what a host sends to itself is lost. */
+static bool ip_is_own(const struct host *h, const struct inet_addr *dst)
+{
+	return ip_local_net(h, dst) || (inet_addr_is4(dst) && is_zero(dst));
+}
+
+/* ip_reachable() - is there a way to this destination? */
+int ip_reachable(const struct host *h, const struct inet_addr *dst)
+{
+	struct inet_addr nexthop;
+
+	return ip_is_own(h, dst) || ip_route(h, dst, &nexthop);
+}
+
 /* Apply what ICMP taught about the destination. Return: the path MTU */
 static noinline u32 ip_except(struct host *h, struct softnet_data *sd, struct outgoing *o, struct inet_addr *nexthop)
 {
@@ -331,6 +345,10 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 
 	if (!h->answers)
 		return -ENETDOWN;
+	if (unlikely(ip_is_own(h, &o->dst))) {
+		COUNT(h->out_mib[v4 ? Ip_OutRequests : Ip6_OutRequests], 1);
+		return 0;
+	}
 	from = ip_route(h, &o->dst, &nexthop);
 	if (!from) {
 		COUNT(h->out_mib[v4 ? Ip_OutNoRoutes : Ip6_OutNoRoutes], 1);

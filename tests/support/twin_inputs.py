@@ -4,6 +4,7 @@
 """
 
 import ipaddress
+import itertools
 import struct
 from random import Random
 
@@ -259,7 +260,73 @@ def _options4(rng: Random) -> bytes:
     return out + rng.choice((b"\0", b"\1")) * (-len(out) % 4)
 
 
+def _options4_full(rng: Random) -> bytes:
+    """Options that are mostly right, with room or just none, some of them twice."""
+    out = b""
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        kind = rng.choice((7, 7, 68, 68, 68, 131, 137, 134))
+        slots = rng.choice((1, 2, 3, 4))
+        if kind == 68:
+            flag = rng.choice((0, 1, 3))
+            entry = 4 if flag == 0 else 8
+            slots = min(slots, 2) if entry == 8 else slots
+            hosts = (b"\x0a\0\0\1", b"\x0a\0\0\2", b"\x0a\1\0\2", bytes(4), b"\x0a\0\0\xff", b"\xe0\0\0\1")
+            data = b"".join((rng.choice(hosts) + bytes(4))[:entry] for _ in range(slots))
+            pointer = 5 + entry * rng.randrange(slots + 1) + _often(rng, 0, (1, 2, 3, 4), 0.1)
+            data = bytes((pointer, rng.choice((0, 0, 1, 14, 15)) << 4 | flag)) + data
+        elif kind == 134:
+            data = rng.choice((bytes(4), b"\0\0\0\1")) + rng.choice((b"\1\4\0\1", b"\2\4\0\1", b"\1\0", b"\1", b""))
+        else:
+            hosts = (b"\x0a\0\0\1", b"\x0a\0\0\2", b"\x0a\0\0\7", b"\xc0\0\2\1", b"\x0a\1\0\x09")
+            data = b"".join(rng.choice(hosts) for _ in range(slots))
+            data = bytes((4 + 4 * rng.randrange(slots + 1) + _often(rng, 0, (1, 2, 3), 0.1),)) + data
+        out += rng.choice((b"", b"\1", b"\1\1")) + bytes((kind, 2 + len(data))) + data
+    out = out[: rng.choice((40, 40, 40, 36, 20))]
+    return out + rng.choice((b"\0", b"\1")) * (-len(out) % 4)
+
+
+_begun = itertools.count()
+_first_id = 0
+
+
+def begin() -> None:
+    """A new batch: the fragments of :func:`_piece4` belong to no datagram of an earlier one, which a kernel keeps."""
+    global _first_id
+    _first_id = next(_begun) * 6 % 65536
+
+
+def _piece4(rng: Random) -> tuple[str, bytes]:
+    """A fragment of one of a few datagrams, the same for the same id."""
+    whole = _first_id + rng.randrange(6)
+    of_it = Random(whole)
+    src = of_it.choice((PEER4, PEER4, "10.1.0.9"))
+    kind = whole % 6
+    if kind < 3:
+        body = b"\x08\0\0\0\x12\x34\0\1" + of_it.randbytes(of_it.randrange(8, 60))
+        proto, body = 1, body[:2] + struct.pack("!H", frames.csum(body)) + body[4:]
+    else:
+        proto, body = (17, _udp(of_it, src, "10.0.0.2")) if kind < 5 else (200, of_it.randbytes(40))
+    options = _options4_full(of_it) if of_it.random() < 0.5 else b""
+    cuts = sorted({0, len(body), *(of_it.randrange(1, 6) * 8 for _ in range(2))})
+    cuts = [c for c in cuts if c <= len(body)]
+    at = rng.randrange(len(cuts) - 1)
+    more = 0x2000 if at + 2 < len(cuts) else 0
+    packet = frames.ipv4(
+        body[cuts[at] : cuts[at + 1]],
+        proto,
+        src=src,
+        dst="10.0.0.2",
+        id=whole,
+        tos=_often(rng, 0, (1, 2, 3, 0xB8), 0.1),
+        frag=cuts[at] // 8 | more,
+        options=options,
+    )
+    return f"ip4 piece{kind}", frames.eth(packet)
+
+
 def _ipv4(rng: Random) -> tuple[str, bytes]:
+    if rng.random() < 0.06:
+        return _piece4(rng)
     src, dst = _often(rng, PEER4, SRC4), _often(rng, "10.0.0.2", DST4)
     kind = rng.choice(("icmp", "icmp", "icmp", "udp", "udp", "tcp", "udplite", "igmp", "other"))
     if kind == "icmp":
@@ -275,7 +342,7 @@ def _ipv4(rng: Random) -> tuple[str, bytes]:
         kind += str(body[0]) if body else "-"
     else:
         proto, body = rng.choice((4, 41, 47, 50, 0, 58, 200, 132, 255)), _bytes(rng, 40)
-    options = _options4(rng) if rng.random() < 0.2 else b""
+    options = rng.choice((_options4, _options4_full))(rng) if rng.random() < 0.25 else b""
     frag = _often(rng, rng.choice((0, 0x4000)), (0x2000, 0x2001, 1, 0x8000, 0x4001, 0x1FFF), 0.06)
     packet = frames.ipv4(
         body,
