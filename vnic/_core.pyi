@@ -358,6 +358,7 @@ class Host(CData):
     gateway: Any
     tx: DriverTx
     neigh: NeighTable
+    routes: RouteCache
     icmp: IcmpLimits
     out_mib: Any
     socks: SockTable
@@ -744,6 +745,8 @@ class Outgoing(CData):
     head_len: int
     len: int
     head: Any
+    opt_len: int
+    opt: Any
     data: Any
 
 class PacketInfo(CData):
@@ -858,6 +861,20 @@ class PcapWire(CData):
     error_text: Any
 
 class Pollfd(CData): ...
+
+class RouteCache(CData):
+    entry: RouteException
+    used: int
+    spare: int
+
+class RouteException(CData):
+    dst: InetAddr
+    gateway: InetAddr
+    expires: int
+    stamp: int
+    mtu: int
+    locked: int
+    spare: Any
 
 class RpsDevFlow(CData):
     cpu: int
@@ -1586,6 +1603,8 @@ class Lib:
     PCAPNG_OPTIONS_MAX: Final[int]
     INET_FRAG_MEM: Final[int]
     NEIGH_TABLE_SIZE: Final[int]
+    ROUTE_ROWS: Final[int]
+    ROUTE_DEPTH: Final[int]
     ICMP_PEERS: Final[int]
     UPCALLS_MAX: Final[int]
     READER_CPU_BY_PORT: Final[int]
@@ -1616,7 +1635,12 @@ class Lib:
     IP_INHDR: Final[int]
     IP_CSUM: Final[int]
     IP_INVALID_SOURCE: Final[int]
+    IP_LOCAL_SOURCE: Final[int]
+    IP_LOCALNET: Final[int]
+    IP_INVALID_DEST: Final[int]
     IP_INADDRERRORS: Final[int]
+    IP_NOT_JOINED: Final[int]
+    IP_SOURCE_ROUTE: Final[int]
     IP_NOPROTO: Final[int]
     IPV6_BAD_EXTHDR: Final[int]
     DUP_FRAG: Final[int]
@@ -1628,6 +1652,7 @@ class Lib:
     FRAG_ECN: Final[int]
     FRAG_HIGH_THRESH: Final[int]
     ICMP_CSUM: Final[int]
+    INVALID_PROTO: Final[int]
     UDP_CSUM: Final[int]
     TCP_CSUM: Final[int]
     TCP_FLAGS: Final[int]
@@ -1756,13 +1781,25 @@ class Lib:
     Icmp6_InMsgs: Final[int]
     Icmp6_InErrors: Final[int]
     Icmp6_InCsumErrors: Final[int]
+    Icmp_InDestUnreachs: Final[int]
+    Icmp_InTimeExcds: Final[int]
+    Icmp_InParmProbs: Final[int]
+    Icmp_InSrcQuenchs: Final[int]
+    Icmp_InRedirects: Final[int]
     Icmp_InEchos: Final[int]
+    Icmp_InEchoReps: Final[int]
+    Icmp_InTimestamps: Final[int]
+    Icmp_InTimestampReps: Final[int]
+    Icmp_InAddrMasks: Final[int]
+    Icmp_InAddrMaskReps: Final[int]
     Icmp_OutMsgs: Final[int]
-    Icmp_OutEchoReps: Final[int]
-    Icmp_OutDestUnreachs: Final[int]
-    Icmp_OutTimeExcds: Final[int]
+    Icmp_OutErrors: Final[int]
     Icmp_OutRateLimitGlobal: Final[int]
     Icmp_OutRateLimitHost: Final[int]
+    Icmp_OutDestUnreachs: Final[int]
+    Icmp_OutTimeExcds: Final[int]
+    Icmp_OutParmProbs: Final[int]
+    Icmp_OutEchoReps: Final[int]
     Icmp6_InEchos: Final[int]
     Icmp6_OutMsgs: Final[int]
     Icmp6_OutEchoReplies: Final[int]
@@ -2266,6 +2303,16 @@ class Lib:
     def neigh_flush(self, h: Host, /) -> None: ...
     def ip_output(self, h: Host, sd: SoftnetData, o: Outgoing, /) -> int: ...
     def ip_route(self, h: Host, dst: InetAddr, nexthop: InetAddr, /) -> InetNet: ...
+    RTN_UNSPEC: Final[int]
+    RTN_UNICAST: Final[int]
+    RTN_LOCAL: Final[int]
+    RTN_BROADCAST: Final[int]
+    RTN_MULTICAST: Final[int]
+    def route_init(self, c: RouteCache, /) -> int: ...
+    def route_exit(self, c: RouteCache, /) -> None: ...
+    def ip_route_mtu(self, h: Host, dst: InetAddr, /) -> int: ...
+    def ip_route_learn_mtu(self, sd: SoftnetData, dst: InetAddr, mtu: int, /) -> None: ...
+    def ip_route_redirect(self, sd: SoftnetData, from_: InetAddr, dst: InetAddr, gateway: InetAddr, /) -> None: ...
     def ip_local_net(self, h: Host, a: InetAddr, /) -> InetNet: ...
     def udp_sendmsg(
         self, h: Host, sk: Sock, data: CData | bytes, len: int, to: InetAddr, port: int, gso_size: int, /
@@ -2278,6 +2325,17 @@ class Lib:
     def tcp_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
     def skb_csum_bad(self, sd: SoftnetData, skb: SkBuff, proto: int, len: int, /) -> int: ...
     def skb_icmp_csum_bad(self, sd: SoftnetData, skb: SkBuff, pseudo: int, /) -> int: ...
+    def ip_route_input(self, h: Host, ip: CData | bytes, type: CData, /) -> int: ...
+    def inet_addr_type(self, h: Host, addr: int, /) -> int: ...
+    def ip_spec_dst(self, h: Host, ip: CData | bytes, /) -> InetAddr: ...
+    def ip_route_exception(self, h: Host, dst: InetAddr, now: int, /) -> RouteException: ...
+    def ip_check_mc(self, h: Host, group: int, /) -> int: ...
+    def ip_options_compile(self, sd: SoftnetData, ip: CData | bytes, /) -> int: ...
+    def ip_options_echo(
+        self, sd: SoftnetData, ip: CData | bytes, fault: int, src: InetAddr, to: CData | bytes, first: InetAddr, /
+    ) -> int: ...
+    def ip_options_fragment(self, opt: CData | bytes, len: int, /) -> None: ...
+    def inet_current_timestamp(self, sd: SoftnetData, /) -> int: ...
     def icmp_send(self, sd: SoftnetData, skb: SkBuff, type: int, code: int, info: int, /) -> None: ...
     def icmpv6_send(self, sd: SoftnetData, skb: SkBuff, type: int, code: int, info: int, /) -> None: ...
     def icmp_allow(self, sd: SoftnetData, to: InetAddr, /) -> int: ...
@@ -2296,6 +2354,7 @@ class Lib:
     def frag_runs_join(self, run: SkBuff, skb: SkBuff, /) -> None: ...
     def frag_runs_take(self, q: InetFragQueue, /) -> SkBuff: ...
     def ip_mtu(self, h: Host, /) -> int: ...
+    def ip_reachable(self, h: Host, dst: InetAddr, /) -> int: ...
     def ndisc_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
     def ndisc_good(self, skb: SkBuff, /) -> int: ...
     def ip_output_locked(self, h: Host, sd: SoftnetData, o: Outgoing, /) -> int: ...

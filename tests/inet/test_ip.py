@@ -121,12 +121,15 @@ def test_padding_is_trimmed(host, padding):
     ("src", "fate"),
     [
         ("10.0.0.1", "DELIVERED_ICMP"),
-        ("0.0.0.0", "DELIVERED_ICMP"),  # asks for an address
+        ("0.0.0.0", "IP_INVALID_SOURCE"),  # only who sends to all may ask for an address
+        ("0.0.0.5", "DELIVERED_ICMP"),
+        ("10.0.0.2", "IP_LOCAL_SOURCE"),
+        ("10.0.0.255", "DELIVERED_ICMP"),  # rp_filter 0
         ("224.0.0.1", "IP_INVALID_SOURCE"),
         ("239.255.255.255", "IP_INVALID_SOURCE"),
         ("240.0.0.1", "DELIVERED_ICMP"),
         ("255.255.255.255", "IP_INVALID_SOURCE"),
-        ("127.0.0.1", "IP_INVALID_SOURCE"),
+        ("127.0.0.1", "IP_LOCALNET"),
     ],
 )
 def test_martian_sources(host, src, fate):
@@ -134,42 +137,70 @@ def test_martian_sources(host, src, fate):
     assert outcome(h, frames.icmp(src=src, dst="10.0.0.2"))[0] == {fate: 1}
 
 
+@pytest.mark.parametrize(
+    ("src", "dst", "fate"),
+    [
+        ("10.0.0.1", "0.0.0.0", "IP_INVALID_DEST"),
+        ("10.0.0.1", "127.0.0.1", "IP_LOCALNET"),
+        ("10.0.0.1", "240.0.0.1", "IP_INADDRERRORS"),
+        ("0.0.0.0", "255.255.255.255", "INVALID_PROTO"),  # a DHCP client's would be taken, a ping is not
+        ("0.0.0.0", "0.0.0.0", "INVALID_PROTO"),
+        ("10.0.0.2", "10.0.0.255", "IP_LOCAL_SOURCE"),
+        ("10.0.0.2", "10.0.0.9", "IP_INADDRERRORS"),
+        ("10.0.0.1", "224.0.0.2", "IP_NOT_JOINED"),
+        ("127.0.0.1", "224.0.0.1", "IP_LOCALNET"),
+        ("224.0.0.1", "224.0.0.1", "IP_INVALID_SOURCE"),
+        ("0.0.0.0", "224.0.0.1", "INVALID_PROTO"),
+        ("10.0.0.2", "224.0.0.1", "IP_LOCAL_SOURCE"),
+    ],
+)
+def test_martian_pairs(host, src, dst, fate):
+    h = host(ip="10.0.0.2/24")
+    fates, counters = outcome(h, frames.icmp(src=src, dst=dst))
+    assert fates == {fate: 1}
+    assert counters == ({"Ip_InAddrErrors": 1} if fate == "IP_INADDRERRORS" else {})
+
+
 def test_a_capture_of_the_loopback_device_may_have_its_addresses(host):
     assert outcome(host(), frames.icmp(src="127.0.0.1", dst="127.0.0.1"))[0] == {"DELIVERED_ICMP": 1}
 
 
 @pytest.mark.parametrize(
-    ("dst", "ours"),
+    ("dst", "fate"),
     [
-        ("10.0.0.2", True),
-        ("10.0.0.255", True),  # the network's broadcast
-        ("10.0.0.3", False),
-        ("10.0.1.255", False),
-        ("255.255.255.255", True),
-        ("224.0.0.251", True),
-        ("192.168.7.1", True),  # the second address
-        ("192.168.7.0", False),  # /31 has no broadcast
-        ("172.16.0.9", True),
-        ("172.16.0.10", False),
+        ("10.0.0.2", "DELIVERED_UDP"),
+        ("10.0.0.255", "DELIVERED_UDP"),  # the network's broadcast
+        ("10.0.0.0", "IP_INADDRERRORS"),  # no longer one
+        ("10.0.0.3", "IP_INADDRERRORS"),
+        ("10.0.1.255", "IP_INADDRERRORS"),
+        ("255.255.255.255", "DELIVERED_UDP"),
+        ("224.0.0.1", "DELIVERED_UDP"),
+        ("224.0.0.251", "IP_NOT_JOINED"),
+        ("192.168.7.1", "DELIVERED_UDP"),  # the second address
+        ("192.168.7.0", "IP_INADDRERRORS"),  # /31 has no broadcast
+        ("172.16.0.9", "DELIVERED_UDP"),
+        ("172.16.0.10", "IP_INADDRERRORS"),
     ],
 )
-def test_whose_address_it_is(host, dst, ours):
+def test_whose_address_it_is(host, dst, fate):
     h = host(ip=["10.0.0.2/24", "192.168.7.1/31", "172.16.0.9/32", "fd00::2/64"])
-    fates, counters = outcome(h, frames.icmp(dst=dst))
-    assert fates == {"DELIVERED_ICMP" if ours else "IP_INADDRERRORS": 1}
-    assert counters == ({} if ours else {"Ip_InAddrErrors": 1})
+    h.udp(5000)
+    fates, counters = outcome(h, frames.udp(dst=dst))
+    assert fates == {fate: 1}
+    assert counters == ({"Ip_InAddrErrors": 1} if fate == "IP_INADDRERRORS" else {})
 
 
 def test_a_network_of_everything_has_no_broadcast_but_everybodys(host):
     h = host(ip="10.0.0.2/0")
+    h.udp(5000)
     dsts = ("255.255.255.255", "10.0.0.2", "255.255.255.254", "10.0.0.3")
     fates = []
     for dst in dsts:
         before = h.ledger()
-        h.feed(frames.icmp(dst=dst))
+        h.feed(frames.udp(dst=dst))
         h.run()
         fates += [*(h.ledger() - before).fates]
-    assert fates == ["DELIVERED_ICMP"] * 2 + ["IP_INADDRERRORS"] * 2
+    assert fates == ["DELIVERED_UDP"] * 2 + ["IP_INADDRERRORS"] * 2
 
 
 @given(st.binary(min_size=8, max_size=60), st.integers(0, 255), st.integers(0, 255))

@@ -218,6 +218,29 @@ def test_fate_IP_INADDRERRORS(host):
     assert fates_of_last(h, frames.udp(dst="10.0.0.3")) == {"IP_INADDRERRORS": 1}
 
 
+def test_fate_IP_LOCAL_SOURCE(host):
+    h = host(ip="10.0.0.2/24")
+    assert fates_of_last(h, frames.udp(src="10.0.0.2")) == {"IP_LOCAL_SOURCE": 1}
+
+
+def test_fate_IP_LOCALNET(host):
+    h = host(ip="10.0.0.2/24")
+    assert fates_of_last(h, frames.udp(dst="127.0.0.1")) == {"IP_LOCALNET": 1}
+
+
+def test_fate_IP_INVALID_DEST(host):
+    assert fates_of_last(host(), frames.udp(dst="0.0.0.0")) == {"IP_INVALID_DEST": 1}
+
+
+def test_fate_IP_NOT_JOINED(host):
+    h = host(ip="10.0.0.2/24")
+    assert fates_of_last(h, frames.udp(dst="224.0.0.99")) == {"IP_NOT_JOINED": 1}
+
+
+def test_fate_IP_SOURCE_ROUTE(host):
+    assert fates_of_last(host(), frames.udp(options=b"\x83\x07\x04\x0a\0\0\1\0")) == {"IP_SOURCE_ROUTE": 1}
+
+
 def test_fate_DUP_FRAG(host):
     assert fates_together(host(), *FRAGMENTS[:1] * 2) == {"DUP_FRAG": 1}
 
@@ -266,6 +289,10 @@ def test_fate_IPV6_BAD_EXTHDR(host):
 
 def test_fate_ICMP_CSUM(host):
     assert fates_of_last(host(), frames.icmp(check=1)) == {"ICMP_CSUM": 1}
+
+
+def test_fate_INVALID_PROTO(host):
+    assert fates_of_last(host(), frames.icmp(dst="224.0.0.1")) == {"INVALID_PROTO": 1}
 
 
 def test_fate_UDP_CSUM(host):
