@@ -2,13 +2,15 @@
 
 A source that can be read only once (``-``, ``/dev/stdin``, ``<(zcat x.pcap.gz)``, a FIFO with a writer) is read into a
 sealed memfd. From there on it is a file like the others, and good for any number of replays. It may take half of the
-free memory.
+free memory. So is a compressed source, whatever its name is (vnic/unpack.py). If its data is damaged, what came before
+is read like a file that ends there, and the reason is said.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import os
 import select
 import stat
@@ -16,11 +18,12 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vnic import unpack
 from vnic._core import ffi, lib
 from vnic.errors import CaptureError, ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     Reading = Callable[[str, int], None]
     """Called now and then while a stream is read: its name, and the bytes so far."""
@@ -38,13 +41,6 @@ _KINDS = {
     stat.S_IFCHR: "a device, and not a regular file",
     stat.S_IFBLK: "a device, and not a regular file",
     stat.S_IFSOCK: "a socket, and not a regular file",
-}
-_COMPRESSED = {
-    b"\x1f\x8b": ("gzip", "gunzip -c"),
-    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc"),
-    b"\xfd7zXZ\0": ("xz", "xz -dc"),
-    b"BZh": ("bzip2", "bzip2 -dc"),
-    b"\x04\x22\x4d\x18": ("lz4", "lz4 -dc"),
 }
 
 
@@ -65,13 +61,14 @@ class CaptureInput:
         self.name = "standard input" if str(path) == STDIN else str(path)
         self._fd: int | None = None
         self._drop: Callable[[], object] = lambda: None
+        self._damage = ""
         try:
             fd = self._open()
             try:
                 found = os.fstat(fd)
                 self.size = found.st_size
                 kept = None
-                if not stat.S_ISREG(found.st_mode) or (str(path) == STDIN and os.lseek(fd, 0, os.SEEK_CUR)):
+                if not stat.S_ISREG(found.st_mode) or self._is_packed(fd) or os.lseek(fd, 0, os.SEEK_CUR):
                     kept = self._read(fd, found, report=report, reading=reading)
                 elif str(path) == STDIN:
                     kept = os.dup(fd)
@@ -82,6 +79,10 @@ class CaptureInput:
         if kept is not None:  # other files are opened again in their turn: there may be thousands
             self._fd, self._drop = kept, weakref.finalize(self, os.close, kept)
             self.size = os.fstat(kept).st_size
+
+    @staticmethod
+    def _is_packed(fd: int) -> bool:
+        return unpack.kind_of(os.pread(fd, unpack.HEAD, os.lseek(fd, 0, os.SEEK_CUR))) is not None
 
     def _open(self) -> int:
         if str(self.path) == STDIN:
@@ -123,8 +124,9 @@ class CaptureInput:
         """Let a ``struct pcap_wire`` continue with this file. Return: its bytes. CaptureError: not a capture."""
         fd = self.open()
         size = os.fstat(fd).st_size
+        lib.pcap_wire_damaged(pcap, self._damage.encode())
         if lib.pcap_wire_open(pcap, fd, size) < 0:  # it closes fd, now or after the last byte
-            raise self.refused(self.head(_HEAD), bytes(ffi.string(pcap.error_text)).decode())
+            raise CaptureError(f"{self.name}: {self._damage or bytes(ffi.string(pcap.error_text)).decode()}")
         return size
 
     def is_file(self, path: Path) -> bool:
@@ -132,14 +134,6 @@ class CaptureInput:
         there = path.stat()
         own = os.fstat(self._fd) if self._fd is not None else self.path.stat()
         return os.path.samestat(there, own)
-
-    def refused(self, head: bytes, why: str) -> CaptureError:
-        """Return the error for a file that begins like this and is not a capture."""
-        for magic, (kind, unpack) in _COMPRESSED.items():
-            if head.startswith(magic):
-                file = "FILE" if str(self.path) == STDIN else self.path
-                why = f"{kind}-compressed: unpack it first: {unpack} {file} | vnic replay -"
-        return CaptureError(f"{self.name}: {why}")
 
     def close(self) -> None:
         """Close the descriptor. Those from open() stay open."""
@@ -153,7 +147,7 @@ class CaptureInput:
         memfd = os.memfd_create("capture", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             total, most, head = 0, most_bytes(), b""
-            while data := self._next(fd, total, reading):
+            for data in self._pieces(fd, reading):
                 if len(head) < _HEAD:
                     head += data[: _HEAD - len(head)]
                     if len(head) == _HEAD and not (report and head.startswith(_REPORT)):
@@ -168,6 +162,28 @@ class CaptureInput:
             os.close(memfd)
             raise
         return memfd
+
+    def _pieces(self, fd: int, reading: Reading | None) -> Iterator[bytes]:
+        """The stream's bytes, unpacked if they are packed. Damage in what is packed ends it, and is noted."""
+        pieces, first = self._raw(fd, reading), b""
+        while len(first) < unpack.HEAD and (more := next(pieces, b"")):
+            first += more
+        whole = itertools.chain((first,) if first else (), pieces)
+        if (kind := unpack.kind_of(first)) is None:
+            yield from whole
+            return
+        try:
+            yield from unpack.unpacked(kind, whole)
+        except unpack.MissingUnpackerError as e:
+            raise CaptureError(f"{self.name}: {e}") from None
+        except unpack.DamagedError as e:
+            self._damage = str(e)
+
+    def _raw(self, fd: int, reading: Reading | None) -> Iterator[bytes]:
+        total = 0
+        while data := self._next(fd, total, reading):
+            total += len(data)
+            yield data
 
     def _bound(self, total: int, most: int) -> None:
         if total > most:
@@ -203,7 +219,7 @@ class CaptureInput:
         pcap = lib.pcap_wire_new()
         try:
             if pcap != ffi.NULL and lib.pcap_wire_open_memory(pcap, ffi.from_buffer(head), len(head)) < 0:
-                raise self.refused(head, bytes(ffi.string(pcap.error_text)).decode())
+                raise CaptureError(f"{self.name}: {bytes(ffi.string(pcap.error_text)).decode()}")
         finally:
             lib.pcap_wire_free(pcap)
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from vnic.machine.machine import Machine
 
 
-
 class Nic(Uncopied):
     """``host.nic``: feeding, filtering, counters, and the shared memory for a driver in another process."""
 

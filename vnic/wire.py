@@ -382,7 +382,7 @@ class CaptureWire(Wire):
 
     @property
     def links(self) -> list[dict[str, Any]]:
-        """Frames of links that are not Ethernet, by link: those given an Ethernet header, those without a packet for one."""
+        """Frames of other links than Ethernet, by link: those given an Ethernet header, those without a packet."""
         return [
             {
                 "linktype": int(link.linktype),

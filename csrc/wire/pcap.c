@@ -32,11 +32,15 @@ __attribute__((format(printf, 2, 3))) int pcap_fail(struct pcap_wire *p, const c
 
 int pcap_truncated(struct pcap_wire *p)
 {
+	if (p->damage[0])
+		return pcap_fail(p, "%s", p->damage);
 	return pcap_fail(p, "truncated in frame %llu", (unsigned long long)p->nframe + 1);
 }
 
 int pcap_end_of_file(struct pcap_wire *p)
 {
+	if (p->damage[0])
+		return pcap_fail(p, "%s", p->damage);
 	if (!p->more)
 		return -ENODATA;
 	p->wire.hungry = 1;
@@ -241,10 +245,6 @@ int pcap_wire_rewind(struct pcap_wire *p)
 		p->format = PCAPNG;
 		return pcapng_open(p);
 	}
-	if ((magic & 0xffff) == 0x8b1f)
-		return pcap_fail(p, "gzip-compressed: unpack it first");
-	if (magic == 0xfd2fb528)
-		return pcap_fail(p, "zstd-compressed: unpack it first");
 	return pcap_fail(p, "not a capture file (pcap or pcapng)");
 }
 
@@ -258,6 +258,11 @@ int pcap_wire_open(struct pcap_wire *p, int fd, u64 size)
 	if (rc < 0)
 		pcap_pieces_of(p, -1, NULL);
 	return rc;
+}
+
+void pcap_wire_damaged(struct pcap_wire *p, const char *why)
+{
+	snprintf(p->damage, sizeof(p->damage), "%s", why);
 }
 
 int pcap_wire_open_memory(struct pcap_wire *p, const void *bytes, u64 size)

@@ -225,7 +225,7 @@ struct pcap_wire {
 	u64 gso_frames, gso_segments, gso_bytes, gso_segment_bytes; /* frames cut, and what they were cut into */
 	u64 fcs_stripped, fcs_bytes; /* frames that had a check sequence; bytes of it that the file holds */
 	u64 link_errors;           /* frames that arrived damaged, says the file */
-	char error_text[160];
+	char error_text[160], damage[128];
 };
 /** pcap_wire_new() - allocate a wire without a file. Return: NULL: no memory. The caller frees it with pcap_wire_free(). */
 struct pcap_wire *pcap_wire_new(void);
@@ -237,6 +237,8 @@ void pcap_wire_free(struct pcap_wire *p);
  * Return: 0; -EINVAL: error_text says why.
  */
 int pcap_wire_open(struct pcap_wire *p, int fd, u64 size);
+/** pcap_wire_damaged() - the file that is opened next ends too early, for this reason; "": it does not */
+void pcap_wire_damaged(struct pcap_wire *p, const char *why);
 /** pcap_wire_open_memory() - the same with bytes in memory; they stay the caller's, and must outlive the frames */
 int pcap_wire_open_memory(struct pcap_wire *p, const void *bytes, u64 size);
 /** pcap_wire_rewind() - read the current file once more. Return: as pcap_wire_open() */

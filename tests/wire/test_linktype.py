@@ -13,6 +13,7 @@ from scapy.layers.ppp import PPP, PPP_LCP_Configure, PPPoE
 from vnic.runs.replay import replay
 
 OURS, STRANGER, STATION = "02:00:00:00:00:01", "02:00:00:00:00:fe", "00:11:22:33:44:55"
+ALL, GROUP = "ff:ff:ff:ff:ff:ff", "01:00:5e:01:02:03"
 FOUR = IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=1000, dport=2000) / b"hello"
 SIX = IPv6(src="fd00::1", dst="fd00::2") / UDP(sport=1000, dport=2000) / b"hello"
 
@@ -37,7 +38,7 @@ def carried(packet, *, dst=OURS, src=STRANGER):
 
 
 def wifi(packet, ds, **fields):
-    """A data frame of a station (1), of an access point (2), between two stations (0), between two access points (3)."""
+    """A data frame of a station (1), of an access point (2), between two stations (0) or access points (3)."""
     a = {"from": STATION, "to": OURS, "bss": "00:aa:aa:aa:aa:aa"}
     addresses = {
         0: {"addr1": a["to"], "addr2": a["from"], "addr3": a["bss"]},
@@ -85,16 +86,20 @@ CASES = {
     "HDLC": (104, b"\x0f\x00\x08\x00" + bytes(FOUR), carried(FOUR)),
     "HDLC, keepalive": (104, b"\x8f\x00\x00\x02" + bytes(20), None),
     "cooked": (113, bytes(CookedLinux(pkttype=0, **SLL) / FOUR), carried(FOUR, src=STATION)),
-    "cooked, to all": (113, bytes(CookedLinux(pkttype=1, **SLL) / FOUR), carried(FOUR, dst="ff:ff:ff:ff:ff:ff", src=STATION)),
+    "cooked, to all": (113, bytes(CookedLinux(pkttype=1, **SLL) / FOUR), carried(FOUR, dst=ALL, src=STATION)),
     "cooked, another's": (113, bytes(CookedLinux(pkttype=3, **SLL) / FOUR), carried(FOUR, dst=STRANGER, src=STATION)),
     "cooked, sent": (113, bytes(CookedLinux(pkttype=4, **SLL) / FOUR), carried(FOUR, dst=STRANGER, src=STATION)),
-    "cooked, sent to a group": (113, bytes(CookedLinux(pkttype=4, **SLL) / TO_GROUP), carried(TO_GROUP, dst="01:00:5e:01:02:03", src=STATION)),
+    "cooked, sent to a group": (
+        113, bytes(CookedLinux(pkttype=4, **SLL) / TO_GROUP), carried(TO_GROUP, dst=GROUP, src=STATION)
+    ),
     "cooked, ARP": (113, bytes(CookedLinux(proto=0x806, **SLL) / ARP()), carried(ARP(), src=STATION)),
     "cooked, no address": (113, bytes(CookedLinux(lladdrtype=772, lladdrlen=0) / FOUR), carried(FOUR)),
     "cooked, netlink": (113, bytes(CookedLinux(lladdrtype=824, proto=0x800)) + bytes(40), None),
     "cooked, cut": (113, bytes(15), None),
     "cooked v2": (276, bytes(CookedLinuxV2(pkttype=0, proto=0x86DD, **SLL) / SIX), carried(SIX, src=STATION)),
-    "cooked v2, sent": (276, bytes(CookedLinuxV2(pkttype=4, proto=0x800, **SLL) / FOUR), carried(FOUR, dst=STRANGER, src=STATION)),
+    "cooked v2, sent": (
+        276, bytes(CookedLinuxV2(pkttype=4, proto=0x800, **SLL) / FOUR), carried(FOUR, dst=STRANGER, src=STATION)
+    ),
     **{f"802.11, {ds}": (105, bytes(wifi(FOUR, ds)), ON_WIFI) for ds in range(4)},
     "802.11, QoS": (105, bytes(wifi(FOUR, 2, subtype=8)), ON_WIFI),
     "802.11, IPv6": (105, bytes(wifi(SIX, 1)), carried(SIX, src=STATION)),
@@ -105,7 +110,9 @@ CASES = {
     "802.11, beacon": (105, bytes(Dot11(type=0, subtype=8) / Dot11Beacon()), None),
     "radiotap": (127, bytes(RadioTap() / wifi(FOUR, 2)), ON_WIFI),
     "radiotap, FCS": (127, bytes(RadioTap(present="Flags", Flags="FCS") / wifi(FOUR, 2)) + b"FCS!", ON_WIFI),
-    "radiotap, time and FCS": (127, bytes(RadioTap(present="TSFT+Flags", mac_timestamp=1, Flags="FCS") / wifi(FOUR, 2)) + b"FCS!", ON_WIFI),
+    "radiotap, time and FCS": (
+        127, bytes(RadioTap(present="TSFT+Flags", mac_timestamp=1, Flags="FCS") / wifi(FOUR, 2)) + b"FCS!", ON_WIFI
+    ),
     "radiotap, cut": (127, b"\0\0\x08", None),
 }  # fmt: skip
 
@@ -194,5 +201,3 @@ def test_tshark_finds_the_same_addresses(tmp_path, linktype):
         p = Ether(f)
         told.append([p[IP].src, p[IP].dst, "", ""] if IP in p else ["", "", p[IPv6].src, p[IPv6].dst])
     assert told == theirs
-
-

@@ -22,7 +22,15 @@ LIMITS = (
 )
 # The keys of NOT_LIMITS are values of the JSON answer, so they stay; ON_SCREEN says them in better words.
 NOT_LIMITS = {
-    "not for us": ("MAC_FILTER", "VLAN_FILTER", "PYTHON_FILTER", "NTUPLE_FILTER", "OTHERHOST", "IP_INADDRERRORS", "IP_NOT_JOINED"),
+    "not for us": (
+        "MAC_FILTER",
+        "VLAN_FILTER",
+        "PYTHON_FILTER",
+        "NTUPLE_FILTER",
+        "OTHERHOST",
+        "IP_INADDRERRORS",
+        "IP_NOT_JOINED",
+    ),
     "nobody takes it": ("NO_SOCKET", "UNHANDLED_PROTO", "IP_NOPROTO", "PYTHON_DROP", "TCP_CLOSE"),
     "sent so": (
         "PKT_TOO_SMALL",
