@@ -37,7 +37,8 @@ enum fate {
 	CPU_BACKLOG, UNHANDLED_PROTO, OTHERHOST, PYTHON_DROP, PYTHON_QUEUE_FULL,
 	/* IP */
 	PKT_TOO_SMALL, IP_INHDR, IP_CSUM, IP_INVALID_SOURCE, IP_LOCAL_SOURCE, IP_LOCALNET, IP_INVALID_DEST, IP_INADDRERRORS,
-	IP_NOT_JOINED, IP_SOURCE_ROUTE, IP_NOPROTO, IPV6_BAD_EXTHDR, /* IP_NOT_JOINED, IP_SOURCE_ROUTE are ours */
+	IP_NOT_JOINED, IP_SOURCE_ROUTE, IP_NOPROTO, IPV6_BAD_EXTHDR, IP_INNOROUTES,
+	IP_OUTNOROUTES, /* IP_NOT_JOINED, IP_SOURCE_ROUTE are ours */
 	/* fragments; FRAG_* but FRAG_REASM_TIMEOUT and FRAG_TOO_FAR are ours: Linux counts ReasmFails without a reason */
 	DUP_FRAG, FRAG_REASM_TIMEOUT, FRAG_TOO_FAR, PKT_TOO_BIG, FRAG_OVERLAP, FRAG_LENGTH, FRAG_ECN, FRAG_HIGH_THRESH,
 	/* above IP */
@@ -103,15 +104,20 @@ enum latency {
 enum mib {
 	Ip_InReceives, Ip_InHdrErrors, Ip_InAddrErrors, Ip_InUnknownProtos, Ip_InDelivers, Ip_InCsumErrors, IpExt_InTruncatedPkts,
 	Ip_ReasmTimeout, Ip_ReasmReqds, Ip_ReasmOKs, Ip_ReasmFails, IpExt_ReasmOverlaps,
-	Ip6_InReceives, Ip6_InHdrErrors, Ip6_InAddrErrors, Ip6_InUnknownProtos, Ip6_InDelivers, Ip6_InTruncatedPkts,
+	Ip6_InReceives, Ip6_InHdrErrors, Ip6_InNoRoutes, Ip6_InAddrErrors, Ip6_InUnknownProtos, Ip6_InDelivers, Ip6_InTruncatedPkts,
 	Ip6_ReasmTimeout, Ip6_ReasmReqds, Ip6_ReasmOKs, Ip6_ReasmFails, Ip6_ReasmOverlaps,
 	Icmp_InMsgs, Icmp_InErrors, Icmp_InCsumErrors, Icmp6_InMsgs, Icmp6_InErrors, Icmp6_InCsumErrors,
 	Icmp_InDestUnreachs, Icmp_InTimeExcds, Icmp_InParmProbs, Icmp_InSrcQuenchs, Icmp_InRedirects, Icmp_InEchos, Icmp_InEchoReps,
 	Icmp_InTimestamps, Icmp_InTimestampReps, Icmp_InAddrMasks, Icmp_InAddrMaskReps,
 	Icmp_OutMsgs, Icmp_OutErrors, Icmp_OutRateLimitGlobal, Icmp_OutRateLimitHost, Icmp_OutDestUnreachs, Icmp_OutTimeExcds,
 	Icmp_OutParmProbs, Icmp_OutEchoReps,
-	Icmp6_InEchos, Icmp6_OutMsgs, Icmp6_OutEchoReplies, Icmp6_OutDestUnreachs, Icmp6_OutTimeExcds, Icmp6_OutParmProblems,
-	Icmp6_OutRateLimitHost, Icmp6_InNeighborSolicits, Icmp6_InNeighborAdvertisements,
+	Icmp6_OutMsgs, Icmp6_OutEchoReplies, Icmp6_OutDestUnreachs, Icmp6_OutTimeExcds, Icmp6_OutParmProblems,
+	Icmp6_OutRateLimitHost, Icmp6_OutErrors,
+	/* in the order of their types, 1 and 128 are the first */
+	Icmp6_InDestUnreachs, Icmp6_InPktTooBigs, Icmp6_InTimeExcds, Icmp6_InParmProblems,
+	Icmp6_InEchos, Icmp6_InEchoReplies, Icmp6_InGroupMembQueries, Icmp6_InGroupMembResponses, Icmp6_InGroupMembReductions,
+	Icmp6_InRouterSolicits, Icmp6_InRouterAdvertisements, Icmp6_InNeighborSolicits, Icmp6_InNeighborAdvertisements,
+	Icmp6_InRedirects, Icmp6_InMLDv2Reports,
 	Ip_OutRequests, Ip_OutNoRoutes, Ip_FragOKs, Ip_FragCreates, Ip6_OutRequests, Ip6_OutNoRoutes, Ip6_FragOKs, Ip6_FragCreates,
 	Udp_OutDatagrams, Udp_SndbufErrors,
 	Udp_InDatagrams, Udp_NoPorts, Udp_InErrors, Udp_RcvbufErrors, Udp_InCsumErrors, Udp_MemErrors,

@@ -203,6 +203,12 @@ class DriverTx(CData):
     bytes: int
     fates: Any
 
+class Exthdrs(CData):
+    at: int
+    nhoff: int
+    before: int
+    next: int
+
 class Fiber(CData): ...
 
 class Fifo(CData):
@@ -1580,6 +1586,8 @@ class Lib:
     SKB_FLIST: Final[int]
     SKB_UDP: Final[int]
     SKB_SW_HASH: Final[int]
+    SKB_FRAGMENTED: Final[int]
+    SKB_ROUTERALERT_MLD: Final[int]
     NAPI_STATE_SCHED: Final[int]
     NAPI_STATE_MISSED: Final[int]
     NAPI_STATE_DISABLE: Final[int]
@@ -1644,6 +1652,8 @@ class Lib:
     IP_SOURCE_ROUTE: Final[int]
     IP_NOPROTO: Final[int]
     IPV6_BAD_EXTHDR: Final[int]
+    IP_INNOROUTES: Final[int]
+    IP_OUTNOROUTES: Final[int]
     DUP_FRAG: Final[int]
     FRAG_REASM_TIMEOUT: Final[int]
     FRAG_TOO_FAR: Final[int]
@@ -1767,6 +1777,7 @@ class Lib:
     IpExt_ReasmOverlaps: Final[int]
     Ip6_InReceives: Final[int]
     Ip6_InHdrErrors: Final[int]
+    Ip6_InNoRoutes: Final[int]
     Ip6_InAddrErrors: Final[int]
     Ip6_InUnknownProtos: Final[int]
     Ip6_InDelivers: Final[int]
@@ -1808,8 +1819,22 @@ class Lib:
     Icmp6_OutTimeExcds: Final[int]
     Icmp6_OutParmProblems: Final[int]
     Icmp6_OutRateLimitHost: Final[int]
+    Icmp6_OutErrors: Final[int]
+    Icmp6_InDestUnreachs: Final[int]
+    Icmp6_InPktTooBigs: Final[int]
+    Icmp6_InTimeExcds: Final[int]
+    Icmp6_InParmProblems: Final[int]
+    Icmp6_InEchos: Final[int]
+    Icmp6_InEchoReplies: Final[int]
+    Icmp6_InGroupMembQueries: Final[int]
+    Icmp6_InGroupMembResponses: Final[int]
+    Icmp6_InGroupMembReductions: Final[int]
+    Icmp6_InRouterSolicits: Final[int]
+    Icmp6_InRouterAdvertisements: Final[int]
     Icmp6_InNeighborSolicits: Final[int]
     Icmp6_InNeighborAdvertisements: Final[int]
+    Icmp6_InRedirects: Final[int]
+    Icmp6_InMLDv2Reports: Final[int]
     Ip_OutRequests: Final[int]
     Ip_OutNoRoutes: Final[int]
     Ip_FragOKs: Final[int]
@@ -2319,7 +2344,9 @@ class Lib:
     def udp_sendmsg(
         self, h: Host, sk: Sock, data: CData | bytes, len: int, to: InetAddr, port: int, gso_size: int, /
     ) -> int: ...
-    def ip_deliver(self, sd: SoftnetData, skb: SkBuff, proto: int, /) -> None: ...
+    def ip_deliver(self, sd: SoftnetData, skb: SkBuff, proto: int, nhoff: int, /) -> None: ...
+    def ip_has_protocol(self, h: Host, proto: int, v6: int, /) -> int: ...
+    def ipv6_no_handler(self, sd: SoftnetData, skb: SkBuff, proto: int, nhoff: int, /) -> None: ...
     def icmp_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
     def icmpv6_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
     def igmp_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
@@ -2342,8 +2369,15 @@ class Lib:
     def icmpv6_send(self, sd: SoftnetData, skb: SkBuff, type: int, code: int, info: int, /) -> None: ...
     def icmp_allow(self, sd: SoftnetData, to: InetAddr, /) -> int: ...
     def udp_err(self, sd: SoftnetData, ip: CData | bytes, len: int, err: int, /) -> None: ...
+    def ipv6_exthdr_rcv(self, sd: SoftnetData, skb: SkBuff, x: Exthdrs, /) -> SkBuff: ...
+    def ipv6_parse_hopopts(self, sd: SoftnetData, skb: SkBuff, x: Exthdrs, /) -> int: ...
+    def ipv6_skip_exthdr(
+        self, skb: SkBuff, start: int, next: CData | bytes, frag_off: CData | Sequence[int], /
+    ) -> int: ...
+    def ipv6_chk_mcast_addr(self, h: Host, group: InetAddr, /) -> int: ...
+    def ipv6_dev_get_saddr(self, h: Host, dst: InetAddr, /) -> InetNet: ...
     def ip_defrag(self, sd: SoftnetData, skb: SkBuff, /) -> SkBuff: ...
-    def ipv6_frag_rcv(self, sd: SoftnetData, skb: SkBuff, off: int, nhoff: int, next: CData | bytes, /) -> SkBuff: ...
+    def ipv6_frag_rcv(self, sd: SoftnetData, skb: SkBuff, x: Exthdrs, /) -> SkBuff: ...
     def inet_frag_find(self, sd: SoftnetData, f: InetFrags, key: InetFragKey, /) -> InetFragQueue: ...
     def inet_frag_add(self, sd: SoftnetData, f: InetFrags, q: InetFragQueue, skb: SkBuff, frag: InetFrag, /) -> int: ...
     def inet_frag_fail(self, sd: SoftnetData, f: InetFrags, q: InetFragQueue, why: int, /) -> None: ...

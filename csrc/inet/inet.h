@@ -281,7 +281,9 @@ struct icmp_limits {
 /* ---- inside the room ---- */
 
 /* the protocol table, and its protocols. They get skb with data at the protocol's header. All consume skb */
-void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto);
+void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 nhoff); /* nhoff: IPv6: of the byte that says proto */
+int ip_has_protocol(const struct host *h, u8 proto, int v6);
+void ipv6_no_handler(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 nhoff);
 void icmp_rcv(struct softnet_data *sd, struct sk_buff *skb);
 void icmpv6_rcv(struct softnet_data *sd, struct sk_buff *skb);
 void igmp_rcv(struct softnet_data *sd, struct sk_buff *skb);
@@ -312,9 +314,19 @@ void icmpv6_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code,
 int icmp_allow(struct softnet_data *sd, const struct inet_addr *to);
 void udp_err(struct softnet_data *sd, const u8 *ip, u32 len, u32 err); /* ip: of the packet that an ICMP error quotes */
 
+/* IPv6 extension headers. A walk keeps skb->data where it is, as a rule at the IPv6 header, so that errors quote all of it.
+ * next: the kind of the header that the walk is at; at: its offset from skb->data; nhoff: offset of the byte that names it, from
+ * the IPv6 header; before: bytes from the IPv6 header to skb->data */
+struct exthdrs { u32 at, nhoff, before; u8 next; };
+struct sk_buff *ipv6_exthdr_rcv(struct softnet_data *sd, struct sk_buff *skb, struct exthdrs *x); /* NULL: as ip_defrag() */
+int ipv6_parse_hopopts(struct softnet_data *sd, struct sk_buff *skb, struct exthdrs *x); /* 0: dropped */
+int ipv6_skip_exthdr(const struct sk_buff *skb, int start, u8 *next, u32 *frag_off);
+int ipv6_chk_mcast_addr(const struct host *h, const struct inet_addr *group); /* 1: the host has joined it */
+const struct inet_net *ipv6_dev_get_saddr(const struct host *h, const struct inet_addr *dst); /* NULL: we have no address */
+
 /* fragments. From inet_frag_find() on under the family's lock if live. inet_frag_fail() and inet_frag_join() free q */
 struct sk_buff *ip_defrag(struct softnet_data *sd, struct sk_buff *skb); /* the whole; NULL: skb waits, or has a fate */
-struct sk_buff *ipv6_frag_rcv(struct softnet_data *sd, struct sk_buff *skb, u32 off, u32 nhoff, u8 *next);
+struct sk_buff *ipv6_frag_rcv(struct softnet_data *sd, struct sk_buff *skb, struct exthdrs *x);
 struct inet_frag_queue *inet_frag_find(struct softnet_data *sd, struct inet_frags *f, const struct inet_frag_key *key);
 int inet_frag_add(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, struct sk_buff *skb,
 		  const struct inet_frag *frag); /* consumes skb. Return: 1 = the datagram is whole */

@@ -21,14 +21,22 @@ static bool is_known(u8 proto, bool v6)
 	return v6 ? proto == IPPROTO_ICMPV6 : proto == IPPROTO_ICMP || proto == IPPROTO_IGMP;
 }
 
-static inline void deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto, bool v6)
+int ip_has_protocol(const struct host *h, u8 proto, int v6)
+{
+	return h->protocol_python[proto] || is_known(proto, v6);
+}
+
+static inline void deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto, bool v6, u32 nhoff)
 {
 	u32 python = sd->host->protocol_python[proto];
 
 	if (unlikely(!python && !is_known(proto, v6))) {
-		if (!v6)
-			icmp_send(sd, skb, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0);
-		ip_drop(sd, skb, v6 ? Ip6_InUnknownProtos : Ip_InUnknownProtos, IP_NOPROTO);
+		if (v6) {
+			ipv6_no_handler(sd, skb, proto, nhoff);
+			return;
+		}
+		icmp_send(sd, skb, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0);
+		ip_drop(sd, skb, Ip_InUnknownProtos, IP_NOPROTO);
 		return;
 	}
 	COUNT(sd->mib[v6 ? Ip6_InDelivers : Ip_InDelivers], 1);
@@ -46,16 +54,16 @@ static inline void deliver(struct softnet_data *sd, struct sk_buff *skb, u8 prot
 		igmp_rcv(sd, skb);
 }
 
-void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto)
+void ip_deliver(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 nhoff)
 {
-	deliver(sd, skb, proto, skb->protocol == htons(ETH_P_IPV6));
+	deliver(sd, skb, proto, skb->protocol == htons(ETH_P_IPV6), nhoff);
 }
 
 static noinline void rcv_fragment(struct softnet_data *sd, struct sk_buff *skb)
 {
 	skb = ip_defrag(sd, skb);
 	if (skb)
-		ip_deliver(sd, skb, skb_network_header(skb)[IPH_PROTOCOL]);
+		ip_deliver(sd, skb, skb_network_header(skb)[IPH_PROTOCOL], 0);
 }
 
 /* Return: whether the packet may go on. Else it has its fate. */
@@ -126,7 +134,7 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		return;
 	}
 	skb_pull(skb, ihl);
-	deliver(sd, skb, ip[IPH_PROTOCOL], false);
+	deliver(sd, skb, ip[IPH_PROTOCOL], false, 0);
 	return;
 bad_header:
 	ip_drop(sd, skb, Ip_InHdrErrors, IP_INHDR);

@@ -75,6 +75,10 @@ const struct inet_net *ip_route(const struct host *h, const struct inet_addr *ds
 
 		if (inet_addr_is4(&net->addr) != v4)
 			continue;
+		if (unlikely(addr_equal(&net->addr, dst))) { /* our own */
+			*nexthop = *dst;
+			return net;
+		}
 		if (same_net(net, dst) && (!best || net->prefix > best->prefix))
 			best = net;
 		if (!first || (is_link_local6(&first->addr) && !is_link_local6(&net->addr)))
@@ -345,6 +349,10 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 
 	if (!h->answers)
 		return -ENETDOWN;
+	if (unlikely(inet_addr_is4(&o->src) != v4) && !is_zero(&o->src)) {
+		COUNT(h->out_mib[Ip6_OutNoRoutes], 1); /* from IPv6 to ::ffff:a.b.c.d: no wire has it */
+		return -ENETUNREACH;
+	}
 	if (unlikely(ip_is_own(h, &o->dst))) {
 		COUNT(h->out_mib[v4 ? Ip_OutRequests : Ip6_OutRequests], 1);
 		return 0;
@@ -357,7 +365,7 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 	if (unlikely(h->routes.used))
 		mtu = ip_except(h, sd, o, &nexthop);
 	if (is_zero(&o->src))
-		o->src = from->addr;
+		o->src = v4 ? from->addr : ipv6_dev_get_saddr(h, &o->dst)->addr;
 	COUNT(h->out_mib[v4 ? Ip_OutRequests : Ip6_OutRequests], 1);
 	if (total + ip_len > (v4 ? IP_LEN_MAX : IP_LEN_MAX + IPV6_HLEN))
 		return -EMSGSIZE;

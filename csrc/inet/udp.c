@@ -156,7 +156,7 @@ void udp_err(struct softnet_data *sd, const u8 *ip, u32 len, u32 err)
 		return;
 	k = flow_key_of(ip, ip + ihl, IPPROTO_UDP);
 	sk = sock_lookup_flow(&sd->host->socks, SOCK_UDP, &k.src, k.sport, &k.dst, k.dport);
-	if (sk)
+	if (sk && err)
 		sock_report_error(sd, sk, err);
 }
 

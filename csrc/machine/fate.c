@@ -42,6 +42,8 @@ const char *fate_text(enum fate fate)
 		[IP_SOURCE_ROUTE] = "IPv4 with a source route (accept_source_route is 0)",
 		[IP_INADDRERRORS] = "not our IP address",
 		[IP_NOPROTO] = "no handler for its IP protocol",
+		[IP_INNOROUTES] = "not our IP address, and no way leads to it",
+		[IP_OUTNOROUTES] = "no way leads to the sender, who would have got an answer",
 		[IPV6_BAD_EXTHDR] = "bad IPv6 extension header",
 		[DUP_FRAG] = "a fragment of what was there already",
 		[FRAG_REASM_TIMEOUT] = "the rest of its datagram did not come in time (ipfrag_time, ip6frag_time)",

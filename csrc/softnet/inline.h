@@ -152,6 +152,14 @@ static inline void skb_pull(struct sk_buff *skb, u32 n)
 	skb->head_len -= n;
 }
 
+/* Take back n bytes that were skipped in the packet's first buffer. */
+static inline void skb_push(struct sk_buff *skb, u32 n)
+{
+	skb->data -= n;
+	skb->len += n;
+	skb->head_len += n;
+}
+
 /* The Ethernet header (ETH_HLEN + VLAN_HLEN bytes) with the tag put back that was taken off, as libpcap does. */
 static inline void skb_tagged_header(const struct sk_buff *skb, u8 *to)
 {

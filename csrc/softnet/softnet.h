@@ -32,6 +32,8 @@ struct rx_pool;
 #define SKB_FLIST 2                /* GRO merged it as a list: each segment keeps its header (SKB_GSO_FRAGLIST) */
 #define SKB_UDP 4                  /* GRO holds it as UDP */
 #define SKB_SW_HASH 8              /* hash is the flow dissector's */
+#define SKB_FRAGMENTED 16          /* IPv6: had a fragment header (IP6SKB_FRAGMENTED) */
+#define SKB_ROUTERALERT_MLD 32     /* IPv6: a hop-by-hop option says that it is a message about groups */
 
 /**
  * struct sk_buff - one received packet, or a further piece of one. 128 bytes: the first cache line is used per packet,

@@ -19,6 +19,11 @@ def outcome(host, frame):
     return fates(host, frame), counted(host, lambda name: "Icmp" in name)
 
 
+def short_echo():
+    """Four bytes of an ICMPv6 echo request, with the right sum."""
+    return b"\x80\0" + frames.csum(frames.pseudo("fd00::1", "fd00::2", 58, 4) + b"\x80\0").to_bytes(2, "big")
+
+
 @pytest.mark.parametrize(
     ("frame", "fate", "counters"),
     [
@@ -63,6 +68,11 @@ def outcome(host, frame):
         ),
         (
             frames.eth(frames.ipv6(bytes(7), 58), type=0x86DD),
+            "ICMP_CSUM",
+            {"Icmp6_InMsgs": 1, "Icmp6_InErrors": 1, "Icmp6_InCsumErrors": 1},
+        ),
+        (
+            frames.eth(frames.ipv6(short_echo(), 58), type=0x86DD),
             "PKT_TOO_SMALL",
             {"Icmp6_InMsgs": 1, "Icmp6_InErrors": 1},
         ),

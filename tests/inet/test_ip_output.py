@@ -72,7 +72,8 @@ def test_groups_need_no_neighbour(to, mac):
         host.udp(7).sendto(b"x", (to, 9))
         host.run()
         (s,) = sent(host)
-        assert (s.dst.hex(), s.dst_ip, s.src_ip) == (mac, to, "fd00::2" if ":" in to else "10.0.0.2")
+        assert (s.dst.hex(), s.dst_ip) == (mac, to)
+        assert s.src_ip == "10.0.0.2" if "." in to else s.src_ip.startswith("fe80::")  # as far as the group reaches
 
 
 @pytest.mark.parametrize(

@@ -36,18 +36,20 @@ PAD = b"\x01\x04" + bytes(4)  # PadN of 4
     [
         pytest.param(chain(), "DELIVERED_UDP", {}, id="good"),
         pytest.param(chain()[:39], "IP_INHDR", {"Ip6_InHdrErrors": 1}, id="39 bytes"),
-        pytest.param(b"\x45" + chain()[1:], "IP_INHDR", {"Ip6_InHdrErrors": 1}, id="version 4 by its type"),
+        pytest.param(b"\x45" + chain()[1:], "UNHANDLED_PROTO", {"Ip6_InHdrErrors": 1}, id="version 4 by its type"),
         pytest.param(chain(length=16), "PKT_TOO_SMALL", {"Ip6_InTruncatedPkts": 1}, id="one byte too few"),
-        pytest.param(chain(src="ff02::1"), "IP_INVALID_SOURCE", {"Ip6_InHdrErrors": 1}, id="multicast source"),
+        pytest.param(chain(src="ff02::1"), "IP_INHDR", {"Ip6_InHdrErrors": 1}, id="multicast source"),
         pytest.param(
             chain(src="::ffff:10.0.0.1"),
-            "IP_INVALID_SOURCE",
+            "IP_INHDR",
             {"Ip6_InHdrErrors": 1},
             id="bug: an IPv4 address in IPv6's clothes",
         ),
+        pytest.param(chain(dst="ff10::1"), "IP_INHDR", {"Ip6_InHdrErrors": 1}, id="a group of scope 0"),
         pytest.param(chain(upper=99), "IP_NOPROTO", {"Ip6_InUnknownProtos": 1}, id="protocol 99"),
         pytest.param(chain(upper=1), "IP_NOPROTO", {"Ip6_InUnknownProtos": 1}, id="ICMPv4 in v6"),
-        pytest.param(chain(upper=NONE), "IP_NOPROTO", {"Ip6_InUnknownProtos": 1}, id="no next header"),
+        pytest.param(chain(upper=NONE), "IP_NOPROTO", {}, id="no next header"),
+        pytest.param(chain(upper=103), "IP_NOPROTO", {}, id="PIM"),
         pytest.param(
             chain((FRAGMENT, bytes(6))), "DELIVERED_UDP", {"Ip6_ReasmReqds": 1, "Ip6_ReasmOKs": 1}, id="atomic fragment"
         ),
@@ -65,41 +67,48 @@ def test_what_an_ipv6_header_may_be(host, packet, fate, counters):
     assert outcome(h, packet) == ({fate: 1}, counters)
 
 
+GOOD, HEADER, OPTION, NOBODY = None, "IP_INHDR", "UNHANDLED_PROTO", "IP_NOPROTO"
+
+
 @pytest.mark.parametrize(
-    ("headers", "good"),
+    ("headers", "fate"),
     [
-        pytest.param([(HOPOPTS, PAD)], True, id="hop-by-hop"),
-        pytest.param([(DSTOPTS, PAD)], True, id="destination options"),
-        pytest.param([(ROUTING, bytes(6))], True, id="routing, no segments left"),
-        pytest.param([(ROUTING, b"\0\1" + bytes(4))], False, id="routing, one segment left"),
-        pytest.param(
-            [(HOPOPTS, PAD), (DSTOPTS, PAD), (ROUTING, bytes(6)), (DSTOPTS, PAD)],
-            True,
-            id="RFC order",
-        ),
-        pytest.param([(DSTOPTS, PAD), (HOPOPTS, PAD)], False, id="hop-by-hop not first"),
-        pytest.param([(HOPOPTS, PAD), (HOPOPTS, PAD)], False, id="hop-by-hop twice"),
-        pytest.param([(HOPOPTS, bytes(6))], True, id="six times Pad1"),
-        pytest.param([(HOPOPTS, bytes(5) + b"\x01")], False, id="PadN without a length"),
-        pytest.param([(HOPOPTS, b"\x01\x05" + bytes(4))], False, id="PadN over the end"),
-        pytest.param([(HOPOPTS, b"\x3f\x04" + bytes(4))], True, id="unknown, 00: skip it"),
-        pytest.param([(HOPOPTS, b"\x7f\x04" + bytes(4))], False, id="unknown, 01: discard"),
-        pytest.param([(DSTOPTS, b"\xbf\x04" + bytes(4))], False, id="unknown, 10: discard, tell"),
-        pytest.param([(DSTOPTS, b"\xff\x04" + bytes(4))], False, id="unknown, 11: discard, tell"),
-        pytest.param([(DSTOPTS, b"\xc9\x04" + bytes(4))], True, id="home address is known"),
-        pytest.param([(DSTOPTS, PAD)] * 15, True, id="15 headers"),
-        pytest.param([(DSTOPTS, PAD)] * 16, False, id="too many"),
+        pytest.param([(HOPOPTS, PAD)], GOOD, id="hop-by-hop"),
+        pytest.param([(DSTOPTS, PAD)], GOOD, id="destination options"),
+        pytest.param([(ROUTING, bytes(6))], GOOD, id="routing, no segments left"),
+        pytest.param([(ROUTING, b"\0\1" + bytes(4))], "IPV6_BAD_EXTHDR", id="routing, one segment left"),
+        pytest.param([(HOPOPTS, PAD), (DSTOPTS, PAD), (ROUTING, bytes(6)), (DSTOPTS, PAD)], GOOD, id="RFC order"),
+        pytest.param([(DSTOPTS, PAD), (HOPOPTS, PAD)], NOBODY, id="hop-by-hop not first"),
+        pytest.param([(HOPOPTS, PAD), (HOPOPTS, PAD)], NOBODY, id="hop-by-hop twice"),
+        pytest.param([(HOPOPTS, bytes(6))], GOOD, id="six times Pad1"),
+        pytest.param([(HOPOPTS, bytes(14))], HEADER, id="14 times Pad1"),
+        pytest.param([(HOPOPTS, b"\x01\x04\0\0\0\1")], HEADER, id="PadN that is not 0"),
+        pytest.param([(HOPOPTS, bytes(5) + b"\x01")], HEADER, id="PadN without a length"),
+        pytest.param([(HOPOPTS, b"\x01\x05" + bytes(4))], HEADER, id="PadN over the end"),
+        pytest.param([(HOPOPTS, b"\x3f\x04" + bytes(4))], GOOD, id="unknown, 00: skip it"),
+        pytest.param([(HOPOPTS, b"\x7f\x04" + bytes(4))], OPTION, id="unknown, 01: discard"),
+        pytest.param([(DSTOPTS, b"\xbf\x04" + bytes(4))], OPTION, id="unknown, 10: discard, tell"),
+        pytest.param([(DSTOPTS, b"\xff\x04" + bytes(4))], OPTION, id="unknown, 11: discard, tell"),
+        pytest.param([(DSTOPTS, b"\xc9\x04" + bytes(4))], OPTION, id="home address: Linux without MIPv6"),
+        pytest.param([(DSTOPTS, b"\x1e\0" * 8 + b"\1\4" + bytes(4))], GOOD, id="8 options"),
+        pytest.param([(DSTOPTS, b"\x1e\0" * 9 + b"\1\2" + bytes(2))], HEADER, id="9 options"),
+        pytest.param([(DSTOPTS, PAD)] * 100, GOOD, id="100 headers"),
     ],
 )
 @pytest.mark.parametrize("rx_buf_len", [2048, 128], ids=["one buffer", "spanning"])
-def test_extension_headers(host, headers, good, rx_buf_len):
+def test_extension_headers(host, headers, fate, rx_buf_len):
     h = host(rx_buf_len=rx_buf_len)
     sock = h.udp(5000)
     fates, counters = outcome(h, chain(*headers))
-    assert fates == {"DELIVERED_UDP" if good else "IPV6_BAD_EXTHDR": 1}
-    assert counters == ({} if good else {"Ip6_InHdrErrors": 1})
-    if good:
+    assert fates == {fate or "DELIVERED_UDP": 1}
+    assert counters == ({"Ip6_InUnknownProtos" if fate == NOBODY else "Ip6_InHdrErrors": 1} if fate else {})
+    if not fate:
         assert sock.recvfrom() == (b"payload", ("fd00::1", 1000))
+
+
+def before(n):
+    """Options of n bytes that say nothing."""
+    return bytes(n) if n < 8 else b"\x1e" + bytes([n - 2]) + bytes(n - 2)
 
 
 @pytest.mark.parametrize("good", [True, False])
@@ -110,14 +119,14 @@ def test_an_option_is_read_right_wherever_a_buffer_ends(host, good):
     skipped, discarded = b"\x3f\x14" + b"\x7f" * 20, b"\x7f\x14" + bytes(20)
     packets = []
     for shift in range(130):
-        options = bytes(shift) + (skipped if good else discarded)
+        options = before(shift) + (skipped if good else discarded)
         options += bytes(-(len(options) + 2) % 8)
         packets.append(chain((DSTOPTS, options)))
     h = host(rx_buf_len=128)
     h.udp(5000)
     h.feed([frames.eth(p, type=0x86DD) for p in packets])
     h.run()
-    assert h.ledger().fates == {"DELIVERED_UDP" if good else "IPV6_BAD_EXTHDR": 130}
+    assert h.ledger().fates == {"DELIVERED_UDP" if good else "UNHANDLED_PROTO": 130}
 
 
 def test_an_option_that_says_it_is_longer_than_its_header_is_bad_wherever_a_buffer_ends(host):
@@ -125,11 +134,11 @@ def test_an_option_that_says_it_is_longer_than_its_header_is_bad_wherever_a_buff
     h.udp(5000)
     for shift in range(130):
         room = -(shift + 2 + 2) % 8 + 8
-        options = bytes(shift) + bytes([0x01, room + 1]) + bytes(room)
-        fits = bytes(shift) + bytes([0x01, room]) + bytes(room)
+        options = before(shift) + bytes([0x1E, room + 1]) + bytes(room)
+        fits = before(shift) + bytes([0x1E, room]) + bytes(room)
         h.feed([frames.eth(chain((DSTOPTS, o)), type=0x86DD) for o in (options, fits)])
     h.run()
-    assert h.ledger().fates == {"IPV6_BAD_EXTHDR": 130, "DELIVERED_UDP": 130}
+    assert h.ledger().fates == {"IP_INHDR": 130, "DELIVERED_UDP": 130}
 
 
 @pytest.mark.parametrize("cut", [1, 7, 8, 15])
@@ -143,7 +152,7 @@ def test_bug_the_sender_of_a_datagram_far_behind_options_in_small_buffers(host):
     """Its UDP header is not in the first buffer; the port was read from wherever that was."""
     h = host(rx_buf_len=128)
     sock = h.udp(5000)
-    outcome(h, chain((DSTOPTS, b"\x01\xfc" + bytes(252))))
+    outcome(h, chain((DSTOPTS, b"\x1e\xfc" + bytes(252))))
     assert sock.recvfrom() == (b"payload", ("fd00::1", 1000))
 
 
@@ -173,7 +182,14 @@ def test_padding_is_trimmed(host, padding):
         ("fd00::3", "IP_INADDRERRORS"),
         ("fd00::", "IP_INADDRERRORS"),  # no broadcast in IPv6
         ("ff02::1", "DELIVERED_ICMPV6"),
-        ("::1", "IP_INVALID_SOURCE"),  # not from a wire
+        ("::1", "IP_INHDR"),  # not from a wire
+        ("ff01::1", "IP_INHDR"),
+        ("ff02::1:ff00:2", "DELIVERED_ICMPV6"),
+        ("ff02::1:ff00:3", "IP_INADDRERRORS"),
+        ("ff02::2", "IP_INADDRERRORS"),
+        ("ff05::1", "IP_INADDRERRORS"),
+        ("2001:db8::1", "IP_INNOROUTES"),
+        ("::ffff:10.0.0.2", "IP_INNOROUTES"),
     ],
 )
 def test_whose_address_it_is(host, dst, fate):
@@ -187,11 +203,11 @@ def test_the_loopback_address_does_not_come_from_a_wire(host):
     h = host(ip="fd00::2/64")
     h.feed(frames.icmpv6(src="::1"))
     h.run()
-    assert h.ledger().fates == {"IP_INVALID_SOURCE": 1}
+    assert h.ledger().fates == {"IP_INHDR": 1}
 
 
 def test_a_jumbo_payload_length_of_0_is_nothing_we_take(host):
     h = host()
     h.udp(5000)
     jumbo = b"\xc2\x04\0\1\0\0"
-    assert outcome(h, chain((HOPOPTS, jumbo), length=0))[0] == {"IPV6_BAD_EXTHDR": 1}
+    assert outcome(h, chain((HOPOPTS, jumbo), length=0))[0] == {"PKT_TOO_SMALL": 1}

@@ -241,6 +241,16 @@ def test_fate_IP_SOURCE_ROUTE(host):
     assert fates_of_last(host(), frames.udp(options=b"\x83\x07\x04\x0a\0\0\1\0")) == {"IP_SOURCE_ROUTE": 1}
 
 
+def test_fate_IP_INNOROUTES(host):
+    h = host(ip="fd00::2/64")
+    assert fates_of_last(h, frames.icmpv6(dst="2001:db8::1")) == {"IP_INNOROUTES": 1}
+
+
+def test_fate_IP_OUTNOROUTES(host):
+    h = host(ip="fd00::2/64")
+    assert fates_of_last(h, frames.icmpv6(src="2001:db8::1")) == {"IP_OUTNOROUTES": 1}
+
+
 def test_fate_DUP_FRAG(host):
     assert fates_together(host(), *FRAGMENTS[:1] * 2) == {"DUP_FRAG": 1}
 
