@@ -38,7 +38,7 @@ const char *fate_text(enum fate fate)
 		[IP_LOCAL_SOURCE] = "our own address as source",
 		[IP_LOCALNET] = "a loopback address (127.0.0.0/8) on the wire",
 		[IP_INVALID_DEST] = "a destination address that cannot be",
-		[IP_NOT_JOINED] = "for an IPv4 group that nobody here has joined",
+		[IP_NOT_JOINED] = "for a group that this host has not joined",
 		[IP_SOURCE_ROUTE] = "IPv4 with a source route (accept_source_route is 0)",
 		[IP_INADDRERRORS] = "not our IP address",
 		[IP_NOPROTO] = "no handler for its IP protocol",

@@ -511,7 +511,7 @@ RULES = (
         WRITTEN, ("tests/inet/test_icmp.py",),
         (Mutant("icmp.c", "skb->pkt_type != PACKET_HOST || ", ""),
          Mutant("icmp.c", "#define QUOTE_MAX 576u", "#define QUOTE_MAX 577u"),
-         Mutant("icmpv6.c", "#define QUOTE_MAX 1280u", "#define QUOTE_MAX 1279u"),
+         Mutant("icmpv6.c", "#define QUOTE_MAX (IPV6_MIN_MTU - ", "#define QUOTE_MAX (IPV6_MIN_MTU - 1 - "),
          Mutant("icmp.c", "	if (is_error(quote, len) || ", "	if (")),
     ),
     Rule(
@@ -549,7 +549,7 @@ RULES = (
         "net/ipv4/ip_fragment.c, net/ipv6/reassembly.c",
         Mutant("ip_fragment.c", "more ? end & ~7u : end", "end"),
         Mutant("reassembly.c", "frag.more && frag.end & 7 ? IPV6H_PAYLOAD_LEN : 0;", "0;"),
-        Mutant("reassembly.c", "frag.end > IP_LEN_MAX ? off + FRAGH_FRAG_OFF : ", ""),
+        Mutant("reassembly.c", "frag.end > IP_LEN_MAX ? x->at + FRAGH_FRAG_OFF : ", ""),
     ),
     _frag(
         "a datagram of more than 65535 bytes is dropped when it is whole, and one of contradicting ECN fields; CE is kept",
@@ -570,10 +570,10 @@ RULES = (
         "IPv6: an atomic fragment waits for nothing; the first must have the transport's header; fragments of fragments are bad",
         "net/ipv6/reassembly.c ipv6_frag_rcv(), ipv6frag_thdr_truncated()",
         Mutant("reassembly.c", "	if (!(be16(fh + FRAGH_FRAG_OFF) & (IP6_OFFSET | IP6_MF))) {", "	if (0) {"),
-        Mutant("reassembly.c", "	if (unlikely(first_too_short(skb, off)))", "	if (0)"),
+        Mutant("reassembly.c", "	if (unlikely(first_too_short(skb, x)))", "	if (0)"),
         Mutant("reassembly.c", "proto == IPPROTO_UDP || proto == IPPROTO_ICMPV6 ? UDP_HLEN : 1;", "UDP_HLEN;"),
-        Mutant("ipv6.c", "	if (proto == IPPROTO_FRAGMENT) /* fragments of fragments */\n		proto = -(int)IPV6_BAD_EXTHDR;\n", ""),
-        Mutant("reassembly.c", "	*next = proto;\n", "	;\n"),
+        Mutant("reassembly.c", "	if (unlikely(skb->flags & SKB_FRAGMENTED))", "	if (0)"),
+        Mutant("reassembly.c", "	x->next = proto;\n", "	;\n"),
     ),
     Rule(
         "fragments: none is taken while more than high_thresh waits", "net/ipv4/inet_fragment.c inet_frag_find()", WRITTEN,

@@ -46,6 +46,7 @@ SOCKS = {
 FREEDOMS = {
     "the id of an IPv4 header": "Linux draws it, from a hash of the addresses; vnic counts",
     "times in timestamp replies and timestamp options": "vnic's day begins with the host; only these bytes are set aside",
+    "the id of an IPv6 fragment header": "Linux draws it, vnic counts",
     "padding of short frames": "a TAP has none",
     "802.2 frames": "a kernel with the LLC module has a handler, llc_rcv(), which drops them uncounted; vnic has none",
     "counters and drops of a step with a broadcast of our own": "Linux hears it once more; vnic has no loopback",
@@ -55,7 +56,9 @@ FREEDOMS = {
 
 
 def _without_id(frame: bytes) -> bytes:
-    """The frame with id and checksum of its IPv4 header 0."""
+    """The frame with id and checksum of its IPv4 header 0; with the id of an IPv6 fragment header 0."""
+    if frame[12:14] == b"\x86\xdd" and frame[20] == 44:
+        return frame[:58] + bytes(4) + frame[62:]
     if frame[12:14] != b"\x08\x00" or frames.csum(frame[14 : 14 + (frame[14] & 15) * 4]) != 0:
         return frame
     return frame[:18] + b"\0\0" + frame[20:24] + b"\0\0" + frame[26:]
@@ -119,7 +122,7 @@ def differences(kernel: Outcome, vnic: Outcome, counted: set[str]) -> dict[str, 
         found["sockets"] = f"{kernel.sockets} / {vnic.sockets}"
     if any(r[:6] == b"\xff" * 6 and r[12:14] == b"\x08\x00" for r in kernel.replies):
         return found
-    k, v = {n: x for n, x in counters(kernel.counters).items() if n in counted}, vnic.counters
+    k, v = ({n: x for n, x in moved.items() if n in counted} for moved in (counters(kernel.counters), vnic.counters))
     for name in sorted(k.keys() | v.keys()):
         if k.get(name, 0) != v.get(name, 0):
             found[f"{name} {k.get(name, 0)}/{v.get(name, 0)}"] = ""

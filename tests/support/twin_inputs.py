@@ -409,7 +409,10 @@ def _extension(rng: Random, next_: int, body: bytes) -> tuple[int, bytes]:
     kind = rng.choice((0, 60, 60, 43, 44, 51, 59, 135))
     if kind in (0, 60, 135):
         units = rng.choice((0, 0, 1, 2))
-        head = bytes((next_, _often(rng, units, (0, 5, 255), 0.05))) + _options6(rng, 6 + units * 8)
+        room = 6 + units * 8
+        some = bytes(7) + b"\x1e" + bytes(room - 8) if units else b"\1\4" + bytes(4)
+        body_ = some if rng.random() < 0.4 else _options6(rng, room)
+        head = bytes((next_, _often(rng, units, (0, 5, 255), 0.05))) + body_
     elif kind == 43:
         type_ = rng.choice((0, 2, 3, 4, 5, 253))
         left = rng.choice((0, 0, 1, 2, 255))
@@ -422,8 +425,11 @@ def _extension(rng: Random, next_: int, body: bytes) -> tuple[int, bytes]:
             )
         )
     elif kind == 44:
-        field = _often(rng, 0, (1, 8, 9, 0xFFF8, 2, 4), 0.3)
-        head = struct.pack("!BBHI", next_, _often(rng, 0, (255,), 0.1), field, rng.randrange(1 << 32))
+        field = _often(rng, 0, (1, 1, 8, 8, 9, 16, 17, 0xFFF8, 2, 4), 0.4)
+        if field & 1:
+            body = body[: len(body) & ~7] if rng.random() < 0.9 else body
+        id_ = rng.choice((1, 2, rng.randrange(1 << 32)))  # some become whole, or overlap
+        head = struct.pack("!BBHI", next_, _often(rng, 0, (255,), 0.1), field, id_)
     elif kind == 51:
         head = bytes((next_, 1, 0, 0)) + bytes(8)
     else:

@@ -177,7 +177,7 @@ class KernelTwin(Steps):
 
     def outcome(self) -> Outcome:
         """What has happened since the last call."""
-        drops = self.trace.read()
+        drops = [d for d in self.trace.read() if d[0] != "skb_release_data"]  # pieces, freed with their packet
         replies = self._replies()
         read = self._read()
         return Outcome(replies, self._moved(), read, [why for _, why in drops], [where for where, _ in drops])
@@ -201,7 +201,7 @@ class KernelTwin(Steps):
                 except OSError as e:
                     said.append(e.errno)
                 else:
-                    said.append((data, sender[0].removeprefix("::ffff:"), sender[1]))
+                    said.append((data, str(told(sender[0].removeprefix("::ffff:")).ip), sender[1]))
             if said:
                 got[name] = said
         return got

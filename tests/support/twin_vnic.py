@@ -6,6 +6,7 @@ import frames
 from twin_hosts import ADDRESSES, Outcome, Sock, Steps
 
 import vnic
+from vnic.linux import snmp
 
 STEP_NS = 100_000
 
@@ -47,8 +48,8 @@ class VnicTwin(Steps):
         return self.host.mib() | {f"Dev_{name}": getattr(stats, name) for name in names}
 
     def counted(self) -> set[str]:
-        """The counters that vnic has."""
-        return set(self.counters)
+        """The counters that vnic has, and Linux has a name for."""
+        return {name for name in self.counters if name.startswith("Dev_") or snmp.counted(name)}
 
     def frame(self, frame: bytes) -> Outcome:
         """Put a frame on the wire."""
