@@ -1812,7 +1812,6 @@ class Lib:
     Icmp_OutTimeExcds: Final[int]
     Icmp_OutParmProbs: Final[int]
     Icmp_OutEchoReps: Final[int]
-    Icmp6_InEchos: Final[int]
     Icmp6_OutMsgs: Final[int]
     Icmp6_OutEchoReplies: Final[int]
     Icmp6_OutDestUnreachs: Final[int]
