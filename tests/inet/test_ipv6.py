@@ -185,9 +185,9 @@ def test_padding_is_trimmed(host, padding):
         ("::1", "IP_INHDR"),  # not from a wire
         ("ff01::1", "IP_INHDR"),
         ("ff02::1:ff00:2", "DELIVERED_ICMPV6"),
-        ("ff02::1:ff00:3", "IP_INADDRERRORS"),
-        ("ff02::2", "IP_INADDRERRORS"),
-        ("ff05::1", "IP_INADDRERRORS"),
+        ("ff02::1:ff00:3", "IP_NOT_JOINED"),
+        ("ff02::2", "IP_NOT_JOINED"),
+        ("ff05::1", "IP_NOT_JOINED"),
         ("2001:db8::1", "IP_INNOROUTES"),
         ("::ffff:10.0.0.2", "IP_INNOROUTES"),
     ],

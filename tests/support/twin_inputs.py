@@ -428,7 +428,7 @@ def _extension(rng: Random, next_: int, body: bytes) -> tuple[int, bytes]:
         field = _often(rng, 0, (1, 1, 8, 8, 9, 16, 17, 0xFFF8, 2, 4), 0.4)
         if field & 1:
             body = body[: len(body) & ~7] if rng.random() < 0.9 else body
-        id_ = rng.choice((1, 2, rng.randrange(1 << 32)))  # some become whole, or overlap
+        id_ = rng.choice((_first_id, _first_id + 1, rng.randrange(1 << 17, 1 << 30)))  # some become whole, or overlap
         head = struct.pack("!BBHI", next_, _often(rng, 0, (255,), 0.1), field, id_)
     elif kind == 51:
         head = bytes((next_, 1, 0, 0)) + bytes(8)

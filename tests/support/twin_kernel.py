@@ -53,6 +53,10 @@ _DROP = re.compile(rb"kfree_skb: .* protocol=(\d+) location=(\S+) reason: (\S+)"
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
 
 
+_NO_PACKETS_OF_OURS = ("skb_release_data", "tun_net_xmit")
+"""Who frees pieces, with their packet; and who drops what another namespace sends while this process runs."""
+
+
 class Trace:
     """The tracepoint skb:kfree_skb of this process, in a tracing instance of its own."""
 
@@ -147,7 +151,9 @@ class KernelTwin(Steps):
         for family in "ipv4", "ipv6":
             Path(f"/proc/sys/net/{family}/route/flush").write_text("1")
         with IPRoute() as ipr:
-            for net in (told(a) for a in ADDRESSES if ":" not in a):  # with their exceptions, which a flush only empties
+            for net in (
+                told(a) for a in ADDRESSES if ":" not in a
+            ):  # with their exceptions, which a flush only empties
                 route = {"dst": str(net.network), "oif": self.index, "prefsrc": str(net.ip), "scope": 253, "proto": 2}
                 ipr.route("del", **route)
                 ipr.route("add", **route)
@@ -177,7 +183,7 @@ class KernelTwin(Steps):
 
     def outcome(self) -> Outcome:
         """What has happened since the last call."""
-        drops = [d for d in self.trace.read() if d[0] != "skb_release_data"]  # pieces, freed with their packet
+        drops = [d for d in self.trace.read() if d[0] not in _NO_PACKETS_OF_OURS]
         replies = self._replies()
         read = self._read()
         return Outcome(replies, self._moved(), read, [why for _, why in drops], [where for where, _ in drops])

@@ -1,5 +1,6 @@
 """Cases of IPv6 up to the protocol, and of ICMPv6."""
 
+import itertools
 import struct
 from collections.abc import Iterable, Iterator
 
@@ -12,6 +13,10 @@ OWN, PEER, ALL_NODES = "fd00::2", "fd00::1", "ff02::1"
 GROUP_MAC = b"\x33\x33\0\0\0\1"
 OF_OTHERS = (6, 17, 136, *range(130, 138), 143)
 """Protocols and types of ICMPv6 that other modules have the cases of."""
+
+
+_ids = itertools.count(1 << 30, 256)
+"""Of fragments: the kernel keeps those that do not become whole, for an hour."""
 
 
 def chain(*headers: tuple[int, bytes], upper: int = NOBODY, data: bytes = b"data", **ip) -> bytes:
@@ -31,7 +36,9 @@ def routing(type_: int, left: int, units: int = 0) -> tuple[int, bytes]:
     return ROUTING, bytes((units, type_, left)) + bytes(4 + 8 * units)
 
 
-def fragment(at: int, *, more: bool = False, id: int = 1, spare: int = 0) -> tuple[int, bytes]:
+def fragment(at: int, *, more: bool = False, id: int | None = None, spare: int = 0) -> tuple[int, bytes]:
+    """A fragment header; of a datagram of its own without an id."""
+    id = next(_ids) if id is None else id
     return FRAGMENT, struct.pack("!BHI", spare, at | more, id)
 
 
@@ -57,13 +64,11 @@ def both(*bodies: bytes, **ip) -> list[Step]:
     return [echo(b"ping", options(kind, body), **ip) for kind in (HOPOPTS, DSTOPTS) for body in bodies]
 
 
-def cut(
-    packet: bytes, *at: int, before: Iterable[tuple[int, bytes]] = (), upper: int = ICMPV6, id: int = 1
-) -> list[Step]:
+def cut(packet: bytes, *at: int, before: Iterable[tuple[int, bytes]] = (), upper: int = ICMPV6) -> list[Step]:
     """Bytes as fragments, cut at these offsets."""
-    ends = (*at, len(packet))
+    ends, same = (*at, len(packet)), next(_ids)
     return [
-        chain(*before, fragment(begin, more=end < len(packet), id=id), upper=upper, data=packet[begin:end])
+        chain(*before, fragment(begin, more=end < len(packet), id=same), upper=upper, data=packet[begin:end])
         for begin, end in zip((0, *at), ends, strict=True)
     ]
 
@@ -100,6 +105,8 @@ def errors(quoted: bytes, kinds: Iterable[tuple[int, int, bytes]] = KINDS) -> li
     """Errors that quote a packet: type, code, second word."""
     return [chain(upper=ICMPV6, data=icmpv6(kind, word + quoted, code=code)) for kind, code, word in kinds]
 
+
+OVERLAPPING = next(_ids)
 
 CASES: dict[str, list[Step]] = {
     "every next header": [chain(upper=n, data=bytes(40)) for n in range(256) if n not in OF_OTHERS],
@@ -204,24 +211,24 @@ CASES: dict[str, list[Step]] = {
     ],
     "a ping in fragments": [
         *cut(icmpv6(128, b"\x12\x34\0\1" + bytes(100)), 24, 48),
-        *cut(icmpv6(128, b"\x12\x34\0\1" + bytes(100)), 24, 48, id=2)[::-1],
-        *cut(icmpv6(128, b"\x12\x34\0\1" + bytes(100)), 24, before=[options(HOPOPTS, bytes(6)), routing(0, 0)], id=3),
-        *cut(icmpv6(128, b"\x12\x34\0\1" + bytes(2500)), 1400, id=4),
-        *cut(icmpv6(128, b"\x12\x34\0\1" + bytes(30000)), *range(1400, 30000, 1400), id=5),
+        *cut(icmpv6(128, b"\x12\x34\0\1" + bytes(100)), 24, 48)[::-1],
+        *cut(icmpv6(128, b"\x12\x34\0\1" + bytes(100)), 24, before=[options(HOPOPTS, bytes(6)), routing(0, 0)]),
+        *cut(icmpv6(128, b"\x12\x34\0\1" + bytes(2500)), 1400),
+        *cut(icmpv6(128, b"\x12\x34\0\1" + bytes(30000)), *range(1400, 30000, 1400)),
     ],
     "a datagram in fragments that ends badly": [
         *cut(bytes(100), 24, 48, upper=NOBODY),
-        *cut(bytes((NOBODY, 0)) + b"\xbe\4" + bytes(60), 24, upper=DSTOPTS, id=2),
-        *cut(bytes((ICMPV6, 0, 0, 1)) + bytes(60), 24, upper=ROUTING, before=[options(HOPOPTS, bytes(6))], id=3),
-        *cut(bytes((ICMPV6, 0, 0, 0)) + bytes(60), 24, upper=FRAGMENT, id=4),
-        *cut(bytes((ICMPV6, 0)) + bytes(60), 24, upper=NONE, id=5),
-        *cut(bytes((ICMPV6, 0)) + bytes(60), 24, upper=HOPOPTS, id=6),
-        *cut(icmpv6(128, b"\x12\x34\0\1" + bytes(100))[:-1] + b"\1", 24, 48, id=7),
-        *cut(icmpv6(1, bytes(4) + quote() + bytes(100)), 24, 48, id=8),
+        *cut(bytes((NOBODY, 0)) + b"\xbe\4" + bytes(60), 24, upper=DSTOPTS),
+        *cut(bytes((ICMPV6, 0, 0, 1)) + bytes(60), 24, upper=ROUTING, before=[options(HOPOPTS, bytes(6))]),
+        *cut(bytes((ICMPV6, 0, 0, 0)) + bytes(60), 24, upper=FRAGMENT),
+        *cut(bytes((ICMPV6, 0)) + bytes(60), 24, upper=NONE),
+        *cut(bytes((ICMPV6, 0)) + bytes(60), 24, upper=HOPOPTS),
+        *cut(icmpv6(128, b"\x12\x34\0\1" + bytes(100))[:-1] + b"\1", 24, 48),
+        *cut(icmpv6(1, bytes(4) + quote() + bytes(100)), 24, 48),
     ],
     "fragments with odd lengths": [
-        chain(fragment(at, more=more, id=i), upper=upper, data=bytes(n))
-        for i, (at, more, upper, n) in enumerate(
+        chain(fragment(at, more=more), upper=upper, data=bytes(n))
+        for (at, more, upper, n) in (
             (at, more, upper, n)
             for at in (0, 8, 65528)
             for more in (False, True)
@@ -231,12 +238,15 @@ CASES: dict[str, list[Step]] = {
     ],
     "fragment headers cut off": [chain((FRAGMENT, bytes(n)), upper=17, data=b"") for n in range(8)],
     "fragments that overlap": [
-        chain(fragment(0, more=True), upper=ICMPV6, data=bytes(32)),
-        chain(fragment(0, more=True), upper=ICMPV6, data=bytes(32)),
-        chain(fragment(24, more=True), upper=ICMPV6, data=bytes(32)),
-        chain(fragment(32), upper=ICMPV6, data=bytes(8)),
-        chain(fragment(64, id=2), upper=ICMPV6, data=bytes(8)),
-        chain(fragment(64, more=True, id=2), upper=ICMPV6, data=bytes(16)),
+        chain(fragment(at, more=more, id=OVERLAPPING + nth), upper=ICMPV6, data=bytes(n))
+        for at, more, nth, n in (
+            (0, True, 1, 32),
+            (0, True, 1, 32),
+            (24, True, 1, 32),
+            (32, False, 1, 8),
+            (64, False, 2, 8),
+            (64, True, 2, 16),
+        )
     ],
     "every address, no protocol": [
         chain(upper=NOBODY, src=src, dst=dst, mac=mac)
