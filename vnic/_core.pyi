@@ -1218,6 +1218,7 @@ class SoftnetData(CData):
     enqueue_frames: int
     ofo_frames: int
     fates: Any
+    icmpmsg: Any
     lat: Histogram
     scratch: Any
 
@@ -1614,7 +1615,8 @@ class Lib:
     NEIGH_TABLE_SIZE: Final[int]
     ROUTE_ROWS: Final[int]
     ROUTE_DEPTH: Final[int]
-    ICMP_PEERS: Final[int]
+    ICMP_PEER_ROWS: Final[int]
+    ICMP_PEER_DEPTH: Final[int]
     UPCALLS_MAX: Final[int]
     READER_CPU_BY_PORT: Final[int]
     DELIVERED_UDP: Final[int]

@@ -11,7 +11,9 @@
 #define QUOTE_MAX 576u /* RFC 1812: longest error packet, bytes */
 #define QUOTED_MIN 8u /* of the protocol's header, behind the quoted IP header */
 
-/* Count a message by its type; snmp has no counter for the other types. */
+#define ICMPMSG_OUT 256u /* where the types of what was sent begin in softnet_data.icmpmsg */
+
+/* Count a message by its type. */
 static void count_in(struct softnet_data *sd, u8 type)
 {
 	static const u16 mib[NR_ICMP_TYPES + 1] = {
@@ -28,6 +30,7 @@ static void count_in(struct softnet_data *sd, u8 type)
 		[ICMP_ADDRESSREPLY] = Icmp_InAddrMaskReps,
 	};
 
+	COUNT(sd->icmpmsg[type], 1);
 	if (type <= NR_ICMP_TYPES && mib[type])
 		COUNT(sd->mib[mib[type]], 1);
 }
@@ -35,8 +38,11 @@ static void count_in(struct softnet_data *sd, u8 type)
 /* Linux counts each answer as an echo reply: its route does not know the type yet. */
 static void count_out(struct softnet_data *sd, u8 type)
 {
+	if (type == ICMP_TIMESTAMPREPLY)
+		type = ICMP_ECHOREPLY;
+	COUNT(sd->icmpmsg[ICMPMSG_OUT + type], 1);
 	COUNT(sd->mib[Icmp_OutMsgs], 1);
-	COUNT(sd->mib[Icmp_OutEchoReps], type == ICMP_ECHOREPLY || type == ICMP_TIMESTAMPREPLY);
+	COUNT(sd->mib[Icmp_OutEchoReps], type == ICMP_ECHOREPLY);
 	COUNT(sd->mib[Icmp_OutDestUnreachs], type == ICMP_DEST_UNREACH);
 	COUNT(sd->mib[Icmp_OutTimeExcds], type == ICMP_TIME_EXCEEDED);
 	COUNT(sd->mib[Icmp_OutParmProbs], type == ICMP_PARAMETERPROB);

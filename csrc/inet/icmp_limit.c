@@ -6,6 +6,8 @@
  * a second, six at once; IPv6 ten a second). The first is filled again only when it is empty, and not before 20 ms have
  * passed since the last time. An error that the second one forbids takes nothing from the first. Other messages than the
  * errors that this host sends have no limit (icmp_ratemask).
+ *
+ * Destinations that have all their tokens are as good as unknown: they are forgotten first when a row is full.
  */
 #include "prelude.h"
 
@@ -27,17 +29,39 @@ static bool global_allow(struct icmp_limits *l, u64 now)
 	return true;
 }
 
-/* Take tokens for one error, as inet_peer_xrlim_allow() does. Tokens are ns; an error costs one interval. */
-static bool peer_allow(struct icmp_limits *l, const struct inet_addr *to, u64 interval, u64 now)
+/* The bucket of a destination, filled up to now. */
+static struct icmp_peer *peer_of(const struct host *h, struct icmp_limits *l, const struct inet_addr *to, u64 interval,
+				 u64 now)
 {
-	struct icmp_peer *p = &l->peer[(to->hi ^ to->lo ^ to->lo >> 8) * 0x9e3779b97f4a7c15u >> 56];
+	u64 hash = siphash(to, sizeof(*to), h->hash_key[0], h->hash_key[1]), most = 0;
+	struct icmp_peer *p = &l->peer[hash % ICMP_PEER_ROWS * ICMP_PEER_DEPTH], *fullest = p;
+
+	for (u32 i = 0; i < ICMP_PEER_DEPTH; i++, p++) {
+		bool free = !(p->tokens | p->last);
+		u64 has = free ? NEVER : p->tokens + (now - p->last);
+
+		if (!free && addr_equal(&p->addr, to)) {
+			p->tokens = min_u64(has, TOKENS_MAX * interval);
+			p->last = now;
+			return p;
+		}
+		if (has > most) {
+			most = has;
+			fullest = p;
+		}
+	}
+	*fullest = (struct icmp_peer){ *to, TOKENS_MAX * interval, now };
+	return fullest;
+}
+
+/* Take tokens for one error, as inet_peer_xrlim_allow() does. Tokens are ns; an error costs one interval. */
+static bool peer_allow(const struct host *h, struct icmp_limits *l, const struct inet_addr *to, u64 interval, u64 now)
+{
+	struct icmp_peer *p;
 
 	if (!interval)
 		return true;
-	if (!addr_equal(&p->addr, to))
-		*p = (struct icmp_peer){ *to, TOKENS_MAX * interval, now };
-	p->tokens = min_u64(p->tokens + (now - p->last), TOKENS_MAX * interval);
-	p->last = now;
+	p = peer_of(h, l, to, interval, now);
 	if (p->tokens < interval)
 		return false;
 	p->tokens -= interval;
@@ -67,7 +91,7 @@ int icmp_allow(struct softnet_data *sd, const struct inet_addr *to)
 	lock_if(sd->live, &l->lock);
 	global = global_allow(l, sd->now);
 	if (global)
-		host = peer_allow(l, to, v6 ? interval6(sd->host, to, interval) : interval, sd->now);
+		host = peer_allow(sd->host, l, to, v6 ? interval6(sd->host, to, interval) : interval, sd->now);
 	if (global && host && l->credit) /* credit 0: msgs_burst is 0 */
 		l->credit--;
 	unlock_if(sd->live, &l->lock);

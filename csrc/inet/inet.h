@@ -264,8 +264,9 @@ int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const 
 		u32 gso_size);
 
 /* icmp_limit.c: limits on errors, a bucket of tokens for each destination and one for all */
-#define ICMP_PEERS 256
-/** struct icmp_peer - a destination of errors. @tokens: ns; @last: when they were counted */
+#define ICMP_PEER_ROWS 256
+#define ICMP_PEER_DEPTH 4
+/** struct icmp_peer - a destination of errors. @tokens: ns; @last: when they were counted. Both 0: a free entry */
 struct icmp_peer { struct inet_addr addr; u64 tokens, last; };
 /**
  * struct icmp_limits - how many errors the host may send
@@ -275,7 +276,7 @@ struct icmp_peer { struct inet_addr addr; u64 tokens, last; };
 struct icmp_limits {
 	u32 lock, ratelimit_ms, msgs_per_sec, msgs_burst;
 	u64 credit, stamp_ns;
-	struct icmp_peer peer[ICMP_PEERS];
+	struct icmp_peer peer[1024]; /* rows of 4 */
 };
 
 /* ---- inside the room ---- */

@@ -202,20 +202,25 @@ void ip_route_learn_mtu(struct softnet_data *sd, const struct inet_addr *dst, u3
 {
 	struct host *h = sd->host;
 	bool v4 = inet_addr_is4(dst);
-	u32 old, least = v4 ? MIN_PMTU : IPV6_MIN_MTU;
+	const struct route_exception *known;
 	struct route_exception *e;
+	u32 old;
 	struct inet_addr nexthop;
 
 	if (!h->answers)
 		return;
 	cpu_lock(sd, &h->tx.lock);
 	old = ip_route_mtu(h, dst);
-	if (mtu <= old && ip_route(h, dst, &nexthop) && (v4 || mtu >= least)) {
-		e = exception_for(h, dst, sd->now);
-		e->locked = mtu < least;
-		e->mtu = mtu < least ? min_u32(old, least) : mtu;
-		e->expires = sd->now + MTU_EXPIRES_NS;
-	}
+	known = ip_route_exception(h, dst, sd->now);
+	if (!(v4 ? mtu <= old : mtu < old && mtu >= IPV6_MIN_MTU) || !ip_route(h, dst, &nexthop))
+		goto out;
+	if (known && known->mtu == mtu && sd->now + MTU_EXPIRES_NS / 2 < known->expires) /* no news */
+		goto out;
+	e = exception_for(h, dst, sd->now);
+	e->locked = v4 && mtu < MIN_PMTU;
+	e->mtu = e->locked ? min_u32(old, MIN_PMTU) : mtu;
+	e->expires = sd->now + MTU_EXPIRES_NS;
+out:
 	cpu_unlock(sd, &h->tx.lock);
 }
 

@@ -94,24 +94,7 @@ SNMP6 = {
 }
 """/proc/net/snmp6. No Udp6 and UdpLite6: UDP is counted for both families together, and is in snmp."""
 
-_ICMP_TYPES = {  # RFC 792, RFC 4443, RFC 4861
-    "Icmp": {
-        "InEchoReps": 0,
-        "InDestUnreachs": 3,
-        "InSrcQuenchs": 4,
-        "InRedirects": 5,
-        "InEchos": 8,
-        "InTimeExcds": 11,
-        "InParmProbs": 12,
-        "InTimestamps": 13,
-        "InTimestampReps": 14,
-        "InAddrMasks": 17,
-        "InAddrMaskReps": 18,
-        "OutEchoReps": 0,
-        "OutDestUnreachs": 3,
-        "OutTimeExcds": 11,
-        "OutParmProbs": 12,
-    },
+_ICMP_TYPES = {  # RFC 4443, RFC 4861
     "Icmp6": {
         "InEchos": 128,
         "InNeighborSolicits": 135,
@@ -145,6 +128,13 @@ def _values(host: Host) -> dict[str, int]:
     }
 
 
+def icmp_messages(host: Host) -> dict[str, int]:
+    """ICMP messages of IPv4 by type, those that there were: ``InType8``, ``OutType0``; first what came in."""
+    cpus = [host.machine.c.cpu[i] for i in range(host.machine.c.ncpus)]
+    counts = [sum(int(cpu.icmpmsg[i]) for cpu in cpus) for i in range(512)]
+    return {f"{'InType' if i < 256 else 'OutType'}{i % 256}": n for i, n in enumerate(counts) if n}
+
+
 def _types(values: dict[str, int], group: str) -> dict[str, int]:
     """ICMP messages by type, those that there were: first what came in, then what went out."""
     numbered = [
@@ -155,12 +145,12 @@ def _types(values: dict[str, int], group: str) -> dict[str, int]:
     return {f"{'In' if way == 'I' else 'Out'}Type{number}": n for way, number, n in sorted(numbered)}
 
 
-def _groups(values: dict[str, int], groups: dict[str, str]) -> str:
-    lines = []
+def _groups(host: Host, groups: dict[str, str]) -> str:
+    lines, values = [], _values(host)
     for group, names in groups.items():
         row = {name: values.get(f"{group}_{name}", 0) for name in names.split()}
         if group == "IcmpMsg":
-            row = _types(values, "Icmp")
+            row = icmp_messages(host)
             if not row:
                 continue
         lines += [f"{group}: {' '.join(row)}", f"{group}: {' '.join(map(str, row.values()))}"]
@@ -169,12 +159,12 @@ def _groups(values: dict[str, int], groups: dict[str, str]) -> str:
 
 def snmp(host: Host) -> str:
     """/proc/net/snmp."""
-    return _groups(_values(host), SNMP)
+    return _groups(host, SNMP)
 
 
 def netstat(host: Host) -> str:
     """/proc/net/netstat."""
-    return _groups(_values(host), NETSTAT)
+    return _groups(host, NETSTAT)
 
 
 def snmp6(host: Host) -> str:
