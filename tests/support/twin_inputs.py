@@ -4,7 +4,6 @@
 """
 
 import ipaddress
-import itertools
 import struct
 from random import Random
 
@@ -285,19 +284,9 @@ def _options4_full(rng: Random) -> bytes:
     return out + rng.choice((b"\0", b"\1")) * (-len(out) % 4)
 
 
-_begun = itertools.count()
-_first_id = 0
-
-
-def begin() -> None:
-    """A new batch: the fragments of :func:`_piece4` belong to no datagram of an earlier one, which a kernel keeps."""
-    global _first_id
-    _first_id = next(_begun) * 6 % 65536
-
-
 def _piece4(rng: Random) -> tuple[str, bytes]:
     """A fragment of one of a few datagrams, the same for the same id."""
-    whole = _first_id + rng.randrange(6)
+    whole = rng.randrange(12)
     of_it = Random(whole)
     src = of_it.choice((PEER4, PEER4, "10.1.0.9"))
     kind = whole % 6

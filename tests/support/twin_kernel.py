@@ -11,6 +11,7 @@ limited. The loopback device is down, because vnic has none: what a host sends t
 import contextlib
 import ctypes
 import fcntl
+import ipaddress
 import os
 import re
 import socket
@@ -102,6 +103,7 @@ class KernelTwin(Steps):
         self._counters: list[dict[str, int]] = [{}] * len(self._files)
         libc.setns(self._home, CLONE_NEWNET)
         self.socks: dict[str, tuple[Sock, socket.socket]] = {}
+        self._fragments: set[tuple[str, str, int, int]] = set()
         self._settle()
 
     def _settle(self) -> None:
@@ -139,6 +141,7 @@ class KernelTwin(Steps):
     def open(self, socks: dict[str, Sock]) -> None:
         """Forget what earlier frames left behind, and open sockets."""
         self.shut()
+        self._end_fragments()
         with self._inside():
             self._forget()
             for name, s in socks.items():
@@ -162,6 +165,15 @@ class KernelTwin(Steps):
                     if n["state"] != NUD_NOARP:
                         ipr.neigh("del", ifindex=self.index, dst=n.get_attr("NDA_DST"), family=family)
 
+    def _end_fragments(self) -> None:
+        """End the datagrams that wait for fragments: two last fragments, at different places, contradict each other."""
+        for src, dst, id_, proto in self._fragments:
+            for offset in 8125, 1:
+                last = frames.ipv4(bytes(8), proto, src=src, dst=dst, id=id_, frag=offset)
+                if self._write(frames.eth(last)).counters.get("Ip_ReasmFails"):
+                    break
+        self._fragments.clear()
+
     @staticmethod
     def _bind(s: Sock) -> socket.socket:
         family = socket.AF_INET if "." in s.address else socket.AF_INET6
@@ -175,6 +187,12 @@ class KernelTwin(Steps):
 
     def frame(self, frame: bytes) -> Outcome:
         """Put a frame on the wire."""
+        if frame[12:14] == b"\x08\x00" and int.from_bytes(frame[20:22], "big") & 0x3FFF and len(frame) >= 34:
+            src, dst = (str(ipaddress.IPv4Address(frame[i : i + 4])) for i in (26, 30))
+            self._fragments.add((src, dst, int.from_bytes(frame[18:20], "big"), frame[23]))
+        return self._write(frame)
+
+    def _write(self, frame: bytes) -> Outcome:
         try:
             os.write(self.fd, frame)
         except OSError as e:
