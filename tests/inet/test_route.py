@@ -60,14 +60,18 @@ def test_a_path_mtu_holds_for_ten_minutes_for_its_destination():
         assert mtu(h, "10.0.0.1") == 1500
 
 
-@pytest.mark.parametrize(("told", "held"), [(0, 552), (551, 552), (552, 552), (1499, 1499), (1500, 1500), (1501, 1500), (65535, 1500)])
+@pytest.mark.parametrize(
+    ("told", "held"), [(0, 552), (551, 552), (552, 552), (1499, 1499), (1500, 1500), (1501, 1500), (65535, 1500)]
+)
 def test_what_a_path_mtu_may_be(told, held):
     with host() as h:
         learn(h, "10.0.0.1", told)
         assert mtu(h, "10.0.0.1") == held
 
 
-@pytest.mark.parametrize(("told", "held"), [(0, 1500), (1279, 1500), (1280, 1280), (1499, 1499), (1500, 1500), (9000, 1500)])
+@pytest.mark.parametrize(
+    ("told", "held"), [(0, 1500), (1279, 1500), (1280, 1280), (1499, 1499), (1500, 1500), (9000, 1500)]
+)
 def test_what_a_path_mtu_may_be_in_ipv6(told, held):
     with host() as h:
         learn(h, "fd00::1", told)

@@ -45,7 +45,7 @@ SOCKS = {
 
 FREEDOMS = {
     "the id of an IPv4 header": "Linux draws it, from a hash of the addresses; vnic counts",
-    "times in timestamp replies and timestamp options": "vnic's day begins with the host; only these bytes are set aside",
+    "times in timestamp replies and timestamp options": "vnic's day begins with the host; only they are set aside",
     "the id of an IPv6 fragment header": "Linux draws it, vnic counts",
     "padding of short frames": "a TAP has none",
     "802.2 frames": "a kernel with the LLC module has a handler, llc_rcv(), which drops them uncounted; vnic has none",

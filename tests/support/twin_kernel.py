@@ -154,9 +154,8 @@ class KernelTwin(Steps):
         for family in "ipv4", "ipv6":
             Path(f"/proc/sys/net/{family}/route/flush").write_text("1")
         with IPRoute() as ipr:
-            for net in (
-                told(a) for a in ADDRESSES if ":" not in a
-            ):  # with their exceptions, which a flush only empties
+            # Their exceptions go with the routes; a flush only empties them.
+            for net in (told(a) for a in ADDRESSES if ":" not in a):
                 route = {"dst": str(net.network), "oif": self.index, "prefsrc": str(net.ip), "scope": 253, "proto": 2}
                 ipr.route("del", **route)
                 ipr.route("add", **route)

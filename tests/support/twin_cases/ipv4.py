@@ -20,7 +20,9 @@ def _ping(data: bytes = b"ping", *, mac: bytes = frames.MAC, **ip) -> bytes:
     return frames.eth(frames.ipv4(_message(8, data), 1, **ip), dst=mac)
 
 
-def _icmp(kind: int, data: bytes = b"", *, code: int = 0, rest: bytes = bytes(4), mac: bytes = frames.MAC, **ip) -> bytes:
+def _icmp(
+    kind: int, data: bytes = b"", *, code: int = 0, rest: bytes = bytes(4), mac: bytes = frames.MAC, **ip
+) -> bytes:
     return frames.eth(frames.ipv4(_message(kind, data, code=code, rest=rest), 1, **ip), dst=mac)
 
 
@@ -47,7 +49,9 @@ PACKET = frames.ipv4(_message(8, bytes(22)), 1)
 
 def _headers() -> dict[str, list]:
     cut = {n: [frames.eth(PACKET[:n])] for n in (0, 1, 19, 20, 27, 49)}
-    firsts = {f"first byte {b:#x}": [frames.eth(_changed(PACKET, 0, b))] for b in (0x05, 0x35, 0x40, 0x44, 0x46, 0x4F, 0x55)}
+    firsts = {
+        f"first byte {b:#x}": [frames.eth(_changed(PACKET, 0, b))] for b in (0x05, 0x35, 0x40, 0x44, 0x46, 0x4F, 0x55)
+    }
     lengths = {n: [frames.eth(frames.ipv4(PACKET[20:], 1, total=n))] for n in (0, 19, 20, 27, 28, 49, 50, 51, 65535)}
     return {
         **{f"a packet cut to {n} bytes": steps for n, steps in cut.items()},
@@ -63,9 +67,29 @@ def _headers() -> dict[str, list]:
 
 
 def _addresses() -> dict[str, list]:
-    sources = ("0.0.0.0", "0.0.0.5", "10.0.0.0", "10.0.0.2", "10.1.0.2", "10.0.0.255", "10.1.255.255", "127.0.0.1", "127.9.9.9")
+    sources = (
+        "0.0.0.0",
+        "0.0.0.5",
+        "10.0.0.0",
+        "10.0.0.2",
+        "10.1.0.2",
+        "10.0.0.255",
+        "10.1.255.255",
+        "127.0.0.1",
+        "127.9.9.9",
+    )
     sources += ("192.0.2.9", "224.0.0.1", "239.1.2.3", "240.0.0.1", "255.255.255.255")
-    targets = ("10.0.0.2", "10.1.0.2", "10.0.0.0", "10.0.0.9", "10.0.0.255", "10.1.255.255", "0.0.0.0", "0.1.2.3", "127.0.0.1")
+    targets = (
+        "10.0.0.2",
+        "10.1.0.2",
+        "10.0.0.0",
+        "10.0.0.9",
+        "10.0.0.255",
+        "10.1.255.255",
+        "0.0.0.0",
+        "0.1.2.3",
+        "127.0.0.1",
+    )
     targets += ("192.0.2.7", "224.0.0.1", "224.0.0.2", "239.1.2.3", "240.0.0.1", "255.255.255.255")
     found = {f"from {s}": [make(src=s, dst=d) for d in targets for make in (_ping, _udp)] for s in sources}
     found |= {f"to {d}": [_ping(dst=d, mac=mac) for mac in (frames.MAC, ALL, GROUP)] for d in targets}
@@ -121,7 +145,11 @@ def _compiled() -> dict[str, bytes]:
         "prespecified: ours, then another's": b"\x44\x14\5\3" + two + bytes(4) + one + bytes(4),
         "prespecified: another's": b"\x44\x0c\5\3" + one + bytes(4),
         "prespecified: a group, everybody, nobody": b"\x44\x1c\5\3"
-        + b"\xe0\0\0\1" + bytes(4) + b"\xff" * 4 + bytes(4) + bytes(8),
+         b"\xe0\0\0\1"
+        + bytes(4)
+        + b"\xff" * 4
+        + bytes(4)
+        + bytes(8),
         "prespecified: our broadcast": b"\x44\x0c\5\3\x0a\0\0\xff" + bytes(4),
         "prespecified, full": b"\x44\x0c\x0d\xf3" + two + bytes(4),
         "prespecified, a half left": b"\x44\x08\5\3" + two,
@@ -213,12 +241,20 @@ def _quote(body: bytes = _message(0, bytes(8)), proto: int = 1, **ip) -> bytes:
 
 
 def _messages() -> dict[str, list]:
-    found = {f"ICMP type {k}": [_icmp(k, bytes(n), mac=m, dst=d) for n in (0, 4, 12, 28, 40) for d, m in DESTINATIONS] for k in TYPES}
+    found = {
+        f"ICMP type {k}": [_icmp(k, bytes(n), mac=m, dst=d) for n in (0, 4, 12, 28, 40) for d, m in DESTINATIONS]
+        for k in TYPES
+    }
     for kind in (3, 4, 5, 11, 12):
         found[f"ICMP type {kind}: codes"] = [
             _icmp(kind, quote, code=code)
             for code in range(20)
-            for quote in (_quote(), _quote(bytes(20), 6), _quote(b"\x17\x70\x1b\x58" + bytes(8), 136), _quote(bytes(8), 47))
+            for quote in (
+                _quote(),
+                _quote(bytes(20), 6),
+                _quote(b"\x17\x70\x1b\x58" + bytes(8), 136),
+                _quote(bytes(8), 47),
+            )
         ]
         found[f"ICMP type {kind}: short quotes"] = [
             _icmp(kind, q[:n])
@@ -262,10 +298,15 @@ def _errors() -> dict[str, list]:
             unknown(src="240.0.0.1"),
             unknown(src="0.0.0.0", dst="255.255.255.255"),
         ],
-        "errors: to a broadcast address and to an unknown neighbour": [unknown(src="10.0.0.255"), unknown(src="10.0.0.77")],
+        "errors: to a broadcast address and to an unknown neighbour": [
+            unknown(src="10.0.0.255"),
+            unknown(src="10.0.0.77"),
+        ],
         "errors: from each address": [unknown(src=s, dst=d) for s in ("10.0.0.1", "10.1.0.9") for d in (US, OTHER)],
-        "errors: about ICMP": [_icmp(k, options=b"\x07\1\0\0") for k in range(0, 45)],
-        "errors: about the end of a packet": [frames.eth(frames.ipv4(b"x" * 8, 1, frag=f, options=b"\x07\1\0\0")) for f in (0x2000, 1)],
+        "errors: about ICMP": [_icmp(k, options=b"\x07\1\0\0") for k in range(45)],
+        "errors: about the end of a packet": [
+            frames.eth(frames.ipv4(b"x" * 8, 1, frag=f, options=b"\x07\1\0\0")) for f in (0x2000, 1)
+        ],
         "errors: about ICMP without a byte": [frames.eth(frames.ipv4(b"", 1, options=b"\x07\1\0\0"))],
     }
 
@@ -278,10 +319,23 @@ def _mtus() -> dict[str, list]:
     big, rather = _ping(bytes(1400)), _ping(bytes(700))
     route = _ping(bytes(1400), options=b"\x94\4\0\0\x07\x0b\4" + bytes(9))
     long_ = frames.eth(frames.ipv4(bytes(1400), 200))
-    found = {f"path MTU {m}": [_too_big(m), big, rather, route, long_] for m in (0, 68, 551, 552, 553, 576, 577, 1280, 1499, 1500, 9000)}
+    found = {
+        f"path MTU {m}": [_too_big(m), big, rather, route, long_]
+        for m in (0, 68, 551, 552, 553, 576, 577, 1280, 1499, 1500, 9000)
+    }
     redirect = _icmp(5, _quote(), code=1, rest=HOSTS["10.0.0.7"])
     return found | {
-        "a path MTU that grows and shrinks": [_too_big(1280), _too_big(1400), big, _too_big(576), big, _too_big(60), big, _too_big(1500), big],
+        "a path MTU that grows and shrinks": [
+            _too_big(1280),
+            _too_big(1400),
+            big,
+            _too_big(576),
+            big,
+            _too_big(60),
+            big,
+            _too_big(1500),
+            big,
+        ],
         "a path MTU for one neighbour": [_too_big(576), _ping(bytes(1400), src="10.1.0.9", dst=OTHER), big],
         "a path MTU about what we cannot have sent": [
             _too_big(576, _quote(src="10.0.0.9")),
