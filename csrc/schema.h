@@ -118,6 +118,8 @@ enum mib {
 	Icmp6_InEchos, Icmp6_InEchoReplies, Icmp6_InGroupMembQueries, Icmp6_InGroupMembResponses, Icmp6_InGroupMembReductions,
 	Icmp6_InRouterSolicits, Icmp6_InRouterAdvertisements, Icmp6_InNeighborSolicits, Icmp6_InNeighborAdvertisements,
 	Icmp6_InRedirects, Icmp6_InMLDv2Reports,
+	IpExt_InMcastPkts, IpExt_InMcastOctets, IpExt_InBcastPkts, IpExt_InBcastOctets,
+	IpExt_OutMcastPkts, IpExt_OutMcastOctets, IpExt_OutBcastPkts, IpExt_OutBcastOctets,
 	Ip_OutRequests, Ip_OutNoRoutes, Ip_FragOKs, Ip_FragCreates, Ip6_OutRequests, Ip6_OutNoRoutes, Ip6_FragOKs, Ip6_FragCreates,
 	Udp_OutDatagrams, Udp_SndbufErrors,
 	Udp_InDatagrams, Udp_NoPorts, Udp_InErrors, Udp_RcvbufErrors, Udp_InCsumErrors, Udp_MemErrors,

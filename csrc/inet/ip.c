@@ -125,9 +125,13 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	}
 	if (unlikely(ihl > IP_HLEN) && !rcv_options(sd, skb))
 		return;
-	if (unlikely(type == RTN_UNICAST)) {
-		ip_drop(sd, skb, Ip_InAddrErrors, IP_INADDRERRORS);
-		return;
+	if (unlikely(type != RTN_LOCAL)) {
+		if (type == RTN_UNICAST) {
+			ip_drop(sd, skb, Ip_InAddrErrors, IP_INADDRERRORS);
+			return;
+		}
+		COUNT(sd->mib[type == RTN_MULTICAST ? IpExt_InMcastPkts : IpExt_InBcastPkts], 1);
+		COUNT(sd->mib[type == RTN_MULTICAST ? IpExt_InMcastOctets : IpExt_InBcastOctets], skb->len);
 	}
 	if (unlikely(load16(ip + IPH_FRAG_OFF) & htons(IP_MF | IP_OFFSET))) {
 		rcv_fragment(sd, skb);

@@ -34,7 +34,7 @@ struct compile {
 	const struct softnet_data *sd;
 	u8 *ip;
 	u32 srr, rr, ts, cipso; /* where such an option is; 0: none yet */
-	bool fill;              /* a host without addresses leaves packets as they are */
+	bool fill; /* a host without addresses leaves packets as they are */
 };
 
 /* Write our address: opt[ptr - 1] is its first byte. */
@@ -52,6 +52,12 @@ static void put_time(const struct compile *c, u8 *to)
 {
 	if (c->fill)
 		put32(to, inet_current_timestamp(c->sd));
+}
+
+static void advance(const struct compile *c, u8 *field, u32 by)
+{
+	if (c->fill)
+		*field = (u8)(*field + by);
 }
 
 static u32 source_route(struct compile *c, u32 at, u32 len)
@@ -80,7 +86,7 @@ static u32 record_route(struct compile *c, u32 at, u32 len)
 		if (opt[IPOPT_OFFSET] + 3u > len)
 			return at + IPOPT_OFFSET;
 		put_spec_dst(c, opt + opt[IPOPT_OFFSET] - 1);
-		opt[IPOPT_OFFSET] += c->fill ? 4 : 0;
+		advance(c, opt + IPOPT_OFFSET, 4);
 	}
 	c->rr = at;
 	return 0;
@@ -96,7 +102,7 @@ static u32 stamp(const struct compile *c, u32 at, u32 len)
 		return at + IPOPT_OFFSET;
 	if (flag == IPOPT_TS_TSONLY) {
 		put_time(c, entry);
-		opt[IPOPT_OFFSET] += c->fill ? 4 : 0;
+		advance(c, opt + IPOPT_OFFSET, 4);
 	} else if (flag == IPOPT_TS_TSANDADDR || flag == IPOPT_TS_PRESPEC) {
 		if (opt[IPOPT_OFFSET] + 7u > len)
 			return at + IPOPT_OFFSET;
@@ -105,7 +111,7 @@ static u32 stamp(const struct compile *c, u32 at, u32 len)
 		if (flag == IPOPT_TS_TSANDADDR)
 			put_spec_dst(c, entry);
 		put_time(c, entry + 4);
-		opt[IPOPT_OFFSET] += c->fill ? 8 : 0;
+		advance(c, opt + IPOPT_OFFSET, 8);
 	}
 	return 0;
 }
@@ -126,7 +132,7 @@ static u32 timestamp(struct compile *c, u32 at, u32 len)
 	} else if ((opt[IPOPT_FLAGS] & 15) != IPOPT_TS_PRESPEC) { /* count that we had no room */
 		if (opt[IPOPT_FLAGS] >> 4 == 15)
 			return at + IPOPT_FLAGS;
-		opt[IPOPT_FLAGS] += c->fill ? 0x10 : 0;
+		advance(c, opt + IPOPT_FLAGS, 0x10);
 	}
 	c->ts = at;
 	return fault;
@@ -185,7 +191,9 @@ int ip_options_compile(struct softnet_data *sd, u8 *ip)
 /* ---- an answer's options ---- */
 
 /* Where the options are in a compiled header, as far as they were found good. 0: none */
-struct found { u32 srr, rr, ts, cipso; };
+struct found {
+	u32 srr, rr, ts, cipso;
+};
 
 static struct found find(const u8 *ip, u32 fault)
 {

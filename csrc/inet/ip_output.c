@@ -236,6 +236,12 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 			memcpy(mac, "\x33\x33", 2);
 			memcpy(mac + 2, eth + ETH_HLEN + IPV6H_DADDR + 12, 4);
 		}
+		if (v4) {
+			bool group = is_multicast(nexthop);
+
+			COUNT(h->out_mib[group ? IpExt_OutMcastPkts : IpExt_OutBcastPkts], 1);
+			COUNT(h->out_mib[group ? IpExt_OutMcastOctets : IpExt_OutBcastOctets], ip_len + c->len);
+		}
 		memcpy(eth + ETHH_DEST, mac, ETH_ALEN);
 		memcpy(eth + ETHH_SOURCE, h->dev.dev_addr, ETH_ALEN);
 		return dev_queue_xmit(h, sd, packet);

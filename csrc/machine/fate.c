@@ -17,7 +17,8 @@ const char *fate_text(enum fate fate)
 		[DELIVERED_PYTHON] = "taken by a handler written in Python",
 		[DELIVERED_DRIVER] = "given to a driver outside this process",
 		[DEV_READY] = "the card had no driver, or had stopped",
-		[LINK_TYPE] = "no packet in it that Ethernet carries: a frame of another link (a beacon, a control message)",
+		[LINK_TYPE] =
+			"no packet in it that Ethernet carries: a frame of another link (a beacon, a control message)",
 		[RX_LENGTH] = "shorter than an Ethernet header, or longer than the MTU allows (rx_length_errors)",
 		[MAC_FILTER] = "not for us: the address filter",
 		[VLAN_FILTER] = "not for us: the VLAN filter",
@@ -54,7 +55,7 @@ const char *fate_text(enum fate fate)
 		[FRAG_ECN] = "fragments of one datagram contradict each other in ECN",
 		[FRAG_HIGH_THRESH] = "the memory for fragments was full (ipfrag_high_thresh, ip6frag_high_thresh)",
 		[ICMP_CSUM] = "bad ICMP checksum",
-		[INVALID_PROTO] = "ICMP that nobody may send to a group or a broadcast address",
+		[INVALID_PROTO] = "ICMP that may not be sent to a group or a broadcast address",
 		[UDP_CSUM] = "bad UDP checksum",
 		[TCP_CSUM] = "bad TCP checksum",
 		[TCP_FLAGS] = "TCP flags that cannot be",

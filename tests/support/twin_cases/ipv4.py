@@ -145,11 +145,7 @@ def _compiled() -> dict[str, bytes]:
         "prespecified: ours, then another's": b"\x44\x14\5\3" + two + bytes(4) + one + bytes(4),
         "prespecified: another's": b"\x44\x0c\5\3" + one + bytes(4),
         "prespecified: a group, everybody, nobody": b"\x44\x1c\5\3"
-         b"\xe0\0\0\1"
-        + bytes(4)
-        + b"\xff" * 4
-        + bytes(4)
-        + bytes(8),
+        b"\xe0\0\0\1" + bytes(4) + b"\xff" * 4 + bytes(4) + bytes(8),
         "prespecified: our broadcast": b"\x44\x0c\5\3\x0a\0\0\xff" + bytes(4),
         "prespecified, full": b"\x44\x0c\x0d\xf3" + two + bytes(4),
         "prespecified, a half left": b"\x44\x08\5\3" + two,
