@@ -210,6 +210,7 @@ def shrink(kernel: Twin, vnic: Twin, steps: Sequence[Step]) -> list[Step]:
 
 def batch(rng: Random, size: int, only: str = "") -> Iterator[tuple[str, Step]]:
     """The inputs between two fresh starts: label, step."""
+    twin_inputs.begin()
     made = 0
     while made < size:
         label, step = twin_inputs.frame(rng)

@@ -4,6 +4,7 @@
 """
 
 import ipaddress
+import itertools
 import struct
 from random import Random
 
@@ -266,6 +267,16 @@ def _destination(rng: Random, dst: str) -> bytes:
 
 
 # ---- IPv6 ----
+
+
+_begun = itertools.count()
+_first_id = 0
+
+
+def begin() -> None:
+    """A new batch: IPv6 fragments that become whole belong to no datagram of an earlier one, which a kernel keeps."""
+    global _first_id
+    _first_id = next(_begun) * 6 % 65536
 
 
 def _options6(rng: Random, room: int) -> bytes:
