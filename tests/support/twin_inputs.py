@@ -270,13 +270,12 @@ def _destination(rng: Random, dst: str) -> bytes:
 
 
 _begun = itertools.count()
-_first_id = 0
+_first_id = [0]
 
 
 def begin() -> None:
     """A new batch: IPv6 fragments that become whole belong to no datagram of an earlier one, which a kernel keeps."""
-    global _first_id
-    _first_id = next(_begun) * 6 % 65536
+    _first_id[0] = next(_begun) * 6 % 65536
 
 
 def _options6(rng: Random, room: int) -> bytes:
@@ -322,7 +321,9 @@ def _extension(rng: Random, next_: int, body: bytes) -> tuple[int, bytes]:
         field = _often(rng, 0, (1, 1, 8, 8, 9, 16, 17, 0xFFF8, 2, 4), 0.4)
         if field & 1:
             body = body[: len(body) & ~7] if rng.random() < 0.9 else body
-        id_ = rng.choice((_first_id, _first_id + 1, rng.randrange(1 << 17, 1 << 30)))  # some become whole, or overlap
+        id_ = rng.choice(
+            (_first_id[0], _first_id[0] + 1, rng.randrange(1 << 17, 1 << 30))
+        )  # some become whole, or overlap
         head = struct.pack("!BBHI", next_, _often(rng, 0, (255,), 0.1), field, id_)
     elif kind == 51:
         head = bytes((next_, 1, 0, 0)) + bytes(8)
