@@ -106,6 +106,7 @@ enum mib {
 	Ip_ReasmTimeout, Ip_ReasmReqds, Ip_ReasmOKs, Ip_ReasmFails, IpExt_ReasmOverlaps,
 	Ip6_InReceives, Ip6_InHdrErrors, Ip6_InNoRoutes, Ip6_InAddrErrors, Ip6_InUnknownProtos, Ip6_InDelivers, Ip6_InTruncatedPkts,
 	Ip6_ReasmTimeout, Ip6_ReasmReqds, Ip6_ReasmOKs, Ip6_ReasmFails, Ip6_ReasmOverlaps,
+	Ip6_InMcastPkts, Ip6_InMcastOctets, Ip6_OutMcastPkts, Ip6_OutMcastOctets,
 	Icmp_InMsgs, Icmp_InErrors, Icmp_InCsumErrors, Icmp6_InMsgs, Icmp6_InErrors, Icmp6_InCsumErrors,
 	Icmp_InDestUnreachs, Icmp_InTimeExcds, Icmp_InParmProbs, Icmp_InSrcQuenchs, Icmp_InRedirects, Icmp_InEchos, Icmp_InEchoReps,
 	Icmp_InTimestamps, Icmp_InTimestampReps, Icmp_InAddrMasks, Icmp_InAddrMaskReps,

@@ -100,6 +100,7 @@ bad:
 /* Count the message by its type. enum mib has the types of a family in their order. */
 static void count_type(struct softnet_data *sd, u8 type)
 {
+	COUNT(sd->icmp6msg[type], 1);
 	if (type >= ICMPV6_DEST_UNREACH && type <= ICMPV6_PARAMPROB)
 		COUNT(sd->mib[Icmp6_InDestUnreachs + type - ICMPV6_DEST_UNREACH], 1);
 	else if (type >= ICMPV6_ECHO_REQUEST && type <= NDISC_REDIRECT)

@@ -241,6 +241,9 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 
 			COUNT(h->out_mib[group ? IpExt_OutMcastPkts : IpExt_OutBcastPkts], 1);
 			COUNT(h->out_mib[group ? IpExt_OutMcastOctets : IpExt_OutBcastOctets], ip_len + c->len);
+		} else {
+			COUNT(h->out_mib[Ip6_OutMcastPkts], 1);
+			COUNT(h->out_mib[Ip6_OutMcastOctets], ip_len + c->len);
 		}
 		memcpy(eth + ETHH_DEST, mac, ETH_ALEN);
 		memcpy(eth + ETHH_SOURCE, h->dev.dev_addr, ETH_ALEN);

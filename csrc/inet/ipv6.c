@@ -57,6 +57,12 @@ static noinline bool is_local6(const struct host *h, const u8 *dst)
 	return !inet_addr_is4(&a) && ip_local_net(h, &a);
 }
 
+static noinline void count_mcast(struct softnet_data *sd, const struct sk_buff *skb)
+{
+	COUNT(sd->mib[Ip6_InMcastPkts], 1);
+	COUNT(sd->mib[Ip6_InMcastOctets], skb->len);
+}
+
 /* Drop what is not for us. A router would send it on; this host says so only if it knows no way (ip6_pkt_discard()). */
 static noinline void not_local(struct softnet_data *sd, struct sk_buff *skb)
 {
@@ -138,6 +144,8 @@ void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		skb_trim(sd, skb, payload + IPV6_HLEN);
 	if (unlikely(x.next == IPPROTO_HOPOPTS) && !ipv6_parse_hopopts(sd, skb, &x))
 		return;
+	if (unlikely(is_multicast6(dst)))
+		count_mcast(sd, skb);
 	if (!sd->host->ip_any && unlikely(!is_local6(sd->host, dst))) {
 		not_local(sd, skb);
 		return;

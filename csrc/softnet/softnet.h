@@ -444,6 +444,7 @@ struct softnet_data {
 	u64 ofo_frames;                /* may wrap below 0 on one CPU: the sum over all is the gauge */
 	u64 fates[FATE_MAX];
 	u64 icmpmsg[512];              /* ICMP messages by type, of IPv4: received; from 256 on sent */
+	u64 icmp6msg[256];             /* ICMPv6 messages received, by type */
 	struct histogram *lat;         /* [LAT_MAX], NULL: off */
 	u8 *scratch;                   /* room for one datagram; NULL: the host does not answer */
 };

@@ -46,12 +46,14 @@ class VnicTwin(Steps):
         stats = self.host.nic.stats()
         names = ("rx_packets", "rx_dropped", "tx_packets")
         messages = {f"IcmpMsg_{name}": n for name, n in snmp.icmp_messages(self.host).items()}
+        messages |= {f"Icmp6_{name}": n for name, n in snmp.icmp6_messages(self.host).items()}
         return self.host.mib() | {f"Dev_{name}": getattr(stats, name) for name in names} | messages
 
     def counted(self) -> set[str]:
         """The counters that vnic has, and Linux has a name for."""
         named = {name for name in self.counters if name.startswith("Dev_") or snmp.counted(name)}
-        return named | {f"IcmpMsg_{way}Type{n}" for way in ("In", "Out") for n in range(256)}
+        groups = ("IcmpMsg", "Icmp6")
+        return named | {f"{g}_{way}Type{n}" for g in groups for way in ("In", "Out") for n in range(256)}
 
     def frame(self, frame: bytes) -> Outcome:
         """Put a frame on the wire."""
@@ -65,7 +67,9 @@ class VnicTwin(Steps):
         sent = self._sent()
         got = {name: said for name, sock in self.socks.items() if (said := self._read(sock))}
         counters, fates = self._counts(), self.host.ledger().fates
-        moved = {name: n - self.counters.get(name, 0) for name, n in counters.items() if n != self.counters.get(name)}
+        moved = {
+            name: n - self.counters.get(name, 0) for name, n in counters.items() if n != self.counters.get(name, 0)
+        }
         drops = [f for f, n in fates.items() for _ in range(n - self.fates.get(f, 0)) if not f.startswith("DELIVERED")]
         self.counters, self.fates = counters, fates
         return Outcome(sent, moved, got, drops)

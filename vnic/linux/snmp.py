@@ -94,17 +94,8 @@ SNMP6 = {
 }
 """/proc/net/snmp6. No Udp6 and UdpLite6: UDP is counted for both families together, and is in snmp."""
 
-_ICMP_TYPES = {  # RFC 4443, RFC 4861
-    "Icmp6": {
-        "InEchos": 128,
-        "InNeighborSolicits": 135,
-        "InNeighborAdvertisements": 136,
-        "OutDestUnreachs": 1,
-        "OutTimeExcds": 3,
-        "OutParmProblems": 4,
-        "OutEchoReplies": 129,
-    },
-}
+_ICMP6_TYPES = (1, 2, 3, 4, *range(128, 138), 143)
+"""Those that have names, in snmp6's order. RFC 4443, RFC 2710, RFC 4861, RFC 3810"""
 
 
 def _place(name: str) -> str:
@@ -135,14 +126,15 @@ def icmp_messages(host: Host) -> dict[str, int]:
     return {f"{'InType' if i < 256 else 'OutType'}{i % 256}": n for i, n in enumerate(counts) if n}
 
 
-def _types(values: dict[str, int], group: str) -> dict[str, int]:
-    """ICMP messages by type, those that there were: first what came in, then what went out."""
-    numbered = [
-        (name[0], number, values[f"{group}_{name}"])
-        for name, number in _ICMP_TYPES[group].items()
-        if values[f"{group}_{name}"]
-    ]
-    return {f"{'In' if way == 'I' else 'Out'}Type{number}": n for way, number, n in sorted(numbered)}
+def icmp6_messages(host: Host) -> dict[str, int]:
+    """ICMPv6 messages by type, those that there were: ``InType128``, ``OutType129``; first what came in."""
+    cpus = [host.machine.c.cpu[i] for i in range(host.machine.c.ncpus)]
+    came = {f"InType{i}": sum(int(cpu.icmp6msg[i]) for cpu in cpus) for i in range(256)}
+    names, values = SNMP6["Icmp6"].split(), host.mib()
+    sent = zip(names[names.index("OutDestUnreachs") :], _ICMP6_TYPES, strict=True)
+    return {
+        name: n for name, n in (came | {f"OutType{i}": values.get(f"Icmp6_{name}", 0) for name, i in sent}).items() if n
+    }
 
 
 def _groups(host: Host, groups: dict[str, str]) -> str:
@@ -173,7 +165,7 @@ def snmp6(host: Host) -> str:
     rows = {
         f"{group}{name}": values.get(f"{group}_{name}", 0) for group, names in SNMP6.items() for name in names.split()
     }
-    rows |= {f"Icmp6{name}": n for name, n in _types(values, "Icmp6").items()}
+    rows |= {f"Icmp6{name}": n for name, n in icmp6_messages(host).items()}
     return "".join(f"{name:<32}\t{n}\n" for name, n in rows.items())
 
 
