@@ -42,7 +42,7 @@ enum fate {
 	/* fragments; FRAG_* but FRAG_REASM_TIMEOUT and FRAG_TOO_FAR are ours: Linux counts ReasmFails without a reason */
 	DUP_FRAG, FRAG_REASM_TIMEOUT, FRAG_TOO_FAR, PKT_TOO_BIG, FRAG_OVERLAP, FRAG_LENGTH, FRAG_ECN, FRAG_HIGH_THRESH,
 	/* above IP */
-	ICMP_CSUM, INVALID_PROTO, UDP_CSUM, TCP_CSUM, TCP_FLAGS, NO_SOCKET, SOCKET_TABLE_FULL, SOCKET_RCVBUFF, PROTO_MEM,
+	ICMP_CSUM, INVALID_PROTO, UDP_CSUM, TCP_CSUM, TCP_FLAGS, TCP_RESET, NO_SOCKET, SOCKET_TABLE_FULL, SOCKET_RCVBUFF, PROTO_MEM,
 	TCP_OLD_DATA, TCP_OVERWINDOW, TCP_OFOMERGE, TCP_OFO_DROP, TCP_CLOSE,
 	FATE_MAX
 };
@@ -122,11 +122,19 @@ enum mib {
 	IpExt_InMcastPkts, IpExt_InMcastOctets, IpExt_InBcastPkts, IpExt_InBcastOctets,
 	IpExt_OutMcastPkts, IpExt_OutMcastOctets, IpExt_OutBcastPkts, IpExt_OutBcastOctets,
 	Ip_OutRequests, Ip_OutNoRoutes, Ip_FragOKs, Ip_FragCreates, Ip6_OutRequests, Ip6_OutNoRoutes, Ip6_FragOKs, Ip6_FragCreates,
-	Udp_OutDatagrams, Udp_SndbufErrors,
-	Udp_InDatagrams, Udp_NoPorts, Udp_InErrors, Udp_RcvbufErrors, Udp_InCsumErrors, Udp_MemErrors,
-	Tcp_InSegs, Tcp_InErrs, Tcp_InCsumErrors, TcpExt_TCPOFOQueue, TcpExt_TCPOFODrop, TcpExt_TCPRcvQDrop, TcpExt_TCPHoles,
+	/* UDP and UDP-Lite of each family: enum udp_mib counts from the first of a row */
+	Udp_InDatagrams, Udp_NoPorts, Udp_InErrors, Udp_OutDatagrams, Udp_RcvbufErrors, Udp_SndbufErrors, Udp_InCsumErrors, Udp_IgnoredMulti, Udp_MemErrors,
+	Udp6_InDatagrams, Udp6_NoPorts, Udp6_InErrors, Udp6_OutDatagrams, Udp6_RcvbufErrors, Udp6_SndbufErrors, Udp6_InCsumErrors, Udp6_IgnoredMulti, Udp6_MemErrors,
+	UdpLite_InDatagrams, UdpLite_NoPorts, UdpLite_InErrors, UdpLite_OutDatagrams, UdpLite_RcvbufErrors, UdpLite_SndbufErrors, UdpLite_InCsumErrors, UdpLite_IgnoredMulti, UdpLite_MemErrors,
+	UdpLite6_InDatagrams, UdpLite6_NoPorts, UdpLite6_InErrors, UdpLite6_OutDatagrams, UdpLite6_RcvbufErrors, UdpLite6_SndbufErrors, UdpLite6_InCsumErrors, UdpLite6_IgnoredMulti, UdpLite6_MemErrors,
+	Tcp_InSegs, Tcp_InErrs, Tcp_InCsumErrors, Tcp_OutSegs, Tcp_OutRsts, TcpExt_TCPOFOQueue, TcpExt_TCPOFODrop, TcpExt_TCPRcvQDrop, TcpExt_TCPHoles,
 	TcpExt_BusyPollRxPackets,
 	MIB_MAX
+};
+
+enum udp_mib {
+	UDP_MIB_INDATAGRAMS, UDP_MIB_NOPORTS, UDP_MIB_INERRORS, UDP_MIB_OUTDATAGRAMS, UDP_MIB_RCVBUFERRORS, UDP_MIB_SNDBUFERRORS,
+	UDP_MIB_CSUMERRORS, UDP_MIB_IGNOREDMULTI, UDP_MIB_MEMERRORS, UDP_MIB_MAX
 };
 
 /* ---- points of the path where a packet tap can sit ---- */

@@ -5,6 +5,7 @@
       CaptureError                     a capture file
       TapError         (OSError)       the kernel refused something about a TAP
       HostError        (OSError)       the emulated host refused: ``errno`` says why
+      PortTakenError   (both of these) another socket has the port: EADDRINUSE
       TimedOutError    (TimeoutError)  nothing came in time, or the input is over
       NoThreadError    (RuntimeError)  the system has no thread for vnic
 
@@ -13,6 +14,7 @@ Outside the tree are Python's own: TypeError for an argument of the wrong type, 
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any
 
@@ -46,6 +48,18 @@ class HostError(VnicError, OSError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by errno and text: the class for an errno is made when it is needed."""
         return _host_error, (self.errno, self.strerror)
+
+
+class PortTakenError(HostError, ConfigError):
+    """Another socket has the port; ``errno`` is EADDRINUSE. As an argument that cannot be, it is a ConfigError too."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(errno.EADDRINUSE, f"port {port} is bound already")
+        self.port = port
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by port."""
+        return PortTakenError, (self.port,)
 
 
 class TimedOutError(VnicError, TimeoutError):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import socket
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from vnic import sockopt
+from vnic import cmsg, sockopt
 from vnic._core import ffi, lib
 from vnic.address import inet_addr, inet_text
 from vnic.errors import ConfigError, HostError, TimedOutError, check, refused
@@ -60,6 +61,12 @@ class Socket(HostSocket):
         return ("" if self._c.any else inet_text(self._c.laddr), int(self._c.lport))
 
     @property
+    def proto(self) -> int:
+        """The protocol's number: IPPROTO_UDP, IPPROTO_UDPLITE or IPPROTO_TCP of the module socket."""
+        kinds = {lib.SOCK_UDP: socket.IPPROTO_UDP, lib.SOCK_UDPLITE: socket.IPPROTO_UDPLITE}
+        return int(kinds.get(self._c.type, socket.IPPROTO_TCP))
+
+    @property
     def drops(self) -> int:
         """Packets dropped because the receive buffer was full, or udp_mem used up."""
         return int(self._c.drops)
@@ -76,8 +83,10 @@ class Socket(HostSocket):
     def setsockopt(self, level: int, name: int, value: int) -> None:
         """Set an option: SO_RCVBUF (twice ``value``, bounded by net.core.rmem_max), SO_RCVBUFFORCE, UDP_GRO.
 
+        Of datagram sockets also SO_BROADCAST, IP_TTL, IP_TOS, IP_MTU_DISCOVER, IP_RECVERR ...: docs/python.md lists them.
+
         Raises:
-            HostError: ENOPROTOOPT, vnic has no such option.
+            HostError: ENOPROTOOPT, vnic has no such option; EINVAL, the value is out of its range.
         """
         sockopt.set_(self._machine.c, self._c, level, name, value)
 
@@ -227,6 +236,74 @@ class UdpSocket(Socket):
         check(n, "receive")
         f = self._machine.buffers.sender
         return bytes(ffi.buffer(buf, n)), int(f.gso_size), (inet_text(ffi.addressof(f.addr)), int(f.port))
+
+    def recvmsg(
+        self, bufsize: int, ancbufsize: int = 0, flags: int = 0, *, timeout: float | None = None
+    ) -> tuple[bytes, list[cmsg.Cmsg], int, Address]:
+        """Return the next datagram and what was asked of it, as socket.recvmsg() does.
+
+        Args:
+            bufsize: bytes of the datagram at most; the rest of it is lost, and the flags have MSG_TRUNC.
+            ancbufsize: bytes for control messages: of IP_PKTINFO, IP_RECVTTL, IPV6_RECVTCLASS ..., see docs/python.md.
+            flags: MSG_DONTWAIT; MSG_ERRQUEUE: an error of the error queue (IP_RECVERR), and never wait.
+            timeout: as :meth:`recvfrom` has it.
+
+        Return: data, control messages, flags, sender; of an error: what it quotes, and where that datagram went.
+
+        Raises:
+            TimedOutError: no datagram came in time.
+            HostError: EAGAIN, none is there and waiting was not asked for; EOPNOTSUPP, another flag; an error as in recvfrom().
+        """
+        bufsize = whole("bufsize", bufsize, 0, _READ_MAX)
+        if flags & ~(socket.MSG_DONTWAIT | cmsg.MSG_ERRQUEUE):
+            raise refused(errno.EOPNOTSUPP, "recvmsg")
+        if flags & cmsg.MSG_ERRQUEUE:
+            got = self._recvmsg_error(bufsize, ancbufsize)
+        elif flags & socket.MSG_DONTWAIT:
+            got = self._recvmsg(bufsize, ancbufsize)
+        else:
+            got = self._until(lambda: self._recvmsg(bufsize, ancbufsize), timeout)
+            if got is None:
+                raise TimedOutError("no datagram came")
+        if got is None:
+            raise refused(errno.EAGAIN, "recvmsg")
+        return got
+
+    @property
+    def _asked(self) -> int:
+        return int(self._machine.c.socks.inet[self._c.index].cmsgs)
+
+    def _recvmsg(self, bufsize: int, room: int) -> tuple[bytes, list[cmsg.Cmsg], int, Address] | None:
+        buf, f = self._machine.buffers.data(_MAX_DATAGRAM), self._machine.buffers.sender
+        n = lib.sock_recv(self._host_c, self._c, buf, min(bufsize, _MAX_DATAGRAM), f)
+        if n == -errno.EAGAIN:
+            return None
+        check(n, "receive")
+        told, cut = cmsg.fitting(cmsg.datagram(self._c, self._asked, f, int(f.gso_size)), room)
+        flags = cut | (socket.MSG_TRUNC if f.truncated else 0)
+        return bytes(ffi.buffer(buf, n)), told, flags, (inet_text(f.addr), int(f.port))
+
+    def _recvmsg_error(self, bufsize: int, room: int) -> tuple[bytes, list[cmsg.Cmsg], int, Address] | None:
+        got = self._next_error(bufsize)
+        if got is None:
+            return None
+        e, data = got
+        told, cut = cmsg.fitting(cmsg.of_error(self._c, self._asked, e), room)
+        flags = cmsg.MSG_ERRQUEUE | cut | (socket.MSG_TRUNC if e.len > len(data) else 0)
+        return data, told, flags, (inet_text(e.dst), int(e.port))
+
+    def _next_error(self, bufsize: int) -> tuple[Any, bytes] | None:
+        buf, e = self._machine.buffers.data(_MAX_DATAGRAM), ffi.new("struct sock_exterr *")
+        n = lib.sock_recv_err(self._host_c, self._c, buf, min(bufsize, _MAX_DATAGRAM), e)
+        return None if n == -errno.EAGAIN else (e, bytes(ffi.buffer(buf, n)))
+
+    def recverr(self) -> cmsg.SocketError | None:
+        """Return the oldest error of the error queue, None: no error waits. It never waits itself.
+
+        The queue takes errors once IP_RECVERR, or for IPv6 IPV6_RECVERR, is set, also of a socket that is not connected.
+        """
+        got = self._next_error(_MAX_DATAGRAM)
+        return None if got is None else cmsg.error(*got)
 
     def recvmmsg_nowait(self, vlen: int = 256) -> Datagrams:
         """Return up to ``vlen`` (1 .. 1024) queued datagrams, at most 1 MiB, by one call into C.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
-from vnic import bpf
+from vnic import bpf, inet_options
 from vnic._core import ffi, lib
 from vnic.address import inet_addr
-from vnic.errors import ConfigError, VnicError
+from vnic.errors import PortTakenError, VnicError
 from vnic.knobs.parse import whole
 from vnic.packet_socket import PacketSocket
 from vnic.sock import Socket, TcpListener, UdpSocket
@@ -15,6 +16,7 @@ from vnic.sock import Socket, TcpListener, UdpSocket
 if TYPE_CHECKING:
     from vnic.machine.machine import Machine
 
+_PROTO = {lib.SOCK_UDP: socket.IPPROTO_UDP, lib.SOCK_UDPLITE: socket.IPPROTO_UDPLITE}
 _EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range
 
 
@@ -23,20 +25,39 @@ class Binding:
 
     _machine: Machine
 
-    def udp(self, port: int, addr: str | None = None, *, reuse_port: bool = False, gro: bool = False) -> UdpSocket:
+    def udp(
+        self,
+        port: int,
+        addr: str | None = None,
+        *,
+        reuse_port: bool = False,
+        reuse_addr: bool = False,
+        gro: bool = False,
+        lite: bool = False,
+    ) -> UdpSocket:
         """Bind a UDP socket to any address, or to one; port 0: to a free port.
 
-        ConfigError: the port is bound already, and ``reuse_port`` is not set.
-        ``gro`` is UDP_GRO: datagrams of one flow arrive merged, see :meth:`UdpSocket.recvmsg`.
+        Args:
+            port: sockets for any address and for one of them want the same port: both need one of the next two.
+            addr: of IPv4 or IPv6; None: any, of both families.
+            reuse_port: SO_REUSEPORT: share the port; each flow goes to one of those that have the same address.
+            reuse_addr: SO_REUSEADDR: share the port; the socket that was bound last gets the datagrams.
+            gro: UDP_GRO: datagrams of one flow arrive merged, see :meth:`UdpSocket.recvmsg_nowait`.
+            lite: of UDP-Lite (IPPROTO_UDPLITE), which has ports of its own.
+
+        Raises:
+            PortTakenError: the port is bound already (EADDRINUSE).
         """
         port = whole("port", port, 0, 65535)
 
         def bind() -> UdpSocket:
             self._machine.c  # noqa: B018 - is it open?
-            which = port or self._free_port()
-            if not reuse_port:
-                self._refuse_bound(UdpSocket, which, addr)
-            sock = UdpSocket(self._machine, self._bind(lib.SOCK_UDP, which, addr))
+            kind = lib.SOCK_UDPLITE if lite else lib.SOCK_UDP
+            which = port or self._free_port(_PROTO[kind])
+            self._refuse_bound(kind, which, addr, reuse=bool(reuse_addr), port_too=bool(reuse_port))
+            sock = UdpSocket(self._machine, self._bind(kind, which, addr))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(bool(reuse_addr)))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(bool(reuse_port)))
             sock.gro = gro
             return sock
 
@@ -44,12 +65,12 @@ class Binding:
         return self._machine.turn.do(bind)
 
     def tcp(self, port: int, addr: str | None = None) -> TcpListener:
-        """Listen for TCP streams to ``port``. ConfigError: the port is bound already."""
+        """Listen for TCP streams to ``port``. PortTakenError: the port is bound already (EADDRINUSE)."""
         port = whole("port", port, 0, 65535)
 
         def bind() -> TcpListener:
             self._machine.c  # noqa: B018 - is it open?
-            self._refuse_bound(TcpListener, port, addr)
+            self._refuse_bound(lib.SOCK_TCP_LISTEN, port, addr)
             return TcpListener(self._machine, self._bind(lib.SOCK_TCP_LISTEN, port, addr))
 
         self._machine.refuse_others()
@@ -64,12 +85,12 @@ class Binding:
         program = None if filter is None else bpf.compile(filter)
         return self._machine.turn.do(lambda: PacketSocket(self._machine, program, ring))
 
-    def _refuse_bound(self, kind: type[Socket], port: int, addr: str | None) -> None:
-        if any(isinstance(s, kind) and s.local == (addr or "", port) for s in self._machine.bound):
-            raise ConfigError(f"port {port} is bound already")
+    def _refuse_bound(self, kind: int, port: int, addr: str | None, *, reuse: bool = False, port_too: bool = False) -> None:
+        if inet_options.is_taken(self._machine.c, kind, port, addr, reuse=reuse, reuseport=port_too):
+            raise PortTakenError(port)
 
-    def _free_port(self) -> int:
-        taken = {s.local[1] for s in self._machine.bound if isinstance(s, UdpSocket)}
+    def _free_port(self, proto: int) -> int:
+        taken = {s.local[1] for s in self._machine.bound if isinstance(s, Socket) and s.proto == proto}
         port = next((p for p in _EPHEMERAL if p not in taken), None)
         if port is None:
             raise VnicError("all ephemeral ports are taken")

@@ -1,4 +1,5 @@
-"""setsockopt(2) and getsockopt(2) of the host's sockets: SO_RCVBUF up to net.core.rmem_max, SO_MEMINFO, UDP_GRO.
+"""setsockopt(2) and getsockopt(2) of the host's sockets: SO_RCVBUF up to net.core.rmem_max, SO_MEMINFO, UDP_GRO;
+the others are in :mod:`vnic.inet_options`.
 
 Linux: net/core/sock.c __sock_set_rcvbuf(): the buffer is twice the value asked for, because it counts truesize;
 sk_get_meminfo().
@@ -12,6 +13,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
+from vnic import cmsg, inet_options
 from vnic._core import lib
 from vnic.errors import HostError, refused
 
@@ -21,6 +23,8 @@ SO_RCVBUFFORCE = 33
 SO_MEMINFO = 55
 _UDP_GRO = 104
 _INT_MAX = (1 << 31) - 1
+_LEVELS = (socket.SOL_SOCKET, socket.IPPROTO_IP, socket.IPPROTO_UDP, socket.IPPROTO_UDPLITE)
+_DATAGRAMS = (int(lib.SOCK_UDP), int(lib.SOCK_UDPLITE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ def set_(host: Any, sock: Any, level: int, name: int, value: int) -> None:
     elif level == socket.IPPROTO_UDP and name == _UDP_GRO and sock.type == lib.SOCK_UDP:
         lib.sock_set_udp_gro(host, sock, bool(value))
         return
+    elif sock.type in _DATAGRAMS and inet_options.set_(host, sock, level, name, value):
+        return
     else:
         raise _no_such_option("setsockopt")
     sock.rcvbuf = max(min(value, _INT_MAX // 2) * 2, RCVBUF_MIN)
@@ -99,4 +105,9 @@ def get(host: Any, sock: Any, level: int, name: int) -> bytes:
         return struct.pack("i", sock.rcvbuf)
     if level == socket.IPPROTO_UDP and name == _UDP_GRO and sock.type == lib.SOCK_UDP:
         return struct.pack("i", sock.udp_gro)
+    value = inet_options.get(host, sock, level, name) if sock.type in _DATAGRAMS else None
+    if value is not None:
+        return struct.pack("i", value)
+    if sock.type in _DATAGRAMS and cmsg.is_v4(sock) and level not in _LEVELS:
+        raise refused(errno.EOPNOTSUPP, "getsockopt")
     raise _no_such_option("getsockopt")

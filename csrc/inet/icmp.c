@@ -129,19 +129,6 @@ static void icmp_err(struct softnet_data *sd, const u8 *ip, const u8 *m)
 		ip_route_redirect(sd, &from, &dst, &gateway);
 }
 
-/* Pass the error about a datagram of ours to its socket, for the codes that Linux calls fatal (icmp_err_convert[]). */
-static void icmp_udp_err(struct softnet_data *sd, const u8 *m, u32 len)
-{
-	u8 code = m[ICMPH_CODE];
-
-	if (m[ICMPH_TYPE] != ICMP_DEST_UNREACH)
-		return;
-	if (code == ICMP_PORT_UNREACH)
-		udp_err(sd, m + ICMP_HLEN, len - ICMP_HLEN, ECONNREFUSED);
-	else if (code == ICMP_PROT_UNREACH)
-		udp_err(sd, m + ICMP_HLEN, len - ICMP_HLEN, ENOPROTOOPT);
-}
-
 static void icmp_socket_deliver(struct softnet_data *sd, struct sk_buff *skb, const u8 *m, u32 len)
 {
 	const u8 *quote = m + ICMP_HLEN;
@@ -155,10 +142,11 @@ static void icmp_socket_deliver(struct softnet_data *sd, struct sk_buff *skb, co
 		icmp_err(sd, skb_network_header(skb), m);
 		return;
 	case IPPROTO_UDP:
-		icmp_udp_err(sd, m, len);
+	case IPPROTO_UDPLITE:
+		udp_err(sd, skb, ICMP_HLEN, ICMP_HLEN + ip_hdrlen(quote),
+			quote[IPH_PROTOCOL] == IPPROTO_UDP ? SOCK_UDP : SOCK_UDPLITE);
 		return;
 	case IPPROTO_TCP: /* no socket here sends such packets */
-	case IPPROTO_UDPLITE:
 		COUNT(sd->mib[Icmp_InErrors], 1);
 	}
 }

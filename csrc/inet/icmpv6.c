@@ -49,54 +49,6 @@ static enum fate icmpv6_echo_reply(struct softnet_data *sd, struct sk_buff *skb)
 	return rc == -EMSGSIZE ? PKT_TOO_BIG : DELIVERED_ICMPV6;
 }
 
-/* What an error says to a socket. Codes that Linux does not call fatal say nothing (icmpv6_err_convert()). */
-static u32 icmpv6_errno(u8 type, u8 code)
-{
-	static const u8 unreachable[] = {
-		[ICMPV6_NOROUTE] = 0,		[ICMPV6_ADM_PROHIBITED] = EACCES,     [ICMPV6_NOT_NEIGHBOUR] = 0,
-		[ICMPV6_ADDR_UNREACH] = 0,	[ICMPV6_PORT_UNREACH] = ECONNREFUSED, [ICMPV6_POLICY_FAIL] = EACCES,
-		[ICMPV6_REJECT_ROUTE] = EACCES,
-	};
-
-	switch (type) {
-	case ICMPV6_DEST_UNREACH:
-		return code < ARRAY_SIZE(unreachable) ? unreachable[code] : EPROTO;
-	case ICMPV6_PKT_TOOBIG: /* fatal to UDP, which discovers the path's MTU */
-		return EMSGSIZE;
-	case ICMPV6_PARAMPROB:
-		return EPROTO;
-	default:
-		return 0;
-	}
-}
-
-/* Tell the protocol of the packet that an error quotes. It gets the IPv6 header with the transport header right behind it. */
-static enum fate icmpv6_notify(struct softnet_data *sd, struct sk_buff *skb, const u8 *m)
-{
-	u8 quote[IPV6_HLEN + 8], next;
-	int off = ICMP_HLEN + IPV6_HLEN;
-	enum fate fate = PKT_TOO_SMALL;
-	u32 frag_off;
-
-	if (skb_copy_bits(skb, ICMP_HLEN, quote, IPV6_HLEN) < IPV6_HLEN)
-		goto bad;
-	next = quote[IPV6H_NEXTHDR];
-	off = ipv6_skip_exthdr(skb, off, &next, &frag_off);
-	if (off < 0)
-		fate = IPV6_BAD_EXTHDR;
-	if (off < 0 || skb_copy_bits(skb, (u32)off, quote + IPV6_HLEN, 8) < 8)
-		goto bad;
-	quote[IPV6H_NEXTHDR] = next;
-	if (next == IPPROTO_UDP || next == IPPROTO_UDPLITE)
-		udp_err(sd, quote, sizeof(quote), icmpv6_errno(m[ICMPH_TYPE], m[ICMPH_CODE]));
-	else if (next == IPPROTO_TCP) /* no stream of ours sends */
-		COUNT(sd->mib[Icmp6_InErrors], 1);
-	return DELIVERED_ICMPV6;
-bad:
-	COUNT(sd->mib[Icmp6_InErrors], 1);
-	return fate;
-}
-
 /* Count the message by its type. enum mib has the types of a family in their order. */
 static void count_type(struct softnet_data *sd, u8 type)
 {
@@ -134,7 +86,7 @@ static enum fate take(struct softnet_data *sd, struct sk_buff *skb, const u8 *m)
 		return DELIVERED_ICMPV6;
 	default:
 		if (!(m[ICMPH_TYPE] & ICMPV6_INFOMSG_MASK)) /* also those that have no name yet */
-			return icmpv6_notify(sd, skb, m);
+			return icmpv6_notify(sd, skb, ICMP_HLEN);
 		return answers ? UNHANDLED_PROTO : DELIVERED_ICMPV6;
 	}
 }

@@ -178,6 +178,7 @@ void neigh_flush(struct host *h);
  * struct outgoing - a packet to be sent: headers above IP, and the payload where it lies
  * @src:         all zero: the address of the network that the route leaves by
  * @df:          IPv4: set DF (do not fragment), in a packet that needs no fragments
+ * @probe:       ignore what was learned of the path's MTU
  * @opt_len, @opt: IPv4: bytes of options, a multiple of 4; they stay the caller's. NULL if there are none
  * @gso_size:    UDP_SEGMENT: bytes of payload in a segment, 0: one packet, in fragments if need be
  * @csum_offset: offset of the 16-bit field in @head that gets the checksum; 0xffff: no such field
@@ -186,7 +187,7 @@ void neigh_flush(struct host *h);
  */
 struct outgoing {
 	struct inet_addr src, dst;
-	u8 proto, ttl, tos, df;
+	u8 proto, ttl, tos, df, probe, spare[3];
 	u16 gso_size, csum_offset;
 	u32 head_len, len;
 	u8 head[64];
@@ -289,8 +290,16 @@ void icmp_rcv(struct softnet_data *sd, struct sk_buff *skb);
 void icmpv6_rcv(struct softnet_data *sd, struct sk_buff *skb);
 void igmp_rcv(struct softnet_data *sd, struct sk_buff *skb);
 void udp_rcv(struct softnet_data *sd, struct sk_buff *skb);
+void udplite_rcv(struct softnet_data *sd, struct sk_buff *skb);
 void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb);
+void tcp_send_reset(struct softnet_data *sd, struct sk_buff *skb, const u8 *th); /* skb stays the caller's */
 int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len); /* 1: wrong */
+u32 udp_mib(const struct sk_buff *skb, u8 type);
+void udp_error(struct softnet_data *sd, struct sk_buff *skb, u8 type, enum fate fate); /* consumes skb, as the next two */
+void udp_rcv_best(struct softnet_data *sd, struct sk_buff *skb, const u8 *uh, u8 type);
+void udp_rcv_bad_sum(struct softnet_data *sd, struct sk_buff *skb, const u8 *uh, u8 type, int summed);
+struct sock *udp_lookup(struct host *h, u8 type, const struct flow_key *k);
+int udplite_covered(struct softnet_data *sd, const struct sock *sk, const struct sk_buff *skb);
 
 int skb_icmp_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo); /* of ICMP, IGMP. 1: wrong */
 
@@ -313,7 +322,8 @@ u32 inet_current_timestamp(const struct softnet_data *sd);
 void icmp_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code, u32 info);
 void icmpv6_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code, u32 info);
 int icmp_allow(struct softnet_data *sd, const struct inet_addr *to);
-void udp_err(struct softnet_data *sd, const u8 *ip, u32 len, u32 err); /* ip: of the packet that an ICMP error quotes */
+void udp_err(struct softnet_data *sd, struct sk_buff *skb, u32 quote, u32 uh, u32 type); /* udp_err.c */
+enum fate icmpv6_notify(struct softnet_data *sd, struct sk_buff *skb, u32 quote);
 
 /* IPv6 extension headers. A walk keeps skb->data where it is, as a rule at the IPv6 header, so that errors quote all of it.
  * next: the kind of the header that the walk is at; at: its offset from skb->data; nhoff: offset of the byte that names it, from

@@ -16,7 +16,7 @@ static noinline void ip_drop(struct softnet_data *sd, struct sk_buff *skb, enum 
 
 static bool is_known(u8 proto, bool v6)
 {
-	if (proto == IPPROTO_UDP || proto == IPPROTO_TCP)
+	if (proto == IPPROTO_UDP || proto == IPPROTO_TCP || proto == IPPROTO_UDPLITE)
 		return true;
 	return v6 ? proto == IPPROTO_ICMPV6 : proto == IPPROTO_ICMP || proto == IPPROTO_IGMP;
 }
@@ -46,6 +46,8 @@ static inline void deliver(struct softnet_data *sd, struct sk_buff *skb, u8 prot
 		udp_rcv(sd, skb);
 	else if (proto == IPPROTO_TCP)
 		tcp_rcv(sd, skb);
+	else if (proto == IPPROTO_UDPLITE)
+		udplite_rcv(sd, skb);
 	else if (v6)
 		icmpv6_rcv(sd, skb);
 	else if (proto == IPPROTO_ICMP)
@@ -132,6 +134,8 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		}
 		COUNT(sd->mib[type == RTN_MULTICAST ? IpExt_InMcastPkts : IpExt_InBcastPkts], 1);
 		COUNT(sd->mib[type == RTN_MULTICAST ? IpExt_InMcastOctets : IpExt_InBcastOctets], skb->len);
+		if (type == RTN_MULTICAST)
+			skb->flags |= SKB_GROUP4;
 	}
 	if (unlikely(load16(ip + IPH_FRAG_OFF) & htons(IP_MF | IP_OFFSET))) {
 		rcv_fragment(sd, skb);

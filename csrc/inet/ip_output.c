@@ -345,6 +345,8 @@ static noinline u32 ip_except(struct host *h, struct softnet_data *sd, struct ou
 		return mtu;
 	if (e->gateway.hi | e->gateway.lo)
 		*nexthop = e->gateway;
+	if (o->probe)
+		return mtu;
 	o->df &= !e->locked;
 	return e->mtu ? min_u32(e->mtu, mtu) : mtu;
 }

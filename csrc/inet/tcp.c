@@ -161,7 +161,7 @@ static void tcp_early(struct softnet_data *sd, struct sock *sk, struct sk_buff *
 
 static void tcp_reset(struct softnet_data *sd, struct sock *sk)
 {
-	sk->state = TCP_RESET;
+	sk->state = TCP_WAS_RESET;
 	ofo_purge(sd, sk, TCP_CLOSE);
 	sock_data_ready(sd, sk);
 }
@@ -215,13 +215,24 @@ static void tcp_segment(struct softnet_data *sd, struct sock *sk, struct sk_buff
 
 /* ---- finding the flow ---- */
 
-/* Find the flow's socket, or make one if this segment may begin a flow. Return: NULL: *fate says why */
-static struct sock *tcp_lookup(struct softnet_data *sd, const struct flow_key *t, u32 seq, u8 flags, enum fate *fate)
+/* Return: false for a segment that opens and ends a stream at once, or does neither and acknowledges nothing */
+static bool flags_good(u8 flags)
+{
+	const u8 open_and_end = TCPHDR_SYN | TCPHDR_FIN;
+
+	return (flags & open_and_end) != open_and_end && flags & (TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK | TCPHDR_FIN);
+}
+
+/* Find the flow's socket, or make one if this segment may begin a flow. Return: NULL: *fate says why; unwanted: answer RST */
+static struct sock *tcp_lookup(struct softnet_data *sd, const struct flow_key *t, u32 seq, u8 flags, enum fate *fate,
+			       bool *unwanted)
 {
 	struct host *h = sd->host;
+	bool answers = h->answers && !h->auto_sink; /* a replay's sinks begin in mid-stream */
 	struct sock *sk = sock_lookup_flow(&h->socks, SOCK_TCP, &t->dst, t->dport, &t->src, t->sport), *listener;
 
 	*fate = NO_SOCKET;
+	*unwanted = answers;
 	/* a SYN with another sequence number: the ports are reused, so the old stream has ended */
 	if (sk && (flags & (TCPHDR_SYN | TCPHDR_RST)) == TCPHDR_SYN && seq + 1 != sk->rcv_nxt &&
 	    (sk->state != TCP_OPEN || before(sk->rcv_nxt, seq) || sk->rcv_nxt - seq > WINDOW_MAX)) {
@@ -232,25 +243,30 @@ static struct sock *tcp_lookup(struct softnet_data *sd, const struct flow_key *t
 		sock_close(h, sd, sk);
 		sk = NULL;
 	}
-	if (sk || flags & TCPHDR_RST)
+	if (sk && flags_good(flags))
 		return sk;
+	if (sk || (!flags_good(flags) && !answers)) {
+		*fate = TCP_FLAGS;
+		*unwanted = false;
+		return NULL;
+	}
+	if (flags & TCPHDR_RST && !answers)
+		return NULL;
 	listener = sock_lookup_port(h, SOCK_TCP_LISTEN, &t->dst, t->dport);
 	if (!listener) {
 		if (h->auto_sink)
 			*fate = SOCKET_TABLE_FULL;
 		return NULL;
 	}
+	if (answers && (!flags_good(flags) || (flags & (TCPHDR_SYN | TCPHDR_ACK | TCPHDR_RST)) != TCPHDR_SYN)) {
+		*fate = (flags & (TCPHDR_ACK | TCPHDR_RST)) == TCPHDR_RST ? TCP_RESET : TCP_FLAGS;
+		*unwanted = flags & TCPHDR_ACK; /* of no connection that there is */
+		return NULL;
+	}
 	*fate = SOCKET_TABLE_FULL;
+	*unwanted = false;
 	/* no SYN: the capture begins in mid-stream */
 	return sock_new_flow(sd, listener, &t->dst, t->dport, &t->src, t->sport, flags & TCPHDR_SYN ? seq + 1 : seq);
-}
-
-/* Return: false for a segment that opens and ends a stream at once, or does neither and acknowledges nothing */
-static bool flags_good(u8 flags)
-{
-	const u8 open_and_end = TCPHDR_SYN | TCPHDR_FIN;
-
-	return (flags & open_and_end) != open_and_end && flags & (TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK | TCPHDR_FIN);
 }
 
 void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb)
@@ -262,13 +278,18 @@ void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	enum fate fate;
 	struct sock *sk;
 	u32 doff, seq;
+	bool unwanted;
 	u8 flags;
 
 	cpu_charge(sd, COST_TCP);
+	if (unlikely(skb->pkt_type != PACKET_HOST) && sd->host->answers) { /* TCP has no groups */
+		kfree_skb_reason(sd, skb, NO_SOCKET);
+		return;
+	}
 	COUNT(sd->mib[Tcp_InSegs], 1);
 	doff = th ? tcp_hdrlen(th) : 0;
 	if (unlikely(doff < TCP_HLEN || doff > skb->len)) {
-		COUNT(sd->mib[Tcp_InErrs], 1);
+		COUNT(sd->mib[Tcp_InErrs], th && doff < TCP_HLEN);
 		kfree_skb_reason(sd, skb, PKT_TOO_SMALL);
 		return;
 	}
@@ -280,13 +301,11 @@ void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	}
 	flags = th[TCPH_FLAGS];
 	seq = be32(th + TCPH_SEQ);
-	if (unlikely(!flags_good(flags))) {
-		kfree_skb_reason(sd, skb, TCP_FLAGS);
-		return;
-	}
 	t = flow_key_of(ip, th, IPPROTO_TCP);
-	sk = tcp_lookup(sd, &t, seq, flags, &fate);
+	sk = tcp_lookup(sd, &t, seq, flags, &fate, &unwanted);
 	if (unlikely(!sk)) {
+		if (unwanted)
+			tcp_send_reset(sd, skb, th);
 		kfree_skb_reason(sd, skb, fate);
 		return;
 	}

@@ -73,6 +73,9 @@ enum { IPOPT_TS_TSONLY = 0, IPOPT_TS_TSANDADDR = 1, IPOPT_TS_PRESPEC = 3 };
 #define IPOPT_TS_MINOFF 5u
 #define CIPSO_HLEN 8u /* with the first tag's header; draft-ietf-cipso-ipsecurity-01 */
 
+/* Where an error is from, include/uapi/linux/errqueue.h */
+enum { SO_EE_ORIGIN_LOCAL = 1, SO_EE_ORIGIN_ICMP = 2, SO_EE_ORIGIN_ICMP6 = 3 };
+
 /* RFC 8200 */
 enum {
 	IPV6H_VERSION = 0,

@@ -59,6 +59,7 @@ const char *fate_text(enum fate fate)
 		[UDP_CSUM] = "bad UDP checksum",
 		[TCP_CSUM] = "bad TCP checksum",
 		[TCP_FLAGS] = "TCP flags that cannot be",
+		[TCP_RESET] = "a TCP reset to a socket that listens",
 		[NO_SOCKET] = "no socket",
 		[SOCKET_TABLE_FULL] = "no room for another socket",
 		[SOCKET_RCVBUFF] = "the socket's receive buffer was full (rcvbuf)",

@@ -205,6 +205,7 @@ void host_free(struct host *h)
 			free(h->cpu[i]->gro_flows);
 			free(h->cpu[i]->flow_limit);
 			free(h->cpu[i]->scratch);
+			skb_copy_exit(h->cpu[i]);
 		}
 		free(h->cpu[i]);
 	}

@@ -126,5 +126,11 @@ int host_laws(struct host *h)
 		    rx_pool_free_count(&dq->pool) + dq->vq.size - dq->vq.nfree + waiting(h, &dq->pool) != dq->pool.size)
 			broken |= LAW_POOLS;
 	}
+	for (u32 c = 0; c < h->ncpus; c++) {
+		struct rx_pool *copies = &h->cpu[c]->copies;
+
+		if (copies->size && rx_pool_free_count(copies) + in_sockets(h, copies) != copies->size)
+			broken |= LAW_POOLS;
+	}
 	return broken;
 }

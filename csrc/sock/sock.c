@@ -247,6 +247,8 @@ TWICE void read_one(struct softnet_data *sd, struct sock *sk, struct sk_buff *sk
 			     (u64)skb->len * cost[own ? COST_COPY_PS : COST_COPY_REMOTE_PS] / 1000);
 	if (unlikely(sd->lat != NULL))
 		read_latency(sd, skb);
+	if (sk->type != SOCK_TCP)
+		COUNT(sd->mib[udp_mib(skb, sk->type)], 1);
 	sk->reads++;
 	if (unlikely(note))
 		note_read(sd, sk, skb);
@@ -300,17 +302,35 @@ void reader_run(struct softnet_data *sd)
 
 /* ---- Python reads ---- */
 
+/* sock_from_header() - note what an IP header says of its packet */
+void sock_from_header(struct sock_from *f, const u8 *ip)
+{
+	if (ip_version(ip) == 4) {
+		f->addr = inet_addr4(ip + IPH_SADDR);
+		f->dst = inet_addr4(ip + IPH_DADDR);
+		f->ttl = ip[IPH_TTL];
+		f->tos = ip[IPH_TOS];
+	} else {
+		f->addr = inet_addr6(ip + IPV6H_SADDR);
+		f->dst = inet_addr6(ip + IPV6H_DADDR);
+		f->ttl = ip[IPV6H_HOP_LIMIT];
+		f->tos = (u8)(be16(ip) >> 4);
+	}
+}
+
 /* Copy a dequeued datagram to buf, as much as fits, and free it. Return: bytes copied */
 static u32 give_datagram(struct host *h, struct sock *sk, struct sk_buff *skb, void *buf, u64 len, struct sock_from *f)
 {
 	const u8 *ip = skb_network_header(skb);
 	u32 n = (u32)min_u64(len, skb->len);
 
-	f->addr = ip_version(ip) == 4 ? inet_addr4(ip + IPH_SADDR) : inet_addr6(ip + IPV6H_SADDR);
+	sock_from_header(f, ip);
+	f->spec_dst = unlikely(h->socks.inet[sk->index].cmsgs) && ip_version(ip) == 4 ? ip_spec_dst(h, ip) : f->dst;
 	f->port = (u16)skb->seq;
 	f->truncated = n < skb->len;
 	f->gso_size = skb->segs > 1 ? skb->gso_size : 0;
 	skb_copy_bits(skb, 0, buf, n);
+	__atomic_fetch_add(&h->out_mib[udp_mib(skb, sk->type)], 1, __ATOMIC_RELAXED); /* any Python thread */
 	sk->reads++;
 	sock_rps_record_flow(h, sk, sk->reader_cpu);
 	kfree_skb_list(NULL, skb);
@@ -387,5 +407,5 @@ long sock_read(struct host *h, struct sock *sk, void *buf, u64 len)
 	unlock_if(h->live, &sk->lock);
 	if (done || !len)
 		return (long)done;
-	return state == TCP_FINISHED ? 0 : state == TCP_RESET ? -ECONNRESET : -EAGAIN;
+	return state == TCP_FINISHED ? 0 : state == TCP_WAS_RESET ? -ECONNRESET : -EAGAIN;
 }

@@ -3,8 +3,9 @@
  * Context, where a comment names none: the CPU of @sd, in softirq. Addresses NULL: any; ports are in host byte order.
  */
 
-enum sock_type { SOCK_UDP = 1, SOCK_TCP_LISTEN = 2, SOCK_TCP = 3 };
-enum tcp_state { TCP_OPEN = 1, TCP_FINISHED = 2, TCP_RESET = 3 };
+/* half of it is the table of ports that it is bound in */
+enum sock_type { SOCK_UDP = 1, SOCK_TCP_LISTEN = 2, SOCK_TCP = 3, SOCK_UDPLITE = 4 };
+enum tcp_state { TCP_OPEN = 1, TCP_FINISHED = 2, TCP_WAS_RESET = 3 };
 enum sock_accepted {
 	SOCK_NOT_ACCEPTED = 0,         /* the stream waits for sock_accept() */
 	SOCK_ACCEPTED = 1,             /* Python holds it */
@@ -74,19 +75,42 @@ struct sock {
 };
 
 /**
+ * struct inet_sock - the options of a bound socket, beside struct sock, so that a packet's way is as long as before
+ * @uc_ttl, @mc_ttl, @hop_limit, @mcast_hops: IP_TTL, IP_MULTICAST_TTL, IPV6_UNICAST_HOPS, IPV6_MULTICAST_HOPS; -1: the default
+ * @tos, @tclass:  IP_TOS, IPV6_TCLASS
+ * @pmtudisc, @pmtudisc6: IP_MTU_DISCOVER, IPV6_MTU_DISCOVER
+ * @dontfrag:      IPV6_DONTFRAG
+ * @recverr, @recverr6: IP_RECVERR, IPV6_RECVERR: errors wait in @errors
+ * @broadcast, @reuse, @reuseport: SO_BROADCAST, SO_REUSEADDR, SO_REUSEPORT
+ * @send_cscov, @recv_cscov: UDPLITE_SEND_CSCOV, UDPLITE_RECV_CSCOV were set; @pcslen, @pcrlen: to what
+ * @cmsgs:         what recvmsg() tells of a datagram; Python's
+ */
+struct inet_sock {
+	int16_t uc_ttl, mc_ttl, hop_limit, mcast_hops;
+	u8 tos, tclass, pmtudisc, pmtudisc6;
+	u8 dontfrag, recverr, recverr6, broadcast;
+	u8 reuse, reuseport, send_cscov, recv_cscov;
+	u16 pcslen, pcrlen;
+	u32 cmsgs;
+	struct sock_errors *errors;
+};
+
+/**
  * struct sock_table - all sockets of a host
  * @socks:    [0] is unused: index 0 means none. @used: those handed out at least once, and 1
+ * @inet:     the options of each
  * @clock:    where sock_evict() goes on
  * @lock:     live: guards changes, and the walk through the flows. Taken before a socket's
- * @port:     [0] UDP, [1] TCP: index of the first socket bound to a port
+ * @port:     [0] UDP, [1] TCP, [2] UDP-Lite: index of the first socket bound to a port
  * @flow_sig, @flow_idx: streams and connected sockets by 4-tuple; open addressing
  * @evicted:  sink streams that made room for others
  */
 struct sock_table {
 	struct sock *socks;
+	struct inet_sock *inet;
 	u32 size, used, free_head, clock;
 	u32 lock;
-	u32 *port[2];
+	u32 *port[3];
 	u32 *flow_sig, *flow_idx;
 	u32 flow_mask, flows;
 	u64 evicted;
@@ -116,6 +140,60 @@ struct sock *sock_find_bound(struct sock_table *t, u8 type, const struct inet_ad
 /** sock_new_flow() - make a stream for a 4-tuple, or find the one another CPU has just made. Wakes the listener. */
 struct sock *sock_new_flow(struct softnet_data *sd, struct sock *listener, const struct inet_addr *laddr, u16 lport,
 			   const struct inet_addr *raddr, u16 rport, u32 rcv_nxt);
+
+/* ---- sock_errors.c: the error queue ---- */
+
+/**
+ * struct sock_from - where a datagram came from, and what else its headers say
+ * @truncated: it did not fit; @gso_size: of merged ones, else 0
+ * @dst:       where it went; @spec_dst: our address that an answer would have
+ * @ttl, @tos: TTL or hop limit; TOS or traffic class
+ */
+struct sock_from {
+	struct inet_addr addr;
+	u16 port;
+	u8 ttl, tos;
+	u32 truncated, gso_size, spare;
+	struct inet_addr dst, spec_dst;
+};
+
+/**
+ * struct sock_exterr - an error that waits (struct sock_extended_err, and the addresses that go with it)
+ * @err:      errno; @origin: SO_EE_ORIGIN_LOCAL, _ICMP or _ICMP6; @type, @code: ICMP's
+ * @info:     path MTU; ICMP's pointer to the fault; of ICMPv6 the message's second word
+ * @header:   of the message: who sent it, and what else its IP header says; @dst, @port: where the datagram went that it is about
+ * @len:      bytes of that datagram that the message quotes; @truesize: what the socket is charged
+ */
+struct sock_exterr {
+	u32 err;
+	u8 origin, type, code, spare;
+	u32 info;
+	u16 port, spare2;
+	struct inet_addr dst;
+	struct sock_from header;
+	u32 len, truesize;
+};
+
+/** sock_errors_init() - give @sk an error queue, if it has none. Return: 0 or -ENOMEM. Context: a thread that is no CPU */
+int sock_errors_init(struct host *h, struct sock *sk);
+
+/** sock_errors_purge() - forget all errors that wait. Context: a thread that is no CPU */
+void sock_errors_purge(struct host *h, struct sock *sk);
+
+/** sock_errors_exit() - free the queue */
+void sock_errors_exit(struct inet_sock *inet);
+
+/** sock_queue_err() - queue @e, with the bytes of @skb from @off on. Takes @sk's lock. */
+void sock_queue_err(struct softnet_data *sd, struct sock *sk, struct sock_exterr *e, const struct sk_buff *skb, u32 off);
+
+/** sock_local_error() - queue an error that no message told of. Context: a thread that is no CPU */
+void sock_local_error(struct host *h, struct sock *sk, struct sock_exterr *e);
+
+/**
+ * sock_recv_err() - take the oldest error, copy what it quotes to @buf, and let the socket's errno be the next one's
+ * Return: bytes copied; -EAGAIN: none waits. Context: a thread that is no CPU
+ */
+long sock_recv_err(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_exterr *e);
 
 /* ---- receiving ---- */
 
@@ -161,9 +239,6 @@ struct sock *sock_accept(struct host *h, struct sock *listener);
 /** sock_error() - Return: -errno that the network reported about @sk, once; 0: none */
 int sock_error(struct sock *sk);
 
-/** struct sock_from - where a datagram came from. @truncated: it did not fit; @gso_size: of merged ones, else 0 */
-struct sock_from { struct inet_addr addr; u16 port; u16 spare; u32 truncated; u32 gso_size; };
-
 /** sock_recv() - copy a datagram to @buf. Return: bytes copied; -EAGAIN: none is queued; what sock_error() reports */
 long sock_recv(struct host *h, struct sock *sk, void *buf, u64 len, struct sock_from *f);
 
@@ -185,6 +260,7 @@ u64 sock_pool_bytes(struct host *h, struct sock *sk);
 /* ---- inside the room ---- */
 
 int sock_table_live(const struct sock_table *t);
+void sock_from_header(struct sock_from *f, const u8 *ip); /* all but port, truncated, gso_size, spec_dst */
 /* under the socket's lock if live; sock_dequeue(): the skb is the caller's */
 struct sk_buff *sock_dequeue(struct host *h, struct sock *sk);
 int udp_rmem_schedule(struct host *h, struct sock *sk, u32 size);

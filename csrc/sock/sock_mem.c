@@ -51,7 +51,7 @@ static noinline void reduce_allocated(struct host *h, struct sock *sk)
 
 static noinline void release_some(struct host *h, struct sock *sk, u32 size)
 {
-	if (sk->type != SOCK_UDP) {
+	if (sk->type == SOCK_TCP) {
 		sk->rmem_alloc -= size;
 		return;
 	}

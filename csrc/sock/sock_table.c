@@ -26,24 +26,33 @@ int sock_table_init(struct sock_table *t, u32 size)
 	t->used = 1;
 	t->flow_mask = slots - 1;
 	t->socks = zeroed(((u64)size + 1) * sizeof(*t->socks));
+	t->inet = zeroed(((u64)size + 1) * sizeof(*t->inet));
 	t->flow_sig = zeroed(slots * 4ull);
 	t->flow_idx = zeroed(slots * 4ull);
-	t->port[0] = zeroed(65536 * 4);
-	t->port[1] = zeroed(65536 * 4);
-	return t->socks && t->flow_sig && t->flow_idx && t->port[0] && t->port[1] ? 0 : -ENOMEM;
+	for (u32 i = 0; i < ARRAY_SIZE(t->port); i++) {
+		t->port[i] = zeroed(65536 * 4);
+		if (!t->port[i])
+			return -ENOMEM;
+	}
+	return t->socks && t->inet && t->flow_sig && t->flow_idx ? 0 : -ENOMEM;
 }
 
 void sock_table_exit(struct sock_table *t)
 {
 	u64 slots = t->flow_mask + 1ull;
 
+	for (u32 i = 1; t->socks && t->inet && i < t->used; i++)
+		if (t->socks[i].type == SOCK_UDP || t->socks[i].type == SOCK_UDPLITE)
+			sock_errors_exit(&t->inet[i]);
 	if (t->socks)
 		munmap(t->socks, (t->size + 1ull) * sizeof(*t->socks));
+	if (t->inet)
+		munmap(t->inet, (t->size + 1ull) * sizeof(*t->inet));
 	if (t->flow_sig)
 		munmap(t->flow_sig, slots * 4);
 	if (t->flow_idx)
 		munmap(t->flow_idx, slots * 4);
-	for (u32 i = 0; i < 2; i++)
+	for (u32 i = 0; i < ARRAY_SIZE(t->port); i++)
 		if (t->port[i])
 			munmap(t->port[i], 65536 * 4);
 	*t = (struct sock_table){ 0 };
@@ -86,6 +95,8 @@ static struct sock *sock_alloc(struct sock_table *t)
 
 static void sock_release(struct sock_table *t, struct sock *sk)
 {
+	if (sk->type == SOCK_UDP || sk->type == SOCK_UDPLITE)
+		sock_errors_exit(&t->inet[sk - t->socks]);
 	*sk = (struct sock){ .port_next = t->free_head, .wake_fd = -1 };
 	t->free_head = sk->index = (u32)(sk - t->socks);
 }
@@ -111,12 +122,16 @@ static struct sock *bind_locked(struct host *h, u8 type, const struct inet_addr 
 {
 	struct sock_table *t = &h->socks;
 	struct sock *sk = sock_alloc(t);
-	u32 *head = &t->port[type == SOCK_TCP_LISTEN][lport];
+	u32 *head = &t->port[type / 2][lport];
 
 	if (!sk)
 		sk = sock_evict(t);
 	if (!sk)
 		return NULL;
+	if (*head && skb_copy_init(h) < 0) { /* broadcasts reach all sockets of a port */
+		sock_release(t, sk);
+		return NULL;
+	}
 	sk->type = type;
 	sk->lport = lport;
 	sk->any = !laddr;
@@ -124,6 +139,14 @@ static struct sock *bind_locked(struct host *h, u8 type, const struct inet_addr 
 	if (laddr)
 		sk->laddr = *laddr;
 	sk->rcvbuf = h->rcvbuf;
+	t->inet[sk->index] = (struct inet_sock){
+		.uc_ttl = -1,
+		.mc_ttl = -1,
+		.hop_limit = -1,
+		.mcast_hops = -1,
+		.pmtudisc = IP_PMTUDISC_WANT,
+		.pmtudisc6 = IP_PMTUDISC_WANT,
+	};
 	sk->reader_cpu = (u16)(h->reader_cpu == READER_CPU_BY_PORT ? lport % h->ncpus : h->reader_cpu);
 	sk->port_next = *head;
 	smp_store_release(head, sk->index); /* Pairs with sock_lookup_port(). */
@@ -149,6 +172,8 @@ int sock_connect(struct host *h, struct sock *sk, const struct inet_addr *raddr,
 		return -EISCONN;
 	if (!rport)
 		return -EINVAL;
+	if (inet_addr_is4(raddr) && inet_addr_type(h, (u32)raddr->lo) == RTN_BROADCAST && !h->socks.inet[sk->index].broadcast)
+		return -EACCES;
 	net = sk->any ? ip_route(h, raddr, &via) : NULL;
 	if (sk->any && !net)
 		return -ENETUNREACH;
@@ -165,7 +190,7 @@ int sock_connect(struct host *h, struct sock *sk, const struct inet_addr *raddr,
 
 struct sock *sock_find_bound(struct sock_table *t, u8 type, const struct inet_addr *laddr, u16 lport)
 {
-	u32 i = smp_load_acquire(&t->port[type == SOCK_TCP_LISTEN][lport]);
+	u32 i = smp_load_acquire(&t->port[type / 2][lport]);
 	struct sock *any = NULL;
 
 	for (; i; i = t->socks[i].port_next) {
@@ -259,7 +284,7 @@ struct sock *sock_accept(struct host *h, struct sock *listener)
 
 static void port_remove(struct sock_table *t, struct sock *sk)
 {
-	u32 *link = &t->port[sk->type == SOCK_TCP_LISTEN][sk->lport];
+	u32 *link = &t->port[sk->type / 2][sk->lport];
 
 	while (*link && *link != sk->index)
 		link = &t->socks[*link].port_next;
@@ -273,7 +298,7 @@ static void drop_queues(struct host *h, struct softnet_data *sd, struct sock *sk
 
 	while ((skb = sock_dequeue(h, sk)))
 		kfree_skb_list(sd, skb);
-	if (sk->type == SOCK_UDP)
+	if (sk->type == SOCK_UDP || sk->type == SOCK_UDPLITE)
 		udp_rmem_destruct(h, sk);
 	while ((skb = sk->ofo)) {
 		sk->ofo = skb->next;

@@ -79,7 +79,8 @@ noinline void packet_taps_skb(struct softnet_data *sd, enum packet_point point, 
 
 noinline void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate)
 {
-	packet_taps_skb(sd, POINT_STACK, skb, sd->now, fate);
+	if (skb->segs) /* a copy is no packet of its own */
+		packet_taps_skb(sd, POINT_STACK, skb, sd->now, fate);
 }
 
 /* A Python thread has no counter: it holds the lock that packet_tap_del() takes. */

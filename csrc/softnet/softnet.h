@@ -7,6 +7,7 @@
  * that charges a cost (inline.h) may stop there, and go on when other agents and this CPU's interrupts have acted.
  */
 
+struct host;
 struct sock;
 struct fiber;
 struct rx_pool;
@@ -34,6 +35,7 @@ struct rx_pool;
 #define SKB_SW_HASH 8              /* hash is the flow dissector's */
 #define SKB_FRAGMENTED 16          /* IPv6: had a fragment header (IP6SKB_FRAGMENTED) */
 #define SKB_ROUTERALERT_MLD 32     /* IPv6: a hop-by-hop option says that it is a message about groups */
+#define SKB_GROUP4 64              /* to a group of IPv4: a socket may not want it */
 
 /**
  * struct sk_buff - one received packet, or a further piece of one. 128 bytes: the first cache line is used per packet,
@@ -213,6 +215,26 @@ void skb_advance(struct sk_buff *skb, u32 n);
  * Return: the further segments, linked by next; the caller owns them
  */
 struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own);
+
+/* ---- skb_copy.c: packets that several sockets get ---- */
+
+/**
+ * skb_copy_init() - make the CPUs' pools of copies, if they are not there yet
+ * Return: 0 or -ENOMEM
+ * Context: under the lock of the socket table; CPUs may run
+ */
+int skb_copy_init(struct host *h);
+
+/**
+ * skb_copy_exit() - free a CPU's pool of copies
+ */
+void skb_copy_exit(struct softnet_data *sd);
+
+/**
+ * skb_copy() - copy a packet's IP header and unread bytes; skb stays the caller's, and so does the copy
+ * Return: NULL: no room
+ */
+struct sk_buff *skb_copy(struct softnet_data *sd, const struct sk_buff *skb);
 
 /* ---- napi.c, net_rx_action.c, busy_poll.c: polling, and when it stops ---- */
 
@@ -447,6 +469,7 @@ struct softnet_data {
 	u64 icmp6msg[256];             /* ICMPv6 messages received, by type */
 	struct histogram *lat;         /* [LAT_MAX], NULL: off */
 	u8 *scratch;                   /* room for one datagram; NULL: the host does not answer */
+	struct rx_pool copies;         /* skb_copy.c; size 0: none yet */
 };
 
 /**

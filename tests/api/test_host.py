@@ -77,12 +77,30 @@ def test_steps_do_what_a_run_does(host):
 def test_a_port_is_bound_once_unless_both_agree(host):
     h = host()
     first = h.udp(5000)
-    with pytest.raises(vnic.ConfigError, match="bound already"):
-        h.udp(5000)
-    h.udp(5000, "10.0.0.2")
-    h.udp(5000, reuse_port=True)
+    for addr in None, "10.0.0.2":  # a socket for any address has it too
+        with pytest.raises(vnic.PortTakenError, match="bound already") as caught:
+            h.udp(5000, addr, reuse_port=True)
+        assert (caught.value.errno, caught.value.port) == (errno.EADDRINUSE, 5000)
+        assert isinstance(caught.value, (OSError, vnic.ConfigError))
     h.tcp(5000)
+    h.udp(5000, lite=True)
     first.close()
+    h.udp(5000, "10.0.0.2")
+    h.udp(5000, "10.0.0.3")
+    with pytest.raises(vnic.PortTakenError):
+        h.udp(5000)
+
+
+@pytest.mark.parametrize("how", ["reuse_port", "reuse_addr"])
+def test_sockets_that_agree_share_a_port(host, how):
+    h = host()
+    h.udp(5000, **{how: True})
+    h.udp(5000, **{how: True})
+    h.udp(5000, "10.0.0.2", **{how: True})
+    with pytest.raises(vnic.PortTakenError):
+        h.udp(5000)
+    with pytest.raises(vnic.PortTakenError):
+        h.udp(5000, **{({"reuse_port", "reuse_addr"} - {how}).pop(): True})
 
 
 def test_differences_of_snapshots_have_only_what_changed(host):

@@ -68,12 +68,12 @@ def test_nobody_fetches_what_is_sent_and_the_wire_is_full():
     with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
         sock = host.udp(7)
         for _ in range(1200):
-            sock.sendto(b"x", ("10.0.0.255", 9))
+            sock.sendto(b"x", ("224.0.0.9", 9))
             host.run()
         assert host.tx_ledger().fates == {"TX_SENT": 1024, "TX_WIRE_FULL": 176}
         assert host.nic.stats().tx_fifo_errors == 176
         assert len(sent(host)) == 1024
-        sock.sendto(b"y", ("10.0.0.255", 9))
+        sock.sendto(b"y", ("224.0.0.9", 9))
         host.run()
         assert [s.payload[8:] for s in sent(host)] == [b"y"]
 
@@ -94,10 +94,10 @@ def test_every_buffer_comes_home(sizes):
 def test_a_card_that_stopped_sends_nothing():
     with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
         sock = host.udp(7)
-        sock.sendto(b"x", ("10.0.0.255", 9))
+        sock.sendto(b"x", ("224.0.0.9", 9))
         host.machine.c.nic.up = 0
         with pytest.raises(OSError, match="Network is down"):
-            sock.sendto(b"x", ("10.0.0.255", 9))
+            sock.sendto(b"x", ("224.0.0.9", 9))
         host.machine.c.nic.up = 1
         lib.nic_purge(ffi.addressof(host.machine.c.nic))
         assert host.tx_ledger() == vnic.counters.snapshots.TxLedger(in_flight=0, fates={"TX_DEV_READY": 2})

@@ -1,5 +1,7 @@
 """What IP sends: whole, in fragments, in segments; put together again it is what was given."""
 
+import socket
+
 import frames
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ import vnic
 from vnic._core import lib
 
 PEERS = {"10.0.0.9": frames.PEER, "fd00::9": frames.PEER}
-GROUPS = ("10.0.0.255", "ff02::1")
+GROUPS = ("224.0.0.9", "ff02::1")
 
 
 def transmit(to, data, *, mtu=1500, gso_size=0, **options):
@@ -69,7 +71,9 @@ def test_udp_segment_cuts_into_datagrams(to, size, n, less, tx):
 )
 def test_groups_need_no_neighbour(to, mac):
     with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero") as host:
-        host.udp(7).sendto(b"x", (to, 9))
+        sock = host.udp(7)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        sock.sendto(b"x", (to, 9))
         host.run()
         (s,) = sent(host)
         assert (s.dst.hex(), s.dst_ip) == (mac, to)
@@ -90,6 +94,7 @@ def test_groups_need_no_neighbour(to, mac):
 def test_the_last_address_of_a_network_is_everybodys_but_of_two(net, broadcast, neighbours):
     with vnic.Host(ip=net, cost="zero") as host:
         sock = host.udp(7)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         for ip in [broadcast] * (broadcast is not None) + neighbours:
             sock.sendto(b"x", (ip, 9))
             host.run(until_ns=host.now_ns + 10_000)
@@ -167,15 +172,15 @@ def test_an_mtu_below_the_least_there_is_counts_as_68(mtu, to):
 
 def test_who_gave_the_rings_to_another_driver_does_not_send():
     with vnic.Host(ip="10.0.0.2/24", external_driver=True) as host, pytest.raises(OSError, match="Network is down"):
-        host.udp(7).sendto(b"x", ("10.0.0.255", 9))
+        host.udp(7).sendto(b"x", ("224.0.0.9", 9))
 
 
 def test_what_the_ring_never_has_room_for_is_refused_at_once():
     """5000 fragments: waiting would never end."""
     with vnic.Host(ip="10.0.0.2/24", cost="zero", mtu=68) as host:
         with pytest.raises(OSError, match="Message too long"):
-            host.udp(7).sendto(bytes(65000), ("10.0.0.255", 9))
-        host.udp(8).sendto(bytes(2000), ("10.0.0.255", 9))
+            host.udp(7).sendto(bytes(65000), ("224.0.0.9", 9))
+        host.udp(8).sendto(bytes(2000), ("224.0.0.9", 9))
         host.run()
         assert reassembled(sent(host))[8:] == bytes(2000)
 

@@ -341,7 +341,7 @@ def test_a_full_socket_leaves_a_hole_that_later_data_waits_behind(host):
         pytest.param(
             frames.eth(frames.ipv4(b"x" * 19, 6)),
             "PKT_TOO_SMALL",
-            {"Tcp_InSegs", "Tcp_InErrs"},
+            {"Tcp_InSegs"},
             id="shorter than a header",
         ),
         pytest.param(
@@ -353,7 +353,7 @@ def test_a_full_socket_leaves_a_hole_that_later_data_waits_behind(host):
         pytest.param(
             frames.eth(frames.ipv4(frames.tcp()[34:46] + b"\x60" + bytes(7), 6)),
             "PKT_TOO_SMALL",
-            {"Tcp_InSegs", "Tcp_InErrs"},
+            {"Tcp_InSegs"},
             id="data offset behind the end",
         ),
         pytest.param(

@@ -16,9 +16,12 @@ V4_HEADERS = 14 + 20
 
 
 def outcome(host, frame):
-    """Fates, and UDP's counters."""
+    """Fates, and UDP's counters once everything is read."""
     found = fates(host, frame)
-    return found, {name.removeprefix("Udp_"): n for name, n in counted(host, lambda name: "Udp" in name).items()}
+    for sock in host.machine.bound:
+        while isinstance(sock, vnic.UdpSocket) and sock.recvfrom_nowait():
+            pass
+    return found, {name.partition("_")[2]: n for name, n in counted(host, lambda name: "Udp" in name).items()}
 
 
 def test_what_scapy_builds_is_delivered(host):
@@ -86,8 +89,9 @@ def test_a_length_shorter_than_ips_cuts_the_datagram(host):
     sock = h.udp(5000)
     short = frames.udp(b"short")
     packet = frames.ipv4(short[V4_HEADERS:] + b"trailer", 17)
-    assert outcome(h, frames.eth(packet)) == GOOD
+    h.feed(frames.eth(packet))
     assert sock.recv() == b"short"
+    assert h.mib()["Udp_InErrors"] == 0
 
 
 # ---- which socket ----
@@ -96,7 +100,7 @@ def test_a_length_shorter_than_ips_cuts_the_datagram(host):
 def test_the_given_address_beats_any_whichever_was_bound_first(host):
     for order in ([None, "10.0.0.2"], ["10.0.0.2", None]):
         h = host()
-        socks = {addr: h.udp(5000, addr) for addr in order}
+        socks = {addr: h.udp(5000, addr, reuse_addr=True) for addr in order}
         h.feed([frames.udp(b"for it"), frames.udp(b"for any", dst="10.0.0.7")])
         h.run()
         assert socks["10.0.0.2"].recv() == b"for it"
@@ -127,7 +131,7 @@ def connect(host, sock, addr, port):
 
 def test_a_connected_socket_hears_its_peer_and_nobody_else(host):
     h = host()
-    connected, wildcard = h.udp(5000, "10.0.0.2"), h.udp(5000)
+    connected, wildcard = h.udp(5000, "10.0.0.2", reuse_addr=True), h.udp(5000, reuse_addr=True)
     assert connect(h, connected, "10.0.0.1", 1000) == 0
     h.feed([frames.udp(b"peer"), frames.udp(b"port", sport=1001), frames.udp(b"ip", src="10.0.0.3")])
     h.run()
@@ -144,7 +148,7 @@ def test_who_sends_to_a_port_without_a_socket_hears_that_it_is_unreachable(v6, k
         host.run()
         (error,) = [s.payload for s in sent(host) if s.proto == (58 if v6 else 1) and s.payload[0] == kind]
         assert (error[:2], error[4:8]) == (bytes([kind, code]), bytes(4))
-        assert (host.mib()["Udp_NoPorts"], host.ledger().fates["NO_SOCKET"]) == (1, 1)
+        assert (host.mib()["Udp6_NoPorts" if v6 else "Udp_NoPorts"], host.ledger().fates["NO_SOCKET"]) == (1, 1)
 
 
 def test_a_connected_socket_that_is_closed_hears_nothing(host):
@@ -188,6 +192,107 @@ def test_a_full_receive_buffer_is_counted_twice_as_in_linux(host):
     assert fates == {"DELIVERED_UDP": 1, "SOCKET_RCVBUFF": 3}
     assert mib == {"InDatagrams": 1, "InErrors": 3, "RcvbufErrors": 3}
     assert sock.drops == 3
+
+
+# ---- several sockets ----
+
+
+def test_flows_are_shared_by_sockets_with_reuse_port_and_a_flow_stays(host):
+    h = host()
+    socks = [h.udp(5000, reuse_port=True) for _ in range(4)]
+    got = []
+    for _ in range(2):
+        h.feed([frames.udp(sport=1000 + i) for i in range(64)])
+        h.run()
+        got.append([{sock.recvfrom_nowait()[1][1] for _ in range(sock._c.qlen)} for sock in socks])
+    assert got[0] == got[1]
+    assert sorted(port for ports in got[0] for port in ports) == list(range(1000, 1064))
+    assert all(ports for ports in got[0])
+
+
+def test_of_sockets_with_reuse_addr_the_last_one_gets_it(host):
+    h = host()
+    first, last = h.udp(5000, reuse_addr=True), h.udp(5000, reuse_addr=True)
+    h.feed(frames.udp())
+    h.run()
+    assert (first.recvfrom_nowait(), last.recv()) == (None, b"x" * 18)
+
+
+def ours(**knobs):
+    return vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero", **knobs)
+
+
+def to_all(data=b"payload", *, dst="10.0.0.255", sport=1000, dport=5000):
+    return frames.eth(frames.udp(data, src="10.0.0.1", dst=dst, sport=sport, dport=dport)[14:], dst=b"\xff" * 6)
+
+
+def test_a_broadcast_reaches_all_sockets_that_match_and_is_one_frame():
+    with ours() as h:
+        some = [h.udp(5000, reuse_addr=True) for _ in range(3)]
+        peer, other = (h.udp(5000, "10.0.0.255", reuse_addr=True) for _ in range(2))
+        own = h.udp(5000, "10.0.0.2", reuse_addr=True)
+        peer.connect(("10.0.0.1", 1000))
+        other.connect(("10.0.0.1", 1001))
+        h.feed(to_all())
+        h.run()
+        assert h.ledger().fates == {"DELIVERED_UDP": 1}
+        assert not h.laws()
+        assert [sock.recvfrom() for sock in (*some, peer)] == [(b"payload", ("10.0.0.1", 1000))] * 4
+        assert [sock.recvfrom_nowait() for sock in (other, own)] == [None, None]
+        assert h.mib()["Udp_InDatagrams"] == 4
+        assert not h.laws()
+
+
+def test_a_broadcast_that_nobody_wants_is_ignored_without_an_answer():
+    with ours() as h:
+        h.udp(5000, "10.0.0.2")
+        h.feed(to_all())
+        h.run()
+        assert {name: n for name, n in h.mib().items() if n and "Udp" in name} == {"Udp_IgnoredMulti": 1}
+        assert (h.ledger().fates, sent(h)) == ({"NO_SOCKET": 1}, [])
+
+
+@pytest.mark.parametrize("size", [0, 100, 9000])
+def test_copies_are_whole_whatever_buffers_the_datagram_lies_in(size):
+    with ours(rx_buf_len=128, mtu=9100) as h:
+        socks = [h.udp(5000, reuse_addr=True) for _ in range(2)]
+        data = bytes(i % 251 for i in range(size))
+        h.feed(to_all(data))
+        h.run()
+        assert [sock.recv() for sock in socks] == [data, data]
+
+
+def test_a_socket_without_room_misses_its_copy_only():
+    with ours() as h:
+        full, roomy = h.udp(5000, reuse_addr=True), h.udp(5000, reuse_addr=True)
+        full.rcvbuf = 0
+        h.feed([to_all()] * 3)
+        h.run()
+        assert [full._c.qlen, roomy._c.qlen] == [1, 3]
+        assert h.ledger().fates == {"DELIVERED_UDP": 3}
+        assert (h.mib()["Udp_RcvbufErrors"], h.mib()["Udp_InErrors"], full.drops) == (2, 2, 2)
+        assert not h.laws()
+
+
+def test_when_no_copies_are_left_sockets_miss_theirs():
+    with ours(rcvbuf=1 << 30, rx_pool=4096, cpus=1) as h:
+        socks = [h.udp(5000, reuse_addr=True) for _ in range(3)]
+        h.feed([to_all()] * 400)
+        h.run()
+        assert sum(sock._c.qlen for sock in socks) == 400 + 512
+        assert h.ledger().fates == {"DELIVERED_UDP": 400}
+        assert not h.laws()
+        socks[0].close()
+        socks[1].close()
+        assert not h.laws()
+
+
+def test_a_replays_multicast_goes_to_the_sink_of_its_port(host):
+    h = host(sink=True)
+    h.feed(frames.udp(dst="239.1.2.3"))
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_UDP": 1}
+    assert h.mib()["Udp_InDatagrams"] == 1
 
 
 # ---- what the network says of what was sent ----

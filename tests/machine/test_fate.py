@@ -323,6 +323,12 @@ def test_fate_TCP_FLAGS(host):
     assert fates_of_last(h, frames.tcp(flags=frames.SYN | frames.FIN)) == {"TCP_FLAGS": 1}
 
 
+def test_fate_TCP_RESET(host):
+    with vnic.Host(ip="10.0.0.2/24", cost="zero") as h:
+        h.tcp(80)
+        assert fates_of_last(h, frames.tcp(flags=frames.RST)) == {"TCP_RESET": 1}
+
+
 def test_fate_NO_SOCKET(host):
     assert fates_of_last(host(), frames.udp()) == {"NO_SOCKET": 1}
 

@@ -276,7 +276,7 @@ def test_sending_does_not_keep_a_host_from_its_end():
         def change():
             h.knobs.rx_ring = 192 - h.knobs.rx_ring if h.knobs.rx_ring in (64, 128) else 64
 
-        assert at_every_bytecode(lambda: sock.sendto(b"x", ("10.0.0.255", 9)), change) > 50
+        assert at_every_bytecode(lambda: sock.sendto(b"x", ("224.0.0.9", 9)), change) > 50
         goes_on(h)
         h.stop()
         assert h.tx_ledger().in_flight == 0
@@ -383,7 +383,7 @@ def test_signals_at_random_leave_a_live_host_whole(seed, tmp_path):
         sock = h.udp(1000)
         operations = [
             lambda: h.knobs.update({"rx-ring": rng.choice([64, 128, 256])}),
-            lambda: sock.sendto(b"x", ("10.0.0.255", 9)),
+            lambda: sock.sendto(b"x", ("224.0.0.9", 9)),
             lambda: vnic.Capture(h, tmp_path / "a.pcapng").close(),
             lambda: h.packet_socket().close(),
             lambda: h.udp(0).close(),
@@ -537,7 +537,7 @@ def test_a_wire_that_raises_while_the_rest_runs_out_is_told_of_and_all_is_stoppe
         shut(caller, closing=closing)
         h.machine.turn.alone, me = 0, h.machine.turn.alone
         h.machine.live = False  # what a thread may have sent last
-        sock.sendto(b"x", ("10.0.0.255", 9))
+        sock.sendto(b"x", ("224.0.0.9", 9))
         h.machine.turn.alone, h.machine.live = me, True
 
     h.machine.turn.shut = before

@@ -99,7 +99,7 @@ def test_reading_what_never_comes_times_out(host):
 
 def test_sockets_know_their_addresses_and_close_by_with(host):
     h = host()
-    with h.udp(5000, "fd00::2") as six, h.udp(5000) as wildcard:
+    with h.udp(5000, "fd00::2", reuse_addr=True) as six, h.udp(5000, reuse_addr=True) as wildcard:
         assert six.local == ("fd00::2", 5000)
         assert wildcard.local == ("", 5000)
     h.feed(frames.udp())

@@ -17,6 +17,7 @@ import lzma
 import os
 import pkgutil
 import re
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,9 @@ SOCKS = {
     "own6": Sock(5001, "fd00::2"),
     "conn4": Sock(6000, "10.0.0.2", ("10.0.0.1", 7000)),
     "conn6": Sock(6000, "fd00::2", ("fd00::1", 7000)),
+    "listener": Sock(5555, proto=6),
+    "lite": Sock(5000, proto=136),
+    "lite4": Sock(6000, "10.0.0.2", ("10.0.0.1", 7000), 136),
 }
 
 FREEDOMS = {
@@ -51,6 +55,7 @@ FREEDOMS = {
     "802.2 frames": "a kernel with the LLC module has a handler, llc_rcv(), which drops them uncounted; vnic has none",
     "counters and drops of a step with a broadcast of our own": "Linux hears it once more; vnic has no loopback",
     "FRAG_ECN": "Linux gives no reason for the fragments of a datagram that failed when it was complete",
+    "UdpLite6_IgnoredMulti": "no file of Linux has it",
     "QDISC_DROP": "what a host sends to itself: vnic has no loopback device, and the kernel's is down",
 }
 
@@ -123,9 +128,12 @@ def differences(kernel: Outcome, vnic: Outcome, counted: set[str]) -> dict[str, 
     if any(r[:6] == b"\xff" * 6 and r[12:14] == b"\x08\x00" for r in kernel.replies):
         return found
     k, v = ({n: x for n, x in moved.items() if n in counted} for moved in (counters(kernel.counters), vnic.counters))
+    v = {n: x for n, x in v.items() if n not in FREEDOMS}
     for name in sorted(k.keys() | v.keys()):
         if k.get(name, 0) != v.get(name, 0):
             found[f"{name} {k.get(name, 0)}/{v.get(name, 0)}"] = ""
+    if kernel.said != vnic.said:
+        found["said"] = f"{kernel.said} / {vnic.said}"
     a, b = sorted(set(kernel.drops) - {"QDISC_DROP"}), sorted(set(vnic.drops))
     if a != b and not (a == ["NOT_SPECIFIED"] and b) and not (not a and b == ["FRAG_ECN"]):
         found[f"drop {','.join(a)}/{','.join(b)}"] = str(kernel.places)
@@ -133,12 +141,8 @@ def differences(kernel: Outcome, vnic: Outcome, counted: set[str]) -> dict[str, 
 
 
 def counters(kernel: dict[str, int]) -> dict[str, int]:
-    """The kernel's by vnic's names: UDP of both families is counted together."""
-    out: dict[str, int] = {}
-    for name, n in kernel.items():
-        mine = {"IpExt_InCsumErrors": "Ip_InCsumErrors"}.get(name, name.replace("Udp6_", "Udp_"))
-        out[mine] = out.get(mine, 0) + n
-    return out
+    """The kernel's by vnic's names."""
+    return {{"IpExt_InCsumErrors": "Ip_InCsumErrors"}.get(name, name): n for name, n in kernel.items()}
 
 
 WARM: tuple[Step, ...] = (

@@ -1,6 +1,7 @@
 """What the twins have in common: their addresses, their sockets, and what they say of a frame."""
 
 import ipaddress
+import socket
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,6 +14,20 @@ ADDRESSES = ("10.0.0.2/24", "10.1.0.2/16", "fd00::2/64")
 def told(address: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
     """An address with its network."""
     return ipaddress.ip_interface(address)
+
+
+MSG_ERRQUEUE = 0x2000
+ERROR = (socket.SOL_SOCKET, socket.SO_ERROR)
+
+
+def told_of(messages: list) -> list:
+    """Control messages without the number of the interface."""
+    at = {(socket.IPPROTO_IP, 8): 0, (socket.IPPROTO_IPV6, 50): 16}
+    shown = []
+    for level, kind, data in messages:
+        i = at.get((level, kind), len(data))
+        shown.append((level, kind, data[:i] + data[i + 4 :]))
+    return shown
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,7 @@ class Outcome:
     drops: list[str] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
     refused: int = 0
+    said: object = None
 
 
 class Twin(Protocol):

@@ -5,10 +5,12 @@
 
 import ipaddress
 import itertools
+import socket
 import struct
 from random import Random
 
 import frames
+from twin_hosts import Step
 from twin_ipv4 import any_options, full_options, piece, quoted
 from twin_ipv4 import often as _often
 from twin_ipv4 import some_bytes as _bytes
@@ -402,10 +404,38 @@ def _other(rng: Random) -> tuple[str, bytes]:
     return f"ether {kind:x}", frames.eth(_bytes(rng, 60), type=kind, dst=rng.choice((frames.MAC, BROADCAST)))
 
 
-def frame(rng: Random) -> tuple[str, bytes]:
-    """A frame, and what it is."""
-    make = rng.choice((_ipv4,) * 8 + (_ipv6,) * 8 + (_arp,) * 3 + (_other,))
+# ---- our sockets ----
+
+_OPTIONS = tuple((socket.IPPROTO_IP, n) for n in (1, 2, 8, 10, 11, 12, 13))
+_OPTIONS += tuple((socket.IPPROTO_IPV6, n) for n in (16, 23, 25, 49, 51, 62, 66, 67))
+_OPTIONS += ((socket.IPPROTO_UDPLITE, 10), (socket.IPPROTO_UDPLITE, 11))
+
+
+def _sock(rng: Random) -> tuple[str, tuple]:
+    """What a program does with a socket: sends, sets an option, reads errors. The frames with errors quote such datagrams."""
+    name = rng.choice(("any", "own4", "own6", "conn4", "conn6", "lite", "lite4"))
+    v6 = name in ("own6", "conn6") or (name in ("any", "lite") and rng.random() < 0.5)
+    what = rng.choice(("send", "send", "send", "option", "option", "errors"))
+    if what == "errors":
+        return "sock errors", ("recverr", name)
+    if what == "option":
+        level, option = rng.choice(_OPTIONS)
+        value = rng.choice((0, 1, 1, 2, 3, 4, 5, 8, 20, 64, 255, -1, 256))
+        return "sock option", (rng.choice(("setsockopt",) * 4 + ("getsockopt",)), name, level, option, value)
+    to = _often(rng, PEER6, ("fd00::7", "2001:db8::9"), 0.1) if v6 else _often(rng, PEER4, ("10.0.0.7", "192.0.2.9"), 0.1)
+    size = rng.choice((0, 1, 100, 1280, 1452, 1453, 1472, 1473, 3000, rng.randrange(4000)))
+    given = (to, rng.choice((7000, 7000, 9, 0))) if name[:4] != "conn" or rng.random() < 0.2 else None
+    if name == "lite4" and rng.random() < 0.5:
+        given = None
+    return "sock send", ("send", name, rng.randbytes(size), given)
+
+
+def frame(rng: Random) -> tuple[str, Step]:
+    """A frame, or another step, and what it is."""
+    make = rng.choice((_ipv4,) * 8 + (_ipv6,) * 8 + (_arp,) * 3 + (_other,) + (_sock,) * 2)
     label, made = make(rng)
+    if not isinstance(made, bytes):
+        return label, made
     if rng.random() < 0.03:  # a bit of it is wrong
         at = rng.randrange(14, len(made)) if len(made) > 14 else 0
         if at:

@@ -22,7 +22,7 @@ from typing import Self
 
 import frames
 from kernel_gro import IFF_NO_PI, IFF_TAP, TUNSETIFF
-from twin_hosts import ADDRESSES, Outcome, Sock, Steps, told
+from twin_hosts import ADDRESSES, ERROR, MSG_ERRQUEUE, Outcome, Sock, Steps, told, told_of
 
 CLONE_NEWNET = 0x40000000
 TRACING = Path("/sys/kernel/tracing")
@@ -51,7 +51,8 @@ _SETTINGS = {
 }
 
 _DROP = re.compile(rb"kfree_skb: .* protocol=(\d+) location=(\S+) reason: (\S+)")
-_IP_RECVERR, _IPV6_RECVERR = 11, 25
+_COPIES = ("__udp4_lib_err", "__udp6_lib_err", "skb_errqueue_purge", "inet_sock_destruct")
+"""Who frees the copies for error queues: the message that they are of was taken."""
 
 
 _NO_PACKETS_OF_OURS = ("skb_release_data", "tun_net_xmit")
@@ -76,7 +77,8 @@ class Trace:
         with contextlib.suppress(BlockingIOError):
             while more := os.read(self.fd, 1 << 16):
                 text += more
-        return [(where.split(b"+")[0].decode(), why.decode()) for _, where, why in _DROP.findall(text)]
+        found = [(where.split(b"+")[0].decode(), why.decode()) for _, where, why in _DROP.findall(text)]
+        return [(where, why) for where, why in found if where not in _COPIES]
 
     def close(self) -> None:
         os.close(self.fd)
@@ -159,6 +161,8 @@ class KernelTwin(Steps):
                 route = {"dst": str(net.network), "oif": self.index, "prefsrc": str(net.ip), "scope": 253, "proto": 2}
                 ipr.route("del", **route)
                 ipr.route("add", **route)
+            for what in "del", "add":  # a flush leaves the path MTUs of IPv6
+                ipr.route(what, dst="fd00::/64", oif=self.index, priority=256, family=socket.AF_INET6, proto=2)
             for family in socket.AF_INET, socket.AF_INET6:
                 for n in ipr.get_neighbours(family=family, ifindex=self.index):
                     if n["state"] != NUD_NOARP:
@@ -176,6 +180,8 @@ class KernelTwin(Steps):
     @staticmethod
     def _bind(s: Sock) -> socket.socket:
         family = socket.AF_INET if "." in s.address else socket.AF_INET6
+        if s.proto == socket.IPPROTO_TCP:
+            return socket.create_server((s.address or "::", s.port), family=family, dualstack_ipv6=not s.address)
         sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, s.proto)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -198,12 +204,49 @@ class KernelTwin(Steps):
             return Outcome(refused=e.errno)
         return self.outcome()
 
-    def outcome(self) -> Outcome:
+    def send(self, name: str, data: bytes, to: tuple[str, int] | None = None) -> Outcome:
+        """Send a datagram from a socket."""
+
+        def call(sock: socket.socket) -> int:
+            if not to:
+                return sock.send(data)
+            mapped = sock.family == socket.AF_INET6 and "." in to[0]
+            return sock.sendto(data, ("::ffff:" + to[0] if mapped else to[0], to[1]))
+
+        return self._call(name, call)
+
+    def setsockopt(self, name: str, level: int, option: int, value: int) -> Outcome:
+        """Set an option of a socket."""
+        return self._call(name, lambda sock: sock.setsockopt(level, option, value))
+
+    def getsockopt(self, name: str, level: int, option: int, _value: int = 0) -> Outcome:
+        """Read an option of a socket."""
+        return self._call(name, lambda sock: sock.getsockopt(level, option))
+
+    def recverr(self, name: str) -> Outcome:
+        """Read the oldest error of a socket's error queue, and then its errno."""
+
+        def call(sock: socket.socket) -> tuple:
+            data, messages, flags, sender = sock.recvmsg(2000, 200, MSG_ERRQUEUE)
+            sender = (sender[0].removeprefix("::ffff:"), sender[1])
+            return (data, told_of(messages), flags, sender), sock.getsockopt(*ERROR)
+
+        return self._call(name, call)
+
+    def _call(self, name: str, call) -> Outcome:
+        with self._inside():
+            try:
+                said = call(self.socks[name][1])
+            except OSError as e:
+                said = f"errno {e.errno}"
+        return self.outcome(said)
+
+    def outcome(self, said: object = None) -> Outcome:
         """What has happened since the last call."""
+        read = self._read()  # a wrong checksum may be found here
         drops = [d for d in self.trace.read() if d[0] not in _NO_PACKETS_OF_OURS]
         replies = self._replies()
-        read = self._read()
-        return Outcome(replies, self._moved(), read, [why for _, why in drops], [where for where, _ in drops])
+        return Outcome(replies, self._moved(), read, [why for _, why in drops], [where for where, _ in drops], said=said)
 
     def _replies(self) -> list[bytes]:
         replies = []
@@ -216,15 +259,17 @@ class KernelTwin(Steps):
         got: dict[str, list] = {}
         for name, (_, sock) in self.socks.items():
             said = []
+            if sock.type == socket.SOCK_STREAM:
+                continue
             while True:
                 try:
-                    data, sender = sock.recvfrom(1 << 17)
+                    data, messages, _, sender = sock.recvmsg(1 << 17, 1000)
                 except BlockingIOError:
                     break
                 except OSError as e:
                     said.append(e.errno)
                 else:
-                    said.append((data, str(told(sender[0].removeprefix("::ffff:")).ip), sender[1]))
+                    said.append((data, str(told(sender[0].removeprefix("::ffff:")).ip), sender[1], *told_of(messages)))
             if said:
                 got[name] = said
         return got

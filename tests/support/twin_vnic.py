@@ -1,9 +1,11 @@
 """A host of vnic as the twin of the running kernel: in virtual time, on a wire in memory."""
 
+import errno
+import socket
 from typing import Self
 
 import frames
-from twin_hosts import ADDRESSES, Outcome, Sock, Steps
+from twin_hosts import ADDRESSES, ERROR, MSG_ERRQUEUE, Outcome, Sock, Steps, told_of
 
 import vnic
 from vnic.linux import snmp
@@ -29,7 +31,10 @@ class VnicTwin(Steps):
         self.host = self._host()
         self.socks = {}
         for name, s in socks.items():
-            self.socks[name] = sock = self.host.udp(s.port, s.address or None)
+            if s.proto == socket.IPPROTO_TCP:
+                self.host.tcp(s.port, s.address or None)
+                continue
+            self.socks[name] = sock = self.host.udp(s.port, s.address or None, lite=s.proto == socket.IPPROTO_UDPLITE)
             if s.peer:
                 sock.connect(s.peer)
         self.counters = self._counts()
@@ -62,7 +67,38 @@ class VnicTwin(Steps):
         self.host.run(until_ns=now + STEP_NS)
         return self.outcome()
 
-    def outcome(self) -> Outcome:
+    def send(self, name: str, data: bytes, to: tuple[str, int] | None = None) -> Outcome:
+        """Send a datagram from a socket."""
+        return self._call(name, lambda sock: sock.sendto(data, to) if to else sock.send(data))
+
+    def setsockopt(self, name: str, level: int, option: int, value: int) -> Outcome:
+        """Set an option of a socket."""
+        return self._call(name, lambda sock: sock.setsockopt(level, option, value))
+
+    def getsockopt(self, name: str, level: int, option: int, _value: int = 0) -> Outcome:
+        """Read an option of a socket."""
+        return self._call(name, lambda sock: sock.getsockopt(level, option))
+
+    def recverr(self, name: str) -> Outcome:
+        """Read the oldest error of a socket's error queue, and then its errno."""
+
+
+        def call(sock: vnic.UdpSocket) -> tuple:
+            data, told, flags, sender = sock.recvmsg(2000, 200, MSG_ERRQUEUE)
+            return (data, told_of(told), flags, sender), sock.getsockopt(*ERROR)
+
+        return self._call(name, call)
+
+    def _call(self, name: str, call) -> Outcome:
+        try:
+            said = call(self.socks[name])
+        except vnic.HostError as e:
+            said = f"errno {e.errno}"
+        now = self.host.now_ns
+        self.host.run(until_ns=now + STEP_NS)
+        return self.outcome(said)
+
+    def outcome(self, answer: object = None) -> Outcome:
         """What has happened since the last call."""
         sent = self._sent()
         got = {name: said for name, sock in self.socks.items() if (said := self._read(sock))}
@@ -72,20 +108,20 @@ class VnicTwin(Steps):
         }
         drops = [f for f, n in fates.items() for _ in range(n - self.fates.get(f, 0)) if not f.startswith("DELIVERED")]
         self.counters, self.fates = counters, fates
-        return Outcome(sent, moved, got, drops)
+        return Outcome(sent, moved, got, drops, said=answer)
 
     @staticmethod
     def _read(sock) -> list:
         said: list = []
         while True:
             try:
-                got = sock.recvfrom_nowait()
+                data, told, _, sender = sock.recvmsg(1 << 17, 1000, socket.MSG_DONTWAIT)
             except vnic.HostError as e:
+                if e.errno == errno.EAGAIN:
+                    return said
                 said.append(e.errno)
                 continue
-            if got is None:
-                return said
-            said.append((got[0], *got[1]))
+            said.append((data, *sender, *told_of(told)))
 
     def close(self) -> None:
         if self.host:

@@ -92,7 +92,10 @@ SNMP6 = {
         "OutNeighborAdvertisements OutRedirects OutMLDv2Reports"
     ),
 }
-"""/proc/net/snmp6. No Udp6 and UdpLite6: UDP is counted for both families together, and is in snmp."""
+"""/proc/net/snmp6 up to the ICMPv6 messages by type."""
+
+SNMP6_UDP = {"Udp6": _UDP, "UdpLite6": _UDP.replace("IgnoredMulti ", "")}
+"""The rest of it."""
 
 _ICMP6_TYPES = (1, 2, 3, 4, *range(128, 138), 143)
 """Those that have names, in snmp6's order. RFC 4443, RFC 2710, RFC 4861, RFC 3810"""
@@ -162,17 +165,20 @@ def netstat(host: Host) -> str:
 def snmp6(host: Host) -> str:
     """/proc/net/snmp6: a name and its value in each line."""
     values = _values(host)
-    rows = {
-        f"{group}{name}": values.get(f"{group}_{name}", 0) for group, names in SNMP6.items() for name in names.split()
-    }
+    rows = _rows(values, SNMP6)
     rows |= {f"Icmp6{name}": n for name, n in icmp6_messages(host).items()}
+    rows |= _rows(values, SNMP6_UDP)
     return "".join(f"{name:<32}\t{n}\n" for name, n in rows.items())
+
+
+def _rows(values: dict[str, int], groups: dict[str, str]) -> dict[str, int]:
+    return {f"{group}{name}": values.get(f"{group}_{name}", 0) for group, names in groups.items() for name in names.split()}
 
 
 def counted(name: str) -> str | None:
     """The file that has one of vnic's counters (``Ip_InReceives``); None: Linux has no such name."""
     group, short = re.fullmatch("([A-Za-z0-9]+)_(.*)", _place(name)).groups()  # type: ignore[union-attr]
-    for path, groups in {"snmp": SNMP, "netstat": NETSTAT, "snmp6": SNMP6}.items():
+    for path, groups in {"snmp": SNMP, "netstat": NETSTAT, "snmp6": SNMP6 | SNMP6_UDP}.items():
         if short in groups.get(group, "").split():
             return f"/proc/net/{path}"
     return None

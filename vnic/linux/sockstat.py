@@ -106,20 +106,20 @@ def _frags(host: Host, frags: Any) -> str:
 def sockstat(host: Host) -> str:
     """/proc/net/sockstat. TCP has listeners and streams that are open; a host that is passive closes none itself."""
     tcp = list(_sockets(host, *_TCP))
-    udp_ = list(_sockets(host, lib.SOCK_UDP))
+    udp_, lite = (list(_sockets(host, kind)) for kind in (lib.SOCK_UDP, lib.SOCK_UDPLITE))
     return (
-        f"sockets: used {len(tcp) + len(udp_)}\n"
+        f"sockets: used {len(tcp) + len(udp_) + len(lite)}\n"
         f"TCP: inuse {sum(not _v6(sk) for sk in tcp)} orphan 0 tw 0 alloc {len(tcp)} mem {_pages(tcp)}\n"
         f"UDP: inuse {sum(not _v6(sk) for sk in udp_)} mem {int(host.machine.c.udp_mem_allocated)}\n"
-        "UDPLITE: inuse 0\nRAW: inuse 0\n"
+        f"UDPLITE: inuse {sum(not _v6(sk) for sk in lite)}\nRAW: inuse 0\n"
         f"FRAG: {_frags(host, host.machine.c.ip_frags)}\n"
     )
 
 
 def sockstat6(host: Host) -> str:
     """/proc/net/sockstat6."""
-    tcp, udp_ = (sum(map(_v6, _sockets(host, *kinds))) for kinds in (_TCP, (lib.SOCK_UDP,)))
+    tcp, udp_, lite = (sum(map(_v6, _sockets(host, *k))) for k in (_TCP, (lib.SOCK_UDP,), (lib.SOCK_UDPLITE,)))
     return (
-        f"TCP6: inuse {tcp}\nUDP6: inuse {udp_}\nUDPLITE6: inuse 0\nRAW6: inuse 0\n"
+        f"TCP6: inuse {tcp}\nUDP6: inuse {udp_}\nUDPLITE6: inuse {lite}\nRAW6: inuse 0\n"
         f"FRAG6: {_frags(host, host.machine.c.ip6_frags)}\n"
     )
