@@ -477,6 +477,28 @@ class InetNet(CData):
     addr: InetAddr
     prefix: int
 
+class InetSock(CData):
+    uc_ttl: int
+    mc_ttl: int
+    hop_limit: int
+    mcast_hops: int
+    tos: int
+    tclass: int
+    pmtudisc: int
+    pmtudisc6: int
+    dontfrag: int
+    recverr: int
+    recverr6: int
+    broadcast: int
+    reuse: int
+    reuseport: int
+    send_cscov: int
+    recv_cscov: int
+    pcslen: int
+    pcrlen: int
+    cmsgs: int
+    errors: SockErrors
+
 class Irq(CData):
     rx_usecs: int
     rx_frames: int
@@ -746,6 +768,8 @@ class Outgoing(CData):
     ttl: int
     tos: int
     df: int
+    probe: int
+    spare: Any
     gso_size: int
     csum_offset: int
     head_len: int
@@ -1079,15 +1103,36 @@ class Sock(CData):
     drops: int
     unused: Any
 
+class SockErrors(CData): ...
+
+class SockExterr(CData):
+    err: int
+    origin: int
+    type: int
+    code: int
+    spare: int
+    info: int
+    port: int
+    spare2: int
+    dst: InetAddr
+    header: SockFrom
+    len: int
+    truesize: int
+
 class SockFrom(CData):
     addr: InetAddr
     port: int
-    spare: int
+    ttl: int
+    tos: int
     truncated: int
     gso_size: int
+    spare: int
+    dst: InetAddr
+    spec_dst: InetAddr
 
 class SockTable(CData):
     socks: Sock
+    inet: InetSock
     size: int
     used: int
     free_head: int
@@ -1221,6 +1266,7 @@ class SoftnetData(CData):
     icmpmsg: Any
     lat: Histogram
     scratch: Any
+    copies: RxPool
 
 class Steals(CData):
     frame: Any
@@ -1589,6 +1635,7 @@ class Lib:
     SKB_SW_HASH: Final[int]
     SKB_FRAGMENTED: Final[int]
     SKB_ROUTERALERT_MLD: Final[int]
+    SKB_GROUP4: Final[int]
     NAPI_STATE_SCHED: Final[int]
     NAPI_STATE_MISSED: Final[int]
     NAPI_STATE_DISABLE: Final[int]
@@ -1669,6 +1716,7 @@ class Lib:
     UDP_CSUM: Final[int]
     TCP_CSUM: Final[int]
     TCP_FLAGS: Final[int]
+    TCP_RESET: Final[int]
     NO_SOCKET: Final[int]
     SOCKET_TABLE_FULL: Final[int]
     SOCKET_RCVBUFF: Final[int]
@@ -1856,23 +1904,63 @@ class Lib:
     Ip6_OutNoRoutes: Final[int]
     Ip6_FragOKs: Final[int]
     Ip6_FragCreates: Final[int]
-    Udp_OutDatagrams: Final[int]
-    Udp_SndbufErrors: Final[int]
     Udp_InDatagrams: Final[int]
     Udp_NoPorts: Final[int]
     Udp_InErrors: Final[int]
+    Udp_OutDatagrams: Final[int]
     Udp_RcvbufErrors: Final[int]
+    Udp_SndbufErrors: Final[int]
     Udp_InCsumErrors: Final[int]
+    Udp_IgnoredMulti: Final[int]
     Udp_MemErrors: Final[int]
+    Udp6_InDatagrams: Final[int]
+    Udp6_NoPorts: Final[int]
+    Udp6_InErrors: Final[int]
+    Udp6_OutDatagrams: Final[int]
+    Udp6_RcvbufErrors: Final[int]
+    Udp6_SndbufErrors: Final[int]
+    Udp6_InCsumErrors: Final[int]
+    Udp6_IgnoredMulti: Final[int]
+    Udp6_MemErrors: Final[int]
+    UdpLite_InDatagrams: Final[int]
+    UdpLite_NoPorts: Final[int]
+    UdpLite_InErrors: Final[int]
+    UdpLite_OutDatagrams: Final[int]
+    UdpLite_RcvbufErrors: Final[int]
+    UdpLite_SndbufErrors: Final[int]
+    UdpLite_InCsumErrors: Final[int]
+    UdpLite_IgnoredMulti: Final[int]
+    UdpLite_MemErrors: Final[int]
+    UdpLite6_InDatagrams: Final[int]
+    UdpLite6_NoPorts: Final[int]
+    UdpLite6_InErrors: Final[int]
+    UdpLite6_OutDatagrams: Final[int]
+    UdpLite6_RcvbufErrors: Final[int]
+    UdpLite6_SndbufErrors: Final[int]
+    UdpLite6_InCsumErrors: Final[int]
+    UdpLite6_IgnoredMulti: Final[int]
+    UdpLite6_MemErrors: Final[int]
     Tcp_InSegs: Final[int]
     Tcp_InErrs: Final[int]
     Tcp_InCsumErrors: Final[int]
+    Tcp_OutSegs: Final[int]
+    Tcp_OutRsts: Final[int]
     TcpExt_TCPOFOQueue: Final[int]
     TcpExt_TCPOFODrop: Final[int]
     TcpExt_TCPRcvQDrop: Final[int]
     TcpExt_TCPHoles: Final[int]
     TcpExt_BusyPollRxPackets: Final[int]
     MIB_MAX: Final[int]
+    UDP_MIB_INDATAGRAMS: Final[int]
+    UDP_MIB_NOPORTS: Final[int]
+    UDP_MIB_INERRORS: Final[int]
+    UDP_MIB_OUTDATAGRAMS: Final[int]
+    UDP_MIB_RCVBUFERRORS: Final[int]
+    UDP_MIB_SNDBUFERRORS: Final[int]
+    UDP_MIB_CSUMERRORS: Final[int]
+    UDP_MIB_IGNOREDMULTI: Final[int]
+    UDP_MIB_MEMERRORS: Final[int]
+    UDP_MIB_MAX: Final[int]
     POINT_WIRE: Final[int]
     POINT_NIC: Final[int]
     POINT_GRO: Final[int]
@@ -2126,6 +2214,9 @@ class Lib:
     def skb_trim(self, sd: SoftnetData, skb: SkBuff, len: int, /) -> int: ...
     def skb_advance(self, skb: SkBuff, n: int, /) -> None: ...
     def skb_segment_list(self, skb: SkBuff, own: int, /) -> SkBuff: ...
+    def skb_copy_init(self, h: Host, /) -> int: ...
+    def skb_copy_exit(self, sd: SoftnetData, /) -> None: ...
+    def skb_copy(self, sd: SoftnetData, skb: SkBuff, /) -> SkBuff: ...
     TASK_NONE: Final[int]
     TASK_KSOFTIRQD: Final[int]
     TASK_READER: Final[int]
@@ -2364,8 +2455,16 @@ class Lib:
     def icmpv6_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
     def igmp_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
     def udp_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def udplite_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
     def tcp_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def tcp_send_reset(self, sd: SoftnetData, skb: SkBuff, th: CData | bytes, /) -> None: ...
     def skb_csum_bad(self, sd: SoftnetData, skb: SkBuff, proto: int, len: int, /) -> int: ...
+    def udp_mib(self, skb: SkBuff, type: int, /) -> int: ...
+    def udp_error(self, sd: SoftnetData, skb: SkBuff, type: int, fate: int, /) -> None: ...
+    def udp_rcv_best(self, sd: SoftnetData, skb: SkBuff, uh: CData | bytes, type: int, /) -> None: ...
+    def udp_rcv_bad_sum(self, sd: SoftnetData, skb: SkBuff, uh: CData | bytes, type: int, summed: int, /) -> None: ...
+    def udp_lookup(self, h: Host, type: int, k: FlowKey, /) -> Sock: ...
+    def udplite_covered(self, sd: SoftnetData, sk: Sock, skb: SkBuff, /) -> int: ...
     def skb_icmp_csum_bad(self, sd: SoftnetData, skb: SkBuff, pseudo: int, /) -> int: ...
     def ip_route_input(self, h: Host, ip: CData | bytes, type: CData, /) -> int: ...
     def inet_addr_type(self, h: Host, addr: int, /) -> int: ...
@@ -2381,7 +2480,8 @@ class Lib:
     def icmp_send(self, sd: SoftnetData, skb: SkBuff, type: int, code: int, info: int, /) -> None: ...
     def icmpv6_send(self, sd: SoftnetData, skb: SkBuff, type: int, code: int, info: int, /) -> None: ...
     def icmp_allow(self, sd: SoftnetData, to: InetAddr, /) -> int: ...
-    def udp_err(self, sd: SoftnetData, ip: CData | bytes, len: int, err: int, /) -> None: ...
+    def udp_err(self, sd: SoftnetData, skb: SkBuff, quote: int, uh: int, type: int, /) -> None: ...
+    def icmpv6_notify(self, sd: SoftnetData, skb: SkBuff, quote: int, /) -> int: ...
     def ipv6_exthdr_rcv(self, sd: SoftnetData, skb: SkBuff, x: Exthdrs, /) -> SkBuff: ...
     def ipv6_parse_hopopts(self, sd: SoftnetData, skb: SkBuff, x: Exthdrs, /) -> int: ...
     def ipv6_skip_exthdr(
@@ -2419,9 +2519,10 @@ class Lib:
     SOCK_UDP: Final[int]
     SOCK_TCP_LISTEN: Final[int]
     SOCK_TCP: Final[int]
+    SOCK_UDPLITE: Final[int]
     TCP_OPEN: Final[int]
     TCP_FINISHED: Final[int]
-    TCP_RESET: Final[int]
+    TCP_WAS_RESET: Final[int]
     SOCK_NOT_ACCEPTED: Final[int]
     SOCK_ACCEPTED: Final[int]
     SOCK_GIVEN_UP: Final[int]
@@ -2436,6 +2537,12 @@ class Lib:
     def sock_new_flow(
         self, sd: SoftnetData, listener: Sock, laddr: InetAddr, lport: int, raddr: InetAddr, rport: int, rcv_nxt: int, /
     ) -> Sock: ...
+    def sock_errors_init(self, h: Host, sk: Sock, /) -> int: ...
+    def sock_errors_purge(self, h: Host, sk: Sock, /) -> None: ...
+    def sock_errors_exit(self, inet: InetSock, /) -> None: ...
+    def sock_queue_err(self, sd: SoftnetData, sk: Sock, e: SockExterr, skb: SkBuff, off: int, /) -> None: ...
+    def sock_local_error(self, h: Host, sk: Sock, e: SockExterr, /) -> None: ...
+    def sock_recv_err(self, h: Host, sk: Sock, buf: CData | bytes, len: int, e: SockExterr, /) -> int: ...
     def sock_queue_rcv_skb(self, sd: SoftnetData, sk: Sock, skb: SkBuff, /) -> int: ...
     def sock_data_ready(self, sd: SoftnetData, sk: Sock, /) -> None: ...
     def sock_report_error(self, sd: SoftnetData, sk: Sock, err: int, /) -> None: ...
@@ -2452,6 +2559,7 @@ class Lib:
     def sock_read(self, h: Host, sk: Sock, buf: CData | bytes, len: int, /) -> int: ...
     def sock_pool_bytes(self, h: Host, sk: Sock, /) -> int: ...
     def sock_table_live(self, t: SockTable, /) -> int: ...
+    def sock_from_header(self, f: SockFrom, ip: CData | bytes, /) -> None: ...
     def sock_dequeue(self, h: Host, sk: Sock, /) -> SkBuff: ...
     def udp_rmem_schedule(self, h: Host, sk: Sock, size: int, /) -> int: ...
     def sock_rmem_release(self, h: Host, sk: Sock, skb: SkBuff, /) -> None: ...

@@ -64,7 +64,7 @@ def test_no_part_of_a_host_holds_the_host(live, tmp_path):
             h.start()
             parts.append(h.machine.threads)
         else:
-            h.feed(frames.tcp(b"abc", dport=80, dst="10.0.0.2"))
+            h.feed(frames.tcp(b"abc", flags=frames.SYN, dport=80, dst="10.0.0.2"))
             h.run()
             parts.append(listener.accept())
         for part in (h.machine, *parts):
