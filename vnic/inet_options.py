@@ -1,7 +1,7 @@
 """Options of datagram sockets that are about IP, ICMP's errors and UDP-Lite: setsockopt(2) and getsockopt(2).
 
-Linux: net/ipv4/ip_sockglue.c do_ip_setsockopt(), net/ipv6/ipv6_sockglue.c, net/core/sock.c, net/ipv4/udp.c. The values are in
-``struct inet_sock`` of the data plane.
+Linux: net/ipv4/ip_sockglue.c do_ip_setsockopt(), net/ipv6/ipv6_sockglue.c, net/core/sock.c, net/ipv4/udp.c. The values
+are in ``struct inet_sock`` of the data plane.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TTL = 64
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A member of struct inet_sock, and the values that it takes; others are EINVAL. ``default``: what -1 reads back as."""
+    """A member of struct inet_sock, and the values that it takes; others are EINVAL. ``default``: what -1 is."""
 
     name: str
     least: int
@@ -135,6 +135,15 @@ def get(host: Any, sock: Any, level: int, name: int) -> int | None:
         return {_UDPLITE_SEND_CSCOV: int(inet.pcslen), _UDPLITE_RECV_CSCOV: int(inet.pcrlen)}.get(name)
     if not _has(sock, level):
         return None
+    if key in ((_IP, IP_MTU), (_IP6, IPV6_MTU)):
+        if not sock.rport:
+            raise refused(errno.ENOTCONN, "getsockopt")
+        return int(lib.ip_route_mtu(host, ffi.addressof(sock.raddr)))
+    value = _of_inet(inet, key)
+    return _of_the_socket(sock, key) if value is None else value
+
+
+def _of_inet(inet: Any, key: tuple[int, int]) -> int | None:
     if field := _FIELDS.get(key):
         value = int(getattr(inet, field.name))
         return field.default if value < 0 and field.default is not None else value
@@ -142,11 +151,7 @@ def get(host: Any, sock: Any, level: int, name: int) -> int | None:
         return int(getattr(inet, flag))
     if bit := _CMSGS.get(key):
         return int(bool(inet.cmsgs & bit))
-    if key in ((_IP, IP_MTU), (_IP6, IPV6_MTU)):
-        if not sock.rport:
-            raise refused(errno.ENOTCONN, "getsockopt")
-        return int(lib.ip_route_mtu(host, ffi.addressof(sock.raddr)))
-    return _of_the_socket(sock, key)
+    return None
 
 
 def _of_the_socket(sock: Any, key: tuple[int, int]) -> int | None:
@@ -164,14 +169,16 @@ def _of_the_socket(sock: Any, key: tuple[int, int]) -> int | None:
 def is_taken(host: Any, kind: int, port: int, addr: str | None, *, reuse: bool, reuseport: bool) -> bool:
     """Does a bound socket keep another of its kind from this port and address? Linux: udp_lib_lport_inuse().
 
-    ``kind``: enum sock_type; ``addr`` None: any. Both may have SO_REUSEADDR, or both SO_REUSEPORT. A replay's sinks yield.
+    ``kind``: enum sock_type; ``addr`` None: any. Both may have SO_REUSEADDR, or both SO_REUSEPORT. Sinks yield.
     """
     wanted = None if addr is None else inet_addr(addr)[0]
     at = host.socks.port[kind // 2][port]
     while at:
         sock, inet = host.socks.socks[at], host.socks.inet[at]
         at = sock.port_next
-        if sock.sink or (wanted is not None and not sock.any and (sock.laddr.hi, sock.laddr.lo) != (wanted.hi, wanted.lo)):
+        if sock.sink or (
+            wanted is not None and not sock.any and (sock.laddr.hi, sock.laddr.lo) != (wanted.hi, wanted.lo)
+        ):
             continue
         if not (reuse and inet.reuse) and not (reuseport and inet.reuseport):
             return True

@@ -83,7 +83,7 @@ class Socket(HostSocket):
     def setsockopt(self, level: int, name: int, value: int) -> None:
         """Set an option: SO_RCVBUF (twice ``value``, bounded by net.core.rmem_max), SO_RCVBUFFORCE, UDP_GRO.
 
-        Of datagram sockets also SO_BROADCAST, IP_TTL, IP_TOS, IP_MTU_DISCOVER, IP_RECVERR ...: docs/python.md lists them.
+        Of datagram sockets also SO_BROADCAST, IP_TTL, IP_MTU_DISCOVER, IP_RECVERR ...: docs/python.md lists them.
 
         Raises:
             HostError: ENOPROTOOPT, vnic has no such option; EINVAL, the value is out of its range.
@@ -252,7 +252,7 @@ class UdpSocket(Socket):
 
         Raises:
             TimedOutError: no datagram came in time.
-            HostError: EAGAIN, none is there and waiting was not asked for; EOPNOTSUPP, another flag; an error as in recvfrom().
+            HostError: EAGAIN, none is there, and the flags forbid to wait; EOPNOTSUPP, another flag; as in recvfrom().
         """
         bufsize = whole("bufsize", bufsize, 0, _READ_MAX)
         if flags & ~(socket.MSG_DONTWAIT | cmsg.MSG_ERRQUEUE):
@@ -300,7 +300,7 @@ class UdpSocket(Socket):
     def recverr(self) -> cmsg.SocketError | None:
         """Return the oldest error of the error queue, None: no error waits. It never waits itself.
 
-        The queue takes errors once IP_RECVERR, or for IPv6 IPV6_RECVERR, is set, also of a socket that is not connected.
+        The queue takes errors once IP_RECVERR, or for IPv6 IPV6_RECVERR, is set, connected or not.
         """
         got = self._next_error(_MAX_DATAGRAM)
         return None if got is None else cmsg.error(*got)

@@ -85,7 +85,9 @@ class Binding:
         program = None if filter is None else bpf.compile(filter)
         return self._machine.turn.do(lambda: PacketSocket(self._machine, program, ring))
 
-    def _refuse_bound(self, kind: int, port: int, addr: str | None, *, reuse: bool = False, port_too: bool = False) -> None:
+    def _refuse_bound(
+        self, kind: int, port: int, addr: str | None, *, reuse: bool = False, port_too: bool = False
+    ) -> None:
         if inet_options.is_taken(self._machine.c, kind, port, addr, reuse=reuse, reuseport=port_too):
             raise PortTakenError(port)
 

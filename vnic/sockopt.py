@@ -1,6 +1,6 @@
-"""setsockopt(2) and getsockopt(2) of the host's sockets: SO_RCVBUF up to net.core.rmem_max, SO_MEMINFO, UDP_GRO;
-the others are in :mod:`vnic.inet_options`.
+"""setsockopt(2) and getsockopt(2) of the host's sockets: SO_RCVBUF up to net.core.rmem_max, SO_MEMINFO, UDP_GRO.
 
+The other options are in :mod:`vnic.inet_options`.
 Linux: net/core/sock.c __sock_set_rcvbuf(): the buffer is twice the value asked for, because it counts truesize;
 sk_get_meminfo().
 """

@@ -110,7 +110,8 @@ static int send_locked(struct host *h, struct sock *sk, struct outgoing *o, u16 
 	if (sk->type == SOCK_UDPLITE)
 		udplite_sum(o, inet, v4);
 	rc = ip_output_locked(h, NULL, o);
-	COUNT(h->out_mib[mib + (rc == -ENOBUFS ? UDP_MIB_SNDBUFERRORS : UDP_MIB_OUTDATAGRAMS)], rc == 0 || rc == -ENOBUFS);
+	COUNT(h->out_mib[mib + (rc == -ENOBUFS ? UDP_MIB_SNDBUFERRORS : UDP_MIB_OUTDATAGRAMS)],
+	      rc == 0 || rc == -ENOBUFS);
 	return rc;
 }
 

@@ -172,7 +172,8 @@ int sock_connect(struct host *h, struct sock *sk, const struct inet_addr *raddr,
 		return -EISCONN;
 	if (!rport)
 		return -EINVAL;
-	if (inet_addr_is4(raddr) && inet_addr_type(h, (u32)raddr->lo) == RTN_BROADCAST && !h->socks.inet[sk->index].broadcast)
+	if (inet_addr_is4(raddr) && inet_addr_type(h, (u32)raddr->lo) == RTN_BROADCAST &&
+	    !h->socks.inet[sk->index].broadcast)
 		return -EACCES;
 	net = sk->any ? ip_route(h, raddr, &via) : NULL;
 	if (sk->any && !net)

@@ -1,4 +1,4 @@
-"""What sockets hear of ICMP errors. Which error means what, the twins compare; here is what a program in Python sees."""
+"""What sockets hear of ICMP errors. The twins compare which error means what; here is what a program in Python sees."""
 
 import errno
 import socket
@@ -117,7 +117,12 @@ def test_recvmsg_gives_what_the_kernels_gives(h):
     hear(h, frames.udp(b"hello", dport=6000, src="10.0.0.1", dst="10.0.0.2"))
     assert sock.recvmsg(100, 20) == (b"hello", [(IP, 2, b"\x40\0\0\0")], 0, ("10.0.0.1", 1000))
     hear(h, frames.udp(b"hello", dport=6000, src="10.0.0.1", dst="10.0.0.2"))
-    assert sock.recvmsg(2, 18) == (b"he", [(IP, 2, b"\x40\0")], socket.MSG_CTRUNC | socket.MSG_TRUNC, ("10.0.0.1", 1000))
+    assert sock.recvmsg(2, 18) == (
+        b"he",
+        [(IP, 2, b"\x40\0")],
+        socket.MSG_CTRUNC | socket.MSG_TRUNC,
+        ("10.0.0.1", 1000),
+    )
     hear(h, frames.udp(b"hello", dport=6000, src="10.0.0.1", dst="10.0.0.2"))
     assert sock.recvmsg(100) == (b"hello", [], socket.MSG_CTRUNC, ("10.0.0.1", 1000))
 

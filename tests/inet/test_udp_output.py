@@ -56,7 +56,8 @@ def test_tos_and_traffic_class(h):
 
 
 @pytest.mark.parametrize(
-    ("discover", "df", "frames"), [(0, False, 2), (1, True, 2), (2, True, None), (3, True, None), (4, False, None), (5, False, 2)]
+    ("discover", "df", "frames"),
+    [(0, False, 2), (1, True, 2), (2, True, None), (3, True, None), (4, False, None), (5, False, 2)],
 )
 def test_dont_fragment(h, discover, df, frames):
     sock = h.udp(5000)

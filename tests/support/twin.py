@@ -17,7 +17,6 @@ import lzma
 import os
 import pkgutil
 import re
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -412,7 +412,7 @@ _OPTIONS += ((socket.IPPROTO_UDPLITE, 10), (socket.IPPROTO_UDPLITE, 11))
 
 
 def _sock(rng: Random) -> tuple[str, tuple]:
-    """What a program does with a socket: sends, sets an option, reads errors. The frames with errors quote such datagrams."""
+    """What a program does with a socket: sends, sets an option, reads errors. Frames quote what was sent."""
     name = rng.choice(("any", "own4", "own6", "conn4", "conn6", "lite", "lite4"))
     v6 = name in ("own6", "conn6") or (name in ("any", "lite") and rng.random() < 0.5)
     what = rng.choice(("send", "send", "send", "option", "option", "errors"))
@@ -422,7 +422,11 @@ def _sock(rng: Random) -> tuple[str, tuple]:
         level, option = rng.choice(_OPTIONS)
         value = rng.choice((0, 1, 1, 2, 3, 4, 5, 8, 20, 64, 255, -1, 256))
         return "sock option", (rng.choice(("setsockopt",) * 4 + ("getsockopt",)), name, level, option, value)
-    to = _often(rng, PEER6, ("fd00::7", "2001:db8::9"), 0.1) if v6 else _often(rng, PEER4, ("10.0.0.7", "192.0.2.9"), 0.1)
+    to = (
+        _often(rng, PEER6, ("fd00::7", "2001:db8::9"), 0.1)
+        if v6
+        else _often(rng, PEER4, ("10.0.0.7", "192.0.2.9"), 0.1)
+    )
     size = rng.choice((0, 1, 100, 1280, 1452, 1453, 1472, 1473, 3000, rng.randrange(4000)))
     given = (to, rng.choice((7000, 7000, 9, 0))) if name[:4] != "conn" or rng.random() < 0.2 else None
     if name == "lite4" and rng.random() < 0.5:

@@ -246,7 +246,9 @@ class KernelTwin(Steps):
         read = self._read()  # a wrong checksum may be found here
         drops = [d for d in self.trace.read() if d[0] not in _NO_PACKETS_OF_OURS]
         replies = self._replies()
-        return Outcome(replies, self._moved(), read, [why for _, why in drops], [where for where, _ in drops], said=said)
+        return Outcome(
+            replies, self._moved(), read, [why for _, why in drops], [where for where, _ in drops], said=said
+        )
 
     def _replies(self) -> list[bytes]:
         replies = []

@@ -82,7 +82,6 @@ class VnicTwin(Steps):
     def recverr(self, name: str) -> Outcome:
         """Read the oldest error of a socket's error queue, and then its errno."""
 
-
         def call(sock: vnic.UdpSocket) -> tuple:
             data, told, flags, sender = sock.recvmsg(2000, 200, MSG_ERRQUEUE)
             return (data, told_of(told), flags, sender), sock.getsockopt(*ERROR)

@@ -172,7 +172,9 @@ def snmp6(host: Host) -> str:
 
 
 def _rows(values: dict[str, int], groups: dict[str, str]) -> dict[str, int]:
-    return {f"{group}{name}": values.get(f"{group}_{name}", 0) for group, names in groups.items() for name in names.split()}
+    return {
+        f"{group}{name}": values.get(f"{group}_{name}", 0) for group, names in groups.items() for name in names.split()
+    }
 
 
 def counted(name: str) -> str | None:

@@ -11,13 +11,17 @@ RECVERR, RECVERR6, MTU_DISCOVER, MTU_DISCOVER6 = 11, 25, 10, 23
 V6 = {"src": "fd00::1", "dst": "fd00::2"}
 
 
-def udp4(src: str = "10.0.0.2", dst: str = "10.0.0.1", ports: tuple[int, int] = (6000, 7000), data: bytes = b"data") -> bytes:
+def udp4(
+    src: str = "10.0.0.2", dst: str = "10.0.0.1", ports: tuple[int, int] = (6000, 7000), data: bytes = b"data"
+) -> bytes:
     """A datagram that a socket may have sent, to be quoted."""
     body = struct.pack("!HHHH", *ports, 8 + len(data), 0) + data
     return frames.ipv4(body, 17, src=src, dst=dst)
 
 
-def udp6(src: str = "fd00::2", dst: str = "fd00::1", ports: tuple[int, int] = (6000, 7000), data: bytes = b"data") -> bytes:
+def udp6(
+    src: str = "fd00::2", dst: str = "fd00::1", ports: tuple[int, int] = (6000, 7000), data: bytes = b"data"
+) -> bytes:
     """The same of IPv6."""
     return frames.ipv6(struct.pack("!HHHH", *ports, 8 + len(data), 0) + data, 17, src=src, dst=dst)
 
@@ -84,10 +88,17 @@ _NAMES += ((LITE, 10), (LITE, 11), (LITE, 12))
 def _options(name: str) -> list[Step]:
     steps: list[Step] = []
     for level, option in _NAMES:
-        if (level, option) in ((IP, 14), (IP6, 24)):  # read in the cases of path MTU discovery: an option forgets the route
+        if (level, option) in (
+            (IP, 14),
+            (IP6, 24),
+        ):  # read in the cases of path MTU discovery: an option forgets the route
             continue
-        elif (level, option) not in ((SOL, 15), (SOL, 1000)):
-            steps += [step for v in _VALUES for step in (("setsockopt", name, level, option, v), ("getsockopt", name, level, option))]
+        if (level, option) not in ((SOL, 15), (SOL, 1000)):
+            steps += [
+                step
+                for v in _VALUES
+                for step in (("setsockopt", name, level, option, v), ("getsockopt", name, level, option))
+            ]
         else:
             steps.append(("getsockopt", name, level, option))
     return steps
@@ -98,7 +109,9 @@ TOLD = ASKED + [("setsockopt", "own4", IP, n, 1) for n in (8, 12, 13)]
 
 
 def _tcp(flags: int, *, v6: bool = False, data: bytes = b"", dport: int = 81, **header) -> bytes:
-    return frames.tcp(data, flags=flags, dport=dport, **(V6 if v6 else {"src": "10.0.0.1", "dst": "10.0.0.2"}), **header)
+    return frames.tcp(
+        data, flags=flags, dport=dport, **(V6 if v6 else {"src": "10.0.0.1", "dst": "10.0.0.2"}), **header
+    )
 
 
 CASES: dict[str, list[Step]] = {
@@ -107,7 +120,9 @@ CASES: dict[str, list[Step]] = {
     "errors, connected, no path MTU": _errors4("conn4", udp4(), (IP, RECVERR, 1), (IP, MTU_DISCOVER, 0)),
     "errors, not connected": _errors4("own4", udp4(ports=(5001, 7000))),
     "errors, not connected, asked for": _errors4("own4", udp4(ports=(5001, 7000)), (IP, RECVERR, 1)),
-    "errors, a socket of both families": _errors4("any", udp4(ports=(5000, 7000)), (IP, RECVERR, 1), (IP6, RECVERR6, 1)),
+    "errors, a socket of both families": _errors4(
+        "any", udp4(ports=(5000, 7000)), (IP, RECVERR, 1), (IP6, RECVERR6, 1)
+    ),
     "errors of IPv6, connected": _errors6("conn6", udp6()),
     "errors of IPv6, connected, asked for": _errors6("conn6", udp6(), (IP6, RECVERR6, 1)),
     "errors of IPv6, connected, no path MTU": _errors6("conn6", udp6(), (IP6, RECVERR6, 1), (IP6, MTU_DISCOVER6, 0)),
@@ -135,7 +150,9 @@ CASES: dict[str, list[Step]] = {
     "path MTU discovery, not connected": _sizes(
         "own4", IP, MTU_DISCOVER, ("10.0.0.1", 7), error4(3, 4, udp4(ports=(5001, 7)), mtu(1300))
     ),
-    "path MTU discovery of IPv6": _sizes("conn6", IP6, MTU_DISCOVER6, None, error6(2, 0, udp6(), struct.pack("!I", 1300))),
+    "path MTU discovery of IPv6": _sizes(
+        "conn6", IP6, MTU_DISCOVER6, None, error6(2, 0, udp6(), struct.pack("!I", 1300))
+    ),
     "path MTU discovery of IPv6, not connected": _sizes(
         "own6", IP6, MTU_DISCOVER6, ("fd00::1", 7), error6(2, 0, udp6(ports=(5001, 7)), struct.pack("!I", 1300))
     ),
