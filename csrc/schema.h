@@ -38,7 +38,7 @@ enum fate {
 	/* IP */
 	PKT_TOO_SMALL, IP_INHDR, IP_CSUM, IP_INVALID_SOURCE, IP_LOCAL_SOURCE, IP_LOCALNET, IP_INVALID_DEST, IP_INADDRERRORS,
 	IP_NOT_JOINED, IP_SOURCE_ROUTE, IP_NOPROTO, IPV6_BAD_EXTHDR, IP_INNOROUTES,
-	IP_OUTNOROUTES, /* IP_NOT_JOINED, IP_SOURCE_ROUTE are ours */
+	IP_OUTNOROUTES, GROUPS_IGNORED, /* IP_NOT_JOINED, IP_SOURCE_ROUTE, GROUPS_IGNORED are ours */
 	/* fragments; FRAG_* but FRAG_REASM_TIMEOUT and FRAG_TOO_FAR are ours: Linux counts ReasmFails without a reason */
 	DUP_FRAG, FRAG_REASM_TIMEOUT, FRAG_TOO_FAR, PKT_TOO_BIG, FRAG_OVERLAP, FRAG_LENGTH, FRAG_ECN, FRAG_HIGH_THRESH,
 	/* above IP */
@@ -121,6 +121,7 @@ enum mib {
 	Icmp6_InRedirects, Icmp6_InMLDv2Reports,
 	IpExt_InMcastPkts, IpExt_InMcastOctets, IpExt_InBcastPkts, IpExt_InBcastOctets,
 	IpExt_OutMcastPkts, IpExt_OutMcastOctets, IpExt_OutBcastPkts, IpExt_OutBcastOctets,
+	Icmp6_OutGroupMembResponses, Icmp6_OutGroupMembReductions, Icmp6_OutMLDv2Reports,
 	Ip_OutRequests, Ip_OutNoRoutes, Ip_FragOKs, Ip_FragCreates, Ip6_OutRequests, Ip6_OutNoRoutes, Ip6_FragOKs, Ip6_FragCreates,
 	/* UDP and UDP-Lite of each family: enum udp_mib counts from the first of a row */
 	Udp_InDatagrams, Udp_NoPorts, Udp_InErrors, Udp_OutDatagrams, Udp_RcvbufErrors, Udp_SndbufErrors, Udp_InCsumErrors, Udp_IgnoredMulti, Udp_MemErrors,

@@ -108,18 +108,13 @@ def mac_for(ip: str | Iterable[str]) -> str | None:
     return (b"\x02\x00" + packed[-4:]).hex(":")
 
 
-def join_groups(c: Any, *, link_local: bool = True) -> None:
-    """Join the groups that neighbour solicitations are sent to (RFC 4291, 2.7.1). Call it after the MAC address is set.
+def add_link_local(c: Any) -> None:
+    """Give a host that answers a link-local address (RFC 4291, appendix A). Call it after the MAC address is set.
 
-    A host that answers also gets a link-local address (appendix A). It keeps the address if its MAC address changes.
+    It keeps the address if its MAC address changes.
     """
     own = [ipaddress.ip_address(inet_text(c.ip[i].addr)) for i in range(c.nips)]
-    if link_local and c.answers and any(a.version == 6 for a in own):
+    if c.answers and any(a.version == 6 for a in own):
         mac = bytes(c.nic.filter.addr)
         eui64 = bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
-        own.append(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + eui64))
-        _add(c, ipaddress.ip_interface(f"{own[-1]}/64"))
-    mc = c.nic.filter
-    for group in dict.fromkeys(b"\x33\x33\xff" + a.packed[-3:] for a in own if a.version == 6):
-        ffi.memmove(mc.mc[mc.nmc], group, 6)
-        mc.nmc += 1
+        _add(c, ipaddress.ip_interface((b"\xfe\x80" + bytes(6) + eui64, 64)))

@@ -99,7 +99,7 @@ class Host(Binding, Shown, Uncopied):
         machine = self._machine
         machine.c.nic.external_driver = external_driver
         machine.config = knobs_.apply(machine.c, machine.wire.c, knobs)
-        address.join_groups(machine.c)
+        address.add_link_local(machine.c)
         check(lib.host_start(machine.c), "start the host")
 
     def _configure(

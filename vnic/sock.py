@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from vnic import cmsg, sockopt
+from vnic import cmsg, multicast, sockopt
 from vnic._core import ffi, lib
 from vnic.address import inet_addr, inet_text
 from vnic.errors import ConfigError, HostError, TimedOutError, check, refused
@@ -80,15 +80,18 @@ class Socket(HostSocket):
     def rcvbuf(self, value: int) -> None:
         self._c.rcvbuf = whole("rcvbuf", value, 0, _RCVBUF_MAX)
 
-    def setsockopt(self, level: int, name: int, value: int) -> None:
+    def setsockopt(self, level: int, name: int, value: int | bytes) -> None:
         """Set an option: SO_RCVBUF (twice ``value``, bounded by net.core.rmem_max), SO_RCVBUFFORCE, UDP_GRO.
 
         Of datagram sockets also SO_BROADCAST, IP_TTL, IP_MTU_DISCOVER, IP_RECVERR ...: docs/python.md lists them.
 
+        The options of groups (:mod:`vnic.multicast`) take bytes, as those of Python's socket module.
+
         Raises:
-            HostError: ENOPROTOOPT, vnic has no such option; EINVAL, the value is out of its range.
+            HostError: ENOPROTOOPT, vnic has no such option; EINVAL, the value is out of its range; of groups ENODEV,
+                EADDRINUSE, ... as setsockopt(2).
         """
-        sockopt.set_(self._machine.c, self._c, level, name, value)
+        sockopt.set_(self._host_c, self._c, level, name, value)
 
     @overload
     def getsockopt(self, level: int, name: int) -> int: ...
@@ -140,6 +143,22 @@ class Datagrams(Packets):
 
 class UdpSocket(Socket):
     """A bound UDP socket."""
+
+    def join(self, group: str) -> None:
+        """Join a multicast group of either family: the card and IP take its datagrams, and routers hear of it.
+
+        As Linux has it, every socket bound to a datagram's port gets it, whoever has joined its group
+        (:mod:`vnic.multicast`, IP_MULTICAST_ALL).
+
+        Raises:
+            ConfigError: it is not a group.
+            HostError: EADDRINUSE, the socket is in it; ENOBUFS, in 20 IPv4 groups already; ENOMEM.
+        """
+        multicast.join(self._host_c, self._c, group)
+
+    def leave(self, group: str) -> None:
+        """Leave a group. HostError: EADDRNOTAVAIL, the socket is not in it. ConfigError: it is not a group."""
+        multicast.leave(self._host_c, self._c, group)
 
     def recvfrom(self, *, timeout: float | None = None) -> tuple[bytes, Address]:
         """Return the next datagram and its sender.

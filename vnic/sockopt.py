@@ -10,10 +10,11 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 from dataclasses import dataclass
 from typing import Any
 
-from vnic import cmsg, inet_options
+from vnic import cmsg, inet_options, multicast
 from vnic._core import lib
 from vnic.errors import HostError, refused
 
@@ -79,8 +80,13 @@ def _no_such_option(call: str) -> HostError:
     return refused(errno.ENOPROTOOPT, call)
 
 
-def set_(host: Any, sock: Any, level: int, name: int, value: int) -> None:
+def set_(host: Any, sock: Any, level: int, name: int, value: int | bytes) -> None:
     """Set an option; ``host``, ``sock``: the structs. HostError: ENOPROTOOPT, no such option; EINVAL, not an int."""
+    if multicast.has(sock, level, name):
+        multicast.set_(host, sock, level, name, value)
+        return
+    if not isinstance(value, int):
+        value = int.from_bytes(value[:4], sys.byteorder, signed=True) if len(value) >= 4 else _INT_MAX + 1
     if not -_INT_MAX - 1 <= value <= _INT_MAX:
         raise refused(errno.EINVAL, "setsockopt")
     if level == socket.SOL_SOCKET and name == socket.SO_RCVBUF:
@@ -105,6 +111,8 @@ def get(host: Any, sock: Any, level: int, name: int) -> bytes:
         return struct.pack("i", sock.rcvbuf)
     if level == socket.IPPROTO_UDP and name == _UDP_GRO and sock.type == lib.SOCK_UDP:
         return struct.pack("i", sock.udp_gro)
+    if (on := multicast.get(sock, level, name)) is not None:
+        return struct.pack("i", on)
     value = inet_options.get(host, sock, level, name) if sock.type in _DATAGRAMS else None
     if value is not None:
         return struct.pack("i", value)

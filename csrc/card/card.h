@@ -15,13 +15,14 @@ struct nic_queue;
  * @any:         every unicast address is ours (replay)
  * @vlan_filter: rx-vlan-filter: only the ids in vlans[] pass
  * @uc:          further unicast addresses; @mc: the multicast list; @vlans: bitmap of ids
+ * @mc_overflow: the host has joined more groups than @mc holds: all pass. @mc_seq: odd while @mc changes
  */
 struct mac_filter {
 	u8 addr[6];
 	u8 any;
 	u8 promisc, allmulti;
-	u8 vlan_filter;
-	u32 nuc, nmc;
+	u8 vlan_filter, mc_overflow;
+	u32 nuc, nmc, mc_seq;
 	u8 uc[16][6];
 	u8 mc[64][6];
 	u32 vlans[128];

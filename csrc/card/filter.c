@@ -14,6 +14,19 @@ static bool is_listed(const u8 (*list)[ETH_ALEN], u32 n, const u8 *addr)
 	return false;
 }
 
+/* Groups are joined and left while the card runs. */
+static bool is_joined(const struct mac_filter *mf, const u8 *dst)
+{
+	bool passes;
+	u32 seq;
+
+	do {
+		seq = seq_read_begin(&mf->mc_seq);
+		passes = mf->mc_overflow || is_listed(mf->mc, mf->nmc, dst);
+	} while (seq_read_again(&mf->mc_seq, seq));
+	return passes;
+}
+
 static bool mac_passes(const struct mac_filter *mf, const u8 *dst)
 {
 	static const u8 broadcast[ETH_ALEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -22,7 +35,7 @@ static bool mac_passes(const struct mac_filter *mf, const u8 *dst)
 		return true;
 	if (!(dst[0] & 1))
 		return mf->any || memcmp(dst, mf->addr, ETH_ALEN) == 0 || is_listed(mf->uc, mf->nuc, dst);
-	return mf->allmulti || memcmp(dst, broadcast, ETH_ALEN) == 0 || is_listed(mf->mc, mf->nmc, dst);
+	return mf->allmulti || memcmp(dst, broadcast, ETH_ALEN) == 0 || is_joined(mf, dst);
 }
 
 int filter_frame(const struct mac_filter *mf, const struct frame *f)

@@ -229,6 +229,13 @@ void tx_drop(struct host *h, u32 packet, enum tx_fate fate);
 int dev_queue_xmit(struct host *h, struct softnet_data *sd, u32 packet);
 
 /**
+ * dev_xmit_frame() - send a frame that is complete, Ethernet header and checksums included
+ * Return: as dev_queue_xmit(); the fate is counted
+ * Context: under tx->lock
+ */
+int dev_xmit_frame(struct host *h, struct softnet_data *sd, const u8 *frame, u32 len);
+
+/**
  * dev_direct_xmit() - send a frame as it is: a packet socket's, with the Ethernet header that its sender wrote
  * @len: bytes, without checksum
  * Return: 0; -EAGAIN: no room now, try again; -EINVAL: shorter than an Ethernet header; -EMSGSIZE: longer than the MTU

@@ -162,23 +162,39 @@ static u32 longest_frame(const struct host *h, const u8 *frame)
 	return mtu + ETH_HLEN + (is_vlan(load16(frame + ETHH_PROTO)) ? VLAN_HLEN : 0);
 }
 
-static int direct_xmit(struct host *h, const u8 *frame, u32 len)
+/* Copy a frame into buffers. Return: the packet, or TX_NONE */
+static u32 tx_copy(struct driver_tx *tx, const u8 *frame, u32 len)
 {
-	struct driver_tx *tx = &h->tx;
-	u32 packet, at = HDR_LEN;
+	u32 packet = tx_alloc(tx, len), at = HDR_LEN;
 
-	if (!driver_tx_room(h, 1, len + HDR_LEN))
-		return -EAGAIN;
-	packet = tx_alloc(tx, len);
-	if (packet == TX_NONE)
-		return -EAGAIN;
 	for (u32 b = packet; b != TX_NONE; b = tx->buf[b].next, at = 0) {
 		u32 n = tx->buf[b].len - at;
 
 		memcpy(tx->base + (u64)b * TX_BUF_LEN + at, frame, n);
 		frame += n;
 	}
-	return dev_queue_xmit(h, NULL, packet);
+	return packet;
+}
+
+int dev_xmit_frame(struct host *h, struct softnet_data *sd, const u8 *frame, u32 len)
+{
+	u32 packet = tx_copy(&h->tx, frame, len);
+
+	if (packet == TX_NONE) {
+		COUNT(h->tx.fates[TX_FULL_RING], 1);
+		return -ENOBUFS;
+	}
+	return dev_queue_xmit(h, sd, packet);
+}
+
+static int direct_xmit(struct host *h, const u8 *frame, u32 len)
+{
+	u32 packet;
+
+	if (!driver_tx_room(h, 1, len + HDR_LEN))
+		return -EAGAIN;
+	packet = tx_copy(&h->tx, frame, len);
+	return packet == TX_NONE ? -EAGAIN : dev_queue_xmit(h, NULL, packet);
 }
 
 int dev_direct_xmit(struct host *h, const u8 *frame, u32 len)

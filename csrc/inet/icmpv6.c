@@ -77,12 +77,19 @@ static enum fate take(struct softnet_data *sd, struct sk_buff *skb, const u8 *m)
 			ndisc_rcv(sd, skb);
 		return DELIVERED_ICMPV6;
 	case ICMPV6_MGM_QUERY:
+		if (answers)
+			mld_query(sd, skb);
+		return DELIVERED_ICMPV6;
 	case ICMPV6_MGM_REPORT:
+		if (answers)
+			mld_report(sd, skb);
+		return DELIVERED_ICMPV6;
 	case ICMPV6_MGM_REDUCTION:
+	case ICMPV6_MLD2_REPORT: /* they are for routers */
+		return answers ? GROUPS_IGNORED : DELIVERED_ICMPV6;
 	case NDISC_ROUTER_SOLICITATION:
 	case NDISC_ROUTER_ADVERTISEMENT:
 	case NDISC_REDIRECT:
-	case ICMPV6_MLD2_REPORT:
 		return DELIVERED_ICMPV6;
 	default:
 		if (!(m[ICMPH_TYPE] & ICMPV6_INFOMSG_MASK)) /* also those that have no name yet */

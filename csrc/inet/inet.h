@@ -264,6 +264,108 @@ const struct inet_net *ip_local_net(const struct host *h, const struct inet_addr
 int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const struct inet_addr *to, u16 port,
 		u32 gso_size);
 
+/* ---- multicast groups: mc_groups.c, mc_report.c, igmp.c (IPv4), mcast.c (IPv6) ---- */
+
+#define MC_GROUPS_MAX 1024         /* of each family */
+#define MC_MEMBERS_MAX 8192        /* memberships of all sockets */
+#define MC_GONE_MAX 64
+#define IGMP_MAX_MEMBERSHIPS 20    /* igmp_max_memberships: IPv4 groups of one socket */
+#define MC_QRV 2                   /* igmp_qrv, mld_qrv: robustness, until a querier says otherwise */
+#define MC_QUERY_INTERVAL_NS 125000000000ull
+#define MC_QUERY_RESPONSE_NS 10000000000ull
+
+/**
+ * struct mc_group - a group that this host has joined
+ * @timer_ns:    when it is reported; NEVER: not planned
+ * @users:       sockets that have joined it, and the host itself
+ * @older, @newer: neighbours in the order of joining; @hash_next: in the bucket, or on the free list. 0: none
+ * @crcount:     reports of the change that are still to be sent
+ * @unsolicited: IGMPv1 and v2: reports of that kind still to be sent
+ * @reporter:    we were the last to report it
+ * @silent:      it is never reported
+ */
+struct mc_group {
+	struct inet_addr addr;
+	u64 timer_ns;
+	u32 users;
+	u16 older, newer, hash_next;
+	u8 crcount, unsolicited, reporter, silent;
+};
+
+/** struct mc_gone - a group that was left. @reports: of that, still to be sent */
+struct mc_gone { struct inet_addr addr; u32 reports; };
+
+/**
+ * struct mc_family - a family's groups, and what its querier said
+ * @group:      [0] is unused, so that 0 means none. @used: those handed out at least once
+ * @v1_seen, @v2_seen: until when an older querier counts as present, ns
+ * @gq_ns:      when all groups are reported, for a query; @ifc_ns: when changes are. NEVER: not planned
+ * @qi_ns, @qri_ns: the querier's interval, and the time for answers
+ * @qrv:        robustness; @ifc_count: how often changes are still reported
+ */
+struct mc_family {
+	struct mc_group *group;
+	u32 used, free;
+	u16 hash[256];
+	u16 newest;
+	u8 qrv, ifc_count;
+	u32 ngone;
+	u64 v1_seen, v2_seen, gq_ns, ifc_ns, qi_ns, qri_ns;
+	struct mc_gone gone[MC_GONE_MAX];
+};
+
+/** struct mc_member - a socket's membership. @next: the one before it of the same socket, or free; 0: none */
+struct mc_member { struct inet_addr group; u32 next, spare; };
+
+enum mc_only { MC_ONLY_IP = 1, MC_ONLY_IPV6 = 2 }; /* IP_MULTICAST_ALL, IPV6_MULTICAST_ALL are off */
+
+/**
+ * struct mc_state - the groups of both families, IPv4 first; changed under the lock of driver_tx
+ * @seq:       odd while tables change
+ * @drawn:     how many random times were drawn
+ * @timer_ask: live: CPU 0 shall run mc_timer() at this time; NEVER: its own timer suffices
+ */
+struct mc_state {
+	u32 seq, members_used, members_free;
+	struct mc_member *member;
+	u64 drawn, timer_ask;
+	struct mc_family family[2];
+};
+
+/** mc_init() - allocate the tables. Return: 0, or -ENOMEM; then call mc_exit() */
+int mc_init(struct mc_state *mc);
+
+/** mc_exit() - free the tables */
+void mc_exit(struct mc_state *mc);
+
+/** mc_start() - join what every host joins: all hosts, and the solicited-node groups of its addresses. Once */
+void mc_start(struct host *h);
+
+/** mc_timer() - timer of CPU 0: send the reports that are due. Takes driver_tx's lock. */
+void mc_timer(struct softnet_data *sd);
+
+/** mc_flush() - forget all reports that are planned. Context: the host is at rest */
+void mc_flush(struct host *h);
+
+/**
+ * sock_mc_join() - join a group. Takes the lock of driver_tx
+ * Return: 0; -EADDRINUSE: @sk is in it; -ENOBUFS, -ENOMEM: in too many, as Linux says it of IPv4, of IPv6
+ */
+int sock_mc_join(struct host *h, struct sock *sk, const struct inet_addr *group);
+
+/** sock_mc_leave() - leave a group. Takes the lock of driver_tx. Return: 0; -EADDRNOTAVAIL: @sk is not in it */
+int sock_mc_leave(struct host *h, struct sock *sk, const struct inet_addr *group);
+
+/** sock_mc_close() - leave all groups: the socket closes. Takes the lock of driver_tx. */
+void sock_mc_close(struct host *h, struct sock *sk);
+
+/** sock_mc_allows() - does @sk take datagrams to @group? Context: any CPU */
+int sock_mc_allows(const struct host *h, const struct sock *sk, const struct inet_addr *group);
+
+/** ip_check_mc(), ipv6_chk_mcast_addr() - has this host joined the group? @group: host byte order. Context: any CPU */
+int ip_check_mc(const struct host *h, u32 group);
+int ipv6_chk_mcast_addr(const struct host *h, const struct inet_addr *group);
+
 /* icmp_limit.c: limits on errors, a bucket of tokens for each destination and one for all */
 #define ICMP_PEER_ROWS 256
 #define ICMP_PEER_DEPTH 4
@@ -308,7 +410,6 @@ enum fate ip_route_input(const struct host *h, const u8 *ip, enum rtn *type); /*
 enum rtn inet_addr_type(const struct host *h, u32 addr);
 struct inet_addr ip_spec_dst(const struct host *h, const u8 *ip);
 const struct route_exception *ip_route_exception(const struct host *h, const struct inet_addr *dst, u64 now);
-int ip_check_mc(const struct host *h, u32 group); /* 1: the host is a member of this IPv4 group */
 
 /* ip_options.c. ip: a whole header with options */
 int ip_options_compile(struct softnet_data *sd, u8 *ip); /* 0; <0: source route; else the offset of the fault */
@@ -332,7 +433,6 @@ struct exthdrs { u32 at, nhoff, before; u8 next; };
 struct sk_buff *ipv6_exthdr_rcv(struct softnet_data *sd, struct sk_buff *skb, struct exthdrs *x); /* NULL: as ip_defrag() */
 int ipv6_parse_hopopts(struct softnet_data *sd, struct sk_buff *skb, struct exthdrs *x); /* 0: dropped */
 int ipv6_skip_exthdr(const struct sk_buff *skb, int start, u8 *next, u32 *frag_off);
-int ipv6_chk_mcast_addr(const struct host *h, const struct inet_addr *group); /* 1: the host has joined it */
 const struct inet_net *ipv6_dev_get_saddr(const struct host *h, const struct inet_addr *dst); /* NULL: we have no address */
 
 /* fragments. From inet_frag_find() on under the family's lock if live. inet_frag_fail() and inet_frag_join() free q */
@@ -365,3 +465,35 @@ void neigh_update(struct host *h, struct softnet_data *sd, const struct inet_add
 void arp_send(struct host *h, struct softnet_data *sd, u16 op, const struct inet_addr *sip, const struct inet_addr *tip,
 	      const u8 *to_mac);
 void ndisc_send_ns(struct host *h, struct softnet_data *sd, const struct inet_addr *target, const u8 *mac);
+
+/* groups, all under the lock of driver_tx but mc_joined(), mld_query() and mld_report() */
+int mc_joined(const struct host *h, const struct inet_addr *group);
+struct mc_group *mc_find(struct mc_family *f, const struct inet_addr *a);
+struct mc_group *mc_next(struct mc_family *f, const struct mc_group *g); /* from the latest on; g NULL: that */
+u32 mc_scope6(const struct inet_addr *group);
+void mc_map(const struct inet_addr *group, u8 *mac);
+void mc_reset(struct mc_family *f);
+u32 mc_code(u32 code, u32 mantissa_bits);
+u32 mc_draw(struct host *h, u32 below);
+u64 mc_later(struct host *h, u64 now, u32 max_jiffies);
+u32 mc_jiffies(const struct host *h, u64 ns);
+void mc_plan(struct host *h, u64 at);
+void mc_group_timer(struct host *h, struct mc_group *g, u64 at);
+void mc_gone_add(struct mc_family *f, const struct inet_addr *a);
+void mc_gone_forget(struct mc_family *f, const struct inet_addr *a);
+void mc_changed(struct host *h, struct softnet_data *sd, struct mc_family *f);
+void mc_older_querier(struct mc_family *f);
+void mc_send_state(struct host *h, struct softnet_data *sd, struct mc_family *f, const struct mc_group *only);
+void mc_send_changes(struct host *h, struct softnet_data *sd, struct mc_family *f);
+void mc_xmit(struct host *h, struct softnet_data *sd, const struct inet_addr *group, const u8 *ip, u32 ip_len,
+	     const u8 *message, u32 len);
+void igmp_group_added(struct host *h, struct softnet_data *sd, struct mc_group *g);
+void igmp_group_dropped(struct host *h, struct softnet_data *sd, const struct mc_group *g);
+void igmp_expire(struct host *h, struct softnet_data *sd);
+void igmp_send(struct host *h, struct softnet_data *sd, u32 group, u8 *message, u32 len);
+void igmp6_group_added(struct host *h, struct softnet_data *sd, struct mc_group *g);
+void igmp6_group_dropped(struct host *h, struct softnet_data *sd, const struct mc_group *g);
+void mld_expire(struct host *h, struct softnet_data *sd);
+void mld_send(struct host *h, struct softnet_data *sd, const struct inet_addr *group, u8 *message, u32 len);
+void mld_query(struct softnet_data *sd, const struct sk_buff *skb); /* these two take the lock of driver_tx */
+void mld_report(struct softnet_data *sd, const struct sk_buff *skb);

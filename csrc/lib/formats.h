@@ -165,8 +165,27 @@ enum {
 enum { ICMP_REDIR_HOSTTOS = 3 }; /* the same of redirects */
 enum { ICMP_EXC_TTL = 0, ICMP_EXC_FRAGTIME = 1 };
 
-/* RFC 3376 */
+/* RFC 3376; IGMPH_QRV and what follows: of a query of version 3 */
 #define IGMP_HLEN 8u
+enum { IGMPH_TYPE = 0, IGMPH_CODE = 1, IGMPH_CSUM = 2, IGMPH_GROUP = 4, IGMPH_QRV = 8, IGMPH_QQIC = 9, IGMPH_NSRCS = 10 };
+enum {
+	IGMP_HOST_MEMBERSHIP_QUERY = 0x11,
+	IGMP_HOST_MEMBERSHIP_REPORT = 0x12,
+	IGMPV2_HOST_MEMBERSHIP_REPORT = 0x16,
+	IGMP_HOST_LEAVE_MESSAGE = 0x17,
+	IGMPV3_HOST_MEMBERSHIP_REPORT = 0x22
+};
+#define IGMPV3_ALL_MCR 0xe0000016u /* 224.0.0.22 */
+
+/* RFC 2710, RFC 3810 */
+enum { MLDH_MAXDELAY = 4, MLDH_GROUP = 8, MLDH_QRV = 24, MLDH_QQIC = 25, MLDH_NSRCS = 26 };
+enum { MC_SCOPE_LINK_LOCAL = 2 };
+
+/* Reports of IGMPv3 and MLDv2: a header, records of a header and the group's address, their kinds */
+enum { MC_REPORT_NGREC = 6 };
+#define MC_REPORT_HLEN 8u
+#define MC_GREC_HLEN 4u
+enum { MC_MODE_IS_EXCLUDE = 2, MC_CHANGE_TO_INCLUDE = 3, MC_CHANGE_TO_EXCLUDE = 4 };
 
 /* RFC 4443, RFC 4861 */
 enum {

@@ -46,6 +46,7 @@ const char *fate_text(enum fate fate)
 		[IP_INNOROUTES] = "not our IP address, and no way leads to it",
 		[IP_OUTNOROUTES] = "no way leads to the sender, who would have got an answer",
 		[IPV6_BAD_EXTHDR] = "bad IPv6 extension header",
+		[GROUPS_IGNORED] = "a message of IGMP or MLD that a host does not act upon",
 		[DUP_FRAG] = "a fragment of what was there already",
 		[FRAG_REASM_TIMEOUT] = "the rest of its datagram did not come in time (ipfrag_time, ip6frag_time)",
 		[FRAG_TOO_FAR] = "its sender sent too many others before the next fragment (ipfrag_max_dist)",

@@ -61,7 +61,7 @@ struct host *host_new(u32 ncpus)
 	h->reader_cpu = READER_CPU_BY_PORT;
 	h->upcalls.wake_fd = -1;
 	h->icmp = (struct icmp_limits){ .ratelimit_ms = 1000, .msgs_per_sec = 1000, .msgs_burst = 50 };
-	h->neigh.timer_ask = NEVER;
+	h->neigh.timer_ask = h->mc.timer_ask = NEVER;
 	nic_init(&h->nic);
 	h->nic.cost = h->cost;
 	h->nic.spinners = &h->spinners;
@@ -69,6 +69,7 @@ struct host *host_new(u32 ncpus)
 	packet_taps_setup(h);
 	h->timer[TIMER_IPFRAG] = inet_frag_expire;
 	h->timer[TIMER_NEIGH] = neigh_timer;
+	h->timer[TIMER_MC] = mc_timer;
 	h->upcall = upcall_push;
 	inet_frags_defaults(h);
 	for (u32 i = 0; i < ncpus; i++) {
@@ -167,10 +168,20 @@ static int driver_start(struct host *h)
 	return driver_open(h);
 }
 
+static int groups_start(struct host *h)
+{
+	int rc = mc_init(&h->mc);
+
+	if (rc == 0)
+		mc_start(h);
+	return rc;
+}
+
 int host_start(struct host *h)
 {
-	static int (*const steps[])(struct host *) = { cpus_init,      vtime_init,    fifo_start, sockets_init,
-						       fragments_init, steering_init, rings_init, driver_start };
+	static int (*const steps[])(struct host *) = { cpus_init,    vtime_init,     fifo_start,
+						       sockets_init, fragments_init, steering_init,
+						       rings_init,   driver_start,   groups_start };
 
 	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
 		if (h->nic.rss.indir[i] >= h->nic.nqueues)
@@ -199,6 +210,7 @@ void host_free(struct host *h)
 	driver_tx_free(h);
 	neigh_exit(&h->neigh);
 	route_exit(&h->routes);
+	mc_exit(&h->mc);
 	vtime_exit(h);
 	for (u32 i = 0; i < h->ncpus; i++) {
 		if (h->cpu[i]) {

@@ -119,6 +119,7 @@ struct host {
 	u8 settling;                   /* machine_settle() */
 	u8 planned;                    /* cpu_plan() was called */
 	struct inet_frags ip_frags, ip6_frags;
+	struct mc_state mc;
 };
 
 /** host_new() - make a host with Linux's defaults; free it by host_free(). Return: NULL: no memory, or bad @ncpus */

@@ -36,6 +36,8 @@ enum sock_accepted {
  * @rxhash:        hash of its flow, for rfs.c
  * @err:           errno that its next call returns, 0: none
  * @refused:       truesize of what did not fit into rcvbuf
+ * @mc_list:       index of its latest membership in host.mc, 0: it is in no group
+ * @mc_only:       enum mc_only: it takes datagrams to groups that it has joined itself, and to no others
  */
 struct sock {
 	struct sk_buff *head, *tail;
@@ -71,7 +73,9 @@ struct sock {
 	u32 rxhash;
 	u32 err;
 	u64 refused, drops;
-	u64 unused[2];
+	u32 mc_list;
+	u8 mc_only, spare2[3];
+	u64 unused[1];
 };
 
 /**

@@ -138,6 +138,8 @@ static struct sock *bind_locked(struct host *h, u8 type, const struct inet_addr 
 	sk->sink = sink;
 	if (laddr)
 		sk->laddr = *laddr;
+	if (!sink && !h->ip_any && !(laddr && inet_addr_is4(laddr)))
+		sk->mc_only = MC_ONLY_IP; /* as of Linux's sockets of AF_INET6, also those of both families */
 	sk->rcvbuf = h->rcvbuf;
 	t->inet[sk->index] = (struct inet_sock){
 		.uc_ttl = -1,
@@ -340,6 +342,8 @@ void sock_close(struct host *h, struct softnet_data *sd, struct sock *sk)
 		machine_settle(h); /* a CPU may be stopped with a packet for this socket */
 	if (sk->type == SOCK_TCP_LISTEN)
 		forget_streams(h, sd, sk);
+	if (sk->mc_list)
+		sock_mc_close(h, sk);
 	spin_lock(&t->lock);
 	spin_lock(&sk->lock);
 	if (!sk->closed) {

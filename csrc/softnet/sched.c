@@ -130,12 +130,18 @@ static void run_task(struct softnet_data *sd, u8 task)
 	}
 }
 
-/* Live: read the clock, and start the neighbours' timer if another thread has asked for it. */
+static void ask_timer(struct softnet_data *sd, enum timer which, const u64 *ask)
+{
+	if (unlikely(READ_ONCE(*ask) < sd->timer_ns[which]) && sd->cpu == 0)
+		mod_timer(sd, which, READ_ONCE(*ask));
+}
+
+/* Live: read the clock, and start the timers of neighbours and groups if another thread has asked for it. */
 static void look_up(struct softnet_data *sd)
 {
 	sd->now = clock_ns();
-	if (unlikely(READ_ONCE(sd->host->neigh.timer_ask) < sd->timer_ns[TIMER_NEIGH]) && sd->cpu == 0)
-		mod_timer(sd, TIMER_NEIGH, READ_ONCE(sd->host->neigh.timer_ask));
+	ask_timer(sd, TIMER_NEIGH, &sd->host->neigh.timer_ask);
+	ask_timer(sd, TIMER_MC, &sd->host->mc.timer_ask);
 }
 
 int cpu_round(struct softnet_data *sd)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
-from vnic.address import join_groups
 from vnic.knobs.cost import costs, text_of
 from vnic.knobs.parse import Indirection
 from vnic.linux import ntuple
@@ -19,7 +18,6 @@ from vnic.tap.rtnetlink import IPV6_MIN_MTU
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_ALL_HOSTS = (b"\x01\x00\x5e\x00\x00\x01", b"\x33\x33\x00\x00\x00\x01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +190,6 @@ def _put_mac(h: Any, _w: Any, mac: bytes | None, _q: int | None) -> None:
     h.nic.filter.any = mac is None
     h.vlan_any = mac is None
     h.nic.filter.allmulti = mac is None
-    for i, group in enumerate(_ALL_HOSTS):  # groups that a host always joins; solicited-node groups: see Host
-        ffi.memmove(h.nic.filter.mc[i], group, 6)
-    h.nic.filter.nmc = len(_ALL_HOSTS)
     ffi.memmove(h.nic.filter.addr, mac or b"\x02\x00\x00\x00\x00\x01", 6)
 
 
@@ -202,7 +197,6 @@ def _change_mac(h: Any, w: Any, mac: bytes | None, q: int | None) -> None:
     allmulti = 0 if h.nic.filter.any else h.nic.filter.allmulti  # set only because the host had no address
     _put_mac(h, w, mac, q)
     h.nic.filter.allmulti |= allmulti
-    join_groups(h, link_local=False)
     ffi.memmove(h.nic.config.mac, h.nic.filter.addr, 6)  # a driver that starts later reads it there
 
 

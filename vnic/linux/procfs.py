@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vnic.linux import irq_affinity, netdevice, pseudofile, snmp, sockstat, sysctl
+from vnic.linux import groups, irq_affinity, netdevice, pseudofile, snmp, sockstat, sysctl
 from vnic.linux.pseudofile import File
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ FILES: dict[str, File] = {
     "/proc/net/udp6": File(sockstat.udp6, "those bound to an address of IPv6"),
     "/proc/net/sockstat": File(sockstat.sockstat, "the host's sockets; datagrams that wait for fragments"),
     "/proc/net/sockstat6": File(sockstat.sockstat6, "the same of IPv6"),
+    "/proc/net/igmp": File(groups.igmp, "the IPv4 groups that the host has joined, and the version of their querier"),
+    "/proc/net/igmp6": File(groups.igmp6, "those of IPv6"),
     "/proc/interrupts": File(interrupts, "interrupts that the driver handled; received_rps"),
     "/proc/softirqs": File(softirqs, "net_rx_runs"),
     **sysctl.FILES,

@@ -31,7 +31,7 @@ NOT_LIMITS = {
         "IP_INADDRERRORS",
         "IP_NOT_JOINED",
     ),
-    "nobody takes it": ("NO_SOCKET", "UNHANDLED_PROTO", "IP_NOPROTO", "PYTHON_DROP", "TCP_CLOSE"),
+    "nobody takes it": ("NO_SOCKET", "UNHANDLED_PROTO", "IP_NOPROTO", "GROUPS_IGNORED", "PYTHON_DROP", "TCP_CLOSE"),
     "sent so": (
         "PKT_TOO_SMALL",
         "IP_INHDR",
