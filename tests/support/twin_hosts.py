@@ -71,8 +71,37 @@ class Twin(Protocol):
 class Steps:
     """How a twin takes its steps."""
 
+    report_s = 1.1
+    """Until a report of groups is repeated (RFC 3376, 8.11; RFC 3810, 9.11), and some more."""
+
     def step(self, step: Step) -> Outcome:
         """Do it, and tell what came of it."""
         if isinstance(step, bytes):
             return self.frame(step)  # type: ignore[attr-defined]
         return getattr(self, step[0])(*step[1:])
+
+    def later(self, seconds: float, *steps: Step) -> Outcome:
+        """Do these, and let time pass. Return: all that came of it; frames are sorted: their order is random."""
+        told = [self.step(step) for step in steps]
+        told.append(self.wait(seconds))  # type: ignore[attr-defined]
+        whole = Outcome(refused=max(o.refused for o in told))
+        for o in told:
+            whole.replies += o.replies
+            whole.drops += o.drops
+            whole.places += o.places
+            for name, n in o.counters.items():
+                whole.counters[name] = whole.counters.get(name, 0) + n
+            for name, said in o.sockets.items():
+                whole.sockets[name] = whole.sockets.get(name, []) + said
+        whole.replies.sort()
+        return whole
+
+    def reported(self, times: int, *steps: Step) -> Outcome:
+        """Do these, and wait until a change of groups was reported so often: a kernel's device does it in less time."""
+        return self.later(times * self.report_s, *steps)
+
+    def unheard(self, *steps: Step) -> Outcome:
+        """As reported(), but tell the errors alone: which report says what depends on when each step is done."""
+        errors = [self.step(step).refused for step in steps]
+        self.wait(2 * self.report_s)  # type: ignore[attr-defined]
+        return Outcome(sockets={"errors": errors})

@@ -17,6 +17,7 @@ import re
 import socket
 import struct
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -27,6 +28,9 @@ from twin_hosts import ADDRESSES, ERROR, MSG_ERRQUEUE, Outcome, Sock, Steps, tol
 CLONE_NEWNET = 0x40000000
 TRACING = Path("/sys/kernel/tracing")
 HOUR_MS = "3600000"
+REPORTS_MS = "20"
+"""Between two reports of a change: so one need not wait for long until all are sent."""
+QUIET_S = 0.3
 NUD_NOARP = 0x40
 
 _SETTINGS = {
@@ -43,6 +47,8 @@ _SETTINGS = {
     "net/ipv6/neigh/{dev}/base_reachable_time_ms": HOUR_MS,
     "net/ipv6/neigh/{dev}/retrans_time_ms": HOUR_MS,
     "net/ipv6/neigh/{dev}/delay_first_probe_time": "3600",
+    "net/ipv4/conf/{dev}/igmpv3_unsolicited_report_interval": REPORTS_MS,
+    "net/ipv6/conf/{dev}/mldv2_unsolicited_report_interval": REPORTS_MS,
     "net/ipv6/conf/{dev}/accept_dad": "0",
     "net/ipv6/conf/{dev}/accept_ra": "0",
     "net/ipv6/conf/{dev}/router_solicitations": "0",
@@ -90,6 +96,7 @@ class KernelTwin(Steps):
     """A TAP with the addresses of ADDRESSES in a namespace of its own, and sockets."""
 
     name = "kernel"
+    report_s = 0.08
 
     def __init__(self, trace: Trace | None = None) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -106,13 +113,23 @@ class KernelTwin(Steps):
         libc.setns(self._home, CLONE_NEWNET)
         self.socks: dict[str, tuple[Sock, socket.socket]] = {}
         self._fragments: set[tuple[str, str, int, int]] = set()
+        self._stirred = False  # what its groups or a querier did may come later
         self._settle()
+
+    def _anew(self) -> None:
+        """Make another device: one keeps what queriers said for minutes, and reports groups after they were left."""
+        os.close(self.fd)
+        with self._inside():
+            self._device()
+        self._settle()
+        self.outcome()
+        self._stirred = False
 
     def _settle(self) -> None:
         """Wait until the kernel has reported its groups twice, at random times (RFC 3810 section 6.1)."""
         quiet, end = time.monotonic(), time.monotonic() + 5
-        while time.monotonic() < min(end, quiet + 1.5):
-            time.sleep(0.05)
+        while time.monotonic() < min(end, quiet + QUIET_S):
+            time.sleep(0.02)
             if self._replies():
                 quiet = time.monotonic()
 
@@ -144,6 +161,8 @@ class KernelTwin(Steps):
         """Forget what earlier frames left behind, and open sockets."""
         self.shut()
         self._end_fragments()
+        if self._stirred:
+            self._anew()
         with self._inside():
             self._forget()
             for name, s in socks.items():
@@ -192,6 +211,7 @@ class KernelTwin(Steps):
 
     def frame(self, frame: bytes) -> Outcome:
         """Put a frame on the wire."""
+        self._stirred |= _is_query(frame)
         if frame[12:14] == b"\x08\x00" and int.from_bytes(frame[20:22], "big") & 0x3FFF and len(frame) >= 34:
             src, dst = (str(ipaddress.IPv4Address(frame[i : i + 4])) for i in (26, 30))
             self._fragments.add((src, dst, int.from_bytes(frame[18:20], "big"), frame[23]))
@@ -215,8 +235,9 @@ class KernelTwin(Steps):
 
         return self._call(name, call)
 
-    def setsockopt(self, name: str, level: int, option: int, value: int) -> Outcome:
+    def setsockopt(self, name: str, level: int, option: int, value: int | bytes) -> Outcome:
         """Set an option of a socket."""
+        self._stirred |= isinstance(value, bytes)  # of groups
         return self._call(name, lambda sock: sock.setsockopt(level, option, value))
 
     def getsockopt(self, name: str, level: int, option: int, _value: int = 0) -> Outcome:
@@ -232,6 +253,18 @@ class KernelTwin(Steps):
             return (data, told_of(messages), flags, sender), sock.getsockopt(*ERROR)
 
         return self._call(name, call)
+
+    def shut_one(self, name: str) -> Outcome:
+        """Close a socket."""
+        self.socks.pop(name)[1].close()
+        return self.outcome()
+
+    def wait(self, seconds: float) -> Outcome:
+        """Let time pass; the frames sent meanwhile are sorted, because their order is random."""
+        self._stirred = True
+        time.sleep(seconds)
+        after = self.outcome()
+        return replace(after, replies=sorted(after.replies))
 
     def _call(self, name: str, call) -> Outcome:
         with self._inside():
@@ -306,6 +339,13 @@ class KernelTwin(Steps):
 
     def __exit__(self, *exc) -> None:
         self.close()
+
+
+def _is_query(frame: bytes) -> bool:
+    """May it be a query of IGMP or MLD?"""
+    if frame[12:14] == b"\x86\xdd":
+        return frame[20:22] == b"\0\1"  # extension headers, hop limit
+    return frame[12:14] == b"\x08\0" and frame[23:24] == b"\2" and b"\x11" in frame[34:75]
 
 
 def _pairs(text: str) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from dataclasses import replace
 from typing import Self
 
 import frames
@@ -11,6 +12,9 @@ import vnic
 from vnic.linux import snmp
 
 STEP_NS = 100_000
+NEVER = (1 << 64) - 1
+GROUPS_NS = 2_000_000_000
+"""In this time a host has reported the groups of its addresses twice (RFC 3810, 6.1)."""
 
 
 class VnicTwin(Steps):
@@ -37,6 +41,7 @@ class VnicTwin(Steps):
             self.socks[name] = sock = self.host.udp(s.port, s.address or None, lite=s.proto == socket.IPPROTO_UDPLITE)
             if s.peer:
                 sock.connect(s.peer)
+        self._run(GROUPS_NS)
         self.counters = self._counts()
         self.fates = self.host.ledger().fates
         self.outcome()
@@ -71,7 +76,7 @@ class VnicTwin(Steps):
         """Send a datagram from a socket."""
         return self._call(name, lambda sock: sock.sendto(data, to) if to else sock.send(data))
 
-    def setsockopt(self, name: str, level: int, option: int, value: int) -> Outcome:
+    def setsockopt(self, name: str, level: int, option: int, value: int | bytes) -> Outcome:
         """Set an option of a socket."""
         return self._call(name, lambda sock: sock.setsockopt(level, option, value))
 
@@ -87,6 +92,26 @@ class VnicTwin(Steps):
             return (data, told_of(told), flags, sender), sock.getsockopt(*ERROR)
 
         return self._call(name, call)
+
+    def shut_one(self, name: str) -> Outcome:
+        """Close a socket."""
+        self.socks.pop(name).close()
+        return self.outcome()
+
+    def wait(self, seconds: float) -> Outcome:
+        """Let time pass; the frames sent meanwhile are sorted, because their order is random."""
+        self._run(int(seconds * 1e9))
+        after = self.outcome()
+        return replace(after, replies=sorted(after.replies))
+
+    def _run(self, ns: int) -> None:
+        """Run for so long; the clock shows it, though an idle host's stands still. No neighbour is asked again."""
+        until = self.host.now_ns + ns
+        c = self.host.machine.c
+        for neighbour in c.neigh.entry[0 : c.neigh.used]:
+            neighbour.timer_ns = NEVER
+        self.host.run(until_ns=until)
+        c.nic.now = max(c.nic.now, until)
 
     def _call(self, name: str, call) -> Outcome:
         try:
