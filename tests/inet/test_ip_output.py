@@ -6,7 +6,7 @@ import frames
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peer import Peer, host_with, reassembled, sent
+from peer import Peer, host_with, quiet, reassembled, sent
 
 import vnic
 from vnic._core import lib
@@ -70,7 +70,7 @@ def test_udp_segment_cuts_into_datagrams(to, size, n, less, tx):
     ],
 )
 def test_groups_need_no_neighbour(to, mac):
-    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero") as host:
+    with quiet(vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero")) as host:
         sock = host.udp(7)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         sock.sendto(b"x", (to, 9))
@@ -130,7 +130,7 @@ def test_the_address_of_the_network_it_leaves_by_is_the_source():
     ],
 )
 def test_what_cannot_be_sent_is_refused_as_sendto_does(to, data, options, why):
-    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero") as host:
+    with quiet(vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero")) as host:
         with pytest.raises(OSError, match=why):
             host.udp(7).sendto(data, to, **options)
         assert (host.tx_ledger().fates, host.tx_ledger().in_flight) == ({}, 0)
@@ -161,7 +161,7 @@ def test_a_connected_socket_sends_there_and_hears_only_from_there():
 @pytest.mark.parametrize("to", sorted(PEERS))
 def test_an_mtu_below_the_least_there_is_counts_as_68(mtu, to):
     """Once a division by zero, and fragments of nothing for ever. The knob refuses it, and C has to stand it."""
-    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero") as host:
+    with quiet(vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero")) as host:
         host.machine.c.nic.mtu = mtu
         host.udp(7).sendto(bytes(200), (GROUPS[":" in to], 9))
         host.run()

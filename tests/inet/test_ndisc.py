@@ -6,7 +6,7 @@ import frames
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peer import nd, sent
+from peer import nd, quiet, sent
 
 import vnic
 
@@ -18,7 +18,7 @@ OTHER = bytes.fromhex("020000000099")
 @pytest.fixture
 def answers():
     def ask(*fed, until_ns=SECOND):
-        with vnic.Host(ip=["fd00::2/64"], mac="02:00:00:00:00:01", cost="zero") as host:
+        with quiet(vnic.Host(ip=["fd00::2/64"], mac="02:00:00:00:00:01", cost="zero")) as host:
             host.feed(fed)
             host.run(until_ns=until_ns)
             return sent(host), host.neighbours(), host.ledger().fates
@@ -99,7 +99,7 @@ def test_a_host_with_ipv6_has_a_link_local_address(answers):
 def test_who_is_not_known_is_asked_in_the_group_of_its_address(n):
     """RFC 4291 section 2.7.1: ff02::1:ff00:0 and the lowest 24 bits. RFC 2464: 33:33 and the group's lowest 32."""
     target = ipaddress.IPv6Address("fd00::") + n
-    with vnic.Host(ip=["fd00::2/64"], cost="zero") as host:
+    with quiet(vnic.Host(ip=["fd00::2/64"], cost="zero")) as host:
         host.udp(7).sendto(b"x", (str(target), 9))
         host.run(until_ns=SECOND)
         asked = sent(host)[0]

@@ -6,6 +6,7 @@ import threading
 import weakref
 
 import pytest
+from peer import quiet
 from scapy.arch import get_if_addr, get_if_hwaddr
 from scapy.config import conf
 from scapy.interfaces import resolve_iface
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 @pytest.fixture
 def wire():
-    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero") as host:
+    with quiet(vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero")) as host:
         s = WireSocket(host)
         yield s
         s.close()
@@ -337,7 +338,7 @@ def test_scapy_is_left_as_it_was():
         )
 
     before, iface = of_scapy(), conf.iface
-    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero") as host:
+    with quiet(vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero")) as host:
         one, two = WireSocket(host), WireSocket(host)
         assert one.iface is two.iface
         sr1(IP(dst="10.0.0.2") / ICMP(), timeout=5, verbose=0)

@@ -3,6 +3,7 @@
 import warnings
 
 import pytest
+from peer import quiet
 from scapy.base_classes import ScopedIP
 from scapy.config import conf
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -23,7 +24,7 @@ def scoped(wire, address):
 @pytest.fixture(params=[False, True], ids=["virtual", "live"])
 def wire(request):
     conf.netcache.arp_cache.flush()
-    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], live=request.param, cpus=1) as host:
+    with quiet(vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], live=request.param, cpus=1)) as host:
         if request.param:
             host.start()
         with WireSocket(host) as s:

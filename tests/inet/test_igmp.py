@@ -1,0 +1,117 @@
+"""igmp.c: what routers hear of a host's IPv4 groups. The rules are compared with the kernel's: twin_cases/groups.py."""
+
+import struct
+
+import frames
+import pytest
+from test_mc_groups import fates, host
+from twin_cases.groups import G, H, igmp, query3
+
+S = 1_000_000_000
+
+
+def reports(h, until_ns):
+    """(time, destination, message) of the IGMP that is sent until then."""
+    h.run(until_ns=until_ns)
+    found = []
+    for t, frame in h.nic.sent():
+        if frame[12:14] == b"\x08\x00" and frame[23] == 2:
+            assert frames.csum(frame[14:38]) == 0
+            total = int.from_bytes(frame[16:18], "big")
+            message = frame[38 : 14 + total]
+            assert frames.csum(message) == 0
+            found.append((t, ".".join(map(str, frame[30:34])), message))
+    return found
+
+
+def test_a_change_is_reported_at_once_and_again_within_a_second():
+    with host() as h:
+        h.udp(5000).join(G)
+        (first, to, message), (second, _, again) = reports(h, 5 * S)
+        assert (to, message) == ("224.0.0.22", struct.pack("!BBHHHBBH4B", 0x22, 0, 0xE8F9, 0, 1, 4, 0, 0, 239, 1, 2, 3))
+        assert again == message
+        jiffy = S // 250
+        assert first == pytest.approx(2 * jiffy, abs=1e6)
+        assert 2 * jiffy <= second - first <= S + 2 * jiffy
+
+
+def test_times_are_drawn_from_the_seed():
+    def second(seed):
+        with host(seed=seed) as h:
+            h.udp(5000).join(G)
+            return reports(h, 5 * S)[1][0]
+
+    assert second(1) == second(1) != second(2)
+
+
+def test_one_report_has_many_records_and_many_need_several_reports():
+    with host(mtu=576, ip="10.0.0.2/24") as h:
+        socks = [h.udp(5000 + i) for i in range(8)]
+        for i in range(150):
+            socks[i // 20].join(f"239.1.2.{i}")
+        got = [r for r in reports(h, 10 * S) if r[2][0] == 0x22]
+        records = [m[8 + 8 * i :][:8] for _, _, m in got for i in range(int.from_bytes(m[6:8], "big"))]
+        assert {len(m) for _, _, m in got} <= {8 + 8 * n for n in range(1, 68)}
+        assert max(len(m) for _, _, m in got) + 24 <= 576 - 4
+        assert sorted(records) == sorted([bytes((4, 0, 0, 0, 239, 1, 2, i)) for i in range(150)] * 2)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_who_only_listens_reports_nothing(answers):
+    with host(**({} if answers else {"external_driver": True})) as h:
+        h.udp(5000).join(G)
+        assert bool(h.machine.c.cpu[0].timer_next < 2**64 - 1) == answers
+
+
+def test_a_query_for_all_is_answered_once_though_asked_often():
+    with host() as h:
+        h.udp(5000).join(G)
+        reports(h, 5 * S)
+        h.feed([query3(100)] * 50, at_ns=6 * S)
+        got = reports(h, 20 * S)
+        assert [m[:1] + m[6:9] for _, _, m in got] == [b"\x22\0\1\2"]
+        assert 6 * S <= got[0][0] <= 16 * S + S // 100
+
+
+def test_answers_are_spread_over_the_time_that_the_query_allows():
+    with host() as h:
+        for i in range(20):
+            h.udp(5000 + i).join(f"239.1.2.{i}")
+        reports(h, 5 * S)
+        h.feed([igmp(0x11, 100)], at_ns=6 * S)  # of version 2
+        at = [t - 6 * S for t, _, _ in reports(h, 30 * S)]
+        assert len(at) == 20
+        assert max(at) <= 10 * S + S // 100
+        assert max(at) - min(at) > 3 * S
+
+
+def test_a_flood_of_queries_is_answered_in_bounds_and_ping_still_works():
+    """A minute, a thousand queries a second of all kinds: at most a report for each group and tenth of a second."""
+    with host() as h:
+        sock = h.udp(5000)
+        for group in (G, H):
+            sock.join(group)
+        reports(h, 5 * S)
+        kinds = [query3(1), query3(1, G), query3(1, H, ("10.0.0.5",)), query3(0, G), query3(255, qrv=7)]
+        for second in range(6, 66):
+            h.feed(kinds * 200, at_ns=second * S)
+            h.feed([frames.icmp()], at_ns=second * S + S // 2)
+            h.run(until_ns=second * S + S - 1)
+        seen = [frame for _, frame in h.nic.sent()]
+        assert any(frame[12:14] == b"\x08\x06" for frame in seen)  # it asks who pings
+        assert sum(frame[12:14] == b"\x08\0" and frame[23] == 2 for frame in seen) <= 60 * 10 * 3
+        assert h.ledger().fates["DELIVERED_IGMP"] > 50_000
+
+
+@pytest.mark.parametrize("kind", [0x17, 0x22, 0x13, 0x14, 0x99])
+def test_what_is_for_routers_is_ignored(kind):
+    with host() as h:
+        assert fates(h, igmp(kind, 0, "224.0.0.1")) == {"GROUPS_IGNORED": 1}
+
+
+def test_a_report_that_spans_buffers_is_heard():
+    with host(rx_buf_len=128) as h:
+        h.udp(5000).join(G)
+        h.feed([query3(100, G)], at_ns=5 * S)
+        h.feed([igmp(0x16, 0, G)], at_ns=5 * S + 1000)
+        assert [m[0] for t, _, m in reports(h, 30 * S) if t > 5 * S] == []
