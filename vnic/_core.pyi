@@ -1317,6 +1317,7 @@ class SoftnetData(CData):
     ofo_frames: int
     fates: Any
     icmpmsg: Any
+    icmp6msg: Any
     lat: Histogram
     scratch: Any
     copies: RxPool
@@ -1715,8 +1716,6 @@ class Lib:
     NEIGH_TABLE_SIZE: Final[int]
     ROUTE_ROWS: Final[int]
     ROUTE_DEPTH: Final[int]
-    ICMP_PEER_ROWS: Final[int]
-    ICMP_PEER_DEPTH: Final[int]
     MC_GROUPS_MAX: Final[int]
     MC_MEMBERS_MAX: Final[int]
     MC_GONE_MAX: Final[int]
@@ -1724,7 +1723,8 @@ class Lib:
     MC_QRV: Final[int]
     MC_QUERY_INTERVAL_NS: Final[int]
     MC_QUERY_RESPONSE_NS: Final[int]
-    ICMP_PEERS: Final[int]
+    ICMP_PEER_ROWS: Final[int]
+    ICMP_PEER_DEPTH: Final[int]
     UPCALLS_MAX: Final[int]
     READER_CPU_BY_PORT: Final[int]
     DELIVERED_UDP: Final[int]
