@@ -122,17 +122,18 @@ static bool is_group(const struct host *h, const struct inet_addr *dst)
 	return type == RTN_BROADCAST || type == RTN_MULTICAST;
 }
 
-/* Does the socket take what is sent to this group, although it has not joined it? As a socket of IPv6 that takes IPv4 too, one
- * for any address gets no group of IPv4 unasked. */
-static bool mc_all(const struct host *h, const struct sock *sk, const struct inet_addr *group)
+/* May the socket have what is sent to this group or broadcast address? */
+static bool mc_allows(const struct host *h, const struct sock *sk, const struct inet_addr *to)
 {
-	return !sk->any || h->ip_any || !inet_addr_is4(group) || !IN_MULTICAST((u32)group->lo);
+	bool group = !inet_addr_is4(to) || IN_MULTICAST((u32)to->lo);
+
+	return !group || h->ip_any || sock_mc_allows(h, sk, to);
 }
 
 /* Would the socket get this datagram to a group? */
 static bool is_mcast_sock(const struct host *h, const struct sock *sk, const struct flow_key *k)
 {
-	if (sk->closed || (!sk->any && !addr_equal(&sk->laddr, &k->dst)) || !mc_all(h, sk, &k->dst))
+	if (sk->closed || (!sk->any && !addr_equal(&sk->laddr, &k->dst)) || !mc_allows(h, sk, &k->dst))
 		return false;
 	return !sk->rport || (sk->rport == k->sport && addr_equal(&sk->raddr, &k->src));
 }
