@@ -1689,7 +1689,7 @@ class Lib:
     SKB_SW_HASH: Final[int]
     SKB_FRAGMENTED: Final[int]
     SKB_ROUTERALERT_MLD: Final[int]
-    SKB_GROUP4: Final[int]
+    SKB_GROUP: Final[int]
     NAPI_STATE_SCHED: Final[int]
     NAPI_STATE_MISSED: Final[int]
     NAPI_STATE_DISABLE: Final[int]

@@ -135,7 +135,7 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		COUNT(sd->mib[type == RTN_MULTICAST ? IpExt_InMcastPkts : IpExt_InBcastPkts], 1);
 		COUNT(sd->mib[type == RTN_MULTICAST ? IpExt_InMcastOctets : IpExt_InBcastOctets], skb->len);
 		if (type == RTN_MULTICAST)
-			skb->flags |= SKB_GROUP4;
+			skb->flags |= SKB_GROUP;
 	}
 	if (unlikely(load16(ip + IPH_FRAG_OFF) & htons(IP_MF | IP_OFFSET))) {
 		rcv_fragment(sd, skb);

@@ -144,8 +144,10 @@ void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb)
 		skb_trim(sd, skb, payload + IPV6_HLEN);
 	if (unlikely(x.next == IPPROTO_HOPOPTS) && !ipv6_parse_hopopts(sd, skb, &x))
 		return;
-	if (unlikely(is_multicast6(dst)))
+	if (unlikely(is_multicast6(dst))) {
 		count_mcast(sd, skb);
+		skb->flags |= SKB_GROUP;
+	}
 	if (!sd->host->ip_any && unlikely(!is_local6(sd->host, dst))) {
 		not_local(sd, skb);
 		return;

@@ -346,7 +346,7 @@ void udp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	}
 	sk = &t->socks[smp_load_acquire(&t->port[0][be16(uh + UDPH_DEST)])]; /* Pairs with bind_locked(). */
 	/* The usual case: one socket has the port, for any address, so it is not connected. No address is compared. */
-	if (likely(sk->any && !sk->port_next && !(skb->flags & SKB_GROUP4)))
+	if (likely(sk->any && !sk->port_next && !(skb->flags & SKB_GROUP)))
 		udp_unicast_rcv_skb(sd, sk, skb, uh);
 	else
 		udp_rcv_best(sd, skb, uh, SOCK_UDP);

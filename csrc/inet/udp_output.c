@@ -88,6 +88,8 @@ static int route(struct host *h, const struct sock *sk, struct outgoing *o, bool
 	if (!sk->any && inet_addr_is4(&sk->laddr) != v4)
 		return -EAFNOSUPPORT;
 	net = ip_route(h, &o->dst, &nexthop);
+	if (net && !v4)
+		net = ipv6_dev_get_saddr(h, &o->dst);
 	if (!net) {
 		COUNT(h->out_mib[v4 ? Ip_OutNoRoutes : Ip6_OutNoRoutes], 1);
 		return -ENETUNREACH;

@@ -35,7 +35,7 @@ struct rx_pool;
 #define SKB_SW_HASH 8              /* hash is the flow dissector's */
 #define SKB_FRAGMENTED 16          /* IPv6: had a fragment header (IP6SKB_FRAGMENTED) */
 #define SKB_ROUTERALERT_MLD 32     /* IPv6: a hop-by-hop option says that it is a message about groups */
-#define SKB_GROUP4 64              /* to a group of IPv4: a socket may not want it */
+#define SKB_GROUP 64               /* to a group: a socket may not want it */
 
 /**
  * struct sk_buff - one received packet, or a further piece of one. 128 bytes: the first cache line is used per packet,

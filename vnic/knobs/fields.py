@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-
 @dataclass(frozen=True, slots=True)
 class Place:
     """``put(host, wire, value, queue)``, ``get(host, wire, queue)``: the parsed value, in the knob's own unit."""

@@ -205,3 +205,20 @@ CASES["control messages of errors"] = [
     error6(1, 1, udp6(ports=(5000, 7000))),
     ("recverr", "any"),
 ]
+MC_ALL = [
+    ("setsockopt", name, level, option, 0)
+    for name in ("any", "own4", "own6")
+    for level, option in ((IP, 49), (IP6, 29))
+]
+CASES["groups that others have joined"] = [
+    step
+    for change in ([], MC_ALL)
+    for step in (
+        *change,
+        frames.eth(udp4("10.0.0.1", "224.0.0.1", (7, 5000)), dst=b"\x01\0\x5e\0\0\1"),
+        frames.eth(udp6("fd00::1", "ff02::1", (7, 5000)), dst=b"\x33\x33\0\0\0\1", type=0x86DD),
+        frames.udp(b"x", dport=5000, src="fd00::1", dst="ff02::1"),
+        frames.udp(b"x", dport=5000, src="10.0.0.1", dst="224.0.0.1"),
+        frames.udp(b"x", dport=5000, src="10.0.0.1", dst="10.0.0.255"),
+    )
+]
