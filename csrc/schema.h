@@ -41,6 +41,9 @@ enum fate {
 	IP_OUTNOROUTES, GROUPS_IGNORED, /* IP_NOT_JOINED, IP_SOURCE_ROUTE, GROUPS_IGNORED are ours */
 	/* fragments; FRAG_* but FRAG_REASM_TIMEOUT and FRAG_TOO_FAR are ours: Linux counts ReasmFails without a reason */
 	DUP_FRAG, FRAG_REASM_TIMEOUT, FRAG_TOO_FAR, PKT_TOO_BIG, FRAG_OVERLAP, FRAG_LENGTH, FRAG_ECN, FRAG_HIGH_THRESH,
+	/* ARP and neighbour discovery; ARP_TARGET and NDISC_NO_NEWS are ours */
+	ARP_TARGET, NDISC_NO_NEWS, IPV6_NDISC_FRAG, IPV6_NDISC_HOP_LIMIT, IPV6_NDISC_BAD_CODE, IPV6_NDISC_BAD_OPTIONS,
+	IPV6_NDISC_NS_OTHERHOST,
 	/* above IP */
 	ICMP_CSUM, INVALID_PROTO, UDP_CSUM, TCP_CSUM, TCP_FLAGS, TCP_RESET, NO_SOCKET, SOCKET_TABLE_FULL, SOCKET_RCVBUFF, PROTO_MEM,
 	TCP_OLD_DATA, TCP_OVERWINDOW, TCP_OFOMERGE, TCP_OFO_DROP, TCP_CLOSE,
@@ -122,6 +125,7 @@ enum mib {
 	IpExt_InMcastPkts, IpExt_InMcastOctets, IpExt_InBcastPkts, IpExt_InBcastOctets,
 	IpExt_OutMcastPkts, IpExt_OutMcastOctets, IpExt_OutBcastPkts, IpExt_OutBcastOctets,
 	Icmp6_OutGroupMembResponses, Icmp6_OutGroupMembReductions, Icmp6_OutMLDv2Reports,
+	Icmp6_OutRouterSolicits, Icmp6_OutNeighborSolicits, Icmp6_OutNeighborAdvertisements,
 	Ip_OutRequests, Ip_OutNoRoutes, Ip_FragOKs, Ip_FragCreates, Ip6_OutRequests, Ip6_OutNoRoutes, Ip6_FragOKs, Ip6_FragCreates,
 	/* UDP and UDP-Lite of each family: enum udp_mib counts from the first of a row */
 	Udp_InDatagrams, Udp_NoPorts, Udp_InErrors, Udp_OutDatagrams, Udp_RcvbufErrors, Udp_SndbufErrors, Udp_InCsumErrors, Udp_IgnoredMulti, Udp_MemErrors,

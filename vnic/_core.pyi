@@ -40,6 +40,20 @@ class FFI:
     def typeof(self, what: str | _CData, /) -> CType: ...
     def unpack(self, c: _CData, n: int) -> Any: ...
 
+class Addrconf(CData):
+    accept_ra: int
+    dad_transmits: int
+    learnt: int
+    hop_limit: int
+    mtu: int
+    dad_left: int
+    rs_left: int
+    nrouters: int
+    dad_at: int
+    rs_at: int
+    router: Any
+    prefix: Any
+
 class Arfs(CData):
     filter: ArfsFilter
     mask: int
@@ -365,6 +379,7 @@ class Host(CData):
     tx: DriverTx
     neigh: NeighTable
     routes: RouteCache
+    addrconf: Addrconf
     icmp: IcmpLimits
     out_mib: Any
     socks: SockTable
@@ -477,6 +492,9 @@ class InetFrags(CData):
 class InetNet(CData):
     addr: InetAddr
     prefix: int
+    flags: int
+    valid: int
+    preferred: int
 
 class InetSock(CData):
     uc_ttl: int
@@ -628,11 +646,24 @@ class NapiStruct(CData):
     full_polls: int
     completes: int
 
+class NeighGc(CData):
+    count: int
+    oldest: int
+    newest: int
+    spare: int
+    flushed: int
+    swept: int
+    futile: int
+
 class NeighTable(CData):
     entry: Neighbour
     hash: Any
     used: int
     entries: int
+    free: int
+    spare: int
+    gc: Any
+    times: Any
     timer_ask: int
     allocs: int
     destroys: int
@@ -641,16 +672,27 @@ class NeighTable(CData):
     hits: int
     rcv_probes_mcast: int
     rcv_probes_ucast: int
+    periodic_gc_runs: int
     forced_gc_runs: int
     unresolved_discards: int
     table_fulls: int
+
+class NeighTimes(CData):
+    reachable_ns: int
+    retrans_ns: int
+    stale_ns: int
 
 class Neighbour(CData):
     addr: InetAddr
     mac: Any
     state: int
     probes: int
+    flags: int
+    in_use: int
+    spare: Any
     hash_next: int
+    older: int
+    newer: int
     queue: int
     queue_tail: int
     queue_bytes: int
@@ -819,7 +861,9 @@ class Outgoing(CData):
     tos: int
     df: int
     probe: int
-    spare: Any
+    onlink: int
+    unspecified: int
+    spare: int
     gso_size: int
     csum_offset: int
     head_len: int
@@ -942,6 +986,21 @@ class PcapWire(CData):
     damage: Any
 
 class Pollfd(CData): ...
+
+class RaPrefix(CData):
+    addr: InetAddr
+    valid: int
+    len: int
+    in_use: int
+
+class RaRouter(CData):
+    addr: InetAddr
+    until: int
+    pref: int
+    mtu: int
+    away: int
+    hop_limit: int
+    spare: Any
 
 class RouteCache(CData):
     entry: RouteException
@@ -1714,6 +1773,8 @@ class Lib:
     PCAPNG_OPTIONS_MAX: Final[int]
     INET_FRAG_MEM: Final[int]
     NEIGH_TABLE_SIZE: Final[int]
+    RA_ROUTERS: Final[int]
+    RA_PREFIXES: Final[int]
     ROUTE_ROWS: Final[int]
     ROUTE_DEPTH: Final[int]
     MC_GROUPS_MAX: Final[int]
@@ -1773,6 +1834,13 @@ class Lib:
     FRAG_LENGTH: Final[int]
     FRAG_ECN: Final[int]
     FRAG_HIGH_THRESH: Final[int]
+    ARP_TARGET: Final[int]
+    NDISC_NO_NEWS: Final[int]
+    IPV6_NDISC_FRAG: Final[int]
+    IPV6_NDISC_HOP_LIMIT: Final[int]
+    IPV6_NDISC_BAD_CODE: Final[int]
+    IPV6_NDISC_BAD_OPTIONS: Final[int]
+    IPV6_NDISC_NS_OTHERHOST: Final[int]
     ICMP_CSUM: Final[int]
     INVALID_PROTO: Final[int]
     UDP_CSUM: Final[int]
@@ -1961,6 +2029,9 @@ class Lib:
     Icmp6_OutGroupMembResponses: Final[int]
     Icmp6_OutGroupMembReductions: Final[int]
     Icmp6_OutMLDv2Reports: Final[int]
+    Icmp6_OutRouterSolicits: Final[int]
+    Icmp6_OutNeighborSolicits: Final[int]
+    Icmp6_OutNeighborAdvertisements: Final[int]
     Ip_OutRequests: Final[int]
     Ip_OutNoRoutes: Final[int]
     Ip_FragOKs: Final[int]
@@ -2299,6 +2370,7 @@ class Lib:
     TIMER_IPFRAG: Final[int]
     TIMER_NEIGH: Final[int]
     TIMER_MC: Final[int]
+    TIMER_ADDRCONF: Final[int]
     TIMERS_MAX: Final[int]
     def cpu_run(self, sd: SoftnetData, /) -> int: ...
     def cpu_round(self, sd: SoftnetData, /) -> int: ...
@@ -2471,6 +2543,10 @@ class Lib:
     def arp_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
     def ip_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
     def ipv6_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    NET_AUTO: Final[int]
+    NET_NOPREFIXROUTE: Final[int]
+    NET_TENTATIVE: Final[int]
+    NET_DADFAILED: Final[int]
     def inet_frag_expire(self, sd: SoftnetData, /) -> None: ...
     def inet_frags_defaults(self, h: Host, /) -> None: ...
     def inet_frags_init(self, f: InetFrags, /) -> int: ...
@@ -2495,10 +2571,14 @@ class Lib:
     NUD_DELAY: Final[int]
     NUD_PROBE: Final[int]
     NUD_FAILED: Final[int]
+    NTF_ROUTER: Final[int]
     def neigh_init(self, t: NeighTable, /) -> int: ...
     def neigh_exit(self, t: NeighTable, /) -> None: ...
     def neigh_timer(self, sd: SoftnetData, /) -> None: ...
     def neigh_flush(self, h: Host, /) -> None: ...
+    def addrconf_start(self, h: Host, /) -> None: ...
+    def addrconf_timer(self, sd: SoftnetData, /) -> None: ...
+    def addrconf_expire(self, h: Host, now: int, /) -> None: ...
     def ip_output(self, h: Host, sd: SoftnetData, o: Outgoing, /) -> int: ...
     def ip_route(self, h: Host, dst: InetAddr, nexthop: InetAddr, /) -> InetNet: ...
     RTN_UNSPEC: Final[int]
@@ -2582,18 +2662,54 @@ class Lib:
     def frag_runs_take(self, q: InetFragQueue, /) -> SkBuff: ...
     def ip_mtu(self, h: Host, /) -> int: ...
     def ip_reachable(self, h: Host, dst: InetAddr, /) -> int: ...
-    def ndisc_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
-    def ndisc_good(self, skb: SkBuff, /) -> int: ...
+    def ip6_route_redirect(self, h: Host, dst: InetAddr, gateway: InetAddr, now: int, /) -> None: ...
+    def inet_net_usable(self, h: Host, net: InetNet, /) -> bool: ...
+    def ndisc_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> int: ...
+    def ip_is_broadcast(self, h: Host, a: InetAddr, /) -> bool: ...
+    def is_link_local6(self, a: InetAddr, /) -> bool: ...
     def ip_output_locked(self, h: Host, sd: SoftnetData, o: Outgoing, /) -> int: ...
     def neigh_lookup(self, h: Host, addr: InetAddr, /) -> Neighbour: ...
+    def neigh_get(self, h: Host, addr: InetAddr, now: int, /) -> Neighbour: ...
+    def neigh_expire_reachable(self, h: Host, n: Neighbour, now: int, /) -> None: ...
     def neigh_output(self, h: Host, sd: SoftnetData, nexthop: InetAddr, packet: int, /) -> int: ...
+    NEIGH_OVERRIDE: Final[int]
+    NEIGH_WEAK_OVERRIDE: Final[int]
+    NEIGH_SAYS_ROUTER: Final[int]
+    NEIGH_ROUTER: Final[int]
     def neigh_update(
-        self, h: Host, sd: SoftnetData, addr: InetAddr, mac: CData | bytes, state: int, create: int, override: int, /
+        self, h: Host, sd: SoftnetData, n: Neighbour, mac: CData | bytes, state: int, flags: int, /
     ) -> None: ...
     def arp_send(
-        self, h: Host, sd: SoftnetData, op: int, sip: InetAddr, tip: InetAddr, to_mac: CData | bytes, /
+        self,
+        h: Host,
+        sd: SoftnetData,
+        op: int,
+        sip: InetAddr,
+        tip: InetAddr,
+        to: CData | bytes,
+        target_mac: CData | bytes,
+        /,
     ) -> None: ...
-    def ndisc_send_ns(self, h: Host, sd: SoftnetData, target: InetAddr, mac: CData | bytes, /) -> None: ...
+    def arp_solicit(self, h: Host, sd: SoftnetData, target: InetAddr, mac: CData | bytes, src: InetAddr, /) -> None: ...
+    def ndisc_solicit(
+        self, h: Host, sd: SoftnetData, target: InetAddr, mac: CData | bytes, src: InetAddr, /
+    ) -> None: ...
+    def ndisc_dad(self, h: Host, sd: SoftnetData, target: InetAddr, /) -> None: ...
+    def ndisc_send_rs(self, h: Host, sd: SoftnetData, src: InetAddr, /) -> None: ...
+    def addrconf_router(self, h: Host, src: InetAddr, m: CData | bytes, now: int, /) -> bool: ...
+    def addrconf_options(self, h: Host, src: InetAddr, m: CData | bytes, len: int, now: int, /) -> None: ...
+    def addrconf_no_router(self, h: Host, addr: InetAddr, /) -> None: ...
+    def addrconf_away(self, h: Host, addr: InetAddr, away: int, /) -> None: ...
+    def addrconf_hop_limit(self, h: Host, nexthop: InetAddr, /) -> int: ...
+    def addrconf_route(self, h: Host, now: int, /) -> InetAddr: ...
+    def addrconf_onlink(self, h: Host, a: InetAddr, now: int, /) -> bool: ...
+    def ra_learn_prefix(self, h: Host, said: InetAddr, len: int, valid: bool, until: int, now: int, /) -> None: ...
+    def ra_learn_router(
+        self, c: Addrconf, addr: InetAddr, lifetime: int, pref: int, hops: int, now: int, /
+    ) -> bool: ...
+    def ra_is_router(self, h: Host, addr: InetAddr, now: int, /) -> bool: ...
+    def ra_find_router(self, c: Addrconf, addr: InetAddr, /) -> RaRouter: ...
+    def addrconf_nonce(self, h: Host, target: InetAddr, /) -> int: ...
     def mc_joined(self, h: Host, group: InetAddr, /) -> int: ...
     def mc_find(self, f: McFamily, a: InetAddr, /) -> McGroup: ...
     def mc_next(self, f: McFamily, g: McGroup, /) -> McGroup: ...

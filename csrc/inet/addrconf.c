@@ -2,7 +2,7 @@
  *
  *   ip_output.c, icmpv6.c -> ipv6_dev_get_saddr()
  *
- * Of the eight rules these remain: one card, no address is deprecated, mobile or temporary.
+ * Of the eight rules these remain: one card, no address is mobile or temporary.
  */
 #include "prelude.h"
 
@@ -54,14 +54,22 @@ static u32 common_bits(const struct inet_net *net, const struct inet_addr *a)
 	return min_u32(n, net->prefix);
 }
 
-/* Return: whether rule 2, 6 or 8 prefers a to b */
-static bool is_better(const struct inet_net *a, const struct inet_net *b, const struct inet_addr *dst)
+static bool is_deprecated(const struct host *h, const struct inet_net *net)
+{
+	return net->preferred && net->preferred <= host_now((struct host *)h, NULL);
+}
+
+/* Return: whether rule 2, 3, 6 or 8 prefers a to b */
+static bool is_better(const struct host *h, const struct inet_net *a, const struct inet_net *b,
+		      const struct inet_addr *dst)
 {
 	u32 sa = scope_of(&a->addr), sb = scope_of(&b->addr), sd = scope_of(dst), label = label_of(dst);
 	bool la = label_of(&a->addr) == label, lb = label_of(&b->addr) == label;
 
 	if (sa != sb) /* the smallest scope that is large enough */
 		return sa < sb ? sa >= sd : sb < sd;
+	if (a->preferred != b->preferred && is_deprecated(h, a) != is_deprecated(h, b))
+		return is_deprecated(h, b);
 	if (la != lb)
 		return la;
 	return common_bits(a, dst) > common_bits(b, dst);
@@ -74,11 +82,11 @@ const struct inet_net *ipv6_dev_get_saddr(const struct host *h, const struct ine
 	for (u32 i = h->nips; i-- > 0;) { /* of equals the one that was added last, as in Linux */
 		const struct inet_net *net = &h->ip[i];
 
-		if (inet_addr_is4(&net->addr))
+		if (inet_addr_is4(&net->addr) || unlikely(net->flags && !inet_net_usable(h, net)))
 			continue;
 		if (addr_equal(&net->addr, dst))
 			return net;
-		if (!best || is_better(net, best, dst))
+		if (!best || is_better(h, net, best, dst))
 			best = net;
 	}
 	return best;

@@ -71,11 +71,12 @@ static enum fate take(struct softnet_data *sd, struct sk_buff *skb, const u8 *m)
 	case ICMPV6_ECHO_REPLY:
 	case ICMPV6_EXT_ECHO_REPLY: /* there are no ping sockets */
 		return answers ? NO_SOCKET : DELIVERED_ICMPV6;
+	case NDISC_ROUTER_SOLICITATION:
+	case NDISC_ROUTER_ADVERTISEMENT:
 	case NDISC_NEIGHBOUR_SOLICITATION:
 	case NDISC_NEIGHBOUR_ADVERTISEMENT:
-		if (answers && ndisc_good(skb))
-			ndisc_rcv(sd, skb);
-		return DELIVERED_ICMPV6;
+	case NDISC_REDIRECT:
+		return ndisc_rcv(sd, skb);
 	case ICMPV6_MGM_QUERY:
 		if (answers)
 			mld_query(sd, skb);
@@ -87,10 +88,6 @@ static enum fate take(struct softnet_data *sd, struct sk_buff *skb, const u8 *m)
 	case ICMPV6_MGM_REDUCTION:
 	case ICMPV6_MLD2_REPORT: /* they are for routers */
 		return answers ? GROUPS_IGNORED : DELIVERED_ICMPV6;
-	case NDISC_ROUTER_SOLICITATION:
-	case NDISC_ROUTER_ADVERTISEMENT:
-	case NDISC_REDIRECT:
-		return DELIVERED_ICMPV6;
 	default:
 		if (!(m[ICMPH_TYPE] & ICMPV6_INFOMSG_MASK)) /* also those that have no name yet */
 			return icmpv6_notify(sd, skb, ICMP_HLEN);

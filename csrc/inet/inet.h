@@ -17,11 +17,18 @@ void ip_rcv(struct softnet_data *sd, struct sk_buff *skb);
 /** ipv6_rcv() - check an IPv6 header, walk its extension headers, pass on. Consumes @skb, data at the IP header. */
 void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb);
 
+enum inet_net_flags {
+	NET_AUTO = 1,                  /* made of a prefix that a router advertised */
+	NET_NOPREFIXROUTE = 2,         /* its network is not on the link */
+	NET_TENTATIVE = 4, NET_DADFAILED = 8 /* it is not known yet to be ours alone; another host has it */
+};
 /**
  * struct inet_net - one of the host's addresses
  * @prefix: length of its network's prefix, bits; of IPv4 addresses 0 to 32
+ * @flags:  enum inet_net_flags
+ * @valid, @preferred: when its lifetimes end, ns; 0: never
  */
-struct inet_net { struct inet_addr addr; u32 prefix; };
+struct inet_net { struct inet_addr addr; u32 prefix, flags; u64 valid, preferred; };
 
 /** inet_frag_expire() - timer: drop the datagrams that this CPU began and that did not become whole in time */
 void inet_frag_expire(struct softnet_data *sd);
@@ -127,39 +134,56 @@ enum frag_mib { FRAG_TIMEOUT, FRAG_REQDS, FRAG_OKS, FRAG_FAILS, FRAG_OVERLAPS };
 
 /* ---- output: udp.c icmp.c arp.c ndisc.c -> ip_output.c -> neigh.c -> driver_tx.c ---- */
 
-#define NEIGH_TABLE_SIZE 1024      /* gc_thresh3 */
+#define NEIGH_TABLE_SIZE 2048      /* gc_thresh3 for each family */
 enum nud_state {
 	NUD_NONE = 0, NUD_INCOMPLETE = 1, NUD_REACHABLE = 2, NUD_STALE = 4, NUD_DELAY = 8, NUD_PROBE = 16, NUD_FAILED = 32
 };
+enum neigh_flags { NTF_ROUTER = 128 };
 
 /**
  * struct neighbour - what the host knows of a next hop
- * @state:     enum nud_state; @probes: requests sent since it changed
- * @hash_next: 1 + index of the next entry in the bucket, 0: none
+ * @state:     enum nud_state; @probes: requests sent since it changed; @flags: enum neigh_flags
+ * @in_use:    0: the entry is free
+ * @hash_next: 1 + index of the next entry in the bucket or on the free list, 0: none
+ * @older, @newer: 1 + index of the family's entries created before and after it, 0: none
  * @queue, @queue_tail, @queue_bytes: packets that wait for the address; TX_NONE: none
- * @confirmed, @used, @updated: when the neighbour last answered, was sent to, changed its address, ns
+ * @confirmed, @used, @updated: when the neighbour last answered, was sent to in doubt, changed its state or address, ns
  */
 struct neighbour {
 	struct inet_addr addr;
 	u8 mac[6];
-	u8 state, probes;
-	u32 hash_next;
+	u8 state, probes, flags, in_use, spare[2];
+	u32 hash_next, older, newer;
 	u32 queue, queue_tail, queue_bytes;
 	u64 confirmed, used, updated, timer_ns;
 };
 
 /**
+ * struct neigh_gc - the entries of one family
+ * @count:  entries; @oldest, @newest: 1 + index of the first and last created
+ * @flushed, @swept: when entries were last removed for lack of room, and for their age, ns
+ * @futile: before which instant nothing can be removed to make room, ns
+ */
+struct neigh_gc { u32 count, oldest, newest, spare; u64 flushed, swept, futile; };
+
+/** struct neigh_times - of one family: base_reachable_time, retrans_time, gc_stale_time */
+struct neigh_times { u64 reachable_ns, retrans_ns, stale_ns; };
+
+/**
  * struct neigh_table - the neighbours of both families; all under the lock of driver_tx
- * @used:      entries handed out so far; @entries: of them in use now
+ * @used:      entries handed out so far; @entries: of them in use now; @free: 1 + index of one given back, 0: none
+ * @gc, @times: IPv4, IPv6
  * @timer_ask: live: CPU 0 shall run neigh_timer() at this time; NEVER: its own timer suffices
- * The counters are those of /proc/net/stat/arp_cache.
+ * The counters are those of /proc/net/stat/arp_cache and ndisc_cache together.
  */
 struct neigh_table {
 	struct neighbour *entry;
-	u32 hash[256], used, entries;
+	u32 hash[1024], used, entries, free, spare;
+	struct neigh_gc gc[2];
+	struct neigh_times times[2];
 	u64 timer_ask;
-	u64 allocs, destroys, res_failed, lookups, hits, rcv_probes_mcast, rcv_probes_ucast, forced_gc_runs,
-		unresolved_discards, table_fulls;
+	u64 allocs, destroys, res_failed, lookups, hits, rcv_probes_mcast, rcv_probes_ucast, periodic_gc_runs,
+		forced_gc_runs, unresolved_discards, table_fulls;
 };
 
 /** neigh_init() - allocate the table. Return: 0, or -ENOMEM */
@@ -174,12 +198,46 @@ void neigh_timer(struct softnet_data *sd);
 /** neigh_flush() - fail all requests under way: their packets end as TX_NEIGH_FAILED. Context: the host is at rest */
 void neigh_flush(struct host *h);
 
+/* ---- autoconf.c: what routers say (knob accept-ra), and whether an address is ours alone (knob dad-transmits) ---- */
+
+#define RA_ROUTERS 16
+#define RA_PREFIXES 32
+/** struct ra_router - a default router. @until: ns; @pref: 0 low, 1 medium, 2 high; @mtu: what it said, for ip route; @away: it
+ * does not answer */
+struct ra_router { struct inet_addr addr; u64 until; u32 pref, mtu; u8 away, hop_limit, spare[6]; };
+/** struct ra_prefix - addresses that are on the link. @valid: until when, ns; 0: for ever */
+struct ra_prefix { struct inet_addr addr; u64 valid; u32 len, in_use; };
+/**
+ * struct addrconf - what was learnt; under the lock of driver_tx
+ * @learnt:    there is a router or a prefix; 0: there never was
+ * @hop_limit, @mtu: of what we send; 0: no router said
+ * @dad_left, @rs_left: questions to be sent yet; @dad_at, @rs_at: when the next is due, ns
+ */
+struct addrconf {
+	u32 accept_ra, dad_transmits;
+	u32 learnt, hop_limit, mtu;
+	u32 dad_left, rs_left, nrouters;
+	u64 dad_at, rs_at;
+	struct ra_router router[RA_ROUTERS];
+	struct ra_prefix prefix[RA_PREFIXES];
+};
+
+/** addrconf_start() - ask whether our addresses are ours, and for routers, as the knobs say. Once */
+void addrconf_start(struct host *h);
+
+/** addrconf_timer() - timer of CPU 0. Takes driver_tx's lock */
+void addrconf_timer(struct softnet_data *sd);
+
+/** addrconf_expire() - remove the addresses whose lifetime is over. Context: under the lock of driver_tx, or at rest */
+void addrconf_expire(struct host *h, u64 now);
+
 /**
  * struct outgoing - a packet to be sent: headers above IP, and the payload where it lies
- * @src:         all zero: the address of the network that the route leaves by
+ * @src:         all zero: the address of the network that the route leaves by; with @unspecified it stays so
  * @df:          IPv4: set DF (do not fragment), in a packet that needs no fragments
  * @probe:       ignore what was learned of the path's MTU
  * @opt_len, @opt: IPv4: bytes of options, a multiple of 4; they stay the caller's. NULL if there are none
+ * @onlink:      @dst is the next hop, whatever the routes say
  * @gso_size:    UDP_SEGMENT: bytes of payload in a segment, 0: one packet, in fragments if need be
  * @csum_offset: offset of the 16-bit field in @head that gets the checksum; 0xffff: no such field
  * @head_len, @len: bytes of @head, of @data
@@ -187,7 +245,7 @@ void neigh_flush(struct host *h);
  */
 struct outgoing {
 	struct inet_addr src, dst;
-	u8 proto, ttl, tos, df, probe, spare[3];
+	u8 proto, ttl, tos, df, probe, onlink, unspecified, spare;
 	u16 gso_size, csum_offset;
 	u32 head_len, len;
 	u8 head[64];
@@ -453,18 +511,50 @@ struct sk_buff *frag_runs_take(struct inet_frag_queue *q); /* the runs are the c
 
 u32 ip_mtu(const struct host *h);
 int ip_reachable(const struct host *h, const struct inet_addr *dst);
-void ndisc_rcv(struct softnet_data *sd, struct sk_buff *skb); /* takes the lock of driver_tx; skb stays the caller's */
-int ndisc_good(const struct sk_buff *skb); /* sent on our link, and long enough */
+void ip6_route_redirect(struct host *h, const struct inet_addr *dst, const struct inet_addr *gateway, u64 now);
+bool inet_net_usable(const struct host *h, const struct inet_net *net);
+enum fate ndisc_rcv(struct softnet_data *sd, struct sk_buff *skb); /* takes the lock of driver_tx; skb stays the caller's */
+bool ip_is_broadcast(const struct host *h, const struct inet_addr *a);
+bool is_link_local6(const struct inet_addr *a);
 
 /* output, under the lock of driver_tx. neigh_output() consumes packet */
 int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o);
 struct neighbour *neigh_lookup(struct host *h, const struct inet_addr *addr); /* NULL: not known */
+struct neighbour *neigh_get(struct host *h, const struct inet_addr *addr, u64 now); /* made if not known. NULL: no room */
+void neigh_expire_reachable(const struct host *h, struct neighbour *n, u64 now);
 int neigh_output(struct host *h, struct softnet_data *sd, const struct inet_addr *nexthop, u32 packet);
-void neigh_update(struct host *h, struct softnet_data *sd, const struct inet_addr *addr, const u8 *mac, u8 state,
-		  int create, int override);
+
+/* how far a message is believed (NEIGH_UPDATE_F_*) */
+enum neigh_update {
+	NEIGH_OVERRIDE = 1,       /* it replaces another address */
+	NEIGH_WEAK_OVERRIDE = 2,  /* without NEIGH_OVERRIDE: another address only makes a reachable one doubtful */
+	NEIGH_SAYS_ROUTER = 4,    /* it says whether the neighbour is a router: NEIGH_ROUTER, or not */
+	NEIGH_ROUTER = 8
+};
+void neigh_update(struct host *h, struct softnet_data *sd, struct neighbour *n, const u8 *mac, u8 state, u32 flags);
+
 void arp_send(struct host *h, struct softnet_data *sd, u16 op, const struct inet_addr *sip, const struct inet_addr *tip,
-	      const u8 *to_mac);
-void ndisc_send_ns(struct host *h, struct softnet_data *sd, const struct inet_addr *target, const u8 *mac);
+	      const u8 *to, const u8 *target_mac); /* to: NULL: broadcast; target_mac: NULL: zeros */
+void arp_solicit(struct host *h, struct softnet_data *sd, const struct inet_addr *target, const u8 *mac,
+		 const struct inet_addr *src);
+void ndisc_solicit(struct host *h, struct softnet_data *sd, const struct inet_addr *target, const u8 *mac,
+		   const struct inet_addr *src);
+void ndisc_dad(struct host *h, struct softnet_data *sd, const struct inet_addr *target);
+void ndisc_send_rs(struct host *h, struct softnet_data *sd, const struct inet_addr *src);
+
+/* autoconf.c, ra_routes.c, also under the lock of driver_tx */
+bool addrconf_router(struct host *h, const struct inet_addr *src, const u8 *m, u64 now);
+void addrconf_options(struct host *h, const struct inet_addr *src, const u8 *m, u32 len, u64 now);
+void addrconf_no_router(struct host *h, const struct inet_addr *addr);
+void addrconf_away(struct host *h, const struct inet_addr *addr, u8 away);
+u8 addrconf_hop_limit(const struct host *h, const struct inet_addr *nexthop);
+const struct inet_addr *addrconf_route(const struct host *h, u64 now);
+bool addrconf_onlink(const struct host *h, const struct inet_addr *a, u64 now);
+void ra_learn_prefix(struct host *h, const struct inet_addr *said, u32 len, bool valid, u64 until, u64 now);
+bool ra_learn_router(struct addrconf *c, const struct inet_addr *addr, u32 lifetime, u32 pref, u8 hops, u64 now);
+bool ra_is_router(const struct host *h, const struct inet_addr *addr, u64 now);
+struct ra_router *ra_find_router(struct addrconf *c, const struct inet_addr *addr);
+u64 addrconf_nonce(const struct host *h, const struct inet_addr *target);
 
 /* groups, all under the lock of driver_tx but mc_joined(), mld_query() and mld_report() */
 int mc_joined(const struct host *h, const struct inet_addr *group);

@@ -32,7 +32,9 @@ const struct inet_net *ip_local_net(const struct host *h, const struct inet_addr
 {
 	for (u32 i = 0; i < h->nips; i++)
 		if (addr_equal(&h->ip[i].addr, a))
-			return &h->ip[i];
+			return unlikely(h->ip[i].valid) && h->ip[i].valid < host_now((struct host *)h, NULL)
+				       ? NULL
+				       : &h->ip[i];
 	return NULL;
 }
 
@@ -41,13 +43,13 @@ static bool is_multicast(const struct inet_addr *a)
 	return inet_addr_is4(a) ? IN_MULTICAST((u32)a->lo) : a->hi >> 56 == 0xff;
 }
 
-static bool is_link_local6(const struct inet_addr *a)
+bool is_link_local6(const struct inet_addr *a)
 {
 	return !inet_addr_is4(a) && a->hi >> 54 == 0xfe80 >> 6;
 }
 
 /* Return: whether this is the broadcast address, of one of our networks or of all */
-static bool is_broadcast(const struct host *h, const struct inet_addr *a)
+bool ip_is_broadcast(const struct host *h, const struct inet_addr *a)
 {
 	if (!inet_addr_is4(a))
 		return false;
@@ -63,23 +65,43 @@ static bool is_broadcast(const struct host *h, const struct inet_addr *a)
 	return false;
 }
 
+/* inet_net_usable() - may packets be sent from this address of ours? */
+bool inet_net_usable(const struct host *h, const struct inet_net *net)
+{
+	return !(net->flags & NET_TENTATIVE) && (!net->valid || net->valid >= host_now((struct host *)h, NULL));
+}
+
+/* Ask what routers have said. Return: false: dst is on the link */
+static bool learnt_route(const struct host *h, const struct inet_addr *dst, const struct inet_addr **gateway)
+{
+	u64 now = host_now((struct host *)h, NULL);
+	const struct inet_addr *router;
+
+	if (addrconf_onlink(h, dst, now))
+		return false;
+	router = is_zero(*gateway) ? addrconf_route(h, now) : NULL;
+	if (router)
+		*gateway = router;
+	return true;
+}
+
 /* ip_route() - longest prefix among our networks, else the gateway from the first network of the family */
 const struct inet_net *ip_route(const struct host *h, const struct inet_addr *dst, struct inet_addr *nexthop)
 {
 	const struct inet_net *best = NULL, *first = NULL;
-	bool v4 = inet_addr_is4(dst), scoped = is_multicast(dst) || is_broadcast(h, dst);
+	bool v4 = inet_addr_is4(dst), scoped = is_multicast(dst) || ip_is_broadcast(h, dst);
 	const struct inet_addr *gateway = &h->gateway[!v4];
 
 	for (u32 i = 0; i < h->nips; i++) {
 		const struct inet_net *net = &h->ip[i];
 
-		if (inet_addr_is4(&net->addr) != v4)
+		if (inet_addr_is4(&net->addr) != v4 || unlikely(net->flags && !inet_net_usable(h, net)))
 			continue;
 		if (unlikely(addr_equal(&net->addr, dst))) { /* our own */
 			*nexthop = *dst;
 			return net;
 		}
-		if (same_net(net, dst) && (!best || net->prefix > best->prefix))
+		if (same_net(net, dst) && !(net->flags & NET_NOPREFIXROUTE) && (!best || net->prefix > best->prefix))
 			best = net;
 		if (!first || (is_link_local6(&first->addr) && !is_link_local6(&net->addr)))
 			first = net;
@@ -87,10 +109,12 @@ const struct inet_net *ip_route(const struct host *h, const struct inet_addr *ds
 	*nexthop = *dst;
 	if (best || (scoped && first) || (first && is_link_local6(dst)))
 		return best ? best : first;
-	if (is_zero(gateway) || !first)
+	if (!first || (is_zero(gateway) && (v4 || !h->addrconf.learnt)))
 		return NULL;
+	if (unlikely(!v4 && h->addrconf.learnt) && !learnt_route(h, dst, &gateway))
+		return first;
 	*nexthop = *gateway;
-	return first;
+	return is_zero(gateway) ? NULL : first;
 }
 
 /* ---- one frame ---- */
@@ -225,7 +249,7 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 
 		store16(field, folded || o->proto != IPPROTO_UDP ? folded : 0xffff);
 	}
-	if (is_multicast(nexthop) || is_broadcast(h, nexthop)) {
+	if (is_multicast(nexthop) || ip_is_broadcast(h, nexthop)) {
 		u8 mac[ETH_ALEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 		if (is_multicast(nexthop) && v4) { /* RFC 1112 section 6.4 */
@@ -364,19 +388,27 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 		COUNT(h->out_mib[Ip6_OutNoRoutes], 1); /* from IPv6 to ::ffff:a.b.c.d: no wire has it */
 		return -ENETUNREACH;
 	}
-	if (unlikely(ip_is_own(h, &o->dst))) {
+	if (unlikely(ip_is_own(h, &o->dst)) && !o->onlink) {
 		COUNT(h->out_mib[v4 ? Ip_OutRequests : Ip6_OutRequests], 1);
 		return 0;
 	}
 	from = ip_route(h, &o->dst, &nexthop);
-	if (!from) {
+	if (o->onlink) {
+		nexthop = o->dst;
+	} else if (!from) {
 		COUNT(h->out_mib[v4 ? Ip_OutNoRoutes : Ip6_OutNoRoutes], 1);
 		return -ENETUNREACH;
 	}
-	if (unlikely(h->routes.used))
+	if (unlikely(h->routes.used) && !o->onlink)
 		mtu = ip_except(h, sd, o, &nexthop);
-	if (is_zero(&o->src))
+	if (is_zero(&o->src) && !o->unspecified)
 		o->src = v4 ? from->addr : ipv6_dev_get_saddr(h, &o->dst)->addr;
+	if (unlikely(!v4 && h->addrconf.learnt)) {
+		if (h->addrconf.mtu)
+			mtu = min_u32(mtu, h->addrconf.mtu);
+		if (o->ttl == IPDEFTTL && addrconf_hop_limit(h, &nexthop))
+			o->ttl = addrconf_hop_limit(h, &nexthop);
+	}
 	COUNT(h->out_mib[v4 ? Ip_OutRequests : Ip6_OutRequests], 1);
 	if (total + ip_len > (v4 ? IP_LEN_MAX : IP_LEN_MAX + IPV6_HLEN))
 		return -EMSGSIZE;

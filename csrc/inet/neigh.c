@@ -1,124 +1,19 @@
-/* neigh.c - the neighbour table: next hop to MAC address. RFC 826, RFC 4861 section 7.3; Linux: net/core/neighbour.c
+/* neigh.c - neighbours: next hop to MAC address, states and times. RFC 4861 section 7.3; Linux: net/core/neighbour.c
  *
  *   ip_output.c -> neigh_output(): address known: to driver_tx.c. Not known: the packet waits, arp.c or ndisc.c asks
  *   arp.c, ndisc.c -> neigh_update(): learn an address, send the packets that waited for it
  *
- * The states and times are Linux's (docs/linux.md). One table serves both families. An entry stays reachable for 30 s after
+ * neigh_table.c has the table. The states and times are Linux's (docs/linux.md). An entry stays reachable for 30 s after
  * the last confirmation. neigh_output() checks that on use, so an idle table needs no timer. The lock of driver_tx guards
  * all of it; the timer runs on CPU 0.
  */
 #include "prelude.h"
 
 #define SECOND 1000000000ull
-#define REACHABLE_NS (30 * SECOND) /* base_reachable_time; Linux draws 0.5 to 1.5 of it */
-#define RETRANS_NS SECOND /* retrans_time */
 #define DELAY_PROBE_NS (5 * SECOND) /* delay_first_probe_time */
-#define STALE_NS (60 * SECOND) /* gc_stale_time */
 #define SOLICITS 3u /* ucast_solicit, mcast_solicit */
-#define LOCK_NS (SECOND / 10) /* locktime: HZ / 10, with Debian's HZ of 100 */
 #define QUEUE_BYTES 212992u /* unres_qlen_bytes, of truesize */
-#define GC_THRESH1 128u
 #define VALID (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)
-
-int neigh_init(struct neigh_table *t)
-{
-	t->entry = calloc(NEIGH_TABLE_SIZE, sizeof(*t->entry));
-	return t->entry ? 0 : -ENOMEM;
-}
-
-void neigh_exit(struct neigh_table *t)
-{
-	free(t->entry);
-}
-
-/* ---- the table ---- */
-
-static u32 hash_of(const struct inet_addr *a)
-{
-	return (u32)((a->hi ^ a->lo) * 0x9e3779b97f4a7c15u >> 56);
-}
-
-struct neighbour *neigh_lookup(struct host *h, const struct inet_addr *addr)
-{
-	struct neigh_table *t = &h->neigh;
-
-	COUNT(t->lookups, 1);
-	for (u32 i = t->hash[hash_of(addr)]; i; i = t->entry[i - 1].hash_next)
-		if (addr_equal(&t->entry[i - 1].addr, addr)) {
-			COUNT(t->hits, 1);
-			return &t->entry[i - 1];
-		}
-	return NULL;
-}
-
-/* End NUD_REACHABLE after its time: no timer does it. */
-static void refresh(struct neighbour *n, u64 now)
-{
-	if (n->state == NUD_REACHABLE && now > n->confirmed + REACHABLE_NS)
-		n->state = NUD_STALE;
-}
-
-static void unlink_entry(struct neigh_table *t, struct neighbour *n)
-{
-	u32 *link = &t->hash[hash_of(&n->addr)];
-
-	while (&t->entry[*link - 1] != n)
-		link = &t->entry[*link - 1].hash_next;
-	*link = n->hash_next;
-	COUNT(t->destroys, 1);
-	t->entries--;
-	*n = (struct neighbour){ .queue = TX_NONE };
-}
-
-/* Evict a failed entry, or one long unused; if there is neither and the table is full, the least recently used one. */
-static struct neighbour *make_room(struct neigh_table *t, u64 now)
-{
-	struct neighbour *oldest = NULL;
-
-	COUNT(t->forced_gc_runs, 1);
-	for (u32 i = 0; i < t->used; i++) {
-		struct neighbour *n = &t->entry[i];
-
-		refresh(n, now);
-		if (!(n->state & (NUD_STALE | NUD_FAILED)))
-			continue;
-		if (n->state == NUD_FAILED || now > n->used + STALE_NS) {
-			unlink_entry(t, n);
-			return n;
-		}
-		if (!oldest || n->used < oldest->used)
-			oldest = n;
-	}
-	if (oldest && t->used == NEIGH_TABLE_SIZE) {
-		unlink_entry(t, oldest);
-		return oldest;
-	}
-	return NULL;
-}
-
-static struct neighbour *create(struct host *h, const struct inet_addr *addr, u64 now)
-{
-	struct neigh_table *t = &h->neigh;
-	struct neighbour *n = t->entries >= GC_THRESH1 ? make_room(t, now) : NULL;
-	u32 *bucket = &t->hash[hash_of(addr)];
-
-	for (u32 i = 0; !n && t->entries < t->used && i < t->used; i++)
-		if (t->entry[i].state == NUD_NONE)
-			n = &t->entry[i];
-	if (!n && t->used < NEIGH_TABLE_SIZE)
-		n = &t->entry[t->used++];
-	if (!n) {
-		COUNT(t->table_fulls, 1);
-		return NULL;
-	}
-	*n = (struct neighbour){
-		.addr = *addr, .queue = TX_NONE, .timer_ns = NEVER, .used = now, .hash_next = *bucket
-	};
-	*bucket = (u32)(n - t->entry) + 1;
-	t->entries++;
-	COUNT(t->allocs, 1);
-	return n;
-}
 
 /* ---- packets that wait for an address ---- */
 
@@ -188,93 +83,124 @@ static void plan(struct host *h, struct neighbour *n, u64 at)
 		mod_timer(owner, TIMER_NEIGH, at);
 }
 
+/* Enter a state. Who enters NUD_DELAY or NUD_PROBE plans what follows. */
+static void enter(struct neighbour *n, u8 state, u64 now)
+{
+	n->state = state;
+	n->updated = now;
+	n->timer_ns = NEVER;
+	n->probes = 0;
+}
+
+/* The question comes from the address of the packet that waits longest no more than the others: the last. */
+static bool asker(struct host *h, const struct neighbour *n, struct inet_addr *src)
+{
+	const u8 *ip;
+
+	if (n->queue == TX_NONE)
+		return false;
+	ip = tx_header(&h->tx, n->queue_tail) + ETH_HLEN;
+	*src = inet_addr_is4(&n->addr) ? inet_addr4(ip + IPH_SADDR) : inet_addr6(ip + IPV6H_SADDR);
+	return ip_local_net(h, src);
+}
+
 static void solicit(struct host *h, struct softnet_data *sd, struct neighbour *n, u64 now)
 {
 	const u8 *mac = n->state == NUD_PROBE ? n->mac : NULL;
+	struct inet_addr src;
+	const struct inet_addr *from = asker(h, n, &src) ? &src : NULL;
 
 	n->probes++;
-	plan(h, n, now + RETRANS_NS);
+	plan(h, n, now + h->neigh.times[!inet_addr_is4(&n->addr)].retrans_ns);
 	if (inet_addr_is4(&n->addr))
-		arp_send(h, sd, ARPOP_REQUEST, NULL, &n->addr, mac);
+		arp_solicit(h, sd, &n->addr, mac, from);
 	else
-		ndisc_send_ns(h, sd, &n->addr, mac);
+		ndisc_solicit(h, sd, &n->addr, mac, from);
 }
 
-static void fail(struct host *h, struct neighbour *n)
+static void fail(struct host *h, struct neighbour *n, u64 now)
 {
-	n->state = NUD_FAILED;
-	n->timer_ns = NEVER;
+	enter(n, NUD_FAILED, now);
+	h->neigh.gc[!inet_addr_is4(&n->addr)].futile = 0;
+	if (n->flags & NTF_ROUTER)
+		addrconf_away(h, &n->addr, 1);
 	COUNT(h->neigh.res_failed, 1);
 	while (n->queue != TX_NONE)
 		tx_drop(h, dequeue(h, n), TX_NEIGH_FAILED);
+}
+
+/* Send to a neighbour whose address may be out of date: ask if no confirmation follows soon. */
+static void doubt(struct host *h, struct neighbour *n, u64 now)
+{
+	n->used = now;
+	if (n->state == NUD_STALE) {
+		enter(n, NUD_DELAY, now);
+		plan(h, n, now + DELAY_PROBE_NS);
+	}
 }
 
 /* neigh_output() - fill in packet's Ethernet addresses and send it, or queue it. Return: 0; -ENOBUFS: dropped */
 int neigh_output(struct host *h, struct softnet_data *sd, const struct inet_addr *nexthop, u32 packet)
 {
 	u64 now = host_now(h, sd);
-	struct neighbour *n = neigh_lookup(h, nexthop);
+	struct neighbour *n = neigh_get(h, nexthop, now);
 
-	if (!n)
-		n = create(h, nexthop, now);
 	if (unlikely(!n)) {
 		tx_drop(h, packet, TX_NEIGH_CREATEFAIL);
 		return -ENOBUFS;
 	}
-	n->used = now;
-	refresh(n, now);
-	if (n->state == NUD_STALE) { /* ask if no confirmation follows soon */
-		n->state = NUD_DELAY;
-		n->probes = 0;
-		plan(h, n, now + DELAY_PROBE_NS);
-	}
+	neigh_expire_reachable(h, n, now);
+	if (unlikely(n->state != NUD_REACHABLE))
+		doubt(h, n, now);
 	if (likely(n->state & VALID))
 		return xmit_to(h, sd, n->mac, packet);
 	enqueue(h, n, packet);
 	if (n->state != NUD_INCOMPLETE) {
-		n->state = NUD_INCOMPLETE;
-		n->probes = 0;
+		enter(n, NUD_INCOMPLETE, now);
 		solicit(h, sd, n, now);
 	}
 	return 0;
 }
 
-/* neigh_update() - learn that addr has mac. state: NUD_REACHABLE: it answered us; NUD_STALE: seen in passing.
- * override: replace another address. create_: make an entry if none exists */
-void neigh_update(struct host *h, struct softnet_data *sd, const struct inet_addr *addr, const u8 *mac, u8 state,
-		  int create_, int override)
+/* neigh_update() - a message says that n has mac; NULL: the one that is known. state: NUD_REACHABLE: it answers us;
+ * NUD_STALE: seen in passing. flags: enum neigh_update */
+void neigh_update(struct host *h, struct softnet_data *sd, struct neighbour *n, const u8 *mac, u8 state, u32 flags)
 {
 	u64 now = host_now(h, sd);
-	struct neighbour *n = neigh_lookup(h, addr);
-	bool known;
+	bool known, same;
+	u8 old;
 
-	if (!n && create_)
-		n = create(h, addr, now);
-	if (!n)
+	neigh_expire_reachable(h, n, now);
+	old = n->state;
+	known = old & VALID;
+	same = known && (!mac || memcmp(n->mac, mac, ETH_ALEN) == 0);
+	if (!mac && !known)
 		return;
-	refresh(n, now);
-	known = n->state & VALID;
-	if (known && memcmp(n->mac, mac, ETH_ALEN) != 0) {
-		if (!override || now < n->updated + LOCK_NS) /* several answers: keep the first */
-			return;
-		known = false;
-	}
-	if (known && state == NUD_STALE)
-		return; /* no news */
-	memcpy(n->mac, mac, ETH_ALEN);
-	n->updated = now;
-	if (state == NUD_REACHABLE)
+	if (state == NUD_REACHABLE) /* also if the address is not believed below, as Linux has it */
 		n->confirmed = now;
-	n->state = state;
-	n->timer_ns = NEVER;
+	if (known && !same && !(flags & NEIGH_OVERRIDE)) {
+		if (!(flags & NEIGH_WEAK_OVERRIDE) || old != NUD_REACHABLE)
+			return;
+		flags &= ~(u32)NEIGH_SAYS_ROUTER;
+		same = true;
+		state = NUD_STALE;
+	} else if (same && state == NUD_STALE) {
+		state = old; /* no news */
+	}
+	if (flags & NEIGH_SAYS_ROUTER)
+		n->flags = flags & NEIGH_ROUTER ? NTF_ROUTER : 0;
+	if (!same) {
+		memcpy(n->mac, mac, ETH_ALEN);
+		n->updated = now;
+	}
+	if (state != old)
+		enter(n, state, now);
+	if (unlikely(n->flags & NTF_ROUTER) && !known)
+		addrconf_away(h, &n->addr, 0);
 	while (n->queue != TX_NONE) {
 		u32 packet = dequeue(h, n);
 
-		if (n->state == NUD_STALE) {
-			n->state = NUD_DELAY;
-			n->probes = 0;
-			plan(h, n, now + DELAY_PROBE_NS);
-		}
+		doubt(h, n, now);
 		xmit_to(h, sd, n->mac, packet);
 	}
 }
@@ -282,11 +208,14 @@ void neigh_update(struct host *h, struct softnet_data *sd, const struct inet_add
 static void expire(struct host *h, struct softnet_data *sd, struct neighbour *n)
 {
 	if (n->state == NUD_DELAY) {
-		n->state = NUD_PROBE;
-		n->probes = 0;
+		if (n->confirmed && sd->now <= n->confirmed + DELAY_PROBE_NS) {
+			enter(n, NUD_REACHABLE, sd->now);
+			return;
+		}
+		enter(n, NUD_PROBE, sd->now);
 	}
 	if (n->probes >= SOLICITS)
-		fail(h, n);
+		fail(h, n, sd->now);
 	else
 		solicit(h, sd, n, sd->now);
 }
@@ -298,7 +227,7 @@ void neigh_flush(struct host *h)
 
 		n->timer_ns = NEVER;
 		if (n->state == NUD_INCOMPLETE)
-			fail(h, n);
+			fail(h, n, h->cpu[0]->now);
 		else if (n->state & (NUD_DELAY | NUD_PROBE))
 			n->state = NUD_STALE;
 	}

@@ -12,7 +12,6 @@
 #define MTU_EXPIRES_NS 600000000000ull /* ip_rt_mtu_expires, ip6_rt_mtu_expires */
 #define REDIRECT_EXPIRES_NS 300000000000ull /* ip_rt_gc_timeout */
 #define IN_MULTICASTNET 224u
-#define IPV6_MIN_MTU 1280u
 
 /* ---- input ---- */
 
@@ -222,6 +221,15 @@ void ip_route_learn_mtu(struct softnet_data *sd, const struct inet_addr *dst, u3
 	e->expires = sd->now + MTU_EXPIRES_NS;
 out:
 	cpu_unlock(sd, &h->tx.lock);
+}
+
+/* ip6_route_redirect() - packets to dst go to gateway; dst itself: it is on the link */
+void ip6_route_redirect(struct host *h, const struct inet_addr *dst, const struct inet_addr *gateway, u64 now)
+{
+	struct route_exception *e = exception_for(h, dst, now);
+
+	e->gateway = *gateway;
+	e->expires = now + REDIRECT_EXPIRES_NS;
 }
 
 void ip_route_redirect(struct softnet_data *sd, const struct inet_addr *from, const struct inet_addr *dst,

@@ -28,7 +28,7 @@ enum {
 	ARPH_TIP = 24
 };
 #define ARP_HLEN 28u
-enum { ARPHRD_ETHER = 1, ARPOP_REQUEST = 1, ARPOP_REPLY = 2 };
+enum { ARPHRD_ETHER = 1, ARPHRD_IEEE802 = 6, ARPOP_REQUEST = 1, ARPOP_REPLY = 2 };
 
 /* RFC 791 */
 enum {
@@ -221,11 +221,22 @@ enum { ICMPV6_EXC_HOPLIMIT = 0, ICMPV6_EXC_FRAGTIME = 1 };
 enum { ICMPV6_HDR_FIELD = 0, ICMPV6_UNK_NEXTHDR = 1, ICMPV6_UNK_OPTION = 2, ICMPV6_HDR_INCOMP = 3 };
 enum { NDH_FLAGS = 4, NDH_TARGET = 8 };
 #define ND_HLEN 24u /* of a neighbour solicitation or advertisement, without options */
+#define RA_HLEN 16u /* the same of a router advertisement, of a redirect */
+#define RD_HLEN 40u
+#define ND_NA_ROUTER 0x80u
 #define ND_NA_SOLICITED 0x40u
 #define ND_NA_OVERRIDE 0x20u
 #define ND_HOP_LIMIT 255u /* a router would have made it less */
 enum { ND_OPT_TYPE = 0, ND_OPT_LEN = 1, ND_OPT_DATA = 2 }; /* length in units of 8 bytes */
-enum { ND_OPT_SOURCE_LL_ADDR = 1, ND_OPT_TARGET_LL_ADDR = 2 };
+enum { ND_OPT_SOURCE_LL_ADDR = 1, ND_OPT_TARGET_LL_ADDR = 2, ND_OPT_PREFIX_INFO = 3, ND_OPT_REDIRECT_HDR = 4, ND_OPT_MTU = 5, ND_OPT_NONCE = 14 };
+#define NONCE_LEN 6u
+enum { RAH_HOP_LIMIT = 4, RAH_FLAGS = 5, RAH_LIFETIME = 6, RAH_REACHABLE = 8, RAH_RETRANS = 12 };
+enum { PIO_PREFIX_LEN = 2, PIO_FLAGS = 3, PIO_VALID = 4, PIO_PREFERRED = 8, PIO_PREFIX = 16 };
+enum { MTUO_MTU = 4 };
+enum { RDH_DEST = 24 };
+#define PIO_LEN 4u /* of a prefix information option, in units of 8 bytes */
+#define PIO_ONLINK 0x80u
+#define PIO_AUTO 0x40u
 
 /* Links of captures, www.tcpdump.org/linktypes.html; those that linktype.c knows */
 enum {

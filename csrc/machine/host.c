@@ -70,6 +70,7 @@ struct host *host_new(u32 ncpus)
 	h->timer[TIMER_IPFRAG] = inet_frag_expire;
 	h->timer[TIMER_NEIGH] = neigh_timer;
 	h->timer[TIMER_MC] = mc_timer;
+	h->timer[TIMER_ADDRCONF] = addrconf_timer;
 	h->upcall = upcall_push;
 	inet_frags_defaults(h);
 	for (u32 i = 0; i < ncpus; i++) {
@@ -165,7 +166,10 @@ static int driver_start(struct host *h)
 
 	if (rc || h->nic.external_driver)
 		return rc;
-	return driver_open(h);
+	rc = driver_open(h);
+	if (rc == 0)
+		addrconf_start(h);
+	return rc;
 }
 
 static int groups_start(struct host *h)

@@ -91,13 +91,14 @@ struct host {
 	struct packet_type ptype[PTYPES_MAX];
 	u32 nptypes;
 	u16 protocol_python[256];      /* IP protocol -> Python handler */
-	struct inet_net ip[18];
+	struct inet_net ip[34];
 	u32 nips;
 	u8 answers;                    /* the host sends: it has addresses, and a wire that takes frames */
 	struct inet_addr gateway[2];   /* IPv4, IPv6; all zero: no gateway */
 	struct driver_tx tx;
 	struct neigh_table neigh;
 	struct route_cache routes;
+	struct addrconf addrconf;
 	struct icmp_limits icmp;
 	u64 out_mib[MIB_MAX];          /* counted by the sender, under the lock of tx; Udp_InDatagrams by threads that read */
 	struct sock_table socks;

@@ -360,7 +360,7 @@ int napi_busy_loop(struct softnet_data *sd);
 
 /* ---- cpu_clock.c, softirq.c, sched.c: one emulated CPU. hardirq over softirq over tasks ---- */
 
-enum timer { TIMER_IPFRAG, TIMER_NEIGH, TIMER_MC, TIMERS_MAX }; /* functions: host.timer */
+enum timer { TIMER_IPFRAG, TIMER_NEIGH, TIMER_MC, TIMER_ADDRCONF, TIMERS_MAX }; /* functions: host.timer */
 
 #define IRQ_IPI 16                 /* NIC_QUEUES_MAX: bit of the IPI in softnet_data.irq_pending; those below are the card's queues */
 #define IRQS_MAX 17

@@ -30,7 +30,10 @@ def changed(at, fmt, value):
         (frames.arp() + bytes(18), "DELIVERED_ARP"),  # padded
         (frames.arp()[:-1], "PKT_TOO_SMALL"),
         (frames.arp()[:ARP_AT], "PKT_TOO_SMALL"),
-        (changed(0, "!H", 6), "UNHANDLED_PROTO"),  # IEEE 802
+        (changed(0, "!H", 6), "DELIVERED_ARP"),  # IEEE 802
+        (changed(0, "!H", 2), "UNHANDLED_PROTO"),
+        (changed(24, "!B", 127), "ARP_TARGET"),
+        (changed(24, "!B", 224), "ARP_TARGET"),
         (changed(2, "!H", 0x86DD), "UNHANDLED_PROTO"),
         (changed(4, "!B", 8), "UNHANDLED_PROTO"),
         (changed(5, "!B", 16), "UNHANDLED_PROTO"),
@@ -49,7 +52,8 @@ def test_what_scapy_builds_is_taken(host):
 
 def test_another_hosts_reply_is_not_ours(host):
     h = host(mac="02:00:00:00:00:01", promisc=True)
-    assert fates(h, frames.arp(op=2, mac={"dst": b"\x02\0\0\0\0\x99"})) == {"OTHERHOST": 1}
+    assert fates(h, frames.arp(op=2, mac={"dst": b"\x02\0\0\0\0\x99"})) == {"DELIVERED_ARP": 1}
+    assert h.neighbours() == []
 
 
 OTHER = bytes.fromhex("020000000099")
@@ -100,14 +104,23 @@ def test_what_does_not_ask_for_us_makes_no_entry(answers, frame):
 
 
 @pytest.mark.parametrize(
-    ("op", "to", "dst", "state"),
+    ("op", "to", "dst", "at_ms", "state"),
     [
-        (2, "10.0.0.2", frames.MAC, "REACHABLE"),  # an answer to us
-        (2, "10.0.0.2", b"\xff" * 6, "STALE"),  # to all
-        (1, "10.0.0.1", b"\xff" * 6, "STALE"),  # gratuitous: it moved
+        (2, "10.0.0.2", frames.MAC, 1001, "REACHABLE"),  # an answer to us
+        (2, "10.0.0.2", frames.MAC, 1000, None),  # within the lock time
+        (2, "10.0.0.2", b"\xff" * 6, 1001, "STALE"),  # to all
+        (1, "10.0.0.3", b"\xff" * 6, 1000, None),  # a request for another
+        (1, "10.0.0.3", b"\xff" * 6, 1001, "STALE"),
+        (1, "10.0.0.1", b"\xff" * 6, 1, "STALE"),  # gratuitous: it moved
+        (1, "10.0.0.2", b"\xff" * 6, 1, "STALE"),  # it asks us
     ],
 )
-def test_a_known_one_is_updated(answers, op, to, dst, state):
-    moved = (200_000_000, peer.arp(op, "10.0.0.1", to, sha=OTHER, dst=dst))
-    _, known = answers(peer.arp(1, "10.0.0.1", "10.0.0.2"), moved)
-    assert known == [("10.0.0.1", OTHER.hex(":"), state)]
+def test_a_known_one_is_updated(answers, op, to, dst, at_ms, state):
+    moved = (at_ms * 1_000_000, peer.arp(op, "10.0.0.1", to, sha=OTHER, dst=dst))
+    _, known = answers(peer.arp(1, "10.0.0.1", "10.0.0.2"), moved, until_ns=2_000_000_000)
+    assert known == [("10.0.0.1", (OTHER if state else frames.PEER).hex(":"), state or "STALE")]
+
+
+def test_who_asks_for_us_from_no_address_of_a_host_is_not_answered(answers):
+    for sip in ("127.0.0.1", "224.0.0.1", "255.255.255.255", "10.0.0.2"):
+        assert answers(peer.arp(1, sip, "10.0.0.2")) == ([], [])

@@ -128,8 +128,21 @@ def test_a_probe_that_nobody_answers_ends_in_failed():
         assert [round(s.t_ns / SECOND) for s in arps(peer.seen)] == [0, 5, 6, 7]
 
 
+def test_a_probe_names_no_mac_address_and_comes_from_an_address_of_the_link():
+    """arp_solicit() leaves the target's MAC address 0; ndisc_solicit() of no packet sends from the link-local address."""
+    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], mac=frames.MAC.hex(":"), cost="zero") as host:
+        host.feed([arp(1, "10.0.0.1", "10.0.0.2"), nd(135, "fd00::2", src="fd00::1", dst="fd00::2")])
+        host.feed([frames.icmp(), frames.icmpv6()])
+        host.run(until_ns=5 * SECOND + SECOND // 2)
+        asked = [s for s in sent(host) if s.t_ns >= 5 * SECOND]
+        assert [s.dst for s in asked] == [frames.PEER] * 2
+        by_type = {s.ethertype: s for s in asked}
+        assert by_type[0x0806].payload == arp(1, "10.0.0.2", "10.0.0.1", sha=frames.MAC)[14:]
+        assert (by_type[0x86DD].src_ip, by_type[0x86DD].dst_ip) == ("fe80::ff:fe00:1", "fd00::1")
+
+
 def test_the_first_of_two_answers_counts():
-    """locktime: a second address for the same host within a tenth of a second is not believed."""
+    """locktime: a second address for the same host within a second is not believed."""
     other = bytes.fromhex("020000000099")
     with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
         sock = host.udp(7)
@@ -148,8 +161,8 @@ def test_a_neighbour_that_has_another_address_now_is_believed(op):
     other = bytes.fromhex("020000000099")
     with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
         host.feed(arp(1, "10.0.0.1", "10.0.0.2"))
-        host.feed(arp(op, "10.0.0.1", "10.0.0.2", sha=other), at_ns=SECOND)
-        host.run(until_ns=2 * SECOND)
+        host.feed(arp(op, "10.0.0.1", "10.0.0.2", sha=other), at_ns=2 * SECOND)
+        host.run(until_ns=3 * SECOND)
         assert [n.mac for n in host.neighbours()] == [other.hex(":")]
 
 
@@ -161,27 +174,63 @@ def test_what_is_said_to_a_loopback_or_group_address_is_not_heard(heard):
     for tip in others if heard else ["127.0.0.1", "127.255.0.9", "224.0.0.1", "239.0.0.1"]:
         with vnic.Host(ip="10.0.0.2/24", cost="zero") as host:
             host.feed(arp(1, "10.0.0.1", "10.0.0.2"))
-            host.feed(arp(1, "10.0.0.1", tip, sha=other), at_ns=SECOND)
-            host.run(until_ns=2 * SECOND)
+            host.feed(arp(1, "10.0.0.1", tip, sha=other), at_ns=2 * SECOND)
+            host.run(until_ns=3 * SECOND)
             assert [n.mac for n in host.neighbours()] == [(other if heard else frames.PEER).hex(":")]
 
 
-def test_a_full_table_lets_the_one_go_that_was_not_used_for_longest():
-    with vnic.Host(ip="10.0.0.2/16", cost="zero", link="inf", speed="1") as host:
-        for i in range(1024):
-            ip = f"10.0.{1 + i // 250}.{1 + i % 250}"
-            host.feed(arp(1, ip, "10.0.0.2", sha=b"\x02" + i.to_bytes(5, "big")), at_ns=i + 1)
-        host.run(until_ns=SECOND)
-        assert len(host.neighbours()) == 1024
-        host.feed(arp(1, "10.0.9.9", "10.0.0.2"), at_ns=SECOND + 1)
-        host.run(until_ns=2 * SECOND)
-        known = states(host)
-        assert len(known) == 1024
-        assert "10.0.9.9" in known
-        assert "10.0.1.1" not in known
+def asker(i):
+    """A request for us, from the i-th of many neighbours."""
+    return arp(1, f"10.0.{1 + i // 250}.{1 + i % 250}", "10.0.0.2", sha=b"\x02" + i.to_bytes(5, "big"))
+
+
+def solicitor(i):
+    return nd(135, "fd00::2", src=f"fd00::1:{i:x}", dst="fd00::2", mac=b"\x02" + i.to_bytes(5, "big"))
+
+
+@pytest.mark.parametrize(("make", "free_ns"), [(asker, 11 * SECOND + 2000), (solicitor, 14 * SECOND + 2000)])
+def test_a_full_table_takes_nobody_until_the_oldest_may_go(make, free_ns):
+    """gc_thresh3: 1024 of a family. What changed within 5 s stays; then all above gc_thresh2 go, the oldest first.
+
+    Who was sent an answer to its solicitation stays until it has failed to confirm it: 5 s, and three probes.
+    """
+    with vnic.Host(ip=["10.0.0.2/16", "fd00::2/64"], cost="zero", link="inf", speed="1", icmp_ratelimit=0) as host:
+        for i in range(1030):
+            host.feed(make(i), at_ns=6 * SECOND + i)
+        host.run(until_ns=7 * SECOND)
         t = host.machine.c.neigh
-        assert (t.allocs, t.destroys, t.entries, t.table_fulls) == (1025, 1, 1024, 0)
-        assert t.forced_gc_runs == 1025 - 128  # gc_thresh1
+        assert (t.allocs, t.destroys, t.entries, t.table_fulls) == (1024, 0, 1024, 6)
+        assert sum(s.proto in (-1, 58) for s in sent(host)) == 1024  # who is not remembered is not answered
+        host.feed(make(1030), at_ns=free_ns - SECOND // 2)
+        host.feed(make(1030), at_ns=free_ns)
+        host.run(until_ns=20 * SECOND)
+        assert (t.allocs, t.destroys, t.entries, t.table_fulls) == (1025, 513, 512, 7)
+        assert len(states(host)) == 512
+        other = solicitor if make is asker else asker  # the other family has a table of its own
+        host.feed(other(5), at_ns=20 * SECOND)
+        host.run(until_ns=21 * SECOND)
+        assert t.entries == 513
+
+
+def test_who_answers_stays_in_a_table_that_strangers_flood_for_a_minute():
+    """An entry that is in use is never given up, and the table has a fixed size."""
+    peer = Peer({"10.0.0.1": frames.PEER, "fd00::1": frames.PEER})
+    with host_with(peer, ip=["10.0.0.2/8", "fd00::2/64"], link="inf", speed="1") as host:
+        host.feed([arp(1, "10.0.0.1", "10.0.0.2"), nd(135, "fd00::2", src="fd00::1", dst="fd00::2")])
+        for second in range(60):
+            at = second * SECOND
+            for i in range(100):
+                n = second * 100 + i
+                sha = b"\x02" + n.to_bytes(5, "big")
+                host.feed(
+                    arp(1, f"10.{1 + n // 62500}.{n // 250 % 250}.{1 + n % 250}", "10.0.0.2", sha=sha), at_ns=at + i
+                )
+                host.feed(nd(135, "fd00::2", src=f"fd00::1:{n:x}", dst="fd00::2", mac=sha), at_ns=at + i)
+            host.feed([frames.icmp(), frames.icmpv6()], at_ns=at + SECOND // 2)
+            host.run(until_ns=at + SECOND - 1)
+            assert host.machine.c.neigh.entries <= 2048
+        assert sum(s.payload[:1] == b"\0" and s.dst_ip == "10.0.0.1" for s in peer.seen if s.proto == 1) == 60
+        assert sum(s.payload[:1] == b"\x81" and s.dst_ip == "fd00::1" for s in peer.seen if s.proto == 58) == 60
 
 
 def test_a_table_full_of_questions_takes_no_more_and_leaves_half_of_the_buffers():

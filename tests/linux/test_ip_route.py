@@ -104,7 +104,7 @@ def test_the_same_as_of_a_tap_with_these_addresses(h, netns, line):
 NEIGHBOURS = [
     ("10.0.0.9", "02:00:00:00:00:09", "stale"), ("10.0.0.8", "02:00:00:00:00:08", "reachable"),
     ("10.0.0.7", None, "failed"), ("10.0.0.6", None, "incomplete"), ("10.0.0.5", "02:00:00:00:00:08", "delay"),
-    ("fd00::9", "02:00:00:00:00:0a", "stale"),
+    ("fd00::9", "02:00:00:00:00:0a", "stale"), ("fe80::8", "02:00:00:00:00:0b", "stale router"),
 ]  # fmt: skip
 NUD = {"incomplete": 1, "reachable": 2, "stale": 4, "delay": 8, "failed": 32}
 
@@ -114,8 +114,10 @@ def learn(h):
     from vnic.address import inet_addr
 
     table = h.machine.c.neigh
-    for i, (ip, mac, state) in enumerate(NEIGHBOURS):
-        table.entry[i].addr, table.entry[i].state = inet_addr(ip)[0], NUD[state]
+    for i, (ip, mac, said) in enumerate(NEIGHBOURS):
+        state, _, router = said.partition(" ")
+        table.entry[i].addr, table.entry[i].state, table.entry[i].in_use = inet_addr(ip)[0], NUD[state], 1
+        table.entry[i].flags = 128 if router else 0
         table.entry[i].timer_ns, table.entry[i].queue = 2**64 - 1, 2**32 - 1
         if mac:
             table.entry[i].mac = bytes.fromhex(mac.replace(":", ""))
@@ -124,7 +126,7 @@ def learn(h):
 
 def forget(h):
     for i in range(h.machine.c.neigh.used):
-        h.machine.c.neigh.entry[i].state = 0
+        h.machine.c.neigh.entry[i].in_use = 0
     h.machine.c.neigh.used = 0
 
 

@@ -4,6 +4,7 @@ import struct
 import sys
 
 import frames
+import peer
 import pytest
 from driver_steps import work
 from model.sock import frame_truesize
@@ -292,6 +293,49 @@ def test_fate_IP_NOPROTO(host):
 def test_fate_IPV6_BAD_EXTHDR(host):
     truncated = frames.ipv6(b"\x11\x05" + bytes(6), 60)  # says 48 bytes, has 8
     assert fates_of_last(host(), frames.eth(truncated, type=0x86DD)) == {"IPV6_BAD_EXTHDR": 1}
+
+
+# ---- ARP and neighbour discovery ----
+
+
+def test_fate_ARP_TARGET(host):
+    assert fates_of_last(host(), peer.arp(1, "10.0.0.1", "127.0.0.1")) == {"ARP_TARGET": 1}
+
+
+def solicitation(target="fd00::2", **more):
+    return peer.nd(135, target, **({"src": "fd00::1", "dst": "fd00::2"} | more))
+
+
+@pytest.mark.parametrize("target", ["ff02::1", "fd00::2"])
+def test_fate_NDISC_NO_NEWS(host, target):
+    src = "fd00::1" if target == "ff02::1" else "::"
+    assert fates_of_last(host(), solicitation(target, src=src)) == {"NDISC_NO_NEWS": 1}
+
+
+def test_fate_IPV6_NDISC_FRAG(host):
+    packet = solicitation()[54:]
+    fragment = frames.ipv6(b"\x3a\0\0\0\0\0\0\1" + packet, 44, hops=255)
+    assert fates_of_last(host(), frames.eth(fragment, type=0x86DD)) == {"IPV6_NDISC_FRAG": 1}
+
+
+def test_fate_IPV6_NDISC_HOP_LIMIT(host):
+    assert fates_of_last(host(), solicitation(hops=254)) == {"IPV6_NDISC_HOP_LIMIT": 1}
+
+
+def test_fate_IPV6_NDISC_BAD_CODE(host):
+    coded = bytearray(solicitation())
+    coded[55] = 1
+    coded[56:58] = (int.from_bytes(coded[56:58], "big") - 1).to_bytes(2, "big")
+    assert fates_of_last(host(), bytes(coded)) == {"IPV6_NDISC_BAD_CODE": 1}
+
+
+def test_fate_IPV6_NDISC_BAD_OPTIONS(host):
+    assert fates_of_last(host(), solicitation(mac=b"")) == {"IPV6_NDISC_BAD_OPTIONS": 1}
+
+
+def test_fate_IPV6_NDISC_NS_OTHERHOST(host):
+    own = host(ip=["fd00::2/64"], mac="02:00:00:00:00:01")
+    assert fates_of_last(own, solicitation("fd00::3")) == {"IPV6_NDISC_NS_OTHERHOST": 1}
 
 
 # ---- above IP ----

@@ -255,7 +255,7 @@ def test_the_kernel_bounds_a_frame_likewise(netns):
         for frame in (bytes(14), bytes(1514), bytes(12) + b"\x81\0" + bytes(1504)):
             assert sock.send(frame) == len(frame)
         for frame, error in ((bytes(13), errno.EINVAL), (bytes(1515), errno.EMSGSIZE)):
-            with pytest.raises(OSError) as refusal:  # noqa: PT011 - errno is looked at
+            with pytest.raises(OSError) as refusal:
                 sock.send(frame)
             assert refusal.value.errno == error
         with pytest.raises(OSError, match="too long"):

@@ -133,6 +133,9 @@ def differences(kernel: Outcome, vnic: Outcome, counted: set[str]) -> dict[str, 
             found[f"{name} {k.get(name, 0)}/{v.get(name, 0)}"] = ""
     if kernel.said != vnic.said:
         found["said"] = f"{kernel.said} / {vnic.said}"
+    for name in sorted(kernel.told.keys() | vnic.told.keys()):
+        if kernel.told.get(name) != vnic.told.get(name):
+            found[f"{name} {kernel.told.get(name)}/{vnic.told.get(name)}"] = ""
     a, b = sorted(set(kernel.drops) - {"QDISC_DROP"}), sorted(set(vnic.drops))
     if a != b and not (a == ["NOT_SPECIFIED"] and b) and not (not a and b == ["FRAG_ECN"]):
         found[f"drop {','.join(a)}/{','.join(b)}"] = str(kernel.places)
@@ -220,6 +223,7 @@ def batch(rng: Random, size: int, only: str = "") -> Iterator[tuple[str, Step]]:
         if re.search(only, label):
             made += 1
             yield label, step
+    yield "end", ("neighbours",)
 
 
 # ---- what a kernel did, written down ----

@@ -54,6 +54,8 @@ class Outcome:
     places: list[str] = field(default_factory=list)
     refused: int = 0
     said: object = None
+    told: dict[str, str] = field(default_factory=dict)
+    """What the host said of itself, if it was asked."""
 
 
 class Twin(Protocol):

@@ -14,6 +14,7 @@ from twin_hosts import Step
 from twin_ipv4 import any_options, full_options, piece, quoted
 from twin_ipv4 import often as _often
 from twin_ipv4 import some_bytes as _bytes
+import twin_neighbours
 
 PEER4, PEER6 = "10.0.0.1", "fd00::1"
 LINK_LOCAL = "fe80::ff:fe00:1"
@@ -436,7 +437,7 @@ def _sock(rng: Random) -> tuple[str, tuple]:
 
 def frame(rng: Random) -> tuple[str, Step]:
     """A frame, or another step, and what it is."""
-    make = rng.choice((_ipv4,) * 8 + (_ipv6,) * 8 + (_arp,) * 3 + (_other,) + (_sock,) * 2)
+    make = rng.choice((_ipv4,) * 8 + (_ipv6,) * 8 + (_arp,) * 3 + (_other,) + (_sock,) * 2 + (twin_neighbours.frame,) * 4)
     label, made = make(rng)
     if not isinstance(made, bytes):
         return label, made

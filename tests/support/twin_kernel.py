@@ -31,7 +31,8 @@ HOUR_MS = "3600000"
 REPORTS_MS = "20"
 """Between two reports of a change: so one need not wait for long until all are sent."""
 QUIET_S = 0.3
-NUD_NOARP = 0x40
+NUD_NOARP, NTF_ROUTER = 0x40, 0x80
+NUD = {1: "INCOMPLETE", 2: "REACHABLE", 4: "STALE", 8: "DELAY", 16: "PROBE", 32: "FAILED"}
 
 _SETTINGS = {
     "net/ipv4/icmp_ratelimit": "0",
@@ -41,6 +42,7 @@ _SETTINGS = {
     "net/ipv6/ip6frag_time": "3600",
     "net/ipv6/icmp/ratelimit": "0",
     "net/ipv6/auto_flowlabels": "0",
+    "net/ipv4/neigh/{dev}/locktime": "360000",
     "net/ipv4/neigh/{dev}/base_reachable_time_ms": HOUR_MS,
     "net/ipv4/neigh/{dev}/retrans_time_ms": HOUR_MS,
     "net/ipv4/neigh/{dev}/delay_first_probe_time": "3600",
@@ -61,8 +63,15 @@ _COPIES = ("__udp4_lib_err", "__udp6_lib_err", "skb_errqueue_purge", "inet_sock_
 """Who frees the copies for error queues: the message that they are of was taken."""
 
 
-_NO_PACKETS_OF_OURS = ("skb_release_data", "tun_net_xmit")
-"""Who frees pieces, with their packet; and who drops what another namespace sends while this process runs."""
+_NO_PACKETS_OF_OURS = ("skb_release_data", "tun_net_xmit", "arp_error_report", "ndisc_error_report")
+"""Who frees pieces, with their packet; and who drops what another namespace sends, or asks in vain, meanwhile."""
+IFA_F_PERMANENT, RTM_F_CLONED = 0x80, 0x200
+OWN_PREFIXES = ("fe80::/64", "fd00::/64")
+
+
+def _left(seconds: int) -> str:
+    """A lifetime's rest, in whole ten seconds."""
+    return "forever" if seconds == 0xFFFFFFFF else str(round(seconds / 10))
 
 
 class Trace:
@@ -103,6 +112,7 @@ class KernelTwin(Steps):
         self._libc, self._home = libc, os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         if libc.unshare(CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "unshare")
+        self._changed: dict[Path, str] = {}
         self._away = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         self.trace = trace or Trace()
         self._traces = not trace
@@ -172,6 +182,11 @@ class KernelTwin(Steps):
     def _forget(self) -> None:
         from pyroute2 import IPRoute
 
+        if any(path.name == "accept_ra" for path in self._changed):
+            self._forget_routers()
+        for path, value in self._changed.items():
+            path.write_text(value)
+        self._changed.clear()
         for family in "ipv4", "ipv6":
             Path(f"/proc/sys/net/{family}/route/flush").write_text("1")
         with IPRoute() as ipr:
@@ -195,6 +210,33 @@ class KernelTwin(Steps):
                 if self._write(frames.eth(last)).counters.get("Ip_ReasmFails"):
                     break
         self._fragments.clear()
+
+    def _forget_routers(self) -> None:
+        from pyroute2 import IPRoute
+
+        conf = Path("/proc/sys/net/ipv6/conf/twin0")
+        (conf / "accept_ra").write_text("0")
+        with IPRoute() as ipr:
+            for a in ipr.get_addr(family=socket.AF_INET6, index=self.index):
+                if not a["flags"] & IFA_F_PERMANENT:
+                    ipr.addr("del", index=self.index, address=a.get_attr("IFA_ADDRESS"), prefixlen=a["prefixlen"])
+            for r in self._ra_routes(ipr):
+                ipr.route("del", **r)
+        (conf / "hop_limit").write_text("64")
+        (conf / "mtu").write_text("1500")
+        for name in "base_reachable_time_ms", "retrans_time_ms":
+            Path(f"/proc/sys/net/ipv6/neigh/twin0/{name}").write_text(HOUR_MS)
+
+    def _ra_routes(self, ipr) -> list[dict]:
+        """The routes that routers advertised, as route() takes them."""
+        found = []
+        for r in ipr.get_routes(family=socket.AF_INET6, table=254):
+            dst = f"{r.get_attr('RTA_DST') or '::'}/{r['dst_len']}"
+            if dst not in OWN_PREFIXES and not r["flags"] & RTM_F_CLONED:
+                via = r.get_attr("RTA_GATEWAY")
+                found.append({"dst": dst, "oif": self.index, "priority": r.get_attr("RTA_PRIORITY")})
+                found[-1] |= {"family": socket.AF_INET6} | ({"gateway": via} if via else {})
+        return found
 
     @staticmethod
     def _bind(s: Sock) -> socket.socket:
@@ -273,6 +315,60 @@ class KernelTwin(Steps):
             except OSError as e:
                 said = f"errno {e.errno}"
         return self.outcome(said)
+
+    def setting(self, name: str, value: str) -> Outcome:
+        """Change a sysctl until the next start."""
+        path = Path("/proc/sys", name.format(dev="twin0"))
+        with self._inside():
+            self._changed.setdefault(path, path.read_text())
+            path.write_text(value)
+        return self.outcome()
+
+    def routes(self) -> Outcome:
+        """What routers have said: addresses, prefixes, routers."""
+        from pyroute2 import IPRoute
+
+        told = {}
+        with self._inside(), IPRoute() as ipr:
+            for a in ipr.get_addr(family=socket.AF_INET6, index=self.index):
+                if not a["flags"] & IFA_F_PERMANENT:
+                    life = a.get_attr("IFA_CACHEINFO")
+                    told[a.get_attr("IFA_ADDRESS")] = f"{_left(life['ifa_valid'])} {_left(life['ifa_preferred'])}"
+            for r in ipr.get_routes(family=socket.AF_INET6, table=254):
+                if r.get_attr("RTA_OIF") != self.index or r["flags"] & RTM_F_CLONED:
+                    continue
+                expires = r.get_attr("RTA_CACHEINFO")["rta_expires"]
+                left = str(round(expires / 1000)) if expires else "forever"
+                if via := r.get_attr("RTA_GATEWAY"):
+                    told[f"via {via}"] = f"{left} {('medium', 'high', '', 'low')[r.get_attr('RTA_PREF')]}"
+                elif (dst := f"{r.get_attr('RTA_DST')}/{r['dst_len']}") not in OWN_PREFIXES:
+                    told[dst] = left
+            conf, neigh = (Path(f"/proc/sys/net/ipv6/{d}/twin0") for d in ("conf", "neigh"))
+            hops, mtu = ((conf / name).read_text().strip() for name in ("hop_limit", "mtu"))
+            usual = {"base_reachable_time_ms": "30000", "retrans_time_ms": "1000"}
+            times = [
+                text if (text := (neigh / name).read_text().strip()) != HOUR_MS else n for name, n in usual.items()
+            ]
+        told["hop limit, mtu"] = f"{hops} {mtu}"
+        told["times"] = " ".join(times)
+        outcome = self.outcome()
+        outcome.told = told
+        return outcome
+
+    def neighbours(self) -> Outcome:
+        """Who is known: address -> state, MAC address, whether it is a router. Groups are not among them."""
+        from pyroute2 import IPRoute
+
+        told = {}
+        with self._inside(), IPRoute() as ipr:
+            for n in ipr.get_neighbours(ifindex=self.index):
+                if n["state"] != NUD_NOARP:
+                    state = NUD.get(n["state"], "NONE")
+                    router = n["flags"] & NTF_ROUTER and "router"
+                    told[n.get_attr("NDA_DST")] = f"{state} {n.get_attr('NDA_LLADDR')} {router or ''}".rstrip()
+        outcome = self.outcome()
+        outcome.told = told
+        return outcome
 
     def outcome(self, said: object = None) -> Outcome:
         """What has happened since the last call."""

@@ -7,6 +7,7 @@ silent; a packet socket there sends the frames and gets the replies.
 import contextlib
 import socket
 import subprocess
+import time
 
 from live_tap import wait_until
 from twin_hosts import ADDRESSES, Outcome
@@ -36,6 +37,11 @@ class LiveTwin(VnicTwin):
         before = self.host.ledger().offered
         self._wire_end.send(frame)
         wait_until(lambda: self._is_done(before + 1), sleep=0.0002)
+        return self.outcome()
+
+    def wait(self, seconds: float) -> Outcome:
+        """Let time pass."""
+        time.sleep(seconds)
         return self.outcome()
 
     def _is_done(self, offered: int) -> bool:

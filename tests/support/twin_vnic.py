@@ -9,12 +9,19 @@ import frames
 from twin_hosts import ADDRESSES, ERROR, MSG_ERRQUEUE, Outcome, Sock, Steps, told_of
 
 import vnic
+from vnic._core import lib
+from vnic.address import inet_text
 from vnic.linux import snmp
 
 STEP_NS = 100_000
 NEVER = (1 << 64) - 1
 GROUPS_NS = 2_000_000_000
 """In this time a host has reported the groups of its addresses twice (RFC 3810, 6.1)."""
+
+
+def _left(until_ns: int, now_ns: int) -> str:
+    """A lifetime's rest, in whole ten seconds: the kernel's clock runs too."""
+    return "forever" if not until_ns else str(round((until_ns - now_ns) / 1e10))
 
 
 class VnicTwin(Steps):
@@ -121,6 +128,41 @@ class VnicTwin(Steps):
         now = self.host.now_ns
         self.host.run(until_ns=now + STEP_NS)
         return self.outcome(said)
+
+    def setting(self, name: str, value: str) -> Outcome:
+        """Change a sysctl of the kernel's; vnic may have a knob of that name."""
+        knob = name.rpartition("/")[2].replace("_", "-")
+        if knob in self.host.knobs:
+            self.host.knobs[knob] = int(value)
+        return self.outcome()
+
+    def routes(self) -> Outcome:
+        """What routers have said: addresses, prefixes, routers."""
+        c = self.host.machine.c
+        lib.addrconf_expire(c, self.host.now_ns)
+        told = {}
+        for net in (c.ip[i] for i in range(c.nips)):
+            if net.flags & lib.NET_AUTO:
+                told[inet_text(net.addr)] = f"{_left(net.valid, self.host.now_ns)} {_left(net.preferred, self.host.now_ns)}"
+        for p in c.addrconf.prefix:
+            if p.in_use and not 0 < p.valid < self.host.now_ns:
+                told[f"{inet_text(p.addr)}/{p.len}"] = _left(p.valid, self.host.now_ns)
+        for r in c.addrconf.router[0 : c.addrconf.nrouters]:
+            if r.until >= self.host.now_ns:
+                told[f"via {inet_text(r.addr)}"] = f"{_left(r.until, self.host.now_ns)} {('low', 'medium', 'high')[r.pref]}"
+        told["hop limit, mtu"] = f"{c.addrconf.hop_limit or 64} {c.addrconf.mtu or 1500}"
+        times = c.neigh.times[1]
+        told["times"] = f"{times.reachable_ns // 10**6} {times.retrans_ns // 10**6}"
+        outcome = self.outcome()
+        outcome.told = told
+        return outcome
+
+    def neighbours(self) -> Outcome:
+        """Who is known: address -> state, MAC address, whether it is a router."""
+        told = {n.ip: f"{n.state} {n.mac} {'router' if n.router else ''}".rstrip() for n in self.host.neighbours()}
+        outcome = self.outcome()
+        outcome.told = told
+        return outcome
 
     def outcome(self, answer: object = None) -> Outcome:
         """What has happened since the last call."""

@@ -92,9 +92,7 @@ def test_a_new_section_brings_its_own_byte_order_and_interfaces():
 def test_frames_of_another_link_without_a_packet_have_a_fate_of_their_own(tmp_path):
     path = tmp_path / "x.pcapng"
     data = section() + interface(linktype=113) + interface()
-    path.write_bytes(
-        data + enhanced(bytes(60), 1) + enhanced(FRAMES[0], 2, interface=1) + enhanced(bytes(60), 3)
-    )
+    path.write_bytes(data + enhanced(bytes(60), 1) + enhanced(FRAMES[0], 2, interface=1) + enhanced(bytes(60), 3))
     with replay(path) as host:
         assert host.ledger().fates["LINK_TYPE"] == 2
         assert host.ledger().offered == 3

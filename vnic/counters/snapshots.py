@@ -26,7 +26,8 @@ MIBS = enum_names("mib", "MIB_MAX")
 
 
 _NUD = {
-    getattr(lib, f"NUD_{state}"): state for state in ("INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED")
+    getattr(lib, f"NUD_{state}"): state
+    for state in ("NONE", "INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED")
 }
 
 
@@ -98,9 +99,11 @@ class Neighbour:
     ip: str
     mac: str | None
     state: str
-    """REACHABLE, STALE, DELAY, PROBE, INCOMPLETE or FAILED."""
+    """REACHABLE, STALE, DELAY, PROBE, INCOMPLETE, FAILED; NONE: known to be there, and nobody has sent to it yet."""
     queued_bytes: int
     """Packets that wait for the address, bytes of truesize."""
+    router: bool = False
+    """It says that it is a router (IPv6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,10 +320,12 @@ def neighbours(host: Any) -> list[Neighbour]:
     found = []
     for i in range(host.neigh.used):
         n = host.neigh.entry[i]
-        if (state := _NUD.get(int(n.state))) is None:
+        if not n.in_use:
             continue
-        mac = None if state in ("INCOMPLETE", "FAILED") else bytes(n.mac).hex(":")
-        found.append(Neighbour(inet_text(n.addr), mac, state, int(n.queue_bytes)))
+        state = _NUD[int(n.state)]
+        mac = None if state in ("NONE", "INCOMPLETE", "FAILED") else bytes(n.mac).hex(":")
+        router = bool(n.flags & lib.NTF_ROUTER)
+        found.append(Neighbour(inet_text(n.addr), mac, state, int(n.queue_bytes), router))
     return found
 
 

@@ -180,6 +180,10 @@ class Attributes:
     """longest wait of an incomplete datagram, s"""
     ip6frag_time_s: int
     """longest wait of an incomplete datagram, s"""
+    accept_ra: bool
+    """ask routers at the start, and take addresses, prefixes and default routers from their advertisements"""
+    dad_transmits: int
+    """how often the host asks, at the start, whether another one has its IPv6 addresses"""
     rcvbuf: int
     """a socket's receive buffer, bytes of truesize"""
     rcvbuf_bytes: int

@@ -191,6 +191,21 @@ HOST: dict[str, Knob] = {
     ),
     "ip6frag-high-thresh": _frag_thresh("ip6_frags"),
     "ip6frag-time": _frag_time("ip6_frags", 60),
+    "accept-ra": Knob(
+        flag,
+        of_host("addrconf.accept_ra", kind=bool),
+        False,
+        "ask routers at the start, and take addresses, prefixes and default routers from their advertisements",
+        linux="net.ipv6.conf.DEV.accept_ra",
+    ),
+    "dad-transmits": Knob(
+        integer(0, 255),
+        of_host("addrconf.dad_transmits"),
+        0,
+        "how often the host asks, at the start, whether another one has its IPv6 addresses",
+        linux="net.ipv6.conf.DEV.dad_transmits",
+        fixed="the addresses are the host's since the start",
+    ),
     "rcvbuf": Knob(
         integer(0, 1 << 30), of_host("rcvbuf"), 212992, "a socket's receive buffer, bytes of truesize", unit="bytes"
     ),

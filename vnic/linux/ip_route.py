@@ -14,7 +14,7 @@ from vnic.address import inet_addr, inet_text
 from vnic.control.reply import Reply
 from vnic.counters import snapshots
 from vnic.errors import ConfigError
-from vnic.linux import ip_link, ip_link_details, ip_link_stats, netdevice
+from vnic.linux import ip_learnt, ip_link, ip_link_details, ip_link_stats, netdevice
 from vnic.linux.ip_route_words import INCOMPLETE, StopError, compact, pretty, read_options, refused
 
 if TYPE_CHECKING:
@@ -86,8 +86,11 @@ def _prefix(text: str) -> Network:
 
 def _interfaces(host: Host) -> list[Interface]:
     """Return the host's addresses, IPv4 first and link-local last. A host with ``ip`` any has none."""
+    ip_learnt.expire(host)
     nets = [host.machine.c.ip[i] for i in range(host.machine.c.nips)]
     found = [ipaddress.ip_interface(f"{inet_text(net.addr)}/{net.prefix}") for net in nets]
+    auto = [a for a, net in zip(found, nets, strict=True) if net.flags & lib.NET_AUTO]
+    found = auto[::-1] + [a for a in found if a not in auto]
     return sorted(found, key=lambda a: (a.version, a.is_link_local and a.version == 6, _second(a, found)))
 
 
@@ -107,12 +110,12 @@ def _address_facts(host: Host, address: Interface, among: list[Interface]) -> di
     }
     if _second(address, among):
         found["secondary"] = True
-    found |= {"label": host.name} if v4 else {"nodad": True}
-    return found | {"valid_life_time": _FOREVER, "preferred_life_time": _FOREVER}
+    lives = {"valid_life_time": _FOREVER, "preferred_life_time": _FOREVER}
+    return found | ({"label": host.name} | lives if v4 else ip_learnt.addresses(host)[str(address.ip)])
 
 
 def _address_line(a: dict[str, Any]) -> str:
-    flags = "".join(f"{flag} " for flag in ("secondary", "nodad") if flag in a)
+    flags = "".join(f"{flag} " for flag in ip_learnt.ADDRESS_FLAGS if flag in a)
     return f"{a['family']} {a['local']}/{a['prefixlen']} scope {a['scope']} {flags}{a.get('label', '')}"
 
 
@@ -161,16 +164,17 @@ def _address(host: Host, options: list[str], words: list[str]) -> Reply:
 
 
 def _address_text(link: dict[str, Any], shown: list[dict[str, Any]], options: list[str], table: list[str]) -> str:
-    lives = "valid_lft forever preferred_lft forever"
     if "oneline" in options:
-        return "".join(f"{link['ifindex']}: {link['ifname']}    {_address_line(a)}\\       {lives}\n" for a in shown)
+        return "".join(
+            f"{link['ifindex']}: {link['ifname']}    {_address_line(a)}\\       {ip_learnt.lives(a)}\n" for a in shown
+        )
     words = "".join(f"{key} {link[key]} " for key in ("mtu", "qdisc") if key in link) + f"state {link['operstate']} "
     words += f"group {link['group']} " if "group" in link else ""
     text = f"{link['ifindex']}: {link['ifname']}: <{','.join(link['flags'])}> {words}\n"
     if not _family(options):
         details = ip_link_details.text(link)
         text += f"    link/{link['link_type']} {link['address']} brd {link['broadcast']}{details}\n"
-    text += "".join(f"    {_address_line(a)}\n       {lives}\n" for a in shown)
+    text += "".join(f"    {_address_line(a)}\n       {ip_learnt.lives(a)}\n" for a in shown)
     return text + "".join(f"{line}\n" for line in table)
 
 
@@ -197,15 +201,16 @@ def _neighbours(host: Host, options: list[str], words: list[str]) -> Reply:
             if state not in _STATES:
                 raise StopError(f'Error: argument "{state}" is wrong: nud state is bad\n', 255)
             states |= {name.upper() for name in (_STATES if state == "all" else (state,))}
-        elif word in ("unused", "proxy", "router"):
-            states |= {"FAILED"} if word == "unused" else {"NONE"}  # unused: no reference to it; NONE never occurs
+        elif word in ("unused", "proxy"):
+            states |= {"FAILED"} if word == "unused" else {"PROXY"}  # unused: no reference to it
         else:
             to = _prefix(_value(words) if word == "to" else word)
     family, level = _family(options), options.count("statistics")
     found = []
     for n in snapshots.neighbours(host.machine.c):
         ip = ipaddress.ip_address(n.ip)
-        if family in (0, ip.version) and (not states or n.state in states) and (to is None or ip in to):
+        wanted = n.state in states if states else n.state != "NONE"
+        if family in (0, ip.version) and wanted and (to is None or ip in to):
             found.append((ip.version, n))
     found.sort(key=lambda pair: pair[0])
     data = [_neighbour_facts(host, n, dev=dev is None, level=level) for _, n in found]
@@ -226,6 +231,7 @@ def _times(host: Host, ip: str) -> dict[str, int]:
 
 def _neighbour_facts(host: Host, n: snapshots.Neighbour, *, dev: bool, level: int) -> dict[str, Any]:
     facts: dict[str, Any] = {"dst": n.ip} | ({"dev": host.name} if dev else {}) | ({"lladdr": n.mac} if n.mac else {})
+    facts |= {"router": None} if n.router else {}
     if level:
         facts |= _times(host, n.ip)
     return facts | {"state": [n.state]}
@@ -233,6 +239,7 @@ def _neighbour_facts(host: Host, n: snapshots.Neighbour, *, dev: bool, level: in
 
 def _neighbour_line(n: dict[str, Any]) -> str:
     text = str(n["dst"]) + "".join(f" {key} {n[key]}" for key in ("dev", "lladdr") if key in n)
+    text += " router" if "router" in n else ""
     if "used" in n:
         text += f"  used {n['used']}/{n['confirmed']}/{n['updated']}probes {n['probes']}"
     return f"{text} {n['state'][0]} \n"
@@ -244,7 +251,8 @@ def _neighbour_line(n: dict[str, Any]) -> str:
 def _routes(host: Host, v: int) -> list[dict[str, Any]]:
     """Return the routes to the host's networks and gateways, by iproute2's JSON names."""
     down = [] if netdevice.carrier(host) else ["linkdown"]
-    every = [a for a in _interfaces(host) if a.version == v]
+    learnt = {ip for ip, facts in ip_learnt.addresses(host).items() if "dynamic" in facts}
+    every = [a for a in _interfaces(host) if a.version == v and str(a.ip) not in learnt]
     found: list[dict[str, Any]] = []
     for a in sorted(every, key=lambda a: (a.network.network_address, a.network.prefixlen)):
         if _second(a, every) or (v == 4 and a.network.prefixlen == 32):
@@ -256,11 +264,14 @@ def _routes(host: Host, v: int) -> list[dict[str, Any]]:
         if route not in found:
             found.append(route)
     gateway = ipaddress.ip_address(inet_text(host.machine.c.gateway[v == 6]))
+    prefixes, routers = ip_learnt.routes(host) if v == 6 else ([], [])
+    if prefixes:
+        found = sorted(found + prefixes, key=lambda r: ipaddress.ip_network(r["dst"]))
     if gateway.is_unspecified or not every:
-        return found
+        return found + routers
     default: dict[str, Any] = {"dst": "default", "gateway": str(gateway), "dev": host.name}
     default |= ({} if v == 4 else {"metric": _METRIC}) | {"flags": down} | ({} if v == 4 else {"pref": "medium"})
-    return [default, *found] if v == 4 else [*found, default]
+    return [default, *found] if v == 4 else [*found, default, *routers]
 
 
 _ROUTE_WORDS = {"gateway": "via", "protocol": "proto", "prefsrc": "src"}
@@ -271,7 +282,7 @@ def _route_line(route: dict[str, Any], *, dev: bool) -> str:
     for key in ("from", "gateway", "dev", "protocol", "scope", "prefsrc", "metric"):
         if key in route and (key != "dev" or dev):
             text += f" {_ROUTE_WORDS.get(key, key)} {route[key]}"
-    text += " " + "".join(f"{flag} " for flag in route["flags"])
+    text += " " + "".join(f"{flag} " for flag in route["flags"]) + ip_learnt.words(route)
     return text + (f"pref {route['pref']}" if "pref" in route else "") + "\n"
 
 

@@ -20,6 +20,8 @@ LIMITS = (
     "TCP_OFO_DROP",
     "DEV_READY",  # only frames for which no interrupt was raised
 )
+NEIGHBOURS = ("ARP_TARGET", "NDISC_NO_NEWS", "IPV6_NDISC_NS_OTHERHOST")
+INVALID_ND = ("IPV6_NDISC_FRAG", "IPV6_NDISC_HOP_LIMIT", "IPV6_NDISC_BAD_CODE", "IPV6_NDISC_BAD_OPTIONS")
 # The keys of NOT_LIMITS are values of the JSON answer, so they stay; ON_SCREEN says them in better words.
 NOT_LIMITS = {
     "not for us": (
@@ -30,6 +32,7 @@ NOT_LIMITS = {
         "OTHERHOST",
         "IP_INADDRERRORS",
         "IP_NOT_JOINED",
+        *NEIGHBOURS,
     ),
     "nobody takes it": ("NO_SOCKET", "UNHANDLED_PROTO", "IP_NOPROTO", "GROUPS_IGNORED", "PYTHON_DROP", "TCP_CLOSE"),
     "sent so": (
@@ -43,6 +46,7 @@ NOT_LIMITS = {
         "IP_SOURCE_ROUTE",
         "INVALID_PROTO",
         "IPV6_BAD_EXTHDR",
+        *INVALID_ND,
         "PKT_TOO_BIG",
         "FRAG_OVERLAP",
         "FRAG_LENGTH",
