@@ -512,6 +512,7 @@ struct sk_buff *frag_runs_take(struct inet_frag_queue *q); /* the runs are the c
 u32 ip_mtu(const struct host *h);
 int ip_reachable(const struct host *h, const struct inet_addr *dst);
 void ip6_route_redirect(struct host *h, const struct inet_addr *dst, const struct inet_addr *gateway, u64 now);
+bool ra_route(const struct host *h, const struct inet_addr *dst, const struct inet_addr **gateway);
 bool inet_net_usable(const struct host *h, const struct inet_net *net);
 enum fate ndisc_rcv(struct softnet_data *sd, struct sk_buff *skb); /* takes the lock of driver_tx; skb stays the caller's */
 bool ip_is_broadcast(const struct host *h, const struct inet_addr *a);
@@ -539,6 +540,8 @@ void arp_solicit(struct host *h, struct softnet_data *sd, const struct inet_addr
 		 const struct inet_addr *src);
 void ndisc_solicit(struct host *h, struct softnet_data *sd, const struct inet_addr *target, const u8 *mac,
 		   const struct inet_addr *src);
+void ndisc_advertise(struct host *h, struct softnet_data *sd, const struct inet_addr *target,
+		     const struct inet_addr *asker, bool to_group);
 void ndisc_dad(struct host *h, struct softnet_data *sd, const struct inet_addr *target);
 void ndisc_send_rs(struct host *h, struct softnet_data *sd, const struct inet_addr *src);
 

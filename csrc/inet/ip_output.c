@@ -65,26 +65,6 @@ bool ip_is_broadcast(const struct host *h, const struct inet_addr *a)
 	return false;
 }
 
-/* inet_net_usable() - may packets be sent from this address of ours? */
-bool inet_net_usable(const struct host *h, const struct inet_net *net)
-{
-	return !(net->flags & NET_TENTATIVE) && (!net->valid || net->valid >= host_now((struct host *)h, NULL));
-}
-
-/* Ask what routers have said. Return: false: dst is on the link */
-static bool learnt_route(const struct host *h, const struct inet_addr *dst, const struct inet_addr **gateway)
-{
-	u64 now = host_now((struct host *)h, NULL);
-	const struct inet_addr *router;
-
-	if (addrconf_onlink(h, dst, now))
-		return false;
-	router = is_zero(*gateway) ? addrconf_route(h, now) : NULL;
-	if (router)
-		*gateway = router;
-	return true;
-}
-
 /* ip_route() - longest prefix among our networks, else the gateway from the first network of the family */
 const struct inet_net *ip_route(const struct host *h, const struct inet_addr *dst, struct inet_addr *nexthop)
 {
@@ -111,7 +91,7 @@ const struct inet_net *ip_route(const struct host *h, const struct inet_addr *ds
 		return best ? best : first;
 	if (!first || (is_zero(gateway) && (v4 || !h->addrconf.learnt)))
 		return NULL;
-	if (unlikely(!v4 && h->addrconf.learnt) && !learnt_route(h, dst, &gateway))
+	if (unlikely(!v4 && h->addrconf.learnt) && !ra_route(h, dst, &gateway))
 		return first;
 	*nexthop = *gateway;
 	return is_zero(gateway) ? NULL : first;

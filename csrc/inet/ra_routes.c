@@ -196,3 +196,24 @@ bool ra_is_router(const struct host *h, const struct inet_addr *addr, u64 now)
 			return !is_over(c->router[i].until, now);
 	return false;
 }
+
+/* inet_net_usable() - may packets be sent from this address of ours? */
+bool inet_net_usable(const struct host *h, const struct inet_net *net)
+{
+	return !(net->flags & NET_TENTATIVE) && (!net->valid || net->valid >= host_now((struct host *)h, NULL));
+}
+
+/* ra_route() - ask what routers have said of the way to dst. gateway: the one that is in use; set, if there was none. Return:
+ * false: dst is on the link */
+bool ra_route(const struct host *h, const struct inet_addr *dst, const struct inet_addr **gateway)
+{
+	u64 now = host_now((struct host *)h, NULL);
+	const struct inet_addr *router;
+
+	if (addrconf_onlink(h, dst, now))
+		return false;
+	router = !((*gateway)->hi | (*gateway)->lo) ? addrconf_route(h, now) : NULL;
+	if (router)
+		*gateway = router;
+	return true;
+}

@@ -437,7 +437,9 @@ def _sock(rng: Random) -> tuple[str, tuple]:
 
 def frame(rng: Random) -> tuple[str, Step]:
     """A frame, or another step, and what it is."""
-    make = rng.choice((_ipv4,) * 8 + (_ipv6,) * 8 + (_arp,) * 3 + (_other,) + (_sock,) * 2 + (twin_neighbours.frame,) * 4)
+    make = rng.choice(
+        (_ipv4,) * 8 + (_ipv6,) * 8 + (_arp,) * 3 + (_other,) + (_sock,) * 2 + (twin_neighbours.frame,) * 4
+    )
     label, made = make(rng)
     if not isinstance(made, bytes):
         return label, made

@@ -143,13 +143,17 @@ class VnicTwin(Steps):
         told = {}
         for net in (c.ip[i] for i in range(c.nips)):
             if net.flags & lib.NET_AUTO:
-                told[inet_text(net.addr)] = f"{_left(net.valid, self.host.now_ns)} {_left(net.preferred, self.host.now_ns)}"
+                told[inet_text(net.addr)] = (
+                    f"{_left(net.valid, self.host.now_ns)} {_left(net.preferred, self.host.now_ns)}"
+                )
         for p in c.addrconf.prefix:
             if p.in_use and not 0 < p.valid < self.host.now_ns:
                 told[f"{inet_text(p.addr)}/{p.len}"] = _left(p.valid, self.host.now_ns)
         for r in c.addrconf.router[0 : c.addrconf.nrouters]:
             if r.until >= self.host.now_ns:
-                told[f"via {inet_text(r.addr)}"] = f"{_left(r.until, self.host.now_ns)} {('low', 'medium', 'high')[r.pref]}"
+                told[f"via {inet_text(r.addr)}"] = (
+                    f"{_left(r.until, self.host.now_ns)} {('low', 'medium', 'high')[r.pref]}"
+                )
         told["hop limit, mtu"] = f"{c.addrconf.hop_limit or 64} {c.addrconf.mtu or 1500}"
         times = c.neigh.times[1]
         told["times"] = f"{times.reachable_ns // 10**6} {times.retrans_ns // 10**6}"

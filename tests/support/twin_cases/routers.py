@@ -5,6 +5,7 @@ import struct
 from random import Random
 
 import frames
+
 from twin_cases.neighbours import OTHER, OWN, TABLE, THIRD, lladdr, na, nd, ns, ping
 
 LISTEN = ("setting", "net/ipv6/conf/{dev}/accept_ra", "1")
