@@ -376,7 +376,7 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 	if (o->onlink) {
 		nexthop = o->dst;
 	} else if (!from) {
-		COUNT(h->out_mib[v4 ? Ip_OutNoRoutes : Ip6_OutNoRoutes], 1);
+		COUNT(h->out_mib[Ip6_OutNoRoutes], !v4); /* of IPv4, Linux counts what sockets send */
 		return -ENETUNREACH;
 	}
 	if (unlikely(h->routes.used) && !o->onlink)

@@ -33,7 +33,8 @@ void tcp_send_reset(struct softnet_data *sd, struct sk_buff *skb, const u8 *th)
 	const u8 *ip = skb_network_header(skb);
 	bool v6 = ip_version(ip) == 6, ack = th[TCPH_FLAGS] & TCPHDR_ACK;
 	u32 hlen = tcp_hdrlen(th), first = htonl(6u << 28), number;
-	u8 options[OPTIONS_MAX], flags = th[TCPH_FLAGS], *rst;
+	u8 options[OPTIONS_MAX], ip_options[MAX_IPOPTLEN], flags = th[TCPH_FLAGS], *rst;
+	int opt_len = 0;
 	struct inet_addr nexthop;
 	struct outgoing o = {
 		.src = v6 ? inet_addr6(ip + IPV6H_DADDR) : inet_addr4(ip + IPH_DADDR),
@@ -72,5 +73,11 @@ void tcp_send_reset(struct softnet_data *sd, struct sk_buff *skb, const u8 *th)
 		return;
 	COUNT(sd->mib[Tcp_OutSegs], 1);
 	COUNT(sd->mib[Tcp_OutRsts], 1);
+	if (!v6 && ip[IPH_VERSION_IHL] != IP_VERSION_IHL)
+		opt_len = ip_options_echo(sd, ip, 0, &o.src, ip_options, &o.dst);
+	if (opt_len < 0)
+		return;
+	o.opt = ip_options;
+	o.opt_len = (u32)opt_len;
 	ip_output(h, sd, &o);
 }
