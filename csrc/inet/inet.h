@@ -234,7 +234,8 @@ void addrconf_expire(struct host *h, u64 now);
 /**
  * struct outgoing - a packet to be sent: headers above IP, and the payload where it lies
  * @src:         all zero: the address of the network that the route leaves by; with @unspecified it stays so
- * @df:          IPv4: set DF (do not fragment), in a packet that needs no fragments
+ * @df:          IPv4: set DF (do not fragment), in a packet that needs no fragments; IP_PMTUDISC_WANT: not if the path MTU
+ *               was less than min_pmtu; else IP_PMTUDISC_DO or _PROBE
  * @probe:       ignore what was learned of the path's MTU
  * @opt_len, @opt: IPv4: bytes of options, a multiple of 4; they stay the caller's. NULL if there are none
  * @onlink:      @dst is the next hop, whatever the routes say
@@ -467,6 +468,7 @@ int skb_icmp_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo);
 enum fate ip_route_input(const struct host *h, const u8 *ip, enum rtn *type); /* FATE_MAX, or why it cannot be taken */
 enum rtn inet_addr_type(const struct host *h, u32 addr);
 struct inet_addr ip_spec_dst(const struct host *h, const u8 *ip);
+u32 ip_except(struct host *h, struct softnet_data *sd, struct outgoing *o, struct inet_addr *nexthop); /* the path MTU */
 const struct route_exception *ip_route_exception(const struct host *h, const struct inet_addr *dst, u64 now);
 
 /* ip_options.c. ip: a whole header with options */

@@ -339,22 +339,6 @@ int ip_reachable(const struct host *h, const struct inet_addr *dst)
 	return ip_is_own(h, dst) || ip_route(h, dst, &nexthop);
 }
 
-/* Apply what ICMP taught about the destination. Return: the path MTU */
-static noinline u32 ip_except(struct host *h, struct softnet_data *sd, struct outgoing *o, struct inet_addr *nexthop)
-{
-	const struct route_exception *e = ip_route_exception(h, &o->dst, host_now(h, sd));
-	u32 mtu = ip_mtu(h);
-
-	if (!e)
-		return mtu;
-	if (e->gateway.hi | e->gateway.lo)
-		*nexthop = e->gateway;
-	if (o->probe)
-		return mtu;
-	o->df &= !e->locked;
-	return e->mtu ? min_u32(e->mtu, mtu) : mtu;
-}
-
 int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o)
 {
 	bool v4 = inet_addr_is4(&o->dst);

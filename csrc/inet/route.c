@@ -170,6 +170,23 @@ const struct route_exception *ip_route_exception(const struct host *h, const str
 	return NULL;
 }
 
+/* ip_except() - apply what ICMP taught about the destination. Return: the path MTU */
+u32 ip_except(struct host *h, struct softnet_data *sd, struct outgoing *o, struct inet_addr *nexthop)
+{
+	const struct route_exception *e = ip_route_exception(h, &o->dst, host_now(h, sd));
+	u32 mtu = ip_mtu(h);
+
+	if (!e)
+		return mtu;
+	if (e->gateway.hi | e->gateway.lo)
+		*nexthop = e->gateway;
+	if (o->probe)
+		return mtu;
+	if (e->locked && o->df == IP_PMTUDISC_WANT)
+		o->df = 0;
+	return e->mtu ? min_u32(e->mtu, mtu) : mtu;
+}
+
 /* The entry for dst, old or new. If there is no room, the entry that was learned first makes some. */
 static struct route_exception *exception_for(struct host *h, const struct inet_addr *dst, u64 now)
 {

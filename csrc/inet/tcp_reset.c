@@ -41,7 +41,7 @@ void tcp_send_reset(struct softnet_data *sd, struct sk_buff *skb, const u8 *th)
 		.dst = v6 ? inet_addr6(ip + IPV6H_SADDR) : inet_addr4(ip + IPH_SADDR),
 		.proto = IPPROTO_TCP,
 		.ttl = IPDEFTTL,
-		.df = 1,
+		.df = IP_PMTUDISC_DO,
 		.csum_offset = TCPH_CHECK,
 		.head_len = TCP_HLEN,
 	};

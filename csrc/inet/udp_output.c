@@ -32,7 +32,7 @@ static void take_options(struct outgoing *o, const struct inet_sock *inet, bool 
 
 	o->ttl = v4 ? ttl_of(inet->uc_ttl, inet->mc_ttl, &o->dst) : ttl_of(inet->hop_limit, inet->mcast_hops, &o->dst);
 	o->tos = v4 ? inet->tos : inet->tclass;
-	o->df = pmtudisc >= IP_PMTUDISC_WANT && pmtudisc <= IP_PMTUDISC_PROBE;
+	o->df = pmtudisc >= IP_PMTUDISC_WANT && pmtudisc <= IP_PMTUDISC_PROBE ? (u8)pmtudisc : 0;
 	o->probe = pmtudisc >= IP_PMTUDISC_PROBE;
 }
 
