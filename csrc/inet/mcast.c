@@ -42,16 +42,20 @@ static struct inet_addr link_local(const struct host *h)
 	return (struct inet_addr){ 0 };
 }
 
-static void count_out(struct host *h, u8 type, bool comes_back)
+static void count_out(struct host *h, u8 type, u32 len, bool comes_back)
 {
 	COUNT(h->out_mib[Ip6_OutRequests], 1);
 	COUNT(h->out_mib[Icmp6_OutMsgs], 1);
+	COUNT(h->out_mib[Ip6_OutMcastPkts], 1);
+	COUNT(h->out_mib[Ip6_OutMcastOctets], len);
 	COUNT(h->out_mib[Icmp6_OutMLDv2Reports], type == ICMPV6_MLD2_REPORT);
 	COUNT(h->out_mib[Icmp6_OutGroupMembResponses], type == ICMPV6_MGM_REPORT);
 	COUNT(h->out_mib[Icmp6_OutGroupMembReductions], type == ICMPV6_MGM_REDUCTION);
 	if (!comes_back)
 		return;
 	COUNT(h->out_mib[Ip6_InReceives], 1);
+	COUNT(h->out_mib[Ip6_InMcastPkts], 1);
+	COUNT(h->out_mib[Ip6_InMcastOctets], len);
 	COUNT(h->out_mib[Ip6_InDelivers], 1);
 	COUNT(h->out_mib[Icmp6_InMsgs], 1);
 	COUNT(h->out_mib[Icmp6_InGroupMembResponses], type == ICMPV6_MGM_REPORT);
@@ -76,7 +80,7 @@ void mld_send(struct host *h, struct softnet_data *sd, const struct inet_addr *g
 	store16(message + ICMPH_CHECKSUM, 0);
 	store16(message + ICMPH_CHECKSUM,
 		csum_fold(csum_partial(message, len, csum_pseudo(ip, 6, len, IPPROTO_ICMPV6))));
-	count_out(h, message[ICMPH_TYPE], mc_joined(h, &dst));
+	count_out(h, message[ICMPH_TYPE], sizeof(ip) + len, mc_joined(h, &dst));
 	mc_xmit(h, sd, &dst, ip, sizeof(ip), message, len);
 }
 

@@ -69,8 +69,8 @@ class VnicTwin(Steps):
     def counted(self) -> set[str]:
         """The counters that vnic has, and Linux has a name for."""
         named = {name for name in self.counters if name.startswith("Dev_") or snmp.counted(name)}
-        groups = ("IcmpMsg", "Icmp6")
-        return named | {f"{g}_{way}Type{n}" for g in groups for way in ("In", "Out") for n in range(256)}
+        ways = ("IcmpMsg_In", "IcmpMsg_Out", "Icmp6_In")  # what ICMPv6 sends has names
+        return named | {f"{way}Type{n}" for way in ways for n in range(256)}
 
     def frame(self, frame: bytes) -> Outcome:
         """Put a frame on the wire."""
