@@ -9,6 +9,7 @@
 #include "prelude.h"
 
 #define NO_CSUM 0xffff
+#define LINK_LOCAL_NET (0xfe80ull << 48) /* fe80::/64, on every link */
 #define ICMP_CSUM_START ~0u /* the other 0 of one's complement: a message of zeros has checksum 0, as Linux's */
 
 /* ---- routing ---- */
@@ -87,7 +88,7 @@ const struct inet_net *ip_route(const struct host *h, const struct inet_addr *ds
 			first = net;
 	}
 	*nexthop = *dst;
-	if (best || (scoped && first) || (first && is_link_local6(dst)))
+	if (best || (scoped && first) || (first && dst->hi == LINK_LOCAL_NET))
 		return best ? best : first;
 	if (!first || (is_zero(gateway) && (v4 || !h->addrconf.learnt)))
 		return NULL;

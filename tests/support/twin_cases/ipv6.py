@@ -261,6 +261,9 @@ CASES: dict[str, list[Step]] = {
         for dst in DST6
         for kind in (0x9E, 0xDE)
     ],
+    "link-local addresses of no network": [
+        chain(src=src, dst=dst) for src in (PEER, "fe80:4::1") for dst in (OWN, "fe80::9", "fe80:0:0:1::9", "febf::1")
+    ],
     "every scope of groups": [echo(dst=f"ff{flags:x}{scope:x}::1") for flags in range(16) for scope in range(16)],
     "headers": [
         frames.eth(first + echo()[15:], dst=frames.MAC, type=0x86DD)
