@@ -249,7 +249,8 @@ def test_a_broadcast_that_nobody_wants_is_ignored_without_an_answer():
         h.feed(to_all())
         h.run()
         assert {name: n for name, n in h.mib().items() if n and "Udp" in name} == {"Udp_IgnoredMulti": 1}
-        assert (h.ledger().fates, sent(h)) == ({"NO_SOCKET": 1}, [])
+        assert h.ledger().fates == {"NO_SOCKET": 1}
+        assert [s for s in sent(h) if s.proto == 1] == []
 
 
 @pytest.mark.parametrize("size", [0, 100, 9000])
