@@ -67,9 +67,13 @@ void igmp_send(struct host *h, struct softnet_data *sd, u32 group, u8 *message, 
 	memcpy(ip + IP_HLEN, alert, sizeof(alert));
 	store16(ip + IPH_CHECK, ip_fast_csum(ip, sizeof(ip)));
 	COUNT(h->out_mib[Ip_OutRequests], 1);
+	COUNT(h->out_mib[IpExt_OutMcastPkts], 1);
+	COUNT(h->out_mib[IpExt_OutMcastOctets], sizeof(ip) + len);
 	if (ip_check_mc(h, group)) { /* it comes back: a host hears what it sends to its own groups */
 		COUNT(h->out_mib[Ip_InReceives], 1);
 		COUNT(h->out_mib[Ip_InDelivers], 1);
+		COUNT(h->out_mib[IpExt_InMcastPkts], 1);
+		COUNT(h->out_mib[IpExt_InMcastOctets], sizeof(ip) + len);
 	}
 	mc_xmit(h, sd, &dst, ip, sizeof(ip), message, len);
 }

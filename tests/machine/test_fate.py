@@ -238,6 +238,11 @@ def test_fate_IP_NOT_JOINED(host):
     assert fates_of_last(h, frames.udp(dst="224.0.0.99")) == {"IP_NOT_JOINED": 1}
 
 
+def test_fate_GROUPS_IGNORED(host):
+    h = host(ip="10.0.0.2/24")
+    assert fates_of_last(h, frames.eth(frames.ipv4(b"\x17\0\xe8\xff" + bytes(4), 2))) == {"GROUPS_IGNORED": 1}
+
+
 def test_fate_IP_SOURCE_ROUTE(host):
     assert fates_of_last(host(), frames.udp(options=b"\x83\x07\x04\x0a\0\0\1\0")) == {"IP_SOURCE_ROUTE": 1}
 
