@@ -59,10 +59,10 @@ def _join(host: Any, sock: Any, value: bytes) -> int:
 def _leave(host: Any, sock: Any, value: bytes) -> int:
     if len(value) < _MREQ:
         return -errno.EINVAL
-    if not _card4(host, value) and not _names_card(value):
-        return -errno.ENODEV
-    if not ipaddress.IPv4Address(value[:4]).is_multicast or not _card4(host, value):
-        return -errno.EADDRNOTAVAIL if _card4(host, value) else -errno.ENODEV
+    if not _card4(host, value):
+        return -errno.EADDRNOTAVAIL if _names_card(value) else -errno.ENODEV
+    if not ipaddress.IPv4Address(value[:4]).is_multicast:
+        return -errno.EADDRNOTAVAIL
     return int(lib.sock_mc_leave(host, sock, inet_addr(socket.inet_ntoa(value[:4]))))
 
 

@@ -59,7 +59,7 @@ def test_what_the_card_lets_in_for_another_group_ip_drops_uncounted(group):
         before = h.mib()
         assert fates(h, udp(group)) == {"IP_NOT_JOINED": 1}
         name = "Ip_InReceives" if "." in group else "Ip6_InReceives"
-        assert {k: v - before[k] for k, v in h.mib().items() if v != before[k]} == {name: 1}
+        assert {k for k, v in h.mib().items() if v != before[k] and "Mcast" not in k} == {name}
 
 
 def test_groups_with_one_ethernet_address_are_told_apart_by_ip():

@@ -240,14 +240,14 @@ CASES: dict[str, list] = {
         *(soon(igmp(0x11, 1, G, b"abc")), soon(igmp(0x11, 1, G, b"\2", check=1))),
     ],
     "IGMPv2": [
-        *(twice(add(G)), soon(SHORT3, igmp(0x11, 1)), ("later", 0.1, add(H)), soon(query3(1))),
+        *(twice(add(G)), soon(SHORT3, igmp(0x11, 1)), ("later", 0.05, add(H)), soon(query3(1))),
         *(soon(igmp(0x11, 1, H)), soon(drop(H))),
     ],
     "IGMPv2, and then 3": [soon(SHORT3, igmp(0x11, 1)), ("wait", 1.2), twice(add(G))],
     "IGMPv2, another reports": [
         *(twice(add(G)), soon(SHORT3), ("later", 0.7, igmp(0x11, 5), igmp(0x16, 0, G)), soon(drop(G))),
     ],
-    "IGMPv1": [soon(SHORT3, igmp(0x11, 0), add(G)), soon(drop(G)), ("wait", 1.2), twice(add(G))],
+    "IGMPv1": [soon(SHORT3), ("later", 0.05, igmp(0x11, 0), add(G)), soon(drop(G)), ("wait", 1.2), twice(add(G))],
     "IGMP of all kinds": [igmp(kind, 0, "224.0.0.1") for kind in KINDS]
     + [igmp(kind, 0, G, to="10.0.0.2") for kind in KINDS]
     + [igmp(kind, 0, G, check=3) for kind in KINDS],
