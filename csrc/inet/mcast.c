@@ -42,7 +42,7 @@ static struct inet_addr link_local(const struct host *h)
 	return (struct inet_addr){ 0 };
 }
 
-static void count_out(struct host *h, u8 type, u32 len, bool comes_back)
+static void count_out(struct host *h, struct softnet_data *sd, u8 type, u32 len, bool comes_back)
 {
 	COUNT(h->out_mib[Ip6_OutRequests], 1);
 	COUNT(h->out_mib[Icmp6_OutMsgs], 1);
@@ -58,6 +58,8 @@ static void count_out(struct host *h, u8 type, u32 len, bool comes_back)
 	COUNT(h->out_mib[Ip6_InMcastOctets], len);
 	COUNT(h->out_mib[Ip6_InDelivers], 1);
 	COUNT(h->out_mib[Icmp6_InMsgs], 1);
+	if (sd || !h->live) /* live, only a CPU writes its own */
+		COUNT((sd ? sd : h->cpu[0])->icmp6msg[type], 1);
 	COUNT(h->out_mib[Icmp6_InGroupMembResponses], type == ICMPV6_MGM_REPORT);
 	COUNT(h->out_mib[Icmp6_InMLDv2Reports], type == ICMPV6_MLD2_REPORT);
 	COUNT(h->out_mib[Icmp6_InGroupMembReductions], type == ICMPV6_MGM_REDUCTION);
@@ -80,7 +82,7 @@ void mld_send(struct host *h, struct softnet_data *sd, const struct inet_addr *g
 	store16(message + ICMPH_CHECKSUM, 0);
 	store16(message + ICMPH_CHECKSUM,
 		csum_fold(csum_partial(message, len, csum_pseudo(ip, 6, len, IPPROTO_ICMPV6))));
-	count_out(h, message[ICMPH_TYPE], sizeof(ip) + len, mc_joined(h, &dst));
+	count_out(h, sd, message[ICMPH_TYPE], sizeof(ip) + len, mc_joined(h, &dst));
 	mc_xmit(h, sd, &dst, ip, sizeof(ip), message, len);
 }
 
