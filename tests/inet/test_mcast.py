@@ -1,4 +1,4 @@
-"""mcast.c: what routers hear of a host's IPv6 groups. The rules: twin_cases/groups.py compares them with the kernel's."""
+"""mcast.c: what routers hear of a host's IPv6 groups. The kernel judges the rules: twin_cases/groups.py."""
 
 import ipaddress
 
