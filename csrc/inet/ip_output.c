@@ -259,14 +259,6 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 
 /* ---- one packet, in one or more frames ---- */
 
-/* RFC 791: every link carries 68 bytes. */
-u32 ip_mtu(const struct host *h)
-{
-	u32 mtu = *h->dev.mtu;
-
-	return !mtu ? 1500 : mtu < 68 ? 68 : mtu;
-}
-
 /* Store the checksum over the whole packet in head, for the first fragment to carry. */
 static void sum_whole(struct outgoing *o, u32 total)
 {

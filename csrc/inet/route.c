@@ -203,6 +203,14 @@ static struct route_exception *exception_for(struct host *h, const struct inet_a
 	return e;
 }
 
+/* RFC 791: every link carries 68 bytes. */
+u32 ip_mtu(const struct host *h)
+{
+	u32 mtu = *h->dev.mtu;
+
+	return !mtu ? 1500 : mtu < 68 ? 68 : mtu;
+}
+
 u32 ip_route_mtu(const struct host *h, const struct inet_addr *dst)
 {
 	u32 mtu = ip_mtu(h);

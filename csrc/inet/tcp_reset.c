@@ -69,8 +69,10 @@ void tcp_send_reset(struct softnet_data *sd, struct sk_buff *skb, const u8 *th)
 		memcpy(rst + TCPH_ACK_SEQ, &number, 4);
 		rst[TCPH_FLAGS] |= TCPHDR_ACK;
 	}
-	if (v6 && !ip_route(h, &o.dst, &nexthop))
+	if (v6 && (inet_addr_is4(&o.dst) || !ip_route(h, &o.dst, &nexthop))) {
+		COUNT(sd->mib[Ip6_OutNoRoutes], 1);
 		return;
+	}
 	COUNT(sd->mib[Tcp_OutSegs], 1);
 	COUNT(sd->mib[Tcp_OutRsts], 1);
 	if (!v6 && ip[IPH_VERSION_IHL] != IP_VERSION_IHL)

@@ -63,8 +63,14 @@ _COPIES = ("__udp4_lib_err", "__udp6_lib_err", "skb_errqueue_purge", "inet_sock_
 """Who frees the copies for error queues: the message that they are of was taken."""
 
 
-_NO_PACKETS_OF_OURS = ("skb_release_data", "tun_net_xmit", "arp_error_report", "ndisc_error_report")
-"""Who frees pieces, with their packet; and who drops what another namespace sends, or asks in vain, meanwhile."""
+_NO_PACKETS_OF_OURS = (
+    "skb_release_data",
+    "tun_net_xmit",
+    "arp_error_report",
+    "ndisc_error_report",
+    "tcp_v6_send_response",
+)
+"""Who frees pieces, with their packet; what another namespace sends, or asks in vain, meanwhile; answers without a way."""
 IFA_F_PERMANENT, RTM_F_CLONED = 0x80, 0x200
 OWN_PREFIXES = ("fe80::/64", "fd00::/64")
 
