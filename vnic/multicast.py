@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.address import inet_addr, inet_text
-from vnic.errors import ConfigError, check, refused
+from vnic.errors import ConfigError, check, quoted, refused, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +130,12 @@ def has(sock: Any, level: int, name: int) -> bool:
 
 def set_(host: Any, sock: Any, level: int, name: int, value: int | bytes) -> None:
     """Set one of these options; ``host``, ``sock``: the structs. HostError: the errno of setsockopt(2)."""
-    data = value.to_bytes(_INT, sys.byteorder, signed=True) if isinstance(value, int) else bytes(value)
+    if not isinstance(value, int):
+        data = bytes(memoryview(value))
+    elif -(1 << 31) <= value < 1 << 31:
+        data = value.to_bytes(_INT, sys.byteorder, signed=True)
+    else:
+        raise refused(errno.EINVAL, "setsockopt")
     rc = _OPTIONS[level, name](host, sock, data)
     if rc < 0:
         raise refused(-rc, "setsockopt")
@@ -145,15 +150,15 @@ def get(sock: Any, level: int, name: int) -> int | None:
 def _group(group: str) -> Any:
     addr = inet_addr(group)
     if not ipaddress.ip_address(inet_text(addr)).is_multicast:
-        raise ConfigError(f"{group} is not a multicast group")
+        raise ConfigError(f"{quoted(group)} is not a multicast group")
     return addr
 
 
 def join(host: Any, sock: Any, group: str) -> None:
     """Join a group on the card. ConfigError: not a group; HostError: EADDRINUSE, ENOBUFS, ENOMEM."""
-    check(lib.sock_mc_join(host, sock, _group(group)), f"join {group}")
+    check(lib.sock_mc_join(host, sock, _group(group)), f"join {said(group)}")
 
 
 def leave(host: Any, sock: Any, group: str) -> None:
     """Leave a group. ConfigError: not a group; HostError: EADDRNOTAVAIL."""
-    check(lib.sock_mc_leave(host, sock, _group(group)), f"leave {group}")
+    check(lib.sock_mc_leave(host, sock, _group(group)), f"leave {said(group)}")

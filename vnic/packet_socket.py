@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.counters.snapshots import Snapshot
-from vnic.errors import ConfigError, TimedOutError, VnicError, check
+from vnic.errors import ConfigError, TimedOutError, VnicError, check, refused
 from vnic.host_socket import HELD, HostSocket
 from vnic.knobs.parse import is_whole, whole
 from vnic.machine.read_buffers import ReadBuffers
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
 
 _BUFFER_BYTES = 1 << 20
+_FRAME_MAX = 1 << 30  # more than any frame has
 _RING_MIN, _RING_MAX = 1 << 12, 1 << 30
 PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST = range(4)
 
@@ -122,6 +124,8 @@ class PacketSocket(HostSocket):
             HostError: EMSGSIZE, EINVAL, ENETDOWN (this host does not send), as in packet(7).
         """
         view = ffi.from_buffer(frame)
+        if len(view) > _FRAME_MAX:
+            raise refused(errno.EMSGSIZE, "send")
         check(self._send_when_room(lambda: self._sendmsg(view), timeout), "send")
         return len(view)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 from vnic import cmsg, multicast, sockopt
 from vnic._core import ffi, lib
 from vnic.address import inet_addr, inet_text
-from vnic.errors import ConfigError, HostError, TimedOutError, check, refused
+from vnic.errors import ConfigError, HostError, TimedOutError, check, refused, said
 from vnic.handlers import Packets
 from vnic.host_socket import HELD, HostSocket
 from vnic.knobs.parse import is_whole, whole
@@ -185,7 +185,7 @@ class UdpSocket(Socket):
             HostError: ENETUNREACH, no route leads there; EISCONN, the socket is connected already.
         """
         to, port = _address(address)
-        check(lib.sock_connect(self._host_c, self._c, to, port), f"connect to {address[0]}")
+        check(lib.sock_connect(self._host_c, self._c, to, port), f"connect to {said(address[0])}")
 
     def sendto(self, data: Buffer, address: Address, *, gso_size: int = 0, timeout: float | None = None) -> int:
         """Send a datagram to ``(ip, port)``, in fragments if it is longer than the MTU. Return: bytes.
@@ -274,6 +274,7 @@ class UdpSocket(Socket):
             HostError: EAGAIN, none is there, and the flags forbid to wait; EOPNOTSUPP, another flag; as in recvfrom().
         """
         bufsize = whole("bufsize", bufsize, 0, _READ_MAX)
+        ancbufsize = whole("ancbufsize", ancbufsize, 0, _READ_MAX)
         if flags & ~(socket.MSG_DONTWAIT | cmsg.MSG_ERRQUEUE):
             raise refused(errno.EOPNOTSUPP, "recvmsg")
         if flags & cmsg.MSG_ERRQUEUE:

@@ -17,6 +17,7 @@ import frames
 import pytest
 
 import vnic
+from vnic import inet_options, multicast
 from vnic.control import rates as stat
 from vnic.counters.limits import show as show_limits
 from vnic.errors import VnicError
@@ -70,6 +71,17 @@ def handler(burst):
     return [i % 2 for i in range(len(burst))]
 
 
+LEVELS = [socket.SOL_SOCKET, socket.IPPROTO_IP, socket.IPPROTO_IPV6, socket.IPPROTO_UDP, socket.IPPROTO_UDPLITE]
+OPTIONS = sorted({
+    *(name for _, name in (*multicast._OPTIONS, *inet_options._FIELDS, *inet_options._FLAGS, *inet_options._CMSGS)),
+    socket.SO_RCVBUF, socket.SO_ERROR, inet_options.IP_MTU, inet_options.IPV6_MTU, 104,
+})  # fmt: skip
+"""The numbers of the options that a datagram socket has, at one level or another. 104: UDP_GRO."""
+OPTION_VALUES = [
+    0, 1, -1, 64, 5000, b"\1\0\0\0", socket.inet_aton("239.1.2.3") + bytes(4), socket.inet_aton("239.1.2.3") + bytes(8),
+    socket.inet_pton(socket.AF_INET6, "ff02::1:3") + bytes(4), bytes(20), b"\xff" * 20,
+]  # fmt: skip
+
 ARGUMENTS = {
     "addr": lambda w: w.rng.choice([None, "10.0.0.2", "fd00::2"]),
     "address": lambda w: (w.rng.choice(["10.0.0.1", "10.0.0.9", "fd00::1"]), w.rng.randrange(65536)),
@@ -91,6 +103,7 @@ ARGUMENTS = {
     "gap_ns": lambda w: w.rng.randrange(10**5),
     "gateway": lambda _: (),
     "gro": lambda w: w.rng.random() < 0.5,
+    "group": lambda w: w.rng.choice(["239.1.2.3", "ff02::1:3", "ff05::7%a\nb"]),
     "gso_size": lambda w: w.rng.choice([0, 1, 100, 1000]),
     "handler": lambda _: handler,
     "host": lambda w: w.host,
@@ -129,6 +142,11 @@ ARGUMENTS = {
     "wire": lambda _: None,
     "Host.run.frames": lambda w: w.rng.randrange(200),
     "MemoryWire.frames": lambda w: w.rng.choice([1, 2, 64]),
+    "UdpSocket.setsockopt.level": lambda w: w.rng.choice(LEVELS),
+    "UdpSocket.setsockopt.name": lambda w: w.rng.choice(OPTIONS),
+    "UdpSocket.setsockopt.value": lambda w: w.rng.choice(OPTION_VALUES),
+    "UdpSocket.getsockopt.level": lambda w: w.rng.choice(LEVELS),
+    "UdpSocket.getsockopt.name": lambda w: w.rng.choice(OPTIONS),
 }
 """By a parameter's name, or ``Class.method.name`` (a constructor's: ``Class.name``) where that says something else."""
 

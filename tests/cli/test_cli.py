@@ -45,7 +45,7 @@ def test_a_truncated_capture_is_reported_and_exits_1(tmp_path):
     [
         (b"", "an empty file"),
         (b"hello, world, this is text", "not a capture file"),
-        (pcap_each_second([], linktype=101), "link type 101 is not supported"),
+        (pcap_each_second([], linktype=189), "link type 189: holds no packets"),
         (b"\x1f\x8b\x08\x00" + bytes(20), "gzip"),
     ],
 )

@@ -55,18 +55,6 @@ def test_groups_that_stay_inside_the_host_are_not_reported():
         assert [records(m) for _, _, m in reports(h, 5 * S)] == [[(4, SIX)]] * 2
 
 
-def test_many_records_need_several_reports():
-    with host(mtu=1280) as h:
-        sock = h.udp(5000)
-        for i in range(200):
-            sock.join(f"ff05::{i:x}")
-        got = [m for _, _, m in reports(h, 10 * S)]
-        assert max(map(len, got)) + 48 <= 1280
-        assert sorted(r for m in got for r in records(m)) == sorted(
-            [(4, str(ipaddress.IPv6Address(f"ff05::{i:x}"))) for i in range(200)] * 2
-        )
-
-
 def test_older_routers_are_answered_in_their_language_until_they_are_gone():
     """RFC 3810 section 9.12: robustness times interval, and the time for answers."""
     with host() as h:

@@ -222,10 +222,6 @@ def ours(**knobs):
     return vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero", **knobs)
 
 
-def to_all(data=b"payload", *, dst="10.0.0.255", sport=1000, dport=5000):
-    return frames.eth(frames.udp(data, src="10.0.0.1", dst=dst, sport=sport, dport=dport)[14:], dst=b"\xff" * 6)
-
-
 def test_a_broadcast_reaches_all_sockets_that_match_and_is_one_frame():
     with ours() as h:
         some = [h.udp(5000, reuse_addr=True) for _ in range(3)]
@@ -233,7 +229,7 @@ def test_a_broadcast_reaches_all_sockets_that_match_and_is_one_frame():
         own = h.udp(5000, "10.0.0.2", reuse_addr=True)
         peer.connect(("10.0.0.1", 1000))
         other.connect(("10.0.0.1", 1001))
-        h.feed(to_all())
+        h.feed(frames.to_all())
         h.run()
         assert h.ledger().fates == {"DELIVERED_UDP": 1}
         assert not h.laws()
@@ -246,46 +242,11 @@ def test_a_broadcast_reaches_all_sockets_that_match_and_is_one_frame():
 def test_a_broadcast_that_nobody_wants_is_ignored_without_an_answer():
     with ours() as h:
         h.udp(5000, "10.0.0.2")
-        h.feed(to_all())
+        h.feed(frames.to_all())
         h.run()
         assert {name: n for name, n in h.mib().items() if n and "Udp" in name} == {"Udp_IgnoredMulti": 1}
         assert h.ledger().fates == {"NO_SOCKET": 1}
         assert [s for s in sent(h) if s.proto == 1] == []
-
-
-@pytest.mark.parametrize("size", [0, 100, 9000])
-def test_copies_are_whole_whatever_buffers_the_datagram_lies_in(size):
-    with ours(rx_buf_len=128, mtu=9100) as h:
-        socks = [h.udp(5000, reuse_addr=True) for _ in range(2)]
-        data = bytes(i % 251 for i in range(size))
-        h.feed(to_all(data))
-        h.run()
-        assert [sock.recv() for sock in socks] == [data, data]
-
-
-def test_a_socket_without_room_misses_its_copy_only():
-    with ours() as h:
-        full, roomy = h.udp(5000, reuse_addr=True), h.udp(5000, reuse_addr=True)
-        full.rcvbuf = 0
-        h.feed([to_all()] * 3)
-        h.run()
-        assert [full._c.qlen, roomy._c.qlen] == [1, 3]
-        assert h.ledger().fates == {"DELIVERED_UDP": 3}
-        assert (h.mib()["Udp_RcvbufErrors"], h.mib()["Udp_InErrors"], full.drops) == (2, 2, 2)
-        assert not h.laws()
-
-
-def test_when_no_copies_are_left_sockets_miss_theirs():
-    with ours(rcvbuf=1 << 30, rx_pool=4096, cpus=1) as h:
-        socks = [h.udp(5000, reuse_addr=True) for _ in range(3)]
-        h.feed([to_all()] * 400)
-        h.run()
-        assert sum(sock._c.qlen for sock in socks) == 400 + 512
-        assert h.ledger().fates == {"DELIVERED_UDP": 400}
-        assert not h.laws()
-        socks[0].close()
-        socks[1].close()
-        assert not h.laws()
 
 
 def test_a_replays_multicast_goes_to_the_sink_of_its_port(host):

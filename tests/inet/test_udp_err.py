@@ -3,14 +3,13 @@
 import errno
 import socket
 
-import frames
 import pytest
 from twin_cases.transport import error4, error6, mtu, udp4, udp6
 
 import vnic
 
 IP, IP6 = socket.IPPROTO_IP, socket.IPPROTO_IPV6
-RECVERR, RECVERR6, MSG_ERRQUEUE = 11, 25, 0x2000
+RECVERR, RECVERR6 = 11, 25
 
 
 @pytest.fixture
@@ -35,18 +34,6 @@ def test_an_error_tells_all_that_is_known(h):
     assert (six.errno, six.origin, six.type, six.code, six.info) == (errno.EPROTO, 3, 4, 1, 6)
     assert (six.offender, six.data, six.destination) == ("fd00::1", b"data", ("fd00::1", 8))
     assert sock.recverr() is None
-
-
-def test_the_sockets_errno_is_the_next_errors(h):
-    sock = h.udp(5001)
-    sock.setsockopt(IP, RECVERR, 1)
-    hear(h, *[error4(3, code, udp4(ports=(5001, 7))) for code in (0, 1, 2)])
-    assert sock.recverr().errno == errno.ENETUNREACH
-    with pytest.raises(OSError) as caught:
-        sock.recvfrom_nowait()
-    assert caught.value.errno == errno.EHOSTUNREACH
-    assert [sock.recverr().errno for _ in range(2)] == [errno.EHOSTUNREACH, errno.ENOPROTOOPT]
-    assert sock.recvfrom_nowait() is None
 
 
 def test_a_socket_that_did_not_ask_hears_only_what_is_fatal_to_its_connection(h):
@@ -78,60 +65,3 @@ def test_a_learned_path_mtu_is_told_once_and_then_by_the_send_itself(h):
     told = sock.recverr()
     assert (told.errno, told.origin, told.info, told.offender, told.data) == (errno.EMSGSIZE, 1, 1000, None, b"")
     assert sock.send(bytes(972)) == 972
-
-
-def test_the_queue_is_bounded_by_the_receive_buffer_and_by_its_ring(h):
-    sock = h.udp(6000, "10.0.0.2")
-    sock.setsockopt(IP, RECVERR, 1)
-    sock.rcvbuf = 5000
-    hear(h, *[error4(3, 3, udp4(data=bytes([i]))) for i in range(20)])
-    waiting = []
-    while told := sock.recverr():
-        waiting.append(told.data[0])
-    assert waiting == list(range(6))
-    sock.rcvbuf = 1 << 30
-    for round_ in range(3):  # around the ring, however it is cut
-        hear(h, *[error4(3, 3, udp4(data=bytes([i % 251]) * (900 + i % 7))) for i in range(400)])
-        n = 0
-        while told := sock.recverr():
-            assert told.data == bytes([n % 251]) * (900 + n % 7), round_
-            n += 1
-        assert 200 < n < 400
-
-
-def test_recvmsg_gives_what_the_kernels_gives(h):
-    sock = h.udp(6000, "10.0.0.2")
-    with pytest.raises(BlockingIOError):
-        sock.recvmsg(100, 100, MSG_ERRQUEUE)
-    with pytest.raises(BlockingIOError):
-        sock.recvmsg(100, 100, socket.MSG_DONTWAIT)
-    with pytest.raises(OSError, match="recvmsg"):
-        sock.recvmsg(100, 100, socket.MSG_PEEK)
-    sock.setsockopt(IP, RECVERR, 1)
-    sock.setsockopt(IP, 12, 1)
-    hear(h, error4(3, 3, udp4(data=b"longer")))
-    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
-    data, told, flags, to = sock.recvmsg(4, 200, MSG_ERRQUEUE)
-    assert (data, flags, to) == (b"long", MSG_ERRQUEUE | socket.MSG_TRUNC, ("10.0.0.1", 7000))
-    assert [(level, kind, len(value)) for level, kind, value in told] == [(IP, 2, 4), (IP, RECVERR, 32)]
-    hear(h, frames.udp(b"hello", dport=6000, src="10.0.0.1", dst="10.0.0.2"))
-    assert sock.recvmsg(100, 20) == (b"hello", [(IP, 2, b"\x40\0\0\0")], 0, ("10.0.0.1", 1000))
-    hear(h, frames.udp(b"hello", dport=6000, src="10.0.0.1", dst="10.0.0.2"))
-    assert sock.recvmsg(2, 18) == (
-        b"he",
-        [(IP, 2, b"\x40\0")],
-        socket.MSG_CTRUNC | socket.MSG_TRUNC,
-        ("10.0.0.1", 1000),
-    )
-    hear(h, frames.udp(b"hello", dport=6000, src="10.0.0.1", dst="10.0.0.2"))
-    assert sock.recvmsg(100) == (b"hello", [], socket.MSG_CTRUNC, ("10.0.0.1", 1000))
-
-
-def test_an_error_queue_goes_with_its_socket(h):
-    for _ in range(3):
-        sock = h.udp(6000, "10.0.0.2")
-        sock.setsockopt(IP, RECVERR, 1)
-        hear(h, error4(3, 3, udp4()))
-        sock.close()
-    again = h.udp(6000, "10.0.0.2")
-    assert (again.recverr(), again.getsockopt(IP, RECVERR)) == (None, 0)

@@ -176,7 +176,7 @@ def test_every_call_of_a_closed_socket_is_one_sentence(live, by):
     with vnic.Host(wire=wire, cpus=1, live=live, ip="10.0.0.2/24") as h:
         listener = h.tcp(80)
         if not live:
-            h.feed(frames.tcp(b"abc", dport=80))
+            h.feed(frames.tcp(b"abc", dport=80, flags=frames.SYN))
             h.run()
         socks = [h.udp(5000), listener, h.packet_socket(), *([] if live else [listener.accept()])]
         for sock in socks:

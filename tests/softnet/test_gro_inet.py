@@ -142,12 +142,12 @@ def test_a_tunnel_for_us_is_no_protocol_of_ours(host):
     assert h.ledger().fates == {"IP_NOPROTO": 3}
 
 
-@pytest.mark.parametrize("size", [65536, 65535])
-def test_jumbo_lengths_that_lie_are_refused(host, size):
+@pytest.mark.parametrize(("size", "fate"), [(65536, "PKT_TOO_SMALL"), (65535, "IP_INHDR")])
+def test_jumbo_lengths_that_lie_are_refused(host, size, fate):
     """RFC 2675 section 3: over 65535, not over what is there, and the length field says 0."""
     h = host(rx_buf_len=9000)
     frame = tcp(b"x" * 100, src="fd00::1", dst="fd00::2")
     jumbo = b"\6\0\xc2\4" + size.to_bytes(4)
     h.feed(frame[:18] + b"\0\0\0" + frame[21:54] + jumbo + frame[54:])
     h.run()
-    assert h.ledger().fates == {"IPV6_BAD_EXTHDR": 1}
+    assert h.ledger().fates == {fate: 1}

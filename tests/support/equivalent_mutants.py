@@ -55,14 +55,6 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "const __m128i bytes = _mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 11, 9, 8, 15, 14, 13, 12);",
         ),
     ),
-    "of two entries that are equally old either may go": (
-        (
-            "neigh.c",
-            "make_room",
-            "if (!oldest || n->used < oldest->used) oldest = n;",
-            "if (!oldest || n->used <= oldest->used) oldest = n;",
-        ),
-    ),
     "what is asked for once more behind it: a payload behind the header": (
         (
             "tap_vnet.c",

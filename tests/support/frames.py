@@ -168,3 +168,8 @@ def igmp(*, kind=0x16, check=None, group="224.0.0.251") -> bytes:
     check = csum(message) if check is None else check
     packet = ipv4(message[:2] + struct.pack("!H", check) + message[4:], 2, dst=group, ttl=1)
     return eth(packet, dst=b"\x01\0\x5e\0\0\xfb")
+
+
+def to_all(data=b"payload", *, dst="10.0.0.255", sport=1000, dport=5000):
+    """A UDP datagram in a broadcast."""
+    return eth(udp(data, src="10.0.0.1", dst=dst, sport=sport, dport=dport)[14:], dst=b"\xff" * 6)

@@ -29,6 +29,11 @@ FRAG, FRAG4, FRAG6 = (
     "tests/inet/test_reassembly.py",
 )
 MANY = f"{FRAG}::test_as_many_datagrams_as_there_is_room_for_do_not_get_mixed_up"
+ARP, ICMP, IP, NDISC, NEIGH, NEIGH_TABLE = (
+    f"tests/inet/test_{x}.py" for x in ("arp", "icmp", "ip", "ndisc", "neigh", "neigh_table")
+)
+TWIN = "tests/inet/test_twin.py::test_a_case_is_the_running_kernels"
+"""Answers, counters, sockets and drop reasons are those of the running kernel, in named cases."""
 DEV, TCP4, UDP4 = "net/core/dev.c", "net/ipv4/tcp_offload.c", "net/ipv4/udp_offload.c"
 IP4, IP6, GROC = "net/ipv4/af_inet.c", "net/ipv6/ip6_offload.c", "net/core/gro.c"
 
@@ -75,6 +80,13 @@ class Rule:
 def _moments(*rows: str) -> tuple[str, ...]:
     """Tables of moments, by their names."""
     return tuple(f"{NAPI}::test_moment_by_moment[{row}]" for row in rows)
+
+
+def _twin(name: str, linux: str, *proofs: str | Mutant) -> Rule:
+    """A rule that the twin compares: files of tests/inet (without test_) and mutants. scripts/mutate runs these only."""
+    files = tuple(f"tests/inet/test_{p}.py" for p in proofs if isinstance(p, str))
+    mutants = (p if p.tests else replace(p, tests=files) for p in proofs if isinstance(p, Mutant))
+    return Rule(name, linux, LIVE, (*files, TWIN), tuple(mutants))
 
 
 def _gro(name: str, linux: str, *mutants: Mutant, tests: tuple[str, ...] = (), rows: tuple[str, ...] = ()) -> Rule:
@@ -473,53 +485,127 @@ RULES = (
     ),
     Rule(
         "the order of the IPv4 and IPv6 header checks, and the counter each hits", "net/ipv4/ip_input.c, net/ipv6/ip6_input.c",
-        WRITTEN, ("tests/inet/test_ip.py", "tests/inet/test_ipv6.py"),
+        LIVE, (IP, "tests/inet/test_ipv6.py", TWIN),
     ),
     # ---- answers ----
     Rule(
         "ARP: who asks for us is answered and remembered; other packets update an entry that is there, and make none", "net/ipv4/arp.c arp_process()",
-        WRITTEN, ("tests/inet/test_arp.py", "tests/tap/test_namespaces.py"),
-        (Mutant("arp.c", "if (op == ARPOP_REQUEST && ours) {", "if (op == ARPOP_REQUEST) {", ("tests/inet/test_arp.py",)),
-         Mutant("arp.c", "answer ? NUD_REACHABLE : NUD_STALE, 0, 1);", "answer ? NUD_REACHABLE : NUD_STALE, 1, 1);", ("tests/inet/test_arp.py",)),
-         Mutant("arp.c", "op == ARPOP_REPLY && skb->pkt_type == PACKET_HOST;", "op == ARPOP_REPLY;", ("tests/inet/test_arp.py",)),
-         Mutant("arp.c", "		if ((u32)sip.lo) /* 0.0.0.0: a", "		if (1) /* 0.0.0.0: a", ("tests/inet/test_arp.py",))),
+        LIVE, (ARP, "tests/tap/test_namespaces.py", TWIN),
+        (Mutant("arp.c", "op == ARPOP_REQUEST && ip_local_net(h, &tip)", "op == ARPOP_REQUEST", (ARP,)),
+         Mutant("arp.c", "override ? NEIGH_OVERRIDE : 0", "NEIGH_OVERRIDE", (ARP,)),
+         Mutant("arp.c", "op == ARPOP_REPLY && to_us ?", "op == ARPOP_REPLY ?", (ARP,)),
+         Mutant("arp.c", "if ((u32)sip.lo && ", "if (", (ARP,), "asked")),
     ),
     Rule(
         "neighbour discovery: hop limit 255; solicited and override as RFC 4861 has them; no entry without a question", "net/ipv6/ndisc.c",
-        WRITTEN, ("tests/inet/test_ndisc.py", "tests/tap/test_namespaces.py"),
-        (Mutant("ndisc.c", "return ip[IPV6H_HOP_LIMIT] == ND_HOP_LIMIT && skb->len", "return skb->len", ("tests/inet/test_ndisc.py",)),
-         Mutant("ndisc.c", "unspecified ? ND_NA_OVERRIDE : ND_NA_SOLICITED | ND_NA_OVERRIDE", "ND_NA_SOLICITED | ND_NA_OVERRIDE", ("tests/inet/test_ndisc.py",)),
-         Mutant("ndisc.c", "is_solicited ? NUD_REACHABLE : NUD_STALE, 0,", "is_solicited ? NUD_REACHABLE : NUD_STALE, 1,", ("tests/inet/test_ndisc.py",)),
-         Mutant("ndisc.c", "override || (n && n->state == NUD_INCOMPLETE));", "1);", ("tests/inet/test_ndisc.py",))),
+        LIVE, (NDISC, "tests/inet/test_ndisc_output.py", "tests/tap/test_namespaces.py", TWIN),
+        (Mutant("ndisc.c", "if (ip[IPV6H_HOP_LIMIT] != ND_HOP_LIMIT)", "if (0)", (NDISC,)),
+         Mutant("ndisc_output.c", "(unspecified ? 0 : ND_NA_SOLICITED)", "ND_NA_SOLICITED", ("tests/inet/test_ndisc_output.py",)),
+         Mutant("ndisc.c", "m[NDH_FLAGS] & ND_NA_OVERRIDE ? NEIGH_OVERRIDE : 0", "NEIGH_OVERRIDE", (NDISC,)),
+         Mutant("ndisc.c", "neigh_lookup(h, &target)", "neigh_get(h, &target, host_now(h, sd))", (NDISC,), "advertised")),
     ),
     Rule(
         "neighbours: three questions a second apart, then FAILED; STALE when used: DELAY, 5 s, PROBE by unicast", "net/core/neighbour.c", WRITTEN,
-        ("tests/inet/test_neigh.py",),
+        (NEIGH,),
         (Mutant("neigh.c", "if (n->probes >= SOLICITS)", "if (n->probes > SOLICITS)"),
-         Mutant("neigh.c", "now > n->confirmed + REACHABLE_NS)", "now > n->confirmed + 2 * REACHABLE_NS)"),
+         Mutant("neigh_table.c", "NUD_REACHABLE && now > end", "NUD_REACHABLE && now > end + SECOND"),
          Mutant("neigh.c", "n->state == NUD_PROBE ? n->mac : NULL;", "NULL;"),
-         Mutant("neigh.c", "!override || now < n->updated + LOCK_NS)", "!override)")),
+         Mutant("neigh.c", "plan(h, n, now + DELAY_PROBE_NS);", "plan(h, n, now + SECOND);")),
     ),
     Rule(
-        "neighbours: what waits is bounded by unres_qlen_bytes, the oldest go; a full table lets the longest unused go", "net/core/neighbour.c",
-        WRITTEN, ("tests/inet/test_neigh.py",),
-        (Mutant("neigh.c", "n->queue_bytes + bytes > QUEUE_BYTES", "n->queue_bytes > QUEUE_BYTES"),
-         Mutant("neigh.c", "if (!oldest || n->used < oldest->used)", "if (!oldest || n->used > oldest->used)")),
+        "neighbours: a known one that names another MAC address is believed a second after it changed last, or when it tells all", "net/ipv4/arp.c arp_process(), net/core/neighbour.c __neigh_update()", LIVE,
+        (NEIGH, ARP, NDISC, TWIN),
+        (Mutant("arp.c", "> n->updated + LOCK_NS || is_gratuitous", ">= n->updated || is_gratuitous", (NEIGH, ARP)),
+         Mutant("arp.c", "+ LOCK_NS || is_gratuitous(arp, op)", "+ LOCK_NS", (NEIGH, ARP))),
+    ),
+    Rule(
+        "neighbours: what waits is bounded by unres_qlen_bytes, the oldest go; a full table gives up the oldest that nobody needs", "net/core/neighbour.c",
+        WRITTEN, (NEIGH, NEIGH_TABLE),
+        (Mutant("neigh.c", "n->queue_bytes + bytes > QUEUE_BYTES", "n->queue_bytes > QUEUE_BYTES", (NEIGH,)),
+         Mutant("neigh_table.c", "n->state == NUD_FAILED || now > n->updated + FRESH_NS", "1", (NEIGH_TABLE,)),
+         Mutant("neigh_table.c", "if (n->state & HELD) continue;", ";", (NEIGH_TABLE,), "make_room")),
     ),
     Rule(
         "ICMP errors: not about errors, to groups, broadcasts, or the unspecified address; as much of the packet as fits in 576 (IPv6: 1280) bytes", "net/ipv4/icmp.c, net/ipv6/icmp.c",
-        WRITTEN, ("tests/inet/test_icmp.py",),
-        (Mutant("icmp.c", "skb->pkt_type != PACKET_HOST || ", ""),
-         Mutant("icmp.c", "#define QUOTE_MAX 576u", "#define QUOTE_MAX 577u"),
-         Mutant("icmpv6.c", "#define QUOTE_MAX (IPV6_MIN_MTU - ", "#define QUOTE_MAX (IPV6_MIN_MTU - 1 - "),
-         Mutant("icmp.c", "	if (is_error(quote, len) || ", "	if (")),
+        LIVE, (ICMP, TWIN),
+        (Mutant("icmp.c", "skb->pkt_type != PACKET_HOST || ", "", (ICMP,)),
+         Mutant("icmp.c", "#define QUOTE_MAX 576u", "#define QUOTE_MAX 577u", (ICMP,)),
+         Mutant("icmpv6.c", "#define QUOTE_MAX (IPV6_MIN_MTU - ", "#define QUOTE_MAX (IPV6_MIN_MTU - 1 - ", (ICMP,)),
+         Mutant("icmp.c", "if (is_error(quote, len))", "if (0)", (ICMP,))),
     ),
     Rule(
         "ICMP errors: six at once to a host, then one a second (IPv6: ten); 50 at once to all, then 1000 a second", "net/ipv4/icmp.c, inetpeer.c", WRITTEN,
-        ("tests/inet/test_icmp.py",),
+        ("tests/inet/test_icmp_limit.py",),
         (Mutant("icmp_limit.c", "#define TOKENS_MAX 6u", "#define TOKENS_MAX 7u"),
-         Mutant("icmp_limit.c", "	if (host)\n		global", "	if (0)\n		global"),
-         Mutant("icmp_limit.c", "min_u64(l->credit + more, l->msgs_burst)", "l->msgs_burst")),
+         Mutant("icmp_limit.c", "if (global && host && l->credit)", "if (global && l->credit)"),
+         Mutant("icmp_limit.c", "min_u64(more, l->msgs_burst)", "l->msgs_burst")),
+    ),
+    # ---- the rules of IP, ICMP, UDP and groups that the twin compares ----
+    _twin(
+        "IP input: a source that is a group's, everyone's, nobody's or our own: the packet is dropped, before its options are looked at", "net/ipv4/route.c ip_route_input_slow(), fib_validate_source()", "ip",
+        Mutant("route.c", "unlikely(ours) && *type != RTN_UNICAST ? IP_LOCAL_SOURCE : FATE_MAX", "FATE_MAX"),
+        Mutant("route.c", "(is_loopback(s) || is_loopback(d)) && !h->ip_any", "is_loopback(d) && !h->ip_any"),
+    ),
+    _twin(
+        "IP options: a bad one is a parameter problem whose pointer is the byte at fault; a source route is dropped without a word", "net/ipv4/ip_options.c __ip_options_compile(), ip_input.c ip_rcv_options()", "ip", "ip_options",
+        Mutant("ip_options.c", "if (opt[IPOPT_OFFSET] < IPOPT_MINOFF) return at + IPOPT_OFFSET;", ";", (), "record_route"),
+        Mutant("ip_options.c", "return c.srr ? -EINVAL : 0;", "return 0;", ("tests/machine/test_fate.py::test_fate_IP_SOURCE_ROUTE",)),
+    ),
+    _twin(
+        "IP options: an answer has the record route and the timestamps of what it answers, filled in by us both ways", "net/ipv4/ip_options.c __ip_options_echo(), icmp.c icmp_reply()", "ip_options",
+        Mutant("ip_options.c", "to[IPOPT_OFFSET] = (u8)(ptr + 4);", ";"),
+        Mutant("ip_options.c", "inet_addr_put(src, to + ptr - 1);", ";", (), "echo_timestamp"),
+    ),
+    _twin(
+        "ICMP input: a timestamp request is answered with the milliseconds since midnight UT, twice: it came and it left", "net/ipv4/icmp.c icmp_timestamp()", "icmp",
+        Mutant("icmp.c", "memcpy(o.head + ICMPH_TIMES + 8, &now, 4);", ";"),
+        Mutant("icmp.c", "o.head[ICMPH_TYPE] = ICMP_TIMESTAMPREPLY;", ";"),
+    ),
+    _twin(
+        "path MTU: what ICMP says of one destination only shrinks it, to 552 bytes at least (IPv6: 1280 or nothing), for ten minutes", "net/ipv4/route.c __ip_rt_update_pmtu(), net/ipv6/route.c __ip6_rt_update_pmtu()", "route",
+        Mutant("route.c", "#define MIN_PMTU 552u", "#define MIN_PMTU 553u"),
+        Mutant("route.c", "e->expires = sd->now + MTU_EXPIRES_NS;", "e->expires = sd->now + MTU_EXPIRES_NS / 2;"),
+        Mutant("route.c", "mtu < old && mtu >= IPV6_MIN_MTU", "mtu < old"),
+    ),
+    _twin(
+        "IPv6 input: the two highest bits of an unknown option say: skip it, drop the packet, tell the sender, tell it unless it was to a group", "net/ipv6/exthdrs.c ip6_tlvopt_unknown()", "exthdrs", "ipv6", "icmpv6",
+        Mutant("exthdrs.c", "if (action == IPV6_TLV_SKIP)", "if (0)"),
+        Mutant("exthdrs.c", "action == IPV6_TLV_TELL ||", "", (), "unknown_option"),
+    ),
+    _twin(
+        "IPv6 input: an unknown next header, or a routing header with segments left, is a parameter problem that points to the byte", "net/ipv6/ip6_input.c ip6_protocol_deliver_rcu(), exthdrs.c ipv6_rthdr_rcv()", "exthdrs", "icmpv6",
+        Mutant("exthdrs.c", "x->nhoff = x->before + x->at;", ";"),
+        Mutant("exthdrs.c", "x->before + x->at + RTH_TYPE", "x->before + x->at + RTH_SEGMENTS_LEFT"),
+    ),
+    _twin(
+        "groups: what comes for one that nobody joined is dropped, and no counter of snmp says so", "net/ipv4/route.c ip_route_input_rcu(), net/ipv6/route.c ip6_pkt_discard()", "mc_groups",
+        Mutant("ipv6.c", "return ipv6_chk_mcast_addr(h, &a);", "return true;"),
+        Mutant("route.c", "if (!h->ip_any && !ip_check_mc(h, d))", "if (0)"),
+    ),
+    _twin(
+        "groups: one that was joined is reported as a change of mode within a jiffy or two, and again as often as the robustness says", "net/ipv4/igmp.c igmp_group_added(), net/ipv6/mcast.c mld_ifc_event()", "mc_report", "igmp", "mcast",
+        Mutant("mc_report.c", "f->ifc_count = f->qrv;", "f->ifc_count = 0;"),
+        Mutant("mc_report.c", "add_record(&r, MC_CHANGE_TO_EXCLUDE, &g->addr);", "add_record(&r, MC_MODE_IS_EXCLUDE, &g->addr);"),
+    ),
+    _twin(
+        "UDP input: what is for a group or a broadcast address goes to all sockets that match; none: IgnoredMulti, and no answer", "net/ipv4/udp.c __udp4_lib_mcast_deliver()", "udp",
+        Mutant("udp.c", "taken |= queue_copy(sd, last, skb);", ";"),
+        Mutant("udp.c", "count(sd, skb, type, UDP_MIB_IGNOREDMULTI, 1);", "count(sd, skb, type, UDP_MIB_NOPORTS, 1);", (), "mcast_deliver"),
+    ),
+    _twin(
+        "UDP errors: a connected socket hears of those that are fatal, one with IP_RECVERR of all, another of none", "net/ipv4/udp.c __udp4_lib_err(), icmp.c icmp_err_convert[]", "udp_err", "udp",
+        Mutant("udp_err.c", "(!(err & HARD) || !sk->rport)", "!(err & HARD)"),
+        Mutant("udp_err.c", "(!(err & HARD) || !sk->rport)", "!sk->rport"),
+    ),
+    _twin(
+        "TCP reset: a segment to a closed port is answered with its own ACK as sequence number, or with an ACK of all of it", "net/ipv4/tcp_ipv4.c tcp_v4_send_reset(), net/ipv6/tcp_ipv6.c tcp_v6_send_reset()", "tcp_reset",
+        Mutant("tcp_reset.c", "!!(flags & TCPHDR_SYN) + ", ""),
+        Mutant("tcp_reset.c", "rst[TCPH_FLAGS] |= TCPHDR_ACK;", ";"),
+    ),
+    _twin(
+        "UDP-Lite: the checksum covers the bytes that the length field says, 8 at least or 0 for all; a socket may ask for a least coverage", "net/ipv4/udp.c udp_queue_rcv_one_skb(), include/net/udplite.h udplite_checksum_init()", "udplite",
+        Mutant("udplite.c", "|| (cover && cover < UDP_HLEN)", ""),
+        Mutant("udplite.c", "skb->end_seq >= inet->pcrlen", "skb->end_seq > inet->pcrlen"),
     ),
     Rule(
         "a GSO frame is cut as the kernel cuts it: ids count up, PSH and FIN on the last, CWR on the first", "net/ipv4/tcp_offload.c, udp_offload.c",
@@ -674,6 +760,10 @@ AREAS = {
         "taps", "a packet socket", "the order of", "a GSO frame", "a datagram", "a UDP socket", "a frame's", "a frame that GRO",
     ),
     "Neighbours and errors": ("ARP:", "neighbour discovery:", "neighbours:", "ICMP errors:"),
+    "IP, ICMP, UDP, groups": (
+        "IP input:", "IP options:", "IPv6 input:", "ICMP input:", "path MTU:", "groups:", "UDP input:", "UDP errors:",
+        "TCP reset:", "UDP-Lite:",
+    ),
     "Fragments": ("fragments:", "IPv4: more than 64 fragments"),
 }  # fmt: skip
 """The tables of docs/linux/rules.md, and how the names of their rules begin."""
