@@ -552,7 +552,7 @@ RULES = (
         Mutant("ip_options.c", "return c.srr ? -EINVAL : 0;", "return 0;", ("tests/machine/test_fate.py::test_fate_IP_SOURCE_ROUTE",)),
     ),
     _twin(
-        "IP options: an answer has the record route and the timestamps of what it answers, filled in by us both ways", "net/ipv4/ip_options.c __ip_options_echo(), icmp.c icmp_reply()", "ip_options",
+        "IP options: an answer has the record route and the timestamps of what it answers, filled in by us on the way in and on the way out", "net/ipv4/ip_options.c __ip_options_echo(), icmp.c icmp_reply()", "ip_options",
         Mutant("ip_options.c", "to[IPOPT_OFFSET] = (u8)(ptr + 4);", ";"),
         Mutant("ip_options.c", "inet_addr_put(src, to + ptr - 1);", ";", (), "echo_timestamp"),
     ),
@@ -604,7 +604,7 @@ RULES = (
     ),
     _twin(
         "UDP-Lite: the checksum covers the bytes that the length field says, 8 at least or 0 for all; a socket may ask for a least coverage", "net/ipv4/udp.c udp_queue_rcv_one_skb(), include/net/udplite.h udplite_checksum_init()", "udplite",
-        Mutant("udplite.c", "|| (cover && cover < UDP_HLEN)", ""),
+        Mutant("udplite.c", "cover = partial ? cover : whole;", "cover = whole;"),
         Mutant("udplite.c", "skb->end_seq >= inet->pcrlen", "skb->end_seq > inet->pcrlen"),
     ),
     Rule(

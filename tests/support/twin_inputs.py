@@ -10,11 +10,11 @@ import struct
 from random import Random
 
 import frames
+import twin_neighbours
 from twin_hosts import Step
 from twin_ipv4 import any_options, full_options, piece, quoted
 from twin_ipv4 import often as _often
 from twin_ipv4 import some_bytes as _bytes
-import twin_neighbours
 
 PEER4, PEER6 = "10.0.0.1", "fd00::1"
 LINK_LOCAL = "fe80::ff:fe00:1"

@@ -70,7 +70,7 @@ _NO_PACKETS_OF_OURS = (
     "ndisc_error_report",
     "tcp_v6_send_response",
 )
-"""Who frees pieces, with their packet; what another namespace sends, or asks in vain, meanwhile; answers without a way."""
+"""Who frees pieces, with their packet; what another namespace sends, or asks in vain; answers without a way."""
 IFA_F_PERMANENT, RTM_F_CLONED = 0x80, 0x200
 OWN_PREFIXES = ("fe80::/64", "fd00::/64")
 

@@ -38,8 +38,7 @@ def routing(type_: int, left: int, units: int = 0) -> tuple[int, bytes]:
 
 def fragment(at: int, *, more: bool = False, id: int | None = None, spare: int = 0) -> tuple[int, bytes]:
     """A fragment header; of a datagram of its own without an id."""
-    id = next(_ids) if id is None else id
-    return FRAGMENT, struct.pack("!BHI", spare, at | more, id)
+    return FRAGMENT, struct.pack("!BHI", spare, at | more, next(_ids) if id is None else id)
 
 
 def icmpv6(kind: int, rest: bytes = b"\x12\x34\0\1ping", *, code: int = 0, src: str = PEER, dst: str = OWN) -> bytes:
