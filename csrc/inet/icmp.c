@@ -194,7 +194,8 @@ static enum fate icmp_handle(struct softnet_data *sd, struct sk_buff *skb, u8 ty
 		return icmp_unreach(sd, skb);
 	case ICMP_ECHOREPLY:
 	case ICMP_EXT_ECHOREPLY:
-		return sd->host->answers ? NO_SOCKET : DELIVERED_ICMP; /* nobody here pings; who did in a capture is not known */
+		return sd->host->answers ? NO_SOCKET
+					 : DELIVERED_ICMP; /* nobody here pings; who did in a capture is not known */
 	}
 	if (type <= NR_ICMP_TYPES)
 		return DELIVERED_ICMP;

@@ -167,7 +167,15 @@ enum { ICMP_EXC_TTL = 0, ICMP_EXC_FRAGTIME = 1 };
 
 /* RFC 3376; IGMPH_QRV and what follows: of a query of version 3 */
 #define IGMP_HLEN 8u
-enum { IGMPH_TYPE = 0, IGMPH_CODE = 1, IGMPH_CSUM = 2, IGMPH_GROUP = 4, IGMPH_QRV = 8, IGMPH_QQIC = 9, IGMPH_NSRCS = 10 };
+enum {
+	IGMPH_TYPE = 0,
+	IGMPH_CODE = 1,
+	IGMPH_CSUM = 2,
+	IGMPH_GROUP = 4,
+	IGMPH_QRV = 8,
+	IGMPH_QQIC = 9,
+	IGMPH_NSRCS = 10
+};
 enum {
 	IGMP_HOST_MEMBERSHIP_QUERY = 0x11,
 	IGMP_HOST_MEMBERSHIP_REPORT = 0x12,
@@ -228,7 +236,14 @@ enum { NDH_FLAGS = 4, NDH_TARGET = 8 };
 #define ND_NA_OVERRIDE 0x20u
 #define ND_HOP_LIMIT 255u /* a router would have made it less */
 enum { ND_OPT_TYPE = 0, ND_OPT_LEN = 1, ND_OPT_DATA = 2 }; /* length in units of 8 bytes */
-enum { ND_OPT_SOURCE_LL_ADDR = 1, ND_OPT_TARGET_LL_ADDR = 2, ND_OPT_PREFIX_INFO = 3, ND_OPT_REDIRECT_HDR = 4, ND_OPT_MTU = 5, ND_OPT_NONCE = 14 };
+enum {
+	ND_OPT_SOURCE_LL_ADDR = 1,
+	ND_OPT_TARGET_LL_ADDR = 2,
+	ND_OPT_PREFIX_INFO = 3,
+	ND_OPT_REDIRECT_HDR = 4,
+	ND_OPT_MTU = 5,
+	ND_OPT_NONCE = 14
+};
 #define NONCE_LEN 6u
 enum { RAH_HOP_LIMIT = 4, RAH_FLAGS = 5, RAH_LIFETIME = 6, RAH_REACHABLE = 8, RAH_RETRANS = 12 };
 enum { PIO_PREFIX_LEN = 2, PIO_FLAGS = 3, PIO_VALID = 4, PIO_PREFERRED = 8, PIO_PREFIX = 16 };
@@ -256,6 +271,8 @@ enum {
 	LINKTYPE_IPV6 = 229,
 	LINKTYPE_LINUX_SLL2 = 276
 };
+enum { SLL_P_802_2 = 4 }; /* among a cooked frame's protocols */
+enum { PPP_IP = 0x21, PPP_IPV6 = 0x57 };
 enum { SLLH_PKTTYPE = 0, SLLH_HATYPE = 2, SLLH_HALEN = 4, SLLH_ADDR = 6, SLLH_PROTO = 14 };
 enum { SLL2H_PROTO = 0, SLL2H_HATYPE = 8, SLL2H_PKTTYPE = 10, SLL2H_HALEN = 11, SLL2H_ADDR = 12 };
 #define SLL_HLEN 16u

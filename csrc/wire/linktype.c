@@ -22,7 +22,6 @@ struct found {
 };
 
 #define LLC_LEN 8u /* LLC with SNAP: AA AA 03, organisation, EtherType */
-#define ETH_P_802_3_MIN 0x600u
 
 static const u8 STRANGER[ETH_ALEN] = { 2, 0, 0, 0, 0, 0xfe };
 static const u8 EVERYBODY[ETH_ALEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -94,7 +93,7 @@ static void cooked(struct found *f, const u8 *at, u32 len, u32 header, u32 proto
 	f->off = header;
 	if (hatype == ARPHRD_NETLINK_ || hatype == ARPHRD_80211_ || hatype == ARPHRD_RADIOTAP_)
 		return;
-	if (proto == 4) /* an 802.2 frame: its length stands where the EtherType would */
+	if (proto == SLL_P_802_2) /* an 802.2 frame: its length stands where the EtherType would */
 		f->proto = (u16)min_u32(len - header, ETH_DATA_LEN);
 	else if (proto >= ETH_P_802_3_MIN)
 		f->proto = (u16)proto;
@@ -108,7 +107,7 @@ static void ppp(struct found *f, const u8 *at, u32 len)
 		return;
 	proto = at[off] & 1 ? at[off] : be16(at + off); /* RFC 1661 section 2: an odd first byte is all of it */
 	f->off = off + (at[off] & 1 ? 1 : 2);
-	f->proto = proto == 0x21 ? ETH_P_IP : proto == 0x57 ? ETH_P_IPV6 : 0;
+	f->proto = proto == PPP_IP ? ETH_P_IP : proto == PPP_IPV6 ? ETH_P_IPV6 : 0;
 }
 
 /* RFC 2516: version and type, code, session, length; then PPP without address and control */

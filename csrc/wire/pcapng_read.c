@@ -307,6 +307,7 @@ int pcapng_open(struct pcap_wire *p)
 			found |= link_is_known(p->interfaces[p->ninterfaces - 1].linktype);
 	}
 	if (p->ninterfaces && !found)
-		return pcap_fail(p, "link type %u: holds no packets that vnic knows how to find", p->interfaces[0].linktype);
+		return pcap_fail(p, "link type %u: holds no packets that vnic knows how to find",
+				 p->interfaces[0].linktype);
 	return 0;
 }

@@ -57,8 +57,7 @@ static void read_all(struct pcap_wire *p, struct reading *r)
 	}
 	require(n == -ENODATA || (n == -EINVAL && p->error_text[0] != 0), "ended early without a word");
 	require(p->slots.nfree == p->slots.n && p->slots.n <= 2 * BURST, "a slot is missing, or there are too many");
-	require(r->frames - p->gso_segments + p->gso_frames == p->nframe,
-		"frames of the file got lost");
+	require(r->frames - p->gso_segments + p->gso_frames == p->nframe, "frames of the file got lost");
 }
 
 static struct reading read_file(const u8 *data, size_t size, int fd)

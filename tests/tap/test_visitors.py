@@ -107,20 +107,24 @@ def answer_mdns(sock, stop):
             sock.sendto(head + question + address, sender)
 
 
-@pytest.mark.needs("dig")
 def test_a_name_is_found_by_multicast():
-    with on_the_wire() as host:
+    """By a legacy query (RFC 6762 section 6.7), as a resolver without a daemon sends it."""
+    query = struct.pack("!HHHHHH", 7, 0, 1, 0, 0, 0) + b"\7printer\5local\0" + struct.pack("!HH", 1, 1)
+    with on_the_wire() as host, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         sock, stop = host.udp(5353), threading.Event()
         sock.join("224.0.0.251")
-        tool("ip", "route", "add", "224.0.0.0/4", "dev", "vt0")
+        client.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.0.0.1"))
+        client.settimeout(10)
         thread = threading.Thread(target=answer_mdns, args=(sock, stop))
         thread.start()
         try:
-            out = tool("dig", "+short", "+timeout=2", "+tries=3", "-p", "5353", "@224.0.0.251", "printer.local")
+            client.sendto(query, ("224.0.0.251", 5353))
+            answer, sender = client.recvfrom(1000)
         finally:
             stop.set()
             thread.join()
-        assert "10.0.0.2" in out
+        assert sender == ("10.0.0.2", 5353)
+        assert answer[:2] + answer[-4:] == query[:2] + socket.inet_aton("10.0.0.2")
 
 
 # ---- DHCP: RFC 2131, over a packet socket, as a client has no address yet ----
