@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError, quoted, said
+from vnic.knobs.parse import whole
 from vnic.tap.rtnetlink import Address, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ADDRESSES_MAX = 16
+SocketAddress = tuple[str, int]
 
 
 def inet_addr(text: str) -> Any:
@@ -118,3 +120,10 @@ def add_link_local(c: Any) -> None:
         mac = bytes(c.nic.filter.addr)
         eui64 = bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
         _add(c, ipaddress.ip_interface((b"\xfe\x80" + bytes(6) + eui64, 64)))
+
+
+def socket_address(address: SocketAddress) -> tuple[Any, int]:
+    """Return ``(ip, port)`` in the data plane's form. ConfigError: the value is not an address."""
+    if not isinstance(address, (tuple, list)) or len(address) != 2:
+        raise ConfigError(f"{address!r}: an address is (ip, port)")
+    return inet_addr(address[0]), whole("port", address[1], 0, 65535)

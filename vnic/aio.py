@@ -28,8 +28,9 @@ from vnic.host_socket import LOOK_S, RING_PAUSE_S, HostSocket
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vnic.address import SocketAddress as Address
     from vnic.packet_socket import Packet
-    from vnic.sock import Address, Buffer
+    from vnic.sock import Buffer
 
 S = TypeVar("S", bound=HostSocket)
 T = TypeVar("T")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from vnic import cmsg, multicast, sockopt
 from vnic._core import ffi, lib
-from vnic.address import inet_addr, inet_text
+from vnic.address import SocketAddress as Address
+from vnic.address import inet_text, socket_address
 from vnic.errors import ConfigError, HostError, TimedOutError, check, refused, said
 from vnic.handlers import Packets
 from vnic.host_socket import HELD, HostSocket
@@ -26,14 +27,6 @@ _MAX_DATAGRAM = 1 << 18
 _BURST_BYTES = 1 << 20  # more than any datagram has
 _VLEN_MAX = 1024
 _RCVBUF_MAX = _READ_MAX = 1 << 30
-Address = tuple[str, int]
-
-
-def _address(address: Address) -> tuple[Any, int]:
-    """Return ``(ip, port)`` in the data plane's form. ConfigError: the value is not an address."""
-    if not isinstance(address, (tuple, list)) or len(address) != 2:
-        raise ConfigError(f"{address!r}: an address is (ip, port)")
-    return inet_addr(address[0]), whole("port", address[1], 0, 65535)
 
 
 class Socket(HostSocket):
@@ -147,7 +140,7 @@ class UdpSocket(Socket):
     def join(self, group: str) -> None:
         """Join a multicast group of either family: the card and IP take its datagrams, and routers hear of it.
 
-        As Linux has it, every socket bound to a datagram's port gets it, whoever has joined its group
+        As Linux has it, every socket bound to a datagram's port gets it, whichever socket has joined its group
         (:mod:`vnic.multicast`, IP_MULTICAST_ALL).
 
         Raises:
@@ -184,7 +177,7 @@ class UdpSocket(Socket):
         Raises:
             HostError: ENETUNREACH, no route leads there; EISCONN, the socket is connected already.
         """
-        to, port = _address(address)
+        to, port = socket_address(address)
         check(lib.sock_connect(self._host_c, self._c, to, port), f"connect to {said(address[0])}")
 
     def sendto(self, data: Buffer, address: Address, *, gso_size: int = 0, timeout: float | None = None) -> int:
@@ -200,7 +193,7 @@ class UdpSocket(Socket):
             TimedOutError: there was no room in time.
             HostError: EMSGSIZE, ENETUNREACH, EINVAL, ENETDOWN (this host does not send), ... as in sendto(2).
         """
-        to, port = _address(address)
+        to, port = socket_address(address)
         return self._send(data, to, port, gso_size, timeout)
 
     def send(self, data: Buffer, *, gso_size: int = 0, timeout: float | None = None) -> int:

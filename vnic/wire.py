@@ -9,6 +9,7 @@ from vnic.capture_input import CaptureInput, gather
 from vnic.errors import ConfigError, VnicError, check
 from vnic.frame import each_frame
 from vnic.knobs.parse import TIME_MAX_NS, whole
+from vnic.links import LINKS
 from vnic.machine.lifetime import Living
 from vnic.machine.uninterrupted import uninterrupted
 
@@ -20,24 +21,6 @@ if TYPE_CHECKING:
     from vnic.host import Host
     from vnic.machine.machine import Machine
 
-LINKS = {
-    0: "BSD loopback",
-    9: "PPP",
-    12: "raw IP",
-    14: "raw IP",
-    50: "PPP",
-    51: "PPP over Ethernet",
-    101: "raw IP",
-    104: "Cisco HDLC",
-    105: "802.11",
-    108: "OpenBSD loopback",
-    113: "Linux cooked",
-    127: "802.11 with radiotap",
-    228: "raw IPv4",
-    229: "raw IPv6",
-    276: "Linux cooked v2",
-}
-"""Link type of a capture -> its name: those whose packets get an Ethernet header (csrc/wire/linktype.c)."""
 _ARENA_MAX, _FRAMES_MAX = 1 << 34, 1 << 28
 _FRAME_MAX = 1 << 24
 """Most bytes of a frame in memory; the longest packet that Linux merges has less than a thirtieth of it."""

@@ -112,7 +112,7 @@ static enum fate icmp_timestamp(struct softnet_data *sd, struct sk_buff *skb)
 	return DELIVERED_ICMP;
 }
 
-/* ---- errors about our packets. m: the message, its header and what it quotes, as far as it is here ---- */
+/* ---- errors about our packets. m: the message, its header and what it quotes, the part that is there ---- */
 
 /* Of our own messages, only the way of an echo reply is remembered: a ping of ours would have a socket. */
 static void icmp_err(struct softnet_data *sd, const u8 *ip, const u8 *m)
@@ -195,7 +195,7 @@ static enum fate icmp_handle(struct softnet_data *sd, struct sk_buff *skb, u8 ty
 	case ICMP_ECHOREPLY:
 	case ICMP_EXT_ECHOREPLY:
 		return sd->host->answers ? NO_SOCKET
-					 : DELIVERED_ICMP; /* nobody here pings; who did in a capture is not known */
+					 : DELIVERED_ICMP; /* this host has no pinger; a capture's is not known */
 	}
 	if (type <= NR_ICMP_TYPES)
 		return DELIVERED_ICMP;
@@ -242,7 +242,7 @@ static bool is_silent(const struct host *h, const struct sk_buff *skb, const u8 
 	       be16(ip + IPH_FRAG_OFF) & IP_OFFSET; /* not the first fragment */
 }
 
-/* Return: whether the packet itself is an ICMP error, or of a type that nobody knows */
+/* Return: whether the packet itself is an ICMP error, or of an unknown type */
 static bool is_error(const u8 *quote, u32 len)
 {
 	u32 at = ip_hdrlen(quote);

@@ -237,7 +237,7 @@ void addrconf_expire(struct host *h, u64 now);
  * @df:          IPv4: set DF (do not fragment), in a packet that needs no fragments; IP_PMTUDISC_WANT: not if the path MTU
  *               was less than min_pmtu; else IP_PMTUDISC_DO or _PROBE
  * @probe:       ignore what was learned of the path's MTU
- * @opt_len, @opt: IPv4: bytes of options, a multiple of 4; they stay the caller's. NULL if there are none
+ * @opt_len, @opt: IPv4: bytes of options, a multiple of 4; they stay the caller's. NULL: no options
  * @onlink:      @dst is the next hop, whatever the routes say
  * @gso_size:    UDP_SEGMENT: bytes of payload in a segment, 0: one packet, in fragments if need be
  * @csum_offset: offset of the 16-bit field in @head that gets the checksum; 0xffff: no such field
@@ -296,14 +296,14 @@ void route_exit(struct route_cache *c);
 u32 ip_route_mtu(const struct host *h, const struct inet_addr *dst);
 
 /**
- * ip_route_learn_mtu() - believe a router that packets to @dst, of which we sent one, may have @mtu bytes
+ * ip_route_learn_mtu() - believe a router that packets to @dst (we sent one) may have @mtu bytes
  * Less than 552 bytes count as 552, if the device carries that, and then DF is not set; IPv6: less than 1280 are ignored.
  * Context: the CPU of @sd. Takes the lock of driver_tx
  */
 void ip_route_learn_mtu(struct softnet_data *sd, const struct inet_addr *dst, u32 mtu);
 
 /**
- * ip_route_redirect() - believe @from that packets to @dst, of which we sent one, shall go to @gateway. IPv4
+ * ip_route_redirect() - believe @from that packets to @dst (we sent one) shall go to @gateway. IPv4
  * Only if @from is the gateway in use, and @gateway a neighbour with a known address.
  * Context: the CPU of @sd. Takes the lock of driver_tx
  */

@@ -138,7 +138,7 @@ static u32 timestamp(struct compile *c, u32 at, u32 len)
 	return fault;
 }
 
-/* Security labels: no domain of interpretation is known here, as on a Linux where nobody has set one up. */
+/* Security labels: no domain of interpretation is known here, as on a Linux without NetLabel rules. */
 static u32 cipso(struct compile *c, u32 at, u32 len)
 {
 	if (c->cipso)
@@ -190,7 +190,7 @@ int ip_options_compile(struct softnet_data *sd, u8 *ip)
 
 /* ---- an answer's options ---- */
 
-/* Where the options are in a compiled header, as far as they were found good. 0: none */
+/* Where the options are in a compiled header, up to the first bad one. 0: not there */
 struct found {
 	u32 srr, rr, ts, cipso;
 };

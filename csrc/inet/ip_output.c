@@ -318,7 +318,7 @@ static int segments_out(struct host *h, struct softnet_data *sd, const struct ou
 	return rc;
 }
 
-/* Would a loopback device take the packet? There is none here: what a host sends to itself is lost. */
+/* Would a loopback device take the packet? vnic has no such device: what a host sends to itself is lost. */
 static bool ip_is_own(const struct host *h, const struct inet_addr *dst)
 {
 	return ip_local_net(h, dst) || (inet_addr_is4(dst) && is_zero(dst));

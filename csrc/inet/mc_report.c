@@ -2,7 +2,7 @@
  *
  *   igmp.c, mcast.c: a group was joined or left -> mc_changed() -> timer -> mc_send_changes(): CHANGE_TO_EXCLUDE, _INCLUDE
  *                    a query for all groups     -> timer -> mc_send_state(): MODE_IS_EXCLUDE of each
- *                    a query for one group      -> timer of the group -> mc_send_state() of that one
+ *                    a query for one group      -> timer of the group -> mc_send_state() of that group
  *
  * RFC 3376 section 4.2 and RFC 3810 section 5.2 differ in the length of an address only. No socket filters sources, so each
  * group is in mode EXCLUDE, with an empty list. Times are whole jiffies, drawn from the host's seed.

@@ -188,7 +188,7 @@ void neigh_update(struct host *h, struct softnet_data *sd, struct neighbour *n, 
 		state = old; /* no news */
 	}
 	if (flags & NEIGH_SAYS_ROUTER)
-		n->flags = flags & NEIGH_ROUTER ? NTF_ROUTER : 0;
+		n->flags = (u8)(flags & NEIGH_ROUTER ? NTF_ROUTER : 0);
 	if (!same) {
 		memcpy(n->mac, mac, ETH_ALEN);
 		n->updated = now;

@@ -96,7 +96,7 @@ static noinline enum fate route_odd(const struct host *h, const u8 *ip, u32 s, u
 
 /* ip_route_input() - judge the addresses of an IPv4 packet, as Linux does with rp_filter 0 and without forwarding
  * type: set to what the destination is. RTN_UNICAST: not ours
- * Return: FATE_MAX, or why it cannot be taken, whoever it is for */
+ * Return: FATE_MAX, or why it cannot be taken */
 enum fate ip_route_input(const struct host *h, const u8 *ip, enum rtn *type)
 {
 	u32 s = be32(ip + IPH_SADDR), d = be32(ip + IPH_DADDR);

@@ -13,7 +13,7 @@
 #define OPT_AO 29 /* RFC 5925 */
 #define OPTIONS_MAX 40u
 
-/* Is the segment signed? Nobody here has its key, and an answer without a signature would be refused. */
+/* Is the segment signed? This host has no keys, and an answer without a signature would be refused. */
 static bool is_signed(const u8 *opt, u32 len)
 {
 	for (u32 i = 0; i + 1 < len && opt[i] != OPT_END; i += opt[i] == OPT_NOP ? 1 : opt[i + 1]) {

@@ -109,7 +109,7 @@ static inline void udp_unicast_rcv_skb(struct softnet_data *sd, struct sock *sk,
 
 /* ---- groups and broadcasts: all sockets that match ---- */
 
-/* In a replay the address says nothing: the sink of the port stands for whoever there was. */
+/* In a replay the address says nothing: the sink of the port stands for the sockets that there were. */
 static bool is_group(const struct host *h, const struct inet_addr *dst)
 {
 	enum rtn type;

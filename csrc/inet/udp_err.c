@@ -6,7 +6,7 @@
  */
 #include "prelude.h"
 
-#define HARD 0x100 /* a socket without IP_RECVERR hears of it too */
+#define HARD 0x100 /* a socket without IP_RECVERR gets it too */
 
 /* RFC 1122 section 3.2.2.1: what the codes of ICMP_DEST_UNREACH mean to a socket */
 static const u16 unreach4[NR_ICMP_UNREACH + 1] = {
@@ -54,7 +54,7 @@ static u32 info4(const u8 *m)
 	return m[ICMPH_TYPE] == ICMP_DEST_UNREACH && m[ICMPH_CODE] == ICMP_FRAG_NEEDED ? be16(m + ICMPH_MTU) : 0;
 }
 
-/* Learn a path MTU. Return: what the socket hears of it, 0: nothing */
+/* Learn a path MTU. Return: the error for the socket, 0: none */
 static u32 too_big(struct softnet_data *sd, const struct sock_exterr *e, u8 pmtudisc)
 {
 	if (pmtudisc != IP_PMTUDISC_INTERFACE && pmtudisc != IP_PMTUDISC_OMIT)
@@ -67,7 +67,7 @@ static u32 too_big(struct softnet_data *sd, const struct sock_exterr *e, u8 pmtu
 }
 
 /* udp_err() - report an ICMP error. skb: its data is the ICMP header; quote, uh: offsets of the IP and the UDP header in it,
- * of which 8 bytes are there. type: SOCK_UDP or SOCK_UDPLITE */
+ * with at least 8 bytes. type: SOCK_UDP or SOCK_UDPLITE */
 void udp_err(struct softnet_data *sd, struct sk_buff *skb, u32 quote, u32 uh, u32 type)
 {
 	bool v6 = skb->protocol == htons(ETH_P_IPV6), ours_asks;
@@ -81,7 +81,7 @@ void udp_err(struct softnet_data *sd, struct sk_buff *skb, u32 quote, u32 uh, u3
 	skb_copy_bits(skb, 0, m, sizeof(m));
 	skb_copy_bits(skb, quote, ip, v6 ? IPV6_HLEN : IP_HLEN);
 	skb_copy_bits(skb, uh, ports, sizeof(ports));
-	ip[IPH_VERSION_IHL] = (u8)((v6 ? 0x60 : 0x40) | (ip[IPH_VERSION_IHL] & 15)); /* nobody has checked it */
+	ip[IPH_VERSION_IHL] = (u8)((v6 ? 0x60 : 0x40) | (ip[IPH_VERSION_IHL] & 15)); /* not checked yet */
 	sent = flow_key_of(ip, ports, IPPROTO_UDP);
 	back = (struct flow_key){ .src = sent.dst, .dst = sent.src, .sport = sent.dport, .dport = sent.sport };
 	sk = udp_lookup(sd->host, (u8)type, &back);
@@ -114,7 +114,7 @@ void udp_err(struct softnet_data *sd, struct sk_buff *skb, u32 quote, u32 uh, u3
 
 /* ---- ICMPv6's quotes ---- */
 
-/* A message of our own was too big: nobody waits for it, but the path MTU is good to know. */
+/* A message of our own was too big: no socket waits for it, but it tells the path MTU. */
 static void icmpv6_err(struct softnet_data *sd, const struct sk_buff *skb, u32 quote)
 {
 	u8 m[ICMP_HLEN], to[16];

@@ -36,7 +36,7 @@ static void take_options(struct outgoing *o, const struct inet_sock *inet, bool 
 	o->probe = pmtudisc >= IP_PMTUDISC_PROBE;
 }
 
-/* Return: 0, or -EMSGSIZE, of which the error queue tells the path MTU */
+/* Return: 0, or -EMSGSIZE; the error queue then tells the path MTU */
 static int check_mtu(struct host *h, struct sock *sk, const struct outgoing *o, u16 port, bool v4)
 {
 	const struct inet_sock *inet = &h->socks.inet[sk->index];

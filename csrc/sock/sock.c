@@ -90,24 +90,6 @@ void sock_data_ready(struct softnet_data *sd, struct sock *sk)
 
 /* ---- the queue. TCP calls with sk->lock held ---- */
 
-/* Track an upper bound of a sufficient rcvbuf: upper, because the reader may have emptied the queue meanwhile. Up to a
- * quarter of UDP's may be charged for what was read. */
-static noinline void count_refused(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb)
-{
-	u64 queued = sk->rmem_alloc - sk->forward_deficit;
-
-	COUNT(sk->refused, skb->truesize);
-	queued += sk->refused;
-	sd->rcvbuf_max = max_u64(sd->rcvbuf_max, sk->type == SOCK_TCP ? queued : (4 * queued + 2) / 3);
-}
-
-static noinline void refuse(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb, int rc)
-{
-	COUNT(sk->drops, skb->segs);
-	if (!sk->closed && rc == -ENOMEM)
-		count_refused(sd, sk, skb);
-}
-
 TWICE int charge(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb, bool tcp)
 {
 	if (unlikely(sk->closed)) /* since the look-up */
@@ -130,7 +112,7 @@ TWICE int queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff
 		lock_if(live, &sk->lock);
 	rc = charge(sd, sk, skb, tcp);
 	if (unlikely(rc < 0)) {
-		refuse(sd, sk, skb, rc);
+		sock_count_refused(sd, sk, skb, rc);
 		if (!tcp)
 			unlock_if(live, &sk->lock);
 		return rc;

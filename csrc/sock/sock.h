@@ -268,6 +268,7 @@ void sock_from_header(struct sock_from *f, const u8 *ip); /* all but port, trunc
 /* under the socket's lock if live; sock_dequeue(): the skb is the caller's */
 struct sk_buff *sock_dequeue(struct host *h, struct sock *sk);
 int udp_rmem_schedule(struct host *h, struct sock *sk, u32 size);
+void sock_count_refused(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb, int rc);
 void sock_rmem_release(struct host *h, struct sock *sk, const struct sk_buff *skb);
 void udp_rmem_destruct(struct host *h, struct sock *sk);
 struct sock *flow_find(struct sock_table *t, u8 type, const struct inet_addr *laddr, u16 lport,

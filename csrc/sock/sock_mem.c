@@ -106,3 +106,24 @@ u64 sock_pool_bytes(struct host *h, struct sock *sk)
 	unlock_if(h->live, &sk->lock);
 	return bytes;
 }
+
+/* ---- what found no room ---- */
+
+/* Track an upper bound of a sufficient rcvbuf: upper, because the reader may have emptied the queue meanwhile. Up to a
+ * quarter of UDP's may be charged for what was read. */
+static noinline void count_refused(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb)
+{
+	u64 queued = sk->rmem_alloc - sk->forward_deficit;
+
+	COUNT(sk->refused, skb->truesize);
+	queued += sk->refused;
+	sd->rcvbuf_max = max_u64(sd->rcvbuf_max, sk->type == SOCK_TCP ? queued : (4 * queued + 2) / 3);
+}
+
+/* sock_count_refused() - count what the queue had no room for. rc: why */
+void sock_count_refused(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb, int rc)
+{
+	COUNT(sk->drops, skb->segs);
+	if (!sk->closed && rc == -ENOMEM)
+		count_refused(sd, sk, skb);
+}

@@ -4,8 +4,8 @@
  *
  * A card carries Ethernet. A capture of another link (a tunnel's raw IP, Linux's "any" device, PPP, loopback, Wi-Fi) has the
  * packet that a card could have brought, under another header. That header goes, and Ethernet's comes: to the card's address
- * if the packet was for this host, or if the link does not say for whom; to a group's or all stations' address if it went
- * there; to a station that nobody has (STRANGER) if the host sent it, or if it was another host's. The source is the one
+ * if the packet was for this host, or if the link does not say it; to a group's or all stations' address if it went
+ * there; to an address that no station has (STRANGER) if the host sent it, or if it was another host's. The source is the address
  * that the link names, else STRANGER. Cooked captures hold what a host sent, too; as in an Ethernet capture of a host, such
  * frames are offered like the others.
  *
@@ -14,7 +14,7 @@
  */
 #include "device.h"
 
-/* what is found in a frame: the packet begins at @off and is of type @proto; 0: there is none. @tail: bytes behind it */
+/* what is found in a frame: the packet begins at @off and is of type @proto, 0: no packet. @tail: bytes behind it */
 struct found {
 	u32 off, tail;
 	u16 proto;
@@ -70,7 +70,7 @@ static void bsd_loopback(struct found *f, const u8 *at, u32 len)
 		f->proto = ETH_P_IPV6;
 }
 
-/* Take the destination and source of a cooked frame: its packet type says for whom it was. */
+/* Take the destination and source of a cooked frame: its packet type says whether it was for this host. */
 static void cooked_addresses(struct found *f, u32 type, u32 addr_len, const u8 *addr)
 {
 	if (type == SLL_BROADCAST)

@@ -19,7 +19,7 @@ struct virtio_net_hdr_v1_hash;
 #define FRAME_TAGGED 32            /* vlan_tci is valid */
 #define FRAME_SENT 128             /* at a tap: the card sends it */
 #define FRAME_WAITED 16            /* it stood at the head of the FIFO without a buffer: counted once */
-#define FRAME_ALIEN 16             /* from the wire, without bytes: no Ethernet frame, and no packet that one carries. The bit of
+#define FRAME_ALIEN 16             /* from the wire, without bytes: no Ethernet frame, and no packet that Ethernet carries. Its bit is that of
                                       FRAME_WAITED: such a frame never gets into the FIFO */
 
 /**

@@ -103,7 +103,7 @@ int main(void)
 	alarm(110);
 	host = path_host(CPUS, &w->wire);
 	host->auto_sink = 0;
-	host->ip[0] = (struct inet_net){ { 0, 0xffff0a000002 }, 8 };
+	host->ip[0] = (struct inet_net){ .addr = { 0, 0xffff0a000002 }, .prefix = 8 };
 	host->nips = 1;
 	host->ip_any = 0;
 	host->answers = 1;

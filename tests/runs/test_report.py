@@ -6,8 +6,9 @@ from rich.console import Console
 from scapy.utils import wrpcap
 
 from vnic.counters.snapshots import FATES
+from vnic.runs.funnel import FUNNEL
 from vnic.runs.replay import replay
-from vnic.runs.report import FUNNEL, _bar, duration, fate_text, show
+from vnic.runs.report import _bar, duration, fate_text, show
 
 
 def test_every_fate_has_one_place_in_the_funnel():

@@ -99,7 +99,7 @@ class Neighbour:
     ip: str
     mac: str | None
     state: str
-    """REACHABLE, STALE, DELAY, PROBE, INCOMPLETE, FAILED; NONE: known to be there, and nobody has sent to it yet."""
+    """REACHABLE, STALE, DELAY, PROBE, INCOMPLETE, FAILED; NONE: known to be there, not sent to yet."""
     queued_bytes: int
     """Packets that wait for the address, bytes of truesize."""
     router: bool = False

@@ -9,91 +9,10 @@ from vnic.cli.unencodable import stand_in, visible
 from vnic.counters.gro import end_text
 from vnic.counters.snapshots import FATES, TX_FATES
 from vnic.counters.standing import sentences
+from vnic.runs.funnel import FUNNEL
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-# The stage at which each fate ends a frame, in the order of the path. A test checks that every fate is here once.
-FUNNEL: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    (
-        "filter",
-        "address, VLAN and ntuple filters",
-        ("DEV_READY", "LINK_TYPE", "RX_LENGTH", "MAC_FILTER", "VLAN_FILTER", "PYTHON_FILTER", "NTUPLE_FILTER"),
-    ),
-    ("fifo", "the card's packet memory", ("FIFO_OVERRUN",)),
-    ("ring", "DMA into the driver's buffers", ("RX_OVER", "RX_NO_BUFFER", "DELIVERED_DRIVER")),
-    ("backlog", "NAPI, GRO, RPS and the CPU's backlog", ("CPU_BACKLOG",)),
-    ("protocol", "packet taps, then the handler of the EtherType", ("UNHANDLED_PROTO", "DELIVERED_ARP", "ARP_TARGET")),
-    (
-        "ip",
-        "IPv4 and IPv6 input",
-        (
-            "OTHERHOST",
-            "PKT_TOO_SMALL",
-            "IP_INHDR",
-            "IP_CSUM",
-            "IP_INVALID_SOURCE",
-            "IP_LOCAL_SOURCE",
-            "IP_LOCALNET",
-            "IP_INVALID_DEST",
-            "IP_INADDRERRORS",
-            "IP_INNOROUTES",
-            "IP_NOT_JOINED",
-            "IP_SOURCE_ROUTE",
-            "IP_NOPROTO",
-            "IPV6_BAD_EXTHDR",
-            "DUP_FRAG",
-            "FRAG_REASM_TIMEOUT",
-            "FRAG_TOO_FAR",
-            "PKT_TOO_BIG",
-            "FRAG_OVERLAP",
-            "FRAG_LENGTH",
-            "FRAG_ECN",
-            "FRAG_HIGH_THRESH",
-            "DELIVERED_ICMP",
-            "DELIVERED_ICMPV6",
-            "NDISC_NO_NEWS",
-            "IPV6_NDISC_FRAG",
-            "IPV6_NDISC_HOP_LIMIT",
-            "IPV6_NDISC_BAD_CODE",
-            "IPV6_NDISC_BAD_OPTIONS",
-            "IPV6_NDISC_NS_OTHERHOST",
-            "DELIVERED_IGMP",
-            "GROUPS_IGNORED",
-            "IP_OUTNOROUTES",
-            "ICMP_CSUM",
-            "INVALID_PROTO",
-        ),
-    ),
-    (
-        "udp, tcp",
-        "demux to a socket",
-        (
-            "UDP_CSUM",
-            "TCP_CSUM",
-            "TCP_FLAGS",
-            "TCP_RESET",
-            "NO_SOCKET",
-            "SOCKET_TABLE_FULL",
-            "PYTHON_DROP",
-            "PYTHON_QUEUE_FULL",
-            "DELIVERED_PYTHON",
-        ),
-    ),
-    (
-        "socket",
-        "receive queue",
-        (
-            "SOCKET_RCVBUFF",
-            "PROTO_MEM",
-            "TCP_OLD_DATA",
-            "TCP_OVERWINDOW",
-            "TCP_OFOMERGE",
-            "TCP_OFO_DROP",
-            "TCP_CLOSE",
-        ),
-    ),
-)
 
 _STAGE_WORDS = {
     "ring": "arrival to the driver's buffer",
