@@ -57,8 +57,8 @@ static void configure(struct host *h, const u8 *config)
 /* 10.0.0.2/24 and fd00::2/64: it answers, to the wire. */
 static void give_addresses(struct host *h, struct mem_wire *w)
 {
-	h->ip[0] = (struct inet_net){ { 0, 0xffff0a000002 }, 24 };
-	h->ip[1] = (struct inet_net){ { 0xfdull << 56, 2 }, 64 };
+	h->ip[0] = (struct inet_net){ .addr = { 0, 0xffff0a000002 }, .prefix = 24 };
+	h->ip[1] = (struct inet_net){ .addr = { 0xfdull << 56, 2 }, .prefix = 64 };
 	h->nips = 2;
 	h->ip_any = 0;
 	h->answers = 1;
