@@ -689,7 +689,7 @@ RULES = (
         (Mutant("sock_mem.c", "unlikely(rmem > sk->rcvbuf) && sk->rmem_alloc", "unlikely(rmem >= sk->rcvbuf) && sk->rmem_alloc"),
          Mutant("sock_mem.c", "unlikely(rmem > sk->rcvbuf) && sk->rmem_alloc", "unlikely(sk->rmem_alloc > sk->rcvbuf)"),
          Mutant("sock_mem.c", "unlikely(rmem > sk->rcvbuf) && sk->rmem_alloc", "unlikely(rmem > sk->rcvbuf)"),
-         Mutant("sock.c", "	COUNT(sk->refused, skb->truesize);\n", "	;\n", (f"{LIMITS}::test_what_was_counted_says_how_much_is_enough",))),
+         Mutant("sock_mem.c", "	COUNT(sk->refused, skb->truesize);\n", "	;\n", (f"{LIMITS}::test_what_was_counted_says_how_much_is_enough",))),
     ),
     Rule(
         "a UDP socket gives memory back when a quarter of rcvbuf was read, or its reader's queue is empty", "net/ipv4/udp.c udp_rmem_release()", LIVE,
