@@ -54,8 +54,6 @@ static void count_out(struct host *h, struct softnet_data *sd, u8 type, u32 len,
 	if (!comes_back)
 		return;
 	COUNT(h->out_mib[Ip6_InReceives], 1);
-	COUNT(h->out_mib[Ip6_InMcastPkts], 1);
-	COUNT(h->out_mib[Ip6_InMcastOctets], len);
 	COUNT(h->out_mib[Ip6_InDelivers], 1);
 	COUNT(h->out_mib[Icmp6_InMsgs], 1);
 	if (sd || !h->live) /* live, only a CPU writes its own */

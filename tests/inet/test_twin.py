@@ -70,8 +70,14 @@ def test_two_kernels_do_not_differ(kernel):
 
 def unasked(vnic, steps):
     """Those that make the host ask for no MAC address: in real time it would ask again."""
-    vnic.open(twin.SOCKS)
-    return [s for s in steps if not any(asks(reply) for reply in vnic.step(s).replies)]
+    while True:
+        vnic.open(twin.SOCKS)
+        for step in twin.WARM:
+            vnic.step(step)
+        kept = [s for s in steps if not any(asks(reply) for reply in vnic.step(s).replies)]
+        if len(kept) == len(steps):  # without some, others may ask
+            return kept
+        steps = kept
 
 
 def asks(frame):
@@ -86,7 +92,9 @@ def test_a_live_host_on_a_tap_does_what_one_in_virtual_time_does(vnic):
     rng = Random(7)
     with LiveTwin() as live:
         for _ in range(4):
-            steps = unasked(vnic, [step for _, step in twin.batch(rng, 50) if len(step) >= 60])
+            steps = unasked(
+                vnic, [step for _, step in twin.batch(rng, 50) if isinstance(step, bytes) and len(step) >= 60]
+            )
             assert twin.compare(vnic, live, steps) is None
 
 

@@ -113,7 +113,7 @@ def differences(kernel: Outcome, vnic: Outcome, counted: set[str]) -> dict[str, 
     """kind -> what differs."""
     kernel, vnic = normal(kernel), normal(vnic)
     found: dict[str, str] = {}
-    if kernel.places == ["llc_rcv"] and vnic.drops == ["UNHANDLED_PROTO"]:
+    if kernel.places in (["llc_rcv"], ["snap_rcv"]) and vnic.drops == ["UNHANDLED_PROTO"]:
         return found
     if kernel.replies != vnic.replies:
         kind = (
