@@ -519,7 +519,7 @@ RULES = (
          Mutant("arp.c", "+ LOCK_NS || is_gratuitous(arp, op)", "+ LOCK_NS", (NEIGH, ARP))),
     ),
     Rule(
-        "neighbours: what waits is bounded by unres_qlen_bytes, the oldest go; a full table gives up the oldest that nobody needs", "net/core/neighbour.c",
+        "neighbours: what waits is bounded by unres_qlen_bytes, the oldest go; a full table gives up the oldest that is not in use", "net/core/neighbour.c",
         WRITTEN, (NEIGH, NEIGH_TABLE),
         (Mutant("neigh.c", "n->queue_bytes + bytes > QUEUE_BYTES", "n->queue_bytes > QUEUE_BYTES", (NEIGH,)),
          Mutant("neigh_table.c", "n->state == NUD_FAILED || now > n->updated + FRESH_NS", "1", (NEIGH_TABLE,)),
@@ -542,7 +542,7 @@ RULES = (
     ),
     # ---- the rules of IP, ICMP, UDP and groups that the twin compares ----
     _twin(
-        "IP input: a source that is a group's, everyone's, nobody's or our own: the packet is dropped, before its options are looked at", "net/ipv4/route.c ip_route_input_slow(), fib_validate_source()", "ip",
+        "IP input: a source that is a group's, a broadcast, 0 or our own: the packet is dropped, before its options are looked at", "net/ipv4/route.c ip_route_input_slow(), fib_validate_source()", "ip",
         Mutant("route.c", "unlikely(ours) && *type != RTN_UNICAST ? IP_LOCAL_SOURCE : FATE_MAX", "FATE_MAX"),
         Mutant("route.c", "(is_loopback(s) || is_loopback(d)) && !h->ip_any", "is_loopback(d) && !h->ip_any"),
     ),
@@ -578,7 +578,7 @@ RULES = (
         Mutant("exthdrs.c", "x->before + x->at + RTH_TYPE", "x->before + x->at + RTH_SEGMENTS_LEFT"),
     ),
     _twin(
-        "groups: what comes for one that nobody joined is dropped, and no counter of snmp says so", "net/ipv4/route.c ip_route_input_rcu(), net/ipv6/route.c ip6_pkt_discard()", "mc_groups",
+        "groups: what comes for a group that was not joined is dropped, and no counter of snmp says so", "net/ipv4/route.c ip_route_input_rcu(), net/ipv6/route.c ip6_pkt_discard()", "mc_groups",
         Mutant("ipv6.c", "return ipv6_chk_mcast_addr(h, &a);", "return true;"),
         Mutant("route.c", "if (!h->ip_any && !ip_check_mc(h, d))", "if (0)"),
     ),
@@ -593,7 +593,7 @@ RULES = (
         Mutant("udp.c", "count(sd, skb, type, UDP_MIB_IGNOREDMULTI, 1);", "count(sd, skb, type, UDP_MIB_NOPORTS, 1);", (), "mcast_deliver"),
     ),
     _twin(
-        "UDP errors: a connected socket hears of those that are fatal, one with IP_RECVERR of all, another of none", "net/ipv4/udp.c __udp4_lib_err(), icmp.c icmp_err_convert[]", "udp_err", "udp",
+        "UDP errors: a connected socket gets the fatal ones, one with IP_RECVERR all, another none", "net/ipv4/udp.c __udp4_lib_err(), icmp.c icmp_err_convert[]", "udp_err", "udp",
         Mutant("udp_err.c", "(!(err & HARD) || !sk->rport)", "!(err & HARD)"),
         Mutant("udp_err.c", "(!(err & HARD) || !sk->rport)", "!sk->rport"),
     ),
