@@ -30,6 +30,7 @@ def vnic():
 
 
 @pytest.mark.root
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_case_is_the_running_kernels(kernel, vnic, name):
     """Where time passes, a busy machine's kernel may be late: such a case is tried again."""
@@ -39,6 +40,7 @@ def test_a_case_is_the_running_kernels(kernel, vnic, name):
 
 
 @pytest.mark.root
+@pytest.mark.slow
 def test_any_input_is_the_running_kernels(kernel, vnic):
     seed = int(os.environ.get("VNIC_TWIN_SEED", "0")) or time.time_ns() % 1_000_000
     rng, done = Random(seed), 0
@@ -53,6 +55,7 @@ def test_any_input_is_the_running_kernels(kernel, vnic):
 
 
 @pytest.mark.root
+@pytest.mark.slow
 def test_two_kernels_do_not_differ(kernel):
     """The harness itself invents no difference."""
     from twin_kernel import KernelTwin
@@ -85,6 +88,7 @@ def asks(frame):
 
 
 @pytest.mark.root
+@pytest.mark.slow
 @pytest.mark.usefixtures("netns")
 def test_a_live_host_on_a_tap_does_what_one_in_virtual_time_does(vnic):
     from twin_live import LiveTwin
