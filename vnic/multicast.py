@@ -76,22 +76,20 @@ def _group6(value: bytes) -> tuple[int, Any]:
     return struct.unpack("=i", value[16:20])[0], inet_addr(str(group))
 
 
-def _join6(host: Any, sock: Any, value: bytes) -> int:
+def _change6(value: bytes, elsewhere: int, call: Callable[[Any], int]) -> int:
+    """Call with the group; ``elsewhere``: the errno if the index is another card's."""
     index, group = _group6(value)
-    if index < 0 and group is None:
+    if group is None:
         return index
-    if index not in (0, lib.VNIC_IFINDEX):
-        return -errno.ENODEV
-    return int(lib.sock_mc_join(host, sock, group))
+    return call(group) if index in (0, lib.VNIC_IFINDEX) else -elsewhere
+
+
+def _join6(host: Any, sock: Any, value: bytes) -> int:
+    return _change6(value, errno.ENODEV, lambda group: int(lib.sock_mc_join(host, sock, group)))
 
 
 def _leave6(host: Any, sock: Any, value: bytes) -> int:
-    index, group = _group6(value)
-    if index < 0 and group is None:
-        return index
-    if index not in (0, lib.VNIC_IFINDEX):
-        return -errno.EADDRNOTAVAIL
-    return int(lib.sock_mc_leave(host, sock, group))
+    return _change6(value, errno.EADDRNOTAVAIL, lambda group: int(lib.sock_mc_leave(host, sock, group)))
 
 
 def _only(sock: Any, bit: int, on: int) -> int:

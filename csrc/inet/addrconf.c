@@ -12,7 +12,7 @@ static u32 scope_of(const struct inet_addr *a)
 {
 	if (a->hi >> 56 == 0xff)
 		return a->hi >> 48 & 15;
-	if (a->hi >> 54 == 0xfe80 >> 6 || (a->hi == 0 && a->lo == 1))
+	if (is_link_local6(a) || (a->hi == 0 && a->lo == 1))
 		return SCOPE_LINK;
 	return a->hi >> 54 == 0xfec0 >> 6 ? SCOPE_SITE : SCOPE_GLOBAL;
 }
@@ -90,4 +90,13 @@ const struct inet_net *ipv6_dev_get_saddr(const struct host *h, const struct ine
 			best = net;
 	}
 	return best;
+}
+
+/* ipv6_link_local() - Return: the first of our link-local addresses, NULL: none */
+const struct inet_addr *ipv6_link_local(const struct host *h)
+{
+	for (u32 i = 0; i < h->nips; i++)
+		if (is_link_local6(&h->ip[i].addr))
+			return &h->ip[i].addr;
+	return NULL;
 }

@@ -56,18 +56,10 @@ static u32 count6(const struct host *h)
 	return n;
 }
 
-static const struct inet_addr *link_local(const struct host *h)
-{
-	for (u32 i = 0; i < h->nips; i++)
-		if (is_link_local6(&h->ip[i].addr))
-			return &h->ip[i].addr;
-	return NULL;
-}
-
 /* Make or refresh the address that a prefix and our interface identifier make. RFC 4862 section 5.5.3 */
 static void learn_address(struct host *h, const struct inet_addr *prefix, u32 valid, u32 preferred, u64 now)
 {
-	const struct inet_addr *own = link_local(h);
+	const struct inet_addr *own = ipv6_link_local(h);
 	struct inet_addr a = { prefix->hi, own ? own->lo : 0 };
 	struct inet_net *net;
 
@@ -221,8 +213,8 @@ void addrconf_timer(struct softnet_data *sd)
 		c->dad_at = c->dad_left ? sd->now + h->neigh.times[1].retrans_ns : NEVER;
 		c->dad_left -= c->dad_left > 0;
 	}
-	if (c->dad_at == NEVER && c->rs_left && c->rs_at <= sd->now && link_local(h)) {
-		ndisc_send_rs(h, sd, link_local(h));
+	if (c->dad_at == NEVER && c->rs_left && c->rs_at <= sd->now && ipv6_link_local(h)) {
+		ndisc_send_rs(h, sd, ipv6_link_local(h));
 		c->rs_at = sd->now + RS_INTERVAL_NS;
 		c->rs_left--;
 	}

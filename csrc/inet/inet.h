@@ -173,7 +173,6 @@ struct neigh_times { u64 reachable_ns, retrans_ns, stale_ns; };
  * struct neigh_table - the neighbours of both families; all under the lock of driver_tx
  * @used:      entries handed out so far; @entries: of them in use now; @free: 1 + index of one given back, 0: none
  * @gc, @times: IPv4, IPv6
- * @timer_ask: live: CPU 0 shall run neigh_timer() at this time; NEVER: its own timer suffices
  * The counters are those of /proc/net/stat/arp_cache and ndisc_cache together.
  */
 struct neigh_table {
@@ -181,7 +180,6 @@ struct neigh_table {
 	u32 hash[1024], used, entries, free, spare;
 	struct neigh_gc gc[2];
 	struct neigh_times times[2];
-	u64 timer_ask;
 	u64 allocs, destroys, res_failed, lookups, hits, rcv_probes_mcast, rcv_probes_ucast, periodic_gc_runs,
 		forced_gc_runs, unresolved_discards, table_fulls;
 };
@@ -382,12 +380,11 @@ enum mc_only { MC_ONLY_IP = 1, MC_ONLY_IPV6 = 2 }; /* IP_MULTICAST_ALL, IPV6_MUL
  * struct mc_state - the groups of both families, IPv4 first; changed under the lock of driver_tx
  * @seq:       odd while tables change
  * @drawn:     how many random times were drawn
- * @timer_ask: live: CPU 0 shall run mc_timer() at this time; NEVER: its own timer suffices
  */
 struct mc_state {
 	u32 seq, members_used, members_free;
 	struct mc_member *member;
-	u64 drawn, timer_ask;
+	u64 drawn;
 	struct mc_family family[2];
 };
 
@@ -519,6 +516,8 @@ bool inet_net_usable(const struct host *h, const struct inet_net *net);
 enum fate ndisc_rcv(struct softnet_data *sd, struct sk_buff *skb); /* takes the lock of driver_tx; skb stays the caller's */
 bool ip_is_broadcast(const struct host *h, const struct inet_addr *a);
 bool is_link_local6(const struct inet_addr *a);
+const struct inet_addr *ipv6_link_local(const struct host *h); /* the first of ours; NULL: none */
+#define CHECKSUM_BREAK 76         /* Linux sums a datagram of at most so many bytes when it arrives */
 
 /* output, under the lock of driver_tx. neigh_output() consumes packet */
 int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o);
@@ -566,7 +565,6 @@ int mc_joined(const struct host *h, const struct inet_addr *group);
 struct mc_group *mc_find(struct mc_family *f, const struct inet_addr *a);
 struct mc_group *mc_next(struct mc_family *f, const struct mc_group *g); /* from the latest on; g NULL: that */
 u32 mc_scope6(const struct inet_addr *group);
-void mc_map(const struct inet_addr *group, u8 *mac);
 void mc_reset(struct mc_family *f);
 u32 mc_code(u32 code, u32 mantissa_bits);
 u32 mc_draw(struct host *h, u32 below);

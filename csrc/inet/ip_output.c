@@ -233,14 +233,8 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 	if (is_multicast(nexthop) || ip_is_broadcast(h, nexthop)) {
 		u8 mac[ETH_ALEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
-		if (is_multicast(nexthop) && v4) { /* RFC 1112 section 6.4 */
-			memcpy(mac, "\x01\x00\x5e", 3);
-			memcpy(mac + 3, eth + ETH_HLEN + IPH_DADDR + 1, 3);
-			mac[3] &= 0x7f;
-		} else if (is_multicast(nexthop)) { /* RFC 2464 section 7 */
-			memcpy(mac, "\x33\x33", 2);
-			memcpy(mac + 2, eth + ETH_HLEN + IPV6H_DADDR + 12, 4);
-		}
+		if (is_multicast(nexthop))
+			inet_group_mac(nexthop, mac);
 		if (v4) {
 			bool group = is_multicast(nexthop);
 

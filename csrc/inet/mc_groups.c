@@ -129,21 +129,6 @@ void mc_exit(struct mc_state *mc)
 
 /* ---- the card's filter ---- */
 
-/* RFC 1112 section 6.4, RFC 2464 section 7 */
-void mc_map(const struct inet_addr *group, u8 *mac)
-{
-	u32 low = htonl((u32)group->lo);
-
-	if (inet_addr_is4(group)) {
-		low &= htonl(0x7fffff);
-		memcpy(mac + 2, &low, 4);
-		memcpy(mac, "\x01\x00\x5e", 3);
-	} else {
-		memcpy(mac, "\x33\x33", 2);
-		memcpy(mac + 2, &low, 4);
-	}
-}
-
 static bool is_listed(const struct mac_filter *mf, const u8 *mac)
 {
 	for (u32 i = 0; i < mf->nmc; i++)
@@ -166,7 +151,7 @@ static void set_filter(struct host *h)
 		for (struct mc_group *g = mc_next(f, NULL); g && !mf->mc_overflow; g = mc_next(f, g)) {
 			u8 mac[ETH_ALEN];
 
-			mc_map(&g->addr, mac);
+			inet_group_mac(&g->addr, mac);
 			if (mc_scope6(&g->addr) < MC_SCOPE_LINK_LOCAL || is_listed(mf, mac))
 				continue;
 			mf->mc_overflow = mf->nmc == ARRAY_SIZE(mf->mc);
@@ -242,7 +227,7 @@ static void join_solicited(struct host *h, bool link_local)
 		const struct inet_addr *a = &h->ip[i].addr;
 		struct inet_addr group = { 0xff02ull << 48, 0x1ff000000ull | (a->lo & 0xffffff) };
 
-		if (!inet_addr_is4(a) && (a->hi >> 54 == 0xfe80 >> 6) == link_local)
+		if (!inet_addr_is4(a) && is_link_local6(a) == link_local)
 			mc_inc(h, NULL, &group);
 	}
 }

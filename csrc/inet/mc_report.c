@@ -42,17 +42,7 @@ u32 mc_jiffies(const struct host *h, u64 ns)
 
 void mc_plan(struct host *h, u64 at)
 {
-	struct softnet_data *owner = h->cpu[0];
-
-	if (owner->live) { /* the timer is another thread's: leave the time, and wake it */
-		if (at < __atomic_load_n(&h->mc.timer_ask, __ATOMIC_RELAXED)) {
-			__atomic_store_n(&h->mc.timer_ask, at, __ATOMIC_SEQ_CST);
-			cpu_wake(owner, 0);
-		}
-		return;
-	}
-	if (at < owner->timer_ns[TIMER_MC])
-		mod_timer(owner, TIMER_MC, at);
+	timer_ask(h->cpu[0], TIMER_MC, at);
 }
 
 void mc_group_timer(struct host *h, struct mc_group *g, u64 at)
@@ -109,7 +99,7 @@ void mc_xmit(struct host *h, struct softnet_data *sd, const struct inet_addr *gr
 
 	if (ip_len + len > ip_mtu(h))
 		return;
-	mc_map(group, frame + ETHH_DEST);
+	inet_group_mac(group, frame + ETHH_DEST);
 	memcpy(frame + ETHH_SOURCE, h->dev.dev_addr, ETH_ALEN);
 	store16(frame + ETHH_PROTO, inet_addr_is4(group) ? htons(ETH_P_IP) : htons(ETH_P_IPV6));
 	memcpy(frame + ETH_HLEN, ip, ip_len);
@@ -222,7 +212,7 @@ void mc_timer(struct softnet_data *sd)
 	igmp_expire(h, sd);
 	mld_expire(h, sd);
 	next = min_u64(next_of(&h->mc.family[0]), next_of(&h->mc.family[1]));
-	__atomic_store_n(&h->mc.timer_ask, NEVER, __ATOMIC_SEQ_CST);
+	timer_answer(sd, TIMER_MC);
 	cpu_unlock(sd, &h->tx.lock);
 	if (next < sd->timer_ns[TIMER_MC])
 		mod_timer(sd, TIMER_MC, next);
@@ -240,6 +230,6 @@ void mc_flush(struct host *h)
 			g->crcount = g->unsolicited = 0;
 		}
 	}
-	h->mc.timer_ask = NEVER;
+	timer_answer(h->cpu[0], TIMER_MC);
 	mod_timer(h->cpu[0], TIMER_MC, NEVER);
 }

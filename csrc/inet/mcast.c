@@ -34,14 +34,6 @@ static bool in_v1_mode(struct host *h, u64 now)
 
 /* ---- output ---- */
 
-static struct inet_addr link_local(const struct host *h)
-{
-	for (u32 i = 0; i < h->nips; i++)
-		if (h->ip[i].addr.hi >> 54 == 0xfe80 >> 6)
-			return h->ip[i].addr;
-	return (struct inet_addr){ 0 };
-}
-
 static void count_out(struct host *h, struct softnet_data *sd, u8 type, u32 len, bool comes_back)
 {
 	COUNT(h->out_mib[Ip6_OutRequests], 1);
@@ -68,13 +60,15 @@ static void count_out(struct host *h, struct softnet_data *sd, u8 type, u32 len,
 void mld_send(struct host *h, struct softnet_data *sd, const struct inet_addr *group, u8 *message, u32 len)
 {
 	static const u8 alert[] = { IPPROTO_ICMPV6, 0, IPV6_TLV_ROUTERALERT, 2, 0, 0, IPV6_TLV_PADN, 0 }; /* RFC 2711 */
-	struct inet_addr v2_routers = { 0xff02ull << 48, 0x16 }, dst = group ? *group : v2_routers, src = link_local(h);
+	struct inet_addr v2_routers = { 0xff02ull << 48, 0x16 }, dst = group ? *group : v2_routers;
+	const struct inet_addr *src = ipv6_link_local(h);
 	u8 ip[IPV6_HLEN + sizeof(alert)] = { 6 << 4 };
 
 	store16(ip + IPV6H_PAYLOAD_LEN, htons((u16)(sizeof(alert) + len)));
 	ip[IPV6H_NEXTHDR] = IPPROTO_HOPOPTS;
 	ip[IPV6H_HOP_LIMIT] = 1;
-	inet_addr_put(&src, ip + IPV6H_SADDR);
+	if (src)
+		inet_addr_put(src, ip + IPV6H_SADDR);
 	inet_addr_put(&dst, ip + IPV6H_DADDR);
 	memcpy(ip + IPV6_HLEN, alert, sizeof(alert));
 	store16(message + ICMPH_CHECKSUM, 0);
@@ -156,29 +150,6 @@ void mld_expire(struct host *h, struct softnet_data *sd)
 
 /* ---- input ---- */
 
-/* Find a router alert for MLD in the hop-by-hop header, if there is one. The last of several counts. */
-static bool has_alert(const u8 *ip, u32 before)
-{
-	const u8 *hop = ip + IPV6_HLEN;
-	bool alert = false;
-	u32 len;
-
-	if (ip[IPV6H_NEXTHDR] != IPPROTO_HOPOPTS || before < IPV6_HLEN + EXTH_UNIT ||
-	    before < IPV6_HLEN + ipv6_optlen(hop))
-		return false;
-	len = ipv6_optlen(hop);
-	for (u32 at = 2; at + TLV_HLEN <= len;) {
-		if (hop[at + TLVH_TYPE] == IPV6_TLV_PAD1) {
-			at++;
-			continue;
-		}
-		if (hop[at + TLVH_TYPE] == IPV6_TLV_ROUTERALERT && at + TLV_HLEN + 2 <= len)
-			alert = be16(hop + at + TLV_HLEN) == 0;
-		at += TLV_HLEN + hop[at + TLVH_LEN];
-	}
-	return alert;
-}
-
 /* Return: the longest delay, jiffies */
 static u32 v1_query(struct host *h, const u8 *m, u32 len, u64 now)
 {
@@ -250,8 +221,8 @@ void mld_query(struct softnet_data *sd, const struct sk_buff *skb)
 	struct inet_addr src = inet_addr6(ip + IPV6H_SADDR);
 	u8 m[V2_QUERY_LEN];
 
-	if (skb->len < V1_LEN || ip[IPV6H_HOP_LIMIT] != 1 || src.hi >> 54 != 0xfe80 >> 6 ||
-	    !has_alert(ip, (u32)(skb->data - ip)))
+	if (skb->len < V1_LEN || ip[IPV6H_HOP_LIMIT] != 1 || !is_link_local6(&src) ||
+	    !(skb->flags & SKB_ROUTERALERT_MLD))
 		return;
 	skb_copy_bits(skb, 0, m, min_u32(skb->len, sizeof(m)));
 	if (!is_multicast6(m + MLDH_GROUP) && (load64(m + MLDH_GROUP) | load64(m + MLDH_GROUP + 8)))
@@ -269,7 +240,7 @@ void mld_report(struct softnet_data *sd, const struct sk_buff *skb)
 	u8 m[V1_LEN];
 
 	if ((skb->pkt_type != PACKET_MULTICAST && skb->pkt_type != PACKET_BROADCAST) || skb->len < V1_LEN ||
-	    ((src.hi | src.lo) && src.hi >> 54 != 0xfe80 >> 6))
+	    ((src.hi | src.lo) && !is_link_local6(&src)))
 		return;
 	skb_copy_bits(skb, 0, m, sizeof(m));
 	group = inet_addr6(m + MLDH_GROUP);

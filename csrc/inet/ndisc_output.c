@@ -52,9 +52,8 @@ void ndisc_solicit(struct host *h, struct softnet_data *sd, const struct inet_ad
 {
 	struct outgoing o = about(target);
 
-	for (u32 i = 0; !src && i < h->nips; i++)
-		if (is_link_local6(&h->ip[i].addr))
-			src = &h->ip[i].addr;
+	if (!src)
+		src = ipv6_link_local(h);
 	if (!src)
 		return;
 	o.src = *src;

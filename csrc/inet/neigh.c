@@ -69,18 +69,8 @@ static int xmit_to(struct host *h, struct softnet_data *sd, const u8 *mac, u32 p
 
 static void plan(struct host *h, struct neighbour *n, u64 at)
 {
-	struct softnet_data *owner = h->cpu[0];
-
 	n->timer_ns = at;
-	if (owner->live) { /* the timer is another thread's: leave the time, and wake it */
-		if (at < __atomic_load_n(&h->neigh.timer_ask, __ATOMIC_RELAXED)) {
-			__atomic_store_n(&h->neigh.timer_ask, at, __ATOMIC_SEQ_CST);
-			cpu_wake(owner, 0);
-		}
-		return;
-	}
-	if (at < owner->timer_ns[TIMER_NEIGH])
-		mod_timer(owner, TIMER_NEIGH, at);
+	timer_ask(h->cpu[0], TIMER_NEIGH, at);
 }
 
 /* Enter a state. Who enters NUD_DELAY or NUD_PROBE plans what follows. */
@@ -231,7 +221,7 @@ void neigh_flush(struct host *h)
 		else if (n->state & (NUD_DELAY | NUD_PROBE))
 			n->state = NUD_STALE;
 	}
-	h->neigh.timer_ask = NEVER;
+	timer_answer(h->cpu[0], TIMER_NEIGH);
 	mod_timer(h->cpu[0], TIMER_NEIGH, NEVER);
 }
 
@@ -250,7 +240,7 @@ void neigh_timer(struct softnet_data *sd)
 			expire(h, sd, n);
 		next = min_u64(next, n->timer_ns);
 	}
-	__atomic_store_n(&h->neigh.timer_ask, NEVER, __ATOMIC_SEQ_CST);
+	timer_answer(sd, TIMER_NEIGH);
 	cpu_unlock(sd, &h->tx.lock);
 	if (next < sd->timer_ns[TIMER_NEIGH])
 		mod_timer(sd, TIMER_NEIGH, next);

@@ -12,8 +12,6 @@
  */
 #include "prelude.h"
 
-#define CHECKSUM_BREAK 76u
-
 static noinline int csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len)
 {
 	const u8 *ip = skb_network_header(skb);

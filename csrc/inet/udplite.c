@@ -7,8 +7,6 @@
  */
 #include "prelude.h"
 
-#define CHECKSUM_BREAK 76u /* as in udp.c */
-
 /* udplite_covered() - is enough of the datagram covered for this socket? skb behind its header. Else counts InErrors */
 int udplite_covered(struct softnet_data *sd, const struct sock *sk, const struct sk_buff *skb)
 {

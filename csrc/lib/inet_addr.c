@@ -17,6 +17,20 @@ int inet_addr_is4(const struct inet_addr *a)
 	return a->hi == 0 && a->lo >> 32 == 0xffff;
 }
 
+void inet_group_mac(const struct inet_addr *group, u8 *mac)
+{
+	u32 low = htonl((u32)group->lo);
+
+	if (inet_addr_is4(group)) {
+		low &= htonl(0x7fffff);
+		memcpy(mac + 2, &low, 4);
+		memcpy(mac, "\x01\x00\x5e", 3);
+	} else {
+		memcpy(mac, "\x33\x33", 2);
+		memcpy(mac + 2, &low, 4);
+	}
+}
+
 void inet_addr_put(const struct inet_addr *a, u8 *to)
 {
 	u64 hi = __builtin_bswap64(a->hi), lo = __builtin_bswap64(a->lo);

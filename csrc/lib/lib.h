@@ -80,3 +80,5 @@ struct inet_addr inet_addr6(const u8 *addr);
 int inet_addr_is4(const struct inet_addr *a);
 /** inet_addr_put() - store @a as 4 or 16 bytes, by its family */
 void inet_addr_put(const struct inet_addr *a, u8 *to);
+/** inet_group_mac() - the Ethernet address of a group (RFC 1112 section 6.4, RFC 2464 section 7). @mac: 6 bytes, filled in */
+void inet_group_mac(const struct inet_addr *group, u8 *mac);

@@ -27,7 +27,7 @@ static struct softnet_data *cpu_new(struct host *h, u32 cpu)
 	sd->backlog.host = h;
 	sd->backlog.timer_ns = NEVER;
 	for (u32 i = 0; i < TIMERS_MAX; i++)
-		sd->timer_ns[i] = NEVER;
+		sd->timer_ns[i] = sd->timer_asked[i] = NEVER;
 	return sd;
 }
 
@@ -61,7 +61,6 @@ struct host *host_new(u32 ncpus)
 	h->reader_cpu = READER_CPU_BY_PORT;
 	h->upcalls.wake_fd = -1;
 	h->icmp = (struct icmp_limits){ .ratelimit_ms = 1000, .msgs_per_sec = 1000, .msgs_burst = 50 };
-	h->neigh.timer_ask = h->mc.timer_ask = NEVER;
 	nic_init(&h->nic);
 	h->nic.cost = h->cost;
 	h->nic.spinners = &h->spinners;

@@ -26,18 +26,12 @@ static void drain_eventfd(int fd)
 
 /* ---- a CPU ---- */
 
-static bool asked(const u64 *ask, u64 planned)
-{
-	return __atomic_load_n(ask, __ATOMIC_SEQ_CST) < planned;
-}
-
 static bool cpu_has_work(struct softnet_data *sd)
 {
 	return __atomic_load_n(&sd->irq_pending, __ATOMIC_SEQ_CST) ||
 	       __atomic_load_n(&sd->reader.runnable, __ATOMIC_SEQ_CST) || sd->softirq_pending ||
 	       __atomic_load_n(&sd->stop, __ATOMIC_SEQ_CST) || __atomic_load_n(&sd->pause, __ATOMIC_SEQ_CST) ||
-	       (!sd->cpu && (asked(&sd->host->neigh.timer_ask, sd->timer_ns[TIMER_NEIGH]) ||
-			     asked(&sd->host->mc.timer_ask, sd->timer_ns[TIMER_MC])));
+	       __atomic_load_n(&sd->timers_asked, __ATOMIC_SEQ_CST);
 }
 
 /* Spin for work before sleeping, because a wake-up costs some microseconds, on a virtual machine many. learn_spin() sets the

@@ -130,18 +130,12 @@ static void run_task(struct softnet_data *sd, u8 task)
 	}
 }
 
-static void ask_timer(struct softnet_data *sd, enum timer which, const u64 *ask)
-{
-	if (unlikely(READ_ONCE(*ask) < sd->timer_ns[which]) && sd->cpu == 0)
-		mod_timer(sd, which, READ_ONCE(*ask));
-}
-
-/* Live: read the clock, and start the timers of neighbours and groups if another thread has asked for it. */
+/* Live: read the clock, and start the timers that another thread has asked for. */
 static void look_up(struct softnet_data *sd)
 {
 	sd->now = clock_ns();
-	ask_timer(sd, TIMER_NEIGH, &sd->host->neigh.timer_ask);
-	ask_timer(sd, TIMER_MC, &sd->host->mc.timer_ask);
+	if (unlikely(READ_ONCE(sd->timers_asked)))
+		timers_take(sd);
 }
 
 int cpu_round(struct softnet_data *sd)

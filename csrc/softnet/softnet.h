@@ -390,6 +390,8 @@ struct softnet_data {
 	u8 cold;                       /* it was idle for long, and has taken no packet since */
 	u64 timer_next;                /* earliest of the protocols' timer_ns[] */
 	u64 timer_ns[TIMERS_MAX];
+	u64 timer_asked[TIMERS_MAX];   /* live: the earliest that other threads asked for, under their lock; NEVER: none */
+	u32 timers_asked;              /* live: a bit for each that is news */
 	u8 live;
 	u8 idle;                       /* virtual time: it waits for work */
 	u8 in_hardirq, in_softirq, bh_off; /* bh_off: a task polls, and no softirq may run */
@@ -579,6 +581,15 @@ u64 slice_end(struct softnet_data *sd);
  * mod_timer() - run the timer's function (host.timer) on this CPU at @at_ns; NEVER: stop it
  */
 void mod_timer(struct softnet_data *sd, enum timer which, u64 at_ns);
+
+/**
+ * timer_ask() - run this CPU's timer at @at_ns, if it would not run before
+ * Context: any thread; live, under the lock that all who ask for this timer take
+ */
+void timer_ask(struct softnet_data *owner, enum timer which, u64 at_ns);
+
+/** timer_answer() - forget what was asked: the timer's function has looked at all. Context: under that lock, or at rest */
+void timer_answer(struct softnet_data *sd, enum timer which);
 
 /**
  * timer_plan() - find the CPU's earliest timer again, after one was changed
@@ -866,6 +877,7 @@ void raise_ipi(struct softnet_data *from, struct softnet_data *to);
 void do_hardirqs(struct softnet_data *sd);      /* take those that are due, then irq_exit() */
 void do_softirq(struct softnet_data *sd);
 void run_timers(struct softnet_data *sd);
+void timers_take(struct softnet_data *sd);
 u64 cpu_next_hardirq(const struct softnet_data *sd);
 u64 cpu_next_interrupt(const struct softnet_data *sd);
 

@@ -3,8 +3,8 @@
  *   napi_timer_start() -> sd->watchdog_next -> do_hardirqs()
  *   mod_timer() -> sd->timer_next: preempts a task, and waits for a softirq to end -> do_softirq(): run_timers()
  *
- * A protocol has one timer per CPU, for the earliest of its deadlines, and restarts it itself. Linux: hrtimers, and
- * kernel/time/timer.c.
+ * A protocol has one timer per CPU, for the earliest of its deadlines, and restarts it itself. If one CPU runs the timer for
+ * all threads, they leave the time and wake it (timer_ask()). Linux: hrtimers, and kernel/time/timer.c.
  */
 #include "prelude.h"
 
@@ -23,6 +23,38 @@ void mod_timer(struct softnet_data *sd, enum timer which, u64 at_ns)
 	timer_plan(sd);
 	if (!sd->live && at_ns != NEVER)
 		cpu_plan(sd, max_u64(at_ns, sd->now));
+}
+
+void timer_ask(struct softnet_data *owner, enum timer which, u64 at_ns)
+{
+	if (!owner->live) {
+		if (at_ns < owner->timer_ns[which])
+			mod_timer(owner, which, at_ns);
+		return;
+	}
+	if (at_ns >= owner->timer_asked[which]) /* the CPU has an earlier time already, or will look */
+		return;
+	WRITE_ONCE(owner->timer_asked[which], at_ns);
+	__atomic_fetch_or(&owner->timers_asked, 1u << which, __ATOMIC_SEQ_CST);
+	cpu_wake(owner, 0);
+}
+
+void timer_answer(struct softnet_data *sd, enum timer which)
+{
+	WRITE_ONCE(sd->timer_asked[which], NEVER);
+}
+
+/* Live: start the timers that other threads have asked for. */
+void timers_take(struct softnet_data *sd)
+{
+	u32 asked = __atomic_exchange_n(&sd->timers_asked, 0, __ATOMIC_SEQ_CST);
+
+	for (u32 i = 0; i < TIMERS_MAX; i++) {
+		u64 at_ns = READ_ONCE(sd->timer_asked[i]);
+
+		if (asked >> i & 1 && at_ns < sd->timer_ns[i])
+			mod_timer(sd, (enum timer)i, at_ns);
+	}
 }
 
 /* Run the protocols' timers that are due: TIMER_SOFTIRQ. */

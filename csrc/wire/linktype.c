@@ -34,16 +34,16 @@ static void address_by_ip(const struct wire *w, struct found *f, const u8 *ip, u
 	memcpy(f->dst, w->mac ? w->mac : default_mac, ETH_ALEN);
 	memcpy(f->src, STRANGER, ETH_ALEN);
 	if (f->proto == ETH_P_IP && left >= IP_HLEN) {
-		const u8 *to = ip + IPH_DADDR;
+		struct inet_addr to = inet_addr4(ip + IPH_DADDR);
 
-		if (be32(to) == INADDR_BROADCAST)
+		if ((u32)to.lo == INADDR_BROADCAST)
 			memcpy(f->dst, EVERYBODY, ETH_ALEN);
-		else if (IN_MULTICAST(be32(to)))
-			memcpy(f->dst, (u8[]){ 0x01, 0x00, 0x5e, to[1] & 0x7f, to[2], to[3] }, ETH_ALEN);
+		else if (IN_MULTICAST((u32)to.lo))
+			inet_group_mac(&to, f->dst);
 	} else if (f->proto == ETH_P_IPV6 && left >= IPV6_HLEN && is_multicast6(ip + IPV6H_DADDR)) {
-		const u8 *to = ip + IPV6H_DADDR;
+		struct inet_addr to = inet_addr6(ip + IPV6H_DADDR);
 
-		memcpy(f->dst, (u8[]){ 0x33, 0x33, to[12], to[13], to[14], to[15] }, ETH_ALEN);
+		inet_group_mac(&to, f->dst);
 	}
 }
 

@@ -192,14 +192,15 @@ def test_who_stops_asks_nobody_and_waits_for_nobody_any_more(state, then, cpus):
         t.entry[0].timer_ns = host.now_ns + 5
         for data in (b"1", b"2"):
             sock.sendto(data, ("10.0.0.9", 9))
-        t.timer_ask = host.now_ns + 5
+        asked = host.machine.c.cpu[0].timer_asked
+        asked[lib.TIMER_NEIGH] = host.now_ns + 5
         timers = [[int(ns) for ns in host.machine.c.cpu[i].timer_ns] for i in range(cpus)]
         assert timers[0][lib.TIMER_NEIGH] < 2**64 - 1
         t.entry[2].timer_ns = 1  # no entry yet
         failed = int(t.res_failed)
         lib.neigh_flush(host.machine.c)
         assert (t.entry[0].state, t.entry[1].state) == (state if then == "" else then, lib.NUD_FAILED)
-        assert {int(t.entry[i].timer_ns) for i in range(2)} == {int(t.timer_ask)} == {2**64 - 1}
+        assert {int(t.entry[i].timer_ns) for i in range(2)} == {int(asked[lib.TIMER_NEIGH])} == {2**64 - 1}
         assert t.entry[2].timer_ns == 1
         assert t.res_failed - failed == 1 + (state == lib.NUD_INCOMPLETE)
         timers[0][lib.TIMER_NEIGH] = 2**64 - 1
