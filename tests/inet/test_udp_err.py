@@ -4,6 +4,7 @@ import errno
 import socket
 
 import pytest
+from outcomes import fates
 from twin_cases.transport import error4, error6, mtu, udp4, udp6
 
 import vnic
@@ -18,16 +19,11 @@ def h():
         yield made
 
 
-def hear(h, *messages):
-    h.feed(messages)
-    h.run()
-
-
 def test_an_error_tells_all_that_is_known(h):
     sock = h.udp(5001)
     sock.setsockopt(IP, RECVERR, 1)
     sock.setsockopt(IP6, RECVERR6, 1)
-    hear(h, error4(3, 13, udp4(ports=(5001, 7))), error6(4, 1, udp6(ports=(5001, 8)), b"\0\0\0\6"))
+    fates(h, error4(3, 13, udp4(ports=(5001, 7))), error6(4, 1, udp6(ports=(5001, 8)), b"\0\0\0\6"))
     four, six = sock.recverr(), sock.recverr()
     assert (four.errno, four.origin, four.type, four.code, four.info) == (errno.EHOSTUNREACH, 2, 3, 13, 0)
     assert (four.offender, four.data, four.destination) == ("10.0.0.1", b"data", ("10.0.0.1", 7))
@@ -38,12 +34,12 @@ def test_an_error_tells_all_that_is_known(h):
 
 def test_a_socket_that_did_not_ask_hears_only_what_is_fatal_to_its_connection(h):
     sock = h.udp(6000, "10.0.0.2")
-    hear(h, error4(3, 3, udp4()))
+    fates(h, error4(3, 3, udp4()))
     assert sock.recvfrom_nowait() is None
     sock.connect(("10.0.0.1", 7000))
-    hear(h, error4(3, 1, udp4()))
+    fates(h, error4(3, 1, udp4()))
     assert sock.recvfrom_nowait() is None
-    hear(h, error4(3, 3, udp4()))
+    fates(h, error4(3, 3, udp4()))
     with pytest.raises(ConnectionRefusedError):
         sock.recvfrom_nowait()
     assert sock.recverr() is None
@@ -55,7 +51,7 @@ def test_a_learned_path_mtu_is_told_once_and_then_by_the_send_itself(h):
     sock.setsockopt(IP, RECVERR, 1)
     sock.setsockopt(IP, 10, 2)  # IP_MTU_DISCOVER: IP_PMTUDISC_DO
     assert sock.getsockopt(IP, 14) == 1500
-    hear(h, error4(3, 4, udp4(), mtu(1000)))
+    fates(h, error4(3, 4, udp4(), mtu(1000)))
     assert sock.getsockopt(IP, 14) == 1000
     told = sock.recverr()
     assert (told.errno, told.info, told.offender) == (errno.EMSGSIZE, 1000, "10.0.0.1")

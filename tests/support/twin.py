@@ -156,6 +156,10 @@ WARM: tuple[Step, ...] = (
 """Steps that begin each batch: by them both hosts know the MAC addresses of those who ask."""
 
 
+TIMED = ("wait", "later", "reported", "unheard")
+"""Steps in which time passes: the kernel's is the machine's, vnic's is virtual."""
+
+
 def no_oracle() -> str | None:
     """Why the kernel here cannot be the twin; None: it can."""
     release = os.uname().release

@@ -82,6 +82,14 @@ class Steps:
             return self.frame(step)  # type: ignore[attr-defined]
         return getattr(self, step[0])(*step[1:])
 
+    def setsockopt(self, name: str, level: int, option: int, value: int | bytes) -> Outcome:
+        """Set an option of a socket."""
+        return self._call(name, lambda sock: sock.setsockopt(level, option, value))  # type: ignore[attr-defined]
+
+    def getsockopt(self, name: str, level: int, option: int, _value: int = 0) -> Outcome:
+        """Read an option of a socket."""
+        return self._call(name, lambda sock: sock.getsockopt(level, option))  # type: ignore[attr-defined]
+
     def later(self, seconds: float, *steps: Step) -> Outcome:
         """Do these, and let time pass. Return: all that came of it; frames are sorted: their order is random."""
         told = [self.step(step) for step in steps]

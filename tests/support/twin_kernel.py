@@ -286,11 +286,7 @@ class KernelTwin(Steps):
     def setsockopt(self, name: str, level: int, option: int, value: int | bytes) -> Outcome:
         """Set an option of a socket."""
         self._stirred |= isinstance(value, bytes)  # of groups
-        return self._call(name, lambda sock: sock.setsockopt(level, option, value))
-
-    def getsockopt(self, name: str, level: int, option: int, _value: int = 0) -> Outcome:
-        """Read an option of a socket."""
-        return self._call(name, lambda sock: sock.getsockopt(level, option))
+        return super().setsockopt(name, level, option, value)
 
     def recverr(self, name: str) -> Outcome:
         """Read the oldest error of a socket's error queue, and then its errno."""

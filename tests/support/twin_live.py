@@ -39,11 +39,6 @@ class LiveTwin(VnicTwin):
         wait_until(lambda: self._is_done(before + 1), sleep=0.0002)
         return self.outcome()
 
-    def wait(self, seconds: float) -> Outcome:
-        """Let time pass."""
-        time.sleep(seconds)
-        return self.outcome()
-
     def _run(self, ns: int) -> None:
         """Let so much time pass."""
         time.sleep(ns / 1e9)

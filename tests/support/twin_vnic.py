@@ -83,14 +83,6 @@ class VnicTwin(Steps):
         """Send a datagram from a socket."""
         return self._call(name, lambda sock: sock.sendto(data, to) if to else sock.send(data))
 
-    def setsockopt(self, name: str, level: int, option: int, value: int | bytes) -> Outcome:
-        """Set an option of a socket."""
-        return self._call(name, lambda sock: sock.setsockopt(level, option, value))
-
-    def getsockopt(self, name: str, level: int, option: int, _value: int = 0) -> Outcome:
-        """Read an option of a socket."""
-        return self._call(name, lambda sock: sock.getsockopt(level, option))
-
     def recverr(self, name: str) -> Outcome:
         """Read the oldest error of a socket's error queue, and then its errno."""
 
