@@ -3,6 +3,7 @@
  *   ipv6_rcv() -> ipv6_parse_hopopts(): hop-by-hop options, before the address is looked at
  *              -> ipv6_exthdr_rcv():    a header for the destination: options, routing
  *   icmpv6.c, reassembly.c -> ipv6_skip_exthdr(): where the transport header of a packet lies
+ *   udp_err.c -> seg6_icmp_daddr(): where a quoted packet with segments was to go in the end
  *
  * The packet keeps its data at the IPv6 header while its headers are looked at, so an error quotes it whole. The type of an
  * unknown option says whether to skip it, to drop the packet, or to tell the sender as well.
@@ -34,13 +35,12 @@ static const u8 *header_pointer(const struct sk_buff *skb, int off, u32 len, u8 
 	return skb_copy_bits(skb, 0, copy + skipped, len - skipped) == len - skipped ? copy : NULL;
 }
 
-/* ipv6_skip_exthdr() - walk from *next at offset start over all extension headers, up to one that is cut off
- * frag_off: set to the offset field of the last fragment header. The walk stops at one that is not the first fragment's.
- * Return: the offset of what comes then, *next its kind; it may lie behind the packet. -1: no transport header */
-int ipv6_skip_exthdr(const struct sk_buff *skb, int start, u8 *next, u32 *frag_off)
+/* Walk from *next at offset start over the extension headers, up to one of the kind until, or one that is cut off.
+ * frag_off, Return: as ipv6_skip_exthdr() */
+static int walk(const struct sk_buff *skb, int start, u8 *next, u32 *frag_off, int until)
 {
 	*frag_off = 0;
-	while (is_exthdr(*next)) {
+	while (is_exthdr(*next) && *next != until) {
 		u8 copy[2], field[2];
 		const u8 *h = *next == IPPROTO_NONE ? NULL : header_pointer(skb, start, sizeof(copy), copy);
 
@@ -61,6 +61,54 @@ int ipv6_skip_exthdr(const struct sk_buff *skb, int start, u8 *next, u32 *frag_o
 		*next = h[EXTH_NEXTHDR];
 	}
 	return start;
+}
+
+/* ipv6_skip_exthdr() - walk from *next at offset start over all extension headers, up to one that is cut off
+ * frag_off: set to the offset field of the last fragment header. The walk stops at one that is not the first fragment's.
+ * Return: the offset of what comes then, *next its kind; it may lie behind the packet. -1: no transport header */
+int ipv6_skip_exthdr(const struct sk_buff *skb, int start, u8 *next, u32 *frag_off)
+{
+	return walk(skb, start, next, frag_off, -1);
+}
+
+/* ---- segments, RFC 8754; Linux: net/ipv6/seg6.c ---- */
+
+/* Do the segments, and the TLVs behind them, fill the header? */
+static bool is_srh(const u8 *h, u32 len)
+{
+	u32 last = h[SRH_LAST_ENTRY], at = SRH_SEGMENTS + (last + 1) * SRH_SEGMENT_LEN;
+
+	if (h[RTH_TYPE] != IPV6_SRCRT_TYPE_4 || at > len || h[RTH_SEGMENTS_LEFT] > last + 1)
+		return false;
+	while (at < len) {
+		if (len - at < TLV_HLEN)
+			return false;
+		at += TLV_HLEN + h[at + TLVH_LEN];
+	}
+	return at == len;
+}
+
+/* seg6_icmp_daddr() - find where a quoted packet, whose IPv6 header begins at quote, was to go in the end: its last segment.
+ * Return: whether its first routing header has segments */
+bool seg6_icmp_daddr(const struct sk_buff *skb, u32 quote, struct inet_addr *daddr)
+{
+	u8 next, copy[EXTHDR_LEN_MAX];
+	const u8 *h;
+	u32 frag_off, len;
+	int at;
+
+	if (skb_copy_bits(skb, quote + IPV6H_NEXTHDR, &next, 1) != 1)
+		return false;
+	at = walk(skb, (int)(quote + IPV6_HLEN), &next, &frag_off, IPPROTO_ROUTING);
+	h = at < 0 || next != IPPROTO_ROUTING ? NULL : skb_header_pointer(skb, (u32)at, EXTH_UNIT, copy);
+	if (!h)
+		return false;
+	len = ipv6_optlen(h);
+	h = skb_header_pointer(skb, (u32)at, len, copy);
+	if (!h || !is_srh(h, len))
+		return false;
+	*daddr = inet_addr6(h + SRH_SEGMENTS);
+	return true;
 }
 
 /* ---- options ---- */

@@ -490,6 +490,7 @@ struct exthdrs { u32 at, nhoff, before; u8 next; };
 struct sk_buff *ipv6_exthdr_rcv(struct softnet_data *sd, struct sk_buff *skb, struct exthdrs *x); /* NULL: as ip_defrag() */
 int ipv6_parse_hopopts(struct softnet_data *sd, struct sk_buff *skb, struct exthdrs *x); /* 0: dropped */
 int ipv6_skip_exthdr(const struct sk_buff *skb, int start, u8 *next, u32 *frag_off);
+bool seg6_icmp_daddr(const struct sk_buff *skb, u32 quote, struct inet_addr *daddr);
 const struct inet_net *ipv6_dev_get_saddr(const struct host *h, const struct inet_addr *dst); /* NULL: we have no address */
 
 /* fragments. From inet_frag_find() on under the family's lock if live. inet_frag_fail() and inet_frag_join() free q */

@@ -84,6 +84,8 @@ void udp_err(struct softnet_data *sd, struct sk_buff *skb, u32 quote, u32 uh, u3
 	ip[IPH_VERSION_IHL] = (u8)((v6 ? 0x60 : 0x40) | (ip[IPH_VERSION_IHL] & 15)); /* not checked yet */
 	sent = flow_key_of(ip, ports, IPPROTO_UDP);
 	back = (struct flow_key){ .src = sent.dst, .dst = sent.src, .sport = sent.dport, .dport = sent.sport };
+	if (v6)
+		seg6_icmp_daddr(skb, quote, &back.src);
 	sk = udp_lookup(sd->host, (u8)type, &back);
 	if (!sk) {
 		COUNT(sd->mib[v6 ? Icmp6_InErrors : Icmp_InErrors], 1);

@@ -1,6 +1,7 @@
 """Cases of IPv6 up to the protocol, and of ICMPv6."""
 
 import itertools
+import socket
 import struct
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +10,7 @@ from twin_hosts import Step
 from twin_inputs import DST6, LINK_LOCAL, SRC6
 
 HOPOPTS, ROUTING, FRAGMENT, AH, ICMPV6, NONE, DSTOPTS, NOBODY = 0, 43, 44, 51, 58, 59, 60, 200
-OWN, PEER, ALL_NODES = "fd00::2", "fd00::1", "ff02::1"
+OWN, PEER, OTHER, ALL_NODES = "fd00::2", "fd00::1", "fd00::9", "ff02::1"
 GROUP_MAC = b"\x33\x33\0\0\0\1"
 OF_OTHERS = (6, 17, 136, *range(130, 138), 143)
 """Protocols and types of ICMPv6 that other modules have the cases of."""
@@ -34,6 +35,12 @@ def options(kind: int, body: bytes, units: int | None = None) -> tuple[int, byte
 
 def routing(type_: int, left: int, units: int = 0) -> tuple[int, bytes]:
     return ROUTING, bytes((units, type_, left)) + bytes(4 + 8 * units)
+
+
+def segments(*to: str, last: int | None = None, left: int = 0, tlvs: bytes = b"", type_: int = 4) -> tuple[int, bytes]:
+    """A segment routing header (RFC 8754), the last segment first."""
+    body = b"".join(socket.inet_pton(socket.AF_INET6, a) for a in to) + tlvs
+    return ROUTING, bytes((len(body) // 8, type_, left, len(to) - 1 if last is None else last, 0, 0, 0)) + body
 
 
 def fragment(at: int, *, more: bool = False, id: int | None = None, spare: int = 0) -> tuple[int, bytes]:
@@ -315,6 +322,28 @@ CASES: dict[str, list[Step]] = {
             quote(options(HOPOPTS, bytes(6))),
             quote(routing(0, 1, 2), fragment(0)),
             quote((AH, b"\1\0\0" + bytes(8))),
+        )
+        for step in errors(quoted)
+    ]
+    + [
+        step
+        for quoted in (
+            quote(segments(PEER), dst=OTHER),
+            quote(segments(OTHER)),
+            quote(segments(PEER, OTHER, left=2), dst=OTHER),
+            quote(segments(PEER, OTHER, left=3), dst=OTHER),
+            quote(segments(OTHER, PEER, last=2)),
+            quote(segments(OTHER, PEER, last=0)),
+            quote(segments(OTHER, tlvs=b"\4\6abcdef")),
+            quote(segments(OTHER, tlvs=b"\4\5abcdef")),
+            quote(segments(OTHER, tlvs=b"\4\7abcdef")),
+            quote(segments(OTHER, tlvs=b"\4\4abcd\0\0")),
+            quote(segments(OTHER, type_=3)),
+            quote((ROUTING, bytes((0, 4, 0)) + bytes(4))),
+            quote(options(HOPOPTS, bytes(6)), fragment(0), segments(OTHER)),
+            quote(routing(0, 0), segments(OTHER)),
+            quote(segments(OTHER), segments(PEER)),
+            quote(segments(OTHER))[:60],
         )
         for step in errors(quoted)
     ]
