@@ -181,6 +181,7 @@ class MemoryWire(Wire):
 
         Raises:
             TypeError: a value is not a frame. In virtual time the frames before it are queued; live, none is.
+            VnicError: the wire has ended, see :meth:`end`.
         """
         self.c  # noqa: B018 - is it open?
         if self._machine is None or getattr(host, "machine", None) is not self._machine:
@@ -189,10 +190,15 @@ class MemoryWire(Wire):
 
     def _feed(self, frames: Iterable[Frame] | Frame, at_ns: int | None, gap_ns: int) -> int:
         machine = self._used_by()
+        if self._mem.closed:
+            self._open_again(machine)
         if not machine.live or machine.on_card_thread():
             return self._put(machine, each_frame(frames), at_ns, gap_ns)
         built = list(each_frame(frames))
         return machine.while_stopped(lambda: self._put(machine, built, at_ns, gap_ns))
+
+    def _open_again(self, _machine: Machine) -> None:
+        raise VnicError("the wire has ended: it takes no more frames")
 
     def _put(
         self, machine: Machine, frames: Iterable[tuple[int | None, bytes]], at_ns: int | None = None, gap_ns: int = 0
@@ -257,6 +263,11 @@ class PythonWire(MemoryWire):
         super().__init__()
         self.source = source
         self.c.ask = lib.WIRE_ASK_DRY | lib.WIRE_ASK_SENT
+
+    def _open_again(self, machine: Machine) -> None:
+        if machine.live or self._read_no_more:  # in virtual time the object had no frame yet, and the caller has one
+            super()._open_again(machine)
+        self._mem.closed = self.c.eof = 0
 
     def _give_up(self) -> None:
         """Give no more sent frames to the object."""

@@ -136,7 +136,8 @@ enum frag_mib { FRAG_TIMEOUT, FRAG_REQDS, FRAG_OKS, FRAG_FAILS, FRAG_OVERLAPS };
 
 #define NEIGH_TABLE_SIZE 2048      /* gc_thresh3 for each family */
 enum nud_state {
-	NUD_NONE = 0, NUD_INCOMPLETE = 1, NUD_REACHABLE = 2, NUD_STALE = 4, NUD_DELAY = 8, NUD_PROBE = 16, NUD_FAILED = 32
+	NUD_NONE = 0, NUD_INCOMPLETE = 1, NUD_REACHABLE = 2, NUD_STALE = 4, NUD_DELAY = 8, NUD_PROBE = 16, NUD_FAILED = 32,
+	NUD_VALID = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE
 };
 enum neigh_flags { NTF_ROUTER = 128 };
 
@@ -526,6 +527,7 @@ struct neighbour *neigh_lookup(struct host *h, const struct inet_addr *addr); /*
 struct neighbour *neigh_get(struct host *h, const struct inet_addr *addr, u64 now); /* made if not known. NULL: no room */
 void neigh_expire_reachable(const struct host *h, struct neighbour *n, u64 now);
 int neigh_output(struct host *h, struct softnet_data *sd, const struct inet_addr *nexthop, u32 packet);
+void neigh_event_send(struct host *h, struct softnet_data *sd, struct neighbour *n, u64 now);
 
 /* how far a message is believed (NEIGH_UPDATE_F_*) */
 enum neigh_update {

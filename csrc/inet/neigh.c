@@ -13,7 +13,6 @@
 #define DELAY_PROBE_NS (5 * SECOND) /* delay_first_probe_time */
 #define SOLICITS 3u /* ucast_solicit, mcast_solicit */
 #define QUEUE_BYTES 212992u /* unres_qlen_bytes, of truesize */
-#define VALID (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)
 
 /* ---- packets that wait for an address ---- */
 
@@ -129,6 +128,15 @@ static void doubt(struct host *h, struct neighbour *n, u64 now)
 	}
 }
 
+/* neigh_event_send() - ask for the MAC address of n, which is not valid, unless that goes on already */
+void neigh_event_send(struct host *h, struct softnet_data *sd, struct neighbour *n, u64 now)
+{
+	if (n->state == NUD_INCOMPLETE)
+		return;
+	enter(n, NUD_INCOMPLETE, now);
+	solicit(h, sd, n, now);
+}
+
 /* neigh_output() - fill in packet's Ethernet addresses and send it, or queue it. Return: 0; -ENOBUFS: dropped */
 int neigh_output(struct host *h, struct softnet_data *sd, const struct inet_addr *nexthop, u32 packet)
 {
@@ -142,13 +150,10 @@ int neigh_output(struct host *h, struct softnet_data *sd, const struct inet_addr
 	neigh_expire_reachable(h, n, now);
 	if (unlikely(n->state != NUD_REACHABLE))
 		doubt(h, n, now);
-	if (likely(n->state & VALID))
+	if (likely(n->state & NUD_VALID))
 		return xmit_to(h, sd, n->mac, packet);
 	enqueue(h, n, packet);
-	if (n->state != NUD_INCOMPLETE) {
-		enter(n, NUD_INCOMPLETE, now);
-		solicit(h, sd, n, now);
-	}
+	neigh_event_send(h, sd, n, now);
 	return 0;
 }
 
@@ -162,7 +167,7 @@ void neigh_update(struct host *h, struct softnet_data *sd, struct neighbour *n, 
 
 	neigh_expire_reachable(h, n, now);
 	old = n->state;
-	known = old & VALID;
+	known = old & NUD_VALID;
 	same = known && (!mac || memcmp(n->mac, mac, ETH_ALEN) == 0);
 	if (!mac && !known)
 		return;

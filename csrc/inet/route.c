@@ -278,8 +278,10 @@ void ip_route_redirect(struct softnet_data *sd, const struct inet_addr *from, co
 	if (!addr_equal(&nexthop, from) || (addr_equal(&nexthop, dst) && !known) || addr_equal(gateway, from) ||
 	    inet_addr_type(h, (u32)gateway->lo) != RTN_UNICAST)
 		goto out;
-	n = neigh_lookup(h, gateway);
-	if (n && n->state & ~(NUD_INCOMPLETE | NUD_FAILED)) {
+	n = neigh_get(h, gateway, sd->now);
+	if (n && !(n->state & NUD_VALID)) {
+		neigh_event_send(h, sd, n, sd->now); /* it may name this one again when its MAC address is known */
+	} else if (n) {
 		e = exception_for(h, dst, sd->now);
 		e->gateway = *gateway;
 		e->expires = sd->now + REDIRECT_EXPIRES_NS;

@@ -228,6 +228,27 @@ def test_a_wire_in_python_is_asked_until_it_says_none():
         assert (source.asked, host.wire.c.eof) == (3, 1)
 
 
+def test_a_wire_in_python_that_ran_dry_still_takes_frames_by_hand():
+    """They were queued, and nothing read them."""
+
+    class Empty:
+        def read_burst(self, _max_frames):
+            return []
+
+    with vnic.Host(wire=vnic.PythonWire(Empty()), cost="zero") as host:
+        for second in range(3):
+            assert host.feed(frames.udp(), at_ns=second * 10**9) == 1
+            host.run(until_ns=(second + 1) * 10**9 - 1)
+            assert host.now_ns // 10**9 == second
+
+
+def test_a_wire_that_was_ended_takes_no_frame(host):
+    h = host()
+    h.wire.end()
+    with pytest.raises(vnic.VnicError, match="the wire has ended"):
+        h.feed(frames.udp())
+
+
 def test_scapy_packets_can_be_fed(host):
     from scapy.layers.inet import IP, UDP
     from scapy.layers.l2 import Ether

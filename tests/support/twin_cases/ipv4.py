@@ -345,6 +345,17 @@ def _mtus() -> dict[str, list]:
         ],
         "a path MTU told by another": [_too_big(576, src="10.1.0.9"), big],
         "a redirect for a neighbour": [redirect, big, _icmp(5, _quote(), code=1, rest=HOSTS["10.0.0.1"]), big],
+        "a redirect to a neighbour that is not known": [
+            _too_big(1280),
+            redirect,
+            redirect,
+            _ping(),
+            peer.arp(2, "10.0.0.7", US, sha=b"\2\0\0\0\0\7"),
+            _ping(),
+            redirect,
+            _ping(),
+            ("neighbours",),
+        ],
         "a redirect for a neighbour with a path MTU": [
             peer.arp(1, "10.0.0.7", US, sha=b"\2\0\0\0\0\7"),
             _too_big(1280),
