@@ -68,17 +68,11 @@ static bool peer_allow(const struct host *h, struct icmp_limits *l, const struct
 	return true;
 }
 
-/* Return: ns between two errors to an IPv6 destination (icmp.ratelimit: a tenth of IPv4's). Wider routes get more */
+/* Return: ns between two errors to an IPv6 destination, whole jiffies (icmp.ratelimit: a tenth of IPv4's). Linux no longer
+ * gives more to hosts behind wider routes. */
 static u64 interval6(const struct host *h, const struct inet_addr *to, u64 interval)
 {
-	struct inet_addr via;
-	const struct inet_net *net = ip_route(h, to, &via);
-	u32 prefix = !net ? 128 : addr_equal(&via, to) ? net->prefix : 0;
-
-	if (net && addr_equal(&net->addr, to)) /* ourselves */
-		return 0;
-	interval = interval / 10 / h->jiffy_ns;
-	return (prefix < 128 ? interval >> ((128 - prefix) >> 5) : interval) * h->jiffy_ns;
+	return ip_local_net(h, to) ? 0 : interval / 10 / h->jiffy_ns * h->jiffy_ns;
 }
 
 /* icmp_allow() - take a token of both buckets for an error to this destination. Return: 1: send it; 0: counted as limited */

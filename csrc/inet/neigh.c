@@ -13,12 +13,14 @@
 #define DELAY_PROBE_NS (5 * SECOND) /* delay_first_probe_time */
 #define SOLICITS 3u /* ucast_solicit, mcast_solicit */
 #define QUEUE_BYTES 212992u /* unres_qlen_bytes, of truesize */
+#define ALLOC_MORE 31u /* bytes that __ip_append_data() asks for beyond the packet, on Ethernet */
 
 /* ---- packets that wait for an address ---- */
 
+/* Linux aligns the Ethernet header in front of what is sent, and has some bytes more: hh_len + 15. */
 static u32 truesize_of(const struct driver_tx *tx, u32 packet)
 {
-	return tx->buf[packet].frame_len / TX_BUF_LEN * TX_BUF_LEN + TX_BUF_LEN + SKB_TRUESIZE_OVERHEAD;
+	return skb_kmalloc_truesize(tx->buf[packet].frame_len - ETH_HLEN + ALLOC_MORE);
 }
 
 static u32 dequeue(struct host *h, struct neighbour *n)

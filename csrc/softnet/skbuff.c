@@ -223,11 +223,9 @@ int skb_trim(struct softnet_data *sd, struct sk_buff *skb, u32 len)
 	return 0;
 }
 
-/* Linux copies bytes of a linear packet into memory of its own: what kmalloc() takes for a frame of len bytes. */
-static u32 kmalloc_truesize(u32 len)
+/* alloc_skb() */
+u32 skb_kmalloc_truesize(u32 head)
 {
-	u32 head = len + NET_SKB_PAD;
-
 	return head <= 256 ? 256 + SKB_TRUESIZE_OVERHEAD : round_up_pow2(head + 320) + SKB_HEAD_TRUESIZE;
 }
 
@@ -237,7 +235,8 @@ static u32 segment_truesize(const struct sk_buff *segment, u32 n, u32 hdr, u32 p
 {
 	if (!skb_in_page_frag(segment))
 		return segment->truesize;
-	return n % (MAX_SKB_FRAGS + 1) ? 256 + SKB_TRUESIZE_OVERHEAD + payload : kmalloc_truesize(hdr + payload);
+	return n % (MAX_SKB_FRAGS + 1) ? 256 + SKB_TRUESIZE_OVERHEAD + payload 
+					  : skb_kmalloc_truesize(hdr + payload + NET_SKB_PAD); /* a copy */
 }
 
 struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own)

@@ -216,6 +216,9 @@ void skb_advance(struct sk_buff *skb, u32 n);
  */
 struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own);
 
+/** skb_kmalloc_truesize() - Return: bytes that Linux takes for an skb with @head bytes of its own memory, headroom with them */
+u32 skb_kmalloc_truesize(u32 head);
+
 /* ---- skb_copy.c: packets that several sockets get ---- */
 
 /**

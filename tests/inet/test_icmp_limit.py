@@ -126,15 +126,15 @@ def test_destinations_with_all_their_tokens_are_forgotten_first():
 
 
 @pytest.mark.parametrize(
-    ("src", "knobs", "gap_ns"),
+    ("src", "knobs"),
     [
-        pytest.param("fd00::1", {}, 25 * MS, id="a network of 64 bits"),
-        pytest.param("fd00::1", {"ip": "fd00::2/96"}, 50 * MS, id="of 96"),
-        pytest.param("2a00::1", {"gateway": "fd00::1"}, 6 * MS, id="behind the gateway"),
+        pytest.param("fd00::1", {}, id="a network of 64 bits"),
+        pytest.param("fd00::1", {"ip": "fd00::2/96"}, id="of 96"),
+        pytest.param("2a00::1", {"gateway": "fd00::1"}, id="behind the gateway"),
     ],
 )
-def test_wider_routes_get_more_errors(src, knobs, gap_ns):
-    """Six at once, then one in a tenth of a second, divided by what the route's prefix lacks; in whole jiffies."""
+def test_errors_of_ipv6_are_limited_alike_whatever_the_route(src, knobs, gap_ns=100 * MS):
+    """Six at once, then one in a tenth of a second. Older kernels gave more to hosts behind wider routes."""
     asking = [chain(src=src) for _ in range(50)]
     at_once, _ = sent_by(*asking, **knobs)
     assert len(at_once) == 6

@@ -47,7 +47,7 @@ class Mutant:
     """Found whatever its line breaks and spaces are."""
     wrong: str
     tests: tuple[str, ...] = ()
-    """Those that are to notice; none given: the rule's proofs."""
+    """Those that are to notice; none given: the rule's proofs, without the twin."""
     function: str = ""
     """Where good is looked for; none given: the whole file. In its function a short text is enough."""
 
@@ -68,6 +68,10 @@ class Rule:
     mutants: tuple[Mutant, ...] = ()
     rows: tuple[str, ...] = ()
     """Rows of gro_rows.py that are about it."""
+
+    def noticed_by(self, mutant: Mutant) -> tuple[str, ...]:
+        """The tests that are to notice this mutant."""
+        return mutant.tests or tuple(t for t in self.tests if t != TWIN)
 
     def proves(self, node: str) -> bool:
         """Is this test (a pytest node) one of its proofs?"""
@@ -505,8 +509,8 @@ RULES = (
          Mutant("ndisc.c", "neigh_lookup(h, &target)", "neigh_get(h, &target, host_now(h, sd))", (NDISC,), "advertised")),
     ),
     Rule(
-        "neighbours: three questions a second apart, then FAILED; STALE when used: DELAY, 5 s, PROBE by unicast", "net/core/neighbour.c", WRITTEN,
-        (NEIGH,),
+        "neighbours: three questions a second apart, then FAILED; STALE when used: DELAY, 5 s, PROBE by unicast", "net/core/neighbour.c", LIVE,
+        (NEIGH, TWIN),
         (Mutant("neigh.c", "if (n->probes >= SOLICITS)", "if (n->probes > SOLICITS)"),
          Mutant("neigh_table.c", "NUD_REACHABLE && now > end", "NUD_REACHABLE && now > end + SECOND"),
          Mutant("neigh.c", "n->state == NUD_PROBE ? n->mac : NULL;", "NULL;"),
@@ -520,7 +524,7 @@ RULES = (
     ),
     Rule(
         "neighbours: what waits is bounded by unres_qlen_bytes, the oldest go; a full table gives up the oldest that is not in use", "net/core/neighbour.c",
-        WRITTEN, (NEIGH, NEIGH_TABLE),
+        LIVE, (NEIGH, NEIGH_TABLE, TWIN),
         (Mutant("neigh.c", "n->queue_bytes + bytes > QUEUE_BYTES", "n->queue_bytes > QUEUE_BYTES", (NEIGH,)),
          Mutant("neigh_table.c", "n->state == NUD_FAILED || now > n->updated + FRESH_NS", "1", (NEIGH_TABLE,)),
          Mutant("neigh_table.c", "if (n->state & HELD) continue;", ";", (NEIGH_TABLE,), "make_room")),
@@ -534,8 +538,8 @@ RULES = (
          Mutant("icmp.c", "if (is_error(quote, len))", "if (0)", (ICMP,))),
     ),
     Rule(
-        "ICMP errors: six at once to a host, then one a second (IPv6: ten); 50 at once to all, then 1000 a second", "net/ipv4/icmp.c, inetpeer.c", WRITTEN,
-        ("tests/inet/test_icmp_limit.py",),
+        "ICMP errors: six at once to a host, then one a second (IPv6: ten); 50 at once to all, then 1000 a second", "net/ipv4/icmp.c, inetpeer.c", LIVE,
+        ("tests/inet/test_icmp_limit.py", TWIN),
         (Mutant("icmp_limit.c", "#define TOKENS_MAX 6u", "#define TOKENS_MAX 7u"),
          Mutant("icmp_limit.c", "if (global && host && l->credit)", "if (global && l->credit)"),
          Mutant("icmp_limit.c", "min_u64(more, l->msgs_burst)", "l->msgs_burst")),
@@ -662,23 +666,23 @@ RULES = (
         Mutant("reassembly.c", "	x->next = proto;\n", "	;\n"),
     ),
     Rule(
-        "fragments: none is taken while more than high_thresh waits", "net/ipv4/inet_fragment.c inet_frag_find()", WRITTEN,
-        (f"{FRAG}::test_no_fragment_is_taken_while_more_than_the_limit_waits", f"{FRAG}::test_a_low_limit_ends_as_in_the_model", f"{FRAG}::test_datagrams_without_a_fragment_count_and_are_bounded_too"),
+        "fragments: none is taken while more than high_thresh waits", "net/ipv4/inet_fragment.c inet_frag_find()", LIVE,
+        (TWIN, f"{FRAG}::test_no_fragment_is_taken_while_more_than_the_limit_waits", f"{FRAG}::test_a_low_limit_ends_as_in_the_model", f"{FRAG}::test_datagrams_without_a_fragment_count_and_are_bounded_too"),
         (Mutant("inet_fragment.c", "f->mem > f->high_thresh)", "f->mem >= f->high_thresh)"),
          Mutant("inet_fragment.c", "	f->mem += f->queue_size;\n", "	;\n"),
          Mutant("inet_fragment.c", "	f->mem += truesize;\n", "	f->mem += len;\n"),
          Mutant("inet_fragment.c", "		COUNT(f->refused, 1);\n", "		;\n", (LIMITS,))),
     ),
     Rule(
-        "fragments: a datagram has 30 s (IPv6: 60) from its first fragment on", "net/ipv4/inet_fragment.c inet_frag_create()", WRITTEN,
-        (f"{FRAG}::test_a_datagram_has_30_or_60_seconds_from_its_first_fragment_on", f"{FRAG}::test_any_order_of_arrivals_in_time_ends_as_in_the_model", f"{FRAG}::test_no_timer_is_left_of_what_became_whole"),
+        "fragments: a datagram has 30 s (IPv6: 60) from its first fragment on", "net/ipv4/inet_fragment.c inet_frag_create()", LIVE,
+        (TWIN, f"{FRAG}::test_a_datagram_has_30_or_60_seconds_from_its_first_fragment_on", f"{FRAG}::test_any_order_of_arrivals_in_time_ends_as_in_the_model", f"{FRAG}::test_no_timer_is_left_of_what_became_whole"),
         (Mutant("inet_fragment.c", "q->expires = sd->now + f->timeout_ns;", "q->expires = sd->now + f->timeout_ns + 1;"),
          Mutant("inet_fragment.c", "	inet_frag_count(sd, f, FRAG_TIMEOUT);\n", "	;\n"),
          Mutant("inet_fragment.c", "	q->meat += len;\n", "	q->meat += len;\n	q->expires = sd->now + f->timeout_ns;\n")),
     ),
     Rule(
-        "IPv4: more than 64 fragments of a sender between two of a datagram: it begins anew", "net/ipv4/ip_fragment.c ip_frag_too_far()", WRITTEN,
-        (f"{FRAG4}::test_what_waits_is_given_up_when_its_sender_sent_64_others_since", f"{FRAG4}::test_fragments_of_other_senders_do_not_count", f"{FRAG}::test_a_datagram_that_begins_anew_has_all_of_the_time_again", f"{FRAG}::test_any_order_of_arrivals_in_time_ends_as_in_the_model"),
+        "IPv4: more than 64 fragments of a sender between two of a datagram: it begins anew", "net/ipv4/ip_fragment.c ip_frag_too_far()", LIVE,
+        (TWIN, f"{FRAG4}::test_what_waits_is_given_up_when_its_sender_sent_64_others_since", f"{FRAG4}::test_fragments_of_other_senders_do_not_count", f"{FRAG}::test_a_datagram_that_begins_anew_has_all_of_the_time_again", f"{FRAG}::test_any_order_of_arrivals_in_time_ends_as_in_the_model"),
         (Mutant("ip_fragment.c", "q->rid - before > f->max_dist", "q->rid - before >= f->max_dist"),
          Mutant("ip_fragment.c", "peer && peer->addr != addr;", "0;", (MANY,)),
          Mutant("inet_fragment.c", "	age_list_del(sd, f, q);\n	age_list_add(sd, f, q);\n", "	;\n")),

@@ -56,6 +56,7 @@ FREEDOMS = {
     "counters and drops of a step with a broadcast of our own": "Linux hears it once more; vnic has no loopback",
     "FRAG_ECN": "Linux gives no reason for the fragments of a datagram that failed when it was complete",
     "UdpLite6_IgnoredMulti": "no file of Linux has it",
+    "drops while time passes": "the trace is of the twin's own thread, and timers run in any",
     "QDISC_DROP": "what a host sends to itself: vnic has no loopback device, and the kernel's is down",
 }
 
@@ -160,7 +161,7 @@ WARM: tuple[Step, ...] = (
 """Steps that begin each batch: by them both hosts know the MAC addresses of those who ask."""
 
 
-TIMED = ("wait", "later", "reported", "unheard")
+TIMED = ("wait", "questions", "later", "reported", "unheard")
 """Steps in which time passes: the kernel's is the machine's, vnic's is virtual."""
 
 

@@ -106,6 +106,10 @@ class Steps:
         whole.replies.sort()
         return whole
 
+    def questions(self, seconds: float) -> Outcome:
+        """Wait, and tell what was sent alone: a kernel tells itself, on lo, that a neighbour has not answered."""
+        return Outcome(replies=self.wait(seconds).replies)  # type: ignore[attr-defined]
+
     def reported(self, times: int, *steps: Step) -> Outcome:
         """Do these, and wait until a change of groups was reported so often: a kernel's device does it in less time."""
         return self.later(times * self.report_s, *steps)

@@ -40,6 +40,7 @@ class VnicTwin(Steps):
         """Begin anew with these sockets."""
         self.close()
         self.host = self._host()
+        self._asks_again = False
         self.socks = {}
         for name, s in socks.items():
             if s.proto == socket.IPPROTO_TCP:
@@ -101,14 +102,18 @@ class VnicTwin(Steps):
         """Let time pass; the frames sent meanwhile are sorted, because their order is random."""
         self._run(int(seconds * 1e9))
         after = self.outcome()
-        return replace(after, replies=sorted(after.replies))
+        return replace(after, replies=sorted(after.replies), drops=[])
 
     def _run(self, ns: int) -> None:
-        """Run for so long; the clock shows it, though an idle host's stands still. No neighbour is asked again."""
+        """Run for so long; the clock shows it, though an idle host's stands still.
+
+        No neighbour is asked again, unless the case says after which time.
+        """
         until = self.host.now_ns + ns
         c = self.host.machine.c
         for neighbour in c.neigh.entry[0 : c.neigh.used]:
-            neighbour.timer_ns = NEVER
+            if not self._asks_again:
+                neighbour.timer_ns = NEVER
         self.host.run(until_ns=until)
         c.nic.now = max(c.nic.now, until)
 
@@ -126,6 +131,9 @@ class VnicTwin(Steps):
         knob = name.rpartition("/")[2].replace("_", "-")
         if knob in self.host.knobs:
             self.host.knobs[knob] = int(value)
+        elif knob == "retrans-time-ms":
+            self._asks_again = True
+            self.host.machine.c.neigh.times["ipv6" in name].retrans_ns = int(value) * 1_000_000
         return self.outcome()
 
     def routes(self) -> Outcome:
@@ -160,11 +168,16 @@ class VnicTwin(Steps):
         outcome.told = told
         return outcome
 
+    def _sent_fates(self) -> dict[str, int]:
+        """The fates of packets that did not leave; Linux has a reason for those of neighbours."""
+        fates = self.host.tx_ledger().fates
+        return {name.removeprefix("TX_"): n for name, n in fates.items() if name.startswith("TX_NEIGH_")}
+
     def outcome(self, answer: object = None) -> Outcome:
         """What has happened since the last call."""
         sent = self._sent()
         got = {name: said for name, sock in self.socks.items() if (said := self._read(sock))}
-        counters, fates = self._counts(), self.host.ledger().fates
+        counters, fates = self._counts(), self.host.ledger().fates | self._sent_fates()
         moved = {
             name: n - self.counters.get(name, 0) for name, n in counters.items() if n != self.counters.get(name, 0)
         }
