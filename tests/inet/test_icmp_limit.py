@@ -133,13 +133,13 @@ def test_destinations_with_all_their_tokens_are_forgotten_first():
         pytest.param("2a00::1", {"gateway": "fd00::1"}, id="behind the gateway"),
     ],
 )
-def test_errors_of_ipv6_are_limited_alike_whatever_the_route(src, knobs, gap_ns=100 * MS):
+def test_errors_of_ipv6_are_limited_alike_whatever_the_route(src, knobs):
     """Six at once, then one in a tenth of a second. Older kernels gave more to hosts behind wider routes."""
     asking = [chain(src=src) for _ in range(50)]
     at_once, _ = sent_by(*asking, **knobs)
     assert len(at_once) == 6
-    in_time, _ = sent_by(*asking, gap_ns=gap_ns, **knobs)
+    in_time, _ = sent_by(*asking, gap_ns=100 * MS, **knobs)
     assert len(in_time) == 50
-    too_fast, mib = sent_by(*asking, gap_ns=gap_ns // 2, **knobs)
+    too_fast, mib = sent_by(*asking, gap_ns=50 * MS, **knobs)
     assert 25 < len(too_fast) < 45
     assert mib["Icmp6_OutRateLimitHost"] == 50 - len(too_fast)
