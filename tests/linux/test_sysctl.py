@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from commands import answer
 
+import vnic
 from vnic.errors import ConfigError
 from vnic.knobs import sysctls
-from vnic.knobs.table import KNOBS
+from vnic.knobs.table import KNOBS, read
 from vnic.linux import netdevice, procfs, sysctl, sysctl_files, sysctl_rows
 
 run = partial(answer, sysctl.command)
@@ -20,6 +21,7 @@ ROUND_TRIPS = [
     # name, what is written, what it reads then, knob, its value
     ("net.core.busy_read", "50", "50", "busy-read", 50),
     ("net.core.dev_weight", "32", "32", "dev-weight", 32),
+    ("net.core.dev_weight_rx_bias", "2", "2", "dev-weight-rx-bias", 2),
     ("net.core.flow_limit_cpu_bitmap", "3", "3", "flow-limit-cpus", 3),
     ("net.core.flow_limit_table_len", "8192", "8192", "flow-limit-table-len", 8192),
     ("net.core.gro_normal_batch", "16", "16", "gro-normal-batch", 16),
@@ -35,6 +37,13 @@ ROUND_TRIPS = [
     ("net.ipv4.ipfrag_high_thresh", "8388608", "8388608", "ipfrag-high-thresh", 8388608),
     ("net.ipv4.ipfrag_max_dist", "0", "0", "ipfrag-max-dist", 0),
     ("net.ipv4.ipfrag_time", "10", "10", "ipfrag-time", 10),
+    ("net.ipv4.neigh.vnic0.base_reachable_time_ms", "15001", "15004", "neigh-base-reachable-time-ms", 15004),
+    ("net.ipv4.neigh.vnic0.gc_stale_time", "7", "7", "neigh-gc-stale-time", 7),
+    ("net.ipv4.neigh.vnic0.retrans_time_ms", "500", "500", "neigh-retrans-time-ms", 500),
+    ("net.ipv6.neigh.vnic0.base_reachable_time_ms", "15001", "15004", "neigh6-base-reachable-time-ms", 15004),
+    ("net.ipv6.neigh.vnic0.gc_stale_time", "7", "7", "neigh6-gc-stale-time", 7),
+    ("net.ipv6.neigh.vnic0.retrans_time_ms", "500", "500", "neigh6-retrans-time-ms", 500),
+    ("net.ipv4.udp_rmem_min", "5000", "5000", "udp-rmem-min", 5000),
     ("net.ipv6.conf.vnic0.accept_ra", "1", "1", "accept-ra", True),
     ("net.ipv6.ip6frag_high_thresh", "8388608", "8388608", "ip6frag-high-thresh", 8388608),
     ("net.ipv6.ip6frag_time", "20", "20", "ip6frag-time", 20),
@@ -54,6 +63,20 @@ def test_the_table_of_names_and_the_functions_agree_on_knobs():
     assert of == sysctls.KNOBS
     assert {name: sysctls.knob(name.replace("DEV", "eth0")) for name in of} == sysctls.KNOBS
     assert set(of.values()) <= KNOBS.keys()
+
+
+def test_the_text_of_a_sysctl_is_one_of_its_knob():
+    for name, text, knob in (
+        ("net.ipv4.udp_mem", "1\t2\t3\n", "1"),
+        ("net.ipv6.conf.eth0.accept_ra", "2", "on"),
+        ("net.ipv6.conf.eth0.accept_ra", "0\n", "off"),
+        ("net.core.netdev_budget", " 600 ", "600"),
+    ):
+        assert sysctls.for_knob(name, text) == knob
+    with vnic.Host(cpus=2) as h:
+        for name, own in sysctl_rows.SYSCTLS.items():
+            key = sysctls.KNOBS[name]
+            assert read(key, sysctls.for_knob(name, own.read(h))) == h.knobs[key]
 
 
 def test_the_knob_of_a_sysctl_by_its_name():
@@ -94,7 +117,8 @@ def test_names_without_effect_are_said_once(host):
     out, err, code = run(h, "-q", *(f"{name}=5000" for name in names))
     assert (out, code) == ("", 0)
     assert err == "vnic: net.core.somaxconn, net.ipv4.tcp_rmem, net.core.wmem_max are kept without effect\n"
-    many = [n for n in sysctls.names("vnic0") if n.startswith("net.ipv4.neigh.") and n not in sysctls.DEPRECATED]
+    many = [n for n in sysctls.names("vnic0") if re.match(r"net\.ipv4\.(neigh\.default|tcp_[a-d])", n)]
+    many = [n for n in many if sysctls.row(n) not in sysctls.READ_ONLY and n != "net.ipv4.tcp_congestion_control"]
     _, err, _ = run(h, "-q", *(f"{n}=1" for n in many))
     assert err.count("\n") == 1
     assert err.endswith(f" and {len(many) - 12} more are kept without effect\n")
@@ -373,6 +397,11 @@ def test_the_files_of_a_device_and_those_that_are_not_there(host, tap, tmp_path)
         ["--deprecated", "net.ipv4.neigh.vnic0"],
         ["net.ipv4.neigh.vnic0.base_reachable_time"],
         ["net.ipv6.conf.vnic0.mtu"],
+        ["net.ipv4.neigh.vnic0.base_reachable_time_ms=20002"],
+        ["net.ipv4.neigh.vnic0.base_reachable_time_ms"],
+        ["net.ipv6.neigh.vnic0.retrans_time_ms=-1"],
+        ["net.ipv6.neigh.vnic0.gc_stale_time=9"],
+        ["net.ipv6.neigh.vnic0.gc_stale_time"],
         ["-aN", "-r", "rp_filter"],
         ["-a", "-r", "^net.ipv4.conf.vnic0"],
         ["-w", "--", "-net.ipv4.nothere=1", "net.ipv4.ipfrag_time=30", "-net.ipv4.x"],
@@ -400,6 +429,22 @@ def test_the_kernels_names_are_there(tap):
     names = [n for n in real if re.match(r"net\.(core|ipv4|ipv6)\.", n) and not re.search(r"\.lo\.|stable_secret", n)]
     assert set(names) <= set(sysctls.names("vnic0"))
     assert len(names) > 300
+
+
+def test_the_other_lines_of_a_sysctl_conf_do_not_stop_it(host, tmp_path):
+    h = host()
+    (file := tmp_path / "a.conf").write_text(
+        "vm.swappiness = 1\nnet.core.netdev_budget = 500\nkernel/pid_max=9\nnet.netfilter.nf_conntrack_max = 5\n"
+        "net.ipv4.tcp_rmem = 1 2 3\n"
+    )
+    lines = sysctl_files.read_all(["-p", str(file)])
+    reply = lines.answered([sysctl.command(h, request) for request in lines.requests()])
+    assert (reply.out, reply.code) == ("net.core.netdev_budget = 500\nnet.ipv4.tcp_rmem = 1 2 3\n", 0)
+    assert reply.err == (
+        "vnic: net.ipv4.tcp_rmem is kept without effect\n"
+        "vnic: vm.swappiness, kernel/pid_max, net.netfilter.nf_conntrack_max are left out: not the network's\n"
+    )
+    assert run(h, "vm.swappiness")[2] == 1
 
 
 def test_long_files_are_several_requests_and_one_answer(host, tmp_path):

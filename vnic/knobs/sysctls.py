@@ -17,6 +17,7 @@ from vnic.errors import ConfigError, quoted
 KNOBS = {
     "net.core.busy_read": "busy-read",
     "net.core.dev_weight": "dev-weight",
+    "net.core.dev_weight_rx_bias": "dev-weight-rx-bias",
     "net.core.flow_limit_cpu_bitmap": "flow-limit-cpus",
     "net.core.flow_limit_table_len": "flow-limit-table-len",
     "net.core.gro_normal_batch": "gro-normal-batch",
@@ -33,11 +34,18 @@ KNOBS = {
     "net.ipv4.ipfrag_high_thresh": "ipfrag-high-thresh",
     "net.ipv4.ipfrag_max_dist": "ipfrag-max-dist",
     "net.ipv4.ipfrag_time": "ipfrag-time",
+    "net.ipv4.neigh.DEV.base_reachable_time_ms": "neigh-base-reachable-time-ms",
+    "net.ipv4.neigh.DEV.gc_stale_time": "neigh-gc-stale-time",
+    "net.ipv4.neigh.DEV.retrans_time_ms": "neigh-retrans-time-ms",
     "net.ipv4.udp_mem": "udp-mem",
+    "net.ipv4.udp_rmem_min": "udp-rmem-min",
     "net.ipv6.conf.DEV.accept_ra": "accept-ra",
     "net.ipv6.conf.DEV.dad_transmits": "dad-transmits",
     "net.ipv6.ip6frag_high_thresh": "ip6frag-high-thresh",
     "net.ipv6.ip6frag_time": "ip6frag-time",
+    "net.ipv6.neigh.DEV.base_reachable_time_ms": "neigh6-base-reachable-time-ms",
+    "net.ipv6.neigh.DEV.gc_stale_time": "neigh6-gc-stale-time",
+    "net.ipv6.neigh.DEV.retrans_time_ms": "neigh6-retrans-time-ms",
 }
 """Name -> knob. A row with DEV is the knob for the card and for ``default``, not for ``all`` and ``lo``."""
 
@@ -52,7 +60,6 @@ READ_ONLY = frozenset({
 })  # fmt: skip
 WHY = {
     "net.core.busy_poll": "no reader of this host waits in poll(2); busy_read is what they obey",
-    "net.core.dev_weight_rx_bias": "dev_weight is all there is to a backlog's weight",
     "net.core.dev_weight_tx_bias": "there are no queueing disciplines that would be run by weight",
     "net.core.netdev_tstamp_prequeue": "packets are stamped before they wait in a backlog",
 }
@@ -91,13 +98,28 @@ def knob(name: str) -> str | None:
     """
     found = row(name)
     if found is None:
-        if re.match(r"net\.(core|ipv4|ipv6)\.", name) or "." not in name:
+        if not elsewhere(name):
             raise ConfigError(f"there is no sysctl {quoted(name)}{near(name)}")
         return None
     of = _OF_DEVICE.fullmatch(name)
     if of and of[2] in ("all", "lo"):
         return None
     return KNOBS.get(found)
+
+
+def elsewhere(name: str) -> bool:
+    """Return whether it is a name of a subsystem that vnic lacks: ``vm.swappiness``."""
+    return bool(re.match(r"(abi|debug|dev|fs|kernel|sunrpc|user|vm|net\.(?!core\.|ipv4\.|ipv6\.)[^.]+)\.", f"{name}."))
+
+
+def for_knob(name: str, text: str) -> str:
+    """Return the text that a sysctl with a knob has, as its knob takes it."""
+    words = text.split()
+    if row(name) == "net.ipv4.udp_mem" and words:
+        return words[0]  # the other two bound nothing
+    if row(name) == "net.ipv6.conf.DEV.accept_ra" and text.strip() in ("0", "1", "2"):
+        return "off" if text.strip() == "0" else "on"
+    return text.strip()
 
 
 def near(name: str) -> str:

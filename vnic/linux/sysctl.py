@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from vnic.control.reply import Reply
+from vnic.errors import said
 from vnic.knobs import sysctls
 from vnic.linux.pseudofile import WriteError
 from vnic.linux.sysctl_rows import SWAP, Sysctl, of_card, path
@@ -99,6 +100,7 @@ class _Run:
         self.code = 0
         self.data: dict[str, str] = {}
         self.unused: dict[str, str] = {}
+        self.elsewhere: dict[str, str] = {}
         try:
             self.wanted = re.compile(options.get("-r", ""))
         except re.error:
@@ -117,6 +119,8 @@ class _Run:
                 for found in self._like(name):
                     if found not in alone:
                         self._set(found, value)
+            elif sysctls.elsewhere(_dotted(name)):
+                self.elsewhere[name] = ""
             else:
                 self._assign(name, value)
 
@@ -209,10 +213,11 @@ class _Run:
         """Say once which of the names that were set change nothing here."""
         lines = [f"vnic: {name} is kept without effect: {why}\n" for name, why in self.unused.items() if why]
         names = [name for name, why in self.unused.items() if not why]
-        if names:
-            more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
-            kept = "is" if len(names) == 1 else "are"
-            lines.append(f"vnic: {', '.join(names[:_NAMED_MAX])}{more} {kept} kept without effect\n")
+        for these, what in ((names, "kept without effect"), (list(self.elsewhere), "left out: not the network's")):
+            if these:
+                more = f" and {len(these) - _NAMED_MAX} more" if len(these) > _NAMED_MAX else ""
+                said_ = ", ".join(map(said, these[:_NAMED_MAX]))
+                lines.append(f"vnic: {said_}{more} {'is' if len(these) == 1 else 'are'} {what}\n")
         return lines
 
     def _print(self, name: str, value: str, *, name_only: bool = False) -> None:

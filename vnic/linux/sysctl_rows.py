@@ -106,6 +106,7 @@ def _accept_ra(host: Host, text: str) -> None:
 SYSCTLS = {
     "net.core.busy_read": _knob("busy-read"),
     "net.core.dev_weight": _knob("dev-weight", 1),
+    "net.core.dev_weight_rx_bias": _knob("dev-weight-rx-bias", 1),
     "net.core.flow_limit_cpu_bitmap": Sysctl(
         lambda host: pseudofile.cpumap(host.knobs["flow-limit-cpus"], host.machine.c.ncpus),
         _flow_limit_cpus,
@@ -128,15 +129,22 @@ SYSCTLS = {
     "net.ipv4.ipfrag_high_thresh": _knob("ipfrag-high-thresh", *_ULONG),
     "net.ipv4.ipfrag_max_dist": _knob("ipfrag-max-dist"),
     "net.ipv4.ipfrag_time": _knob("ipfrag-time", _INT[0]),
+    "net.ipv4.neigh.DEV.base_reachable_time_ms": _knob("neigh-base-reachable-time-ms", stored=_whole_jiffies),
+    "net.ipv4.neigh.DEV.gc_stale_time": _knob("neigh-gc-stale-time", *_INT),
+    "net.ipv4.neigh.DEV.retrans_time_ms": _knob("neigh-retrans-time-ms", stored=_whole_jiffies),
     "net.ipv4.udp_mem": Sysctl(
         lambda host: "\t".join(map(str, (host.knobs["udp-mem"], *host.machine.c.udp_mem_rest))),
         _udp_mem,
         "knob udp-mem, and two numbers that bound nothing",
     ),
+    "net.ipv4.udp_rmem_min": _knob("udp-rmem-min", 1),
     "net.ipv6.conf.DEV.accept_ra": Sysctl(lambda host: str(int(host.knobs["accept-ra"])), _accept_ra, "knob accept-ra"),
     "net.ipv6.conf.DEV.dad_transmits": _knob("dad-transmits", *_INT),
     "net.ipv6.ip6frag_high_thresh": _knob("ip6frag-high-thresh", *_ULONG),
     "net.ipv6.ip6frag_time": _knob("ip6frag-time", _INT[0]),
+    "net.ipv6.neigh.DEV.base_reachable_time_ms": _knob("neigh6-base-reachable-time-ms", stored=_whole_jiffies),
+    "net.ipv6.neigh.DEV.gc_stale_time": _knob("neigh6-gc-stale-time", *_INT),
+    "net.ipv6.neigh.DEV.retrans_time_ms": _knob("neigh6-retrans-time-ms", stored=_whole_jiffies),
 }
 """Names with a knob, in the order of ``sysctl -a``; DEV is the card's name."""
 
