@@ -36,6 +36,13 @@ def test_a_short_name_is_a_file(host, word, path):
         assert show.show(h, [word]) == show.Reply(show.tree(h)[path].read(h), data={word: show.tree(h)[path].read(h)})
 
 
+def test_a_file_with_an_effect_comes_before_those_without(host):
+    h = host()
+    there = show.tree(h)
+    assert sum(path.endswith("/mtu") for path in there) > 1
+    assert names.path(h, there, "mtu") == "/sys/class/net/vnic0/mtu"
+
+
 def test_a_name_of_several_files_is_refused_with_their_paths(host):
     h = host()
     reply = show.show(h, ["rp_filter"])
@@ -115,6 +122,7 @@ def test_what_is_near_to_nothing_gets_no_guess(host, word):
     assert len(reply.err) < 1000
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_no_word_raises(word, value):
     with vnic.Host(cpus=1, rx_pool=512, sockets=16) as h:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -57,6 +58,9 @@ def tap():
     do("link set vnic0 mtu 1500 up")
     for address in ADDRESSES:
         do(f"addr add {address} dev vnic0 {'nodad' if ':' in address else ''}")
+    until = time.monotonic() + 10  # the kernel makes the route to an own IPv6 address a moment later
+    while not real("route get fd00::2")[0].startswith("local") and time.monotonic() < until:
+        time.sleep(0.05)
     for gateway in GATEWAYS:
         do(f"{'-6' if ':' in gateway else '-4'} route add default via {gateway} dev vnic0")
 
@@ -258,3 +262,15 @@ def test_statistics_stand_behind_the_addresses(host):
     address, _lives, rx, received, tx, _sent = ours(h, "-s addr")[0].splitlines()[2:]
     assert address == "    inet 10.0.0.2/24 scope global vnic0"
     assert (rx.split()[0], received.split()[1], tx.split()[0]) == ("RX:", "3", "TX:")
+
+
+def test_a_group_of_two_sockets_has_two_users(host):
+    h = host(ip=["10.0.0.2/24"])
+    for port in (7, 8):
+        member = socket.inet_aton("239.1.2.3") + socket.inet_aton("10.0.0.2")
+        h.udp(port).setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+    assert {"\tlink  01:00:5e:01:02:03", "\tinet  239.1.2.3 users 2"} <= set(ours(h, "maddr")[0].splitlines())
+    assert {"family": "inet", "address": "239.1.2.3", "users": 2} in json.loads(ours(h, "-j -4 m")[0])[0]["maddr"]
+    _, err, code = ours(h, "maddr add 33:33:00:00:00:05 dev vnic0")
+    assert (err.splitlines()[0], code) == ("RTNETLINK answers: Operation not supported", 2)
+    assert err.splitlines()[1].startswith("vnic: groups of this host are given when it is made")
