@@ -98,6 +98,8 @@ def test_the_flag_may_come_last_on_vnics_command_line(host, tmp_path, monkeypatc
         done = invoke("ip", "link", "show", "--json")
         assert json.loads(done.output)[0]["ifname"] == "vnic0"
         assert invoke("ip", "-j", "-p", "link").output == invoke("ip", "-p", "link", "--json").output
+        assert "\x1b[36mvnic0: \x1b[0m" in invoke("ip", "-c", "link").output
+        assert "\x1b" not in invoke("ip", "-c=auto", "link").output
         (file := tmp_path / "a.conf").write_text("net.core.netdev_budget = 444\nnet.core.somaxconn = 9\n")
         done = invoke("sysctl", "-p", file)
         assert done.output.startswith("net.core.netdev_budget = 444\nnet.core.somaxconn = 9\n")

@@ -39,7 +39,7 @@ def print_reply(reply: Reply, *, as_json: bool) -> None:
         if as_json and reply.data is not None:
             click.echo(json.dumps(reply.data, indent=2))
         else:
-            click.echo(reply.out, nl=False)
+            click.echo(reply.out, nl=False, color=True)  # ip -c colours a pipe too
         sys.stdout.flush()
     except BrokenPipeError:  # the reader closed the pipe
         leave_stdout()
