@@ -339,6 +339,7 @@ class Host(CData):
     netdev_budget: int
     netdev_budget_usecs: int
     dev_weight: int
+    dev_weight_rx_bias: int
     netdev_max_backlog: int
     gro_max_size: int
     gro_ipv4_max_size: int
@@ -368,6 +369,7 @@ class Host(CData):
     reader_cpu: int
     udp_mem: int
     udp_mem_rest: Any
+    udp_rmem_min: int
     udp_mem_allocated: int
     ptype: Any
     nptypes: int

@@ -119,7 +119,7 @@ int driver_set_channels(struct host *h, u32 nqueues);
 int driver_set_adaptive(struct host *h, u32 on);
 
 /**
- * netif_set_weights() - hand @h->weight to the queues' NAPIs and @h->dev_weight to the backlogs'
+ * netif_set_weights() - hand @h->weight to the queues' NAPIs and @h->dev_weight times its bias to the backlogs'
  *
  * A poll that has begun ends with the old weight.
  */

@@ -192,7 +192,7 @@ void netif_set_weights(struct host *h)
 		if (h->dq[i])
 			h->dq[i]->napi.weight = h->weight;
 	for (u32 i = 0; i < h->ncpus; i++)
-		h->cpu[i]->backlog.weight = h->dev_weight;
+		h->cpu[i]->backlog.weight = h->dev_weight * h->dev_weight_rx_bias;
 }
 
 void dev_set_threaded(struct host *h, u32 on)

@@ -20,7 +20,6 @@
 
 int neigh_init(struct neigh_table *t)
 {
-	t->times[0] = t->times[1] = (struct neigh_times){ 30 * SECOND, SECOND, 60 * SECOND };
 	t->entry = calloc(NEIGH_TABLE_SIZE, sizeof(*t->entry));
 	return t->entry ? 0 : -ENOMEM;
 }

@@ -9,6 +9,8 @@
 
 #include <unistd.h>
 
+#define SECOND 1000000000ull
+
 static struct softnet_data *cpu_new(struct host *h, u32 cpu)
 {
 	struct softnet_data *sd = aligned_alloc(128, align_up(sizeof(*sd), 128));
@@ -47,6 +49,7 @@ struct host *host_new(u32 ncpus)
 	h->gro = h->ip_any = h->vlan_any = 1;
 	h->weight = NAPI_POLL_WEIGHT;
 	h->dev_weight = 64;
+	h->dev_weight_rx_bias = 1;
 	h->netdev_budget = 300;
 	h->netdev_max_backlog = 1000;
 	h->gro_max_size = h->gro_ipv4_max_size = 65536;
@@ -58,6 +61,10 @@ struct host *host_new(u32 ncpus)
 	h->udp_mem = 393216; /* as Linux's of a machine with 16 GiB */
 	h->udp_mem_rest[0] = 524288;
 	h->udp_mem_rest[1] = 786432;
+	h->udp_rmem_min = 4096;
+	h->neigh.times[0] =
+		(struct neigh_times){ .reachable_ns = 30 * SECOND, .retrans_ns = SECOND, .stale_ns = 60 * SECOND };
+	h->neigh.times[1] = h->neigh.times[0];
 	h->reader_cpu = READER_CPU_BY_PORT;
 	h->upcalls.wake_fd = -1;
 	h->icmp = (struct icmp_limits){ .ratelimit_ms = 1000, .msgs_per_sec = 1000, .msgs_burst = 50 };
@@ -120,7 +127,7 @@ static void derive(struct host *h)
 static int cpus_init(struct host *h)
 {
 	for (u32 i = 0; i < h->ncpus; i++) {
-		h->cpu[i]->backlog.weight = h->dev_weight;
+		h->cpu[i]->backlog.weight = h->dev_weight * h->dev_weight_rx_bias;
 		h->cpu[i]->live = h->live;
 		if (h->gro_flows && !(h->cpu[i]->gro_flows = gro_flows_new(h->gro_flows)))
 			return -ENOMEM;

@@ -70,7 +70,7 @@ struct host {
 	u32 udp_gro_socks;             /* sockets with UDP_GRO */
 	u32 gro_flows;                 /* flows whose GRO holds are counted; 0: none */
 	u32 cost[COST_MAX];
-	u32 weight, netdev_budget, netdev_budget_usecs, dev_weight, netdev_max_backlog;
+	u32 weight, netdev_budget, netdev_budget_usecs, dev_weight, dev_weight_rx_bias, netdev_max_backlog;
 	u32 gro_max_size, gro_ipv4_max_size, gro_normal_batch, napi_defer_hard_irqs;
 	u64 gro_flush_timeout;
 	u8 threaded, prefer_busy_poll;
@@ -87,6 +87,7 @@ struct host {
 	u64 hash_key[2];
 	u32 rcvbuf, rmem_max, sock_max, reader_cpu;   /* reader_cpu: READER_CPU_BY_PORT = local port mod cpus */
 	u32 udp_mem, udp_mem_rest[2];  /* pages: the three numbers of Linux's udp_mem. UDP is bounded by the first */
+	u32 udp_rmem_min;              /* bytes that each socket may be charged although udp_mem is used up */
 	u64 udp_mem_allocated;         /* pages */
 	struct packet_type ptype[PTYPES_MAX];
 	u32 nptypes;

@@ -11,7 +11,6 @@
 #include "prelude.h"
 
 #define PAGE 4096u /* SK_MEM_QUANTUM, and the unit of udp_mem */
-#define UDP_RMEM_MIN 4096u /* udp_rmem_min: what each socket may be charged although udp_mem is used up */
 
 /* __sk_mem_raise_allocated(). The first number of udp_mem is UDP's limit: UDP has no state of memory pressure. */
 static noinline int raise_allocated(struct host *h, struct sock *sk, u32 missing)
@@ -19,7 +18,7 @@ static noinline int raise_allocated(struct host *h, struct sock *sk, u32 missing
 	u32 pages = (missing + PAGE - 1) / PAGE;
 	u64 allocated = __atomic_add_fetch(&h->udp_mem_allocated, pages, __ATOMIC_RELAXED);
 
-	if (unlikely(allocated > READ_ONCE(h->udp_mem) && sk->rmem_alloc >= UDP_RMEM_MIN)) {
+	if (unlikely(allocated > READ_ONCE(h->udp_mem) && sk->rmem_alloc >= READ_ONCE(h->udp_rmem_min))) {
 		__atomic_sub_fetch(&h->udp_mem_allocated, pages, __ATOMIC_RELAXED);
 		return -ENOBUFS;
 	}

@@ -60,6 +60,29 @@ def test_nobody_answers_three_questions_and_what_waited_is_lost(to):
         assert len(seen) == 6
 
 
+@pytest.mark.parametrize(("to", "family"), [("10.0.0.9", "neigh"), ("fd00::9", "neigh6")])
+def test_the_times_are_knobs_of_each_family(to, family):
+    with host_with(Peer({}), **{f"{family}_retrans_time_ms": 400}) as host:
+        host.udp(7).sendto(b"x", (to, 9))
+        host.run()
+        assert [round(s.t_ns / SECOND, 1) for s in host.wire.source.seen] == [0, 0.4, 0.8]
+    other = {"neigh": "neigh6", "neigh6": "neigh"}[family]
+    times = {f"{family}_base_reachable_time_ms": 5000, f"{other}_base_reachable_time_ms": 1000}
+    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cost="zero", **times) as host:
+        sock = host.udp(7)
+        sock.sendto(b"x", (to, 9))
+        own = "fd00::2" if ":" in to else "10.0.0.2"
+        host.feed(nd(136, to, src=to, dst=own, flags=3) if ":" in to else arp(2, to, own))
+        host.run()
+        for seconds, state in ((4, "REACHABLE"), (6, "DELAY")):  # DELAY: it was STALE, and is used
+            host.feed(frames.udp(dport=1, mac={"type": 0x9000}), at_ns=seconds * SECOND)  # time passes
+            host.run(until_ns=seconds * SECOND + SECOND // 10)
+            sock.sendto(b"x", (to, 9))
+            assert states(host) == {to: state}
+        host.knobs[f"{family}-base-reachable-time-ms"] = 60_000
+        assert host.knobs[f"{other}-base-reachable-time-ms"] == 1000
+
+
 def test_what_is_far_away_goes_to_the_gateway_of_its_family():
     peer = Peer(GATEWAYS)
     with host_with(peer, gateway=list(GATEWAYS)) as host:

@@ -16,7 +16,7 @@ LINES = [
     "-s vnic0 duplex foo", "-s vnic0 autoneg off", "-s vnic0 autoneg maybe", "-s vnic0 port tp", "-s vnic0 advertise 1",
     "-s vnic0 mdix auto", "-s vnic0 wol d", "-s vnic0 msglvl 1", "--change vnic0 speed 10 duplex half", "-s",
     "-T nodev", "-T vnic0 extra", "--show-time-stamping nodev", "-T", "-P vnic0", "-P nodev", "-P vnic0 extra",
-    "--show-permaddr vnic0", "--json -P vnic0", "--json vnic0",
+    "--show-permaddr vnic0",
     "-a vnic0", "--show-pause vnic0", "-a nodev", "-a vnic0 extra", "-a",
     "-A vnic0 rx on", "-A vnic0 autoneg off tx on", "-A nodev rx on", "-A vnic0", "-A nodev", "-A vnic0 foo",
     "-A vnic0 rx", "-A vnic0 rx maybe", "--pause vnic0 rx off", "-A",

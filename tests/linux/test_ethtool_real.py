@@ -13,6 +13,7 @@ from real_ethtool import DEV, FLOWS, MARKS, QUEUES, TAP, VETH, Card, device, our
 from vnic.knobs.fields import FLOW_TYPES
 from vnic.linux import ethtool, ethtool_coalesce, ethtool_features
 from vnic.linux.ethtool_features import FEATURES, Feature
+from vnic.linux.ip_route_words import pretty
 
 pytestmark = MARKS
 
@@ -22,8 +23,9 @@ pytestmark = MARKS
 @pytest.mark.parametrize("line", [
     "", "-Z vnic0", "-i", "-c", "-K", "-X", "-N", "-Q", "-i nodev", "-i vnic0 extra", "-S nodev", "-S vnic0 extra",
     "--driver nodev", "--statistics nodev", "--show-channels nodev", "--show-coalesce nodev", "--show-offload nodev",
-    "-g nodev", "-l nodev", "-c nodev", "-k nodev", "-x nodev", "-n nodev", "--json -k nodev", "--json -c vnic0",
-    "--json -S vnic0", "--json -i vnic0", "--json -x vnic0", "--json -k", "-g vnic0 extra", "-l vnic0 extra",
+    "-g nodev", "-l nodev", "-c nodev", "-k nodev", "-x nodev", "-n nodev", "--json -k nodev", "--json -a vnic0",
+    "--json -a nodev", "--json --show-module vnic0", "--json --show-fec vnic0", "--json --cable-test vnic0",
+    "--json -k", "-g vnic0 extra", "-l vnic0 extra",
     "-c vnic0 extra", "-k vnic0 extra", "-x vnic0 extra",
     "-C nodev rx-usecs 1", "-G nodev rx 1", "-L nodev rx 1", "-K nodev gro on", "-X nodev equal 1", "-X nodev hkey zz",
     "-N nodev rx-flow-hash tcp4 sd", "-n nodev rx-flow-hash tcp4", "-Q nodev queue_mask 1 -c",
@@ -128,7 +130,7 @@ def test_the_listing_of_features(make):
     data = ethtool_features.features_data(DEV, features)
     text = real(f"--json -k {DEV}")[0]
     assert json.loads(text)[0] == data
-    assert ethtool_features.features_json(data) == text
+    assert pretty([data]) + "\n" == text
 
 
 CHANGES = [

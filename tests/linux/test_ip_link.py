@@ -17,6 +17,7 @@ from paths import TESTS
 from vnic.linux import ip_link as iplink
 from vnic.linux import ip_link_stats as iplink_stats
 from vnic.linux import netdevice
+from vnic.linux.ip_route_words import HELP
 
 run = partial(answer, iplink.command)
 
@@ -242,9 +243,14 @@ def test_a_card_without_a_driver_is_not_up(host):
     assert run(h, "-j", "-p", "link", "show", "up") == ("[ {} ]\n", "", 0)
 
 
-@pytest.mark.parametrize("argv", [[], ["-s"], ["link", "help"], ["link", "set", "help"]])
+@pytest.mark.parametrize("argv", [["link", "help"], ["link", "set", "help"], ["l", "h"]])
 def test_ip_links_usage(host, argv):
     assert run(host(), *argv) == ("", iplink._USAGE, 255)
+
+
+@pytest.mark.parametrize("argv", [[], ["-s"], ["help"], ["h"], ["-help"], ["-h"], ["-f"]])
+def test_ips_usage(host, argv):
+    assert run(host(), *argv) == ("", HELP, 255)
 
 
 def test_the_sizes_of_merged_packets_are_set_as_the_kernel_does(host):

@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
+import time
 from pathlib import Path
 
 import frames
@@ -56,6 +58,9 @@ def tap():
     do("link set vnic0 mtu 1500 up")
     for address in ADDRESSES:
         do(f"addr add {address} dev vnic0 {'nodad' if ':' in address else ''}")
+    until = time.monotonic() + 10  # the kernel makes the route to an own IPv6 address a moment later
+    while not real("route get fd00::2")[0].startswith("local") and time.monotonic() < until:
+        time.sleep(0.05)
     for gateway in GATEWAYS:
         do(f"{'-6' if ':' in gateway else '-4'} route add default via {gateway} dev vnic0")
 
@@ -85,6 +90,15 @@ LINES = [
     "-j route get 10.0.0.5", "route get 999", "route get",
     "neigh", "n", "neigh show dev nodev", "neigh show foo", "neigh show nud foo", "neigh show dev", "neigh foo",
     "foo", "-foo addr",
+    "-c link show vnic0", "-c -d link show vnic0", "-c -br link show vnic0", "-c -o link show vnic0",
+    "-c -4 addr show vnic0", "-c -4 -o addr show vnic0", "-color -br -4 addr show vnic0", "-c -j -4 addr show vnic0",
+    "-c route", "-c -br route", "-c route get 10.0.0.5", "-c route get 8.8.8.8", "-c route get fd00::5",
+    "-c route get fd00::2", "-c route get 10.0.0.2", "-c route get 2001:db8::1", "-c route show dev vnic0",
+    "-c=never route", "-c=auto route", "-col=always route", "-c=x route", "-colour route", "--color route",
+    "-f inet addr", "-family inet6 route", "-f link addr show vnic0", "-0 addr show vnic0", "-0 -4 route",
+    "-j -0 route", "-t route", "-tshort route", "-l 3 route", "-a route", "-stats route", "-- route", "--json route",
+    "-jso -pre route",
+    "maddr show dev nodev", "maddr show dev", "maddr foo", "m show vnic0 dev nodev",
 ]  # fmt: skip
 
 
@@ -101,8 +115,33 @@ def test_the_same_as_of_a_tap_with_these_addresses(h, netns, line):
     assert (order(same(mine[0])), mine[1], mine[2]) == (order(same(out)), err, code)
 
 
-NEIGHBOURS = [
-    ("10.0.0.9", "02:00:00:00:00:09", "stale"), ("10.0.0.8", "02:00:00:00:00:08", "reachable"),
+@pytest.mark.root
+@real_ip
+@pytest.mark.parametrize("line", [
+    "maddr show dev vnic0", "m", "-4 maddr", "-6 maddr show vnic0", "-0 maddr", "-o maddr", "-c maddr show dev vnic0",
+    "-j maddr show dev vnic0", "-j -6 maddr",
+])  # fmt: skip
+def test_memberships_as_the_real_tool_shows_them(h, netns, line):
+    tap()
+    own_link_local = re.compile(r"33:33:ff:00:00:05|ff02::1:ff00:5")  # of fe80::ff:fe00:5
+    several = re.compile(r" users 2|,\"users\":2")  # of two addresses alike
+
+    def rows(text):
+        text = re.sub(r"^1:.*?(?=^\d|\Z)", "", text, flags=re.DOTALL | re.MULTILINE) if "1:\tlo" in text else text
+        text = re.sub(r'\{"ifindex":\d+,"ifname":"lo".*?\]\},?', "", text)
+        text = re.sub(r'"ifindex":\d+', '"ifindex":n', re.sub(r"^\d+:", "n:", text, flags=re.MULTILINE))
+        parts = re.split(r"(?<=\n)|(?<=\}),|(?<=maddr\":\[)", several.sub("", text).replace("]}]", ""))
+        return sorted(part for part in parts if not own_link_local.search(part))
+
+    until = time.monotonic() + 10  # the kernel joins an address's group a moment after the address is there
+    while "33:33:ff:00:00:02" not in real("maddr show dev vnic0")[0] and time.monotonic() < until:
+        time.sleep(0.05)
+    out, err, code = real(line)
+    mine = ours(h, line)
+    assert (rows(mine[0]), *mine[1:]) == (rows(out), err, code)
+
+
+NEIGHBOURS = [    ("10.0.0.9", "02:00:00:00:00:09", "stale"), ("10.0.0.8", "02:00:00:00:00:08", "reachable"),
     ("10.0.0.7", None, "failed"), ("10.0.0.6", None, "incomplete"), ("10.0.0.5", "02:00:00:00:00:08", "delay"),
     ("fd00::9", "02:00:00:00:00:0a", "stale"), ("fe80::8", "02:00:00:00:00:0b", "stale router"),
 ]  # fmt: skip
@@ -137,7 +176,7 @@ def forget(h):
     "-d neigh", "neigh show nud permanent",
     "neigh show nud stale", "neigh show nud stale nud failed", "neigh show nud all", "neigh show 10.0.0.9",
     "neigh show to 10.0.0.8/31", "neigh show 10.0.0.0/24 dev vnic0", "-j neigh show dev vnic0",
-    "-s neigh", "-s -j neigh", "neigh show proxy",
+    "-s neigh", "-s -j neigh", "neigh show proxy", "-c neigh", "-c -s -4 neigh", "-c -br neigh", "-0 neigh",
 ])  # fmt: skip
 def test_neighbours_as_the_real_tool_shows_them(h, netns, line):
     tap()
@@ -146,7 +185,7 @@ def test_neighbours_as_the_real_tool_shows_them(h, netns, line):
         do(f"neigh add {ip} dev vnic0 nud {state} {f'lladdr {mac}' if mac else ''}")
 
     def rows(text):
-        text = re.sub(r"(  ref \d+)? +used \d+/\d+/\d+probes \d+", "  used n/n/nprobes n", text)
+        text = re.sub(r"( +ref \d+)? +used \d+/\d+/\d+probes \d+", "  used n/n/nprobes n", text)
         text = re.sub(r'("refcnt":\d+,)?"used":\d+,"confirmed":\d+,"updated":\d+,"probes":\d+', "times", text)
         text = text.replace("PROBE", "DELAY").replace("},{", "}\n{").replace("[{", "{").replace("}]", "}")
         return sorted(line for line in text.splitlines() if "NOARP" not in line)
@@ -223,3 +262,15 @@ def test_statistics_stand_behind_the_addresses(host):
     address, _lives, rx, received, tx, _sent = ours(h, "-s addr")[0].splitlines()[2:]
     assert address == "    inet 10.0.0.2/24 scope global vnic0"
     assert (rx.split()[0], received.split()[1], tx.split()[0]) == ("RX:", "3", "TX:")
+
+
+def test_a_group_of_two_sockets_has_two_users(host):
+    h = host(ip=["10.0.0.2/24"])
+    for port in (7, 8):
+        member = socket.inet_aton("239.1.2.3") + socket.inet_aton("10.0.0.2")
+        h.udp(port).setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+    assert {"\tlink  01:00:5e:01:02:03", "\tinet  239.1.2.3 users 2"} <= set(ours(h, "maddr")[0].splitlines())
+    assert {"family": "inet", "address": "239.1.2.3", "users": 2} in json.loads(ours(h, "-j -4 m")[0])[0]["maddr"]
+    _, err, code = ours(h, "maddr add 33:33:00:00:00:05 dev vnic0")
+    assert (err.splitlines()[0], code) == ("RTNETLINK answers: Operation not supported", 2)
+    assert err.splitlines()[1].startswith("vnic: groups of this host are given when it is made")

@@ -228,6 +228,16 @@ def test_udp_mem_bounds_all_sockets_together(host):
     assert "\nUDP: inuse 2 mem 5\n" in procfs.read(h, "/proc/net/sockstat")
 
 
+@pytest.mark.parametrize(("least", "drops"), [(1, 8), (4096, 6), (8192, 4)])
+def test_udp_rmem_min_is_what_each_socket_may_hold(host, least, drops):
+    """Of the second: 4096 bytes are two datagrams of 2112, and a page more is taken while it holds less."""
+    h = host(udp_mem=3, udp_rmem_min=least)
+    socks = [h.udp(5000), h.udp(5001)]
+    h.feed([frames.udp(b"x" * 1358)] * 9 + [frames.udp(b"x" * 1400, dport=5001)] * 9)
+    h.run()
+    assert socks[1].drops == drops
+
+
 def test_udp_mem_is_a_sysctl_of_three_numbers(host):
     h = host()
     name = "net.ipv4.udp_mem"

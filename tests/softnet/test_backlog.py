@@ -197,3 +197,17 @@ def test_live_a_packet_for_any_other_cpu_is_there_when_the_ipi_goes_out(host, by
     target.input_head = ffi.NULL
     target.input_qlen = target.backlog_frames = 0
     lib.kfree_skb_list(target, skb)
+
+
+def test_a_backlogs_weight_is_dev_weight_times_its_bias(host):
+    def squeezes(**knobs):
+        h = host(cpus=2, rps_cpus="2", cost="linux", netdev_budget=16, link="100G", **knobs)
+        h.feed([frames.udp(b"x")] * 200)
+        h.run()
+        return [(s.processed, s.time_squeeze, s.net_rx_runs) for s in h.softnet()]
+
+    assert squeezes(dev_weight=2, dev_weight_rx_bias=4) == squeezes(dev_weight=8)
+    assert squeezes(dev_weight=2, dev_weight_rx_bias=4) != squeezes(dev_weight=2)
+    h = host(cpus=2)
+    h.knobs["dev-weight-rx-bias"] = 3
+    assert [int(h.machine.c.cpu[i].backlog.weight) for i in range(2)] == [192, 192]

@@ -11,7 +11,7 @@ from paths import ROOT
 import vnic
 from vnic.knobs.knob import Knob
 from vnic.knobs.table import KNOBS
-from vnic.linux import irq_affinity, sysctl, sysfs
+from vnic.linux import irq_affinity, sysctl_rows, sysfs
 
 PAGE = ROOT / "docs/linux/knobs.md"
 ATTRIBUTES = ROOT / "vnic/knobs/attributes.py"
@@ -47,7 +47,7 @@ def attributes() -> str:
 def _faces() -> dict[str, str]:
     """Knob -> the sysctl, or the file of /sys or /proc, that writes it."""
     device = sysfs.DEVICE | sysfs.queue_files(0)
-    files = sysctl.SYSCTLS | {f"/sys/class/net/DEV/{path}": file for path, file in device.items()}
+    files = sysctl_rows.SYSCTLS | {f"/sys/class/net/DEV/{path}": file for path, file in device.items()}
     found: dict[str, str] = {}
     for path, file in (files | irq_affinity.queue_files(0)).items():
         if file.write and (knob := re.match(r"knob ([\w-]+)", file.source)):

@@ -708,7 +708,7 @@ RULES = (
         "a UDP socket takes pages while all together have at most udp_mem's first number; below 4096 bytes it takes them anyway", "net/core/sock.c __sk_mem_raise_allocated()", WRITTEN,
         (f"{MEM}::test_udp_mem_bounds_all_sockets_together", f"{MEM}::test_it_is_the_plain_models"),
         (Mutant("sock_mem.c", "allocated > READ_ONCE(h->udp_mem)", "allocated >= READ_ONCE(h->udp_mem)"),
-         Mutant("sock_mem.c", "sk->rmem_alloc >= UDP_RMEM_MIN", "sk->rmem_alloc > 0"),
+         Mutant("sock_mem.c", "sk->rmem_alloc >= READ_ONCE(h->udp_rmem_min)", "sk->rmem_alloc > 0"),
          Mutant("sock_mem.c", "	__atomic_sub_fetch(&h->udp_mem_allocated, sk->mem / PAGE, __ATOMIC_RELAXED);\n", "	;\n")),
     ),
     Rule(

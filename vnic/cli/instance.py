@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vnic.control.reply import Reply
+    from vnic.linux.sysctl_files import Lines
 
 _ON = click.option("--on", metavar="NAME|PID", help="instance to ask [default: the only one]")
 _RAW = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": ["--help"]}
 
 
-_ETHTOOL_JSON = frozenset({"-k", "--show-features", "--show-offload"})
+_ALWAYS = "-color=always"
+"""For -color=auto on a terminal: the instance has none."""
+_OWN_JSON = frozenset({"ethtool", "ip"})
+"""Tools that print JSON themselves."""
 
 
 def print_reply(reply: Reply, *, as_json: bool) -> None:
@@ -34,7 +39,7 @@ def print_reply(reply: Reply, *, as_json: bool) -> None:
         if as_json and reply.data is not None:
             click.echo(json.dumps(reply.data, indent=2))
         else:
-            click.echo(reply.out, nl=False)
+            click.echo(reply.out, nl=False, color=True)  # ip -c colours a pipe too
         sys.stdout.flush()
     except BrokenPipeError:  # the reader closed the pipe
         leave_stdout()
@@ -74,21 +79,47 @@ def _export(directory: str, on: str | None) -> None:
         tree.link("proc/self/net", "../net")  # programs read either; in Linux /proc/net is a link to self/net
 
 
+def _ask(name: str, argv: list[str], on: str | None) -> Reply:
+    """Return the answer of the instance, or the one that is the same for any. ConfigError: there is no instance."""
+    from vnic.control.client import Connection, find
+
+    lines = _lines(argv) if name == "sysctl" else None
+    requests = [argv] if lines is None else list(lines.requests())
+    anyhow = on is None and lines is None
+    try:
+        path = find(on, among=argv).path
+    except ConfigError:
+        from vnic.control.commands import without_host
+
+        reply = without_host(name, argv) if anyhow else None
+        if reply is None:
+            raise
+        return reply
+    with Connection(path) as c:
+        replies = [c.ask(name, request) for request in requests]
+    return replies[0] if lines is None else lines.answered(replies)
+
+
+def _lines(argv: list[str]) -> Lines | None:
+    """Read the files of sysctl -p and --system here: they are this user's, not the instance's."""
+    from vnic.linux.sysctl_files import read_all
+
+    return read_all(argv)
+
+
 def _passed_on(name: str, text: str, arguments: str) -> click.Command:
     """Make a command that passes its arguments on to an instance."""
 
     @click.command(name, context_settings=_RAW, help=text, options_metavar="")
     @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar=arguments)
     def command(argv: tuple[str, ...]) -> None:
-        from vnic.control.client import Connection, find
-
         with refusals():
             rest, on, as_json = _take(argv)
-            with Connection(find(on, among=rest).path) as c:
-                if as_json and name == "ethtool" and _ETHTOOL_JSON.intersection(rest):
-                    reply, as_json = c.ask(name, ["--json", *rest]), False  # the tool's own JSON
-                else:
-                    reply = c.ask(name, rest)
+            if name == "ip" and sys.stdout.isatty():
+                rest = [_ALWAYS if re.fullmatch("--?c(o(l(or?)?)?)?=auto", word) else word for word in rest]
+            if as_json and name in _OWN_JSON:
+                rest, as_json = ["--json", *rest], False
+            reply = _ask(name, rest, on)
         print_reply(reply, as_json=as_json)
 
     return command
@@ -102,28 +133,29 @@ ethtool = _passed_on(
 )
 ip = _passed_on(
     "ip",
-    "Run ip link, addr, neigh or route on an instance.\n\nThe arguments are ip's: link set DEV ..., or [-d] [-s [-s]]"
-    " link|addr|neigh|route [show]. --on NAME|PID selects the instance, --json prints JSON.",
+    "Run ip link, addr, neigh, route or maddr on an instance.\n\nThe arguments are ip's: link set DEV ..., or [-d] [-s"
+    " [-s]] link|addr|neigh|route|maddr [show]. --on NAME|PID selects the instance, --json prints JSON.",
     "[OPTION]... OBJECT [COMMAND]...",
 )
 sysctl = _passed_on(
     "sysctl",
-    "Run sysctl on an instance.\n\nNames are net.core.*, net.ipv4.ipfrag_* and net.ipv6.ip6frag_*; -a prints all."
-    " --on NAME|PID selects the instance, --json prints JSON.",
-    "[-a] NAME[=VALUE]...",
+    "Run sysctl on an instance.\n\nNames are Linux's below net.core, net.ipv4 and net.ipv6; -a prints all, -p FILE sets"
+    " what a file says. Those without effect keep their value. --on NAME|PID selects the instance, --json prints JSON.",
+    "[-a|-p FILE] NAME[=VALUE]...",
 )
-_show = _passed_on("show", "Print files of an instance.", "[PATH]...")
+_show = _passed_on("show", "Print files and knobs of an instance.", "[NAME]...")
 
 
 @click.command("show", context_settings=_RAW, options_metavar="")
-@click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[PATH...|limits|--export DIR]")
+@click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[NAME...|limits|knobs|config|--export DIR]")
 @click.pass_context
 def show(ctx: click.Context, argv: tuple[str, ...]) -> None:
-    """Print files of an instance: /proc, /sys, limits.
+    """Print files and knobs of an instance: /proc, /sys, limits.
 
     \b
     vnic show               list all files
-    vnic show PATH...       print files, as /proc/net/dev; list the entries of a directory
+    vnic show NAME...       print files and knobs: /proc/net/dev, softnet_stat, rx-usecs, net.core.netdev_budget
+    vnic show knobs         print all knobs and their values; config: as a file for --config
     vnic show limits        print each limit of the path, and how often it was reached
     vnic show --export DIR  write all files below DIR, for programs that read a copy
 
@@ -142,9 +174,10 @@ def show(ctx: click.Context, argv: tuple[str, ...]) -> None:
 
 set_ = _passed_on(
     "set",
-    "Write to a file of an instance.\n\nvnic set PATH VALUE does what echo VALUE > PATH does in Linux."
-    " --on NAME|PID selects the instance.",
-    "PATH VALUE...",
+    "Change a knob of an instance, or write to a file.\n\nvnic set PATH VALUE does what echo VALUE > PATH does in"
+    " Linux; vnic set rx-usecs 50 sets a knob, vnic set net.core.netdev_budget 600 a sysctl. --on NAME|PID selects the"
+    " instance.",
+    "NAME VALUE...",
 )
 
 

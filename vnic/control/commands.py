@@ -5,7 +5,7 @@ A Python process that has the host calls these functions directly; vnic/control/
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from vnic.cli.exit import reason
 from vnic.control import rates, show
@@ -31,6 +31,25 @@ COMMANDS: dict[str, Command] = {
     "sample": rates.command,
 }
 """Name -> function that answers. ``vnic stat`` requests ``sample`` at each interval and subtracts two of them."""
+
+
+class _NoHostError(Exception):
+    """The command wants to know something about the host, which is missing."""
+
+
+class _NoHost:
+    """Stands where a host would."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise _NoHostError(name)
+
+
+def without_host(name: str, argv: Sequence[str]) -> Reply | None:
+    """Return the answer that any host gives: a help text, a wrong option. None: it depends on the host."""
+    try:
+        return answer(cast("Host", _NoHost()), name, argv)
+    except _NoHostError:
+        return None
 
 
 def answer(host: Host, name: str, argv: Sequence[str]) -> Reply:

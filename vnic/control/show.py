@@ -1,13 +1,14 @@
-"""Answer ``vnic show [PATH ...]`` and ``vnic set PATH VALUE``: cat, ls and echo for a host's /proc and /sys."""
+"""Answer ``vnic show [WORD ...]`` and ``vnic set WORD VALUE``: cat, ls and echo for /proc and /sys, and knobs."""
 
 from __future__ import annotations
 
 import os
-import posixpath
 from typing import TYPE_CHECKING
 
+from vnic.control import names
 from vnic.control.reply import Reply
 from vnic.counters import limits
+from vnic.errors import ConfigError, said
 from vnic.linux import procfs, pseudofile, sysfs
 from vnic.linux.pseudofile import File, WriteError
 
@@ -16,7 +17,23 @@ if TYPE_CHECKING:
 
     from vnic.host import Host
 
-EXTRA: dict[str, Callable[[Host], Reply]] = {"limits": lambda host: limits.show(host, ())}
+
+def _knobs(host: Host) -> Reply:
+    values = names.knobs(host.knobs)
+    width = max(map(len, values))
+    return Reply(_lines(f"{name:<{width}} {value}" for name, value in values.items()), data=values)
+
+
+def _config(host: Host) -> Reply:
+    text, data = names.config(host)
+    return Reply(text, data=data)
+
+
+EXTRA: dict[str, Callable[[Host], Reply]] = {
+    "limits": lambda host: limits.show(host, ()),
+    "knobs": _knobs,
+    "config": _config,
+}
 """Word -> function that answers ``vnic show WORD`` if WORD is not a file."""
 
 
@@ -30,51 +47,78 @@ def _entries(paths: Iterable[str], directory: str) -> list[str]:
     return sorted({p.removeprefix(below).split("/", 1)[0] for p in paths if p.startswith(below)})
 
 
-def _normal(path: str) -> str:
-    """Return the path absolute, and without ``.``, ``..`` and double slashes."""
-    return posixpath.normpath("/" + path.lstrip("/"))
-
-
 def _lines(texts: Iterable[str]) -> str:
     return "".join(f"{text}\n" for text in texts)
 
 
 def show(host: Host, argv: Sequence[str]) -> Reply:
-    """Print files, or the entries of a directory; without a path, list all files. Code 1: a path does not exist."""
+    """Print files, knobs, or the entries of a directory; without a word, list all. Code 1: one does not exist."""
     there = tree(host)
     if not argv:
-        names = [*sorted(EXTRA), *sorted(there)]
-        return Reply(out=_lines(names), data=names)
+        listed = [*sorted(EXTRA), *sorted(there)]
+        return Reply(out=_lines(listed), data=listed)
     out, err, data = "", "", {}
     for word in argv:
-        path = _normal(word)
-        if word in EXTRA:
-            reply = EXTRA[word](host)
-            text, data[word] = reply.out, reply.data
-        elif path in there:
-            text = data[word] = there[path].read(host)
-        elif entries := _entries(there, path):
-            text = data[word] = _lines(entries)
+        try:
+            if word in EXTRA:
+                reply = EXTRA[word](host)
+                text, data[word] = reply.out, reply.data
+            else:
+                text = data[word] = _one(host, there, word)
+        except OSError as e:
+            guess = names.near(word, there, EXTRA) if isinstance(e, FileNotFoundError) else ""
+            err += f"vnic show: {said(word)}: {e.strerror}{guess}\n"
+        except ConfigError as e:
+            err += f"vnic show: {e}\n"
         else:
-            err += f"vnic show: {word}: No such file or directory\n"
-            continue
-        out += text
+            out += text
     return Reply(out, err, int(bool(err)), data)
 
 
+def _one(host: Host, there: dict[str, File], word: str) -> str:
+    """Return the text of a file, a directory's entries, or a knob. OSError, ConfigError: no such name."""
+    if names.normal(word) not in there and (knob := names.knob(host, word)):
+        settings, name = knob
+        return f"{names.text(name, settings[name])}\n"
+    if path := names.path(host, there, word):
+        return there[path].read(host)
+    if entries := _entries(there, names.normal(word)):
+        return _lines(entries)
+    raise pseudofile.no_such_file(word)
+
+
 def set_(host: Host, argv: Sequence[str]) -> Reply:
-    """Write ``VALUE ...`` to ``PATH``: separated by blanks, with a newline, as echo writes them."""
+    """Write ``VALUE ...`` to a file, as echo writes them, or to a knob. ``NAME=VALUE`` is understood too."""
+    if len(argv) == 1 and "=" in argv[0]:
+        argv = argv[0].split("=", 1)
     if len(argv) < 2:
-        return Reply(err="vnic set: needs a path and a value: vnic set PATH VALUE\n", code=2)
+        return Reply(err="vnic set: needs a name and a value: vnic set rx-usecs 50, or vnic set PATH VALUE\n", code=2)
     word, *values = argv
-    path, there = _normal(word), tree(host)
+    there = tree(host)
     try:
-        if path not in there and _entries(there, path):
-            raise IsADirectoryError(21, os.strerror(21))
-        pseudofile.put(there, host, path, " ".join(values) + "\n")
+        return _set(host, there, word, " ".join(values))
     except WriteError as e:
         why = f"vnic: {e.reason}\n" if e.reason else ""
         return Reply(err=f"vnic set: write error: {e.strerror}\n{why}", code=1)
     except OSError as e:
-        return Reply(err=f"vnic set: {word}: {e.strerror}\n", code=1)
-    return Reply()
+        guess = names.near(word, there, ()) if isinstance(e, FileNotFoundError) else ""
+        return Reply(err=f"vnic set: {said(word)}: {e.strerror}{guess}\n", code=1)
+    except ConfigError as e:
+        return Reply(err=f"vnic set: {e}\n", code=2)
+
+
+def _set(host: Host, there: dict[str, File], word: str, value: str) -> Reply:
+    if names.normal(word) not in there and (knob := names.knob(host, word)):
+        settings, name = knob
+        settings[name] = value
+        return Reply()
+    path = names.path(host, there, word)
+    if path is None:
+        if _entries(there, names.normal(word)):
+            raise IsADirectoryError(21, os.strerror(21))
+        raise pseudofile.no_such_file(word)
+    pseudofile.put(there, host, path, f"{value}\n")
+    source = there[path].source
+    if not source.startswith("no effect"):
+        return Reply()
+    return Reply(err=f"vnic: {path} is kept without effect{source.removeprefix('no effect')}\n")

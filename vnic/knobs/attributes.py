@@ -100,6 +100,8 @@ class Attributes:
     """most packets per poll of the backlog"""
     dev_weight_packets: int
     """most packets per poll of the backlog"""
+    dev_weight_rx_bias: int
+    """factor of dev-weight for a poll of the backlog"""
     netdev_budget: int
     """most packets per run of net_rx_action"""
     netdev_budget_packets: int
@@ -180,6 +182,18 @@ class Attributes:
     """longest wait of an incomplete datagram, s"""
     ip6frag_time_s: int
     """longest wait of an incomplete datagram, s"""
+    neigh_base_reachable_time_ms: int
+    """time that an IPv4 neighbour stays reachable once confirmed, ms"""
+    neigh_retrans_time_ms: int
+    """time that an IPv4 neighbour gets to answer before the next question, ms"""
+    neigh_gc_stale_time: int
+    """time that an IPv4 neighbour is kept without use in a table that fills up, s"""
+    neigh6_base_reachable_time_ms: int
+    """time that an IPv6 neighbour stays reachable once confirmed, ms"""
+    neigh6_retrans_time_ms: int
+    """time that an IPv6 neighbour gets to answer before the next question, ms"""
+    neigh6_gc_stale_time: int
+    """time that an IPv6 neighbour is kept without use in a table that fills up, s"""
     accept_ra: bool
     """ask routers at the start, and take addresses, prefixes and default routers from their advertisements"""
     dad_transmits: int
@@ -196,6 +210,10 @@ class Attributes:
     """most pages that all UDP sockets hold; the first number of Linux's"""
     udp_mem_pages: int
     """most pages that all UDP sockets hold; the first number of Linux's"""
+    udp_rmem_min: int
+    """bytes that each UDP socket may hold although udp-mem is used up"""
+    udp_rmem_min_bytes: int
+    """bytes that each UDP socket may hold although udp-mem is used up"""
     reader_cpu: int
     """CPU of the readers; any: local port mod cpus"""
     sockets: int

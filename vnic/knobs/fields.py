@@ -317,6 +317,16 @@ def _put_speed(_h: Any, w: Any, factor: float | None, _q: int | None) -> None:
 
 SPEED = Place(_put_speed, lambda _h, w, _q: w.speed_ppm / 1_000_000 if w.speed_ppm else math.inf, typed="float")
 
+
+def of_neigh(family: int, field: str, scale: int) -> Place:
+    """Return the place of a neighbour's time, in units of ``scale`` ns. ``family``: 0 is IPv4, 1 is IPv6."""
+
+    def put(h: Any, _w: Any, n: int, _q: int | None) -> None:
+        setattr(h.neigh.times[family], field, n * scale)
+
+    return Place(put, lambda h, _w, _q: int(getattr(h.neigh.times[family], field)) // scale)
+
+
 FIELDS = {"s": lib.RSS_IP_SRC, "d": lib.RSS_IP_DST, "f": lib.RSS_L4_SRC, "n": lib.RSS_L4_DST}
 FLOW_TYPES = {
     "tcp4": lib.HASH_TCPV4,

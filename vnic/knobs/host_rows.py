@@ -40,6 +40,31 @@ def _frag_time(family: str, seconds: int) -> Knob:
     )
 
 
+_DAY_S = 86_400
+
+
+def _neighbours(prefix: str, family: int, what: str) -> dict[str, Knob]:
+    """Return the rows of a family's neighbours; ``family``: 0 is IPv4, 1 is IPv6."""
+    times = {
+        "base-reachable-time-ms": (
+            1,
+            _DAY_S * 1000,
+            "reachable_ns",
+            10**6,
+            30_000,
+            "stays reachable once confirmed, ms",
+        ),
+        "retrans-time-ms": (1, _DAY_S * 1000, "retrans_ns", 10**6, 1000, "gets to answer before the next question, ms"),
+        "gc-stale-time": (0, _DAY_S, "stale_ns", 10**9, 60, "is kept without use in a table that fills up, s"),
+    }
+    return {
+        f"{prefix}-{name}": Knob(
+            integer(low, high), places.of_neigh(family, field, scale), default, f"time that {what} neighbour {help_}"
+        )
+        for name, (low, high, field, scale, default, help_) in times.items()
+    }
+
+
 HOST: dict[str, Knob] = {
     "hz": Knob(
         integer(100, 1000),
@@ -59,6 +84,9 @@ HOST: dict[str, Knob] = {
     ),
     "dev-weight": Knob(
         integer(1, 1024), places.of_weight("dev_weight"), 64, "most packets per poll of the backlog", unit="packets"
+    ),
+    "dev-weight-rx-bias": Knob(
+        integer(1, 1024), places.of_weight("dev_weight_rx_bias"), 1, "factor of dev-weight for a poll of the backlog"
     ),
     "netdev-budget": Knob(
         integer(1, 1 << 20), of_host("netdev_budget"), 300, "most packets per run of net_rx_action", unit="packets"
@@ -191,6 +219,8 @@ HOST: dict[str, Knob] = {
     ),
     "ip6frag-high-thresh": _frag_thresh("ip6_frags"),
     "ip6frag-time": _frag_time("ip6_frags", 60),
+    **_neighbours("neigh", 0, "an IPv4"),
+    **_neighbours("neigh6", 1, "an IPv6"),
     "accept-ra": Knob(
         flag,
         of_host("addrconf.accept_ra", kind=bool),
@@ -222,6 +252,13 @@ HOST: dict[str, Knob] = {
         393216,
         "most pages that all UDP sockets hold; the first number of Linux's",
         unit="pages",
+    ),
+    "udp-rmem-min": Knob(
+        integer(1, 1 << 30),
+        of_host("udp_rmem_min"),
+        4096,
+        "bytes that each UDP socket may hold although udp-mem is used up",
+        unit="bytes",
     ),
     "reader-cpu": Knob(
         parse_reader, places.READER, "any", "CPU of the readers; any: local port mod cpus", as_given=True, example=1

@@ -12,7 +12,15 @@ import vnic
 from vnic._core import lib
 from vnic.control.reply import Reply
 from vnic.errors import VnicError
-from vnic.linux import ethtool_absent, ethtool_coalesce, ethtool_features, ethtool_link, ethtool_rss, ethtool_stats
+from vnic.linux import (
+    ethtool_absent,
+    ethtool_coalesce,
+    ethtool_features,
+    ethtool_json,
+    ethtool_link,
+    ethtool_rss,
+    ethtool_stats,
+)
 from vnic.linux.ethtool_args import (
     BAD_ARGS,
     EOPNOTSUPP,
@@ -248,16 +256,16 @@ _VERSION = f"vnic {vnic.__version__}, as ethtool version 6.1\n"
 
 def _usage() -> str:
     lines = "".join(f"        vnic ethtool {'|'.join(names.split())} DEVNAME ...\n" for names in _OPTIONS)
-    return f"{_VERSION}Usage:\n        vnic ethtool DEVNAME\n{lines}"
+    return f"{_VERSION}Usage:\n        vnic ethtool [ -j|--json ] DEVNAME\n{lines}"
 
 
 def command(host: Host, argv: Sequence[str]) -> Reply:
     """Answer ``ethtool ARGV``: text, exit code and data. Wrong arguments raise nothing."""
     args = list(argv)
     json = False
-    while args and args[0] in ("--json", "-I", "--include-statistics", "--debug"):
+    while args and args[0] in (*ethtool_json.FLAGS, "-I", "--include-statistics", "--debug"):
         flag = args.pop(0)
-        json |= flag == "--json"
+        json |= flag in ethtool_json.FLAGS
         if flag == "--debug" and args:
             args.pop(0)
     if args and args[0] in ("-h", "--help", "--version"):
@@ -267,11 +275,10 @@ def command(host: Host, argv: Sequence[str]) -> Reply:
     if args and not args[0].startswith("-"):
         args.insert(0, "")
     run = COMMANDS.get(args[0]) if len(args) > 1 else None
-    if json:
-        run = ethtool_features.show_json if run is ethtool_features.show else None  # 6.1 has it of no other of these
     if run is None:
         return BAD_ARGS
     try:
-        return run(host, args[1], args[2:])
+        reply = run(host, args[1], args[2:])
     except RefusedError as e:
-        return e.reply
+        reply = e.reply
+    return ethtool_json.of(args[0], args[1], reply) if json else reply

@@ -62,7 +62,6 @@ OLD_NAMES = (
 )
 """Short name, long name, and the kernel's features behind them."""
 
-_JSON = {None: "null", True: "true", False: "false"}
 _CODE = 92  # exit code of a -K that the kernel refused
 _NEVER_CHANGE = {"vlan-challenged"}  # NETIF_F_NEVER_CHANGE: the kernel does not even look
 _KNOBS = {
@@ -159,33 +158,12 @@ def features_data(dev: str, features: Mapping[str, Feature]) -> dict[str, Any]:
     return data
 
 
-def features_json(data: Mapping[str, Any]) -> str:
-    """Format the object as --json -k does."""
-    parts = [f'        "ifname": "{data["ifname"]}"']
-    for name, state_ in data.items():
-        if name != "ifname":
-            inner = ",\n".join(f'            "{k}": {_JSON[v]}' for k, v in state_.items())
-            parts.append(f'        "{name}": {{\n{inner}\n        }}')
-    return "[ {\n" + ",\n".join(parts) + "\n    } ]\n"
-
-
 def show(host: Host, dev: str, args: Sequence[str]) -> Reply:
     """-k."""
     no_more(args)
     need_device(host, dev)
     features = state(host)
     return Reply(features_text(dev, features), data=features_data(dev, features))
-
-
-def show_json(host: Host, dev: str, args: Sequence[str]) -> Reply:
-    """--json -k. An unknown device gives an empty list."""
-    no_more(args)
-    try:
-        need_device(host, dev)
-    except RefusedError as e:
-        raise RefusedError(Reply("[ ]\n", e.reply.err, e.reply.code)) from None
-    data = features_data(dev, state(host))
-    return Reply(features_json(data), data=data)
 
 
 def _requests(args: Sequence[str]) -> list[tuple[str, bool]]:

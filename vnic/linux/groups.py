@@ -1,4 +1,4 @@
-"""Format /proc/net/igmp and igmp6: the groups that a host has joined, the latest first.
+"""Format /proc/net/igmp and igmp6, and list memberships: the groups that a host has joined, the latest first.
 
 Linux: net/ipv4/igmp.c, net/ipv6/mcast.c.
 """
@@ -37,6 +37,16 @@ def _timer(host: Host, group: Any) -> int | None:
     if group.timer_ns == (1 << 64) - 1:
         return None
     return max(int(group.timer_ns) - int(lib.host_now(host.machine.c, ffi.NULL)), 0) // _CLOCK_NS
+
+
+def memberships(host: Host) -> list[dict[str, Any]]:
+    """Return family (``link``: the card's list), address and users of each group, as ``ip maddr`` shows them."""
+    mf = host.machine.c.nic.filter
+    link = [bytes(ffi.buffer(mf.mc[i])).hex(":") for i in range(mf.nmc)]
+    found = [{"family": "link", "address": address, "users": 1} for address in link]
+    for family, name in zip(host.machine.c.mc.family, ("inet", "inet6"), strict=True):
+        found += [{"family": name, "address": text, "users": int(group.users)} for group, text in _groups(family)]
+    return found
 
 
 def igmp(host: Host) -> str:

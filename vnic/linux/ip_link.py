@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from vnic.control.reply import Reply
 from vnic.linux import ip_link_details, ip_link_stats, netdevice, pseudofile
+from vnic.linux.ip_route_words import HELP, paint, printed
 from vnic.linux.ip_route_words import INCOMPLETE as _INCOMPLETE
 from vnic.linux.ip_route_words import StopError as _StopError
 from vnic.linux.ip_route_words import begins_like as _is
-from vnic.linux.ip_route_words import compact as _compact
-from vnic.linux.ip_route_words import pretty as _pretty
 from vnic.linux.ip_route_words import read_options as _options
 from vnic.linux.ip_route_words import refused as _refused
 from vnic.linux.pseudofile import WriteError
@@ -30,13 +29,10 @@ _FLAGS = {  # in iproute2's order; UP and the flags after it come last
     netdevice.IFF_UP: "UP",
 }
 
-_USAGE = """Usage: ip [ -d ] [ -s [ -s ] ] [ -j [ -p ] ] [ -o ] [ -br ] link [ show [ [ dev ] DEVICE ] [ up ] ]
+_USAGE = """Usage: ip link [ show [ [ dev ] DEVICE ] [ up ] ]
        ip link set [ dev ] DEVICE [ up | down ] [ promisc { on | off } ] [ allmulticast { on | off } ]
                [ multicast on ] [ arp on ] [ address LLADDR ] [ mtu MTU ]
                [ gro_max_size BYTES ] [ gro_ipv4_max_size BYTES ]
-       ip [ -4 | -6 ] address [ show [ [ dev ] DEVICE ] [ up ] ]
-       ip [ -4 | -6 ] neighbour [ show [ to PREFIX ] [ dev DEVICE ] [ nud STATE ] ]
-       ip [ -4 | -6 ] route [ show [ PREFIX ] [ dev DEVICE ] | get ADDRESS ]
 """
 
 _DIGITS_MAX = 64
@@ -52,8 +48,8 @@ def command(host: Host, argv: Sequence[str]) -> Reply:
 
 
 def _link(host: Host, options: list[str], words: list[str]) -> Reply:
-    if not words:
-        raise _StopError(_USAGE, 255)
+    if not words or _is(words[0], "help"):
+        raise _StopError(HELP, 255)
     if not _is(words[0], "link"):
         raise _StopError(f'Object "{words[0]}" is unknown, try "ip help".\n', 1)
     verb = words[1] if len(words) > 1 else "show"
@@ -96,6 +92,24 @@ def link_facts(host: Host) -> dict[str, Any]:
     }
 
 
+def brief(facts: dict[str, Any]) -> str:
+    """Format name and state as -br does."""
+    name, state = facts["ifname"], facts["operstate"]
+    return paint("ifname", f"{name:<16} ") + paint(state, f"{state:<14} ")
+
+
+def state_words(facts: dict[str, Any]) -> str:
+    """Format the state."""
+    state = facts["operstate"]
+    return "state " + paint(state, f"{state} ")
+
+
+def ether(facts: dict[str, Any]) -> str:
+    """Format the line of the link-layer addresses."""
+    own, all_ = paint("mac", facts["address"]), paint("mac", facts["broadcast"])
+    return f"    link/{facts['link_type']} {own} brd {all_}"
+
+
 def _show(host: Host, options: list[str], words: list[str]) -> Reply:
     name, only_up = None, False
     while words:
@@ -122,20 +136,18 @@ def _show(host: Host, options: list[str], words: list[str]) -> Reply:
     if only_up and not netdevice.up(host):
         found = {}  # iproute2 prints the empty braces
     shown = [found]
-    if "json" in options:
-        return Reply(out=(_pretty(shown) if "pretty" in options else _compact(shown)) + "\n", data=shown)
-    if not found:
-        return Reply(data=shown)
+    if not found or "json" in options:
+        return printed(options, "", shown)
     flags = ",".join(facts["flags"])
     if "brief" in options:
-        return Reply(f"{facts['ifname']:<16} {facts['operstate']:<14} {facts['address']} <{flags}> \n", data=shown)
-    state = f"state {facts['operstate']} mode {facts['linkmode']} group {facts['group']} "
+        return printed(options, f"{brief(facts)}{paint('mac', facts['address'] + ' ')}<{flags}> \n", shown)
+    state = f"qdisc {facts['qdisc']} {state_words(facts)}mode {facts['linkmode']} group {facts['group']} "
     lines = [
-        f"{facts['ifindex']}: {facts['ifname']}: <{flags}> mtu {facts['mtu']} qdisc {facts['qdisc']} {state}",
-        f"    link/{facts['link_type']} {facts['address']} brd {facts['broadcast']}{ip_link_details.text(facts)}",
+        f"{facts['ifindex']}: {paint('ifname', facts['ifname'] + ': ')}<{flags}> mtu {facts['mtu']} {state}",
+        f"{ether(facts)}{ip_link_details.text(facts)}",
         *(ip_link_stats.as_text(stats, level) if level else ()),
     ]
-    return Reply(("\\" if "oneline" in options else "\n").join(lines) + "\n", data=shown)
+    return printed(options, ("\\" if "oneline" in options else "\n").join(lines) + "\n", shown)
 
 
 # ---- set ----

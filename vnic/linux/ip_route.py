@@ -11,22 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.address import inet_addr, inet_text
-from vnic.control.reply import Reply
 from vnic.counters import snapshots
 from vnic.errors import ConfigError
-from vnic.linux import ip_learnt, ip_link, ip_link_details, ip_link_stats, netdevice
-from vnic.linux.ip_route_words import INCOMPLETE, StopError, compact, pretty, read_options, refused
+from vnic.linux import ip_learnt, ip_link, ip_link_details, ip_link_stats, ip_maddr, netdevice
+from vnic.linux.ip_route_words import StopError, family, paint, printed, read_options, refused, value, verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
+    from vnic.control.reply import Reply
     from vnic.host import Host
 
     Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
     Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _FOREVER = (1 << 32) - 1
-_SHOW = ("show", "list", "lst")
 _STATES = ("permanent", "reachable", "noarp", "none", "stale", "incomplete", "delay", "probe", "failed", "all")
 _KERNEL_METRIC, _METRIC = 256, 1024  # IP6_RT_PRIO_ADDRCONF, IP6_RT_PRIO_USER
 
@@ -41,37 +40,6 @@ def command(host: Host, argv: Sequence[str]) -> Reply:
         return run(host, options, words[1:])
     except StopError as stop:
         return stop.reply
-
-
-def _printed(options: Sequence[str], text: str, data: list[dict[str, Any]]) -> Reply:
-    if "json" in options:
-        return Reply((pretty(data) if "pretty" in options else compact(data)) + "\n", data=data)
-    return Reply(text, data=data)
-
-
-def _family(options: Sequence[str]) -> int:
-    """Return 4 or 6 for the last of -4 and -6, or 0 without them."""
-    return int(next((o for o in reversed(options) if o in ("4", "6")), 0))
-
-
-def _verb(words: list[str], what: str, others: Iterable[str]) -> None:
-    """Accept ``show`` and its synonyms, or nothing; refuse other commands."""
-    if not words:
-        return
-    if any(name.startswith(words[0]) for name in _SHOW):
-        del words[0]
-    elif any(name.startswith(words[0]) for name in others):
-        raise refused(f"{what} of this host are given when it is made, or learnt: they can only be shown")
-    elif "help".startswith(words[0]):
-        raise StopError(f"Usage: ip {what} [ show ]\n", 255)
-    else:
-        raise StopError(f'Command "{words[0]}" is unknown, try "ip {what} help".\n', 255)
-
-
-def _value(words: list[str]) -> str:
-    if not words:
-        raise StopError(INCOMPLETE, 255)
-    return words.pop(0)
 
 
 def _prefix(text: str) -> Network:
@@ -116,49 +84,46 @@ def _address_facts(host: Host, address: Interface, among: list[Interface]) -> di
 
 def _address_line(a: dict[str, Any]) -> str:
     flags = "".join(f"{flag} " for flag in ip_learnt.ADDRESS_FLAGS if flag in a)
-    return f"{a['family']} {a['local']}/{a['prefixlen']} scope {a['scope']} {flags}{a.get('label', '')}"
+    local = paint(a["family"], a["local"])
+    return f"{a['family']} {local}/{a['prefixlen']} scope {a['scope']} {flags}{a.get('label', '')}"
 
 
 def _address(host: Host, options: list[str], words: list[str]) -> Reply:
-    _verb(words, "address", ("add", "change", "replace", "delete", "flush", "save", "restore", "showdump"))
+    verb(words, "address", ("add", "change", "replace", "delete", "flush", "save", "restore", "showdump"))
     name, only_up = None, False
     while words:
         word = words.pop(0)
         if word == "up":
             only_up = True
             continue
-        word = _value(words) if word == "dev" else word
+        word = value(words) if word == "dev" else word
         if name is not None:
             raise StopError(f'Error: either "dev" is duplicate, or "{word}" is a garbage.\n', 255)
         name = word
     if name not in (None, host.name):
         raise StopError(f'Device "{name}" does not exist.\n', 1)
     if only_up and not netdevice.up(host):
-        return _printed(options, "", [])
-    family, every = _family(options), _interfaces(host)
-    shown = [_address_facts(host, a, every) for a in every if family in (0, a.version)]
-    if family and not shown:
-        return _printed(options, "", [])
+        return printed(options, "", [])
+    of, every = family(options), _interfaces(host)
+    shown = [_address_facts(host, a, every) for a in every if of in (None, a.version)]
+    if of and not shown:
+        return printed(options, "", [])
     link = ip_link.link_facts(host)
     del link["linkmode"]
-    if family == 6 and name is None:  # the kernel's IPv6 code answers, and differently
+    if of == 6 and name is None:  # the kernel's IPv6 code answers, and differently
         del link["qdisc"], link["group"]
     if "brief" in options:
         own = [{key: a[key] for key in ("local", "prefixlen")} for a in shown]
-        text = f"{link['ifname']:<16} {link['operstate']:<14} " + "".join(
-            f"{a['local']}/{a['prefixlen']} " for a in own
-        )
-        return _printed(
-            options, text + "\n", [{key: link[key] for key in ("ifname", "operstate")} | {"addr_info": own}]
-        )
+        text = ip_link.brief(link) + "".join(f"{paint(a['family'], a['local'])}/{a['prefixlen']} " for a in shown)
+        return printed(options, text + "\n", [{key: link[key] for key in ("ifname", "operstate")} | {"addr_info": own}])
     if "details" in options:
         link |= ip_link_details.facts(host, link=False)
     counted = netdevice.link_stats(host) | {"carrier_changes": sum(netdevice.carrier_changes(host))}
     level = options.count("statistics")
     data = link | {"addr_info": shown} | ({"stats64": ip_link_stats.as_json(counted, level)} if level else {})
-    if family:
+    if of:
         del data["link_type"], data["address"], data["broadcast"]
-    return _printed(
+    return printed(
         options, _address_text(link, shown, options, ip_link_stats.as_text(counted, level) if level else []), [data]
     )
 
@@ -168,12 +133,11 @@ def _address_text(link: dict[str, Any], shown: list[dict[str, Any]], options: li
         return "".join(
             f"{link['ifindex']}: {link['ifname']}    {_address_line(a)}\\       {ip_learnt.lives(a)}\n" for a in shown
         )
-    words = "".join(f"{key} {link[key]} " for key in ("mtu", "qdisc") if key in link) + f"state {link['operstate']} "
+    words = "".join(f"{key} {link[key]} " for key in ("mtu", "qdisc") if key in link) + ip_link.state_words(link)
     words += f"group {link['group']} " if "group" in link else ""
-    text = f"{link['ifindex']}: {link['ifname']}: <{','.join(link['flags'])}> {words}\n"
-    if not _family(options):
-        details = ip_link_details.text(link)
-        text += f"    link/{link['link_type']} {link['address']} brd {link['broadcast']}{details}\n"
+    text = f"{link['ifindex']}: {paint('ifname', link['ifname'] + ': ')}<{','.join(link['flags'])}> {words}\n"
+    if not family(options):
+        text += f"{ip_link.ether(link)}{ip_link_details.text(link)}\n"
     text += "".join(f"    {_address_line(a)}\n       {ip_learnt.lives(a)}\n" for a in shown)
     return text + "".join(f"{line}\n" for line in table)
 
@@ -183,42 +147,46 @@ def _address_text(link: dict[str, Any], shown: list[dict[str, Any]], options: li
 
 def _device(host: Host, words: list[str]) -> str:
     """Take the device's name from the words. StopError: it is not the card's."""
-    dev = _value(words)
+    dev = value(words)
     if dev != host.name:
         raise StopError(f'Cannot find device "{dev}"\n', 1)
     return dev
 
 
 def _neighbours(host: Host, options: list[str], words: list[str]) -> Reply:
-    _verb(words, "neigh", ("add", "change", "replace", "delete", "flush", "get"))
+    verb(words, "neigh", ("add", "change", "replace", "delete", "flush", "get"))
     dev, to, states = None, None, set[str]()
     while words:
         word = words.pop(0)
         if word == "dev":
             dev = _device(host, words)
         elif word == "nud":
-            state = _value(words)
+            state = value(words)
             if state not in _STATES:
                 raise StopError(f'Error: argument "{state}" is wrong: nud state is bad\n', 255)
             states |= {name.upper() for name in (_STATES if state == "all" else (state,))}
         elif word in ("unused", "proxy"):
             states |= {"FAILED"} if word == "unused" else {"PROXY"}  # unused: no reference to it
         else:
-            to = _prefix(_value(words) if word == "to" else word)
-    family, level = _family(options), options.count("statistics")
+            to = _prefix(value(words) if word == "to" else word)
+    of, level = family(options), options.count("statistics")
     found = []
     for n in snapshots.neighbours(host.machine.c):
         ip = ipaddress.ip_address(n.ip)
         wanted = n.state in states if states else n.state != "NONE"
-        if family in (0, ip.version) and wanted and (to is None or ip in to):
+        if of in (None, ip.version) and wanted and (to is None or ip in to):
             found.append((ip.version, n))
     found.sort(key=lambda pair: pair[0])
     data = [_neighbour_facts(host, n, dev=dev is None, level=level) for _, n in found]
     if "brief" in options:
-        text = "".join(f"{n.ip:<39} {host.name:<16} {n.mac or ''}\n" for _, n in found)
+        name = paint("ifname", f"{host.name:<16} ")
+        macs = (paint("mac", n.mac) if n.mac else "" for _, n in found)
+        text = "".join(
+            paint(_inet(n.ip), f"{n.ip:<39} ") + f"{name}{mac}\n" for (_, n), mac in zip(found, macs, strict=True)
+        )
     else:
         text = "".join(map(_neighbour_line, data))
-    return _printed(options, text, data)
+    return printed(options, text, data)
 
 
 def _times(host: Host, ip: str) -> dict[str, int]:
@@ -237,12 +205,21 @@ def _neighbour_facts(host: Host, n: snapshots.Neighbour, *, dev: bool, level: in
     return facts | {"state": [n.state]}
 
 
+_NEIGHBOUR_COLOURS = {"dev": "ifname", "lladdr": "mac"}
+
+
+def _inet(ip: str) -> str:
+    """Return the family's word, which is also its colour."""
+    return "inet6" if ":" in ip else "inet"
+
+
 def _neighbour_line(n: dict[str, Any]) -> str:
-    text = str(n["dst"]) + "".join(f" {key} {n[key]}" for key in ("dev", "lladdr") if key in n)
-    text += " router" if "router" in n else ""
+    text = paint(_inet(n["dst"]), f"{n['dst']} ")
+    text += "".join(f"{key} {paint(what, f'{n[key]} ')}" for key, what in _NEIGHBOUR_COLOURS.items() if key in n)
+    text += "router " if "router" in n else ""
     if "used" in n:
-        text += f"  used {n['used']}/{n['confirmed']}/{n['updated']}probes {n['probes']}"
-    return f"{text} {n['state'][0]} \n"
+        text += f" used {n['used']}/{n['confirmed']}/{n['updated']}probes {n['probes']} "
+    return f"{text}{n['state'][0]} \n"
 
 
 # ---- route ----
@@ -277,32 +254,45 @@ def _routes(host: Host, v: int) -> list[dict[str, Any]]:
 _ROUTE_WORDS = {"gateway": "via", "protocol": "proto", "prefsrc": "src"}
 
 
+def _words(key: str, route: dict[str, Any]) -> str:
+    return f"{_ROUTE_WORDS.get(key, key)} {_coloured(key, route)}"
+
+
+def _coloured(key: str, route: dict[str, Any]) -> str:
+    text = f"{route[key]} "
+    if key == "dev":
+        return paint("ifname", text)
+    address = key in ("dst", "gateway", "prefsrc") and text != "default "
+    return paint(_inet(text), text) if address else text
+
+
 def _route_line(route: dict[str, Any], *, dev: bool) -> str:
-    text = str(route["dst"])
-    for key in ("from", "gateway", "dev", "protocol", "scope", "prefsrc", "metric"):
+    text = _coloured("dst", route)
+    for key in ("from", "gateway", "dev", "table", "protocol", "scope", "prefsrc", "metric"):
         if key in route and (key != "dev" or dev):
-            text += f" {_ROUTE_WORDS.get(key, key)} {route[key]}"
-    text += " " + "".join(f"{flag} " for flag in route["flags"]) + ip_learnt.words(route)
+            text += paint("inet6", f"from {route[key]} ") if key == "from" else _words(key, route)
+    text += "".join(f"{flag} " for flag in route["flags"]) + ip_learnt.words(route)
     return text + (f"pref {route['pref']}" if "pref" in route else "") + "\n"
 
 
 def _route(host: Host, options: list[str], words: list[str]) -> Reply:
     if words and words[0] == "get":
         return _route_get(host, options, words[1:])
-    _verb(words, "route", ("add", "change", "append", "replace", "delete", "flush", "save", "restore", "test"))
+    verb(words, "route", ("add", "change", "append", "replace", "delete", "flush", "save", "restore", "test"))
     dev, to = None, None
     while words:
         word = words.pop(0)
         if word == "dev":
             dev = _device(host, words)
         elif word == "table":
-            if _value(words) not in ("main", "all"):
+            if value(words) not in ("main", "all"):
                 raise refused("there is one table, main")
         else:
-            word = _value(words) if word in ("to", "root", "match", "exact") else word
+            word = value(words) if word in ("to", "root", "match", "exact") else word
             to = word if word == "default" else str(_prefix(word))
-    data = [route for route in _routes(host, _family(options) or 4) if to in (None, route["dst"])]
-    return _printed(options, "".join(_route_line(route, dev=dev is None) for route in data), data)
+    of = 4 if family(options) is None else family(options)
+    data = [route for route in _routes(host, of) if to in (None, route["dst"])] if of else []
+    return printed(options, "".join(_route_line(route, dev=dev is None) for route in data), data)
 
 
 def _route_get(host: Host, options: list[str], words: list[str]) -> Reply:
@@ -329,7 +319,7 @@ def _got(options: list[str], route: dict[str, Any], ip: Any, *, own: bool) -> Re
         route |= {"flags": [], "uid": os.getuid(), "cache": ["local"] if own else []}
         kind, cache = ("local ", "<local> ") if own else ("", "")
         text = kind + _route_line(route, dev=True).rstrip("\n") + f"uid {route['uid']} \n    cache {cache}\n"
-        return _printed(options, text, [route])
+        return printed(options, text, [route])
     metric = 0 if own else _METRIC if "gateway" in route else _KERNEL_METRIC
     ends = {key: route[key] for key in ("type", "dst") if key in route} | {"from": "::"}
     kernel = {"protocol": "kernel"} if "gateway" not in route else {}
@@ -340,12 +330,13 @@ def _got(options: list[str], route: dict[str, Any], ip: Any, *, own: bool) -> Re
     route |= {"metric": metric, "flags": [], "pref": "medium"}
     text = _route_line(route, dev=True)
     if own:
-        text = "local " + text.replace(" dev lo ", " dev lo table local ", 1)
-    return _printed(options, text, [route])
+        text = "local " + text
+    return printed(options, text, [route])
 
 
 _OBJECTS: dict[str, Callable[[Host, list[str], list[str]], Reply]] = {
     "address": _address,
+    "maddress": ip_maddr.show,
     "route": _route,
     "neighbor": _neighbours,
     "neighbour": _neighbours,
