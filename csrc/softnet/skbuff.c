@@ -235,8 +235,8 @@ static u32 segment_truesize(const struct sk_buff *segment, u32 n, u32 hdr, u32 p
 {
 	if (!skb_in_page_frag(segment))
 		return segment->truesize;
-	return n % (MAX_SKB_FRAGS + 1) ? 256 + SKB_TRUESIZE_OVERHEAD + payload 
-					  : skb_kmalloc_truesize(hdr + payload + NET_SKB_PAD); /* a copy */
+	return n % (MAX_SKB_FRAGS + 1) ? 256 + SKB_TRUESIZE_OVERHEAD + payload
+				       : skb_kmalloc_truesize(hdr + payload + NET_SKB_PAD); /* a copy */
 }
 
 struct sk_buff *skb_segment_list(struct sk_buff *skb, u32 own)
