@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vnic._core import ffi, lib
 from vnic.capture_input import CaptureInput, gather
+from vnic.capture_select import ALL, Selecting, Selection
 from vnic.errors import ConfigError, VnicError, check
 from vnic.frame import each_frame
 from vnic.knobs.parse import TIME_MAX_NS, whole
@@ -294,15 +295,27 @@ class CaptureWire(Wire):
     """Capture files, one after another, read piece by piece (for streams see :mod:`vnic.capture_input`).
 
     If a file begins earlier than the last one ended, its frames follow the last one's without a gap.
+
+    Args:
+        paths: the files.
+        select: which frames, how many passes over all files, and at what rate.
+        times: how often all that is selected comes, one time after another.
     """
 
-    def __init__(self, paths: Sequence[str | Path | CaptureInput]) -> None:
+    def __init__(
+        self, paths: Sequence[str | Path | CaptureInput], *, select: Selection = ALL, times: int = 1
+    ) -> None:
+        self._select = Selecting(select) if select else None
+        self._passes_left, self._times_left = select.loop, times
+        self._loop, self._picked, self.passes = select.loop, 0, 0
+        if self._select is not None:
+            self._select.c.again = times > 1
         self.inputs = gather(paths)
         self.paths = [i.path for i in self.inputs]
         self._own = [i for i in self.inputs if i not in paths]
         self._next = 0
         self._bytes = 0
-        self.bytes_total = sum(i.size for i in self.inputs)
+        self.bytes_total = sum(i.size for i in self.inputs) * select.loop * times
         self._bytes_before = 0
         for later in self.inputs[1:]:
             self._refuse(later)
@@ -310,6 +323,8 @@ class CaptureWire(Wire):
 
     def _open_first(self) -> None:
         self._made(lib.pcap_wire_new(), lib.pcap_wire_free)
+        if self._select is not None:
+            self._select.begin(self._pcap)
         try:
             self._open_next()
         except BaseException:
@@ -327,11 +342,37 @@ class CaptureWire(Wire):
             lib.pcap_wire_free(pcap)
 
     def _open_next(self) -> None:
+        at_limit = self._select is not None and self._select.c.taken >= self._select.c.limit
+        again = bool(self._next) and (at_limit or self._next == len(self.paths)) and self._go_on(at_limit=at_limit)
         opened = self.inputs[self._next]
         self._next += 1
         self._bytes_before += self._bytes
-        self._pcap.more = self._next < len(self.paths)
+        self._pcap.more = self._has_more
         self._bytes = opened.begin(self._pcap)
+        if again and self.c.started and self.c.schedule == ffi.NULL:
+            self.c.rebase = lib.REBASE_PASS
+
+    @property
+    def _has_more(self) -> bool:
+        """Is there another file after the current one, in this pass or another?"""
+        return self._next < len(self.paths) or self._passes_left > 1 or self._times_left > 1
+
+    def _go_on(self, *, at_limit: bool) -> bool:
+        """Begin the next pass. Return: does it come after the mean gap? A pass without a frame is the last one."""
+        self._next, self.passes = 0, self.passes + 1
+        if self._select is None:
+            self._times_left -= 1
+            return False
+        c, taken = self._select.c, int(self._select.c.picked) - self._picked
+        self._picked = int(c.picked)
+        if at_limit or self._passes_left == 1:
+            self._times_left -= 1
+            self._passes_left, c.taken = self._loop, 0
+            c.again = self._times_left > 1
+            return False
+        self._passes_left = self._passes_left - 1 if taken else 1
+        self.c.gap_ns = (self.c.last_ts - self.c.pass_ns) // (taken - 1) if taken > 1 else 0
+        return True
 
     @property
     def _pcap(self) -> Any:
@@ -359,6 +400,11 @@ class CaptureWire(Wire):
         return self.paths[self._next - 1]
 
     @property
+    def selected(self) -> dict[str, Any] | None:
+        """What was asked for, and the frames that it took and left out; None: all frames are read, once."""
+        return None if self._select is None else self._select.facts(self.passes + 1)
+
+    @property
     def bytes_read(self) -> int:
         """Bytes read of all files, for a progress bar."""
         return int(self._pcap.pos) + self._bytes_before
@@ -379,7 +425,10 @@ class CaptureWire(Wire):
     def refill(self) -> None:
         """Open the next file. VnicError: no file is left, or the current one has not ended."""
         machine = None if self._machine is None else self._refuse_others()
-        if not self.c.hungry or self._next == len(self.paths):
+        if self._select is not None and self._select.c.paused:
+            self._select.c.paused = self.c.hungry = 0
+            return
+        if not self.c.hungry or not self._has_more:
             raise VnicError(f"{self.path} is being read, and asks for the next file when it has ended")
         (uninterrupted if machine is None else machine.turn.do)(self._open_next)
 

@@ -185,10 +185,17 @@ static int pcap_read_burst(struct wire *wire, struct frame *f, int max)
 	while (n < max && rc >= 0) {
 		bool segment = p->gso.at;
 
+		if (unlikely(p->select) && !segment) {
+			rc = pcap_select_ends(p);
+			if (rc < 0)
+				break;
+		}
 		if (unlikely(segment))
 			rc = pcap_gso_next(p, &f[n]);
 		else
 			rc = p->format == PCAP ? pcap_record(p, &f[n]) : pcapng_block(p, &f[n]);
+		if (rc > 0 && unlikely(p->select) && !segment && !pcap_selects(p, &f[n]))
+			continue;
 		if (rc > 0 && (likely(f[n].len <= longest) || segment || !pcap_gso_begin(p, &f[n])))
 			p->handed = p->before_burst + (u64)++n;
 	}
@@ -228,7 +235,7 @@ int pcap_wire_rewind(struct pcap_wire *p)
 	p->swapped = 0;
 	pcap_gso_end(p);
 	p->stamp_ns = p->wire.last_ts - p->wire.shift_ns;
-	p->wire.rebase = p->wire.started;
+	p->wire.rebase = p->wire.started ? REBASE_FILE : 0;
 	p->wire.hungry = 0;
 	if (!p->size)
 		return pcap_fail(p, "an empty file");

@@ -112,6 +112,8 @@ static void fill(struct sender *s)
 			end_of_pass(s);
 			continue;
 		}
+		if (got == -EAGAIN) /* after many frames that are not selected: look at the clock and at signals */
+			return;
 		if (got < 0) {
 			s->error = got;
 			s->ended = 1;
@@ -246,7 +248,7 @@ int send_step(struct sender *s, u64 now)
 		if (s->at == s->n)
 			fill(s);
 	}
-	s->next_ns = s->at < s->n ? s->start_ns + s->due_ns[s->at] : NEVER;
+	s->next_ns = s->at < s->n ? s->start_ns + s->due_ns[s->at] : s->ended ? NEVER : now;
 	return rc == 0 && s->next_ns == NEVER ? -ENODATA : rc;
 }
 

@@ -182,6 +182,7 @@ CARD: dict[str, Knob] = {
         0,
         "delay from the first frame to the interrupt, us; alone it sets rx-frames to 0",
         linux="ethtool -C, -Q",
+        unit_in_name="usecs",
     ),
     "rx-frames": Knob(
         integer(0, 65535), of_irq("rx_frames"), 1, "frames that raise the interrupt", linux="ethtool -C, -Q"
@@ -192,6 +193,7 @@ CARD: dict[str, Knob] = {
         0,
         "rx-usecs for frames that come while an interrupt is serviced; they may delay the next interrupt",
         linux="ethtool -C, -Q",
+        unit_in_name="usecs",
     ),
     "rx-frames-irq": Knob(
         integer(0, 65535),

@@ -68,6 +68,7 @@ HOST: dict[str, Knob] = {
         of_host("netdev_budget_usecs"),
         None,
         "longest run of net_rx_action, us (default 2 jiffies)",
+        unit_in_name="usecs",
     ),
     "netdev-max-backlog": Knob(
         integer(0, 1 << 20), of_host("netdev_max_backlog"), 1000, "most packets in a CPU's backlog", unit="packets"

@@ -11,6 +11,7 @@ from typing import Any
 from vnic._core import lib
 from vnic.errors import ConfigError
 from vnic.knobs.cost import costs, text_of
+from vnic.knobs.cpus import MASK_WANTED, cpu_mask
 from vnic.tap.rtnetlink import IPV4_MIN_MTU
 
 _ON = {"on", "yes", "true", "1"}
@@ -164,13 +165,13 @@ def parse_capture_mtu(value: Any) -> int:
 
 
 def parse_mask(value: Any) -> int:
-    """Parse a mask as sysfs does: hexadecimal, groups of 32 bits with commas between. An int is the mask itself."""
+    """Parse CPUs: a mask as in sysfs, or a list as in 0-3,8. An int is the mask itself. See vnic/knobs/cpus.py."""
     try:
-        mask = int(value.replace(",", ""), 16) if isinstance(value, str) else number(value)
-    except ValueError:
-        mask = -1
-    if not 0 <= mask < 1 << 64:
-        raise ValueError("must be a hexadecimal mask as in f or 00000000,0000000f")
+        mask = cpu_mask(value, lib.CPUS_MAX) if isinstance(value, str) else number(value)
+    except ValueError as e:
+        raise ValueError(str(e) if isinstance(value, str) else MASK_WANTED) from None
+    if not 0 <= mask < 1 << lib.CPUS_MAX:
+        raise ValueError(MASK_WANTED)
     return mask
 
 

@@ -38,6 +38,9 @@ ALIASES = {
     "ntuple-filters": "ntuple",
     "rx-ntuple-filter": "ntuple",
     "flow-limit-cpu-bitmap": "flow-limit-cpus",
+    "rmem-default": "rcvbuf",
+    "ring": "rx-ring",
+    "combined": "queues",
 }
 
 
@@ -71,7 +74,7 @@ def read(name: str, value: Any = None) -> Any:
     """Return the parsed value of a knob (None: its default). ConfigError: as :func:`apply`."""
     knob = KNOBS[canonical(name)]
     try:
-        return knob.parse(knob.default if value is None else value)
+        return knob.value_of(knob.default if value is None else value)
     except ValueError as e:
         raise _bad(name, value, e) from None
 
@@ -103,7 +106,7 @@ def apply(host: Any, wire: Any, given: dict[str, Any]) -> dict[str, Any]:
         if value is None:
             continue
         try:
-            parsed = knob.parse(value)
+            parsed = knob.value_of(value)
             knob.place.put(host, wire, parsed, None)
         except ValueError as e:
             raise _bad(name, value, e) from None

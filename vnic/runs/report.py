@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
+from vnic.capture_select import left_out, pace_words
 from vnic.cli.unencodable import stand_in, visible
 from vnic.counters.gro import end_text
 from vnic.counters.snapshots import FATES, TX_FATES
@@ -250,9 +251,11 @@ def _input(console: Console, f: dict[str, Any]) -> None:
         console.print(f"  [dim]frames per queue of the TAP device: {counts}[/]")
     if lent := i.get("lent_bursts"):
         console.print(f"  [dim]bursts of {lib.BURST} that idle CPUs processed for the card: {lent:,}[/]")
+    if words := pace_words(i.get("selected", {}), _count):
+        console.print(f"  [dim]{escape(visible(words))}[/]")
     for n, text in _remarks(i):
         if n:
-            console.print(f"  [yellow]{n:,}[/] {'frame' if n == 1 else 'frames'} {text}")
+            console.print(f"  [yellow]{n:,}[/] {'frame' if n == 1 else 'frames'} {escape(visible(text))}")
     if i.get("error"):
         console.print(f"  [red]the input ended early: {escape(visible(i['error']))}[/]")
 
@@ -265,6 +268,7 @@ def _count(n: int, noun: str) -> str:
 def _remarks(i: dict[str, Any]) -> list[tuple[int | None, str]]:
     """Return (frames, what is special about them), one for each kind of frame that the reader should know of."""
     return [
+        *(left_out(i["selected"]) if "selected" in i else ()),
         (i.get("cut"), "cut by the capture's snap length: offered as captured"),
         (i.get("csum_completed"), "accepted with the checksum left to the sender's card: completed"),
         (i.get("ip_csum_completed"), "with the IPv4 header checksum left to the sender's card: completed"),
