@@ -17,6 +17,7 @@ import frames
 import pytest
 from captures import pcap_each_second
 from click.testing import CliRunner
+from commands import BY_NAME
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from needs import why_no_root
@@ -29,7 +30,7 @@ from vnic.knobs.parse import number
 from vnic.knobs.table import KNOBS
 from vnic.tap import privileges as capabilities
 
-COMMANDS = sorted(main.commands)
+COMMANDS = sorted(BY_NAME)
 PASSED_ON = {"ethtool", "ip", "sysctl", "show", "set"}
 """What they are given goes to an instance, and what is printed is the tool's."""
 ALWAYS = {
@@ -316,7 +317,7 @@ TOOL_WORDS = st.one_of(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in COMMANDS if n not in PASSED_ON])
 def test_any_line(typed, name):
-    command = main.commands[name]
+    command = BY_NAME[name]
 
     @few(name)
     @given(line(command))
@@ -329,9 +330,7 @@ def test_any_line(typed, name):
 @pytest.mark.slow
 def test_the_environment(typed):
     """VNIC_REPLAY_CPUS=..., and what a terminal says of itself."""
-    names = [
-        f"VNIC_REPLAY_{p.name.upper()}" for p in main.commands["replay"].params if p.name not in ("config", "files")
-    ]
+    names = [f"VNIC_REPLAY_{p.name.upper()}" for p in BY_NAME["replay"].params if p.name not in ("config", "files")]
     text = WORDS.filter(lambda t: t.isprintable()) | st.sampled_from(["²", "0", "1", "-5", "99999999999", "1e3"])
     other = [
         "COLUMNS",
@@ -370,7 +369,7 @@ SCALARS = st.one_of(
 )
 KEYS = st.one_of(
     st.sampled_from(
-        [p.name for c in ("run", "replay") for p in main.commands[c].params if p.name not in ("write", "tap", "files")]
+        [p.name for c in ("run", "replay") for p in BY_NAME[c].params if p.name not in ("write", "tap", "files")]
     ),
     st.sampled_from(sorted(KNOBS)),
     st.sampled_from(
@@ -487,7 +486,7 @@ def test_any_words_for_an_instance(typed, finished, name):
     with Control(finished, facts=dict):
 
         @few()
-        @given(line(main.commands[name]).filter(lambda words: "--export" not in words))
+        @given(line(BY_NAME[name]).filter(lambda words: "--export" not in words))
         def words(argv):
             judge(typed(name, *argv), passed_on=True)
 
@@ -643,7 +642,7 @@ def test_a_sentence_is_one_line_whatever_was_given(typed):
 
 def test_every_number_has_a_highest_one():
     """Whatever is beyond it overflows somewhere: in C, in a sleep, in a list."""
-    for command in main.commands.values():
+    for command in BY_NAME.values():
         for param in command.params:
             if isinstance(param.type, (click.types.IntParamType)):
                 assert getattr(param.type, "max", None) is not None, f"{command.name} {param.name}"

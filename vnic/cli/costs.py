@@ -8,18 +8,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vnic.cli.exit import refusals
+from vnic.cli.help import Command
 from vnic.knobs.cost import KEYS, Profile, names, shipped
 
 if TYPE_CHECKING:
     from vnic.knobs.cost import Facts
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "vnic costs  # the profiles that vnic has",
+        "vnic costs linux",
+        "vnic costs linux --toml > mine.toml  # to edit, for --cost mine.toml",
+    ),
+)
 @click.argument("profile", required=False)
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
 @click.option("--toml", "as_toml", is_flag=True, help="as a file to edit: FILE.toml of --cost")
 def costs(profile: str | None, *, as_json: bool, as_toml: bool) -> None:
-    """Print a cost profile: each figure with its unit, spread and source.
+    """Print a cost profile: figures with unit, spread and source.
 
     PROFILE is a name, or a file such as costs.toml. Without it, vnic lists the profiles that it has. Costs are the
     times that work takes in virtual time: vnic replay --cost PROFILE. vnic calibrate measures them.

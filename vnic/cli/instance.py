@@ -13,11 +13,12 @@ import click
 
 from vnic.capture import POINTS
 from vnic.cli.exit import EXIT_FAILED, EXIT_USAGE, Seconds, Whole, fail, interruptible, leave_stdout, refusals
+from vnic.cli.help import Command
 from vnic.control.reply import understanding
 from vnic.errors import ConfigError, VnicError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vnic.control.reply import Reply
 
@@ -74,10 +75,10 @@ def _export(directory: str, on: str | None) -> None:
         tree.link("proc/self/net", "../net")  # programs read either; in Linux /proc/net is a link to self/net
 
 
-def _passed_on(name: str, text: str, arguments: str) -> click.Command:
+def _passed_on(name: str, text: str, arguments: str, examples: Sequence[str] = ()) -> click.Command:
     """Make a command that passes its arguments on to an instance."""
 
-    @click.command(name, context_settings=_RAW, help=text, options_metavar="")
+    @click.command(name, cls=Command, examples=examples, context_settings=_RAW, help=text, options_metavar="")
     @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar=arguments)
     def command(argv: tuple[str, ...]) -> None:
         from vnic.control.client import Connection, find
@@ -99,36 +100,44 @@ ethtool = _passed_on(
     "Run ethtool on an instance's card.\n\nThe arguments are ethtool's: DEV, or -i -g -G -l -L -c -C -k -K -x -X -n"
     " -N -S and others with DEV. --on NAME|PID selects the instance, --json prints JSON.",
     "[OPTION] DEV [ARGUMENT]...",
+    ("vnic ethtool -S vt0", "vnic ethtool -G vt0 rx 1024", "vnic ethtool -C vt0 rx-usecs 50"),
 )
 ip = _passed_on(
     "ip",
     "Run ip link, addr, neigh or route on an instance.\n\nThe arguments are ip's: link set DEV ..., or [-d] [-s [-s]]"
     " link|addr|neigh|route [show]. --on NAME|PID selects the instance, --json prints JSON.",
     "[OPTION]... OBJECT [COMMAND]...",
+    ("vnic ip -s -s link show vt0", "vnic ip link set vt0 promisc on", "vnic ip neigh"),
 )
 sysctl = _passed_on(
     "sysctl",
     "Run sysctl on an instance.\n\nNames are net.core.*, net.ipv4.ipfrag_* and net.ipv6.ip6frag_*; -a prints all."
     " --on NAME|PID selects the instance, --json prints JSON.",
     "[-a] NAME[=VALUE]...",
+    ("vnic sysctl -a", "vnic sysctl net.core.netdev_max_backlog=5000"),
 )
 _show = _passed_on("show", "Print files of an instance.", "[PATH]...")
 
 
-@click.command("show", context_settings=_RAW, options_metavar="")
+@click.command(
+    "show",
+    cls=Command,
+    context_settings=_RAW,
+    options_metavar="",
+    examples=(
+        "vnic show  # list all files",
+        "vnic show /proc/net/softnet_stat  # as cat; of a directory, its entries",
+        "vnic show limits  # each limit of the path, and how often it was reached",
+        "vnic show --export DIR  # all files below DIR, for programs that read a copy",
+    ),
+)
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[PATH...|limits|--export DIR]")
 @click.pass_context
 def show(ctx: click.Context, argv: tuple[str, ...]) -> None:
     """Print files of an instance: /proc, /sys, limits.
 
-    \b
-    vnic show               list all files
-    vnic show PATH...       print files, as /proc/net/dev; list the entries of a directory
-    vnic show limits        print each limit of the path, and how often it was reached
-    vnic show --export DIR  write all files below DIR, for programs that read a copy
-
     --on NAME|PID selects the instance, --json prints JSON.
-    """  # noqa: D301 - click wants the character backspace: do not wrap this paragraph
+    """
     if "--export" not in argv:
         ctx.invoke(_show, argv=argv)
         return
@@ -145,10 +154,11 @@ set_ = _passed_on(
     "Write to a file of an instance.\n\nvnic set PATH VALUE does what echo VALUE > PATH does in Linux."
     " --on NAME|PID selects the instance.",
     "PATH VALUE...",
+    ("vnic set /sys/class/net/vt0/queues/rx-0/rps_cpus f", "vnic set /proc/irq/24/smp_affinity_list 2"),
 )
 
 
-@click.command("ls")
+@click.command("ls", cls=Command, examples=("vnic ls", "vnic ls --json"))
 @click.option("--json", "as_json", is_flag=True, help="one JSON array on stdout")
 def ls(*, as_json: bool) -> None:
     """List the running instances that you may talk to."""
@@ -163,7 +173,10 @@ def ls(*, as_json: bool) -> None:
         click.echo(f"{i.name:<16} pid {i.pid:<8} {i.path}")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=("vnic stat", "vnic stat 1 10", "vnic stat 0.5 --json-lines | jq .lost"),
+)
 @click.argument("interval", type=Seconds(0.01, 86_400), default=1.0)
 @click.argument("count", type=Whole(1, 1 << 40), required=False)
 @_ON
@@ -206,7 +219,13 @@ def _sample(path: Any) -> dict[str, Any]:
         return dict(c.ask("sample").data)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "vnic capture -w gro.pcapng",
+        "vnic capture --at stack -f 'udp port 53' -w - | tshark -r -",
+    ),
+)
 @_ON
 @click.option(
     "--at",
@@ -223,10 +242,7 @@ def _sample(path: Any) -> dict[str, Any]:
 def capture(
     *, on: str | None, at: tuple[str, ...], expression: str | None, write: str, duration: float | None, as_json: bool
 ) -> None:
-    """Capture packets of a running instance until Ctrl-C.
-
-    For example: vnic capture -w - | tshark -r -
-    """
+    """Capture packets of a running instance until Ctrl-C."""
     from vnic import bpf, own_paths
     from vnic.control.client import Connection, find
 
@@ -276,6 +292,3 @@ def hold(serve: Callable[[], contextlib.AbstractContextManager[Any]]) -> None:
         click.echo("vnic: the replay is over; vnic ls shows its instance until Ctrl-C", err=True)
         while True:
             time.sleep(3600)
-
-
-COMMANDS = (ls, ethtool, ip, sysctl, show, set_, stat, capture)

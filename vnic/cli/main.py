@@ -1,4 +1,4 @@
-"""The command line's entry point, with ``vnic replay`` and ``vnic run``. Options have Linux's names for the knobs."""
+"""The commands ``vnic replay`` and ``vnic run``. Options have Linux's names for the knobs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vnic.cli import instance, send
-from vnic.cli import tap as cli_tap
-from vnic.cli.calibrate import calibrate
-from vnic.cli.costs import costs
-from vnic.cli.exit import EXIT_FAILED, Group, Seconds, Whole, fail, interruptible, leave_stdout, refusals
-from vnic.cli.import_ import import_
+from vnic.cli import instance
+from vnic.cli.commands import main
+from vnic.cli.exit import EXIT_FAILED, Seconds, Whole, fail, interruptible, leave_stdout, refusals
+from vnic.cli.help import Command
 from vnic.cli.options import host_arguments, host_options
 from vnic.cli.progress import Progress
-from vnic.cli.validate import validate
-from vnic.cli.why import why
 
 if TYPE_CHECKING:
     from vnic.host import Host
@@ -71,25 +67,15 @@ def _load_report() -> None:
         show(Console(file=io.StringIO(), force_terminal=True, emoji=True), nothing)
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VNIC"})
-@click.version_option(package_name="vnic", message="%(prog)s %(version)s")
-def main() -> None:
-    """A network card and the Linux receive path in user space."""
-
-
-main.add_command(cli_tap.setup)
-main.add_command(cli_tap.doctor)
-main.add_command(why)
-main.add_command(send.send)
-main.add_command(import_)
-main.add_command(costs)
-main.add_command(calibrate)
-main.add_command(validate)
-for _command in instance.COMMANDS:
-    main.add_command(_command)
-
-
-@main.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "vnic replay your.pcapng  # Linux's defaults: the fate of each frame",
+        "vnic replay a.pcap --queues 4 --rx-usecs 50 --rps-cpus f --speed max",
+        "vnic replay a.pcap --json | jq .ledger.fates",
+        "vnic replay a.pcap --at stack --write - | tshark -r -  # and its fate",
+    ),
+)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "--hold", is_flag=True, help="after the replay, keep answering vnic show, vnic ethtool and so on until Ctrl-C"
@@ -136,7 +122,14 @@ def replay(
         fail(EXIT_FAILED, f"the input ended early: {result.error}; the report covers the frames read until then")
 
 
-@main.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "sudo vnic run --host-ip 10.0.0.1/24  # creates vt0, and listens to it",
+        "sudo vnic run --ip 10.0.0.2/24 --host-ip 10.0.0.1/24 --queues 2 --duration 10",
+        "sudo vnic run --write - | wireshark -k -i -",
+    ),
+)
 @click.option("--tap", default="vt0", show_default=True, help="TAP device; created if it does not exist")
 @click.option("--duration", type=Seconds(), help="stop after this time")
 @click.option("--gateway", multiple=True, metavar="ADDR", help="next hop for destinations outside our networks")
@@ -213,5 +206,4 @@ def run(
         fail(EXIT_FAILED, f"the run ended early: {facts['input']['error']}; the report covers the frames until then")
 
 
-if __name__ == "__main__":
-    main()
+__all__ = ["main", "replay", "run"]

@@ -10,6 +10,7 @@ from vnic.capture import POINTS
 from vnic.cli.config_file import COMMANDS, Config
 from vnic.cli.config_file import load as load_config
 from vnic.cli.exit import Whole, refusals
+from vnic.cli.help import Option
 from vnic.errors import ConfigError
 from vnic.knobs.table import KNOBS, canonical
 
@@ -48,7 +49,14 @@ _REPLAY_OPTIONS = ("link", "speed", "cost", "capture-mtu")
 def _knob_option(name: str) -> Callable[[_F], _F]:
     default = KNOBS[name].default
     shown = f" [default: {default}]" if default is not None else ""
-    return click.option(f"--{name}", metavar="VALUE", help=KNOBS[name].help + shown)
+    return click.option(
+        f"--{name}", cls=Option, group=KNOBS[name].group, metavar="VALUE", help=KNOBS[name].help + shown
+    )
+
+
+def _flag_option(name: str, spelled: str, shown: str = "", **how: Any) -> Callable[[_F], _F]:
+    knob = KNOBS[name]
+    return click.option(spelled, cls=Option, group=knob.group, default=None, help=knob.help + shown, **how)
 
 
 def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
@@ -59,6 +67,8 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
         options += [
             click.option(
                 "--cpus",
+                cls=Option,
+                group="run",
                 type=Whole(1, 64),
                 default=4,
                 show_default=True,
@@ -68,15 +78,19 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
                 "--ip",
                 "--ip6",
                 "ip",
+                cls=Option,
+                group="sockets",
                 multiple=True,
                 metavar="any|ADDR/PREFIX",
                 help="the host's addresses; repeatable; any: all addresses are ours [default: any]",
             ),
-            click.option("--promisc/--no-promisc", default=None, help=KNOBS["promisc"].help),
-            click.option("--gro/--no-gro", default=None, help=KNOBS["gro"].help + " [default: on]"),
-            click.option("--strict-csum", is_flag=True, default=None, help=KNOBS["strict-csum"].help),
+            _flag_option("promisc", "--promisc/--no-promisc"),
+            _flag_option("gro", "--gro/--no-gro", shown=" [default: on]"),
+            _flag_option("strict-csum", "--strict-csum", is_flag=True),
             click.option(
                 "--seed",
+                cls=Option,
+                group="run",
                 type=Whole(0, 1 << 63),
                 default=0,
                 show_default=True,
@@ -85,12 +99,16 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
             click.option(
                 "--set",
                 "sets",
+                cls=Option,
+                group="run",
                 multiple=True,
                 metavar="NAME=VALUE",
                 help="set any knob by its Linux name; repeatable",
             ),
             click.option(
                 "--config",
+                cls=Option,
+                group="run",
                 metavar="FILE.toml",
                 is_eager=True,
                 expose_value=False,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from vnic.cli.exit import EXIT_FAILED, Seconds, Whole, fail, refusals
+from vnic.cli.help import Command
 
 _BAR = 40
 _NOT_SENT = {
@@ -19,7 +20,14 @@ _NOT_SENT = {
 }
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "sudo vnic send a.pcap --tap vt0  # the kernel receives the frames from vt0",
+        "sudo vnic send a.pcap --dev eth0 --speed 2",
+        "sudo vnic send a.pcap --dev veth1 --pps 100000 --loop 0 --duration 10",
+    ),
+)
 @click.argument("file")
 @click.option(
     "--tap", metavar="NAME", help="write into this TAP: the kernel receives the frames; created if it does not exist"

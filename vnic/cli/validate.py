@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vnic.cli.exit import Whole, interruptible, refusals
+from vnic.cli.help import Command
 from vnic.cli.progress import Progress
 from vnic.cli.reading import Reading
 from vnic.errors import ConfigError, one_line
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
     from vnic.validate.counters import Compared
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "sudo vnic validate",
+        "vnic validate --from before after --capture rx.pcap --cost server.toml",
+    ),
+)
 @click.option("--repetitions", type=Whole(1, 50), default=5, show_default=True, help="loads of each kind and rate")
 @click.option("--rates", metavar="PPS,...", help="packets a second [default: 20000 to 300000]")
 @click.option("--wait", type=Whole(0, 86_400), default=60, show_default=True, help="wait so long for idle CPUs, s")
@@ -50,13 +57,9 @@ def validate(
 
     With --from, it compares another machine: texts from before and after some traffic, and a capture of that traffic.
 
-    \b
-    sudo vnic validate
-    vnic validate --from before after --capture rx.pcap --dev eth0 --cost server.toml
-
     Exit codes: 0 success, however far apart the figures are; 1 the machine is too busy; 2 wrong usage, or an unreadable
     file; 3 the kernel refused.
-    """  # noqa: D301 - click wants the character backspace: do not wrap this paragraph
+    """
     with refusals():
         if (texts is None) != (capture is None):
             raise ConfigError("--from BEFORE AFTER and --capture FILE belong together")

@@ -11,6 +11,7 @@ import click
 
 from vnic.capture_input import CaptureInput, gather
 from vnic.cli.exit import Whole, refusals
+from vnic.cli.help import Command
 from vnic.cli.instance import print_reply
 from vnic.cli.options import host_arguments, host_options
 from vnic.cli.progress import Progress
@@ -151,7 +152,16 @@ def _ask(on: str | None, *, as_json: bool) -> None:
     print_reply(reply, as_json=as_json)
 
 
-@click.command(name="why")
+@click.command(
+    name="why",
+    cls=Command,
+    examples=(
+        "vnic why your.pcapng  # as Linux's defaults would have it",
+        "vnic why your.pcapng --queues 4 --config eth0.toml",
+        "vnic replay a.pcap --json > r.json; vnic why r.json",
+        "vnic why  # ask the running instance",
+    ),
+)
 @click.argument("files", nargs=-1, metavar="[FILE...|REPORT.json]")
 @click.option("--on", metavar="NAME|PID", help="instance to ask if no FILE is given [default: the only one]")
 @click.option(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from vnic.knobs.parse import Integer
 from vnic.knobs.units import is_measured, measured
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vnic.knobs.fields import Place
+
+Group = Literal["card", "ring", "interrupts", "NAPI", "GRO", "spreading", "sockets", "run"]
+"""Where a knob stands in a help text: the part of the path that it belongs to; run: what only vnic has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Knob:
     """A value other than the default, as a user writes it. A flag and most whole numbers need none."""
     fixed: str = ""
     """Why it cannot change after the host is made."""
+    group: Group = field(kw_only=True)
+    """The part of the path that it belongs to."""
 
     @property
     def measure(self) -> str:
