@@ -229,7 +229,7 @@ def gather(
 ) -> list[CaptureInput]:
     """Return all inputs, streams read to the end. ConfigError: none, or standard input twice. CaptureError: as one."""
     if not paths:
-        raise ConfigError("no capture file given")
+        raise ConfigError("no capture file given: name one, or - for standard input")
     if sum(str(p) == STDIN for p in paths) > 1:
         raise ConfigError("standard input (-) can be read only once")
     return [p if isinstance(p, CaptureInput) else CaptureInput(p, report=report, reading=reading) for p in paths]

@@ -83,6 +83,22 @@ def fail(code: int, message: str) -> None:
 class Group(click.Group):
     """The command line as a whole. It also reports output errors and unexpected exceptions in one sentence."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does, after a look for a file or another's word at the front: see vnic/cli/words.py."""
+        from vnic.cli.words import with_command
+
+        return super().parse_args(ctx, with_command(self, ctx, args))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the first word, or guess at one that is near."""
+        from vnic.cli.words import unknown_command
+
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise unknown_command(self, ctx, args[0])
+        return super().resolve_command(ctx, args)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run as click does. With VNIC_TRACEBACK=1 in the environment, a bug prints its traceback."""
         _stand_in()

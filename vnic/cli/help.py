@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 GROUPS = {
     "": "Options",
+    "input": "Input",
     "card": "Card",
     "ring": "Ring",
     "interrupts": "Interrupts",

@@ -6,47 +6,73 @@ import contextlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from vnic.cli import instance
 from vnic.cli.commands import main
 from vnic.cli.exit import EXIT_FAILED, Seconds, Whole, fail, interruptible, leave_stdout, refusals
-from vnic.cli.help import Command
 from vnic.cli.options import host_arguments, host_options
 from vnic.cli.progress import Progress
+from vnic.cli.selection import selection_of, selection_options
+from vnic.cli.words import HostCommand
+from vnic.own_paths import create
 
 if TYPE_CHECKING:
     from vnic.host import Host
 
 
-def _show(facts: dict[str, Any], *, as_json: bool, write: str | None) -> None:
-    """Print the report to stdout; to stderr if the capture goes to stdout."""
+def _show(
+    facts: dict[str, Any], *, as_json: bool, write: str | None, quiet: bool = False, output: str | None = None
+) -> None:
+    """Print the report to stdout; to stderr if the capture goes to stdout. ``output``: into this file instead."""
+    if output is not None and output != "-":
+        with refusals(), os.fdopen(create(output), "w", encoding="utf-8", errors="backslashreplace") as file:
+            _print(facts, as_json=as_json, quiet=quiet, file=file)
+        _refuse_broken_capture(facts)
+        return
     try:
-        _print(facts, as_json=as_json, err=write == "-")
+        _print(facts, as_json=as_json, quiet=quiet, file=sys.stderr if write == "-" else sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader closed the pipe
         leave_stdout()
     except OSError as e:
         leave_stdout()
         fail(EXIT_FAILED, f"the report could not be written: {e.strerror}")
+    _refuse_broken_capture(facts)
+
+
+def _refuse_broken_capture(facts: dict[str, Any]) -> None:
     if (capture := facts.get("capture")) and capture["error"]:
         fail(EXIT_FAILED, capture["error"])
 
 
-def _print(facts: dict[str, Any], *, as_json: bool, err: bool) -> None:
+def _print(facts: dict[str, Any], *, as_json: bool, quiet: bool, file: TextIO) -> None:
     if as_json:
-        click.echo(json.dumps(facts, indent=2), err=err)
+        click.echo(json.dumps(facts, indent=2), file=file)
+        return
+    if quiet:
+        click.echo(_one_line(facts), file=file)
         return
     from rich.console import Console
 
     from vnic.runs.report import show
 
-    console = Console(highlight=False, stderr=err)
+    console = Console(highlight=False, file=file)
     if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe has no width of its own
-        console = Console(highlight=False, width=132, stderr=err)
+        console = Console(highlight=False, width=132, file=file)
     show(console, facts)
+
+
+def _one_line(facts: dict[str, Any]) -> str:
+    """Return the report of ``-q``: what became of the frames."""
+    ledger = facts["ledger"]
+    lost = {name: n for name, n in ledger["fates"].items() if not name.startswith("DELIVERED_")}
+    delivered = sum(ledger["fates"].values()) - sum(lost.values())
+    most = sorted(lost.items(), key=lambda item: -item[1])
+    reasons = f" ({', '.join(f'{name} {n}' for name, n in most)})" if lost else ""
+    return f"{ledger['offered']} frames: {delivered} delivered, {sum(lost.values())} lost{reasons}"
 
 
 def _load_report() -> None:
@@ -68,15 +94,20 @@ def _load_report() -> None:
 
 
 @click.command(
-    cls=Command,
+    cls=HostCommand,
     examples=(
         "vnic replay your.pcapng  # Linux's defaults: the fate of each frame",
         "vnic replay a.pcap --queues 4 --rx-usecs 50 --rps-cpus f --speed max",
+        "vnic a.pcap -f 'udp port 53' --from 1.5 --to 3 --loop 10  # a file alone is replayed",
         "vnic replay a.pcap --json | jq .ledger.fates",
         "vnic replay a.pcap --at stack --write - | tshark -r -  # and its fate",
     ),
 )
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, metavar="FILE...")
+@click.option("-r", "--read", multiple=True, metavar="FILE", help="as FILE, before those; repeatable")
+@selection_options()
+@click.option("-q", "--quiet", is_flag=True, help="print one line instead of the tables, and no progress")
+@click.option("-o", "--output", metavar="OUT", help="write the report, or the JSON, to this file")
 @click.option(
     "--hold", is_flag=True, help="after the replay, keep answering vnic show, vnic ethtool and so on until Ctrl-C"
 )
@@ -84,6 +115,9 @@ def _load_report() -> None:
 def replay(
     files: tuple[str, ...],
     *,
+    read: tuple[str, ...],
+    quiet: bool,
+    output: str | None,
     hold: bool,
     as_json: bool,
     write: str | None,
@@ -104,26 +138,28 @@ def replay(
 
     def stay(host: Host, facts: dict[str, Any]) -> None:
         progress.close()
-        _show(facts, as_json=as_json, write=write)
+        _show(facts, as_json=as_json, write=write, quiet=quiet, output=output)
         instance.hold(lambda: Control(host, facts=lambda: facts))
 
     with interruptible(), refusals(), contextlib.closing(Progress("replay", in_bytes=True)) as progress:
+        select = selection_of(options)
         result = run_replay(
-            gather(files, reading=Reading()),
+            gather((*read, *files), reading=Reading()),
+            select=select,
             write=write,
             at=at,
-            progress=progress,
+            progress=None if quiet else progress,
             then=stay if hold else None,
             **host_arguments(options),
         )
     if not hold:
-        _show(result.facts, as_json=as_json, write=write)
+        _show(result.facts, as_json=as_json, write=write, quiet=quiet, output=output)
     if result.error:
         fail(EXIT_FAILED, f"the input ended early: {result.error}; the report covers the frames read until then")
 
 
 @click.command(
-    cls=Command,
+    cls=HostCommand,
     examples=(
         "sudo vnic run --host-ip 10.0.0.1/24  # creates vt0, and listens to it",
         "sudo vnic run --ip 10.0.0.2/24 --host-ip 10.0.0.1/24 --queues 2 --duration 10",

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vnic.capture_input import CaptureInput, gather
+from vnic.capture_select import ALL, Selection
 from vnic.cli.exit import Whole, refusals
-from vnic.cli.help import Command
 from vnic.cli.instance import print_reply
 from vnic.cli.options import host_arguments, host_options
 from vnic.cli.progress import Progress
 from vnic.cli.reading import Reading
+from vnic.cli.selection import selection_of, selection_options
+from vnic.cli.words import HostCommand
 from vnic.errors import ConfigError, VnicError
 from vnic.knobs.table import canonical
 
@@ -114,32 +116,38 @@ def explain_report(
     there = [p if (p := Path(name)).is_absolute() or p.exists() else path.parent / p for name in files]
     if not all(p.exists() for p in there):
         return why(facts), _NO_FILE
-    options = {"cpus": len(facts["cpus"])} | facts["config"]
+    options = {"cpus": len(facts["cpus"]), "select": Selection.from_dict(facts["input"].get("selected", {}))}
+    options |= facts["config"]
     again = replay(there, **options).facts
     if again["ledger"] != facts["ledger"]:
         return why(facts), _CHANGED
 
     def run(settings: Settings, times: int) -> dict[str, Any]:
-        return replay(there * times, **(options | settings)).facts
+        return replay(there, times=times, **(options | settings)).facts
 
     return consult(facts, _counted(run, runs, progress), runs=runs), ""
 
 
 def explain(
-    files: Sequence[str | CaptureInput], options: dict[str, Any], *, runs: int, progress: Progress | None = None
+    files: Sequence[str | CaptureInput],
+    options: dict[str, Any],
+    *,
+    select: Selection = ALL,
+    runs: int,
+    progress: Progress | None = None,
 ) -> tuple[Answer, str]:
     """Replay captures with these options, and answer. Also return why the answer is not verified; empty if it is."""
     from vnic.runs.replay import replay
     from vnic.why.answer import why
     from vnic.why.load import consult
 
-    facts = replay(files, **options).facts
+    facts = replay(files, select=select, **options).facts
     if not runs:
         return why(facts), _NO_RUN
     config, inputs = facts["config"], list(files)
 
     def run(settings: Settings, times: int) -> dict[str, Any]:
-        return replay(inputs * times, **(config | settings)).facts
+        return replay(inputs, select=select, times=times, **(config | settings)).facts
 
     return consult(facts, _counted(run, runs, progress), runs=runs), ""
 
@@ -154,7 +162,7 @@ def _ask(on: str | None, *, as_json: bool) -> None:
 
 @click.command(
     name="why",
-    cls=Command,
+    cls=HostCommand,
     examples=(
         "vnic why your.pcapng  # as Linux's defaults would have it",
         "vnic why your.pcapng --queues 4 --config eth0.toml",
@@ -163,6 +171,8 @@ def _ask(on: str | None, *, as_json: bool) -> None:
     ),
 )
 @click.argument("files", nargs=-1, metavar="[FILE...|REPORT.json]")
+@click.option("-r", "--read", multiple=True, metavar="FILE", help="as FILE, before those; repeatable")
+@selection_options()
 @click.option("--on", metavar="NAME|PID", help="instance to ask if no FILE is given [default: the only one]")
 @click.option(
     "--runs",
@@ -175,6 +185,7 @@ def _ask(on: str | None, *, as_json: bool) -> None:
 def why(
     files: tuple[str, ...],
     *,
+    read: tuple[str, ...],
     on: str | None,
     runs: int,
     as_json: bool,
@@ -189,6 +200,7 @@ def why(
 
     Without FILE, vnic asks a running instance and estimates the answer from its counters.
     """
+    files = (*read, *files)
     if not files:
         _ask(on, as_json=as_json)
         return
@@ -201,7 +213,9 @@ def why(
                 shown = _shown(answer, unverified, as_json=as_json)
         else:
             with contextlib.closing(Progress("why")) as progress:
-                answer, unverified = explain(opened, host_arguments(options), runs=runs, progress=progress)
+                select = selection_of(options)
+                arguments = host_arguments(options)
+                answer, unverified = explain(opened, arguments, select=select, runs=runs, progress=progress)
             shown = _shown(answer, unverified, as_json=as_json)
     click.echo(shown, nl=False)
 

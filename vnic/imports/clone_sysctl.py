@@ -43,6 +43,11 @@ def _others(clone: Clone) -> None:
         clone.note("", "rp_filter is on: here no packet is dropped for the way back to its source")
     if number(given.get("net.ipv4.ip_forward", "")):
         clone.note("", "ip_forward is on: here no packet is forwarded")
+
+
+def without_a_knob(clone: Clone) -> None:
+    """Name the sysctls of net.core that vnic lacks."""
+    given = clone.machine.sysctl
     more = sorted(name for name in given if re.fullmatch(r"net\.core\.[a-z_]+", name) and name not in SYSCTLS)
     if more:
         shown = ", ".join(name.removeprefix("net.core.") for name in more[:_NAMED_MAX])
