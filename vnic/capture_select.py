@@ -167,7 +167,7 @@ ALL = Selection()
 class Selecting:
     """A selection at work in a ``struct pcap_wire``: the structs that the wire refers to, and the counts."""
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, *, again: bool = False) -> None:
         """Compile the filter. ConfigError: libpcap refuses it, or is missing."""
         from vnic import bpf
 
@@ -176,6 +176,7 @@ class Selecting:
         self.schedule: Any = None
         c = self.c
         c.until_ns = c.limit = _FOREVER
+        c.again = again
         if selection.limit is not None:
             c.limit = selection.limit
         if selection.start is not None:
@@ -209,8 +210,10 @@ class Selecting:
         return self.selection.as_dict() | {"frames": int(self.c.picked), **counts, "passes": passes}
 
 
-def left_out(selected: dict[str, Any]) -> list[tuple[int, str]]:
-    """Return the frames that a selection left out, each with why, for a person."""
+def left_out(selected: dict[str, Any] | None) -> list[tuple[int, str]]:
+    """Return the frames that a selection left out, each with why, for a person. None: there is no selection."""
+    if selected is None:
+        return []
     span = " ".join(f"--{name} {selected[name]}" for name in ("from", "to") if name in selected)
     return [
         (selected["filtered"], f"not wanted by the filter {quoted(selected.get('filter', ''))}: not on the wire"),

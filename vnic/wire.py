@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vnic._core import ffi, lib
+from vnic.capture_course import Course
 from vnic.capture_input import CaptureInput, gather
-from vnic.capture_select import ALL, Selecting, Selection
+from vnic.capture_select import ALL, Selection
 from vnic.errors import ConfigError, VnicError, check
 from vnic.frame import each_frame
 from vnic.knobs.parse import TIME_MAX_NS, whole
@@ -294,28 +295,17 @@ class PythonWire(MemoryWire):
 class CaptureWire(Wire):
     """Capture files, one after another, read piece by piece (for streams see :mod:`vnic.capture_input`).
 
-    If a file begins earlier than the last one ended, its frames follow the last one's without a gap.
-
-    Args:
-        paths: the files.
-        select: which frames, how many passes over all files, and at what rate.
-        times: how often all that is selected comes, one time after another.
+    If a file begins earlier than the last one ended, its frames follow the last one's without a gap. ``select``: which
+    frames, how many passes, at what rate. ``times``: how often all that comes, see :mod:`vnic.capture_course`.
     """
 
-    def __init__(
-        self, paths: Sequence[str | Path | CaptureInput], *, select: Selection = ALL, times: int = 1
-    ) -> None:
-        self._select = Selecting(select) if select else None
-        self._passes_left, self._times_left = select.loop, times
-        self._loop, self._picked, self.passes = select.loop, 0, 0
-        if self._select is not None:
-            self._select.c.again = times > 1
+    def __init__(self, paths: Sequence[str | Path | CaptureInput], *, select: Selection = ALL, times: int = 1) -> None:
         self.inputs = gather(paths)
         self.paths = [i.path for i in self.inputs]
         self._own = [i for i in self.inputs if i not in paths]
-        self._next = 0
+        self._course = Course(select, times=times, files=len(self.inputs))
         self._bytes = 0
-        self.bytes_total = sum(i.size for i in self.inputs) * select.loop * times
+        self.bytes_total = sum(i.size for i in self.inputs) * self._course.repeats
         self._bytes_before = 0
         for later in self.inputs[1:]:
             self._refuse(later)
@@ -323,8 +313,7 @@ class CaptureWire(Wire):
 
     def _open_first(self) -> None:
         self._made(lib.pcap_wire_new(), lib.pcap_wire_free)
-        if self._select is not None:
-            self._select.begin(self._pcap)
+        self._course.begin(self._pcap)
         try:
             self._open_next()
         except BaseException:
@@ -342,37 +331,13 @@ class CaptureWire(Wire):
             lib.pcap_wire_free(pcap)
 
     def _open_next(self) -> None:
-        at_limit = self._select is not None and self._select.c.taken >= self._select.c.limit
-        again = bool(self._next) and (at_limit or self._next == len(self.paths)) and self._go_on(at_limit=at_limit)
-        opened = self.inputs[self._next]
-        self._next += 1
+        after = self._course.step(self.c)
+        opened = self.inputs[self._course.next - 1]
         self._bytes_before += self._bytes
-        self._pcap.more = self._has_more
+        self._pcap.more = self._course.more
         self._bytes = opened.begin(self._pcap)
-        if again and self.c.started and self.c.schedule == ffi.NULL:
-            self.c.rebase = lib.REBASE_PASS
-
-    @property
-    def _has_more(self) -> bool:
-        """Is there another file after the current one, in this pass or another?"""
-        return self._next < len(self.paths) or self._passes_left > 1 or self._times_left > 1
-
-    def _go_on(self, *, at_limit: bool) -> bool:
-        """Begin the next pass. Return: does it come after the mean gap? A pass without a frame is the last one."""
-        self._next, self.passes = 0, self.passes + 1
-        if self._select is None:
-            self._times_left -= 1
-            return False
-        c, taken = self._select.c, int(self._select.c.picked) - self._picked
-        self._picked = int(c.picked)
-        if at_limit or self._passes_left == 1:
-            self._times_left -= 1
-            self._passes_left, c.taken = self._loop, 0
-            c.again = self._times_left > 1
-            return False
-        self._passes_left = self._passes_left - 1 if taken else 1
-        self.c.gap_ns = (self.c.last_ts - self.c.pass_ns) // (taken - 1) if taken > 1 else 0
-        return True
+        if after:
+            self._course.rebase(self.c)
 
     @property
     def _pcap(self) -> Any:
@@ -391,18 +356,18 @@ class CaptureWire(Wire):
     @property
     def unread(self) -> str:
         """The files not read because this one broke off, as the end of a sentence."""
-        rest = ", ".join(str(p) for p in self.paths[self._next :])
+        rest = ", ".join(str(p) for p in self.paths[self._course.next :])
         return f" ({rest} not read)" if rest else ""
 
     @property
     def path(self) -> Path:
         """The current file."""
-        return self.paths[self._next - 1]
+        return self.paths[self._course.next - 1]
 
     @property
     def selected(self) -> dict[str, Any] | None:
         """What was asked for, and the frames that it took and left out; None: all frames are read, once."""
-        return None if self._select is None else self._select.facts(self.passes + 1)
+        return self._course.facts
 
     @property
     def bytes_read(self) -> int:
@@ -425,10 +390,9 @@ class CaptureWire(Wire):
     def refill(self) -> None:
         """Open the next file. VnicError: no file is left, or the current one has not ended."""
         machine = None if self._machine is None else self._refuse_others()
-        if self._select is not None and self._select.c.paused:
-            self._select.c.paused = self.c.hungry = 0
+        if self._course.resumes(self.c):
             return
-        if not self.c.hungry or not self._has_more:
+        if not self.c.hungry or not self._course.more:
             raise VnicError(f"{self.path} is being read, and asks for the next file when it has ended")
         (uninterrupted if machine is None else machine.turn.do)(self._open_next)
 

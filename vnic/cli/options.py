@@ -254,8 +254,8 @@ def _say(unused: list[str], notes: list[str], given: dict[str, Any]) -> None:
         for name, value in knobs.items():
             if name.replace("_", "-") in KNOBS and KNOBS[name.replace("_", "-")].parse is parse_mask:
                 missing = absent(read(name, value), given["cpus"])
-                are = f"{where}{name.replace('_', '-')}={said(value)}: the host has CPUs 0-{given['cpus'] - 1}"
-                lines += [f"{are}, so {missing} has no effect"] if missing else []
+                knob = f"{where}{name.replace('_', '-')}={said(value)}"
+                lines += [f"{knob}: CPU {missing} is not there, the host has {given['cpus']}"] if missing else []
     for line in lines:
         click.echo(f"vnic: {one_line(line)}", err=True)
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import click
 
+from vnic.capture_select import Selection, left_out
 from vnic.cli.exit import EXIT_FAILED, Seconds, Whole, fail, refusals
-from vnic.cli.help import Command
+from vnic.cli.selection import selection_options
+from vnic.cli.words import HostCommand
+from vnic.errors import ConfigError, said
 
 _BAR = 40
 _NOT_SENT = {
@@ -21,29 +24,26 @@ _NOT_SENT = {
 
 
 @click.command(
-    cls=Command,
+    cls=HostCommand,
     examples=(
         "sudo vnic send a.pcap --tap vt0  # the kernel receives the frames from vt0",
-        "sudo vnic send a.pcap --dev eth0 --speed 2",
+        "sudo vnic send a.pcap eth0 --speed 2  # out of eth0, as -i eth0 and --dev eth0",
         "sudo vnic send a.pcap --dev veth1 --pps 100000 --loop 0 --duration 10",
     ),
 )
 @click.argument("file")
+@click.argument("interface", required=False, metavar="[DEV]")
 @click.option(
     "--tap", metavar="NAME", help="write into this TAP: the kernel receives the frames; created if it does not exist"
 )
 @click.option(
-    "--dev", metavar="NAME", help="send out of this interface: to a vnic run attached to it, or to a real network"
+    "-i", "--dev", metavar="NAME", help="send out of this interface: to a vnic run attached to it, or to a real network"
 )
 @click.option("--netns", metavar="NAME", help="network namespace of the interface: a name as for ip netns, or a path")
-@click.option("--speed", metavar="VALUE", help="multiple of the recorded speed, or max [default: 1]")
-@click.option("--pps", type=float, help="constant rate in frames per second")
-@click.option("--mbps", type=float, help="constant rate in Mb/s of captured frame bytes")
-@click.option("--topspeed", is_flag=True, help="send as fast as possible")
+@selection_options(endless=True)
 @click.option(
-    "--loop", type=Whole(0, 1 << 62), default=1, show_default=True, help="passes over the file; 0: until Ctrl-C"
+    "-x", "--speed", "--multiplier", "speed", metavar="VALUE", help="multiple of the recorded speed, or max [default: 1]"
 )
-@click.option("--limit", type=Whole(1, 1 << 62), help="stop after this many frames")
 @click.option("--duration", type=Seconds(), help="send the frames that are due in this time")
 @click.option(
     "--maxsleep",
@@ -55,17 +55,16 @@ _NOT_SENT = {
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
 def send(
     file: str,
+    interface: str | None,
     *,
-    speed: str | None,
-    pps: float | None,
-    mbps: float | None,
-    topspeed: bool,
+    dev: str | None,
+    tap: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Send a capture's frames (pcap, pcapng) at their times.
 
-    The pace is the recording's, a multiple of it, or a constant rate. Each frame has an absolute due time, so delays do
+    DEV is the interface to send out of, as --dev. The pace is the recording's, a multiple of it, or a constant rate. Each frame has an absolute due time, so delays do
     not add up. Ctrl-C ends the run with a report.
 
     Exit codes: 0 success; 1 the file or the interface ended early; 2 wrong usage or an unreadable file; 3 the kernel
@@ -74,8 +73,12 @@ def send(
     from vnic.runs import send as send_
 
     with refusals():
-        how = send_.pace(speed=speed, pps=pps, mbps=mbps, topspeed=topspeed)
-        facts = send_.send(file, how=how, progress=_Progress(), waiting=_say_gap, command=True, **options)
+        if interface is not None and (dev is not None or tap is not None):
+            raise ConfigError(f"{said(interface)}: give one interface, either here or by --dev or --tap")
+        how = send_.pace(**{name: options.pop(name) for name in ("speed", "pps", "mbps", "topspeed")})
+        select = Selection(options.pop("expression"), start=options.pop("start"), stop=options.pop("stop"))
+        options |= {"dev": dev or interface, "tap": tap, "select": select, "how": how}
+        facts = send_.send(file, progress=_Progress(), waiting=_say_gap, command=True, **options)
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
@@ -128,6 +131,7 @@ def report(facts: dict[str, Any]) -> list[str]:
         f"  reached   {_rate(facts['rate']['reached'])}",
     ]
     lines += [f"  not sent  {n} {_NOT_SENT[why].format(**to)}" for why, n in facts["not_sent"].items() if n]
+    lines += [f"  left out  {n} {why}" for n, why in left_out(facts["input"].get("selected")) if n]
     if cut := facts["input"]["cut"]:
         lines.append(f"  cut       {cut} sent as captured: the capture's snap length cut them")
     lines += [

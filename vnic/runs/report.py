@@ -268,7 +268,7 @@ def _count(n: int, noun: str) -> str:
 def _remarks(i: dict[str, Any]) -> list[tuple[int | None, str]]:
     """Return (frames, what is special about them), one for each kind of frame that the reader should know of."""
     return [
-        *(left_out(i["selected"]) if "selected" in i else ()),
+        *left_out(i.get("selected")),
         (i.get("cut"), "cut by the capture's snap length: offered as captured"),
         (i.get("csum_completed"), "accepted with the checksum left to the sender's card: completed"),
         (i.get("ip_csum_completed"), "with the IPv4 header checksum left to the sender's card: completed"),

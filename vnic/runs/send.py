@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vnic._core import ffi, lib
+from vnic.capture_select import ALL, Selection
 from vnic.errors import ConfigError, TapError, said
 from vnic.knobs.parse import parse_speed
 from vnic.tap import privileges
@@ -187,6 +188,7 @@ class Sender:
         target: Target,
         how: Pace,
         *,
+        select: Selection = ALL,
         loop: int = 1,
         limit: int | None = None,
         duration: float | None = None,
@@ -195,7 +197,7 @@ class Sender:
     ) -> None:
         self.how, self.target = how, target
         self.stopped = False
-        self.wire = CaptureWire([path])
+        self.wire = CaptureWire([path], select=select)
         self.c = ffi.new("struct sender *")
         c = self.c
         c.pcap = self.wire.pcap
@@ -279,6 +281,7 @@ def facts(sender: Sender) -> dict[str, Any]:
             "passes": int(c.passes_done),
             "cut": int(c.cut),
             "links": wire.links,
+            **({} if wire.selected is None else {"selected": wire.selected}),
             "time_backwards": int(c.schedule.backwards),
             "error": f"{wire.path}: {wire.error_text}" if c.error else None,
         },
@@ -319,6 +322,7 @@ def send(
     dev: str | None = None,
     netns: str | None = None,
     how: Pace | None = None,
+    select: Selection = ALL,
     loop: int = 1,
     limit: int | None = None,
     duration: float | None = None,
@@ -336,6 +340,7 @@ def send(
         dev: interface to send out of, instead of ``tap``.
         netns: network namespace of the interface, by name or path.
         how: see :func:`pace`; None: as recorded.
+        select: the filter and the times of frames; its limit, passes and rate are this function's own.
         loop: passes over the file; 0: until interrupted, or until one of the next two ends the run.
         limit: most frames to send.
         duration: seconds; frames due later are not sent.
@@ -365,6 +370,7 @@ def send(
             path,
             target,
             pace() if how is None else how,
+            select=select,
             loop=loop,
             limit=limit,
             duration=duration,
