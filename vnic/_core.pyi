@@ -932,6 +932,21 @@ class PcapPiece(CData):
     room: int
     last_frame: int
 
+class PcapSelect(CData):
+    wants: Any
+    filter: BpfProg
+    from_ns: int
+    until_ns: int
+    limit: int
+    in_a_row: int
+    relative: int
+    again: int
+    paused: int
+    taken: int
+    picked: int
+    filtered: int
+    outside: int
+
 class PcapSlots(CData):
     at: Any
     room: Any
@@ -980,6 +995,7 @@ class PcapWire(CData):
     fcs_stripped: int
     fcs_bytes: int
     link_errors: int
+    select: PcapSelect
     error_text: Any
     damage: Any
 
@@ -1619,10 +1635,14 @@ class Wire(CData):
     vnet: int
     lent: int
     rebase: int
+    schedule: Schedule
     base_ns: int
     last_ts: int
     shift_ns: int
     busy_ns: int
+    pass_ns: int
+    gap_ns: int
+    paced_ns: int
     busy_ps: int
     error: int
     frames: int
@@ -1667,6 +1687,8 @@ class Lib:
     FRAME_ALIEN: Final[int]
     WIRE_FDS_MAX: Final[int]
     WIRE_AHEAD: Final[int]
+    REBASE_FILE: Final[int]
+    REBASE_PASS: Final[int]
     WIRE_ASK_DRY: Final[int]
     WIRE_ASK_SENT: Final[int]
     MEM_OUT_MAX: Final[int]
@@ -1677,6 +1699,9 @@ class Lib:
     PCAP_HEAD_MAX: Final[int]
     PCAP_LINKS_MAX: Final[int]
     PCAP_PIECE: Final[int]
+    SELECT_SKIP_MAX: Final[int]
+    SELECT_FROM: Final[int]
+    SELECT_UNTIL: Final[int]
     SEND_SPIN_NS: Final[int]
     SEND_LATE_NS: Final[int]
     FIRST_PAUSE_NS: Final[int]
@@ -2191,6 +2216,8 @@ class Lib:
     def pcap_next_piece(self, p: PcapWire, at: int, len: int, /) -> CData: ...
     def pcap_pieces_of(self, p: PcapWire, fd: int, memory: CData | bytes, /) -> None: ...
     def pcap_pieces_free(self, p: PcapWire, /) -> None: ...
+    def pcap_selects(self, p: PcapWire, f: Frame, /) -> bool: ...
+    def pcap_select_ends(self, p: PcapWire, /) -> int: ...
     def pcapng_open(self, p: PcapWire, /) -> int: ...
     def pcapng_block(self, p: PcapWire, f: Frame, /) -> int: ...
     def pcap_gso_begin(self, p: PcapWire, f: Frame, /) -> int: ...
@@ -2519,6 +2546,7 @@ class Lib:
     def bpf_prog_new(self, insn: BpfInsn, len: int, tag_in_bytes: int, /) -> BpfProg: ...
     def bpf_prog_free(self, p: BpfProg, /) -> None: ...
     def bpf_run(self, prog: BpfProg, skb: SkBuff, cpu: int, /) -> int: ...
+    def bpf_run_frame(self, prog: BpfProg, frame: CData | bytes, len: int, wire_len: int, /) -> int: ...
     def packet_sock_new(self, h: Host, filter: BpfProg, ring: int, /) -> PacketSock: ...
     def packet_sock_free(self, h: Host, ps: PacketSock, /) -> None: ...
     def packet_recv(self, ps: PacketSock, buf: CData | bytes, size: int, info: PacketInfo, max: int, /) -> int: ...

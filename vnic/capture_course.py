@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vnic._core import ffi, lib
+from vnic._core import ffi
 from vnic.capture_select import Selecting
 
 if TYPE_CHECKING:
@@ -73,8 +73,3 @@ class Course:
         self._passes_left = self._passes_left - 1 if taken else 1  # a pass without a frame: one more, as empty
         wire.gap_ns = (wire.last_ts - wire.pass_ns) // (taken - 1) if taken > 1 else 0
         return bool(wire.started) and wire.schedule == ffi.NULL
-
-    @staticmethod
-    def rebase(wire: Any) -> None:
-        """Let the file that was opened begin after the last frame, by the gap."""
-        wire.rebase = lib.REBASE_PASS

@@ -304,9 +304,8 @@ class CaptureWire(Wire):
         self.paths = [i.path for i in self.inputs]
         self._own = [i for i in self.inputs if i not in paths]
         self._course = Course(select, times=times, files=len(self.inputs))
-        self._bytes = 0
+        self._bytes = self._bytes_before = 0
         self.bytes_total = sum(i.size for i in self.inputs) * self._course.repeats
-        self._bytes_before = 0
         for later in self.inputs[1:]:
             self._refuse(later)
         uninterrupted(self._open_first)
@@ -336,8 +335,7 @@ class CaptureWire(Wire):
         self._bytes_before += self._bytes
         self._pcap.more = self._course.more
         self._bytes = opened.begin(self._pcap)
-        if after:
-            self._course.rebase(self.c)
+        self.c.rebase = lib.REBASE_PASS if after else self.c.rebase
 
     @property
     def _pcap(self) -> Any:

@@ -38,6 +38,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
         "capture": ("instance", "capture", "Capture packets of a running instance until Ctrl-C."),
     },
     "Be like a machine": {
+        "knobs": ("knobs", "knobs", "List every knob: place in Linux, unit, default, range."),
         "import": ("import_", "import_", "Clone a machine's receive path as a file for --config."),
         "costs": ("costs", "costs", "Print a cost profile: figures with unit, spread and source."),
         "calibrate": (
@@ -50,6 +51,10 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
             "validate",
             "Send the same packets through the running kernel and through vnic, and compare.",
         ),
+    },
+    "About vnic": {
+        "help": ("about", "help_", "Print the help text of vnic, or of a command."),
+        "version": ("about", "version", "Print the version."),
     },
 }
 _PLACE = {name: place for commands in COMMANDS.values() for name, place in commands.items()}
@@ -97,6 +102,6 @@ class LazyGroup(Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VNIC", "max_content_width": 100},
 )
-@click.version_option(package_name="vnic", message="%(prog)s %(version)s")
+@click.version_option(None, "-V", "--version", package_name="vnic", message="%(prog)s %(version)s")
 def main() -> None:
     """A network card and the Linux receive path in user space."""

@@ -18,7 +18,7 @@ _COMMENTS = ("#", ";")
 
 @dataclass(slots=True)
 class Foreign:
-    """What such a file gives: knobs as :class:`vnic.Host` takes them, and what is to be said."""
+    """What such a file gives: knobs as :class:`vnic.Host` takes them, and what the command says about it."""
 
     config: dict[str, Any] = field(default_factory=dict)
     without_effect: list[str] = field(default_factory=list)

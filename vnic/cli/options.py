@@ -56,7 +56,12 @@ def _knob_option(name: str) -> Callable[[_F], _F]:
     default = KNOBS[name].default
     shown = f" [default: {default}]" if default is not None else ""
     return click.option(
-        f"--{name}", *_OTHER_NAMES.get(name, ()), cls=Option, group=KNOBS[name].group, metavar="VALUE", help=KNOBS[name].help + shown
+        f"--{name}",
+        *_OTHER_NAMES.get(name, ()),
+        cls=Option,
+        group=KNOBS[name].group,
+        metavar="VALUE",
+        help=KNOBS[name].help + shown,
     )
 
 
@@ -161,7 +166,7 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
 
 def _config(ctx: click.Context, _param: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:
     """Make the files' options the command's defaults, and keep their knobs for :func:`host_arguments`."""
-    keys = _keys(ctx)
+    keys = config_keys(ctx.command)
     whole = Config()
     with refusals():
         for path in paths:
@@ -172,10 +177,10 @@ def _config(ctx: click.Context, _param: click.Parameter, paths: tuple[str, ...])
     return paths
 
 
-def _keys(ctx: click.Context) -> dict[str, click.Parameter]:
-    """Return the command's options by the names that a file may use: those of the command line, with underscores."""
+def config_keys(command: click.Command) -> dict[str, click.Parameter]:
+    """Return a command's options by the names that a file may use: those of the command line, with underscores."""
     found: dict[str, click.Parameter] = {}
-    for param in ctx.command.params:
+    for param in command.params:
         name = str(param.name)
         if name in _NOT_IN_FILES or name.replace("_", "-") in KNOBS:
             continue

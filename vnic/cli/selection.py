@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -20,11 +20,11 @@ _F = TypeVar("_F", bound="Callable[..., Any]")
 _NAMES = ("expression", "limit", "start", "stop", "loop", "pps", "mbps", "topspeed")
 
 
-class Time(click.ParamType):
+class Time(click.ParamType):  # type: ignore[type-arg]
     """A time of the capture, see :func:`vnic.capture_select.moment`. It stays as written."""
 
     name = "time"
-    toml = ((int, float, str, datetime.datetime, datetime.date), "seconds, or a date and time")
+    toml = ((int, float, str, dt.datetime, dt.date), "seconds, or a date and time")
     """Types that a file may have it in, and their name."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -69,7 +69,7 @@ def selection_options(*, endless: bool = False) -> Callable[[_F], _F]:
                 group="input",
                 type=Time(),
                 metavar="TIME",
-                help="only frames from this time of the capture on: seconds after its first frame, or 2026-11-29T20:14:53",
+                help="only frames from this time on: seconds after the first frame, or 2026-11-29T20:14:53",
             ),
             click.option(
                 "--to",

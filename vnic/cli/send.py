@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from vnic.capture_select import Selection, left_out
-from vnic.cli.exit import EXIT_FAILED, Seconds, Whole, fail, refusals
+from vnic.cli.exit import EXIT_FAILED, Seconds, fail, refusals
 from vnic.cli.selection import selection_options
 from vnic.cli.words import HostCommand
 from vnic.errors import ConfigError, said
@@ -42,7 +42,12 @@ _NOT_SENT = {
 @click.option("--netns", metavar="NAME", help="network namespace of the interface: a name as for ip netns, or a path")
 @selection_options(endless=True)
 @click.option(
-    "-x", "--speed", "--multiplier", "speed", metavar="VALUE", help="multiple of the recorded speed, or max [default: 1]"
+    "-x",
+    "--speed",
+    "--multiplier",
+    "speed",
+    metavar="VALUE",
+    help="multiple of the recorded speed, or max [default: 1]",
 )
 @click.option("--duration", type=Seconds(), help="send the frames that are due in this time")
 @click.option(
@@ -64,8 +69,8 @@ def send(
 ) -> None:
     """Send a capture's frames (pcap, pcapng) at their times.
 
-    DEV is the interface to send out of, as --dev. The pace is the recording's, a multiple of it, or a constant rate. Each frame has an absolute due time, so delays do
-    not add up. Ctrl-C ends the run with a report.
+    DEV is the interface to send out of, as --dev. The pace is the recording's, a multiple of it, or a constant rate.
+    Each frame has an absolute due time, so delays do not add up. Ctrl-C ends the run with a report.
 
     Exit codes: 0 success; 1 the file or the interface ended early; 2 wrong usage or an unreadable file; 3 the kernel
     refused the interface.

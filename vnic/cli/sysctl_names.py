@@ -12,7 +12,8 @@ from typing import Any
 from vnic.errors import ConfigError, said
 from vnic.knobs.table import canonical
 
-_ROOT = re.compile(r"(?:abi|crypto|debug|dev|fs|kernel|net|sunrpc|user|vm)[./]\S+", re.ASCII)
+ROOTS = ("abi", "crypto", "debug", "dev", "fs", "kernel", "net", "sunrpc", "user", "vm")
+_ROOT = re.compile(rf"(?:{'|'.join(ROOTS)})[./]\S+", re.ASCII)
 _OF_DEVICE = re.compile(r"net\.ipv6\.conf\.(?!all\.|lo\.)[^.]+\.(accept_ra|dad_transmits)", re.ASCII)
 _SEVERAL = frozenset({"udp-mem"})
 """Knobs that are the first of the sysctl's numbers."""
@@ -57,7 +58,7 @@ def value_of(knob: str, value: Any) -> Any:
 
 
 def without_effect(names: list[str]) -> str:
-    """Return one sentence that lists these names; empty: there are none."""
+    """Return one sentence that lists these names; empty: no name is given."""
     if not names:
         return ""
     unique = list(dict.fromkeys(names))

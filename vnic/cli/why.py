@@ -116,14 +116,14 @@ def explain_report(
     there = [p if (p := Path(name)).is_absolute() or p.exists() else path.parent / p for name in files]
     if not all(p.exists() for p in there):
         return why(facts), _NO_FILE
-    options = {"cpus": len(facts["cpus"]), "select": Selection.from_dict(facts["input"].get("selected", {}))}
-    options |= facts["config"]
-    again = replay(there, **options).facts
+    select = Selection.from_dict(facts["input"].get("selected", {}))
+    options = {"cpus": len(facts["cpus"])} | facts["config"]
+    again = replay(there, select=select, **options).facts
     if again["ledger"] != facts["ledger"]:
         return why(facts), _CHANGED
 
     def run(settings: Settings, times: int) -> dict[str, Any]:
-        return replay(there, times=times, **(options | settings)).facts
+        return replay(there, select=select, times=times, **(options | settings)).facts
 
     return consult(facts, _counted(run, runs, progress), runs=runs), ""
 

@@ -1,11 +1,11 @@
 """Words that people type and click does not know: a file as the first word, ``--gro off``, any knob as an option.
 
-    vnic a.pcap            vnic replay a.pcap; also vnic -r a.pcap, and vnic -
-    vnic explain a.pcap    vnic why a.pcap
-    vnic sweeep            no such command: a guess only if the word is near, or means the same
-    --gro off              --no-gro; likewise for each flag that has both forms
-    --adaptive-rx on       --set adaptive-rx=on, for each knob without an option of its own
-    --rx 512               --rx-ring 512, as ethtool -G rx; --rx off is the knob rx, as ethtool -K rx
+vnic a.pcap            vnic replay a.pcap; also vnic -r a.pcap, and vnic -
+vnic explain a.pcap    vnic why a.pcap
+vnic sweeep            no such command: a guess only if the word is near, or means the same
+--gro off              --no-gro; likewise for each flag that has both forms
+--adaptive-rx on       --set adaptive-rx=on, for each knob without an option of its own
+--rx 512               --rx-ring 512, as ethtool -G rx; --rx off is the knob rx, as ethtool -K rx
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ class HostCommand(Command):
             return super().parse_args(ctx, list(spelled_out(self, args)))
         except click.NoSuchOption as e:
             known = [opt for param in self.get_params(ctx) for opt in param.opts if opt.startswith("--")]
-            e.possibilities = difflib.get_close_matches(e.option_name[:_WORD_MAX], known, 2, _NEAR)
-            raise
+            near = difflib.get_close_matches(e.option_name[:_WORD_MAX], known, 2, _NEAR)
+            raise click.NoSuchOption(e.option_name, possibilities=near, ctx=ctx) from None
 
 
 def spelled_out(command: click.Command, args: list[str]) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """CPUs as people write them: Linux's hexadecimal mask, or its list.
 
-A plain hexadecimal number is a mask: ``8`` is CPU 3, ``10`` is CPU 4, as in rps_cpus. Groups with commas are a mask if each
-one after the first has 8 digits, as the kernel prints them: ``00000000,ffffffff``. Everything else with ``-`` or ``,`` is
-a list, as in smp_affinity_list: ``0-3,8``, ``0,2``, ``0-7:1/2`` (one of every two). One CPU as a list is ``8,`` or ``8-8``.
+A plain hexadecimal number is a mask: ``8`` is CPU 3, ``10`` is CPU 4, as in rps_cpus. Groups with commas are a mask if
+each one after the first has 8 digits, as the kernel prints them: ``00000000,ffffffff``. All else with ``-`` or ``,`` is
+a list, as in smp_affinity_list: ``0-3,8``, ``0,2``, ``0-7:1/2`` (one of every two). One CPU: ``8,`` or ``8-8``.
 """
 
 from __future__ import annotations

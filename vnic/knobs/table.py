@@ -54,6 +54,11 @@ _NAME_MAX = 64  # characters compared: the search's time grows with them
 _NAMES = {name: name for name in KNOBS} | {f"{name}-{unit}": name for name, unit in UNITS.items()} | ALIASES
 
 
+def names_of(name: str) -> list[str]:
+    """Return all names of a knob of the table, its own first."""
+    return [name, *(other for other, of in _NAMES.items() if of == name and other != name)]
+
+
 def canonical(name: str) -> str:
     """Return the knob's name in the table. ConfigError, with the nearest names: there is no such knob."""
     if not isinstance(name, str):

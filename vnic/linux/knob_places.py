@@ -1,0 +1,26 @@
+"""What Linux calls a knob: its sysctl, its file of /sys or /proc, ethtool's or ip's option, or a constant."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from vnic.knobs.table import KNOBS
+from vnic.linux import irq_affinity, sysctl, sysfs
+
+
+@functools.cache
+def _faces() -> dict[str, str]:
+    """Return knob -> the sysctl, or the file of /sys or /proc, that writes it."""
+    device = sysfs.DEVICE | sysfs.queue_files(0)
+    files = sysctl.SYSCTLS | {f"/sys/class/net/DEV/{path}": file for path, file in device.items()}
+    found: dict[str, str] = {}
+    for path, file in (files | irq_affinity.queue_files(0)).items():
+        if file.write and (knob := re.match(r"knob ([\w-]+)", file.source)):
+            found.setdefault(knob[1], path.replace("rx-0", "rx-N").replace(f"/{irq_affinity.IRQ_BASE}/", "/N/"))
+    return found
+
+
+def linux_place(name: str) -> str:
+    """Return what Linux calls a knob of the table; empty: only vnic has it."""
+    return KNOBS[name].linux or _faces().get(name, "")
