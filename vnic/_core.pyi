@@ -1688,6 +1688,7 @@ class Lib:
     WIRE_FDS_MAX: Final[int]
     WIRE_AHEAD: Final[int]
     REBASE_FILE: Final[int]
+    REBASE_TIME: Final[int]
     REBASE_PASS: Final[int]
     WIRE_ASK_DRY: Final[int]
     WIRE_ASK_SENT: Final[int]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vnic._core import ffi
+from vnic._core import ffi, lib
 from vnic.capture_select import Selecting
 
 if TYPE_CHECKING:
@@ -52,15 +52,15 @@ class Course:
         self._selecting.c.paused = wire.hungry = 0
         return True
 
-    def step(self, wire: Any) -> bool:
-        """Go to the next file. Return: it begins a pass, after the mean gap."""
+    def step(self, wire: Any) -> int:
+        """Go to the next file. Return: REBASE_PASS, REBASE_TIME, or 0 for a file that begins neither."""
         s = None if self._selecting is None else self._selecting.c
         at_limit = s is not None and s.taken >= s.limit
-        after = bool(self.next) and (at_limit or self.next == self._files) and self._begin_pass(s, wire, at_limit)
+        rebase = self._begin_pass(s, wire, at_limit) if at_limit or self.next == self._files else 0
         self.next += 1
-        return after
+        return rebase if wire.started and wire.schedule == ffi.NULL else 0
 
-    def _begin_pass(self, s: Any, wire: Any, at_limit: bool) -> bool:  # noqa: FBT001
+    def _begin_pass(self, s: Any, wire: Any, at_limit: bool) -> int:  # noqa: FBT001
         self.next, self._passes = 0, self._passes + 1
         taken = 0 if s is None else int(s.picked) - self._picked
         self._picked += taken
@@ -69,7 +69,7 @@ class Course:
             self._passes_left = self._loop
             if s is not None:
                 s.taken, s.again = 0, self._times_left > 1
-            return False
+            return int(lib.REBASE_TIME)
         self._passes_left = self._passes_left - 1 if taken else 1  # a pass without a frame: one more, as empty
         wire.gap_ns = (wire.last_ts - wire.pass_ns) // (taken - 1) if taken > 1 else 0
-        return bool(wire.started) and wire.schedule == ffi.NULL
+        return int(lib.REBASE_PASS)

@@ -138,8 +138,8 @@ class Selection:
     def as_dict(self) -> dict[str, Any]:
         """Return what was asked for, by the names of the command line."""
         given = {_NAMES.get(f.name, f.name): getattr(self, f.name) for f in fields(self)}
-        return {name: value if isinstance(value, (int, float)) else str(value) for name, value in given.items()
-                if value is not None and (name, value) != ("loop", 1)}  # fmt: skip
+        asked = {name: value for name, value in given.items() if value is not None and (name, value) != ("loop", 1)}
+        return {name: str(value) if name in _NAMES.values() else value for name, value in asked.items()}
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Selection:

@@ -330,12 +330,12 @@ class CaptureWire(Wire):
             lib.pcap_wire_free(pcap)
 
     def _open_next(self) -> None:
-        after = self._course.step(self.c)
+        rebase = self._course.step(self.c)
         opened = self.inputs[self._course.next - 1]
         self._bytes_before += self._bytes
         self._pcap.more = self._course.more
         self._bytes = opened.begin(self._pcap)
-        self.c.rebase = lib.REBASE_PASS if after else self.c.rebase
+        self.c.rebase = rebase or self.c.rebase
 
     @property
     def _pcap(self) -> Any:

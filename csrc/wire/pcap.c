@@ -235,7 +235,8 @@ int pcap_wire_rewind(struct pcap_wire *p)
 	p->swapped = 0;
 	pcap_gso_end(p);
 	p->stamp_ns = p->wire.last_ts - p->wire.shift_ns;
-	p->wire.rebase = p->wire.started ? REBASE_FILE : 0;
+	if (p->wire.started && !p->wire.rebase)
+		p->wire.rebase = REBASE_FILE;
 	p->wire.hungry = 0;
 	if (!p->size)
 		return pcap_fail(p, "an empty file");

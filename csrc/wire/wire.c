@@ -19,13 +19,12 @@ int wire_pulled(const struct wire *w)
 /* The first frame of a file, or of a pass over all files, has the time t: find its place behind the last frame. */
 static u64 rebased(struct wire *w, u64 t)
 {
-	bool pass = w->rebase == REBASE_PASS;
-	u64 at = pass ? w->last_ts + w->gap_ns : max_u64(t, w->last_ts);
+	u64 at = w->rebase == REBASE_PASS ? w->last_ts + w->gap_ns : max_u64(t, w->last_ts);
 
+	if (w->rebase != REBASE_FILE)
+		w->pass_ns = at;
 	w->rebase = 0;
 	w->shift_ns += at - t;
-	if (pass)
-		w->pass_ns = at;
 	return at;
 }
 

@@ -77,8 +77,8 @@ struct frame {
  * @schedule:    a rate instead of the recorded times, for PACE_PPS or PACE_BPS; speed_ppm multiplies it. NULL: as recorded
  * @paced_ns:    when the last frame was due by the schedule
  * @base_ns:     the source's stamp of its first frame: virtual time 0
- * @rebase:      the next frame begins another file, REBASE_FILE: if its stamp is older, it follows the last frame; or another
- *               pass over all files, REBASE_PASS: it follows the last frame by @gap_ns
+ * @rebase:      the next frame begins another file, REBASE_FILE: if its stamp is older, it follows the last frame; the same
+ *               for all files once more, REBASE_TIME; or another pass over all files, REBASE_PASS: it follows by @gap_ns
  * @pass_ns:     the stamp of this pass's first frame, as last_ts
  * @capture_mtu: cut a captured GSO frame into packets of so many bytes; 0: offer it whole
  */
@@ -87,7 +87,8 @@ struct pollfd;
 #define WIRE_AHEAD 32              /* 1 ms of reading */
 struct wire_burst { struct frame frame[BURST]; int n; };
 #define REBASE_FILE 1
-#define REBASE_PASS 2
+#define REBASE_TIME 2
+#define REBASE_PASS 3
 #define WIRE_ASK_DRY 1             /* wire.ask: return to Python when no frame is left to read */
 #define WIRE_ASK_SENT 2            /* wire.ask: return to Python when the card sent a frame */
 struct wire {

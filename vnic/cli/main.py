@@ -98,7 +98,7 @@ def _load_report() -> None:
     examples=(
         "vnic replay your.pcapng  # Linux's defaults: the fate of each frame",
         "vnic replay a.pcap --queues 4 --rx-usecs 50 --rps-cpus f --speed max",
-        "vnic a.pcap -f 'udp port 53' --from 1.5 --loop 10  # a file is replayed",
+        "vnic replay a.pcap -f 'udp port 53' --from 1.5 --to 3 --loop 10",
         "vnic replay a.pcap --json | jq .ledger.fates",
         "vnic replay a.pcap --at stack --write - | tshark -r -  # and its fate",
     ),

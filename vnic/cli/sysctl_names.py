@@ -54,7 +54,7 @@ def knob_of(name: str) -> str | None:
 def value_of(knob: str, value: Any) -> Any:
     """Return a sysctl's value as the knob takes it: of several numbers, the first."""
     words = value.split() if isinstance(value, str) and knob in _SEVERAL else []
-    return words[0] if words else value
+    return words[0] if words and all(word.isascii() and word.isdecimal() for word in words) else value
 
 
 def without_effect(names: list[str]) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ALIASES = {"explain": "why", "drops": "why"}
 """Command that people know from elsewhere -> ours."""
-_MEANT = {
+MEANT = {
     "stat": ("top", "htop", "monitor", "watch", "vmstat", "rates", "stats"),
     "why": ("reason", "reasons", "diagnose", "diag", "losses", "lost", "dropwatch", "dropped"),
     "import": ("clone",),
@@ -40,6 +40,7 @@ _MEANT = {
     "costs": ("profile", "profiles"),
     "help": ("man", "usage", "manual"),
 }
+"""Our command -> words that mean it."""
 _SENTENCES = {
     "stop": "Ctrl-C ends an instance, and so does kill PID; vnic ls has the PIDs",
     "kill": "Ctrl-C ends an instance, and so does kill PID; vnic ls has the PIDs",
@@ -85,7 +86,7 @@ def unknown_command(group: click.Group, ctx: click.Context, word: str) -> click.
     text = f"No such command {quoted(word)}."
     if "/" in word or "." in word:
         return click.UsageError(f"{text} No such file either.", ctx)
-    meant = next((ours for ours, theirs in _MEANT.items() if word.lower() in theirs), None)
+    meant = next((ours for ours, theirs in MEANT.items() if word.lower() in theirs), None)
     if word.lower() in _SENTENCES:
         return click.UsageError(f"{text} {_SENTENCES[word.lower()]}.", ctx)
     names = [*group.list_commands(ctx), *ALIASES]
@@ -119,6 +120,8 @@ class HostCommand(Command):
             known = [opt for param in self.get_params(ctx) for opt in param.opts if opt.startswith("--")]
             near = difflib.get_close_matches(e.option_name[:_WORD_MAX], known, 2, _NEAR)
             raise click.NoSuchOption(e.option_name, possibilities=near, ctx=ctx) from None
+        except click.BadOptionUsage as e:  # click's parser does not name the command
+            raise click.BadOptionUsage(e.option_name, e.message, ctx) from None
 
 
 def spelled_out(command: click.Command, args: list[str]) -> Iterator[str]:

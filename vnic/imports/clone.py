@@ -172,7 +172,8 @@ def _say_missing(clone: Clone) -> None:
 def clone(machine: Machine, dev: str | None, *, whole: bool = True) -> Clone:
     """Clone a card of the machine, and the CPUs and sysctls around it. ConfigError: as :func:`choose`.
 
-    ``whole``: all tools were to be asked, so note those whose text is missing, and sysctls without a knob.
+    ``whole``: all tools were to be asked, so note those whose text is missing, and sysctls without a knob, and take the
+    kernel's HZ from its defaults.
     """
     name = choose(machine, dev)
     it = Clone(machine, name, card_of(machine, name))
@@ -189,6 +190,7 @@ def clone(machine: Machine, dev: str | None, *, whole: bool = True) -> Clone:
     clone_sysctl.sysctls(it)
     clone_card.counters(it)
     if whole:
+        clone_sysctl.hz(it)
         clone_sysctl.without_a_knob(it)
         _say_missing(it)
     refused = [text for about, text in machine.refused if about in ("", name)]

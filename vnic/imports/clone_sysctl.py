@@ -55,16 +55,16 @@ def without_a_knob(clone: Clone) -> None:
         clone.note("", f"sysctls of net.core without a knob: {shown}{rest}")
 
 
-def _hz(clone: Clone) -> None:
+def hz(clone: Clone) -> None:
     """Take CONFIG_HZ; without it, infer it from the default of netdev_budget_usecs, which is two jiffies."""
     if clone.machine.hz:
         clone.near("hz", clone.machine.hz)
         return
     usecs = number(clone.machine.sysctl.get("net.core.netdev_budget_usecs", ""))
-    hz = next((hz for hz in _HZ if 2_000_000 // hz == usecs), None)
-    if hz is not None and not clone.is_vnic:
-        clone.put("hz", hz)
-        clone.note("hz", f"no text says it; netdev_budget_usecs {usecs} is the default where it is {hz}")
+    found = next((n for n in _HZ if 2_000_000 // n == usecs), None)
+    if found is not None and not clone.is_vnic:
+        clone.put("hz", found)
+        clone.note("hz", f"no text says it; netdev_budget_usecs {usecs} is the default where it is {found}")
 
 
 def sysctls(clone: Clone) -> None:
@@ -81,4 +81,3 @@ def sysctls(clone: Clone) -> None:
         elif knob not in _ELSEWHERE:
             _knob(clone, name, knob, text.split()[0] if knob == "udp-mem" and text.split() else text)
     _others(clone)
-    _hz(clone)

@@ -24,7 +24,7 @@ def cpu_mask(text: str, most: int) -> int:
         raise ValueError(MASK_WANTED)
     if _MASK.fullmatch(text):
         return int(text.replace(",", ""), 16)
-    if not text.isascii() or not set(text) & set("-,"):
+    if not text.isascii() or not set(text) & set("-,") or not any(map(str.isdigit, text)):
         raise ValueError(MASK_WANTED)
     try:
         return parse_cpulist(text, most)
