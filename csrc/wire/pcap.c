@@ -192,6 +192,10 @@ static int pcap_read_burst(struct wire *wire, struct frame *f, int max)
 		if (rc > 0 && (likely(f[n].len <= longest) || segment || !pcap_gso_begin(p, &f[n])))
 			p->handed = p->before_burst + (u64)++n;
 	}
+	if (unlikely(!n && rc == -EINVAL && p->more)) { /* this file breaks off; Python opens the next one */
+		p->broken = p->wire.hungry = 1;
+		return -EAGAIN;
+	}
 	return n ? n : rc;
 }
 

@@ -14,7 +14,7 @@ from vnic.cli import instance, send
 from vnic.cli import tap as cli_tap
 from vnic.cli.calibrate import calibrate
 from vnic.cli.costs import costs
-from vnic.cli.exit import EXIT_FAILED, Group, Seconds, Whole, fail, interruptible, leave_stdout, refusals
+from vnic.cli.exit import EXIT_FAILED, Group, Seconds, Whole, fail, incomplete, interruptible, leave_stdout, refusals
 from vnic.cli.import_ import import_
 from vnic.cli.options import host_arguments, host_options
 from vnic.cli.progress import Progress
@@ -90,7 +90,7 @@ for _command in instance.COMMANDS:
 
 
 @main.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|DIR...")
 @click.option(
     "--hold", is_flag=True, help="after the replay, keep answering vnic show, vnic ethtool and so on until Ctrl-C"
 )
@@ -107,11 +107,13 @@ def replay(
     """Replay captures (pcap, pcapng) in virtual time, without root.
 
     The frames pass the card and the receive path; the report gives the fate of every frame. FILE may be - (standard
-    input) or a named pipe; vnic reads those into memory first, up to half of the free memory.
+    input), a named pipe or a compressed capture; vnic reads those into memory first, up to half of the free memory. Of a
+    directory, vnic reads the captures in it by the time of their first packets. Files follow one another.
 
-    Exit codes: 0 success; 1 the input ended early; 2 wrong usage, a wrong knob or unreadable input.
+    Exit codes: 0 success; 1 an input ended early, or a file of a directory was left out; 2 wrong usage, a wrong knob or
+    unreadable input.
     """
-    from vnic.capture_input import gather
+    from vnic.capture_files import gather
     from vnic.cli.reading import Reading
     from vnic.control.server import Control
     from vnic.runs.replay import replay as run_replay
@@ -132,8 +134,8 @@ def replay(
         )
     if not hold:
         _show(result.facts, as_json=as_json, write=write)
-    if result.error:
-        fail(EXIT_FAILED, f"the input ended early: {result.error}; the report covers the frames read until then")
+    ended = f"the input ended early: {result.error}; the report covers the frames read until then" if result.error else ""
+    incomplete(result.facts["input"]["left_out"], ended)
 
 
 @main.command()

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from vnic.cli.exit import EXIT_FAILED, Seconds, Whole, fail, refusals
+from vnic.cli.exit import Seconds, Whole, incomplete, refusals
+from vnic.cli.reading import Reading
 
 _BAR = 40
 _NOT_SENT = {
@@ -20,7 +21,7 @@ _NOT_SENT = {
 
 
 @click.command()
-@click.argument("file")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|DIR...")
 @click.option(
     "--tap", metavar="NAME", help="write into this TAP: the kernel receives the frames; created if it does not exist"
 )
@@ -46,7 +47,7 @@ _NOT_SENT = {
 @click.option("--drop", is_flag=True, help="drop frames while the kernel's queue is full [default: wait]")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
 def send(
-    file: str,
+    files: tuple[str, ...],
     *,
     speed: str | None,
     pps: float | None,
@@ -55,25 +56,28 @@ def send(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Send a capture's frames (pcap, pcapng) at their times.
+    """Send captures' frames (pcap, pcapng) at their times.
 
-    The pace is the recording's, a multiple of it, or a constant rate. Each frame has an absolute due time, so delays do
+    FILE and DIR are as for vnic replay. The pace is the recording's, a multiple of it, or a constant rate. Each frame has an absolute due time, so delays do
     not add up. Ctrl-C ends the run with a report.
 
-    Exit codes: 0 success; 1 the file or the interface ended early; 2 wrong usage or an unreadable file; 3 the kernel
-    refused the interface.
+    Exit codes: 0 success; 1 a file or the interface ended early, or a file of a directory was left out; 2 wrong usage or
+    an unreadable file; 3 the kernel refused the interface.
     """
+    from vnic.capture_files import gather
     from vnic.runs import send as send_
 
     with refusals():
         how = send_.pace(speed=speed, pps=pps, mbps=mbps, topspeed=topspeed)
-        facts = send_.send(file, how=how, progress=_Progress(), waiting=_say_gap, command=True, **options)
+        inputs = gather(files, reading=Reading())
+        facts = send_.send(inputs, how=how, progress=_Progress(), waiting=_say_gap, command=True, **options)
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
         click.echo("\n".join(report(facts)))
-    if why := facts["error"] or facts["input"]["error"]:
-        fail(EXIT_FAILED, f"sending ended early: {why}; the report covers the frames sent until then")
+    why = facts["error"] or facts["input"]["error"]
+    ended = f"sending ended early: {why}; the report covers the frames sent until then" if why else ""
+    incomplete(facts["input"]["left_out"], ended)
 
 
 class _Progress:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vnic.capture_input import CaptureInput, gather
+from vnic.capture_files import Inputs, gather
 from vnic.cli.exit import Whole, refusals
 from vnic.cli.instance import print_reply
 from vnic.cli.options import host_arguments, host_options
@@ -114,12 +114,13 @@ def explain_report(
     if not all(p.exists() for p in there):
         return why(facts), _NO_FILE
     options = {"cpus": len(facts["cpus"])} | facts["config"]
-    again = replay(there, **options).facts
+    inputs = gather(there)
+    again = replay(inputs, **options).facts
     if again["ledger"] != facts["ledger"]:
         return why(facts), _CHANGED
 
     def run(settings: Settings, times: int) -> dict[str, Any]:
-        return replay(there * times, **(options | settings)).facts
+        return replay(list(inputs) * times, **(options | settings)).facts
 
     return consult(facts, _counted(run, runs, progress), runs=runs), ""
 

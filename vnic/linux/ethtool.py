@@ -26,7 +26,8 @@ from vnic.linux.ethtool_args import (
     no_more,
     parameters,
 )
-from vnic.wire import CaptureWire, PythonWire
+from vnic.capture_wire import CaptureWire
+from vnic.wire import PythonWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vnic.capture import Capture
+from vnic.capture_wire import CaptureWire
 from vnic.counters.limits import limits
 from vnic.counters.standing import as_dicts
 from vnic.errors import ConfigError
 from vnic.host import Host
-from vnic.wire import CaptureWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,6 +109,8 @@ def _input_facts(wire: CaptureWire, error: str) -> dict[str, Any]:
         "link_errors": int(pcap.link_errors),
         "time_backwards": int(c.backwards),
         "links": wire.links,
+        "overlaps": wire.overlaps,
+        "left_out": list(wire.left_out),
         "error": error or None,
     }
 
@@ -131,7 +133,7 @@ def replay(
     """Replay capture files through a host in virtual time.
 
     Args:
-        files: pcap or pcapng files, one after another; ``-`` is standard input, see :mod:`vnic.capture_input`.
+        files: pcap or pcapng files, one after another, also directories and ``-``; see :class:`vnic.CaptureWire`.
         write: pcapng file for the packets that pass the points ``at``, see :class:`vnic.Capture`; "-": standard output.
         at: points of the path.
         progress: called now and then with (bytes read, bytes in all files).
@@ -164,7 +166,7 @@ def _replay(
             host.machine.peek()
             capture.set_base(int(wire.c.base_ns))
         host.finish(progress=None if progress is None else lambda: progress(wire.bytes_read, wire.bytes_total))
-        error = f"{wire.path}: {wire.error_text}{wire.unread}" if wire.c.error else ""
+        error = "; ".join(wire.broken)
         found = facts(host, schema=SCHEMA, input_facts=_input_facts(wire, error))
         if capture is not None:
             found["capture"] = capture.finish()
