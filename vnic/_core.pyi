@@ -963,6 +963,7 @@ class PcapWire(CData):
     links: Any
     nlinks: int
     more: int
+    broken: int
     pieces: PcapPiece
     npieces: int
     piece_bytes: int
@@ -1078,6 +1079,7 @@ class Schedule(CData):
     shortened: int
     saved_ns: int
     pace: int
+    rebase: int
 
 class SdFlowLimit(CData): ...
 
@@ -1099,6 +1101,8 @@ class Sender(CData):
     n: int
     ended: int
     full: int
+    several: int
+    asks: int
     error: int
     first_sent_ns: int
     last_sent_ns: int
@@ -2148,6 +2152,9 @@ class Lib:
     PACE_TOPSPEED: Final[int]
     SEND_TAP: Final[int]
     SEND_DEV: Final[int]
+    ASKS_NOTHING: Final[int]
+    ASKS_NEXT_FILE: Final[int]
+    ASKS_FIRST_FILE: Final[int]
     def schedule_next(self, s: Schedule, t_ns: int, len: int, /) -> int: ...
     def schedule_loop(self, s: Schedule, /) -> None: ...
     def send_step(self, s: Sender, now: int, /) -> int: ...

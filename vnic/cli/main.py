@@ -14,8 +14,9 @@ from vnic.cli import instance, send
 from vnic.cli import tap as cli_tap
 from vnic.cli.calibrate import calibrate
 from vnic.cli.costs import costs
-from vnic.cli.exit import EXIT_FAILED, Group, Seconds, Whole, fail, incomplete, interruptible, leave_stdout, refusals
+from vnic.cli.exit import EXIT_FAILED, EXIT_USAGE, Group, Seconds, Whole, fail, incomplete, interruptible, leave_stdout, refusals
 from vnic.cli.import_ import import_
+from vnic.cli.paste import DEV, as_options, pasted
 from vnic.cli.options import host_arguments, host_options
 from vnic.cli.progress import Progress
 from vnic.cli.validate import validate
@@ -71,6 +72,15 @@ def _load_report() -> None:
         show(Console(file=io.StringIO(), force_terminal=True, emoji=True), nothing)
 
 
+def _paste(facts: dict[str, Any], form: str, dev: str | None) -> None:
+    from vnic.exports.toml import changed
+
+    own = {name: facts["config"][name] for name in ("each_queue",) if facts["config"].get(name)}
+    with refusals():
+        text = pasted(form, "", changed(facts["config"]) | own, facts["config"], dev=dev or DEV)
+    click.echo(text, nl=False)
+
+
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VNIC"})
 @click.version_option(package_name="vnic", message="%(prog)s %(version)s")
 def main() -> None:
@@ -94,11 +104,14 @@ for _command in instance.COMMANDS:
 @click.option(
     "--hold", is_flag=True, help="after the replay, keep answering vnic show, vnic ethtool and so on until Ctrl-C"
 )
+@as_options("the configuration")
 @host_options(replay=True)
 def replay(
     files: tuple[str, ...],
     *,
     hold: bool,
+    form: str | None,
+    dev: str | None,
     as_json: bool,
     write: str | None,
     at: tuple[str, ...],
@@ -123,6 +136,8 @@ def replay(
         _show(facts, as_json=as_json, write=write)
         instance.hold(lambda: Control(host, facts=lambda: facts))
 
+    if form is not None and (as_json or hold or write is not None):
+        fail(EXIT_USAGE, "--as stands in place of the report: not with --json, --hold or --write")
     with interruptible(), refusals(), contextlib.closing(Progress("replay", in_bytes=True)) as progress:
         result = run_replay(
             gather(files, reading=Reading()),
@@ -132,7 +147,9 @@ def replay(
             then=stay if hold else None,
             **host_arguments(options),
         )
-    if not hold:
+    if form is not None:
+        _paste(result.facts, form, dev)
+    elif not hold:
         _show(result.facts, as_json=as_json, write=write)
     ended = f"the input ended early: {result.error}; the report covers the frames read until then" if result.error else ""
     incomplete(result.facts["input"]["left_out"], ended)
