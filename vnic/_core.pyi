@@ -978,6 +978,7 @@ class PcapWire(CData):
     links: Any
     nlinks: int
     more: int
+    broken: int
     pieces: PcapPiece
     npieces: int
     piece_bytes: int
@@ -1094,6 +1095,7 @@ class Schedule(CData):
     shortened: int
     saved_ns: int
     pace: int
+    rebase: int
 
 class SdFlowLimit(CData): ...
 
@@ -1115,6 +1117,8 @@ class Sender(CData):
     n: int
     ended: int
     full: int
+    several: int
+    asks: int
     error: int
     first_sent_ns: int
     last_sent_ns: int
@@ -2174,6 +2178,9 @@ class Lib:
     PACE_TOPSPEED: Final[int]
     SEND_TAP: Final[int]
     SEND_DEV: Final[int]
+    ASKS_NOTHING: Final[int]
+    ASKS_NEXT_FILE: Final[int]
+    ASKS_FIRST_FILE: Final[int]
     def schedule_next(self, s: Schedule, t_ns: int, len: int, /) -> int: ...
     def schedule_loop(self, s: Schedule, /) -> None: ...
     def send_step(self, s: Sender, now: int, /) -> int: ...

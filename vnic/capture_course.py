@@ -25,7 +25,8 @@ class Course:
         self._selecting = Selecting(select, again=times > 1) if select else None
         self._loop = self._passes_left = select.loop
         self._times_left, self._files, self._picked = times, files, 0
-        self._passes = 1
+        self.passes = 1
+        """The number of this pass."""
         self.next = 0
         self.repeats = select.loop * times
         """Most passes in all."""
@@ -43,7 +44,13 @@ class Course:
     @property
     def facts(self) -> dict[str, Any] | None:
         """What was asked for, and the frames that it took and left out; None: all frames are read, once."""
-        return None if self._selecting is None else self._selecting.facts(self._passes)
+        return None if self._selecting is None else self._selecting.facts(self.passes)
+
+    def give_up(self) -> None:
+        """No file can be opened any more."""
+        self.next, self._passes_left, self._times_left = self._files, 1, 1
+        if self._selecting is not None:
+            self._selecting.c.again = 0
 
     def resumes(self, wire: Any) -> bool:
         """Did the wire only pause between many frames that it skips? Then it goes on."""
@@ -61,7 +68,7 @@ class Course:
         return rebase if wire.started and wire.schedule == ffi.NULL else 0
 
     def _begin_pass(self, s: Any, wire: Any, at_limit: bool) -> int:  # noqa: FBT001
-        self.next, self._passes = 0, self._passes + 1
+        self.next, self.passes = 0, self.passes + 1
         taken = 0 if s is None else int(s.picked) - self._picked
         self._picked += taken
         if at_limit or self._passes_left == 1:

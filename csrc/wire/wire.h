@@ -245,7 +245,7 @@ struct pcap_wire {
 	u64 stamp_ns;              /* the latest one: a simple packet block has no stamp */
 	struct pcap_link links[PCAP_LINKS_MAX]; /* of all files */
 	u32 nlinks;
-	u8 more;                   /* another file follows */
+	u8 more, broken;           /* another file follows; this one broke off, and error_text says why */
 	struct pcap_piece *pieces;
 	u32 npieces;
 	u32 piece_bytes;           /* PCAP_PIECE, but for tests */
@@ -284,6 +284,7 @@ int pcap_wire_rewind(struct pcap_wire *p);
 #define SEND_LATE_NS 100000        /* a frame that leaves later than this is counted */
 enum pace { PACE_RECORDED, PACE_PPS, PACE_BPS, PACE_TOPSPEED };
 enum send_to { SEND_TAP, SEND_DEV };
+enum send_asks { ASKS_NOTHING, ASKS_NEXT_FILE, ASKS_FIRST_FILE };
 
 /**
  * struct schedule - when a frame is due, ns after the start: from the frames before it, never from when they left
@@ -291,13 +292,14 @@ enum send_to { SEND_TAP, SEND_DEV };
  * @frames:   that were due, and their @bits
  * @loops_ns: recorded time of the passes through the file that are over
  * @nth:      frames in this pass; @first_ns, @last_ns: their stamps
+ * @rebase:   the next frame is another file's first: if it is older, it follows at once
  * @max_gap_ns: longest gap between two sent frames; 0: no limit. Longer ones are @shortened, by @saved_ns in all
  * @sent_due_ns: when the last sent frame was due
  */
 struct schedule {
 	u64 rate, frames, bits, loops_ns, nth, first_ns, last_ns, backwards;
 	u64 max_gap_ns, sent_due_ns, shortened, saved_ns;
-	u32 pace;
+	u32 pace, rebase;
 };
 /**
  * schedule_next() - plan the next frame
@@ -306,7 +308,7 @@ struct schedule {
  * Return: when it is due, ns after the start.
  */
 u64 schedule_next(struct schedule *s, u64 t_ns, u32 len);
-/** schedule_loop() - start another pass: the next frame is the file's first again */
+/** schedule_loop() - start another pass: the next frame is the first file's first again */
 void schedule_loop(struct schedule *s);
 
 /**
@@ -330,6 +332,7 @@ struct sender {
 	u64 due_ns[BURST];
 	u32 at, n;
 	u8 ended, full;                /* reading has ended; the frame at the front has found the queue full */
+	u8 several, asks;              /* there are more files; enum send_asks: Python opens the next one */
 	int error;                     /* -errno: the file broke off */
 	u64 first_sent_ns, last_sent_ns, first_due_ns, last_due_ns;
 	u64 taken, taken_before, frames, bytes, last_bytes; /* to be sent, before this pass; sent; the last one's */
@@ -343,7 +346,7 @@ struct sender {
 int send_step(struct sender *s, u64 now);
 /**
  * send_run() - send until until_ns (by the clock), sleeping and spinning in between
- * Return: 1: call again (the time is over, or a signal came); 0: all are sent; -errno.
+ * Return: 1: call again (the time is over, or a signal came); 2: as 1, once s->asks is done and 0; 0: all are sent; -errno.
  */
 int send_run(struct sender *s, u64 until_ns);
 

@@ -9,7 +9,7 @@ from paths import ROOT
 import vnic
 from vnic.knobs.knob import Knob
 from vnic.knobs.table import KNOBS
-from vnic.linux.knob_places import linux_place
+from vnic.linux.places import place
 
 PAGE = ROOT / "docs/linux/knobs.md"
 ATTRIBUTES = ROOT / "vnic/knobs/attributes.py"
@@ -77,7 +77,7 @@ def table(kind: str) -> str:
                 knob.help.replace("|", "\\|"),
             ]
             for name, knob in KNOBS.items()
-            if KINDS[kind](linux := linux_place(name))
+            if KINDS[kind](linux := place(name))
         ]
     columns = ["knob", "default", *(["Linux"] if kind != "vnic's own" else []), "while it runs", "what it is"]
     return rows("|".join(columns), shown)

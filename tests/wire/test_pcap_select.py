@@ -12,9 +12,9 @@ from paths import CAPTURES
 from vnic import bpf
 from vnic._core import ffi, lib
 from vnic.capture_select import LOOP_MAX, Selection, moment
+from vnic.capture_wire import CaptureWire
 from vnic.errors import ConfigError
 from vnic.runs.replay import replay
-from vnic.wire import CaptureWire
 
 pytestmark = pytest.mark.needs("libpcap")
 DEMO = CAPTURES / "demo.pcapng"

@@ -18,7 +18,7 @@ from vnic.machine.uninterrupted import settle_all
 from vnic.own_paths import PathError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 WAIT_S = 10.0
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_PRIVILEGE = 0, 1, 2, 3
@@ -78,6 +78,21 @@ def fail(code: int, message: str) -> None:
     with contextlib.suppress(OSError):  # stderr is closed
         click.echo(f"vnic: {one_line(message)}", file=sys.stderr)
     sys.exit(code)
+
+
+def incomplete(left_out: Sequence[str], ended: str) -> None:
+    """If the report lacks a part of the input, say so in a sentence for each file, and exit; else return.
+
+    Args:
+        left_out: the members of a directory that were not read.
+        ended: why the input ended early; empty if it did not.
+    """
+    sentences = [*left_out, *([ended] if ended else [])]
+    with contextlib.suppress(OSError):  # stderr is closed
+        for text in sentences[:-1]:
+            click.echo(f"vnic: {one_line(text)}", file=sys.stderr)
+    if sentences:
+        fail(EXIT_FAILED, sentences[-1])
 
 
 class Group(click.Group):

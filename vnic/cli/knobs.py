@@ -16,14 +16,14 @@ from vnic.knobs.table import KNOBS, canonical, names_of
 def _rows(names: list[str]) -> list[dict[str, Any]]:
     """Return what is known about these knobs, under stable keys."""
     from vnic.host import Host
-    from vnic.linux.knob_places import linux_place
+    from vnic.linux.places import place
 
     with Host(cpus=4) as fresh:
         return [
             {
                 "knob": name,
                 "help": KNOBS[name].help,
-                "linux": linux_place(name) or None,
+                "linux": place(name) or None,
                 "names": names_of(name)[1:],
                 "unit": describe.unit(KNOBS[name]) or None,
                 "default": _default(name, fresh),

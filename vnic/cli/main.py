@@ -12,8 +12,19 @@ import click
 
 from vnic.cli import instance
 from vnic.cli.commands import main
-from vnic.cli.exit import EXIT_FAILED, Seconds, Whole, fail, interruptible, leave_stdout, refusals
+from vnic.cli.exit import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    Seconds,
+    Whole,
+    fail,
+    incomplete,
+    interruptible,
+    leave_stdout,
+    refusals,
+)
 from vnic.cli.options import host_arguments, host_options
+from vnic.cli.paste import DEV, as_options, pasted
 from vnic.cli.progress import Progress
 from vnic.cli.selection import selection_of, selection_options
 from vnic.cli.words import HostCommand
@@ -93,6 +104,15 @@ def _load_report() -> None:
         show(Console(file=io.StringIO(), force_terminal=True, emoji=True), nothing)
 
 
+def _paste(facts: dict[str, Any], form: str, dev: str | None) -> None:
+    from vnic.exports.toml import changed
+
+    own = {name: facts["config"][name] for name in ("each_queue",) if facts["config"].get(name)}
+    with refusals():
+        text = pasted(form, "", changed(facts["config"]) | own, facts["config"], dev=dev or DEV)
+    click.echo(text, nl=False)
+
+
 @click.command(
     cls=HostCommand,
     examples=(
@@ -103,7 +123,7 @@ def _load_report() -> None:
         "vnic replay a.pcap --at stack --write - | tshark -r -  # and its fate",
     ),
 )
-@click.argument("files", nargs=-1, metavar="FILE...")
+@click.argument("files", nargs=-1, metavar="FILE|DIR...")
 @click.option("-r", "--read", multiple=True, metavar="FILE", help="as FILE, before those; repeatable")
 @selection_options()
 @click.option("-q", "--quiet", is_flag=True, help="print one line instead of the tables, and no progress")
@@ -111,6 +131,7 @@ def _load_report() -> None:
 @click.option(
     "--hold", is_flag=True, help="after the replay, keep answering vnic show, vnic ethtool and so on until Ctrl-C"
 )
+@as_options("the configuration")
 @host_options(replay=True)
 def replay(
     files: tuple[str, ...],
@@ -119,6 +140,8 @@ def replay(
     quiet: bool,
     output: str | None,
     hold: bool,
+    form: str | None,
+    dev: str | None,
     as_json: bool,
     write: str | None,
     at: tuple[str, ...],
@@ -127,11 +150,13 @@ def replay(
     """Replay captures (pcap, pcapng) in virtual time, without root.
 
     The frames pass the card and the receive path; the report gives the fate of every frame. FILE may be - (standard
-    input) or a named pipe; vnic reads those into memory first, up to half of the free memory.
+    input), a named pipe or a compressed capture; vnic reads those into memory first, up to half of the free memory.
+    Of a directory, vnic reads the captures in it by the time of their first packets. Files follow one another.
 
-    Exit codes: 0 success; 1 the input ended early; 2 wrong usage, a wrong knob or unreadable input.
+    Exit codes: 0 success; 1 an input ended early, or a file of a directory was left out; 2 wrong usage, a wrong knob or
+    unreadable input.
     """
-    from vnic.capture_input import gather
+    from vnic.capture_files import gather
     from vnic.cli.reading import Reading
     from vnic.control.server import Control
     from vnic.runs.replay import replay as run_replay
@@ -141,6 +166,8 @@ def replay(
         _show(facts, as_json=as_json, write=write, quiet=quiet, output=output)
         instance.hold(lambda: Control(host, facts=lambda: facts))
 
+    if form is not None and (as_json or hold or quiet or write is not None or output is not None):
+        fail(EXIT_USAGE, "--as stands in place of the report: not with --json, --hold, --write, -q or -o")
     with interruptible(), refusals(), contextlib.closing(Progress("replay", in_bytes=True)) as progress:
         select = selection_of(options)
         result = run_replay(
@@ -152,10 +179,12 @@ def replay(
             then=stay if hold else None,
             **host_arguments(options),
         )
-    if not hold:
+    if form is not None:
+        _paste(result.facts, form, dev)
+    elif not hold:
         _show(result.facts, as_json=as_json, write=write, quiet=quiet, output=output)
-    if result.error:
-        fail(EXIT_FAILED, f"the input ended early: {result.error}; the report covers the frames read until then")
+    ended = f"the input ended early: {result.error}; the report covers the frames read until then"
+    incomplete(result.facts["input"]["left_out"], ended if result.error else "")
 
 
 @click.command(

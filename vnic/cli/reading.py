@@ -7,6 +7,8 @@ import time
 
 import click
 
+from vnic.errors import one_line
+
 _FIRST_S, _EACH_S = 0.5, 0.2
 
 
@@ -23,4 +25,4 @@ class Reading:
             return
         self._next = now + _EACH_S
         what = f"{total / 1e6:.1f} MB" if total else "waiting for the first byte"
-        click.echo(f"\r\x1b[Kreading {name}: {what}\r", nl=False, err=True)
+        click.echo(f"\r\x1b[Kreading {one_line(name)}: {what}\r", nl=False, err=True)

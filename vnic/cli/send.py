@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
 import click
 
 from vnic.capture_select import Selection, left_out
-from vnic.cli.exit import EXIT_FAILED, Seconds, fail, refusals
+from vnic.cli.exit import Seconds, incomplete, refusals
+from vnic.cli.reading import Reading
 from vnic.cli.selection import selection_options
 from vnic.cli.words import HostCommand
 from vnic.errors import ConfigError, said
@@ -31,8 +33,7 @@ _NOT_SENT = {
         "sudo vnic send a.pcap --dev veth1 --pps 100000 --loop 0 --duration 10",
     ),
 )
-@click.argument("file")
-@click.argument("interface", required=False, metavar="[DEV]")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|DIR... [DEV]")
 @click.option(
     "--tap", metavar="NAME", help="write into this TAP: the kernel receives the frames; created if it does not exist"
 )
@@ -59,37 +60,49 @@ _NOT_SENT = {
 @click.option("--drop", is_flag=True, help="drop frames while the kernel's queue is full [default: wait]")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
 def send(
-    file: str,
-    interface: str | None,
+    files: tuple[str, ...],
     *,
     dev: str | None,
     tap: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Send a capture's frames (pcap, pcapng) at their times.
+    """Send captures' frames (pcap, pcapng) at their times.
 
-    DEV is the interface to send out of, as --dev. The pace is the recording's, a multiple of it, or a constant rate.
-    Each frame has an absolute due time, so delays do not add up. Ctrl-C ends the run with a report.
+    FILE and DIR are as for vnic replay. DEV is the interface to send out of, as --dev; it stands last, and is the name
+    of no file. The pace is the recording's, a multiple of it, or a constant rate. Each frame has an absolute due time, so
+    delays do not add up. Ctrl-C ends the run with a report.
 
-    Exit codes: 0 success; 1 the file or the interface ended early; 2 wrong usage or an unreadable file; 3 the kernel
-    refused the interface.
+    Exit codes: 0 success; 1 a file or the interface ended early, or a file of a directory was left out; 2 wrong usage
+    or an unreadable file; 3 the kernel refused the interface.
     """
+    from vnic.capture_files import gather
     from vnic.runs import send as send_
 
     with refusals():
-        if interface is not None and (dev is not None or tap is not None):
-            raise ConfigError(f"{said(interface)}: give one interface, either here or by --dev or --tap")
+        files, interface = _split(files, dev or tap)
         how = send_.pace(**{name: options.pop(name) for name in ("speed", "pps", "mbps", "topspeed")})
         select = Selection(options.pop("expression"), start=options.pop("start"), stop=options.pop("stop"))
         options |= {"dev": dev or interface, "tap": tap, "select": select, "how": how}
-        facts = send_.send(file, progress=_Progress(), waiting=_say_gap, command=True, **options)
+        inputs = gather(files, reading=Reading())
+        facts = send_.send(inputs, progress=_Progress(), waiting=_say_gap, command=True, **options)
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
         click.echo("\n".join(report(facts)))
-    if why := facts["error"] or facts["input"]["error"]:
-        fail(EXIT_FAILED, f"sending ended early: {why}; the report covers the frames sent until then")
+    why = facts["error"] or facts["input"]["error"]
+    ended = f"sending ended early: {why}; the report covers the frames sent until then" if why else ""
+    incomplete(facts["input"]["left_out"], ended)
+
+
+def _split(words: tuple[str, ...], given: str | None) -> tuple[tuple[str, ...], str | None]:
+    """Return the files, and the interface behind them. ConfigError: another interface is given."""
+    last = words[-1]
+    if len(words) < 2 or last == "-" or "/" in last or os.path.lexists(last):
+        return words, None
+    if given is not None:
+        raise ConfigError(f"{said(last)}: no such file, and the interface {said(given)} is given already")
+    return words[:-1], last
 
 
 class _Progress:

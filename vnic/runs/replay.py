@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from vnic._core import ffi
 from vnic.capture import Capture
 from vnic.capture_select import ALL, Selection
+from vnic.capture_wire import CaptureWire
 from vnic.counters.limits import limits
 from vnic.counters.standing import as_dicts
 from vnic.errors import ConfigError
 from vnic.host import Host
-from vnic.wire import CaptureWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -113,6 +113,8 @@ def _input_facts(wire: CaptureWire, error: str) -> dict[str, Any]:
         "time_backwards": int(c.backwards),
         "links": wire.links,
         **({} if selected is None else {"selected": selected}),
+        "overlaps": wire.overlaps,
+        "left_out": list(wire.left_out),
         "error": error or None,
     }
 
@@ -137,7 +139,7 @@ def replay(
     """Replay capture files through a host in virtual time.
 
     Args:
-        files: pcap or pcapng files, one after another; ``-`` is standard input, see :mod:`vnic.capture_input`.
+        files: pcap or pcapng files, one after another, also directories and ``-``; see :class:`vnic.CaptureWire`.
         select: which frames, how many passes over all files, and at what rate.
         times: how often all of that comes, one time after another.
         write: pcapng file for the packets that pass the points ``at``, see :class:`vnic.Capture`; "-": standard output.
@@ -172,7 +174,7 @@ def _replay(
             host.machine.peek()
             capture.set_base(int(wire.c.base_ns))
         host.finish(progress=None if progress is None else lambda: progress(wire.bytes_read, wire.bytes_total))
-        error = f"{wire.path}: {wire.error_text}{wire.unread}" if wire.c.error else ""
+        error = "; ".join(wire.broken)
         found = facts(host, schema=SCHEMA, input_facts=_input_facts(wire, error))
         if capture is not None:
             found["capture"] = capture.finish()

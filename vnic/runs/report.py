@@ -28,6 +28,7 @@ _STAGE_WORDS = {
 }
 _BAR = 32
 _FLOWS_SHOWN = 10
+_FILES_SHOWN = 4
 
 
 def tx_fate_text(name: str) -> str:
@@ -239,7 +240,7 @@ def _input(console: Console, f: dict[str, Any]) -> None:
     from rich.markup import escape
 
     i = f["input"]
-    name = escape(visible(", ".join(i["files"]) if "files" in i else i["device"]))
+    name = escape(visible(_named(i["files"]) if "files" in i else i["device"]))
     times = (
         f"received for {duration(i['duration_ns'])}, host up for {duration(f['elapsed_ns'])}"
         if "device" in i
@@ -256,8 +257,19 @@ def _input(console: Console, f: dict[str, Any]) -> None:
     for n, text in _remarks(i):
         if n:
             console.print(f"  [yellow]{n:,}[/] {'frame' if n == 1 else 'frames'} {escape(visible(text))}")
+    if overlaps := i.get("overlaps"):
+        begin = "files begin before the ones" if overlaps > 1 else "file begins before the one"
+        merge = "mergecap -w - FILES | vnic replay - merges them"
+        console.print(f"  [yellow]{overlaps:,}[/] {begin} in front ended: they follow without a gap; {merge}")
+    for text in i.get("left_out", ()):
+        console.print(f"  [red]{escape(visible(text))}[/]")
     if i.get("error"):
         console.print(f"  [red]the input ended early: {escape(visible(i['error']))}[/]")
+
+
+def _named(files: list[str]) -> str:
+    more = f" and {len(files) - _FILES_SHOWN:,} more files" if len(files) > _FILES_SHOWN else ""
+    return ", ".join(files[:_FILES_SHOWN]) + more
 
 
 def _count(n: int, noun: str) -> str:

@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vnic._core import ffi, lib
 from vnic.capture_select import ALL, Selection
+from vnic.capture_wire import CaptureWire
 from vnic.errors import ConfigError, TapError, said
 from vnic.knobs.parse import parse_speed
 from vnic.tap import privileges
 from vnic.tap.netns import inside
 from vnic.tap.rtnetlink import Links, check_name
 from vnic.tap.wire import TapWire
-from vnic.wire import CaptureWire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from vnic.capture_input import CaptureInput
 
 SCHEMA = "vnic.send/1"
 _SLICE_NS = 100_000_000
@@ -180,11 +182,11 @@ def _why(name: str, why: int | None) -> str:
 
 
 class Sender:
-    """A file, its destination and its schedule; :meth:`run` sends it."""
+    """Files, their destination and their schedule; :meth:`run` sends them."""
 
     def __init__(
         self,
-        path: str | Path,
+        paths: str | Path | Sequence[str | Path | CaptureInput],
         target: Target,
         how: Pace,
         *,
@@ -197,10 +199,10 @@ class Sender:
     ) -> None:
         self.how, self.target = how, target
         self.stopped = False
-        self.wire = CaptureWire([path], select=select)
+        self.wire = CaptureWire([paths] if isinstance(paths, (str, os.PathLike)) else paths, select=select)
         self.c = ffi.new("struct sender *")
         c = self.c
-        c.pcap = self.wire.pcap
+        c.pcap, c.several = self.wire.pcap, len(self.wire.inputs) > 1
         c.fd, c.to, c.frame_max, c.drop = target.fd, target.to, target.mtu + lib.ETH_HLEN, drop
         c.passes, c.limit = loop or _FOREVER, _FOREVER if limit is None else limit
         c.end_ns = _FOREVER if duration is None else round(duration * 1e9)
@@ -221,6 +223,11 @@ class Sender:
         rc, awaited = 1, 0
         while rc > 0 and not self.stopped:
             rc = lib.send_run(self.c, int(lib.clock_ns()) + _SLICE_NS)
+            if self.c.asks == lib.ASKS_FIRST_FILE:
+                self.wire.restart()
+            elif self.c.asks:
+                self.wire.refill()
+            self.c.asks = lib.ASKS_NOTHING
             if progress is not None:
                 progress(int(self.c.frames), max(0, int(lib.clock_ns()) - int(self.c.start_ns)))
             due = int(self.c.next_ns)
@@ -277,13 +284,15 @@ def facts(sender: Sender) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "input": {
-            "file": str(wire.path),
+            "file": ", ".join(map(str, wire.paths)),
             "passes": int(c.passes_done),
             "cut": int(c.cut),
             "links": wire.links,
             **({} if wire.selected is None else {"selected": wire.selected}),
             "time_backwards": int(c.schedule.backwards),
-            "error": f"{wire.path}: {wire.error_text}" if c.error else None,
+            "overlaps": wire.overlaps,
+            "left_out": list(wire.left_out),
+            "error": "; ".join([*wire.broken, *([f"{wire.path}: {wire.error_text}"] if c.error else [])]) or None,
         },
         "to": {
             "interface": sender.target.name,
@@ -316,7 +325,7 @@ def facts(sender: Sender) -> dict[str, Any]:
 
 
 def send(
-    path: str | Path,
+    paths: str | Path | Sequence[str | Path | CaptureInput],
     *,
     tap: str | None = None,
     dev: str | None = None,
@@ -335,7 +344,7 @@ def send(
     """Send a capture's frames. Return the run's facts (as ``vnic send --json``), also if it ended early.
 
     Args:
-        path: pcap or pcapng file; ``-`` is standard input.
+        paths: pcap or pcapng files, one after another, also directories and ``-``; see :class:`vnic.CaptureWire`.
         tap: TAP to write into; the kernel receives the frames. It is created if it does not exist.
         dev: interface to send out of, instead of ``tap``.
         netns: network namespace of the interface, by name or path.
@@ -367,7 +376,7 @@ def send(
     sender = None
     try:
         sender = Sender(
-            path,
+            paths,
             target,
             pace() if how is None else how,
             select=select,

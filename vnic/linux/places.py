@@ -1,4 +1,4 @@
-"""What Linux calls a knob: its sysctl, its file of /sys or /proc, ethtool's or ip's option, or a constant."""
+"""Where Linux has a knob: a command with its option, a sysctl, a file of /sys or /proc, or a constant."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from vnic.linux import irq_affinity, sysctl, sysfs
 
 
 @functools.cache
-def _faces() -> dict[str, str]:
-    """Return knob -> the sysctl, or the file of /sys or /proc, that writes it."""
+def _files() -> dict[str, str]:
+    """Knob -> the sysctl, or the file of /sys or /proc, that writes it. DEV, N: the interface, a queue or an interrupt."""
     device = sysfs.DEVICE | sysfs.queue_files(0)
     files = sysctl.SYSCTLS | {f"/sys/class/net/DEV/{path}": file for path, file in device.items()}
     found: dict[str, str] = {}
@@ -21,6 +21,6 @@ def _faces() -> dict[str, str]:
     return found
 
 
-def linux_place(name: str) -> str:
-    """Return what Linux calls a knob of the table; empty: only vnic has it."""
-    return KNOBS[name].linux or _faces().get(name, "")
+def place(name: str) -> str:
+    """Return Linux's place of a knob; empty: Linux has none."""
+    return KNOBS[name].linux or _files().get(name, "")
