@@ -334,4 +334,4 @@ def test_send_takes_the_interface_as_a_word(ten):
     result = invoke("send", ten, "nowhere0")
     assert "nowhere0" in one_sentence(result, code=3)
     assert "nowhere0" in one_sentence(invoke("send", "-i", "nowhere0", ten), code=3)
-    assert "give one interface" in one_sentence(invoke("send", ten, "lo", "--dev", "lo"))
+    assert "is given already" in one_sentence(invoke("send", ten, "lo", "--dev", "lo"))

@@ -23,7 +23,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
     },
     "Live, on a TAP device": {
         "run": ("main", "run", "Run a live host on a TAP device until Ctrl-C."),
-        "send": ("send", "send", "Send a capture's frames (pcap, pcapng) at their times."),
+        "send": ("send", "send", "Send captures' frames (pcap, pcapng) at their times."),
         "setup": ("tap", "setup", "Create a persistent TAP device, once, as root."),
         "doctor": ("tap", "doctor", "Check what a live run needs."),
     },
