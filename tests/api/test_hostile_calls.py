@@ -22,7 +22,7 @@ from vnic.control import rates as stat
 from vnic.counters.limits import show as show_limits
 from vnic.errors import VnicError
 from vnic.knobs.table import KNOBS
-from vnic.linux import ethtool, procfs, sysctl, sysfs
+from vnic.linux import ethtool, procfs, sysctl, sysctl_rows, sysfs
 from vnic.linux import ip_link as iplink
 
 CLOSED = True
@@ -320,7 +320,7 @@ class World:
 
     def ask_a_face(self):
         numbers = ["0", "-1", "64", "x", "65536", "4294967296", "99999999999999999999"]
-        settings = [f"{name}={self.rng.choice(numbers)}" for name in sysctl.SYSCTLS]
+        settings = [f"{name}={self.rng.choice(numbers)}" for name in sysctl_rows.SYSCTLS]
         words = [*WORDS, *numbers, *settings, "", "é", "x" * 300]
         argv = [self.rng.choice(words) for _ in range(self.rng.randrange(6))]
         if self.rng.random() < 0.5:

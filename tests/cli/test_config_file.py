@@ -59,6 +59,10 @@ rx_usecs = 7
     ("text", "why"),
     [
         ("rx-usec = 5", "rx-usec: there is no knob 'rx-usec'; did you mean rx-usecs"),
+        (
+            "[net.core]\nnetdev_budgets = 1",
+            r"net.core.netdev_budgets: there is no sysctl 'net.core.netdev_budgets'; did",
+        ),
         ("rx-ring = 100", "rx-ring=100: must be a power of two"),
         ("[replay]\ngro = 5", "replay.gro: gro=5: must be on or off"),
         ("[queue.0]\nweight = 5", "queue.0.weight: is a knob of the whole card, not of a queue"),
@@ -89,7 +93,6 @@ net.ipv6.conf.eth0.accept_ra = 1
 net.ipv6.conf.all.accept_ra = 0
 
 [net.core]
-netdev_budgets = 1
 netdev_budget = 600
 somaxconn = 4096
 rmem_default = "1M"
@@ -99,7 +102,7 @@ rmem_default = "1M"
         "udp-mem": "100", "accept-ra": 1, "rx-usecs": "50us", "netdev-budget": 600, "rcvbuf": "1M"
     }  # fmt: skip
     assert c.without_effect == [
-        "vm.swappiness", "net.ipv6.conf.all.accept_ra", "net.core.netdev_budgets", "net.core.somaxconn"
+        "vm.swappiness", "net.ipv6.conf.all.accept_ra", "net.core.somaxconn"
     ]  # fmt: skip
     with pytest.raises(vnic.ConfigError, match=r"net\.core\.netdev_budget: netdev-budget=x: must be a whole number"):
         load('[net.core]\nnetdev_budget = "x"')

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from vnic.control import commands
 from vnic.knobs.fields import FLOW_TYPES
+from vnic.linux import sysctl_rows
 
 ETHTOOL = {
     **{f"ethtool_{option}_DEV": [option, "DEV"] for option in ("-i", "-g", "-l", "-c", "-k", "-x", "-n", "-S")},
@@ -14,9 +15,10 @@ ETHTOOL = {
 
 
 def texts(host):
-    """Path -> text."""
+    """Path -> text; without the hundreds of sysctls without effect, which sysctl -a has."""
     dev = host.name
-    paths = [p for p in commands.answer(host, "show", []).data if p.startswith("/")]
+    left_out = {sysctl_rows.path(n) for n, row in sysctl_rows.of_card(dev).items() if row.source.startswith("no eff")}
+    paths = [p for p in commands.answer(host, "show", []).data if p.startswith("/") and p not in left_out]
     found = {path.lstrip("/"): text for path, text in commands.answer(host, "show", paths).data.items()}
     for name, argv in ETHTOOL.items():
         answer = commands.answer(host, "ethtool", [word.replace("DEV", dev) for word in argv])

@@ -4,7 +4,8 @@ from page_tables import filled, rows
 from paths import ROOT
 
 from vnic.counters import snapshots as stats
-from vnic.linux import irq_affinity, procfs, snmp, sysctl, sysfs
+from vnic.knobs.sysctls import WHY
+from vnic.linux import irq_affinity, procfs, snmp, sysctl_rows, sysfs
 
 PAGE = ROOT / "docs/files.md"
 
@@ -29,7 +30,8 @@ def counters() -> str:
 
 def sysctls() -> str:
     """Names, whether they can be written, and what they are here."""
-    lines = ([f"`{name}`", "yes" if row.write else "no", row.source] for name, row in sysctl.SYSCTLS.items())
+    table = sysctl_rows.SYSCTLS | {name: sysctl_rows.of_card("DEV")[name] for name in WHY}
+    lines = ([f"`{name}`", "yes" if row.write else "no", row.source] for name, row in sorted(table.items()))
     return rows("name | written | what it is here", lines)
 
 

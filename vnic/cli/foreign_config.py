@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from vnic.cli.sysctl_names import is_sysctl, knob_of
+from vnic.cli.sysctl_names import is_sysctl, knob_of, value_of
 from vnic.errors import ConfigError
 from vnic.imports import clone as cloning
 from vnic.imports import texts
@@ -46,7 +46,15 @@ def read(text: str) -> Foreign:
     found = Foreign(dict(it.knobs), notes=[str(note) for note in it.notes])
     found.config |= {"each_queue": it.each_queue} if it.each_queue else {}
     found.config |= {"cpus": it.cpus} if it.cpus else {}
-    found.without_effect = [name for name in machine.sysctl if knob_of(name) is None]
+    for name, value in machine.sysctl.items():
+        try:
+            knob = knob_of(name)
+        except ConfigError:  # another kernel's
+            knob = None
+        if knob is None:
+            found.without_effect.append(name)
+        elif ".conf." in name:  # of a device, and the file is about this card
+            found.config[knob] = value_of(knob, value)
     return found
 
 

@@ -1,24 +1,20 @@
 """Names of sysctls in ``--config``, ``--set`` and ``--sysctl``: a knob here, or one that changes nothing in vnic.
 
-A tuning guide's sysctl.conf names much that vnic has not got. Such a name stops nothing: it is listed once.
+A tuning guide's sysctl.conf names much that vnic has not got. Such a name stops nothing: it is listed once. A name that
+Linux has not got either is a mistake. vnic/knobs/sysctls.py has the names.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Any
 
 from vnic.errors import ConfigError, said
+from vnic.knobs import sysctls
 from vnic.knobs.table import canonical
 
 ROOTS = ("abi", "crypto", "debug", "dev", "fs", "kernel", "net", "sunrpc", "user", "vm")
 _ROOT = re.compile(rf"(?:{'|'.join(ROOTS)})[./]\S+", re.ASCII)
-_OF_DEVICE = re.compile(r"net\.ipv6\.conf\.(?!all\.|lo\.)[^.]+\.(accept_ra|dad_transmits)", re.ASCII)
-_SEVERAL = frozenset({"udp-mem"})
-"""Knobs that are the first of the sysctl's numbers."""
-_NEAR = 0.92
-_NAME_MAX = 64
 _SHOWN_MAX = 24
 
 
@@ -27,7 +23,7 @@ def is_sysctl(name: str) -> bool:
     return _ROOT.fullmatch(name) is not None
 
 
-def dotted(name: str) -> str:
+def _dotted(name: str) -> str:
     """Return the name with dots between its parts. In one with slashes, a dot belongs to a part: conf/eth0.1/mtu."""
     first = re.search("[./]", name)
     return name.translate(str.maketrans("./", "/.")) if first and first[0] == "/" else name
@@ -36,25 +32,28 @@ def dotted(name: str) -> str:
 def knob_of(name: str) -> str | None:
     """Return the knob of a sysctl, or of any name of a knob; None: the sysctl has no effect here.
 
-    ConfigError: the name is neither, and the text has the nearest.
+    ConfigError: the name is neither a knob's nor a sysctl's, and the text has the nearest.
     """
-    name = name.strip().removeprefix("-") if is_sysctl(name.strip().removeprefix("-")) else name.strip()
-    if is_sysctl(name):
-        name = dotted(name)
-        found = _OF_DEVICE.fullmatch(name)
-        name = found[1] if found else name
-    try:
+    name = name.strip()
+    if not is_sysctl(name.removeprefix("-")):
         return canonical(name)
-    except ConfigError:
-        if is_sysctl(name):
-            return None
-        raise
+    name = _dotted(name.removeprefix("-"))
+    if sysctls.row(name) is None:
+        try:
+            return canonical(name)  # a knob's own name behind net.core, as in a table of a file
+        except ConfigError:
+            pass
+    return sysctls.knob(name)
 
 
 def value_of(knob: str, value: Any) -> Any:
-    """Return a sysctl's value as the knob takes it: of several numbers, the first."""
-    words = value.split() if isinstance(value, str) and knob in _SEVERAL else []
-    return words[0] if words and all(word.isascii() and word.isdecimal() for word in words) else value
+    """Return a sysctl's value as the knob takes it: of several numbers, the first; a number for a flag."""
+    words = value.split() if isinstance(value, str) else []
+    if not words or not all(word.isascii() and word.isdecimal() for word in words):
+        return value
+    if knob == "udp-mem":
+        return words[0]
+    return int(int(words[0][:9]) > 0) if knob == "accept-ra" else value
 
 
 def without_effect(names: list[str]) -> str:
@@ -67,8 +66,7 @@ def without_effect(names: list[str]) -> str:
 
 
 def _with_guess(name: str) -> str:
-    from vnic.linux.sysctl import SYSCTLS
-
-    short = {full.rpartition(".")[2]: full for full in SYSCTLS}
-    near = difflib.get_close_matches(name.rpartition(".")[2][:_NAME_MAX], short, 1, _NEAR)
-    return f"{said(name)} (did you mean {short[near[0]]}?)" if near else said(name)
+    """Return the name; one that Linux has not got with those that are like it."""
+    known = sysctls.row(name) is not None or re.match(r"net\.(core|ipv4|ipv6)\.", name) is None
+    near = "" if known else sysctls.near(name).removeprefix("; ")
+    return f"{said(name)} ({near})" if near else said(name)

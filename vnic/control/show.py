@@ -52,7 +52,11 @@ def show(host: Host, argv: Sequence[str]) -> Reply:
             reply = EXTRA[word](host)
             text, data[word] = reply.out, reply.data
         elif path in there:
-            text = data[word] = there[path].read(host)
+            try:
+                text = data[word] = there[path].read(host)
+            except OSError as e:
+                err += f"vnic show: {word}: {e.strerror}\n"
+                continue
         elif entries := _entries(there, path):
             text = data[word] = _lines(entries)
         else:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from vnic.errors import said
 from vnic.imports.clone_cpus import folded
 from vnic.imports.machine import hexadecimal, number
-from vnic.linux.sysctl import SYSCTLS
+from vnic.knobs.sysctls import WHY, default, row
+from vnic.linux.sysctl_rows import SYSCTLS
 
 if TYPE_CHECKING:
     from vnic.imports.clone import Clone
@@ -36,6 +37,13 @@ def _knob(clone: Clone, name: str, knob: str, text: str) -> None:
     clone.note(knob, f"{name} = {said(text[:80])} is not a value of this sysctl")
 
 
+def _unknown(name: str, text: str) -> bool:
+    """Return whether it is a sysctl of net.core that vnic lacks, and not as Linux has it by default."""
+    if not re.fullmatch(r"net\.core\.[a-z_]+", name) or name in SYSCTLS or name in WHY:
+        return False
+    return row(name) is None or text != default(name)
+
+
 def _others(clone: Clone) -> None:
     """Name the sysctls that would change what becomes of a packet, and that vnic lacks."""
     given = clone.machine.sysctl
@@ -48,7 +56,7 @@ def _others(clone: Clone) -> None:
 def without_a_knob(clone: Clone) -> None:
     """Name the sysctls of net.core that vnic lacks."""
     given = clone.machine.sysctl
-    more = sorted(name for name in given if re.fullmatch(r"net\.core\.[a-z_]+", name) and name not in SYSCTLS)
+    more = sorted(name for name, text in given.items() if _unknown(name, text))
     if more:
         shown = ", ".join(name.removeprefix("net.core.") for name in more[:_NAMED_MAX])
         rest = f" and {len(more) - _NAMED_MAX} more" if len(more) > _NAMED_MAX else ""
@@ -69,15 +77,15 @@ def hz(clone: Clone) -> None:
 
 def sysctls(clone: Clone) -> None:
     """``sysctl -a``, and the kernel's HZ."""
-    for name, sysctl in SYSCTLS.items():
-        if name not in clone.machine.sysctl:
-            continue
+    for row_, sysctl in SYSCTLS.items():
+        name = row_.replace(".DEV.", f".{clone.dev}.")
+        if name not in clone.machine.sysctl or (name != row_ and not clone.is_vnic):
+            continue  # Linux's defaults for a device ask for routers and duplicates; in a replay nothing answers
         text = clone.machine.sysctl[name]
         knob = sysctl.source.removeprefix("knob ").partition(",")[0]
-        if knob == sysctl.source:  # it has one possible value here, and the reason
-            only, _, why = sysctl.source.partition(": ")
-            if text != only:
-                clone.note("", f"{name} = {said(text[:80])}: always {only} here: {why}")
-        elif knob not in _ELSEWHERE:
+        if knob not in _ELSEWHERE:
             _knob(clone, name, knob, text.split()[0] if knob == "udp-mem" and text.split() else text)
+    for name, why in WHY.items():
+        if (text := clone.machine.sysctl.get(name, default(name))) != default(name):
+            clone.note("", f"{name} = {said(text[:80])}: no effect here: {why}")
     _others(clone)

@@ -13,7 +13,8 @@ from vnic.errors import ConfigError, quoted
 from vnic.imports import kernel_texts, texts
 from vnic.imports.clone_cpus import is_of
 from vnic.imports.ethtool_ioctl import Ethtool
-from vnic.linux import sysctl
+from vnic.knobs.sysctls import WHY
+from vnic.linux import sysctl_rows
 from vnic.own_paths import PathError
 from vnic.own_paths import read as read_file
 
@@ -192,8 +193,8 @@ def _of_procfs(machine: Machine, dev: str) -> None:
             for name in ("smp_affinity", "effective_affinity"):
                 _read(machine, f"/proc/irq/{irq}/{name}")
     _read(machine, "/proc/net/softnet_stat")
-    names = [*sysctl.SYSCTLS, "net.ipv4.ip_forward"]
-    for path in map(sysctl.path, names):
+    names = [*(name for name in sysctl_rows.SYSCTLS if ".DEV." not in name), *WHY, "net.ipv4.ip_forward"]
+    for path in map(sysctl_rows.path, names):
         _read(machine, path, _SYSCTL_MAX)
     for name in ("all", dev):
         with contextlib.suppress(OSError):

@@ -6,14 +6,14 @@ import functools
 import re
 
 from vnic.knobs.table import KNOBS
-from vnic.linux import irq_affinity, sysctl, sysfs
+from vnic.linux import irq_affinity, sysctl_rows, sysfs
 
 
 @functools.cache
 def _files() -> dict[str, str]:
     """Knob -> the sysctl, or the file of /sys or /proc, that writes it. DEV, N: the interface, a queue or an interrupt."""
     device = sysfs.DEVICE | sysfs.queue_files(0)
-    files = sysctl.SYSCTLS | {f"/sys/class/net/DEV/{path}": file for path, file in device.items()}
+    files = sysctl_rows.SYSCTLS | {f"/sys/class/net/DEV/{path}": file for path, file in device.items()}
     found: dict[str, str] = {}
     for path, file in (files | irq_affinity.queue_files(0)).items():
         if file.write and (knob := re.match(r"knob ([\w-]+)", file.source)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vnic.linux import groups, irq_affinity, netdevice, pseudofile, snmp, sockstat, sysctl
+from vnic.linux import groups, irq_affinity, netdevice, pseudofile, snmp, sockstat, sysctl_rows
 from vnic.linux.pseudofile import File
 
 if TYPE_CHECKING:
@@ -91,14 +91,13 @@ FILES: dict[str, File] = {
     "/proc/net/igmp6": File(groups.igmp6, "those of IPv6"),
     "/proc/interrupts": File(interrupts, "interrupts that the driver handled; received_rps"),
     "/proc/softirqs": File(softirqs, "net_rx_runs"),
-    **sysctl.FILES,
 }
 """Path -> file, for the files of every host."""
 
 
 def tree(host: Host) -> dict[str, File]:
     """Return path -> file for all files of a host below /proc, including those per queue."""
-    return FILES | irq_affinity.tree(host)
+    return FILES | sysctl_rows.files(host.name) | irq_affinity.tree(host)
 
 
 def read(host: Host, path: str) -> str:

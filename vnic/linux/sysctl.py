@@ -1,200 +1,81 @@
-"""Answer ``sysctl`` as procps does, for the names under /proc/sys that are knobs here.
+"""Answer ``sysctl`` as procps 4 does, for the names of vnic/linux/sysctl_rows.py.
 
-One table: name -> knob, range and unit as Linux has them (net/core/sysctl_net_core.c, net/ipv4/sysctl_net_ipv4.c,
-net/ipv4/ip_fragment.c, net/ipv6/reassembly.c).
+``-p FILE`` and ``--system`` read files, and those are the caller's, not the instance's: sysctl_files.py turns them
+into ``--lines``, whose arguments are the lines.
 """
 
 from __future__ import annotations
 
-import errno
 import getopt
 import re
-from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from vnic.control.reply import Reply
-from vnic.linux import pseudofile
-from vnic.linux.pseudofile import File, WriteError
+from vnic.knobs import sysctls
+from vnic.linux.pseudofile import WriteError
+from vnic.linux.sysctl_rows import SWAP, Sysctl, of_card, path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from vnic.host import Host
 
-_INT = (-(1 << 31), (1 << 31) - 1)
-_ULONG = (0, (1 << 64) - 1)
-
-
-def parse_int(text: str, low: int, high: int) -> int:
-    """Parse the first number of a write as proc_dointvec_minmax() does. WriteError: EINVAL."""
-    found = re.match(r"\s*(-?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)(?=[ \t\n]|$)", text)
-    if found is None:
-        raise WriteError(errno.EINVAL)
-    try:
-        n = pseudofile.number(found[2], 64)
-    except WriteError:
-        raise WriteError(errno.EINVAL) from None
-    n = -n if found[1] else n
-    if not low <= n <= high:
-        raise WriteError(errno.EINVAL)
-    return n
-
-
-@dataclass(frozen=True, slots=True)
-class Sysctl:
-    """One name: functions that read its text and write it (None: read-only)."""
-
-    read: Callable[[Host], str]
-    write: Callable[[Host, str], None] | None
-    source: str
-
-
-def _knob(
-    name: str,
-    low: int | Callable[[Host], int] = 0,
-    high: int = _INT[1],
-    shown: Callable[[int], int] = int,
-    stored: Callable[[Host, int], int] = lambda _h, n: n,
-) -> Sysctl:
-    """Make a whole number that is a knob. ``low``, ``high``: Linux's own range; a value outside gets no reason."""
-
-    def write(host: Host, text: str) -> None:
-        n = parse_int(text, low(host) if callable(low) else low, high)
-        pseudofile.change(host.knobs, {name: stored(host, n)})
-
-    return Sysctl(lambda host: str(shown(host.knobs[name])), write, f"knob {name}")
-
-
-def _fixed(value: int, low: int, reason: str) -> Sysctl:
-    """Make a number with a single possible value here, and the reason."""
-
-    def write(_host: Host, text: str) -> None:
-        if parse_int(text, low, _INT[1]) != value:
-            raise WriteError(errno.EINVAL, f"it can only be {value}: {reason}")
-
-    return Sysctl(lambda _host: str(value), write, f"{value}: {reason}")
-
-
-def _flow_limit_cpus(host: Host, text: str) -> None:
-    pseudofile.change(host.knobs, {"flow-limit-cpus": pseudofile.parse_cpumap(text, host.machine.c.ncpus)})
-
-
-def _table_len(host: Host, text: str) -> None:
-    n = parse_int(text, 1, _INT[1])
-    if n & (n - 1):
-        raise WriteError(errno.EINVAL)
-    pseudofile.change(host.knobs, {"flow-limit-table-len": n})
-
-
-def _udp_mem(host: Host, text: str) -> None:
-    """As proc_doulongvec_minmax(): those numbers that are given, and no other word."""
-    numbers = [parse_int(word, 0, (1 << 32) - 1) for word in text.split()[:3]]
-    if not numbers:
-        raise WriteError(errno.EINVAL)
-    pseudofile.change(host.knobs, {"udp-mem": numbers[0]})
-    for i, n in enumerate(numbers[1:]):
-        host.machine.c.udp_mem_rest[i] = n
-
-
-def _two_jiffies(host: Host) -> int:
-    return 2_000_000 // int(host.machine.c.hz)
-
-
-def _whole_jiffies(host: Host, ms: int) -> int:
-    """Round up to jiffies as Linux does: 7 ms become 8 at 250 Hz."""
-    hz = int(host.machine.c.hz)
-    return -(-ms * hz // 1000) * 1000 // hz
-
-
-SYSCTLS = {
-    "net.core.busy_poll": _fixed(0, 0, "no reader of this host waits in poll(2); busy_read is what they obey"),
-    "net.core.busy_read": _knob("busy-read"),
-    "net.core.dev_weight": _knob("dev-weight", 1),
-    "net.core.dev_weight_rx_bias": _fixed(1, 1, "dev_weight is all there is to a backlog's weight"),
-    "net.core.dev_weight_tx_bias": _fixed(1, 1, "there are no queueing disciplines that would be run by weight"),
-    "net.core.flow_limit_cpu_bitmap": Sysctl(
-        lambda host: pseudofile.cpumap(host.knobs["flow-limit-cpus"], host.machine.c.ncpus),
-        _flow_limit_cpus,
-        "knob flow-limit-cpus",
-    ),
-    "net.core.flow_limit_table_len": Sysctl(
-        lambda host: str(host.knobs["flow-limit-table-len"]), _table_len, "knob flow-limit-table-len"
-    ),
-    "net.core.gro_normal_batch": _knob("gro-normal-batch", 1),
-    "net.core.netdev_budget": _knob("netdev-budget", _INT[0]),
-    "net.core.netdev_budget_usecs": _knob("netdev-budget-usecs", _two_jiffies),
-    "net.core.netdev_max_backlog": _knob("netdev-max-backlog", _INT[0]),
-    "net.core.netdev_rss_key": Sysctl(lambda host: host.knobs["rss-key"].hex(":"), None, "knob rss-key"),
-    "net.core.netdev_tstamp_prequeue": _fixed(1, _INT[0], "packets are stamped before they wait in a backlog"),
-    "net.core.rmem_default": _knob("rcvbuf", 2304),  # SOCK_MIN_RCVBUF
-    "net.core.rmem_max": _knob("rmem-max", 2304),
-    "net.core.rps_sock_flow_entries": _knob("rps-sock-flow-entries", 0, 1 << 29, pseudofile.table_size),
-    "net.ipv4.icmp_msgs_burst": _knob("icmp-msgs-burst"),
-    "net.ipv4.icmp_msgs_per_sec": _knob("icmp-msgs-per-sec"),
-    "net.ipv4.icmp_ratelimit": _knob("icmp-ratelimit", stored=_whole_jiffies),
-    "net.ipv4.ipfrag_high_thresh": _knob("ipfrag-high-thresh", *_ULONG),
-    "net.ipv4.ipfrag_max_dist": _knob("ipfrag-max-dist"),
-    "net.ipv4.ipfrag_time": _knob("ipfrag-time", _INT[0]),
-    "net.ipv4.udp_mem": Sysctl(
-        lambda host: "\t".join(map(str, (host.knobs["udp-mem"], *host.machine.c.udp_mem_rest))),
-        _udp_mem,
-        "knob udp-mem, and two numbers that bound nothing",
-    ),
-    "net.ipv6.ip6frag_high_thresh": _knob("ip6frag-high-thresh", *_ULONG),
-    "net.ipv6.ip6frag_time": _knob("ip6frag-time", _INT[0]),
-}
-"""By name, in the order of ``sysctl -a``."""
-
-
-_SWAP = str.maketrans("./", "/.")
-
-
-def path(name: str) -> str:
-    """Return the name's file. The first of ``.`` and ``/`` is the separator, the other part of a name (sysctl(8))."""
-    first = re.search("[./]", name)
-    return f"/proc/sys/{name.translate(_SWAP) if first and first[0] == '.' else name}"
-
 
 def _dotted(name: str) -> str:
-    return path(name).removeprefix("/proc/sys/").translate(_SWAP)
+    return path(name).removeprefix("/proc/sys/").translate(SWAP)
 
 
-def _file(sysctl: Sysctl) -> File:
-    return File(lambda host: f"{sysctl.read(host)}\n", sysctl.source, sysctl.write)
-
-
-FILES = {path(name): _file(sysctl) for name, sysctl in SYSCTLS.items()}
-
-_USAGE = """
+USAGE = """
 Usage: sysctl [-n|-N|-b] [-e] [-q] [-w] NAME[=VALUE] ...
-       sysctl -a [-r REGEX]
+       sysctl [-n|-N|-b] [-e] [-q] [-r REGEX] -p [FILE ...] | --system
+       sysctl -a [-n|-N|-b] [--deprecated] [-r REGEX]
 """
-_LONG = ["all", "binary", "ignore", "names", "values", "quiet", "write", "help", "pattern=", "deprecated", "dry-run"]
-_SHORT = {"-A": "-a", "-X": "-a", "-d": "-h"} | {
-    f"--{long.rstrip('=')}": f"-{short}" for long, short in zip(_LONG, "abeNnqwhr", strict=False)
+_VERSION = "sysctl from vnic, as procps-ng 4.0.2\n"
+SHORT = "aAXbeNnqwdhoxVr:pf"
+LONG = ["all", "binary", "ignore", "names", "values", "quiet", "write", "help", "pattern=", "version", "load"]
+LONG += ["deprecated", "dry-run", "system"]
+_SHORT = {"-A": "-a", "-X": "-a", "-d": "-h", "-f": "-p"} | {
+    f"--{long.rstrip('=')}": f"-{short}" for long, short in zip(LONG, "abeNnqwhrVp", strict=False)
 }
+LINES = "--lines"
+_NAMED_MAX = 12
+
+
+def options_of(argv: Sequence[str], *, more: Sequence[str] = ()) -> tuple[dict[str, str], list[str]] | Reply:
+    """Return the options by their short names, and the other words; or the answer to a wrong option."""
+    try:
+        given, words = getopt.gnu_getopt(list(argv), SHORT, [*LONG, *more])
+    except getopt.GetoptError as e:
+        return Reply(out=USAGE, err=f"sysctl: {_bad_option(e)}\n")
+    for option, _ in given:  # procps ends at the first of these
+        short = _SHORT.get(option, option)
+        if short in ("-h", "-V"):
+            return Reply(USAGE if short == "-h" else _VERSION)
+    return {_SHORT.get(o, o): v for o, v in given}, words
 
 
 def command(host: Host, argv: Sequence[str]) -> Reply:
     """Answer ``sysctl`` with the text and exit code of procps 4, for this host's names."""
-    try:
-        given, names = getopt.gnu_getopt(list(argv), "aAXbeNnqwdhoxr:", _LONG)
-    except getopt.GetoptError as e:
-        return Reply(out=_USAGE, err=f"sysctl: {_bad_option(e)}\n")
-    options = {_SHORT.get(o, o): v for o, v in given}
+    read = options_of(argv, more=[LINES.removeprefix("--")])
+    if isinstance(read, Reply):
+        return read
+    options, words = read
+    if LINES not in options and "-a" not in options and not words:
+        if "-w" in options or "-r" in options:
+            return Reply(err="sysctl: no variables specified\nTry `sysctl --help' for more information.\n", code=1)
+        return Reply(err=USAGE, code=1)
+    if "-p" in options or "--system" in options:
+        return Reply(err="sysctl: vnic sysctl reads the files and sends their lines; an instance reads none\n", code=1)
     run = _Run(host, options)
-    if "-h" in options:
-        return Reply(out=_USAGE)
     if "-a" in options:
-        run.show(SYSCTLS)
-    elif names:
-        for text in names:
-            run.one(text)
-    elif "-w" in options or "-r" in options:
-        return Reply(err="sysctl: no variables specified\nTry `sysctl --help' for more information.\n", code=1)
+        run.show(run.names)
+    elif LINES in options:
+        run.lines(words)
     else:
-        return Reply(err=_USAGE, code=1)
-    return Reply("".join(run.out), "".join(run.err), run.code, run.data)
+        for word in words:
+            run.one(word)
+    return Reply("".join(run.out), "".join([*run.err, *run.without_effect()]), run.code, run.data)
 
 
 def _bad_option(e: getopt.GetoptError) -> str:
@@ -212,53 +93,102 @@ class _Run:
 
     def __init__(self, host: Host, options: dict[str, str]) -> None:
         self.host, self.options = host, options
+        self.names: dict[str, Sysctl] = of_card(host.name)
         self.out: list[str] = []
         self.err: list[str] = []
         self.code = 0
         self.data: dict[str, str] = {}
+        self.unused: dict[str, str] = {}
         try:
             self.wanted = re.compile(options.get("-r", ""))
         except re.error:
             self.wanted = re.compile(r"(?!)")  # matches no name
 
+    def lines(self, lines: Sequence[str]) -> None:
+        """Handle lines of files. ``*``, ``?`` and ``[...]`` stand for all names that no other line has as they are."""
+        lines = [line for line in lines if self.wanted.search(line.partition("=")[0].strip())]
+        alone = {_dotted(line.partition("=")[0].strip().removeprefix("-")) for line in lines}
+        for line in lines:
+            name, equals, value = (part.strip() for part in line.partition("="))
+            name = name.removeprefix("-")  # procps means to ignore errors, and reports them all the same
+            if not equals:
+                continue
+            if re.search(r"[*?[]", name):
+                for found in self._like(name):
+                    if found not in alone:
+                        self._set(found, value)
+            else:
+                self._assign(name, value)
+
+    def _like(self, pattern: str) -> list[str]:
+        """Return the names that a pattern of sysctl.d(5) matches. A star matches within one part of a name."""
+        parts = path(pattern).split("/")
+        split = ((name, path(name).split("/")) for name in self.names)
+        return [
+            name
+            for name, own in split
+            if len(own) == len(parts) and all(fnmatchcase(a, b) for a, b in zip(own, parts, strict=True))
+        ]
+
     def one(self, text: str) -> None:
         """Handle ``NAME`` or ``NAME=VALUE``."""
         name, equals, value = text.partition("=")
-        if "-w" in self.options and not equals:
+        if "-w" in self.options and not equals and not text.startswith("-"):
             self._fail("command line(0): invalid syntax, continuing...")
             self.code = 1
-            return
-        name = name.strip() if equals else name
-        found = self._find(name)
-        if not found:
-            if not name:
-                self._fail("Path is not under /proc/sys/: /proc/sys/")
-            elif "-e" in self.options:
+        elif "-w" in self.options and not equals:
+            self._assign(name.removeprefix("-"), "")
+        elif not equals:
+            found = self._find(name)
+            if found:
+                self.show(found, every=name in self.names)
+            elif name and "-e" in self.options:
                 return
             else:
-                self._fail(f"cannot stat {path(name)}: No such file or directory")
-            self.code = self.code | 1 if equals else self.code + 1
-        elif equals:
-            self._set(_dotted(name), value.strip())
+                self._absent(name)
+                self.code += 1
         else:
-            self.show(found)
+            name = name.strip().removeprefix("-")
+            if self._find(name) and not self.wanted.search(_dotted(name)):
+                self.code |= 1
+            else:
+                self._assign(name, value.strip())
 
-    def show(self, names: Iterable[str]) -> None:
-        """Print the names that match ``-r``."""
+    def _assign(self, name: str, value: str) -> None:
+        """Write to the file that the name means, or say that there is none."""
+        if self._find(name):
+            self._set(_dotted(name), value)
+        elif not (name and "-e" in self.options):
+            self._absent(name)
+            self.code |= 1
+
+    def _absent(self, name: str) -> None:
+        why = (
+            f"cannot stat {path(name)}: No such file or directory"
+            if name
+            else "Path is not under /proc/sys/: /proc/sys/"
+        )
+        near = sysctls.near(_dotted(name)).removeprefix("; ") if name else ""
+        self._fail(why, near)
+
+    def show(self, names: Iterable[str], *, every: bool = False) -> None:
+        """Print the names that match ``-r``, without deprecated ones unless ``every``. Some can only be written."""
         for name in filter(self.wanted.search, names):
-            self.data[name] = SYSCTLS[name].read(self.host)
-            self._print(name, self.data[name], name_only="-N" in self.options)
+            if not every and "--deprecated" not in self.options and sysctls.row(name) in sysctls.DEPRECATED:
+                continue
+            if name not in sysctls.WRITE_ONLY:
+                self.data[name] = self.names[name].read(self.host)
+                self._print(name, self.data[name], name_only="-N" in self.options)
 
     def _find(self, name: str) -> list[str]:
         """Return the name itself, or all names below it: ``net.core``."""
         dotted = _dotted(name)
-        return [n for n in SYSCTLS if n == dotted or n.startswith(f"{dotted}.")]
+        if dotted in self.names:
+            return [dotted]
+        return [n for n in self.names if n.startswith(f"{dotted}.")]
 
     def _set(self, name: str, value: str) -> None:
-        if not self.wanted.search(name):
-            self.code |= 1
-            return
-        sysctl = SYSCTLS.get(name)
+        sysctl = self.names.get(name)
         if sysctl is None or sysctl.write is None:  # procps checks the file's mode, warns and goes on
             self._fail(f'setting key "{name}": Invalid argument')
             return
@@ -269,9 +199,21 @@ class _Run:
             self._fail(f'setting key "{name}": {e.strerror}', e.reason)
             self.code |= 1
             return
+        if sysctl.source.startswith("no effect"):
+            self.unused[name] = sysctl.source.removeprefix("no effect").removeprefix(": ")
         self.data[name] = value
         if "-q" not in self.options:
             self._print(name, value)
+
+    def without_effect(self) -> list[str]:
+        """Say once which of the names that were set change nothing here."""
+        lines = [f"vnic: {name} is kept without effect: {why}\n" for name, why in self.unused.items() if why]
+        names = [name for name, why in self.unused.items() if not why]
+        if names:
+            more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
+            kept = "is" if len(names) == 1 else "are"
+            lines.append(f"vnic: {', '.join(names[:_NAMED_MAX])}{more} {kept} kept without effect\n")
+        return lines
 
     def _print(self, name: str, value: str, *, name_only: bool = False) -> None:
         if name_only:

@@ -58,6 +58,8 @@ class Machine(Ending):
         """The card's name, as /proc/net/dev shows it."""
         self.config: dict[str, Any] = {}
         """The knobs that were given, and their changes; they stay after the end."""
+        self.sysctls: dict[str, str] = {}
+        """Sysctls without effect that were written: name -> text."""
         self.began_ns = 0
         """When the threads started, by the machine's clock."""
         self.bound: list[HostSocket] = []
