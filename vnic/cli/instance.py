@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vnic.capture import POINTS
-from vnic.cli.exit import EXIT_FAILED, EXIT_USAGE, Seconds, Whole, fail, interruptible, leave_stdout, refusals
+from vnic.cli.exit import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    Seconds,
+    Whole,
+    fail,
+    interruptible,
+    leave_stdout,
+    refusals,
+    until_signal,
+)
 from vnic.cli.help import Command
 from vnic.control.reply import understanding
 from vnic.errors import ConfigError, VnicError
+from vnic.schema import POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -190,7 +200,7 @@ def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool
     from vnic.control.client import find
     from vnic.control.rates import difference, head, text
 
-    with interruptible(), contextlib.suppress(KeyboardInterrupt):
+    with interruptible(), until_signal() if count is None else contextlib.nullcontext():
         with refusals():
             path = find(on).path
             before, lines, due = _sample(path), 0, time.monotonic()
@@ -263,7 +273,7 @@ def capture(
         if begun.code:
             print_reply(begun, as_json=False)
         unasked = False
-        with contextlib.suppress(KeyboardInterrupt):
+        with until_signal():
             unasked = c.wait(duration, fd=fd)
         counts = _counts(c.answer() if unasked else c.ask("capture", seconds=None))
     _show_counts(counts, as_json=as_json, err=write == "-")
@@ -287,8 +297,8 @@ def _show_counts(counts: dict[str, Any], *, as_json: bool, err: bool) -> None:
 
 
 def hold(serve: Callable[[], contextlib.AbstractContextManager[Any]]) -> None:
-    """Keep a finished replay's host and answer the other commands until Ctrl-C."""
-    with refusals(), serve(), contextlib.suppress(KeyboardInterrupt):
+    """Keep a finished replay's host and answer the other commands until Ctrl-C or SIGTERM."""
+    with refusals(), serve(), until_signal():
         click.echo("vnic: the replay is over; vnic ls shows its instance until Ctrl-C", err=True)
         while True:
             time.sleep(3600)

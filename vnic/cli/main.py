@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vnic.cli import instance
 from vnic.cli.commands import main
 from vnic.cli.exit import EXIT_FAILED, Seconds, Whole, fail, interruptible, leave_stdout, refusals
 from vnic.cli.help import Command
@@ -39,14 +37,10 @@ def _print(facts: dict[str, Any], *, as_json: bool, err: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, indent=2), err=err)
         return
-    from rich.console import Console
-
+    from vnic.look.terminal import console
     from vnic.runs.report import show
 
-    console = Console(highlight=False, stderr=err)
-    if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe has no width of its own
-        console = Console(highlight=False, width=132, stderr=err)
-    show(console, facts)
+    show(console(err=err), facts)
 
 
 def _load_report() -> None:
@@ -98,6 +92,7 @@ def replay(
     Exit codes: 0 success; 1 the input ended early; 2 wrong usage, a wrong knob or unreadable input.
     """
     from vnic.capture_input import gather
+    from vnic.cli.instance import hold as keep_answering
     from vnic.cli.reading import Reading
     from vnic.control.server import Control
     from vnic.runs.replay import replay as run_replay
@@ -105,11 +100,13 @@ def replay(
     def stay(host: Host, facts: dict[str, Any]) -> None:
         progress.close()
         _show(facts, as_json=as_json, write=write)
-        instance.hold(lambda: Control(host, facts=lambda: facts))
+        keep_answering(lambda: Control(host, facts=lambda: facts))
 
     with interruptible(), refusals(), contextlib.closing(Progress("replay", in_bytes=True)) as progress:
+        with contextlib.closing(Reading()) as reading:
+            opened = gather(files, reading=reading)
         result = run_replay(
-            gather(files, reading=Reading()),
+            opened,
             write=write,
             at=at,
             progress=progress,

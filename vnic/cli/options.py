@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vnic.capture import POINTS
 from vnic.cli.config_file import COMMANDS, Config
 from vnic.cli.config_file import load as load_config
 from vnic.cli.exit import Whole, refusals
 from vnic.cli.help import Option
 from vnic.errors import ConfigError
 from vnic.knobs.table import KNOBS, canonical
+from vnic.schema import POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

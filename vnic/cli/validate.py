@@ -67,7 +67,8 @@ def validate(
             if texts is not None and capture is not None:
                 from vnic.validate.counters import compare
 
-                found = compare(*texts, capture, dev=dev, progress=Reading(), reading=progress, cost=cost)
+                with contextlib.closing(Reading()) as reading:
+                    found = compare(*texts, capture, dev=dev, progress=reading, reading=progress, cost=cost)
                 click.echo(json.dumps(found.as_dict(), indent=2) if as_json else _compared(found))
                 return
             if dev is not None:

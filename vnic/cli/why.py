@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vnic.capture_input import CaptureInput, gather
-from vnic.cli.exit import Whole, refusals
+from vnic.cli.exit import Whole, interruptible, refusals
 from vnic.cli.help import Command
 from vnic.cli.instance import print_reply
 from vnic.cli.options import host_arguments, host_options
@@ -86,16 +86,18 @@ def _believing(path: Path) -> Iterator[None]:
 
 
 def _counted(run: Rerun, runs: int, progress: Progress | None) -> Rerun:
-    """Return ``run`` in a wrapper that shows how many of the allowed runs it has made."""
+    """Return ``run`` in a wrapper that shows how many of the allowed runs it has made, and what it tries now."""
+    from vnic.why.answer import words
+
     made = 0
 
     def counted(settings: Settings, times: int) -> dict[str, Any]:
         nonlocal made
-        found = run(settings, times)
-        made += 1
         if progress is not None:
-            progress(made, max(made, 3 * runs))
-        return found
+            again = f" {times} times in a row" * (times > 1)
+            progress(made, max(made, 3 * runs), f"{made + 1}. replay{again}: {words(settings) or 'as configured'}")
+        made += 1
+        return run(settings, times)
 
     return counted
 
@@ -115,7 +117,8 @@ def explain_report(
     if not all(p.exists() for p in there):
         return why(facts), _NO_FILE
     options = {"cpus": len(facts["cpus"])} | facts["config"]
-    again = replay(there, **options).facts
+    with contextlib.closing(Progress("why: first replay", in_bytes=True)) as first:
+        again = replay(there, progress=first, **options).facts
     if again["ledger"] != facts["ledger"]:
         return why(facts), _CHANGED
 
@@ -133,7 +136,8 @@ def explain(
     from vnic.why.answer import why
     from vnic.why.load import consult
 
-    facts = replay(files, **options).facts
+    with contextlib.closing(Progress("why: first replay", in_bytes=True)) as first:
+        facts = replay(files, progress=first, **options).facts
     if not runs:
         return why(facts), _NO_RUN
     config, inputs = facts["config"], list(files)
@@ -192,8 +196,9 @@ def why(
     if not files:
         _ask(on, as_json=as_json)
         return
-    with refusals():
-        opened = gather(files, report=len(files) == 1, reading=Reading())
+    with interruptible(), refusals():
+        with contextlib.closing(Reading()) as reading:
+            opened = gather(files, report=len(files) == 1, reading=reading)
         report = _report(opened[0]) if len(files) == 1 else None
         if report is not None:
             with _believing(Path(files[0])), contextlib.closing(Progress("why")) as progress:

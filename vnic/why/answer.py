@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vnic.control.reply import Reply
 from vnic.counters.standing import sentences
 from vnic.errors import ConfigError
-from vnic.runs.report import duration
+from vnic.look.units import duration, rate
 from vnic.why.causes import THRIFTLESS, Cause, Dial, causes
 from vnic.why.facts import ON_SCREEN, Facts
 
@@ -227,20 +227,12 @@ def _verified(a: Answer) -> str:
 _THRICE = "run again once and three times in a row"
 
 
-def _amount(packets_per_s: float) -> str:
-    """Format a rate with three digits: 1.25 M."""
-    for size, letter in ((1e6, " M"), (1e3, " k")):
-        if packets_per_s >= size:
-            return f"{packets_per_s / size:.3g}{letter}"
-    return f"{packets_per_s:.3g}"
-
-
 def _load(a: Answer) -> Iterator[tuple[str, str]]:
     """Yield the lines about what came, and what the path can take of it."""
     if a.advice is None:
         return
     load = a.advice.load
-    yield "Load", f"{_amount(load.packets_per_s)} packets/s for {duration(load.duration_ns)}" + _capacity(load)
+    yield "Load", f"{rate(load.packets_per_s)} packets/s for {duration(load.duration_ns)}" + _capacity(load)
     waits = f"with endless queues the longest wait is {duration(load.wait_ns)}, and "
     if load.overflows:
         yield "Overload", "it lasts: queues of hundreds of megabytes overflow if the input comes three times in a row"
@@ -257,9 +249,9 @@ def _load(a: Answer) -> Iterator[tuple[str, str]]:
 def _capacity(load: Load) -> str:
     parts = []
     if load.capacity is not None:
-        parts.append(f"{_amount(load.capacity)} pass without loss as configured")
+        parts.append(f"{rate(load.capacity)} pass without loss as configured")
     if load.best is not None:
-        parts.append(f"{_amount(load.best)} with {words(load.best_with or {})}")
+        parts.append(f"{rate(load.best)} with {words(load.best_with or {})}")
     return f"; {', '.join(parts)}" if parts else ""
 
 
