@@ -18,6 +18,7 @@ from vnic.cli.progress import Progress
 from vnic.cli.reading import Reading
 from vnic.errors import ConfigError, VnicError
 from vnic.knobs.table import canonical
+from vnic.look import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -152,7 +153,7 @@ def _ask(on: str | None, *, as_json: bool) -> None:
     from vnic.control.client import Connection, find
 
     with refusals(), Connection(find(on).path) as c:
-        reply = c.ask("why")
+        reply = c.ask("why", columns=terminal.columns())
     print_reply(reply, as_json=as_json)
 
 
@@ -216,4 +217,4 @@ def _shown(answer: Answer, unverified: str, *, as_json: bool) -> str:
 
     if as_json:
         return json.dumps(answer.as_dict() | {"unverified": unverified or None}, indent=2) + "\n"
-    return text(answer, unverified=unverified)
+    return text(answer, unverified=unverified, columns=terminal.columns())

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console, RenderableType
+    from rich.table import Table
     from rich.text import Text
 
     Cell = str | Text
@@ -53,16 +54,20 @@ def show(out: Console, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]
     cells = [[c if isinstance(c, Text) else Text(c) for c in row] for row in rows]
     widths = [max([len(column.head), *(row[i].cell_len for row in cells)]) for i, column in enumerate(columns)]
     room = out.width - indent
-    blocks = _blocks(columns, widths, room)
+    needed = sum(min(w, WORDS_MIN) if column.words else w for column, w in zip(columns, widths, strict=True))
+    gap = GAP if needed + GAP * (len(columns) - 1) <= room or needed + len(columns) - 1 > room else 1
+    blocks = _blocks(columns, widths, room, gap)
     if blocks is None:
         for row in cells:
             for nth, line in enumerate(_paragraph(columns, row, room)):
-                _print(out, line, indent + GAP * bool(nth))
+                before = " " * (indent + GAP * bool(nth))
+                for part in _broken(line, out.width - len(before)):
+                    out.print(Text(before) + part, soft_wrap=True)
         return
     for nth, block in enumerate(blocks):
         if nth:
             out.print()
-        _print(out, _table([columns[i] for i in block], [[row[i] for i in block] for row in cells]), indent)
+        _print(out, _table([columns[i] for i in block], [[row[i] for i in block] for row in cells], gap), indent)
 
 
 def _print(out: Console, what: RenderableType, indent: int) -> None:
@@ -86,14 +91,15 @@ def text(
     return file.getvalue()
 
 
-def _table(columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> object:
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[Text]], gap: int) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     heads = any(column.head for column in columns)
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0), show_header=heads)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0), show_header=heads)
     for column in columns:
         table.add_column(
-            column.head,
+            Text(column.head),
             justify="right" if column.right else "left",
             no_wrap=not column.words,
             overflow="fold",
@@ -104,35 +110,49 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> object:
     return table
 
 
-def _blocks(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[list[int]] | None:
+def _blocks(columns: Sequence[Column], widths: Sequence[int], room: int, gap: int) -> list[list[int]] | None:
     """Return the columns of each table, by number; None: a column does not fit beside the first."""
     blocks, used = [[0]], widths[0]
     if used > room:
         return None
     for i in range(1, len(columns)):
         least = min(widths[i], WORDS_MIN) if columns[i].words else widths[i]
-        if used + GAP + least > room:
-            if widths[0] + GAP + least > room:
+        if used + gap + least > room:
+            if widths[0] + gap + least > room:
                 return None
             if blocks[-1] != [0]:
                 blocks.append([0])
             used = widths[0]
         blocks[-1].append(i)
-        used += GAP + least
+        used += gap + least
     return blocks
 
 
 def _paragraph(columns: Sequence[Column], row: Sequence[Text], room: int) -> Iterator[Text]:
-    """Yield the lines of one row: its first cell, then pairs that are never broken."""
+    """Yield the lines of one row: its first cell, then pairs. No word of them is broken."""
     from rich.text import Text
 
     yield row[0]
-    line = Text(overflow="fold")
+    line = Text()
     for column, cell in list(zip(columns, row, strict=True))[1:]:
-        pair = Text.assemble(column.head, " " * bool(column.head), cell, overflow="fold")
+        pair = Text.assemble(column.head, " " * bool(column.head), cell)
         if line and line.cell_len + GAP + pair.cell_len > room - GAP:
             yield line
-            line = Text(overflow="fold")
-        line = Text.assemble(line, " " * GAP, pair, overflow="fold") if line else pair
+            line = Text()
+        line = Text.assemble(line, " " * GAP, pair) if line else pair
     if line:
         yield line
+
+
+def _broken(line: Text, room: int) -> Iterator[Text]:
+    """Yield the line in parts, broken between words only, because one may be a path that people copy."""
+    from rich.text import Text
+
+    part: Text | None = None
+    for word in line.split(" "):
+        if part is not None and part.cell_len + 1 + word.cell_len > room:
+            yield part
+            part = None
+        part = word if part is None else Text.assemble(part, " ", word)
+    if part is not None:
+        yield part
