@@ -183,7 +183,8 @@ def ls(*, as_json: bool) -> None:
         click.echo(json.dumps([{"name": i.name, "pid": i.pid, "socket": str(i.path)} for i in there], indent=2))
         return
     columns = (tables.left("name"), tables.Column("pid"), tables.left("socket"))
-    tables.show(terminal.console(), columns, ((i.name, str(i.pid), str(i.path)) for i in there))
+    if there:
+        tables.show(terminal.console(), columns, ((i.name, str(i.pid), str(i.path)) for i in there))
 
 
 @click.command(
