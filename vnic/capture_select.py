@@ -11,15 +11,13 @@ import datetime as dt
 import re
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError, quoted, said
 from vnic.knobs.parse import is_whole
 from vnic.knobs.units import TIMES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from vnic.look.units import count
 
 LOOP_MAX = 1_000_000
 """Most passes of a replay, which has no Ctrl-C that ends it with a report."""
@@ -219,7 +217,7 @@ def left_out(selected: dict[str, Any] | None) -> list[tuple[int, str]]:
     ]
 
 
-def pace_words(selected: dict[str, Any], count: Callable[[int, str], str]) -> str:
+def pace_words(selected: dict[str, Any]) -> str:
     """Return the passes, the limit and the rate in words; empty: none was asked for."""
     words = []
     if "loop" in selected:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import click
 
-from vnic.cli.exit import refusals
+from vnic.cli.exit import interruptible, refusals
 from vnic.cli.help import Command
 from vnic.cli.reading import Reading
 from vnic.errors import ConfigError, one_line
@@ -34,10 +35,11 @@ def import_(paths: tuple[str, ...], *, dev: str | None, output: str | None) -> N
     from vnic.imports.imported import import_config
     from vnic.own_paths import create
 
-    with refusals():
+    with interruptible(), refusals():
         if not paths and not dev:
             raise ConfigError("nothing to import: name texts (a directory, an archive, files), or --dev DEV")
-        found = import_config(*paths, dev=dev, progress=Reading())
+        with contextlib.closing(Reading()) as reading:
+            found = import_config(*paths, dev=dev, progress=reading)
         if output is not None and output != "-":
             with os.fdopen(create(output), "w", encoding="utf-8") as file:
                 file.write(str(found))

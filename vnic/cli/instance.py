@@ -11,11 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vnic.capture import POINTS
-from vnic.cli.exit import EXIT_FAILED, EXIT_USAGE, Seconds, Whole, fail, interruptible, leave_stdout, refusals
+from vnic.cli.exit import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    Seconds,
+    Whole,
+    fail,
+    interruptible,
+    leave_stdout,
+    refusals,
+    until_signal,
+)
 from vnic.cli.help import Command
 from vnic.control.reply import understanding
 from vnic.errors import ConfigError, VnicError
+from vnic.look import tables, terminal
+from vnic.schema import POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +37,8 @@ _ON = click.option("--on", metavar="NAME|PID", help="instance to ask [default: t
 _RAW = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": ["--help"]}
 
 
+_AGAIN = 20
+"""Lines of vnic stat after which its headings come again."""
 _ETHTOOL_JSON = frozenset({"-k", "--show-features", "--show-offload"})
 
 
@@ -89,7 +102,7 @@ def _passed_on(name: str, text: str, arguments: str, examples: Sequence[str] = (
                 if as_json and name == "ethtool" and _ETHTOOL_JSON.intersection(rest):
                     reply, as_json = c.ask(name, ["--json", *rest]), False  # the tool's own JSON
                 else:
-                    reply = c.ask(name, rest)
+                    reply = c.ask(name, rest, columns=terminal.columns())
         print_reply(reply, as_json=as_json)
 
     return command
@@ -169,8 +182,9 @@ def ls(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([{"name": i.name, "pid": i.pid, "socket": str(i.path)} for i in there], indent=2))
         return
-    for i in there:
-        click.echo(f"{i.name:<16} pid {i.pid:<8} {i.path}")
+    columns = (tables.left("name"), tables.Column("pid"), tables.left("socket"))
+    if there:
+        tables.show(terminal.console(), columns, ((i.name, str(i.pid), str(i.path)) for i in there))
 
 
 @click.command(
@@ -188,9 +202,9 @@ def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool
     Without COUNT, Ctrl-C ends it.
     """
     from vnic.control.client import find
-    from vnic.control.rates import difference, head, text
+    from vnic.control.rates import Layout, difference
 
-    with interruptible(), contextlib.suppress(KeyboardInterrupt):
+    with interruptible(), until_signal() if count is None else contextlib.nullcontext():
         with refusals():
             path = find(on).path
             before, lines, due = _sample(path), 0, time.monotonic()
@@ -200,10 +214,12 @@ def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool
             with refusals(), understanding():
                 now = _sample(path)
                 line = difference(now, before)
-                rates = json.dumps(line.as_dict()) + "\n" if json_lines else text(line)
+                if lines % _AGAIN == 0:  # the terminal may have another size now
+                    layout = Layout.of(len(line.busy), terminal.columns())
+                rates = json.dumps(line.as_dict()) + "\n" if json_lines else layout.line(line)
             try:
-                if lines % 20 == 0 and not json_lines:
-                    click.echo(head(len(line.busy)), nl=False)
+                if lines % _AGAIN == 0 and not json_lines:
+                    click.echo(layout.head(), nl=False)
                 click.echo(rates, nl=False)
             except BrokenPipeError:  # the reader closed the pipe
                 leave_stdout()
@@ -263,7 +279,7 @@ def capture(
         if begun.code:
             print_reply(begun, as_json=False)
         unasked = False
-        with contextlib.suppress(KeyboardInterrupt):
+        with until_signal():
             unasked = c.wait(duration, fd=fd)
         counts = _counts(c.answer() if unasked else c.ask("capture", seconds=None))
     _show_counts(counts, as_json=as_json, err=write == "-")
@@ -287,8 +303,8 @@ def _show_counts(counts: dict[str, Any], *, as_json: bool, err: bool) -> None:
 
 
 def hold(serve: Callable[[], contextlib.AbstractContextManager[Any]]) -> None:
-    """Keep a finished replay's host and answer the other commands until Ctrl-C."""
-    with refusals(), serve(), contextlib.suppress(KeyboardInterrupt):
+    """Keep a finished replay's host and answer the other commands until Ctrl-C or SIGTERM."""
+    with refusals(), serve(), until_signal():
         click.echo("vnic: the replay is over; vnic ls shows its instance until Ctrl-C", err=True)
         while True:
             time.sleep(3600)

@@ -12,6 +12,9 @@ from vnic.cli.help import Command
 from vnic.knobs import describe
 from vnic.knobs.table import KNOBS, canonical, names_of
 
+_DEFAULT_MAX = 24
+"""A longer default is shown only in the details."""
+
 
 def _rows(names: list[str]) -> list[dict[str, Any]]:
     """Return what is known about these knobs, under stable keys."""
@@ -72,26 +75,16 @@ def _details(row: dict[str, Any]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from vnic.look import tables
+    from vnic.look.terminal import console
 
-    console = Console(highlight=False)
-    if not console.is_terminal:  # a pipe has no width of its own
-        console = Console(highlight=False, width=200)
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    for heading in ("knob", "default", "unit", "range", "live", "Linux"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "knob")
+    columns = [tables.left(name) for name in ("knob", "default", "unit", "range", "live", "Linux")]
+    cells = []
     for row in rows:
         default = str(row["default"])
-        cells = (
-            default if len(default) < 24 else "...",
-            row["unit"] or "",
-            row["range"],
-            _live(row),
-            row["linux"] or "",
-        )
-        table.add_row(row["knob"], *cells)
-    console.print(table)
+        shown = default if len(default) < _DEFAULT_MAX else "..."
+        cells.append((row["knob"], shown, row["unit"] or "", row["range"], _live(row), row["linux"] or ""))
+    tables.show(console(), columns, cells)
 
 
 @click.command(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from vnic.cli import instance
 from vnic.cli.commands import main
 from vnic.cli.exit import (
     EXIT_FAILED,
@@ -66,14 +65,10 @@ def _print(facts: dict[str, Any], *, as_json: bool, quiet: bool, file: TextIO) -
     if quiet:
         click.echo(_one_line(facts), file=file)
         return
-    from rich.console import Console
-
+    from vnic.look.terminal import console
     from vnic.runs.report import show
 
-    console = Console(highlight=False, file=file)
-    if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe has no width of its own
-        console = Console(highlight=False, width=132, file=file)
-    show(console, facts)
+    show(console(file), facts)
 
 
 def _one_line(facts: dict[str, Any]) -> str:
@@ -157,6 +152,7 @@ def replay(
     unreadable input.
     """
     from vnic.capture_files import gather
+    from vnic.cli.instance import hold as keep_answering
     from vnic.cli.reading import Reading
     from vnic.control.server import Control
     from vnic.runs.replay import replay as run_replay
@@ -164,14 +160,16 @@ def replay(
     def stay(host: Host, facts: dict[str, Any]) -> None:
         progress.close()
         _show(facts, as_json=as_json, write=write, quiet=quiet, output=output)
-        instance.hold(lambda: Control(host, facts=lambda: facts))
+        keep_answering(lambda: Control(host, facts=lambda: facts))
 
     if form is not None and (as_json or hold or quiet or write is not None or output is not None):
         fail(EXIT_USAGE, "--as stands in place of the report: not with --json, --hold, --write, -q or -o")
     with interruptible(), refusals(), contextlib.closing(Progress("replay", in_bytes=True)) as progress:
         select = selection_of(options)
+        with contextlib.closing(Reading()) as reading:
+            opened = gather((*read, *files), reading=reading)
         result = run_replay(
-            gather((*read, *files), reading=Reading()),
+            opened,
             select=select,
             write=write,
             at=at,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vnic.capture import POINTS
 from vnic.cli.config_file import COMMANDS, Config
 from vnic.cli.config_file import load as load_config
 from vnic.cli.exit import Whole, refusals
@@ -17,6 +16,7 @@ from vnic.errors import ConfigError, one_line, said
 from vnic.knobs.cpus import absent
 from vnic.knobs.parse import parse_mask
 from vnic.knobs.table import KNOBS, read
+from vnic.schema import POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

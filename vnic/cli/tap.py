@@ -10,6 +10,8 @@ import click
 
 from vnic.cli.exit import EXIT_PRIVILEGE, Whole, interruptible, refusals
 from vnic.cli.help import Command
+from vnic.look import terminal
+from vnic.look.lines import hanging
 
 _MARKS = {"good": "ok     ", "hint": "hint   ", "missing": "MISSING"}
 
@@ -89,8 +91,8 @@ def doctor(*, name: str | None, netns: str | None, as_json: bool) -> None:
         click.echo(json.dumps(doctor_.facts(checks), indent=2))
     else:
         for check in checks:
-            click.echo(f"{_MARKS[check.state]}  {check.what}: {check.text}")
+            click.echo(hanging(f"{_MARKS[check.state]}  ", f"{check.what}: {check.text}", terminal.columns()))
             if check.mend:
-                click.echo(f"         fix: {check.mend}")
+                click.echo(f"         fix: {check.mend}")  # in one line, because people copy it
     if not doctor_.is_well(checks):
         sys.exit(EXIT_PRIVILEGE)

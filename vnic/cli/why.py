@@ -13,7 +13,7 @@ import click
 
 from vnic.capture_files import Inputs, gather
 from vnic.capture_select import ALL, Selection
-from vnic.cli.exit import EXIT_USAGE, Whole, fail, incomplete, refusals
+from vnic.cli.exit import EXIT_USAGE, Whole, fail, incomplete, interruptible, refusals
 from vnic.cli.instance import print_reply
 from vnic.cli.options import host_arguments, host_options
 from vnic.cli.paste import DEV, as_options, pasted
@@ -24,6 +24,7 @@ from vnic.cli.words import HostCommand
 from vnic.control.reply import Reply
 from vnic.errors import ConfigError, VnicError
 from vnic.knobs.table import canonical
+from vnic.look import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,16 +94,18 @@ def _believing(path: Path) -> Iterator[None]:
 
 
 def _counted(run: Rerun, runs: int, progress: Progress | None) -> Rerun:
-    """Return ``run`` in a wrapper that shows how many of the allowed runs it has made."""
+    """Return ``run`` in a wrapper that shows how many of the allowed runs it has made, and what it tries now."""
+    from vnic.why.answer import words
+
     made = 0
 
     def counted(settings: Settings, times: int) -> dict[str, Any]:
         nonlocal made
-        found = run(settings, times)
-        made += 1
         if progress is not None:
-            progress(made, max(made, 3 * runs))
-        return found
+            again = f" {times} times in a row" * (times > 1)
+            progress(made, max(made, 3 * runs), f"{made + 1}. replay{again}: {words(settings) or 'as configured'}")
+        made += 1
+        return run(settings, times)
 
     return counted
 
@@ -136,7 +139,8 @@ def explain_report(path: Path, facts: dict[str, Any], *, runs: int, progress: Pr
         return Explained(why(facts), _NO_FILE, options)
     inputs = gather(there)
     select = Selection.from_dict(facts["input"].get("selected", {}))
-    again = replay(inputs, select=select, **options).facts
+    with contextlib.closing(Progress("why: first replay", in_bytes=True)) as first:
+        again = replay(inputs, select=select, progress=first, **options).facts
     if again["ledger"] != facts["ledger"]:
         return Explained(why(facts), _CHANGED, options)
 
@@ -159,7 +163,8 @@ def explain(
     from vnic.why.answer import why
     from vnic.why.load import consult
 
-    first = replay(inputs, select=select, **options)
+    with contextlib.closing(Progress("why: first replay", in_bytes=True)) as shown:
+        first = replay(inputs, select=select, progress=shown, **options)
     facts, config = first.facts, first.facts["config"]
     if not runs:
         return Explained(why(facts), _NO_RUN, config, inputs.left_out, first.error)
@@ -177,12 +182,13 @@ def _ask(on: str | None, *, as_json: bool, form: str | None, dev: str | None) ->
     with refusals():
         instance = find(on)
         with Connection(instance.path) as c:
-            reply = c.ask("why")
-        if form is not None and not reply.code:
-            found = reply.data
-            wanted = found["enough"] or found["helps"] or {}
-            queues = _queues(c.ask("ethtool", ["-l", instance.name]).out)
-            reply = Reply(out=pasted(form, reply.out, wanted, {"queues": queues} | wanted, dev=dev or instance.name))
+            reply = c.ask("why", columns=None if form else terminal.columns())
+            if form is not None and not reply.code:
+                found = reply.data
+                wanted = found["enough"] or found["helps"] or {}
+                queues = _queues(c.ask("ethtool", ["-l", instance.name]).out)
+                text = pasted(form, reply.out, wanted, {"queues": queues} | wanted, dev=dev or instance.name)
+                reply = Reply(out=text)
     print_reply(reply, as_json=as_json)
 
 
@@ -229,8 +235,9 @@ def why(
 
     The answer names the limit, the evidence, and the mildest value that is enough. FILE is a capture (-: standard
     input) or a directory, which is replayed with the given options. REPORT.json is the output of vnic replay --json,
-    which is replayed with its own options. To verify the answer, vnic replays the input with other knobs and counts the losses. To tell a
-    burst from an overload that lasts, and to find the capacity, it replays the input three times in a row.
+    which is replayed with its own options. To verify the answer, vnic replays the input with other knobs and counts the
+    losses. To tell a burst from an overload that lasts, and to find the capacity, it replays the input three times in a
+    row.
 
     Without FILE, vnic asks a running instance and estimates the answer from its counters.
 
@@ -243,8 +250,9 @@ def why(
     if not files:
         _ask(on, as_json=as_json, form=form, dev=dev)
         return
-    with refusals(), contextlib.closing(Progress("why")) as progress:
-        opened = gather(files, report=len(files) == 1, reading=Reading())
+    with interruptible(), refusals(), contextlib.closing(Progress("why")) as progress:
+        with contextlib.closing(Reading()) as reading:
+            opened = gather(files, report=len(files) == 1, reading=reading)
         report = _report(opened[0]) if len(files) == 1 else None
         if report is not None:
             with _believing(Path(files[0])):
@@ -265,7 +273,7 @@ def _shown(found: Explained, *, as_json: bool, form: str | None, dev: str | None
     answer = found.answer
     if as_json:
         return json.dumps(answer.as_dict() | {"unverified": found.unverified or None}, indent=2) + "\n"
-    said = text(answer, unverified=found.unverified)
+    said = text(answer, unverified=found.unverified, columns=None if form else terminal.columns())
     if form is None:
         return said
     settings = answer.enough or answer.helps or answer.only_now or {}

@@ -45,25 +45,32 @@ def show(host: Host, argv: Sequence[str]) -> Reply:
     if not argv:
         names = [*sorted(EXTRA), *sorted(there)]
         return Reply(out=_lines(names), data=names)
-    out, err, data = "", "", {}
+    err, data = "", {}
+    parts: list[Reply] = []
     for word in argv:
         path = _normal(word)
         if word in EXTRA:
             reply = EXTRA[word](host)
-            text, data[word] = reply.out, reply.data
+            data[word] = reply.data
         elif path in there:
             try:
-                text = data[word] = there[path].read(host)
+                data[word] = there[path].read(host)
             except OSError as e:
                 err += f"vnic show: {word}: {e.strerror}\n"
                 continue
+            reply = Reply(out=data[word])
         elif entries := _entries(there, path):
-            text = data[word] = _lines(entries)
+            data[word] = _lines(entries)
+            reply = Reply(out=data[word])
         else:
             err += f"vnic show: {word}: No such file or directory\n"
             continue
-        out += text
-    return Reply(out, err, int(bool(err)), data)
+        parts.append(reply)
+
+    def fitted(columns: int | None) -> str:
+        return "".join(part.on(columns).out for part in parts)
+
+    return Reply(fitted(None), err, int(bool(err)), data, fitted)
 
 
 def set_(host: Host, argv: Sequence[str]) -> Reply:
