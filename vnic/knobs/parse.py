@@ -169,7 +169,7 @@ def parse_mask(value: Any) -> int:
         mask = int(value.replace(",", ""), 16) if isinstance(value, str) else number(value)
     except ValueError:
         mask = -1
-    if not 0 <= mask < 1 << 64:
+    if not 0 <= mask < 1 << lib.CPUS_MAX:
         raise ValueError("must be a hexadecimal mask as in f or 00000000,0000000f")
     return mask
 
@@ -231,7 +231,7 @@ class Indirection(tuple[int, ...]):  # noqa: SLOT001 (it has an attribute)
 
 
 def parse_indir(value: Any) -> Indirection:
-    """Parse queues, at most 128, as numbers or as text with blanks or commas between; ``default``: all in turn."""
+    """Parse queues, at most 2048, as numbers or as text with blanks or commas between; ``default``: all in turn."""
     if value == "default" or getattr(value, "default", False):
         table = Indirection()
         table.default = True
@@ -241,9 +241,9 @@ def parse_indir(value: Any) -> Indirection:
         table = Indirection(map(number, entries))
     except (TypeError, ValueError):
         table = Indirection()
-    if not 1 <= len(table) <= lib.RSS_INDIR_SIZE or not all(0 <= queue < lib.NIC_QUEUES_MAX for queue in table):
+    if not 1 <= len(table) <= lib.RSS_INDIR_MAX or not all(0 <= queue < lib.NIC_QUEUES_MAX for queue in table):
         raise ValueError(
-            f"must be default, or 1 to {lib.RSS_INDIR_SIZE} queues, each between 0 and {lib.NIC_QUEUES_MAX - 1}"
+            f"must be default, or 1 to {lib.RSS_INDIR_MAX} queues, each between 0 and {lib.NIC_QUEUES_MAX - 1}"
         )
     return table
 
