@@ -19,7 +19,8 @@ static struct softnet_data *cpu_new(struct host *h, u32 cpu)
 	memset(sd, 0, bytes);
 	sd->host = h;
 	sd->cpu = cpu;
-	sd->horizon = sd->next = sd->irq_next = sd->watchdog_next = sd->timer_next = sd->tick_next = NEVER;
+	h->next[cpu] = NEVER;
+	sd->horizon = sd->irq_next = sd->watchdog_next = sd->timer_next = sd->tick_next = NEVER;
 	sd->idle = 1;
 	sd->account = &sd->idle_ns;
 	sd->wake_fd = -1;

@@ -111,6 +111,7 @@ struct host {
 	struct softnet_data *running;  /* the CPU that acts; NULL: the card, or code outside a run */
 	struct softnet_data *acts;     /* the CPU that acted last */
 	u64 others_ns;                 /* before which instant no other CPU acts */
+	u64 next[CPUS_MAX];            /* when each CPU acts next. Others make it earlier: cpu_plan(). Here, since all are compared */
 	void (*await_turn)(struct softnet_data *sd);
 	void (*settle)(struct softnet_data *sd);
 	struct fiber *caller;          /* the stack of Python's thread */

@@ -375,7 +375,6 @@ struct rps_burst { struct sk_buff *head, *tail; u32 len; }; /* live: packets for
  * @now:      its clock, ns. Work moves it by cpu_charge() in virtual time; live it is re-read after every poll
  * @horizon:  virtual time: when @now reaches it, another agent may have its turn, or an interrupt is due: cpu_wait().
  *            It may be too early, but never too late
- * @next:     virtual time, while the CPU waits: when it acts next. Others make it earlier: cpu_plan()
  * @end:      virtual time, while the CPU waits: when the work that it has begun ends, unless an interrupt preempts it
  * @fiber:    virtual time: its stack
  * @account:  where the time goes that passes: @idle_ns, @hardirq_ns, @softirq_ns, @switch_ns, or a task's busy_ns. Their sum
@@ -387,7 +386,7 @@ struct softnet_data {
 	struct host *host;
 	u32 cpu;
 	u64 now, horizon;
-	u64 next, end;
+	u64 end;
 	u64 irq_next;                  /* virtual time: the earliest of irq_ns[] that is pending; NEVER: none */
 	u64 watchdog_next;             /* earliest of the NAPI watchdogs */
 	u64 tick_next;                 /* virtual time, if ticks have a cost: the next one; NEVER: idle */

@@ -13,6 +13,7 @@ from vnic._core import ffi, lib
 from vnic.knobs.cost import costs, text_of
 from vnic.knobs.parse import Indirection
 from vnic.linux import ntuple
+from vnic.machine import memory
 from vnic.tap.rtnetlink import IPV6_MIN_MTU
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ def _change_queues(h: Any, w: Any, n: int, _q: int | None) -> int:
     steered = max((rule.action for rule in ntuple.get(h)), default=0)
     if steered >= n:
         raise ValueError(f"a rule names queue {steered}")
+    memory.refuse_more_than_there_is(h, queues=n)
     if table.default:
         _set_indir(h, _default_indir(n))
     elif max(table) >= n:
@@ -142,7 +144,14 @@ def _change_queues(h: Any, w: Any, n: int, _q: int | None) -> int:
 
 
 QUEUES = Place(_put_queues, lambda h, _w, _q: int(h.nic.nqueues), change=_change_queues)
-RING = of_host("nic.ring_size", change=lambda h, n: int(lib.driver_set_ringparam(h, n)))
+
+
+def _change_ring(h: Any, n: int) -> int:
+    memory.refuse_more_than_there_is(h, ring=n)
+    return int(lib.driver_set_ringparam(h, n))
+
+
+RING = of_host("nic.ring_size", change=_change_ring)
 TX_RING = of_host("nic.tx_ring_size", change=lambda h, n: int(lib.driver_tx_set_ringparam(h, n)))
 
 
@@ -157,27 +166,6 @@ THREADED = of_host("threaded", kind=bool, change=lib.dev_set_threaded)
 NTUPLE = of_host("nic.ntuple", kind=bool, change=lambda h, on: int(lib.arfs_set(h, on)))
 RULES = Place(lambda h, _w, rules, _q: ntuple.put(h, rules), lambda h, _w, _q: ntuple.get(h), typed="Rules")
 SOCK_FLOWS = of_host("rps_sock_flow_entries", change=lambda h, n: int(lib.rfs_set_sock_entries(h, n)))
-
-
-_WORD = 64
-
-
-def cpumask(mask: int) -> Any:
-    """Return a ``struct cpumask *`` of an int. Bits above the most CPUs are left out."""
-    words = ((mask >> _WORD * i) & (1 << _WORD) - 1 for i in range(lib.CPU_WORDS))
-    return ffi.new("struct cpumask *", {"bits": list(words)})
-
-
-def mask_of(cpus: Any) -> int:
-    """Return a ``struct cpumask`` as an int: bit n is CPU n."""
-    return int.from_bytes(ffi.buffer(cpus.bits), "little")
-
-
-FLOW_LIMIT = Place(
-    lambda h, _w, mask, _q: setattr(h, "flow_limit_cpus", cpumask(mask)[0]),
-    lambda h, _w, _q: mask_of(h.flow_limit_cpus),
-    change=lambda h, _w, mask, _q: int(lib.flow_limit_set(h, cpumask(mask))),
-)
 
 
 def _change_busy_budget(h: Any, n: int) -> None:
@@ -262,54 +250,6 @@ def _change_mtu(h: Any, _w: Any, n: int, _q: int | None) -> int:
 
 
 MTU = Place(_put_mtu, lambda h, _w, _q: int(h.nic.mtu), change=_change_mtu)
-
-
-def _put_rps(h: Any, _w: Any, mask: int, q: int | None) -> None:
-    cpus = cpumask(mask)
-    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
-        if (mask or h.rps_len[i]) and lib.rps_set_cpus(h, i, cpus) < 0:
-            raise MemoryError
-
-
-def _get_rps(h: Any, _w: Any, q: int | None) -> int:
-    i = q or 0
-    return sum(1 << h.rps_map[i][n] for n in range(h.rps_len[i]))
-
-
-RPS = Place(_put_rps, _get_rps, each_queue=True)
-
-
-def _refuse_no_cpu(h: Any, mask: int) -> None:
-    if not mask & (1 << h.ncpus) - 1:
-        raise ValueError(f"names no CPU of the host, which has {h.ncpus}")
-
-
-def _put_affinity(h: Any, _w: Any, mask: int, q: int | None) -> None:
-    _refuse_no_cpu(h, mask)
-    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
-        h.irq_affinity[i] = cpumask(mask)[0]
-
-
-def _change_affinity(h: Any, _w: Any, mask: int, q: int | None) -> int:
-    _refuse_no_cpu(h, mask)
-    if h.nic.external_driver:
-        raise ValueError("the interrupts are eventfds of the driver's process")
-    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
-        if (rc := int(lib.irq_set_affinity(h, i, cpumask(mask)))) < 0:
-            return rc
-    return 0
-
-
-def irq_affinity(h: Any, queue: int) -> int:
-    """Return the CPUs that may take a queue's interrupt, as a mask."""
-    cpus = ffi.new("struct cpumask *")
-    lib.irq_affinity(h, queue, cpus)
-    return mask_of(cpus[0])
-
-
-AFFINITY = Place(
-    _put_affinity, lambda h, _w, q: irq_affinity(h, q or 0), each_queue=True, change=_change_affinity
-)
 
 
 def _put_gro_max_size(h: Any, _w: Any, n: int, _q: int | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vnic._core import lib
+from vnic.knobs import cpumask
 from vnic.knobs import fields as places
 from vnic.knobs.fields import of_host
 from vnic.knobs.knob import Knob
@@ -148,13 +149,13 @@ HOST: dict[str, Knob] = {
     ),
     "smp-affinity": Knob(
         parse_mask,
-        places.AFFINITY,
+        cpumask.AFFINITY,
         None,
         "CPUs for a queue's interrupt, mask: the lowest takes it; default for queue i: CPU i mod cpus",
         as_given=True,
     ),
     "rps-cpus": Knob(
-        parse_mask, places.RPS, 0, "CPUs that RPS spreads packets to, hexadecimal mask; 0: off", as_given=True
+        parse_mask, cpumask.RPS, 0, "CPUs that RPS spreads packets to, hexadecimal mask; 0: off", as_given=True
     ),
     "rps-flow-cnt": Knob(
         integer(0, 1 << 20), places.FLOW_CNT, 0, "flows in a queue's RFS table, rounded up to 2^n; 0: off"
@@ -163,7 +164,7 @@ HOST: dict[str, Knob] = {
         integer(0, 1 << 24), places.SOCK_FLOWS, 0, "flows in the table of readers' CPUs (RFS); 0: off"
     ),
     "flow-limit-cpus": Knob(
-        parse_mask, places.FLOW_LIMIT, 0, "CPUs that limit flows when they enqueue, mask", as_given=True
+        parse_mask, cpumask.FLOW_LIMIT, 0, "CPUs that limit flows when they enqueue, mask", as_given=True
     ),
     "flow-limit-table-len": Knob(integer(1, 65536), of_host("flow_limit_table_len"), None, "buckets of the flow limit"),
     "ntuple": Knob(

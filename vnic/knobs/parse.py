@@ -174,6 +174,12 @@ def parse_mask(value: Any) -> int:
     return mask
 
 
+def mask_text(mask: int) -> str:
+    """Format a mask as the kernel takes it: hexadecimal, a comma between groups of 32 bits."""
+    first, *groups = reversed([mask >> low & 0xFFFFFFFF for low in range(0, max(mask.bit_length(), 1), 32)])
+    return ",".join([f"{first:x}", *(f"{group:08x}" for group in groups)])
+
+
 def parse_reader(value: Any) -> int:
     """Parse a CPU, or ``any`` (all ones)."""
     if value is None or str(value).lower() == "any":

@@ -27,6 +27,8 @@ _STAGE_WORDS = {
 }
 _BAR = 32
 _FLOWS_SHOWN = 10
+_MUCH = 1 << 30
+"""Bytes of rings and buffers that are worth a line."""
 
 
 def tx_fate_text(name: str) -> str:
@@ -176,6 +178,18 @@ def _rfs(console: Console, rfs: dict[str, Any]) -> None:
         )
 
 
+def _memory(console: Console, f: dict[str, Any]) -> None:
+    """Print what a large host takes."""
+    m = f["memory"]
+    if m["rings"] + m["buffers"] < _MUCH:
+        return
+    console.print(
+        f"[bold]memory[/] at most: {size(m['rings'] + m['buffers'])} for {_count(len(f['queues']), 'ring')} of "
+        f"{f['config']['rx-ring']:,} buffers, {size(m['pools'])} more while packets wait, "
+        f"{size(m['cpus'])} for {_count(len(f['cpus']), 'CPU')}"
+    )
+
+
 def _limits(console: Console, f: dict[str, Any]) -> None:
     """Print the limits that were reached. The line about interrupts already covers rx-usecs and rx-frames."""
     bound = [x for x in f["limits"] if x["bound"] and x["knob"] not in ("rx-usecs", "rx-frames")]
@@ -320,6 +334,7 @@ def show(console: Console, f: dict[str, Any]) -> None:
     if limited := sum(c["flow_limit_count"] for c in f["cpus"]):
         packets = _count(limited, "packet")
         console.print(f"[bold]flow limit[/] {packets} dropped: the flow was more than half of a CPU's last 128 packets")
+    _memory(console, f)
     _limits(console, f)
     console.print()
     _latency(console, f)

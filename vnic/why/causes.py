@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
 from vnic.counters.standing import sentences
+from vnic.knobs.parse import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,7 @@ def rps_masks(f: Facts) -> Iterator[Settings]:
         mask = sum(1 << c for c in cpus)
         if mask not in seen and n > 1:
             seen.add(mask)
-            yield {"rps-cpus": f"{mask:x}"}
+            yield {"rps-cpus": mask_text(mask)}
 
 
 def _thriftless(f: Facts, *knobs: str) -> Iterator[Dial]:
