@@ -87,21 +87,18 @@ class Integer:
 
     low: int
     high: int
-    power_of_two: bool = False
 
     def __call__(self, value: Any) -> int:
         """Parse a value. ValueError: not a whole number, or not allowed."""
         n = number(value)
         if not self.low <= n <= self.high:
             raise ValueError(f"must be between {self.low} and {self.high}")
-        if self.power_of_two and n & (n - 1):
-            raise ValueError("must be a power of two")
         return n
 
 
-def integer(low: int, high: int, *, power_of_two: bool = False) -> Integer:
+def integer(low: int, high: int) -> Integer:
     """Return a parser of whole numbers from ``low`` to ``high``."""
-    return Integer(low, high, power_of_two)
+    return Integer(low, high)
 
 
 def parse_mtu(value: Any) -> int:
