@@ -135,6 +135,9 @@ class CaptureSlot(CData):
     fate: int
     spare: int
 
+class Cpumask(CData):
+    bits: Any
+
 class Dim(CData):
     profile: int
     tune: int
@@ -197,13 +200,14 @@ class DriverQueue(CData):
     csum_good: int
     bad_used: int
     irqs: int
-    irqs_by: Any
     irqs_counted: int
+    irqs_by: Any
 
 class DriverTx(CData):
     vq: VirtqueueDriver
     base: Any
     bus: int
+    size: int
     nfree: int
     free: Any
     buf: TxBuf
@@ -355,7 +359,7 @@ class Host(CData):
     rps_flow_cnt: int
     rps_sock_flow_entries: int
     flow_limit_table_len: int
-    flow_limit_cpus: int
+    flow_limit_cpus: Cpumask
     rps_flow_log: Any
     rps_flow: Any
     rps_sock_flow: RpsSockFlowTable
@@ -391,6 +395,7 @@ class Host(CData):
     running: SoftnetData
     acts: SoftnetData
     others_ns: int
+    next: Any
     await_turn: Any
     settle: Any
     caller: Fiber
@@ -462,8 +467,8 @@ class InetFragQueue(CData):
     proto: int
     flags: int
     ecn: int
+    spare: int
     cpu: int
-    spare: Any
 
 class InetFrags(CData):
     lock: int
@@ -730,6 +735,7 @@ class Nic(CData):
     queue: Any
     nqueues: int
     ring_size: int
+    tx_ring_size: int
     buf_len: int
     mtu: int
     nqueues_open: int
@@ -795,6 +801,7 @@ class NicQueue(CData):
     irq: Irq
     shadow: FrameShadow
     batch: int
+    chains_max: int
     frames: int
     bytes: int
     no_buffer: int
@@ -1031,6 +1038,11 @@ class RouteException(CData):
     locked: int
     spare: Any
 
+class RpsBurst(CData):
+    head: SkBuff
+    tail: SkBuff
+    len: int
+
 class RpsDevFlow(CData):
     cpu: int
     filter: int
@@ -1051,6 +1063,7 @@ class Rss(CData):
     enabled: int
     configured: int
     changes: int
+    indir_mask: int
     indir: Any
     window: Any
     matrix: Any
@@ -1280,7 +1293,6 @@ class SoftnetData(CData):
     cpu: int
     now: int
     horizon: int
-    next: int
     end: int
     irq_next: int
     watchdog_next: int
@@ -1298,6 +1310,7 @@ class SoftnetData(CData):
     bh_off: int
     atomic: int
     irq_pending: int
+    irq_more: Any
     irq_ns: Any
     reader_ns: int
     sleeping: int
@@ -1333,9 +1346,6 @@ class SoftnetData(CData):
     flow_limit: SdFlowLimit
     rps_ipi_list: SoftnetData
     rps_ipi_next: SoftnetData
-    enqueue: Any
-    enqueue_tail: Any
-    enqueue_len: Any
     ksoftirqd_task: Task
     reader: Task
     napi_threads: int
@@ -1400,6 +1410,7 @@ class SoftnetData(CData):
     lat: Histogram
     scratch: Any
     copies: RxPool
+    enqueue: Any
 
 class Steals(CData):
     frame: Any
@@ -1466,6 +1477,8 @@ class Task(CData):
     runs: int
     busy_ns: int
     runnable: int
+    awake: int
+    queued: int
 
 class TxBuf(CData):
     next: int
@@ -1560,6 +1573,7 @@ class VirtqueueDriver(CData):
     avail: VirtqAvail
     used: VirtqUsed
     size: int
+    num: int
     last_used: int
     avail_idx: int
     kicked: int
@@ -1584,6 +1598,7 @@ class VnicConfig(CData):
     spare: int
     queue: Any
     tx: VnicQueueConfig
+    queue_more: Any
 
 class VnicQueueConfig(CData):
     size: int
@@ -1667,9 +1682,13 @@ class Lib:
     NIC_QUEUES_MAX: Final[int]
     RX_RING_MIN: Final[int]
     RX_RING_MAX: Final[int]
+    TX_RING_MIN: Final[int]
+    TX_RING_MAX: Final[int]
     CPUS_MAX: Final[int]
+    CPU_WORDS: Final[int]
     BURST: Final[int]
     RSS_INDIR_SIZE: Final[int]
+    RSS_INDIR_MAX: Final[int]
     RSS_KEY_SIZE: Final[int]
     GRO_HASH_BUCKETS: Final[int]
     MAX_GRO_SKBS: Final[int]
@@ -1748,9 +1767,12 @@ class Lib:
     VIRTIO_S_FAILED: Final[int]
     VNIC_MAGIC: Final[int]
     VNIC_ABI: Final[int]
+    CONFIG_BYTES: Final[int]
+    CONFIG_QUEUES: Final[int]
     TX_BUF_LEN: Final[int]
     TX_RING_SIZE: Final[int]
     TX_POOL_SIZE: Final[int]
+    TX_POOL_SPARE: Final[int]
     RSS_IP_SRC: Final[int]
     RSS_IP_DST: Final[int]
     RSS_L4_SRC: Final[int]
@@ -1788,8 +1810,10 @@ class Lib:
     NAPI_STATE_THREADED: Final[int]
     NAPI_STATE_SCHED_THREADED: Final[int]
     TASKS_MAX: Final[int]
+    IRQ_MORE: Final[int]
     IRQ_IPI: Final[int]
     IRQS_MAX: Final[int]
+    IRQ_MORE_WORDS: Final[int]
     TURNS_MAX: Final[int]
     RPS_NO_FILTER: Final[int]
     PTYPES_MAX: Final[int]
@@ -2265,12 +2289,14 @@ class Lib:
     def virtq_desc_bytes(self, size: int, /) -> int: ...
     def virtq_avail_bytes(self, size: int, /) -> int: ...
     def virtq_used_bytes(self, size: int, /) -> int: ...
+    def config_queue(self, c: VnicConfig, i: int, /) -> VnicQueueConfig: ...
     def virtqueue_avail(self, vq: Virtqueue, want: int, /) -> int: ...
     def virtqueue_fill_used(self, vq: Virtqueue, id: int, len: int, /) -> None: ...
     def virtqueue_publish(self, vq: Virtqueue, /) -> int: ...
     def virtqueue_wants_irq(self, vq: Virtqueue, old: int, /) -> int: ...
     def virtqueue_want_kick(self, vq: Virtqueue, /) -> None: ...
-    def virtqueue_driver_init(self, d: VirtqueueDriver, size: int, /) -> int: ...
+    def virtqueue_driver_init(self, d: VirtqueueDriver, num: int, /) -> int: ...
+    def virtqueue_size(self, num: int, /) -> int: ...
     def virtqueue_driver_free(self, d: VirtqueueDriver, /) -> None: ...
     def virtqueue_add_inbuf(self, d: VirtqueueDriver, addr: int, len: int, buf: int, /) -> int: ...
     def virtqueue_add_inbufs(
@@ -2323,6 +2349,7 @@ class Lib:
     def nic_exit(self, nic: Nic, /) -> None: ...
     def nic_up(self, nic: Nic, /) -> int: ...
     def nic_queue_up(self, nic: Nic, i: int, /) -> int: ...
+    def nic_tx_ring_up(self, nic: Nic, /) -> int: ...
     def nic_purge(self, nic: Nic, /) -> None: ...
     def nic_kick(self, nic: Nic, queue: int, now: int, /) -> None: ...
     def nic_tx_kick(self, nic: Nic, now: int, /) -> None: ...
@@ -2442,6 +2469,8 @@ class Lib:
     def gro_normal_list(self, n: NapiStruct, /) -> None: ...
     def gro_end_text(self, why: int, /) -> CData: ...
     def gro_flows_new(self, flows: int, /) -> GroFlows: ...
+    def rps_set_cpus(self, h: Host, queue: int, cpus: Cpumask, /) -> int: ...
+    def rps_exit(self, h: Host, /) -> None: ...
     def rfs_init(self, h: Host, flow_cnt: int, sock_entries: int, /) -> int: ...
     def rfs_exit(self, h: Host, /) -> None: ...
     def rfs_set_sock_entries(self, h: Host, entries: int, /) -> int: ...
@@ -2449,7 +2478,7 @@ class Lib:
     def rfs_forget_filters(self, h: Host, /) -> None: ...
     def rps_record_sock_flow(self, h: Host, hash: int, cpu: int, /) -> None: ...
     def rps_may_expire_flow(self, h: Host, queue: int, slot: int, filter: int, /) -> int: ...
-    def flow_limit_set(self, h: Host, cpus: int, /) -> int: ...
+    def flow_limit_set(self, h: Host, cpus: Cpumask, /) -> int: ...
     def enqueue_flush(self, sd: SoftnetData, /) -> None: ...
     def process_backlog(self, napi: NapiStruct, quota: int, /) -> int: ...
     def packet_taps_setup(self, h: Host, /) -> None: ...
@@ -2514,16 +2543,16 @@ class Lib:
     def driver_close(self, dq: DriverQueue, /) -> None: ...
     def driver_free_queue(self, h: Host, i: int, /) -> None: ...
     def driver_coalesce(self, dq: DriverQueue, /) -> None: ...
-    def driver_set_ringparam(self, h: Host, size: int, /) -> int: ...
+    def driver_set_ringparam(self, h: Host, num: int, /) -> int: ...
     def driver_set_channels(self, h: Host, nqueues: int, /) -> int: ...
     def driver_set_adaptive(self, h: Host, on: int, /) -> int: ...
     def netif_set_weights(self, h: Host, /) -> None: ...
     def dev_set_threaded(self, h: Host, on: int, /) -> None: ...
     def arfs_set(self, h: Host, on: int, /) -> int: ...
-    def irq_affinity(self, h: Host, queue: int, /) -> int: ...
+    def irq_affinity(self, h: Host, queue: int, cpus: Cpumask, /) -> None: ...
     def irq_cpu(self, h: Host, queue: int, /) -> int: ...
     def irq_count(self, dq: DriverQueue, cpu: int, /) -> int: ...
-    def irq_set_affinity(self, h: Host, queue: int, cpus: int, /) -> int: ...
+    def irq_set_affinity(self, h: Host, queue: int, cpus: Cpumask, /) -> int: ...
     NETIF_F_HW_CSUM: Final[int]
     NETIF_F_GSO_UDP_L4: Final[int]
     def tx_alloc(self, tx: DriverTx, len: int, /) -> int: ...
@@ -2533,6 +2562,7 @@ class Lib:
     def dev_xmit_frame(self, h: Host, sd: SoftnetData, frame: CData | bytes, len: int, /) -> int: ...
     def dev_direct_xmit(self, h: Host, frame: CData | bytes, len: int, /) -> int: ...
     def driver_tx_room(self, h: Host, frames: int, bytes: int, /) -> int: ...
+    def driver_tx_set_ringparam(self, h: Host, num: int, /) -> int: ...
     def driver_tx_free(self, h: Host, /) -> None: ...
     def host_tx_fates(self, h: Host, fates: CData | Sequence[int], /) -> None: ...
     def host_tx_in_flight(self, h: Host, /) -> int: ...
@@ -2590,7 +2620,7 @@ class Lib:
     NET_DADFAILED: Final[int]
     def inet_frag_expire(self, sd: SoftnetData, /) -> None: ...
     def inet_frags_defaults(self, h: Host, /) -> None: ...
-    def inet_frags_init(self, f: InetFrags, /) -> int: ...
+    def inet_frags_init(self, f: InetFrags, ncpus: int, /) -> int: ...
     def inet_frags_exit(self, f: InetFrags, /) -> None: ...
     def inet_frags_in_use(self, h: Host, f: InetFrags, /) -> int: ...
     def inet_frags_flush(self, h: Host, /) -> None: ...

@@ -63,7 +63,7 @@ rx_usecs = 7
             "[net.core]\nnetdev_budgets = 1",
             r"net.core.netdev_budgets: there is no sysctl 'net.core.netdev_budgets'; did",
         ),
-        ("rx-ring = 100", "rx-ring=100: must be a power of two"),
+        ("rx-ring = 1", "rx-ring=1: must be between"),
         ("[replay]\ngro = 5", "replay.gro: gro=5: must be on or off"),
         ("[queue.0]\nweight = 5", "queue.0.weight: is a knob of the whole card, not of a queue"),
         ("[queue.0]\nrps-cpu = 5", "queue.0.rps-cpu: there is no knob"),
@@ -144,7 +144,7 @@ def test_the_command_line_goes_before_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("cpus = 99", "cpus=99: 99 is not in the range 1<=x<=64."),
+        ("cpus = 9999", "cpus=9999: 9999 is not in the range 1<=x<="),
         ('at = "moon"', "at=moon: "),
         ("[queue.5]\nrx-usecs = 1", "there is no queue 5: the card has 1"),
         ("config = 1", "there is no knob 'config'"),

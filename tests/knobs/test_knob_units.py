@@ -100,12 +100,12 @@ def test_a_host_takes_units_and_lists_everywhere(host):
 
 def test_a_file_of_sys_still_takes_what_linux_takes(host):
     """echo 50us > gro_flush_timeout is EINVAL in Linux."""
-    from vnic.linux import sysctl, sysfs
+    from vnic.linux import sysctl_rows, sysfs
 
     h = host()
     for put in (
         lambda: sysfs.DEVICE["gro_flush_timeout"].write(h, "50us"),
-        lambda: sysctl.SYSCTLS["net.core.rmem_max"].write(h, "1M"),
+        lambda: sysctl_rows.SYSCTLS["net.core.rmem_max"].write(h, "1M"),
         lambda: sysfs.queue_files(0)["queues/rx-0/rps_cpus"].write(h, "0-3"),
     ):
         with pytest.raises(OSError):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from vnic._core import lib
 from vnic.cli.config_file import COMMANDS, Config
 from vnic.cli.config_file import load as load_config
 from vnic.cli.exit import Whole, refusals
@@ -80,7 +81,7 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
                 "--cpus",
                 cls=Option,
                 group="run",
-                type=Whole(1, 64),
+                type=Whole(1, int(lib.CPUS_MAX)),
                 default=4,
                 show_default=True,
                 help="emulated CPUs",

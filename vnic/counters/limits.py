@@ -16,6 +16,7 @@ from vnic.control.reply import Reply
 from vnic.counters.snapshots import Snapshot
 from vnic.counters.standing import as_dicts, sentences, standing
 from vnic.errors import ConfigError
+from vnic.knobs.parse import mask_text
 from vnic.knobs.table import canonical
 from vnic.look import lines, tables
 
@@ -239,7 +240,7 @@ def _setting(host: Host, row: _Row) -> int | str:
     if row.constant is not None:
         return row.constant
     value = host.knobs[row.knob]
-    return f"{value:x}" if row.unit == "mask" else int(value)
+    return mask_text(value) if row.unit == "mask" else int(value)
 
 
 def limits(host: Host) -> list[Limit]:

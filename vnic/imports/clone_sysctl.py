@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vnic.errors import said
 from vnic.imports.clone_cpus import folded
 from vnic.imports.machine import hexadecimal, number
+from vnic.knobs.parse import mask_text
 from vnic.knobs.sysctls import WHY, default, row
 from vnic.linux.sysctl_rows import SYSCTLS
 
@@ -26,7 +27,7 @@ def _knob(clone: Clone, name: str, knob: str, text: str) -> None:
     if knob in _MASKS:
         mask = hexadecimal(text)
         if mask is not None:
-            clone.put(knob, f"{folded(clone, mask):x}")
+            clone.put(knob, mask_text(folded(clone, mask)))
             return
     elif (n := number(text)) is not None:
         clone.near(knob, n)

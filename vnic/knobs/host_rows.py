@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vnic._core import lib
+from vnic.knobs import cpumask
 from vnic.knobs import fields as places
 from vnic.knobs.fields import of_host
 from vnic.knobs.knob import Knob
@@ -186,7 +187,7 @@ HOST: dict[str, Knob] = {
     ),
     "smp-affinity": Knob(
         parse_mask,
-        places.AFFINITY,
+        cpumask.AFFINITY,
         None,
         "CPUs for a queue's interrupt, mask: the lowest takes it; default for queue i: CPU i mod cpus",
         as_given=True,
@@ -194,7 +195,7 @@ HOST: dict[str, Knob] = {
     ),
     "rps-cpus": Knob(
         parse_mask,
-        places.RPS,
+        cpumask.RPS,
         0,
         "CPUs that RPS spreads packets to, hexadecimal mask; 0: off",
         as_given=True,
@@ -216,7 +217,7 @@ HOST: dict[str, Knob] = {
     ),
     "flow-limit-cpus": Knob(
         parse_mask,
-        places.FLOW_LIMIT,
+        cpumask.FLOW_LIMIT,
         0,
         "CPUs that limit flows when they enqueue, mask",
         as_given=True,

@@ -14,6 +14,7 @@ from vnic.counters.limits import limits
 from vnic.counters.standing import as_dicts
 from vnic.errors import ConfigError
 from vnic.host import Host
+from vnic.machine import memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,6 +89,7 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
         "standing": as_dicts(host),
         "mib": {k: v for k, v in host.mib().items() if v},
         "elapsed_ns": elapsed,
+        "memory": memory.stated(host.machine.c, latency=bool(host.machine.histograms)),
     }
 
 

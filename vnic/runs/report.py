@@ -40,6 +40,8 @@ _FLOWS_SHOWN = 10
 _FILES_SHOWN = 4
 _ROWS_SHOWN = 8
 """With more queues or CPUs, those that had nothing to do share a line."""
+_MUCH = 1 << 30
+"""Bytes of rings and buffers that are worth a line."""
 
 
 def tx_fate_text(name: str) -> str:
@@ -179,6 +181,18 @@ def _rfs(console: Console, rfs: dict[str, Any]) -> None:
         console.print(
             f"  aRFS filters of the card: {arfs['hits']:,} hits; {arfs['added']:,} added, {arfs['expired']:,} expired"
         )
+
+
+def _memory(console: Console, f: dict[str, Any]) -> None:
+    """Print what a large host takes."""
+    m = f["memory"]
+    if m["rings"] + m["buffers"] < _MUCH:
+        return
+    console.print(
+        f"[bold]memory[/] at most: {size(m['rings'] + m['buffers'])} for {count(len(f['queues']), 'ring')} of "
+        f"{f['config']['rx-ring']:,} buffers, {size(m['pools'])} more while packets wait, "
+        f"{size(m['cpus'])} for {count(len(f['cpus']), 'CPU')}"
+    )
 
 
 def _limits(console: Console, f: dict[str, Any]) -> None:
@@ -332,6 +346,7 @@ def show(console: Console, f: dict[str, Any]) -> None:
     if limited := sum(c["flow_limit_count"] for c in f["cpus"]):
         packets = count(limited, "packet")
         console.print(f"[bold]flow limit[/] {packets} dropped: the flow was more than half of a CPU's last 128 packets")
+    _memory(console, f)
     _limits(console, f)
     console.print()
     _latency(console, f)
