@@ -196,6 +196,7 @@ def test_an_alias_is_its_command(name, ten):
         ("walk", "No such command 'walk'."),
         ("trace", "No such command 'trace'."),
         ("nofile.pcap", "No such file either."),
+        ("https://example.com/a.pcap", "download it, or pipe it: curl -L URL | vnic -"),
         ("", "No such command ''."),
     ],
 )
@@ -304,9 +305,9 @@ def test_sysctls_without_effect_are_listed_once(ten):
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--rps-cpus", "ff"], "rps-cpus=ff: CPU 4-7 is not there, the host has 4"),
-        (["--rps-cpus", "0-5,8"], "rps-cpus=0-5,8: CPU 4-5,8 is not there, the host has 4"),
-        (["--set", "smp-affinity=11"], "smp-affinity=11: CPU 4 is not there, the host has 4"),
+        (["--rps-cpus", "ff"], "rps-cpus=ff: there is no CPU 4-7: the host has 4"),
+        (["--rps-cpus", "0-5,8"], "rps-cpus=0-5,8: there is no CPU 4-5,8: the host has 4"),
+        (["--set", "smp-affinity=11"], "smp-affinity=11: there is no CPU 4: the host has 4"),
         (["--rps-cpus", "f"], None),
         (["--rps-cpus", "ff", "--cpus", "8"], None),
     ],

@@ -261,7 +261,7 @@ def _say(unused: list[str], notes: list[str], given: dict[str, Any]) -> None:
             if name.replace("_", "-") in KNOBS and KNOBS[name.replace("_", "-")].parse is parse_mask:
                 missing = absent(read(name, value), given["cpus"])
                 knob = f"{where}{name.replace('_', '-')}={said(value)}"
-                lines += [f"{knob}: CPU {missing} is not there, the host has {given['cpus']}"] if missing else []
+                lines += [f"{knob}: there is no CPU {missing}: the host has {given['cpus']}"] if missing else []
     for line in lines:
         click.echo(f"vnic: {one_line(line)}", err=True)
 

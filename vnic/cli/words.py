@@ -84,6 +84,8 @@ def _is_option_of_replay(group: click.Group, ctx: click.Context, word: str) -> b
 def unknown_command(group: click.Group, ctx: click.Context, word: str) -> click.UsageError:
     """Return the error for a word that is no command, with a guess if one is near."""
     text = f"No such command {quoted(word)}."
+    if "://" in word:
+        return click.UsageError(f"{text} vnic reads files: download it, or pipe it: curl -L URL | vnic -", ctx)
     if "/" in word or "." in word:
         return click.UsageError(f"{text} No such file either.", ctx)
     meant = next((ours for ours, theirs in MEANT.items() if word.lower() in theirs), None)
