@@ -8,12 +8,16 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 
-#define NIC_QUEUES_MAX 16
+#define NIC_QUEUES_MAX 128
 #define RX_RING_MIN 16
-#define RX_RING_MAX 4096
-#define CPUS_MAX 64
+#define RX_RING_MAX 16384
+#define TX_RING_MIN 64             /* the longest frame takes 34 descriptors */
+#define TX_RING_MAX 16384
+#define CPUS_MAX 512
+#define CPU_WORDS 8                /* of 64 bits: a mask of CPUs */
 #define BURST 64                   /* frames passed at once across a queue or between threads */
-#define RSS_INDIR_SIZE 128
+#define RSS_INDIR_SIZE 128         /* entries of the indirection table at least, and as long as 64 queues are in use */
+#define RSS_INDIR_MAX 2048
 #define RSS_KEY_SIZE 52
 #define GRO_HASH_BUCKETS 8
 #define MAX_GRO_SKBS 8             /* per bucket */
@@ -23,6 +27,7 @@ typedef uint64_t u64;
 #define ETH_FRAME_LEN 1514
 #define ETH_ZLEN 60                /* a wire pads frames to this length, FCS not counted */
 
+struct cpumask { u64 bits[CPU_WORDS]; }; /* CPU n is bit n % 64 of word n / 64 */
 struct inet_addr { u64 hi, lo; };  /* IPv4 is kept as ::ffff:a.b.c.d, so one table serves both */
 struct flow_key { struct inet_addr src, dst; u16 sport, dport; u8 proto, spare[3]; }; /* ports: host byte order */
 

@@ -24,6 +24,8 @@ settings.register_profile("fast", settings.get_profile("ci"), max_examples=6)
 settings.register_profile("long", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; what a test prints goes to a pipe, which has no width
+
 CLONE_NEWNET = 0x40000000
 
 

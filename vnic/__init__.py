@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vnic import aio
     from vnic.capture import Capture
+    from vnic.capture_wire import CaptureWire
     from vnic.counters.gro import GroFlow, GroStats
     from vnic.counters.laws import BrokenLaws
     from vnic.counters.snapshots import ArfsStats, DeviceStats, Latency, Ledger, QueueStats, SoftnetStat, TxLedger
@@ -38,12 +39,13 @@ if TYPE_CHECKING:
     from vnic.scapy_wire.supersocket import WireSocket
     from vnic.sock import Datagrams, TcpListener, TcpStream, UdpSocket
     from vnic.tap.wire import TapWire
-    from vnic.wire import BurstWire, CaptureWire, MemoryWire, PythonWire, Wire
+    from vnic.wire import BurstWire, MemoryWire, PythonWire, Wire
 
     __version__: str
 
 _HOME = {
     "capture": ("Capture",),
+    "capture_wire": ("CaptureWire",),
     "counters.gro": ("GroFlow", "GroStats"),
     "counters.snapshots": (
         "ArfsStats",
@@ -74,7 +76,7 @@ _HOME = {
     "scapy_wire.supersocket": ("WireSocket",),
     "sock": ("Datagrams", "TcpListener", "TcpStream", "UdpSocket"),
     "tap.wire": ("TapWire",),
-    "wire": ("BurstWire", "CaptureWire", "MemoryWire", "PythonWire", "Wire"),
+    "wire": ("BurstWire", "MemoryWire", "PythonWire", "Wire"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -9,7 +9,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background job ignores it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        from vnic.cli.main import main as command
+        from vnic.cli.commands import main as command
     except (ImportError, MemoryError, OSError) as e:  # installed in part, or too little memory to load it
         sys.exit(f"vnic: cannot be loaded: {' '.join(str(e).split()) or 'there is not enough memory'}")
     command()

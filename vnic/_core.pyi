@@ -135,6 +135,9 @@ class CaptureSlot(CData):
     fate: int
     spare: int
 
+class Cpumask(CData):
+    bits: Any
+
 class Dim(CData):
     profile: int
     tune: int
@@ -197,13 +200,14 @@ class DriverQueue(CData):
     csum_good: int
     bad_used: int
     irqs: int
-    irqs_by: Any
     irqs_counted: int
+    irqs_by: Any
 
 class DriverTx(CData):
     vq: VirtqueueDriver
     base: Any
     bus: int
+    size: int
     nfree: int
     free: Any
     buf: TxBuf
@@ -356,7 +360,7 @@ class Host(CData):
     rps_flow_cnt: int
     rps_sock_flow_entries: int
     flow_limit_table_len: int
-    flow_limit_cpus: int
+    flow_limit_cpus: Cpumask
     rps_flow_log: Any
     rps_flow: Any
     rps_sock_flow: RpsSockFlowTable
@@ -393,6 +397,7 @@ class Host(CData):
     running: SoftnetData
     acts: SoftnetData
     others_ns: int
+    next: Any
     await_turn: Any
     settle: Any
     caller: Fiber
@@ -464,8 +469,8 @@ class InetFragQueue(CData):
     proto: int
     flags: int
     ecn: int
+    spare: int
     cpu: int
-    spare: Any
 
 class InetFrags(CData):
     lock: int
@@ -732,6 +737,7 @@ class Nic(CData):
     queue: Any
     nqueues: int
     ring_size: int
+    tx_ring_size: int
     buf_len: int
     mtu: int
     nqueues_open: int
@@ -797,6 +803,7 @@ class NicQueue(CData):
     irq: Irq
     shadow: FrameShadow
     batch: int
+    chains_max: int
     frames: int
     bytes: int
     no_buffer: int
@@ -934,6 +941,21 @@ class PcapPiece(CData):
     room: int
     last_frame: int
 
+class PcapSelect(CData):
+    wants: Any
+    filter: BpfProg
+    from_ns: int
+    until_ns: int
+    limit: int
+    in_a_row: int
+    relative: int
+    again: int
+    paused: int
+    taken: int
+    picked: int
+    filtered: int
+    outside: int
+
 class PcapSlots(CData):
     at: Any
     room: Any
@@ -965,6 +987,7 @@ class PcapWire(CData):
     links: Any
     nlinks: int
     more: int
+    broken: int
     pieces: PcapPiece
     npieces: int
     piece_bytes: int
@@ -982,6 +1005,7 @@ class PcapWire(CData):
     fcs_stripped: int
     fcs_bytes: int
     link_errors: int
+    select: PcapSelect
     error_text: Any
     damage: Any
 
@@ -1016,6 +1040,11 @@ class RouteException(CData):
     locked: int
     spare: Any
 
+class RpsBurst(CData):
+    head: SkBuff
+    tail: SkBuff
+    len: int
+
 class RpsDevFlow(CData):
     cpu: int
     filter: int
@@ -1036,6 +1065,7 @@ class Rss(CData):
     enabled: int
     configured: int
     changes: int
+    indir_mask: int
     indir: Any
     window: Any
     matrix: Any
@@ -1080,6 +1110,7 @@ class Schedule(CData):
     shortened: int
     saved_ns: int
     pace: int
+    rebase: int
 
 class SdFlowLimit(CData): ...
 
@@ -1101,6 +1132,8 @@ class Sender(CData):
     n: int
     ended: int
     full: int
+    several: int
+    asks: int
     error: int
     first_sent_ns: int
     last_sent_ns: int
@@ -1262,7 +1295,6 @@ class SoftnetData(CData):
     cpu: int
     now: int
     horizon: int
-    next: int
     end: int
     irq_next: int
     watchdog_next: int
@@ -1280,6 +1312,7 @@ class SoftnetData(CData):
     bh_off: int
     atomic: int
     irq_pending: int
+    irq_more: Any
     irq_ns: Any
     reader_ns: int
     sleeping: int
@@ -1315,9 +1348,6 @@ class SoftnetData(CData):
     flow_limit: SdFlowLimit
     rps_ipi_list: SoftnetData
     rps_ipi_next: SoftnetData
-    enqueue: Any
-    enqueue_tail: Any
-    enqueue_len: Any
     ksoftirqd_task: Task
     reader: Task
     napi_threads: int
@@ -1382,6 +1412,7 @@ class SoftnetData(CData):
     lat: Histogram
     scratch: Any
     copies: RxPool
+    enqueue: Any
 
 class Steals(CData):
     frame: Any
@@ -1448,6 +1479,8 @@ class Task(CData):
     runs: int
     busy_ns: int
     runnable: int
+    awake: int
+    queued: int
 
 class TxBuf(CData):
     next: int
@@ -1542,6 +1575,7 @@ class VirtqueueDriver(CData):
     avail: VirtqAvail
     used: VirtqUsed
     size: int
+    num: int
     last_used: int
     avail_idx: int
     kicked: int
@@ -1566,6 +1600,7 @@ class VnicConfig(CData):
     spare: int
     queue: Any
     tx: VnicQueueConfig
+    queue_more: Any
 
 class VnicQueueConfig(CData):
     size: int
@@ -1621,10 +1656,14 @@ class Wire(CData):
     vnet: int
     lent: int
     rebase: int
+    schedule: Schedule
     base_ns: int
     last_ts: int
     shift_ns: int
     busy_ns: int
+    pass_ns: int
+    gap_ns: int
+    paced_ns: int
     busy_ps: int
     error: int
     frames: int
@@ -1645,9 +1684,13 @@ class Lib:
     NIC_QUEUES_MAX: Final[int]
     RX_RING_MIN: Final[int]
     RX_RING_MAX: Final[int]
+    TX_RING_MIN: Final[int]
+    TX_RING_MAX: Final[int]
     CPUS_MAX: Final[int]
+    CPU_WORDS: Final[int]
     BURST: Final[int]
     RSS_INDIR_SIZE: Final[int]
+    RSS_INDIR_MAX: Final[int]
     RSS_KEY_SIZE: Final[int]
     GRO_HASH_BUCKETS: Final[int]
     MAX_GRO_SKBS: Final[int]
@@ -1669,6 +1712,9 @@ class Lib:
     FRAME_ALIEN: Final[int]
     WIRE_FDS_MAX: Final[int]
     WIRE_AHEAD: Final[int]
+    REBASE_FILE: Final[int]
+    REBASE_TIME: Final[int]
+    REBASE_PASS: Final[int]
     WIRE_ASK_DRY: Final[int]
     WIRE_ASK_SENT: Final[int]
     MEM_OUT_MAX: Final[int]
@@ -1679,6 +1725,9 @@ class Lib:
     PCAP_HEAD_MAX: Final[int]
     PCAP_LINKS_MAX: Final[int]
     PCAP_PIECE: Final[int]
+    SELECT_SKIP_MAX: Final[int]
+    SELECT_FROM: Final[int]
+    SELECT_UNTIL: Final[int]
     SEND_SPIN_NS: Final[int]
     SEND_LATE_NS: Final[int]
     FIRST_PAUSE_NS: Final[int]
@@ -1720,9 +1769,12 @@ class Lib:
     VIRTIO_S_FAILED: Final[int]
     VNIC_MAGIC: Final[int]
     VNIC_ABI: Final[int]
+    CONFIG_BYTES: Final[int]
+    CONFIG_QUEUES: Final[int]
     TX_BUF_LEN: Final[int]
     TX_RING_SIZE: Final[int]
     TX_POOL_SIZE: Final[int]
+    TX_POOL_SPARE: Final[int]
     RSS_IP_SRC: Final[int]
     RSS_IP_DST: Final[int]
     RSS_L4_SRC: Final[int]
@@ -1760,8 +1812,10 @@ class Lib:
     NAPI_STATE_THREADED: Final[int]
     NAPI_STATE_SCHED_THREADED: Final[int]
     TASKS_MAX: Final[int]
+    IRQ_MORE: Final[int]
     IRQ_IPI: Final[int]
     IRQS_MAX: Final[int]
+    IRQ_MORE_WORDS: Final[int]
     TURNS_MAX: Final[int]
     RPS_NO_FILTER: Final[int]
     PTYPES_MAX: Final[int]
@@ -2150,6 +2204,9 @@ class Lib:
     PACE_TOPSPEED: Final[int]
     SEND_TAP: Final[int]
     SEND_DEV: Final[int]
+    ASKS_NOTHING: Final[int]
+    ASKS_NEXT_FILE: Final[int]
+    ASKS_FIRST_FILE: Final[int]
     def schedule_next(self, s: Schedule, t_ns: int, len: int, /) -> int: ...
     def schedule_loop(self, s: Schedule, /) -> None: ...
     def send_step(self, s: Sender, now: int, /) -> int: ...
@@ -2193,6 +2250,8 @@ class Lib:
     def pcap_next_piece(self, p: PcapWire, at: int, len: int, /) -> CData: ...
     def pcap_pieces_of(self, p: PcapWire, fd: int, memory: CData | bytes, /) -> None: ...
     def pcap_pieces_free(self, p: PcapWire, /) -> None: ...
+    def pcap_selects(self, p: PcapWire, f: Frame, /) -> bool: ...
+    def pcap_select_ends(self, p: PcapWire, /) -> int: ...
     def pcapng_open(self, p: PcapWire, /) -> int: ...
     def pcapng_block(self, p: PcapWire, f: Frame, /) -> int: ...
     def pcap_gso_begin(self, p: PcapWire, f: Frame, /) -> int: ...
@@ -2232,12 +2291,14 @@ class Lib:
     def virtq_desc_bytes(self, size: int, /) -> int: ...
     def virtq_avail_bytes(self, size: int, /) -> int: ...
     def virtq_used_bytes(self, size: int, /) -> int: ...
+    def config_queue(self, c: VnicConfig, i: int, /) -> VnicQueueConfig: ...
     def virtqueue_avail(self, vq: Virtqueue, want: int, /) -> int: ...
     def virtqueue_fill_used(self, vq: Virtqueue, id: int, len: int, /) -> None: ...
     def virtqueue_publish(self, vq: Virtqueue, /) -> int: ...
     def virtqueue_wants_irq(self, vq: Virtqueue, old: int, /) -> int: ...
     def virtqueue_want_kick(self, vq: Virtqueue, /) -> None: ...
-    def virtqueue_driver_init(self, d: VirtqueueDriver, size: int, /) -> int: ...
+    def virtqueue_driver_init(self, d: VirtqueueDriver, num: int, /) -> int: ...
+    def virtqueue_size(self, num: int, /) -> int: ...
     def virtqueue_driver_free(self, d: VirtqueueDriver, /) -> None: ...
     def virtqueue_add_inbuf(self, d: VirtqueueDriver, addr: int, len: int, buf: int, /) -> int: ...
     def virtqueue_add_inbufs(
@@ -2290,6 +2351,7 @@ class Lib:
     def nic_exit(self, nic: Nic, /) -> None: ...
     def nic_up(self, nic: Nic, /) -> int: ...
     def nic_queue_up(self, nic: Nic, i: int, /) -> int: ...
+    def nic_tx_ring_up(self, nic: Nic, /) -> int: ...
     def nic_purge(self, nic: Nic, /) -> None: ...
     def nic_kick(self, nic: Nic, queue: int, now: int, /) -> None: ...
     def nic_tx_kick(self, nic: Nic, now: int, /) -> None: ...
@@ -2410,6 +2472,8 @@ class Lib:
     def gro_normal_list(self, n: NapiStruct, /) -> None: ...
     def gro_end_text(self, why: int, /) -> CData: ...
     def gro_flows_new(self, flows: int, /) -> GroFlows: ...
+    def rps_set_cpus(self, h: Host, queue: int, cpus: Cpumask, /) -> int: ...
+    def rps_exit(self, h: Host, /) -> None: ...
     def rfs_init(self, h: Host, flow_cnt: int, sock_entries: int, /) -> int: ...
     def rfs_exit(self, h: Host, /) -> None: ...
     def rfs_set_sock_entries(self, h: Host, entries: int, /) -> int: ...
@@ -2417,7 +2481,7 @@ class Lib:
     def rfs_forget_filters(self, h: Host, /) -> None: ...
     def rps_record_sock_flow(self, h: Host, hash: int, cpu: int, /) -> None: ...
     def rps_may_expire_flow(self, h: Host, queue: int, slot: int, filter: int, /) -> int: ...
-    def flow_limit_set(self, h: Host, cpus: int, /) -> int: ...
+    def flow_limit_set(self, h: Host, cpus: Cpumask, /) -> int: ...
     def enqueue_flush(self, sd: SoftnetData, /) -> None: ...
     def process_backlog(self, napi: NapiStruct, quota: int, /) -> int: ...
     def packet_taps_setup(self, h: Host, /) -> None: ...
@@ -2482,16 +2546,16 @@ class Lib:
     def driver_close(self, dq: DriverQueue, /) -> None: ...
     def driver_free_queue(self, h: Host, i: int, /) -> None: ...
     def driver_coalesce(self, dq: DriverQueue, /) -> None: ...
-    def driver_set_ringparam(self, h: Host, size: int, /) -> int: ...
+    def driver_set_ringparam(self, h: Host, num: int, /) -> int: ...
     def driver_set_channels(self, h: Host, nqueues: int, /) -> int: ...
     def driver_set_adaptive(self, h: Host, on: int, /) -> int: ...
     def netif_set_weights(self, h: Host, /) -> None: ...
     def dev_set_threaded(self, h: Host, on: int, /) -> None: ...
     def arfs_set(self, h: Host, on: int, /) -> int: ...
-    def irq_affinity(self, h: Host, queue: int, /) -> int: ...
+    def irq_affinity(self, h: Host, queue: int, cpus: Cpumask, /) -> None: ...
     def irq_cpu(self, h: Host, queue: int, /) -> int: ...
     def irq_count(self, dq: DriverQueue, cpu: int, /) -> int: ...
-    def irq_set_affinity(self, h: Host, queue: int, cpus: int, /) -> int: ...
+    def irq_set_affinity(self, h: Host, queue: int, cpus: Cpumask, /) -> int: ...
     NETIF_F_HW_CSUM: Final[int]
     NETIF_F_GSO_UDP_L4: Final[int]
     def tx_alloc(self, tx: DriverTx, len: int, /) -> int: ...
@@ -2501,6 +2565,7 @@ class Lib:
     def dev_xmit_frame(self, h: Host, sd: SoftnetData, frame: CData | bytes, len: int, /) -> int: ...
     def dev_direct_xmit(self, h: Host, frame: CData | bytes, len: int, /) -> int: ...
     def driver_tx_room(self, h: Host, frames: int, bytes: int, /) -> int: ...
+    def driver_tx_set_ringparam(self, h: Host, num: int, /) -> int: ...
     def driver_tx_free(self, h: Host, /) -> None: ...
     def host_tx_fates(self, h: Host, fates: CData | Sequence[int], /) -> None: ...
     def host_tx_in_flight(self, h: Host, /) -> int: ...
@@ -2522,6 +2587,7 @@ class Lib:
     def bpf_prog_new(self, insn: BpfInsn, len: int, tag_in_bytes: int, /) -> BpfProg: ...
     def bpf_prog_free(self, p: BpfProg, /) -> None: ...
     def bpf_run(self, prog: BpfProg, skb: SkBuff, cpu: int, /) -> int: ...
+    def bpf_run_frame(self, prog: BpfProg, frame: CData | bytes, len: int, wire_len: int, /) -> int: ...
     def packet_sock_new(self, h: Host, filter: BpfProg, ring: int, /) -> PacketSock: ...
     def packet_sock_free(self, h: Host, ps: PacketSock, /) -> None: ...
     def packet_recv(self, ps: PacketSock, buf: CData | bytes, size: int, info: PacketInfo, max: int, /) -> int: ...
@@ -2557,7 +2623,7 @@ class Lib:
     NET_DADFAILED: Final[int]
     def inet_frag_expire(self, sd: SoftnetData, /) -> None: ...
     def inet_frags_defaults(self, h: Host, /) -> None: ...
-    def inet_frags_init(self, f: InetFrags, /) -> int: ...
+    def inet_frags_init(self, f: InetFrags, ncpus: int, /) -> int: ...
     def inet_frags_exit(self, f: InetFrags, /) -> None: ...
     def inet_frags_in_use(self, h: Host, f: InetFrags, /) -> int: ...
     def inet_frags_flush(self, h: Host, /) -> None: ...

@@ -80,16 +80,9 @@ class Program:
 def predicate(program: Program) -> Callable[[bytes], bool]:
     """Return a test for frames outside the path, with VLAN tags in place: does the filter want it?"""
     prog = ffi.gc(program.c(), lib.bpf_prog_free)
-    head = int(lib.ETH_HLEN)
 
     def wants(frame: bytes) -> bool:
-        if len(frame) < head:
-            return False
-        data = ffi.from_buffer("uint8_t[]", frame)
-        pool = ffi.new("struct rx_pool *", {"base": data})
-        skb = ffi.new("struct sk_buff *", {"pool": pool, "data": data + head, "len": len(frame) - head})
-        skb.head_len, skb.protocol = skb.len, int.from_bytes(frame[12:14], "little")
-        return bool(lib.bpf_run(prog, skb, 0))
+        return bool(lib.bpf_run_frame(prog, ffi.from_buffer("uint8_t[]", frame), len(frame), len(frame)))
 
     return wants
 

@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Any, Self
 from vnic import own_paths
 from vnic._core import ffi, lib
 from vnic.bpf import compile as compile_filter
-from vnic.counters.snapshots import FATES, enum_names
+from vnic.counters.snapshots import FATES
 from vnic.errors import ConfigError, VnicError
 from vnic.knobs.parse import TIME_MAX_NS, whole
 from vnic.machine.lifetime import Uncopied
 from vnic.machine.uninterrupted import Job, QuietThread
+from vnic.schema import POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vnic.bpf import Filter, Program
     from vnic.host import Host
-
-POINTS = tuple(n.removeprefix("POINT_").lower() for n in enum_names("packet_point", "POINTS"))
-"""wire, nic, gro, stack"""
 
 _FD_MAX = (1 << 31) - 1
 _TIME_MAX_NS = (1 << 64) - 1 - TIME_MAX_NS  # virtual time added to it does not wrap

@@ -1,21 +1,18 @@
-"""Wires: where frames come from. In memory, capture files, or any Python object with ``read_burst``."""
+"""Wires: where frames come from. In memory, or any Python object with ``read_burst``; files: vnic/capture_wire.py."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vnic._core import ffi, lib
-from vnic.capture_input import CaptureInput, gather
 from vnic.errors import ConfigError, VnicError, check
 from vnic.frame import each_frame
 from vnic.knobs.parse import TIME_MAX_NS, whole
-from vnic.links import LINKS
 from vnic.machine.lifetime import Living
 from vnic.machine.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from vnic.frame import Frame
     from vnic.host import Host
@@ -299,102 +296,3 @@ class PythonWire(MemoryWire):
             self._put(machine, each_frame(burst))
         else:
             self.c.hungry = 0
-
-
-class CaptureWire(Wire):
-    """Capture files, one after another, read piece by piece (for streams see :mod:`vnic.capture_input`).
-
-    If a file begins earlier than the last one ended, its frames follow the last one's without a gap.
-    """
-
-    def __init__(self, paths: Sequence[str | Path | CaptureInput]) -> None:
-        self.inputs = gather(paths)
-        self.paths = [i.path for i in self.inputs]
-        self._own = [i for i in self.inputs if i not in paths]
-        self._next = 0
-        self._bytes = 0
-        self.bytes_total = sum(i.size for i in self.inputs)
-        self._bytes_before = 0
-        for later in self.inputs[1:]:
-            self._refuse(later)
-        uninterrupted(self._open_first)
-
-    def _open_first(self) -> None:
-        self._made(lib.pcap_wire_new(), lib.pcap_wire_free)
-        try:
-            self._open_next()
-        except BaseException:
-            self._give_back()
-            raise
-
-    @staticmethod
-    def _refuse(later: CaptureInput) -> None:
-        """Raise CaptureError if this file is not a capture: now, not after hours of earlier files."""
-        pcap = lib.pcap_wire_new()
-        try:
-            if pcap != ffi.NULL:
-                later.begin(pcap)
-        finally:
-            lib.pcap_wire_free(pcap)
-
-    def _open_next(self) -> None:
-        opened = self.inputs[self._next]
-        self._next += 1
-        self._bytes_before += self._bytes
-        self._pcap.more = self._next < len(self.paths)
-        self._bytes = opened.begin(self._pcap)
-
-    @property
-    def _pcap(self) -> Any:
-        return self._whole()
-
-    @property
-    def pcap(self) -> Any:
-        """The ``struct pcap_wire *``."""
-        return self._pcap
-
-    @property
-    def error_text(self) -> str:
-        """Why reading ended early; empty if it did not."""
-        return bytes(ffi.string(self._pcap.error_text)).decode()
-
-    @property
-    def unread(self) -> str:
-        """The files not read because this one broke off, as the end of a sentence."""
-        rest = ", ".join(str(p) for p in self.paths[self._next :])
-        return f" ({rest} not read)" if rest else ""
-
-    @property
-    def path(self) -> Path:
-        """The current file."""
-        return self.paths[self._next - 1]
-
-    @property
-    def bytes_read(self) -> int:
-        """Bytes read of all files, for a progress bar."""
-        return int(self._pcap.pos) + self._bytes_before
-
-    @property
-    def links(self) -> list[dict[str, Any]]:
-        """Frames of other links than Ethernet, by link: those given an Ethernet header, those without a packet."""
-        return [
-            {
-                "linktype": int(link.linktype),
-                "name": LINKS.get(link.linktype, f"link type {link.linktype}"),
-                "carried": int(link.carried),
-                "aliens": int(link.aliens),
-            }
-            for link in self._pcap.links[0 : self._pcap.nlinks]
-        ]
-
-    def refill(self) -> None:
-        """Open the next file. VnicError: no file is left, or the current one has not ended."""
-        machine = None if self._machine is None else self._refuse_others()
-        if not self.c.hungry or self._next == len(self.paths):
-            raise VnicError(f"{self.path} is being read, and asks for the next file when it has ended")
-        (uninterrupted if machine is None else machine.turn.do)(self._open_next)
-
-    def _give_back(self) -> None:
-        super()._give_back()
-        for opened in self._own:
-            opened.close()

@@ -44,6 +44,7 @@ int filter_frame(const struct mac_filter *mf, const struct frame *f);
  * @shaped:     symmetric, or a flow type leaves fields out: the input is not just the tuple
  * @enabled:    rxhash
  * @configured: the user set indir[]; else it follows the number of queues
+ * @indir_mask: entries in use - 1; a power of two of them
  * @changes:    of key, fields and transformation
  * @window:     key bits 32 i .. 32 i + 63, the first one lowest: for carry-less multiplication
  * @matrix:     row j: key bits 8 i + j .. 8 i + j + 7: for gf2p8affineqb
@@ -57,12 +58,13 @@ struct rss {
 	u8 enabled;
 	u8 configured;
 	u32 changes;
-	u16 indir[RSS_INDIR_SIZE];
+	u32 indir_mask;
+	u16 indir[RSS_INDIR_MAX];
 	u64 window[9];
 	u64 matrix[16];
 	u32 table[36][256];
 };
-/** rss_set_key() - set the hash key; a short one is padded with zeros. Context: machine stopped */
+/** rss_set_key() - set the hash key; a short one is padded with zeros. The first call sizes the table. Context: machine stopped */
 void rss_set_key(struct rss *r, const u8 *key, u32 len);
 /** rss_set_fields() - hash only these fields (RSS_IP_SRC ..) of a flow type. Context: machine stopped */
 void rss_set_fields(struct rss *r, u32 hash_type, u32 fields);
@@ -248,6 +250,7 @@ struct nic_driver {
  * @batch:   frames written and not yet published
  * @refills_failed: the driver's count, as last seen
  * @stood:   frames that stood in the ring to the end, see irq_standing()
+ * @chains_max: chains that the driver posts at most; 0: as many as the ring has
  * @starved: the frame at the head of the FIFO waits for this queue's buffers; @starved_at: the avail index at that time
  * @pool_dry: the driver had too few buffers to fill the ring then
  */
@@ -259,6 +262,7 @@ struct nic_queue {
 	struct irq irq;
 	struct frame_shadow *shadow;
 	u32 batch;
+	u32 chains_max;
 	/* counters of the device */
 	u64 frames, bytes, no_buffer, dma_failed, csum_ok, csum_bad, kicks;
 	/* parts of no_buffer: while the interrupt was deferred; while the driver's pool was empty */
@@ -315,8 +319,8 @@ struct nic_lend {
  * @limit:    stop after so many frames
  * @watched:  a bit per packet_point with a tap; @watch: called there. again: this point has seen the frame before
  *
- * @config:   page 0 of the region: the driver may write there at any time (nic_up.c)
- * @layout:   page 0's queues as nic_memory_init() wrote them, before any driver could
+ * @config:   the region's begin: the driver may write there at any time (nic_up.c)
+ * @layout:   the queues there as nic_memory_init() wrote them, before any driver could
  * @offers:   feature bits offered; @features: those the driver took, as of nic_up()
  * @call_ctx: call_fd.c; 0: no driver has set an eventfd
  * @nqueues_open: queues that have, or had, a driver's queue; @queues_max: queues that fit into the region
@@ -348,7 +352,7 @@ struct nic {
 	u64 offers, features;
 	u64 call_ctx;
 	struct nic_queue queue[NIC_QUEUES_MAX];
-	u32 nqueues, ring_size, buf_len, mtu;
+	u32 nqueues, ring_size, tx_ring_size, buf_len, mtu;
 	u32 nqueues_open, queues_max;
 	u8 rx_csum, tx_csum, drop_en, python_filter, up, ntuple, adaptive_rx;
 	struct arfs arfs;
@@ -381,7 +385,7 @@ struct nic {
 void nic_init(struct nic *nic);
 /** nic_plug() - read this wire from now on; the wire stays the caller's */
 void nic_plug(struct nic *nic, struct wire *w);
-/** nic_memory_init() - create and lay out the shared region: page 0, rings, buffers for each queue. Return: 0, or -errno */
+/** nic_memory_init() - create and lay out the shared region: config, rings, buffers for each queue. Return: 0, or -errno */
 int nic_memory_init(struct nic *nic, u32 queues_max, u32 buffers_a_queue);
 /** nic_fit() - have the wire prepare for another FIFO size or MTU. Return: 0; -ENOMEM: nothing has changed */
 int nic_fit(struct nic *nic, u32 fifo_bytes, u32 mtu);
@@ -390,10 +394,12 @@ void nic_exit(struct nic *nic);
 
 /* nic_up.c: the driver comes and goes */
 
-/** nic_up() - the driver wrote DRIVER_OK: check page 0 and take its rings. Return: 0; -errno: the card is down */
+/** nic_up() - the driver wrote DRIVER_OK: check the config and take its rings. Return: 0; -errno: the card is down */
 int nic_up(struct nic *nic);
 /** nic_queue_up() - take one queue's ring anew, empty. Return: 0; -errno: the queue is as it was. Context: machine stopped */
 int nic_queue_up(struct nic *nic, u32 i);
+/** nic_tx_ring_up() - take the sending ring anew, empty. Return: 0; -errno: it is as it was. Context: machine stopped */
+int nic_tx_ring_up(struct nic *nic);
 /** nic_purge() - end all frames that the card holds, received or to be sent, as DEV_READY */
 void nic_purge(struct nic *nic);
 

@@ -146,7 +146,7 @@ int dma_chains(struct nic_queue *q, struct frame *f, int avail)
 				return avail;
 			if ((u16)(at - vq->last_avail) >= avail)
 				/* no chain left: wait for more, unless the whole ring is too small */
-				return chains == vq->size ? -EMSGSIZE : 0;
+				return chains == (q->chains_max ? q->chains_max : vq->size) ? -EMSGSIZE : 0;
 		}
 		if (chains == ARRAY_SIZE(heads))
 			return -EMSGSIZE;

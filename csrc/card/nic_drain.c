@@ -139,14 +139,15 @@ static void dma_engine_start(struct nic *nic, u64 now)
 /* DMA that takes no time: move frames while there are buffers. */
 static noinline void drain_untimed(struct nic *nic, u64 now)
 {
+	u64 queues[NIC_QUEUES_MAX / 64] = { 0 };
 	struct frame *f;
-	u32 n = 0, queues = 0;
+	u32 n = 0;
 
 	nic->refused = 0;
 	while ((f = fifo_peek(&nic->fifo))) {
 		u32 queue = f->queue, done;
 
-		queues |= 1u << queue;
+		queues[queue / 64] |= 1ull << queue % 64;
 		done = dma_burst(&nic->queue[queue], BURST - n % BURST);
 		if (unlikely(!done)) {
 			if (nic->refused > REFUSED_MAX) {
@@ -161,8 +162,9 @@ static noinline void drain_untimed(struct nic *nic, u64 now)
 		if (n % BURST == 0)
 			nic_publish(&nic->queue[queue], now);
 	}
-	for (; queues; queues &= queues - 1)
-		nic_publish(&nic->queue[__builtin_ctz(queues)], now);
+	for (u32 w = 0; w < ARRAY_SIZE(queues); w++)
+		for (u64 bits = queues[w]; bits; bits &= bits - 1)
+			nic_publish(&nic->queue[64 * w + (u32)__builtin_ctzll(bits)], now);
 }
 
 void nic_drain(struct nic *nic, u64 now)

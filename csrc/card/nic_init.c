@@ -2,10 +2,7 @@
 #include "device.h"
 
 #define PAGE 4096u
-#define TX_REGION                                                                                                      \
-	(4ull * PAGE + (u64)TX_POOL_SIZE * TX_BUF_LEN) /* alignment, a page for each part of the ring, buffers */
-
-_Static_assert(sizeof(struct virtq_desc) * TX_RING_SIZE <= PAGE, "the sending ring's parts take a page each");
+_Static_assert(sizeof(struct vnic_config) <= CONFIG_BYTES, "the rings begin behind it");
 
 static const u8 default_key[RSS_KEY_SIZE] = {
 	/* Microsoft's RSS verification key: the published vectors apply */
@@ -21,6 +18,7 @@ void nic_init(struct nic *nic)
 {
 	nic->nqueues = 1;
 	nic->ring_size = 256;
+	nic->tx_ring_size = TX_RING_SIZE;
 	nic->buf_len = 2048;
 	nic->fifo.size = 65536;
 	nic->rx_csum = nic->tx_csum = 1;
@@ -53,22 +51,40 @@ static u32 page_up(u64 bytes)
 	return align_up((u32)bytes, PAGE);
 }
 
-/* One memfd: page 0, which the driver reads and writes, then rings, then buffers for each queue. Laid out for the longest ring
- * and queues_max queues: unused pages take no memory. */
+/* Where the parts of a ring of at most num descriptors begin, and where it ends: offsets from its begin */
+struct ring_layout {
+	u32 avail, used, end;
+};
+
+static struct ring_layout ring_layout(u32 num)
+{
+	const u32 avail = page_up(virtq_desc_bytes(num)), used = avail + page_up(virtq_avail_bytes(num));
+
+	return (struct ring_layout){ avail, used, used + page_up(virtq_used_bytes(num)) };
+}
+
+static struct vnic_queue_config ring_at(u64 at, const struct ring_layout *l, u32 num)
+{
+	return (struct vnic_queue_config){
+		.size = virtqueue_size(num), .desc = at, .avail = at + l->avail, .used = at + l->used
+	};
+}
+
+/* One memfd: the config, which the driver reads and writes, then rings, then buffers for each queue. Laid out for the longest
+ * rings and queues_max queues: unused pages take no memory. */
 int nic_memory_init(struct nic *nic, u32 queues_max, u32 buffers_a_queue)
 {
-	const u32 desc = page_up(virtq_desc_bytes(RX_RING_MAX)), avail = page_up(virtq_avail_bytes(RX_RING_MAX));
-	const u64 rings = (u64)desc + avail + page_up(virtq_used_bytes(RX_RING_MAX)),
-		  buffers = (u64)buffers_a_queue * buf_stride(nic);
-	u64 at = PAGE, first_buffer, tx;
+	const struct ring_layout ring = ring_layout(RX_RING_MAX), tx_ring = ring_layout(TX_RING_MAX);
+	const u64 buffers = (u64)buffers_a_queue * buf_stride(nic);
+	u64 at = CONFIG_BYTES, first_buffer, tx;
 	struct vnic_config *c;
 	int rc;
 
 	nic->queues_max = max_u32(nic->nqueues, queues_max);
 	nic->nqueues_open = nic->nqueues;
-	first_buffer = align_up((u32)(PAGE + rings * nic->queues_max), 65536);
-	tx = first_buffer + buffers * nic->queues_max;
-	rc = dma_init(&nic->dma, tx + TX_REGION);
+	first_buffer = align_up((u32)(at + (u64)ring.end * nic->queues_max), 65536);
+	tx = (first_buffer + buffers * nic->queues_max + PAGE - 1) & ~(u64)(PAGE - 1);
+	rc = dma_init(&nic->dma, tx + tx_ring.end + (u64)(TX_RING_MAX + TX_POOL_SPARE) * TX_BUF_LEN);
 	if (rc < 0)
 		return rc;
 	nic->config = c = (void *)nic->dma.base;
@@ -84,22 +100,15 @@ int nic_memory_init(struct nic *nic, u32 queues_max, u32 buffers_a_queue)
 	if (nic->tx_csum && nic->wire && nic->wire->vnet)
 		c->device_features |= 1ull << VIRTIO_NET_F_HOST_USO;
 	nic->offers = c->device_features;
-	tx = (tx + PAGE - 1) & ~(u64)(PAGE - 1);
-	c->tx = (struct vnic_queue_config){ .size = TX_RING_SIZE,
-					    .desc = tx,
-					    .avail = tx + PAGE,
-					    .used = tx + 2 * PAGE,
-					    .buffers = tx + 3 * PAGE,
-					    .buf_stride = TX_BUF_LEN,
-					    .buf_count = TX_POOL_SIZE };
+	c->tx = ring_at(tx, &tx_ring, nic->tx_ring_size);
+	c->tx.buffers = tx + tx_ring.end;
+	c->tx.buf_stride = TX_BUF_LEN;
+	c->tx.buf_count = nic->tx_ring_size + TX_POOL_SPARE;
 	memcpy(c->mac, nic->filter.addr, ETH_ALEN);
-	for (u32 i = 0; i < nic->queues_max; i++, at += rings) {
-		struct vnic_queue_config *q = &c->queue[i];
+	for (u32 i = 0; i < nic->queues_max; i++, at += ring.end) {
+		struct vnic_queue_config *q = config_queue(c, i);
 
-		q->size = nic->ring_size;
-		q->desc = at;
-		q->avail = at + desc;
-		q->used = at + desc + avail;
+		*q = ring_at(at, &ring, nic->ring_size);
 		q->buffers = first_buffer + i * buffers;
 		q->buf_stride = buf_stride(nic);
 		q->buf_count = buffers_a_queue;

@@ -1,9 +1,9 @@
 /* nic_up.c - the handshake: the card takes the rings that a driver laid out, all of them or none
  *
- *   driver_open.c, or a driver in another process: DRIVER_OK -> nic_up(): read page 0 once, check, allocate -> the card is up
+ *   driver_open.c, or a driver in another process: DRIVER_OK -> nic_up(): read the config once, check, allocate -> the card is up
  *   ... rings a doorbell that is no eventfd of the card -> nic_doorbell()
  *
- * The driver may write page 0 and the rings at any moment, even between the handshake and the first frame. So the card uses
+ * The driver may write the config and the rings at any moment, even between the handshake and the first frame. So the card uses
  * only the addresses, sizes and features that it read here, and keeps its own copy of the features that it offered.
  *
  *   A status without DRIVER_OK, or with FAILED or NEEDS_RESET, is refused. The card is down then, whatever it was before.
@@ -50,7 +50,7 @@ int nic_queue_up(struct nic *nic, u32 i)
 
 	if (i >= NIC_QUEUES_MAX)
 		return -EINVAL;
-	rc = ring_map(nic, &nic->config->queue[i], &vq);
+	rc = ring_map(nic, config_queue(nic->config, i), &vq);
 	if (rc < 0)
 		return rc;
 	shadow = calloc(vq.size, sizeof(*shadow));
@@ -58,6 +58,16 @@ int nic_queue_up(struct nic *nic, u32 i)
 		return -ENOMEM;
 	queue_take(&nic->queue[i], &vq, shadow);
 	return 0;
+}
+
+int nic_tx_ring_up(struct nic *nic)
+{
+	struct virtqueue vq;
+	int rc = ring_map(nic, &nic->config->tx, &vq);
+
+	if (rc == 0)
+		nic->tx.vq = vq;
+	return rc;
 }
 
 /* All that the card needs to come up; complete before any of it is used. */
@@ -72,7 +82,7 @@ static int layout_read(const struct nic *nic, struct layout *l)
 	int rc = 0;
 
 	for (u32 i = 0; i < nic->nqueues && rc == 0; i++) {
-		rc = ring_map(nic, &nic->config->queue[i], &l->rx[i]);
+		rc = ring_map(nic, config_queue(nic->config, i), &l->rx[i]);
 		if (rc == 0 && !(l->shadow[i] = calloc(l->rx[i].size, sizeof(*l->shadow[i]))))
 			rc = -ENOMEM;
 	}

@@ -15,6 +15,8 @@ void rss_set_key(struct rss *r, const u8 *key, u32 len)
 {
 	u8 padded[RSS_KEY_SIZE + 4] = { 0 };
 
+	if (!r->indir_mask)
+		r->indir_mask = RSS_INDIR_SIZE - 1;
 	r->changes++;
 	memcpy(padded, key, min_u32(len, RSS_KEY_SIZE));
 	memcpy(r->key, padded, RSS_KEY_SIZE);
@@ -240,7 +242,7 @@ static noinline u32 hash6(const struct rss *r, struct frame *f)
 
 u16 rss_queue(const struct rss *r, u32 hash)
 {
-	return r->indir[hash & (RSS_INDIR_SIZE - 1)];
+	return r->indir[hash & r->indir_mask];
 }
 
 static noinline void no_hash(struct frame *f, u32 n)

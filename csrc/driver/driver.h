@@ -60,7 +60,8 @@ struct driver_queue {
 	u8 masked;
 	/* counters */
 	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used, irqs;
-	u64 irqs_by[CPUS_MAX], irqs_counted; /* by CPUs that took its interrupts earlier, and their sum */
+	u64 irqs_counted;              /* the sum of irqs_by[] */
+	u64 irqs_by[];                 /* by CPUs that took its interrupts earlier */
 };
 
 /**
@@ -96,11 +97,11 @@ void driver_coalesce(struct driver_queue *dq);
 /* ---- driver_ethtool.c, driver_arfs.c, irq_affinity.c: knobs. Context of all that change one: machine stopped ---- */
 
 /**
- * driver_set_ringparam() - give every open queue a ring of @size descriptors (ethtool -G rx); no accepted frame is lost
+ * driver_set_ringparam() - give every open queue a ring of @num descriptors (ethtool -G rx); no accepted frame is lost
  * Return: 0, or -errno: -EINVAL, -EOPNOTSUPP (another process drives the card, or it is down), -EBUSY, -ENOMEM.
  *         After -EBUSY or -ENOMEM some queues may have the new size: call again.
  */
-int driver_set_ringparam(struct host *h, u32 size);
+int driver_set_ringparam(struct host *h, u32 num);
 
 /**
  * driver_set_channels() - use @nqueues receive queues (ethtool -L rx); no accepted frame is lost
@@ -138,9 +139,9 @@ int arfs_set(struct host *h, u32 on);
 
 /**
  * irq_affinity() - list the CPUs that may take the queue's interrupt: the configured ones, else CPU (queue mod cpus)
- * Return: a mask with at least one bit, bit i is CPU i
+ * @cpus: written: at least one of the host's CPUs
  */
-u64 irq_affinity(const struct host *h, u32 queue);
+void irq_affinity(const struct host *h, u32 queue, struct cpumask *cpus);
 
 /**
  * irq_cpu() - name the CPU that takes the queue's interrupt: the first in its mask (effective_affinity)
@@ -154,10 +155,9 @@ u64 irq_count(const struct driver_queue *dq, u32 cpu);
 
 /**
  * irq_set_affinity() - move the queue's interrupt, and its NAPI with it, to the first of @cpus (smp_affinity)
- * @cpus: bit i is CPU i
  * Return: 0, or -errno: -EINVAL (none of these CPUs exists), -EIO (the interrupt is another process's eventfd), -EBUSY
  */
-int irq_set_affinity(struct host *h, u32 queue, u64 cpus);
+int irq_set_affinity(struct host *h, u32 queue, const struct cpumask *cpus);
 
 /* ---- driver_tx.c: sending, from a protocol to the ring ---- */
 
@@ -180,6 +180,7 @@ enum netdev_features {
 /**
  * struct driver_tx - the sending half. A packet is the index of its first buffer
  * @base, @bus: buffer i is at base + i * TX_BUF_LEN; the same as a bus address
+ * @size:       number of buffers: those that fill the ring, and TX_POOL_SPARE
  * @free:       stack of @nfree unused buffers
  * @lock:       guards all of sending: pool, ring, neighbour table, IP ids
  * @offload:    what the card does for the sender, bits of enum netdev_features
@@ -191,7 +192,7 @@ struct driver_tx {
 	struct virtqueue_driver vq;
 	u8 *base;
 	u64 bus;
-	u32 nfree, *free;
+	u32 size, nfree, *free;
 	struct tx_buf *buf;
 	u32 lock;
 	u8 offload;
@@ -250,6 +251,14 @@ int dev_direct_xmit(struct host *h, const u8 *frame, u32 len);
  * Context: under tx->lock
  */
 int driver_tx_room(struct host *h, u32 frames, u32 bytes);
+
+/**
+ * driver_tx_set_ringparam() - give the sending ring @num descriptors (ethtool -G tx). A live card first sends what is in it
+ * Return: 0, or -errno: -EINVAL; -EOPNOTSUPP, as driver_set_ringparam(); -ENOMEM; -EBUSY: frames wait, in the ring or
+ *         for a neighbour
+ * Context: machine stopped. Takes tx->lock.
+ */
+int driver_tx_set_ringparam(struct host *h, u32 num);
 
 /**
  * driver_tx_free() - free what driver_open() allocated for sending

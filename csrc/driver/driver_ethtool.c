@@ -37,16 +37,16 @@ static void unpost(struct driver_queue *dq)
 	}
 }
 
-/* Let card and driver begin with an empty ring of this size. The interrupt stays as it was: on, or off until the poll
+/* Let card and driver begin with an empty ring of so many descriptors. The interrupt stays as it was: on, or off until the poll
  * or timer under way is over. */
-static int ring_reset(struct host *h, u32 i, u32 size)
+static int ring_reset(struct host *h, u32 i, u32 num)
 {
-	struct vnic_queue_config *qc = &h->nic.config->queue[i];
+	struct vnic_queue_config *qc = config_queue(h->nic.config, i);
 	struct driver_queue *dq = h->dq[i];
 	struct virtqueue_driver vq = dq->vq;
-	int rc = virtqueue_driver_init(&vq, size);
+	int rc = virtqueue_driver_init(&vq, num);
 
-	qc->size = size;
+	qc->size = virtqueue_size(num);
 	if (rc == 0)
 		rc = nic_queue_up(&h->nic, i);
 	if (rc < 0) {
@@ -54,12 +54,13 @@ static int ring_reset(struct host *h, u32 i, u32 size)
 		virtqueue_driver_free(&vq);
 		return rc;
 	}
+	dq->nicq->chains_max = num;
 	unpost(dq);
 	virtqueue_driver_free(&dq->vq);
 	vq.avail_idx = vq.kicked = vq.last_used = vq.used_seen = 0;
 	dq->vq = vq;
-	memset(vq.avail, 0, sizeof(*vq.avail) + size * sizeof(vq.avail->ring[0]) + sizeof(u16)); /* and used_event */
-	memset(vq.used, 0, sizeof(*vq.used) + size * sizeof(vq.used->ring[0]) + sizeof(u16)); /* and avail_event */
+	memset(vq.avail, 0, virtq_avail_bytes(vq.size)); /* and used_event */
+	memset(vq.used, 0, virtq_used_bytes(vq.size));   /* and avail_event */
 	if (dq->masked)
 		virtqueue_disable_cb(&dq->vq);
 	else
@@ -77,22 +78,22 @@ static int settle_all(struct host *h)
 	return rc;
 }
 
-int driver_set_ringparam(struct host *h, u32 size)
+int driver_set_ringparam(struct host *h, u32 num)
 {
 	int rc;
 
 	if (h->nic.external_driver || !h->nic.up)
 		return -EOPNOTSUPP;
-	if (size < RX_RING_MIN || size > RX_RING_MAX || size & (size - 1))
+	if (num < RX_RING_MIN || num > RX_RING_MAX)
 		return -EINVAL;
 	rc = settle_all(h);
 	for (u32 i = 0; i < h->nic.nqueues_open && rc == 0; i++) {
-		rc = ring_reset(h, i, size);
+		rc = ring_reset(h, i, num);
 		if (rc == 0 && i < h->nic.nqueues)
 			driver_refill(h->dq[i]);
 	}
 	if (rc == 0)
-		h->nic.ring_size = size;
+		h->nic.ring_size = num;
 	return rc;
 }
 
@@ -114,7 +115,7 @@ static int open_queue(struct host *h, u32 i)
 {
 	int rc;
 
-	h->nic.config->queue[i].size = h->nic.ring_size; /* may have changed since the layout */
+	config_queue(h->nic.config, i)->size = virtqueue_size(h->nic.ring_size); /* may have changed since the layout */
 	rc = nic_queue_up(&h->nic, i);
 	if (rc == 0 && h->rps_flow_cnt)
 		rc = rfs_set_flow_cnt(h, i, h->rps_flow_cnt);

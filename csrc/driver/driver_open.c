@@ -113,7 +113,7 @@ int driver_open_queue(struct host *h, u32 i)
 	struct nic *nic = &h->nic;
 	const struct vnic_queue_config *qc =
 		&nic->layout[i]; /* ours, not the shared page: others may have the memfd when it is opened late */
-	struct driver_queue *dq = calloc(1, sizeof(*dq));
+	struct driver_queue *dq = calloc(1, sizeof(*dq) + h->ncpus * sizeof(dq->irqs_by[0]));
 	struct softnet_data *sd = h->cpu[irq_cpu(h, i)];
 	int rc;
 
@@ -122,6 +122,7 @@ int driver_open_queue(struct host *h, u32 i)
 	h->dq[i] = dq;
 	dq->nic = nic;
 	dq->nicq = &nic->queue[i];
+	dq->nicq->chains_max = nic->ring_size;
 	rc = rx_pool_init(&dq->pool, nic->dma.base + qc->buffers, qc->buffers, qc->buf_count, nic->buf_len,
 			  qc->buf_stride);
 	if (rc < 0)
@@ -143,7 +144,7 @@ int driver_open_queue(struct host *h, u32 i)
 		return rc;
 	netif_napi_add(sd, &dq->napi, driver_poll, h->weight);
 	napi_enable(&dq->napi);
-	nic->config->queue[i].enabled = 1;
+	config_queue(nic->config, i)->enabled = 1;
 	dq->nicq->driver = &driver_asked;
 	h->dev.napi[i] = &dq->napi;
 	virtqueue_enable_cb(&dq->vq);

@@ -11,24 +11,42 @@
 
 #define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
 
+_Static_assert(TX_POOL_SIZE == TX_RING_SIZE + TX_POOL_SPARE, "the pool of the usual ring");
+_Static_assert(TX_FRAME_MAX / TX_BUF_LEN + 2 <= TX_RING_MIN, "every ring can hold the longest frame");
+
+/* Make the pool that goes with a ring of num descriptors. Return: 0 or -ENOMEM; then nothing has changed */
+static int pool_init(struct driver_tx *tx, u32 num)
+{
+	u32 size = num + TX_POOL_SPARE, *free_bufs = malloc(size * sizeof(*free_bufs));
+	struct tx_buf *buf = malloc(size * sizeof(*buf));
+
+	if (!free_bufs || !buf) {
+		free(free_bufs);
+		free(buf);
+		return -ENOMEM;
+	}
+	free(tx->free);
+	free(tx->buf);
+	tx->free = free_bufs;
+	tx->buf = buf;
+	tx->size = tx->nfree = size;
+	for (u32 i = 0; i < size; i++)
+		tx->free[i] = size - 1 - i;
+	return 0;
+}
+
 /* Allocate the sending half, and enable its ring. Return: 0 or -ENOMEM */
 int driver_tx_open(struct host *h)
 {
 	struct vnic_queue_config *qc = &h->nic.config->tx;
 	u64 features = h->nic.config->driver_features;
 	struct driver_tx *tx = &h->tx;
-	int rc;
+	int rc = pool_init(tx, h->nic.tx_ring_size);
 
 	tx->base = h->nic.dma.base + qc->buffers;
 	tx->bus = qc->buffers;
-	tx->free = malloc(TX_POOL_SIZE * sizeof(*tx->free));
-	tx->buf = malloc(TX_POOL_SIZE * sizeof(*tx->buf));
-	if (!tx->free || !tx->buf)
-		return -ENOMEM;
-	for (u32 i = 0; i < TX_POOL_SIZE; i++)
-		tx->free[i] = TX_POOL_SIZE - 1 - i;
-	tx->nfree = TX_POOL_SIZE;
-	rc = virtqueue_driver_init(&tx->vq, qc->size);
+	if (rc == 0)
+		rc = virtqueue_driver_init(&tx->vq, h->nic.tx_ring_size);
 	if (rc < 0)
 		return rc;
 	tx->vq.desc = (void *)(h->nic.dma.base + qc->desc);
@@ -210,6 +228,63 @@ int dev_direct_xmit(struct host *h, const u8 *frame, u32 len)
 	lock_if(h->live, &h->tx.lock);
 	rc = direct_xmit(h, frame, len);
 	unlock_if(h->live, &h->tx.lock);
+	return rc;
+}
+
+/* ---- ethtool -G tx ---- */
+
+/* Let a live card send what is in the ring. In virtual time sending takes time, which does not pass now. */
+static int settle(struct host *h)
+{
+	while (h->live && nic_transmit(&h->nic))
+		;
+	driver_tx_reclaim(h);
+	return h->tx.vq.nfree == h->tx.vq.num && h->tx.nfree == h->tx.size ? 0 : -EBUSY;
+}
+
+static int set_ring(struct host *h, u32 num)
+{
+	struct vnic_queue_config *qc = &h->nic.config->tx;
+	struct driver_tx *tx = &h->tx;
+	struct virtqueue_driver vq = tx->vq;
+	int rc = settle(h);
+
+	if (rc < 0)
+		return rc;
+	rc = virtqueue_driver_init(&vq, num);
+	if (rc == 0)
+		rc = pool_init(tx, num);
+	if (rc < 0) {
+		virtqueue_driver_free(&vq);
+		return rc;
+	}
+	qc->size = vq.size;
+	qc->buf_count = tx->size;
+	vq.avail_idx = vq.kicked = vq.last_used = vq.used_seen = 0;
+	virtqueue_driver_free(&tx->vq);
+	tx->vq = vq;
+	memset(vq.avail, 0, virtq_avail_bytes(vq.size));
+	memset(vq.used, 0, virtq_used_bytes(vq.size));
+	virtqueue_disable_cb(&tx->vq);
+	return nic_tx_ring_up(&h->nic);
+}
+
+int driver_tx_set_ringparam(struct host *h, u32 num)
+{
+	int rc = 0;
+
+	if (h->nic.external_driver || !h->nic.up)
+		return -EOPNOTSUPP;
+	if (num < TX_RING_MIN || num > TX_RING_MAX)
+		return -EINVAL;
+	if (h->answers) {
+		machine_settle(h); /* a CPU may hold a packet that it is making */
+		lock_if(h->live, &h->tx.lock);
+		rc = set_ring(h, num);
+		unlock_if(h->live, &h->tx.lock);
+	}
+	if (rc == 0)
+		h->nic.tx_ring_size = num;
 	return rc;
 }
 

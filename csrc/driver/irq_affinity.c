@@ -10,21 +10,34 @@
  */
 #include "prelude.h"
 
-static u64 cpus_present(const struct host *h)
+/* Return: the first CPU of the host in the mask; ncpus: there is none */
+static u32 first_cpu(const struct host *h, const struct cpumask *cpus)
 {
-	return ~0ull >> (CPUS_MAX - h->ncpus);
+	for (u32 w = 0; w < CPU_WORDS; w++)
+		if (cpus->bits[w])
+			return min_u32(h->ncpus, 64 * w + (u32)__builtin_ctzll(cpus->bits[w]));
+	return h->ncpus;
 }
 
-u64 irq_affinity(const struct host *h, u32 queue)
+void irq_affinity(const struct host *h, u32 queue, struct cpumask *cpus)
 {
-	u64 cpus = h->irq_affinity[queue] & cpus_present(h);
+	u32 only = queue % h->ncpus;
 
-	return cpus ? cpus : 1ull << (queue % h->ncpus);
+	*cpus = (struct cpumask){ { 0 } };
+	if (first_cpu(h, &h->irq_affinity[queue]) == h->ncpus) {
+		cpus->bits[only / 64] = 1ull << only % 64;
+		return;
+	}
+	for (u32 cpu = 0; cpu < h->ncpus; cpu++)
+		if (cpumask_has(&h->irq_affinity[queue], cpu))
+			cpus->bits[cpu / 64] |= 1ull << cpu % 64;
 }
 
 u32 irq_cpu(const struct host *h, u32 queue)
 {
-	return (u32)__builtin_ctzll(irq_affinity(h, queue));
+	u32 cpu = first_cpu(h, &h->irq_affinity[queue]);
+
+	return cpu < h->ncpus ? cpu : queue % h->ncpus;
 }
 
 u64 irq_count(const struct driver_queue *dq, u32 cpu)
@@ -123,18 +136,18 @@ static int move(struct driver_queue *dq, struct softnet_data *to)
 	return 0;
 }
 
-int irq_set_affinity(struct host *h, u32 queue, u64 cpus)
+int irq_set_affinity(struct host *h, u32 queue, const struct cpumask *cpus)
 {
-	u64 before = h->irq_affinity[queue];
+	struct cpumask before = h->irq_affinity[queue];
 	struct driver_queue *dq = h->dq[queue];
 	struct softnet_data *to;
 	int rc = 0;
 
 	if (h->nic.external_driver)
 		return -EIO;
-	if (!(cpus & cpus_present(h)))
+	if (first_cpu(h, cpus) == h->ncpus)
 		return -EINVAL;
-	h->irq_affinity[queue] = cpus;
+	h->irq_affinity[queue] = *cpus;
 	to = h->cpu[irq_cpu(h, queue)];
 	if (dq && dq->napi.sd != to)
 		rc = move(dq, to);

@@ -37,7 +37,7 @@ void inet_frag_expire(struct softnet_data *sd);
 void inet_frags_defaults(struct host *h);
 
 /** inet_frags_init() - allocate a family's table for its limit. Return: 0, or -ENOMEM; then call inet_frags_exit() */
-int inet_frags_init(struct inet_frags *f);
+int inet_frags_init(struct inet_frags *f, u32 ncpus);
 
 /** inet_frags_exit() - free a family's table */
 void inet_frags_exit(struct inet_frags *f);
@@ -95,7 +95,8 @@ struct inet_frag_queue {
 	u64 expires;
 	u32 len, meat, rid, hdr;
 	u16 nhoff;
-	u8 proto, flags, ecn, cpu, spare[2];
+	u8 proto, flags, ecn, spare;
+	u16 cpu;
 };
 
 /**
@@ -127,7 +128,7 @@ struct inet_frags {
 	u32 peers_used;
 	struct inet_frag_queue *queues, *free, **hash;
 	struct inet_frag_peer *peers, *peers_free, **peers_hash;
-	struct inet_frag_queue *oldest[CPUS_MAX], *newest[CPUS_MAX];
+	struct inet_frag_queue **oldest, **newest; /* by CPU */
 };
 
 enum frag_mib { FRAG_TIMEOUT, FRAG_REQDS, FRAG_OKS, FRAG_FAILS, FRAG_OVERLAPS };

@@ -59,13 +59,15 @@ void inet_frags_defaults(struct host *h)
 	};
 }
 
-int inet_frags_init(struct inet_frags *f)
+int inet_frags_init(struct inet_frags *f, u32 ncpus)
 {
 	f->size = (u32)(f->high_thresh / f->queue_size) + 2;
 	f->mask = round_up_pow2(f->size) - 1;
 	f->queues = malloc(f->size * sizeof(*f->queues)); /* inet_frag_find() sets one up when it is first used */
 	f->hash = calloc(f->mask + 1ul, sizeof(*f->hash));
-	if (!f->queues || !f->hash)
+	f->oldest = calloc(ncpus, sizeof(*f->oldest));
+	f->newest = calloc(ncpus, sizeof(*f->newest));
+	if (!f->queues || !f->hash || !f->oldest || !f->newest)
 		return -ENOMEM;
 	if (!f->max_dist)
 		return 0;
@@ -80,6 +82,8 @@ void inet_frags_exit(struct inet_frags *f)
 	free(f->hash);
 	free(f->peers);
 	free(f->peers_hash);
+	free(f->oldest);
+	free(f->newest);
 }
 
 static struct inet_frag_queue **bucket(const struct host *h, const struct inet_frags *f,
@@ -111,7 +115,7 @@ static void plan(struct host *h, u32 cpu)
 
 static void age_list_add(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q)
 {
-	q->cpu = (u8)sd->cpu;
+	q->cpu = (u16)sd->cpu;
 	q->expires = sd->now + f->timeout_ns;
 	q->newer = NULL;
 	q->older = f->newest[sd->cpu];

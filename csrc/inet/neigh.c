@@ -33,17 +33,18 @@ static u32 dequeue(struct host *h, struct neighbour *n)
 	return packet;
 }
 
-/* Queue a packet; the oldest ones make room, as in Linux. Half of the buffers stay reserved for neighbours with an address. */
+/* Queue a packet; the oldest ones make room, as in Linux. Some buffers stay reserved for neighbours with an address. */
+#define RESERVED (TX_POOL_SIZE / 2)
 static void enqueue(struct host *h, struct neighbour *n, u32 packet)
 {
 	struct driver_tx *tx = &h->tx;
 	u32 bytes = truesize_of(tx, packet);
 
-	while (n->queue != TX_NONE && (n->queue_bytes + bytes > QUEUE_BYTES || tx->nfree < TX_POOL_SIZE / 2)) {
+	while (n->queue != TX_NONE && (n->queue_bytes + bytes > QUEUE_BYTES || tx->nfree < RESERVED)) {
 		COUNT(h->neigh.unresolved_discards, 1);
 		tx_drop(h, dequeue(h, n), TX_NEIGH_QUEUEFULL);
 	}
-	if (tx->nfree < TX_POOL_SIZE / 2) { /* other neighbours' packets hold that half */
+	if (tx->nfree < RESERVED) { /* other neighbours' packets hold the others */
 		tx_drop(h, packet, TX_NEIGH_QUEUEFULL);
 		return;
 	}

@@ -51,7 +51,7 @@ u64 clock_ns(void);
 /** event_signal() - wake the thread that waits for this eventfd */
 void event_signal(int fd);
 
-#define FILES_MAX 128              /* lanes, CPUs, and a few */
+#define FILES_MAX 768              /* CPUs, queues, lanes, and a few */
 /** struct file_set - file descriptors, ascending */
 struct file_set { u32 n; int fd[FILES_MAX]; };
 

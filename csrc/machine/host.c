@@ -13,14 +13,16 @@
 
 static struct softnet_data *cpu_new(struct host *h, u32 cpu)
 {
-	struct softnet_data *sd = aligned_alloc(128, align_up(sizeof(*sd), 128));
+	const u32 bytes = align_up((u32)(sizeof(struct softnet_data) + h->ncpus * sizeof(struct rps_burst)), 128);
+	struct softnet_data *sd = aligned_alloc(128, bytes);
 
 	if (!sd)
 		return NULL;
-	memset(sd, 0, sizeof(*sd));
+	memset(sd, 0, bytes);
 	sd->host = h;
 	sd->cpu = cpu;
-	sd->horizon = sd->next = sd->irq_next = sd->watchdog_next = sd->timer_next = sd->tick_next = NEVER;
+	h->next[cpu] = NEVER;
+	sd->horizon = sd->irq_next = sd->watchdog_next = sd->timer_next = sd->tick_next = NEVER;
 	sd->idle = 1;
 	sd->account = &sd->idle_ns;
 	sd->wake_fd = -1;
@@ -132,7 +134,7 @@ static int cpus_init(struct host *h)
 		if (h->gro_flows && !(h->cpu[i]->gro_flows = gro_flows_new(h->gro_flows)))
 			return -ENOMEM;
 	}
-	return flow_limit_set(h, h->flow_limit_cpus);
+	return flow_limit_set(h, &h->flow_limit_cpus);
 }
 
 static int fifo_start(struct host *h)
@@ -147,9 +149,9 @@ static int sockets_init(struct host *h)
 
 static int fragments_init(struct host *h)
 {
-	int rc = inet_frags_init(&h->ip_frags);
+	int rc = inet_frags_init(&h->ip_frags, h->ncpus);
 
-	return rc ? rc : inet_frags_init(&h->ip6_frags);
+	return rc ? rc : inet_frags_init(&h->ip6_frags, h->ncpus);
 }
 
 static int steering_init(struct host *h)
@@ -193,7 +195,7 @@ int host_start(struct host *h)
 						       sockets_init, fragments_init, steering_init,
 						       rings_init,   driver_start,   groups_start };
 
-	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
+	for (u32 i = 0; i <= h->nic.rss.indir_mask; i++)
 		if (h->nic.rss.indir[i] >= h->nic.nqueues)
 			return -EINVAL;
 	derive(h);
@@ -216,6 +218,7 @@ void host_free(struct host *h)
 	inet_frags_exit(&h->ip_frags);
 	inet_frags_exit(&h->ip6_frags);
 	rfs_exit(h);
+	rps_exit(h);
 	nic_exit(&h->nic);
 	driver_tx_free(h);
 	neigh_exit(&h->neigh);

@@ -123,7 +123,7 @@ int host_laws(struct host *h)
 		struct driver_queue *dq = h->dq[i];
 
 		if (dq &&
-		    rx_pool_free_count(&dq->pool) + dq->vq.size - dq->vq.nfree + waiting(h, &dq->pool) != dq->pool.size)
+		    rx_pool_free_count(&dq->pool) + dq->vq.num - dq->vq.nfree + waiting(h, &dq->pool) != dq->pool.size)
 			broken |= LAW_POOLS;
 	}
 	for (u32 c = 0; c < h->ncpus; c++) {

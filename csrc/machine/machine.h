@@ -75,11 +75,11 @@ struct host {
 	u64 gro_flush_timeout;
 	u8 threaded, prefer_busy_poll;
 	u32 busy_read, busy_poll_budget;    /* us; packets */
-	u64 irq_affinity[NIC_QUEUES_MAX];   /* CPUs that may take a queue's interrupt; 0: any */
+	struct cpumask irq_affinity[NIC_QUEUES_MAX]; /* CPUs that may take a queue's interrupt; none: any */
 	u32 rps_len[NIC_QUEUES_MAX];
-	u16 rps_map[NIC_QUEUES_MAX][CPUS_MAX];
+	u16 *rps_map[NIC_QUEUES_MAX];
 	u32 rps_flow_cnt, rps_sock_flow_entries, flow_limit_table_len;
-	u64 flow_limit_cpus;
+	struct cpumask flow_limit_cpus;
 	u8 rps_flow_log[NIC_QUEUES_MAX];    /* 1 + log2 of a queue's table, 0: none */
 	struct rps_dev_flow *rps_flow[NIC_QUEUES_MAX];
 	struct rps_sock_flow_table *rps_sock_flow, *rps_sock_tables; /* NULL: off; all tables so far, largest first */
@@ -112,6 +112,7 @@ struct host {
 	struct softnet_data *running;  /* the CPU that acts; NULL: the card, or code outside a run */
 	struct softnet_data *acts;     /* the CPU that acted last */
 	u64 others_ns;                 /* before which instant no other CPU acts */
+	u64 next[CPUS_MAX];            /* when each CPU acts next. Others make it earlier: cpu_plan(). Here, since all are compared */
 	void (*await_turn)(struct softnet_data *sd);
 	void (*settle)(struct softnet_data *sd);
 	struct fiber *caller;          /* the stack of Python's thread */

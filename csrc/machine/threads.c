@@ -339,7 +339,7 @@ void live_stop(struct host *h)
 		enqueue_flush(sd);
 		sd->live = 0;
 		sd->now = max_u64(sd->now, now);
-		sd->next = sd->reader_ns = sd->since = sd->now;
+		h->next[i] = sd->reader_ns = sd->since = sd->now;
 		for (u32 irq = 0; irq < IRQS_MAX; irq++)
 			sd->irq_ns[irq] = sd->now;
 		sd->irq_next = sd->irq_pending ? sd->now : NEVER;

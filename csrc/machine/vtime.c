@@ -30,14 +30,21 @@ static struct first first_cpu(const struct host *h)
 {
 	struct first first = { NULL, NEVER, NEVER };
 
-	for (u32 i = 0; i < h->ncpus; i++) {
-		u64 next = h->cpu[i]->next;
+	u32 cpu = 0;
 
-		if (next < first.at)
-			first = (struct first){ h->cpu[i], next, first.at };
-		else if (next < first.then)
+	for (u32 i = 0; i < h->ncpus; i++) {
+		u64 next = h->next[i];
+
+		if (next < first.at) {
+			first.then = first.at;
+			first.at = next;
+			cpu = i;
+		} else if (next < first.then) {
 			first.then = next + 1; /* on a tie the lower number acts first */
+		}
 	}
+	if (first.at != NEVER)
+		first.sd = h->cpu[cpu];
 	return first;
 }
 
@@ -122,25 +129,26 @@ static bool only_the_card(struct softnet_data *sd)
 {
 	struct host *h = sd->host;
 	struct nic *nic = &h->nic;
+	const u64 *next = &h->next[sd->cpu];
 
-	while (sd->next < h->others_ns && sd->next <= h->until && stop_before_turn(h) < 0) {
+	while (*next < h->others_ns && *next <= h->until && stop_before_turn(h) < 0) {
 		u64 card = nic_next(nic);
 
 		if (unlikely(card_waits(nic) >= 0))
 			return false;
 		h->turns--;
-		if (sd->next < card) {
-			h->world_ns = max_u64(h->world_ns, sd->next);
+		if (*next < card) {
+			h->world_ns = max_u64(h->world_ns, *next);
 			sd->horizon = min_u64(min_u64(h->others_ns, card), h->until + 1);
 			return true;
 		}
 		h->world_ns = max_u64(h->world_ns, card);
-		nic_run(nic, sd->next);
+		nic_run(nic, *next);
 	}
 	return false;
 }
 
-/* host.await_turn: let the world go on until it is this CPU's turn, at sd->next. On its fiber. */
+/* host.await_turn: let the world go on until it is this CPU's turn, at host.next[]. On its fiber. */
 static void await_turn(struct softnet_data *sd)
 {
 	struct host *h = sd->host;
@@ -164,7 +172,7 @@ static void woken(struct softnet_data *sd)
 	u64 began = sd->now;
 
 	sd->idle = 0;
-	sd->now = max_u64(sd->now, sd->next);
+	sd->now = max_u64(sd->now, sd->host->next[sd->cpu]);
 	cpu_woken(sd, sd->now - began);
 	cpu_lower_horizon(sd, cpu_next_interrupt(sd));
 }
@@ -172,7 +180,7 @@ static void woken(struct softnet_data *sd)
 /* It is the idle CPU's turn. A timer that was stopped meanwhile is no work, and does not move its clock. */
 static bool has_work(const struct softnet_data *sd)
 {
-	return cpu_idle_until(sd) <= sd->next || sd->ksoftirqd_task.runnable || sd->napi_threads;
+	return cpu_idle_until(sd) <= sd->host->next[sd->cpu] || sd->ksoftirqd_task.runnable || sd->napi_threads;
 }
 
 static void wait_for_work(struct softnet_data *sd)
@@ -181,7 +189,7 @@ static void wait_for_work(struct softnet_data *sd)
 	sd->idle = 1;
 	sd->tick_next = NEVER;
 	do {
-		sd->next = max_u64(cpu_idle_until(sd), sd->now);
+		sd->host->next[sd->cpu] = max_u64(cpu_idle_until(sd), sd->now);
 		sd->end = sd->now;
 		await_turn(sd);
 	} while (!has_work(sd));
@@ -191,7 +199,7 @@ static void wait_for_work(struct softnet_data *sd)
 /* The machine is stopped (machine_settle()), and this CPU is in the middle of nothing. */
 static void park(struct softnet_data *sd)
 {
-	sd->next = sd->end = sd->now;
+	sd->host->next[sd->cpu] = sd->end = sd->now;
 	sd->parked = 1;
 	fiber_switch(sd->fiber, sd->host->caller);
 	sd->parked = 0;

@@ -385,3 +385,16 @@ u32 bpf_run(const struct bpf_prog *prog, const struct sk_buff *skb, u32 cpu)
 		}
 	}
 }
+
+u32 bpf_run_frame(const struct bpf_prog *prog, const u8 *frame, u32 len, u32 wire_len)
+{
+	struct rx_pool whole = { .base = (u8 *)(uintptr_t)frame };
+	struct sk_buff skb = { .pool = &whole, .data = whole.base + ETH_HLEN, .pkt_type = PACKET_HOST };
+
+	if (len < ETH_HLEN)
+		return 0;
+	skb.head_len = len - ETH_HLEN;
+	skb.len = max_u32(len, wire_len) - ETH_HLEN;
+	skb.protocol = load16(frame + ETHH_PROTO);
+	return bpf_run(prog, &skb, 0);
+}

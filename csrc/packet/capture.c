@@ -85,16 +85,8 @@ static bool make_room(struct capture *c, u32 bytes)
 static bool is_wanted(struct capture *c, u64 begin)
 {
 	u8 *block = c->filling->buf + begin, *frame = block + EPB_DATA;
-	u32 kept = load32(block + EPB_CAPTURED_LEN), len = load32(block + EPB_ORIGINAL_LEN);
-	struct rx_pool whole = { .base = frame };
-	struct sk_buff skb = { .pool = &whole, .data = frame + ETH_HLEN, .pkt_type = PACKET_HOST };
 
-	if (kept < ETH_HLEN)
-		return false;
-	skb.head_len = kept - ETH_HLEN;
-	skb.len = max_u32(len, kept) - ETH_HLEN;
-	skb.protocol = load16(frame + ETHH_PROTO);
-	return bpf_run(c->filter, &skb, 0);
+	return bpf_run_frame(c->filter, frame, load32(block + EPB_CAPTURED_LEN), load32(block + EPB_ORIGINAL_LEN));
 }
 
 /* Append a block for p to the batch. Return: false = the filter does not want it, and no block was appended */

@@ -39,6 +39,12 @@ void bpf_prog_free(struct bpf_prog *p);
  * Context: any thread; the program is not written to
  */
 u32 bpf_run(const struct bpf_prog *prog, const struct sk_buff *skb, u32 cpu);
+/**
+ * bpf_run_frame() - run the program on a frame as it lies in a file
+ * @len:      bytes there; @wire_len: bytes that the frame had
+ * Return: as bpf_run(); 0 for less than an Ethernet header
+ */
+u32 bpf_run_frame(const struct bpf_prog *prog, const u8 *frame, u32 len, u32 wire_len);
 
 /* ---- af_packet.c: packet sockets ---- */
 

@@ -58,13 +58,21 @@ struct virtio_net_hdr_v1_hash {
 #define VIRTIO_S_NEEDS_RESET 64
 #define VIRTIO_S_FAILED 128
 
-/* page 0 of the memfd: a driver in another process reads and writes it. Little-endian; offsets from the memfd's start */
+/* The memfd begins with this page of two: a driver in another process reads and writes it. Little-endian; offsets from the
+ * memfd's start */
 #define VNIC_MAGIC 1667853942              /* "vnic" */
 #define VNIC_ABI 1
+#define CONFIG_BYTES 8192
+#define CONFIG_QUEUES 16                   /* that the first drivers knew of; the others' rows are behind tx */
 #define TX_BUF_LEN 2048                    /* the sending ring and its buffers */
-#define TX_RING_SIZE 256
-#define TX_POOL_SIZE 1024
+#define TX_RING_SIZE 256                   /* descriptors, unless tx-ring says otherwise */
+#define TX_POOL_SIZE 1024                  /* buffers then */
+#define TX_POOL_SPARE 768                  /* buffers besides those that fill the ring: for packets that wait for a neighbour */
 struct vnic_queue_config { u32 size; u32 enabled; u64 desc, avail, used; u64 buffers; u32 buf_stride, buf_count; };
+/**
+ * struct vnic_config - the first bytes of the memfd
+ * @queue, @queue_more: the receive queues: CONFIG_QUEUES, and those behind; see config_queue()
+ */
 struct vnic_config {
 	u32 magic, abi;
 	u64 region_size;
@@ -73,8 +81,9 @@ struct vnic_config {
 	u8 mac[6];
 	u16 mtu;
 	u32 spare;
-	struct vnic_queue_config queue[NIC_QUEUES_MAX];
+	struct vnic_queue_config queue[CONFIG_QUEUES];
 	struct vnic_queue_config tx;
+	struct vnic_queue_config queue_more[112];
 };
 
 /**
@@ -98,7 +107,8 @@ struct virtqueue {
 };
 /**
  * struct virtqueue_driver - the driver's half
- * @nfree:     descriptors that are not posted
+ * @num:       descriptors that the driver uses, at most @size: the ring that it was asked for
+ * @nfree:     of those, the ones that are not posted
  * @used_seen: the device's index as last read
  * @free_desc: a stack; its first nfree entries are free
  * @chain:     descriptor of an outgoing chain -> the next one
@@ -108,7 +118,7 @@ struct virtqueue_driver {
 	struct virtq_desc *desc;
 	struct virtq_avail *avail;
 	struct virtq_used *used;
-	u32 size;
+	u32 size, num;
 	u16 last_used, avail_idx, kicked;
 	u16 nfree;
 	u16 used_seen;
@@ -117,6 +127,9 @@ struct virtqueue_driver {
 	u32 *desc_buf;
 	u8 event_idx, broken;
 };
+
+/** config_queue() - the row of a receive queue */
+struct vnic_queue_config *config_queue(struct vnic_config *c, u32 i);
 
 /* The device's half. Context: the card's owner, one thread at a time. */
 
@@ -137,8 +150,16 @@ void virtqueue_want_kick(struct virtqueue *vq);
 
 /* The driver's half. Context: the CPU that polls the queue, or a driver that is alone with it. */
 
-/** virtqueue_driver_init() - allocate the private state of an empty queue. Return: 0; -ENOMEM: free it all the same */
-int virtqueue_driver_init(struct virtqueue_driver *d, u32 size);
+/**
+ * virtqueue_driver_init() - allocate the private state of an empty queue of @num descriptors
+ *
+ * The shared ring has virtqueue_size(@num) entries.
+ *
+ * Return: 0; -ENOMEM: free it all the same
+ */
+int virtqueue_driver_init(struct virtqueue_driver *d, u32 num);
+/** virtqueue_size() - the ring that holds so many descriptors: a power of two */
+u32 virtqueue_size(u32 num);
 void virtqueue_driver_free(struct virtqueue_driver *d);
 /** virtqueue_add_inbuf() - post buffer number buf for the device to write. Return: 0; -ENOSPC: no free descriptor */
 int virtqueue_add_inbuf(struct virtqueue_driver *d, u64 addr, u32 len, u32 buf);

@@ -14,6 +14,14 @@
  */
 #include "device.h"
 
+_Static_assert(CONFIG_QUEUES + sizeof(((struct vnic_config *)0)->queue_more) / sizeof(struct vnic_queue_config) == NIC_QUEUES_MAX,
+	       "a row for each queue");
+
+struct vnic_queue_config *config_queue(struct vnic_config *c, u32 i)
+{
+	return i < CONFIG_QUEUES ? &c->queue[i] : &c->queue_more[i - CONFIG_QUEUES];
+}
+
 u64 virtq_desc_bytes(u32 size)
 {
 	return (u64)size * sizeof(struct virtq_desc);
@@ -104,19 +112,29 @@ void virtqueue_want_kick(struct virtqueue *vq)
 
 /* ---- the driver's half ---- */
 
-int virtqueue_driver_init(struct virtqueue_driver *d, u32 size)
+u32 virtqueue_size(u32 num)
 {
+	return round_up_pow2(num);
+}
+
+/* Any number of descriptors is allowed, and the ring's size is the next power of two. The descriptors behind num are never
+ * posted, so a used entry that names one is invalid. */
+int virtqueue_driver_init(struct virtqueue_driver *d, u32 num)
+{
+	const u32 size = virtqueue_size(num);
+
 	d->size = size;
-	d->nfree = (u16)size;
-	d->free_desc = malloc(size * sizeof(*d->free_desc));
+	d->num = num;
+	d->nfree = (u16)num;
+	d->free_desc = malloc(num * sizeof(*d->free_desc));
 	d->desc_buf = malloc(size * sizeof(*d->desc_buf));
 	d->chain = malloc(size * sizeof(*d->chain));
 	if (!d->free_desc || !d->desc_buf || !d->chain)
 		return -ENOMEM;
-	for (u32 i = 0; i < size; i++) {
-		d->free_desc[i] = (u16)(size - 1 - i);
+	for (u32 i = 0; i < num; i++)
+		d->free_desc[i] = (u16)(num - 1 - i);
+	for (u32 i = 0; i < size; i++)
 		d->desc_buf[i] = UINT32_MAX; /* not posted: a used entry that names it is invalid */
-	}
 	return 0;
 }
 

@@ -58,11 +58,11 @@ static void queue_dropped(struct softnet_data *sd, struct sk_buff *skb)
 static void flush_target(struct softnet_data *sd, u32 cpu)
 {
 	struct softnet_data *target = sd->host->cpu[cpu];
-	struct sk_buff *skb = sd->enqueue[cpu], *next, *dropped = NULL;
+	struct sk_buff *skb = sd->enqueue[cpu].head, *next, *dropped = NULL;
 	u64 frames = 0;
 
-	sd->enqueue[cpu] = NULL;
-	sd->enqueue_len[cpu] = 0;
+	sd->enqueue[cpu].head = NULL;
+	sd->enqueue[cpu].len = 0;
 	spin_lock(&target->lock);
 	for (; skb; skb = next) {
 		next = skb->next;
@@ -87,7 +87,7 @@ void enqueue_flush(struct softnet_data *sd)
 	if (!sd->enqueue_frames)
 		return;
 	for (u32 cpu = 0; cpu < sd->host->ncpus; cpu++)
-		if (sd->enqueue[cpu])
+		if (sd->enqueue[cpu].head)
 			flush_target(sd, cpu);
 }
 
@@ -96,6 +96,7 @@ void enqueue_flush(struct softnet_data *sd)
 int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu)
 {
 	struct softnet_data *target = sd->host->cpu[cpu];
+	struct rps_burst *burst = &sd->enqueue[cpu];
 
 	cpu_charge(sd, COST_RPS);
 	if (!sd->live) {
@@ -106,14 +107,14 @@ int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu)
 		return -ENOBUFS;
 	}
 	skb->next = NULL;
-	if (sd->enqueue[cpu])
-		sd->enqueue_tail[cpu]->next = skb;
+	if (burst->head)
+		burst->tail->next = skb;
 	else
-		sd->enqueue[cpu] = skb;
-	sd->enqueue_tail[cpu] = skb;
+		burst->head = skb;
+	burst->tail = skb;
 	COUNT(sd->enqueue_frames, skb->segs);
 	frames_placed(sd, skb->segs);
-	if (++sd->enqueue_len[cpu] == BURST)
+	if (++burst->len == BURST)
 		flush_target(sd, cpu);
 	return 0;
 }

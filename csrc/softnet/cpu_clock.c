@@ -19,7 +19,7 @@ void cpu_plan(struct softnet_data *sd, u64 at)
 	struct host *h = sd->host;
 	struct softnet_data *acts = h->acts;
 
-	sd->next = min_u64(sd->next, at);
+	h->next[sd->cpu] = min_u64(h->next[sd->cpu], at);
 	h->planned = 1;
 	h->nic.horizon = min_u64(h->nic.horizon, at);
 	if (!acts)
@@ -100,6 +100,7 @@ noinline void cpu_wait(struct softnet_data *sd, u64 end)
 {
 	const bool spins = sd->busy.spins;
 	struct host *h = sd->host;
+	u64 *next = &h->next[sd->cpu];
 
 	if (unlikely(sd->atomic)) {
 		sd->owed += end - sd->now;
@@ -109,17 +110,17 @@ noinline void cpu_wait(struct softnet_data *sd, u64 end)
 		u64 due = max_u64(cpu_next_interrupt(sd), sd->now);
 
 		sd->end = end;
-		sd->next = min_u64(end, due);
+		*next = min_u64(end, due);
 		h->await_turn(sd);
 		if (unlikely(h->running != sd)) /* the machine is stopped: stop_machine.c */
 			break;
 		due = cpu_next_interrupt(sd);
-		if (due > sd->next) {
-			if (likely(sd->next >= end))
+		if (due > *next) {
+			if (likely(*next >= end))
 				break;
 			if (!spins)
 				continue; /* what was planned for it has moved to another CPU */
-			end = sd->next;
+			end = *next;
 			break;
 		}
 		due = sd->now = max_u64(sd->now, due);

@@ -25,19 +25,19 @@ struct sd_flow_limit *flow_limit_new(u32 table_len)
 }
 
 /* A table keeps the length that was configured when it was allocated, as in Linux. */
-int flow_limit_set(struct host *h, u64 cpus)
+int flow_limit_set(struct host *h, const struct cpumask *cpus)
 {
 	for (u32 i = 0; i < h->ncpus; i++) {
 		struct softnet_data *sd = h->cpu[i];
 
-		if (!(cpus >> i & 1)) {
+		if (!cpumask_has(cpus, i)) {
 			free(sd->flow_limit);
 			sd->flow_limit = NULL;
 		} else if (!sd->flow_limit && !(sd->flow_limit = flow_limit_new(h->flow_limit_table_len))) {
 			return -ENOMEM;
 		}
 	}
-	h->flow_limit_cpus = cpus;
+	h->flow_limit_cpus = *cpus;
 	return 0;
 }
 

@@ -2,6 +2,11 @@
 #ifndef VNIC_SOFTNET_INLINE_H
 #define VNIC_SOFTNET_INLINE_H
 
+static inline bool cpumask_has(const struct cpumask *m, u32 cpu)
+{
+	return m->bits[cpu / 64] >> cpu % 64 & 1;
+}
+
 /* Let work of @ns pass on the CPU that does it. In virtual time, other agents act meanwhile, and interrupts preempt the
  * work. Live, all costs are 0, the horizon is infinitely far, and the real clock charges. */
 static inline void cpu_work(struct softnet_data *sd, u64 ns)

@@ -23,15 +23,15 @@ void napi_list_del(struct napi_struct *n)
 {
 	struct softnet_data *sd = n->sd;
 	struct napi_struct *last = sd->napis[--sd->nnapis];
-	u32 awake = sd->napi_threads >> last->slot & 1;
 
-	sd->napi_threads &= ~(1u << last->slot | 1u << n->slot);
 	if (last != n) {
 		last->slot = n->slot;
 		sd->napis[n->slot] = last;
-		sd->napi_threads |= awake << n->slot;
 	}
-	n->thread.runnable = 0;
+	sd->napi_threads -= n->thread.awake;
+	n->thread.runnable = n->thread.awake = n->thread.queued = 0;
+	for (u32 i = 0; i < sd->nnapis; i++)
+		sd->napis[i]->thread.queued = 0;
 	if (sd->last_task >= TASK_NAPI) /* tasks are numbered by slot */
 		sd->last_task = TASK_NONE;
 	sd->nr_waiting = 0; /* pick_task() lines them up anew */
@@ -96,7 +96,8 @@ void __napi_schedule(struct napi_struct *n)
 	n->thread.runnable = 1;
 	COUNT(n->thread.wakeups, 1);
 	cpu_charge(sd, COST_WAKE);
-	sd->napi_threads |= 1u << n->slot;
+	n->thread.awake = 1;
+	sd->napi_threads++;
 	task_enqueue(sd, TASK_NAPI + n->slot);
 }
 
@@ -213,8 +214,8 @@ void napi_threaded_poll(struct napi_struct *n)
 	local_bh_enable(sd);
 	if (n->state & NAPI_STATE_SCHED_THREADED)
 		return;
-	n->thread.runnable = 0;
-	sd->napi_threads &= ~(1u << n->slot);
+	n->thread.runnable = n->thread.awake = 0;
+	sd->napi_threads--;
 }
 
 /* Schedule a poll because the timer fired. If no deferral is left, that poll flushes all of GRO. */

@@ -124,7 +124,7 @@ u32 rfs_head(struct host *h, u32 cpu)
 /* Has the old CPU taken all of the flow's packets? Those that this CPU has not handed over yet count too. */
 static bool is_drained(struct softnet_data *sd, const struct rps_dev_flow *f, u32 cpu)
 {
-	if (sd->enqueue[cpu])
+	if (sd->enqueue[cpu].head)
 		enqueue_flush(sd);
 	return (int)(rfs_head(sd->host, cpu) - READ_ONCE(f->last_qtail)) >= 0;
 }

@@ -8,6 +8,28 @@
  */
 #include "prelude.h"
 
+/* The list has room for every CPU, so that a packet which has read its length before may use it. */
+int rps_set_cpus(struct host *h, u32 queue, const struct cpumask *cpus)
+{
+	u16 *map = h->rps_map[queue];
+	u32 n = 0;
+
+	if (!map && !(map = calloc(h->ncpus, sizeof(*map))))
+		return -ENOMEM;
+	h->rps_map[queue] = map;
+	for (u32 cpu = 0; cpu < h->ncpus; cpu++)
+		if (cpumask_has(cpus, cpu))
+			map[n++] = (u16)cpu;
+	h->rps_len[queue] = n;
+	return 0;
+}
+
+void rps_exit(struct host *h)
+{
+	for (u32 q = 0; q < NIC_QUEUES_MAX; q++)
+		free(h->rps_map[q]);
+}
+
 static noinline int steer(struct softnet_data *sd, struct sk_buff *skb)
 {
 	struct host *h = sd->host;

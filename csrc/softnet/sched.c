@@ -10,24 +10,37 @@
 
 #define SLICE_NS 3000000u /* EEVDF's base slice on a machine of 8 CPUs or more */
 
-/* Return: runnable tasks, bit i is task i + 1 */
+/* Return: which of ksoftirqd and the reader can run, bit i is task i + 1. NAPIs' tasks say so themselves: task.awake */
 static u32 runnable_tasks(struct softnet_data *sd)
 {
 	u32 ksoftirqd = sd->ksoftirqd_task.runnable;
 	u32 reader = READ_ONCE(sd->reader.runnable) && (sd->live || sd->reader_ns <= sd->now);
 
-	return ksoftirqd | reader << 1 | sd->napi_threads << 2;
+	return ksoftirqd | reader << 1;
 }
+
+_Static_assert(TASK_KSOFTIRQD == 1 && TASK_READER == 2, "their bits are their numbers");
 
 static u32 task_bit(u32 task)
 {
-	return task == TASK_NONE ? 0 : 1u << (task - 1);
+	return task < TASK_NAPI ? task : 0;
+}
+
+static struct task *napi_task(const struct softnet_data *sd, u32 task)
+{
+	return &sd->napis[task - TASK_NAPI]->thread;
+}
+
+/* Is a NAPI's task awake, other than the one that runs? */
+static noinline bool threads_wait(const struct softnet_data *sd)
+{
+	return sd->napi_threads > (sd->last_task >= TASK_NAPI && napi_task(sd, sd->last_task)->awake);
 }
 
 /* Can another task run than the one that does? */
 static bool others_wait(struct softnet_data *sd)
 {
-	return runnable_tasks(sd) & ~task_bit(sd->last_task);
+	return runnable_tasks(sd) & ~task_bit(sd->last_task) || (unlikely(sd->napi_threads) && threads_wait(sd));
 }
 
 int need_resched(struct softnet_data *sd)
@@ -46,8 +59,13 @@ void task_enqueue(struct softnet_data *sd, u32 task)
 {
 	u32 bit = task_bit(task);
 
-	if (sd->on_rq & bit)
+	if (unlikely(!bit)) {
+		if (napi_task(sd, task)->queued)
+			return;
+		napi_task(sd, task)->queued = 1;
+	} else if (sd->on_rq & bit) {
 		return;
+	}
 	sd->on_rq |= bit;
 	sd->runqueue[sd->nr_waiting++] = (u8)task;
 }
@@ -61,6 +79,11 @@ static u8 dequeue(struct softnet_data *sd, u32 runnable)
 		task = sd->runqueue[0];
 		memmove(sd->runqueue, sd->runqueue + 1, --sd->nr_waiting);
 		sd->on_rq &= ~task_bit(task);
+		if (unlikely(task >= TASK_NAPI)) {
+			napi_task(sd, task)->queued = 0;
+			if (napi_task(sd, task)->awake)
+				return task;
+		}
 	} while (!(runnable & task_bit(task)));
 	return task;
 }
@@ -75,16 +98,34 @@ static enum cost switch_cost(const struct softnet_data *sd, u32 last)
 	return sd->idled_ns >= 100000 ? COST_SWITCH_IDLE_100US : COST_SWITCH_IDLE;
 }
 
+/* Let the NAPIs' tasks wait for their turn that are awake and were taken off the queue by napi_list_del(). */
+static noinline void enqueue_threads(struct softnet_data *sd)
+{
+	for (u32 i = 0; i < sd->nnapis; i++)
+		if (sd->napis[i]->thread.awake && sd->last_task != TASK_NAPI + i)
+			task_enqueue(sd, TASK_NAPI + i);
+}
+
+/* Can the task that ran last go on, and does it not wait in the queue? */
+static bool can_go_on(const struct softnet_data *sd, u32 tasks, u32 last)
+{
+	if (unlikely(last >= TASK_NAPI))
+		return napi_task(sd, last)->awake && !napi_task(sd, last)->queued;
+	return tasks & task_bit(last) & ~sd->on_rq;
+}
+
 /* Pick the task that runs next: the same until its slice is over, then the one that has waited longest. */
 static u8 pick_task(struct softnet_data *sd)
 {
 	u32 tasks = runnable_tasks(sd), last = sd->last_task, bit = task_bit(last);
 
-	if (!tasks)
+	if (!tasks && !sd->napi_threads)
 		return sd->last_task = TASK_NONE;
 	for (u32 woken = tasks & ~sd->on_rq & ~bit; woken; woken &= woken - 1) /* live, by another thread */
 		task_enqueue(sd, 1u + (u32)__builtin_ctz(woken));
-	if (tasks & bit & ~sd->on_rq) {
+	if (unlikely(sd->napi_threads))
+		enqueue_threads(sd);
+	if (can_go_on(sd, tasks, last)) {
 		if (sd->now - sd->slice_start < SLICE_NS || !sd->nr_waiting)
 			return (u8)last;
 		task_enqueue(sd, last);

@@ -6,29 +6,43 @@
  * In virtual time an interrupt is taken at the instant at which it was raised, on top of the CPU's work (cpu_clock.c). Of
  * several, the one raised first comes first; of one instant, the card's queues in order, then the IPI, then watchdogs. Live,
  * a CPU takes its interrupts between two polls.
+ *
+ * One word holds the pending interrupts of the card's first queues, and of the IPI. A bit of it, IRQ_MORE, stands for the
+ * further queues, whose own bits are in irq_more[]: few cards have so many, and the others do not look there.
  */
 #include "prelude.h"
 
 #define MAX_SOFTIRQ_RESTART 10
 #define MAX_SOFTIRQ_MS 2
 
-_Static_assert(IRQ_IPI == NIC_QUEUES_MAX && IRQS_MAX == IRQ_IPI + 1, "the card's queues, then the IPI");
+_Static_assert(IRQS_MAX == NIC_QUEUES_MAX + 2 && IRQS_MAX <= 64 + 64 * IRQ_MORE_WORDS, "queues, IRQ_MORE, IRQ_IPI");
 
 /* ---- raising ---- */
 
 /* Return: when the first of these interrupts was raised; NEVER: none is pending */
-static u64 first_irq(const struct softnet_data *sd, u32 pending)
+static u64 first_irq(const struct softnet_data *sd, u64 pending)
 {
 	u64 first = NEVER;
 
 	for (; pending; pending &= pending - 1)
-		first = min_u64(first, sd->irq_ns[__builtin_ctz(pending)]);
+		first = min_u64(first, sd->irq_ns[__builtin_ctzll(pending)]);
+	return first;
+}
+
+/* Return: when the first interrupt of the further queues was raised; NEVER: none is pending */
+static u64 first_more(const struct softnet_data *sd)
+{
+	u64 first = NEVER;
+
+	for (u32 w = 0; w < IRQ_MORE_WORDS; w++)
+		for (u64 bits = sd->irq_more[w]; bits; bits &= bits - 1)
+			first = min_u64(first, sd->irq_ns[64 + 64 * w + (u32)__builtin_ctzll(bits)]);
 	return first;
 }
 
 static void raise(struct softnet_data *sd, u32 irq, u64 now)
 {
-	u32 bit = 1u << irq, pending = __atomic_fetch_or(&sd->irq_pending, bit, __ATOMIC_SEQ_CST);
+	u64 bit = 1ull << irq, pending = __atomic_fetch_or(&sd->irq_pending, bit, __ATOMIC_SEQ_CST);
 
 	if (sd->live) {
 		cpu_wake(sd, now);
@@ -40,14 +54,58 @@ static void raise(struct softnet_data *sd, u32 irq, u64 now)
 		cpu_plan(sd, now);
 }
 
+static noinline void raise_more(struct softnet_data *sd, u32 queue, u64 now)
+{
+	u32 at = queue - IRQ_MORE, irq = IRQ_IPI + 1 + at;
+	u64 bit = 1ull << at % 64;
+	bool again = __atomic_fetch_or(&sd->irq_more[at / 64], bit, __ATOMIC_SEQ_CST) & bit;
+
+	if (!sd->live)
+		sd->irq_ns[irq] = again ? min_u64(sd->irq_ns[irq], now) : now;
+	raise(sd, IRQ_MORE, now);
+}
+
 void raise_hardirq(struct softnet_data *sd, u32 queue, u64 now)
 {
-	raise(sd, queue, now);
+	if (likely(queue < IRQ_MORE))
+		raise(sd, queue, now);
+	else
+		raise_more(sd, queue, now);
+}
+
+/* Take back IRQ_MORE if no further queue's interrupt is pending; else it is the earliest of them. */
+static void more_left(struct softnet_data *sd)
+{
+	u64 left = first_more(sd);
+
+	sd->irq_ns[IRQ_MORE] = left;
+	if (left == NEVER)
+		sd->irq_pending &= ~(1ull << IRQ_MORE);
+	else
+		sd->irq_pending |= 1ull << IRQ_MORE;
+	sd->irq_next = first_irq(sd, sd->irq_pending);
+}
+
+static u64 cancel_more(struct softnet_data *sd, u32 queue)
+{
+	u32 at = queue - IRQ_MORE;
+	u64 bit = 1ull << at % 64;
+
+	if (!(__atomic_fetch_and(&sd->irq_more[at / 64], ~bit, __ATOMIC_SEQ_CST) & bit))
+		return NEVER;
+	if (!sd->live) /* live, a bit that stands for none does no harm */
+		more_left(sd);
+	return sd->irq_ns[IRQ_IPI + 1 + at];
 }
 
 u64 cancel_hardirq(struct softnet_data *sd, u32 queue)
 {
-	u32 bit = 1u << queue, pending = __atomic_fetch_and(&sd->irq_pending, ~bit, __ATOMIC_SEQ_CST);
+	u64 bit, pending;
+
+	if (queue >= IRQ_MORE)
+		return cancel_more(sd, queue);
+	bit = 1ull << queue;
+	pending = __atomic_fetch_and(&sd->irq_pending, ~bit, __ATOMIC_SEQ_CST);
 
 	if (!sd->live) /* live, nothing is planned: handle_irqs_live() takes what is pending */
 		sd->irq_next = first_irq(sd, pending & ~bit);
@@ -62,42 +120,88 @@ void raise_ipi(struct softnet_data *from, struct softnet_data *to)
 
 /* ---- hardirq ---- */
 
-static void handle_irq(struct softnet_data *sd, u32 irq)
+static void handle_ipi(struct softnet_data *sd)
+{
+	cpu_charge(sd, COST_HARDIRQ_IPI);
+	COUNT(sd->hardirqs, 1);
+	COUNT(sd->received_rps, 1);
+	napi_poll_list_add(&sd->backlog); /* the producer has set SCHED */
+}
+
+static void handle_queue(struct softnet_data *sd, u32 queue)
 {
 	struct napi_struct *n;
 
-	cpu_charge(sd, irq == IRQ_IPI ? COST_HARDIRQ_IPI : COST_HARDIRQ);
+	cpu_charge(sd, COST_HARDIRQ);
 	COUNT(sd->hardirqs, 1);
-	if (irq == IRQ_IPI) {
-		COUNT(sd->received_rps, 1);
-		napi_poll_list_add(&sd->backlog); /* the producer has set SCHED */
-		return;
-	}
-	n = sd->host->dev.napi[irq];
+	n = sd->host->dev.napi[queue];
 	if (likely(n->sd == sd))
 		sd->host->dev.irq_handler(n);
 	else /* the queue moved while the interrupt was on its way */
-		raise_hardirq(n->sd, irq, sd->now);
+		raise_hardirq(n->sd, queue, sd->now);
+}
+
+static void handle_more_live(struct softnet_data *sd)
+{
+	for (u32 w = 0; w < IRQ_MORE_WORDS; w++) {
+		u64 bits = __atomic_exchange_n(&sd->irq_more[w], 0, __ATOMIC_SEQ_CST);
+
+		for (; bits; bits &= bits - 1)
+			handle_queue(sd, IRQ_MORE + 64 * w + (u32)__builtin_ctzll(bits));
+	}
+}
+
+/* Take the oldest interrupt of the further queues; of one instant, the first queue's. */
+static void handle_oldest_more(struct softnet_data *sd)
+{
+	u64 oldest = first_more(sd);
+
+	for (u32 at = 0; at < 64 * IRQ_MORE_WORDS; at++) {
+		if (!(sd->irq_more[at / 64] >> at % 64 & 1) || sd->irq_ns[IRQ_IPI + 1 + at] != oldest)
+			continue;
+		sd->irq_more[at / 64] &= ~(1ull << at % 64);
+		more_left(sd);
+		handle_queue(sd, IRQ_MORE + at);
+		return;
+	}
+}
+
+static noinline void handle_more(struct softnet_data *sd)
+{
+	if (sd->live)
+		handle_more_live(sd);
+	else
+		handle_oldest_more(sd);
+}
+
+static void handle_irq(struct softnet_data *sd, u32 irq)
+{
+	if (likely(irq < IRQ_MORE))
+		handle_queue(sd, irq);
+	else if (irq == IRQ_IPI)
+		handle_ipi(sd);
+	else
+		handle_more(sd);
 }
 
 static void handle_irqs_live(struct softnet_data *sd)
 {
-	u32 pending = __atomic_exchange_n(&sd->irq_pending, 0, __ATOMIC_SEQ_CST);
+	u64 pending = __atomic_exchange_n(&sd->irq_pending, 0, __ATOMIC_SEQ_CST);
 
 	for (; pending; pending &= pending - 1)
-		handle_irq(sd, (u32)__builtin_ctz(pending));
+		handle_irq(sd, (u32)__builtin_ctzll(pending));
 }
 
 /* Take the oldest interrupt of the card or of another CPU. */
 static void handle_oldest_irq(struct softnet_data *sd)
 {
-	u32 pending = sd->irq_pending;
+	u64 pending = sd->irq_pending;
 
-	while (sd->irq_ns[__builtin_ctz(pending)] != sd->irq_next)
+	while (sd->irq_ns[__builtin_ctzll(pending)] != sd->irq_next)
 		pending &= pending - 1;
-	sd->irq_pending &= ~(1u << __builtin_ctz(pending));
+	sd->irq_pending &= ~(1ull << __builtin_ctzll(pending));
 	sd->irq_next = first_irq(sd, sd->irq_pending);
-	handle_irq(sd, (u32)__builtin_ctz(pending));
+	handle_irq(sd, (u32)__builtin_ctzll(pending));
 }
 
 static void handle_watchdog(struct softnet_data *sd)

@@ -251,8 +251,9 @@ struct sk_buff *skb_copy(struct softnet_data *sd, const struct sk_buff *skb);
 #define NAPI_STATE_SCHED_THREADED 128 /* that task owns the poll */
 
 enum task_kind { TASK_NONE, TASK_KSOFTIRQD, TASK_READER, TASK_NAPI }; /* TASK_NAPI + slot: the task of that NAPI */
-#define TASKS_MAX 19
-struct task { u64 wakeups, runs, busy_ns; u8 runnable; };
+#define TASKS_MAX 131              /* NIC_QUEUES_MAX + 3 */
+/* @awake, @queued: of a NAPI's task: its wake-up is paid for; it waits in softnet_data.runqueue */
+struct task { u64 wakeups, runs, busy_ns; u8 runnable, awake, queued; };
 
 struct gro_list { struct sk_buff *skb[MAX_GRO_SKBS]; u32 count; };  /* [0] is the oldest */
 
@@ -365,15 +366,18 @@ int napi_busy_loop(struct softnet_data *sd);
 
 enum timer { TIMER_IPFRAG, TIMER_NEIGH, TIMER_MC, TIMER_ADDRCONF, TIMERS_MAX }; /* functions: host.timer */
 
-#define IRQ_IPI 16                 /* NIC_QUEUES_MAX: bit of the IPI in softnet_data.irq_pending; those below are the card's queues */
-#define IRQS_MAX 17
+/* bits of softnet_data.irq_pending: the card's first queues, the others, the IPI. Queue q of the others is IRQ_IPI + 1 + q - IRQ_MORE */
+#define IRQ_MORE 62
+#define IRQ_IPI 63
+#define IRQS_MAX 130               /* NIC_QUEUES_MAX + 2 */
+#define IRQ_MORE_WORDS 2
+struct rps_burst { struct sk_buff *head, *tail; u32 len; }; /* live: packets for a CPU's backlog, not handed over yet */
 
 /**
  * struct softnet_data - what one CPU owns; written only by that CPU unless a comment says otherwise
  * @now:      its clock, ns. Work moves it by cpu_charge() in virtual time; live it is re-read after every poll
  * @horizon:  virtual time: when @now reaches it, another agent may have its turn, or an interrupt is due: cpu_wait().
  *            It may be too early, but never too late
- * @next:     virtual time, while the CPU waits: when it acts next. Others make it earlier: cpu_plan()
  * @end:      virtual time, while the CPU waits: when the work that it has begun ends, unless an interrupt preempts it
  * @fiber:    virtual time: its stack
  * @account:  where the time goes that passes: @idle_ns, @hardirq_ns, @softirq_ns, @switch_ns, or a task's busy_ns. Their sum
@@ -385,7 +389,7 @@ struct softnet_data {
 	struct host *host;
 	u32 cpu;
 	u64 now, horizon;
-	u64 next, end;
+	u64 end;
 	u64 irq_next;                  /* virtual time: the earliest of irq_ns[] that is pending; NEVER: none */
 	u64 watchdog_next;             /* earliest of the NAPI watchdogs */
 	u64 tick_next;                 /* virtual time, if ticks have a cost: the next one; NEVER: idle */
@@ -400,8 +404,9 @@ struct softnet_data {
 	u8 in_hardirq, in_softirq, bh_off; /* bh_off: a task polls, and no softirq may run */
 	u8 atomic;                     /* virtual time: cpu_atomic_begin() */
 	/* written by other threads, atomically */
-	u32 irq_pending;               /* bit per NIC queue, and IRQ_IPI */
-	u64 irq_ns[IRQS_MAX];          /* virtual time: when each was raised */
+	u64 irq_pending;               /* bit per NIC queue below IRQ_MORE, IRQ_MORE, IRQ_IPI */
+	u64 irq_more[IRQ_MORE_WORDS];  /* bit per NIC queue from IRQ_MORE on */
+	u64 irq_ns[IRQS_MAX];          /* virtual time: when each was raised; IRQ_MORE: the earliest of irq_more */
 	u64 reader_ns;                 /* virtual time: from when on the reader, woken, may run */
 	u32 sleeping, stop, pause;
 	int wake_fd;
@@ -430,14 +435,11 @@ struct softnet_data {
 	struct sd_flow_limit *flow_limit; /* of this CPU as the producer; NULL: off */
 	struct softnet_data *rps_ipi_list; /* CPUs to send an IPI to at the end of net_rx_action */
 	struct softnet_data *rps_ipi_next; /* on another CPU's list */
-	struct sk_buff *enqueue[CPUS_MAX]; /* live: a burst of packets for each CPU's backlog, not handed over yet */
-	struct sk_buff *enqueue_tail[CPUS_MAX];
-	u32 enqueue_len[CPUS_MAX];
 	/* tasks */
 	struct task ksoftirqd_task, reader;
-	u32 napi_threads;              /* runnable NAPI tasks, bit per napi->slot */
+	u32 napi_threads;              /* NAPI tasks that are awake */
 	u8 runqueue[TASKS_MAX], nr_waiting; /* tasks that wait for their turn, the first in front */
-	u32 on_rq;                     /* those, bit i is task i + 1 */
+	u32 on_rq;                     /* ksoftirqd and the reader, if they are among those: bit i is task i + 1 */
 	struct busy_poll busy;
 	u64 slice_start;
 	u8 last_task, switching;
@@ -475,6 +477,7 @@ struct softnet_data {
 	struct histogram *lat;         /* [LAT_MAX], NULL: off */
 	u8 *scratch;                   /* room for one datagram; NULL: the host does not answer */
 	struct rx_pool copies;         /* skb_copy.c; size 0: none yet */
+	struct rps_burst enqueue[];    /* by CPU */
 };
 
 /**
@@ -712,6 +715,14 @@ struct net_device {
 
 /* ---- rps.c, rfs.c, flow_limit.c, backlog.c: another CPU ---- */
 
+/**
+ * rps_set_cpus() - let RPS spread the packets of a receive queue over these CPUs (queues/rx-N/rps_cpus); none: off
+ * Return: 0 or -ENOMEM; then all is as it was
+ * Context: machine stopped
+ */
+int rps_set_cpus(struct host *h, u32 queue, const struct cpumask *cpus);
+void rps_exit(struct host *h);
+
 #define RPS_NO_FILTER 65535
 struct rps_dev_flow { u16 cpu, filter; u32 last_qtail, hash; }; /* a flow's row in its queue's table */
 
@@ -775,7 +786,7 @@ struct sd_flow_limit;
  * Return: 0 or -ENOMEM; then CPUs below the first without memory already have it
  * Context: machine stopped
  */
-int flow_limit_set(struct host *h, u64 cpus);
+int flow_limit_set(struct host *h, const struct cpumask *cpus);
 
 /**
  * enqueue_flush() - hand the collected packets over to the other CPUs' backlogs (live)

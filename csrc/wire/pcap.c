@@ -51,7 +51,7 @@ void pcap_hand_out(struct pcap_wire *p, struct frame *f, const u8 *data, u32 cap
 {
 	f->data = data;
 	f->len = caplen;
-	f->wire_len = max_u32(len, caplen);
+	f->wire_len = max_u32(min_u32(len, INT32_MAX), caplen);
 	f->flags = len > caplen ? FRAME_CUT : 0;
 	f->head = 0;
 	f->slot = 0;
@@ -120,11 +120,9 @@ static int version(struct pcap_wire *p, const u8 *header)
 		p->lengths_swapped = LENGTHS_SWAPPED;
 		return 0;
 	}
-	if (major != 2)
+	if (major < 2)
 		return pcap_fail(p, "pcap version %u is not supported", major);
-	if (minor > 4)
-		return pcap_fail(p, "pcap version 2.%u is not supported", minor);
-	if (minor <= 3)
+	if (major == 2 && minor <= 3) /* later versions do not exist; Wireshark reads them as 2.4 */
 		p->lengths_swapped = minor == 3 ? LENGTHS_PERHAPS : LENGTHS_SWAPPED;
 	return 0;
 }
@@ -185,12 +183,23 @@ static int pcap_read_burst(struct wire *wire, struct frame *f, int max)
 	while (n < max && rc >= 0) {
 		bool segment = p->gso.at;
 
+		if (unlikely(p->select) && !segment) {
+			rc = pcap_select_ends(p);
+			if (rc < 0)
+				break;
+		}
 		if (unlikely(segment))
 			rc = pcap_gso_next(p, &f[n]);
 		else
 			rc = p->format == PCAP ? pcap_record(p, &f[n]) : pcapng_block(p, &f[n]);
+		if (rc > 0 && unlikely(p->select) && !segment && !pcap_selects(p, &f[n]))
+			continue;
 		if (rc > 0 && (likely(f[n].len <= longest) || segment || !pcap_gso_begin(p, &f[n])))
 			p->handed = p->before_burst + (u64)++n;
+	}
+	if (unlikely(!n && rc == -EINVAL && p->more)) { /* this file breaks off; Python opens the next one */
+		p->broken = p->wire.hungry = 1;
+		return -EAGAIN;
 	}
 	return n ? n : rc;
 }
@@ -228,7 +237,8 @@ int pcap_wire_rewind(struct pcap_wire *p)
 	p->swapped = 0;
 	pcap_gso_end(p);
 	p->stamp_ns = p->wire.last_ts - p->wire.shift_ns;
-	p->wire.rebase = p->wire.started;
+	if (p->wire.started && !p->wire.rebase)
+		p->wire.rebase = REBASE_FILE;
 	p->wire.hungry = 0;
 	if (!p->size)
 		return pcap_fail(p, "an empty file");

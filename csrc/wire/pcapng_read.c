@@ -4,6 +4,10 @@
  * length of the frame check sequence); and enhanced, simple and obsolete packet blocks. It skips all other blocks.
  * A section may have any number of interfaces: each takes at least 20 bytes in the file, and 24 here.
  *
+ * Odd files are read as Wireshark reads them (tests/wire/test_odd_captures.py): an option counts only with its own length, the
+ * first of a kind; a length that is no multiple of 4 is rounded up; a block with two different lengths, or with an option that
+ * is longer than it, ends the file. Times before 1970 become 1970, those after 2262 the last one.
+ *
  * if_fcslen is in bits, but earlier drafts did not say so. No check sequence is shorter than a byte, so a value below 8 is
  * in bytes. A packet's own length (epb_flags, bytes) overrides it; 0 there means unknown.
  * Format: draft-ietf-opsawg-pcapng.
@@ -11,6 +15,7 @@
 #include "device.h"
 
 #define FCS_LEN 0x1e0u
+#define STAMP_MAX_NS INT64_MAX
 #define LINK_ERRORS 0xff000000u /* symbol, preamble, start delimiter, alignment, gap, too short, too long, CRC */
 
 enum { BLOCK_HEAD = 8, BLOCK_TAIL = 4, OPTION_HEAD = 4 };
@@ -28,6 +33,11 @@ static bool option_head(struct pcap_wire *p, u64 at, u32 *code, u32 *len)
 	return true;
 }
 
+static int option_too_long(struct pcap_wire *p, u32 len)
+{
+	return pcap_fail(p, "an option of %u bytes in a smaller block: the file is damaged", len);
+}
+
 /* Check the options from at to end: none may be longer than its block. */
 static int options_fit(struct pcap_wire *p, u64 at, u64 end)
 {
@@ -39,7 +49,7 @@ static int options_fit(struct pcap_wire *p, u64 at, u64 end)
 		if (code == 0)
 			break;
 		if (at + OPTION_HEAD + len > end)
-			return pcap_fail(p, "an option of %u bytes in a smaller block: the file is damaged", len);
+			return option_too_long(p, len);
 	}
 	return 0;
 }
@@ -67,19 +77,20 @@ static int section(struct pcap_wire *p, u64 left)
 	return total >= 28 && total <= left ? options_fit(p, p->pos + 24, p->pos + total - 4) : 0;
 }
 
-static int resolution(struct pcap_wire *p, struct pcap_interface *i, u8 tsresol)
+/* Set the clock's ticks. A finer clock than 64 bits can count cannot say more than a second: its times are 0. */
+static void resolution(struct pcap_interface *i, u8 tsresol)
 {
 	u64 ticks = 1;
+	u8 power = tsresol & 0x7f;
 
-	if ((tsresol & 0x80) ? (tsresol & 0x7f) > 63 : tsresol > 19)
-		return pcap_fail(p, "an interface with time resolution %u: not supported", tsresol);
-	if (tsresol & 0x80)
-		ticks <<= tsresol & 0x7f;
+	if ((tsresol & 0x80) ? power > 63 : power > 19)
+		ticks = 0;
+	else if (tsresol & 0x80)
+		ticks <<= power;
 	else
-		for (u8 n = 0; n < tsresol; n++)
+		for (u8 n = 0; n < power; n++)
 			ticks *= 10;
 	i->ticks_per_s = ticks;
-	return 0;
 }
 
 /* Return room for the next interface; NULL: no memory */
@@ -105,25 +116,28 @@ static int interface_option(struct pcap_wire *p, struct pcap_interface *i, u32 c
 
 	if (!value)
 		return -EINVAL;
-	if (code == IF_TSRESOL && len >= 1)
-		return resolution(p, i, value[0]);
-	if (code == IF_TSOFFSET && len >= 8)
+	if (code == IF_TSRESOL && len == 1)
+		resolution(i, value[0]);
+	if (code == IF_TSOFFSET && len == 8)
 		i->offset_s = p->swapped ? __builtin_bswap64(load64(value)) : load64(value);
-	if (code == IF_FCSLEN && len >= 1)
+	if (code == IF_FCSLEN && len == 1)
 		i->fcs_len = value[0] >= 8 ? value[0] / 8 : value[0];
 	return 0;
 }
 
 static int interface_options(struct pcap_wire *p, struct pcap_interface *i, u64 at, u64 end)
 {
-	u32 code, len;
-	int rc = 0;
+	u32 code, len, seen = 0;
+	int rc = options_fit(p, at, end);
 
 	for (; rc == 0 && at + OPTION_HEAD <= end; at += OPTION_HEAD + align_up(len, 4)) {
 		if (!option_head(p, at, &code, &len))
 			return -EINVAL;
-		if (code == 0 || at + OPTION_HEAD + len > end)
+		if (code == 0)
 			break;
+		if (code > IF_TSOFFSET || seen & 1u << code)
+			continue;
+		seen |= 1u << code;
 		rc = interface_option(p, i, code, at + OPTION_HEAD, len);
 	}
 	return rc;
@@ -152,32 +166,38 @@ static int interface(struct pcap_wire *p, u64 at, u64 end)
 
 static u64 stamp_ns(const struct pcap_interface *i, u32 high, u32 low)
 {
+	__int128 ns = (__int128)(long long)i->offset_s * 1000000000;
 	u64 ticks = (u64)high << 32 | low;
 
 	if (i->ticks_per_s == 1000000000)
-		return ticks + i->offset_s * 1000000000;
-	if (i->ticks_per_s == 1000000)
-		return ticks * 1000 + i->offset_s * 1000000000;
-	return (u64)((unsigned __int128)ticks * 1000000000 / i->ticks_per_s) + i->offset_s * 1000000000;
+		ns += ticks;
+	else if (i->ticks_per_s == 1000000)
+		ns += (__int128)ticks * 1000;
+	else if (i->ticks_per_s)
+		ns += (__int128)((unsigned __int128)ticks * 1000000000 / i->ticks_per_s);
+	return ns < 0 ? 0 : ns > STAMP_MAX_NS ? STAMP_MAX_NS : (u64)ns;
 }
 
-/* Look for a packet's flags (epb_flags, pack_flags) in its options from at to end; 0: it has none. Return: 0, or -EINVAL */
+/* Read a packet's options from at to end: its flags (epb_flags, pack_flags), 0: it has none. Return: 0, or -EINVAL */
 static int packet_flags(struct pcap_wire *p, u64 at, u64 end, u32 *flags)
 {
 	const u8 *value;
 	u32 code, len;
 
 	*flags = 0;
-	for (; at + OPTION_HEAD + 4 <= end; at += OPTION_HEAD + align_up(len, 4)) {
+	for (; at + OPTION_HEAD <= end; at += OPTION_HEAD + align_up(len, 4)) {
 		if (!option_head(p, at, &code, &len))
 			return -EINVAL;
-		if (code == EPB_FLAGS && len == 4) {
-			value = pcap_bytes(p, at + OPTION_HEAD, 4);
-			*flags = value ? pcap_u32(p, value) : 0;
-			return value ? 0 : -EINVAL;
-		}
 		if (code == 0)
 			break;
+		if (at + OPTION_HEAD + len > end)
+			return option_too_long(p, len);
+		if (code == EPB_FLAGS && len == 4 && !*flags) {
+			value = pcap_bytes(p, at + OPTION_HEAD, 4);
+			if (!value)
+				return -EINVAL;
+			*flags = pcap_u32(p, value);
+		}
 	}
 	return 0;
 }
@@ -224,7 +244,8 @@ static int packet(struct pcap_wire *p, struct frame *f, u32 type, u32 total)
 		caplen = i->snaplen && i->snaplen < len ? i->snaplen : len;
 	else
 		caplen = pcap_u32(p, at + 12);
-	if (caplen > PCAP_FRAME_MAX || caplen > total - BLOCK_HEAD - fixed - BLOCK_TAIL)
+	if (caplen > PCAP_FRAME_MAX || caplen > total - BLOCK_HEAD - fixed - BLOCK_TAIL ||
+	    (simple && align_up(caplen, 4) != total - BLOCK_HEAD - fixed - BLOCK_TAIL))
 		return pcap_fail(p, "frame %llu claims %u bytes: the file is damaged",
 				 (unsigned long long)p->nframe + 1, caplen);
 	t = simple ? p->stamp_ns : stamp_ns(i, pcap_u32(p, at + 4), pcap_u32(p, at + 8));
@@ -240,6 +261,19 @@ static int packet(struct pcap_wire *p, struct frame *f, u32 type, u32 total)
 	if (unlikely(i->linktype != LINKTYPE_ETHERNET) && link_to_ethernet(p, f, i->linktype) < 0)
 		return -ENOMEM;
 	return 1;
+}
+
+/* Compare a block's length with the one at its end. */
+static int same_length(struct pcap_wire *p, u32 total)
+{
+	const u8 *tail = pcap_bytes(p, p->pos + total - BLOCK_TAIL, BLOCK_TAIL);
+
+	if (unlikely(!tail))
+		return -EINVAL;
+	if (unlikely(align_up(pcap_u32(p, tail), 4) != total))
+		return pcap_fail(p, "a block of %u bytes behind frame %llu ends with another length: the file is damaged",
+				 total, (unsigned long long)p->nframe);
+	return 0;
 }
 
 int pcapng_block(struct pcap_wire *p, struct frame *f)
@@ -261,11 +295,15 @@ int pcapng_block(struct pcap_wire *p, struct frame *f)
 	if (type == PCAPNG_SECTION && (rc = section(p, left)) < 0)
 		return rc;
 	total = p->swapped ? __builtin_bswap32(total) : total; /* only now: a section says in which order its own is */
-	if (total < BLOCK_HEAD + BLOCK_TAIL || total & 3)
+	if (align_up(total, 4) < BLOCK_HEAD + BLOCK_TAIL)
 		return pcap_fail(p, "a block of %u bytes behind frame %llu: the file is damaged", total,
 				 (unsigned long long)p->nframe);
+	total = align_up(total, 4);
 	if (total > left)
 		return pcap_truncated(p);
+	rc = same_length(p, total);
+	if (rc < 0)
+		return rc;
 	if (type == PCAPNG_INTERFACE)
 		rc = interface(p, p->pos + BLOCK_HEAD, p->pos + total - BLOCK_TAIL);
 	else if (is_packet(type))
@@ -286,28 +324,65 @@ static u32 next_type(struct pcap_wire *p)
 	return head ? pcap_u32(p, head) : 0;
 }
 
-/* Read up to the first packet. One of the interfaces before it has to be of a known link. */
-int pcapng_open(struct pcap_wire *p)
+static int to_packets(struct pcap_wire *p, bool *found)
 {
-	bool found = false;
-
 	for (;;) {
 		u32 type = next_type(p);
 		struct frame f;
 		int rc;
 
 		if (p->pos && (type == 0 || is_packet(type)))
-			break;
+			return 0;
 		rc = pcapng_block(p, &f);
-		if (rc < 0 && p->nframe)
-			break;
 		if (rc < 0)
 			return rc;
 		if (type == PCAPNG_INTERFACE)
-			found |= link_is_known(p->interfaces[p->ninterfaces - 1].linktype);
+			*found |= link_is_known(p->interfaces[p->ninterfaces - 1].linktype);
 	}
-	if (p->ninterfaces && !found)
-		return pcap_fail(p, "link type %u: holds no packets that vnic knows how to find",
-				 p->interfaces[0].linktype);
-	return 0;
+}
+
+static void to_begin(struct pcap_wire *p)
+{
+	p->pos = p->ninterfaces = p->swapped = 0;
+}
+
+/* Is there an interface of a known link behind the first packets? Ends anywhere in the file. */
+static bool known_later(struct pcap_wire *p)
+{
+	bool found = false;
+	struct frame f;
+	u32 type;
+
+	while (!found && (type = next_type(p))) {
+		if (is_packet(type)) {
+			const u8 *head = pcap_bytes(p, p->pos, BLOCK_HEAD);
+			u32 total = head ? align_up(pcap_u32(p, head + 4), 4) : 0;
+
+			if (total < BLOCK_HEAD + BLOCK_TAIL || total > p->size - p->pos)
+				break;
+			p->pos += total;
+			continue;
+		}
+		if (pcapng_block(p, &f) < 0)
+			break;
+		found = type == PCAPNG_INTERFACE && link_is_known(p->interfaces[p->ninterfaces - 1].linktype);
+	}
+	return found;
+}
+
+/* Read up to the first packet. One of the file's interfaces has to be of a known link; mostly it stands before that packet. */
+int pcapng_open(struct pcap_wire *p)
+{
+	bool found = false;
+	int rc = to_packets(p, &found);
+	u32 linktype;
+
+	if (rc < 0 || found || !p->ninterfaces)
+		return rc;
+	linktype = p->interfaces[0].linktype;
+	found = known_later(p);
+	to_begin(p);
+	if (!found)
+		return pcap_fail(p, "link type %u: holds no packets that vnic knows how to find", linktype);
+	return to_packets(p, &found);
 }

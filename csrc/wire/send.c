@@ -28,6 +28,11 @@ static u64 scaled(u64 n, u64 by, u64 per)
 
 static u64 recorded(struct schedule *s, u64 t)
 {
+	if (s->rebase && t < s->last_ns) {
+		s->loops_ns += s->last_ns - s->first_ns;
+		s->nth = 0;
+	}
+	s->rebase = 0;
 	if (!s->nth++)
 		s->first_ns = s->last_ns = t;
 	s->backwards += t < s->last_ns;
@@ -73,7 +78,7 @@ void schedule_loop(struct schedule *s)
 	u64 span = s->last_ns - s->first_ns;
 
 	s->loops_ns += span + (s->nth > 1 ? span / (s->nth - 1) : 0);
-	s->nth = 0;
+	s->nth = s->rebase = 0;
 }
 
 /* ---- what ---- */
@@ -95,9 +100,11 @@ static void end_of_pass(struct sender *s)
 
 	s->passes_done++;
 	s->taken_before = s->taken;
-	if (nothing || s->passes_done >= s->passes || pcap_wire_rewind(s->pcap) < 0)
+	if (!nothing && s->passes_done < s->passes && s->several)
+		s->asks = ASKS_FIRST_FILE;
+	else if (nothing || s->passes_done >= s->passes || pcap_wire_rewind(s->pcap) < 0)
 		s->ended = 1;
-	else
+	if (!s->ended)
 		schedule_loop(&s->schedule);
 }
 
@@ -105,9 +112,16 @@ static void end_of_pass(struct sender *s)
 static void fill(struct sender *s)
 {
 	s->at = s->n = 0;
-	while (!s->n && !s->ended) {
+	while (!s->n && !s->ended && !s->asks) {
 		int got = s->pcap->wire.read_burst(&s->pcap->wire, s->burst, BURST);
 
+		if (got == -EAGAIN && s->pcap->select && s->pcap->select->paused)
+			return; /* after many frames that are left out: look at the clock and at signals */
+		if (got == -EAGAIN) {
+			s->asks = ASKS_NEXT_FILE;
+			s->schedule.rebase = 1;
+			continue;
+		}
 		if (got == -ENODATA) {
 			end_of_pass(s);
 			continue;
@@ -246,7 +260,7 @@ int send_step(struct sender *s, u64 now)
 		if (s->at == s->n)
 			fill(s);
 	}
-	s->next_ns = s->at < s->n ? s->start_ns + s->due_ns[s->at] : NEVER;
+	s->next_ns = s->at < s->n ? s->start_ns + s->due_ns[s->at] : s->ended || s->asks ? NEVER : now;
 	return rc == 0 && s->next_ns == NEVER ? -ENODATA : rc;
 }
 
@@ -278,7 +292,7 @@ static int run(struct sender *s, u64 until_ns)
 		int rc = send_step(s, now);
 
 		if (rc == -ENODATA)
-			return 0;
+			return s->asks ? 2 : 0;
 		if (rc < 0 && rc != -EAGAIN)
 			return rc;
 		if (now >= until_ns)

@@ -16,6 +16,18 @@ int wire_pulled(const struct wire *w)
 	return !w->live && !w->speed_ppm && !w->ps_per_byte;
 }
 
+/* The first frame of a file, or of a pass over all files, has the time t: find its place behind the last frame. */
+static u64 rebased(struct wire *w, u64 t)
+{
+	u64 at = w->rebase == REBASE_PASS ? w->last_ts + w->gap_ns : max_u64(t, w->last_ts);
+
+	if (w->rebase != REBASE_FILE)
+		w->pass_ns = at;
+	w->rebase = 0;
+	w->shift_ns += at - t;
+	return at;
+}
+
 static u64 wire_time(struct wire *w, const struct frame *f)
 {
 	unsigned __int128 scaled;
@@ -23,22 +35,19 @@ static u64 wire_time(struct wire *w, const struct frame *f)
 
 	if (!w->started) {
 		w->started = 1;
-		w->base_ns = w->last_ts = t;
+		w->base_ns = w->last_ts = w->pass_ns = t;
 	}
 	t += w->shift_ns;
-	if (unlikely(w->rebase)) {
-		w->rebase = 0;
-		if (t < w->last_ts) {
-			w->shift_ns += w->last_ts - t;
-			t = w->last_ts;
-		}
-	}
+	if (unlikely(w->rebase))
+		t = rebased(w, t);
 	if (t < w->last_ts) {
 		w->backwards++;
 		t = w->last_ts;
 	}
 	w->last_ts = t;
 	t -= w->base_ns;
+	if (unlikely(w->schedule))
+		t = w->paced_ns = schedule_next(w->schedule, t, f->len);
 	scaled = t;
 	if (w->speed_ppm == 0)
 		scaled = 0;

@@ -6,6 +6,8 @@
 
 struct virtio_net_hdr_v1;
 struct virtio_net_hdr_v1_hash;
+struct schedule;
+struct bpf_prog;
 
 /* ---- wire.c: frames, and when they arrive ---- */
 
@@ -72,13 +74,21 @@ struct frame {
  *               Pace, and what to do with captured frames:
  * @speed_ppm:   1000000 = the recorded pace, 2000000 twice as fast, 0 = as fast as the link allows
  * @ps_per_byte: 800 = 10 Gbit/s; 0 = infinitely fast. If both are 0, the card pulls frames whenever the host is idle
+ * @schedule:    a rate instead of the recorded times, for PACE_PPS or PACE_BPS; speed_ppm multiplies it. NULL: as recorded
+ * @paced_ns:    when the last frame was due by the schedule
  * @base_ns:     the source's stamp of its first frame: virtual time 0
+ * @rebase:      the next frame begins another file, REBASE_FILE: if its stamp is older, it follows the last frame; the same
+ *               for all files once more, REBASE_TIME; or another pass over all files, REBASE_PASS: it follows by @gap_ns
+ * @pass_ns:     the stamp of this pass's first frame, as last_ts
  * @capture_mtu: cut a captured GSO frame into packets of so many bytes; 0: offer it whole
  */
 struct pollfd;
 #define WIRE_FDS_MAX 16
 #define WIRE_AHEAD 32              /* 1 ms of reading */
 struct wire_burst { struct frame frame[BURST]; int n; };
+#define REBASE_FILE 1
+#define REBASE_TIME 2
+#define REBASE_PASS 3
 #define WIRE_ASK_DRY 1             /* wire.ask: return to Python when no frame is left to read */
 #define WIRE_ASK_SENT 2            /* wire.ask: return to Python when the card sent a frame */
 struct wire {
@@ -105,8 +115,9 @@ struct wire {
 	u8 ask, hungry;            /* when to return to Python before time goes on, WIRE_ASK_*; 1: return now */
 	u8 vnet;                   /* takes and gives virtio headers: partial checksums, and frames longer than the MTU (GSO) */
 	u8 lent;                   /* the card is lent (nic_lend.c): released memory waits for take_back() */
-	u8 rebase;                 /* the next frame begins another file: if its stamp is older, it follows the last frame */
-	u64 base_ns, last_ts, shift_ns, busy_ns;
+	u8 rebase;
+	struct schedule *schedule;
+	u64 base_ns, last_ts, shift_ns, busy_ns, pass_ns, gap_ns, paced_ns;
 	u32 busy_ps;
 	int error;                 /* -errno that ended the wire; 0: it ended in order */
 	/* counters, written by the device */
@@ -195,6 +206,28 @@ struct pcap_slots { u8 **at; u32 *room, *free, n, nfree; };
 /* some bytes of the file; the last frame in there, by struct frame.id */
 struct pcap_piece { u8 *data; u64 room, last_frame; };
 #define PCAP_PIECE 131072
+#define SELECT_SKIP_MAX 65536      /* skip so many frames in a row without a look at signals */
+/**
+ * struct pcap_select - which frames of the files a wire hands out
+ * @wants:    the filter's function, with @filter; NULL: no filter
+ * @from_ns:  the first stamp that is handed out; @until_ns: the first one that is not
+ * @relative: SELECT_FROM, SELECT_UNTIL: these are times after the first frame until that frame is read
+ * @limit:    most frames
+ * @again:    at the limit the wire is hungry instead of ended: Python starts over
+ * @paused:   the wire is hungry because of SELECT_SKIP_MAX
+ * @taken:    frames that count towards the limit; @picked: all that were handed out
+ * @filtered: frames that the filter does not want; @outside: frames before @from_ns, or from @until_ns on
+ */
+#define SELECT_FROM 1
+#define SELECT_UNTIL 2
+struct pcap_select {
+	u32 (*wants)(const struct bpf_prog *filter, const u8 *frame, u32 len, u32 wire_len);
+	struct bpf_prog *filter;
+	u64 from_ns, until_ns, limit;
+	u32 in_a_row;
+	u8 relative, again, paused;
+	u64 taken, picked, filtered, outside;
+};
 struct pcap_wire {
 	struct wire wire;
 	int fd;                    /* -1: the bytes are in memory */
@@ -212,7 +245,7 @@ struct pcap_wire {
 	u64 stamp_ns;              /* the latest one: a simple packet block has no stamp */
 	struct pcap_link links[PCAP_LINKS_MAX]; /* of all files */
 	u32 nlinks;
-	u8 more;                   /* another file follows */
+	u8 more, broken;           /* another file follows; this one broke off, and error_text says why */
 	struct pcap_piece *pieces;
 	u32 npieces;
 	u32 piece_bytes;           /* PCAP_PIECE, but for tests */
@@ -225,6 +258,7 @@ struct pcap_wire {
 	u64 gso_frames, gso_segments, gso_bytes, gso_segment_bytes; /* frames cut, and what they were cut into */
 	u64 fcs_stripped, fcs_bytes; /* frames that had a check sequence; bytes of it that the file holds */
 	u64 link_errors;           /* frames that arrived damaged, says the file */
+	struct pcap_select *select; /* NULL: hand out all frames */
 	char error_text[160], damage[128];
 };
 /** pcap_wire_new() - allocate a wire without a file. Return: NULL: no memory. The caller frees it with pcap_wire_free(). */
@@ -250,6 +284,7 @@ int pcap_wire_rewind(struct pcap_wire *p);
 #define SEND_LATE_NS 100000        /* a frame that leaves later than this is counted */
 enum pace { PACE_RECORDED, PACE_PPS, PACE_BPS, PACE_TOPSPEED };
 enum send_to { SEND_TAP, SEND_DEV };
+enum send_asks { ASKS_NOTHING, ASKS_NEXT_FILE, ASKS_FIRST_FILE };
 
 /**
  * struct schedule - when a frame is due, ns after the start: from the frames before it, never from when they left
@@ -257,13 +292,14 @@ enum send_to { SEND_TAP, SEND_DEV };
  * @frames:   that were due, and their @bits
  * @loops_ns: recorded time of the passes through the file that are over
  * @nth:      frames in this pass; @first_ns, @last_ns: their stamps
+ * @rebase:   the next frame is another file's first: if it is older, it follows at once
  * @max_gap_ns: longest gap between two sent frames; 0: no limit. Longer ones are @shortened, by @saved_ns in all
  * @sent_due_ns: when the last sent frame was due
  */
 struct schedule {
 	u64 rate, frames, bits, loops_ns, nth, first_ns, last_ns, backwards;
 	u64 max_gap_ns, sent_due_ns, shortened, saved_ns;
-	u32 pace;
+	u32 pace, rebase;
 };
 /**
  * schedule_next() - plan the next frame
@@ -272,7 +308,7 @@ struct schedule {
  * Return: when it is due, ns after the start.
  */
 u64 schedule_next(struct schedule *s, u64 t_ns, u32 len);
-/** schedule_loop() - start another pass: the next frame is the file's first again */
+/** schedule_loop() - start another pass: the next frame is the first file's first again */
 void schedule_loop(struct schedule *s);
 
 /**
@@ -296,6 +332,7 @@ struct sender {
 	u64 due_ns[BURST];
 	u32 at, n;
 	u8 ended, full;                /* reading has ended; the frame at the front has found the queue full */
+	u8 several, asks;              /* there are more files; enum send_asks: Python opens the next one */
 	int error;                     /* -errno: the file broke off */
 	u64 first_sent_ns, last_sent_ns, first_due_ns, last_due_ns;
 	u64 taken, taken_before, frames, bytes, last_bytes; /* to be sent, before this pass; sent; the last one's */
@@ -309,7 +346,7 @@ struct sender {
 int send_step(struct sender *s, u64 now);
 /**
  * send_run() - send until until_ns (by the clock), sleeping and spinning in between
- * Return: 1: call again (the time is over, or a signal came); 0: all are sent; -errno.
+ * Return: 1: call again (the time is over, or a signal came); 2: as 1, once s->asks is done and 0; 0: all are sent; -errno.
  */
 int send_run(struct sender *s, u64 until_ns);
 
@@ -513,6 +550,13 @@ const u8 *pcap_next_piece(struct pcap_wire *p, u64 at, u32 len);
 /** pcap_pieces_of() - read from this file from now on, or, with fd -1, from p->size bytes of memory; close the one before */
 void pcap_pieces_of(struct pcap_wire *p, int fd, const u8 *memory);
 void pcap_pieces_free(struct pcap_wire *p);
+
+/* pcap_select.c */
+
+/** pcap_selects() - is f, which was just read, to be handed out? If not, its slot is free again */
+bool pcap_selects(struct pcap_wire *p, const struct frame *f);
+/** pcap_select_ends() - stop before the next frame? Return: 0: no; -ENODATA: at the limit; -EAGAIN: the wire is hungry */
+int pcap_select_ends(struct pcap_wire *p);
 
 /* pcapng_read.c */
 

@@ -252,7 +252,7 @@ def test_a_socket_and_a_directory_are_no_captures(tmp_path):
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(str(tmp_path / "s"))
         refused(vnic_process("replay", str(tmp_path / "s")), "a socket, and not a regular file")
-    refused(vnic_process("replay", str(tmp_path)), "Is a directory")
+    refused(vnic_process("replay", str(tmp_path)), f"{tmp_path}: a directory without a capture: name one that has")
 
 
 def test_a_file_that_is_replaced_by_none_before_its_turn(tmp_path):

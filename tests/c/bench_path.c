@@ -492,7 +492,7 @@ static void stage_rps(void)
 {
 	struct sk_buff *skb = make_skb(on.frame[0].data, UDP64, ETH_HLEN);
 
-	on.h->rps_len[0] = 2;
+	require(rps_set_cpus(on.h, 0, &(struct cpumask){ { 3 } }) == 0, "no memory");
 	start();
 	for (u32 i = 0; i < BURST; i++, skb->flags = 0)
 		hide((void *)(intptr_t)get_rps_cpu(on.h->cpu[0], skb));
@@ -767,9 +767,7 @@ static void grow_cpus(struct path *p)
 	p->h->cost[COST_RPS] = 60;
 	p->h->cost[COST_IPI] = 500;
 	p->h->cost[COST_BACKLOG] = 40;
-	p->h->rps_len[0] = p->cpus;
-	for (u32 i = 0; i < p->cpus; i++)
-		p->h->rps_map[0][i] = (u16)i;
+	require(rps_set_cpus(p->h, 0, &(struct cpumask){ { (1ull << p->cpus) - 1 } }) == 0, "no memory");
 	p->h->netdev_max_backlog = 1000;
 }
 

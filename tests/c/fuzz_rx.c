@@ -23,13 +23,12 @@ static void configure(struct host *h, const u8 *config)
 	for (u32 i = 0; i < RSS_INDIR_SIZE; i++)
 		nic->rss.indir[i] = (u16)(i % nic->nqueues);
 	nic->buf_len = buf_len[config[1] >> 2 & 3];
-	nic->ring_size = 16u << (config[1] >> 4 & 3);
+	nic->ring_size = (16u << (config[1] >> 4 & 3)) - (config[2] >> 5) % 5 * (config[1] >> 4 & 3);
 	nic->mtu = config[1] >> 6 == 3 ? 1500 : 0;
 	h->rcvbuf = config[2] & 1 ? 4096 : 212992;
 	h->netdev_max_backlog = config[2] & 2 ? 4 : 1000;
 	for (u32 q = 0; config[2] & 4 && q < nic->nqueues; q++)
-		for (h->rps_len[q] = 0; h->rps_len[q] < h->ncpus; h->rps_len[q]++)
-			h->rps_map[q][h->rps_len[q]] = (u16)h->rps_len[q];
+		require(rps_set_cpus(h, q, &(struct cpumask){ { (1ull << h->ncpus) - 1 } }) == 0, "no memory");
 	for (u32 c = 0; config[2] & 8 && c < COST_MAX; c++)
 		h->cost[c] = 100;
 	if (config[2] & 16)

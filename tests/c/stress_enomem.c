@@ -218,7 +218,7 @@ static int filters(struct host *h)
 
 static int flow_limit(struct host *h)
 {
-	return flow_limit_set(h, 15);
+	return flow_limit_set(h, &(struct cpumask){ { 15 } });
 }
 
 static int sock_entries(struct host *h)

@@ -89,7 +89,7 @@ static void change(struct host *h, u32 turn)
 		h->nic.rss.indir[i] = (u16)(i % queues);
 	require(driver_set_channels(h, queues) == 0, "the queues are not changed");
 	require(driver_set_adaptive(h, turn % 3 == 0) == 0 && arfs_set(h, turn & 1) == 0, "no memory");
-	require(flow_limit_set(h, turn % 16) == 0 && rfs_set_sock_entries(h, turn % 3 * 64) == 0, "no memory");
+	require(flow_limit_set(h, &(struct cpumask){ { turn % 16 } }) == 0 && rfs_set_sock_entries(h, turn % 3 * 64) == 0, "no memory");
 	for (u32 i = 0; i < CPUS; i++)
 		require(rfs_set_flow_cnt(h, i, turn % 4 * 32) == 0, "no memory");
 	require(fifo_resize(&h->nic.fifo, 65536 + turn) == 0, "no memory");
@@ -155,9 +155,7 @@ static void configure(struct host *h)
 	for (u32 i = 0; i < CPUS; i++) {
 		h->nic.queue[i].irq.rx_usecs = i & 1 ? 50 : 0; /* with and without moderation */
 		h->nic.queue[i].irq.rx_frames = i & 1 ? 32 : 1;
-		h->rps_len[i] = CPUS;
-		for (u32 c = 0; c < CPUS; c++)
-			h->rps_map[i][c] = (u16)c;
+		require(rps_set_cpus(h, i, &(struct cpumask){ { (1ull << CPUS) - 1 } }) == 0, "no memory");
 	}
 	if (variant == RFS) {
 		h->rps_flow_cnt = 64;

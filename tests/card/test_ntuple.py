@@ -191,7 +191,7 @@ def test_rules_at_the_start():
 
 @pytest.mark.parametrize(("rules", "why"), [
     ("udp4 action 2", "there is no queue 2: the card has 2"),
-    ("udp4 action 16", "action 16: must be a queue, or -1"),
+    ("udp4 action 128", "action 128: must be a queue, or -1"),
     ("udp4 action -2", "action -2: must be a queue, or -1"),
     ("udp4 loc 128 action 1", "loc 128: must be between 0 and 127"),
     ("udp4 loc 1 action 1; udp4 loc 1 action 0", "two rules have the location 1"),

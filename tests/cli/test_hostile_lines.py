@@ -17,6 +17,7 @@ import frames
 import pytest
 from captures import pcap_each_second
 from click.testing import CliRunner
+from commands import BY_NAME
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from needs import why_no_root
@@ -24,12 +25,13 @@ from needs import why_no_root
 import vnic
 from vnic.cli import instance as cli_control
 from vnic.cli.main import main
+from vnic.cli.words import ALIASES, MEANT, HostCommand
 from vnic.control.server import Control, commands
 from vnic.knobs.parse import number
 from vnic.knobs.table import KNOBS
 from vnic.tap import privileges as capabilities
 
-COMMANDS = sorted(main.commands)
+COMMANDS = sorted(BY_NAME)
 PASSED_ON = {"ethtool", "ip", "sysctl", "show", "set"}
 """What they are given goes to an instance, and what is printed is the tool's."""
 ALWAYS = {
@@ -214,7 +216,7 @@ def judge(result, *, passed_on=False):
 
 def is_path(param):
     text = f"{param.name} {param.metavar}".lower()
-    return any(word in text for word in ("file", "write", "out.", ".toml", "netns"))
+    return any(word in text for word in ("file", "write", "output", ".toml", "netns"))
 
 
 def fitting(param):
@@ -225,6 +227,7 @@ def fitting(param):
         return st.sampled_from(
             {
                 "files": ["a.pcap"],
+                "read": ["a.pcap"],
                 "file": ["a.pcap"],
                 "config": ["good.toml"],
                 "netns": [f"/proc/{os.getpid()}/ns/net"],
@@ -245,7 +248,13 @@ def fitting(param):
         "user": st.sampled_from(["root", "4294967294", "5"]),
         "group": st.sampled_from(["root", "4294967294"]),
         "speed": st.sampled_from(["max", "2"]),
-        "sets": st.sampled_from(["hz=1000", "gro=off", "sockets=16"]),
+        "sets": st.sampled_from(["hz=1000", "gro=off", "sockets=16", "rcvbuf=1M", "rps-cpus=0-3"]),
+        "sysctls": st.sampled_from(["net.core.rmem_max=64k", "net/core/netdev_budget=5", "vm.swappiness=1"]),
+        "start": st.sampled_from(["0.5", "200ms", "1970-01-01T00:00:01Z", "@1"]),
+        "stop": st.sampled_from(["1.5", "2s", "1970-01-01T00:00:02Z", "2026-11-29"]),
+        "interface": st.sampled_from(["lo", "ht0"]),
+        "names": st.sampled_from([*KNOBS, "net.core.rmem_max"]),
+        "words": st.sampled_from(COMMANDS),
         "pin": st.sampled_from(["auto", "0"]),
         "expression": st.sampled_from(["udp", "6,40 0 0 12"]),
     }.get(param.name or "", st.just("x"))
@@ -261,7 +270,7 @@ def hostile(param):
     if isinstance(param.type, click.Choice):
         return st.sampled_from([str(c) for c in param.type.choices]) | WORDS
     if is_path(param):
-        captures = param.name in ("file", "files")
+        captures = param.name in ("file", "files", "read")
         return st.sampled_from(
             [p for p in PATHS if not captures or p not in ("fifo", "-")]
         )  # a capture that is a FIFO: tests of the wire
@@ -290,14 +299,26 @@ def line(command):
         return st.lists(TOOL_WORDS, max_size=8)
     where = st.sampled_from([[], ["--tap", "ht0"], ["--dev", "lo"]] if command.name == "send" else [[]])
     options = [p for p in command.params if (isinstance(p, click.Option) and not p.is_eager) or p.name == "config"]
+    knob_words = [KNOB_WORDS.map(list)] if isinstance(command, HostCommand) else []
     arguments = [p for p in command.params if isinstance(p, click.Argument)]
     parts = (
-        [st.lists(st.one_of(*map(option, options)), max_size=4).map(lambda some: list(chain(*some)))] if options else []
+        [st.lists(st.one_of(*map(option, options), *knob_words), max_size=4).map(lambda some: list(chain(*some)))]
+        if options
+        else []
     )
     parts += [values(p).map(lambda v: [v]) if p.required else st.lists(values(p), max_size=1) for p in arguments]
     parts += [st.one_of(*[st.just([])] * 9, st.lists(WORDS, max_size=1))]
     return st.tuples(where, *parts).map(lambda words: list(chain(*words)))
 
+
+KNOB_WORDS = st.one_of(
+    st.tuples(
+        st.sampled_from(sorted(KNOBS)).map("--{}".format), WORDS | st.sampled_from(["64k", "2ms", "0-3,8", "on"])
+    ),
+    st.tuples(st.sampled_from(["--gro", "--promisc", "--strict-csum", "--rx"]), st.sampled_from(["on", "off", "5"])),
+    st.tuples(st.sampled_from([f"--no-{name}" for name in KNOBS])),
+)
+"""Knobs without an option of their own, and values behind flags."""
 
 VOCABULARY = """
 -i -g -G -l -L -c -C -k -K -x -X -n -N -S -Q -s -j -p -o -br -w -a -r --json --on --coalesce link
@@ -316,7 +337,7 @@ TOOL_WORDS = st.one_of(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in COMMANDS if n not in PASSED_ON])
 def test_any_line(typed, name):
-    command = main.commands[name]
+    command = BY_NAME[name]
 
     @few(name)
     @given(line(command))
@@ -326,12 +347,33 @@ def test_any_line(typed, name):
     lines()
 
 
+FIRST = st.one_of(
+    WORDS,
+    st.sampled_from([p for p in PATHS if p not in ("fifo", "-")]),
+    st.sampled_from([*ALIASES, *(word for words in MEANT.values() for word in words), "stop", "-V", "-r", "-q"]),
+    st.sampled_from(sorted(KNOBS)).map("--{}".format),
+)
+
+
+@pytest.mark.slow
+def test_any_first_word(typed):
+    """A file, another tool's command, a knob, or nothing that vnic knows."""
+
+    @few()
+    @given(FIRST, st.lists(FIRST, max_size=3))
+    @example("a.pcap", ["-q", "--gro", "off"])
+    @example("-r", ["a.pcap"])
+    def lines(first, rest):
+        if first not in COMMANDS:
+            judge(typed(first, *rest))
+
+    lines()
+
+
 @pytest.mark.slow
 def test_the_environment(typed):
     """VNIC_REPLAY_CPUS=..., and what a terminal says of itself."""
-    names = [
-        f"VNIC_REPLAY_{p.name.upper()}" for p in main.commands["replay"].params if p.name not in ("config", "files")
-    ]
+    names = [f"VNIC_REPLAY_{p.name.upper()}" for p in BY_NAME["replay"].params if p.name not in ("config", "files")]
     text = WORDS.filter(lambda t: t.isprintable()) | st.sampled_from(["²", "0", "1", "-5", "99999999999", "1e3"])
     other = [
         "COLUMNS",
@@ -370,7 +412,7 @@ SCALARS = st.one_of(
 )
 KEYS = st.one_of(
     st.sampled_from(
-        [p.name for c in ("run", "replay") for p in main.commands[c].params if p.name not in ("write", "tap", "files")]
+        [p.name for c in ("run", "replay") for p in BY_NAME[c].params if p.name not in ("write", "tap", "files")]
     ),
     st.sampled_from(sorted(KNOBS)),
     st.sampled_from(
@@ -487,7 +529,7 @@ def test_any_words_for_an_instance(typed, finished, name):
     with Control(finished, facts=dict):
 
         @few()
-        @given(line(main.commands[name]).filter(lambda words: "--export" not in words))
+        @given(line(BY_NAME[name]).filter(lambda words: "--export" not in words))
         def words(argv):
             judge(typed(name, *argv), passed_on=True)
 
@@ -643,7 +685,7 @@ def test_a_sentence_is_one_line_whatever_was_given(typed):
 
 def test_every_number_has_a_highest_one():
     """Whatever is beyond it overflows somewhere: in C, in a sleep, in a list."""
-    for command in main.commands.values():
+    for command in BY_NAME.values():
         for param in command.params:
             if isinstance(param.type, (click.types.IntParamType)):
                 assert getattr(param.type, "max", None) is not None, f"{command.name} {param.name}"

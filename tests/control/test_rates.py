@@ -29,9 +29,10 @@ def test_a_line_is_the_difference_of_two_samples():
     assert 0 < line.busy[0] < 0.5
     assert line.busy[1] == 0
     assert line.queues == [line.per_s["delivered"]]
-    shown = stat.text(line).split()
+    layout = stat.Layout.of(2, None)
+    shown = layout.line(line).split()
     assert shown[3:8] == [str(line.lost["FIFO_OVERRUN"]), "0", "0", "0", "0"]
-    assert len(shown) == len(stat.head(2).splitlines()[1].split())
+    assert len(shown) == len(layout.head().splitlines()[1].split())
     assert line.as_dict()["lost"] == line.lost
 
 
@@ -57,7 +58,7 @@ def test_every_loss_is_in_one_column():
         "live": False,
     }
     line = stat.difference(sample | {"t_ns": 10**9, "fates": fates}, sample)
-    assert sum(int(n) for n in stat.text(line).split()[3:8]) == len(fates)
+    assert sum(int(n) for n in stat.Layout.of(0, None).line(line).split()[3:8]) == len(fates)
 
 
 def test_queues_that_came_meanwhile_begin_at_nothing():
@@ -69,10 +70,6 @@ def test_queues_that_came_meanwhile_begin_at_nothing():
         line = stat.difference(stat.sample(h), before)
     assert len(line.queues) == 3
     assert min(line.queues) > 0
-
-
-def test_numbers_fit_their_columns():
-    assert [stat._short(n) for n in (0, 999_999, 1_234_567, 9.9999e9)] == ["0", "999999", "1.23M", "10G"]
 
 
 def test_a_cpu_that_sleeps_is_idle_also_before_it_wakes_up(live):

@@ -22,7 +22,7 @@ def test_a_ring_of_another_size_is_cleared_as_far_as_it_goes_and_no_further(host
     assert h.ledger().fates == {"DELIVERED_UDP": 50}
 
 
-@pytest.mark.parametrize("size", [0, 8, 15, 17, 1000, 4095, 8192])
+@pytest.mark.parametrize("size", [0, 8, 15, lib.RX_RING_MAX + 1, 1 << 31])
 def test_the_driver_itself_refuses_a_ring_that_cannot_be(host, size):
     h = host()
     assert lib.driver_set_ringparam(h.machine.c, size) == -errno.EINVAL

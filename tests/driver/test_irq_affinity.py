@@ -14,6 +14,7 @@ import vnic
 from vnic._core import lib
 from vnic.control import commands
 from vnic.errors import ConfigError
+from vnic.knobs.cpumask import cpumask
 from vnic.linux import procfs
 from vnic.linux import pseudofile as files
 
@@ -115,7 +116,7 @@ def test_a_foreign_drivers_interrupt_is_its_own(host):
     assert (code, err.splitlines()[0]) == (1, "vnic set: write error: Input/output error")
     with pytest.raises(ConfigError, match="the driver's process"):
         h.knobs.smp_affinity = 2
-    assert lib.irq_set_affinity(h.machine.c, 0, 2) == -5
+    assert lib.irq_set_affinity(h.machine.c, 0, cpumask(2)) == -5
 
 
 LISTS = [

@@ -35,7 +35,7 @@ def test_a_whole_sosreport():
     knobs = it.knobs
     assert knobs["rx-ring"] == 512
     assert (knobs["rx-usecs"], knobs["rx-frames"], knobs["adaptive-rx"]) == (50, 0, False)
-    assert knobs["rss-indir"] == [i // 32 for i in range(128)]
+    assert knobs["rss-indir"] == [i // 128 for i in range(512)]
     assert (knobs["mtu"], knobs["capture-mtu"], knobs["link"], knobs["mac"]) == (9000, 9000, "25G", "3c:fd:fe:00:00:01")
     assert (knobs["netdev-budget"], knobs["netdev-max-backlog"], knobs["rcvbuf"]) == (600, 5000, 4194304)
     assert knobs["ntuple-rules"][1] == "tcp4 src-ip 10.9.9.9 action -1 loc 1"
@@ -58,8 +58,8 @@ def test_a_whole_sosreport():
 
 
 @pytest.mark.parametrize(("there", "here", "said"), [
-    (512, 512, set()), (511, 512, {"rx-ring: 511 there, rounded up to a power of two: 512"}),
-    (8192, 4096, {"rx-ring: 8192 there, 4096 here: the most that vnic takes"}),
+    (512, 512, set()), (8160, 8160, set()),
+    (32768, 16384, {"rx-ring: 32768 there, 16384 here: the most that vnic takes"}),
     (1, 16, {"rx-ring: 1 there, 16 here: the least that vnic takes"}),
 ])  # fmt: skip
 def test_rings(there, here, said):
@@ -67,32 +67,46 @@ def test_rings(there, here, said):
     assert (it.knobs["rx-ring"], notes) == (here, said)
 
 
-def test_a_ring_below_its_maximum():
-    it, notes = cloned(rings={"rx": 8192}, rings_max={"rx": 16384})
-    assert it.knobs["rx-ring"] == 4096
-    assert notes == {"rx-ring: 8192 of at most 16384 there, 4096 here: the most that vnic takes"}
+def test_a_sending_ring():
+    it, notes = cloned(rings={"rx": 8160, "tx": 8160}, rings_max={"rx": 8160})
+    assert (it.knobs["rx-ring"], it.knobs["tx-ring"], notes) == (8160, 8160, set())
+    it, notes = cloned(rings={"rx": 512, "tx": 16})
+    assert notes == {"tx-ring: 16 there, 64 here: the least that vnic takes"}
+
+
+def test_a_machine_of_the_most_queues_and_cpus():
+    it, notes = cloned(
+        cpus=512, channels={"combined": 128}, rings={"rx": 8160}, indir=[i * 3 % 128 for i in range(2048)],
+        rps_cpus=dict.fromkeys(range(128), 1 << 511),
+    )  # fmt: skip
+    assert (it.cpus, it.queues, notes) == (512, 128, set())
+    assert it.knobs["rps-cpus"] == "80000000" + ",00000000" * 15
+    with vnic.Host(**(it.knobs | {"cpus": it.cpus, "rx-pool": 8192})) as host:
+        assert (host.knobs["queues"], host.knobs["rx-ring"]) == (128, 8160)
+        assert host.knobs["rss-indir"] == tuple(i * 3 % 128 for i in range(2048))
+        assert host.knobs.queue(127)["rps-cpus"] == 1 << 511
 
 
 def test_more_queues_and_cpus_than_vnic_has():
     rules = {
-        5: ntuple.parse(["udp4", "dst-port", "1", "action", "40"]),
-        6: ntuple.parse(["udp4", "dst-port", "2", "action", "15"]),
+        5: ntuple.parse(["udp4", "dst-port", "1", "action", "140"]),
+        6: ntuple.parse(["udp4", "dst-port", "2", "action", "127"]),
     }
     it, notes = cloned(
-        cpus=128, channels={"combined": 63}, indir=[i % 63 for i in range(128)], rules=rules,
-        rps_cpus=dict.fromkeys(range(63), 1 << 100), queue_coalesce={20: {"rx-usecs": 1}},
+        cpus=1024, channels={"combined": 160}, indir=[i % 160 for i in range(512)], rules=rules,
+        rps_cpus=dict.fromkeys(range(160), 1 << 612), queue_coalesce={130: {"rx-usecs": 1}},
     )  # fmt: skip
-    assert (it.cpus, it.queues, it.knobs["queues"]) == (64, 16, 16)
-    assert it.knobs["rps-cpus"] == f"{1 << 36:x}"
-    assert max(it.knobs["rss-indir"]) == 15
-    assert it.knobs["ntuple-rules"] == ["udp4 dst-port 2 action 15 loc 6"]
-    assert "queues: 63 there, 16 here: the most that vnic takes" in notes
-    assert "cpus: 128 there, 64 here: the most that vnic has. CPU n is CPU n mod 64" in notes
-    assert "rss-indir: names queue 62: each queue is taken modulo 16 here" in notes
+    assert (it.cpus, it.queues, it.knobs["queues"]) == (512, 128, 128)
+    assert it.knobs["rps-cpus"] == "10,00000000,00000000,00000000"
+    assert max(it.knobs["rss-indir"]) == 127
+    assert it.knobs["ntuple-rules"] == ["udp4 dst-port 2 action 127 loc 6"]
+    assert "queues: 160 there, 128 here: the most that vnic takes" in notes
+    assert "cpus: 1024 there, 512 here: the most that vnic has. CPU n is CPU n mod 512" in notes
+    assert "rss-indir: names queue 159: each queue is taken modulo 128 here" in notes
     assert any("filter 5 is left out" in text for text in notes)
-    assert "moderation of queue 20: there is no such queue here" in notes
+    assert "moderation of queue 130: there is no such queue here" in notes
     with vnic.Host(**(it.knobs | {"cpus": it.cpus, "rx-pool": 1024})) as host:
-        assert host.knobs.queues == 16
+        assert host.knobs.queues == 128
 
 
 @pytest.mark.parametrize(("there", "here"), [
@@ -124,8 +138,9 @@ def test_single_queues_with_a_moderation_of_their_own():
 
 @pytest.mark.parametrize(("table", "here", "said"), [
     ([0, 1] * 64, None, ""), ([0, 1] * 256, None, ""), ([1, 1, 0, 0], [1, 1, 0, 0], ""),
-    ([1] * 256, [1] * 128, ""),
-    ([0] * 384 + [1] * 128, [0] * 96 + [1] * 32, "512 entries there: 128 of them here"),
+    ([1] * 256, [1] * 256, ""),
+    ([0] * 384 + [1] * 128, [0] * 384 + [1] * 128, ""),
+    ([0] * 3072 + [1] * 1024, [0] * 1536 + [1] * 512, "4096 entries there: 2048 of them here"),
     ([1] * 3, [1] * 3, "3 entries there: 128 here"),
 ])  # fmt: skip
 def test_indirection_tables_of_any_size(table, here, said):
@@ -233,7 +248,7 @@ def test_many_notes_about_one_knob_are_counted():
 def test_the_nearest_number_is_at_the_end_of_the_range(name):
     if isinstance(KNOBS[name].default, bool):
         return
-    most = nearest(name, 1 << 70)
+    most = nearest(name, 1 << 600)
     KNOBS[name].parse(most)
     with pytest.raises(ValueError, match="must be"):
         KNOBS[name].parse(most + 1)

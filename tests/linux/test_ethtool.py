@@ -10,8 +10,8 @@ from model import rss as model
 from paths import CAPTURES
 
 import vnic
+from vnic.capture_wire import CaptureWire
 from vnic.linux import ethtool
-from vnic.wire import CaptureWire
 
 V4 = {"src": "10.1.2.3", "dst": "10.4.5.6"}
 V6 = {"src": "fd00::1:2", "dst": "fd00::3:4"}
@@ -46,7 +46,7 @@ def test_the_rings_are_shown_as_a_driver_of_hardware_has_them_shown(host):
     """The same lines as ethtool 6.1 on Linux 6.18 prints of a virtio-net card, with this card's numbers."""
     assert ethtool_of(host(rx_ring=512, rx_buf_len=4096), "-g vnic0").out == (
         "Ring parameters for vnic0:\nPre-set maximums:\n"
-        "RX:\t\t4096\nRX Mini:\tn/a\nRX Jumbo:\tn/a\nTX:\t\t256\n"
+        "RX:\t\t16384\nRX Mini:\tn/a\nRX Jumbo:\tn/a\nTX:\t\t16384\n"
         "Current hardware settings:\n"
         "RX:\t\t512\nRX Mini:\tn/a\nRX Jumbo:\tn/a\nTX:\t\t256\n"
         "RX Buf Len:\t\t4096\nCQE Size:\t\tn/a\nTX Push:\toff\nTCP data split:\tn/a\n"
@@ -54,13 +54,12 @@ def test_the_rings_are_shown_as_a_driver_of_hardware_has_them_shown(host):
 
 
 @pytest.mark.parametrize(("asked", "said"), [
-    ("rx 5000", "netlink error: requested ring size exceeds maximum (offset 36)\n" + INVALID),
-    ("tx 256 rx 4097", "netlink error: requested ring size exceeds maximum (offset 44)\n" + INVALID),
+    ("rx 16385", "netlink error: requested ring size exceeds maximum (offset 36)\n" + INVALID),
+    ("tx 256 rx 16385", "netlink error: requested ring size exceeds maximum (offset 44)\n" + INVALID),
     ("rx-mini 1", "netlink error: requested ring size exceeds maximum (offset 36)\n" + INVALID),
-    ("tx 512", "netlink error: requested ring size exceeds maximum (offset 36)\n" + INVALID),
-    ("rx 1000", "netlink error: rx-ring=1000: must be a power of two\n" + INVALID),
-    ("rx 8", "netlink error: rx-ring=8: must be between 16 and 4096\n" + INVALID),
-    ("tx 128", "netlink error: the sending ring has 256 descriptors, always\n" + INVALID),
+    ("tx 16385", "netlink error: requested ring size exceeds maximum (offset 36)\n" + INVALID),
+    ("rx 8", "netlink error: rx-ring=8: must be between 16 and 16384\n" + INVALID),
+    ("tx 32", "netlink error: tx-ring=32: must be between 64 and 16384\n" + INVALID),
     ("tx-push on", "netlink error: setting tx push not supported (offset 36)\n" + UNSUPPORTED),
     ("rx 512 cqe-size 64", "netlink error: setting cqe size not supported (offset 44)\n" + UNSUPPORTED),
     ("rx 512 rx-buf-len 4096", "netlink error: rx-buf-len=4096: cannot be changed now: buffers of that size were laid"

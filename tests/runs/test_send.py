@@ -24,6 +24,7 @@ from live_tap import live_tap, settle, wait_until
 
 import vnic
 from vnic._core import ffi, lib
+from vnic.capture_select import Selection
 from vnic.cli.send import report
 from vnic.runs import send as send_
 from vnic.tap import tun
@@ -785,3 +786,29 @@ def test_what_is_no_capture_exits_2(tmp_path, content, sentence):
     done = command(path, "--dev", "lo")
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr
+
+
+@pytest.mark.needs("libpcap")
+def test_a_filter_and_times_leave_frames_out_and_the_pace_is_of_the_others(sender, capture):
+    packets = [(i * 1000, frames.arp() if i % 2 else FRAMES[i]) for i in range(20)]
+    s = sender(packets, loop=2, select=Selection("udp", start="4us", stop="0.000012"))
+    wanted = [FRAMES[i] for i in (4, 6, 8, 10)]
+    assert play(s) == [(2000 * i, f) for i, f in enumerate(wanted * 2)]
+    found = send_.facts(s)
+    assert found["input"]["selected"] == {
+        "filter": "udp", "from": "4us", "to": "0.000012", "frames": 8, "filtered": 8, "outside": 24, "passes": 1
+    }  # fmt: skip
+    assert found["input"]["passes"] == 2
+    lines = report(found)
+    assert "  left out  8 not wanted by the filter 'udp': not on the wire" in lines
+    assert "  left out  24 outside of --from 4us --to 0.000012: not on the wire" in lines
+
+
+@pytest.mark.needs("libpcap")
+def test_many_frames_that_are_left_out_do_not_end_the_sending(sender, tmp_path):
+    """The sender pauses to look at signals, and goes on."""
+    path, once = tmp_path / "many.pcap", pcap([(0, frames.arp())])
+    path.write_bytes(once[:24] + once[24:] * (lib.SELECT_SKIP_MAX + 9) + pcap([(5000, FRAMES[1])])[24:])
+    s = sender(path=path, select=Selection("udp"))
+    assert [f for _, f in play(s)] == [FRAMES[1]]
+    assert not s.c.asks

@@ -126,4 +126,4 @@ def test_ipis_go_out_at_the_end_of_the_run(host):
     assert ipis() == [0, 1, 0, 1]
     assert [cpus[i].irq_ns[lib.IRQ_IPI] for i in (1, 3)] == [1200, 500]
     for c in cpus:
-        c.irq_pending, c.irq_next, c.next = 0, NEVER, NEVER
+        c.irq_pending, c.irq_next, c.host.next[c.cpu] = 0, NEVER, NEVER

@@ -4,10 +4,14 @@ import os
 import subprocess
 import sys
 
+import click
 from click.testing import CliRunner
 
 from vnic.cli.main import main
 from vnic.linux import ethtool as tool
+
+BY_NAME = {name: main.get_command(click.Context(main), name) for name in main.list_commands(click.Context(main))}
+"""Every command of the command line."""
 
 VNIC = [sys.executable, "-m", "vnic"]
 

@@ -3,15 +3,13 @@
 scripts/generate writes them.
 """
 
-import re
-
 from page_tables import filled, rows
 from paths import ROOT
 
 import vnic
 from vnic.knobs.knob import Knob
 from vnic.knobs.table import KNOBS
-from vnic.linux import irq_affinity, sysctl_rows, sysfs
+from vnic.linux.places import place
 
 PAGE = ROOT / "docs/linux/knobs.md"
 ATTRIBUTES = ROOT / "vnic/knobs/attributes.py"
@@ -42,24 +40,6 @@ def attributes() -> str:
         for attribute in (name, f"{name}-{knob.unit}") if knob.unit else (name,):
             out += f'    {attribute.replace("-", "_")}: {knob.place.typed}\n    """{knob.help}"""\n'
     return out
-
-
-def _faces() -> dict[str, str]:
-    """Knob -> the sysctl, or the file of /sys or /proc, that writes it."""
-    device = sysfs.DEVICE | sysfs.queue_files(0)
-    files = sysctl_rows.SYSCTLS | {f"/sys/class/net/DEV/{path}": file for path, file in device.items()}
-    found: dict[str, str] = {}
-    for path, file in (files | irq_affinity.queue_files(0)).items():
-        if file.write and (knob := re.match(r"knob ([\w-]+)", file.source)):
-            found.setdefault(knob[1], path.replace("rx-0", "rx-N").replace(f"/{irq_affinity.IRQ_BASE}/", "/N/"))
-    return found
-
-
-_FACES = _faces()
-
-
-def _linux(name: str, knob: Knob) -> str:
-    return knob.linux or _FACES.get(name, "")
 
 
 KINDS = {
@@ -97,7 +77,7 @@ def table(kind: str) -> str:
                 knob.help.replace("|", "\\|"),
             ]
             for name, knob in KNOBS.items()
-            if KINDS[kind](linux := _linux(name, knob))
+            if KINDS[kind](linux := place(name))
         ]
     columns = ["knob", "default", *(["Linux"] if kind != "vnic's own" else []), "while it runs", "what it is"]
     return rows("|".join(columns), shown)

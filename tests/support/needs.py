@@ -34,6 +34,7 @@ PROGRAMS = {
         "prometheus-node-exporter": "prometheus-node-exporter",
         "rdisc6": "ndisc6",
         "sysctl": "procps",
+        "taskset": "util-linux",
         "tracepath": "iputils-tracepath",
         "traceroute": "traceroute",
         "tshark": "tshark",

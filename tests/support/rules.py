@@ -733,7 +733,7 @@ RULES = (
     Rule(
         "Toeplitz: Microsoft's eight vectors; queue = indir[hash & 127], entry i = i mod queues", "drivers/net", WRITTEN,
         ("tests/card/test_rss.py",),
-        (Mutant("rss.c", "r->indir[hash & (RSS_INDIR_SIZE - 1)]", "r->indir[hash >> 25]"),),
+        (Mutant("rss.c", "r->indir[hash & r->indir_mask]", "r->indir[hash >> 25]"),),
     ),
     Rule(
         "rx-flow-hash: TCP and UDP over IPv4 and IPv6 each have fields of their own; without ports a flow hashes as its fragments do", "include/uapi/linux/ethtool.h RXH_*", WRITTEN,

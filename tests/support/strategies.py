@@ -140,7 +140,7 @@ def configs(draw):
     config = {
         "cpus": cpus,
         "queues": draw(st.integers(1, 4)),
-        "rx_ring": draw(st.sampled_from((16, 32, 256))),
+        "rx_ring": draw(st.sampled_from((16, 17, 100, 256))),
         "rx_buf_len": draw(st.sampled_from((128, 200, 256, 1000, 2048))),
         "rx_pool": draw(st.sampled_from((64, 65, 300, 2000))),
         "fifo": draw(st.sampled_from((65536, 65536, 4000, 60))),

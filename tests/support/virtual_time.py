@@ -48,6 +48,14 @@ CPU_COUNTERS = (
 Seen = dict[str, Any]
 
 
+def queue_of(hash_: int, queues: int) -> int:
+    """The queue by the default indirection table: 128 entries, with more than 64 queues 2^n, two a queue at least."""
+    entries = 128
+    while entries < 2 * queues:
+        entries *= 2
+    return hash_ % entries % queues
+
+
 @dataclass
 class Flow:
     """A datagram as bytes, and as the model wants it."""
@@ -63,7 +71,7 @@ class Flow:
         return cls(frames.udp(bytes(payload), sport=sport, dport=dport), dport, hash_, payload)
 
     def frame(self, at: int, queues: int) -> Frame:
-        return Frame(at, len(self.data), self.port, self.hash, self.hash % 128 % queues, self.payload)
+        return Frame(at, len(self.data), self.port, self.hash, queue_of(self.hash, queues), self.payload)
 
 
 @dataclass
@@ -80,7 +88,7 @@ class Case:
         """Is there a datagram whose queue interrupts the CPU of its reader?"""
         m = self.machine
         return any(
-            (flow.port % m.cpus if m.reader_cpu is None else m.reader_cpu) == flow.hash % 128 % m.queues % m.cpus
+            (flow.port % m.cpus if m.reader_cpu is None else m.reader_cpu) == queue_of(flow.hash, m.queues) % m.cpus
             for _, flow in self.arrivals
         )
 
@@ -131,7 +139,7 @@ def draw(seed: int, **fixed: Any) -> Case:
     knobs = {
         "cpus": cpus,
         "queues": r.choice((1, 1, 2, 4)),
-        "rx_ring": r.choice((16, 32, 64, 256, 256, 1024)),
+        "rx_ring": r.choice((16, 17, 60, 256, 256, 1000)),
         "fifo": r.choice((2000, 4000, 65536)),
         "rx_usecs": usecs,
         "rx_frames": count,
@@ -159,7 +167,8 @@ def draw(seed: int, **fixed: Any) -> Case:
         knobs["queues"] = 1  # so that there is no choice which queue a socket with datagrams of several polls
     lengths = r.choice(((18,), (18, 400, 1472), tuple(range(18, 1473, 97))))
     flows = [
-        Flow.of(r.choice(lengths), r.randrange(1024, 65536), 5000 + r.randrange(4)) for _ in range(r.choice((1, 3, 16)))
+        Flow.of(r.choice(lengths), r.randrange(1024, 65536), 5000 + r.randrange(4))
+        for _ in range(max(r.choice((1, 3, 16)), 4 * min(fixed.get("queues", 1), 64) if fixed.get("queues", 1) > 4 else 0))
     ]
     machine = Machine(**(knobs | fixed))
     return Case(machine, [(at, r.choice(flows)) for at in instants(r, r.choice((50, 300, 300, 600, 600, 3000)))])

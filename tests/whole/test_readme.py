@@ -97,7 +97,7 @@ def test_what_readme_shows_is_what_the_replay_prints():
     done = subprocess.run(
         [sys.executable, "-m", *command.split()],
         cwd=ROOT,
-        env=os.environ | {"COLUMNS": "120"},
+        env=os.environ | {"COLUMNS": "132"},
         capture_output=True,
         text=True,
         timeout=60,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vnic.errors import TapError
+from vnic.knobs.parse import mask_text
 from vnic.tap import tun
 from vnic.tap.rtnetlink import Links, parse_address, set_ipv6
 
@@ -85,7 +86,7 @@ class Device:
         """Set ``rps_cpus``. Return: whether the kernel has taken it."""
         file = Path(f"/sys/class/net/{self.name}/queues/rx-0/rps_cpus")
         try:
-            file.write_text(f"{mask >> 32:x},{mask & 0xFFFFFFFF:x}" if mask >> 32 else f"{mask:x}")
+            file.write_text(mask_text(mask))
             return int(file.read_text().replace(",", ""), 16) == mask
         except (OSError, ValueError):
             return False

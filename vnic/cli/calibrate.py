@@ -11,6 +11,7 @@ import click
 
 from vnic.cli.costs import show
 from vnic.cli.exit import Whole, interruptible, refusals
+from vnic.cli.help import Command
 from vnic.cli.progress import Progress
 from vnic.errors import ConfigError
 from vnic.own_paths import create, open_regular
@@ -25,7 +26,13 @@ _LINE_MAX = 4096
 """Most characters of a line to read at once, because a file without line ends must not fill the memory."""
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "sudo vnic calibrate -o mine.toml  # vnic replay --cost mine.toml uses it",
+        "vnic calibrate --from perf-script.txt --based-on server -o server.toml",
+    ),
+)
 @click.option("-o", "--output", metavar="FILE.toml", help="save the profile, for vnic replay --cost FILE.toml")
 @click.option("--from", "trace", metavar="TRACE", help="text of perf script or ftrace, instead of measuring; -: stdin")
 @click.option("--based-on", metavar="PROFILE", default="linux", show_default=True, help="gives what is not measured")

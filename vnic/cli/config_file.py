@@ -1,4 +1,6 @@
-"""Read ``--config FILE.toml``: options and knobs of ``vnic run`` and ``vnic replay``, by their usual names.
+"""Read ``--config FILE``: options and knobs of ``vnic run`` and ``vnic replay``, by their usual names.
+
+The file is TOML, as below, or another tool's (vnic/cli/foreign_config.py).
 
     cpus = 4
     rx-usecs = 50
@@ -13,7 +15,8 @@
     [run]                      # only for vnic run; [replay] likewise
     tap = "vt0"
 
-The command line overrides the file, and ``[run]`` overrides the keys outside of it.
+The command line overrides the file, and ``[run]`` overrides the keys outside of it. A sysctl that vnic has not got
+stops nothing.
 """
 
 from __future__ import annotations
@@ -23,8 +26,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
+from vnic.cli import foreign_config
+from vnic.cli.sysctl_names import knob_of, value_of
 from vnic.errors import ConfigError, said
-from vnic.knobs.table import KNOBS, canonical, read
+from vnic.knobs.table import KNOBS, read
 from vnic.own_paths import read as read_file
 
 if TYPE_CHECKING:
@@ -45,6 +50,19 @@ class Config:
     knobs: dict[str, Any] = field(default_factory=dict)
     """Canonical name -> value as written."""
     each_queue: dict[int, dict[str, Any]] = field(default_factory=dict)
+    without_effect: list[str] = field(default_factory=list)
+    """Sysctls that vnic has not got."""
+    notes: list[str] = field(default_factory=list)
+    """What is otherwise here than another tool's text has it."""
+
+    def update(self, later: Config) -> None:
+        """Let a later file override this one."""
+        self.options |= later.options
+        self.knobs |= later.knobs
+        for queue, own in later.each_queue.items():
+            self.each_queue.setdefault(queue, {}).update(own)
+        self.without_effect += later.without_effect
+        self.notes += later.notes
 
 
 def load(path: str | Path, command: str, options: dict[str, Callable[[Any], Any]]) -> Config:
@@ -62,7 +80,10 @@ def load(path: str | Path, command: str, options: dict[str, Callable[[Any], Any]
 
     config = Config()
     try:
-        tree = tomllib.loads(read_file(path, _MOST).decode())
+        text = read_file(path, _MOST).decode()
+        if foreign_config.is_foreign(text):
+            return _foreign(text)
+        tree = tomllib.loads(text)
         own = {name: tree.pop(name) for name in COMMANDS if name in tree}
         _read(tree, "", config, options)
         if command in own:
@@ -74,6 +95,13 @@ def load(path: str | Path, command: str, options: dict[str, Callable[[Any], Any]
     except ValueError as e:  # not UTF-8, not TOML, a number of thousands of digits; or a ConfigError about a key
         raise ConfigError(f"{path}: {e}") from e
     return config
+
+
+def _foreign(text: str) -> Config:
+    found = foreign_config.read(text)
+    own, cpus = found.config.pop("each_queue", {}), found.config.pop("cpus", None)
+    options = {} if cpus is None else {"cpus": cpus}
+    return Config(options, found.config, own, found.without_effect, found.notes)
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:
@@ -92,20 +120,24 @@ def _read(table: dict[str, Any], at: str, config: Config, options: dict[str, Cal
             config.options[option] = _checked(options[option], value, f"{at}{name}")
         else:
             for key, v, where in _leaves(name, value, at):
-                config.knobs[key] = v
-                _checked(partial(read, key), v, where)
+                if (knob := _known(key, where)) is None:
+                    config.without_effect.append(key)
+                    continue
+                config.knobs[knob] = value_of(knob, v)
+                _checked(partial(read, knob), config.knobs[knob], where)
 
 
 def _leaves(name: str, value: Any, at: str) -> list[tuple[str, Any, str]]:
-    """Return the knobs under a key. The key is a knob, or a table whose name is their prefix: ``[net.core]``."""
+    """Return the names under a key. The key is a knob, or a table whose name is their prefix: ``[net.core]``."""
     if isinstance(value, dict):
         return [leaf for key, v in value.items() for leaf in _leaves(f"{name}.{key}", v, at)]
-    return [(_known(name, f"{at}{name}"), value, f"{at}{name}")]
+    return [(name, value, f"{at}{name}")]
 
 
-def _known(name: str, where: str) -> str:
+def _known(name: str, where: str) -> str | None:
+    """Return the knob; None: a sysctl without effect. ConfigError: there is no such knob."""
     try:
-        return canonical(name)
+        return knob_of(name)
     except ConfigError as e:
         raise ConfigError(f"{where}: {e}") from None
 
@@ -115,7 +147,7 @@ def _read_queue(number: str, knobs: Any, at: str, config: Config) -> None:
         raise ConfigError(f"{said(at)}: must be a queue's number, as in [queue.0]")
     for name, value in _table(knobs, at).items():
         key = _known(name, f"{at}.{name}")
-        if not KNOBS[key].place.each_queue:
+        if key is None or not KNOBS[key].place.each_queue:
             raise ConfigError(f"{at}.{name}: is a knob of the whole card, not of a queue")
         _checked(partial(read, key), value, f"{at}.{name}")
         config.each_queue.setdefault(int(number), {})[key] = value

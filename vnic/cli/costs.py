@@ -8,18 +8,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vnic.cli.exit import refusals
+from vnic.cli.help import Command
 from vnic.knobs.cost import KEYS, Profile, names, shipped
+from vnic.look import tables, terminal
+from vnic.look.lines import hanging
 
 if TYPE_CHECKING:
     from vnic.knobs.cost import Facts
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "vnic costs  # the profiles that vnic has",
+        "vnic costs linux",
+        "vnic costs linux --toml > mine.toml  # to edit, for --cost mine.toml",
+    ),
+)
 @click.argument("profile", required=False)
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
 @click.option("--toml", "as_toml", is_flag=True, help="as a file to edit: FILE.toml of --cost")
 def costs(profile: str | None, *, as_json: bool, as_toml: bool) -> None:
-    """Print a cost profile: each figure with its unit, spread and source.
+    """Print a cost profile: figures with unit, spread and source.
 
     PROFILE is a name, or a file such as costs.toml. Without it, vnic lists the profiles that it has. Costs are the
     times that work takes in virtual time: vnic replay --cost PROFILE. vnic calibrate measures them.
@@ -45,9 +55,9 @@ def _print_names(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({name: shipped(name).what for name in names()}, indent=2))
         return
-    widest = max(map(len, names()))
-    for name in names():
-        click.echo(f"{name:{widest}}  {shipped(name).what}")
+    tables.show(
+        terminal.console(), (tables.left(""), tables.words("", "")), ((name, shipped(name).what) for name in names())
+    )
 
 
 def facts(profile: Profile) -> dict[str, Any]:
@@ -72,31 +82,31 @@ def facts(profile: Profile) -> dict[str, Any]:
 
 def show(profile: Profile) -> None:
     """Print a table for a person."""
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
-    if not console.is_terminal:  # a pipe has no width of its own
-        console = Console(highlight=False, width=132)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("cost", "left"), ("value", "right"), ("unit", "left"), ("spread", "left"), ("from", "left")):
-        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
-    table.add_column("source", overflow="fold")
+    out = terminal.console()
+    columns = (
+        tables.left("cost"),
+        tables.Column("value"),
+        tables.left("unit"),
+        tables.left("spread"),
+        tables.left("from"),
+        tables.words("source", ""),
+    )
+    rows = []
     for key, (figure, origin) in profile.figures().items():
         spread = f"{figure.spread[0]}-{figure.spread[1]}" if figure.spread else ""
-        cells = (key, str(figure.value), KEYS[key].unit, spread, origin, figure.source)
-        table.add_row(*(Text(cell) for cell in cells))
-    console.print(Text(f"{profile.name}: {profile.what}" if profile.what else profile.name))
-    console.print(table)
-    for line in lines(profile.measured):
-        console.print(Text(line))
+        rows.append((key, str(figure.value), KEYS[key].unit, spread, origin, figure.source))
+    out.print(Text(f"{profile.name}: {profile.what}" if profile.what else profile.name))
+    tables.show(out, columns, rows)
+    for line in lines(profile.measured, terminal.columns()):
+        out.print(Text(line), soft_wrap=True)
 
 
-def lines(measured: Facts) -> list[str]:
+def lines(measured: Facts, columns: int | None = None) -> list[str]:
     """Return a profile's facts as lines. If a fact has several, only the first has its name."""
     return [
-        f"{name + ':' if not nth else '':<15} {value}"
+        hanging(f"{name + ':' if not nth else '':<15} ", str(value), columns)
         for name, values in measured.items()
         for nth, value in enumerate([values] if isinstance(values, str) else values)
     ]

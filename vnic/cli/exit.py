@@ -14,11 +14,9 @@ import click
 
 from vnic.cli.unencodable import never_refuse
 from vnic.errors import CaptureError, ConfigError, TapError, VnicError, one_line, said
-from vnic.machine.uninterrupted import settle_all
-from vnic.own_paths import PathError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 WAIT_S = 10.0
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_PRIVILEGE = 0, 1, 2, 3
@@ -31,6 +29,8 @@ _TERMINAL_MAX = 1000
 @contextlib.contextmanager
 def refusals() -> Iterator[None]:
     """Turn errors inside this block into one sentence on stderr and an exit code."""
+    from vnic.own_paths import PathError  # before the block: without privileges the file may be unreadable
+
     try:
         yield
     except (CaptureError, ConfigError, PathError) as e:
@@ -45,25 +45,77 @@ def refusals() -> Iterator[None]:
         fail(EXIT_FAILED, str(e) or "there is not enough memory")
 
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _interrupt(number: int, _: object) -> None:
+    raise _Ended(number)
+
+
+class _Ended(KeyboardInterrupt):
+    """One of these signals came, not only Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextlib.contextmanager
+def _caught(*of: Any) -> Iterator[None]:
+    """Raise _Ended on each of the signals that has one of these dispositions now."""
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    caught = [number for number, disposition in before.items() if disposition in of]
+    try:
+        for number in caught:
+            signal.signal(number, _interrupt)
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, before[number])
+
+
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """On Ctrl-C inside this block, raise KeyboardInterrupt, and then end by SIGINT.
+    """On Ctrl-C, SIGTERM or SIGHUP inside this block, raise KeyboardInterrupt, and then end by that signal.
 
-    The exception lets the block close or undo everything. In the command, SIGINT has the kernel's default action
-    outside this block. In a library, the caller's handler stays.
+    The exception lets the block close or undo everything. In the command, these signals have the kernel's default
+    action outside this block, and an ignored one stays ignored (nohup, a shell's background job). In a library, the
+    caller's handlers stay.
     """
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
+    from vnic.machine.uninterrupted import settle_all
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         yield
         return
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        yield
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        with _caught(signal.SIG_DFL):
+            yield
+    except _Ended as e:
+        signal.signal(e.number, signal.SIG_DFL)
         settle_all(WAIT_S)  # complete the files that are being closed; a second Ctrl-C ends the process at once
-        signal.raise_signal(signal.SIGINT)  # so that a shell sees SIGINT as the cause
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(e.number)  # so that a shell sees the signal as the cause
+
+
+@contextlib.contextmanager
+def until_signal() -> Iterator[None]:
+    """End this block, which has no other end, on Ctrl-C, SIGTERM or SIGHUP; then go on after it.
+
+    A shell starts background jobs with SIGINT ignored; SIGINT ends this block there too, as it ends vnic run.
+    """
+    ours = (signal.SIG_DFL, _interrupt)
+    with contextlib.suppress(KeyboardInterrupt):
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in a library
+            yield
+        elif signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, _interrupt)
+            try:
+                with _caught(*ours):
+                    yield
+            finally:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+        else:
+            with _caught(*ours):
+                yield
 
 
 def reason(e: OSError) -> str:
@@ -80,8 +132,39 @@ def fail(code: int, message: str) -> None:
     sys.exit(code)
 
 
+def incomplete(left_out: Sequence[str], ended: str) -> None:
+    """If the report lacks a part of the input, say so in a sentence for each file, and exit; else return.
+
+    Args:
+        left_out: the members of a directory that were not read.
+        ended: why the input ended early; empty if it did not.
+    """
+    sentences = [*left_out, *([ended] if ended else [])]
+    with contextlib.suppress(OSError):  # stderr is closed
+        for text in sentences[:-1]:
+            click.echo(f"vnic: {one_line(text)}", file=sys.stderr)
+    if sentences:
+        fail(EXIT_FAILED, sentences[-1])
+
+
 class Group(click.Group):
     """The command line as a whole. It also reports output errors and unexpected exceptions in one sentence."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does, after a look for a file or another's word at the front: see vnic/cli/words.py."""
+        from vnic.cli.words import with_command
+
+        return super().parse_args(ctx, with_command(self, ctx, args))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the first word, or guess at one that is near."""
+        from vnic.cli.words import unknown_command
+
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise unknown_command(self, ctx, args[0])
+        return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run as click does. With VNIC_TRACEBACK=1 in the environment, a bug prints its traceback."""

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import click
 
-from vnic.cli.exit import refusals
+from vnic.cli.exit import interruptible, refusals
+from vnic.cli.help import Command
 from vnic.cli.reading import Reading
 from vnic.errors import ConfigError, one_line
 
 
-@click.command(name="import")
+@click.command(
+    name="import",
+    cls=Command,
+    examples=(
+        "vnic import --dev eth0 -o eth0.toml  # of this machine",
+        "vnic import sosreport-db1.tar.xz --dev eth0 -o db1.toml",
+        "vnic replay db1.pcap --config db1.toml",
+    ),
+)
 @click.argument("paths", nargs=-1, metavar="[DIR|ARCHIVE|FILE...]")
 @click.option("--dev", metavar="DEV", help="interface to clone; without texts, one of this machine")
 @click.option("-o", "--output", metavar="FILE.toml", help="file to write [default: standard output]")
@@ -21,19 +31,15 @@ def import_(paths: tuple[str, ...], *, dev: str | None, output: str | None) -> N
     DIR, ARCHIVE (a sosreport, tar with or without compression) and FILE have texts of ethtool -i -g -l -c -k -x -n -S,
     sysctl -a, ip -d link, and files of /proc and /sys; - is standard input. Without them vnic asks the running kernel
     about --dev. What vnic has otherwise is a comment in the file and a line on stderr.
-
-    \b
-    vnic import --dev eth0 -o eth0.toml
-    vnic import sosreport-db1.tar.xz --dev eth0 -o db1.toml
-    vnic replay db1.pcap --config db1.toml
-    """  # noqa: D301 - click wants the character backspace: do not wrap this paragraph
+    """
     from vnic.imports.imported import import_config
     from vnic.own_paths import create
 
-    with refusals():
+    with interruptible(), refusals():
         if not paths and not dev:
             raise ConfigError("nothing to import: name texts (a directory, an archive, files), or --dev DEV")
-        found = import_config(*paths, dev=dev, progress=Reading())
+        with contextlib.closing(Reading()) as reading:
+            found = import_config(*paths, dev=dev, progress=reading)
         if output is not None and output != "-":
             with os.fdopen(create(output), "w", encoding="utf-8") as file:
                 file.write(str(found))

@@ -12,13 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vnic.capture import POINTS
-from vnic.cli.exit import EXIT_FAILED, EXIT_USAGE, Seconds, Whole, fail, interruptible, leave_stdout, refusals
+from vnic.cli.exit import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    Seconds,
+    Whole,
+    fail,
+    interruptible,
+    leave_stdout,
+    refusals,
+    until_signal,
+)
+from vnic.cli.help import Command
 from vnic.control.reply import understanding
 from vnic.errors import ConfigError, VnicError
+from vnic.look import tables, terminal
+from vnic.schema import POINTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vnic.control.reply import Reply
     from vnic.linux.sysctl_files import Lines
@@ -27,6 +39,8 @@ _ON = click.option("--on", metavar="NAME|PID", help="instance to ask [default: t
 _RAW = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": ["--help"]}
 
 
+_AGAIN = 20
+"""Lines of vnic stat after which its headings come again."""
 _ALWAYS = "-color=always"
 """For -color=auto on a terminal: the instance has none."""
 _OWN_JSON = frozenset({"ethtool", "ip"})
@@ -96,7 +110,7 @@ def _ask(name: str, argv: list[str], on: str | None) -> Reply:
             raise
         return reply
     with Connection(path) as c:
-        replies = [c.ask(name, request) for request in requests]
+        replies = [c.ask(name, request, columns=terminal.columns()) for request in requests]
     return replies[0] if lines is None else lines.answered(replies)
 
 
@@ -107,10 +121,10 @@ def _lines(argv: list[str]) -> Lines | None:
     return read_all(argv)
 
 
-def _passed_on(name: str, text: str, arguments: str) -> click.Command:
+def _passed_on(name: str, text: str, arguments: str, examples: Sequence[str] = ()) -> click.Command:
     """Make a command that passes its arguments on to an instance."""
 
-    @click.command(name, context_settings=_RAW, help=text, options_metavar="")
+    @click.command(name, cls=Command, examples=examples, context_settings=_RAW, help=text, options_metavar="")
     @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar=arguments)
     def command(argv: tuple[str, ...]) -> None:
         with refusals():
@@ -130,37 +144,50 @@ ethtool = _passed_on(
     "Run ethtool on an instance's card.\n\nThe arguments are ethtool's: DEV, or -i -g -G -l -L -c -C -k -K -x -X -n"
     " -N -S and others with DEV. --on NAME|PID selects the instance, --json prints JSON.",
     "[OPTION] DEV [ARGUMENT]...",
+    ("vnic ethtool -S vt0", "vnic ethtool -G vt0 rx 1024", "vnic ethtool -C vt0 rx-usecs 50"),
 )
 ip = _passed_on(
     "ip",
     "Run ip link, addr, neigh, route or maddr on an instance.\n\nThe arguments are ip's: link set DEV ..., or [-d] [-s"
     " [-s]] link|addr|neigh|route|maddr [show]. --on NAME|PID selects the instance, --json prints JSON.",
     "[OPTION]... OBJECT [COMMAND]...",
+    ("vnic ip -s -s link show vt0", "vnic ip link set vt0 promisc on", "vnic ip neigh"),
 )
 sysctl = _passed_on(
     "sysctl",
     "Run sysctl on an instance.\n\nNames are Linux's below net.core, net.ipv4 and net.ipv6; -a prints all, -p FILE sets"
     " what a file says. Those without effect keep their value. --on NAME|PID selects the instance, --json prints JSON.",
     "[-a|-p FILE] NAME[=VALUE]...",
+    ("vnic sysctl -a", "vnic sysctl net.core.netdev_max_backlog=5000"),
 )
 _show = _passed_on("show", "Print files and knobs of an instance.", "[NAME]...")
 
 
-@click.command("show", context_settings=_RAW, options_metavar="")
-@click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[NAME...|limits|knobs|config|--export DIR]")
+@click.command(
+    "show",
+    cls=Command,
+    context_settings=_RAW,
+    options_metavar="",
+    examples=(
+        "vnic show  # list all files",
+        "vnic show /proc/net/dev softnet_stat rx-usecs  # files and knobs",
+        "vnic show knobs  # all knobs and their values; config: as a file for --config",
+        "vnic show limits  # each limit of the path, and how often it was reached",
+        "vnic show --export DIR  # all files below DIR, for programs that read",
+    ),
+)
+@click.argument(
+    "argv",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    metavar="[NAME...|limits|knobs|config|--export DIR]",
+)
 @click.pass_context
 def show(ctx: click.Context, argv: tuple[str, ...]) -> None:
     """Print files and knobs of an instance: /proc, /sys, limits.
 
-    \b
-    vnic show               list all files
-    vnic show NAME...       print files and knobs: /proc/net/dev, softnet_stat, rx-usecs, net.core.netdev_budget
-    vnic show knobs         print all knobs and their values; config: as a file for --config
-    vnic show limits        print each limit of the path, and how often it was reached
-    vnic show --export DIR  write all files below DIR, for programs that read a copy
-
     --on NAME|PID selects the instance, --json prints JSON.
-    """  # noqa: D301 - click wants the character backspace: do not wrap this paragraph
+    """
     if "--export" not in argv:
         ctx.invoke(_show, argv=argv)
         return
@@ -178,10 +205,11 @@ set_ = _passed_on(
     " Linux; vnic set rx-usecs 50 sets a knob, vnic set net.core.netdev_budget 600 a sysctl. --on NAME|PID selects the"
     " instance.",
     "NAME VALUE...",
+    ("vnic set rx-usecs 50", "vnic set /sys/class/net/vt0/queues/rx-0/rps_cpus f"),
 )
 
 
-@click.command("ls")
+@click.command("ls", cls=Command, examples=("vnic ls", "vnic ls --json"))
 @click.option("--json", "as_json", is_flag=True, help="one JSON array on stdout")
 def ls(*, as_json: bool) -> None:
     """List the running instances that you may talk to."""
@@ -192,11 +220,15 @@ def ls(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([{"name": i.name, "pid": i.pid, "socket": str(i.path)} for i in there], indent=2))
         return
-    for i in there:
-        click.echo(f"{i.name:<16} pid {i.pid:<8} {i.path}")
+    columns = (tables.left("name"), tables.Column("pid"), tables.left("socket"))
+    if there:
+        tables.show(terminal.console(), columns, ((i.name, str(i.pid), str(i.path)) for i in there))
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=("vnic stat", "vnic stat 1 10", "vnic stat 0.5 --json-lines | jq .lost"),
+)
 @click.argument("interval", type=Seconds(0.01, 86_400), default=1.0)
 @click.argument("count", type=Whole(1, 1 << 40), required=False)
 @_ON
@@ -208,9 +240,9 @@ def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool
     Without COUNT, Ctrl-C ends it.
     """
     from vnic.control.client import find
-    from vnic.control.rates import difference, head, text
+    from vnic.control.rates import Layout, difference
 
-    with interruptible(), contextlib.suppress(KeyboardInterrupt):
+    with interruptible(), until_signal() if count is None else contextlib.nullcontext():
         with refusals():
             path = find(on).path
             before, lines, due = _sample(path), 0, time.monotonic()
@@ -220,10 +252,12 @@ def stat(*, interval: float, count: int | None, on: str | None, json_lines: bool
             with refusals(), understanding():
                 now = _sample(path)
                 line = difference(now, before)
-                rates = json.dumps(line.as_dict()) + "\n" if json_lines else text(line)
+                if lines % _AGAIN == 0:  # the terminal may have another size now
+                    layout = Layout.of(len(line.busy), terminal.columns())
+                rates = json.dumps(line.as_dict()) + "\n" if json_lines else layout.line(line)
             try:
-                if lines % 20 == 0 and not json_lines:
-                    click.echo(head(len(line.busy)), nl=False)
+                if lines % _AGAIN == 0 and not json_lines:
+                    click.echo(layout.head(), nl=False)
                 click.echo(rates, nl=False)
             except BrokenPipeError:  # the reader closed the pipe
                 leave_stdout()
@@ -239,7 +273,13 @@ def _sample(path: Any) -> dict[str, Any]:
         return dict(c.ask("sample").data)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "vnic capture -w gro.pcapng",
+        "vnic capture --at stack -f 'udp port 53' -w - | tshark -r -",
+    ),
+)
 @_ON
 @click.option(
     "--at",
@@ -256,10 +296,7 @@ def _sample(path: Any) -> dict[str, Any]:
 def capture(
     *, on: str | None, at: tuple[str, ...], expression: str | None, write: str, duration: float | None, as_json: bool
 ) -> None:
-    """Capture packets of a running instance until Ctrl-C.
-
-    For example: vnic capture -w - | tshark -r -
-    """
+    """Capture packets of a running instance until Ctrl-C."""
     from vnic import bpf, own_paths
     from vnic.control.client import Connection, find
 
@@ -280,7 +317,7 @@ def capture(
         if begun.code:
             print_reply(begun, as_json=False)
         unasked = False
-        with contextlib.suppress(KeyboardInterrupt):
+        with until_signal():
             unasked = c.wait(duration, fd=fd)
         counts = _counts(c.answer() if unasked else c.ask("capture", seconds=None))
     _show_counts(counts, as_json=as_json, err=write == "-")
@@ -304,11 +341,8 @@ def _show_counts(counts: dict[str, Any], *, as_json: bool, err: bool) -> None:
 
 
 def hold(serve: Callable[[], contextlib.AbstractContextManager[Any]]) -> None:
-    """Keep a finished replay's host and answer the other commands until Ctrl-C."""
-    with refusals(), serve(), contextlib.suppress(KeyboardInterrupt):
+    """Keep a finished replay's host and answer the other commands until Ctrl-C or SIGTERM."""
+    with refusals(), serve(), until_signal():
         click.echo("vnic: the replay is over; vnic ls shows its instance until Ctrl-C", err=True)
         while True:
             time.sleep(3600)
-
-
-COMMANDS = (ls, ethtool, ip, sysctl, show, set_, stat, capture)

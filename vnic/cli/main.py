@@ -1,4 +1,4 @@
-"""The command line's entry point, with ``vnic replay`` and ``vnic run``. Options have Linux's names for the knobs."""
+"""The commands ``vnic replay`` and ``vnic run``. Options have Linux's names for the knobs."""
 
 from __future__ import annotations
 
@@ -6,51 +6,79 @@ import contextlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from vnic.cli import instance, send
-from vnic.cli import tap as cli_tap
-from vnic.cli.calibrate import calibrate
-from vnic.cli.costs import costs
-from vnic.cli.exit import EXIT_FAILED, Group, Seconds, Whole, fail, interruptible, leave_stdout, refusals
-from vnic.cli.import_ import import_
+from vnic.cli.commands import main
+from vnic.cli.exit import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    Seconds,
+    Whole,
+    fail,
+    incomplete,
+    interruptible,
+    leave_stdout,
+    refusals,
+)
 from vnic.cli.options import host_arguments, host_options
+from vnic.cli.paste import DEV, as_options, pasted
 from vnic.cli.progress import Progress
-from vnic.cli.validate import validate
-from vnic.cli.why import why
+from vnic.cli.selection import selection_of, selection_options
+from vnic.cli.words import HostCommand
+from vnic.own_paths import create
 
 if TYPE_CHECKING:
     from vnic.host import Host
 
 
-def _show(facts: dict[str, Any], *, as_json: bool, write: str | None) -> None:
-    """Print the report to stdout; to stderr if the capture goes to stdout."""
+def _show(
+    facts: dict[str, Any], *, as_json: bool, write: str | None, quiet: bool = False, output: str | None = None
+) -> None:
+    """Print the report to stdout; to stderr if the capture goes to stdout. ``output``: into this file instead."""
+    if output is not None and output != "-":
+        with refusals(), os.fdopen(create(output), "w", encoding="utf-8", errors="backslashreplace") as file:
+            _print(facts, as_json=as_json, quiet=quiet, file=file)
+        _refuse_broken_capture(facts)
+        return
     try:
-        _print(facts, as_json=as_json, err=write == "-")
+        _print(facts, as_json=as_json, quiet=quiet, file=sys.stderr if write == "-" else sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader closed the pipe
         leave_stdout()
     except OSError as e:
         leave_stdout()
         fail(EXIT_FAILED, f"the report could not be written: {e.strerror}")
+    _refuse_broken_capture(facts)
+
+
+def _refuse_broken_capture(facts: dict[str, Any]) -> None:
     if (capture := facts.get("capture")) and capture["error"]:
         fail(EXIT_FAILED, capture["error"])
 
 
-def _print(facts: dict[str, Any], *, as_json: bool, err: bool) -> None:
+def _print(facts: dict[str, Any], *, as_json: bool, quiet: bool, file: TextIO) -> None:
     if as_json:
-        click.echo(json.dumps(facts, indent=2), err=err)
+        click.echo(json.dumps(facts, indent=2), file=file)
         return
-    from rich.console import Console
-
+    if quiet:
+        click.echo(_one_line(facts), file=file)
+        return
+    from vnic.look.terminal import console
     from vnic.runs.report import show
 
-    console = Console(highlight=False, stderr=err)
-    if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe has no width of its own
-        console = Console(highlight=False, width=132, stderr=err)
-    show(console, facts)
+    show(console(file), facts)
+
+
+def _one_line(facts: dict[str, Any]) -> str:
+    """Return the report of ``-q``: what became of the frames."""
+    ledger = facts["ledger"]
+    lost = {name: n for name, n in ledger["fates"].items() if not name.startswith("DELIVERED_")}
+    delivered = sum(ledger["fates"].values()) - sum(lost.values())
+    most = sorted(lost.items(), key=lambda item: -item[1])
+    reasons = f" ({', '.join(f'{name} {n}' for name, n in most)})" if lost else ""
+    return f"{ledger['offered']} frames: {delivered} delivered, {sum(lost.values())} lost{reasons}"
 
 
 def _load_report() -> None:
@@ -71,34 +99,44 @@ def _load_report() -> None:
         show(Console(file=io.StringIO(), force_terminal=True, emoji=True), nothing)
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VNIC"})
-@click.version_option(package_name="vnic", message="%(prog)s %(version)s")
-def main() -> None:
-    """A network card and the Linux receive path in user space."""
+def _paste(facts: dict[str, Any], form: str, dev: str | None) -> None:
+    from vnic.exports.toml import changed
+
+    own = {name: facts["config"][name] for name in ("each_queue",) if facts["config"].get(name)}
+    with refusals():
+        text = pasted(form, "", changed(facts["config"]) | own, facts["config"], dev=dev or DEV)
+    click.echo(text, nl=False)
 
 
-main.add_command(cli_tap.setup)
-main.add_command(cli_tap.doctor)
-main.add_command(why)
-main.add_command(send.send)
-main.add_command(import_)
-main.add_command(costs)
-main.add_command(calibrate)
-main.add_command(validate)
-for _command in instance.COMMANDS:
-    main.add_command(_command)
-
-
-@main.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.command(
+    cls=HostCommand,
+    examples=(
+        "vnic replay your.pcapng  # Linux's defaults: the fate of each frame",
+        "vnic replay a.pcap --queues 4 --rx-usecs 50 --rps-cpus f --speed max",
+        "vnic replay a.pcap -f 'udp port 53' --from 1.5 --to 3 --loop 10",
+        "vnic replay a.pcap --json | jq .ledger.fates",
+        "vnic replay a.pcap --at stack --write - | tshark -r -  # and its fate",
+    ),
+)
+@click.argument("files", nargs=-1, metavar="FILE|DIR...")
+@click.option("-r", "--read", multiple=True, metavar="FILE", help="as FILE, before those; repeatable")
+@selection_options()
+@click.option("-q", "--quiet", is_flag=True, help="print one line instead of the tables, and no progress")
+@click.option("-o", "--output", metavar="OUT", help="write the report, or the JSON, to this file")
 @click.option(
     "--hold", is_flag=True, help="after the replay, keep answering vnic show, vnic ethtool and so on until Ctrl-C"
 )
+@as_options("the configuration")
 @host_options(replay=True)
 def replay(
     files: tuple[str, ...],
     *,
+    read: tuple[str, ...],
+    quiet: bool,
+    output: str | None,
     hold: bool,
+    form: str | None,
+    dev: str | None,
     as_json: bool,
     write: str | None,
     at: tuple[str, ...],
@@ -107,36 +145,54 @@ def replay(
     """Replay captures (pcap, pcapng) in virtual time, without root.
 
     The frames pass the card and the receive path; the report gives the fate of every frame. FILE may be - (standard
-    input) or a named pipe; vnic reads those into memory first, up to half of the free memory.
+    input), a named pipe or a compressed capture; vnic reads those into memory first, up to half of the free memory.
+    Of a directory, vnic reads the captures in it by the time of their first packets. Files follow one another.
 
-    Exit codes: 0 success; 1 the input ended early; 2 wrong usage, a wrong knob or unreadable input.
+    Exit codes: 0 success; 1 an input ended early, or a file of a directory was left out; 2 wrong usage, a wrong knob or
+    unreadable input.
     """
-    from vnic.capture_input import gather
+    from vnic.capture_files import gather
+    from vnic.cli.instance import hold as keep_answering
     from vnic.cli.reading import Reading
     from vnic.control.server import Control
     from vnic.runs.replay import replay as run_replay
 
     def stay(host: Host, facts: dict[str, Any]) -> None:
         progress.close()
-        _show(facts, as_json=as_json, write=write)
-        instance.hold(lambda: Control(host, facts=lambda: facts))
+        _show(facts, as_json=as_json, write=write, quiet=quiet, output=output)
+        keep_answering(lambda: Control(host, facts=lambda: facts))
 
+    if form is not None and (as_json or hold or quiet or write is not None or output is not None):
+        fail(EXIT_USAGE, "--as stands in place of the report: not with --json, --hold, --write, -q or -o")
     with interruptible(), refusals(), contextlib.closing(Progress("replay", in_bytes=True)) as progress:
+        select = selection_of(options)
+        with contextlib.closing(Reading()) as reading:
+            opened = gather((*read, *files), reading=reading)
         result = run_replay(
-            gather(files, reading=Reading()),
+            opened,
+            select=select,
             write=write,
             at=at,
-            progress=progress,
+            progress=None if quiet else progress,
             then=stay if hold else None,
             **host_arguments(options),
         )
-    if not hold:
-        _show(result.facts, as_json=as_json, write=write)
-    if result.error:
-        fail(EXIT_FAILED, f"the input ended early: {result.error}; the report covers the frames read until then")
+    if form is not None:
+        _paste(result.facts, form, dev)
+    elif not hold:
+        _show(result.facts, as_json=as_json, write=write, quiet=quiet, output=output)
+    ended = f"the input ended early: {result.error}; the report covers the frames read until then"
+    incomplete(result.facts["input"]["left_out"], ended if result.error else "")
 
 
-@main.command()
+@click.command(
+    cls=HostCommand,
+    examples=(
+        "sudo vnic run --host-ip 10.0.0.1/24  # creates vt0, and listens to it",
+        "sudo vnic run --ip 10.0.0.2/24 --host-ip 10.0.0.1/24 --queues 2 --duration 10",
+        "sudo vnic run --write - | wireshark -k -i -",
+    ),
+)
 @click.option("--tap", default="vt0", show_default=True, help="TAP device; created if it does not exist")
 @click.option("--duration", type=Seconds(), help="stop after this time")
 @click.option("--gateway", multiple=True, metavar="ADDR", help="next hop for destinations outside our networks")
@@ -213,5 +269,4 @@ def run(
         fail(EXIT_FAILED, f"the run ended early: {facts['input']['error']}; the report covers the frames until then")
 
 
-if __name__ == "__main__":
-    main()
+__all__ = ["main", "replay", "run"]

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vnic.capture import POINTS
+from vnic._core import lib
 from vnic.cli.config_file import COMMANDS, Config
 from vnic.cli.config_file import load as load_config
 from vnic.cli.exit import Whole, refusals
-from vnic.errors import ConfigError
-from vnic.knobs.table import KNOBS, canonical
+from vnic.cli.help import Option
+from vnic.cli.selection import Time
+from vnic.cli.sysctl_names import knob_of, value_of, without_effect
+from vnic.errors import ConfigError, one_line, said
+from vnic.knobs.cpus import absent
+from vnic.knobs.parse import parse_mask
+from vnic.knobs.table import KNOBS, read
+from vnic.schema import POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,12 +49,26 @@ _OPTIONS = (
     "rcvbuf",
 )
 _REPLAY_OPTIONS = ("link", "speed", "cost", "capture-mtu")
+_NOT_IN_FILES = frozenset({"config", "sets", "sysctls", "files"})
+_OTHER_NAMES = {"queues": ("--combined",), "rx-ring": ("--ring",), "speed": ("-x", "--multiplier")}
 
 
 def _knob_option(name: str) -> Callable[[_F], _F]:
     default = KNOBS[name].default
     shown = f" [default: {default}]" if default is not None else ""
-    return click.option(f"--{name}", metavar="VALUE", help=KNOBS[name].help + shown)
+    return click.option(
+        f"--{name}",
+        *_OTHER_NAMES.get(name, ()),
+        cls=Option,
+        group=KNOBS[name].group,
+        metavar="VALUE",
+        help=KNOBS[name].help + shown,
+    )
+
+
+def _flag_option(name: str, spelled: str, shown: str = "", **how: Any) -> Callable[[_F], _F]:
+    knob = KNOBS[name]
+    return click.option(spelled, cls=Option, group=knob.group, default=None, help=knob.help + shown, **how)
 
 
 def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
@@ -59,7 +79,9 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
         options += [
             click.option(
                 "--cpus",
-                type=Whole(1, 64),
+                cls=Option,
+                group="run",
+                type=Whole(1, int(lib.CPUS_MAX)),
                 default=4,
                 show_default=True,
                 help="emulated CPUs",
@@ -68,15 +90,19 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
                 "--ip",
                 "--ip6",
                 "ip",
+                cls=Option,
+                group="sockets",
                 multiple=True,
                 metavar="any|ADDR/PREFIX",
                 help="the host's addresses; repeatable; any: all addresses are ours [default: any]",
             ),
-            click.option("--promisc/--no-promisc", default=None, help=KNOBS["promisc"].help),
-            click.option("--gro/--no-gro", default=None, help=KNOBS["gro"].help + " [default: on]"),
-            click.option("--strict-csum", is_flag=True, default=None, help=KNOBS["strict-csum"].help),
+            _flag_option("promisc", "--promisc/--no-promisc"),
+            _flag_option("gro", "--gro/--no-gro", shown=" [default: on]"),
+            _flag_option("strict-csum", "--strict-csum/--no-strict-csum"),
             click.option(
                 "--seed",
+                cls=Option,
+                group="run",
                 type=Whole(0, 1 << 63),
                 default=0,
                 show_default=True,
@@ -85,23 +111,39 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
             click.option(
                 "--set",
                 "sets",
+                cls=Option,
+                group="run",
                 multiple=True,
                 metavar="NAME=VALUE",
                 help="set any knob by its Linux name; repeatable",
             ),
             click.option(
+                "--sysctl",
+                "sysctls",
+                cls=Option,
+                group="run",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="as --set, for sysctl's names; vnic says which ones have no effect here; repeatable",
+            ),
+            click.option(
                 "--config",
-                metavar="FILE.toml",
+                cls=Option,
+                group="run",
+                multiple=True,
+                metavar="FILE",
                 is_eager=True,
                 expose_value=False,
                 callback=_config,
-                help="read options and knobs from a file, by the same names; the command line overrides the file",
+                help="read options and knobs from a file: TOML by the same names, a sysctl.conf, or texts of ethtool; "
+                "repeatable; the command line overrides the files",
             ),
             click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout"),
         ]
         if write:
             options += [
                 click.option(
+                    "-w",
                     "--write",
                     metavar="OUT.pcapng|-",
                     help="save the packets that pass the points of --at; -: to stdout, and the report to stderr",
@@ -123,16 +165,29 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
     return decorate
 
 
-def _config(ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:
-    """Make the file's options the command's defaults, and keep its knobs for :func:`host_arguments`."""
-    if path is None:
-        return None
+def _config(ctx: click.Context, _param: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Make the files' options the command's defaults, and keep their knobs for :func:`host_arguments`."""
+    keys = config_keys(ctx.command)
+    whole = Config()
     with refusals():
-        known = {p.name: _checker(ctx, p) for p in ctx.command.params if p.name and p.name not in {"config", "sets"}}
-        config = load_config(path, _section(ctx), {k: v for k, v in known.items() if k.replace("_", "-") not in KNOBS})
-    ctx.default_map = config.options
-    ctx.meta["vnic.config"] = config
-    return path
+        for path in paths:
+            whole.update(load_config(path, _section(ctx), {key: _checker(ctx, param) for key, param in keys.items()}))
+    if paths:
+        ctx.default_map = {str(keys[key].name): value for key, value in whole.options.items()}
+        ctx.meta["vnic.config"] = whole
+    return paths
+
+
+def config_keys(command: click.Command) -> dict[str, click.Parameter]:
+    """Return a command's options by the names that a file may use: those of the command line, with underscores."""
+    found: dict[str, click.Parameter] = {}
+    for param in command.params:
+        name = str(param.name)
+        if name in _NOT_IN_FILES or name.replace("_", "-") in KNOBS:
+            continue
+        long = (opt[2:].replace("-", "_") for opt in param.opts if opt.startswith("--"))
+        found |= dict.fromkeys((name, *long), param)
+    return found
 
 
 def _section(ctx: click.Context) -> str:
@@ -142,6 +197,8 @@ def _section(ctx: click.Context) -> str:
 
 def _toml_kinds(param: click.Parameter) -> tuple[tuple[type, ...], str]:
     """Return the TOML types that an option takes, and their name. click alone would take true for 1, and 1 for true."""
+    if isinstance(param.type, Time):
+        return param.type.toml
     if isinstance(param.type, click.types.BoolParamType):
         return (bool, str), "true or false"
     if isinstance(param.type, click.types.FloatParamType):
@@ -176,17 +233,37 @@ def host_arguments(options: dict[str, Any]) -> dict[str, Any]:
         ConfigError: a ``--set`` is not NAME=VALUE, or ``--ip any`` stands beside an address.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    sets, ip = given.pop("sets"), given.pop("ip")
+    sets, sysctls, ip = given.pop("sets"), given.pop("sysctls"), given.pop("ip")
     config = click.get_current_context().meta.get("vnic.config", Config())
+    unused = list(config.without_effect)
     given = {name.replace("-", "_"): value for name, value in config.knobs.items()} | given
     if config.each_queue:
         given["each_queue"] = config.each_queue
-    for item in sets:
+    for option, item in [*(("--sysctl", item) for item in sysctls), *(("--set", item) for item in sets)]:
         name, eq, value = item.partition("=")
         if not eq:
-            raise ConfigError(f"--set {item}: must be NAME=VALUE")
-        given[canonical(name.strip()).replace("-", "_")] = value.strip()
+            raise ConfigError(f"{option} {item}: must be NAME=VALUE")
+        knob = knob_of(name)
+        if knob is None:
+            unused.append(name.strip())
+        else:
+            given[knob.replace("-", "_")] = value_of(knob, value.strip())
+    _say(unused, config.notes, given)
     return given | {"ip": _addresses(ip)}
+
+
+def _say(unused: list[str], notes: list[str], given: dict[str, Any]) -> None:
+    """Say on stderr, a line each, what has no effect, and which CPUs of a mask are not there."""
+    own = [(f"queue {i}: ", knobs) for i, knobs in given.get("each_queue", {}).items()]
+    lines = [*notes, *([text] if (text := without_effect(unused)) else [])]
+    for where, knobs in [("", given), *own]:
+        for name, value in knobs.items():
+            if name.replace("_", "-") in KNOBS and KNOBS[name.replace("_", "-")].parse is parse_mask:
+                missing = absent(read(name, value), given["cpus"])
+                knob = f"{where}{name.replace('_', '-')}={said(value)}"
+                lines += [f"{knob}: there is no CPU {missing}: the host has {given['cpus']}"] if missing else []
+    for line in lines:
+        click.echo(f"vnic: {one_line(line)}", err=True)
 
 
 def _addresses(ip: tuple[str, ...]) -> str | list[str]:

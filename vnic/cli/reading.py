@@ -1,26 +1,27 @@
-"""Show progress on stderr while a command reads a pipe: only on a terminal, and only if reading takes long."""
+"""Show progress while a command reads a pipe: only on a terminal, and only if reading takes long."""
 
 from __future__ import annotations
 
-import sys
-import time
+from vnic.cli.progress import Progress
+from vnic.errors import one_line
+from vnic.look.units import size
 
-import click
-
-_FIRST_S, _EACH_S = 0.5, 0.2
+_FIRST_S = 0.5
 
 
 class Reading:
-    """Prints the amount read so far, or that nothing has arrived yet; see :mod:`vnic.capture_input`."""
+    """Shows the amount read so far of each pipe, or that nothing has arrived yet; see :mod:`vnic.capture_input`."""
 
     def __init__(self) -> None:
-        self._next = time.monotonic() + _FIRST_S
+        self._name, self._shown = "", Progress("", first_s=_FIRST_S)
 
     def __call__(self, name: str, total: int) -> None:
         """Report the bytes read so far."""
-        now = time.monotonic()
-        if now < self._next or not sys.stderr.isatty():
-            return
-        self._next = now + _EACH_S
-        what = f"{total / 1e6:.1f} MB" if total else "waiting for the first byte"
-        click.echo(f"\r\x1b[Kreading {name}: {what}\r", nl=False, err=True)
+        if name != self._name:
+            self.close()
+            self._name, self._shown = name, Progress(f"reading {one_line(name)}", first_s=_FIRST_S)
+        self._shown(total, 0, size(total) if total else "waiting for the first byte")
+
+    def close(self) -> None:
+        """Remove the line."""
+        self._shown.close()

@@ -9,11 +9,20 @@ import sys
 import click
 
 from vnic.cli.exit import EXIT_PRIVILEGE, Whole, interruptible, refusals
+from vnic.cli.help import Command
+from vnic.look import terminal
+from vnic.look.lines import hanging
 
 _MARKS = {"good": "ok     ", "hint": "hint   ", "missing": "MISSING"}
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "sudo vnic setup vt0 --host-ip 10.0.0.1/24  # for vnic run --tap vt0",
+        "sudo vnic setup vt0 --delete",
+    ),
+)
 @click.argument("name")
 @click.option(
     "--user",
@@ -64,7 +73,7 @@ def setup(
         click.echo(f"{name}: {step.text}{'' if step.changed else ' (unchanged)'}")
 
 
-@click.command()
+@click.command(cls=Command, examples=("vnic doctor", "vnic doctor vt0"))
 @click.argument("name", required=False)
 @click.option("--netns", metavar="NAME", help="network namespace of the TAP: a name as for ip netns, or a path")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object on stdout")
@@ -82,8 +91,8 @@ def doctor(*, name: str | None, netns: str | None, as_json: bool) -> None:
         click.echo(json.dumps(doctor_.facts(checks), indent=2))
     else:
         for check in checks:
-            click.echo(f"{_MARKS[check.state]}  {check.what}: {check.text}")
+            click.echo(hanging(f"{_MARKS[check.state]}  ", f"{check.what}: {check.text}", terminal.columns()))
             if check.mend:
-                click.echo(f"         fix: {check.mend}")
+                click.echo(f"         fix: {check.mend}")  # in one line, because people copy it
     if not doctor_.is_well(checks):
         sys.exit(EXIT_PRIVILEGE)

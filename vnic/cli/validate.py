@@ -9,16 +9,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vnic.cli.exit import Whole, interruptible, refusals
+from vnic.cli.help import Command
 from vnic.cli.progress import Progress
 from vnic.cli.reading import Reading
 from vnic.errors import ConfigError, one_line
+from vnic.look import tables, terminal
+from vnic.look.lines import hanging
 
 if TYPE_CHECKING:
     from vnic.validate.compare import Report
     from vnic.validate.counters import Compared
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "sudo vnic validate",
+        "vnic validate --from before after --capture rx.pcap --cost server.toml",
+    ),
+)
 @click.option("--repetitions", type=Whole(1, 50), default=5, show_default=True, help="loads of each kind and rate")
 @click.option("--rates", metavar="PPS,...", help="packets a second [default: 20000 to 300000]")
 @click.option("--wait", type=Whole(0, 86_400), default=60, show_default=True, help="wait so long for idle CPUs, s")
@@ -50,13 +59,9 @@ def validate(
 
     With --from, it compares another machine: texts from before and after some traffic, and a capture of that traffic.
 
-    \b
-    sudo vnic validate
-    vnic validate --from before after --capture rx.pcap --dev eth0 --cost server.toml
-
     Exit codes: 0 success, however far apart the figures are; 1 the machine is too busy; 2 wrong usage, or an unreadable
     file; 3 the kernel refused.
-    """  # noqa: D301 - click wants the character backspace: do not wrap this paragraph
+    """
     with refusals():
         if (texts is None) != (capture is None):
             raise ConfigError("--from BEFORE AFTER and --capture FILE belong together")
@@ -64,7 +69,8 @@ def validate(
             if texts is not None and capture is not None:
                 from vnic.validate.counters import compare
 
-                found = compare(*texts, capture, dev=dev, progress=Reading(), reading=progress, cost=cost)
+                with contextlib.closing(Reading()) as reading:
+                    found = compare(*texts, capture, dev=dev, progress=reading, reading=progress, cost=cost)
                 click.echo(json.dumps(found.as_dict(), indent=2) if as_json else _compared(found))
                 return
             if dev is not None:
@@ -103,23 +109,24 @@ def _show(report: Report, *, markdown: bool) -> None:
     if markdown:
         click.echo(compare.markdown(report), nl=False)
         return
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
-    if not console.is_terminal:  # a pipe has no width of its own
-        console = Console(highlight=False, width=160)
-    for table in compare.tables(report):
-        console.print(table)
-    for line in [*compare.summary(report), *lines(report.facts)]:
-        console.print(Text(line))
+    out = terminal.console()
+    for title, table, rows in compare.tables(report):
+        out.print(Text(title, style="italic"))
+        tables.show(out, table, rows)
+    for line in [*compare.summary(report), *lines(report.facts, terminal.columns())]:
+        out.print(Text(line), soft_wrap=True)
 
 
 def _compared(found: Compared) -> str:
-    widest = max(len(c.name) for c in found.counters)
-    rows = [f"{found.dev or 'the card'}: how counters moved there, and in vnic"]
-    rows.append(f"{'':{widest}} {'seen':>14} {'predicted':>14} {'error':>8}")
-    for c in found.counters:
-        error = "" if c.error is None else f"{c.error:+.1%}"
-        rows.append(f"{c.name:{widest}} {c.seen:14,} {c.predicted:14,} {error:>8}".rstrip())
-    return "\n".join([*rows, *(f"{c.name}: {c.what}" for c in found.counters), *map(one_line, found.notes)])
+    columns = (tables.left(""), *map(tables.Column, ("seen", "predicted", "error")))
+    rows = (
+        (c.name, f"{c.seen:,}", f"{c.predicted:,}", "" if c.error is None else f"{c.error:+.1%}")
+        for c in found.counters
+    )
+    wide = terminal.columns()
+    told = [hanging(f"{c.name}: ", c.what, wide) for c in found.counters]
+    told += [hanging("", one_line(note), wide) for note in found.notes]
+    head = f"{found.dev or 'the card'}: how counters moved there, and in vnic\n"
+    return head + tables.text(columns, rows, wide) + "\n".join(told)

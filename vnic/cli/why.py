@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vnic.capture_input import CaptureInput, gather
-from vnic.cli.exit import Whole, refusals
+from vnic.capture_files import Inputs, gather
+from vnic.capture_select import ALL, Selection
+from vnic.cli.exit import EXIT_USAGE, Whole, fail, incomplete, interruptible, refusals
 from vnic.cli.instance import print_reply
 from vnic.cli.options import host_arguments, host_options
+from vnic.cli.paste import DEV, as_options, pasted
 from vnic.cli.progress import Progress
 from vnic.cli.reading import Reading
+from vnic.cli.selection import selection_of, selection_options
+from vnic.cli.words import HostCommand
+from vnic.control.reply import Reply
 from vnic.errors import ConfigError, VnicError
 from vnic.knobs.table import canonical
+from vnic.look import terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
+    from vnic.capture_input import CaptureInput
     from vnic.why.answer import Answer
     from vnic.why.causes import Settings
     from vnic.why.load import Rerun
@@ -85,74 +94,122 @@ def _believing(path: Path) -> Iterator[None]:
 
 
 def _counted(run: Rerun, runs: int, progress: Progress | None) -> Rerun:
-    """Return ``run`` in a wrapper that shows how many of the allowed runs it has made."""
+    """Return ``run`` in a wrapper that shows how many of the allowed runs it has made, and what it tries now."""
+    from vnic.why.answer import words
+
     made = 0
 
     def counted(settings: Settings, times: int) -> dict[str, Any]:
         nonlocal made
-        found = run(settings, times)
-        made += 1
         if progress is not None:
-            progress(made, max(made, 3 * runs))
-        return found
+            again = f" {times} times in a row" * (times > 1)
+            progress(made, max(made, 3 * runs), f"{made + 1}. replay{again}: {words(settings) or 'as configured'}")
+        made += 1
+        return run(settings, times)
 
     return counted
 
 
-def explain_report(
-    path: Path, facts: dict[str, Any], *, runs: int, progress: Progress | None = None
-) -> tuple[Answer, str]:
-    """Answer for a report. Also return why the answer is not verified; empty if it is."""
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The answer for one input."""
+
+    answer: Answer
+    unverified: str
+    """Why the answer is not verified; empty if it is."""
+    config: dict[str, Any]
+    """Arguments of Host that the input was replayed with."""
+    left_out: tuple[str, ...] = ()
+    error: str = ""
+    """Why the input ended early; empty if it did not."""
+
+
+def explain_report(path: Path, facts: dict[str, Any], *, runs: int, progress: Progress | None = None) -> Explained:
+    """Answer for a report."""
     from vnic.runs.replay import replay
     from vnic.why.answer import why
     from vnic.why.load import consult
 
+    options = {"cpus": len(facts["cpus"])} | facts["config"]
     files = facts.get("input", {}).get("files")
     if not runs or not files:
-        return why(facts), "only a replay can be run again" if runs else _NO_RUN
+        return Explained(why(facts), "only a replay can be run again" if runs else _NO_RUN, options)
     there = [p if (p := Path(name)).is_absolute() or p.exists() else path.parent / p for name in files]
     if not all(p.exists() for p in there):
-        return why(facts), _NO_FILE
-    options = {"cpus": len(facts["cpus"])} | facts["config"]
-    again = replay(there, **options).facts
+        return Explained(why(facts), _NO_FILE, options)
+    inputs = gather(there)
+    select = Selection.from_dict(facts["input"].get("selected", {}))
+    with contextlib.closing(Progress("why: first replay", in_bytes=True)) as first:
+        again = replay(inputs, select=select, progress=first, **options).facts
     if again["ledger"] != facts["ledger"]:
-        return why(facts), _CHANGED
+        return Explained(why(facts), _CHANGED, options)
 
     def run(settings: Settings, times: int) -> dict[str, Any]:
-        return replay(there * times, **(options | settings)).facts
+        return replay(inputs, select=select, times=times, **(options | settings)).facts
 
-    return consult(facts, _counted(run, runs, progress), runs=runs), ""
+    return Explained(consult(facts, _counted(run, runs, progress), runs=runs), "", options)
 
 
 def explain(
-    files: Sequence[str | CaptureInput], options: dict[str, Any], *, runs: int, progress: Progress | None = None
-) -> tuple[Answer, str]:
-    """Replay captures with these options, and answer. Also return why the answer is not verified; empty if it is."""
+    inputs: Inputs,
+    options: dict[str, Any],
+    *,
+    select: Selection = ALL,
+    runs: int,
+    progress: Progress | None = None,
+) -> Explained:
+    """Replay captures with these options, and answer."""
     from vnic.runs.replay import replay
     from vnic.why.answer import why
     from vnic.why.load import consult
 
-    facts = replay(files, **options).facts
+    with contextlib.closing(Progress("why: first replay", in_bytes=True)) as shown:
+        first = replay(inputs, select=select, progress=shown, **options)
+    facts, config = first.facts, first.facts["config"]
     if not runs:
-        return why(facts), _NO_RUN
-    config, inputs = facts["config"], list(files)
+        return Explained(why(facts), _NO_RUN, config, inputs.left_out, first.error)
 
     def run(settings: Settings, times: int) -> dict[str, Any]:
-        return replay(inputs * times, **(config | settings)).facts
+        return replay(inputs, select=select, times=times, **(config | settings)).facts
 
-    return consult(facts, _counted(run, runs, progress), runs=runs), ""
+    answer = consult(facts, _counted(run, runs, progress), runs=runs)
+    return Explained(answer, "", config, inputs.left_out, first.error)
 
 
-def _ask(on: str | None, *, as_json: bool) -> None:
+def _ask(on: str | None, *, as_json: bool, form: str | None, dev: str | None) -> None:
     from vnic.control.client import Connection, find
 
-    with refusals(), Connection(find(on).path) as c:
-        reply = c.ask("why")
+    with refusals():
+        instance = find(on)
+        with Connection(instance.path) as c:
+            reply = c.ask("why", columns=None if form else terminal.columns())
+            if form is not None and not reply.code:
+                found = reply.data
+                wanted = found["enough"] or found["helps"] or {}
+                queues = _queues(c.ask("ethtool", ["-l", instance.name]).out)
+                text = pasted(form, reply.out, wanted, {"queues": queues} | wanted, dev=dev or instance.name)
+                reply = Reply(out=text)
     print_reply(reply, as_json=as_json)
 
 
-@click.command(name="why")
-@click.argument("files", nargs=-1, metavar="[FILE...|REPORT.json]")
+def _queues(channels: str) -> int:
+    """Return the present number of queues that ethtool -l prints."""
+    return int(re.findall(r"^Combined:\s+(\d+)$", channels, re.MULTILINE)[-1])
+
+
+@click.command(
+    name="why",
+    cls=HostCommand,
+    examples=(
+        "vnic why your.pcapng  # as Linux's defaults would have it",
+        "vnic why your.pcapng --queues 4 --config eth0.toml",
+        "vnic replay a.pcap --json > r.json; vnic why r.json",
+        "vnic why  # ask the running instance",
+    ),
+)
+@click.argument("files", nargs=-1, metavar="[FILE|DIR...|REPORT.json]")
+@click.option("-r", "--read", multiple=True, metavar="FILE", help="as FILE, before those; repeatable")
+@selection_options()
 @click.option("--on", metavar="NAME|PID", help="instance to ask if no FILE is given [default: the only one]")
 @click.option(
     "--runs",
@@ -161,44 +218,63 @@ def _ask(on: str | None, *, as_json: bool) -> None:
     show_default=True,
     help="most replays of each kind to verify the answer with; 0: none",
 )
+@as_options("the answer's settings")
 @host_options(replay=True, write=False)
 def why(
     files: tuple[str, ...],
     *,
+    read: tuple[str, ...],
     on: str | None,
     runs: int,
+    form: str | None,
+    dev: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Explain why frames are lost, and which knob helps.
 
     The answer names the limit, the evidence, and the mildest value that is enough. FILE is a capture (-: standard
-    input), which is replayed with the given options. REPORT.json is the output of vnic replay --json, which is replayed
-    with its own options. To verify the answer, vnic replays the input with other knobs and counts the losses. To tell a
-    burst from an overload that lasts, and to find the capacity, it replays the input three times in a row.
+    input) or a directory, which is replayed with the given options. REPORT.json is the output of vnic replay --json,
+    which is replayed with its own options. To verify the answer, vnic replays the input with other knobs and counts the
+    losses. To tell a burst from an overload that lasts, and to find the capacity, it replays the input three times in a
+    row.
 
     Without FILE, vnic asks a running instance and estimates the answer from its counters.
+
+    Exit codes: 0 success; 1 an input ended early, or a file of a directory was left out; 2 wrong usage, a wrong knob or
+    unreadable input.
     """
+    if form is not None and as_json:
+        fail(EXIT_USAGE, "--as and --json: give only one form")
+    files = (*read, *files)
     if not files:
-        _ask(on, as_json=as_json)
+        _ask(on, as_json=as_json, form=form, dev=dev)
         return
-    with refusals():
-        opened = gather(files, report=len(files) == 1, reading=Reading())
+    with interruptible(), refusals(), contextlib.closing(Progress("why")) as progress:
+        with contextlib.closing(Reading()) as reading:
+            opened = gather(files, report=len(files) == 1, reading=reading)
         report = _report(opened[0]) if len(files) == 1 else None
         if report is not None:
-            with _believing(Path(files[0])), contextlib.closing(Progress("why")) as progress:
-                answer, unverified = explain_report(Path(files[0]), report, runs=runs, progress=progress)
-                shown = _shown(answer, unverified, as_json=as_json)
+            with _believing(Path(files[0])):
+                found = explain_report(Path(files[0]), report, runs=runs, progress=progress)
+                shown = _shown(found, as_json=as_json, form=form, dev=dev)
         else:
-            with contextlib.closing(Progress("why")) as progress:
-                answer, unverified = explain(opened, host_arguments(options), runs=runs, progress=progress)
-            shown = _shown(answer, unverified, as_json=as_json)
+            select = selection_of(options)
+            found = explain(opened, host_arguments(options), select=select, runs=runs, progress=progress)
+            shown = _shown(found, as_json=as_json, form=form, dev=dev)
     click.echo(shown, nl=False)
+    ended = f"the input ended early: {found.error}; the answer is for the frames read until then" if found.error else ""
+    incomplete(found.left_out, ended)
 
 
-def _shown(answer: Answer, unverified: str, *, as_json: bool) -> str:
+def _shown(found: Explained, *, as_json: bool, form: str | None, dev: str | None) -> str:
     from vnic.why.answer import text
 
+    answer = found.answer
     if as_json:
-        return json.dumps(answer.as_dict() | {"unverified": unverified or None}, indent=2) + "\n"
-    return text(answer, unverified=unverified)
+        return json.dumps(answer.as_dict() | {"unverified": found.unverified or None}, indent=2) + "\n"
+    said = text(answer, unverified=found.unverified, columns=None if form else terminal.columns())
+    if form is None:
+        return said
+    settings = answer.enough or answer.helps or answer.only_now or {}
+    return pasted(form, said, settings, found.config | settings, dev=dev or DEV)

@@ -10,10 +10,11 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from vnic import bpf
-from vnic.capture import POINTS, Capture
+from vnic.capture import Capture
 from vnic.control.reply import Reply
 from vnic.errors import ConfigError, VnicError
 from vnic.machine.uninterrupted import QuietThread
+from vnic.schema import POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -59,7 +59,13 @@ class Connection:
             raise VnicError(f"{path}: {'the instance has ended' if gone else e.strerror or e}") from e
 
     def ask(
-        self, command: str, argv: Sequence[str] = (), *, fd: int | None = None, seconds: float | None = _ANSWER_S
+        self,
+        command: str,
+        argv: Sequence[str] = (),
+        *,
+        fd: int | None = None,
+        seconds: float | None = _ANSWER_S,
+        columns: int | None = None,
     ) -> Reply:
         """Send one request and return the answer.
 
@@ -68,11 +74,13 @@ class Connection:
             argv: the command's arguments.
             fd: a descriptor to send along.
             seconds: longest wait for the answer; None: no limit.
+            columns: of the terminal that the answer is for; None: lines may have any length.
 
         Raises:
             VnicError: the instance is gone, or does not answer in time.
         """
-        request = json.dumps({"vnic": VERSION, "command": command, "argv": list(argv)}).encode() + b"\n"
+        wide = {} if columns is None else {"columns": columns}
+        request = json.dumps({"vnic": VERSION, "command": command, "argv": list(argv)} | wide).encode() + b"\n"
         if len(request) > REQUEST_MAX:
             raise ConfigError(f"{command}: the arguments are {len(request)} bytes long; the most is {REQUEST_MAX}")
         try:

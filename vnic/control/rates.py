@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from vnic._core import lib
 from vnic.control.reply import Reply
 from vnic.counters.standing import as_dicts, sentences
+from vnic.look.lines import hanging
+from vnic.look.units import narrow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,20 +25,10 @@ _LOSSES = {  # fate -> its column; all others: "other"
     "SOCKET_RCVBUFF": "rcvbuf",
     "NO_SOCKET": "nosock",
 }
-_HEAD = (
-    "rx/s",
-    "kB/s",
-    "deliv/s",
-    "fifo",
-    "backlog",
-    "rcvbuf",
-    "nosock",
-    "other",
-    "irq/s",
-    "poll/s",
-    "f/skb",
-    "squeeze",
-)
+_WIDE = 7
+_EXPENDABLE = ("poll/s", "f/skb", "kB/s", "squeeze", "irq/s")
+"""What a narrow terminal goes without, the first one first. --json-lines has all."""
+_BUSIEST = "busiest"
 
 
 def sample(host: Host) -> dict[str, Any]:
@@ -133,37 +125,68 @@ def difference(now: dict[str, Any], before: dict[str, Any]) -> Line:
     )
 
 
-def _short(n: float) -> str:
-    """Format a number in at most six characters: 999999, 1.23M."""
-    for unit, scale in (("G", 1e9), ("M", 1e6)):
-        if n >= scale:
-            return f"{n / scale:.3g}{unit}"
-    return f"{n:.0f}"
-
-
-def head(cpus: int) -> str:
-    """Return the two lines of headings."""
-    groups = f"{'---- wire ----':>15}{'':9}{'------------- lost -------------':>40}"
-    return (
-        f"{groups}\n" + " ".join(f"{h:>7}" for h in _HEAD) + "  " + " ".join(f"cpu{i:<2}" for i in range(cpus)) + "\n"
-    )
-
-
-def text(line: Line) -> str:
-    """Format one line; losses are frames in the interval, CPUs in percent."""
+def _cells(line: Line) -> dict[str, str]:
+    """Return heading -> value, in the order of the path; losses are frames in the interval."""
     lost = dict.fromkeys((*_LOSSES.values(), "other"), 0)
     for fate, n in line.lost.items():
         lost[_LOSSES.get(fate, "other")] += n
     rate = line.per_s
-    cells = [
-        _short(rate["offered"]),
-        _short(rate["bytes"] / 1000),
-        _short(rate["delivered"]),
-        *(_short(n) for n in lost.values()),
-        _short(rate["interrupts"]),
-        _short(rate["polls"]),
-        f"{line.frames_per_skb:.2f}",
-        _short(line.time_squeeze),
-    ]
-    busy = " ".join(f"{100 * b:4.0f} " for b in line.busy).rstrip()
-    return "".join(f"{x}\n" for x in (" ".join(f"{c:>7}" for c in cells) + f"  {busy}", *sentences(line.standing)))
+    return {
+        "rx/s": narrow(rate["offered"]),
+        "kB/s": narrow(rate["bytes"] / 1000),
+        "deliv/s": narrow(rate["delivered"]),
+        **{name: narrow(n) for name, n in lost.items()},
+        "irq/s": narrow(rate["interrupts"]),
+        "poll/s": narrow(rate["polls"]),
+        "f/skb": f"{line.frames_per_skb:.2f}",
+        "squeeze": narrow(line.time_squeeze),
+    }
+
+
+_NONE = Line(1.0, dict.fromkeys(("offered", "bytes", "delivered", "interrupts", "polls"), 0.0), {}, 0.0, 0, [], [])
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns that fit into a terminal: all, with one for each CPU; or fewer, and the busiest CPU."""
+
+    widths: dict[str, int]
+    cpus: int | None
+    """CPUs with a column; None: only the busiest one is shown."""
+    columns: int | None
+
+    @classmethod
+    def of(cls, cpus: int, columns: int | None) -> Layout:
+        """Return the layout for so many CPUs, and a terminal of so many columns; None: of any width."""
+        heads = list(_cells(_NONE))
+        if columns is None or len(heads) * (_WIDE + 1) + 1 + 6 * cpus <= columns:
+            return cls(dict.fromkeys(heads, _WIDE), cpus, columns)
+        widths = {head: max(6, len(head)) for head in heads} | {_BUSIEST: len("cpu") + len(str(cpus - 1)) + 4}
+        for head in _EXPENDABLE:
+            if sum(widths.values()) + len(widths) - 1 > columns:
+                del widths[head]
+        return cls(widths, None, columns)
+
+    def head(self) -> str:
+        """Return the two lines of headings."""
+        names = " ".join(f"{name:>{width}}" for name, width in self.widths.items())
+        if self.cpus is not None:
+            names += "  " + " ".join(f"cpu{i:<2}" for i in range(self.cpus))
+        groups, lost = "", (*_LOSSES.values(), "other")
+        for group, of in (("wire", ("rx/s", "kB/s")), ("lost", lost)):
+            end = names.index(of[-1] if of[-1] in self.widths else of[0]) + len(of[-1])
+            begin = names.index(of[0])
+            groups += " " * (begin - len(groups)) + f" {group} ".center(end - begin, "-")
+        return f"{groups}\n{names.rstrip()}\n"
+
+    def line(self, line: Line) -> str:
+        """Format one interval; CPUs are in percent."""
+        cells = _cells(line)
+        if self.cpus is None:
+            most = max(range(len(line.busy)), key=lambda cpu: line.busy[cpu], default=0)
+            cells[_BUSIEST] = f"cpu{most} {100 * line.busy[most]:.0f}%" if line.busy else ""
+        text = " ".join(f"{cells[name]:>{width}}" for name, width in self.widths.items())
+        if self.cpus is not None:
+            text += "  " + " ".join(f"{100 * b:4.0f} " for b in line.busy)
+        told = (hanging("", sentence, self.columns) for sentence in sentences(line.standing))
+        return "".join(f"{x}\n" for x in (text.rstrip(), *told))

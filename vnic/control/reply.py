@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from vnic.errors import VnicError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _CODE_MAX = 255
 
@@ -22,6 +22,12 @@ class Reply:
     err: str = ""
     code: int = 0
     data: Any = None
+    fitted: Callable[[int | None], str] | None = None
+    """Returns ``out`` for a terminal of so many columns, if it is text of vnic's own and not a tool's."""
+
+    def on(self, columns: int | None) -> Reply:
+        """Return the reply with its text for a terminal of so many columns."""
+        return self if self.fitted is None or columns is None else replace(self, out=self.fitted(columns))
 
     @classmethod
     def of(cls, answer: object) -> Self:

@@ -3,10 +3,11 @@
 It is a Unix stream socket, mode 0600, in a directory that the user owns (sockets.py). Its name is ``NAME-PID``: the
 card's name and the process id. Messages are JSON objects, one per line:
 
-    {"vnic": 1, "command": "show", "argv": ["/proc/net/dev"]}
+    {"vnic": 1, "command": "show", "argv": ["/proc/net/dev"], "columns": 80}
     {"vnic": 1, "out": "...", "err": "", "code": 0, "data": {...}}
 
-``vnic`` is the version; a request with another version gets an error. ``capture`` carries a descriptor to write to
+``vnic`` is the version; a request with another version gets an error. ``columns``, if given, is the width of the
+terminal for the tables of vnic's own. ``capture`` carries a descriptor to write to
 (SCM_RIGHTS). The capture lasts until the connection ends, or until the next ``capture`` on it, whose answer has the
 counts. If the disk is full, the pipe has no reader, or the instance ends, the server sends the counts unsolicited.
 Answers keep the order of the requests.
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 VERSION = 1
 REQUEST_MAX = 1 << 16
 """Largest request in bytes."""
+COLUMNS_MAX = 10_000
+"""Widest terminal."""
 CLIENTS_MAX = 16
 PATIENCE_S = 10.0
 """Longest wait for the rest of a request, and for the client to take an answer."""
@@ -85,8 +88,8 @@ def _encode(reply: Reply) -> bytes:
         return _encode(Reply(err=f"vnic: a bug in vnic: {e}\n", code=70))
 
 
-def _decode(line: bytes) -> tuple[str, list[str]] | Reply:
-    """Return the command and its arguments, or a reply that says what is wrong with the request."""
+def _decode(line: bytes) -> tuple[str, list[str], int | None] | Reply:
+    """Return the command, its arguments and the columns, or a reply that says what is wrong with the request."""
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
@@ -98,7 +101,10 @@ def _decode(line: bytes) -> tuple[str, list[str]] | Reply:
     command, argv = message.get("command"), message.get("argv", [])
     if not isinstance(command, str) or not isinstance(argv, list) or not all(isinstance(a, str) for a in argv):
         return Reply(err='vnic: "command" must be a string, and "argv" a list of strings\n', code=2)
-    return command, argv
+    columns = message.get("columns")
+    if columns is not None and (type(columns) is not int or not 0 < columns <= COLUMNS_MAX):
+        return Reply(err=f'vnic: "columns" must be a whole number up to {COLUMNS_MAX}\n', code=2)
+    return command, argv, columns
 
 
 class Control(Living):
@@ -332,13 +338,13 @@ class Control(Living):
         request = _decode(line)
         if isinstance(request, Reply):
             return request
-        command, argv = request
+        command, argv, columns = request
         try:
             if command == "facts" and self._facts is not None:
                 return Reply(data=self._facts())
             if command == "capture":
                 return self._capture(client, argv)
-            return commands.answer(self._host, command, argv)
+            return commands.answer(self._host, command, argv).on(columns)
         except Exception as e:  # noqa: BLE001 - a bug in one answer must not end the instance
             return Reply(err=f"vnic {command}: a bug in vnic: {type(e).__name__}: {e}\n", code=70)
 

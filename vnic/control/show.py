@@ -57,22 +57,28 @@ def show(host: Host, argv: Sequence[str]) -> Reply:
     if not argv:
         listed = [*sorted(EXTRA), *sorted(there)]
         return Reply(out=_lines(listed), data=listed)
-    out, err, data = "", "", {}
+    err, data = "", {}
+    parts: list[Reply] = []
     for word in argv:
         try:
             if word in EXTRA:
                 reply = EXTRA[word](host)
-                text, data[word] = reply.out, reply.data
+                data[word] = reply.data
             else:
-                text = data[word] = _one(host, there, word)
+                data[word] = _one(host, there, word)
+                reply = Reply(out=data[word])
         except OSError as e:
             guess = names.near(word, there, EXTRA) if isinstance(e, FileNotFoundError) else ""
             err += f"vnic show: {said(word)}: {e.strerror}{guess}\n"
         except ConfigError as e:
             err += f"vnic show: {e}\n"
         else:
-            out += text
-    return Reply(out, err, int(bool(err)), data)
+            parts.append(reply)
+
+    def fitted(columns: int | None) -> str:
+        return "".join(part.on(columns).out for part in parts)
+
+    return Reply(fitted(None), err, int(bool(err)), data, fitted)
 
 
 def _one(host: Host, there: dict[str, File], word: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
-from vnic.counters.snapshots import enum_names
+from vnic.schema import enum_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

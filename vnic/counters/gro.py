@@ -7,7 +7,8 @@ from typing import Any
 
 from vnic._core import ffi, lib
 from vnic.address import inet_text
-from vnic.counters.snapshots import Snapshot, enum_names
+from vnic.counters.snapshots import Snapshot
+from vnic.schema import enum_names
 
 GRO_ENDS = tuple(n.removeprefix("GRO_").lower() for n in enum_names("gro_end", "GRO_END_MAX"))
 """Reasons why a hold ended; the first: it has not ended."""

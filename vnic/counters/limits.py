@@ -16,7 +16,9 @@ from vnic.control.reply import Reply
 from vnic.counters.snapshots import Snapshot
 from vnic.counters.standing import as_dicts, sentences, standing
 from vnic.errors import ConfigError
+from vnic.knobs.parse import mask_text
 from vnic.knobs.table import canonical
+from vnic.look import lines, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -238,7 +240,7 @@ def _setting(host: Host, row: _Row) -> int | str:
     if row.constant is not None:
         return row.constant
     value = host.knobs[row.knob]
-    return f"{value:x}" if row.unit == "mask" else int(value)
+    return mask_text(value) if row.unit == "mask" else int(value)
 
 
 def limits(host: Host) -> list[Limit]:
@@ -250,19 +252,28 @@ def limits(host: Host) -> list[Limit]:
     ]
 
 
-def table(rows: Sequence[Limit]) -> str:
-    """Return a heading and one line per limit."""
-    cells = [("limit", "setting", "", "hits", "lost", "most", "reached when")]
-    for x in rows:
-        most = "" if x.high_water is None else str(x.high_water)
-        cells.append((x.knob, str(x.setting), x.unit, str(x.bound), str(x.lost), most, x.meaning))
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    left = {0, 2, 6}
-    lines = (
-        "  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        for row in cells
+def table(rows: Sequence[Limit], columns: int | None = None) -> str:
+    """Return a heading and one line per limit, for a terminal of so many columns; None: as wide as it gets."""
+    heads = (
+        tables.left("limit"),
+        tables.Column("setting"),
+        tables.left(""),
+        *map(tables.Column, ("hits", "lost", "most")),
+        tables.words("reached when", style=""),
     )
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    cells = (
+        (
+            x.knob,
+            str(x.setting),
+            x.unit,
+            str(x.bound),
+            str(x.lost),
+            "" if x.high_water is None else str(x.high_water),
+            x.meaning,
+        )
+        for x in rows
+    )
+    return tables.text(heads, cells, columns)
 
 
 def _chosen(rows: list[Limit], names: Sequence[str]) -> list[Limit]:
@@ -280,5 +291,13 @@ def show(host: Host, argv: Sequence[str]) -> Reply:
     except ConfigError as e:
         return Reply(err=f"vnic: {e}\n", code=1)
     waiting = as_dicts(host) if any(x.knob == "rx-frames" for x in rows) else []
-    text = table(rows) + "".join(f"\n{line}\n" for line in sentences(waiting))
-    return Reply(out=text, data=[x.as_dict() | ({"standing": waiting} if x.knob == "rx-frames" else {}) for x in rows])
+
+    def fitted(columns: int | None) -> str:
+        told = (lines.hanging("", line, columns) for line in sentences(waiting))
+        return table(rows, columns) + "".join(f"\n{line}\n" for line in told)
+
+    return Reply(
+        out=fitted(None),
+        fitted=fitted,
+        data=[x.as_dict() | ({"standing": waiting} if x.knob == "rx-frames" else {}) for x in rows],
+    )

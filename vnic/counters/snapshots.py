@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from vnic._core import ffi, lib
 from vnic.address import inet_text
+from vnic.schema import enum_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-def enum_names(name: str, last: str) -> tuple[str, ...]:
-    """Return the names of a C enum in order, without the last one, which only counts them."""
-    elements = ffi.typeof(f"enum {name}").elements
-    return tuple(elements[i] for i in sorted(elements) if elements[i] != last)
 
 
 FATES = enum_names("fate", "FATE_MAX")

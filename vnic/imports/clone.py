@@ -169,8 +169,12 @@ def _say_missing(clone: Clone) -> None:
             clone.note("", f"no text of {source}: vnic's defaults for {knobs}")
 
 
-def clone(machine: Machine, dev: str | None) -> Clone:
-    """Clone a card of the machine, and the CPUs and sysctls around it. ConfigError: as :func:`choose`."""
+def clone(machine: Machine, dev: str | None, *, whole: bool = True) -> Clone:
+    """Clone a card of the machine, and the CPUs and sysctls around it. ConfigError: as :func:`choose`.
+
+    ``whole``: all tools were to be asked, so note those whose text is missing, and sysctls without a knob, and take the
+    kernel's HZ from its defaults.
+    """
     name = choose(machine, dev)
     it = Clone(machine, name, card_of(machine, name))
     clone_cpus.cpus(it)
@@ -185,7 +189,10 @@ def clone(machine: Machine, dev: str | None) -> Clone:
     clone_cpus.steering(it)
     clone_sysctl.sysctls(it)
     clone_card.counters(it)
-    _say_missing(it)
+    if whole:
+        clone_sysctl.hz(it)
+        clone_sysctl.without_a_knob(it)
+        _say_missing(it)
     refused = [text for about, text in machine.refused if about in ("", name)]
     for text in (*machine.unknown_lines(), *refused, *machine.unread):
         it.note("", text)

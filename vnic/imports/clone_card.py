@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vnic._core import lib
 from vnic.errors import said
 from vnic.knobs.table import ALIASES, KNOBS
 
@@ -44,26 +43,18 @@ def queues(clone: Clone) -> None:
 
 
 def rings(clone: Clone) -> None:
-    """-g: vnic's rings have a power of two of descriptors, and there are no mini and jumbo rings."""
+    """-g: there are no mini and jumbo rings, and one sending ring."""
     ring = clone.card.rings
-    if n := ring.get("rx", 0):
-        rounded = 1 << (n - 1).bit_length()
-        size = min(max(rounded, int(lib.RX_RING_MIN)), int(lib.RX_RING_MAX))
-        most = clone.card.rings_max.get("rx", 0)
-        there = f"{n} of at most {most}" if most > n else str(n)
-        if size < rounded or size > rounded:
-            clone.note("rx-ring", f"{there} there, {size} here: the {'most' if size < n else 'least'} that vnic takes")
-        elif size != n:
-            clone.note("rx-ring", f"{there} there, rounded up to a power of two: {size}")
-        clone.put("rx-ring", size)
+    for kind in ("rx", "tx"):
+        if n := ring.get(kind, 0):
+            clone.near(f"{kind}-ring", n)
     if n := ring.get("rx-buf-len", 0):
         clone.near("rx-buf-len", n)
     for kind in ("rx-mini", "rx-jumbo"):
         if n := ring.get(kind, 0):
             clone.note("", f"{kind} ring of {n}: not here, long frames span several buffers")
-    sending = int(lib.TX_RING_SIZE)
-    if ring.get("tx", sending) != sending or clone.card.channels.get("tx", 1) > 1:
-        clone.note("", f"sending is not cloned: there is one ring, of {sending} descriptors")
+    if clone.card.channels.get("tx", 1) > 1:
+        clone.note("", "of the sending rings there is one")
 
 
 # ---- moderation ----

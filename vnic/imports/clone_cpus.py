@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vnic._core import lib
 from vnic.errors import said
+from vnic.knobs.parse import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -137,12 +138,12 @@ def interrupts(clone: Clone) -> None:
             taken = (effective & -effective).bit_length() - 1
             if mask:
                 clone.note(
-                    "smp-affinity", f"of queue {queue}: {mask:x} there; CPU {taken} takes it (effective_affinity)"
+                    "smp-affinity", f"of queue {queue}: {mask_text(mask)} there; CPU {taken} takes it (effective_affinity)"
                 )
             mask = 1 << taken
         mask = folded(clone, mask)
         if clone.is_vnic or mask != 1 << queue % max(clone.cpus, 1):
-            clone.in_queue(queue, "smp-affinity", f"{mask:x}")
+            clone.in_queue(queue, "smp-affinity", mask_text(mask))
 
 
 # ---- RPS, RFS ----
@@ -163,7 +164,7 @@ def _each(clone: Clone, name: str, given: dict[int, str | int]) -> None:
 def steering(clone: Clone) -> None:
     """queues/rx-*/rps_cpus and rps_flow_cnt."""
     masks = {queue: folded(clone, mask) for queue, mask in clone.card.rps_cpus.items()}
-    _each(clone, "rps-cpus", {queue: f"{mask:x}" for queue, mask in masks.items()})
+    _each(clone, "rps-cpus", {queue: mask_text(mask) for queue, mask in masks.items()})
     counts: dict[int, str | int] = {}
     for queue, n in clone.card.rps_flow_cnt.items():
         counts[queue] = min(n, clone.nearest("rps-flow-cnt", n))

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vnic._core import lib
+from vnic.knobs.fields import table_entries
 from vnic.linux import ntuple
 
 if TYPE_CHECKING:
     from vnic.imports.clone import Clone
 
-_SIZE, _KEY_MAX, _KEY_MIN = int(lib.RSS_INDIR_SIZE), int(lib.RSS_KEY_SIZE), 40
+_SIZE, _KEY_MAX, _KEY_MIN = int(lib.RSS_INDIR_MAX), int(lib.RSS_KEY_SIZE), 40
 _TYPES = ("tcp4", "udp4", "tcp6", "udp6")
 
 
@@ -26,8 +27,8 @@ def _table(clone: Clone) -> None:
     if there > _SIZE and table != [table[i % _SIZE] for i in range(there)]:
         clone.note("rss-indir", f"{there} entries there: {_SIZE} of them here, at equal distances, so shares stay")
         table = [table[i * there // _SIZE] for i in range(_SIZE)]
-    elif there < _SIZE and _SIZE % there:
-        clone.note("rss-indir", f"{there} entries there: {_SIZE} here, which begin again at the end")
+    elif table_entries(there) % there:
+        clone.note("rss-indir", f"{there} entries there: {table_entries(there)} here, which begin again at the end")
     clone.put("rss-indir", table[:_SIZE])
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vnic.errors import said
 from vnic.imports.clone_cpus import folded
 from vnic.imports.machine import hexadecimal, number
+from vnic.knobs.parse import mask_text
 from vnic.knobs.sysctls import WHY, default, row
 from vnic.linux.sysctl_rows import SYSCTLS
 
@@ -26,7 +27,7 @@ def _knob(clone: Clone, name: str, knob: str, text: str) -> None:
     if knob in _MASKS:
         mask = hexadecimal(text)
         if mask is not None:
-            clone.put(knob, f"{folded(clone, mask):x}")
+            clone.put(knob, mask_text(folded(clone, mask)))
             return
     elif (n := number(text)) is not None:
         clone.near(knob, n)
@@ -51,6 +52,11 @@ def _others(clone: Clone) -> None:
         clone.note("", "rp_filter is on: here no packet is dropped for the way back to its source")
     if number(given.get("net.ipv4.ip_forward", "")):
         clone.note("", "ip_forward is on: here no packet is forwarded")
+
+
+def without_a_knob(clone: Clone) -> None:
+    """Name the sysctls of net.core that vnic lacks."""
+    given = clone.machine.sysctl
     more = sorted(name for name, text in given.items() if _unknown(name, text))
     if more:
         shown = ", ".join(name.removeprefix("net.core.") for name in more[:_NAMED_MAX])
@@ -58,16 +64,16 @@ def _others(clone: Clone) -> None:
         clone.note("", f"sysctls of net.core without a knob: {shown}{rest}")
 
 
-def _hz(clone: Clone) -> None:
+def hz(clone: Clone) -> None:
     """Take CONFIG_HZ; without it, infer it from the default of netdev_budget_usecs, which is two jiffies."""
     if clone.machine.hz:
         clone.near("hz", clone.machine.hz)
         return
     usecs = number(clone.machine.sysctl.get("net.core.netdev_budget_usecs", ""))
-    hz = next((hz for hz in _HZ if 2_000_000 // hz == usecs), None)
-    if hz is not None and not clone.is_vnic:
-        clone.put("hz", hz)
-        clone.note("hz", f"no text says it; netdev_budget_usecs {usecs} is the default where it is {hz}")
+    found = next((n for n in _HZ if 2_000_000 // n == usecs), None)
+    if found is not None and not clone.is_vnic:
+        clone.put("hz", found)
+        clone.note("hz", f"no text says it; netdev_budget_usecs {usecs} is the default where it is {found}")
 
 
 def sysctls(clone: Clone) -> None:
@@ -84,4 +90,3 @@ def sysctls(clone: Clone) -> None:
         if (text := clone.machine.sysctl.get(name, default(name))) != default(name):
             clone.note("", f"{name} = {said(text[:80])}: no effect here: {why}")
     _others(clone)
-    _hz(clone)

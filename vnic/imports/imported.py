@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vnic.errors import ConfigError, one_line, quoted, said
+from vnic.errors import ConfigError, quoted, said
+from vnic.exports import toml
 from vnic.imports import this_machine
 from vnic.imports.clone import Note, clone
 from vnic.imports.machine import Machine
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from vnic.imports.clone import Clone
     from vnic.imports.tree import Progress
-
-_ROW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,37 +41,20 @@ class Imported:
     def _lines(self) -> Iterator[str]:
         what = self.dev or "a card"
         driver = f" ({self.driver})" if self.driver else ""
-        yield _comment(f"{what}{driver}, from {self.source}: written by vnic import")
+        yield toml.comment(f"{what}{driver}, from {self.source}: written by vnic import")
         knobs = {name: value for name, value in self.config.items() if name != "each_queue"}
         for note in self.notes:
             if note.knob not in knobs:
-                yield _comment(str(note))
+                yield toml.comment(str(note))
         for fact in self.facts:
-            yield _comment(fact)
+            yield toml.comment(fact)
         yield ""
         for name, value in knobs.items():
             for note in self.notes:
                 if note.knob == name:
-                    yield _comment(note.text)
-            yield f"{name} = {_value(value)}"
-        for queue, own in self.config.get("each_queue", {}).items():
-            yield ""
-            yield f"[queue.{queue}]"
-            for name, value in own.items():
-                yield f"{name} = {_value(value)}"
-
-
-def _comment(text: str) -> str:
-    return f"# {one_line(text)}"
-
-
-def _value(value: Any) -> str:
-    """Format a value in TOML, which has JSON's strings, numbers and booleans."""
-    if not isinstance(value, list):
-        return json.dumps(value)
-    per_line = _ROW if all(isinstance(item, int) for item in value) else 1
-    rows = [", ".join(map(json.dumps, value[i : i + per_line])) for i in range(0, len(value), per_line)]
-    return "[\n" + "".join(f"    {row},\n" for row in rows) + "]"
+                    yield toml.comment(note.text)
+            yield f"{name} = {toml.value(value)}"
+        yield from toml.queues(self.config.get("each_queue", {}))
 
 
 def _imported(it: Clone, source: str) -> Imported:

@@ -20,6 +20,10 @@ class Attributes:
     """descriptors per queue (ethtool -G rx)"""
     rx_ring_descriptors: int
     """descriptors per queue (ethtool -G rx)"""
+    tx_ring: int
+    """descriptors of the sending ring (ethtool -G tx)"""
+    tx_ring_descriptors: int
+    """descriptors of the sending ring (ethtool -G tx)"""
     rx_buf_len: int
     """bytes of a receive buffer; longer frames span several"""
     rx_buf_len_bytes: int
@@ -71,7 +75,7 @@ class Attributes:
     rss_xfrm: str
     """symmetric-xor: both directions of a flow hash alike"""
     rss_indir: tuple[int, ...]
-    """queues by the hash's low bits: 128, or fewer that repeat (ethtool -X)"""
+    """queues by the hash's low bits; a table has 128 entries or 256, 512, 1024, 2048, and fewer repeat (ethtool -X)"""
     drop_en: bool
     """drop a frame if its queue has no buffer, instead of blocking the FIFO"""
     rx_usecs: int

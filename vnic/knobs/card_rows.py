@@ -27,6 +27,7 @@ def _flow_hash(flow_type: str) -> Knob:
         f"fields of {flow_type} flows that RSS hashes (ethtool -N)",
         linux="ethtool -N rx-flow-hash",
         example="sd",
+        group="spreading",
     )
 
 
@@ -38,14 +39,25 @@ CARD: dict[str, Knob] = {
         1,
         "receive queues (ethtool -L combined)",
         linux="ethtool -L combined",
+        group="spreading",
     ),
     "rx-ring": Knob(
-        integer(lib.RX_RING_MIN, lib.RX_RING_MAX, power_of_two=True),
+        integer(lib.RX_RING_MIN, lib.RX_RING_MAX),
         places.RING,
         256,
         "descriptors per queue (ethtool -G rx)",
         linux="ethtool -G rx",
         unit="descriptors",
+        group="ring",
+    ),
+    "tx-ring": Knob(
+        integer(lib.TX_RING_MIN, lib.TX_RING_MAX),
+        places.TX_RING,
+        lib.TX_RING_SIZE,
+        "descriptors of the sending ring (ethtool -G tx)",
+        linux="ethtool -G tx",
+        unit="descriptors",
+        group="ring",
     ),
     "rx-buf-len": Knob(
         integer(128, 65536),
@@ -55,6 +67,7 @@ CARD: dict[str, Knob] = {
         linux="ethtool -G rx-buf-len",
         unit="bytes",
         fixed="buffers of that size were laid out when the card was made",
+        group="ring",
     ),
     "rx-pool": Knob(
         integer(64, 1 << 20),
@@ -62,8 +75,9 @@ CARD: dict[str, Knob] = {
         32768,
         "the driver's buffers per queue",
         fixed="they were laid out when the card was made",
+        group="ring",
     ),
-    "fifo": Knob(integer(60, 1 << 28), places.FIFO, 65536, "bytes of the card's FIFO", unit="bytes"),
+    "fifo": Knob(integer(60, 1 << 28), places.FIFO, 65536, "bytes of the card's FIFO", unit="bytes", group="card"),
     "mtu": Knob(
         parse_mtu,
         places.MTU,
@@ -72,6 +86,7 @@ CARD: dict[str, Knob] = {
         linux="ip link set mtu",
         unit="bytes",
         example=900,
+        group="card",
     ),
     "mac": Knob(
         parse_mac,
@@ -80,6 +95,7 @@ CARD: dict[str, Knob] = {
         "the card's address; any: the card takes all unicast frames",
         linux="ip link set address",
         example="02:04:06:08:0a:0c",
+        group="card",
     ),
     "promisc": Knob(
         flag,
@@ -87,6 +103,7 @@ CARD: dict[str, Knob] = {
         False,
         "the address filter passes all frames",
         linux="ip link set promisc",
+        group="card",
     ),
     "allmulti": Knob(
         flag,
@@ -94,6 +111,7 @@ CARD: dict[str, Knob] = {
         None,
         "the address filter passes all multicast frames",
         linux="ip link set allmulticast",
+        group="card",
     ),
     "rx-vlan-filter": Knob(
         flag,
@@ -101,6 +119,7 @@ CARD: dict[str, Knob] = {
         False,
         "the card passes only listed VLAN ids",
         linux="ethtool -K",
+        group="card",
     ),
     "tx": Knob(
         flag,
@@ -109,6 +128,7 @@ CARD: dict[str, Knob] = {
         "tx checksumming and segmentation in the card",
         linux="ethtool -K",
         fixed="the driver and the card agreed on it when the driver was loaded",
+        group="card",
     ),
     # ICMP's limits are the host's; a report shows the knobs in the order of the table, and theirs is here
     "icmp-ratelimit": Knob(
@@ -117,15 +137,21 @@ CARD: dict[str, Knob] = {
         1000,
         "shortest time between ICMP errors to one host, ms; 0: no limit",
         unit="ms",
+        group="sockets",
     ),
-    "icmp-msgs-per-sec": Knob(integer(0, 1 << 30), of_host("icmp.msgs_per_sec"), 1000, "most ICMP errors per second"),
-    "icmp-msgs-burst": Knob(integer(0, 1 << 30), of_host("icmp.msgs_burst"), 50, "most ICMP errors in one burst"),
+    "icmp-msgs-per-sec": Knob(
+        integer(0, 1 << 30), of_host("icmp.msgs_per_sec"), 1000, "most ICMP errors per second", group="sockets"
+    ),
+    "icmp-msgs-burst": Knob(
+        integer(0, 1 << 30), of_host("icmp.msgs_burst"), 50, "most ICMP errors in one burst", group="sockets"
+    ),
     "rx": Knob(
         flag,
         of_host("nic.rx_csum", kind=bool),
         True,
         "rx checksumming: the card verifies TCP and UDP",
         linux="ethtool -K",
+        group="card",
     ),
     "rxhash": Knob(
         flag,
@@ -133,6 +159,7 @@ CARD: dict[str, Knob] = {
         True,
         "the card hashes flows, and spreads them by the hash",
         linux="ethtool -K",
+        group="spreading",
     ),
     "rx-flow-hash-udp": Knob(
         parse_flow_hash,
@@ -141,6 +168,7 @@ CARD: dict[str, Knob] = {
         "fields of UDP flows that RSS hashes",
         linux="ethtool -N rx-flow-hash",
         example="sd",
+        group="spreading",
     ),
     "rx-flow-hash-tcp4": _flow_hash("tcp4"),
     "rx-flow-hash-udp4": _flow_hash("udp4"),
@@ -153,6 +181,7 @@ CARD: dict[str, Knob] = {
         "Toeplitz key (ethtool -X hkey)",
         linux="ethtool -X hkey",
         example=bytes(range(1, 53)),
+        group="spreading",
     ),
     "rss-xfrm": Knob(
         parse_xfrm,
@@ -161,20 +190,23 @@ CARD: dict[str, Knob] = {
         "symmetric-xor: both directions of a flow hash alike",
         linux="ethtool -X xfrm",
         example="symmetric-xor",
+        group="spreading",
     ),
     "rss-indir": Knob(
         parse_indir,
         places.INDIR,
         None,
-        "queues by the hash's low bits: 128, or fewer that repeat (ethtool -X)",
+        "queues by the hash's low bits; a table has 128 entries or 256, 512, 1024, 2048, and fewer repeat (ethtool -X)",
         linux="ethtool -X",
         example="0",
+        group="spreading",
     ),
     "drop-en": Knob(
         flag,
         of_host("nic.drop_en", kind=bool),
         False,
         "drop a frame if its queue has no buffer, instead of blocking the FIFO",
+        group="card",
     ),
     "rx-usecs": Knob(
         integer(0, 100_000),
@@ -182,9 +214,16 @@ CARD: dict[str, Knob] = {
         0,
         "delay from the first frame to the interrupt, us; alone it sets rx-frames to 0",
         linux="ethtool -C, -Q",
+        unit_in_name="usecs",
+        group="interrupts",
     ),
     "rx-frames": Knob(
-        integer(0, 65535), of_irq("rx_frames"), 1, "frames that raise the interrupt", linux="ethtool -C, -Q"
+        integer(0, 65535),
+        of_irq("rx_frames"),
+        1,
+        "frames that raise the interrupt",
+        linux="ethtool -C, -Q",
+        group="interrupts",
     ),
     "rx-usecs-irq": Knob(
         integer(0, 100_000),
@@ -192,6 +231,8 @@ CARD: dict[str, Knob] = {
         0,
         "rx-usecs for frames that come while an interrupt is serviced; they may delay the next interrupt",
         linux="ethtool -C, -Q",
+        unit_in_name="usecs",
+        group="interrupts",
     ),
     "rx-frames-irq": Knob(
         integer(0, 65535),
@@ -199,6 +240,7 @@ CARD: dict[str, Knob] = {
         0,
         "rx-frames likewise; both 0: no delay by such frames",
         linux="ethtool -C, -Q",
+        group="interrupts",
     ),
     "adaptive-rx": Knob(
         flag,
@@ -206,6 +248,7 @@ CARD: dict[str, Knob] = {
         False,
         "rx-usecs and rx-frames follow the traffic (DIM); given values are ignored",
         linux="ethtool -C, -Q",
+        group="interrupts",
     ),
     "lro": Knob(
         fixed_off,
@@ -214,11 +257,24 @@ CARD: dict[str, Knob] = {
         "large receive offload, which merges in the card: off [fixed]",
         linux="ethtool -K",
         fixed="off [fixed]",
+        group="card",
     ),
     "rx-gro-hw": Knob(
-        fixed_off, places.OFF, False, "GRO in the card: off [fixed]", linux="ethtool -K", fixed="off [fixed]"
+        fixed_off,
+        places.OFF,
+        False,
+        "GRO in the card: off [fixed]",
+        linux="ethtool -K",
+        fixed="off [fixed]",
+        group="GRO",
     ),
     "rx-vlan-offload": Knob(
-        fixed_off, places.OFF, False, "the card removes VLAN tags: off [fixed]", linux="ethtool -K", fixed="off [fixed]"
+        fixed_off,
+        places.OFF,
+        False,
+        "the card removes VLAN tags: off [fixed]",
+        linux="ethtool -K",
+        fixed="off [fixed]",
+        group="card",
     ),
 }

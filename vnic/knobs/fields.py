@@ -13,6 +13,7 @@ from vnic._core import ffi, lib
 from vnic.knobs.cost import costs, text_of
 from vnic.knobs.parse import Indirection
 from vnic.linux import ntuple
+from vnic.machine import memory
 from vnic.tap.rtnetlink import IPV6_MIN_MTU
 
 if TYPE_CHECKING:
@@ -84,12 +85,25 @@ OFF = Place(
 
 
 def _default_indir(nqueues: int) -> list[int]:
-    """Return a table over all queues in turn. Linux: ethtool_rxfh_indir_default()."""
-    return [i % nqueues for i in range(lib.RSS_INDIR_SIZE)]
+    """Return a table over all queues in turn. Linux: ethtool_rxfh_indir_default().
+
+    It has 128 entries, and for more than 64 queues at least two a queue, as mlx5 has (mlx5e_rqt_size()).
+    """
+    return [i % nqueues for i in range(table_entries(2 * nqueues))]
+
+
+def table_entries(n: int) -> int:
+    """Return the entries of the indirection table that holds ``n``: a power of two, at least 128."""
+    return max(int(lib.RSS_INDIR_SIZE), 1 << (n - 1).bit_length())
+
+
+def _set_indir(h: Any, entries: list[int]) -> None:
+    h.nic.rss.indir[0 : len(entries)] = entries
+    h.nic.rss.indir_mask = len(entries) - 1
 
 
 def _get_indir(h: Any, _w: Any, _q: int | None) -> Indirection:
-    table = Indirection(ffi.unpack(h.nic.rss.indir, lib.RSS_INDIR_SIZE))
+    table = Indirection(ffi.unpack(h.nic.rss.indir, int(h.nic.rss.indir_mask) + 1))
     table.default = not h.nic.rss.configured and list(table) == _default_indir(h.nic.nqueues)
     return table
 
@@ -98,7 +112,8 @@ def _put_indir(h: Any, _w: Any, table: Indirection, _q: int | None) -> None:
     if not table.default and max(table) >= h.nic.nqueues:
         raise ValueError(f"there is no queue {max(table)}: the card has {h.nic.nqueues}")
     entries = _default_indir(h.nic.nqueues) if table.default else table
-    h.nic.rss.indir = [entries[i % len(entries)] for i in range(lib.RSS_INDIR_SIZE)]
+    size = len(entries) if table.default else table_entries(len(entries))
+    _set_indir(h, [entries[i % len(entries)] for i in range(size)])
     h.nic.rss.configured = not table.default
 
 
@@ -107,7 +122,7 @@ INDIR = Place(_put_indir, _get_indir, typed="tuple[int, ...]")
 
 def _put_queues(h: Any, _w: Any, n: int, _q: int | None) -> None:
     h.nic.nqueues = n
-    h.nic.rss.indir = _default_indir(n)
+    _set_indir(h, _default_indir(n))
 
 
 def _change_queues(h: Any, w: Any, n: int, _q: int | None) -> int:
@@ -117,18 +132,27 @@ def _change_queues(h: Any, w: Any, n: int, _q: int | None) -> int:
     steered = max((rule.action for rule in ntuple.get(h)), default=0)
     if steered >= n:
         raise ValueError(f"a rule names queue {steered}")
+    memory.refuse_more_than_there_is(h, queues=n)
     if table.default:
-        h.nic.rss.indir = _default_indir(n)
+        _set_indir(h, _default_indir(n))
     elif max(table) >= n:
         raise ValueError(f"the indirection table names queue {max(table)}")
     rc = int(lib.driver_set_channels(h, n))
     if rc < 0:
-        h.nic.rss.indir = list(table)
+        _set_indir(h, list(table))
     return rc
 
 
 QUEUES = Place(_put_queues, lambda h, _w, _q: int(h.nic.nqueues), change=_change_queues)
-RING = of_host("nic.ring_size", change=lambda h, n: int(lib.driver_set_ringparam(h, n)))
+
+
+def _change_ring(h: Any, n: int) -> int:
+    memory.refuse_more_than_there_is(h, ring=n)
+    return int(lib.driver_set_ringparam(h, n))
+
+
+RING = of_host("nic.ring_size", change=_change_ring)
+TX_RING = of_host("nic.tx_ring_size", change=lambda h, n: int(lib.driver_tx_set_ringparam(h, n)))
 
 
 def _change_fifo(h: Any, n: int) -> int:
@@ -142,7 +166,6 @@ THREADED = of_host("threaded", kind=bool, change=lib.dev_set_threaded)
 NTUPLE = of_host("nic.ntuple", kind=bool, change=lambda h, on: int(lib.arfs_set(h, on)))
 RULES = Place(lambda h, _w, rules, _q: ntuple.put(h, rules), lambda h, _w, _q: ntuple.get(h), typed="Rules")
 SOCK_FLOWS = of_host("rps_sock_flow_entries", change=lambda h, n: int(lib.rfs_set_sock_entries(h, n)))
-FLOW_LIMIT = of_host("flow_limit_cpus", change=lambda h, cpus: int(lib.flow_limit_set(h, cpus)))
 
 
 def _change_busy_budget(h: Any, n: int) -> None:
@@ -227,48 +250,6 @@ def _change_mtu(h: Any, _w: Any, n: int, _q: int | None) -> int:
 
 
 MTU = Place(_put_mtu, lambda h, _w, _q: int(h.nic.mtu), change=_change_mtu)
-
-
-def _put_rps(h: Any, _w: Any, mask: int, q: int | None) -> None:
-    cpus = [i for i in range(h.ncpus) if mask >> i & 1]
-    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
-        h.rps_len[i] = len(cpus)
-        for n, cpu in enumerate(cpus):
-            h.rps_map[i][n] = cpu
-
-
-def _get_rps(h: Any, _w: Any, q: int | None) -> int:
-    i = q or 0
-    return sum(1 << h.rps_map[i][n] for n in range(h.rps_len[i]))
-
-
-RPS = Place(_put_rps, _get_rps, each_queue=True)
-
-
-def _refuse_no_cpu(h: Any, mask: int) -> None:
-    if not mask & (1 << h.ncpus) - 1:
-        raise ValueError(f"names no CPU of the host, which has {h.ncpus}")
-
-
-def _put_affinity(h: Any, _w: Any, mask: int, q: int | None) -> None:
-    _refuse_no_cpu(h, mask)
-    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
-        h.irq_affinity[i] = mask
-
-
-def _change_affinity(h: Any, _w: Any, mask: int, q: int | None) -> int:
-    _refuse_no_cpu(h, mask)
-    if h.nic.external_driver:
-        raise ValueError("the interrupts are eventfds of the driver's process")
-    for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
-        if (rc := int(lib.irq_set_affinity(h, i, mask))) < 0:
-            return rc
-    return 0
-
-
-AFFINITY = Place(
-    _put_affinity, lambda h, _w, q: int(lib.irq_affinity(h, q or 0)), each_queue=True, change=_change_affinity
-)
 
 
 def _put_gro_max_size(h: Any, _w: Any, n: int, _q: int | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vnic._core import lib
+from vnic.knobs import cpumask
 from vnic.knobs import fields as places
 from vnic.knobs.fields import of_host
 from vnic.knobs.knob import Knob
@@ -27,6 +28,7 @@ def _frag_thresh(family: str) -> Knob:
         lib.INET_FRAG_MEM,
         "most bytes of truesize in incomplete datagrams",
         unit="bytes",
+        group="sockets",
     )
 
 
@@ -37,6 +39,7 @@ def _frag_time(family: str, seconds: int) -> Knob:
         seconds,
         "longest wait of an incomplete datagram, s",
         unit="s",
+        group="sockets",
     )
 
 
@@ -73,6 +76,7 @@ HOST: dict[str, Knob] = {
         "jiffies per second",
         linux="CONFIG_HZ",
         fixed="a kernel is built with it",
+        group="run",
     ),
     "weight": Knob(
         integer(1, 1024),
@@ -81,26 +85,44 @@ HOST: dict[str, Knob] = {
         "most packets per poll",
         linux="NAPI_POLL_WEIGHT",
         unit="packets",
+        group="NAPI",
     ),
     "dev-weight": Knob(
-        integer(1, 1024), places.of_weight("dev_weight"), 64, "most packets per poll of the backlog", unit="packets"
+        integer(1, 1024),
+        places.of_weight("dev_weight"),
+        64,
+        "most packets per poll of the backlog",
+        unit="packets",
+        group="NAPI",
     ),
     "dev-weight-rx-bias": Knob(
         integer(1, 1024), places.of_weight("dev_weight_rx_bias"), 1, "factor of dev-weight for a poll of the backlog"
     ),
     "netdev-budget": Knob(
-        integer(1, 1 << 20), of_host("netdev_budget"), 300, "most packets per run of net_rx_action", unit="packets"
+        integer(1, 1 << 20),
+        of_host("netdev_budget"),
+        300,
+        "most packets per run of net_rx_action",
+        unit="packets",
+        group="NAPI",
     ),
     "netdev-budget-usecs": Knob(
         integer(1, 10_000_000),
         of_host("netdev_budget_usecs"),
         None,
         "longest run of net_rx_action, us (default 2 jiffies)",
+        unit_in_name="usecs",
+        group="NAPI",
     ),
     "netdev-max-backlog": Knob(
-        integer(0, 1 << 20), of_host("netdev_max_backlog"), 1000, "most packets in a CPU's backlog", unit="packets"
+        integer(0, 1 << 20),
+        of_host("netdev_max_backlog"),
+        1000,
+        "most packets in a CPU's backlog",
+        unit="packets",
+        group="NAPI",
     ),
-    "gro": Knob(flag, of_host("gro", kind=bool), True, "generic receive offload", linux="ethtool -K"),
+    "gro": Knob(flag, of_host("gro", kind=bool), True, "generic receive offload", linux="ethtool -K", group="GRO"),
     "gro-max-size": Knob(
         integer(0, 524280),
         places.GRO_MAX_SIZE,
@@ -108,6 +130,7 @@ HOST: dict[str, Knob] = {
         "longest merged packet, bytes",
         linux="ip link set gro_max_size",
         unit="bytes",
+        group="GRO",
     ),
     "gro-ipv4-max-size": Knob(
         integer(0, 524280),
@@ -116,9 +139,15 @@ HOST: dict[str, Knob] = {
         "longest merged IPv4 packet, bytes",
         linux="ip link set gro_ipv4_max_size",
         unit="bytes",
+        group="GRO",
     ),
     "rx-udp-gro-forwarding": Knob(
-        flag, of_host("gro_udp_fwd", kind=bool), False, "GRO merges UDP that no socket takes", linux="ethtool -K"
+        flag,
+        of_host("gro_udp_fwd", kind=bool),
+        False,
+        "GRO merges UDP that no socket takes",
+        linux="ethtool -K",
+        group="GRO",
     ),
     "rx-gro-list": Knob(
         flag,
@@ -126,6 +155,7 @@ HOST: dict[str, Knob] = {
         False,
         "GRO keeps the headers of forwarded packets (a list)",
         linux="ethtool -K",
+        group="GRO",
     ),
     "gro-cwr": Knob(
         parse_cwr,
@@ -134,6 +164,7 @@ HOST: dict[str, Knob] = {
         "rule for TCP's CWR: Linux 6.18 (never merged) or 7.0 (as other flags)",
         as_given=True,
         example="7.0",
+        group="GRO",
     ),
     "gro-flows": Knob(
         integer(0, 1 << 20),
@@ -141,9 +172,10 @@ HOST: dict[str, Knob] = {
         0,
         "flows per CPU with an account of their merges",
         fixed="their memory was taken when the host was made",
+        group="GRO",
     ),
     "gro-normal-batch": Knob(
-        integer(1, 1024), of_host("gro_normal_batch"), 8, "segments that GRO hands up in one batch"
+        integer(1, 1024), of_host("gro_normal_batch"), 8, "segments that GRO hands up in one batch", group="GRO"
     ),
     "gro-flush-timeout": Knob(
         integer(0, 1 << 40),
@@ -152,20 +184,26 @@ HOST: dict[str, Knob] = {
         "time that GRO holds packets after a poll, ns",
         unit="ns",
         example=20_000,
+        group="GRO",
     ),
     "napi-defer-hard-irqs": Knob(
-        integer(0, 1 << 20), of_host("napi_defer_hard_irqs"), 0, "empty polls by timer before the interrupt is enabled"
+        integer(0, 1 << 20),
+        of_host("napi_defer_hard_irqs"),
+        0,
+        "empty polls by timer before the interrupt is enabled",
+        group="NAPI",
     ),
-    "threaded": Knob(flag, places.THREADED, False, "a task of its own polls each queue's NAPI"),
+    "threaded": Knob(flag, places.THREADED, False, "a task of its own polls each queue's NAPI", group="NAPI"),
     "busy-read": Knob(
         integer(0, 1_000_000),
         of_host("busy_read"),
         0,
         "time that a reader polls its queue before it sleeps, us; 0: off",
         unit="usecs",
+        group="NAPI",
     ),
     "busy-poll-budget": Knob(
-        integer(1, 1024), places.BUSY_BUDGET, 8, "most packets per busy poll", linux="SO_BUSY_POLL_BUDGET"
+        integer(1, 1024), places.BUSY_BUDGET, 8, "most packets per busy poll", linux="SO_BUSY_POLL_BUDGET", group="NAPI"
     ),
     "prefer-busy-poll": Knob(
         flag,
@@ -173,33 +211,56 @@ HOST: dict[str, Knob] = {
         False,
         "softirqs leave a queue to its busy reader while its timer runs",
         linux="SO_PREFER_BUSY_POLL",
+        group="NAPI",
     ),
     "smp-affinity": Knob(
         parse_mask,
-        places.AFFINITY,
+        cpumask.AFFINITY,
         None,
         "CPUs for a queue's interrupt, mask: the lowest takes it; default for queue i: CPU i mod cpus",
         as_given=True,
+        group="interrupts",
     ),
     "rps-cpus": Knob(
-        parse_mask, places.RPS, 0, "CPUs that RPS spreads packets to, hexadecimal mask; 0: off", as_given=True
+        parse_mask,
+        cpumask.RPS,
+        0,
+        "CPUs that RPS spreads packets to, hexadecimal mask; 0: off",
+        as_given=True,
+        group="spreading",
     ),
     "rps-flow-cnt": Knob(
-        integer(0, 1 << 20), places.FLOW_CNT, 0, "flows in a queue's RFS table, rounded up to 2^n; 0: off"
+        integer(0, 1 << 20),
+        places.FLOW_CNT,
+        0,
+        "flows in a queue's RFS table, rounded up to 2^n; 0: off",
+        group="spreading",
     ),
     "rps-sock-flow-entries": Knob(
-        integer(0, 1 << 24), places.SOCK_FLOWS, 0, "flows in the table of readers' CPUs (RFS); 0: off"
+        integer(0, 1 << 24),
+        places.SOCK_FLOWS,
+        0,
+        "flows in the table of readers' CPUs (RFS); 0: off",
+        group="spreading",
     ),
     "flow-limit-cpus": Knob(
-        parse_mask, places.FLOW_LIMIT, 0, "CPUs that limit flows when they enqueue, mask", as_given=True
+        parse_mask,
+        cpumask.FLOW_LIMIT,
+        0,
+        "CPUs that limit flows when they enqueue, mask",
+        as_given=True,
+        group="spreading",
     ),
-    "flow-limit-table-len": Knob(integer(1, 65536), of_host("flow_limit_table_len"), None, "buckets of the flow limit"),
+    "flow-limit-table-len": Knob(
+        integer(1, 65536), of_host("flow_limit_table_len"), None, "buckets of the flow limit", group="spreading"
+    ),
     "ntuple": Knob(
         flag,
         places.NTUPLE,
         False,
         "the card steers flows to their readers' queues (accelerated RFS)",
         linux="ethtool -K",
+        group="spreading",
     ),
     "ntuple-rules": Knob(
         parse_rules,
@@ -208,6 +269,7 @@ HOST: dict[str, Knob] = {
         "rules in the card, separated by ; (ethtool -N): udp4 dst-port 53 action 1",
         linux="ethtool -N flow-type",
         example="udp4 dst-port 5000 action 0; tcp4 src-port 1000 action -1",
+        group="spreading",
     ),
     "ipfrag-high-thresh": _frag_thresh("ip_frags"),
     "ipfrag-time": _frag_time("ip_frags", 30),
@@ -216,6 +278,7 @@ HOST: dict[str, Knob] = {
         of_host("ip_frags.max_dist"),
         64,
         "most fragments of one sender between two of a datagram; 0: any number",
+        group="sockets",
     ),
     "ip6frag-high-thresh": _frag_thresh("ip6_frags"),
     "ip6frag-time": _frag_time("ip6_frags", 60),
@@ -227,6 +290,7 @@ HOST: dict[str, Knob] = {
         False,
         "ask routers at the start, and take addresses, prefixes and default routers from their advertisements",
         linux="net.ipv6.conf.DEV.accept_ra",
+        group="sockets",
     ),
     "dad-transmits": Knob(
         integer(0, 255),
@@ -235,9 +299,15 @@ HOST: dict[str, Knob] = {
         "how often the host asks, at the start, whether another one has its IPv6 addresses",
         linux="net.ipv6.conf.DEV.dad_transmits",
         fixed="the addresses are the host's since the start",
+        group="sockets",
     ),
     "rcvbuf": Knob(
-        integer(0, 1 << 30), of_host("rcvbuf"), 212992, "a socket's receive buffer, bytes of truesize", unit="bytes"
+        integer(0, 1 << 30),
+        of_host("rcvbuf"),
+        212992,
+        "a socket's receive buffer, bytes of truesize",
+        unit="bytes",
+        group="sockets",
     ),
     "rmem-max": Knob(
         integer(2304, (1 << 31) - 1),
@@ -245,6 +315,7 @@ HOST: dict[str, Knob] = {
         212992,
         "largest value of setsockopt(SO_RCVBUF), bytes",
         unit="bytes",
+        group="sockets",
     ),
     "udp-mem": Knob(
         integer(0, (1 << 32) - 1),
@@ -252,6 +323,7 @@ HOST: dict[str, Knob] = {
         393216,
         "most pages that all UDP sockets hold; the first number of Linux's",
         unit="pages",
+        group="sockets",
     ),
     "udp-rmem-min": Knob(
         integer(1, 1 << 30),
@@ -261,10 +333,21 @@ HOST: dict[str, Knob] = {
         unit="bytes",
     ),
     "reader-cpu": Knob(
-        parse_reader, places.READER, "any", "CPU of the readers; any: local port mod cpus", as_given=True, example=1
+        parse_reader,
+        places.READER,
+        "any",
+        "CPU of the readers; any: local port mod cpus",
+        as_given=True,
+        example=1,
+        group="sockets",
     ),
     "sockets": Knob(
-        integer(16, 1 << 20), of_host("sock_max"), 65536, "most sockets", fixed="their table was made with the host"
+        integer(16, 1 << 20),
+        of_host("sock_max"),
+        65536,
+        "most sockets",
+        fixed="their table was made with the host",
+        group="sockets",
     ),
     "link": Knob(
         parse_link,
@@ -274,9 +357,15 @@ HOST: dict[str, Knob] = {
         as_given=True,
         unit="bps",
         fixed="it is the wire's",
+        group="run",
     ),
     "speed": Knob(
-        parse_speed, places.SPEED, "1", "pace of a recorded wire: a factor, or max", fixed="it is the wire's"
+        parse_speed,
+        places.SPEED,
+        "1",
+        "pace of a recorded wire: a factor, or max",
+        fixed="it is the wire's",
+        group="run",
     ),
     "strict-csum": Knob(
         flag,
@@ -284,6 +373,7 @@ HOST: dict[str, Knob] = {
         False,
         "treat checksums left to the sender's card as they are in the capture; also IP length 0 and segmentation",
         fixed="it is the wire's",
+        group="run",
     ),
     "capture-mtu": Knob(
         parse_capture_mtu,
@@ -293,6 +383,7 @@ HOST: dict[str, Knob] = {
         as_given=True,
         unit="bytes",
         fixed="it is the wire's",
+        group="run",
     ),
     "cost": Knob(
         parse_cost,
@@ -301,5 +392,6 @@ HOST: dict[str, Knob] = {
         "costs of work in virtual time: a profile (vnic costs), or FILE.toml",
         example="zero",
         fixed="it is the machine's",
+        group="run",
     ),
 }

@@ -11,6 +11,7 @@ from typing import Any
 from vnic._core import lib
 from vnic.errors import ConfigError
 from vnic.knobs.cost import costs, text_of
+from vnic.knobs.cpus import MASK_WANTED, cpu_mask
 from vnic.tap.rtnetlink import IPV4_MIN_MTU
 
 _ON = {"on", "yes", "true", "1"}
@@ -87,21 +88,18 @@ class Integer:
 
     low: int
     high: int
-    power_of_two: bool = False
 
     def __call__(self, value: Any) -> int:
         """Parse a value. ValueError: not a whole number, or not allowed."""
         n = number(value)
         if not self.low <= n <= self.high:
             raise ValueError(f"must be between {self.low} and {self.high}")
-        if self.power_of_two and n & (n - 1):
-            raise ValueError("must be a power of two")
         return n
 
 
-def integer(low: int, high: int, *, power_of_two: bool = False) -> Integer:
+def integer(low: int, high: int) -> Integer:
     """Return a parser of whole numbers from ``low`` to ``high``."""
-    return Integer(low, high, power_of_two)
+    return Integer(low, high)
 
 
 def parse_mtu(value: Any) -> int:
@@ -164,14 +162,20 @@ def parse_capture_mtu(value: Any) -> int:
 
 
 def parse_mask(value: Any) -> int:
-    """Parse a mask as sysfs does: hexadecimal, groups of 32 bits with commas between. An int is the mask itself."""
+    """Parse CPUs: a mask as in sysfs, or a list as in 0-3,8. An int is the mask itself. See vnic/knobs/cpus.py."""
     try:
-        mask = int(value.replace(",", ""), 16) if isinstance(value, str) else number(value)
-    except ValueError:
-        mask = -1
-    if not 0 <= mask < 1 << 64:
-        raise ValueError("must be a hexadecimal mask as in f or 00000000,0000000f")
+        mask = cpu_mask(value, lib.CPUS_MAX) if isinstance(value, str) else number(value)
+    except ValueError as e:
+        raise ValueError(str(e) if isinstance(value, str) else MASK_WANTED) from None
+    if not 0 <= mask < 1 << lib.CPUS_MAX:
+        raise ValueError(MASK_WANTED)
     return mask
+
+
+def mask_text(mask: int) -> str:
+    """Format a mask as the kernel takes it: hexadecimal, a comma between groups of 32 bits."""
+    first, *groups = reversed([mask >> low & 0xFFFFFFFF for low in range(0, max(mask.bit_length(), 1), 32)])
+    return ",".join([f"{first:x}", *(f"{group:08x}" for group in groups)])
 
 
 def parse_reader(value: Any) -> int:
@@ -231,7 +235,7 @@ class Indirection(tuple[int, ...]):  # noqa: SLOT001 (it has an attribute)
 
 
 def parse_indir(value: Any) -> Indirection:
-    """Parse queues, at most 128, as numbers or as text with blanks or commas between; ``default``: all in turn."""
+    """Parse queues, at most 2048, as numbers or as text with blanks or commas between; ``default``: all in turn."""
     if value == "default" or getattr(value, "default", False):
         table = Indirection()
         table.default = True
@@ -241,9 +245,9 @@ def parse_indir(value: Any) -> Indirection:
         table = Indirection(map(number, entries))
     except (TypeError, ValueError):
         table = Indirection()
-    if not 1 <= len(table) <= lib.RSS_INDIR_SIZE or not all(0 <= queue < lib.NIC_QUEUES_MAX for queue in table):
+    if not 1 <= len(table) <= lib.RSS_INDIR_MAX or not all(0 <= queue < lib.NIC_QUEUES_MAX for queue in table):
         raise ValueError(
-            f"must be default, or 1 to {lib.RSS_INDIR_SIZE} queues, each between 0 and {lib.NIC_QUEUES_MAX - 1}"
+            f"must be default, or 1 to {lib.RSS_INDIR_MAX} queues, each between 0 and {lib.NIC_QUEUES_MAX - 1}"
         )
     return table
 

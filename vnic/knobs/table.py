@@ -38,6 +38,9 @@ ALIASES = {
     "ntuple-filters": "ntuple",
     "rx-ntuple-filter": "ntuple",
     "flow-limit-cpu-bitmap": "flow-limit-cpus",
+    "rmem-default": "rcvbuf",
+    "ring": "rx-ring",
+    "combined": "queues",
 }
 
 
@@ -49,6 +52,11 @@ START_ONLY = {name: knob.fixed for name, knob in KNOBS.items() if knob.fixed}
 
 _NAME_MAX = 64  # characters compared: the search's time grows with them
 _NAMES = {name: name for name in KNOBS} | {f"{name}-{unit}": name for name, unit in UNITS.items()} | ALIASES
+
+
+def names_of(name: str) -> list[str]:
+    """Return all names of a knob of the table, its own first."""
+    return [name, *(other for other, of in _NAMES.items() if of == name and other != name)]
 
 
 def canonical(name: str) -> str:
@@ -71,7 +79,7 @@ def read(name: str, value: Any = None) -> Any:
     """Return the parsed value of a knob (None: its default). ConfigError: as :func:`apply`."""
     knob = KNOBS[canonical(name)]
     try:
-        return knob.parse(knob.default if value is None else value)
+        return knob.value_of(knob.default if value is None else value)
     except ValueError as e:
         raise _bad(name, value, e) from None
 
@@ -103,7 +111,7 @@ def apply(host: Any, wire: Any, given: dict[str, Any]) -> dict[str, Any]:
         if value is None:
             continue
         try:
-            parsed = knob.parse(value)
+            parsed = knob.value_of(value)
             knob.place.put(host, wire, parsed, None)
         except ValueError as e:
             raise _bad(name, value, e) from None

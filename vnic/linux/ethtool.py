@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import vnic
 from vnic._core import lib
+from vnic.capture_wire import CaptureWire
 from vnic.control.reply import Reply
 from vnic.errors import VnicError
 from vnic.linux import (
@@ -34,7 +35,7 @@ from vnic.linux.ethtool_args import (
     no_more,
     parameters,
 )
-from vnic.wire import CaptureWire, PythonWire
+from vnic.wire import PythonWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,7 +86,7 @@ def driver(host: Host, dev: str, args: Sequence[str]) -> Reply:
 
 # ---- -g, -G ----
 
-_TX_RING = int(lib.TX_RING_SIZE)
+_TX_RING_MAX = int(lib.TX_RING_MAX)
 _RING_PARAMS = {
     "rx": int,
     "rx-mini": int,
@@ -122,10 +123,11 @@ def show_ring(host: Host, dev: str, args: Sequence[str]) -> Reply:
     no_more(args)
     need_device(host, dev)
     none: dict[str, int | str | None] = {"RX Mini": None, "RX Jumbo": None}
-    maximum = {"RX": RX_RING_MAX} | none | {"TX": _TX_RING}
-    sizes = {"RX": host.knobs["rx-ring"]} | none | {"TX": _TX_RING}
+    maximum = {"RX": RX_RING_MAX} | none | {"TX": _TX_RING_MAX}
+    sizes = {"RX": host.knobs["rx-ring"]} | none | {"TX": host.knobs["tx-ring"]}
     now = sizes | {"RX Buf Len": host.knobs["rx-buf-len"], "CQE Size": None, "TX Push": "off", "TCP data split": None}
-    data = {"ifname": dev, "rx": now["RX"], "rx-max": RX_RING_MAX, "tx": _TX_RING, "rx-buf-len": now["RX Buf Len"]}
+    data = {"ifname": dev, "rx": now["RX"], "rx-max": RX_RING_MAX, "tx": now["TX"], "tx-max": _TX_RING_MAX}
+    data["rx-buf-len"] = now["RX Buf Len"]
     return Reply(rings_text(dev, maximum, now), data=data)
 
 
@@ -136,12 +138,10 @@ def set_ring(host: Host, dev: str, args: Sequence[str]) -> Reply:
     for name, what in (("cqe-size", "cqe size"), ("tx-push", "tx push")):
         if name in given:
             raise netlink_error(f"setting {what} not supported", EOPNOTSUPP, code=_RING_CODE, offset=given[name].offset)
-    for name, maximum in (("rx", RX_RING_MAX), ("rx-mini", 0), ("rx-jumbo", 0), ("tx", _TX_RING)):
+    for name, maximum in (("rx", RX_RING_MAX), ("rx-mini", 0), ("rx-jumbo", 0), ("tx", _TX_RING_MAX)):
         if name in given and given[name].value > maximum:
             raise netlink_error("requested ring size exceeds maximum", code=_RING_CODE, offset=given[name].offset)
-    if "tx" in given and given["tx"].value != _TX_RING:
-        raise netlink_error(f"the sending ring has {_TX_RING} descriptors, always", code=_RING_CODE)
-    change(host, given, {"rx": "rx-ring", "rx-buf-len": "rx-buf-len"}, code=_RING_CODE)
+    change(host, given, {"rx": "rx-ring", "tx": "tx-ring", "rx-buf-len": "rx-buf-len"}, code=_RING_CODE)
     return Reply()
 
 

@@ -1,6 +1,6 @@
 """Answer ethtool -x, -X, -n and -N: the queue of a flow, and the hashed fields. csrc/card/rss.c implements them.
 
-The card has one RSS context, a table of 128 entries, and Toeplitz with a key of 52 bytes; only the first 40 can
+The card has one RSS context, a table of 128 entries or more (256 with over 64 queues), and Toeplitz with a key of 52 bytes; only the first 40 can
 matter. -X also takes a key of 40 bytes and fills it with zeros.
 """
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from vnic.host import Host
 
-_SIZE = int(lib.RSS_INDIR_SIZE)
 _KEY_SIZES = (40, int(lib.RSS_KEY_SIZE))
 _INT_MAX = (1 << 31) - 1
 _U32_MAX = (1 << 32) - 1
@@ -166,7 +165,7 @@ def key_bytes(text: str) -> bytes:
     return key
 
 
-def weighted(weights: Sequence[int], start: int = 0, size: int = _SIZE) -> tuple[int, ...]:
+def weighted(weights: Sequence[int], start: int = 0, size: int = int(lib.RSS_INDIR_SIZE)) -> tuple[int, ...]:
     """Divide a table of ``size`` entries into contiguous shares. RefusedError: the weights are impossible."""
     total = sum(weights)
     if not total:
@@ -190,10 +189,11 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
         raise RefusedError(Reply(err=f"Unknown hash function: {w.function}\n", code=1))
     if w.key is not None:
         knobs["rss-key"] = key_bytes(w.key)
+    size = len(host.knobs["rss-indir"])
     if w.equal:
-        knobs["rss-indir"] = tuple(max(w.start, 0) + i % w.equal for i in range(_SIZE))
+        knobs["rss-indir"] = tuple(max(w.start, 0) + i % w.equal for i in range(size))
     elif w.weights:
-        knobs["rss-indir"] = weighted(w.weights, max(w.start, 0))
+        knobs["rss-indir"] = weighted(w.weights, max(w.start, 0), size)
     elif w.default:
         knobs["rss-indir"] = "default"
     if w.context or w.function not in (None, "toeplitz"):

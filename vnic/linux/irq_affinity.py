@@ -9,6 +9,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from vnic._core import ffi, lib
+from vnic.knobs import cpumask
 from vnic.linux import pseudofile
 from vnic.linux.pseudofile import File, WriteError
 
@@ -47,7 +48,7 @@ def queue_files(queue: int) -> dict[str, File]:
     """Return path -> file for the interrupt of a queue."""
 
     def allowed(host: Host) -> int:
-        return int(lib.irq_affinity(host.machine.c, queue))
+        return cpumask.irq_affinity(host.machine.c, queue)
 
     def effective(host: Host) -> int:
         return 1 << int(lib.irq_cpu(host.machine.c, queue))

@@ -14,6 +14,7 @@ This class runs the machine, ending.py ends it, turn.py says which call runs it,
 from __future__ import annotations
 
 import _thread
+import mmap
 import sys
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -81,8 +82,13 @@ class Machine(Ending):
 
     def split_latency(self) -> None:
         """Split every frame's time by stage, from now on."""
-        for i in range(self.c.ncpus):
-            self.histograms[i] = ffi.new("struct histogram[]", lib.LAT_MAX)
+        each, n = ffi.sizeof("struct histogram") * lib.LAT_MAX, int(self.c.ncpus)
+        # pages that no CPU writes to take no memory: most of 512 CPUs see no frame
+        pages = mmap.mmap(-1, each * n, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        # not slices of a memoryview: the garbage collector would clear one that cffi still uses
+        self._latency_room = ffi.from_buffer("struct histogram[]", pages)
+        for i in range(n):
+            self.histograms[i] = self._latency_room + lib.LAT_MAX * i
             self.c.cpu[i].lat = self.histograms[i]
 
     @property

@@ -28,6 +28,14 @@ _EACH_S = 1.0
 """Wait for a thread after an earlier one took all the time."""
 
 
+_CPUS_ANYWHERE = 64
+
+
+def cpus_max() -> int:
+    """Return the most emulated CPUs of a live host: 64, or as many as this process may use. Each is a thread."""
+    return min(int(lib.CPUS_MAX), max(_CPUS_ANYWHERE, len(os.sched_getaffinity(0))))
+
+
 class Threads:
     """The threads of a live machine. They have names (``nic/vnic0``, ``cpu/0``), block all signals and end with stop().
 

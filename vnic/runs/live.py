@@ -32,7 +32,7 @@ SCHEMA = "vnic.run/1"
 
 
 class _Signals:
-    """Handles SIGINT and SIGTERM: the first one ends the run, which drains and reports.
+    """Handles SIGINT, SIGTERM and SIGHUP: the first one ends the run, which drains and reports.
 
     In the command a second one ends the process at once; in a library it raises KeyboardInterrupt.
     """
@@ -57,7 +57,10 @@ class _Signals:
         previous: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
             # SIGINT too: a shell starts background jobs with SIGINT ignored, and Python keeps it ignored
-            previous = {s: signal.signal(s, self._handle) for s in (signal.SIGINT, signal.SIGTERM)}
+            numbers = [signal.SIGINT, signal.SIGTERM]
+            if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
+                numbers.append(signal.SIGHUP)
+            previous = {s: signal.signal(s, self._handle) for s in numbers}
         try:
             yield
         finally:

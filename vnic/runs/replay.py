@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vnic._core import ffi
 from vnic.capture import Capture
+from vnic.capture_select import ALL, Selection
+from vnic.capture_wire import CaptureWire
 from vnic.counters.limits import limits
 from vnic.counters.standing import as_dicts
 from vnic.errors import ConfigError
 from vnic.host import Host
-from vnic.wire import CaptureWire
+from vnic.machine import memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,17 +89,19 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
         "standing": as_dicts(host),
         "mib": {k: v for k, v in host.mib().items() if v},
         "elapsed_ns": elapsed,
+        "memory": memory.stated(host.machine.c, latency=bool(host.machine.histograms)),
     }
 
 
 def _input_facts(wire: CaptureWire, error: str) -> dict[str, Any]:
     c, pcap = wire.c, wire.pcap
+    paced, selected = c.schedule != ffi.NULL, wire.selected
     return {
         "files": [str(p) for p in wire.paths],
         "frames": int(c.frames) - int(pcap.gso_segments) + int(pcap.gso_frames),
         "bytes": int(c.bytes) - int(pcap.gso_segment_bytes) + int(pcap.gso_bytes),
         "first_ns": int(c.base_ns),
-        "duration_ns": int(c.last_ts - c.base_ns) if c.frames and c.last_ts else 0,
+        "duration_ns": int(c.paced_ns if paced else c.last_ts - c.base_ns) if c.frames and c.last_ts else 0,
         "cut": int(c.cut),
         "oversize": int(c.oversize),
         "csum_completed": int(c.csum_completed),
@@ -109,6 +114,9 @@ def _input_facts(wire: CaptureWire, error: str) -> dict[str, Any]:
         "link_errors": int(pcap.link_errors),
         "time_backwards": int(c.backwards),
         "links": wire.links,
+        **({} if selected is None else {"selected": selected}),
+        "overlaps": wire.overlaps,
+        "left_out": list(wire.left_out),
         "error": error or None,
     }
 
@@ -122,6 +130,8 @@ def _refuse_input(write: Path, inputs: list[CaptureInput]) -> None:
 def replay(
     files: Sequence[str | Path | CaptureInput],
     *,
+    select: Selection = ALL,
+    times: int = 1,
     write: str | Path | None = None,
     at: Sequence[str] = ("gro",),
     progress: Callable[[int, int], None] | None = None,
@@ -131,7 +141,9 @@ def replay(
     """Replay capture files through a host in virtual time.
 
     Args:
-        files: pcap or pcapng files, one after another; ``-`` is standard input, see :mod:`vnic.capture_input`.
+        files: pcap or pcapng files, one after another, also directories and ``-``; see :class:`vnic.CaptureWire`.
+        select: which frames, how many passes over all files, and at what rate.
+        times: how often all of that comes, one time after another.
         write: pcapng file for the packets that pass the points ``at``, see :class:`vnic.Capture`; "-": standard output.
         at: points of the path.
         progress: called now and then with (bytes read, bytes in all files).
@@ -142,7 +154,7 @@ def replay(
         CaptureError: a file is not a capture.
         ConfigError: a knob is unknown or out of range.
     """
-    with CaptureWire(files) as wire:
+    with CaptureWire(files, select=select, times=times) as wire:
         if write is not None and str(write) != "-":
             _refuse_input(Path(write), wire.inputs)
         options = {"wire": wire, "sink": True, "latency": True} | options
@@ -164,7 +176,7 @@ def _replay(
             host.machine.peek()
             capture.set_base(int(wire.c.base_ns))
         host.finish(progress=None if progress is None else lambda: progress(wire.bytes_read, wire.bytes_total))
-        error = f"{wire.path}: {wire.error_text}{wire.unread}" if wire.c.error else ""
+        error = "; ".join(wire.broken)
         found = facts(host, schema=SCHEMA, input_facts=_input_facts(wire, error))
         if capture is not None:
             found["capture"] = capture.finish()

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+
 from vnic._core import ffi, lib
+from vnic.capture_select import left_out, pace_words
 from vnic.cli.unencodable import stand_in, visible
 from vnic.counters.gro import end_text
 from vnic.counters.snapshots import FATES, TX_FATES
 from vnic.counters.standing import sentences
+from vnic.linux.pseudofile import cpulist
+from vnic.look import tables
+from vnic.look.bars import WIDTH as BAR
+from vnic.look.bars import bar
+from vnic.look.units import count, duration, size
 from vnic.runs.funnel import FUNNEL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
 _STAGE_WORDS = {
@@ -25,8 +36,12 @@ _STAGE_WORDS = {
     "socket": "in the socket's queue until read()",
     "total": "last bit on the wire to read()",
 }
-_BAR = 32
 _FLOWS_SHOWN = 10
+_FILES_SHOWN = 4
+_ROWS_SHOWN = 8
+"""With more queues or CPUs, those that had nothing to do share a line."""
+_MUCH = 1 << 30
+"""Bytes of rings and buffers that are worth a line."""
 
 
 def tx_fate_text(name: str) -> str:
@@ -39,68 +54,27 @@ def fate_text(name: str) -> str:
     return bytes(ffi.string(lib.fate_text(FATES.index(name)))).decode()
 
 
-def duration(ns: float) -> str:
-    """Format a time in ns with three digits and a unit."""
-    for unit, scale in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
-        if ns >= 0.9995 * scale:  # 999.9 ms is shown as 1 s
-            return f"{ns / scale:.3g} {unit}"
-    return f"{ns:.3g} ns"
-
-
-def size(n: float) -> str:
-    """Format bytes with a decimal unit."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n >= scale:
-            return f"{n / scale:.1f} {unit}"
-    return f"{n:.0f} B"
-
-
-def _bar(part: int, whole: int) -> str:
-    """Draw a bar. It looks full only if no frame is lost, and empty only if no frame is left."""
-    eighths = round(part / whole * _BAR * 8) if whole else 0
-    if part:
-        eighths = min(max(eighths, 1), _BAR * 8 - (part < whole))
-    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
-
-
 def _funnel(console: Console, f: dict[str, Any]) -> None:
-    from rich.table import Table
-
     fates, offered = f["ledger"]["fates"], f["ledger"]["offered"]
+    rows = list(_stages(fates, offered))
     shown = stand_in if console.options.ascii_only else str
-    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
-    for column in ("left", "right", "left", "left"):
-        table.add_column(justify=column, no_wrap=column == "right")
-    left = offered
-    table.add_row(
-        "[bold]wire[/]",
-        f"[bold]{offered:,}[/]",
-        f"[green]{shown(_bar(left, offered))}[/]",
-        "[dim]frames offered[/]",
-    )
-    for stage, words, ends in FUNNEL:
-        here = [(name, fates[name]) for name in ends if name in fates]
-        for name, n in here:
-            good = name.startswith("DELIVERED_")
-            color = "cyan" if good else "red"
-            sign = shown("→" if good else "✗")
-            table.add_row(
-                "",
-                f"[{color}]{sign} {n:,}[/]",
-                f"[{color}]  {name}[/]",
-                f"[dim]{fate_text(name)}[/]",
-            )
-        left -= sum(n for _, n in here)
-        table.add_row(stage, f"{left:,}", f"[green]{shown(_bar(left, offered))}[/]", f"[dim]passed: {words}[/]")
-    for name in ("DELIVERED_UDP", "DELIVERED_TCP"):
-        if name in fates:
-            table.add_row(
-                "",
-                f"[cyan]{shown('→')} {fates[name]:,}[/]",
-                f"[cyan]  {name}[/]",
-                f"[dim]{fate_text(name)}[/]",
-            )
-    console.print(table)
+    longest = max(len(row.text) for row in rows)
+    taken = [max(len(getattr(row, part)) for row in rows) for part in ("stage", "number", "fate")]
+    # the bar becomes shorter before the texts go below the table, and is never narrower than the names of the fates
+    width = max(8, taken[2], min(BAR, console.width - taken[0] - taken[1] - longest - 3 * tables.GAP))
+    columns = (tables.left(""), tables.Column(""), tables.left(""), tables.words(""))
+    beside = console.width >= taken[0] + taken[1] + width + 3 * tables.GAP + min(longest, tables.WORDS_MIN)
+    cells = []
+    for row in rows:
+        middle = f"  {row.fate}" if row.fate else bar(row.left, offered, width)
+        line = [row.stage, shown(row.number), shown(middle)]
+        colors = ("bold" * (row.stage == "wire"), row.color or "bold" * (row.stage == "wire"), row.color or "green")
+        cells.append([Text(part, style=color) for part, color in zip(line, colors, strict=True)] + [Text(row.text)])
+    tables.show(console, columns if beside else columns[:3], cells if beside else [line[:3] for line in cells])
+    if not beside:
+        console.print()
+        told = [(row.fate, row.text) for row in rows if row.fate]
+        tables.show(console, (tables.left("fate"), tables.words("meaning")), told)
     delivered = sum(n for k, n in fates.items() if k.startswith("DELIVERED_"))
     lost = sum(fates.values()) - delivered
     in_flight = f["ledger"]["in_flight"]
@@ -108,6 +82,37 @@ def _funnel(console: Console, f: dict[str, Any]) -> None:
     verdict = "[green]ledger closed[/]" if closed else "[bold red]LEDGER OPEN: this is a bug in vnic[/]"
     total = f"{in_flight:,} in flight = {offered:,} offered"
     console.print(f"\n[bold]{delivered:,}[/] delivered + [bold]{lost:,}[/] lost + {total}: {verdict}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line of the funnel: a stage with the frames left behind it, or a fate with the frames that end in it."""
+
+    stage: str
+    number: str
+    text: str
+    left: int = 0
+    fate: str = ""
+    color: str = ""
+
+
+def _ended(name: str, n: int) -> _Row:
+    good = name.startswith("DELIVERED_")
+    return _Row("", f"{'→' if good else '✗'} {n:,}", fate_text(name), fate=name, color="cyan" if good else "red")
+
+
+def _stages(fates: dict[str, int], offered: int) -> Iterator[_Row]:
+    left = offered
+    yield _Row("wire", f"{offered:,}", "frames offered", left)
+    for stage, words, ends in FUNNEL:
+        here = [(name, fates[name]) for name in ends if name in fates]
+        for name, n in here:
+            yield _ended(name, n)
+        left -= sum(n for _, n in here)
+        yield _Row(stage, f"{left:,}", f"passed: {words}", left)
+    for name in ("DELIVERED_UDP", "DELIVERED_TCP"):
+        if name in fates:
+            yield _ended(name, fates[name])
 
 
 _QUEUE_COLUMNS = {
@@ -134,46 +139,60 @@ _CPU_COLUMNS = {
 
 def _counters(console: Console, what: str, columns: dict[str, str], rows: dict[str, dict[str, Any]]) -> None:
     """Print a table of counters. ``columns``: heading -> key; ``rows``: name -> facts. Rows of CPUs show the load."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
-    for heading in (what, *columns, *(("busy",) if what == "cpu" else ())):
-        table.add_column(heading, justify="right")
-    for name, facts in rows.items():
-        busy = (f"{facts['busy']:.1%}",) if what == "cpu" else ()
-        table.add_row(name, *(f"{facts[key]:,}" for key in columns.values()), *busy)
-    console.print(table)
+    heads = [tables.Column(heading) for heading in (what, *columns, *(("busy",) if what == "cpu" else ()))]
+    idle = [name for name, facts in rows.items() if not any(facts[key] for key in columns.values())]
+    if len(rows) <= _ROWS_SHOWN:
+        idle = []
+    cells = [
+        [name, *(f"{facts[key]:,}" for key in columns.values()), *([f"{facts['busy']:.1%}"] if what == "cpu" else [])]
+        for name, facts in rows.items()
+        if name not in idle
+    ]
+    tables.show(console, heads, cells)
+    if idle:
+        numbers = cpulist(sum(1 << int(name.removeprefix("rx-")) for name in idle))
+        console.print(f"[dim]{what} {numbers}: nothing to do[/]")
 
 
 def _latency(console: Console, f: dict[str, Any]) -> None:
-    from rich.table import Table
-
     if not any(lat["count"] for lat in f["latency_ns"].values()):
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
-    table.add_column("latency")
-    for name in ("p50", "p90", "p99", "p99.9", "max"):
-        table.add_column(name, justify="right")
-    table.add_column("")
-    for stage, lat in f["latency_ns"].items():
-        if lat["count"]:
-            values = (duration(lat[k]) for k in ("p50", "p90", "p99", "p999", "max"))
-            style = "bold" if stage == "total" else ""
-            table.add_row(stage, *values, f"[dim]{_STAGE_WORDS[stage]}[/]", style=style)
-    console.print(table)
+    names = {"p50": "p50", "p90": "p90", "p99": "p99", "p99.9": "p999", "max": "max"}
+    columns = (tables.left("latency"), *map(tables.Column, names), tables.words(""))
+    rows = [
+        [
+            Text(cell, style="bold" if stage == "total" else "")
+            for cell in (stage, *(duration(lat[key]) for key in names.values()), _STAGE_WORDS[stage])
+        ]
+        for stage, lat in f["latency_ns"].items()
+        if lat["count"]
+    ]
+    tables.show(console, columns, rows)
 
 
 def _rfs(console: Console, rfs: dict[str, Any]) -> None:
     """Print how often RFS steered packets to the CPUs of their readers."""
     console.print(
         f"[bold]RFS[/] {rfs['steered']:,} packets steered to their readers' CPUs; flows moved to another CPU "
-        f"{_count(rfs['moved'], 'time')}; {_count(rfs['waited'], 'packet')} stayed on the old CPU to keep the order"
+        f"{count(rfs['moved'], 'time')}; {count(rfs['waited'], 'packet')} stayed on the old CPU to keep the order"
     )
     arfs = rfs["arfs"]
     if arfs["added"]:
         console.print(
             f"  aRFS filters of the card: {arfs['hits']:,} hits; {arfs['added']:,} added, {arfs['expired']:,} expired"
         )
+
+
+def _memory(console: Console, f: dict[str, Any]) -> None:
+    """Print what a large host takes."""
+    m = f["memory"]
+    if m["rings"] + m["buffers"] < _MUCH:
+        return
+    console.print(
+        f"[bold]memory[/] at most: {size(m['rings'] + m['buffers'])} for {count(len(f['queues']), 'ring')} of "
+        f"{f['config']['rx-ring']:,} buffers, {size(m['pools'])} more while packets wait, "
+        f"{size(m['cpus'])} for {count(len(f['cpus']), 'CPU')}"
+    )
 
 
 def _limits(console: Console, f: dict[str, Any]) -> None:
@@ -197,8 +216,6 @@ def _asked(config: dict[str, Any]) -> str:
 
 def _gro(console: Console, gro: dict[str, Any]) -> None:
     """Print what GRO merged, what merging lost, why the holds ended, and the busiest flows if flows were counted."""
-    from rich.table import Table
-
     console.print(
         f"[bold]GRO[/] {gro['frames_per_skb']:.2f} frames per skb: {gro['merged']:,} merged into {gro['held']:,} "
         f"held ones, {gro['normal']:,} passed at once"
@@ -206,21 +223,21 @@ def _gro(console: Console, gro: dict[str, Any]) -> None:
     if gro["merged"]:
         console.print(
             f"  lost by merging: {gro['merged']:,} segment boundaries and arrival times, {gro['lost_ids']:,} IP ids, "
-            f"{_count(gro['lost_psh'], 'PSH position')}"
+            f"{count(gro['lost_psh'], 'PSH position')}"
         )
     for reason, n in sorted(gro["ended"].items(), key=lambda item: -item[1]):
         console.print(f"  {n:>9,} hold{'s' * (n != 1)} ended: [dim]{end_text(reason)}[/]")
     if not gro["flows"]:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
-    for heading in ("flow", "frames", "skbs", "ids lost", "PSH lost", "spread", "most holds ended"):
-        table.add_column(heading, justify="left" if heading in {"flow", "most holds ended"} else "right")
+    numbers = ("frames", "skbs", "ids lost", "PSH lost", "spread")
+    columns = (tables.left("flow"), *map(tables.Column, numbers), tables.words("most holds ended"))
+    rows = []
     for f in gro["flows"][:_FLOWS_SHOWN]:
         often = max(f["ended"], key=f["ended"].get) if f["ended"] else ""
         counts = (f"{f[key]:,}" for key in ("frames", "skbs", "lost_ids", "lost_psh"))
         name = f"{f['proto']} {f['src']}:{f['sport']} > {f['dst']}:{f['dport']}"
-        table.add_row(name, *counts, duration(f["spread_max_ns"]), f"[dim]{end_text(often) if often else ''}[/]")
-    console.print(table)
+        rows.append((name, *counts, duration(f["spread_max_ns"]), end_text(often) if often else ""))
+    tables.show(console, columns, rows)
     if len(gro["flows"]) > _FLOWS_SHOWN:
         console.print(f"  [dim]and {len(gro['flows']) - _FLOWS_SHOWN:,} more flows: see --json[/]")
 
@@ -228,7 +245,7 @@ def _gro(console: Console, gro: dict[str, Any]) -> None:
 def _sent(console: Console, tx: dict[str, Any]) -> None:
     """Print what the host sent, and the fates of the frames that did not reach the wire."""
     fates, known = tx["fates"], len(tx["neighbours"])
-    console.print(f"[bold]sent[/] {_count(fates.get('TX_SENT', 0), 'frame')} to {_count(known, 'neighbour')}")
+    console.print(f"[bold]sent[/] {count(fates.get('TX_SENT', 0), 'frame')} to {count(known, 'neighbour')}")
     for name, n in sorted(fates.items(), key=lambda item: -item[1]):
         if name != "TX_SENT":
             console.print(f"  [yellow]{n:>9,}[/] {name}  [dim]{tx_fate_text(name)}[/]")
@@ -238,33 +255,42 @@ def _input(console: Console, f: dict[str, Any]) -> None:
     from rich.markup import escape
 
     i = f["input"]
-    name = escape(visible(", ".join(i["files"]) if "files" in i else i["device"]))
+    name = escape(visible(_named(i["files"]) if "files" in i else i["device"]))
     times = (
         f"received for {duration(i['duration_ns'])}, host up for {duration(f['elapsed_ns'])}"
         if "device" in i
         else f"captured over {duration(i['duration_ns'])}, replayed in {duration(f['elapsed_ns'])}"
     )
-    console.print(f"[bold]{name}[/]  {_count(i['frames'], 'frame')}, {size(i['bytes'])}, {times}")
+    console.print(f"[bold]{name}[/]  {count(i['frames'], 'frame')}, {size(i['bytes'])}, {times}")
     if len(lanes := i.get("lanes", ())) > 1:
         counts = ", ".join(f"{lane['frames']:,}" for lane in lanes)
         console.print(f"  [dim]frames per queue of the TAP device: {counts}[/]")
     if lent := i.get("lent_bursts"):
         console.print(f"  [dim]bursts of {lib.BURST} that idle CPUs processed for the card: {lent:,}[/]")
+    if words := pace_words(i.get("selected", {})):
+        console.print(f"  [dim]{escape(visible(words))}[/]")
     for n, text in _remarks(i):
         if n:
-            console.print(f"  [yellow]{n:,}[/] {'frame' if n == 1 else 'frames'} {text}")
+            console.print(f"  [yellow]{n:,}[/] {'frame' if n == 1 else 'frames'} {escape(visible(text))}")
+    if overlaps := i.get("overlaps"):
+        begin = "files begin before the ones" if overlaps > 1 else "file begins before the one"
+        merge = "mergecap -w - FILES | vnic replay - merges them"
+        console.print(f"  [yellow]{overlaps:,}[/] {begin} in front ended: they follow without a gap; {merge}")
+    for text in i.get("left_out", ()):
+        console.print(f"  [red]{escape(visible(text))}[/]")
     if i.get("error"):
         console.print(f"  [red]the input ended early: {escape(visible(i['error']))}[/]")
 
 
-def _count(n: int, noun: str) -> str:
-    """Return the number with its noun: 1 frame, 2,000 frames."""
-    return f"{n:,} {noun}{'s' * (n != 1)}"
+def _named(files: list[str]) -> str:
+    more = f" and {len(files) - _FILES_SHOWN:,} more files" if len(files) > _FILES_SHOWN else ""
+    return ", ".join(files[:_FILES_SHOWN]) + more
 
 
 def _remarks(i: dict[str, Any]) -> list[tuple[int | None, str]]:
     """Return (frames, what is special about them), one for each kind of frame that the reader should know of."""
     return [
+        *left_out(i.get("selected")),
         (i.get("cut"), "cut by the capture's snap length: offered as captured"),
         (i.get("csum_completed"), "accepted with the checksum left to the sender's card: completed"),
         (i.get("ip_csum_completed"), "with the IPv4 header checksum left to the sender's card: completed"),
@@ -318,8 +344,9 @@ def show(console: Console, f: dict[str, Any]) -> None:
             f"[bold]capture[/] {capture['packets']:,} packets, {capture['drops']:,} missing, {capture['late']:,} late"
         )
     if limited := sum(c["flow_limit_count"] for c in f["cpus"]):
-        packets = _count(limited, "packet")
+        packets = count(limited, "packet")
         console.print(f"[bold]flow limit[/] {packets} dropped: the flow was more than half of a CPU's last 128 packets")
+    _memory(console, f)
     _limits(console, f)
     console.print()
     _latency(console, f)

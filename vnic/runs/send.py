@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vnic._core import ffi, lib
+from vnic.capture_select import ALL, Selection
+from vnic.capture_wire import CaptureWire
 from vnic.errors import ConfigError, TapError, said
 from vnic.knobs.parse import parse_speed
 from vnic.tap import privileges
 from vnic.tap.netns import inside
 from vnic.tap.rtnetlink import Links, check_name
 from vnic.tap.wire import TapWire
-from vnic.wire import CaptureWire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from vnic.capture_input import CaptureInput
 
 SCHEMA = "vnic.send/1"
 _SLICE_NS = 100_000_000
@@ -179,14 +182,15 @@ def _why(name: str, why: int | None) -> str:
 
 
 class Sender:
-    """A file, its destination and its schedule; :meth:`run` sends it."""
+    """Files, their destination and their schedule; :meth:`run` sends them."""
 
     def __init__(
         self,
-        path: str | Path,
+        paths: str | Path | Sequence[str | Path | CaptureInput],
         target: Target,
         how: Pace,
         *,
+        select: Selection = ALL,
         loop: int = 1,
         limit: int | None = None,
         duration: float | None = None,
@@ -195,10 +199,10 @@ class Sender:
     ) -> None:
         self.how, self.target = how, target
         self.stopped = False
-        self.wire = CaptureWire([path])
+        self.wire = CaptureWire([paths] if isinstance(paths, (str, os.PathLike)) else paths, select=select)
         self.c = ffi.new("struct sender *")
         c = self.c
-        c.pcap = self.wire.pcap
+        c.pcap, c.several = self.wire.pcap, len(self.wire.inputs) > 1
         c.fd, c.to, c.frame_max, c.drop = target.fd, target.to, target.mtu + lib.ETH_HLEN, drop
         c.passes, c.limit = loop or _FOREVER, _FOREVER if limit is None else limit
         c.end_ns = _FOREVER if duration is None else round(duration * 1e9)
@@ -219,6 +223,11 @@ class Sender:
         rc, awaited = 1, 0
         while rc > 0 and not self.stopped:
             rc = lib.send_run(self.c, int(lib.clock_ns()) + _SLICE_NS)
+            if self.c.asks == lib.ASKS_FIRST_FILE:
+                self.wire.restart()
+            elif self.c.asks:
+                self.wire.refill()
+            self.c.asks = lib.ASKS_NOTHING
             if progress is not None:
                 progress(int(self.c.frames), max(0, int(lib.clock_ns()) - int(self.c.start_ns)))
             due = int(self.c.next_ns)
@@ -275,12 +284,15 @@ def facts(sender: Sender) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "input": {
-            "file": str(wire.path),
+            "file": ", ".join(map(str, wire.paths)),
             "passes": int(c.passes_done),
             "cut": int(c.cut),
             "links": wire.links,
+            **({} if wire.selected is None else {"selected": wire.selected}),
             "time_backwards": int(c.schedule.backwards),
-            "error": f"{wire.path}: {wire.error_text}" if c.error else None,
+            "overlaps": wire.overlaps,
+            "left_out": list(wire.left_out),
+            "error": "; ".join([*wire.broken, *([f"{wire.path}: {wire.error_text}"] if c.error else [])]) or None,
         },
         "to": {
             "interface": sender.target.name,
@@ -313,12 +325,13 @@ def facts(sender: Sender) -> dict[str, Any]:
 
 
 def send(
-    path: str | Path,
+    paths: str | Path | Sequence[str | Path | CaptureInput],
     *,
     tap: str | None = None,
     dev: str | None = None,
     netns: str | None = None,
     how: Pace | None = None,
+    select: Selection = ALL,
     loop: int = 1,
     limit: int | None = None,
     duration: float | None = None,
@@ -331,11 +344,12 @@ def send(
     """Send a capture's frames. Return the run's facts (as ``vnic send --json``), also if it ended early.
 
     Args:
-        path: pcap or pcapng file; ``-`` is standard input.
+        paths: pcap or pcapng files, one after another, also directories and ``-``; see :class:`vnic.CaptureWire`.
         tap: TAP to write into; the kernel receives the frames. It is created if it does not exist.
         dev: interface to send out of, instead of ``tap``.
         netns: network namespace of the interface, by name or path.
         how: see :func:`pace`; None: as recorded.
+        select: the filter and the times of frames; its limit, passes and rate are this function's own.
         loop: passes over the file; 0: until interrupted, or until one of the next two ends the run.
         limit: most frames to send.
         duration: seconds; frames due later are not sent.
@@ -362,9 +376,10 @@ def send(
     sender = None
     try:
         sender = Sender(
-            path,
+            paths,
             target,
             pace() if how is None else how,
+            select=select,
             loop=loop,
             limit=limit,
             duration=duration,

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from vnic.calibrate import ladder, measure, state
 from vnic.errors import ConfigError, VnicError
+from vnic.look.tables import Column
 from vnic.validate.load import Seen
 from vnic.validate.predict import Outcome, costs, outcome, predict
 from vnic.validate.scenario import RATES, SCENARIOS, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from rich.table import Table
 
     from vnic.calibrate.loads import Samples
     from vnic.knobs.cost import Facts, Profile
@@ -202,20 +201,11 @@ def _groups(report: Report) -> Iterator[tuple[str, str, Iterator[Row]]]:
         yield name, told[name], rows
 
 
-def tables(report: Report) -> Iterator[Table]:
-    """Yield a table for a terminal for each scenario."""
-    from rich.table import Table
-    from rich.text import Text
-
+def tables(report: Report) -> Iterator[tuple[str, list[Column], list[list[str]]]]:
+    """Yield the title, the columns and the rows of a table for each scenario."""
+    columns = [Column(head) for head in ("kpps", *(h for _, title, _ in COLUMNS for h in (title, "predicted")))]
     for name, what, group in _groups(report):
-        table = Table(
-            box=None, pad_edge=False, header_style="bold", title=Text(f"{name}: {what}"), title_justify="left"
-        )
-        for head in ("kpps", *(h for _, title, _ in COLUMNS for h in (title, "predicted"))):
-            table.add_column(head, justify="right")
-        for row in group:
-            table.add_row(*map(Text, cells(row)))
-        yield table
+        yield f"{name}: {what}", columns, [cells(row) for row in group]
 
 
 def summary(report: Report) -> list[str]:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from vnic.control.reply import Reply
 from vnic.counters.standing import sentences
 from vnic.errors import ConfigError
-from vnic.runs.report import duration
+from vnic.look import tables
+from vnic.look.lines import hanging
+from vnic.look.units import duration, rate
 from vnic.why.causes import THRIFTLESS, Cause, Dial, causes
 from vnic.why.facts import ON_SCREEN, Facts
 
@@ -227,20 +229,12 @@ def _verified(a: Answer) -> str:
 _THRICE = "run again once and three times in a row"
 
 
-def _amount(packets_per_s: float) -> str:
-    """Format a rate with three digits: 1.25 M."""
-    for size, letter in ((1e6, " M"), (1e3, " k")):
-        if packets_per_s >= size:
-            return f"{packets_per_s / size:.3g}{letter}"
-    return f"{packets_per_s:.3g}"
-
-
 def _load(a: Answer) -> Iterator[tuple[str, str]]:
     """Yield the lines about what came, and what the path can take of it."""
     if a.advice is None:
         return
     load = a.advice.load
-    yield "Load", f"{_amount(load.packets_per_s)} packets/s for {duration(load.duration_ns)}" + _capacity(load)
+    yield "Load", f"{rate(load.packets_per_s)} packets/s for {duration(load.duration_ns)}" + _capacity(load)
     waits = f"with endless queues the longest wait is {duration(load.wait_ns)}, and "
     if load.overflows:
         yield "Overload", "it lasts: queues of hundreds of megabytes overflow if the input comes three times in a row"
@@ -257,21 +251,28 @@ def _load(a: Answer) -> Iterator[tuple[str, str]]:
 def _capacity(load: Load) -> str:
     parts = []
     if load.capacity is not None:
-        parts.append(f"{_amount(load.capacity)} pass without loss as configured")
+        parts.append(f"{rate(load.capacity)} pass without loss as configured")
     if load.best is not None:
-        parts.append(f"{_amount(load.best)} with {words(load.best_with or {})}")
+        parts.append(f"{rate(load.best)} with {words(load.best_with or {})}")
     return f"; {', '.join(parts)}" if parts else ""
 
 
-def _cures(a: Answer) -> Iterator[tuple[str, str]]:
-    """Yield the table of what was tried."""
+def _cures(a: Answer, columns: int | None) -> str:
+    """Return the table of what was tried."""
     if a.advice is None or not a.advice.cures:
-        return
-    names = [words(cure.settings) or "as configured" for cure in a.advice.cures]
-    widest = max(24, *map(len, names))
-    yield "Tried", f"{'':{widest}} {'lost':>9} {'lost of 3x':>11} {'p99':>9} {'CPUs busy':>9}"
-    for name, c in zip(names, a.advice.cures, strict=True):
-        yield "", f"{name:{widest}} {c.lost:9,} {c.lost_thrice:11,} {duration(c.p99_ns):>9} {c.cpus:9.2f}"
+        return ""
+    heads = (tables.left("tried"), *map(tables.Column, ("lost", "lost of 3x", "p99", "CPUs busy")))
+    rows = (
+        (
+            words(cure.settings) or "as configured",
+            f"{cure.lost:,}",
+            f"{cure.lost_thrice:,}",
+            duration(cure.p99_ns),
+            f"{cure.cpus:.2f}",
+        )
+        for cure in a.advice.cures
+    )
+    return "\n" + tables.text(heads, rows, columns)
 
 
 def _enough(a: Answer) -> str:
@@ -288,8 +289,8 @@ def _enough(a: Answer) -> str:
     return "unknown: the counters do not tell"
 
 
-def text(a: Answer, *, unverified: str = "only a replay can be run again") -> str:
-    """Format the answer as a few lines for a person."""
+def text(a: Answer, *, unverified: str = "only a replay can be run again", columns: int | None = None) -> str:
+    """Format the answer as a few lines for a person, on a terminal of so many columns; None: of any length."""
     lines = []
     if a.frames or a.limit == "the card's thread":
         share = a.frames / a.offered if a.offered else 0
@@ -305,14 +306,13 @@ def text(a: Answer, *, unverified: str = "only a replay can be run again") -> st
         if a.only_now is not None:
             lines.append(("", f"{words(a.only_now)} holds this input, but none that goes on"))
         lines.append(("Verified", _verified(a) if a.verified else f"no: {unverified}"))
-        lines += _cures(a)
     else:
         lines.append(("Lost", f"none of {_frames(a.offered)} by a limit"))
         lines.append(("Nearest", f"{a.limit}: {a.text}" if a.limit else a.text))
         lines += [("Evidence", e) for e in a.evidence]
     lines += [("Standing", s) for s in a.standing]
     lines += [("Also lost", f"{_frames(n)} {fate}: {ON_SCREEN.get(why_, why_)}") for fate, n, why_ in a.besides[:3]]
-    return "".join(f"{head:9} {line}\n" for head, line in lines)
+    return "".join(f"{hanging(f'{head:9} ', line, columns)}\n" for head, line in lines) + _cures(a, columns)
 
 
 def show(host: Host, argv: Sequence[str]) -> Reply:
@@ -322,4 +322,4 @@ def show(host: Host, argv: Sequence[str]) -> Reply:
     if argv:
         return Reply(err=f"vnic: why {argv[0]}: a running host takes no arguments\n", code=2)
     answer = why(facts(host, schema="vnic.run/1", input_facts={}))
-    return Reply(out=text(answer), data=answer.as_dict())
+    return Reply(out=text(answer), data=answer.as_dict(), fitted=lambda columns: text(answer, columns=columns))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
 from vnic.counters.standing import sentences
+from vnic.knobs.parse import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +69,10 @@ class Cause:
     """The part that is too slow if no value of the limit is enough: CPU 0, the reader on CPU 1."""
 
 
+_FEW = (2, 4, 8, 16)
+"""How many CPUs or queues to try."""
+
+
 def _doubled(knob: str, now: int, last: int, enough: int | None = None) -> Dial:
     """Return a dial with the powers of two above the present value."""
     value, steps = 1 << max(now, 1).bit_length(), []
@@ -80,12 +85,11 @@ def _doubled(knob: str, now: int, last: int, enough: int | None = None) -> Dial:
 def _spread(f: Facts) -> Iterator[Dial]:
     """Yield dials that spread the frames over more CPUs: more queues, RPS, more emulated CPUs."""
     n, queues = len(f.cpus), f.setting("queues")
-    more = [q for q in (2, 4, 8, lib.NIC_QUEUES_MAX) if queues < q < n]
-    if queues < n <= lib.NIC_QUEUES_MAX:
-        more.append(n)
+    most = min(n, lib.NIC_QUEUES_MAX)
+    more = sorted({q for q in (*_FEW, 32, 64, most) if queues < q <= most})
     yield Dial(tuple({"queues": q} for q in more), "queues")
     yield Dial(tuple(rps_masks(f)), "rps-cpus")
-    yield Dial(tuple({"cpus": c, "queues": c} for c in (2, 4, 8, lib.NIC_QUEUES_MAX) if c > n), "cpus")
+    yield Dial(tuple({"cpus": c, "queues": c} for c in _FEW if c > n), "cpus")
 
 
 def rps_masks(f: Facts) -> Iterator[Settings]:
@@ -97,7 +101,7 @@ def rps_masks(f: Facts) -> Iterator[Settings]:
         mask = sum(1 << c for c in cpus)
         if mask not in seen and n > 1:
             seen.add(mask)
-            yield {"rps-cpus": f"{mask:x}"}
+            yield {"rps-cpus": mask_text(mask)}
 
 
 def _thriftless(f: Facts, *knobs: str) -> Iterator[Dial]:
@@ -250,7 +254,7 @@ def _rcvbuf(f: Facts, fates: tuple[str, ...], frames: int) -> Cause:
             *thrift,
             _doubled("rcvbuf", size, RCVBUF_MAX, limit["high_water"]),
             *_moved_reader(f, reader),
-            Dial(tuple({"cpus": c} for c in (2, 4, 8, lib.NIC_QUEUES_MAX) if c > len(f.cpus)), "cpus"),
+            Dial(tuple({"cpus": c} for c in _FEW if c > len(f.cpus)), "cpus"),
         ),
         slow=f"the reader on CPU {reader['cpu']}" if reader["reader_busy_ns"] else "the reader",
     )
