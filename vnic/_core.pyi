@@ -395,6 +395,7 @@ class Host(CData):
     running: SoftnetData
     acts: SoftnetData
     others_ns: int
+    next: Any
     await_turn: Any
     settle: Any
     caller: Fiber
@@ -1272,7 +1273,6 @@ class SoftnetData(CData):
     cpu: int
     now: int
     horizon: int
-    next: int
     end: int
     irq_next: int
     watchdog_next: int
@@ -1576,8 +1576,9 @@ class VnicConfig(CData):
     mac: Any
     mtu: int
     spare: int
-    tx: VnicQueueConfig
     queue: Any
+    tx: VnicQueueConfig
+    queue_more: Any
 
 class VnicQueueConfig(CData):
     size: int
@@ -1737,6 +1738,7 @@ class Lib:
     VNIC_MAGIC: Final[int]
     VNIC_ABI: Final[int]
     CONFIG_BYTES: Final[int]
+    CONFIG_QUEUES: Final[int]
     TX_BUF_LEN: Final[int]
     TX_RING_SIZE: Final[int]
     TX_POOL_SIZE: Final[int]
@@ -2252,6 +2254,7 @@ class Lib:
     def virtq_desc_bytes(self, size: int, /) -> int: ...
     def virtq_avail_bytes(self, size: int, /) -> int: ...
     def virtq_used_bytes(self, size: int, /) -> int: ...
+    def config_queue(self, c: VnicConfig, i: int, /) -> VnicQueueConfig: ...
     def virtqueue_avail(self, vq: Virtqueue, want: int, /) -> int: ...
     def virtqueue_fill_used(self, vq: Virtqueue, id: int, len: int, /) -> None: ...
     def virtqueue_publish(self, vq: Virtqueue, /) -> int: ...

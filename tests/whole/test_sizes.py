@@ -118,7 +118,9 @@ def test_many_cpus_are_the_models(seed, cpu):
 
 
 @given(
-    when=st.lists(st.tuples(st.sampled_from([0, 3, 31, 32, 61, 62, 63, 64, 125, 126, 127]), st.integers(0, 3)), max_size=40)
+    when=st.lists(
+        st.tuples(st.sampled_from([0, 3, 31, 32, 61, 62, 63, 64, 125, 126, 127]), st.integers(0, 3)), max_size=40
+    )
 )
 def test_interrupts_are_taken_in_the_order_in_which_they_were_raised_then_by_queue(when):
     with vnic.Host(cpus=1, queues=128, cost="zero") as h:

@@ -1,4 +1,4 @@
-"""Places of knobs that are masks of CPUs: ``rps-cpus``, ``smp-affinity``, ``flow-limit-cpus``. See vnic/knobs/fields.py.
+"""Places of knobs that are masks of CPUs: ``rps-cpus``, ``smp-affinity``, ``flow-limit-cpus``. See fields.py.
 
 In Python a mask is an int: bit n is CPU n. The data plane has it as ``struct cpumask``.
 """
@@ -74,6 +74,4 @@ def irq_affinity(h: Any, queue: int) -> int:
     return mask_of(cpus[0])
 
 
-AFFINITY = Place(
-    _put_affinity, lambda h, _w, q: irq_affinity(h, q or 0), each_queue=True, change=_change_affinity
-)
+AFFINITY = Place(_put_affinity, lambda h, _w, q: irq_affinity(h, q or 0), each_queue=True, change=_change_affinity)
