@@ -44,7 +44,8 @@ class Host(Binding, Shown, Uncopied):
 
     Args:
         wire: where frames come from; default: a wire in memory, see :meth:`Nic.feed`.
-        cpus: emulated CPUs, 1 to 512; live at most 64, or as many as the machine has. Queue i interrupts CPU i mod cpus, or as smp-affinity says.
+        cpus: emulated CPUs, 1 to 512; live at most 64, or as many as the machine has. Queue i interrupts CPU i mod
+            cpus, or as smp-affinity says.
         ip: "any" (the host takes packets to all addresses, and only listens), or addresses with prefix, e.g.
             ``["10.0.0.2/24", "fd00::2/64"]``: then it answers ARP, ND and ping, and sends, if the wire can.
         gateway: next hop for addresses outside the host's networks: one address, or one of each family.
@@ -79,7 +80,9 @@ class Host(Binding, Shown, Uncopied):
             raise ConfigError(f"cost={knobs['cost']}: costs are for virtual time, and this host is live")
         cpus = whole("cpus", cpus, 1, lib.CPUS_MAX)
         if live and cpus > (most := cpus_max()):
-            raise ConfigError(f"cpus={cpus}: a live host has at most {most} here, each on a thread; virtual time has more")
+            raise ConfigError(
+                f"cpus={cpus}: a live host has at most {most} here, each on a thread; virtual time has more"
+            )
         seed = whole("seed", seed, -(1 << 63), 1 << 63)
         self._machine = machine = Machine(wire_of_a_host(wire), live=bool(live))
         self.nic = Nic(machine)

@@ -60,7 +60,7 @@ static int ring_reset(struct host *h, u32 i, u32 num)
 	vq.avail_idx = vq.kicked = vq.last_used = vq.used_seen = 0;
 	dq->vq = vq;
 	memset(vq.avail, 0, virtq_avail_bytes(vq.size)); /* and used_event */
-	memset(vq.used, 0, virtq_used_bytes(vq.size));   /* and avail_event */
+	memset(vq.used, 0, virtq_used_bytes(vq.size)); /* and avail_event */
 	if (dq->masked)
 		virtqueue_disable_cb(&dq->vq);
 	else

@@ -10,7 +10,7 @@
  */
 #include "prelude.h"
 
-/* Return: the first CPU of the host in the mask; ncpus: there is none */
+/* Return: the first CPU of the host in the mask; ncpus: it has no such CPU */
 static u32 first_cpu(const struct host *h, const struct cpumask *cpus)
 {
 	for (u32 w = 0; w < CPU_WORDS; w++)

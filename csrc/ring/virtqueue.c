@@ -14,7 +14,8 @@
  */
 #include "device.h"
 
-_Static_assert(CONFIG_QUEUES + sizeof(((struct vnic_config *)0)->queue_more) / sizeof(struct vnic_queue_config) == NIC_QUEUES_MAX,
+_Static_assert(CONFIG_QUEUES + sizeof(((struct vnic_config *)0)->queue_more) / sizeof(struct vnic_queue_config) ==
+		       NIC_QUEUES_MAX,
 	       "a row for each queue");
 
 struct vnic_queue_config *config_queue(struct vnic_config *c, u32 i)

@@ -46,7 +46,7 @@ static void configure(struct host *h, const u8 *config)
 	h->gro_max_size = h->gro_ipv4_max_size = config[3] & 128 ? 200000 : 65536;
 	h->rps_flow_cnt = config[4] & 1 ? 4 : 0;
 	h->rps_sock_flow_entries = config[4] & 2 ? 16 : 0;
-	h->flow_limit_cpus = config[4] & 4 ? 3 : 0;
+	h->flow_limit_cpus.bits[0] = config[4] & 4 ? 3 : 0;
 	nic->ntuple = config[4] >> 3 & 1;
 	h->threaded = config[4] >> 4 & 1;
 	h->busy_read = config[4] & 32 ? 10 : 0;

@@ -194,7 +194,7 @@ static int start_all(struct host *unused)
 	h->nic.adaptive_rx = 1;
 	h->nic.ntuple = 1;
 	h->rps_flow_cnt = h->rps_sock_flow_entries = 16;
-	h->flow_limit_cpus = 3;
+	h->flow_limit_cpus.bits[0] = 3;
 	h->gro_flows = 64;
 	rc = host_start(h);
 	host_free(h);

@@ -35,7 +35,7 @@ def test_a_whole_sosreport():
     knobs = it.knobs
     assert knobs["rx-ring"] == 512
     assert (knobs["rx-usecs"], knobs["rx-frames"], knobs["adaptive-rx"]) == (50, 0, False)
-    assert knobs["rss-indir"] == [i // 128 for i in range(512)]
+    assert knobs["rss-indir"] == [i // 64 for i in range(256)]
     assert (knobs["mtu"], knobs["capture-mtu"], knobs["link"], knobs["mac"]) == (9000, 9000, "25G", "3c:fd:fe:00:00:01")
     assert (knobs["netdev-budget"], knobs["netdev-max-backlog"], knobs["rcvbuf"]) == (600, 5000, 4194304)
     assert knobs["ntuple-rules"][1] == "tcp4 src-ip 10.9.9.9 action -1 loc 1"

@@ -168,7 +168,9 @@ def draw(seed: int, **fixed: Any) -> Case:
     lengths = r.choice(((18,), (18, 400, 1472), tuple(range(18, 1473, 97))))
     flows = [
         Flow.of(r.choice(lengths), r.randrange(1024, 65536), 5000 + r.randrange(4))
-        for _ in range(max(r.choice((1, 3, 16)), 4 * min(fixed.get("queues", 1), 64) if fixed.get("queues", 1) > 4 else 0))
+        for _ in range(
+            max(r.choice((1, 3, 16)), 4 * min(fixed.get("queues", 1), 64) if fixed.get("queues", 1) > 4 else 0)
+        )
     ]
     machine = Machine(**(knobs | fixed))
     return Case(machine, [(at, r.choice(flows)) for at in instants(r, r.choice((50, 300, 300, 600, 600, 3000)))])

@@ -2,13 +2,16 @@
 
 import frames
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.rss import rss
 from virtual_time import differences, draw, run_model, run_vnic
 
 import vnic
 from vnic._core import ffi, lib
+from vnic.knobs.parse import mask_text, parse_mask
+from vnic.linux import procfs, sysfs
+from vnic.machine import memory
 
 seeds = st.integers(0, 2**32)
 RINGS = [16, 17, 1000, 8160, 16384]
@@ -54,15 +57,19 @@ def test_a_frame_that_needs_a_buffer_more_than_the_ring_has_is_lost(host, ring):
     assert h.ledger().fates == {"DELIVERED_UDP": 2, "RX_OVER": 1}
 
 
+@pytest.mark.slow
 @given(seed=seeds, ring=st.one_of(st.integers(16, 300), st.sampled_from(RINGS)))
+@settings(max_examples=15)
 def test_any_ring_is_the_models(seed, ring):
     compare(draw(seed, rx_ring=ring))
 
 
+@pytest.mark.slow
 @given(
     sizes=st.lists(st.one_of(st.integers(16, 16384), st.sampled_from(RINGS)), min_size=1, max_size=5),
     counts=st.lists(st.integers(0, 100), min_size=5, max_size=5),
 )
+@settings(max_examples=15)
 def test_both_laws_hold_whenever_the_ring_changes(sizes, counts):
     with vnic.Host(sink=True, queues=3, cpus=2, rx_buf_len=256, rcvbuf=1 << 24, fifo=1 << 20) as h:
         for size, count in zip(sizes, counts, strict=False):
@@ -106,19 +113,25 @@ def test_each_queue_gets_its_flows_and_interrupts_its_cpu(host, cpus, queues, co
     assert h.ledger().fates == {"DELIVERED_UDP": 1500}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wide", [{"cpus": 65, "queues": 65}, {"cpus": 3, "queues": 128}, {"cpus": 1, "queues": 128}])
 @given(seed=seeds, threaded=st.booleans())
+@settings(max_examples=8)
 def test_many_queues_are_the_models(wide, seed, threaded):
     compare(draw(seed, **wide, threaded=threaded, busy_read=0))
 
 
+@pytest.mark.slow
 @given(seed=seeds, cpu=st.sampled_from([0, 63, 64, 100, 511]))
+@settings(max_examples=5)
 def test_many_cpus_are_the_models(seed, cpu):
     compare(draw(seed, cpus=512, queues=3, rps_cpus=(0, cpu) if cpu else (0,), reader_cpu=511 - cpu, busy_read=0))
 
 
 @given(
-    when=st.lists(st.tuples(st.sampled_from([0, 3, 31, 32, 61, 62, 63, 64, 125, 126, 127]), st.integers(0, 3)), max_size=40)
+    when=st.lists(
+        st.tuples(st.sampled_from([0, 3, 31, 32, 61, 62, 63, 64, 125, 126, 127]), st.integers(0, 3)), max_size=40
+    )
 )
 def test_interrupts_are_taken_in_the_order_in_which_they_were_raised_then_by_queue(when):
     with vnic.Host(cpus=1, queues=128, cost="zero") as h:
@@ -182,3 +195,75 @@ def test_a_table_has_as_many_entries_as_it_needs(host, entries):
     for i in range(300):
         expected[h.knobs["rss-indir"][rss("10.0.0.1", "10.0.0.2", 17, i + 1, 5000)[0] % size]] += 1
     assert [q.packets for q in h.nic.queues()] == expected
+
+
+# ---- the sending ring ----
+
+
+@pytest.mark.parametrize("ring", [64, 65, 1000, 16384])
+def test_a_sending_ring_of_any_count_fills_up_and_empties(host, ring):
+    h = host(ip=["10.0.0.2/24"], tx_ring=ring, cost="zero", link="10G")
+    c = h.machine.c
+    assert (c.tx.vq.num, c.tx.vq.nfree, c.tx.size) == (ring, ring, ring + lib.TX_POOL_SPARE)
+    frame = frames.udp(b"x")
+    sent = 0
+    while lib.dev_direct_xmit(c, frame, len(frame)) == 0:
+        sent += 1
+    assert sent == ring - 1  # dev_direct_xmit() asks for a descriptor more than a short frame needs
+    with pytest.raises(vnic.ConfigError, match="tx-ring=70: Device or resource busy"):
+        h.knobs["tx-ring"] = 70
+    h.run()
+    assert sum(h.tx_ledger().fates.values()) == ring - 1  # the wire in memory takes 1024 of them
+    h.knobs["tx-ring"] = 70
+    assert (c.tx.vq.num, c.tx.vq.nfree, c.tx.nfree) == (70, 70, 70 + lib.TX_POOL_SPARE)
+    for _ in range(69):
+        assert lib.dev_direct_xmit(c, frame, len(frame)) == 0
+    h.run()
+    assert (sum(h.tx_ledger().fates.values()), h.tx_ledger().in_flight) == (ring + 68, 0)
+
+
+# ---- masks ----
+
+
+@given(st.integers(0, (1 << 512) - 1))
+def test_a_mask_is_read_back_in_groups_of_32_bits(mask):
+    text = mask_text(mask)
+    assert parse_mask(text) == mask
+    assert all(len(group) == 8 for group in text.split(",")[1:])
+
+
+@pytest.mark.parametrize("cpus", [1, 64, 65, 512])
+def test_masks_of_the_last_cpu(host, cpus):
+    h = host(cpus=cpus, sink=True)
+    last = cpus - 1
+    h.knobs.update({"rps-cpus": 1 << last, "flow-limit-cpus": 1 << last})
+    h.knobs.queue(0)["smp-affinity"] = 1 << last
+    shown = sysfs.read(h, "/sys/class/net/vnic0/queues/rx-0/rps_cpus").strip()
+    assert int(shown.replace(",", ""), 16) == 1 << last
+    assert shown.count(",") == (cpus - 1) // 32
+    assert procfs.read(h, "/proc/sys/net/core/flow_limit_cpu_bitmap").strip() == shown
+    assert procfs.read(h, "/proc/irq/24/smp_affinity_list").strip() == str(last)
+    assert len(procfs.read(h, "/proc/net/softnet_stat").splitlines()) == cpus
+    h.feed([frames.udp(b"x")])
+    h.run()
+    assert [cpu for cpu, s in enumerate(h.softnet()) if s.processed] == [last]
+
+
+# ---- bounds ----
+
+
+def test_what_does_not_fit_into_the_memory_is_refused(host, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 1 << 30)
+    with pytest.raises(vnic.ConfigError, match=r"queues=128, rx-ring=16384 and rx-buf-len=2048 fill .* GB of memory"):
+        vnic.Host(cpus=4, queues=128, rx_ring=16384)
+    h = host(cpus=128, queues=2, rx_ring=16384)
+    for change in ({"queues": 128}, {"queues": 64, "rx-ring": 16000}):
+        with pytest.raises(vnic.ConfigError, match="of memory"):
+            h.knobs.update(change)
+        assert (h.knobs["queues"], h.knobs["rx-ring"]) == (2, 16384)
+    assert memory.stated(h.machine.c, latency=False)["buffers"] == 2 * 16384 * 2176
+
+
+def test_a_live_host_has_as_many_threads_as_make_sense():
+    with pytest.raises(vnic.ConfigError, match="cpus=512: a live host has at most"):
+        vnic.Host(cpus=512, live=True)

@@ -138,7 +138,8 @@ def interrupts(clone: Clone) -> None:
             taken = (effective & -effective).bit_length() - 1
             if mask:
                 clone.note(
-                    "smp-affinity", f"of queue {queue}: {mask_text(mask)} there; CPU {taken} takes it (effective_affinity)"
+                    "smp-affinity",
+                    f"of queue {queue}: {mask_text(mask)} there; CPU {taken} takes it (effective_affinity)",
                 )
             mask = 1 << taken
         mask = folded(clone, mask)

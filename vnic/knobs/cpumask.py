@@ -1,4 +1,4 @@
-"""Places of knobs that are masks of CPUs: ``rps-cpus``, ``smp-affinity``, ``flow-limit-cpus``. See vnic/knobs/fields.py.
+"""Places of knobs that are masks of CPUs: ``rps-cpus``, ``smp-affinity``, ``flow-limit-cpus``. See fields.py.
 
 In Python a mask is an int: bit n is CPU n. The data plane has it as ``struct cpumask``.
 """

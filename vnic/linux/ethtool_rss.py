@@ -1,7 +1,7 @@
 """Answer ethtool -x, -X, -n and -N: the queue of a flow, and the hashed fields. csrc/card/rss.c implements them.
 
-The card has one RSS context, a table of 128 entries or more (256 with over 64 queues), and Toeplitz with a key of 52 bytes; only the first 40 can
-matter. -X also takes a key of 40 bytes and fills it with zeros.
+The card has one RSS context, a table of 128 entries (256 with over 64 queues, and up to 2048 as rss-indir says), and
+Toeplitz with a key of 52 bytes; only the first 40 can matter. -X also takes a key of 40 bytes and fills it with zeros.
 """
 
 from __future__ import annotations

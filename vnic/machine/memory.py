@@ -63,7 +63,7 @@ def stated(c: Any, *, latency: bool) -> dict[str, int]:
 def _filled(c: Any, queues: int, ring: int) -> int:
     """Return what the host takes for sure once every ring has been filled."""
     nic, num = c.nic, min(ring, int(c.rx_pool_size))
-    return queues * (_ring(num) + num * (stride(int(nic.buf_len)) + _size("struct sk_buff"))) + c.ncpus * 4 * _PAGE
+    return queues * (_ring(num) + num * (stride(int(nic.buf_len)) + _size("struct sk_buff"))) + int(c.ncpus) * 4 * _PAGE
 
 
 def _cgroup() -> int | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # The largest values to try: ethtool's usual maximum; more than a card's packet memory; queues so long that a packet
 # behind them is late rather than lost.
-RING_MAX, FIFO_MAX, BACKLOG_MAX, RCVBUF_MAX, POOL_MAX, FRAG_MAX = 4096, 1 << 20, 8192, 1 << 24, 1 << 17, 1 << 28
+RING_MAX, FIFO_MAX, BACKLOG_MAX, RCVBUF_MAX, POOL_MAX, FRAG_MAX = 16384, 1 << 20, 8192, 1 << 24, 1 << 17, 1 << 28
 
 # Knobs that make a CPU's work more expensive when they are below Linux's default, and that default
 THRIFTLESS = {
