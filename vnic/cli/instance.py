@@ -31,6 +31,8 @@ from vnic.schema import POINTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from click.shell_completion import CompletionItem
+
     from vnic.control.reply import Reply
 
 _ON = click.option("--on", metavar="NAME|PID", help="instance to ask [default: the only one]")
@@ -56,7 +58,7 @@ def print_reply(reply: Reply, *, as_json: bool) -> None:
     sys.exit(reply.code)
 
 
-def _take(argv: tuple[str, ...]) -> tuple[list[str], str | None, bool]:
+def take(argv: tuple[str, ...]) -> tuple[list[str], str | None, bool]:
     """Take vnic's own ``--on`` and ``--json`` out of another tool's arguments."""
     rest, on, as_json = [], None, False
     words = iter(argv)
@@ -70,6 +72,12 @@ def _take(argv: tuple[str, ...]) -> tuple[list[str], str | None, bool]:
         else:
             rest.append(word)
     return rest, on, as_json
+
+
+def _follows(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from vnic.cli.names import passed_on
+
+    return passed_on(ctx.command.name or "", [*ctx.params.get("argv", ())], incomplete)
 
 
 def _export(directory: str, on: str | None) -> None:
@@ -92,12 +100,12 @@ def _passed_on(name: str, text: str, arguments: str, examples: Sequence[str] = (
     """Make a command that passes its arguments on to an instance."""
 
     @click.command(name, cls=Command, examples=examples, context_settings=_RAW, help=text, options_metavar="")
-    @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar=arguments)
+    @click.argument("argv", nargs=-1, type=click.UNPROCESSED, shell_complete=_follows, metavar=arguments)
     def command(argv: tuple[str, ...]) -> None:
         from vnic.control.client import Connection, find
 
         with refusals():
-            rest, on, as_json = _take(argv)
+            rest, on, as_json = take(argv)
             with Connection(find(on, among=rest).path) as c:
                 if as_json and name == "ethtool" and _ETHTOOL_JSON.intersection(rest):
                     reply, as_json = c.ask(name, ["--json", *rest]), False  # the tool's own JSON
@@ -141,10 +149,12 @@ _show = _passed_on("show", "Print files of an instance.", "[PATH]...")
         "vnic show  # list all files",
         "vnic show /proc/net/softnet_stat  # as cat; of a directory, its entries",
         "vnic show limits  # each limit of the path, and how often it was reached",
-        "vnic show --export DIR  # all files below DIR, for programs that read a copy",
+        "vnic show --export DIR  # all files below DIR, for programs that read",
     ),
 )
-@click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[PATH...|limits|--export DIR]")
+@click.argument(
+    "argv", nargs=-1, type=click.UNPROCESSED, shell_complete=_follows, metavar="[PATH...|limits|--export DIR]"
+)
 @click.pass_context
 def show(ctx: click.Context, argv: tuple[str, ...]) -> None:
     """Print files of an instance: /proc, /sys, limits.
@@ -156,7 +166,7 @@ def show(ctx: click.Context, argv: tuple[str, ...]) -> None:
         return
     at = argv.index("--export")
     with refusals():
-        rest, on, _ = _take(argv[:at] + argv[at + 2 :])
+        rest, on, _ = take(argv[:at] + argv[at + 2 :])
         if rest or len(argv) < at + 2:
             raise ConfigError("--export: needs one directory and nothing else: vnic show --export DIR")
         _export(argv[at + 1], on)

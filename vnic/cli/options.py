@@ -49,14 +49,12 @@ _REPLAY_OPTIONS = ("link", "speed", "cost", "capture-mtu")
 def _knob_option(name: str) -> Callable[[_F], _F]:
     default = KNOBS[name].default
     shown = f" [default: {default}]" if default is not None else ""
-    return click.option(
-        f"--{name}", cls=Option, group=KNOBS[name].group, metavar="VALUE", help=KNOBS[name].help + shown
-    )
+    return click.option(f"--{name}", cls=Option, knob=KNOBS[name], metavar="VALUE", help=KNOBS[name].help + shown)
 
 
 def _flag_option(name: str, spelled: str, shown: str = "", **how: Any) -> Callable[[_F], _F]:
     knob = KNOBS[name]
-    return click.option(spelled, cls=Option, group=knob.group, default=None, help=knob.help + shown, **how)
+    return click.option(spelled, cls=Option, knob=knob, default=None, help=knob.help + shown, **how)
 
 
 def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:

@@ -31,7 +31,7 @@ _NOT_SENT = {
 @click.command(
     cls=Command,
     examples=(
-        "sudo vnic send a.pcap --tap vt0  # the kernel receives the frames from vt0",
+        "sudo vnic send a.pcap --tap vt0  # the kernel receives the frames",
         "sudo vnic send a.pcap --dev eth0 --speed 2",
         "sudo vnic send a.pcap --dev veth1 --pps 100000 --loop 0 --duration 10",
     ),

@@ -135,6 +135,7 @@ HOST: dict[str, Knob] = {
         as_given=True,
         example="7.0",
         group="GRO",
+        words=("6.18", "7.0"),
     ),
     "gro-flows": Knob(
         integer(0, 1 << 20),
@@ -301,6 +302,7 @@ HOST: dict[str, Knob] = {
         as_given=True,
         example=1,
         group="sockets",
+        words=("any",),
     ),
     "sockets": Knob(
         integer(16, 1 << 20),
@@ -319,6 +321,7 @@ HOST: dict[str, Knob] = {
         unit="bps",
         fixed="it is the wire's",
         group="run",
+        words=("1G", "10G", "25G", "100G", "inf"),
     ),
     "speed": Knob(
         parse_speed,
@@ -327,6 +330,7 @@ HOST: dict[str, Knob] = {
         "pace of a recorded wire: a factor, or max",
         fixed="it is the wire's",
         group="run",
+        words=("max",),
     ),
     "strict-csum": Knob(
         flag,
@@ -345,6 +349,7 @@ HOST: dict[str, Knob] = {
         unit="bytes",
         fixed="it is the wire's",
         group="run",
+        words=("off",),
     ),
     "cost": Knob(
         parse_cost,
