@@ -97,7 +97,7 @@ def test_ctrl_c_while_a_command_loads_what_it_needs_is_no_traceback(begun, comma
 @pytest.mark.root
 @pytest.mark.usefixtures("netns")
 def test_ctrl_c_while_run_attaches_is_no_traceback(begun):
-    at_many_moments(begun, "run", "--tap", "it0")
+    at_many_moments(begun, "run", "-q", "--tap", "it0")
 
 
 @pytest.mark.root
@@ -107,7 +107,7 @@ def test_ctrl_c_at_any_moment_of_a_run_leaves_no_interface_and_no_socket(begun, 
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     reported = 0
     for ms in range(0, 240, 40):
-        p = begun("run", "--tap", "it1", "--json", "--write", str(tmp_path / "out.pcapng"))
+        p = begun("run", "-q", "--tap", "it1", "--json", "--write", str(tmp_path / "out.pcapng"))
         while not list(tmp_path.rglob("it1-*")):  # it is about to start
             assert p.poll() is None, p.communicate()
             time.sleep(0.001)

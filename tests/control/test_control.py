@@ -522,7 +522,7 @@ def held(runtime, tmp_path):
 @pytest.mark.slow
 def test_a_finished_replay_answers_in_linuxs_words(held):
     ls = vnic_command("ls")
-    assert ls.stdout.split()[:3] == ["vnic0", "pid", str(held.pid)]
+    assert ls.stdout.split()[:5] == ["name", "pid", "socket", "vnic0", str(held.pid)]
     assert json.loads(vnic_command("ls", "--json").stdout)[0]["pid"] == held.pid
     dev = vnic_command("show", "/proc/net/dev")
     assert dev.stdout.splitlines()[-1].startswith(" vnic0: ")

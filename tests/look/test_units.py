@@ -52,7 +52,7 @@ def test_a_bar_is_full_only_if_nothing_is_lost_and_empty_only_if_nothing_is_left
     assert len(drawn) <= width
 
 
-SENTENCES = st.lists(st.text("abc123.,-", min_size=1, max_size=12), max_size=30).map(" ".join)
+SENTENCES = st.lists(st.text("abc123.,-", min_size=1, max_size=40), max_size=30).map(" ".join)
 
 
 @given(head=st.text("abc ", max_size=12), sentence=SENTENCES, width=st.integers(20, 120))
@@ -70,3 +70,8 @@ def test_a_number_stays_with_its_unit():
     text = hanging("Load  ", "about 3.31 M packets pass in 16 ms, that is 99 % of them", 20)
     for pair in ("3.31 M", "16 ms", "99 %"):
         assert pair in text, text
+
+
+def test_a_path_is_not_broken():
+    path = "/a/long/path" * 9
+    assert hanging("fix: ", f"write it to {path} then", 40).split() == ["fix:", "write", "it", "to", path, "then"]

@@ -62,9 +62,10 @@ def test_scapy_replays_a_capture_and_a_bound_socket_reads_its_datagrams(tmp_path
     assert [bytes(p) for p in rdpcap(str(out))] == [bytes(p) for p in fixed]
 
 
-def command(tap, *options, code="", **popen):
+def command(tap, *options, code="", quiet=True, **popen):
     """``vnic run`` in a process of its own, once its threads are there; ``code`` runs in it before."""
     args = [sys.executable, "-c", f"{code}\nfrom vnic.cli.main import main; main()", "run", "--tap", tap, *options]
+    args += ["-q"] * quiet
     p = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
     deadline = time.monotonic() + 30
     while "nic/vnic0" not in tasks(p.pid).values():
@@ -93,16 +94,39 @@ def test_what_is_lost_before_the_card_is_reported():
         assert host.wire.kernel_drops() > 100
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("ignored", [False, True], ids=["in the foreground", "as a shell's background job"])
-def test_the_command_stops_on_sigint_and_reports(ignored):
+def test_the_command_stops_on_a_signal_and_reports(ignored, number):
     disposition = signal.SIG_IGN if ignored else signal.SIG_DFL
     p = command("vt1", "--json", preexec_fn=lambda: signal.signal(signal.SIGINT, disposition))
-    p.send_signal(signal.SIGINT)
+    p.send_signal(number)
     out, err = p.communicate(timeout=30)
     assert (p.returncode, err) == (0, "")
     facts = json.loads(out)
     assert facts["schema"] == "vnic.run/1"
     assert facts["ledger"]["in_flight"] == 0
+
+
+def test_the_command_says_at_once_where_it_is_attached_and_what_to_type():
+    p = command("vt13", "--json", "--ip", "10.0.0.2/24", "--ip", "fd00::2/64", "--host-ip", "10.0.0.1/24", quiet=False)
+    first, second = p.stderr.readline(), p.stderr.readline()
+    assert first == "vnic: attached to vt13 as 10.0.0.2/24, fd00::2/64; Ctrl-C ends the run with a report\n"
+    head, *typed = second.rstrip("\n").replace(": ", "; ").split("; ")
+    assert (head, typed[0]) == ("vnic", "in another terminal")
+    for line in typed[1:]:  # each is a command that works
+        words = line.split()
+        argv = ["-m", "vnic", *words[1:]] if words[0] == "vnic" else [*words[1:], "-c", "1"]
+        if words[0] == "ping":
+            needs.run("ping", *argv, capture_output=True)
+            continue
+        if words[1] == "stat":
+            argv += ["0.05", "1"]
+        done = subprocess.run([sys.executable, *argv], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), line
+    assert {words.split()[0] for words in typed[1:]} == {"ping", "vnic"}
+    out, err, code = interrupt(p)
+    assert (code, err) == (0, "")
+    assert json.loads(out)["ledger"]["offered"]
 
 
 def ticks(pid):

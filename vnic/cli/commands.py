@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -37,7 +38,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
         "sysctl": ("instance", "sysctl", "Run sysctl on an instance."),
         "capture": ("instance", "capture", "Capture packets of a running instance until Ctrl-C."),
     },
-    "Be like a machine": {
+    "Real machines, and costs": {
         "knobs": ("knobs", "knobs", "List every knob: place in Linux, unit, default, range."),
         "import": ("import_", "import_", "Clone a machine's receive path as a file for --config."),
         "costs": ("costs", "costs", "Print a cost profile: figures with unit, spread and source."),
@@ -55,6 +56,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
     "About vnic": {
         "help": ("about", "help_", "Print the help text of vnic, or of a command."),
         "version": ("about", "version", "Print the version."),
+        "completion": ("completion", "completion", "Print a script that completes vnic's commands in a shell."),
     },
 }
 _PLACE = {name: place for commands in COMMANDS.values() for name, place in commands.items()}
@@ -63,12 +65,20 @@ _PLACE = {name: place for commands in COMMANDS.values() for name, place in comma
 class LazyGroup(Group):
     """A group whose commands are imported when they are used."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as the group does, and answer a TAB in vnic's own way."""
+        if "_VNIC_COMPLETE" in os.environ:
+            from vnic.cli.completion import register
+
+            register()
+        return super().main(*args, **kwargs)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the help text."""
         return [*_PLACE, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command. None: there is none of this name."""
+        """Import the command. None: no command has this name."""
         if cmd_name not in _PLACE:
             return super().get_command(ctx, cmd_name)
         module, attribute, _ = _PLACE[cmd_name]

@@ -48,6 +48,14 @@ def refusals() -> Iterator[None]:
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def ending() -> list[signal.Signals]:
+    """Return the signals that end what has no other end. SIGINT also if a shell's background job began with it ignored.
+
+    SIGHUP only if nohup does not ignore it.
+    """
+    return [n for n in _ENDING if n is not signal.SIGHUP or signal.getsignal(n) is signal.SIG_DFL]
+
+
 def _interrupt(number: int, _: object) -> None:
     raise _Ended(number)
 
@@ -61,17 +69,16 @@ class _Ended(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def _caught(*of: Any) -> Iterator[None]:
-    """Raise _Ended on each of the signals that has one of these dispositions now."""
-    before = {number: signal.getsignal(number) for number in _ENDING}
-    caught = [number for number, disposition in before.items() if disposition in of]
+def _caught() -> Iterator[None]:
+    """Raise _Ended on each of the signals that has the kernel's default action now."""
+    caught = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
     try:
         for number in caught:
             signal.signal(number, _interrupt)
         yield
     finally:
         for number in caught:
-            signal.signal(number, before[number])
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
@@ -88,7 +95,7 @@ def interruptible() -> Iterator[None]:
         yield
         return
     try:
-        with _caught(signal.SIG_DFL):
+        with _caught():
             yield
     except _Ended as e:
         signal.signal(e.number, signal.SIG_DFL)
@@ -98,24 +105,19 @@ def interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def until_signal() -> Iterator[None]:
-    """End this block, which has no other end, on Ctrl-C, SIGTERM or SIGHUP; then go on after it.
+    """Inside interruptible(), end this block, which has no other end, on one of these signals; then go on after it.
 
     A shell starts background jobs with SIGINT ignored; SIGINT ends this block there too, as it ends vnic run.
     """
-    ours = (signal.SIG_DFL, _interrupt)
-    with contextlib.suppress(KeyboardInterrupt):
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in a library
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored:
+        signal.signal(signal.SIGINT, _interrupt)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
             yield
-        elif signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            signal.signal(signal.SIGINT, _interrupt)
-            try:
-                with _caught(*ours):
-                    yield
-            finally:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-        else:
-            with _caught(*ours):
-                yield
+    finally:
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def reason(e: OSError) -> str:

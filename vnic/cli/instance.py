@@ -32,6 +32,8 @@ from vnic.schema import POINTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from click.shell_completion import CompletionItem
+
     from vnic.control.reply import Reply
     from vnic.linux.sysctl_files import Lines
 
@@ -61,7 +63,7 @@ def print_reply(reply: Reply, *, as_json: bool) -> None:
     sys.exit(reply.code)
 
 
-def _take(argv: tuple[str, ...]) -> tuple[list[str], str | None, bool]:
+def take(argv: tuple[str, ...]) -> tuple[list[str], str | None, bool]:
     """Take vnic's own ``--on`` and ``--json`` out of another tool's arguments."""
     rest, on, as_json = [], None, False
     words = iter(argv)
@@ -75,6 +77,12 @@ def _take(argv: tuple[str, ...]) -> tuple[list[str], str | None, bool]:
         else:
             rest.append(word)
     return rest, on, as_json
+
+
+def _follows(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from vnic.cli.names import passed_on
+
+    return passed_on(ctx.command.name or "", [*ctx.params.get("argv", ())], incomplete)
 
 
 def _export(directory: str, on: str | None) -> None:
@@ -125,10 +133,10 @@ def _passed_on(name: str, text: str, arguments: str, examples: Sequence[str] = (
     """Make a command that passes its arguments on to an instance."""
 
     @click.command(name, cls=Command, examples=examples, context_settings=_RAW, help=text, options_metavar="")
-    @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar=arguments)
+    @click.argument("argv", nargs=-1, type=click.UNPROCESSED, shell_complete=_follows, metavar=arguments)
     def command(argv: tuple[str, ...]) -> None:
         with refusals():
-            rest, on, as_json = _take(argv)
+            rest, on, as_json = take(argv)
             if name == "ip" and sys.stdout.isatty():
                 rest = [_ALWAYS if re.fullmatch("--?c(o(l(or?)?)?)?=auto", word) else word for word in rest]
             if as_json and name in _OWN_JSON:
@@ -180,6 +188,7 @@ _show = _passed_on("show", "Print files and knobs of an instance.", "[NAME]...")
     "argv",
     nargs=-1,
     type=click.UNPROCESSED,
+    shell_complete=_follows,
     metavar="[NAME...|limits|knobs|config|--export DIR]",
 )
 @click.pass_context
@@ -193,7 +202,7 @@ def show(ctx: click.Context, argv: tuple[str, ...]) -> None:
         return
     at = argv.index("--export")
     with refusals():
-        rest, on, _ = _take(argv[:at] + argv[at + 2 :])
+        rest, on, _ = take(argv[:at] + argv[at + 2 :])
         if rest or len(argv) < at + 2:
             raise ConfigError("--export: needs one directory and nothing else: vnic show --export DIR")
         _export(argv[at + 1], on)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -79,6 +81,24 @@ def _one_line(facts: dict[str, Any]) -> str:
     most = sorted(lost.items(), key=lambda item: -item[1])
     reasons = f" ({', '.join(f'{name} {n}' for name, n in most)})" if lost else ""
     return f"{ledger['offered']} frames: {delivered} delivered, {sum(lost.values())} lost{reasons}"
+
+
+def _say_attached(host: Host, *, netns: str | None) -> None:
+    """Say on stderr where a live host is, and what to type next."""
+    ip = host.config["ip"]
+    ours = "any address" if ip == "any" else ", ".join(map(str, ip))
+    ping = [] if ip == "any" else [f"{_enter(netns)}ping {str(ip[0]).partition('/')[0]}"]
+    words = [*ping, f"vnic stat --on {host.name}", f"vnic why --on {host.name}", f"vnic ethtool -S {host.name}"]
+    with contextlib.suppress(OSError):  # stderr is closed
+        click.echo(f"vnic: attached to {host.name} as {ours}; Ctrl-C ends the run with a report", err=True)
+        click.echo(f"vnic: in another terminal: {'; '.join(words)}", err=True)
+
+
+def _enter(netns: str | None) -> str:
+    """Return the words that run a command in a network namespace: a name, as for ip netns, or a path."""
+    if netns is None:
+        return ""
+    return f"sudo nsenter --net={shlex.quote(netns)} " if "/" in netns else f"sudo ip netns exec {shlex.quote(netns)} "
 
 
 def _load_report() -> None:
@@ -189,7 +209,7 @@ def replay(
     cls=HostCommand,
     examples=(
         "sudo vnic run --host-ip 10.0.0.1/24  # creates vt0, and listens to it",
-        "sudo vnic run --ip 10.0.0.2/24 --host-ip 10.0.0.1/24 --queues 2 --duration 10",
+        "sudo vnic run --ip 10.0.0.2/24 --host-ip 10.0.0.1/24 --duration 10",
         "sudo vnic run --write - | wireshark -k -i -",
     ),
 )
@@ -218,6 +238,7 @@ def replay(
 @click.option(
     "--pin", metavar="CPU,CPU,...|auto", help="real CPUs: the first for the card's thread, the others for emulated CPUs"
 )
+@click.option("-q", "--quiet", is_flag=True, help="do not say at the start where the host is attached")
 @host_options(replay=False)
 def run(
     *,
@@ -230,6 +251,7 @@ def run(
     tap_queues: int,
     vnet_hdr: bool,
     pin: str | None,
+    quiet: bool,
     as_json: bool,
     write: str | None,
     at: tuple[str, ...],
@@ -260,6 +282,7 @@ def run(
             write=write,
             at=at,
             command=True,
+            ready=None if quiet else functools.partial(_say_attached, netns=netns),
             gateway=gateway,
             sink=arguments["ip"] == "any" if sink is None else sink,
             **arguments,

@@ -60,7 +60,7 @@ def _knob_option(name: str) -> Callable[[_F], _F]:
         f"--{name}",
         *_OTHER_NAMES.get(name, ()),
         cls=Option,
-        group=KNOBS[name].group,
+        knob=KNOBS[name],
         metavar="VALUE",
         help=KNOBS[name].help + shown,
     )
@@ -68,7 +68,7 @@ def _knob_option(name: str) -> Callable[[_F], _F]:
 
 def _flag_option(name: str, spelled: str, shown: str = "", **how: Any) -> Callable[[_F], _F]:
     knob = KNOBS[name]
-    return click.option(spelled, cls=Option, group=knob.group, default=None, help=knob.help + shown, **how)
+    return click.option(spelled, cls=Option, knob=knob, default=None, help=knob.help + shown, **how)
 
 
 def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:

@@ -45,9 +45,9 @@ def _bar(*, in_bytes: bool, known: bool) -> Any:
 
     from vnic.look.terminal import console
 
-    columns: list[Any] = [TextColumn("{task.description}")]
+    columns: list[Any] = [TextColumn("{task.description}", markup=False)]
     columns += [BarColumn()] if known else [SpinnerColumn()]
     columns += [DownloadColumn()] if in_bytes and known else []
-    columns += [TextColumn("{task.fields[note]}")]
+    columns += [TextColumn("{task.fields[note]}", markup=False)]
     columns += [TimeRemainingColumn()] if known else []
     return Progress(*columns, console=console(err=True), transient=True)

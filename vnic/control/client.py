@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from vnic.control.reply import NonsenseError, Reply, understanding
-from vnic.control.server import REQUEST_MAX, VERSION
-from vnic.control.sockets import directory, socket_name
+from vnic.control.sockets import REQUEST_MAX, VERSION, directory, socket_name
 from vnic.errors import ConfigError, VnicError
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from vnic.control import captures, commands
 from vnic.control.reply import Reply
-from vnic.control.sockets import directory, socket_name
+from vnic.control.sockets import REQUEST_MAX, VERSION, directory, socket_name
 from vnic.errors import VnicError
 from vnic.machine.lifetime import Living
 from vnic.machine.uninterrupted import Happened, QuietThread, uninterrupted
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 
     from vnic.host import Host
 
-VERSION = 1
-REQUEST_MAX = 1 << 16
-"""Largest request in bytes."""
 COLUMNS_MAX = 10_000
 """Widest terminal."""
 CLIENTS_MAX = 16

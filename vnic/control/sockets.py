@@ -1,4 +1,4 @@
-"""Find the directory of an instance's control socket, and the socket's name for bind() and connect()."""
+"""What both ends of a control socket know: its directory, its name for bind() and connect(), the protocol's version."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from vnic.errors import VnicError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+VERSION = 1
+"""Of the protocol, see vnic/control/server.py."""
+REQUEST_MAX = 1 << 16
+"""Largest request in bytes."""
 _NAME_MAX = 107
 """Longest name of a Unix socket in bytes: sun_path without its final zero byte (unix(7))."""
 

@@ -96,6 +96,7 @@ CARD: dict[str, Knob] = {
         linux="ip link set address",
         example="02:04:06:08:0a:0c",
         group="card",
+        words=("any",),
     ),
     "promisc": Knob(
         flag,
@@ -191,6 +192,7 @@ CARD: dict[str, Knob] = {
         linux="ethtool -X xfrm",
         example="symmetric-xor",
         group="spreading",
+        words=("none", "symmetric-xor"),
     ),
     "rss-indir": Knob(
         parse_indir,

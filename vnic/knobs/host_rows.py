@@ -62,7 +62,11 @@ def _neighbours(prefix: str, family: int, what: str) -> dict[str, Knob]:
     }
     return {
         f"{prefix}-{name}": Knob(
-            integer(low, high), places.of_neigh(family, field, scale), default, f"time that {what} neighbour {help_}"
+            integer(low, high),
+            places.of_neigh(family, field, scale),
+            default,
+            f"time that {what} neighbour {help_}",
+            group="sockets",
         )
         for name, (low, high, field, scale, default, help_) in times.items()
     }
@@ -96,7 +100,11 @@ HOST: dict[str, Knob] = {
         group="NAPI",
     ),
     "dev-weight-rx-bias": Knob(
-        integer(1, 1024), places.of_weight("dev_weight_rx_bias"), 1, "factor of dev-weight for a poll of the backlog"
+        integer(1, 1024),
+        places.of_weight("dev_weight_rx_bias"),
+        1,
+        "factor of dev-weight for a poll of the backlog",
+        group="NAPI",
     ),
     "netdev-budget": Knob(
         integer(1, 1 << 20),
@@ -165,6 +173,7 @@ HOST: dict[str, Knob] = {
         as_given=True,
         example="7.0",
         group="GRO",
+        words=("6.18", "7.0"),
     ),
     "gro-flows": Knob(
         integer(0, 1 << 20),
@@ -331,6 +340,7 @@ HOST: dict[str, Knob] = {
         4096,
         "bytes that each UDP socket may hold although udp-mem is used up",
         unit="bytes",
+        group="sockets",
     ),
     "reader-cpu": Knob(
         parse_reader,
@@ -340,6 +350,7 @@ HOST: dict[str, Knob] = {
         as_given=True,
         example=1,
         group="sockets",
+        words=("any",),
     ),
     "sockets": Knob(
         integer(16, 1 << 20),
@@ -358,6 +369,7 @@ HOST: dict[str, Knob] = {
         unit="bps",
         fixed="it is the wire's",
         group="run",
+        words=("1G", "10G", "25G", "100G", "inf"),
     ),
     "speed": Knob(
         parse_speed,
@@ -366,6 +378,7 @@ HOST: dict[str, Knob] = {
         "pace of a recorded wire: a factor, or max",
         fixed="it is the wire's",
         group="run",
+        words=("max",),
     ),
     "strict-csum": Knob(
         flag,
@@ -384,6 +397,7 @@ HOST: dict[str, Knob] = {
         unit="bytes",
         fixed="it is the wire's",
         group="run",
+        words=("off",),
     ),
     "cost": Knob(
         parse_cost,

@@ -35,6 +35,8 @@ class Knob:
     """The unit, if Linux's name has it."""
     example: Any = None
     """A value other than the default, as a user writes it. A flag and most whole numbers need none."""
+    words: tuple[str, ...] = ()
+    """Values that are words, for a TAB to offer; a flag needs none."""
     fixed: str = ""
     """Why it cannot change after the host is made."""
     group: Group = field(kw_only=True)

@@ -1,7 +1,7 @@
 """The terminal: how wide lines may be, and whether they may have colours.
 
 A terminal has a width, and so has a pipe if COLUMNS says so. In any other pipe or file a line is as long as its
-content, so that one line stays one fact for grep. NO_COLOR and all but a terminal get plain text.
+content, so that each line stays one fact for grep. With NO_COLOR, in a pipe and in a file, text is plain.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _TIMES = (("s", 1e9), ("ms", 1e6), ("us", 1e3))
 _BYTES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+_NARROW = (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6))
 _RATES = ((" G", 1e9), (" M", 1e6), (" k", 1e3))
 
 
@@ -38,13 +39,7 @@ def rate(per_s: float) -> str:
 
 def narrow(n: float) -> str:
     """Format a number in at most six characters: 999999, 1.23M; beyond 2^64 it grows on."""
-    if n < 999_999.5:
-        return f"{n:.0f}"
-    for unit, scale in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6)):
-        if n >= 0.9995 * scale:
-            value = n / scale
-            return (f"{value:.3g}" if value < 999.5 else f"{value:.0f}") + unit
-    return f"{n / 1e6:.3g}M"
+    return f"{n:.0f}" if n < 999_999.5 else "".join(_digits(n, _NARROW))
 
 
 def count(n: int, noun: str) -> str:

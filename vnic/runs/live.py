@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import vnic.machine.threads  # noqa: F401 - imported early: without privileges its file may be unreadable
 from vnic.address import mac_for
 from vnic.capture import Capture
-from vnic.cli.exit import reason
+from vnic.cli.exit import ending, reason
 from vnic.control.server import Control
 from vnic.errors import VnicError
 from vnic.host import Host
@@ -56,11 +56,7 @@ class _Signals:
         """Handle the signals inside this block; only the main thread can."""
         previous: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            # SIGINT too: a shell starts background jobs with SIGINT ignored, and Python keeps it ignored
-            numbers = [signal.SIGINT, signal.SIGTERM]
-            if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
-                numbers.append(signal.SIGHUP)
-            previous = {s: signal.signal(s, self._handle) for s in numbers}
+            previous = {s: signal.signal(s, self._handle) for s in ending()}
         try:
             yield
         finally:

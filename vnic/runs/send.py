@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vnic._core import ffi, lib
 from vnic.capture_select import ALL, Selection
 from vnic.capture_wire import CaptureWire
+from vnic.cli.exit import ending
 from vnic.errors import ConfigError, TapError, said
 from vnic.knobs.parse import parse_speed
 from vnic.tap import privileges
@@ -250,15 +251,14 @@ class Sender:
 
 @contextlib.contextmanager
 def _signals(sender: Sender) -> Iterator[None]:
-    """Handle SIGINT and SIGTERM: the first ends the run with a report, the second raises KeyboardInterrupt."""
+    """Handle SIGINT, SIGTERM and SIGHUP: the first ends the run with a report, the second raises KeyboardInterrupt."""
 
     def handle(*_: object) -> None:
         if sender.stopped:
             raise KeyboardInterrupt
         sender.stopped = True
 
-    # SIGINT too: a shell starts background jobs with SIGINT ignored, and Python keeps it ignored
-    previous = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    previous = {s: signal.signal(s, handle) for s in ending()}
     try:
         yield
     finally:
