@@ -120,6 +120,8 @@ def _members(folder: Path, left_out: list[str], reading: Reading | None) -> list
         try:
             if not _may_be_one(path, name):
                 continue
+            if path.is_fifo():
+                raise CaptureError(f"{path}: a FIFO, and not a regular file")
             opened = CaptureInput(path, reading=reading, in_turn=True)
             good.append((opened.look(), opened))
         except CaptureError as e:

@@ -82,7 +82,7 @@ class CaptureInput:
         self._fd: int | None = None
         self._drop: Callable[[], object] = lambda: None
         self._damage = ""
-        self._in_turn = False
+        self._in_turn = self._streams = False
         kept = None
         try:
             fd = self._open(str(path))
@@ -124,7 +124,8 @@ class CaptureInput:
             if os.isatty(number):
                 raise CaptureError(f"{self.name} is a terminal, and no capture comes from there")
             found = os.fstat(number)
-            if given == STDIN or stat.S_ISSOCK(found.st_mode):  # a socket has no path by which it could be opened
+            self._streams = given == STDIN or stat.S_ISSOCK(found.st_mode)  # a socket cannot be opened by its path
+            if self._streams:
                 return os.dup(number)
         elif _URL.match(given) and not self.path.exists():
             raise CaptureError(f"{given}: vnic reads files, and no URLs: curl -sSL URL | vnic replay -")
@@ -135,7 +136,7 @@ class CaptureInput:
     def _check(self, found: os.stat_result) -> None:
         why = _KINDS.get(stat.S_IFMT(found.st_mode))
         ends = stat.S_ISSOCK(found.st_mode) or (stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL)
-        if why is not None and not (ends and str(self.path) == STDIN):
+        if why is not None and not (ends and self._streams):
             raise CaptureError(f"{self.name}: {why}")
 
     def open(self) -> int:
