@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class CaptureWire(Wire):
     """Capture files, one after another, read piece by piece.
 
-    :mod:`vnic.capture_files` says what a path may be, and in which order files are read; for streams and compressed files
-    see :mod:`vnic.capture_input`. If a file begins earlier than the last one ended, its frames follow the last one's
-    without a gap. If a file breaks off, the next one is read.
+    :mod:`vnic.capture_files` says what a path may be, and in which order files are read; for streams and compressed
+    files see :mod:`vnic.capture_input`. If a file begins earlier than the last one ended, its frames follow the last
+    one's without a gap. If a file breaks off, the next one is read.
     """
 
     def __init__(self, paths: Sequence[str | Path | CaptureInput]) -> None:

@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import threading
+from pathlib import Path
 
 import frames
 import pytest
@@ -72,7 +73,7 @@ def test_a_directory_is_read_in_the_order_of_time(tmp_path):
     assert names(tmp_path / "d") == names(str(tmp_path / "d/")) == expected
     done, facts = facts_of(tmp_path / "d")
     assert (done.exit_code, done.stderr) == (0, "")
-    assert [os.path.basename(f) for f in facts["input"]["files"]] == expected
+    assert [Path(f).name for f in facts["input"]["files"]] == expected
     assert (facts["input"]["frames"], facts["input"]["duration_ns"], facts["input"]["overlaps"]) == (6, 29 * S, 0)
 
 
@@ -99,7 +100,8 @@ def test_bad_members_are_left_out_with_a_sentence_each(tmp_path):
         "text.pcap.txt": "not a capture file (pcap or pcapng): left out",
         "usb.pcap": "link type 189: holds no packets that vnic knows how to find: left out",
         "damaged.pcap.gz": "its gzip data ends too early, behind 0 bytes of the capture: left out",
-        "twice.pcap.gz": "not a capture file (pcap or pcapng): it is gzip-compressed twice; unpack it once first: left out",
+        "twice.pcap.gz": "not a capture file (pcap or pcapng): "
+        "it is gzip-compressed twice; unpack it once first: left out",
         "gone.pcap": "No such file or directory: left out",
         "fifo.pcap": "a FIFO, and not a regular file: left out",
         "s.pcap": "a socket, and not a regular file: left out",
@@ -121,8 +123,10 @@ def test_a_directory_without_a_capture_is_one_sentence(tmp_path, files):
 def test_names_of_any_bytes(tmp_path):
     d = tmp_path / "d"
     d.mkdir()
-    for i, name in enumerate((b"a\nb.pcap", b"\xff\xfe.pcap", b"-rf.pcap", b" .pcap", b"\x1b[2J.pcap", b"x\rvnic: fake.pcap")):
-        with open(os.path.join(os.fsencode(d), name), "wb") as file:
+    for i, name in enumerate(
+        (b"a\nb.pcap", b"\xff\xfe.pcap", b"-rf.pcap", b" .pcap", b"\x1b[2J.pcap", b"x\rvnic: fake.pcap")
+    ):
+        with (d / os.fsdecode(name)).open("wb") as file:
             file.write(capture(i) if name != b"a\nb.pcap" else b"no capture, but a name")
     done = vnic_process("replay", str(d), "--json")
     assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
@@ -131,7 +135,7 @@ def test_names_of_any_bytes(tmp_path):
     shown = vnic_process("replay", str(d)).stdout
     assert b"\x1b[2J" not in shown
     assert b"\r" not in shown
-    one = vnic_process("replay", os.path.join(os.fsencode(d), b"\xff\xfe.pcap"))
+    one = vnic_process("replay", str(d / os.fsdecode(b"\xff\xfe.pcap")))
     assert (one.returncode, one.stderr) == (0, b"")
 
 
@@ -203,14 +207,20 @@ def test_a_set_in_a_report_is_explained_as_it_was_replayed(tmp_path):
     put(tmp_path / "d", x__pcap=capture(*range(5)), x__pcap1=capture(*range(5, 9)), x__pcap10=capture(9))
     report = tmp_path / "r.json"
     report.write_text(invoke("replay", tmp_path / "d", "--json").stdout)
-    assert json.loads(invoke("why", report, "--json").stdout) == json.loads(invoke("why", tmp_path / "d", "--json").stdout)
+    assert json.loads(invoke("why", report, "--json").stdout) == json.loads(
+        invoke("why", tmp_path / "d", "--json").stdout
+    )
 
 
 # ---- a file that breaks off ----
 
 
 def test_files_behind_one_that_breaks_off_are_read(tmp_path):
-    put(tmp_path, a__pcap=capture(1, 2, 3)[:-5], b__pcap__gz=gzip.compress(random.Random(1).randbytes(0) + capture(4, 5))[:-12])
+    put(
+        tmp_path,
+        a__pcap=capture(1, 2, 3)[:-5],
+        b__pcap__gz=gzip.compress(random.Random(1).randbytes(0) + capture(4, 5))[:-12],
+    )
     put(tmp_path, c__pcap=capture(6))
     done, facts = facts_of(*(tmp_path / n for n in ("a.pcap", "b.pcap.gz", "c.pcap")))
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
@@ -238,7 +248,7 @@ def test_a_file_that_shrinks_is_read_as_far_as_it_is_there(tmp_path):
     (tmp_path / "b.pcap").write_bytes(capture(30_000))
     wire = vnic.CaptureWire([a, tmp_path / "b.pcap"])
     with vnic.Host(wire=wire, sink=True, cost="zero") as host:
-        host.run(S)
+        host.run(until_ns=S)
         os.truncate(a, 5000)
         host.finish()
         assert 0 < host.ledger().offered < 20_001
@@ -297,7 +307,11 @@ def test_a_url_is_no_file(command):
 
 def test_a_report_is_for_why(tmp_path):
     (tmp_path / "report.json").write_text(invoke("replay", put(tmp_path / "d", x__pcap=capture(1)), "--json").stdout)
-    refused(invoke("replay", tmp_path / "report.json"), "not a capture file", "a report, which vnic why explains: vnic why FILE")
+    refused(
+        invoke("replay", tmp_path / "report.json"),
+        "not a capture file",
+        "a report, which vnic why explains: vnic why FILE",
+    )
     (tmp_path / "x.html").write_text("\n<!DOCTYPE html><title>404</title>" + "x" * 99)
     refused(invoke("replay", tmp_path / "x.html"), "it is a web page; download the capture itself")
 

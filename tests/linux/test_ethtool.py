@@ -10,8 +10,8 @@ from model import rss as model
 from paths import CAPTURES
 
 import vnic
-from vnic.linux import ethtool
 from vnic.capture_wire import CaptureWire
+from vnic.linux import ethtool
 
 V4 = {"src": "10.1.2.3", "dst": "10.4.5.6"}
 V6 = {"src": "fd00::1:2", "dst": "fd00::3:4"}

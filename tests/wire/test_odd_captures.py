@@ -1,4 +1,4 @@
-"""Odd pcapng and pcap files are read as tshark reads them: the frames, their times, their lengths, and whether it complains."""
+"""Odd pcapng and pcap files are read as tshark reads them: frames, times, lengths, and whether it complains."""
 
 import random
 import struct
@@ -37,7 +37,9 @@ def short(data=F, *, length=None, order="<"):
 
 
 def header(*options, order="<", major=1, minor=0, length=-1):
-    return block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, major, minor, length) + b"".join(options), order=order)
+    return block(
+        0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, major, minor, length) + b"".join(options), order=order
+    )
 
 
 def too_long(code, claimed):
@@ -48,11 +50,17 @@ BEGIN = header() + described()
 WHOLE = BEGIN + packet() + packet()
 CASES = {
     **{
-        f"a clock of {r:#x}": header() + described(option("<", 9, bytes([r]))) + packet(ticks=1000) + packet(ticks=123456789)
+        f"a clock of {r:#x}": header()
+        + described(option("<", 9, bytes([r])))
+        + packet(ticks=1000)
+        + packet(ticks=123456789)
         for r in (0, 1, 3, 6, 9, 10, 20, 21, 63, 64, 127, 0x80, 0x81, 0x8A, 0x9E, 0xC0, 0xFF)
     },
     **{
-        f"an offset of {o} s": header() + described(option("<", 14, struct.pack("<q", o))) + packet() + packet(ticks=3 * 10**15)
+        f"an offset of {o} s": header()
+        + described(option("<", 14, struct.pack("<q", o)))
+        + packet()
+        + packet(ticks=3 * 10**15)
         for o in (1, -1, 1000, -1_700_000_000, -2_000_000_000)
     },
     "an offset of 4 bytes": header() + described(option("<", 14, struct.pack("<i", 5))) + packet(),
@@ -66,7 +74,10 @@ CASES = {
     "an option longer than its packet": BEGIN + packet() + packet(too_long(1, 400)) + packet(),
     **{f"snap length {s}": header() + described(snap=s) + packet() + short() for s in (0, 60, 61, 262144, 2**32 - 1)},
     **{f"snap length {s}, a longer short packet": header() + described(snap=s) + short() + packet() for s in (1, 10)},
-    **{f"snap length {s}, cut": header() + described(snap=s) + short(F[:s], length=1000) + packet() for s in (1, 10, 60)},
+    **{
+        f"snap length {s}, cut": header() + described(snap=s) + short(F[:s], length=1000) + packet()
+        for s in (1, 10, 60)
+    },
     "short packets without an interface": header() + short() + short(),
     "a short packet in front of its interface": header() + short() + described() + packet(),
     "a packet without an interface": header() + packet(),
@@ -85,7 +96,10 @@ CASES = {
         for b in "<>"
     },
     **{f"a section's length of {n}": header(length=n) + described() + packet() + packet() for n in (0, 4, 5, 1 << 40)},
-    **{f"version {a}.{b}": header(major=a, minor=b) + described() + packet() for a, b in ((1, 1), (1, 2), (1, 3), (2, 0), (0, 0))},
+    **{
+        f"version {a}.{b}": header(major=a, minor=b) + described() + packet()
+        for a, b in ((1, 1), (1, 2), (1, 3), (2, 0), (0, 0))
+    },
     "a later section of version 2": WHOLE + header(major=2) + described() + packet(),
     "a section without an interface": WHOLE + header() + packet(),
     "a frame longer than its block": BEGIN + packet() + packet(captured=500) + packet(),
@@ -134,17 +148,21 @@ def ns(text):
 
 def tshark(path):
     fields = [a for f in ("frame.time_epoch", "frame.cap_len", "frame.len", "frame.protocols") for a in ("-e", f)]
-    done = subprocess.run(["tshark", "-n", "-r", path, "-T", "fields", *fields], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["tshark", "-n", "-r", path, "-T", "fields", *fields], capture_output=True, text=True, check=False
+    )
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     rows = [row for row in rows if row[0] or row[3] != "data"]  # other records are no packets
     return [(ns(t), int(n), max(int(n), int(length))) for t, n, length, _ in rows], done.returncode != 0
 
 
-def agree(path, data, known=lambda frame: True):
+def agree(path, data, known=lambda _frame: True):
     path.write_bytes(data)
     theirs, complained = tshark(path)
     found, why = read(data)
-    ours = [(t if their[0] is not None else None, len(d), n) for (t, d, n, _), their in zip(found, theirs, strict=False)]
+    ours = [
+        (t if their[0] is not None else None, len(d), n) for (t, d, n, _), their in zip(found, theirs, strict=False)
+    ]
     assert len(found) == len(theirs), why
     assert ours == [frame if known(frame) else our for our, frame in zip(ours, theirs, strict=True)]
     assert bool(why) == complained, why
@@ -174,7 +192,9 @@ def mixed(r):
             n = r.choice([0, 14, 60, 63, 64])
             kind = r.random()
             if kind < 0.6:
-                data += enhanced(bytes(n), r.randrange(1, 1 << 33), order=order, interface=r.randrange(interfaces), length=n + 9)
+                data += enhanced(
+                    bytes(n), r.randrange(1, 1 << 33), order=order, interface=r.randrange(interfaces), length=n + 9
+                )
             elif kind < 0.8:
                 data += simple(bytes(n), order=order)
             elif kind < 0.9:
@@ -217,7 +237,10 @@ def record(order="<", *, s=1_700_000_000, u=5, captured=None, length=None, data=
 MANY = [record(s=1_700_000_000 + i) for i in range(20)]
 PCAPS = {
     **{f"snap length {n}": pcap_file(*MANY, snap=n) for n in (0, 1, 10, 262144, 262145, 2**32 - 1)},
-    **{f"version {a}.{b}": pcap_file(*MANY, version=(a, b)) for a, b in ((1, 0), (2, 3), (2, 4), (2, 5), (2, 9), (3, 0))},
+    **{
+        f"version {a}.{b}": pcap_file(*MANY, version=(a, b))
+        for a, b in ((1, 0), (2, 3), (2, 4), (2, 5), (2, 9), (3, 0))
+    },
     "the other order": pcap_file(*[record(">")] * 20, order=">"),
     "nanoseconds": pcap_file(*MANY, magic=0xA1B23C4D),
     "a time after 2038": pcap_file(*MANY, record(s=0x80000000), record(s=2**32 - 1)),

@@ -14,10 +14,21 @@ from vnic.cli import instance, send
 from vnic.cli import tap as cli_tap
 from vnic.cli.calibrate import calibrate
 from vnic.cli.costs import costs
-from vnic.cli.exit import EXIT_FAILED, EXIT_USAGE, Group, Seconds, Whole, fail, incomplete, interruptible, leave_stdout, refusals
+from vnic.cli.exit import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    Group,
+    Seconds,
+    Whole,
+    fail,
+    incomplete,
+    interruptible,
+    leave_stdout,
+    refusals,
+)
 from vnic.cli.import_ import import_
-from vnic.cli.paste import DEV, as_options, pasted
 from vnic.cli.options import host_arguments, host_options
+from vnic.cli.paste import DEV, as_options, pasted
 from vnic.cli.progress import Progress
 from vnic.cli.validate import validate
 from vnic.cli.why import why
@@ -120,8 +131,8 @@ def replay(
     """Replay captures (pcap, pcapng) in virtual time, without root.
 
     The frames pass the card and the receive path; the report gives the fate of every frame. FILE may be - (standard
-    input), a named pipe or a compressed capture; vnic reads those into memory first, up to half of the free memory. Of a
-    directory, vnic reads the captures in it by the time of their first packets. Files follow one another.
+    input), a named pipe or a compressed capture; vnic reads those into memory first, up to half of the free memory. Of
+    a directory, vnic reads the captures in it by the time of their first packets. Files follow one another.
 
     Exit codes: 0 success; 1 an input ended early, or a file of a directory was left out; 2 wrong usage, a wrong knob or
     unreadable input.
@@ -151,7 +162,9 @@ def replay(
         _paste(result.facts, form, dev)
     elif not hold:
         _show(result.facts, as_json=as_json, write=write)
-    ended = f"the input ended early: {result.error}; the report covers the frames read until then" if result.error else ""
+    ended = (
+        f"the input ended early: {result.error}; the report covers the frames read until then" if result.error else ""
+    )
     incomplete(result.facts["input"]["left_out"], ended)
 
 

@@ -58,11 +58,11 @@ def send(
 ) -> None:
     """Send captures' frames (pcap, pcapng) at their times.
 
-    FILE and DIR are as for vnic replay. The pace is the recording's, a multiple of it, or a constant rate. Each frame has an absolute due time, so delays do
-    not add up. Ctrl-C ends the run with a report.
+    FILE and DIR are as for vnic replay. The pace is the recording's, a multiple of it, or a constant rate. Each frame
+    has an absolute due time, so delays do not add up. Ctrl-C ends the run with a report.
 
-    Exit codes: 0 success; 1 a file or the interface ended early, or a file of a directory was left out; 2 wrong usage or
-    an unreadable file; 3 the kernel refused the interface.
+    Exit codes: 0 success; 1 a file or the interface ended early, or a file of a directory was left out; 2 wrong usage
+    or an unreadable file; 3 the kernel refused the interface.
     """
     from vnic.capture_files import gather
     from vnic.runs import send as send_

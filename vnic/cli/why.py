@@ -205,9 +205,10 @@ def why(
     """Explain why frames are lost, and which knob helps.
 
     The answer names the limit, the evidence, and the mildest value that is enough. FILE is a capture (-: standard
-    input) or a directory, which is replayed with the given options. REPORT.json is the output of vnic replay --json, which is replayed
-    with its own options. To verify the answer, vnic replays the input with other knobs and counts the losses. To tell a
-    burst from an overload that lasts, and to find the capacity, it replays the input three times in a row.
+    input) or a directory, which is replayed with the given options. REPORT.json is the output of vnic replay --json,
+    which is replayed with its own options. To verify the answer, vnic replays the input with other knobs and counts the
+    losses. To tell a burst from an overload that lasts, and to find the capacity, it replays the input three times in a
+    row.
 
     Without FILE, vnic asks a running instance and estimates the answer from its counters.
 

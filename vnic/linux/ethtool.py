@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import vnic
 from vnic._core import lib
+from vnic.capture_wire import CaptureWire
 from vnic.control.reply import Reply
 from vnic.errors import VnicError
 from vnic.linux import ethtool_absent, ethtool_coalesce, ethtool_features, ethtool_link, ethtool_rss, ethtool_stats
@@ -26,7 +27,6 @@ from vnic.linux.ethtool_args import (
     no_more,
     parameters,
 )
-from vnic.capture_wire import CaptureWire
 from vnic.wire import PythonWire
 
 if TYPE_CHECKING:
