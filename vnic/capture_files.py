@@ -1,10 +1,10 @@
 """Which captures a command line means: files, directories, rotating sets, streams; and in which order.
 
-A directory stands for the captures in it, not for those below it: names with .pcap or .cap in them, as rotating tools and
-compressors write them (x.pcap0, x.pcap.gz, x_00001_20260101120000.pcapng), and files that begin like a capture, whatever
-their name is. They are read in the order of their first packets' times, those without a packet last. So are the files of a
-rotating set that stand side by side in an argument list, because a shell sorts x.pcap10 before x.pcap2. All others are
-read in the order given.
+A directory stands for the captures in it, not for those below it: names with .pcap or .cap in them, as rotating tools
+and compressors write them (x.pcap0, x.pcap.gz, x_00001_20260101120000.pcapng), and files that begin like a capture,
+whatever their name is. They are read in the order of their first packets' times, those without a packet last. So are
+the files of a rotating set that stand side by side in an argument list, because a shell sorts x.pcap10 before x.pcap2.
+All others are read in the order given.
 
 A member of a directory that is no capture, or that cannot be read, is left out, and a sentence says why. A file
 that was named is refused instead, before anything is read.
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 _NAMED = re.compile(r"\.(pcap|pcapng|cap)", re.IGNORECASE)
 _MAGICS = tuple(
-    bytes.fromhex(m)
-    for m in ("0a0d0d0a a1b2c3d4 d4c3b2a1 a1b23c4d 4d3cb2a1 a1b2cd34 34cdb2a1 1c0001ac ac01001c 1c0001ab ab01001c").split()
+    bytes.fromhex(magic)
+    for magic in (
+        *("0a0d0d0a", "a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "a1b2cd34", "34cdb2a1"),
+        *("1c0001ac", "ac01001c", "1c0001ab", "ab01001c"),
+    )
 )
 """First bytes of pcapng, and of pcap's kinds in both byte orders (csrc/wire/pcap.c)."""
 _ROTATED = re.compile(
@@ -97,10 +100,9 @@ def _is_directory(path: str | Path) -> bool:
 def _set_of(numbered: tuple[int, str | Path | CaptureInput]) -> object:
     """Return a key that the files of a rotating set share, and no others."""
     i, path = numbered
-    found = None if isinstance(path, CaptureInput) else _ROTATED.fullmatch(os.path.basename(path))
-    if found is None:
+    if isinstance(path, CaptureInput) or (found := _ROTATED.fullmatch(Path(path).name)) is None:
         return i
-    return os.path.dirname(path), found["stem"], found["shark"], found["dump"]
+    return Path(path).parent, found["stem"], found["shark"], found["dump"]
 
 
 def _by_time(opened: list[CaptureInput]) -> list[CaptureInput]:
@@ -120,6 +122,7 @@ def _members(folder: Path, left_out: list[str], reading: Reading | None) -> list
         try:
             if not _may_be_one(path, name):
                 continue
+            _refuse_fifo(path)
             opened = CaptureInput(path, reading=reading, in_turn=True)
             good.append((opened.look(), opened))
         except CaptureError as e:
@@ -139,6 +142,11 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
                 raise CaptureError(f"{folder}: more than {_MEMBERS_MAX:,} files: name those to read")
             if not entry.name.startswith(".") and not entry.is_dir():
                 yield entry
+
+
+def _refuse_fifo(path: Path) -> None:
+    if path.is_fifo():
+        raise CaptureError(f"{path}: a FIFO, and not a regular file")
 
 
 def _may_be_one(path: Path, name: str) -> bool:

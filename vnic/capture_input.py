@@ -2,9 +2,9 @@
 
 A source that can be read only once (``-``, ``/dev/stdin``, ``<(zcat x.pcap.gz)``, a FIFO with a writer) is read into a
 sealed memfd. From there on it is a file like the others, and good for any number of replays. It may take half of the
-free memory. So is a compressed source, whatever its name is (vnic/unpack.py): at once, or, of several, each in its turn,
-so that one at a time is in memory. If its data is damaged, the bytes before are read like a file that ends there, and the
-reason is said. A sparse file ends where its data ends: the zeros behind were never written.
+free memory. So is a compressed source, whatever its name is (vnic/unpack.py): at once, or, of several, each in its
+turn, so that one at a time is in memory. If its data is damaged, the bytes before are read like a file that ends there,
+and the reason is said. A sparse file ends where its data ends: the zeros behind were never written.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class CaptureInput:
         self._fd: int | None = None
         self._drop: Callable[[], object] = lambda: None
         self._damage = ""
-        self._in_turn = False
+        self._in_turn = self._streams = False
         kept = None
         try:
             fd = self._open(str(path))
@@ -124,7 +124,8 @@ class CaptureInput:
             if os.isatty(number):
                 raise CaptureError(f"{self.name} is a terminal, and no capture comes from there")
             found = os.fstat(number)
-            if given == STDIN or stat.S_ISSOCK(found.st_mode):  # a socket has no path by which it could be opened
+            self._streams = given == STDIN or stat.S_ISSOCK(found.st_mode)  # a socket cannot be opened by its path
+            if self._streams:
                 return os.dup(number)
         elif _URL.match(given) and not self.path.exists():
             raise CaptureError(f"{given}: vnic reads files, and no URLs: curl -sSL URL | vnic replay -")
@@ -135,11 +136,11 @@ class CaptureInput:
     def _check(self, found: os.stat_result) -> None:
         why = _KINDS.get(stat.S_IFMT(found.st_mode))
         ends = stat.S_ISSOCK(found.st_mode) or (stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL)
-        if why is not None and not (ends and str(self.path) == STDIN):
+        if why is not None and not (ends and self._streams):
             raise CaptureError(f"{self.name}: {why}")
 
     def open(self) -> int:
-        """Return a descriptor of the caller's own, to be read by offset. CaptureError: the file is gone, or too large."""
+        """Return a descriptor of the caller's own, to be read by offset. CaptureError: gone, or too large."""
         if self._in_turn and self._fd is None:
             self._unpack()
         try:
@@ -331,7 +332,7 @@ class CaptureInput:
 
 
 def most_bytes() -> int:
-    """Return the most bytes of a stream: half of the free memory, of the machine and of each control group around us."""
+    """Return the most bytes of a stream: half of the memory that is free, here and in the control groups around us."""
     free = 2 << 30
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         name, value = line.split(":")

@@ -74,10 +74,15 @@ class CaptureWire(Wire):
         if self._pcap.nframe:
             self._ended_ns = int(self._pcap.stamp_ns)
         if self._pcap.broken:
-            self._broken.append(f"{self.path}: {self.error_text}")
+            self._note(f"{self.path}: {self.error_text}")
             self._pcap.broken = 0
+        self._pcap.nframe = 0
         if len(self.inputs) > 1:  # a single one is read again at once
             self.inputs[self._course.next - 1].release()
+
+    def _note(self, text: str) -> None:
+        if text not in self._broken:  # each pass of vnic send meets it again
+            self._broken.append(text)
 
     def _go_on(self) -> None:
         """Open the next file that can be opened, and note why others cannot. Without one, the wire ends."""
@@ -85,7 +90,7 @@ class CaptureWire(Wire):
             try:
                 return self._open_next()
             except CaptureError as e:  # it was a capture when this wire was made
-                self._broken.append(str(e))
+                self._note(str(e))
         self._course.give_up()
         lib.pcap_wire_damaged(self._pcap, b"")
         self._pcap.size = self._pcap.pos = self._pcap.more = self.c.hungry = 0
@@ -108,7 +113,7 @@ class CaptureWire(Wire):
     @property
     def broken(self) -> list[str]:
         """A sentence for each file that broke off, or that could not be opened in its turn."""
-        return self._broken + ([f"{self.path}: {self.error_text}"] if self.c.error else [])
+        return list(dict.fromkeys([*self._broken, *([f"{self.path}: {self.error_text}"] if self.c.error else [])]))
 
     @property
     def bytes_total(self) -> int:

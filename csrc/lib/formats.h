@@ -275,6 +275,7 @@ enum {
 };
 enum { SLL_P_802_2 = 4 }; /* among a cooked frame's protocols */
 enum { PPP_IP = 0x21, PPP_IPV6 = 0x57 };
+enum { CHDLC_UNICAST = 0x0f, CHDLC_BROADCAST = 0x8f }; /* addresses of Cisco's HDLC */
 enum { SLLH_PKTTYPE = 0, SLLH_HATYPE = 2, SLLH_HALEN = 4, SLLH_ADDR = 6, SLLH_PROTO = 14 };
 enum { SLL2H_PROTO = 0, SLL2H_HATYPE = 8, SLL2H_PKTTYPE = 10, SLL2H_HALEN = 11, SLL2H_ADDR = 12 };
 #define SLL_HLEN 16u

@@ -99,10 +99,23 @@ static void cooked(struct found *f, const u8 *at, u32 len, u32 header, u32 proto
 		f->proto = (u16)proto;
 }
 
+static void cisco_hdlc(struct found *f, const u8 *at, u32 len)
+{
+	if (len < 4)
+		return;
+	f->off = 4;
+	f->proto = be16(at + 2) >= ETH_P_802_3_MIN ? be16(at + 2) : 0;
+}
+
+/* A capture of PPP may hold Cisco's HDLC: its address is none of PPP's, and no protocol of PPP begins so. */
 static void ppp(struct found *f, const u8 *at, u32 len)
 {
 	u32 off = len >= 2 && at[0] == 0xff && at[1] == 0x03 ? 2 : 0, proto; /* RFC 1662: address and control */
 
+	if (len >= 2 && (at[0] == CHDLC_UNICAST || at[0] == CHDLC_BROADCAST) && at[1] == 0) {
+		cisco_hdlc(f, at, len);
+		return;
+	}
 	if (len < off + 2)
 		return;
 	proto = at[off] & 1 ? at[off] : be16(at + off); /* RFC 1661 section 2: an odd first byte is all of it */
@@ -117,14 +130,6 @@ static void pppoe(struct found *f, const u8 *at, u32 len)
 		return;
 	ppp(f, at + 6, len - 6);
 	f->off += 6;
-}
-
-static void cisco_hdlc(struct found *f, const u8 *at, u32 len)
-{
-	if (len < 4)
-		return;
-	f->off = 4;
-	f->proto = be16(at + 2) >= ETH_P_802_3_MIN ? be16(at + 2) : 0;
 }
 
 /* IEEE 802.11: a data frame that is not encrypted, with LLC and SNAP in it. Its addresses are known. */

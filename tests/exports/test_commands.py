@@ -39,7 +39,11 @@ def number_of(text, host):
     """What the shell puts for $(awk ... /proc/interrupts), on this host."""
     script = text.replace("/proc/interrupts", "-")
     done = subprocess.run(
-        ["sh", "-c", f"echo {script}"], input=procfs.read(host, "/proc/interrupts"), capture_output=True, text=True, check=True
+        ["sh", "-c", f"echo {script}"],
+        input=procfs.read(host, "/proc/interrupts"),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.strip()
 
@@ -63,7 +67,9 @@ def without_comments(lines):
 
 @pytest.mark.parametrize("name", KNOBS)
 def test_every_knob_has_a_command_or_a_reason(name):
-    lines = Shell(DEV).lines({name: given_value(name) if name not in ("lro", "rx-gro-hw", "rx-vlan-offload") else False})
+    lines = Shell(DEV).lines(
+        {name: given_value(name) if name not in ("lro", "rx-gro-hw", "rx-vlan-offload") else False}
+    )
     assert lines
     assert all("\n" not in line for line in lines)
     if not place(name) and name != "reader-cpu":
@@ -73,7 +79,9 @@ def test_every_knob_has_a_command_or_a_reason(name):
 _BACK = [
     name
     for name in KNOBS
-    if place(name)[:1].islower() and not KNOBS[name].fixed and name not in ("accept-ra", "ntuple", "ntuple-rules", "mac")
+    if place(name)[:1].islower()
+    and not KNOBS[name].fixed
+    and name not in ("accept-ra", "ntuple", "ntuple-rules", "mac")
 ] + [name for name in KNOBS if place(name).startswith("/")]
 
 
@@ -127,7 +135,9 @@ def test_the_nearest_is_said():
     assert lines[:2] == ["sysctl -w net.core.rmem_default=2097152", 'taskset -a -c -p 3 "$READER"']
     text = "\n".join(lines)
     assert "setsockopt(SO_RCVBUF, 1048576)" in text
-    assert all(f"# {name}" in text for name in ("cpus=8: no command", "fifo=1048576: no command", "weight=128: no command"))
+    assert all(
+        f"# {name}" in text for name in ("cpus=8: no command", "fifo=1048576: no command", "weight=128: no command")
+    )
 
 
 @pytest.mark.parametrize("mask, shown", [(1, "1"), (0x1_0000_000C, "1,0000000c"), (1 << 63, "80000000,00000000")])
@@ -139,7 +149,27 @@ def test_masks_have_commas(mask, shown):
 
 
 @pytest.mark.parametrize(
-    "dev", ["", ".", "..", "-G", "a b", "a;reboot", "$(id)", "`id`", "a/b", "a\nb", "x" * 16, "é", "a'b", 'a"b', "*", "a|b", "a>b", "a&b"]
+    "dev",
+    [
+        "",
+        ".",
+        "..",
+        "-G",
+        "a b",
+        "a;reboot",
+        "$(id)",
+        "`id`",
+        "a/b",
+        "a\nb",
+        "x" * 16,
+        "é",
+        "a'b",
+        'a"b',
+        "*",
+        "a|b",
+        "a>b",
+        "a&b",
+    ],
 )
 def test_a_name_that_a_shell_would_read_is_refused(dev):
     with pytest.raises(ConfigError, match=r"--dev .*must be 1 to 15 letters"):
@@ -178,7 +208,20 @@ def read_back(tmp_path, config):
 @pytest.mark.slow
 def test_the_file_gives_the_run_again(tmp_path):
     capture = Path(__file__).parents[1] / "captures/demo.pcapng"
-    options = ["--rx-ring", "16", "--queues", "2", "--rps-cpus", "c", "--rx-usecs", "50", "--ip", "10.0.0.1/24", "--seed", "3"]
+    options = [
+        "--rx-ring",
+        "16",
+        "--queues",
+        "2",
+        "--rps-cpus",
+        "c",
+        "--rx-usecs",
+        "50",
+        "--ip",
+        "10.0.0.1/24",
+        "--seed",
+        "3",
+    ]
     path = tmp_path / "x.toml"
     path.write_text(invoke("replay", capture, *options, "--as", "toml").stdout)
     first = invoke("replay", capture, *options, "--json").stdout
@@ -232,7 +275,9 @@ def test_the_real_tools_understand_each_line(name):
 @pytest.mark.needs("ethtool", "ip")
 def test_what_a_veth_has_is_set():
     device("ip link add vnic0 numrxqueues 4 numtxqueues 4 type veth peer name peer")
-    lines = Shell(DEV).lines({"gro": False, "mtu": 1300, "mac": "02:00:00:00:00:77", "promisc": True, "gro-max-size": 30000})
+    lines = Shell(DEV).lines(
+        {"gro": False, "mtu": 1300, "mac": "02:00:00:00:00:77", "promisc": True, "gro-max-size": 30000}
+    )
     assert [shell(line)[0] for line in lines] == [0] * 5
     _, text = shell("ip -d link show vnic0; ethtool -k vnic0")
     assert all(word in text for word in ("mtu 1300", "02:00:00:00:00:77", "PROMISC", "gro_max_size 30000"))
@@ -249,7 +294,9 @@ def test_files_of_a_veth_are_written(tmp_path):
     lines = Shell(DEV, 2).lines(settings)
     files = " ".join(shlex.split(line)[-1] for line in lines)
     script = "mount -t sysfs none /sys && " + " && ".join([*lines, f"cat {files}"])
-    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False, timeout=30
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == ["1", "1", "64", "64", "20000", "2"]
 
@@ -267,7 +314,9 @@ def test_sysctl_parses_each_line(name):
 @pytest.mark.needs("taskset")
 def test_taskset_takes_the_line():
     line = Shell("eth0").lines({"reader-cpu": 0})[0]
-    code, text = shell(f'sleep 5 & READER=$!; {line}; code=$?; kill "$READER"; exit $code', PATH="/usr/bin:/bin:/usr/sbin")
+    code, text = shell(
+        f'sleep 5 & READER=$!; {line}; code=$?; kill "$READER"; exit $code', PATH="/usr/bin:/bin:/usr/sbin"
+    )
     assert code == 0, text
     assert "new affinity list: 0" in text
 

@@ -23,8 +23,8 @@ def as_options(what: str) -> Callable[[_F], _F]:
             "--as",
             "form",
             type=click.Choice((COMMANDS, TOML)),
-            help=f"instead of the text, print {what}: as lines of ethtool, ip, sysctl and so on for a real machine, or as a"
-            " file for --config",
+            help=f"instead of the text, print {what}: as lines of ethtool, ip, sysctl and so on for a real machine, or"
+            " as a file for --config",
         )(f)
 
     return decorate

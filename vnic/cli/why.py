@@ -130,7 +130,7 @@ def explain_report(path: Path, facts: dict[str, Any], *, runs: int, progress: Pr
     from vnic.why.answer import why
     from vnic.why.load import consult
 
-    options = {"cpus": len(facts["cpus"])} | facts["config"]
+    options = {"cpus": len(facts.get("cpus", ()))} | facts["config"]
     files = facts.get("input", {}).get("files")
     if not runs or not files:
         return Explained(why(facts), "only a replay can be run again" if runs else _NO_RUN, options)

@@ -3,8 +3,8 @@
     Shell.lines({"rx-ring": 1024, "rps-cpus": "c"}) -> ethtool -G eth0 rx 1024; echo c > /sys/class/net/eth0/...
 
 The table of knobs says where Linux has each (vnic/linux/places.py). A knob without such a place becomes the nearest
-setting that there is, or a comment that says why there is none. The lines are for root's shell. An interface's name goes
-into them, so only names of plain characters are taken.
+setting that there is, or a comment that says why there is none. The lines are for root's shell. An interface's name
+goes into them, so only names of plain characters are taken.
 """
 
 from __future__ import annotations
@@ -174,7 +174,9 @@ class Shell:
             self._run("-X", "equal", str(used))
             return
         self._run("-X", "weight", *(str(whole.count(queue)) for queue in range(used)))
-        self._note("rss-indir", "ethtool -X has no word for single entries: each queue has the same share, in other places")
+        self._note(
+            "rss-indir", "ethtool -X has no word for single entries: each queue has the same share, in other places"
+        )
 
     def _rules(self, rules: Any) -> None:
         if rules:

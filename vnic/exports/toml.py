@@ -41,10 +41,7 @@ def queues(each_queue: Mapping[Any, Mapping[str, Any]]) -> Iterator[str]:
 
 def changed(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a run's config that a new host would not have by itself; ``ip`` and ``seed`` too."""
-    found = {}
-    for name, given in config.items():
-        if name in KNOBS and not _is_default(name, given, config):
-            found[name] = given
+    found = {n: given for n, given in config.items() if n in KNOBS and not _is_default(n, given, config)}
     own = {"cpus": 4, "ip": "any", "seed": 0}
     found |= {name: config[name] for name, usual in own.items() if config.get(name, usual) != usual}
     return found
@@ -60,7 +57,7 @@ def _is_default(name: str, given: Any, config: Mapping[str, Any]) -> bool:
 
 
 def lines(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a file for ``--config``: the arguments of a host that differ from a new one's, then those of single queues."""
+    """Yield a file for ``--config``: the arguments of a host that differ from a new one's, then single queues."""
     own = config.get("each_queue") or {}
     for name, given in changed(config).items():
         yield f"{name.replace('_', '-')} = {value(given)}"

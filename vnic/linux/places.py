@@ -11,7 +11,7 @@ from vnic.linux import irq_affinity, sysctl_rows, sysfs
 
 @functools.cache
 def _files() -> dict[str, str]:
-    """Knob -> the sysctl, or the file of /sys or /proc, that writes it. DEV, N: the interface, a queue or an interrupt."""
+    """Knob -> the sysctl, or the file of /sys or /proc, that writes it. DEV, N: interface, queue or interrupt."""
     device = sysfs.DEVICE | sysfs.queue_files(0)
     files = sysctl_rows.SYSCTLS | {f"/sys/class/net/DEV/{path}": file for path, file in device.items()}
     found: dict[str, str] = {}

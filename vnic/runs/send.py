@@ -292,7 +292,8 @@ def facts(sender: Sender) -> dict[str, Any]:
             "time_backwards": int(c.schedule.backwards),
             "overlaps": wire.overlaps,
             "left_out": list(wire.left_out),
-            "error": "; ".join([*wire.broken, *([f"{wire.path}: {wire.error_text}"] if c.error else [])]) or None,
+            "error": "; ".join(dict.fromkeys([*wire.broken, *([f"{wire.path}: {wire.error_text}"] if c.error else [])]))
+            or None,
         },
         "to": {
             "interface": sender.target.name,
