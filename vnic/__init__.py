@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from vnic import aio
     from vnic.capture import Capture
     from vnic.counters.gro import GroFlow, GroStats
+    from vnic.counters.latency import Latency
     from vnic.counters.laws import BrokenLaws
-    from vnic.counters.snapshots import ArfsStats, DeviceStats, Latency, Ledger, QueueStats, SoftnetStat, TxLedger
+    from vnic.counters.snapshots import ArfsStats, DeviceStats, Ledger, QueueStats, SoftnetStat, TxLedger
     from vnic.errors import (
         CaptureError,
         ConfigError,
@@ -48,12 +49,12 @@ _HOME = {
     "counters.snapshots": (
         "ArfsStats",
         "DeviceStats",
-        "Latency",
         "Ledger",
         "QueueStats",
         "SoftnetStat",
         "TxLedger",
     ),
+    "counters.latency": ("Latency",),
     "counters.laws": ("BrokenLaws",),
     "errors": (
         "CaptureError",

@@ -63,7 +63,8 @@ def _bar(part: int, whole: int) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-def _funnel(console: Console, f: dict[str, Any]) -> None:
+def funnel(console: Console, f: dict[str, Any]) -> None:
+    """Print how many frames pass each stage, and the fates of those that end there (of ``f["ledger"]``)."""
     from rich.table import Table
 
     fates, offered = f["ledger"]["fates"], f["ledger"]["offered"]
@@ -290,7 +291,7 @@ def show(console: Console, f: dict[str, Any]) -> None:
     """Print the report of a run's facts (see :func:`vnic.runs.replay.facts`)."""
     _input(console, f)
     console.print()
-    _funnel(console, f)
+    funnel(console, f)
     console.print()
     _counters(console, "queue", _QUEUE_COLUMNS, {f"rx-{q['queue']}": q for q in f["queues"]})
     console.print()
