@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import importlib
 from typing import Any
 
 from vnic.errors import VnicError
@@ -32,6 +32,6 @@ def load(module: str, purpose: str) -> Any:
     """
     extra = next(extra for extra, modules in EXTRAS.items() if module in modules)
     try:
-        return import_module(module)
+        return importlib.import_module(module)
     except ImportError:
         raise MissingExtraError(f"{purpose}: {pip_line(f'vnic[{extra}]')}") from None

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from live_tap import settle
+from paths import ROOT
 
 import vnic
 from vnic.counters.latency import Latencies
 from vnic.counters.snapshots import FATES, TX_FATES
 from vnic.runs.replay import Result
+
+DEMO = ROOT / "tests/captures/demo.pcapng"
 
 
 class Text(html.parser.HTMLParser):
@@ -52,11 +55,11 @@ def test_a_host_says_what_it_is_and_what_became_of_its_frames():
         h.udp(5000)
         h.feed([frames.udp(dport=port, dst="10.0.0.2") for port in (5000, 5001, 5001)])
         assert repr(h) == (
-            "<vnic.Host vnic0 (virtual time): ip 10.0.0.2/24, fd00::2/64 ..., 2 queues, 3 CPUs, 1 socket; "
-            "0 offered: 0 delivered, 0 lost>"
+            "<vnic.Host vnic0 (virtual time), with <vnic.UdpSocket :5000>: ip 10.0.0.2/24, fd00::2/64, 10.0.1.2/24, "
+            "2 queues, 3 CPUs; 0 offered: 0 delivered, 0 lost>"
         )
         h.run()
-        assert repr(h).endswith("1 socket; 3 offered: 1 delivered, 2 lost (NO_SOCKET 2)>")
+        assert repr(h).endswith("; 3 offered: 1 delivered, 2 lost (NO_SOCKET 2)>")
         cells = shown(h)
         assert cells[cells.index("NO_SOCKET") + 1] == "2"
         assert cells[cells.index("DELIVERED_UDP") + 1] == "1"
@@ -66,6 +69,10 @@ def test_a_host_says_what_it_is_and_what_became_of_its_frames():
         assert repr(h.nic) == "<vnic.Nic of vnic0>"
         assert repr(h.knobs.queue(1)) == "<vnic: the knobs of queue 1 of vnic0>"
     assert repr(h) == "<vnic.Host vnic0 (closed)>"
+    with vnic.Host(cpus=1) as many:
+        sockets = [many.udp(port) for port in range(1, 1001)]
+        assert len(repr(many)) < 300
+        assert f"{sockets[2]!r} and 997 more: ip any, 1 queue, 1 CPU; " in repr(many)
     assert shown(h) == ["vnic.Host vnic0 (closed)"]
 
 
@@ -134,9 +141,9 @@ def test_latencies_are_a_dict_and_a_table():
     assert Latencies(found) == found
 
 
-def test_a_result_has_its_files_its_ledger_and_its_latencies(demo="tests/captures/demo.pcapng"):
-    result = vnic.replay([demo])
-    assert repr(result) == f"<vnic.Result {demo}: 565 offered: 564 delivered, 1 lost (NO_SOCKET 1)>"
+def test_a_result_has_its_files_its_ledger_and_its_latencies():
+    result = vnic.replay([DEMO])
+    assert repr(result) == f"<vnic.Result {DEMO}: 565 offered: 564 delivered, 1 lost (NO_SOCKET 1)>"
     cells = shown(result)
     assert cells[cells.index("DELIVERED_TCP") + 1] == "284"
     assert cells[cells.index("total") + 1] == "379"
@@ -150,7 +157,7 @@ HOSTILE = ["<script>alert(1)</script>", "a\nb\r\x1b[31m", '"><img src=x>', "&lt;
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_escaped(name):
-    facts = vnic.replay(["tests/captures/demo.pcapng"]).facts
+    facts = vnic.replay([DEMO]).facts
     result = Result(facts | {"input": {"files": [name]}}, f"{name}: {name}")
     with vnic.Host(cpus=1) as h:
         h.name = name

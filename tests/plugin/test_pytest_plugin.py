@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from paths import ROOT
 
 import vnic
 from vnic.pytest_plugin import assert_fates
@@ -37,7 +38,7 @@ def test_the_test_frame_is_good():
 
 
 def test_fates_are_asserted_of_a_host_a_ledger_a_result():
-    result = vnic.replay(["tests/captures/demo.pcapng"])
+    result = vnic.replay([ROOT / "tests/captures/demo.pcapng"])
     fates = result.facts["ledger"]["fates"]
     assert_fates(result, **fates)
     with vnic.Host(sink=True) as h:

@@ -22,6 +22,7 @@ PROGRAMS = {
         "dig": "dnsutils",
         "dnsmasq": "dnsmasq-base",
         "ethtool": "ethtool",
+        "git": "git",
         "hping3": "hping3",
         "ifconfig": "net-tools",
         "ip": "iproute2",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vnic.wire import Wire
 
 
-_ADDRESSES_SHOWN = 2
+_SHOWN = 3
 
 
 def _count(n: int, noun: str) -> str:
@@ -67,13 +67,14 @@ class Ending(Living):
             at = self.c
         except VnicError:
             return ""
-        ip = self.config["ip"]
+        ip, own = self.config["ip"], [*self.bound, *self.captures]
+        has = f", with {', '.join(map(repr, own[:_SHOWN]))}" if own else ""
+        has += f" and {len(own) - _SHOWN} more" if len(own) > _SHOWN else ""
         addresses = [ip] if isinstance(ip, str) else list(ip)
-        parts = [f"ip {', '.join(addresses[:_ADDRESSES_SHOWN])}" + " ..." * (len(addresses) > _ADDRESSES_SHOWN)]
+        parts = [f"ip {', '.join(addresses[:_SHOWN])}" + " ..." * (len(addresses) > _SHOWN)]
         parts += [_count(int(at.nic.nqueues), "queue"), _count(int(at.ncpus), "CPU")]
-        parts += [_count(len(it), noun) for it, noun in ((self.bound, "socket"), (self.captures, "capture")) if it]
         seen = ledger(at)
-        return f": {', '.join(parts)}; {shown_as.ledger_line(seen.offered, seen.in_flight, seen.fates)}"
+        return f"{has}: {', '.join(parts)}; {shown_as.ledger_line(seen.offered, seen.in_flight, seen.fates)}"
 
     def stop(self) -> None:
         """As :meth:`vnic.Host.stop`."""
