@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from live_host import live_hosts
 
-import vnic
+from vnic.runs.watched import Hosts
 from vnic.tap.netns import inside
 from vnic.tap.netns import own as own_netns
 
@@ -30,19 +30,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 @pytest.fixture
 def host():
     """A factory: host(queues=2, ...) with free work and no pace, closed (and both laws checked) at the end."""
-    made = []
-
-    def make(**knobs):
-        h = vnic.Host(**({"cost": "zero", "link": "inf"} | knobs))
-        made.append(h)
-        return h
-
-    yield make
-    for h in made:
-        if not h.closed:
-            ledger = h.ledger()
-            assert ledger.closed, ledger
-            h.close()
+    with Hosts({"cost": "zero", "link": "inf"}) as make:
+        yield make
 
 
 @pytest.fixture

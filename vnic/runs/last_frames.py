@@ -2,7 +2,7 @@
 
     the host's path -> Capture (points wire and stack) -> pipe -> a thread here, which keeps the last blocks only
 
-The thread reads lengths and keeps bytes. They are parsed if somebody asks. Blocks: draft-ietf-opsawg-pcapng.
+The thread reads lengths and keeps bytes; frames() parses them. Blocks: draft-ietf-opsawg-pcapng.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 import warnings
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vnic.capture import Capture
@@ -59,6 +60,7 @@ class LastFrames:
             fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         try:
             self.capture = Capture(host, write, at=_POINTS)
+            self.capture.path = Path("of the last frames")  # as it is called in repr(host)
         except BaseException:
             os.close(read)
             raise

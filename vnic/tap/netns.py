@@ -1,4 +1,4 @@
-"""Enter a network namespace, or a new one, for the length of a block. Descriptors opened in it stay in that one."""
+"""Enter a network namespace, or a new one, for the length of a block. Descriptors opened in it stay there."""
 
 from __future__ import annotations
 
