@@ -109,6 +109,7 @@ def test_each_thing_that_is_wrong_is_said(tree, change, problem):
 
 def test_the_version_is_in_one_place():
     assert vnic.__version__ == version("vnic") == PROJECT["version"]
+    needs.require("git")
     names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     if names.returncode:
         pytest.skip("not a git repository: which files are the project's?")

@@ -80,15 +80,21 @@ class WatchedHost(Host):
 
     def close(self) -> None:
         """As :meth:`vnic.Host.close`, behind a look at the laws."""
-        if not self.closed:
-            self.settle()
+        self._last_look()
         super().close()
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """As :meth:`vnic.Host.__exit__`, behind a look at the laws."""
-        if not self.closed:
-            self.settle()
+        self._last_look()
         super().__exit__(kind, error, traceback)
+
+    def _last_look(self) -> None:
+        if self.closed:
+            return
+        try:
+            self.settle()
+        except VnicError as e:  # another thread runs it, or a handler raised: the end of the host says more
+            self.troubles.append(f"{self.name}: the laws were not checked: {e}")
 
     def story(self) -> str:
         """Return the funnel, and the last frames with their fates, as text of WIDTH columns. The host comes to rest."""
