@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from vnic.capture import Capture
     from vnic.capture_wire import CaptureWire
     from vnic.counters.gro import GroFlow, GroStats
+    from vnic.counters.latency import Latency
     from vnic.counters.laws import BrokenLaws
-    from vnic.counters.snapshots import ArfsStats, DeviceStats, Latency, Ledger, QueueStats, SoftnetStat, TxLedger
+    from vnic.counters.snapshots import ArfsStats, DeviceStats, Ledger, QueueStats, SoftnetStat, TxLedger
     from vnic.errors import (
         CaptureError,
         ConfigError,
@@ -50,12 +51,12 @@ _HOME = {
     "counters.snapshots": (
         "ArfsStats",
         "DeviceStats",
-        "Latency",
         "Ledger",
         "QueueStats",
         "SoftnetStat",
         "TxLedger",
     ),
+    "counters.latency": ("Latency",),
     "counters.laws": ("BrokenLaws",),
     "errors": (
         "CaptureError",

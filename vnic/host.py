@@ -131,7 +131,18 @@ class Host(Binding, Shown, Uncopied):
             machine.split_latency()
 
     def __repr__(self) -> str:
-        return repr(self.__dict__.get("_machine", "<vnic.Host, not made>"))
+        machine = self.__dict__.get("_machine")
+        return "<vnic.Host, not made>" if machine is None else repr(machine)
+
+    def _repr_html_(self) -> str:
+        from vnic.counters import shown_as
+
+        caption = repr(self)[1:-1]
+        try:
+            ledger = self.ledger()
+        except (AttributeError, VnicError):  # it was not made, or is closed
+            return f"<p>{shown_as.html(caption)}</p>"
+        return shown_as.ledger_table(caption, ledger.fates, ledger.in_flight_at)
 
     # ---- what it is ----
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vnic._core import ffi, lib
 from vnic.counters import dim
 from vnic.counters import snapshots as stats_
-from vnic.errors import VnicError, check
+from vnic.errors import VnicError, check, one_line
 from vnic.host_socket import HELD, RING_PAUSE_S
 from vnic.knobs.parse import whole
 from vnic.machine.lifetime import Uncopied
@@ -32,6 +32,9 @@ class Nic(Uncopied):
         self._machine = machine
         self.combined = True
         """The channels as ``ethtool -l`` counts them: combined ones, or receiving ones and the sending one."""
+
+    def __repr__(self) -> str:
+        return one_line(f"<vnic.Nic of {self._machine.name}>")
 
     @property
     def c(self) -> Any:

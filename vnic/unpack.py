@@ -11,6 +11,8 @@ import lzma
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from vnic.extras import load, pip_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -26,7 +28,6 @@ _MAGICS = {
 }
 HEAD = 6
 """Bytes by which a kind is recognised."""
-_TOOLS = {"zstd": ("backports.zstd", "zstd -dc"), "lz4": ("vnic[lz4]", "lz4 -dc")}
 
 
 class MissingUnpackerError(Exception):
@@ -80,12 +81,10 @@ def _unpacker(kind: str) -> tuple[Callable[[], Any], tuple[type[Exception], ...]
     if kind == "xz":
         return lzma.LZMADecompressor, (lzma.LZMAError,)
     try:
-        module = _zstd() if kind == "zstd" else importlib.import_module("lz4.frame")
-    except ImportError:
-        package, tool = _TOOLS[kind]
-        raise MissingUnpackerError(
-            f"{kind}-compressed: pip install '{package}' to read it, or unpack it first: {tool} FILE | vnic replay -"
-        ) from None
+        module = _zstd() if kind == "zstd" else load("lz4.frame", "lz4-compressed")
+    except ImportError as e:
+        why = str(e) if kind == "lz4" else f"{kind}-compressed: {pip_line('backports.zstd')}"
+        raise MissingUnpackerError(f"{why} to read it, or unpack it first: {kind} -dc FILE | vnic replay -") from None
     if kind == "zstd":
         return module.ZstdDecompressor, (module.ZstdError,)
     return module.LZ4FrameDecompressor, (RuntimeError,)

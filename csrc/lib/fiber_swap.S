@@ -2,8 +2,15 @@
  *
  * It saves what the ABI wants a callee to keep. The floating-point control words stay: nothing here changes them. It ends
  * with a jump, because on a new stack the CPU would predict a return wrongly, which costs about 10 ns.
- * The files are not marked for shadow stacks (CET): those cannot follow a switch, so the linker leaves them off.
+ * The jump needs no landing pad (CET's notrack). The file is not marked for CET's shadow stacks, because those cannot
+ * follow a switch: the linker then leaves them off.
  */
+#ifdef __CET__
+#include <cet.h> /* marks the file with what the compiler was asked for */
+#define NOTRACK notrack
+#else
+#define NOTRACK
+#endif
 #if defined(__x86_64__)
 	.text
 	.p2align 4
@@ -27,7 +34,7 @@ fiber_swap:
 	popq	%rbx
 	popq	%rbp
 	popq	%rcx
-	jmpq	*%rcx
+	NOTRACK jmpq *%rcx
 	.cfi_endproc
 	.size	fiber_swap, . - fiber_swap
 

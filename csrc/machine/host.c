@@ -240,7 +240,9 @@ void host_free(struct host *h)
 /* Freed memory stays in the arena of the thread that allocated it: trim them all, or only a next host could reuse it. */
 void memory_give_back(void)
 {
+#ifdef __GLIBC__ /* musl gives it back by itself */
 	malloc_trim(0);
+#endif
 }
 
 void host_finish(struct host *h)

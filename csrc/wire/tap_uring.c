@@ -6,23 +6,25 @@
  * pending (with O_NONBLOCK alone io_uring would wait for a dry TAP). It saves a system call and the mapping of the buffer for
  * each frame, because the buffers are registered once. The file is not registered: a ring outlives its close(), and would
  * keep the TAP busy. Without io_uring (an old kernel, kernel.io_uring_disabled, a container's seccomp, no memory to lock)
- * tap.c reads one by one. io_uring_enter(2).
+ * tap.c reads one by one. The same goes for a build with the headers of a kernel before 5.17. io_uring_enter(2).
  */
 #include "device.h"
 
+#if __has_include(<linux/io_uring.h>)
 #include <linux/io_uring.h>
+#endif
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* CQE_SKIP came with Linux 5.17, as did a TAP's NOWAIT */
-#define NEEDS (IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_CQE_SKIP)
-
 #define TRY_FIRST 8u
 #define TRY_EVERY 256u
 
 enum { BY_URING, BY_READ };
+
+#ifdef IORING_FEAT_CQE_SKIP /* it came with Linux 5.17, as did a TAP's NOWAIT */
+#define NEEDS (IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_CQE_SKIP)
 
 struct tap_uring {
 	int fd;
@@ -133,6 +135,26 @@ int tap_uring_read(struct tap_uring *u, int fd, u8 *const *buf, u32 len, int *re
 	__atomic_store_n(u->cq_head, head, __ATOMIC_RELEASE);
 	return left == n ? rc : 0;
 }
+#else
+struct tap_uring *tap_uring_new(void *buffers, u64 size)
+{
+	return NULL;
+}
+
+int tap_uring_fd(const struct tap_uring *u)
+{
+	return -1;
+}
+
+void tap_uring_free(struct tap_uring *u)
+{
+}
+
+int tap_uring_read(struct tap_uring *u, int fd, u8 *const *buf, u32 len, int *res, u32 n)
+{
+	return -ENOSYS;
+}
+#endif
 
 /* ---- does it pay? ---- */
 

@@ -23,6 +23,7 @@ PROGRAMS = {
         "dnsmasq": "dnsmasq-base",
         "ethtool": "ethtool",
         "fish": "fish",
+        "git": "git",
         "groff": "groff-base",
         "hping3": "hping3",
         "ifconfig": "net-tools",

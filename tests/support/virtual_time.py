@@ -17,7 +17,7 @@ from model.rss import rss
 
 import vnic
 from vnic._core import ffi, lib
-from vnic.counters.snapshots import LATENCIES
+from vnic.counters.latency import LATENCIES
 from vnic.knobs.cost import LINUX
 
 STAGES = {

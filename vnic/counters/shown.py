@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vnic.counters import gro as gro_
-from vnic.counters import snapshots
+from vnic.counters import latency, snapshots
 
 if TYPE_CHECKING:
     from vnic.machine.machine import Machine
@@ -44,7 +44,7 @@ class Shown:
         """Protocol counters by their names in /proc/net/snmp."""
         return snapshots.mib(self._machine.c)
 
-    def latencies(self) -> dict[str, snapshots.Latency]:
+    def latencies(self) -> latency.Latencies:
         """Stage -> percentiles, if the host was made with ``latency=True``."""
         self._machine.c  # noqa: B018 - is it open?
-        return snapshots.latencies(self._machine.histograms)
+        return latency.latencies(self._machine.histograms)

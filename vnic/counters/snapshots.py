@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from vnic._core import ffi, lib
 from vnic.address import inet_text
+from vnic.counters import shown_as
 from vnic.schema import enum_names
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 FATES = enum_names("fate", "FATE_MAX")
 TX_FATES = enum_names("tx_fate", "TX_FATE_MAX")
 IN_FLIGHT = tuple(n.removeprefix("IN_").lower() for n in enum_names("in_flight", "IN_FLIGHT_MAX"))
-LATENCIES = tuple(n.removeprefix("LAT_").lower() for n in enum_names("latency", "LAT_MAX"))
 MIBS = enum_names("mib", "MIB_MAX")
 
 
@@ -76,6 +72,13 @@ class Ledger(Snapshot):
         """Does the law hold?"""
         return self.offered == sum(self.fates.values()) + self.in_flight
 
+    def __repr__(self) -> str:
+        return f"<vnic.Ledger {shown_as.ledger_line(self.offered, self.in_flight, self.fates)}>"
+
+    def _repr_html_(self) -> str:
+        caption = shown_as.ledger_line(self.offered, self.in_flight, self.fates)
+        return shown_as.ledger_table(caption, self.fates, self.in_flight_at)
+
 
 @dataclass(frozen=True, slots=True)
 class TxLedger(Snapshot):
@@ -85,6 +88,12 @@ class TxLedger(Snapshot):
     """Frames in the sending ring, or waiting for a neighbour's address."""
     fates: dict[str, int]
     """Fate -> frames, without zeros. ``TX_SENT``: the frame is on the wire; all others are losses."""
+
+    def __repr__(self) -> str:
+        return f"<vnic.TxLedger {shown_as.sent_line(self.in_flight, self.fates)}>"
+
+    def _repr_html_(self) -> str:
+        return shown_as.sent_table(shown_as.sent_line(self.in_flight, self.fates), self.in_flight, self.fates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,43 +233,6 @@ class SoftnetStat(Snapshot):
     idle_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Percentiles of one stage of the path, nanoseconds. They count frames, not skbs."""
-
-    count: int
-    mean: float
-    min: int
-    p50: int
-    p90: int
-    p99: int
-    p999: int
-    max: int
-
-
-def _sum_histograms(histograms: list[Any]) -> Any:
-    total = ffi.new("struct histogram *")
-    for h in histograms:
-        if not h.count:
-            continue
-        total.min = min(total.min, h.min) if total.count else h.min
-        total.max = max(total.max, h.max)
-        total.count += h.count
-        total.sum += h.sum
-        for i, n in enumerate(ffi.unpack(h.bucket, lib.LAT_BUCKETS)):
-            if n:
-                total.bucket[i] += n
-    return total
-
-
-def latency(histograms: list[Any]) -> Latency:
-    """Add up the CPUs' histograms of one stage and return percentiles (at most 1.6 % too high)."""
-    t = _sum_histograms(histograms)
-    p50, p90, p99, p999 = (int(lib.lat_percentile(t, q)) for q in (0.5, 0.9, 0.99, 0.999))
-    mean = t.sum / t.count if t.count else 0.0
-    return Latency(int(t.count), mean, int(t.min), p50, p90, p99, p999, int(t.max))
-
-
 def ledger(host: Any) -> Ledger:
     """Read the ledger of a ``struct host *``."""
     fates = ffi.new("uint64_t[]", lib.FATE_MAX)
@@ -381,8 +353,3 @@ def mib(host: Any) -> dict[str, int]:
     """Return the counters of /proc/net/snmp and netstat, summed over CPUs, by flat names as ``Ip_InReceives``."""
     cpus = [host.cpu[i] for i in range(host.ncpus)]
     return {name: int(host.out_mib[i]) + sum(int(c.mib[i]) for c in cpus) for i, name in enumerate(MIBS)}
-
-
-def latencies(histograms: Mapping[int, Any]) -> dict[str, Latency]:
-    """Return stage -> percentiles, from CPU -> ``struct histogram[LAT_MAX]``."""
-    return {name: latency([h[i] for h in histograms.values()]) for i, name in enumerate(LATENCIES)}

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
-from vnic.errors import ConfigError, VnicError, said
+from vnic.errors import ConfigError, VnicError, one_line, said
 from vnic.knobs.attributes import Attributes
 from vnic.knobs.parse import whole
 from vnic.knobs.table import KNOBS, START_ONLY, canonical, read, refuse_no_interrupt, shown
@@ -66,6 +66,10 @@ class Settings(Uncopied, Attributes, Mapping[str, Any]):
     def __init__(self, machine: Machine, queue: int | None = None) -> None:
         object.__setattr__(self, "_machine", machine)
         object.__setattr__(self, "_queue", queue)
+
+    def __repr__(self) -> str:
+        whose = "" if self._queue is None else f"queue {self._queue} of "
+        return one_line(f"<vnic: the knobs of {whose}{self._machine.name}>")
 
     def queue(self, i: int) -> Settings:
         """Return a queue's own knobs: rx-usecs, rx-frames (and -irq), smp-affinity, rps-cpus and so on.

@@ -15,7 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
-from vnic.errors import VnicError
+from vnic.counters import shown_as
+from vnic.counters.snapshots import ledger
+from vnic.errors import VnicError, one_line
 from vnic.machine import threads as threads_
 from vnic.machine.lifetime import Living
 from vnic.machine.turn import Turn
@@ -28,11 +30,19 @@ if TYPE_CHECKING:
     from vnic.wire import Wire
 
 
+_SHOWN = 3
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
 class Ending(Living):
     """The part of a machine that ends it. Its texts call it the host, which is the caller's word for it."""
 
     _noun = "host"
     name: str
+    config: dict[str, Any]
     wire: Wire
     bound: list[HostSocket]
     captures: list[Capture]
@@ -46,9 +56,25 @@ class Ending(Living):
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "running" if self.threads else "live" if self.live else "virtual time"
-        own = [*self.bound, *self.captures]
-        has = f", with {', '.join(map(repr, own))}" if own and not self.closed else ""
-        return f"<vnic.Host {self.name} ({state}){has}>"
+        told = "" if self.closed else self._told()
+        return one_line(f"<vnic.Host {self.name} ({state}){told}>")
+
+    def _told(self) -> str:
+        """Return what the host has, and what became of its frames. A machine that is being ended tells nothing."""
+        if self.turn.alone or self.turn.unfinished or "ip" not in self.config:
+            return ""
+        try:
+            at = self.c
+        except VnicError:
+            return ""
+        ip, own = self.config["ip"], [*self.bound, *self.captures]
+        has = f", with {', '.join(map(repr, own[:_SHOWN]))}" if own else ""
+        has += f" and {len(own) - _SHOWN} more" if len(own) > _SHOWN else ""
+        addresses = [ip] if isinstance(ip, str) else list(ip)
+        parts = [f"ip {', '.join(addresses[:_SHOWN])}" + " ..." * (len(addresses) > _SHOWN)]
+        parts += [_count(int(at.nic.nqueues), "queue"), _count(int(at.ncpus), "CPU")]
+        seen = ledger(at)
+        return f"{has}: {', '.join(parts)}; {shown_as.ledger_line(seen.offered, seen.in_flight, seen.fates)}"
 
     def stop(self) -> None:
         """As :meth:`vnic.Host.stop`."""

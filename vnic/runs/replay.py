@@ -10,9 +10,11 @@ from vnic._core import ffi
 from vnic.capture import Capture
 from vnic.capture_select import ALL, Selection
 from vnic.capture_wire import CaptureWire
+from vnic.counters import shown_as
+from vnic.counters.latency import Latencies, Latency
 from vnic.counters.limits import limits
 from vnic.counters.standing import as_dicts
-from vnic.errors import ConfigError
+from vnic.errors import ConfigError, said
 from vnic.host import Host
 from vnic.machine import memory
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from vnic.capture_input import CaptureInput
 
 SCHEMA = "vnic.replay/1"
+_FILES_SHOWN = 3
+"""In one line about a result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,22 @@ class Result:
     facts: dict[str, Any]
     error: str
     """Why the input ended early, one sentence; empty if it did not."""
+
+    def _line(self) -> str:
+        files, ledger = self.facts["input"]["files"], self.facts["ledger"]
+        names = ", ".join(files[:_FILES_SHOWN]) + f" and {len(files) - _FILES_SHOWN} more" * (len(files) > _FILES_SHOWN)
+        line = shown_as.ledger_line(ledger["offered"], ledger["in_flight"], ledger["fates"])
+        return said(f"{names}: {line}" + f"; {self.error}" * bool(self.error))
+
+    def __repr__(self) -> str:
+        return f"<vnic.Result {self._line()}>"
+
+    def _repr_html_(self) -> str:
+        ledger, waits = self.facts["ledger"], self.facts["latency_ns"]
+        told = shown_as.ledger_table(self._line(), ledger["fates"], ledger["in_flight_at"])
+        return told + (
+            Latencies({name: Latency(**wait) for name, wait in waits.items()})._repr_html_() if waits else ""
+        )
 
 
 def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,8 @@ def fate_text(name: str) -> str:
     return bytes(ffi.string(lib.fate_text(FATES.index(name)))).decode()
 
 
-def _funnel(console: Console, f: dict[str, Any]) -> None:
+def funnel(console: Console, f: dict[str, Any]) -> None:
+    """Print how many frames pass each stage, and the fates of those that end there (of ``f["ledger"]``)."""
     fates, offered = f["ledger"]["fates"], f["ledger"]["offered"]
     rows = list(_stages(fates, offered))
     shown = stand_in if console.options.ascii_only else str
@@ -316,7 +317,7 @@ def show(console: Console, f: dict[str, Any]) -> None:
     """Print the report of a run's facts (see :func:`vnic.runs.replay.facts`)."""
     _input(console, f)
     console.print()
-    _funnel(console, f)
+    funnel(console, f)
     console.print()
     _counters(console, "queue", _QUEUE_COLUMNS, {f"rx-{q['queue']}": q for q in f["queues"]})
     console.print()

@@ -93,6 +93,9 @@ class _Socket(SuperSocket):
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC | os.EFD_SEMAPHORE)
         end.add(self)
 
+    def __repr__(self) -> str:
+        return f"<vnic.{type(self).__name__}{' closed' if self._fd < 0 else f' on {self.iface.name}'}>"
+
     @property
     def host(self) -> Host:
         """The host of the wire."""
