@@ -27,6 +27,7 @@ from vnic._core import ffi, lib
 from vnic.capture_select import Selection
 from vnic.cli.send import report
 from vnic.runs import send as send_
+from vnic.runs.pace import pace
 from vnic.tap import tun
 
 NEVER = 2**64 - 1
@@ -177,7 +178,7 @@ def test_damaged_stamps_end_in_146_years():
     ],
 )
 def test_a_pace_is_how_fast_frames_leave(asked, c, rate):
-    how = send_.pace(**asked)
+    how = pace(**asked)
     assert (how.c, how.rate) == (c, rate)
 
 
@@ -193,7 +194,7 @@ def test_a_pace_is_how_fast_frames_leave(asked, c, rate):
 )
 def test_what_is_no_pace(asked, sentence):
     with pytest.raises(vnic.ConfigError, match=sentence):
-        send_.pace(**asked)
+        pace(**asked)
 
 
 # ---- steps, under a clock of our own ----
@@ -230,7 +231,7 @@ def sender(capture):
     made = []
 
     def make(packets=None, *, to=lib.SEND_TAP, mtu=1500, how=None, path=None, **options):
-        how = send_.pace(**(how or {}))
+        how = pace(**(how or {}))
         s = send_.Sender(path or capture(packets), Nowhere(to, mtu), how, **options)
         s.c.start_ns = 10**12
         made.append(s)
@@ -274,7 +275,7 @@ def test_who_is_late_catches_up_and_the_plan_stays(late, to):
     with tempfile.TemporaryDirectory() as d:
         path = Path(d) / "in.pcap"
         path.write_bytes(pcap([(i * 10_000, f) for i, f in enumerate(FRAMES)]))
-        s = send_.Sender(path, Nowhere(to), send_.pace(), loop=10)
+        s = send_.Sender(path, Nowhere(to), pace(), loop=10)
         s.c.start_ns, turn = 10**12, iter(late * 300)
         out = play(s, lambda: next(turn))
         assert [f for _, f in out] == FRAMES * 10
@@ -537,7 +538,7 @@ def received(s, n):
 def test_the_interface_of_a_tap_receives_exactly_the_frames_in_order(capture, how):
     tap("vt0")
     with listen("vt0") as s:
-        found = send_.send(capture(), tap="vt0", how=send_.pace(**how), loop=5)
+        found = send_.send(capture(), tap="vt0", how=pace(**how), loop=5)
         assert received(s, 100) == FRAMES * 5
         s.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -552,7 +553,7 @@ def test_what_is_sent_out_of_a_tap_is_what_a_card_on_it_receives(capture):
         with pytest.raises(vnic.TapError, match=r"another process is attached.*use --dev vt0"):
             send_.send(capture(), tap="vt0")
         with host.packet_socket() as seen:
-            found = send_.send(capture(), dev="vt0", how=send_.pace(pps=50_000), loop=4)
+            found = send_.send(capture(), dev="vt0", how=pace(pps=50_000), loop=4)
             settle(host, 80)
             assert [bytes(p.data) for p in seen.recv_nowait(100)] == FRAMES * 4
         assert (found["sent"]["frames"], found["to"]["dropped"]) == (80, 0)
@@ -565,7 +566,7 @@ def test_what_is_sent_out_of_a_tap_is_what_a_card_on_it_receives(capture):
 def test_what_nobody_reads_is_counted(capture):
     tap("vt0")
     with attached("vt0"):
-        found = send_.send(capture(), dev="vt0", how=send_.pace(topspeed=True), loop=500)
+        found = send_.send(capture(), dev="vt0", how=pace(topspeed=True), loop=500)
     assert found["to"]["dropped"] > 0
     assert found["to"]["dropped"] >= 10_000 - 1000  # what a TAP's queue holds
     assert "by vt0's queue: its reader is too slow" in "\n".join(report(found))
@@ -579,7 +580,7 @@ def test_an_interface_that_vanishes_ends_it(capture, by):
     done = {}
 
     def run():
-        done.update(send_.send(capture(), **{by: "vt0"}, how=send_.pace(pps=1000), loop=0))
+        done.update(send_.send(capture(), **{by: "vt0"}, how=pace(pps=1000), loop=0))
 
     with listen("vt0") as s, attached("vt0") if by == "dev" else contextlib.nullcontext():
         thread = threading.Thread(target=run)

@@ -12,6 +12,7 @@ from captures import enhanced, interface, pcap, section
 import vnic
 from vnic._core import lib
 from vnic.runs import send
+from vnic.runs.pace import pace
 from vnic.runs.replay import replay
 
 SLOW = {"fifo": 40_000, "rx-ring": 64, "cost": {"poll": 500_000}, "link": "10G"}
@@ -136,7 +137,7 @@ def test_a_file_that_shrinks_between_two_passes_is_sent_as_far_as_it_goes(tmp_pa
         def close(self):
             os.close(self.fd)
 
-    sender = send.Sender(path, Here(), send.pace(topspeed=True), loop=0)
+    sender = send.Sender(path, Here(), pace(topspeed=True), loop=0)
     cut(path, 40_000)
     sender.run()
     assert sender.c.error < 0

@@ -86,10 +86,11 @@ def send(
     """
     from vnic.capture_files import gather
     from vnic.runs import send as send_
+    from vnic.runs.pace import pace
 
     with refusals():
         files, interface = _split(files, dev or tap)
-        how = send_.pace(**{name: options.pop(name) for name in ("speed", "pps", "mbps", "topspeed")})
+        how = pace(**{name: options.pop(name) for name in ("speed", "pps", "mbps", "topspeed")})
         select = Selection(options.pop("expression"), start=options.pop("start"), stop=options.pop("stop"))
         options |= {"dev": dev or interface, "tap": tap, "select": select, "how": how}
         with contextlib.closing(Reading()) as reading:

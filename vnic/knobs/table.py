@@ -1,6 +1,6 @@
 """Every knob by its Linux name, with its parser, its place and its default. All other code reads this one table.
 
-The rows are in vnic/knobs/card_rows.py and vnic/knobs/host_rows.py.
+The rows are in vnic/knobs/card_rows.py, host_rows.py and inet_rows.py.
 
 Dashes and underscores are equal, and so are ``net.core.netdev_budget`` and ``netdev-budget``. Where Linux has a
 default, the table has the same.

@@ -7,7 +7,6 @@ import errno
 import os
 import signal
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vnic._core import ffi, lib
@@ -15,7 +14,7 @@ from vnic.capture_select import ALL, Selection
 from vnic.capture_wire import CaptureWire
 from vnic.cli.exit import ending
 from vnic.errors import ConfigError, TapError, said
-from vnic.knobs.parse import parse_speed
+from vnic.runs.pace import Pace, pace
 from vnic.tap import privileges
 from vnic.tap.netns import inside
 from vnic.tap.rtnetlink import Links, check_name
@@ -35,41 +34,6 @@ _MOST = 1 << 62
 LONG_GAP_NS = 5_000_000_000
 """A longer wait for a frame is announced."""
 _ETHERNET, _LOOPBACK = 1, 772  # ARPHRD_*
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """The requested pace, for C and in words."""
-
-    c: int
-    rate: int
-    text: str
-
-
-def pace(*, speed: Any = None, pps: float | None = None, mbps: float | None = None, topspeed: bool = False) -> Pace:
-    """Return the pace for one of these, or as recorded for none. ConfigError: several, or a rate out of range."""
-    given = [name for name, value in (("speed", speed), ("pps", pps), ("mbps", mbps)) if value is not None]
-    given += ["topspeed"] if topspeed else []
-    if len(given) > 1:
-        raise ConfigError(f"--{given[0]} and --{given[1]}: give only one pace")
-    if pps is not None:
-        return Pace(lib.PACE_PPS, _rate("pps", pps, 0.001, 1e9, 1000), f"{pps:g} frames a second")
-    if mbps is not None:
-        return Pace(lib.PACE_BPS, _rate("mbps", mbps, 0.001, 1e6, 1_000_000), f"{mbps:g} Mb/s")
-    try:
-        factor = None if topspeed else parse_speed(1 if speed is None else speed)
-    except ValueError as e:
-        raise ConfigError(f"speed={speed}: {e}") from None
-    if factor is None:
-        return Pace(lib.PACE_TOPSPEED, 1, "as fast as possible")
-    words = "as recorded" if factor == 1 else f"{factor:g} times as fast as recorded"
-    return Pace(lib.PACE_RECORDED, max(1, round(factor * 1_000_000)), words)
-
-
-def _rate(name: str, value: float, low: float, high: float, scale: int) -> int:
-    if not low <= value <= high:
-        raise ConfigError(f"{name}={value:g}: must be between {low:g} and {high:g}")
-    return round(value * scale)
 
 
 def _refuse(name: str, value: float | None, low: float, high: float, kind: tuple[type, ...]) -> None:
