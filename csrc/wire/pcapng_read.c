@@ -271,7 +271,8 @@ static int same_length(struct pcap_wire *p, u32 total)
 	if (unlikely(!tail))
 		return -EINVAL;
 	if (unlikely(align_up(pcap_u32(p, tail), 4) != total))
-		return pcap_fail(p, "a block of %u bytes behind frame %llu ends with another length: the file is damaged",
+		return pcap_fail(p,
+				 "a block of %u bytes behind frame %llu ends with another length: the file is damaged",
 				 total, (unsigned long long)p->nframe);
 	return 0;
 }
