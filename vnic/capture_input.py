@@ -3,7 +3,7 @@
 A source that can be read only once (``-``, ``/dev/stdin``, ``<(zcat x.pcap.gz)``, a FIFO with a writer) is read into a
 sealed memfd. From there on it is a file like the others, and good for any number of replays. It may take half of the
 free memory. So is a compressed source, whatever its name is (vnic/unpack.py): at once, or, of several, each in its
-turn, so that one at a time is in memory. If its data is damaged, the bytes before are read like a file that ends there,
+turn, so only one is in memory. If its data is damaged, the bytes before are read like a file that ends there,
 and the reason is said. A sparse file ends where its data ends: the zeros behind were never written.
 """
 

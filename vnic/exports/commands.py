@@ -3,7 +3,7 @@
     Shell.lines({"rx-ring": 1024, "rps-cpus": "c"}) -> ethtool -G eth0 rx 1024; echo c > /sys/class/net/eth0/...
 
 The table of knobs says where Linux has each (vnic/linux/places.py). A knob without such a place becomes the nearest
-setting that there is, or a comment that says why there is none. The lines are for root's shell. An interface's name
+setting, or a comment with the reason. The lines are for root's shell. An interface's name
 goes into them, so only names of plain characters are taken.
 """
 
