@@ -170,7 +170,8 @@ def _ask(on: str | None, *, as_json: bool, form: str | None, dev: str | None) ->
         if form is not None and not reply.code:
             found = reply.data
             wanted = found["enough"] or found["helps"] or {}
-            queues = _queues(c.ask("ethtool", ["-l", instance.name]).out)
+            with Connection(instance.path) as c:
+                queues = _queues(c.ask("ethtool", ["-l", instance.name]).out)
             reply = Reply(out=pasted(form, reply.out, wanted, {"queues": queues} | wanted, dev=dev or instance.name))
     print_reply(reply, as_json=as_json)
 
