@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PIECE = 1 << 20
 """Most bytes that are unpacked in one go: a bomb is met before it has gone off."""
 
+_SLICE = 1 << 14
+
 _MAGICS = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
@@ -90,6 +92,13 @@ def _unpacker(kind: str) -> tuple[Callable[[], Any], tuple[type[Exception], ...]
     return module.LZ4FrameDecompressor, (RuntimeError,)
 
 
+def _sliced(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Cut the pieces: each end of an archive copies the rest of its slice, and there may be an end every 20 bytes."""
+    for piece in pieces:
+        for at in range(0, len(piece), _SLICE):
+            yield piece[at : at + _SLICE]
+
+
 def unpacked(kind: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Unpack the pieces, at most PIECE bytes at once. Several archives one behind the other are one.
 
@@ -100,7 +109,7 @@ def unpacked(kind: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
     make, errors = _unpacker(kind)
     engine, left, total = make(), b"", 0
     try:
-        for piece in pieces:
+        for piece in _sliced(pieces):
             left += piece
             while left or not engine.needs_input:
                 if engine.eof:

@@ -82,7 +82,7 @@ def test_a_later_file_that_is_no_capture_is_found_before_the_first_is_read(tmp_p
         ([DEMO, "--ip", "10.0.0.300"], "is not an IP address"),
         ([DEMO, "--rx-frames", "0"], "never be an interrupt"),
         ([DEMO, "--reader-cpu", "9"], "there is no CPU 9"),
-        (["/dev"], "/dev: Is a directory"),
+        (["/dev"], "/dev: a directory without a capture"),
         (["/dev/null"], "not a regular file"),
         ([DEMO, "--write", DEMO], "is an input, so it cannot be the output"),
         ([DEMO, "--write", "/nonexistent/x.pcapng"], "No such file"),

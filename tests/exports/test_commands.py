@@ -1,5 +1,6 @@
 """Knobs as commands for a real machine: each is fed back through vnic's own faces, and tried with the real tools."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -7,7 +8,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from commands import invoke
+from captures import pcap
+from commands import VNIC, invoke, vnic_process
+from frames import udp
 from hypothesis import given
 from hypothesis import strategies as st
 from knob_values import FRESH, other_value
@@ -329,3 +332,25 @@ def test_the_command_line(tmp_path):
     assert invoke("replay", capture, "--as", "toml", "--json").exit_code == 2
     refused = invoke("replay", capture, "--as", "commands", "--dev", "a;b")
     assert (refused.exit_code, refused.stdout) == (2, "")
+
+
+@pytest.mark.slow
+def test_a_running_instance_is_asked(tmp_path):
+    """Its name is the interface in the lines; its answer is an estimate from its counters."""
+    environment = os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)}
+    capture = tmp_path / "burst.pcap"
+    capture.write_bytes(pcap([(i * 100, udp(bytes(100)), 142) for i in range(3000)], nano=True))
+    hold = [*VNIC, "replay", str(capture), "--rx-ring", "64", "--queues", "2", "--hold", "--json"]
+    with subprocess.Popen(hold, env=environment, stdout=subprocess.PIPE, text=True) as held:
+        while held.stdout.readline() != "}\n":
+            pass
+        for _ in range(100):
+            done = vnic_process("why", "--as", "commands", environment={"XDG_RUNTIME_DIR": str(tmp_path)})
+            if b"no instance is running" not in done.stderr:
+                break
+        toml_ = vnic_process("why", "--as", "toml", environment={"XDG_RUNTIME_DIR": str(tmp_path)})
+        held.terminate()
+    assert (done.returncode, toml_.returncode, done.stderr, toml_.stderr) == (0, 0, b"", b"")
+    assert b"# Lost " in done.stdout
+    assert re.search(rb"^(ethtool -. vnic0 .*|sysctl -w .*|# nothing to set)$", done.stdout, re.MULTILINE)
+    tomllib.loads(toml_.stdout.decode())

@@ -183,12 +183,12 @@ def _ask(on: str | None, *, as_json: bool, form: str | None, dev: str | None) ->
         instance = find(on)
         with Connection(instance.path) as c:
             reply = c.ask("why", columns=None if form else terminal.columns())
-            if form is not None and not reply.code:
-                found = reply.data
-                wanted = found["enough"] or found["helps"] or {}
+        if form is not None and not reply.code:
+            found = reply.data
+            wanted = found["enough"] or found["helps"] or {}
+            with Connection(instance.path) as c:
                 queues = _queues(c.ask("ethtool", ["-l", instance.name]).out)
-                text = pasted(form, reply.out, wanted, {"queues": queues} | wanted, dev=dev or instance.name)
-                reply = Reply(out=text)
+            reply = Reply(out=pasted(form, reply.out, wanted, {"queues": queues} | wanted, dev=dev or instance.name))
     print_reply(reply, as_json=as_json)
 
 
