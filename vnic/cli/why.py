@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,14 +186,9 @@ def _ask(on: str | None, *, as_json: bool, form: str | None, dev: str | None) ->
             found = reply.data
             wanted = found["enough"] or found["helps"] or {}
             with Connection(instance.path) as c:
-                queues = _queues(c.ask("ethtool", ["-l", instance.name]).out)
+                queues = int(c.ask("show", ["queues"]).out)
             reply = Reply(out=pasted(form, reply.out, wanted, {"queues": queues} | wanted, dev=dev or instance.name))
     print_reply(reply, as_json=as_json)
-
-
-def _queues(channels: str) -> int:
-    """Return the present number of queues that ethtool -l prints."""
-    return int(re.findall(r"^Combined:\s+(\d+)$", channels, re.MULTILINE)[-1])
 
 
 @click.command(
