@@ -72,11 +72,11 @@ def test_the_text_of_a_sysctl_is_one_of_its_knob():
         ("net.ipv6.conf.eth0.accept_ra", "0\n", "off"),
         ("net.core.netdev_budget", " 600 ", "600"),
     ):
-        assert sysctls.for_knob(name, text) == knob
+        assert sysctls.for_knob(sysctls.knob(name), text) == knob
     with vnic.Host(cpus=2) as h:
         for name, own in sysctl_rows.SYSCTLS.items():
             key = sysctls.KNOBS[name]
-            assert read(key, sysctls.for_knob(name, own.read(h))) == h.knobs[key]
+            assert read(key, sysctls.for_knob(key, own.read(h))) == h.knobs[key]
 
 
 def test_the_knob_of_a_sysctl_by_its_name():

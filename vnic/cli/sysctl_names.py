@@ -47,13 +47,8 @@ def knob_of(name: str) -> str | None:
 
 
 def value_of(knob: str, value: Any) -> Any:
-    """Return a sysctl's value as the knob takes it: of several numbers, the first; a number for a flag."""
-    words = value.split() if isinstance(value, str) else []
-    if not words or not all(word.isascii() and word.isdecimal() for word in words):
-        return value
-    if knob == "udp-mem":
-        return words[0]
-    return int(int(words[0][:9]) > 0) if knob == "accept-ra" else value
+    """Return a sysctl's value as the knob takes it; one that is no text as it is."""
+    return sysctls.for_knob(knob, value) if isinstance(value, str) else value
 
 
 def without_effect(names: list[str]) -> str:

@@ -112,14 +112,14 @@ def elsewhere(name: str) -> bool:
     return bool(re.match(r"(abi|debug|dev|fs|kernel|sunrpc|user|vm|net\.(?!core\.|ipv4\.|ipv6\.)[^.]+)\.", f"{name}."))
 
 
-def for_knob(name: str, text: str) -> str:
-    """Return the text that a sysctl with a knob has, as its knob takes it."""
-    words = text.split()
-    if row(name) == "net.ipv4.udp_mem" and words:
-        return words[0]  # the other two bound nothing
-    if row(name) == "net.ipv6.conf.DEV.accept_ra" and text.strip() in ("0", "1", "2"):
-        return "off" if text.strip() == "0" else "on"
-    return text.strip()
+def for_knob(knob: str, text: str) -> str:
+    """Return the text of a knob's sysctl as the knob takes it."""
+    text = text.strip()
+    if knob == "udp-mem" and text:
+        return text.split()[0]  # the other two bound nothing
+    if knob == "accept-ra" and text in ("0", "1", "2"):
+        return "off" if text == "0" else "on"
+    return text
 
 
 def near(name: str) -> str:
