@@ -140,7 +140,7 @@ int udp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u32 len, const 
 	v4 = inet_addr_is4(&o.dst);
 	room = mtu - (v4 ? IP_HLEN : IPV6_HLEN) - UDP_HLEN;
 	if (len > IP_LEN_MAX - UDP_HLEN - (v4 ? IP_HLEN : 0) ||
-	    frames + (len + frames * 100) / TX_BUF_LEN >= h->tx.vq.num)
+	    (h->answers && frames + (len + frames * 100) / TX_BUF_LEN >= h->tx.vq.num))
 		return -EMSGSIZE; /* or more than the TX ring can ever hold */
 	port = to ? port : sk->rport;
 	if (!port || gso_size > room || (gso_size && len > gso_size * UDP_MAX_SEGMENTS))

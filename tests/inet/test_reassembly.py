@@ -185,7 +185,7 @@ def test_the_running_kernel_refuses_the_same_first_fragments():
                 kernel.deliver([first])
                 host.feed(first, at_ns=host.now_ns)
                 host.run(until_ns=host.now_ns + MS)
-                assert fragments.queues(host.machine.c.ip6_frags) == kernel.queues()[1], (proto, end)
+                assert fragments.queues(host, 6) == kernel.queues()[1], (proto, end)
 
 
 def test_a_wrong_length_costs_only_the_fragment(host):

@@ -187,10 +187,11 @@ def counters(host: vnic.Host, prefix: str) -> dict[str, int]:
     return {n: v for n, v in mib.items() if v and (n.startswith("Reasm") or (prefix == "Ip6_" and n == "InHdrErrors"))}
 
 
-def queues(table) -> int:
+def queues(host, family: int = 4) -> int:
     """Datagrams of a family that wait for fragments."""
-    n = 0
-    for oldest in table.oldest:
+    c = host.machine.c
+    table, n = c.ip6_frags if family == 6 else c.ip_frags, 0
+    for oldest in table.oldest[0 : c.ncpus]:
         q = oldest
         while q != ffi.NULL:
             n, q = n + 1, q.newer
