@@ -80,21 +80,24 @@ class WatchedHost(Host):
 
     def close(self) -> None:
         """As :meth:`vnic.Host.close`, behind a look at the laws."""
-        self._last_look()
-        super().close()
+        trouble = self._last_look()
+        super().close()  # it may refuse: then nothing was wrong yet
+        self.troubles += trouble
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """As :meth:`vnic.Host.__exit__`, behind a look at the laws."""
-        self._last_look()
+        self.troubles += self._last_look()
         super().__exit__(kind, error, traceback)
 
-    def _last_look(self) -> None:
+    def _last_look(self) -> list[str]:
+        """Settle. Return: why that was not possible."""
         if self.closed:
-            return
+            return []
         try:
             self.settle()
         except VnicError as e:  # another thread runs it, or a handler raised: the end of the host says more
-            self.troubles.append(f"{self.name}: the laws were not checked: {e}")
+            return [f"{self.name}: the laws were not checked: {e}"]
+        return []
 
     def story(self) -> str:
         """Return the funnel, and the last frames with their fates, as text of WIDTH columns. The host comes to rest."""
