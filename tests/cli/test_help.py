@@ -21,7 +21,7 @@ HEAVY = {"rich", "pyroute2", "scapy", "ctypes", "subprocess", "vnic._core", "vni
 
 def context(name, parent=None):
     command = main.get_command(parent or click.Context(main, info_name="vnic"), name)
-    return command, click.Context(command, info_name=name, parent=parent)
+    return command, click.Context(command, info_name=name, parent=parent, **command.context_settings)
 
 
 @pytest.mark.parametrize("name", NAMES)

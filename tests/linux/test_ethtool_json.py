@@ -5,10 +5,11 @@ import json
 import pytest
 from commands import invoke
 
+from vnic._core import lib
 from vnic.control.server import Control
 from vnic.linux import ethtool, ethtool_json
 
-RINGS = {"ifname": "vnic0", "rx-max": ethtool.RX_RING_MAX, "tx-max": 256, "rx": 512, "tx": 256, "rx-buf-len": 2048,
+RINGS = {"ifname": "vnic0", "rx-max": ethtool.RX_RING_MAX, "tx-max": lib.TX_RING_MAX, "rx": 512, "tx": 256, "rx-buf-len": 2048,
          "tx-push": False, "rx-push": False}  # fmt: skip
 COALESCE = {"ifname": "vnic0", "adaptive-rx": False, "rx-usecs": 50, "rx-frames": 0, "rx-usecs-irq": 0,
             "rx-frames-irq": 0}  # fmt: skip

@@ -262,7 +262,7 @@ def test_pinned_and_moderated_the_report_says_both():
         (["--tap-queues", "17"], 2, "between 1 and 16"),
         (["--host-ip", "10.0.0.300"], 2, "is not an address with a prefix"),
         (["--netns", "nowhere"], 3, "network namespace nowhere"),
-        (["--rx-ring", "100"], 2, "must be a power of two"),
+        (["--rx-ring", "100000"], 2, "must be between 16 and 16384"),
         (["--write", "/nowhere/x.pcapng"], 2, "No such file"),
     ],
 )

@@ -19,7 +19,7 @@ def help_(ctx: click.Context, words: tuple[str, ...]) -> None:
         return
     _, command, _ = group.resolve_command(whole, list(words[:1]))
     if command is not None:
-        with click.Context(command, info_name=words[0], parent=whole) as own:
+        with click.Context(command, info_name=words[0], parent=whole, **command.context_settings) as own:
             click.echo(command.get_help(own))
 
 

@@ -31,10 +31,10 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
     "Ask and tune a running instance": {
         "ls": ("instance", "ls", "List the running instances that you may talk to."),
         "stat": ("instance", "stat", "Print an instance's rates, one line per interval."),
-        "show": ("instance", "show", "Print files of an instance: /proc, /sys, limits."),
-        "set": ("instance", "set_", "Write to a file of an instance."),
+        "show": ("instance", "show", "Print files and knobs of an instance: /proc, /sys, limits."),
+        "set": ("instance", "set_", "Change a knob of an instance, or write to a file."),
         "ethtool": ("instance", "ethtool", "Run ethtool on an instance's card."),
-        "ip": ("instance", "ip", "Run ip link, addr, neigh or route on an instance."),
+        "ip": ("instance", "ip", "Run ip link, addr, neigh, route or maddr on an instance."),
         "sysctl": ("instance", "sysctl", "Run sysctl on an instance."),
         "capture": ("instance", "capture", "Capture packets of a running instance until Ctrl-C."),
     },

@@ -26,7 +26,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vnic._core import lib
-from vnic.cli import foreign_config
 from vnic.cli.sysctl_names import knob_of, value_of
 from vnic.errors import ConfigError, said
 from vnic.knobs.table import KNOBS, read
@@ -35,6 +34,8 @@ from vnic.own_paths import read as read_file
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from vnic.cli.foreign_config import Foreign
 
 COMMANDS = ("run", "replay")
 _MOST = 1 << 20
@@ -78,11 +79,13 @@ def load(path: str | Path, command: str, options: dict[str, Callable[[Any], Any]
     """
     import tomllib
 
+    from vnic.cli import foreign_config  # the parsers of other tools' texts, which a TAB does not need
+
     config = Config()
     try:
         text = read_file(path, _MOST).decode()
         if foreign_config.is_foreign(text):
-            return _foreign(text)
+            return _foreign(foreign_config.read(text))
         tree = tomllib.loads(text)
         own = {name: tree.pop(name) for name in COMMANDS if name in tree}
         _read(tree, "", config, options)
@@ -97,8 +100,7 @@ def load(path: str | Path, command: str, options: dict[str, Callable[[Any], Any]
     return config
 
 
-def _foreign(text: str) -> Config:
-    found = foreign_config.read(text)
+def _foreign(found: Foreign) -> Config:
     own, cpus = found.config.pop("each_queue", {}), found.config.pop("cpus", None)
     options = {} if cpus is None else {"cpus": cpus}
     return Config(options, found.config, own, found.without_effect, found.notes)

@@ -179,7 +179,7 @@ _show = _passed_on("show", "Print files and knobs of an instance.", "[NAME]...")
     examples=(
         "vnic show  # list all files",
         "vnic show /proc/net/dev softnet_stat rx-usecs  # files and knobs",
-        "vnic show knobs  # all knobs and their values; config: as a file for --config",
+        "vnic show knobs  # all knobs; vnic show config: as a file for --config",
         "vnic show limits  # each limit of the path, and how often it was reached",
         "vnic show --export DIR  # all files below DIR, for programs that read",
     ),

@@ -114,7 +114,8 @@ def pages(version: str) -> Iterator[tuple[str, str]]:
     yield "vnic.1", front(main, top, version)
     for name in main.list_commands(top):
         if (command := main.get_command(top, name)) is not None:
-            yield f"vnic-{name}.1", page(name, command, click.Context(command, info_name=name, parent=top), version)
+            own = click.Context(command, info_name=name, parent=top, **command.context_settings)
+            yield f"vnic-{name}.1", page(name, command, own, version)
 
 
 def write(directory: Path, version: str) -> None:

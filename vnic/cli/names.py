@@ -75,7 +75,7 @@ class Value(click.types.StringParamType):
         self._knob = knob
 
     def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Return the values that are words, and the powers of two where nothing else is allowed."""
+        """Return the values that are words."""
         return _begin(_values(self._knob), incomplete)
 
 
@@ -87,9 +87,6 @@ def _values(knob: Knob) -> list[str]:
         return ["on", "off"]
     if knob.parse is parse_cost:
         return list(cost.names())
-    parse: Any = knob.parse
-    if getattr(parse, "power_of_two", False):
-        return [str(1 << bit) for bit in range(64) if parse.low <= 1 << bit <= parse.high]
     return list(knob.words)
 
 
@@ -135,7 +132,7 @@ def _sysctl(on: str | None, _: list[str], incomplete: str) -> list[CompletionIte
 
 
 def _ip(_on: str | None, rest: list[str], incomplete: str) -> list[CompletionItem]:
-    return _begin(["show", "set", "dev"] if rest else ["link", "addr", "neigh", "route"], incomplete)
+    return _begin(["show", "set", "dev"] if rest else ["link", "addr", "neigh", "route", "maddr"], incomplete)
 
 
 def _paths(on: str | None, rest: list[str], incomplete: str) -> list[CompletionItem]:

@@ -36,8 +36,8 @@ _NOT_SENT = {
 @click.command(
     cls=HostCommand,
     examples=(
-        "sudo vnic send a.pcap --tap vt0  # the kernel receives the frames from vt0",
-        "sudo vnic send a.pcap eth0 --speed 2  # out of eth0, as -i eth0 and --dev eth0",
+        "sudo vnic send a.pcap --tap vt0  # the kernel receives the frames",
+        "sudo vnic send a.pcap eth0 --speed 2  # out of eth0, as with -i eth0",
         "sudo vnic send a.pcap --dev veth1 --pps 100000 --loop 0 --duration 10",
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from vnic.errors import VnicError
@@ -22,7 +22,7 @@ class Reply:
     err: str = ""
     code: int = 0
     data: Any = None
-    fitted: Callable[[int | None], str] | None = None
+    fitted: Callable[[int | None], str] | None = field(default=None, compare=False)
     """Returns ``out`` for a terminal of so many columns, if it is text of vnic's own and not a tool's."""
 
     def on(self, columns: int | None) -> Reply:

@@ -37,8 +37,8 @@ _WORDS: dict[Any, tuple[str, Schema]] = {
     parse.parse_flow_hash: ("letters of sdfn", {"type": "string", "pattern": "^[sdfn]+$"}),
     parse.parse_xfrm: ("none, symmetric-xor", {"enum": ["none", "symmetric-xor"]}),
     parse.parse_indir: (
-        f"1 to {lib.RSS_INDIR_SIZE} of the queues 0 to {_QUEUE_LAST}, default",
-        {"anyOf": [{"type": "string"}, {"type": "array", "maxItems": int(lib.RSS_INDIR_SIZE)}]},
+        f"1 to {lib.RSS_INDIR_MAX} of the queues 0 to {_QUEUE_LAST}, default",
+        {"anyOf": [{"type": "string"}, {"type": "array", "maxItems": int(lib.RSS_INDIR_MAX)}]},
     ),
     parse.parse_cwr: ("6.18, 7.0", {"enum": ["6.18", "7.0", 6.18, 7.0]}),
     parse_rules: ("rules of ethtool -N, separated by ;", {"type": ["string", "array"]}),
@@ -52,8 +52,7 @@ _BOUNDS: dict[Any, tuple[int, int, str]] = {
 def allowed(knob: Knob) -> str:
     """Return the values that a knob takes, in words."""
     if isinstance(knob.parse, parse.Integer):
-        low, high = knob.parse.low, knob.parse.high
-        return f"{low} to {high}" + (", a power of two" if getattr(knob.parse, "power_of_two", False) else "")
+        return f"{knob.parse.low} to {knob.parse.high}"
     return _BOUNDS[knob.parse][2] if knob.parse in _BOUNDS else _WORDS[knob.parse][0]
 
 

@@ -54,6 +54,8 @@ def _neighbours(prefix: str, family: int, what: str) -> dict[str, Knob]:
             places.of_neigh(family, field, scale),
             default,
             f"time that {what} neighbour {help_}",
+            unit="" if name.endswith("-ms") else "s",
+            unit_in_name="ms" if name.endswith("-ms") else "",
             group="sockets",
         )
         for name, (low, high, field, scale, default, help_) in times.items()

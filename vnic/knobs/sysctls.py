@@ -71,6 +71,7 @@ DEPRECATED = frozenset({
 """Names that ``sysctl -a`` leaves out."""
 
 _OF_DEVICE = re.compile(r"(net\.ipv[46]\.(?:conf|neigh))\.([^.]+)\.([^.]+)")
+_NUMBERS = re.compile(r"([0-9]+)(?:\s+[0-9]+){1,2}", re.ASCII)
 _NEAR_MAX = 100  # characters compared
 
 
@@ -115,8 +116,8 @@ def elsewhere(name: str) -> bool:
 def for_knob(knob: str, text: str) -> str:
     """Return the text of a knob's sysctl as the knob takes it."""
     text = text.strip()
-    if knob == "udp-mem" and text:
-        return text.split()[0]  # the other two bound nothing
+    if knob == "udp-mem" and (numbers := _NUMBERS.fullmatch(text)):
+        return numbers[1]  # the other two bound nothing
     if knob == "accept-ra" and text in ("0", "1", "2"):
         return "off" if text == "0" else "on"
     return text
