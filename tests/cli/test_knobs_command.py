@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from knob_values import other_value
 
+from vnic._core import lib
 from vnic.cli import config_file
 from vnic.cli.config_file import load
 from vnic.cli.main import replay, run
@@ -107,6 +108,20 @@ def test_a_whole_number_out_of_range_is_none_of_the_schema(validator, tmp_path, 
     for value in (True, 1.5, [1], "many", "5 parsecs"):
         assert not validator.is_valid({name: value}), value
         assert not loads(tmp_path, f"{name} = {json.dumps(value)}\n"), value
+
+
+def test_a_table_of_queues_is_as_long_as_a_card_can_have(validator, tmp_path):
+    for entries, good in ((lib.RSS_INDIR_MAX, True), (lib.RSS_INDIR_MAX + 1, False)):
+        assert validator.is_valid({"rss-indir": [0] * entries}) == good
+        assert loads(tmp_path, f"rss-indir = {[0] * entries}\n") == good
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [("5", True), ("5 6 7", True), (" 5\t6 ", True), ("5 parsecs", False), ("5 6 x", False), ("", False)],
+)
+def test_of_udp_mems_three_numbers_the_first_counts(tmp_path, text, good):
+    assert loads(tmp_path, f"udp-mem = {json.dumps(text)}\n") == good
 
 
 GOOD = [

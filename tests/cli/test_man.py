@@ -4,7 +4,7 @@ import re
 
 import needs
 import pytest
-from commands import BY_NAME
+from commands import BY_NAME, invoke
 from paths import ROOT
 
 from vnic.cli.man import pages, write
@@ -44,6 +44,14 @@ def test_groff_takes_each_page_without_a_warning(page):
     shown = re.sub(".\b", "", done.stdout.decode())
     assert max(map(len, shown.splitlines())) <= 80
     assert "NAME" in shown
+
+
+@pytest.mark.parametrize("name", ["ethtool", "ip", "sysctl", "show", "set"])
+def test_minus_h_is_the_other_tools_own(name):
+    """Their pages were written, and vnic help was asked, before it is typed: it still reaches the tool."""
+    assert "\\-h, " not in PAGES[f"vnic-{name}.1"]
+    assert "-h, --help" not in invoke("help", name).stdout
+    assert not invoke(name, "-h").output.startswith("Usage: main ")
 
 
 def test_lines_of_text_are_not_taken_for_requests(monkeypatch):

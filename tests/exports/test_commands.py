@@ -137,6 +137,19 @@ def test_rules_come_back():
         assert host.knobs["ntuple-rules"] == wanted.knobs["ntuple-rules"]
 
 
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ([0] * 150 + [1] * 50, "weight 206 50"),  # a table of 256 entries, which begins again behind the 200th
+        ([0, 1, 1, 1], "weight 32 96"),
+        ([0, 1] * 128, "equal 2"),
+    ],
+)
+def test_the_shares_of_a_table_of_any_size(table, words):
+    (line,) = without_comments(Shell(DEV, 2).lines({"rss-indir": table}))
+    assert line == f"ethtool -X {DEV} {words}"
+
+
 def test_the_nearest_is_said():
     lines = Shell("eth0").lines({"rcvbuf": 2097152, "reader-cpu": 3, "cpus": 8, "fifo": 1 << 20, "weight": 128})
     assert lines[:2] == ["sysctl -w net.core.rmem_default=2097152", 'taskset -a -c -p 3 "$READER"']

@@ -9,8 +9,8 @@ from vnic._core import lib
 from vnic.control.server import Control
 from vnic.linux import ethtool, ethtool_json
 
-RINGS = {"ifname": "vnic0", "rx-max": ethtool.RX_RING_MAX, "tx-max": lib.TX_RING_MAX, "rx": 512, "tx": 256, "rx-buf-len": 2048,
-         "tx-push": False, "rx-push": False}  # fmt: skip
+RINGS = {"ifname": "vnic0", "rx-max": ethtool.RX_RING_MAX, "tx-max": lib.TX_RING_MAX, "rx": 512, "tx": 256,
+         "rx-buf-len": 2048, "tx-push": False, "rx-push": False}  # fmt: skip
 COALESCE = {"ifname": "vnic0", "adaptive-rx": False, "rx-usecs": 50, "rx-frames": 0, "rx-usecs-irq": 0,
             "rx-frames-irq": 0}  # fmt: skip
 

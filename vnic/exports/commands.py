@@ -14,9 +14,9 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vnic._core import lib
 from vnic.errors import ConfigError, quoted
 from vnic.exports.toml import comment
+from vnic.knobs.fields import table_entries
 from vnic.knobs.table import KNOBS, read
 from vnic.linux.places import place
 from vnic.linux.pseudofile import cpulist
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 DEV = "eth0"
 _DEV = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,14}")
-_TABLE, _ANY_CPU = int(lib.RSS_INDIR_SIZE), 0xFFFFFFFF
+_ANY_CPU = 0xFFFFFFFF
 _MTU = "1500, Ethernet's"
 _MASKS = frozenset({"rps-cpus", "flow-limit-cpus", "smp-affinity"})
 
@@ -168,9 +168,9 @@ class Shell:
         if table.default:
             self._run("-X", "default")
             return
-        whole = [table[i % len(table)] for i in range(_TABLE)]
+        whole = [table[i % len(table)] for i in range(table_entries(len(table)))]
         used = max(whole) + 1
-        if whole == [i % used for i in range(_TABLE)]:
+        if whole == [i % used for i in range(len(whole))]:
             self._run("-X", "equal", str(used))
             return
         self._run("-X", "weight", *(str(whole.count(queue)) for queue in range(used)))
