@@ -8,8 +8,8 @@
  * A frame check sequence (LinkType's f bit, if_fcslen, epb_flags) is removed, because a card gives its driver none. Kinds of
  * pcap, all in both byte orders: microseconds; nanoseconds; Kuznetzov's "modified" one, with 8 more bytes before each frame;
  * IXIA's, with the length of all records after the header. Before version 2.3, and in DG/UX's 543.0, both lengths of a frame
- * are swapped; in 2.3 only if they are impossible as they stand. All this follows libpcap (sf-pcap.c), IXIA follows
- * Wireshark (wiretap/libpcap.c). Format: draft-ietf-opsawg-pcap.
+ * are swapped; in 2.3 only if they are impossible as they stand. All this follows libpcap (sf-pcap.c). IXIA, and versions
+ * after 2.4, which libpcap refuses, follow Wireshark (wiretap/libpcap.c). Format: draft-ietf-opsawg-pcap.
  */
 #include "device.h"
 

@@ -263,9 +263,10 @@ static int packet(struct pcap_wire *p, struct frame *f, u32 type, u32 total)
 	return 1;
 }
 
-/* Compare a block's length with the one at its end. */
-static int same_length(struct pcap_wire *p, u32 total)
+/* Compare the length that a block claims with the one at its end. Both are rounded up. */
+static int same_length(struct pcap_wire *p, u32 claimed)
 {
+	u32 total = align_up(claimed, 4);
 	const u8 *tail = pcap_bytes(p, p->pos + total - BLOCK_TAIL, BLOCK_TAIL);
 
 	if (unlikely(!tail))
@@ -273,7 +274,7 @@ static int same_length(struct pcap_wire *p, u32 total)
 	if (unlikely(align_up(pcap_u32(p, tail), 4) != total))
 		return pcap_fail(p,
 				 "a block of %u bytes behind frame %llu ends with another length: the file is damaged",
-				 total, (unsigned long long)p->nframe);
+				 claimed, (unsigned long long)p->nframe);
 	return 0;
 }
 
@@ -281,7 +282,7 @@ int pcapng_block(struct pcap_wire *p, struct frame *f)
 {
 	u64 left = p->size - p->pos;
 	const u8 *head;
-	u32 type, total;
+	u32 type, claimed, total;
 	int rc = 0;
 
 	if (!left)
@@ -292,17 +293,17 @@ int pcapng_block(struct pcap_wire *p, struct frame *f)
 	if (unlikely(!head))
 		return -EINVAL;
 	type = pcap_u32(p, head);
-	total = load32(head + 4);
+	claimed = load32(head + 4);
 	if (type == PCAPNG_SECTION && (rc = section(p, left)) < 0)
 		return rc;
-	total = p->swapped ? __builtin_bswap32(total) : total; /* only now: a section says in which order its own is */
-	if (align_up(total, 4) < BLOCK_HEAD + BLOCK_TAIL)
-		return pcap_fail(p, "a block of %u bytes behind frame %llu: the file is damaged", total,
+	claimed = p->swapped ? __builtin_bswap32(claimed) : claimed; /* only now: a section says in which order its own is */
+	total = align_up(claimed, 4);
+	if (total < BLOCK_HEAD + BLOCK_TAIL)
+		return pcap_fail(p, "a block of %u bytes behind frame %llu: the file is damaged", claimed,
 				 (unsigned long long)p->nframe);
-	total = align_up(total, 4);
 	if (total > left)
 		return pcap_truncated(p);
-	rc = same_length(p, total);
+	rc = same_length(p, claimed);
 	if (rc < 0)
 		return rc;
 	if (type == PCAPNG_INTERFACE)

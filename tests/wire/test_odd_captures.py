@@ -239,7 +239,7 @@ PCAPS = {
     **{f"snap length {n}": pcap_file(*MANY, snap=n) for n in (0, 1, 10, 262144, 262145, 2**32 - 1)},
     **{
         f"version {a}.{b}": pcap_file(*MANY, version=(a, b))
-        for a, b in ((1, 0), (2, 3), (2, 4), (2, 5), (2, 9), (3, 0))
+        for a, b in ((1, 0), (1, 4), (2, 3), (2, 4), (2, 5), (2, 9), (3, 0), (3, 4), (543, 1))
     },
     "the other order": pcap_file(*[record(">")] * 20, order=">"),
     "nanoseconds": pcap_file(*MANY, magic=0xA1B23C4D),

@@ -192,11 +192,15 @@ class Attributes:
     """time that an IPv4 neighbour gets to answer before the next question, ms"""
     neigh_gc_stale_time: int
     """time that an IPv4 neighbour is kept without use in a table that fills up, s"""
+    neigh_gc_stale_time_s: int
+    """time that an IPv4 neighbour is kept without use in a table that fills up, s"""
     neigh6_base_reachable_time_ms: int
     """time that an IPv6 neighbour stays reachable once confirmed, ms"""
     neigh6_retrans_time_ms: int
     """time that an IPv6 neighbour gets to answer before the next question, ms"""
     neigh6_gc_stale_time: int
+    """time that an IPv6 neighbour is kept without use in a table that fills up, s"""
+    neigh6_gc_stale_time_s: int
     """time that an IPv6 neighbour is kept without use in a table that fills up, s"""
     accept_ra: bool
     """ask routers at the start, and take addresses, prefixes and default routers from their advertisements"""
