@@ -17,6 +17,7 @@ import re
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -107,6 +108,15 @@ class Trace:
         self.path.rmdir()
 
 
+def _fragment_ids(frame: bytes) -> Iterator[bytes]:
+    """The ids of the fragment headers among the headers that an IPv6 packet begins with."""
+    kind, at = frame[20:21], 54
+    while kind in (b"\0", b"\x2b", b"\x2c", b"\x3c") and len(frame) >= at + 8:
+        if kind == b"\x2c":
+            yield frame[at + 4 : at + 8]
+        kind, at = frame[at : at + 1], at + (8 if kind == b"\x2c" else 8 * (frame[at + 1] + 1))
+
+
 class KernelTwin(Steps):
     """A TAP with the addresses of ADDRESSES in a namespace of its own, and sockets."""
 
@@ -129,6 +139,7 @@ class KernelTwin(Steps):
         libc.setns(self._home, CLONE_NEWNET)
         self.socks: dict[str, tuple[Sock, socket.socket]] = {}
         self._fragments: set[tuple[str, str, int, int]] = set()
+        self._fragments6: set[tuple[ipaddress.IPv6Address, ipaddress.IPv6Address, bytes]] = set()
         self._stirred = False  # what its groups or a querier did may come later
         self._settle()
 
@@ -217,6 +228,14 @@ class KernelTwin(Steps):
                 if outcome.counters.get("Ip_ReasmFails") and "FRAG_TOO_FAR" not in outcome.drops:
                     break
         self._fragments.clear()
+        for src, dst, id_ in self._fragments6:
+            for offset in 65000, 8:
+                last = bytes((58, 0)) + offset.to_bytes(2, "big") + id_ + bytes(8)
+                packet = frames.ipv6(last, 44, src=str(src), dst=str(dst))
+                mac = b"\x33\x33" + dst.packed[12:] if dst.is_multicast else frames.MAC
+                if self._write(frames.eth(packet, type=0x86DD, dst=mac)).counters.get("Ip6_ReasmFails"):
+                    break
+        self._fragments6.clear()
 
     def _forget_routers(self) -> None:
         from pyroute2 import IPRoute
@@ -264,6 +283,9 @@ class KernelTwin(Steps):
         if frame[12:14] == b"\x08\x00" and int.from_bytes(frame[20:22], "big") & 0x3FFF and len(frame) >= 34:
             src, dst = (str(ipaddress.IPv4Address(frame[i : i + 4])) for i in (26, 30))
             self._fragments.add((src, dst, int.from_bytes(frame[18:20], "big"), frame[23]))
+        if frame[12:14] == b"\x86\xdd":
+            src, dst = (ipaddress.IPv6Address(frame[i : i + 16].ljust(16, b"\0")) for i in (22, 38))
+            self._fragments6.update((src, dst, id_) for id_ in _fragment_ids(frame))
         return self._write(frame)
 
     def _write(self, frame: bytes) -> Outcome:
