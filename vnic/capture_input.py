@@ -82,6 +82,8 @@ class CaptureInput:
         self._fd: int | None = None
         self._drop: Callable[[], object] = lambda: None
         self._damage = ""
+        self._came = 0
+        """Bytes of a stream so far, as they are kept: unpacked."""
         self._in_turn = self._streams = False
         kept = None
         try:
@@ -239,16 +241,15 @@ class CaptureInput:
         self._check(found)
         memfd = os.memfd_create("capture", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
-            total, most, head = 0, most_bytes(), b""
+            self._came, most, head = 0, most_bytes(), b""
             for data in self._pieces(fd):
                 if len(head) < _HEAD:
                     head += data[: _HEAD - len(head)]
                     if len(head) == _HEAD and not (self._report and head.startswith(_REPORT)):
                         self._probe(head)
-                total += len(data)
-                self._bound(total, most)
-                if self._reading is not None:
-                    self._reading(self.name, total)
+                self._came += len(data)
+                self._bound(self._came, most)
+                self._tell(self._came)
                 view = memoryview(data)
                 while view:
                     view = view[os.write(memfd, view) :]
@@ -280,6 +281,10 @@ class CaptureInput:
             total += len(data)
             yield data
 
+    def _tell(self, so_far: int) -> None:
+        if self._reading is not None:
+            self._reading(self.name, so_far)
+
     def _bound(self, total: int, most: int) -> None:
         if total > most:
             raise CaptureError(
@@ -291,8 +296,8 @@ class CaptureInput:
         poll, asks_first, waited = select.poll(), os.get_blocking(fd), False
         poll.register(fd, select.POLLIN)
         while True:
-            if self._reading is not None and not total and waited:
-                self._reading(self.name, total)
+            if waited:
+                self._tell(self._came or total)
             if (asks_first or waited) and not poll.poll(_LOOK_MS):
                 waited = True
                 continue

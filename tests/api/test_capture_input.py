@@ -1,5 +1,6 @@
 """Captures that are no files: standard input, pipes, FIFOs, process substitution; and what no capture can come from."""
 
+import bz2
 import gzip
 import json
 import os
@@ -16,6 +17,7 @@ import pytest
 from captures import pcap_each_second
 from commands import VNIC, vnic_process
 from paths import CAPTURES
+from terminal import on_terminal
 
 import vnic
 from vnic.capture_input import CaptureInput
@@ -279,12 +281,23 @@ def test_an_interrupt_while_nothing_comes_ends_it():
 
 
 def test_a_terminal_is_told_what_is_waited_for():
-    ours, theirs = pty.openpty()
-    with subprocess.Popen([*VNIC, "replay", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=theirs) as p:
-        os.close(theirs)
-        seen = b""
-        while b"reading standard input: waiting" not in seen:
-            seen += os.read(ours, 4096)
+    with on_terminal([*VNIC, "replay", "-"], stdout=subprocess.DEVNULL) as (p, screen):
+        screen.until(lambda seen: "reading standard input" in seen and "waiting for the first byte" in seen)
         p.communicate(PLAIN, timeout=20)
         assert p.returncode == 0
+
+
+@pytest.mark.parametrize("sent", [PLAIN[:1000], bz2.compress(os.urandom(5000))[:1000]], ids=["plain", "packed"])
+def test_a_stream_that_stops_is_told_of_with_the_bytes_that_came(sent):
+    """Of the packed one nothing can be unpacked yet."""
+    told, (ours, theirs) = [], os.pipe()
+    os.write(theirs, sent)
+
+    def reading(_name, so_far):
+        told.append(so_far)
+        if len(told) == 3:
+            os.close(theirs)
+
+    CaptureInput(f"/dev/fd/{ours}", reading=reading).close()
     os.close(ours)
+    assert told == [1000] * 3

@@ -2,14 +2,13 @@
 
 import io
 import os
-import pty
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from paths import CAPTURES
+from terminal import on_terminal
 
 from vnic.cli import why
 from vnic.cli.progress import Progress
@@ -84,29 +83,20 @@ def test_why_tells_what_it_tries(monkeypatch):
 @pytest.mark.parametrize("number", [None, signal.SIGINT, signal.SIGTERM])
 def test_a_slow_pipe_on_a_real_terminal(number, tmp_path):
     """The report is whole, the line of progress is gone, and the cursor is there, also if a signal ends it."""
-    screen, theirs = pty.openpty()
     data = (CAPTURES / "demo.pcapng").read_bytes()
     env = os.environ | {"TERM": "xterm", "XDG_RUNTIME_DIR": str(tmp_path)}
     code = "import sys; from vnic._command import main; sys.argv[0] = 'vnic'; main()"
-    p = subprocess.Popen(
-        [sys.executable, "-c", code, "replay", "-"], stdin=-1, stdout=-1, stderr=theirs, env=env, start_new_session=True
-    )
-    os.close(theirs)
-    p.stdin.write(data[:1000])
-    p.stdin.flush()
-    seen = ""
-    while "reading" not in seen:
-        seen += os.read(screen, 4096).decode()
-    if number is None:
-        out, _ = p.communicate(data[1000:], timeout=60)
-        assert b"565 offered: ledger closed" in out
-    else:
-        p.send_signal(number)
-        out, _ = p.communicate(timeout=60)
-        assert out == b""
-    assert p.returncode == -(number or 0)
-    until = time.monotonic() + 30
-    while seen.count(HIDE) != seen.count(SHOW) and time.monotonic() < until:
-        seen += os.read(screen, 4096).decode()
-    assert seen.rindex(SHOW) > seen.rindex(HIDE)
-    os.close(screen)
+    with on_terminal([sys.executable, "-c", code, "replay", "-"], stdout=subprocess.PIPE, env=env) as (p, screen):
+        p.stdin.write(data[:1000])
+        p.stdin.flush()
+        screen.until(lambda seen: "reading" in seen and "1.0 kB" in seen)
+        if number is None:
+            out, _ = p.communicate(data[1000:], timeout=60)
+            assert b"565 offered: ledger closed" in out
+        else:
+            p.send_signal(number)
+            out, _ = p.communicate(timeout=60)
+            assert out == b""
+        assert p.returncode == -(number or 0)
+        screen.until(lambda seen: seen.count(HIDE) == seen.count(SHOW))
+        assert screen.seen.rindex(SHOW) > screen.seen.rindex(HIDE)
