@@ -128,6 +128,7 @@ class CaptureWire(Wire):
     @property
     def selected(self) -> dict[str, Any] | None:
         """What was asked for, and the frames that it took and left out; None: all frames are read, once."""
+        self.c  # noqa: B018 - is it open?
         return self._course.facts
 
     @property

@@ -316,7 +316,7 @@ def test_live_frames_that_stand_are_named_and_freed(live):
     before = stat.sample(host)
     line = stat.difference(stat.sample(host), before)
     says = "3 frames stand in the ring of queue 0: rx-frames 8 waits for more, and with rx-usecs 0 no timer runs"
-    assert says in stat.text(line)
+    assert says in stat.Layout.of(1, None).line(line)
     assert says in limits.show(host, []).out
     assert says in limits.show(host, ["rx-frames"]).out
     assert says not in limits.show(host, ["weight"]).out
