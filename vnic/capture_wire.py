@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from vnic._core import ffi, lib
 from vnic.capture_course import Course
 from vnic.capture_files import gather
-from vnic.capture_select import ALL, Selection
+from vnic.capture_select import ALL, LOOP_MAX, Selection
 from vnic.errors import CaptureError, VnicError
+from vnic.knobs.parse import whole
 from vnic.links import LINKS
 from vnic.machine.uninterrupted import uninterrupted
 from vnic.wire import Wire
@@ -30,6 +31,9 @@ class CaptureWire(Wire):
     """
 
     def __init__(self, paths: Sequence[str | Path | CaptureInput], *, select: Selection = ALL, times: int = 1) -> None:
+        if not isinstance(select, Selection):
+            raise TypeError("select: a vnic.capture_select.Selection")
+        times = whole("times", times, 1, LOOP_MAX)
         self.inputs = gather(paths)
         self.left_out = self.inputs.left_out
         """A sentence for each member of a directory that is not read."""

@@ -18,6 +18,7 @@ import pytest
 
 import vnic
 from vnic import inet_options, multicast
+from vnic.capture_select import ALL, Selection
 from vnic.control import rates as stat
 from vnic.counters.limits import show as show_limits
 from vnic.errors import VnicError
@@ -130,9 +131,11 @@ ARGUMENTS = {
     "i": lambda _: 0,
     "seconds": lambda _: 0.001,
     "seed": lambda _: 7,
+    "select": lambda w: w.rng.choice([ALL, Selection(limit=1, loop=3), Selection(start=0.5, pps=1000)]),
     "sink": lambda w: w.rng.random() < 0.5,
     "source": lambda _: Source(),
     "timeout": lambda _: 0.0,
+    "times": lambda w: w.rng.randint(1, 3),
     "until_ns": lambda w: w.host.now_ns + w.rng.randrange(10**7),
     "vlen": lambda w: w.rng.randint(1, 64),
     "far_end": lambda _: None,

@@ -245,7 +245,7 @@ def test_a_wire_is_one_hosts():
 def test_a_wire_that_no_host_got_can_have_another():
     wire = vnic.MemoryWire()
     with pytest.raises(vnic.ConfigError, match="cpus"):
-        vnic.Host(wire=wire, cpus=65)
+        vnic.Host(wire=wire, cpus=lib.CPUS_MAX + 1)
     with vnic.Host(wire=wire):
         pass
 
