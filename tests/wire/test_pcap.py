@@ -171,7 +171,8 @@ def test_a_file_cut_at_any_byte_ends_cleanly_or_says_in_which_frame(parts):
 
 REASONS = re.compile(
     r"|truncated in frame \d+|frame \d+ (claims \d+ bytes|names interface \d+ of \d+): the file is damaged"
-    r"|a block of \d+ bytes behind frame \d+( ends with another length)?: the file is damaged|not a capture file \(pcap or pcapng\)"
+    r"|a block of \d+ bytes behind frame \d+( ends with another length)?: the file is damaged"
+    r"|not a capture file \(pcap or pcapng\)"
     r"|a section header with an unknown byte order: the file is damaged|pcap(ng)? version [\d.]+ is not supported"
     r"|an option of \d+ bytes in a smaller block: the file is damaged"
     r"|an interface description too short: the file is damaged"
