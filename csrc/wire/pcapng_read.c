@@ -296,7 +296,7 @@ int pcapng_block(struct pcap_wire *p, struct frame *f)
 	claimed = load32(head + 4);
 	if (type == PCAPNG_SECTION && (rc = section(p, left)) < 0)
 		return rc;
-	claimed = p->swapped ? __builtin_bswap32(claimed) : claimed; /* only now: a section says in which order its own is */
+	claimed = p->swapped ? __builtin_bswap32(claimed) : claimed; /* only now: a section says its own order */
 	total = align_up(claimed, 4);
 	if (total < BLOCK_HEAD + BLOCK_TAIL)
 		return pcap_fail(p, "a block of %u bytes behind frame %llu: the file is damaged", claimed,
