@@ -33,9 +33,7 @@ def vnic():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_case_is_the_running_kernels(kernel, vnic, name):
-    steps = CASES[name]
-    tries = range(twin.tries(steps))
-    assert any((difference := twin.compare(kernel, vnic, steps)) is None for _ in tries), difference
+    assert twin.persistent(kernel, vnic, CASES[name]) is None
 
 
 @pytest.mark.root
@@ -46,11 +44,24 @@ def test_any_input_is_the_running_kernels(kernel, vnic):
     while done < INPUTS:
         steps = [step for _, step in twin.batch(rng, 50)]
         done += len(steps)
-        if (difference := twin.compare(kernel, vnic, steps)) and twin.compare(kernel, vnic, steps):
+        if difference := twin.persistent(kernel, vnic, steps):
             fewest = twin.shrink(kernel, vnic, steps)
             pytest.fail(
                 f"VNIC_TWIN_SEED={seed}, {difference}\nthe fewest steps, for tests/support/twin_cases: {fewest}"
             )
+
+
+def unlike(kernel, other, steps):
+    """The first step at which two kernels differ; None: they do not."""
+    for host in kernel, other:
+        host.open(twin.SOCKS)
+    for step in (*twin.WARM, *steps):
+        a, b = twin.normal(kernel.step(step)), twin.normal(other.step(step))
+        if (a.replies, a.counters, a.sockets) != (b.replies, b.counters, b.sockets):
+            return step
+        if set(a.drops) - {"QDISC_DROP"} != set(b.drops) - {"QDISC_DROP"}:  # reports, late
+            return step
+    return None
 
 
 @pytest.mark.root
@@ -62,12 +73,8 @@ def test_two_kernels_do_not_differ(kernel):
     with KernelTwin(kernel.trace) as other:
         rng = Random(1)
         for _ in range(10):
-            for host in kernel, other:
-                host.open(twin.SOCKS)
-            for step in (*twin.WARM, *(step for _, step in twin.batch(rng, 50))):
-                a, b = twin.normal(kernel.step(step)), twin.normal(other.step(step))
-                assert (a.replies, a.counters, a.sockets) == (b.replies, b.counters, b.sockets), step
-                assert set(a.drops) - {"QDISC_DROP"} == set(b.drops) - {"QDISC_DROP"}, step  # reports, late
+            steps = [step for _, step in twin.batch(rng, 50)]
+            assert None in (unlike(kernel, other, steps) for _ in range(twin.TRIES))
 
 
 def unasked(vnic, steps):
