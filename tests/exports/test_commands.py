@@ -43,7 +43,7 @@ def given_value(name):
 
 
 def number_of(text, host):
-    """What the shell puts for $(awk ... /proc/interrupts), on this host."""
+    """What the shell puts for $(sed ... /proc/interrupts), on this host."""
     script = text.replace("/proc/interrupts", "-")
     done = subprocess.run(
         ["sh", "-c", f"echo {script}"],

@@ -107,6 +107,7 @@ def test_the_command_stops_on_a_signal_and_reports(ignored, number):
     assert facts["ledger"]["in_flight"] == 0
 
 
+@pytest.mark.needs("ping")
 def test_the_command_says_at_once_where_it_is_attached_and_what_to_type():
     p = command("vt13", "--json", "--ip", "10.0.0.2/24", "--ip", "fd00::2/64", "--host-ip", "10.0.0.1/24", quiet=False)
     first, second = p.stderr.readline(), p.stderr.readline()

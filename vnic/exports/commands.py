@@ -224,7 +224,7 @@ class Shell:
     def _irq(self, mask: int, queue: int) -> None:
         """Find the interrupt by its name: most drivers end it with the queue's number behind the interface's name."""
         name = self.dev.replace(".", "[.]")
-        number = f"$(awk -F: '/[ @-]{name}-(.*[^0-9])?{queue}$/ {{ print $1 + 0; exit }}' /proc/interrupts)"
+        number = f"$(sed -nE '/[ @-]{name}-(.*[^0-9])?{queue}$/{{s/^ *([0-9]+):.*/\\1/p;q}}' /proc/interrupts)"
         self._others.append(f"echo {cpulist(mask)} > /proc/irq/{number}/smp_affinity_list")
         if queue == 0:
             self._note(
