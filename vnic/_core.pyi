@@ -415,6 +415,7 @@ class Host(CData):
 class IcmpLimits(CData):
     lock: int
     ratelimit_ms: int
+    ratelimit6_ms: int
     msgs_per_sec: int
     msgs_burst: int
     credit: int

@@ -3,7 +3,7 @@
  *   icmp.c, icmpv6.c -> icmp_allow(): before an error is sent
  *
  * A bucket of tokens for all destinations (icmp_msgs_per_sec, icmp_msgs_burst), and one for each (icmp_ratelimit: one error
- * a second, six at once; IPv6 ten a second). The first is filled again only when it is empty, and not before 20 ms have
+ * a second, six at once; IPv6's icmp.ratelimit: ten a second). The first is filled again only when it is empty, and not before 20 ms have
  * passed since the last time. An error that the second one forbids takes nothing from the first. Other messages than the
  * errors that this host sends have no limit (icmp_ratemask).
  *
@@ -68,24 +68,24 @@ static bool peer_allow(const struct host *h, struct icmp_limits *l, const struct
 	return true;
 }
 
-/* Return: ns between two errors to an IPv6 destination, whole jiffies (icmp.ratelimit: a tenth of IPv4's). Linux no longer
- * gives more to hosts behind wider routes. */
-static u64 interval6(const struct host *h, const struct inet_addr *to, u64 interval)
+/* Return: ns between two errors to a destination; IPv6: whole jiffies, whatever the route, and 0 to ourselves */
+static u64 interval_of(const struct host *h, const struct inet_addr *to)
 {
-	return ip_local_net(h, to) ? 0 : interval / 10 / h->jiffy_ns * h->jiffy_ns;
+	if (inet_addr_is4(to))
+		return h->icmp.ratelimit_ms * 1000000ull;
+	return ip_local_net(h, to) ? 0 : h->icmp.ratelimit6_ms * 1000000ull / h->jiffy_ns * h->jiffy_ns;
 }
 
 /* icmp_allow() - take a token of both buckets for an error to this destination. Return: 1: send it; 0: counted as limited */
 int icmp_allow(struct softnet_data *sd, const struct inet_addr *to)
 {
 	struct icmp_limits *l = &sd->host->icmp;
-	u64 interval = l->ratelimit_ms * 1000000ull;
 	bool v6 = !inet_addr_is4(to), host = true, global;
 
 	lock_if(sd->live, &l->lock);
 	global = global_allow(l, sd->now);
 	if (global)
-		host = peer_allow(sd->host, l, to, v6 ? interval6(sd->host, to, interval) : interval, sd->now);
+		host = peer_allow(sd->host, l, to, interval_of(sd->host, to), sd->now);
 	if (global && host && l->credit) /* credit 0: msgs_burst is 0 */
 		l->credit--;
 	unlock_if(sd->live, &l->lock);

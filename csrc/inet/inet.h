@@ -431,11 +431,12 @@ int ipv6_chk_mcast_addr(const struct host *h, const struct inet_addr *group);
 struct icmp_peer { struct inet_addr addr; u64 tokens, last; };
 /**
  * struct icmp_limits - how many errors the host may send
- * @ratelimit_ms: between two errors to one destination (icmp_ratelimit); @msgs_per_sec, @msgs_burst: to all together
+ * @ratelimit_ms: between two errors to one IPv4 destination (icmp_ratelimit); @ratelimit6_ms: IPv6 (icmp.ratelimit)
+ * @msgs_per_sec, @msgs_burst: to all together
  * @credit:       errors that may be sent to anyone now; @stamp_ns: when it last grew
  */
 struct icmp_limits {
-	u32 lock, ratelimit_ms, msgs_per_sec, msgs_burst;
+	u32 lock, ratelimit_ms, ratelimit6_ms, msgs_per_sec, msgs_burst;
 	u64 credit, stamp_ns;
 	struct icmp_peer peer[1024]; /* rows of 4 */
 };

@@ -69,7 +69,9 @@ struct host *host_new(u32 ncpus)
 	h->neigh.times[1] = h->neigh.times[0];
 	h->reader_cpu = READER_CPU_BY_PORT;
 	h->upcalls.wake_fd = -1;
-	h->icmp = (struct icmp_limits){ .ratelimit_ms = 1000, .msgs_per_sec = 1000, .msgs_burst = 50 };
+	h->icmp = (struct icmp_limits){
+		.ratelimit_ms = 1000, .ratelimit6_ms = 100, .msgs_per_sec = 1000, .msgs_burst = 50
+	};
 	nic_init(&h->nic);
 	h->nic.cost = h->cost;
 	h->nic.spinners = &h->spinners;

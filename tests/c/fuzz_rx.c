@@ -61,7 +61,7 @@ static void give_addresses(struct host *h, struct mem_wire *w)
 	h->nips = 2;
 	h->ip_any = 0;
 	h->answers = 1;
-	h->icmp.ratelimit_ms = 0;
+	h->icmp.ratelimit_ms = h->icmp.ratelimit6_ms = 0;
 	require(mem_wire_sends(w) == 0, "no memory");
 }
 

@@ -163,6 +163,7 @@ def test_a_file_alone_is_replayed(ten, tmp_path, monkeypatch):
     assert invoke(ten, "--queues", "2").stdout == want
     assert invoke("-r", ten, "--queues", "2").stdout == want
     assert invoke("--queues=2", ten).stdout == want
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert invoke("ten.pcap", "-q").exit_code == 0
     (tmp_path / "why").write_bytes((tmp_path / "ten.pcap").read_bytes())

@@ -28,7 +28,7 @@ DEV = "vnic0"
 COMMANDS = {"ethtool": ethtool.command, "ip": ip_link.command, "sysctl": sysctl.command}
 
 
-VALUES = {"netdev-budget-usecs": 16000, "rcvbuf": 425984, "icmp-ratelimit": 500} | {
+VALUES = {"netdev-budget-usecs": 16000, "rcvbuf": 425984, "icmp-ratelimit": 500, "icmp6-ratelimit": 500} | {
     f"{neigh}-{name}": ms
     for neigh in ("neigh", "neigh6")
     for name, ms in (("base-reachable-time-ms", 20_000), ("retrans-time-ms", 500))

@@ -14,14 +14,15 @@ MS = 1_000_000
 
 
 def test_errors_to_one_host_are_limited():
-    """icmp_ratelimit: six at once, then one a second; IPv6 ten times as many. Echo replies have no limit."""
+    """icmp_ratelimit: six at once, then one a second; IPv6's own: ten times as many. Echo replies have no limit."""
     many = [frames.udp(dport=9) for _ in range(50)]
     found, mib = errors(*many)
     assert (len(found), mib["Icmp_OutRateLimitHost"]) == (6, 44)
     assert len(errors(*many, icmp_ratelimit=0)[0]) == 50
     six = [frames.udp(dport=9, src="fd00::1", dst="fd00::2") for _ in range(50)]
-    found, mib = errors(*six)
+    found, mib = errors(*six, icmp_ratelimit=0)
     assert (len(found), mib["Icmp6_OutRateLimitHost"]) == (6, 44)
+    assert len(errors(*six, icmp6_ratelimit=0)[0]) == 50
 
 
 @pytest.mark.parametrize("v6", [False, True])

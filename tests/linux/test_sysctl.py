@@ -34,6 +34,7 @@ ROUND_TRIPS = [
     ("net.ipv4.icmp_msgs_burst", "5", "5", "icmp-msgs-burst", 5),
     ("net.ipv4.icmp_msgs_per_sec", "100", "100", "icmp-msgs-per-sec", 100),
     ("net.ipv4.icmp_ratelimit", "7", "8", "icmp-ratelimit", 8),
+    ("net.ipv6.icmp.ratelimit", "7", "8", "icmp6-ratelimit", 8),
     ("net.ipv4.ipfrag_high_thresh", "8388608", "8388608", "ipfrag-high-thresh", 8388608),
     ("net.ipv4.ipfrag_max_dist", "0", "0", "ipfrag-max-dist", 0),
     ("net.ipv4.ipfrag_time", "10", "10", "ipfrag-time", 10),

@@ -31,7 +31,12 @@ class VnicTwin(Steps):
 
     def __init__(self, **knobs) -> None:
         self._knobs = {"cost": "zero", "link": "inf", "cpus": 1, "ipfrag_time": 3600, "ip6frag_time": 3600}
-        self._knobs |= {"icmp_ratelimit": 0, "icmp_msgs_per_sec": 1000000, "icmp_msgs_burst": 1000000}
+        self._knobs |= {
+            "icmp_ratelimit": 0,
+            "icmp6_ratelimit": 0,
+            "icmp_msgs_per_sec": 1000000,
+            "icmp_msgs_burst": 1000000,
+        }
         self._knobs |= {"mac": frames.MAC.hex(":"), "promisc": True}  # a TAP of the kernel filters nothing
         self._knobs |= {"rx_pool": 4096, "sockets": 1024, "strict_csum": True} | knobs
         self.host: vnic.Host | None = None
@@ -129,6 +134,8 @@ class VnicTwin(Steps):
     def setting(self, name: str, value: str) -> Outcome:
         """Change a sysctl of the kernel's; vnic may have a knob of that name."""
         knob = name.rpartition("/")[2].replace("_", "-")
+        if knob == "ratelimit":
+            knob = "icmp6-ratelimit"
         if knob in self.host.knobs:
             self.host.knobs[knob] = int(value)
         elif knob == "retrans-time-ms":

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.root, pytest.mark.usefixtures("netns")]
 @pytest.mark.parametrize("ours", ["10.0.0.2", "fd00::2"])
 def test_traceroute_arrives_at_the_first_hop(how, ours):
     """UDP by port unreachable, ICMP by the echo reply, TCP by the reset of a closed port."""
-    with on_the_wire(icmp_ratelimit=0):
+    with on_the_wire(icmp_ratelimit=0, icmp6_ratelimit=0):
         out = tool("traceroute", "-n", how, "-q", "3", "-w", "2", "-m", "3", ours)
         hops = re.findall(r"^ *\d+ .*", out, re.MULTILINE)
         assert len(hops) == 1, out
@@ -35,7 +35,7 @@ def test_traceroute_arrives_at_the_first_hop(how, ours):
 @pytest.mark.needs("tracepath")
 @pytest.mark.parametrize("ours", ["10.0.0.2", "fd00::2"])
 def test_tracepath_finds_the_mtu_and_the_end(ours):
-    with on_the_wire(icmp_ratelimit=0):
+    with on_the_wire(icmp_ratelimit=0, icmp6_ratelimit=0):
         out = tool("tracepath", "-n", ours)
         assert re.search(rf"{re.escape(ours)} .*reached", out), out
         assert "Resume: pmtu 1500 hops 1 back 1" in out
@@ -56,7 +56,7 @@ def test_nmap_finds_the_host_and_its_mac_address():
 @pytest.mark.needs("nmap")
 def test_nmap_tells_open_ports_from_closed_ones():
     """UDP: an answer, silence, a port unreachable. TCP: a reset. An IP protocol: a protocol unreachable."""
-    with on_the_wire(icmp_ratelimit=0) as host:
+    with on_the_wire(icmp_ratelimit=0, icmp6_ratelimit=0) as host:
         dns, silent = host.udp(53), host.udp(5000)
         stop = threading.Event()
 

@@ -49,9 +49,13 @@ class Attributes:
     tx: bool
     """tx checksumming and segmentation in the card"""
     icmp_ratelimit: int
-    """shortest time between ICMP errors to one host, ms; 0: no limit"""
+    """shortest time between ICMP errors to one IPv4 host, ms; 0: no limit"""
     icmp_ratelimit_ms: int
-    """shortest time between ICMP errors to one host, ms; 0: no limit"""
+    """shortest time between ICMP errors to one IPv4 host, ms; 0: no limit"""
+    icmp6_ratelimit: int
+    """shortest time between ICMP errors to one IPv6 host, ms; 0: no limit"""
+    icmp6_ratelimit_ms: int
+    """shortest time between ICMP errors to one IPv6 host, ms; 0: no limit"""
     icmp_msgs_per_sec: int
     """most ICMP errors per second"""
     icmp_msgs_burst: int

@@ -41,6 +41,7 @@ KNOBS = {
     "net.ipv4.udp_rmem_min": "udp-rmem-min",
     "net.ipv6.conf.DEV.accept_ra": "accept-ra",
     "net.ipv6.conf.DEV.dad_transmits": "dad-transmits",
+    "net.ipv6.icmp.ratelimit": "icmp6-ratelimit",
     "net.ipv6.ip6frag_high_thresh": "ip6frag-high-thresh",
     "net.ipv6.ip6frag_time": "ip6frag-time",
     "net.ipv6.neigh.DEV.base_reachable_time_ms": "neigh6-base-reachable-time-ms",

@@ -140,6 +140,7 @@ SYSCTLS = {
     "net.ipv4.udp_rmem_min": _knob("udp-rmem-min", 1),
     "net.ipv6.conf.DEV.accept_ra": Sysctl(lambda host: str(int(host.knobs["accept-ra"])), _accept_ra, "knob accept-ra"),
     "net.ipv6.conf.DEV.dad_transmits": _knob("dad-transmits", *_INT),
+    "net.ipv6.icmp.ratelimit": _knob("icmp6-ratelimit", stored=_whole_jiffies),
     "net.ipv6.ip6frag_high_thresh": _knob("ip6frag-high-thresh", *_ULONG),
     "net.ipv6.ip6frag_time": _knob("ip6frag-time", _INT[0]),
     "net.ipv6.neigh.DEV.base_reachable_time_ms": _knob("neigh6-base-reachable-time-ms", stored=_whole_jiffies),

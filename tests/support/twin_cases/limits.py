@@ -7,7 +7,7 @@ from twin_cases import ipv6
 from twin_cases.neighbours import TABLE
 
 FAR, FAR6 = "10.1.0.9", "fd00::9"
-ERRORS = [("setting", "net/ipv4/icmp_ratelimit", "1000"), ("setting", "net/ipv6/icmp/ratelimit", "100")]
+ERRORS = [("setting", "net/ipv4/icmp_ratelimit", "1000"), ("setting", "net/ipv6/icmp/ratelimit", "400")]
 ASK = [
     ("setting", "net/ipv4/neigh/{dev}/retrans_time_ms", "100"),
     ("setting", "net/ipv6/neigh/{dev}/retrans_time_ms", "100"),
