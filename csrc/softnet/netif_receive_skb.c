@@ -24,7 +24,7 @@ static bool vlan_untag(struct sk_buff *skb)
 {
 	u8 *mac = skb_mac_header(skb);
 
-	if (unlikely(skb->head_len < VLAN_HLEN))
+	if (unlikely(skb->head_len < VLAN_HLEN + 2)) /* Linux looks at 2 bytes behind it, for 802.3 */
 		return false;
 	skb->vlan_proto = skb->protocol;
 	skb->vlan_tci = be16(skb->data + VLANH_TCI);

@@ -60,6 +60,9 @@ def _headers() -> dict[str, list]:
         "a wrong checksum": [frames.eth(_changed(PACKET, 8, 63, right=False))],
         "no checksum": [frames.eth(frames.ipv4(PACKET[20:], 1, check=0))],
         "a wrong checksum and a wrong length": [frames.eth(frames.ipv4(PACKET[20:], 1, total=60, check=1))],
+        "VLAN tags cut off": [frames.eth(PACKET[:2] + b"\x7b\xc6" + PACKET[:n], type=0x8100) for n in range(4)]
+        + [frames.eth(PACKET[:n], type=0x8100) for n in range(4)]
+        + [frames.eth(b"\0\0\x81\0" + PACKET[:n], type=0x8100) for n in range(9)],
         "padding": [frames.eth(PACKET + bytes(18)), frames.eth(PACKET + b"\xff" * 18)],
         "the reserved bit, DF with an offset": [_ping(frag=0x8000), _ping(frag=0x4001)],
         "TTL 0, 1": [_ping(ttl=0), _ping(ttl=1)],

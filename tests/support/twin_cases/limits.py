@@ -7,7 +7,11 @@ from twin_cases import ipv6
 from twin_cases.neighbours import TABLE
 
 FAR, FAR6 = "10.1.0.9", "fd00::9"
-ERRORS = [("setting", "net/ipv4/icmp_ratelimit", "1000"), ("setting", "net/ipv6/icmp/ratelimit", "400")]
+ERRORS = [
+    ("setting", "net/ipv4/icmp_ratelimit", "400"),
+    ("setting", "net/ipv6/icmp/ratelimit", "400"),
+    ("wait", 2.5),  # the kernel does not forget what it sent before
+]
 ASK = [
     ("setting", "net/ipv4/neigh/{dev}/retrans_time_ms", "100"),
     ("setting", "net/ipv6/neigh/{dev}/retrans_time_ms", "100"),
@@ -35,17 +39,17 @@ def others(n: int, src: str = "10.0.0.1") -> list[bytes]:
 
 
 CASES: dict[str, list] = {
-    "errors to a host: six at once, then one a second": [
+    "errors to a host: six at once, then one in a while": [
         *ERRORS,
         *(closed("10.0.0.1") for _ in range(9)),
         closed(FAR),
-        ("wait", 1.2),
+        ("wait", 0.5),
         *(closed("10.0.0.1") for _ in range(3)),
     ],
     "errors of IPv6 to a host": [
         *ERRORS,
         *(closed("fd00::1") for _ in range(9)),
-        ("wait", 1.2),
+        ("wait", 0.5),
         *(closed("fd00::1") for _ in range(3)),
     ],
     "fragments wait for so long": [
