@@ -59,6 +59,19 @@ def test_a_full_table_takes_nobody_until_the_oldest_may_go(make, free_ns):
         assert t.entries == 513
 
 
+def test_who_is_reachable_is_not_given_up_for_strangers():
+    with vnic.Host(ip="10.0.0.2/16", cost="zero", link="inf", speed="1") as host:
+        host.udp(7).sendto(b"x", ("10.0.0.1", 9))
+        host.feed(arp(2, "10.0.0.1", "10.0.0.2"))
+        host.run(until_ns=8 * SECOND)  # longer ago than what changed lately, and still reachable
+        assert states(host) == {"10.0.0.1": "REACHABLE"}
+        for i in range(1100):
+            host.feed(asker(i), at_ns=8 * SECOND + i)
+        host.run(until_ns=9 * SECOND)
+        assert host.machine.c.neigh.table_fulls > 0
+        assert states(host)["10.0.0.1"] == "REACHABLE"
+
+
 def test_who_answers_stays_in_a_table_that_strangers_flood_for_a_minute():
     """An entry that is in use is never given up, and the table has a fixed size."""
     peer = Peer({"10.0.0.1": frames.PEER, "fd00::1": frames.PEER})
