@@ -18,6 +18,7 @@ from vnic.errors import ConfigError, quoted, said
 from vnic.knobs.parse import is_whole
 from vnic.knobs.units import TIMES
 from vnic.look.units import count
+from vnic.pace import pace
 
 LOOP_MAX = 1_000_000
 """Most passes of a replay, which has no Ctrl-C that ends it with a report."""
@@ -102,10 +103,7 @@ class Selection:
     def __post_init__(self) -> None:
         self._whole("limit", self.limit, 1, LIMIT_MAX)
         self._whole("loop", self.loop, 1, LOOP_MAX)
-        _rate("pps", self.pps, 0.001, 1e9)
-        _rate("mbps", self.mbps, 0.001, 1e6)
-        if self.pps is not None and self.mbps is not None:
-            raise ConfigError("--pps and --mbps: give only one pace")
+        pace(pps=self.pps, mbps=self.mbps)
         for name, value in (("from", self.start), ("to", self.stop)):
             if value is not None:
                 try:
@@ -146,15 +144,6 @@ class Selection:
         return cls(**{names[name]: value for name, value in given.items() if name in names})
 
 
-def _rate(name: str, value: Any, low: float, high: float) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ConfigError(f"{name}={said(value)}: must be a number")
-    if not low <= value <= high:
-        raise ConfigError(f"{name}={value:g}: must be between {low:g} and {high:g}")
-
-
 _NAMES = {"start": "from", "stop": "to"}
 """Fields that cannot have the option's name."""
 ALL = Selection()
@@ -184,9 +173,8 @@ class Selecting:
             c.filter, c.wants = self._prog, ffi.addressof(lib, "bpf_run_frame")  # type: ignore[call-arg]
         if selection.pps is not None or selection.mbps is not None:
             self.schedule = ffi.new("struct schedule *")
-            self.schedule.pace = lib.PACE_PPS if selection.pps is not None else lib.PACE_BPS
-            rate = selection.pps * 1000 if selection.pps is not None else (selection.mbps or 0) * 1_000_000
-            self.schedule.rate = round(rate)
+            how = pace(pps=selection.pps, mbps=selection.mbps)
+            self.schedule.pace, self.schedule.rate = how.c, how.rate
 
     def _time(self, value: Any, bit: int) -> int:
         at = moment(value)

@@ -26,8 +26,8 @@ import vnic
 from vnic._core import ffi, lib
 from vnic.capture_select import Selection
 from vnic.cli.send import report
+from vnic.pace import pace
 from vnic.runs import send as send_
-from vnic.runs.pace import pace
 from vnic.tap import tun
 
 NEVER = 2**64 - 1

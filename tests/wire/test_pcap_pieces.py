@@ -11,8 +11,8 @@ from captures import enhanced, interface, pcap, section
 
 import vnic
 from vnic._core import lib
+from vnic.pace import pace
 from vnic.runs import send
-from vnic.runs.pace import pace
 from vnic.runs.replay import replay
 
 SLOW = {"fifo": 40_000, "rx-ring": 64, "cost": {"poll": 500_000}, "link": "10G"}

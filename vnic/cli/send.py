@@ -85,8 +85,8 @@ def send(
     or an unreadable file; 3 the kernel refused the interface.
     """
     from vnic.capture_files import gather
+    from vnic.pace import pace
     from vnic.runs import send as send_
-    from vnic.runs.pace import pace
 
     with refusals():
         files, interface = _split(files, dev or tap)

@@ -14,7 +14,7 @@ from vnic.capture_select import ALL, Selection
 from vnic.capture_wire import CaptureWire
 from vnic.cli.exit import ending
 from vnic.errors import ConfigError, TapError, said
-from vnic.runs.pace import Pace, pace
+from vnic.pace import Pace, pace
 from vnic.tap import privileges
 from vnic.tap.netns import inside
 from vnic.tap.rtnetlink import Links, check_name

@@ -1,4 +1,4 @@
-"""The pace at which ``vnic send`` sends: as recorded, a multiple of it, a constant rate, or none."""
+"""The pace of a capture's frames: as recorded, a multiple of it, a constant rate, or none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vnic._core import lib
-from vnic.errors import ConfigError
+from vnic.errors import ConfigError, said
 from vnic.knobs.parse import parse_speed
 
 
@@ -39,7 +39,9 @@ def pace(*, speed: Any = None, pps: float | None = None, mbps: float | None = No
     return Pace(lib.PACE_RECORDED, max(1, round(factor * 1_000_000)), words)
 
 
-def _rate(name: str, value: float, low: float, high: float, scale: int) -> int:
+def _rate(name: str, value: Any, low: float, high: float, scale: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigError(f"{name}={said(value)}: must be a number")
     if not low <= value <= high:
         raise ConfigError(f"{name}={value:g}: must be between {low:g} and {high:g}")
     return round(value * scale)
