@@ -20,6 +20,7 @@
 #include "vnic.h"
 
 #include "lib/bytes.h"
+#include "lib/sum64.h"
 #include "lib/formats.h"
 #include "lib/flow_key.h"
 #include "lib/spin_lock.h"

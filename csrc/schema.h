@@ -37,7 +37,7 @@ enum fate {
 	DELIVERED_UDP, DELIVERED_TCP, DELIVERED_ICMP, DELIVERED_ICMPV6, DELIVERED_IGMP, DELIVERED_ARP,
 	DELIVERED_PYTHON, DELIVERED_DRIVER,
 	/* the card */
-	DEV_READY, LINK_TYPE, RX_LENGTH, MAC_FILTER, VLAN_FILTER, PYTHON_FILTER, NTUPLE_FILTER, FIFO_OVERRUN, RX_OVER, RX_NO_BUFFER,
+	DEV_READY, LINK_TYPE, RX_LENGTH, MAC_FILTER, VLAN_FILTER, PYTHON_FILTER, NTUPLE_FILTER, FIFO_OVERRUN, RX_OVER, RX_NO_BUFFER, FAULT,
 	/* the host, up to the protocols: names are Linux's SKB_DROP_REASON_* where it has one */
 	CPU_BACKLOG, UNHANDLED_PROTO, OTHERHOST, PYTHON_DROP, PYTHON_QUEUE_FULL,
 	/* IP */
@@ -53,6 +53,16 @@ enum fate {
 	ICMP_CSUM, INVALID_PROTO, UDP_CSUM, TCP_CSUM, TCP_FLAGS, TCP_RESET, NO_SOCKET, SOCKET_TABLE_FULL, SOCKET_RCVBUFF, PROTO_MEM,
 	TCP_OLD_DATA, TCP_OVERWINDOW, TCP_OFOMERGE, TCP_OFO_DROP, TCP_CLOSE,
 	FATE_MAX
+};
+
+/* ---- events of a run: why the data plane returns to Python ---- */
+enum event {
+	EV_DONE,                       /* nothing is left to do, or the wire has ended */
+	EV_SLICE,                      /* the slice is used up: call again */
+	EV_UPCALL,                     /* packets wait for a Python handler */
+	EV_FILTER,                     /* a burst waits for Python's filter */
+	EV_WIRE,                       /* a wire written in Python has to be read */
+	EV_STOPPED, EV_PAUSED          /* live: the thread was asked to end, to wait */
 };
 
 /* transmit has a ledger of its own: every frame that IP or ARP makes ends in one of these */
@@ -106,6 +116,34 @@ enum cost {
 /* The parts add up to LAT_TOTAL. LAT_STACK: a CPU works on the frame: driver, protocols, RPS; it may come several times */
 enum latency {
 	LAT_RING, LAT_MODERATION, LAT_POLL, LAT_GRO, LAT_BACKLOG, LAT_REORDER, LAT_STACK, LAT_SOCKET, LAT_TOTAL, LAT_MAX
+};
+
+/* ---- what happens to frames: records of the event log, lib/event_log.c. docs/seeing.md says what each means ---- */
+enum event_kind {
+	/* the card */
+	EVENT_WIRE, EVENT_FIFO, EVENT_NO_BUFFER, EVENT_DMA, EVENT_IRQ_ASKED, EVENT_IRQ, EVENT_SENT, EVENT_FAULT,
+	/* a CPU's own work */
+	EVENT_HARDIRQ, EVENT_SOFTIRQ, EVENT_NET_RX, EVENT_POLL, EVENT_IPI, EVENT_WAKE, EVENT_SWITCH, EVENT_TASK,
+	/* a packet's way through the host */
+	EVENT_RING, EVENT_SKB, EVENT_GRO_HOLD, EVENT_GRO_MERGE, EVENT_GRO_RELEASE, EVENT_GRO_OUT, EVENT_RPS, EVENT_BACKLOG,
+	EVENT_BACKLOG_OUT, EVENT_RECEIVE, EVENT_REORDER, EVENT_ORDERED, EVENT_SOCKET, EVENT_READ,
+	EVENT_FATE,
+	EVENT_KINDS
+};
+
+/* ---- faults on purpose: card/fault.c. docs/faults.md says what drivers do under each ---- */
+enum fault {
+	/* interrupts and doorbells */
+	FAULT_IRQ_LOST, FAULT_IRQ_LATE, FAULT_IRQ_SPURIOUS, FAULT_KICK_IGNORED,
+	/* rings that stand still, for a time */
+	FAULT_STALL, FAULT_TX_STALL, FAULT_LINK_DOWN,
+	/* a frame: it finds no buffer, or is damaged on its way into one */
+	FAULT_NO_BUFFER, FAULT_DMA_FLIP, FAULT_DMA_SHORT, FAULT_DMA_WRONG_BUFFER, FAULT_CSUM_LIE, FAULT_HASH_WRONG, FAULT_NUM_BUFFERS,
+	/* what the used ring says */
+	FAULT_USED_ID, FAULT_USED_LEN, FAULT_USED_TWICE, FAULT_USED_REORDER,
+	/* the driver's memory; the connection of a driver in another process */
+	FAULT_ALLOC_FAIL, FAULT_HANG_UP,
+	FAULTS
 };
 
 /* ---- mib: /proc/net/snmp, snmp6 and netstat, by Linux's names ---- */

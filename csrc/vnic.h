@@ -7,7 +7,7 @@
  *        driver/        polls, refills, sends
  *          |  sk_buff
  *        softnet/       hardirq -> softirq -> NAPI -> GRO -> RPS, RFS -> backlog -> netif_receive_skb
- *          |            packet/ looks on: packet sockets, captures
+ *          |            packet/, events/ look on: packet sockets, captures; the log of all that happens to frames
  *        inet/          ARP, IP, fragments, ICMP, UDP, TCP; and the way out: ip_output, neighbours
  *          |
  *        sock/          receive queues, and the tables that find one
@@ -29,10 +29,12 @@
 #include "wire/wire.h"
 #include "ring/ring.h"
 #include "card/card.h"
+#include "vhost/vhost.h"
 #ifndef VNIC_DEVICE /* the card knows no host: device.h */
 #include "softnet/softnet.h"
 #include "driver/driver.h"
 #include "packet/packet.h"
+#include "events/events.h"
 #include "inet/inet.h"
 #include "sock/sock.h"
 #include "machine/machine.h"

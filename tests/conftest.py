@@ -1,5 +1,6 @@
 """Fixtures: a host in virtual time; root tests are skipped with the reason, or fail under VNIC_REQUIRE_ROOT_TESTS."""
 
+import gc
 import os
 
 import needs
@@ -27,6 +28,7 @@ settings.register_profile("long", max_examples=2000, deadline=None, suppress_hea
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; what a test prints goes to a pipe, which has no width
+os.unsetenv("COLUMNS")  # and readline, which pytest imports, where os.environ does not show it
 
 
 @pytest.fixture
@@ -55,6 +57,12 @@ def other_netns(netns):
     """A second one, which the test is not in: its path, for a caller that takes a namespace's name."""
     with own_netns() as path, inside(netns):
         yield path
+
+
+def pytest_collection_finish():
+    """What is here now stays: the garbage collector need not look at it again, which takes a second each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item):

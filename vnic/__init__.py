@@ -31,15 +31,22 @@ if TYPE_CHECKING:
         TimedOutError,
         VnicError,
     )
+    from vnic.events.events import Events
+    from vnic.events.frames import Frames
+    from vnic.events.log import EventChoice, EventLog
+    from vnic.fault import Fault, FaultRule
     from vnic.handlers import Burst
     from vnic.host import Host
     from vnic.imports.imported import Imported, import_config
+    from vnic.joint_wire import JointWire
     from vnic.nic import Nic
     from vnic.packet_socket import Packet, PacketSocket, PacketStatistics
     from vnic.runs.replay import replay
     from vnic.scapy_wire.supersocket import WireSocket
     from vnic.sock import Datagrams, TcpListener, TcpStream, UdpSocket
     from vnic.tap.wire import TapWire
+    from vnic.vhost.card import VhostCard
+    from vnic.vhost.wire import VhostWire
     from vnic.wire import BurstWire, MemoryWire, PythonWire, Wire
 
     __version__: str
@@ -68,15 +75,22 @@ _HOME = {
         "TimedOutError",
         "VnicError",
     ),
+    "events.events": ("Events",),
+    "events.frames": ("Frames",),
+    "events.log": ("EventChoice", "EventLog"),
+    "fault": ("Fault", "FaultRule"),
     "handlers": ("Burst",),
     "host": ("Host",),
     "imports.imported": ("Imported", "import_config"),
+    "joint_wire": ("JointWire",),
     "nic": ("Nic",),
     "packet_socket": ("Packet", "PacketSocket", "PacketStatistics"),
     "runs.replay": ("replay",),
     "scapy_wire.supersocket": ("WireSocket",),
     "sock": ("Datagrams", "TcpListener", "TcpStream", "UdpSocket"),
     "tap.wire": ("TapWire",),
+    "vhost.card": ("VhostCard",),
+    "vhost.wire": ("VhostWire",),
     "wire": ("BurstWire", "MemoryWire", "PythonWire", "Wire"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
@@ -92,11 +106,18 @@ __all__ = [
     "ConfigError",
     "Datagrams",
     "DeviceStats",
+    "EventChoice",
+    "EventLog",
+    "Events",
+    "Fault",
+    "FaultRule",
+    "Frames",
     "GroFlow",
     "GroStats",
     "Host",
     "HostError",
     "Imported",
+    "JointWire",
     "Latency",
     "Ledger",
     "MemoryWire",
@@ -116,6 +137,8 @@ __all__ = [
     "TimedOutError",
     "TxLedger",
     "UdpSocket",
+    "VhostCard",
+    "VhostWire",
     "VnicError",
     "Wire",
     "WireSocket",

@@ -71,6 +71,36 @@ class ArfsFilter(CData):
     used: int
     flow: int
 
+class ArrowArray(CData):
+    length: int
+    null_count: int
+    offset: int
+    n_buffers: int
+    n_children: int
+    buffers: Any
+    children: Any
+    dictionary: ArrowArray
+    release: Any
+    private_data: Any
+
+class ArrowSchema(CData):
+    format: Any
+    name: Any
+    metadata: Any
+    flags: int
+    n_children: int
+    children: Any
+    dictionary: ArrowSchema
+    release: Any
+    private_data: Any
+
+class ArrowStream(CData):
+    get_schema: Any
+    get_next: Any
+    get_last_error: Any
+    release: Any
+    private_data: Any
+
 class BpfInsn(CData):
     code: int
     jt: int
@@ -135,6 +165,18 @@ class CaptureSlot(CData):
     fate: int
     spare: int
 
+class ChangeBin(CData):
+    worse: int
+    better: int
+    other: int
+
+class CpuTimes(CData):
+    hardirq_ns: int
+    softirq_ns: int
+    ksoftirqd_ns: int
+    switch_ns: int
+    task_ns: int
+
 class Cpumask(CData):
     bits: Any
 
@@ -174,9 +216,22 @@ class DimStats(CData):
     epms: int
 
 class Dma(CData):
+    region: Any
+    nregions: int
     base: Any
     size: int
     memfd: int
+
+class DmaChannel(CData):
+    hot: DmaRegion
+    now: int
+    offload: int
+    sums: int
+
+class DmaRegion(CData):
+    bus: int
+    size: int
+    base: Any
 
 class DmaTally(CData):
     frames: int
@@ -194,8 +249,10 @@ class DriverQueue(CData):
     dim: Dim
     dim_memory: Dim
     masked: int
+    bursts: int
     rx_packets: int
     rx_bytes: int
+    lost_to_faults: int
     alloc_rx_buff_failed: int
     csum_good: int
     bad_used: int
@@ -221,6 +278,76 @@ class DriverTx(CData):
     bytes: int
     fates: Any
 
+class EventFlows(CData):
+    key: FlowKey
+    slot: Any
+    mask: int
+    used: int
+    missed: int
+
+class EventLimits(CData):
+    flows: int
+    hardirqs: int
+    gro_ends: int
+
+class EventLog(CData):
+    slot: EventRecord
+    size: int
+    room: int
+    head: int
+    tail: int
+    missed: int
+    from_ns: int
+    until_ns: int
+    chosen: Any
+    nchosen: int
+    observe: Any
+    observer: Any
+
+class EventRange(CData):
+    first: int
+    last: int
+
+class EventRecord(CData):
+    t_ns: int
+    dur_ns: int
+    frame: int
+    skb: int
+    arg: int
+    cpu: int
+    queue: int
+    kind: int
+    spare: int
+    more: int
+
+class EventSearch(CData):
+    kinds: int
+    first_frame: int
+    last_frame: int
+    from_ns: int
+    until_ns: int
+    cpu: int
+    queue: int
+    joined: int
+
+class EventTaps(CData):
+    tap: Any
+    host: Host
+    log: Any
+    nlogs: int
+    filter: BpfProg
+    flows: EventFlows
+    done: Any
+
+class EventWanted(CData):
+    from_ns: int
+    until_ns: int
+    kinds: int
+    cpu: int
+    queue: int
+    frames: EventRange
+    nframes: int
+
 class Exthdrs(CData):
     at: int
     nhoff: int
@@ -242,6 +369,17 @@ class Fifo(CData):
 class FileSet(CData):
     n: int
     fd: Any
+
+class FirstCpu(CData):
+    at: int
+    then: int
+    cpu: int
+
+class FlowChange(CData):
+    frames: int
+    changed: int
+    lost_a: int
+    lost_b: int
 
 class FlowKey(CData):
     src: InetAddr
@@ -270,12 +408,101 @@ class Frame(CData):
     slot: int
     rest: int
     head: int
+    gso: int
+
+class FrameChange(CData):
+    a: int
+    b: int
+
+class FrameDiff(CData):
+    both: int
+    only_a: int
+    only_b: int
+    unlike: int
+    changed: int
+    unfinished: int
+    partial: int
     spare: int
+    first: FrameChange
+    last: FrameChange
+    changes: FrameChange
+    changes_max: int
+    matrix: Any
+    flows: FlowChange
+    nflows: int
+    bins: ChangeBin
+    nbins: int
+    bins_from: int
+    bin_ns: int
+    a: Any
+    b: Any
+    slower: Any
+    faster: Any
+
+class FrameRow(CData):
+    id: int
+    skb: int
+    t_wire: int
+    t_ring: int
+    t_irq: int
+    t_poll: int
+    t_gro: int
+    t_backlog: int
+    t_stack: int
+    t_socket: int
+    t_read: int
+    t_fate: int
+    len: int
+    flow: int
+    queue: int
+    cpu: int
+    stack_cpu: int
+    read_cpu: int
+    segs: int
+    fate: int
+    spare: Any
 
 class FrameShadow(CData):
-    id: int
     t_wire: int
+    id: int
     t_dma: int
+
+class FrameSpans(CData):
+    ns: Any
+    seen: int
+    spare: int
+
+class FrameTableOf(CData):
+    rows: FrameRow
+    spans: FrameSpans
+    n: int
+
+class Ftrace(CData):
+    s: TraceSource
+    out: TraceOut
+    points: TracePoints
+    cpu: FtraceCpu
+    at: int
+    lines: int
+    dev: Any
+    flow_proto: Any
+    reasons: Any
+    locations: Any
+    threaded: int
+    error: int
+
+class FtraceCpu(CData):
+    received: int
+    task: int
+    hardirqs: int
+    softirqs: int
+    ethertype: int
+    entered: int
+    sleeps: int
+    in_recv: int
+    guessed: int
+    columns_n: int
+    columns: Any
 
 class GroFlow(CData):
     key: FlowKey
@@ -332,10 +559,12 @@ class Host(CData):
     auto_sink: int
     ip_any: int
     vlan_any: int
+    card_only: int
     spin_max_ns: int
     gro_list: int
     gro_udp_fwd: int
     gro_cwr: int
+    no_lists: int
     udp_gro_socks: int
     gro_flows: int
     cost: Any
@@ -398,6 +627,8 @@ class Host(CData):
     acts: SoftnetData
     others_ns: int
     next: Any
+    next_stale: int
+    next_of_group: Any
     await_turn: Any
     settle: Any
     caller: Fiber
@@ -526,6 +757,10 @@ class InetSock(CData):
     cmsgs: int
     errors: SockErrors
 
+class IpUsual(CData):
+    skb: SkBuff
+    total: int
+
 class Irq(CData):
     rx_usecs: int
     rx_frames: int
@@ -535,6 +770,7 @@ class Irq(CData):
     pending: int
     serviced: int
     wanted: int
+    late: int
     since: int
     first_ns: int
     deadline_ns: int
@@ -545,6 +781,14 @@ class Irq(CData):
     suppressed: int
     delay_sum_ns: int
     delay_max_ns: int
+
+class JointWay(CData): ...
+
+class JointWire(CData):
+    wire: Wire
+    out: JointWay
+    ends: Any
+    shut: int
 
 class MacFilter(CData):
     addr: Any
@@ -648,6 +892,7 @@ class NapiStruct(CData):
     slot: int
     thread: Task
     gro_why: int
+    queue: int
     polls: int
     packets: int
     full_polls: int
@@ -734,7 +979,10 @@ class Nic(CData):
     config: VnicConfig
     offers: int
     features: int
+    hdr_len: int
     call_ctx: int
+    foreign: NicForeign
+    add_files: Any
     queue: Any
     nqueues: int
     ring_size: int
@@ -776,6 +1024,14 @@ class Nic(CData):
     fates: Any
     kick_fd: int
     in_taps: int
+    lat: Histogram
+    events: EventLog
+    faults: NicFaults
+    may_spin: int
+    polls: int
+    moved: int
+    spin_ns: int
+    quiet_ns: int
     stop: int
     pause: int
     lend: NicLend
@@ -786,6 +1042,39 @@ class NicDriver(CData):
     published: Any
     pool_dry: Any
     taken: Any
+
+class NicFault(CData):
+    kind: int
+    queue: int
+    spare: int
+    ppm: int
+    spare2: int
+    nth: int
+    every: int
+    from_ns: int
+    until_ns: int
+    left: int
+    arg: int
+    random: int
+    chances: int
+    hits: int
+
+class NicFaults(CData):
+    rule: Any
+    n: int
+    on_frame: int
+    hits: Any
+    held: Any
+    frame: Any
+    wake_fd: int
+
+class NicForeign(CData):
+    transmit: Any
+    broken: Any
+    interrupt: Any
+    rang: Any
+    doorbells: int
+    silent: int
 
 class NicLend(CData):
     pad: Any
@@ -901,6 +1190,7 @@ class PacketSeen(CData):
     t_ns: int
     fate: int
     again: int
+    faults: int
 
 class PacketSock(CData):
     tap: PacketTap
@@ -924,6 +1214,7 @@ class PacketType(CData):
     type: int
     python: int
     func: Any
+    list: Any
 
 class PcapInterface(CData):
     linktype: int
@@ -1010,7 +1301,59 @@ class PcapWire(CData):
     error_text: Any
     damage: Any
 
+class PfEvent(CData):
+    bytes: Any
+    used: int
+
+class PfLanes(CData):
+    free: Any
+    nfree: int
+    room: int
+    made: int
+
+class PfStack(CData):
+    end: Any
+    depth: int
+
+class Pftrace(CData):
+    s: TraceSource
+    wait_names: Any
+    out: TraceOut
+    points: TracePoints
+    lanes: Any
+    stack: PfStack
+    at: int
+    ring: Any
+    backlog: Any
+    fifo: int
+    irqs: Any
+    ipis: Any
+    wakes: Any
+    arrows: int
+    queued: Any
+    socket_named: Any
+    error: int
+
 class Pollfd(CData): ...
+
+class PortLane(CData):
+    rx: VirtqueueDriver
+    tx: VirtqueueDriver
+    call: int
+    kick: Any
+    armed: int
+    posted: int
+    tx_nfree: int
+    tx_free: Any
+    taken: int
+    sent: int
+    kicks: int
+    calls: int
+
+class PortRing(CData):
+    desc: int
+    avail: int
+    used: int
 
 class RaPrefix(CData):
     addr: InetAddr
@@ -1156,18 +1499,24 @@ class Sender(CData):
     late_max_ns: int
     gap_error: Histogram
 
+class Shared(CData):
+    at: Any
+    bytes: int
+    holders: int
+
 class SkBuff(CData):
     data: Any
     len: int
     hash: int
-    mac_header: int
-    network_header: int
     segs: int
     ip_summed: int
     pkt_type: int
     hash_report: int
     flags: int
     protocol: int
+    kind: int
+    mac_header: int
+    network_header: int
     queue: int
     cpu: int
     id: int
@@ -1411,6 +1760,7 @@ class SoftnetData(CData):
     icmpmsg: Any
     icmp6msg: Any
     lat: Histogram
+    events: EventLog
     scratch: Any
     copies: RxPool
     enqueue: Any
@@ -1431,6 +1781,30 @@ class Steals(CData):
     ngaps: int
     fd: int
 
+class Table(CData):
+    rows: Shared
+    at: Any
+    n: int
+    batch: int
+    row_size: int
+    ncolumns: int
+    column: Any
+    metadata: Any
+    metadata_len: int
+    spare: int
+
+class TableColumn(CData):
+    name: Any
+    format: Any
+    null: int
+    words: Shared
+    nwords: int
+    first: int
+    offset: int
+    width: int
+    nullable: int
+    spare: Any
+
 class TapLane(CData):
     fd: int
     expect: int
@@ -1440,6 +1814,13 @@ class TapLane(CData):
     way: int
     reads: int
     frames: int
+
+class TapPort(CData):
+    read: Any
+    write: Any
+    more: Any
+    woken: Any
+    files: Any
 
 class TapUring(CData): ...
 
@@ -1466,12 +1847,14 @@ class TapWire(CData):
     big_refs: Any
     big_back: Any
     uring: TapUring
+    port: TapPort
     no_uring: int
     closing: int
     gso: Gso
     over: int
     gso_frames: int
     gso_segments: int
+    gso_taken: int
     csum_filled: int
     bad_vnet: int
 
@@ -1482,6 +1865,59 @@ class Task(CData):
     runnable: int
     awake: int
     queued: int
+
+class Timeline(CData):
+    begin_ns: int
+    bin_ns: int
+    bins: int
+    nqueues: int
+    ncpus: int
+    offered: Any
+    delivered: Any
+    interrupts: Any
+    polls: Any
+    lost: Any
+    fifo_max: Any
+    socket_max: Any
+    ring_max: Any
+    backlog_max: Any
+
+class TraceOut(CData):
+    buf: Any
+    bytes: int
+    used: int
+    fd: int
+    error: int
+
+class TracePoint(CData):
+    t: int
+    tie: int
+    seq: int
+    at: int
+    what: int
+
+class TracePoints(CData):
+    heap: TracePoint
+    used: int
+    room: int
+    pushed: int
+
+class TraceSource(CData):
+    e: EventRecord
+    n: int
+    rows: FrameRow
+    nrows: int
+    stack_end: Any
+    left_fifo: Any
+    note: Any
+    next_sock: Any
+    flow_used: Any
+    last_ns: int
+    frames: Any
+    nflows: int
+    ncpus: int
+    nqueues: int
+    max_task: int
 
 class TxBuf(CData):
     next: int
@@ -1516,6 +1952,72 @@ class Validation(CData):
     reader: int
     fd: int
     sock: int
+
+class Vhost(CData):
+    nic: Nic
+    foreign: NicForeign
+    pairs: int
+    features: int
+    ring: Any
+    region: Any
+    mapped: Any
+    nregions: int
+    cut: int
+    indir_asked: Any
+    indir: Any
+
+class VhostPort(CData):
+    port: TapPort
+    memory: Dma
+    nlanes: int
+    tx_len: int
+    attached: int
+    ring_at: int
+    rx_at: int
+    tx_at: int
+    hang_fd: int
+    bad_used: int
+    too_long: int
+    unsent: int
+    lane: Any
+
+class VhostRegion(CData):
+    bus: int
+    size: int
+    user: int
+    offset: int
+
+class VhostRing(CData):
+    vq: Virtqueue
+    index: int
+    num: int
+    base: int
+    started: int
+    enabled: int
+    broken: int
+    quiet: int
+    placed: int
+    desc: int
+    avail: int
+    used: int
+    kick: int
+    call: int
+    err: int
+    call_is_socket: int
+    err_is_socket: int
+    kicks: int
+    calls: int
+
+class VhostState(CData):
+    started: int
+    enabled: int
+    broken: int
+    polls: int
+    num: int
+    last_avail: int
+    used_idx: int
+    kicks: int
+    calls: int
 
 class VirtioNetHdrV1(CData):
     flags: int
@@ -1654,9 +2156,11 @@ class Wire(CData):
     live: int
     ask: int
     hungry: int
+    gso_whole: int
     vnet: int
     lent: int
     rebase: int
+    paced: int
     schedule: Schedule
     base_ns: int
     last_ts: int
@@ -1665,6 +2169,7 @@ class Wire(CData):
     pass_ns: int
     gap_ns: int
     paced_ns: int
+    live_ns: int
     busy_ps: int
     error: int
     frames: int
@@ -1700,6 +2205,8 @@ class Lib:
     ETH_HLEN: Final[int]
     ETH_FRAME_LEN: Final[int]
     ETH_ZLEN: Final[int]
+    EVENT_NO_CPU: Final[int]
+    EVENT_NO_QUEUE: Final[int]
     FILES_MAX: Final[int]
     WIRE_OVERHEAD: Final[int]
     FRAME_CUT: Final[int]
@@ -1718,6 +2225,7 @@ class Lib:
     REBASE_PASS: Final[int]
     WIRE_ASK_DRY: Final[int]
     WIRE_ASK_SENT: Final[int]
+    TX_FRAME_MAX: Final[int]
     MEM_OUT_MAX: Final[int]
     MEM_OUT_BYTES: Final[int]
     LINKTYPE_ETHERNET: Final[int]
@@ -1759,6 +2267,11 @@ class Lib:
     VIRTIO_F_EVENT_IDX: Final[int]
     VIRTIO_NET_F_CSUM: Final[int]
     VIRTIO_NET_F_GUEST_CSUM: Final[int]
+    VIRTIO_NET_F_GUEST_TSO4: Final[int]
+    VIRTIO_NET_F_GUEST_TSO6: Final[int]
+    VIRTIO_NET_F_GUEST_ECN: Final[int]
+    VIRTIO_NET_F_GUEST_USO4: Final[int]
+    VIRTIO_NET_F_GUEST_USO6: Final[int]
     VIRTIO_NET_F_HOST_USO: Final[int]
     VIRTIO_NET_F_MRG_RXBUF: Final[int]
     VIRTIO_NET_F_HASH_REPORT: Final[int]
@@ -1780,10 +2293,20 @@ class Lib:
     RSS_IP_DST: Final[int]
     RSS_L4_SRC: Final[int]
     RSS_L4_DST: Final[int]
+    HDR_SHORT: Final[int]
+    HDR_HASH: Final[int]
+    DMA_REGIONS_MAX: Final[int]
+    NIC_FAULTS_MAX: Final[int]
+    FAULT_ANY_QUEUE: Final[int]
     NTUPLE_RULES: Final[int]
     NTUPLE_DROP: Final[int]
-    TX_FRAME_MAX: Final[int]
     TX_MEMORY: Final[int]
+    VHOST_RINGS_MAX: Final[int]
+    VHOST_RING_SIZE_MAX: Final[int]
+    PORT_LANES_MAX: Final[int]
+    PORT_RING: Final[int]
+    PORT_RX_BUF: Final[int]
+    PORT_BUS: Final[int]
     CHECKSUM_NONE: Final[int]
     CHECKSUM_UNNECESSARY: Final[int]
     CHECKSUM_PARTIAL: Final[int]
@@ -1828,6 +2351,36 @@ class Lib:
     VNIC_IFINDEX: Final[int]
     PCAPNG_SNAPLEN: Final[int]
     PCAPNG_OPTIONS_MAX: Final[int]
+    EVENT_FLOWS_MAX: Final[int]
+    TIMELINE_BINS: Final[int]
+    FRAME_NO_FATE: Final[int]
+    TABLE_COLUMNS_MAX: Final[int]
+    TABLE_NAME_MAX: Final[int]
+    EVENT_ANY: Final[int]
+    TRACE_HAS_NET_RX: Final[int]
+    TRACE_THEN_IDLE: Final[int]
+    TRACE_THEN_SLEEPS: Final[int]
+    TRACE_FATES: Final[int]
+    TRACE_ROOM: Final[int]
+    PFT_NAME_KIND: Final[int]
+    PFT_NAME_HARDIRQ: Final[int]
+    PFT_NAME_WAIT: Final[int]
+    PFT_NAME_MODERATION: Final[int]
+    PFT_NAME_FATE: Final[int]
+    PFT_NAME_TASK: Final[int]
+    PFT_NAME_SWITCH: Final[int]
+    PFT_TEXT_FATE: Final[int]
+    PFT_TEXT_WHY: Final[int]
+    PFT_TEXT_BY: Final[int]
+    PFT_TEXT_FLOW: Final[int]
+    PFT_QUEUE_TRACKS: Final[int]
+    PFT_CPU_TRACKS: Final[int]
+    PFT_SOCKET_TRACKS: Final[int]
+    PFT_SOCKETS_MAX: Final[int]
+    PFT_LANES: Final[int]
+    PFT_LANE_BITS: Final[int]
+    PFT_DEEP: Final[int]
+    PFT_CLOSE: Final[int]
     INET_FRAG_MEM: Final[int]
     NEIGH_TABLE_SIZE: Final[int]
     RA_ROUTERS: Final[int]
@@ -1846,6 +2399,7 @@ class Lib:
     CHECKSUM_BREAK: Final[int]
     UPCALLS_MAX: Final[int]
     READER_CPU_BY_PORT: Final[int]
+    CPU_GROUP: Final[int]
     DELIVERED_UDP: Final[int]
     DELIVERED_TCP: Final[int]
     DELIVERED_ICMP: Final[int]
@@ -1864,6 +2418,7 @@ class Lib:
     FIFO_OVERRUN: Final[int]
     RX_OVER: Final[int]
     RX_NO_BUFFER: Final[int]
+    FAULT: Final[int]
     CPU_BACKLOG: Final[int]
     UNHANDLED_PROTO: Final[int]
     OTHERHOST: Final[int]
@@ -1915,6 +2470,13 @@ class Lib:
     TCP_OFO_DROP: Final[int]
     TCP_CLOSE: Final[int]
     FATE_MAX: Final[int]
+    EV_DONE: Final[int]
+    EV_SLICE: Final[int]
+    EV_UPCALL: Final[int]
+    EV_FILTER: Final[int]
+    EV_WIRE: Final[int]
+    EV_STOPPED: Final[int]
+    EV_PAUSED: Final[int]
     TX_SENT: Final[int]
     TX_NEIGH_FAILED: Final[int]
     TX_NEIGH_QUEUEFULL: Final[int]
@@ -2001,6 +2563,59 @@ class Lib:
     LAT_SOCKET: Final[int]
     LAT_TOTAL: Final[int]
     LAT_MAX: Final[int]
+    EVENT_WIRE: Final[int]
+    EVENT_FIFO: Final[int]
+    EVENT_NO_BUFFER: Final[int]
+    EVENT_DMA: Final[int]
+    EVENT_IRQ_ASKED: Final[int]
+    EVENT_IRQ: Final[int]
+    EVENT_SENT: Final[int]
+    EVENT_FAULT: Final[int]
+    EVENT_HARDIRQ: Final[int]
+    EVENT_SOFTIRQ: Final[int]
+    EVENT_NET_RX: Final[int]
+    EVENT_POLL: Final[int]
+    EVENT_IPI: Final[int]
+    EVENT_WAKE: Final[int]
+    EVENT_SWITCH: Final[int]
+    EVENT_TASK: Final[int]
+    EVENT_RING: Final[int]
+    EVENT_SKB: Final[int]
+    EVENT_GRO_HOLD: Final[int]
+    EVENT_GRO_MERGE: Final[int]
+    EVENT_GRO_RELEASE: Final[int]
+    EVENT_GRO_OUT: Final[int]
+    EVENT_RPS: Final[int]
+    EVENT_BACKLOG: Final[int]
+    EVENT_BACKLOG_OUT: Final[int]
+    EVENT_RECEIVE: Final[int]
+    EVENT_REORDER: Final[int]
+    EVENT_ORDERED: Final[int]
+    EVENT_SOCKET: Final[int]
+    EVENT_READ: Final[int]
+    EVENT_FATE: Final[int]
+    EVENT_KINDS: Final[int]
+    FAULT_IRQ_LOST: Final[int]
+    FAULT_IRQ_LATE: Final[int]
+    FAULT_IRQ_SPURIOUS: Final[int]
+    FAULT_KICK_IGNORED: Final[int]
+    FAULT_STALL: Final[int]
+    FAULT_TX_STALL: Final[int]
+    FAULT_LINK_DOWN: Final[int]
+    FAULT_NO_BUFFER: Final[int]
+    FAULT_DMA_FLIP: Final[int]
+    FAULT_DMA_SHORT: Final[int]
+    FAULT_DMA_WRONG_BUFFER: Final[int]
+    FAULT_CSUM_LIE: Final[int]
+    FAULT_HASH_WRONG: Final[int]
+    FAULT_NUM_BUFFERS: Final[int]
+    FAULT_USED_ID: Final[int]
+    FAULT_USED_LEN: Final[int]
+    FAULT_USED_TWICE: Final[int]
+    FAULT_USED_REORDER: Final[int]
+    FAULT_ALLOC_FAIL: Final[int]
+    FAULT_HANG_UP: Final[int]
+    FAULTS: Final[int]
     Ip_InReceives: Final[int]
     Ip_InHdrErrors: Final[int]
     Ip_InAddrErrors: Final[int]
@@ -2173,8 +2788,14 @@ class Lib:
     def isa_has_gfni(self) -> int: ...
     def lat_record(self, h: Histogram, value_ns: int, frames: int, /) -> None: ...
     def lat_percentile(self, h: Histogram, q: float, /) -> int: ...
+    def event_log_new(self, records: int, /) -> EventLog: ...
+    def event_log_free(self, log: EventLog, /) -> None: ...
+    def event_memory(self, records: int, /) -> EventRecord: ...
+    def event_memory_free(self, at: EventRecord, records: int, /) -> None: ...
+    def event_write(self, log: EventLog, e: EventRecord, /) -> None: ...
     def clock_ns(self) -> int: ...
     def event_signal(self, fd: int, /) -> None: ...
+    def event_drain(self, fd: int, /) -> None: ...
     def file_set_add(self, s: FileSet, fd: int, /) -> None: ...
     def run_with_own_files(self, run: CData, arg: CData | bytes, files: FileSet, /) -> int: ...
     def own_files_fetch(self, fd: int, /) -> int: ...
@@ -2186,6 +2807,9 @@ class Lib:
     def inet_group_mac(self, group: InetAddr, mac: CData | bytes, /) -> None: ...
     def wire_next(self, w: Wire, f: Frame, max: int, now_ns: int, /) -> int: ...
     def wire_pulled(self, w: Wire, /) -> int: ...
+    def joint_wires_new(self, a: CData | bytes, b: CData | bytes, /) -> int: ...
+    def joint_wire_shut(self, w: JointWire, /) -> None: ...
+    def joint_wire_free(self, w: JointWire, /) -> None: ...
     def mem_wire_new(self, arena_bytes: int, frames: int, /) -> MemWire: ...
     def mem_wire_free(self, w: MemWire, /) -> None: ...
     def mem_wire_sends(self, w: MemWire, /) -> int: ...
@@ -2233,6 +2857,9 @@ class Lib:
         self, fds: CData | Sequence[int], nlanes: int, slot_size: int, nslots: int, vnet: int, /
     ) -> TapWire: ...
     def tap_wire_free(self, t: TapWire, /) -> None: ...
+    def tap_wire_of_port(
+        self, port: TapPort, fds: CData | Sequence[int], nlanes: int, slot_size: int, nslots: int, /
+    ) -> TapWire: ...
     def tap_nslots(self, fifo_bytes: int, /) -> int: ...
     def tap_slot_size(self, mtu: int, /) -> int: ...
     def tap_uring_fd(self, u: TapUring, /) -> int: ...
@@ -2311,6 +2938,7 @@ class Lib:
     def virtqueue_get_buf(
         self, d: VirtqueueDriver, desc: CData | Sequence[int], len: CData | Sequence[int], /
     ) -> int: ...
+    def virtqueue_used(self, d: VirtqueueDriver, /) -> int: ...
     def virtqueue_free_chain(self, d: VirtqueueDriver, desc: int, n: int, /) -> None: ...
     def virtqueue_kick_prepare(self, d: VirtqueueDriver, /) -> int: ...
     def virtqueue_disable_cb(self, d: VirtqueueDriver, /) -> None: ...
@@ -2338,6 +2966,13 @@ class Lib:
     def irq_starved(self, q: NicQueue, now: int, /) -> None: ...
     def irq_standing(self, q: NicQueue, /) -> int: ...
     def nic_set_call_fd(self, nic: Nic, queue: int, fd: int, /) -> int: ...
+    def nic_faults_new(self) -> NicFaults: ...
+    def nic_faults_free(self, faults: NicFaults, /) -> None: ...
+    def nic_fault_hits(
+        self, nic: Nic, kind: int, queue: int, now: int, frame: int, arg: CData | Sequence[int], /
+    ) -> int: ...
+    def nic_fault_until(self, nic: Nic, kind: int, queue: int, now: int, /) -> int: ...
+    def nic_faults_forget(self, nic: Nic, queue: int, /) -> None: ...
     def ntuple_insert(
         self, nic: Nic, value: NtupleKey, mask: NtupleKey, type: int, location: int, queue: int, /
     ) -> int: ...
@@ -2362,7 +2997,10 @@ class Lib:
     def nic_run(self, nic: Nic, until: int, /) -> None: ...
     def nic_next(self, nic: Nic, /) -> int: ...
     def nic_pull(self, nic: Nic, now: int, /) -> int: ...
+    def nic_thread(self, nic: Nic, /) -> int: ...
     def nic_transmit(self, nic: Nic, /) -> int: ...
+    def nic_transmit_ring(self, nic: Nic, vq: Virtqueue, rc: CData | Sequence[int], /) -> int: ...
+    def nic_discard_ring(self, nic: Nic, vq: Virtqueue, /) -> int: ...
     def nic_lend_room(self, nic: Nic, /) -> Frame: ...
     def nic_lend_append(self, nic: Nic, n: int, /) -> None: ...
     def nic_may_lend(self, nic: Nic, n: int, /) -> int: ...
@@ -2374,22 +3012,31 @@ class Lib:
     def rss_hash4(self, r: Rss, tuple: CData | bytes, hash: CData | Sequence[int], n: int, /) -> None: ...
     def fifo_room(self, q: Fifo, n: int, /) -> Frame: ...
     def fifo_push_burst(self, q: Fifo, f: Frame, n: int, /) -> int: ...
+    def fifo_take(self, q: Fifo, f: Frame, n: int, bytes: int, /) -> int: ...
     def fifo_pop_burst(self, q: Fifo, n: int, /) -> None: ...
     def fifo_overrun(self, nic: Nic, f: Frame, /) -> None: ...
     def count_no_buffer(self, q: NicQueue, /) -> None: ...
+    def nic_store(self, nic: Nic, f: Frame, n: int, /) -> int: ...
+    def receive_burst(self, nic: Nic, f: Frame, n: int, /) -> int: ...
     DMA_CSUM_UNKNOWN: Final[int]
     DMA_CSUM_GOOD: Final[int]
     DMA_CSUM_COMPLETED: Final[int]
     def dma_init(self, d: Dma, size: int, /) -> int: ...
     def dma_exit(self, d: Dma, /) -> None: ...
-    def dma_read_desc(self, vq: Virtqueue, id: int, /) -> VirtqDesc: ...
     def dma_offload(self, nic: Nic, /) -> int: ...
     def dma_csum(self, nic: Nic, f: Frame, sum: int, whole: CData | Sequence[int], /) -> int: ...
-    def dma_header(self, f: Frame, at: CData | bytes, num_buffers: int, data_valid: int, /) -> None: ...
+    def dma_odd_sum(self, q: NicQueue, f: Frame, sum: int, at: CData | bytes, /) -> int: ...
+    def dma_copy_and_sum(self, to: CData | bytes, f: Frame, /) -> int: ...
+    def dma_write_one(self, q: NicQueue, f: Frame, ch: DmaChannel, t: DmaTally, /) -> int: ...
+    def dma_write_two_parts(self, q: NicQueue, f: Frame, ch: DmaChannel, t: DmaTally, /) -> int: ...
+    def dma_header(self, nic: Nic, f: Frame, at: CData | bytes, num_buffers: int, data_valid: int, /) -> None: ...
     def dma_count(self, q: NicQueue, t: DmaTally, /) -> None: ...
+    def dma_write(self, q: NicQueue, f: Frame, /) -> int: ...
+    def dma_faulty(self, q: NicQueue, f: Frame, /) -> int: ...
     def dma_chains(self, q: NicQueue, f: Frame, avail: int, /) -> int: ...
     def irq_forget(self, nic: Nic, /) -> None: ...
     def call_signal(self, nic: Nic, fd: int, /) -> None: ...
+    def call_init(self, nic: Nic, /) -> int: ...
     def call_exit(self, nic: Nic, /) -> None: ...
     def ntuple_lookup(self, t: Ntuple, f: Frame, /) -> NtupleRule: ...
     def arfs_lookup(self, a: Arfs, f: Frame, /) -> int: ...
@@ -2400,6 +3047,39 @@ class Lib:
     def nic_needs_reset(self, nic: Nic, /) -> None: ...
     def nic_tx_run(self, nic: Nic, now: int, /) -> None: ...
     def nic_tx_purge(self, nic: Nic, /) -> None: ...
+    def vhost_set_memory(self, v: Vhost, region: VhostRegion, fd: CData | Sequence[int], n: int, /) -> int: ...
+    def vhost_regions(self, v: Vhost, /) -> int: ...
+    def vhost_cut(self, v: Vhost, /) -> int: ...
+    def vhost_new(self, nic: Nic, pairs: int, /) -> Vhost: ...
+    def vhost_free(self, v: Vhost, /) -> None: ...
+    def vhost_set_features(self, v: Vhost, features: int, /) -> int: ...
+    def vhost_set_num(self, v: Vhost, ring: int, num: int, /) -> int: ...
+    def vhost_set_base(self, v: Vhost, ring: int, base: int, /) -> int: ...
+    def vhost_set_addr(self, v: Vhost, ring: int, desc: int, avail: int, used: int, /) -> int: ...
+    def vhost_start(self, v: Vhost, ring: int, /) -> int: ...
+    def vhost_stop(self, v: Vhost, ring: int, /) -> int: ...
+    def vhost_enable(self, v: Vhost, ring: int, on: int, /) -> int: ...
+    def vhost_reset(self, v: Vhost, /) -> None: ...
+    def vhost_hang_up(self, v: Vhost, /) -> None: ...
+    def vhost_state(self, v: Vhost, ring: int, /) -> VhostState: ...
+    def vhost_set_kick(self, v: Vhost, ring: int, fd: int, /) -> int: ...
+    def vhost_set_call(self, v: Vhost, ring: int, fd: int, /) -> int: ...
+    def vhost_set_err(self, v: Vhost, ring: int, fd: int, /) -> int: ...
+    def vhost_port_new(self, nlanes: int, mtu: int, /) -> VhostPort: ...
+    def vhost_port_free(self, p: VhostPort, /) -> None: ...
+    def vhost_port_ring(self, p: VhostPort, ring: int, /) -> PortRing: ...
+    def vhost_port_attach(self, p: VhostPort, event_idx: int, /) -> None: ...
+    def vhost_port_detach(self, p: VhostPort, /) -> None: ...
+    def vhost_user_map(self, v: Vhost, addr: int, len: int, /) -> CData: ...
+    def vhost_unmap(self, v: Vhost, /) -> None: ...
+    def vhost_vq(self, v: Vhost, ring: int, /) -> Virtqueue: ...
+    def vhost_place(self, v: Vhost, r: VhostRing, vq: Virtqueue, /) -> int: ...
+    def vhost_rings_changed(self, v: Vhost, /) -> None: ...
+    def vhost_break(self, v: Vhost, r: VhostRing, /) -> None: ...
+    def vhost_call(self, v: Vhost, r: VhostRing, /) -> None: ...
+    def vhost_error(self, v: Vhost, r: VhostRing, /) -> None: ...
+    def vhost_rang(self, nic: Nic, /) -> int: ...
+    def vhost_close_files(self, v: Vhost, r: VhostRing, /) -> None: ...
     def rx_pool_init(
         self, p: RxPool, base: CData | bytes, bus: int, size: int, buf_len: int, stride: int, /
     ) -> int: ...
@@ -2471,6 +3151,8 @@ class Lib:
     def napi_gro_receive(self, n: NapiStruct, skb: SkBuff, /) -> None: ...
     def napi_gro_flush(self, n: NapiStruct, flush_old: int, why: int, /) -> None: ...
     def gro_normal_list(self, n: NapiStruct, /) -> None: ...
+    def gro_normal_burst(self, n: NapiStruct, first: SkBuff, last: SkBuff, packets: int, /) -> None: ...
+    def gro_normal_room(self, n: NapiStruct, /) -> int: ...
     def gro_end_text(self, why: int, /) -> CData: ...
     def gro_flows_new(self, flows: int, /) -> GroFlows: ...
     def rps_set_cpus(self, h: Host, queue: int, cpus: Cpumask, /) -> int: ...
@@ -2490,6 +3172,12 @@ class Lib:
     def packet_tap_del(self, h: Host, t: PacketTap, point: int, /) -> None: ...
     def packet_taps_outside(self, h: Host, skb: SkBuff, fate: int, /) -> None: ...
     def netif_receive_skb_core(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def skb_frame(self, skb: SkBuff, /) -> int: ...
+    def cpu_event_write(self, sd: SoftnetData, kind: int, began: int, queue: int, arg: int, /) -> None: ...
+    def skb_event_write(self, sd: SoftnetData, kind: int, began: int, skb: SkBuff, arg: int, /) -> None: ...
+    def skb_event_each(self, sd: SoftnetData, kind: int, skb: SkBuff, /) -> None: ...
+    def skb_event_in(self, sd: SoftnetData, kind: int, began: int, skb: SkBuff, head: SkBuff, arg: int, /) -> None: ...
+    def skb_event_joins(self, sd: SoftnetData, skb: SkBuff, head: SkBuff, /) -> None: ...
     def skb_pull_headers(self, skb: SkBuff, n: int, /) -> None: ...
     def latency_each(self, sd: SoftnetData, which: int, skb: SkBuff, /) -> None: ...
     def napi_schedule(self, n: NapiStruct, /) -> int: ...
@@ -2501,6 +3189,10 @@ class Lib:
     def napi_threaded_poll(self, n: NapiStruct, /) -> None: ...
     def net_rx_action(self, sd: SoftnetData, /) -> None: ...
     def busy_poll_looks(self, sd: SoftnetData, /) -> None: ...
+    HARDIRQ_QUEUE: Final[int]
+    HARDIRQ_IPI: Final[int]
+    HARDIRQ_WATCHDOG: Final[int]
+    HARDIRQ_TICK: Final[int]
     def raise_ipi(self, from_: SoftnetData, to: SoftnetData, /) -> None: ...
     def do_hardirqs(self, sd: SoftnetData, /) -> None: ...
     def do_softirq(self, sd: SoftnetData, /) -> None: ...
@@ -2516,7 +3208,7 @@ class Lib:
     def gro_csum_bad(self, n: NapiStruct, skb: SkBuff, off: int, proto: int, /) -> int: ...
     def gro_network_flush(self, p: SkBuff, skb: SkBuff, /) -> int: ...
     def skb_gro_receive(self, n: NapiStruct, p: SkBuff, skb: SkBuff, hdr: int, /) -> int: ...
-    def skb_gro_receive_list(self, p: SkBuff, skb: SkBuff, hdr: int, /) -> int: ...
+    def skb_gro_receive_list(self, n: NapiStruct, p: SkBuff, skb: SkBuff, hdr: int, /) -> int: ...
     def inet_gro_complete(self, skb: SkBuff, /) -> None: ...
     def tcp_gro_complete(self, skb: SkBuff, /) -> None: ...
     def udp_gro_complete(self, skb: SkBuff, /) -> None: ...
@@ -2537,6 +3229,7 @@ class Lib:
     def packet_taps_skb(self, sd: SoftnetData, point: int, skb: SkBuff, t_ns: int, fate: int, /) -> None: ...
     def packet_taps_fate(self, sd: SoftnetData, skb: SkBuff, fate: int, /) -> None: ...
     def netif_receive_skb_internal(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def netif_receive_skb_list_internal(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
     DIM_PARKING_ON_TOP: Final[int]
     DIM_PARKING_TIRED: Final[int]
     DIM_GOING_RIGHT: Final[int]
@@ -2545,6 +3238,7 @@ class Lib:
     def driver_setup(self, h: Host, /) -> None: ...
     def driver_open(self, h: Host, /) -> int: ...
     def driver_close(self, dq: DriverQueue, /) -> None: ...
+    def driver_end_faults(self, dq: DriverQueue, /) -> None: ...
     def driver_free_queue(self, h: Host, i: int, /) -> None: ...
     def driver_coalesce(self, dq: DriverQueue, /) -> None: ...
     def driver_set_ringparam(self, h: Host, num: int, /) -> int: ...
@@ -2575,6 +3269,8 @@ class Lib:
     def driver_dim(self, dq: DriverQueue, /) -> int: ...
     def driver_open_queue(self, h: Host, i: int, /) -> int: ...
     def driver_poll(self, napi: NapiStruct, budget: int, /) -> int: ...
+    def driver_may_burst(self, dq: DriverQueue, /) -> int: ...
+    def driver_burst(self, dq: DriverQueue, max: int, /) -> int: ...
     def driver_irq(self, dq: DriverQueue, /) -> None: ...
     def driver_refill(self, dq: DriverQueue, /) -> int: ...
     def arfs_queue(self, h: Host, cpu: int, /) -> int: ...
@@ -2615,8 +3311,130 @@ class Lib:
     def pcapng_room(self, p: PacketSeen, /) -> int: ...
     def pcapng_packet(self, c: Capture, p: PacketSeen, t: int, /) -> None: ...
     def pcapng_add_fate(self, c: Capture, block: CData | bytes, len: int, fate: int, /) -> int: ...
+    def event_taps_new(self, h: Host, log: CData | bytes, nlogs: int, filter: BpfProg, /) -> EventTaps: ...
+    def event_taps_off(self, taps: EventTaps, /) -> None: ...
+    def event_taps_free(self, taps: EventTaps, /) -> None: ...
+    def timeline_new(self, bin_ns: int, nqueues: int, ncpus: int, /) -> Timeline: ...
+    def timeline_free(self, t: Timeline, /) -> None: ...
+    def timeline_note(self, timeline: CData | bytes, e: EventRecord, /) -> None: ...
+    def events_sort(self, e: EventRecord, n: int, to: EventRecord, /) -> int: ...
+    def frame_table(self, e: EventRecord, n: int, rows: FrameRow, max: int, /) -> int: ...
+    def frame_spans(self, e: EventRecord, n: int, rows: FrameRow, nrows: int, spans: FrameSpans, /) -> int: ...
+    def frame_diff(self, d: FrameDiff, a: FrameTableOf, b: FrameTableOf, /) -> None: ...
+    def cpu_times(self, e: EventRecord, n: int, times: CpuTimes, cpus: int, /) -> int: ...
+    def shared_new(self, bytes: int, /) -> Shared: ...
+    def shared_hold(self, s: Shared, /) -> Shared: ...
+    def shared_drop(self, s: Shared, /) -> None: ...
+    def shared_alive(self) -> int: ...
+    def table_copy(self, t: Table, /) -> Table: ...
+    def table_free(self, t: Table, /) -> None: ...
+    TEXT_CSV: Final[int]
+    TEXT_JSON: Final[int]
+    def table_text(self, t: Table, form: int, from_: CData | Sequence[int], to: CData | bytes, room: int, /) -> int: ...
+    def arrow_stream_new(self, t: Table, /) -> ArrowStream: ...
+    def arrow_stream_free(self, s: ArrowStream, /) -> None: ...
+    def arrow_alive(self) -> int: ...
+    def arrow_capsule_name(self) -> CData: ...
+    def arrow_capsule_by(self, pointer: CData, /) -> None: ...
+    def arrow_capsule_drop(self, capsule: CData | bytes, /) -> None: ...
+    def events_check(self, e: EventRecord, n: int, limits: EventLimits, /) -> int: ...
+    def events_select(self, e: EventRecord, n: int, w: EventWanted, to: EventRecord, /) -> int: ...
+    def events_find(self, e: EventRecord, n: int, w: EventSearch, at: CData | Sequence[int], max: int, /) -> int: ...
+    def trace_source_new(self, e: EventRecord, n: int, rows: FrameRow, nrows: int, nflows: int, /) -> TraceSource: ...
+    def trace_source_free(self, s: TraceSource, /) -> None: ...
+    def trace_row(self, s: TraceSource, frame: int, /) -> int: ...
+    def trace_push_instant(self, p: TracePoints, t: int, what: int, at: int, /) -> int: ...
+    def trace_rank(self, e: EventRecord, /) -> int: ...
+    def trace_push_begin(self, p: TracePoints, t: int, dur: int, rank: int, what: int, at: int, /) -> int: ...
+    def trace_push_end(self, p: TracePoints, t: int, what: int, at: int, /) -> int: ...
+    def trace_pop(self, p: TracePoints, until: int, point: TracePoint, /) -> bool: ...
+    def trace_points_free(self, p: TracePoints, /) -> None: ...
+    def trace_out_init(self, o: TraceOut, fd: int, /) -> int: ...
+    def trace_out_free(self, o: TraceOut, /) -> None: ...
+    def trace_room(self, o: TraceOut, /) -> CData: ...
+    def trace_took(self, o: TraceOut, bytes: int, /) -> None: ...
+    def trace_flush(self, o: TraceOut, /) -> None: ...
+    PFT_BEGIN: Final[int]
+    PFT_END: Final[int]
+    PFT_INSTANT: Final[int]
+    PFT_COUNTER: Final[int]
+    PFT_FRAME: Final[int]
+    PFT_FLOW: Final[int]
+    PFT_LEN: Final[int]
+    PFT_FATE: Final[int]
+    PFT_PACKET: Final[int]
+    PFT_SEGS: Final[int]
+    PFT_QUEUE: Final[int]
+    PFT_TARGET: Final[int]
+    PFT_WORK: Final[int]
+    PFT_WEIGHT: Final[int]
+    PFT_SQUEEZED: Final[int]
+    PFT_BY: Final[int]
+    PFT_DEADLINE_NS: Final[int]
+    PFT_WHY: Final[int]
+    PFT_SOCK: Final[int]
+    PFT_ETHERTYPE: Final[int]
+    PFT_END_NS: Final[int]
+    PFT_FIFO_BYTES: Final[int]
+    PFT_KSOFTIRQD: Final[int]
+    PFT_UNFINISHED: Final[int]
+    PFT_ARGS: Final[int]
+    def pf_start(self, ev: PfEvent, type: int, track: int, name: int, /) -> None: ...
+    def pf_uint(self, ev: PfEvent, arg: int, value: int, /) -> None: ...
+    def pf_text(self, ev: PfEvent, arg: int, number: int, /) -> None: ...
+    def pf_flow(self, ev: PfEvent, id: int, ends: bool, /) -> None: ...
+    def pf_value(self, ev: PfEvent, value: int, /) -> None: ...
+    def pf_put(self, o: TraceOut, ev: PfEvent, t: int, /) -> None: ...
+    def pf_track(
+        self, o: TraceOut, track: int, parent: int, name: CData | bytes, rank: int, counter: bool, /
+    ) -> None: ...
+    PFT_LOSSES_GROUP: Final[int]
+    PFT_LOSSES: Final[int]
+    PFT_NOTES: Final[int]
+    PFT_CARD: Final[int]
+    PFT_WIRE: Final[int]
+    PFT_SENT: Final[int]
+    PFT_NO_BUFFER: Final[int]
+    PFT_FIFO: Final[int]
+    PFT_WAITS: Final[int]
+    PFT_SOCKETS: Final[int]
+    PFT_DMA: Final[int]
+    PFT_IRQ: Final[int]
+    PFT_RING: Final[int]
+    PFT_CPU: Final[int]
+    PFT_HARDIRQ: Final[int]
+    PFT_SOFTIRQ: Final[int]
+    PFT_TASKS: Final[int]
+    PFT_BACKLOG: Final[int]
+    PFT_WAIT_FIFO: Final[int]
+    PFT_WAIT_RING: Final[int]
+    PFT_WAIT_GRO: Final[int]
+    PFT_WAIT_BACKLOG: Final[int]
+    PFT_WAIT_REORDER: Final[int]
+    PFT_WAIT_SOCKET: Final[int]
+    PFT_WAIT_COUNT: Final[int]
+    def pftrace_new(self, s: TraceSource, fd: int, wait_names: CData | bytes, /) -> Pftrace: ...
+    def pftrace_write(self, p: Pftrace, records: int, /) -> int: ...
+    def pftrace_free(self, p: Pftrace, /) -> None: ...
+    def pf_frame(self, p: Pftrace, ev: PfEvent, frame: int, /) -> FrameRow: ...
+    def pf_counter(self, p: Pftrace, track: int, t: int, value: int, /) -> None: ...
+    def pf_slice(self, p: Pftrace, ev: PfEvent, track: int, t: int, end: int, /) -> None: ...
+    def pf_close(self, p: Pftrace, track: int, t: int, /) -> None: ...
+    def pf_open_wait(self, p: Pftrace, wait: int, t: int, end: int, e: EventRecord, /) -> None: ...
+    def pf_cpu_track(self, e: EventRecord, which: int, /) -> int: ...
+    def pf_queue_track(self, e: EventRecord, which: int, /) -> int: ...
+    def pf_has_queue(self, p: Pftrace, e: EventRecord, /) -> bool: ...
+    def pf_on_cpu(self, p: Pftrace, e: EventRecord, which: int, name: int, end: int, /) -> None: ...
+    def pf_on_queue(self, p: Pftrace, e: EventRecord, which: int, /) -> None: ...
+    def pf_instant(self, p: Pftrace, e: EventRecord, track: int, name: int, t: int, /) -> None: ...
+    def ftrace_new(self, s: TraceSource, fd: int, /) -> Ftrace: ...
+    def ftrace_write(self, f: Ftrace, records: int, /) -> int: ...
+    def ftrace_free(self, f: Ftrace, /) -> None: ...
+    def ftrace_begin(self, f: Ftrace, at: int, e: EventRecord, /) -> None: ...
+    def ftrace_end(self, f: Ftrace, at: int, e: EventRecord, /) -> None: ...
     def arp_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
     def ip_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
+    def ip_list_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> SkBuff: ...
     def ipv6_rcv(self, sd: SoftnetData, skb: SkBuff, /) -> None: ...
     NET_AUTO: Final[int]
     NET_NOPREFIXROUTE: Final[int]
@@ -2699,6 +3517,9 @@ class Lib:
     def udp_error(self, sd: SoftnetData, skb: SkBuff, type: int, fate: int, /) -> None: ...
     def udp_rcv_best(self, sd: SoftnetData, skb: SkBuff, uh: CData | bytes, type: int, /) -> None: ...
     def udp_rcv_bad_sum(self, sd: SoftnetData, skb: SkBuff, uh: CData | bytes, type: int, summed: int, /) -> None: ...
+    def udp_refused(self, sd: SoftnetData, sk: Sock, skb: SkBuff, rc: int, /) -> None: ...
+    def udp_list_rcv(self, sd: SoftnetData, usual: IpUsual, n: int, /) -> int: ...
+    def udp_list_may(self, sd: SoftnetData, /) -> int: ...
     def udp_lookup(self, h: Host, type: int, k: FlowKey, /) -> Sock: ...
     def udplite_covered(self, sd: SoftnetData, sk: Sock, skb: SkBuff, /) -> int: ...
     def skb_icmp_csum_bad(self, sd: SoftnetData, skb: SkBuff, pseudo: int, /) -> int: ...
@@ -2878,6 +3699,10 @@ class Lib:
     def sock_from_header(self, f: SockFrom, ip: CData | bytes, /) -> None: ...
     def sock_dequeue(self, h: Host, sk: Sock, /) -> SkBuff: ...
     def udp_rmem_schedule(self, h: Host, sk: Sock, size: int, /) -> int: ...
+    def sock_rps_record_flow(self, h: Host, sk: Sock, cpu: int, /) -> None: ...
+    def sock_wake_task(self, sd: SoftnetData, target: SoftnetData, /) -> None: ...
+    def sock_wake_python(self, sk: Sock, /) -> None: ...
+    def sock_stage_ends(self, sd: SoftnetData, sk: Sock, skb: SkBuff, /) -> None: ...
     def sock_count_refused(self, sd: SoftnetData, sk: Sock, skb: SkBuff, rc: int, /) -> None: ...
     def sock_rmem_release(self, h: Host, sk: Sock, skb: SkBuff, /) -> None: ...
     def udp_rmem_destruct(self, h: Host, sk: Sock, /) -> None: ...
@@ -2899,13 +3724,6 @@ class Lib:
         /,
     ) -> int: ...
     def upcall_done(self, h: Host, verdicts: CData | bytes, n: int, /) -> None: ...
-    EV_DONE: Final[int]
-    EV_SLICE: Final[int]
-    EV_UPCALL: Final[int]
-    EV_FILTER: Final[int]
-    EV_WIRE: Final[int]
-    EV_STOPPED: Final[int]
-    EV_PAUSED: Final[int]
     def host_new(self, ncpus: int, /) -> Host: ...
     def host_start(self, h: Host, /) -> int: ...
     def host_free(self, h: Host, /) -> None: ...
@@ -2924,12 +3742,13 @@ class Lib:
     def vtime_run(self, h: Host, frames: int, /) -> int: ...
     def vtime_run_until(self, h: Host, until_ns: int, /) -> int: ...
     def vtime_step(self, h: Host, /) -> int: ...
-    def nic_thread(self, nic: Nic, /) -> int: ...
     def cpu_thread(self, sd: SoftnetData, /) -> int: ...
     def machine_pause(self, h: Host, pause: int, /) -> None: ...
     def live_stop(self, h: Host, /) -> None: ...
+    def cpu_first(self, h: Host, /) -> FirstCpu: ...
     def upcall_push(self, sd: SoftnetData, skb: SkBuff, handler: int, /) -> None: ...
     def live_spin_max(self, ncpus: int, /) -> int: ...
+    def host_files(self, nic: Nic, files: FileSet, /) -> None: ...
 
 ffi: FFI
 lib: Lib

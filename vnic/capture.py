@@ -12,6 +12,7 @@ from vnic._core import ffi, lib
 from vnic.bpf import compile as compile_filter
 from vnic.counters.snapshots import FATES
 from vnic.errors import ConfigError, VnicError
+from vnic.fault import FAULTS
 from vnic.knobs.parse import TIME_MAX_NS, whole
 from vnic.machine.lifetime import Uncopied
 from vnic.machine.uninterrupted import Job, QuietThread
@@ -50,7 +51,8 @@ class Capture(Uncopied):
 
     * ``wire``: each frame as it arrives at the card, in the order of arrival, lost or not; if the card loses it, the
       comment says why. Also the frames that the card sends.
-    * ``nic``: the frames that the card put into the ring, in that order, stamped when their DMA is done.
+    * ``nic``: the frames that the card put into the ring, in that order, stamped when their DMA is done; the comment
+      names the faults on purpose (``--fault``) that hit one.
     * ``gro``: packets behind GRO and RPS, before the protocols, as an AF_PACKET socket sees them, with the time they
       left GRO.
     * ``stack``: packets at the moment of their fate; the comment names the fate.
@@ -113,7 +115,7 @@ class Capture(Uncopied):
             self._fd = os.dup(own) if isinstance(own, int) else own_paths.create(own)
         except OSError as e:
             raise ConfigError(f"{path}: {e.strerror}") from e
-        texts = [f"{fate}: {ffi.string(lib.fate_text(i)).decode()}" for i, fate in enumerate(FATES)]
+        texts = [f"{fate}: {ffi.string(lib.fate_text(i)).decode()}" for i, fate in enumerate(FATES)] + list(FAULTS)
         self._texts = [ffi.new("char[]", t.encode()) for t in texts]  # the C side keeps pointers to them
         self._verdicts = ffi.new("char *[]", self._texts)
         size = _BATCH_BYTES_LIVE if machine.live else _BATCH_BYTES

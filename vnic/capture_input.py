@@ -81,10 +81,10 @@ class CaptureInput:
         self._report, self._reading = report, reading
         self._fd: int | None = None
         self._drop: Callable[[], object] = lambda: None
-        self._damage = ""
+        self.damage = ""
         self._came = 0
         """Bytes of a stream so far, as they are kept: unpacked."""
-        self._in_turn = self._streams = False
+        self.in_turn = self._streams = False
         kept = None
         try:
             fd = self._open(str(path))
@@ -92,8 +92,8 @@ class CaptureInput:
                 found = os.fstat(fd)
                 self.size = found.st_size
                 packed, moved = self._is_packed(fd), self._offset(fd, found)
-                self._in_turn = in_turn and packed and stat.S_ISREG(found.st_mode) and not moved
-                if not self._in_turn and (packed or moved or not stat.S_ISREG(found.st_mode)):
+                self.in_turn = in_turn and packed and stat.S_ISREG(found.st_mode) and not moved
+                if not self.in_turn and (packed or moved or not stat.S_ISREG(found.st_mode)):
                     kept = self._read(fd, found)
                 elif str(path) == STDIN:
                     kept = os.dup(fd)
@@ -102,9 +102,15 @@ class CaptureInput:
         except (OSError, ValueError) as e:
             raise CaptureError(f"{self.name}: {getattr(e, 'strerror', None) or e}") from e
         if kept is not None:  # other files are opened again in their turn: there may be thousands
-            self._keep(kept)
+            self.keep(kept)
 
-    def _keep(self, kept: int) -> None:
+    @property
+    def kept(self) -> int | None:
+        """The descriptor of what is in memory; None: the file itself is read."""
+        return self._fd
+
+    def keep(self, kept: int) -> None:
+        """Read from this descriptor from now on."""
         self._fd, self._drop = kept, weakref.finalize(self, os.close, kept)
         self.size = os.fstat(kept).st_size
 
@@ -143,7 +149,7 @@ class CaptureInput:
 
     def open(self) -> int:
         """Return a descriptor of the caller's own, to be read by offset. CaptureError: gone, or too large."""
-        if self._in_turn and self._fd is None:
+        if self.in_turn and self._fd is None:
             self._unpack()
         try:
             fd = os.dup(self._fd) if self._fd is not None else os.open(self.path, _OPEN)
@@ -167,15 +173,19 @@ class CaptureInput:
     def begin(self, pcap: Any) -> int:
         """Let a ``struct pcap_wire`` continue with this file. Return: its bytes. CaptureError: not a capture."""
         fd = self.open()
-        found = os.fstat(fd)
-        size, damage = found.st_size, self._damage
-        if found.st_blocks * 512 + _HOLE < size and (end := _end_of_data(fd, size)) + _HOLE < size:
-            damage = f"a sparse file: no data was written behind byte {end:,} of {size:,}"
-            size = end
+        size, damage = self.extent(fd)
         lib.pcap_wire_damaged(pcap, damage.encode())
         if lib.pcap_wire_open(pcap, fd, size) < 0:  # it closes fd, now or after the last byte
             raise CaptureError(f"{self.name}: {damage or self._said(self.head(_HEAD), pcap)}")
         return size
+
+    def extent(self, fd: int) -> tuple[int, str]:
+        """Return how many bytes of this descriptor are read, and why no more; empty: it is all."""
+        found = os.fstat(fd)
+        size, damage = found.st_size, self.damage
+        if found.st_blocks * 512 + _HOLE < size and (end := _end_of_data(fd, size)) + _HOLE < size:
+            return end, f"a sparse file: no data was written behind byte {end:,} of {size:,}"
+        return size, damage
 
     def look(self) -> int | None:
         """Return the time of the first packet, ns since 1970; None: none is near. CaptureError: not a capture."""
@@ -183,10 +193,10 @@ class CaptureInput:
         if pcap == ffi.NULL:
             raise MemoryError("no memory for the wire")
         try:
-            if self._in_turn and self._fd is None:
+            if self.in_turn and self._fd is None:
                 first = self._unpacked_head()  # C reads from it until the wire is freed
                 if lib.pcap_wire_open_memory(pcap, ffi.from_buffer(first), len(first)) < 0:
-                    raise CaptureError(f"{self.name}: {self._damage or self._said(first, pcap)}")
+                    raise CaptureError(f"{self.name}: {self.damage or self._said(first, pcap)}")
             else:
                 self.begin(pcap)
             frame = ffi.new("struct frame *")
@@ -197,15 +207,15 @@ class CaptureInput:
 
     def release(self) -> None:
         """Forget the unpacked bytes of a file that can be unpacked again."""
-        if self._in_turn:
+        if self.in_turn:
             self._drop()
-            self._fd, self._drop, self._damage = None, lambda: None, ""
+            self._fd, self._drop, self.damage = None, lambda: None, ""
 
     def _unpack(self) -> None:
         try:
             fd = os.open(self.path, _OPEN)
             try:
-                self._keep(self._read(fd, os.fstat(fd)))
+                self.keep(self._read(fd, os.fstat(fd)))
             finally:
                 os.close(fd)
         except (OSError, ValueError) as e:
@@ -273,7 +283,7 @@ class CaptureInput:
         except unpack.MissingUnpackerError as e:
             raise CaptureError(f"{self.name}: {e}") from None
         except unpack.DamagedError as e:
-            self._damage = str(e)
+            self.damage = str(e)
 
     def _raw(self, fd: int) -> Iterator[bytes]:
         total = 0

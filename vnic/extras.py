@@ -7,7 +7,12 @@ from typing import Any
 
 from vnic.errors import VnicError
 
-EXTRAS = {"lz4": ("lz4.frame",)}
+EXTRAS = {
+    "lz4": ("lz4.frame",),
+    "report": ("jinja2",),
+    "tables": ("pyarrow", "pyarrow.parquet"),
+    "cluster": ("distributed",),
+}
 """Extra, as in ``pip install 'vnic[lz4]'`` -> the modules that it brings."""
 
 

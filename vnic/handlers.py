@@ -108,7 +108,7 @@ class Seam:
         for i in range(c.nptypes, 0, -1):
             c.ptype[i] = c.ptype[i - 1]
         c.ptype[0].type = int.from_bytes(ethertype.to_bytes(2, "big"), "little")
-        c.ptype[0].func = ffi.NULL
+        c.ptype[0].func = c.ptype[0].list = ffi.NULL
         c.ptype[0].python = number
         c.nptypes += 1
 

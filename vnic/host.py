@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
-from vnic import address
+from vnic import address, fault
 from vnic._core import ffi, lib
 from vnic.counters.laws import BrokenLaws
 from vnic.counters.shown import Shown
@@ -30,6 +30,7 @@ from vnic.wire import wire_of_a_host
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from vnic.fault import FaultRule
     from vnic.frame import Frame
     from vnic.handlers import Handler
     from vnic.wire import Wire
@@ -55,11 +56,15 @@ class Host(Binding, Shown, Uncopied):
         live: real time, on threads (:meth:`running`), instead of virtual time (:meth:`run`).
         external_driver: another process is the driver, over ``nic.memfd`` (see tests/card/test_foreign_driver.py).
         each_queue: queue -> knobs of that queue: ``{1: {"rps-cpus": "c"}}``; see :mod:`vnic.knobs.settings`.
+        faults: what the card does wrong: ``["irq-lost:nth=5"]``, see :mod:`vnic.fault`.
         knobs: by Linux's names, dashes or underscores: ``rx_ring=512, rx_usecs=50``; see vnic/knobs/table.py.
 
     Raises:
         ConfigError: a knob is unknown or out of range.
     """
+
+    _card_only = False
+    """Is it a card without a host: :class:`vnic.vhost.card.VhostCard`?"""
 
     def __init__(
         self,
@@ -74,6 +79,7 @@ class Host(Binding, Shown, Uncopied):
         live: bool = False,
         external_driver: bool = False,
         each_queue: Mapping[int | str, Mapping[str, Any]] | None = None,
+        faults: Iterable[str | FaultRule] = (),
         **knobs: Any,
     ) -> None:
         if live and knobs.get("cost", "zero") != "zero":
@@ -84,6 +90,7 @@ class Host(Binding, Shown, Uncopied):
                 f"cpus={cpus}: a live host has at most {most} here, each on a thread; virtual time has more"
             )
         seed = whole("seed", seed, -(1 << 63), 1 << 63)
+        broken = fault.rules(faults)
         self._machine = machine = Machine(wire_of_a_host(wire), live=bool(live))
         self.nic = Nic(machine)
         self.knobs: Settings = Settings(machine)
@@ -96,6 +103,10 @@ class Host(Binding, Shown, Uncopied):
                 machine.config |= {"cpus": cpus, "ip": ip if isinstance(ip, str) else list(ip), "seed": seed}
                 machine.config["netdev-budget-usecs"] = int(machine.c.netdev_budget_usecs)
                 self.knobs.each_queue(each_queue)
+                for rule in broken:
+                    fault.add(machine, rule, seed)
+                if broken:
+                    machine.config["faults"] = [str(rule) for rule in broken]
             except BaseException:
                 machine.close()
                 raise
@@ -105,6 +116,7 @@ class Host(Binding, Shown, Uncopied):
     def _open(self, external_driver: bool, knobs: dict[str, Any]) -> None:  # noqa: FBT001
         machine = self._machine
         machine.c.nic.external_driver = external_driver
+        machine.c.card_only = self._card_only
         machine.config = knobs_.apply(machine.c, machine.wire.c, knobs)
         address.add_link_local(machine.c)
         memory.refuse_more_than_there_is(machine.c)

@@ -6,10 +6,12 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from vnic import fault as faults_
 from vnic._core import ffi, lib
 from vnic.counters import dim
 from vnic.counters import snapshots as stats_
 from vnic.errors import VnicError, check, one_line
+from vnic.fault import Fault, FaultRule
 from vnic.host_socket import HELD, RING_PAUSE_S
 from vnic.knobs.parse import whole
 from vnic.machine.lifetime import Uncopied
@@ -75,6 +77,23 @@ class Nic(Uncopied):
     def arfs(self) -> stats_.ArfsStats:
         """The filters of accelerated RFS."""
         return stats_.arfs(self._machine.c)
+
+    # ---- faults on purpose ----
+
+    def fault(self, kind: str, **when: Any) -> Fault:
+        """Let something go wrong from now on: ``nic.fault("irq-lost", nth=5)``. See :class:`vnic.fault.FaultRule`.
+
+        Return: the fault, which counts its chances and hits. ConfigError: there is no such fault, or time.
+        """
+        rule = FaultRule(kind, **when)
+        return faults_.add(self._machine, rule, int(self._machine.config.get("seed", 0)))
+
+    def faults(self) -> dict[str, int]:
+        """Return how often each kind of fault has hit."""
+        at = self.c.faults
+        if at == ffi.NULL:
+            return {}
+        return {name: int(at.hits[i]) for i, name in enumerate(faults_.FAULTS) if at.hits[i]}
 
     # ---- for a driver in another process ----
 

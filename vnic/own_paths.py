@@ -1,6 +1,7 @@
 """Files that vnic reads and writes by a given name: it follows, opens and empties only what the caller meant.
 
     fd = create(path)             a file to write: --write FILE, vnic capture -w FILE, vnic.Capture(path)
+    with instead_of(path) as f:   a file that is complete, or is not there: results, pages, tables
     data = read(path)             all of a small one: --config, a report for vnic why
     with Tree(directory) as t:    many below a directory: vnic show --export DIR
         t.write("proc/net/dev", text)
@@ -25,7 +26,7 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from vnic.errors import VnicError
 
@@ -140,6 +141,49 @@ def create(path: str | Path, *, truncate: bool = True) -> int:
             os.ftruncate(fd, 0)
         return fd
     raise PathError(name, "is made and removed by another process all the time")
+
+
+@contextlib.contextmanager
+def instead_of(path: str | Path) -> Iterator[BinaryIO]:
+    """Yield a file of a temporary name in the same directory; at the end it replaces the one of this name.
+
+    If the block or the disk fails, the file of this name stays as it was. A device, and a file that is open in this
+    process (/dev/stdout), are written to directly.
+
+    Raises:
+        OSError: as :func:`create`; or the file could not be written.
+    """
+    name = _path(path)
+    mode = 0o644
+    try:
+        found = os.lstat(name)
+        if _held(name) is None:
+            _refuse(name, found)
+        mode = stat.S_IMODE(found.st_mode)
+        direct = not stat.S_ISREG(found.st_mode)
+    except FileNotFoundError:
+        if not name:
+            raise
+        direct = False
+    if direct or _held(name) is not None:
+        with os.fdopen(create(name), "wb") as file:
+            yield file
+        return
+    new = Path(name).with_name(f".{Path(name).name[:200]}.{os.getpid()}")
+    try:
+        new.unlink(missing_ok=True)  # left by a killed process that had our pid
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(new, flags, mode), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(name)
+    except BaseException as e:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        if isinstance(e, OSError) and e.filename in (None, str(new), new):
+            raise type(e)(e.errno, e.strerror, name) from None
+        raise
 
 
 def read(path: str | Path, most: int) -> bytes:

@@ -93,6 +93,12 @@ class Wire(Living):
         self._machine = None
         self._give_back()
 
+    def _host_runs(self) -> None:
+        """Take notice that the host's threads run. Live only."""
+
+    def _host_stops(self) -> None:
+        """Take notice that the host's threads are about to end. Live only."""
+
     def _stop_reading(self) -> None:
         """Read no more, because the host stops. The wire still takes frames that the host sends."""
         self._read_no_more = True

@@ -71,12 +71,20 @@ void call_signal(const struct nic *nic, int fd)
 	close(copy);
 }
 
+int call_init(struct nic *nic)
+{
+	return !nic->call_ctx && syscall(SYS_io_setup, EVENTS, &nic->call_ctx) < 0 ? -errno : 0;
+}
+
 int nic_set_call_fd(struct nic *nic, u32 queue, int fd)
 {
+	int rc;
+
 	if (queue >= nic->nqueues)
 		return -EINVAL;
-	if (!nic->call_ctx && syscall(SYS_io_setup, EVENTS, &nic->call_ctx) < 0)
-		return -errno;
+	rc = call_init(nic);
+	if (rc < 0)
+		return rc;
 	nic->queue[queue].irq.call_fd = fd;
 	return 0;
 }

@@ -108,13 +108,24 @@ void fifo_pop(struct fifo *q);
 
 /* ---- dma.c: the only code that turns a bus address into a pointer ---- */
 
-/** struct dma - the region that card and driver share: one sealed memfd, and the card's mapping of it */
+#define HDR_SHORT 12               /* struct virtio_net_hdr_v1 */
+#define HDR_HASH 20                /* struct virtio_net_hdr_v1_hash: VIRTIO_NET_F_HASH_REPORT */
+#define DMA_REGIONS_MAX 8
+/** struct dma_region - driver's memory that is in one piece: bus addresses from @bus on are at @base, @size bytes */
+struct dma_region { u64 bus, size; u8 *base; };
+/**
+ * struct dma - the driver's memory, what the card may touch of it
+ * @region:  the most used one in front
+ * @memfd, @base, @size: the card's own region, a sealed memfd that it made; -1, NULL, 0: the memory is the driver's
+ */
 struct dma {
+	struct dma_region region[DMA_REGIONS_MAX];
+	u32 nregions;
 	u8 *base;
 	u64 size;
 	int memfd;
 };
-/** dma_map() - turn a bus address into a pointer. Return: NULL: [addr, addr + len) is not inside the region */
+/** dma_map() - turn a bus address into a pointer. Return: NULL: [addr, addr + len) is not inside one region */
 void *dma_map(const struct dma *d, u64 addr, u64 len);
 /**
  * dma_burst() - write frames from the head of the FIFO to queue q's buffers, while each fits one good buffer
@@ -137,6 +148,7 @@ int dma_frame(struct nic_queue *q, struct frame *f);
  * @frames:      completed since the interrupt became pending
  * @serviced:    the pending interrupt was started while one was serviced: the -irq pair applies
  * @wanted:      the driver asked to be interrupted for an entry that completed since
+ * @late:        it was due, and a fault has put it off (fault.c)
  * @since:       the index published before the entries that the driver asked for
  * @first_ns:    when the first of those entries completed; @deadline_ns: of the pending interrupt; NEVER: no timer
  * @call_fd:     >= 0: eventfd of a driver in another process (call_fd.c)
@@ -149,6 +161,7 @@ struct irq {
 	u8 pending;
 	u8 serviced;
 	u8 wanted;
+	u8 late;
 	u16 since;
 	u64 first_ns, deadline_ns;
 	int call_fd;
@@ -177,6 +190,60 @@ u32 irq_standing(const struct nic_queue *q);
  * Return: 0; -EINVAL: no such queue; other -errno: the kernel refuses asynchronous I/O.
  */
 int nic_set_call_fd(struct nic *nic, u32 queue, int fd);
+
+/* ---- fault.c: faults on purpose ---- */
+
+#define NIC_FAULTS_MAX 32
+#define FAULT_ANY_QUEUE 65535
+
+/**
+ * struct nic_fault - one rule: what goes wrong, and when
+ * @kind:    enum fault; @queue: only this receive queue, or FAULT_ANY_QUEUE
+ * @nth:     the n-th chance, counted from 1; 0: any
+ * @every:   each chance whose number is a multiple; 0: any
+ * @ppm:     in so many of a million chances, by @random; 1000000: always
+ * @from_ns, @until_ns: only in this time
+ * @left:    hits that are left; NEVER: no limit
+ * @arg:     by kind: ns that an interrupt is late, the length that the used ring says
+ * @chances, @hits: how often it could have happened, and did
+ */
+struct nic_fault {
+	u32 kind;
+	u16 queue, spare;
+	u32 ppm, spare2;
+	u64 nth, every, from_ns, until_ns, left, arg;
+	u64 random;
+	u64 chances, hits;
+};
+
+/**
+ * struct nic_faults - the card's rules, tried in order
+ * @on_frame: a bit for each fault that hit the frame which a tap is shown now
+ * @held:  FAULT_USED_REORDER: a used entry that waits for the next one, by queue; id UINT32_MAX: none
+ * @frame: room for a damaged copy of a frame
+ * @wake_fd: eventfd to signal for FAULT_HANG_UP; -1: nothing to hang up
+ */
+struct nic_faults {
+	struct nic_fault rule[NIC_FAULTS_MAX];
+	u32 n, on_frame;
+	u64 hits[FAULTS];
+	struct virtq_used_elem held[NIC_QUEUES_MAX];
+	u8 *frame;
+	int wake_fd;
+};
+
+/** nic_faults_new() - make an empty set of rules. Return: NULL: no memory. nic_faults_free() */
+struct nic_faults *nic_faults_new(void);
+void nic_faults_free(struct nic_faults *faults);
+
+/** nic_fault_hits() - does the fault happen, here and now? Count the chance. *arg: the rule's; NULL: of no interest */
+int nic_fault_hits(struct nic *nic, enum fault kind, u32 queue, u64 now, u64 frame, u64 *arg);
+
+/** nic_fault_until() - is there a rule whose time is now? Return: when it ends; 0: none */
+u64 nic_fault_until(struct nic *nic, enum fault kind, u32 queue, u64 now);
+
+/** nic_faults_forget() - the queue has a new ring: forget a used entry that was held back from the old one */
+void nic_faults_forget(struct nic *nic, u32 queue);
 
 /* ---- ntuple.c: rules that send a frame to a queue, or drop it ---- */
 
@@ -229,7 +296,7 @@ void arfs_forget(struct arfs *a);
 /* ---- nic.c: the card ---- */
 
 /* What the standard's ring has no room for, by descriptor. Nothing decides on it. */
-struct frame_shadow { u64 id, t_wire, t_dma; };
+struct frame_shadow { u64 t_wire, id, t_dma; };
 
 /**
  * struct nic_driver - what the card calls in a driver of its own process, besides the ring
@@ -276,7 +343,6 @@ struct nic_queue {
 	u16 starved_at;
 };
 
-#define TX_FRAME_MAX 65574         /* 65535 of IP behind an Ethernet header, a VLAN tag and room */
 #define TX_MEMORY 65606            /* 12 bytes for the wire's header, 20 of virtio's, a frame */
 /**
  * struct nic_tx - the sending half: one frame at a time
@@ -310,6 +376,23 @@ struct nic_lend {
 };
 
 /**
+ * struct nic_foreign - the rings of a driver in another process, if it brings its own memory and doorbells (vhost/)
+ * @transmit:  the sending rings' turn. Return: frames
+ * @broken:    the driver broke a receive queue's ring
+ * @interrupt: signal a receive queue's interrupt
+ * @doorbells: a file to sleep on: one of its doorbells rang; @rang: it did. Return: how many the card hears
+ * @silent:    a ring has no doorbell: the card looks at it again and again
+ */
+struct nic_foreign {
+	int (*transmit)(struct nic *nic);
+	void (*broken)(struct nic *nic, u32 queue);
+	void (*interrupt)(struct nic *nic, u32 queue);
+	int (*rang)(struct nic *nic);
+	int doorbells;
+	u8 silent;
+};
+
+/**
  * struct nic - the card, its clock, its counters
  *
  * From the machine around it:
@@ -322,6 +405,9 @@ struct nic_lend {
  * @config:   the region's begin: the driver may write there at any time (nic_up.c)
  * @layout:   the queues there as nic_memory_init() wrote them, before any driver could
  * @offers:   feature bits offered; @features: those the driver took, as of nic_up()
+ * @hdr_len:  bytes of the virtio header that the driver took, both ways: HDR_SHORT or HDR_HASH
+ * @foreign:  NULL: none
+ * @add_files: live: files that its thread signals besides its own; NULL: none
  * @call_ctx: call_fd.c; 0: no driver has set an eventfd
  * @nqueues_open: queues that have, or had, a driver's queue; @queues_max: queues that fit into the region
  * @irq_next: earliest moderation deadline; @kick_ns: a doorbell rang; NEVER: none
@@ -333,6 +419,12 @@ struct nic_lend {
  * @too_long: of rx_length_errors: longer than the MTU; @longest: payload of the longest of them
  * @kick_fd:  live: the doorbell
  * @in_taps:  as softnet_data.in_taps of a CPU
+ * @lat:      of a card without a host: from the wire to the used ring; NULL: off
+ * @events:   NULL: off
+ * @faults:   NULL: none. Changed while the machine is stopped
+ * @may_spin: its process has several cores
+ * @polls:    live, a foreign driver: rings are polled, and no doorbell is asked for; @moved: the last turn moved frames
+ * @spin_ns:  how long it polls without a frame before it sleeps; 0: not at all. @quiet_ns: since when there was none
  * @stop, @pause: other threads write them, atomically
  */
 struct nic {
@@ -350,7 +442,10 @@ struct nic {
 	struct dma dma;
 	struct vnic_config *config;
 	u64 offers, features;
+	u32 hdr_len;
 	u64 call_ctx;
+	const struct nic_foreign *foreign;
+	void (*add_files)(const struct nic *nic, struct file_set *files);
 	struct nic_queue queue[NIC_QUEUES_MAX];
 	u32 nqueues, ring_size, tx_ring_size, buf_len, mtu;
 	u32 nqueues_open, queues_max;
@@ -374,6 +469,12 @@ struct nic {
 	u64 fates[FATE_MAX];
 	int kick_fd;
 	u32 in_taps;
+	struct histogram *lat;
+	struct event_log *events;
+	struct nic_faults *faults;
+	u8 may_spin, polls, moved;
+	u32 spin_ns;
+	u64 quiet_ns;
 	u32 stop, pause;
 	struct nic_lend lend;
 	struct vnic_queue_config layout[NIC_QUEUES_MAX];
@@ -434,8 +535,19 @@ int nic_pull(struct nic *nic, u64 now);
 
 /* Live */
 
+/* nic_thread.c */
+
+/**
+ * nic_thread() - run the card. Return: EV_FILTER, EV_WIRE, EV_STOPPED, EV_PAUSED; EV_DONE: the wire has ended,
+ *                wire.error says why; or -errno
+ */
+int nic_thread(struct nic *nic);
 /** nic_transmit() - send what is in the sending ring, at most a burst. Return: frames */
 int nic_transmit(struct nic *nic);
+/** nic_transmit_ring() - send what is in this ring, at most a burst; the caller publishes. *rc: 0, or -EIO: it is broken */
+int nic_transmit_ring(struct nic *nic, struct virtqueue *vq, int *rc);
+/** nic_discard_ring() - take what is in this ring, at most a burst, and send nothing: TX_DEV_READY. Return: chains, or -EIO */
+int nic_discard_ring(struct nic *nic, struct virtqueue *vq);
 /** nic_lend_room() - where to read the next burst. Takes the card back if all bursts are full. Context: the card's thread */
 struct frame *nic_lend_room(struct nic *nic);
 /** nic_lend_append() - n frames were read there; queue them behind earlier bursts. Context: the card's thread */
@@ -466,6 +578,8 @@ void rss_hash4(const struct rss *r, const u8 (*tuple)[16], u32 *hash, u32 n);
 struct frame *fifo_room(struct fifo *q, u32 n);
 /** fifo_push_burst() - append frames in order, until one does not fit; f may be fifo_room(). Return: how many went in */
 u32 fifo_push_burst(struct fifo *q, const struct frame *f, u32 n);
+/** fifo_take() - append n frames of bytes in all, which lie in fifo_room() already. Return: 0: they do not, or not all fit */
+int fifo_take(struct fifo *q, const struct frame *f, u32 n, u32 bytes);
 /** fifo_pop_burst() - remove the n oldest frames */
 void fifo_pop_burst(struct fifo *q, u32 n);
 /** fifo_overrun() - count a frame that does not fit, and the queue that blocks the head of the FIFO */
@@ -473,7 +587,14 @@ void fifo_overrun(struct nic *nic, const struct frame *f);
 /** count_no_buffer() - count a frame whose queue has no buffer */
 void count_no_buffer(struct nic_queue *q);
 
-/* dma.c, dma_chains.c */
+/* nic_receive.c, receive_burst.c */
+
+/** nic_store() - append frames to the FIFO. Return: 0: at least one did not fit, and has its fate */
+int nic_store(struct nic *nic, struct frame *f, u32 n);
+/** receive_burst() - the usual frames at the front of a burst arrived. Return: how many; nothing has happened to the others */
+u32 receive_burst(struct nic *nic, struct frame *f, u32 n);
+
+/* dma.c, dma_burst.c, dma_chains.c */
 
 enum dma_csum {
 	DMA_CSUM_UNKNOWN,          /* wrong, or undecided: the host checks it */
@@ -484,8 +605,6 @@ struct dma_tally { u32 frames, bytes, l4, good; };
 /** dma_init() - create the region. Return: 0, or -errno */
 int dma_init(struct dma *d, u64 size);
 void dma_exit(struct dma *d);
-/** dma_read_desc() - read a descriptor once; the caller checks it */
-struct virtq_desc dma_read_desc(const struct virtqueue *vq, u16 id);
 /** dma_offload() - did the driver ask for checksum offload, and is it on? */
 int dma_offload(const struct nic *nic);
 /**
@@ -494,10 +613,24 @@ int dma_offload(const struct nic *nic);
  * @whole: set for DMA_CSUM_COMPLETED: the completed checksum
  */
 enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u16 *whole);
+/** dma_odd_sum() - dma_csum(), and complete the checksum of the frame that was written at. Return: is it right? */
+int dma_odd_sum(const struct nic_queue *q, const struct frame *f, u32 sum, u8 *at);
+/** dma_copy_and_sum() - copy a frame with FRAME_L4. Return: the sum over the transport part and its pseudo header */
+u32 dma_copy_and_sum(u8 *to, const struct frame *f);
+/** struct dma_channel - what a burst has in common. @hot: the region that nearly all buffers are in */
+struct dma_channel { struct dma_region hot; u64 now; u8 offload, sums; };
+/** dma_write_one() - write a frame to the next chain, if that is one good buffer that holds it. Return: 0: nothing happened */
+int dma_write_one(struct nic_queue *q, const struct frame *f, const struct dma_channel *ch, struct dma_tally *t);
+/** dma_write_two_parts() - the same for a frame in two parts, whose checksum wire.gather() computes */
+int dma_write_two_parts(struct nic_queue *q, const struct frame *f, const struct dma_channel *ch, struct dma_tally *t);
 /** dma_header() - write the virtio header of a frame that takes num_buffers buffers */
-void dma_header(const struct frame *f, u8 *at, u32 num_buffers, int data_valid);
+void dma_header(const struct nic *nic, const struct frame *f, u8 *at, u32 num_buffers, int data_valid);
 /** dma_count() - count written frames: l4 have a checksum that the driver asked about, good of them are right */
 void dma_count(struct nic_queue *q, const struct dma_tally *t);
+/** dma_write() - dma_frame() without faults, and without showing the frame to taps */
+int dma_write(struct nic_queue *q, struct frame *f);
+/** dma_faulty() - write a frame as the rules have it. Return: as dma_frame() */
+int dma_faulty(struct nic_queue *q, struct frame *f);
 /** dma_chains() - write one frame to as many of the avail posted chains as it needs. Return: as dma_frame() */
 int dma_chains(struct nic_queue *q, struct frame *f, int avail);
 
@@ -507,6 +640,8 @@ int dma_chains(struct nic_queue *q, struct frame *f, int avail);
 void irq_forget(struct nic *nic);
 /** call_signal() - signal a foreign driver's eventfd, without ever blocking */
 void call_signal(const struct nic *nic, int fd);
+/** call_init() - make what call_signal() needs; once, later calls do nothing. Return: 0, or -errno */
+int call_init(struct nic *nic);
 void call_exit(struct nic *nic);
 
 /* ntuple.c, arfs.c, nic_steer.c */

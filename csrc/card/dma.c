@@ -1,6 +1,6 @@
 /* dma.c - the card writes into the driver's buffers
  *
- *   fifo.c --frames--> dma_burst(): take descriptors (virtqueue.c), copy bytes to desc.addr, fill in used entries
+ *   fifo.c --frames--> dma_burst.c: the usual frames: take descriptors (virtqueue.c), copy bytes to desc.addr, fill in used entries
  *                      dma_frame(): the same for one frame; the rare cases (several buffers, bad ones) are in dma_chains.c
  *
  * The only code that turns a bus address into a pointer, after a bounds check each time. A bus address is an offset in one
@@ -18,9 +18,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
-#define ADDRS (IP_HLEN - IPH_SADDR) /* both IPv4 addresses, bytes */
-
 _Static_assert(sizeof(struct virtio_net_hdr_v1_hash) == 20, "virtio 1.2 section 5.1.6");
 _Static_assert(sizeof(struct virtq_desc) == 16, "virtio 1.2 section 2.7.5");
 _Static_assert(sizeof(struct frame) == 64, "one cache line");
@@ -37,6 +34,8 @@ int dma_init(struct dma *d, u64 size)
 	if (d->base == MAP_FAILED)
 		goto fail;
 	d->size = size;
+	d->region[0] = (struct dma_region){ 0, size, d->base };
+	d->nregions = 1;
 	madvise(d->base, size, MADV_DONTFORK); /* a child process must not share the ring */
 	return 0;
 fail:
@@ -53,34 +52,19 @@ void dma_exit(struct dma *d)
 	munmap(d->base, d->size);
 	close(d->memfd);
 	d->base = NULL;
+	d->nregions = 0;
 }
 
 void *dma_map(const struct dma *d, u64 addr, u64 len)
 {
-	if (unlikely(addr > d->size || len > d->size - addr))
-		return NULL;
-	return d->base + addr;
-}
+	void *at = NULL;
 
-typedef u64 __attribute__((may_alias)) u64_alias;
-
-/* Read once, check, then use: the driver may be another process, which changes the descriptor meanwhile. */
-struct virtq_desc dma_read_desc(const struct virtqueue *vq, u16 id)
-{
-	const struct virtq_desc *d = &vq->desc[id];
-
-	u64 rest = READ_ONCE(*(const u64_alias *)&d->len); /* len, flags and next in one */
-
-	return (struct virtq_desc){ READ_ONCE(d->addr), (u32)rest, (u16)(rest >> 32), (u16)(rest >> 48) };
+	for (u32 i = 0; i < d->nregions && !at; i++)
+		at = dma_in_region(&d->region[i], addr, len);
+	return at;
 }
 
 /* ---- the transport checksum ---- */
-
-/* One's complement has two zeros. */
-static inline bool csum_is_zero(u16 folded)
-{
-	return folded == 0 || folded == 0xffff;
-}
 
 /* The checksum is wrong. If the sender left it to its card, set *whole to what that card would have written. */
 static noinline enum dma_csum complete(const struct nic *nic, const struct frame *f, u32 sum, u16 *whole)
@@ -109,22 +93,15 @@ enum dma_csum dma_csum(const struct nic *nic, const struct frame *f, u32 sum, u1
 	return likely(csum_is_zero(csum_fold(sum))) ? DMA_CSUM_GOOD : complete(nic, f, sum, whole);
 }
 
-/* A sum that is not simply right. Out of line: inlined, it would keep a dozen values alive across csum_partial(). */
-static noinline enum dma_csum not_plainly_right(const struct nic_queue *q, const struct frame *f, u32 sum, u16 *whole)
+/* A sum that is not simply right. Out of line, so that the values of its callers' loops stay in registers. */
+noinline int dma_odd_sum(const struct nic_queue *q, const struct frame *f, u32 sum, u8 *at)
 {
-	return dma_csum(q->nic, f, sum, whole);
-}
+	u16 whole;
+	enum dma_csum csum = dma_csum(q->nic, f, sum, &whole);
 
-/* Judge a FRAME_PLAIN frame, the common small one: the addresses lie right before the transport part, so one sum covers both. */
-static inline enum dma_csum dma_csum_plain(const struct nic_queue *q, const struct frame *f, u16 *whole)
-{
-	u32 len = f->l4_len, pseudo = htonl(len) + ((u32)f->ip_proto << 24);
-	u32 sum = csum_partial(f->data + f->l4_off - ADDRS, len + ADDRS, pseudo);
-
-	if (likely(csum_is_zero(csum_fold(sum)) &&
-		   (f->ip_proto == IPPROTO_TCP || be16(f->data + f->l4_off + UDPH_LEN) == f->l4_len)))
-		return DMA_CSUM_GOOD;
-	return not_plainly_right(q, f, sum, whole);
+	if (csum == DMA_CSUM_COMPLETED)
+		store16(at + frame_csum_at(f), whole);
+	return csum != DMA_CSUM_UNKNOWN;
 }
 
 /* ---- one buffer ---- */
@@ -134,8 +111,7 @@ int dma_offload(const struct nic *nic)
 	return nic->rx_csum && (nic->features >> VIRTIO_NET_F_GUEST_CSUM & 1);
 }
 
-/* Copy the frame. Return: the sum over the transport part and its pseudo header */
-static u32 copy_and_sum(u8 *to, const struct frame *f)
+u32 dma_copy_and_sum(u8 *to, const struct frame *f)
 {
 	u32 end = f->l4_off + f->l4_len, sum;
 
@@ -147,100 +123,104 @@ static u32 copy_and_sum(u8 *to, const struct frame *f)
 	return sum;
 }
 
-typedef struct virtio_net_hdr_v1_hash __attribute__((aligned(1))) hdr_anywhere; /* the driver chose the address */
-
-void dma_header(const struct frame *f, u8 *at, u32 num_buffers, int data_valid)
+/* The sender's header, which says how to cut the frame and where its checksum belongs. */
+static noinline void put_gso(const struct nic *nic, const struct frame *f, u8 *at)
 {
-	*(hdr_anywhere *)at = (struct virtio_net_hdr_v1_hash){
-		.flags = data_valid ? VIRTIO_NET_HDR_F_DATA_VALID : 0,
-		.num_buffers = (u16)num_buffers,
-		.hash_value = f->hash,
-		.hash_report = f->hash_report,
-	};
+	struct virtio_net_hdr_anywhere *to = (void *)at;
+	const struct virtio_net_hdr_v1 *h = frame_gso_header(nic->wire, f);
+
+	to->flags = h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	to->gso_type = h->gso_type;
+	to->hdr_len = h->hdr_len;
+	to->gso_size = h->gso_size;
+	to->csum_start = h->csum_start;
+	to->csum_offset = h->csum_offset;
 }
 
-/* What a burst has in common. */
-struct channel {
-	struct dma dma;
-	u64 now;
-	bool offload, sums;
-};
-
-static inline struct channel channel_of(const struct nic *nic)
+void dma_header(const struct nic *nic, const struct frame *f, u8 *at, u32 num_buffers, int data_valid)
 {
-	bool offload = dma_offload(nic); /* a replay sums anyway, to complete checksums for a sender's card */
-
-	return (struct channel){ nic->dma, nic->now, offload, offload || !nic->wire->live };
+	dma_put_header(f, at, nic->hdr_len, num_buffers, data_valid);
+	if (unlikely(f->gso))
+		put_gso(nic, f, at);
 }
 
 /* Take the next chain if it is one good buffer that holds the whole frame, as it nearly always is. Return: where it is; NULL:
  * nothing has happened, and dma_chains() has to look at the chain */
-static inline u8 *one_buffer(const struct virtqueue *vq, const struct dma *dma, u16 at, u32 need, u16 *head)
+static inline u8 *one_buffer(const struct nic *nic, const struct virtqueue *vq, const struct dma_region *hot, u32 need,
+			     u16 *head)
 {
 	struct virtq_desc d;
 	u8 *to;
 
-	*head = READ_ONCE(vq->avail->ring[at & (vq->size - 1)]);
+	*head = READ_ONCE(vq->avail->ring[vq->last_avail & (vq->size - 1)]);
 	if (unlikely(*head >= vq->size))
 		return NULL;
-	d = dma_read_desc(vq, *head);
-	to = dma_map(dma, d.addr, d.len);
+	d = dma_desc_once(&vq->desc[*head]);
+	to = dma_in_region(hot, d.addr, d.len);
+	if (unlikely(!to))
+		to = dma_map(&nic->dma, d.addr, d.len);
 	return unlikely(!to || d.flags != VIRTQ_DESC_F_WRITE || d.len < need) ? NULL : to;
 }
 
-/* Write a frame to one buffer. Return: false: see one_buffer(). Inline in both callers: a call costs 1 % of a replay. */
-static inline __attribute__((always_inline)) bool write_frame(struct nic_queue *q, const struct frame *f, u16 at,
-							      const struct channel *ch, struct dma_tally *t)
+static inline void use(struct nic_queue *q, const struct frame *f, u16 head, u32 len, u64 now)
 {
-	struct virtqueue *vq = &q->vq;
-	enum dma_csum csum = DMA_CSUM_UNKNOWN;
-	u32 need = f->len + HDR_LEN;
-	u16 head, whole;
-	u8 *to = one_buffer(vq, &ch->dma, at, need, &head);
+	virtqueue_fill_used(&q->vq, head, len);
+	q->shadow[head] = (struct frame_shadow){ f->t_ns, f->id, now };
+	q->vq.last_avail++;
+}
+
+/* Write a frame to one buffer. Return: false: see one_buffer(). Inline in its callers: a call costs 1 % of a replay. */
+static inline __attribute__((always_inline)) bool write_frame(struct nic_queue *q, const struct frame *f,
+							      const struct dma_channel *ch, struct dma_tally *t)
+{
+	const u32 hdr = q->nic->hdr_len;
+	u32 need = f->len + hdr;
+	bool right = false;
+	u16 head;
+	u8 *to = one_buffer(q->nic, &q->vq, &ch->hot, need, &head);
 
 	if (unlikely(!to))
 		return false;
 	if (likely(ch->sums && f->flags & FRAME_L4)) {
-		if (f->flags & FRAME_PLAIN && f->len < 192) { /* sum it while hot; a longer one is worth a call */
-			copy_small(to + HDR_LEN, f->data, f->len);
-			csum = dma_csum_plain(q, f, &whole);
-		} else {
-			csum = dma_csum(q->nic, f, copy_and_sum(to + HDR_LEN, f), &whole);
-		}
-		if (unlikely(csum == DMA_CSUM_COMPLETED))
-			store16(to + HDR_LEN + frame_csum_at(f), whole);
+		right = dma_copy_and_judge(q, f, to + hdr);
 		t->l4 += ch->offload;
-		t->good += ch->offload && csum;
+		t->good += ch->offload && right;
 	} else {
-		memcpy(to + HDR_LEN, f->data, f->len);
+		memcpy(to + hdr, f->data, f->len);
 	}
-	dma_header(f, to, 1, ch->offload && csum);
-	virtqueue_fill_used(vq, head, need);
-	q->shadow[head] = (struct frame_shadow){ f->id, f->t_ns, ch->now };
+	dma_put_header(f, to, hdr, 1, ch->offload && right);
+	use(q, f, head, need, ch->now);
 	t->frames++;
 	t->bytes += f->len;
 	return true;
 }
 
-/* Write a frame in two parts. Out of line, so that it costs the others no registers. Its checksum is right: wire.gather()
- * computes it. */
-static noinline bool write_two_parts(struct nic_queue *q, const struct frame *f, u16 at)
+noinline int dma_write_one(struct nic_queue *q, const struct frame *f, const struct dma_channel *ch,
+			   struct dma_tally *t)
+{
+	return write_frame(q, f, ch, t);
+}
+
+noinline int dma_write_two_parts(struct nic_queue *q, const struct frame *f, const struct dma_channel *ch,
+				 struct dma_tally *t)
 {
 	struct nic *nic = q->nic;
-	const struct channel ch = channel_of(nic);
-	u32 need = f->len + HDR_LEN;
+	u32 need = f->len + nic->hdr_len;
 	u16 head;
 	u8 *to;
 
 	if (unlikely(READ_ONCE(nic->watched))) /* a tap may look at it: nic_drain.c makes it whole */
 		return false;
-	to = one_buffer(&q->vq, &ch.dma, at, need, &head);
+	to = one_buffer(nic, &q->vq, &ch->hot, need, &head);
 	if (unlikely(!to))
 		return false;
-	nic->wire->gather(nic->wire, f, to + HDR_LEN);
-	dma_header(f, to, 1, ch.offload);
-	virtqueue_fill_used(&q->vq, head, need);
-	q->shadow[head] = (struct frame_shadow){ f->id, f->t_ns, ch.now };
+	nic->wire->gather(nic->wire, f, to + nic->hdr_len);
+	dma_header(nic, f, to, 1, ch->offload);
+	use(q, f, head, need, ch->now);
+	t->frames++;
+	t->bytes += f->len;
+	t->l4 += ch->offload;
+	t->good += ch->offload;
 	return true;
 }
 
@@ -255,66 +235,28 @@ void dma_count(struct nic_queue *q, const struct dma_tally *t)
 		COUNT(q->nic->fates[DELIVERED_DRIVER], t->frames);
 }
 
-u32 dma_burst(struct nic_queue *q, u32 max)
-{
-	struct nic *nic = q->nic;
-	struct fifo *fifo = &nic->fifo;
-	void (*release)(struct wire *, const struct frame *) = nic->wire->release;
-	const struct channel ch = channel_of(nic);
-	struct frame *const slot = fifo->slot; /* read once: the loop then needs no register for nic */
-	const u32 mask = fifo->mask, tail = fifo->tail;
-	struct dma_tally t = { 0 }, sum;
-	u16 at = q->vq.last_avail;
-	int avail;
-
-	max = min_u32(max, fifo->head - tail);
-	avail = virtqueue_avail(&q->vq, max);
-	if (unlikely(avail <= 0))
-		return 0;
-	max = min_u32(max, (u32)avail);
-	while (t.frames < max) {
-		struct frame *f = &slot[(tail + t.frames) & mask];
-
-		if (unlikely(f->queue != q->index))
-			break;
-		if (unlikely(f->head)) {
-			if (!write_two_parts(q, f, (u16)(at + t.frames)))
-				break;
-			t.frames++;
-			t.bytes += f->len;
-			t.l4 += ch.offload;
-			t.good += ch.offload;
-		} else if (unlikely(!write_frame(q, f, (u16)(at + t.frames), &ch, &t))) {
-			break;
-		}
-		if (unlikely(release != NULL))
-			release(nic->wire, f);
-	}
-	if (unlikely(!t.frames))
-		return 0;
-	if (unlikely(READ_ONCE(nic->watched))) /* released bytes are still there until the wire reads on */
-		for (u32 i = 0; i < t.frames; i++)
-			nic_watch_dma(nic, &fifo->slot[(fifo->tail + i) & fifo->mask]);
-	q->vq.last_avail = (u16)(at + t.frames);
-	fifo_pop_burst(fifo, t.frames);
-	q->starved = 0;
-	sum = t; /* so that t, without an address, stays in registers */
-	dma_count(q, &sum);
-	return t.frames;
-}
-
 int dma_frame(struct nic_queue *q, struct frame *f)
 {
-	const struct channel ch = channel_of(q->nic);
+	int rc;
+
+	if (unlikely(q->nic->faults != NULL))
+		return dma_faulty(q, f);
+	rc = dma_write(q, f);
+	if (rc == 1)
+		nic_watch_dma(q->nic, f);
+	return rc;
+}
+
+int dma_write(struct nic_queue *q, struct frame *f)
+{
+	const struct dma_channel ch = dma_channel(q->nic);
 	struct dma_tally t = { 0 };
 	int avail = virtqueue_avail(&q->vq, 1);
 
 	if (avail <= 0)
 		return avail;
-	if (unlikely(!write_frame(q, f, q->vq.last_avail, &ch, &t)))
+	if (unlikely(f->gso) || unlikely(!write_frame(q, f, &ch, &t)))
 		return dma_chains(q, f, avail);
-	q->vq.last_avail++;
-	nic_watch_dma(q->nic, f);
 	dma_count(q, &t);
 	return 1;
 }

@@ -8,7 +8,6 @@
  */
 #include "device.h"
 
-#define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
 #define CHAIN_MAX 64 /* descriptors of a chain, at most */
 
 /* The pieces of buffers that a frame goes to, in order. */
@@ -37,11 +36,11 @@ static int add_chain(struct nic_queue *q, u16 head, struct scatter *s)
 			return -EMSGSIZE;
 		if (id >= vq->size)
 			return -EINVAL;
-		d = dma_read_desc(vq, id);
+		d = dma_desc_once(&vq->desc[id]);
 		at = dma_map(&q->nic->dma, d.addr, d.len);
 		if (!at || !(d.flags & VIRTQ_DESC_F_WRITE) || d.flags & VIRTQ_DESC_F_INDIRECT || d.len > 1u << 30)
 			return -EINVAL;
-		if (hops == 0 && d.len < HDR_LEN) /* the header must be in one piece */
+		if (hops == 0 && d.len < q->nic->hdr_len) /* the header must be in one piece */
 			return -EINVAL;
 		s->piece[n++] = (struct piece){ at, d.len };
 		room = min_u32(room + d.len, 1u << 30); /* a hostile chain's sum must not wrap */
@@ -86,14 +85,14 @@ static void copy_range(struct cursor *c, const u8 *src, u32 end, bool summed, u3
 	}
 }
 
-/* Write two bytes at offset pos of the frame, which begins HDR_LEN bytes into the pieces. */
+/* Write two bytes at offset pos, counted from the header on. */
 static void poke16(struct scatter *s, u32 pos, u16 value)
 {
 	u8 bytes[2];
 
 	store16(bytes, value);
 	for (u32 b = 0; b < 2; b++) {
-		u32 off = pos + b + HDR_LEN, i = 0;
+		u32 off = pos + b, i = 0;
 
 		while (off >= s->piece[i].len)
 			off -= s->piece[i++].len;
@@ -101,9 +100,9 @@ static void poke16(struct scatter *s, u32 pos, u16 value)
 	}
 }
 
-static noinline u32 copy_scattered(struct scatter *s, const struct frame *f, bool summed)
+static noinline u32 copy_scattered(struct scatter *s, const struct frame *f, u32 hdr, bool summed)
 {
-	struct cursor c = { .s = s, .off = HDR_LEN };
+	struct cursor c = { .s = s, .off = hdr };
 
 	if (c.off == s->piece[0].len && s->n > 1)
 		c = (struct cursor){ .s = s, .piece = 1 };
@@ -126,9 +125,11 @@ static void refuse_chain(struct nic_queue *q, u16 head)
 int dma_chains(struct nic_queue *q, struct frame *f, int avail)
 {
 	struct virtqueue *vq = &q->vq;
-	u32 need = f->len + HDR_LEN, chains = 0, refused = 0;
+	const u32 hdr = q->nic->hdr_len;
+	u32 need = f->len + hdr, chains = 0, refused = 0;
+	const bool mergeable = q->nic->features >> VIRTIO_NET_F_MRG_RXBUF & 1;
 	bool offload = dma_offload(q->nic);
-	bool summed = f->flags & FRAME_L4 && (offload || !q->nic->wire->live);
+	bool summed = f->flags & FRAME_L4 && !f->gso && (offload || !q->nic->wire->live);
 	int csum = 0;
 	u16 heads[256], at = vq->last_avail;
 	u32 rooms[256];
@@ -172,21 +173,23 @@ int dma_chains(struct nic_queue *q, struct frame *f, int avail)
 			}
 			continue;
 		}
+		if (unlikely(!mergeable && (u32)room < need))
+			return -EMSGSIZE; /* cut frames help no driver: drop it, and leave the chain for the next */
 		at++;
 		heads[chains] = head;
 		rooms[chains++] = (u32)room;
 		s.room += (u32)room;
 	}
-	sum = copy_scattered(&s, f, summed);
+	sum = copy_scattered(&s, f, hdr, summed);
 	if (summed) {
 		u16 whole;
 
 		csum = dma_csum(q->nic, f,
 				csum_add(sum, csum_pseudo(f->data + f->l3_off, f->l3, f->l4_len, f->ip_proto)), &whole);
 		if (csum == DMA_CSUM_COMPLETED)
-			poke16(&s, frame_csum_at(f), whole);
+			poke16(&s, hdr + frame_csum_at(f), whole);
 	}
-	dma_header(f, s.piece[0].at, chains, offload && csum);
+	dma_header(q->nic, f, s.piece[0].at, chains, offload && csum);
 	for (u32 i = 0; i < chains; i++) {
 		u32 used = min_u32(need, rooms[i]);
 
@@ -194,8 +197,9 @@ int dma_chains(struct nic_queue *q, struct frame *f, int avail)
 		need -= used;
 	}
 	vq->last_avail = at;
-	q->shadow[heads[0]] = (struct frame_shadow){ f->id, f->t_ns, q->nic->now };
-	nic_watch_dma(q->nic, f);
+	q->shadow[heads[0]] = (struct frame_shadow){ f->t_ns, f->id, q->nic->now };
+	for (u32 i = 1; i < chains; i++)
+		q->shadow[heads[i]].id = 0; /* no frame begins there */
 	dma_count(q, &(struct dma_tally){ 1, f->len, offload && summed, offload && csum });
 	return 1;
 }

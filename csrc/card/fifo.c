@@ -70,6 +70,16 @@ u32 fifo_push_burst(struct fifo *q, const struct frame *f, u32 n)
 	return i;
 }
 
+int fifo_take(struct fifo *q, const struct frame *f, u32 n, u32 bytes)
+{
+	if (f != &q->slot[q->head & q->mask] || bytes > q->size || q->bytes > q->size - bytes)
+		return 0;
+	WRITE_ONCE(q->head, q->head + n);
+	q->bytes += bytes;
+	q->max_bytes = max_u32(q->max_bytes, q->bytes);
+	return 1;
+}
+
 int fifo_push(struct fifo *q, const struct frame *f)
 {
 	return fifo_push_burst(q, f, 1) ? 0 : -ENOBUFS;

@@ -29,12 +29,41 @@ static void irq_plan(struct nic *nic)
 	nic->irq_next = next;
 }
 
+static void irq_signal(struct nic_queue *q, u64 now)
+{
+	if (unlikely(q->nic->foreign != NULL))
+		q->nic->foreign->interrupt(q->nic, q->index);
+	else if (q->irq.call_fd >= 0)
+		call_signal(q->nic, q->irq.call_fd);
+	else if (q->driver) /* a foreign driver without an eventfd polls */
+		q->driver->interrupt(q, now);
+}
+
+/* Return: true: the interrupt is lost, or comes later */
+static noinline bool irq_faulty(struct nic_queue *q, u64 now)
+{
+	struct irq *irq = &q->irq;
+	u64 late;
+
+	if (nic_fault_hits(q->nic, FAULT_IRQ_LOST, q->index, now, 0, NULL))
+		return true;
+	if (!nic_fault_hits(q->nic, FAULT_IRQ_LATE, q->index, now, 0, &late))
+		return false;
+	irq->pending = irq->wanted = irq->late = 1;
+	irq->deadline_ns = now + late;
+	q->nic->irq_next = min_u64(q->nic->irq_next, irq->deadline_ns);
+	return true;
+}
+
 static void irq_fire(struct nic_queue *q, u64 now, u64 *by)
 {
 	struct irq *irq = &q->irq;
 	u64 delay = now - irq->first_ns;
+	bool late = irq->late;
 
-	irq->pending = 0;
+	if (unlikely(late && now < irq->deadline_ns)) /* put off by a fault: no frame and no count brings it forward */
+		return;
+	irq->pending = irq->late = 0;
 	irq->frames = 0;
 	if (unlikely(!irq->wanted)) /* the driver has polled all of it */
 		return;
@@ -42,15 +71,15 @@ static void irq_fire(struct nic_queue *q, u64 now, u64 *by)
 		COUNT(irq->suppressed, 1);
 		return;
 	}
+	if (unlikely(q->nic->faults != NULL) && !late && irq_faulty(q, now))
+		return;
 	COUNT(irq->raised, 1);
 	COUNT(*by, 1);
+	nic_event(q, EVENT_IRQ, irq->first_ns, now, 0, by == &irq->by_usecs);
 	COUNT(irq->delay_sum_ns, delay);
 	if (delay > irq->delay_max_ns)
 		irq->delay_max_ns = delay;
-	if (irq->call_fd >= 0)
-		call_signal(q->nic, irq->call_fd);
-	else if (q->driver) /* a foreign driver without an eventfd polls */
-		q->driver->interrupt(q, now);
+	irq_signal(q, now);
 }
 
 void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
@@ -62,6 +91,8 @@ void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 	/* the interrupt may be off because a reader polls: it sleeps until frames are published */
 	if (unlikely(*q->nic->spinners && q->driver))
 		q->driver->published(q, now);
+	if (unlikely(q->nic->faults != NULL) && nic_fault_hits(q->nic, FAULT_IRQ_SPURIOUS, q->index, now, 0, NULL))
+		irq_signal(q, now);
 	if (serviced) {
 		usecs = READ_ONCE(irq->rx_usecs_irq);
 		enough = READ_ONCE(irq->rx_frames_irq);
@@ -72,13 +103,15 @@ void irq_complete(struct nic_queue *q, u32 frames, int wanted, u64 now)
 			return;
 		irq->pending = 1;
 		irq->serviced = serviced;
-		irq->wanted = 0;
+		irq->wanted = irq->late = 0;
 		irq->deadline_ns = usecs ? now + usecs * 1000ull : NEVER;
 	}
 	if (wanted) {
 		irq->since = q->vq.was_published;
-		if (!irq->wanted)
+		if (!irq->wanted) {
 			irq->first_ns = now;
+			nic_event(q, EVENT_IRQ_ASKED, now, now, 0, irq->deadline_ns);
+		}
 		irq->wanted = 1;
 	}
 	irq->frames += frames;
@@ -127,7 +160,7 @@ void irq_forget(struct nic *nic)
 	for (u32 i = 0; i < NIC_QUEUES_MAX; i++) {
 		struct irq *irq = &nic->queue[i].irq;
 
-		irq->pending = irq->wanted = 0;
+		irq->pending = irq->wanted = irq->late = 0;
 		irq->frames = 0;
 	}
 	nic->irq_next = NEVER;

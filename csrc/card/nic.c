@@ -101,6 +101,8 @@ noinline void nic_run(struct nic *nic, u64 until)
 void nic_kick(struct nic *nic, u32 queue, u64 now)
 {
 	COUNT(nic->queue[queue].kicks, 1);
+	if (unlikely(nic->faults != NULL) && nic_fault_hits(nic, FAULT_KICK_IGNORED, queue, now, 0, NULL))
+		return;
 	nic_again(nic, now);
 }
 

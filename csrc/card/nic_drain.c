@@ -62,6 +62,7 @@ static int nic_starved(struct nic_queue *q, struct frame *f)
 	if (!(f->flags & FRAME_WAITED)) {
 		f->flags |= FRAME_WAITED;
 		count_no_buffer(q);
+		nic_event(q, EVENT_NO_BUFFER, q->nic->now, q->nic->now, f->id, q->nic->fifo.bytes);
 	}
 	irq_starved(q, q->nic->now);
 	return 0;
@@ -81,6 +82,11 @@ static int nic_dma_one(struct nic *nic, struct frame *f)
 	u32 tries = 0;
 	int rc;
 
+	if (unlikely(nic->faults != NULL) && nic_fault_hits(nic, FAULT_NO_BUFFER, f->queue, nic->now, f->id, NULL)) {
+		count_no_buffer(q);
+		nic_drop_starved(nic, f);
+		return 1;
+	}
 	if (unlikely(f->head)) /* it may take several buffers, or a tap may look at it */
 		nic->wire->whole(nic->wire, f);
 	do {
@@ -89,7 +95,10 @@ static int nic_dma_one(struct nic *nic, struct frame *f)
 	if (unlikely(tries == TRIES_MAX))
 		nic_again(nic, nic->now);
 	if (unlikely(rc == -EIO || q->vq.broken)) {
-		nic_needs_reset(nic);
+		if (nic->foreign)
+			nic->foreign->broken(nic, q->index);
+		else
+			nic_needs_reset(nic);
 		return 0;
 	}
 	if (unlikely(rc == 0)) {
@@ -118,6 +127,18 @@ static int nic_has_buffer(struct nic_queue *q, struct frame *f)
 	return virtqueue_avail(&q->vq, 1) || nic_starved(q, f);
 }
 
+/* A stalled ring: its head waits until the rule's time is over. Return: true: the FIFO's head cannot move now */
+static noinline bool nic_faulty_head(struct nic *nic, const struct frame *f, u64 now)
+{
+	u64 until = nic_fault_until(nic, FAULT_STALL, f->queue, now);
+
+	if (!until)
+		return false;
+	if (until != NEVER)
+		nic->kick_ns = min_u64(nic->kick_ns, until);
+	return true;
+}
+
 /* Start the DMA engine on the head of the FIFO. Without a buffer the head waits; with drop_en it is lost. */
 static void dma_engine_start(struct nic *nic, u64 now)
 {
@@ -125,6 +146,8 @@ static void dma_engine_start(struct nic *nic, u64 now)
 	struct frame *f;
 
 	while (!nic->dma_busy && (f = fifo_peek(&nic->fifo))) {
+		if (unlikely(nic->faults != NULL) && nic_faulty_head(nic, f, now))
+			break;
 		if (likely(nic_has_buffer(&nic->queue[f->queue], f))) {
 			nic->dma_busy = 1;
 			nic->dma_done = now + cost[COST_DMA] + (u64)f->len * cost[COST_DMA_PS] / 1000;
@@ -147,6 +170,15 @@ static noinline void drain_untimed(struct nic *nic, u64 now)
 	while ((f = fifo_peek(&nic->fifo))) {
 		u32 queue = f->queue, done;
 
+		if (unlikely(nic->faults != NULL) && nic_faulty_head(nic, f, now))
+			break;
+
+		if (unlikely(!nic->queue[queue]
+				      .vq.desc)) { /* a table sends it to a ring that a foreign driver has stopped */
+			nic_fate_behind(nic, f, DEV_READY);
+			fifo_pop(&nic->fifo);
+			continue;
+		}
 		queues[queue / 64] |= 1ull << queue % 64;
 		done = dma_burst(&nic->queue[queue], BURST - n % BURST);
 		if (unlikely(!done)) {

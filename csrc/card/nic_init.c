@@ -17,6 +17,7 @@ static const u32 no_cost[COST_MAX];
 void nic_init(struct nic *nic)
 {
 	nic->nqueues = 1;
+	nic->hdr_len = HDR_HASH;
 	nic->ring_size = 256;
 	nic->tx_ring_size = TX_RING_SIZE;
 	nic->buf_len = 2048;
@@ -149,4 +150,5 @@ void nic_exit(struct nic *nic)
 	free(nic->arfs.filter);
 	free(nic->rules.rule);
 	free(nic->tx.memory);
+	nic_faults_free(nic->faults);
 }

@@ -1,6 +1,7 @@
 /* nic_receive.c - frames arrive at the card: is it for us, which queue, is there room?
  *
- *   wire.c -> nic_receive(): filter.c -> rss.c, nic_steer.c -> fifo.c, or a fate -> nic_drain.c takes them from the FIFO
+ *   wire.c -> nic_receive(): the usual frames of a burst: receive_burst.c
+ *                      else: filter.c -> rss.c, nic_steer.c -> fifo.c, or a fate -> nic_drain.c takes them from the FIFO
  *
  * A tap on the wire (af_packet.c) sees a frame here, before any later one, so a capture is in the order of arrival. Most
  * frames that the card loses are lost here, and already have their fate. If a frame is lost behind the FIFO, nic_drain.c
@@ -29,7 +30,8 @@ static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
 {
 	int fate;
 
-	if (unlikely(!nic->up))
+	if (unlikely(!nic->up ||
+		     (nic->faults && nic_fault_hits(nic, FAULT_LINK_DOWN, FAULT_ANY_QUEUE, f->t_ns, f->id, NULL))))
 		return DEV_READY;
 	if (unlikely(f->len < ETH_HLEN)) {
 		if (f->flags & FRAME_ALIEN)
@@ -39,7 +41,7 @@ static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
 	}
 	if (!parsed)
 		nic_parse(nic, f);
-	if (unlikely(nic->mtu && f->wire_len > nic->mtu + header_len(f)))
+	if (unlikely(nic->mtu && f->wire_len > nic->mtu + header_len(f)) && !f->gso)
 		return too_long(nic, f);
 	fate = filter_frame(&nic->filter, f);
 	if (unlikely(fate >= 0 || f->flags & FRAME_NO_PYTHON)) {
@@ -51,8 +53,7 @@ static inline int nic_accept(struct nic *nic, struct frame *f, bool parsed)
 	return -1;
 }
 
-/* Append frames to the FIFO. Return: false: at least one did not fit */
-static bool nic_store(struct nic *nic, struct frame *f, u32 n)
+int nic_store(struct nic *nic, struct frame *f, u32 n)
 {
 	for (bool all = true;; all = false) {
 		u32 done = fifo_push_burst(&nic->fifo, f, n);
@@ -117,8 +118,14 @@ static noinline void receive_tapped(struct nic *nic, struct frame *f, int n)
 
 void nic_receive(struct nic *nic, struct frame *f, int n)
 {
-	if (unlikely(nic_watched(nic, POINT_WIRE)))
+	int done = 0;
+
+	if (unlikely(nic_watched(nic, POINT_WIRE))) {
 		receive_tapped(nic, f, n);
-	else
-		receive(nic, f, n);
+		return;
+	}
+	if (n && !(f->flags & FRAME_HASHED))
+		done = (int)receive_burst(nic, f, (u32)n);
+	if (done < n)
+		receive(nic, f + done, n - done);
 }

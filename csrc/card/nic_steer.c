@@ -31,7 +31,7 @@ u32 nic_steer(struct nic *nic, struct frame *f, u32 n)
 			nic_fate(nic, &f[i], NTUPLE_FILTER);
 			continue;
 		}
-		if (queue >= 0)
+		if (queue >= 0 && nic->queue[queue].vq.desc) /* a foreign driver has stopped that ring */
 			f[i].queue = (u16)queue;
 		f[good++] = f[i];
 	}

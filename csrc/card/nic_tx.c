@@ -11,32 +11,33 @@
 
 #include <unistd.h>
 
-#define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
 #define ROOM 12u /* bytes before the frame, for the wire's own header */
+#define AHEAD 8u /* frames, to be prefetched */
 
-_Static_assert(TX_MEMORY == ROOM + HDR_LEN + TX_FRAME_MAX, "what nic_up.c allocates");
+_Static_assert(TX_MEMORY == ROOM + HDR_HASH + TX_FRAME_MAX, "what nic_up.c allocates");
 
 void nic_tx_kick(struct nic *nic, u64 now)
 {
 	COUNT(nic->tx.kicks, 1);
+	if (unlikely(nic->faults != NULL) && nic_fault_hits(nic, FAULT_KICK_IGNORED, 0, now, 0, NULL))
+		return;
 	nic_again(nic, now);
 }
 
 /* ---- a chain into the card's memory ---- */
 
 /* Copy a chain to the card's memory. Return: bytes of header and frame; 0: the chain is bad */
-static u32 gather(struct nic *nic, u16 head)
+static u32 gather(struct nic *nic, const struct virtqueue *vq, u16 head)
 {
-	struct virtqueue *vq = &nic->tx.vq;
 	u8 *to = nic->tx.memory + ROOM;
 	u32 used = 0;
 	u16 id = head;
 
 	for (u32 n = 0; n < vq->size; n++) {
-		struct virtq_desc d = dma_read_desc(vq, id);
-		const u8 *from = dma_map(&nic->dma, d.addr, d.len);
+		struct virtq_desc d = dma_desc_once(&vq->desc[id]);
+		const u8 *from = dma_find(&nic->dma, d.addr, d.len);
 
-		if (!from || d.flags & ~VIRTQ_DESC_F_NEXT || d.len > HDR_LEN + TX_FRAME_MAX - used)
+		if (!from || d.flags & ~VIRTQ_DESC_F_NEXT || d.len > nic->hdr_len + TX_FRAME_MAX - used)
 			return 0;
 		memcpy(to + used, from, d.len);
 		used += d.len;
@@ -69,28 +70,37 @@ static bool offload(const struct nic *nic, struct virtio_net_hdr_v1_hash *hdr, u
 	return true;
 }
 
-/* Take the next chain into memory. Return: 1; 0: no chain is posted; -EIO: the ring is broken */
-static int take(struct nic *nic)
+/* Take the next chain off the ring; an empty one asks for the next doorbell. Return: 1; 0: no chain is posted; -EIO: broken */
+static inline int next_chain(const struct nic *nic, struct virtqueue *vq, u16 *head)
 {
-	struct nic_tx *tx = &nic->tx;
-	struct virtqueue *vq = &tx->vq;
 	int avail = virtqueue_avail(vq, 1);
-	u16 head;
-	u32 len;
 
-	if (avail == 0) {
+	if (avail == 0 && !nic->polls) {
 		virtqueue_want_kick(vq);
 		avail = virtqueue_avail(vq, 1);
 	}
 	if (avail <= 0)
 		return avail;
-	head = READ_ONCE(vq->avail->ring[vq->last_avail & (vq->size - 1)]);
-	if (head >= vq->size)
+	*head = READ_ONCE(vq->avail->ring[vq->last_avail & (vq->size - 1)]);
+	if (*head >= vq->size)
 		return -EIO;
 	vq->last_avail++;
+	return 1;
+}
+
+/* Take the next chain into memory. Return: as next_chain() */
+static int take(struct nic *nic, struct virtqueue *vq)
+{
+	struct nic_tx *tx = &nic->tx;
+	u16 head;
+	int rc = next_chain(nic, vq, &head);
+	u32 len;
+
+	if (rc <= 0)
+		return rc;
 	tx->head = head;
-	len = gather(nic, head);
-	tx->len = len >= HDR_LEN + ETH_HLEN ? len - HDR_LEN : 0;
+	len = gather(nic, vq, head);
+	tx->len = len >= nic->hdr_len + ETH_HLEN ? len - nic->hdr_len : 0;
 	return 1;
 }
 
@@ -105,15 +115,15 @@ static noinline void tap_sent(struct nic *nic, const u8 *frame, u64 now)
 }
 
 /* Send the frame in memory, and return its chain. */
-static void send_frame(struct nic *nic, u64 now)
+static void send_frame(struct nic *nic, struct virtqueue *vq, u64 now)
 {
 	struct nic_tx *tx = &nic->tx;
-	struct virtio_net_hdr_v1_hash hdr;
-	u8 *frame = tx->memory + ROOM + HDR_LEN;
+	struct virtio_net_hdr_v1_hash hdr = { 0 };
+	u8 *frame = tx->memory + ROOM + nic->hdr_len;
 	enum tx_fate fate = TX_BAD_CHAIN;
 	int rc;
 
-	memcpy(&hdr, tx->memory + ROOM, sizeof(hdr));
+	memcpy(&hdr, tx->memory + ROOM, nic->hdr_len == HDR_HASH ? HDR_HASH : HDR_SHORT);
 	if (tx->len && offload(nic, &hdr, frame, tx->len)) {
 		if (tx->len < ETH_ZLEN) {
 			memset(frame + tx->len, 0, ETH_ZLEN - tx->len);
@@ -127,27 +137,88 @@ static void send_frame(struct nic *nic, u64 now)
 			COUNT(nic->wire->tx_bytes, tx->len);
 	}
 	COUNT(tx->fates[fate], 1);
-	virtqueue_fill_used(&tx->vq, tx->head, 0);
+	virtqueue_fill_used(vq, tx->head, 0);
 	tx->len = 0;
 }
 
-static bool can_send(const struct nic *nic)
+/* A stalled sending ring is looked at again when the rule's time is over. */
+static noinline bool stalled(struct nic *nic)
 {
+	u64 until = nic_fault_until(nic, FAULT_TX_STALL, FAULT_ANY_QUEUE, nic->now);
+
+	if (until && until != NEVER)
+		nic->kick_ns = min_u64(nic->kick_ns, until);
+	return until;
+}
+
+static bool can_send(struct nic *nic)
+{
+	if (unlikely(nic->faults != NULL) && stalled(nic))
+		return false;
 	return nic->up && nic->tx.vq.desc && nic->wire->write;
 }
 
 /* ---- live ---- */
 
-int nic_transmit(struct nic *nic)
+/* Another core wrote the ring and the frames: fetch the lines of the frame that is so far ahead. What is read here is a hint;
+ * gather() reads it anew, and checks it. */
+static inline void prefetch_frame(const struct nic *nic, const struct virtqueue *vq, u32 ahead)
 {
-	int n = 0, rc = 0;
+	const struct virtq_desc *d;
+	const u8 *from;
+	u16 head;
 
-	if (!can_send(nic))
-		return 0;
-	while (n < BURST && (rc = take(nic)) == 1) {
-		send_frame(nic, nic->now);
+	if ((u16)(vq->avail_idx - vq->last_avail) <= ahead)
+		return;
+	head = READ_ONCE(vq->avail->ring[(vq->last_avail + ahead) & (vq->size - 1)]);
+	if (head >= vq->size)
+		return;
+	d = &vq->desc[head];
+	from = dma_find(&nic->dma, READ_ONCE(d->addr), 1);
+	if (from) {
+		__builtin_prefetch(from);
+		__builtin_prefetch(from + 64);
+	}
+}
+
+int nic_transmit_ring(struct nic *nic, struct virtqueue *vq, int *rc)
+{
+	int n = 0;
+
+	virtqueue_avail(vq, BURST);
+	for (u32 i = 0; i < AHEAD; i++)
+		prefetch_frame(nic, vq, i);
+	while (n < BURST && (*rc = take(nic, vq)) == 1) {
+		prefetch_frame(nic, vq, AHEAD - 1);
+		send_frame(nic, vq, nic->now);
 		n++;
 	}
+	return n;
+}
+
+int nic_discard_ring(struct nic *nic, struct virtqueue *vq)
+{
+	int n, rc = 0;
+	u16 head;
+
+	for (n = 0; n < BURST && (rc = next_chain(nic, vq, &head)) == 1; n++) {
+		COUNT(nic->tx.fates[TX_DEV_READY], 1);
+		virtqueue_fill_used(vq, head, 0);
+	}
+	return rc < 0 ? rc : n;
+}
+
+int nic_transmit(struct nic *nic)
+{
+	int n, rc = 0;
+
+	if (unlikely(nic->faults != NULL) && stalled(nic))
+		return 0;
+	if (unlikely(nic->foreign != NULL))
+		return nic->foreign->transmit(nic);
+	if (!can_send(nic))
+		return 0;
+	n = nic_transmit_ring(nic, &nic->tx.vq, &rc);
 	if (n)
 		virtqueue_publish(&nic->tx.vq); /* the driver waits for no interrupt of this ring */
 	if (unlikely(rc < 0))
@@ -161,7 +232,7 @@ static void start(struct nic *nic, u64 now)
 {
 	struct nic_tx *tx = &nic->tx;
 	const u32 *cost = nic->cost;
-	int rc = take(nic);
+	int rc = take(nic, &tx->vq);
 
 	if (unlikely(rc < 0))
 		nic_needs_reset(nic);
@@ -179,7 +250,7 @@ void nic_tx_run(struct nic *nic, u64 now)
 		return;
 	if (tx->done_ns <= now) {
 		tx->done_ns = NEVER;
-		send_frame(nic, now);
+		send_frame(nic, &tx->vq, now);
 		virtqueue_publish(&tx->vq);
 	}
 	if (tx->done_ns == NEVER)

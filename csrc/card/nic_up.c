@@ -40,6 +40,7 @@ static void queue_take(struct nic_queue *q, const struct virtqueue *vq, struct f
 	q->vq = *vq;
 	q->starved = q->irq.pending = 0;
 	q->batch = q->irq.frames = 0;
+	nic_faults_forget(q->nic, q->index);
 }
 
 int nic_queue_up(struct nic *nic, u32 i)

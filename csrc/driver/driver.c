@@ -1,15 +1,18 @@
 /* driver.c - the driver of the card: its interrupt, and its poll
  *
  *   interrupt: driver_irq() masks and schedules NAPI
- *   softirq:   driver_poll() takes at most budget frames, builds skbs, refills the ring once and rings the doorbell;
+ *   softirq:   driver_poll() takes at most budget frames, builds skbs, the usual ones by driver_burst.c, refills the
+ *              ring once and rings the doorbell;
  *              under budget: napi_complete_done(), unmask, look again
  *
  * In virtual time the card goes on while the driver works: the second look finds what arrived meanwhile, as a real
  * driver's does, without an interrupt. driver_open.c brings a queue up.
  */
 #include "prelude.h"
+#include "driver/inline.h"
 
-#define HDR_LEN ((u32)sizeof(struct virtio_net_hdr_v1_hash))
+/* Frames in a row that are not usual: then the rest of the poll has no bursts. After a poll without one, the first decides. */
+#define BURST_TRIES 4
 
 /* ---- interrupt ---- */
 
@@ -43,6 +46,12 @@ int driver_refill(struct driver_queue *dq)
 	struct softnet_data *sd = dq->napi.sd;
 	struct rx_pool *p = &dq->pool;
 	int n = (int)min_u32(dq->vq.nfree, p->nfree);
+
+	if (unlikely(dq->nic->faults != NULL) && n &&
+	    nic_fault_hits(dq->nic, FAULT_ALLOC_FAIL, p->queue, sd->now, 0, NULL)) {
+		COUNT(dq->alloc_rx_buff_failed, 1);
+		return 0;
+	}
 
 	virtqueue_add_inbufs(&dq->vq, p->bus, p->stride, p->buf_len, p->free + p->nfree, (u32)n);
 	p->nfree -= (u32)n;
@@ -85,6 +94,39 @@ static struct sk_buff *take_buffer(struct driver_queue *dq, u32 *desc, u32 *len)
 	return skb;
 }
 
+/* The card wrote a frame there, and the driver does not find it: a fault on purpose. */
+static noinline void lost_to_fault(struct driver_queue *dq, u32 desc)
+{
+	struct frame_shadow *s = &dq->nicq->shadow[desc];
+	struct softnet_data *sd = dq->napi.sd;
+
+	if (!dq->nic->faults || !s->id)
+		return;
+	COUNT(dq->lost_to_faults, 1);
+	COUNT(sd->fates[FAULT], 1);
+	if (unlikely(sd->events != NULL))
+		event_write(sd->events, &(struct event_record){ .t_ns = sd->now,
+								.frame = s->id,
+								.arg = FAULT,
+								.cpu = (u16)sd->cpu,
+								.queue = (u16)dq->nicq->index,
+								.kind = EVENT_FATE });
+	s->id = 0;
+}
+
+void driver_end_faults(struct driver_queue *dq)
+{
+	const struct virtqueue *vq = &dq->nicq->vq;
+
+	if (!dq->nic->faults)
+		return;
+	for (u16 at = vq->last_avail; at != dq->vq.avail_idx; at++) /* posted, and not taken by the card */
+		dq->nicq->shadow[dq->vq.avail->ring[at & (vq->size - 1)] & (vq->size - 1)].id = 0;
+	for (u32 desc = 0; desc < dq->vq.size; desc++)
+		if (dq->vq.desc_buf[desc] != UINT32_MAX)
+			lost_to_fault(dq, desc);
+}
+
 /* Take the rest of a frame that spans buffers (num_buffers > 1). Further buffers have no virtio header. */
 static void take_pieces(struct driver_queue *dq, struct sk_buff *skb, u32 buffers)
 {
@@ -98,6 +140,8 @@ static void take_pieces(struct driver_queue *dq, struct sk_buff *skb, u32 buffer
 			COUNT(dq->bad_used, 1);
 			break;
 		}
+		if (unlikely(dq->nic->faults != NULL)) /* num_buffers lied: another frame begins there */
+			lost_to_fault(dq, desc);
 		piece->data = skb_buffer(piece);
 		piece->head_len = min_u32(len, dq->pool.buf_len);
 		piece->segs = 0;
@@ -116,8 +160,7 @@ static noinline void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 des
 {
 	const struct frame_shadow *s = &dq->nicq->shadow[desc];
 	struct softnet_data *sd = dq->napi.sd;
-	u64 seen = dq->masked ? max_u64(s->t_dma, dq->irq_ns)
-			      : sd->now; /* no interrupt told of it: the poll found it */
+	u64 seen = frame_seen(dq, s, sd->now);
 	u64 *ids = smp_load_acquire(&dq->pool.frame_id); /* Pairs with rx_pool_keep_ids(). */
 
 	if (ids)
@@ -127,9 +170,8 @@ static noinline void stamp(struct driver_queue *dq, struct sk_buff *skb, u32 des
 	skb->t_wire = sd->lat ? s->t_wire : sd->now;
 	if (!sd->lat) /* a capture or gro_flows wants the stamps */
 		return;
-	latency(sd, LAT_RING, s->t_wire, s->t_dma, 1);
-	latency(sd, LAT_MODERATION, s->t_dma, seen, 1);
-	latency(sd, LAT_POLL, seen, sd->now, 1);
+	skb_event(sd, EVENT_RING, s->t_dma, skb, seen);
+	frame_latencies(sd, s, seen, sd->now);
 }
 
 /* Constant during a poll, so that it stays in registers. */
@@ -175,6 +217,7 @@ again:
 		return NULL;
 	if (unlikely(len < HDR_LEN + ETH_HLEN || len > buf_len)) { /* the card returned the chain empty */
 		kfree_skb_list(sd, skb);
+		lost_to_fault(dq, desc);
 		goto again;
 	}
 	hdr = (const void *)skb_buffer(skb);
@@ -202,22 +245,8 @@ again:
 		take_pieces(dq, skb, READ_ONCE(hdr->num_buffers));
 	COUNT(dq->rx_bytes, skb->len + ETH_HLEN);
 	cpu_charge(sd, COST_RX);
-	stage_done(sd, LAT_STACK, skb);
+	stage_done(sd, LAT_STACK, EVENT_SKB, skb, skb->len + ETH_HLEN);
 	return skb;
-}
-
-/* Prefetch 4 frames ahead. Live, a frame comes from another core; on one core the prefetch only costs (2 ns a
- * frame). */
-static void prefetch_ahead(const struct driver_queue *dq, u16 used_idx)
-{
-	u16 next = (u16)(dq->vq.last_used + 3);
-	u32 id;
-
-	if (next == used_idx || (u16)(used_idx - next) >= dq->vq.size)
-		return;
-	id = READ_ONCE(dq->vq.used->ring[next & (dq->vq.size - 1)].id);
-	if (id < dq->vq.size && dq->vq.desc_buf[id] < dq->pool.size)
-		__builtin_prefetch(dq->pool.base + (u64)dq->vq.desc_buf[id] * dq->pool.stride);
 }
 
 int driver_poll(struct napi_struct *napi, int budget)
@@ -229,20 +258,31 @@ int driver_poll(struct napi_struct *napi, int budget)
 	bool was_masked;
 	struct take t;
 	int work = 0, unmask;
-	u16 ahead;
+	u32 tries;
 
 	cpu_charge(sd, COST_POLL);
 	rx_pool_reclaim(&dq->pool);
 	gro_poll_begin(napi);
 	if (likely(dq->masked))
 		virtqueue_disable_cb(&dq->vq); /* parks used_event again, see virtqueue.c */
-	ahead = smp_load_acquire(&dq->vq.used->idx);
 	t = take_begin(dq);
-	if (unlikely(sd->cold) && ahead != dq->vq.last_used)
+	if (unlikely(sd->cold) && smp_load_acquire(&dq->vq.used->idx) != dq->vq.last_used)
 		cpu_first_packet(sd);
-	for (; work < budget && (skb = driver_take(dq, &t)); work++) {
+	tries = !driver_may_burst(dq) ? 0 : dq->bursts ? BURST_TRIES : 1;
+	dq->bursts = 0;
+	while (work < budget) {
+		if (tries) {
+			u32 n = driver_burst(dq, (u32)(budget - work));
+
+			work += (int)n;
+			tries = n ? BURST_TRIES : tries - 1;
+			dq->bursts |= n != 0;
+		}
+		if (work == budget || !(skb = driver_take(dq, &t)))
+			break;
+		work++;
 		if (live)
-			prefetch_ahead(dq, ahead);
+			prefetch_frame(dq, 3); /* this one is taken */
 		napi_gro_receive(napi, skb);
 	}
 	driver_refill(dq);
@@ -279,4 +319,5 @@ void driver_close(struct driver_queue *dq)
 	while ((skb = driver_take(dq, &t)))
 		kfree_skb_reason(sd, skb, DEV_READY);
 	sd->lat = lat;
+	driver_end_faults(dq);
 }

@@ -58,8 +58,9 @@ struct driver_queue {
 	u64 irq_ns;
 	struct dim *dim, *dim_memory;
 	u8 masked;
+	u8 bursts;                     /* the last poll found usual frames: driver_burst.c */
 	/* counters */
-	u64 rx_packets, rx_bytes, alloc_rx_buff_failed, csum_good, bad_used, irqs;
+	u64 rx_packets, rx_bytes, lost_to_faults, alloc_rx_buff_failed, csum_good, bad_used, irqs;
 	u64 irqs_counted;              /* the sum of irqs_by[] */
 	u64 irqs_by[];                 /* by CPUs that took its interrupts earlier */
 };
@@ -82,6 +83,12 @@ int driver_open(struct host *h);
  * Context: machine stopped, at the end of a replay
  */
 void driver_close(struct driver_queue *dq);
+
+/**
+ * driver_end_faults() - end the frames that the card wrote, and the driver can never find in its ring, as FAULT
+ * Context: machine stopped; the ring is empty, or broken
+ */
+void driver_end_faults(struct driver_queue *dq);
 
 /**
  * driver_free_queue() - free queue @i, opened or half opened; nothing if it was never opened
@@ -285,6 +292,8 @@ int net_dim(struct dim *d, const struct dim_sample *now);
 int driver_dim(struct driver_queue *dq);
 int driver_open_queue(struct host *h, u32 i);
 int driver_poll(struct napi_struct *napi, int budget);  /* napi->poll */
+int driver_may_burst(const struct driver_queue *dq);    /* are there usual frames for driver_burst() in this poll? */
+u32 driver_burst(struct driver_queue *dq, u32 max);     /* the usual frames at the front of the used ring. Return: taken */
 void driver_irq(struct driver_queue *dq);               /* net_device.irq_handler */
 int driver_refill(struct driver_queue *dq);
 u32 arfs_queue(const struct host *h, u32 cpu);          /* net_device.rx_cpu_rmap */

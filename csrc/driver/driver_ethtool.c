@@ -7,13 +7,16 @@
  */
 #include "prelude.h"
 
-/* Let the CPU poll until it has taken all that the card has written. Return: 0, or -EBUSY after TURNS_MAX turns */
-static int ring_settle(struct driver_queue *dq)
+/* Let the CPU poll until it has taken all that the card has written. With fresh, a ring that a fault on purpose has broken is
+ * left as it is: a new one mends it. Return: 0, or -EBUSY after TURNS_MAX turns */
+static int ring_settle(struct driver_queue *dq, bool fresh)
 {
 	struct softnet_data *sd = dq->napi.sd;
 	const u16 *used = &dq->vq.used->idx;
 
 	for (u32 turns = 0; READ_ONCE(*used) != dq->vq.last_used; turns++) {
+		if (dq->vq.broken && dq->nic->faults && fresh)
+			return 0;
 		if (turns == TURNS_MAX || dq->vq.broken)
 			return -EBUSY;
 		if (!(dq->napi.state & NAPI_STATE_SCHED))
@@ -46,6 +49,7 @@ static int ring_reset(struct host *h, u32 i, u32 num)
 	struct virtqueue_driver vq = dq->vq;
 	int rc = virtqueue_driver_init(&vq, num);
 
+	driver_end_faults(dq);
 	qc->size = virtqueue_size(num);
 	if (rc == 0)
 		rc = nic_queue_up(&h->nic, i);
@@ -57,7 +61,7 @@ static int ring_reset(struct host *h, u32 i, u32 num)
 	dq->nicq->chains_max = num;
 	unpost(dq);
 	virtqueue_driver_free(&dq->vq);
-	vq.avail_idx = vq.kicked = vq.last_used = vq.used_seen = 0;
+	vq.avail_idx = vq.kicked = vq.last_used = vq.used_seen = vq.broken = 0;
 	dq->vq = vq;
 	memset(vq.avail, 0, virtq_avail_bytes(vq.size)); /* and used_event */
 	memset(vq.used, 0, virtq_used_bytes(vq.size)); /* and avail_event */
@@ -68,13 +72,13 @@ static int ring_reset(struct host *h, u32 i, u32 num)
 	return 0;
 }
 
-static int settle_all(struct host *h)
+static int settle_all(struct host *h, bool fresh)
 {
 	int rc = 0;
 
 	machine_settle(h);
 	for (u32 i = 0; i < h->nic.nqueues && rc == 0; i++)
-		rc = ring_settle(h->dq[i]);
+		rc = ring_settle(h->dq[i], fresh);
 	return rc;
 }
 
@@ -86,7 +90,7 @@ int driver_set_ringparam(struct host *h, u32 num)
 		return -EOPNOTSUPP;
 	if (num < RX_RING_MIN || num > RX_RING_MAX)
 		return -EINVAL;
-	rc = settle_all(h);
+	rc = settle_all(h, true);
 	for (u32 i = 0; i < h->nic.nqueues_open && rc == 0; i++) {
 		rc = ring_reset(h, i, num);
 		if (rc == 0 && i < h->nic.nqueues)
@@ -150,7 +154,7 @@ int driver_set_channels(struct host *h, u32 nqueues)
 		return -EOPNOTSUPP;
 	if (nqueues < 1 || nqueues > nic->queues_max)
 		return -EINVAL;
-	rc = settle_all(h);
+	rc = settle_all(h, false);
 	for (u32 i = nic->nqueues_open; i < nqueues && rc == 0; i++) {
 		rc = open_queue(h, i);
 		if (rc == 0)

@@ -143,6 +143,7 @@ int driver_open_queue(struct host *h, u32 i)
 	if (rc < 0)
 		return rc;
 	netif_napi_add(sd, &dq->napi, driver_poll, h->weight);
+	dq->napi.queue = (u16)i;
 	napi_enable(&dq->napi);
 	config_queue(nic->config, i)->enabled = 1;
 	dq->nicq->driver = &driver_asked;

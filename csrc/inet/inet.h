@@ -14,6 +14,12 @@ void arp_rcv(struct softnet_data *sd, struct sk_buff *skb);
 /** ip_rcv() - check an IPv4 header and pass the packet to its protocol. Consumes @skb, data at the IP header. */
 void ip_rcv(struct softnet_data *sd, struct sk_buff *skb);
 
+/**
+ * ip_list_rcv() - bring the usual datagrams at the front of a list to their sockets: ip_list.c
+ * Return: the rest of the list, whose first is not usual; NULL: nothing is left
+ */
+struct sk_buff *ip_list_rcv(struct softnet_data *sd, struct sk_buff *skb);
+
 /** ipv6_rcv() - check an IPv6 header, walk its extension headers, pass on. Consumes @skb, data at the IP header. */
 void ipv6_rcv(struct softnet_data *sd, struct sk_buff *skb);
 
@@ -459,6 +465,10 @@ u32 udp_mib(const struct sk_buff *skb, u8 type);
 void udp_error(struct softnet_data *sd, struct sk_buff *skb, u8 type, enum fate fate); /* consumes skb, as the next two */
 void udp_rcv_best(struct softnet_data *sd, struct sk_buff *skb, const u8 *uh, u8 type);
 void udp_rcv_bad_sum(struct softnet_data *sd, struct sk_buff *skb, const u8 *uh, u8 type, int summed);
+void udp_refused(struct softnet_data *sd, const struct sock *sk, struct sk_buff *skb, int rc); /* consumes skb */
+struct ip_usual { struct sk_buff *skb; u32 total; };    /* ip_list.c: a usual packet, and its total length */
+u32 udp_list_rcv(struct softnet_data *sd, const struct ip_usual *usual, u32 n); /* Return: how many it took */
+int udp_list_may(const struct softnet_data *sd);        /* is there time for one, before another agent acts? */
 struct sock *udp_lookup(struct host *h, u8 type, const struct flow_key *k);
 int udplite_covered(struct softnet_data *sd, const struct sock *sk, const struct sk_buff *skb);
 

@@ -310,15 +310,28 @@ static enum fate place(struct softnet_data *sd, struct inet_frag_queue *q, struc
 	return frag_runs_insert(q, skb, frag->end);
 }
 
+/* The packet's way up ends here. If it has joined a run, that run's first fragment names it: they are freed together. */
+static void waits(struct softnet_data *sd, const struct sk_buff *skb, u64 began, const struct sk_buff *run)
+{
+	if (unlikely(sd->events != NULL))
+		skb_event_in(sd, EVENT_REORDER, began, skb, run, 0);
+}
+
 int inet_frag_add(struct softnet_data *sd, struct inet_frags *f, struct inet_frag_queue *q, struct sk_buff *skb,
 		  const struct inet_frag *frag)
 {
 	u32 len = frag->end - frag->offset, truesize = skb->truesize;
 	bool in_page_frag = skb_in_page_frag(skb);
+	struct sk_buff *last = q->last;
+	u32 segs = last ? last->segs : 0;
+	u64 began = skb->t_stage;
 	enum fate why;
 
-	stage_done(sd, LAT_STACK, skb);
+	if (sd->lat)
+		latency(sd, LAT_STACK, began, sd->now, skb->segs);
+	skb->t_stage = sd->now;
 	why = place(sd, q, skb, frag);
+	waits(sd, skb, began, last && last->segs != segs ? last : skb);
 	if (why == DUP_FRAG) {
 		kfree_skb_reason(sd, skb, DUP_FRAG);
 		return 0;
@@ -363,7 +376,7 @@ struct sk_buff *inet_frag_join(struct softnet_data *sd, struct inet_frags *f, st
 	skb->next = NULL;
 	skb->gso_size = 0; /* never segment it again: fragment boundaries mean nothing */
 	skb->ip_summed = CHECKSUM_NONE; /* no card has summed all of it */
-	stage_done_each(sd, LAT_REORDER, skb);
+	stage_done_each(sd, LAT_REORDER, EVENT_ORDERED, skb);
 	queue_free(sd, f, q);
 	inet_frag_count(sd, f, FRAG_OKS);
 	return skb;

@@ -74,7 +74,7 @@ static void ofo_drain(struct softnet_data *sd, struct sock *sk)
 
 		sk->ofo = skb->next;
 		ofo_count(sd, sk, skb, -1);
-		stage_done(sd, LAT_REORDER, skb);
+		stage_done(sd, LAT_REORDER, EVENT_ORDERED, skb, sk->index);
 		if (!before(sk->rcv_nxt, skb->end_seq)) {
 			kfree_skb_reason(sd, skb, TCP_OFOMERGE);
 			continue;
@@ -128,7 +128,7 @@ static void ofo_insert(struct softnet_data *sd, struct sock *sk, struct sk_buff 
 		ofo_count(sd, sk, covered, -1);
 		kfree_skb_reason(sd, covered, TCP_OFOMERGE);
 	}
-	stage_done(sd, LAT_STACK, skb);
+	stage_done(sd, LAT_STACK, EVENT_REORDER, skb, sk->index);
 	skb->next = *link;
 	*link = skb;
 	ofo_count(sd, sk, skb, 1);

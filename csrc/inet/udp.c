@@ -29,6 +29,9 @@ int skb_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u8 proto, u32 len
 /* skb_icmp_csum_bad() - check the checksum of ICMP or IGMP. pseudo: that of ICMPv6's pseudo header, else 0. Return: 1: wrong */
 int skb_icmp_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo)
 {
+	if (unlikely(skb->ip_summed !=
+		     CHECKSUM_NONE)) /* this card says it of TCP and UDP only; others, and a fault, do not */
+		return 0;
 	cpu_charge_bytes(sd, COST_CSUM_PS, skb->len);
 	return csum_fold(skb_checksum(skb, 0, skb->len, pseudo)) != 0;
 }
@@ -71,12 +74,18 @@ static noinline enum fate count_full(struct softnet_data *sd, const struct sock 
 	return rc == -ENOBUFS ? PROTO_MEM : SOCKET_RCVBUFF;
 }
 
+/* udp_refused() - drop a datagram that its socket has not taken. rc: as sock_queue_rcv_skb() */
+noinline void udp_refused(struct softnet_data *sd, const struct sock *sk, struct sk_buff *skb, int rc)
+{
+	kfree_skb_reason(sd, skb, count_full(sd, sk, skb, rc));
+}
+
 static inline void udp_queue_rcv_skb(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
 {
 	int rc = sock_queue_rcv_skb(sd, sk, skb);
 
 	if (unlikely(rc < 0))
-		kfree_skb_reason(sd, skb, count_full(sd, sk, skb, rc));
+		udp_refused(sd, sk, skb, rc);
 }
 
 /* Deliver datagram by datagram what GRO merged for forwarding (rx-udp-gro-forwarding, rx-gro-list). */

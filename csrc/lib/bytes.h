@@ -52,6 +52,16 @@ static inline void store16(void *p, u16 v)
 	memcpy(p, &v, sizeof(v));
 }
 
+static inline void store32(void *p, u32 v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline void store64(void *p, u64 v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
 static inline u16 be16(const void *p)
 {
 	return __builtin_bswap16(load16(p));
@@ -99,10 +109,11 @@ static inline void copy_small(u8 *to, const u8 *from, u32 len)
 		memcpy(to, from, len);
 		return;
 	}
-	for (; i + 32 <= len; i += 32) {
+	do {
 		memcpy(to + i, from + i, 16);
 		memcpy(to + i + 16, from + i + 16, 16);
-	}
+		i += 32;
+	} while (unlikely(i + 32 < len)); /* up to 64 bytes: once, and the last 32 */
 	memcpy(to + len - 32, from + len - 32, 16);
 	memcpy(to + len - 16, from + len - 16, 16);
 }

@@ -43,6 +43,64 @@ void lat_record(struct histogram *h, u64 value_ns, u32 frames);
 /** lat_percentile() - Return: the upper edge of the bucket that quantile @q (0 to 1) falls into, ns; 0: no values */
 u64 lat_percentile(const struct histogram *h, double q);
 
+/* ---- event_log.c: what happens to frames, as records of one size. The stages write, and none reads ---- */
+
+#define EVENT_NO_CPU 65535         /* the card */
+#define EVENT_NO_QUEUE 65535       /* of a poll: the CPU's backlog */
+
+/**
+ * struct event_record - one thing that happened
+ * @t_ns:   when it began; @dur_ns: how long it took, 0: an instant
+ * @frame:  the frame's number (struct frame's id), of a packet its first frame's; 0: it is about no frame
+ * @skb:    the first frame of the packet that @frame is in from now on; 0: its own
+ * @arg:    by kind
+ * @kind:   enum event_kind
+ * @more:   of a fate: further frames of the packet, which meet it too
+ */
+struct event_record {
+	u64 t_ns, dur_ns;
+	u64 frame, skb;
+	u64 arg;
+	u16 cpu, queue;
+	u8 kind, spare;
+	u16 more;
+};
+
+/**
+ * struct event_log - a ring of records: one thread writes at @head, another may read from @tail on
+ * @size:    slots, a power of two; 0: nothing is kept, only @observe is called
+ * @room:    records that it holds at most
+ * @missed:  records that found no room
+ * @from_ns, @until_ns: keep only records that overlap these times
+ * @chosen:  bit per frame: keep only records of these, and of packets that they are in. NULL: all, also those about no
+ *           frame. @nchosen: bits; later frames are not kept
+ * @observe: called with each record before it is judged; NULL: off
+ */
+struct event_log {
+	struct event_record *slot;
+	u64 size, room, head, tail, missed;
+	u64 from_ns, until_ns;
+	u64 *chosen;
+	u64 nchosen;
+	void (*observe)(void *observer, const struct event_record *e);
+	void *observer;
+};
+
+/**
+ * event_log_new() - make an empty log; free it by event_log_free(). Pages that are never written take no memory
+ * @records: it holds at most so many; 0: none are kept
+ * Return: NULL: no memory
+ */
+struct event_log *event_log_new(u64 records);
+void event_log_free(struct event_log *log);
+
+/** event_memory() - map memory for records, which takes none until they are written. Return: NULL: no memory */
+struct event_record *event_memory(u64 records);
+void event_memory_free(struct event_record *at, u64 records);
+
+/** event_write() - append a record, unless it is not wanted. A full log counts it. Context: the log's writer */
+void event_write(struct event_log *log, const struct event_record *e);
+
 /* ---- clock.c, own_files.c: time, waking, and a thread's own table of file descriptors ---- */
 
 /** clock_ns() - Return: CLOCK_MONOTONIC, ns: the time of a live host */
@@ -50,6 +108,9 @@ u64 clock_ns(void);
 
 /** event_signal() - wake the thread that waits for this eventfd */
 void event_signal(int fd);
+
+/** event_drain() - take back all signals of this eventfd, which is not blocking */
+void event_drain(int fd);
 
 #define FILES_MAX 768              /* CPUs, queues, lanes, and a few */
 /** struct file_set - file descriptors, ascending */

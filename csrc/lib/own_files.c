@@ -82,6 +82,14 @@ void event_signal(int fd)
 		signal_elsewhere(fd);
 }
 
+void event_drain(int fd)
+{
+	u64 n;
+	ssize_t rc = read(fd, &n, sizeof(n));
+
+	(void)rc; /* empty: another wake-up drained it */
+}
+
 void file_set_add(struct file_set *s, int fd)
 {
 	u32 i = s->n;

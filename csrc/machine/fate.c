@@ -27,6 +27,7 @@ const char *fate_text(enum fate fate)
 		[FIFO_OVERRUN] = "the card's FIFO was full (rx_fifo_errors)",
 		[RX_OVER] = "longer than all buffers the ring can hold (rx_over_errors)",
 		[RX_NO_BUFFER] = "no buffer posted, and drop_en is on (rx_fifo_errors)",
+		[FAULT] = "in the ring, and the driver never got it: a fault on purpose (--fault)",
 		[CPU_BACKLOG] = "the target CPU's backlog was full (netdev_max_backlog)",
 		[UNHANDLED_PROTO] = "no protocol handler for it",
 		[OTHERHOST] = "for another host: promisc let it in, IP does not take it",

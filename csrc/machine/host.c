@@ -21,7 +21,7 @@ static struct softnet_data *cpu_new(struct host *h, u32 cpu)
 	memset(sd, 0, bytes);
 	sd->host = h;
 	sd->cpu = cpu;
-	h->next[cpu] = NEVER;
+	cpu_next_set(sd, NEVER);
 	sd->horizon = sd->irq_next = sd->watchdog_next = sd->timer_next = sd->tick_next = NEVER;
 	sd->idle = 1;
 	sd->account = &sd->idle_ns;
@@ -29,6 +29,7 @@ static struct softnet_data *cpu_new(struct host *h, u32 cpu)
 	sd->backlog.poll = process_backlog;
 	sd->backlog.sd = sd;
 	sd->backlog.host = h;
+	sd->backlog.queue = EVENT_NO_QUEUE;
 	sd->backlog.timer_ns = NEVER;
 	for (u32 i = 0; i < TIMERS_MAX; i++)
 		sd->timer_ns[i] = sd->timer_asked[i] = NEVER;
@@ -75,6 +76,7 @@ struct host *host_new(u32 ncpus)
 	nic_init(&h->nic);
 	h->nic.cost = h->cost;
 	h->nic.spinners = &h->spinners;
+	h->nic.add_files = host_files;
 	driver_setup(h);
 	packet_taps_setup(h);
 	h->timer[TIMER_IPFRAG] = inet_frag_expire;
@@ -90,7 +92,7 @@ struct host *host_new(u32 ncpus)
 			return NULL;
 		}
 	}
-	h->ptype[h->nptypes++] = (struct packet_type){ .type = htons(ETH_P_IP), .func = ip_rcv };
+	h->ptype[h->nptypes++] = (struct packet_type){ .type = htons(ETH_P_IP), .func = ip_rcv, .list = ip_list_rcv };
 	h->ptype[h->nptypes++] = (struct packet_type){ .type = htons(ETH_P_IPV6), .func = ipv6_rcv };
 	h->ptype[h->nptypes++] = (struct packet_type){ .type = htons(ETH_P_ARP), .func = arp_rcv };
 	return h;
@@ -197,13 +199,18 @@ int host_start(struct host *h)
 						       sockets_init, fragments_init, steering_init,
 						       rings_init,   driver_start,   groups_start };
 
+	int rc;
+
 	for (u32 i = 0; i <= h->nic.rss.indir_mask; i++)
 		if (h->nic.rss.indir[i] >= h->nic.nqueues)
 			return -EINVAL;
 	derive(h);
+	if (h->card_only) { /* its CPU does nothing; but the card runs out in virtual time */
+		rc = vtime_init(h);
+		return rc ? rc : fifo_start(h);
+	}
 	for (u32 i = 0; i < ARRAY_SIZE(steps); i++) {
-		int rc = steps[i](h);
-
+		rc = steps[i](h);
 		if (rc)
 			return rc;
 	}
@@ -269,7 +276,8 @@ void host_finish(struct host *h)
 		COUNT(h->nic.queue[i].stood, irq_standing(&h->nic.queue[i]));
 	nic_purge(&h->nic);
 	h->nic.up = 0;
-	for (u32 i = 0; i < h->nic.nqueues_open; i++)
+	for (u32 i = 0; i < h->nic.nqueues_open; i++) {
 		if (h->dq[i])
 			driver_close(h->dq[i]);
+	}
 }

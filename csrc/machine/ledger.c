@@ -39,7 +39,8 @@ void host_in_flight(struct host *h, u64 *where)
 
 		if (!dq)
 			continue;
-		where[IN_RING] += READ_ONCE(h->nic.queue[i].frames) - READ_ONCE(dq->rx_packets);
+		where[IN_RING] += READ_ONCE(h->nic.queue[i].frames) - READ_ONCE(dq->rx_packets) -
+				  READ_ONCE(dq->lost_to_faults);
 		where[IN_GRO] += READ_ONCE(dq->napi.gro_held) + READ_ONCE(dq->napi.rx_count);
 	}
 	where[IN_FRAG] = READ_ONCE(h->ip_frags.frames) + READ_ONCE(h->ip6_frags.frames);

@@ -35,17 +35,15 @@ void upcall_done(struct host *h, const u8 *verdicts, int n);
 
 /* ---- host.c: the machine ---- */
 
-/* why the data plane returns to Python */
-enum event {
-	EV_DONE,                       /* nothing is left to do, or the wire has ended */
-	EV_SLICE,                      /* the slice is used up: call again */
-	EV_UPCALL,                     /* packets wait for a Python handler */
-	EV_FILTER,                     /* a burst waits for Python's filter */
-	EV_WIRE,                       /* a wire written in Python has to be read */
-	EV_STOPPED, EV_PAUSED          /* live: the thread was asked to end, to wait */
-};
-
 #define READER_CPU_BY_PORT 4294967295u
+
+#define CPU_GROUP 16               /* CPUS_MAX of them are 32 groups, a bit each of host.next_stale */
+/**
+ * struct first_cpu - the CPU that acts first, of some
+ * @at:   when; NEVER: none has anything to do
+ * @then: before which instant no other one acts
+ */
+struct first_cpu { u64 at, then; u32 cpu; };
 
 /**
  * struct host - the machine: a card, its driver's queues, the emulated CPUs, and what they share
@@ -64,9 +62,11 @@ struct host {
 	u32 spinners;                  /* virtual time: readers that busy-poll a ring, and need a wake-up when a frame comes */
 	u32 rx_pool_size;
 	u8 live, gro, auto_sink, ip_any, vlan_any;
+	u8 card_only;                  /* no driver of ours, no CPUs that run, no sockets: a foreign driver's card */
 	u32 spin_max_ns;               /* live: longest time that a CPU spins before it sleeps */
 	u8 gro_list, gro_udp_fwd;      /* rx-gro-list, rx-udp-gro-forwarding */
 	u8 gro_cwr;                    /* 1: merge CWR with CWR, as Linux does since 7.0 */
+	u8 no_lists;                   /* 1: each packet goes up alone. For a test that compares the two ways */
 	u32 udp_gro_socks;             /* sockets with UDP_GRO */
 	u32 gro_flows;                 /* flows whose GRO holds are counted; 0: none */
 	u32 cost[COST_MAX];
@@ -112,7 +112,9 @@ struct host {
 	struct softnet_data *running;  /* the CPU that acts; NULL: the card, or code outside a run */
 	struct softnet_data *acts;     /* the CPU that acted last */
 	u64 others_ns;                 /* before which instant no other CPU acts */
-	u64 next[CPUS_MAX];            /* when each CPU acts next. Others make it earlier: cpu_plan(). Here, since all are compared */
+	u64 next[CPUS_MAX];            /* when each CPU acts next: cpu_next_set(). Others make it earlier: cpu_plan() */
+	u32 next_stale;                /* groups of CPUs that cpu_first() has to look through, and what it knows of each */
+	struct first_cpu next_of_group[32];
 	void (*await_turn)(struct softnet_data *sd);
 	void (*settle)(struct softnet_data *sd);
 	struct fiber *caller;          /* the stack of Python's thread */
@@ -191,13 +193,7 @@ enum event vtime_run_until(struct host *h, u64 until_ns);
 /** vtime_step() - let one agent take its turn. EV_SLICE: it has */
 enum event vtime_step(struct host *h);
 
-/* ---- threads.c: a thread for the card, one for each CPU. Python makes them and parks them here ---- */
-
-/**
- * nic_thread() - run the card. Return: EV_FILTER, EV_WIRE, EV_STOPPED, EV_PAUSED; EV_DONE: the wire has ended,
- *                wire.error says why; or -errno
- */
-int nic_thread(struct nic *nic);
+/* ---- threads.c: a thread for each CPU, beside the card's (nic_thread()). Python makes them and parks them here ---- */
 
 /** cpu_thread() - run a CPU. Return: EV_STOPPED, EV_PAUSED */
 int cpu_thread(struct softnet_data *sd);
@@ -210,5 +206,8 @@ void live_stop(struct host *h);
 
 /* ---- inside the room ---- */
 
+struct first_cpu cpu_first(struct host *h); /* which CPU acts next */
+
 void upcall_push(struct softnet_data *sd, struct sk_buff *skb, u32 handler); /* host.upcall; consumes skb */
 u32 live_spin_max(u32 ncpus);
+void host_files(const struct nic *nic, struct file_set *files);

@@ -15,39 +15,6 @@
 #define TURNS_A_SLICE 2000000
 #define TURNS_OF_A_FOREIGN_DRIVER 4096 /* it may ring forever while time stands still */
 
-/**
- * struct first - the CPU that acts next
- * @sd:   NULL: none has anything to do
- * @at:   when
- * @then: before which instant no other CPU acts
- */
-struct first {
-	struct softnet_data *sd;
-	u64 at, then;
-};
-
-static struct first first_cpu(const struct host *h)
-{
-	struct first first = { NULL, NEVER, NEVER };
-
-	u32 cpu = 0;
-
-	for (u32 i = 0; i < h->ncpus; i++) {
-		u64 next = h->next[i];
-
-		if (next < first.at) {
-			first.then = first.at;
-			first.at = next;
-			cpu = i;
-		} else if (next < first.then) {
-			first.then = next + 1; /* on a tie the lower number acts first */
-		}
-	}
-	if (first.at != NEVER)
-		first.sd = h->cpu[cpu];
-	return first;
-}
-
 static enum event when_idle(struct host *h)
 {
 	struct nic *nic = &h->nic;
@@ -84,7 +51,7 @@ static int card_waits(const struct nic *nic)
 /* Let the card act until a CPU's turn has come. Return: that CPU; NULL: the caller has to handle h->event */
 static struct softnet_data *next_cpu(struct host *h)
 {
-	struct first first = first_cpu(h);
+	struct first_cpu first = cpu_first(h);
 	struct nic *nic = &h->nic;
 
 	for (;;) {
@@ -99,7 +66,7 @@ static struct softnet_data *next_cpu(struct host *h)
 			if (unlikely(event < 0 && turn == NEVER)) {
 				event = when_idle(h);
 				if (event == EV_SLICE) { /* it pulled a burst */
-					first = first_cpu(h);
+					first = cpu_first(h);
 					continue;
 				}
 			} else if (event < 0 && unlikely(turn > h->until)) {
@@ -112,15 +79,17 @@ static struct softnet_data *next_cpu(struct host *h)
 		}
 		h->world_ns = max_u64(h->world_ns, turn);
 		if (first.at < card) {
-			h->acts = first.sd;
+			struct softnet_data *sd = h->cpu[first.cpu];
+
+			h->acts = sd;
 			h->others_ns = first.then;
-			first.sd->horizon = min_u64(min_u64(first.then, card), h->until + 1);
-			return first.sd;
+			sd->horizon = min_u64(min_u64(first.then, card), h->until + 1);
+			return sd;
 		}
 		h->planned = 0;
 		nic_run(nic, min_u64(first.at, h->until));
 		if (h->planned)
-			first = first_cpu(h);
+			first = cpu_first(h);
 	}
 }
 
@@ -189,7 +158,7 @@ static void wait_for_work(struct softnet_data *sd)
 	sd->idle = 1;
 	sd->tick_next = NEVER;
 	do {
-		sd->host->next[sd->cpu] = max_u64(cpu_idle_until(sd), sd->now);
+		cpu_next_set(sd, max_u64(cpu_idle_until(sd), sd->now));
 		sd->end = sd->now;
 		await_turn(sd);
 	} while (!has_work(sd));
@@ -199,7 +168,8 @@ static void wait_for_work(struct softnet_data *sd)
 /* The machine is stopped (machine_settle()), and this CPU is in the middle of nothing. */
 static void park(struct softnet_data *sd)
 {
-	sd->host->next[sd->cpu] = sd->end = sd->now;
+	cpu_next_set(sd, sd->now);
+	sd->end = sd->now;
 	sd->parked = 1;
 	fiber_switch(sd->fiber, sd->host->caller);
 	sd->parked = 0;

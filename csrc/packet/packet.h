@@ -133,7 +133,7 @@ struct capture_batch {
 /**
  * struct capture - a capture: taps fill a batch, its writer sorts and writes the one before
  * @points, @interface: bit per point that it taps; the point's interface number in the file
- * @verdicts:  a line of text for each fate, or NULL: fates are not written
+ * @verdicts:  a line of text for each fate, then the name of each fault; NULL: neither is written
  * @filter:    NULL: all packets
  * @filling, @held, @spare: the batch that taps fill, the one that waits for late packets, and an empty one
  * @size:      bytes of a batch

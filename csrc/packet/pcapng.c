@@ -2,8 +2,8 @@
  *
  * One section, an interface per tapped point, an enhanced packet block per packet. A block has the VLAN tag put back as
  * libpcap does, the receive queue (epb_queue), and the id of the packet's first frame (epb_packetid, the same at all
- * points). One comment tells the packet's fate and the frames that GRO merged into it; another by how much its stamp is
- * late. The bytes of a packet that has its fate are those still in its buffers: from the Ethernet header on, without
+ * points). One comment tells the packet's fate and the frames that GRO merged into it; another the faults on purpose that hit
+ * it; another by how much its stamp is late. The bytes of a packet that has its fate are those still in its buffers: from the Ethernet header on, without
  * padding.
  */
 #include "prelude.h"
@@ -164,6 +164,17 @@ static u32 comment(const struct capture *c, const struct packet_seen *p, char *t
 	return n;
 }
 
+/* Print "fault: dma-flip, used-len". Return: characters */
+static u32 put_faults(const struct capture *c, u32 faults, char *to, u32 room)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < FAULTS && n < room; i++)
+		if (faults >> i & 1)
+			n += (u32)snprintf(to + n, room - n, "%s%s", n ? ", " : "fault: ", c->verdicts[FATE_MAX + i]);
+	return min_u32(n, room - 1);
+}
+
 /* Is the queue known? Not if the card dropped the frame before RSS. */
 static bool has_queue(const struct packet_seen *p)
 {
@@ -210,7 +221,7 @@ void pcapng_packet(struct capture *c, const struct packet_seen *p, u64 t)
 {
 	struct capture_batch *b = c->filling;
 	u32 len = packet_bytes(p), kept = min_u32(len, PCAPNG_SNAPLEN), queue, n;
-	char text[PCAPNG_OPTIONS_MAX - 112];
+	char text[PCAPNG_OPTIONS_MAX - 112]; /* all names of faults together have 250 characters */
 	const u32 outbound = 2;
 	u64 at = block_begin(b, PCAPNG_PACKET), id;
 
@@ -234,6 +245,8 @@ void pcapng_packet(struct capture *c, const struct packet_seen *p, u64 t)
 	if (unlikely(t > c->base_ns + p->t_ns))
 		put_delay(b, t - c->base_ns - p->t_ns);
 	n = comment(c, p, text, sizeof(text));
+	if (unlikely(p->faults && c->verdicts)) /* such a frame is at POINT_NIC, and has no other comment */
+		n = put_faults(c, p->faults, text, sizeof(text));
 	if (n)
 		put_option(b, OPT_COMMENT, text, n);
 	if (id)

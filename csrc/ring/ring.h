@@ -48,6 +48,11 @@ struct virtio_net_hdr_v1_hash {
 #define VIRTIO_F_EVENT_IDX 29
 #define VIRTIO_NET_F_CSUM 0
 #define VIRTIO_NET_F_GUEST_CSUM 1
+#define VIRTIO_NET_F_GUEST_TSO4 7
+#define VIRTIO_NET_F_GUEST_TSO6 8
+#define VIRTIO_NET_F_GUEST_ECN 9
+#define VIRTIO_NET_F_GUEST_USO4 54
+#define VIRTIO_NET_F_GUEST_USO6 55
 #define VIRTIO_NET_F_HOST_USO 56
 #define VIRTIO_NET_F_MRG_RXBUF 15
 #define VIRTIO_NET_F_HASH_REPORT 57
@@ -175,9 +180,12 @@ void virtqueue_add_outbuf(struct virtqueue_driver *d, const u64 *addr, const u32
  * virtqueue_get_buf() - take one used buffer
  * @desc: set to its first descriptor, which is free again
  * @len:  set to the bytes that the device wrote, unchecked
- * Return: the buffer's number, the caller's again; -EAGAIN: none; -EIO: the device named a descriptor that is not posted.
+ * Return: the buffer's number, the caller's again; -EAGAIN: none; -EIO: the device named a descriptor that is not posted, or
+ *         moved its index by more than the ring holds
  */
 int virtqueue_get_buf(struct virtqueue_driver *d, u32 *desc, u32 *len);
+/** virtqueue_used() - Return: used buffers that can be taken; 0: none; -EIO: the device moved its index too far */
+int virtqueue_used(struct virtqueue_driver *d);
 /** virtqueue_free_chain() - free the n - 1 descriptors after the one that virtqueue_get_buf() just returned */
 void virtqueue_free_chain(struct virtqueue_driver *d, u32 desc, u32 n);
 /** virtqueue_kick_prepare() - publish what was posted. Return: 1: the device asked for a doorbell */

@@ -152,22 +152,27 @@ void virtqueue_driver_free(struct virtqueue_driver *d)
 void virtqueue_add_inbufs(struct virtqueue_driver *d, u64 bus, u32 stride, u32 len, const u32 *top, u32 n)
 {
 	const u16 *id_top = d->free_desc + d->nfree;
-	const u32 mask = d->size - 1, avail = d->avail_idx;
+	const u64 rest = (u64)VIRTQ_DESC_F_WRITE << 32 | len; /* len, flags and next in one */
 	struct virtq_desc *desc = d->desc;
-	u16 *ring = d->avail->ring;
 	u32 *desc_buf = d->desc_buf;
 
-	for (u32 i = 0; i < n; i++) {
-		u32 buf = *--top;
-		u16 id = *--id_top;
-
-		desc[id] =
-			(struct virtq_desc){ .addr = bus + (u64)buf * stride, .len = len, .flags = VIRTQ_DESC_F_WRITE };
-		desc_buf[id] = buf;
-		ring[(avail + i) & mask] = id;
-	}
 	d->nfree = (u16)(d->nfree - n);
-	d->avail_idx = (u16)(avail + n);
+	while (n) {
+		u32 at = d->avail_idx & (d->size - 1), run = min_u32(n, d->size - at);
+		u16 *entry = &d->avail->ring[at];
+
+		for (u16 *end = entry + run; entry < end; entry++) {
+			u32 buf = *--top;
+			u16 id = *--id_top;
+
+			desc[id].addr = bus + (u64)buf * stride;
+			store64(&desc[id].len, rest);
+			desc_buf[id] = buf;
+			*entry = id;
+		}
+		d->avail_idx = (u16)(d->avail_idx + run);
+		n -= run;
+	}
 }
 
 int virtqueue_add_inbuf(struct virtqueue_driver *d, u64 addr, u32 len, u32 buf)
@@ -218,17 +223,39 @@ int virtqueue_kick_prepare(struct virtqueue_driver *d)
 	return !(__atomic_load_n(&d->used->flags, __ATOMIC_SEQ_CST) & VIRTQ_USED_F_NO_NOTIFY);
 }
 
+/* Look at the device's index, not before it is needed: its cache line stays with the device. Return: as virtqueue_used() */
+static int look_for_used(struct virtqueue_driver *d)
+{
+	u16 n;
+
+	if (d->broken)
+		return 0;
+	d->used_seen = smp_load_acquire(&d->used->idx); /* Pairs with virtqueue_publish(). */
+	n = (u16)(d->used_seen - d->last_used);
+	if (likely(n <= d->size))
+		return n;
+	d->broken = 1; /* more than were ever posted */
+	d->used_seen = d->last_used;
+	return -EIO;
+}
+
+int virtqueue_used(struct virtqueue_driver *d)
+{
+	u16 n = (u16)(d->used_seen - d->last_used);
+
+	return n ? n : look_for_used(d);
+}
+
 int virtqueue_get_buf(struct virtqueue_driver *d, u32 *desc, u32 *len)
 {
 	struct virtq_used_elem *e;
 	u32 id, buf;
 
-	if (unlikely(d->last_used == d->used_seen)) { /* not before: leave the shared cache line with the device */
-		if (d->broken)
-			return -EAGAIN;
-		d->used_seen = smp_load_acquire(&d->used->idx); /* Pairs with virtqueue_publish(). */
-		if (d->last_used == d->used_seen)
-			return -EAGAIN;
+	if (unlikely(d->last_used == d->used_seen)) {
+		int n = look_for_used(d);
+
+		if (n <= 0)
+			return n ? n : -EAGAIN;
 	}
 	e = &d->used->ring[d->last_used & (d->size - 1)];
 	id = READ_ONCE(e->id);

@@ -268,6 +268,11 @@ void sock_from_header(struct sock_from *f, const u8 *ip); /* all but port, trunc
 /* under the socket's lock if live; sock_dequeue(): the skb is the caller's */
 struct sk_buff *sock_dequeue(struct host *h, struct sock *sk);
 int udp_rmem_schedule(struct host *h, struct sock *sk, u32 size);
+/* note the reader's CPU for RFS; only a socket with a peer stands for one flow */
+void sock_rps_record_flow(struct host *h, const struct sock *sk, u32 cpu);
+void sock_wake_task(struct softnet_data *sd, struct softnet_data *target); /* whose reader sleeps; it is on its list */
+void sock_wake_python(const struct sock *sk);
+void sock_stage_ends(struct softnet_data *sd, const struct sock *sk, const struct sk_buff *skb); /* the stack's, on its packet */
 void sock_count_refused(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb, int rc);
 void sock_rmem_release(struct host *h, struct sock *sk, const struct sk_buff *skb);
 void udp_rmem_destruct(struct host *h, struct sock *sk);

@@ -45,6 +45,7 @@ static int queue_one(struct softnet_data *sd, struct softnet_data *target, struc
 	if (unlikely(skb->rflow))
 		rfs_queued(sd->host, skb->rflow, target->input_queue_tail);
 	COUNT(target->backlog_frames, skb->segs);
+	skb_event(sd, EVENT_BACKLOG, sd->now, skb, (u64)target->input_qlen << 32 | target->cpu);
 	frames_placed(sd, skb->segs);
 	return 1;
 }
@@ -100,12 +101,13 @@ int enqueue_to_backlog(struct softnet_data *sd, struct sk_buff *skb, u32 cpu)
 
 	cpu_charge(sd, COST_RPS);
 	if (!sd->live) {
-		stage_done(sd, LAT_STACK, skb);
+		stage_done(sd, LAT_STACK, EVENT_RPS, skb, cpu);
 		if (queue_one(sd, target, skb))
 			return 0;
 		queue_dropped(sd, skb);
 		return -ENOBUFS;
 	}
+	skb_event(sd, EVENT_RPS, skb->t_stage, skb, cpu);
 	skb->next = NULL;
 	if (burst->head)
 		burst->tail->next = skb;
@@ -169,7 +171,7 @@ static void dequeue_one(struct softnet_data *sd)
 	if (unlikely(sd->cold))
 		cpu_first_packet(sd);
 	cpu_charge(sd, COST_BACKLOG);
-	stage_done(sd, LAT_BACKLOG, skb);
+	stage_done(sd, LAT_BACKLOG, EVENT_BACKLOG_OUT, skb, sd->process_qlen);
 	netif_receive_skb_core(sd, skb);
 }
 

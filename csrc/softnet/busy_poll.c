@@ -68,8 +68,10 @@ static bool take(struct softnet_data *sd)
 static int poll_once(struct softnet_data *sd)
 {
 	struct napi_struct *n = sd->busy.napi;
+	const u64 began = sd->now;
 	int work = n->poll(n, (int)sd->host->busy_poll_budget);
 
+	cpu_event(sd, EVENT_POLL, began, n->queue, (u64)sd->host->busy_poll_budget << 32 | (u32)work);
 	COUNT(n->polls, 1);
 	COUNT(n->packets, (u64)work);
 	return work;

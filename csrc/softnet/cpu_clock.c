@@ -19,7 +19,7 @@ void cpu_plan(struct softnet_data *sd, u64 at)
 	struct host *h = sd->host;
 	struct softnet_data *acts = h->acts;
 
-	h->next[sd->cpu] = min_u64(h->next[sd->cpu], at);
+	cpu_next_set(sd, min_u64(h->next[sd->cpu], at));
 	h->planned = 1;
 	h->nic.horizon = min_u64(h->nic.horizon, at);
 	if (!acts)
@@ -100,7 +100,7 @@ noinline void cpu_wait(struct softnet_data *sd, u64 end)
 {
 	const bool spins = sd->busy.spins;
 	struct host *h = sd->host;
-	u64 *next = &h->next[sd->cpu];
+	const u64 *next = &h->next[sd->cpu];
 
 	if (unlikely(sd->atomic)) {
 		sd->owed += end - sd->now;
@@ -110,7 +110,7 @@ noinline void cpu_wait(struct softnet_data *sd, u64 end)
 		u64 due = max_u64(cpu_next_interrupt(sd), sd->now);
 
 		sd->end = end;
-		*next = min_u64(end, due);
+		cpu_next_set(sd, min_u64(end, due));
 		h->await_turn(sd);
 		if (unlikely(h->running != sd)) /* the machine is stopped: stop_machine.c */
 			break;

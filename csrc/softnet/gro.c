@@ -2,7 +2,7 @@
  *
  *   driver_poll() -> napi_gro_receive() -> gro_inet.c -> gro_tcp.c, gro_udp.c: merged | held | normal
  *   a held packet leaves by a packet of its flow, by a ninth flow in its bucket, at the poll's end (napi.c), or by age
- *   -> gro_normal_one(): list of gro_normal_batch segments -> netif_receive_skb_internal()
+ *   -> gro_normal_one(): list of gro_normal_batch segments -> netif_receive_skb_list_internal()
  *
  * 8 buckets by the low bits of the hardware's hash, 8 skbs each. A packet's outcome is decided in this order: the
  * handler names a held skb to complete; merged: done; flush: up at once; else held. A packet refused before the
@@ -15,31 +15,43 @@
 
 void gro_normal_list(struct napi_struct *n)
 {
-	struct sk_buff *skb = n->rx_list, *next;
+	struct sk_buff *skb = n->rx_list;
 
 	n->rx_list = NULL;
 	frames_taken(n->sd, n->rx_count);
 	WRITE_ONCE(n->rx_count, 0);
-	for (; skb; skb = next) {
-		next = skb->next;
-		skb->next = NULL;
-		stage_done_each(n->sd, LAT_GRO, skb); /* from now on its segments go the same way */
-		netif_receive_skb_internal(n->sd, skb);
-	}
+	netif_receive_skb_list_internal(n->sd, skb);
+}
+
+/* Append linked packets to the list, and pass it on when it is full. */
+static inline void rx_list_add(struct napi_struct *n, struct sk_buff *first, struct sk_buff *last, u32 segs)
+{
+	if (n->rx_list)
+		n->rx_list_tail->next = first;
+	else
+		n->rx_list = first;
+	n->rx_list_tail = last;
+	COUNT(n->rx_count, segs);
+	if (n->rx_count >= n->host->gro_normal_batch)
+		gro_normal_list(n);
 }
 
 static void gro_normal_one(struct napi_struct *n, struct sk_buff *skb, u32 segs)
 {
 	skb->tstamp = n->sd->now;
-	if (n->rx_list)
-		n->rx_list_tail->next = skb;
-	else
-		n->rx_list = skb;
-	n->rx_list_tail = skb;
-	COUNT(n->rx_count, segs);
 	frames_placed(n->sd, segs);
-	if (n->rx_count >= n->host->gro_normal_batch)
-		gro_normal_list(n);
+	rx_list_add(n, skb, skb, segs);
+}
+
+u32 gro_normal_room(const struct napi_struct *n)
+{
+	return n->host->gro_normal_batch > n->rx_count ? n->host->gro_normal_batch - n->rx_count : 1;
+}
+
+void gro_normal_burst(struct napi_struct *n, struct sk_buff *first, struct sk_buff *last, u32 packets)
+{
+	COUNT(n->sd->gro_normal, packets);
+	rx_list_add(n, first, last, packets);
 }
 
 /* Make the first segment's headers describe the merged packet. */
@@ -67,6 +79,7 @@ static void napi_gro_complete(struct napi_struct *n, struct sk_buff *skb, enum g
 	COUNT(sd->gro_ended[why], 1);
 	if (unlikely(sd->gro_flows != NULL))
 		gro_account(sd, skb, why);
+	skb_event(sd, EVENT_GRO_RELEASE, skb->t_stage, skb, (u64)skb->segs << 32 | why);
 	gro_normal_one(n, skb, skb->segs);
 }
 
@@ -181,6 +194,8 @@ enum gro_end skb_gro_receive(struct napi_struct *n, struct sk_buff *p, struct sk
 		return GRO_SIZE;
 	if (skb->gro_flush)
 		return GRO_PADDED;
+	if (unlikely(n->sd->events != NULL))
+		skb_event_joins(n->sd, skb, p);
 	p->truesize -= freed_truesize(p, skb);
 	append(p, skb, hdr);
 	return GRO_HOLDS;
@@ -188,10 +203,12 @@ enum gro_end skb_gro_receive(struct napi_struct *n, struct sk_buff *p, struct sk
 
 /* The same for a list, whose segments keep their headers in their own buffers. Headers count to the limit, as in
  * Linux. */
-enum gro_end skb_gro_receive_list(struct sk_buff *p, struct sk_buff *skb, u32 hdr)
+enum gro_end skb_gro_receive_list(struct napi_struct *n, struct sk_buff *p, struct sk_buff *skb, u32 hdr)
 {
 	if (p->len + skb->len >= 65536)
 		return GRO_SIZE;
+	if (unlikely(n->sd->events != NULL))
+		skb_event_joins(n->sd, skb, p);
 	append(p, skb, hdr);
 	return GRO_HOLDS;
 }
@@ -240,6 +257,7 @@ static noinline int dev_gro_receive(struct napi_struct *n, struct sk_buff *skb)
 		skb->gro_age = (u32)jiffies(sd);
 		l->skb[l->count++] = skb;
 		n->gro_bitmask |= 1u << b;
+		skb_event(sd, EVENT_GRO_HOLD, sd->now, skb, l->count);
 		COUNT(n->gro_held, 1);
 		frames_placed(sd, 1);
 		COUNT(sd->gro_held_total, 1);

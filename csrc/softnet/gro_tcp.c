@@ -70,7 +70,7 @@ static enum gro_end tcp_join(struct napi_struct *n, struct sk_buff *p, struct sk
 		return why;
 	if (unlikely(p->flags & SKB_FLIST)) {
 		why = list_refusal(p, skb, th, th2);
-		return why ? why : skb_gro_receive_list(p, skb, hdr);
+		return why ? why : skb_gro_receive_list(n, p, skb, hdr);
 	}
 	why = skb_gro_receive(n, p, skb, hdr);
 	if (likely(!why))

@@ -60,7 +60,7 @@ static struct sk_buff **udp_gro_segment(struct napi_struct *n, struct gro_list *
 	if (!why && skb->flags & SKB_FLIST) {
 		if (skb->ip_summed != p->ip_summed)
 			return gro_refuse(skb); /* and overtakes, as in Linux */
-		why = skb_gro_receive_list(p, skb, off + UDP_HLEN - ETH_HLEN);
+		why = skb_gro_receive_list(n, p, skb, off + UDP_HLEN - ETH_HLEN);
 	} else if (!why) {
 		why = skb_gro_receive(n, p, skb, off + UDP_HLEN - ETH_HLEN);
 	}

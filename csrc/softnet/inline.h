@@ -45,6 +45,15 @@ static inline void cpu_first_packet(struct softnet_data *sd)
 	cpu_charge(sd, COST_FIRST_PACKET);
 }
 
+/* The CPU acts next at @at. */
+static inline void cpu_next_set(struct softnet_data *sd, u64 at)
+{
+	struct host *h = sd->host;
+
+	h->next[sd->cpu] = at;
+	h->next_stale |= 1u << sd->cpu / CPU_GROUP;
+}
+
 /* Another agent has its turn at @at, or this CPU an interrupt. */
 static inline void cpu_lower_horizon(struct softnet_data *sd, u64 at)
 {
@@ -105,19 +114,63 @@ static inline void latency(struct softnet_data *sd, enum latency which, u64 from
 		lat_record(&sd->lat[which], to > from ? to - from : 0, frames);
 }
 
-/* A stage of the packet's way ends now. Behind GRO it is the same for all its segments. */
-static inline void stage_done(struct softnet_data *sd, enum latency which, struct sk_buff *skb)
+/* The CPU's own work, begun at began, ends now. */
+static inline void cpu_event(struct softnet_data *sd, enum event_kind kind, u64 began, u32 queue, u64 arg)
 {
-	latency(sd, which, skb->t_stage, sd->now, skb->segs);
+	if (unlikely(sd->events != NULL))
+		cpu_event_write(sd, kind, began, queue, arg);
+}
+
+static inline void skb_event(struct softnet_data *sd, enum event_kind kind, u64 began, const struct sk_buff *skb,
+			     u64 arg)
+{
+	if (unlikely(sd->events != NULL))
+		skb_event_write(sd, kind, began, skb, arg);
+}
+
+/* A stage of the packet's way ends now. Behind GRO it is the same for all its segments. The event log needs no branch of
+ * its own: it is on only while the latency split is. */
+static inline void stage_done(struct softnet_data *sd, enum latency which, enum event_kind kind, struct sk_buff *skb,
+			      u64 arg)
+{
+	if (sd->lat) {
+		latency(sd, which, skb->t_stage, sd->now, skb->segs);
+		skb_event(sd, kind, skb->t_stage, skb, arg);
+	}
 	skb->t_stage = sd->now;
 }
 
 /* The same where each segment has been in the stage since an instant of its own: in GRO, in a queue of fragments. */
-static inline void stage_done_each(struct softnet_data *sd, enum latency which, struct sk_buff *skb)
+static inline void stage_done_each(struct softnet_data *sd, enum latency which, enum event_kind kind,
+				   struct sk_buff *skb)
 {
-	if (unlikely(sd->lat != NULL))
-		latency_each(sd, which, skb);
+	if (sd->lat) {
+		if (likely(skb->segs == 1))
+			latency(sd, which, skb->t_stage, sd->now, 1);
+		else
+			latency_each(sd, which, skb);
+		if (unlikely(sd->events != NULL))
+			skb_event_each(sd, kind, skb);
+	}
 	skb->t_stage = sd->now;
+}
+
+/* sk_buff.kind of a packet in one frame that the card has verified, sent to this host, with these other fields */
+static inline u64 skb_kind(u8 hash_report, u16 protocol)
+{
+	return ((struct sk_buff){ .segs = 1,
+				  .ip_summed = CHECKSUM_UNNECESSARY,
+				  .pkt_type = PACKET_HOST,
+				  .hash_report = hash_report,
+				  .protocol = protocol })
+		.kind;
+}
+
+/* The packet leaves GRO's list. From now on its segments go the same way. */
+static inline void skb_list_del(struct softnet_data *sd, struct sk_buff *skb)
+{
+	skb->next = NULL;
+	stage_done_each(sd, LAT_GRO, EVENT_GRO_OUT, skb);
 }
 
 static inline u8 *skb_buffer(const struct sk_buff *skb)
@@ -198,6 +251,17 @@ static inline void count_fate(struct softnet_data *sd, enum fate fate, u32 frame
 {
 	COUNT(sd->fates[fate], frames);
 	frames_placed(sd, frames);
+}
+
+/* Free a packet that was read. Linux: net/core/skbuff.c */
+static inline void consume_skb(struct softnet_data *sd, struct sk_buff *skb)
+{
+	struct rx_pool *p = skb->pool;
+
+	if (unlikely(p->owner != sd || skb->frag_list || READ_ONCE(p->starved)))
+		kfree_skb_list(sd, skb);
+	else
+		p->free[p->nfree++] = skb->id;
 }
 
 /* Show the taps a packet that has its fate and is still whole. */

@@ -176,8 +176,10 @@ void napi_full_poll_flush(struct napi_struct *n)
 /* __napi_poll(). *repoll: set if it used its weight and has to be polled again. Return: packets */
 int napi_poll(struct napi_struct *n, int *repoll)
 {
+	const u64 began = n->sd->now;
 	int weight = (int)n->weight, work = n->poll(n, weight);
 
+	cpu_event(n->sd, EVENT_POLL, began, n->queue, (u64)weight << 32 | (u32)work);
 	COUNT(n->polls, 1);
 	COUNT(n->packets, (u64)work);
 	if (work < weight)

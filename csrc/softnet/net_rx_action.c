@@ -61,7 +61,9 @@ void net_rx_action(struct softnet_data *sd)
 	u64 usecs = sd->host->netdev_budget_usecs;
 	u64 deadline = jiffies(sd) + (usecs * 1000 + sd->host->jiffy_ns - 1) / sd->host->jiffy_ns;
 	int budget = (int)sd->host->netdev_budget;
+	const u64 began = sd->now;
 	struct run run = { 0 };
+	bool squeezed = false;
 
 	sd->softirq_pending = 0;
 	COUNT(sd->net_rx_runs, 1);
@@ -83,8 +85,11 @@ void net_rx_action(struct softnet_data *sd)
 		if (budget <= 0 || jiffies(sd) >= deadline) {
 			COUNT(sd->time_squeeze, 1);
 			COUNT(sd->time_squeeze_usecs, budget > 0);
+			squeezed = true;
 			break;
 		}
 	}
 	end(sd, &run);
+	cpu_event(sd, EVENT_NET_RX, began, EVENT_NO_QUEUE,
+		  (u64)squeezed << 32 | (u32)((int)sd->host->netdev_budget - budget));
 }

@@ -1,6 +1,7 @@
 /* netif_receive_skb.c - RPS after GRO, then taps, then the protocol handler. Linux: net/core/dev.c
  *
- *   gro.c -> netif_receive_skb_internal(): rps.c says another CPU -> backlog.c, else straight on
+ *   gro.c -> netif_receive_skb_list_internal(): the usual packets of a list: its protocol's packet_type.list
+ *         -> netif_receive_skb_internal(): rps.c says another CPU -> backlog.c, else straight on
  *         -> netif_receive_skb_core(): VLAN tag off, taps (packet_taps.c), handler by EtherType, else UNHANDLED_PROTO
  *
  * A packet whose VLAN id has a VLAN device goes round once more, as that device's. Without a device it counts as
@@ -17,6 +18,42 @@ void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb)
 		enqueue_to_backlog(sd, skb, (u32)cpu);
 	else
 		netif_receive_skb_core(sd, skb);
+}
+
+static const struct packet_type *find_ptype(const struct host *h, u16 protocol)
+{
+	for (u32 i = 0; i < h->nptypes; i++)
+		if (h->ptype[i].type == protocol)
+			return &h->ptype[i];
+	return NULL;
+}
+
+/* May packets pass in a list what is here? Not if each is steered or shown to a tap. */
+static bool lists_may_pass(const struct host *h, u32 queue)
+{
+	return !(h->rps_len[queue] | h->rps_flow_log[queue] | h->no_lists) && !READ_ONCE(h->taps[POINT_GRO]) &&
+	       !READ_ONCE(h->taps[POINT_STACK]);
+}
+
+/* Whatever is not usual takes the long way, in its place in the list. Time may pass there and in packet_type.list, so
+ * what is the same for all is asked again. */
+void netif_receive_skb_list_internal(struct softnet_data *sd, struct sk_buff *skb)
+{
+	while (skb) {
+		const struct packet_type *pt = lists_may_pass(sd->host, skb->queue)
+						       ? find_ptype(sd->host, skb->protocol)
+						       : NULL;
+		struct sk_buff *rest = likely(pt && pt->list && !pt->python) ? pt->list(sd, skb) : skb;
+
+		if (likely(rest != skb)) {
+			skb = rest;
+			continue;
+		}
+		rest = skb->next;
+		skb_list_del(sd, skb);
+		netif_receive_skb_internal(sd, skb);
+		skb = rest;
+	}
 }
 
 /* Move the tag from the bytes to vlan_tci. Return: false = the packet is too short */
@@ -39,20 +76,15 @@ static bool vlan_untag(struct sk_buff *skb)
 
 static bool deliver(struct softnet_data *sd, struct sk_buff *skb)
 {
-	struct host *h = sd->host;
+	const struct packet_type *pt = find_ptype(sd->host, skb->protocol);
 
-	for (u32 i = 0; i < h->nptypes; i++) {
-		struct packet_type *pt = &h->ptype[i];
-
-		if (pt->type != skb->protocol)
-			continue;
-		if (unlikely(pt->python))
-			h->upcall(sd, skb, pt->python);
-		else
-			pt->func(sd, skb);
-		return true;
-	}
-	return false;
+	if (unlikely(!pt))
+		return false;
+	if (unlikely(pt->python))
+		sd->host->upcall(sd, skb, pt->python);
+	else
+		pt->func(sd, skb);
+	return true;
 }
 
 void netif_receive_skb_core(struct softnet_data *sd, struct sk_buff *skb)

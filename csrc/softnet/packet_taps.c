@@ -21,7 +21,12 @@ static void walk(struct host *h, u32 *walking, const struct packet_seen *p)
 static void watch(struct nic *nic, enum packet_point point, const struct frame *f, u64 t_ns, int fate, int again)
 {
 	walk(container_of(nic, struct host, nic), &nic->in_taps,
-	     &(struct packet_seen){ .point = point, .frame = f, .t_ns = t_ns, .fate = fate, .again = (u32)again });
+	     &(struct packet_seen){ .point = point,
+				    .frame = f,
+				    .t_ns = t_ns,
+				    .fate = fate,
+				    .again = (u32)again,
+				    .faults = point == POINT_NIC && nic->faults ? nic->faults->on_frame : 0 });
 }
 
 /* packet_taps_setup() - before the card runs: it calls this when a point of its own has a tap */
@@ -86,7 +91,9 @@ noinline void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *sk
 /* A Python thread has no counter: it holds the lock that packet_tap_del() takes. */
 void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fate)
 {
-	struct packet_seen p = { .point = POINT_STACK, .skb = skb, .t_ns = h->live ? clock_ns() : 0, .fate = fate };
+	struct packet_seen p = {
+		.point = POINT_STACK, .cpu = CPUS_MAX, .skb = skb, .t_ns = h->live ? clock_ns() : 0, .fate = fate
+	};
 
 	if (likely(!READ_ONCE(h->taps[POINT_STACK])))
 		return;

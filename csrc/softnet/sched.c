@@ -132,10 +132,13 @@ static u8 pick_task(struct softnet_data *sd)
 	}
 	sd->last_task = dequeue(sd, tasks);
 	if (sd->last_task != last) {
+		const u64 began = sd->now;
+
 		cpu_account(sd, &sd->switch_ns);
 		sd->switching = 1;
 		cpu_charge(sd, switch_cost(sd, last));
 		sd->switching = 0;
+		cpu_event(sd, EVENT_SWITCH, began, EVENT_NO_QUEUE, (u64)last << 32 | sd->last_task);
 	}
 	sd->slice_start = sd->now;
 	return sd->last_task;
@@ -156,6 +159,8 @@ static void run_ksoftirqd(struct softnet_data *sd)
 
 static void run_task(struct softnet_data *sd, u8 task)
 {
+	const u64 began = sd->now;
+
 	if (task == TASK_KSOFTIRQD) {
 		run_ksoftirqd(sd);
 	} else if (task == TASK_READER) {
@@ -169,6 +174,7 @@ static void run_task(struct softnet_data *sd, u8 task)
 		cpu_account(sd, &n->thread.busy_ns);
 		napi_threaded_poll(n);
 	}
+	cpu_event(sd, EVENT_TASK, began, EVENT_NO_QUEUE, task);
 }
 
 /* Live: read the clock, and start the timers that another thread has asked for. */

@@ -160,8 +160,6 @@ void kfree_skb_reason(struct softnet_data *sd, struct sk_buff *skb, enum fate fa
 void latency_each(struct softnet_data *sd, enum latency which, const struct sk_buff *skb)
 {
 	latency(sd, which, skb->t_stage, sd->now, 1);
-	if (skb->segs == 1)
-		return;
 	for (const struct sk_buff *s = skb->frag_list; s; s = s->next)
 		if (s->segs)
 			latency(sd, which, s->t_stage, sd->now, 1);

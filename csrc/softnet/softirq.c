@@ -115,6 +115,7 @@ u64 cancel_hardirq(struct softnet_data *sd, u32 queue)
 /* Interrupt CPU to, because from has fed its backlog. The interrupt may come before from has paid for sending it. */
 void raise_ipi(struct softnet_data *from, struct softnet_data *to)
 {
+	cpu_event(from, EVENT_IPI, from->now, EVENT_NO_QUEUE, to->cpu);
 	raise(to, IRQ_IPI, from->now + from->host->cost[COST_IPI_DELIVERY]);
 }
 
@@ -122,14 +123,18 @@ void raise_ipi(struct softnet_data *from, struct softnet_data *to)
 
 static void handle_ipi(struct softnet_data *sd)
 {
+	const u64 began = sd->now;
+
 	cpu_charge(sd, COST_HARDIRQ_IPI);
 	COUNT(sd->hardirqs, 1);
 	COUNT(sd->received_rps, 1);
 	napi_poll_list_add(&sd->backlog); /* the producer has set SCHED */
+	cpu_event(sd, EVENT_HARDIRQ, began, EVENT_NO_QUEUE, HARDIRQ_IPI);
 }
 
 static void handle_queue(struct softnet_data *sd, u32 queue)
 {
+	const u64 began = sd->now;
 	struct napi_struct *n;
 
 	cpu_charge(sd, COST_HARDIRQ);
@@ -139,6 +144,7 @@ static void handle_queue(struct softnet_data *sd, u32 queue)
 		sd->host->dev.irq_handler(n);
 	else /* the queue moved while the interrupt was on its way */
 		raise_hardirq(n->sd, queue, sd->now);
+	cpu_event(sd, EVENT_HARDIRQ, began, queue, HARDIRQ_QUEUE);
 }
 
 static void handle_more_live(struct softnet_data *sd)
@@ -207,18 +213,23 @@ static void handle_oldest_irq(struct softnet_data *sd)
 static void handle_watchdog(struct softnet_data *sd)
 {
 	struct napi_struct *const *napi = sd->napis;
+	const u64 began = sd->now;
 
 	while ((*napi)->timer_ns != sd->watchdog_next)
 		napi++;
 	cpu_charge(sd, COST_HARDIRQ);
 	napi_watchdog(*napi);
+	cpu_event(sd, EVENT_HARDIRQ, began, (*napi)->queue, HARDIRQ_WATCHDOG);
 }
 
 /* Linux stops the tick while the CPU is idle: cpu_woken(). */
 static void handle_tick(struct softnet_data *sd)
 {
+	const u64 began = sd->now;
+
 	sd->tick_next += sd->host->jiffy_ns;
 	cpu_charge(sd, COST_TICK);
+	cpu_event(sd, EVENT_HARDIRQ, began, EVENT_NO_QUEUE, HARDIRQ_TICK);
 }
 
 /* Take the oldest of the interrupts that are due. Return: false: none is */
@@ -314,6 +325,7 @@ static void handle_net_rx(struct softnet_data *sd)
 void do_softirq(struct softnet_data *sd)
 {
 	u64 *account = cpu_account(sd, sd->ksoftirqd ? sd->account : &sd->softirq_ns);
+	const u64 began = sd->now;
 
 	sd->in_softirq = 1;
 	if (unlikely(sd->timer_next <= sd->now))
@@ -321,6 +333,7 @@ void do_softirq(struct softnet_data *sd)
 	if (sd->softirq_pending)
 		handle_net_rx(sd);
 	sd->in_softirq = 0;
+	cpu_event(sd, EVENT_SOFTIRQ, began, EVENT_NO_QUEUE, sd->ksoftirqd);
 	cpu_account(sd, account);
 	cpu_lower_horizon(sd, sd->timer_next);
 }

@@ -46,6 +46,7 @@ struct rx_pool;
  * @mac_header, @network_header: offsets from the buffer's start
  * @segs:             frames in it (gso_segs); 0 marks a piece that only continues a frame
  * @protocol:         EtherType, network byte order
+ * @kind:             these and what lies between them, in one word: skb_kind()
  * @queue:            receive queue
  * @cpu:              that queued it to its socket
  * @id:               its buffer in @pool, for ever
@@ -68,10 +69,11 @@ struct rx_pool;
 struct sk_buff {
 	u8 *data;
 	u32 len, hash;
+	union {
+		struct { u16 segs; u8 ip_summed, pkt_type, hash_report, flags; u16 protocol; };
+		u64 kind;
+	};
 	u16 mac_header, network_header;
-	u16 segs;
-	u8 ip_summed, pkt_type, hash_report, flags;
-	u16 protocol;
 	u16 queue;
 	u16 cpu;
 	u32 id, truesize;
@@ -272,6 +274,7 @@ struct gro_list { struct sk_buff *skb[MAX_GRO_SKBS]; u32 count; };  /* [0] is th
  * @slot:        its place in sd->napis
  * @thread:      its task, if threaded
  * @gro_why:     enum gro_end: why a protocol named a held packet to be completed
+ * @queue:       of the card; EVENT_NO_QUEUE: a CPU's backlog
  */
 struct napi_struct {
 	int (*poll)(struct napi_struct *napi, int budget);
@@ -290,6 +293,7 @@ struct napi_struct {
 	u8 slot;
 	struct task thread;
 	u8 gro_why;
+	u16 queue;
 	/* counters */
 	u64 polls, packets, full_polls, completes;
 };
@@ -475,6 +479,7 @@ struct softnet_data {
 	u64 icmpmsg[512];              /* ICMP messages by type, of IPv4: received; from 256 on sent */
 	u64 icmp6msg[256];             /* ICMPv6 messages received, by type */
 	struct histogram *lat;         /* [LAT_MAX], NULL: off */
+	struct event_log *events;      /* NULL: off; else lat is on too */
 	u8 *scratch;                   /* room for one datagram; NULL: the host does not answer */
 	struct rx_pool copies;         /* skb_copy.c; size 0: none yet */
 	struct rps_burst enqueue[];    /* by CPU */
@@ -657,6 +662,13 @@ void napi_gro_flush(struct napi_struct *n, int flush_old, enum gro_end why);
 void gro_normal_list(struct napi_struct *n);
 
 /**
+ * gro_normal_burst() - append linked packets, each one frame, to n->rx_list without looking at GRO's buckets
+ * @packets: at most gro_normal_room() of them. Passes the list on when it is full
+ */
+void gro_normal_burst(struct napi_struct *n, struct sk_buff *first, struct sk_buff *last, u32 packets);
+u32 gro_normal_room(const struct napi_struct *n);
+
+/**
  * gro_end_text() - describe in a few words why a hold ended
  * Return: a constant string
  */
@@ -804,9 +816,11 @@ int process_backlog(struct napi_struct *napi, int quota);
 
 /**
  * struct packet_seen - what a tap is shown; valid during the call
+ * @cpu:         CPUS_MAX: a Python thread; of a frame at the card, nothing
  * @skb, @frame: one of them is NULL
  * @fate:        -1: none yet
  * @again:       this point has seen the frame before; only @fate is new
+ * @faults:      at POINT_NIC: a bit for each fault on purpose that hit the frame (enum fault)
  */
 struct packet_seen {
 	enum packet_point point;
@@ -815,7 +829,7 @@ struct packet_seen {
 	const struct frame *frame;
 	u64 t_ns;
 	int fate;
-	u32 again;
+	u32 again, faults;
 };
 
 /**
@@ -860,17 +874,51 @@ void packet_taps_outside(struct host *h, const struct sk_buff *skb, enum fate fa
  * @type:   network byte order
  * @python: 0, or a handler's number: the packet goes up to Python
  * @func:   consumes its skb
+ * @list:   consumes some usual packets at the front of a list, as @func would one by one. Return: the rest; the first: it
+ *          is not usual; NULL: nothing is left
  */
 struct packet_type {
 	u16 type;
 	u16 python;
 	void (*func)(struct softnet_data *sd, struct sk_buff *skb);
+	struct sk_buff *(*list)(struct softnet_data *sd, struct sk_buff *skb);
 };
 
 /**
  * netif_receive_skb_core() - take the VLAN tag off, show the packet to the taps, call its handler. Consumes @skb.
  */
 void netif_receive_skb_core(struct softnet_data *sd, struct sk_buff *skb);
+
+/* ---- events.c: what a CPU tells the event log, once sd->events is set. inline.h has the checks ---- */
+
+/**
+ * skb_frame() - Return: the number of the packet's first frame; 0: not known, or a copy for a further socket
+ */
+u64 skb_frame(const struct sk_buff *skb);
+
+/**
+ * cpu_event_write() - write a record about the CPU's own work, which began at @began and ends now
+ */
+void cpu_event_write(struct softnet_data *sd, enum event_kind kind, u64 began, u32 queue, u64 arg);
+
+/**
+ * skb_event_write() - write a record about a packet, for a stage that began at @began and ends now
+ */
+void skb_event_write(struct softnet_data *sd, enum event_kind kind, u64 began, const struct sk_buff *skb, u64 arg);
+
+/**
+ * skb_event_each() - the same for each of its frames, each since an instant of its own; they say which packet they are in
+ */
+void skb_event_each(struct softnet_data *sd, enum event_kind kind, const struct sk_buff *skb);
+
+/** skb_event_in() - write what has happened to a frame since @began; from now on it is part of the packet @head, or its own */
+void skb_event_in(struct softnet_data *sd, enum event_kind kind, u64 began, const struct sk_buff *skb,
+		  const struct sk_buff *head, u64 arg);
+
+/**
+ * skb_event_joins() - write that the frame has become part of the packet @head
+ */
+void skb_event_joins(struct softnet_data *sd, const struct sk_buff *skb, const struct sk_buff *head);
 
 /* ---- inside the room, and for its tests ---- */
 
@@ -887,6 +935,7 @@ void napi_threaded_poll(struct napi_struct *n);
 void net_rx_action(struct softnet_data *sd);
 void busy_poll_looks(struct softnet_data *sd);
 
+enum hardirq { HARDIRQ_QUEUE, HARDIRQ_IPI, HARDIRQ_WATCHDOG, HARDIRQ_TICK }; /* what interrupted: EVENT_HARDIRQ */
 void raise_ipi(struct softnet_data *from, struct softnet_data *to);
 void do_hardirqs(struct softnet_data *sd);      /* take those that are due, then irq_exit() */
 void do_softirq(struct softnet_data *sd);
@@ -906,7 +955,7 @@ struct sk_buff **gro_lookup(struct gro_list *l, const struct sk_buff *skb, u32 o
 int gro_csum_bad(struct napi_struct *n, struct sk_buff *skb, u32 off, u8 proto);
 enum gro_end gro_network_flush(struct sk_buff *p, const struct sk_buff *skb);
 enum gro_end skb_gro_receive(struct napi_struct *n, struct sk_buff *p, struct sk_buff *skb, u32 hdr);
-enum gro_end skb_gro_receive_list(struct sk_buff *p, struct sk_buff *skb, u32 hdr);
+enum gro_end skb_gro_receive_list(struct napi_struct *n, struct sk_buff *p, struct sk_buff *skb, u32 hdr);
 void inet_gro_complete(struct sk_buff *skb);
 void tcp_gro_complete(struct sk_buff *skb);
 void udp_gro_complete(struct sk_buff *skb);
@@ -929,3 +978,5 @@ void net_rps_send_ipi(struct softnet_data *sd);
 void packet_taps_skb(struct softnet_data *sd, enum packet_point point, const struct sk_buff *skb, u64 t_ns, int fate);
 void packet_taps_fate(struct softnet_data *sd, const struct sk_buff *skb, enum fate fate);
 void netif_receive_skb_internal(struct softnet_data *sd, struct sk_buff *skb); /* consumes skb */
+/* skb: NULL, or the first of a list that GRO lets go. Consumes all */
+void netif_receive_skb_list_internal(struct softnet_data *sd, struct sk_buff *skb);

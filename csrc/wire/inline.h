@@ -28,6 +28,12 @@ static inline u32 pcap_u32(const struct pcap_wire *p, const u8 *at)
 /* Bytes of a read buffer: a virtio header and the longest frame */
 #define TAP_BIG ((u32)sizeof(struct virtio_net_hdr_v1) + TX_FRAME_MAX)
 
+/* Return the virtio header of a frame with gso. */
+static inline const struct virtio_net_hdr_v1 *frame_gso_header(const struct wire *w, const struct frame *f)
+{
+	return (const void *)(w->rests + (f->gso - 1u) * TAP_BIG);
+}
+
 /* Return the offset of the transport checksum in a frame with FRAME_L4. */
 static inline u32 frame_csum_at(const struct frame *f)
 {

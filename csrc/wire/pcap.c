@@ -53,7 +53,7 @@ void pcap_hand_out(struct pcap_wire *p, struct frame *f, const u8 *data, u32 cap
 	f->len = caplen;
 	f->wire_len = max_u32(min_u32(len, INT32_MAX), caplen);
 	f->flags = len > caplen ? FRAME_CUT : 0;
-	f->head = 0;
+	f->head = f->gso = 0;
 	f->slot = 0;
 	f->t_ns = p->stamp_ns = t_ns;
 	p->nframe++;

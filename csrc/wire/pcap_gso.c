@@ -208,7 +208,7 @@ int pcap_gso_next(struct pcap_wire *p, struct frame *f)
 	}
 	f->len = f->wire_len = gso_next(g, p->gso_head, p->gso_frame, to);
 	f->flags = 0;
-	f->head = 0;
+	f->head = f->gso = 0;
 	f->t_ns = p->stamp_ns;
 	p->gso_segments++;
 	p->gso_segment_bytes += f->len;

@@ -26,11 +26,13 @@ _Static_assert(sizeof(struct virtio_net_hdr_v1) == 12, "virtio 1.2 section 5.1.6
 /* ---- reading: several frames in one call where that pays ---- */
 
 /* Read once. Return: length; 0: nothing to read; -errno */
-static int read_once(struct tap_lane *lane, u8 *buf, u32 len)
+static int read_once(struct tap_wire *t, struct tap_lane *lane, u8 *buf, u32 len)
 {
 	ssize_t got;
 
 	COUNT(lane->reads, 1);
+	if (unlikely(t->port != NULL))
+		return t->port->read(t->port, (u32)(lane - t->lane), buf, len);
 	do { /* not read(): as a cancellation point it costs 20 ns more */
 		got = syscall(SYS_read, lane->fd, buf, len);
 	} while (got < 0 && errno == EINTR);
@@ -72,7 +74,7 @@ static int read_slots(struct tap_wire *t, struct tap_lane *lane, struct frame *f
 	u32 n = 0;
 	int len = 0;
 
-	while (n < want && (len = read_once(lane, tap_nth_slot(t, 0), t->slot_size)) > 0)
+	while (n < want && (len = read_once(t, lane, tap_nth_slot(t, 0), t->slot_size)) > 0)
 		tap_fill_next(t, &f[n++], count_over(t, (u32)len));
 	return n ? (int)n : len; /* the next read returns the error again */
 }
@@ -133,7 +135,7 @@ static int read_vnet(struct tap_wire *t, struct tap_lane *lane, struct frame *f,
 		return 0;
 	if (!tap_way_begin(t, lane, want) || !read_at_once(t, lane, buf, TAP_BIG, res, want)) {
 		memset(res, 0, sizeof(res));
-		for (u32 i = 0; i < want && (res[i] = read_once(lane, buf[i], TAP_BIG)) > 0; i++)
+		for (u32 i = 0; i < want && (res[i] = read_once(t, lane, buf[i], TAP_BIG)) > 0; i++)
 			;
 	}
 	t->from = lane;
@@ -162,9 +164,9 @@ static int lane_burst(struct tap_wire *t, struct tap_lane *lane, struct frame *f
 	*rc = 1;
 	while ((u32)n < LANE_BURST && n < max && t->nfree && *rc > 0) {
 		u32 want = min_u32(min_u32(lane->expect, LANE_BURST - (u32)n), min_u32((u32)(max - n), t->nfree));
-		int got = t->wire.vnet ? read_vnet(t, lane, &f[n], max - n, want) : read_plain(t, lane, &f[n], want);
+		int got = t->bigs ? read_vnet(t, lane, &f[n], max - n, want) : read_plain(t, lane, &f[n], want);
 
-		*rc = got > 0 && got < (int)want && !t->wire.vnet ? 0 : got;
+		*rc = got > 0 && got < (int)want && !t->bigs ? 0 : got;
 		n += got > 0 ? got : 0;
 	}
 	return n;
@@ -203,7 +205,7 @@ static int tap_can_go_on(const struct wire *wire)
 {
 	const struct tap_wire *t = container_of(wire, struct tap_wire, wire);
 
-	return t->nfree && waits(t);
+	return t->nfree && (waits(t) || (t->port && t->port->more(t->port)));
 }
 
 /* Frames that are still in the kernel stay there. */
@@ -216,22 +218,25 @@ static int tap_close_reading(struct wire *wire)
 }
 
 /* Give each flow a lane: the kernel sends the flow's other direction to the queue on which it last saw the flow. */
-static const struct tap_lane *lane_of(const struct tap_wire *t, const u8 *frame)
+static u32 lane_of(const struct tap_wire *t, const u8 *frame)
 {
 	const u8 *ip = frame + ETH_HLEN;
 	u32 flow = load32(ip + IPH_SADDR) ^ load32(ip + IPH_DADDR) ^
 		   load32(ip + IP_HLEN); /* of IPv6: parts of addresses */
 
-	return &t->lane[t->nlanes > 1 ? hash_32(flow, 16) % t->nlanes : 0];
+	return t->nlanes > 1 ? hash_32(flow, 16) % t->nlanes : 0;
 }
 
 static int tap_write(struct wire *wire, u8 *frame, u32 len, const struct virtio_net_hdr_v1_hash *hdr, u64 t_ns)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
-	int fd = lane_of(t, frame)->fd;
+	u32 lane = lane_of(t, frame);
+	int fd = t->lane[lane].fd;
 	ssize_t n;
 
 	(void)t_ns;
+	if (unlikely(t->port != NULL))
+		return t->port->write(t->port, lane, frame, len);
 	if (wire->vnet) { /* the same header without the hash fields */
 		frame -= sizeof(struct virtio_net_hdr_v1);
 		len += (u32)sizeof(struct virtio_net_hdr_v1);
@@ -251,6 +256,8 @@ static void tap_files(const struct wire *wire, struct file_set *files)
 
 	for (u32 i = 0; i < t->nlanes; i++)
 		file_set_add(files, t->lane[i].fd);
+	if (t->port)
+		t->port->files(t->port, files);
 	file_set_add(files, tap_uring_fd(t->uring));
 }
 
@@ -268,12 +275,16 @@ static void tap_polled(struct wire *wire, const struct pollfd *fds)
 {
 	struct tap_wire *t = container_of(wire, struct tap_wire, wire);
 
-	for (u32 i = 0; i < t->nlanes; i++)
+	for (u32 i = 0; t->port && i < t->nlanes; i++)
+		if (fds[i].revents)
+			t->port->woken(t->port, i);
+	for (u32 i = 0; !t->port && i < t->nlanes; i++)
 		if (unlikely(fds[i].revents & (POLLERR | POLLHUP | POLLNVAL)))
 			t->hung_up = 1;
 }
 
-struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nslots, int vnet)
+/* headers: a virtio header stands before each frame that is read */
+static struct tap_wire *wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nslots, int headers)
 {
 	struct tap_wire *t = calloc(1, sizeof(*t));
 
@@ -293,19 +304,37 @@ struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nsl
 	t->wire.whole = tap_vnet_whole;
 	t->wire.ahead = t->ahead;
 	t->wire.live = 1;
-	t->wire.vnet = vnet != 0;
 	t->nlanes = min_u32(nlanes, TAP_LANES_MAX);
 	for (u32 i = 0; i < t->nlanes; i++)
 		t->lane[i] = (struct tap_lane){ .fd = fds[i], .expect = 1 };
-	t->big = t->bigs = vnet ? malloc(TAP_AHEAD * TAP_BIG) : NULL;
-	if (!tap_slots_init(t, slot_size, nslots) || (vnet && !t->bigs)) {
+	t->big = t->bigs = headers ? malloc(TAP_AHEAD * TAP_BIG) : NULL;
+	if (!tap_slots_init(t, slot_size, nslots) || (headers && !t->bigs)) {
 		tap_wire_free(t);
 		return NULL;
 	}
 	t->from = t->lane;
 	t->wire.rests = t->bigs;
+	return t;
+}
+
+struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nslots, int vnet)
+{
+	struct tap_wire *t = wire_new(fds, nlanes, slot_size, nslots, vnet);
+
+	if (!t)
+		return NULL;
+	t->wire.vnet = vnet != 0;
 	t->uring = vnet ? tap_uring_new(t->bigs, TAP_AHEAD * TAP_BIG)
 			: tap_uring_new(t->slots, (u64)t->slot_size * nslots);
+	return t;
+}
+
+struct tap_wire *tap_wire_of_port(struct tap_port *port, const int *fds, u32 nlanes, u32 slot_size, u32 nslots)
+{
+	struct tap_wire *t = wire_new(fds, nlanes, slot_size, nslots, 1);
+
+	if (t)
+		t->port = port;
 	return t;
 }
 

@@ -11,7 +11,7 @@
 
 void tap_put_big(struct tap_wire *t, const struct frame *f)
 {
-	u32 i = f->rest / TAP_BIG;
+	u32 i = f->gso ? f->gso - 1u : f->rest / TAP_BIG;
 
 	if (t->wire.lent)
 		t->big_back[i]++;
@@ -27,7 +27,7 @@ void tap_release(struct wire *wire, const struct frame *f)
 		t->back[t->nback++] = f->slot;
 	else
 		t->free[t->nfree++] = f->slot;
-	if (f->head)
+	if (f->head || f->gso)
 		tap_put_big(t, f);
 }
 
@@ -55,7 +55,7 @@ void tap_fill(struct tap_wire *t, struct frame *f, u32 slot, u32 len)
 	f->slot = slot;
 	f->len = f->wire_len = len;
 	f->flags = 0;
-	f->head = 0;
+	f->head = f->gso = 0;
 }
 
 void tap_fill_next(struct tap_wire *t, struct frame *f, u32 len)
@@ -108,6 +108,8 @@ static void move_frame(const struct tap_wire *t, const struct slots *s, struct f
 	const u8 *old = t->slots + (u64)f->slot * t->slot_size;
 	u8 *slot = s->at + (u64)f->slot * s->size;
 
+	if (f->gso) /* its bytes are in a read buffer */
+		return;
 	memcpy(slot, old, t->slot_size);
 	f->data = slot + (f->data - old);
 }
@@ -157,7 +159,7 @@ int tap_slots_fit(struct wire *wire, u32 fifo_bytes, u32 mtu)
 	for (u32 i = 0; wire->held && (f = wire->held(wire->card, i)); i++)
 		move_frame(t, &s, f);
 	use_slots(t, &s);
-	if (t->uring && !t->wire.vnet) { /* it reads into registered buffers: register the new ones */
+	if (t->uring && !t->bigs) { /* it reads into registered buffers: register the new ones */
 		tap_uring_free(t->uring);
 		t->uring = tap_uring_new(t->slots, (u64)t->slot_size * t->nslots);
 	}

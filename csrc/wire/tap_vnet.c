@@ -148,6 +148,25 @@ static int cut(struct tap_wire *t, struct frame *f, int max)
 	return n;
 }
 
+/* Hand out the GSO frame in t->big as it is, if the card takes its type so, and if another read buffer is free to read on. It
+ * holds a slot too, as every frame does. Return: false: cut it */
+static bool take_whole(struct tap_wire *t, struct frame *f)
+{
+	const struct virtio_net_hdr_v1 *h = (const void *)t->big;
+	u8 type = h->gso_type & (u8)~VIRTIO_NET_HDR_GSO_ECN;
+
+	if (!(t->wire.gso_whole >> type & 1) || !tap_bigs_free(t))
+		return false;
+	if (h->gso_type & VIRTIO_NET_HDR_GSO_ECN && !(t->wire.gso_whole & VIRTIO_NET_HDR_GSO_ECN))
+		return false;
+	tap_fill_next(t, f, t->gso.len);
+	f->data = gso_frame(t);
+	f->gso = (u16)((u32)(t->big - t->bigs) / TAP_BIG + 1);
+	t->gso.at = t->gso.len;
+	COUNT(t->gso_taken, 1);
+	return true;
+}
+
 /* Hand out the frame in t->big, len bytes with its virtio header. Copying an uncut one to its slot costs less than readv(). */
 static int take_vnet(struct tap_wire *t, struct frame *f, int max, u32 len)
 {
@@ -162,7 +181,7 @@ static int take_vnet(struct tap_wire *t, struct frame *f, int max, u32 len)
 	len -= (u32)sizeof(struct virtio_net_hdr_v1);
 	rc = tap_vnet_begin(t, (const void *)t->big, frame, len);
 	if (rc == 1)
-		return cut(t, f, max);
+		return t->wire.gso_whole && take_whole(t, f) ? 1 : cut(t, f, max);
 	COUNT(t->bad_vnet, rc < 0); /* the card gets it unchanged */
 	kept = min_u32(len, t->slot_size);
 	COUNT(t->over, len > kept);

@@ -5,7 +5,7 @@
  * A frame has arrived when its last bit has: t = max(its time, the wire free again) + (max(len, 60) + 24) * 8 / rate.
  * Time that goes backwards in a capture is clamped to the latest stamp, and counted. A wire that is infinitely fast and
  * has no recorded pace has no times: the card "pulls" a burst whenever the host is idle. That measures what the host
- * can do, and loses nothing. Live, frames arrive when they are read.
+ * can do, and loses nothing. Live, frames arrive when they are read; those of a capture, at its pace, counted from the first.
  */
 #include "device.h"
 
@@ -67,7 +67,7 @@ static u64 wire_time(struct wire *w, const struct frame *f)
 
 int wire_next(struct wire *w, struct frame *f, int max, u64 now)
 {
-	bool paced = !w->live && !wire_pulled(w);
+	bool paced = (!w->live || w->paced) && !wire_pulled(w);
 	u64 id = w->frames + 1, bytes = 0;
 	u32 cut = 0, oversize = 0;
 	int n;
@@ -75,6 +75,8 @@ int wire_next(struct wire *w, struct frame *f, int max, u64 now)
 	if (w->eof)
 		return -ENODATA;
 	n = w->read_burst(w, f, max);
+	if (unlikely(paced && w->live && !w->started && n > 0))
+		w->live_ns = now;
 	if (unlikely(n < 0)) {
 		if (n != -EAGAIN)
 			w->eof = 1;
@@ -87,7 +89,7 @@ int wire_next(struct wire *w, struct frame *f, int max, u64 now)
 		w->base_ns = w->live ? now : f[0].t_ns;
 	}
 	for (int i = 0; i < n; i++) {
-		f[i].t_ns = unlikely(paced) ? wire_time(w, &f[i]) : now;
+		f[i].t_ns = unlikely(paced) ? w->live_ns + wire_time(w, &f[i]) : now;
 		f[i].id = id + (u64)i;
 		bytes += f[i].len;
 		cut += !!(f[i].flags & FRAME_CUT);
@@ -125,7 +127,7 @@ static int mem_read_burst(struct wire *wire, struct frame *f, int max)
 			f[n].len = m->len;
 			f[n].wire_len = m->wire_len;
 			f[n].flags = m->len < m->wire_len ? FRAME_CUT : 0;
-			f[n].head = 0;
+			f[n].head = f[n].gso = 0;
 			f[n].t_ns = m->t_ns;
 		}
 	}

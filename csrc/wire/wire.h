@@ -41,7 +41,8 @@ struct frame {
 	u32 slot;                  /* the wire's own: which piece of its memory this is */
 	u32 rest;                  /* if head > 0: offset in wire.rests of the bytes after the first head ones */
 	u16 head;                  /* bytes at data; 0: all bytes are at data */
-	u16 spare;                 /* one cache line */
+	u16 gso;                   /* 0, but for a frame of many segments that the card takes whole: its virtio header is the
+				      first part of read buffer gso - 1, see frame_gso_header() */
 };
 
 /**
@@ -77,6 +78,7 @@ struct frame {
  * @schedule:    a rate instead of the recorded times, for PACE_PPS or PACE_BPS; speed_ppm multiplies it. NULL: as recorded
  * @paced_ns:    when the last frame was due by the schedule
  * @base_ns:     the source's stamp of its first frame: virtual time 0
+ * @paced:       live: frames arrive at the source's own pace, counted from @live_ns on, when the first was read
  * @rebase:      the next frame begins another file, REBASE_FILE: if its stamp is older, it follows the last frame; the same
  *               for all files once more, REBASE_TIME; or another pass over all files, REBASE_PASS: it follows by @gap_ns
  * @pass_ns:     the stamp of this pass's first frame, as last_ts
@@ -113,11 +115,14 @@ struct wire {
 	const u8 *rests;           /* see frame.rest */
 	u8 started, eof, strict_csum, live;
 	u8 ask, hungry;            /* when to return to Python before time goes on, WIRE_ASK_*; 1: return now */
+	u8 gso_whole;              /* of the GSO frames that it reads: those of VIRTIO_NET_HDR_GSO_* type t are not cut, if bit t is
+				      set. The card's driver takes them so (VIRTIO_NET_F_GUEST_TSO4, ...) */
 	u8 vnet;                   /* takes and gives virtio headers: partial checksums, and frames longer than the MTU (GSO) */
 	u8 lent;                   /* the card is lent (nic_lend.c): released memory waits for take_back() */
 	u8 rebase;
+	u8 paced;
 	struct schedule *schedule;
-	u64 base_ns, last_ts, shift_ns, busy_ns, pass_ns, gap_ns, paced_ns;
+	u64 base_ns, last_ts, shift_ns, busy_ns, pass_ns, gap_ns, paced_ns, live_ns;
 	u32 busy_ps;
 	int error;                 /* -errno that ended the wire; 0: it ended in order */
 	/* counters, written by the device */
@@ -132,6 +137,25 @@ struct wire {
 int wire_next(struct wire *w, struct frame *f, int max, u64 now_ns);
 /** wire_pulled() - does this wire have no pace, so that the card pulls frames when the host is idle? */
 int wire_pulled(const struct wire *w);
+
+#define TX_FRAME_MAX 65574         /* 65535 of IP behind an Ethernet header, a VLAN tag and room */
+
+/* ---- joint.c: a wire that joins two cards, live ---- */
+
+struct joint_way;
+/** struct joint_wire - one end. @in, @out: the two directions, shared with the other end; @ends: how many there are */
+struct joint_wire {
+	struct wire wire;
+	struct joint_way *in, *out;
+	u32 *ends;
+	u32 shut;
+};
+/** joint_wires_new() - make both ends; free each by joint_wire_free(). Return: 0 or -ENOMEM */
+int joint_wires_new(struct joint_wire **a, struct joint_wire **b);
+/** joint_wire_shut() - let the reading of this end come to its end. Context: any thread */
+void joint_wire_shut(struct joint_wire *w);
+/** joint_wire_free() - free one end; the other may go on sending, and nothing takes it. Context: its card is gone */
+void joint_wire_free(struct joint_wire *w);
 
 /* ---- wire.c: a wire in memory. Python feeds it, benchmarks loop over it ---- */
 
@@ -460,6 +484,22 @@ struct tap_lane {
 	u64 reads, frames;
 };
 struct tap_uring;
+/**
+ * struct tap_port - where a virtio header and a frame come and go by a call in place of a TAP's read(2) and write(2):
+ *                   vhost/vhost_port.c. A lane's file becomes readable when there is something to read again
+ * @read:  fill in the lane's next one, at most len bytes. Return: its length; 0: the lane is dry
+ * @write: send one. Return: as wire.write()
+ * @more:  call this when all lanes were dry. Return: 1: one has more now; 0: its file will become readable
+ * @woken: the lane's file became readable
+ * @files: add the descriptors that it writes
+ */
+struct tap_port {
+	int (*read)(struct tap_port *p, u32 lane, u8 *buf, u32 len);
+	int (*write)(struct tap_port *p, u32 lane, const u8 *frame, u32 len);
+	int (*more)(struct tap_port *p);
+	void (*woken)(struct tap_port *p, u32 lane);
+	void (*files)(const struct tap_port *p, struct file_set *files);
+};
 struct tap_wire {
 	struct wire wire;
 	struct tap_lane lane[TAP_LANES_MAX];
@@ -476,11 +516,12 @@ struct tap_wire {
 	u32 big_back[TAP_AHEAD];
 	struct tap_lane *from;     /* the lane that filled the waiting read buffers */
 	struct tap_uring *uring;   /* NULL: one read() after the other */
+	struct tap_port *port;     /* NULL: the lanes are a TAP's queues */
 	u8 no_uring;               /* the kernel refused a read by io_uring */
 	u8 closing;                /* hand out frames that were read before, and read no more */
 	struct gso gso;            /* the GSO frame that is being cut */
 	u64 over;                  /* frames longer than a slot */
-	u64 gso_frames, gso_segments, csum_filled, bad_vnet;
+	u64 gso_frames, gso_segments, gso_taken, csum_filled, bad_vnet;
 };
 /**
  * tap_wire_new() - make a wire of a TAP's file descriptors
@@ -490,6 +531,8 @@ struct tap_wire {
  */
 struct tap_wire *tap_wire_new(const int *fds, u32 nlanes, u32 slot_size, u32 nslots, int vnet);
 void tap_wire_free(struct tap_wire *t);
+/** tap_wire_of_port() - as tap_wire_new(), of a port; the caller keeps the port, and frees it after the wire */
+struct tap_wire *tap_wire_of_port(struct tap_port *port, const int *fds, u32 nlanes, u32 slot_size, u32 nslots);
 /** tap_nslots() - slots for a FIFO of so many bytes, plus the bursts read while the card is lent */
 u32 tap_nslots(u32 fifo_bytes);
 /** tap_slot_size() - bytes of a slot for frames of this MTU */

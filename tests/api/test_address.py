@@ -9,7 +9,7 @@ from paths import CAPTURES
 import vnic
 from vnic._core import ffi
 from vnic.address import inet_text
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.tap.rtnetlink import parse_address
 
 DEMO = str(CAPTURES / "demo.pcapng")

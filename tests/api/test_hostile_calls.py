@@ -143,6 +143,21 @@ ARGUMENTS = {
     "buflen": lambda w: w.rng.randrange(64),
     "value": lambda w: w.rng.choice([5000, True, 1 << 20]),
     "wire": lambda _: None,
+    "cpu": lambda w: w.rng.choice([None, 0, 1]),
+    "facts": lambda _: {"config": {}},
+    "faults": lambda w: w.rng.choice([(), ["dma-flip:p=0.1"], ["used-len:nth=3", "irq-late:every=2"]]),
+    "first": lambda _: 1,
+    "kind": lambda w: w.rng.choice(["dma-flip", "no-buffer", "irq-late", "hash-wrong"]),
+    "last": lambda _: 3,
+    "from_ns": lambda w: w.rng.randrange(10**6),
+    "kinds": lambda w: w.rng.choice([None, ["wire"], ("fate", "read")]),
+    "observe": lambda _: None,
+    "Events.load.path": lambda w: w.log_path,
+    "Events.of_frame.frame": lambda w: w.rng.randrange(1, 30),
+    "Events.save.path": lambda w: w.log_path.with_suffix(w.rng.choice(["", ".csv", ".jsonl"])),
+    "Events.select.frames": lambda w: w.rng.choice([None, [1, 2], [(1, 10), 17]]),
+    "Frames.by_id.frame": lambda w: w.rng.randrange(1, 30),
+    "Frames.save.path": lambda w: w.log_path.with_suffix(w.rng.choice([".csv", ".jsonl"])),
     "Host.run.frames": lambda w: w.rng.randrange(200),
     "MemoryWire.frames": lambda w: w.rng.choice([1, 2, 64]),
     "UdpSocket.setsockopt.level": lambda w: w.rng.choice(LEVELS),
@@ -158,6 +173,8 @@ ENDS = {"Capture.finish", *(f"{name}.close" for name in vnic.__all__)}
 
 # A protocol; scapy's methods, of which scapy has tests; and what needs a TAP, and root: test_tap.py.
 OTHERS = (vnic.BurstWire, vnic.WireSocket, vnic.TapWire)
+# Live, in real time: tests/vhost, tests/wire/test_joint.py.
+OTHERS += (vnic.VhostCard, vnic.VhostWire, vnic.JointWire)
 CLASSES = {
     name: c
     for name in vnic.__all__
@@ -214,6 +231,8 @@ class World:
         self.nested = 0
         given = {"ip": ["10.0.0.2/24", "fd00::2/64"], "cpus": 2, "queues": 2, "rx_pool": 256, "sockets": 64}
         self.host = vnic.Host(**(given | {"cost": self.rng.choice(["zero", "linux"])} | knobs))
+        log = vnic.EventLog(self.host)
+        self.log_path = tmp_path / "log.vnic-events"
         self.udp = self.host.udp(7)
         listener = self.host.tcp(80)
         first = frames.tcp(b"", flags=frames.SYN, seq=0, dport=80, dst="10.0.0.2")
@@ -229,6 +248,9 @@ class World:
         vnic.Capture(self.host, other).close()
         self.things.append(vnic.CaptureWire([other]))
         self.own.append(self.things[-1])
+        events = log.end()
+        events.save(self.log_path)
+        self.things += [log, events, events.frames]
 
     def frame(self):
         kind = self.rng.choice([frames.udp, frames.tcp, frames.icmp, frames.arp])
@@ -374,6 +396,8 @@ def test_each_argument_is_looked_at(tmp_path, name, member):
     """All values, one parameter after the other; the others are right."""
 
     def work(world):
+        if name == "Fault":
+            world.things.append(world.host.nic.fault("irq-lost", nth=1_000_000))
         thing = next(t for t in world.things if type(t) is MADE[name] or (name == "Wire" and t is world.host.wire))
         callee = getattr(MADE[name], member)
         for p in parameters(callee):

@@ -13,7 +13,7 @@ from paths import CAPTURES
 
 import vnic
 from vnic import own_paths
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.control import sockets
 from vnic.control.server import Control
 from vnic.own_paths import PathError, Tree
@@ -356,3 +356,53 @@ for name in ("link", "fifo", "victim"):
         "is a FIFO",
         "belongs to another user",
     ]
+
+
+# ---- all or nothing ----
+
+
+@pytest.mark.parametrize(("name", "why"), NOT_TO_WRITE)
+def test_a_file_that_replaces_another_obeys_the_same_rule(things, monkeypatch, name, why):
+    monkeypatch.chdir(things)
+    before = sorted(p.name for p in things.iterdir())
+    with pytest.raises(OSError, match=why), own_paths.instead_of(name) as file:
+        file.write(b"new")
+    assert sorted(p.name for p in things.iterdir()) == before
+
+
+def test_a_file_replaces_the_old_one_at_the_end_with_its_mode(tmp_path):
+    path = tmp_path / "out"
+    for text, mode in ((b"first", 0o644), (b"second", 0o600)):
+        with own_paths.instead_of(path) as file:
+            file.write(text)
+            assert not path.exists() or path.read_bytes() == b"first"
+        assert path.read_bytes() == text
+        assert path.stat().st_mode & 0o777 == mode
+        path.chmod(0o600)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def fail_with(error, file):
+    file.write(b"half")
+    raise error
+
+
+@pytest.mark.parametrize("error", [ValueError(), KeyboardInterrupt(), OSError(28, "full")], ids=repr)
+def test_a_block_that_fails_leaves_the_old_file(tmp_path, error):
+    path = tmp_path / "out"
+    path.write_text("old")
+    with pytest.raises(type(error)), own_paths.instead_of(path) as file:
+        fail_with(error, file)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_device_is_written_to_directly(tmp_path, monkeypatch):
+    with own_paths.instead_of("/dev/null") as file:
+        file.write(b"gone")
+    with pytest.raises(OSError, match="No space left"), own_paths.instead_of("/dev/full") as file:
+        file.write(b"x")
+    monkeypatch.chdir(tmp_path)
+    with own_paths.instead_of("bare") as file:
+        file.write(b"x")
+    assert Path("bare").read_bytes() == b"x"

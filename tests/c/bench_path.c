@@ -239,6 +239,7 @@ static struct path paths[] = {
 	     .len = HEADERS_TCP + MSS),
 	CASE("imix", "IMIX 7:4:1 UDP, 1024 flows", 1024, 1, fill_imix, rewind_wire, .len = 1514),
 	CASE("replay", "64-byte UDP capture, 1024 flows, as vnic replay", 1024, 4, fill_capture, reopen_capture),
+	CASE("cpus512", "the same on 512 CPUs", 1024, 512, fill_capture, reopen_capture),
 	CASE("sparse", "the same, a frame every 20 us: an interrupt each", 1024, 4, fill_capture, reopen_capture,
 	     .gap_ns = 20000),
 	CASE("dense", "the same, every 2 us, rx-usecs 100, rx-frames 64", 1024, 4, fill_capture, reopen_capture,
@@ -488,6 +489,31 @@ static void stage_driver_poll(void)
 	stop();
 }
 
+/* Find buffers of a driver's memory, whose regions are mapped one behind the other; all are in the last one. */
+static void look_up(u32 regions)
+{
+	struct dma d = { .nregions = regions };
+	const u64 size = 1 << 20;
+
+	for (u32 i = 0; i < regions; i++)
+		d.region[i] = (struct dma_region){ i * size, size, (u8 *)on.copy };
+	hide(&d);
+	start();
+	for (u32 i = 0; i < BURST; i++)
+		hide(dma_find(&d, (regions - 1) * size + i * 2048u, 2048));
+	stop();
+}
+
+static void stage_dma_map(void)
+{
+	look_up(1);
+}
+
+static void stage_dma_map_8(void)
+{
+	look_up(DMA_REGIONS_MAX);
+}
+
 static void stage_rps(void)
 {
 	struct sk_buff *skb = make_skb(on.frame[0].data, UDP64, ETH_HLEN);
@@ -607,6 +633,8 @@ static const struct stage {
 	{ "ring", "ring alone: DMA of 64 bytes, publish, get, add", stage_ring },
 	{ "dma64", "dma_frame, 64 bytes", stage_dma64 },
 	{ "dma1514", "dma_frame, 1514 bytes", stage_dma1514 },
+	{ "dma_map", "dma_find: look a buffer up, one region", stage_dma_map },
+	{ "dma_map_8", "dma_find: in the last of eight regions", stage_dma_map_8 },
 	{ "csum_and_copy", "csum_and_copy, 1460 bytes", stage_csum_copy },
 	{ "irq", "interrupt, softirq, a poll that finds nothing (each)", stage_irq },
 	{ "driver_poll", "driver_poll: 64 skbs up to a handler, refill", stage_driver_poll },

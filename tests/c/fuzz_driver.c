@@ -4,23 +4,11 @@
  * After each operation the ledger is closed, at the end nothing is in flight; AddressSanitizer sees whatever the card does
  * outside its memory, libFuzzer's clock a turn that does not end. What the card decides on is its own: it stays as it was.
  */
+#include "input.h"
 #include "path.h"
 
 #define OPERATIONS_MAX 512u
 #define FRAME_BYTES 2048u
-
-struct input {
-	const u8 *at, *end;
-};
-
-static u64 take(struct input *in, u32 bytes)
-{
-	u64 v = 0;
-
-	for (u32 i = 0; i < bytes; i++)
-		v |= (in->at < in->end ? (u64)*in->at++ : 0) << 8 * i;
-	return v;
-}
 
 static struct host *make(struct input *in, struct mem_wire *w)
 {

@@ -17,7 +17,7 @@ from scapy.layers.l2 import Ether
 
 from vnic.calibrate import measure, sandbox, state
 from vnic.calibrate.sandbox import PORT, udp_frame
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.errors import ConfigError, TapError, VnicError
 from vnic.knobs.cost import KEYS, profile, shipped
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vnic.calibrate import from_trace
 from vnic.calibrate import trace as trace_module
 from vnic.calibrate.trace import Event, Trace
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.errors import ConfigError
 from vnic.knobs.cost import profile, shipped
 

@@ -17,7 +17,7 @@ DEMO = str(CAPTURES / "demo.pcapng")
 def test_json_is_one_object_on_stdout():
     result = invoke("replay", DEMO, "--json")
     assert result.exit_code == 0
-    assert json.loads(result.stdout)["schema"] == "vnic.replay/1"
+    assert json.loads(result.stdout)["schema"] == "vnic.replay/2"
     assert result.stderr == ""
 
 

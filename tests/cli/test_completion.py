@@ -62,8 +62,8 @@ def tab(line):
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("vnic rep", ["replay"]),
-        ("vnic s", ["send", "setup", "stat", "show", "set", "sysctl"]),
+        ("vnic rep", ["replay", "report"]),
+        ("vnic s", ["sweep", "send", "setup", "stat", "show", "set", "sysctl"]),
         ("vnic replay --rx-u", ["--rx-usecs"]),
         ("vnic replay --set rx-usecs", ["rx-usecs=", "rx-usecs-irq="]),
         ("vnic replay --set rx_usecs_", ["rx-usecs-irq="]),

@@ -24,7 +24,7 @@ from needs import why_no_root
 
 import vnic
 from vnic.cli import instance as cli_control
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.cli.words import ALIASES, MEANT, HostCommand
 from vnic.control.server import Control, commands
 from vnic.knobs.parse import number
@@ -36,6 +36,7 @@ PASSED_ON = {"ethtool", "ip", "sysctl", "show", "set"}
 """What they are given goes to an instance, and what is printed is the tool's."""
 ALWAYS = {
     "run": ["--duration", "0.02"],
+    "vhost": ["--duration", "0.02"],
     "send": ["--duration", "0.02"],
     "capture": ["--duration", "0.02"],
     "why": ["--runs", "1"],
@@ -43,7 +44,7 @@ ALWAYS = {
     "validate": ["--rates", "1000", "--repetitions", "1", "--wait", "0"],
 }
 """At the end, where the last one counts: a line takes no longer."""
-SHARE = {"run": 0.4, "send": 0.5, "setup": 0.5, "doctor": 0.3, "calibrate": 0.05, "validate": 0.05}
+SHARE = {"run": 0.4, "vhost": 0.5, "send": 0.5, "setup": 0.5, "doctor": 0.3, "calibrate": 0.05, "validate": 0.05}
 """Of the examples, where one takes long."""
 
 NUMBERS = st.one_of(

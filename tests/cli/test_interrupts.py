@@ -147,7 +147,7 @@ def test_a_background_jobs_command_is_not_interrupted(start):
 
 
 def test_the_library_leaves_signals_alone(start):
-    code = "import signal; before = signal.getsignal(signal.SIGINT); import vnic, vnic.cli.main, vnic._command\n"
+    code = "import signal; before = signal.getsignal(signal.SIGINT); import vnic, vnic.cli.replay, vnic._command\n"
     code += "assert signal.getsignal(signal.SIGINT) is before is signal.default_int_handler"
     assert start(code).communicate(timeout=30) == ("", "")
 
@@ -172,3 +172,25 @@ with interruptible():
 print("never")"""
     p = start(code)
     assert (*p.communicate(timeout=30), p.returncode) == ("undone\n", "", -signal.SIGINT)
+
+
+@pytest.mark.parametrize("dying", ["    def __del__(self): end()", "    pass"])
+def test_a_signal_in_a_finalizer_ends_what_goes_on_after_it(start, dying):
+    """There the interpreter prints an exception, and goes on as if no signal had come."""
+    code = f"""import signal, time, weakref
+from vnic.cli.exit import interruptible
+def end(*_):
+    signal.raise_signal(signal.SIGINT)
+    time.sleep(0.05)
+class Thing:
+{dying}
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+with interruptible():
+    thing = Thing()
+    if not hasattr(thing, "__del__"):
+        weakref.finalize(thing, end)
+    del thing
+    time.sleep(30)
+print("never")"""
+    p = start(code)
+    assert (*p.communicate(timeout=20), p.returncode) == ("", "", -signal.SIGINT)

@@ -14,8 +14,9 @@ from knob_values import other_value
 from vnic._core import lib
 from vnic.cli import config_file
 from vnic.cli.config_file import load
-from vnic.cli.main import replay, run
 from vnic.cli.options import config_keys
+from vnic.cli.replay import replay
+from vnic.cli.run import run
 from vnic.errors import ConfigError
 from vnic.knobs import describe
 from vnic.knobs.parse import Integer, fixed_off
@@ -133,11 +134,15 @@ GOOD = [
     'fifo = "64k"\nrcvbuf = "1M"\nrx-usecs = "2ms"\nrps-cpus = "0-3,8"\ngro = "off"\nvm.swappiness = 1\n',
     '[replay]\nat = ["wire", "gro"]\nwrite = "x.pcapng"\njson = true\n[run]\nduration = 1.5\n',
     '"net.core.rmem_max" = 5000\n[kernel]\npid_max = 1\n',
+    '[fault]\nirq-lost = "nth=5"\ndma-flip = ["p=0.5", true]\n[replay.fault]\nstall = "from=1s,until=2s"\n',
+    'fault = ["irq-lost:nth=5"]\n',
 ]
 BAD = [
     "rx-usec = 5\n", "gro = 5\n", "[queue.0]\nweight = 5\n", "[queue.x]\nrx-usecs = 5\n", "replay = 5\n",
     '[queue.0]\nrps-cpu = "5"\n', "config = 1\n", "[foo]\nbar = 1\n", 'rx-usecs = "64k"\n', 'fifo = "2ms"\n',
     "lro = true\n", 'rss-xfrm = "x"\n', 'rx-flow-hash-udp = "q"\n', "gro-cwr = 5\n", "[run]\nhold = true\n",
+    "[fault]\nirq-lots = true\n", "[fault]\nirq-lost = 5\n", "[fault]\nirq-lost = [[true]]\n",
+    "[fault]\nirq-lost = false\n",
 ]  # fmt: skip
 
 

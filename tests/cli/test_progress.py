@@ -72,7 +72,7 @@ def test_reading_tells_the_pipes_name_and_how_much_came(monkeypatch):
 def test_why_tells_what_it_tries(monkeypatch):
     tty = terminal(monkeypatch)
     shown = Progress("why")
-    run = why._counted(lambda _, times: {"lost": times}, 8, shown)
+    run = why.counted(lambda _, times: {"lost": times}, why.Told(8, shown))
     assert run({"rx-ring": 512}, 1) == {"lost": 1}
     assert run({"queues": 2}, 3) == {"lost": 3}
     shown.close()

@@ -55,6 +55,7 @@ def test_every_loss_is_in_one_column():
         "idle_ns": [],
         "now_ns": [],
         "standing": [],
+        "faults": [],
         "live": False,
     }
     line = stat.difference(sample | {"t_ns": 10**9, "fates": fates}, sample)

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from paths import ROOT
 
-from vnic.cli.main import main
+from vnic.cli.commands import main
 
 DEMO = str(ROOT / "tests/captures/demo.pcapng")
 

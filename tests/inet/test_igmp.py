@@ -64,3 +64,17 @@ def test_a_report_that_spans_buffers_is_heard():
         h.feed([query3(100, G)], at_ns=5 * S)
         h.feed([igmp(0x16, 0, G)], at_ns=5 * S + 1000)
         assert [m[0] for t, _, m in reports(h, 30 * S) if t > 5 * S] == []
+
+
+@pytest.mark.parametrize("code, most_s", [(127, 12.7), (128, 12.8), (0x8F, 24.8), (0xFF, 3174.4)])
+def test_a_long_time_to_answer_is_a_number_with_an_exponent(code, most_s):
+    """RFC 3376 section 4.1.1; in tenths of a second. The time is drawn anew for each group."""
+    with host() as h:
+        groups = [f"239.1.2.{i}" for i in range(40)]
+        for i, group in enumerate(groups):
+            h.udp(5000 + i).join(group)
+        reports(h, 10 * S)
+        h.feed([query3(code, group) for group in groups], at_ns=10 * S)
+        at = [(t / S - 10) / most_s for t, _, m in reports(h, int((15 + most_s) * S)) if m[0] == 0x22]
+        assert 20 <= len(at) <= len(groups)  # those that are due together share a report
+        assert 0.75 < max(at) <= 1.001

@@ -90,3 +90,21 @@ def test_a_query_that_spans_buffers():
         reports(h, 5 * S)
         h.feed([query2(100, SIX, ("fd00::5",) * 60)], at_ns=6 * S)
         assert [records(m) for _, _, m in reports(h, 10 * S)] == [[(2, SIX)]]
+
+
+def test_to_an_older_router_a_new_group_is_reported_at_once_and_once_more_within_10_s():
+    """RFC 2710 section 4, and its Unsolicited Report Interval."""
+    with host() as h:
+        h.feed([mld(130, 100)], at_ns=S)
+        reports(h, 5 * S)
+        socks = [h.udp(5000 + i) for i in range(12)]
+        for i, sock in enumerate(socks):
+            sock.join(f"ff05::99:{i:x}")
+        sent_at = {}
+        for t, to, message in reports(h, 30 * S):
+            if message[0] == 131:
+                sent_at.setdefault(to, []).append(t - 5 * S)
+        mine = [at for to, at in sent_at.items() if to.startswith("ff05::99:")]
+        assert len(mine) == 12
+        assert all(len(at) == 2 and at[0] < S // 10 and at[1] <= 10 * S + S // 100 for at in mine)
+        assert max(at[1] for at in mine) > 5 * S

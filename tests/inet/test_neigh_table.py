@@ -113,3 +113,22 @@ def test_a_table_full_of_questions_takes_no_more_and_leaves_half_of_the_buffers(
         host.run()
         fates = host.tx_ledger().fates
         assert fates["TX_NEIGH_FAILED"] + fates["TX_NEIGH_QUEUEFULL"] == 1024
+
+
+@pytest.mark.parametrize(
+    ("n", "then_s", "destroys", "entries"),
+    [(601, 12, range(81, 602), range(512, 521)), (121, 13, range(1), range(122, 123))],
+    ids=["above", "below"],
+)
+def test_above_the_second_threshold_the_oldest_go_once_in_5_s(n, then_s, destroys, entries):
+    """gc_thresh2, 512: the next neighbour finds those older than 5 s, and all above the threshold go; below, nobody."""
+    with vnic.Host(ip="10.0.0.2/16", cost="zero", link="inf", speed="1") as host:
+        t = host.machine.c.neigh
+        for i in range(n):
+            host.feed(asker(i), at_ns=6 * SECOND + i)
+        host.run(until_ns=8 * SECOND)
+        assert (t.destroys, t.entries) == (0, n)
+        host.feed(asker(n), at_ns=then_s * SECOND)
+        host.run(until_ns=then_s * SECOND + 1000)
+        assert t.destroys in destroys
+        assert t.entries in entries

@@ -49,3 +49,21 @@ def test_what_strangers_can_fill_is_bounded():
         assert sum(":" in a for a in addresses(host)) == 16
         assert (c.addrconf.nrouters, sum(p.in_use for p in c.addrconf.prefix)) == (16, 32)
         assert c.neigh.entries <= 1024
+
+
+@pytest.mark.parametrize("plen, inside, outside", [
+    (64, "fd01:0:0:1::5", "fd01::5"),
+    (63, "fd01:0:0:3::5", "fd01:0:0:1::5"),
+    (65, "fd01:0:0:1:8000::5", "fd01:0:0:1::5"),
+    (127, "fd01::9", "fd01::a"),
+    (128, "fd01::9", "fd01::8"),
+])  # fmt: skip
+def test_a_prefix_that_is_on_the_link_is_that_to_its_last_bit(plen, inside, outside):
+    """Who is in it is asked for; all others are reached by the router."""
+    with listener() as host:
+        sock = host.udp(7)
+        feed(host, ra(lladdr(1, OTHER), pio(inside, plen=plen, flags=0x80), life=100), at_s=1)
+        for to, by in ((inside, []), (outside, [OTHER])):
+            sock.sendto(b"x", (to, 9))
+            host.run(until_ns=host.now_ns + 1000)
+            assert [s.dst for s in peer.sent(host) if s.proto == 17] == by, to

@@ -231,6 +231,21 @@ def test_ports_used_again_after_a_fin_leave_the_finished_stream_finished(host):
     assert read_all(listener.accept()) == (b"", False)
 
 
+@pytest.mark.parametrize("ahead", [-1, 0, 1, 2])
+def test_of_a_finished_stream_a_syn_begins_the_next_one_unless_it_is_its_own_again(host, ahead):
+    """Its own: the one byte before what comes next. A finished stream expects 8 here."""
+    h = host(gro=False)
+    listener = h.tcp(80)
+    seq = 8 - 1 + ahead
+    run(h, frames.tcp(b"first", seq=2, flags=ACK | FIN), frames.tcp(seq=seq, flags=SYN), frames.tcp(b"x", seq=seq + 1))
+    assert listener.accept().read() == b"first"
+    if ahead:
+        assert listener.accept().read() == b"x"
+    else:
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
 def test_a_syn_sent_again_is_the_same_stream(host):
     h = host(gro=False)
     listener = h.tcp(80)

@@ -39,7 +39,8 @@ def test_a_case_is_the_running_kernels(kernel, vnic, name):
 @pytest.mark.root
 @pytest.mark.slow
 def test_any_input_is_the_running_kernels(kernel, vnic):
-    seed = int(os.environ.get("VNIC_TWIN_SEED", "0")) or time.time_ns() % 1_000_000
+    """VNIC_TWIN_SEED=0: inputs that nobody has tried."""
+    seed = int(os.environ.get("VNIC_TWIN_SEED", "1")) or time.time_ns() % 1_000_000
     rng, done = Random(seed), 0
     while done < INPUTS:
         steps = [step for _, step in twin.batch(rng, 50)]

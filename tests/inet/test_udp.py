@@ -1,5 +1,7 @@
 """UDP input: length, checksum, and which socket gets it."""
 
+import socket
+
 import frames
 import pytest
 from outcomes import counted, fates
@@ -13,6 +15,7 @@ from vnic.address import inet_addr
 
 V6 = {"src": "fd00::1", "dst": "fd00::2"}
 V4_HEADERS = 14 + 20
+IP_PKTINFO = 8  # <linux/in.h>; not in Python 3.11
 
 
 def outcome(host, frame):
@@ -313,3 +316,24 @@ def test_a_connected_socket_does_not_hear_of_others(frame):
         host.feed(frame)
         host.run(until_ns=10**6)
         assert (sock.recvfrom_nowait(), unconnected.recvfrom_nowait()) == (None, None)
+
+
+def test_each_socket_of_a_group_counts_its_copy():
+    with vnic.Host(ip="10.0.0.2/24") as h:
+        socks = [h.udp(5000, reuse_port=True) for _ in range(3)]
+        for sock in socks:
+            sock.join("239.1.2.3")
+        assert fates(h, frames.udp(dst="239.1.2.3", mac={"dst": bytes.fromhex("01005e010203")})) == {"DELIVERED_UDP": 1}
+        assert [sock._c.packets for sock in socks] == [1, 1, 1]
+
+
+def test_without_an_address_of_ipv4_an_answer_has_none_either():
+    """ipi_spec_dst, ip(7): of a broadcast it is the address of the way back."""
+    with vnic.Host(ip="fd00::2/64", mac="02:00:00:00:00:01") as h:
+        sock = h.udp(5000)
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        h.feed([frames.udp(b"x", src="10.0.0.1", dst="255.255.255.255", mac={"dst": b"\xff" * 6})])
+        h.run()
+        _, [(_, _, info)], _, _ = sock.recvmsg(100, 100)
+        assert info[4:8] == bytes(4)
+        assert info[8:12] == b"\xff" * 4

@@ -10,7 +10,7 @@ from paths import ROOT
 
 import vnic
 from vnic._core import lib
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.errors import ConfigError
 from vnic.knobs import cost, cost_file
 from vnic.knobs.cost import KEYS, LINUX, MOST, NAMES, Figure, Profile, profile, shipped, text_of

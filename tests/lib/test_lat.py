@@ -1,12 +1,14 @@
 """Histograms: percentiles against sorting."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vnic._core import ffi, lib
+from vnic.counters import latency
 
 VALUES = st.one_of(st.integers(0, 200), st.integers(0, 10**6), st.integers(0, 2**62))
 
@@ -47,3 +49,22 @@ def test_one_sample_is_every_percentile(value):
 
 def test_an_empty_histogram_has_no_percentiles():
     assert lib.lat_percentile(histogram([]), 0.99) == 0
+
+
+@given(value=st.one_of(st.integers(0, 200), st.integers(0, 2**63 - 1)))
+def test_a_bucket_has_the_bounds_that_python_says(value):
+    filled = latency.buckets(histogram([(value, 3)]))
+    assert filled["frames"] == [3]
+    assert filled["low_ns"][0] <= value <= filled["high_ns"][0] <= max(value, filled["low_ns"][0] * 1.016)
+
+
+def test_buckets_lie_side_by_side_and_none_is_missing():
+    edges = [latency.bounds(i) for i in range(lib.LAT_BUCKETS)]
+    assert edges[0][0] == 0
+    assert all(high + 1 == low for (_, high), (low, _) in pairwise(edges))
+
+
+def test_only_filled_buckets_are_told():
+    assert latency.buckets(histogram([])) == {"low_ns": [], "high_ns": [], "frames": []}
+    assert latency.buckets(histogram([(5, 1), (5, 2), (63, 1)])) == {
+        "low_ns": [5, 63], "high_ns": [5, 63], "frames": [3, 1]}  # fmt: skip

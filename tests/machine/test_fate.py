@@ -155,6 +155,15 @@ def test_fate_RX_NO_BUFFER(host):
     assert h.ledger().fates == {"DELIVERED_UDP": 16, "RX_NO_BUFFER": 1}
 
 
+def test_fate_FAULT(host):
+    """The used ring says 6 bytes, less than any frame has: the driver gives the buffer back, and knows of no frame."""
+    h = host(faults=["used-len:nth=1"])
+    h.udp(5000)
+    h.feed([frames.udp(), frames.udp()], gap_ns=10_000)
+    h.finish()
+    assert h.ledger().fates == {"DELIVERED_UDP": 1, "FAULT": 1}
+
+
 # ---- the host, up to the protocols ----
 
 

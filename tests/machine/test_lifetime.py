@@ -80,6 +80,7 @@ ARGUMENTS = {
     "leave": ("239.1.2.3",),
     "recvmsg": (100,),
     "queue": (0,),
+    "fault": ("irq-lost",),
     "call_fd": (0,),
     "update": ({"mtu": 1000},),
     "each_queue": ({0: {"rx-usecs": 5}},),
@@ -755,6 +756,7 @@ def test_what_has_an_end_is_known_here():
     """A class that is added with a close() of its own has to say what it does afterwards."""
     known = {vnic.Host, vnic.Capture, vnic.PacketSocket, vnic.UdpSocket, vnic.TcpListener, vnic.TcpStream}
     known |= {vnic.MemoryWire, vnic.PythonWire, vnic.CaptureWire, vnic.Wire, vnic.TapWire}
+    known |= {vnic.JointWire, vnic.VhostCard, vnic.VhostWire}  # tests/wire/test_joint.py, tests/vhost
     known |= {vnic.WireSocket}  # as scapy has it: test_supersocket.py
     public = {getattr(vnic, name) for name in vnic.__all__}
     assert {c for c in public if isinstance(c, type) and hasattr(c, "close")} == known

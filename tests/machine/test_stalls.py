@@ -18,7 +18,7 @@ from rich.console import Console
 
 import vnic
 from vnic._core import ffi, lib
-from vnic.cli import main as cli
+from vnic.cli import commands as cli
 from vnic.control import rates as stat
 from vnic.counters import limits
 from vnic.runs import replay, report

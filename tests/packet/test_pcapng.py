@@ -304,3 +304,27 @@ def test_what_is_sent_is_at_the_wire_and_says_so(tmp_path):
     assert [b.data for b in wire if b.sent] == [frame for _, frame in sent]
     assert all(peer.decode(0, b.data).src_ip in ("", "10.0.0.2") for b in wire if b.sent)
     assert not any(b.sent for b in pcapng_blocks.at(pcapng_blocks.read(path), "gro"))
+
+
+def test_blocks_are_padded_with_zeros(capture, tmp_path):
+    """Section 3.1 of the draft: padding bytes SHOULD be 0."""
+    capture([frames.udp(b"\xff" * n) for n in range(1, 9)])
+    data, at, padding = (tmp_path / "tap.pcapng").read_bytes(), 0, b""
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        if kind == 6:
+            captured = struct.unpack_from("<I", data, at + 20)[0]
+            padding += data[at + 28 + captured : at + 28 + (captured + 3) // 4 * 4]
+        at += length
+    assert padding == bytes(12)
+
+
+@pytest.mark.parametrize("at", ["wire", "nic", "gro", "stack"])
+def test_a_packet_has_its_frames_number_also_without_the_latency_split(host, tmp_path, at):
+    h = host(latency=False, gro=False)
+    h.udp(5000)
+    tap = vnic.Capture(h, tmp_path / "a.pcapng", at=at)
+    h.feed([frames.udp(b"%d" % i) for i in range(20)])
+    h.run()
+    tap.close()
+    assert [block.id for block in pcapng_blocks.read(tmp_path / "a.pcapng")] == list(range(1, 21))

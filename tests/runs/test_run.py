@@ -20,7 +20,7 @@ from scapy.layers.l2 import Ether
 from scapy.utils import rdpcap
 
 import vnic
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.runs.live import run
 from vnic.tap import privileges as capabilities
 from vnic.tap.netns import inside
@@ -64,7 +64,7 @@ def test_scapy_replays_a_capture_and_a_bound_socket_reads_its_datagrams(tmp_path
 
 def command(tap, *options, code="", quiet=True, **popen):
     """``vnic run`` in a process of its own, once its threads are there; ``code`` runs in it before."""
-    args = [sys.executable, "-c", f"{code}\nfrom vnic.cli.main import main; main()", "run", "--tap", tap, *options]
+    args = [sys.executable, "-c", f"{code}\nfrom vnic.cli.commands import main; main()", "run", "--tap", tap, *options]
     args += ["-q"] * quiet
     p = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
     deadline = time.monotonic() + 30
@@ -103,7 +103,7 @@ def test_the_command_stops_on_a_signal_and_reports(ignored, number):
     out, err = p.communicate(timeout=30)
     assert (p.returncode, err) == (0, "")
     facts = json.loads(out)
-    assert facts["schema"] == "vnic.run/1"
+    assert facts["schema"] == "vnic.run/2"
     assert facts["ledger"]["in_flight"] == 0
 
 

@@ -34,9 +34,9 @@ NEVER = 2**64 - 1
 FRAMES = [frames.udp(bytes([i]) * (10 + 7 * i)) for i in range(20)]
 
 
-def pcap(packets):
+def pcap(packets, link=1):
     """(stamp in ns, frame) or (stamp, frame, length on the wire)"""
-    out = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1)
+    out = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, link)
     for t, data, *length in packets:
         out += struct.pack("<IIII", t // 10**9, t % 10**9, len(data), *(length or [len(data)])) + data
     return out
@@ -329,6 +329,18 @@ def test_at_top_speed_the_duration_is_by_the_clock(sender):
     assert lib.send_step(s.c, s.c.start_ns + 999_999) > 0
     assert lib.send_step(s.c, s.c.start_ns + 1_000_000) == -errno.ENODATA
     assert send_.facts(s)["rate"]["asked"] is None
+
+
+def test_of_another_link_what_ethernet_cannot_carry_is_not_sent(sender, tmp_path):
+    """Linux cooked: a packet of IPv4, and two of 802.3 without LLC, which has no Ethernet type."""
+    cooked = struct.Struct("!HHH8sH")
+    four = frames.udp(b"carried")[14:]
+    raw = [cooked.pack(0, 1, 6, frames.PEER + bytes(2), proto) + four for proto in (0x0800, 1, 1)]
+    path = tmp_path / "cooked.pcap"
+    path.write_bytes(pcap([(i * 10, data) for i, data in enumerate(raw)], link=113))
+    s = sender(path=path)
+    assert [f[14:] for _, f in play(s)] == [four]
+    assert send_.facts(s)["not_sent"] == {"too_long": 0, "too_short": 0, "aliens": 2, "dropped": 0}
 
 
 def test_what_an_interface_does_not_take(sender):

@@ -151,6 +151,22 @@ def test_a_connected_datagram_socket_draws_too_and_one_that_is_not_does_not(host
     assert [s.processed for s in h.softnet()] == [3, 0, 1, 0]
 
 
+@pytest.mark.parametrize("read", ["recvfrom_nowait", "recvmmsg_nowait"])
+def test_a_reader_that_finds_nothing_draws_its_flow_too(host, read):
+    """Linux: inet_recvmsg() records the CPU before it looks for data."""
+    h = host(ip="10.0.0.2/24", **ON)
+    sock = h.udp(5000)
+    sock.connect(("10.0.0.1", 1000))
+    h.feed(frames.udp(sport=1000, dport=5000))
+    h.run()
+    sock.recv()
+    sock.cpu = 2
+    assert not getattr(sock, read)()
+    h.feed(frames.udp(sport=1000, dport=5000))
+    h.run()
+    assert [s.processed for s in h.softnet()] == [1, 0, 1, 0]
+
+
 def test_the_cpu_of_a_reader_is_one_that_exists(host):
     sock = host(cpus=2).udp(5000)
     assert sock.cpu == 0

@@ -7,7 +7,7 @@ import sys
 import click
 from click.testing import CliRunner
 
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.linux import ethtool as tool
 
 BY_NAME = {name: main.get_command(click.Context(main), name) for name in main.list_commands(click.Context(main))}

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table)
 """Mutants that no test can kill, each with its reason: they change speed only, or nothing that anybody can see.
 
 An entry is a file, a function, the code and the mutated code as scripts/mutate --random prints them; "*" for both: all
@@ -7,7 +8,6 @@ of a function. It is no place for a behaviour that is hard to test.
 from mutations import Mutation
 
 EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
-    "prefetches only: speed": (("driver.c", "prefetch_ahead", "*", "*"),),
     "which of two ways reads a batch: speed": (
         ("tap_uring.c", "tap_way_begin", "*", "*"),
         ("tap_uring.c", "tap_way_end", "*", "*"),
@@ -16,6 +16,111 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("threads.c", "cpu_look", "*", "*"),
         ("threads.c", "live_spin_max", "*", "*"),
     ),
+    "a rule for IPv4 has no mask behind an address's 4 bytes": (
+        ("ntuple.c", "key_of", "memcpy(k->dst, ip + IPH_DADDR, 4);", "memcpy(k->dst, ip + IPH_DADDR, 5);"),
+        ("ntuple.c", "key_of", "memcpy(k->src, ip + IPH_SADDR, 4);", "memcpy(k->src, ip + IPH_SADDR, 5);"),
+    ),
+    "at the limit both are the largest number": (
+        (
+            "pcap_select.c",
+            "anchor",
+            "if (s->relative & SELECT_UNTIL) s->until_ns = s->until_ns > UINT64_MAX - first_ns ? UINT64_MAX : s->until_ns + first_ns;",
+            "if (s->relative & SELECT_UNTIL) s->until_ns = s->until_ns >= UINT64_MAX - first_ns ? UINT64_MAX : s->until_ns + first_ns;",
+        ),
+        (
+            "pcap_select.c",
+            "anchor",
+            "if (s->relative & SELECT_FROM) s->from_ns = s->from_ns > UINT64_MAX - first_ns ? UINT64_MAX : s->from_ns + first_ns;",
+            "if (s->relative & SELECT_FROM) s->from_ns = s->from_ns >= UINT64_MAX - first_ns ? UINT64_MAX : s->from_ns + first_ns;",
+        ),
+    ),
+    "the kernel does not look at the other arguments": (
+        (
+            "send.c",
+            "send_run",
+            "int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0), rc;",
+            "int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 1), rc;",
+        ),
+    ),
+    "frames that were parsed ahead are parsed once more, or more frames go the long way: speed": (
+        (
+            "nic_receive.c",
+            "nic_receive",
+            "if (n && !(f->flags & FRAME_HASHED)) done = (int)receive_burst(nic, f, (u32)n);",
+            "if (n || !(f->flags & FRAME_HASHED)) done = (int)receive_burst(nic, f, (u32)n);",
+        ),
+        (
+            "receive_burst.c",
+            "usual_begin",
+            ".addr = load64(addr) << 16, .longest = nic->mtu ? nic->mtu + ETH_HLEN : UINT32_MAX, .any = mf->any || mf->promisc, }",
+            ".addr = load64(addr) << 16, .longest = nic->mtu ? nic->mtu - ETH_HLEN : UINT32_MAX, .any = mf->any || mf->promisc, }",
+        ),
+    ),
+    "no frame has one byte": (
+        ("send.c", "schedule_next", "return bounded(s, due, len > 0);", "return bounded(s, due, len > 1);"),
+    ),
+    "a flow's key has no traffic class": (
+        (
+            "udp_err.c",
+            "udp_err",
+            "ip[IPH_VERSION_IHL] = (u8)((v6 ? 0x60 : 0x40) | (ip[IPH_VERSION_IHL] & 15));",
+            "ip[IPH_VERSION_IHL] = (u8)((v6 ? 0x61 : 0x40) | (ip[IPH_VERSION_IHL] & 15));",
+        ),
+    ),
+    "the address is written over it": (
+        ("receive_burst.c", "usual_begin", "0 }", "1 }"),
+        ("driver_burst.c", "usual_begin", "0 }", "1 }"),
+    ),
+    "when the table of flows grows: speed": (
+        (
+            "event_taps.c",
+            "flow_number",
+            "if (f->used + 1 >= (f->mask + 1) / 2) {",
+            "if (f->used + 1 >= (f->mask - 1) / 2) {",
+        ),
+    ),
+    "a frame's bytes are all sent, so no call returns 0": (
+        ("send.c", "put_dev", "while (rc < 0 && errno == EINTR);", "while (rc < 1 && errno == EINTR);"),
+    ),
+    "no room for LLC: the next check says so": (
+        (
+            "linktype.c",
+            "wifi",
+            "if (len < header || (at[0] & 0x0f) != 0x08) return;",
+            "if (len <= header || (at[0] & 0x0f) != 0x08) return;",
+        ),
+    ),
+    "both ways lead to bucket 64": (
+        ("lat.c", "bucket_of", "if (v < 64) return (u32)v;", "if (v < 65) return (u32)v;"),
+    ),
+    "there is room for the dots": (
+        (
+            "pcapng.c",
+            "put_frames",
+            'return n + (u32)snprintf(to + n, room - n, " ...");',
+            'return n + (u32)snprintf(to + n, room + n, " ...");',
+        ),
+    ),
+    "more memory than is needed": (
+        ("host.c", "answers_init", "h->cpu[i]->scratch = malloc(1 << 16);", "h->cpu[i]->scratch = malloc(1 << 17);"),
+    ),
+    "packets go up alone: speed": (
+        (
+            "ip_list.c",
+            "ip_list_rcv",
+            "skb && n < BURST && (total = usual_len(sd->host, skb, &last));",
+            "skb && n >= BURST && (total = usual_len(sd->host, skb, &last));",
+        ),
+    ),
+    "where a bisection begins: speed": (
+        (
+            "trace_source.c",
+            "trace_row",
+            "u64 mid = s->rows[high - 1].id == frame ? high - 1 : (low + high) / 2;",
+            "u64 mid = s->rows[high - 1].id != frame ? high - 1 : (low + high) / 2;",
+        ),
+    ),
+    "the table has room for twice as many": (("event_select.c", "joined_new", "for (u64 i = 0;", "for (u64 i = 1;"),),
     "a file's read_burst never returns 0": (
         ("send.c", "fill", "if (got < 0) {", "if (got < 1) {"),
         ("send.c", "fill", "if (got < 0) {", "if (got <= 0) {"),
@@ -84,7 +189,7 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ),
     ),
     "a single buffer is filled by dma_frame() as well: speed": (
-        ("dma.c", "dma_burst", "if (unlikely(avail <= 0)) return 0;", "if (unlikely(avail <= 1)) return 0;"),
+        ("dma_burst.c", "burst", "if (unlikely(avail <= 0)) return 0;", "if (unlikely(avail <= 1)) return 0;"),
     ),
     "the kernel takes as many entries as it is told to if the tail is anywhere ahead, and soon the tail is put right": (
         (
@@ -153,7 +258,7 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ),
     ),
     "a doorbell that is not taken makes the card look again at once, for 0.1 s at most: speed": (
-        ("threads.c", "nic_run_out", "i < 2;", "i >= 2;"),
+        ("nic_thread.c", "nic_run_out", "i < 2;", "i >= 2;"),
     ),
     "the arena grows a frame earlier than it must": (
         (
@@ -195,7 +300,7 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("own_files.c", "file_set_add", "i && s->fd[i - 1] > fd;", "i && s->fd[i - 1] >= fd;"),
     ),
     "the doorbell is asked for before the first look too: it rings as often": (
-        ("nic_tx.c", "take", "int avail = virtqueue_avail(vq, 1);", "int avail = virtqueue_avail(vq, 0);"),
+        ("nic_tx.c", "next_chain", "int avail = virtqueue_avail(vq, 1);", "int avail = virtqueue_avail(vq, 0);"),
     ),
     "a hash is cut to other bits of the same, large enough table: its chains are longer, what they hold is compared": (
         (
@@ -215,18 +320,6 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "options_differ",
             ("if (likely(len == TIMESTAMPS_LEN)) return (load64(a) ^ load64(b)) | (load32(a + 8) ^ load32(b + 8));"),
             "if (likely(len == TIMESTAMPS_LEN)) ;",
-        ),
-        (
-            "dma.c",
-            "dma_csum_plain",
-            (
-                "if (likely(csum_is_zero(csum_fold(sum)) && (f->ip_proto == IPPROTO_TCP || be16(f->data + "
-                "f->l4_off + UDPH_LEN) == f->l4_len))) return DMA_CSUM_GOOD;"
-            ),
-            (
-                "if (likely(csum_is_zero(csum_fold(sum)) && (f->ip_proto == IPPROTO_TCP && be16(f->data + "
-                "f->l4_off + UDPH_LEN) == f->l4_len))) return DMA_CSUM_GOOD;"
-            ),
         ),
         (
             "flow_table.c",
@@ -265,11 +358,11 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "tap.c",
             "read_slots",
             (
-                "while (n < want && (len = read_once(lane, tap_nth_slot(t, 0), t->slot_size)) > 0) "
+                "while (n < want && (len = read_once(t, lane, tap_nth_slot(t, 0), t->slot_size)) > 0) "
                 "tap_fill_next(t, &f[n++], count_over(t, (u32)len));"
             ),
             (
-                "while (n < want && (len = read_once(lane, tap_nth_slot(t, 0), t->slot_size)) > 1) "
+                "while (n < want && (len = read_once(t, lane, tap_nth_slot(t, 0), t->slot_size)) > 1) "
                 "tap_fill_next(t, &f[n++], count_over(t, (u32)len));"
             ),
         ),
@@ -292,21 +385,26 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
     "a wire that has nothing says -EAGAIN, never 0 frames": (
         (
-            "threads.c",
+            "nic_thread.c",
             "nic_turn",
             "return n < 0 && n != -EAGAIN ? EV_DONE : -1;",
             "return n <= 0 && n != -EAGAIN ? EV_DONE : -1;",
         ),
     ),
     "poll() without a limit of time never returns 0": (
-        ("threads.c", "nic_sleep", "if (poll(fds, 2 + n, -1) <= 0) return;", "if (poll(fds, 2 + n, -1) < 0) return;"),
+        (
+            "nic_thread.c",
+            "nic_sleep",
+            "if (ready <= 0) return;",
+            "if (ready < 0) return;",
+        ),
     ),
     "a lane that is dry: both ways give 0": (
         (
             "tap.c",
             "lane_burst",
-            "*rc = got > 0 && got < (int)want && !t->wire.vnet ? 0 : got;",
-            "*rc = got >= 0 && got < (int)want && !t->wire.vnet ? 0 : got;",
+            "*rc = got > 0 && got < (int)want && !t->bigs ? 0 : got;",
+            "*rc = got >= 0 && got < (int)want && !t->bigs ? 0 : got;",
         ),
     ),
     "behind the last is reader_ns, which the line before set to the same": (

@@ -4,14 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import core_stub
+import events_page
 import files_page
+import golden_events
 import knobs_files
 
 MADE: dict[Path, Callable[[], str]] = {
     core_stub.STUB: core_stub.core,
     knobs_files.ATTRIBUTES: knobs_files.attributes,
     knobs_files.PAGE: knobs_files.page,
+    events_page.PAGE: events_page.page,
     files_page.PAGE: files_page.page,
+    golden_events.GOLDEN: golden_events.golden,
 }
 
 

@@ -13,6 +13,7 @@ from mutations import place
 
 LIVE = "live kernel"  # the running kernel is asked in the test; where it cannot be, its recorded answers stand in
 RECORDED = "recorded"  # what a 6.18 kernel delivered, written down
+LIVE_6_1 = "live 6.1 kernel"  # a guest with sysctls of its own is asked in the test, and vnic beside it
 WRITTEN = "written rule"  # the kernel cannot be asked: its source says so
 
 GRO, KERNEL, NAPI = "tests/softnet/test_gro.py", "tests/softnet/test_gro_kernel.py", "tests/softnet/test_napi.py"
@@ -34,6 +35,7 @@ ARP, ICMP, IP, NDISC, NEIGH, NEIGH_TABLE = (
 )
 TWIN = "tests/inet/test_twin.py::test_a_case_is_the_running_kernels"
 """Answers, counters, sockets and drop reasons are those of the running kernel, in named cases."""
+GUEST = "tests/vhost/test_guest_softnet.py"
 DEV, TCP4, UDP4 = "net/core/dev.c", "net/ipv4/tcp_offload.c", "net/ipv4/udp_offload.c"
 IP4, IP6, GROC = "net/ipv4/af_inet.c", "net/ipv6/ip6_offload.c", "net/core/gro.c"
 
@@ -71,7 +73,7 @@ class Rule:
 
     def noticed_by(self, mutant: Mutant) -> tuple[str, ...]:
         """The tests that are to notice this mutant."""
-        return mutant.tests or tuple(t for t in self.tests if t != TWIN)
+        return mutant.tests or tuple(t for t in self.tests if t != TWIN and not t.startswith(GUEST))
 
     def proves(self, node: str) -> bool:
         """Is this test (a pytest node) one of its proofs?"""
@@ -262,7 +264,7 @@ RULES = (
         tests=(INET,),
     ),
     Rule(
-        "GRO: frames with equal VLAN tags merge, others do not", "net/8021q/vlan_core.c vlan_gro_receive()", WRITTEN, (INET,),
+        "GRO: frames with equal VLAN tags merge, others do not", "net/8021q/vlan_core.c vlan_gro_receive()", LIVE_6_1, (f"{GUEST}::test_frames_with_equal_vlan_tags_merge", INET),
         (Mutant("gro_inet.c", "load32(gro_mac_header(p) + off) == load32(tag)", "1"),),
     ),
     _gro(
@@ -303,13 +305,13 @@ RULES = (
         (Mutant("gro.c", "if (flush_old && skb->gro_age == (u32)jiffies(n->sd))", "if (flush_old)", (GRO,)),),
     ),
     Rule(
-        "GRO: packets go up in lists of gro_normal_batch segments", f"{GROC} gro_normal_one()", WRITTEN,
-        (f"{GRO}::test_the_list_goes_up_when_it_speaks_for_gro_normal_batch_segments",),
+        "GRO: packets go up in lists of gro_normal_batch segments", f"{GROC} gro_normal_one()", LIVE_6_1,
+        (f"{GUEST}::test_packets_go_up_in_lists_of_gro_normal_batch", f"{GUEST}::test_a_list_counts_segments", f"{GRO}::test_the_list_goes_up_when_it_speaks_for_gro_normal_batch_segments"),
         (Mutant("gro.c", "	COUNT(n->rx_count, segs);\n", "	COUNT(n->rx_count, 1);\n"),),
     ),
     Rule(
-        "GRO: the bucket is the low 3 bits of the card's hash, buckets are flushed in order", GROC, WRITTEN,
-        (f"{GRO}::test_the_cards_hash_spreads_flows_over_eight_buckets",),
+        "GRO: the bucket is the low 3 bits of the card's hash, buckets are flushed in order", GROC, LIVE_6_1,
+        (f"{GUEST}::test_buckets_are_flushed_in_order", f"{GRO}::test_the_cards_hash_spreads_flows_over_eight_buckets"),
         (Mutant("gro.c", "u32 b = skb->hash & (GRO_HASH_BUCKETS - 1);", "u32 b = skb->hash >> 29;"),),
     ),
     # ---- NAPI ----
@@ -326,7 +328,7 @@ RULES = (
     ),
     Rule(
         "NAPI: gro_flush_timeout holds only what GRO holds; without work all is flushed", f"{DEV} napi_complete_done()",
-        WRITTEN, (f"{NAPI}::test_completions_in_a_row", f"{NAPI}::test_the_timer_stands_in_for_the_interrupt",
+        LIVE_6_1, (f"{GUEST}::test_a_timeout_only_holds_what_gro_holds", f"{NAPI}::test_completions_in_a_row", f"{NAPI}::test_the_timer_stands_in_for_the_interrupt",
          f"{NAPI}::test_packets_go_up_and_interrupts_come_as_the_model_says",
          *_moments("gro_flush_timeout alone: the interrupt is on, the timer flushes", "nothing is held: no timer, whatever the timeout", "that poll finds nothing: no timeout, all of GRO goes")),
         (Mutant("napi.c", "		if (n->gro_bitmask)\n			timeout =", "		timeout ="),
@@ -334,7 +336,7 @@ RULES = (
     ),
     Rule(
         "NAPI: napi_defer_hard_irqs keeps the interrupt off for so many empty polls, only with a timeout",
-        f"{DEV} napi_complete_done()", WRITTEN, (f"{NAPI}::test_completions_in_a_row", f"{NAPI}::test_the_timer_stands_in_for_the_interrupt",
+        f"{DEV} napi_complete_done()", LIVE_6_1, (f"{GUEST}::test_the_interrupt_is_deferred_for_so_many_empty_polls", f"{NAPI}::test_completions_in_a_row", f"{NAPI}::test_the_timer_stands_in_for_the_interrupt",
          f"{NAPI}::test_packets_go_up_and_interrupts_come_as_the_model_says",
          *_moments("deferred: so many empty polls by timer, then the interrupt", "deferral without a timeout has no effect")),
         (Mutant("napi.c", "		if (timeout)\n			unmask = 0;", "		unmask = 0;"),
@@ -350,7 +352,7 @@ RULES = (
     ),
     Rule(
         "NAPI: a threaded one is polled by its task: no softirq, no budget, an IPI after each poll",
-        f"{DEV} napi_threaded_poll_loop()", WRITTEN, (
+        f"{DEV} napi_threaded_poll_loop()", LIVE_6_1, (f"{GUEST}::test_a_threaded_napi_knows_no_softirq_and_no_budget", f"{GUEST}::test_a_threaded_napis_backlogs_are_the_softirqs",
             *_moments("threaded: a task polls, the softirq has nothing to do", "threaded: no budget and no time limit", "threaded: the timer wakes the task", "threaded: an IPI after each poll", "threaded, steered to its own CPU: the backlog is the softirq's", "a request in the middle of a threaded poll"),
         ),
         (Mutant("napi.c", "	if (n->host->threaded)\n", "	if (0)\n"),
@@ -364,18 +366,18 @@ RULES = (
     ),
     # ---- net_rx_action, softirq ----
     Rule(
-        "net_rx_action: budget and time are looked at after each poll; so it can be overshot", f"{DEV} net_rx_action()", WRITTEN, (RUN, *_moments("the time limit is two jiffies of 4 ms", "the budget is spent: a squeeze, and the rest in the next run")),
+        "net_rx_action: budget and time are looked at after each poll; so it can be overshot", f"{DEV} net_rx_action()", LIVE_6_1, (f"{GUEST}::test_the_budget_is_looked_at_after_each_poll", RUN, *_moments("the time limit is two jiffies of 4 ms", "the budget is spent: a squeeze, and the rest in the next run")),
         (Mutant("net_rx_action.c", "if (budget <= 0 ||", "if (budget < 0 ||", (RUN,)),
          Mutant("net_rx_action.c", " || jiffies(sd) >= deadline)", ")", (RUN,)),
          Mutant("net_rx_action.c", "budget > 0);", "budget <= 0);", (f"{LIMITS}::test_time_squeeze_is_either_the_budget_s_or_the_time_s",))),
     ),
     Rule(
-        "net_rx_action: a squeeze counts though nothing is left", f"{DEV} net_rx_action()", WRITTEN, (f"{RUN}::test_who_is_polled_in_which_run", f"{RUN}::test_the_time_limit_is_in_jiffies", *_moments("a squeeze counts though nothing is left")),
+        "net_rx_action: a squeeze counts though nothing is left", f"{DEV} net_rx_action()", LIVE_6_1, (f"{GUEST}::test_the_budget_is_looked_at_after_each_poll", f"{RUN}::test_who_is_polled_in_which_run", f"{RUN}::test_the_time_limit_is_in_jiffies", *_moments("a squeeze counts though nothing is left")),
         (Mutant("net_rx_action.c", "			COUNT(sd->time_squeeze, 1);\n", "			COUNT(sd->time_squeeze, run.list || run.repoll);\n", (RUN,)),),
     ),
     Rule(
         "net_rx_action: a NAPI is polled once a run; then the rest, the new ones, and those that want more", f"{DEV} net_rx_action()",
-        WRITTEN, (RUN,),
+        LIVE_6_1, (f"{GUEST}::test_the_rest_goes_before_the_new_ones_and_those_before_what_wants_more", RUN),
         (Mutant("net_rx_action.c", "			list_append(&run.repoll, &run.repoll_tail, n);", "			list_append(&run.list, &run.list_tail, n);"),),
     ),
     Rule(
@@ -388,7 +390,7 @@ RULES = (
     ),
     # ---- RPS, RFS, backlog, flow limit ----
     Rule(
-        "RPS: cpus[(hash * n) >> 32]", f"{DEV} get_rps_cpu()", WRITTEN, ("tests/softnet/test_rps.py::test_the_hash_as_a_fraction_picks_from_the_mask", "tests/softnet/test_rps.py::test_the_map_has_the_masks_cpus_that_exist"),
+        "RPS: cpus[(hash * n) >> 32]", f"{DEV} get_rps_cpu()", LIVE_6_1, (f"{GUEST}::test_a_flows_cpu_is_its_hash_as_a_fraction_of_the_mask", "tests/softnet/test_rps.py::test_the_hash_as_a_fraction_picks_from_the_mask", "tests/softnet/test_rps.py::test_the_map_has_the_masks_cpus_that_exist"),
         (Mutant("rps.c", "(u64)hash * n >> 32]", "hash % n]"),),
     ),
     Rule(
@@ -400,19 +402,19 @@ RULES = (
     ),
     Rule(
         "backlog: it takes packets while it holds <= netdev_max_backlog, so limit + 1, besides what is in work", f"{DEV} enqueue_to_backlog()",
-        WRITTEN, (f"{BACKLOG}::test_drops_begin_at_limit_plus_one_and_are_charged_to_the_target", f"{BACKLOG}::test_a_limit_of_0_lets_one_in",
+        LIVE_6_1, (f"{GUEST}::test_a_backlog_takes_limit_plus_one", f"{GUEST}::test_a_cpu_that_stands_still_is_called_once_and_charged_with_the_drops", f"{BACKLOG}::test_drops_begin_at_limit_plus_one_and_are_charged_to_the_target", f"{BACKLOG}::test_a_limit_of_0_lets_one_in",
          f"{BACKLOG}::test_a_stalled_cpu_drops_as_the_model_says"),
         (Mutant("backlog.c", "target->input_qlen > sd->host->netdev_max_backlog", "target->input_qlen >= sd->host->netdev_max_backlog"),
          Mutant("backlog.c", "max_u32(sd->input_qlen_max, sd->input_qlen);", "sd->input_qlen;", (LIMITS,))),
     ),
     Rule(
-        "backlog: a drop is charged to the target", f"{DEV} enqueue_to_backlog()", WRITTEN, (f"{BACKLOG}::test_drops_begin_at_limit_plus_one_and_are_charged_to_the_target",
+        "backlog: a drop is charged to the target", f"{DEV} enqueue_to_backlog()", LIVE_6_1, (f"{GUEST}::test_a_cpu_that_stands_still_is_called_once_and_charged_with_the_drops", f"{BACKLOG}::test_drops_begin_at_limit_plus_one_and_are_charged_to_the_target",
          f"{BACKLOG}::test_an_overloaded_cpu_loses_only_what_is_its_own_and_reorders_nothing"),
         (Mutant("backlog.c", "		COUNT(target->dropped, 1);\n", "		COUNT(sd->dropped, 1);\n"),),
     ),
     Rule(
-        "backlog: one IPI, when its queue was empty and it does not work; received_rps counts those", f"{DEV} napi_schedule_rps()", WRITTEN,
-        (f"{BACKLOG}::test_only_the_first_packet_calls_the_target", "tests/softnet/test_rps.py::test_one_ipi_per_target_for_a_run_of_net_rx_action",
+        "backlog: one IPI, when its queue was empty and it does not work; received_rps counts those", f"{DEV} napi_schedule_rps()", LIVE_6_1,
+        (f"{GUEST}::test_a_cpu_that_stands_still_is_called_once_and_charged_with_the_drops", f"{GUEST}::test_a_flows_cpu_is_its_hash_as_a_fraction_of_the_mask", f"{BACKLOG}::test_only_the_first_packet_calls_the_target", "tests/softnet/test_rps.py::test_one_ipi_per_target_for_a_run_of_net_rx_action",
          *_moments("in the softirq: an IPI after each run")),
         (Mutant("backlog.c", "if (!target->input_qlen && !(target->backlog.state & NAPI_STATE_SCHED)) {", "if (!target->input_qlen) {"),
          Mutant("softirq.c", "		COUNT(sd->received_rps, 1);\n", "		COUNT(sd->received_rps, sd->input_qlen);\n")),
@@ -422,30 +424,30 @@ RULES = (
         (Mutant("backlog.c", "sd->input_queue_head + (u32)work);", "sd->input_queue_head + 1);"),),
     ),
     Rule(
-        "RFS: a flow moves only when its old CPU took all it had queued there", f"{DEV} get_rps_cpu()", WRITTEN, (f"{RFS}::test_a_flow_moves_only_when_its_old_cpu_has_taken_all", f"{RFS}::test_rfs_steers_as_the_model_does",
+        "RFS: a flow moves only when its old CPU took all it had queued there", f"{DEV} get_rps_cpu()", LIVE_6_1, (f"{GUEST}::test_a_flow_moves_only_when_its_old_cpu_has_taken_all", f"{RFS}::test_a_flow_moves_only_when_its_old_cpu_has_taken_all", f"{RFS}::test_rfs_steers_as_the_model_does",
          f"{RFS}::test_no_flow_is_ever_reordered_while_it_moves", f"{RFS}::test_without_the_rule_flows_are_reordered",
          f"{RFS}::test_the_counters_wrap"),
         (Mutant("rfs.c", "- READ_ONCE(f->last_qtail)) >= 0;", "- READ_ONCE(f->last_qtail)) >= -1000000;"),
          Mutant("backlog.c", "		rfs_queued(sd->host, skb->rflow, target->input_queue_tail);\n", "		;\n")),
     ),
     Rule(
-        "RFS: an entry of another flow is told by its upper bits", f"{DEV} get_rps_cpu()", WRITTEN, (f"{RFS}::test_another_flow_with_the_same_entry_is_told_by_its_upper_bits", f"{RFS}::test_rfs_steers_as_the_model_does",
+        "RFS: an entry of another flow is told by its upper bits", f"{DEV} get_rps_cpu()", LIVE_6_1, (f"{GUEST}::test_another_flow_with_the_same_entry_is_told_by_its_upper_bits", f"{RFS}::test_another_flow_with_the_same_entry_is_told_by_its_upper_bits", f"{RFS}::test_rfs_steers_as_the_model_does",
          f"{RFS}::test_a_reader_draws_its_flow"),
         (Mutant("rfs.c", "if ((ident ^ hash) & ~h->rps_cpu_mask)", "if (0)"),),
     ),
     Rule(
-        "RFS: only sockets with a peer record where they read", "include/net/rps.h sock_rps_record_flow()", WRITTEN, (f"{RFS}::test_a_connected_datagram_socket_draws_too_and_one_that_is_not_does_not",),
+        "RFS: only sockets with a peer record where they read", "include/net/rps.h sock_rps_record_flow()", LIVE_6_1, (f"{GUEST}::test_a_flow_goes_to_its_readers_cpu", f"{GUEST}::test_a_reader_without_a_peer_draws_nothing", f"{RFS}::test_a_connected_datagram_socket_draws_too_and_one_that_is_not_does_not"),
         (Mutant("sock.c", "&& (sk->rport || sk->type == SOCK_TCP))", ")"),),
     ),
     Rule(
-        "flow limit: of the last 128 packets more than 64, once the queue is half full", f"{DEV} skb_flow_limit()", WRITTEN,
-        ("tests/softnet/test_flow_limit.py",),
+        "flow limit: of the last 128 packets more than 64, once the queue is half full", f"{DEV} skb_flow_limit()", LIVE_6_1,
+        (f"{GUEST}::test_the_flow_limit_drops_a_flow_that_has_more_than_64_of_the_last_128", f"{GUEST}::test_the_flow_limit_of_two_flows_in_turn", "tests/softnet/test_flow_limit.py"),
         (Mutant("flow_limit.c", "#define FLOW_LIMIT_HISTORY 128", "#define FLOW_LIMIT_HISTORY 256"),
          Mutant("flow_limit.c", "netdev_max_backlog >> 1)", "netdev_max_backlog)"),
          Mutant("flow_limit.c", "	COUNT(sd->flow_limit_frames, skb->segs);\n", "	;\n", (LIMITS, WHY))),
     ),
     Rule(
-        "flow limit: by the table of the CPU that enqueues", f"{DEV} skb_flow_limit()", WRITTEN, ("tests/softnet/test_flow_limit.py",),
+        "flow limit: by the table of the CPU that enqueues", f"{DEV} skb_flow_limit()", LIVE_6_1, (f"{GUEST}::test_the_flow_limit_is_that_of_the_cpu_that_enqueues", "tests/softnet/test_flow_limit.py"),
         (Mutant("backlog.c", "skb_flow_limit(sd, skb, target->input_qlen)", "skb_flow_limit(target, skb, target->input_qlen)"),),
     ),
     Rule(

@@ -52,7 +52,7 @@ FREEDOMS = {
     "times in timestamp replies and timestamp options": "vnic's day begins with the host; only they are set aside",
     "the id of an IPv6 fragment header": "Linux draws it, vnic counts",
     "padding of short frames": "a TAP has none",
-    "802.2 frames": "a kernel with the LLC module has a handler, llc_rcv(), which drops them uncounted; vnic has none",
+    "802.2 frames": "a kernel with the LLC module has a handler, llc_rcv(), which drops them uncounted",
     "counters and drops of a step with a broadcast of our own": "Linux hears it once more; vnic has no loopback",
     "FRAG_ECN": "Linux gives no reason for the fragments of a datagram that failed when it was complete",
     "UdpLite6_IgnoredMulti": "no file of Linux has it",
@@ -60,7 +60,7 @@ FREEDOMS = {
     "QDISC_DROP": "what a host sends to itself: vnic has no loopback device, and the kernel's is down",
 }
 
-NO_HANDLER = (["llc_rcv"], ["snap_rcv"])
+NO_HANDLER = (["llc_rcv"], ["snap_rcv"], ["stp_pdu_rcv"])
 """Where an 802.2 frame ends that no protocol wants."""
 
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from commands import invoke
 
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.tap import doctor as doctor_
 from vnic.tap import tun
 from vnic.tap.doctor import doctor

@@ -12,7 +12,7 @@ from live_tap import send_all, wait_until
 
 import vnic
 import vnic.runs.send
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.runs.live import run
 from vnic.tap import tun
 from vnic.tap.doctor import doctor

@@ -7,7 +7,7 @@ import pytest
 from captures import pcap
 from click.testing import CliRunner
 
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.errors import ConfigError
 from vnic.validate import counters
 

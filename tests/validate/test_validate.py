@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.errors import ConfigError, TapError, VnicError
 from vnic.knobs.cost import shipped
 from vnic.validate import compare, predict

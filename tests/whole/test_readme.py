@@ -18,7 +18,7 @@ PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
 
 def python_examples(*, on_a_tap):
     found = []
-    for name in ("README.md", "docs/python.md"):
+    for name in ("README.md", "docs/python.md", "docs/events.md"):
         examples = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
         found += [
             pytest.param(code, id=f"{name} {i}")

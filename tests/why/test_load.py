@@ -12,7 +12,7 @@ from model.events import Machine
 from overloads import LOSES, burst, capture, facts_of
 from virtual_time import Case, Flow, run_model
 
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.knobs.cost import LINUX
 from vnic.runs.replay import replay
 from vnic.why import answer

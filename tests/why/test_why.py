@@ -14,7 +14,7 @@ from overloads import DELAYS, LOSES, again, burst, facts_of
 from paths import CAPTURES
 
 import vnic
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.control.server import Control
 from vnic.counters import limits
 from vnic.counters.snapshots import FATES

@@ -12,7 +12,7 @@ from overloads import burst, capture
 from paths import ROOT
 
 from vnic import Host
-from vnic.cli.main import main
+from vnic.cli.commands import main
 from vnic.counters import limits
 
 DOC = ROOT / "docs/why.md"

@@ -101,6 +101,7 @@ CASES = {
         276, bytes(CookedLinuxV2(pkttype=4, proto=0x800, **SLL) / FOUR), carried(FOUR, dst=STRANGER, src=STATION)
     ),
     **{f"802.11, {ds}": (105, bytes(wifi(FOUR, ds)), ON_WIFI) for ds in range(4)},
+    "cooked, cut in its header": (113, bytes(CookedLinux(pkttype=0, proto=0x800, **SLL))[:15], None),
     "802.11, QoS": (105, bytes(wifi(FOUR, 2, subtype=8)), ON_WIFI),
     "802.11, IPv6": (105, bytes(wifi(SIX, 1)), carried(SIX, src=STATION)),
     "802.11, encrypted": (105, bytes(wifi(FOUR, 2, flags=0x40)), None),
@@ -201,3 +202,10 @@ def test_tshark_finds_the_same_addresses(tmp_path, linktype):
         p = Ether(f)
         told.append([p[IP].src, p[IP].dst, "", ""] if IP in p else ["", "", p[IPv6].src, p[IPv6].dst])
     assert told == theirs
+
+
+def test_a_header_of_another_link_may_be_all_that_was_captured(tmp_path):
+    seen, facts = at_wire(tmp_path, pcap(113, bytes(CookedLinux(pkttype=0, proto=0x800, **SLL))))
+    assert seen == [bytes(Ether(dst=OURS, src=STATION, type=0x800))]
+    (link,) = facts["input"]["links"]
+    assert (link["carried"], link["aliens"]) == (1, 0)

@@ -218,3 +218,14 @@ def test_the_mtu_of_a_capture_is_a_number_or_off():
     with vnic.Host() as host:
         assert host.knobs.capture_mtu == 1500
         assert lib.wire_pulled(host.wire.c) == 0
+
+
+@pytest.mark.parametrize("option", [0x1E, 0x05])
+def test_another_hop_by_hop_header_is_no_jumbo_header(tmp_path, option):
+    """Its bytes are those of one, but for the option's type: the receiver has to see it."""
+    payload = bytes(i * 3 % 251 for i in range(20_000))
+    frame = bytearray(big_tcp(payload, v6=True, jumbo=True))
+    frame[14 + 40 + 2] = option
+    _, packets = run(tmp_path, bytes(frame))
+    assert len(packets) > 1
+    assert all(p.data[14 + 6] == 0 and p.data[54:62] == bytes(frame[54:62]) for p in packets)

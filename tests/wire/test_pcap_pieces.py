@@ -1,5 +1,6 @@
 """pcap_pieces.c: a capture is read in pieces, whatever happens to the file meanwhile."""
 
+import errno
 import functools
 import os
 import random
@@ -10,7 +11,7 @@ import pytest
 from captures import enhanced, interface, pcap, section
 
 import vnic
-from vnic._core import lib
+from vnic._core import ffi, lib
 from vnic.pace import pace
 from vnic.runs import send
 from vnic.runs.replay import replay
@@ -162,3 +163,11 @@ def test_each_file_is_closed_when_the_next_one_begins(tmp_path):
     with pytest.raises(vnic.CaptureError):
         vnic.CaptureWire([tmp_path / "none"])
     assert files() == 0
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path):
+    path = tmp_path / "a.pcap"
+    path.write_bytes(pcap([(i, frame, len(frame)) for i, frame in enumerate(some(3))]))
+    p = ffi.gc(lib.pcap_wire_new(), lib.pcap_wire_free)
+    assert lib.pcap_wire_open(p, os.open(path, os.O_WRONLY), path.stat().st_size) == -errno.EINVAL
+    assert ffi.string(p.error_text) == b"cannot be read behind frame 0: Bad file descriptor"

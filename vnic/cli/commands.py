@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 # commands loads none of them; a test compares it with the command's own.
 COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
     "Captures, without root": {
-        "replay": ("main", "replay", "Replay captures (pcap, pcapng) in virtual time, without root."),
+        "replay": ("replay", "replay", "Replay captures (pcap, pcapng) in virtual time, without root."),
+        "trace": ("trace", "trace", "Write a time line of a run: for Perfetto, or as the kernel's tracer prints it."),
         "why": ("why", "why", "Explain why frames are lost, and which knob helps."),
+        "report": ("report", "report", "Make a page of a report: one HTML file, offline."),
+        "sweep": ("sweep", "sweep", "Replay captures with every combination of settings, and compare."),
+        "diff": ("diff", "diff", "Compare two runs frame by frame: what would another setting have done."),
+        "walk": ("walk", "walk", "Tell the story of a frame: a line a stage, from the wire to its fate."),
+        "events": ("events", "events", "Print what happened to each frame, and when."),
     },
     "Live, on a TAP device": {
-        "run": ("main", "run", "Run a live host on a TAP device until Ctrl-C."),
+        "run": ("run", "run", "Run a live host on a TAP device, or on a switch's port, until Ctrl-C."),
         "send": ("send", "send", "Send captures' frames (pcap, pcapng) at their times."),
+        "vhost": ("vhost", "vhost", "Be the network card of a guest, by vhost-user, until Ctrl-C."),
         "setup": ("tap", "setup", "Create a persistent TAP device, once, as root."),
         "doctor": ("tap", "doctor", "Check what a live run needs."),
     },

@@ -12,6 +12,9 @@ The file is TOML, as below, or another tool's (vnic/cli/foreign_config.py).
     [queue.0]                  # knobs of one queue
     rps-cpus = "c"
 
+    [fault]                    # as --fault has it: kind = when; docs/faults.md
+    irq-lost = "nth=5"
+
     [run]                      # only for vnic run; [replay] likewise
     tap = "vt0"
 
@@ -118,6 +121,8 @@ def _read(table: dict[str, Any], at: str, config: Config, options: dict[str, Cal
         if name == "queue" and isinstance(value, dict):
             for i, knobs in value.items():
                 _read_queue(i, knobs, f"{at}queue.{i}", config)
+        elif name == "fault" and isinstance(value, dict) and name in options:
+            config.options[name] = _read_faults(value, f"{at}{name}")
         elif option in options:
             config.options[option] = _checked(options[option], value, f"{at}{name}")
         else:
@@ -153,6 +158,21 @@ def _read_queue(number: str, knobs: Any, at: str, config: Config) -> None:
             raise ConfigError(f"{at}.{name}: is a knob of the whole card, not of a queue")
         _checked(partial(read, key), value, f"{at}.{name}")
         config.each_queue.setdefault(int(number), {})[key] = value
+
+
+def _read_faults(table: dict[str, Any], at: str) -> list[str]:
+    """Return the rules of ``[fault]``, as --fault has them. A kind has one time or a list of them; true: always."""
+    from vnic.fault import parse
+
+    rules = []
+    for kind, given in table.items():
+        for when in given if isinstance(given, list) else [given]:
+            if when is not True and not isinstance(when, str):
+                raise ConfigError(f"{at}.{kind}={said(when)}: must be text, as in nth=5, or true for always")
+            rule = kind if when is True else f"{kind}:{when}"
+            _checked(parse, rule, f"{at}.{kind}")
+            rules.append(rule)
+    return rules
 
 
 def _checked(check: Callable[[Any], Any], value: Any, where: str) -> Any:

@@ -15,6 +15,7 @@ from vnic.cli.exit import Seconds
 from vnic.cli.options import config_keys
 from vnic.cli.selection import Time
 from vnic.cli.sysctl_names import ROOTS
+from vnic.fault import FAULTS
 from vnic.knobs import describe
 from vnic.knobs.table import KNOBS, names_of
 
@@ -80,6 +81,10 @@ def _keys(commands: tuple[str, ...], loaded: dict[str, click.Command]) -> Schema
     each: Schema = {"type": "object", "patternProperties": queue, "additionalProperties": False}
     properties: Schema = {name: {"$ref": f"#/$defs/{name}"} for name in KNOBS} | options | {"net": net}
     properties["queue"] = {"type": "object", "patternProperties": {"^[0-9]{1,3}$": each}, "additionalProperties": False}
+    when: Schema = {"anyOf": [{"type": "string"}, {"const": True}]}
+    of_kind = {"anyOf": [*when["anyOf"], {"type": "array", "items": when}]}
+    faults: Schema = {"type": "object", "properties": dict.fromkeys(FAULTS, of_kind), "additionalProperties": False}
+    properties["fault"] = {"anyOf": [properties["fault"], faults]}
     return {
         "type": "object",
         "properties": properties,

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,7 @@ from vnic.errors import CaptureError, ConfigError, TapError, VnicError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from types import FrameType
 
 WAIT_S = 10.0
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_PRIVILEGE = 0, 1, 2, 3
@@ -56,8 +58,28 @@ def ending() -> list[signal.Signals]:
     return [n for n in _ENDING if n is not signal.SIGHUP or signal.getsignal(n) is signal.SIG_DFL]
 
 
-def _interrupt(number: int, _: object) -> None:
-    raise _Ended(number)
+_AGAIN_S = 0.001
+_FINALIZERS = weakref.finalize.__call__.__code__.co_filename
+
+
+def _is_ignored(frame: FrameType | None) -> bool:
+    """Would the interpreter print an exception and go on? It does in a finalizer."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "__del__" or code.co_filename == _FINALIZERS:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if not _is_ignored(frame):
+        raise _Ended(number)
+    import threading
+
+    again = threading.Timer(_AGAIN_S, signal.pthread_kill, (threading.main_thread().ident, number))
+    again.daemon = True
+    again.start()
 
 
 class _Ended(KeyboardInterrupt):

@@ -27,6 +27,7 @@ GROUPS = {
     "spreading": "Spreading: RSS, RPS, RFS",
     "sockets": "Addresses and sockets",
     "run": "Run",
+    "events": "Event log",
 }
 """Group -> its heading, in the order of a help text. Those of knobs are in vnic/knobs/knob.py."""
 
@@ -56,7 +57,14 @@ def _offered(param: click.Parameter) -> Any:
     found = param.type
     if type(found) is not click.types.StringParamType:
         return found
-    by_name = {"tap": names.Interface, "dev": names.Interface, "on": names.Instance, "sets": names.Setting}
+    by_name = {
+        "tap": names.Interface,
+        "dev": names.Interface,
+        "on": names.Instance,
+        "sets": names.Setting,
+        "vary": names.Setting,
+        "base": names.Setting,
+    }
     metavar = (param.metavar or param.name or "").upper()
     if param.name in by_name:
         found = by_name[param.name]()

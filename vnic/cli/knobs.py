@@ -105,7 +105,8 @@ def knobs(names: tuple[str, ...], *, as_json: bool, as_schema: bool) -> None:
     """
     if as_schema:
         from vnic.cli.config_schema import schema
-        from vnic.cli.main import replay, run
+        from vnic.cli.replay import replay
+        from vnic.cli.run import run
 
         click.echo(json.dumps(schema({"run": run, "replay": replay}), indent=2))
         return

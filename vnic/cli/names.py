@@ -79,6 +79,27 @@ class Value(click.types.StringParamType):
         return _begin(_values(self._knob), incomplete)
 
 
+class Fate(click.types.StringParamType):
+    """A number, or a fate that is a loss."""
+
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the fates."""
+        from vnic.counters.snapshots import FATES
+
+        return _begin((name for name in FATES if not name.startswith("DELIVERED_")), incomplete.upper())
+
+
+class Rule(click.types.StringParamType):
+    """A rule of ``vnic diff --fail-on``."""
+
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return rules; of those with percent, what stands before it."""
+        from vnic.diff.worse import GROWING, PLAIN
+
+        grows = [CompletionItem(f"{w}+", type=_GO_ON) for w in GROWING if w.startswith(incomplete)]
+        return _begin(PLAIN, incomplete) + grows
+
+
 def _values(knob: Knob) -> list[str]:
     from vnic.knobs import cost
     from vnic.knobs.parse import flag, parse_cost

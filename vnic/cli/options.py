@@ -49,7 +49,7 @@ _OPTIONS = (
     "rcvbuf",
 )
 _REPLAY_OPTIONS = ("link", "speed", "cost", "capture-mtu")
-_NOT_IN_FILES = frozenset({"config", "sets", "sysctls", "files"})
+_NOT_IN_FILES = frozenset({"config", "sets", "sysctls", "files", "vary"})
 _OTHER_NAMES = {"queues": ("--combined",), "rx-ring": ("--ring",), "speed": ("-x", "--multiplier")}
 
 
@@ -118,6 +118,16 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
                 help="set any knob by its Linux name; repeatable",
             ),
             click.option(
+                "--fault",
+                "faults",
+                cls=Option,
+                group="run",
+                multiple=True,
+                metavar="KIND[:WHEN]",
+                help="let the card do something wrong: irq-lost:nth=5, dma-flip:p=0.001, stall:from=1s,until=2s; "
+                "repeatable; docs/faults.md has all of them",
+            ),
+            click.option(
                 "--sysctl",
                 "sysctls",
                 cls=Option,
@@ -167,15 +177,20 @@ def host_options(*, replay: bool, write: bool = True) -> Callable[[_F], _F]:
 
 def _config(ctx: click.Context, _param: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:
     """Make the files' options the command's defaults, and keep their knobs for :func:`host_arguments`."""
+    if paths:
+        ctx.default_map = read_config(ctx, paths)
+    return paths
+
+
+def read_config(ctx: click.Context, paths: tuple[str, ...]) -> dict[str, Any]:
+    """Return the files' options by their Python names, and keep their knobs for :func:`host_arguments`."""
     keys = config_keys(ctx.command)
     whole = Config()
     with refusals():
         for path in paths:
             whole.update(load_config(path, _section(ctx), {key: _checker(ctx, param) for key, param in keys.items()}))
-    if paths:
-        ctx.default_map = {str(keys[key].name): value for key, value in whole.options.items()}
-        ctx.meta["vnic.config"] = whole
-    return paths
+    ctx.meta["vnic.config"] = whole
+    return {str(keys[key].name): value for key, value in whole.options.items()}
 
 
 def config_keys(command: click.Command) -> dict[str, click.Parameter]:
@@ -234,6 +249,8 @@ def host_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """
     given = {name: value for name, value in options.items() if value is not None}
     sets, sysctls, ip = given.pop("sets"), given.pop("sysctls"), given.pop("ip")
+    if faults := given.pop("faults", ()):
+        given["faults"] = list(faults)
     config = click.get_current_context().meta.get("vnic.config", Config())
     unused = list(config.without_effect)
     given = {name.replace("-", "_"): value for name, value in config.knobs.items()} | given

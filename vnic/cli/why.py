@@ -92,21 +92,31 @@ def _believing(path: Path) -> Iterator[None]:
         raise ConfigError(f"{path}: {_NO_REPORT}") from e
 
 
-def _counted(run: Rerun, runs: int, progress: Progress | None) -> Rerun:
-    """Return ``run`` in a wrapper that shows how many of the allowed runs it has made, and what it tries now."""
-    from vnic.why.answer import words
+class Told:
+    """Shows how many of the allowed runs were made, and what is tried."""
 
-    made = 0
+    def __init__(self, runs: int, progress: Progress | None) -> None:
+        self._most, self._progress, self._made = 3 * runs, progress, 0
 
-    def counted(settings: Settings, times: int) -> dict[str, Any]:
-        nonlocal made
-        if progress is not None:
-            again = f" {times} times in a row" * (times > 1)
-            progress(made, max(made, 3 * runs), f"{made + 1}. replay{again}: {words(settings) or 'as configured'}")
-        made += 1
+    def __call__(self, settings: Settings, times: int) -> None:
+        """Tell of one run."""
+        from vnic.why.answer import words
+
+        if self._progress is not None:
+            again, made = f" {times} times in a row" * (times > 1), self._made
+            note = f"{made + 1}. replay{again}: {words(settings) or 'as configured'}"
+            self._progress(made, max(made, self._most), note)
+        self._made += 1
+
+
+def counted(run: Rerun, told: Told) -> Rerun:
+    """Return ``run`` in a wrapper that tells of each run before it begins."""
+
+    def again(settings: Settings, times: int) -> dict[str, Any]:
+        told(settings, times)
         return run(settings, times)
 
-    return counted
+    return again
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +138,7 @@ def explain_report(path: Path, facts: dict[str, Any], *, runs: int, progress: Pr
     from vnic.runs.replay import replay
     from vnic.why.answer import why
     from vnic.why.load import consult
+    from vnic.why.side_by_side import side_by_side
 
     options = {"cpus": len(facts.get("cpus", ()))} | facts["config"]
     files = facts.get("input", {}).get("files")
@@ -146,7 +157,9 @@ def explain_report(path: Path, facts: dict[str, Any], *, runs: int, progress: Pr
     def run(settings: Settings, times: int) -> dict[str, Any]:
         return replay(inputs, select=select, times=times, **(options | settings)).facts
 
-    return Explained(consult(facts, _counted(run, runs, progress), runs=runs), "", options)
+    told = Told(runs, progress)
+    together = side_by_side(inputs, select, options, told)
+    return Explained(consult(facts, counted(run, told), runs=runs, together=together), "", options)
 
 
 def explain(
@@ -161,6 +174,7 @@ def explain(
     from vnic.runs.replay import replay
     from vnic.why.answer import why
     from vnic.why.load import consult
+    from vnic.why.side_by_side import side_by_side
 
     with contextlib.closing(Progress("why: first replay", in_bytes=True)) as shown:
         first = replay(inputs, select=select, progress=shown, **options)
@@ -171,7 +185,9 @@ def explain(
     def run(settings: Settings, times: int) -> dict[str, Any]:
         return replay(inputs, select=select, times=times, **(config | settings)).facts
 
-    answer = consult(facts, _counted(run, runs, progress), runs=runs)
+    told = Told(runs, progress)
+    together = side_by_side(inputs, select, config, told)
+    answer = consult(facts, counted(run, told), runs=runs, together=together)
     return Explained(answer, "", config, inputs.left_out, first.error)
 
 

@@ -26,7 +26,10 @@ ALIASES = {"explain": "why", "drops": "why"}
 """Command that people know from elsewhere -> ours."""
 MEANT = {
     "stat": ("top", "htop", "monitor", "watch", "vmstat", "rates", "stats"),
+    "sweep": ("grid", "scan", "vary", "tune", "optimize", "optimise", "pareto"),
     "why": ("reason", "reasons", "diagnose", "diag", "losses", "lost", "dropwatch", "dropped"),
+    "diff": ("compare", "cmp", "versus", "vs"),
+    "walk": ("story", "follow", "step", "frame"),
     "import": ("clone",),
     "capture": ("tcpdump", "tshark", "dump", "sniff", "record"),
     "send": ("tcpreplay", "inject", "transmit", "generate"),
@@ -170,19 +173,23 @@ def _switched(param: Any, name: str, value: str) -> str | None:
 def _knob_as_set(
     params: dict[str, Any], name: str, value: str | None, following: str | None
 ) -> tuple[tuple[str, ...], int]:
-    """Return an option that names a knob as ``--set NAME=VALUE``, and how many words after it that takes."""
+    """Return an option that names a knob as ``--set NAME=VALUE``, and how many words after it that takes.
+
+    Where ``--set`` is something else, ``--base`` is the option that sets a knob (vnic diff).
+    """
     from vnic.knobs.parse import flag
     from vnic.knobs.table import KNOBS
 
     knob, opposite = _knob(name), _knob(name.replace("--no-", "--", 1)) if name.startswith("--no-") else None
-    if "--set" not in params or (knob or opposite) is None:
+    option = "--base" if "--base" in params else "--set"
+    if option not in params or (knob or opposite) is None:
         return (), 0
     if opposite is not None:
-        return (("--set", f"{opposite}=off"), 0) if KNOBS[opposite].parse is flag and value is None else ((), 0)
+        return ((option, f"{opposite}=off"), 0) if KNOBS[opposite].parse is flag and value is None else ((), 0)
     if value is not None:
-        return ("--set", f"{knob}={value}"), 0
+        return (option, f"{knob}={value}"), 0
     if KNOBS[str(knob)].parse is flag and (following or "").lower() not in _ON | _OFF:
-        return ("--set", f"{knob}=on"), 0
+        return (option, f"{knob}=on"), 0
     if following is None:
         return (), 0
-    return ("--set", f"{knob}={following}"), 1
+    return (option, f"{knob}={following}"), 1

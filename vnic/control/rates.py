@@ -56,6 +56,7 @@ def sample(host: Host) -> dict[str, Any]:
         "idle_ns": [c.idle_ns for c in cpus],
         "now_ns": [c.now_ns for c in cpus],
         "standing": [s for s in as_dicts(host) if not s["ended"]],
+        "faults": [(str(f.rule), f.hits) for f in host.machine.faults],
     }
 
 
@@ -85,6 +86,8 @@ class Line:
     """Frames in flight at the end of the interval."""
     standing: list[dict[str, Any]] = field(default_factory=list)
     """Queues whose ring held frames without an interrupt at both ends of the interval: moderation waits for more."""
+    faults: dict[str, int] = field(default_factory=dict)
+    """Rule of ``--fault`` -> its hits in this interval, if there were some."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the object for --json-lines."""
@@ -122,7 +125,18 @@ def difference(now: dict[str, Any], before: dict[str, Any]) -> Line:
         queues=[round(n / seconds, 1) for n in each("queues")],
         in_flight_at={k: n for k, n in now["in_flight_at"].items() if n},
         standing=[s for s in now["standing"] if s["queue"] in stood],
+        faults=_hits(now, before),
     )
+
+
+def _hits(now: dict[str, Any], before: dict[str, Any]) -> dict[str, int]:
+    """Return the rules that hit between two samples. Two rules may have the same text."""
+    found: dict[str, int] = {}
+    was = [hits for _, hits in before["faults"]] + [0] * len(now["faults"])  # host.nic.fault() adds some
+    for (rule, hits), old in zip(now["faults"], was, strict=False):
+        if hits > old:
+            found[rule] = found.get(rule, 0) + hits - old
+    return found
 
 
 def _cells(line: Line) -> dict[str, str]:
@@ -188,5 +202,6 @@ class Layout:
         text = " ".join(f"{cells[name]:>{width}}" for name, width in self.widths.items())
         if self.cpus is not None:
             text += "  " + " ".join(f"{100 * b:4.0f} " for b in line.busy)
-        told = (hanging("", sentence, self.columns) for sentence in sentences(line.standing))
+        hit = [f"faults: {', '.join(f'{rule} {n:,}' for rule, n in line.faults.items())}"] * bool(line.faults)
+        told = (hanging("", sentence, self.columns) for sentence in [*hit, *sentences(line.standing)])
         return "".join(f"{x}\n" for x in (text.rstrip(), *told))

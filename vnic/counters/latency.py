@@ -42,7 +42,12 @@ class Latencies(dict[str, Latency]):
         return shown_as.latency_table(self)
 
 
-def _sum_histograms(histograms: list[Any]) -> Any:
+def summed(histograms: Mapping[int, Any]) -> dict[str, Any]:
+    """Add up the CPUs' histograms. ``histograms``: CPU -> ``struct histogram[LAT_MAX]``. Return: stage -> one."""
+    return {name: _sum([h[i] for h in histograms.values()]) for i, name in enumerate(LATENCIES)}
+
+
+def _sum(histograms: list[Any]) -> Any:
     total = ffi.new("struct histogram *")
     for h in histograms:
         if not h.count:
@@ -57,14 +62,29 @@ def _sum_histograms(histograms: list[Any]) -> Any:
     return total
 
 
-def latency(histograms: list[Any]) -> Latency:
-    """Add up the CPUs' histograms of one stage and return percentiles (at most 1.6 % too high)."""
-    t = _sum_histograms(histograms)
+def percentiles(t: Any) -> Latency:
+    """Return the percentiles of a ``struct histogram *`` (at most 1.6 % too high)."""
     p50, p90, p99, p999 = (int(lib.lat_percentile(t, q)) for q in (0.5, 0.9, 0.99, 0.999))
     mean = t.sum / t.count if t.count else 0.0
     return Latency(int(t.count), mean, int(t.min), p50, p90, p99, p999, int(t.max))
 
 
+def bounds(bucket: int) -> tuple[int, int]:
+    """Return the lowest and the highest value that a bucket counts, ns; lib/lat.c has the rule."""
+    if bucket < 64:
+        return bucket, bucket
+    shift = bucket // 64 - 1
+    first = bucket % 64 + 64
+    return first << shift, ((first + 1) << shift) - 1
+
+
+def buckets(t: Any) -> dict[str, list[int]]:
+    """Return the filled buckets of a ``struct histogram *``, as three columns: bounds in ns, and frames."""
+    filled = [(*bounds(i), int(n)) for i, n in enumerate(ffi.unpack(t.bucket, lib.LAT_BUCKETS)) if n]
+    low, high, frames = map(list, zip(*filled, strict=True)) if filled else ([], [], [])
+    return {"low_ns": low, "high_ns": high, "frames": frames}
+
+
 def latencies(histograms: Mapping[int, Any]) -> Latencies:
     """Return stage -> percentiles, from CPU -> ``struct histogram[LAT_MAX]``."""
-    return Latencies({name: latency([h[i] for h in histograms.values()]) for i, name in enumerate(LATENCIES)})
+    return Latencies({name: percentiles(total) for name, total in summed(histograms).items()})

@@ -247,14 +247,20 @@ def ledger(host: Any) -> Ledger:
 
 
 def device(host: Any) -> DeviceStats:
-    """Return the card's rtnl_link_stats64."""
+    """Return the card's rtnl_link_stats64. With a driver in another process: what the card gave it, and sent for it."""
     nic, cpus = host.nic, [host.cpu[i] for i in range(host.ncpus)]
     queues = [host.dq[i] for i in range(nic.nqueues_open) if host.dq[i] != ffi.NULL]
     sent = tx_ledger(host).fates
+    packets, size = sum(int(q.rx_packets) for q in queues), sum(int(q.rx_bytes) for q in queues)
+    tx_packets, tx_bytes = int(host.tx.packets), int(host.tx.bytes)
+    if nic.external_driver:
+        rings = [nic.queue[i] for i in range(nic.nqueues)]
+        packets, size = sum(int(q.frames) for q in rings), sum(int(q.bytes) for q in rings)
+        tx_packets, tx_bytes = sent.get("TX_SENT", 0), int(nic.wire.tx_bytes)
     length, over, fifo = int(nic.rx_length_errors), int(nic.rx_over_errors), int(nic.rx_fifo_errors)
     return DeviceStats(
-        rx_packets=sum(int(q.rx_packets) for q in queues),
-        rx_bytes=sum(int(q.rx_bytes) for q in queues),
+        rx_packets=packets,
+        rx_bytes=size,
         rx_errors=length + over + fifo,
         rx_dropped=sum(int(c.rx_dropped) for c in cpus),
         multicast=int(nic.multicast),
@@ -266,8 +272,8 @@ def device(host: Any) -> DeviceStats:
         rx_missed_errors=0,
         rx_nohandler=0,
         rx_otherhost_dropped=sum(int(c.rx_otherhost_dropped) for c in cpus),
-        tx_packets=int(host.tx.packets),
-        tx_bytes=int(host.tx.bytes),
+        tx_packets=tx_packets,
+        tx_bytes=tx_bytes,
         tx_errors=sent.get("TX_WIRE_ERROR", 0) + sent.get("TX_BAD_CHAIN", 0),
         tx_dropped=sent.get("TX_FULL_RING", 0) + sent.get("TX_DEV_READY", 0),
         tx_fifo_errors=sent.get("TX_WIRE_FULL", 0),

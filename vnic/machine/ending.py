@@ -25,6 +25,7 @@ from vnic.machine.uninterrupted import Job, in_main
 
 if TYPE_CHECKING:
     from vnic.capture import Capture
+    from vnic.events.log import EventLog
     from vnic.handlers import Seam
     from vnic.host_socket import HostSocket
     from vnic.wire import Wire
@@ -46,6 +47,8 @@ class Ending(Living):
     wire: Wire
     bound: list[HostSocket]
     captures: list[Capture]
+    event_log: EventLog | None
+    vhost: Any
     turn: Turn
     threads: threads_.Threads | None
     seam: Seam
@@ -111,6 +114,7 @@ class Ending(Living):
             threads = self.threads
             if threads is None:
                 return
+            self.wire._host_stops()  # noqa: SLF001 - the machine owns it
             threads.stop()
             self.turn.shut(0, closing=False)
             try:
@@ -183,13 +187,15 @@ class Ending(Living):
 
     def _free(self) -> None:
         errors: list[Any] = []
-        parts: tuple[Any, ...] = (*reversed(self.bound), *self.captures)
+        parts: tuple[Any, ...] = (*reversed(self.bound), *self.captures, *([self.event_log] if self.event_log else ()))
         for part in parts:
             try:
                 part._give_back()  # noqa: SLF001 - the machine owns it
             except VnicError as e:
                 errors.append(e)
         self._close_call_fds()
+        if self.vhost is not None:
+            lib.vhost_free(self.vhost)
         lib.host_free(self._at)
         self._end()
         self.turn.open()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from vnic.capture import Capture
+    from vnic.events.log import EventLog
+    from vnic.fault import Fault
     from vnic.frame import Frame
     from vnic.host_socket import HostSocket
     from vnic.wire import Wire
@@ -59,12 +61,19 @@ class Machine(Ending):
         """The card's name, as /proc/net/dev shows it."""
         self.config: dict[str, Any] = {}
         """The knobs that were given, and their changes; they stay after the end."""
+        self.faults: list[Fault] = []
+        """What the card does wrong on purpose, in the order in which its rules are tried."""
         self.sysctls: dict[str, str] = {}
         """Sysctls without effect that were written: name -> text."""
         self.began_ns = 0
         """When the threads started, by the machine's clock."""
         self.bound: list[HostSocket] = []
         self.captures: list[Capture] = []
+        self.event_log: EventLog | None = None
+        self.hang_fd = -1
+        """An eventfd that ends a vhost-user front-end's connection; -1: not there."""
+        self.vhost: Any = None
+        """``struct vhost *``, if the card's driver is a vhost-user front-end's."""
         self.histograms: dict[int, Any] = {}
         """CPU -> ``struct histogram[LAT_MAX]``, if latency is split by stage."""
         self.buffers = ReadBuffers()
@@ -176,7 +185,7 @@ class Machine(Ending):
             if event == lib.EV_SLICE and end is not None and self.c.nic.offered >= end:
                 return False
             self.handle(event)
-            if event == lib.EV_SLICE and progress is not None:
+            if event in (lib.EV_SLICE, lib.EV_WIRE) and progress is not None:  # a short file ends before a slice does
                 progress()
             if give_up():
                 return False
@@ -224,6 +233,7 @@ class Machine(Ending):
             if not threads.alive():
                 self.threads = None
             raise
+        self.wire._host_runs()  # noqa: SLF001 - it is ours
 
     @property
     def is_running(self) -> bool:

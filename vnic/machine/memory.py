@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PAGE = 4096
 _STACK = 128 << 10
@@ -20,6 +23,12 @@ _STACK = 128 << 10
 _STRIDE_MORE, _STRIDE_ALIGN = 128, 64  # buf_stride() of csrc/card/nic_init.c
 _SMALL = 64 << 20
 """A host that takes less is not compared with the machine's memory."""
+_KNOBS = ("queues", "rx-ring", "tx-ring", "rx-pool", "rx-buf-len", "fifo", "gro-flows", "sockets")
+"""What decides how much a host takes, besides its CPUs."""
+
+
+class NoRoomError(ConfigError):
+    """Knobs that another machine could have, or this one at another time."""
 
 
 def _size(of: str) -> int:
@@ -44,19 +53,44 @@ def stated(c: Any, *, latency: bool) -> dict[str, int]:
     ``buffers`` are those of the rings, which traffic fills; ``pools`` are the driver's further ones, in use only while
     packets wait for a reader, for fragments or in a backlog.
     """
-    nic, cpus = c.nic, int(c.ncpus)
-    queues, num, pool = int(nic.nqueues), int(nic.ring_size), int(c.rx_pool_size)
-    each = stride(int(nic.buf_len))
+    nic = c.nic
+    sizes = {
+        "queues": nic.nqueues,
+        "rx-ring": nic.ring_size,
+        "tx-ring": nic.tx_ring_size,
+        "rx-pool": c.rx_pool_size,
+        "rx-buf-len": nic.buf_len,
+        "fifo": nic.fifo.size,
+        "gro-flows": c.gro_flows,
+        "sockets": c.sock_max,
+    }
+    return _parts({name: int(size) for name, size in sizes.items()}, int(c.ncpus), latency=latency)
+
+
+def planned(knobs: Mapping[str, Any], cpus: int) -> int:
+    """Return the bytes that a host with these knobs will take at most, without making one. Defaults stand for others.
+
+    ConfigError: as :func:`vnic.knobs.table.read`.
+    """
+    from vnic.knobs.table import canonical, read
+
+    given = {canonical(name): value for name, value in knobs.items()}
+    return sum(_parts({name: int(read(name, given.get(name))) for name in _KNOBS}, cpus, latency=True).values())
+
+
+def _parts(sizes: Mapping[str, int], cpus: int, *, latency: bool) -> dict[str, int]:
+    queues, num, pool = sizes["queues"], sizes["rx-ring"], sizes["rx-pool"]
+    each = stride(sizes["rx-buf-len"])
     cpu = _size("struct softnet_data") + cpus * _size("struct rps_burst") + _STACK
     cpu += _size("struct histogram") * lib.LAT_MAX if latency else 0
-    cpu += int(c.gro_flows) * _size("struct gro_flow")
+    cpu += sizes["gro-flows"] * _size("struct gro_flow")
     return {
-        "rings": queues * (_ring(num) + pool * (_size("struct sk_buff") + 4)) + _ring(int(nic.tx_ring_size)),
+        "rings": queues * (_ring(num) + pool * (_size("struct sk_buff") + 4)) + _ring(sizes["tx-ring"]),
         "buffers": queues * min(num, pool) * each,
         "pools": queues * max(0, pool - num) * each,
-        "fifo": (1 << (int(nic.fifo.size) // lib.ETH_ZLEN).bit_length()) * _size("struct frame"),
+        "fifo": (1 << (sizes["fifo"] // lib.ETH_ZLEN).bit_length()) * _size("struct frame"),
         "cpus": cpus * cpu,
-        "sockets": int(c.sock_max) * _size("struct sock"),
+        "sockets": sizes["sockets"] * _size("struct sock"),
     }
 
 
@@ -100,7 +134,7 @@ def text(n: int) -> str:
 
 
 def refuse_more_than_there_is(c: Any, *, queues: int = 0, ring: int = 0) -> None:
-    """Raise ConfigError if the rings, once they are filled, would not fit into the machine's memory.
+    """Raise NoRoomError if the rings, once they are filled, would not fit into the machine's memory.
 
     Args:
         c: the host; one that runs has its present rings already.
@@ -115,7 +149,7 @@ def refuse_more_than_there_is(c: Any, *, queues: int = 0, ring: int = 0) -> None
         return
     there = available()
     if there is not None and more > there:
-        raise ConfigError(
+        raise NoRoomError(
             f"queues={queues}, rx-ring={ring} and rx-buf-len={nic.buf_len} fill {text(wanted)} of memory, and "
             f"{text(there)} are available: set one of them lower"
         )

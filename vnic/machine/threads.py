@@ -65,7 +65,8 @@ class Threads:
         self._paused, self._at_rest, self._ended = False, 0, False
         self._stopper = 0
         self._device = self._thread("nic/vnic0", device, self._run_device)
-        self._cpus = [self._thread(f"cpu/{i}", cpu, self._run_cpu, i) for i, cpu in enumerate(cpus)]
+        run_cpus = [] if self._c.card_only else cpus
+        self._cpus = [self._thread(f"cpu/{i}", cpu, self._run_cpu, i) for i, cpu in enumerate(run_cpus)]
         self._python = self._thread("python/0", None, self._run_python)
 
     def start(self) -> None:

@@ -35,6 +35,7 @@ T = TypeVar("T")
 _pending: dict[int, Job[Any]] = {}
 _gc_lock = [threading.RLock()]
 _LOOK_S = 0.5
+_FAULTS = {signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV}
 
 
 def _in_child() -> None:
@@ -52,8 +53,12 @@ def in_main() -> bool:
 
 
 def block_signals() -> None:
-    """Block all signals of this thread, so that they wake the main thread."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    """Block signals of this thread, so that they wake the main thread; but not those that a fault of its own raises.
+
+    The kernel ends a process whose thread faults while the signal is blocked: no handler runs. The card survives that a
+    driver cuts its memory short (csrc/vhost/vhost_memory.c), and faulthandler prints where a thread was.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _FAULTS)
 
 
 class Job(Generic[T]):

@@ -8,7 +8,7 @@ FUNNEL: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("DEV_READY", "LINK_TYPE", "RX_LENGTH", "MAC_FILTER", "VLAN_FILTER", "PYTHON_FILTER", "NTUPLE_FILTER"),
     ),
     ("fifo", "the card's packet memory", ("FIFO_OVERRUN",)),
-    ("ring", "DMA into the driver's buffers", ("RX_OVER", "RX_NO_BUFFER", "DELIVERED_DRIVER")),
+    ("ring", "DMA into the driver's buffers", ("RX_OVER", "RX_NO_BUFFER", "FAULT", "DELIVERED_DRIVER")),
     ("backlog", "NAPI, GRO, RPS and the CPU's backlog", ("CPU_BACKLOG",)),
     ("protocol", "packet taps, then the handler of the EtherType", ("UNHANDLED_PROTO", "DELIVERED_ARP", "ARP_TARGET")),
     (

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vnic.capture import Capture
+from vnic.pcapng import options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vnic.host import Host
 
 _POINTS = ("wire", "stack")
@@ -98,22 +97,12 @@ class LastFrames:
         ]
 
 
-def _options(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + 4 <= len(data):
-        code, length = struct.unpack_from("<HH", data, at)
-        if code == 0:
-            return
-        yield code, data[at + 4 : at + 4 + length]
-        at += 4 + (length + 3 & ~3)
-
-
 def _parsed(block: bytes) -> tuple[int | None, str | None, int, int, bytes]:
     """Return a packet's id, fate, stamp (ns), bytes on the wire, and captured bytes."""
     *_, high, low, kept, length = _PACKET_HEAD.unpack_from(block)
     begin = _PACKET_HEAD.size
     i, fate = None, None
-    for code, value in _options(block[begin + (kept + 3 & ~3) : -4]):
+    for code, value in options(block[begin + (kept + 3 & ~3) : -4]):
         if code == _PACKET_ID:
             i = int.from_bytes(value, "little")
         elif code == _COMMENT and value[:1].isupper():  # else: the frames of a merged packet, or how late it is

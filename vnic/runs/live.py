@@ -23,15 +23,17 @@ from vnic.runs.replay import facts
 from vnic.tap import privileges
 from vnic.tap.pinning import parse_pin
 from vnic.tap.wire import TapWire
+from vnic.vhost.wire import VhostWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-SCHEMA = "vnic.run/1"
+SCHEMA = "vnic.run/2"
+_ETH_DATA_LEN = 1500
 
 
-class _Signals:
+class Signals:
     """Handles SIGINT, SIGTERM and SIGHUP: the first one ends the run, which drains and reports.
 
     In the command a second one ends the process at once; in a library it raises KeyboardInterrupt.
@@ -75,6 +77,9 @@ class _Signals:
 def run(
     tap: str,
     *,
+    vhost: str | Path | None = None,
+    listen: bool = False,
+    vhost_queues: int = 1,
     duration: float | None = None,
     host_ip: Sequence[str] | str | None = None,
     netns: str | None = None,
@@ -88,10 +93,15 @@ def run(
     control: bool = True,
     **options: Any,
 ) -> dict[str, Any]:
-    """Be a host on a TAP device. Return the run's facts (as ``vnic replay --json`` prints them).
+    """Be a host on a TAP device, or on a port of a vhost-user back-end. Return the run's facts.
+
+    They are what ``vnic run --json`` prints.
 
     Args:
-        tap: interface; created if it does not exist.
+        tap: interface; created if it does not exist. Not used with ``vhost``.
+        vhost: the Unix socket of a back-end, see :class:`vnic.VhostWire`.
+        listen: the back-end connects there.
+        vhost_queues: pairs of rings.
         duration: seconds; None: until Ctrl-C, SIGTERM, or the interface disappears.
         host_ip: addresses of the kernel's side.
         netns: network namespace of the TAP, by name or path.
@@ -106,17 +116,16 @@ def run(
         options: :class:`vnic.Host`'s arguments and knobs.
     """
     real_cpus = None if pin is None else parse_pin(pin)
-    wire = TapWire(
-        tap,
-        host_ip=host_ip,
-        netns=netns,
-        lanes=tap_queues,
-        vnet_hdr=vnet_hdr,
-        fifo_bytes=knobs.read("fifo", options.get("fifo")),
-    )
-    signals = _Signals(command=command)
+    fifo = knobs.read("fifo", options.get("fifo"))
+    wire: TapWire | VhostWire
+    if vhost is None:
+        wire = TapWire(tap, host_ip=host_ip, netns=netns, lanes=tap_queues, vnet_hdr=vnet_hdr, fifo_bytes=fifo)
+    else:
+        mtu = knobs.read("mtu", options.get("mtu")) or _ETH_DATA_LEN
+        wire = VhostWire(vhost, listen=listen, lanes=vhost_queues, mtu=mtu, fifo_bytes=fifo)
+    signals = Signals(command=command)
     with signals.caught(), _host(wire, options) as host, contextlib.ExitStack() as stack:
-        host.name = tap
+        host.name = wire.name
         began = time.monotonic_ns()
 
         def found() -> dict[str, Any]:
@@ -126,12 +135,12 @@ def run(
             return facts(host, schema=SCHEMA, input_facts=described)
 
         capture = None
-        serving = _control(host, found, command=command) if control else None
+        serving = control_of(host, found, command=command) if control else None
         if serving is not None:
             stack.callback(serving.close)
         if write is not None:
             base_ns = time.time_ns() - time.monotonic_ns()
-            capture = Capture(host, write, at=at, base_ns=base_ns, name=tap)
+            capture = Capture(host, write, at=at, base_ns=base_ns, name=wire.name)
         if command:
             privileges.drop()
 
@@ -154,7 +163,7 @@ def run(
         return report
 
 
-def _control(host: Host, found: Callable[[], dict[str, Any]], *, command: bool) -> Control | None:
+def control_of(host: Host, found: Callable[[], dict[str, Any]], *, command: bool) -> Control | None:
     """Open the control socket. If that fails, say why and run without one."""
     try:
         return Control(host, facts=found)
@@ -168,7 +177,7 @@ def _control(host: Host, found: Callable[[], dict[str, Any]], *, command: bool) 
         return None
 
 
-def _host(wire: TapWire, options: dict[str, Any]) -> Host:
+def _host(wire: TapWire | VhostWire, options: dict[str, Any]) -> Host:
     defaults: dict[str, Any] = {"wire": wire, "sink": True, "latency": True, "live": True, "mtu": wire.mtu}
     if (own := mac_for(options.get("ip", "any"))) is not None:
         defaults["mac"] = own
@@ -179,16 +188,15 @@ def _host(wire: TapWire, options: dict[str, Any]) -> Host:
         raise
 
 
-def _described(wire: TapWire, *, duration_ns: int, netns: str | None, pin: list[int] | None) -> dict[str, Any]:
+def _described(
+    wire: TapWire | VhostWire, *, duration_ns: int, netns: str | None, pin: list[int] | None
+) -> dict[str, Any]:
     return {
         "device": wire.name,
         "netns": netns,
         "frames": int(wire.c.frames),
         "bytes": int(wire.c.bytes),
-        "lanes": wire.lane_facts(),
-        "vnet_hdr": wire.vnet_facts(),
         "pin": pin,
         "duration_ns": duration_ns,
-        "kernel_drops": wire.kernel_drops(),
-        "error": wire.end_text(),
+        **wire.facts(),
     }

@@ -10,11 +10,13 @@ from vnic._core import ffi
 from vnic.capture import Capture
 from vnic.capture_select import ALL, Selection
 from vnic.capture_wire import CaptureWire
-from vnic.counters import shown_as
-from vnic.counters.latency import Latencies, Latency
+from vnic.counters import latency, shown_as
 from vnic.counters.limits import limits
 from vnic.counters.standing import as_dicts
+from vnic.counters.timeline import Timeline
 from vnic.errors import ConfigError, said
+from vnic.events.log import ALL as ALL_EVENTS
+from vnic.events.log import EventChoice, EventLog
 from vnic.host import Host
 from vnic.machine import memory
 
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vnic.capture_input import CaptureInput
+    from vnic.events.events import Events
+    from vnic.events.frames import Frames
 
-SCHEMA = "vnic.replay/1"
+SCHEMA = "vnic.replay/2"
 _FILES_SHOWN = 3
 """In one line about a result."""
 
@@ -35,6 +39,13 @@ class Result:
     facts: dict[str, Any]
     error: str
     """Why the input ended early, one sentence; empty if it did not."""
+    events: Events | None = None
+    """All that happened, in the order of time, if ``replay(events=...)`` asked for it."""
+
+    @property
+    def frames(self) -> Frames | None:
+        """A row for each frame: when it passed each stage, and its fate; if ``replay(events=...)`` asked for it."""
+        return None if self.events is None else self.events.frames
 
     def _line(self) -> str:
         files, ledger = self.facts["input"]["files"], self.facts["ledger"]
@@ -49,7 +60,9 @@ class Result:
         ledger, waits = self.facts["ledger"], self.facts["latency_ns"]
         told = shown_as.ledger_table(self._line(), ledger["fates"], ledger["in_flight_at"])
         return told + (
-            Latencies({name: Latency(**wait) for name, wait in waits.items()})._repr_html_() if waits else ""
+            latency.Latencies({name: latency.Latency(**wait) for name, wait in waits.items()})._repr_html_()
+            if waits
+            else ""
         )
 
 
@@ -63,6 +76,7 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
     delay = sum(q.moderation_delay_ns for q in queues)
     elapsed = max(1, host.now_ns - host.machine.began_ns)
     taken = host.nic.stats().rx_packets
+    split = latency.summed(host.machine.histograms) if host.machine.histograms else {}
     return {
         "schema": schema,
         "input": input_facts,
@@ -104,9 +118,11 @@ def facts(host: Host, *, schema: str, input_facts: dict[str, Any]) -> dict[str, 
             "fates": sent.fates,
             "neighbours": [asdict(n) for n in host.neighbours()],
         },
-        "latency_ns": {name: asdict(lat) for name, lat in host.latencies().items()} if host.machine.histograms else {},
+        "latency_ns": {name: asdict(latency.percentiles(t)) for name, t in split.items()},
+        "latency_histograms": {name: latency.buckets(t) for name, t in split.items()},
         "limits": [limit.as_dict() for limit in limits(host)],
         "standing": as_dicts(host),
+        "faults": [fault.as_dict() for fault in host.machine.faults],
         "mib": {k: v for k, v in host.mib().items() if v},
         "elapsed_ns": elapsed,
         "memory": memory.stated(host.machine.c, latency=bool(host.machine.histograms)),
@@ -154,6 +170,9 @@ def replay(
     times: int = 1,
     write: str | Path | None = None,
     at: Sequence[str] = ("gro",),
+    timeline: bool = False,
+    events: EventChoice | bool = False,
+    kept: Callable[[Events], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
     then: Callable[[Host, dict[str, Any]], None] | None = None,
     **options: Any,
@@ -166,6 +185,9 @@ def replay(
         times: how often all of that comes, one time after another.
         write: pcapng file for the packets that pass the points ``at``, see :class:`vnic.Capture`; "-": standard output.
         at: points of the path.
+        timeline: add the time line to the facts: counts and fills in bins of one width.
+        events: True, or which ones: log all that happens to each frame, as ``Result.events`` and ``Result.frames``.
+        kept: called with the events when the replay is over, before ``then``.
         progress: called now and then with (bytes read, bytes in all files).
         then: called at the end with the host and the facts, while the host is still open.
         options: :class:`vnic.Host`'s arguments and knobs.
@@ -178,28 +200,60 @@ def replay(
         if write is not None and str(write) != "-":
             _refuse_input(Path(write), wire.inputs)
         options = {"wire": wire, "sink": True, "latency": True} | options
-        return _replay(wire, write=write, at=at, progress=progress, then=then, options=options)
+        chosen = events if isinstance(events, EventChoice) else ALL_EVENTS if events else None
+        asked = _Asked(write, at, timeline, chosen, kept)
+        return _replay(wire, asked, progress=progress, then=then, options=options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a replay keeps besides the facts."""
+
+    write: str | Path | None
+    at: Sequence[str]
+    timeline: bool
+    chosen: EventChoice | None
+    kept: Callable[[Events], None] | None
 
 
 def _replay(
     wire: CaptureWire,
+    asked: _Asked,
     *,
-    write: str | Path | None,
-    at: Sequence[str],
     progress: Callable[[int, int], None] | None,
     then: Callable[[Host, dict[str, Any]], None] | None,
     options: dict[str, Any],
 ) -> Result:
     with Host(**options) as host:
-        capture = Capture(host, write, at=at) if write is not None else None
+        capture = Capture(host, asked.write, at=asked.at) if asked.write is not None else None
         if capture is not None:
             host.machine.peek()
             capture.set_base(int(wire.c.base_ns))
+        line = Timeline(host) if asked.timeline else None
+        log = None
+        if asked.chosen is not None or line is not None:
+            chosen = asked.chosen or EventChoice(records=0)
+            log = EventLog(host, chosen, observe=None if line is None else line.observe)
         host.finish(progress=None if progress is None else lambda: progress(wire.bytes_read, wire.bytes_total))
         error = "; ".join(wire.broken)
         found = facts(host, schema=SCHEMA, input_facts=_input_facts(wire, error))
+        if line is not None:
+            found["timeline"] = line.as_dict()
         if capture is not None:
             found["capture"] = capture.finish()
+        events = None if log is None or asked.chosen is None else _logged(log, found)
+        if asked.kept is not None and events is not None:
+            asked.kept(events)
         if then is not None:
             then(host, found)
-        return Result(found, error)
+        return Result(found, error, events)
+
+
+def _logged(log: EventLog, found: dict[str, Any]) -> Events:
+    """End the log, and note in the facts what it holds."""
+    events = log.end(found)
+    found["events"] = {"records": len(events), "missed": events.missed}
+    if words := log.chosen.words():
+        found["events"]["chosen"] = words
+    events.facts["events"] = found["events"]
+    return events

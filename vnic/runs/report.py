@@ -13,6 +13,7 @@ from vnic.cli.unencodable import stand_in, visible
 from vnic.counters.gro import end_text
 from vnic.counters.snapshots import FATES, TX_FATES
 from vnic.counters.standing import sentences
+from vnic.fault import FAULTS
 from vnic.linux.pseudofile import cpulist
 from vnic.look import tables
 from vnic.look.bars import WIDTH as BAR
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-_STAGE_WORDS = {
+STAGE_WORDS = {
     "ring": "arrival to the driver's buffer",
     "moderation": "buffer to interrupt handler",
     "poll": "interrupt handler to the driver's poll",
@@ -36,6 +37,8 @@ _STAGE_WORDS = {
     "socket": "in the socket's queue until read()",
     "total": "last bit on the wire to read()",
 }
+_CARD_STAGES = 3
+"""Stages of the funnel that a card has without a host behind it."""
 _FLOWS_SHOWN = 10
 _FILES_SHOWN = 4
 _ROWS_SHOWN = 8
@@ -105,7 +108,7 @@ def _ended(name: str, n: int) -> _Row:
 def _stages(fates: dict[str, int], offered: int) -> Iterator[_Row]:
     left = offered
     yield _Row("wire", f"{offered:,}", "frames offered", left)
-    for stage, words, ends in FUNNEL:
+    for stage, words, ends in FUNNEL[: _CARD_STAGES if "DELIVERED_DRIVER" in fates else None]:
         here = [(name, fates[name]) for name in ends if name in fates]
         for name, n in here:
             yield _ended(name, n)
@@ -116,7 +119,7 @@ def _stages(fates: dict[str, int], offered: int) -> Iterator[_Row]:
             yield _ended(name, fates[name])
 
 
-_QUEUE_COLUMNS = {
+QUEUE_COLUMNS = {
     "frames": "packets",
     "bytes": "bytes",
     "no buffer": "no_buffer",
@@ -126,7 +129,7 @@ _QUEUE_COLUMNS = {
     "polls": "polls",
     "full polls": "full_polls",
 }
-_CPU_COLUMNS = {
+CPU_COLUMNS = {
     "processed": "processed",
     "dropped": "dropped",
     "time_squeeze": "time_squeeze",
@@ -155,6 +158,39 @@ def _counters(console: Console, what: str, columns: dict[str, str], rows: dict[s
         console.print(f"[dim]{what} {numbers}: nothing to do[/]")
 
 
+def _rings(console: Console, i: dict[str, Any]) -> None:
+    """Print the rings of a driver in another process, and what its front-ends could not have."""
+    console.print()
+    heads = ("size", "state", "taken", "doorbells", "interrupts")
+    cells = []
+    for n, ring in enumerate(i["rings"]):
+        state = "broken" if ring["broken"] else "used" if ring["started"] and ring["enabled"] else "idle"
+        name = f"{'tx' if n % 2 else 'rx'}-{n // 2}"
+        cells.append(
+            [
+                name,
+                *(
+                    f"{v:,}" if isinstance(v, int) else v
+                    for v in (ring["num"], state, ring["used_idx"], ring["kicks"], ring["calls"])
+                ),
+            ]
+        )
+    tables.show(console, [tables.left("ring"), *map(tables.Column, heads)], cells)
+    console.print(f"[bold]front-ends[/] {count(i['front_ends'], 'connection')}")
+    for text in i["refused"]:
+        from rich.markup import escape
+
+        console.print(f"  [yellow]{escape(visible(text))}[/]")
+
+
+def _faults(console: Console, rows: list[dict[str, Any]]) -> None:
+    """Print what the card did wrong on purpose, a row a rule."""
+    columns = (tables.left("fault"), tables.Column("chances"), tables.Column("hits"), tables.words(""))
+    cells = [(row["rule"], f"{row['chances']:,}", f"{row['hits']:,}", FAULTS[row["kind"]]) for row in rows]
+    console.print()
+    tables.show(console, columns, cells)
+
+
 def _latency(console: Console, f: dict[str, Any]) -> None:
     if not any(lat["count"] for lat in f["latency_ns"].values()):
         return
@@ -163,7 +199,7 @@ def _latency(console: Console, f: dict[str, Any]) -> None:
     rows = [
         [
             Text(cell, style="bold" if stage == "total" else "")
-            for cell in (stage, *(duration(lat[key]) for key in names.values()), _STAGE_WORDS[stage])
+            for cell in (stage, *(duration(lat[key]) for key in names.values()), STAGE_WORDS[stage])
         ]
         for stage, lat in f["latency_ns"].items()
         if lat["count"]
@@ -265,12 +301,12 @@ def _input(console: Console, f: dict[str, Any]) -> None:
     console.print(f"[bold]{name}[/]  {count(i['frames'], 'frame')}, {size(i['bytes'])}, {times}")
     if len(lanes := i.get("lanes", ())) > 1:
         counts = ", ".join(f"{lane['frames']:,}" for lane in lanes)
-        console.print(f"  [dim]frames per queue of the TAP device: {counts}[/]")
+        console.print(f"  [dim]frames per queue of the device: {counts}[/]")
     if lent := i.get("lent_bursts"):
         console.print(f"  [dim]bursts of {lib.BURST} that idle CPUs processed for the card: {lent:,}[/]")
     if words := pace_words(i.get("selected", {})):
         console.print(f"  [dim]{escape(visible(words))}[/]")
-    for n, text in _remarks(i):
+    for n, text in remarks(i):
         if n:
             console.print(f"  [yellow]{n:,}[/] {'frame' if n == 1 else 'frames'} {escape(visible(text))}")
     if overlaps := i.get("overlaps"):
@@ -288,7 +324,7 @@ def _named(files: list[str]) -> str:
     return ", ".join(files[:_FILES_SHOWN]) + more
 
 
-def _remarks(i: dict[str, Any]) -> list[tuple[int | None, str]]:
+def remarks(i: dict[str, Any]) -> list[tuple[int | None, str]]:
     """Return (frames, what is special about them), one for each kind of frame that the reader should know of."""
     return [
         *left_out(i.get("selected")),
@@ -319,9 +355,14 @@ def show(console: Console, f: dict[str, Any]) -> None:
     console.print()
     funnel(console, f)
     console.print()
-    _counters(console, "queue", _QUEUE_COLUMNS, {f"rx-{q['queue']}": q for q in f["queues"]})
-    console.print()
-    _counters(console, "cpu", _CPU_COLUMNS, {str(c["cpu"]): c for c in f["cpus"]})
+    _counters(console, "queue", QUEUE_COLUMNS, {f"rx-{q['queue']}": q for q in f["queues"]})
+    if faults := f["faults"]:
+        _faults(console, faults)
+    if "rings" in f["input"]:
+        _rings(console, f["input"])
+    else:
+        console.print()
+        _counters(console, "cpu", CPU_COLUMNS, {str(c["cpu"]): c for c in f["cpus"]})
     irq, gro = f["irq"], f["gro"]
     if irq["interrupts"]:
         console.print(

@@ -162,7 +162,7 @@ class TapWire(Wire):
 
     def vnet_facts(self) -> dict[str, int] | None:
         """Return the counters of virtio headers; None: the wire uses none."""
-        names = ("gso_frames", "gso_segments", "csum_filled", "bad_vnet")
+        names = ("gso_frames", "gso_segments", "gso_taken", "csum_filled", "bad_vnet")
         return {name: int(getattr(self._tap, name)) for name in names} if self._vnet_hdr else None
 
     def end_text(self) -> str | None:
@@ -171,6 +171,15 @@ class TapWire(Wire):
         if not why:
             return None
         return f"{self.name} is gone ({'it was deleted' if why == errno.EBADFD else os.strerror(why)})"
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a report says of the wire."""
+        return {
+            "lanes": self.lane_facts(),
+            "vnet_hdr": self.vnet_facts(),
+            "kernel_drops": self.kernel_drops(),
+            "error": self.end_text(),
+        }
 
     def refill(self) -> None:
         """Do nothing, because the data plane reads the TAP."""

@@ -219,11 +219,16 @@ def _verified(a: Answer) -> str:
         return f"{_THRICE} with each line below" if a.advice.cures else "with endless queues only"
     if a.enough is not None:
         same = (t for t in a.tried if t.lost and set(t.settings) == set(a.enough))
-        closest = min(same, key=lambda t: t.lost, default=None)
+        closest = min(same, key=lambda t: (_differ(t.settings, a.enough or {}), t.lost), default=None)
         less = f" ({words(closest.settings)}: {closest.lost:,})" if closest else ""
         return f"run again with {words(a.enough)}: 0 lost instead of {a.frames:,}{less}"
     shown = sorted(a.tried, key=lambda t: t.lost)[:3]
     return "run again: " + "; ".join(f"{words(t.settings)}: {t.lost:,} lost" for t in shown) + f"; before: {a.frames:,}"
+
+
+def _differ(one: Settings, other: Settings) -> int:
+    """Return how many knobs differ."""
+    return sum(one[knob] != value for knob, value in other.items())
 
 
 _THRICE = "run again once and three times in a row"
@@ -321,5 +326,5 @@ def show(host: Host, argv: Sequence[str]) -> Reply:
 
     if argv:
         return Reply(err=f"vnic: why {argv[0]}: a running host takes no arguments\n", code=2)
-    answer = why(facts(host, schema="vnic.run/1", input_facts={}))
+    answer = why(facts(host, schema="", input_facts={}))
     return Reply(out=text(answer), data=answer.as_dict(), fitted=lambda columns: text(answer, columns=columns))

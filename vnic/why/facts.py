@@ -35,6 +35,7 @@ NOT_LIMITS = {
         "IP_NOT_JOINED",
         *NEIGHBOURS,
     ),
+    "a fault on purpose": ("FAULT",),
     "nobody takes it": ("NO_SOCKET", "UNHANDLED_PROTO", "IP_NOPROTO", "GROUPS_IGNORED", "PYTHON_DROP", "TCP_CLOSE"),
     "sent so": (
         "LINK_TYPE",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from vnic.why.answer import Answer
     from vnic.why.causes import Settings
+    from vnic.why.side_by_side import Together
 
     Rerun = Callable[[Settings, int], dict[str, Any]]
     """Runs the input with some knobs changed, so many times in a row."""
@@ -140,14 +141,16 @@ def _with_endless(runs: _Runs, settings: Settings, endless: Settings) -> Load | 
     return Load(0, 0, waits[0], waits[1], overflows=any(lost.get(fate) for fate in _QUEUES))
 
 
-def consult(facts: dict[str, Any], run: Rerun, *, runs: int) -> Answer:
+def consult(facts: dict[str, Any], run: Rerun, *, runs: int, together: Together | None = None) -> Answer:
     """Explain the losses, verify what is enough, and say whether it is enough if the load goes on.
 
     Arguments as of :func:`advise`. Of a burst, what is enough holds if the same comes again; of an overload that lasts,
     what holds this input only is ``only_now``.
     """
-    answer = verify(facts, lambda settings: run(settings, 1), runs=runs)
+    several = None if together is None else lambda wanted: together(wanted, 1)
     advice = advise(facts, run, runs=runs)
+    lasts = advice is not None and advice.load.lasts
+    answer = verify(facts, lambda settings: run(settings, 1), runs=runs, combine=not lasts, together=several)
     if advice is None:
         return answer
     if not advice.load.lasts:

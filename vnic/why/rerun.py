@@ -3,7 +3,8 @@
 Dials are tried in the order of causes.py. Each goes to its last step first. If that ends the cause's losses, bisection
 finds the mildest step that does, and the next cause follows with these knobs in place. If no dial alone is enough, the
 one that helps most stays at its last step, and the others are tried with it. If none helps, the answer names the part
-that is too slow instead of a knob.
+that is too slow instead of a knob. If it takes several dials, :mod:`vnic.why.cheapest` may look for a cheaper
+combination.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic.why.answer import Answer, Try, named, setting_of, why, words
 from vnic.why.causes import Cause, Dial, causes
+from vnic.why.cheapest import cheapest
 from vnic.why.facts import Facts
 from vnic.why.trials import Trials, total
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vnic.why.causes import Settings
-    from vnic.why.trials import Run
+    from vnic.why.trials import Run, Several
 
 RUNS = 48
 """Most runs of one verification."""
@@ -79,19 +81,24 @@ def _prune(settings: Settings, trials: Trials) -> Settings:
     return settings
 
 
-def verify(facts: dict[str, Any], run: Run, *, runs: int = RUNS) -> Answer:
+def verify(
+    facts: dict[str, Any], run: Run, *, runs: int = RUNS, combine: bool = False, together: Several | None = None
+) -> Answer:
     """Answer :func:`why`, and run the input again to verify what is enough.
 
     Args:
         facts: the facts of the run to explain.
         run: runs the same input with some knobs changed; must be deterministic.
         runs: the most runs to make.
+        combine: if it takes several dials, look for the cheapest combination of all that help.
+        together: runs several at a time; None: they run one after the other.
     """
     answer = replace(why(facts), enough=None)
-    trials = Trials(run, runs, hidden=(_ANY_FIFO,))
+    trials = Trials(run, runs, hidden=(_ANY_FIFO,), together=together)
     now = facts
     settings: Settings = {}
     turned: list[_Turned] = []
+    dials: list[Dial] = []
     found = [c for c in causes(Facts(facts)) if c.fates]
     if not found:
         return answer
@@ -99,12 +106,20 @@ def verify(facts: dict[str, Any], run: Run, *, runs: int = RUNS) -> Answer:
         rest = [c for c in causes(Facts(now)) if c.fates]
         if not rest:
             break
+        dials += (d for cause in rest for d in cause.dials)
         one = _turn(rest[0], settings, total(now), trials)
         if one is None:
             break
         turned.append(one)
         settings, now = one.settings, trials(one.settings) or now
-    return _judge(Facts(facts), answer, found[0], turned, trials)
+    answer = _judge(Facts(facts), answer, found[0], turned, trials)
+    if combine and answer.enough is not None:
+        enough = cheapest(answer.enough, dials, facts, trials)
+        answer = replace(answer, enough=enough, tried=tuple(trials.tried))
+        if not set(enough) & set(turned[0].dial.steps[0]):
+            limit = named(found[0], None)
+            answer = replace(answer, limit=limit, setting=setting_of(Facts(facts), limit))
+    return answer
 
 
 def _judge(f: Facts, answer: Answer, cause: Cause, turned: list[_Turned], trials: Trials) -> Answer:
