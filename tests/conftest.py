@@ -77,4 +77,4 @@ def pytest_runtest_setup(item):
 def pytest_runtest_logreport(report):
     """In CI a failure is told when it happens too: the summary may never come, where a later test hangs."""
     if report.failed and os.environ.get("CI") and "PYTEST_XDIST_WORKER" not in os.environ:
-        print(f"\n{report.nodeid} failed in {report.when}:\n{report.longreprtext[-3000:]}", flush=True)  # noqa: T201
+        print(f"\n{report.nodeid} failed in {report.when}:\n{report.longreprtext[-3000:]}", flush=True)

@@ -156,7 +156,11 @@ def test_a_bug_is_no_row(capture, monkeypatch):
 
 
 class Killing(executors.Processes):
-    """Kills one of its workers as often as told, each time once a task runs."""
+    """Kills its workers as often as told, each time once a task runs.
+
+    It returns when the pool has noticed: CPython's executor breaks if tasks come while it notices (terminate_broken()
+    walks a table of tasks that submit() adds to).
+    """
 
     kills_left = 0
 
@@ -166,6 +170,7 @@ class Killing(executors.Processes):
             self.kills_left -= 1
             for pid in list(self._processes._processes):
                 os.kill(pid, signal.SIGKILL)
+            self._processes._executor_manager_thread.join(30)
         return future
 
 
