@@ -260,7 +260,8 @@ int driver_poll(struct napi_struct *napi, int budget)
 	int work = 0, unmask;
 	u32 tries;
 
-	cpu_charge(sd, COST_POLL);
+	cpu_work(sd, sd->host->cost[COST_POLL] - napi->polled_ns);
+	napi->polled_ns = 0;
 	rx_pool_reclaim(&dq->pool);
 	gro_poll_begin(napi);
 	if (likely(dq->masked))

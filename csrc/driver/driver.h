@@ -134,9 +134,10 @@ int driver_set_adaptive(struct host *h, u32 on);
 void netif_set_weights(struct host *h);
 
 /**
- * dev_set_threaded() - poll the queues in tasks of their own, or in softirqs again; a poll under way ends as it began
+ * dev_set_threaded() - poll a queue in a task of its own, or in softirqs again; a poll under way ends as it began
+ * @mode: enum napi_threaded
  */
-void dev_set_threaded(struct host *h, u32 on);
+void dev_set_threaded(struct host *h, u32 queue, u32 mode);
 
 /**
  * arfs_set() - switch accelerated RFS and ntuple rules (ethtool -K ntuple). Off deletes all filters and rules

@@ -200,16 +200,10 @@ void netif_set_weights(struct host *h)
 		h->cpu[i]->backlog.weight = h->dev_weight * h->dev_weight_rx_bias;
 }
 
-void dev_set_threaded(struct host *h, u32 on)
+void dev_set_threaded(struct host *h, u32 queue, u32 mode)
 {
 	machine_settle(h);
-	h->threaded = (u8)on;
-	for (u32 i = 0; i < h->nic.nqueues_open; i++) {
-		if (!h->dq[i])
-			continue;
-		if (on)
-			h->dq[i]->napi.state |= NAPI_STATE_THREADED;
-		else
-			h->dq[i]->napi.state &= ~(u32)NAPI_STATE_THREADED;
-	}
+	h->napi_config[queue].threaded = (u8)mode;
+	if (queue < h->nic.nqueues_open && h->dq[queue])
+		napi_set_threaded(&h->dq[queue]->napi);
 }

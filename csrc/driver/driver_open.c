@@ -59,7 +59,7 @@ static void interrupt(struct nic_queue *q, u64 now)
 	raise_hardirq(queue_of(q)->napi.sd, q->index, now);
 }
 
-/* Wake a reader that spins on the queue with its interrupt off; in virtual time it idles until the card publishes. */
+/* Wake who spins on the queue with its interrupt off: in virtual time it idles until the card publishes. */
 static void published(struct nic_queue *q, u64 now)
 {
 	struct softnet_data *sd = queue_of(q)->napi.sd;
@@ -92,6 +92,13 @@ static void irq_handler(struct napi_struct *n)
 	driver_irq(container_of(n, struct driver_queue, napi));
 }
 
+static bool rx_pending(const struct napi_struct *n)
+{
+	const struct driver_queue *dq = container_of(n, const struct driver_queue, napi);
+
+	return smp_load_acquire(&dq->vq.used->idx) != dq->vq.last_used;
+}
+
 void driver_setup(struct host *h)
 {
 	h->dev = (struct net_device){
@@ -100,6 +107,7 @@ void driver_setup(struct host *h)
 		.real_num_rx_queues = &h->nic.nqueues,
 		.ntuple = &h->nic.ntuple,
 		.irq_handler = irq_handler,
+		.rx_pending = rx_pending,
 		.ndo_rx_flow_steer = rx_flow_steer,
 		.rx_cpu_rmap = arfs_queue,
 	};
@@ -144,6 +152,7 @@ int driver_open_queue(struct host *h, u32 i)
 		return rc;
 	netif_napi_add(sd, &dq->napi, driver_poll, h->weight);
 	dq->napi.queue = (u16)i;
+	dq->napi.config = &h->napi_config[i];
 	napi_enable(&dq->napi);
 	config_queue(nic->config, i)->enabled = 1;
 	dq->nicq->driver = &driver_asked;

@@ -104,7 +104,8 @@ static void move_interrupt(struct driver_queue *dq, struct softnet_data *to, u64
 	poll_list_del(from, n);
 	napi_list_del(n);
 	if (scheduled)
-		n->state &= ~(u32)(NAPI_STATE_SCHED | NAPI_STATE_MISSED | NAPI_STATE_SCHED_THREADED);
+		n->state &= ~(u32)(NAPI_STATE_SCHED | NAPI_STATE_MISSED | NAPI_STATE_SCHED_THREADED |
+				   NAPI_STATE_IN_BUSY_POLL);
 	if (n->timer_ns != NEVER)
 		n->timer_ns = max_u64(n->timer_ns, at);
 	timer_plan(from);

@@ -71,9 +71,9 @@ struct host {
 	u32 gro_flows;                 /* flows whose GRO holds are counted; 0: none */
 	u32 cost[COST_MAX];
 	u32 weight, netdev_budget, netdev_budget_usecs, dev_weight, dev_weight_rx_bias, netdev_max_backlog;
-	u32 gro_max_size, gro_ipv4_max_size, gro_normal_batch, napi_defer_hard_irqs;
-	u64 gro_flush_timeout;
-	u8 threaded, prefer_busy_poll;
+	u32 gro_max_size, gro_ipv4_max_size, gro_normal_batch;
+	struct napi_config napi_config[NIC_QUEUES_MAX];
+	u8 prefer_busy_poll;
 	u32 busy_read, busy_poll_budget;    /* us; packets */
 	struct cpumask irq_affinity[NIC_QUEUES_MAX]; /* CPUs that may take a queue's interrupt; none: any */
 	u32 rps_len[NIC_QUEUES_MAX];

@@ -17,7 +17,7 @@ noinline void sock_wake_task(struct softnet_data *sd, struct softnet_data *targe
 {
 	const u64 began = sd->now;
 
-	if (unlikely(!sd->live && target->busy.spins)) { /* it looks by itself */
+	if (unlikely(!sd->live && target->busy.spins == SPINS_READER)) { /* it looks by itself */
 		cpu_wake(target, sd->now);
 		return;
 	}
@@ -145,10 +145,11 @@ TWICE void reader_leave(struct softnet_data *sd, struct sock *sk, bool live)
 		sock_close(sd->host, sd, sk);
 }
 
-/* Note the packet's queue for busy polling, and the reader's CPU for RFS. */
+/* Note the packet's queue for busy polling, and the reader's CPU for RFS. Linux: both when the system call begins. */
 static noinline void note_read(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb)
 {
 	sd->busy.queue = skb->queue + 1u;
+	napi_suspend_irqs(sd);
 	sock_rps_record_flow(sd->host, sk, sd->cpu);
 }
 
@@ -165,6 +166,8 @@ TWICE void read_one(struct softnet_data *sd, struct sock *sk, struct sk_buff *sk
 	bool own = skb->cpu == sd->cpu;
 	const u64 began = sd->now;
 
+	if (unlikely(note))
+		note_read(sd, sk, skb);
 	cpu_work(sd, cost[own ? COST_RECV : COST_RECV_REMOTE] +
 			     (u64)skb->len * cost[own ? COST_COPY_PS : COST_COPY_REMOTE_PS] / 1000);
 	if (unlikely(sd->lat != NULL))
@@ -172,8 +175,6 @@ TWICE void read_one(struct softnet_data *sd, struct sock *sk, struct sk_buff *sk
 	if (sk->type != SOCK_TCP)
 		COUNT(sd->mib[udp_mib(skb, sk->type)], 1);
 	sk->reads++;
-	if (unlikely(note))
-		note_read(sd, sk, skb);
 	consume_skb(sd, skb);
 }
 

@@ -6,7 +6,8 @@
  *
  * The reader polls the queue that its last packet came from, if the queue's NAPI lives on the reader's CPU. In Linux
  * any CPU may poll any NAPI. With prefer-busy-poll the softirq does not poll while the timer (gro-flush-timeout,
- * napi-defer-hard-irqs) runs.
+ * napi-defer-hard-irqs) runs. With irq-suspend-timeout too, the reader is as one that waits in epoll: each packet that it
+ * gets puts the timer off for that long, and when it has polled in vain it lets the softirq poll, before it sleeps.
  */
 #include "prelude.h"
 
@@ -27,7 +28,7 @@ int busy_poll_begin(struct softnet_data *sd)
 void busy_poll_looks(struct softnet_data *sd)
 {
 	sd->reader.runnable = 1;
-	sd->busy.spins = 0;
+	sd->busy.spins = SPINS_NOT;
 }
 
 /* Look again. In virtual time, a look that cost nothing tells the same until something has changed: the card publishes a
@@ -40,7 +41,7 @@ static void spin(struct softnet_data *sd, u64 looked)
 		sd->now = clock_ns();
 	} else if (sd->now == looked) {
 		sd->host->spinners++;
-		b->spins = 1;
+		b->spins = SPINS_READER;
 		sd->reader.runnable = 0; /* so that a CPU that feeds a socket calls wake_task() */
 		cpu_wait(sd, min_u64(b->end, slice_end(sd)));
 		busy_poll_looks(sd);
@@ -94,9 +95,9 @@ static void busy_poll_stop(struct softnet_data *sd)
 
 	n->state &= ~(u32)(NAPI_STATE_MISSED | NAPI_STATE_IN_BUSY_POLL);
 	if (h->prefer_busy_poll) {
-		n->defer_hard_irqs_count = h->napi_defer_hard_irqs;
-		if (n->defer_hard_irqs_count && h->gro_flush_timeout) {
-			napi_timer_start(n, h->gro_flush_timeout);
+		n->defer_hard_irqs_count = n->config->defer_hard_irqs;
+		if (n->defer_hard_irqs_count && n->config->gro_flush_timeout) {
+			napi_timer_start(n, n->config->gro_flush_timeout);
 			skip_schedule = true;
 		}
 	}
@@ -128,15 +129,44 @@ static void poll_if_free(struct softnet_data *sd)
 	poll_end(sd);
 }
 
+void napi_suspend_irqs(struct softnet_data *sd)
+{
+	struct napi_struct *n = sd->host->dev.napi[sd->busy.queue - 1];
+
+	if (sd->host->busy_read && sd->host->prefer_busy_poll && n && n->sd == sd && n->config->irq_suspend_timeout)
+		napi_timer_start(n, n->config->irq_suspend_timeout);
+}
+
+/* The reader goes to sleep with nothing to read: softirqs, and then interrupts, serve the queue from now on. */
+static void napi_resume_irqs(struct softnet_data *sd)
+{
+	struct napi_struct *n = sd->busy.napi;
+
+	if (!sd->host->prefer_busy_poll || !n->config->irq_suspend_timeout)
+		return;
+	local_bh_disable(sd);
+	napi_schedule(n);
+	poll_end(sd);
+}
+
+/* Return: 0 */
+static int loop_ends(struct softnet_data *sd)
+{
+	if (sd->busy.owned)
+		busy_poll_stop(sd);
+	if (!READ_ONCE(sd->ready))
+		napi_resume_irqs(sd);
+	sd->busy.napi = NULL;
+	return 0;
+}
+
 int napi_busy_loop(struct softnet_data *sd)
 {
 	struct busy_poll *b = &sd->busy;
 	u64 looked = sd->now;
 
-	if (!b->owned && (looked >= b->end || READ_ONCE(sd->ready))) { /* while another task ran */
-		b->napi = NULL;
-		return 0;
-	}
+	if (!b->owned && (looked >= b->end || READ_ONCE(sd->ready))) /* while another task ran */
+		return loop_ends(sd);
 	poll_if_free(sd);
 	if (!READ_ONCE(sd->ready) && sd->now < b->end) {
 		spin(sd, looked);
@@ -144,8 +174,5 @@ int napi_busy_loop(struct softnet_data *sd)
 			busy_poll_stop(sd); /* another task runs; the reader takes the NAPI again afterwards */
 		return 1;
 	}
-	if (b->owned)
-		busy_poll_stop(sd);
-	b->napi = NULL;
-	return 0;
+	return loop_ends(sd);
 }

@@ -98,7 +98,7 @@ u64 *cpu_account(struct softnet_data *sd, u64 *to)
 
 noinline void cpu_wait(struct softnet_data *sd, u64 end)
 {
-	const bool spins = sd->busy.spins;
+	const u8 spins = sd->busy.spins;
 	struct host *h = sd->host;
 	const u64 *next = &h->next[sd->cpu];
 
@@ -112,8 +112,11 @@ noinline void cpu_wait(struct softnet_data *sd, u64 end)
 		sd->end = end;
 		cpu_next_set(sd, min_u64(end, due));
 		h->await_turn(sd);
-		if (unlikely(h->running != sd)) /* the machine is stopped: stop_machine.c */
+		if (unlikely(h->running != sd)) { /* the machine is stopped: stop_machine.c */
+			if (spins == SPINS_NAPI)
+				end = h->world_ns;
 			break;
+		}
 		due = cpu_next_interrupt(sd);
 		if (due > *next) {
 			if (likely(*next >= end))
@@ -124,6 +127,10 @@ noinline void cpu_wait(struct softnet_data *sd, u64 end)
 			break;
 		}
 		due = sd->now = max_u64(sd->now, due);
+		if (unlikely(spins == SPINS_NAPI)) { /* the poll that is under way takes it: napi_thread.c */
+			end = due;
+			break;
+		}
 		if (spins)
 			busy_poll_looks(sd);
 		do_hardirqs(sd);

@@ -1,6 +1,7 @@
 /* napi.c - the right to poll a queue, and its owner. Linux: net/core/dev.c
  *
- *   interrupt, watchdog -> napi_schedule() -> the poll list (net_rx_action.c), or with "threaded" its own task
+ *   interrupt, watchdog -> napi_schedule() -> the poll list (net_rx_action.c), or with "threaded" its own task:
+ *                                             napi_thread.c
  *   a reader about to sleep may take it instead: busy_poll.c
  *
  * SCHED means that the NAPI has an owner that will poll it; a request meanwhile leaves MISSED. Completion clears SCHED.
@@ -38,21 +39,33 @@ void napi_list_del(struct napi_struct *n)
 	sd->on_rq = 0;
 }
 
+static const struct napi_config no_config; /* of a backlog */
+
 void netif_napi_add(struct softnet_data *sd, struct napi_struct *n, int (*poll)(struct napi_struct *, int), u32 weight)
 {
 	n->poll = poll;
 	n->host = sd->host;
+	n->config = &no_config;
 	n->weight = weight;
 	n->timer_ns = NEVER;
 	n->state = NAPI_STATE_SCHED | NAPI_STATE_NPSVC;
 	napi_list_add(sd, n);
 }
 
+/* Take the mode from the settings. The task sees it before its next poll. */
+void napi_set_threaded(struct napi_struct *n)
+{
+	n->state &= ~(u32)(NAPI_STATE_THREADED | NAPI_STATE_THREADED_BUSY_POLL);
+	if (n->config->threaded != NAPI_THREADED_DISABLED)
+		n->state |= NAPI_STATE_THREADED;
+	if (n->config->threaded == NAPI_THREADED_BUSY_POLL)
+		n->state |= NAPI_STATE_THREADED_BUSY_POLL;
+}
+
 void napi_enable(struct napi_struct *n)
 {
 	n->state &= ~(u32)(NAPI_STATE_SCHED | NAPI_STATE_NPSVC);
-	if (n->host->threaded)
-		n->state |= NAPI_STATE_THREADED;
+	napi_set_threaded(n);
 }
 
 int napi_schedule_prep(struct napi_struct *n)
@@ -136,15 +149,15 @@ int napi_complete_done(struct napi_struct *n, int work_done)
 	int unmask = 1;
 
 	if (unlikely(n->state & (NAPI_STATE_NPSVC | NAPI_STATE_IN_BUSY_POLL)))
-		return 0; /* the reader polls on, and the interrupt stays off */
+		return 0; /* the owner polls on, and the interrupt stays off */
 	if (work_done > 0) {
 		if (n->gro_bitmask)
-			timeout = n->host->gro_flush_timeout;
-		n->defer_hard_irqs_count = n->host->napi_defer_hard_irqs;
+			timeout = n->config->gro_flush_timeout;
+		n->defer_hard_irqs_count = n->config->defer_hard_irqs;
 	}
 	if (n->defer_hard_irqs_count > 0) {
 		n->defer_hard_irqs_count--;
-		timeout = n->host->gro_flush_timeout;
+		timeout = n->config->gro_flush_timeout;
 		if (timeout)
 			unmask = 0;
 	}
@@ -198,26 +211,6 @@ int napi_poll(struct napi_struct *n, int *repoll)
 	napi_full_poll_flush(n);
 	*repoll = 1;
 	return work;
-}
-
-/* Poll once in the NAPI's own task: no budget, no time limit, no squeeze, IPIs after each poll. Softirqs are off
- * meanwhile, and run after it. */
-void napi_threaded_poll(struct napi_struct *n)
-{
-	struct softnet_data *sd = n->sd;
-	int repoll = 0;
-
-	local_bh_disable(sd);
-	sd->in_napi_threaded_poll = 1;
-	napi_poll(n, &repoll);
-	sd->in_napi_threaded_poll = 0;
-	skb_flush_returns(sd);
-	net_rps_send_ipi(sd);
-	local_bh_enable(sd);
-	if (n->state & NAPI_STATE_SCHED_THREADED)
-		return;
-	n->thread.runnable = n->thread.awake = 0;
-	sd->napi_threads--;
 }
 
 /* Schedule a poll because the timer fired. If no deferral is left, that poll flushes all of GRO. */

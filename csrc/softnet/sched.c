@@ -50,6 +50,17 @@ int need_resched(struct softnet_data *sd)
 	return others_wait(sd);
 }
 
+/* Is all that can run here busy-polling an empty ring? */
+bool only_idle_polls(struct softnet_data *sd)
+{
+	if (runnable_tasks(sd))
+		return false;
+	for (u32 i = 0; i < sd->nnapis; i++)
+		if (sd->napis[i]->thread.awake && !napi_thread_idles(sd->napis[i]))
+			return false;
+	return true;
+}
+
 u64 slice_end(struct softnet_data *sd)
 {
 	return others_wait(sd) ? sd->slice_start + SLICE_NS : NEVER;

@@ -247,10 +247,24 @@ struct sk_buff *skb_copy(struct softnet_data *sd, const struct sk_buff *skb);
 #define NAPI_STATE_MISSED 2        /* scheduled again meanwhile: poll once more */
 #define NAPI_STATE_DISABLE 4       /* napi_disable() waits for the poll to end */
 #define NAPI_STATE_NPSVC 8         /* not enabled */
-#define NAPI_STATE_IN_BUSY_POLL 16 /* the owner is a reader */
+#define NAPI_STATE_IN_BUSY_POLL 16 /* the owner polls on, and leaves the interrupt off: a reader, or its own task */
 #define NAPI_STATE_PREFER_BUSY_POLL 32
 #define NAPI_STATE_THREADED 64     /* polled by its own task */
 #define NAPI_STATE_SCHED_THREADED 128 /* that task owns the poll */
+#define NAPI_STATE_THREADED_BUSY_POLL 256 /* that task polls on when the queue is empty */
+
+enum napi_threaded { NAPI_THREADED_DISABLED, NAPI_THREADED_ENABLED, NAPI_THREADED_BUSY_POLL };
+
+/**
+ * struct napi_config - settings of one queue's NAPI, which outlive it. Linux: struct napi_config, by netlink (napi-set)
+ * @gro_flush_timeout, @irq_suspend_timeout: ns
+ * @threaded:    enum napi_threaded
+ */
+struct napi_config {
+	u64 gro_flush_timeout, irq_suspend_timeout;
+	u32 defer_hard_irqs;
+	u8 threaded;
+};
 
 enum task_kind { TASK_NONE, TASK_KSOFTIRQD, TASK_READER, TASK_NAPI }; /* TASK_NAPI + slot: the task of that NAPI */
 #define TASKS_MAX 131              /* NIC_QUEUES_MAX + 3 */
@@ -273,6 +287,9 @@ struct gro_list { struct sk_buff *skb[MAX_GRO_SKBS]; u32 count; };  /* [0] is th
  * @gro_held:    frames that GRO holds
  * @slot:        its place in sd->napis
  * @thread:      its task, if threaded
+ * @config:      its queue's settings
+ * @polled_ns:   of the next poll's cost, already spent: napi_thread.c
+ * @idle_ns:     live: since when its busy polls have found nothing; 0: the last one found something
  * @gro_why:     enum gro_end: why a protocol named a held packet to be completed
  * @queue:       of the card; EVENT_NO_QUEUE: a CPU's backlog
  */
@@ -294,6 +311,9 @@ struct napi_struct {
 	struct task thread;
 	u8 gro_why;
 	u16 queue;
+	const struct napi_config *config;
+	u32 polled_ns;
+	u64 idle_ns;
 	/* counters */
 	u64 polls, packets, full_polls, completes;
 };
@@ -307,6 +327,12 @@ void netif_napi_add(struct softnet_data *sd, struct napi_struct *n, int (*poll)(
  * napi_enable() - let the NAPI be scheduled
  */
 void napi_enable(struct napi_struct *n);
+
+/**
+ * napi_set_threaded() - take the mode "threaded" from the NAPI's settings, which have changed
+ * Context: machine stopped
+ */
+void napi_set_threaded(struct napi_struct *n);
 
 /**
  * napi_disable() - take a NAPI out of service: a state, not a wait
@@ -344,8 +370,9 @@ int napi_complete_done(struct napi_struct *n, int work_done);
  * @end:           when it gives up, ns
  * @queue:         1 + the queue that the last packet read came from; 0: none since the last time
  * @owned:         it owns the NAPI
- * @spins:         virtual time: it looks on, and nothing has changed
+ * @spins:         virtual time: the reader, or a NAPI's own task, looks on, and nothing has changed: enum spins
  */
+enum spins { SPINS_NOT, SPINS_READER, SPINS_NAPI };
 struct busy_poll {
 	struct napi_struct *napi;
 	u64 end;
@@ -365,6 +392,12 @@ int busy_poll_begin(struct softnet_data *sd);
  * Return: 1: call again; 0: a packet can be read, or the time is over
  */
 int napi_busy_loop(struct softnet_data *sd);
+
+/**
+ * napi_suspend_irqs() - the reader has a packet of busy_poll.queue, and will be back to poll, if it may: put off the timer
+ * that lets softirqs poll
+ */
+void napi_suspend_irqs(struct softnet_data *sd);
 
 /* ---- cpu_clock.c, softirq.c, sched.c: one emulated CPU. hardirq over softirq over tasks ---- */
 
@@ -721,6 +754,7 @@ struct net_device {
 	const u32 *mtu, *real_num_rx_queues;
 	struct napi_struct *napi[NIC_QUEUES_MAX];
 	void (*irq_handler)(struct napi_struct *n);
+	bool (*rx_pending)(const struct napi_struct *n); /* has the card written frames that were not polled yet? */
 	int (*ndo_rx_flow_steer)(struct softnet_data *sd, const struct sk_buff *skb, u32 queue, u32 flow);
 	u32 (*rx_cpu_rmap)(const struct host *h, u32 cpu);
 };
@@ -931,6 +965,8 @@ void napi_watchdog(struct napi_struct *n);
 void napi_full_poll_flush(struct napi_struct *n);
 void napi_timer_start(struct napi_struct *n, u64 timeout_ns);
 int napi_poll(struct napi_struct *n, int *repoll);
+bool napi_thread_idles(const struct napi_struct *n);
+bool only_idle_polls(struct softnet_data *sd);
 void napi_threaded_poll(struct napi_struct *n);
 void net_rx_action(struct softnet_data *sd);
 void busy_poll_looks(struct softnet_data *sd);

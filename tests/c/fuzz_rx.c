@@ -34,8 +34,11 @@ static void configure(struct host *h, const u8 *config)
 	if (config[2] & 16)
 		nic->wire->ps_per_byte = 800;
 	nic->queue[0].irq.rx_usecs = config[2] & 32 ? 20 : 0;
-	h->gro_flush_timeout = config[2] & 64 ? 20000 : 0;
-	h->napi_defer_hard_irqs = config[2] & 128 ? 2 : 0;
+	for (u32 q = 0; q < nic->nqueues; q++)
+		h->napi_config[q] = (struct napi_config){ .gro_flush_timeout = config[2] & 64 ? 20000 : 0,
+							  .defer_hard_irqs = config[2] & 128 ? 2 : 0,
+							  .irq_suspend_timeout = config[4] >> 7 ? 50000 : 0,
+							  .threaded = (config[4] >> 4 & 1) << (config[3] >> 1 & 1) };
 	h->netdev_budget = config[3] & 1 ? 5 : 300;
 	nic->rss.enabled = !(config[3] & 4);
 	nic->fifo.size = config[3] & 8 ? 2048 : 65536;
@@ -48,7 +51,6 @@ static void configure(struct host *h, const u8 *config)
 	h->rps_sock_flow_entries = config[4] & 2 ? 16 : 0;
 	h->flow_limit_cpus.bits[0] = config[4] & 4 ? 3 : 0;
 	nic->ntuple = config[4] >> 3 & 1;
-	h->threaded = config[4] >> 4 & 1;
 	h->busy_read = config[4] & 32 ? 10 : 0;
 	h->prefer_busy_poll = config[4] >> 6 & 1;
 }

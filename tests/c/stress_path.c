@@ -98,7 +98,8 @@ static void change(struct host *h, u32 turn)
 	require(fifo_resize(&h->nic.fifo, 65536 + turn) == 0, "no memory");
 	h->weight = h->dev_weight = 1 + turn % 64;
 	netif_set_weights(h);
-	dev_set_threaded(h, turn % 5 == 4);
+	for (u32 i = 0; i < h->nic.nqueues_open; i++)
+		dev_set_threaded(h, i, (turn + i) % 5 < 3 ? (turn + i) % 5 : 0);
 	for (u32 i = 0; i < queues; i++) {
 		h->nic.queue[i].irq.rx_usecs = turn & 2 ? 20 : 0;
 		h->nic.queue[i].irq.rx_frames = turn & 2 ? 8 : 1;
@@ -172,7 +173,10 @@ static void configure(struct host *h)
 		h->flow_limit_cpus.bits[0] = 15;
 		h->nic.ntuple = 1;
 	}
-	h->threaded = variant == TASKS;
+	for (u32 i = 0; i < h->nic.nqueues; i++) /* one of each kind */
+		h->napi_config[i].threaded = variant != TASKS ? 0
+					     : i & 1	      ? NAPI_THREADED_BUSY_POLL
+							      : NAPI_THREADED_ENABLED;
 	h->busy_read = variant == TASKS ? 20 : 0;
 }
 

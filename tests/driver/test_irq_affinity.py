@@ -215,6 +215,7 @@ CASES = {
     "moderated": {"rx_usecs": 50, "cost": "linux", "link": "10G"},
     "held by a timer": {"gro_flush_timeout": 20_000, "napi_defer_hard_irqs": 2, "cost": "linux", "link": "1G"},
     "threaded": {"threaded": True, "cost": "linux", "link": "10G"},
+    "busy-poll": {"threaded": "busy-poll", "cost": "linux", "link": "10G"},
     "busy readers": {"busy_read": 50, "cost": "linux", "link": "1G"},
     "preferred": {"busy_read": 50, "prefer_busy_poll": True, "gro_flush_timeout": 50_000, "napi_defer_hard_irqs": 3,
                   "cost": "linux", "link": "1G"},
@@ -323,8 +324,8 @@ def test_accelerated_rfs_follows(host):
 # ---- live ----
 
 
-@pytest.mark.parametrize("case", [{}, {"threaded": True}, {"rx_usecs": 50}, {"rps_cpus": "f"},
-                                  {"gro_flush_timeout": 50_000, "napi_defer_hard_irqs": 2},
+@pytest.mark.parametrize("case", [{}, {"threaded": True}, {"threaded": "busy-poll"}, {"rx_usecs": 50},
+                                  {"rps_cpus": "f"}, {"gro_flush_timeout": 50_000, "napi_defer_hard_irqs": 2},
                                   {"busy_read": 50}])  # fmt: skip
 def test_a_live_host_moves_them_under_load(live, case):
     n, burst = 200 * 32, [frames.udp(dport=7000 + i % 4, sport=i % 64) for i in range(32)]

@@ -1,5 +1,6 @@
 """Knobs as commands for a real machine: each is fed back through vnic's own faces, and tried with the real tools."""
 
+import json
 import os
 import re
 import shlex
@@ -64,8 +65,21 @@ def paste(host, line):
         face.write(host, shlex.split(path)[0], f"{echo[1]}\n")
         return
     tool, *argv = shlex.split(line)
+    if tool == "ynl":  # the kernel's own tool: vnic has none of that name
+        napi_set(host, argv)
+        return
     reply = COMMANDS[tool](host, argv)
     assert (reply.code, reply.err) == (0, ""), line
+
+
+def napi_set(host, argv):
+    *words, given = argv
+    assert words == ["--family", "netdev", "--do", "napi-set", "--json"]
+    own = json.loads(re.sub(r"\$NAPI_(\d+)", r"\1", given))
+    queue = own.pop("id")
+    names = {"defer-hard-irqs": "napi-defer-hard-irqs"}
+    modes = {"disabled": False, "enabled": True}
+    host.knobs.queue(queue).update({names.get(name, name): modes.get(value, value) for name, value in own.items()})
 
 
 def without_comments(lines):

@@ -32,8 +32,9 @@ INTEGERS = [
     ("gro-ipv4-max-size", 0, 524_280, "gro_ipv4_max_size"),
     ("gro-flows", 0, 1 << 20, "gro_flows"),
     ("gro-normal-batch", 1, 1024, "gro_normal_batch"),
-    ("gro-flush-timeout", 0, 1 << 40, "gro_flush_timeout"),
-    ("napi-defer-hard-irqs", 0, 1 << 20, "napi_defer_hard_irqs"),
+    ("gro-flush-timeout", 0, 1 << 40, "napi_config.gro_flush_timeout"),
+    ("irq-suspend-timeout", 0, 1 << 40, "napi_config.irq_suspend_timeout"),
+    ("napi-defer-hard-irqs", 0, 1 << 20, "napi_config.defer_hard_irqs"),
     ("rps-flow-cnt", 0, 1 << 20, "rps_flow_cnt"),
     ("rps-sock-flow-entries", 0, 1 << 24, "rps_sock_flow_entries"),
     ("flow-limit-table-len", 1, 65536, "flow_limit_table_len"),
@@ -60,7 +61,6 @@ FLAGS = [
     ("rxhash", True, "nic.rss.enabled"),
     ("drop-en", False, "nic.drop_en"),
     ("gro", True, "gro"),
-    ("threaded", False, "threaded"),
     ("ntuple", False, "nic.ntuple"),
     ("prefer-busy-poll", False, "prefer_busy_poll"),
     ("rx-udp-gro-forwarding", False, "gro_udp_fwd"),
@@ -94,7 +94,7 @@ class Machine:
         value = self.c
         for part in path.split("."):
             value = getattr(value, part)
-            value = value[0] if part == "queue" else value
+            value = value[0] if part in ("queue", "napi_config") else value
         return value
 
 
@@ -148,6 +148,18 @@ def test_bounds_of_an_integer(machine, name, low, high, path):
     for value in ("", "many", "1.5", 1.5, b"\x01"):
         with pytest.raises(ConfigError, match="must be a whole number"):
             machine.set(name, value)
+
+
+def test_threaded_has_three_modes(machine):
+    for value in ("busy-poll", "Busy-Poll"):
+        machine.set("threaded", value)
+        assert [machine.c.napi_config[q].threaded for q in (0, 1, 127)] == [2, 2, 2]
+    for value, mode in (("on", 1), ("off", 0), (True, 1), ("0", 0)):
+        machine.set("threaded", value)
+        assert machine.at("napi_config.threaded") == mode
+    for value in ("2", 2, "busy", ""):
+        with pytest.raises(ConfigError, match=f"^threaded={value}.*: must be off, on or busy-poll$"):
+            machine.set("threaded", value)
 
 
 @pytest.mark.parametrize(("name", "default", "path"), FLAGS)

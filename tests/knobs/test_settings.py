@@ -1,5 +1,6 @@
 """host.knobs: what was set is read back; a host that runs takes it between two polls, and loses nothing."""
 
+import contextlib
 import itertools
 import random
 
@@ -138,6 +139,7 @@ def test_a_queue_has_its_own():
     with host(queues=2) as h:
         h.knobs.queue(1).update({"rx-usecs": 30, "rps-cpus": "c", "rps-flow-cnt": 5})
         irq = {"rx-usecs-irq": 0, "rx-frames-irq": 0}
+        irq |= {"gro-flush-timeout": 0, "napi-defer-hard-irqs": 0, "irq-suspend-timeout": 0, "threaded": False}
         assert (
             dict(h.knobs.queue(1))
             == {"rx-usecs": 30, "rx-frames": 0, "smp-affinity": 2, "rps-cpus": 12, "rps-flow-cnt": 8} | irq
@@ -281,7 +283,10 @@ def test_both_laws_hold_whatever_is_changed_whenever(frames_, config, seed):
                     value = r.choice((CHANGES[name], first[name]))
                     given_ = {"gro-cwr": {0: "6.18", 1: "7.0"}, "reader-cpu": {2**32 - 1: "any"}}.get(name, {})
                     if not impossible(h, config, name, value):
-                        h.knobs[name] = given_.get(value, value)
+                        # Frames that wait in the ring for sending hold it: EBUSY.
+                        waits = contextlib.suppress(vnic.ConfigError) if name == "tx-ring" else contextlib.nullcontext()
+                        with waits:
+                            h.knobs[name] = given_.get(value, value)
                 assert h.ledger().closed
         h.knobs.update({"rx-usecs": 1, "rx-frames": 1})
         h.finish()
@@ -307,7 +312,7 @@ def test_a_live_host_takes_changes_under_load_and_loses_nothing(live):
                 "gro": turn % 2,
                 "rxhash": turn % 5 > 0,
                 "weight": 1 + turn % 64,
-                "threaded": turn % 4 == 3,
+                "threaded": (False, True, "busy-poll")[turn % 3],
                 "ntuple": turn % 2,
                 "flow-limit-cpus": 0,
                 "adaptive-rx": turn % 3 == 1,

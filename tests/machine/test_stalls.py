@@ -29,7 +29,7 @@ US = 1000
 NAPI = {
     "gro_flush_timeout": (0, 20_000, 5_000_000),
     "napi_defer_hard_irqs": (0, 1, 100),
-    "threaded": (False, True),
+    "threaded": (False, True, "busy-poll"),
     "busy_read": (0, 50),
     "prefer_busy_poll": (False, True),
     "rps_cpus": (0, 1, 3),

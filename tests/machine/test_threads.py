@@ -11,6 +11,7 @@ from live_host import Answering
 from live_tap import tasks, wait_until
 
 import vnic
+from vnic._core import lib
 from vnic.tap.pinning import parse_pin, places
 
 
@@ -61,7 +62,10 @@ def test_rps_spreads_over_cpu_threads_and_keeps_flows_in_order(live):
     assert host.laws() == 0
 
 
-@pytest.mark.parametrize("knobs", [{"threaded": True}, {"busy_read": 200}, {"threaded": True, "busy_read": 50}])
+@pytest.mark.parametrize(
+    "knobs",
+    [{"threaded": True}, {"threaded": "busy-poll"}, {"busy_read": 200}, {"threaded": True, "busy_read": 50}],
+)
 def test_polled_by_a_task_or_by_the_reader_all_is_read(live, knobs):
     """One sink per port, and each reader on the CPU of its queue."""
     n = 200 * 32
@@ -75,6 +79,24 @@ def test_polled_by_a_task_or_by_the_reader_all_is_read(live, knobs):
     if "threaded" in knobs:
         assert host.nic.queues()[0].thread_wakeups > 0
         assert host.softnet()[0].net_rx_runs == 0
+
+
+def test_a_task_that_busy_polls_sleeps_when_nothing_comes_and_starts_again(live):
+    """A millisecond without a frame: then the interrupt is on, and no core is held. Each burst begins with one."""
+    burst = [frames.udp(dport=9)] * 32
+    host = live([], cpus=2, sink=True, reader_cpu=1, threaded="busy-poll", rcvbuf=1 << 26)
+    host.start()
+    cpu, queue = host.machine.c.cpu[0], host.machine.c.dq[0]
+    for n in (32, 64):
+        host.wire.source.bursts.append(burst)
+        wait_until(lambda n=n: host.ledger().fates.get("DELIVERED_UDP") == n)
+        wait_until(lambda: cpu.sleeping and not queue.napi.state & lib.NAPI_STATE_IN_BUSY_POLL)
+    assert 2 <= host.nic.queues()[0].interrupts <= 8
+    assert host.nic.queues()[0].thread_wakeups >= 2
+    began = time.monotonic()
+    host.stop()
+    assert time.monotonic() - began < 10
+    assert host.laws() == 0
 
 
 def test_an_idle_instance_sleeps_and_threads_have_names(live):

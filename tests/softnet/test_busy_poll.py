@@ -215,3 +215,50 @@ def test_no_reader_polls_any_more_when_its_time_is_over(host, cpus):
         h.feed(udp())
         h.run()
         assert h.machine.c.spinners == 0
+
+
+# ---- irq-suspend-timeout ----
+
+SUSPENDED = {
+    "busy_read": 200, "prefer_busy_poll": True, "gro_flush_timeout": 20 * US, "napi_defer_hard_irqs": 100,
+    "irq_suspend_timeout": 1000 * US,
+}  # fmt: skip
+
+
+def test_each_packet_that_the_reader_gets_puts_the_timer_off(timeline):
+    """Linux: ep_suspend_napi_irqs(). A packet takes the reader longer than gro-flush-timeout."""
+    rows = [(0, "udp", {}), (70, "udp", {}), (140, "udp", {}), (210, "udp", {}), (500, "", {"read": 4, "irqs": 1})]
+    without = timeline({"RECV": 50_000}, **SUSPENDED | {"irq_suspend_timeout": 0})
+    without.play(rows)
+    t = timeline({"RECV": 50_000}, **SUSPENDED)
+    t.play([(0, "udp", {}), (60, "", {"read": 1, "state": "SB", "timer": 1000})])
+    t.play(rows[1:-1])
+    t.play([(300, "", {"read": 4, "irqs": 1, "softirqs": 1, "timer": 1210})])
+    assert without.look()["softirqs"] > 1
+
+
+def test_a_reader_that_polled_in_vain_hands_over_to_the_softirq(timeline):
+    """Linux: ep_busy_loop() -> napi_resume_irqs(). The softirq polls at once, and by timer from then on."""
+    t = timeline(**SUSPENDED)
+    t.play([
+        (0, "udp", {"read": 1, "softirqs": 1, "timer": 1000}),
+        (199, "", {"state": "SB", "softirqs": 1}),
+        (201, "", {"state": "", "softirqs": 2, "timer": 220, "irqs": 1}),
+        (210, "udp", {"read": 1, "irqs": 1}),  # the interrupt is off: the timer's poll finds it
+        (220, "", {"read": 2, "softirqs": 3, "irqs": 1}),
+    ])  # fmt: skip
+
+
+def test_the_timeout_is_the_way_back_when_the_reader_does_not_come(timeline):
+    """It is busy with one packet for longer than that: the watchdog lets the softirq poll."""
+    timeline({"RECV": 3_000_000}, **SUSPENDED).play([
+        (0, "udp", {"irqs": 1}),
+        (990, "udp", {"irqs": 1, "softirqs": 1, "packets": 1}),
+        (1005, "", {"irqs": 1, "softirqs": 2, "packets": 2}),
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("off", ["irq_suspend_timeout", "prefer_busy_poll", "busy_read"])
+def test_it_needs_a_reader_that_prefers_to_poll(timeline, off):
+    t = timeline(**SUSPENDED | {off: 0})
+    t.play([(0, "udp", {"read": 1, "irqs": 1}), (10, "", {"timer": 20})])

@@ -23,6 +23,11 @@ def napi(host):
     return ffi.addressof(host().machine.c.dq[0].napi)
 
 
+def configure(napi, timeout, defer):
+    config = ffi.addressof(napi.host.napi_config[0])
+    config.gro_flush_timeout, config.defer_hard_irqs = timeout, defer
+
+
 def scheduled(napi):
     return napi.sd.poll_list == napi
 
@@ -56,7 +61,7 @@ def test_a_missed_request_schedules_once_more_and_keeps_the_interrupt_off(napi):
 
 
 def test_a_missed_request_starts_no_timer(napi):
-    napi.host.gro_flush_timeout, napi.host.napi_defer_hard_irqs = 1000, 1
+    configure(napi, 1000, 1)
     napi.state = SCHED | MISSED
     assert (lib.napi_complete_done(napi, 1), napi.timer_ns) == (0, 2**64 - 1)
     napi.sd.poll_list = ffi.NULL
@@ -81,7 +86,7 @@ def test_a_missed_request_starts_no_timer(napi):
     ],
 )
 def test_completions_in_a_row(napi, timeout, defer, works, unmasked, timer):
-    napi.host.gro_flush_timeout, napi.host.napi_defer_hard_irqs = timeout, defer
+    configure(napi, timeout, defer)
     got = []
     for work in works:
         napi.state, napi.timer_ns = SCHED, 2**64 - 1
@@ -106,7 +111,8 @@ def test_the_watchdog_never_leaves_missed(napi, before, after, polled):
 def test_completion_does_nothing_for_who_goes_on(napi, bit):
     """Not even a flush of GRO, and the interrupt stays off."""
     napi.state = before = SCHED | MISSED | bit
-    napi.defer_hard_irqs_count, napi.host.napi_defer_hard_irqs = 1, 5
+    configure(napi, 0, 5)
+    napi.defer_hard_irqs_count = 1
     assert (lib.napi_complete_done(napi, 3), napi.state) == (0, before)
     assert (napi.defer_hard_irqs_count, napi.completes) == (1, 0)
     napi.state = 0

@@ -167,7 +167,7 @@ def in_a_softirq(h, cpu):
 
 
 def in_a_task(h, cpu):
-    lib.dev_set_threaded(h.machine.c, 1)
+    lib.dev_set_threaded(h.machine.c, 0, lib.NAPI_THREADED_ENABLED)
     lib.raise_hardirq(cpu, 0, h.now_ns)
     lib.do_hardirqs(cpu)
     lib.napi_threaded_poll(ffi.addressof(h.machine.c.dq[0].napi))

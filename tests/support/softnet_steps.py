@@ -49,6 +49,7 @@ class Line:
         for name, script in scripts.items():
             n = ffi.new("struct napi_struct *")
             n.poll = self.answer(name, iter(script))
+            n.config = ffi.addressof(host.machine.c.napi_config[0])
             n.sd, n.host, n.weight, n.timer_ns = self.cpu, host.machine.c, weight, 2**64 - 1
             self.napis[name] = n
 

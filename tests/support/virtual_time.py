@@ -11,8 +11,8 @@ from typing import Any
 
 import frames
 from costs import charge
-from model.events import Frame, Machine, World, simulate
-from model.events.machine import FOLLOWS
+from model.events import Frame, Machine, World
+from model.events.machine import FOLLOWS, NEVER
 from model.rss import rss
 
 import vnic
@@ -191,15 +191,15 @@ def host_of(machine: Machine, **knobs: Any) -> vnic.Host:
     return host
 
 
-def run_vnic(case: Case, **knobs: Any) -> Seen:
+def run_vnic(case: Case, until: int | None = None, **knobs: Any) -> Seen:
     with host_of(case.machine, **knobs) as host:
         host.feed((at, flow.data) for at, flow in case.arrivals)
-        host.run()
+        host.run(until_ns=until)
         return seen(host)
 
 
-def run_model(case: Case) -> Seen:
-    return foreseen(simulate(case.machine, case.frames()))
+def run_model(case: Case, until: int = NEVER - 1) -> Seen:
+    return foreseen(World(case.machine, case.frames()).run(until))
 
 
 def bucket(ns: int) -> int:

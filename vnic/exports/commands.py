@@ -9,6 +9,7 @@ goes into them, so only names of plain characters are taken.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -65,6 +66,16 @@ def refuse_name(dev: str) -> str:
             f"--dev {quoted(dev)}: must be 1 to 15 letters, digits, points, dashes and underlines, and no dash in front"
         )
     return dev
+
+
+_NAPI_SET = {
+    "gro-flush-timeout": "gro-flush-timeout",
+    "napi-defer-hard-irqs": "defer-hard-irqs",
+    "irq-suspend-timeout": "irq-suspend-timeout",
+    "threaded": "threaded",
+}
+"""Knob -> attribute of the netdev netlink family's napi-set (Linux: Documentation/netlink/specs/netdev.yaml)."""
+_THREADED = {False: "disabled", True: "enabled"}
 
 
 def _word(given: Any) -> str:
@@ -130,6 +141,9 @@ class Shell:
             self._nothing(name, given)
         elif name == "reader-cpu":
             self._reader(parsed)
+        elif name == "irq-suspend-timeout" or parsed == "busy-poll":
+            for queue in range(self.queues):
+                self._napi(name, parsed, queue)
         elif words[:1] == ["ethtool"]:
             self._of_ethtool(name, words[1:], parsed)
         elif words[:3] == ["ip", "link", "set"]:
@@ -221,6 +235,19 @@ class Shell:
         value = _mask(parsed) if name in _MASKS else str(int(parsed))
         self._others.append(f"echo {value} > {shlex.quote(path)}")
 
+    def _napi(self, name: str, parsed: Any, queue: int) -> None:
+        """Set one queue's NAPI: by netlink only, since the files in /sys are of all of them."""
+        value = json.dumps(_THREADED.get(parsed, parsed) if name == "threaded" else parsed)
+        variable = f"NAPI_{queue}"
+        self._others.append(
+            f"""ynl --family netdev --do napi-set --json '{{"id": '"${variable}"', "{_NAPI_SET[name]}": {value}}}'"""
+        )
+        self._note(
+            name,
+            f"{variable}: the napi-id of receive queue {queue}, from: ynl --family netdev --dump queue-get "
+            f"--json '{{\"ifindex\": '$(cat /sys/class/net/{self.dev}/ifindex)'}}'",
+        )
+
     def _irq(self, mask: int, queue: int) -> None:
         """Find the interrupt by its name: most drivers end it with the queue's number behind the interface's name."""
         name = self.dev.replace(".", "[.]")
@@ -246,6 +273,8 @@ class Shell:
             parsed, where = read(name, given), place(name)
             if where.startswith("ethtool -C"):
                 times += [name, _word(parsed)]
+            elif name in _NAPI_SET:
+                self._napi(name, parsed, queue)
             else:
                 self._file(name, where, parsed, queue)
         if times:

@@ -146,8 +146,12 @@ class Attributes:
     """time that GRO holds packets after a poll, ns"""
     napi_defer_hard_irqs: int
     """empty polls by timer before the interrupt is enabled"""
-    threaded: bool
-    """a task of its own polls each queue's NAPI"""
+    irq_suspend_timeout: int
+    """with prefer-busy-poll: time that a packet read puts the NAPI's timer off, ns"""
+    irq_suspend_timeout_ns: int
+    """with prefer-busy-poll: time that a packet read puts the NAPI's timer off, ns"""
+    threaded: bool | str
+    """a task of its own polls each queue's NAPI; busy-poll: without interrupts, and it never sleeps"""
     busy_read: int
     """time that a reader polls its queue before it sleeps, us; 0: off"""
     busy_read_usecs: int

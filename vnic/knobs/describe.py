@@ -40,6 +40,10 @@ _WORDS: dict[Any, tuple[str, Schema]] = {
         f"1 to {lib.RSS_INDIR_MAX} of the queues 0 to {_QUEUE_LAST}, default",
         {"anyOf": [{"type": "string"}, {"type": "array", "maxItems": int(lib.RSS_INDIR_MAX)}]},
     ),
+    parse.parse_threaded: (
+        "on, off, busy-poll",
+        {"anyOf": [*_FLAG["anyOf"], {"enum": ["busy-poll"]}]},
+    ),
     parse.parse_cwr: ("6.18, 7.0", {"enum": ["6.18", "7.0", 6.18, 7.0]}),
     parse_rules: ("rules of ethtool -N, separated by ;", {"type": ["string", "array"]}),
 }

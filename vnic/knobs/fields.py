@@ -62,6 +62,23 @@ def of_host(
     )
 
 
+def _each_queue(write: Callable[[Any, int, Any], None]) -> Callable[[Any, Any, Any, int | None], None]:
+    def to_queues(h: Any, _w: Any, v: Any, q: int | None) -> None:
+        for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
+            write(h, i, v)
+
+    return to_queues
+
+
+def of_napi(field: str) -> Place:
+    """Return the place of a number in the settings of the queues' NAPIs."""
+    return Place(
+        _each_queue(lambda h, q, v: setattr(h.napi_config[q], field, v)),
+        lambda h, _w, q: int(getattr(h.napi_config[q or 0], field)),
+        each_queue=True,
+    )
+
+
 def of_irq(field: str) -> Place:
     """Return the place of a field of the queues' interrupts."""
 
@@ -162,7 +179,20 @@ def _change_fifo(h: Any, n: int) -> int:
 
 FIFO = of_host("nic.fifo.size", change=_change_fifo)
 ADAPTIVE = of_host("nic.adaptive_rx", kind=bool, change=lambda h, on: int(lib.driver_set_adaptive(h, on)))
-THREADED = of_host("threaded", kind=bool, change=lib.dev_set_threaded)
+_MODES = (False, True, "busy-poll")  # enum napi_threaded
+
+
+def _put_threaded(h: Any, q: int, mode: Any) -> None:
+    h.napi_config[q].threaded = _MODES.index(mode)
+
+
+THREADED = Place(
+    _each_queue(_put_threaded),
+    lambda h, _w, q: _MODES[h.napi_config[q or 0].threaded],
+    each_queue=True,
+    change=_each_queue(lambda h, q, mode: lib.dev_set_threaded(h, q, _MODES.index(mode))),
+    typed="bool | str",
+)
 NTUPLE = of_host("nic.ntuple", kind=bool, change=lambda h, on: int(lib.arfs_set(h, on)))
 RULES = Place(lambda h, _w, rules, _q: ntuple.put(h, rules), lambda h, _w, _q: ntuple.get(h), typed="Rules")
 SOCK_FLOWS = of_host("rps_sock_flow_entries", change=lambda h, n: int(lib.rfs_set_sock_entries(h, n)))

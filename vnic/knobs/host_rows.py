@@ -16,6 +16,7 @@ from vnic.knobs.parse import (
     parse_link,
     parse_mask,
     parse_speed,
+    parse_threaded,
 )
 from vnic.linux.ntuple import parse_rules
 
@@ -135,7 +136,7 @@ HOST: dict[str, Knob] = {
     ),
     "gro-flush-timeout": Knob(
         integer(0, 1 << 40),
-        of_host("gro_flush_timeout"),
+        places.of_napi("gro_flush_timeout"),
         0,
         "time that GRO holds packets after a poll, ns",
         unit="ns",
@@ -144,12 +145,30 @@ HOST: dict[str, Knob] = {
     ),
     "napi-defer-hard-irqs": Knob(
         integer(0, 1 << 20),
-        of_host("napi_defer_hard_irqs"),
+        places.of_napi("defer_hard_irqs"),
         0,
         "empty polls by timer before the interrupt is enabled",
         group="NAPI",
     ),
-    "threaded": Knob(flag, places.THREADED, False, "a task of its own polls each queue's NAPI", group="NAPI"),
+    "irq-suspend-timeout": Knob(
+        integer(0, 1 << 40),
+        places.of_napi("irq_suspend_timeout"),
+        0,
+        "with prefer-busy-poll: time that a packet read puts the NAPI's timer off, ns",
+        linux="netdev netlink napi-set",
+        unit="ns",
+        example=20_000_000,
+        group="NAPI",
+    ),
+    "threaded": Knob(
+        parse_threaded,
+        places.THREADED,
+        False,
+        "a task of its own polls each queue's NAPI; busy-poll: without interrupts, and it never sleeps",
+        example="busy-poll",
+        group="NAPI",
+        words=("off", "on", "busy-poll"),
+    ),
     "busy-read": Knob(
         integer(0, 1_000_000),
         of_host("busy_read"),

@@ -252,6 +252,16 @@ def parse_indir(value: Any) -> Indirection:
     return table
 
 
+def parse_threaded(value: Any) -> bool | str:
+    """Parse the mode of a threaded NAPI: on, off, or ``busy-poll``."""
+    if str(value).lower() == "busy-poll":
+        return "busy-poll"
+    try:
+        return flag(value)
+    except ValueError:
+        raise ValueError("must be off, on or busy-poll") from None
+
+
 def parse_cwr(value: Any) -> int:
     """Parse the version of the rule for CWR. Return: 0 = Linux 6.18's, 1 = 7.0's."""
     if str(value) not in ("6.18", "7.0"):

@@ -35,6 +35,12 @@ def _threaded(text: str) -> int:
     return n
 
 
+def _threaded_mode(host: Host) -> int:
+    """Return Linux's number: 2 is busy-poll, which the file shows and does not take."""
+    mode = host.knobs["threaded"]
+    return 2 if mode == "busy-poll" else int(mode)
+
+
 def _mtu(text: str) -> int:
     n = kstrtoul(text) & 0xFFFFFFFF
     if not netdevice.MTU_MIN <= n <= netdevice.MTU_MAX:
@@ -100,7 +106,7 @@ DEVICE: dict[str, File] = {
     "napi_defer_hard_irqs": _knob("napi-defer-hard-irqs", _defer),
     "operstate": _word(netdevice.operstate, "up, with carrier"),
     "speed": _number(netdevice.speed, "knob link, Mbit/s; -1: the wire has no rate"),
-    "threaded": _knob("threaded", _threaded),
+    "threaded": _number(_threaded_mode, "knob threaded", _write_knob("threaded", _threaded)),
     "tx_queue_len": _number(lambda _h: 0, "no queueing discipline", _write_tx_queue_len),
     "type": _number(lambda _h: 1, "ARPHRD_ETHER"),
     **{f"statistics/{name}": _statistic(name) for name in sorted(netdevice.LINK_STATS[:-1])},  # as sysfs: not otherhost

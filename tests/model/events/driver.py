@@ -159,11 +159,14 @@ class Queue(Napi):
         """The task of a threaded NAPI: softirqs are off during a poll, and run when it ends."""
         cpu = self.cpu
         while self.scheduled:
+            self.in_busy_poll = self.machine.threaded == "busy-poll"
             cpu.bh_off += 1
             cpu.in_threaded_poll = True
             _, more = yield from cpu.napi_poll(self)
             cpu.in_threaded_poll = False
             yield from cpu.send_ipis()
+            if self.in_busy_poll and not more:
+                yield from self.flush()
             cpu.bh_off -= 1
             if cpu.softirq_pending:
                 yield from cpu.do_softirq("softirq")

@@ -42,7 +42,7 @@ class Machine:
     gro_normal_batch: int = 8
     gro_flush_timeout: int = 0
     napi_defer_hard_irqs: int = 0
-    threaded: bool = False
+    threaded: bool | str = False  # "busy-poll": it never ends, so neither does the run
     busy_read: int = 0  # us
     busy_poll_budget: int = 8
     rps_cpus: tuple[int, ...] = ()
