@@ -108,6 +108,19 @@ def test_a_ring_can_change_and_the_driver_can_go_while_the_task_polls(timeline):
     assert t.host.ledger().fates == {"DELIVERED_UDP": 402}
 
 
+def test_moved_to_another_cpu_and_switched_off_before_it_ran_again(host):
+    h = host(**ONE)
+    h.feed([(0, udp(dport=9))])
+    h.run()
+    h.knobs.queue(0)["smp-affinity"] = 2
+    h.knobs.threaded = False
+    h.feed([(1_000_000 * i, udp(dport=9)) for i in range(1, 4)])
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_UDP": 4}
+    assert h.softnet()[1].hardirqs >= 3
+    assert h.machine.c.dq[0].napi.state == 0
+
+
 def test_each_queue_has_its_own_mode(host):
     h = host(cpus=2, queues=2, sink=True, each_queue={1: {"threaded": "busy-poll"}})
     h.feed([(i * 10_000, udp(dport=9, sport=i)) for i in range(200)])

@@ -367,7 +367,7 @@ RULES = (
          Mutant("napi_thread.c", "only_idle_polls(sd) ? NEVER : slice_end(sd)", "slice_end(sd)"),
          Mutant("driver.c", "cost[COST_POLL] - napi->polled_ns", "cost[COST_POLL]"),
          Mutant("irq_affinity.c", "NAPI_STATE_SCHED_THREADED |\n				   NAPI_STATE_IN_BUSY_POLL", "NAPI_STATE_SCHED_THREADED",
-                ("tests/driver/test_irq_affinity.py",))),
+                ("tests/softnet/test_napi_thread.py::test_moved_to_another_cpu_and_switched_off_before_it_ran_again",))),
     ),
     Rule(
         "NAPI: each packet that a busy reader gets puts the timer off for irq-suspend-timeout; having polled in vain, it lets the softirq poll",
