@@ -63,16 +63,19 @@ static void skip_empty_polls(struct napi_struct *n)
 	COUNT(n->thread.runs, skipped);
 }
 
-static void note_idle(struct napi_struct *n, int work)
+/* Live: note since when polls find nothing, and let a reader of this CPU have what was found while the caches hold it. */
+static void live_poll_ends(struct napi_struct *n, int work)
 {
 	struct softnet_data *sd = n->sd;
 
-	if (work)
+	task_yield(sd);
+	if (work) {
 		n->idle_ns = 0;
-	else if (!n->idle_ns)
+		return;
+	}
+	if (!n->idle_ns)
 		n->idle_ns = sd->now;
-	if (!work)
-		cpu_relax();
+	cpu_relax();
 }
 
 /* Softirqs are off meanwhile, and run after it. Return: packets */
@@ -108,7 +111,7 @@ void napi_threaded_poll(struct napi_struct *n)
 		skip_empty_polls(n);
 	work = poll_once(n, busy);
 	if (busy && sd->live)
-		note_idle(n, work);
+		live_poll_ends(n, work);
 	if (n->state & NAPI_STATE_SCHED_THREADED)
 		return;
 	n->idle_ns = 0;

@@ -61,6 +61,11 @@ bool only_idle_polls(struct softnet_data *sd)
 	return true;
 }
 
+void task_yield(struct softnet_data *sd)
+{
+	sd->slice_start = 0;
+}
+
 u64 slice_end(struct softnet_data *sd)
 {
 	return others_wait(sd) ? sd->slice_start + SLICE_NS : NEVER;

@@ -615,6 +615,11 @@ void task_enqueue(struct softnet_data *sd, u32 task);
 int need_resched(struct softnet_data *sd);
 
 /**
+ * task_yield() - let another task of this CPU run next, if one can
+ */
+void task_yield(struct softnet_data *sd);
+
+/**
  * slice_end() - tell when the running task has to yield; NEVER: as things stand, to no other
  */
 u64 slice_end(struct softnet_data *sd);
