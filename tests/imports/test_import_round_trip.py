@@ -24,6 +24,7 @@ NOT_SHOWN = {
     "gro-cwr": "which kernel",
     "gro-flows": "vnic's own account",
     "busy-poll-budget": "an option of a socket",
+    "irq-suspend-timeout": "shown by netlink only",
     "prefer-busy-poll": "an option of a socket",
     "reader-cpu": "where a program runs",
     "sockets": "vnic's own table",

@@ -179,9 +179,7 @@ def link(clone: Clone) -> None:
         if numbers.get(name, -1) >= 0:
             clone.near(name.replace("_", "-"), numbers[name])
     if "threaded" in numbers:
-        clone.put("threaded", numbers["threaded"] != 0)
-        if numbers["threaded"] not in (0, 1):
-            clone.note("threaded", f"{numbers['threaded']} there (its threads poll all the time), on here")
+        clone.put("threaded", "busy-poll" if numbers["threaded"] == 2 else numbers["threaded"] != 0)
     if words.get("duplex") == "half":
         clone.note("", "the link is half duplex: here it is full duplex")
     if "master" in words:

@@ -151,7 +151,7 @@ class Attributes:
     irq_suspend_timeout_ns: int
     """with prefer-busy-poll: time that a packet read puts the NAPI's timer off, ns"""
     threaded: bool | str
-    """a task of its own polls each queue's NAPI; busy-poll: without interrupts, and it never sleeps"""
+    """a task of its own polls each queue's NAPI; busy-poll: on and on, without interrupts"""
     busy_read: int
     """time that a reader polls its queue before it sleeps, us; 0: off"""
     busy_read_usecs: int

@@ -164,7 +164,7 @@ HOST: dict[str, Knob] = {
         parse_threaded,
         places.THREADED,
         False,
-        "a task of its own polls each queue's NAPI; busy-poll: without interrupts, and it never sleeps",
+        "a task of its own polls each queue's NAPI; busy-poll: on and on, without interrupts",
         example="busy-poll",
         group="NAPI",
         words=("off", "on", "busy-poll"),
