@@ -2,6 +2,7 @@
 
 import pytest
 import recorded
+from in_use import growth
 
 from vnic._core import ffi, lib
 from vnic.events.kinds import NEVER
@@ -96,3 +97,14 @@ def test_a_reader_sleeps_until_it_is_woken(both):
             if events[here].kind == "task":
                 sleeps = after is None or events[after].kind == "wake"
                 assert bool(c.note[here] & lib.TRACE_THEN_SLEEPS) == sleeps
+
+
+def test_all_memory_is_given_back():
+    events = recorded.run("overload")
+    rows = events.frames
+
+    def once():
+        lib.trace_source_free(lib.trace_source_new(events.c, len(events), rows.c, len(rows), len(events.flows)))
+
+    assert len(events) > 500
+    assert growth(once) < len(events)  # the smallest table has a byte a record

@@ -327,6 +327,18 @@ def test_each_socket_of_a_group_counts_its_copy():
         assert [sock._c.packets for sock in socks] == [1, 1, 1]
 
 
+@pytest.mark.parametrize(("joined", "expected"), [(3, {"InErrors": 3, "InCsumErrors": 3}), (0, {"IgnoredMulti": 1})])
+def test_each_socket_of_a_group_finds_its_copys_checksum_wrong(joined, expected):
+    """Linux sums a longer datagram when a socket reads it: each of those that would, not the two of another group or port."""
+    with vnic.Host(ip="10.0.0.2/24") as h:
+        for i in range(joined + 1):
+            h.udp(5000, reuse_port=True).join("239.1.2.3" if i < joined else "239.1.2.9")
+        h.udp(5001).join("239.1.2.3")
+        bad = frames.udp(b"x" * 200, dst="239.1.2.3", check=0xBAD, mac={"dst": bytes.fromhex("01005e010203")})
+        found, counters = outcome(h, bad)
+        assert (sum(found.values()), counters) == (1, expected)
+
+
 def test_without_an_address_of_ipv4_an_answer_has_none_either():
     """ipi_spec_dst, ip(7): of a broadcast it is the address of the way back."""
     with vnic.Host(ip="fd00::2/64", mac="02:00:00:00:00:01") as h:

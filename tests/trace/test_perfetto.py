@@ -180,6 +180,7 @@ def test_an_arrow_follows_a_frame_from_the_wire_to_the_read(both):
         elif frame.t_read is not None:
             assert names[-1] == "recvmsg"
             assert names.count("build sk_buff") == 1
+            assert [mark.name for mark in passed if frame.id in mark.ending] == ["recvmsg"]
         assert all(mark.args["frame"] == frame.id for mark in passed if frame.id in mark.ending)
         assert sum(frame.id in mark.ending for mark in passed) <= 1
 

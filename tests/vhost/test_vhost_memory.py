@@ -53,6 +53,22 @@ def test_a_buffer_over_the_border_of_regions_that_touch_on_the_bus_is_refused_to
     assert front.frames(1) == flows(1)
 
 
+def test_regions_are_looked_up_from_the_largest_on_whatever_their_order(vhost, attach):
+    card = vhost()
+    front = attach(card)
+    front.negotiate()
+    (bus, size, user, _), page = front.memory.rows()[0], 4096
+    sizes = [page, 3 * page, size - 6 * page, 2 * page]
+    begins = [sum(sizes[:i]) for i in range(4)]
+    front.set_memory([(bus + at, n, user + at, at) for at, n in zip(begins, sizes, strict=True)])
+    dma = card.machine.c.nic.dma
+    assert dma.nregions == 4
+    assert [int(dma.region[i].size) for i in range(4)] == sorted(sizes, reverse=True)
+    assert sorted((int(dma.region[i].bus), int(dma.region[i].size)) for i in range(4)) == [
+        (bus + at, n) for at, n in zip(begins, sizes, strict=True)
+    ]
+
+
 def test_the_table_comes_anew_while_frames_flow(vhost, attach):
     """As QEMU and virtio-user do when memory is plugged in: 50 times, with one region more, and without it."""
     card = vhost(fifo=1 << 22)
