@@ -321,6 +321,71 @@ static int tap_wire_vnet(struct host *h)
 	return t ? 0 : -ENOMEM;
 }
 
+/* ---- the rooms that look at records ---- */
+
+static const struct event_record records[] = {
+	{ .t_ns = 1, .kind = EVENT_DMA, .frame = 1 },
+	{ .t_ns = 2, .kind = EVENT_SKB, .frame = 1, .skb = 1 },
+	{ .t_ns = 3, .kind = EVENT_READ, .frame = 1, .skb = 1 },
+};
+
+static int choosing_records(struct host *h)
+{
+	static const struct event_range frames = { 1, 2 };
+	const struct event_wanted wanted = {
+		.until_ns = NEVER,
+		.kinds = ~0ull,
+		.cpu = EVENT_ANY,
+		.queue = EVENT_ANY,
+		.frames = &frames,
+		.nframes = 1,
+	};
+	long n = events_select(records, ARRAY_SIZE(records), &wanted, NULL);
+
+	(void)h;
+	require(n == -ENOMEM || n == ARRAY_SIZE(records), "records are missing");
+	return n < 0 ? (int)n : 0;
+}
+
+static int traces(struct host *h)
+{
+	struct trace_source *s = trace_source_new(records, ARRAY_SIZE(records), NULL, 0, 1);
+	struct pftrace *p = s ? pftrace_new(s, -1, NULL) : NULL;
+	struct ftrace *f = p ? ftrace_new(s, -1) : NULL;
+	int rc = f ? 0 : -ENOMEM;
+
+	(void)h;
+	if (f)
+		ftrace_free(f);
+	if (p)
+		pftrace_free(p);
+	trace_source_free(s);
+	return rc;
+}
+
+/* One frame is logged. Without memory for its flow it has none, and the log says so. */
+static int event_log(struct host *h)
+{
+	static struct histogram split[QUEUES][LAT_MAX];
+	struct event_log *log = event_log_new(256);
+	struct event_taps *taps;
+	u8 frame[64];
+
+	put_udp(frame, 0, sizeof(frame));
+	for (u32 i = 0; i < h->ncpus; i++)
+		h->cpu[i]->lat = split[i];
+	taps = log ? event_taps_new(h, &log, 1, NULL) : NULL;
+	if (taps && mem_wire_feed(wire, frame, sizeof(frame), sizeof(frame), 1) == 0)
+		path_run(h);
+	if (taps)
+		event_taps_off(taps);
+	event_taps_free(taps);
+	event_log_free(log);
+	for (u32 i = 0; i < h->ncpus; i++)
+		h->cpu[i]->lat = NULL;
+	return taps ? 0 : -ENOMEM;
+}
+
 static const struct {
 	const char *name;
 	int (*call)(struct host *h);
@@ -339,6 +404,9 @@ static const struct {
 	{ "a wire in memory", memory_wire, false },
 	{ "a TAP and its slots", tap_wire, .does_without = true },
 	{ "a TAP with offloads", tap_wire_vnet, .does_without = true },
+	{ "a choice of records", choosing_records, false },
+	{ "a trace of both kinds", traces, false },
+	{ "the event log of a frame", event_log, .does_without = true },
 };
 
 /* Return: did one fail? */

@@ -217,6 +217,7 @@ def test_marks_say_frame_flow_length_and_fate(both):
         assert mark.args.get("flow", "") == row.flow
         assert (mark.args["len"], mark.args["fate"]) == (row.len, row.fate)
         assert mark.args.get("packet", row.id) == row.skb
+        assert mark.args.get("segs", 1) == max(row.segs, 1)
     assert len({m.args["frame"] for m in said}) == len(events.frames)
 
 

@@ -1,6 +1,7 @@
 """A host on a foreign port, vnic being the front-end: back-ends that behave, hostile ones, and vnic's."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ from vnic.vhost import back_end as asked
 from vnic.vhost.card import VhostCard
 
 FRAME = frames.udp(b"x" * 100, sport=1)
+PORT_BUS = lib.PORT_BUS
 MAC = "02:00:00:00:00:01"
 """That of the frames that tests make."""
 
@@ -438,3 +440,30 @@ def test_a_port_leaves_no_file_open():
     for port in ports:
         lib.vhost_port_free(port)
     assert files() <= before
+
+
+def descriptors(port, ring):
+    """(first byte, behind the last) of each descriptor that the ring offers the back-end."""
+    begin = {name: int(getattr(lib.vhost_port_ring(port, ring), name)) - PORT_BUS for name in ("desc", "avail")}
+    memory = ffi.buffer(port.memory.base, port.memory.size)
+    (n,) = struct.unpack_from("<H", memory, begin["avail"] + 2)
+    heads = struct.unpack_from(f"<{n}H", memory, begin["avail"] + 4)
+    rows = [struct.unpack_from("<QIHH", memory, begin["desc"] + 16 * head) for head in heads]
+    return [(addr, addr + length) for addr, length, _, _ in rows]
+
+
+def test_buffers_of_all_rings_are_apart():
+    """Bug that a mutant showed to be possible: what is sent lay in buffers that frames are received into."""
+    port = lib.vhost_port_new(2, 1500)
+    try:
+        lib.vhost_port_attach(port, 0)
+        for lane in (0, 1):
+            for i in range(5):
+                assert port.port.write(ffi.addressof(port.port), lane, bytes([i]) * 1500, 1500) == 0
+        received, sent = ([b for ring in rings for b in descriptors(port, ring)] for rings in ((0, 2), (1, 3)))
+        assert (len(received) > 100, len(sent)) == (True, 10)
+        places = sorted(received + sent)
+        assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(places))
+        assert places[-1][1] <= PORT_BUS + int(port.memory.size)
+    finally:
+        lib.vhost_port_free(port)
