@@ -1,8 +1,10 @@
 """mcast.c: what routers hear of a host's IPv6 groups. The kernel judges the rules: twin_cases/groups.py."""
 
 import ipaddress
+import threading
 
 import frames
+from live_tap import wait_until
 from test_mc_groups import host
 from twin_cases.groups import SEVEN, SIX, mld, query2
 
@@ -108,3 +110,31 @@ def test_to_an_older_router_a_new_group_is_reported_at_once_and_once_more_within
         assert len(mine) == 12
         assert all(len(at) == 2 and at[0] < S // 10 and at[1] <= 10 * S + S // 100 for at in mine)
         assert max(at[1] for at in mine) > 5 * S
+
+
+class Router:
+    """A wire that asks for groups, then pings, and keeps what comes back."""
+
+    def __init__(self, bursts):
+        self.bursts, self.sent, self.end = list(bursts), [], threading.Event()
+
+    def read_burst(self, max_frames):
+        if self.end.is_set():
+            return None
+        return self.bursts.pop(0) if self.bursts else []
+
+    def write_burst(self, burst):
+        self.sent += [bytes(frame) for _, frame in burst]
+
+
+def test_a_live_host_that_was_asked_for_its_groups_can_send_afterwards():
+    """The query is answered under the lock of the senders."""
+    router = Router([[query2(1000)], [frames.icmpv6()]])
+    with vnic.Host(ip=["fd00::2/64"], mac="02:00:00:00:00:01", wire=vnic.PythonWire(router), live=True) as h:
+        h.start()
+        try:
+            wait_until(lambda: h.mib()["Icmp6_InGroupMembQueries"] == 1)
+            wait_until(lambda: any(frame[54] == 135 for frame in router.sent))  # it asks who pings
+        finally:
+            router.end.set()
+            h.stop()

