@@ -20,7 +20,7 @@ def test_one_pass_changes_no_fate_no_counter_and_no_instant(config, traffic, ste
 
 
 def test_a_group_is_filtered_in_a_burst_too(host):
-    """Bug that a mutant showed to be possible: a card that takes any unicast frame took any group's among usual ones."""
+    """Bug that a mutant showed to be possible: a card that takes any unicast frame took any group's too."""
     usual = frames.udp(dport=9)
     groups = [frames.udp(dport=9, dst="239.1.2.3", mac={"dst": bytes.fromhex("01005e010203")})] * 3
     told = []

@@ -329,7 +329,7 @@ def test_each_socket_of_a_group_counts_its_copy():
 
 @pytest.mark.parametrize(("joined", "expected"), [(3, {"InErrors": 3, "InCsumErrors": 3}), (0, {"IgnoredMulti": 1})])
 def test_each_socket_of_a_group_finds_its_copys_checksum_wrong(joined, expected):
-    """Linux sums a longer datagram when a socket reads it: each of those that would, not the two of another group or port."""
+    """Linux sums a longer datagram when a socket reads it: each of the group on that port does."""
     with vnic.Host(ip="10.0.0.2/24") as h:
         for i in range(joined + 1):
             h.udp(5000, reuse_port=True).join("239.1.2.3" if i < joined else "239.1.2.9")

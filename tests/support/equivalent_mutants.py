@@ -513,6 +513,7 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "return (u32)(siphash(&n, sizeof(n), h->hash_key[0], h->hash_key[0]) % max_u32(below, 1));",
         ),
     ),
+    "a record is as late as itself": (("cpu_times.c", "cpu_times", "for (end = i + 1;", "for (end = i + 0;"),),
 }
 REASONS = {entry: why for why, entries in EQUIVALENT.items() for entry in entries}
 

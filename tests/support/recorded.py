@@ -45,6 +45,7 @@ RUNS = {
     "tcp": lambda: record(overloads.stream(500, 1300), rx_usecs=20, rx_frames=16),
     "fragments": lambda: record(overloads.halves(20)),
     "threaded": lambda: record(overloads.burst(500), threaded=True),
+    "restarts": lambda: record(overloads.burst(500), netdev_budget=4, weight=2, cpus=2, reader_cpu=1, hz=100),
 }
 
 

@@ -57,7 +57,7 @@ def test_any_records_make_slices_that_nest_and_lines_that_parse(seed, tmp_path):
 def source():
     made = records(random.Random(1), 2000)
     c = lib.trace_source_new(made, 2000, ffi.NULL, 0, 3)
-    yield ffi.gc(c, lib.trace_source_free), made
+    return ffi.gc(c, lib.trace_source_free), made
 
 
 def test_a_trace_is_written_piece_by_piece(source):
