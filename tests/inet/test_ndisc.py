@@ -78,6 +78,22 @@ def test_an_advertisement_changes_what_is_known(flags, mac, state, believed):
     assert (known[0].state, known[0].mac) == (state, believed.hex(":"))
 
 
+def test_a_solicitation_that_spans_buffers_is_answered():
+    """Options that nobody knows make it long; the checksum has been verified over all of it."""
+    unknown = bytes((99, 31)) + bytes(31 * 8 - 2)
+    frame = nd(135, "fd00::2", src="fd00::1", dst="fd00::2", option=None)
+    packet = frame[14:]
+    message = packet[40:42] + b"\0\0" + packet[44:] + unknown
+    check = frames.csum(frames.pseudo("fd00::1", "fd00::2", 58, len(message)) + message)
+    whole = message[:2] + check.to_bytes(2) + message[4:]
+    long = frame[:14] + frames.ipv6(whole, 58, src="fd00::1", dst="fd00::2", hops=255)
+    with vnic.Host(ip="fd00::2/64", mac="02:00:00:00:00:01", cost="zero", rx_buf_len=128) as h:
+        h.feed([long])
+        h.run(until_ns=1000)
+        assert h.ledger().fates == {"DELIVERED_ICMPV6": 1}
+        assert [s.payload[0] for s in sent(h)] == [136]
+
+
 def test_a_host_with_ipv6_has_a_link_local_address():
     seen, _, _ = answers(
         nd(135, "fe80::ff:fe00:1", src="fe80::5", dst="ff02::1:ff00:1", to=bytes.fromhex("3333ff000001"))
