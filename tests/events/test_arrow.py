@@ -5,9 +5,10 @@ import gc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from in_use import growth
 from logged import load_of, made, play
 
-from vnic._core import lib
+from vnic._core import ffi, lib
 from vnic.events import table as table_
 from vnic.events.kinds import NEVER
 
@@ -193,3 +194,16 @@ def test_nulls_are_where_there_is_no_cpu(rows):
     assert got["queue"].null_count == sum(q == 65535 for _, q in rows)
     assert got["cpu"].to_pylist() == [c for c, _ in rows]
     assert got["queue"].to_pylist() == [None if q == 65535 else q for _, q in rows]
+
+
+def test_each_array_gives_all_its_memory_back(events):
+    array, table = ffi.new("struct arrow_array *"), table_.Table(events.frames)
+
+    def once():
+        stream = lib.arrow_stream_new(table.c)
+        assert stream.get_next(stream, array) == 0
+        assert array.length == len(events.frames)
+        array.release(array)
+        lib.arrow_stream_free(stream)
+
+    assert growth(once, 50) < 400  # of a table of several columns; Python keeps some bytes

@@ -22,6 +22,7 @@ GOOD, HEADER, OPTION, NOBODY = None, "IP_INHDR", "UNHANDLED_PROTO", "IP_NOPROTO"
         pytest.param([(HOPOPTS, b"\x01\x04\0\0\0\1")], HEADER, id="PadN that is not 0"),
         pytest.param([(HOPOPTS, bytes(5) + b"\x01")], HEADER, id="PadN without a length"),
         pytest.param([(HOPOPTS, b"\x01\x05" + bytes(4))], HEADER, id="PadN over the end"),
+        pytest.param([(HOPOPTS, b"\x07\x04" + bytes(4))], HEADER, id="CALIPSO, of a domain that it is not in"),
         pytest.param([(HOPOPTS, b"\x3f\x04" + bytes(4))], GOOD, id="unknown, 00: skip it"),
         pytest.param([(HOPOPTS, b"\x7f\x04" + bytes(4))], OPTION, id="unknown, 01: discard"),
         pytest.param([(DSTOPTS, b"\xbf\x04" + bytes(4))], OPTION, id="unknown, 10: discard, tell"),

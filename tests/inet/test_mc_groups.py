@@ -32,6 +32,15 @@ def listed(h):
     return {bytes(mf.mc[i]).hex() for i in range(mf.nmc)}
 
 
+def test_groups_that_share_an_address_of_ethernet_take_one_place():
+    """RFC 2464, RFC 1112: only the last 32 and 23 bits are in it."""
+    with host() as h:
+        before, sock = h.machine.c.nic.filter.nmc, h.udp(5000)
+        for group in ("239.1.2.3", "239.129.2.3", "ff05::a1", "ff08::5:0:a1"):
+            sock.join(group)
+        assert h.machine.c.nic.filter.nmc == before + 2 == len(listed(h))
+
+
 def test_a_host_is_in_the_groups_of_all_hosts_and_of_its_addresses():
     with host() as h:
         assert listed(h) == {"01005e000001", "333300000001", "3333ff000001", "3333ff000002"}
