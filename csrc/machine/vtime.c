@@ -48,6 +48,27 @@ static int card_waits(const struct nic *nic)
 	return -1;
 }
 
+/* Is there nothing to come but ticks of CPUs that busy-poll empty rings? Then nothing happens any more. */
+static noinline bool only_ticks(const struct host *h, u64 card)
+{
+	if (card != NEVER)
+		return false;
+	for (u32 i = 0; i < h->ncpus; i++) {
+		const struct softnet_data *sd = h->cpu[i];
+
+		if (h->next[i] != NEVER &&
+		    (sd->busy.spins != SPINS_NAPI || sd->end != NEVER || h->next[i] != sd->tick_next))
+			return false;
+	}
+	return true;
+}
+
+/* Is the run over, if the card and the CPUs have nothing before this instant? A run up to an instant takes all ticks. */
+static bool is_over(const struct host *h, u64 card, u64 turn)
+{
+	return turn == NEVER || (unlikely(h->spinners) && h->until == NEVER - 1 && only_ticks(h, card));
+}
+
 /* Let the card act until a CPU's turn has come. Return: that CPU; NULL: the caller has to handle h->event */
 static struct softnet_data *next_cpu(struct host *h)
 {
@@ -63,7 +84,7 @@ static struct softnet_data *next_cpu(struct host *h)
 			card = nic_next(nic);
 			turn = min_u64(card, first.at);
 			event = card_waits(nic);
-			if (unlikely(event < 0 && turn == NEVER)) {
+			if (event < 0 && unlikely(is_over(h, card, turn))) {
 				event = when_idle(h);
 				if (event == EV_SLICE) { /* it pulled a burst */
 					first = cpu_first(h);
@@ -100,6 +121,8 @@ static bool only_the_card(struct softnet_data *sd)
 	struct nic *nic = &h->nic;
 	const u64 *next = &h->next[sd->cpu];
 
+	if (unlikely(h->spinners)) /* is_over() */
+		return false;
 	while (*next < h->others_ns && *next <= h->until && stop_before_turn(h) < 0) {
 		u64 card = nic_next(nic);
 

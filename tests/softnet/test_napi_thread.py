@@ -75,6 +75,20 @@ def test_a_run_ends_although_the_tasks_never_do(host, queues):
     assert sum(int(q.interrupts) for q in h.nic.queues()) == queues
 
 
+@pytest.mark.parametrize("addresses", [None, ["10.0.0.2/24", "fd00::2/64"]])
+def test_a_run_ends_although_ticks_come_for_ever(host, addresses):
+    """Bug that fuzz_rx found: with a cost for the tick, the tick of a CPU that busy-polls was work to come."""
+    h = host(cpus=2, queues=4, sink=True, threaded="busy-poll", **{"ip": addresses} if addresses else {})
+    charge(h, POLL=100, RX=50, TICK=100)
+    h.feed([(i * 1000, udp(dport=9, sport=i)) for i in range(100)])
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_UDP": 100}
+    h.run(until_ns=h.now_ns + 100 * MS)
+    h.feed([(h.now_ns + 1000, udp(dport=9))])
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_UDP": 101}
+
+
 def test_the_cpu_is_busy_to_the_end(timeline):
     t = timeline({"POLL": 100, "RX": 10})
     t.host.feed([(0, udp(dport=9))])
