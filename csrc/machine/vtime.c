@@ -48,18 +48,21 @@ static int card_waits(const struct nic *nic)
 	return -1;
 }
 
-/* Is there nothing to come but ticks of CPUs that busy-poll empty rings? Then nothing happens any more. */
+/* Does this CPU busy-poll empty rings, with no timer running but the tick? */
+static bool only_polls(const struct softnet_data *sd)
+{
+	return sd->busy.spins == SPINS_NAPI && sd->end == NEVER && sd->irq_next == NEVER && sd->watchdog_next == NEVER &&
+	       sd->timer_next == NEVER;
+}
+
+/* Is there nothing to come but ticks of such CPUs? Then nothing happens any more. */
 static noinline bool only_ticks(const struct host *h, u64 card)
 {
 	if (card != NEVER)
 		return false;
-	for (u32 i = 0; i < h->ncpus; i++) {
-		const struct softnet_data *sd = h->cpu[i];
-
-		if (h->next[i] != NEVER &&
-		    (sd->busy.spins != SPINS_NAPI || sd->end != NEVER || h->next[i] != sd->tick_next))
+	for (u32 i = 0; i < h->ncpus; i++)
+		if (h->next[i] != NEVER && !only_polls(h->cpu[i]))
 			return false;
-	}
 	return true;
 }
 

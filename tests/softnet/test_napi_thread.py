@@ -2,7 +2,7 @@
 
 import pytest
 from costs import charge
-from frames import udp
+from frames import icmpv6, udp
 from timeline import Timeline
 from virtual_time import differences, draw, run_model, run_vnic
 
@@ -87,6 +87,16 @@ def test_a_run_ends_although_ticks_come_for_ever(host, addresses):
     h.feed([(h.now_ns + 1000, udp(dport=9))])
     h.run()
     assert h.ledger().fates == {"DELIVERED_UDP": 101}
+
+
+def test_it_does_not_end_while_a_timer_runs(host):
+    """Who pinged is asked for three times, a second apart."""
+    h = host(cpus=1, threaded="busy-poll", ip="fd00::2/64", mac="02:00:00:00:00:01")
+    charge(h, POLL=100, TICK=100)
+    h.feed([icmpv6()])
+    h.run()
+    assert h.now_ns > 3_000_000_000
+    assert sum(frame[54] == 135 for _, frame in h.nic.sent()) >= 3
 
 
 def test_the_cpu_is_busy_to_the_end(timeline):
