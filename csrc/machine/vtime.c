@@ -49,10 +49,10 @@ static int card_waits(const struct nic *nic)
 }
 
 /* Does this CPU busy-poll empty rings, with no timer running but the tick? */
-static bool only_polls(const struct softnet_data *sd)
+static bool only_polls(struct softnet_data *sd)
 {
-	return sd->busy.spins == SPINS_NAPI && sd->end == NEVER && sd->irq_next == NEVER && sd->watchdog_next == NEVER &&
-	       sd->timer_next == NEVER;
+	return sd->busy.spins == SPINS_NAPI && sd->irq_next == NEVER && sd->watchdog_next == NEVER &&
+	       sd->timer_next == NEVER && only_idle_polls(sd);
 }
 
 /* Is there nothing to come but ticks of such CPUs? Then nothing happens any more. */
