@@ -364,7 +364,6 @@ RULES = (
         (Mutant("napi_thread.c", "		napi_full_poll_flush(n);\n", "		gro_normal_list(n);\n"),
          Mutant("napi_thread.c", "(NAPI_STATE_THREADED_BUSY_POLL | NAPI_STATE_DISABLE)", "(NAPI_STATE_THREADED_BUSY_POLL)"),
          Mutant("napi_thread.c", "skipped = (sd->now - began - 1) / cost;", "skipped = (sd->now - began) / cost;"),
-         Mutant("napi_thread.c", "only_idle_polls(sd) ? NEVER : slice_end(sd)", "slice_end(sd)"),
          Mutant("driver.c", "cost[COST_POLL] - napi->polled_ns", "cost[COST_POLL]"),
          Mutant("irq_affinity.c", "NAPI_STATE_SCHED_THREADED |\n				   NAPI_STATE_IN_BUSY_POLL", "NAPI_STATE_SCHED_THREADED",
                 ("tests/softnet/test_napi_thread.py::test_moved_to_another_cpu_and_switched_off_before_it_ran_again",))),
