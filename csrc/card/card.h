@@ -301,7 +301,7 @@ struct frame_shadow { u64 t_wire, id, t_dma; };
 /**
  * struct nic_driver - what the card calls in a driver of its own process, besides the ring
  * @interrupt: the queue's interrupt
- * @published: frames are in the ring. Called only while nic.spinners counts readers that poll without an interrupt
+ * @published: frames are in the ring. Called only while nic.spinners counts who polls without an interrupt
  * @pool_dry:  did the driver have too few buffers to fill the ring, now or since the last call? For the report only
  * @taken:     frames that the driver has taken off the ring. Context: any thread
  */
@@ -398,7 +398,7 @@ struct nic_foreign {
  * From the machine around it:
  * @cost:     enum cost: ns, ps a byte
  * @live:     its thread reads the clock; @external_driver: its driver is in another process
- * @spinners: virtual time: how many readers poll its rings without an interrupt
+ * @spinners: virtual time: how many readers and tasks poll its rings without an interrupt
  * @limit:    stop after so many frames
  * @watched:  a bit per packet_point with a tap; @watch: called there. again: this point has seen the frame before
  *

@@ -202,8 +202,9 @@ void netif_set_weights(struct host *h)
 
 void dev_set_threaded(struct host *h, u32 queue, u32 mode)
 {
-	machine_settle(h);
 	h->napi_config[queue].threaded = (u8)mode;
-	if (queue < h->nic.nqueues_open && h->dq[queue])
-		napi_set_threaded(&h->dq[queue]->napi);
+	if (queue >= h->nic.nqueues_open || !h->dq[queue])
+		return;
+	machine_settle(h);
+	napi_set_threaded(&h->dq[queue]->napi);
 }

@@ -59,7 +59,7 @@ struct host {
 	struct driver_queue *dq[NIC_QUEUES_MAX];
 	void (*timer[TIMERS_MAX])(struct softnet_data *sd);
 	void (*upcall)(struct softnet_data *sd, struct sk_buff *skb, u32 handler); /* Python's */
-	u32 spinners;                  /* virtual time: readers that busy-poll a ring, and need a wake-up when a frame comes */
+	u32 spinners;                  /* virtual time: who busy-polls a ring, and needs a wake-up when a frame comes: enum spins */
 	u32 rx_pool_size;
 	u8 live, gro, auto_sink, ip_any, vlan_any;
 	u8 card_only;                  /* no driver of ours, no CPUs that run, no sockets: a foreign driver's card */

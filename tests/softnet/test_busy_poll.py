@@ -1,9 +1,8 @@
 """A reader that polls its queue itself: who has the NAPI, when it lets go, and what the interrupt does meanwhile."""
 
 import pytest
-from costs import charge
 from frames import udp
-from timeline import US, Timeline
+from timeline import US, Timeline, timelines
 
 from vnic._core import ffi, lib
 
@@ -13,12 +12,7 @@ FREE = {"cost": "zero"}
 
 @pytest.fixture
 def timeline(host):
-    def make(costs=None, **knobs):
-        h = host(**(ONE | knobs))
-        charge(h, **(costs or {}))
-        return Timeline(h)
-
-    return make
+    return timelines(host, ONE)
 
 
 def test_the_first_packet_comes_by_interrupt_the_next_are_found_by_the_reader(timeline):

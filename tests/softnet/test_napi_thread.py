@@ -3,7 +3,7 @@
 import pytest
 from costs import charge
 from frames import icmpv6, udp
-from timeline import Timeline
+from timeline import timelines
 from virtual_time import differences, draw, run_model, run_vnic
 
 from vnic._core import lib
@@ -14,12 +14,7 @@ MS = 1_000_000
 
 @pytest.fixture
 def timeline(host):
-    def make(costs=None, **knobs):
-        h = host(**(ONE | knobs))
-        charge(h, **(costs or {}))
-        return Timeline(h)
-
-    return make
+    return timelines(host, ONE)
 
 
 def test_after_the_first_interrupt_there_is_no_other(timeline):

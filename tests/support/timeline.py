@@ -7,6 +7,7 @@ expected.
 """
 
 import frames
+from costs import charge
 
 from vnic._core import ffi, lib
 
@@ -76,3 +77,14 @@ class Timeline:
             seen = self.look()
             got = {name: seen[name] for name in expectation}
             assert (t_us, event, got) == (t_us, event, expectation)
+
+
+def timelines(host, usual: dict):
+    """A function that makes a Timeline: the costs of its host, and knobs that differ from the usual ones."""
+
+    def make(costs=None, **knobs) -> Timeline:
+        h = host(**(usual | knobs))
+        charge(h, **(costs or {}))
+        return Timeline(h)
+
+    return make

@@ -81,10 +81,7 @@ def of_napi(field: str) -> Place:
 
 def of_irq(field: str) -> Place:
     """Return the place of a field of the queues' interrupts."""
-
-    def put(h: Any, _w: Any, v: int, q: int | None) -> None:
-        for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):
-            setattr(h.nic.queue[i].irq, field, v)
+    put = _each_queue(lambda h, q, v: setattr(h.nic.queue[q].irq, field, v))
 
     def change(h: Any, w: Any, v: int, q: int | None) -> None:
         put(h, w, v, q)
