@@ -216,3 +216,11 @@ def test_a_bus_address_is_an_offset_into_the_region(card, addr, length, inside):
     length = {"all": size, "more": size + 1}.get(length, length)
     got = lib.dma_map(ffi.addressof(dma), addr, length)
     assert got == (ffi.cast("void *", dma.base + addr) if inside else ffi.NULL)
+
+
+def test_a_table_of_regions_ends_where_it_says():
+    memory, dma = ffi.new("uint8_t[8192]"), ffi.new("struct dma *")
+    for i in range(2):
+        dma.region[i] = {"bus": 4096 * i, "size": 4096, "base": memory + 4096 * i}
+    for dma.nregions, found in ((2, memory + 4096), (1, ffi.NULL)):
+        assert lib.dma_map(dma, 4096, 10) == found

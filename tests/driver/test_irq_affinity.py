@@ -5,13 +5,14 @@ import random
 
 import frames
 import pytest
+from costs import charge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_tap import wait_until
 from strategies import configs, traffic
 
 import vnic
-from vnic._core import lib
+from vnic._core import ffi, lib
 from vnic.control import commands
 from vnic.errors import ConfigError
 from vnic.knobs.cpumask import cpumask
@@ -278,6 +279,26 @@ def test_what_gro_holds_goes_up_where_it_was_received(host):
     assert [s.processed for s in h.softnet()] == [1, 0, 0, 0]
     h.run()
     assert h.ledger().fates == {"DELIVERED_TCP": 3}
+
+
+def test_a_queue_that_waits_behind_another_for_its_poll_leaves_the_list(host):
+    """A run polls one queue; the others wait in the list, and the last of them moves."""
+    h = host(cpus=2, queues=3, sink=True, reader_cpu=0, gro=False, netdev_budget=1, smp_affinity=1)
+    charge(h, RX=1000)
+    h.feed([frames.udp(dport=9, sport=i) for i in range(60)])
+    h.run(until_ns=500)
+    lib.machine_settle(h.machine.c)
+    last = h.machine.c.cpu[0].poll_tail
+    assert h.machine.c.cpu[0].poll_list not in (last, ffi.NULL)
+    (queue,) = (i for i in range(3) if ffi.addressof(h.machine.c.dq[i].napi) == last)
+    done, waits = h.softnet()[0].processed, [q.packets for q in h.nic.queues()][queue]
+    h.knobs.queue(queue)["smp-affinity"] = 2
+    assert h.machine.c.cpu[0].poll_tail == h.machine.c.cpu[0].poll_list
+    assert h.machine.c.cpu[0].poll_list.next == ffi.NULL
+    h.run()
+    assert [s.processed for s in h.softnet()] == [60 - waits, waits]
+    assert done < 60 - waits
+    assert h.ledger().fates == {"DELIVERED_UDP": 60}
 
 
 def test_a_timer_that_stands_in_for_the_interrupt_moves_along(host):

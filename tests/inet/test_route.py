@@ -104,6 +104,7 @@ def test_who_was_learned_first_is_forgotten_first():
         for n, ip in enumerate(everybody):
             h.machine.c.cpu[0].now = n + 1
             learn(h, ip, 1280)
+            assert mtu(h, ip) == 1280
         held = [mtu(h, ip) == 1280 for ip in everybody]
         assert sum(held) <= rows
         assert sum(held[-lib.ROUTE_DEPTH :]) == lib.ROUTE_DEPTH

@@ -225,6 +225,15 @@ def test_a_frame_is_sent_as_it_is(host):
     assert h.tx_ledger().fates["TX_SENT"] == 2
 
 
+def test_a_frame_that_takes_several_buffers_is_sent_as_it_is(host):
+    h = host(ip=[], mtu=9000)
+    frame = b"\xff" * 6 + bytes.fromhex("020000000001") + b"\x88\xb5" + bytes(range(250)) * 30
+    with h.packet_socket() as sock:
+        sock.send(frame)
+    h.run(until_ns=10_000_000)
+    assert [f for _, f in h.nic.sent()] == [frame]
+
+
 @pytest.mark.parametrize(
     ("frame", "error"),
     [

@@ -78,6 +78,13 @@ def test_merged_packets_are_one_with_the_first_ones_headers(capture):
     assert frames.csum(merged[14:34]) == 0
 
 
+def test_a_tag_is_put_back_in_front_of_a_merged_packet(capture):
+    segments = [frames.tcp(bytes([i]) * 100, seq=1 + 100 * i, id=i, mac={"vlan": 5}) for i in range(3)]
+    ((_, merged),) = capture(segments)
+    assert merged[:18] == segments[0][:18]
+    assert merged[58:] == b"".join(s[58:] for s in segments)
+
+
 def test_without_gro_they_are_as_many(capture):
     segments = [frames.tcp(b"x" * 100, seq=1 + 100 * i) for i in range(5)]
     assert [data for _, data in capture(segments, gro=False)] == segments
@@ -199,6 +206,19 @@ def test_a_merged_packet_says_of_which_frames_it_was_made(host, tmp_path, rx_buf
     assert (gro.id, gro.comment) == (2, "3 frames: 1000 1000 300")
     assert (stack.id, stack.data) == (2, gro.data)
     assert stack.comment.endswith("a segment without data; 3 frames: 1000 1000 300")
+
+
+def test_what_is_lost_when_a_program_closes_its_stream_is_as_late_as_the_latest_cpu(host, tmp_path):
+    h = host(gro=False, cpus=2, cost="linux")
+    listener = h.tcp(80)
+    tap = vnic.Capture(h, tmp_path / "tap.pcapng", at="stack")
+    h.feed([frames.tcp(seq=0, flags=2), frames.tcp(b"early", seq=11)], at_ns=5000)
+    h.run()
+    listener.accept().close()
+    tap.close()
+    lost = pcapng_blocks.read(tmp_path / "tap.pcapng")[-1]
+    assert (lost.fate, lost.t_ns) == ("TCP_CLOSE", h.now_ns)
+    assert h.now_ns > 5000
 
 
 def test_of_very_many_the_first_are_said(host, tmp_path):

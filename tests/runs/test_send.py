@@ -343,6 +343,12 @@ def test_of_another_link_what_ethernet_cannot_carry_is_not_sent(sender, tmp_path
     assert send_.facts(s)["not_sent"] == {"too_long": 0, "too_short": 0, "aliens": 2, "dropped": 0}
 
 
+def test_a_packet_without_an_address_of_its_link_goes_to_the_first_card(sender, tmp_path):
+    path, four = tmp_path / "raw.pcap", frames.udp(b"raw")[14:]
+    path.write_bytes(pcap([(0, four)], link=101))
+    assert [f for _, f in play(sender(path=path))] == [bytes.fromhex("020000000001 0200000000fe 0800") + four]
+
+
 def test_what_an_interface_does_not_take(sender):
     """Longer than the MTU (a tag does not count) or shorter than a header: counted, and the others keep their times."""
     good, tagged = frames.eth(bytes(100)), frames.eth(bytes(100), vlan=7)

@@ -321,3 +321,11 @@ def test_planned_for_an_idle_cpu_and_taken_back_it_sleeps_on(host):
     h.run()
     assert (cpu(h).now, cpu(h).idle_ns, cpu(h).softirqs) == (0, 0, 0)
     assert ffi.addressof(h.machine.c.nic).now <= 10
+
+
+@pytest.mark.parametrize(("idle_ns", "more_ns"), [(299_999, 0), (300_000, 1000)])
+def test_after_so_long_the_caches_are_cold(host, idle_ns, more_ns):
+    h = costed(host, {"FIRST_PACKET": 1000})
+    h.feed(NOTHING, at_ns=idle_ns)
+    h.run()
+    assert cpu(h).now == idle_ns + more_ns

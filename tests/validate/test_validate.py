@@ -3,13 +3,16 @@
 import itertools
 import json
 import os
+import socket
 from array import array
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vnic._core import ffi, lib
 from vnic.cli.commands import main
 from vnic.errors import ConfigError, TapError, VnicError
 from vnic.knobs.cost import shipped
@@ -218,6 +221,20 @@ def test_the_running_kernel_is_held_beside_vnic():
     overload = [r for r in found["rows"] if r["pps"] == 300_000 and r["scenario"] != "idle reader"]
     assert all(r["seen"]["lost"]["median"] > 0.05 and r["predicted"]["lost"] > 0.05 for r in overload)
     assert found["cost_range"]["rx"][0] <= found["cost_range"]["rx"][1]
+
+
+def test_a_reader_that_always_has_work_has_not_slept():
+    """More datagrams wait for it than it can work off before the end."""
+    v, cpus = ffi.new("struct validation *"), sorted(os.sched_getaffinity(0))
+    v.writer, v.reader, v.work_loops = cpus[0], cpus[-1], 1_000_000
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        for _ in range(150):
+            sock.sendto(b"\xff" * 8, sock.getsockname())
+        v.sock = sock.fileno()
+        with ThreadPoolExecutor(1) as pool:  # the thread is pinned, and ends
+            assert pool.submit(lib.validate_load, v).result() == 0
+    assert v.sleeps == 0
 
 
 def test_without_rps_it_says_what_is_missing(monkeypatch):

@@ -9,12 +9,14 @@ import sys
 import threading
 import time
 
+import captures
 import pytest
 from front_end import EVENT_IDX, USUAL, FrontEnd
 from paths import TESTS
-from vhost_checks import files, flows, next_works, receives, sends, until, works
+from vhost_checks import collect, files, flows, next_works, receives, sends, until, works
 
 import vnic
+from vnic.capture_wire import CaptureWire
 from vnic.errors import ConfigError
 from vnic.vhost.card import VhostCard
 
@@ -268,3 +270,13 @@ def test_a_busy_card_wants_no_doorbell_and_an_idle_one_sleeps(vhost, attach, eve
     until(lambda: not nic.polls)
     assert nic.spin_ns == 0  # the sleep was long
     far.close()
+
+
+def test_captures_that_are_played_follow_one_another(vhost, attach, tmp_path):
+    sent = flows(40)
+    paths = [tmp_path / "a.pcap", tmp_path / "b.pcap"]
+    for path, packets in zip(paths, (sent[:20], sent[20:]), strict=True):
+        path.write_bytes(captures.pcap([(i, packet, len(packet)) for i, packet in enumerate(packets)]))
+    front = attach(vhost(wire=CaptureWire(paths))).start()
+    (got,) = collect(front, [0], len(sent))
+    assert got == sent

@@ -5,6 +5,7 @@ import time
 
 import frames as made
 import pytest
+import steering
 from front_end import HASH_REPORT, MRG_RXBUF, USUAL, WRITE
 from vhost_checks import bad_chains, collect, flows, receives, sends, until, works
 
@@ -391,3 +392,18 @@ def test_a_driver_that_rings_only_when_asked_to_is_never_forgotten(vhost, attach
         assert len(ring.wait(n)) == n
         card.wire.sent()
     assert bells
+
+
+def test_a_rule_that_names_a_ring_which_is_not_in_use_is_as_if_it_were_not_there(vhost, attach):
+    card = vhost(queues=2, ntuple=True)
+    front = attach(card, pairs=2).start()
+    steering.run(card, "-N vnic0 flow-type udp4 dst-port 5000 action 1")
+    receives(front, card, [1])
+    front.enable(2, 0)
+    receives(front, card, [0])
+
+
+def test_a_ring_that_the_card_has_not_stops_at_zero(vhost):
+    card = vhost()
+    card.vhost.ring[2].base = 77
+    assert lib.vhost_stop(card.vhost, 2) == 0

@@ -114,6 +114,9 @@ CASES = {
     "radiotap, time and FCS": (
         127, bytes(RadioTap(present="TSFT+Flags", mac_timestamp=1, Flags="FCS") / wifi(FOUR, 2)) + b"FCS!", ON_WIFI
     ),
+    "radiotap, two words of fields, FCS": (
+        127, struct.pack("<BBHIIB", 0, 0, 13, 1 << 31 | 2, 0x20, 0x10) + bytes(wifi(FOUR, 2)) + b"FCS!", ON_WIFI
+    ),
     "radiotap, cut": (127, b"\0\0\x08", None),
 }  # fmt: skip
 
