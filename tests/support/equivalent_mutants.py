@@ -514,6 +514,47 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ),
     ),
     "a record is as late as itself": (("cpu_times.c", "cpu_times", "for (end = i + 1;", "for (end = i + 0;"),),
+    "a byte of the header that is always 0 stands where UDP would: no frame is usual, the slow way takes all: speed": (
+        (
+            "driver_burst.c",
+            "is_usual",
+            "const u8 *frame = (const u8 *)hdr + HDR_LEN;",
+            "const u8 *frame = (const u8 *)hdr - HDR_LEN;",
+        ),
+    ),
+    "only AddressSanitizer is told where a stack begins": (
+        (
+            "fiber.c",
+            "stack_init",
+            "f->low = f->stack + guard_bytes();",
+            "f->low = f->stack - guard_bytes();",
+        ),
+    ),
+    "a mark: any number but NO_ROW, and the rows are numbered after it": (
+        (
+            "frame_table.c",
+            "lay_out_dense",
+            "i++) if (e[i].kind == EVENT_WIRE) t->row_of[e[i].frame - t->first] = 0;",
+            "i++) if (e[i].kind == EVENT_WIRE) t->row_of[e[i].frame - t->first] = 1;",
+        ),
+    ),
+    "its one caller is told by -EIO, and the queue gets a new ring before it is used again": (
+        ("dma_chains.c", "dma_chains", "vq->broken = 1;", ";"),
+    ),
+    "set to 0 both before and after a frame, and between two frames nobody looks": (
+        ("fault.c", "dma_faulty", "faults->on_frame = 0;", ";"),
+    ),
+    "room for a pointer to a child; the array says that it has none": (
+        ("arrow.c", "array_of_column", "int rc = array_fill(a, n, 2, 0);", "int rc = array_fill(a, n, 2, 1);"),
+    ),
+    "who calls it asks only whether it is below 0": (
+        (
+            "call_fd.c",
+            "call_init",
+            "return !nic->call_ctx && syscall(SYS_io_setup, EVENTS, &nic->call_ctx) < 0 ? -errno : 0;",
+            "return !nic->call_ctx && syscall(SYS_io_setup, EVENTS, &nic->call_ctx) < 0 ? -errno : 1;",
+        ),
+    ),
 }
 REASONS = {entry: why for why, entries in EQUIVALENT.items() for entry in entries}
 

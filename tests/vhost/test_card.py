@@ -16,6 +16,7 @@ from paths import TESTS
 from vhost_checks import collect, files, flows, next_works, receives, sends, until, works
 
 import vnic
+from vnic._core import lib
 from vnic.capture_wire import CaptureWire
 from vnic.errors import ConfigError
 from vnic.vhost.card import VhostCard
@@ -273,9 +274,10 @@ def test_a_busy_card_wants_no_doorbell_and_an_idle_one_sleeps(vhost, attach, eve
 
 
 def test_captures_that_are_played_follow_one_another(vhost, attach, tmp_path):
-    sent = flows(40)
+    """The first is over between two bursts."""
+    sent = flows(lib.BURST + 20)
     paths = [tmp_path / "a.pcap", tmp_path / "b.pcap"]
-    for path, packets in zip(paths, (sent[:20], sent[20:]), strict=True):
+    for path, packets in zip(paths, (sent[: lib.BURST], sent[lib.BURST :]), strict=True):
         path.write_bytes(captures.pcap([(i, packet, len(packet)) for i, packet in enumerate(packets)]))
     front = attach(vhost(wire=CaptureWire(paths))).start()
     (got,) = collect(front, [0], len(sent))
