@@ -170,6 +170,18 @@ def test_a_cpu_that_is_not_there_ends_the_ladder():
     assert lib.calibrate_ladder(at, 1, 1023, 1, 1, 1) < 0
 
 
+def test_a_single_write_that_nobody_reads_is_waited_for_and_ends_it(pair):
+    """The first one already. The reader has no CPU of its own: it looks into a socket to which none writes."""
+    frame, writes, reads, gaps = ffi.new("u8[]", 60), *(ffi.new("u64[]", 1) for _ in range(3))
+    with Path("/dev/null").open("wb") as nowhere:
+        w = ffi.new("struct wakes *")
+        w.frame, w.len, w.n, w.fd, w.sock = frame, 60, 1, nowhere.fileno(), pair[1].fileno()
+        w.write_ns, w.read_ns, w.gap_ns = writes, reads, gaps
+        w.how, w.writer, w.reader = lib.READER_SPINS, min(os.sched_getaffinity(0)), 1023
+        assert lib.calibrate_wakes(w) == -errno.ETIMEDOUT
+    assert (writes[0] > 0, reads[0]) == (True, 0)
+
+
 # ---- the running kernel ----
 
 

@@ -52,6 +52,20 @@ def test_the_number_of_slots_is_never_the_limit(host, size):
         lib.fifo_pop(q)
 
 
+@pytest.mark.parametrize("size", [60, 120, 3840, 3900, 3959])
+@pytest.mark.parametrize("before", [60, 8000])
+def test_resized_its_slots_are_not_the_limit_either(host, before, size):
+    """3900: 65 of the shortest frames, one more than a power of two."""
+    q = ffi.addressof(host(fifo=before).machine.c.nic.fifo)
+    assert lib.fifo_resize(q, size) == 0
+    ids = range(1, size // 60 + 1)
+    assert [lib.fifo_push(q, frame(1, n)) for n in ids] == [0] * len(ids)
+    assert lib.fifo_push(q, frame(1)) == -errno.ENOBUFS
+    for n in ids:
+        assert lib.fifo_peek(q).id == n
+        lib.fifo_pop(q)
+
+
 @pytest.mark.parametrize("at", [0, 1, 60, 62])
 def test_room_in_a_row_ends_with_the_last_slot(host, at):
     """64 slots: a burst that would go on at the front is not written in place."""

@@ -66,6 +66,13 @@ def test_frames_are_followed_into_the_packets_that_they_join(seed, numbers):
     assert all(e.end_ns == since[e.frame] for e in more)  # of the instant of the join: the log knows which came first
 
 
+def test_packets_of_packets_are_followed_64_deep():
+    """At worst each is told of before the one that it joins, as here, at the same instant."""
+    chain = [{"frame": n, "skb": n + 1, "kind": "gro_merge"} for n in range(64, 0, -1)]
+    events = made(*chain, {"frame": 65, "kind": "read"}, {"frame": 99, "kind": "read"})
+    assert sorted(e.frame for e in events.select(frames=[1])) == list(range(1, 66))
+
+
 @given(seeds, st.integers(1, 100))
 def test_the_records_of_one_frame_are_among_those_selected(seed, number):
     events = play(load_of(seed))

@@ -2,6 +2,7 @@
 
 import frames
 import pytest
+from live_tap import wait_until
 from peer import Peer, arp, decode, host_with, nd, sent
 
 import vnic
@@ -44,6 +45,20 @@ def test_who_is_not_known_is_asked_and_what_waited_goes_out_in_order(to, group):
         host.run()
         assert peer.seen[-1].payload[8:] == b"again"
         assert len(peer.seen) == 5
+
+
+@pytest.mark.parametrize("to", ["10.0.0.%d", "fd00::%d"])
+def test_live_one_neighbour_after_the_other_is_asked_and_given_up(to):
+    """The timer is one CPU's; senders on other threads ask for it, also after it ran for the one before."""
+    wire, nobody = vnic.JointWire.pair()
+    knobs = {"neigh_retrans_time_ms": 20, "neigh6_retrans_time_ms": 20}
+    with vnic.Host(ip=["10.0.0.2/24", "fd00::2/64"], cpus=1, live=True, wire=wire, **knobs) as host, host.running():
+        sock = host.udp(7)
+        for i in range(8, 12):
+            sock.sendto(b"x", (to % i, 9))
+            wait_until(lambda i=i: states(host).get(to % i) == "FAILED")
+        assert host.tx_ledger().fates["TX_NEIGH_FAILED"] == 4
+    nobody.close()
 
 
 @pytest.mark.parametrize("to", ["10.0.0.9", "fd00::9"])

@@ -59,6 +59,18 @@ def test_a_full_table_takes_nobody_until_the_oldest_may_go(make, free_ns):
         assert t.entries == 513
 
 
+def test_a_full_table_that_was_searched_in_vain_knows_until_when_nobody_may_go():
+    """Until 5 s after the change that is longest ago: a flood of strangers meanwhile costs no search each."""
+    with vnic.Host(ip="10.0.0.2/16", cost="zero", link="inf", speed="1", icmp_ratelimit=0) as host:
+        for i in range(1030):
+            host.feed(asker(i), at_ns=6 * SECOND + i)
+        host.run(until_ns=7 * SECOND)
+        t = host.machine.c.neigh
+        assert t.table_fulls == 6
+        assert t.gc[0].futile == min(t.entry[i].updated for i in range(t.used)) + 5 * SECOND
+        assert t.gc[1].futile == 0
+
+
 def test_who_is_reachable_is_not_given_up_for_strangers():
     with vnic.Host(ip="10.0.0.2/16", cost="zero", link="inf", speed="1") as host:
         host.udp(7).sendto(b"x", ("10.0.0.1", 9))

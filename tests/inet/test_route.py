@@ -1,6 +1,7 @@
 """What ICMP teaches about single destinations: path MTUs and gateways, how long, and how many."""
 
 import ipaddress
+import socket
 import struct
 
 import frames
@@ -11,6 +12,7 @@ import vnic
 from vnic._core import ffi, lib
 
 SECOND = 1_000_000_000
+IP_MTU_DISCOVER, WANT, DO = 10, 1, 2
 GATEWAY, OTHER = "10.0.0.254", "10.0.0.253"
 MACS = {GATEWAY: bytes.fromhex("0200000000fe"), OTHER: bytes.fromhex("0200000000fd")}
 
@@ -89,6 +91,26 @@ def test_a_path_mtu_only_shrinks_and_an_old_one_is_believed_again():
         assert mtu(h, "10.0.0.1") == 1280
         at(h, 1101 * SECOND, frames.udp())
         assert mtu(h, "10.0.0.1") == 1500
+
+
+@pytest.mark.parametrize(
+    ("told", "how", "size", "packets", "df"),
+    [
+        (1280, WANT, 100, 1, True),
+        (1280, WANT, 1400, 2, False),
+        (1280, DO, 100, 1, True),
+        (100, WANT, 100, 1, False),  # locked at 552: less is not believed, and routers may cut what is longer
+        (100, DO, 100, 1, True),
+    ],
+)
+def test_who_wants_no_fragments_says_so_unless_the_path_mtu_is_locked(told, how, size, packets, df):
+    with host() as h, h.udp(7) as sock:
+        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, how)
+        at(h, SECOND, peer.arp(1, "10.0.0.1", "10.0.0.2"), too_big(told))
+        peer.sent(h)
+        sock.sendto(bytes(size), ("10.0.0.1", 9))
+        h.run(until_ns=2 * SECOND)
+        assert [s.df for s in peer.sent(h) if s.proto == 17] == [df] * packets
 
 
 def test_a_message_about_what_we_did_not_send_teaches_nothing():

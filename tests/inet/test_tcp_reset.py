@@ -48,6 +48,7 @@ def option(kind, length):
         (b"\1\1\1\0", True),
         (option(8, 10) + b"\1\1", True),
         (b"\1\1" + option(19, 18), False),
+        (option(4, 2) + option(19, 18), False),
         (option(29, 16), False),
         (option(8, 10) + b"\0" + b"\x13", True),
     ],

@@ -56,6 +56,7 @@ GOOD = {"DELIVERED_UDP": 1}, {"InDatagrams": 1}
         pytest.param(frames.udp(b"x" * 18, length=7), TOO_SHORT, id="length 7"),
         pytest.param(frames.udp(b"x" * 18, length=27), TOO_SHORT, id="length over the end"),
         pytest.param(frames.udp(b"x" * 18, length=0), TOO_SHORT, id="length 0"),
+        pytest.param(frames.udp(b"x" * 18, length=0, **V6), GOOD, id="length 0, in v6 as long as IP says"),
         pytest.param(frames.udp(check=0), GOOD, id="no checksum"),
         pytest.param(frames.udp(check=0, **V6), BAD_SUM, id="no checksum, not in v6"),
         pytest.param(frames.udp(check=0xBAD), BAD_SUM, id="bad"),

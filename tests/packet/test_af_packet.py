@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from live_tap import live_tap, send_all, settle
 from pyroute2 import IPRoute
+from stdin import stdin_closed
 
 import vnic
 from vnic import bpf
@@ -86,6 +87,20 @@ def test_a_program_says_how_much_of_a_packet_it_wants(host, rx_buf_len):
     h.run()
     for n, sock in zip(wants, socks, strict=True):
         assert [(bytes(p.data), p.len) for p in sock] == ([(frame[:n], len(frame))] if n else [])
+
+
+def test_the_descriptor_that_wakes_its_reader_may_have_number_0(host):
+    """It is readable from a packet on, until the reader has found the ring empty."""
+    h = host()
+    with stdin_closed(), h.packet_socket() as sock:
+        assert sock.fileno() == 0
+        for _ in range(2):
+            h.feed(frames.udp())
+            h.run()
+            assert select.select([sock], [], [], 0)[0] == [sock]
+            assert [bytes(p.data) for p in sock.recv_nowait()] == [frames.udp()]
+            assert sock.recv_nowait() == []
+            assert select.select([sock], [], [], 0)[0] == []
 
 
 def test_recv_runs_the_host_until_there_is_one(host):

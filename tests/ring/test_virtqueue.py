@@ -194,6 +194,13 @@ def test_the_device_is_kicked_for_the_buffer_behind_those_it_knows():
     assert lib.virtqueue_kick_prepare(ring.driver) == 1
 
 
+@pytest.mark.parametrize("size", [1, 8, 32768])
+def test_the_parts_of_a_ring_have_the_standards_sizes(size):
+    """virtio 1.2, section 2.7: with used_event and avail_event, which are the last of their parts."""
+    parts = lib.virtq_desc_bytes(size), lib.virtq_avail_bytes(size), lib.virtq_used_bytes(size)
+    assert parts == (16 * size, 6 + 2 * size, 6 + 8 * size)
+
+
 def test_masked_means_no_interrupt_however_full_the_ring_gets():
     ring = Ring()
     ring.post(SIZE)

@@ -25,6 +25,16 @@ def test_after_the_first_interrupt_there_is_no_other(timeline):
     ])  # fmt: skip
 
 
+def test_however_many_frames_it_takes_there_is_no_other_interrupt(host):
+    """The index at which the ring would interrupt is half the space of 65536 ahead: each poll moves it on."""
+    h = host(**ONE)
+    frame = udp(dport=9)
+    h.feed([(i * 1000, frame) for i in range(70_000)])
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_UDP": 70_000}
+    assert [int(q.interrupts) for q in h.nic.queues()] == [1]
+
+
 def test_polls_follow_each_other_and_a_frame_waits_for_the_next(timeline):
     """Polls of an empty ring end at 1000, 2000, ... ns after the first one that has found it empty."""
     t = timeline({"POLL": 1000, "RX": 10})
@@ -82,6 +92,18 @@ def test_a_run_ends_although_ticks_come_for_ever(host, addresses):
     h.feed([(h.now_ns + 1000, udp(dport=9))])
     h.run()
     assert h.ledger().fates == {"DELIVERED_UDP": 101}
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_a_run_ends_with_the_last_work_and_not_after_a_slice_of_ticks(host, cpus):
+    """A CPU alone, too, for which the card acts without a detour: a few ticks, not thousands."""
+    h = host(cpus=cpus, sink=True, threaded="busy-poll", ip="10.0.0.2/24")
+    charge(h, POLL=100, RX=50, TICK=100)
+    h.feed([(i * 1000, udp(dport=9, sport=i)) for i in range(100)])
+    h.run()
+    assert h.ledger().fates == {"DELIVERED_UDP": 100}
+    assert h.now_ns < 20 * MS
+    assert h.machine.c.steps < 2000
 
 
 def test_it_does_not_end_while_a_timer_runs(host):

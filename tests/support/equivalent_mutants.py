@@ -44,6 +44,12 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
     "frames that were parsed ahead are parsed once more, or more frames go the long way: speed": (
         (
+            "receive_burst.c",
+            "parse_usual",
+            "if (unlikely(dst & 1 || !(u->any || dst << 16 == u->addr))) return false;",
+            "if (unlikely(dst & 1 || !(u->any && dst << 16 == u->addr))) return false;",
+        ),
+        (
             "nic_receive.c",
             "nic_receive",
             "if (n && !(f->flags & FRAME_HASHED)) done = (int)receive_burst(nic, f, (u32)n);",
@@ -489,7 +495,13 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "fl->history_head = (fl->history_head - 1) & (FLOW_LIMIT_HISTORY - 1);",
         ),
     ),
-    "no row of the table of policies has 64 bits": (
+    "no row of the table of policies has 64 bits, or 65": (
+        (
+            "addrconf.c",
+            "label_of",
+            "if (bits <= 64 ? !((table[i].hi ^ a->hi) >> (64 - bits)) : table[i].hi == a->hi && !((table[i].lo ^ a->lo) >> (128 - bits))) return table[i].label;",
+            "if (bits <= 65 ? !((table[i].hi ^ a->hi) >> (64 - bits)) : table[i].hi == a->hi && !((table[i].lo ^ a->lo) >> (128 - bits))) return table[i].label;",
+        ),
         (
             "addrconf.c",
             "label_of",
@@ -512,6 +524,31 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "return (u32)(siphash(&n, sizeof(n), h->hash_key[0], h->hash_key[1]) % max_u32(below, 1));",
             "return (u32)(siphash(&n, sizeof(n), h->hash_key[0], h->hash_key[0]) % max_u32(below, 1));",
         ),
+    ),
+    "the card looks at the rings once more, or once less, before it asks for doorbells: speed": (
+        (
+            "nic_thread.c",
+            "spin_on",
+            "if (nic->now - nic->quiet_ns < nic->spin_ns) cpu_relax();",
+            "if (nic->now - nic->quiet_ns <= nic->spin_ns) cpu_relax();",
+        ),
+    ),
+    "event_signal() fetches the eventfd that the card's thread has not kept: speed": (
+        ("nic_thread.c", "turns_with_own_files", "i < nic->nqueues;", "i >= nic->nqueues;"),
+    ),
+    "of a frame in one buffer there are no more pieces: take_pieces() does nothing": (
+        (
+            "vhost_port.c",
+            "port_read",
+            "if (unlikely(h->num_buffers > 1)) take_pieces(p, lane, min_u32(h->num_buffers, PORT_RING), buf, &at, len);",
+            "if (unlikely(h->num_buffers > 0)) take_pieces(p, lane, min_u32(h->num_buffers, PORT_RING), buf, &at, len);",
+        ),
+    ),
+    "both ways give 0": (
+        ("calibrate.c", "time_rung", "return ns < 0 ? (int)ns : 0;", "return ns <= 0 ? (int)ns : 0;"),
+    ),
+    "no ring starts without memory, and the next table of memory sets it to 0": (
+        ("vhost_memory.c", "vhost_unmap", "v->cut = 0;", ";"),
     ),
     "a record is as late as itself": (("cpu_times.c", "cpu_times", "for (end = i + 1;", "for (end = i + 0;"),),
     "a byte of the header that is always 0 stands where UDP would: no frame is usual, the slow way takes all: speed": (

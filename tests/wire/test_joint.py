@@ -1,5 +1,7 @@
 """A wire between two live cards: what one sends arrives at the other, once, in order, whole; a full one says so."""
 
+import subprocess
+import sys
 import time
 
 import frames
@@ -55,6 +57,29 @@ def test_frames_arrive_whole_once_and_in_order():
         assert lost == 0
         assert got == sent
         assert not other.laws()
+
+
+NO_ROOM = """
+import os, resource
+from pathlib import Path
+import vnic
+def refused():
+    try:
+        vnic.JointWire.pair()
+    except vnic.errors.VnicError as e:
+        return "memory" in str(e)
+assert not refused()
+before = os.listdir("/proc/self/fd")
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (16 << 20), resource.RLIM_INFINITY))
+assert all(refused() for _ in range(5))
+assert len(os.listdir("/proc/self/fd")) == len(before)
+"""
+
+
+def test_without_memory_for_its_frames_there_is_no_wire_and_no_file_stays_open():
+    done = subprocess.run([sys.executable, "-c", NO_ROOM], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_each_end_has_one_host():
