@@ -4,6 +4,7 @@ import frames
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from live_tap import wait_until
 
 import vnic
 from vnic.errors import ConfigError
@@ -217,6 +218,22 @@ def test_from_python_and_in_the_log(host):
     assert repr(fault) == "<vnic.Fault dma-flip:nth=2: 1 of 60>"
     [mark] = [e for e in log.end() if e.kind == "fault"]
     assert (mark.frame, mark.args) == (2, {"fault": "dma-flip"})
+
+
+@pytest.mark.parametrize(("spec", "logged"), [("hash-wrong:nth=1", 1), ("alloc-fail:nth=1", 0)])
+def test_live_the_log_has_what_the_card_decides_and_not_what_a_cpu_does(live, spec, logged):
+    """The card's log has one writer: its own thread."""
+    h = live([[frames.udp(b"x") for _ in range(20)]], sink=True, cpus=1, rx_ring=64, faults=[spec])
+    log = EventLog(h)
+    h.start()
+    for n in range(20, 30):  # polls of their own: the later ones find buffers to refill the ring with
+        wait_until(lambda n=n: h.ledger().delivered == n and h.machine.c.socks.socks[1].qlen == 0)
+        h.wire.source.bursts.append([frames.udp(b"x")])
+    wait_until(lambda: h.ledger().delivered == 30)
+    h.stop()
+    kind = spec.split(":")[0]
+    assert h.nic.faults()[kind] == 1
+    assert [e.args for e in log.end() if e.kind == "fault"] == [{"fault": kind}] * logged
 
 
 # ---- a ring that is made anew ----

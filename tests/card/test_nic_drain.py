@@ -1,11 +1,14 @@
 """FIFO to ring: what survives when no CPU takes frames, which queue holds up which, and when the DMA engine works."""
 
+import os
+
 import frames
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model import rss
 from model.fifo import Fifo
+from tap_pipes import lanes_of
 
 import vnic
 from vnic._core import ffi, lib
@@ -179,3 +182,29 @@ def test_a_doorbell_restarts_the_dma_engine_at_that_moment(host):
     interrupt(h)
     assert [sock.recv() for _ in range(30)] == numbered(30)
     assert h.machine.c.nic.now == 16 * 100 + 14 * 100
+
+
+# ---- a card that is lent ----
+
+
+def test_who_borrows_the_card_drains_the_fifo_too():
+    """As live: the card's thread has read a burst and lent the card, and an idle CPU takes it."""
+    with lanes_of(1) as (tap, writers):
+        wire = vnic.wire.Wire(ffi.addressof(tap.wire))
+        wire.close = lambda: None
+        with vnic.Host(wire=wire, cost="zero", rcvbuf=1 << 20) as host:
+            nic, sock = host.machine.c.nic, host.udp(5000)
+            c = ffi.addressof(nic)
+            for body in numbered(lib.BURST):
+                os.write(writers[0], frames.udp(body))
+            n, room = 0, lib.nic_lend_room(c)
+            while n < lib.BURST:
+                got = tap.wire.read_burst(ffi.addressof(tap.wire), room + n, lib.BURST - n)
+                assert got > 0
+                n += got
+            lib.nic_lend(c)
+            lib.nic_borrow(c)
+            assert (nic.lend.bursts, lib.nic_try_back(c)) == (1, 1)
+            assert host.ledger().in_flight_at["fifo"] == 0
+            host.run()
+            assert [sock.recv() for _ in range(lib.BURST)] == numbered(lib.BURST)

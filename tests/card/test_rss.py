@@ -105,6 +105,18 @@ def test_a_fragment_of_a_symmetric_flow_hashes_its_addresses_symmetrically():
     assert rss(frames.arp(), r) == (0, 0)
 
 
+def test_only_what_changes_a_hash_keeps_the_card_from_its_quick_way():
+    r = card()
+    assert not r.shaped
+    for change, back in (("sd", "sdfn"), ("s", "sdfn")):
+        set_fields(r, lib.HASH_UDPV6, change)
+        assert r.shaped
+        set_fields(r, lib.HASH_UDPV6, back)
+        assert not r.shaped
+    lib.rss_set_symmetric(r, 1)
+    assert r.shaped
+
+
 def test_everything_a_hash_depends_on_has_an_id_of_its_own():
     r = card()
     seen = [lib.rss_key_id(r)]

@@ -5,6 +5,7 @@ import overloads
 import pytest
 import strategies
 from hypothesis import given
+from in_use import growth
 
 from vnic._core import ffi, lib
 from vnic.diff.side import cpu_times
@@ -54,3 +55,8 @@ def test_of_work_within_work_the_inner_one_counts():
     t = times[1]
     assert (t.hardirq_ns, t.softirq_ns, t.ksoftirqd_ns, t.task_ns) == (15, 35, 70, 60 + 20)
     assert times[0].task_ns == 0
+
+
+def test_what_was_noted_of_each_cpu_is_given_back():
+    e, times = ffi.new("struct event_record[1]"), ffi.new("struct cpu_times[1000]")
+    assert growth(lambda: lib.cpu_times(e, 1, times, 1000)) < 1000

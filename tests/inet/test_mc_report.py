@@ -9,6 +9,8 @@ from test_igmp import S, reports
 from test_mc_groups import host
 from twin_cases.groups import G, query3
 
+from vnic._core import lib
+
 
 def test_a_change_is_reported_at_once_and_again_within_a_second():
     with host() as h:
@@ -69,3 +71,9 @@ def test_many_records_need_several_reports():
         assert sorted(r for m in got for r in test_mcast.records(m)) == sorted(
             [(4, str(ipaddress.IPv6Address(f"ff05::{i:x}"))) for i in range(200)] * 2
         )
+
+
+@pytest.mark.parametrize(("ns", "jiffies"), [(0, 0), (1, 1), (4_000_000, 1), (4_000_001, 2), (10 * S, 2500)])
+def test_a_part_of_a_jiffy_is_a_whole_one_and_no_more(ns, jiffies):
+    with host(hz=250) as h:
+        assert lib.mc_jiffies(h.machine.c, ns) == jiffies

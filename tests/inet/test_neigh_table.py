@@ -144,3 +144,16 @@ def test_above_the_second_threshold_the_oldest_go_once_in_5_s(n, then_s, destroy
         host.run(until_ns=then_s * SECOND + 1000)
         assert t.destroys in destroys
         assert t.entries in entries
+
+
+def test_a_table_that_was_full_in_vain_is_looked_through_again_when_its_oldest_is_5_s_old():
+    with vnic.Host(ip="10.0.0.2/16", cost="zero", link="inf", speed="1") as host:
+        t = host.machine.c.neigh
+        for i in range(1024):
+            host.feed(asker(i), at_ns=SECOND + i)
+        host.feed(asker(1024), at_ns=4 * SECOND)
+        host.run(until_ns=5 * SECOND)
+        assert (t.destroys, t.entries, t.table_fulls) == (0, 1024, 1)
+        host.feed(asker(1024), at_ns=6 * SECOND + SECOND // 10)
+        host.run(until_ns=7 * SECOND)
+        assert (t.destroys, t.entries, t.table_fulls) == (513, 512, 1)

@@ -3,8 +3,10 @@
 import errno
 import socket
 
+import frames
 import pytest
 from outcomes import fates
+from test_route import mtu as route_mtu
 from twin_cases.transport import error4, error6, mtu, udp4, udp6
 
 import vnic
@@ -61,3 +63,11 @@ def test_a_learned_path_mtu_is_told_once_and_then_by_the_send_itself(h):
     told = sock.recverr()
     assert (told.errno, told.origin, told.info, told.offender, told.data) == (errno.EMSGSIZE, 1, 1000, None, b"")
     assert sock.send(bytes(972)) == 972
+
+
+def test_a_path_mtu_is_learned_from_a_message_about_an_answer_that_no_socket_sent(h):
+    quote = frames.ipv6(bytes((129, 0)) + bytes(6), 58, src="fd00::2", dst="fd00::1")
+    fates(h, error6(1, 0, quote, mtu(1300)))
+    assert route_mtu(h, "fd00::1") == 1500
+    fates(h, error6(2, 0, quote, mtu(1300)))
+    assert (route_mtu(h, "fd00::1"), route_mtu(h, "fd00::9")) == (1300, 1500)

@@ -96,6 +96,14 @@ def test_a_tag_is_beside_the_bytes_or_in_them(rnd, data, in_bytes):
     assert got == model.run(program, shown, SEEN | TAGGED, net=18 if in_bytes else 14)
 
 
+@pytest.mark.parametrize("name", ["vlan_tci", "vlan_present", "vlan_tpid"])
+def test_an_extension_says_what_the_tag_is(name):
+    what = model.EXTENSIONS[name]
+    program = [(0x20, 0, 0, 0xFFFFF000 + what), (0x16, 0, 0, 0)]  # SKF_AD_OFF; return A
+    assert run(program, [bytes(60)], flags=lib.SKB_TAGGED, vlan_proto=0x0081, vlan_tci=0x6005) == TAGGED[what]
+    assert run(program, [bytes(60)], vlan_proto=0x0081, vlan_tci=0x6005) == 0
+
+
 @given(st.randoms(use_true_random=False))
 def test_what_may_not_run_is_refused(rnd):
     program = spoilt(rnd, 60, list(model.EXTENSIONS.values()))

@@ -592,6 +592,46 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             "return !nic->call_ctx && syscall(SYS_io_setup, EVENTS, &nic->call_ctx) < 0 ? -errno : 1;",
         ),
     ),
+    "two bytes are no packet, whichever header they are part of": (
+        (
+            "linktype.c",
+            "ppp",
+            "if (len >= 2 && (at[0] == CHDLC_UNICAST || at[0] == CHDLC_BROADCAST) && at[1] == 0) {",
+            "if (len >= 3 && (at[0] == CHDLC_UNICAST || at[0] == CHDLC_BROADCAST) && at[1] == 0) {",
+        ),
+    ),
+    "who closes a socket empties its queues, and the reader of a closed sink has read what was left": (
+        (
+            "sock_table.c",
+            "sock_sweep",
+            "drop_queues(h, h->cpu[0], sk);",
+            ";",
+        ),
+    ),
+    "a hash modulo one lane is 0": (
+        (
+            "tap.c",
+            "lane_of",
+            "return t->nlanes > 1 ? hash_32(flow, 16) % t->nlanes : 0;",
+            "return t->nlanes > 0 ? hash_32(flow, 16) % t->nlanes : 0;",
+        ),
+    ),
+    "GRO looks at datagrams that nobody wants merged, and refuses each: speed": (
+        (
+            "gro.c",
+            "gro_poll_begin",
+            "n->udp_passes = !READ_ONCE(h->udp_gro_socks) && !h->gro_udp_fwd && !h->gro_list;",
+            ";",
+        ),
+    ),
+    "IP options are padded to a multiple of 4 bytes": (
+        (
+            "icmp.c",
+            "error_options",
+            "if (len <= 0 || addr_equal(&o->dst, &sender) || inet_addr_type(sd->host, be32(ip + IPH_DADDR)) == RTN_LOCAL) return len;",
+            "if (len <= 1 || addr_equal(&o->dst, &sender) || inet_addr_type(sd->host, be32(ip + IPH_DADDR)) == RTN_LOCAL) return len;",
+        ),
+    ),
 }
 REASONS = {entry: why for why, entries in EQUIVALENT.items() for entry in entries}
 

@@ -264,3 +264,9 @@ def test_a_napi_s_own_task_has_a_pid_of_its_own(tmp_path):
         if row.fields["next_comm"].startswith("napi/"):
             pids.setdefault(row.cpu, set()).add(int(row.fields["next_pid"]))
     assert pids == {cpu: {4000 + 256 * cpu} for cpu in range(3)}
+
+
+def test_each_cpus_ksoftirqd_has_a_pid_of_its_own(tmp_path):
+    _, lines = ftraces.read(text_of(recorded.run("overload"), tmp_path / "a.ftrace"))
+    found = {(row.comm, row.pid) for row in lines if row.comm.startswith("ksoftirqd/")}
+    assert found == {("ksoftirqd/0", 100), ("ksoftirqd/1", 101)}

@@ -109,6 +109,8 @@ def test_a_frame_waits_in_the_fifo_until_its_dma_and_in_the_socket_until_it_is_r
     queued = {f.id: f for f in events.frames if f.t_socket is not None and f.skb == f.id}
     sockets = {s.args["frame"]: s for s in trace.slices if s.name == "wait: socket"}
     assert sockets.keys() == queued.keys()
+    number = {e.frame: e.args["sock"] for e in events if e.kind == "socket"}
+    assert {frame: s.args["sock"] for frame, s in sockets.items()} == {frame: number[frame] for frame in sockets}
     for frame, s in sockets.items():
         assert s.t == queued[frame].t_socket
         assert queued[frame].t_read is None or s.end == queued[frame].t_read
@@ -290,6 +292,17 @@ def test_a_run_without_frames_is_a_trace_that_says_so(tmp_path):
     trace = read(recorded.record([]), tmp_path / "a.pftrace")
     assert [m.name for m in trace.instants] == ["there are no events"]
     assert not trace.slices
+
+
+def test_frames_of_the_card_are_instants_of_their_own_tracks(tmp_path):
+    starved = recorded.run("ring")
+    answers = recorded.record([(i * 1000, frames.icmp()) for i in range(5)], ip="10.0.0.2/24", sink=False)
+    tracks = {"wire": "card: wire", "sent": "card: sent", "no_buffer": "card: frames without a buffer"}
+    for events, kinds in ((starved, {"wire", "no_buffer"}), (answers, {"wire", "sent"})):
+        trace = read(events, tmp_path / "a.pftrace")
+        wanted = Counter((tracks[e.kind], e.t_ns) for e in events if e.kind in tracks)
+        assert {e.kind for e in events if e.kind in tracks} == kinds
+        assert Counter((m.track, m.t) for m in trace.instants if m.track in tracks.values()) == wanted
 
 
 def test_a_live_hosts_trace_nests_too(live, tmp_path):

@@ -1,8 +1,10 @@
 """A wire between two live cards: what one sends arrives at the other, once, in order, whole; a full one says so."""
 
+import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import frames
 import pytest
@@ -101,3 +103,18 @@ def test_an_end_may_go_first():
             settle(lambda: one.tx_ledger().fates.get("TX_WIRE_FULL", 0) > 0)
             fates = one.tx_ledger().fates
             assert fates["TX_SENT"] <= 1024, "nobody takes them"
+
+
+def test_a_wire_that_is_closed_gives_its_slots_back():
+    def pages():
+        return int(Path("/proc/self/statm").read_text().split()[0])
+
+    def pair():
+        for end in vnic.JointWire.pair():
+            end.close()
+
+    pair()
+    before = pages()
+    for _ in range(10):
+        pair()
+    assert (pages() - before) * resource.getpagesize() < 1024 * 2048, "less than the slots of one direction"

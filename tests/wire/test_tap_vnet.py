@@ -202,6 +202,22 @@ def test_a_big_one_waits_for_slots_and_loses_nothing():
         assert got == b"".join(data)
 
 
+def test_no_burst_is_longer_than_asked_for_though_a_big_one_is_behind_a_small_one():
+    small, big = frames.udp(b"small"), big_udp(False, bytes(2000))
+    with Pair() as pair:
+        f, got = ffi.new("struct frame[]", lib.BURST), []
+        for before in range(8):  # one of these times it is read together with a small one
+            for _ in range(before):
+                pair.kernel.send(bytes(12) + small)
+            pair.kernel.send(header(big, UDP_L4, 100, 6) + bytes(2) + big)
+            while (n := pair.wire.read_burst(pair.wire, f, 6)) > 0:
+                got.append(n)
+                for i in range(n):
+                    pair.wire.release(pair.wire, f + i)
+        assert max(got) == 6
+        assert sum(got) == sum(range(8)) + 8 * 20
+
+
 def test_what_waits_for_slots_goes_on_as_soon_as_there_are_some():
     """The FIFO holds more than there are slots, so these run out first; then some are free, and that is all."""
     with Pair() as pair:
