@@ -3,10 +3,14 @@
 import ctypes
 import os
 import resource
+import shutil
 import struct
+import subprocess
+import sys
 import time
 
 import pytest
+from paths import TESTS
 from stdin import stdin_closed
 from tap_pipes import frame, lanes_of, one_by_one, read
 
@@ -31,6 +35,49 @@ def test_who_may_have_a_ring_has_one():
     with lanes_of(1) as (tap, _writers):
         assert tap.uring != ffi.NULL
         assert lib.tap_uring_fd(tap.uring) >= 0
+
+
+OLDER_KERNEL = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+
+/* syscall() - as the C library's, but io_uring_setup(2) says that some features are not there */
+long syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	long (*real)(long, ...) = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+	long rc = real(number, a, b, c, d, e, f);
+
+	if (number == 425 && rc >= 0)
+		((unsigned *)b)[5] &= ~(unsigned)atoi(getenv("LACKS"));
+	return rc;
+}
+"""
+HAS_RING = """
+from tap_pipes import lanes_of
+from vnic._core import ffi
+with lanes_of(1) as (tap, _):
+    print(tap.uring != ffi.NULL)
+"""
+
+
+def test_a_kernel_whose_io_uring_lacks_a_feature_has_none(tmp_path):
+    with lanes_of(1) as (tap, _writers):
+        if tap.uring == ffi.NULL:
+            pytest.skip("no io_uring here")
+    if not (cc := shutil.which("cc")):
+        pytest.skip("no C compiler: cc")
+    shim = tmp_path / "older.so"
+    command = [cc, "-shared", "-fPIC", "-o", shim, "-x", "c", "-", "-ldl"]
+    subprocess.run(command, input=OLDER_KERNEL, text=True, check=True, timeout=60)
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(TESTS / "support")]))
+    preload = " ".join(filter(None, [os.environ.get("LD_PRELOAD"), str(shim)]))  # a sanitizer comes first
+    found = {}
+    for lacks in (0, 1, 2, 0x800):  # SINGLE_MMAP, NODROP, CQE_SKIP
+        env = os.environ | {"LD_PRELOAD": preload, "LACKS": str(lacks), "PYTHONPATH": path}
+        command = [sys.executable, "-c", HAS_RING]
+        found[lacks] = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert found == {0: "True\n", 1: "False\n", 2: "False\n", 0x800: "False\n"}
 
 
 def test_without_io_uring_a_frame_costs_a_call():
