@@ -11,6 +11,9 @@
 #include "prelude.h"
 #include "driver/inline.h"
 
+#define REFILL_AGAIN_NS 500000000ull
+#define REFILL_TRIES 20u /* then no more: a run in virtual time would not end */
+
 /* Frames in a row that are not usual: then the rest of the poll has no bursts. After a poll without one, the first decides. */
 #define BURST_TRIES 4
 
@@ -41,16 +44,43 @@ static noinline void rx_dim_update(struct driver_queue *dq)
 }
 
 /* Post all free buffers, and ring the doorbell. Return: buffers posted */
+/* There was no memory, and the ring is empty: no frame will come that would make the driver poll again. Linux: virtio_net's
+ * refill_work(), at once, and then every half a second. */
+static void refill_later(struct driver_queue *dq)
+{
+	struct softnet_data *sd = dq->napi.sd;
+	u64 at = sd->now + (dq->refill_tries ? REFILL_AGAIN_NS : sd->host->jiffy_ns);
+
+	if (dq->vq.nfree < dq->vq.num || dq->refill_tries == REFILL_TRIES)
+		return;
+	dq->refill_tries++;
+	if (at < sd->timer_ns[TIMER_REFILL])
+		mod_timer(sd, TIMER_REFILL, at);
+}
+
+void driver_refill_timer(struct softnet_data *sd)
+{
+	for (u32 i = 0; i < sd->nnapis; i++) {
+		const struct driver_queue *dq = container_of(sd->napis[i], const struct driver_queue, napi);
+
+		if (dq->refill_tries && napi_schedule_prep(sd->napis[i]))
+			__napi_schedule(sd->napis[i]);
+	}
+}
+
 int driver_refill(struct driver_queue *dq)
 {
 	struct softnet_data *sd = dq->napi.sd;
 	struct rx_pool *p = &dq->pool;
 	int n = (int)min_u32(dq->vq.nfree, p->nfree);
 
-	if (unlikely(dq->nic->faults != NULL) && n &&
-	    nic_fault_hits(dq->nic, FAULT_ALLOC_FAIL, p->queue, sd->now, 0, NULL)) {
-		COUNT(dq->alloc_rx_buff_failed, 1);
-		return 0;
+	if (unlikely(dq->nic->faults != NULL) && n) {
+		if (nic_fault_hits(dq->nic, FAULT_ALLOC_FAIL, p->queue, sd->now, 0, NULL)) {
+			COUNT(dq->alloc_rx_buff_failed, 1);
+			refill_later(dq);
+			return 0;
+		}
+		dq->refill_tries = 0;
 	}
 
 	virtqueue_add_inbufs(&dq->vq, p->bus, p->stride, p->buf_len, p->free + p->nfree, (u32)n);

@@ -59,6 +59,7 @@ struct driver_queue {
 	struct dim *dim, *dim_memory;
 	u8 masked;
 	u8 bursts;                     /* the last poll found usual frames: driver_burst.c */
+	u8 refill_tries;               /* how often in a row there was no memory for an empty ring */
 	/* counters */
 	u64 rx_packets, rx_bytes, lost_to_faults, alloc_rx_buff_failed, csum_good, bad_used, irqs;
 	u64 irqs_counted;              /* the sum of irqs_by[] */
@@ -297,6 +298,7 @@ int driver_may_burst(const struct driver_queue *dq);    /* are there usual frame
 u32 driver_burst(struct driver_queue *dq, u32 max);     /* the usual frames at the front of the used ring. Return: taken */
 void driver_irq(struct driver_queue *dq);               /* net_device.irq_handler */
 int driver_refill(struct driver_queue *dq);
+void driver_refill_timer(struct softnet_data *sd);      /* polls the driver of a ring that is empty for want of memory */
 u32 arfs_queue(const struct host *h, u32 cpu);          /* net_device.rx_cpu_rmap */
 int rx_flow_steer(struct softnet_data *sd, const struct sk_buff *skb, u32 queue, u32 flow); /* ndo_rx_flow_steer */
 void arfs_clear(struct host *h);

@@ -83,6 +83,7 @@ struct host *host_new(u32 ncpus)
 	h->timer[TIMER_NEIGH] = neigh_timer;
 	h->timer[TIMER_MC] = mc_timer;
 	h->timer[TIMER_ADDRCONF] = addrconf_timer;
+	h->timer[TIMER_REFILL] = driver_refill_timer;
 	h->upcall = upcall_push;
 	inet_frags_defaults(h);
 	for (u32 i = 0; i < ncpus; i++) {

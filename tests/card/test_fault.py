@@ -220,6 +220,24 @@ def test_from_python_and_in_the_log(host):
     assert (mark.frame, mark.args) == (2, {"fault": "dma-flip"})
 
 
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_an_empty_ring_that_got_no_memory_is_filled_later(nth):
+    """No frame can come that would make the driver try again: a timer does, as virtio_net's refill_work()."""
+    faults = [f"alloc-fail:nth={nth}"]
+    with vnic.Host(sink=True, cpus=1, rx_ring=16, fifo=1 << 20, cost="zero", faults=faults) as h:
+        h.feed([frames.udp(sport=1000 + i % 60) for i in range(400)])
+        h.run()
+        assert h.ledger().fates == {"DELIVERED_UDP": 400}
+
+
+def test_a_driver_that_never_gets_memory_gives_up():
+    with vnic.Host(sink=True, cpus=1, rx_ring=16, fifo=1 << 20, cost="zero", faults=["alloc-fail"]) as h:
+        h.feed([frames.udp(sport=1000 + i % 60) for i in range(400)])
+        h.run()
+        assert h.ledger().in_flight_at["fifo"] > 300
+        assert h.now_ns > 5_000_000_000
+
+
 @pytest.mark.parametrize(("spec", "logged"), [("hash-wrong:nth=1", 1), ("alloc-fail:nth=1", 0)])
 def test_live_the_log_has_what_the_card_decides_and_not_what_a_cpu_does(live, spec, logged):
     """The card's log has one writer: its own thread."""
