@@ -72,7 +72,8 @@ def document(seen: dict[str, dict[str, Seen]]) -> str:
 {table}
 
 * *no chance*: the fault cannot happen there. testpmd polls and asks for no interrupt; neither front-end takes a hash
-  (HASH_REPORT), so the header has none; `alloc-fail` is of vnic's own driver, `hang-up` of a vhost-user connection.
+  (HASH_REPORT), so the header has none; `alloc-fail` is of vnic's own driver (it fills an empty ring a
+  tick later, then every 0.5 s), `hang-up` of a vhost-user connection.
 * *until a new ring*: Linux needs `rmmod virtio_net; modprobe virtio_net`, testpmd `port stop`, `port start`, vnic's own
   driver another ring: `vnic ethtool -G vnic0 rx 512`. Nothing else brings the queue back.
 * *counted*: counters in /sys/class/net/eth0/statistics that grew, `InCsumErrors` of /proc/net/snmp, and of vnic's own
