@@ -52,6 +52,10 @@ enum fate {
 	/* above IP */
 	ICMP_CSUM, INVALID_PROTO, UDP_CSUM, TCP_CSUM, TCP_FLAGS, TCP_RESET, NO_SOCKET, SOCKET_TABLE_FULL, SOCKET_RCVBUFF, PROTO_MEM,
 	TCP_OLD_DATA, TCP_OVERWINDOW, TCP_OFOMERGE, TCP_OFO_DROP, TCP_CLOSE,
+	/* TCP's endpoint; TCP_REQQFULLDROP is ours: Linux counts TCPReqQFullDrop without a reason */
+	TCP_RFC7323_PAWS, TCP_RFC7323_TSECR, TCP_OLD_SEQUENCE, TCP_INVALID_SEQUENCE, TCP_INVALID_END_SEQUENCE, TCP_INVALID_ACK_SEQUENCE, TCP_INVALID_SYN,
+	TCP_TOO_OLD_ACK, TCP_ACK_UNSENT_DATA, TCP_ABORT_ON_DATA, TCP_ZEROWINDOW, TCP_OFO_QUEUE_PRUNE, TCP_LISTEN_OVERFLOW,
+	TCP_REQQFULLDROP,
 	FATE_MAX
 };
 
@@ -177,6 +181,18 @@ enum mib {
 	UdpLite6_InDatagrams, UdpLite6_NoPorts, UdpLite6_InErrors, UdpLite6_OutDatagrams, UdpLite6_RcvbufErrors, UdpLite6_SndbufErrors, UdpLite6_InCsumErrors, UdpLite6_IgnoredMulti, UdpLite6_MemErrors,
 	Tcp_InSegs, Tcp_InErrs, Tcp_InCsumErrors, Tcp_OutSegs, Tcp_OutRsts, TcpExt_TCPOFOQueue, TcpExt_TCPOFODrop, TcpExt_TCPRcvQDrop, TcpExt_TCPHoles,
 	TcpExt_BusyPollRxPackets,
+	/* TCP's endpoint */
+	TcpExt_BeyondWindow, TcpExt_DelayedACKLost, TcpExt_DelayedACKs, TcpExt_ListenDrops, TcpExt_ListenOverflows,
+	TcpExt_OfoPruned, TcpExt_OutOfWindowIcmps, TcpExt_PAWSActive, TcpExt_PAWSEstab, TcpExt_TCPACKSkippedChallenge, TcpExt_TCPACKSkippedPAWS,
+	TcpExt_TCPACKSkippedSeq, TcpExt_TCPACKSkippedTimeWait, TcpExt_TCPAbortOnClose, TcpExt_TCPAbortOnData,
+	TcpExt_TCPAbortOnTimeout, TcpExt_TCPChallengeACK, TcpExt_TCPDSACKOfoSent, TcpExt_TCPDSACKOldSent, TcpExt_TCPDSACKRecv,
+	TcpExt_TCPDSACKUndo, TcpExt_TCPFastRetrans, TcpExt_TCPFromZeroWindowAdv, TcpExt_TCPFullUndo, TcpExt_TCPKeepAlive,
+	TcpExt_TCPLossProbeRecovery, TcpExt_TCPLossProbes, TcpExt_TCPLossUndo, TcpExt_TCPOrigDataSent, TcpExt_TCPPartialUndo,
+	TcpExt_TCPRenoRecovery, TcpExt_TSEcrRejected, TcpExt_TCPRcvCoalesce, TcpExt_TCPACKSkippedSynRecv, TcpExt_TCPReqQFullDrop, TcpExt_TCPSACKDiscard, TcpExt_TCPSACKReorder, TcpExt_TCPSYNChallenge,
+	TcpExt_TCPSackRecovery, TcpExt_TCPSlowStartRetrans, TcpExt_TCPSpuriousRTOs, TcpExt_TCPSynRetrans,
+	TcpExt_TCPTimeWaitOverflow, TcpExt_TCPTimeouts, TcpExt_TCPToZeroWindowAdv, TcpExt_TCPWantZeroWindowAdv,
+	TcpExt_TCPWinProbe, TcpExt_TCPZeroWindowDrop, TcpExt_TW, Tcp_ActiveOpens, Tcp_AttemptFails, Tcp_EstabResets,
+	Tcp_PassiveOpens, Tcp_RetransSegs,
 	MIB_MAX
 };
 

@@ -37,5 +37,6 @@
 #include "events/events.h"
 #include "inet/inet.h"
 #include "sock/sock.h"
+#include "tcp/tcp.h"
 #include "machine/machine.h"
 #endif

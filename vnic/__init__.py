@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from vnic.scapy_wire.supersocket import WireSocket
     from vnic.sock import Datagrams, TcpListener, TcpStream, UdpSocket
     from vnic.tap.wire import TapWire
+    from vnic.tcp import TcpConnection, TcpInfo, TcpServer
     from vnic.vhost.card import VhostCard
     from vnic.vhost.wire import VhostWire
     from vnic.wire import BurstWire, MemoryWire, PythonWire, Wire
@@ -89,6 +90,7 @@ _HOME = {
     "scapy_wire.supersocket": ("WireSocket",),
     "sock": ("Datagrams", "TcpListener", "TcpStream", "UdpSocket"),
     "tap.wire": ("TapWire",),
+    "tcp": ("TcpConnection", "TcpInfo", "TcpServer"),
     "vhost.card": ("VhostCard",),
     "vhost.wire": ("VhostWire",),
     "wire": ("BurstWire", "MemoryWire", "PythonWire", "Wire"),
@@ -132,7 +134,10 @@ __all__ = [
     "SoftnetStat",
     "TapError",
     "TapWire",
+    "TcpConnection",
+    "TcpInfo",
     "TcpListener",
+    "TcpServer",
     "TcpStream",
     "TimedOutError",
     "TxLedger",

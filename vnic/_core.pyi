@@ -617,6 +617,7 @@ class Host(CData):
     icmp: IcmpLimits
     out_mib: Any
     socks: SockTable
+    tcp: TcpHost
     upcalls: UpcallQueue
     outside_fates: Any
     outside_ofo_frames: int
@@ -1178,6 +1179,8 @@ class Outgoing(CData):
     opt_len: int
     opt: Any
     data: Any
+    data2: Any
+    data2_at: int
 
 class PacketInfo(CData):
     t_ns: int
@@ -1875,6 +1878,330 @@ class Task(CData):
     awake: int
     queued: int
 
+class TcpHost(CData):
+    socks: TcpSock
+    req: TcpRequest
+    tw: TcpTimewait
+    req_hash: Any
+    tw_hash: Any
+    heap_at: Any
+    heap: TcpTimerHeap
+    req_used: int
+    req_free: int
+    req_mask: int
+    reqs: int
+    tw_used: int
+    tw_free: int
+    tw_mask: int
+    tws: int
+    tw_oldest: int
+    tw_newest: int
+    port_next: int
+    somaxconn: int
+    tw_armed: int
+    mode: int
+    max_syn_backlog: int
+    syn_retries: int
+    synack_retries: int
+    rmem: Any
+    wmem: Any
+    retries1: int
+    retries2: int
+    orphan_retries: int
+    fin_timeout: int
+    max_tw_buckets: int
+    max_orphans: int
+    keepalive_time: int
+    keepalive_intvl: int
+    keepalive_probes: int
+    window_scaling: int
+    timestamps: int
+    sack: int
+    dsack: int
+    early_retrans: int
+    recovery: int
+    reordering_: int
+    slow_start_after_idle: int
+    moderate_rcvbuf: int
+    abort_on_overflow: int
+    congestion: int
+    rto_min_us: int
+    rto_max_ms: int
+    invalid_ratelimit_ms: int
+    pingpong_thresh: int
+    comp_sack_delay_us: int
+    comp_sack_nr: int
+    tw_reuse: int
+    rfc1337: int
+    orphans: int
+    spare: int
+
+class TcpOptions(CData):
+    tsval: int
+    tsecr: int
+    mss: int
+    saw_tstamp: int
+    wscale_ok: int
+    wscale: int
+    sack_ok: int
+    nsacks: int
+    spare: int
+    sack: Any
+
+class TcpRequest(CData):
+    laddr: InetAddr
+    raddr: InetAddr
+    lport: int
+    rport: int
+    mss: int
+    window: int
+    next: int
+    listener: int
+    irs: int
+    iss: int
+    ts_recent: int
+    ts_offset: int
+    rcv_wnd: int
+    home: int
+    tsval_first: int
+    tsval_last: int
+    born: int
+    at: int
+    armed_at: int
+    oow_at: int
+    in_use: int
+    tstamp_ok: int
+    sack_ok: int
+    wscale_ok: int
+    snd_wscale: int
+    rcv_wscale: int
+    retries: int
+    acked: int
+    spare: int
+
+class TcpSack(CData):
+    start: int
+    end: int
+
+class TcpSeg(CData):
+    seq: int
+    end_seq: int
+    sent_ns: int
+    flags: int
+    spare: Any
+
+class TcpSock(CData):
+    copied_seq: int
+    rcv_wnd: int
+    rcv_wup: int
+    rcv_ssthresh: int
+    window_clamp: int
+    rcv_mss: int
+    advmss: int
+    scaling_ratio: int
+    ts_recent: int
+    ts_offset: int
+    tsecr_last: int
+    last_ack_sent: int
+    ts_recent_ns: int
+    state: int
+    tstamp_ok: int
+    sack_ok: int
+    wscale_ok: int
+    snd_wscale: int
+    rcv_wscale: int
+    nsacks: int
+    comp_sack: int
+    ack_pending: int
+    ack_quick: int
+    ack_pingpong: int
+    ack_pushed: int
+    ack_now: int
+    orphan: int
+    shutdown: int
+    nodelay: int
+    rcv_psh: int
+    spare9: Any
+    ato_ns: int
+    lrcvtime: int
+    lsndtime: int
+    rcv_tstamp: int
+    dsack: TcpSack
+    sacks: Any
+    rcvq_space: int
+    rcvq_seq: int
+    rcvq_at: int
+    rcv_rtt_us: int
+    ofo_tail: SkBuff
+    comp_rcv_nxt: int
+    dup_acks_sent: int
+    coalesced: int
+    spare8: int
+    snd_una: int
+    snd_nxt: int
+    write_seq: int
+    snd_wnd: int
+    snd_wl1: int
+    max_window: int
+    snd_sml: int
+    iss: int
+    ring: Any
+    ring_size: int
+    sndbuf: int
+    seg: TcpSeg
+    seg_size: int
+    seg_head: int
+    seg_n: int
+    mss_cache: int
+    packets_out: int
+    sacked_out: int
+    lost_out: int
+    retrans_out: int
+    peer_mss: int
+    high_sacked: int
+    dupacks: int
+    spare3: int
+    cwnd: int
+    ssthresh: int
+    cwnd_cnt: int
+    cwnd_clamp: int
+    prior_ssthresh: int
+    prior_cwnd: int
+    high_seq: int
+    undo_marker: int
+    undo_retrans: int
+    prr_delivered: int
+    prr_out: int
+    reordering: int
+    max_packets_out: int
+    max_packets_seq: int
+    tlp_high_seq: int
+    retrans_stamp_ts: int
+    retrans_stamp: int
+    delivered: int
+    lost: int
+    ca_state: int
+    cwnd_limited: int
+    backoff: int
+    retransmits: int
+    probes_out: int
+    tlp_retrans: int
+    pending: int
+    cong: int
+    srtt_us: int
+    mdev_us: int
+    mdev_max_us: int
+    rttvar_us: int
+    rtt_seq: int
+    rtt_min_us: int
+    rtt_min_at: int
+    rto_ns: int
+    rack_ns: int
+    rack_end_seq: int
+    rack_rtt_us: int
+    rack_steps: int
+    rack_persist: int
+    rack_advanced: int
+    rack_dsack_seen: int
+    reord_seen: int
+    frto: int
+    spare4: Any
+    bic_cnt: int
+    bic_last_max: int
+    bic_last_cwnd: int
+    bic_origin: int
+    bic_k: int
+    bic_delay_min_us: int
+    bic_ack_cnt: int
+    bic_tcp_cwnd: int
+    bic_epoch: int
+    bic_last_time: int
+    hy_end_seq: int
+    hy_sample_cnt: int
+    hy_curr_rtt: int
+    spare5: int
+    hy_round: int
+    hy_last_ack: int
+    hy_found: int
+    keepalive: int
+    cork: int
+    linger_on: int
+    connecting: int
+    linger_s: int
+    keepidle_s: int
+    keepintvl_s: int
+    keepcnt: int
+    user_timeout_ms: int
+    user_mss: int
+    soft_error: int
+    rcvbuf_locked: int
+    sndbuf_locked: int
+    lowat: int
+    rtx_at: int
+    delack_at: int
+    comp_at: int
+    keep_at: int
+    armed_at: int
+    probe_began: int
+    oow_at: int
+    born: int
+    home: int
+    keep_probes: int
+    syn_retries: int
+    want_write: int
+    writer_waits: int
+    spare7: Any
+    backlog: int
+    accept_qlen: int
+    reqs: int
+    defer_accept: int
+    bytes_acked: int
+    bytes_received: int
+    bytes_sent: int
+    bytes_retrans: int
+    segs_in: int
+    segs_out: int
+    data_segs_in: int
+    data_segs_out: int
+    total_retrans: int
+    dsack_dups: int
+    reord_events: int
+    spare6: int
+
+class TcpTimerEntry(CData):
+    at: int
+    id: int
+    spare: int
+
+class TcpTimerHeap(CData):
+    lock: int
+    n: int
+    size: int
+    spare: int
+    entry: TcpTimerEntry
+
+class TcpTimewait(CData):
+    laddr: InetAddr
+    raddr: InetAddr
+    lport: int
+    rport: int
+    in_use: int
+    tstamp_ok: int
+    rcv_wscale: int
+    spare: int
+    next: int
+    older: int
+    newer: int
+    rcv_nxt: int
+    snd_nxt: int
+    rcv_wnd: int
+    ts_recent: int
+    ts_offset: int
+    spare2: int
+    ts_recent_ns: int
+    expires: int
+    oow_at: int
+
 class Timeline(CData):
     begin_ns: int
     bin_ns: int
@@ -2406,7 +2733,11 @@ class Lib:
     MC_QUERY_RESPONSE_NS: Final[int]
     ICMP_PEER_ROWS: Final[int]
     ICMP_PEER_DEPTH: Final[int]
+    ICMP_ERR_HARD: Final[int]
     CHECKSUM_BREAK: Final[int]
+    TCP_SACKS_MAX: Final[int]
+    TCP_REQS_MAX: Final[int]
+    TCP_TWS_MAX: Final[int]
     UPCALLS_MAX: Final[int]
     READER_CPU_BY_PORT: Final[int]
     CPU_GROUP: Final[int]
@@ -2479,6 +2810,20 @@ class Lib:
     TCP_OFOMERGE: Final[int]
     TCP_OFO_DROP: Final[int]
     TCP_CLOSE: Final[int]
+    TCP_RFC7323_PAWS: Final[int]
+    TCP_RFC7323_TSECR: Final[int]
+    TCP_OLD_SEQUENCE: Final[int]
+    TCP_INVALID_SEQUENCE: Final[int]
+    TCP_INVALID_END_SEQUENCE: Final[int]
+    TCP_INVALID_ACK_SEQUENCE: Final[int]
+    TCP_INVALID_SYN: Final[int]
+    TCP_TOO_OLD_ACK: Final[int]
+    TCP_ACK_UNSENT_DATA: Final[int]
+    TCP_ABORT_ON_DATA: Final[int]
+    TCP_ZEROWINDOW: Final[int]
+    TCP_OFO_QUEUE_PRUNE: Final[int]
+    TCP_LISTEN_OVERFLOW: Final[int]
+    TCP_REQQFULLDROP: Final[int]
     FATE_MAX: Final[int]
     EV_DONE: Final[int]
     EV_SLICE: Final[int]
@@ -2769,6 +3114,60 @@ class Lib:
     TcpExt_TCPRcvQDrop: Final[int]
     TcpExt_TCPHoles: Final[int]
     TcpExt_BusyPollRxPackets: Final[int]
+    TcpExt_BeyondWindow: Final[int]
+    TcpExt_DelayedACKLost: Final[int]
+    TcpExt_DelayedACKs: Final[int]
+    TcpExt_ListenDrops: Final[int]
+    TcpExt_ListenOverflows: Final[int]
+    TcpExt_OfoPruned: Final[int]
+    TcpExt_OutOfWindowIcmps: Final[int]
+    TcpExt_PAWSActive: Final[int]
+    TcpExt_PAWSEstab: Final[int]
+    TcpExt_TCPACKSkippedChallenge: Final[int]
+    TcpExt_TCPACKSkippedPAWS: Final[int]
+    TcpExt_TCPACKSkippedSeq: Final[int]
+    TcpExt_TCPACKSkippedTimeWait: Final[int]
+    TcpExt_TCPAbortOnClose: Final[int]
+    TcpExt_TCPAbortOnData: Final[int]
+    TcpExt_TCPAbortOnTimeout: Final[int]
+    TcpExt_TCPChallengeACK: Final[int]
+    TcpExt_TCPDSACKOfoSent: Final[int]
+    TcpExt_TCPDSACKOldSent: Final[int]
+    TcpExt_TCPDSACKRecv: Final[int]
+    TcpExt_TCPDSACKUndo: Final[int]
+    TcpExt_TCPFastRetrans: Final[int]
+    TcpExt_TCPFromZeroWindowAdv: Final[int]
+    TcpExt_TCPFullUndo: Final[int]
+    TcpExt_TCPKeepAlive: Final[int]
+    TcpExt_TCPLossProbeRecovery: Final[int]
+    TcpExt_TCPLossProbes: Final[int]
+    TcpExt_TCPLossUndo: Final[int]
+    TcpExt_TCPOrigDataSent: Final[int]
+    TcpExt_TCPPartialUndo: Final[int]
+    TcpExt_TCPRenoRecovery: Final[int]
+    TcpExt_TSEcrRejected: Final[int]
+    TcpExt_TCPRcvCoalesce: Final[int]
+    TcpExt_TCPACKSkippedSynRecv: Final[int]
+    TcpExt_TCPReqQFullDrop: Final[int]
+    TcpExt_TCPSACKDiscard: Final[int]
+    TcpExt_TCPSACKReorder: Final[int]
+    TcpExt_TCPSYNChallenge: Final[int]
+    TcpExt_TCPSackRecovery: Final[int]
+    TcpExt_TCPSlowStartRetrans: Final[int]
+    TcpExt_TCPSpuriousRTOs: Final[int]
+    TcpExt_TCPSynRetrans: Final[int]
+    TcpExt_TCPTimeWaitOverflow: Final[int]
+    TcpExt_TCPTimeouts: Final[int]
+    TcpExt_TCPToZeroWindowAdv: Final[int]
+    TcpExt_TCPWantZeroWindowAdv: Final[int]
+    TcpExt_TCPWinProbe: Final[int]
+    TcpExt_TCPZeroWindowDrop: Final[int]
+    TcpExt_TW: Final[int]
+    Tcp_ActiveOpens: Final[int]
+    Tcp_AttemptFails: Final[int]
+    Tcp_EstabResets: Final[int]
+    Tcp_PassiveOpens: Final[int]
+    Tcp_RetransSegs: Final[int]
     MIB_MAX: Final[int]
     UDP_MIB_INDATAGRAMS: Final[int]
     UDP_MIB_NOPORTS: Final[int]
@@ -2813,6 +3212,8 @@ class Lib:
     def inet_addr4(self, addr: CData | bytes, /) -> InetAddr: ...
     def inet_addr6(self, addr: CData | bytes, /) -> InetAddr: ...
     def inet_addr_is4(self, a: InetAddr, /) -> int: ...
+    def inet_addr_is_any(self, a: InetAddr, /) -> bool: ...
+    def inet_addr_is_multicast(self, a: InetAddr, /) -> bool: ...
     def inet_addr_put(self, a: InetAddr, to: CData | bytes, /) -> None: ...
     def inet_group_mac(self, group: InetAddr, mac: CData | bytes, /) -> None: ...
     def wire_next(self, w: Wire, f: Frame, max: int, now_ns: int, /) -> int: ...
@@ -3138,6 +3539,7 @@ class Lib:
     TIMER_MC: Final[int]
     TIMER_ADDRCONF: Final[int]
     TIMER_REFILL: Final[int]
+    TIMER_TCP: Final[int]
     TIMERS_MAX: Final[int]
     def cpu_run(self, sd: SoftnetData, /) -> int: ...
     def cpu_round(self, sd: SoftnetData, /) -> int: ...
@@ -3548,6 +3950,7 @@ class Lib:
     def skb_icmp_csum_bad(self, sd: SoftnetData, skb: SkBuff, pseudo: int, /) -> int: ...
     def ip_route_input(self, h: Host, ip: CData | bytes, type: CData, /) -> int: ...
     def inet_addr_type(self, h: Host, addr: int, /) -> int: ...
+    def inet_addr_is_group(self, h: Host, a: InetAddr, /) -> bool: ...
     def ip_spec_dst(self, h: Host, ip: CData | bytes, /) -> InetAddr: ...
     def ip_except(self, h: Host, sd: SoftnetData, o: Outgoing, nexthop: InetAddr, /) -> int: ...
     def ip_route_exception(self, h: Host, dst: InetAddr, now: int, /) -> RouteException: ...
@@ -3561,6 +3964,8 @@ class Lib:
     def icmpv6_send(self, sd: SoftnetData, skb: SkBuff, type: int, code: int, info: int, /) -> None: ...
     def icmp_allow(self, sd: SoftnetData, to: InetAddr, /) -> int: ...
     def udp_err(self, sd: SoftnetData, skb: SkBuff, quote: int, uh: int, type: int, /) -> None: ...
+    def icmp_errno(self, type: int, code: int, /) -> int: ...
+    def icmpv6_errno(self, type: int, code: int, /) -> int: ...
     def icmpv6_notify(self, sd: SoftnetData, skb: SkBuff, quote: int, /) -> int: ...
     def ipv6_exthdr_rcv(self, sd: SoftnetData, skb: SkBuff, x: Exthdrs, /) -> SkBuff: ...
     def ipv6_parse_hopopts(self, sd: SoftnetData, skb: SkBuff, x: Exthdrs, /) -> int: ...
@@ -3718,6 +4123,9 @@ class Lib:
     ) -> int: ...
     def sock_read(self, h: Host, sk: Sock, buf: CData | bytes, len: int, /) -> int: ...
     def sock_pool_bytes(self, h: Host, sk: Sock, /) -> int: ...
+    def sock_take_place(self, t: SockTable, /) -> Sock: ...
+    def sock_put_place(self, t: SockTable, sk: Sock, /) -> None: ...
+    def sock_drop_queues(self, h: Host, sd: SoftnetData, sk: Sock, /) -> None: ...
     def sock_table_live(self, t: SockTable, /) -> int: ...
     def sock_from_header(self, f: SockFrom, ip: CData | bytes, /) -> None: ...
     def sock_dequeue(self, h: Host, sk: Sock, /) -> SkBuff: ...
@@ -3734,6 +4142,177 @@ class Lib:
     ) -> Sock: ...
     def flow_insert(self, t: SockTable, sk: Sock, /) -> None: ...
     def flow_remove(self, t: SockTable, sk: Sock, /) -> None: ...
+    TCP_MODE_PASSIVE: Final[int]
+    TCP_MODE_ENDPOINT: Final[int]
+    TCPS_ESTABLISHED: Final[int]
+    TCPS_SYN_SENT: Final[int]
+    TCPS_SYN_RECV: Final[int]
+    TCPS_FIN_WAIT1: Final[int]
+    TCPS_FIN_WAIT2: Final[int]
+    TCPS_TIME_WAIT: Final[int]
+    TCPS_CLOSE: Final[int]
+    TCPS_CLOSE_WAIT: Final[int]
+    TCPS_LAST_ACK: Final[int]
+    TCPS_LISTEN: Final[int]
+    TCPS_CLOSING: Final[int]
+    TCP_CONG_CUBIC: Final[int]
+    TCP_CONG_RENO: Final[int]
+    TCP_CA_Open: Final[int]
+    TCP_CA_Disorder: Final[int]
+    TCP_CA_CWR: Final[int]
+    TCP_CA_Recovery: Final[int]
+    TCP_CA_Loss: Final[int]
+    TCP_SEG_SACKED: Final[int]
+    TCP_SEG_LOST: Final[int]
+    TCP_SEG_RETRANS: Final[int]
+    TCP_SEG_EVER_RETRANS: Final[int]
+    TCP_SEG_FIN: Final[int]
+    TCP_PENDING_NONE: Final[int]
+    TCP_PENDING_RTO: Final[int]
+    TCP_PENDING_LOSS_PROBE: Final[int]
+    TCP_PENDING_REO: Final[int]
+    TCP_PENDING_PROBE0: Final[int]
+    def tcp_defaults(self, h: Host, /) -> None: ...
+    def tcp_init(self, h: Host, /) -> int: ...
+    def tcp_exit(self, h: Host, /) -> None: ...
+    def tcp_flush(self, h: Host, /) -> None: ...
+    def tcp_timer(self, sd: SoftnetData, /) -> None: ...
+    def tcp_endpoint_rcv(self, sd: SoftnetData, skb: SkBuff, t: FlowKey, /) -> None: ...
+    def tcp_err(self, sd: SoftnetData, skb: SkBuff, quote: int, th: int, /) -> None: ...
+    def tcp_listen(self, h: Host, laddr: InetAddr, lport: int, backlog: int, /) -> Sock: ...
+    def tcp_accept(self, h: Host, listener: Sock, /) -> Sock: ...
+    def tcp_connect(
+        self, h: Host, laddr: InetAddr, lport: int, raddr: InetAddr, rport: int, made: CData | bytes, /
+    ) -> int: ...
+    def tcp_connected(self, h: Host, sk: Sock, /) -> int: ...
+    def tcp_sendmsg(self, h: Host, sk: Sock, data: CData | bytes, len: int, /) -> int: ...
+    def tcp_recvmsg(self, h: Host, sk: Sock, buf: CData | bytes, len: int, peek: int, /) -> int: ...
+    def tcp_shutdown(self, h: Host, sk: Sock, how: int, /) -> int: ...
+    def tcp_close(self, h: Host, sk: Sock, /) -> None: ...
+    def tcp_writable(self, h: Host, sk: Sock, /) -> int: ...
+    def tcp_push(self, h: Host, sk: Sock, /) -> None: ...
+    def tcp_options_changed(self, h: Host, sk: Sock, /) -> None: ...
+    def tcp_readable(self, h: Host, sk: Sock, /) -> int: ...
+    def tcp_lock_sock(self, h: Host, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def tcp_release_sock(self, h: Host, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def tcp_sk(self, h: Host, sk: Sock, /) -> TcpSock: ...
+    def tcp_now(self, h: Host, sd: SoftnetData, /) -> int: ...
+    def tcp_count(self, h: Host, sd: SoftnetData, mib: int, n: int, /) -> None: ...
+    def tcp_jiffies_later(self, h: Host, now: int, ns: int, /) -> int: ...
+    def tcp_done(self, h: Host, sd: SoftnetData, sk: Sock, err: int, /) -> None: ...
+    def tcp_time_wait(self, h: Host, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def tcp_state(self, h: Host, sk: Sock, state: int, /) -> None: ...
+    def tcp_sock_alloc(self, h: Host, /) -> Sock: ...
+    def tcp_sock_init(self, h: Host, sk: Sock, now: int, home: int, /) -> None: ...
+    def tcp_wake(self, h: Host, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def tcp_wake_writer(self, h: Host, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def tcp_established(self, h: Host, sd: SoftnetData, sk: Sock, now: int, /) -> None: ...
+    def tcp_secure_seq(self, h: Host, l: InetAddr, lport: int, r: InetAddr, rport: int, now: int, /) -> int: ...
+    def tcp_ts_offset(self, h: Host, l: InetAddr, r: InetAddr, /) -> int: ...
+    def tcp_ts_now(self, now: int, offset: int, /) -> int: ...
+    def tcp_parse_options(self, opt: CData | bytes, len: int, syn: bool, o: TcpOptions, /) -> bool: ...
+    def tcp_syn_options(self, h: Host, to: CData | bytes, mss: int, o: TcpOptions, /) -> int: ...
+    def tcp_current_mss(self, tp: TcpSock, /) -> int: ...
+    def tcp_put_options(self, tp: TcpSock, to: CData | bytes, tsval: int, room: int, /) -> int: ...
+    def tcp_rcv_state_process(
+        self, sd: SoftnetData, sk: Sock, skb: SkBuff, th: CData | bytes, o: TcpOptions, /
+    ) -> None: ...
+    def tcp_reset_sock(self, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def tcp_challenge_ack(self, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def tcp_data_queue(self, sd: SoftnetData, sk: Sock, skb: SkBuff, fin: bool, /) -> None: ...
+    def tcp_ack_snd_check(self, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def tcp_receive_window(self, tp: TcpSock, rcv_nxt: int, /) -> int: ...
+    def tcp_select_window(self, h: Host, sd: SoftnetData, sk: Sock, /) -> int: ...
+    def tcp_next_window(self, h: Host, sk: Sock, /) -> int: ...
+    def tcp_initial_window(
+        self, h: Host, space: int, mss: int, rcv_wnd: CData | Sequence[int], wscale: CData | bytes, wscale_ok: bool, /
+    ) -> None: ...
+    def tcp_win_from_space(self, tp: TcpSock, space: int, /) -> int: ...
+    def tcp_rcv_space_adjust(self, h: Host, sk: Sock, now: int, /) -> None: ...
+    def tcp_cleanup_rbuf(self, h: Host, sk: Sock, copied: int, /) -> None: ...
+    def tcp_init_buffer(self, sk: Sock, tp: TcpSock, now: int, /) -> None: ...
+    def tcp_rcv_rtt(self, tp: TcpSock, o: TcpOptions, len: int, now: int, /) -> None: ...
+    def tcp_quickack(self, tp: TcpSock, max: int, /) -> None: ...
+    def tcp_ofo_take(self, sd: SoftnetData, sk: Sock, /) -> SkBuff: ...
+    def tcp_ofo_purge(self, sd: SoftnetData, sk: Sock, fate: int, /) -> None: ...
+    def tcp_ofo_insert(self, sd: SoftnetData, sk: Sock, skb: SkBuff, tail: CData | bytes, /) -> bool: ...
+    def tcp_ack(
+        self, sd: SoftnetData, sk: Sock, seq: int, ack: int, window: int, data: bool, o: TcpOptions, why: CData, /
+    ) -> int: ...
+    def tcp_rtt_sample(self, h: Host, tp: TcpSock, now: int, rtt_us: int, /) -> None: ...
+    def tcp_enter_loss(self, h: Host, sk: Sock, /) -> None: ...
+    def tcp_reo_lost(self, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def tcp_rearm_rto(self, h: Host, tp: TcpSock, now: int, /) -> None: ...
+    def tcp_limit_reno_sacked(self, tp: TcpSock, /) -> None: ...
+    def tcp_rack_advance(self, tp: TcpSock, s: TcpSeg, now: int, /) -> None: ...
+    def tcp_rack_mark_lost(self, h: Host, sk: Sock, now: int, /) -> None: ...
+    def tcp_mark_lost(self, tp: TcpSock, s: TcpSeg, /) -> None: ...
+    def tcp_rack_dsack(self, tp: TcpSock, /) -> None: ...
+    def tcp_schedule_loss_probe(self, h: Host, tp: TcpSock, now: int, /) -> bool: ...
+    def tcp_in_flight(self, tp: TcpSock, /) -> int: ...
+    def tcp_cong_ssthresh(self, tp: TcpSock, /) -> int: ...
+    def tcp_cong_avoid(self, tp: TcpSock, acked: int, now: int, /) -> None: ...
+    def tcp_cong_acked(self, tp: TcpSock, rtt_us: int, now: int, /) -> None: ...
+    def tcp_cong_init(self, tp: TcpSock, /) -> None: ...
+    def tcp_slow_start(self, tp: TcpSock, acked: int, /) -> int: ...
+    def tcp_ai(self, tp: TcpSock, w: int, acked: int, /) -> None: ...
+    def cubic_ssthresh(self, tp: TcpSock, /) -> int: ...
+    def cubic_avoid(self, tp: TcpSock, acked: int, now: int, /) -> None: ...
+    def cubic_acked(self, tp: TcpSock, rtt_us: int, now: int, /) -> None: ...
+    def cubic_idle_end(self, tp: TcpSock, now: int, /) -> None: ...
+    def cubic_reset(self, tp: TcpSock, /) -> None: ...
+    def tcp_write_xmit(self, h: Host, sd: SoftnetData, sk: Sock, now: int, /) -> None: ...
+    def tcp_send_new(self, h: Host, sd: SoftnetData, sk: Sock, now: int, /) -> None: ...
+    def tcp_retransmit_lost(self, h: Host, sd: SoftnetData, sk: Sock, now: int, /) -> None: ...
+    def tcp_resend(self, h: Host, sd: SoftnetData, sk: Sock, s: TcpSeg, now: int, /) -> int: ...
+    def tcp_retransmit_seg(self, h: Host, sd: SoftnetData, sk: Sock, s: TcpSeg, now: int, /) -> int: ...
+    def tcp_send_probe(self, h: Host, sd: SoftnetData, sk: Sock, now: int, /) -> int: ...
+    def tcp_send_ack(self, h: Host, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def tcp_send_syn(self, h: Host, sd: SoftnetData, sk: Sock, flags: int, /) -> None: ...
+    def tcp_send_active_reset(self, h: Host, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def tcp_send_keepalive(self, h: Host, sd: SoftnetData, sk: Sock, /) -> None: ...
+    def tcp_end_of_all(self, tp: TcpSock, /) -> int: ...
+    def tcp_sync_mss(self, h: Host, sk: Sock, /) -> None: ...
+    def tcp_seg_at(self, tp: TcpSock, i: int, /) -> TcpSeg: ...
+    def tcp_send_synack(self, h: Host, sd: SoftnetData, r: TcpRequest, /) -> int: ...
+    def tcp_send_bare(
+        self,
+        h: Host,
+        sd: SoftnetData,
+        l: InetAddr,
+        lport: int,
+        r: InetAddr,
+        rport: int,
+        seq: int,
+        ack: int,
+        window: int,
+        flags: int,
+        opt: CData | bytes,
+        opt_len: int,
+        /,
+    ) -> None: ...
+    def tcp_take_due(self, sd: SoftnetData, next: CData | Sequence[int], /) -> int: ...
+    def tcp_timer_set(self, h: Host, home: int, id: int, at: int, armed: CData | Sequence[int], /) -> None: ...
+    def tcp_timers_sync(self, h: Host, sk: Sock, /) -> None: ...
+    def tcp_request_id(self, h: Host, req: int, /) -> int: ...
+    def tcp_timer_del(self, h: Host, sk: Sock, /) -> None: ...
+    def tcp_request_timer_del(self, h: Host, home: int, req: int, /) -> None: ...
+    def tcp_reset_keepalive(self, h: Host, tp: TcpSock, now: int, /) -> None: ...
+    def tcp_listen_rcv(
+        self, sd: SoftnetData, listener: Sock, skb: SkBuff, t: FlowKey, th: CData | bytes, o: TcpOptions, isn: int, /
+    ) -> None: ...
+    def tcp_request_rcv(
+        self, sd: SoftnetData, skb: SkBuff, t: FlowKey, th: CData | bytes, o: TcpOptions, /
+    ) -> bool: ...
+    def tcp_request_timer(self, sd: SoftnetData, req: int, /) -> None: ...
+    def tcp_forget_requests(self, h: Host, listener: int, /) -> None: ...
+    def tcp_timewait_rcv(
+        self, sd: SoftnetData, skb: SkBuff, t: FlowKey, th: CData | bytes, o: TcpOptions, isn: CData | Sequence[int], /
+    ) -> bool: ...
+    def tcp_timewait_new(self, h: Host, sk: Sock, now: int, /) -> None: ...
+    def tcp_timewait_expire(self, sd: SoftnetData, /) -> int: ...
+    def tcp_timewait_find(self, h: Host, l: InetAddr, lport: int, r: InetAddr, rport: int, /) -> TcpTimewait: ...
+    def tcp_bucket(self, h: Host, l: InetAddr, lport: int, r: InetAddr, rport: int, /) -> int: ...
     VERDICT_DROP: Final[int]
     VERDICT_TAKE: Final[int]
     def upcall_peek(

@@ -21,7 +21,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from vnic import packet_socket, sock
+from vnic import packet_socket, sock, tcp
 from vnic.errors import TimedOutError
 from vnic.host_socket import LOOK_S, RING_PAUSE_S, HostSocket
 
@@ -169,6 +169,42 @@ class TcpListener(AsyncSocket[sock.TcpListener]):
         return TcpStream(await self._until(self.sock.accept_nowait, "no stream came"))
 
     async def __anext__(self) -> TcpStream:
+        with _ends_iteration():
+            return await self.accept()
+
+
+class TcpConnection(AsyncSocket[tcp.TcpConnection]):
+    """A :class:`vnic.TcpConnection`. Iterating gives its bytes, piece by piece, until the peer has sent all."""
+
+    async def recv(self, n: int = 65536) -> bytes:
+        """As :meth:`vnic.TcpConnection.recv`."""
+        return await self._until(lambda: self.sock.recv_nowait(n), "no data came")
+
+    async def send(self, data: Buffer) -> int:
+        """As :meth:`vnic.TcpConnection.send`; while there is no room, other tasks run."""
+        return await self._until(lambda: self.sock.send_nowait(data), "no room in the sending buffer") if data else 0
+
+    async def sendall(self, data: Buffer) -> None:
+        """As :meth:`vnic.TcpConnection.sendall`; while there is no room, other tasks run."""
+        view = memoryview(data).cast("B")
+        while len(view):
+            view = view[await self.send(view) :]
+
+    async def __anext__(self) -> bytes:
+        with _ends_iteration():
+            if data := await self.recv():
+                return data
+        raise StopAsyncIteration
+
+
+class TcpServer(AsyncSocket[tcp.TcpServer]):
+    """A :class:`vnic.TcpServer`. Iterating gives connections."""
+
+    async def accept(self) -> TcpConnection:
+        """As :meth:`vnic.TcpServer.accept`."""
+        return TcpConnection(await self._until(self.sock.accept_nowait, "no connection came"))
+
+    async def __anext__(self) -> TcpConnection:
         with _ends_iteration():
             return await self.accept()
 

@@ -191,9 +191,9 @@ class Host(Binding, Shown, Uncopied):
 
     @property
     def now_ns(self) -> int:
-        """The latest of all clocks."""
+        """The latest of all clocks, or the end of the latest run() in virtual time where that is later."""
         c = self._machine.c
-        return max(int(c.nic.now), *(int(c.cpu[i].now) for i in range(c.ncpus)))
+        return max(int(c.nic.now), int(c.world_ns), *(int(c.cpu[i].now) for i in range(c.ncpus)))
 
     # ---- running ----
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from vnic import bpf, inet_options
 from vnic._core import ffi, lib
-from vnic.address import inet_addr
-from vnic.errors import PortTakenError, VnicError
+from vnic.address import SocketAddress, inet_addr, socket_address
+from vnic.errors import ConfigError, PortTakenError, TimedOutError, VnicError, check, said
 from vnic.knobs.parse import whole
 from vnic.packet_socket import PacketSocket
 from vnic.sock import Socket, TcpListener, UdpSocket
+from vnic.tcp import TcpConnection, TcpServer, connect
 
 if TYPE_CHECKING:
     from vnic.machine.machine import Machine
@@ -75,6 +76,73 @@ class Binding:
 
         self._machine.refuse_others()
         return self._machine.turn.do(bind)
+
+    def listen(self, port: int, addr: str | None = None, *, backlog: int = 128) -> TcpServer:
+        """Listen for TCP connections, to any address or to one; port 0: at a free port. Needs ``tcp="endpoint"``.
+
+        Args:
+            port: 0 to 65535.
+            addr: of IPv4 or IPv6; None: any, of both families.
+            backlog: connections that may wait for :meth:`vnic.tcp.TcpServer.accept`, at most net.core.somaxconn.
+
+        Raises:
+            PortTakenError: the port is bound already (EADDRINUSE).
+            ConfigError: the host's TCP is passive.
+        """
+        port, backlog = whole("port", port, 0, 65535), whole("backlog", backlog, 0, 65535)
+
+        def bind() -> TcpServer:
+            self._refuse_passive()
+            which = port or self._free_port(socket.IPPROTO_TCP)
+            self._refuse_bound(lib.SOCK_TCP_LISTEN, which, addr)
+            to = ffi.NULL if addr is None else inet_addr(addr)
+            c = lib.tcp_listen(self._machine.c, to, which, backlog)
+            if c == ffi.NULL:
+                raise VnicError("all sockets are taken")
+            return TcpServer(self._machine, c)
+
+        self._machine.refuse_others()
+        return self._machine.turn.do(bind)
+
+    def connect(
+        self, addr: str, port: int, *, source: SocketAddress | None = None, timeout: float | None = None
+    ) -> TcpConnection:
+        """Connect to a TCP port. Needs ``tcp="endpoint"``. Return: the connection, established.
+
+        Args:
+            addr: of IPv4 or IPv6.
+            port: 1 to 65535.
+            source: our address and port, None: the one that the route leaves by, and a free port; port 0: a free one.
+            timeout: live: seconds to wait for the answer (None: until Linux gives up, 131 s).
+
+        Raises:
+            HostError: ECONNREFUSED, ENETUNREACH, ETIMEDOUT, EADDRNOTAVAIL ..., as connect(2).
+            TimedOutError: no answer came in time.
+            ConfigError: the host's TCP is passive.
+        """
+        to = socket_address((addr, port))
+        via = (ffi.NULL, 0) if source is None else socket_address(source)
+
+        def begin() -> TcpConnection:
+            self._refuse_passive()
+            return connect(self._machine, to, via, f"connect to {said(addr)} port {port}")
+
+        self._machine.refuse_others()
+        made = self._machine.turn.do(begin)
+        rc: int | None = None
+        try:
+            rc = made._connected(timeout)  # noqa: SLF001 - made right here
+        finally:
+            if rc != 0:
+                made.close()
+        if rc is None:
+            raise TimedOutError("no answer came")
+        check(rc, f"connect to {said(addr)} port {port}")
+        return made
+
+    def _refuse_passive(self) -> None:
+        if self._machine.c.tcp.mode != lib.TCP_MODE_ENDPOINT:
+            raise ConfigError("TCP of this host only listens in: make it with tcp=endpoint")
 
     def packet_socket(self, filter: bpf.Filter | None = None, *, ring: int = 1 << 21) -> PacketSocket:  # noqa: A002
         """Make a socket that sees what an AF_PACKET socket sees, if the filter wants it (:func:`vnic.bpf.compile`).

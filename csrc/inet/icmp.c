@@ -146,8 +146,8 @@ static void icmp_socket_deliver(struct softnet_data *sd, struct sk_buff *skb, co
 		udp_err(sd, skb, ICMP_HLEN, ICMP_HLEN + ip_hdrlen(quote),
 			quote[IPH_PROTOCOL] == IPPROTO_UDP ? SOCK_UDP : SOCK_UDPLITE);
 		return;
-	case IPPROTO_TCP: /* no socket here sends such packets */
-		COUNT(sd->mib[Icmp_InErrors], 1);
+	case IPPROTO_TCP:
+		tcp_err(sd, skb, ICMP_HLEN, ICMP_HLEN + ip_hdrlen(quote));
 	}
 }
 

@@ -248,7 +248,7 @@ void addrconf_expire(struct host *h, u64 now);
  * @gso_size:    UDP_SEGMENT: bytes of payload in a segment, 0: one packet, in fragments if need be
  * @csum_offset: offset of the 16-bit field in @head that gets the checksum; 0xffff: no such field
  * @head_len, @len: bytes of @head, of @data
- * @data:        stays the caller's; NULL if @len is 0
+ * @data:        stays the caller's; NULL if @len is 0. @data2: where it goes on after @data2_at bytes; NULL: it does not
  */
 struct outgoing {
 	struct inet_addr src, dst;
@@ -258,7 +258,8 @@ struct outgoing {
 	u8 head[64];
 	u32 opt_len;
 	const u8 *opt;
-	const u8 *data;
+	const u8 *data, *data2;
+	u32 data2_at;
 };
 
 /**
@@ -477,6 +478,7 @@ int skb_icmp_csum_bad(struct softnet_data *sd, struct sk_buff *skb, u32 pseudo);
 /* route.c. Addresses in host byte order; ip: an IPv4 header */
 enum fate ip_route_input(const struct host *h, const u8 *ip, enum rtn *type); /* FATE_MAX, or why it cannot be taken */
 enum rtn inet_addr_type(const struct host *h, u32 addr);
+bool inet_addr_is_group(const struct host *h, const struct inet_addr *a);
 struct inet_addr ip_spec_dst(const struct host *h, const u8 *ip);
 u32 ip_except(struct host *h, struct softnet_data *sd, struct outgoing *o, struct inet_addr *nexthop); /* the path MTU */
 const struct route_exception *ip_route_exception(const struct host *h, const struct inet_addr *dst, u64 now);
@@ -494,6 +496,9 @@ void icmp_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code, u
 void icmpv6_send(struct softnet_data *sd, struct sk_buff *skb, u8 type, u8 code, u32 info);
 int icmp_allow(struct softnet_data *sd, const struct inet_addr *to);
 void udp_err(struct softnet_data *sd, struct sk_buff *skb, u32 quote, u32 uh, u32 type); /* udp_err.c */
+#define ICMP_ERR_HARD 0x100        /* a socket that did not ask for errors gets it too */
+u32 icmp_errno(u8 type, u8 code);
+u32 icmpv6_errno(u8 type, u8 code);
 enum fate icmpv6_notify(struct softnet_data *sd, struct sk_buff *skb, u32 quote);
 
 /* IPv6 extension headers. A walk keeps skb->data where it is, as a rule at the IPv6 header, so that errors quote all of it.

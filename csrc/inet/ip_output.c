@@ -1,102 +1,15 @@
 /* ip_output.c - what IP sends. RFC 791, RFC 8200; Linux: net/ipv4/ip_output.c, route.c, net/ipv6/ip6_output.c
  *
- *   udp.c icmp.c ndisc.c -> ip_output(): route, source address, header, checksum, fragments or segments -> neigh.c
+ *   udp.c tcp_output.c icmp.c ndisc.c -> ip_output(): route (ip_route_output.c), source address, header, checksum, fragments or segments -> neigh.c
  *
- * A host with one card has these routes: its own networks, and a gateway for the rest. The payload is copied once, into
+ * The payload is copied once, into
  * the driver's buffers, and summed on the way unless the card sums. A packet longer than the MTU is sent in fragments.
  * With gso_size it is sent in segments: the wire segments it if it takes GSO, else this file does.
  */
 #include "prelude.h"
 
 #define NO_CSUM 0xffff
-#define LINK_LOCAL_NET (0xfe80ull << 48) /* fe80::/64, on every link */
 #define ICMP_CSUM_START ~0u /* the other 0 of one's complement: a message of zeros has checksum 0, as Linux's */
-
-/* ---- routing ---- */
-
-static bool is_zero(const struct inet_addr *a)
-{
-	return (a->hi | a->lo) == 0 || (inet_addr_is4(a) && (u32)a->lo == 0);
-}
-
-static bool same_net(const struct inet_net *net, const struct inet_addr *a)
-{
-	bool v4 = inet_addr_is4(a);
-	u32 bits = net->prefix + (v4 ? 96 : 0);
-	u64 hi = bits >= 64 ? ~0ull : bits ? ~0ull << (64 - bits) : 0;
-	u64 lo = bits >= 128 ? ~0ull : bits > 64 ? ~0ull << (128 - bits) : 0;
-
-	return inet_addr_is4(&net->addr) == v4 && !((net->addr.hi ^ a->hi) & hi) && !((net->addr.lo ^ a->lo) & lo);
-}
-
-const struct inet_net *ip_local_net(const struct host *h, const struct inet_addr *a)
-{
-	for (u32 i = 0; i < h->nips; i++)
-		if (addr_equal(&h->ip[i].addr, a))
-			return unlikely(h->ip[i].valid) && h->ip[i].valid < host_now((struct host *)h, NULL)
-				       ? NULL
-				       : &h->ip[i];
-	return NULL;
-}
-
-static bool is_multicast(const struct inet_addr *a)
-{
-	return inet_addr_is4(a) ? IN_MULTICAST((u32)a->lo) : a->hi >> 56 == 0xff;
-}
-
-bool is_link_local6(const struct inet_addr *a)
-{
-	return !inet_addr_is4(a) && a->hi >> 54 == 0xfe80 >> 6;
-}
-
-/* Return: whether this is the broadcast address, of one of our networks or of all */
-bool ip_is_broadcast(const struct host *h, const struct inet_addr *a)
-{
-	if (!inet_addr_is4(a))
-		return false;
-	if ((u32)a->lo == INADDR_BROADCAST)
-		return true;
-	for (u32 i = 0; i < h->nips; i++) {
-		const struct inet_net *net = &h->ip[i];
-
-		if (inet_addr_is4(&net->addr) && net->prefix < 31 && same_net(net, a) &&
-		    ((u32)a->lo | ~0u << (31 - net->prefix) << 1) == ~0u)
-			return true;
-	}
-	return false;
-}
-
-/* ip_route() - longest prefix among our networks, else the gateway from the first network of the family */
-const struct inet_net *ip_route(const struct host *h, const struct inet_addr *dst, struct inet_addr *nexthop)
-{
-	const struct inet_net *best = NULL, *first = NULL;
-	bool v4 = inet_addr_is4(dst), scoped = is_multicast(dst) || ip_is_broadcast(h, dst);
-	const struct inet_addr *gateway = &h->gateway[!v4];
-
-	for (u32 i = 0; i < h->nips; i++) {
-		const struct inet_net *net = &h->ip[i];
-
-		if (inet_addr_is4(&net->addr) != v4 || unlikely(net->flags && !inet_net_usable(h, net)))
-			continue;
-		if (unlikely(addr_equal(&net->addr, dst))) { /* our own */
-			*nexthop = *dst;
-			return net;
-		}
-		if (same_net(net, dst) && !(net->flags & NET_NOPREFIXROUTE) && (!best || net->prefix > best->prefix))
-			best = net;
-		if (!first || (is_link_local6(&first->addr) && !is_link_local6(&net->addr)))
-			first = net;
-	}
-	*nexthop = *dst;
-	if (best || (scoped && first) || (first && dst->hi == LINK_LOCAL_NET))
-		return best ? best : first;
-	if (!first || (is_zero(gateway) && (v4 || !h->addrconf.learnt)))
-		return NULL;
-	if (unlikely(!v4 && h->addrconf.learnt) && !ra_route(h, dst, &gateway))
-		return first;
-	*nexthop = *gateway;
-	return is_zero(gateway) ? NULL : first;
-}
 
 /* ---- one frame ---- */
 
@@ -107,10 +20,11 @@ struct cut { /* the part of head and data that a frame carries */
 	u32 id6, gso_size;
 };
 
-/* Where put() copies to in the packet's chain of buffers. Each piece but the last has an even length, so sums add up. */
+/* Where put() copies to in the packet's chain of buffers. A sum goes on over pieces of any length. */
 struct writer {
 	struct driver_tx *tx;
 	u32 buf, at;
+	bool odd; /* an odd number of bytes lies before: the next piece's bytes are swapped in the sum */
 };
 
 static u32 put(struct writer *w, const u8 *data, u32 len, u32 sum)
@@ -118,7 +32,15 @@ static u32 put(struct writer *w, const u8 *data, u32 len, u32 sum)
 	while (len) {
 		u32 n = min_u32(len, TX_BUF_LEN - w->at);
 
-		sum = csum_and_copy(w->tx->base + (u64)w->buf * TX_BUF_LEN + w->at, data, n, sum);
+		if (likely(!w->odd)) {
+			sum = csum_and_copy(w->tx->base + (u64)w->buf * TX_BUF_LEN + w->at, data, n, sum);
+		} else {
+			u32 more = csum_and_copy(w->tx->base + (u64)w->buf * TX_BUF_LEN + w->at, data, n, 0);
+			u64 both = (u64)sum + (more << 8 | more >> 24);
+
+			sum = (u32)(both + (both >> 32));
+		}
+		w->odd ^= n & 1;
 		data += n;
 		len -= n;
 		w->at += n;
@@ -182,8 +104,19 @@ static u32 put_transport(struct writer *w, const struct outgoing *o, const struc
 	u32 from_head = c->off < o->head_len ? min_u32(o->head_len - c->off, c->len) : 0;
 	u32 data_off = c->off > o->head_len ? c->off - o->head_len : 0;
 
+	u32 len = c->len - from_head;
+
 	sum = put(w, o->head + min_u32(c->off, o->head_len), from_head, sum);
-	return c->len > from_head ? put(w, o->data + data_off, c->len - from_head, sum) : sum; /* data may be NULL */
+	if (unlikely(o->data2 != NULL) && data_off + len > o->data2_at) { /* TCP's */
+		u32 first = o->data2_at - data_off;
+
+		if (data_off >= o->data2_at) /* a later fragment */
+			return put(w, o->data2 + (data_off - o->data2_at), len, sum);
+
+		sum = put(w, o->data + data_off, first, sum);
+		return put(w, o->data2, len - first, sum);
+	}
+	return len ? put(w, o->data + data_off, len, sum) : sum; /* data may be NULL */
 }
 
 static int frame_out(struct host *h, struct softnet_data *sd, const struct outgoing *o, const struct cut *c,
@@ -207,7 +140,7 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 		put_ip4(eth + ETH_HLEN, o, c);
 	else
 		put_ip6(eth + ETH_HLEN, o, c);
-	w = (struct writer){ tx, packet, sizeof(*hdr) + ETH_HLEN + ip_len };
+	w = (struct writer){ tx, packet, sizeof(*hdr) + ETH_HLEN + ip_len, false };
 	if (sum_it && o->proto == IPPROTO_ICMP)
 		pseudo = ICMP_CSUM_START;
 	else if (sum_it)
@@ -230,13 +163,13 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 
 		store16(field, folded || o->proto != IPPROTO_UDP ? folded : 0xffff);
 	}
-	if (is_multicast(nexthop) || ip_is_broadcast(h, nexthop)) {
+	if (inet_addr_is_multicast(nexthop) || ip_is_broadcast(h, nexthop)) {
 		u8 mac[ETH_ALEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
-		if (is_multicast(nexthop))
+		if (inet_addr_is_multicast(nexthop))
 			inet_group_mac(nexthop, mac);
 		if (v4) {
-			bool group = is_multicast(nexthop);
+			bool group = inet_addr_is_multicast(nexthop);
 
 			COUNT(h->out_mib[group ? IpExt_OutMcastPkts : IpExt_OutBcastPkts], 1);
 			COUNT(h->out_mib[group ? IpExt_OutMcastOctets : IpExt_OutBcastOctets], ip_len + c->len);
@@ -252,6 +185,20 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 }
 
 /* ---- one packet, in one or more frames ---- */
+
+/* Return: sum plus that over the data, which may lie in two pieces */
+static u32 sum_data(const struct outgoing *o, u32 sum)
+{
+	u32 first = o->data2 ? min_u32(o->data2_at, o->len) : o->len, rest;
+
+	sum = csum_partial(o->data, first, sum);
+	if (first == o->len)
+		return sum;
+	rest = (u16)~csum_fold(csum_partial(o->data2, o->len - first, 0));
+	if (first & 1)
+		rest = (rest << 8 | rest >> 8) & 0xffff;
+	return sum + rest < sum ? sum + rest + 1 : sum + rest;
+}
 
 /* Store the checksum over the whole packet in head, for the first fragment to carry. */
 static void sum_whole(struct outgoing *o, u32 total)
@@ -269,7 +216,7 @@ static void sum_whole(struct outgoing *o, u32 total)
 		sum = csum_pseudo(ip, v4 ? 4 : 6, total, o->proto);
 	store16(o->head + o->csum_offset, 0);
 	sum = csum_partial(o->head, o->head_len, sum);
-	folded = csum_fold(csum_partial(o->data, o->len, sum));
+	folded = csum_fold(sum_data(o, sum));
 	store16(o->head + o->csum_offset, folded || o->proto != IPPROTO_UDP ? folded : 0xffff);
 }
 
@@ -315,7 +262,7 @@ static int segments_out(struct host *h, struct softnet_data *sd, const struct ou
 /* Would a loopback device take the packet? vnic has no such device: what a host sends to itself is lost. */
 static bool ip_is_own(const struct host *h, const struct inet_addr *dst)
 {
-	return ip_local_net(h, dst) || (inet_addr_is4(dst) && is_zero(dst));
+	return ip_local_net(h, dst) || (inet_addr_is4(dst) && inet_addr_is_any(dst));
 }
 
 /* ip_reachable() - is there a way to this destination? */
@@ -335,7 +282,7 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 
 	if (!h->answers)
 		return -ENETDOWN;
-	if (unlikely(inet_addr_is4(&o->src) != v4) && !is_zero(&o->src)) {
+	if (unlikely(inet_addr_is4(&o->src) != v4) && !inet_addr_is_any(&o->src)) {
 		COUNT(h->out_mib[Ip6_OutNoRoutes], 1); /* from IPv6 to ::ffff:a.b.c.d: no wire has it */
 		return -ENETUNREACH;
 	}
@@ -352,7 +299,7 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 	}
 	if (unlikely(h->routes.used) && !o->onlink)
 		mtu = ip_except(h, sd, o, &nexthop);
-	if (is_zero(&o->src) && !o->unspecified)
+	if (inet_addr_is_any(&o->src) && !o->unspecified)
 		o->src = v4 ? from->addr : ipv6_dev_get_saddr(h, &o->dst)->addr;
 	if (unlikely(!v4 && h->addrconf.learnt)) {
 		if (h->addrconf.mtu)
@@ -377,6 +324,7 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 
 int ip_output(struct host *h, struct softnet_data *sd, struct outgoing *o)
 {
+	bool first;
 	int rc;
 
 	if (!sd) {
@@ -385,8 +333,8 @@ int ip_output(struct host *h, struct softnet_data *sd, struct outgoing *o)
 		unlock_if(h->live, &h->tx.lock);
 		return rc;
 	}
-	cpu_lock(sd, &h->tx.lock);
+	first = cpu_lock_within(sd, &h->tx.lock); /* TCP holds a connection's lock */
 	rc = ip_output_locked(h, sd, o);
-	cpu_unlock(sd, &h->tx.lock);
+	cpu_unlock_within(sd, &h->tx.lock, first);
 	return rc;
 }

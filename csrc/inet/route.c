@@ -66,6 +66,17 @@ enum rtn inet_addr_type(const struct host *h, u32 addr)
 	return h->ip_any ? RTN_LOCAL : local_table(h, 0, addr, &ours);
 }
 
+/* The address of a group, or a broadcast address */
+bool inet_addr_is_group(const struct host *h, const struct inet_addr *a)
+{
+	enum rtn type;
+
+	if (!inet_addr_is4(a))
+		return inet_addr_is_multicast(a);
+	type = inet_addr_type(h, (u32)a->lo);
+	return type == RTN_BROADCAST || type == RTN_MULTICAST;
+}
+
 /* The rules for addresses that are no host's. Return: FATE_MAX: the usual rules decide, or type is set */
 static noinline enum fate route_odd(const struct host *h, const u8 *ip, u32 s, u32 d, enum rtn *type)
 {
@@ -228,12 +239,13 @@ void ip_route_learn_mtu(struct softnet_data *sd, const struct inet_addr *dst, u3
 	bool v4 = inet_addr_is4(dst);
 	const struct route_exception *known;
 	struct route_exception *e;
+	bool first;
 	u32 old;
 	struct inet_addr nexthop;
 
 	if (!h->answers)
 		return;
-	cpu_lock(sd, &h->tx.lock);
+	first = cpu_lock_within(sd, &h->tx.lock); /* TCP holds a connection's lock */
 	old = ip_route_mtu(h, dst);
 	known = ip_route_exception(h, dst, sd->now);
 	if (!(v4 ? mtu <= old : mtu < old && mtu >= IPV6_MIN_MTU) || !ip_route(h, dst, &nexthop))
@@ -245,7 +257,7 @@ void ip_route_learn_mtu(struct softnet_data *sd, const struct inet_addr *dst, u3
 	e->mtu = e->locked ? min_u32(old, MIN_PMTU) : mtu;
 	e->expires = sd->now + MTU_EXPIRES_NS;
 out:
-	cpu_unlock(sd, &h->tx.lock);
+	cpu_unlock_within(sd, &h->tx.lock, first);
 }
 
 /* ip6_route_redirect() - packets to dst go to gateway; dst itself: it is on the link */

@@ -9,33 +9,9 @@
  * tcp_skip_hole() skips the hole and counts its bytes as a gap. Answering belongs in this file.
  */
 #include "prelude.h"
+#include "tcp/inline.h"
 
 #define WINDOW_MAX (1u << 30) /* RFC 7323: no window is larger */
-
-static bool before(u32 a, u32 b)
-{
-	return (int32_t)(a - b) < 0;
-}
-
-/* ---- the out-of-order queue ---- */
-
-static void ofo_count(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb, int sign)
-{
-	sk->ofo_truesize += sign > 0 ? skb->truesize : -skb->truesize;
-	COUNT(sd->ofo_frames, (u64)(sign * (int)skb->segs));
-	COUNT(sd->in_hand, (u64)(-sign * (int)skb->segs));
-}
-
-static void ofo_purge(struct softnet_data *sd, struct sock *sk, enum fate fate)
-{
-	struct sk_buff *skb;
-
-	while ((skb = sk->ofo)) {
-		sk->ofo = skb->next;
-		ofo_count(sd, sk, skb, -1);
-		kfree_skb_reason(sd, skb, fate);
-	}
-}
 
 /* Queue in-order data to the socket, trimmed of bytes that are old. */
 static void queue_data(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
@@ -60,20 +36,17 @@ static void stream_ends(struct softnet_data *sd, struct sock *sk)
 	if (sk->fin_seen && sk->rcv_nxt == sk->fin_seq && sk->state == TCP_OPEN) {
 		sk->state = TCP_FINISHED;
 		sk->rcv_nxt++;
-		ofo_purge(sd, sk, TCP_CLOSE); /* data after a FIN */
+		tcp_ofo_purge(sd, sk, TCP_CLOSE); /* data after a FIN */
 		sock_data_ready(sd, sk);
 	}
 }
 
 static void ofo_drain(struct softnet_data *sd, struct sock *sk)
 {
-	struct sk_buff *skb;
-
-	while ((skb = sk->ofo) && !before(sk->rcv_nxt, skb->seq)) {
+	while (sk->ofo && !before(sk->rcv_nxt, sk->ofo->seq)) {
+		struct sk_buff *skb = tcp_ofo_take(sd, sk);
 		u32 was = sk->rcv_nxt;
 
-		sk->ofo = skb->next;
-		ofo_count(sd, sk, skb, -1);
 		stage_done(sd, LAT_REORDER, EVENT_ORDERED, skb, sk->index);
 		if (!before(sk->rcv_nxt, skb->end_seq)) {
 			kfree_skb_reason(sd, skb, TCP_OFOMERGE);
@@ -104,36 +77,6 @@ void tcp_skip_hole(struct softnet_data *sd, struct sock *sk)
 	ofo_drain(sd, sk);
 }
 
-static void ofo_insert(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
-{
-	struct sk_buff **link = &sk->ofo;
-
-	while (*link && before((*link)->seq, skb->seq)) {
-		if (!before((*link)->end_seq, skb->end_seq)) {
-			kfree_skb_reason(sd, skb, TCP_OFOMERGE); /* all of it is queued already */
-			return;
-		}
-		link = &(*link)->next;
-	}
-	if (*link && (*link)->seq == skb->seq && !before((*link)->end_seq, skb->end_seq)) {
-		kfree_skb_reason(sd, skb, TCP_OFOMERGE);
-		return;
-	}
-	COUNT(sd->mib[TcpExt_TCPOFOQueue], 1);
-	COUNT(sk->ofo_segments, skb->segs);
-	while (*link && !before(skb->end_seq, (*link)->end_seq)) { /* skb covers it */
-		struct sk_buff *covered = *link;
-
-		*link = covered->next;
-		ofo_count(sd, sk, covered, -1);
-		kfree_skb_reason(sd, covered, TCP_OFOMERGE);
-	}
-	stage_done(sd, LAT_STACK, EVENT_REORDER, skb, sk->index);
-	skb->next = *link;
-	*link = skb;
-	ofo_count(sd, sk, skb, 1);
-}
-
 static void tcp_early(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb)
 {
 	while (sk->ofo && sk->ofo_truesize + skb->truesize > sk->rcvbuf) {
@@ -150,7 +93,7 @@ static void tcp_early(struct softnet_data *sd, struct sock *sk, struct sk_buff *
 	} else if (sk->state != TCP_OPEN) { /* the FIN followed that hole */
 		kfree_skb_reason(sd, skb, TCP_CLOSE);
 	} else if (before(sk->rcv_nxt, skb->seq)) {
-		ofo_insert(sd, sk, skb);
+		tcp_ofo_insert(sd, sk, skb, NULL);
 	} else {
 		queue_data(sd, sk, skb);
 		ofo_drain(sd, sk);
@@ -162,7 +105,7 @@ static void tcp_early(struct softnet_data *sd, struct sock *sk, struct sk_buff *
 static void tcp_reset(struct softnet_data *sd, struct sock *sk)
 {
 	sk->state = TCP_WAS_RESET;
-	ofo_purge(sd, sk, TCP_CLOSE);
+	tcp_ofo_purge(sd, sk, TCP_CLOSE);
 	sock_data_ready(sd, sk);
 }
 
@@ -302,6 +245,10 @@ void tcp_rcv(struct softnet_data *sd, struct sk_buff *skb)
 	flags = th[TCPH_FLAGS];
 	seq = be32(th + TCPH_SEQ);
 	t = flow_key_of(ip, th, IPPROTO_TCP);
+	if (sd->host->tcp.mode == TCP_MODE_ENDPOINT) {
+		tcp_endpoint_rcv(sd, skb, &t);
+		return;
+	}
 	sk = tcp_lookup(sd, &t, seq, flags, &fate, &unwanted);
 	if (unlikely(!sk)) {
 		if (unwanted)

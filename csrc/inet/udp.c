@@ -119,14 +119,7 @@ static inline void udp_unicast_rcv_skb(struct softnet_data *sd, struct sock *sk,
 /* In a replay the address says nothing: the sink of the port stands for the sockets that there were. */
 static bool is_group(const struct host *h, const struct inet_addr *dst)
 {
-	enum rtn type;
-
-	if (h->auto_sink)
-		return false;
-	if (!inet_addr_is4(dst))
-		return dst->hi >> 56 == 0xff;
-	type = inet_addr_type(h, (u32)dst->lo);
-	return type == RTN_BROADCAST || type == RTN_MULTICAST;
+	return !h->auto_sink && inet_addr_is_group(h, dst);
 }
 
 /* May the socket have what is sent to this group or broadcast address? */

@@ -6,7 +6,7 @@
  */
 #include "prelude.h"
 
-#define HARD 0x100 /* a socket without IP_RECVERR gets it too */
+#define HARD ICMP_ERR_HARD
 
 /* RFC 1122 section 3.2.2.1: what the codes of ICMP_DEST_UNREACH mean to a socket */
 static const u16 unreach4[NR_ICMP_UNREACH + 1] = {
@@ -21,7 +21,7 @@ static const u16 unreach6[] = {
 	ENETUNREACH, EACCES | HARD, EHOSTUNREACH, EHOSTUNREACH, ECONNREFUSED | HARD, EACCES | HARD, EACCES | HARD,
 };
 
-static u32 err4(u8 type, u8 code)
+u32 icmp_errno(u8 type, u8 code)
 {
 	switch (type) {
 	case ICMP_PARAMETERPROB:
@@ -32,7 +32,7 @@ static u32 err4(u8 type, u8 code)
 	return EHOSTUNREACH;
 }
 
-static u32 err6(u8 type, u8 code)
+u32 icmpv6_errno(u8 type, u8 code)
 {
 	switch (type) {
 	case ICMPV6_DEST_UNREACH:
@@ -102,7 +102,7 @@ void udp_err(struct softnet_data *sd, struct sk_buff *skb, u32 quote, u32 uh, u3
 	e.port = sent.dport;
 	if (!v6 && (e.type == ICMP_SOURCE_QUENCH || e.type == ICMP_REDIRECT))
 		return;
-	err = v6 ? err6(e.type, e.code) : err4(e.type, e.code);
+	err = v6 ? icmpv6_errno(e.type, e.code) : icmp_errno(e.type, e.code);
 	if (v6 ? e.type == ICMPV6_PKT_TOOBIG : e.type == ICMP_DEST_UNREACH && e.code == ICMP_FRAG_NEEDED)
 		err = too_big(sd, &e, v6 ? inet->pmtudisc6 : inet->pmtudisc);
 	e.err = err & ~HARD;
@@ -152,8 +152,8 @@ enum fate icmpv6_notify(struct softnet_data *sd, struct sk_buff *skb, u32 quote)
 		udp_err(sd, skb, quote, (u32)at, next == IPPROTO_UDP ? SOCK_UDP : SOCK_UDPLITE);
 	else if (next == IPPROTO_ICMPV6)
 		icmpv6_err(sd, skb, quote);
-	else if (next == IPPROTO_TCP) /* no socket here sends such packets */
-		COUNT(sd->mib[Icmp6_InErrors], 1);
+	else if (next == IPPROTO_TCP)
+		tcp_err(sd, skb, quote, (u32)at);
 	return DELIVERED_ICMPV6;
 bad:
 	COUNT(sd->mib[Icmp6_InErrors], 1);

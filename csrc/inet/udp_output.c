@@ -8,14 +8,9 @@
 #define NO_CSUM 0xffff
 #define MULTICAST_TTL 1 /* RFC 1112 section 6.1, RFC 3493 section 5.2 */
 
-static bool is_multicast(const struct inet_addr *a)
-{
-	return inet_addr_is4(a) ? IN_MULTICAST((u32)a->lo) : a->hi >> 56 == 0xff;
-}
-
 static u8 ttl_of(int16_t unicast, int16_t multicast, const struct inet_addr *dst)
 {
-	if (is_multicast(dst))
+	if (inet_addr_is_multicast(dst))
 		return multicast >= 0 ? (u8)multicast : MULTICAST_TTL;
 	return unicast >= 0 ? (u8)unicast : IPDEFTTL;
 }

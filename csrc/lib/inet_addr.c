@@ -17,6 +17,16 @@ int inet_addr_is4(const struct inet_addr *a)
 	return a->hi == 0 && a->lo >> 32 == 0xffff;
 }
 
+bool inet_addr_is_any(const struct inet_addr *a)
+{
+	return (a->hi | a->lo) == 0 || (inet_addr_is4(a) && (u32)a->lo == 0);
+}
+
+bool inet_addr_is_multicast(const struct inet_addr *a)
+{
+	return inet_addr_is4(a) ? (u32)a->lo >> 28 == 14 : a->hi >> 56 == 0xff;
+}
+
 void inet_group_mac(const struct inet_addr *group, u8 *mac)
 {
 	u32 low = htonl((u32)group->lo);

@@ -139,6 +139,9 @@ u64 siphash(const void *data, u32 len, u64 k0, u64 k1);
 struct inet_addr inet_addr4(const u8 *addr);
 struct inet_addr inet_addr6(const u8 *addr);
 int inet_addr_is4(const struct inet_addr *a);
+/** inet_addr_is_any() - Return: whether this is 0.0.0.0 or :: */
+bool inet_addr_is_any(const struct inet_addr *a);
+bool inet_addr_is_multicast(const struct inet_addr *a);
 /** inet_addr_put() - store @a as 4 or 16 bytes, by its family */
 void inet_addr_put(const struct inet_addr *a, u8 *to);
 /** inet_group_mac() - the Ethernet address of a group (RFC 1112 section 6.4, RFC 2464 section 7). @mac: 6 bytes, filled in */

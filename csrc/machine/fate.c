@@ -78,6 +78,20 @@ const char *fate_text(enum fate fate)
 		[TCP_OFOMERGE] = "TCP data that waited out of order already",
 		[TCP_OFO_DROP] = "the out-of-order queue was full",
 		[TCP_CLOSE] = "for a TCP stream that had ended",
+		[TCP_RFC7323_PAWS] = "a TCP timestamp older than the connection's latest (PAWS)",
+		[TCP_RFC7323_TSECR] = "a TCP timestamp that answers none of this handshake's",
+		[TCP_OLD_SEQUENCE] = "a TCP segment before the window",
+		[TCP_INVALID_SEQUENCE] = "a TCP segment beyond the window",
+		[TCP_INVALID_END_SEQUENCE] = "a TCP segment that ends beyond the window, while data waits to be read",
+		[TCP_INVALID_ACK_SEQUENCE] = "a TCP acknowledgement of another handshake",
+		[TCP_INVALID_SYN] = "a TCP SYN to a connection that exists",
+		[TCP_TOO_OLD_ACK] = "a TCP acknowledgement from long ago",
+		[TCP_ACK_UNSENT_DATA] = "a TCP acknowledgement of data that was not sent",
+		[TCP_ABORT_ON_DATA] = "TCP data to a connection that its program had closed",
+		[TCP_ZEROWINDOW] = "TCP data to a closed window",
+		[TCP_OFO_QUEUE_PRUNE] = "TCP data out of order that made room in the receive buffer",
+		[TCP_LISTEN_OVERFLOW] = "a TCP handshake while the accept queue was full (backlog)",
+		[TCP_REQQFULLDROP] = "a TCP SYN while the queue of half-open connections was full (backlog)",
 	};
 
 	return (u32)fate < FATE_MAX ? text[fate] : NULL;

@@ -84,6 +84,8 @@ struct host *host_new(u32 ncpus)
 	h->timer[TIMER_MC] = mc_timer;
 	h->timer[TIMER_ADDRCONF] = addrconf_timer;
 	h->timer[TIMER_REFILL] = driver_refill_timer;
+	h->timer[TIMER_TCP] = tcp_timer;
+	tcp_defaults(h);
 	h->upcall = upcall_push;
 	inet_frags_defaults(h);
 	for (u32 i = 0; i < ncpus; i++) {
@@ -149,7 +151,9 @@ static int fifo_start(struct host *h)
 
 static int sockets_init(struct host *h)
 {
-	return sock_table_init(&h->socks, h->sock_max);
+	int rc = sock_table_init(&h->socks, h->sock_max);
+
+	return rc ? rc : tcp_init(h);
 }
 
 static int fragments_init(struct host *h)
@@ -224,6 +228,7 @@ void host_free(struct host *h)
 		return;
 	for (u32 i = 0; i < NIC_QUEUES_MAX; i++)
 		driver_free_queue(h, i);
+	tcp_exit(h);
 	sock_table_exit(&h->socks);
 	inet_frags_exit(&h->ip_frags);
 	inet_frags_exit(&h->ip6_frags);
@@ -262,7 +267,7 @@ void host_finish(struct host *h)
 	for (u32 i = 1; i < h->socks.used; i++) {
 		struct sock *sk = &h->socks.socks[i];
 
-		if (sk->type == SOCK_TCP && (sk->ofo || tcp_waits_for_fin(sk))) {
+		if (sk->type == SOCK_TCP && h->tcp.mode == TCP_MODE_PASSIVE && (sk->ofo || tcp_waits_for_fin(sk))) {
 			/* only a sink's reader still makes room */
 			do {
 				tcp_skip_hole(h->cpu[sk->reader_cpu], sk);

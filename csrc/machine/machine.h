@@ -103,6 +103,7 @@ struct host {
 	struct icmp_limits icmp;
 	u64 out_mib[MIB_MAX];          /* counted by the sender, under the lock of tx; Udp_InDatagrams by threads that read */
 	struct sock_table socks;
+	struct tcp_host tcp;
 	struct upcall_queue upcalls;
 	u64 outside_fates[FATE_MAX];   /* counted by threads that are no CPU */
 	u64 outside_ofo_frames;

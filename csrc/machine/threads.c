@@ -157,5 +157,6 @@ void live_stop(struct host *h)
 	inet_frags_flush(h); /* their timeouts are real time, which no thread awaits any more */
 	neigh_flush(h);
 	mc_flush(h);
+	tcp_flush(h);
 	sock_sweep(h);
 }

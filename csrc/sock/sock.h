@@ -261,6 +261,17 @@ long sock_read(struct host *h, struct sock *sk, void *buf, u64 len);
 /** sock_pool_bytes() - Return: bytes of the receive pools' buffers that its queue holds. Takes @sk's lock if live */
 u64 sock_pool_bytes(struct host *h, struct sock *sk);
 
+/* ---- tcp/: places of connections. Under the table's lock, but the last ---- */
+
+/** sock_take_place() - Return: an empty socket that no table has yet; NULL: all are taken */
+struct sock *sock_take_place(struct sock_table *t);
+
+/** sock_put_place() - free a socket that no table has any more. Under its lock too, which stays as it is */
+void sock_put_place(struct sock_table *t, struct sock *sk);
+
+/** sock_drop_queues() - free all that is queued, counting it as TCP_CLOSE. @sd: NULL: a thread that is no CPU. Under its lock */
+void sock_drop_queues(struct host *h, struct softnet_data *sd, struct sock *sk);
+
 /* ---- inside the room ---- */
 
 int sock_table_live(const struct sock_table *t);

@@ -75,7 +75,18 @@ void sock_set_udp_gro(struct host *h, struct sock *sk, int on)
 	spin_unlock(&h->socks.lock);
 }
 
-static struct sock *sock_alloc(struct sock_table *t)
+/* Empty a place. Its lock stays as it is: another CPU may wait for it. */
+static void clear(struct sock *sk)
+{
+	u8 *p = (u8 *)sk;
+	const u32 at = offsetof(struct sock, lock), behind = at + sizeof(sk->lock);
+
+	memset(p, 0, at);
+	memset(p + behind, 0, sizeof(*sk) - behind);
+	sk->wake_fd = -1;
+}
+
+struct sock *sock_take_place(struct sock_table *t)
 {
 	struct sock *sk;
 	u32 i = t->free_head;
@@ -89,16 +100,25 @@ static struct sock *sock_alloc(struct sock_table *t)
 	} else {
 		return NULL;
 	}
-	*sk = (struct sock){ .index = i, .wake_fd = -1 };
+	lock_if(sock_table_live(t), &sk->lock); /* a CPU may look whether it is still the connection that it found */
+	clear(sk);
+	sk->index = i;
+	unlock_if(sock_table_live(t), &sk->lock);
 	return sk;
+}
+
+void sock_put_place(struct sock_table *t, struct sock *sk)
+{
+	clear(sk);
+	sk->port_next = t->free_head;
+	t->free_head = sk->index = (u32)(sk - t->socks);
 }
 
 static void sock_release(struct sock_table *t, struct sock *sk)
 {
 	if (sk->type == SOCK_UDP || sk->type == SOCK_UDPLITE)
 		sock_errors_exit(&t->inet[sk - t->socks]);
-	*sk = (struct sock){ .port_next = t->free_head, .wake_fd = -1 };
-	t->free_head = sk->index = (u32)(sk - t->socks);
+	sock_put_place(t, sk);
 }
 
 /* Evict the next sink stream, clockwise, with empty queues. */
@@ -121,7 +141,7 @@ static struct sock *sock_evict(struct sock_table *t)
 static struct sock *bind_locked(struct host *h, u8 type, const struct inet_addr *laddr, u16 lport, bool sink)
 {
 	struct sock_table *t = &h->socks;
-	struct sock *sk = sock_alloc(t);
+	struct sock *sk = sock_take_place(t);
 	u32 *head = &t->port[type / 2][lport];
 
 	if (!sk)
@@ -237,7 +257,7 @@ struct sock *sock_new_flow(struct softnet_data *sd, struct sock *listener, const
 		return sk;
 	}
 	if (!listener->closed)
-		sk = sock_alloc(t);
+		sk = sock_take_place(t);
 	if (!sk && !listener->closed)
 		sk = sock_evict(t);
 	if (sk) {
@@ -295,7 +315,7 @@ static void port_remove(struct sock_table *t, struct sock *sk)
 		*link = sk->port_next;
 }
 
-static void drop_queues(struct host *h, struct softnet_data *sd, struct sock *sk)
+void sock_drop_queues(struct host *h, struct softnet_data *sd, struct sock *sk)
 {
 	struct sk_buff *skb;
 
@@ -356,7 +376,7 @@ void sock_close(struct host *h, struct softnet_data *sd, struct sock *sk)
 		sk->closed = 1;
 	}
 	if (!is_held(sk))
-		drop_queues(h, sd, sk);
+		sock_drop_queues(h, sd, sk);
 	if (!sk->sink)
 		sk->wake_fd = sk->accepted == SOCK_ACCEPTED ? sk->wake_fd : -1;
 	spin_unlock(&sk->lock);
@@ -373,7 +393,7 @@ void sock_sweep(struct host *h)
 		struct sock *sk = &t->socks[i];
 
 		if (sk->type && sk->closed && !is_held(sk)) {
-			drop_queues(h, h->cpu[0], sk);
+			sock_drop_queues(h, h->cpu[0], sk);
 			sock_release(t, sk);
 		}
 	}

@@ -92,6 +92,24 @@ static inline void cpu_unlock(struct softnet_data *sd, u32 *lock)
 	cpu_atomic_end(sd);
 }
 
+/* As cpu_lock(), and also where the caller may hold another lock already. Return: what cpu_unlock_within() wants to know */
+static inline bool cpu_lock_within(struct softnet_data *sd, u32 *lock)
+{
+	bool first = !sd->atomic;
+
+	lock_if(sd->live, lock);
+	if (first)
+		cpu_atomic_begin(sd);
+	return first;
+}
+
+static inline void cpu_unlock_within(struct softnet_data *sd, u32 *lock, bool first)
+{
+	unlock_if(sd->live, lock);
+	if (first)
+		cpu_atomic_end(sd);
+}
+
 /* Frames leave one queue: they are in this CPU's hands until they are in the next, or have their fate. */
 static inline void frames_taken(struct softnet_data *sd, u32 frames)
 {

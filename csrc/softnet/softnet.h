@@ -401,7 +401,7 @@ void napi_suspend_irqs(struct softnet_data *sd);
 
 /* ---- cpu_clock.c, softirq.c, sched.c: one emulated CPU. hardirq over softirq over tasks ---- */
 
-enum timer { TIMER_IPFRAG, TIMER_NEIGH, TIMER_MC, TIMER_ADDRCONF, TIMER_REFILL, TIMERS_MAX }; /* functions: host.timer */
+enum timer { TIMER_IPFRAG, TIMER_NEIGH, TIMER_MC, TIMER_ADDRCONF, TIMER_REFILL, TIMER_TCP, TIMERS_MAX }; /* functions: host.timer */
 
 /* bits of softnet_data.irq_pending: the card's first queues, the others, the IPI. Queue q of the others is IRQ_IPI + 1 + q - IRQ_MORE */
 #define IRQ_MORE 62

@@ -89,5 +89,5 @@ u64 host_now(const struct host *h, struct softnet_data *sd)
 {
 	if (h->live)
 		return clock_ns();
-	return sd ? sd->now : vtime_latest(h);
+	return sd ? sd->now : max_u64(vtime_latest(h), h->world_ns); /* a run may have ended in silence */
 }

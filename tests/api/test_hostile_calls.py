@@ -15,6 +15,7 @@ from enum import IntFlag
 
 import frames
 import pytest
+from tcp_pair import begin
 
 import vnic
 from vnic import inet_options, multicast
@@ -158,6 +159,19 @@ ARGUMENTS = {
     "Events.select.frames": lambda w: w.rng.choice([None, [1, 2], [(1, 10), 17]]),
     "Frames.by_id.frame": lambda w: w.rng.randrange(1, 30),
     "Frames.save.path": lambda w: w.log_path.with_suffix(w.rng.choice([".csv", ".jsonl"])),
+    "Host.listen.backlog": lambda w: w.rng.randrange(4),
+    "Host.connect.addr": lambda w: w.rng.choice(["10.0.0.1", "10.0.0.9", "fd00::9"]),
+    "Host.connect.source": lambda w: w.rng.choice([None, ("10.0.0.2", 0), ("10.0.0.2", 99)]),
+    "TcpConnection.recv_into.buffer": lambda w: bytearray(w.rng.randrange(100)),
+    "TcpConnection.sendfile.count": lambda w: w.rng.choice([None, 0, 10]),
+    "TcpConnection.sendfile.file": lambda w: w.file(),
+    "TcpConnection.sendfile.offset": lambda w: w.rng.randrange(10),
+    "TcpConnection.shutdown.how": lambda w: w.rng.randrange(3),
+    "TcpConnection.setsockopt.level": lambda w: w.rng.choice([socket.SOL_SOCKET, socket.IPPROTO_TCP]),
+    "TcpConnection.setsockopt.name": lambda w: w.rng.randrange(40),
+    "TcpConnection.setsockopt.value": lambda w: w.rng.choice([*OPTION_VALUES, b"reno\0", bytes(8)]),
+    "TcpConnection.getsockopt.level": lambda w: w.rng.choice([socket.SOL_SOCKET, socket.IPPROTO_TCP]),
+    "TcpConnection.getsockopt.name": lambda w: w.rng.randrange(40),
     "Host.run.frames": lambda w: w.rng.randrange(200),
     "MemoryWire.frames": lambda w: w.rng.choice([1, 2, 64]),
     "UdpSocket.setsockopt.level": lambda w: w.rng.choice(LEVELS),
@@ -244,6 +258,8 @@ class World:
             vnic.PythonWire(Source()),
         ]  # fmt: skip
         self.own = self.things[-2:]
+        self.answering = vnic.Host(ip="10.0.0.3/24", tcp="endpoint", rx_pool=256, sockets=64, cpus=1)
+        self.things += [self.answering.listen(81), begin(self.answering, "10.0.0.9", 80)]
         other = tmp_path / "other.pcapng"
         vnic.Capture(self.host, other).close()
         self.things.append(vnic.CaptureWire([other]))
@@ -256,6 +272,11 @@ class World:
         kind = self.rng.choice([frames.udp, frames.tcp, frames.icmp, frames.arp])
         data = kind() if kind is frames.arp else kind(bytes(self.rng.randrange(100)), dst="10.0.0.2")
         return bytes(self.rng.choice([data, data[: self.rng.randrange(len(data))], frames.eth(data, type=0x88B5)]))
+
+    def file(self):
+        if not hasattr(self, "opened"):
+            self.opened = self.log_path.open("rb")
+        return self.opened
 
     def arguments(self, where, callee, hostility=0.2):
         args, kwargs = [], {}
@@ -378,6 +399,9 @@ class World:
         assert host.ledger().closed
         for thing in self.own:
             thing.close()
+        if hasattr(self, "opened"):
+            self.opened.close()
+        self.answering.close()
         host.close()
 
 

@@ -14,6 +14,7 @@ from vnic.knobs.table import KNOBS
 from vnic.linux.pseudofile import table_size
 
 NOT_SHOWN = {
+    "tcp": "a kernel's TCP always answers",
     "rx-pool": "no driver tells how many buffers it has",
     "fifo": "no tool shows a card's packet memory",
     "drop-en": "a bit in a register",

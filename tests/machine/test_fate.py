@@ -1,13 +1,16 @@
 """Every fate, provoked by a real frame on the real path: what each story's last frame became."""
 
+import socket
 import struct
 import sys
+from collections import Counter
 
 import frames
 import peer
 import pytest
 from driver_steps import work
 from model.sock import frame_truesize
+from peer import arp, sent
 
 import vnic
 from vnic._core import ffi, lib
@@ -447,6 +450,148 @@ def test_fate_TCP_CLOSE(host):
     h.tcp(80)
     story = frames.tcp(b"data"), frames.tcp(flags=frames.RST, seq=5), frames.tcp(b"more", seq=5)
     assert fates_of_last(h, *story) == {"TCP_CLOSE": 1}
+
+
+# ---- TCP's endpoint ----
+
+
+class Endpoint:
+    """A host that answers on port 80, and a peer that makes segments: numbers are relative to each side's first."""
+
+    TS = bytes((1, 1, 8, 10))
+
+    def __init__(self, host, **knobs):
+        self.h = host(ip="10.0.0.2/24", tcp="endpoint", cost="zero", **knobs)
+        self.server = self.h.listen(80, backlog=knobs.pop("backlog", 5))
+        self.t = 10**9
+        self.feed(arp(1, "10.0.0.1", "10.0.0.2"))
+
+    def feed(self, *segments):
+        """Return: the fates that they met."""
+        before = Counter(self.h.ledger().fates)
+        self.h.feed([(self.t, s) for s in segments])
+        self.t += 10**8
+        self.h.run(until_ns=self.t - 1)
+        return dict(Counter(self.h.ledger().fates) - before)
+
+    def segment(self, data=b"", *, seq=1, ack=1, flags=frames.ACK, ts=None, ecr=0, sport=1000, options=b""):
+        if ts is not None:
+            options = self.TS + struct.pack("!II", ts, ecr)
+        return frames.tcp(
+            data, seq=500 + seq, ack=(self.iss + ack) % 2**32, flags=flags, sport=sport, options=options,
+            src="10.0.0.1", dst="10.0.0.2",
+        )  # fmt: skip
+
+    def syn(self, sport=1000, **kw):
+        self.iss = 0
+        fates = self.feed(self.segment(seq=0, flags=frames.SYN, sport=sport, **kw))
+        answers = [s.payload for s in sent(self.h) if s.proto == 6]
+        if answers:
+            self.iss = int.from_bytes(answers[-1][4:8], "big")
+            self.their_ts = int.from_bytes(answers[-1][28:32], "big")
+        return fates
+
+    def connected(self, **kw):
+        self.syn(**kw)
+        ts = {"ts": kw["ts"], "ecr": self.their_ts} if "ts" in kw else {}
+        self.feed(self.segment(**ts))
+        return self.server.accept(timeout=0)
+
+
+def test_fate_TCP_RFC7323_PAWS(host):
+    e = Endpoint(host)
+    e.connected(ts=1000)
+    assert e.feed(e.segment(b"x", ts=900)) == {"TCP_RFC7323_PAWS": 1}
+
+
+def test_fate_TCP_RFC7323_TSECR(host):
+    e = Endpoint(host)
+    e.syn(ts=1000)
+    assert e.feed(e.segment(ts=1001, ecr=e.their_ts + 5)) == {"TCP_RFC7323_TSECR": 1}
+
+
+def test_fate_TCP_OLD_SEQUENCE(host):
+    e = Endpoint(host)
+    e.connected()
+    e.feed(e.segment(b"x" * 10))
+    assert e.feed(e.segment(b"x", seq=2)) == {"TCP_OLD_SEQUENCE": 1}
+
+
+def test_fate_TCP_INVALID_SEQUENCE(host):
+    e = Endpoint(host)
+    e.connected()
+    assert e.feed(e.segment(b"x", seq=100_000)) == {"TCP_INVALID_SEQUENCE": 1}
+
+
+def test_fate_TCP_INVALID_END_SEQUENCE(host):
+    e = Endpoint(host)
+    e.connected()
+    e.feed(e.segment(b"x"))
+    assert e.feed(e.segment(bytes(1400), seq=64_000)) == {"TCP_INVALID_END_SEQUENCE": 1}
+
+
+def test_fate_TCP_INVALID_ACK_SEQUENCE(host):
+    e = Endpoint(host)
+    e.syn()
+    assert e.feed(e.segment(ack=7)) == {"TCP_INVALID_ACK_SEQUENCE": 1}
+
+
+def test_fate_TCP_INVALID_SYN(host):
+    e = Endpoint(host)
+    e.connected()
+    assert e.feed(e.segment(flags=frames.SYN)) == {"TCP_INVALID_SYN": 1}
+
+
+def test_fate_TCP_TOO_OLD_ACK(host):
+    e = Endpoint(host)
+    e.connected()
+    assert e.feed(e.segment(ack=-1000)) == {"TCP_TOO_OLD_ACK": 1}
+
+
+def test_fate_TCP_ACK_UNSENT_DATA(host):
+    e = Endpoint(host)
+    e.connected()
+    assert e.feed(e.segment(ack=1000)) == {"TCP_ACK_UNSENT_DATA": 1}
+
+
+def test_fate_TCP_ABORT_ON_DATA(host):
+    e = Endpoint(host)
+    e.connected().close()
+    assert e.feed(e.segment(b"x", ack=2)) == {"TCP_ABORT_ON_DATA": 1}
+
+
+def test_fate_TCP_ZEROWINDOW(host):
+    e = Endpoint(host)
+    c = e.connected()
+    c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 3000)
+    e.feed(*(e.segment(bytes(1000), seq=1 + 1000 * i) for i in range(4)))
+    nxt = c.tcp_info().bytes_received + 1
+    assert e.feed(e.segment(bytes(1000), seq=nxt)) == {"TCP_ZEROWINDOW": 1} or c.tcp_info().rcv_wnd
+
+
+def test_fate_TCP_OFO_QUEUE_PRUNE(host):
+    """What came early makes room for what is next."""
+    e = Endpoint(host)
+    c = e.connected()
+    e.feed(e.segment(bytes(100)))
+    e.feed(*(e.segment(bytes(1400), seq=10_001 + 1400 * i) for i in range(20)))
+    c.rcvbuf = 30_000
+    assert e.feed(e.segment(bytes(1400), seq=101))["TCP_OFO_QUEUE_PRUNE"] == 20
+
+
+def test_fate_TCP_LISTEN_OVERFLOW(host):
+    e = Endpoint(host)
+    for sport in range(1000, 1006):
+        e.syn(sport)
+        e.feed(e.segment(sport=sport))
+    assert e.syn(2000) == {"TCP_LISTEN_OVERFLOW": 1}
+
+
+def test_fate_TCP_REQQFULLDROP(host):
+    e = Endpoint(host)
+    for sport in range(1000, 1005):
+        e.syn(sport)
+    assert e.syn(2000) == {"TCP_REQQFULLDROP": 1}
 
 
 # ---- the list of fates itself ----

@@ -1,6 +1,7 @@
 """Beginning and end: what is closed says so, what is forgotten is given back, and a child process has none of it."""
 
 import copy
+import functools
 import gc
 import inspect
 import multiprocessing
@@ -13,6 +14,7 @@ import textwrap
 import threading
 import time
 import tracemalloc
+import types
 import warnings
 import weakref
 from pathlib import Path
@@ -24,6 +26,7 @@ from foreign_driver import Driver
 from live_tap import descriptors
 from paths import DEMO, TESTS
 from stdin import stdin_closed
+from tcp_pair import Pair
 
 import vnic
 from vnic._core import lib
@@ -65,6 +68,16 @@ STAYS = {
 PARTS = {"wire", "machine"}  # they are asked themselves
 SOCKET_STAYS = {"close", "closed", "wake_up"}
 
+
+def _made_file():
+    """Return: the descriptor of a file with a byte."""
+    fd = os.memfd_create("a file")
+    os.write(fd, b"x")
+    return fd
+
+
+A_FILE = types.SimpleNamespace(fileno=functools.cache(_made_file))
+
 ARGUMENTS = {
     "feed": (b"\0" * 60,),
     "packet_type": (0x88B5,),
@@ -72,6 +85,12 @@ ARGUMENTS = {
     "filter": (take,),
     "udp": (5000,),
     "tcp": (5000,),
+    "listen": (5000,),
+    "recv_into": (bytearray(5),),
+    "sendall": (b"x",),
+    "send_nowait": (b"x",),
+    "sendfile": (A_FILE,),
+    "shutdown": (socket.SHUT_WR,),
     "set_base": (1,),
     "sendto": (b"x", ("10.0.0.1", 9)),
     "send": (b"x",),
@@ -107,6 +126,8 @@ def arguments(name, thing, host):
             "while_stopped": (lambda: None,),
             "handle": (lib.EV_UPCALL,),
         }.get(name, ())
+    if isinstance(thing, vnic.Host) and name == "connect":
+        return ("10.0.0.1", 9)
     return ARGUMENTS.get(name, ())
 
 
@@ -752,11 +773,26 @@ def test_a_dropped_tap_is_gone_and_named():
     assert "dr0" not in Path("/proc/thread-self/net/dev").read_text()
 
 
+@pytest.mark.parametrize("by", ["itself", "host"])
+def test_every_call_of_a_closed_connection_is_one_sentence(by):
+    with Pair() as pair:
+        ours, theirs, server = pair.connected()
+        if by == "host":
+            pair.a.close()
+            pair.b.close()
+        for sock, host in ((ours, pair.a), (theirs, pair.b), (server, pair.b)):
+            for _ in range(2):
+                sock.close()
+            assert refused(sock, host, SOCKET_STAYS, r"^the (socket|host) is closed$") >= 5
+            assert "closed" in repr(sock)
+
+
 def test_what_has_an_end_is_known_here():
     """A class that is added with a close() of its own has to say what it does afterwards."""
     known = {vnic.Host, vnic.Capture, vnic.PacketSocket, vnic.UdpSocket, vnic.TcpListener, vnic.TcpStream}
     known |= {vnic.MemoryWire, vnic.PythonWire, vnic.CaptureWire, vnic.Wire, vnic.TapWire}
     known |= {vnic.JointWire, vnic.VhostCard, vnic.VhostWire}  # tests/wire/test_joint.py, tests/vhost
+    known |= {vnic.TcpConnection, vnic.TcpServer}
     known |= {vnic.WireSocket}  # as scapy has it: test_supersocket.py
     public = {getattr(vnic, name) for name in vnic.__all__}
     assert {c for c in public if isinstance(c, type) and hasattr(c, "close")} == known

@@ -141,13 +141,13 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
     "a shift by 0 gives the same": (
         (
-            "ip_output.c",
+            "ip_route_output.c",
             "same_net",
             "u64 hi = bits >= 64 ? ~0ull : bits ? ~0ull << (64 - bits) : 0;",
             "u64 hi = bits > 64 ? ~0ull : bits ? ~0ull << (64 - bits) : 0;",
         ),
         (
-            "ip_output.c",
+            "ip_route_output.c",
             "same_net",
             "u64 lo = bits >= 128 ? ~0ull : bits > 64 ? ~0ull << (128 - bits) : 0;",
             "u64 lo = bits > 128 ? ~0ull : bits > 64 ? ~0ull << (128 - bits) : 0;",
@@ -604,7 +604,7 @@ EQUIVALENT: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         (
             "sock_table.c",
             "sock_sweep",
-            "drop_queues(h, h->cpu[0], sk);",
+            "sock_drop_queues(h, h->cpu[0], sk);",
             ";",
         ),
     ),

@@ -21,6 +21,7 @@ PROGRAMS = {
         "arping": "iputils-arping",
         "busybox": "busybox-static",
         "chromium": "chromium",
+        "curl": "curl",
         "dig": "dnsutils",
         "dnsmasq": "dnsmasq-base",
         "dpdk-testpmd": "dpdk-dev",

@@ -25,6 +25,19 @@ ELSEWHERE = {
     "vhost_features.c": ("vhost/test_guest_offloads.py", "what follows from features shows in the frames"),
     "nic_lend.c": ("c/stress_lend.c", "two threads at once"),
     "send.c": ("runs/test_send.py", "its schedule and its command are tested together"),
+    "ip_route_output.c": ("inet/test_ip_output.py", "the route of a packet is seen where it comes out"),
+    "tcp_sacktag.c": ("tcp/test_tcp_ack.py", "SACKs are part of an acknowledgement"),
+    "tcp_undo.c": ("tcp/test_tcp_ack.py", "what an acknowledgement tells of an earlier guess"),
+    "tcp_fastretrans.c": (
+        "tcp/test_tcp_ack.py",
+        "any plan of losses, and the running kernel's cwnd in test_tcp_input.py",
+    ),
+    "tcp_delack.c": ("tcp/test_tcp_receive.py", "what arrives decides when it is acknowledged"),
+    "tcp_write.c": ("tcp/test_tcp_output.py", "what is written is seen on the wire"),
+    "tcp_retransmit.c": ("tcp/test_tcp_recovery.py", "what is lost goes again"),
+    "tcp_request.c": ("tcp/test_tcp_listen.py", "a request is made by a SYN, and ends in the accept queue"),
+    "tcp_validate.c": ("tcp/test_tcp_input.py", "its answers are compared with the running kernel's"),
+    "tcp_connect.c": ("tcp/test_tcp_socket.py", "the first of a program's calls"),
     "tap.c": ("tap/test_tap.py", "a TAP device needs vnic.tap to exist"),
 }
 """C file -> where its tests are instead, and why."""

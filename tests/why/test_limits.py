@@ -193,7 +193,7 @@ def test_show_limits_of_some(host):
 LIMIT_FATES = {
     "FIFO_OVERRUN", "RX_OVER", "RX_NO_BUFFER", "CPU_BACKLOG", "FRAG_HIGH_THRESH", "FRAG_TOO_FAR", "PYTHON_QUEUE_FULL",
     "SOCKET_TABLE_FULL", "SOCKET_RCVBUFF", "PROTO_MEM",
-    "TCP_OFO_DROP",
+    "TCP_OFO_DROP", "TCP_OFO_QUEUE_PRUNE",
 }  # fmt: skip
 
 

@@ -231,6 +231,7 @@ _ROWS = (
         "a socket's queue was full because its reader did not read in time",
         "SOCKET_RCVBUFF",
         "TCP_OFO_DROP",
+        "TCP_OFO_QUEUE_PRUNE",
         high_water=lambda s: s.most("rcvbuf_max") or None,
     ),
 )

@@ -230,6 +230,8 @@ class Attributes:
     """bytes that each UDP socket may hold although udp-mem is used up"""
     udp_rmem_min_bytes: int
     """bytes that each UDP socket may hold although udp-mem is used up"""
+    tcp: str
+    """passive: read both sides of a talk, answer nothing; endpoint: answer, as Linux does"""
     reader_cpu: int
     """CPU of the readers; any: local port mod cpus"""
     sockets: int

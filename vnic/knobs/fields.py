@@ -62,6 +62,16 @@ def of_host(
     )
 
 
+def _tcp_mode(h: Any, _w: Any, v: str, _q: int | None) -> None:
+    h.tcp.mode = TCP_MODES.index(v)
+
+
+TCP_MODES = ("passive", "endpoint")
+"""The names of ``enum tcp_mode``."""
+TCP_MODE = Place(_tcp_mode, lambda h, _w, _q: TCP_MODES[int(h.tcp.mode)], typed="str")
+"""How the host speaks TCP."""
+
+
 def _each_queue(write: Callable[[Any, int, Any], None]) -> Callable[[Any, Any, Any, int | None], None]:
     def to_queues(h: Any, _w: Any, v: Any, q: int | None) -> None:
         for i in range(lib.NIC_QUEUES_MAX) if q is None else (q,):

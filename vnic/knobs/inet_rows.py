@@ -6,7 +6,7 @@ from vnic._core import lib
 from vnic.knobs import fields as places
 from vnic.knobs.fields import of_host
 from vnic.knobs.knob import Knob
-from vnic.knobs.parse import flag, integer, parse_reader
+from vnic.knobs.parse import flag, integer, parse_reader, parse_tcp
 
 
 def _frag_thresh(family: str) -> Knob:
@@ -124,6 +124,17 @@ INET: dict[str, Knob] = {
         "bytes that each UDP socket may hold although udp-mem is used up",
         unit="bytes",
         group="sockets",
+    ),
+    "tcp": Knob(
+        parse_tcp,
+        places.TCP_MODE,
+        "passive",
+        "passive: read both sides of a talk, answer nothing; endpoint: answer, as Linux does",
+        as_given=True,
+        example="endpoint",
+        fixed="connections were made one way",
+        group="sockets",
+        words=("passive", "endpoint"),
     ),
     "reader-cpu": Knob(
         parse_reader,

@@ -185,6 +185,13 @@ def parse_reader(value: Any) -> int:
     return integer(0, lib.CPUS_MAX - 1)(value)
 
 
+def parse_tcp(value: Any) -> str:
+    """Parse the mode of TCP."""
+    if value not in ("passive", "endpoint"):
+        raise ValueError("must be passive or endpoint")
+    return str(value)
+
+
 def parse_cost(value: Any) -> str:
     """Parse a cost profile: a name, a file, a mapping. Return the shortest text that has the same figures."""
     return text_of(costs(value))

@@ -296,7 +296,7 @@ def _route(host: Host, options: list[str], words: list[str]) -> Reply:
 
 
 def _route_get(host: Host, options: list[str], words: list[str]) -> Reply:
-    """Answer ``ip route get``: the route that csrc/inet/ip_output.c would choose."""
+    """Answer ``ip route get``: the route that csrc/inet/ip_route_output.c would choose."""
     if not words:
         raise StopError("need at least a destination address\n", 1)
     try:

@@ -113,13 +113,19 @@ def _established(host: Host) -> int:
 
 def _values(host: Host) -> dict[str, int]:
     """Counter by ``Group_Name``, with those that do not count."""
-    return {_place(name): n for name, n in host.mib().items()} | {
-        "Ip_Forwarding": 2,  # RFC 1213: it does not
-        "Ip_DefaultTTL": 64,
-        "Tcp_RtoAlgorithm": 1,  # RFC 4022: other. Nothing is sent again, so there are no RtoMin and RtoMax
-        "Tcp_MaxConn": host.knobs["sockets"],
-        "Tcp_CurrEstab": _established(host),
-    }
+    endpoint = host.machine.c.tcp.mode == lib.TCP_MODE_ENDPOINT
+    retransmission = {"Tcp_RtoMin": 200, "Tcp_RtoMax": 120_000} if endpoint else {}
+    return (
+        {_place(name): n for name, n in host.mib().items()}
+        | retransmission
+        | {
+            "Ip_Forwarding": 2,  # RFC 1213: it does not
+            "Ip_DefaultTTL": 64,
+            "Tcp_RtoAlgorithm": 1,  # RFC 4022: other. Passive TCP sends nothing again: it has no RtoMin and RtoMax
+            "Tcp_MaxConn": host.knobs["sockets"],
+            "Tcp_CurrEstab": _established(host),
+        }
+    )
 
 
 def icmp_messages(host: Host) -> dict[str, int]:

@@ -160,7 +160,7 @@ def _card(socket: str | Path, wire: Wire, options: dict[str, Any]) -> VhostCard:
 
 
 def _say(card: VhostCard) -> None:
-    what = "connects to" if card.connect else "listens on"
+    what = "connects to" if card.connects else "listens on"
     with contextlib.suppress(OSError):  # stderr is closed
         sys.stderr.write(f"vnic: the card {card.name} {what} {card.path}; Ctrl-C ends the run with a report\n")
 

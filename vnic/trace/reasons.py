@@ -9,6 +9,7 @@ OURS = frozenset(
         *("PYTHON_DROP", "PYTHON_QUEUE_FULL", "IP_NOT_JOINED", "IP_SOURCE_ROUTE", "GROUPS_IGNORED"),
         *("FRAG_OVERLAP", "FRAG_LENGTH", "FRAG_ECN", "FRAG_HIGH_THRESH", "ARP_TARGET", "NDISC_NO_NEWS"),
         "SOCKET_TABLE_FULL",
+        "TCP_REQQFULLDROP",
     }
 )
 """Losses of the host for which Linux has no reason of its own: kfree_skb() says NOT_SPECIFIED."""
@@ -33,7 +34,23 @@ _FUNCTIONS = {
     "__udp4_lib_rcv": ("UDP_CSUM", "NO_SOCKET"),
     "udp_queue_rcv_one_skb": ("SOCKET_RCVBUFF", "PROTO_MEM"),
     "tcp_v4_rcv": ("TCP_CSUM", "TCP_FLAGS", "TCP_RESET", "TCP_CLOSE", "TCP_OLD_DATA", "TCP_OVERWINDOW"),
-    "tcp_data_queue": ("TCP_OFOMERGE", "TCP_OFO_DROP"),
+    "tcp_data_queue": ("TCP_OFOMERGE", "TCP_OFO_DROP", "TCP_ZEROWINDOW"),
+    "tcp_prune_ofo_queue": ("TCP_OFO_QUEUE_PRUNE",),
+    "tcp_validate_incoming": (
+        "TCP_RFC7323_PAWS",
+        "TCP_OLD_SEQUENCE",
+        "TCP_INVALID_SEQUENCE",
+        "TCP_INVALID_END_SEQUENCE",
+        "TCP_INVALID_SYN",
+    ),
+    "tcp_rcv_state_process": (
+        "TCP_INVALID_ACK_SEQUENCE",
+        "TCP_TOO_OLD_ACK",
+        "TCP_ACK_UNSENT_DATA",
+        "TCP_ABORT_ON_DATA",
+    ),
+    "tcp_check_req": ("TCP_RFC7323_TSECR", "TCP_LISTEN_OVERFLOW"),
+    "tcp_conn_request": ("TCP_REQQFULLDROP",),
 }
 _FUNCTION = {fate: function for function, fates in _FUNCTIONS.items() for fate in fates}
 

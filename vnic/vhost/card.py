@@ -103,7 +103,7 @@ class VhostCard(Host):
         self.path = Path(path)
         door.check_path(self.path)
         self.pairs = whole("queues", queues, 1, lib.NIC_QUEUES_MAX)
-        self.connect = bool(connect)
+        self.connects = bool(connect)
         self.vhost: Any = None
         self.session: Session | None = None
         self.sessions = 0
@@ -147,7 +147,7 @@ class VhostCard(Host):
         self._hang = self.machine.hang_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         if nic.faults != ffi.NULL:
             nic.faults.wake_fd = self._hang
-        if not self.connect:
+        if not self.connects:
             self._listener = door.listen(self.path)
         self._control = QuietThread("vhost", self._serve)
 

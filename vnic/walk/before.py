@@ -30,6 +30,7 @@ _KNOBS = {
     "PYTHON_QUEUE_FULL": "(upcalls)",
     "SOCKET_RCVBUFF": "rcvbuf",
     "TCP_OFO_DROP": "rcvbuf",
+    "TCP_OFO_QUEUE_PRUNE": "rcvbuf",
     "PROTO_MEM": "udp-mem",
 }
 """Fate -> the limit that loses a frame so, as vnic show limits names it: where the run's facts are not known."""

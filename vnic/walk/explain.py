@@ -55,7 +55,8 @@ _AT = {
     "socket": "socket",
 }
 _FRAGMENTS = frozenset({"DUP_FRAG", "FRAG_REASM_TIMEOUT", "FRAG_TOO_FAR", "PKT_TOO_BIG", "FRAG_OVERLAP", "FRAG_LENGTH",
-                        "FRAG_ECN", "FRAG_HIGH_THRESH", "TCP_OFO_DROP", "TCP_OFOMERGE"})  # fmt: skip
+                        "FRAG_ECN", "FRAG_HIGH_THRESH", "TCP_OFO_DROP", "TCP_OFOMERGE",
+                        "TCP_OFO_QUEUE_PRUNE"})  # fmt: skip
 
 
 def drop_stage(fate: str) -> str | None:

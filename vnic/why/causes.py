@@ -72,6 +72,9 @@ class Cause:
 _FEW = (2, 4, 8, 16)
 """How many CPUs or queues to try."""
 
+_RCVBUF = ("SOCKET_RCVBUFF", "TCP_OFO_DROP", "TCP_OFO_QUEUE_PRUNE")
+"""Fates of a full receive buffer."""
+
 
 def _doubled(knob: str, now: int, last: int, enough: int | None = None) -> Dial:
     """Return a dial with the powers of two above the present value."""
@@ -325,14 +328,12 @@ def causes(f: Facts) -> list[Cause]:
             found.append(_backlog(f, n))
         elif fate == "FRAG_HIGH_THRESH":
             found.append(_fragments(f, n))
-        elif fate == "SOCKET_RCVBUFF" or (fate == "TCP_OFO_DROP" and "SOCKET_RCVBUFF" not in lost):
-            found.append(
-                _rcvbuf(
-                    f, ("SOCKET_RCVBUFF", "TCP_OFO_DROP"), n + lost.get("TCP_OFO_DROP", 0) * (fate != "TCP_OFO_DROP")
-                )
-            )
+        elif fate in _RCVBUF:
+            if fate == next(x for x in _RCVBUF if x in lost):
+                fates = tuple(x for x in _RCVBUF if x in lost or x != "TCP_OFO_QUEUE_PRUNE")
+                found.append(_rcvbuf(f, fates, sum(lost.get(x, 0) for x in _RCVBUF)))
         elif fate == "DEV_READY":
             found.append(_stranded(f, n))
-        elif fate not in ("RX_NO_BUFFER", "TCP_OFO_DROP"):
+        elif fate != "RX_NO_BUFFER":
             found.append(_single(f, fate, n))
     return found

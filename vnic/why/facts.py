@@ -18,6 +18,7 @@ LIMITS = (
     "SOCKET_RCVBUFF",
     "PROTO_MEM",
     "TCP_OFO_DROP",
+    "TCP_OFO_QUEUE_PRUNE",
     "DEV_READY",  # only frames for which no interrupt was raised
 )
 NEIGHBOURS = ("ARP_TARGET", "NDISC_NO_NEWS", "IPV6_NDISC_NS_OTHERHOST")
@@ -36,7 +37,17 @@ NOT_LIMITS = {
         *NEIGHBOURS,
     ),
     "a fault on purpose": ("FAULT",),
-    "nobody takes it": ("NO_SOCKET", "UNHANDLED_PROTO", "IP_NOPROTO", "GROUPS_IGNORED", "PYTHON_DROP", "TCP_CLOSE"),
+    "nobody takes it": (
+        "NO_SOCKET",
+        "UNHANDLED_PROTO",
+        "IP_NOPROTO",
+        "GROUPS_IGNORED",
+        "PYTHON_DROP",
+        "TCP_CLOSE",
+        "TCP_ABORT_ON_DATA",
+        "TCP_LISTEN_OVERFLOW",
+        "TCP_REQQFULLDROP",
+    ),
     "sent so": (
         "LINK_TYPE",
         "IP_OUTNOROUTES",
@@ -61,8 +72,17 @@ NOT_LIMITS = {
         "TCP_CSUM",
         "TCP_FLAGS",
         "TCP_OVERWINDOW",
+        "TCP_RFC7323_PAWS",
+        "TCP_RFC7323_TSECR",
+        "TCP_INVALID_SEQUENCE",
+        "TCP_INVALID_END_SEQUENCE",
+        "TCP_INVALID_ACK_SEQUENCE",
+        "TCP_INVALID_SYN",
+        "TCP_TOO_OLD_ACK",
+        "TCP_ACK_UNSENT_DATA",
+        "TCP_ZEROWINDOW",
     ),
-    "sent twice": ("DUP_FRAG", "TCP_OLD_DATA", "TCP_OFOMERGE"),
+    "sent twice": ("DUP_FRAG", "TCP_OLD_DATA", "TCP_OFOMERGE", "TCP_OLD_SEQUENCE"),
     "the rest never came": ("FRAG_REASM_TIMEOUT",),
     "the card was not up, or had stopped": ("DEV_READY",),
 }

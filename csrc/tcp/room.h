@@ -1,0 +1,85 @@
+/* room.h - what the files of this room share, and no other room and no Python sees */
+#ifndef VNIC_TCP_ROOM_H
+#define VNIC_TCP_ROOM_H
+
+#define TCP_NOTHING_TO_UNDO ~0u     /* of tcp_sock.undo_retrans */
+#define TCP_RING_PAUSE_NS 50000ull /* the card's ring is full: when to look again */
+
+/**
+ * struct tcp_in - a segment's numbers. @end: after its data, SYN and FIN; @len: bytes of data; @window: not scaled
+ */
+struct tcp_in {
+	u32 seq, end, ack, len, window, hlen;
+	u8 flags;
+};
+
+/** struct tcp_out - a segment that is sent: @len bytes of the ring from @seq on */
+struct tcp_out {
+	u32 seq, len;
+	u8 flags;
+};
+
+/**
+ * struct tcp_acked - what one acknowledgement tells
+ * @delivered:  segments that it says arrived, by number or SACK
+ * @acked:      of them, segments that left the queue
+ * @advanced:   it acknowledges new bytes; @data: it carries some itself; @updates: it changes the window
+ * @sacked:     it SACKs something new; @dsack: something arrived twice
+ * @orig:       something arrived that was sent once only, before the latest timeout or recovery
+ * @lost_retrans: a retransmission is lost again
+ * @set_timer:  the timer starts anew
+ * @late:       something arrived, sent once only, that was sent before what earlier ones told of; @low: the first of it
+ */
+struct tcp_acked {
+	u64 now;
+	const struct tcp_options *o;
+	u64 prior_lost;
+	u32 prior_una, prior_high, delivered, acked, low;
+	bool advanced, data, updates, sacked, dsack, orig, lost_retrans, set_timer;
+	bool retransmit, late;
+	u64 first_sent, last_sent, sack_sent, sack_last;
+};
+
+/* tcp_delack.c */
+void tcp_enter_quickack(struct tcp_sock *tp);
+void tcp_data_arrived(struct softnet_data *sd, struct sock *sk, const struct sk_buff *skb, u32 bytes);
+
+/* tcp_fastretrans.c */
+void tcp_alert(struct softnet_data *sd, struct sock *sk, struct tcp_acked *a, bool dupack);
+void tcp_tlp_ack(struct softnet_data *sd, struct tcp_sock *tp, const struct tcp_acked *a, u32 ack);
+void tcp_reduce(struct tcp_sock *tp, const struct tcp_acked *a);
+
+/* tcp_listen.c */
+bool tcp_accept_queue_is_full(const struct host *h, const struct sock *listener);
+
+/* tcp_output.c */
+int tcp_transmit(struct host *h, struct softnet_data *sd, struct sock *sk, const struct tcp_out *s, u64 now);
+
+/* tcp_request.c */
+u32 tcp_request_find(struct host *h, const struct flow_key *k);
+u32 tcp_request_add(struct host *h, const struct tcp_request *r);
+void tcp_request_arm(struct host *h, u32 i, u64 now);
+
+/* tcp_sacktag.c */
+void tcp_clear_lost(struct tcp_sock *tp, struct tcp_seg *s);
+void tcp_note_late(struct tcp_acked *a, u32 high, u32 seq);
+void tcp_saw_reordering(struct softnet_data *sd, struct tcp_sock *tp, u32 high, u32 seq);
+void tcp_sack_tag(struct softnet_data *sd, struct tcp_sock *tp, struct tcp_acked *a, u32 ack);
+
+/* tcp_undo.c */
+bool tcp_echo_is_old(const struct tcp_sock *tp, const struct tcp_acked *a);
+bool tcp_may_undo(const struct tcp_sock *tp, const struct tcp_acked *a);
+void tcp_undo(struct tcp_sock *tp, bool unmark);
+void tcp_to_open(struct tcp_sock *tp);
+void tcp_undo_recovery(struct softnet_data *sd, struct tcp_sock *tp, const struct tcp_acked *a);
+bool tcp_undo_loss(struct softnet_data *sd, struct tcp_sock *tp, const struct tcp_acked *a, bool spurious);
+
+/* tcp_validate.c */
+bool tcp_validate(struct softnet_data *sd, struct sock *sk, const struct tcp_in *s, const struct tcp_options *o, enum fate *why);
+
+/* tcp_window.c */
+u32 tcp_rmem_charged(const struct sock *sk);
+void tcp_grow_window(const struct host *h, struct tcp_sock *tp, const struct sock *sk, const struct sk_buff *skb);
+void tcp_measure_rcv_mss(struct tcp_sock *tp, const struct sock *sk, const struct sk_buff *skb, u32 bytes);
+
+#endif

@@ -1,0 +1,317 @@
+/* tcp_timer.c - what is due of connections. RFC 9293 section 3.8, RFC 6298; Linux: net/ipv4/tcp_timer.c
+ *
+ *   tcp_timer(): a CPU's softirq -> retransmission, probe, delayed acknowledgement, keepalive, handshakes
+ */
+#include "prelude.h"
+#include "tcp/inline.h"
+#include "tcp/room.h"
+
+#define RESOURCE_PROBE_NS (TCP_SECOND / 2)
+#define ORPHAN_RETRIES 8u
+
+/* ---- giving up ---- */
+
+static u64 rto_backed_off(const struct host *h, const struct tcp_sock *tp)
+{
+	return min_u64(tp->rto_ns << min_u32(tp->backoff, 16), h->tcp.rto_max_ms * TCP_MS);
+}
+
+/* How long n doublings of the least timeout take. retransmits_timed_out() */
+static u64 time_of_retries(const struct host *h, u32 n)
+{
+	u64 rto = h->tcp.rto_min_us * 1000ull, most = h->tcp.rto_max_ms * TCP_MS, sum = 0;
+
+	for (u32 i = 0; i <= n; i++, rto = min_u64(rto * 2, most))
+		sum += rto;
+	return sum;
+}
+
+static void write_err(struct softnet_data *sd, struct sock *sk)
+{
+	struct tcp_sock *tp = tcp_sk(sd->host, sk);
+
+	COUNT(sd->mib[TcpExt_TCPAbortOnTimeout], 1);
+	tcp_done(sd->host, sd, sk, tp->soft_error ? tp->soft_error : ETIMEDOUT);
+}
+
+/* Is it time to give up? tcp_write_timeout() */
+static bool gives_up(struct softnet_data *sd, struct sock *sk)
+{
+	const struct tcp_host *t = &sd->host->tcp;
+	struct tcp_sock *tp = tcp_sk(sd->host, sk);
+	u32 retries = t->retries2;
+	u64 began = tp->retrans_stamp ? tp->retrans_stamp : tp->seg_n ? tcp_seg_at(tp, 0)->sent_ns : sd->now, limit;
+
+	if (tp->orphan) {
+		retries = t->orphan_retries ? t->orphan_retries : ORPHAN_RETRIES;
+		if (tp->retransmits >= retries)
+			return true;
+	}
+	limit = tp->user_timeout_ms ? tp->user_timeout_ms * TCP_MS : time_of_retries(sd->host, retries);
+	return tp->retransmits && sd->now - began >= limit;
+}
+
+/* ---- what is due ---- */
+
+static void syn_timeout(struct softnet_data *sd, struct sock *sk)
+{
+	struct host *h = sd->host;
+	struct tcp_sock *tp = tcp_sk(h, sk);
+	u32 linear = 4; /* tcp_syn_linear_timeouts */
+
+	if (tp->syn_retries >= h->tcp.syn_retries + linear) {
+		write_err(sd, sk);
+		return;
+	}
+	COUNT(sd->mib[TcpExt_TCPTimeouts], 1);
+	COUNT(sd->mib[Tcp_RetransSegs], 1);
+	COUNT(sd->mib[TcpExt_TCPSynRetrans], 1);
+	tp->total_retrans++;
+	if (++tp->syn_retries > linear)
+		tp->backoff++;
+	tcp_send_syn(h, sd, sk, tp->state == TCPS_SYN_RECV ? TCPHDR_SYN | TCPHDR_ACK : TCPHDR_SYN);
+	tp->rtx_at = tcp_jiffies_later(
+		h, sd->now, min_u64(TCP_TIMEOUT_INIT_NS << min_u32(tp->backoff, 10), h->tcp.rto_max_ms * TCP_MS));
+}
+
+static void retransmit_timeout(struct softnet_data *sd, struct sock *sk)
+{
+	struct host *h = sd->host;
+	struct tcp_sock *tp = tcp_sk(h, sk);
+
+	if (!tp->packets_out) {
+		tp->pending = TCP_PENDING_NONE;
+		tp->rtx_at = NEVER;
+		return;
+	}
+	if (gives_up(sd, sk)) {
+		write_err(sd, sk);
+		return;
+	}
+	COUNT(sd->mib[TcpExt_TCPTimeouts], 1);
+	tcp_enter_loss(h, sk);
+	if (tcp_retransmit_seg(h, sd, sk, tcp_seg_at(tp, 0), sd->now) == -EAGAIN && tp->snd_wnd) {
+		tp->pending = TCP_PENDING_RTO; /* no room here: that is no reason to back off */
+		tp->rtx_at = tcp_jiffies_later(h, sd->now, min_u64(tp->rto_ns, RESOURCE_PROBE_NS));
+		return;
+	}
+	if (tp->backoff < 250)
+		tp->backoff++;
+	if (tp->retransmits < 255)
+		tp->retransmits++;
+	tp->pending = TCP_PENDING_RTO;
+	tp->rtx_at = tcp_jiffies_later(h, sd->now, rto_backed_off(h, tp));
+	if (tp->user_timeout_ms) { /* it ends in time */
+		u64 end = (tp->retrans_stamp ? tp->retrans_stamp : sd->now) + tp->user_timeout_ms * TCP_MS;
+
+		tp->rtx_at = min_u64(tp->rtx_at, max_u64(end, sd->now + h->jiffy_ns));
+	}
+}
+
+static void loss_probe(struct softnet_data *sd, struct sock *sk)
+{
+	struct host *h = sd->host;
+	struct tcp_sock *tp = tcp_sk(h, sk);
+	u32 before_ = tp->packets_out;
+
+	if (!tp->packets_out || tp->tlp_high_seq) {
+		tp->pending = TCP_PENDING_RTO;
+		tcp_rearm_rto(h, tp, sd->now);
+		return;
+	}
+	tp->tlp_retrans = 0;
+	if (before(tp->snd_nxt, tp->write_seq) && after(tp->snd_una + tp->snd_wnd, tp->snd_nxt))
+		tcp_send_new(h, sd, sk, sd->now);
+	if (tp->packets_out == before_) {
+		struct tcp_seg *last = tcp_seg_at(tp, tp->seg_n - 1);
+
+		tp->tlp_retrans = 1;
+		if (last->flags & TCP_SEG_LOST || tcp_resend(h, sd, sk, last, sd->now) < 0)
+			goto rearm;
+	}
+	tp->tlp_high_seq = tp->snd_nxt;
+	COUNT(sd->mib[TcpExt_TCPLossProbes], 1);
+rearm:
+	tp->pending = TCP_PENDING_RTO;
+	tp->rtx_at = tcp_jiffies_later(h, sd->now, rto_backed_off(h, tp));
+}
+
+static void reorder_timeout(struct softnet_data *sd, struct sock *sk)
+{
+	struct host *h = sd->host;
+	struct tcp_sock *tp = tcp_sk(h, sk);
+
+	tp->rack_advanced = 1;
+	tp->pending = TCP_PENDING_NONE;
+	tcp_rack_mark_lost(h, sk, sd->now);
+	tcp_reo_lost(sd, sk);
+	if (tp->pending == TCP_PENDING_NONE)
+		tcp_rearm_rto(h, tp, sd->now);
+}
+
+/* A closed window may have opened, and the news of it have been lost. tcp_probe_timer() */
+static void probe_timeout(struct softnet_data *sd, struct sock *sk)
+{
+	struct host *h = sd->host;
+	struct tcp_sock *tp = tcp_sk(h, sk);
+
+	tp->pending = TCP_PENDING_NONE;
+	if (tp->packets_out || !before(tp->snd_nxt, tcp_end_of_all(tp))) {
+		tp->rtx_at = NEVER;
+		return;
+	}
+	if (!tp->probe_began)
+		tp->probe_began = sd->now;
+	if ((tp->user_timeout_ms && sd->now - tp->probe_began >= tp->user_timeout_ms * TCP_MS) ||
+	    (tp->orphan && tp->probes_out > ORPHAN_RETRIES) || tp->probes_out >= h->tcp.retries2) {
+		write_err(sd, sk);
+		return;
+	}
+	if (tcp_send_probe(h, sd, sk, sd->now) == -EAGAIN) {
+		tp->pending = TCP_PENDING_PROBE0;
+		tp->rtx_at = tcp_jiffies_later(h, sd->now, RESOURCE_PROBE_NS);
+		return;
+	}
+	if (tp->packets_out) /* data went */
+		return;
+	if (tp->backoff < h->tcp.retries2)
+		tp->backoff++;
+	tp->probes_out++;
+	tp->pending = TCP_PENDING_PROBE0;
+	tp->rtx_at = tcp_jiffies_later(h, sd->now, rto_backed_off(h, tp));
+}
+
+static void delayed_ack(struct softnet_data *sd, struct sock *sk)
+{
+	struct tcp_sock *tp = tcp_sk(sd->host, sk);
+
+	tp->delack_at = NEVER;
+	if (!tp->ack_pending)
+		return;
+	if (tp->ack_pingpong) { /* no answer came that could have carried it */
+		tp->ack_pingpong = 0;
+		tp->ato_ns = TCP_ATO_MIN_NS;
+	} else {
+		tp->ato_ns = min_u64(tp->ato_ns << 1, tp->rto_ns);
+	}
+	COUNT(sd->mib[TcpExt_DelayedACKs], 1);
+	tcp_send_ack(sd->host, sd, sk);
+}
+
+/* tcp_reset_keepalive() - silence begins to count now */
+void tcp_reset_keepalive(struct host *h, struct tcp_sock *tp, u64 now)
+{
+	tp->keep_probes = 0;
+	tp->keep_at = tcp_jiffies_later(h, now, tp->keepidle_s * TCP_SECOND);
+}
+
+static void keepalive(struct softnet_data *sd, struct sock *sk)
+{
+	struct host *h = sd->host;
+	struct tcp_sock *tp = tcp_sk(h, sk);
+	u64 idle = sd->now - max_u64(tp->lrcvtime, tp->rcv_tstamp), due = tp->keepidle_s * TCP_SECOND;
+
+	tp->keep_at = NEVER;
+	if (tp->orphan && (tp->state == TCPS_FIN_WAIT2 || tp->state == TCPS_CLOSE)) {
+		tcp_done(h, sd, sk, 0); /* the peer has not ended in time */
+		return;
+	}
+	if (!tp->keepalive || tp->state == TCPS_CLOSE || tp->state == TCPS_SYN_SENT)
+		return;
+	if (tp->packets_out || before(tp->snd_nxt, tp->write_seq) || idle < due) {
+		tp->keep_at = tcp_jiffies_later(h, sd->now, idle < due ? due - idle : due);
+		return;
+	}
+	if ((tp->user_timeout_ms && idle >= tp->user_timeout_ms * TCP_MS && tp->keep_probes) ||
+	    (!tp->user_timeout_ms && tp->keep_probes >= tp->keepcnt)) {
+		tcp_send_active_reset(h, sd, sk);
+		write_err(sd, sk);
+		return;
+	}
+	COUNT(sd->mib[TcpExt_TCPKeepAlive], 1);
+	tcp_send_keepalive(h, sd, sk);
+	tp->keep_probes++;
+	tp->keep_at = tcp_jiffies_later(h, sd->now, tp->keepintvl_s * TCP_SECOND);
+}
+
+static void rtx_timeout(struct softnet_data *sd, struct sock *sk)
+{
+	struct tcp_sock *tp = tcp_sk(sd->host, sk);
+
+	tp->rtx_at = NEVER;
+	if (tp->state == TCPS_SYN_SENT || tp->state == TCPS_SYN_RECV) {
+		syn_timeout(sd, sk);
+		return;
+	}
+	switch (tp->pending) {
+	case TCP_PENDING_RTO:
+		retransmit_timeout(sd, sk);
+		break;
+	case TCP_PENDING_LOSS_PROBE:
+		loss_probe(sd, sk);
+		break;
+	case TCP_PENDING_REO:
+		reorder_timeout(sd, sk);
+		break;
+	case TCP_PENDING_PROBE0:
+		probe_timeout(sd, sk);
+		break;
+	}
+}
+
+/* SACKs were held back, or the card's ring had no room. */
+static void pause_over(struct softnet_data *sd, struct sock *sk)
+{
+	struct host *h = sd->host;
+	struct tcp_sock *tp = tcp_sk(h, sk);
+
+	tp->comp_at = NEVER;
+	if (tp->comp_sack)
+		tcp_send_ack(h, sd, sk);
+	if (!tp->want_write)
+		return;
+	tp->want_write = 0;
+	if (tp->lost_out > tp->retrans_out)
+		tcp_retransmit_lost(h, sd, sk, sd->now);
+	tcp_write_xmit(h, sd, sk, sd->now);
+}
+
+static void sock_timer(struct softnet_data *sd, struct sock *sk)
+{
+	struct host *h = sd->host;
+	struct tcp_sock *tp;
+
+	tcp_lock_sock(h, sd, sk);
+	tp = tcp_sk(h, sk);
+	if (sk->type == SOCK_TCP && tp->state != TCPS_CLOSE) {
+		u64 now = sd->now;
+
+		tp->armed_at = NEVER;
+		if (tp->comp_at <= now)
+			pause_over(sd, sk);
+		if (tp->delack_at <= now && tp->state != TCPS_CLOSE)
+			delayed_ack(sd, sk);
+		if (tp->rtx_at <= now && tp->state != TCPS_CLOSE)
+			rtx_timeout(sd, sk);
+		if (tp->keep_at <= now && tp->state != TCPS_CLOSE)
+			keepalive(sd, sk);
+	}
+	tcp_release_sock(h, sd, sk);
+}
+
+void tcp_timer(struct softnet_data *sd)
+{
+	struct host *h = sd->host;
+	u64 next;
+
+	for (u32 id; (id = tcp_take_due(sd, &next));) {
+		if (id <= h->socks.size)
+			sock_timer(sd, &h->socks.socks[id]);
+		else
+			tcp_request_timer(sd, id - h->socks.size);
+	}
+	if (sd->cpu == 0)
+		next = min_u64(next, tcp_timewait_expire(sd));
+	if (next < sd->timer_ns[TIMER_TCP])
+		mod_timer(sd, TIMER_TCP, next);
+}
