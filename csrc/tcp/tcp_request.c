@@ -45,7 +45,7 @@ u32 tcp_request_add(struct host *h, const struct tcp_request *r)
 	link = bucket(h, r);
 	t->req[i].next = *link;
 	*link = i;
-	t->reqs++;
+	WRITE_ONCE(t->reqs, t->reqs + 1);
 	t->socks[r->listener].reqs++;
 	return i;
 }
@@ -61,7 +61,7 @@ static void forget(struct host *h, u32 i)
 	*link = r->next;
 	tcp_request_timer_del(h, r->home, i);
 	t->socks[r->listener].reqs--;
-	t->reqs--;
+	WRITE_ONCE(t->reqs, t->reqs - 1);
 	*r = (struct tcp_request){ .next = t->req_free };
 	t->req_free = i;
 }
@@ -156,7 +156,7 @@ static struct sock *make_child(struct softnet_data *sd, const struct tcp_request
 	tp->advmss = ip_route_mtu(h, &r->raddr) - (inet_addr_is4(&r->raddr) ? IP_HLEN : IPV6_HLEN) - TCP_HLEN -
 		     (r->tstamp_ok ? 12 : 0);
 	tp->high_seq = tp->tlp_high_seq = 0;
-	*(&tp->nodelay) = tcp_sk(h, listener)->nodelay;
+	tp->nodelay = tcp_sk(h, listener)->nodelay;
 	tp->keepalive = tcp_sk(h, listener)->keepalive;
 	tcp_sync_mss(h, sk);
 	tp->rcv_mss = max_u32(min_u32(min_u32(tp->mss_cache, TCP_MSS_DEFAULT), tp->rcv_wnd / 2), TCP_MIN_MSS);
