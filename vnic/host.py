@@ -191,9 +191,10 @@ class Host(Binding, Shown, Uncopied):
 
     @property
     def now_ns(self) -> int:
-        """The latest of all clocks, or the end of the latest run() in virtual time where that is later."""
+        """The latest of all clocks; with tcp=endpoint at least the end of the latest run() in virtual time."""
         c = self._machine.c
-        return max(int(c.nic.now), int(c.world_ns), *(int(c.cpu[i].now) for i in range(c.ncpus)))
+        silence = int(c.world_ns) if c.tcp.mode == lib.TCP_MODE_ENDPOINT else 0
+        return max(silence, int(c.nic.now), *(int(c.cpu[i].now) for i in range(c.ncpus)))
 
     # ---- running ----
 

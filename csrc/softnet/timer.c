@@ -89,5 +89,9 @@ u64 host_now(const struct host *h, struct softnet_data *sd)
 {
 	if (h->live)
 		return clock_ns();
-	return sd ? sd->now : max_u64(vtime_latest(h), h->world_ns); /* a run may have ended in silence */
+	if (sd)
+		return sd->now;
+	if (h->tcp.mode == TCP_MODE_ENDPOINT) /* a run may have ended in silence, which counts for idle connections */
+		return max_u64(vtime_latest(h), h->world_ns);
+	return vtime_latest(h);
 }
