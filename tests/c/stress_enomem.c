@@ -201,6 +201,72 @@ static int start_all(struct host *unused)
 	return rc;
 }
 
+/* ---- TCP ---- */
+
+/* A host that speaks TCP. NULL: no memory */
+static struct host *tcp_host(void)
+{
+	struct host *h = host_new(QUEUES);
+
+	if (!h)
+		return NULL;
+	nic_plug(&h->nic, &wire->wire);
+	h->ip[0] = (struct inet_net){ .addr = { 0, 0xffff0a000002 }, .prefix = 24 };
+	h->nips = h->answers = 1;
+	h->tcp.mode = TCP_MODE_ENDPOINT;
+	if (host_start(h) == 0)
+		return h;
+	host_free(h);
+	return NULL;
+}
+
+static int start_tcp(struct host *unused)
+{
+	struct host *h = tcp_host();
+
+	(void)unused;
+	if (!h)
+		return -ENOMEM;
+	host_free(h);
+	return 0;
+}
+
+/* Bytes for a peer that never answers; the connection counts as established. They are refused, or they go later. */
+static int tcp_data(struct host *unused)
+{
+	static const u8 data[100000];
+	const struct inet_addr to = { 0, 0xffff0a000001 };
+	u32 nth = fails_in;
+	struct tcp_sock *tp;
+	struct sock *sk;
+	struct host *h;
+	long n;
+
+	(void)unused;
+	fails_in = 0;
+	h = tcp_host();
+	require(h && tcp_connect(h, NULL, 0, &to, 80, &sk) == 0, "no memory");
+	tp = tcp_sk(h, sk);
+	tp->snd_una = tp->iss + 1;
+	tp->snd_wnd = 1 << 20;
+	tp->cwnd = 100;
+	tcp_established(h, NULL, sk, 0);
+	tp->cwnd = 100;
+	tp->sndbuf = 1 << 20;
+	fails_in = nth;
+	n = tcp_sendmsg(h, sk, data, sizeof(data));
+	require(n == sizeof(data) || (nth && !fails_in), "not all was taken, and nothing failed");
+	require(n > 0 || n == -ENOMEM, "refused, and not for want of memory");
+	require(n < 0 || tp->rtx_at != NEVER, "bytes wait, and no deadline is set");
+	tp->linger_on = 1;
+	tcp_close(h, sk);
+	require(h->tcp.orphans == 0 && !h->socks.flows, "the connection is still there");
+	path_run(h);
+	require_laws(h);
+	host_free(h);
+	return n < (long)sizeof(data) ? -ENOMEM : 0;
+}
+
 static int ring(struct host *h)
 {
 	return driver_set_ringparam(h, h->nic.ring_size == 64 ? 128 : 64);
@@ -392,6 +458,8 @@ static const struct {
 	bool does_without; /* some of it */
 } calls[] = {
 	{ "a host with all it can have", start_all, false },
+	{ "a host that speaks TCP", start_tcp, false },
+	{ "bytes for TCP", tcp_data, .does_without = true },
 	{ "the ring's size", ring, false },
 	{ "adaptive moderation", adaptive, false },
 	{ "the card's filters", filters, false },
