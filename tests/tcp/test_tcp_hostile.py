@@ -279,3 +279,24 @@ def test_random_loss_keeps_the_books(seed):
 
         pair.until(step, 300)
         assert bytes(got) == data
+
+
+def test_a_full_table_of_sockets_refuses_both_ways_and_recovers():
+    """The listener takes one of 16 places. Who finds none is told again by its SYN-ACK until one is free."""
+    with Pair(delay=100_000, b={"sockets": 16}) as pair:
+        server = pair.b.listen(80, backlog=100)
+        for _ in range(20):
+            begin(pair.a, "10.0.0.2", 80)
+        pair.run(0.1)
+        theirs = [server.accept_nowait() for _ in range(16)]
+        assert [c is None for c in theirs] == [False] * 15 + [True]
+        assert pair.b.ledger().fates["SOCKET_TABLE_FULL"] == 5
+        with pytest.raises(OSError, match="No buffer space"):
+            begin(pair.b, "10.0.0.1", 80)
+        check_host(pair.b)
+        for connection in theirs[:15]:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+        pair.until(server.accept_nowait, 5)
+        check_host(pair.a)
+        check_host(pair.b)
