@@ -73,11 +73,11 @@ class TcpInfo:
     snd_mss: int
     rcv_mss: int
     unacked: int
-    """Segments that were sent and are not acknowledged."""
+    """Segments that were sent and not acknowledged."""
     sacked: int
     lost: int
     retrans: int
-    """Of those that were sent again, as many are in flight."""
+    """Segments that were sent again and are in flight."""
     pmtu: int
     rcv_ssthresh: int
     rtt: int
