@@ -193,8 +193,7 @@ class Host(Binding, Shown, Uncopied):
     def now_ns(self) -> int:
         """The latest of all clocks; with tcp=endpoint at least the end of the latest run() in virtual time."""
         c = self._machine.c
-        silence = int(c.world_ns) if c.tcp.mode == lib.TCP_MODE_ENDPOINT else 0
-        return max(silence, int(c.nic.now), *(int(c.cpu[i].now) for i in range(c.ncpus)))
+        return int(lib.vtime_latest(c) if c.live else lib.host_now(c, ffi.NULL))
 
     # ---- running ----
 

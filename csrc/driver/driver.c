@@ -43,7 +43,6 @@ static noinline void rx_dim_update(struct driver_queue *dq)
 		driver_coalesce(dq);
 }
 
-/* Post all free buffers, and ring the doorbell. Return: buffers posted */
 /* There was no memory, and the ring is empty: no frame will come that would make the driver poll again. Linux: virtio_net's
  * refill_work(), at once, and then every half a second. */
 static void refill_later(struct driver_queue *dq)
@@ -68,6 +67,7 @@ void driver_refill_timer(struct softnet_data *sd)
 	}
 }
 
+/* Post all free buffers, and ring the doorbell. Return: buffers posted */
 int driver_refill(struct driver_queue *dq)
 {
 	struct softnet_data *sd = dq->napi.sd;

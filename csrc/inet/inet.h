@@ -540,6 +540,9 @@ const struct inet_addr *ipv6_link_local(const struct host *h); /* the first of o
 
 /* output, under the lock of driver_tx. neigh_output() consumes packet */
 int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o);
+/* The lock of driver_tx. sd: NULL: a thread that is no CPU. Return: what ip_tx_unlock() wants to know */
+bool ip_tx_lock(struct host *h, struct softnet_data *sd);
+void ip_tx_unlock(struct host *h, struct softnet_data *sd, bool first);
 struct neighbour *neigh_lookup(struct host *h, const struct inet_addr *addr); /* NULL: not known */
 struct neighbour *neigh_get(struct host *h, const struct inet_addr *addr, u64 now); /* made if not known. NULL: no room */
 void neigh_expire_reachable(const struct host *h, struct neighbour *n, u64 now);

@@ -1,10 +1,11 @@
 /* ip_output.c - what IP sends. RFC 791, RFC 8200; Linux: net/ipv4/ip_output.c, route.c, net/ipv6/ip6_output.c
  *
- *   udp.c tcp_output.c icmp.c ndisc.c -> ip_output(): route (ip_route_output.c), source address, header, checksum, fragments or segments -> neigh.c
+ *   udp_output.c tcp_output.c icmp.c ndisc.c -> ip_output(): route (ip_route_output.c), source address, header, checksum,
+ *   fragments or segments -> neigh.c
  *
- * The payload is copied once, into
- * the driver's buffers, and summed on the way unless the card sums. A packet longer than the MTU is sent in fragments.
- * With gso_size it is sent in segments: the wire segments it if it takes GSO, else this file does.
+ * The payload is copied once, into the driver's buffers, and summed on the way unless the card sums. A packet longer than
+ * the MTU is sent in fragments. With gso_size it is sent in segments: the wire segments it if it takes GSO, else this file
+ * does.
  */
 #include "prelude.h"
 
@@ -103,7 +104,6 @@ static u32 put_transport(struct writer *w, const struct outgoing *o, const struc
 {
 	u32 from_head = c->off < o->head_len ? min_u32(o->head_len - c->off, c->len) : 0;
 	u32 data_off = c->off > o->head_len ? c->off - o->head_len : 0;
-
 	u32 len = c->len - from_head;
 
 	sum = put(w, o->head + min_u32(c->off, o->head_len), from_head, sum);
@@ -322,19 +322,27 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 	return frame_out(h, sd, o, &(struct cut){ .len = total, .id4 = o->df ? 0 : h->tx.ip_id++ }, &nexthop);
 }
 
+bool ip_tx_lock(struct host *h, struct softnet_data *sd)
+{
+	if (sd)
+		return cpu_lock_within(sd, &h->tx.lock); /* TCP holds a connection's lock */
+	lock_if(h->live, &h->tx.lock);
+	return false;
+}
+
+void ip_tx_unlock(struct host *h, struct softnet_data *sd, bool first)
+{
+	if (sd)
+		cpu_unlock_within(sd, &h->tx.lock, first);
+	else
+		unlock_if(h->live, &h->tx.lock);
+}
+
 int ip_output(struct host *h, struct softnet_data *sd, struct outgoing *o)
 {
-	bool first;
-	int rc;
+	bool first = ip_tx_lock(h, sd);
+	int rc = ip_output_locked(h, sd, o);
 
-	if (!sd) {
-		lock_if(h->live, &h->tx.lock);
-		rc = ip_output_locked(h, sd, o);
-		unlock_if(h->live, &h->tx.lock);
-		return rc;
-	}
-	first = cpu_lock_within(sd, &h->tx.lock); /* TCP holds a connection's lock */
-	rc = ip_output_locked(h, sd, o);
-	cpu_unlock_within(sd, &h->tx.lock, first);
+	ip_tx_unlock(h, sd, first);
 	return rc;
 }

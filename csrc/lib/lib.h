@@ -134,6 +134,13 @@ int own_files_fetch(int fd);
 /** siphash() - Return: SipHash-2-4 of @data under the key @k0, @k1 */
 u64 siphash(const void *data, u32 len, u64 k0, u64 k1);
 
+/* ---- map_zeroed.c ---- */
+
+/** map_zeroed() - map zeroed memory, which takes none until it is written. Return: NULL: no memory */
+void *map_zeroed(u64 bytes);
+/** unmap_zeroed() - give it back. @p: NULL: nothing */
+void unmap_zeroed(void *p, u64 bytes);
+
 /* ---- inet_addr.c: addresses of both families in one form, from and to bytes on the wire ---- */
 
 struct inet_addr inet_addr4(const u8 *addr);

@@ -269,6 +269,12 @@ struct sock *sock_take_place(struct sock_table *t);
 /** sock_put_place() - free a socket that no table has any more. Under its lock too, which stays as it is */
 void sock_put_place(struct sock_table *t, struct sock *sk);
 
+/** sock_accept_add() - a connection waits to be accepted */
+void sock_accept_add(struct sock *listener, struct sock *sk);
+
+/** sock_accept_take() - Return: the oldest connection that waits, accepted; NULL: none */
+struct sock *sock_accept_take(struct sock *listener);
+
 /** sock_drop_queues() - free all that is queued, counting it as TCP_CLOSE. @sd: NULL: a thread that is no CPU. Under its lock */
 void sock_drop_queues(struct host *h, struct softnet_data *sd, struct sock *sk);
 

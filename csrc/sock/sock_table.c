@@ -6,17 +6,8 @@
  */
 #include "prelude.h"
 
-#include <sys/mman.h>
-
 _Static_assert(sizeof(struct sock) == 256, "four cache lines");
 _Static_assert(offsetof(struct sock, packets) == 64, "line 1 begins here");
-
-static void *zeroed(u64 bytes)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
 
 int sock_table_init(struct sock_table *t, u32 size)
 {
@@ -25,12 +16,12 @@ int sock_table_init(struct sock_table *t, u32 size)
 	t->size = size;
 	t->used = 1;
 	t->flow_mask = slots - 1;
-	t->socks = zeroed(((u64)size + 1) * sizeof(*t->socks));
-	t->inet = zeroed(((u64)size + 1) * sizeof(*t->inet));
-	t->flow_sig = zeroed(slots * 4ull);
-	t->flow_idx = zeroed(slots * 4ull);
+	t->socks = map_zeroed(((u64)size + 1) * sizeof(*t->socks));
+	t->inet = map_zeroed(((u64)size + 1) * sizeof(*t->inet));
+	t->flow_sig = map_zeroed(slots * 4ull);
+	t->flow_idx = map_zeroed(slots * 4ull);
 	for (u32 i = 0; i < ARRAY_SIZE(t->port); i++) {
-		t->port[i] = zeroed(65536 * 4);
+		t->port[i] = map_zeroed(65536 * 4);
 		if (!t->port[i])
 			return -ENOMEM;
 	}
@@ -44,17 +35,12 @@ void sock_table_exit(struct sock_table *t)
 	for (u32 i = 1; t->socks && t->inet && i < t->used; i++)
 		if (t->socks[i].type == SOCK_UDP || t->socks[i].type == SOCK_UDPLITE)
 			sock_errors_exit(&t->inet[i]);
-	if (t->socks)
-		munmap(t->socks, (t->size + 1ull) * sizeof(*t->socks));
-	if (t->inet)
-		munmap(t->inet, (t->size + 1ull) * sizeof(*t->inet));
-	if (t->flow_sig)
-		munmap(t->flow_sig, slots * 4);
-	if (t->flow_idx)
-		munmap(t->flow_idx, slots * 4);
+	unmap_zeroed(t->socks, (t->size + 1ull) * sizeof(*t->socks));
+	unmap_zeroed(t->inet, (t->size + 1ull) * sizeof(*t->inet));
+	unmap_zeroed(t->flow_sig, slots * 4);
+	unmap_zeroed(t->flow_idx, slots * 4);
 	for (u32 i = 0; i < ARRAY_SIZE(t->port); i++)
-		if (t->port[i])
-			munmap(t->port[i], 65536 * 4);
+		unmap_zeroed(t->port[i], 65536 * 4);
 	*t = (struct sock_table){ 0 };
 }
 
@@ -273,13 +259,8 @@ struct sock *sock_new_flow(struct softnet_data *sd, struct sock *listener, const
 		sk->sink = listener->sink;
 		sk->listener = listener->index;
 		flow_insert(t, sk);
-		if (!sk->sink) { /* it waits for sock_accept() */
-			if (listener->accept_next)
-				listener->accept_tail->accept_next = sk;
-			else
-				listener->accept_next = sk;
-			listener->accept_tail = sk;
-		}
+		if (!sk->sink)
+			sock_accept_add(listener, sk);
 	}
 	spin_unlock(&t->lock);
 	if (sk && !sk->sink) {
@@ -290,17 +271,35 @@ struct sock *sock_new_flow(struct softnet_data *sd, struct sock *listener, const
 	return sk;
 }
 
+/* ---- connections that wait for accept(), the oldest first. Under the table's lock ---- */
+
+void sock_accept_add(struct sock *listener, struct sock *sk)
+{
+	if (listener->accept_next)
+		listener->accept_tail->accept_next = sk;
+	else
+		listener->accept_next = sk;
+	listener->accept_tail = sk;
+}
+
+struct sock *sock_accept_take(struct sock *listener)
+{
+	struct sock *sk = listener->accept_next;
+
+	if (!sk)
+		return NULL;
+	listener->accept_next = sk->accept_next;
+	sk->accept_next = NULL;
+	sk->accepted = SOCK_ACCEPTED;
+	return sk;
+}
+
 struct sock *sock_accept(struct host *h, struct sock *listener)
 {
 	struct sock *sk;
 
 	spin_lock(&h->socks.lock);
-	sk = listener->accept_next;
-	if (sk) {
-		listener->accept_next = sk->accept_next;
-		sk->accept_next = NULL;
-		sk->accepted = SOCK_ACCEPTED;
-	}
+	sk = sock_accept_take(listener);
 	spin_unlock(&h->socks.lock);
 	return sk;
 }

@@ -49,16 +49,23 @@ void tcp_alert(struct softnet_data *sd, struct sock *sk, struct tcp_acked *a, bo
 void tcp_tlp_ack(struct softnet_data *sd, struct tcp_sock *tp, const struct tcp_acked *a, u32 ack);
 void tcp_reduce(struct tcp_sock *tp, const struct tcp_acked *a);
 
+/* tcp_input.c */
+struct sock *tcp_lock_flow(struct softnet_data *sd, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport);
+
 /* tcp_listen.c */
 bool tcp_accept_queue_is_full(const struct host *h, const struct sock *listener);
 
 /* tcp_output.c */
+u32 tcp_path_mss(struct host *h, const struct inet_addr *peer);
 int tcp_transmit(struct host *h, struct softnet_data *sd, struct sock *sk, const struct tcp_out *s, u64 now);
 
 /* tcp_request.c */
 u32 tcp_request_find(struct host *h, const struct flow_key *k);
 u32 tcp_request_add(struct host *h, const struct tcp_request *r);
 void tcp_request_arm(struct host *h, u32 i, u64 now);
+
+/* tcp_rtt.c */
+u64 tcp_rto_backed_off(const struct host *h, const struct tcp_sock *tp);
 
 /* tcp_sacktag.c */
 void tcp_clear_lost(struct tcp_sock *tp, struct tcp_seg *s);

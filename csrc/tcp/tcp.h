@@ -106,7 +106,7 @@ struct tcp_sock {
 	struct tcp_seg *seg;
 	u32 seg_size, seg_head, seg_n, mss_cache;
 	u32 packets_out, sacked_out, lost_out, retrans_out;
-	u32 peer_mss, high_sacked, dupacks, spare3;
+	u32 peer_mss, high_sacked;
 	/* congestion */
 	u32 cwnd, ssthresh, cwnd_cnt, cwnd_clamp;
 	u32 prior_ssthresh, prior_cwnd, high_seq, undo_marker;
@@ -131,14 +131,14 @@ struct tcp_sock {
 	/* options */
 	u8 keepalive, cork, linger_on, connecting;
 	u32 linger_s, keepidle_s, keepintvl_s, keepcnt, user_timeout_ms, user_mss;
-	u32 soft_error, rcvbuf_locked, sndbuf_locked, lowat;
+	u32 soft_error, rcvbuf_locked, sndbuf_locked;
 	/* timers */
 	u64 rtx_at, delack_at, comp_at, keep_at, armed_at;
 	u64 probe_began, oow_at, born;
 	u32 home, keep_probes, syn_retries;
 	u8 want_write, writer_waits, spare7[2];
 	/* a listener's */
-	u32 backlog, accept_qlen, reqs, defer_accept;
+	u32 backlog, accept_qlen, reqs;
 	/* counters, for tcp_info */
 	u64 bytes_acked, bytes_received, bytes_sent, bytes_retrans;
 	u64 segs_in, segs_out, data_segs_in, data_segs_out;
@@ -154,8 +154,7 @@ struct tcp_request {
 	u32 tsval_first, tsval_last;
 	u64 born, at, armed_at, oow_at;
 	u8 in_use, tstamp_ok, sack_ok, wscale_ok;
-	u8 snd_wscale, rcv_wscale, retries, acked;
-	u32 spare;
+	u8 snd_wscale, rcv_wscale, retries;
 };
 
 /** struct tcp_timewait - what is left of a connection for 60 s. Linux: struct tcp_timewait_sock */
@@ -171,11 +170,10 @@ struct tcp_timewait {
 };
 
 #define TCP_REQS_MAX 16384
-#define TCP_TWS_MAX 262144
 
 /** struct tcp_timer_heap - the deadlines of the connections that live on one CPU */
 struct tcp_timer_entry { u64 at; u32 id, spare; };
-struct tcp_timer_heap { u32 lock, n, size, spare; struct tcp_timer_entry *entry; };
+struct tcp_timer_heap { u32 lock, n; struct tcp_timer_entry *entry; };
 
 /**
  * struct tcp_host - TCP of a host; knobs by Linux's names
@@ -192,16 +190,15 @@ struct tcp_host {
 	u32 req_used, req_free, req_mask, reqs;
 	u32 tw_used, tw_free, tw_mask, tws;
 	u32 tw_oldest, tw_newest, port_next, somaxconn;
-	u64 tw_armed;
-	u32 mode, max_syn_backlog, syn_retries, synack_retries;
+	u32 mode, syn_retries, synack_retries;
 	u32 rmem[3], wmem[3];
-	u32 retries1, retries2, orphan_retries, fin_timeout;
-	u32 max_tw_buckets, max_orphans, keepalive_time, keepalive_intvl;
+	u32 retries2, orphan_retries, fin_timeout;
+	u32 max_tw_buckets, keepalive_time, keepalive_intvl;
 	u32 keepalive_probes, window_scaling, timestamps, sack;
-	u32 dsack, early_retrans, recovery, reordering_;
+	u32 dsack, early_retrans;
 	u32 slow_start_after_idle, moderate_rcvbuf, abort_on_overflow, congestion;
-	u32 rto_min_us, rto_max_ms, invalid_ratelimit_ms, pingpong_thresh;
-	u32 comp_sack_delay_us, comp_sack_nr, tw_reuse, rfc1337;
+	u32 rto_min_us, rto_max_ms, invalid_ratelimit_ms;
+	u32 comp_sack_delay_us, comp_sack_nr, rfc1337;
 	u32 orphans, spare;
 };
 
@@ -263,24 +260,17 @@ int tcp_shutdown(struct host *h, struct sock *sk, int how);
 /** tcp_close() - end the program's side. The connection goes on by itself until the peer knows */
 void tcp_close(struct host *h, struct sock *sk);
 
-/** tcp_writable() - Return: bytes that tcp_sendmsg() would take now */
-u32 tcp_writable(struct host *h, struct sock *sk);
-
 /** tcp_push() - send what the options that were changed no longer hold back */
 void tcp_push(struct host *h, struct sock *sk);
 
 /** tcp_options_changed() - act on options that were set: of the MSS, keepalive, the receive buffer */
 void tcp_options_changed(struct host *h, struct sock *sk);
 
-/** tcp_readable() - Return: bytes that tcp_recvmsg() would copy now */
-u32 tcp_readable(struct host *h, struct sock *sk);
-
 /* ---- inside the room ---- */
 
 void tcp_lock_sock(struct host *h, struct softnet_data *sd, struct sock *sk);
 void tcp_release_sock(struct host *h, struct softnet_data *sd, struct sock *sk); /* it may free sk */
 struct tcp_sock *tcp_sk(const struct host *h, const struct sock *sk);
-u64 tcp_now(const struct host *h, struct softnet_data *sd);
 void tcp_count(struct host *h, struct softnet_data *sd, u32 mib, u64 n);
 u64 tcp_jiffies_later(const struct host *h, u64 now, u64 ns);
 void tcp_done(struct host *h, struct softnet_data *sd, struct sock *sk, u32 err); /* locked */
@@ -288,9 +278,8 @@ void tcp_time_wait(struct host *h, struct softnet_data *sd, struct sock *sk); /*
 void tcp_state(struct host *h, struct sock *sk, u8 state);
 struct sock *tcp_sock_alloc(struct host *h);
 void tcp_sock_init(struct host *h, struct sock *sk, u64 now, u32 home);
-void tcp_wake(struct host *h, struct softnet_data *sd, struct sock *sk);
-void tcp_wake_writer(struct host *h, struct softnet_data *sd, struct sock *sk);
-void tcp_established(struct host *h, struct softnet_data *sd, struct sock *sk, u64 now);
+void tcp_wake_writer(struct host *h, struct sock *sk);
+void tcp_established(struct host *h, struct sock *sk, u64 now);
 u32 tcp_secure_seq(const struct host *h, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport, u64 now);
 u32 tcp_ts_offset(const struct host *h, const struct inet_addr *l, const struct inet_addr *r);
 u32 tcp_ts_now(u64 now, u32 offset);

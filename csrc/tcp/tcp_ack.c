@@ -132,8 +132,7 @@ static void probe_answered(struct host *h, struct tcp_sock *tp, u64 now)
 		tp->pending = TCP_PENDING_NONE;
 		tp->rtx_at = NEVER;
 	} else if (tp->pending == TCP_PENDING_PROBE0) {
-		tp->rtx_at = tcp_jiffies_later(
-			h, now, min_u64(tp->rto_ns << min_u32(tp->backoff, 16), h->tcp.rto_max_ms * TCP_MS));
+		tp->rtx_at = tcp_jiffies_later(h, now, tcp_rto_backed_off(h, tp));
 	}
 }
 

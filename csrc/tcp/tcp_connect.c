@@ -4,6 +4,7 @@
  */
 #include "prelude.h"
 #include "tcp/inline.h"
+#include "tcp/room.h"
 
 #define EPHEMERAL_FIRST 32768u /* ip_local_port_range */
 #define EPHEMERAL_COUNT 28232u
@@ -43,9 +44,8 @@ static u16 choose_port(struct host *h, const struct inet_addr *l, const struct i
 static void begin_connection(struct host *h, struct sock *sk, u64 now)
 {
 	struct tcp_sock *tp = tcp_sk(h, sk);
-	u32 mtu = ip_route_mtu(h, &sk->raddr);
 
-	tp->advmss = mtu - (inet_addr_is4(&sk->raddr) ? IP_HLEN : IPV6_HLEN) - TCP_HLEN;
+	tp->advmss = tcp_path_mss(h, &sk->raddr);
 	tcp_initial_window(h, sk->rcvbuf >> 1, tp->advmss, &tp->rcv_wnd, &tp->rcv_wscale, h->tcp.window_scaling);
 	tp->rcv_ssthresh = tp->rcv_wnd;
 	tp->iss = tcp_secure_seq(h, &sk->laddr, sk->lport, &sk->raddr, sk->rport, now);
@@ -64,7 +64,7 @@ int tcp_connect(struct host *h, const struct inet_addr *laddr, u16 lport, const 
 	const struct inet_net *net;
 	struct inet_addr via, from;
 	struct sock *sk;
-	u64 now = tcp_now(h, NULL);
+	u64 now = host_now(h, NULL);
 	bool taken;
 
 	if (!h->answers)

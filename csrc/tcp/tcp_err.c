@@ -8,6 +8,7 @@
  */
 #include "prelude.h"
 #include "tcp/inline.h"
+#include "tcp/room.h"
 
 /* What is longer than the path carries is lost, and goes again at once. tcp_simple_retransmit() */
 static void resend_long_ones(struct softnet_data *sd, struct sock *sk)
@@ -50,8 +51,6 @@ static void report(struct softnet_data *sd, struct sock *sk, u32 seq, u32 err, b
 {
 	struct tcp_sock *tp = tcp_sk(sd->host, sk);
 
-	if (tp->state == TCPS_CLOSE)
-		return;
 	if (!between(seq, tp->snd_una, tp->snd_nxt)) {
 		COUNT(sd->mib[TcpExt_OutOfWindowIcmps], 1);
 		return;
@@ -81,21 +80,15 @@ void tcp_err(struct softnet_data *sd, struct sk_buff *skb, u32 quote, u32 th)
 	skb_copy_bits(skb, th, head, sizeof(head));
 	ip[IPH_VERSION_IHL] = (u8)((v6 ? 0x60 : 0x40) | (ip[IPH_VERSION_IHL] & 15)); /* not checked yet */
 	sent = flow_key_of(ip, head, IPPROTO_TCP);
-	sk = h->tcp.mode == TCP_MODE_ENDPOINT
-		     ? sock_lookup_flow(&h->socks, SOCK_TCP, &sent.src, sent.sport, &sent.dst, sent.dport)
-		     : NULL;
+	sk = h->tcp.mode == TCP_MODE_ENDPOINT ? tcp_lock_flow(sd, &sent.src, sent.sport, &sent.dst, sent.dport) : NULL;
 	if (!sk) {
 		COUNT(sd->mib[v6 ? Icmp6_InErrors : Icmp_InErrors], 1);
 		return;
 	}
-	if (!v6 && (m[ICMPH_TYPE] == ICMP_SOURCE_QUENCH || m[ICMPH_TYPE] == ICMP_REDIRECT))
-		return;
 	is_too_big = v6 ? m[ICMPH_TYPE] == ICMPV6_PKT_TOOBIG
 			: m[ICMPH_TYPE] == ICMP_DEST_UNREACH && m[ICMPH_CODE] == ICMP_FRAG_NEEDED;
 	err = v6 ? icmpv6_errno(m[ICMPH_TYPE], m[ICMPH_CODE]) : icmp_errno(m[ICMPH_TYPE], m[ICMPH_CODE]);
-	tcp_lock_sock(h, sd, sk);
-	if (sk->type == SOCK_TCP && sk->lport == sent.sport && sk->rport == sent.dport &&
-	    addr_equal(&sk->laddr, &sent.src) && addr_equal(&sk->raddr, &sent.dst))
+	if (v6 || (m[ICMPH_TYPE] != ICMP_SOURCE_QUENCH && m[ICMPH_TYPE] != ICMP_REDIRECT))
 		report(sd, sk, be32(head + TCPH_SEQ), err & ~ICMP_ERR_HARD, is_too_big,
 		       v6 ? be32(m + ICMPH_REST) : be16(m + ICMPH_MTU));
 	tcp_release_sock(h, sd, sk);

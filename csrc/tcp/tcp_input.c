@@ -98,7 +98,7 @@ static enum fate syn_sent(struct softnet_data *sd, struct sock *sk, struct sk_bu
 		return DELIVERED_TCP;
 	}
 	tp->snd_una = s->ack;
-	tcp_established(h, sd, sk, sd->now);
+	tcp_established(h, sk, sd->now);
 	if (!tp->syn_retries)
 		tcp_rtt_sample(h, tp, sd->now, max_u64((sd->now - tp->born) / 1000, 1));
 	else
@@ -135,14 +135,14 @@ static bool acked(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb,
 		tp->snd_wnd = s->window << tp->snd_wscale;
 		tp->snd_wl1 = s->seq;
 		tp->max_window = max_u32(tp->max_window, tp->snd_wnd);
-		tcp_established(h, sd, sk, sd->now);
+		tcp_established(h, sk, sd->now);
 		break;
 	case TCPS_FIN_WAIT1:
 		if (!fin_is_acked(tp))
 			break;
 		tcp_state(h, sk, TCPS_FIN_WAIT2);
 		if (!tp->orphan) {
-			tcp_wake(h, sd, sk);
+			sock_wake_python(sk);
 			break;
 		}
 		if (s->len && after(s->end - fin, sk->rcv_nxt)) { /* no program will read it */
@@ -237,7 +237,7 @@ static enum fate process(struct softnet_data *sd, struct sock *sk, struct sk_buf
 		if (tp->want_write && tcp_sk(h, sk)->snd_una == tp->write_seq)
 			tp->want_write = 0;
 		tcp_ack_snd_check(sd, sk);
-		tcp_wake_writer(h, sd, sk);
+		tcp_wake_writer(h, sk);
 	}
 	return why;
 }
@@ -257,20 +257,22 @@ void tcp_rcv_state_process(struct softnet_data *sd, struct sock *sk, struct sk_b
 
 /* ---- whose is it? ---- */
 
-/* Find the connection and lock it. It may have ended, and its place have been taken by another, between the two. */
-static struct sock *lock_connection(struct softnet_data *sd, const struct flow_key *t)
+/* tcp_lock_flow() - find the connection and lock it. It may have ended, and its place have been taken by another, between the
+ * two. NULL: none */
+struct sock *tcp_lock_flow(struct softnet_data *sd, const struct inet_addr *l, u16 lport, const struct inet_addr *r,
+			   u16 rport)
 {
 	struct host *h = sd->host;
 
 	for (u32 tries = 0; tries < 16; tries++) {
-		struct sock *sk = sock_lookup_flow(&h->socks, SOCK_TCP, &t->dst, t->dport, &t->src, t->sport);
+		struct sock *sk = sock_lookup_flow(&h->socks, SOCK_TCP, l, lport, r, rport);
 
 		if (!sk)
 			return NULL;
 		tcp_lock_sock(h, sd, sk);
-		if (sk->type == SOCK_TCP && sk->lport == t->dport && sk->rport == t->sport &&
-		    addr_equal(&sk->laddr, &t->dst) && addr_equal(&sk->raddr, &t->src) &&
-		    tcp_sk(h, sk)->state != TCPS_CLOSE && tcp_sk(h, sk)->state != TCPS_TIME_WAIT)
+		if (sk->type == SOCK_TCP && sk->lport == lport && sk->rport == rport && addr_equal(&sk->laddr, l) &&
+		    addr_equal(&sk->raddr, r) && tcp_sk(h, sk)->state != TCPS_CLOSE &&
+		    tcp_sk(h, sk)->state != TCPS_TIME_WAIT)
 			return sk;
 		tcp_release_sock(h, sd, sk);
 	}
@@ -288,7 +290,7 @@ void tcp_endpoint_rcv(struct softnet_data *sd, struct sk_buff *skb, const struct
 	u32 isn;
 
 	tcp_parse_options(th + TCP_HLEN, hlen - TCP_HLEN, th[TCPH_FLAGS] & TCPHDR_SYN, &o);
-	sk = lock_connection(sd, t);
+	sk = tcp_lock_flow(sd, &t->dst, t->dport, &t->src, t->sport);
 	if (sk) {
 		tcp_rcv_state_process(sd, sk, skb, th, &o);
 		tcp_release_sock(h, sd, sk);

@@ -15,7 +15,6 @@ static struct tcp_request request_of(struct softnet_data *sd, const struct sock 
 				     const u8 *th, const struct tcp_options *o, u32 isn)
 {
 	struct host *h = sd->host;
-	u32 mtu = ip_route_mtu(h, &k->src), advmss = mtu - (inet_addr_is4(&k->src) ? IP_HLEN : IPV6_HLEN) - TCP_HLEN;
 	bool ts = o->saw_tstamp && h->tcp.timestamps;
 	struct tcp_request r = {
 		.laddr = k->dst,
@@ -38,7 +37,8 @@ static struct tcp_request request_of(struct softnet_data *sd, const struct sock 
 	};
 
 	r.tsval_first = r.tsval_last = tcp_ts_now(sd->now, r.ts_offset);
-	tcp_initial_window(h, listener->rcvbuf >> 1, advmss - (ts ? 12 : 0), &r.rcv_wnd, &r.rcv_wscale, r.wscale_ok);
+	tcp_initial_window(h, listener->rcvbuf >> 1, tcp_path_mss(h, &k->src) - (ts ? 12 : 0), &r.rcv_wnd,
+			   &r.rcv_wscale, r.wscale_ok);
 	return r;
 }
 
@@ -129,13 +129,9 @@ struct sock *tcp_accept(struct host *h, struct sock *listener)
 	struct sock *sk;
 
 	spin_lock(&h->socks.lock);
-	sk = listener->accept_next;
-	if (sk) {
-		listener->accept_next = sk->accept_next;
-		sk->accept_next = NULL;
-		sk->accepted = SOCK_ACCEPTED;
+	sk = sock_accept_take(listener);
+	if (sk)
 		tcp_sk(h, listener)->accept_qlen--;
-	}
 	spin_unlock(&h->socks.lock);
 	return sk;
 }

@@ -10,11 +10,6 @@
 
 #define CONTROL_FRAMES 16u
 
-u64 tcp_now(const struct host *h, struct softnet_data *sd)
-{
-	return host_now(h, sd);
-}
-
 /* tcp_count() - count by Linux's name; softirqs of several CPUs and Python's threads do */
 void tcp_count(struct host *h, struct softnet_data *sd, u32 mib, u64 n)
 {
@@ -37,6 +32,11 @@ static u64 secret(const struct host *h, const struct inet_addr *l, u16 lport, co
 	return siphash(&key, sizeof(key), h->hash_key[0] ^ salt, h->hash_key[1]);
 }
 
+u32 tcp_bucket(const struct host *h, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport)
+{
+	return (u32)secret(h, l, lport, r, rport, 0);
+}
+
 u32 tcp_secure_seq(const struct host *h, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport,
 		   u64 now)
 {
@@ -51,6 +51,12 @@ u32 tcp_ts_offset(const struct host *h, const struct inet_addr *l, const struct 
 u32 tcp_ts_now(u64 now, u32 offset)
 {
 	return (u32)(now / TCP_MS) + offset;
+}
+
+/* tcp_path_mss() - bytes of a segment, options included, that the path to the peer carries */
+u32 tcp_path_mss(struct host *h, const struct inet_addr *peer)
+{
+	return ip_route_mtu(h, peer) - (inet_addr_is4(peer) ? IP_HLEN : IPV6_HLEN) - TCP_HLEN;
 }
 
 /* ---- one segment ---- */
@@ -69,17 +75,12 @@ static void put32(u8 *to, u32 v)
 /* Data leaves room in the ring for handshakes and acknowledgements, which nothing sends again soon. */
 static int send_locked(struct host *h, struct softnet_data *sd, struct outgoing *o)
 {
-	bool first = sd && cpu_lock_within(sd, &h->tx.lock);
+	bool first = ip_tx_lock(h, sd);
 	int rc = -EAGAIN;
 
-	if (!sd)
-		lock_if(h->live, &h->tx.lock);
 	if (driver_tx_room(h, o->len ? 1 + CONTROL_FRAMES : 1, o->head_len + o->len + 100))
 		rc = ip_output_locked(h, sd, o);
-	if (sd)
-		cpu_unlock_within(sd, &h->tx.lock, first);
-	else
-		unlock_if(h->live, &h->tx.lock);
+	ip_tx_unlock(h, sd, first);
 	return rc;
 }
 
@@ -176,7 +177,7 @@ int tcp_transmit(struct host *h, struct softnet_data *sd, struct sock *sk, const
 void tcp_send_ack(struct host *h, struct softnet_data *sd, struct sock *sk)
 {
 	struct tcp_sock *tp = tcp_sk(h, sk);
-	u64 now = tcp_now(h, sd);
+	u64 now = host_now(h, sd);
 	struct tcp_out s = { .seq = tp->snd_nxt, .flags = TCPHDR_ACK };
 
 	if (tp->state == TCPS_CLOSE || tp->state == TCPS_SYN_SENT)
@@ -191,7 +192,7 @@ void tcp_send_ack(struct host *h, struct softnet_data *sd, struct sock *sk)
 void tcp_send_syn(struct host *h, struct softnet_data *sd, struct sock *sk, u8 flags)
 {
 	struct tcp_sock *tp = tcp_sk(h, sk);
-	u64 now = tcp_now(h, sd);
+	u64 now = host_now(h, sd);
 	bool ack = flags & TCPHDR_ACK;
 	struct tcp_options o = {
 		.saw_tstamp = ack ? tp->tstamp_ok : (u8)h->tcp.timestamps,
@@ -202,8 +203,7 @@ void tcp_send_syn(struct host *h, struct softnet_data *sd, struct sock *sk, u8 f
 		.tsecr = ack ? tp->ts_recent : 0,
 	};
 	u8 opt[TCP_OPTIONS_MAX];
-	u32 mtu = ip_route_mtu(h, &sk->raddr), head = inet_addr_is4(&sk->raddr) ? IP_HLEN : IPV6_HLEN;
-	u32 len = tcp_syn_options(h, opt, (u16)(mtu - head - TCP_HLEN), &o);
+	u32 len = tcp_syn_options(h, opt, (u16)tcp_path_mss(h, &sk->raddr), &o);
 
 	tp->segs_out++;
 	tcp_send_bare(h, sd, &sk->laddr, sk->lport, &sk->raddr, sk->rport, tp->iss, sk->rcv_nxt,
@@ -221,8 +221,7 @@ int tcp_send_synack(struct host *h, struct softnet_data *sd, const struct tcp_re
 		.tsecr = r->ts_recent,
 	};
 	u8 opt[TCP_OPTIONS_MAX];
-	u32 mtu = ip_route_mtu(h, &r->raddr), head = inet_addr_is4(&r->raddr) ? IP_HLEN : IPV6_HLEN;
-	u32 len = tcp_syn_options(h, opt, (u16)(mtu - head - TCP_HLEN), &o);
+	u32 len = tcp_syn_options(h, opt, (u16)tcp_path_mss(h, &r->raddr), &o);
 
 	tcp_send_bare(h, sd, &r->laddr, r->lport, &r->raddr, r->rport, r->iss, r->irs + 1,
 		      (u16)min_u32(r->rcv_wnd, 65535), TCPHDR_SYN | TCPHDR_ACK, opt, len);
@@ -235,7 +234,7 @@ void tcp_send_active_reset(struct host *h, struct softnet_data *sd, struct sock 
 	struct tcp_out s = { .seq = tp->snd_nxt, .flags = TCPHDR_ACK | TCPHDR_RST };
 
 	tcp_count(h, sd, Tcp_OutRsts, 1);
-	tcp_transmit(h, sd, sk, &s, tcp_now(h, sd));
+	tcp_transmit(h, sd, sk, &s, host_now(h, sd));
 }
 
 /* A keepalive, or a probe of a closed window: an old number that the peer has to answer. tcp_xmit_probe_skb() */
@@ -244,17 +243,15 @@ void tcp_send_keepalive(struct host *h, struct softnet_data *sd, struct sock *sk
 	struct tcp_sock *tp = tcp_sk(h, sk);
 	struct tcp_out s = { .seq = tp->snd_una - 1, .flags = TCPHDR_ACK };
 
-	tcp_transmit(h, sd, sk, &s, tcp_now(h, sd));
+	tcp_transmit(h, sd, sk, &s, host_now(h, sd));
 }
 
 /* tcp_sync_mss() - the path's MTU, or the peer's options, have changed */
 void tcp_sync_mss(struct host *h, struct sock *sk)
 {
 	struct tcp_sock *tp = tcp_sk(h, sk);
-	u32 mtu = ip_route_mtu(h, &sk->raddr);
-	u32 mss = mtu - (inet_addr_is4(&sk->raddr) ? IP_HLEN : IPV6_HLEN) - TCP_HLEN, least;
+	u32 mss = min_u32(tcp_path_mss(h, &sk->raddr), tp->peer_mss), least;
 
-	mss = min_u32(mss, tp->peer_mss);
 	if (tp->user_mss)
 		mss = min_u32(mss, tp->user_mss);
 	least = TCP_MIN_SND_MSS - (tp->tstamp_ok ? 12 : 0); /* more than the SACKs take that a segment may carry */

@@ -128,7 +128,7 @@ static void got_fin(struct softnet_data *sd, struct sock *sk)
 	}
 	tp->nsacks = 0;
 	tp->dsack.end = tp->dsack.start;
-	tcp_wake(h, sd, sk);
+	sock_wake_python(sk);
 }
 
 /* Linux moves a segment's bytes into the packet in front of it, up to 17 of them, and frees its sk_buff. Here it stays one of

@@ -153,8 +153,7 @@ static struct sock *make_child(struct softnet_data *sd, const struct tcp_request
 	tp->ts_recent_ns = sd->now;
 	tp->ts_offset = r->ts_offset;
 	tp->peer_mss = r->mss;
-	tp->advmss = ip_route_mtu(h, &r->raddr) - (inet_addr_is4(&r->raddr) ? IP_HLEN : IPV6_HLEN) - TCP_HLEN -
-		     (r->tstamp_ok ? 12 : 0);
+	tp->advmss = tcp_path_mss(h, &r->raddr) - (r->tstamp_ok ? 12 : 0);
 	tp->high_seq = tp->tlp_high_seq = 0;
 	tp->nodelay = tcp_sk(h, listener)->nodelay;
 	tp->keepalive = tcp_sk(h, listener)->keepalive;
@@ -174,11 +173,7 @@ static bool exchange(struct host *h, const struct flow_key *k, const struct tcp_
 		return false;
 	forget(h, i);
 	flow_insert(&h->socks, sk);
-	if (listener->accept_next)
-		listener->accept_tail->accept_next = sk;
-	else
-		listener->accept_next = sk;
-	listener->accept_tail = sk;
+	sock_accept_add(listener, sk);
 	tcp_sk(h, listener)->accept_qlen++;
 	return true;
 }
@@ -228,43 +223,46 @@ static void send_ack(struct softnet_data *sd, const struct tcp_request *r)
 		      (u16)min_u32(r->rcv_wnd >> r->rcv_wscale, 65535), TCPHDR_ACK, opt, len);
 }
 
-/* tcp_check_req(). Return: DELIVERED_TCP: it completes the handshake; FATE_MAX: not ours after all; or its fate */
-static enum fate check(struct softnet_data *sd, const struct sk_buff *skb, const u8 *th, const struct tcp_options *o,
-		       const struct tcp_request *r, bool *reset, bool *forget_it, bool *again, bool *ack)
+/* What a segment does to a request. @fate: DELIVERED_TCP: it completes the handshake */
+struct req_verdict {
+	enum fate fate;
+	bool reset, forget, again,
+		ack; /* the answer is a reset, our SYN-ACK again, an acknowledgement; the request is over */
+};
+
+/* tcp_check_req() */
+static struct req_verdict check(struct softnet_data *sd, const struct sk_buff *skb, const u8 *th,
+				const struct tcp_options *o, const struct tcp_request *r)
 {
 	u32 seq = be32(th + TCPH_SEQ), len = skb->len - tcp_hdrlen(th);
 	u8 flags = th[TCPH_FLAGS];
+	bool rst = flags & TCPHDR_RST;
 	u32 end = seq + len + !!(flags & TCPHDR_SYN) + !!(flags & TCPHDR_FIN);
 	bool paws = r->tstamp_ok && o->saw_tstamp && r->ts_recent && (int32_t)(r->ts_recent - o->tsval) > 1;
 	bool tsecr = r->tstamp_ok && o->saw_tstamp && o->tsecr && !between(o->tsecr, r->tsval_first, r->tsval_last);
 
 	if (seq == r->irs && (flags & (TCPHDR_SYN | TCPHDR_ACK | TCPHDR_RST)) == TCPHDR_SYN && !paws) {
-		*again = true;
-		return TCP_OLD_DATA;
+		return (struct req_verdict){ .fate = TCP_OLD_DATA, .again = true };
 	}
-	if (flags & TCPHDR_ACK && be32(th + TCPH_ACK_SEQ) != r->iss + 1) {
-		*reset = !(flags & TCPHDR_RST);
-		return TCP_INVALID_ACK_SEQUENCE;
-	}
+	if (flags & TCPHDR_ACK && be32(th + TCPH_ACK_SEQ) != r->iss + 1)
+		return (struct req_verdict){ .fate = TCP_INVALID_ACK_SEQUENCE, .reset = !rst };
 	if (paws || tsecr || before(end, r->irs + 1) || after(seq, r->irs + 1 + r->rcv_wnd)) {
 		if (paws)
 			COUNT(sd->mib[TcpExt_PAWSEstab], 1);
 		else if (tsecr)
 			COUNT(sd->mib[TcpExt_TSEcrRejected], 1);
-		*ack = !(flags & TCPHDR_RST);
-		return paws ? TCP_RFC7323_PAWS : tsecr ? TCP_RFC7323_TSECR : TCP_OVERWINDOW;
+		return (struct req_verdict){ .fate = paws    ? TCP_RFC7323_PAWS
+						     : tsecr ? TCP_RFC7323_TSECR
+							     : TCP_OVERWINDOW,
+					     .ack = !rst };
 	}
-	if (flags & TCPHDR_RST && seq != r->irs + 1) { /* RFC 5961 section 3.2 */
-		*ack = true;
-		return TCP_RESET;
-	}
+	if (rst && seq != r->irs + 1) /* RFC 5961 section 3.2 */
+		return (struct req_verdict){ .fate = TCP_RESET, .ack = true };
 	if (flags & (TCPHDR_RST | (seq == r->irs ? 0 : TCPHDR_SYN))) {
 		COUNT(sd->mib[Tcp_AttemptFails], 1);
-		*forget_it = true;
-		*reset = !(flags & TCPHDR_RST);
-		return TCP_RESET;
+		return (struct req_verdict){ .fate = TCP_RESET, .forget = true, .reset = !rst };
 	}
-	return flags & TCPHDR_ACK ? DELIVERED_TCP : TCP_FLAGS;
+	return (struct req_verdict){ .fate = flags & TCPHDR_ACK ? DELIVERED_TCP : TCP_FLAGS };
 }
 
 /* A segment that does not complete the handshake is answered, but not too often. */
@@ -306,9 +304,9 @@ bool tcp_request_rcv(struct softnet_data *sd, struct sk_buff *skb, const struct 
 		     struct tcp_options *o)
 {
 	struct host *h = sd->host;
-	bool reset = false, forget_it = false, again = false, ack = false, full = false, consumed = false;
+	bool full = false, consumed = false;
 	struct tcp_request r;
-	enum fate fate;
+	struct req_verdict v;
 	u32 i;
 
 	if (!READ_ONCE(h->tcp.reqs))
@@ -322,32 +320,32 @@ bool tcp_request_rcv(struct softnet_data *sd, struct sk_buff *skb, const struct 
 	spin_unlock(&h->socks.lock);
 	if (!i)
 		return false;
-	fate = check(sd, skb, th, o, &r, &reset, &forget_it, &again, &ack);
-	if (fate == DELIVERED_TCP && full) {
+	v = check(sd, skb, th, o, &r);
+	if (v.fate == DELIVERED_TCP && full) {
 		COUNT(sd->mib[TcpExt_ListenOverflows], 1);
 		COUNT(sd->mib[TcpExt_ListenDrops], 1);
-		fate = TCP_LISTEN_OVERFLOW; /* the peer believes in the connection: it will be told again */
+		v.fate = TCP_LISTEN_OVERFLOW; /* the peer believes in the connection: it will be told again */
 		if (h->tcp.abort_on_overflow)
-			reset = forget_it = true;
+			v.reset = v.forget = true;
 	}
-	if (forget_it) {
+	if (v.forget) {
 		spin_lock(&h->socks.lock);
 		i = tcp_request_find(h, k);
 		if (i)
 			forget(h, i);
 		spin_unlock(&h->socks.lock);
 	}
-	if (again && may_answer(sd, k)) {
+	if (v.again && may_answer(sd, k)) {
 		r.tsval_last = note_synack(sd, k);
 		tcp_send_synack(h, sd, &r);
 	}
-	if (ack && may_answer(sd, k))
+	if (v.ack && may_answer(sd, k))
 		send_ack(sd, &r);
-	if (reset)
+	if (v.reset)
 		tcp_send_reset(sd, skb, th);
-	if (fate == DELIVERED_TCP)
-		fate = become_connection(sd, skb, k, th, o, &r, &consumed);
+	if (v.fate == DELIVERED_TCP)
+		v.fate = become_connection(sd, skb, k, th, o, &r, &consumed);
 	if (!consumed)
-		kfree_skb_reason(sd, skb, fate);
+		kfree_skb_reason(sd, skb, v.fate);
 	return true;
 }

@@ -4,6 +4,7 @@
  */
 #include "prelude.h"
 #include "tcp/inline.h"
+#include "tcp/room.h"
 
 #define MIN_RTT_WINDOW_NS (300 * TCP_SECOND) /* tcp_min_rtt_wlen */
 
@@ -49,10 +50,16 @@ void tcp_rtt_sample(struct host *h, struct tcp_sock *tp, u64 now, u64 rtt_us)
 	set_rto(h, tp);
 }
 
+/* tcp_rto_backed_off() - the timeout, ns, doubled for each one in a row, up to the largest */
+u64 tcp_rto_backed_off(const struct host *h, const struct tcp_sock *tp)
+{
+	return min_u64(tp->rto_ns << min_u32(tp->backoff, 16), h->tcp.rto_max_ms * TCP_MS);
+}
+
 /* tcp_rearm_rto() - the oldest segment has its whole timeout again */
 void tcp_rearm_rto(struct host *h, struct tcp_sock *tp, u64 now)
 {
-	u64 rto = min_u64(tp->rto_ns << min_u32(tp->backoff, 16), h->tcp.rto_max_ms * TCP_MS), at;
+	u64 rto = tcp_rto_backed_off(h, tp), at;
 
 	if (!tp->packets_out) {
 		tp->pending = TCP_PENDING_NONE;

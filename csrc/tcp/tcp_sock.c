@@ -9,8 +9,6 @@
 #include "prelude.h"
 #include "tcp/inline.h"
 
-#include <sys/mman.h>
-
 #define BOTH_SHUTDOWN 3
 #define SEND_SHUTDOWN 2
 #define REORDERING 3u
@@ -21,12 +19,10 @@ void tcp_defaults(struct host *h)
 {
 	h->tcp = (struct tcp_host){
 		.somaxconn = 4096,
-		.max_syn_backlog = 1024,
 		.syn_retries = 6,
 		.synack_retries = 5,
 		.rmem = { 4096, 131072, 33554432 },
 		.wmem = { 4096, 16384, 4194304 },
-		.retries1 = 3,
 		.retries2 = 15,
 		.fin_timeout = 60,
 		.max_tw_buckets = 65536,
@@ -38,7 +34,6 @@ void tcp_defaults(struct host *h)
 		.sack = 1,
 		.dsack = 1,
 		.early_retrans = 3,
-		.recovery = 1,
 		.slow_start_after_idle = 1,
 		.moderate_rcvbuf = 1,
 		.rto_min_us = 200000,
@@ -48,19 +43,6 @@ void tcp_defaults(struct host *h)
 		.comp_sack_nr = 44,
 		.port_next = 0,
 	};
-}
-
-static void *zeroed(u64 bytes)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static void unmap(void *p, u64 bytes)
-{
-	if (p)
-		munmap(p, bytes);
 }
 
 static u64 ids(const struct host *h)
@@ -82,16 +64,15 @@ int tcp_init(struct host *h)
 	t->req_mask = 4095;
 	t->tw_mask = 65535;
 	t->req_used = t->tw_used = 1;
-	t->tw_armed = NEVER;
-	t->socks = zeroed((h->socks.size + 1ull) * sizeof(*t->socks));
-	t->req = zeroed((TCP_REQS_MAX + 1ull) * sizeof(*t->req));
-	t->tw = zeroed((t->max_tw_buckets + 1ull) * sizeof(*t->tw));
-	t->req_hash = zeroed((t->req_mask + 1ull) * 4);
-	t->tw_hash = zeroed((t->tw_mask + 1ull) * 4);
-	t->heap_at = zeroed(ids(h) * 4);
+	t->socks = map_zeroed((h->socks.size + 1ull) * sizeof(*t->socks));
+	t->req = map_zeroed((TCP_REQS_MAX + 1ull) * sizeof(*t->req));
+	t->tw = map_zeroed((t->max_tw_buckets + 1ull) * sizeof(*t->tw));
+	t->req_hash = map_zeroed((t->req_mask + 1ull) * 4);
+	t->tw_hash = map_zeroed((t->tw_mask + 1ull) * 4);
+	t->heap_at = map_zeroed(ids(h) * 4);
 	t->heap = calloc(h->ncpus, sizeof(*t->heap));
 	for (u32 i = 0; t->heap && i < h->ncpus; i++) {
-		t->heap[i].entry = zeroed(heap_bytes(h));
+		t->heap[i].entry = map_zeroed(heap_bytes(h));
 		if (!t->heap[i].entry)
 			return -ENOMEM;
 	}
@@ -106,14 +87,14 @@ void tcp_exit(struct host *h)
 		free(t->socks[i].ring);
 		free(t->socks[i].seg);
 	}
-	unmap(t->socks, (h->socks.size + 1ull) * sizeof(*t->socks));
-	unmap(t->req, (TCP_REQS_MAX + 1ull) * sizeof(*t->req));
-	unmap(t->tw, (t->max_tw_buckets + 1ull) * sizeof(*t->tw));
-	unmap(t->req_hash, (t->req_mask + 1ull) * 4);
-	unmap(t->tw_hash, (t->tw_mask + 1ull) * 4);
-	unmap(t->heap_at, ids(h) * 4);
+	unmap_zeroed(t->socks, (h->socks.size + 1ull) * sizeof(*t->socks));
+	unmap_zeroed(t->req, (TCP_REQS_MAX + 1ull) * sizeof(*t->req));
+	unmap_zeroed(t->tw, (t->max_tw_buckets + 1ull) * sizeof(*t->tw));
+	unmap_zeroed(t->req_hash, (t->req_mask + 1ull) * 4);
+	unmap_zeroed(t->tw_hash, (t->tw_mask + 1ull) * 4);
+	unmap_zeroed(t->heap_at, ids(h) * 4);
 	for (u32 i = 0; t->heap && i < h->ncpus; i++)
-		unmap(t->heap[i].entry, heap_bytes(h));
+		unmap_zeroed(t->heap[i].entry, heap_bytes(h));
 	free(t->heap);
 	t->socks = NULL;
 	t->heap = NULL;
@@ -167,13 +148,6 @@ void tcp_sock_init(struct host *h, struct sock *sk, u64 now, u32 home)
 	sk->rcvbuf = h->tcp.rmem[1];
 }
 
-void tcp_wake(struct host *h, struct softnet_data *sd, struct sock *sk)
-{
-	(void)h;
-	(void)sd;
-	sock_wake_python(sk);
-}
-
 /* The sending buffer grows with cwnd: 2 for what is in flight, and what was lost of it. tcp_sndbuf_expand() */
 static void expand_sndbuf(struct host *h, struct tcp_sock *tp)
 {
@@ -186,7 +160,7 @@ static void expand_sndbuf(struct host *h, struct tcp_sock *tp)
 }
 
 /* tcp_wake_writer() - a writer found no room: is there enough by now? */
-void tcp_wake_writer(struct host *h, struct softnet_data *sd, struct sock *sk)
+void tcp_wake_writer(struct host *h, struct sock *sk)
 {
 	struct tcp_sock *tp = tcp_sk(h, sk);
 	u32 queued = tp->write_seq - tp->snd_una;
@@ -195,11 +169,11 @@ void tcp_wake_writer(struct host *h, struct softnet_data *sd, struct sock *sk)
 		expand_sndbuf(h, tp);
 	if (tp->writer_waits && tp->sndbuf >= queued && tp->sndbuf - queued >= queued >> 1) {
 		tp->writer_waits = 0;
-		tcp_wake(h, sd, sk);
+		sock_wake_python(sk);
 	}
 }
 
-void tcp_established(struct host *h, struct softnet_data *sd, struct sock *sk, u64 now)
+void tcp_established(struct host *h, struct sock *sk, u64 now)
 {
 	struct tcp_sock *tp = tcp_sk(h, sk);
 
@@ -216,7 +190,7 @@ void tcp_established(struct host *h, struct softnet_data *sd, struct sock *sk, u
 	tp->backoff = 0;
 	if (tp->keepalive)
 		tcp_reset_keepalive(h, tp, now);
-	tcp_wake(h, sd, sk);
+	sock_wake_python(sk);
 }
 
 static void timers_off(struct tcp_sock *tp)
@@ -265,14 +239,14 @@ void tcp_done(struct host *h, struct softnet_data *sd, struct sock *sk, u32 err)
 		tcp_ofo_purge(sd, sk, TCP_CLOSE);
 	if (err)
 		__atomic_store_n(&sk->err, err, __ATOMIC_SEQ_CST);
-	tcp_wake(h, sd, sk);
+	sock_wake_python(sk);
 }
 
 /* tcp_time_wait() - both sides have ended. What is left answers the peer's last segments for a minute. */
 void tcp_time_wait(struct host *h, struct softnet_data *sd, struct sock *sk)
 {
 	spin_lock(&h->socks.lock);
-	tcp_timewait_new(h, sk, tcp_now(h, sd));
+	tcp_timewait_new(h, sk, host_now(h, sd));
 	spin_unlock(&h->socks.lock);
 	tcp_done(h, sd, sk, 0);
 }

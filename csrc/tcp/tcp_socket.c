@@ -85,7 +85,7 @@ static long send_chunk(struct host *h, struct sock *sk, const u8 *data, u32 len)
 	if (ring_room(tp, tp->write_seq - tp->snd_una + n) < 0)
 		return -ENOMEM;
 	put_bytes(tp, data, n);
-	tcp_write_xmit(h, NULL, sk, tcp_now(h, NULL));
+	tcp_write_xmit(h, NULL, sk, host_now(h, NULL));
 	return n;
 }
 
@@ -106,21 +106,10 @@ long tcp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u64 len)
 	return (long)done;
 }
 
-u32 tcp_writable(struct host *h, struct sock *sk)
-{
-	const struct tcp_sock *tp = tcp_sk(h, sk);
-	u32 n;
-
-	tcp_lock_sock(h, NULL, sk);
-	n = may_send(tp) ? room(tp) : 0;
-	tcp_release_sock(h, NULL, sk);
-	return n;
-}
-
 void tcp_push(struct host *h, struct sock *sk)
 {
 	tcp_lock_sock(h, NULL, sk);
-	tcp_write_xmit(h, NULL, sk, tcp_now(h, NULL));
+	tcp_write_xmit(h, NULL, sk, host_now(h, NULL));
 	tcp_release_sock(h, NULL, sk);
 }
 
@@ -135,7 +124,7 @@ void tcp_options_changed(struct host *h, struct sock *sk)
 			tp->window_clamp = tcp_win_from_space(tp, sk->rcvbuf);
 		tp->keep_at = NEVER;
 		if (tp->keepalive)
-			tcp_reset_keepalive(h, tp, tcp_now(h, NULL));
+			tcp_reset_keepalive(h, tp, host_now(h, NULL));
 	}
 	tcp_release_sock(h, NULL, sk);
 }
@@ -196,7 +185,7 @@ long tcp_recvmsg(struct host *h, struct sock *sk, void *buf, u64 len, int peek)
 		tcp_lock_sock(h, NULL, sk);
 		n = peek ? peek_queue(sk, buf, (u32)min_u64(len, 1u << 30)) : copy_queue(h, sk, (u8 *)buf + done, most);
 		if (n && !peek) {
-			tcp_rcv_space_adjust(h, sk, tcp_now(h, NULL));
+			tcp_rcv_space_adjust(h, sk, host_now(h, NULL));
 			if (tcp_sk(h, sk)->state != TCPS_CLOSE)
 				tcp_cleanup_rbuf(h, sk, n);
 		} else if (!n) {
@@ -210,16 +199,6 @@ long tcp_recvmsg(struct host *h, struct sock *sk, void *buf, u64 len, int peek)
 			break;
 	} while (done < len);
 	return done ? (long)done : rc;
-}
-
-u32 tcp_readable(struct host *h, struct sock *sk)
-{
-	u32 n;
-
-	tcp_lock_sock(h, NULL, sk);
-	n = sk->head ? sk->rcv_nxt - tcp_sk(h, sk)->copied_seq : 0;
-	tcp_release_sock(h, NULL, sk);
-	return n;
 }
 
 /* ---- the end ---- */
@@ -252,8 +231,8 @@ int tcp_shutdown(struct host *h, struct sock *sk, int how)
 	} else {
 		tp->shutdown |= (u8)(how + 1);
 		if (how && close_state(h, sk))
-			tcp_write_xmit(h, NULL, sk, tcp_now(h, NULL));
-		tcp_wake(h, NULL, sk);
+			tcp_write_xmit(h, NULL, sk, host_now(h, NULL));
+		sock_wake_python(sk);
 	}
 	tcp_release_sock(h, NULL, sk);
 	return rc;
@@ -294,9 +273,9 @@ static void close_connection(struct host *h, struct sock *sk)
 		tcp_send_active_reset(h, NULL, sk);
 		tcp_done(h, NULL, sk, 0);
 	} else if (close_state(h, sk)) {
-		tcp_write_xmit(h, NULL, sk, tcp_now(h, NULL));
+		tcp_write_xmit(h, NULL, sk, host_now(h, NULL));
 	} else if (tp->state == TCPS_FIN_WAIT2) {
-		tp->keep_at = tcp_jiffies_later(h, tcp_now(h, NULL), h->tcp.fin_timeout * TCP_SECOND);
+		tp->keep_at = tcp_jiffies_later(h, host_now(h, NULL), h->tcp.fin_timeout * TCP_SECOND);
 	}
 }
 

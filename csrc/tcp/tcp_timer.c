@@ -11,11 +11,6 @@
 
 /* ---- giving up ---- */
 
-static u64 rto_backed_off(const struct host *h, const struct tcp_sock *tp)
-{
-	return min_u64(tp->rto_ns << min_u32(tp->backoff, 16), h->tcp.rto_max_ms * TCP_MS);
-}
-
 /* How long n doublings of the least timeout take. retransmits_timed_out() */
 static u64 time_of_retries(const struct host *h, u32 n)
 {
@@ -100,7 +95,7 @@ static void retransmit_timeout(struct softnet_data *sd, struct sock *sk)
 	if (tp->retransmits < 255)
 		tp->retransmits++;
 	tp->pending = TCP_PENDING_RTO;
-	tp->rtx_at = tcp_jiffies_later(h, sd->now, rto_backed_off(h, tp));
+	tp->rtx_at = tcp_jiffies_later(h, sd->now, tcp_rto_backed_off(h, tp));
 	if (tp->user_timeout_ms) { /* it ends in time */
 		u64 end = (tp->retrans_stamp ? tp->retrans_stamp : sd->now) + tp->user_timeout_ms * TCP_MS;
 
@@ -133,7 +128,7 @@ static void loss_probe(struct softnet_data *sd, struct sock *sk)
 	COUNT(sd->mib[TcpExt_TCPLossProbes], 1);
 rearm:
 	tp->pending = TCP_PENDING_RTO;
-	tp->rtx_at = tcp_jiffies_later(h, sd->now, rto_backed_off(h, tp));
+	tp->rtx_at = tcp_jiffies_later(h, sd->now, tcp_rto_backed_off(h, tp));
 }
 
 static void reorder_timeout(struct softnet_data *sd, struct sock *sk)
@@ -178,7 +173,7 @@ static void probe_timeout(struct softnet_data *sd, struct sock *sk)
 		tp->backoff++;
 	tp->probes_out++;
 	tp->pending = TCP_PENDING_PROBE0;
-	tp->rtx_at = tcp_jiffies_later(h, sd->now, rto_backed_off(h, tp));
+	tp->rtx_at = tcp_jiffies_later(h, sd->now, tcp_rto_backed_off(h, tp));
 }
 
 static void delayed_ack(struct softnet_data *sd, struct sock *sk)

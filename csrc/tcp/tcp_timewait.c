@@ -8,16 +8,6 @@
 #include "prelude.h"
 #include "tcp/inline.h"
 
-u32 tcp_bucket(const struct host *h, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport)
-{
-	struct {
-		struct inet_addr l, r;
-		u64 ports;
-	} key = { *l, *r, (u64)lport << 16 | rport };
-
-	return (u32)siphash(&key, sizeof(key), h->hash_key[0], h->hash_key[1]);
-}
-
 static u32 *bucket(struct host *h, const struct tcp_timewait *tw)
 {
 	return &h->tcp.tw_hash[tcp_bucket(h, &tw->laddr, tw->lport, &tw->raddr, tw->rport) & h->tcp.tw_mask];

@@ -111,8 +111,7 @@ static void arm_probe0(struct host *h, struct tcp_sock *tp, u64 now)
 	if (tp->pending)
 		return;
 	tp->pending = TCP_PENDING_PROBE0;
-	tp->rtx_at = tcp_jiffies_later(h, now,
-				       min_u64(tp->rto_ns << min_u32(tp->backoff, 16), h->tcp.rto_max_ms * TCP_MS));
+	tp->rtx_at = tcp_jiffies_later(h, now, tcp_rto_backed_off(h, tp));
 }
 
 /* Send what may be sent now; probe: one segment, whatever cwnd and Nagle say */

@@ -250,7 +250,7 @@ static int tcp_data(struct host *unused)
 	tp->snd_una = tp->iss + 1;
 	tp->snd_wnd = 1 << 20;
 	tp->cwnd = 100;
-	tcp_established(h, NULL, sk, 0);
+	tcp_established(h, sk, 0);
 	tp->cwnd = 100;
 	tp->sndbuf = 1 << 20;
 	fails_in = nth;

@@ -163,6 +163,19 @@ class Side:
     server: object = None
     step_ms: int = STEP_MS
 
+    def call_alike(self, kind, *args):
+        """Call what a socket of the kernel and one of vnic have with the same words."""
+        s = self.sock
+        if kind == "shutdown":
+            return _errno(lambda: s.shutdown(args[0]))
+        if kind == "nodelay":
+            return s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if kind == "linger":
+            return s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert kind == "close", kind
+        self.sock = None
+        return _errno(s.close)
+
     def _put_syn(self, o, flags, ack, options):
         ports = {"sport": self.peer.sport, "dport": self.peer.dport, "src": PEER, "dst": SIDE}
         window = o.get("window", 64240)
@@ -288,19 +301,11 @@ class KernelSide(Side):
             return _errno(lambda: s.recv(args[0]))
         if kind == "send":
             return _errno(lambda: s.send(bytes(args[0])))
-        if kind == "shutdown":
-            return _errno(lambda: s.shutdown(args[0]))
         if kind == "info":
             raw = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
             numbers = dict(zip(_INFO, struct.unpack("24I", raw[8:104]), strict=True)) | {"ca_state": raw[1]}
             return {name: numbers[name] for name in args[0].split()}
-        if kind == "nodelay":
-            return s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if kind == "linger":
-            return s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        assert kind == "close", kind
-        self.sock = None
-        return _errno(s.close)
+        return self.call_alike(kind, *args)
 
 
 class VnicSide(Side):
@@ -361,19 +366,11 @@ class VnicSide(Side):
             return _errno(lambda: "EAGAIN" if (d := s.recv_nowait(args[0])) is None else d)
         if kind == "send":
             return _errno(lambda: "EAGAIN" if (n := s.send_nowait(bytes(args[0]))) is None else n)
-        if kind == "shutdown":
-            return _errno(lambda: s.shutdown(args[0]))
         if kind == "info":
             info = s.tcp_info()
             states = ("Open", "Disorder", "CWR", "Recovery", "Loss")
             return {n: states.index(info.ca_state) if n == "ca_state" else getattr(info, n) for n in args[0].split()}
-        if kind == "nodelay":
-            return s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if kind == "linger":
-            return s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        assert kind == "close", kind
-        self.sock = None
-        return _errno(s.close)
+        return self.call_alike(kind, *args)
 
 
 __all__ = ["ACK", "FIN", "PSH", "RST", "SYN", "KernelSide", "Seen", "VnicSide", "tcp"]

@@ -25,6 +25,7 @@ ELSEWHERE = {
     "vhost_features.c": ("vhost/test_guest_offloads.py", "what follows from features shows in the frames"),
     "nic_lend.c": ("c/stress_lend.c", "two threads at once"),
     "send.c": ("runs/test_send.py", "its schedule and its command are tested together"),
+    "map_zeroed.c": ("c/stress_enomem.c", "each mapping fails once, and none is left behind"),
     "ip_route_output.c": ("inet/test_ip_output.py", "the route of a packet is seen where it comes out"),
     "tcp_sacktag.c": ("tcp/test_tcp_ack.py", "SACKs are part of an acknowledgement"),
     "tcp_undo.c": ("tcp/test_tcp_ack.py", "what an acknowledgement tells of an earlier guess"),

@@ -36,7 +36,7 @@ _WORDS: dict[Any, tuple[str, Schema]] = {
     parse.parse_key: ("40 or 52 hexadecimal bytes", {"type": "string"}),
     parse.parse_flow_hash: ("letters of sdfn", {"type": "string", "pattern": "^[sdfn]+$"}),
     parse.parse_xfrm: ("none, symmetric-xor", {"enum": ["none", "symmetric-xor"]}),
-    parse.parse_tcp: ("passive, endpoint", {"enum": ["passive", "endpoint"]}),
+    parse.parse_tcp: (", ".join(parse.TCP_MODES), {"enum": list(parse.TCP_MODES)}),
     parse.parse_indir: (
         f"1 to {lib.RSS_INDIR_MAX} of the queues 0 to {_QUEUE_LAST}, default",
         {"anyOf": [{"type": "string"}, {"type": "array", "maxItems": int(lib.RSS_INDIR_MAX)}]},

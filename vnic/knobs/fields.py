@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.knobs.cost import costs, text_of
-from vnic.knobs.parse import Indirection
+from vnic.knobs.parse import TCP_MODES, Indirection
 from vnic.linux import ntuple
 from vnic.machine import memory
 from vnic.tap.rtnetlink import IPV6_MIN_MTU
@@ -66,8 +66,6 @@ def _tcp_mode(h: Any, _w: Any, v: str, _q: int | None) -> None:
     h.tcp.mode = TCP_MODES.index(v)
 
 
-TCP_MODES = ("passive", "endpoint")
-"""The names of ``enum tcp_mode``."""
 TCP_MODE = Place(_tcp_mode, lambda h, _w, _q: TCP_MODES[int(h.tcp.mode)], typed="str")
 """How the host speaks TCP."""
 

@@ -6,7 +6,7 @@ from vnic._core import lib
 from vnic.knobs import fields as places
 from vnic.knobs.fields import of_host
 from vnic.knobs.knob import Knob
-from vnic.knobs.parse import flag, integer, parse_reader, parse_tcp
+from vnic.knobs.parse import TCP_MODES, flag, integer, parse_reader, parse_tcp
 
 
 def _frag_thresh(family: str) -> Knob:
@@ -134,7 +134,7 @@ INET: dict[str, Knob] = {
         example="endpoint",
         fixed="connections were made one way",
         group="sockets",
-        words=("passive", "endpoint"),
+        words=TCP_MODES,
     ),
     "reader-cpu": Knob(
         parse_reader,

@@ -185,10 +185,14 @@ def parse_reader(value: Any) -> int:
     return integer(0, lib.CPUS_MAX - 1)(value)
 
 
+TCP_MODES = ("passive", "endpoint")
+"""The names of ``enum tcp_mode``."""
+
+
 def parse_tcp(value: Any) -> str:
     """Parse the mode of TCP."""
-    if value not in ("passive", "endpoint"):
-        raise ValueError("must be passive or endpoint")
+    if value not in TCP_MODES:
+        raise ValueError(f"must be {' or '.join(TCP_MODES)}")
     return str(value)
 
 
