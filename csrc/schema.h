@@ -190,6 +190,7 @@ enum mib {
 	TcpExt_TCPLossProbeRecovery, TcpExt_TCPLossProbes, TcpExt_TCPLossUndo, TcpExt_TCPOrigDataSent, TcpExt_TCPPartialUndo,
 	TcpExt_TCPRenoRecovery, TcpExt_TSEcrRejected, TcpExt_TCPRcvCoalesce, TcpExt_TCPACKSkippedSynRecv, TcpExt_TCPReqQFullDrop, TcpExt_TCPSACKDiscard, TcpExt_TCPSACKReorder, TcpExt_TCPSYNChallenge,
 	TcpExt_TCPSackRecovery, TcpExt_TCPSlowStartRetrans, TcpExt_TCPSpuriousRTOs, TcpExt_TCPSynRetrans,
+	TcpExt_SyncookiesFailed, TcpExt_SyncookiesRecv, TcpExt_SyncookiesSent, TcpExt_TCPReqQFullDoCookies,
 	TcpExt_TCPTimeWaitOverflow, TcpExt_TCPTimeouts, TcpExt_TCPToZeroWindowAdv, TcpExt_TCPWantZeroWindowAdv,
 	TcpExt_TCPWinProbe, TcpExt_TCPZeroWindowDrop, TcpExt_TW, Tcp_ActiveOpens, Tcp_AttemptFails, Tcp_EstabResets,
 	Tcp_PassiveOpens, Tcp_RetransSegs,

@@ -1925,6 +1925,10 @@ class TcpHost(CData):
     comp_sack_delay_us: int
     comp_sack_nr: int
     rfc1337: int
+    syncookies: int
+    max_syn_backlog: int
+    ecn: int
+    ecn_fallback: int
     orphans: int
     spare: int
 
@@ -1937,7 +1941,7 @@ class TcpOptions(CData):
     wscale: int
     sack_ok: int
     nsacks: int
-    spare: int
+    ecn_ok: int
     sack: Any
 
 class TcpRequest(CData):
@@ -1967,7 +1971,11 @@ class TcpRequest(CData):
     wscale_ok: int
     snd_wscale: int
     rcv_wscale: int
-    retries: int
+    ecn_ok: int
+    timeouts: int
+    retrans: int
+    cookie: int
+    spare: Any
 
 class TcpSack(CData):
     start: int
@@ -2011,6 +2019,7 @@ class TcpSock(CData):
     shutdown: int
     nodelay: int
     rcv_psh: int
+    ecn: int
     spare9: Any
     ato_ns: int
     lrcvtime: int
@@ -2067,6 +2076,7 @@ class TcpSock(CData):
     retrans_stamp_ts: int
     retrans_stamp: int
     delivered: int
+    delivered_ce: int
     lost: int
     ca_state: int
     cwnd_limited: int
@@ -2141,6 +2151,8 @@ class TcpSock(CData):
     backlog: int
     accept_qlen: int
     reqs: int
+    spare10: int
+    reqs_full_at: int
     bytes_acked: int
     bytes_received: int
     bytes_sent: int
@@ -3139,6 +3151,10 @@ class Lib:
     TcpExt_TCPSlowStartRetrans: Final[int]
     TcpExt_TCPSpuriousRTOs: Final[int]
     TcpExt_TCPSynRetrans: Final[int]
+    TcpExt_SyncookiesFailed: Final[int]
+    TcpExt_SyncookiesRecv: Final[int]
+    TcpExt_SyncookiesSent: Final[int]
+    TcpExt_TCPReqQFullDoCookies: Final[int]
     TcpExt_TCPTimeWaitOverflow: Final[int]
     TcpExt_TCPTimeouts: Final[int]
     TcpExt_TCPToZeroWindowAdv: Final[int]
@@ -4156,6 +4172,10 @@ class Lib:
     TCP_SEG_RETRANS: Final[int]
     TCP_SEG_EVER_RETRANS: Final[int]
     TCP_SEG_FIN: Final[int]
+    TCP_ECN_OK: Final[int]
+    TCP_ECN_QUEUE_CWR: Final[int]
+    TCP_ECN_DEMAND_CWR: Final[int]
+    TCP_ECN_SEEN: Final[int]
     TCP_PENDING_NONE: Final[int]
     TCP_PENDING_RTO: Final[int]
     TCP_PENDING_LOSS_PROBE: Final[int]
@@ -4221,9 +4241,6 @@ class Lib:
     def tcp_ofo_take(self, sd: SoftnetData, sk: Sock, /) -> SkBuff: ...
     def tcp_ofo_purge(self, sd: SoftnetData, sk: Sock, fate: int, /) -> None: ...
     def tcp_ofo_insert(self, sd: SoftnetData, sk: Sock, skb: SkBuff, tail: CData | bytes, /) -> bool: ...
-    def tcp_ack(
-        self, sd: SoftnetData, sk: Sock, seq: int, ack: int, window: int, data: bool, o: TcpOptions, why: CData, /
-    ) -> int: ...
     def tcp_rtt_sample(self, h: Host, tp: TcpSock, now: int, rtt_us: int, /) -> None: ...
     def tcp_enter_loss(self, h: Host, sk: Sock, /) -> None: ...
     def tcp_reo_lost(self, sd: SoftnetData, sk: Sock, /) -> None: ...

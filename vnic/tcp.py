@@ -68,6 +68,10 @@ class TcpInfo:
     rcv_wscale: int
     timestamps: bool
     sack: bool
+    ecn: bool
+    """RFC 3168 is agreed on."""
+    ecn_seen: bool
+    """Data came that routers may mark."""
     rto: int
     ato: int
     snd_mss: int
@@ -99,6 +103,8 @@ class TcpInfo:
     data_segs_in: int
     data_segs_out: int
     delivered: int
+    delivered_ce: int
+    """Of them, acknowledged with ECE."""
     bytes_sent: int
     bytes_retrans: int
     dsack_dups: int
@@ -291,6 +297,8 @@ class TcpConnection(_TcpSocket):
             rcv_wscale=int(tp.rcv_wscale),
             timestamps=bool(tp.tstamp_ok),
             sack=bool(tp.sack_ok),
+            ecn=bool(tp.ecn & lib.TCP_ECN_OK),
+            ecn_seen=bool(tp.ecn & lib.TCP_ECN_SEEN),
             rto=int(tp.rto_ns) // 1000,
             ato=int(tp.ato_ns) // 1000,
             snd_mss=int(tp.mss_cache),
@@ -319,6 +327,7 @@ class TcpConnection(_TcpSocket):
             data_segs_in=int(tp.data_segs_in),
             data_segs_out=int(tp.data_segs_out),
             delivered=int(tp.delivered),
+            delivered_ce=int(tp.delivered_ce),
             bytes_sent=int(tp.bytes_sent),
             bytes_retrans=int(tp.bytes_retrans),
             dsack_dups=int(tp.dsack_dups),

@@ -32,7 +32,7 @@ void tcp_send_reset(struct softnet_data *sd, struct sk_buff *skb, const u8 *th)
 	struct host *h = sd->host;
 	const u8 *ip = skb_network_header(skb);
 	bool v6 = ip_version(ip) == 6, ack = th[TCPH_FLAGS] & TCPHDR_ACK;
-	u32 hlen = tcp_hdrlen(th), first = htonl(6u << 28), number;
+	u32 hlen = tcp_hdrlen(th), number;
 	u8 options[OPTIONS_MAX], ip_options[MAX_IPOPTLEN], flags = th[TCPH_FLAGS], *rst;
 	int opt_len = 0;
 	struct inet_addr nexthop;
@@ -50,13 +50,7 @@ void tcp_send_reset(struct softnet_data *sd, struct sk_buff *skb, const u8 *th)
 		return;
 	if (is_signed(options, skb_copy_bits(skb, TCP_HLEN, options, hlen - TCP_HLEN)))
 		return;
-	if (v6) {
-		memcpy(&first, ip, 4);
-		o.tos = (u8)(ntohl(first) >> 20);
-	} else {
-		o.tos = ip[IPH_TOS];
-	}
-	o.tos &= (u8)~INET_ECN_MASK;
+	o.tos = ip_dsfield(ip) & (u8)~INET_ECN_MASK;
 	rst = o.head;
 	memcpy(rst + TCPH_SOURCE, th + TCPH_DEST, 2);
 	memcpy(rst + TCPH_DEST, th + TCPH_SOURCE, 2);

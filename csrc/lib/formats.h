@@ -316,6 +316,12 @@ static inline u32 ip_version(const u8 *ip)
 	return ip[IPH_VERSION_IHL] >> 4;
 }
 
+/* ip_dsfield() - TOS or traffic class of an IP header */
+static inline u8 ip_dsfield(const u8 *ip)
+{
+	return ip_version(ip) == 6 ? (u8)(be16(ip) >> 4) : ip[IPH_TOS];
+}
+
 /* ip_hdrlen() - length of an IPv4 header in bytes, unchecked */
 static inline u32 ip_hdrlen(const u8 *ip)
 {

@@ -19,16 +19,15 @@ static struct sk_buff *take(struct host *h, struct sock *sk)
 /* sock_from_header() - note what an IP header says of its packet */
 void sock_from_header(struct sock_from *f, const u8 *ip)
 {
+	f->tos = ip_dsfield(ip);
 	if (ip_version(ip) == 4) {
 		f->addr = inet_addr4(ip + IPH_SADDR);
 		f->dst = inet_addr4(ip + IPH_DADDR);
 		f->ttl = ip[IPH_TTL];
-		f->tos = ip[IPH_TOS];
 	} else {
 		f->addr = inet_addr6(ip + IPV6H_SADDR);
 		f->dst = inet_addr6(ip + IPV6H_DADDR);
 		f->ttl = ip[IPV6H_HOP_LIMIT];
-		f->tos = (u8)(be16(ip) >> 4);
 	}
 }
 

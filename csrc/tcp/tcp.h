@@ -42,11 +42,12 @@ struct tcp_sack { u32 start, end; };
  * struct tcp_options - what a segment's options say
  * @mss: 0: not there
  * @wscale: valid if @wscale_ok; at most 14
+ * @ecn_ok: of a SYN: the peer wants ECN, and may have it
  */
 struct tcp_options {
 	u32 tsval, tsecr;
 	u16 mss;
-	u8 saw_tstamp, wscale_ok, wscale, sack_ok, nsacks, spare;
+	u8 saw_tstamp, wscale_ok, wscale, sack_ok, nsacks, ecn_ok;
 	struct tcp_sack sack[TCP_SACKS_MAX];
 };
 
@@ -64,6 +65,7 @@ struct tcp_options {
  * @dsack:         bytes that arrived twice, to be said next; @dsack.end == @dsack.start: none
  * @sacks:         runs of the out-of-order queue, the latest first
  * @comp_sack:     SACKs that were held back since the last one
+ * @ecn:           enum tcp_ecn
  * @rcvq_*:        autotuning: bytes that were read in the last round trip
  * Sending:
  * @snd_una, @snd_nxt, @write_seq: unacknowledged from here, sent up to here, written up to here
@@ -79,6 +81,13 @@ struct tcp_options {
  * @delack_at, @comp_at, @keep_at
  * @armed_at:      what the heap has: tcp_timer.c
  */
+enum tcp_ecn {
+	TCP_ECN_OK = 1,                /* both sides have agreed */
+	TCP_ECN_QUEUE_CWR = 2,         /* the next new data says CWR */
+	TCP_ECN_DEMAND_CWR = 4,        /* we say ECE until the peer says CWR */
+	TCP_ECN_SEEN = 8               /* some data was capable */
+};
+
 enum tcp_pending { TCP_PENDING_NONE, TCP_PENDING_RTO, TCP_PENDING_LOSS_PROBE, TCP_PENDING_REO, TCP_PENDING_PROBE0 };
 
 struct tcp_sock {
@@ -91,7 +100,7 @@ struct tcp_sock {
 	u8 snd_wscale, rcv_wscale, nsacks, comp_sack;
 	u8 ack_pending, ack_quick, ack_pingpong, ack_pushed;
 	u8 ack_now, orphan, shutdown, nodelay;
-	u8 rcv_psh, spare9[7];
+	u8 rcv_psh, ecn, spare9[6];
 	u64 ato_ns, lrcvtime, lsndtime, rcv_tstamp;
 	struct tcp_sack dsack, sacks[TCP_SACKS_MAX];
 	u32 rcvq_space, rcvq_seq;
@@ -112,7 +121,7 @@ struct tcp_sock {
 	u32 prior_ssthresh, prior_cwnd, high_seq, undo_marker;
 	u32 undo_retrans, prr_delivered, prr_out, reordering;
 	u32 max_packets_out, max_packets_seq, tlp_high_seq, retrans_stamp_ts;
-	u64 retrans_stamp, delivered, lost;
+	u64 retrans_stamp, delivered, delivered_ce, lost;
 	u8 ca_state, cwnd_limited, backoff, retransmits;
 	u8 probes_out, tlp_retrans, pending, cong;
 	u32 srtt_us, mdev_us, mdev_max_us, rttvar_us;
@@ -137,8 +146,9 @@ struct tcp_sock {
 	u64 probe_began, oow_at, born;
 	u32 home, keep_probes, syn_retries;
 	u8 want_write, writer_waits, spare7[2];
-	/* a listener's */
-	u32 backlog, accept_qlen, reqs;
+	/* a listener's; reqs_full_at: when its requests were too many the last time, NEVER */
+	u32 backlog, accept_qlen, reqs, spare10;
+	u64 reqs_full_at;
 	/* counters, for tcp_info */
 	u64 bytes_acked, bytes_received, bytes_sent, bytes_retrans;
 	u64 segs_in, segs_out, data_segs_in, data_segs_out;
@@ -154,7 +164,11 @@ struct tcp_request {
 	u32 tsval_first, tsval_last;
 	u64 born, at, armed_at, oow_at;
 	u8 in_use, tstamp_ok, sack_ok, wscale_ok;
-	u8 snd_wscale, rcv_wscale, retries;
+	u8 snd_wscale, rcv_wscale, ecn_ok,
+		timeouts, /* SYN-ACKs that the timer sent */
+		retrans,  /* SYN-ACKs after the first */
+		cookie,   /* it stands in no table */
+		spare[6];
 };
 
 /** struct tcp_timewait - what is left of a connection for 60 s. Linux: struct tcp_timewait_sock */
@@ -199,6 +213,7 @@ struct tcp_host {
 	u32 slow_start_after_idle, moderate_rcvbuf, abort_on_overflow, congestion;
 	u32 rto_min_us, rto_max_ms, invalid_ratelimit_ms;
 	u32 comp_sack_delay_us, comp_sack_nr, rfc1337;
+	u32 syncookies, max_syn_backlog, ecn, ecn_fallback;
 	u32 orphans, spare;
 };
 
@@ -315,8 +330,7 @@ struct sk_buff *tcp_ofo_take(struct softnet_data *sd, struct sock *sk);
 void tcp_ofo_purge(struct softnet_data *sd, struct sock *sk, enum fate fate);
 bool tcp_ofo_insert(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb, struct sk_buff **tail);
 
-/* tcp_ack.c, tcp_rtt.c: what an acknowledgement does. Return: -1: drop the segment; *why: its fate */
-int tcp_ack(struct softnet_data *sd, struct sock *sk, u32 seq, u32 ack, u32 window, bool data, const struct tcp_options *o, enum fate *why);
+/* tcp_rtt.c: how long acknowledgements take; tcp_ack.c is in room.h */
 void tcp_rtt_sample(struct host *h, struct tcp_sock *tp, u64 now, u64 rtt_us);
 void tcp_enter_loss(struct host *h, struct sock *sk);
 void tcp_reo_lost(struct softnet_data *sd, struct sock *sk);

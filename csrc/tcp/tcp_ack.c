@@ -165,13 +165,20 @@ static int judge(struct softnet_data *sd, struct sock *sk, u32 ack, enum fate *w
 	return 1;
 }
 
-int tcp_ack(struct softnet_data *sd, struct sock *sk, u32 seq, u32 ack, u32 window, bool data,
-	    const struct tcp_options *o, enum fate *why)
+int tcp_ack(struct softnet_data *sd, struct sock *sk, const struct tcp_in *s, const struct tcp_options *o,
+	    enum fate *why)
 {
 	struct host *h = sd->host;
 	struct tcp_sock *tp = tcp_sk(h, sk);
-	struct tcp_acked a = { .now = sd->now, .o = o, .prior_una = tp->snd_una, .prior_lost = tp->lost, .data = data };
-	u32 packets = tp->packets_out;
+	struct tcp_acked a = {
+		.now = sd->now,
+		.o = o,
+		.prior_una = tp->snd_una,
+		.prior_lost = tp->lost,
+		.data = s->len != 0,
+		.ece = s->flags & TCPHDR_ECE && tp->ecn & TCP_ECN_OK,
+	};
+	u32 packets = tp->packets_out, ack = s->ack;
 	int rc = judge(sd, sk, ack, why);
 	bool dupack;
 
@@ -187,17 +194,18 @@ int tcp_ack(struct softnet_data *sd, struct sock *sk, u32 seq, u32 ack, u32 wind
 		}
 		return 0;
 	}
-	if (o->saw_tstamp && tp->tstamp_ok && !after(seq, tp->rcv_wup) && (int32_t)(o->tsval - tp->ts_recent) >= 0) {
+	if (o->saw_tstamp && tp->tstamp_ok && !after(s->seq, tp->rcv_wup) && (int32_t)(o->tsval - tp->ts_recent) >= 0) {
 		tp->ts_recent = o->tsval;
 		tp->ts_recent_ns = a.now;
 	}
 	a.advanced = after(ack, tp->snd_una);
-	take_window(sd, sk, &a, seq, ack, window);
+	take_window(sd, sk, &a, s->seq, ack, s->window << tp->snd_wscale);
 	if (a.advanced) {
 		tp->bytes_acked += ack - tp->snd_una;
 		tp->retransmits = 0;
 		tp->snd_una = ack;
 	}
+	tcp_ecn_accept_cwr(tp, s);
 	tp->soft_error = 0;
 	tp->probes_out = 0;
 	tp->keep_probes = 0;
@@ -215,13 +223,14 @@ int tcp_ack(struct softnet_data *sd, struct sock *sk, u32 seq, u32 ack, u32 wind
 	if (a.late && tp->mss_cache)
 		tcp_saw_reordering(sd, tp, tp->high_sacked, a.low);
 	tp->delivered += a.delivered;
+	tp->delivered_ce += a.ece ? a.delivered : 0;
 	take_rtt(h, tp, &a);
 	if (tp->tlp_high_seq)
 		tcp_tlp_ack(sd, tp, &a, ack);
 	if (a.set_timer && !tcp_schedule_loss_probe(h, tp, a.now))
 		tcp_rearm_rto(h, tp, a.now);
 	dupack = !a.advanced && !a.data && !a.updates && !a.sacked;
-	if (dupack || a.sacked || a.dsack || tp->ca_state != TCP_CA_Open || tp->sacked_out)
+	if (dupack || a.sacked || a.dsack || a.ece || tp->ca_state != TCP_CA_Open || tp->sacked_out)
 		tcp_alert(sd, sk, &a, dupack);
 	control(tp, &a);
 	if (a.retransmit)

@@ -6,6 +6,7 @@
  */
 #include "prelude.h"
 #include "tcp/inline.h"
+#include "tcp/room.h"
 
 u32 tcp_in_flight(const struct tcp_sock *tp)
 {
@@ -72,4 +73,12 @@ void tcp_cong_acked(struct tcp_sock *tp, u32 rtt_us, u64 now)
 void tcp_cong_init(struct tcp_sock *tp)
 {
 	cubic_reset(tp);
+}
+
+/* tcp_handshake_cwnd() - the path lost our SYN more than once: begin with one segment. RFC 5681 section 3.1. tsval_first: of the
+ * first SYN: if the peer echoes it, nothing was lost */
+void tcp_handshake_cwnd(struct tcp_sock *tp, const struct tcp_options *o, u32 tsval_first)
+{
+	if (tp->total_retrans > 1 && !(tp->tstamp_ok && o->saw_tstamp && o->tsecr == tsval_first))
+		tp->cwnd = 1;
 }

@@ -20,9 +20,9 @@ void tcp_quickack(struct tcp_sock *tp, u32 max)
 		tp->ack_quick = (u8)n;
 }
 
-void tcp_enter_quickack(struct tcp_sock *tp)
+void tcp_enter_quickack(struct tcp_sock *tp, u32 max)
 {
-	tcp_quickack(tp, QUICK_ALL);
+	tcp_quickack(tp, max);
 	tp->ack_pingpong = 0;
 	tp->ato_ns = TCP_ATO_MIN_NS;
 }
@@ -64,6 +64,7 @@ void tcp_data_arrived(struct softnet_data *sd, struct sock *sk, const struct sk_
 		tcp_quickack(tp, QUICK_ALL); /* too long a gap: the sender may have restarted slow start */
 	}
 	tp->lrcvtime = sd->now;
+	tcp_ecn_check(tp, skb);
 	if (skb->len >= 128)
 		tcp_grow_window(sd->host, tp, sk, skb);
 }

@@ -20,6 +20,13 @@ static void begin_reduction(struct tcp_sock *tp)
 	tp->prior_cwnd = tp->cwnd;
 	tp->prr_delivered = tp->prr_out = 0;
 	tp->ssthresh = tcp_cong_ssthresh(tp);
+	tcp_ecn_queue_cwr(tp);
+}
+
+/* Most of cwnd, if it has passed ssthresh: tcp_current_ssthresh() */
+static u32 current_ssthresh(const struct tcp_sock *tp)
+{
+	return tp->cwnd >= tp->ssthresh ? max_u32(tp->ssthresh, (tp->cwnd >> 1) + (tp->cwnd >> 2)) : tp->ssthresh;
 }
 
 static void undo_begins(struct tcp_sock *tp)
@@ -28,14 +35,25 @@ static void undo_begins(struct tcp_sock *tp)
 	tp->undo_retrans = tp->retrans_out ? tp->retrans_out : TCP_NOTHING_TO_UNDO;
 }
 
-static void enter_recovery(struct softnet_data *sd, struct tcp_sock *tp)
+/* The peer's packets were marked: cwnd goes down as after a loss, but there is none. RFC 3168 section 6.1.2; tcp_enter_cwr() */
+static void enter_cwr(struct tcp_sock *tp)
+{
+	tp->prior_ssthresh = 0;
+	if (tp->ca_state >= TCP_CA_CWR)
+		return;
+	tp->undo_marker = 0;
+	begin_reduction(tp);
+	tp->ca_state = TCP_CA_CWR;
+}
+
+static void enter_recovery(struct softnet_data *sd, struct tcp_sock *tp, bool ece)
 {
 	COUNT(sd->mib[tp->sack_ok ? TcpExt_TCPSackRecovery : TcpExt_TCPRenoRecovery], 1);
 	tp->prior_ssthresh = 0;
 	undo_begins(tp);
 	if (tp->ca_state != TCP_CA_Recovery && tp->ca_state != TCP_CA_CWR) {
-		tp->prior_ssthresh = tp->cwnd >= tp->ssthresh ? max_u32(tp->ssthresh, (tp->cwnd >> 1) + (tp->cwnd >> 2))
-							      : tp->ssthresh;
+		if (!ece)
+			tp->prior_ssthresh = current_ssthresh(tp);
 		begin_reduction(tp);
 	}
 	tp->ca_state = TCP_CA_Recovery;
@@ -63,8 +81,7 @@ void tcp_enter_loss(struct host *h, struct sock *sk)
 		tp->sacked_out = 0;
 	if (tp->ca_state <= TCP_CA_Disorder || !after(tp->high_seq, tp->snd_una) ||
 	    (tp->ca_state == TCP_CA_Loss && !tp->retransmits)) {
-		tp->prior_ssthresh = tp->cwnd >= tp->ssthresh ? max_u32(tp->ssthresh, (tp->cwnd >> 1) + (tp->cwnd >> 2))
-							      : tp->ssthresh;
+		tp->prior_ssthresh = current_ssthresh(tp);
 		tp->prior_cwnd = tp->cwnd;
 		tp->ssthresh = tcp_cong_ssthresh(tp);
 		undo_begins(tp);
@@ -76,6 +93,7 @@ void tcp_enter_loss(struct host *h, struct sock *sk)
 	tp->ca_state = TCP_CA_Loss;
 	tp->high_seq = tp->snd_nxt;
 	tp->tlp_high_seq = 0;
+	tcp_ecn_queue_cwr(tp);
 	tp->frto = fresh && after(tp->snd_nxt, tp->snd_una);
 	if (tp->retransmits && !fresh)
 		tp->frto = 0;
@@ -147,6 +165,8 @@ void tcp_alert(struct softnet_data *sd, struct sock *sk, struct tcp_acked *a, bo
 	struct host *h = sd->host;
 	struct tcp_sock *tp = tcp_sk(h, sk);
 
+	if (a->ece) /* what the marks asked for is not undone */
+		tp->prior_ssthresh = 0;
 	if (a->advanced && tp->seg_n &&
 	    tcp_seg_at(tp, 0)->flags & TCP_SEG_SACKED) { /* thrown away? tcp_check_sack_reneging() */
 		tp->pending = TCP_PENDING_RTO;
@@ -164,7 +184,8 @@ void tcp_alert(struct softnet_data *sd, struct sock *sk, struct tcp_acked *a, bo
 		}
 		tcp_undo_recovery(sd, tp, a);
 	} else if (after(tp->snd_una, tp->high_seq) && tp->ca_state == TCP_CA_CWR) {
-		tp->cwnd = min_u32(tp->cwnd, tp->ssthresh);
+		tp->cwnd = tp->ssthresh;
+		tp->ca_state = TCP_CA_Open;
 		tcp_to_open(tp);
 	}
 	switch (tp->ca_state) {
@@ -198,18 +219,20 @@ void tcp_alert(struct softnet_data *sd, struct sock *sk, struct tcp_acked *a, bo
 			if (dupack)
 				reno_dupack(tp, a);
 		}
-		if (tp->undo_marker && !tp->undo_retrans) {
+		if (tp->ca_state <= TCP_CA_Disorder && tp->undo_marker && !tp->undo_retrans) {
 			COUNT(sd->mib[TcpExt_TCPDSACKUndo], 1);
 			tcp_undo(tp, false);
 		}
 		find_lost(h, sk, a);
 	}
 	if (!tp->lost_out) {
+		if (a->ece)
+			enter_cwr(tp);
 		if (tp->ca_state != TCP_CA_CWR)
 			tcp_to_open(tp);
 		return;
 	}
-	enter_recovery(sd, tp);
+	enter_recovery(sd, tp, a->ece);
 	a->retransmit = true;
 }
 
@@ -264,7 +287,7 @@ void tcp_reo_lost(struct softnet_data *sd, struct sock *sk)
 	if (!tp->lost_out)
 		return;
 	if (tp->ca_state != TCP_CA_Recovery && tp->ca_state != TCP_CA_Loss) {
-		enter_recovery(sd, tp);
+		enter_recovery(sd, tp, false);
 		a.delivered = 1;
 		tcp_reduce(tp, &a);
 	}

@@ -62,6 +62,7 @@ static void take_syn(struct softnet_data *sd, struct sock *sk, const struct tcp_
 	if (tp->tstamp_ok)
 		tp->advmss -= 12;
 	tp->sack_ok = o->sack_ok && h->tcp.sack;
+	tcp_ecn_rcv_syn(tp, s->flags);
 	tp->peer_mss = o->mss ? max_u32(o->mss, TCP_MIN_SND_MSS) : TCP_MSS_DEFAULT;
 	tcp_sync_mss(h, sk);
 	tp->rcv_mss = max_u32(min_u32(min_u32(tp->mss_cache, TCP_MSS_DEFAULT), tp->rcv_wnd / 2), TCP_MIN_MSS);
@@ -99,10 +100,8 @@ static enum fate syn_sent(struct softnet_data *sd, struct sock *sk, struct sk_bu
 	}
 	tp->snd_una = s->ack;
 	tcp_established(h, sk, sd->now);
-	if (!tp->syn_retries)
-		tcp_rtt_sample(h, tp, sd->now, max_u64((sd->now - tp->born) / 1000, 1));
-	else
-		tp->rto_ns = TCP_TIMEOUT_FALLBACK_NS;
+	tcp_handshake_rtt(h, tp, o, sd->now, tp->syn_retries ? 0 : tp->born);
+	tcp_handshake_cwnd(tp, o, tcp_ts_now(tp->born, tp->ts_offset));
 	if (tp->write_seq != tp->snd_nxt) { /* what waits carries the acknowledgement */
 		tp->ack_pending = 1;
 		tp->ato_ns = TCP_ATO_MIN_NS;
@@ -197,9 +196,7 @@ static enum fate process(struct softnet_data *sd, struct sock *sk, struct sk_buf
 		tcp_send_reset(sd, skb, th);
 		return TCP_INVALID_ACK_SEQUENCE;
 	}
-	rc = tp->state == TCPS_SYN_RECV
-		     ? 0
-		     : tcp_ack(sd, sk, s->seq, s->ack, s->window << tp->snd_wscale, s->len != 0, o, &why);
+	rc = tp->state == TCPS_SYN_RECV ? 0 : tcp_ack(sd, sk, s, o, &why);
 	if (rc < 0) {
 		if (why == TCP_ACK_UNSENT_DATA) /* RFC 5961 section 5.2 */
 			tcp_challenge_ack(sd, sk);
@@ -290,6 +287,8 @@ void tcp_endpoint_rcv(struct softnet_data *sd, struct sk_buff *skb, const struct
 	u32 isn;
 
 	tcp_parse_options(th + TCP_HLEN, hlen - TCP_HLEN, th[TCPH_FLAGS] & TCPHDR_SYN, &o);
+	if (th[TCPH_FLAGS] & TCPHDR_SYN)
+		o.ecn_ok = tcp_ecn_of_syn(h, skb, th[TCPH_FLAGS]);
 	sk = tcp_lock_flow(sd, &t->dst, t->dport, &t->src, t->sport);
 	if (sk) {
 		tcp_rcv_state_process(sd, sk, skb, th, &o);

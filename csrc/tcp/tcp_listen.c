@@ -2,8 +2,8 @@
  *
  *   SYN -> tcp_listen_rcv(): a request (tcp_request.c), SYN-ACK;  tcp_accept(): the oldest connection that waits
  *
- * Both queues are bounded by the backlog: a SYN that finds one full is dropped, and the peer tries again. There are no SYN
- * cookies (tcp_syncookies = 0). Linux: tcp_conn_request(), inet_connection_sock.c
+ * Both queues are bounded by the backlog. A SYN that finds the accept queue full is dropped, and the peer tries again; one that
+ * finds too many requests is answered with a cookie (tcp_syncookies.c). Linux: tcp_conn_request(), inet_connection_sock.c
  */
 #include "prelude.h"
 #include "tcp/inline.h"
@@ -11,8 +11,9 @@
 
 /* ---- SYN ---- */
 
+/* o: what the SYN says; th: of the SYN, or of the third segment, which tells of it */
 static struct tcp_request request_of(struct softnet_data *sd, const struct sock *listener, const struct flow_key *k,
-				     const u8 *th, const struct tcp_options *o, u32 isn)
+				     const u8 *th, const struct tcp_options *o)
 {
 	struct host *h = sd->host;
 	bool ts = o->saw_tstamp && h->tcp.timestamps;
@@ -25,7 +26,6 @@ static struct tcp_request request_of(struct softnet_data *sd, const struct sock 
 		.window = be16(th + TCPH_WINDOW),
 		.listener = listener->index,
 		.irs = be32(th + TCPH_SEQ),
-		.iss = isn ? isn : tcp_secure_seq(h, &k->dst, k->dport, &k->src, k->sport, sd->now),
 		.ts_recent = ts ? o->tsval : 0,
 		.ts_offset = tcp_ts_offset(h, &k->dst, &k->src),
 		.home = sd->cpu,
@@ -34,6 +34,7 @@ static struct tcp_request request_of(struct softnet_data *sd, const struct sock 
 		.sack_ok = o->sack_ok && h->tcp.sack,
 		.wscale_ok = o->wscale_ok && h->tcp.window_scaling,
 		.snd_wscale = o->wscale,
+		.ecn_ok = o->ecn_ok,
 	};
 
 	r.tsval_first = r.tsval_last = tcp_ts_now(sd->now, r.ts_offset);
@@ -49,64 +50,123 @@ bool tcp_accept_queue_is_full(const struct host *h, const struct sock *listener)
 	return tp->accept_qlen > tp->backlog;
 }
 
-/* Return: DELIVERED_TCP: the request is *r; else why no request was made */
-static enum fate request(struct softnet_data *sd, struct sock *listener, struct tcp_request *r, bool again)
+/* Linux: inet_csk_reqsk_queue_is_full(); its table of requests is not bounded, ours is */
+static bool requests_are_full(const struct host *h, const struct tcp_sock *tp)
+{
+	return (tp->reqs && tp->reqs >= tp->backlog) || h->tcp.reqs >= TCP_REQS_MAX;
+}
+
+/* Without cookies, the last quarter is for peers that are known to be real. We remember none. */
+static bool last_quarter(const struct tcp_host *t, const struct tcp_sock *tp)
+{
+	return !t->syncookies && t->max_syn_backlog < tp->reqs + (t->max_syn_backlog >> 2);
+}
+
+/* May a SYN be answered? *cookie: it may, but nothing is remembered of it. again: its peer has proven to be real */
+static enum fate admit(struct softnet_data *sd, struct sock *listener, bool again, bool *cookie)
 {
 	struct host *h = sd->host;
-	const struct tcp_sock *tp = tcp_sk(h, listener);
-	u32 i;
+	struct tcp_sock *tp = tcp_sk(h, listener);
 
 	if (tp->state != TCPS_LISTEN) /* closed since the look-up */
 		return NO_SOCKET;
-	if (tp->reqs >= tp->backlog && !again && tp->reqs >= 1) {
+	*cookie = (!again && (h->tcp.syncookies == 2 || requests_are_full(h, tp))) || h->tcp.reqs >= TCP_REQS_MAX;
+	if (*cookie && !h->tcp.syncookies) {
 		COUNT(sd->mib[TcpExt_TCPReqQFullDrop], 1);
 		COUNT(sd->mib[TcpExt_ListenDrops], 1);
 		return TCP_REQQFULLDROP;
 	}
+	COUNT(sd->mib[TcpExt_TCPReqQFullDoCookies], *cookie);
 	if (tcp_accept_queue_is_full(h, listener)) {
 		COUNT(sd->mib[TcpExt_ListenOverflows], 1);
 		COUNT(sd->mib[TcpExt_ListenDrops], 1);
 		return TCP_LISTEN_OVERFLOW;
 	}
-	i = tcp_request_add(h, r);
-	if (!i) {
-		COUNT(sd->mib[TcpExt_TCPReqQFullDrop], 1);
+	if (!again && last_quarter(&h->tcp, tp)) {
 		COUNT(sd->mib[TcpExt_ListenDrops], 1);
 		return TCP_REQQFULLDROP;
 	}
-	tcp_request_arm(h, i, sd->now);
+	if (*cookie)
+		WRITE_ONCE(tp->reqs_full_at, sd->now);
 	return DELIVERED_TCP;
+}
+
+/* What stands in no table: the number and the timestamp tell it to us later. Without a timestamp the SYN's options are lost. */
+static void make_cookie(struct softnet_data *sd, const struct sock *listener, const struct flow_key *k, const u8 *th,
+			const struct tcp_options *o, struct tcp_request *r)
+{
+	struct tcp_options plain = { .mss = o->mss };
+
+	COUNT(sd->mib[TcpExt_SyncookiesSent], 1);
+	if (!r->tstamp_ok)
+		*r = request_of(sd, listener, k, th, &plain);
+	r->iss = tcp_cookie_seq(sd->host, k, r->irs, &r->mss, sd->now);
+	r->tsval_last = tcp_cookie_tsval(r, sd->now);
+}
+
+/* isn: number to begin with, 0: any */
+static enum fate rcv_syn(struct softnet_data *sd, struct sock *listener, const struct flow_key *k, const u8 *th,
+			 const struct tcp_options *o, u32 isn)
+{
+	struct host *h = sd->host;
+	struct tcp_request r = request_of(sd, listener, k, th, o);
+	bool cookie = false;
+	enum fate fate;
+
+	r.iss = isn ? isn : tcp_secure_seq(h, &k->dst, k->dport, &k->src, k->sport, sd->now);
+	spin_lock(&h->socks.lock);
+	fate = tcp_request_find(h, k) ? TCP_OLD_DATA : admit(sd, listener, isn != 0, &cookie);
+	if (fate == DELIVERED_TCP && !cookie)
+		tcp_request_arm(h, tcp_request_add(h, &r), sd->now);
+	spin_unlock(&h->socks.lock);
+	if (fate != DELIVERED_TCP)
+		return fate;
+	if (cookie)
+		make_cookie(sd, listener, k, th, o, &r);
+	tcp_send_synack(h, sd, &r);
+	return fate;
+}
+
+/* An acknowledgement may be the answer to a cookie. Return: false: it is not; else *consumed, or *fate tells what of it */
+static bool rcv_cookie(struct softnet_data *sd, struct sock *listener, struct sk_buff *skb, const struct flow_key *k,
+		       const u8 *th, struct tcp_options *ack, enum fate *fate, bool *consumed)
+{
+	struct tcp_options o;
+	struct tcp_request r;
+
+	if (!tcp_cookie_check(sd, listener, k, th, ack, &o))
+		return false;
+	r = request_of(sd, listener, k, th, &o);
+	tcp_initial_window(sd->host, listener->rcvbuf >> 1, r.mss, &r.rcv_wnd, &r.rcv_wscale, r.wscale_ok);
+	r.cookie = 1;
+	r.irs--;
+	r.iss = be32(th + TCPH_ACK_SEQ) - 1;
+	*fate = tcp_become_connection(sd, skb, k, th, ack, &r, consumed);
+	if (*fate == TCP_LISTEN_OVERFLOW) {
+		COUNT(sd->mib[TcpExt_ListenOverflows], 1);
+		COUNT(sd->mib[TcpExt_ListenDrops], 1);
+	}
+	return true;
 }
 
 /* tcp_listen_rcv() - a segment to a listener, of no connection. isn: number to begin with, 0: any */
 void tcp_listen_rcv(struct softnet_data *sd, struct sock *listener, struct sk_buff *skb, const struct flow_key *k,
 		    const u8 *th, struct tcp_options *o, u32 isn)
 {
-	struct host *h = sd->host;
 	u8 flags = th[TCPH_FLAGS];
-	struct tcp_request r;
-	enum fate fate;
+	enum fate fate = TCP_FLAGS;
+	bool consumed = false;
 
 	if (flags & TCPHDR_RST) {
-		kfree_skb_reason(sd, skb, TCP_RESET);
-		return;
+		fate = TCP_RESET;
+	} else if (flags & TCPHDR_ACK) {
+		if (flags & TCPHDR_SYN || !rcv_cookie(sd, listener, skb, k, th, o, &fate, &consumed))
+			tcp_send_reset(sd, skb, th);
+	} else if (flags & TCPHDR_SYN && !(flags & TCPHDR_FIN)) {
+		fate = rcv_syn(sd, listener, k, th, o, isn);
 	}
-	if (flags & TCPHDR_ACK) {
-		tcp_send_reset(sd, skb, th);
-		kfree_skb_reason(sd, skb, TCP_FLAGS);
-		return;
-	}
-	if (!(flags & TCPHDR_SYN) || flags & TCPHDR_FIN) {
-		kfree_skb_reason(sd, skb, TCP_FLAGS);
-		return;
-	}
-	r = request_of(sd, listener, k, th, o, isn);
-	spin_lock(&h->socks.lock);
-	fate = tcp_request_find(h, k) ? TCP_OLD_DATA : request(sd, listener, &r, isn != 0);
-	spin_unlock(&h->socks.lock);
-	if (fate == DELIVERED_TCP)
-		tcp_send_synack(h, sd, &r);
-	kfree_skb_reason(sd, skb, fate);
+	if (!consumed)
+		kfree_skb_reason(sd, skb, fate);
 }
 
 /* ---- the program's side ---- */
@@ -119,6 +179,7 @@ struct sock *tcp_listen(struct host *h, const struct inet_addr *laddr, u16 lport
 		return NULL;
 	h->tcp.socks[sk->index] = (struct tcp_sock){ .state = TCPS_LISTEN,
 						     .backlog = min_u32(backlog, h->tcp.somaxconn),
+						     .reqs_full_at = NEVER,
 						     .armed_at = NEVER };
 	sk->rcvbuf = h->tcp.rmem[1];
 	return sk;

@@ -21,8 +21,8 @@ void tcp_count(struct host *h, struct softnet_data *sd, u32 mib, u64 n)
 
 /* ---- numbers that no stranger guesses: RFC 6528, RFC 7323 section 5.4. Functions of the host's seed ---- */
 
-static u64 secret(const struct host *h, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport,
-		  u64 salt)
+u64 tcp_secret(const struct host *h, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport,
+	       u64 salt)
 {
 	struct {
 		struct inet_addr l, r;
@@ -34,18 +34,18 @@ static u64 secret(const struct host *h, const struct inet_addr *l, u16 lport, co
 
 u32 tcp_bucket(const struct host *h, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport)
 {
-	return (u32)secret(h, l, lport, r, rport, 0);
+	return (u32)tcp_secret(h, l, lport, r, rport, 0);
 }
 
 u32 tcp_secure_seq(const struct host *h, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport,
 		   u64 now)
 {
-	return (u32)secret(h, l, lport, r, rport, 0x697373) + (u32)(now >> 6);
+	return (u32)tcp_secret(h, l, lport, r, rport, 0x697373) + (u32)(now >> 6);
 }
 
 u32 tcp_ts_offset(const struct host *h, const struct inet_addr *l, const struct inet_addr *r)
 {
-	return (u32)secret(h, l, 0, r, 0, 0x74736f);
+	return (u32)tcp_secret(h, l, 0, r, 0, 0x74736f);
 }
 
 u32 tcp_ts_now(u64 now, u32 offset)
@@ -136,7 +136,7 @@ static void ack_sent(struct tcp_sock *tp)
 }
 
 /* Return: 0; -EAGAIN: the card's ring is full; another -errno */
-int tcp_transmit(struct host *h, struct softnet_data *sd, struct sock *sk, const struct tcp_out *s, u64 now)
+int tcp_transmit(struct host *h, struct softnet_data *sd, struct sock *sk, struct tcp_out *s, u64 now)
 {
 	struct tcp_sock *tp = tcp_sk(h, sk);
 	struct outgoing o;
@@ -147,6 +147,7 @@ int tcp_transmit(struct host *h, struct softnet_data *sd, struct sock *sk, const
 	put32(o.head + TCPH_SEQ, s->seq);
 	if (s->flags & TCPHDR_ACK)
 		put32(o.head + TCPH_ACK_SEQ, sk->rcv_nxt);
+	tcp_ecn_send(tp, s, &o.tos);
 	o.head[TCPH_FLAGS] = s->flags;
 	opt_len = tcp_put_options(tp, o.head + TCP_HLEN, tcp_ts_now(now, tp->ts_offset), TCP_OPTIONS_MAX);
 	o.head_len += opt_len;
@@ -163,6 +164,8 @@ int tcp_transmit(struct host *h, struct softnet_data *sd, struct sock *sk, const
 	rc = send_locked(h, sd, &o);
 	if (rc == -EAGAIN)
 		return rc;
+	if (s->flags & TCPHDR_CWR)
+		tp->ecn &= (u8)~TCP_ECN_QUEUE_CWR;
 	tcp_count(h, sd, Tcp_OutSegs, 1);
 	tp->segs_out++;
 	if (s->len)
@@ -207,7 +210,7 @@ void tcp_send_syn(struct host *h, struct softnet_data *sd, struct sock *sk, u8 f
 
 	tp->segs_out++;
 	tcp_send_bare(h, sd, &sk->laddr, sk->lport, &sk->raddr, sk->rport, tp->iss, sk->rcv_nxt,
-		      (u16)min_u32(tp->rcv_wnd, 65535), flags, opt, len);
+		      (u16)min_u32(tp->rcv_wnd, 65535), flags | tcp_ecn_syn_flags(h, tp, ack), opt, len);
 }
 
 int tcp_send_synack(struct host *h, struct softnet_data *sd, const struct tcp_request *r)
@@ -224,7 +227,8 @@ int tcp_send_synack(struct host *h, struct softnet_data *sd, const struct tcp_re
 	u32 len = tcp_syn_options(h, opt, (u16)tcp_path_mss(h, &r->raddr), &o);
 
 	tcp_send_bare(h, sd, &r->laddr, r->lport, &r->raddr, r->rport, r->iss, r->irs + 1,
-		      (u16)min_u32(r->rcv_wnd, 65535), TCPHDR_SYN | TCPHDR_ACK, opt, len);
+		      (u16)min_u32(r->rcv_wnd, 65535), TCPHDR_SYN | TCPHDR_ACK | (r->ecn_ok ? TCPHDR_ECE : 0), opt,
+		      len);
 	return 0;
 }
 

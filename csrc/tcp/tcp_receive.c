@@ -223,6 +223,7 @@ static void early(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb,
 	u32 start = skb->seq, end = skb->end_seq;
 
 	tp->ack_pending = 1;
+	tcp_ecn_check(tp, skb);
 	if (start != end)
 		tcp_measure_rcv_mss(tp, sk, skb, skb->len);
 	if (start == end) { /* a FIN alone */
@@ -249,7 +250,7 @@ static void refuse(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb
 {
 	struct tcp_sock *tp = tcp_sk(sd->host, sk);
 
-	tcp_enter_quickack(tp);
+	tcp_enter_quickack(tp, QUICK_ALL);
 	tp->ack_pending = 1;
 	kfree_skb_reason(sd, skb, why);
 }

@@ -29,6 +29,7 @@ u32 tcp_request_find(struct host *h, const struct flow_key *k)
 	return 0;
 }
 
+/* The caller has seen that fewer than TCP_REQS_MAX are there. */
 u32 tcp_request_add(struct host *h, const struct tcp_request *r)
 {
 	struct tcp_host *t = &h->tcp;
@@ -36,10 +37,8 @@ u32 tcp_request_add(struct host *h, const struct tcp_request *r)
 
 	if (i)
 		t->req_free = t->req[i].next;
-	else if (t->req_used <= TCP_REQS_MAX)
-		i = t->req_used++;
 	else
-		return 0;
+		i = t->req_used++;
 	t->req[i] = *r;
 	t->req[i].in_use = 1;
 	link = bucket(h, r);
@@ -79,9 +78,27 @@ void tcp_request_arm(struct host *h, u32 i, u64 now)
 {
 	struct tcp_request *r = &h->tcp.req[i];
 
-	r->at = tcp_jiffies_later(h, now, TCP_TIMEOUT_INIT_NS << min_u32(r->retries, RTO_MAX_SHIFT));
+	r->at = tcp_jiffies_later(h, now, TCP_TIMEOUT_INIT_NS << min_u32(r->timeouts, RTO_MAX_SHIFT));
 	r->armed_at = NEVER;
 	tcp_timer_set(h, r->home, tcp_request_id(h, i), r->at, &r->armed_at);
+}
+
+/* Its SYN-ACK goes again: the third segment may answer this one. */
+static void again(struct host *h, u32 i, u64 now)
+{
+	struct tcp_request *r = &h->tcp.req[i];
+
+	if (r->retrans < 255)
+		r->retrans++;
+	r->tsval_last = tcp_ts_now(now, r->ts_offset);
+	tcp_request_arm(h, i, now);
+}
+
+static void send_again(struct softnet_data *sd, const struct tcp_request *r)
+{
+	COUNT(sd->mib[Tcp_RetransSegs], 1);
+	COUNT(sd->mib[TcpExt_TCPSynRetrans], 1);
+	tcp_send_synack(sd->host, sd, r);
 }
 
 /* tcp_request_timer() - the third segment has not come: the SYN-ACK again, or no more */
@@ -93,12 +110,11 @@ void tcp_request_timer(struct softnet_data *sd, u32 i)
 
 	spin_lock(&h->socks.lock);
 	if (r->in_use && r->at <= sd->now) {
-		if (r->retries >= h->tcp.synack_retries) {
+		if (r->timeouts >= h->tcp.synack_retries) {
 			forget(h, i);
 		} else {
-			r->retries++;
-			r->tsval_last = tcp_ts_now(sd->now, r->ts_offset);
-			tcp_request_arm(h, i, sd->now);
+			r->timeouts++;
+			again(h, i, sd->now);
 			copy = *r;
 		}
 	} else if (r->in_use) {
@@ -109,9 +125,7 @@ void tcp_request_timer(struct softnet_data *sd, u32 i)
 	if (!copy.in_use)
 		return;
 	COUNT(sd->mib[TcpExt_TCPTimeouts], 1);
-	COUNT(sd->mib[Tcp_RetransSegs], 1);
-	COUNT(sd->mib[TcpExt_TCPSynRetrans], 1);
-	tcp_send_synack(h, sd, &copy);
+	send_again(sd, &copy);
 }
 
 /* ---- the third segment ---- */
@@ -146,6 +160,7 @@ static struct sock *make_child(struct softnet_data *sd, const struct tcp_request
 	tp->tstamp_ok = r->tstamp_ok;
 	tp->sack_ok = r->sack_ok;
 	tp->wscale_ok = r->wscale_ok;
+	tp->ecn = r->ecn_ok ? TCP_ECN_OK : 0;
 	tp->snd_wscale = r->wscale_ok ? r->snd_wscale : 0;
 	tp->rcv_wscale = r->rcv_wscale;
 	tp->window_clamp = r->wscale_ok ? tp->window_clamp : 65535;
@@ -162,48 +177,66 @@ static struct sock *make_child(struct softnet_data *sd, const struct tcp_request
 	return sk;
 }
 
-/* Under the lock of the table: the request becomes the connection, if both are still as they were. */
-static bool exchange(struct host *h, const struct flow_key *k, const struct tcp_request *r, struct sock *sk)
+/* Under the lock of the table: the request becomes the connection, if both are still as they were. A cookie's has no place to
+ * give up: it must not be there twice. */
+static enum fate exchange(struct host *h, const struct flow_key *k, const struct tcp_request *r, struct sock *sk)
 {
 	struct sock *listener = &h->socks.socks[r->listener];
 	u32 i = tcp_request_find(h, k);
 
-	if (!i || h->tcp.req[i].irs != r->irs || h->tcp.req[i].iss != r->iss ||
-	    tcp_sk(h, listener)->state != TCPS_LISTEN)
-		return false;
-	forget(h, i);
+	if (tcp_sk(h, listener)->state != TCPS_LISTEN)
+		return TCP_CLOSE;
+	if (r->cookie) {
+		if (i || flow_find(&h->socks, SOCK_TCP, &k->dst, k->dport, &k->src, k->sport))
+			return TCP_CLOSE;
+		if (tcp_accept_queue_is_full(h, listener))
+			return TCP_LISTEN_OVERFLOW;
+	} else {
+		if (!i || h->tcp.req[i].irs != r->irs || h->tcp.req[i].iss != r->iss)
+			return TCP_CLOSE;
+		forget(h, i);
+	}
 	flow_insert(&h->socks, sk);
 	sock_accept_add(listener, sk);
 	tcp_sk(h, listener)->accept_qlen++;
-	return true;
+	return DELIVERED_TCP;
 }
 
-static enum fate become_connection(struct softnet_data *sd, struct sk_buff *skb, const struct flow_key *k, const u8 *th,
-				   struct tcp_options *o, const struct tcp_request *r, bool *consumed)
+/* Nobody has seen the connection: its place is free again when its lock is. */
+static void unmake(struct softnet_data *sd, struct sock *sk)
+{
+	struct tcp_sock *tp = tcp_sk(sd->host, sk);
+
+	tp->state = TCPS_CLOSE;
+	tp->orphan = 1;
+	__atomic_fetch_add(&sd->host->tcp.orphans, 1, __ATOMIC_RELAXED);
+	tcp_release_sock(sd->host, sd, sk);
+}
+
+/* tcp_become_connection() - the handshake is complete. Return: the segment's fate, if it is not *consumed */
+enum fate tcp_become_connection(struct softnet_data *sd, struct sk_buff *skb, const struct flow_key *k, const u8 *th,
+				struct tcp_options *o, const struct tcp_request *r, bool *consumed)
 {
 	struct host *h = sd->host;
 	struct sock *listener = &h->socks.socks[r->listener], *sk = make_child(sd, r);
 	struct tcp_sock *tp;
-	bool made;
+	enum fate fate;
 
 	if (!sk)
 		return SOCKET_TABLE_FULL;
 	tp = tcp_sk(h, sk);
 	spin_lock(&h->socks.lock);
-	made = exchange(h, k, r, sk);
+	fate = exchange(h, k, r, sk);
 	spin_unlock(&h->socks.lock);
-	if (!made) {
-		tp->state = TCPS_CLOSE;
-		tp->orphan = 1;
-		__atomic_fetch_add(&h->tcp.orphans, 1, __ATOMIC_RELAXED);
-		tcp_release_sock(h, sd, sk);
-		return TCP_CLOSE;
+	if (fate != DELIVERED_TCP) {
+		unmake(sd, sk);
+		return fate;
 	}
 	COUNT(sd->mib[Tcp_PassiveOpens], 1);
-	if (!r->retries)
-		tcp_rtt_sample(h, tp, sd->now, max_u64((sd->now - r->born) / 1000, 1));
-	else
-		tp->rto_ns = TCP_TIMEOUT_FALLBACK_NS;
+	tcp_handshake_rtt(h, tp, o, sd->now, r->retrans || r->cookie ? 0 : r->born);
+	tp->total_retrans = r->retrans;
+	if (r->timeouts)
+		tcp_handshake_cwnd(tp, o, r->tsval_first);
 	*consumed = true;
 	tcp_rcv_state_process(sd, sk, skb, th, o);
 	lock_if(h->live, &listener->lock); /* sock_close() takes it before the eventfd goes */
@@ -285,18 +318,20 @@ static bool may_answer(struct softnet_data *sd, const struct flow_key *k)
 	return may;
 }
 
-/* The third segment may answer this SYN-ACK too. Return: its timestamp */
-static u32 note_synack(struct softnet_data *sd, const struct flow_key *k)
+/* The peer has sent its SYN again. Return: *r is the request, whose SYN-ACK goes again; false: it is over */
+static bool note_synack(struct softnet_data *sd, const struct flow_key *k, struct tcp_request *r)
 {
 	struct host *h = sd->host;
-	u32 i, tsval = 0;
+	u32 i;
 
 	spin_lock(&h->socks.lock);
 	i = tcp_request_find(h, k);
-	if (i)
-		tsval = h->tcp.req[i].tsval_last = tcp_ts_now(sd->now, h->tcp.req[i].ts_offset);
+	if (i) {
+		again(h, i, sd->now);
+		*r = h->tcp.req[i];
+	}
 	spin_unlock(&h->socks.lock);
-	return tsval;
+	return i != 0;
 }
 
 /* tcp_request_rcv() - Return: false: the segment is of no handshake */
@@ -335,16 +370,14 @@ bool tcp_request_rcv(struct softnet_data *sd, struct sk_buff *skb, const struct 
 			forget(h, i);
 		spin_unlock(&h->socks.lock);
 	}
-	if (v.again && may_answer(sd, k)) {
-		r.tsval_last = note_synack(sd, k);
-		tcp_send_synack(h, sd, &r);
-	}
+	if (v.again && may_answer(sd, k) && note_synack(sd, k, &r))
+		send_again(sd, &r);
 	if (v.ack && may_answer(sd, k))
 		send_ack(sd, &r);
 	if (v.reset)
 		tcp_send_reset(sd, skb, th);
 	if (v.fate == DELIVERED_TCP)
-		v.fate = become_connection(sd, skb, k, th, o, &r, &consumed);
+		v.fate = tcp_become_connection(sd, skb, k, th, o, &r, &consumed);
 	if (!consumed)
 		kfree_skb_reason(sd, skb, v.fate);
 	return true;

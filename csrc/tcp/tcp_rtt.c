@@ -50,6 +50,20 @@ void tcp_rtt_sample(struct host *h, struct tcp_sock *tp, u64 now, u64 rtt_us)
 	set_rto(h, tp);
 }
 
+/* tcp_handshake_rtt() - the peer has answered our SYN. sent: when it was; 0: it was sent more than once, or nobody remembers.
+ * Then the timestamp tells, and without one the first timeout is longer: RFC 6298 section 5.7 */
+void tcp_handshake_rtt(struct host *h, struct tcp_sock *tp, const struct tcp_options *o, u64 now, u64 sent)
+{
+	if (sent) {
+		tcp_rtt_sample(h, tp, now, max_u64((now - sent) / 1000, 1));
+	} else if (tp->tstamp_ok && o->saw_tstamp && o->tsecr) {
+		tcp_rtt_sample(h, tp, now, max_u64(tcp_ts_now(now, tp->ts_offset) - o->tsecr, 1) * 1000);
+	} else {
+		tp->rto_ns = TCP_TIMEOUT_FALLBACK_NS;
+		tp->mdev_us = tp->mdev_max_us = tp->rttvar_us = (u32)(TCP_TIMEOUT_FALLBACK_NS / 1000);
+	}
+}
+
 /* tcp_rto_backed_off() - the timeout, ns, doubled for each one in a row, up to the largest */
 u64 tcp_rto_backed_off(const struct host *h, const struct tcp_sock *tp)
 {

@@ -19,6 +19,10 @@ void tcp_defaults(struct host *h)
 {
 	h->tcp = (struct tcp_host){
 		.somaxconn = 4096,
+		.syncookies = 1,
+		.ecn = 2,
+		.ecn_fallback = 1,
+		.max_syn_backlog = 4096,
 		.syn_retries = 6,
 		.synack_retries = 5,
 		.rmem = { 4096, 131072, 33554432 },

@@ -62,6 +62,7 @@ static void syn_timeout(struct softnet_data *sd, struct sock *sk)
 	COUNT(sd->mib[Tcp_RetransSegs], 1);
 	COUNT(sd->mib[TcpExt_TCPSynRetrans], 1);
 	tp->total_retrans++;
+	tcp_ecn_queue_cwr(tp);
 	if (++tp->syn_retries > linear)
 		tp->backoff++;
 	tcp_send_syn(h, sd, sk, tp->state == TCPS_SYN_RECV ? TCPHDR_SYN | TCPHDR_ACK : TCPHDR_SYN);

@@ -25,7 +25,10 @@ void tcp_undo(struct tcp_sock *tp, bool unmark)
 	}
 	if (tp->prior_ssthresh) {
 		tp->cwnd = max_u32(tp->cwnd, tp->prior_cwnd);
-		tp->ssthresh = max_u32(tp->ssthresh, tp->prior_ssthresh);
+		if (tp->prior_ssthresh > tp->ssthresh) {
+			tp->ssthresh = tp->prior_ssthresh;
+			tp->ecn &= (u8)~TCP_ECN_QUEUE_CWR;
+		}
 	}
 	tp->undo_marker = 0;
 	tp->rack_advanced = 1;

@@ -5,6 +5,8 @@ Both hosts run for as long as the wire's delay, then exchange what they sent: no
 
 import random
 
+import frames
+
 import vnic
 
 A, B = "10.0.0.1", "10.0.0.2"
@@ -12,15 +14,31 @@ MS = 1_000_000
 
 
 class Pair:
-    """``loss``, ``duplicate``, ``reorder``: of each frame; ``plan(side, n, frame)``: None: lost, else the delay."""
+    """``loss``, ``duplicate``, ``reorder``: of each frame; ``plan(side, n, frame)``: None: lost, else the delay.
 
-    def __init__(self, *, delay=MS, loss=0.0, duplicate=0.0, reorder=0.0, seed=0, plan=None, a=None, b=None, **options):
+    ``marks(side, n)``: does a router on the way mark it (CE), if it may?
+    """
+
+    def __init__(
+        self,
+        *,
+        delay=MS,
+        loss=0.0,
+        duplicate=0.0,
+        reorder=0.0,
+        seed=0,
+        plan=None,
+        marks=None,
+        a=None,
+        b=None,
+        **options,
+    ):
         options = {"cost": "zero", "cpus": 1, "tcp": "endpoint", "hz": 1000} | options
         self.a = vnic.Host(ip=[f"{A}/24", "fd00::1/64"], mac="02:00:00:00:00:01", seed=1, **(options | (a or {})))
         self.b = vnic.Host(ip=[f"{B}/24", "fd00::2/64"], mac="02:00:00:00:00:02", seed=2, **(options | (b or {})))
         self.hosts = (self.a, self.b)
         self.delay, self.loss, self.duplicate, self.reorder = delay, loss, duplicate, reorder
-        self.rng, self.plan = random.Random(seed), plan
+        self.rng, self.plan, self.marks = random.Random(seed), plan, marks
         self.now = 0
         self.frames = [[], []]
         self.counts = [0, 0]
@@ -48,6 +66,8 @@ class Pair:
         for t, frame in frames:
             self.frames[side].append((t, frame))
             self.counts[side] += 1
+            if self.marks is not None and self.marks(side, self.counts[side]):
+                frame = marked(frame)
             arrivals += [(t + at, frame) for at in self._delays(side, self.counts[side], frame)]
         self._pending[1 - side] += arrivals
 
@@ -93,6 +113,17 @@ class Pair:
         theirs = self.until(server.accept_nowait)
         self.until(lambda: ours.state == "ESTABLISHED")
         return ours, theirs, server
+
+
+def marked(frame):
+    """The frame after a router that is congested: ECT becomes CE. RFC 3168 section 5."""
+    if frame[12:14] != b"\x08\0" or not frame[15] & 3:
+        return frame
+    ip = bytearray(frame[14:34])
+    ip[1] |= 3
+    ip[10:12] = bytes(2)
+    ip[10:12] = frames.csum(bytes(ip)).to_bytes(2, "big")
+    return frame[:14] + bytes(ip) + frame[34:]
 
 
 def begin(host, addr, port, source=None):

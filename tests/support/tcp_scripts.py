@@ -9,7 +9,7 @@ import contextlib
 import queue
 import threading
 
-from frames import ACK, FIN, PSH, RST, SYN
+from frames import ACK, CWR, ECE, FIN, PSH, RST, SYN
 from tcp_sides import KernelSide, VnicSide
 
 from vnic.tap.netns import own
@@ -248,6 +248,192 @@ SCRIPTS = {
         ("accept",),
     ],
     "oldts_req": [("syn", OPT), ("seg", {"ts": -1000}), ("seg", {"ecr": 5}), ("seg", {}), ("accept",)],
+}
+_ECT0, _CE = 2, 3
+_HANDSHAKE = ("info", "rto snd_cwnd snd_ssthresh total_retrans")
+_HANDSHAKE_TS = ("info", "snd_cwnd snd_ssthresh ca_state total_retrans")  # RTT: the peer's echo is late by real time
+_ECN = [("syn", OPT | {"flags": SYN | ECE | CWR}), ("seg", {}), ("accept",)]
+_WE_ASK = [("sysctl", {"tcp_ecn": 1}), ("connect",)]
+_MUCH = ("send", b"a" * 14480)
+
+SCRIPTS |= {
+    "ecn marked": [
+        *_ECN,
+        data(1, 100, ecn=_ECT0),
+        data(101, 100, ecn=_CE),
+        data(201, 100, ecn=_ECT0),
+        data(301, 100, ecn=_ECT0, flags=ACK | CWR),
+        data(401, 100, ecn=_ECT0),
+        data(501, 1448, ecn=_ECT0),
+        data(1949, 1448, ecn=_CE, flags=ACK | CWR),
+        ("recv", 10000),
+        ("send", b"a" * 100),
+        ("seg", {"seq": 3397, "ack": 101, "flags": ACK | CWR}),
+        ("send", b"a" * 100),
+    ],
+    "ecn not capable any more": [*_ECN, *(data(1 + 10 * i, 10, ecn=_ECT0 if i < 3 else 0) for i in range(40))],
+    "ecn out of order": [
+        *_ECN,
+        data(101, 100, ecn=_CE),
+        data(1, 100, ecn=_ECT0),
+        data(301, 100, ecn=_CE, flags=ACK | CWR),
+        data(301, 100, ecn=_ECT0, flags=ACK | CWR),
+        data(201, 100, ecn=_ECT0),
+    ],
+    "ecn refused": [("sysctl", {"tcp_ecn": 0}), *_ECN, data(1, 10, ecn=_CE), ("send", b"abc")],
+    "ecn of a marked syn": [("syn", OPT | {"flags": SYN | ECE | CWR, "ecn": _ECT0}), ("seg", {}), ("accept",)],
+    "ecn half asked for": [("syn", OPT | {"flags": SYN | ECE}), ("seg", {}), ("accept",), data(1, 10, ecn=_CE)],
+    "ecn with the syn again": [_ECN[0], _ECN[0], ("seg", {}), ("accept",), data(1, 10, ecn=_CE)],
+    "ecn asked for": [
+        *_WE_ASK,
+        ("synack", OPT | {"flags": SYN | ACK | ECE}),
+        ("send", b"a" * 100),
+        ("seg", {"ack": 101, "flags": ACK | ECE}),
+        ("send", b"b" * 100),
+        ("seg", {"ack": 201}),
+        ("close",),
+        ("seg", {"ack": 202, "flags": FIN | ACK}),
+    ],
+    "ecn asked for and refused": [*_WE_ASK, ("synack", OPT), ("send", b"abc")],
+    "ecn asked for once": [*_WE_ASK, ("wait", 1100), ("synack", OPT | {"flags": SYN | ACK | ECE}), ("send", b"abc")],
+    "ecn asked for again": [("sysctl", {"tcp_ecn_fallback": 0}), *_WE_ASK, ("wait", 1100)],
+    "ecn asked for by both": [
+        *_WE_ASK,
+        ("syn", OPT | {"flags": SYN | ECE | CWR}),
+        ("seg", {"seq": 1}),
+        ("send", b"abc"),
+        ("seg", {"ack": 4}),
+    ],
+    "ecn echoed": [
+        *_ECN,
+        _MUCH,
+        ("seg", {"ack": 1449, "flags": ACK | ECE}),
+        ("seg", {"ack": 2897, "flags": ACK | ECE}),
+        ("seg", {"ack": 7241, "flags": ACK | ECE}),
+        ("seg", {"ack": 14481, "flags": ACK}),
+        _MUCH,
+        ("seg", {"ack": 17377, "flags": ACK}),
+        ("seg", {"ack": 28961, "flags": ACK}),
+        ("send", b"b" * 30000),
+    ],
+    "ecn echoed twice": [
+        *_ECN,
+        _MUCH,
+        ("seg", {"ack": 14481, "flags": ACK | ECE}),
+        _MUCH,
+        ("seg", {"ack": 28961, "flags": ACK | ECE}),
+        _MUCH,
+        ("seg", {"ack": 43441}),
+    ],
+    "ecn echoed and lost": [
+        *_ECN,
+        _MUCH,
+        ("seg", {"ack": 1, "sacks": [(1449, 5793)], "flags": ACK | ECE}),
+        ("seg", {"ack": 5793, "flags": ACK | ECE}),
+        ("seg", {"ack": 14481}),
+        _MUCH,
+    ],
+    "ecn and lost": [
+        *_ECN,
+        _MUCH,
+        ("seg", {"ack": 1, "sacks": [(1449, 5793)]}),
+        ("seg", {"ack": 14481}),
+        _MUCH,
+        ("seg", {"ack": 28961}),
+    ],
+    "ecn and a timeout": [*_ECN, ("send", b"a" * 2896), ("wait", 700), ("seg", {"ack": 2897}), ("send", b"b" * 100)],
+}
+_COOKIES = ("sysctl", {"tcp_syncookies": 2})
+SCRIPTS |= {
+    f"cookie{name}": [_COOKIES, ("syn", syn), *rest, ("accept",), ("send", bytes(3000)), ("recv", 100)]
+    for name, syn, rest in (
+        ("", OPT, [("seg", {})]),
+        (" without options", {}, [("seg", {})]),
+        (" with a small mss", OPT | {"mss": 1000}, [("seg", {})]),
+        (" with a tiny mss", OPT | {"mss": 100}, [("seg", {})]),
+        (" with a large mss", OPT | {"mss": 8000}, [("seg", {})]),
+        (" without timestamps", OPT | {"ts": False}, [("seg", {})]),
+        (" without a scale", {"mss": 1440, "ts": True}, [("seg", {})]),
+        (" with ecn", OPT | {"flags": SYN | ECE | CWR}, [("seg", {})]),
+        (" with ecn and without timestamps", {"mss": 1300, "flags": SYN | ECE | CWR}, [("seg", {})]),
+        (" with data", OPT, [data(1, 50)]),
+        (" with the end", OPT, [("seg", {"flags": FIN | ACK, "len": 5})]),
+        (" not echoed", OPT, [("seg", {"no_ts": True})]),
+        (" echoed as none", OPT, [("seg", {"ecr": 0})]),
+        (" wrong", OPT, [("seg", {"ack": 2}), ("seg", {"seq": 2}), ("seg", {"flags": RST | ACK}), ("seg", {})]),
+        (" twice", OPT, [("seg", {}), ("seg", {})]),
+        (" with the syn again", OPT, [("syn", OPT), ("seg", {})]),
+        (" and a synack", OPT, [("seg", {"flags": SYN | ACK}), ("seg", {})]),
+    )
+}
+SCRIPTS |= {
+    "no cookie was sent": [("sysctl", {"tcp_syncookies": 1}), ("seg", {"ack": 77}), ("syn", OPT), ("seg", {"ack": 5})],
+    "a cookie and TCP_INFO": [_COOKIES, *_asked(HELLO, ("info", "snd_mss rcv_mss advmss snd_cwnd rcv_space"))],
+}
+SCRIPTS |= {
+    f"{name} with TCP_INFO": _asked(script, _HANDSHAKE if "no timestamps" in name else _HANDSHAKE_TS)
+    for name, script in {
+        "the synack again": [("syn", OPT), ("wait", 1100), ("seg", {}), ("accept",), _MUCH, ("seg", {"ack": 14481})],
+        "the synack again and no timestamps": [
+            ("syn", {"mss": 1460}),
+            ("wait", 1100),
+            ("seg", {}),
+            ("accept",),
+            _MUCH,
+            ("seg", {"ack": 14481}),
+        ],
+        "the syn from the peer again": [("syn", OPT), ("syn", OPT), ("seg", {}), ("accept",), _MUCH],
+        "the syn from the peer twice again": [
+            ("syn", OPT),
+            ("syn", OPT),
+            ("wait", 600),
+            ("syn", OPT),
+            ("seg", {}),
+            ("accept",),
+            _MUCH,
+        ],
+        "the syn from the peer much later again": [
+            ("syn", OPT),
+            ("wait", 600),
+            ("syn", OPT),
+            ("wait", 600),
+            ("wait", 900),
+            ("seg", {}),
+            ("accept",),
+            _MUCH,
+        ],
+        "the syn again": [("connect",), ("wait", 1100), ("synack", OPT), _MUCH, ("seg", {"ack": 14481})],
+        "the syn again and no timestamps": [("connect",), ("wait", 1100), ("synack", {"mss": 1460}), _MUCH],
+        "the syn again and twice": [
+            ("connect",),
+            ("wait", 2200),
+            ("synack", OPT),
+            _MUCH,
+            ("seg", {"ack": 1449}),
+            ("seg", {"ack": 4345}),
+        ],
+        "the syn again and twice and no timestamps": [
+            ("connect",),
+            ("wait", 2200),
+            ("synack", {"mss": 1460}),
+            _MUCH,
+            ("seg", {"ack": 1461}),
+            ("seg", {"ack": 4381}),
+        ],
+        "the synack again and twice": [
+            ("syn", OPT),
+            ("wait", 3200),
+            ("seg", {}),
+            ("accept",),
+            _MUCH,
+            ("seg", {"ack": 1449}),
+            ("seg", {"ack": 4345}),
+        ],
+    }.items()
+}
+SCRIPTS |= {
+    f"{name} with TCP_INFO": _asked(SCRIPTS[name], _SENDING)
+    for name in ("ecn echoed", "ecn echoed twice", "ecn echoed and lost", "ecn and lost", "ecn and a timeout")
 }
 SCRIPTS |= {
     f"{name} with TCP_INFO": _asked(SCRIPTS[name], _SENDING)

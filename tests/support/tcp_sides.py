@@ -7,6 +7,7 @@ belong to the step that they answer. Numbers are relative: ``seq`` to the peer's
     ("seg", segment)        a dict: flags, seq, ack, len, window, ts (ms since the first), sacks; the rest has defaults
     ("connect",)            the side sends a SYN; ("synack", options): the peer's answer
     ("info", names)         members of TCP_INFO
+    ("sysctl", values)      of net.ipv4, before the talk
     ("accept",) ("recv", n) ("send", n) ("shutdown", how) ("close",) ("linger",) ("nodelay",) ("wait", ms)
 """
 
@@ -14,6 +15,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import pathlib
 import select
 import socket
 import struct
@@ -72,6 +74,7 @@ class Seen:
     window: int
     options: tuple = ()
     sacks: tuple = ()
+    ecn: int = 0
 
 
 @dataclass
@@ -111,7 +114,7 @@ class Peer:
         ack = 0 if not flags & ACK else ((self.irs or 0) + s.get("ack", 1)) % 2**32
         return frames.tcp(
             data, sport=self.sport, dport=self.dport, flags=flags, seq=ISS + s.get("seq", 1), ack=ack,
-            window=s.get("window", 0xFFFF), options=options, src=PEER, dst=SIDE,
+            window=s.get("window", 0xFFFF), options=options, src=PEER, dst=SIDE, tos=s.get("ecn", 0),
         )  # fmt: skip
 
     def see(self, frame):
@@ -150,7 +153,7 @@ class Peer:
         relative = 0 if flags & RST and not seq else (seq - (self.irs or 0)) % 2**32
         return Seen(
             flags & ~PSH, relative, (ack - ISS) % 2**32 if flags & ACK else 0, len(data),
-            window if flags & SYN else window << self.shift, tuple(said), tuple(sacks),
+            window if flags & SYN else window << self.shift, tuple(said), tuple(sacks), ip[1] & 3,
         )  # fmt: skip
 
 
@@ -177,7 +180,7 @@ class Side:
         return _errno(s.close)
 
     def _put_syn(self, o, flags, ack, options):
-        ports = {"sport": self.peer.sport, "dport": self.peer.dport, "src": PEER, "dst": SIDE}
+        ports = {"sport": self.peer.sport, "dport": self.peer.dport, "src": PEER, "dst": SIDE, "tos": o.get("ecn", 0)}
         window = o.get("window", 64240)
         self.put(frames.tcp(flags=o.get("flags", flags), seq=ISS, ack=ack, window=window, options=options, **ports))
 
@@ -186,6 +189,8 @@ class Side:
         kind, *args = step
         if kind == "info":
             return [], self.call(kind, *args)
+        if kind == "sysctl":
+            return [], self.sysctl(*args)
         self.peer.clock += self.step_ms
         result = None
         if kind == "syn":
@@ -223,6 +228,7 @@ class KernelSide(Side):
 
     def __init__(self, name="k0", sysctls=()):
         super().__init__()
+        self.before = {}
         self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         fcntl.ioctl(self.fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP_NO_PI))
         mac = frames.MAC.hex(":")
@@ -241,8 +247,17 @@ class KernelSide(Side):
         self.end()
         os.close(self.fd)
 
+    def sysctl(self, values):
+        for name, value in values.items():
+            path = pathlib.Path("/proc/sys/net/ipv4", name)
+            self.before.setdefault(path, path.read_text())
+            path.write_text(str(value))
+
     def end(self):
         """Forget the talk: reset what is left of it."""
+        for path, text in self.before.items():
+            path.write_text(text)
+        self.before.clear()
         for s in (self.sock, self.server):
             if s is not None:
                 with contextlib.suppress(OSError):
@@ -334,6 +349,10 @@ class VnicSide(Side):
         self.server = self.host.listen(DPORT, backlog=backlog)
         self.peer = Peer(sport=sport)
         self.collect(1)
+
+    def sysctl(self, values):
+        for name, value in values.items():
+            setattr(self.host.machine.c.tcp, name.removeprefix("tcp_"), value)
 
     def put(self, frame):
         self.host.feed([(self.now, frame)])

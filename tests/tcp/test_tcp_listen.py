@@ -1,75 +1,12 @@
 """Handshakes from the listener's side, its two queues, and what becomes of those who wait when it closes."""
 
-import frames
 import pytest
 from frames import ACK, FIN, PSH, RST, SYN
+from tcp_listener import Server
 from tcp_pair import B, Pair, begin
-from tcp_talk import DAY_MS, OPT, PEER, SIDE, Talk, know_the_peer
+from tcp_talk import OPT, PEER, SIDE, Talk
 
 import vnic
-
-
-class Server:
-    """A listener, and peers that have no program: a port each."""
-
-    def __init__(self, backlog):
-        self.host = vnic.Host(
-            ip=f"{SIDE}/24", cost="zero", cpus=1, tcp="endpoint", hz=1000, neigh_base_reachable_time_ms=DAY_MS
-        )
-        know_the_peer(self.host, 0)
-        self.server = self.host.listen(80, backlog=backlog)
-        self.now = 1_000_000
-        self.isn = {}
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.host.close()
-
-    def put(self, port, **segment):
-        """Return: flags of the answers within a millisecond."""
-        return [flags for _, flags in self.puts([(port, segment)])]
-
-    def puts(self, segments):
-        self.host.feed(
-            [
-                (self.now, frames.tcp(segment.pop("data", b""), sport=port, dport=80, src=PEER, dst=SIDE, **segment))
-                for port, segment in segments
-            ]
-        )
-        return self.wait(0.001)
-
-    def wait(self, seconds):
-        self.now += int(seconds * 1e9)
-        self.host.run(until_ns=self.now - 1)
-        said = []
-        for _, f in self.host.nic.sent():
-            if f[12:14] == b"\x08\0" and f[23] == 6:
-                port, flags = int.from_bytes(f[36:38], "big"), f[47]
-                said.append((port, flags))
-                if flags & SYN:
-                    self.isn[port] = int.from_bytes(f[38:42], "big")
-        return said
-
-    def syn(self, port):
-        return self.put(port, flags=SYN, seq=100, ack=0)
-
-    def third(self, port, **segment):
-        return self.put(port, seq=101, ack=(self.isn[port] + 1) % 2**32, **segment)
-
-    def open(self, port):
-        self.syn(port)
-        return self.third(port)
-
-    def accepted(self):
-        got = []
-        while (c := self.server.accept_nowait()) is not None:
-            got.append(c.peer[1])
-        return got
-
-    def mib(self, name):
-        return self.host.mib()[name]
 
 
 def test_connections_are_accepted_in_the_order_in_which_they_were_completed():
@@ -110,6 +47,7 @@ def test_who_completes_while_the_queue_is_full_is_told_again_and_gets_in_later()
 
 def test_half_open_connections_are_bounded_by_the_backlog_too():
     with Server(3) as s:
+        s.host.machine.c.tcp.syncookies = 0
         assert [s.syn(port) for port in range(1, 6)] == [[SYN | ACK]] * 3 + [[]] * 2
         assert s.mib("TcpExt_TCPReqQFullDrop") == 2
         assert s.host.ledger().fates["TCP_REQQFULLDROP"] == 2
@@ -119,6 +57,7 @@ def test_half_open_connections_are_bounded_by_the_backlog_too():
 
 def test_they_time_out_and_make_room():
     with Server(3) as s:
+        s.host.machine.c.tcp.syncookies = 0
         for port in range(1, 4):
             s.syn(port)
         assert s.syn(4) == []
