@@ -271,6 +271,8 @@ class DriverTx(CData):
     buf: TxBuf
     lock: int
     offload: int
+    tso: int
+    spare: Any
     ip_id: int
     frag_id: int
     posted: int
@@ -2602,6 +2604,8 @@ class Lib:
     VIRTIO_NET_F_GUEST_TSO4: Final[int]
     VIRTIO_NET_F_GUEST_TSO6: Final[int]
     VIRTIO_NET_F_GUEST_ECN: Final[int]
+    VIRTIO_NET_F_HOST_TSO4: Final[int]
+    VIRTIO_NET_F_HOST_TSO6: Final[int]
     VIRTIO_NET_F_GUEST_USO4: Final[int]
     VIRTIO_NET_F_GUEST_USO6: Final[int]
     VIRTIO_NET_F_HOST_USO: Final[int]
@@ -3678,6 +3682,8 @@ class Lib:
     def irq_set_affinity(self, h: Host, queue: int, cpus: Cpumask, /) -> int: ...
     NETIF_F_HW_CSUM: Final[int]
     NETIF_F_GSO_UDP_L4: Final[int]
+    NETIF_F_TSO: Final[int]
+    NETIF_F_TSO6: Final[int]
     def tx_alloc(self, tx: DriverTx, len: int, /) -> int: ...
     def tx_header(self, tx: DriverTx, packet: int, /) -> CData: ...
     def tx_drop(self, h: Host, packet: int, fate: int, /) -> None: ...

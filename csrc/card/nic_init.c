@@ -99,7 +99,8 @@ int nic_memory_init(struct nic *nic, u32 queues_max, u32 buffers_a_queue)
 	if (nic->tx_csum)
 		c->device_features |= 1ull << VIRTIO_NET_F_CSUM;
 	if (nic->tx_csum && nic->wire && nic->wire->vnet)
-		c->device_features |= 1ull << VIRTIO_NET_F_HOST_USO;
+		c->device_features |= 1ull << VIRTIO_NET_F_HOST_USO | 1ull << VIRTIO_NET_F_HOST_TSO4 |
+				      1ull << VIRTIO_NET_F_HOST_TSO6;
 	nic->offers = c->device_features;
 	c->tx = ring_at(tx, &tx_ring, nic->tx_ring_size);
 	c->tx.buffers = tx + tx_ring.end;

@@ -183,7 +183,9 @@ struct tx_buf { u32 next, queue_next, len, frame_len; };
 
 enum netdev_features {
 	NETIF_F_HW_CSUM = 1,           /* the card completes checksums */
-	NETIF_F_GSO_UDP_L4 = 2         /* the wire cuts a long UDP packet into datagrams */
+	NETIF_F_GSO_UDP_L4 = 2,        /* the wire cuts a long UDP packet into datagrams */
+	NETIF_F_TSO = 4,               /* the same of TCP over IPv4 */
+	NETIF_F_TSO6 = 8               /* and over IPv6 */
 };
 
 /**
@@ -193,6 +195,7 @@ enum netdev_features {
  * @free:       stack of @nfree unused buffers
  * @lock:       guards all of sending: pool, ring, neighbour table, IP ids
  * @offload:    what the card does for the sender, bits of enum netdev_features
+ * @tso:        ethtool -K tso: TCP uses what @offload says of it
  * @posted:     frames given to the ring
  * @queued:     frames that wait for a neighbour's address
  * @fates:      frames that never got to the ring, by enum tx_fate
@@ -204,7 +207,7 @@ struct driver_tx {
 	u32 size, nfree, *free;
 	struct tx_buf *buf;
 	u32 lock;
-	u8 offload;
+	u8 offload, tso, spare[4];
 	u16 ip_id;
 	u32 frag_id;
 	u64 posted, queued;

@@ -22,7 +22,8 @@ static int driver_probe(struct nic *nic)
 	struct vnic_config *c = nic->config;
 	u64 need = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF;
 	u64 want = need | 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_NET_F_GUEST_CSUM |
-		   1ull << VIRTIO_NET_F_HASH_REPORT | 1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_HOST_USO;
+		   1ull << VIRTIO_NET_F_HASH_REPORT | 1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_HOST_USO |
+		   1ull << VIRTIO_NET_F_HOST_TSO4 | 1ull << VIRTIO_NET_F_HOST_TSO6;
 
 	if (c->magic != VNIC_MAGIC || c->abi != VNIC_ABI)
 		return -ENODEV;

@@ -58,6 +58,10 @@ int driver_tx_open(struct host *h)
 		tx->offload |= NETIF_F_HW_CSUM;
 	if (features >> VIRTIO_NET_F_HOST_USO & 1)
 		tx->offload |= NETIF_F_GSO_UDP_L4;
+	if (features >> VIRTIO_NET_F_HOST_TSO4 & 1)
+		tx->offload |= NETIF_F_TSO;
+	if (features >> VIRTIO_NET_F_HOST_TSO6 & 1)
+		tx->offload |= NETIF_F_TSO6;
 	virtqueue_disable_cb(&tx->vq);
 	qc->enabled = 1;
 	return 0;

@@ -245,7 +245,8 @@ void addrconf_expire(struct host *h, u64 now);
  * @probe:       ignore what was learned of the path's MTU
  * @opt_len, @opt: IPv4: bytes of options, a multiple of 4; they stay the caller's. NULL: no options
  * @onlink:      @dst is the next hop, whatever the routes say
- * @gso_size:    UDP_SEGMENT: bytes of payload in a segment, 0: one packet, in fragments if need be
+ * @gso_size:    UDP_SEGMENT, TCP: bytes of payload in a segment, 0: one packet, in fragments if need be. TCP sets it only if
+ *               the wire segments
  * @csum_offset: offset of the 16-bit field in @head that gets the checksum; 0xffff: no such field
  * @head_len, @len: bytes of @head, of @data
  * @data:        stays the caller's; NULL if @len is 0. @data2: where it goes on after @data2_at bytes; NULL: it does not

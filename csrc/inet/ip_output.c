@@ -25,11 +25,31 @@ struct cut { /* the part of head and data that a frame carries */
 struct writer {
 	struct driver_tx *tx;
 	u32 buf, at;
-	bool odd; /* an odd number of bytes lies before: the next piece's bytes are swapped in the sum */
+	bool no_sum, odd; /* odd: an odd number of bytes lies before: the next piece's bytes are swapped in the sum */
 };
+
+/* Copy without a sum: the wire makes it */
+static u32 put_only(struct writer *w, const u8 *data, u32 len)
+{
+	while (len) {
+		u32 n = min_u32(len, TX_BUF_LEN - w->at);
+
+		memcpy(w->tx->base + (u64)w->buf * TX_BUF_LEN + w->at, data, n);
+		data += n;
+		len -= n;
+		w->at += n;
+		if (w->at == TX_BUF_LEN && len) {
+			w->buf = w->tx->buf[w->buf].next;
+			w->at = 0;
+		}
+	}
+	return 0;
+}
 
 static u32 put(struct writer *w, const u8 *data, u32 len, u32 sum)
 {
+	if (w->no_sum)
+		return put_only(w, data, len);
 	while (len) {
 		u32 n = min_u32(len, TX_BUF_LEN - w->at);
 
@@ -119,6 +139,13 @@ static u32 put_transport(struct writer *w, const struct outgoing *o, const struc
 	return len ? put(w, o->data + data_off, len, sum) : sum; /* data may be NULL */
 }
 
+/* Is the checksum left to the card? Of TCP only if the wire takes it as it is: a card without such a wire reads the bytes again. */
+static bool leaves_sum(const struct driver_tx *tx, const struct outgoing *o)
+{
+	return o->proto == IPPROTO_UDP ? tx->offload & NETIF_F_HW_CSUM
+				       : o->proto == IPPROTO_TCP && tx->offload & NETIF_F_TSO;
+}
+
 static int frame_out(struct host *h, struct softnet_data *sd, const struct outgoing *o, const struct cut *c,
 		     const struct inet_addr *nexthop)
 {
@@ -129,6 +156,7 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 	struct virtio_net_hdr_v1_hash *hdr;
 	struct writer w;
 	u8 *eth, *field;
+	bool partial;
 
 	if (unlikely(packet == TX_NONE)) {
 		COUNT(tx->fates[TX_FULL_RING], 1);
@@ -140,20 +168,23 @@ static int frame_out(struct host *h, struct softnet_data *sd, const struct outgo
 		put_ip4(eth + ETH_HLEN, o, c);
 	else
 		put_ip6(eth + ETH_HLEN, o, c);
-	w = (struct writer){ tx, packet, sizeof(*hdr) + ETH_HLEN + ip_len, false };
+	partial = sum_it && leaves_sum(tx, o);
+	w = (struct writer){ tx, packet, sizeof(*hdr) + ETH_HLEN + ip_len, partial, false };
 	if (sum_it && o->proto == IPPROTO_ICMP)
 		pseudo = ICMP_CSUM_START;
 	else if (sum_it)
 		pseudo = csum_pseudo(eth + ETH_HLEN, v4 ? 4 : 6, c->len, o->proto);
 	sum = put_transport(&w, o, c, pseudo);
 	field = eth + ETH_HLEN + ip_len + o->csum_offset;
-	if (sum_it && o->proto == IPPROTO_UDP && tx->offload & NETIF_F_HW_CSUM) {
+	if (partial) {
 		hdr = (void *)(eth - sizeof(*hdr));
 		hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 		hdr->csum_start = (u16)(ETH_HLEN + ip_len);
 		hdr->csum_offset = o->csum_offset;
 		if (c->gso_size) {
-			hdr->gso_type = VIRTIO_NET_HDR_GSO_UDP_L4;
+			hdr->gso_type = o->proto == IPPROTO_UDP ? VIRTIO_NET_HDR_GSO_UDP_L4
+					: v4			? VIRTIO_NET_HDR_GSO_TCPV4
+								: VIRTIO_NET_HDR_GSO_TCPV6;
 			hdr->gso_size = (u16)c->gso_size;
 			hdr->hdr_len = (u16)(ETH_HLEN + ip_len + o->head_len);
 		}
@@ -313,7 +344,7 @@ int ip_output_locked(struct host *h, struct softnet_data *sd, struct outgoing *o
 	if (o->gso_size && o->len > o->gso_size) {
 		struct cut c = { .len = total, .gso_size = o->gso_size };
 
-		if (h->tx.offload & NETIF_F_GSO_UDP_L4)
+		if (o->proto == IPPROTO_TCP || h->tx.offload & NETIF_F_GSO_UDP_L4)
 			return frame_out(h, sd, o, &c, &nexthop);
 		return segments_out(h, sd, o, &nexthop);
 	}

@@ -49,7 +49,7 @@ struct host *host_new(u32 ncpus)
 	h->ncpus = ncpus;
 	h->hz = 250;
 	h->rx_pool_size = 32768;
-	h->gro = h->ip_any = h->vlan_any = 1;
+	h->gro = h->ip_any = h->vlan_any = h->tx.tso = 1;
 	h->weight = NAPI_POLL_WEIGHT;
 	h->dev_weight = 64;
 	h->dev_weight_rx_bias = 1;

@@ -13,9 +13,10 @@ struct tcp_in {
 	u8 flags;
 };
 
-/** struct tcp_out - a segment that is sent: @len bytes of the ring from @seq on */
+/** struct tcp_out - a segment that is sent: @len bytes of the ring from @seq on; @gso_size: the wire cuts it, 0: it is one */
 struct tcp_out {
 	u32 seq, len;
+	u16 gso_size;
 	u8 flags;
 };
 

@@ -17,7 +17,7 @@ bool tcp_ecn_of_syn(const struct host *h, const struct sk_buff *skb, u8 flags)
 	return h->tcp.ecn && (flags & SYN_ECN) == SYN_ECN && !(ip_dsfield(skb_network_header(skb)) & INET_ECN_MASK);
 }
 
-/* tcp_ecn_syn_flags() - what our SYN asks for, or our SYN-ACK agrees to. A SYN that nobody answered asks no more. */
+/* tcp_ecn_syn_flags() - what our SYN asks for, or our SYN-ACK agrees to. After a timeout the SYN asks no more. */
 u8 tcp_ecn_syn_flags(const struct host *h, struct tcp_sock *tp, bool ack)
 {
 	if (ack)

@@ -35,7 +35,7 @@ static void undo_begins(struct tcp_sock *tp)
 	tp->undo_retrans = tp->retrans_out ? tp->retrans_out : TCP_NOTHING_TO_UNDO;
 }
 
-/* The peer's packets were marked: cwnd goes down as after a loss, but there is none. RFC 3168 section 6.1.2; tcp_enter_cwr() */
+/* The peer's packets were marked: cwnd goes down as after a loss. RFC 3168 section 6.1.2; tcp_enter_cwr() */
 static void enter_cwr(struct tcp_sock *tp)
 {
 	tp->prior_ssthresh = 0;

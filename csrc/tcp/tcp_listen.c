@@ -127,7 +127,7 @@ static enum fate rcv_syn(struct softnet_data *sd, struct sock *listener, const s
 	return fate;
 }
 
-/* An acknowledgement may be the answer to a cookie. Return: false: it is not; else *consumed, or *fate tells what of it */
+/* An acknowledgement may be the answer to a cookie. Return: false: it is not; else *consumed, or *fate says why not */
 static bool rcv_cookie(struct softnet_data *sd, struct sock *listener, struct sk_buff *skb, const struct flow_key *k,
 		       const u8 *th, struct tcp_options *ack, enum fate *fate, bool *consumed)
 {

@@ -140,7 +140,8 @@ int tcp_transmit(struct host *h, struct softnet_data *sd, struct sock *sk, struc
 {
 	struct tcp_sock *tp = tcp_sk(h, sk);
 	struct outgoing o;
-	u32 opt_len, at = s->seq & (tp->ring_size - 1);
+	u32 opt_len, at = s->seq & (tp->ring_size - 1),
+		     segs = s->gso_size ? (s->len + s->gso_size - 1) / s->gso_size : 1;
 	int rc;
 
 	begin_outgoing(&o, &sk->laddr, sk->lport, &sk->raddr, sk->rport);
@@ -155,6 +156,7 @@ int tcp_transmit(struct host *h, struct softnet_data *sd, struct sock *sk, struc
 	put16(o.head + TCPH_WINDOW, (u16)(tcp_select_window(h, sd, sk) >> tp->rcv_wscale));
 	if (s->len) {
 		o.len = s->len;
+		o.gso_size = s->gso_size;
 		o.data = tp->ring + at;
 		if (at + s->len > tp->ring_size) {
 			o.data2 = tp->ring;
@@ -166,10 +168,10 @@ int tcp_transmit(struct host *h, struct softnet_data *sd, struct sock *sk, struc
 		return rc;
 	if (s->flags & TCPHDR_CWR)
 		tp->ecn &= (u8)~TCP_ECN_QUEUE_CWR;
-	tcp_count(h, sd, Tcp_OutSegs, 1);
-	tp->segs_out++;
+	tcp_count(h, sd, Tcp_OutSegs, segs);
+	tp->segs_out += segs;
 	if (s->len)
-		tp->data_segs_out++;
+		tp->data_segs_out += segs;
 	if (s->flags & TCPHDR_ACK) {
 		tp->last_ack_sent = sk->rcv_nxt;
 		ack_sent(tp);

@@ -202,7 +202,7 @@ static enum fate exchange(struct host *h, const struct flow_key *k, const struct
 	return DELIVERED_TCP;
 }
 
-/* Nobody has seen the connection: its place is free again when its lock is. */
+/* No program has seen the connection: its place is free as soon as its lock is. */
 static void unmake(struct softnet_data *sd, struct sock *sk)
 {
 	struct tcp_sock *tp = tcp_sk(sd->host, sk);

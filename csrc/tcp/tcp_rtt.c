@@ -50,7 +50,7 @@ void tcp_rtt_sample(struct host *h, struct tcp_sock *tp, u64 now, u64 rtt_us)
 	set_rto(h, tp);
 }
 
-/* tcp_handshake_rtt() - the peer has answered our SYN. sent: when it was; 0: it was sent more than once, or nobody remembers.
+/* tcp_handshake_rtt() - the peer has answered our SYN. sent: when it was; 0: it was sent more than once, or its time is unknown.
  * Then the timestamp tells, and without one the first timeout is longer: RFC 6298 section 5.7 */
 void tcp_handshake_rtt(struct host *h, struct tcp_sock *tp, const struct tcp_options *o, u64 now, u64 sent)
 {

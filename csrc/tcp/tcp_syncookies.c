@@ -103,7 +103,7 @@ static bool read_tsval(const struct host *h, const struct flow_key *k, const str
 	return (!o->sack_ok || h->tcp.sack) && (!o->wscale_ok || h->tcp.window_scaling);
 }
 
-/* tcp_cookie_check() - is an acknowledgement the third segment of a handshake that nobody remembers? o: what the SYN said then */
+/* tcp_cookie_check() - does an acknowledgement answer a cookie? o: what the SYN had said */
 bool tcp_cookie_check(struct softnet_data *sd, const struct sock *listener, const struct flow_key *k, const u8 *th,
 		      const struct tcp_options *ack, struct tcp_options *o)
 {

@@ -9,6 +9,7 @@
 #include "tcp/room.h"
 
 #define SEGS_FIRST 32u
+#define TSO_BYTES_MAX (IP_LEN_MAX - IP_HLEN - TCP_HLEN - TCP_OPTIONS_MAX)
 
 /* ---- segments that were sent ---- */
 
@@ -17,14 +18,16 @@ struct tcp_seg *tcp_seg_at(const struct tcp_sock *tp, u32 i)
 	return &tp->seg[(tp->seg_head + i) & (tp->seg_size - 1)];
 }
 
-/* Make room for one more. Return: 0 or -ENOMEM */
-static int seg_room(struct tcp_sock *tp)
+/* Make room for n more. Return: 0 or -ENOMEM */
+static int seg_room(struct tcp_sock *tp, u32 n)
 {
-	u32 size = tp->seg_size ? tp->seg_size * 2 : SEGS_FIRST;
+	u32 size = tp->seg_size ? tp->seg_size : SEGS_FIRST;
 	struct tcp_seg *seg;
 
-	if (tp->seg_n < tp->seg_size)
+	if (tp->seg_n + n <= tp->seg_size)
 		return 0;
+	while (size < tp->seg_n + n)
+		size *= 2;
 	seg = malloc(size * sizeof(*seg));
 	if (!seg)
 		return -ENOMEM;
@@ -66,19 +69,39 @@ static void sent_new(struct host *h, struct sock *sk, const struct tcp_out *s, u
 {
 	struct tcp_sock *tp = tcp_sk(h, sk);
 	bool fin = s->flags & TCPHDR_FIN;
+	u32 each = s->gso_size ? s->gso_size : s->len;
 
-	*tcp_seg_at(tp, tp->seg_n++) = (struct tcp_seg){
-		.seq = s->seq, .end_seq = s->seq + s->len + fin, .sent_ns = now, .flags = fin ? TCP_SEG_FIN : 0
-	};
+	if (!tp->packets_out)
+		cubic_idle_end(tp, now);
+	for (u32 at = 0; at < s->len + fin; at += each + fin) {
+		*tcp_seg_at(tp, tp->seg_n++) = (struct tcp_seg){ .seq = s->seq + at,
+								 .end_seq = s->seq + at + each + fin,
+								 .sent_ns = now,
+								 .flags = fin ? TCP_SEG_FIN : 0 };
+		tp->packets_out++;
+	}
 	tp->snd_nxt = s->seq + s->len + fin;
 	tp->bytes_sent += s->len;
 	if (s->len && s->len < mss)
 		tp->snd_sml = s->seq + s->len;
-	if (!tp->packets_out++)
-		cubic_idle_end(tp, now);
 	tp->lsndtime = now;
 	if (now - tp->lrcvtime < tp->ato_ns)
 		tp->ack_pingpong = 1;
+}
+
+/* How many of the segments that bytes hold go as one frame? If the wire cuts it, 64 KB of them, but at most half of cwnd: so
+ * acknowledgements keep coming. tcp_tso_should_defer() is not there: what can go goes. */
+static u32 tso_segs(const struct host *h, const struct sock *sk, u32 mss, u32 bytes)
+{
+	const struct tcp_sock *tp = tcp_sk(h, sk);
+	u32 n = min_u32(bytes, TSO_BYTES_MAX) / mss;
+
+	if (!h->tx.tso || !(h->tx.offload & (inet_addr_is4(&sk->raddr) ? NETIF_F_TSO : NETIF_F_TSO6)))
+		return 1;
+	if (tp->ecn & TCP_ECN_QUEUE_CWR) /* of one segment only */
+		return 1;
+	n = min_u32(min_u32(n, tp->cwnd >> 1), tp->cwnd - tcp_in_flight(tp));
+	return max_u32(n, 1);
 }
 
 /* RFC 7661's idea as Linux has it: note whether cwnd is what bounds us */
@@ -118,7 +141,7 @@ static void arm_probe0(struct host *h, struct tcp_sock *tp, u64 now)
 static void write_xmit(struct host *h, struct softnet_data *sd, struct sock *sk, u64 now, bool probe)
 {
 	struct tcp_sock *tp = tcp_sk(h, sk);
-	u32 mss, sent = 0;
+	u32 mss, n, sent = 0;
 	bool limited = false, full = false;
 
 	if (tp->state != TCPS_ESTABLISHED && tp->state != TCPS_CLOSE_WAIT && !has_fin(tp))
@@ -141,7 +164,13 @@ static void write_xmit(struct host *h, struct softnet_data *sd, struct sock *sk,
 			break;
 		if (!probe && !nagle_allows(tp, len, mss, fin))
 			break;
-		if (seg_room(tp) < 0)
+		n = probe || len < mss ? 1 : tso_segs(h, sk, mss, min_u32(left - has_fin(tp), window));
+		if (n > 1) {
+			s.gso_size = (u16)mss;
+			len = n * mss;
+			fin = false; /* it goes with the last segment, alone */
+		}
+		if (seg_room(tp, n) < 0)
 			break;
 		s.len = len;
 		if (len && len == left)
@@ -155,9 +184,9 @@ static void write_xmit(struct host *h, struct softnet_data *sd, struct sock *sk,
 		}
 		mss = tcp_current_mss(tp);
 		if (len)
-			tcp_count(h, sd, TcpExt_TCPOrigDataSent, 1);
+			tcp_count(h, sd, TcpExt_TCPOrigDataSent, n);
 		sent_new(h, sk, &s, now, mss);
-		sent++;
+		sent += n;
 	}
 	if (sent) {
 		note_cwnd(tp, limited || tcp_in_flight(tp) >= tp->cwnd);
@@ -197,7 +226,7 @@ int tcp_send_probe(struct host *h, struct softnet_data *sd, struct sock *sk, u64
 	u32 window = tp->snd_una + tp->snd_wnd - tp->snd_nxt, left = tp->write_seq - tp->snd_nxt;
 	struct tcp_out s = { .seq = tp->snd_nxt, .flags = TCPHDR_ACK };
 
-	if ((int32_t)window <= 0 || !before(tp->snd_nxt, tcp_end_of_all(tp)) || seg_room(tp) < 0) {
+	if ((int32_t)window <= 0 || !before(tp->snd_nxt, tcp_end_of_all(tp)) || seg_room(tp, 1) < 0) {
 		tcp_count(h, sd, TcpExt_TCPWinProbe, 1);
 		tcp_send_keepalive(h, sd, sk);
 		return 0;

@@ -66,9 +66,9 @@ class Pair:
         for t, frame in frames:
             self.frames[side].append((t, frame))
             self.counts[side] += 1
-            if self.marks is not None and self.marks(side, self.counts[side]):
-                frame = marked(frame)
-            arrivals += [(t + at, frame) for at in self._delays(side, self.counts[side], frame)]
+            congested = self.marks is not None and self.marks(side, self.counts[side])
+            arrives = marked(frame) if congested else frame
+            arrivals += [(t + at, arrives) for at in self._delays(side, self.counts[side], frame)]
         self._pending[1 - side] += arrivals
 
     _pending = property(lambda self: self.__dict__.setdefault("waiting", [[], []]))

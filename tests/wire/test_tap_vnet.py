@@ -250,7 +250,9 @@ def test_a_host_behind_virtio_headers_is_offered_segmentation():
         wire = vnic.wire.Wire(pair.wire)
         wire.close = lambda: None
         with vnic.Host(ip="10.0.0.2/24", wire=wire) as host:
-            assert host.machine.c.tx.offload == lib.NETIF_F_HW_CSUM | lib.NETIF_F_GSO_UDP_L4
+            assert host.machine.c.tx.offload == (
+                lib.NETIF_F_HW_CSUM | lib.NETIF_F_GSO_UDP_L4 | lib.NETIF_F_TSO | lib.NETIF_F_TSO6
+            )
 
 
 @pytest.mark.parametrize("v6", [False, True])

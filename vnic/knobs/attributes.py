@@ -48,6 +48,8 @@ class Attributes:
     """the card passes only listed VLAN ids"""
     tx: bool
     """tx checksumming and segmentation in the card"""
+    tso: bool
+    """TCP sends frames of up to 64 KB, which a wire with virtio headers cuts"""
     icmp_ratelimit: int
     """shortest time between ICMP errors to one IPv4 host, ms; 0: no limit"""
     icmp_ratelimit_ms: int

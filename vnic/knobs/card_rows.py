@@ -131,6 +131,14 @@ CARD: dict[str, Knob] = {
         fixed="the driver and the card agreed on it when the driver was loaded",
         group="card",
     ),
+    "tso": Knob(
+        flag,
+        of_host("tx.tso", kind=bool),
+        True,
+        "TCP sends frames of up to 64 KB, which a wire with virtio headers cuts",
+        linux="ethtool -K",
+        group="card",
+    ),
     # ICMP's limits are the host's; a report shows the knobs in the order of the table, and theirs is here
     "icmp-ratelimit": Knob(
         integer(0, 1_000_000),

@@ -73,7 +73,8 @@ _KNOBS = {
     "rx-gro-list": "rx-gro-list",
     "rx-udp-gro-forwarding": "rx-udp-gro-forwarding",
 }
-"""The features that can change. All others are fixed: off, except those of the transmit side."""
+_TSO = {"tx-tcp-segmentation": lib.NETIF_F_TSO, "tx-tcp6-segmentation": lib.NETIF_F_TSO6}
+"""The features that can change, and TSO on a wire that can. All others are fixed: off, except some to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ def state(host: Host) -> dict[str, Feature]:
     """Return every feature of the card.
 
     To send, the card gathers a frame from several buffers anywhere in memory and, unless ``tx`` is off, completes its
-    checksum. The wire segments UDP if it can, else IP does when it builds the packet. TCP is never segmented.
+    checksum. The wire segments UDP and TCP if it can; else IP does it for UDP when it builds the
+    packet, and TCP sends single segments.
     """
     tx = bool(host.knobs["tx"])
     fixed_on = {"tx-scatter-gather", "tx-generic-segmentation", "highdma"}
@@ -113,12 +115,19 @@ def state(host: Host) -> dict[str, Feature]:
         fixed_on.add("tx-checksum-ip-generic")
         if host.machine.c.tx.offload & lib.NETIF_F_GSO_UDP_L4:
             fixed_on.add("tx-udp-segmentation")
+    knobs = _knobs(host)
     return {
-        name: Feature(bool(host.knobs[_KNOBS[name]]), fixed=False)
-        if name in _KNOBS
+        name: Feature(bool(host.knobs[knobs[name]]), fixed=False)
+        if name in knobs
         else Feature(name in fixed_on, fixed=True)
         for name in FEATURES
     }
+
+
+def _knobs(host: Host) -> dict[str, str]:
+    """Return the features that can change, and the knob of each: one for TCP of both families."""
+    offload = host.machine.c.tx.offload
+    return _KNOBS | {name: "tso" for name, bit in _TSO.items() if offload & bit}
 
 
 def groups(features: Mapping[str, Feature]) -> list[tuple[str, list[str], bool]]:
@@ -224,7 +233,8 @@ def set_(host: Host, dev: str, args: Sequence[str]) -> Reply:
     _refuse_unknown(dev, requests)
     asked = wanted(args)
     before = {name: f.active for name, f in state(host).items()}
-    knobs = {_KNOBS[name]: on for name, on in asked.items() if name in _KNOBS and on != before[name]}
+    of = _knobs(host)
+    knobs = {of[name]: on for name, on in asked.items() if name in of and on != before[name]}
     try:
         if knobs:
             host.knobs.update(knobs)
