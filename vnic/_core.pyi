@@ -1042,6 +1042,7 @@ class Nic(CData):
     may_spin: int
     polls: int
     moved: int
+    flow_control: int
     spin_ns: int
     quiet_ns: int
     stop: int

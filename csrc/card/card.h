@@ -425,6 +425,7 @@ struct nic_foreign {
  * @may_spin: its process has several cores
  * @polls:    live, a foreign driver: rings are polled, and no doorbell is asked for; @moved: the last turn moved frames
  * @spin_ns:  how long it polls without a frame before it sleeps; 0: not at all. @quiet_ns: since when there was none
+ * @flow_control: live, it reads no more from the wire than the FIFO has room for
  * @stop, @pause: other threads write them, atomically
  */
 struct nic {
@@ -472,7 +473,7 @@ struct nic {
 	struct histogram *lat;
 	struct event_log *events;
 	struct nic_faults *faults;
-	u8 may_spin, polls, moved;
+	u8 may_spin, polls, moved, flow_control;
 	u32 spin_ns;
 	u64 quiet_ns;
 	u32 stop, pause;

@@ -70,7 +70,8 @@ void nic_lend_append(struct nic *nic, int n)
 
 int nic_may_lend(const struct nic *nic, int n)
 {
-	return n == BURST && nic->wire->ahead && !nic->python_filter && READ_ONCE(nic->lend.idlers);
+	return n == BURST && nic->wire->ahead && !nic->python_filter && !nic->flow_control &&
+	       READ_ONCE(nic->lend.idlers);
 }
 
 void nic_lend(struct nic *nic)

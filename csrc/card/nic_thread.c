@@ -28,6 +28,17 @@ static void timer_set(int fd, u64 at_ns)
 	timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
+/* Frames that the FIFO has room for, whatever their lengths; an empty one takes any. A wire with a pace of its own does not wait. */
+static int fifo_frames(const struct nic *nic)
+{
+	u32 longest = max_u32(nic->mtu, ETH_DATA_LEN) + ETH_HLEN + 2 * VLAN_HLEN;
+	u32 room = nic->fifo.bytes < nic->fifo.size ? (nic->fifo.size - nic->fifo.bytes) / longest : 0;
+
+	if (likely(!nic->flow_control) || nic->wire->paced)
+		return BURST;
+	return (int)min_u32(max_u32(room, nic->fifo.head == nic->fifo.tail), BURST);
+}
+
 static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
 {
 	u64 next = nic->irq_next;
@@ -37,7 +48,8 @@ static void nic_sleep(struct nic *nic, int timer_fd, u64 *armed)
 		{ .fd = nic->foreign ? nic->foreign->doorbells : -1, .events = POLLIN },
 	};
 	struct wire *w = nic->wire;
-	u32 n = w->poll_set ? w->poll_set(w, &fds[3]) : 0;
+	u32 n = w->poll_set && fifo_frames(nic) ? w->poll_set(w, &fds[3])
+						: 0; /* else the driver's doorbell ends the pause */
 	int ready;
 
 	if (nic->kick_ns <= nic->now) /* it has been looked at since */
@@ -77,12 +89,25 @@ static int ask_python(struct nic *nic, const struct frame *f, int n)
 	return EV_FILTER;
 }
 
+/* With flow control the card sends a pause frame (IEEE 802.3 annex 31B), and the wire keeps what comes: its queue fills. */
+static int read_with_pauses(struct nic *nic, struct frame **f, u64 now)
+{
+	int room;
+
+	nic_take_back(nic);
+	room = fifo_frames(nic);
+	*f = nic->burst;
+	return room ? wire_next(nic->wire, *f, room, now) : -EAGAIN;
+}
+
 /* Read a burst, then take the card back from the CPU that borrowed it: earlier bursts are done by then.
  * Return: as wire_next(); BUSY: a CPU still has the card, the burst is queued for it */
 static int read_and_take_back(struct nic *nic, struct frame **f, u64 now)
 {
 	int n;
 
+	if (unlikely(nic->flow_control))
+		return read_with_pauses(nic, f, now);
 	if (!nic->wire->ahead) {
 		*f = nic->burst;
 		return wire_next(nic->wire, *f, BURST, now);
@@ -158,7 +183,8 @@ static int nic_turn(struct nic *nic, bool *idle)
 		n = -EAGAIN;
 	nic->moved = n > 0 || sent > 0;
 	if (n == -EAGAIN)
-		*idle = sent < BURST && (nic->polls || !(nic->wire->can_go_on && nic->wire->can_go_on(nic->wire)));
+		*idle = sent < BURST &&
+			(nic->polls || !fifo_frames(nic) || !(nic->wire->can_go_on && nic->wire->can_go_on(nic->wire)));
 	return n < 0 && n != -EAGAIN ? EV_DONE : -1;
 }
 

@@ -34,6 +34,8 @@ class Attributes:
     """bytes of the card's FIFO"""
     fifo_bytes: int
     """bytes of the card's FIFO"""
+    flow_control: bool
+    """live: the card reads no more from the wire than its FIFO has room for (pause frames)"""
     mtu: int
     """longest payload of a frame; 0: no limit"""
     mtu_bytes: int

@@ -78,6 +78,13 @@ CARD: dict[str, Knob] = {
         group="ring",
     ),
     "fifo": Knob(integer(60, 1 << 28), places.FIFO, 65536, "bytes of the card's FIFO", unit="bytes", group="card"),
+    "flow-control": Knob(
+        flag,
+        of_host("nic.flow_control", kind=bool),
+        False,
+        "live: the card reads no more from the wire than its FIFO has room for (pause frames)",
+        group="card",
+    ),
     "mtu": Knob(
         parse_mtu,
         places.MTU,
