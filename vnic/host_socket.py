@@ -45,7 +45,7 @@ class HostSocket(Uncopied):
         """Take the C struct. From now on the socket must be closed, and the machine does it at its end."""
         self._machine = machine
         self._sock = c
-        machine.bound.append(self)
+        machine.bound[self] = None
         if machine.live:
             self._open_fd()
 
@@ -148,7 +148,7 @@ class HostSocket(Uncopied):
         if sock is not None:
             self.wake_up()
             self._free(sock)
-            self._machine.bound.remove(self)
+            del self._machine.bound[self]
         fd = self.__dict__.pop("_fd", -1)
         if fd >= 0:
             os.close(fd)

@@ -160,7 +160,7 @@ class Binding:
             raise PortTakenError(port)
 
     def _free_port(self, proto: int) -> int:
-        taken = {s.local[1] for s in self._machine.bound if isinstance(s, Socket) and s.proto == proto}
+        taken = {s.local[1] for s in list(self._machine.bound) if isinstance(s, Socket) and s.proto == proto}
         port = next((p for p in _EPHEMERAL if p not in taken), None)
         if port is None:
             raise VnicError("all ephemeral ports are taken")

@@ -45,7 +45,7 @@ class Ending(Living):
     name: str
     config: dict[str, Any]
     wire: Wire
-    bound: list[HostSocket]
+    bound: dict[HostSocket, None]
     captures: list[Capture]
     event_log: EventLog | None
     vhost: Any
@@ -178,7 +178,7 @@ class Ending(Living):
         refusal = "the host is running: close it when run() has returned"
         self.turn.take(sys._getframe(), refusal=refusal)  # noqa: SLF001 - documented, but for its name
         try:
-            for sock in self.bound:
+            for sock in list(self.bound):
                 sock.wake_up()
             self.turn.shut(caller, closing=True)
             self._free()
@@ -187,7 +187,7 @@ class Ending(Living):
 
     def _free(self) -> None:
         errors: list[Any] = []
-        parts: tuple[Any, ...] = (*reversed(self.bound), *self.captures, *([self.event_log] if self.event_log else ()))
+        parts: tuple[Any, ...] = (*reversed(list(self.bound)), *self.captures, *([self.event_log] if self.event_log else ()))
         for part in parts:
             try:
                 part._give_back()  # noqa: SLF001 - the machine owns it
