@@ -187,7 +187,11 @@ class Ending(Living):
 
     def _free(self) -> None:
         errors: list[Any] = []
-        parts: tuple[Any, ...] = (*reversed(list(self.bound)), *self.captures, *([self.event_log] if self.event_log else ()))
+        parts: tuple[Any, ...] = (
+            *reversed(list(self.bound)),
+            *self.captures,
+            *([self.event_log] if self.event_log else ()),
+        )
         for part in parts:
             try:
                 part._give_back()  # noqa: SLF001 - the machine owns it

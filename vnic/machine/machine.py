@@ -67,7 +67,7 @@ class Machine(Ending):
         """Sysctls without effect that were written: name -> text."""
         self.began_ns = 0
         """When the threads started, by the machine's clock."""
-        self.bound: dict[HostSocket, None] = {}  # in order; thousands of connections may end
+        self.bound: dict[HostSocket, None] = {}  # in order; each leaves in constant time
         self.captures: list[Capture] = []
         self.event_log: EventLog | None = None
         self.hang_fd = -1
