@@ -1925,7 +1925,7 @@ class TcpHost(CData):
     rto_min_us: int
     rto_max_ms: int
     invalid_ratelimit_ms: int
-    comp_sack_delay_us: int
+    comp_sack_delay_ns: int
     comp_sack_nr: int
     rfc1337: int
     syncookies: int
@@ -1933,7 +1933,7 @@ class TcpHost(CData):
     ecn: int
     ecn_fallback: int
     orphans: int
-    spare: int
+    syn_linear_timeouts: int
 
 class TcpOptions(CData):
     tsval: int
@@ -2134,6 +2134,8 @@ class TcpSock(CData):
     keepcnt: int
     user_timeout_ms: int
     user_mss: int
+    rto_min_us: int
+    rto_max_ms: int
     soft_error: int
     rcvbuf_locked: int
     sndbuf_locked: int
@@ -2738,6 +2740,7 @@ class Lib:
     CHECKSUM_BREAK: Final[int]
     TCP_SACKS_MAX: Final[int]
     TCP_REQS_MAX: Final[int]
+    TCP_TW_MAX: Final[int]
     UPCALLS_MAX: Final[int]
     READER_CPU_BY_PORT: Final[int]
     CPU_GROUP: Final[int]
@@ -4211,6 +4214,8 @@ class Lib:
     def tcp_release_sock(self, h: Host, sd: SoftnetData, sk: Sock, /) -> None: ...
     def tcp_sk(self, h: Host, sk: Sock, /) -> TcpSock: ...
     def tcp_count(self, h: Host, sd: SoftnetData, mib: int, n: int, /) -> None: ...
+    def tcp_rto_min(self, h: Host, /) -> int: ...
+    def tcp_fin_time(self, h: Host, tp: TcpSock, /) -> int: ...
     def tcp_jiffies_later(self, h: Host, now: int, ns: int, /) -> int: ...
     def tcp_done(self, h: Host, sd: SoftnetData, sk: Sock, err: int, /) -> None: ...
     def tcp_time_wait(self, h: Host, sd: SoftnetData, sk: Sock, /) -> None: ...

@@ -22,6 +22,12 @@ _RANGES = {
     socket.TCP_MAXSEG: ("user_mss", 88, 32767),
     _USER_TIMEOUT: ("user_timeout_ms", 0, _INT_MAX),
 }
+_KEEPALIVE = {
+    socket.TCP_KEEPIDLE: "keepalive_time",
+    socket.TCP_KEEPINTVL: "keepalive_intvl",
+    socket.TCP_KEEPCNT: "keepalive_probes",
+}
+"""Options that are the host's until they are set."""
 _FLAGS = {socket.TCP_NODELAY: "nodelay", _CORK: "cork"}
 
 
@@ -99,7 +105,8 @@ def get(of: Structs, level: int, name: int) -> bytes:
         if name in _FLAGS:
             return struct.pack("i", getattr(tcp, _FLAGS[name]))
         if name in _RANGES:
-            return struct.pack("i", getattr(tcp, _RANGES[name][0]))
+            own = getattr(tcp, _RANGES[name][0])
+            return struct.pack("i", own or (getattr(of.host.tcp, _KEEPALIVE[name]) if name in _KEEPALIVE else 0))
     raise refused(errno.ENOPROTOOPT, "getsockopt")
 
 

@@ -86,7 +86,7 @@ enum fate tcp_become_connection(struct softnet_data *sd, struct sk_buff *skb, co
 
 /* tcp_rtt.c */
 void tcp_handshake_rtt(struct host *h, struct tcp_sock *tp, const struct tcp_options *o, u64 now, u64 sent);
-u64 tcp_rto_backed_off(const struct host *h, const struct tcp_sock *tp);
+u64 tcp_rto_backed_off(const struct tcp_sock *tp);
 
 /* tcp_sacktag.c */
 void tcp_clear_lost(struct tcp_sock *tp, struct tcp_seg *s);

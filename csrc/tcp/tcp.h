@@ -80,6 +80,9 @@ struct tcp_options {
  * @rtx_at:        by @pending: enum tcp_pending
  * @delack_at, @comp_at, @keep_at
  * @armed_at:      what the heap has: tcp_timer.c
+ * Options:
+ * @keepidle_s, @keepintvl_s, @keepcnt: 0: the host's
+ * @rto_min_us, @rto_max_ms: the host's when the socket was made
  */
 enum tcp_ecn {
 	TCP_ECN_OK = 1,                /* both sides have agreed */
@@ -140,6 +143,7 @@ struct tcp_sock {
 	/* options */
 	u8 keepalive, cork, linger_on, connecting;
 	u32 linger_s, keepidle_s, keepintvl_s, keepcnt, user_timeout_ms, user_mss;
+	u32 rto_min_us, rto_max_ms;
 	u32 soft_error, rcvbuf_locked, sndbuf_locked;
 	/* timers */
 	u64 rtx_at, delack_at, comp_at, keep_at, armed_at;
@@ -184,6 +188,7 @@ struct tcp_timewait {
 };
 
 #define TCP_REQS_MAX 16384
+#define TCP_TW_MAX 1048576             /* tcp_max_tw_buckets at most: the table is mapped for so many */
 
 /** struct tcp_timer_heap - the deadlines of the connections that live on one CPU */
 struct tcp_timer_entry { u64 at; u32 id, spare; };
@@ -212,9 +217,10 @@ struct tcp_host {
 	u32 dsack, early_retrans;
 	u32 slow_start_after_idle, moderate_rcvbuf, abort_on_overflow, congestion;
 	u32 rto_min_us, rto_max_ms, invalid_ratelimit_ms;
-	u32 comp_sack_delay_us, comp_sack_nr, rfc1337;
+	u64 comp_sack_delay_ns;
+	u32 comp_sack_nr, rfc1337;
 	u32 syncookies, max_syn_backlog, ecn, ecn_fallback;
-	u32 orphans, spare;
+	u32 orphans, syn_linear_timeouts;
 };
 
 /** tcp_defaults() - Linux's values of the knobs. Before tcp_init() */
@@ -287,6 +293,8 @@ void tcp_lock_sock(struct host *h, struct softnet_data *sd, struct sock *sk);
 void tcp_release_sock(struct host *h, struct softnet_data *sd, struct sock *sk); /* it may free sk */
 struct tcp_sock *tcp_sk(const struct host *h, const struct sock *sk);
 void tcp_count(struct host *h, struct softnet_data *sd, u32 mib, u64 n);
+u32 tcp_rto_min(const struct host *h);
+u64 tcp_fin_time(const struct host *h, const struct tcp_sock *tp);
 u64 tcp_jiffies_later(const struct host *h, u64 now, u64 ns);
 void tcp_done(struct host *h, struct softnet_data *sd, struct sock *sk, u32 err); /* locked */
 void tcp_time_wait(struct host *h, struct softnet_data *sd, struct sock *sk); /* locked */

@@ -132,7 +132,7 @@ static void probe_answered(struct host *h, struct tcp_sock *tp, u64 now)
 		tp->pending = TCP_PENDING_NONE;
 		tp->rtx_at = NEVER;
 	} else if (tp->pending == TCP_PENDING_PROBE0) {
-		tp->rtx_at = tcp_jiffies_later(h, now, tcp_rto_backed_off(h, tp));
+		tp->rtx_at = tcp_jiffies_later(h, now, tcp_rto_backed_off(tp));
 	}
 }
 

@@ -69,6 +69,12 @@ void tcp_data_arrived(struct softnet_data *sd, struct sock *sk, const struct sk_
 		tcp_grow_window(sd->host, tp, sk, skb);
 }
 
+/* An acknowledgement is never as late as the peer's least timeout, which is taken to be like ours. tcp_delack_max() */
+static u64 delack_max(const struct host *h, const struct tcp_sock *tp)
+{
+	return min_u64(TCP_DELACK_MAX_NS, max_u64(tp->rto_min_us * 1000ull, 2 * h->jiffy_ns) - h->jiffy_ns);
+}
+
 static void send_delayed_ack(struct softnet_data *sd, struct sock *sk)
 {
 	struct tcp_sock *tp = tcp_sk(sd->host, sk);
@@ -81,7 +87,7 @@ static void send_delayed_ack(struct softnet_data *sd, struct sock *sk)
 			most = min_u64(most, max_u64((tp->srtt_us >> 3) * 1000ull, TCP_DELACK_MIN_NS));
 		ato = min_u64(ato, most);
 	}
-	ato = min_u64(ato, TCP_DELACK_MAX_NS);
+	ato = min_u64(ato, delack_max(sd->host, tp));
 	at = tcp_jiffies_later(sd->host, sd->now, ato);
 	if (tp->delack_at != NEVER) {
 		if (tp->delack_at <= sd->now + ato / 4) { /* it is about to be sent anyway */
@@ -115,7 +121,7 @@ static bool holds_sack_back(struct softnet_data *sd, struct sock *sk)
 		return true;
 	if (tp->srtt_us && (!rtt_us || (tp->srtt_us >> 3) < rtt_us))
 		rtt_us = tp->srtt_us >> 3;
-	delay = min_u64(t->comp_sack_delay_us * 1000ull, rtt_us * 1000 / 20);
+	delay = min_u64(t->comp_sack_delay_ns, rtt_us * 1000 / 20);
 	if (!delay)
 		return false;
 	tp->comp_at = sd->now + delay;

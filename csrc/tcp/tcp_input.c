@@ -151,7 +151,7 @@ static bool acked(struct softnet_data *sd, struct sock *sk, struct sk_buff *skb,
 			*why = TCP_ABORT_ON_DATA;
 			return false;
 		}
-		tp->keep_at = tcp_jiffies_later(h, sd->now, h->tcp.fin_timeout * TCP_SECOND);
+		tp->keep_at = tcp_jiffies_later(h, sd->now, tcp_fin_time(h, tp));
 		break;
 	case TCPS_CLOSING:
 		if (fin_is_acked(tp)) {

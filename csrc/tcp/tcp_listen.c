@@ -180,6 +180,9 @@ struct sock *tcp_listen(struct host *h, const struct inet_addr *laddr, u16 lport
 	h->tcp.socks[sk->index] = (struct tcp_sock){ .state = TCPS_LISTEN,
 						     .backlog = min_u32(backlog, h->tcp.somaxconn),
 						     .reqs_full_at = NEVER,
+						     .sndbuf = h->tcp.wmem[1],
+						     .rto_min_us = tcp_rto_min(h),
+						     .rto_max_ms = h->tcp.rto_max_ms,
 						     .armed_at = NEVER };
 	sk->rcvbuf = h->tcp.rmem[1];
 	return sk;

@@ -45,7 +45,7 @@ u32 tcp_secure_seq(const struct host *h, const struct inet_addr *l, u16 lport, c
 
 u32 tcp_ts_offset(const struct host *h, const struct inet_addr *l, const struct inet_addr *r)
 {
-	return (u32)tcp_secret(h, l, 0, r, 0, 0x74736f);
+	return h->tcp.timestamps == 1 ? (u32)tcp_secret(h, l, 0, r, 0, 0x74736f) : 0;
 }
 
 u32 tcp_ts_now(u64 now, u32 offset)

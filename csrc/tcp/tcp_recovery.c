@@ -107,7 +107,7 @@ bool tcp_schedule_loss_probe(struct host *h, struct tcp_sock *tp, u64 now)
 		return false;
 	if (tp->srtt_us) {
 		wait = (tp->srtt_us >> 2) * 1000ull;
-		wait += tp->packets_out == 1 ? h->tcp.rto_min_us * 1000ull : 2 * h->jiffy_ns;
+		wait += tp->packets_out == 1 ? tp->rto_min_us * 1000ull : 2 * h->jiffy_ns;
 	}
 	if (tp->seg_n) {
 		u64 head = tcp_seg_at(tp, 0)->sent_ns;

@@ -8,7 +8,7 @@
 #include "tcp/inline.h"
 #include "tcp/room.h"
 
-#define RTO_MAX_SHIFT 7
+#define RTO_MAX_SHIFT 7 /* 128 s: longer than the largest timeout */
 
 /* ---- the table of requests, under the lock of the table of sockets ---- */
 
@@ -77,8 +77,9 @@ void tcp_forget_requests(struct host *h, u32 listener)
 void tcp_request_arm(struct host *h, u32 i, u64 now)
 {
 	struct tcp_request *r = &h->tcp.req[i];
+	u64 most = h->tcp.socks[r->listener].rto_max_ms * TCP_MS;
 
-	r->at = tcp_jiffies_later(h, now, TCP_TIMEOUT_INIT_NS << min_u32(r->timeouts, RTO_MAX_SHIFT));
+	r->at = tcp_jiffies_later(h, now, min_u64(TCP_TIMEOUT_INIT_NS << min_u32(r->timeouts, RTO_MAX_SHIFT), most));
 	r->armed_at = NEVER;
 	tcp_timer_set(h, r->home, tcp_request_id(h, i), r->at, &r->armed_at);
 }
@@ -135,6 +136,7 @@ static struct sock *make_child(struct softnet_data *sd, const struct tcp_request
 {
 	struct host *h = sd->host;
 	const struct sock *listener = &h->socks.socks[r->listener];
+	const struct tcp_sock *parent = tcp_sk(h, listener);
 	struct sock *sk = tcp_sock_alloc(h);
 	struct tcp_sock *tp;
 
@@ -170,8 +172,11 @@ static struct sock *make_child(struct softnet_data *sd, const struct tcp_request
 	tp->peer_mss = r->mss;
 	tp->advmss = tcp_path_mss(h, &r->raddr) - (r->tstamp_ok ? 12 : 0);
 	tp->high_seq = tp->tlp_high_seq = 0;
-	tp->nodelay = tcp_sk(h, listener)->nodelay;
-	tp->keepalive = tcp_sk(h, listener)->keepalive;
+	tp->nodelay = parent->nodelay;
+	tp->keepalive = parent->keepalive;
+	tp->sndbuf = parent->sndbuf; /* as they were when the listener was made */
+	tp->rto_min_us = parent->rto_min_us;
+	tp->rto_max_ms = parent->rto_max_ms;
 	tcp_sync_mss(h, sk);
 	tp->rcv_mss = max_u32(min_u32(min_u32(tp->mss_cache, TCP_MSS_DEFAULT), tp->rcv_wnd / 2), TCP_MIN_MSS);
 	return sk;

@@ -12,12 +12,12 @@ static void set_rto(struct host *h, struct tcp_sock *tp)
 {
 	u64 us = (tp->srtt_us >> 3) + (u64)tp->rttvar_us, unit = h->jiffy_ns;
 
-	tp->rto_ns = min_u64((us * 1000 + unit - 1) / unit * unit, h->tcp.rto_max_ms * TCP_MS);
+	tp->rto_ns = min_u64((us * 1000 + unit - 1) / unit * unit, tp->rto_max_ms * TCP_MS);
 }
 
 void tcp_rtt_sample(struct host *h, struct tcp_sock *tp, u64 now, u64 rtt_us)
 {
-	u32 least = h->tcp.rto_min_us;
+	u32 least = tp->rto_min_us;
 	int64_t m = (int64_t)max_u64(min_u64(rtt_us, 1u << 28), 1), d;
 
 	if (!tp->rtt_min_us || (u64)m <= tp->rtt_min_us || now - tp->rtt_min_at > MIN_RTT_WINDOW_NS) {
@@ -65,15 +65,15 @@ void tcp_handshake_rtt(struct host *h, struct tcp_sock *tp, const struct tcp_opt
 }
 
 /* tcp_rto_backed_off() - the timeout, ns, doubled for each one in a row, up to the largest */
-u64 tcp_rto_backed_off(const struct host *h, const struct tcp_sock *tp)
+u64 tcp_rto_backed_off(const struct tcp_sock *tp)
 {
-	return min_u64(tp->rto_ns << min_u32(tp->backoff, 16), h->tcp.rto_max_ms * TCP_MS);
+	return min_u64(tp->rto_ns << min_u32(tp->backoff, 16), tp->rto_max_ms * TCP_MS);
 }
 
 /* tcp_rearm_rto() - the oldest segment has its whole timeout again */
 void tcp_rearm_rto(struct host *h, struct tcp_sock *tp, u64 now)
 {
-	u64 rto = tcp_rto_backed_off(h, tp), at;
+	u64 rto = tcp_rto_backed_off(tp), at;
 
 	if (!tp->packets_out) {
 		tp->pending = TCP_PENDING_NONE;

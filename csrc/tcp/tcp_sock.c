@@ -24,6 +24,7 @@ void tcp_defaults(struct host *h)
 		.ecn_fallback = 1,
 		.max_syn_backlog = 4096,
 		.syn_retries = 6,
+		.syn_linear_timeouts = 4,
 		.synack_retries = 5,
 		.rmem = { 4096, 131072, 33554432 },
 		.wmem = { 4096, 16384, 4194304 },
@@ -43,7 +44,7 @@ void tcp_defaults(struct host *h)
 		.rto_min_us = 200000,
 		.rto_max_ms = 120000,
 		.invalid_ratelimit_ms = 500,
-		.comp_sack_delay_us = 1000,
+		.comp_sack_delay_ns = 1000000,
 		.comp_sack_nr = 44,
 		.port_next = 0,
 	};
@@ -70,7 +71,7 @@ int tcp_init(struct host *h)
 	t->req_used = t->tw_used = 1;
 	t->socks = map_zeroed((h->socks.size + 1ull) * sizeof(*t->socks));
 	t->req = map_zeroed((TCP_REQS_MAX + 1ull) * sizeof(*t->req));
-	t->tw = map_zeroed((t->max_tw_buckets + 1ull) * sizeof(*t->tw));
+	t->tw = map_zeroed((TCP_TW_MAX + 1ull) * sizeof(*t->tw));
 	t->req_hash = map_zeroed((t->req_mask + 1ull) * 4);
 	t->tw_hash = map_zeroed((t->tw_mask + 1ull) * 4);
 	t->heap_at = map_zeroed(ids(h) * 4);
@@ -93,7 +94,7 @@ void tcp_exit(struct host *h)
 	}
 	unmap_zeroed(t->socks, (h->socks.size + 1ull) * sizeof(*t->socks));
 	unmap_zeroed(t->req, (TCP_REQS_MAX + 1ull) * sizeof(*t->req));
-	unmap_zeroed(t->tw, (t->max_tw_buckets + 1ull) * sizeof(*t->tw));
+	unmap_zeroed(t->tw, (TCP_TW_MAX + 1ull) * sizeof(*t->tw));
 	unmap_zeroed(t->req_hash, (t->req_mask + 1ull) * 4);
 	unmap_zeroed(t->tw_hash, (t->tw_mask + 1ull) * 4);
 	unmap_zeroed(t->heap_at, ids(h) * 4);
@@ -117,6 +118,14 @@ void tcp_state(struct host *h, struct sock *sk, u8 state)
 	sk->state = state == TCPS_ESTABLISHED || state == TCPS_CLOSE_WAIT ? TCP_OPEN : TCP_FINISHED; /* CurrEstab */
 }
 
+/* tcp_rto_min() - the least timeout of a socket that is made now, us: whole jiffies */
+u32 tcp_rto_min(const struct host *h)
+{
+	u64 unit = h->jiffy_ns;
+
+	return (u32)((h->tcp.rto_min_us * 1000ull + unit - 1) / unit * unit / 1000);
+}
+
 /* tcp_sock_init() - a fresh connection; its addresses are the caller's to set */
 void tcp_sock_init(struct host *h, struct sock *sk, u64 now, u32 home)
 {
@@ -135,9 +144,8 @@ void tcp_sock_init(struct host *h, struct sock *sk, u64 now, u32 home)
 		.peer_mss = TCP_MSS_DEFAULT,
 		.mss_cache = TCP_MSS_DEFAULT,
 		.sndbuf = h->tcp.wmem[1],
-		.keepidle_s = h->tcp.keepalive_time,
-		.keepintvl_s = h->tcp.keepalive_intvl,
-		.keepcnt = h->tcp.keepalive_probes,
+		.rto_min_us = tcp_rto_min(h),
+		.rto_max_ms = h->tcp.rto_max_ms,
 		.cong = (u8)h->tcp.congestion,
 		.rtx_at = NEVER,
 		.delack_at = NEVER,

@@ -275,7 +275,7 @@ static void close_connection(struct host *h, struct sock *sk)
 	} else if (close_state(h, sk)) {
 		tcp_write_xmit(h, NULL, sk, host_now(h, NULL));
 	} else if (tp->state == TCPS_FIN_WAIT2) {
-		tp->keep_at = tcp_jiffies_later(h, host_now(h, NULL), h->tcp.fin_timeout * TCP_SECOND);
+		tp->keep_at = tcp_jiffies_later(h, host_now(h, NULL), tcp_fin_time(h, tp));
 	}
 }
 

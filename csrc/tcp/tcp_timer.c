@@ -8,13 +8,14 @@
 
 #define RESOURCE_PROBE_NS (TCP_SECOND / 2)
 #define ORPHAN_RETRIES 8u
+#define MODEL_RTO_NS (TCP_SECOND / 5) /* whatever the least timeout is */
 
 /* ---- giving up ---- */
 
-/* How long n doublings of the least timeout take. retransmits_timed_out() */
-static u64 time_of_retries(const struct host *h, u32 n)
+/* How long n doublings of a timeout take. tcp_model_timeout() */
+static u64 time_of_retries(const struct tcp_sock *tp, u64 rto, u32 n)
 {
-	u64 rto = h->tcp.rto_min_us * 1000ull, most = h->tcp.rto_max_ms * TCP_MS, sum = 0;
+	u64 most = tp->rto_max_ms * TCP_MS, sum = 0;
 
 	for (u32 i = 0; i <= n; i++, rto = min_u64(rto * 2, most))
 		sum += rto;
@@ -29,20 +30,28 @@ static void write_err(struct softnet_data *sd, struct sock *sk)
 	tcp_done(sd->host, sd, sk, tp->soft_error ? tp->soft_error : ETIMEDOUT);
 }
 
+/* How often the rest of a connection that no program holds is tried. alive: its timeout is not the largest yet */
+static u32 orphan_retries(const struct host *h, const struct tcp_sock *tp, bool alive)
+{
+	if (tp->soft_error && !alive)
+		return 0;
+	return h->tcp.orphan_retries || !alive ? h->tcp.orphan_retries : ORPHAN_RETRIES;
+}
+
+static bool is_alive(const struct tcp_sock *tp)
+{
+	return tcp_rto_backed_off(tp) < tp->rto_max_ms * TCP_MS;
+}
+
 /* Is it time to give up? tcp_write_timeout() */
 static bool gives_up(struct softnet_data *sd, struct sock *sk)
 {
-	const struct tcp_host *t = &sd->host->tcp;
-	struct tcp_sock *tp = tcp_sk(sd->host, sk);
-	u32 retries = t->retries2;
+	struct host *h = sd->host;
+	struct tcp_sock *tp = tcp_sk(h, sk);
+	u32 retries = tp->orphan ? orphan_retries(h, tp, is_alive(tp)) : h->tcp.retries2;
 	u64 began = tp->retrans_stamp ? tp->retrans_stamp : tp->seg_n ? tcp_seg_at(tp, 0)->sent_ns : sd->now, limit;
 
-	if (tp->orphan) {
-		retries = t->orphan_retries ? t->orphan_retries : ORPHAN_RETRIES;
-		if (tp->retransmits >= retries)
-			return true;
-	}
-	limit = tp->user_timeout_ms ? tp->user_timeout_ms * TCP_MS : time_of_retries(sd->host, retries);
+	limit = tp->user_timeout_ms ? tp->user_timeout_ms * TCP_MS : time_of_retries(tp, MODEL_RTO_NS, retries);
 	return tp->retransmits && sd->now - began >= limit;
 }
 
@@ -52,9 +61,11 @@ static void syn_timeout(struct softnet_data *sd, struct sock *sk)
 {
 	struct host *h = sd->host;
 	struct tcp_sock *tp = tcp_sk(h, sk);
-	u32 linear = 4; /* tcp_syn_linear_timeouts */
+	u32 retries = h->tcp.syn_retries, linear = h->tcp.syn_linear_timeouts;
+	u64 limit = tp->user_timeout_ms ? tp->user_timeout_ms * TCP_MS
+					: time_of_retries(tp, TCP_TIMEOUT_INIT_NS, retries);
 
-	if (tp->syn_retries >= h->tcp.syn_retries + linear) {
+	if (tp->syn_retries >= retries + linear || (tp->syn_retries && sd->now - tp->born >= limit)) {
 		write_err(sd, sk);
 		return;
 	}
@@ -67,7 +78,7 @@ static void syn_timeout(struct softnet_data *sd, struct sock *sk)
 		tp->backoff++;
 	tcp_send_syn(h, sd, sk, tp->state == TCPS_SYN_RECV ? TCPHDR_SYN | TCPHDR_ACK : TCPHDR_SYN);
 	tp->rtx_at = tcp_jiffies_later(
-		h, sd->now, min_u64(TCP_TIMEOUT_INIT_NS << min_u32(tp->backoff, 10), h->tcp.rto_max_ms * TCP_MS));
+		h, sd->now, min_u64(TCP_TIMEOUT_INIT_NS << min_u32(tp->backoff, 10), tp->rto_max_ms * TCP_MS));
 }
 
 static void retransmit_timeout(struct softnet_data *sd, struct sock *sk)
@@ -96,7 +107,7 @@ static void retransmit_timeout(struct softnet_data *sd, struct sock *sk)
 	if (tp->retransmits < 255)
 		tp->retransmits++;
 	tp->pending = TCP_PENDING_RTO;
-	tp->rtx_at = tcp_jiffies_later(h, sd->now, tcp_rto_backed_off(h, tp));
+	tp->rtx_at = tcp_jiffies_later(h, sd->now, tcp_rto_backed_off(tp));
 	if (tp->user_timeout_ms) { /* it ends in time */
 		u64 end = (tp->retrans_stamp ? tp->retrans_stamp : sd->now) + tp->user_timeout_ms * TCP_MS;
 
@@ -129,7 +140,7 @@ static void loss_probe(struct softnet_data *sd, struct sock *sk)
 	COUNT(sd->mib[TcpExt_TCPLossProbes], 1);
 rearm:
 	tp->pending = TCP_PENDING_RTO;
-	tp->rtx_at = tcp_jiffies_later(h, sd->now, tcp_rto_backed_off(h, tp));
+	tp->rtx_at = tcp_jiffies_later(h, sd->now, tcp_rto_backed_off(tp));
 }
 
 static void reorder_timeout(struct softnet_data *sd, struct sock *sk)
@@ -145,6 +156,20 @@ static void reorder_timeout(struct softnet_data *sd, struct sock *sk)
 		tcp_rearm_rto(h, tp, sd->now);
 }
 
+static bool stops_probing(const struct host *h, const struct tcp_sock *tp, u64 now)
+{
+	u32 most = h->tcp.retries2;
+
+	if (tp->user_timeout_ms && now - tp->probe_began >= tp->user_timeout_ms * TCP_MS)
+		return true;
+	if (tp->orphan) {
+		most = orphan_retries(h, tp, is_alive(tp));
+		if (!is_alive(tp) && tp->backoff >= most)
+			return true;
+	}
+	return tp->probes_out >= most;
+}
+
 /* A closed window may have opened, and the news of it have been lost. tcp_probe_timer() */
 static void probe_timeout(struct softnet_data *sd, struct sock *sk)
 {
@@ -158,8 +183,7 @@ static void probe_timeout(struct softnet_data *sd, struct sock *sk)
 	}
 	if (!tp->probe_began)
 		tp->probe_began = sd->now;
-	if ((tp->user_timeout_ms && sd->now - tp->probe_began >= tp->user_timeout_ms * TCP_MS) ||
-	    (tp->orphan && tp->probes_out > ORPHAN_RETRIES) || tp->probes_out >= h->tcp.retries2) {
+	if (stops_probing(h, tp, sd->now)) {
 		write_err(sd, sk);
 		return;
 	}
@@ -174,7 +198,7 @@ static void probe_timeout(struct softnet_data *sd, struct sock *sk)
 		tp->backoff++;
 	tp->probes_out++;
 	tp->pending = TCP_PENDING_PROBE0;
-	tp->rtx_at = tcp_jiffies_later(h, sd->now, tcp_rto_backed_off(h, tp));
+	tp->rtx_at = tcp_jiffies_later(h, sd->now, tcp_rto_backed_off(tp));
 }
 
 static void delayed_ack(struct softnet_data *sd, struct sock *sk)
@@ -194,18 +218,40 @@ static void delayed_ack(struct softnet_data *sd, struct sock *sk)
 	tcp_send_ack(sd->host, sd, sk);
 }
 
+/* ---- keepalive, and the end of FIN_WAIT2 ---- */
+
+static u64 keepidle_ns(const struct host *h, const struct tcp_sock *tp)
+{
+	return (tp->keepidle_s ? tp->keepidle_s : h->tcp.keepalive_time) * TCP_SECOND;
+}
+
+static u64 keepintvl_ns(const struct host *h, const struct tcp_sock *tp)
+{
+	return (tp->keepintvl_s ? tp->keepintvl_s : h->tcp.keepalive_intvl) * TCP_SECOND;
+}
+
+/* tcp_fin_time() - how long the peer may take to end, once no program holds the connection. Linux waits twice for what
+ * exceeds a minute: once as a connection, once as what is left of it. */
+u64 tcp_fin_time(const struct host *h, const struct tcp_sock *tp)
+{
+	u64 rto = tcp_rto_backed_off(tp), ns = max_u64(h->tcp.fin_timeout * TCP_SECOND, 4 * rto - rto / 2);
+
+	return ns <= TCP_TIMEWAIT_NS ? ns : 2 * (ns - TCP_TIMEWAIT_NS);
+}
+
 /* tcp_reset_keepalive() - silence begins to count now */
 void tcp_reset_keepalive(struct host *h, struct tcp_sock *tp, u64 now)
 {
 	tp->keep_probes = 0;
-	tp->keep_at = tcp_jiffies_later(h, now, tp->keepidle_s * TCP_SECOND);
+	tp->keep_at = tcp_jiffies_later(h, now, keepidle_ns(h, tp));
 }
 
 static void keepalive(struct softnet_data *sd, struct sock *sk)
 {
 	struct host *h = sd->host;
 	struct tcp_sock *tp = tcp_sk(h, sk);
-	u64 idle = sd->now - max_u64(tp->lrcvtime, tp->rcv_tstamp), due = tp->keepidle_s * TCP_SECOND;
+	u64 idle = sd->now - max_u64(tp->lrcvtime, tp->rcv_tstamp), due = keepidle_ns(h, tp);
+	u32 most = tp->keepcnt ? tp->keepcnt : h->tcp.keepalive_probes;
 
 	tp->keep_at = NEVER;
 	if (tp->orphan && (tp->state == TCPS_FIN_WAIT2 || tp->state == TCPS_CLOSE)) {
@@ -219,7 +265,7 @@ static void keepalive(struct softnet_data *sd, struct sock *sk)
 		return;
 	}
 	if ((tp->user_timeout_ms && idle >= tp->user_timeout_ms * TCP_MS && tp->keep_probes) ||
-	    (!tp->user_timeout_ms && tp->keep_probes >= tp->keepcnt)) {
+	    (!tp->user_timeout_ms && tp->keep_probes >= most)) {
 		tcp_send_active_reset(h, sd, sk);
 		write_err(sd, sk);
 		return;
@@ -227,7 +273,7 @@ static void keepalive(struct softnet_data *sd, struct sock *sk)
 	COUNT(sd->mib[TcpExt_TCPKeepAlive], 1);
 	tcp_send_keepalive(h, sd, sk);
 	tp->keep_probes++;
-	tp->keep_at = tcp_jiffies_later(h, sd->now, tp->keepintvl_s * TCP_SECOND);
+	tp->keep_at = tcp_jiffies_later(h, sd->now, keepintvl_ns(h, tp));
 }
 
 static void rtx_timeout(struct softnet_data *sd, struct sock *sk)

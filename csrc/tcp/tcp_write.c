@@ -134,7 +134,7 @@ static void arm_probe0(struct host *h, struct tcp_sock *tp, u64 now)
 	if (tp->pending)
 		return;
 	tp->pending = TCP_PENDING_PROBE0;
-	tp->rtx_at = tcp_jiffies_later(h, now, tcp_rto_backed_off(h, tp));
+	tp->rtx_at = tcp_jiffies_later(h, now, tcp_rto_backed_off(tp));
 }
 
 /* Send what may be sent now; probe: one segment, whatever cwnd and Nagle say */

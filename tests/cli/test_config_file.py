@@ -94,7 +94,7 @@ net.ipv6.conf.all.accept_ra = 0
 
 [net.core]
 netdev_budget = 600
-somaxconn = 4096
+optmem_max = 4096
 rmem_default = "1M"
 """
     c = load(text)
@@ -102,7 +102,7 @@ rmem_default = "1M"
         "udp-mem": "100", "accept-ra": 1, "rx-usecs": "50us", "netdev-budget": 600, "rcvbuf": "1M"
     }  # fmt: skip
     assert c.without_effect == [
-        "vm.swappiness", "net.ipv6.conf.all.accept_ra", "net.core.somaxconn"
+        "vm.swappiness", "net.ipv6.conf.all.accept_ra", "net.core.optmem_max"
     ]  # fmt: skip
     with pytest.raises(vnic.ConfigError, match=r"net\.core\.netdev_budget: netdev-budget=x: must be a whole number"):
         load('[net.core]\nnetdev_budget = "x"')

@@ -57,9 +57,10 @@ def test_a_sysctl_conf(capture, tmp_path):
     assert config["accept-ra"] is True
     names = ("rmem-max", "rcvbuf", "netdev-max-backlog", "netdev-budget", "netdev-budget-usecs", "udp-mem")
     assert [config[name] for name in names] == [16777216, 1048576, 1 << 20, 600, 8000, 100000]
+    assert config["tcp-rmem"] == "4096 131072 6291456"
     assert said == (
         "vnic: netdev-max-backlog: 2000000 there, 1048576 here: the most that vnic takes\n"
-        "vnic: without effect here: net.ipv4.tcp_rmem, net.core.default_qdisc, vm.swappiness, kernel.pid_max,"
+        "vnic: without effect here: net.core.default_qdisc, vm.swappiness, kernel.pid_max,"
         " net.core.netdev_budgets (did you mean net.core.netdev_budget or net.core.netdev_budget_usecs?)\n"
     )
 

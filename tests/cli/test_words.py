@@ -291,12 +291,12 @@ def test_names_of_ethtool_and_sysctl(ten):
 
 def test_sysctls_without_effect_are_listed_once(ten):
     result = invoke(
-        "replay", ten, "-q", "--set", "net.core.somaxconn=1", "--sysctl", "vm.swappiness=1",
-        "--set", "net.core.somaxconn=2", "--sysctl", "net.core.wmem_max=1", "--set", "net.ipv4.tcp_rmem=1 2 3",
+        "replay", ten, "-q", "--set", "net.core.optmem_max=1", "--sysctl", "vm.swappiness=1",
+        "--set", "net.core.optmem_max=2", "--sysctl", "net.core.message_cost=1", "--set", "net.ipv4.tcp_mem=1 2 3",
     )  # fmt: skip
     assert result.exit_code == 0
     assert result.stderr == (
-        "vnic: without effect here: vm.swappiness, net.core.wmem_max, net.core.somaxconn, net.ipv4.tcp_rmem\n"
+        "vnic: without effect here: vm.swappiness, net.core.message_cost, net.core.optmem_max, net.ipv4.tcp_mem\n"
     )
     assert "there is no knob 'rx-usec'" in one_sentence(invoke("replay", ten, "--sysctl", "rx-usec=1"))
     wrong = one_sentence(invoke("replay", ten, "--sysctl", "net.core.netdev_budgets=1"))

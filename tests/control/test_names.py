@@ -22,7 +22,7 @@ from vnic.knobs.table import KNOBS, read
         ("interrupts", "/proc/interrupts"),
         ("net.core.netdev_budget", "/proc/sys/net/core/netdev_budget"),
         ("net/core/netdev_budget", None),
-        ("tcp_rmem", "/proc/sys/net/ipv4/tcp_rmem"),
+        ("tcp_mem", "/proc/sys/net/ipv4/tcp_mem"),
         ("net.ipv4.conf.vnic0.rp_filter", "/proc/sys/net/ipv4/conf/vnic0/rp_filter"),
         ("operstate", "/sys/class/net/vnic0/operstate"),
         ("proc/net/dev", "/proc/net/dev"),
@@ -73,9 +73,11 @@ def test_set_understands_a_sysctl_and_name_equals_value(host):
     assert show.set_(h, ["rx-usecs=50"]) == show.Reply()
     assert show.set_(h, ["threaded", "on"]) == show.Reply()
     assert (h.knobs["rx-usecs"], h.knobs["threaded"]) == (50, True)
-    kept = show.set_(h, ["tcp_rmem", "1", "2", "3"])
-    assert (kept.err, kept.code) == ("vnic: /proc/sys/net/ipv4/tcp_rmem is kept without effect\n", 0)
-    assert show.show(h, ["tcp_rmem"]).out == "1\t2\t3\n"
+    kept = show.set_(h, ["tcp_mem", "1", "2", "3"])
+    assert (kept.err, kept.code) == ("vnic: /proc/sys/net/ipv4/tcp_mem is kept without effect\n", 0)
+    assert show.show(h, ["tcp_mem"]).out == "1\t2\t3\n"
+    assert show.set_(h, ["tcp_rmem", "1", "2", "3"]) == show.Reply()
+    assert h.knobs["tcp-rmem"] == (1, 2, 3)
 
 
 @pytest.mark.parametrize(

@@ -342,7 +342,7 @@ def test_sysctl_parses_each_line(name):
     for line in without_comments(Shell("lo").lines({name: given_value(name)})):
         code, text = shell(line.replace("sysctl -w", "sysctl --dry-run -w"))
         assert code == 0 or "No such file" in text, text
-        assert "invalid" not in text, text
+        assert "invalid" not in text.replace("tcp_invalid_ratelimit", ""), text
 
 
 @pytest.mark.needs("taskset")

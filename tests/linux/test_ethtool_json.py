@@ -101,10 +101,10 @@ def test_the_flag_may_come_last_on_vnics_command_line(host, tmp_path, monkeypatc
         assert invoke("ip", "-j", "-p", "link").output == invoke("ip", "-p", "link", "--json").output
         assert "\x1b[36mvnic0: \x1b[0m" in invoke("ip", "-c", "link").output
         assert "\x1b" not in invoke("ip", "-c=auto", "link").output
-        (file := tmp_path / "a.conf").write_text("net.core.netdev_budget = 444\nnet.core.somaxconn = 9\n")
+        (file := tmp_path / "a.conf").write_text("net.core.netdev_budget = 444\nnet.core.optmem_max = 9\n")
         done = invoke("sysctl", "-p", file)
-        assert done.output.startswith("net.core.netdev_budget = 444\nnet.core.somaxconn = 9\n")
-        assert "net.core.somaxconn is kept without effect" in done.output
+        assert done.output.startswith("net.core.netdev_budget = 444\nnet.core.optmem_max = 9\n")
+        assert "net.core.optmem_max is kept without effect" in done.output
         assert h.knobs["netdev-budget"] == 444
         assert invoke("set", "net.core.netdev_budget", "600").output == ""
         assert invoke("show", "netdev_budget").output == "600\n"

@@ -44,6 +44,38 @@ ROUND_TRIPS = [
     ("net.ipv6.neigh.vnic0.base_reachable_time_ms", "15001", "15004", "neigh6-base-reachable-time-ms", 15004),
     ("net.ipv6.neigh.vnic0.gc_stale_time", "7", "7", "neigh6-gc-stale-time", 7),
     ("net.ipv6.neigh.vnic0.retrans_time_ms", "500", "500", "neigh6-retrans-time-ms", 500),
+    ("net.core.somaxconn", "128", "128", "somaxconn", 128),
+    ("net.ipv4.tcp_abort_on_overflow", "1", "1", "tcp-abort-on-overflow", 1),
+    ("net.ipv4.tcp_comp_sack_delay_ns", "5000000000", "5000000000", "tcp-comp-sack-delay-ns", 5_000_000_000),
+    ("net.ipv4.tcp_comp_sack_nr", "0", "0", "tcp-comp-sack-nr", 0),
+    ("net.ipv4.tcp_congestion_control", "reno", "reno", "tcp-congestion-control", "reno"),
+    ("net.ipv4.tcp_dsack", "0", "0", "tcp-dsack", 0),
+    ("net.ipv4.tcp_early_retrans", "4", "4", "tcp-early-retrans", 4),
+    ("net.ipv4.tcp_ecn", "1", "1", "tcp-ecn", 1),
+    ("net.ipv4.tcp_ecn_fallback", "0", "0", "tcp-ecn-fallback", 0),
+    ("net.ipv4.tcp_fin_timeout", "15", "15", "tcp-fin-timeout", 15),
+    ("net.ipv4.tcp_invalid_ratelimit", "7", "8", "tcp-invalid-ratelimit", 8),
+    ("net.ipv4.tcp_keepalive_intvl", "5", "5", "tcp-keepalive-intvl", 5),
+    ("net.ipv4.tcp_keepalive_probes", "3", "3", "tcp-keepalive-probes", 3),
+    ("net.ipv4.tcp_keepalive_time", "60", "60", "tcp-keepalive-time", 60),
+    ("net.ipv4.tcp_max_syn_backlog", "128", "128", "tcp-max-syn-backlog", 128),
+    ("net.ipv4.tcp_max_tw_buckets", "1048576", "1048576", "tcp-max-tw-buckets", 1_048_576),
+    ("net.ipv4.tcp_moderate_rcvbuf", "0", "0", "tcp-moderate-rcvbuf", 0),
+    ("net.ipv4.tcp_orphan_retries", "1", "1", "tcp-orphan-retries", 1),
+    ("net.ipv4.tcp_retries2", "8", "8", "tcp-retries2", 8),
+    ("net.ipv4.tcp_rfc1337", "1", "1", "tcp-rfc1337", 1),
+    ("net.ipv4.tcp_rmem", "4096 65536 6291456", "4096\t65536\t6291456", "tcp-rmem", (4096, 65536, 6291456)),
+    ("net.ipv4.tcp_rto_max_ms", "1000", "1000", "tcp-rto-max-ms", 1000),
+    ("net.ipv4.tcp_rto_min_us", "5001", "5001", "tcp-rto-min-us", 5001),
+    ("net.ipv4.tcp_sack", "0", "0", "tcp-sack", 0),
+    ("net.ipv4.tcp_slow_start_after_idle", "0", "0", "tcp-slow-start-after-idle", 0),
+    ("net.ipv4.tcp_syn_linear_timeouts", "0", "0", "tcp-syn-linear-timeouts", 0),
+    ("net.ipv4.tcp_syn_retries", "2", "2", "tcp-syn-retries", 2),
+    ("net.ipv4.tcp_synack_retries", "0", "0", "tcp-synack-retries", 0),
+    ("net.ipv4.tcp_syncookies", "2", "2", "tcp-syncookies", 2),
+    ("net.ipv4.tcp_timestamps", "2", "2", "tcp-timestamps", 2),
+    ("net.ipv4.tcp_window_scaling", "0", "0", "tcp-window-scaling", 0),
+    ("net.ipv4.tcp_wmem", "4096 16384 65536", "4096\t16384\t65536", "tcp-wmem", (4096, 16384, 65536)),
     ("net.ipv4.udp_rmem_min", "5000", "5000", "udp-rmem-min", 5000),
     ("net.ipv6.conf.vnic0.accept_ra", "1", "1", "accept-ra", True),
     ("net.ipv6.ip6frag_high_thresh", "8388608", "8388608", "ip6frag-high-thresh", 8388608),
@@ -83,7 +115,7 @@ def test_the_text_of_a_sysctl_is_one_of_its_knob():
 def test_the_knob_of_a_sysctl_by_its_name():
     assert sysctls.knob("net.core.rmem_default") == "rcvbuf"
     assert sysctls.knob("net.ipv6.conf.default.accept_ra") == "accept-ra"
-    for name in ("net.ipv4.tcp_rmem", "net.ipv6.conf.all.accept_ra", "net.ipv6.conf.lo.accept_ra", "vm.swappiness"):
+    for name in ("net.ipv4.tcp_mem", "net.ipv6.conf.all.accept_ra", "net.ipv6.conf.lo.accept_ra", "vm.swappiness"):
         assert sysctls.knob(name) is None
     with pytest.raises(ConfigError, match=r"no sysctl 'net.core.netdev_budgt'; did you mean net.core.netdev_budget or"):
         sysctls.knob("net.core.netdev_budgt")
@@ -114,12 +146,12 @@ def test_a_value_without_effect_is_kept_and_the_reason_is_said(host, name):
 
 def test_names_without_effect_are_said_once(host):
     h = host()
-    names = ["net.core.somaxconn", "net.ipv4.tcp_rmem", "net.core.wmem_max", "net.core.somaxconn"]
+    names = ["net.core.optmem_max", "net.ipv4.tcp_mem", "net.core.wmem_max", "net.core.optmem_max"]
     out, err, code = run(h, "-q", *(f"{name}=5000" for name in names))
     assert (out, code) == ("", 0)
-    assert err == "vnic: net.core.somaxconn, net.ipv4.tcp_rmem, net.core.wmem_max are kept without effect\n"
-    many = [n for n in sysctls.names("vnic0") if re.match(r"net\.ipv4\.(neigh\.default|tcp_[a-d])", n)]
-    many = [n for n in many if sysctls.row(n) not in sysctls.READ_ONLY and n != "net.ipv4.tcp_congestion_control"]
+    assert err == "vnic: net.core.optmem_max, net.ipv4.tcp_mem, net.core.wmem_max are kept without effect\n"
+    many = [n for n in sysctls.names("vnic0") if re.match(r"net\.ipv4\.(neigh\.default|conf\.all\.[a-d])", n)]
+    many = [n for n in many if sysctls.row(n) not in sysctls.READ_ONLY]
     _, err, _ = run(h, "-q", *(f"{n}=1" for n in many))
     assert err.count("\n") == 1
     assert err.endswith(f" and {len(many) - 12} more are kept without effect\n")
@@ -436,13 +468,13 @@ def test_the_other_lines_of_a_sysctl_conf_do_not_stop_it(host, tmp_path):
     h = host()
     (file := tmp_path / "a.conf").write_text(
         "vm.swappiness = 1\nnet.core.netdev_budget = 500\nkernel/pid_max=9\nnet.netfilter.nf_conntrack_max = 5\n"
-        "net.ipv4.tcp_rmem = 1 2 3\n"
+        "net.ipv4.tcp_mem = 1 2 3\n"
     )
     lines = sysctl_files.read_all(["-p", str(file)])
     reply = lines.answered([sysctl.command(h, request) for request in lines.requests()])
-    assert (reply.out, reply.code) == ("net.core.netdev_budget = 500\nnet.ipv4.tcp_rmem = 1 2 3\n", 0)
+    assert (reply.out, reply.code) == ("net.core.netdev_budget = 500\nnet.ipv4.tcp_mem = 1 2 3\n", 0)
     assert reply.err == (
-        "vnic: net.ipv4.tcp_rmem is kept without effect\n"
+        "vnic: net.ipv4.tcp_mem is kept without effect\n"
         "vnic: vm.swappiness, kernel/pid_max, net.netfilter.nf_conntrack_max are left out: not the network's\n"
     )
     assert run(h, "vm.swappiness")[2] == 1
@@ -451,7 +483,7 @@ def test_the_other_lines_of_a_sysctl_conf_do_not_stop_it(host, tmp_path):
 def test_long_files_are_several_requests_and_one_answer(host, tmp_path):
     h = host()
     file = tmp_path / "a.conf"
-    file.write_text("net.core.somaxconn=5\n" * 5000 + "net.core.netdev_budget=400\n")
+    file.write_text("net.core.optmem_max=5\n" * 5000 + "net.core.netdev_budget=400\n")
     lines = sysctl_files.read_all(["-q", "-p", str(file)])
     requests = list(lines.requests())
     assert len(requests) > 2

@@ -8,6 +8,7 @@ import vnic
 from vnic._core import ffi, lib
 
 RTO_MIN_US = 200_000
+LIMITS = {"rto_min_us": RTO_MIN_US, "rto_max_ms": 120_000}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ class Model:
 
 @given(st.lists(st.tuples(st.integers(1, 5_000_000), st.booleans()), min_size=1, max_size=40))
 def test_any_times_give_the_models_timeout(host, samples):
-    tp, model, h = ffi.new("struct tcp_sock *"), Model(), host.machine.c
+    tp, model, h = ffi.new("struct tcp_sock *", LIMITS), Model(), host.machine.c
     for us, over in samples:
         tp.snd_nxt = 1000
         tp.snd_una = 1001 if over else 999
@@ -61,7 +62,7 @@ def test_any_times_give_the_models_timeout(host, samples):
 
 
 def test_the_least_time_is_forgotten_after_five_minutes(host):
-    tp = ffi.new("struct tcp_sock *")
+    tp = ffi.new("struct tcp_sock *", LIMITS)
     lib.tcp_rtt_sample(host.machine.c, tp, 10**9, 50)
     lib.tcp_rtt_sample(host.machine.c, tp, 300 * 10**9, 70)
     assert tp.rtt_min_us == 50

@@ -212,7 +212,7 @@ class Shell:
                 self._note(name, "iproute2 6.1 does not know it yet")
 
     def _sysctl(self, name: str, where: str, parsed: Any) -> None:
-        value = _mask(parsed) if name in _MASKS else str(int(parsed))
+        value = _mask(parsed) if name in _MASKS else str(parsed if isinstance(parsed, (str, tuple)) else int(parsed))
         if name == "udp-mem":
             value = f"{parsed} {parsed * 4 // 3} {parsed * 2}"  # the kernel's own proportions
         if "DEV" in where:

@@ -236,6 +236,82 @@ class Attributes:
     """bytes that each UDP socket may hold although udp-mem is used up"""
     tcp: str
     """passive: read both sides of a talk, answer nothing; endpoint: answer, as Linux does"""
+    somaxconn: int
+    """most connections that wait to be accepted, whatever backlog listen() asks for"""
+    tcp_abort_on_overflow: int
+    """reset a handshake that finds the accept queue full, instead of letting the peer retry"""
+    tcp_comp_sack_delay_ns: int
+    """longest time that SACKs are held back, ns; a twentieth of the round trip, if that is less"""
+    tcp_comp_sack_nr: int
+    """most SACKs that are held back; 0: none"""
+    tcp_congestion_control: str
+    """congestion control of new connections"""
+    tcp_dsack: int
+    """tell the peer by SACK what arrived twice"""
+    tcp_early_retrans: int
+    """3, 4: probe a tail without acknowledgements (TLP); 0 to 2: wait for the timeout"""
+    tcp_ecn: int
+    """ECN: 0: no; 1: ask for it and accept it; 2: accept it"""
+    tcp_ecn_fallback: int
+    """ask for no ECN in a SYN that is sent again"""
+    tcp_fin_timeout: int
+    """time that a closed connection waits for the peer's FIN, s"""
+    tcp_fin_timeout_s: int
+    """time that a closed connection waits for the peer's FIN, s"""
+    tcp_invalid_ratelimit: int
+    """shortest time between two answers to segments that are not acceptable, ms"""
+    tcp_invalid_ratelimit_ms: int
+    """shortest time between two answers to segments that are not acceptable, ms"""
+    tcp_keepalive_intvl: int
+    """time between two probes of keepalive, s"""
+    tcp_keepalive_intvl_s: int
+    """time between two probes of keepalive, s"""
+    tcp_keepalive_probes: int
+    """probes of keepalive without an answer that end a connection"""
+    tcp_keepalive_time: int
+    """silence after which keepalive probes, s"""
+    tcp_keepalive_time_s: int
+    """silence after which keepalive probes, s"""
+    tcp_max_syn_backlog: int
+    """without tcp-syncookies: half-open connections of a listener, of which the last quarter is kept free"""
+    tcp_max_tw_buckets: int
+    """most connections in TIME_WAIT; one more ends at once"""
+    tcp_moderate_rcvbuf: int
+    """let receive buffers grow with what is read"""
+    tcp_orphan_retries: int
+    """as tcp-retries2, for a connection that the program has closed; 0: 8"""
+    tcp_retries2: int
+    """doublings of 200 ms that data may stay unacknowledged; also probes of a closed window"""
+    tcp_rfc1337: int
+    """let no reset end TIME_WAIT"""
+    tcp_rmem: tuple[int, ...]
+    """receive buffer: the first number has no effect, the one it begins with, the one it grows to; bytes"""
+    tcp_rmem_bytes: tuple[int, ...]
+    """receive buffer: the first number has no effect, the one it begins with, the one it grows to; bytes"""
+    tcp_rto_max_ms: int
+    """longest retransmission timeout of new sockets, ms"""
+    tcp_rto_min_us: int
+    """least variation in the retransmission timeout of new sockets, us"""
+    tcp_sack: int
+    """offer and accept SACK"""
+    tcp_slow_start_after_idle: int
+    """halve cwnd for each timeout that a connection was silent"""
+    tcp_syn_linear_timeouts: int
+    """SYNs that are sent again each second, before the wait doubles"""
+    tcp_syn_retries: int
+    """SYNs that are sent again after those; also the doublings of a second that it takes"""
+    tcp_synack_retries: int
+    """SYN-ACKs that are sent again"""
+    tcp_syncookies: int
+    """answer by cookies: 0: never; 1: while too many connections are half open; 2: always"""
+    tcp_timestamps: int
+    """offer and accept timestamps; 1: a clock for each pair of hosts"""
+    tcp_window_scaling: int
+    """offer and accept a scaled window"""
+    tcp_wmem: tuple[int, ...]
+    """send buffer: the first number has no effect, the one it begins with, the one it grows to; bytes"""
+    tcp_wmem_bytes: tuple[int, ...]
+    """send buffer: the first number has no effect, the one it begins with, the one it grows to; bytes"""
     reader_cpu: int
     """CPU of the readers; any: local port mod cpus"""
     sockets: int

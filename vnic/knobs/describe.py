@@ -37,6 +37,11 @@ _WORDS: dict[Any, tuple[str, Schema]] = {
     parse.parse_flow_hash: ("letters of sdfn", {"type": "string", "pattern": "^[sdfn]+$"}),
     parse.parse_xfrm: ("none, symmetric-xor", {"enum": ["none", "symmetric-xor"]}),
     parse.parse_tcp: (", ".join(parse.TCP_MODES), {"enum": list(parse.TCP_MODES)}),
+    parse.parse_congestion: (", ".join(parse.CONGESTION), {"enum": list(parse.CONGESTION)}),
+    parse.parse_three_sizes: (
+        f"three sizes, each 1 to {parse.SIZE_MAX}",
+        {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 3, "maxItems": 3}]},
+    ),
     parse.parse_indir: (
         f"1 to {lib.RSS_INDIR_MAX} of the queues 0 to {_QUEUE_LAST}, default",
         {"anyOf": [{"type": "string"}, {"type": "array", "maxItems": int(lib.RSS_INDIR_MAX)}]},

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vnic._core import ffi, lib
 from vnic.knobs.cost import costs, text_of
-from vnic.knobs.parse import TCP_MODES, Indirection
+from vnic.knobs.parse import Indirection
 from vnic.linux import ntuple
 from vnic.machine import memory
 from vnic.tap.rtnetlink import IPV6_MIN_MTU
@@ -34,7 +34,8 @@ class Place:
     """The type of ``get``'s value, for the attributes of Settings."""
 
 
-def _follow(path: str) -> tuple[Callable[[Any], Any], str]:
+def follow(path: str) -> tuple[Callable[[Any], Any], str]:
+    """Return a function from ``struct host`` to the struct that a path leads to, and the path's last name."""
     *way, last = path.split(".")
 
     def to(struct: Any) -> Any:
@@ -53,21 +54,13 @@ def of_host(
     path: str, *, kind: type = int, scale: int = 1, change: Callable[[Any, Any], int | None] | None = None
 ) -> Place:
     """Return the place of a field in ``struct host``, e.g. ``nic.mtu``. ``scale``: field units per unit of the knob."""
-    to, last = _follow(path)
+    to, last = follow(path)
     return Place(
         lambda h, _w, v, _q: setattr(to(h), last, v * scale),
         lambda h, _w, _q: kind(getattr(to(h), last) // scale),
         change=None if change is None else _of_host_alone(change),
         typed=kind.__name__,
     )
-
-
-def _tcp_mode(h: Any, _w: Any, v: str, _q: int | None) -> None:
-    h.tcp.mode = TCP_MODES.index(v)
-
-
-TCP_MODE = Place(_tcp_mode, lambda h, _w, _q: TCP_MODES[int(h.tcp.mode)], typed="str")
-"""How the host speaks TCP."""
 
 
 def _each_queue(write: Callable[[Any, int, Any], None]) -> Callable[[Any, Any, Any, int | None], None]:

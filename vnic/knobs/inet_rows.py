@@ -7,6 +7,8 @@ from vnic.knobs import fields as places
 from vnic.knobs.fields import of_host
 from vnic.knobs.knob import Knob
 from vnic.knobs.parse import TCP_MODES, flag, integer, parse_reader, parse_tcp
+from vnic.knobs.tcp_fields import TCP_MODE
+from vnic.knobs.tcp_rows import TCP
 
 
 def _frag_thresh(family: str) -> Knob:
@@ -127,7 +129,7 @@ INET: dict[str, Knob] = {
     ),
     "tcp": Knob(
         parse_tcp,
-        places.TCP_MODE,
+        TCP_MODE,
         "passive",
         "passive: read both sides of a talk, answer nothing; endpoint: answer, as Linux does",
         as_given=True,
@@ -136,6 +138,7 @@ INET: dict[str, Knob] = {
         group="sockets",
         words=TCP_MODES,
     ),
+    **TCP,
     "reader-cpu": Knob(
         parse_reader,
         places.READER,

@@ -12,6 +12,7 @@ from vnic._core import lib
 from vnic.errors import ConfigError
 from vnic.knobs.cost import costs, text_of
 from vnic.knobs.cpus import MASK_WANTED, cpu_mask
+from vnic.knobs.units import measured
 from vnic.tap.rtnetlink import IPV4_MIN_MTU
 
 _ON = {"on", "yes", "true", "1"}
@@ -194,6 +195,46 @@ def parse_tcp(value: Any) -> str:
     if value not in TCP_MODES:
         raise ValueError(f"must be {' or '.join(TCP_MODES)}")
     return str(value)
+
+
+CONGESTION = ("cubic", "reno")
+"""The names of ``enum tcp_congestion``."""
+
+
+def parse_congestion(value: Any) -> str:
+    """Parse the name of a congestion control."""
+    if value not in CONGESTION:
+        raise ValueError(f"must be {' or '.join(CONGESTION)}")
+    return str(value)
+
+
+class Numbers(tuple[int, ...]):
+    """Several numbers of one knob; as text with blanks between."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self))
+
+
+SIZE_MAX = (1 << 31) - 1
+
+
+def parse_three_sizes(value: Any) -> Numbers:
+    """Parse three sizes in bytes, as numbers or as text with blanks or commas between: ``4096 131072 6M``."""
+    words = value.replace(",", " ").split() if isinstance(value, str) else value
+    try:
+        sizes = Numbers(number(_size(word)) for word in words)
+    except (TypeError, ValueError):
+        sizes = Numbers()
+    if len(sizes) != 3 or not all(1 <= size <= SIZE_MAX for size in sizes):
+        raise ValueError(f"must be three sizes in bytes, each between 1 and {SIZE_MAX}, as in 4096 131072 6291456")
+    return sizes
+
+
+def _size(word: Any) -> Any:
+    size = measured(word, "bytes") if isinstance(word, str) else None
+    return word if size is None else size
 
 
 def parse_cost(value: Any) -> str:

@@ -14,6 +14,12 @@ from pathlib import Path
 
 from vnic.errors import ConfigError, quoted
 
+_TCP = """
+    abort_on_overflow comp_sack_delay_ns comp_sack_nr congestion_control dsack early_retrans ecn ecn_fallback
+    fin_timeout invalid_ratelimit keepalive_intvl keepalive_probes keepalive_time max_syn_backlog max_tw_buckets
+    moderate_rcvbuf orphan_retries retries2 rfc1337 rmem rto_max_ms rto_min_us sack slow_start_after_idle
+    syn_linear_timeouts syn_retries synack_retries syncookies timestamps window_scaling wmem
+"""
 KNOBS = {
     "net.core.busy_read": "busy-read",
     "net.core.dev_weight": "dev-weight",
@@ -28,6 +34,7 @@ KNOBS = {
     "net.core.rmem_default": "rcvbuf",
     "net.core.rmem_max": "rmem-max",
     "net.core.rps_sock_flow_entries": "rps-sock-flow-entries",
+    "net.core.somaxconn": "somaxconn",
     "net.ipv4.icmp_msgs_burst": "icmp-msgs-burst",
     "net.ipv4.icmp_msgs_per_sec": "icmp-msgs-per-sec",
     "net.ipv4.icmp_ratelimit": "icmp-ratelimit",
@@ -37,6 +44,7 @@ KNOBS = {
     "net.ipv4.neigh.DEV.base_reachable_time_ms": "neigh-base-reachable-time-ms",
     "net.ipv4.neigh.DEV.gc_stale_time": "neigh-gc-stale-time",
     "net.ipv4.neigh.DEV.retrans_time_ms": "neigh-retrans-time-ms",
+    **{f"net.ipv4.tcp_{name}": f"tcp-{name.replace('_', '-')}" for name in _TCP.split()},
     "net.ipv4.udp_mem": "udp-mem",
     "net.ipv4.udp_rmem_min": "udp-rmem-min",
     "net.ipv6.conf.DEV.accept_ra": "accept-ra",

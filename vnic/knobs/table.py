@@ -1,6 +1,6 @@
 """Every knob by its Linux name, with its parser, its place and its default. All other code reads this one table.
 
-The rows are in vnic/knobs/card_rows.py, host_rows.py and inet_rows.py.
+The rows are in vnic/knobs/card_rows.py, host_rows.py, inet_rows.py and tcp_rows.py.
 
 Dashes and underscores are equal, and so are ``net.core.netdev_budget`` and ``netdev-budget``. Where Linux has a
 default, the table has the same.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from vnic.errors import ConfigError, quoted, said
 from vnic.knobs.card_rows import CARD
 from vnic.knobs.host_rows import HOST
+from vnic.knobs.parse import Numbers
 
 if TYPE_CHECKING:
     from vnic.knobs.knob import Knob
@@ -95,7 +96,9 @@ def refuse_no_interrupt(usecs: int, frames: int) -> None:
 
 def shown(name: str, parsed: Any, given: Any) -> Any:
     """Return a knob's value as a report shows it: numbers and flags parsed, all others as written."""
-    return parsed if isinstance(parsed, (bool, int, float)) and not KNOBS[name].as_given else str(given)
+    if isinstance(parsed, (bool, int, float)) and not KNOBS[name].as_given:
+        return parsed
+    return str(parsed if isinstance(parsed, Numbers) else given)
 
 
 def apply(host: Any, wire: Any, given: dict[str, Any]) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from vnic.control.reply import Reply
 from vnic.errors import said
 from vnic.knobs import sysctls
 from vnic.linux.pseudofile import WriteError
-from vnic.linux.sysctl_rows import SWAP, Sysctl, of_card, path
+from vnic.linux.sysctl_rows import SWAP, of_card, path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from vnic.host import Host
+    from vnic.linux.sysctl_values import Sysctl
 
 
 def _dotted(name: str) -> str:
