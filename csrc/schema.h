@@ -185,7 +185,7 @@ enum mib {
 	TcpExt_BeyondWindow, TcpExt_DelayedACKLost, TcpExt_DelayedACKs, TcpExt_ListenDrops, TcpExt_ListenOverflows,
 	TcpExt_OfoPruned, TcpExt_OutOfWindowIcmps, TcpExt_PAWSActive, TcpExt_PAWSEstab, TcpExt_TCPACKSkippedChallenge, TcpExt_TCPACKSkippedPAWS,
 	TcpExt_TCPACKSkippedSeq, TcpExt_TCPACKSkippedTimeWait, TcpExt_TCPAbortOnClose, TcpExt_TCPAbortOnData,
-	TcpExt_TCPAbortOnTimeout, TcpExt_TCPChallengeACK, TcpExt_TCPDSACKOfoSent, TcpExt_TCPDSACKOldSent, TcpExt_TCPDSACKRecv,
+	TcpExt_TCPAbortOnMemory, TcpExt_TCPAbortOnTimeout, TcpExt_TCPChallengeACK, TcpExt_TCPDSACKOfoSent, TcpExt_TCPDSACKOldSent, TcpExt_TCPDSACKRecv,
 	TcpExt_TCPDSACKUndo, TcpExt_TCPFastRetrans, TcpExt_TCPFromZeroWindowAdv, TcpExt_TCPFullUndo, TcpExt_TCPKeepAlive,
 	TcpExt_TCPLossProbeRecovery, TcpExt_TCPLossProbes, TcpExt_TCPLossUndo, TcpExt_TCPOrigDataSent, TcpExt_TCPPartialUndo,
 	TcpExt_TCPRenoRecovery, TcpExt_TSEcrRejected, TcpExt_TCPRcvCoalesce, TcpExt_TCPACKSkippedSynRecv, TcpExt_TCPReqQFullDrop, TcpExt_TCPSACKDiscard, TcpExt_TCPSACKReorder, TcpExt_TCPSYNChallenge,

@@ -86,7 +86,7 @@ def _set_socket(of: Structs, name: int, value: int | bytes) -> None:
         sock.rcvbuf, tcp.rcvbuf_locked = max(min(number, _INT_MAX // 2) * 2, _RCVBUF_MIN), 1
         lib.tcp_options_changed(host, sock)
     elif name == socket.SO_SNDBUF:
-        number = min(_whole(value) & 0xFFFFFFFF, int(host.tcp.wmem[2]))
+        number = min(_whole(value) & 0xFFFFFFFF, int(host.tcp.wmem_max))
         tcp.sndbuf, tcp.sndbuf_locked = max(min(number, _INT_MAX // 2) * 2, _SNDBUF_MIN), 1
     else:
         raise refused(errno.ENOPROTOOPT, "setsockopt")

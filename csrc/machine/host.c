@@ -59,7 +59,8 @@ struct host *host_new(u32 ncpus)
 	h->gro_normal_batch = 8;
 	h->busy_poll_budget = 8;
 	h->flow_limit_table_len = 4096;
-	h->rcvbuf = h->rmem_max = 212992;
+	h->rcvbuf = 212992;
+	h->rmem_max = 4 << 20;
 	h->sock_max = 65536;
 	h->udp_mem = 393216; /* as Linux's of a machine with 16 GiB */
 	h->udp_mem_rest[0] = 524288;

@@ -3,7 +3,19 @@
 #define VNIC_TCP_ROOM_H
 
 #define TCP_NOTHING_TO_UNDO ~0u     /* of tcp_sock.undo_retrans */
+#define TCP_NO_LIMIT 0x7fffffffu    /* of tcp_host.challenge_ack_limit */
 #define TCP_RING_PAUSE_NS 50000ull /* the card's ring is full: when to look again */
+
+/* bits of tcp_host.recovery; the first has no effect: losses are found no other way */
+#define TCP_RACK_LOSS_DETECTION 1u
+#define TCP_RACK_STATIC_REO_WND 2u
+#define TCP_RACK_NO_DUPTHRESH 4u
+
+/* Requests and answers take turns: an acknowledgement waits for the answer. Linux: inet_csk_in_pingpong_mode() */
+static inline bool tcp_in_pingpong(const struct host *h, const struct tcp_sock *tp)
+{
+	return tp->ack_pingpong >= h->tcp.pingpong_thresh;
+}
 
 /**
  * struct tcp_in - a segment's numbers. @end: after its data, SYN and FIN; @len: bytes of data; @window: not scaled

@@ -184,7 +184,7 @@ struct tcp_timewait {
 	u32 older, newer;
 	u32 rcv_nxt, snd_nxt, rcv_wnd, ts_recent;
 	u32 ts_offset, spare2;
-	u64 ts_recent_ns, expires, oow_at;
+	u64 ts_recent_ns, expires, oow_at, entered;
 };
 
 #define TCP_REQS_MAX 16384
@@ -221,6 +221,13 @@ struct tcp_host {
 	u32 comp_sack_nr, rfc1337;
 	u32 syncookies, max_syn_backlog, ecn, ecn_fallback;
 	u32 orphans, syn_linear_timeouts;
+	u32 min_snd_mss, reordering, max_reordering, frto;
+	u32 recovery, min_rtt_wlen, tw_reuse, tw_reuse_delay;
+	u32 max_orphans, challenge_ack_limit, pingpong_thresh, app_win;
+	u32 workaround_signed_windows, thin_linear_timeouts, retrans_collapse, wmem_max;
+	u32 local_ports[2];
+	u64 challenge_second;          /* and how many challenges it has left */
+	u32 challenges, spare;
 };
 
 /** tcp_defaults() - Linux's values of the knobs. Before tcp_init() */
@@ -328,7 +335,7 @@ void tcp_initial_window(const struct host *h, u32 space, u32 mss, u32 *rcv_wnd, 
 u32 tcp_win_from_space(const struct tcp_sock *tp, u32 space);
 void tcp_rcv_space_adjust(struct host *h, struct sock *sk, u64 now);
 void tcp_cleanup_rbuf(struct host *h, struct sock *sk, u32 copied);
-void tcp_init_buffer(struct sock *sk, struct tcp_sock *tp, u64 now);
+void tcp_init_buffer(const struct host *h, struct sock *sk, u64 now);
 void tcp_rcv_rtt(struct tcp_sock *tp, const struct tcp_options *o, u32 len, u64 now);
 void tcp_quickack(struct tcp_sock *tp, u32 max);
 
@@ -349,7 +356,7 @@ void tcp_limit_reno_sacked(struct tcp_sock *tp);
 void tcp_rack_advance(struct tcp_sock *tp, const struct tcp_seg *s, u64 now);
 void tcp_rack_mark_lost(struct host *h, struct sock *sk, u64 now);
 void tcp_mark_lost(struct tcp_sock *tp, struct tcp_seg *s);
-void tcp_rack_dsack(struct tcp_sock *tp);
+void tcp_rack_dsack(const struct host *h, struct tcp_sock *tp);
 bool tcp_schedule_loss_probe(struct host *h, struct tcp_sock *tp, u64 now);
 
 /* tcp_cong.c, tcp_cubic.c: congestion control */
@@ -402,4 +409,5 @@ bool tcp_timewait_rcv(struct softnet_data *sd, struct sk_buff *skb, const struct
 void tcp_timewait_new(struct host *h, const struct sock *sk, u64 now); /* under the lock of the table of sockets */
 u64 tcp_timewait_expire(struct softnet_data *sd); /* Return: when the next one is over; NEVER: none */
 struct tcp_timewait *tcp_timewait_find(struct host *h, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport);
+u32 tcp_timewait_reuse(struct host *h, struct tcp_timewait *tw, u64 now);
 u32 tcp_bucket(const struct host *h, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport);

@@ -10,8 +10,6 @@
 #include "tcp/inline.h"
 #include "tcp/room.h"
 
-#define DUPTHRESH 3u
-
 /* ---- segments that left the queue ---- */
 
 static void acked_one(struct tcp_sock *tp, struct tcp_acked *a, struct tcp_seg *s)
@@ -138,11 +136,11 @@ static void probe_answered(struct host *h, struct tcp_sock *tp, u64 now)
 
 /* ---- the whole ---- */
 
-static void control(struct tcp_sock *tp, const struct tcp_acked *a)
+static void control(const struct host *h, struct tcp_sock *tp, const struct tcp_acked *a)
 {
 	if (tp->ca_state == TCP_CA_Recovery || tp->ca_state == TCP_CA_CWR)
 		tcp_reduce(tp, a);
-	else if (a->delivered && (a->advanced || tp->reordering > DUPTHRESH))
+	else if (a->delivered && (a->advanced || tp->reordering > h->tcp.reordering))
 		tcp_cong_avoid(tp, a->delivered, a->now);
 }
 
@@ -232,7 +230,7 @@ int tcp_ack(struct softnet_data *sd, struct sock *sk, const struct tcp_in *s, co
 	dupack = !a.advanced && !a.data && !a.updates && !a.sacked;
 	if (dupack || a.sacked || a.dsack || a.ece || tp->ca_state != TCP_CA_Open || tp->sacked_out)
 		tcp_alert(sd, sk, &a, dupack);
-	control(tp, &a);
+	control(h, tp, &a);
 	if (a.retransmit)
 		tcp_retransmit_lost(h, sd, sk, a.now);
 	return 0;

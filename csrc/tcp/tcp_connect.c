@@ -6,9 +6,6 @@
 #include "tcp/inline.h"
 #include "tcp/room.h"
 
-#define EPHEMERAL_FIRST 32768u /* ip_local_port_range */
-#define EPHEMERAL_COUNT 28232u
-
 struct sock *tcp_sock_alloc(struct host *h)
 {
 	struct sock *sk;
@@ -19,21 +16,28 @@ struct sock *tcp_sock_alloc(struct host *h)
 	return sk;
 }
 
-/* Under the lock of the table. Is this pair of addresses and ports free? A connection that ended lately keeps it. */
-static bool is_free(struct host *h, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport)
+/* Under the lock of the table. Is this pair of addresses and ports free? A connection that ended lately keeps it, unless the new
+ * one may follow it: *iss is its number then. */
+static bool is_free(struct host *h, const struct sock *sk, u16 lport, u64 now, u32 *iss)
 {
-	return !flow_find(&h->socks, SOCK_TCP, l, lport, r, rport) && !tcp_timewait_find(h, l, lport, r, rport);
+	struct tcp_timewait *tw;
+
+	if (flow_find(&h->socks, SOCK_TCP, &sk->laddr, lport, &sk->raddr, sk->rport))
+		return false;
+	tw = tcp_timewait_find(h, &sk->laddr, lport, &sk->raddr, sk->rport);
+	return !tw || (*iss = tcp_timewait_reuse(h, tw, now));
 }
 
 /* Return: a free port, or 0 */
-static u16 choose_port(struct host *h, const struct inet_addr *l, const struct inet_addr *r, u16 rport)
+static u16 choose_port(struct host *h, const struct sock *sk, u64 now, u32 *iss)
 {
-	u32 start = tcp_bucket(h, l, 0, r, rport) + h->tcp.port_next;
+	u32 start = tcp_bucket(h, &sk->laddr, 0, &sk->raddr, sk->rport) + h->tcp.port_next;
+	u32 first = h->tcp.local_ports[0], count = h->tcp.local_ports[1] - first + 1;
 
-	for (u32 i = 0; i < EPHEMERAL_COUNT; i++) {
-		u16 port = (u16)(EPHEMERAL_FIRST + (start + i) % EPHEMERAL_COUNT);
+	for (u32 i = 0; i < count; i++) {
+		u16 port = (u16)(first + (start + i) % count);
 
-		if (h->socks.port[SOCK_TCP_LISTEN / 2][port] || !is_free(h, l, port, r, rport))
+		if (h->socks.port[SOCK_TCP_LISTEN / 2][port] || !is_free(h, sk, port, now, iss))
 			continue;
 		h->tcp.port_next += i + 1;
 		return port;
@@ -41,14 +45,15 @@ static u16 choose_port(struct host *h, const struct inet_addr *l, const struct i
 	return 0;
 }
 
-static void begin_connection(struct host *h, struct sock *sk, u64 now)
+/* iss: the first number, 0: any */
+static void begin_connection(struct host *h, struct sock *sk, u64 now, u32 iss)
 {
 	struct tcp_sock *tp = tcp_sk(h, sk);
 
 	tp->advmss = tcp_path_mss(h, &sk->raddr);
 	tcp_initial_window(h, sk->rcvbuf >> 1, tp->advmss, &tp->rcv_wnd, &tp->rcv_wscale, h->tcp.window_scaling);
 	tp->rcv_ssthresh = tp->rcv_wnd;
-	tp->iss = tcp_secure_seq(h, &sk->laddr, sk->lport, &sk->raddr, sk->rport, now);
+	tp->iss = iss ? iss : tcp_secure_seq(h, &sk->laddr, sk->lport, &sk->raddr, sk->rport, now);
 	tp->snd_una = tp->snd_sml = tp->iss;
 	tp->snd_nxt = tp->write_seq = tp->iss + 1;
 	tp->ts_offset = tcp_ts_offset(h, &sk->laddr, &sk->raddr);
@@ -65,6 +70,7 @@ int tcp_connect(struct host *h, const struct inet_addr *laddr, u16 lport, const 
 	struct inet_addr via, from;
 	struct sock *sk;
 	u64 now = host_now(h, NULL);
+	u32 iss = 0;
 	bool taken;
 
 	if (!h->answers)
@@ -86,8 +92,8 @@ int tcp_connect(struct host *h, const struct inet_addr *laddr, u16 lport, const 
 	sk->raddr = *raddr;
 	sk->rport = rport;
 	spin_lock(&h->socks.lock);
-	sk->lport = lport ? lport : choose_port(h, &from, raddr, rport);
-	taken = !sk->lport || !is_free(h, &from, sk->lport, raddr, rport);
+	sk->lport = lport ? lport : choose_port(h, sk, now, &iss);
+	taken = lport ? !is_free(h, sk, lport, now, &iss) : !sk->lport;
 	if (!taken)
 		flow_insert(&h->socks, sk);
 	spin_unlock(&h->socks.lock);
@@ -99,7 +105,7 @@ int tcp_connect(struct host *h, const struct inet_addr *laddr, u16 lport, const 
 	}
 	sk->reader_cpu = (u16)(h->reader_cpu == READER_CPU_BY_PORT ? sk->lport % h->ncpus : h->reader_cpu);
 	sk->accepted = SOCK_ACCEPTED;
-	begin_connection(h, sk, now);
+	begin_connection(h, sk, now, iss);
 	tcp_count(h, NULL, Tcp_ActiveOpens, 1);
 	tcp_send_syn(h, NULL, sk, TCPHDR_SYN);
 	tcp_release_sock(h, NULL, sk);

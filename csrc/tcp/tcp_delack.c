@@ -81,7 +81,7 @@ static void send_delayed_ack(struct softnet_data *sd, struct sock *sk)
 	u64 ato = tp->ato_ns, at;
 
 	if (ato > TCP_DELACK_MIN_NS) {
-		u64 most = tp->ack_pingpong || tp->ack_pushed ? TCP_DELACK_MAX_NS : TCP_SECOND / 2;
+		u64 most = tcp_in_pingpong(sd->host, tp) || tp->ack_pushed ? TCP_DELACK_MAX_NS : TCP_SECOND / 2;
 
 		if (tp->srtt_us)
 			most = min_u64(most, max_u64((tp->srtt_us >> 3) * 1000ull, TCP_DELACK_MIN_NS));
@@ -136,7 +136,7 @@ void tcp_ack_snd_check(struct softnet_data *sd, struct sock *sk)
 
 	if (!tp->ack_pending || tp->state == TCPS_CLOSE || tp->state == TCPS_TIME_WAIT)
 		return;
-	if (many || (tp->ack_quick && !tp->ack_pingpong) || tp->ack_now)
+	if (many || (tp->ack_quick && !tcp_in_pingpong(h, tp)) || tp->ack_now)
 		tcp_send_ack(h, sd, sk);
 	else if (!sk->ofo)
 		send_delayed_ack(sd, sk);
@@ -153,7 +153,7 @@ void tcp_cleanup_rbuf(struct host *h, struct sock *sk, u32 copied)
 
 	if (tp->ack_pending)
 		now = sk->rcv_nxt - tp->rcv_wup > tp->rcv_mss ||
-		      (copied && !sk->head && (tp->ack_pushed == 2 || (tp->ack_pushed && !tp->ack_pingpong)));
+		      (copied && !sk->head && (tp->ack_pushed == 2 || (tp->ack_pushed && !tcp_in_pingpong(h, tp))));
 	if (copied && !now && !(tp->shutdown & FIN_SHUTDOWN) && 2 * left <= tp->window_clamp) {
 		window = tcp_next_window(h, sk);
 		now = window && window >= 2 * left;

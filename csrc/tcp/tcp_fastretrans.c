@@ -88,13 +88,13 @@ void tcp_enter_loss(struct host *h, struct sock *sk)
 	}
 	tp->cwnd = tcp_in_flight(tp) + 1;
 	tp->cwnd_cnt = 0;
-	if (tp->ca_state <= TCP_CA_Disorder && tp->sacked_out >= DUPTHRESH)
-		tp->reordering = min_u32(tp->reordering, DUPTHRESH);
+	if (tp->ca_state <= TCP_CA_Disorder && tp->sacked_out >= h->tcp.reordering)
+		tp->reordering = min_u32(tp->reordering, h->tcp.reordering);
 	tp->ca_state = TCP_CA_Loss;
 	tp->high_seq = tp->snd_nxt;
 	tp->tlp_high_seq = 0;
 	tcp_ecn_queue_cwr(tp);
-	tp->frto = fresh && after(tp->snd_nxt, tp->snd_una);
+	tp->frto = h->tcp.frto && fresh && after(tp->snd_nxt, tp->snd_una);
 	if (tp->retransmits && !fresh)
 		tp->frto = 0;
 }

@@ -63,7 +63,7 @@ static void take_syn(struct softnet_data *sd, struct sock *sk, const struct tcp_
 		tp->advmss -= 12;
 	tp->sack_ok = o->sack_ok && h->tcp.sack;
 	tcp_ecn_rcv_syn(tp, s->flags);
-	tp->peer_mss = o->mss ? max_u32(o->mss, TCP_MIN_SND_MSS) : TCP_MSS_DEFAULT;
+	tp->peer_mss = o->mss ? max_u32(o->mss, h->tcp.min_snd_mss) : TCP_MSS_DEFAULT;
 	tcp_sync_mss(h, sk);
 	tp->rcv_mss = max_u32(min_u32(min_u32(tp->mss_cache, TCP_MSS_DEFAULT), tp->rcv_wnd / 2), TCP_MIN_MSS);
 }

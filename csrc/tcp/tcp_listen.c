@@ -22,7 +22,7 @@ static struct tcp_request request_of(struct softnet_data *sd, const struct sock 
 		.raddr = k->src,
 		.lport = k->dport,
 		.rport = k->sport,
-		.mss = o->mss ? (u16)max_u32(o->mss, TCP_MIN_SND_MSS) : TCP_MSS_DEFAULT,
+		.mss = o->mss ? (u16)max_u32(o->mss, h->tcp.min_snd_mss) : TCP_MSS_DEFAULT,
 		.window = be16(th + TCPH_WINDOW),
 		.listener = listener->index,
 		.irs = be32(th + TCPH_SEQ),
@@ -181,6 +181,7 @@ struct sock *tcp_listen(struct host *h, const struct inet_addr *laddr, u16 lport
 						     .backlog = min_u32(backlog, h->tcp.somaxconn),
 						     .reqs_full_at = NEVER,
 						     .sndbuf = h->tcp.wmem[1],
+						     .reordering = h->tcp.reordering,
 						     .rto_min_us = tcp_rto_min(h),
 						     .rto_max_ms = h->tcp.rto_max_ms,
 						     .armed_at = NEVER };

@@ -261,7 +261,7 @@ void tcp_sync_mss(struct host *h, struct sock *sk)
 	if (tp->user_mss)
 		mss = min_u32(mss, tp->user_mss);
 	least = TCP_MIN_SND_MSS - (tp->tstamp_ok ? 12 : 0); /* more than the SACKs take that a segment may carry */
-	mss = max_u32(mss, TCP_MIN_SND_MSS) - (tp->tstamp_ok ? 12 : 0);
+	mss = max_u32(mss, h->tcp.min_snd_mss) - (tp->tstamp_ok ? 12 : 0);
 	if (tp->max_window && mss > tp->max_window >> 1) /* a peer with a tiny window still gets two segments into it */
 		mss = max_u32(tp->max_window >> 1, least);
 	tp->mss_cache = mss;

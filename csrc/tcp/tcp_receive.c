@@ -115,7 +115,7 @@ static void got_fin(struct softnet_data *sd, struct sock *sk)
 	case TCPS_SYN_RECV:
 	case TCPS_ESTABLISHED:
 		tcp_state(h, sk, TCPS_CLOSE_WAIT);
-		tp->ack_pingpong = 1;
+		tp->ack_pingpong = (u8)h->tcp.pingpong_thresh;
 		break;
 	case TCPS_FIN_WAIT1:
 		tcp_state(h, sk, TCPS_CLOSING);

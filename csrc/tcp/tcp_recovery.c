@@ -7,9 +7,9 @@
  */
 #include "prelude.h"
 #include "tcp/inline.h"
+#include "tcp/room.h"
 
 #define RACK_RECOVERIES 16
-#define DUPTHRESH 3u
 
 static bool sent_after(u64 t1, u32 seq1, u64 t2, u32 seq2)
 {
@@ -32,9 +32,9 @@ void tcp_rack_advance(struct tcp_sock *tp, const struct tcp_seg *s, u64 now)
 }
 
 /* tcp_rack_dsack() - the peer got something twice: we were too quick */
-void tcp_rack_dsack(struct tcp_sock *tp)
+void tcp_rack_dsack(const struct host *h, struct tcp_sock *tp)
 {
-	if (tp->rack_dsack_seen)
+	if (tp->rack_dsack_seen || h->tcp.recovery & TCP_RACK_STATIC_REO_WND)
 		return;
 	tp->rack_dsack_seen = 1;
 	if (tp->rack_steps < 255)
@@ -42,10 +42,11 @@ void tcp_rack_dsack(struct tcp_sock *tp)
 	tp->rack_persist = RACK_RECOVERIES;
 }
 
-static u64 reo_wnd_us(const struct tcp_sock *tp)
+static u64 reo_wnd_us(const struct host *h, const struct tcp_sock *tp)
 {
 	if (!tp->reord_seen &&
-	    (tp->ca_state >= TCP_CA_Recovery || tp->sacked_out >= DUPTHRESH || tp->sacked_out >= tp->reordering))
+	    (tp->ca_state >= TCP_CA_Recovery ||
+	     (tp->sacked_out >= tp->reordering && !(h->tcp.recovery & TCP_RACK_NO_DUPTHRESH))))
 		return 0;
 	return min_u64((u64)(tp->rtt_min_us >> 2) * tp->rack_steps, tp->srtt_us >> 3);
 }
@@ -79,7 +80,7 @@ void tcp_rack_mark_lost(struct host *h, struct sock *sk, u64 now)
 	if (!tp->rack_advanced)
 		return;
 	tp->rack_advanced = 0;
-	limit = (tp->rack_rtt_us + reo_wnd_us(tp)) * 1000;
+	limit = (tp->rack_rtt_us + reo_wnd_us(h, tp)) * 1000;
 	for (u32 i = 0; i < tp->seg_n; i++) {
 		struct tcp_seg *s = tcp_seg_at(tp, i);
 

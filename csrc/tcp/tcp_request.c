@@ -175,6 +175,7 @@ static struct sock *make_child(struct softnet_data *sd, const struct tcp_request
 	tp->nodelay = parent->nodelay;
 	tp->keepalive = parent->keepalive;
 	tp->sndbuf = parent->sndbuf; /* as they were when the listener was made */
+	tp->reordering = parent->reordering;
 	tp->rto_min_us = parent->rto_min_us;
 	tp->rto_max_ms = parent->rto_max_ms;
 	tcp_sync_mss(h, sk);

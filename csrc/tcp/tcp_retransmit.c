@@ -43,7 +43,7 @@ int tcp_resend(struct host *h, struct softnet_data *sd, struct sock *sk, struct 
 	tcp_sync_mss(h, sk);
 	if (before(seg->seq, tp->snd_una)) /* a part of it was acknowledged */
 		seg->seq = tp->snd_una;
-	if (!(seg->flags & TCP_SEG_SACKED))
+	if (h->tcp.retrans_collapse && !(seg->flags & TCP_SEG_SACKED))
 		collapse(tp, seg);
 	fin = seg->flags & TCP_SEG_FIN;
 	len = seg->end_seq - seg->seq - fin;

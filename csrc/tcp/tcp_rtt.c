@@ -6,8 +6,6 @@
 #include "tcp/inline.h"
 #include "tcp/room.h"
 
-#define MIN_RTT_WINDOW_NS (300 * TCP_SECOND) /* tcp_min_rtt_wlen */
-
 static void set_rto(struct host *h, struct tcp_sock *tp)
 {
 	u64 us = (tp->srtt_us >> 3) + (u64)tp->rttvar_us, unit = h->jiffy_ns;
@@ -20,7 +18,7 @@ void tcp_rtt_sample(struct host *h, struct tcp_sock *tp, u64 now, u64 rtt_us)
 	u32 least = tp->rto_min_us;
 	int64_t m = (int64_t)max_u64(min_u64(rtt_us, 1u << 28), 1), d;
 
-	if (!tp->rtt_min_us || (u64)m <= tp->rtt_min_us || now - tp->rtt_min_at > MIN_RTT_WINDOW_NS) {
+	if (!tp->rtt_min_us || (u64)m <= tp->rtt_min_us || now - tp->rtt_min_at > h->tcp.min_rtt_wlen * TCP_SECOND) {
 		tp->rtt_min_us = (u32)m;
 		tp->rtt_min_at = now;
 	}

@@ -54,7 +54,7 @@ void tcp_saw_reordering(struct softnet_data *sd, struct tcp_sock *tp, u32 high, 
 	u32 far = high - seq;
 
 	if (far > tp->reordering * tp->mss_cache)
-		tp->reordering = min_u32((far + tp->mss_cache - 1) / tp->mss_cache, 300);
+		tp->reordering = min_u32((far + tp->mss_cache - 1) / tp->mss_cache, sd->host->tcp.max_reordering);
 	tp->reord_seen = 1;
 	tp->reord_events++;
 	COUNT(sd->mib[TcpExt_TCPSACKReorder], 1);
@@ -95,7 +95,7 @@ static void got_dsack(struct softnet_data *sd, struct tcp_sock *tp, struct tcp_a
 	a->dsack = true;
 	tp->dsack_dups++;
 	COUNT(sd->mib[TcpExt_TCPDSACKRecv], 1);
-	tcp_rack_dsack(tp);
+	tcp_rack_dsack(sd->host, tp);
 	if (tp->undo_marker && tp->undo_retrans && tp->undo_retrans != TCP_NOTHING_TO_UNDO &&
 	    !after(d->end, a->prior_una) && after(d->end, tp->undo_marker))
 		tp->undo_retrans--;

@@ -8,10 +8,10 @@
  */
 #include "prelude.h"
 #include "tcp/inline.h"
+#include "tcp/room.h"
 
 #define BOTH_SHUTDOWN 3
 #define SEND_SHUTDOWN 2
-#define REORDERING 3u
 
 /* ---- the tables ---- */
 
@@ -46,6 +46,21 @@ void tcp_defaults(struct host *h)
 		.invalid_ratelimit_ms = 500,
 		.comp_sack_delay_ns = 1000000,
 		.comp_sack_nr = 44,
+		.min_snd_mss = 48,
+		.reordering = 3,
+		.max_reordering = 300,
+		.frto = 2,
+		.recovery = TCP_RACK_LOSS_DETECTION,
+		.min_rtt_wlen = 300,
+		.tw_reuse = 2,
+		.tw_reuse_delay = 1000,
+		.max_orphans = 65536,
+		.challenge_ack_limit = TCP_NO_LIMIT,
+		.pingpong_thresh = 1,
+		.app_win = 31,
+		.retrans_collapse = 1,
+		.wmem_max = 4194304,
+		.local_ports = { 32768, 60999 },
 		.port_next = 0,
 	};
 }
@@ -138,7 +153,7 @@ void tcp_sock_init(struct host *h, struct sock *sk, u64 now, u32 home)
 		.cwnd = TCP_INIT_CWND,
 		.cwnd_clamp = ~0u,
 		.ssthresh = TCP_INFINITE_SSTHRESH,
-		.reordering = REORDERING,
+		.reordering = h->tcp.reordering,
 		.rack_steps = 1,
 		.undo_retrans = ~0u,
 		.peer_mss = TCP_MSS_DEFAULT,
@@ -196,7 +211,7 @@ void tcp_established(struct host *h, struct sock *sk, u64 now)
 	tcp_sync_mss(h, sk);
 	tcp_cong_init(tp);
 	expand_sndbuf(h, tp);
-	tcp_init_buffer(sk, tp, now);
+	tcp_init_buffer(h, sk, now);
 	tp->lrcvtime = now;
 	tp->lsndtime = now;
 	tp->backoff = 0;

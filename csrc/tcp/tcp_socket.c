@@ -279,6 +279,16 @@ static void close_connection(struct host *h, struct sock *sk)
 	}
 }
 
+/* Under the lock. Too many connections have no program: this one ends at once. tcp_check_oom() */
+static void bound_orphans(struct host *h, struct sock *sk, u32 orphans)
+{
+	if (orphans <= h->tcp.max_orphans || tcp_sk(h, sk)->state == TCPS_CLOSE)
+		return;
+	tcp_count(h, NULL, TcpExt_TCPAbortOnMemory, 1);
+	tcp_send_active_reset(h, NULL, sk);
+	tcp_done(h, NULL, sk, 0);
+}
+
 void tcp_close(struct host *h, struct sock *sk)
 {
 	if (sk->type == SOCK_TCP_LISTEN) {
@@ -292,7 +302,7 @@ void tcp_close(struct host *h, struct sock *sk)
 	sk->accepted = SOCK_GIVEN_UP;
 	close_connection(h, sk);
 	tcp_sk(h, sk)->orphan = 1;
-	__atomic_fetch_add(&h->tcp.orphans, 1, __ATOMIC_RELAXED);
+	bound_orphans(h, sk, __atomic_add_fetch(&h->tcp.orphans, 1, __ATOMIC_RELAXED));
 	sock_drop_queues(h, NULL, sk);
 	tcp_release_sock(h, NULL, sk);
 }

@@ -8,6 +8,8 @@
 
 #define RESOURCE_PROBE_NS (TCP_SECOND / 2)
 #define ORPHAN_RETRIES 8u
+#define THIN_SEGMENTS 4u
+#define THIN_RETRIES 6u
 #define MODEL_RTO_NS (TCP_SECOND / 5) /* whatever the least timeout is */
 
 /* ---- giving up ---- */
@@ -81,6 +83,13 @@ static void syn_timeout(struct softnet_data *sd, struct sock *sk)
 		h, sd->now, min_u64(TCP_TIMEOUT_INIT_NS << min_u32(tp->backoff, 10), tp->rto_max_ms * TCP_MS));
 }
 
+/* A thin stream, as of a game: few segments are out, so nothing but the timeout tells of a loss. tcp_retransmit_timer() */
+static bool waits_evenly(const struct host *h, const struct tcp_sock *tp)
+{
+	return h->tcp.thin_linear_timeouts && tp->state == TCPS_ESTABLISHED && tp->packets_out < THIN_SEGMENTS &&
+	       tp->ssthresh < TCP_INFINITE_SSTHRESH && tp->retransmits < THIN_RETRIES;
+}
+
 static void retransmit_timeout(struct softnet_data *sd, struct sock *sk)
 {
 	struct host *h = sd->host;
@@ -102,7 +111,9 @@ static void retransmit_timeout(struct softnet_data *sd, struct sock *sk)
 		tp->rtx_at = tcp_jiffies_later(h, sd->now, min_u64(tp->rto_ns, RESOURCE_PROBE_NS));
 		return;
 	}
-	if (tp->backoff < 250)
+	if (waits_evenly(h, tp))
+		tp->backoff = 0;
+	else if (tp->backoff < 250)
 		tp->backoff++;
 	if (tp->retransmits < 255)
 		tp->retransmits++;
@@ -208,7 +219,7 @@ static void delayed_ack(struct softnet_data *sd, struct sock *sk)
 	tp->delack_at = NEVER;
 	if (!tp->ack_pending)
 		return;
-	if (tp->ack_pingpong) { /* no answer came that could have carried it */
+	if (tcp_in_pingpong(sd->host, tp)) { /* no answer came that could have carried it */
 		tp->ack_pingpong = 0;
 		tp->ato_ns = TCP_ATO_MIN_NS;
 	} else {

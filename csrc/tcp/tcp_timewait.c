@@ -2,7 +2,7 @@
  *
  *   tcp_time_wait() -> tcp_timewait_new() ... tcp_timewait_rcv(): an old segment: acknowledged; a new SYN: to the listener
  *
- * RFC 6191: a SYN may begin anew if its number or its timestamp is newer. An entry takes 120 bytes, a connection 1.2 KB.
+ * RFC 6191: a SYN may begin anew if its number or its timestamp is newer. An entry takes 128 bytes, a connection 1.2 KB.
  * Linux: net/ipv4/tcp_minisocks.c. All entries wait equally long, so they lie in a row, the oldest first.
  */
 #include "prelude.h"
@@ -92,6 +92,7 @@ void tcp_timewait_new(struct host *h, const struct sock *sk, u64 now)
 		.rcv_wnd = tcp_receive_window(tp, sk->rcv_nxt),
 		.ts_recent = tp->ts_recent,
 		.ts_recent_ns = tp->ts_recent_ns,
+		.entered = now,
 		.ts_offset = tp->ts_offset,
 		.expires = tcp_jiffies_later(h, now, TCP_TIMEWAIT_NS),
 	};
@@ -122,6 +123,18 @@ struct tcp_timewait *tcp_timewait_find(struct host *h, const struct inet_addr *l
 	u32 i = find(h, l, lport, r, rport);
 
 	return i ? &h->tcp.tw[i] : NULL;
+}
+
+/* tcp_timewait_reuse() - under the lock of the table of sockets. May a new connection of ours take the place of what is left of
+ * one? RFC 6191. Return: the number to begin with; 0: no. tcp_twsk_unique() */
+u32 tcp_timewait_reuse(struct host *h, struct tcp_timewait *tw, u64 now)
+{
+	u32 iss = tw->snd_nxt + 65537;
+
+	if (!tw->tstamp_ok || h->tcp.tw_reuse != 1 || now <= tw->entered + h->tcp.tw_reuse_delay * TCP_MS)
+		return 0;
+	drop(h, (u32)(tw - h->tcp.tw));
+	return iss ? iss : 1;
 }
 
 u64 tcp_timewait_expire(struct softnet_data *sd)

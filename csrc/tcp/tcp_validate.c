@@ -23,12 +23,34 @@ static bool rate_limited(struct softnet_data *sd, u64 *last, u32 mib)
 	return false;
 }
 
+/* Are there too many challenges this second, of all connections? How many there may be is no secret that an attacker could
+ * count with: half of the limit to one and a half. tcp_send_challenge_ack() */
+static bool spent(struct host *h, u64 now)
+{
+	struct tcp_host *t = &h->tcp;
+	u32 limit = t->challenge_ack_limit, half = (limit + 1) >> 1, left;
+
+	if (limit == TCP_NO_LIMIT)
+		return false;
+	if (now / TCP_SECOND != READ_ONCE(t->challenge_second)) {
+		u64 second = now / TCP_SECOND;
+
+		WRITE_ONCE(t->challenge_second, second);
+		WRITE_ONCE(t->challenges,
+			   limit ? half + (u32)(siphash(&second, 8, h->hash_key[0], h->hash_key[1]) % limit) : 0);
+	}
+	left = READ_ONCE(t->challenges);
+	if (left)
+		WRITE_ONCE(t->challenges, left - 1);
+	return !left;
+}
+
 /* tcp_challenge_ack() - RFC 5961: who knows the connection will tell by the right numbers */
 void tcp_challenge_ack(struct softnet_data *sd, struct sock *sk)
 {
 	struct tcp_sock *tp = tcp_sk(sd->host, sk);
 
-	if (rate_limited(sd, &tp->oow_at, TcpExt_TCPACKSkippedChallenge))
+	if (rate_limited(sd, &tp->oow_at, TcpExt_TCPACKSkippedChallenge) || spent(sd->host, sd->now))
 		return;
 	COUNT(sd->mib[TcpExt_TCPChallengeACK], 1);
 	tcp_send_ack(sd->host, sd, sk);

@@ -9,6 +9,7 @@
 
 #define MIN_CLAMP 1152u /* SOCK_MIN_RCVBUF / 2 */
 #define WINDOW_UNSCALED 65535u
+#define WINDOW_SIGNED 32767u /* for a peer that takes the field for a signed number */
 #define RATIO_SHIFT 8
 
 u32 tcp_win_from_space(const struct tcp_sock *tp, u32 space)
@@ -45,7 +46,7 @@ void tcp_initial_window(const struct host *h, u32 space, u32 mss, u32 *rcv_wnd, 
 
 	if (space > mss)
 		space -= space % mss;
-	*rcv_wnd = min_u32(space, WINDOW_UNSCALED);
+	*rcv_wnd = min_u32(space, h->tcp.workaround_signed_windows ? WINDOW_SIGNED : WINDOW_UNSCALED);
 	while (most >> log > 1)
 		log++;
 	*wscale = wscale_ok && log > 15 ? (u8)min_u32(log - 15, 14) : 0;
@@ -93,7 +94,8 @@ u32 tcp_select_window(struct host *h, struct softnet_data *sd, struct sock *sk)
 	}
 	tp->rcv_wnd = window;
 	tp->rcv_wup = sk->rcv_nxt;
-	window = min_u32(window, WINDOW_UNSCALED << tp->rcv_wscale);
+	window = min_u32(window, !tp->rcv_wscale && h->tcp.workaround_signed_windows ? WINDOW_SIGNED
+										     : WINDOW_UNSCALED << tp->rcv_wscale);
 	if (!(window >> tp->rcv_wscale)) {
 		if (old)
 			tcp_count(h, sd, TcpExt_TCPToZeroWindowAdv, 1);
@@ -143,12 +145,13 @@ static void set_window_clamp(struct tcp_sock *tp, u32 clamp)
 }
 
 /* tcp_init_buffer() - the connection is established: one segment of the window is kept back. tcp_init_buffer_space() */
-void tcp_init_buffer(struct sock *sk, struct tcp_sock *tp, u64 now)
+void tcp_init_buffer(const struct host *h, struct sock *sk, u64 now)
 {
-	u32 most = tcp_win_from_space(tp, sk->rcvbuf);
+	struct tcp_sock *tp = tcp_sk(h, sk);
+	u32 most = tcp_win_from_space(tp, sk->rcvbuf), part = h->tcp.app_win ? most >> h->tcp.app_win : 0;
 
 	if (tp->window_clamp >= most)
-		tp->window_clamp = most > 4 * tp->advmss ? max_u32(most - (most >> 31), 4 * tp->advmss) : most;
+		tp->window_clamp = most > 4 * tp->advmss ? max_u32(most - part, 4 * tp->advmss) : most;
 	if (tp->window_clamp > 2 * tp->advmss && tp->window_clamp + tp->advmss > most)
 		tp->window_clamp = max_u32(2 * tp->advmss, most - min_u32(tp->advmss, most));
 	tp->rcv_ssthresh = min_u32(tp->rcv_ssthresh, tp->window_clamp);

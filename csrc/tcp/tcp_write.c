@@ -85,8 +85,8 @@ static void sent_new(struct host *h, struct sock *sk, const struct tcp_out *s, u
 	if (s->len && s->len < mss)
 		tp->snd_sml = s->seq + s->len;
 	tp->lsndtime = now;
-	if (now - tp->lrcvtime < tp->ato_ns)
-		tp->ack_pingpong = 1;
+	if (now - tp->lrcvtime < tp->ato_ns && tp->ack_pingpong < 255)
+		tp->ack_pingpong++;
 }
 
 /* How many of the segments that bytes hold go as one frame? If the wire cuts it, 64 KB of them, but at most half of cwnd: so

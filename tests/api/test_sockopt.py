@@ -57,7 +57,7 @@ def test_the_sysctl_lets_a_socket_ask_for_more(host):
 def test_the_sysctls_range(host, value, code):
     h = host()
     assert commands.answer(h, "sysctl", [f"net.core.rmem_max={value}"]).code == code
-    assert h.knobs.rmem_max == (212_992 if code else int(value))
+    assert h.knobs.rmem_max == (4_194_304 if code else int(value))
 
 
 def test_udp_gro(host):

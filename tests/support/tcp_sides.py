@@ -234,11 +234,12 @@ class KernelSide(Side):
         mac = frames.MAC.hex(":")
         for line in (
             "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv4.tcp_no_metrics_save=1",
-            *(f"sysctl -qw {s}" for s in sysctls),
             f"ip link set {name} address {mac} up", f"ip addr add {SIDE}/24 dev {name}",
             f"ip neigh replace {PEER} lladdr {frames.PEER.hex(':')} dev {name}",
         ):  # fmt: skip
             subprocess.run(line.split(), check=True, timeout=20)
+        for setting in sysctls:  # a value may have blanks
+            subprocess.run(["sysctl", "-qw", setting], check=True, timeout=20)
 
     def __enter__(self):
         return self

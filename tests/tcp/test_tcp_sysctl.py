@@ -4,16 +4,21 @@ A case does something and returns what came of it. ``turn`` is called where a ch
 socket was made, before what the knob rules.
 """
 
+import errno
 import socket
+import threading
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
 import pytest
 from frames import CWR, ECE
-from tcp_pair import MS, Pair, transfer
-from tcp_sides import Peer
-from tcp_talk import OPT, PLAIN, RST, SPORT, SYN, Talk
+from tcp_pair import MS, Pair, begin, transfer
+from tcp_sides import KernelSide, Peer, VnicSide
+from tcp_talk import ACK, FIN, OPT, PEER, PLAIN, RST, SPORT, SYN, Talk
+
+from vnic.errors import HostError
+from vnic.tap.netns import own
 
 HOUR = 3600
 AT_USE, OF_SOCKET = "at use", "of the socket"
@@ -119,6 +124,38 @@ def congestion_of_child(talk, turn):
     """Linux: tcp_ca_openreq_child(). The listener's own was never set, so the child gets what holds now."""
     turn()
     return talk.open().getsockopt(socket.IPPROTO_TCP, 13, 16).rstrip(b"\0")
+
+
+def ports(talk, turn):
+    """Local ports of three connections."""
+    turn()
+    return len({begin(talk.host, PEER, 80 + i).local[1] for i in range(3)})
+
+
+def port_of_time_wait(talk, turn):
+    """May a connection follow one that ended two seconds ago? There is one port."""
+    talk.host.knobs["ip-local-port-range"] = "40000 40000"
+    talk.peer = Peer(sport=80)
+    talk.connect()
+    talk.step(("close",))
+    talk.fin(ack=2)
+    assert talk.tcp.tws == 1
+    talk.wait(2)
+    turn()
+    if talk.host.knobs["tcp-tw-reuse"] != 1 or talk.host.knobs["tcp-tw-reuse-delay"] > 2000:
+        with pytest.raises(HostError) as e:
+            begin(talk.host, PEER, 80)
+        assert e.value.errno == errno.EADDRNOTAVAIL
+        return False
+    begin(talk.host, PEER, 80)
+    return talk.tcp.tws == 0
+
+
+def least_segment(talk, turn):
+    """Bytes of a segment to a peer that takes no more than 100."""
+    turn()
+    talk.open({"mss": 100})
+    return talk.send(b"x" * 5000)[0].len
 
 
 # ---- sending ----
@@ -227,6 +264,117 @@ def send_buffer_grown(talk, turn):
     return n > 100_000
 
 
+def send_buffer_asked_for(talk, turn):
+    talk.open()
+    turn()
+    talk.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 24)
+    return option(talk.sock, socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+
+def after_three_duplicates(talk, turn):
+    """Segments that go again. The listener's number counts, which was made before."""
+    talk.host.listen(81)
+    turn()
+    server = talk.host.listen(82)
+    talk.peer = Peer(sport=SPORT, dport=82)
+    talk.run([("syn", PLAIN), ("seg", {})])
+    talk.sock = server.accept_nowait()
+    talk.send(b"x" * 14600)
+    return sum(len(talk.seg()) for _ in range(3))
+
+
+def reordered(talk, turn):
+    """By how many segments the path is taken to reorder, after one that was 9 late."""
+    talk.open(OPT)
+    turn()
+    talk.send(b"x" * 14480)
+    talk.seg(ack=1, sacks=[(1 + 9 * 1448, 1 + 10 * 1448)])
+    talk.seg(ack=1, sacks=[(1, 1449), (1 + 9 * 1448, 1 + 10 * 1448)])
+    talk.seg(ack=1449, sacks=[(1 + 9 * 1448, 1 + 10 * 1448)])
+    return talk.sock.tcp_info().reordering
+
+
+def round_trips(talk):
+    """A path of 100 ms: ten segments are out."""
+    talk.step(("syn", OPT))
+    talk.wait(0.1)
+    talk.run([("seg", {}), ("accept",)])
+    talk.said.clear()
+    talk.send(b"x" * 14480)
+    talk.wait(0.1)
+
+
+def reorder_timer(talk, turn):
+    """Does a loss that three SACKs tell of wait?"""
+    turn()
+    round_trips(talk)
+    talk.said.clear()
+    talk.seg(ack=1, sacks=[(1449, 1 + 4 * 1448)])
+    return not [s for _, s in talk.said if s.seq == 1]
+
+
+def reorder_steps(talk, turn):
+    """RACK's patience after a duplicate."""
+    turn()
+    round_trips(talk)
+    talk.seg(ack=1449, sacks=[(1, 1449)])
+    return talk.sock._tcp.rack_steps
+
+
+def least_rtt(talk, turn):
+    """In ms, of a path that became slower two minutes ago."""
+    talk.open(PLAIN)
+    turn()
+    talk.send(b"x")
+    talk.seg(ack=2)
+    talk.wait(120)
+    talk.send(b"x")
+    talk.wait(0.1)
+    talk.seg(ack=3)
+    return talk.sock.tcp_info().min_rtt // 10_000
+
+
+def after_a_spurious_timeout(talk, turn):
+    """What goes when the first segment is acknowledged after all: old data or new?"""
+    talk.open(PLAIN)
+    talk.send(b"x" * 1460)
+    talk.seg(ack=1461)
+    talk.send(b"x" * 5840)
+    turn()
+    talk.wait(0.3)
+    talk.sock.send_nowait(b"y" * 2920)
+    talk.said.clear()
+    talk.seg(ack=2921)
+    return min(s.seq for _, s in talk.said) > 5840
+
+
+def collapsed(talk, turn):
+    """Bytes of what goes again, of three small segments."""
+    talk.open(PLAIN)
+    talk.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for _ in range(3):
+        talk.send(b"x" * 10)
+    turn()
+    talk.said.clear()
+    talk.wait(0.3)
+    return talk.said[0][1].len
+
+
+def waits_of_a_thin_stream(talk, turn):
+    talk.open(PLAIN)
+    talk.send(b"x")
+    talk.wait(0.5)  # a loss, which ends slow start
+    for i in range(3):
+        talk.seg(ack=2 + i)
+        talk.send(b"x")
+    talk.seg(ack=5)
+    talk.said.clear()
+    talk.send(b"x")
+    turn()
+    talk.wait(3)
+    return seconds(talk)[:3]
+
+
 # ---- receiving ----
 
 
@@ -291,6 +439,60 @@ def challenges(talk, turn):
     return sum(len(talk.seg(flags=SYN, seq=50)) for _ in range(5))
 
 
+def challenges_of_a_second(talk, turn):
+    """Half of the limit, to one and a half."""
+    return challenges(talk, turn) <= 3
+
+
+def acknowledged_after(talk, turn):
+    """A lone segment, ms. The listener's timeout counts."""
+    turn()
+    server = talk.host.listen(82)
+    talk.peer = Peer(sport=SPORT, dport=82)
+    talk.run([("syn", PLAIN), ("seg", {})])
+    talk.sock = server.accept_nowait()
+    for i in range(30):
+        talk.data(1 + 1460 * i, 1460, flags=ACK)
+        talk.wait(0.005)
+        talk.sock.recv_nowait()
+    talk.said.clear()
+    began = talk.now
+    talk.data(1 + 1460 * 30, 100, flags=ACK)
+    talk.wait(0.2)
+    return round((talk.said[0][0] - began) / MS, -1)
+
+
+def answers_that_delay(talk, turn):
+    """Acknowledgements at once of requests that are answered."""
+    talk.open(PLAIN)
+    turn()
+    at, n = 1, 0
+    for i in range(4):
+        n += len(talk.data(at, 100))
+        at += 100
+        talk.sock.recv_nowait()
+        talk.send(b"x")
+        talk.seg(seq=at, ack=2 + i)
+    return n
+
+
+def clamped(talk, turn):
+    """The window's bound, of 64 KiB of payload."""
+    turn()
+    return talk.open().tcp_info() and talk.sock._tcp.window_clamp
+
+
+def first_window(talk, turn):
+    """Of a SYN-ACK without scaling, and of the acknowledgement after much was read."""
+    turn()
+    talk.open(PLAIN)
+    first = talk.sock._tcp.rcv_wnd
+    for i in range(40):
+        talk.data(1 + 1460 * i, 1460)
+        talk.sock.recv_nowait()
+    return first <= 32767 and max(s.window for _, s in talk.said) <= 32767
+
+
 # ---- silence, and the end ----
 
 
@@ -340,6 +542,14 @@ def waiting(talk, turn):
     return talk.tcp.tws
 
 
+def closed(talk, turn):
+    """What the peer gets when the program closes."""
+    talk.open(PLAIN)
+    turn()
+    talk.step(("close",))
+    return [s.flags for _, s in talk.said]
+
+
 def after_a_reset(talk, turn):
     waiting(talk, turn)
     talk.seg(seq=2, ack=2, flags=RST)
@@ -364,6 +574,27 @@ class Case:
 
 ALL = (("mss", 1460), "sack", "ts", ("wscale", 10))
 CASES = [
+    Case("ip-local-port-range", "40000 40000", ports, 3, 1),
+    Case("tcp-app-win", 2, clamped, 65536 - 1448, 49152),
+    Case(
+        "tcp-challenge-ack-limit", 2, challenges_of_a_second, False, True, world=partial(Talk, tcp_invalid_ratelimit=0)
+    ),
+    Case("tcp-frto", 0, after_a_spurious_timeout, True, False),
+    Case("tcp-max-orphans", 0, closed, [FIN | ACK], [FIN | ACK, RST | ACK]),
+    Case("tcp-max-reordering", 5, reordered, 10, 5),
+    Case("tcp-min-rtt-wlen", 60, least_rtt, 0, 10),
+    Case("tcp-min-snd-mss", 500, least_segment, 100, 500),
+    Case("tcp-pingpong-thresh", 3, answers_that_delay, 1, 3),
+    Case("tcp-recovery", 5, reorder_timer, False, True),
+    Case("tcp-recovery", 3, reorder_steps, 2, 1),
+    Case("tcp-reordering", 5, after_three_duplicates, 1, 0),
+    Case("tcp-retrans-collapse", 0, collapsed, 30, 10),
+    Case("tcp-rto-min-us", 20_000, acknowledged_after, 40, 20),
+    Case("tcp-thin-linear-timeouts", 1, waits_of_a_thin_stream, [0.2, 0.4, 0.8], [0.2, 0.2, 0.2]),
+    Case("tcp-tw-reuse", 1, port_of_time_wait, False, True),
+    Case("tcp-tw-reuse-delay", 5000, port_of_time_wait, True, False, world=partial(Talk, tcp_tw_reuse=1)),
+    Case("tcp-workaround-signed-windows", 1, first_window, False, True),
+    Case("wmem-max", 1 << 20, send_buffer_asked_for, 8 << 20, 2 << 20),
     Case("somaxconn", 7, backlogs, (100, 5), (7, 5)),
     Case("tcp-abort-on-overflow", 1, overflow, [], [RST]),
     Case("tcp-comp-sack-delay-ns", 3_000_000, sack_held_back, 1000, 3000),
@@ -429,3 +660,88 @@ def test_a_change_acts_on_a_live_host_at_once_or_on_the_next_socket(case):
             host.knobs[case.knob] = case.value
 
         assert case.does(world, turn) == (case.changed if case.kind == AT_USE else case.default)
+
+
+# ---- the running kernel, with the same number, in the same talk ----
+
+HELLO = [("syn", PLAIN), ("seg", {}), ("accept",)]
+SACKING = [("syn", OPT), ("seg", {}), ("accept",)]
+TALKS = [
+    ("tcp_app_win=1", [*SACKING, *(("seg", {"seq": 1 + 1448 * i, "len": 1448}) for i in range(3)), ("info", "rcv_ssthresh")]),
+    ("tcp_comp_sack_nr=0", [*SACKING, *(("seg", {"seq": 1001 + 100 * i, "len": 50}) for i in range(5))]),
+    ("tcp_dsack=0", [*SACKING, ("seg", {"len": 100}), ("seg", {"len": 100})]),
+    ("tcp_early_retrans=0", [*SACKING, ("send", b"x" * 5000), ("wait", 100), ("wait", 200)]),
+    ("tcp_ecn=0", [("syn", OPT | {"flags": SYN | ECE | CWR}), ("seg", {})]),
+    ("tcp_fin_timeout=1", [*HELLO, ("close",), ("seg", {"ack": 2}), ("wait", 1300), ("seg", {"ack": 2})]),
+    ("tcp_frto=0", [
+        *HELLO, ("send", b"x" * 5840), ("wait", 200), ("send", b"y" * 1460), ("seg", {"ack": 1461}), ("seg", {"ack": 2921}),
+    ]),
+    ("tcp_max_tw_buckets=0", [*HELLO, ("close",), ("seg", {"flags": FIN | ACK, "ack": 2}), ("seg", {"seq": 2, "ack": 2})]),
+    ("tcp_min_snd_mss=500", [("syn", {"mss": 100}), ("seg", {}), ("accept",), ("send", b"x" * 1200)]),
+    ("tcp_orphan_retries=1", [*HELLO, ("send", b"x"), ("close",), ("wait", 500), ("wait", 900)]),
+    ("tcp_pingpong_thresh=3", [*HELLO, *(
+        step for i in range(3) for step in (
+            ("seg", {"seq": 1 + 9 * i, "ack": 1 + i, "len": 9}), ("send", b"x"), ("recv", 99)
+        )
+    )]),
+    ("tcp_reordering=5", [*HELLO, ("send", b"x" * 14600), ("nodelay",), *[("seg", {})] * 6]),
+    ("tcp_retrans_collapse=0", [*HELLO, ("nodelay",), *[("send", b"x" * 10)] * 3, ("wait", 300)]),
+    ("tcp_retries2=1", [*HELLO, ("send", b"x"), ("wait", 500), ("wait", 900), ("recv", 1), ("recv", 1)]),
+    ("tcp_rfc1337=1", [
+        *HELLO, ("close",), ("seg", {"flags": FIN | ACK, "ack": 2}), ("seg", {"flags": RST, "seq": 2}),
+        ("seg", {"flags": FIN | ACK, "ack": 2}),
+    ]),
+    ("tcp_rmem=4096 20000 40000", [*SACKING, ("seg", {"len": 1448}), ("info", "rcv_ssthresh rcv_space")]),
+    ("tcp_rto_min_us=20000", [*HELLO, ("send", b"x"), ("info", "rto"), ("wait", 300)]),
+    ("tcp_sack=0", [*SACKING, ("seg", {"seq": 101, "len": 100})]),
+    ("tcp_syn_linear_timeouts=0", [("connect",), ("wait", 1500), ("wait", 900)]),
+    ("tcp_synack_retries=0", [("syn", OPT), ("wait", 1500), ("seg", {})]),
+    ("tcp_syncookies=2", [*SACKING, ("seg", {"len": 100})]),
+    ("tcp_thin_linear_timeouts=1", [
+        *HELLO, ("send", b"x"), ("wait", 300), ("seg", {"ack": 2}), ("send", b"x"), ("seg", {"ack": 3}), ("send", b"x"),
+        ("wait", 1100),
+    ]),
+    ("tcp_timestamps=0", [*SACKING, ("seg", {"len": 100, "no_ts": True})]),
+    ("tcp_window_scaling=0", [*SACKING, ("seg", {"len": 100})]),
+    ("tcp_workaround_signed_windows=1", [*HELLO, ("seg", {"len": 1460}), ("recv", 9999), ("seg", {"seq": 1461, "len": 1460})]),
+]  # fmt: skip
+
+
+def of_kernel(setting, script, answers):
+    try:
+        with own(), KernelSide(sysctls=[f"net.ipv4.{setting}"]) as k:
+            k.begin(SPORT)
+            answers[setting] = k.run(script)
+    except BaseException as e:  # noqa: BLE001 - a thread's; the test compares it, and shows it
+        answers[setting] = e
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """Setting -> what the kernel does, each in a namespace of its own, all at once."""
+    import needs
+
+    if why := needs.why_no_root():
+        pytest.skip(why)
+    found = {}
+    lanes = [threading.Thread(target=of_kernel, args=(*talk, found), daemon=True) for talk in TALKS]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join(30)
+    return found
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("setting", "script"), TALKS, ids=[setting.split("=")[0] for setting, _ in TALKS])
+def test_a_talk_goes_as_with_a_kernel_that_is_set_alike(answers, setting, script):
+    knob, _, value = setting.partition("=")
+    for again in range(3):  # the kernel runs in real time: it is asked again
+        if again:
+            of_kernel(setting, script, answers)
+        with VnicSide(**{knob: value}) as v:
+            v.begin(SPORT)
+            ours = v.run(script)
+        if ours == answers[setting]:
+            break
+    assert list(zip(script, ours, strict=True)) == list(zip(script, answers[setting], strict=True))

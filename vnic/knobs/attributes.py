@@ -236,10 +236,20 @@ class Attributes:
     """bytes that each UDP socket may hold although udp-mem is used up"""
     tcp: str
     """passive: read both sides of a talk, answer nothing; endpoint: answer, as Linux does"""
+    ip_local_port_range: tuple[int, ...]
+    """first and last port of connections that ask for none"""
     somaxconn: int
     """most connections that wait to be accepted, whatever backlog listen() asks for"""
+    wmem_max: int
+    """largest value of setsockopt(SO_SNDBUF) of TCP, bytes"""
+    wmem_max_bytes: int
+    """largest value of setsockopt(SO_SNDBUF) of TCP, bytes"""
     tcp_abort_on_overflow: int
     """reset a handshake that finds the accept queue full, instead of letting the peer retry"""
+    tcp_app_win: int
+    """of the receive buffer, one part in 2 to this power is not offered; 0: all is"""
+    tcp_challenge_ack_limit: int
+    """challenges (RFC 5961) per second, half to one and a half of it; 2147483647: any number"""
     tcp_comp_sack_delay_ns: int
     """longest time that SACKs are held back, ns; a twentieth of the round trip, if that is less"""
     tcp_comp_sack_nr: int
@@ -258,6 +268,8 @@ class Attributes:
     """time that a closed connection waits for the peer's FIN, s"""
     tcp_fin_timeout_s: int
     """time that a closed connection waits for the peer's FIN, s"""
+    tcp_frto: int
+    """find out by new data whether a timeout was spurious (F-RTO)"""
     tcp_invalid_ratelimit: int
     """shortest time between two answers to segments that are not acceptable, ms"""
     tcp_invalid_ratelimit_ms: int
@@ -272,14 +284,34 @@ class Attributes:
     """silence after which keepalive probes, s"""
     tcp_keepalive_time_s: int
     """silence after which keepalive probes, s"""
+    tcp_max_orphans: int
+    """most connections that the program has closed; one more is reset"""
+    tcp_max_reordering: int
+    """most segments by which a path is taken to reorder"""
     tcp_max_syn_backlog: int
     """without tcp-syncookies: half-open connections of a listener, of which the last quarter is kept free"""
     tcp_max_tw_buckets: int
     """most connections in TIME_WAIT; one more ends at once"""
+    tcp_min_rtt_wlen: int
+    """time for which the least round trip is remembered, s"""
+    tcp_min_rtt_wlen_s: int
+    """time for which the least round trip is remembered, s"""
+    tcp_min_snd_mss: int
+    """least MSS, options included, whatever the peer and the path say; bytes"""
+    tcp_min_snd_mss_bytes: int
+    """least MSS, options included, whatever the peer and the path say; bytes"""
     tcp_moderate_rcvbuf: int
     """let receive buffers grow with what is read"""
     tcp_orphan_retries: int
     """as tcp-retries2, for a connection that the program has closed; 0: 8"""
+    tcp_pingpong_thresh: int
+    """answers after which acknowledgements wait for the next answer"""
+    tcp_recovery: int
+    """bits of RACK: 2: never wait longer for reordering; 4: wait also after duplicates"""
+    tcp_reordering: int
+    """segments by which a path may reorder at first; of new sockets"""
+    tcp_retrans_collapse: int
+    """send short segments again as one"""
     tcp_retries2: int
     """doublings of 200 ms that data may stay unacknowledged; also probes of a closed window"""
     tcp_rfc1337: int
@@ -304,14 +336,24 @@ class Attributes:
     """SYN-ACKs that are sent again"""
     tcp_syncookies: int
     """answer by cookies: 0: never; 1: while too many connections are half open; 2: always"""
+    tcp_thin_linear_timeouts: int
+    """do not double the first six timeouts of a stream with few segments out"""
     tcp_timestamps: int
     """offer and accept timestamps; 1: a clock for each pair of hosts"""
+    tcp_tw_reuse: int
+    """1: connect from a port that is in TIME_WAIT; 2: as 0, because there is no loopback"""
+    tcp_tw_reuse_delay: int
+    """time in TIME_WAIT before that, ms"""
+    tcp_tw_reuse_delay_ms: int
+    """time in TIME_WAIT before that, ms"""
     tcp_window_scaling: int
     """offer and accept a scaled window"""
     tcp_wmem: tuple[int, ...]
     """send buffer: the first number has no effect, the one it begins with, the one it grows to; bytes"""
     tcp_wmem_bytes: tuple[int, ...]
     """send buffer: the first number has no effect, the one it begins with, the one it grows to; bytes"""
+    tcp_workaround_signed_windows: int
+    """offer at most 32767 bytes where windows are not scaled"""
     reader_cpu: int
     """CPU of the readers; any: local port mod cpus"""
     sockets: int

@@ -42,6 +42,10 @@ _WORDS: dict[Any, tuple[str, Schema]] = {
         f"three sizes, each 1 to {parse.SIZE_MAX}",
         {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 3, "maxItems": 3}]},
     ),
+    parse.parse_ports: (
+        "two ports, each 1 to 65535",
+        {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 2, "maxItems": 2}]},
+    ),
     parse.parse_indir: (
         f"1 to {lib.RSS_INDIR_MAX} of the queues 0 to {_QUEUE_LAST}, default",
         {"anyOf": [{"type": "string"}, {"type": "array", "maxItems": int(lib.RSS_INDIR_MAX)}]},

@@ -106,7 +106,7 @@ INET: dict[str, Knob] = {
     "rmem-max": Knob(
         integer(2304, (1 << 31) - 1),
         of_host("rmem_max"),
-        212992,
+        4_194_304,
         "largest value of setsockopt(SO_RCVBUF), bytes",
         unit="bytes",
         group="sockets",

@@ -232,6 +232,18 @@ def parse_three_sizes(value: Any) -> Numbers:
     return sizes
 
 
+def parse_ports(value: Any) -> Numbers:
+    """Parse the first and the last port, as numbers or as text with a blank or a comma between: ``32768 60999``."""
+    words = value.replace(",", " ").split() if isinstance(value, str) else value
+    try:
+        ports = Numbers(map(number, words))
+    except (TypeError, ValueError):
+        ports = Numbers()
+    if len(ports) != 2 or not 1 <= ports[0] <= ports[1] <= 65535:
+        raise ValueError("must be the first and the last port, between 1 and 65535, as in 32768 60999")
+    return ports
+
+
 def _size(word: Any) -> Any:
     size = measured(word, "bytes") if isinstance(word, str) else None
     return word if size is None else size

@@ -15,10 +15,12 @@ from pathlib import Path
 from vnic.errors import ConfigError, quoted
 
 _TCP = """
-    abort_on_overflow comp_sack_delay_ns comp_sack_nr congestion_control dsack early_retrans ecn ecn_fallback
-    fin_timeout invalid_ratelimit keepalive_intvl keepalive_probes keepalive_time max_syn_backlog max_tw_buckets
-    moderate_rcvbuf orphan_retries retries2 rfc1337 rmem rto_max_ms rto_min_us sack slow_start_after_idle
-    syn_linear_timeouts syn_retries synack_retries syncookies timestamps window_scaling wmem
+    abort_on_overflow app_win challenge_ack_limit comp_sack_delay_ns comp_sack_nr congestion_control dsack
+    early_retrans ecn ecn_fallback fin_timeout frto invalid_ratelimit keepalive_intvl keepalive_probes
+    keepalive_time max_orphans max_reordering max_syn_backlog max_tw_buckets min_rtt_wlen min_snd_mss
+    moderate_rcvbuf orphan_retries pingpong_thresh recovery reordering retrans_collapse retries2 rfc1337 rmem
+    rto_max_ms rto_min_us sack slow_start_after_idle syn_linear_timeouts syn_retries synack_retries syncookies
+    thin_linear_timeouts timestamps tw_reuse tw_reuse_delay window_scaling wmem workaround_signed_windows
 """
 KNOBS = {
     "net.core.busy_read": "busy-read",
@@ -35,9 +37,11 @@ KNOBS = {
     "net.core.rmem_max": "rmem-max",
     "net.core.rps_sock_flow_entries": "rps-sock-flow-entries",
     "net.core.somaxconn": "somaxconn",
+    "net.core.wmem_max": "wmem-max",
     "net.ipv4.icmp_msgs_burst": "icmp-msgs-burst",
     "net.ipv4.icmp_msgs_per_sec": "icmp-msgs-per-sec",
     "net.ipv4.icmp_ratelimit": "icmp-ratelimit",
+    "net.ipv4.ip_local_port_range": "ip-local-port-range",
     "net.ipv4.ipfrag_high_thresh": "ipfrag-high-thresh",
     "net.ipv4.ipfrag_max_dist": "ipfrag-max-dist",
     "net.ipv4.ipfrag_time": "ipfrag-time",

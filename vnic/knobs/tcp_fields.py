@@ -25,8 +25,8 @@ CONGESTION = Place(_congestion, lambda h, _w, _q: CONGESTIONS[int(h.tcp.congesti
 """Congestion control of new connections."""
 
 
-def of_three(path: str) -> Place:
-    """Return the place of three numbers in ``struct host``."""
+def of_numbers(path: str) -> Place:
+    """Return the place of an array of numbers in ``struct host``."""
     to, last = follow(path)
 
     def put(h: Any, _w: Any, v: Numbers, _q: int | None) -> None:

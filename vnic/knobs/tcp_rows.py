@@ -9,8 +9,8 @@ from vnic._core import lib
 from vnic.knobs import tcp_fields
 from vnic.knobs.fields import of_host
 from vnic.knobs.knob import Knob
-from vnic.knobs.parse import CONGESTION, integer, parse_congestion, parse_three_sizes
-from vnic.knobs.tcp_fields import of_three
+from vnic.knobs.parse import CONGESTION, integer, parse_congestion, parse_ports, parse_three_sizes
+from vnic.knobs.tcp_fields import of_numbers
 
 _INT_MAX = (1 << 31) - 1
 _SECONDS_MAX = _INT_MAX // 100
@@ -41,7 +41,7 @@ def _switch(field: str, default: int, help_: str) -> Knob:
 def _sizes(field: str, default: str, help_: str) -> Knob:
     return Knob(
         parse_three_sizes,
-        of_three(f"tcp.{field}"),
+        of_numbers(f"tcp.{field}"),
         default,
         help_,
         unit="bytes",
@@ -51,11 +51,29 @@ def _sizes(field: str, default: str, help_: str) -> Knob:
 
 
 TCP: dict[str, Knob] = {
+    "ip-local-port-range": Knob(
+        parse_ports,
+        of_numbers("tcp.local_ports"),
+        "32768 60999",
+        "first and last port of connections that ask for none",
+        example="40000 49999",
+        group="sockets",
+    ),
     "somaxconn": _number(
         "somaxconn", 0, _INT_MAX, 4096, "most connections that wait to be accepted, whatever backlog listen() asks for"
     ),
+    "wmem-max": _number(
+        "wmem_max", 4608, _INT_MAX, 4_194_304, "largest value of setsockopt(SO_SNDBUF) of TCP, bytes", unit="bytes"
+    ),
     "tcp-abort-on-overflow": _switch(
         "abort_on_overflow", 0, "reset a handshake that finds the accept queue full, instead of letting the peer retry"
+    ),
+    "tcp-app-win": _number(
+        "app_win", 0, 31, 31, "of the receive buffer, one part in 2 to this power is not offered; 0: all is", example=2
+    ),
+    "tcp-challenge-ack-limit": _number(
+        "challenge_ack_limit", 0, _INT_MAX, _INT_MAX,
+        "challenges (RFC 5961) per second, half to one and a half of it; 2147483647: any number",
     ),
     "tcp-comp-sack-delay-ns": _number(
         "comp_sack_delay_ns", 0, (1 << 64) - 1, 1_000_000,
@@ -83,6 +101,7 @@ TCP: dict[str, Knob] = {
     "tcp-fin-timeout": _number(
         "fin_timeout", 0, _SECONDS_MAX, 60, "time that a closed connection waits for the peer's FIN, s", unit="s"
     ),
+    "tcp-frto": _switch("frto", 2, "find out by new data whether a timeout was spurious (F-RTO)"),
     "tcp-invalid-ratelimit": _number(
         "invalid_ratelimit_ms", 0, 2_147_483_000, 500,
         "shortest time between two answers to segments that are not acceptable, ms",
@@ -98,6 +117,12 @@ TCP: dict[str, Knob] = {
     "tcp-keepalive-time": _number(
         "keepalive_time", 0, _SECONDS_MAX, 7200, "silence after which keepalive probes, s", unit="s"
     ),
+    "tcp-max-orphans": _number(
+        "max_orphans", 0, _INT_MAX, 65536, "most connections that the program has closed; one more is reset"
+    ),
+    "tcp-max-reordering": _number(
+        "max_reordering", 1, _INT_MAX, 300, "most segments by which a path is taken to reorder"
+    ),
     "tcp-max-syn-backlog": _number(
         "max_syn_backlog", 0, _INT_MAX, 4096,
         "without tcp-syncookies: half-open connections of a listener, of which the last quarter is kept free",
@@ -105,10 +130,27 @@ TCP: dict[str, Knob] = {
     "tcp-max-tw-buckets": _number(
         "max_tw_buckets", 0, int(lib.TCP_TW_MAX), 65536, "most connections in TIME_WAIT; one more ends at once"
     ),
+    "tcp-min-rtt-wlen": _number(
+        "min_rtt_wlen", 0, 86_400, 300, "time for which the least round trip is remembered, s", unit="s"
+    ),
+    "tcp-min-snd-mss": _number(
+        "min_snd_mss", 48, 65_535, 48, "least MSS, options included, whatever the peer and the path say; bytes",
+        unit="bytes",
+    ),
     "tcp-moderate-rcvbuf": _switch("moderate_rcvbuf", 1, "let receive buffers grow with what is read"),
     "tcp-orphan-retries": _number(
         "orphan_retries", 0, 255, 0, "as tcp-retries2, for a connection that the program has closed; 0: 8"
     ),
+    "tcp-pingpong-thresh": _number(
+        "pingpong_thresh", 1, 255, 1, "answers after which acknowledgements wait for the next answer"
+    ),
+    "tcp-recovery": _switch(
+        "recovery", 1, "bits of RACK: 2: never wait longer for reordering; 4: wait also after duplicates"
+    ),
+    "tcp-reordering": _number(
+        "reordering", 1, 300, 3, "segments by which a path may reorder at first; of new sockets"
+    ),
+    "tcp-retrans-collapse": _switch("retrans_collapse", 1, "send short segments again as one"),
     "tcp-retries2": _number(
         "retries2", 0, 255, 15, "doublings of 200 ms that data may stay unacknowledged; also probes of a closed window"
     ),
@@ -139,10 +181,23 @@ TCP: dict[str, Knob] = {
     "tcp-syncookies": _switch(
         "syncookies", 1, "answer by cookies: 0: never; 1: while too many connections are half open; 2: always"
     ),
+    "tcp-thin-linear-timeouts": _switch(
+        "thin_linear_timeouts", 0, "do not double the first six timeouts of a stream with few segments out"
+    ),
     "tcp-timestamps": _switch("timestamps", 1, "offer and accept timestamps; 1: a clock for each pair of hosts"),
+    "tcp-tw-reuse": _number(
+        "tw_reuse", 0, 2, 2, "1: connect from a port that is in TIME_WAIT; 2: as 0, because there is no loopback",
+        example=1,
+    ),
+    "tcp-tw-reuse-delay": _number(
+        "tw_reuse_delay", 1, 60_000, 1000, "time in TIME_WAIT before that, ms", unit="ms"
+    ),
     "tcp-window-scaling": _switch("window_scaling", 1, "offer and accept a scaled window"),
     "tcp-wmem": _sizes(
         "wmem", "4096 16384 4194304",
         "send buffer: the first number has no effect, the one it begins with, the one it grows to; bytes",
+    ),
+    "tcp-workaround-signed-windows": _switch(
+        "workaround_signed_windows", 0, "offer at most 32767 bytes where windows are not scaled"
     ),
 }  # fmt: skip
