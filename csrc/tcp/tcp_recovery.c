@@ -44,9 +44,8 @@ void tcp_rack_dsack(const struct host *h, struct tcp_sock *tp)
 
 static u64 reo_wnd_us(const struct host *h, const struct tcp_sock *tp)
 {
-	if (!tp->reord_seen &&
-	    (tp->ca_state >= TCP_CA_Recovery ||
-	     (tp->sacked_out >= tp->reordering && !(h->tcp.recovery & TCP_RACK_NO_DUPTHRESH))))
+	if (!tp->reord_seen && (tp->ca_state >= TCP_CA_Recovery ||
+				(tp->sacked_out >= tp->reordering && !(h->tcp.recovery & TCP_RACK_NO_DUPTHRESH))))
 		return 0;
 	return min_u64((u64)(tp->rtt_min_us >> 2) * tp->rack_steps, tp->srtt_us >> 3);
 }

@@ -94,8 +94,9 @@ u32 tcp_select_window(struct host *h, struct softnet_data *sd, struct sock *sk)
 	}
 	tp->rcv_wnd = window;
 	tp->rcv_wup = sk->rcv_nxt;
-	window = min_u32(window, !tp->rcv_wscale && h->tcp.workaround_signed_windows ? WINDOW_SIGNED
-										     : WINDOW_UNSCALED << tp->rcv_wscale);
+	window = min_u32(window, !tp->rcv_wscale && h->tcp.workaround_signed_windows
+					 ? WINDOW_SIGNED
+					 : WINDOW_UNSCALED << tp->rcv_wscale);
 	if (!(window >> tp->rcv_wscale)) {
 		if (old)
 			tcp_count(h, sd, TcpExt_TCPToZeroWindowAdv, 1);

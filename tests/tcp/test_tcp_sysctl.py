@@ -667,16 +667,26 @@ def test_a_change_acts_on_a_live_host_at_once_or_on_the_next_socket(case):
 HELLO = [("syn", PLAIN), ("seg", {}), ("accept",)]
 SACKING = [("syn", OPT), ("seg", {}), ("accept",)]
 TALKS = [
-    ("tcp_app_win=1", [*SACKING, *(("seg", {"seq": 1 + 1448 * i, "len": 1448}) for i in range(3)), ("info", "rcv_ssthresh")]),
+    ("tcp_app_win=1", [
+        *SACKING, *(("seg", {"seq": 1 + 1448 * i, "len": 1448}) for i in range(3)), ("info", "rcv_ssthresh"),
+    ]),
     ("tcp_comp_sack_nr=0", [*SACKING, *(("seg", {"seq": 1001 + 100 * i, "len": 50}) for i in range(5))]),
     ("tcp_dsack=0", [*SACKING, ("seg", {"len": 100}), ("seg", {"len": 100})]),
     ("tcp_early_retrans=0", [*SACKING, ("send", b"x" * 5000), ("wait", 100), ("wait", 200)]),
     ("tcp_ecn=0", [("syn", OPT | {"flags": SYN | ECE | CWR}), ("seg", {})]),
     ("tcp_fin_timeout=1", [*HELLO, ("close",), ("seg", {"ack": 2}), ("wait", 1300), ("seg", {"ack": 2})]),
     ("tcp_frto=0", [
-        *HELLO, ("send", b"x" * 5840), ("wait", 200), ("send", b"y" * 1460), ("seg", {"ack": 1461}), ("seg", {"ack": 2921}),
+        *HELLO, ("send", b"x" * 5840), ("wait", 200), ("send", b"y" * 1460), ("seg", {"ack": 1461}),
+        ("seg", {"ack": 2921}),
     ]),
-    ("tcp_max_tw_buckets=0", [*HELLO, ("close",), ("seg", {"flags": FIN | ACK, "ack": 2}), ("seg", {"seq": 2, "ack": 2})]),
+    ("tcp_invalid_ratelimit=0", [*SACKING, *[("seg", {"flags": SYN, "seq": 50})] * 3]),
+    ("tcp_max_reordering=5", [
+        *SACKING, ("send", b"x" * 14480), ("seg", {"sacks": [(1 + 9 * 1448, 1 + 10 * 1448)]}),
+        ("seg", {"ack": 1 + 2 * 1448, "sacks": [(1 + 9 * 1448, 1 + 10 * 1448)]}), ("info", "reordering"),
+    ]),
+    ("tcp_max_tw_buckets=0", [
+        *HELLO, ("close",), ("seg", {"flags": FIN | ACK, "ack": 2}), ("seg", {"seq": 2, "ack": 2}),
+    ]),
     ("tcp_min_snd_mss=500", [("syn", {"mss": 100}), ("seg", {}), ("accept",), ("send", b"x" * 1200)]),
     ("tcp_orphan_retries=1", [*HELLO, ("send", b"x"), ("close",), ("wait", 500), ("wait", 900)]),
     ("tcp_pingpong_thresh=3", [*HELLO, *(
@@ -694,6 +704,10 @@ TALKS = [
     ("tcp_rmem=4096 20000 40000", [*SACKING, ("seg", {"len": 1448}), ("info", "rcv_ssthresh rcv_space")]),
     ("tcp_rto_min_us=20000", [*HELLO, ("send", b"x"), ("info", "rto"), ("wait", 300)]),
     ("tcp_sack=0", [*SACKING, ("seg", {"seq": 101, "len": 100})]),
+    ("tcp_slow_start_after_idle=0", [
+        *HELLO, ("send", b"x" * 14600), ("seg", {"ack": 14601}), ("info", "snd_cwnd"), ("wait", 900), ("send", b"x"),
+        ("info", "snd_cwnd"),
+    ]),
     ("tcp_syn_linear_timeouts=0", [("connect",), ("wait", 1500), ("wait", 900)]),
     ("tcp_synack_retries=0", [("syn", OPT), ("wait", 1500), ("seg", {})]),
     ("tcp_syncookies=2", [*SACKING, ("seg", {"len": 100})]),
@@ -703,7 +717,9 @@ TALKS = [
     ]),
     ("tcp_timestamps=0", [*SACKING, ("seg", {"len": 100, "no_ts": True})]),
     ("tcp_window_scaling=0", [*SACKING, ("seg", {"len": 100})]),
-    ("tcp_workaround_signed_windows=1", [*HELLO, ("seg", {"len": 1460}), ("recv", 9999), ("seg", {"seq": 1461, "len": 1460})]),
+    ("tcp_workaround_signed_windows=1", [
+        *HELLO, ("seg", {"len": 1460}), ("recv", 9999), ("seg", {"seq": 1461, "len": 1460}),
+    ]),
 ]  # fmt: skip
 
 

@@ -289,7 +289,7 @@ class Attributes:
     tcp_max_reordering: int
     """most segments by which a path is taken to reorder"""
     tcp_max_syn_backlog: int
-    """without tcp-syncookies: half-open connections of a listener, of which the last quarter is kept free"""
+    """without tcp-syncookies: a listener takes no more half-open connections than three quarters of this"""
     tcp_max_tw_buckets: int
     """most connections in TIME_WAIT; one more ends at once"""
     tcp_min_rtt_wlen: int

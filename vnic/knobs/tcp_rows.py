@@ -125,7 +125,7 @@ TCP: dict[str, Knob] = {
     ),
     "tcp-max-syn-backlog": _number(
         "max_syn_backlog", 0, _INT_MAX, 4096,
-        "without tcp-syncookies: half-open connections of a listener, of which the last quarter is kept free",
+        "without tcp-syncookies: a listener takes no more half-open connections than three quarters of this",
     ),
     "tcp-max-tw-buckets": _number(
         "max_tw_buckets", 0, int(lib.TCP_TW_MAX), 65536, "most connections in TIME_WAIT; one more ends at once"
