@@ -8,6 +8,7 @@ import events_page
 import files_page
 import golden_events
 import knobs_files
+import tcp_page
 
 MADE: dict[Path, Callable[[], str]] = {
     core_stub.STUB: core_stub.core,
@@ -15,6 +16,7 @@ MADE: dict[Path, Callable[[], str]] = {
     knobs_files.PAGE: knobs_files.page,
     events_page.PAGE: events_page.page,
     files_page.PAGE: files_page.page,
+    tcp_page.PAGE: tcp_page.page,
     golden_events.GOLDEN: golden_events.golden,
 }
 

@@ -13,11 +13,13 @@ from itertools import pairwise
 
 import pytest
 from frames import CWR, ECE
+from tcp_page import LATER
 from tcp_pair import MS, Pair, begin, transfer
 from tcp_sides import KernelSide, Peer, VnicSide
 from tcp_talk import ACK, FIN, OPT, PEER, PLAIN, RST, SPORT, SYN, Talk
 
 from vnic.errors import HostError
+from vnic.linux import sysctl_tcp
 from vnic.tap.netns import own
 
 HOUR = 3600
@@ -272,13 +274,9 @@ def send_buffer_asked_for(talk, turn):
 
 
 def after_three_duplicates(talk, turn):
-    """Segments that go again. The listener's number counts, which was made before."""
-    talk.host.listen(81)
+    """Segments that go again. The listener was made before the change."""
     turn()
-    server = talk.host.listen(82)
-    talk.peer = Peer(sport=SPORT, dport=82)
-    talk.run([("syn", PLAIN), ("seg", {})])
-    talk.sock = server.accept_nowait()
+    talk.open(PLAIN)
     talk.send(b"x" * 14600)
     return sum(len(talk.seg()) for _ in range(3))
 
@@ -445,12 +443,9 @@ def challenges_of_a_second(talk, turn):
 
 
 def acknowledged_after(talk, turn):
-    """A lone segment, ms. The listener's timeout counts."""
+    """A lone segment, ms. The listener was made before the change."""
     turn()
-    server = talk.host.listen(82)
-    talk.peer = Peer(sport=SPORT, dport=82)
-    talk.run([("syn", PLAIN), ("seg", {})])
-    talk.sock = server.accept_nowait()
+    talk.open(PLAIN)
     for i in range(30):
         talk.data(1 + 1460 * i, 1460, flags=ACK)
         talk.wait(0.005)
@@ -587,9 +582,9 @@ CASES = [
     Case("tcp-pingpong-thresh", 3, answers_that_delay, 1, 3),
     Case("tcp-recovery", 5, reorder_timer, False, True),
     Case("tcp-recovery", 3, reorder_steps, 2, 1),
-    Case("tcp-reordering", 5, after_three_duplicates, 1, 0),
+    Case("tcp-reordering", 5, after_three_duplicates, 1, 0, OF_SOCKET),
     Case("tcp-retrans-collapse", 0, collapsed, 30, 10),
-    Case("tcp-rto-min-us", 20_000, acknowledged_after, 40, 20),
+    Case("tcp-rto-min-us", 20_000, acknowledged_after, 40, 20, OF_SOCKET),
     Case("tcp-thin-linear-timeouts", 1, waits_of_a_thin_stream, [0.2, 0.4, 0.8], [0.2, 0.2, 0.2]),
     Case("tcp-tw-reuse", 1, port_of_time_wait, False, True),
     Case("tcp-tw-reuse-delay", 5000, port_of_time_wait, True, False, world=partial(Talk, tcp_tw_reuse=1)),
@@ -642,6 +637,11 @@ CASES = [
     Case("tcp-wmem", "4096 90000 90000", send_buffer_of_child, 87040, 90000, OF_SOCKET),
     Case("tcp-wmem", "4096 16384 100000", send_buffer_grown, True, False),
 ]
+
+
+def test_every_knob_of_tcp_has_a_case_and_the_page_says_when_a_change_acts():
+    assert {case.knob for case in CASES} == {sysctl_tcp.NAMES[name] for name in sysctl_tcp.SYSCTLS}
+    assert {case.knob for case in CASES if case.kind == OF_SOCKET} | {"somaxconn"} == LATER.keys()
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
