@@ -1953,6 +1953,8 @@ class TcpHost(CData):
     local_ports: Any
     challenge_second: int
     challenges: int
+    notsent_lowat: int
+    shrink_window: int
     spare: int
 
 class TcpOptions(CData):

@@ -227,7 +227,7 @@ struct tcp_host {
 	u32 workaround_signed_windows, thin_linear_timeouts, retrans_collapse, wmem_max;
 	u32 local_ports[2];
 	u64 challenge_second;          /* and how many challenges it has left */
-	u32 challenges, spare;
+	u32 challenges, notsent_lowat, shrink_window, spare;
 };
 
 /** tcp_defaults() - Linux's values of the knobs. Before tcp_init() */

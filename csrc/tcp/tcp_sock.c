@@ -59,6 +59,7 @@ void tcp_defaults(struct host *h)
 		.pingpong_thresh = 1,
 		.app_win = 31,
 		.retrans_collapse = 1,
+		.notsent_lowat = ~0u,
 		.wmem_max = 4194304,
 		.local_ports = { 32768, 60999 },
 		.port_next = 0,
@@ -191,10 +192,12 @@ void tcp_wake_writer(struct host *h, struct sock *sk)
 {
 	struct tcp_sock *tp = tcp_sk(h, sk);
 	u32 queued = tp->write_seq - tp->snd_una;
+	u64 unsent = tp->write_seq - tp->snd_nxt;
 
 	if (tp->cwnd_limited && tp->ca_state == TCP_CA_Open)
 		expand_sndbuf(h, tp);
-	if (tp->writer_waits && tp->sndbuf >= queued && tp->sndbuf - queued >= queued >> 1) {
+	if (tp->writer_waits && tp->sndbuf >= queued && tp->sndbuf - queued >= queued >> 1 &&
+	    2 * unsent < h->tcp.notsent_lowat) {
 		tp->writer_waits = 0;
 		sock_wake_python(sk);
 	}

@@ -46,13 +46,15 @@ static void put_bytes(struct tcp_sock *tp, const u8 *data, u32 len)
 	tp->write_seq += len;
 }
 
-static u32 room(const struct tcp_sock *tp)
+static u32 room(const struct host *h, const struct tcp_sock *tp)
 {
-	u32 queued = tp->write_seq - tp->snd_una;
+	u32 queued = tp->write_seq - tp->snd_una, unsent = tp->write_seq - tp->snd_nxt, low = h->tcp.notsent_lowat;
 
 	if (tp->state == TCPS_SYN_SENT || tp->state == TCPS_SYN_RECV)
 		queued = 0;
-	return queued < tp->sndbuf ? tp->sndbuf - queued : 0;
+	if (queued >= tp->sndbuf || unsent >= low)
+		return 0;
+	return min_u32(tp->sndbuf - queued, max_u32(low - unsent, tp->mss_cache));
 }
 
 static bool may_send(const struct tcp_sock *tp)
@@ -77,7 +79,7 @@ static long send_chunk(struct host *h, struct sock *sk, const u8 *data, u32 len)
 	}
 	if (!may_send(tp))
 		return -EPIPE;
-	n = min_u32(len, room(tp));
+	n = min_u32(len, room(h, tp));
 	if (!n) {
 		tp->writer_waits = 1;
 		return -EAGAIN;

@@ -57,6 +57,12 @@ static u32 round_up(u32 v, u32 unit)
 	return (v + unit - 1) / unit * unit;
 }
 
+/* May the window's edge move back? Whether a buffer fills up sooner than the window said is the peer's loss then. */
+static bool shrinks(const struct host *h, const struct tcp_sock *tp)
+{
+	return h->tcp.shrink_window && tp->rcv_wscale;
+}
+
 /* tcp_next_window() - the window that could be offered now. __tcp_select_window() */
 u32 tcp_next_window(const struct host *h, const struct sock *sk)
 {
@@ -68,9 +74,12 @@ u32 tcp_next_window(const struct host *h, const struct sock *sk)
 		mss = full;
 	if (!mss)
 		return 0;
+	if (shrinks(h, tp))
+		space -= space % unit;
 	if (space < full >> 1) {
 		space -= space % unit;
-		if (space < allowed >> 4 || space < mss) /* the rest is less than the peer sends at once */
+		if (space < allowed >> 4 || space < mss ||
+		    (shrinks(h, tp) && space < unit)) /* the rest is less than the peer sends at once */
 			return 0;
 	}
 	space = min_u32(space, tp->rcv_ssthresh);
@@ -87,7 +96,7 @@ u32 tcp_select_window(struct host *h, struct softnet_data *sd, struct sock *sk)
 	struct tcp_sock *tp = tcp_sk(h, sk);
 	u32 old = tp->rcv_wnd, left = tcp_receive_window(tp, sk->rcv_nxt), window = tcp_next_window(h, sk);
 
-	if (window < left) { /* never take back what was offered */
+	if (window < left && !shrinks(h, tp)) { /* never take back what was offered */
 		if (!window)
 			tcp_count(h, sd, TcpExt_TCPWantZeroWindowAdv, 1);
 		window = round_up(left, 1u << tp->rcv_wscale);

@@ -266,6 +266,14 @@ def send_buffer_grown(talk, turn):
     return n > 100_000
 
 
+def waits_to_be_sent(talk, turn):
+    """More than 10000 bytes? None: nothing was taken."""
+    talk.open(OPT)
+    turn()
+    taken = talk.sock.send_nowait(b"x" * 100_000)
+    return None if taken is None else talk.sock.tcp_info().notsent_bytes > 10_000
+
+
 def send_buffer_asked_for(talk, turn):
     talk.open()
     turn()
@@ -488,6 +496,16 @@ def first_window(talk, turn):
     return first <= 32767 and max(s.window for _, s in talk.said) <= 32767
 
 
+def taken_back(talk, turn):
+    """Does the window's edge move back, while small segments fill the buffer?"""
+    talk.open(OPT | {"mss": 100})
+    turn()
+    edges = []
+    for i in range(400):
+        edges += [s.ack + s.window for s in talk.data(1 + 20 * i, 20)]
+    return any(b < a for a, b in pairwise(edges))
+
+
 # ---- silence, and the end ----
 
 
@@ -611,6 +629,8 @@ CASES = [
     Case("tcp-max-syn-backlog", 4, answered_syns, 5, 4, world=partial(Talk, tcp_syncookies=0)),
     Case("tcp-max-tw-buckets", 0, waiting, 1, 0),
     Case("tcp-moderate-rcvbuf", 0, grown_buffer, True, False, world=Pair),
+    Case("tcp-notsent-lowat", 10_000, waits_to_be_sent, True, False),
+    Case("tcp-notsent-lowat", 0, waits_to_be_sent, True, None),
     Case("tcp-orphan-retries", 2, sent_by_an_orphan, 10, 5),
     Case("tcp-retries2", 4, sent_until_it_ends, 16, 6),
     Case("tcp-retries2", 4, probes_of_a_window, 15, 4),
@@ -623,6 +643,7 @@ CASES = [
     Case("tcp-rto-min-us", 5000, rto_of_child, 201000, 6000, OF_SOCKET),
     Case("tcp-sack", 0, offered, ALL, (("mss", 1460), "ts", ("wscale", 10))),
     Case("tcp-sack", 0, agreed, ALL, (("mss", 1460), "ts", ("wscale", 10))),
+    Case("tcp-shrink-window", 1, taken_back, False, True),
     Case("tcp-slow-start-after-idle", 0, cwnd_after_idle, 10, 40),
     Case("tcp-syn-linear-timeouts", 0, syns, 11, 7),
     Case("tcp-syn-retries", 2, syns, 11, 6),
@@ -660,6 +681,21 @@ def test_a_change_acts_on_a_live_host_at_once_or_on_the_next_socket(case):
             host.knobs[case.knob] = case.value
 
         assert case.does(world, turn) == (case.changed if case.kind == AT_USE else case.default)
+
+
+def test_what_a_program_has_set_counts_before_the_hosts():
+    """Also what getsockopt() says of an option that nobody set is the host's, at that moment."""
+    with Talk() as talk:
+        c = talk.open(PLAIN)
+        names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        assert [option(c, socket.IPPROTO_TCP, name) for name in names] == [7200, 75, 9]
+        c.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20)
+        talk.host.knobs.update({"tcp-keepalive-time": 100, "tcp-keepalive-intvl": 10, "tcp-keepalive-probes": 2})
+        assert [option(c, socket.IPPROTO_TCP, name) for name in names] == [20, 10, 2]
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        began = talk.now
+        talk.wait(60)
+        assert [round((t - began) / 1e10) for t, _ in talk.said] == [2, 3, 4]
 
 
 # ---- the running kernel, with the same number, in the same talk ----

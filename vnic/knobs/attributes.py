@@ -302,6 +302,10 @@ class Attributes:
     """least MSS, options included, whatever the peer and the path say; bytes"""
     tcp_moderate_rcvbuf: int
     """let receive buffers grow with what is read"""
+    tcp_notsent_lowat: int
+    """bytes not sent yet at which a program's writes wait; a program that waits goes on at half of it"""
+    tcp_notsent_lowat_bytes: int
+    """bytes not sent yet at which a program's writes wait; a program that waits goes on at half of it"""
     tcp_orphan_retries: int
     """as tcp-retries2, for a connection that the program has closed; 0: 8"""
     tcp_pingpong_thresh: int
@@ -326,6 +330,8 @@ class Attributes:
     """least variation in the retransmission timeout of new sockets, us"""
     tcp_sack: int
     """offer and accept SACK"""
+    tcp_shrink_window: int
+    """take a scaled window back if memory fills up sooner than it said"""
     tcp_slow_start_after_idle: int
     """halve cwnd for each timeout that a connection was silent"""
     tcp_syn_linear_timeouts: int
@@ -353,7 +359,7 @@ class Attributes:
     tcp_wmem_bytes: tuple[int, ...]
     """send buffer: the first number has no effect, the one it begins with, the one it grows to; bytes"""
     tcp_workaround_signed_windows: int
-    """offer at most 32767 bytes where windows are not scaled"""
+    """offer at most 32767 without scaling: a peer may read windows as signed"""
     reader_cpu: int
     """CPU of the readers; any: local port mod cpus"""
     sockets: int

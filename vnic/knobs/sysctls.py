@@ -18,9 +18,10 @@ _TCP = """
     abort_on_overflow app_win challenge_ack_limit comp_sack_delay_ns comp_sack_nr congestion_control dsack
     early_retrans ecn ecn_fallback fin_timeout frto invalid_ratelimit keepalive_intvl keepalive_probes
     keepalive_time max_orphans max_reordering max_syn_backlog max_tw_buckets min_rtt_wlen min_snd_mss
-    moderate_rcvbuf orphan_retries pingpong_thresh recovery reordering retrans_collapse retries2 rfc1337 rmem
-    rto_max_ms rto_min_us sack slow_start_after_idle syn_linear_timeouts syn_retries synack_retries syncookies
-    thin_linear_timeouts timestamps tw_reuse tw_reuse_delay window_scaling wmem workaround_signed_windows
+    moderate_rcvbuf notsent_lowat orphan_retries pingpong_thresh recovery reordering retrans_collapse retries2
+    rfc1337 rmem rto_max_ms rto_min_us sack shrink_window slow_start_after_idle syn_linear_timeouts syn_retries
+    synack_retries syncookies thin_linear_timeouts timestamps tw_reuse tw_reuse_delay window_scaling wmem
+    workaround_signed_windows
 """
 KNOBS = {
     "net.core.busy_read": "busy-read",

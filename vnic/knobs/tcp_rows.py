@@ -138,6 +138,11 @@ TCP: dict[str, Knob] = {
         unit="bytes",
     ),
     "tcp-moderate-rcvbuf": _switch("moderate_rcvbuf", 1, "let receive buffers grow with what is read"),
+    "tcp-notsent-lowat": _number(
+        "notsent_lowat", 0, (1 << 32) - 1, (1 << 32) - 1,
+        "bytes not sent yet at which a program's writes wait; a program that waits goes on at half of it",
+        unit="bytes",
+    ),
     "tcp-orphan-retries": _number(
         "orphan_retries", 0, 255, 0, "as tcp-retries2, for a connection that the program has closed; 0: 8"
     ),
@@ -168,6 +173,9 @@ TCP: dict[str, Knob] = {
         in_name="us",
     ),
     "tcp-sack": _switch("sack", 1, "offer and accept SACK"),
+    "tcp-shrink-window": _number(
+        "shrink_window", 0, 1, 0, "take a scaled window back if memory fills up sooner than it said"
+    ),
     "tcp-slow-start-after-idle": _switch(
         "slow_start_after_idle", 1, "halve cwnd for each timeout that a connection was silent"
     ),
@@ -198,6 +206,6 @@ TCP: dict[str, Knob] = {
         "send buffer: the first number has no effect, the one it begins with, the one it grows to; bytes",
     ),
     "tcp-workaround-signed-windows": _switch(
-        "workaround_signed_windows", 0, "offer at most 32767 bytes where windows are not scaled"
+        "workaround_signed_windows", 0, "offer at most 32767 without scaling: a peer may read windows as signed"
     ),
 }  # fmt: skip

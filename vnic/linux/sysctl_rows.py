@@ -104,7 +104,6 @@ SYSCTLS = dict(sorted((_OTHERS | sysctl_tcp.SYSCTLS).items()))
 # ---- names without a knob ----
 
 _LONG = frozenset({"net.ipv4.ipfrag_low_thresh", "net.ipv4.tcp_mem", "net.ipv6.ip6frag_low_thresh"})
-_UINT = frozenset({"net.ipv4.tcp_notsent_lowat"})
 _TEXT_MAX = 4096
 _NUMBERS = re.compile(r"-?[0-9]+(\s+-?[0-9]+)*")
 
@@ -113,7 +112,7 @@ def _kept(name: str, dev: str) -> Sysctl:
     """Make a name whose value is kept without effect: as many numbers as Linux's default has, or a text."""
     default = sysctls.default(name)
     mtu = f"net.ipv6.conf.{dev}.mtu"
-    range_ = ULONG if name in _LONG or "_id_wide" in name else (0, (1 << 32) - 1) if name in _UINT else INT
+    range_ = ULONG if name in _LONG or "_id_wide" in name else INT
 
     def read(host: Host) -> str:
         return host.machine.sysctls.get(name) or (str(netdevice.mtu(host)) if name == mtu else default)
