@@ -37,7 +37,7 @@ def test_so_rcvbufforce_sets_what_linux_sets(host, netns, value):
 
 
 def test_the_sysctl_lets_a_socket_ask_for_more(host):
-    h = host()
+    h = host(rmem_max=212_992)
     sock = h.udp(5000)
     sock.setsockopt(LEVEL, RCVBUF, 1 << 24)
     assert sock.rcvbuf == 2 * 212_992

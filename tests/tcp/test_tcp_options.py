@@ -136,7 +136,7 @@ INTS = [
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 9, [(127, 127)]),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0, [(5000, 5000), (0, 0)]),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0, [(1, 1), (0, 0)]),
-    (socket.SOL_SOCKET, socket.SO_RCVBUF, 131072, [(10000, 20000), (1, 2304), (0, 2304), (-1, 425984)]),
+    (socket.SOL_SOCKET, socket.SO_RCVBUF, 131072, [(10000, 20000), (1, 2304), (0, 2304), (-1, 8388608)]),
     (socket.SOL_SOCKET, socket.SO_SNDBUF, None, [(10000, 20000), (1, 4608)]),
 ]
 

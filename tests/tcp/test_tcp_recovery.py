@@ -140,14 +140,14 @@ def test_the_window_of_reordering(seen):
 
 
 def test_dsacks_widen_it_once_a_round():
-    tp = ffi.new("struct tcp_sock *")
+    h, tp = ffi.new("struct host *"), ffi.new("struct tcp_sock *")
     tp.rack_steps = 1
-    lib.tcp_rack_dsack(tp)
-    lib.tcp_rack_dsack(tp)
+    lib.tcp_rack_dsack(h, tp)
+    lib.tcp_rack_dsack(h, tp)
     assert (tp.rack_steps, tp.rack_persist) == (2, 16)
     for _ in range(300):
         tp.rack_dsack_seen = 0
-        lib.tcp_rack_dsack(tp)
+        lib.tcp_rack_dsack(h, tp)
     assert tp.rack_steps == 255
 
 
