@@ -32,7 +32,8 @@ static bool is_free(struct host *h, const struct sock *sk, u16 lport, u64 now, u
 static u16 choose_port(struct host *h, const struct sock *sk, u64 now, u32 *iss)
 {
 	u32 start = tcp_bucket(h, &sk->laddr, 0, &sk->raddr, sk->rport) + h->tcp.port_next;
-	u32 first = h->tcp.local_ports[0], count = h->tcp.local_ports[1] - first + 1;
+	u32 first = READ_ONCE(h->tcp.local_ports[0]), last = READ_ONCE(h->tcp.local_ports[1]);
+	u32 count = last >= first ? last - first + 1 : 0; /* the two are written one after the other */
 
 	for (u32 i = 0; i < count; i++) {
 		u16 port = (u16)(first + (start + i) % count);
