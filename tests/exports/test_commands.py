@@ -102,7 +102,7 @@ _BACK = [
     for name in KNOBS
     if place(name)[:1].islower()
     and not KNOBS[name].fixed
-    and name not in ("accept-ra", "ntuple", "ntuple-rules", "mac")
+    and name not in ("accept-ra", "ntuple", "ntuple-rules", "mac", "tso")  # tso: fixed without a TAP
 ] + [name for name in KNOBS if place(name).startswith("/")]
 
 

@@ -17,6 +17,8 @@ NOT_SHOWN = {
     "tcp": "a kernel's TCP always answers",
     "rx-pool": "no driver tells how many buffers it has",
     "fifo": "no tool shows a card's packet memory",
+    "flow-control": "no tool shows it: a TAP has no pause frames",
+    "tso": "a host without a TAP shows off [fixed]",
     "drop-en": "a bit in a register",
     "rx-flow-hash-udp": "the two below it are shown",
     "hz": "the kernel's config file is not one of a host's",

@@ -119,6 +119,8 @@ def features(clone: Clone) -> None:
         if knobs.pop(name, False):
             clone.note(name, f"on there, off [fixed] here: {KNOBS[name].help.split(':')[0]}")
     if not clone.is_vnic:
+        if "tso" in given:
+            knobs["tso"] = given["tso"]
         if knobs.pop("rx-vlan-filter", False):
             clone.note("rx-vlan-filter", "on there, off here: no knob lists the VLAN ids that the card passes")
         if not knobs.get("rxhash", True) and clone.queues > 1:
