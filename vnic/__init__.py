@@ -39,9 +39,11 @@ if TYPE_CHECKING:
     from vnic.host import Host
     from vnic.imports.imported import Imported, import_config
     from vnic.joint_wire import JointWire
+    from vnic.link import Link, LinkStats
     from vnic.nic import Nic
     from vnic.packet_socket import Packet, PacketSocket, PacketStatistics
     from vnic.runs.replay import replay
+    from vnic.runs.tcp_workload import TcpReport, tcp_workload
     from vnic.scapy_wire.supersocket import WireSocket
     from vnic.sock import Datagrams, TcpListener, TcpStream, UdpSocket
     from vnic.tap.wire import TapWire
@@ -84,9 +86,11 @@ _HOME = {
     "host": ("Host",),
     "imports.imported": ("Imported", "import_config"),
     "joint_wire": ("JointWire",),
+    "link": ("Link", "LinkStats"),
     "nic": ("Nic",),
     "packet_socket": ("Packet", "PacketSocket", "PacketStatistics"),
     "runs.replay": ("replay",),
+    "runs.tcp_workload": ("TcpReport", "tcp_workload"),
     "scapy_wire.supersocket": ("WireSocket",),
     "sock": ("Datagrams", "TcpListener", "TcpStream", "UdpSocket"),
     "tap.wire": ("TapWire",),
@@ -122,6 +126,8 @@ __all__ = [
     "JointWire",
     "Latency",
     "Ledger",
+    "Link",
+    "LinkStats",
     "MemoryWire",
     "Nic",
     "NoThreadError",
@@ -137,6 +143,7 @@ __all__ = [
     "TcpConnection",
     "TcpInfo",
     "TcpListener",
+    "TcpReport",
     "TcpServer",
     "TcpStream",
     "TimedOutError",
@@ -150,6 +157,7 @@ __all__ = [
     "aio",
     "import_config",
     "replay",
+    "tcp_workload",
 ]
 
 

@@ -792,6 +792,79 @@ class JointWire(CData):
     ends: Any
     shut: int
 
+class Link(CData):
+    end_of: Any
+    way: Any
+    now: int
+    end: int
+    windows: int
+    open: int
+    side: int
+    event: int
+    buf: Any
+
+class LinkEnd(CData):
+    h: Host
+    tasks: LinkTask
+    ready: LinkTask
+    ready_tail: LinkTask
+    wakes: int
+    cut: int
+
+class LinkTask(CData):
+    waker: SockWaker
+    end: LinkEnd
+    sk: Sock
+    next: LinkTask
+    ready_next: LinkTask
+    left: int
+    got: int
+    sent: int
+    owed: int
+    read: int
+    asked_ns: int
+    first_ns: int
+    end_ns: int
+    rtt_ns: Any
+    rtts: int
+    rtts_room: int
+    kind: int
+    request: int
+    response: int
+    error: int
+    ready: int
+    eof: int
+    done: int
+    shut: int
+
+class LinkWait(CData):
+    start_ps: int
+    len: int
+
+class LinkWay(CData):
+    to: MemWire
+    bps: int
+    delay_ns: int
+    loss: int
+    queue_bytes: int
+    random: int
+    free_ps: int
+    wait: LinkWait
+    queue_frames: int
+    head: int
+    waits: int
+    room: int
+    waiting_bytes: int
+    frames: int
+    bytes: int
+    lost: int
+    dropped: int
+    carried: int
+    busy_ps: int
+    no_memory: int
+    waits_max: int
+    waiting_bytes_max: int
+
 class MacFilter(CData):
     addr: Any
     any: int
@@ -874,6 +947,7 @@ class MemWire(CData):
     out_frames: Any
     nout: int
     out_lock: int
+    way: LinkWay
 
 class NapiConfig(CData):
     gro_flush_timeout: int
@@ -1611,7 +1685,7 @@ class Sock(CData):
     mc_list: int
     mc_only: int
     spare2: Any
-    unused: Any
+    waker: SockWaker
 
 class SockErrors(CData): ...
 
@@ -1654,6 +1728,9 @@ class SockTable(CData):
     flow_mask: int
     flows: int
     evicted: int
+
+class SockWaker(CData):
+    wake: Any
 
 class SoftnetData(CData):
     host: Host
@@ -2767,6 +2844,7 @@ class Lib:
     UPCALLS_MAX: Final[int]
     READER_CPU_BY_PORT: Final[int]
     CPU_GROUP: Final[int]
+    LINK_BUF: Final[int]
     DELIVERED_UDP: Final[int]
     DELIVERED_TCP: Final[int]
     DELIVERED_ICMP: Final[int]
@@ -3259,6 +3337,9 @@ class Lib:
     def mem_wire_sends(self, w: MemWire, /) -> int: ...
     def mem_wire_fetch(self, w: MemWire, buf: CData | bytes, frames: MemFrame, /) -> int: ...
     def mem_wire_feed(self, w: MemWire, data: CData | bytes, len: int, wire_len: int, t_ns: int, /) -> int: ...
+    def link_way_open(self, way: LinkWay, from_: Wire, to: Wire, /) -> None: ...
+    def link_way_shut(self, way: LinkWay, from_: Wire, /) -> None: ...
+    def link_serial_ps(self, way: LinkWay, len: int, /) -> int: ...
     def frame_parse(self, f: Frame, /) -> int: ...
     def sender_complete(self, w: Wire, f: Frame, /) -> None: ...
     def pcap_wire_new(self) -> PcapWire: ...
@@ -4383,6 +4464,24 @@ class Lib:
     def vtime_run(self, h: Host, frames: int, /) -> int: ...
     def vtime_run_until(self, h: Host, until_ns: int, /) -> int: ...
     def vtime_step(self, h: Host, /) -> int: ...
+    def vtime_next(self, h: Host, /) -> int: ...
+    LINK_DONE: Final[int]
+    LINK_SLICE: Final[int]
+    LINK_WOKE: Final[int]
+    LINK_HOST: Final[int]
+    LINK_TASK_PYTHON: Final[int]
+    LINK_TASK_SOURCE: Final[int]
+    LINK_TASK_SINK: Final[int]
+    LINK_TASK_CLIENT: Final[int]
+    LINK_TASK_SERVER: Final[int]
+    def link_new(self, a: Host, b: Host, wire_a: Wire, wire_b: Wire, /) -> Link: ...
+    def link_free(self, l: Link, wire_a: Wire, wire_b: Wire, /) -> None: ...
+    def link_run(self, l: Link, until_ns: int, /) -> int: ...
+    def link_task_new(self, l: Link, side: int, sk: Sock, kind: int, /) -> LinkTask: ...
+    def link_task_free(self, t: LinkTask, /) -> None: ...
+    def link_task_wake(self, t: LinkTask, /) -> None: ...
+    def link_woken(self, l: Link, side: int, /) -> LinkTask: ...
+    def link_act(self, l: Link, end: LinkEnd, /) -> int: ...
     def cpu_thread(self, sd: SoftnetData, /) -> int: ...
     def machine_pause(self, h: Host, pause: int, /) -> None: ...
     def live_stop(self, h: Host, /) -> None: ...

@@ -194,6 +194,81 @@ enum event vtime_run_until(struct host *h, u64 until_ns);
 /** vtime_step() - let one agent take its turn. EV_SLICE: it has */
 enum event vtime_step(struct host *h);
 
+/** vtime_next() - the instant before which nothing happens in this host; NEVER: nothing will */
+u64 vtime_next(struct host *h);
+
+/* ---- link_run.c: two hosts in lock step. link_task.c: the programs at their ends ---- */
+
+enum link_event { LINK_DONE, LINK_SLICE, LINK_WOKE, LINK_HOST };
+enum link_task_kind { LINK_TASK_PYTHON, LINK_TASK_SOURCE, LINK_TASK_SINK, LINK_TASK_CLIENT, LINK_TASK_SERVER };
+struct link_end;
+/**
+ * struct link_task - a program at a socket: it acts when the kernel would wake it
+ * @kind:    PYTHON: link_run() returns; SOURCE: send @left bytes; SINK: read all; SERVER: answer each @request bytes with
+ *           @response bytes; CLIENT: ask @left times, one at a time
+ * @got:     bytes read; @sent: bytes that the socket took
+ * @owed:    bytes to be sent of this question or these answers
+ * @read:    bytes read of this question or answer
+ * @asked_ns: when the client asked
+ * @rtt_ns:  [@rtts_room], @rtts of them filled in: how long each answer took, NULL: do not keep
+ * @end_ns:  when the last byte came or the last answer did; @first_ns: when the first byte came
+ * @error:   -errno of the socket; @eof: the peer sends no more
+ * @shut:    SOURCE: shut the sending side down after the last byte
+ */
+struct link_task {
+	struct sock_waker waker;
+	struct link_end *end;
+	struct sock *sk;
+	struct link_task *next, *ready_next;
+	u64 left, got, sent, owed, read, asked_ns, first_ns, end_ns;
+	u64 *rtt_ns;
+	u64 rtts, rtts_room;
+	u32 kind, request, response;
+	int error;
+	u8 ready, eof, done, shut;
+};
+/** struct link_end - one host. @ready: tasks that have news; @tasks: all of them; @cut: turns that a wake cut from a slice */
+struct link_end {
+	struct host *h;
+	struct link_task *tasks, *ready, *ready_tail;
+	u64 wakes;
+	u32 cut;
+};
+/**
+ * struct link - two hosts and what joins them
+ * @now:     all before this instant has happened in both
+ * @end:     the last instant of this window, @open: it is not over, @side: who has to finish it
+ * @buf:     what sinks read and sources send
+ */
+#define LINK_BUF 262144
+struct link {
+	struct link_end end_of[2];
+	struct link_way way[2];
+	u64 now, end, windows;
+	u32 open, side, event;
+	u8 *buf;
+};
+/** link_new() - join two hosts whose wires are in memory. The ways' numbers are the caller's. Return: NULL: no memory */
+struct link *link_new(struct host *a, struct host *b, struct wire *wire_a, struct wire *wire_b);
+/** link_free() - take the hosts apart; NULL for a host that is gone. Context: neither runs */
+void link_free(struct link *l, struct wire *wire_a, struct wire *wire_b);
+/**
+ * link_run() - let both hosts act up to @until_ns, in windows in which neither can hear of the other
+ * Return: LINK_DONE; LINK_SLICE: call again; LINK_WOKE: Python's tasks of @l->side wait, see link_woken(); LINK_HOST: the
+ * host of @l->side wants @l->event handled
+ */
+enum link_event link_run(struct link *l, u64 until_ns);
+/** link_task_new() - let a program act at a socket of one end, now and whenever it has news. Return: NULL: no memory */
+struct link_task *link_task_new(struct link *l, u32 side, struct sock *sk, u32 kind);
+/** link_task_free() - let it go. The socket may be closed already, but not its host */
+void link_task_free(struct link_task *t);
+/** link_task_wake() - let it act at the next link_run() */
+void link_task_wake(struct link_task *t);
+/** link_woken() - take one of Python's tasks that has news. Return: NULL: none has */
+struct link_task *link_woken(struct link *l, u32 side);
+/** link_act() - let the tasks with news act. Return: does one of Python's wait? */
+int link_act(struct link *l, struct link_end *end);
+
 /* ---- threads.c: a thread for each CPU, beside the card's (nic_thread()). Python makes them and parks them here ---- */
 
 /** cpu_thread() - run a CPU. Return: EV_STOPPED, EV_PAUSED */

@@ -289,6 +289,11 @@ enum event vtime_run_until(struct host *h, u64 until)
 	return go_on(h, until, h->nic.external_driver ? TURNS_OF_A_FOREIGN_DRIVER : TURNS_A_SLICE);
 }
 
+u64 vtime_next(struct host *h)
+{
+	return min_u64(nic_next(&h->nic), cpu_first(h).at);
+}
+
 enum event vtime_step(struct host *h)
 {
 	return go_on(h, NEVER - 1, 1);

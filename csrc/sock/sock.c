@@ -41,6 +41,8 @@ noinline void sock_wake_python(const struct sock *sk)
 {
 	if (sk->wake_fd >= 0)
 		event_signal(sk->wake_fd);
+	if (unlikely(sk->waker != NULL))
+		sk->waker->wake(sk->waker);
 }
 
 void sock_data_ready(struct softnet_data *sd, struct sock *sk)

@@ -13,6 +13,9 @@ enum sock_accepted {
 };
 
 
+/** struct sock_waker - called when a socket has news for its program. @wake: under the socket's lock, in its CPU's turn */
+struct sock_waker { void (*wake)(struct sock_waker *w); };
+
 /**
  * struct sock - a socket, four cache lines: 0 is what a packet and its reader touch, 1 counters and addresses
  * @head, @tail:   the receive queue; live: under @lock
@@ -26,6 +29,7 @@ enum sock_accepted {
  * @sink:          made for a port that nothing is bound to (auto_sink); a reader task empties it
  * @index:         its place in the table; @port_next: index of the next socket bound to the same port, or free
  * @wake_fd:       eventfd that wakes Python, -1: none
+ * @waker:         virtual time: also called when Python would be woken; NULL: none
  * @rcv_nxt:       TCP: sequence number of the next byte in order
  * @ofo:           TCP: segments out of order, sorted by sequence number
  * @listener:      index of the listening socket that made the stream, 0: none
@@ -75,7 +79,7 @@ struct sock {
 	u64 refused, drops;
 	u32 mc_list;
 	u8 mc_only, spare2[3];
-	u64 unused[1];
+	struct sock_waker *waker;
 };
 
 /**

@@ -301,6 +301,7 @@ void tcp_close(struct host *h, struct sock *sk)
 		machine_settle(h); /* a CPU may be stopped with a segment for this connection */
 	tcp_lock_sock(h, NULL, sk);
 	sk->wake_fd = -1;
+	sk->waker = NULL;
 	sk->accepted = SOCK_GIVEN_UP;
 	close_connection(h, sk);
 	tcp_sk(h, sk)->orphan = 1;

@@ -9,6 +9,7 @@
  */
 #include "device.h"
 
+#define REWIND_FRAMES 1024 /* a link is never empty: forget so many frames at once */
 #define TIME_MAX (1ull << 62) /* ns, 146 years: keeps a damaged stamp away from NEVER */
 
 int wire_pulled(const struct wire *w)
@@ -225,19 +226,29 @@ static struct frame *held(const struct mem_wire *w, u32 i)
 	return w->wire.held ? w->wire.held(w->wire.card, i) : NULL;
 }
 
-/* All fed frames are handed out: restart the arena. The bytes that the card still refers to move to its front. */
+/* Forget the frames that are handed out. The bytes that the card still refers to, and the others, move to the front. */
 static void rewind_arena(struct mem_wire *w)
 {
 	struct frame *f;
 	u64 used = 0;
+	u32 n = 0;
 
 	for (u32 i = 0; (f = held(w, i)); i++) { /* oldest first: bytes only move towards the front */
 		memmove(w->arena + used, f->data, f->len);
 		f->data = w->arena + used;
 		used += f->len;
 	}
+	for (u32 i = w->pos; i < w->nframes; i++) {
+		struct mem_frame m = w->frames[i];
+
+		memmove(w->arena + used, w->arena + m.off, m.len);
+		m.off = used;
+		used += m.len;
+		w->frames[n++] = m;
+	}
 	w->arena_used = used;
-	w->nframes = w->pos = 0;
+	w->nframes = n;
+	w->pos = 0;
 }
 
 static int grow(struct mem_wire *w, u64 bytes)
@@ -260,7 +271,7 @@ int mem_wire_feed(struct mem_wire *w, const void *data, u32 len, u32 wire_len, u
 {
 	struct mem_frame *m;
 
-	if (w->pos == w->nframes && w->pos)
+	if (w->pos && (w->pos == w->nframes || (w->way && w->pos > w->nframes / 2 && w->pos >= REWIND_FRAMES)))
 		rewind_arena(w);
 	if (w->arena_size - w->arena_used < len && grow(w, 2 * w->arena_size + len) < 0)
 		return -ENOMEM;

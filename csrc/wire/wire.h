@@ -161,12 +161,14 @@ void joint_wire_free(struct joint_wire *w);
 
 #define MEM_OUT_MAX 1024           /* sent frames that wait to be fetched */
 #define MEM_OUT_BYTES 4194304
+struct link_way;
 struct mem_frame { u64 t_ns; u64 off; u32 len; u32 wire_len; };
 /**
  * struct mem_wire - frames in an arena that grows by doubling
  * @loops:  how often to start over
  * @closed: no more frames will be fed: an empty wire has ended
  * @out:    sent frames until Python fetches them; NULL: this wire only receives
+ * @way:    where sent frames go instead, see link.c; NULL: to @out
  */
 struct mem_wire {
 	struct wire wire;
@@ -180,6 +182,7 @@ struct mem_wire {
 	u64 out_used;
 	struct mem_frame out_frames[MEM_OUT_MAX];
 	u32 nout, out_lock;
+	struct link_way *way;
 };
 /** mem_wire_new() - allocate an empty wire. Return: NULL: no memory. The caller frees it with mem_wire_free(). */
 struct mem_wire *mem_wire_new(u64 arena_bytes, u32 frames);
@@ -195,6 +198,38 @@ int mem_wire_sends(struct mem_wire *w);
 u32 mem_wire_fetch(struct mem_wire *w, u8 *buf, struct mem_frame *frames);
 /** mem_wire_feed() - append a copy of one frame. Return: 0, or -ENOMEM. Context: while no thread reads the wire. */
 int mem_wire_feed(struct mem_wire *w, const void *data, u32 len, u32 wire_len, u64 t_ns);
+
+/* ---- link.c: one direction of a link between two wires in memory ---- */
+
+/** struct link_wait - a frame before the serialiser. @start_ps: when its first bit leaves */
+struct link_wait { u64 start_ps; u32 len; };
+/**
+ * struct link_way - a queue, a serialiser, a delay and losses: what one card sends arrives at the other
+ * @to:           the wire that the other card reads
+ * @bps:          bits per second; 0: infinitely fast
+ * @loss:         a frame is lost if 53 random bits are less
+ * @queue_frames, @queue_bytes: most that wait before the serialiser; 0: no limit
+ * @random:       state of SplitMix64; each frame that leaves the serialiser takes one number
+ * @free_ps:      when the serialiser has sent all it has
+ * @wait:         a ring of frames before the serialiser: @waits from @head on, @room slots
+ * @busy_ps:      how long the serialiser has sent, with preamble, FCS and gap
+ * @no_memory:    frames that the receiving wire had no memory for
+ */
+struct link_way {
+	struct mem_wire *to;
+	u64 bps, delay_ns, loss, queue_bytes, random, free_ps;
+	struct link_wait *wait;
+	u32 queue_frames, head, waits, room;
+	u64 waiting_bytes;
+	u64 frames, bytes, lost, dropped, carried, busy_ps, no_memory;
+	u64 waits_max, waiting_bytes_max;
+};
+/** link_way_open() - let @from send into @way, and @to read from it; both are in memory. Context: neither card runs */
+void link_way_open(struct link_way *way, struct wire *from, struct wire *to);
+/** link_way_shut() - let @from keep its frames again; NULL: it is gone. Context: its card does not run */
+void link_way_shut(struct link_way *way, struct wire *from);
+/** link_serial_ps() - how long the serialiser takes for a frame of @len bytes */
+u64 link_serial_ps(const struct link_way *way, u32 len);
 
 /* ---- frame_parse.c: where the headers are ---- */
 

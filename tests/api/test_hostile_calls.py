@@ -187,6 +187,8 @@ ENDS = {"Capture.finish", *(f"{name}.close" for name in vnic.__all__)}
 
 # A protocol; scapy's methods, of which scapy has tests; and what needs a TAP, and root: test_tap.py.
 OTHERS = (vnic.BurstWire, vnic.WireSocket, vnic.TapWire)
+# Two hosts in lock step: tests/wire/test_link.py.
+OTHERS += (vnic.Link,)
 # Live, in real time: tests/vhost, tests/wire/test_joint.py.
 OTHERS += (vnic.VhostCard, vnic.VhostWire, vnic.JointWire)
 CLASSES = {

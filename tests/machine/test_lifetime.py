@@ -793,6 +793,7 @@ def test_what_has_an_end_is_known_here():
     known |= {vnic.MemoryWire, vnic.PythonWire, vnic.CaptureWire, vnic.Wire, vnic.TapWire}
     known |= {vnic.JointWire, vnic.VhostCard, vnic.VhostWire}  # tests/wire/test_joint.py, tests/vhost
     known |= {vnic.TcpConnection, vnic.TcpServer}
+    known |= {vnic.Link}  # tests/wire/test_link.py
     known |= {vnic.WireSocket}  # as scapy has it: test_supersocket.py
     public = {getattr(vnic, name) for name in vnic.__all__}
     assert {c for c in public if isinstance(c, type) and hasattr(c, "close")} == known

@@ -39,6 +39,8 @@ ELSEWHERE = {
     "tcp_request.c": ("tcp/test_tcp_listen.py", "a request is made by a SYN, and ends in the accept queue"),
     "tcp_validate.c": ("tcp/test_tcp_input.py", "its answers are compared with the running kernel's"),
     "tcp_connect.c": ("tcp/test_tcp_socket.py", "the first of a program's calls"),
+    "link_run.c": ("wire/test_link.py", "two hosts go on in lock step when a link joins them"),
+    "link_task.c": ("runs/test_tcp_workload.py", "its programs are the workloads"),
     "tap.c": ("tap/test_tap.py", "a TAP device needs vnic.tap to exist"),
 }
 """C file -> where its tests are instead, and why."""

@@ -27,6 +27,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
         "diff": ("diff", "diff", "Compare two runs frame by frame: what would another setting have done."),
         "walk": ("walk", "walk", "Tell the story of a frame: a line a stage, from the wire to its fate."),
         "events": ("events", "events", "Print what happened to each frame, and when."),
+        "tcp": ("tcp", "tcp", "Run a workload of TCP between two hosts and a link, in virtual time."),
     },
     "Live, on a TAP device": {
         "run": ("run", "run", "Run a live host on a TAP device, or on a switch's port, until Ctrl-C."),
