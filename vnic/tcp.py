@@ -132,6 +132,26 @@ class _TcpSocket(Socket):
         """RFC 9293's name of the state: ``ESTABLISHED``, ``LISTEN`` ..."""
         return _STATES[int(self._tcp.state)]
 
+    # ---- options ----
+
+    def setsockopt(self, level: int, name: int, value: int | bytes) -> None:
+        """Set an option of the socket, by the names of the module socket. A connection begins with its server's.
+
+        TCP_NODELAY, TCP_CORK, TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, TCP_CONGESTION,
+        SO_KEEPALIVE, SO_LINGER, SO_RCVBUF, SO_SNDBUF.
+
+        Raises:
+            HostError: ENOPROTOOPT, vnic has no such option; EINVAL, the value is out of its range; ENOENT, no such
+                congestion control.
+        """
+        tcp_options.set_(tcp_options.Structs(self._host_c, self._c, self._tcp), level, name, value)
+
+    def getsockopt(self, level: int, name: int, buflen: int = 0) -> int | bytes:  # type: ignore[override]
+        """Return the value of one of these options; of SO_ERROR, SO_TYPE too. With ``buflen``: so many bytes of it."""
+        buflen = whole("buflen", buflen, 0, 1024)
+        value = tcp_options.get(tcp_options.Structs(self._machine.c, self._c, self._tcp), level, name)
+        return value[:buflen] if buflen else int.from_bytes(value[:4], sys.byteorder, signed=True)
+
     def _free(self, sock: Any) -> None:
         self._machine.turn.others_out_of(self)  # its place may be another connection's right after
         lib.tcp_close(self._machine.c, sock)
@@ -252,26 +272,6 @@ class TcpConnection(_TcpSocket):
         if how not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
             raise refused(errno.EINVAL, "shutdown")
         check(lib.tcp_shutdown(self._host_c, self._c, how), "shutdown")
-
-    # ---- options ----
-
-    def setsockopt(self, level: int, name: int, value: int | bytes) -> None:
-        """Set an option of the socket, by the names of the module socket.
-
-        TCP_NODELAY, TCP_CORK, TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, TCP_CONGESTION,
-        SO_KEEPALIVE, SO_LINGER, SO_RCVBUF, SO_SNDBUF.
-
-        Raises:
-            HostError: ENOPROTOOPT, vnic has no such option; EINVAL, the value is out of its range; ENOENT, no such
-                congestion control.
-        """
-        tcp_options.set_(tcp_options.Structs(self._host_c, self._c, self._tcp), level, name, value)
-
-    def getsockopt(self, level: int, name: int, buflen: int = 0) -> int | bytes:  # type: ignore[override]
-        """Return the value of one of these options; of SO_ERROR, SO_TYPE too. With ``buflen``: so many bytes of it."""
-        buflen = whole("buflen", buflen, 0, 1024)
-        value = tcp_options.get(tcp_options.Structs(self._machine.c, self._c, self._tcp), level, name)
-        return value[:buflen] if buflen else int.from_bytes(value[:4], sys.byteorder, signed=True)
 
     def _connected(self, timeout: float | None) -> int | None:
         """Wait until it is known how the attempt ended. Return: 0 or -errno; None: it is not known in time."""

@@ -60,7 +60,8 @@ def set_(of: Structs, level: int, name: int, value: int | bytes) -> None:
         of.tcp.cong = _CONTROL[word]
     elif name in _FLAGS:
         setattr(of.tcp, _FLAGS[name], bool(_whole(value)))
-        lib.tcp_push(of.host, of.sock)
+        if bool(_whole(value)) == (name == socket.TCP_NODELAY):  # TCP_CORK holds nothing back any more
+            lib.tcp_push(of.host, of.sock)
     elif name in _RANGES:
         field, low, high = _RANGES[name]
         if not low <= (number := _whole(value)) <= high:
@@ -101,7 +102,8 @@ def get(of: Structs, level: int, name: int) -> bytes:
         if name == _CONGESTION:
             return next(word for word, number in _CONTROL.items() if number == tcp.cong).ljust(16, b"\0")
         if name == socket.TCP_MAXSEG:
-            return struct.pack("i", tcp.mss_cache)
+            unconnected = tcp.user_mss and tcp.state in (lib.TCPS_CLOSE, lib.TCPS_LISTEN)
+            return struct.pack("i", tcp.user_mss if unconnected else tcp.mss_cache)
         if name in _FLAGS:
             return struct.pack("i", getattr(tcp, _FLAGS[name]))
         if name in _RANGES:

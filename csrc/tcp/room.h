@@ -86,6 +86,7 @@ bool tcp_accept_queue_is_full(const struct host *h, const struct sock *listener)
 
 /* tcp_output.c */
 u32 tcp_path_mss(struct host *h, const struct inet_addr *peer);
+u32 tcp_advmss(struct host *h, const struct tcp_sock *tp, const struct inet_addr *peer);
 u64 tcp_secret(const struct host *h, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport, u64 salt);
 int tcp_transmit(struct host *h, struct softnet_data *sd, struct sock *sk, struct tcp_out *s, u64 now);
 

@@ -73,6 +73,7 @@ struct tcp_options {
  * @snd_sml:       end of the last short segment: Nagle's rule as Minshall has it
  * @ring:          bytes snd_una to write_seq; byte s lies at s mod @ring_size. NULL: none were written
  * @seg:           a ring of @seg_size segments, @seg_n of them from @seg_head on: what was sent, in order of sequence
+ * @psh_seq:       end of the last write without MSG_MORE (@msg_more: during one with it): PSH is set there
  * @packets_out, @sacked_out, @lost_out, @retrans_out: segments, and those among them that are in these states
  * @srtt_us, @mdev_us, @mdev_max_us, @rttvar_us: 8, 4, 4 and 4 times the time
  * @rto_ns:        the retransmission timeout without @backoff
@@ -119,6 +120,7 @@ struct tcp_sock {
 	u32 seg_size, seg_head, seg_n, mss_cache;
 	u32 packets_out, sacked_out, lost_out, retrans_out;
 	u32 peer_mss, high_sacked;
+	u32 psh_seq, spare11;
 	/* congestion */
 	u32 cwnd, ssthresh, cwnd_cnt, cwnd_clamp;
 	u32 prior_ssthresh, prior_cwnd, high_seq, undo_marker;
@@ -149,7 +151,7 @@ struct tcp_sock {
 	u64 rtx_at, delack_at, comp_at, keep_at, armed_at;
 	u64 probe_began, oow_at, born;
 	u32 home, keep_probes, syn_retries;
-	u8 want_write, writer_waits, spare7[2];
+	u8 want_write, writer_waits, msg_more, spare7;
 	/* a listener's; reqs_full_at: when its requests were too many the last time, NEVER */
 	u32 backlog, accept_qlen, reqs, spare10;
 	u64 reqs_full_at;
@@ -262,6 +264,13 @@ struct sock *tcp_listen(struct host *h, const struct inet_addr *laddr, u16 lport
 /** tcp_accept() - Return: the oldest connection that waits; NULL: none */
 struct sock *tcp_accept(struct host *h, struct sock *listener);
 
+/** tcp_socket() - Return: a socket of no connection, whose options can be set; NULL: all are taken. Then tcp_connect_sock() */
+struct sock *tcp_socket(struct host *h);
+
+/** tcp_connect_sock() - as tcp_connect(), of a socket that tcp_socket() made. Return: 0 or -errno; then it is as before */
+int tcp_connect_sock(struct host *h, struct sock *sk, const struct inet_addr *laddr, u16 lport, const struct inet_addr *raddr,
+		     u16 rport);
+
 /**
  * tcp_connect() - begin to connect: the first segment is sent
  * @lport: 0: any free one
@@ -309,6 +318,7 @@ void tcp_state(struct host *h, struct sock *sk, u8 state);
 struct sock *tcp_sock_alloc(struct host *h);
 void tcp_sock_init(struct host *h, struct sock *sk, u64 now, u32 home);
 void tcp_wake_writer(struct host *h, struct sock *sk);
+void tcp_inherit(struct tcp_sock *tp, const struct tcp_sock *listener);
 void tcp_established(struct host *h, struct sock *sk, u64 now);
 u32 tcp_secure_seq(const struct host *h, const struct inet_addr *l, u16 lport, const struct inet_addr *r, u16 rport, u64 now);
 u32 tcp_ts_offset(const struct host *h, const struct inet_addr *l, const struct inet_addr *r);
@@ -331,7 +341,7 @@ void tcp_ack_snd_check(struct softnet_data *sd, struct sock *sk);
 u32 tcp_receive_window(const struct tcp_sock *tp, u32 rcv_nxt);
 u32 tcp_select_window(struct host *h, struct softnet_data *sd, struct sock *sk);
 u32 tcp_next_window(const struct host *h, const struct sock *sk);
-void tcp_initial_window(const struct host *h, u32 space, u32 mss, u32 *rcv_wnd, u8 *wscale, bool wscale_ok);
+void tcp_initial_window(const struct host *h, u32 space, bool locked, u32 mss, u32 *rcv_wnd, u8 *wscale, bool wscale_ok);
 u32 tcp_win_from_space(const struct tcp_sock *tp, u32 space);
 void tcp_rcv_space_adjust(struct host *h, struct sock *sk, u64 now);
 void tcp_cleanup_rbuf(struct host *h, struct sock *sk, u32 copied);

@@ -12,6 +12,8 @@ struct sock *tcp_sock_alloc(struct host *h)
 
 	spin_lock(&h->socks.lock);
 	sk = sock_take_place(&h->socks);
+	if (sk)
+		sk->type = SOCK_TCP;
 	spin_unlock(&h->socks.lock);
 	return sk;
 }
@@ -51,8 +53,11 @@ static void begin_connection(struct host *h, struct sock *sk, u64 now, u32 iss)
 {
 	struct tcp_sock *tp = tcp_sk(h, sk);
 
-	tp->advmss = tcp_path_mss(h, &sk->raddr);
-	tcp_initial_window(h, sk->rcvbuf >> 1, tp->advmss, &tp->rcv_wnd, &tp->rcv_wscale, h->tcp.window_scaling);
+	tp->advmss = tcp_advmss(h, tp, &sk->raddr);
+	tcp_initial_window(h, sk->rcvbuf >> 1, tp->rcvbuf_locked, tp->advmss, &tp->rcv_wnd, &tp->rcv_wscale,
+			   h->tcp.window_scaling);
+	if (tp->rcvbuf_locked)
+		tp->window_clamp = sk->rcvbuf >> 1;
 	tp->rcv_ssthresh = tp->rcv_wnd;
 	tp->iss = iss ? iss : tcp_secure_seq(h, &sk->laddr, sk->lport, &sk->raddr, sk->rport, now);
 	tp->snd_una = tp->snd_sml = tp->iss;
@@ -64,12 +69,24 @@ static void begin_connection(struct host *h, struct sock *sk, u64 now, u32 iss)
 	tp->rtx_at = tcp_jiffies_later(h, now, TCP_TIMEOUT_INIT_NS);
 }
 
-int tcp_connect(struct host *h, const struct inet_addr *laddr, u16 lport, const struct inet_addr *raddr, u16 rport,
-		struct sock **made)
+struct sock *tcp_socket(struct host *h)
+{
+	struct sock *sk = tcp_sock_alloc(h);
+
+	if (!sk)
+		return NULL;
+	tcp_lock_sock(h, NULL, sk);
+	tcp_sock_init(h, sk, host_now(h, NULL), h->reader_cpu == READER_CPU_BY_PORT ? 0 : h->reader_cpu);
+	sk->accepted = SOCK_ACCEPTED;
+	tcp_release_sock(h, NULL, sk);
+	return sk;
+}
+
+int tcp_connect_sock(struct host *h, struct sock *sk, const struct inet_addr *laddr, u16 lport,
+		     const struct inet_addr *raddr, u16 rport)
 {
 	const struct inet_net *net;
-	struct inet_addr via, from;
-	struct sock *sk;
+	struct inet_addr via;
 	u64 now = host_now(h, NULL);
 	u32 iss = 0;
 	bool taken;
@@ -81,15 +98,10 @@ int tcp_connect(struct host *h, const struct inet_addr *laddr, u16 lport, const 
 		net = ipv6_dev_get_saddr(h, raddr);
 	if (!net || inet_addr_is_group(h, raddr)) /* as tcp_v4_connect() */
 		return -ENETUNREACH;
-	from = laddr ? *laddr : net->addr;
 	if (laddr && !ip_local_net(h, laddr))
 		return -EADDRNOTAVAIL;
-	sk = tcp_sock_alloc(h);
-	if (!sk)
-		return -ENOBUFS;
 	tcp_lock_sock(h, NULL, sk);
-	tcp_sock_init(h, sk, now, h->reader_cpu == READER_CPU_BY_PORT ? 0 : h->reader_cpu);
-	sk->laddr = from;
+	sk->laddr = laddr ? *laddr : net->addr;
 	sk->raddr = *raddr;
 	sk->rport = rport;
 	spin_lock(&h->socks.lock);
@@ -98,20 +110,30 @@ int tcp_connect(struct host *h, const struct inet_addr *laddr, u16 lport, const 
 	if (!taken)
 		flow_insert(&h->socks, sk);
 	spin_unlock(&h->socks.lock);
-	if (taken) {
-		tcp_sk(h, sk)->orphan = 1;
-		__atomic_fetch_add(&h->tcp.orphans, 1, __ATOMIC_RELAXED);
-		tcp_release_sock(h, NULL, sk);
-		return -EADDRNOTAVAIL;
+	if (!taken) {
+		sk->reader_cpu = (u16)(h->reader_cpu == READER_CPU_BY_PORT ? sk->lport % h->ncpus : h->reader_cpu);
+		begin_connection(h, sk, now, iss);
+		tcp_count(h, NULL, Tcp_ActiveOpens, 1);
+		tcp_send_syn(h, NULL, sk, TCPHDR_SYN);
 	}
-	sk->reader_cpu = (u16)(h->reader_cpu == READER_CPU_BY_PORT ? sk->lport % h->ncpus : h->reader_cpu);
-	sk->accepted = SOCK_ACCEPTED;
-	begin_connection(h, sk, now, iss);
-	tcp_count(h, NULL, Tcp_ActiveOpens, 1);
-	tcp_send_syn(h, NULL, sk, TCPHDR_SYN);
 	tcp_release_sock(h, NULL, sk);
-	*made = sk;
-	return 0;
+	return taken ? -EADDRNOTAVAIL : 0;
+}
+
+int tcp_connect(struct host *h, const struct inet_addr *laddr, u16 lport, const struct inet_addr *raddr, u16 rport,
+		struct sock **made)
+{
+	struct sock *sk = tcp_socket(h);
+	int rc;
+
+	if (!sk)
+		return -ENOBUFS;
+	rc = tcp_connect_sock(h, sk, laddr, lport, raddr, rport);
+	if (rc < 0)
+		tcp_close(h, sk);
+	else
+		*made = sk;
+	return rc;
 }
 
 int tcp_connected(struct host *h, struct sock *sk)

@@ -38,8 +38,9 @@ static struct tcp_request request_of(struct softnet_data *sd, const struct sock 
 	};
 
 	r.tsval_first = r.tsval_last = tcp_ts_now(sd->now, r.ts_offset);
-	tcp_initial_window(h, listener->rcvbuf >> 1, tcp_path_mss(h, &k->src) - (ts ? 12 : 0), &r.rcv_wnd,
-			   &r.rcv_wscale, r.wscale_ok);
+	tcp_initial_window(h, listener->rcvbuf >> 1, tcp_sk(h, listener)->rcvbuf_locked,
+			   tcp_advmss(h, tcp_sk(h, listener), &k->src) - (ts ? 12 : 0), &r.rcv_wnd, &r.rcv_wscale,
+			   r.wscale_ok);
 	return r;
 }
 
@@ -137,7 +138,8 @@ static bool rcv_cookie(struct softnet_data *sd, struct sock *listener, struct sk
 	if (!tcp_cookie_check(sd, listener, k, th, ack, &o))
 		return false;
 	r = request_of(sd, listener, k, th, &o);
-	tcp_initial_window(sd->host, listener->rcvbuf >> 1, r.mss, &r.rcv_wnd, &r.rcv_wscale, r.wscale_ok);
+	tcp_initial_window(sd->host, listener->rcvbuf >> 1, tcp_sk(sd->host, listener)->rcvbuf_locked, r.mss,
+			   &r.rcv_wnd, &r.rcv_wscale, r.wscale_ok);
 	r.cookie = 1;
 	r.irs--;
 	r.iss = be32(th + TCPH_ACK_SEQ) - 1;
@@ -177,15 +179,10 @@ struct sock *tcp_listen(struct host *h, const struct inet_addr *laddr, u16 lport
 
 	if (!sk)
 		return NULL;
-	h->tcp.socks[sk->index] = (struct tcp_sock){ .state = TCPS_LISTEN,
-						     .backlog = min_u32(backlog, h->tcp.somaxconn),
-						     .reqs_full_at = NEVER,
-						     .sndbuf = h->tcp.wmem[1],
-						     .reordering = h->tcp.reordering,
-						     .rto_min_us = tcp_rto_min(h),
-						     .rto_max_ms = h->tcp.rto_max_ms,
-						     .armed_at = NEVER };
-	sk->rcvbuf = h->tcp.rmem[1];
+	tcp_sock_init(h, sk, host_now(h, NULL), 0);
+	tcp_sk(h, sk)->state = TCPS_LISTEN;
+	tcp_sk(h, sk)->backlog = min_u32(backlog, h->tcp.somaxconn);
+	tcp_sk(h, sk)->reqs_full_at = NEVER;
 	return sk;
 }
 

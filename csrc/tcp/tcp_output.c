@@ -59,6 +59,14 @@ u32 tcp_path_mss(struct host *h, const struct inet_addr *peer)
 	return ip_route_mtu(h, peer) - (inet_addr_is4(peer) ? IP_HLEN : IPV6_HLEN) - TCP_HLEN;
 }
 
+/* tcp_advmss() - what a SYN says that we take: of the path, and TCP_MAXSEG. Linux: tcp_mss_clamp() */
+u32 tcp_advmss(struct host *h, const struct tcp_sock *tp, const struct inet_addr *peer)
+{
+	u32 mss = tcp_path_mss(h, peer);
+
+	return tp->user_mss && tp->user_mss < mss ? tp->user_mss : mss;
+}
+
 /* ---- one segment ---- */
 
 static void put16(u8 *to, u16 v)
@@ -208,7 +216,7 @@ void tcp_send_syn(struct host *h, struct softnet_data *sd, struct sock *sk, u8 f
 		.tsecr = ack ? tp->ts_recent : 0,
 	};
 	u8 opt[TCP_OPTIONS_MAX];
-	u32 len = tcp_syn_options(h, opt, (u16)tcp_path_mss(h, &sk->raddr), &o);
+	u32 len = tcp_syn_options(h, opt, (u16)tcp_advmss(h, tp, &sk->raddr), &o);
 
 	tp->segs_out++;
 	tcp_send_bare(h, sd, &sk->laddr, sk->lport, &sk->raddr, sk->rport, tp->iss, sk->rcv_nxt,
@@ -226,7 +234,7 @@ int tcp_send_synack(struct host *h, struct softnet_data *sd, const struct tcp_re
 		.tsecr = r->ts_recent,
 	};
 	u8 opt[TCP_OPTIONS_MAX];
-	u32 len = tcp_syn_options(h, opt, (u16)tcp_path_mss(h, &r->raddr), &o);
+	u32 len = tcp_syn_options(h, opt, (u16)tcp_advmss(h, &h->tcp.socks[r->listener], &r->raddr), &o);
 
 	tcp_send_bare(h, sd, &r->laddr, r->lport, &r->raddr, r->rport, r->iss, r->irs + 1,
 		      (u16)min_u32(r->rcv_wnd, 65535), TCPHDR_SYN | TCPHDR_ACK | (r->ecn_ok ? TCPHDR_ECE : 0), opt,

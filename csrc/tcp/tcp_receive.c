@@ -178,13 +178,8 @@ static void drain_ofo(struct softnet_data *sd, struct sock *sk)
 	while (sk->ofo && !before(sk->rcv_nxt, sk->ofo->seq)) {
 		struct sk_buff *skb = tcp_ofo_take(sd, sk);
 
-		if (before(skb->seq, high)) { /* it came twice up to there */
-			u32 dup = high;
-
-			if (before(skb->end_seq, high))
-				high = skb->end_seq;
-			dsack_extend(sd, tp, skb->seq, dup);
-		}
+		if (before(skb->seq, high)) /* it came twice up to there */
+			dsack_extend(sd, tp, skb->seq, before(skb->end_seq, high) ? skb->end_seq : high);
 		stage_done(sd, LAT_REORDER, EVENT_ORDERED, skb, sk->index);
 		if (!before(sk->rcv_nxt, skb->end_seq)) {
 			kfree_skb_reason(sd, skb, TCP_OFOMERGE);

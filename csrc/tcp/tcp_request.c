@@ -170,14 +170,11 @@ static struct sock *make_child(struct softnet_data *sd, const struct tcp_request
 	tp->ts_recent_ns = sd->now;
 	tp->ts_offset = r->ts_offset;
 	tp->peer_mss = r->mss;
-	tp->advmss = tcp_path_mss(h, &r->raddr) - (r->tstamp_ok ? 12 : 0);
+	tp->advmss = tcp_advmss(h, tcp_sk(h, listener), &r->raddr) - (r->tstamp_ok ? 12 : 0);
 	tp->high_seq = tp->tlp_high_seq = 0;
-	tp->nodelay = parent->nodelay;
-	tp->keepalive = parent->keepalive;
-	tp->sndbuf = parent->sndbuf; /* as they were when the listener was made */
-	tp->reordering = parent->reordering;
-	tp->rto_min_us = parent->rto_min_us;
-	tp->rto_max_ms = parent->rto_max_ms;
+	tcp_inherit(tp, parent);
+	if (tp->rcvbuf_locked)
+		tp->window_clamp = min_u32(tp->window_clamp, listener->rcvbuf >> 1);
 	tcp_sync_mss(h, sk);
 	tp->rcv_mss = max_u32(min_u32(min_u32(tp->mss_cache, TCP_MSS_DEFAULT), tp->rcv_wnd / 2), TCP_MIN_MSS);
 	return sk;
@@ -362,6 +359,8 @@ bool tcp_request_rcv(struct softnet_data *sd, struct sk_buff *skb, const struct 
 	if (!i)
 		return false;
 	v = check(sd, skb, th, o, &r);
+	if (v.fate == DELIVERED_TCP && r.tstamp_ok && o->saw_tstamp && !after(be32(th + TCPH_SEQ), r.irs + 1))
+		r.ts_recent = o->tsval;
 	if (v.fate == DELIVERED_TCP && full) {
 		COUNT(sd->mib[TcpExt_ListenOverflows], 1);
 		COUNT(sd->mib[TcpExt_ListenDrops], 1);

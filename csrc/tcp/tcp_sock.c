@@ -172,8 +172,29 @@ void tcp_sock_init(struct host *h, struct sock *sk, u64 now, u32 home)
 		.home = home,
 		.window_clamp = 65535u << 14,
 	};
-	sk->type = SOCK_TCP;
 	sk->rcvbuf = h->tcp.rmem[1];
+}
+
+/* tcp_inherit() - a connection begins with the options of its listener. Linux: tcp_create_openreq_child() */
+void tcp_inherit(struct tcp_sock *tp, const struct tcp_sock *listener)
+{
+	tp->nodelay = listener->nodelay;
+	tp->cork = listener->cork;
+	tp->keepalive = listener->keepalive;
+	tp->keepidle_s = listener->keepidle_s;
+	tp->keepintvl_s = listener->keepintvl_s;
+	tp->keepcnt = listener->keepcnt;
+	tp->user_timeout_ms = listener->user_timeout_ms;
+	tp->user_mss = listener->user_mss;
+	tp->linger_on = listener->linger_on;
+	tp->linger_s = listener->linger_s;
+	tp->cong = listener->cong;
+	tp->sndbuf = listener->sndbuf;
+	tp->sndbuf_locked = listener->sndbuf_locked;
+	tp->rcvbuf_locked = listener->rcvbuf_locked;
+	tp->reordering = listener->reordering; /* as the sysctls were when the listener was made */
+	tp->rto_min_us = listener->rto_min_us;
+	tp->rto_max_ms = listener->rto_max_ms;
 }
 
 /* The sending buffer grows with cwnd: 2 for what is in flight, and what was lost of it. tcp_sndbuf_expand() */

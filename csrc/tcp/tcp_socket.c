@@ -87,6 +87,8 @@ static long send_chunk(struct host *h, struct sock *sk, const u8 *data, u32 len)
 	if (ring_room(tp, tp->write_seq - tp->snd_una + n) < 0)
 		return -ENOMEM;
 	put_bytes(tp, data, n);
+	if (!tp->msg_more)
+		tp->psh_seq = tp->write_seq;
 	tcp_write_xmit(h, NULL, sk, host_now(h, NULL));
 	return n;
 }
@@ -110,8 +112,14 @@ long tcp_sendmsg(struct host *h, struct sock *sk, const u8 *data, u64 len)
 
 void tcp_push(struct host *h, struct sock *sk)
 {
+	struct tcp_sock *tp = tcp_sk(h, sk);
+	u8 cork;
+
 	tcp_lock_sock(h, NULL, sk);
+	cork = tp->cork;
+	tp->cork = cork && !tp->nodelay; /* TCP_NODELAY sends what TCP_CORK holds: Linux's TCP_NAGLE_PUSH */
 	tcp_write_xmit(h, NULL, sk, host_now(h, NULL));
+	tp->cork = cork;
 	tcp_release_sock(h, NULL, sk);
 }
 

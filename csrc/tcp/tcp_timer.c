@@ -138,7 +138,7 @@ static void loss_probe(struct softnet_data *sd, struct sock *sk)
 		return;
 	}
 	tp->tlp_retrans = 0;
-	if (before(tp->snd_nxt, tp->write_seq) && after(tp->snd_una + tp->snd_wnd, tp->snd_nxt))
+	if (before(tp->snd_nxt, tcp_end_of_all(tp)) && after(tp->snd_una + tp->snd_wnd, tp->snd_nxt))
 		tcp_send_new(h, sd, sk, sd->now);
 	if (tp->packets_out == before_) {
 		struct tcp_seg *last = tcp_seg_at(tp, tp->seg_n - 1);

@@ -39,10 +39,11 @@ u32 tcp_receive_window(const struct tcp_sock *tp, u32 rcv_nxt)
 	return left > 0 ? (u32)left : 0;
 }
 
-/* tcp_initial_window() - what a SYN offers of space bytes, and the scale that lets the window reach the largest buffer */
-void tcp_initial_window(const struct host *h, u32 space, u32 mss, u32 *rcv_wnd, u8 *wscale, bool wscale_ok)
+/* tcp_initial_window() - what a SYN offers of space bytes, and the scale that lets the window reach the largest buffer;
+ * locked: the buffer stays as SO_RCVBUF set it */
+void tcp_initial_window(const struct host *h, u32 space, bool locked, u32 mss, u32 *rcv_wnd, u8 *wscale, bool wscale_ok)
 {
-	u32 most = max_u32(space, max_u32(h->tcp.rmem[2], h->rmem_max)), log = 0;
+	u32 most = locked ? space : max_u32(space, max_u32(h->tcp.rmem[2], h->rmem_max)), log = 0;
 
 	if (space > mss)
 		space -= space % mss;

@@ -47,7 +47,7 @@ static bool nagle_allows(const struct tcp_sock *tp, u32 len, u32 mss, bool fin)
 {
 	if (len >= mss || fin)
 		return true;
-	if (tp->cork)
+	if (tp->cork || tp->msg_more)
 		return false;
 	if (tp->nodelay || !tp->packets_out)
 		return true;
@@ -173,7 +173,7 @@ static void write_xmit(struct host *h, struct softnet_data *sd, struct sock *sk,
 		if (seg_room(tp, n) < 0)
 			break;
 		s.len = len;
-		if (len && len == left)
+		if (len && len == left && after(tp->psh_seq, s.seq))
 			s.flags |= TCPHDR_PSH;
 		if (fin)
 			s.flags |= TCPHDR_FIN;

@@ -225,3 +225,41 @@ def test_as_many_sacks_are_written_as_fit_the_duplicates_first(sacks, dsack, ts)
     assert seen(o)["sacks"] == expected[: 3 if ts else 4]
     tp.mss_cache = 1448
     assert lib.tcp_current_mss(tp) == 1448 - (n - 12 * ts)
+
+
+OF_A_LISTENER = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.IPPROTO_TCP, 3, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 7),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 8),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 5),
+    (socket.IPPROTO_TCP, 18, 5000),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3)),
+    (socket.SOL_SOCKET, socket.SO_SNDBUF, 30_000),
+    (socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000),
+    (socket.IPPROTO_TCP, 13, b"reno"),
+]
+
+
+@pytest.mark.parametrize(("level", "name", "value"), OF_A_LISTENER)
+def test_a_connection_begins_with_its_listeners_options(level, name, value):
+    with Talk() as t:
+        size = 0 if isinstance(value, int) else 16
+        before = t.server.getsockopt(level, name, size)
+        t.server.setsockopt(level, name, value)
+        wanted = t.server.getsockopt(level, name, size)
+        t.open(OPT)
+        assert before != wanted == t.sock.getsockopt(level, name, size)
+
+
+def test_corked_data_goes_when_nodelay_is_switched_on():
+    with Talk() as t:
+        t.open(OPT)
+        t.sock.setsockopt(socket.IPPROTO_TCP, 3, 1)
+        t.sock.send_nowait(b"held")
+        assert t.collect(1) == []
+        t.sock.setsockopt(socket.IPPROTO_TCP, 3, 1)
+        assert t.collect(1) == []
+        t.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        assert [s.len for s in t.collect(1)] == [4]

@@ -20,7 +20,7 @@ from vnic._core import ffi, lib
 def test_what_a_syn_offers(space, mss, wscale_ok, offers):
     with vnic.Host(ip="10.0.0.2/24", tcp="endpoint") as h:
         window, scale = ffi.new("uint32_t *"), ffi.new("uint8_t *")
-        lib.tcp_initial_window(h.machine.c, space, mss, window, scale, wscale_ok)
+        lib.tcp_initial_window(h.machine.c, space, False, mss, window, scale, wscale_ok)
         assert (window[0], scale[0]) == offers
 
 
@@ -63,3 +63,11 @@ def test_a_buffer_that_the_program_set_stays():
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)
         assert transfer(pair, sender, receiver, bytes(2_000_000)) == bytes(2_000_000)
         assert receiver.rcvbuf == 200_000
+
+
+@pytest.mark.parametrize(("space", "scale"), [(9490, 0), (65535, 0), (1 << 17, 2)])
+def test_a_buffer_that_was_set_needs_no_scale_beyond_itself(space, scale):
+    with vnic.Host(ip="10.0.0.2/24", tcp="endpoint") as h:
+        window, found = ffi.new("uint32_t *"), ffi.new("uint8_t *")
+        lib.tcp_initial_window(h.machine.c, space, True, 1460, window, found, True)
+        assert found[0] == scale
