@@ -7,14 +7,15 @@
 ...     host.run()
 ...     sock.recv()
 
-The names here and :mod:`vnic.aio` are public. The other modules and packages are not: they move without notice.
+The names here, :mod:`vnic.aio` and :mod:`vnic.packetdrill` are public. The other
+modules and packages are not: they move without notice.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vnic import aio
+    from vnic import aio, packetdrill
     from vnic.capture import Capture
     from vnic.capture_wire import CaptureWire
     from vnic.counters.gro import GroFlow, GroStats
@@ -156,6 +157,7 @@ __all__ = [
     "WireSocket",
     "aio",
     "import_config",
+    "packetdrill",
     "replay",
     "tcp_workload",
 ]
@@ -166,8 +168,8 @@ def __getattr__(name: str) -> Any:
     value: Any
     if name in _MODULE:
         value = getattr(import_module(f"vnic.{_MODULE[name]}"), name)
-    elif name == "aio":
-        value = import_module("vnic.aio")
+    elif name in ("aio", "packetdrill"):
+        value = import_module(f"vnic.{name}")
     elif name == "__version__":
         from importlib.metadata import version
 

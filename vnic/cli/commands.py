@@ -60,6 +60,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str, str]]] = {
             "validate",
             "Send the same packets through the running kernel and through vnic, and compare.",
         ),
+        "packetdrill": ("packetdrill", "packetdrill", "Run packetdrill scripts against vnic's TCP."),
     },
     "About vnic": {
         "help": ("about", "help_", "Print the help text of vnic, or of a command."),
