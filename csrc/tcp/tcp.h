@@ -257,7 +257,7 @@ void tcp_err(struct softnet_data *sd, struct sk_buff *skb, u32 quote, u32 th);
 
 /**
  * tcp_listen() - listen at a port. Return: NULL: all sockets are taken
- * @backlog: connections that may wait for tcp_accept(), and half-open ones
+ * @backlog: one less than may wait for tcp_accept(), and than may be half open
  */
 struct sock *tcp_listen(struct host *h, const struct inet_addr *laddr, u16 lport, u32 backlog);
 

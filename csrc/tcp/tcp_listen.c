@@ -54,7 +54,7 @@ bool tcp_accept_queue_is_full(const struct host *h, const struct sock *listener)
 /* Linux: inet_csk_reqsk_queue_is_full(); its table of requests is not bounded, ours is */
 static bool requests_are_full(const struct host *h, const struct tcp_sock *tp)
 {
-	return (tp->reqs && tp->reqs >= tp->backlog) || h->tcp.reqs >= TCP_REQS_MAX;
+	return tp->reqs > tp->backlog || h->tcp.reqs >= TCP_REQS_MAX;
 }
 
 /* Without cookies, the last quarter is for peers that are known to be real. We remember none. */

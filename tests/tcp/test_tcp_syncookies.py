@@ -11,8 +11,8 @@ TS = b"\1\1\x08\x0a" + bytes(8)
 
 
 def flooded(cookies=1, backlog=1, **more):
-    """A listener whose requests are too many: ports 1 to backlog are half open."""
-    s = Server(backlog, **more)
+    """A listener whose requests are too many: ports 1 to backlog are half open, one more than it allows."""
+    s = Server(backlog - 1, **more)
     s.host.machine.c.tcp.syncookies = cookies
     for port in range(1, backlog + 1):
         assert s.syn(port) == [SYN | ACK]
@@ -128,7 +128,7 @@ def test_acknowledgements_are_no_cookies_while_none_were_sent():
 
 
 def test_a_full_accept_queue_takes_no_cookie():
-    with flooded(backlog=1) as s:
+    with flooded(backlog=2) as s:
         s.syn(8)
         s.syn(9)
         s.third(1)
