@@ -1,6 +1,6 @@
-"""Names of ICMP's types and codes, as scripts write them: RFC 792, RFC 4443."""
+"""Names of ICMP's types and codes, as scripts write them: RFC 792."""
 
-UNREACHABLE, PACKET_TOO_BIG, TIME_EXCEEDED = "unreachable", "packet_too_big", "time_exceeded"
+UNREACHABLE, TIME_EXCEEDED = "unreachable", "time_exceeded"
 CODES: dict[str, dict[str, int]] = {
     UNREACHABLE: {
         "net_unreachable": 0,
@@ -21,7 +21,6 @@ CODES: dict[str, dict[str, int]] = {
         "precedence_cutoff": 15,
     },
     TIME_EXCEEDED: {"ttl_exceeded": 0, "frag_reassembly_time_exceeded": 1},
-    PACKET_TOO_BIG: {},
 }
-"""Type -> code -> its number in IPv4; ``packet_too_big`` is of IPv6."""
-TYPES4 = {UNREACHABLE: 3, TIME_EXCEEDED: 11}
+"""Type -> code -> its number."""
+TYPES = {UNREACHABLE: 3, TIME_EXCEEDED: 11}

@@ -56,8 +56,8 @@ def options_of(script: Script) -> Options:
                 raise ScriptError(0, 0, f"--{name}={value or ''}: must be a number from {low} to {high}")
             found = replace(found, **{name: int(value)})
         elif name == "ip_version":
-            if value not in ("ipv4", "ipv6", "ipv4-mapped-ipv6"):
-                raise ScriptError(0, 0, f"--ip_version={value or ''}: must be ipv4, ipv6 or ipv4-mapped-ipv6")
+            if value != "ipv4":
+                raise ScriptError(0, 0, f"--ip_version={value or ''}: vnic runs scripts of ipv4")
         elif name not in _WITHOUT_EFFECT:
             raise ScriptError(0, 0, f"vnic does not know the option {quoted('--' + name)}")
     return found

@@ -143,7 +143,7 @@ class Runner:
             if segment is None or segment.src != self.backend.local:
                 continue
             if not sums_are_right(packet):
-                raise _Failed("a packet whose IP checksum is wrong")
+                raise _Failed("the host sent a packet with a wrong checksum")
             self.unread.append((t, segment))
 
     # ---- events ----

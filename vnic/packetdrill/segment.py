@@ -1,23 +1,20 @@
-"""Segments and bytes: IPv4 or IPv6, TCP, checksums; ICMP that quotes a segment. RFC 791, 9293, 792, 4443."""
+"""Segments and bytes: IPv4, TCP with its options, checksums; ICMP that quotes a segment. RFC 791, 792, 9293."""
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import struct
 from dataclasses import dataclass
 
-from vnic.packetdrill.icmp_names import CODES, PACKET_TOO_BIG, TYPES4, UNREACHABLE
+from vnic.packetdrill.icmp_names import CODES, TYPES
 from vnic.packetdrill.script import Opt
 
 FLAG_BITS = {"F": 1, "S": 2, "R": 4, "P": 8, ".": 16, "U": 32, "E": 64, "W": 128}
 ECN_BITS = {"noecn": 0, "ect1": 1, "ect0": 2, "ce": 3}
 _KINDS = {0: "eol", 1: "nop", 2: "mss", 3: "wscale", 4: "sackOK", 5: "sack", 8: "TS"}
 _FORMS = {"mss": "!H", "wscale": "!B", "sackOK": "!", "TS": "!II"}
-_TCP, _ICMP, _ICMP6 = socket.IPPROTO_TCP, socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6
-_TOO_BIG, _UNREACHABLE6, _EXCEEDED6 = 2, 1, 3
-_CODES6 = {"net_unreachable": 0, "net_prohibited": 1, "host_unreachable": 3, "port_unreachable": 4}
-_QUOTED_BYTES = 8
+_TCP, _ICMP = socket.IPPROTO_TCP, socket.IPPROTO_ICMP
+_IP_HEADER, _TCP_HEADER, _QUOTED_BYTES = 20, 20, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +45,14 @@ def checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def _addresses(src: str, dst: str) -> tuple[bytes, bytes]:
-    return ipaddress.ip_address(src).packed, ipaddress.ip_address(dst).packed
-
-
-def _pseudo(src: bytes, dst: bytes, proto: int, length: int) -> bytes:
-    if len(src) == 4:
-        return src + dst + struct.pack("!BBH", 0, proto, length)
-    return src + dst + struct.pack("!II", length, proto)
+def _pseudo(src: bytes, dst: bytes, length: int) -> bytes:
+    return src + dst + struct.pack("!BBH", 0, _TCP, length)
 
 
 def ip_packet(src: str, dst: str, proto: int, payload: bytes, *, tos: int = 0, ttl: int = 64) -> bytes:
-    """Return an IP packet around a payload whose checksum is right already."""
-    a, b = _addresses(src, dst)
-    if len(a) == 16:
-        return struct.pack("!IHBB", 6 << 28 | tos << 20, len(payload), proto, ttl) + a + b + payload
-    head = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(payload), 0, 0x4000, ttl, proto, 0) + a + b
+    """Return an IPv4 packet around a payload whose checksum is right already."""
+    head = struct.pack("!BBHHHBBH", 0x45, tos, _IP_HEADER + len(payload), 0, 0x4000, ttl, proto, 0)
+    head += socket.inet_aton(src) + socket.inet_aton(dst)
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
 
 
@@ -87,15 +76,15 @@ def header(s: Segment) -> bytes:
     options = options_bytes(s.options)
     flags = sum(FLAG_BITS[f] for f in s.flags)
     ports = struct.pack("!HHII", s.sport, s.dport, s.seq, s.ack)
-    return ports + struct.pack("!BBHHH", (20 + len(options)) << 2, flags, s.window, 0, s.urg) + options
+    return ports + struct.pack("!BBHHH", (_TCP_HEADER + len(options)) << 2, flags, s.window, 0, s.urg) + options
 
 
 def build(s: Segment) -> bytes:
     """Return the IP packet of a segment, with valid checksums. Its payload is zeros."""
     head = header(s)
     body = head + b"\0" * s.length
-    a, b = _addresses(s.src, s.dst)
-    total = checksum(_pseudo(a, b, _TCP, len(body)) + head)  # zeros change no sum
+    pseudo = _pseudo(socket.inet_aton(s.src), socket.inet_aton(s.dst), len(body))
+    total = checksum(pseudo + head)  # zeros change no sum
     body = body[:16] + struct.pack("!H", total) + body[18:]
     return ip_packet(s.src, s.dst, _TCP, body, tos=s.tos, ttl=s.ttl)
 
@@ -118,46 +107,38 @@ def _read_options(raw: bytes) -> tuple[Opt, ...]:
     return tuple(found)
 
 
+def _tcp_of(packet: bytes) -> bytes:
+    """Return the segment's bytes; none: the packet is cut, or carries something else."""
+    if len(packet) < _IP_HEADER or packet[0] >> 4 != 4 or packet[9] != _TCP:
+        return b""
+    th = packet[(packet[0] & 15) * 4 : struct.unpack("!H", packet[2:4])[0]]
+    return th if len(th) >= _TCP_HEADER and _TCP_HEADER <= (th[12] >> 4) * 4 <= len(th) else b""
+
+
 def read(packet: bytes) -> Segment | None:
     """Return the segment of an IP packet. None: it has none, or is cut."""
-    if len(packet) < 40:
+    th = _tcp_of(packet)
+    if not th:
         return None
-    if packet[0] >> 4 == 4:
-        size, proto, total = (packet[0] & 15) * 4, packet[9], struct.unpack("!H", packet[2:4])[0]
-        tos, ttl, src, dst = packet[1], packet[8], packet[12:16], packet[16:20]
-    else:
-        size, proto, total = 40, packet[6], 40 + struct.unpack("!H", packet[4:6])[0]
-        tos, ttl, src, dst = (packet[0] & 15) << 4 | packet[1] >> 4, packet[7], packet[8:24], packet[24:40]
-    th = packet[size:total]
-    if proto != _TCP or len(th) < 20 or (th[12] >> 4) * 4 > len(th):
-        return None
-    sport, dport, seq, ack, doff, bits, window, _, urg = struct.unpack("!HHIIBBHHH", th[:20])
+    sport, dport, seq, ack, doff, bits, window, _, urg = struct.unpack("!HHIIBBHHH", th[:_TCP_HEADER])
     doff = (doff >> 4) * 4
     flags = "".join(f for f, bit in FLAG_BITS.items() if bits & bit)
-    names = [str(ipaddress.ip_address(a)) for a in (src, dst)]
-    options = _read_options(th[20:doff])
-    return Segment(names[0], names[1], sport, dport, flags, seq, ack, window, urg, options, len(th) - doff, tos, ttl)
+    src, dst = (socket.inet_ntoa(packet[at : at + 4]) for at in (12, 16))
+    options = _read_options(th[_TCP_HEADER:doff])
+    length, tos, ttl = len(th) - doff, packet[1], packet[8]
+    return Segment(src, dst, sport, dport, flags, seq, ack, window, urg, options, length, tos, ttl)
 
 
 def sums_are_right(packet: bytes) -> bool:
-    """Is the IPv4 header's checksum right? IPv6 has none, and a card sums the segment."""
-    return packet[0] >> 4 != 4 or checksum(packet[: (packet[0] & 15) * 4]) == 0
+    """Are the checksums of the IP header and of the segment right?"""
+    th = _tcp_of(packet)
+    pseudo = _pseudo(packet[12:16], packet[16:20], len(th))
+    return checksum(packet[: (packet[0] & 15) * 4]) == 0 and checksum(pseudo + th) == 0
 
 
 def icmp_packet(kind: str, code: str | None, mtu: int | None, router: str, quoted: Segment) -> bytes:
     """Return the ICMP message that a router, or the peer, sends because of a segment of ours."""
-    a, _ = _addresses(quoted.src, quoted.dst)
-    head = header(quoted)[:_QUOTED_BYTES]
-    inner = ip_packet(quoted.src, quoted.dst, _TCP, head + b"\0" * (len(header(quoted)) - len(head) + quoted.length))
-    if len(a) == 4:
-        number = 0 if code is None else CODES[kind][code]
-        inner = inner[: 20 + _QUOTED_BYTES]
-        body = struct.pack("!BBHHH", TYPES4[kind], number, 0, 0, mtu or 0) + inner
-        body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
-        return ip_packet(router, quoted.src, _ICMP, body)
-    kinds = {PACKET_TOO_BIG: _TOO_BIG, UNREACHABLE: _UNREACHABLE6}
-    number = _CODES6.get(code or "", 0) if kind == UNREACHABLE else 0
-    body = struct.pack("!BBHI", kinds.get(kind, _EXCEEDED6), number, 0, mtu or 0) + inner[:1232]
-    source = ipaddress.ip_address(router).packed
-    total = checksum(_pseudo(source, a, _ICMP6, len(body)) + body)
-    return ip_packet(router, quoted.src, _ICMP6, body[:2] + struct.pack("!H", total) + body[4:])
+    whole = ip_packet(quoted.src, quoted.dst, _TCP, header(quoted) + b"\0" * quoted.length)
+    number = 0 if code is None else CODES[kind][code]
+    body = struct.pack("!BBHHH", TYPES[kind], number, 0, 0, mtu or 0) + whole[: _IP_HEADER + _QUOTED_BYTES]
+    return ip_packet(router, quoted.src, _ICMP, body[:2] + struct.pack("!H", checksum(body)) + body[4:])

@@ -101,13 +101,13 @@ class VirtualBackend:
     def put(self, packets: list[bytes]) -> None:
         """As :meth:`Backend.put`."""
         for packet in packets:
-            self._feed(0x0800 if packet[0] >> 4 == 4 else 0x86DD, packet)
+            self._feed(0x0800, packet)
         self._settle()
 
     def sent(self) -> list[tuple[int, bytes]]:
         """As :meth:`Backend.sent`."""
         frames, self._frames = self._frames, []
-        return [((t - BEGIN_NS) // 1000, f[14:]) for t, f in frames if f[12:14] in (b"\x08\0", b"\x86\xdd")]
+        return [((t - BEGIN_NS) // 1000, f[14:]) for t, f in frames if f[12:14] == b"\x08\0"]
 
     def socket(self) -> BackendSocket:
         """As :meth:`Backend.socket`."""
