@@ -647,7 +647,7 @@ CASES = [
     Case("tcp-slow-start-after-idle", 0, cwnd_after_idle, 10, 40),
     Case("tcp-syn-linear-timeouts", 0, syns, 11, 7),
     Case("tcp-syn-retries", 2, syns, 11, 6),
-    Case("tcp-syncookies", 0, answered_beyond_the_backlog, 5, 2),
+    Case("tcp-syncookies", 0, answered_beyond_the_backlog, 5, 3),
     Case("tcp-synack-retries", 1, syn_acks, 6, 2),
     Case("tcp-timestamps", 0, offered, ALL, (("mss", 1460), "sack", ("wscale", 10))),
     Case("tcp-timestamps", 0, agreed, ALL, (("mss", 1460), "sack", ("wscale", 10))),
