@@ -2254,7 +2254,7 @@ class TcpSock(CData):
     want_write: int
     writer_waits: int
     msg_more: int
-    spare7: int
+    cong_set: int
     backlog: int
     accept_qlen: int
     reqs: int

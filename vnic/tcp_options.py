@@ -57,7 +57,7 @@ def set_(of: Structs, level: int, name: int, value: int | bytes) -> None:
         word = bytes(value).rstrip(b"\0") if not isinstance(value, int) else b""
         if word not in _CONTROL:
             raise refused(errno.ENOENT, "setsockopt")
-        of.tcp.cong = _CONTROL[word]
+        of.tcp.cong, of.tcp.cong_set = _CONTROL[word], 1
     elif name in _FLAGS:
         setattr(of.tcp, _FLAGS[name], bool(_whole(value)))
         if bool(_whole(value)) == (name == socket.TCP_NODELAY):  # TCP_CORK holds nothing back any more

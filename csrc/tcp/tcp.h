@@ -151,7 +151,7 @@ struct tcp_sock {
 	u64 rtx_at, delack_at, comp_at, keep_at, armed_at;
 	u64 probe_began, oow_at, born;
 	u32 home, keep_probes, syn_retries;
-	u8 want_write, writer_waits, msg_more, spare7;
+	u8 want_write, writer_waits, msg_more, cong_set;
 	/* a listener's; reqs_full_at: when its requests were too many the last time, NEVER */
 	u32 backlog, accept_qlen, reqs, spare10;
 	u64 reqs_full_at;

@@ -188,7 +188,8 @@ void tcp_inherit(struct tcp_sock *tp, const struct tcp_sock *listener)
 	tp->user_mss = listener->user_mss;
 	tp->linger_on = listener->linger_on;
 	tp->linger_s = listener->linger_s;
-	tp->cong = listener->cong;
+	tp->cong = listener->cong_set ? listener->cong : tp->cong; /* by TCP_CONGESTION, not by the sysctl */
+	tp->cong_set = listener->cong_set;
 	tp->sndbuf = listener->sndbuf;
 	tp->sndbuf_locked = listener->sndbuf_locked;
 	tp->rcvbuf_locked = listener->rcvbuf_locked;
