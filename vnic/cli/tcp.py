@@ -22,7 +22,7 @@ from vnic.look import terminal
     examples=(
         "vnic tcp --rtt 10ms --rate 1G --loss 1e-4 --streams 4 --time 2s",
         "vnic tcp --workload rr --set rx-usecs=50  # what a request takes",
-        "vnic tcp --bytes 100M --set-b rcvbuf=64k --json | jq .bounds",
+        "vnic tcp --bytes 100M --set-b tcp-rmem=4k,64k,64k --json | jq .bounds",
     ),
 )
 @click.option(
