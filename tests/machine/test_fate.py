@@ -590,7 +590,7 @@ def test_fate_TCP_LISTEN_OVERFLOW(host):
 def test_fate_TCP_REQQFULLDROP(host):
     e = Endpoint(host)
     e.h.machine.c.tcp.syncookies = 0
-    for sport in range(1000, 1005):
+    for sport in range(1000, 1006):
         e.syn(sport)
     assert e.syn(2000) == {"TCP_REQQFULLDROP": 1}
 
