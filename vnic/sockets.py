@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vnic import bpf, inet_options
 from vnic._core import ffi, lib
@@ -15,9 +15,16 @@ from vnic.sock import Socket, TcpListener, UdpSocket
 from vnic.tcp import TcpConnection, TcpServer, connect
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from vnic.aio.server import Server
+    from vnic.aio.transport import TcpTransport
     from vnic.machine.machine import Machine
 
 _PROTO = {lib.SOCK_UDP: socket.IPPROTO_UDP, lib.SOCK_UDPLITE: socket.IPPROTO_UDPLITE}
+_P = TypeVar("_P", bound="asyncio.BaseProtocol")
+_LIMIT = 1 << 16
 _EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range
 
 
@@ -120,15 +127,7 @@ class Binding:
             TimedOutError: no answer came in time.
             ConfigError: the host's TCP is passive.
         """
-        to = socket_address((addr, port))
-        via = (ffi.NULL, 0) if source is None else socket_address(source)
-
-        def begin() -> TcpConnection:
-            self._refuse_passive()
-            return connect(self._machine, to, via, f"connect to {said(addr)} port {port}")
-
-        self._machine.refuse_others()
-        made = self._machine.turn.do(begin)
+        made = self._connecting(addr, port, source)
         rc: int | None = None
         try:
             rc = made._connected(timeout)  # noqa: SLF001 - made right here
@@ -139,6 +138,84 @@ class Binding:
             raise TimedOutError("no answer came")
         check(rc, f"connect to {said(addr)} port {port}")
         return made
+
+    def _connecting(self, addr: str, port: int, source: SocketAddress | None) -> TcpConnection:
+        """Send a SYN. Return: the connection, not established yet."""
+        to = socket_address((addr, port))
+        via = (ffi.NULL, 0) if source is None else socket_address(source)
+
+        def begin() -> TcpConnection:
+            self._refuse_passive()
+            return connect(self._machine, to, via, f"connect to {said(addr)} port {port}")
+
+        self._machine.refuse_others()
+        return self._machine.turn.do(begin)
+
+    # ---- asyncio; vnic/aio/ is imported with the first use ----
+
+    async def open_connection(
+        self, addr: str, port: int, *, source: SocketAddress | None = None, limit: int = _LIMIT
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """As :func:`asyncio.open_connection`, on a live host. Arguments and errors: see :meth:`connect`.
+
+        ``limit``: bytes that ``readuntil()`` searches, at most.
+        """
+        from vnic.aio import streams
+
+        return await streams.open_connection(self, addr, port, source, limit)
+
+    async def start_server(
+        self,
+        client_connected_cb: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any],
+        port: int,
+        addr: str | None = None,
+        *,
+        backlog: int = 100,
+        limit: int = _LIMIT,
+        start_serving: bool = True,
+    ) -> Server:
+        """As :func:`asyncio.start_server`, on a live host. Arguments and errors: see :meth:`listen`."""
+        from vnic.aio import streams
+
+        return await streams.start_server(
+            self, client_connected_cb, port, addr, backlog=backlog, limit=limit, start_serving=start_serving
+        )
+
+    async def create_connection(
+        self,
+        protocol_factory: Callable[[], _P],
+        addr: str,
+        port: int,
+        *,
+        source: SocketAddress | None = None,
+    ) -> tuple[TcpTransport, _P]:
+        """As :meth:`asyncio.loop.create_connection`, on a live host. Arguments and errors: see :meth:`connect`.
+
+        TLS: :meth:`asyncio.loop.start_tls` takes the transport.
+        """
+        from vnic.aio import streams
+
+        return await streams.create_connection(self, protocol_factory, addr, port, source)
+
+    async def create_server(
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        port: int,
+        addr: str | None = None,
+        *,
+        backlog: int = 100,
+        start_serving: bool = True,
+    ) -> Server:
+        """As :meth:`asyncio.loop.create_server`, on a live host. Arguments and errors: see :meth:`listen`.
+
+        A server of another package begins here, too: ``await host.create_server(runner.server, 80)`` for aiohttp's
+        ``AppRunner``.
+        """
+        from vnic.aio import streams
+
+        return await streams.create_server(
+            self, protocol_factory, port, addr, backlog=backlog, start_serving=start_serving
+        )
 
     def _refuse_passive(self) -> None:
         if self._machine.c.tcp.mode != lib.TCP_MODE_ENDPOINT:

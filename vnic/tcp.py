@@ -19,6 +19,7 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from vnic import tcp_options
@@ -26,6 +27,7 @@ from vnic._core import ffi, lib
 from vnic.address import SocketAddress as Address
 from vnic.address import inet_text
 from vnic.errors import TimedOutError, check, refused
+from vnic.host_socket import RING_PAUSE_S
 from vnic.knobs.parse import whole
 from vnic.machine.turn import sends
 from vnic.sock import Socket
@@ -188,26 +190,25 @@ class TcpConnection(_TcpSocket):
 
     def recv_into(self, buffer: bytearray | memoryview, *, timeout: float | None = None) -> int:
         """Read into ``buffer``, and wait for the first byte. Return: bytes; 0: the peer has sent all."""
-        if memoryview(buffer).readonly:
-            raise TypeError("buffer: bytes that can be written to, as a bytearray")
-        view = ffi.from_buffer(buffer, require_writable=True)
-
-        def read() -> int | None:
-            rc = self._recvmsg(view, min(len(view), _READ_MAX))
-            return None if rc == -errno.EAGAIN else check(rc, "recv")
-
-        got = self._until(read, timeout)
+        got = self._until(lambda: self.recv_into_nowait(buffer), timeout)
         if got is None:
             raise TimedOutError("no data came")
         return got
 
+    def recv_into_nowait(self, buffer: bytearray | memoryview) -> int | None:
+        """Read what is here into ``buffer``. Return: bytes; 0: the peer has sent all; None: none is here."""
+        if memoryview(buffer).readonly:
+            raise TypeError("buffer: bytes that can be written to, as a bytearray")
+        view = ffi.from_buffer(buffer, require_writable=True)
+        rc = self._recvmsg(view, min(len(view), _READ_MAX))
+        return None if rc == -errno.EAGAIN else check(rc, "recv")
+
     @sends
     def _recvmsg(self, buf: Any, n: int) -> int:
         """Read in C, which may acknowledge. A thread that stops the machine finds this call on our stack."""
-        turn = self._machine.turn
-        if turn.held_from_here():
+        if self._held():
             return -errno.EAGAIN
-        turn.refuse_others()
+        self._machine.turn.refuse_others()
         return int(lib.tcp_recvmsg(self._machine.c, self._c, ffi.cast("uint8_t *", buf), n, 0))
 
     # ---- sending ----
@@ -234,10 +235,9 @@ class TcpConnection(_TcpSocket):
 
     @sends
     def _sendmsg(self, view: Any) -> int:
-        turn = self._machine.turn
-        if turn.held_from_here():
+        if self._held():
             return -errno.EAGAIN
-        turn.refuse_others()
+        self._machine.turn.refuse_others()
         n = min(len(view), _READ_MAX)
         return int(lib.tcp_sendmsg(self._machine.c, self._c, ffi.cast("uint8_t *", view), n))
 
@@ -273,14 +273,22 @@ class TcpConnection(_TcpSocket):
             raise refused(errno.EINVAL, "shutdown")
         check(lib.tcp_shutdown(self._host_c, self._c, how), "shutdown")
 
+    def _held(self) -> bool:
+        """Does another thread hold back this call? Then the caller looks again: no segment would wake it."""
+        held = self._machine.turn.held_from_here()
+        if held:
+            time.sleep(RING_PAUSE_S)
+            self.wake_up()
+        return held
+
     def _connected(self, timeout: float | None) -> int | None:
         """Wait until it is known how the attempt ended. Return: 0 or -errno; None: it is not known in time."""
+        return self._until(self._how_connected, timeout)
 
-        def look() -> int | None:
-            rc = int(lib.tcp_connected(self._machine.c, self._c))
-            return None if rc == -errno.EINPROGRESS else rc
-
-        return self._until(look, timeout)
+    def _how_connected(self) -> int | None:
+        """Return 0 or -errno; None: it is not known yet."""
+        rc = int(lib.tcp_connected(self._machine.c, self._c))
+        return None if rc == -errno.EINPROGRESS else rc
 
     # ---- looking ----
 
@@ -356,6 +364,13 @@ class TcpServer(_TcpSocket):
         """Return the next connection if one waits, else None."""
         self._machine.refuse_others()
         return None if self._c.accept_next == ffi.NULL else self._machine.turn.do(self._accept)
+
+    def _accept_some(self, most: int) -> list[TcpConnection]:
+        """Return the connections that wait, up to so many."""
+        self._machine.refuse_others()
+        if self._c.accept_next == ffi.NULL:
+            return []
+        return self._machine.turn.do(lambda: list(islice(iter(self._accept, None), most)))
 
     def _accept(self) -> TcpConnection | None:
         c = lib.tcp_accept(self._machine.c, self._c)

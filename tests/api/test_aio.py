@@ -18,7 +18,7 @@ SYN, ACK, FIN, RST = 2, 16, 1, 4
 @pytest.fixture
 def live(monkeypatch):
     """A live host on a wire in memory. Nothing is found by looking from time to time: the loop has to be woken."""
-    monkeypatch.setattr(aio, "LOOK_S", 3600.0)
+    monkeypatch.setattr(aio.sockets, "LOOK_S", 3600.0)
     with vnic.Host(live=True, cpus=2, ip=["10.0.0.2/24"]) as host, host.running():
         yield host
 
@@ -143,7 +143,7 @@ def test_iterating_ends_when_the_host_has_stopped_and_all_is_read():
 
 
 def test_a_wait_looks_whether_its_host_has_stopped(monkeypatch):
-    monkeypatch.setattr(aio, "LOOK_S", 0.01)
+    monkeypatch.setattr(aio.sockets, "LOOK_S", 0.01)
 
     async def main():
         with vnic.Host(live=True) as host:

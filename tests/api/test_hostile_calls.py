@@ -5,6 +5,7 @@ ARGUMENTS says for each name of a parameter what would be right, and a test fail
 ``scripts/sanitize address`` the data plane is watched meanwhile.
 """
 
+import asyncio
 import dataclasses
 import inspect
 import os
@@ -159,8 +160,15 @@ ARGUMENTS = {
     "Events.select.frames": lambda w: w.rng.choice([None, [1, 2], [(1, 10), 17]]),
     "Frames.by_id.frame": lambda w: w.rng.randrange(1, 30),
     "Frames.save.path": lambda w: w.log_path.with_suffix(w.rng.choice([".csv", ".jsonl"])),
-    "Host.listen.backlog": lambda w: w.rng.randrange(4),
+    "backlog": lambda w: w.rng.randrange(4),
+    "client_connected_cb": lambda _: lambda *_: None,
+    "limit": lambda _: 100,
+    "protocol_factory": lambda _: asyncio.Protocol,
+    "start_serving": lambda w: w.rng.random() < 0.5,
+    "TcpConnection.recv_into_nowait.buffer": lambda w: bytearray(w.rng.randrange(100)),
     "Host.connect.addr": lambda w: w.rng.choice(["10.0.0.1", "10.0.0.9", "fd00::9"]),
+    "Host.create_connection.source": lambda _: None,
+    "Host.open_connection.source": lambda _: None,
     "Host.connect.source": lambda w: w.rng.choice([None, ("10.0.0.2", 0), ("10.0.0.2", 99)]),
     "TcpConnection.recv_into.buffer": lambda w: bytearray(w.rng.randrange(100)),
     "TcpConnection.sendfile.count": lambda w: w.rng.choice([None, 0, 10]),
@@ -296,7 +304,8 @@ class World:
         """Call it. Whatever it refuses, it refuses in a sentence that is meant for a person."""
         self.log.append(f"{what}(*{args!r}, **{kwargs!r})")
         try:
-            return callee(*args, **kwargs)
+            got = callee(*args, **kwargs)
+            return asyncio.run(got) if inspect.iscoroutine(got) else got
         except REFUSALS as e:
             refusal = e
         text = str(refusal)

@@ -1,5 +1,6 @@
 """Beginning and end: what is closed says so, what is forgotten is given back, and a child process has none of it."""
 
+import asyncio
 import copy
 import functools
 import gc
@@ -86,7 +87,12 @@ ARGUMENTS = {
     "udp": (5000,),
     "tcp": (5000,),
     "listen": (5000,),
+    "open_connection": ("10.0.0.1", 9),
+    "start_server": (take, 5000),
+    "create_connection": (asyncio.Protocol, "10.0.0.1", 9),
+    "create_server": (asyncio.Protocol, 5000),
     "recv_into": (bytearray(5),),
+    "recv_into_nowait": (bytearray(5),),
     "sendall": (b"x",),
     "send_nowait": (b"x",),
     "sendfile": (A_FILE,),
@@ -135,7 +141,9 @@ def use(thing, name, host):
     """Ask for it, and call it."""
     value = getattr(thing, name)
     if callable(value):
-        value(*arguments(name, thing, host))
+        called = value(*arguments(name, thing, host))
+        if inspect.iscoroutine(called):
+            asyncio.run(called)
     pytest.fail(f"{type(thing).__name__}.{name} went through")
 
 

@@ -38,6 +38,7 @@ PROGRAMS = {
         "netstat": "net-tools",
         "nmap": "nmap",
         "nstat": "iproute2",
+        "openssl": "openssl",
         "perf": "linux-perf",
         "ping": "iputils-ping",
         "prometheus-node-exporter": "prometheus-node-exporter",

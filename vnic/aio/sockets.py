@@ -1,10 +1,5 @@
 """Sockets of a host for asyncio: each wraps one of the host's own, and waits without a thread.
 
->>> from vnic import aio
->>> async with aio.UdpSocket(host.udp(5000)) as sock:
-...     async for data, sender in sock:
-...         await sock.sendto(data, sender)
-
 A live host wakes the loop by the socket's eventfd (``loop.add_reader``). In virtual time a read runs the host, a burst
 at a time, and lets other tasks run in between.
 
