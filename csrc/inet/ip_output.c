@@ -28,35 +28,19 @@ struct writer {
 	bool no_sum, odd; /* odd: an odd number of bytes lies before: the next piece's bytes are swapped in the sum */
 };
 
-/* Copy without a sum: the wire makes it */
-static u32 put_only(struct writer *w, const u8 *data, u32 len)
-{
-	while (len) {
-		u32 n = min_u32(len, TX_BUF_LEN - w->at);
-
-		memcpy(w->tx->base + (u64)w->buf * TX_BUF_LEN + w->at, data, n);
-		data += n;
-		len -= n;
-		w->at += n;
-		if (w->at == TX_BUF_LEN && len) {
-			w->buf = w->tx->buf[w->buf].next;
-			w->at = 0;
-		}
-	}
-	return 0;
-}
-
+/* Copy data. Return: sum and that of data; with no_sum the wire makes it */
 static u32 put(struct writer *w, const u8 *data, u32 len, u32 sum)
 {
-	if (w->no_sum)
-		return put_only(w, data, len);
 	while (len) {
 		u32 n = min_u32(len, TX_BUF_LEN - w->at);
+		u8 *to = w->tx->base + (u64)w->buf * TX_BUF_LEN + w->at;
 
-		if (likely(!w->odd)) {
-			sum = csum_and_copy(w->tx->base + (u64)w->buf * TX_BUF_LEN + w->at, data, n, sum);
+		if (w->no_sum) {
+			memcpy(to, data, n);
+		} else if (likely(!w->odd)) {
+			sum = csum_and_copy(to, data, n, sum);
 		} else {
-			u32 more = csum_and_copy(w->tx->base + (u64)w->buf * TX_BUF_LEN + w->at, data, n, 0);
+			u32 more = csum_and_copy(to, data, n, 0);
 			u64 both = (u64)sum + (more << 8 | more >> 24);
 
 			sum = (u32)(both + (both >> 32));

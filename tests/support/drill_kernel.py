@@ -13,6 +13,8 @@ import threading
 import time
 from pathlib import Path
 
+from tcp_sides import INFO
+
 from vnic.packetdrill import Runner, load, options_of
 from vnic.packetdrill.values import MSG_MORE, SIOCINQ, SIOCOUTQ
 from vnic.packetdrill.virtual import LOCAL, REMOTE
@@ -20,32 +22,6 @@ from vnic.tap.netns import own
 
 _TUNSETIFF, _IFF_TUN_NO_PI = 0x400454CA, 0x1001
 SLACKS_US = (20_000, 35_000, 70_000)
-_WORDS = (
-    "rto",
-    "ato",
-    "snd_mss",
-    "rcv_mss",
-    "unacked",
-    "sacked",
-    "lost",
-    "retrans",
-    "fackets",
-    "last_data_sent",
-    "last_ack_sent",
-    "last_data_recv",
-    "last_ack_recv",
-    "pmtu",
-    "rcv_ssthresh",
-    "rtt",
-    "rttvar",
-    "snd_ssthresh",
-    "snd_cwnd",
-    "advmss",
-    "reordering",
-    "rcv_rtt",
-    "rcv_space",
-    "total_retrans",
-)
 
 
 class KernelBackend:
@@ -179,7 +155,7 @@ class KernelSocket:
     def info(self):
         raw = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 248)
         found = dict(zip(("state", "ca_state", "retransmits", "probes", "backoff", "options"), raw[:6], strict=True))
-        found |= zip(_WORDS, struct.unpack("24I", raw[8:104]), strict=True)
+        found |= zip(INFO, struct.unpack("24I", raw[8:104]), strict=True)
         found["delivered"] = struct.unpack("I", raw[192:196])[0]
         buffers = {"SK_MEMINFO_RCVBUF": socket.SO_RCVBUF, "SK_MEMINFO_SNDBUF": socket.SO_SNDBUF}
         sizes = {name: self.sock.getsockopt(socket.SOL_SOCKET, option) for name, option in buffers.items()}

@@ -34,7 +34,7 @@ STEP_MS = 90
 SIDE, PEER = "10.0.0.2", "10.0.0.1"
 SPORT, DPORT = 40000, 80
 ISS = 1000
-_INFO = [
+INFO = [
     "rto",
     "ato",
     "snd_mss",
@@ -319,7 +319,7 @@ class KernelSide(Side):
             return _errno(lambda: s.send(bytes(args[0])))
         if kind == "info":
             raw = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
-            numbers = dict(zip(_INFO, struct.unpack("24I", raw[8:104]), strict=True)) | {"ca_state": raw[1]}
+            numbers = dict(zip(INFO, struct.unpack("24I", raw[8:104]), strict=True)) | {"ca_state": raw[1]}
             return {name: numbers[name] for name in args[0].split()}
         return self.call_alike(kind, *args)
 
