@@ -785,6 +785,7 @@ def answers():
 
 
 @pytest.mark.root
+@pytest.mark.slow
 @pytest.mark.parametrize(("setting", "script"), TALKS, ids=[setting.split("=")[0] for setting, _ in TALKS])
 def test_a_talk_goes_as_with_a_kernel_that_is_set_alike(answers, setting, script):
     knob, _, value = setting.partition("=")
