@@ -501,6 +501,46 @@ def test_writes_after_the_loss_are_told_once_there_are_many(hosts, caplog):
     ours(hosts, program)
 
 
+def test_a_protocol_that_is_set_while_writing_is_paused_hears_of_the_pause_first(hosts, tmp_path):
+    """loop.sendfile() sets its own for a while; aiohttp's refuses a resume_writing() without a pause_writing()."""
+    (tmp_path / "file").write_bytes(BODY)
+
+    class Strict(Told):
+        paused = False
+
+        def pause_writing(self):
+            assert not self.paused
+            self.paused = True
+
+        def resume_writing(self):
+            assert self.paused
+            self.paused = False
+
+    async def program(net, log):
+        client, served, server = await pair(
+            net, log, {"made": lambda side: side.transport.pause_reading()}, client_kind=Strict
+        )
+        client.transport.set_write_buffer_limits(high=0)
+        served.transport.resume_reading()
+        with (tmp_path / "file").open("rb") as f:
+            await asyncio.get_running_loop().sendfile(client.transport, f)
+        served.transport.pause_reading()
+        client.transport.write(BODY * 4)  # more than the buffers of both sides hold
+        assert client.paused
+        other = Strict("other", log)
+        client.transport.set_protocol(other)
+        served.transport.resume_reading()
+        client.transport.close()
+        await other.lost
+        await over(server, served)
+        log["same"] = served.data == BODY * 5
+        log["paused"] = other.paused
+
+    log = ours(hosts, program)
+    assert (log["same"], log["paused"]) == (True, False)
+    assert "handler" not in log
+
+
 def test_the_end_of_a_host_ends_its_streams():
     """What has arrived is read first."""
 

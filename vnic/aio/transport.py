@@ -99,6 +99,7 @@ class TcpTransport(transports._FlowControlMixin):  # noqa: SLF001 - it is the fl
 
     if TYPE_CHECKING:
         _extra: dict[str, Any]
+        _protocol_paused: bool
 
         def _maybe_pause_protocol(self) -> None: ...
 
@@ -126,7 +127,7 @@ class TcpTransport(transports._FlowControlMixin):  # noqa: SLF001 - it is the fl
         self._server = server
         self._buffer = bytearray()
         self._lost = 0  # as asyncio: 1: connection_lost() is on its way; more: writes since
-        self._closing = self._paused = self._eof = self._peer_ended = False
+        self._closing = self._paused = self._eof = self._peer_ended = self._untold = False
         self._looks = False
         self.set_protocol(protocol)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -162,6 +163,9 @@ class TcpTransport(transports._FlowControlMixin):  # noqa: SLF001 - it is the fl
         self._protocol: Any = protocol
         buffered = isinstance(protocol, asyncio.BufferedProtocol)
         self._read: Callable[[], bool] = self._read_into if buffered else self._read_data
+        if self._protocol_paused:  # as loop.sendfile() and start_tls() may do it; resume_writing() must not come first
+            self._untold = True
+            self._loop.call_soon(self._tell_of_pause)
 
     # ---- what the host tells ----
 
@@ -282,11 +286,21 @@ class TcpTransport(transports._FlowControlMixin):  # noqa: SLF001 - it is the fl
             sent += n
         return sent
 
+    def _tell_of_pause(self) -> None:
+        """Call pause_writing() of a protocol that was set meanwhile. In set_protocol() it may be half made."""
+        if self._untold:
+            self._untold = False
+            try:
+                self._protocol.pause_writing()
+            except Exception as e:  # noqa: BLE001 - as asyncio's flow control
+                self._call_handler("protocol.pause_writing() failed", e)
+
     def _flush(self) -> None:
         with self._fatal("Fatal write error on socket transport"):
             with memoryview(self._buffer) as view:
                 sent = self._send(view)
             del self._buffer[:sent]
+            self._tell_of_pause()
             self._maybe_resume_protocol()  # which may write more
             if not self._buffer:
                 if self._closing:
@@ -340,9 +354,12 @@ class TcpTransport(transports._FlowControlMixin):  # noqa: SLF001 - it is the fl
         if isinstance(exc, VnicError) and not isinstance(exc, OSError):  # it is closed, and so is its host
             exc = stopped()
         if not isinstance(exc, OSError):
-            context = {"message": message, "exception": exc, "transport": self, "protocol": self._protocol}
-            self._loop.call_exception_handler(context)
+            self._call_handler(message, exc)
         self._force_close(exc)
+
+    def _call_handler(self, message: str, exc: BaseException) -> None:
+        context = {"message": message, "exception": exc, "transport": self, "protocol": self._protocol}
+        self._loop.call_exception_handler(context)
 
     def _force_close(self, exc: BaseException | None) -> None:
         if not self._lost:
