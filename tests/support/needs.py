@@ -35,6 +35,7 @@ PROGRAMS = {
         "linux.uml": "user-mode-linux",
         "nc": "netcat-openbsd",
         "ndisc6": "ndisc6",
+        "iperf3": "iperf3",
         "netstat": "net-tools",
         "nmap": "nmap",
         "nstat": "iproute2",

@@ -60,6 +60,7 @@ def _load_report() -> None:
     examples=(
         "sudo vnic run --host-ip 10.0.0.1/24  # creates vt0, and listens to it",
         "sudo vnic run --ip 10.0.0.2/24 --host-ip 10.0.0.1/24 --duration 10",
+        "sudo vnic run --ip 10.0.0.2/24 --serve iperf3 --serve http:80:/srv",
         "sudo vnic run --write - | wireshark -k -i -",
         "vnic run --vhost /tmp/v.sock  # on a port of DPDK's net_vhost",
     ),
@@ -92,6 +93,12 @@ def _load_report() -> None:
 @click.option(
     "--pin", metavar="CPU,CPU,...|auto", help="real CPUs: the first for the card's thread, the others for emulated CPUs"
 )
+@click.option(
+    "--serve",
+    multiple=True,
+    metavar="KIND[:PORT][:DIR]",
+    help="offer a server: http:80:DIR, iperf3, echo, discard, chargen; with tcp=endpoint; repeatable",
+)
 @click.option("-q", "--quiet", is_flag=True, help="do not say at the start where the host is attached")
 @host_options(replay=False)
 def run(
@@ -108,6 +115,7 @@ def run(
     tap_queues: int,
     vnet_hdr: bool,
     pin: str | None,
+    serve: tuple[str, ...],
     quiet: bool,
     as_json: bool,
     write: str | None,
@@ -130,6 +138,8 @@ def run(
     with refusals():
         _load_report()
         arguments = host_arguments(options)
+        if serve:
+            arguments.setdefault("tcp", "endpoint")
         facts = run_live(
             tap,
             vhost=vhost,
@@ -143,6 +153,7 @@ def run(
             pin=pin,
             write=write,
             at=at,
+            serve=serve,
             command=True,
             ready=None if quiet else functools.partial(_say_attached, netns=netns, socket=vhost),
             gateway=gateway,

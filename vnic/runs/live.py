@@ -88,6 +88,7 @@ def run(
     pin: str | None = None,
     write: str | Path | None = None,
     at: Sequence[str] = ("gro",),
+    serve: Sequence[str] = (),
     ready: Callable[[Host], None] | None = None,
     command: bool = False,
     control: bool = True,
@@ -110,12 +111,14 @@ def run(
         pin: real CPUs for the threads, ``auto`` or ``2,3,4``: first the card's, then the emulated CPUs'.
         write: pcapng file for the packets that pass the points ``at``, see :class:`vnic.Capture`; "-": standard output.
         at: points of the path.
+        serve: servers to offer, as ``http:80:/srv``, ``iperf3``; see :mod:`vnic.serve`. They need ``tcp="endpoint"``.
         ready: called with the host once its threads run.
         control: serve a control socket during the run, see :class:`vnic.control.server.Control`.
         command: the process does nothing else: drop privileges when all is open, and let a second signal end it.
         options: :class:`vnic.Host`'s arguments and knobs.
     """
     real_cpus = None if pin is None else parse_pin(pin)
+    servers = _servers(serve)
     fifo = knobs.read("fifo", options.get("fifo"))
     wire: TapWire | VhostWire
     if vhost is None:
@@ -147,9 +150,10 @@ def run(
         def receive() -> None:
             if serving is not None:
                 serving.start()
-            if ready is not None:
-                ready(host)
-            host.wait(duration)
+            with servers(host):
+                if ready is not None:
+                    ready(host)
+                host.wait(duration)
 
         began = time.monotonic_ns()
         try:
@@ -161,6 +165,16 @@ def run(
         if capture is not None:
             report["capture"] = capture.finish()
         return report
+
+
+def _servers(texts: Sequence[str]) -> Callable[[Host], contextlib.AbstractContextManager[Any]]:
+    """Return what serves on a host; without texts it does nothing. ConfigError: a text is no server."""
+    if not texts:
+        return contextlib.nullcontext
+    from vnic.serve import Servers, parse
+
+    services = [parse(text) for text in texts]
+    return lambda host: Servers(host, services)
 
 
 def control_of(host: Host, found: Callable[[], dict[str, Any]], *, command: bool) -> Control | None:
