@@ -2,7 +2,7 @@
 
 One stream each way, in frames of up to 64 KB. The forwarder has the kernel's TCP at both ends: it shows what TAPs carry
 on this machine. Then short connections on several lanes: connect, 60 bytes, an answer of 60, close.
-At last, what idle connections take: resident bytes of the process, in virtual time.
+At last two hosts in virtual time, and what idle connections take: resident bytes of the process, in virtual time.
 
 Usage: bench_tcp.py FORWARDER SECONDS      prints a JSON line for each case; needs root, works in namespaces of its own
 """
@@ -181,7 +181,20 @@ def with_forwarder(program: str, seconds: float) -> None:
         os.close(b)
 
 
-# ---- memory, in virtual time ----
+# ---- in virtual time: two hosts and a link; memory ----
+
+
+def in_memory() -> None:
+    """Real time for each segment from program to program, ACKs included; start-up is left out."""
+
+    def seconds(megabytes: int) -> float:
+        began = time.perf_counter()
+        vnic.tcp_workload("bulk", bytes=megabytes * 1_000_000, rate="10G", rtt="1ms", cost="zero", latency=False)
+        return time.perf_counter() - began
+
+    seconds(10)
+    least = min(seconds(310) - seconds(10) for _ in range(3))
+    say("tcp_link", "two hosts in virtual time, per 1448 bytes", least * 1e9 / (300e6 / SEGMENT))
 
 
 def resident() -> int:
@@ -238,6 +251,7 @@ def main() -> None:
         return
     with_forwarder(program, seconds)
     with_vnic(seconds)
+    in_memory()
     idle()
 
 
