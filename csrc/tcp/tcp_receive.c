@@ -76,6 +76,8 @@ static void dsack_overlaps(struct softnet_data *sd, const struct sock *sk, u32 s
 {
 	struct tcp_sock *tp = tcp_sk(sd->host, sk);
 
+	if (!sk->ofo || !before(start, tp->ofo_tail->end_seq)) /* behind all of them, as most are */
+		return;
 	for (const struct sk_buff *skb = sk->ofo; skb && before(skb->seq, end); skb = skb->next)
 		if (before(start, skb->end_seq))
 			dsack_extend(sd, tp, before(start, skb->seq) ? skb->seq : start,
