@@ -111,7 +111,7 @@ class Browser:
             self.events.append(self._message(until))
 
     def open(self, path, **how):
-        """Open a file in a window of its own."""
+        """Open a file, or an http:// address, in a window of its own."""
         return Page(self, path, **how)
 
 
@@ -129,7 +129,7 @@ class Page:
         self.prefer(dark=dark, still=still)
         if not scripts:
             self.call("Emulation.setScriptExecutionDisabled", value=True)
-        self.url = Path(path).resolve().as_uri()
+        self.url = path if str(path).startswith("http://") else Path(path).resolve().as_uri()
         self.call("Page.navigate", url=self.url)
         browser.wait_for("Page.loadEventFired", self._session)
         if scripts:

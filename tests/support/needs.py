@@ -18,6 +18,7 @@ from pathlib import Path
 
 PROGRAMS = {
     "tests": {
+        "ab": "apache2-utils",
         "arping": "iputils-arping",
         "busybox": "busybox-static",
         "chromium": "chromium",
@@ -45,6 +46,8 @@ PROGRAMS = {
         "prometheus-node-exporter": "prometheus-node-exporter",
         "qemu-system-x86_64": "qemu-system-x86",
         "rdisc6": "ndisc6",
+        "redis-benchmark": "redis-tools",
+        "redis-cli": "redis-tools",
         "sysctl": "procps",
         "taskset": "util-linux",
         "tracepath": "iputils-tracepath",
