@@ -31,11 +31,12 @@ static void timer_set(int fd, u64 at_ns)
 /* Frames that the FIFO has room for, whatever their lengths; an empty one takes any. A wire with a pace of its own does not wait. */
 static int fifo_frames(const struct nic *nic)
 {
-	u32 longest = max_u32(nic->mtu, ETH_DATA_LEN) + ETH_HLEN + 2 * VLAN_HLEN;
-	u32 room = nic->fifo.bytes < nic->fifo.size ? (nic->fifo.size - nic->fifo.bytes) / longest : 0;
+	u32 longest, room;
 
 	if (likely(!nic->flow_control) || nic->wire->paced)
 		return BURST;
+	longest = max_u32(nic->mtu, ETH_DATA_LEN) + ETH_HLEN + 2 * VLAN_HLEN;
+	room = nic->fifo.bytes < nic->fifo.size ? (nic->fifo.size - nic->fifo.bytes) / longest : 0;
 	return (int)min_u32(max_u32(room, nic->fifo.head == nic->fifo.tail), BURST);
 }
 

@@ -83,6 +83,7 @@ struct sock *tcp_lock_flow(struct softnet_data *sd, const struct inet_addr *l, u
 
 /* tcp_listen.c */
 bool tcp_accept_queue_is_full(const struct host *h, const struct sock *listener);
+enum fate tcp_listen_overflow(struct softnet_data *sd);
 
 /* tcp_output.c */
 u32 tcp_path_mss(struct host *h, const struct inet_addr *peer);

@@ -51,6 +51,14 @@ bool tcp_accept_queue_is_full(const struct host *h, const struct sock *listener)
 	return tp->accept_qlen > tp->backlog;
 }
 
+/* The listener has no room for another connection. Return: the segment's fate */
+enum fate tcp_listen_overflow(struct softnet_data *sd)
+{
+	COUNT(sd->mib[TcpExt_ListenOverflows], 1);
+	COUNT(sd->mib[TcpExt_ListenDrops], 1);
+	return TCP_LISTEN_OVERFLOW;
+}
+
 /* Linux: inet_csk_reqsk_queue_is_full(); its table of requests is not bounded, ours is */
 static bool requests_are_full(const struct host *h, const struct tcp_sock *tp)
 {
@@ -78,11 +86,8 @@ static enum fate admit(struct softnet_data *sd, struct sock *listener, bool agai
 		return TCP_REQQFULLDROP;
 	}
 	COUNT(sd->mib[TcpExt_TCPReqQFullDoCookies], *cookie);
-	if (tcp_accept_queue_is_full(h, listener)) {
-		COUNT(sd->mib[TcpExt_ListenOverflows], 1);
-		COUNT(sd->mib[TcpExt_ListenDrops], 1);
-		return TCP_LISTEN_OVERFLOW;
-	}
+	if (tcp_accept_queue_is_full(h, listener))
+		return tcp_listen_overflow(sd);
 	if (!again && last_quarter(&h->tcp, tp)) {
 		COUNT(sd->mib[TcpExt_ListenDrops], 1);
 		return TCP_REQQFULLDROP;
@@ -144,10 +149,8 @@ static bool rcv_cookie(struct softnet_data *sd, struct sock *listener, struct sk
 	r.irs--;
 	r.iss = be32(th + TCPH_ACK_SEQ) - 1;
 	*fate = tcp_become_connection(sd, skb, k, th, ack, &r, consumed);
-	if (*fate == TCP_LISTEN_OVERFLOW) {
-		COUNT(sd->mib[TcpExt_ListenOverflows], 1);
-		COUNT(sd->mib[TcpExt_ListenDrops], 1);
-	}
+	if (*fate == TCP_LISTEN_OVERFLOW)
+		tcp_listen_overflow(sd);
 	return true;
 }
 

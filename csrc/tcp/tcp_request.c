@@ -170,7 +170,7 @@ static struct sock *make_child(struct softnet_data *sd, const struct tcp_request
 	tp->ts_recent_ns = sd->now;
 	tp->ts_offset = r->ts_offset;
 	tp->peer_mss = r->mss;
-	tp->advmss = tcp_advmss(h, tcp_sk(h, listener), &r->raddr) - (r->tstamp_ok ? 12 : 0);
+	tp->advmss = tcp_advmss(h, parent, &r->raddr) - (r->tstamp_ok ? 12 : 0);
 	tp->high_seq = tp->tlp_high_seq = 0;
 	tcp_inherit(tp, parent);
 	if (tp->rcvbuf_locked)
@@ -362,9 +362,7 @@ bool tcp_request_rcv(struct softnet_data *sd, struct sk_buff *skb, const struct 
 	if (v.fate == DELIVERED_TCP && r.tstamp_ok && o->saw_tstamp && !after(be32(th + TCPH_SEQ), r.irs + 1))
 		r.ts_recent = o->tsval;
 	if (v.fate == DELIVERED_TCP && full) {
-		COUNT(sd->mib[TcpExt_ListenOverflows], 1);
-		COUNT(sd->mib[TcpExt_ListenDrops], 1);
-		v.fate = TCP_LISTEN_OVERFLOW; /* the peer believes in the connection: it will be told again */
+		v.fate = tcp_listen_overflow(sd); /* the peer believes in the connection: it will be told again */
 		if (h->tcp.abort_on_overflow)
 			v.reset = v.forget = true;
 	}
